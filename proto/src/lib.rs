@@ -1,0 +1,17 @@
+//! The orchestrator's gRPC messages, with a tonic client (feature `client`) and server (feature `server`).
+//!
+//! Generated from `orchestrator.proto` and checked in, so that no build needs a protobuf compiler; the test
+//! `generated` makes it again and fails on a difference. No connection, deadline or identity is decided here.
+
+#[allow(
+    clippy::all,
+    clippy::pedantic,
+    missing_debug_implementations,
+    unreachable_pub,
+    reason = "generated"
+)]
+#[rustfmt::skip]
+#[path = "gen/orchestrator.rs"]
+mod orchestrator;
+
+pub use orchestrator::*;

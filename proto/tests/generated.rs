@@ -1,0 +1,45 @@
+//! The checked-in code is what the `.proto` files generate.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::Path;
+
+/// Set, the test writes the generated code instead of comparing it.
+const ENV_UPDATE: &str = "UPDATE_GENERATED";
+
+/// `(proto file, generated file)`, both by stem; the second is the proto's package.
+const GENERATED: [(&str, &str); 1] = [("orchestrator", "orchestrator")];
+
+fn generate(proto: &str, package: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let descriptors =
+        protox::compile([format!("{proto}.proto")], [root]).expect("the proto compiles");
+    let out = tempfile::tempdir().unwrap();
+    tonic_prost_build::configure()
+        .build_transport(false)
+        // Ordered maps, so that the same message is always the same bytes.
+        .btree_map(".")
+        .client_mod_attribute(".", "#[cfg(feature = \"client\")]")
+        .server_mod_attribute(".", "#[cfg(feature = \"server\")]")
+        .emit_rerun_if_changed(false)
+        .out_dir(out.path())
+        .compile_fds(descriptors)
+        .expect("code is generated");
+    std::fs::read_to_string(out.path().join(format!("{package}.rs"))).unwrap()
+}
+
+#[test]
+fn the_checked_in_code_is_generated_from_the_proto() {
+    for (proto, package) in GENERATED {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/gen/{package}.rs"));
+        let expected = generate(proto, package);
+        if std::env::var_os(ENV_UPDATE).is_some() {
+            std::fs::write(&path, &expected).unwrap();
+        }
+        let found = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            found == expected,
+            "src/gen/{package}.rs is not what {proto}.proto generates; \
+             rewrite it with: {ENV_UPDATE}=1 cargo test -p orchestrator-proto"
+        );
+    }
+}
