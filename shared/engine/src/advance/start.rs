@@ -1,0 +1,189 @@
+//! The first thing that is ready: its condition, its elements, its parameters.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::catalog::WAIT;
+use crate::event::{Event, Outcome};
+use crate::id::{Digest, StepIndex, StepRef, Token};
+use crate::plan::{Plan, PlannedStep};
+use crate::state::{Attempt, State};
+use crate::template::{TemplateError, Test, brief};
+use crate::time::{Timestamp, seconds_to_ms};
+use crate::{Map, limit};
+
+/// Starts one step or one element, or ends it where it cannot start.
+pub(super) fn any(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<Event> {
+    if state.in_flight >= limit::IN_FLIGHT {
+        return None;
+    }
+    if let Some((step, item)) =
+        state.fanning.iter().find_map(|step| state.fan(*step).filter(|fan| fan.has_room()).map(|fan| (*step, fan.next)))
+    {
+        let step = StepRef::item(step, item);
+        let planned = plan.step(step.step)?;
+        return Some(
+            per_item_condition(planned, state, step).unwrap_or_else(|| begin(planned, state, step, now, entropy)),
+        );
+    }
+    let step = *state.ready.first()?;
+    let planned = plan.step(step)?;
+    Some(whole(planned, state, step, now, entropy))
+}
+
+/// The attempt after a backoff: the same parameters, a new token.
+pub(super) fn again(plan: &Plan, state: &State, step: StepRef, last: &Attempt, now: Timestamp, entropy: u64) -> Event {
+    let timeout = plan.step(step.step).map_or(1, |planned| planned.spec.timeout_seconds);
+    attempt(state, step, last.number + 1, last.parameters.clone(), timeout, now, entropy)
+}
+
+fn whole(planned: &PlannedStep, state: &State, step: StepIndex, now: Timestamp, entropy: u64) -> Event {
+    let step = StepRef::whole(step);
+    if let Some(condition) = planned.condition.as_ref().filter(|condition| !is_per_item(planned, condition))
+        && let Some(event) = conditional(planned, state, step, condition)
+    {
+        return event;
+    }
+    match &planned.items {
+        Some(_) => fan_out(planned, state, step),
+        None => begin(planned, state, step, now, entropy),
+    }
+}
+
+/// A condition that reads `item` is asked for each element.
+fn is_per_item(planned: &PlannedStep, condition: &Test) -> bool {
+    planned.items.is_some() && condition.names().iter().any(|name| name.split('.').next() == Some("item"))
+}
+
+fn per_item_condition(planned: &PlannedStep, state: &State, step: StepRef) -> Option<Event> {
+    let condition = planned.condition.as_ref().filter(|condition| is_per_item(planned, condition))?;
+    conditional(planned, state, step, condition)
+}
+
+/// The step's end where its condition does not let it start.
+fn conditional(planned: &PlannedStep, state: &State, step: StepRef, condition: &Test) -> Option<Event> {
+    match condition.holds(&state.scope(step)) {
+        Ok(true) => None,
+        Ok(false) => Some(Event::ConditionFalse { step }),
+        Err(error) => Some(cannot_start(planned, state, step, "condition", &error)),
+    }
+}
+
+fn fan_out(planned: &PlannedStep, state: &State, step: StepRef) -> Event {
+    let Some(items) = &planned.items else {
+        return failed(step, "for_each is missing".to_owned());
+    };
+    let rendered = match items.render(&state.scope(step)) {
+        Ok(rendered) => rendered,
+        Err((path, error)) => {
+            return cannot_start(planned, state, step, &format!("for_each{path}"), &error);
+        }
+    };
+    let Value::Array(items) = rendered else {
+        return failed(step, format!("for_each gave {}, a list is needed", brief(&rendered)));
+    };
+    if items.len() > limit::FAN_OUT_ITEMS {
+        return failed(step, format!("for_each has {} elements, the limit is {}", items.len(), limit::FAN_OUT_ITEMS));
+    }
+    let bytes: usize = items.iter().map(|item| item.to_string().len() + 1).sum();
+    if bytes > limit::FAN_OUT_BYTES {
+        return failed(
+            step,
+            format!("the elements of for_each have {bytes} bytes, the limit is {} bytes", limit::FAN_OUT_BYTES),
+        );
+    }
+    Event::FannedOut { step: step.step, items }
+}
+
+fn begin(planned: &PlannedStep, state: &State, step: StepRef, now: Timestamp, entropy: u64) -> Event {
+    let parameters = match parameters(planned, state, step) {
+        Ok(parameters) => parameters,
+        Err((path, error)) => {
+            return cannot_start(planned, state, step, &format!("parameters.{path}"), &error);
+        }
+    };
+    if planned.spec.kind == WAIT {
+        return wait(state, step, &parameters, now);
+    }
+    let bytes = Value::Object(parameters.clone()).to_string().len();
+    if bytes > limit::PARAMETER_BYTES {
+        return failed(
+            step,
+            format!("the parameters have {bytes} bytes, the limit is {} bytes", limit::PARAMETER_BYTES),
+        );
+    }
+    attempt(state, step, 1, parameters, planned.spec.timeout_seconds, now, entropy)
+}
+
+fn parameters(planned: &PlannedStep, state: &State, step: StepRef) -> Result<Map, (String, TemplateError)> {
+    let scope = state.scope(step);
+    let rendered = planned.parameters.render(&scope)?;
+    let mut parameters = match rendered {
+        Value::Object(parameters) => parameters,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+    };
+    for name in &planned.spec.inherits {
+        if let (None, Some(value)) = (parameters.get(name), state.variable(name)) {
+            parameters.insert(name.clone(), value);
+        }
+    }
+    Ok(parameters)
+}
+
+fn wait(state: &State, step: StepRef, parameters: &Map, now: Timestamp) -> Event {
+    let given = parameters.get("seconds");
+    let Some(length) = given.and_then(Value::as_f64).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    else {
+        let observed = given.map_or_else(|| "nothing".to_owned(), brief);
+        return failed(step, format!("parameters.seconds is {observed}, a number of seconds is needed"));
+    };
+    let seconds = length.as_secs_f64();
+    if length > Duration::from_secs(limit::DURATION_SECONDS) {
+        return failed(
+            step,
+            format!("parameters.seconds is {seconds}, the limit is {} seconds", limit::DURATION_SECONDS),
+        );
+    }
+    let until = now.plus_ms(u64::try_from(length.as_millis()).unwrap_or(u64::MAX));
+    if until >= state.deadline {
+        return failed(step, format!("a wait of {seconds} s ends after the run's deadline"));
+    }
+    Event::WaitStarted { step, until }
+}
+
+fn attempt(
+    state: &State,
+    step: StepRef,
+    number: u32,
+    parameters: Map,
+    timeout_seconds: u64,
+    now: Timestamp,
+    entropy: u64,
+) -> Event {
+    let digest = Digest::of(Value::Object(parameters.clone()).to_string().as_bytes());
+    Event::AttemptStarted {
+        step,
+        attempt: number,
+        token: Token::derive(&state.run_id, step, number, entropy),
+        parameters,
+        parameters_digest: digest,
+        deadline: now.plus_ms(seconds_to_ms(timeout_seconds)).min(state.deadline),
+    }
+}
+
+/// What a fault before the first attempt means. A name that only a skipped step could have given skips this step too:
+/// what is out of reach must not turn into a failure where the guide says that the playbook goes on.
+fn cannot_start(planned: &PlannedStep, state: &State, step: StepRef, field: &str, error: &TemplateError) -> Event {
+    if let TemplateError::Undefined { name } = error
+        && let Some(giver) = state.skipped_giver(name)
+    {
+        let reason = format!("{field} needs `{name}`, which step {giver} would have given, and that step was skipped");
+        return Event::StepEnded { step, outcome: Outcome::Skipped, reason: Some(reason) };
+    }
+    failed(step, format!("{field} of step {}: {error}", planned.spec.name))
+}
+
+fn failed(step: StepRef, reason: String) -> Event {
+    Event::StepEnded { step, outcome: Outcome::Failed, reason: Some(reason) }
+}

@@ -1,0 +1,173 @@
+//! What the end of a step means for the steps behind it, and for the person who reads the summary.
+
+use std::sync::Arc;
+
+use super::{begin, counts, forget};
+use crate::event::{Outcome, StopCause};
+use crate::id::{StepIndex, StepRef};
+use crate::message::{AttemptResult, Ending};
+use crate::plan::{Plan, PlannedStep};
+use crate::playbook::OnFailure;
+use crate::state::{Pending, State, StepState, Stop};
+
+/// Whether the attempt's output counts as what the step gave.
+pub(super) const fn gave_output(result: &AttemptResult) -> bool {
+    match result.ending {
+        Ending::Succeeded | Ending::NoOp { .. } => true,
+        Ending::Denied { .. }
+        | Ending::CoolingDown { .. }
+        | Ending::Unavailable { .. }
+        | Ending::Failed { .. }
+        | Ending::TimedOut { .. }
+        | Ending::Unknown { .. } => false,
+    }
+}
+
+/// Ends a step, or one element of a step that fans out.
+pub(super) fn end(plan: &Plan, state: &mut State, step: StepRef, outcome: Outcome, reason: Option<&str>) {
+    let last = forget(state, step);
+    let Some(planned) = plan.step(step.step) else {
+        return;
+    };
+    note(planned, state, step, outcome, reason, last.as_ref());
+    match step.item {
+        Some(_) => end_item(planned, state, step, last.is_some(), outcome, reason),
+        None => end_whole(planned, state, step.step, outcome, reason),
+    }
+}
+
+fn end_item(
+    planned: &PlannedStep,
+    state: &mut State,
+    step: StepRef,
+    had_begun: bool,
+    outcome: Outcome,
+    reason: Option<&str>,
+) {
+    if !had_begun {
+        begin(state, step);
+    }
+    let Some(StepState::FannedOut(fan)) = state.steps.get_mut(step.step as usize) else {
+        return;
+    };
+    fan.running = fan.running.saturating_sub(1);
+    *fan.tally.entry(outcome.as_str()).or_default() += 1;
+    if !outcome.is_well() {
+        fan.first_failure.get_or_insert_with(|| (outcome, reason.unwrap_or(outcome.as_str()).to_owned()));
+        fan.halted |= planned.spec.on_failure == OnFailure::Stop;
+    }
+    // A step that is over stays in the set too: its own end is the next thing to say.
+    if fan.has_room() || fan.is_over() {
+        state.fanning.insert(step.step);
+    } else {
+        state.fanning.remove(&step.step);
+    }
+}
+
+fn end_whole(planned: &PlannedStep, state: &mut State, step: StepIndex, outcome: Outcome, reason: Option<&str>) {
+    if let Some(fan) = state.fan(step) {
+        let counts = planned.kept(&counts(fan));
+        Arc::make_mut(&mut state.variables).fan_gave(&planned.spec.name, counts);
+    }
+    state.ready.remove(&step);
+    state.fanning.remove(&step);
+    state.unended = state.unended.saturating_sub(1);
+    if let Some(slot) = state.steps.get_mut(step as usize) {
+        *slot = StepState::Ended(outcome);
+    }
+    if outcome == Outcome::Skipped {
+        let outputs = planned.spec.outputs.iter().map(|output| (output.clone(), planned.spec.name.clone()));
+        state.skipped_outputs.extend(outputs);
+    }
+    if outcome.is_well() || planned.spec.on_failure == OnFailure::Continue {
+        release(state, planned);
+    } else if state.failure.is_none() {
+        state.failure = Some(stop(planned, outcome, reason));
+    }
+}
+
+/// The steps that waited for this one alone are ready.
+fn release(state: &mut State, planned: &PlannedStep) {
+    for dependent in &planned.dependents {
+        if let Some(StepState::Waiting { unmet }) = state.steps.get_mut(*dependent as usize) {
+            *unmet -= 1;
+            if *unmet == 0 {
+                if let Some(slot) = state.steps.get_mut(*dependent as usize) {
+                    *slot = StepState::Ready;
+                }
+                state.ready.insert(*dependent);
+            }
+        }
+    }
+}
+
+fn stop(planned: &PlannedStep, outcome: Outcome, reason: Option<&str>) -> Stop {
+    let name = &planned.spec.name;
+    let cause = match outcome {
+        _ if planned.spec.until.is_some() => StopCause::NotHealed,
+        Outcome::Denied | Outcome::CoolingDown => StopCause::Denied,
+        Outcome::Succeeded
+        | Outcome::Skipped
+        | Outcome::NoOp
+        | Outcome::ConditionFalse
+        | Outcome::Failed
+        | Outcome::TimedOut
+        | Outcome::Unknown => StopCause::Failed,
+    };
+    Stop { cause, reason: format!("step {name}: {}", reason.unwrap_or(outcome.as_str())) }
+}
+
+/// What the summary says of it: the action's own words, and ours where it has none.
+fn note(
+    planned: &PlannedStep,
+    state: &mut State,
+    step: StepRef,
+    outcome: Outcome,
+    reason: Option<&str>,
+    last: Option<&Pending>,
+) {
+    let name = match step.item {
+        Some(item) => format!("{}[{item}]", planned.spec.name),
+        None => planned.spec.name.clone(),
+    };
+    let why = reason.unwrap_or(outcome.as_str());
+    let result = match last {
+        Some(Pending::Answered(_, result)) => Some(result),
+        Some(Pending::Attempt(_) | Pending::Retry { .. } | Pending::Wait { .. }) | None => None,
+    };
+    for warning in result.iter().flat_map(|result| &result.warnings) {
+        state.warnings.add(format!("{name}: {warning}"));
+    }
+    for entry in result.iter().flat_map(|result| &result.follow_up) {
+        state.follow_up.add(format!("{name}: {entry}"));
+    }
+    // The elements have said it one by one.
+    let is_fan = step.item.is_none() && state.fan(step.step).is_some();
+    let has_own = result.is_some_and(|result| !result.follow_up.is_empty());
+    match outcome {
+        Outcome::Succeeded | Outcome::NoOp | Outcome::ConditionFalse => {}
+        Outcome::Skipped => {
+            state.warnings.add(format!("{name} was skipped: {why}"));
+            if !has_own && !is_fan {
+                state.follow_up.add(format!(
+                    "{name}: do by hand what {} would have done, or run the playbook again",
+                    planned.spec.kind
+                ));
+            }
+        }
+        Outcome::Unknown if !has_own => {
+            state.follow_up.add(format!(
+                "{name}: look whether {} happened before anything is tried again: {why}",
+                planned.spec.kind
+            ));
+        }
+        Outcome::Denied | Outcome::CoolingDown | Outcome::Failed | Outcome::TimedOut | Outcome::Unknown => {
+            if !is_fan && planned.spec.on_failure == OnFailure::Continue {
+                state.warnings.add(format!("{name} ended {}: {why}", outcome.as_str()));
+            }
+            if !has_own && !is_fan {
+                state.follow_up.add(format!("{name} ended {}: {why}", outcome.as_str()));
+            }
+        }
+    }
+}

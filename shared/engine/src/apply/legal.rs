@@ -1,0 +1,103 @@
+//! Which events can happen in which state.
+
+use super::ApplyError;
+use crate::event::Event;
+use crate::id::{StepIndex, StepRef};
+use crate::limit;
+use crate::plan::Plan;
+use crate::state::{Pending, Phase, State, StepState};
+
+/// # Errors
+/// [`ApplyError::Stale`] for what comes from outside and is over, [`ApplyError::Illegal`] for what cannot be.
+pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), ApplyError> {
+    let name = event.name();
+    let illegal = |why: String| ApplyError::Illegal { event: name, why };
+    if state.is_ended() {
+        return Err(ApplyError::Stale { event: name, what: format!("run {}, which has ended", state.run_id) });
+    }
+    let starts = matches!(event, Event::AttemptStarted { .. } | Event::FannedOut { .. } | Event::WaitStarted { .. });
+    if starts && state.seq >= limit::EVENTS {
+        return Err(ApplyError::TooManyEvents { observed: state.seq });
+    }
+    match event {
+        Event::RunStarted(_) | Event::IncidentRejected { .. } => Err(illegal("it is a run's first event".to_owned())),
+        Event::IncidentJoined { incident_id }
+            if state.joined.contains(incident_id) || *incident_id == state.incident_id =>
+        {
+            Err(ApplyError::Stale { event: name, what: format!("incident {incident_id}, which is known") })
+        }
+        Event::IncidentJoined { .. } if state.joined.len() >= limit::JOINED => {
+            Err(ApplyError::Stale { event: name, what: format!("a run with {} joined incidents", limit::JOINED) })
+        }
+        Event::Approved { .. } if state.phase != Phase::AwaitingApproval || state.stopping.is_some() => {
+            Err(ApplyError::Stale { event: name, what: "a run that awaits no approval".to_owned() })
+        }
+        Event::CancelRequested { .. } if state.stopping.is_some() => {
+            Err(ApplyError::Stale { event: name, what: "a run that is stopping already".to_owned() })
+        }
+        Event::IncidentJoined { .. } | Event::Approved { .. } | Event::CancelRequested { .. } => Ok(()),
+        Event::ConditionFalse { step } | Event::WaitStarted { step, .. } => startable(state, *step).map_err(illegal),
+        Event::FannedOut { step, .. } => startable(state, StepRef::whole(*step)).map_err(illegal),
+        Event::AttemptStarted { step, attempt, .. } => attemptable(state, *step, *attempt).map_err(illegal),
+        Event::AttemptEnded { step, attempt, .. } => match state.pending.get(step) {
+            Some(Pending::Attempt(pending)) if pending.number == *attempt => Ok(()),
+            Some(_) | None => {
+                Err(ApplyError::Stale { event: name, what: format!("attempt {attempt} of {}", plan.name(step.step)) })
+            }
+        },
+        Event::RetryScheduled { step, .. } => match state.pending.get(step) {
+            Some(Pending::Answered(..)) => Ok(()),
+            Some(_) | None => Err(illegal(format!("step {step} has no answered attempt"))),
+        },
+        Event::StepEnded { step, .. } => endable(state, *step).map_err(illegal),
+        Event::VerifyStarted if state.phase != Phase::Acting || state.unended > 0 => {
+            Err(illegal("the actions have not all ended".to_owned()))
+        }
+        Event::VerifyStarted => Ok(()),
+        Event::Stopping { .. } if state.stopping.is_some() => Err(illegal("the run is stopping already".to_owned())),
+        Event::Stopping { .. } => Ok(()),
+        Event::RunEnded { .. } if state.in_flight > 0 => {
+            Err(illegal(format!("{} attempts are in flight", state.in_flight)))
+        }
+        Event::RunEnded { .. } => Ok(()),
+    }
+}
+
+fn whole(state: &State, step: StepIndex) -> Result<&StepState, String> {
+    state.steps.get(step as usize).ok_or_else(|| format!("the plan has no step {step}"))
+}
+
+fn startable(state: &State, step: StepRef) -> Result<(), String> {
+    if state.phase == Phase::AwaitingApproval || state.stopping.is_some() {
+        return Err("nothing may start now".to_owned());
+    }
+    match (whole(state, step.step)?, step.item) {
+        (StepState::Ready, None) if state.ready.contains(&step.step) => Ok(()),
+        (StepState::FannedOut(fan), Some(item)) if fan.next == item && fan.has_room() => Ok(()),
+        (_, _) => Err(format!("step {step} is not ready")),
+    }
+}
+
+fn attemptable(state: &State, step: StepRef, attempt: u32) -> Result<(), String> {
+    match state.pending.get(&step) {
+        None if attempt == 1 => startable(state, step),
+        Some(Pending::Retry { attempt: last, .. }) if last.number + 1 == attempt && state.stopping.is_none() => Ok(()),
+        Some(_) | None => Err(format!("attempt {attempt} of step {step} is not due")),
+    }
+}
+
+/// A step ends after an answer, a wait, all its elements, or a fault before its first attempt.
+fn endable(state: &State, step: StepRef) -> Result<(), String> {
+    match (state.pending.get(&step), step.item) {
+        (Some(Pending::Answered(..) | Pending::Wait { .. } | Pending::Retry { .. }), _) => Ok(()),
+        (Some(Pending::Attempt(_)), _) => Err(format!("step {step} has an attempt in flight")),
+        (None, Some(_)) => startable(state, step),
+        (None, None) => match whole(state, step.step)? {
+            StepState::Ready => startable(state, step),
+            StepState::FannedOut(fan) if fan.is_over() => Ok(()),
+            StepState::FannedOut(_) | StepState::Waiting { .. } | StepState::Running | StepState::Ended(_) => {
+                Err(format!("step {step} cannot end now"))
+            }
+        },
+    }
+}

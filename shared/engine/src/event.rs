@@ -1,0 +1,304 @@
+//! What happened in a run, in the past tense. The log is made of these, and of nothing else.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Map;
+use crate::id::{Digest, RunId, Seq, StepIndex, StepRef, Token};
+use crate::message::AttemptResult;
+use crate::time::Timestamp;
+
+/// One conditional write: everything that one accepted input led to.
+///
+/// `first_seq` is the guard: it is one more than the last sequence number that the writer had read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Commit {
+    pub run_id: RunId,
+    pub first_seq: Seq,
+    /// Names the input, so that a repeated write recognises its own first try.
+    pub cause_id: String,
+    pub at: Timestamp,
+    /// Never empty; the event at index `i` has sequence number `first_seq + i`.
+    pub events: Vec<Event>,
+}
+
+impl Commit {
+    pub fn last_seq(&self) -> Seq {
+        self.first_seq + (self.events.len() as Seq).saturating_sub(1)
+    }
+}
+
+/// One fact. Fields are what a fold needs; a fact that can be computed from earlier ones is not repeated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The first event of every run that has a plan.
+    RunStarted(Box<RunStarted>),
+    /// The first and only event of a run whose message cannot be carried out; it keeps the message.
+    IncidentRejected {
+        incident_id: String,
+        playbook: Option<String>,
+        reason: String,
+        /// The message as it came, cut to [`crate::limit::REJECTED_BYTES`].
+        message: String,
+    },
+    /// Another incident came for the same concurrency key while this run was live.
+    IncidentJoined {
+        incident_id: String,
+    },
+    Approved {
+        by: String,
+    },
+    CancelRequested {
+        by: String,
+    },
+    /// A step's condition was false, so the step ended without an attempt.
+    ConditionFalse {
+        #[serde(flatten)]
+        step: StepRef,
+    },
+    FannedOut {
+        step: StepIndex,
+        items: Vec<Value>,
+    },
+    /// The intent, written before the command is sent. It authorises exactly these parameters.
+    AttemptStarted {
+        #[serde(flatten)]
+        step: StepRef,
+        attempt: u32,
+        token: Token,
+        parameters: Map,
+        parameters_digest: Digest,
+        deadline: Timestamp,
+    },
+    WaitStarted {
+        #[serde(flatten)]
+        step: StepRef,
+        until: Timestamp,
+    },
+    AttemptEnded {
+        #[serde(flatten)]
+        step: StepRef,
+        attempt: u32,
+        result: AttemptResult,
+    },
+    RetryScheduled {
+        #[serde(flatten)]
+        step: StepRef,
+        /// The attempt that will start.
+        attempt: u32,
+        due_at: Timestamp,
+        reason: String,
+    },
+    StepEnded {
+        #[serde(flatten)]
+        step: StepRef,
+        outcome: Outcome,
+        /// Why, where the outcome alone does not say it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Every action has ended well; the check whether it helped begins.
+    VerifyStarted,
+    /// No new step starts; what is in flight is waited for.
+    Stopping {
+        cause: StopCause,
+        reason: String,
+    },
+    RunEnded {
+        outcome: RunOutcome,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    pub incident_id: String,
+    pub incident_type: Option<String>,
+    pub playbook: String,
+    /// Pins the plan: the run uses the playbook with this digest and no other.
+    pub plan_digest: Digest,
+    /// Every variable that the incident brought.
+    pub variables: Map,
+    /// Whether a person has to agree before the first step.
+    pub approval: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency_key: Option<String>,
+    /// W3C `traceparent` that the run continues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Succeeded,
+    /// The service was out of reach: a success with a warning and a follow-up, as the guide rules.
+    Skipped,
+    NoOp,
+    ConditionFalse,
+    Denied,
+    CoolingDown,
+    Failed,
+    TimedOut,
+    Unknown,
+}
+
+impl Event {
+    /// Its name in the log.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::RunStarted(_) => "run_started",
+            Self::IncidentRejected { .. } => "incident_rejected",
+            Self::IncidentJoined { .. } => "incident_joined",
+            Self::Approved { .. } => "approved",
+            Self::CancelRequested { .. } => "cancel_requested",
+            Self::ConditionFalse { .. } => "condition_false",
+            Self::FannedOut { .. } => "fanned_out",
+            Self::AttemptStarted { .. } => "attempt_started",
+            Self::WaitStarted { .. } => "wait_started",
+            Self::AttemptEnded { .. } => "attempt_ended",
+            Self::RetryScheduled { .. } => "retry_scheduled",
+            Self::StepEnded { .. } => "step_ended",
+            Self::VerifyStarted => "verify_started",
+            Self::Stopping { .. } => "stopping",
+            Self::RunEnded { .. } => "run_ended",
+        }
+    }
+}
+
+impl Outcome {
+    pub const ALL: [Self; 9] = [
+        Self::Succeeded,
+        Self::Skipped,
+        Self::NoOp,
+        Self::ConditionFalse,
+        Self::Denied,
+        Self::CoolingDown,
+        Self::Failed,
+        Self::TimedOut,
+        Self::Unknown,
+    ];
+
+    /// Whether later steps may build on it.
+    pub const fn is_well(self) -> bool {
+        match self {
+            Self::Succeeded | Self::Skipped | Self::NoOp | Self::ConditionFalse => true,
+            Self::Denied | Self::CoolingDown | Self::Failed | Self::TimedOut | Self::Unknown => false,
+        }
+    }
+
+    /// The word of the log and of every interface.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Skipped => "skipped",
+            Self::NoOp => "no_op",
+            Self::ConditionFalse => "condition_false",
+            Self::Denied => "denied",
+            Self::CoolingDown => "cooling_down",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Why a run stops before its last step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopCause {
+    /// A step failed.
+    Failed,
+    /// A step was denied or is cooling down.
+    Denied,
+    /// The verification did not pass.
+    NotHealed,
+    Timeout,
+    Cancelled,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RunOutcome {
+    /// Every action ended well, and the verification saw the healing.
+    Healed,
+    /// Every action ended well; there was no verification, or it could not look.
+    Completed,
+    NotHealed,
+    Failed,
+    Denied,
+    Timeout,
+    Cancelled,
+}
+
+impl RunOutcome {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healed => "HEALED",
+            Self::Completed => "COMPLETED",
+            Self::NotHealed => "NOT_HEALED",
+            Self::Failed => "FAILED",
+            Self::Denied => "DENIED",
+            Self::Timeout => "TIMEOUT",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+
+    /// The status that the remediation API of the guide's platform knows for it.
+    pub const fn status(self) -> RunStatus {
+        match self {
+            Self::Healed | Self::Completed => RunStatus::Completed,
+            Self::NotHealed | Self::Failed | Self::Denied => RunStatus::Failed,
+            Self::Timeout => RunStatus::Timeout,
+            Self::Cancelled => RunStatus::Cancelled,
+        }
+    }
+}
+
+/// Where a run stands, in the words of the remediation API (contracts, section 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RunStatus {
+    Pending,
+    AwaitingApproval,
+    Running,
+    Completed,
+    Failed,
+    Cancelled,
+    Timeout,
+}
+
+impl RunStatus {
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::AwaitingApproval,
+        Self::Running,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Timeout,
+    ];
+
+    pub const fn is_terminal(self) -> bool {
+        match self {
+            Self::Pending | Self::AwaitingApproval | Self::Running => false,
+            Self::Completed | Self::Failed | Self::Cancelled | Self::Timeout => true,
+        }
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::AwaitingApproval => "AWAITING_APPROVAL",
+            Self::Running => "RUNNING",
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Cancelled => "CANCELLED",
+            Self::Timeout => "TIMEOUT",
+        }
+    }
+}

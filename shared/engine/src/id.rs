@@ -1,0 +1,123 @@
+//! Names of runs, plans, steps and attempts.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// Position of an event in its run's log; the first is 1.
+pub type Seq = u64;
+
+/// Position of a step in its plan: the actions first, then the verify entries.
+pub type StepIndex = u32;
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id! {
+    /// One execution of a playbook for one incident.
+    RunId
+}
+text_id! {
+    /// SHA-256 of a canonical JSON text, in lower-case hexadecimal.
+    Digest
+}
+text_id! {
+    /// The secret of one attempt: a result counts only with the token that its command carried.
+    Token
+}
+
+impl RunId {
+    /// A name for a run that has none yet, from what makes it unique and when it came.
+    ///
+    /// Two dispatchers that accept the same incident may derive different names; the store lets one of them in.
+    pub fn derive(dedupe_key: &str, at: Timestamp, entropy: u64) -> Self {
+        let at = at.0;
+        Self(format!("run-{}", short_hash(&format!("{dedupe_key}\n{at}\n{entropy}"))))
+    }
+
+    /// Whether `text` can name a run: 1 to 128 letters, digits, `-`, `_`, `.` or `:`.
+    pub fn is_legal(text: &str) -> bool {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+        (1..=128).contains(&text.len()) && text.chars().all(legal) && text.chars().any(|c| c.is_ascii_alphanumeric())
+    }
+}
+
+impl Digest {
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(hex(&Sha256::digest(bytes)))
+    }
+}
+
+impl Token {
+    /// The token of one attempt, from what nobody outside the engine knows.
+    pub fn derive(run: &RunId, step: StepRef, attempt: u32, entropy: u64) -> Self {
+        Self(short_hash(&format!("{run}\n{step}\n{attempt}\n{entropy}")))
+    }
+}
+
+use crate::time::Timestamp;
+
+/// A step, or one element of a step that fans out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StepRef {
+    pub step: StepIndex,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<u32>,
+}
+
+impl StepRef {
+    pub const fn whole(step: StepIndex) -> Self {
+        Self { step, item: None }
+    }
+
+    pub const fn item(step: StepIndex, item: u32) -> Self {
+        Self { step, item: Some(item) }
+    }
+}
+
+impl fmt::Display for StepRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.item {
+            None => write!(f, "{}", self.step),
+            Some(item) => write!(f, "{}.{item}", self.step),
+        }
+    }
+}
+
+fn short_hash(text: &str) -> String {
+    let mut digest = hex(&Sha256::digest(text.as_bytes()));
+    digest.truncate(24);
+    digest
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

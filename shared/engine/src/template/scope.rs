@@ -1,0 +1,86 @@
+//! What the names in a template mean.
+
+use std::sync::Arc;
+
+use minijinja::value::{Object, Serde, Value as Dynamic};
+use serde_json::Value;
+
+/// Finds variables by name. Values are looked up one by one, when a template asks: a rendering costs what it names, not what the run knows.
+pub trait Lookup: Send + Sync + std::fmt::Debug + 'static {
+    fn variable(&self, name: &str) -> Option<Value>;
+
+    /// The outputs of a step that has ended, as `steps.NAME`.
+    fn step(&self, name: &str) -> Option<Value> {
+        let _ = name;
+        None
+    }
+}
+
+/// The variables of one rendering: those of a run, and `item` inside a step that fans out.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    variables: Arc<dyn Lookup>,
+    item: Option<Value>,
+}
+
+impl Scope {
+    pub fn new(variables: Arc<dyn Lookup>) -> Self {
+        Self { variables, item: None }
+    }
+
+    #[must_use]
+    pub fn with_item(mut self, item: Value) -> Self {
+        self.item = Some(item);
+        self
+    }
+
+    /// Whether `path`, such as `ticket_id` or `steps.check.healthy`, leads to a value.
+    pub fn has(&self, path: &str) -> bool {
+        let mut parts = path.split('.');
+        let root = match (parts.next(), &self.item) {
+            (Some("steps"), _) => {
+                return parts.next().is_none_or(|name| self.step_has(name, parts));
+            }
+            (Some("item"), Some(item)) => Some(item.clone()),
+            (Some(name), _) => self.variables.variable(name),
+            (None, _) => None,
+        };
+        root.is_some_and(|root| parts.try_fold(&root, |value, key| value.get(key)).is_some())
+    }
+
+    fn step_has<'a>(&self, name: &str, mut path: impl Iterator<Item = &'a str>) -> bool {
+        let outputs = self.variables.step(name);
+        outputs.is_some_and(|outputs| path.try_fold(&outputs, |value, key| value.get(key)).is_some())
+    }
+
+    pub(super) fn to_value(&self) -> Dynamic {
+        Dynamic::from_object(self.clone())
+    }
+}
+
+impl Object for Scope {
+    fn get_value(self: &Arc<Self>, key: &Dynamic) -> Option<Dynamic> {
+        match (key.as_str()?, &self.item) {
+            ("steps", _) => Some(Dynamic::from_object(Steps(Arc::clone(&self.variables)))),
+            ("item", Some(item)) => Some(Dynamic::from(Serde(item.clone()))),
+            (name, _) => self.variables.variable(name).map(|value| Dynamic::from(Serde(value))),
+        }
+    }
+}
+
+/// `steps` in a template.
+#[derive(Debug)]
+struct Steps(Arc<dyn Lookup>);
+
+impl Object for Steps {
+    fn get_value(self: &Arc<Self>, key: &Dynamic) -> Option<Dynamic> {
+        key.as_str().and_then(|name| self.0.step(name)).map(|value| Dynamic::from(Serde(value)))
+    }
+}
+
+/// A plain JSON object is a scope too: that of an incident before it has a run.
+impl Lookup for crate::Map {
+    fn variable(&self, name: &str) -> Option<Value> {
+        self.get(name).cloned()
+    }
+}
