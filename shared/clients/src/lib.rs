@@ -1,1 +1,23 @@
-//! .
+//! Every call that the engine makes to a service around it: ticket service, orchestrator, policy, Kubernetes.
+//!
+//! One folder per service, each with a `Client` whose methods are the guide's. All of them keep the same promises: a deadline
+//! on every call, an answer that says "out of reach" apart from "refused" ([`Error`]), a cap on what is read, no proxy from the
+//! environment, no redirect followed, one immediate retry at most and only where it cannot do a thing twice.
+//!
+//! It deliberately has no ports (adapters to them are made where they are wired), no metrics vendor ([`Observer`] is told what
+//! happened), and no AWS: secrets, signed tokens and the shared breaker's store come in through small traits.
+//! Start at [`config`], then [`tickets`].
+
+pub mod breaker;
+mod call;
+pub mod config;
+mod error;
+mod http;
+pub mod kubernetes;
+pub mod observe;
+pub mod tickets;
+
+pub use breaker::SharedBreaker;
+pub use call::{CallContext, Wiring};
+pub use error::{Effect, Error, MAX_MESSAGE_CHARS, Outage, OutageKind, Refusal, RefusalKind};
+pub use observe::Observer;

@@ -1,0 +1,61 @@
+//! What a caller gives to every call, and what all clients of one process share.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::breaker::SharedBreaker;
+use crate::observe::{Observer, Silent};
+
+/// The caller's side of one call: how long it may last, and what ties its tries together.
+#[derive(Debug, Clone)]
+pub struct CallContext {
+    /// The same for every try of one attempt. Without it a changing call is never repeated by the client.
+    pub idempotency_key: Option<String>,
+    /// W3C `traceparent`, sent as it is.
+    pub traceparent: Option<String>,
+    /// When the caller stops listening. The client's own timeout may end the call earlier.
+    pub deadline: Instant,
+}
+
+impl CallContext {
+    /// A call that has to be over at `deadline`.
+    pub fn until(deadline: Instant) -> Self {
+        Self { idempotency_key: None, traceparent: None, deadline }
+    }
+
+    /// A call that has to be over `time` from now.
+    pub fn within(time: Duration) -> Self {
+        Self::until(Instant::now() + time)
+    }
+
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
+    #[must_use]
+    pub fn with_traceparent(mut self, traceparent: impl Into<String>) -> Self {
+        self.traceparent = Some(traceparent.into());
+        self
+    }
+
+    /// The end of a call that starts now and may last `timeout`.
+    pub(crate) fn limit(&self, timeout: Duration) -> Instant {
+        self.deadline.min(Instant::now() + timeout)
+    }
+}
+
+/// What the clients of one process share: who is told of their calls, and where their breakers meet other processes.
+#[derive(Debug, Clone)]
+pub struct Wiring {
+    pub observer: Arc<dyn Observer>,
+    /// `None` keeps breaker state in this process alone.
+    pub breaker_store: Option<Arc<dyn SharedBreaker>>,
+}
+
+impl Default for Wiring {
+    fn default() -> Self {
+        Self { observer: Arc::new(Silent), breaker_store: None }
+    }
+}

@@ -1,0 +1,47 @@
+//! The environment as a thing that can be handed over.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
+
+/// Named strings: the process environment, or a map in a test.
+pub trait Strings {
+    /// The value of `key`, `None` where there is none.
+    fn get(&self, key: &str) -> Result<Option<String>, NotUnicode>;
+}
+
+/// The value is no Unicode text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not valid UTF-8")]
+pub struct NotUnicode;
+
+/// The environment of this process.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Env;
+
+impl Strings for Env {
+    fn get(&self, key: &str) -> Result<Option<String>, NotUnicode> {
+        match std::env::var(key) {
+            Ok(value) => Ok(Some(value)),
+            Err(std::env::VarError::NotPresent) => Ok(None),
+            Err(std::env::VarError::NotUnicode(_)) => Err(NotUnicode),
+        }
+    }
+}
+
+impl<S: BuildHasher> Strings for HashMap<String, String, S> {
+    fn get(&self, key: &str) -> Result<Option<String>, NotUnicode> {
+        Ok(HashMap::get(self, key).cloned())
+    }
+}
+
+impl Strings for BTreeMap<String, String> {
+    fn get(&self, key: &str) -> Result<Option<String>, NotUnicode> {
+        Ok(BTreeMap::get(self, key).cloned())
+    }
+}
+
+impl<const N: usize> Strings for [(&str, &str); N] {
+    fn get(&self, key: &str) -> Result<Option<String>, NotUnicode> {
+        Ok(self.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned()))
+    }
+}

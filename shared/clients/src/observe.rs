@@ -1,0 +1,57 @@
+//! What the clients tell of their calls, so that metrics can be attached without the clients knowing a metrics vendor.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use crate::breaker;
+
+/// Told of every call, after it. Every method has an empty default; none may block.
+pub trait Observer: Debug + Send + Sync {
+    /// One ticket was asked to be reallocated, alone or in a batch (`self_healing_ticket_reallocation_total` and `…_duration_seconds`).
+    fn ticket_reallocation(&self, _outcome: CallOutcome, _reason: &str, _took: Duration) {}
+
+    /// `self_healing_ticket_status_update_total`; `new_status` is the wire value.
+    fn ticket_status_update(&self, _outcome: CallOutcome, _new_status: &str) {}
+
+    /// `self_healing_orchestrator_calls_total` and `…_call_duration_seconds`; `operation` as in the span names.
+    fn orchestrator_call(&self, _operation: &'static str, _outcome: CallOutcome, _took: Duration) {}
+
+    /// `self_healing_opa_validation_total`; `result` is `allow`, `deny` or `unavailable`, `source` who decided.
+    fn opa_validation(&self, _action: &str, _result: &'static str, _source: &'static str, _took: Duration) {}
+
+    /// The breaker of `service` is now seen in `state`. Told on every change, and once at the first call.
+    fn breaker_state(&self, _service: &'static str, _state: breaker::State) {}
+}
+
+/// How a call ended, as a metric label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallOutcome {
+    Success,
+    /// A final answer, or an argument that could not be sent.
+    Refused,
+    /// Out of reach.
+    Unavailable,
+}
+
+impl CallOutcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    pub(crate) fn of<T>(result: &Result<T, crate::Error>) -> Self {
+        match result {
+            Ok(_) => Self::Success,
+            Err(error) => error.outcome(),
+        }
+    }
+}
+
+/// Tells nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Observer for Silent {}

@@ -1,0 +1,242 @@
+//! The breaker among processes that share a store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use clients::breaker::{Breaker, InMemory, Record, Settings, State, StoreFault, VIEW_LIFETIME};
+use clients::{Effect, Error, Outage, OutageKind, Refusal, RefusalKind, SharedBreaker, Wiring};
+
+use crate::support::Hand;
+
+const RESET: Duration = Duration::from_mins(1);
+
+/// Counts what was written.
+#[derive(Debug, Default)]
+struct Counting {
+    inner: InMemory,
+    reads: AtomicUsize,
+    writes: AtomicUsize,
+}
+
+#[async_trait]
+impl SharedBreaker for Counting {
+    async fn load(&self, service: &str) -> Result<Option<Record>, StoreFault> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.inner.load(service).await
+    }
+
+    async fn replace(&self, service: &str, expected: u64, next: &Record) -> Result<bool, StoreFault> {
+        let written = self.inner.replace(service, expected, next).await?;
+        self.writes.fetch_add(usize::from(written), Ordering::SeqCst);
+        Ok(written)
+    }
+}
+
+/// Never answers in time.
+#[derive(Debug)]
+struct Dead;
+
+#[async_trait]
+impl SharedBreaker for Dead {
+    async fn load(&self, _: &str) -> Result<Option<Record>, StoreFault> {
+        Err(StoreFault("down".to_owned()))
+    }
+
+    async fn replace(&self, _: &str, _: u64, _: &Record) -> Result<bool, StoreFault> {
+        Err(StoreFault("down".to_owned()))
+    }
+}
+
+fn breaker(store: Option<Arc<dyn SharedBreaker>>, hand: &Hand) -> Breaker {
+    let wiring = Wiring { breaker_store: store, ..Wiring::default() };
+    Breaker::new("svc", Settings::default(), &wiring, hand.clock())
+}
+
+fn failure(kind: OutageKind) -> Error {
+    Error::Unavailable(Outage {
+        service: "svc",
+        operation: "op",
+        kind,
+        retry_after: None,
+        effect: Effect::Unknown,
+        detail: String::new(),
+    })
+}
+
+async fn fail(breaker: &Breaker) -> Error {
+    breaker.run("op", async { Err::<(), _>(failure(OutageKind::ServerError)) }).await.unwrap_err()
+}
+
+async fn succeed(breaker: &Breaker) -> Result<(), Error> {
+    breaker.run("op", async { Ok(()) }).await
+}
+
+fn refused_by_breaker(error: &Error) -> bool {
+    matches!(error, Error::Unavailable(outage) if outage.kind == OutageKind::BreakerOpen)
+}
+
+#[tokio::test]
+async fn only_consecutive_failures_count() {
+    let hand = Hand::default();
+    let breaker = breaker(None, &hand);
+    for _ in 0..4 {
+        fail(&breaker).await;
+    }
+    succeed(&breaker).await.unwrap();
+    for _ in 0..4 {
+        fail(&breaker).await;
+    }
+    assert_eq!(breaker.state(), State::Closed);
+    fail(&breaker).await;
+    assert_eq!(breaker.state(), State::Open);
+}
+
+#[tokio::test]
+async fn a_failed_trial_opens_for_another_minute() {
+    let hand = Hand::default();
+    let breaker = breaker(None, &hand);
+    for _ in 0..5 {
+        fail(&breaker).await;
+    }
+    hand.advance(RESET);
+    assert!(!refused_by_breaker(&fail(&breaker).await), "the trial goes through");
+    assert!(refused_by_breaker(&fail(&breaker).await));
+    hand.advance(Duration::from_millis(59_999));
+    assert!(refused_by_breaker(&fail(&breaker).await));
+    hand.advance(Duration::from_millis(1));
+    succeed(&breaker).await.unwrap();
+    assert_eq!(breaker.state(), State::Closed);
+    for _ in 0..4 {
+        fail(&breaker).await;
+    }
+    assert_eq!(breaker.state(), State::Closed, "the count starts anew after a trial");
+}
+
+#[tokio::test]
+async fn a_refusal_is_an_answer_and_breaks_the_row_of_failures() {
+    let hand = Hand::default();
+    let breaker = breaker(None, &hand);
+    let refusal = || {
+        Error::Refused(Refusal {
+            service: "svc",
+            operation: "op",
+            kind: RefusalKind::BadRequest,
+            code: "422".to_owned(),
+            message: String::new(),
+            effect: Effect::NotApplied,
+        })
+    };
+    for _ in 0..20 {
+        fail(&breaker).await;
+        fail(&breaker).await;
+        breaker.run("op", async { Err::<(), _>(refusal()) }).await.unwrap_err();
+        breaker.run("op", async { Err::<(), _>(failure(OutageKind::RateLimited)) }).await.unwrap_err();
+    }
+    assert_eq!(breaker.state(), State::Closed);
+}
+
+#[tokio::test]
+async fn an_opening_is_written_once_and_holds_for_all() {
+    let hand = Hand::default();
+    let store = Arc::new(Counting::default());
+    let sandboxes: Vec<Breaker> = (0..100).map(|_| breaker(Some(store.clone()), &hand)).collect();
+    for sandbox in &sandboxes {
+        succeed(sandbox).await.unwrap();
+    }
+    for _ in 0..5 {
+        fail(&sandboxes[0]).await;
+    }
+    assert_eq!(store.writes.load(Ordering::SeqCst), 1);
+    // The others see it when their view is too old, and need no failure of their own.
+    hand.advance(VIEW_LIFETIME);
+    for sandbox in &sandboxes[1..] {
+        assert!(refused_by_breaker(&succeed(sandbox).await.unwrap_err()));
+    }
+    assert_eq!(store.writes.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn the_local_view_spares_the_store() {
+    let hand = Hand::default();
+    let store = Arc::new(Counting::default());
+    let breaker = breaker(Some(store.clone()), &hand);
+    for _ in 0..100 {
+        succeed(&breaker).await.unwrap();
+    }
+    assert_eq!(store.reads.load(Ordering::SeqCst), 1);
+    hand.advance(VIEW_LIFETIME);
+    succeed(&breaker).await.unwrap();
+    assert_eq!(store.reads.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn of_many_processes_one_has_the_trial() {
+    let hand = Hand::default();
+    let store = Arc::new(Counting::default());
+    let sandboxes: Vec<Breaker> = (0..20).map(|_| breaker(Some(store.clone()), &hand)).collect();
+    for _ in 0..5 {
+        fail(&sandboxes[0]).await;
+    }
+    hand.advance(RESET);
+    let trials = AtomicUsize::new(0);
+    let (done, wait) = tokio::sync::watch::channel(false);
+    let calls = sandboxes.iter().map(|sandbox| {
+        let mut wait = wait.clone();
+        let trials = &trials;
+        async move {
+            sandbox
+                .run("op", async {
+                    trials.fetch_add(1, Ordering::SeqCst);
+                    wait.wait_for(|done| *done).await.unwrap();
+                    Ok(())
+                })
+                .await
+        }
+    });
+    let finish = async {
+        // All the others are refused before the trial ends.
+        tokio::task::yield_now().await;
+        done.send(true).unwrap();
+    };
+    let (results, ()) = futures_util::future::join(futures_util::future::join_all(calls), finish).await;
+    assert_eq!(trials.load(Ordering::SeqCst), 1);
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+    hand.advance(VIEW_LIFETIME);
+    for sandbox in &sandboxes {
+        succeed(sandbox).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_trial_whose_holder_vanished_is_granted_again() {
+    let hand = Hand::default();
+    let store: Arc<dyn SharedBreaker> = Arc::new(InMemory::default());
+    let (first, second) = (breaker(Some(store.clone()), &hand), breaker(Some(store), &hand));
+    for _ in 0..5 {
+        fail(&first).await;
+    }
+    hand.advance(RESET);
+    let lost = first.run("op", std::future::pending::<Result<(), Error>>());
+    assert!(tokio::time::timeout(Duration::from_millis(10), lost).await.is_err());
+    assert!(refused_by_breaker(&succeed(&second).await.unwrap_err()));
+    hand.advance(RESET);
+    succeed(&second).await.unwrap();
+    hand.advance(VIEW_LIFETIME);
+    succeed(&first).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_its_store_a_breaker_goes_by_what_it_saw() {
+    let hand = Hand::default();
+    let breaker = breaker(Some(Arc::new(Dead)), &hand);
+    succeed(&breaker).await.unwrap();
+    for _ in 0..5 {
+        fail(&breaker).await;
+    }
+    assert!(refused_by_breaker(&fail(&breaker).await));
+    hand.advance(RESET);
+    succeed(&breaker).await.unwrap();
+    assert_eq!(breaker.state(), State::Closed);
+}

@@ -1,0 +1,15 @@
+//! The clients over real sockets: one binary, so that it is linked once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod breaker;
+mod config;
+mod support;
+mod tickets;
+mod tickets_faults;

@@ -1,0 +1,36 @@
+//! What several tests need.
+
+pub(crate) mod spans;
+pub(crate) mod watch;
+pub(crate) mod wire;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use clients::breaker::Clock;
+use clients::config::{BaseUrl, Dialect, TicketConfig};
+
+/// Time that a test moves by hand, in epoch milliseconds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Hand(Arc<AtomicU64>);
+
+impl Hand {
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        let time = Arc::clone(&self.0);
+        Arc::new(move || time.load(Ordering::SeqCst))
+    }
+}
+
+pub(crate) fn ticket_config(url: &str) -> TicketConfig {
+    TicketConfig {
+        url: BaseUrl::parse(url).unwrap(),
+        timeout: Duration::from_secs(5),
+        dialect: Dialect::Guide,
+        breaker: clients::breaker::Settings::default(),
+    }
+}
