@@ -1,0 +1,181 @@
+//! The fields that the contracts give a type, and the check that a message keeps to it.
+
+use serde_json::Value;
+
+use super::error::Faults;
+use super::{NAME_CHARACTERS, path};
+use crate::Map;
+use crate::template::brief;
+
+/// A field with a fixed type.
+#[derive(Debug)]
+pub(super) struct Field {
+    name: &'static str,
+    kind: Kind,
+    /// Whether null stands for absent.
+    nullable: bool,
+    required: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// Text of 1 to [`NAME_CHARACTERS`] characters.
+    Name,
+    Text,
+    Texts,
+    Flag,
+    /// Milliseconds since the Unix epoch.
+    Moment,
+    Mode,
+    Object,
+}
+
+pub(super) const AUTOMATIC: &str = "AUTOMATIC";
+pub(super) const MANUAL_APPROVAL: &str = "MANUAL_APPROVAL";
+
+/// Wherever a message has them.
+pub(super) const COMMON: [Field; 13] = [
+    Field::new("incident_type", Kind::Name),
+    Field::new("severity", Kind::Text),
+    Field::new("workflow_id", Kind::Text),
+    Field::new("affected_tickets", Kind::Texts),
+    Field::new("details", Kind::Texts),
+    Field::new("correlation_id", Kind::Text),
+    Field::new("trace_id", Kind::Text),
+    Field::new("recommended_playbook", Kind::Text).nullable(),
+    Field::new("auto_remediation_enabled", Kind::Flag).nullable(),
+    Field::new("escalation_required", Kind::Flag),
+    Field::new("created_at", Kind::Moment),
+    Field::new("hash", Kind::Text),
+    Field::new("execution_mode", Kind::Mode),
+];
+
+pub(super) const INCIDENT: [Field; 2] =
+    [Field::new("incident_id", Kind::Name).required(), Field::new("playbook", Kind::Name).nullable()];
+
+pub(super) const REQUEST: [Field; 4] = [
+    Field::new("incident_id", Kind::Name).required(),
+    Field::new("playbook_name", Kind::Name).required(),
+    Field::new("remediation_id", Kind::Name).nullable(),
+    Field::new("parameters", Kind::Object),
+];
+
+pub(super) const ACTION: [Field; 4] = [
+    Field::new("action_id", Kind::Name).required(),
+    Field::new("playbook", Kind::Name).required(),
+    Field::new("incident_id", Kind::Name).nullable(),
+    Field::new("context", Kind::Object),
+];
+
+/// What the intake itself reads in `parameters` and `context`; the rest of them is typed by the playbook's own schema.
+pub(super) const NESTED: [Field; 3] = [
+    Field::new("incident_id", Kind::Name).nullable(),
+    Field::new("incident_type", Kind::Name).nullable(),
+    Field::new("auto_remediation_enabled", Kind::Flag).nullable(),
+];
+
+/// What an alarm's description may steer besides [`COMMON`].
+pub(super) const DESCRIPTION: [Field; 2] =
+    [Field::new("playbook_name", Kind::Name).nullable(), Field::new("playbook", Kind::Name).nullable()];
+
+impl Field {
+    const fn new(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, nullable: false, required: false }
+    }
+
+    const fn nullable(mut self) -> Self {
+        self.nullable = true;
+        self
+    }
+
+    const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+}
+
+impl Kind {
+    const fn expected(self) -> &'static str {
+        match self {
+            Self::Name => "a string of 1 to 256 characters",
+            Self::Text => "a string",
+            Self::Texts => "a list of strings",
+            Self::Flag => "true or false",
+            Self::Moment => "a whole number of milliseconds since the Unix epoch",
+            Self::Mode => "AUTOMATIC or MANUAL_APPROVAL",
+            Self::Object => "an object",
+        }
+    }
+
+    fn fits(self, value: &Value) -> bool {
+        match self {
+            Self::Name => value.as_str().is_some_and(is_name),
+            Self::Text => value.is_string(),
+            Self::Texts => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
+            Self::Flag => value.is_boolean(),
+            Self::Moment => value.is_u64(),
+            Self::Mode => value.as_str().is_some_and(|mode| mode == AUTOMATIC || mode == MANUAL_APPROVAL),
+            Self::Object => value.is_object(),
+        }
+    }
+}
+
+/// Reports every field of `table` that is missing or of another type in the object at `path`.
+pub(super) fn check(fields: &Map, table: &[Field], path: &str, faults: &mut Faults) {
+    for field in table {
+        let here = path::join(path, field.name);
+        match fields.get(field.name) {
+            None if field.required => faults.push(here, "missing".to_owned(), field.kind.expected()),
+            None => {}
+            Some(Value::Null) if field.nullable => {}
+            Some(value) if field.kind.fits(value) => {}
+            Some(value) => report(field.kind, value, here, faults),
+        }
+    }
+}
+
+/// Whether `value` may be the field `name`. A field without a fixed type may be anything.
+pub(super) fn may_be(name: &str, value: &Value) -> bool {
+    COMMON.iter().chain(&DESCRIPTION).find(|field| field.name == name).is_none_or(|field| field.kind.fits(value))
+}
+
+/// The value that a word such as `escalation_required=true` gives the field `name`: of the field's type where the word
+/// can be read so, else the text.
+pub(super) fn from_word(name: &str, word: &str) -> Value {
+    let kind = COMMON.iter().find(|field| field.name == name).map_or(Kind::Text, |field| field.kind);
+    match kind {
+        Kind::Flag => word.parse().map_or_else(|_| Value::from(word), Value::Bool),
+        Kind::Moment => word.parse::<u64>().map_or_else(|_| Value::from(word), Value::from),
+        Kind::Texts => word.split(',').map(Value::from).collect(),
+        Kind::Name | Kind::Text | Kind::Mode | Kind::Object => Value::from(word),
+    }
+}
+
+/// The text of a field, where it has one.
+pub(super) fn text<'a>(fields: &'a Map, name: &str) -> Option<&'a str> {
+    fields.get(name).and_then(Value::as_str)
+}
+
+/// Whether the field is there and not null.
+pub(super) fn has(fields: &Map, name: &str) -> bool {
+    fields.get(name).is_some_and(|value| !value.is_null())
+}
+
+fn is_name(text: &str) -> bool {
+    // A character has at most four bytes: a text of a megabyte is not counted to its end.
+    !text.is_empty() && text.len() <= NAME_CHARACTERS * 4 && text.chars().count() <= NAME_CHARACTERS
+}
+
+fn report(kind: Kind, value: &Value, here: String, faults: &mut Faults) {
+    match (kind, value) {
+        (Kind::Texts, Value::Array(items)) => {
+            for (index, item) in items.iter().enumerate().filter(|(_, item)| !item.is_string()) {
+                faults.push(path::index(&here, index), brief(item), Kind::Text.expected());
+            }
+        }
+        (Kind::Name, Value::String(text)) if !text.is_empty() => {
+            faults.push(here, format!("a text of {} characters", text.chars().count()), kind.expected());
+        }
+        _ => faults.push(here, brief(value), kind.expected()),
+    }
+}

@@ -1,0 +1,41 @@
+//! Where in a message something is: `detail.affected_tickets[2]`. The message itself has the empty path.
+
+/// Bytes of a key that a path shows.
+const KEY_BYTES: usize = 64;
+
+/// The path of the field `key` of the object at `path`. A key that is no plain word is quoted and cut, so that it
+/// cannot pass for anything else.
+pub(super) fn join(path: &str, key: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    match (path, !key.is_empty() && key.len() <= KEY_BYTES && key.chars().all(plain)) {
+        ("", true) => key.to_owned(),
+        (_, true) => format!("{path}.{key}"),
+        (_, false) => format!("{path}[{}]", quoted(key)),
+    }
+}
+
+pub(super) fn index(path: &str, index: usize) -> String {
+    format!("{path}[{index}]")
+}
+
+/// The path of a JSON pointer below `path`.
+pub(super) fn pointer(path: &str, pointer: &str) -> String {
+    pointer.split('/').skip(1).fold(path.to_owned(), |path, part| match part.parse() {
+        Ok(position) => index(&path, position),
+        Err(_) => join(&path, part),
+    })
+}
+
+/// The path in words, as an error begins with it.
+pub(super) fn place(path: &str) -> String {
+    match path {
+        "" => "the message".to_owned(),
+        _ => format!("`{path}`"),
+    }
+}
+
+fn quoted(key: &str) -> String {
+    let end = key.floor_char_boundary(KEY_BYTES);
+    let mark = if end < key.len() { "…" } else { "" };
+    format!("{:?}{mark}", key.get(..end).unwrap_or_default())
+}

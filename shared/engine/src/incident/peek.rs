@@ -1,0 +1,98 @@
+//! The incident that a message speaks of, even where it cannot be carried out.
+
+use serde_json::Value;
+
+use super::{ENVELOPES, NAME_CHARACTERS, read};
+use crate::limit;
+
+/// The incident's id as far as it can be found, for the record of a rejected message: best effort, cut to
+/// [`NAME_CHARACTERS`] characters.
+///
+/// The same as [`read`] gives where the message can be read. A text that is no JSON is searched for an `incident_id`.
+pub fn peek_incident_id(message: &str) -> Option<String> {
+    let found = match read(message) {
+        Ok(intake) => Some(intake.incident_id),
+        Err(_) if message.len() > limit::MESSAGE_BYTES => in_text(message),
+        Err(_) => match serde_json::from_str(message) {
+            Ok(value) => in_value(&value, ENVELOPES),
+            Err(_) => in_text(message),
+        },
+    };
+    found.map(|id| id.chars().take(NAME_CHARACTERS).collect()).filter(|id: &String| !id.is_empty())
+}
+
+fn in_value(value: &Value, envelopes: usize) -> Option<String> {
+    let inner = |name: &str| value.get(name).filter(|_| envelopes > 0);
+    let in_detail = || in_value(inner("detail")?, envelopes - 1);
+    let in_message = || {
+        let text = inner("Message")?.as_str()?;
+        serde_json::from_str(text).map_or_else(|_| in_text(text), |value| in_value(&value, envelopes - 1))
+    };
+    let here = value.get("incident_id").or_else(|| value.pointer("/context/incident_id")).and_then(name);
+    here.or_else(in_detail).or_else(in_message).or_else(|| value.get("action_id").and_then(name))
+}
+
+/// A number is no legal id, but it names the incident to whoever looks for it.
+fn name(value: &Value) -> Option<String> {
+    let number = || value.as_number().map(ToString::to_string);
+    value.as_str().map(ToOwned::to_owned).or_else(number)
+}
+
+/// Finds `"incident_id": "…"` in a text that is no JSON, also where the quotes are escaped, as they are in an SNS
+/// envelope. An id with escapes is not read.
+fn in_text(text: &str) -> Option<String> {
+    const KEY: &str = "incident_id";
+    text.match_indices(KEY).find_map(|(at, _)| {
+        let rest = text.get(at + KEY.len()..)?;
+        let quote = rest.get(..=rest.find(|c| c != '\\')?).filter(|quote| quote.ends_with('"'))?;
+        let rest = rest.get(quote.len()..)?.trim_start().strip_prefix(':')?.trim_start().strip_prefix(quote)?;
+        let end = rest.find(['"', '\\'])?;
+        rest.get(end..)?.starts_with(quote).then(|| rest.get(..end).map(ToOwned::to_owned))?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_text_still_names_its_incident() {
+        let cases = [
+            (r#"{"incident_id": "inc-1", "severity": "#, Some("inc-1")),
+            (r#"{"Message": "{\"incident_id\" : \"inc-2\", \"x\": 1}"#, Some("inc-2")),
+            (r#"{"incident_id": 7, "incident_id":"inc-3""#, Some("inc-3")),
+            (r#"{"incident_id": "a\u0062""#, None),
+            (r#"{"incident_id": "cut"#, None),
+            (r#"{"incident_id"é"#, None),
+            ("incident_id", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(peek_incident_id(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refused_message_still_names_its_incident() {
+        let cases = [
+            (r#"{"incident_id": 7}"#, Some("7")),
+            (r#"{"incident_id": "a", "severity": 5}"#, Some("a")),
+            (r#"{"incident_id": ""}"#, None),
+            (r#"{"detail-type": "x", "detail": {"incident_id": "b", "severity": 5}}"#, Some("b")),
+            (r#"{"Type": "Notification", "Message": "{\"incident_id\": \"c\", \"severity\": 5}"}"#, Some("c")),
+            (r#"{"Type": "Notification", "Message": "{\"incident_id\": \"d\", "}"#, Some("d")),
+            (r#"{"action_id": "e", "playbook": 5}"#, Some("e")),
+            (r#"{"action_id": "e", "playbook": 5, "context": {"incident_id": "f"}}"#, Some("f")),
+            ("[1]", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(peek_incident_id(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_over_the_limit_still_names_its_incident() {
+        let text =
+            format!(r#"{{"incident_id": "{}", "note": "{}"}}"#, "i".repeat(300), "x".repeat(limit::MESSAGE_BYTES));
+        assert_eq!(peek_incident_id(&text), Some("i".repeat(NAME_CHARACTERS)));
+    }
+}

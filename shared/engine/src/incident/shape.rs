@@ -1,0 +1,140 @@
+//! From a message's fields to what it asks for.
+
+use serde_json::Value;
+
+use super::alarm::Alarm;
+use super::error::Faults;
+use super::field::{self, Field, MANUAL_APPROVAL, has, text};
+use super::{Intake, IntakeError, RESERVED, Shape, Via, path, trace};
+use crate::{Map, RunId};
+
+/// # Errors
+/// No shape fits, or fields have the wrong type: all of them, in one error.
+pub(super) fn understand(mut fields: Map, path: &str, via: Via) -> Result<Intake, IntakeError> {
+    let Some(shape) = Shape::of(&fields) else {
+        return Err(IntakeError::no_shape(&fields, path));
+    };
+    let mut faults = Faults::default();
+    field::check(&fields, shape.fields(), path, &mut faults);
+    field::check(&fields, &field::COMMON, path, &mut faults);
+    let mut nested = Map::new();
+    if let Some(name) = shape.nested()
+        && let Some(Value::Object(inner)) = fields.remove(name)
+    {
+        field::check(&inner, &field::NESTED, &path::join(path, name), &mut faults);
+        nested = inner;
+    }
+    faults.into_result()?;
+
+    let names = [text(&fields, "incident_id"), text(&nested, "incident_id"), text(&fields, "action_id")];
+    let Some(incident_id) = names.into_iter().flatten().next().map(ToOwned::to_owned) else {
+        return Err(IntakeError::no_shape(&fields, path));
+    };
+    let remediation_id = text(&fields, "remediation_id");
+    let dedupe_key = match (shape, remediation_id, text(&fields, "action_id")) {
+        (Shape::RemediationRequest, Some(id), _) => format!("remediation:{id}"),
+        (Shape::RemediationAction, _, Some(id)) => format!("action:{id}"),
+        _ => format!("incident:{incident_id}"),
+    };
+    let run_id = remediation_id.filter(|id| RunId::is_legal(id)).map(RunId::new);
+    Ok(Parts { shape, via, incident_id, run_id, dedupe_key, fields, nested }.assemble())
+}
+
+/// An alarm has been checked where it was read: what it says is not in the places where a message says it.
+pub(super) fn intake(alarm: Alarm) -> Intake {
+    let Alarm { incident_id, dedupe_key, fields } = alarm;
+    let (shape, via) = (Shape::Incident, Via::CloudWatchAlarm);
+    Parts { shape, via, incident_id, run_id: None, dedupe_key, fields, nested: Map::new() }.assemble()
+}
+
+impl Shape {
+    fn of(fields: &Map) -> Option<Self> {
+        if has(fields, "action_id") && has(fields, "playbook") {
+            return Some(Self::RemediationAction);
+        }
+        if has(fields, "remediation_id") || has(fields, "playbook_name") {
+            return Some(Self::RemediationRequest);
+        }
+        // A null here is a wrong incident, not an unknown message.
+        fields.contains_key("incident_id").then_some(Self::Incident)
+    }
+
+    const fn fields(self) -> &'static [Field] {
+        match self {
+            Self::Incident => &field::INCIDENT,
+            Self::RemediationRequest => &field::REQUEST,
+            Self::RemediationAction => &field::ACTION,
+        }
+    }
+
+    /// The field whose own fields become variables.
+    const fn nested(self) -> Option<&'static str> {
+        match self {
+            Self::Incident => None,
+            Self::RemediationRequest => Some("parameters"),
+            Self::RemediationAction => Some("context"),
+        }
+    }
+
+    /// Fields that steer the message itself, and are nothing to a playbook.
+    const fn steering(self) -> &'static [&'static str] {
+        match self {
+            Self::Incident => &[],
+            Self::RemediationRequest => &["remediation_id", "playbook_name", "execution_mode"],
+            Self::RemediationAction => &["action_id", "playbook", "execution_mode"],
+        }
+    }
+}
+
+/// A checked message in pieces.
+#[derive(Debug)]
+struct Parts {
+    shape: Shape,
+    via: Via,
+    incident_id: String,
+    run_id: Option<RunId>,
+    dedupe_key: String,
+    fields: Map,
+    nested: Map,
+}
+
+impl Parts {
+    fn assemble(self) -> Intake {
+        let Self { shape, via, incident_id, run_id, dedupe_key, mut fields, nested } = self;
+        let playbook = playbook(&fields);
+        let approval =
+            is_refused(&fields) || is_refused(&nested) || text(&fields, "execution_mode") == Some(MANUAL_APPROVAL);
+        for name in shape.steering() {
+            fields.remove(*name);
+        }
+        let mut variables = fields;
+        variables.extend(nested);
+        let reserved =
+            RESERVED.into_iter().filter(|name| variables.remove(*name).is_some()).map(ToOwned::to_owned).collect();
+        variables.insert("incident_id".to_owned(), Value::from(incident_id.as_str()));
+        Intake {
+            incident_type: text(&variables, "incident_type").map(ToOwned::to_owned),
+            playbook,
+            run_id,
+            approval,
+            traceparent: trace::parent(&variables, &dedupe_key),
+            variables,
+            reserved,
+            shape,
+            via,
+            dedupe_key,
+            incident_id,
+        }
+    }
+}
+
+/// A blank recommendation recommends nothing: producers without optional fields write it.
+fn playbook(fields: &Map) -> Option<String> {
+    let asked = text(fields, "playbook_name").or_else(|| text(fields, "playbook"));
+    let recommended = || text(fields, "recommended_playbook").filter(|name| !name.trim().is_empty());
+    asked.or_else(recommended).map(ToOwned::to_owned)
+}
+
+fn is_refused(fields: &Map) -> bool {
+    fields.get("auto_remediation_enabled") == Some(&Value::Bool(false))
+}
