@@ -216,12 +216,11 @@ impl<'a> Folding<'a> {
 
     fn step_ended(&mut self, step: StepRef, outcome: Outcome, reason: Option<&String>, at: Timestamp) {
         let seen = self.seen.entry(step.step).or_default();
-        match step.item {
-            Some(_) => *seen.tally.entry(outcome.as_str()).or_default() += 1,
-            None => {
-                seen.ended_at = Some(at);
-                seen.reason = reason.cloned();
-            }
+        if step.item.is_some() {
+            *seen.tally.entry(outcome.as_str()).or_default() += 1;
+        } else {
+            seen.ended_at = Some(at);
+            seen.reason = reason.cloned();
         }
     }
 

@@ -115,6 +115,7 @@ impl Template {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is the template engine's, and marked as open")]
     fn failed(&self, error: &minijinja::Error, scope: &Scope) -> TemplateError {
         let template = self.source().to_owned();
         match error.kind() {
@@ -160,7 +161,7 @@ impl Test {
             Self::Fixed(value) => Ok(*value),
             Self::Expression(template) => match template.render(scope)? {
                 Value::Bool(value) => Ok(value),
-                other => {
+                other @ (Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
                     Err(TemplateError::NotBoolean { template: template.source().to_owned(), observed: brief(&other) })
                 }
             },

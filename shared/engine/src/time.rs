@@ -9,6 +9,7 @@ pub struct Timestamp(pub u64);
 
 impl Timestamp {
     /// The moment `milliseconds` later, or the last one that can be written.
+    #[must_use]
     pub const fn plus_ms(self, milliseconds: u64) -> Self {
         Self(self.0.saturating_add(milliseconds))
     }

@@ -27,10 +27,6 @@ pub enum Input {
     CancelRequested {
         by: String,
     },
-    /// A command or a result of this attempt ended in a dead-letter queue.
-    DeadLettered {
-        result: Box<ActionResult>,
-    },
 }
 
 /// What one input led to.
@@ -117,7 +113,7 @@ fn event_of(plan: &Plan, state: &State, input: Input) -> Result<Option<Event>, A
         Input::Joined { incident_id } => Ok(Some(Event::IncidentJoined { incident_id })),
         Input::Approved { by } => Ok(Some(Event::Approved { by })),
         Input::CancelRequested { by } => Ok(Some(Event::CancelRequested { by })),
-        Input::Result(result) | Input::DeadLettered { result } => answered(plan, state, *result).map(Some),
+        Input::Result(result) => answered(plan, state, *result).map(Some),
     }
 }
 

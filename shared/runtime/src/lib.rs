@@ -1,1 +1,19 @@
-//! .
+//! The engine at work: what it needs from the outside, and the two drivers over it.
+//!
+//! [`port`] names what the outside has to provide, one trait each. [`dispatcher`] turns one input of a run into committed events and sent
+//! commands; [`attempt`] performs one command of one action; [`host`] runs both in one process. None knows which store, queue or clock it runs on.
+//!
+//! It deliberately has no adapter: `embedded` and `aws` implement the ports, `clients` reach the services.
+
+pub mod action;
+pub mod attempt;
+pub mod dispatcher;
+pub mod host;
+pub mod library;
+pub mod port;
+
+pub use engine::catalog::{ActionSpec, Catalog, OutputType, Safety};
+pub use engine::event::{Commit, RunOutcome, RunStatus};
+pub use engine::id::{Digest, RunId, Seq, Token};
+pub use engine::message::{ActionCommand, ActionResult, AttemptResult, Context, Ending, Violation};
+pub use engine::{Map, Timestamp};

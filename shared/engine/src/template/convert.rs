@@ -5,6 +5,7 @@ use serde_json::Value;
 
 /// # Errors
 /// What JSON cannot carry, in words: an undefined value inside a list, a number that is not finite, bytes.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the enum is the template engine's, and marked as open")]
 pub(super) fn to_json(value: &Dynamic) -> Result<Value, String> {
     match value.kind() {
         ValueKind::Undefined => Err("an undefined value".to_owned()),

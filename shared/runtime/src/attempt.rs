@@ -1,0 +1,255 @@
+//! One attempt, performed: the flow that every action goes through, wherever it runs.
+//!
+//! It has hands and no memory: it touches its own target, its claim and cooldown rows and the results queue, and nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::catalog::Safety;
+use engine::id::Digest;
+use engine::message::{ActionCommand, ActionResult, AttemptResult, Ending};
+use engine::{Map, Timestamp};
+use serde_json::Value;
+
+use crate::action::{Action, Call, Performed, Probe, Target};
+use crate::dispatcher::Inbound;
+use crate::port::{
+    BackendError, ClaimKey, ClaimRequest, ClaimStore, Clock, CooldownKey, Finish, Holder, Message, Policy, QueueName,
+    Reservation, Sender,
+};
+
+mod admit;
+mod merge;
+
+/// How long a claim outlives its attempt's deadline, in milliseconds: time to store the result.
+pub const LEASE_MARGIN_MS: u64 = 5_000;
+/// How long before its deadline an attempt is given up, in milliseconds: time to store and send the result.
+pub const ANSWER_MARGIN_MS: u64 = 500;
+
+/// Performs the commands of one action.
+#[derive(Clone)]
+pub struct Worker {
+    action: Arc<dyn Action>,
+    ports: Arc<Ports>,
+    parameters: Arc<jsonschema::Validator>,
+}
+
+/// What a worker may touch besides its target.
+#[expect(missing_debug_implementations, reason = "ports are behaviour, there is nothing to print")]
+pub struct Ports {
+    pub claims: Arc<dyn ClaimStore>,
+    pub policy: Arc<dyn Policy>,
+    pub sender: Arc<dyn Sender>,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Handled {
+    /// Its result is on the results queue: the message may go.
+    Answered(Box<AttemptResult>),
+    /// Another worker is at it until then: the message has to stay, and is worth looking at again afterwards.
+    Busy { until: Timestamp },
+    /// The claim ran out while the attempt was performed, so its result was not taken: the message has to stay, and whoever gets it recovers.
+    Lost,
+}
+
+/// Why a command was not answered. The message stays on its queue.
+#[derive(Debug, thiserror::Error)]
+pub enum AttemptError {
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// It will never work: the message belongs in the dead letters.
+    #[error("command cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    #[error("command is for action `{asked}`, this is `{own}`")]
+    WrongAction { asked: String, own: String },
+}
+
+/// A fault in an action's own description, found when its worker is made.
+#[derive(Debug, thiserror::Error)]
+#[error("the parameter schema of action {action} is no JSON Schema: {detail}")]
+pub struct BadSpec {
+    action: &'static str,
+    detail: String,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").field("action", &self.action.spec().name).finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    /// # Errors
+    /// The action's parameter schema is no JSON Schema.
+    pub fn new(action: Arc<dyn Action>, ports: Arc<Ports>) -> Result<Self, BadSpec> {
+        let spec = action.spec();
+        let parameters = jsonschema::validator_for(&spec.parameters);
+        let parameters = parameters.map_err(|error| BadSpec { action: spec.name, detail: error.to_string() })?;
+        Ok(Self { action, ports, parameters: Arc::new(parameters) })
+    }
+
+    /// The action's name.
+    pub fn name(&self) -> &'static str {
+        self.action.spec().name
+    }
+
+    /// Milliseconds from now to `until`.
+    pub(crate) fn wait_ms(&self, until: Timestamp) -> u64 {
+        until.since_ms(self.ports.clock.now())
+    }
+
+    /// Performs the command in `body`. `holder` is unique to this delivery.
+    ///
+    /// # Flow
+    /// 1. read the command; parameters against the schema · 2. take the claim: a finished one is answered again and touches nothing, a live one is
+    /// another's · 3. facts, then the policy, per target · 4. the cooldowns of what was let through · 5. act, within the deadline, under one
+    /// idempotency key · 6. store the result in the claim, send it with the attempt's token.
+    ///
+    /// # Guarantees
+    /// No effect before the claim, the policy and the cooldown. An attempt whose earlier worker died is repeated only as far as its action
+    /// declares it safe. A result is sent only after it is stored.
+    pub async fn handle(&self, body: &str, holder: Holder) -> Result<Handled, AttemptError> {
+        let command: ActionCommand = serde_json::from_str(body)?;
+        if command.action != self.name() {
+            return Err(AttemptError::WrongAction { asked: command.action, own: self.name().to_owned() });
+        }
+        let claim = ClaimKey { action: command.action.clone(), attempt: command.attempt_key() };
+        let call = self.call(command);
+        let request = ClaimRequest {
+            key: claim.clone(),
+            holder: holder.clone(),
+            now: call.started_at,
+            lease_until: call.command.deadline.max(call.started_at).plus_ms(LEASE_MARGIN_MS),
+            cooldowns: Vec::new(),
+        };
+        let recovered = match self.ports.claims.reserve(&request).await? {
+            Reservation::Busy { until } => return Ok(Handled::Busy { until }),
+            Reservation::Finished(result) => {
+                self.answer(&call, &result).await?;
+                return Ok(Handled::Answered(result));
+            }
+            Reservation::Held { recovered, .. } => recovered,
+        };
+        let Performed { result, untouched } = match self.refusal(&call) {
+            Some(refusal) if !recovered => Performed::from(refusal),
+            _ => self.attempt(&call, &request, recovered).await?,
+        };
+        let result = result.capped();
+        let untouched: Vec<_> =
+            untouched.into_iter().map(|target| CooldownKey { action: claim.action.clone(), target }).collect();
+        match self.ports.claims.finish(&claim, &holder, self.ports.clock.now(), &result, &untouched).await? {
+            Finish::Lost => Ok(Handled::Lost),
+            Finish::Stored => {
+                self.answer(&call, &result).await?;
+                Ok(Handled::Answered(Box::new(result)))
+            }
+        }
+    }
+
+    fn call(&self, command: ActionCommand) -> Call {
+        let deadline = Timestamp(command.deadline.0.saturating_sub(ANSWER_MARGIN_MS));
+        Call { idempotency_key: command.attempt_key(), deadline, started_at: self.ports.clock.now(), command }
+    }
+
+    /// The result of a command that must not be performed at all.
+    fn refusal(&self, call: &Call) -> Option<AttemptResult> {
+        let command = &call.command;
+        let observed = digest(&command.parameters);
+        if observed != command.parameters_digest {
+            let message =
+                format!("the parameters have digest {observed}, authorised were {}", command.parameters_digest);
+            return Some(AttemptResult::failed("parameters_changed", message));
+        }
+        let parameters = Value::Object(command.parameters.clone());
+        let faults: Vec<_> = self.parameters.iter_errors(&parameters).map(|error| fault(&error)).collect();
+        if !faults.is_empty() {
+            return Some(AttemptResult::failed("bad_parameters", faults.join("; ")));
+        }
+        (call.started_at >= call.deadline).then(|| {
+            let message = format!(
+                "the command came {} ms after the last moment to start",
+                call.started_at.since_ms(call.deadline)
+            );
+            AttemptResult::new(Ending::TimedOut { message })
+        })
+    }
+
+    /// Steps 3 to 5, and before them what an earlier worker may have left.
+    async fn attempt(&self, call: &Call, request: &ClaimRequest, recovered: bool) -> Result<Performed, AttemptError> {
+        let targets = match self.action.targets(call) {
+            Ok(targets) => targets,
+            Err(result) => return Ok(result.into()),
+        };
+        if recovered && let Some(done) = self.recover(call, &targets).await {
+            return Ok(done.into());
+        }
+        if let Some(refusal) = self.refusal(call) {
+            return Ok(refusal.into());
+        }
+        let admission = self.admit(call, request, targets).await?;
+        let performed = match admission.admitted.is_empty() {
+            true => None,
+            false => Some(self.perform(call, &admission.admitted).await),
+        };
+        Ok(merge::merge(admission, performed))
+    }
+
+    /// What an earlier worker of this attempt, whose lease ran out, means: its result, or none where performing (again) is safe.
+    async fn recover(&self, call: &Call, targets: &[Target]) -> Option<AttemptResult> {
+        let unknown = |message: String| Some(AttemptResult::new(Ending::Unknown { message }));
+        match self.action.spec().safety {
+            Safety::Idempotent => None,
+            Safety::Unknown => unknown("its worker died, and it cannot be said whether it had acted".to_owned()),
+            Safety::Probe => match self.action.probe(call, targets).await {
+                Probe::NotDone => None,
+                Probe::Done(result) => {
+                    Some(result.warn("its worker died after it had acted; a look at the target found it done"))
+                }
+                Probe::Unclear(why) => unknown(format!(
+                    "its worker died, and a look at the target does not tell whether it had acted: {why}"
+                )),
+            },
+        }
+    }
+
+    async fn perform(&self, call: &Call, targets: &[Target]) -> Performed {
+        let left = Duration::from_millis(call.deadline.since_ms(self.ports.clock.now()));
+        match tokio::time::timeout(left, self.action.perform(call, targets)).await {
+            Ok(performed) => performed,
+            Err(_) => {
+                let seconds = call.deadline.since_ms(call.started_at) / 1_000;
+                let message = format!("{} did not end within {seconds} s", self.name());
+                AttemptResult::new(Ending::TimedOut { message }).into()
+            }
+        }
+    }
+
+    async fn answer(&self, call: &Call, result: &AttemptResult) -> Result<(), BackendError> {
+        let command = &call.command;
+        let body = Inbound::Result(Box::new(ActionResult {
+            run_id: command.run_id.clone(),
+            step: command.step.clone(),
+            item: command.item,
+            attempt: command.attempt,
+            token: command.token.clone(),
+            finished_at: self.ports.clock.now(),
+            result: result.clone(),
+        }));
+        let traceparent = command.context.traceparent.clone();
+        let message = Message { queue: QueueName::Results, body: body.to_body(), delay_ms: 0, traceparent };
+        self.ports.sender.send(vec![message]).await
+    }
+}
+
+fn digest(parameters: &Map) -> Digest {
+    Digest::of(Value::Object(parameters.clone()).to_string().as_bytes())
+}
+
+/// `parameters/ticket_id: …`
+fn fault(error: &jsonschema::ValidationError<'_>) -> String {
+    let mut text = error.to_string();
+    engine::message::cut(&mut text, 200);
+    format!("parameters{}: {text}", error.instance_path())
+}

@@ -1,0 +1,78 @@
+//! Commands to their action.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::{ATTEMPTS_PER_ACTION, Host, Verdict, give_back_ms};
+use crate::attempt::{AttemptError, Handled, Worker};
+use crate::port::{Delivery, Holder, QueueName};
+
+/// Milliseconds in which most attempts are over. A longer one is delivered again meanwhile, and its claim turns the second delivery away.
+const ATTEMPT_VISIBILITY_MS: u64 = 120_000;
+/// Milliseconds added to the end of another worker's lease before its message is looked at again.
+const AFTER_LEASE_MS: u64 = 50;
+
+impl Host {
+    pub(super) async fn actions(self, worker: Worker, mut stop: watch::Receiver<bool>) {
+        let queue = QueueName::Action(worker.name().to_owned());
+        let places = Arc::new(Semaphore::new(ATTEMPTS_PER_ACTION));
+        let mut attempts = JoinSet::new();
+        loop {
+            // Only what can start at once is taken off the queue.
+            let Ok(first) = Arc::clone(&places).acquire_owned().await else { break };
+            let free = 1 + places.available_permits();
+            let Some(deliveries) = self.next(&queue, free, ATTEMPT_VISIBILITY_MS, &mut stop).await else { break };
+            let mut first = Some(first);
+            for delivery in deliveries {
+                let place = match first.take() {
+                    Some(place) => place,
+                    None => match Arc::clone(&places).acquire_owned().await {
+                        Ok(place) => place,
+                        Err(_) => break,
+                    },
+                };
+                let (host, worker) = (self.clone(), worker.clone());
+                attempts.spawn(async move {
+                    let verdict = perform(&worker, delivery).await;
+                    host.settle(vec![verdict]).await;
+                    drop(place);
+                });
+            }
+            while let Some(ended) = attempts.try_join_next() {
+                report(ended);
+            }
+        }
+        while let Some(ended) = attempts.join_next().await {
+            report(ended);
+        }
+    }
+}
+
+async fn perform(worker: &Worker, delivery: Delivery) -> Verdict {
+    let Delivery { receipt, body, receive_count, .. } = delivery;
+    match worker.handle(&body, Holder(receipt.clone())).await {
+        Ok(Handled::Answered(_)) => Verdict::Done(receipt),
+        Ok(Handled::Busy { until }) => Verdict::Again { receipt, delay_ms: worker.wait_ms(until) + AFTER_LEASE_MS },
+        Ok(Handled::Lost) => Verdict::Again { receipt, delay_ms: 0 },
+        Err(error @ (AttemptError::Unreadable(_) | AttemptError::WrongAction { .. })) => {
+            Verdict::Bury { receipt, reason: error.to_string() }
+        }
+        Err(error @ AttemptError::Backend(_)) => {
+            tracing::warn!(
+                action = worker.name(),
+                error = &error as &dyn std::error::Error,
+                "attempt could not be made now"
+            );
+            Verdict::Again { receipt, delay_ms: give_back_ms(receive_count) }
+        }
+    }
+}
+
+/// A fault inside an action costs that attempt alone: its message comes back, and its claim says what is safe then.
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "an attempt ended by a fault in its action");
+    }
+}

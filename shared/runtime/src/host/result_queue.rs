@@ -1,0 +1,57 @@
+//! Results, wake-ups, approvals and cancellations to their runs.
+
+use std::collections::BTreeMap;
+
+use engine::RunId;
+use futures_util::future::join_all;
+use tokio::sync::watch;
+
+use super::{BATCH, Host, TURN_VISIBILITY_MS, Verdict, give_back_ms};
+use crate::dispatcher::{DispatchError, Inbound};
+use crate::port::{Delivery, QueueName};
+
+impl Host {
+    pub(super) async fn results(self, mut stop: watch::Receiver<bool>) {
+        while let Some(deliveries) = self.next(&QueueName::Results, BATCH, TURN_VISIBILITY_MS, &mut stop).await {
+            let (runs, mut verdicts) = by_run(deliveries);
+            let turns = runs.into_iter().map(|(run_id, messages)| self.turn(run_id, messages));
+            verdicts.extend(join_all(turns).await.into_iter().flatten());
+            self.settle(verdicts).await;
+        }
+    }
+
+    /// The messages of one run are one turn with one write.
+    async fn turn(&self, run_id: RunId, messages: Vec<(Delivery, Inbound)>) -> Vec<Verdict> {
+        let (deliveries, inbound): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
+        let cause_id = deliveries.first().map(|delivery| delivery.message_id.clone()).unwrap_or_default();
+        let error = match self.dispatcher.receive(&run_id, &cause_id, inbound).await {
+            Ok(_) => return deliveries.into_iter().map(|delivery| Verdict::Done(delivery.receipt)).collect(),
+            Err(error) => error,
+        };
+        tracing::warn!(run = %run_id, error = &error as &dyn std::error::Error, "run could not be continued now");
+        let verdict = |delivery: Delivery| match &error {
+            DispatchError::UnknownRun { .. } => Verdict::Bury { receipt: delivery.receipt, reason: error.to_string() },
+            DispatchError::Backend(_)
+            | DispatchError::MissingPlan { .. }
+            | DispatchError::Plan { .. }
+            | DispatchError::Log { .. }
+            | DispatchError::Contended { .. } => {
+                Verdict::Again { receipt: delivery.receipt, delay_ms: give_back_ms(delivery.receive_count) }
+            }
+        };
+        deliveries.into_iter().map(verdict).collect()
+    }
+}
+
+/// Messages by their run; those that cannot be read go to the dead letters.
+fn by_run(deliveries: Vec<Delivery>) -> (BTreeMap<RunId, Vec<(Delivery, Inbound)>>, Vec<Verdict>) {
+    let mut runs: BTreeMap<RunId, Vec<_>> = BTreeMap::new();
+    let mut unreadable = Vec::new();
+    for delivery in deliveries {
+        match Inbound::parse(&delivery.body) {
+            Ok(inbound) => runs.entry(inbound.run_id().clone()).or_default().push((delivery, inbound)),
+            Err(error) => unreadable.push(Verdict::Bury { receipt: delivery.receipt, reason: error.to_string() }),
+        }
+    }
+    (runs, unreadable)
+}
