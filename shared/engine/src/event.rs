@@ -169,6 +169,29 @@ impl Event {
     }
 }
 
+impl Event {
+    /// Why a run ended, if this is its end and there is something to say.
+    pub fn end_reason(&self) -> Option<&str> {
+        match self {
+            Self::RunEnded { reason, .. } => reason.as_deref(),
+            Self::RunStarted(_)
+            | Self::IncidentRejected { .. }
+            | Self::IncidentJoined { .. }
+            | Self::Approved { .. }
+            | Self::CancelRequested { .. }
+            | Self::ConditionFalse { .. }
+            | Self::FannedOut { .. }
+            | Self::AttemptStarted { .. }
+            | Self::WaitStarted { .. }
+            | Self::AttemptEnded { .. }
+            | Self::RetryScheduled { .. }
+            | Self::StepEnded { .. }
+            | Self::VerifyStarted
+            | Self::Stopping { .. } => None,
+        }
+    }
+}
+
 impl Outcome {
     pub const ALL: [Self; 9] = [
         Self::Succeeded,

@@ -103,9 +103,12 @@ impl Worker {
     /// Performs the command in `body`. `holder` is unique to this delivery.
     ///
     /// # Flow
-    /// 1. read the command; parameters against the schema · 2. take the claim: a finished one is answered again and touches nothing, a live one is
-    /// another's · 3. facts, then the policy, per target · 4. the cooldowns of what was let through · 5. act, within the deadline, under one
-    /// idempotency key · 6. store the result in the claim, send it with the attempt's token.
+    /// 1. Read the command, and hold its parameters against the schema.
+    /// 2. Take the claim: a finished one is answered again and touches nothing, a live one is another worker's.
+    /// 3. Facts, then the policy, per target.
+    /// 4. The cooldowns of what was let through.
+    /// 5. Act, within the deadline, under one idempotency key.
+    /// 6. Store the result in the claim, and send it with the attempt's token.
     ///
     /// # Guarantees
     /// No effect before the claim, the policy and the cooldown. An attempt whose earlier worker died is repeated only as far as its action
@@ -189,10 +192,8 @@ impl Worker {
             return Ok(refusal.into());
         }
         let admission = self.admit(call, request, targets).await?;
-        let performed = match admission.admitted.is_empty() {
-            true => None,
-            false => Some(self.perform(call, &admission.admitted).await),
-        };
+        let performed =
+            if admission.admitted.is_empty() { None } else { Some(self.perform(call, &admission.admitted).await) };
         Ok(merge::merge(admission, performed))
     }
 
@@ -216,14 +217,12 @@ impl Worker {
 
     async fn perform(&self, call: &Call, targets: &[Target]) -> Performed {
         let left = Duration::from_millis(call.deadline.since_ms(self.ports.clock.now()));
-        match tokio::time::timeout(left, self.action.perform(call, targets)).await {
-            Ok(performed) => performed,
-            Err(_) => {
-                let seconds = call.deadline.since_ms(call.started_at) / 1_000;
-                let message = format!("{} did not end within {seconds} s", self.name());
-                AttemptResult::new(Ending::TimedOut { message }).into()
-            }
-        }
+        let performed = tokio::time::timeout(left, self.action.perform(call, targets)).await;
+        performed.unwrap_or_else(|_| {
+            let seconds = call.deadline.since_ms(call.started_at) / 1_000;
+            let message = format!("{} did not end within {seconds} s", self.name());
+            AttemptResult::new(Ending::TimedOut { message }).into()
+        })
     }
 
     async fn answer(&self, call: &Call, result: &AttemptResult) -> Result<(), BackendError> {

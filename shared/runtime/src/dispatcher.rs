@@ -109,8 +109,10 @@ impl Dispatcher {
     /// Takes inputs of one run, in order, as one turn with one write.
     ///
     /// # Flow
-    /// 1. fold the run up to its last commit · 2. fold the inputs and what follows from them · 3. append, guarded by the sequence number;
-    /// after a conflict from 1 · 4. send what the commit added to what is owed.
+    /// 1. Fold the run up to its last commit.
+    /// 2. Fold the inputs and what follows from them.
+    /// 3. Append, guarded by the sequence number; after a conflict from 1.
+    /// 4. Send what the commit added to what is owed.
     ///
     /// # Guarantees
     /// Nothing is sent that is not committed. An input that is known already changes nothing, and everything that the run owes is sent again:
@@ -279,11 +281,7 @@ struct Fresh {
 /// What the index is told after `commit`.
 fn head(live: &Live, commit: &Commit) -> RunHead {
     let state = &live.state;
-    let reason = commit.events.iter().rev().find_map(|event| match event {
-        engine::Event::RunEnded { reason, .. } => reason.clone(),
-        engine::Event::Stopping { reason, .. } => Some(reason.clone()),
-        _ => None,
-    });
+    let reason = commit.events.iter().rev().find_map(engine::Event::end_reason);
     RunHead {
         run_id: state.run_id.clone(),
         incident_id: state.incident_id.clone(),
@@ -294,7 +292,7 @@ fn head(live: &Live, commit: &Commit) -> RunHead {
         updated_at: commit.at,
         wake_at: state.wake_at(),
         last_seq: state.seq,
-        reason: reason.or_else(|| state.stopping.as_ref().map(|stop| stop.reason.clone())),
+        reason: reason.map(ToOwned::to_owned).or_else(|| state.stopping.as_ref().map(|stop| stop.reason.clone())),
     }
 }
 

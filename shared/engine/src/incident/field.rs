@@ -12,8 +12,6 @@ use crate::template::brief;
 pub(super) struct Field {
     name: &'static str,
     kind: Kind,
-    /// Whether null stands for absent.
-    nullable: bool,
     required: bool,
 }
 
@@ -42,8 +40,8 @@ pub(super) const COMMON: [Field; 13] = [
     Field::new("details", Kind::Texts),
     Field::new("correlation_id", Kind::Text),
     Field::new("trace_id", Kind::Text),
-    Field::new("recommended_playbook", Kind::Text).nullable(),
-    Field::new("auto_remediation_enabled", Kind::Flag).nullable(),
+    Field::new("recommended_playbook", Kind::Text),
+    Field::new("auto_remediation_enabled", Kind::Flag),
     Field::new("escalation_required", Kind::Flag),
     Field::new("created_at", Kind::Moment),
     Field::new("hash", Kind::Text),
@@ -51,41 +49,36 @@ pub(super) const COMMON: [Field; 13] = [
 ];
 
 pub(super) const INCIDENT: [Field; 2] =
-    [Field::new("incident_id", Kind::Name).required(), Field::new("playbook", Kind::Name).nullable()];
+    [Field::new("incident_id", Kind::Name).required(), Field::new("playbook", Kind::Name)];
 
 pub(super) const REQUEST: [Field; 4] = [
     Field::new("incident_id", Kind::Name).required(),
     Field::new("playbook_name", Kind::Name).required(),
-    Field::new("remediation_id", Kind::Name).nullable(),
+    Field::new("remediation_id", Kind::Name),
     Field::new("parameters", Kind::Object),
 ];
 
 pub(super) const ACTION: [Field; 4] = [
     Field::new("action_id", Kind::Name).required(),
     Field::new("playbook", Kind::Name).required(),
-    Field::new("incident_id", Kind::Name).nullable(),
+    Field::new("incident_id", Kind::Name),
     Field::new("context", Kind::Object),
 ];
 
 /// What the intake itself reads in `parameters` and `context`; the rest of them is typed by the playbook's own schema.
 pub(super) const NESTED: [Field; 3] = [
-    Field::new("incident_id", Kind::Name).nullable(),
-    Field::new("incident_type", Kind::Name).nullable(),
-    Field::new("auto_remediation_enabled", Kind::Flag).nullable(),
+    Field::new("incident_id", Kind::Name),
+    Field::new("incident_type", Kind::Name),
+    Field::new("auto_remediation_enabled", Kind::Flag),
 ];
 
 /// What an alarm's description may steer besides [`COMMON`].
 pub(super) const DESCRIPTION: [Field; 2] =
-    [Field::new("playbook_name", Kind::Name).nullable(), Field::new("playbook", Kind::Name).nullable()];
+    [Field::new("playbook_name", Kind::Name), Field::new("playbook", Kind::Name)];
 
 impl Field {
     const fn new(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, nullable: false, required: false }
-    }
-
-    const fn nullable(mut self) -> Self {
-        self.nullable = true;
-        self
+        Self { name, kind, required: false }
     }
 
     const fn required(mut self) -> Self {
@@ -127,7 +120,8 @@ pub(super) fn check(fields: &Map, table: &[Field], path: &str, faults: &mut Faul
         match fields.get(field.name) {
             None if field.required => faults.push(here, "missing".to_owned(), field.kind.expected()),
             None => {}
-            Some(Value::Null) if field.nullable => {}
+            // Many producers write null for what they do not know.
+            Some(Value::Null) if !field.required => {}
             Some(value) if field.kind.fits(value) => {}
             Some(value) => report(field.kind, value, here, faults),
         }
