@@ -70,7 +70,7 @@ impl Http {
     /// Sends `request` and reads the answer, all before the caller's deadline and the client's timeout.
     ///
     /// A connection that could not be made or broke is tried once more, at once, where a repetition cannot do a thing twice:
-    /// a `GET`, or a call under an idempotency key.
+    /// a question, or a call under an idempotency key.
     ///
     /// # Errors
     /// `Unavailable` where there is no answer, `Invalid` for a key that no header can carry. Any status is an answer.
@@ -87,7 +87,7 @@ impl Http {
                 },
             ));
         }
-        let repeatable = request.method == Method::GET || context.idempotency_key.is_some();
+        let repeatable = request.at_stake == Effect::NotApplied || context.idempotency_key.is_some();
         let first = match self.attempt(request, &headers, limit).await {
             Ok(answer) => return Ok(answer),
             Err(fault) => fault,

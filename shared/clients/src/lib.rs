@@ -15,6 +15,7 @@ mod error;
 mod http;
 pub mod kubernetes;
 pub mod observe;
+pub mod policy;
 pub mod tickets;
 
 pub use breaker::SharedBreaker;

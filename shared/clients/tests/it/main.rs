@@ -10,6 +10,8 @@
 
 mod breaker;
 mod config;
+mod opa;
+mod policy;
 mod support;
 mod tickets;
 mod tickets_faults;

@@ -1,0 +1,75 @@
+//! The OPA server.
+
+use reqwest::{Method, Url};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::SERVICE;
+use super::decision::Answer;
+use crate::breaker::{Breaker, Clock, Settings};
+use crate::call::{CallContext, Wiring};
+use crate::config::PolicyConfig;
+use crate::error::{Effect, Error, chain};
+use crate::http::{Http, Request};
+
+const PATH: &str = "/v1/data/neuralhive/self_healing/playbook_validation";
+
+/// The policy on a server.
+#[derive(Debug)]
+pub(super) struct Server {
+    http: Http,
+    decision: Url,
+    health: Url,
+    breaker: Breaker,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    result: Option<Value>,
+}
+
+impl Server {
+    pub(super) fn new(config: &PolicyConfig, wiring: &Wiring, clock: Clock) -> Result<Self, Error> {
+        let url = |path: &str| {
+            Url::parse(&format!("http://{}:{}{path}", config.host, config.port))
+                .map_err(|error| Error::Invalid { field: "OPA_HOST", problem: chain(&error) })
+        };
+        Ok(Self {
+            http: Http::new(SERVICE, config.timeout)?,
+            decision: url(PATH)?,
+            health: url("/health")?,
+            breaker: Breaker::new(SERVICE, Settings::default(), wiring, clock),
+        })
+    }
+
+    /// The server's decision on `input`, or why it gave none.
+    pub(super) async fn ask(&self, input: &Value, context: &CallContext) -> Result<Answer, String> {
+        let request = Request {
+            operation: "validate_action",
+            method: Method::POST,
+            url: self.decision.clone(),
+            body: Some(json!({ "input": input }).to_string().into_bytes()),
+            at_stake: Effect::NotApplied,
+        };
+        // A question to the policy is nothing that a key could make happen once.
+        let context = CallContext { idempotency_key: None, ..context.clone() };
+        let call = async {
+            let answer = self.http.exchange(&request, &context).await?;
+            self.http.judge(&request).json::<Wire>(answer)
+        };
+        let wire = self.breaker.run(request.operation, call).await.map_err(|error| error.to_string())?;
+        Answer::read(wire.result.as_ref()).map_err(|problem| format!("{SERVICE} gave no decision: {problem}"))
+    }
+
+    pub(super) async fn health(&self, context: &CallContext) -> Result<(), Error> {
+        let request = Request {
+            operation: "health",
+            method: Method::GET,
+            url: self.health.clone(),
+            body: None,
+            at_stake: Effect::NotApplied,
+        };
+        let answer = self.http.exchange(&request, context).await?;
+        self.http.judge(&request).good(answer).map(drop)
+    }
+}
