@@ -1,0 +1,132 @@
+//! The answers of faulty services.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::stream;
+use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
+use tonic::Code;
+
+/// The size of one piece of a huge body, in bytes.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// An answer with a status, and nothing that a client could parse.
+pub(crate) fn empty(code: u16, retry_after_seconds: Option<u64>) -> Response<Body> {
+    let mut response = Response::new(Body::from("the stand-in platform was told to answer so\n"));
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    if let Some(seconds) = retry_after_seconds {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// A redirect to `location`.
+pub(crate) fn redirect(status: u16, location: &str) -> Response<Body> {
+    let mut response = empty(status, None);
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+/// A gRPC answer that is a status alone.
+pub(crate) fn reply(code: &str, message: &str) -> Response<Body> {
+    let code = grpc_code(code).unwrap_or(Code::Unknown);
+    tonic::Status::new(code, message).into_http::<Body>()
+}
+
+/// `response` with a body of `bytes` bytes in its place: one JSON string, or one gRPC message.
+pub(crate) fn huge(response: Response<Body>, bytes: u64) -> Response<Body> {
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(http::header::CONTENT_LENGTH);
+    let mut first = BytesMut::new();
+    if is_grpc(&parts.headers) {
+        first.put_u8(0);
+        first.put_u32(u32::try_from(bytes.saturating_sub(5)).unwrap_or(u32::MAX));
+    } else {
+        first.put_u8(b'"');
+    }
+    let chunk = Bytes::from(vec![b'x'; CHUNK_BYTES]);
+    let rest = bytes.saturating_sub(first.len() as u64);
+    let pieces = stream::unfold((Some(first.freeze()), rest), move |(first, rest)| {
+        let chunk = chunk.clone();
+        async move {
+            if let Some(first) = first {
+                return Some((Ok::<_, std::io::Error>(first), (None, rest)));
+            }
+            let length = usize::try_from(rest).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+            (length > 0).then(|| (Ok(chunk.slice(..length)), (None, rest - length as u64)))
+        }
+    });
+    Response::from_parts(parts, Body::from_stream(pieces))
+}
+
+/// `response` with its body sent byte by byte; trailers stay.
+pub(crate) fn drip(response: Response<Body>, interval: Duration) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    // A known length would have the small body written in one piece with its end.
+    parts.headers.remove(http::header::CONTENT_LENGTH);
+    let frames = stream::unfold((body, Bytes::new()), move |(mut body, mut left)| async move {
+        if left.is_empty() {
+            match body.frame().await?.map(Frame::into_data) {
+                Ok(Ok(data)) => left = data,
+                Ok(Err(trailers)) => return Some((Ok(trailers), (body, left))),
+                Err(error) => return Some((Err(error), (body, left))),
+            }
+        }
+        tokio::time::sleep(interval).await;
+        let byte = left.split_to(1.min(left.len()));
+        Some((Ok(Frame::data(byte)), (body, left)))
+    });
+    Response::from_parts(parts, Body::new(StreamBody::new(frames)))
+}
+
+pub(super) fn is_loopback(location: &str) -> bool {
+    let Ok(url) = url::Url::parse(location) else {
+        return false;
+    };
+    url.scheme() == "http"
+        && match url.host() {
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        }
+}
+
+fn is_grpc(headers: &http::HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// The code of a name in the form of the gRPC documentation, as `UNAVAILABLE`.
+pub(super) fn grpc_code(name: &str) -> Option<Code> {
+    (0..=16).map(Code::from_i32).find(|code| grpc_name(*code) == name)
+}
+
+/// The name of a code in the form of the gRPC documentation.
+pub(crate) fn grpc_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

@@ -1,0 +1,225 @@
+//! The state that the platform starts from, or is set to.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::now_ms;
+use crate::kubernetes::{Owner, Pod, Replacement};
+use crate::orchestrator::{Workflow, WorkflowState};
+use crate::tickets::{Sla, Ticket, TicketStatus};
+
+/// The most tickets, workflows or pods of a seed, each.
+pub const ITEMS_LIMIT: usize = 100_000;
+
+/// Tickets, workflows and pods. What is absent is empty.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Seed {
+    /// The ticket service's.
+    pub tickets: Vec<Ticket>,
+    /// The orchestrator's.
+    pub workflows: Vec<Workflow>,
+    /// The cluster's.
+    pub pods: Vec<Pod>,
+}
+
+/// Why a seed is refused; the text names the field.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SeedError {
+    /// No JSON of a seed's shape.
+    #[error("{path}: {reason}")]
+    Json {
+        /// The field, as `tickets[0].status`; `.` for the whole.
+        path: String,
+        /// What was expected, and where in the text.
+        reason: String,
+    },
+    /// An id that is empty.
+    #[error("{path}: empty, expected an id")]
+    Empty {
+        /// The field.
+        path: String,
+    },
+    /// An id given twice.
+    #[error("{path}: `{id}` is there twice")]
+    Twice {
+        /// The field of the second.
+        path: String,
+        /// The id.
+        id: String,
+    },
+    /// More than a seed may have.
+    #[error("{path}: {found} items, at most {ITEMS_LIMIT}")]
+    TooMany {
+        /// The list.
+        path: &'static str,
+        /// Its length.
+        found: usize,
+    },
+}
+
+impl Seed {
+    /// A seed from its JSON form; a wrong one names the field.
+    pub fn from_json(json: &str) -> Result<Self, SeedError> {
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let seed: Self = serde_path_to_error::deserialize(&mut reader)
+            .map_err(|error| SeedError::Json { path: error.path().to_string(), reason: error.inner().to_string() })?;
+        reader.end().map_err(|error| SeedError::Json { path: ".".to_owned(), reason: error.to_string() })?;
+        seed.check()?;
+        Ok(seed)
+    }
+
+    /// Whether every item has an id of its own.
+    pub fn check(&self) -> Result<(), SeedError> {
+        unique("tickets", "ticket_id", self.tickets.iter().map(|ticket| ticket.ticket_id.as_str()))?;
+        let workflows = self.workflows.iter().map(|workflow| workflow.workflow_id.as_str());
+        unique("workflows", "workflow_id", workflows)?;
+        for (at, pod) in self.pods.iter().enumerate() {
+            for (field, value) in [("name", &pod.name), ("namespace", &pod.namespace)] {
+                if value.is_empty() {
+                    return Err(SeedError::Empty { path: format!("pods[{at}].{field}") });
+                }
+            }
+        }
+        let pods: Vec<_> = self.pods.iter().map(|pod| format!("{}/{}", pod.namespace, pod.name)).collect();
+        unique("pods", "name", pods.iter().map(String::as_str))
+    }
+
+    /// The platform of the guide's two diagrams, with `worker-1` in a crash loop.
+    ///
+    /// - `ticket-1` RUNNING on `worker-1`, of `wf-1` and `plan-1`; `ticket-2` to `ticket-4` beside it
+    /// - `wf-1` PAUSED, `wf-running` RUNNING, `wf-completed` COMPLETED, `wf-failed` FAILED, `wf-cancelled` CANCELLED
+    /// - in the namespace [`NAMESPACE`], `worker-0` and `worker-1` of one stateful set, `executor-…` of one replica set
+    pub fn unhealthy_worker() -> Self {
+        let mut seed = Self::healthy_worker();
+        for pod in &mut seed.pods {
+            if pod.name == "worker-1" {
+                pod.ready = false;
+                pod.restarts = 7;
+                pod.waiting_reason = Some("CrashLoopBackOff".to_owned());
+                pod.terminated_reason = Some("Error".to_owned());
+            }
+        }
+        seed
+    }
+
+    /// The same with every pod healthy.
+    pub fn healthy_worker() -> Self {
+        let workers = Owner { kind: "StatefulSet".to_owned(), name: "worker".to_owned() };
+        let executors = Owner { kind: "ReplicaSet".to_owned(), name: "executor-7d9f8".to_owned() };
+        Self {
+            tickets: vec![
+                ticket("ticket-1", TicketStatus::Running, Some("worker-1")),
+                ticket("ticket-2", TicketStatus::Running, Some("worker-1")),
+                ticket("ticket-3", TicketStatus::Running, Some("worker-0")),
+                ticket("ticket-4", TicketStatus::Completed, Some("worker-0")),
+            ],
+            workflows: vec![
+                Workflow::new("wf-1", "plan-1", WorkflowState::Paused),
+                Workflow::new("wf-running", "plan-running", WorkflowState::Running),
+                Workflow::new("wf-completed", "plan-completed", WorkflowState::Completed),
+                Workflow::new("wf-failed", "plan-failed", WorkflowState::Failed),
+                Workflow::new("wf-cancelled", "plan-cancelled", WorkflowState::Cancelled),
+            ],
+            pods: vec![
+                pod("worker-0", &workers),
+                pod("worker-1", &workers),
+                pod("executor-7d9f8-x2k4q", &executors),
+                pod("executor-7d9f8-m8v6z", &executors),
+            ],
+        }
+    }
+}
+
+/// The namespace of the default seed's pods.
+pub const NAMESPACE: &str = "neural-hive-execution";
+
+fn ticket(ticket_id: &str, status: TicketStatus, worker: Option<&str>) -> Ticket {
+    let created_at = now_ms() - 600_000;
+    Ticket {
+        assigned_worker: worker.map(str::to_owned),
+        workflow_id: "wf-1".to_owned(),
+        plan_id: "plan-1".to_owned(),
+        created_at,
+        started_at: Some(created_at + 1_000),
+        sla: Some(Sla { timeout_ms: 300_000, deadline: Some(created_at + 300_000) }),
+        ..Ticket::new(ticket_id, status)
+    }
+}
+
+fn pod(name: &str, owner: &Owner) -> Pod {
+    let app = owner.name.split('-').next().unwrap_or_default().to_owned();
+    Pod {
+        owner: Some(owner.clone()),
+        labels: [("app".to_owned(), app)].into(),
+        replacement: Replacement::Healthy,
+        ..Pod::new(NAMESPACE, name)
+    }
+}
+
+fn unique<'a>(
+    list: &'static str,
+    field: &'static str,
+    ids: impl ExactSizeIterator<Item = &'a str>,
+) -> Result<(), SeedError> {
+    let found = ids.len();
+    if found > ITEMS_LIMIT {
+        return Err(SeedError::TooMany { path: list, found });
+    }
+    let mut seen = BTreeSet::new();
+    for (at, id) in ids.enumerate() {
+        let path = || format!("{list}[{at}].{field}");
+        if id.is_empty() {
+            return Err(SeedError::Empty { path: path() });
+        }
+        if !seen.insert(id) {
+            return Err(SeedError::Twice { path: path(), id: id.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_seed_names_its_field() {
+        let cases = [
+            (r#"{"ticket": []}"#, "ticket:"),
+            (r#"{"tickets": [{"ticket_id": "a"}]}"#, "tickets[0]: "),
+            (
+                r#"{"tickets": [{"ticket_id": "a", "status": "running"}]}"#,
+                "tickets[0]: status: unknown variant `running`",
+            ),
+            (r#"{"tickets": [{"ticket_id": "", "status": "RUNNING"}]}"#, "tickets[0].ticket_id: empty"),
+            (r#"{"workflows": [{"workflow_id": "a", "state": "IDLE"}]}"#, "workflows[0].state: unknown variant `IDLE`"),
+            (
+                r#"{"pods": [{"namespace": "n", "name": "a"}, {"namespace": "n", "name": "a"}]}"#,
+                "pods[1].name: `n/a` is there twice",
+            ),
+            (r#"{"pods": [{"namespace": "n", "name": "a", "redy": true}]}"#, "pods[0].redy: unknown field"),
+            ("{} x", ".: trailing characters"),
+        ];
+        for (json, expected) in cases {
+            let found = Seed::from_json(json).unwrap_err().to_string();
+            assert!(found.starts_with(expected), "{found:?} does not start with {expected:?}");
+        }
+    }
+
+    #[test]
+    fn a_seed_too_large_is_refused_with_its_size() {
+        let pods = (0..=ITEMS_LIMIT).map(|at| Pod::new("n", &at.to_string())).collect();
+        let error = Seed { pods, ..Seed::default() }.check().unwrap_err();
+        assert_eq!(error.to_string(), "pods: 100001 items, at most 100000");
+    }
+
+    #[test]
+    fn the_default_seed_is_right_and_survives_json() {
+        let seed = Seed::unhealthy_worker();
+        seed.check().unwrap();
+        let json = serde_json::to_string(&seed).unwrap();
+        assert_eq!(Seed::from_json(&json).unwrap(), seed);
+    }
+}

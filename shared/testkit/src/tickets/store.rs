@@ -1,0 +1,199 @@
+//! The tickets, the changes that the service makes to them, and the answers it replays by idempotency key.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::call::TicketChange;
+use super::{Refusal, Sla, Ticket, TicketStatus};
+use crate::clock::now_ms;
+use crate::journal::Entry;
+use crate::lock::lock;
+use crate::replay::Replay;
+
+/// How long a compensation may take, in milliseconds.
+const COMPENSATION_TIMEOUT_MS: i64 = 120_000;
+
+/// The service's state.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    tickets: BTreeMap<String, Ticket>,
+    answered: Replay<Value>,
+    compensations: u64,
+}
+
+#[derive(Deserialize)]
+struct Reallocation {
+    reason: String,
+    #[serde(default)]
+    metadata: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct Update {
+    status: TicketStatus,
+    result: Option<Value>,
+    #[serde(default)]
+    metadata: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct StatusUpdate {
+    status: TicketStatus,
+    error_message: Option<String>,
+    actual_duration_ms: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct Compensation {
+    original_ticket_id: String,
+    reason: String,
+    compensation_action: String,
+    #[serde(default)]
+    parameters: Map<String, Value>,
+}
+
+impl Store {
+    /// Replaces every ticket and forgets the answered keys.
+    pub(crate) fn seed(&self, tickets: Vec<Ticket>) {
+        let tickets = tickets.into_iter().map(|ticket| (ticket.ticket_id.clone(), ticket)).collect();
+        *lock(&self.held) = Held { tickets, ..Held::default() };
+    }
+
+    /// In the order of their ids.
+    pub(crate) fn tickets(&self) -> Vec<Ticket> {
+        lock(&self.held).tickets.values().cloned().collect()
+    }
+
+    pub(super) fn get(&self, ticket_id: &str) -> Result<Value, Refusal> {
+        let held = lock(&self.held);
+        held.tickets.get(ticket_id).map(|ticket| json!(ticket)).ok_or_else(missing)
+    }
+
+    /// Carries `change` out, or gives the answer that the same `key` got on the same `path` before.
+    pub(super) fn change(
+        &self,
+        change: &TicketChange,
+        path: &str,
+        key: Option<&str>,
+        body: &[u8],
+        entry: &Entry,
+    ) -> Result<Value, Refusal> {
+        let mut held = lock(&self.held);
+        if let Some(answer) = held.answered.find(path, key) {
+            entry.replayed();
+            return Ok(answer);
+        }
+        let answer = match change {
+            TicketChange::Reallocate { ticket_id } => {
+                let wanted: Reallocation = read(body)?;
+                json!(held.ticket(ticket_id)?.reallocate(wanted))
+            }
+            TicketChange::Update { ticket_id } => {
+                let wanted: Update = read(body)?;
+                json!(held.ticket(ticket_id)?.update(wanted))
+            }
+            TicketChange::UpdateStatus { ticket_id } => {
+                let wanted: StatusUpdate = read(body)?;
+                json!(held.ticket(ticket_id)?.update_status(wanted))
+            }
+            TicketChange::Compensate => held.compensate(read(body)?)?,
+        };
+        entry.effect();
+        held.answered.keep(path, key, answer.clone());
+        Ok(answer)
+    }
+}
+
+impl Held {
+    fn ticket(&mut self, ticket_id: &str) -> Result<&mut Ticket, Refusal> {
+        self.tickets.get_mut(ticket_id).ok_or_else(missing)
+    }
+
+    fn compensate(&mut self, wanted: Compensation) -> Result<Value, Refusal> {
+        let original = self.ticket(&wanted.original_ticket_id)?;
+        if !matches!(original.status, TicketStatus::Failed | TicketStatus::Running) {
+            let detail = format!("ticket must be FAILED or RUNNING, is {}", json!(original.status));
+            return Err(Refusal { status: 400, detail: detail.into() });
+        }
+        original.status = TicketStatus::Compensating;
+        let (workflow_id, plan_id) = (original.workflow_id.clone(), original.plan_id.clone());
+        self.compensations += 1;
+        let ticket_id = format!("compensation-{}", self.compensations);
+        let mut ticket = Ticket {
+            workflow_id,
+            plan_id,
+            sla: Some(Sla { timeout_ms: COMPENSATION_TIMEOUT_MS, deadline: None }),
+            ..Ticket::new(&ticket_id, TicketStatus::Pending)
+        };
+        ticket.metadata.insert("compensation_reason".to_owned(), wanted.reason.clone().into());
+        ticket.carried.insert("parameters".to_owned(), wanted.parameters.into());
+        self.tickets.insert(ticket_id.clone(), ticket);
+        Ok(json!({
+            "ticket_id": ticket_id,
+            "original_ticket_id": wanted.original_ticket_id,
+            "status": "PENDING",
+            "action": wanted.compensation_action,
+            "reason": wanted.reason,
+        }))
+    }
+}
+
+impl Ticket {
+    fn reallocate(&mut self, wanted: Reallocation) -> &Self {
+        self.status = TicketStatus::Pending;
+        self.assigned_worker = None;
+        self.carried.insert("reason".to_owned(), wanted.reason.into());
+        self.metadata.extend(wanted.metadata);
+        self.touched()
+    }
+
+    fn update(&mut self, wanted: Update) -> &Self {
+        self.status = wanted.status;
+        if let Some(result) = wanted.result {
+            self.carried.insert("result".to_owned(), result);
+        }
+        self.metadata.extend(wanted.metadata);
+        self.touched()
+    }
+
+    fn update_status(&mut self, wanted: StatusUpdate) -> &Self {
+        self.status = wanted.status;
+        // A pending ticket waits for a worker: in this dialect, that is what a reallocation is.
+        if wanted.status == TicketStatus::Pending {
+            self.assigned_worker = None;
+        }
+        if let Some(message) = wanted.error_message {
+            self.carried.insert("error_message".to_owned(), message.into());
+        }
+        if let Some(duration) = wanted.actual_duration_ms {
+            self.carried.insert("actual_duration_ms".to_owned(), duration.into());
+        }
+        self.touched()
+    }
+
+    fn touched(&mut self) -> &Self {
+        self.carried.insert("updated_at".to_owned(), now_ms().into());
+        self
+    }
+}
+
+fn missing() -> Refusal {
+    Refusal::not_found("Ticket not found")
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|error| Refusal::unprocessable(["body", &error.path().to_string()], &error.inner().to_string()))?;
+    reader.end().map_err(|error| Refusal::unprocessable(["body", "."], &error.to_string()))?;
+    Ok(read)
+}
