@@ -81,6 +81,7 @@ pub trait ClaimStore: Send + Sync + 'static {
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation>;
 
     /// Stores the result, and frees the cooldowns in `untouched`: those whose effect is proven not to have happened.
+    /// A freed target has the last touch that it had before. The same result again, by the same holder, answers `Stored`.
     async fn finish(
         &self,
         key: &ClaimKey,
@@ -91,5 +92,7 @@ pub trait ClaimStore: Send + Sync + 'static {
     ) -> Result<Finish>;
 
     /// Lets go of a claim without a result, and frees all its cooldowns: nothing has happened. Another holder's claim is left alone.
+    /// Where the claim was `recovered`, its earlier holder may still have acted: what that one reserved stays reserved, and the next
+    /// holder is told `recovered` again.
     async fn release(&self, key: &ClaimKey, holder: &Holder) -> Result<()>;
 }

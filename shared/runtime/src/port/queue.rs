@@ -55,7 +55,8 @@ pub struct Message {
 /// A message as it was delivered. It comes back after its visibility unless it is acknowledged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
-    /// Names this delivery; the next delivery of the same message has another.
+    /// Names this delivery; the next delivery of the same message has another. It is current, even past its visibility, until the
+    /// message is delivered again, given back, buried or removed.
     pub receipt: String,
     /// Names the message through all its deliveries.
     pub message_id: String,
@@ -102,7 +103,7 @@ pub trait Receiver: Send + Sync + 'static {
     /// Resolves when something may be due on `queue`: a message was sent, given back, or became visible. May wake too often.
     async fn wait(&self, queue: &QueueName);
 
-    /// Dead letters, oldest first.
+    /// Dead letters; the one that died first comes first.
     async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>>;
 
     /// Puts a dead letter back on its queue with a receive count of 0. False where it is not there.

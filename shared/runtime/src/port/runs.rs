@@ -31,10 +31,10 @@ pub struct NewRun {
     /// Its first commit, with `first_seq` 1.
     pub commit: Commit,
     pub head: RunHead,
-    /// Makes the run one of its kind until `dedupe_until`.
+    /// Makes the run one of its kind until `dedupe_until`: the window is open to a create whose `commit.at` is before it.
     pub dedupe_key: String,
     pub dedupe_until: Timestamp,
-    /// Held until the run ends: one live run per key.
+    /// Held until the run ends: one live run per key. A run that is born ended holds none.
     pub concurrency_key: Option<String>,
 }
 
@@ -89,7 +89,8 @@ pub trait RunStore: Send + Sync + 'static {
     /// Stores the run's first commit unless its dedupe key, its id or its concurrency key is taken. The dedupe key is looked at first.
     async fn create(&self, run: &NewRun) -> Result<Created>;
 
-    /// Stores the next commit. Where `head.status` is terminal, the concurrency key is free afterwards.
+    /// Stores the next commit. Where `head.status` is terminal, the concurrency key is free afterwards, if it was this run's.
+    /// `incident_id`, `playbook` and `started_at` stay as created. A run that does not exist is a `Conflict`.
     async fn append(&self, commit: &Commit, head: &RunHead, concurrency_key: Option<&str>) -> Result<Appended>;
 
     /// The commits whose first sequence number is greater than `after`, in order. Empty where there are none.

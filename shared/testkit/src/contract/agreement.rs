@@ -1,0 +1,59 @@
+//! Two backends of one port, put the same random calls: every answer has to be the same.
+//!
+//! The calls come from a small set of names and moments, so that they meet: the same run, attempt, target and message again and again.
+//! `AGREEMENT_SEED` repeats a run; it is printed with every failure.
+
+mod claims;
+mod queues;
+mod runs;
+
+pub use claims::{breakers_agree, claims_agree};
+pub use queues::queues_agree;
+pub use runs::runs_agree;
+
+use runtime::Timestamp;
+use runtime::port::{Entropy, OsEntropy};
+
+/// The seed that `AGREEMENT_SEED` names, or a new one. A failing test prints it.
+pub fn seed() -> u64 {
+    let given = std::env::var("AGREEMENT_SEED").ok().map(|text| text.parse().expect("AGREEMENT_SEED: a number"));
+    let seed = given.unwrap_or_else(|| OsEntropy.next());
+    eprintln!("AGREEMENT_SEED={seed}");
+    seed
+}
+
+/// Numbers that a seed repeats (`SplitMix64`).
+#[derive(Debug, Clone)]
+pub struct Dice {
+    state: u64,
+}
+
+impl Dice {
+    pub const fn new(seed: u64) -> Self {
+        Self { state: seed }
+    }
+
+    /// The next number below `sides`; 0 where `sides` is 0.
+    pub fn roll(&mut self, sides: u64) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)).checked_rem(sides).unwrap_or(0)
+    }
+
+    /// True once in `sides`.
+    pub fn once_in(&mut self, sides: u64) -> bool {
+        self.roll(sides) == 0
+    }
+
+    /// One of a few names that begin with `stem`.
+    fn name(&mut self, stem: &str, sides: u64) -> String {
+        format!("{stem}-{}", self.roll(sides))
+    }
+
+    /// A moment at most `most_ms` after `from`.
+    fn after(&mut self, from: Timestamp, most_ms: u64) -> Timestamp {
+        from.plus_ms(self.roll(most_ms))
+    }
+}

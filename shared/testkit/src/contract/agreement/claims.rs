@@ -1,0 +1,94 @@
+use runtime::port::{ClaimRequest, CooldownKey, CooldownRequest, Holder};
+use runtime::{AttemptResult, Timestamp};
+
+use super::Dice;
+use crate::contract::breaker::Breakers;
+use crate::contract::claims::Claims;
+use crate::contract::sample::{T0, claim_key, result, target};
+
+/// Puts `calls` random calls to both stores.
+///
+/// # Panics
+/// Where they answer differently.
+pub async fn claims_agree(left: &Claims, right: &Claims, seed: u64, calls: usize) {
+    let mut dice = Dice::new(seed);
+    let mut now = T0;
+    for call in 0..calls {
+        let place = format!("seed {seed}, call {call}");
+        let key = claim_key(&dice.name("attempt", 6));
+        let by = Holder(dice.name("worker", 4));
+        match dice.roll(6) {
+            0..=2 => {
+                let request = random_request(&mut dice, now);
+                let answers = (left.reserve(&request).await.unwrap(), right.reserve(&request).await.unwrap());
+                assert_eq!(answers.0, answers.1, "{place}: {request:?}");
+            }
+            3 => {
+                let result: AttemptResult = result(&dice.name("T", 2));
+                let untouched = targets(&mut dice);
+                let left = left.finish(&key, &by, now, &result, &untouched).await.unwrap();
+                let right = right.finish(&key, &by, now, &result, &untouched).await.unwrap();
+                assert_eq!(left, right, "{place}: finish {key:?} by {by:?}");
+            }
+            4 => {
+                left.release(&key, &by).await.unwrap();
+                right.release(&key, &by).await.unwrap();
+            }
+            // Sometimes a clock that runs behind.
+            _ => now = Timestamp(dice.after(now, 40).0 - 5),
+        }
+        let keys: Vec<CooldownKey> = (0..5).map(|index| target(&format!("T-{index}"))).collect();
+        let touched = (left.last_touched(&keys, &key).await.unwrap(), right.last_touched(&keys, &key).await.unwrap());
+        assert_eq!(touched.0, touched.1, "{place}");
+    }
+}
+
+fn targets(dice: &mut Dice) -> Vec<CooldownKey> {
+    (0..dice.roll(4)).map(|_| target(&dice.name("T", 5))).collect()
+}
+
+fn random_request(dice: &mut Dice, now: Timestamp) -> ClaimRequest {
+    // Finished attempts never change again, so new ones have to come in the course of time.
+    let epoch = (now.0 - T0.0) / 100;
+    let attempts = if dice.once_in(2) { "attempt".to_owned() } else { format!("attempt-{epoch}") };
+    ClaimRequest {
+        key: claim_key(&dice.name(&attempts, 6)),
+        holder: Holder(dice.name("worker", 4)),
+        now,
+        lease_until: dice.after(now, 60),
+        cooldowns: targets(dice).into_iter().map(|key| CooldownRequest { key, cooldown_ms: dice.roll(120) }).collect(),
+    }
+}
+
+/// Puts `calls` random calls to both stores.
+///
+/// # Panics
+/// Where they answer differently.
+pub async fn breakers_agree(left: &Breakers, right: &Breakers, seed: u64, calls: usize) {
+    let mut dice = Dice::new(seed);
+    let mut now = T0;
+    for call in 0..calls {
+        let place = format!("seed {seed}, call {call}");
+        let service = dice.name("service", 2);
+        let until = dice.after(now, 100);
+        match dice.roll(8) {
+            0 | 1 => {
+                let answers =
+                    (left.open(&service, now, until).await.unwrap(), right.open(&service, now, until).await.unwrap());
+                assert_eq!(answers.0, answers.1, "{place}: open {service}");
+            }
+            2..=4 => {
+                let by = dice.name("worker", 3);
+                let left = left.take_trial(&service, &by, now, until).await.unwrap();
+                let right = right.take_trial(&service, &by, now, until).await.unwrap();
+                assert_eq!(left, right, "{place}: trial of {service} by {by}");
+            }
+            5 => {
+                left.close(&service).await.unwrap();
+                right.close(&service).await.unwrap();
+            }
+            _ => now = dice.after(now, 40),
+        }
+        assert_eq!(left.read(&service).await.unwrap(), right.read(&service).await.unwrap(), "{place}: {service}");
+    }
+}

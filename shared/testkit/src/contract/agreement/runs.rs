@@ -1,0 +1,129 @@
+use engine::Event;
+use runtime::port::{NewRun, Page, RunFilter, RunHead};
+use runtime::{Commit, Digest, RunId, RunOutcome, RunStatus, Timestamp};
+
+use super::Dice;
+use crate::contract::runs::Runs;
+use crate::contract::sample::{T0, joined};
+
+const RUNS: u64 = 12;
+
+/// Puts `calls` random calls to both stores.
+///
+/// # Panics
+/// Where they answer differently.
+pub async fn runs_agree(left: &Runs, right: &Runs, seed: u64, calls: usize) {
+    let mut dice = Dice::new(seed);
+    let mut now = T0;
+    for call in 0..calls {
+        let place = format!("seed {seed}, call {call}");
+        match dice.roll(8) {
+            0 => {
+                let run = random_run(&mut dice, now);
+                assert_eq!(left.create(&run).await.unwrap(), right.create(&run).await.unwrap(), "{place}: {run:?}");
+            }
+            1..=3 => append(&mut dice, left, right, now, &place).await,
+            4 => read(&mut dice, left, right, &place).await,
+            5 => list(&mut dice, left, right, &place).await,
+            6 => {
+                let limit = usize::try_from(dice.roll(6)).unwrap();
+                assert_eq!(left.due(now, limit).await.unwrap(), right.due(now, limit).await.unwrap(), "{place}");
+                assert_eq!(left.next_due().await.unwrap(), right.next_due().await.unwrap(), "{place}");
+            }
+            _ => now = dice.after(now, 3_000),
+        }
+    }
+}
+
+fn run_id(dice: &mut Dice) -> RunId {
+    RunId::new(dice.name("run", RUNS))
+}
+
+fn status(dice: &mut Dice) -> RunStatus {
+    let index = usize::try_from(dice.roll(14)).unwrap();
+    RunStatus::ALL.get(index).copied().unwrap_or(RunStatus::Running)
+}
+
+fn random_commit(dice: &mut Dice, run_id: RunId, first_seq: u64, at: Timestamp) -> Commit {
+    let events: Vec<Event> = (0..=dice.roll(3)).map(|_| joined(&dice.name("incident", 1_000))).collect();
+    Commit { run_id, first_seq, cause_id: dice.name("cause", 3), at, events }
+}
+
+fn random_head(dice: &mut Dice, commit: &Commit) -> RunHead {
+    let status = status(dice);
+    RunHead {
+        run_id: commit.run_id.clone(),
+        incident_id: dice.name("INC", 5),
+        playbook: (!dice.once_in(4)).then(|| dice.name("playbook", 3)),
+        status,
+        outcome: status.is_terminal().then_some(RunOutcome::NotHealed),
+        started_at: dice.after(T0, 10),
+        updated_at: commit.at,
+        wake_at: (!dice.once_in(4)).then(|| dice.after(commit.at, 5_000)),
+        last_seq: commit.last_seq(),
+        reason: dice.once_in(2).then(|| dice.name("reason", 100)),
+    }
+}
+
+fn random_run(dice: &mut Dice, now: Timestamp) -> NewRun {
+    let run_id = run_id(dice);
+    let commit = random_commit(dice, run_id, 1, now);
+    let head = random_head(dice, &commit);
+    NewRun {
+        commit,
+        head,
+        dedupe_key: dice.name("input", RUNS),
+        dedupe_until: dice.after(now, 10_000),
+        concurrency_key: (!dice.once_in(3)).then(|| dice.name("ticket", 4)),
+    }
+}
+
+/// Mostly the next commit, sometimes one that is there, or beyond.
+async fn append(dice: &mut Dice, left: &Runs, right: &Runs, now: Timestamp, place: &str) {
+    let run_id = run_id(dice);
+    let last = left.head(&run_id).await.unwrap().map_or(0, |head| head.last_seq);
+    let first_seq = if dice.once_in(4) { dice.roll(last + 3) } else { last + 1 };
+    let commit = random_commit(dice, run_id, first_seq, now);
+    let head = random_head(dice, &commit);
+    let key = (!dice.once_in(3)).then(|| dice.name("ticket", 4));
+    let answers =
+        (left.append(&commit, &head, key.as_deref()).await, right.append(&commit, &head, key.as_deref()).await);
+    assert_eq!(answers.0.unwrap(), answers.1.unwrap(), "{place}: {commit:?}");
+}
+
+async fn read(dice: &mut Dice, left: &Runs, right: &Runs, place: &str) {
+    let run_id = run_id(dice);
+    let after = dice.roll(6);
+    assert_eq!(left.head(&run_id).await.unwrap(), right.head(&run_id).await.unwrap(), "{place}: {run_id}");
+    let logs = (left.load(&run_id, after).await.unwrap(), right.load(&run_id, after).await.unwrap());
+    assert_eq!(logs.0, logs.1, "{place}: {run_id} after {after}");
+    let digest = Digest::of(&dice.roll(3).to_be_bytes());
+    assert_eq!(left.plan(&digest).await.unwrap(), right.plan(&digest).await.unwrap(), "{place}");
+    if dice.once_in(10) {
+        left.put_plan(&digest, "a plan").await.unwrap();
+        right.put_plan(&digest, "a plan").await.unwrap();
+    }
+}
+
+/// Walks all pages of both; the cursors are each store's own.
+async fn list(dice: &mut Dice, left: &Runs, right: &Runs, place: &str) {
+    let filter = RunFilter {
+        status: dice.once_in(2).then(|| status(dice)),
+        playbook: dice.once_in(2).then(|| dice.name("playbook", 3)),
+        since: dice.once_in(2).then(|| dice.after(T0, 10)),
+    };
+    let limit = usize::try_from(1 + dice.roll(5)).unwrap();
+    let (mut left_cursor, mut right_cursor): (Option<String>, Option<String>) = (None, None);
+    loop {
+        let Page { runs: left_runs, next: left_next } =
+            left.list(&filter, limit, left_cursor.as_deref()).await.unwrap();
+        let Page { runs: right_runs, next: right_next } =
+            right.list(&filter, limit, right_cursor.as_deref()).await.unwrap();
+        assert_eq!(left_runs, right_runs, "{place}: {filter:?}");
+        assert_eq!(left_next.is_some(), right_next.is_some(), "{place}: {filter:?}");
+        if left_next.is_none() {
+            return;
+        }
+        (left_cursor, right_cursor) = (left_next, right_next);
+    }
+}

@@ -1,0 +1,93 @@
+//! The contract of [`ClaimStore`](runtime::port::ClaimStore).
+
+mod cooldowns;
+mod freeing;
+mod leases;
+
+pub use cooldowns::*;
+pub use freeing::*;
+pub use leases::*;
+
+use runtime::port::{ClaimStore, CooldownKey, Reservation};
+use runtime::{AttemptResult, Timestamp};
+
+use super::Fixture;
+use super::sample::{claim_key, request, target};
+
+/// A store of claims and cooldowns, fresh and empty.
+pub type Claims = Fixture<dyn ClaimStore>;
+
+/// One test per case of [`claims`](crate::contract::claims); `$fixture` gives a
+/// [`Claims`](crate::contract::claims::Claims).
+#[macro_export]
+macro_rules! claim_store_contract {
+    ($fixture:expr) => {
+        $crate::contract_suite! { $fixture, claims, [
+            a_new_claim_is_held,
+            a_live_claim_is_busy_for_another_holder,
+            the_same_request_twice_answers_the_same,
+            a_recovered_request_twice_answers_the_same,
+            a_holder_asks_again_for_more_targets,
+            a_finished_claim_answers_its_result,
+            an_expired_claim_is_recovered_by_the_next_holder,
+            an_expired_claim_cannot_commit,
+            a_claim_taken_over_cannot_commit_for_its_first_holder,
+            a_repeated_finish_is_stored,
+            a_second_result_is_lost,
+            a_claim_that_does_not_exist_cannot_commit,
+            a_released_claim_is_free,
+            a_release_by_another_holder_changes_nothing,
+            a_finished_claim_cannot_be_released,
+            a_released_recovery_is_still_a_recovery,
+            claims_of_other_actions_and_attempts_do_not_meet,
+            concurrent_holders_of_one_attempt_let_one_through,
+            two_hundred_concurrent_attempts_on_one_target_let_one_through,
+            a_reserved_target_cools_until_its_end,
+            only_the_targets_that_are_not_cooling_are_reserved,
+            a_target_named_twice_is_reserved_once,
+            a_claim_that_is_not_held_reserves_no_target,
+            targets_of_the_same_attempt_are_not_cooling,
+            a_recovered_reservation_cools_from_its_last_reserve,
+            cooldowns_of_other_actions_do_not_meet,
+            a_batch_of_a_hundred_targets_is_reserved_whole,
+            a_target_never_touched_has_no_last_touch,
+            a_finished_attempt_touched_its_targets,
+            an_open_attempt_of_another_counts_as_a_touch,
+            an_attempt_is_not_held_back_by_its_own_trace,
+            last_touches_come_in_the_order_of_the_keys,
+            an_untouched_target_is_free_at_once,
+            a_release_frees_its_targets,
+            a_released_recovery_keeps_the_earlier_holders_targets,
+            a_freed_target_has_its_touch_before,
+            nobody_frees_a_target_of_another_attempt,
+            a_lost_finish_frees_nothing,
+            a_finished_claim_keeps_its_targets_cooling,
+        ] }
+    };
+}
+
+const NOTHING_COOLING: Reservation = Reservation::Held { recovered: false, cooling: Vec::new() };
+
+fn finished(result: AttemptResult) -> Reservation {
+    Reservation::Finished(Box::new(result))
+}
+
+fn held(recovered: bool, cooling: &[(&str, Timestamp)]) -> Reservation {
+    Reservation::Held { recovered, cooling: cooling.iter().map(|(name, until)| (target(name), *until)).collect() }
+}
+
+/// What reserving `targets` for a new `attempt` by its only holder answers.
+async fn reserve(store: &Claims, attempt: &str, now: Timestamp, targets: &[&str]) -> Reservation {
+    store.reserve(&request(attempt, &format!("worker of {attempt}"), now, targets)).await.unwrap()
+}
+
+/// When `name` was last touched, as an attempt sees it that has not been made yet.
+async fn last_touched(store: &Claims, name: &str) -> Option<Timestamp> {
+    last_touched_before(store, "run-new/step/1", name).await
+}
+
+/// When `name` was last touched, as `attempt` sees it.
+async fn last_touched_before(store: &Claims, attempt: &str, name: &str) -> Option<Timestamp> {
+    let keys: [CooldownKey; 1] = [target(name)];
+    store.last_touched(&keys, &claim_key(attempt)).await.unwrap()[0]
+}

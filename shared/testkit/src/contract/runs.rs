@@ -1,0 +1,70 @@
+//! The contract of [`RunStore`](runtime::port::RunStore).
+
+mod append;
+mod create;
+mod due;
+mod listing;
+
+pub use append::*;
+pub use create::*;
+pub use due::*;
+pub use listing::*;
+
+use runtime::port::RunStore;
+
+use super::Fixture;
+
+/// A store of runs, fresh and empty.
+pub type Runs = Fixture<dyn RunStore>;
+
+/// One test per case of [`runs`](crate::contract::runs); `$fixture` gives a [`Runs`](crate::contract::runs::Runs).
+#[macro_export]
+macro_rules! run_store_contract {
+    ($fixture:expr) => {
+        $crate::contract_suite! { $fixture, runs, [
+            a_created_run_is_read_back_whole,
+            a_run_that_does_not_exist_is_empty,
+            a_repeated_create_is_a_duplicate_with_the_same_run_id,
+            the_same_input_makes_one_run_in_its_window,
+            a_window_is_over_at_its_end,
+            after_the_window_the_key_belongs_to_the_newer_run,
+            a_window_may_last_forever,
+            a_taken_run_id_is_a_duplicate,
+            a_live_run_holds_its_concurrency_key,
+            a_busy_create_stores_nothing,
+            the_dedupe_key_is_looked_at_before_the_concurrency_key,
+            a_run_that_is_born_ended_holds_no_concurrency_key,
+            concurrent_creates_of_one_input_make_one_run,
+            concurrent_creates_for_one_concurrency_key_make_one_live_run,
+            commits_are_loaded_in_order_behind_a_sequence_number,
+            a_repeated_append_is_already_there,
+            two_appends_at_one_sequence_number_are_one_appended_and_one_conflict,
+            an_append_behind_a_gap_is_a_conflict,
+            an_append_inside_a_commit_is_a_conflict,
+            an_append_to_a_run_that_does_not_exist_is_a_conflict,
+            a_conflict_stores_nothing,
+            the_head_follows_its_commit,
+            what_a_run_began_with_never_changes,
+            a_terminal_append_frees_the_concurrency_key,
+            a_live_append_keeps_the_concurrency_key,
+            a_terminal_append_frees_no_key_of_another_run,
+            a_read_sees_every_acknowledged_commit,
+            racing_writers_leave_no_gap,
+            a_large_commit_is_read_back_whole,
+            a_plan_is_stored_under_its_digest,
+            a_listing_is_newest_first,
+            a_listing_filters_by_status_playbook_and_start,
+            a_listing_follows_the_status,
+            pages_cover_every_run_once,
+            runs_of_one_moment_are_paged_without_loss,
+            a_cursor_is_stable_under_inserts,
+            a_page_of_nothing_is_the_last,
+            a_foreign_cursor_is_an_error,
+            due_runs_come_longest_overdue_first,
+            a_run_is_due_from_its_wake_on,
+            an_ended_run_is_never_due,
+            a_run_without_a_wake_is_never_due,
+            the_next_due_is_the_earliest_wake_of_a_live_run,
+        ] }
+    };
+}

@@ -1,0 +1,28 @@
+//! The ports in plain memory.
+//!
+//! Each is a map behind a lock, simple enough to be read as the specification: tests measure the real backends by them, and a
+//! simulation runs on them. [`Faults`] makes any call fail before or after it was applied, as a network does.
+
+mod breakers;
+mod claims;
+mod clock;
+mod faults;
+mod queues;
+mod runs;
+
+pub use breakers::Breakers;
+pub use claims::Claims;
+pub use clock::ManualClock;
+pub use faults::{Faults, When};
+pub use queues::{MAX_RECEIVES, Queues};
+pub use runs::Runs;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The model behind `mutex`. A holder that panicked was a failing test: what it left is still the model.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+use std::sync::Arc;
+
+use runtime::port::{BreakerStore, ClaimStore, Clock, RunStore};
+
+use super::{Breakers, Claims, Faults, ManualClock, Queues, Runs};
+use crate::contract::{self, Fixture};
+
+mod runs {
+    use super::*;
+
+    fn store() -> Fixture<dyn RunStore> {
+        Fixture::new(Arc::new(Runs::default()), Arc::default())
+    }
+
+    crate::run_store_contract!(store());
+}
+
+mod queue {
+    use super::*;
+
+    fn queues() -> Fixture<dyn contract::Queues> {
+        let clock = Arc::new(ManualClock::default());
+        Fixture::new(Arc::new(Queues::new(Arc::clone(&clock) as Arc<dyn Clock>, Faults::default())), clock)
+    }
+
+    crate::queue_contract!(queues());
+}
+
+mod claims {
+    use super::*;
+
+    fn store() -> Fixture<dyn ClaimStore> {
+        Fixture::new(Arc::new(Claims::default()), Arc::default())
+    }
+
+    crate::claim_store_contract!(store());
+}
+
+mod breaker {
+    use super::*;
+
+    fn store() -> Fixture<dyn BreakerStore> {
+        Fixture::new(Arc::new(Breakers::default()), Arc::default())
+    }
+
+    crate::breaker_store_contract!(store());
+}
+
+/// The names between the brackets of a suite's macro, and of the public cases in its files.
+fn suite_and_cases(suite: &str, files: &[&str]) -> (Vec<String>, Vec<String>) {
+    let list = suite.split_once(", [\n").and_then(|(_, rest)| rest.split_once(']')).map_or("", |(list, _)| list);
+    let mut named: Vec<String> =
+        list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+    let functions = files.iter().flat_map(|text| text.split("\npub async fn ").skip(1));
+    let mut written: Vec<String> =
+        functions.filter_map(|text| text.split_once('(')).map(|(name, _)| name.to_owned()).collect();
+    named.sort();
+    written.sort();
+    (named, written)
+}
+
+#[test]
+fn every_case_is_in_its_suite() {
+    let runs = [
+        include_str!("../contract/runs/append.rs"),
+        include_str!("../contract/runs/create.rs"),
+        include_str!("../contract/runs/due.rs"),
+        include_str!("../contract/runs/listing.rs"),
+    ];
+    let claims = [
+        include_str!("../contract/claims/cooldowns.rs"),
+        include_str!("../contract/claims/freeing.rs"),
+        include_str!("../contract/claims/leases.rs"),
+    ];
+    let queue = [
+        include_str!("../contract/queue/dead.rs"),
+        include_str!("../contract/queue/delivery.rs"),
+        include_str!("../contract/queue/wake.rs"),
+    ];
+    let breaker = include_str!("../contract/breaker.rs");
+    for (suite, files) in [
+        (include_str!("../contract/runs.rs"), runs.as_slice()),
+        (include_str!("../contract/claims.rs"), claims.as_slice()),
+        (include_str!("../contract/queue.rs"), queue.as_slice()),
+        (breaker, &[breaker]),
+    ] {
+        let (named, written) = suite_and_cases(suite, files);
+        assert!(!written.is_empty());
+        assert_eq!(named, written);
+    }
+}
+
+mod faults {
+    use runtime::port::{Appended, RunStore};
+
+    use super::*;
+    use crate::contract::sample::{commit, head, new_run};
+    use crate::memory::When;
+
+    async fn with_run(faults: &Faults) -> Runs {
+        let runs = Runs::new(faults.clone());
+        runs.create(&new_run("run-1")).await.unwrap();
+        runs
+    }
+
+    async fn append(runs: &Runs) -> runtime::port::Result<Appended> {
+        let commit = commit("run-1", 2, "cause", 1);
+        runs.append(&commit, &head(&commit), None).await
+    }
+
+    #[tokio::test]
+    async fn a_call_that_fails_before_applied_nothing() {
+        let faults = Faults::default();
+        let runs = with_run(&faults).await;
+        faults.fail_next(2, When::Before);
+        for _ in 0..2 {
+            let error = append(&runs).await.unwrap_err();
+            assert_eq!(error.to_string(), "runs.append: the backend is unavailable");
+        }
+        assert_eq!(append(&runs).await.unwrap(), Appended::Appended);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_fails_after_applied_everything() {
+        let faults = Faults::default();
+        let runs = with_run(&faults).await;
+        faults.fail_next(1, When::After);
+        append(&runs).await.unwrap_err();
+        assert_eq!(append(&runs).await.unwrap(), Appended::AlreadyThere);
+    }
+
+    #[tokio::test]
+    async fn a_fault_may_be_for_one_operation() {
+        let faults = Faults::default();
+        let runs = with_run(&faults).await;
+        faults.fail_next_of("runs.append", 1, When::Before);
+        assert!(runs.next_due().await.unwrap().is_some());
+        append(&runs).await.unwrap_err();
+        append(&runs).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_hook_decides_until_it_is_cleared() {
+        let faults = Faults::default();
+        let runs = with_run(&faults).await;
+        faults.decide_by(|operation| (operation == "runs.next_due").then_some(When::Before));
+        for _ in 0..3 {
+            runs.next_due().await.unwrap_err();
+            runs.plan(&runtime::Digest::of(b"")).await.unwrap();
+        }
+        faults.clear();
+        runs.next_due().await.unwrap();
+    }
+}
