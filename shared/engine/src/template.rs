@@ -120,6 +120,8 @@ impl Template {
         let template = self.source().to_owned();
         match error.kind() {
             minijinja::ErrorKind::UndefinedError => self.undefined(scope),
+            // `missing + 1` is an invalid operation to the template engine; to its author it is a missing variable.
+            minijinja::ErrorKind::InvalidOperation if describe(error).contains("undefined") => self.undefined(scope),
             minijinja::ErrorKind::OutOfFuel => TemplateError::OutOfFuel { template },
             _ => TemplateError::Failed { template, detail: describe(error) },
         }

@@ -1,0 +1,217 @@
+//! What holds for every playbook and every course of events: random plans, random answers, duplicates, late and early wake-ups.
+
+#[path = "run/fixture.rs"]
+#[allow(dead_code)]
+mod fixture;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::event::{Commit, Event};
+use engine::message::{AttemptResult, Ending};
+use engine::turn::{self, Input};
+use engine::{ApplyError, Command, Map, StepRef, Timestamp, limit};
+use fixture::{PlaybookCase, Run};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// Moves after which a run has to be over: a run that goes on for longer is a livelock.
+const MOVES: usize = 4_000;
+
+/// A playbook of up to 8 actions with random edges, retries, fan-outs, conditions and a verification.
+fn playbook() -> impl Strategy<Value = Value> {
+    let step = (
+        any::<[bool; 3]>(),
+        prop_oneof![Just("act"), Just("act"), Just("wait")],
+        1_u32..4,
+        prop_oneof![Just("stop"), Just("continue")],
+        prop_oneof![Just("skip"), Just("fail"), Just("retry")],
+        prop_oneof![Just("idempotent"), Just("probe"), Just("unknown")],
+        prop_oneof![4 => Just(None), 1 => (0_usize..7).prop_map(Some)],
+        prop_oneof![3 => Just(Value::Null), 1 => Just(json!(true)), 1 => Just(json!(false)), 1 => Just(json!("{{ flag }}"))],
+    );
+    (prop::collection::vec(step, 1..8), any::<bool>(), 20_u64..200).prop_map(|(steps, verify, timeout_seconds)| {
+        let actions: Vec<_> = steps
+            .into_iter()
+            .enumerate()
+            .map(|(index, (edges, kind, max_attempts, on_failure, on_unavailable, safety, items, condition))| {
+                let reach = edges.iter().enumerate().filter(|(back, edge)| **edge && index > *back);
+                let needs: Vec<_> = reach.map(|(back, _)| format!("s{}", index - 1 - back)).collect();
+                let mut step = json!({
+                    "name": format!("s{index}"), "type": kind, "needs": needs, "max_attempts": max_attempts, "timeout_seconds": 20,
+                    "on_failure": on_failure, "on_unavailable": on_unavailable, "safety": safety, "parameters": {"seconds": 3},
+                });
+                if !condition.is_null() {
+                    step["condition"] = condition;
+                }
+                if let (Some(count), "act") = (items, kind) {
+                    step["for_each"] = json!((0..count).collect::<Vec<_>>());
+                }
+                step
+            })
+            .collect();
+        let verify = if verify { json!([{"name": "v", "until": "{{ flag }}", "within_seconds": 20}]) } else { json!([]) };
+        json!({"timeout_seconds": timeout_seconds, "actions": actions, "verify": verify})
+    })
+}
+
+/// One random move: which of the owed things, what becomes of it, and how much time passes.
+type Move = (u32, u8, u64, bool);
+
+fn ending(choice: u8) -> Ending {
+    let message = "m".to_owned();
+    match choice % 12 {
+        0..=4 => Ending::Succeeded,
+        5 => Ending::NoOp { reason: message },
+        6 => Ending::Denied { violations: Vec::new() },
+        7 => Ending::Unavailable { service: "s".to_owned(), message, retry_after_ms: Some(100) },
+        8 => Ending::Failed { code: "c".to_owned(), message, retryable: true },
+        9 => Ending::Failed { code: "c".to_owned(), message, retryable: false },
+        10 => Ending::TimedOut { message },
+        _ => Ending::Unknown { message },
+    }
+}
+
+/// What a walk has seen, to be held against the laws.
+#[derive(Default)]
+struct Seen {
+    authorised: BTreeSet<(StepRef, u32)>,
+    ended: BTreeMap<u32, bool>,
+    largest_in_flight: usize,
+    commits: usize,
+}
+
+impl Seen {
+    /// Looks at the commits that it has not seen.
+    fn rest_of(&mut self, run: &Run) -> Result<(), TestCaseError> {
+        for commit in &run.commits[self.commits..] {
+            for event in &commit.events {
+                self.event(run, event)?;
+            }
+        }
+        self.commits = run.commits.len();
+        Ok(())
+    }
+
+    fn event(&mut self, run: &Run, event: &Event) -> Result<(), TestCaseError> {
+        if let Event::AttemptStarted { step, attempt, .. } = event {
+            prop_assert!(self.authorised.insert((*step, *attempt)), "attempt {step}#{attempt} was authorised twice");
+            let planned = run.plan.step(step.step).unwrap();
+            for need in &planned.needs {
+                prop_assert_eq!(self.ended.get(need), Some(&true), "step {} started before its need {}", step, need);
+            }
+        }
+        if let Event::StepEnded { step, outcome, .. } = event
+            && step.item.is_none()
+        {
+            let may_fail = run.plan.step(step.step).unwrap().spec.on_failure == engine::playbook::OnFailure::Continue;
+            self.ended.insert(step.step, outcome.is_well() || may_fail);
+        }
+        if let Event::ConditionFalse { step } = event
+            && step.item.is_none()
+        {
+            self.ended.insert(step.step, true);
+        }
+        Ok(())
+    }
+}
+
+fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError> {
+    let case: PlaybookCase = serde_json::from_value(playbook).unwrap();
+    let variables: Map = serde_json::from_value(json!({"flag": flag})).unwrap();
+    let mut now = Timestamp(1_000_000);
+    let mut run = Run::start(case.into_plan(), variables, false, now, 1);
+    let mut seen = Seen::default();
+    let mut last: Option<Input> = None;
+    let mut moves = moves.iter().copied().cycle();
+    for round in 0..MOVES {
+        if run.state.is_ended() {
+            break;
+        }
+        let (pick, choice, wait_ms, again) = moves.next().unwrap();
+        now = now.plus_ms(wait_ms);
+        let owed = run.owed(now);
+        let performs: Vec<_> = owed.iter().filter(|command| matches!(command, Command::Perform { .. })).collect();
+        seen.largest_in_flight = seen.largest_in_flight.max(performs.len());
+        // After many rounds every answer is good, so that only a livelock goes on.
+        let input = match performs.get(pick as usize % performs.len().max(1)) {
+            Some(Command::Perform { step, command, .. }) if choice != 255 => {
+                let ending = if round > MOVES / 2 { Ending::Succeeded } else { ending(choice) };
+                run.result(*step, command.attempt, AttemptResult::new(ending))
+            }
+            _ => {
+                now = now.plus_ms(1_000);
+                Input::Wake
+            }
+        };
+        match run.take(input.clone(), now) {
+            Ok(_) => {}
+            Err(ApplyError::Stale { .. }) => {}
+            Err(error) => return Err(TestCaseError::fail(format!("illegal: {error}"))),
+        }
+        seen.rest_of(&run)?;
+        if again {
+            let before = run.state.clone();
+            for input in
+                [Some(input.clone()), last.take()].into_iter().flatten().filter(|input| !matches!(input, Input::Wake))
+            {
+                let twice = run.take(input, now);
+                prop_assert!(matches!(twice, Err(ApplyError::Stale { .. })), "an input seen twice gave {twice:?}");
+            }
+            prop_assert_eq!(&before, &run.state, "an input seen twice changed the state");
+        }
+        last = Some(input);
+    }
+    prop_assert!(run.state.is_ended(), "the run is not over after {MOVES} moves");
+    prop_assert!(seen.largest_in_flight <= limit::IN_FLIGHT);
+    prop_assert!(run.owed(now).is_empty(), "a run that has ended owes something");
+    prop_assert!(
+        run.take(Input::Wake, now.plus_ms(10_000_000)).unwrap_or_default().is_empty(),
+        "a run that has ended went on"
+    );
+    log_is_whole(&run)?;
+    every_prefix_folds(&run)
+}
+
+/// No gap, and one event per sequence number.
+fn log_is_whole(run: &Run) -> Result<(), TestCaseError> {
+    let mut next = 1;
+    for commit in &run.commits {
+        prop_assert_eq!(commit.first_seq, next);
+        next = commit.last_seq() + 1;
+    }
+    prop_assert_eq!(run.state.seq + 1, next);
+    Ok(())
+}
+
+/// The state is the fold of every prefix, after encoding and decoding too.
+fn every_prefix_folds(run: &Run) -> Result<(), TestCaseError> {
+    let decoded: Vec<Commit> = serde_json::from_str(&serde_json::to_string(&run.commits).unwrap()).unwrap();
+    prop_assert_eq!(&decoded, &run.commits);
+    for length in 1..=decoded.len() {
+        let state =
+            turn::fold(&run.plan, &decoded[..length]).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(state.map(|state| state.seq), Some(decoded[length - 1].last_seq()));
+    }
+    let folded = turn::fold(&run.plan, &decoded).unwrap();
+    prop_assert_eq!(folded.as_ref(), Some(&run.state));
+    let reparsed = engine::Plan::parse(&run.plan.digest, &run.plan.to_json()).unwrap();
+    let folded = turn::fold(&reparsed, &decoded).unwrap();
+    prop_assert_eq!(folded.as_ref(), Some(&run.state), "the pinned plan folds differently");
+    let report = engine::report::report(Some(&run.plan), &run.state.run_id, &decoded).unwrap();
+    prop_assert_eq!(report.outcome, run.state.outcome());
+    prop_assert_eq!(report.steps.len(), run.plan.steps().count());
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_run_ends_keeps_its_order_and_is_the_fold_of_its_log(
+        playbook in playbook(),
+        flag in any::<bool>(),
+        moves in prop::collection::vec((any::<u32>(), any::<u8>(), 0_u64..4_000, any::<bool>()), 1..60),
+    ) {
+        walk(playbook, flag, &moves)?;
+    }
+}

@@ -1,0 +1,142 @@
+//! Runs as data: a playbook, what happens to it, and the log that has to come out. No I/O, no clock.
+
+#[path = "run/fixture.rs"]
+mod fixture;
+#[path = "run/transcript.rs"]
+mod transcript;
+
+use std::fs;
+use std::path::Path;
+
+use engine::message::{AttemptResult, Ending, Violation};
+use engine::turn::Input;
+use engine::{ApplyError, Map, Timestamp};
+use fixture::{PlaybookCase, Run};
+use serde::Deserialize;
+
+/// One case: `tests/runs/*.yaml` hold lists of them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    claim: String,
+    playbook: PlaybookCase,
+    #[serde(default)]
+    variables: Map,
+    #[serde(default)]
+    approval: bool,
+    #[serde(default)]
+    script: Vec<Move>,
+    /// The log, one line an event: `transcript::line` says how.
+    expect: Vec<String>,
+    #[serde(default)]
+    warnings: Option<Vec<String>>,
+    #[serde(default)]
+    follow_up: Option<Vec<String>>,
+}
+
+/// One input, `at` seconds after the start.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Move {
+    at: f64,
+    /// `name`, or `name[item]`, with `#attempt` behind it where it is not the first.
+    #[serde(default)]
+    step: Option<String>,
+    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `unavailable`, `transient`, `failed`, `timed_out`, `unknown`; or `wake`, `cancel`, `approve`, `join`.
+    does: String,
+    #[serde(default)]
+    output: Map,
+    /// Nothing is expected to come of it.
+    #[serde(default)]
+    stale: bool,
+}
+
+#[test]
+fn every_case_gives_the_log_that_it_claims() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/runs");
+    let mut faults = Vec::new();
+    let mut cases = 0;
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let list: Vec<Case> =
+            serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        for case in list {
+            cases += 1;
+            if let Err(fault) = check(&case) {
+                faults.push(format!("{}: {}\n{fault}", file.display(), case.claim));
+            }
+        }
+    }
+    assert!(cases >= 30, "only {cases} cases were found");
+    assert!(faults.is_empty(), "{} of {cases} cases do not hold\n\n{}", faults.len(), faults.join("\n\n"));
+}
+
+fn check(case: &Case) -> Result<(), String> {
+    let start = Timestamp(1_000_000);
+    let mut run = Run::start(case.playbook.clone().into_plan(), case.variables.clone(), case.approval, start, 7);
+    for step in &case.script {
+        let at = Timestamp(start.0 + (step.at * 1_000.0) as u64);
+        let input = input(&run, step);
+        match (run.take(input, at), step.stale) {
+            (Ok(_), false) | (Err(ApplyError::Stale { .. }), true) => {}
+            (Ok(events), true) => return Err(format!("{step:?} should be stale and gave {events:?}")),
+            (Err(error), _) => return Err(format!("{step:?}: {error}")),
+        }
+    }
+    let log: Vec<_> = run
+        .commits
+        .iter()
+        .flat_map(|commit| commit.events.iter().map(|event| transcript::line(&run.plan, event)))
+        .collect();
+    if log != case.expect {
+        return Err(format!("expected\n  {}\nobserved\n  {}", case.expect.join("\n  "), log.join("\n  ")));
+    }
+    for (name, expected, observed) in [
+        ("warnings", &case.warnings, run.state.warnings.to_vec()),
+        ("follow_up", &case.follow_up, run.state.follow_up.to_vec()),
+    ] {
+        if expected.as_ref().is_some_and(|expected| *expected != observed) {
+            return Err(format!("{name}: expected {expected:?}, observed {observed:?}"));
+        }
+    }
+    let folded = engine::turn::fold(&run.plan, &run.commits).map_err(|error| error.to_string())?;
+    if folded.as_ref() != Some(&run.state) {
+        return Err("the state is not the fold of its log".to_owned());
+    }
+    Ok(())
+}
+
+fn input(run: &Run, step: &Move) -> Input {
+    let result = |ending: Ending| {
+        let (step_ref, attempt) =
+            transcript::step_of(&run.plan, step.step.as_deref().expect("a result names its step"));
+        run.result(step_ref, attempt, AttemptResult { output: step.output.clone(), ..AttemptResult::new(ending) })
+    };
+    let message = "it broke".to_owned();
+    match step.does.as_str() {
+        "wake" => Input::Wake,
+        "cancel" => Input::CancelRequested { by: "ann".to_owned() },
+        "approve" => Input::Approved { by: "ann".to_owned() },
+        "join" => Input::Joined { incident_id: "incident-2".to_owned() },
+        "succeeded" => result(Ending::Succeeded),
+        "no_op" => result(Ending::NoOp { reason: "nothing to do".to_owned() }),
+        "denied" => {
+            let violation = |text: &str| Violation {
+                policy: "p".into(),
+                rule: text.into(),
+                msg: "too soon".into(),
+                severity: "high".into(),
+            };
+            result(Ending::Denied { violations: vec![violation("rate_limited")] })
+        }
+        "cooling_down" => result(Ending::CoolingDown { target: "ticket-1".to_owned(), until: Timestamp(1_090_000) }),
+        "unavailable" => result(Ending::Unavailable { service: "ets".to_owned(), message, retry_after_ms: None }),
+        "transient" => result(Ending::Failed { code: "flaky".to_owned(), message, retryable: true }),
+        "failed" => result(Ending::Failed { code: "broken".to_owned(), message, retryable: false }),
+        "timed_out" => result(Ending::TimedOut { message }),
+        "unknown" => result(Ending::Unknown { message }),
+        other => panic!("a case does `{other}`, which is not known"),
+    }
+}

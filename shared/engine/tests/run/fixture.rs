@@ -1,0 +1,179 @@
+//! Playbooks of tests with their defaults filled in, and a run that a test drives step by step in its own time.
+
+use std::collections::BTreeMap;
+
+use engine::catalog::Safety;
+use engine::event::{Commit, Event, RunStarted};
+use engine::message::{ActionResult, AttemptResult};
+use engine::playbook::{Condition, ForEach, OnFailure, OnUnavailable, Playbook, Retry, Step, Until};
+use engine::turn::{self, Input, Turn};
+use engine::{ApplyError, Command, Map, Plan, RunId, State, StepRef, Timestamp};
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlaybookCase {
+    #[serde(default = "default_timeout")]
+    pub timeout_seconds: u64,
+    pub actions: Vec<StepCase>,
+    #[serde(default)]
+    pub verify: Vec<StepCase>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepCase {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    pub condition: Option<Condition>,
+    pub needs: Option<Vec<String>>,
+    pub max_attempts: Option<u32>,
+    #[serde(default = "default_timeout")]
+    pub timeout_seconds: u64,
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    #[serde(default)]
+    pub on_unavailable: OnUnavailable,
+    pub for_each: Option<Value>,
+    #[serde(default = "default_parallel")]
+    pub max_parallel: u32,
+    #[serde(default)]
+    pub parameters: Map,
+    pub until: Option<Condition>,
+    #[serde(default = "default_timeout")]
+    pub within_seconds: u64,
+    #[serde(default)]
+    pub safety: Safety,
+    #[serde(default)]
+    pub inherits: Vec<String>,
+    #[serde(default)]
+    pub outputs: Vec<String>,
+}
+
+fn default_timeout() -> u64 {
+    60
+}
+
+fn default_parallel() -> u32 {
+    2
+}
+
+impl PlaybookCase {
+    pub fn into_plan(self) -> Plan {
+        let chain = |steps: Vec<StepCase>| {
+            let mut before: Option<String> = None;
+            let link = |step: StepCase| {
+                let needs = before.replace(step.name.clone()).into_iter().collect();
+                step.into_step(needs)
+            };
+            steps.into_iter().map(link).collect::<Vec<_>>()
+        };
+        let playbook = Playbook {
+            name: "case".to_owned(),
+            description: String::new(),
+            timeout_seconds: self.timeout_seconds,
+            triggers: Vec::new(),
+            parameters_schema: None,
+            concurrency_key: None,
+            actions: chain(self.actions),
+            verify: chain(self.verify),
+        };
+        Plan::compile(playbook).expect("the case's playbook compiles")
+    }
+}
+
+impl StepCase {
+    fn into_step(self, needs: Vec<String>) -> Step {
+        let retry = Retry { max_attempts: self.max_attempts.unwrap_or(1), ..Retry::default() };
+        let max_parallel = self.max_parallel;
+        let within_seconds = self.within_seconds;
+        Step {
+            kind: self.kind.unwrap_or_else(|| "act".to_owned()),
+            name: self.name,
+            condition: self.condition,
+            needs: self.needs.unwrap_or(needs),
+            retry,
+            timeout_seconds: self.timeout_seconds,
+            on_failure: self.on_failure,
+            on_unavailable: self.on_unavailable,
+            for_each: self.for_each.map(|items| ForEach { items, max_parallel }),
+            parameters: self.parameters,
+            until: self.until.map(|condition| Until { condition, within_seconds, every_seconds: 5 }),
+            safety: self.safety,
+            inherits: self.inherits,
+            outputs: self.outputs,
+        }
+    }
+}
+
+/// A run with its whole log, in a time that only the test moves.
+#[derive(Debug)]
+pub struct Run {
+    pub plan: Plan,
+    pub state: State,
+    pub commits: Vec<Commit>,
+    /// Tokens of every attempt that the log has authorised.
+    pub tokens: BTreeMap<(StepRef, u32), engine::Token>,
+    pub entropy: u64,
+}
+
+impl Run {
+    pub fn start(plan: Plan, variables: Map, approval: bool, at: Timestamp, entropy: u64) -> Self {
+        let run_id = RunId::new("run-1");
+        let started = RunStarted {
+            incident_id: "incident-1".to_owned(),
+            incident_type: None,
+            playbook: plan.playbook.name.clone(),
+            plan_digest: plan.digest.clone(),
+            variables,
+            approval,
+            concurrency_key: None,
+            traceparent: None,
+        };
+        let (state, turn) = turn::begin(&plan, run_id, started, at, entropy).expect("a run begins");
+        let mut run = Self { plan, state, commits: Vec::new(), tokens: BTreeMap::new(), entropy };
+        run.commit(turn, at);
+        run
+    }
+
+    pub fn take(&mut self, input: Input, at: Timestamp) -> Result<Vec<Event>, ApplyError> {
+        self.entropy = self.entropy.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let turn = turn::take(&self.plan, &mut self.state, input, at, self.entropy)?;
+        let events = turn.events.clone();
+        self.commit(turn, at);
+        Ok(events)
+    }
+
+    pub fn result(&self, step: StepRef, attempt: u32, result: AttemptResult) -> Input {
+        let token = self.tokens.get(&(step, attempt)).cloned().unwrap_or_else(|| engine::Token::new("none"));
+        Input::Result(Box::new(ActionResult {
+            run_id: self.state.run_id.clone(),
+            step: self.plan.name(step.step).to_owned(),
+            item: step.item,
+            attempt,
+            token,
+            finished_at: Timestamp(0),
+            result,
+        }))
+    }
+
+    pub fn owed(&self, at: Timestamp) -> Vec<Command> {
+        engine::decide::decide(&self.plan, &self.state, at)
+    }
+
+    fn commit(&mut self, turn: Turn, at: Timestamp) {
+        if turn.events.is_empty() {
+            return;
+        }
+        for event in &turn.events {
+            if let Event::AttemptStarted { step, attempt, token, .. } = event {
+                self.tokens.insert((*step, *attempt), token.clone());
+            }
+        }
+        let first_seq = self.commits.last().map_or(1, |last| last.last_seq() + 1);
+        let run_id = self.state.run_id.clone();
+        self.commits.push(Commit { run_id, first_seq, cause_id: "test".to_owned(), at, events: turn.events });
+    }
+}
