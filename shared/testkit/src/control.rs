@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
+use crate::json;
 use crate::opa::Decision;
 use crate::platform::Shared;
 use crate::seed::Seed;
@@ -136,11 +137,7 @@ fn json_answer(body: &Value) -> Response {
 
 /// The body, whatever content type the caller claims: curl claims a form.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Wrong> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let read = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| Wrong::new(&error.path().to_string(), &error.inner().to_string()))?;
-    reader.end().map_err(|error| Wrong::new(".", &error.to_string()))?;
-    Ok(read)
+    json::read(body).map_err(|wrong| Wrong::new(&wrong.path, &wrong.reason))
 }
 
 /// A query parameter: a JSON value, or the text itself.

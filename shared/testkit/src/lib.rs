@@ -17,6 +17,7 @@ mod control;
 pub mod fault;
 mod gateway;
 pub mod journal;
+mod json;
 pub mod kubernetes;
 mod lock;
 pub mod memory;

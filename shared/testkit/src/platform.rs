@@ -5,6 +5,7 @@ mod shared;
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 pub use config::{Endpoints, PlatformConfig, StartError};
@@ -37,15 +38,16 @@ impl Platform {
     /// A port that is taken, a seed, a policy or TLS material that is wrong; nothing is left running then.
     ///
     /// # Caveats
-    /// Needs a tokio runtime with I/O and time; the platform lives on it.
-    pub async fn start(config: PlatformConfig) -> Result<Self, StartError> {
+    /// The platform lives on the tokio runtime (with I/O and time) that this is called on.
+    pub fn start(config: PlatformConfig) -> Result<Self, StartError> {
+        let runtime = Handle::try_current()?;
         let shared = Arc::new(Shared::new(config)?);
         let mut accepting = Vec::new();
         for service in Service::ALL {
             let gateway = shared.gateway(service);
             let shared_by_connections = Arc::clone(&shared);
             let port = Arc::clone(shared.port(service));
-            accepting.push(tokio::spawn(port.accept(move |stream| {
+            accepting.push(runtime.spawn(port.accept(move |stream| {
                 let gateway = Arc::clone(&gateway);
                 let tls = shared_by_connections.tls(service);
                 async move {
@@ -58,9 +60,9 @@ impl Platform {
         }
         if let Some(port) = shared.control_port() {
             let router = control::router(Arc::clone(&shared));
-            accepting.push(tokio::spawn(
-                Arc::clone(port).accept(move |stream| connection::serve_router(stream, router.clone())),
-            ));
+            accepting.push(
+                runtime.spawn(Arc::clone(port).accept(move |stream| connection::serve_router(stream, router.clone()))),
+            );
         }
         Ok(Self { shared, accepting })
     }

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -27,9 +27,17 @@ pub(crate) struct Port {
 impl Port {
     /// Binds `port` on 127.0.0.1; 0 takes a free one.
     pub(crate) fn bind(port: u16) -> io::Result<Arc<Self>> {
-        let socket = StdListener::bind((Ipv4Addr::LOCALHOST, port))?;
-        socket.set_nonblocking(true)?;
-        SockRef::from(&socket).listen(BACKLOG_CONNECTIONS)?;
+        let socket = match port {
+            0 => {
+                // A port that the system chose is given back when its socket is shut down, one that was asked for is
+                // kept. So the choice is held while it is asked for.
+                let choice = bound(0)?;
+                bound(choice.local_addr()?.as_socket().map_or(0, |address| address.port()))?
+            }
+            port => bound(port)?,
+        };
+        socket.listen(BACKLOG_CONNECTIONS)?;
+        let socket = StdListener::from(socket);
         Ok(Arc::new(Self { address: socket.local_addr()?, socket, open: watch::Sender::new(true) }))
     }
 
@@ -97,4 +105,13 @@ impl Port {
             }
         }
     }
+}
+
+fn bound(port: u16) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    // A port whose last connections still linger can be taken at once, one that is listened on cannot.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
+    Ok(socket)
 }

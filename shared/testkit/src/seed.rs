@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::now_ms;
+use crate::json;
 use crate::kubernetes::{Owner, Pod, Replacement};
 use crate::orchestrator::{Workflow, WorkflowState};
 use crate::tickets::{Sla, Ticket, TicketStatus};
@@ -61,11 +62,9 @@ pub enum SeedError {
 
 impl Seed {
     /// A seed from its JSON form; a wrong one names the field.
-    pub fn from_json(json: &str) -> Result<Self, SeedError> {
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let seed: Self = serde_path_to_error::deserialize(&mut reader)
-            .map_err(|error| SeedError::Json { path: error.path().to_string(), reason: error.inner().to_string() })?;
-        reader.end().map_err(|error| SeedError::Json { path: ".".to_owned(), reason: error.to_string() })?;
+    pub fn from_json(text: &str) -> Result<Self, SeedError> {
+        let seed: Self =
+            json::read(text.as_bytes()).map_err(|wrong| SeedError::Json { path: wrong.path, reason: wrong.reason })?;
         seed.check()?;
         Ok(seed)
     }

@@ -19,9 +19,9 @@ pub const TRUST_DOMAIN: &str = "neural-hive.local";
 pub const ORCHESTRATOR_ID: &str = "spiffe://neural-hive.local/ns/neural-hive-orchestration/sa/orchestrator-dynamic";
 
 /// How long the authority itself is believed.
-const AUTHORITY_LIFE: Duration = Duration::from_secs(24 * 3600);
+const AUTHORITY_LIFE: Duration = Duration::from_hours(24);
 /// Certificates begin a little before now, for clocks that differ.
-const CLOCK_ERROR: Duration = Duration::from_secs(60);
+const CLOCK_ERROR: Duration = Duration::from_mins(1);
 
 /// Why the authority cannot issue.
 #[derive(Debug, thiserror::Error)]
@@ -105,20 +105,20 @@ impl Validity {
     /// An hour that ended a minute ago.
     pub fn expired() -> Self {
         let not_after = SystemTime::now() - CLOCK_ERROR;
-        Self { not_before: not_after - Duration::from_secs(3600), not_after }
+        Self { not_before: not_after - Duration::from_hours(1), not_after }
     }
 
     /// An hour that begins an hour from now.
     pub fn not_yet() -> Self {
-        let not_before = SystemTime::now() + Duration::from_secs(3600);
-        Self { not_before, not_after: not_before + Duration::from_secs(3600) }
+        let not_before = SystemTime::now() + Duration::from_hours(1);
+        Self { not_before, not_after: not_before + Duration::from_hours(1) }
     }
 }
 
 impl Default for Validity {
     /// One hour, as SPIRE issues.
     fn default() -> Self {
-        Self::lasting(Duration::from_secs(3600))
+        Self::lasting(Duration::from_hours(1))
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::KubernetesConfig;
 use super::failure::Failure;
 use super::manifest::manifest;
-use super::pod::{Pod, Replacement, suffix, uid};
+use super::pod::{Owner, Pod, Replacement, suffix, uid};
 use super::selector::Selector;
 use crate::clock::now_ms;
 use crate::journal::Entry;
@@ -150,7 +150,7 @@ impl Held {
             .collect();
         for key in gone {
             if let Some(record) = self.pods.remove(&key)
-                && record.pod.owner.as_ref().is_some_and(|owner| owner.keeps_names())
+                && record.pod.owner.as_ref().is_some_and(Owner::keeps_names)
             {
                 self.replace(&record.pod, ready_after);
             }
@@ -158,7 +158,7 @@ impl Held {
         for record in self.pods.values_mut() {
             if record.ready_at.is_some_and(|at| at <= now) {
                 record.ready_at = None;
-                record.pod.phase = "Running".to_owned();
+                "Running".clone_into(&mut record.pod.phase);
                 record.pod.ready = true;
                 self.resource_version += 1;
                 record.resource_version = self.resource_version;

@@ -45,6 +45,9 @@ impl Default for PlatformConfig {
 /// Why a platform did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// Called outside of a runtime.
+    #[error("no tokio runtime to serve on")]
+    Runtime(#[from] tokio::runtime::TryCurrentError),
     /// A port that cannot be listened on.
     #[error("{service}: cannot listen on 127.0.0.1:{port}")]
     Bind {

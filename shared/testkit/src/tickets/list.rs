@@ -1,7 +1,5 @@
 //! Listing: filters, pages, and the two forms of the answer.
 
-use std::borrow::Cow;
-
 use serde_json::{Value, json};
 
 use super::{ListShape, Refusal, Store, Ticket, TicketStatus};
@@ -68,7 +66,7 @@ fn status(value: &str) -> Result<TicketStatus, Refusal> {
         .map_err(|error| Refusal::unprocessable(["query", "status"], &error.to_string()))
 }
 
-fn number(name: &'static str, value: &Cow<'_, str>, range: std::ops::RangeInclusive<usize>) -> Result<usize, Refusal> {
+fn number(name: &'static str, value: &str, range: std::ops::RangeInclusive<usize>) -> Result<usize, Refusal> {
     value.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
         let message = format!("expected a number from {} to {}", range.start(), range.end());
         Refusal::unprocessable(["query", name], &message)

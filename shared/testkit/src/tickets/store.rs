@@ -11,6 +11,7 @@ use super::call::TicketChange;
 use super::{Refusal, Sla, Ticket, TicketStatus};
 use crate::clock::now_ms;
 use crate::journal::Entry;
+use crate::json;
 use crate::lock::lock;
 use crate::replay::Replay;
 
@@ -56,7 +57,8 @@ struct StatusUpdate {
 struct Compensation {
     original_ticket_id: String,
     reason: String,
-    compensation_action: String,
+    #[serde(rename = "compensation_action")]
+    action: String,
     #[serde(default)]
     parameters: Map<String, Value>,
 }
@@ -141,7 +143,7 @@ impl Held {
             "ticket_id": ticket_id,
             "original_ticket_id": wanted.original_ticket_id,
             "status": "PENDING",
-            "action": wanted.compensation_action,
+            "action": wanted.action,
             "reason": wanted.reason,
         }))
     }
@@ -191,9 +193,5 @@ fn missing() -> Refusal {
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let read = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| Refusal::unprocessable(["body", &error.path().to_string()], &error.inner().to_string()))?;
-    reader.end().map_err(|error| Refusal::unprocessable(["body", "."], &error.to_string()))?;
-    Ok(read)
+    json::read(body).map_err(|wrong| Refusal::unprocessable(["body", &wrong.path], &wrong.reason))
 }
