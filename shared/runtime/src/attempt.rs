@@ -137,7 +137,10 @@ impl Worker {
         };
         let Performed { result, untouched } = match self.refusal(&call) {
             Some(refusal) if !recovered => Performed::from(refusal),
-            _ => self.attempt(&call, &request, recovered).await?,
+            _ => match self.attempt(&call, &request, recovered).await {
+                Ok(performed) => performed,
+                Err(error) => return Err(self.let_go(&claim, &holder, error).await),
+            },
         };
         let result = result.capped();
         let untouched: Vec<_> =
@@ -149,6 +152,18 @@ impl Worker {
                 Ok(Handled::Answered(Box::new(result)))
             }
         }
+    }
+
+    /// Nothing was done, and the claim should not make the next worker wait, or doubt it. Where this fails too, the lease runs out.
+    async fn let_go(&self, claim: &ClaimKey, holder: &Holder, error: AttemptError) -> AttemptError {
+        if let Err(second) = self.ports.claims.release(claim, holder).await {
+            tracing::warn!(
+                attempt = claim.attempt,
+                error = &second as &dyn std::error::Error,
+                "claim could not be released"
+            );
+        }
+        error
     }
 
     fn call(&self, command: ActionCommand) -> Call {
@@ -180,6 +195,9 @@ impl Worker {
     }
 
     /// Steps 3 to 5, and before them what an earlier worker may have left.
+    ///
+    /// # Errors
+    /// Only before anything was done.
     async fn attempt(&self, call: &Call, request: &ClaimRequest, recovered: bool) -> Result<Performed, AttemptError> {
         let targets = match self.action.targets(call) {
             Ok(targets) => targets,

@@ -26,6 +26,8 @@ const LOOPS: usize = 4;
 const ATTEMPTS_PER_ACTION: usize = 64;
 /// Milliseconds in which a turn is over, many times; afterwards the message is delivered again.
 const TURN_VISIBILITY_MS: u64 = 60_000;
+/// Milliseconds in which most attempts are over. A longer one is delivered again meanwhile, and its claim turns the second delivery away.
+const ATTEMPT_VISIBILITY_MS: u64 = 120_000;
 /// Milliseconds between two looks for overdue runs.
 const SWEEP_MS: u64 = 500;
 /// Overdue runs looked at in one sweep.
@@ -74,6 +76,25 @@ impl Host {
         &self.dispatcher
     }
 
+    /// Handles what is due on `queue` at this moment, to its end, and says how many messages that were. For those who own time themselves.
+    ///
+    /// # Errors
+    /// The queue could not be read.
+    pub async fn once(&self, queue: &QueueName, max: usize) -> Result<usize, BackendError> {
+        let deliveries = self.receiver.receive(queue, max, visibility_ms(queue)).await?;
+        let handled = deliveries.len();
+        match queue {
+            QueueName::Incidents => self.take_incidents(deliveries).await,
+            QueueName::Results => self.take_results(deliveries).await,
+            QueueName::Action(name) => {
+                let Some(worker) = self.workers.get(name.as_str()) else { return Ok(0) };
+                let attempts = deliveries.into_iter().map(|delivery| action_queue::perform(worker, delivery));
+                self.settle(join_all(attempts).await).await;
+            }
+        }
+        Ok(handled)
+    }
+
     /// Works until `stop` says true, then ends what it has begun and takes nothing more.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let mut loops = JoinSet::new();
@@ -102,18 +123,12 @@ impl Host {
     }
 
     /// What is due on `queue`, waiting for it; none once the process is to stop.
-    async fn next(
-        &self,
-        queue: &QueueName,
-        max: usize,
-        visibility_ms: u64,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Option<Vec<Delivery>> {
+    async fn next(&self, queue: &QueueName, max: usize, stop: &mut watch::Receiver<bool>) -> Option<Vec<Delivery>> {
         loop {
             if *stop.borrow() {
                 return None;
             }
-            match self.receiver.receive(queue, max, visibility_ms).await {
+            match self.receiver.receive(queue, max, visibility_ms(queue)).await {
                 Ok(deliveries) if !deliveries.is_empty() => return Some(deliveries),
                 Ok(_) => {
                     tokio::select! {
@@ -152,6 +167,14 @@ impl Host {
             }
         });
         join_all(others).await.into_iter().for_each(warn_if_failed);
+    }
+}
+
+/// Milliseconds in which most deliveries of `queue` are settled.
+const fn visibility_ms(queue: &QueueName) -> u64 {
+    match queue {
+        QueueName::Incidents | QueueName::Results => TURN_VISIBILITY_MS,
+        QueueName::Action(_) => ATTEMPT_VISIBILITY_MS,
     }
 }
 

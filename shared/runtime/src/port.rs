@@ -37,8 +37,8 @@ impl BackendError {
         Self::Unavailable { operation, cause: cause.into() }
     }
 
-    pub fn corrupt(operation: &'static str, detail: impl ToString) -> Self {
-        Self::Corrupt { operation, detail: detail.to_string() }
+    pub fn corrupt(operation: &'static str, detail: impl Into<String>) -> Self {
+        Self::Corrupt { operation, detail: detail.into() }
     }
 }
 

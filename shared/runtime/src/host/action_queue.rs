@@ -9,8 +9,6 @@ use super::{ATTEMPTS_PER_ACTION, Host, Verdict, give_back_ms};
 use crate::attempt::{AttemptError, Handled, Worker};
 use crate::port::{Delivery, Holder, QueueName};
 
-/// Milliseconds in which most attempts are over. A longer one is delivered again meanwhile, and its claim turns the second delivery away.
-const ATTEMPT_VISIBILITY_MS: u64 = 120_000;
 /// Milliseconds added to the end of another worker's lease before its message is looked at again.
 const AFTER_LEASE_MS: u64 = 50;
 
@@ -23,7 +21,7 @@ impl Host {
             // Only what can start at once is taken off the queue.
             let Ok(first) = Arc::clone(&places).acquire_owned().await else { break };
             let free = 1 + places.available_permits();
-            let Some(deliveries) = self.next(&queue, free, ATTEMPT_VISIBILITY_MS, &mut stop).await else { break };
+            let Some(deliveries) = self.next(&queue, free, &mut stop).await else { break };
             let mut first = Some(first);
             for delivery in deliveries {
                 let place = match first.take() {
@@ -50,7 +48,7 @@ impl Host {
     }
 }
 
-async fn perform(worker: &Worker, delivery: Delivery) -> Verdict {
+pub(super) async fn perform(worker: &Worker, delivery: Delivery) -> Verdict {
     let Delivery { receipt, body, receive_count, .. } = delivery;
     match worker.handle(&body, Holder(receipt.clone())).await {
         Ok(Handled::Answered(_)) => Verdict::Done(receipt),

@@ -3,15 +3,19 @@
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
-use super::{BATCH, Host, TURN_VISIBILITY_MS, Verdict, give_back_ms};
+use super::{BATCH, Host, Verdict, give_back_ms};
 use crate::port::{Delivery, QueueName};
 
 impl Host {
     pub(super) async fn incidents(self, mut stop: watch::Receiver<bool>) {
-        while let Some(deliveries) = self.next(&QueueName::Incidents, BATCH, TURN_VISIBILITY_MS, &mut stop).await {
-            let verdicts = join_all(deliveries.into_iter().map(|delivery| self.incident(delivery))).await;
-            self.settle(verdicts).await;
+        while let Some(deliveries) = self.next(&QueueName::Incidents, BATCH, &mut stop).await {
+            self.take_incidents(deliveries).await;
         }
+    }
+
+    pub(super) async fn take_incidents(&self, deliveries: Vec<Delivery>) {
+        let verdicts = join_all(deliveries.into_iter().map(|delivery| self.incident(delivery))).await;
+        self.settle(verdicts).await;
     }
 
     /// One message; its failure is its own.

@@ -6,27 +6,30 @@ use engine::RunId;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
-use super::{BATCH, Host, TURN_VISIBILITY_MS, Verdict, give_back_ms};
+use super::{BATCH, Host, Verdict, give_back_ms};
 use crate::dispatcher::{DispatchError, Inbound};
 use crate::port::{Delivery, QueueName};
 
 impl Host {
     pub(super) async fn results(self, mut stop: watch::Receiver<bool>) {
-        while let Some(deliveries) = self.next(&QueueName::Results, BATCH, TURN_VISIBILITY_MS, &mut stop).await {
-            let (runs, mut verdicts) = by_run(deliveries);
-            let turns = runs.into_iter().map(|(run_id, messages)| self.turn(run_id, messages));
-            verdicts.extend(join_all(turns).await.into_iter().flatten());
-            self.settle(verdicts).await;
+        while let Some(deliveries) = self.next(&QueueName::Results, BATCH, &mut stop).await {
+            self.take_results(deliveries).await;
         }
+    }
+
+    pub(super) async fn take_results(&self, deliveries: Vec<Delivery>) {
+        let (runs, mut verdicts) = by_run(deliveries);
+        let turns = runs.into_iter().map(|(run_id, messages)| self.turn(run_id, messages));
+        verdicts.extend(join_all(turns).await.into_iter().flatten());
+        self.settle(verdicts).await;
     }
 
     /// The messages of one run are one turn with one write.
     async fn turn(&self, run_id: RunId, messages: Vec<(Delivery, Inbound)>) -> Vec<Verdict> {
         let (deliveries, inbound): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
         let cause_id = deliveries.first().map(|delivery| delivery.message_id.clone()).unwrap_or_default();
-        let error = match self.dispatcher.receive(&run_id, &cause_id, inbound).await {
-            Ok(_) => return deliveries.into_iter().map(|delivery| Verdict::Done(delivery.receipt)).collect(),
-            Err(error) => error,
+        let Err(error) = self.dispatcher.receive(&run_id, &cause_id, inbound).await else {
+            return deliveries.into_iter().map(|delivery| Verdict::Done(delivery.receipt)).collect();
         };
         tracing::warn!(run = %run_id, error = &error as &dyn std::error::Error, "run could not be continued now");
         let verdict = |delivery: Delivery| match &error {
@@ -43,9 +46,12 @@ impl Host {
     }
 }
 
+/// Each run's messages, in the order in which they were delivered.
+type ByRun = BTreeMap<RunId, Vec<(Delivery, Inbound)>>;
+
 /// Messages by their run; those that cannot be read go to the dead letters.
-fn by_run(deliveries: Vec<Delivery>) -> (BTreeMap<RunId, Vec<(Delivery, Inbound)>>, Vec<Verdict>) {
-    let mut runs: BTreeMap<RunId, Vec<_>> = BTreeMap::new();
+fn by_run(deliveries: Vec<Delivery>) -> (ByRun, Vec<Verdict>) {
+    let mut runs = ByRun::new();
     let mut unreadable = Vec::new();
     for delivery in deliveries {
         match Inbound::parse(&delivery.body) {

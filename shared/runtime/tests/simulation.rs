@@ -1,0 +1,72 @@
+//! Faults at random, from a seed: lost calls before and after they were applied, workers that die after they acted, processes that forget
+//! everything, duplicates, cancellations, and a clock that jumps. Whatever happens, the laws hold, and when the faults stop every run ends.
+//!
+//! `SIMULATION_SEED=n` repeats one course, `SIMULATION_COURSES=n` runs more of them.
+
+#[path = "simulation/laws.rs"]
+mod laws;
+#[path = "simulation/remedy.rs"]
+mod remedy;
+#[path = "simulation/rng.rs"]
+mod rng;
+#[path = "simulation/stage.rs"]
+mod stage;
+
+use stage::Stage;
+
+/// Random things that happen in one course.
+const HAPPENINGS: usize = 600;
+/// Rounds after the faults have stopped, within which everything has to be over.
+const QUIET_ROUNDS: usize = 3_000;
+const COURSES: u64 = 60;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_goes_wrong_the_laws_hold_and_every_run_ends() {
+    let seeds = match number("SIMULATION_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SIMULATION_COURSES").unwrap_or(COURSES),
+    };
+    let mut effects = 0;
+    for seed in seeds {
+        let guard = Named(seed);
+        let stage = course(seed).await;
+        effects += stage.world.effects.lock().unwrap().len();
+        std::mem::forget(guard);
+    }
+    assert!(effects > 0, "nothing ever happened");
+    println!("{effects} effects");
+}
+
+async fn course(seed: u64) -> Stage {
+    let mut stage = Stage::new(seed);
+    for _ in 0..HAPPENINGS {
+        stage.happen().await;
+    }
+    stage.heal();
+    for round in 0..QUIET_ROUNDS {
+        stage.work().await;
+        if round % 20 == 19 {
+            stage.clock.advance_ms(5_000);
+            let heads = stage.heads().await;
+            if stage.queues.pending() == 0 && heads.iter().all(|head| head.status.is_terminal()) {
+                break;
+            }
+        }
+    }
+    assert_eq!(stage.queues.pending(), 0, "messages are left on the queues");
+    laws::hold(&stage).await;
+    stage
+}
+
+/// Says the seed where a course fails.
+struct Named(u64);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        eprintln!("repeat it with SIMULATION_SEED={}", self.0);
+    }
+}

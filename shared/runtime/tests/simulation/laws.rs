@@ -1,0 +1,115 @@
+//! What has to hold of the log and of the world, whatever went wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::Plan;
+use engine::catalog::Safety;
+use engine::event::{Commit, Event};
+use runtime::Timestamp;
+use runtime::port::RunStore;
+
+use super::remedy::{COOLDOWN_MS, Effect};
+use super::stage::Stage;
+
+/// Everything that the logs authorised: the attempt's key, its parameters' digest, and when its run ended.
+#[derive(Default)]
+struct Authorised {
+    attempts: BTreeMap<String, (engine::Digest, Timestamp)>,
+    ends: BTreeMap<String, Timestamp>,
+}
+
+pub async fn hold(stage: &Stage) {
+    let mut authorised = Authorised::default();
+    let mut incidents = BTreeSet::new();
+    for head in stage.heads().await {
+        assert!(
+            head.status.is_terminal(),
+            "run {} of incident {} has not ended: {head:?}",
+            head.run_id,
+            head.incident_id
+        );
+        let commits = stage.runs.load(&head.run_id, 0).await.unwrap();
+        let Some(Event::RunStarted(started)) = commits[0].events.first() else { panic!("no start: {:?}", commits[0]) };
+        assert!(incidents.insert(started.incident_id.clone()), "incident {} has two runs", started.incident_id);
+        let json = stage.runs.plan(&started.plan_digest).await.unwrap().expect("the pinned plan is stored");
+        let plan = Plan::parse(&started.plan_digest, &json).unwrap();
+        whole(&plan, &commits);
+        authorised.read(&plan, &commits);
+        incidents.extend(commits.iter().flat_map(|commit| &commit.events).filter_map(|event| match event {
+            Event::IncidentJoined { incident_id } => Some(incident_id.clone()),
+            _ => None,
+        }));
+    }
+    let lost: Vec<_> = stage.incidents.difference(&incidents).collect();
+    assert!(lost.is_empty(), "incidents {lost:?} were lost");
+    let unknown: Vec<_> =
+        incidents.iter().filter(|id| !stage.incidents.contains(*id) && !stage.perhaps.contains(*id)).collect();
+    assert!(unknown.is_empty(), "incidents {unknown:?} came from nowhere");
+    let effects = stage.world.effects.lock().unwrap().clone();
+    once_where_it_has_to_be(&effects);
+    apart(&effects);
+    for effect in &effects {
+        authorised.check(effect);
+    }
+}
+
+/// No gap, one event per sequence number, a log that folds, and an index that says what it says.
+fn whole(plan: &Plan, commits: &[Commit]) {
+    let mut next = 1;
+    for commit in commits {
+        assert_eq!(commit.first_seq, next, "gap in the log of {}", commit.run_id);
+        next = commit.last_seq() + 1;
+    }
+    let state = engine::turn::fold(plan, commits).unwrap().unwrap();
+    assert!(state.is_ended() && state.seq + 1 == next);
+}
+
+impl Authorised {
+    fn read(&mut self, plan: &Plan, commits: &[Commit]) {
+        for commit in commits {
+            for event in &commit.events {
+                match event {
+                    Event::AttemptStarted { step, attempt, parameters_digest, .. } => {
+                        let item = step.item.map(|item| format!("[{item}]")).unwrap_or_default();
+                        let key = format!("{}/{}{item}/{attempt}", commit.run_id, plan.name(step.step));
+                        self.attempts.insert(key, (parameters_digest.clone(), commit.at));
+                    }
+                    Event::RunEnded { .. } => {
+                        self.ends.insert(commit.run_id.to_string(), commit.at);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn check(&self, effect: &Effect) {
+        let (digest, since) = self.attempts.get(&effect.key).unwrap_or_else(|| panic!("nobody authorised {effect:?}"));
+        assert_eq!(*digest, effect.digest, "{effect:?} was authorised with other parameters");
+        assert!(*since <= effect.at, "{effect:?} came before it was authorised at {since:?}");
+        assert!(effect.at < effect.deadline, "{effect:?} started after its deadline");
+        let end = self.ends.get(effect.key.split('/').next().unwrap()).unwrap();
+        assert!(effect.at <= *end, "{effect:?} started after its run had ended at {end:?}");
+    }
+}
+
+/// What cannot be repeated happens once per attempt; what can be looked at is never done twice either.
+fn once_where_it_has_to_be(effects: &[Effect]) {
+    let mut seen = BTreeSet::new();
+    for effect in effects.iter().filter(|effect| effect.safety != Safety::Idempotent) {
+        assert!(seen.insert(&effect.key), "{effect:?} happened twice");
+    }
+}
+
+/// Two effects on one target that cools down are the cooldown apart, unless they are the same attempt again.
+fn apart(effects: &[Effect]) {
+    let mut last: BTreeMap<(&str, &str), &Effect> = BTreeMap::new();
+    for effect in effects.iter().filter(|effect| effect.action == "again") {
+        if let Some(before) = last.insert((effect.action, &effect.target), effect)
+            && before.key != effect.key
+        {
+            let gap = effect.at.since_ms(before.at);
+            assert!(gap >= COOLDOWN_MS, "{effect:?} came {gap} ms after {before:?}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Remedies whose world keeps a ledger: what was done, when, under which key and for which parameters.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use runtime::action::{Action, Call, Cooldown, Performed, Probe, Target};
+use runtime::port::{Clock, CooldownKey, PolicyResource};
+use runtime::{ActionSpec, AttemptResult, Digest, Ending, Map, Safety, Timestamp};
+use serde_json::json;
+use testkit::memory::ManualClock;
+
+use super::rng::Rng;
+
+/// One effect on the world.
+#[derive(Debug, Clone)]
+pub struct Effect {
+    pub action: &'static str,
+    pub safety: Safety,
+    pub target: String,
+    pub key: String,
+    pub digest: Digest,
+    pub at: Timestamp,
+    pub deadline: Timestamp,
+}
+
+/// The world that the remedies touch, and what goes wrong in it.
+#[derive(Debug)]
+pub struct World {
+    pub effects: Mutex<Vec<Effect>>,
+    pub clock: Arc<ManualClock>,
+    pub rng: Arc<Rng>,
+    /// The worker that has just acted is dead: nothing that it does from now on arrives, until the simulation clears this.
+    pub dead: Arc<AtomicBool>,
+    pub faulty: AtomicBool,
+}
+
+pub const COOLDOWN_MS: u64 = 300_000;
+
+/// `again` is idempotent, `look` can look, `once` can do neither; each touches the target of its parameters.
+#[derive(Debug)]
+pub struct Remedy {
+    pub spec: ActionSpec,
+    pub world: Arc<World>,
+}
+
+impl Remedy {
+    pub fn new(name: &'static str, safety: Safety, world: Arc<World>) -> Self {
+        let spec = ActionSpec {
+            name,
+            description: "A remedy of the simulation.",
+            parameters: json!({"type": "object", "properties": {"target": {"type": "string"}}, "required": ["target"]}),
+            outputs: &[],
+            safety,
+            inherits: &[],
+            default_timeout_seconds: 30,
+            critical: false,
+        };
+        Self { spec, world }
+    }
+
+    fn target(call: &Call) -> String {
+        call.parameters()["target"].as_str().unwrap().to_owned()
+    }
+}
+
+#[async_trait]
+impl Action for Remedy {
+    fn spec(&self) -> &ActionSpec {
+        &self.spec
+    }
+
+    fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult> {
+        let id = Self::target(call);
+        let key = CooldownKey { action: self.spec.name.to_owned(), target: id.clone() };
+        let cooldown = (self.spec.name == "again").then_some(Cooldown { key, duration_ms: COOLDOWN_MS });
+        Ok(vec![Target { id, resource: PolicyResource::default(), cooldown }])
+    }
+
+    async fn perform(&self, call: &Call, targets: &[Target]) -> Performed {
+        let world = &self.world;
+        let faulty = world.faulty.load(Ordering::SeqCst);
+        let untouched = || targets.iter().map(|target| target.id.clone()).collect::<Vec<_>>();
+        if faulty && world.rng.chance(10) {
+            let ending = Ending::Unavailable { service: "world".into(), message: "away".into(), retry_after_ms: None };
+            return Performed { result: AttemptResult::new(ending), untouched: untouched() };
+        }
+        if faulty && world.rng.chance(10) {
+            return Performed { result: AttemptResult::transient("flaky", "not now"), untouched: untouched() };
+        }
+        world.effects.lock().unwrap().push(Effect {
+            action: self.spec.name,
+            safety: self.spec.safety,
+            target: Self::target(call),
+            key: call.idempotency_key.clone(),
+            digest: call.command.parameters_digest.clone(),
+            at: world.clock.now(),
+            deadline: call.command.deadline,
+        });
+        if faulty && world.rng.chance(15) {
+            world.dead.store(true, Ordering::SeqCst);
+        }
+        AttemptResult::succeeded(Map::new()).into()
+    }
+
+    async fn probe(&self, call: &Call, _: &[Target]) -> Probe {
+        let effects = self.world.effects.lock().unwrap();
+        let done = effects.iter().any(|effect| effect.key == call.idempotency_key);
+        if done { Probe::Done(Box::new(AttemptResult::succeeded(Map::new()))) } else { Probe::NotDone }
+    }
+}

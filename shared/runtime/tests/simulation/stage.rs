@@ -1,0 +1,234 @@
+//! Two processes over one set of backends, in a time that only the simulation moves.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use engine::catalog::Safety;
+use engine::playbook::Playbook;
+use runtime::attempt::{self, Worker};
+use runtime::dispatcher::{self, Dispatcher, Inbound};
+use runtime::host::Host;
+use runtime::library::Library;
+use runtime::port::{
+    Decision, DecisionSource, Message, Policy, PolicyInput, QueueName, RunFilter, RunHead, RunStore, Sender,
+};
+use serde_json::{Value, json};
+use testkit::memory::{Claims, Faults, ManualClock, Queues, Runs, When};
+
+use super::remedy::{Remedy, World};
+use super::rng::Rng;
+
+pub const ACTIONS: [(&str, Safety); 3] =
+    [("again", Safety::Idempotent), ("look", Safety::Probe), ("once", Safety::Unknown)];
+
+pub struct Stage {
+    pub rng: Arc<Rng>,
+    pub world: Arc<World>,
+    pub clock: Arc<ManualClock>,
+    pub runs: Arc<Runs>,
+    pub queues: Arc<Queues>,
+    faults: Faults,
+    library: Arc<Library>,
+    hosts: Vec<Host>,
+    claims: Arc<Claims>,
+    /// Incidents that were sent for certain, and those whose sending failed: they may have come all the same.
+    pub incidents: BTreeSet<String>,
+    pub perhaps: BTreeSet<String>,
+}
+
+/// Lets everything through: what is denied is another test's matter.
+struct Open;
+
+#[async_trait]
+impl Policy for Open {
+    fn validates(&self, _: &str) -> bool {
+        true
+    }
+
+    async fn decide(&self, _: &PolicyInput) -> Decision {
+        Decision::Allow { source: DecisionSource::NotAsked, warning: None }
+    }
+}
+
+fn playbooks() -> Vec<Playbook> {
+    let step = |name: &str, kind: &str, needs: &[&str], safety: &str, more: Value| {
+        let mut step = json!({
+            "name": name, "type": kind, "needs": needs, "retry": {"max_attempts": 3, "backoff_seconds": 2, "max_backoff_seconds": 10},
+            "timeout_seconds": 30, "on_failure": "continue", "on_unavailable": "skip", "safety": safety,
+            "parameters": {"target": "{{ target }}"},
+        });
+        step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        step
+    };
+    let wait = json!({"parameters": {"seconds": 3}});
+    let each =
+        json!({"for_each": {"items": "{{ targets }}", "max_parallel": 2}, "parameters": {"target": "{{ item }}"}});
+    let playbook = |name: &str, key: Value, actions: Value| {
+        let value = json!({
+            "name": name, "description": "", "timeout_seconds": 600, "triggers": [{"incident_type": name.to_uppercase()}],
+            "concurrency_key": key, "actions": actions, "verify": [],
+        });
+        serde_json::from_value(value).unwrap()
+    };
+    let chain = json!([
+        step("a", "again", &[], "idempotent", json!({})),
+        step("w", "wait", &["a"], "unknown", wait),
+        step("b", "look", &["w"], "probe", json!({})),
+        step("c", "once", &["b"], "unknown", json!({})),
+    ]);
+    let fan = json!([
+        step("x", "once", &[], "unknown", each.clone()),
+        step("y", "look", &[], "probe", each),
+        step("z", "again", &["x", "y"], "idempotent", json!({})),
+    ]);
+    vec![playbook("chain", Value::Null, chain), playbook("fan", json!("{{ target }}"), fan)]
+}
+
+impl Stage {
+    pub fn new(seed: u64) -> Self {
+        let rng = Arc::new(Rng::new(seed));
+        let clock = Arc::new(ManualClock::default());
+        let dead = Arc::new(AtomicBool::new(false));
+        let faults = Faults::default();
+        let world = World {
+            effects: std::sync::Mutex::default(),
+            clock: clock.clone(),
+            rng: rng.clone(),
+            dead,
+            faulty: AtomicBool::new(true),
+        };
+        let runs = Arc::new(Runs::new(faults.clone()));
+        let queues = Arc::new(Queues::new(clock.clone(), faults.clone()));
+        let claims = Arc::new(Claims::new(faults.clone()));
+        let library = Arc::new(Library::new(playbooks()).unwrap());
+        let mut stage = Self {
+            rng,
+            world: Arc::new(world),
+            clock,
+            runs,
+            queues,
+            faults,
+            library,
+            hosts: Vec::new(),
+            claims,
+            incidents: BTreeSet::new(),
+            perhaps: BTreeSet::new(),
+        };
+        stage.hosts = vec![stage.host(), stage.host()];
+        stage.break_things();
+        stage
+    }
+
+    /// A process with nothing in its memory.
+    fn host(&self) -> Host {
+        let ports = dispatcher::Ports {
+            runs: self.runs.clone(),
+            sender: self.queues.clone(),
+            clock: self.clock.clone(),
+            entropy: self.rng.clone(),
+        };
+        let worker = |(name, safety)| {
+            let ports = attempt::Ports {
+                claims: self.claims.clone(),
+                policy: Arc::new(Open),
+                sender: self.queues.clone(),
+                clock: self.clock.clone(),
+            };
+            Worker::new(Arc::new(Remedy::new(name, safety, self.world.clone())), Arc::new(ports)).unwrap()
+        };
+        Host::new(Dispatcher::new(ports, self.library.clone()), ACTIONS.map(worker), self.queues.clone())
+    }
+
+    /// One call in twenty fails, half of them after it was applied; all calls of a worker that is dead fail.
+    fn break_things(&self) {
+        let (rng, dead) = (self.rng.clone(), self.world.dead.clone());
+        self.faults.decide_by(move |_| {
+            if dead.load(Ordering::SeqCst) {
+                return Some(When::Before);
+            }
+            rng.chance(5).then(|| if rng.chance(50) { When::Before } else { When::After })
+        });
+    }
+
+    pub fn heal(&self) {
+        self.world.faulty.store(false, Ordering::SeqCst);
+        self.faults.clear();
+    }
+
+    /// One random thing happens.
+    pub async fn happen(&mut self) {
+        match self.rng.below(20) {
+            0 => self.send_incident().await,
+            1 => {
+                let index = self.rng.below(self.hosts.len() as u64) as usize;
+                self.hosts[index] = self.host();
+            }
+            2 => self.cancel_something().await,
+            3 => {
+                self.clock.advance_ms(self.rng.below(140_000));
+            }
+            4..=6 => {
+                self.clock.advance_ms(self.rng.below(3_000));
+            }
+            _ => self.work().await,
+        }
+    }
+
+    /// One process handles a few messages of one queue, or sweeps.
+    pub async fn work(&self) {
+        let host = &self.hosts[self.rng.below(self.hosts.len() as u64) as usize];
+        let max = 1 + self.rng.below(4) as usize;
+        let queue = match self.rng.below(7) {
+            0 => QueueName::Incidents,
+            1 | 2 => QueueName::Results,
+            3 => {
+                let _ = host.dispatcher().sweep(50).await;
+                return;
+            }
+            action => QueueName::Action(ACTIONS[action as usize - 4].0.to_owned()),
+        };
+        let _ = host.once(&queue, max).await;
+        self.world.dead.store(false, Ordering::SeqCst);
+    }
+
+    /// A new incident, or one that was sent before.
+    async fn send_incident(&mut self) {
+        let number = self.rng.below(12);
+        let kind = if self.rng.chance(50) { "CHAIN" } else { "FAN" };
+        let incident_id = format!("{kind}-{number}");
+        let body = json!({
+            "incident_id": incident_id, "incident_type": kind,
+            "target": format!("t{}", number % 4), "targets": ["u1", "u2", format!("u{number}")],
+        });
+        let message = Message {
+            queue: QueueName::Incidents,
+            body: body.to_string(),
+            delay_ms: self.rng.below(2_000),
+            traceparent: None,
+        };
+        match self.queues.send(vec![message]).await {
+            Ok(()) => self.incidents.insert(incident_id),
+            Err(_) => self.perhaps.insert(incident_id),
+        };
+    }
+
+    async fn cancel_something(&self) {
+        let Some(head) = self.heads().await.into_iter().find(|head| !head.status.is_terminal()) else { return };
+        if self.rng.chance(15) {
+            let body = Inbound::Cancel { run_id: head.run_id, by: "chance".to_owned() }.to_body();
+            let _ = self
+                .queues
+                .send(vec![Message { queue: QueueName::Results, body, delay_ms: 0, traceparent: None }])
+                .await;
+        }
+    }
+
+    pub async fn heads(&self) -> Vec<RunHead> {
+        match self.runs.list(&RunFilter::default(), 1_000, None).await {
+            Ok(page) => page.runs,
+            Err(_) => Vec::new(),
+        }
+    }
+}
