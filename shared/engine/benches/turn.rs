@@ -1,0 +1,104 @@
+//! What one step costs the engine: a result taken, the next step started, and what is owed then.
+//!
+//! The state is that of a run in the middle of 10, 100 or 1,000 steps, so that a cost that grows with the run shows.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::sync::Arc;
+
+use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use engine::event::RunStarted;
+use engine::message::{ActionResult, AttemptResult};
+use engine::turn::{self, Input};
+use engine::{Map, Plan, RunId, State, Timestamp};
+use serde_json::json;
+
+/// Steps one after another; each has a condition and two templated parameters, and names an output of the one before.
+fn plan(steps: usize) -> Plan {
+    let step = |index: usize| {
+        let needs: Vec<_> = (index > 0).then(|| format!("s{}", index - 1)).into_iter().collect();
+        json!({
+            "name": format!("s{index}"), "type": "act", "needs": needs, "condition": "{{ ready }}",
+            "retry": {"max_attempts": 1, "backoff_seconds": 2, "max_backoff_seconds": 60}, "timeout_seconds": 60,
+            "on_failure": "stop", "on_unavailable": "skip", "safety": "idempotent",
+            "parameters": {"ticket_id": "{{ ticket_id }}", "note": "step {{ count }} of {{ ticket_id }}"},
+        })
+    };
+    let playbook = json!({
+        "name": "bench", "description": "", "timeout_seconds": 3_600, "triggers": [], "verify": [],
+        "actions": (0..steps).map(step).collect::<Vec<_>>(),
+    });
+    Plan::compile(serde_json::from_value(playbook).unwrap()).unwrap()
+}
+
+fn output() -> Map {
+    serde_json::from_value(json!({"ready": true, "count": 3, "phase": "Running"})).unwrap()
+}
+
+/// The run after `done` of its steps, with the input that ends the next one.
+fn run(plan: &Plan, done: usize) -> (State, Input) {
+    let now = Timestamp(1_000);
+    let started = RunStarted {
+        incident_id: "incident-1".to_owned(),
+        incident_type: None,
+        playbook: "bench".to_owned(),
+        plan_digest: plan.digest.clone(),
+        variables: serde_json::from_value(json!({"ready": true, "count": 0, "ticket_id": "ticket-1"})).unwrap(),
+        approval: false,
+        concurrency_key: None,
+        traceparent: None,
+    };
+    let (mut state, _) = turn::begin(plan, RunId::new("run-1"), started, now, 1).unwrap();
+    for _ in 0..done {
+        let input = answer(plan, &state);
+        turn::take(plan, &mut state, input, now, 1).unwrap();
+    }
+    let input = answer(plan, &state);
+    (state, input)
+}
+
+fn answer(plan: &Plan, state: &State) -> Input {
+    let owed = engine::decide::decide(plan, state, Timestamp(1_000));
+    let Some(engine::Command::Perform { command, .. }) = owed.into_iter().next() else {
+        unreachable!("an attempt is owed")
+    };
+    Input::Result(Box::new(ActionResult {
+        run_id: command.run_id,
+        step: command.step,
+        item: command.item,
+        attempt: command.attempt,
+        token: command.token,
+        finished_at: Timestamp(1_000),
+        result: AttemptResult::succeeded(output()),
+    }))
+}
+
+/// A copy that shares nothing: a live state has no second owner whose share would have to be copied first.
+fn own(state: &State) -> State {
+    let mut state = state.clone();
+    let _ = Arc::make_mut(&mut state.variables);
+    state
+}
+
+fn one_step(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("apply and decide, one step");
+    for steps in [10, 100, 1_000] {
+        let plan = plan(steps);
+        let (state, input) = run(&plan, steps / 2);
+        let seq = state.seq;
+        group.bench_function(BenchmarkId::from_parameter(format!("of {steps}")), |bencher| {
+            bencher.iter_batched_ref(
+                || (own(&state), input.clone()),
+                |(state, input)| {
+                    let turn = turn::take(&plan, state, input.clone(), Timestamp(1_000), 2).unwrap();
+                    (turn, turn::owed_since(&plan, state, Timestamp(1_000), seq))
+                },
+                BatchSize::LargeInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, one_step);
+criterion_main!(benches);
