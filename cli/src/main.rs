@@ -1,1 +1,21 @@
-fn main() {}
+//! `heal`: the self-healing engine on one machine.
+//!
+//! This file parses the command line and hands over. One folder a noun, one file a verb: [`commands`].
+//! Data goes to standard output, everything else to standard error. Exit codes are those of [`exit`].
+
+mod args;
+mod commands;
+mod exit;
+mod file;
+mod out;
+mod signal;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    exit::code(commands::dispatch(cli).await)
+}

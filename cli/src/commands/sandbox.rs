@@ -1,0 +1,160 @@
+//! `heal sandbox`: the stand-in platform in the foreground.
+
+mod ports;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clients::policy::BUNDLED_POLICY;
+use owo_colors::OwoColorize as _;
+use serde_json::json;
+use testkit::kubernetes::KubernetesConfig;
+use testkit::opa::OpaConfig;
+use testkit::orchestrator::OrchestratorConfig;
+use testkit::tickets::TicketsConfig;
+use testkit::{Endpoints, Platform, PlatformConfig, Seed, Service};
+
+use crate::exit::Verdict;
+use crate::{file, out, signal};
+use ports::Ports;
+
+/// Bytes of a seed file: that of a platform with some ten thousand tickets.
+const SEED_BYTES: u64 = 64 * 1024 * 1024;
+
+const EXAMPLES: &str = "\
+Examples:
+  heal sandbox                                     free ports; stop it with Ctrl-C
+  heal sandbox --ports tickets=8000,control=8099   fixed ports for some
+  heal sandbox > .heal/sandbox.env &               then, in the same shell:
+  . .heal/sandbox.env && heal serve
+  curl $HEAL_SANDBOX_CONTROL_URL                   everything that can be asked of it: state, calls, faults
+
+A seed is JSON; what is absent is empty:
+  {\"tickets\":   [{\"ticket_id\": \"t-1\", \"status\": \"RUNNING\", \"assigned_worker\": \"w-1\", \"workflow_id\": \"wf-1\"}],
+   \"workflows\": [{\"workflow_id\": \"wf-1\", \"plan_id\": \"p-1\", \"state\": \"PAUSED\"}],
+   \"pods\":      [{\"namespace\": \"n\", \"name\": \"w-1\", \"ready\": false, \"waiting_reason\": \"CrashLoopBackOff\",
+                  \"owner\": {\"kind\": \"StatefulSet\", \"name\": \"w\"}}]}";
+
+/// Stand-in services on loopback ports: tickets, orchestrator, Kubernetes, policy server.
+///
+/// Standard output gets the `export` lines that lead the engine to them, standard error everything else.
+/// The control port seeds them, reads them back, and makes them refuse, hang, fail, be slow, or lose answers.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// What the services know at the start, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub seed: Option<PathBuf>,
+    /// Without a seed: every worker is well; otherwise `worker-1` is in a crash loop
+    #[arg(long, conflicts_with = "seed")]
+    pub healthy: bool,
+    /// Fixed ports, of `tickets`, `orchestrator`, `kubernetes`, `opa`, `control`; the others are free ones
+    #[arg(long, value_name = "SERVICE=PORT,…", default_value = "", hide_default_value = true)]
+    pub ports: Ports,
+    /// The ticket service's dialect
+    #[arg(long, value_enum, default_value_t)]
+    pub dialect: Dialect,
+    /// Standard output gets one JSON object instead of `export` lines
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The two dialects of the ticket service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Dialect {
+    /// The guide's routes
+    #[default]
+    Guide,
+    /// The routes of the service as deployed
+    #[value(name = "status_patch")]
+    StatusPatch,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
+    let seed = match &args.seed {
+        Some(path) => read_seed(path)?,
+        None if args.healthy => Seed::healthy_worker(),
+        None => Seed::unhealthy_worker(),
+    };
+    let stop = signal::stop().context("signals")?;
+    let platform = Platform::start(config(seed, &args))?;
+    let endpoints = platform.endpoints();
+    if args.json {
+        let env: serde_json::Map<_, _> =
+            env(&endpoints).into_iter().map(|(name, value)| (name, value.into())).collect();
+        out::json(&json!({"env": env, "control_url": endpoints.control_url}))?;
+    } else {
+        for (name, value) in env(&endpoints) {
+            out::line(format_args!("export {name}={value}"))?;
+        }
+    }
+    introduce(&endpoints);
+    stop.await;
+    out::note("sandbox: stopped");
+    platform.shutdown().await;
+    Ok(Verdict::Done)
+}
+
+/// # Errors
+/// The file cannot be read, or is no seed; the file and the field are named.
+pub(crate) fn read_seed(path: &std::path::Path) -> anyhow::Result<Seed> {
+    let text = file::read_text(path, SEED_BYTES)?;
+    Seed::from_json(&text).with_context(|| path.display().to_string())
+}
+
+/// A platform whose policy server has the policy that this build carries.
+pub(crate) fn platform_config(seed: Seed) -> PlatformConfig {
+    let opa = OpaConfig { policy: Some(BUNDLED_POLICY.to_owned()), ..OpaConfig::default() };
+    PlatformConfig { opa, seed, ..PlatformConfig::default() }
+}
+
+/// The variables that lead the engine to the stand-in services, and keep it from asking for an identity there.
+pub(crate) fn env(endpoints: &Endpoints) -> Vec<(String, String)> {
+    let own = [
+        ("ENVIRONMENT", "sandbox".to_owned()),
+        ("SPIFFE_IDENTITY_SOURCE", "none".to_owned()),
+        ("KUBERNETES_NAMESPACE", testkit::seed::NAMESPACE.to_owned()),
+    ];
+    let control = endpoints.control_url.clone().map(|url| ("HEAL_SANDBOX_CONTROL_URL".to_owned(), url));
+    own.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(endpoints.env()).chain(control).collect()
+}
+
+fn config(seed: Seed, args: &Args) -> PlatformConfig {
+    let ports = &args.ports;
+    let dialect = match args.dialect {
+        Dialect::Guide => testkit::tickets::Dialect::Guide,
+        Dialect::StatusPatch => testkit::tickets::Dialect::StatusPatch,
+    };
+    let config = platform_config(seed);
+    PlatformConfig {
+        tickets: TicketsConfig { port: ports.tickets, dialect, ..config.tickets },
+        orchestrator: OrchestratorConfig { port: ports.orchestrator, ..config.orchestrator },
+        kubernetes: KubernetesConfig { port: ports.kubernetes, ..config.kubernetes },
+        opa: OpaConfig { port: ports.opa, ..config.opa },
+        control_port: Some(ports.control),
+        seed: config.seed,
+    }
+}
+
+fn introduce(endpoints: &Endpoints) {
+    out::note("The stand-in platform is up:".bold());
+    for service in Service::ALL {
+        out::note(format_args!("  {:<13} {}", service.name(), endpoints.url(service)));
+    }
+    let control = endpoints.control_url.as_deref().unwrap_or_default();
+    out::note(format_args!("  {:<13} {control}", "control"));
+    out::note("The export lines on standard output lead heal here. Then try:");
+    for (command, what) in [
+        (format!("curl {control}/state"), "tickets, workflows, pods"),
+        (format!("curl '{control}/calls?effects=true'"), "what has been changed, by whom"),
+        (
+            format!("curl -X PUT {control}/faults -d '{{\"service\": \"tickets\", \"fault\": \"refuse\"}}'"),
+            "the ticket service is down",
+        ),
+        (format!("curl -X DELETE {control}/faults"), "and up again"),
+        (format!("curl {control}"), "everything else that can be asked"),
+    ] {
+        out::note(format_args!("  {command}   {}", format_args!("# {what}").dimmed()));
+    }
+    out::note("Ctrl-C ends it.");
+}
