@@ -15,6 +15,7 @@ mod error;
 mod http;
 pub mod kubernetes;
 pub mod observe;
+pub mod orchestrator;
 pub mod policy;
 pub mod tickets;
 

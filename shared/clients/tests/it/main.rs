@@ -11,6 +11,9 @@
 mod breaker;
 mod config;
 mod opa;
+mod orchestrator;
+mod orchestrator_faults;
+mod platform;
 mod policy;
 mod support;
 mod tickets;

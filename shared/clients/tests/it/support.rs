@@ -34,3 +34,9 @@ pub(crate) fn ticket_config(url: &str) -> TicketConfig {
         breaker: clients::breaker::Settings::default(),
     }
 }
+
+/// The clients' configuration that leads to a stand-in platform.
+pub(crate) fn platform_config(platform: &testkit::Platform) -> clients::config::Config {
+    let env: std::collections::BTreeMap<String, String> = platform.env().into_iter().collect();
+    clients::config::Config::read(&env).unwrap()
+}

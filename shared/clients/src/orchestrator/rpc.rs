@@ -1,0 +1,154 @@
+//! One call on the wire: deadline, metadata, and at most one repetition.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use orchestrator_proto::orchestrator_strategic_client::OrchestratorStrategicClient;
+use tonic::{Request, Response, Status};
+
+use super::SERVICE;
+use super::connection::{Connection, Sender};
+use super::status;
+use crate::call::CallContext;
+use crate::config::OrchestratorConfig;
+use crate::error::{Effect, Error, Outage, OutageKind, chain};
+
+/// Most that is read of an answer.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+pub(super) type Stub = OrchestratorStrategicClient<Sender>;
+
+/// What a call is, apart from its message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kind {
+    pub operation: &'static str,
+    /// What a lost answer leaves open: `NotApplied` for a question.
+    pub at_stake: Effect,
+    /// Whether a lost call may be sent again without looking first.
+    pub repeatable: bool,
+}
+
+/// The orchestrator's end of the wire.
+#[derive(Debug)]
+pub(super) struct Rpc {
+    connection: Connection,
+    pub(super) timeout: Duration,
+}
+
+impl Rpc {
+    pub(super) fn new(config: &OrchestratorConfig) -> Self {
+        Self { connection: Connection::new(&config.host, config.port), timeout: config.timeout }
+    }
+
+    /// Calls, and once more where no connection was made or it broke and the call is repeatable, all before `limit`.
+    pub(super) async fn call<M: Clone, A, F>(
+        &self,
+        kind: Kind,
+        message: M,
+        limit: Instant,
+        context: &CallContext,
+        invoke: impl Fn(Stub, Request<M>) -> F,
+    ) -> Result<A, Error>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let first = match Box::pin(self.once(kind, message.clone(), limit, context, &invoke)).await {
+            Err(Error::Unavailable(outage)) => outage,
+            result => return result,
+        };
+        let again = match first.kind {
+            OutageKind::Connect | OutageKind::Reset => kind.repeatable || first.effect == Effect::NotApplied,
+            OutageKind::Timeout
+            | OutageKind::ServerError
+            | OutageKind::RateLimited
+            | OutageKind::RequestTimeout
+            | OutageKind::Aborted
+            | OutageKind::BreakerOpen
+            | OutageKind::NoIdentity => false,
+        };
+        if !again || Instant::now() >= limit {
+            return Err(Error::Unavailable(first));
+        }
+        tracing::debug!(service = SERVICE, operation = kind.operation, error = first.detail, "call.repeated");
+        Box::pin(self.once(kind, message, limit, context, &invoke)).await.map_err(|error| match error {
+            Error::Unavailable(mut second) => {
+                if first.effect == Effect::Unknown {
+                    second.effect = Effect::Unknown;
+                }
+                Error::Unavailable(second)
+            }
+            refused @ (Error::Invalid { .. } | Error::Refused(_)) => refused,
+        })
+    }
+
+    async fn once<M, A, F>(
+        &self,
+        kind: Kind,
+        message: M,
+        limit: Instant,
+        context: &CallContext,
+        invoke: &impl Fn(Stub, Request<M>) -> F,
+    ) -> Result<A, Error>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let mut sent = false;
+        let exchange = async {
+            let sender = self
+                .connection
+                .sender()
+                .await
+                .map_err(|fault| outage(kind, fault.kind, Effect::NotApplied, chain(&fault)))?;
+            let request = request(message, limit, context);
+            sent = true;
+            invoke(self.stub(sender)?, request)
+                .await
+                .map(Response::into_inner)
+                .map_err(|status| status::error(kind.operation, kind.at_stake, &status))
+        };
+        let result = if let Ok(result) = tokio::time::timeout_at(limit.into(), exchange).await {
+            result
+        } else {
+            let effect = if sent { kind.at_stake } else { Effect::NotApplied };
+            Err(outage(kind, OutageKind::Timeout, effect, "no answer within the time of the call".to_owned()))
+        };
+        if let Err(Error::Unavailable(outage)) = &result
+            && matches!(outage.kind, OutageKind::Timeout | OutageKind::Reset)
+        {
+            self.connection.forget().await;
+        }
+        result
+    }
+
+    fn stub(&self, sender: Sender) -> Result<Stub, Error> {
+        let origin = self.connection.origin().parse().map_err(|error: http::uri::InvalidUri| Error::Invalid {
+            field: "ORCHESTRATOR_GRPC_HOST",
+            problem: chain(&error),
+        })?;
+        Ok(OrchestratorStrategicClient::with_origin(sender, origin).max_decoding_message_size(MAX_ANSWER_BYTES))
+    }
+}
+
+fn request<M>(message: M, limit: Instant, context: &CallContext) -> Request<M> {
+    let mut request = Request::new(message);
+    request.set_timeout(limit.saturating_duration_since(Instant::now()));
+    if let Some(traceparent) = &context.traceparent {
+        // A trace that cannot be continued is no reason not to heal.
+        match traceparent.parse() {
+            Ok(value) => drop(request.metadata_mut().insert("traceparent", value)),
+            Err(error) => tracing::debug!(%error, "call.traceparent_dropped"),
+        }
+    }
+    request
+}
+
+pub(super) fn outage(kind: Kind, outage: OutageKind, effect: Effect, detail: String) -> Error {
+    Error::Unavailable(Outage {
+        service: SERVICE,
+        operation: kind.operation,
+        kind: outage,
+        retry_after: None,
+        effect,
+        detail,
+    })
+}

@@ -1,0 +1,137 @@
+//! What a gRPC status means, decided once.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+
+use super::SERVICE;
+use super::connection::SendFault;
+use crate::error::{Effect, Error, Outage, OutageKind, Refusal, RefusalKind, chain, one_line};
+
+/// Where the server says how long to wait before the next try (gRPC retry design, A6).
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
+/// An answer that is no success, or no answer.
+pub(super) fn error(operation: &'static str, at_stake: Effect, status: &Status) -> Error {
+    if let Some(cause) = std::error::Error::source(status) {
+        // Made on this side: the server said nothing.
+        let sent = find_send_fault(cause).is_none_or(|fault| fault.sent);
+        return Error::Unavailable(Outage {
+            service: SERVICE,
+            operation,
+            kind: OutageKind::Reset,
+            retry_after: None,
+            effect: if sent { at_stake } else { Effect::NotApplied },
+            detail: chain(cause),
+        });
+    }
+    match class(status.code()) {
+        Class::Transient(kind) => Error::Unavailable(Outage {
+            service: SERVICE,
+            operation,
+            kind,
+            retry_after: pushback(status),
+            effect: at_stake,
+            detail: format!("{}: {}", name(status.code()), one_line(status.message())),
+        }),
+        Class::Permanent(kind) => Error::Refused(Refusal {
+            service: SERVICE,
+            operation,
+            kind,
+            code: name(status.code()).to_owned(),
+            message: one_line(status.message()),
+            // An answer that was too long to read is one of a call that was performed.
+            effect: if kind == RefusalKind::BadAnswer { at_stake } else { Effect::NotApplied },
+        }),
+    }
+}
+
+enum Class {
+    Transient(OutageKind),
+    Permanent(RefusalKind),
+}
+
+/// The fact sheet on wire contracts names four permanent and five transient codes. Of the others those are permanent that say
+/// something of the request; the rest says something of the server.
+fn class(code: Code) -> Class {
+    match code {
+        Code::InvalidArgument => Class::Permanent(RefusalKind::BadRequest),
+        Code::PermissionDenied | Code::Unauthenticated => Class::Permanent(RefusalKind::Forbidden),
+        Code::FailedPrecondition | Code::AlreadyExists => Class::Permanent(RefusalKind::Precondition),
+        Code::NotFound => Class::Permanent(RefusalKind::NotFound),
+        Code::OutOfRange => Class::Permanent(RefusalKind::BadAnswer),
+        Code::Unimplemented | Code::Ok => Class::Permanent(RefusalKind::Other),
+        Code::DeadlineExceeded => Class::Transient(OutageKind::Timeout),
+        Code::ResourceExhausted => Class::Transient(OutageKind::RateLimited),
+        Code::Aborted => Class::Transient(OutageKind::Aborted),
+        Code::Unavailable | Code::Internal | Code::Unknown | Code::DataLoss | Code::Cancelled => {
+            Class::Transient(OutageKind::ServerError)
+        }
+    }
+}
+
+/// The code as it is written in the gRPC documents.
+fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+fn pushback(status: &Status) -> Option<Duration> {
+    let wait = status.metadata().get(PUSHBACK)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_millis(wait))
+}
+
+fn find_send_fault<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a SendFault> {
+    let mut error = Some(error);
+    while let Some(this) = error {
+        if let Some(fault) = this.downcast_ref() {
+            return Some(fault);
+        }
+        error = this.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_classed_as_the_contract_has_it() {
+        for code in [Code::InvalidArgument, Code::PermissionDenied, Code::FailedPrecondition, Code::NotFound] {
+            let error = error("op", Effect::Unknown, &Status::new(code, "no"));
+            assert!(matches!(&error, Error::Refused(refusal) if refusal.code == name(code)), "{error}");
+            assert_eq!(error.effect(), Effect::NotApplied);
+        }
+        for code in [Code::Unavailable, Code::DeadlineExceeded, Code::ResourceExhausted, Code::Aborted, Code::Internal]
+        {
+            let error = error("op", Effect::Unknown, &Status::new(code, "no"));
+            assert!(error.is_unavailable(), "{error}");
+            assert_eq!(error.effect(), Effect::Unknown);
+        }
+    }
+
+    #[test]
+    fn a_server_that_pushes_back_says_for_how_long() {
+        let mut status = Status::new(Code::ResourceExhausted, "full");
+        status.metadata_mut().insert(PUSHBACK, "1500".parse().unwrap());
+        assert_eq!(error("op", Effect::Unknown, &status).retry_after(), Some(Duration::from_millis(1500)));
+    }
+}

@@ -1,0 +1,194 @@
+//! What the orchestrator and the way to it can do wrong. After a lost answer the state is read before anything is called failed.
+
+use std::time::{Duration, Instant};
+
+use clients::orchestrator::{Client, Confirmation, Replanning, ReplanningTrigger, WorkflowState};
+use clients::{CallContext, Effect, Error, OutageKind, RefusalKind, Wiring};
+use testkit::{Fault, FaultKind, Platform, PlatformConfig, Service};
+
+use crate::support::{Hand, platform_config};
+
+fn context() -> CallContext {
+    CallContext::within(Duration::from_secs(5)).with_key("adj-1")
+}
+
+fn start() -> (Platform, Client) {
+    let platform = Platform::start(PlatformConfig::default()).unwrap();
+    let client = Client::new(&platform_config(&platform).orchestrator, &Wiring::default()).unwrap();
+    (platform, client)
+}
+
+fn on(operation: &str, kind: FaultKind) -> Fault {
+    Fault::new(Service::Orchestrator, kind).on(operation)
+}
+
+fn grpc(code: &str) -> FaultKind {
+    FaultKind::GrpcStatus { code: code.to_owned(), message: "told to".to_owned() }
+}
+
+fn operations(platform: &Platform) -> Vec<String> {
+    platform.calls().into_iter().map(|call| call.operation).collect()
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_resume_is_looked_up_before_it_is_called_failed() {
+    let (platform, client) = start();
+    platform.set_fault(on("ResumeWorkflow", FaultKind::DropAnswer)).unwrap();
+    let resumed = client.resume_workflow("wf-1", "r", &context()).await.unwrap();
+    assert_eq!(resumed.confirmed, Confirmation::State(WorkflowState::Running));
+    assert_eq!(operations(&platform), ["ResumeWorkflow", "GetWorkflowStatus"]);
+    assert_eq!(platform.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_pause_is_looked_up_before_it_is_called_failed() {
+    let (platform, client) = start();
+    platform.set_fault(on("PauseWorkflow", FaultKind::DropAnswer)).unwrap();
+    let paused = client.pause_workflow("wf-running", "r", None, &context()).await.unwrap();
+    assert_eq!(paused.confirmed, Confirmation::State(WorkflowState::Paused));
+    assert_eq!(platform.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_that_hangs_leaves_time_to_read_the_state() {
+    let (platform, client) = start();
+    platform.set_fault(on("ResumeWorkflow", FaultKind::Hang)).unwrap();
+    let started = Instant::now();
+    let context = CallContext::within(Duration::from_millis(600)).with_key("k");
+    let error = client.resume_workflow("wf-1", "r", &context).await.unwrap_err();
+    assert!(started.elapsed() < Duration::from_millis(900), "{:?}", started.elapsed());
+    match error {
+        Error::Unavailable(outage) => assert_eq!((outage.kind, outage.effect), (OutageKind::Timeout, Effect::Unknown)),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(operations(&platform), ["ResumeWorkflow", "GetWorkflowStatus"], "no second resume after a timeout");
+}
+
+#[tokio::test]
+async fn a_slow_success_is_found_by_the_state() {
+    let (platform, client) = start();
+    platform.set_fault(on("ResumeWorkflow", FaultKind::Slow { by_ms: 60_000 })).unwrap();
+    let context = CallContext::within(Duration::from_millis(800)).with_key("k");
+    let resumed = client.resume_workflow("wf-1", "r", &context).await.unwrap();
+    assert_eq!(resumed.confirmed, Confirmation::State(WorkflowState::Running));
+}
+
+#[tokio::test]
+async fn a_reset_before_the_effect_is_tried_once_more_after_a_look() {
+    let (platform, client) = start();
+    platform.set_fault(on("ResumeWorkflow", FaultKind::Refuse).times(1)).unwrap();
+    let resumed = client.resume_workflow("wf-1", "r", &context()).await.unwrap();
+    assert_eq!(resumed.confirmed, Confirmation::Answer);
+    assert_eq!(operations(&platform), ["ResumeWorkflow", "GetWorkflowStatus", "ResumeWorkflow"]);
+    assert_eq!(platform.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn where_the_state_cannot_be_read_either_the_effect_stays_open() {
+    let (platform, client) = start();
+    platform.set_fault(on("ResumeWorkflow", FaultKind::DropAnswer)).unwrap();
+    platform.set_fault(on("GetWorkflowStatus", grpc("UNAVAILABLE"))).unwrap();
+    let error = client.resume_workflow("wf-1", "r", &context()).await.unwrap_err();
+    assert!(error.is_unavailable());
+    assert_eq!(error.effect(), Effect::Unknown);
+}
+
+#[tokio::test]
+async fn a_workflow_that_ended_meanwhile_is_a_refusal() {
+    let (platform, client) = start();
+    platform.set_fault(on("PauseWorkflow", grpc("INTERNAL"))).unwrap();
+    match client.pause_workflow("wf-failed", "r", None, &context()).await.unwrap_err() {
+        Error::Refused(refusal) => {
+            assert_eq!(refusal.kind, RefusalKind::Precondition);
+            assert!(refusal.message.contains("terminal state FAILED"), "{}", refusal.message);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn codes_are_classed_as_the_contract_has_them() {
+    let (platform, client) = start();
+    for (code, unavailable) in [
+        ("INVALID_ARGUMENT", false),
+        ("PERMISSION_DENIED", false),
+        ("FAILED_PRECONDITION", false),
+        ("NOT_FOUND", false),
+        ("UNAVAILABLE", true),
+        ("DEADLINE_EXCEEDED", true),
+        ("RESOURCE_EXHAUSTED", true),
+        ("ABORTED", true),
+        ("INTERNAL", true),
+    ] {
+        platform.set_fault(on("GetWorkflowStatus", grpc(code))).unwrap();
+        let client = Client::new(&platform_config(&platform).orchestrator, &Wiring::default()).unwrap();
+        let error = client.get_workflow_status("wf-1", false, &context()).await.unwrap_err();
+        assert_eq!(error.is_unavailable(), unavailable, "{code}: {error}");
+        assert!(error.to_string().contains(code) && error.to_string().contains("told to"), "{error}");
+    }
+    drop(client);
+}
+
+#[tokio::test]
+async fn answers_that_are_no_grpc_are_errors_within_the_deadline() {
+    let status = |code| FaultKind::Status { code, retry_after_seconds: None };
+    let html = FaultKind::WrongContentType { content_type: "text/html".to_owned(), body: Some("<p>".to_owned()) };
+    for kind in [
+        status(500),
+        status(503),
+        status(429),
+        status(200),
+        html,
+        FaultKind::HugeBody { bytes: 100 << 20 },
+        FaultKind::Drip { interval_ms: 1000 },
+        FaultKind::Hang,
+        FaultKind::Redirect { location: "http://127.0.0.1:1/".to_owned(), status: 307 },
+    ] {
+        let (platform, client) = start();
+        platform.set_fault(on("GetWorkflowStatus", kind.clone())).unwrap();
+        let started = Instant::now();
+        let context = CallContext::within(Duration::from_millis(500));
+        let error = client.get_workflow_status("wf-1", false, &context).await.unwrap_err();
+        assert!(started.elapsed() < Duration::from_millis(1500), "{kind:?} took {:?}", started.elapsed());
+        assert_eq!(error.effect(), Effect::NotApplied, "{kind:?}: a question changes nothing");
+        assert_eq!(platform.calls().len(), 1, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_huge_answer_to_a_change_the_effect_is_looked_up() {
+    let (platform, client) = start();
+    platform.set_fault(on("ResumeWorkflow", FaultKind::HugeBody { bytes: 100 << 20 })).unwrap();
+    let resumed = client.resume_workflow("wf-1", "r", &context()).await.unwrap();
+    assert_eq!(resumed.confirmed, Confirmation::State(WorkflowState::Running));
+}
+
+#[tokio::test]
+async fn a_lost_replanning_is_asked_for_again_under_its_key_and_made_once() {
+    let (platform, client) = start();
+    platform.set_fault(on("TriggerReplanning", FaultKind::DropAnswer).times(1)).unwrap();
+    let replanning = Replanning::new("plan-1", "r", ReplanningTrigger::SlaViolation);
+    client.trigger_replanning(&replanning, &context()).await.unwrap();
+    assert_eq!(platform.calls().len(), 2);
+    assert_eq!(platform.replannings().len(), 1);
+}
+
+#[tokio::test]
+async fn five_outages_open_the_breaker_and_refusals_do_not() {
+    let (platform, _) = start();
+    let hand = Hand::default();
+    let config = platform_config(&platform).orchestrator;
+    let client = Client::with_clock(&config, &Wiring::default(), hand.clock()).unwrap();
+    platform.set_fault(on("GetWorkflowStatus", grpc("PERMISSION_DENIED"))).unwrap();
+    for _ in 0..10 {
+        client.get_workflow_status("wf-1", false, &context()).await.unwrap_err();
+    }
+    platform.set_fault(on("GetWorkflowStatus", grpc("UNAVAILABLE"))).unwrap();
+    for _ in 0..10 {
+        client.get_workflow_status("wf-1", false, &context()).await.unwrap_err();
+    }
+    assert_eq!(platform.calls().len(), 15);
+    platform.clear_faults();
+    hand.advance(Duration::from_mins(1));
+    client.get_workflow_status("wf-1", false, &context()).await.unwrap();
+}

@@ -1,0 +1,101 @@
+//! The clients against the stand-in platform: the guide's two diagrams, call by call, and the platform's own faults.
+
+use std::time::Duration;
+
+use clients::orchestrator::WorkflowState;
+use clients::policy::{Decision, Question, Source};
+use clients::tickets::{Metadata, TicketStatus};
+use clients::{CallContext, Wiring, orchestrator, policy, tickets};
+use testkit::tickets::{Dialect, TicketsConfig};
+use testkit::{Fault, FaultKind, Platform, PlatformConfig, Service};
+
+use crate::support::platform_config;
+
+fn context(key: &str) -> CallContext {
+    CallContext::within(Duration::from_secs(5)).with_key(key)
+}
+
+fn question(action: &str) -> Question {
+    Question { action: action.to_owned(), now_ns: 1_800_000_000_000_000_000, ..Question::default() }
+}
+
+#[tokio::test]
+async fn ticket_recovery_calls_in_the_order_of_the_guide() {
+    for dialect in [Dialect::Guide, Dialect::StatusPatch] {
+        let config = PlatformConfig {
+            tickets: TicketsConfig { dialect, ..TicketsConfig::default() },
+            ..PlatformConfig::default()
+        };
+        let platform = Platform::start(config).unwrap();
+        let config = platform_config(&platform);
+        let tickets = tickets::Client::new(&config.tickets, &Wiring::default()).unwrap();
+        let policy = policy::Client::new(&config.policy, &Wiring::default()).unwrap();
+
+        let reallocate = Question {
+            ticket_id: "ticket-1".to_owned(),
+            reason: "timeout_recovery".to_owned(),
+            ..question("reallocate_ticket")
+        };
+        // The platform has no policy loaded: that is no decision, and the bundled one decides.
+        let decision = policy.validate_action(&reallocate, &context("a")).await;
+        assert!(matches!(decision, Decision::Allow { source: Source::Bundled, warning: Some(_) }), "{decision:?}");
+        let ticket =
+            tickets.reallocate_ticket("ticket-1", "timeout_recovery", &Metadata::new(), &context("a")).await.unwrap();
+        assert_eq!((ticket.known_status(), ticket.assigned_worker), (Some(TicketStatus::Pending), None));
+        let update = Question { ticket_id: "ticket-1".to_owned(), ..question("update_ticket_status") };
+        policy.validate_action(&update, &context("b")).await;
+        tickets
+            .update_ticket_status("ticket-1", TicketStatus::Pending, None, &Metadata::new(), &context("b"))
+            .await
+            .unwrap();
+        let services: Vec<Service> = platform.calls().iter().map(|call| call.service).collect();
+        assert_eq!(services, [Service::Opa, Service::Tickets, Service::Opa, Service::Tickets]);
+        assert_eq!(tickets.get_ticket("ticket-1", &context("c")).await.unwrap().ticket_id, "ticket-1");
+    }
+}
+
+#[tokio::test]
+async fn a_workflow_restart_calls_in_the_order_of_the_guide() {
+    let platform = Platform::start(PlatformConfig::default()).unwrap();
+    let config = platform_config(&platform);
+    let orchestrator = orchestrator::Client::new(&config.orchestrator, &Wiring::default()).unwrap();
+    let status = orchestrator.get_workflow_status("wf-1", false, &context("k")).await.unwrap();
+    assert_eq!(status.state, WorkflowState::Paused);
+    let resumed = orchestrator.resume_workflow("wf-1", "workflow stuck", &context("k")).await.unwrap();
+    assert!(resumed.pause_duration_seconds.unwrap() >= 59);
+    let operations: Vec<String> = platform.calls().into_iter().map(|call| call.operation).collect();
+    assert_eq!(operations, ["GetWorkflowStatus", "ResumeWorkflow"]);
+    assert_eq!(platform.workflow("wf-1").unwrap().state, testkit::orchestrator::WorkflowState::Running);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_after_the_effect_is_one_effect() {
+    let platform = Platform::start(PlatformConfig::default()).unwrap();
+    let config = platform_config(&platform);
+    let tickets = tickets::Client::new(&config.tickets, &Wiring::default()).unwrap();
+    platform.set_fault(Fault::new(Service::Tickets, FaultKind::DropAnswer).times(1)).unwrap();
+    tickets.reallocate_ticket("ticket-1", "r", &Metadata::new(), &context("once")).await.unwrap();
+    let calls = platform.calls();
+    assert_eq!(calls.len(), 2);
+    assert!(calls.iter().all(|call| call.key.as_deref() == Some("once")));
+    assert_eq!(platform.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn a_service_that_refuses_connections_is_met_again_when_it_is_back() {
+    let platform = Platform::start(PlatformConfig::default()).unwrap();
+    let config = platform_config(&platform);
+    let tickets = tickets::Client::new(&config.tickets, &Wiring::default()).unwrap();
+    let orchestrator = orchestrator::Client::new(&config.orchestrator, &Wiring::default()).unwrap();
+    tickets.health(&context("k")).await.unwrap();
+    orchestrator.get_workflow_status("wf-1", false, &context("k")).await.unwrap();
+    for service in [Service::Tickets, Service::Orchestrator] {
+        platform.set_fault(Fault::new(service, FaultKind::Refuse)).unwrap();
+    }
+    assert!(tickets.get_ticket("ticket-1", &context("k")).await.unwrap_err().is_unavailable());
+    let error = orchestrator.resume_workflow("wf-1", "r", &context("k")).await.unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    platform.clear_faults();
+    tickets.get_ticket("ticket-1", &context("k")).await.unwrap();
+    orchestrator.resume_workflow("wf-1", "r", &context("k")).await.unwrap();
+}
