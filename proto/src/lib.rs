@@ -1,6 +1,7 @@
-//! The orchestrator's gRPC messages, with a tonic client (feature `client`) and server (feature `server`).
+//! The orchestrator's gRPC messages, with a tonic client (feature `client`) and server (feature `server`); and for the
+//! stand-in platform, the SPIFFE Workload API's (feature `workload-api`).
 //!
-//! Generated from `orchestrator.proto` and checked in, so that no build needs a protobuf compiler; the test
+//! Generated from the `.proto` files and checked in, so that no build needs a protobuf compiler; the test
 //! `generated` makes it again and fails on a difference. No connection, deadline or identity is decided here.
 
 #[allow(
@@ -13,5 +14,17 @@
 #[rustfmt::skip]
 #[path = "gen/orchestrator.rs"]
 mod orchestrator;
+
+#[cfg(feature = "workload-api")]
+#[allow(
+    clippy::all,
+    clippy::pedantic,
+    missing_debug_implementations,
+    unreachable_pub,
+    reason = "generated"
+)]
+#[rustfmt::skip]
+#[path = "gen/workload.rs"]
+pub mod workload;
 
 pub use orchestrator::*;

@@ -112,8 +112,11 @@ pub(crate) async fn serve(stream: TcpStream, tls: Option<Arc<ServerTls>>, gatewa
     }
 }
 
-/// Serves `stream` with plain HTTP through `router`: no fault, no journal.
-pub(crate) async fn serve_router(stream: TcpStream, router: Router) {
+/// Serves `stream` through `router`: no fault, no journal.
+pub(crate) async fn serve_router<S>(stream: S, router: Router)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |request: Request<Incoming>| router.clone().oneshot(request));
     let builder = auto::Builder::new(TokioExecutor::new());
     let _ = builder.serve_connection(TokioIo::new(stream), service).await;

@@ -8,7 +8,7 @@
 //!   [`opa`] the policy server
 //! - every request passes the gateway: written to the [`journal`], met by a [`fault`] or performed
 //! - [`seed`] the state to start from, `control` the same over HTTP, for another process
-//! - [`spiffe_ca`] identities for mTLS
+//! - [`spiffe_ca`] identities for mTLS, [`workload_api`] hands them out
 
 mod clock;
 mod connection;
@@ -31,6 +31,7 @@ mod service;
 pub mod spiffe_ca;
 pub mod tickets;
 mod tls;
+pub mod workload_api;
 
 pub use fault::{Fault, FaultKind};
 pub use gateway::REQUEST_BODY_LIMIT_BYTES;

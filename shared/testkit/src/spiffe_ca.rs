@@ -1,4 +1,6 @@
-//! A certificate authority of a SPIFFE trust domain: X.509-SVIDs for any id, domain and period, right or wrong.
+//! An authority of a SPIFFE trust domain: X.509-SVIDs and JWT-SVIDs for any id, domain and period, right or wrong.
+
+mod jwt;
 
 use std::fmt;
 use std::io;
@@ -11,7 +13,10 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, SanType,
 };
 
+pub use jwt::TokenError;
+
 use crate::tls::TlsMaterial;
+use jwt::JwtAuthority;
 
 /// The platform's trust domain.
 pub const TRUST_DOMAIN: &str = "neural-hive.local";
@@ -38,12 +43,16 @@ pub enum CaError {
     /// The key or the signature.
     #[error("the certificate cannot be made")]
     Certificate(#[source] rcgen::Error),
+    /// The key that signs tokens.
+    #[error("the token's key cannot be made or used")]
+    TokenKey,
 }
 
 /// The authority of one trust domain. Every new one has its own key.
 pub struct SpiffeCa {
     trust_domain: String,
     issuer: CertifiedIssuer<'static, KeyPair>,
+    tokens: JwtAuthority,
 }
 
 /// When a certificate holds.
@@ -131,7 +140,7 @@ impl SpiffeCa {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().map_err(CaError::Certificate)?;
         let issuer = CertifiedIssuer::self_signed(params, key).map_err(CaError::Certificate)?;
-        Ok(Self { trust_domain: trust_domain.to_owned(), issuer })
+        Ok(Self { trust_domain: trust_domain.to_owned(), issuer, tokens: JwtAuthority::new()? })
     }
 
     /// The domain's name, without scheme.
@@ -166,6 +175,21 @@ impl SpiffeCa {
             certificate_der: leaf.der().to_vec(),
             private_key_der: key.serialize_der(),
         })
+    }
+
+    /// A token of `spiffe_id` for `audience`, which begins and ends with `validity`.
+    pub fn issue_token(&self, spiffe_id: &str, audience: &[&str], validity: Validity) -> Result<String, CaError> {
+        self.tokens.sign(spiffe_id, audience, validity)
+    }
+
+    /// The SPIFFE id of a token of this authority that holds now, for `audience`.
+    pub fn token_subject(&self, token: &str, audience: &str) -> Result<String, TokenError> {
+        self.tokens.subject(token, audience)
+    }
+
+    /// The key of this authority's tokens, as a JWK.
+    pub(crate) fn token_key(&self) -> serde_json::Value {
+        self.tokens.jwk()
     }
 
     /// What the orchestrator serves with: its own id, valid for an hour, and this authority's clients.
@@ -234,6 +258,23 @@ mod tests {
         let now = SystemTime::now();
         let empty = Validity { not_before: now, not_after: now };
         assert!(matches!(ca.issue("spiffe://a/b", empty), Err(CaError::Validity)));
+    }
+
+    #[test]
+    fn a_token_is_believed_by_its_authority_for_its_audience_in_its_time() {
+        let ca = SpiffeCa::new("a").unwrap();
+        let token = ca.issue_token("spiffe://a/b", &["x", "y"], Validity::default()).unwrap();
+        assert_eq!(ca.token_subject(&token, "y").unwrap(), "spiffe://a/b");
+        assert_eq!(ca.token_subject(&token, "z"), Err(TokenError::Audience { expected: "z".to_owned() }));
+        let other = SpiffeCa::new("a").unwrap();
+        assert_eq!(other.token_subject(&token, "y"), Err(TokenError::Signature));
+        for validity in [Validity::expired(), Validity::not_yet()] {
+            let token = ca.issue_token("spiffe://a/b", &["y"], validity).unwrap();
+            assert_eq!(ca.token_subject(&token, "y"), Err(TokenError::Expired));
+        }
+        for wrong in ["", "a", "a.b", "a.b.!"] {
+            assert_eq!(ca.token_subject(wrong, "y"), Err(TokenError::Form));
+        }
     }
 
     #[test]

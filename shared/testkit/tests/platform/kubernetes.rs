@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Pod as Manifest;
+use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 use serde_json::{Value, json};
 use testkit::kubernetes::{KubernetesConfig, Owner, Pod, Replacement};
 use testkit::seed::NAMESPACE;
@@ -163,4 +165,40 @@ async fn a_replacement_can_fail_or_not_come() {
     assert_eq!(left.len(), 1);
     assert_eq!((left[0].name.as_str(), left[0].ready), ("sick", false));
     assert_eq!(left[0].waiting_reason.as_deref(), Some("CrashLoopBackOff"));
+}
+
+#[tokio::test]
+async fn a_kube_client_reads_lists_and_deletes() {
+    let platform = cluster(0, 50);
+    let mut config = kube::Config::new(platform.endpoints().kubernetes_url.parse().unwrap());
+    config.default_namespace = NAMESPACE.to_owned();
+    let client = kube::Client::try_from(config).unwrap();
+    assert_eq!(client.apiserver_version().await.unwrap().major, "1");
+    let pods: Api<Manifest> = Api::default_namespaced(client);
+    let sick = pods.get("worker-1").await.unwrap();
+    let status = sick.status.unwrap();
+    let container = &status.container_statuses.unwrap()[0];
+    assert_eq!((status.phase.as_deref(), container.restart_count), (Some("Running"), 7));
+    let waiting = container.state.clone().unwrap().waiting.unwrap();
+    assert_eq!(waiting.reason.as_deref(), Some("CrashLoopBackOff"));
+    assert!(sick.metadata.creation_timestamp.is_some());
+
+    let listed = pods.list(&ListParams::default().labels("app=worker")).await.unwrap();
+    assert_eq!(listed.items.len(), 2);
+    assert!(pods.get_opt("nope").await.unwrap().is_none());
+
+    let under =
+        |uid: Option<String>| DeleteParams::default().preconditions(Preconditions { uid, ..Preconditions::default() });
+    match pods.delete("worker-1", &under(Some("another".to_owned()))).await.unwrap_err() {
+        kube::Error::Api(status) => assert_eq!((status.code, status.reason.as_str()), (409, "Conflict")),
+        other => panic!("{other:?}"),
+    }
+    let going = pods.delete("worker-1", &under(sick.metadata.uid.clone())).await.unwrap();
+    assert!(going.left().unwrap().metadata.deletion_timestamp.is_some());
+    let new = until(&platform, "worker-1", |pod| Some(&pod.uid) != sick.metadata.uid.as_ref() && pod.ready).await;
+    let gone = pods.delete("nope", &DeleteParams::default()).await.unwrap_err();
+    assert!(matches!(gone, kube::Error::Api(status) if status.code == 404));
+    let effects = platform.effects();
+    assert_eq!(effects.len(), 1);
+    assert!(effects[0].body.contains(sick.metadata.uid.as_deref().unwrap()) && new.restarts == 0);
 }

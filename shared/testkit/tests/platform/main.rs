@@ -16,3 +16,4 @@ mod orchestrator;
 mod start;
 mod support;
 mod tickets;
+mod workload_api;
