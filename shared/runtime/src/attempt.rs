@@ -21,8 +21,9 @@ use crate::port::{
 mod admit;
 mod merge;
 
-/// How long a claim outlives its attempt's deadline, in milliseconds: time to store the result.
-pub const LEASE_MARGIN_MS: u64 = 5_000;
+/// How long a claim is held without a sign of life, in milliseconds. A worker renews it while it performs; after one that died,
+/// the next delivery of the command may go on this much later.
+pub const LEASE_MS: u64 = 30_000;
 /// How long before its deadline an attempt is given up, in milliseconds: time to store and send the result.
 pub const ANSWER_MARGIN_MS: u64 = 500;
 
@@ -124,7 +125,7 @@ impl Worker {
             key: claim.clone(),
             holder: holder.clone(),
             now: call.started_at,
-            lease_until: call.command.deadline.max(call.started_at).plus_ms(LEASE_MARGIN_MS),
+            lease_until: call.started_at.plus_ms(LEASE_MS),
             cooldowns: Vec::new(),
         };
         let recovered = match self.ports.claims.reserve(&request).await? {
@@ -142,6 +143,8 @@ impl Worker {
                 Err(error) => return Err(self.let_go(&claim, &holder, error).await),
             },
         };
+        // What this try did not touch, the earlier worker may have touched.
+        let untouched = if recovered { Vec::new() } else { untouched };
         let result = result.capped();
         let untouched: Vec<_> =
             untouched.into_iter().map(|target| CooldownKey { action: claim.action.clone(), target }).collect();
@@ -210,8 +213,11 @@ impl Worker {
             return Ok(refusal.into());
         }
         let admission = self.admit(call, request, targets).await?;
-        let performed =
-            if admission.admitted.is_empty() { None } else { Some(self.perform(call, &admission.admitted).await) };
+        let performed = if admission.admitted.is_empty() {
+            None
+        } else {
+            Some(self.perform(call, request, &admission.admitted).await)
+        };
         Ok(merge::merge(admission, performed))
     }
 
@@ -233,14 +239,41 @@ impl Worker {
         }
     }
 
-    async fn perform(&self, call: &Call, targets: &[Target]) -> Performed {
-        let left = Duration::from_millis(call.deadline.since_ms(self.ports.clock.now()));
-        let performed = tokio::time::timeout(left, self.action.perform(call, targets)).await;
-        performed.unwrap_or_else(|_| {
-            let seconds = call.deadline.since_ms(call.started_at) / 1_000;
-            let message = format!("{} did not end within {seconds} s", self.name());
-            AttemptResult::new(Ending::TimedOut { message }).into()
-        })
+    async fn perform(&self, call: &Call, request: &ClaimRequest, targets: &[Target]) -> Performed {
+        let now = self.ports.clock.now();
+        // The process may have been frozen since it took the claim: then somebody else may have it.
+        if now >= call.deadline || now >= request.lease_until {
+            let frozen_ms = now.since_ms(call.started_at);
+            let message = format!("nothing was done: {frozen_ms} ms went by before it could be started");
+            let untouched = targets.iter().map(|target| target.id.clone()).collect();
+            return Performed { result: AttemptResult::new(Ending::TimedOut { message }), untouched };
+        }
+        let left = Duration::from_millis(call.deadline.since_ms(now));
+        tokio::select! {
+            performed = tokio::time::timeout(left, self.action.perform(call, targets)) => performed.unwrap_or_else(|_| {
+                let seconds = call.deadline.since_ms(call.started_at) / 1_000;
+                let message = format!("{} did not end within {seconds} s", self.name());
+                AttemptResult::new(Ending::TimedOut { message }).into()
+            }),
+            never = self.renew(request) => match never {},
+        }
+    }
+
+    /// Says again and again that this worker is alive. Where that fails, the lease runs out and the result is not taken.
+    async fn renew(&self, request: &ClaimRequest) -> std::convert::Infallible {
+        loop {
+            tokio::time::sleep(Duration::from_millis(LEASE_MS / 3)).await;
+            let now = self.ports.clock.now();
+            let request =
+                ClaimRequest { now, lease_until: now.plus_ms(LEASE_MS), cooldowns: Vec::new(), ..request.clone() };
+            if let Err(error) = self.ports.claims.reserve(&request).await {
+                tracing::warn!(
+                    attempt = request.key.attempt,
+                    error = &error as &dyn std::error::Error,
+                    "claim could not be renewed"
+                );
+            }
+        }
     }
 
     async fn answer(&self, call: &Call, result: &AttemptResult) -> Result<(), BackendError> {

@@ -18,7 +18,7 @@ use stage::Stage;
 const HAPPENINGS: usize = 600;
 /// Rounds after the faults have stopped, within which everything has to be over.
 const QUIET_ROUNDS: usize = 3_000;
-const COURSES: u64 = 60;
+const COURSES: u64 = 100;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))

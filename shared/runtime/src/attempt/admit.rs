@@ -7,7 +7,8 @@ use futures_util::{StreamExt as _, stream};
 use super::{AttemptError, Worker};
 use crate::action::{Call, Target};
 use crate::port::{
-    ClaimRequest, CooldownKey, CooldownRequest, Decision, PolicyContext, PolicyInput, PolicyResource, Reservation,
+    BackendError, ClaimRequest, CooldownKey, CooldownRequest, Decision, PolicyContext, PolicyInput, PolicyResource,
+    Reservation,
 };
 
 /// Targets whose facts are read and whose policy is asked at the same time.
@@ -122,7 +123,13 @@ impl Worker {
         if cooldowns.is_empty() {
             return Ok(());
         }
-        let request = ClaimRequest { cooldowns, now: self.ports.clock.now(), ..request.clone() };
+        let now = self.ports.clock.now();
+        if now >= request.lease_until {
+            return Err(
+                BackendError::unavailable("reserve", "the claim's lease ran out before anything was done").into()
+            );
+        }
+        let request = ClaimRequest { cooldowns, now, ..request.clone() };
         match self.ports.claims.reserve(&request).await? {
             Reservation::Held { cooling, .. } => {
                 admission.cool(&cooling);
@@ -131,7 +138,7 @@ impl Worker {
             // The claim was lost between the two calls: nothing was done, and whoever holds it now goes on.
             Reservation::Busy { .. } | Reservation::Finished(_) => {
                 let lost = "claim was lost before anything was done";
-                Err(crate::port::BackendError::unavailable("reserve", lost).into())
+                Err(BackendError::unavailable("reserve", lost).into())
             }
         }
     }

@@ -77,7 +77,7 @@ pub trait ClaimStore: Send + Sync + 'static {
     ///
     /// A target that the same attempt had reserved before (its earlier holder died) counts as reserved by it, not as cooling.
     /// The same request twice (same holder) answers the same. The holder of a live claim may ask again with targets that it did not name
-    /// before: the claim stays its own, and the targets are reserved.
+    /// before: the claim stays its own, its lease becomes the one asked for, and the targets are reserved.
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation>;
 
     /// Stores the result, and frees the cooldowns in `untouched`: those whose effect is proven not to have happened.

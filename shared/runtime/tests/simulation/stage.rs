@@ -56,7 +56,7 @@ fn playbooks() -> Vec<Playbook> {
     let step = |name: &str, kind: &str, needs: &[&str], safety: &str, more: Value| {
         let mut step = json!({
             "name": name, "type": kind, "needs": needs, "retry": {"max_attempts": 3, "backoff_seconds": 2, "max_backoff_seconds": 10},
-            "timeout_seconds": 30, "on_failure": "continue", "on_unavailable": "skip", "safety": safety,
+            "timeout_seconds": 400, "on_failure": "continue", "on_unavailable": "skip", "safety": safety,
             "parameters": {"target": "{{ target }}"},
         });
         step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -67,7 +67,7 @@ fn playbooks() -> Vec<Playbook> {
         json!({"for_each": {"items": "{{ targets }}", "max_parallel": 2}, "parameters": {"target": "{{ item }}"}});
     let playbook = |name: &str, key: Value, actions: Value| {
         let value = json!({
-            "name": name, "description": "", "timeout_seconds": 600, "triggers": [{"incident_type": name.to_uppercase()}],
+            "name": name, "description": "", "timeout_seconds": 3_600, "triggers": [{"incident_type": name.to_uppercase()}],
             "concurrency_key": key, "actions": actions, "verify": [],
         });
         serde_json::from_value(value).unwrap()
