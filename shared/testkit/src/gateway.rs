@@ -123,13 +123,12 @@ async fn cut(peer: &Peer) -> Response<Body> {
 }
 
 fn call(service: Service, described: Described, parts: &Parts, body: &Bytes, peer: &Peer) -> Call {
-    let shown = described.body.is_some();
+    let shown = described.body.as_deref().map_or(body.as_ref(), str::as_bytes);
+    let kept = shown.get(..BODY_KEPT_BYTES).unwrap_or(shown);
+    let kept = String::from_utf8_lossy(kept).into_owned();
     let path = parts.uri.path_and_query().map_or(String::new(), ToString::to_string);
     let mut call = Call::new(service, described, path);
-    if !shown {
-        let kept = body.get(..BODY_KEPT_BYTES).unwrap_or(body);
-        call.body = String::from_utf8_lossy(kept).into_owned();
-    }
+    call.body = kept;
     call.traceparent = header(&parts.headers, "traceparent");
     call.authorization = header(&parts.headers, AUTHORIZATION.as_str());
     call.spiffe_id.clone_from(&peer.spiffe_id);

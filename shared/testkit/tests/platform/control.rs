@@ -189,3 +189,13 @@ async fn control_stays_when_every_service_is_down_and_can_be_left_out() {
     let without = start(PlatformConfig { control_port: None, ..PlatformConfig::default() });
     assert_eq!(without.endpoints().control_url, None);
 }
+
+#[tokio::test]
+async fn a_control_request_over_the_limit_is_refused() {
+    let platform = platform();
+    let body = vec![b' '; 64 * 1024 * 1024 + 1];
+    let sent = http().put(url(&platform, "seed")).body(body).send().await;
+    // The port may close before it has read everything.
+    assert!(sent.map_or(true, |response| response.status() == 413));
+    assert_eq!(platform.tickets().len(), 4);
+}

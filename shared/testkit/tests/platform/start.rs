@@ -2,7 +2,7 @@ use testkit::seed::SeedError;
 use testkit::tickets::{Ticket, TicketStatus, TicketsConfig};
 use testkit::{Platform, PlatformConfig, Seed, StartError};
 
-use crate::support::{get, http, platform};
+use crate::support::{get, grpc, http, platform};
 
 #[tokio::test]
 async fn the_variables_lead_to_the_services() {
@@ -79,4 +79,26 @@ async fn a_seed_replaces_everything_and_forgets_answered_keys() {
 fn outside_of_a_runtime_nothing_starts() {
     let error = Platform::start(PlatformConfig::default()).unwrap_err();
     assert_eq!(error.to_string(), "no tokio runtime to serve on");
+}
+
+#[tokio::test]
+async fn the_journal_keeps_the_beginning_of_a_long_body() {
+    let platform = platform();
+    let long = "r".repeat(100_000);
+    let url = format!("{}/tickets/ticket-1/reallocate", platform.endpoints().tickets_url);
+    http().post(url).json(&serde_json::json!({"reason": long})).send().await.unwrap();
+    let pause = orchestrator_proto::PauseWorkflowRequest {
+        workflow_id: "wf-running".to_owned(),
+        reason: long.clone(),
+        ..Default::default()
+    };
+    grpc(&platform).pause_workflow(pause).await.unwrap();
+    let calls = platform.effects();
+    assert_eq!(calls.len(), 2);
+    for call in calls {
+        assert_eq!(call.body.len(), testkit::journal::BODY_KEPT_BYTES);
+        assert!(call.body.contains("reason"));
+    }
+    // What was carried out was the whole.
+    assert_eq!(platform.ticket("ticket-1").unwrap().carried["reason"], long);
 }
