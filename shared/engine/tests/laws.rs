@@ -1,5 +1,14 @@
 //! What holds for every playbook and every course of events: random plans, random answers, duplicates, late and early wake-ups.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::pedantic
+)]
+
 #[path = "run/fixture.rs"]
 #[allow(dead_code)]
 mod fixture;

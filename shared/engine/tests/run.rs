@@ -1,6 +1,16 @@
 //! Runs as data: a playbook, what happens to it, and the log that has to come out. No I/O, no clock.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::pedantic
+)]
+
 #[path = "run/fixture.rs"]
+#[allow(dead_code)]
 mod fixture;
 #[path = "run/transcript.rs"]
 mod transcript;

@@ -1,5 +1,14 @@
 //! Templates: types, strictness and limits.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::pedantic
+)]
+
 use std::sync::Arc;
 
 use engine::template::{Scope, Template, TemplateError, Tree};

@@ -7,6 +7,8 @@ use engine::{Map, Timestamp};
 
 use crate::port::{CooldownKey, PolicyResource};
 
+pub mod log;
+
 /// One remedy.
 ///
 /// # Flow of one attempt

@@ -3,6 +3,15 @@
 //!
 //! `SIMULATION_SEED=n` repeats one course, `SIMULATION_COURSES=n` runs more of them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::pedantic
+)]
+
 #[path = "simulation/laws.rs"]
 mod laws;
 #[path = "simulation/remedy.rs"]

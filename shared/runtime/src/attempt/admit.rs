@@ -129,7 +129,7 @@ impl Worker {
                 BackendError::unavailable("reserve", "the claim's lease ran out before anything was done").into()
             );
         }
-        let request = ClaimRequest { cooldowns, now, ..request.clone() };
+        let request = ClaimRequest { now, cooldowns, ..request.clone() };
         match self.ports.claims.reserve(&request).await? {
             Reservation::Held { cooling, .. } => {
                 admission.cool(&cooling);
