@@ -9,6 +9,16 @@ use serde_json::Value;
 use crate::Map;
 use crate::catalog::Safety;
 
+pub mod code;
+mod diagnostic;
+mod read;
+mod schema;
+mod yaml;
+
+pub use diagnostic::{Diagnostic, Severity, Span};
+pub use read::{Reading, read};
+pub use schema::schema;
+
 /// A checked playbook with all defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Playbook {
