@@ -10,7 +10,7 @@ use engine::{RunId, limit};
 
 use super::cache::Live;
 use super::{DispatchError, Dispatcher, outbound};
-use crate::library::{Entry, RouteError};
+use crate::library::{Entry, Library, RouteError};
 use crate::port::{Created, NewRun, RunHead};
 
 /// A message that can be carried out.
@@ -57,6 +57,20 @@ pub enum Accepted {
 }
 
 impl Prepared {
+    /// Understands a message and finds its playbook in `library`: the one named `playbook` where the caller decides, else the message's own.
+    ///
+    /// # Errors
+    /// What is wrong with the message, with the place.
+    pub fn new(library: &Library, message: &str, playbook: Option<&str>) -> Result<Self, Rejection> {
+        let mut intake = incident::read(message)?;
+        if let Some(name) = playbook {
+            intake.playbook = Some(name.to_owned());
+        }
+        let entry = library.route(&intake)?;
+        let concurrency_key = entry.concurrency_key(&intake.variables)?;
+        Ok(Self { intake, entry, concurrency_key })
+    }
+
     pub fn playbook(&self) -> &str {
         &self.entry.plan.playbook.name
     }
@@ -68,6 +82,10 @@ impl Prepared {
     pub const fn intake(&self) -> &Intake {
         &self.intake
     }
+
+    pub fn concurrency_key(&self) -> Option<&str> {
+        self.concurrency_key.as_deref()
+    }
 }
 
 impl Dispatcher {
@@ -76,10 +94,7 @@ impl Dispatcher {
     /// # Errors
     /// What is wrong with it, with the place.
     pub fn prepare(&self, message: &str) -> Result<Prepared, Rejection> {
-        let intake = incident::read(message)?;
-        let entry = self.library.route(&intake)?;
-        let concurrency_key = entry.concurrency_key(&intake.variables)?;
-        Ok(Prepared { intake, entry, concurrency_key })
+        Prepared::new(&self.library, message, None)
     }
 
     /// Takes a message from the incidents queue. `message_id` is the same when the message comes again; `traceparent` came beside it.
