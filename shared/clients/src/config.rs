@@ -4,7 +4,7 @@
 //! templates cannot leave a variable out. All faults are reported at once, each with the variable, its value and what was expected.
 
 mod describe;
-mod keys;
+pub(crate) mod keys;
 mod read;
 mod reader;
 mod sections;

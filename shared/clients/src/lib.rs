@@ -4,8 +4,8 @@
 //! on every call, an answer that says "out of reach" apart from "refused" ([`Error`]), a cap on what is read, no proxy from the
 //! environment, no redirect followed, one immediate retry at most and only where it cannot do a thing twice.
 //!
-//! It deliberately has no ports (adapters to them are made where they are wired), no metrics vendor ([`Observer`] is told what
-//! happened), and no AWS: secrets, signed tokens and the shared breaker's store come in through small traits.
+//! It deliberately has no metrics vendor ([`Observer`] is told what happened), and no AWS: secrets, signed tokens and the shared
+//! breaker's store come in through small traits. What meets the ports of `runtime` is in [`port`] alone.
 //! Start at [`config`], then [`tickets`].
 
 pub mod breaker;
@@ -17,6 +17,7 @@ pub mod kubernetes;
 pub mod observe;
 pub mod orchestrator;
 pub mod policy;
+pub mod port;
 pub mod tickets;
 
 pub use breaker::SharedBreaker;

@@ -10,6 +10,7 @@
 
 mod breaker;
 mod config;
+mod kubernetes;
 mod opa;
 mod orchestrator;
 mod orchestrator_faults;

@@ -1,0 +1,15 @@
+//! The clients as the ports of `runtime`, and what every action needs between an attempt and a client's call.
+//!
+//! - [`crate::policy::Client`] is a [`runtime::port::Policy`]
+//! - [`StoredBreaker`] lets breakers meet in any [`runtime::port::BreakerStore`]
+//! - [`context`] gives a call its deadline, key and trace; [`ended`] says what a call that did not work means for its attempt
+//! - [`Memo`] keeps what an action's `facts` read for its `perform`
+
+mod attempt;
+mod breaker;
+mod memo;
+mod policy;
+
+pub use attempt::{CALL_MARGIN_MS, Manual, context, ended};
+pub use breaker::StoredBreaker;
+pub use memo::{MEMO_ENTRIES, Memo};

@@ -1,0 +1,132 @@
+//! Breakers that meet in a store of `runtime`.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use runtime::Timestamp;
+use runtime::port::{BackendError, BreakerRecord, BreakerStore};
+use tokio::sync::Mutex;
+
+use crate::breaker::{Phase, Record, Settings, SharedBreaker, StoreFault};
+use crate::config::Config;
+use crate::error::chain;
+use crate::{orchestrator, tickets};
+
+/// A [`BreakerStore`] as the breakers of this process see it.
+///
+/// The store has no versions: it guards each change by what the change is (open once, one trial at a time). The versions that the
+/// breakers go by are counted here; a record that came to differ from the one last seen is a newer version.
+pub struct StoredBreaker {
+    store: Arc<dyn BreakerStore>,
+    /// From the opening to the first trial, by service.
+    resets: HashMap<&'static str, Duration>,
+    seen: Mutex<HashMap<String, Seen>>,
+}
+
+/// A service's record as it was last seen; version 0 is "never written".
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Seen {
+    version: u64,
+    record: Option<BreakerRecord>,
+}
+
+impl fmt::Debug for StoredBreaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredBreaker").field("resets", &self.resets).finish_non_exhaustive()
+    }
+}
+
+impl StoredBreaker {
+    /// `config` says how long each service's breaker stays open.
+    pub fn new(store: Arc<dyn BreakerStore>, config: &Config) -> Self {
+        let resets = HashMap::from([
+            (tickets::SERVICE, config.tickets.breaker.reset),
+            (orchestrator::SERVICE, config.orchestrator.breaker.reset),
+        ]);
+        Self { store, resets, seen: Mutex::default() }
+    }
+
+    fn reset_ms(&self, service: &str) -> u64 {
+        let reset = self.resets.get(service).copied().unwrap_or(Settings::default().reset);
+        u64::try_from(reset.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Reads the record, and counts it as a newer version where it is another one than before.
+    async fn read(&self, service: &str, seen: &mut HashMap<String, Seen>) -> Result<Seen, StoreFault> {
+        let record = self.store.read(service).await.map_err(|error| fault(&error))?;
+        let seen = seen.entry(service.to_owned()).or_default();
+        if seen.record != record {
+            *seen = Seen { version: seen.version.saturating_add(1), record };
+        }
+        Ok(seen.clone())
+    }
+
+    /// Carries out the change of `from` that leads to `next`: what is stored then, or none where another one was faster.
+    async fn write(
+        &self,
+        service: &str,
+        from: Option<BreakerRecord>,
+        next: &Record,
+    ) -> Result<Option<Seen>, BackendError> {
+        let reset_ms = self.reset_ms(service);
+        let (done, record) = match &next.phase {
+            Phase::Closed => {
+                self.store.close(service).await?;
+                (true, None)
+            }
+            Phase::Open { since_ms } => {
+                let opened_at = Timestamp(*since_ms);
+                let open_until = opened_at.plus_ms(reset_ms);
+                let done = self.store.open(service, opened_at, open_until).await?;
+                (done, Some(BreakerRecord { opened_at, open_until, trial: None }))
+            }
+            Phase::HalfOpen { since_ms, holder } => {
+                let now = Timestamp(*since_ms);
+                let until = now.plus_ms(reset_ms);
+                let done = self.store.take_trial(service, holder, now, until).await?;
+                (done, from.map(|record| BreakerRecord { trial: Some((holder.clone(), until)), ..record }))
+            }
+        };
+        Ok(done.then_some(Seen { version: next.version, record }))
+    }
+}
+
+#[async_trait]
+impl SharedBreaker for StoredBreaker {
+    async fn load(&self, service: &str) -> Result<Option<Record>, StoreFault> {
+        let seen = self.read(service, &mut *self.seen.lock().await).await?;
+        let phase = phase(seen.record.as_ref(), self.reset_ms(service));
+        Ok((seen.version > 0).then_some(Record { version: seen.version, phase }))
+    }
+
+    async fn replace(&self, service: &str, expected: u64, next: &Record) -> Result<bool, StoreFault> {
+        let mut seen = self.seen.lock().await;
+        let stored = self.read(service, &mut seen).await?;
+        if stored.version != expected {
+            return Ok(false);
+        }
+        let written = self.write(service, stored.record, next).await.map_err(|error| fault(&error))?;
+        let is_written = written.is_some();
+        seen.extend(written.map(|written| (service.to_owned(), written)));
+        Ok(is_written)
+    }
+}
+
+/// The record in the breaker's own terms, such that a trial is due exactly when the store gives one.
+fn phase(record: Option<&BreakerRecord>, reset_ms: u64) -> Phase {
+    let since = |until: Timestamp| until.0.saturating_sub(reset_ms);
+    match record {
+        None => Phase::Closed,
+        Some(BreakerRecord { trial: None, open_until, .. }) => Phase::Open { since_ms: since(*open_until) },
+        Some(BreakerRecord { trial: Some((holder, until)), .. }) => {
+            Phase::HalfOpen { since_ms: since(*until), holder: holder.clone() }
+        }
+    }
+}
+
+fn fault(error: &BackendError) -> StoreFault {
+    StoreFault(chain(error))
+}
