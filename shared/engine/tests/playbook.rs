@@ -19,6 +19,8 @@ mod files;
 mod meaning;
 #[path = "playbook/properties.rs"]
 mod properties;
+#[path = "playbook/runs.rs"]
+mod runs;
 #[path = "playbook/schema.rs"]
 mod schema;
 #[path = "playbook/shipped.rs"]

@@ -60,6 +60,8 @@ pub const MISSING_PARAMETER: &str = "missing-parameter";
 pub const WRONG_PARAMETER: &str = "wrong-parameter";
 /// A text that is no template.
 pub const TEMPLATE_SYNTAX: &str = "template-syntax";
+/// A template that fails whatever its variables are.
+pub const TEMPLATE_FAILS: &str = "template-fails";
 /// A filter or test that templates do not have.
 pub const UNKNOWN_FILTER: &str = "unknown-filter";
 /// A function that templates do not have.

@@ -141,7 +141,7 @@ fn observe(cx: Context<'_>, text: &str, span: Span, place: Place, report: &mut R
                 // An unknown filter or test has been reported by its name.
                 Err(_) if report.has_error_within(span) => None,
                 Err(error) => {
-                    report.add(Finding::error(code::TEMPLATE_SYNTAX, span, error.to_string()));
+                    report.add(Finding::error(code::TEMPLATE_FAILS, span, error.to_string()));
                     None
                 }
             }
