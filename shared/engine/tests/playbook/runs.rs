@@ -25,7 +25,7 @@ impl Run {
 
     fn parameters(&self, action: &str) -> &Map {
         let found = self.asked.iter().find(|(asked, _)| asked == action);
-        found.map(|(_, parameters)| parameters).unwrap_or_else(|| panic!("{action} was not asked for"))
+        found.map_or_else(|| panic!("{action} was not asked for"), |(_, parameters)| parameters)
     }
 }
 
