@@ -11,6 +11,7 @@ use super::text::{self, Context};
 use super::variables::{Place, Variables};
 use super::{budget, contract};
 use crate::catalog::{Catalog, Safety};
+use crate::playbook::diagnostic::Span;
 use crate::playbook::yaml::entries_to_json;
 use crate::playbook::{self, Condition, ForEach, Playbook, Step, Until, code};
 
@@ -36,7 +37,7 @@ pub(super) fn build(source: &str, document: &Document<'_>, catalog: &Catalog, re
         Some(triggers) => triggers.iter().map(|trigger| self::trigger(cx, trigger, report)).collect(),
         None => default_triggers(&document.name),
     };
-    let concurrency_key = document.concurrency_key.map(|field| concurrency_key(cx, &field, report));
+    let concurrency_key = document.concurrency_key.map(|(text, span)| concurrency_key(cx, text, span, report));
     let mut schemas = Schemas::of(catalog);
     let mut actions = Vec::with_capacity(document.steps.len());
     let mut verify = Vec::new();
@@ -75,13 +76,12 @@ fn default_triggers(name: &str) -> Vec<playbook::Trigger> {
         .collect()
 }
 
-fn concurrency_key(cx: Context<'_>, field: &Field<'_>, report: &mut Report) -> String {
-    let text = field.text(&mut Report::default()).unwrap_or_default();
-    text::check(cx, text, field.node.span, Place::BeforeRun, report);
+fn concurrency_key(cx: Context<'_>, text: &str, span: Span, report: &mut Report) -> String {
+    text::check(cx, text, span, Place::BeforeRun, report);
     if !text::is_template(text) {
         let message = "this key is the same for every incident: one run of this playbook at a time";
         let help = "such as \"ticket:{{ ticket_id }}\"";
-        report.add(Finding::warning(code::NO_EFFECT, field.node.span, message).help(help));
+        report.add(Finding::warning(code::NO_EFFECT, span, message).help(help));
     }
     text.to_owned()
 }

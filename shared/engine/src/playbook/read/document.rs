@@ -30,7 +30,7 @@ pub(super) struct Document<'n> {
     /// None where the file does not speak of triggers.
     pub(super) triggers: Option<Vec<Trigger<'n>>>,
     pub(super) parameters_schema: Option<&'n Node>,
-    pub(super) concurrency_key: Option<Field<'n>>,
+    pub(super) concurrency_key: Option<(&'n str, Span)>,
     /// The actions, then the verify entries.
     pub(super) steps: Vec<Draft<'n>>,
 }
@@ -63,7 +63,7 @@ pub(super) fn read<'n>(stem: &str, root: &'n Node, catalog: &Catalog, report: &m
     }
     let triggers = fields.take("triggers").map(|field| triggers(&field, report));
     let schema = fields.take("parameters_schema").map(|field| field.node);
-    let key = fields.take("concurrency_key").filter(|field| field.text(report).is_some());
+    let key = fields.take("concurrency_key").and_then(|field| Some((field.text(report)?, field.node.span)));
     let actions = fields.take_or_old("actions", &["steps"], report);
     let verify = fields.take("verify");
     let retries = fields.take("max_retries").and_then(|field| step::old_retries(&field, report));
