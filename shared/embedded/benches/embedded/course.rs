@@ -1,0 +1,179 @@
+//! An engine over a fresh database, with one playbook and one action that does nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use embedded::{Location, Store};
+use runtime::action::{Action, Call, Performed, Target};
+use runtime::attempt::{self, Worker};
+use runtime::dispatcher::{self, Dispatcher};
+use runtime::host::Host;
+use runtime::library::Library;
+use runtime::port::{
+    Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName, RunFilter, RunStore,
+    Sender, SystemClock,
+};
+use runtime::{ActionSpec, AttemptResult, Map, RunStatus, Safety};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Incidents are sent in batches of this many.
+const BATCH: usize = 500;
+
+pub struct Course {
+    store: Store,
+    stop: watch::Sender<bool>,
+    host: JoinHandle<()>,
+    sent: AtomicUsize,
+    folder: TempDir,
+}
+
+struct Nothing(ActionSpec);
+
+#[async_trait]
+impl Action for Nothing {
+    fn spec(&self) -> &ActionSpec {
+        &self.0
+    }
+
+    fn targets(&self, _: &Call) -> Result<Vec<Target>, AttemptResult> {
+        Ok(vec![Target { id: "nothing".to_owned(), resource: PolicyResource::default(), cooldown: None }])
+    }
+
+    async fn perform(&self, _: &Call, _: &[Target]) -> Performed {
+        let output: Map = serde_json::from_value(json!({"ready": true, "phase": "Running"})).unwrap();
+        AttemptResult::succeeded(output).into()
+    }
+}
+
+struct Open;
+
+#[async_trait]
+impl Policy for Open {
+    fn validates(&self, _: &str) -> bool {
+        false
+    }
+
+    async fn decide(&self, _: &PolicyInput) -> Decision {
+        Decision::Allow { source: DecisionSource::NotAsked, warning: None }
+    }
+}
+
+fn step(name: &str, needs: &[String], more: &Value) -> Value {
+    let mut step = json!({
+        "name": name, "type": "nothing", "needs": needs, "retry": {"max_attempts": 1, "backoff_seconds": 2, "max_backoff_seconds": 60},
+        "timeout_seconds": 60, "on_failure": "stop", "on_unavailable": "skip", "safety": "idempotent",
+        "parameters": {"ticket_id": "{{ incident_id }}"},
+    });
+    step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    step
+}
+
+/// `steps` steps, each after the one before, with a condition on its output.
+pub fn sequence(steps: usize) -> Vec<Value> {
+    let one = |index: usize| {
+        let needs: Vec<_> = (index > 0).then(|| format!("s{}", index - 1)).into_iter().collect();
+        let condition = if index > 0 { json!({"condition": "{{ ready }}"}) } else { json!({}) };
+        step(&format!("s{index}"), &needs, &condition)
+    };
+    (0..steps).map(one).collect()
+}
+
+/// A step that fans out over the incident's tickets.
+pub fn fan(max_parallel: u32) -> Value {
+    let more = json!({"for_each": {"items": "{{ tickets }}", "max_parallel": max_parallel}, "parameters": {"ticket_id": "{{ item }}"}});
+    step("each", &[], &more)
+}
+
+impl Course {
+    pub fn new(actions: Value) -> Self {
+        // Beside the build, so that it is a real disk: a temporary folder may be memory.
+        let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let clock = Arc::new(SystemClock);
+        let store = Store::open(Location::File(folder.path().join("bench.db")), clock.clone()).unwrap();
+        let playbook = json!({
+            "name": "bench", "description": "", "timeout_seconds": 86_400, "triggers": [{"incident_type": "BENCH"}],
+            "actions": actions, "verify": [],
+        });
+        let library = Library::new([serde_json::from_value(playbook).unwrap()]).unwrap();
+        let shared = Arc::new(store.clone());
+        let ports = dispatcher::Ports {
+            runs: shared.clone(),
+            sender: shared.clone(),
+            clock: clock.clone(),
+            entropy: Arc::new(OsEntropy),
+        };
+        let spec = ActionSpec {
+            name: "nothing",
+            description: "Does nothing.",
+            parameters: json!({"type": "object"}),
+            outputs: &[],
+            safety: Safety::Idempotent,
+            inherits: &[],
+            default_timeout_seconds: 60,
+            critical: false,
+        };
+        let worker_ports =
+            attempt::Ports { claims: shared.clone(), policy: Arc::new(Open), sender: shared.clone(), clock };
+        let worker = Worker::new(Arc::new(Nothing(spec)), Arc::new(worker_ports)).unwrap();
+        let host = Host::new(Dispatcher::new(ports, Arc::new(library)), [worker], shared);
+        let (stop, stopped) = watch::channel(false);
+        let host = tokio::spawn(host.run(stopped));
+        Self { store, stop, host, sent: AtomicUsize::new(0), folder }
+    }
+
+    /// Sends `runs` incidents, and says how long it took until all of their runs were completed.
+    pub async fn heal(&self, runs: usize, variables: Value) -> Duration {
+        let first = self.sent.fetch_add(runs, Ordering::SeqCst);
+        let message = |index: usize| {
+            let mut body = json!({"incident_id": format!("incident-{}", first + index), "incident_type": "BENCH"});
+            body.as_object_mut().unwrap().extend(variables.as_object().unwrap().clone());
+            Message { queue: QueueName::Incidents, body: body.to_string(), delay_ms: 0, traceparent: None }
+        };
+        let started = Instant::now();
+        let messages: Vec<_> = (0..runs).map(message).collect();
+        for batch in messages.chunks(BATCH) {
+            self.store.send(batch.to_vec()).await.unwrap();
+        }
+        self.completed(first + runs).await;
+        started.elapsed()
+    }
+
+    /// Waits until so many runs are completed; a run that ended otherwise is a fault of the benchmark.
+    async fn completed(&self, runs: usize) {
+        loop {
+            let ended = self.ended(RunStatus::Completed, runs).await;
+            assert_eq!(self.ended(RunStatus::Failed, 1).await, 0, "a run failed");
+            if ended >= runs {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(if runs > 100 { 50 } else { 1 })).await;
+        }
+    }
+
+    async fn ended(&self, status: RunStatus, limit: usize) -> usize {
+        let filter = RunFilter { status: Some(status), ..RunFilter::default() };
+        self.store.list(&filter, limit, None).await.unwrap().runs.len()
+    }
+
+    /// Bytes of the logs of all runs, as they are stored.
+    pub async fn bytes(&self) -> usize {
+        let mut bytes = 0;
+        let runs = self.store.list(&RunFilter::default(), 1_000, None).await.unwrap().runs;
+        for run in runs {
+            let commits = self.store.load(&run.run_id, 0).await.unwrap();
+            bytes += commits.iter().map(|commit| serde_json::to_string(&commit.events).unwrap().len()).sum::<usize>();
+        }
+        bytes
+    }
+
+    pub async fn end(self) {
+        self.stop.send(true).unwrap();
+        self.host.await.unwrap();
+        drop(self.folder);
+    }
+}
