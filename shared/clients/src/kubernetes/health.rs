@@ -22,6 +22,8 @@ pub struct PodHealth {
     pub last_termination: Option<String>,
     /// `None` where the pod is missing.
     pub uid: Option<String>,
+    /// When the API made the pod, in milliseconds since the epoch, to the second; `None` where the pod is missing.
+    pub created_at_ms: Option<u64>,
 }
 
 impl PodHealth {
@@ -35,6 +37,7 @@ impl PodHealth {
             restarts: 0,
             last_termination: None,
             uid: None,
+            created_at_ms: None,
         }
     }
 
@@ -57,9 +60,15 @@ impl PodHealth {
             restarts: status.container_statuses.iter().flatten().map(|container| container.restart_count).sum(),
             last_termination,
             uid: pod.metadata.uid.clone(),
+            created_at_ms: created_at_ms(pod),
             phase,
         }
     }
+}
+
+fn created_at_ms(pod: &Pod) -> Option<u64> {
+    let created = pod.metadata.creation_timestamp.as_ref()?;
+    u64::try_from(created.0.as_millisecond()).ok()
 }
 
 /// The nearest cause that the state names: what a container waits for, how it ended, what happened to the pod, what it lacks.
