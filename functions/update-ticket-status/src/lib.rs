@@ -1,5 +1,6 @@
 //! `update_ticket_status`: writes a ticket's status, with a result where there is one.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -73,9 +74,7 @@ impl UpdateTicketStatus {
     async fn update(&self, call: &Call) -> Result<AttemptResult, Performed> {
         let parameters: Parameters = call.typed().map_err(Performed::from)?;
         let ticket_id = &parameters.ticket_id;
-        let status: TicketStatus = (parameters.status.parse()).map_err(|error: tickets::UnknownStatus| {
-            untouched(ticket_id, AttemptResult::failed("bad_parameters", format!("status: {error}")))
-        })?;
+        let status = parameters.status()?;
         let result = parameters.result();
         let metadata = metadata(call, &parameters.metadata);
         let context = context(call, &*self.clock);
@@ -85,6 +84,11 @@ impl UpdateTicketStatus {
 }
 
 impl Parameters {
+    fn status(&self) -> Result<TicketStatus, Performed> {
+        let unknown = |error| AttemptResult::failed("bad_parameters", format!("status: {error}"));
+        self.status.parse().map_err(|error: <TicketStatus as FromStr>::Err| untouched(&self.ticket_id, unknown(error)))
+    }
+
     /// The error's text is part of the result: the service has one place for both.
     fn result(&self) -> Option<Value> {
         let error = self.error_message.clone().map(|message| ("error_message".to_owned(), Value::String(message)));
