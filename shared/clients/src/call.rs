@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::breaker::SharedBreaker;
+use crate::identity::{IdentityProvider, NoIdentity};
 use crate::observe::{Observer, Silent};
 
 /// The caller's side of one call: how long it may last, and what ties its tries together.
@@ -46,16 +47,18 @@ impl CallContext {
     }
 }
 
-/// What the clients of one process share: who is told of their calls, and where their breakers meet other processes.
+/// What the clients of one process share: who is told of their calls, where their breakers meet other processes, and who they are.
 #[derive(Debug, Clone)]
 pub struct Wiring {
     pub observer: Arc<dyn Observer>,
     /// `None` keeps breaker state in this process alone.
     pub breaker_store: Option<Arc<dyn SharedBreaker>>,
+    /// Needed for mutual TLS towards the orchestrator.
+    pub identity: Arc<dyn IdentityProvider>,
 }
 
 impl Default for Wiring {
     fn default() -> Self {
-        Self { observer: Arc::new(Silent), breaker_store: None }
+        Self { observer: Arc::new(Silent), breaker_store: None, identity: Arc::new(NoIdentity) }
     }
 }

@@ -83,6 +83,8 @@ pub enum OutageKind {
     BreakerOpen,
     /// No identity to call with: the Workload API, file or secret gave none.
     NoIdentity,
+    /// Somebody else answers there: the server has no valid certificate, or not the expected identity.
+    Untrusted,
 }
 
 impl OutageKind {
@@ -97,6 +99,7 @@ impl OutageKind {
             Self::Aborted => "aborted",
             Self::BreakerOpen => "breaker_open",
             Self::NoIdentity => "no_identity",
+            Self::Untrusted => "untrusted",
         }
     }
 }
@@ -155,7 +158,8 @@ impl Error {
                 | OutageKind::RequestTimeout
                 | OutageKind::Aborted
                 | OutageKind::BreakerOpen
-                | OutageKind::NoIdentity => false,
+                | OutageKind::NoIdentity
+                | OutageKind::Untrusted => false,
             },
             Self::Invalid { .. } | Self::Refused(_) => false,
         }

@@ -100,7 +100,8 @@ impl Http {
             | OutageKind::RequestTimeout
             | OutageKind::Aborted
             | OutageKind::BreakerOpen
-            | OutageKind::NoIdentity => false,
+            | OutageKind::NoIdentity
+            | OutageKind::Untrusted => false,
         };
         if !again {
             return Err(self.unavailable(request, first));

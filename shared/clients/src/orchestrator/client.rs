@@ -27,10 +27,10 @@ pub struct Client {
 const STATUS: Kind = Kind { operation: "get_workflow_status", at_stake: Effect::NotApplied, repeatable: true };
 
 impl Client {
-    /// Connects at the first call.
+    /// Connects at the first call, by mutual TLS as `wiring.identity`, or in plain text where the configuration says so.
     ///
     /// # Errors
-    /// `Invalid` where plain text is asked for in production or staging.
+    /// `Invalid` where plain text is asked for in production or staging, or TLS without an identity.
     pub fn new(config: &OrchestratorConfig, wiring: &Wiring) -> Result<Self, Error> {
         Self::with_clock(config, wiring, system_clock())
     }
@@ -43,8 +43,14 @@ impl Client {
                 problem: format!("plain text is refused in {}", config.environment),
             });
         }
+        if config.use_tls && !wiring.identity.is_configured() {
+            return Err(Error::Invalid {
+                field: "SPIFFE_IDENTITY_SOURCE",
+                problem: "is none, but mutual TLS needs an identity (ORCHESTRATOR_GRPC_USE_TLS=true)".to_owned(),
+            });
+        }
         Ok(Self {
-            rpc: Rpc::new(config),
+            rpc: Rpc::new(config, &wiring.identity),
             breaker: Breaker::new(SERVICE, config.breaker, wiring, clock),
             observer: Arc::clone(&wiring.observer),
         })

@@ -2,21 +2,27 @@
 //!
 //! Not tonic's channel: that one cannot say whether a failed call was sent, and hands an old connection error to the next call.
 
+mod tls;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tonic::body::Body;
 use tonic::codegen::Service;
 
+use crate::config::SpiffeId;
 use crate::error::{OutageKind, chain};
+use crate::identity::{IdentityError, IdentityProvider, X509Identity};
 
 /// Longest wait for a connection, handshake included, within the time of the call.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -35,11 +41,26 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) struct Connection {
     /// `host:port`.
     authority: String,
+    host: String,
+    security: Security,
     current: Mutex<Option<Open>>,
+}
+
+/// How the connection is protected.
+#[derive(Debug)]
+pub(super) enum Security {
+    Plain,
+    /// Mutual TLS as `identity`, towards `server_id` and nobody else.
+    Mutual {
+        identity: Arc<dyn IdentityProvider>,
+        server_id: SpiffeId,
+    },
 }
 
 struct Open {
     sender: http2::SendRequest<Body>,
+    /// Who this process was when the connection was made.
+    identity: Option<Arc<X509Identity>>,
     used: Instant,
     /// Beside the monotonic time, which stands still while a sandbox is frozen.
     used_wall: SystemTime,
@@ -60,31 +81,49 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    pub(super) fn new(host: &str, port: u16) -> Self {
-        Self { authority: format!("{host}:{port}"), current: Mutex::new(None) }
+    pub(super) fn new(host: &str, port: u16, security: Security) -> Self {
+        Self { authority: format!("{host}:{port}"), host: host.to_owned(), security, current: Mutex::new(None) }
+    }
+
+    /// Whether a token may be sent on it: never in plain text.
+    pub(super) fn is_protected(&self) -> bool {
+        match self.security {
+            Security::Plain => false,
+            Security::Mutual { .. } => true,
+        }
     }
 
     /// Where calls say they go.
     pub(super) fn origin(&self) -> String {
-        format!("http://{}", self.authority)
+        let scheme = match self.security {
+            Security::Plain => "http",
+            Security::Mutual { .. } => "https",
+        };
+        format!("{scheme}://{}", self.authority)
     }
 
     /// The connection to send the next call on. Of many callers one makes it, the others wait for that one.
+    ///
+    /// A rotated identity gets a connection of its own; calls under way on the old one end there.
     pub(super) async fn sender(&self) -> Result<Sender, ConnectFault> {
+        let identity = match &self.security {
+            Security::Plain => None,
+            Security::Mutual { identity, .. } => Some(identity.x509().await.map_err(|error| no_identity(&error))?),
+        };
         let mut current = self.current.lock().await;
-        let usable = current.take().filter(Open::is_fresh);
-        let open = match usable {
-            Some(open) => Open::now(open.sender),
-            None => match tokio::time::timeout(CONNECT_TIMEOUT, self.open()).await {
-                Ok(sender) => Open::now(sender?),
+        let usable = current.take().filter(|open| open.is_fresh() && same(open.identity.as_ref(), identity.as_ref()));
+        let sender = match usable {
+            Some(open) => open.sender,
+            None => match tokio::time::timeout(CONNECT_TIMEOUT, self.open(identity.as_deref())).await {
+                Ok(sender) => sender?,
                 Err(_) => {
                     return Err(connect_fault(format!("no connection within {} ms", CONNECT_TIMEOUT.as_millis())));
                 }
             },
         };
-        let sender = Sender(open.sender.clone());
-        *current = Some(open);
-        Ok(sender)
+        let handle = Sender(sender.clone());
+        *current = Some(Open { sender, identity, used: Instant::now(), used_wall: SystemTime::now() });
+        Ok(handle)
     }
 
     /// Lets go of the connection, which ended or did not answer. Calls under way on it go on.
@@ -92,31 +131,50 @@ impl Connection {
         *self.current.lock().await = None;
     }
 
-    async fn open(&self) -> Result<http2::SendRequest<Body>, ConnectFault> {
+    async fn open(&self, identity: Option<&X509Identity>) -> Result<http2::SendRequest<Body>, ConnectFault> {
         let stream = TcpStream::connect(&self.authority).await.map_err(|error| connect_fault(chain(&error)))?;
         stream.set_nodelay(true).map_err(|error| connect_fault(chain(&error)))?;
-        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .keep_alive_interval(KEEP_ALIVE_INTERVAL)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .keep_alive_while_idle(false)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| connect_fault(chain(&error)))?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(error = chain(&error), "orchestrator.connection_ended");
+        match (&self.security, identity) {
+            (Security::Mutual { server_id, .. }, Some(identity)) => {
+                talk(tls::handshake(stream, &self.host, identity, server_id).await?).await
             }
-        });
-        Ok(sender)
+            (Security::Plain, _) => talk(stream).await,
+            (Security::Mutual { .. }, None) => Err(no_identity(&IdentityError::NotConfigured)),
+        }
+    }
+}
+
+/// Starts HTTP/2 on a connected stream.
+async fn talk<S>(stream: S) -> Result<http2::SendRequest<Body>, ConnectFault>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(false)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| connect_fault(chain(&error)))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(error = chain(&error), "orchestrator.connection_ended");
+        }
+    });
+    Ok(sender)
+}
+
+/// Whether a connection made by `then` is one that `now` would make.
+fn same(then: Option<&Arc<X509Identity>>, now: Option<&Arc<X509Identity>>) -> bool {
+    match (then, now) {
+        (Some(then), Some(now)) => Arc::ptr_eq(then, now),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
     }
 }
 
 impl Open {
-    fn now(sender: http2::SendRequest<Body>) -> Self {
-        Self { sender, used: Instant::now(), used_wall: SystemTime::now() }
-    }
-
     fn is_fresh(&self) -> bool {
         let wall = SystemTime::now().duration_since(self.used_wall).unwrap_or(Duration::ZERO);
         !self.sender.is_closed() && is_trusted(self.used.elapsed(), wall)
@@ -130,6 +188,10 @@ fn is_trusted(idle: Duration, idle_wall: Duration) -> bool {
 
 fn connect_fault(detail: String) -> ConnectFault {
     ConnectFault { kind: OutageKind::Connect, detail }
+}
+
+fn no_identity(error: &IdentityError) -> ConnectFault {
+    ConnectFault { kind: OutageKind::NoIdentity, detail: chain(error) }
 }
 
 /// The connection as one call sees it.

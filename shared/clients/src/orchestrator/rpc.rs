@@ -1,17 +1,20 @@
 //! One call on the wire: deadline, metadata, and at most one repetition.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use orchestrator_proto::orchestrator_strategic_client::OrchestratorStrategicClient;
+use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Response, Status};
 
 use super::SERVICE;
-use super::connection::{Connection, Sender};
+use super::connection::{Connection, Security, Sender};
 use super::status;
 use crate::call::CallContext;
 use crate::config::OrchestratorConfig;
 use crate::error::{Effect, Error, Outage, OutageKind, chain};
+use crate::identity::{IdentityProvider, JwtSvid};
 
 /// Most that is read of an answer.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -32,12 +35,24 @@ pub(super) struct Kind {
 #[derive(Debug)]
 pub(super) struct Rpc {
     connection: Connection,
+    identity: Arc<dyn IdentityProvider>,
+    audience: String,
     pub(super) timeout: Duration,
 }
 
 impl Rpc {
-    pub(super) fn new(config: &OrchestratorConfig) -> Self {
-        Self { connection: Connection::new(&config.host, config.port), timeout: config.timeout }
+    pub(super) fn new(config: &OrchestratorConfig, identity: &Arc<dyn IdentityProvider>) -> Self {
+        let security = if config.use_tls {
+            Security::Mutual { identity: Arc::clone(identity), server_id: config.server_id.clone() }
+        } else {
+            Security::Plain
+        };
+        Self {
+            connection: Connection::new(&config.host, config.port, security),
+            identity: Arc::clone(identity),
+            audience: config.jwt_audience.clone(),
+            timeout: config.timeout,
+        }
     }
 
     /// Calls, and once more where no connection was made or it broke and the call is repeatable, all before `limit`.
@@ -64,7 +79,8 @@ impl Rpc {
             | OutageKind::RequestTimeout
             | OutageKind::Aborted
             | OutageKind::BreakerOpen
-            | OutageKind::NoIdentity => false,
+            | OutageKind::NoIdentity
+            | OutageKind::Untrusted => false,
         };
         if !again || Instant::now() >= limit {
             return Err(Error::Unavailable(first));
@@ -99,7 +115,8 @@ impl Rpc {
                 .sender()
                 .await
                 .map_err(|fault| outage(kind, fault.kind, Effect::NotApplied, chain(&fault)))?;
-            let request = request(message, limit, context);
+            let token = if self.connection.is_protected() { self.identity.jwt(&self.audience).await } else { None };
+            let request = request(message, limit, context, token.as_ref());
             sent = true;
             invoke(self.stub(sender)?, request)
                 .await
@@ -129,7 +146,7 @@ impl Rpc {
     }
 }
 
-fn request<M>(message: M, limit: Instant, context: &CallContext) -> Request<M> {
+fn request<M>(message: M, limit: Instant, context: &CallContext, token: Option<&JwtSvid>) -> Request<M> {
     let mut request = Request::new(message);
     request.set_timeout(limit.saturating_duration_since(Instant::now()));
     if let Some(traceparent) = &context.traceparent {
@@ -137,6 +154,15 @@ fn request<M>(message: M, limit: Instant, context: &CallContext) -> Request<M> {
         match traceparent.parse() {
             Ok(value) => drop(request.metadata_mut().insert("traceparent", value)),
             Err(error) => tracing::debug!(%error, "call.traceparent_dropped"),
+        }
+    }
+    if let Some(token) = token {
+        match format!("Bearer {}", token.token()).parse::<MetadataValue<Ascii>>() {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                request.metadata_mut().insert("authorization", value);
+            }
+            Err(error) => tracing::warn!(%error, "identity.token_dropped"),
         }
     }
     request

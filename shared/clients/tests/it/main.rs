@@ -10,6 +10,8 @@
 
 mod breaker;
 mod config;
+mod identity;
+mod identity_sources;
 mod kubernetes;
 mod opa;
 mod orchestrator;

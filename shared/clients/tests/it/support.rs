@@ -1,5 +1,6 @@
 //! What several tests need.
 
+pub(crate) mod mtls;
 pub(crate) mod spans;
 pub(crate) mod watch;
 pub(crate) mod wire;

@@ -15,7 +15,7 @@ impl Watch {
     }
 
     pub(crate) fn wiring(self: &Arc<Self>) -> Wiring {
-        Wiring { observer: self.clone(), breaker_store: None }
+        Wiring { observer: self.clone(), ..Wiring::default() }
     }
 
     fn note(&self, text: String) {

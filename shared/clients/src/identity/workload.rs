@@ -1,0 +1,154 @@
+//! The SPIFFE Workload API of the agent on this node.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use async_trait::async_trait;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use spiffe::x509_source::X509SourceState;
+use spiffe::{WorkloadApiClient, X509Source};
+
+use super::jwt::JwtSvid;
+use super::material::X509Identity;
+use super::{IdentityError, IdentityProvider};
+use crate::error::chain;
+
+/// Longest wait for the first answer of the agent.
+const FIRST_ANSWER: Duration = Duration::from_secs(2);
+
+/// Longest wait for a token. A call goes on without one: where it is needed, the server says so.
+const TOKEN_ANSWER: Duration = Duration::from_secs(1);
+
+/// After an agent gave no token it is left alone for so long.
+const TOKEN_PAUSE: Duration = Duration::from_secs(30);
+
+/// The Workload API: identities are streamed, so that a rotation is known at once.
+pub struct WorkloadApi {
+    socket: String,
+    source: tokio::sync::Mutex<Option<X509Source>>,
+    /// The last identity with the revision that it was made of.
+    current: Mutex<Option<(u64, Arc<X509Identity>)>>,
+    tokens: Mutex<Tokens>,
+}
+
+#[derive(Default)]
+struct Tokens {
+    by_audience: BTreeMap<String, JwtSvid>,
+    not_before: Option<Instant>,
+}
+
+impl fmt::Debug for WorkloadApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkloadApi").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+impl WorkloadApi {
+    /// `socket` as `unix:///path` or `tcp://ip:port`. Connects at the first use.
+    pub fn new(socket: &str) -> Self {
+        Self {
+            socket: socket.to_owned(),
+            source: tokio::sync::Mutex::default(),
+            current: Mutex::default(),
+            tokens: Mutex::default(),
+        }
+    }
+
+    fn unavailable(&self, problem: impl fmt::Display) -> IdentityError {
+        IdentityError::unavailable(format!("the Workload API at {}", self.socket), problem)
+    }
+
+    /// The state of the stream, which is opened where there is none. Of many callers one opens it, the others wait.
+    async fn state(&self) -> Result<X509SourceState, IdentityError> {
+        let mut source = self.source.lock().await;
+        if let Some(state) = source.as_ref().map(X509Source::state).filter(|state| !state.is_closed()) {
+            return Ok(state);
+        }
+        let open = X509Source::builder().endpoint(&self.socket).initial_sync_timeout(FIRST_ANSWER).build();
+        let opened = match tokio::time::timeout(FIRST_ANSWER, open).await {
+            Ok(opened) => opened.map_err(|error| self.unavailable(chain(&error)))?,
+            Err(_) => return Err(self.unavailable(format!("no answer within {} ms", FIRST_ANSWER.as_millis()))),
+        };
+        let state = opened.state();
+        *source = Some(opened);
+        // Revisions count anew.
+        *self.current() = None;
+        Ok(state)
+    }
+
+    async fn fetch_token(&self, audience: &str) -> Result<JwtSvid, IdentityError> {
+        let fetch = async {
+            let client = WorkloadApiClient::connect_to(&self.socket).await.map_err(|error| chain(&error))?;
+            let svid = client.fetch_jwt_svid([audience], None).await.map_err(|error| chain(&error))?;
+            Ok::<_, String>(JwtSvid::of(&svid))
+        };
+        match tokio::time::timeout(TOKEN_ANSWER, fetch).await {
+            Ok(token) => token.map_err(|problem| self.unavailable(problem)),
+            Err(_) => Err(self.unavailable(format!("no token within {} ms", TOKEN_ANSWER.as_millis()))),
+        }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<(u64, Arc<X509Identity>)>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, Tokens> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl IdentityProvider for WorkloadApi {
+    async fn x509(&self) -> Result<Arc<X509Identity>, IdentityError> {
+        let state = self.state().await?;
+        let svid = state.svid().map_err(|error| self.unavailable(chain(&error)))?;
+        let mut current = self.current();
+        if let Some((revision, identity)) = current.as_ref()
+            && *revision == state.revision()
+        {
+            identity.check_alive(SystemTime::now())?;
+            return Ok(Arc::clone(identity));
+        }
+        let context = state.context().map_err(|error| self.unavailable(chain(&error)))?;
+        let der = |certificate: &spiffe::cert::Certificate| CertificateDer::from(certificate.as_bytes().to_vec());
+        let authorities = context
+            .bundle_set()
+            .iter()
+            .map(|(domain, bundle)| (domain.to_string(), bundle.authorities().iter().map(der).collect()))
+            .collect();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(svid.private_key().as_bytes().to_vec()));
+        let chain = svid.cert_chain().iter().map(der).collect();
+        let identity = Arc::new(X509Identity::new(&self.socket, chain, key, authorities)?);
+        tracing::info!(spiffe_id = identity.spiffe_id(), "identity.loaded");
+        *current = Some((state.revision(), Arc::clone(&identity)));
+        Ok(identity)
+    }
+
+    async fn jwt(&self, audience: &str) -> Option<JwtSvid> {
+        let now = SystemTime::now();
+        {
+            let tokens = self.tokens();
+            if let Some(token) = tokens.by_audience.get(audience).filter(|token| token.is_usable(now)) {
+                return Some(token.clone());
+            }
+            if tokens.not_before.is_some_and(|instant| Instant::now() < instant) {
+                return None;
+            }
+        }
+        match self.fetch_token(audience).await {
+            Ok(token) => {
+                let mut tokens = self.tokens();
+                tokens.not_before = None;
+                tokens.by_audience.insert(audience.to_owned(), token.clone());
+                Some(token)
+            }
+            Err(error) => {
+                tracing::info!(%error, "identity.no_token");
+                self.tokens().not_before = Some(Instant::now() + TOKEN_PAUSE);
+                None
+            }
+        }
+    }
+}

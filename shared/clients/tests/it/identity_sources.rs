@@ -1,0 +1,315 @@
+//! The four sources of an identity, and what each does when it has none.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use async_trait::async_trait;
+use clients::config::{Config, PemPaths};
+use clients::identity::{self, IdentityError, NoIdentity, PemFiles, Secret, SecretFault, SecretReader, WorkloadApi};
+use clients::{CallContext, Effect, Error, IdentityProvider, OutageKind};
+use serde_json::json;
+use testkit::spiffe_ca::{SpiffeCa, TRUST_DOMAIN, Validity, X509Svid};
+use testkit::workload_api::{Socket, WorkloadApi as Agent};
+use tonic::Code;
+
+use crate::support::mtls::{ENGINE_ID, authority, client, serve};
+
+const AUDIENCE: &str = "orchestrator-dynamic.neural-hive.local";
+
+fn context() -> CallContext {
+    CallContext::within(Duration::from_secs(5)).with_key("k")
+}
+
+/// A secret that a test writes, and how often it was read.
+#[derive(Debug, Default)]
+struct Store {
+    secret: Mutex<Option<Vec<u8>>>,
+    reads: AtomicUsize,
+}
+
+impl Store {
+    fn put(&self, svid: &X509Svid) {
+        let secret = json!({
+            "spiffeId": svid.spiffe_id, "x509Svid": svid.certificate_chain_pem, "x509SvidKey": svid.private_key_pem,
+            "bundle": svid.trust_bundle_pem, "federatedBundles": {}
+        });
+        *self.secret.lock().unwrap() = Some(secret.to_string().into_bytes());
+    }
+
+    fn reads(&self) -> usize {
+        self.reads.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl SecretReader for Store {
+    async fn read(&self, secret_id: &str) -> Result<Vec<u8>, SecretFault> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(secret_id, "spiffe/engine");
+        self.secret.lock().unwrap().clone().ok_or_else(|| SecretFault("access denied".to_owned()))
+    }
+}
+
+fn secret(store: &Arc<Store>) -> Secret {
+    Secret::new("spiffe/engine", TRUST_DOMAIN, store.clone())
+}
+
+fn pem(folder: &tempfile::TempDir, svid: &X509Svid) -> PemPaths {
+    let written = svid.write_pem_files(folder.path()).unwrap();
+    PemPaths { chain: written.certificate_chain, key: written.private_key, bundle: written.trust_bundle, jwt: None }
+}
+
+fn issue(ca: &SpiffeCa) -> X509Svid {
+    ca.issue(ENGINE_ID, Validity::default()).unwrap()
+}
+
+#[tokio::test]
+async fn every_source_gives_the_same_identity_to_a_call() {
+    let ca = authority();
+    let folder = tempfile::tempdir().unwrap();
+    let unix = Agent::start(&Socket::Unix(folder.path().join("agent.sock")), ca.clone(), ENGINE_ID).unwrap();
+    let tcp = Agent::start(&Socket::Tcp(0), ca.clone(), ENGINE_ID).unwrap();
+    let store = Arc::new(Store::default());
+    store.put(&issue(&ca));
+    let sources: Vec<(Arc<dyn IdentityProvider>, bool)> = vec![
+        (Arc::new(WorkloadApi::new(unix.endpoint())), true),
+        (Arc::new(WorkloadApi::new(tcp.endpoint())), true),
+        (Arc::new(PemFiles::new(pem(&folder, &issue(&ca)), TRUST_DOMAIN)), false),
+        (Arc::new(secret(&store)), false),
+    ];
+    for (source, has_token) in sources {
+        let platform = serve(ca.orchestrator_tls().unwrap(), |config| {
+            config.clients = vec![ENGINE_ID.to_owned()];
+            config.bearer_required = has_token;
+        });
+        client(&platform, source).unwrap().resume_workflow("wf-1", "r", &context()).await.unwrap();
+        let call = platform.calls().pop().unwrap();
+        assert_eq!(call.spiffe_id.as_deref(), Some(ENGINE_ID));
+        assert_eq!(call.authorization.is_some_and(|it| it.starts_with("Bearer ey")), has_token);
+    }
+}
+
+#[tokio::test]
+async fn the_configured_source_is_made() {
+    let of = |env: &[(&str, &str)]| {
+        let env = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        Config::read(&env.collect::<std::collections::BTreeMap<_, _>>()).unwrap().identity
+    };
+    let none = identity::provider(&of(&[("SPIFFE_IDENTITY_SOURCE", "none")]), None).unwrap();
+    assert!(!none.is_configured());
+    assert_eq!(none.x509().await.unwrap_err(), IdentityError::NotConfigured);
+    assert!(none.jwt(AUDIENCE).await.is_none());
+    assert!(identity::provider(&of(&[]), None).unwrap().is_configured());
+    let stored = of(&[("SPIFFE_IDENTITY_SOURCE", "secrets_manager"), ("SPIFFE_SECRET_ID", "spiffe/engine")]);
+    let error = identity::provider(&stored, None).unwrap_err();
+    assert!(error.to_string().starts_with("SPIFFE_IDENTITY_SOURCE: is secrets_manager"), "{error}");
+    let store = Arc::new(Store::default());
+    store.put(&issue(&authority()));
+    let provider = identity::provider(&stored, Some(store)).unwrap();
+    assert_eq!(provider.x509().await.unwrap().spiffe_id(), ENGINE_ID);
+}
+
+#[tokio::test]
+async fn an_agent_that_is_away_is_waited_for_shortly_and_found_when_it_is_there() {
+    let ca = authority();
+    let platform = serve(ca.orchestrator_tls().unwrap(), |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.sock");
+    let source = Arc::new(WorkloadApi::new(&format!("unix://{}", path.display())));
+    let client = client(&platform, source).unwrap();
+    let started = Instant::now();
+    match client.resume_workflow("wf-1", "r", &context()).await.unwrap_err() {
+        Error::Unavailable(outage) => {
+            assert_eq!((outage.kind, outage.effect), (OutageKind::NoIdentity, Effect::NotApplied));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    let _agent = Agent::start(&Socket::Unix(path), ca, ENGINE_ID).unwrap();
+    client.resume_workflow("wf-1", "r", &context()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_agent_that_withdraws_its_identity_ends_its_use() {
+    let agent = Agent::start(&Socket::Tcp(0), authority(), ENGINE_ID).unwrap();
+    let source = WorkloadApi::new(agent.endpoint());
+    source.x509().await.unwrap();
+    agent.refuse(Some(Code::PermissionDenied));
+    let end = Instant::now() + Duration::from_secs(5);
+    while source.x509().await.is_ok() {
+        assert!(Instant::now() < end, "still in use");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_used_until_shortly_before_its_end() {
+    let agent = Agent::start(&Socket::Tcp(0), authority(), ENGINE_ID).unwrap();
+    let source = WorkloadApi::new(agent.endpoint());
+    for _ in 0..3 {
+        assert!(source.jwt(AUDIENCE).await.unwrap().token().starts_with("ey"));
+    }
+    assert_eq!(agent.fetched().jwt_svids, 1);
+    agent.set_token_life(Duration::from_secs(8));
+    for _ in 0..2 {
+        source.jwt("another-audience").await.unwrap();
+    }
+    assert_eq!(agent.fetched().jwt_svids, 3, "one that ends within 10 s is not used twice");
+}
+
+#[tokio::test]
+async fn without_a_token_the_call_goes_on() {
+    let ca = authority();
+    let agent = Agent::start(&Socket::Tcp(0), ca.clone(), ENGINE_ID).unwrap();
+    let source = Arc::new(WorkloadApi::new(agent.endpoint()));
+    source.x509().await.unwrap();
+    let platform = serve(ca.orchestrator_tls().unwrap(), |_| {});
+    let client = client(&platform, source).unwrap();
+    // The stream of certificates stays as it is for a moment, but tokens are no longer given.
+    agent.refuse(Some(Code::Unimplemented));
+    client.get_workflow_status("wf-1", false, &context()).await.unwrap();
+    assert_eq!(platform.calls().pop().unwrap().authorization, None);
+}
+
+#[tokio::test]
+async fn files_are_read_again_when_they_changed() {
+    let (ca, folder) = (authority(), tempfile::tempdir().unwrap());
+    let source = PemFiles::new(pem(&folder, &issue(&ca)), TRUST_DOMAIN);
+    let first = source.x509().await.unwrap();
+    assert!(Arc::ptr_eq(&first, &source.x509().await.unwrap()), "unchanged files are the same identity");
+    let second = ca.issue("spiffe://neural-hive.local/ns/a/sa/b", Validity::default()).unwrap();
+    // A writer in between: the certificate is new, the key still the old one.
+    std::fs::write(folder.path().join("svid.pem"), &second.certificate_chain_pem).unwrap();
+    assert!(Arc::ptr_eq(&first, &source.x509().await.unwrap()), "what does not fit together replaces nothing");
+    second.write_pem_files(folder.path()).unwrap();
+    assert_eq!(source.x509().await.unwrap().spiffe_id(), second.spiffe_id);
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_used_name_the_file_and_the_fault() {
+    let (ca, folder) = (authority(), tempfile::tempdir().unwrap());
+    let paths = pem(&folder, &issue(&ca));
+    let fault =
+        async |paths: &PemPaths| PemFiles::new(paths.clone(), TRUST_DOMAIN).x509().await.unwrap_err().to_string();
+    let missing = PemPaths { chain: folder.path().join("none.pem"), ..paths.clone() };
+    assert!(fault(&missing).await.contains("none.pem: No such file"));
+    std::fs::write(&paths.bundle, "no pem").unwrap();
+    assert!(fault(&paths).await.contains("bundle.pem: no certificate in it"));
+    std::fs::write(&paths.bundle, vec![b' '; (1 << 20) + 1]).unwrap();
+    assert!(fault(&paths).await.contains("bundle.pem: has 1048577 bytes, at most 1048576 are read"));
+    let paths = pem(&folder, &issue(&ca));
+    std::fs::write(&paths.key, &issue(&ca).private_key_pem).unwrap();
+    assert!(fault(&paths).await.contains("the key does not fit the certificate"));
+    let expired = pem(&folder, &ca.issue(ENGINE_ID, Validity::expired()).unwrap());
+    assert!(fault(&expired).await.starts_with(&format!("the identity of {ENGINE_ID} ended at 2")));
+}
+
+#[tokio::test]
+async fn a_token_file_is_read_for_each_call_and_left_out_when_it_has_ended() {
+    let (ca, folder) = (authority(), tempfile::tempdir().unwrap());
+    let jwt = folder.path().join("token");
+    let paths = PemPaths { jwt: Some(jwt.clone()), ..pem(&folder, &issue(&ca)) };
+    let source = PemFiles::new(paths, TRUST_DOMAIN);
+    assert!(source.jwt(AUDIENCE).await.is_none(), "no file yet");
+    let token =
+        |life: u64| ca.issue_token(ENGINE_ID, &[AUDIENCE], Validity::lasting(Duration::from_secs(life))).unwrap();
+    std::fs::write(&jwt, format!("{}\n", token(300))).unwrap();
+    assert!(source.jwt(AUDIENCE).await.unwrap().expires_at() > SystemTime::now());
+    std::fs::write(&jwt, token(5)).unwrap();
+    assert!(source.jwt(AUDIENCE).await.is_none(), "it ends before a call would");
+    std::fs::write(&jwt, "garbage").unwrap();
+    assert!(source.jwt(AUDIENCE).await.is_none());
+}
+
+#[tokio::test]
+async fn a_secret_is_read_once_while_it_is_young_and_again_from_the_middle_of_its_life() {
+    let ca = authority();
+    let store = Arc::new(Store::default());
+    store.put(&issue(&ca));
+    let young = secret(&store);
+    for _ in 0..10 {
+        young.x509().await.unwrap();
+    }
+    assert_eq!(store.reads(), 1);
+
+    let now = SystemTime::now();
+    let old = Validity { not_before: now - Duration::from_hours(2), not_after: now + Duration::from_hours(1) };
+    store.put(&ca.issue(ENGINE_ID, old).unwrap());
+    let aging = secret(&store);
+    let first = aging.x509().await.unwrap();
+    assert!(Arc::ptr_eq(&first, &aging.x509().await.unwrap()));
+    assert_eq!(store.reads(), 2, "not more often than once a minute");
+}
+
+#[tokio::test]
+async fn a_secret_that_ended_is_read_each_time_until_there_is_a_new_one() {
+    let ca = authority();
+    let store = Arc::new(Store::default());
+    let source = secret(&store);
+    assert_eq!(source.x509().await.unwrap_err().to_string(), "secret spiffe/engine gives no identity: access denied");
+    store.put(&ca.issue(ENGINE_ID, Validity::expired()).unwrap());
+    assert!(matches!(source.x509().await.unwrap_err(), IdentityError::Expired { .. }));
+    store.put(&issue(&ca));
+    source.x509().await.unwrap();
+    assert_eq!(store.reads(), 3);
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_used_is_named_but_not_quoted() {
+    let store = Arc::new(Store::default());
+    let good = issue(&authority());
+    let with = |field: &str, value: &str| {
+        store.put(&good);
+        let mut secret: serde_json::Value =
+            serde_json::from_slice(store.secret.lock().unwrap().as_ref().unwrap()).unwrap();
+        secret[field] = value.into();
+        *store.secret.lock().unwrap() = Some(secret.to_string().into_bytes());
+    };
+    for (field, value) in [("x509Svid", "hunter2"), ("x509SvidKey", "hunter2"), ("bundle", "hunter2")] {
+        with(field, value);
+        let error = secret(&store).x509().await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("secret spiffe/engine, field {field}: ")), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    *store.secret.lock().unwrap() = Some(b"{\"x509Svid\": hunter2}".to_vec());
+    let error = secret(&store).x509().await.unwrap_err().to_string();
+    assert!(error.contains("not the JSON of an X.509-SVID (line 1"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[tokio::test]
+async fn secrets_are_in_no_debug_form() {
+    let ca = authority();
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::default());
+    let svid = issue(&ca);
+    store.put(&svid);
+    let agent = Agent::start(&Socket::Tcp(0), ca, ENGINE_ID).unwrap();
+    let workload = WorkloadApi::new(agent.endpoint());
+    let files = PemFiles::new(pem(&folder, &svid), TRUST_DOMAIN);
+    let source = Secret::new("spiffe/engine", TRUST_DOMAIN, Arc::new(NoDebug(store)));
+    let token = workload.jwt(AUDIENCE).await.unwrap();
+    let identity = workload.x509().await.unwrap();
+    files.x509().await.unwrap();
+    source.x509().await.unwrap();
+    let shown = format!("{workload:?} {files:?} {source:?} {token:?} {identity:?} {NoIdentity:?}");
+    assert!(!shown.contains(token.token()) && !shown.contains("PRIVATE") && !shown.contains("BEGIN"), "{shown}");
+    assert!(shown.contains(ENGINE_ID));
+}
+
+/// The test's own store would show its secret.
+struct NoDebug(Arc<Store>);
+
+impl std::fmt::Debug for NoDebug {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NoDebug")
+    }
+}
+
+#[async_trait]
+impl SecretReader for NoDebug {
+    async fn read(&self, secret_id: &str) -> Result<Vec<u8>, SecretFault> {
+        self.0.read(secret_id).await
+    }
+}
