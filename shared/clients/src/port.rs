@@ -10,6 +10,6 @@ mod breaker;
 mod memo;
 mod policy;
 
-pub use attempt::{CALL_MARGIN_MS, Manual, context, ended};
+pub use attempt::{CALL_MARGIN_MS, Manual, context, ended, failed};
 pub use breaker::StoredBreaker;
 pub use memo::{MEMO_ENTRIES, Memo};

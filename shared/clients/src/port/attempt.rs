@@ -46,8 +46,8 @@ pub fn ended(call: &Call, target: &str, error: &Error, manual: &Manual) -> Attem
             };
             (ending, unavailable_event(outage.service))
         }
-        Error::Refused(refusal) => (failed(refusal_code(refusal.kind), error), failed_event(call)),
-        Error::Invalid { .. } => (failed("bad_parameters", error), failed_event(call)),
+        Error::Refused(refusal) => (failure(refusal_code(refusal.kind), error), failed_event(call)),
+        Error::Invalid { .. } => (failure("bad_parameters", error), failed_event(call)),
     };
     let follow_up = match (error.effect(), error) {
         (Effect::Unknown, _) => Some(&manual.look),
@@ -59,7 +59,13 @@ pub fn ended(call: &Call, target: &str, error: &Error, manual: &Manual) -> Attem
     AttemptResult { follow_up: follow_up.into_iter().cloned().collect(), ..AttemptResult::new(ending) }
 }
 
-fn failed(code: &str, error: &Error) -> Ending {
+/// A permanent failure that the action itself found, said in the log too.
+pub fn failed(call: &Call, target: &str, code: &str, message: String) -> AttemptResult {
+    log::failed(call, &failed_event(call), target, &message, None);
+    AttemptResult::failed(code, message)
+}
+
+fn failure(code: &str, error: &Error) -> Ending {
     Ending::Failed { code: code.to_owned(), message: error.to_string(), retryable: false }
 }
 

@@ -1,0 +1,70 @@
+//! What a ticket says of itself before it is touched.
+
+use clients::tickets::{Ticket, TicketStatus};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use runtime::Timestamp;
+use runtime::action::Call;
+use serde_json::Value;
+
+use crate::identity;
+use crate::parameters::Parameters;
+
+/// What was read of one ticket.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub previous_worker: Option<String>,
+    pub workflow_id: Option<String>,
+    /// Waiting for a worker already.
+    pub was_waiting: bool,
+    pub last_reallocation: Option<Timestamp>,
+    /// This very attempt has reallocated it: its earlier worker died, or its answer was lost.
+    pub done: Option<Box<Ticket>>,
+    /// An earlier attempt of the same step has, though it did not get to know it.
+    pub earlier_attempt: Option<u32>,
+}
+
+impl Seen {
+    pub(crate) fn of(call: &Call, parameters: &Parameters, ticket: &Ticket) -> Self {
+        let text = |name: &str| ticket.metadata.get(name).and_then(Value::as_str);
+        let id = text("reallocation_id");
+        let is_own = id.is_some_and(|id| id == identity::reallocation_id(call, parameters, &ticket.ticket_id));
+        let earlier_attempt = id.and_then(|id| identity::earlier_attempt(call, parameters, &ticket.ticket_id, id));
+        let before = || text("previous_worker").map(str::to_owned);
+        Self {
+            previous_worker: if is_own { before() } else { ticket.assigned_worker.clone() },
+            workflow_id: ticket.workflow_id.clone(),
+            was_waiting: is_waiting(ticket),
+            // What this attempt did itself is no reason against it.
+            last_reallocation: text("reallocation_timestamp").filter(|_| !is_own).and_then(moment),
+            done: is_own.then(|| Box::new(ticket.clone())),
+            earlier_attempt,
+        }
+    }
+}
+
+/// What a reallocation makes of a ticket.
+pub(crate) fn is_waiting(ticket: &Ticket) -> bool {
+    ticket.known_status() == Some(TicketStatus::Pending) && ticket.assigned_worker.is_none()
+}
+
+/// RFC 3339. A producer that leaves the offset out means UTC.
+fn moment(text: &str) -> Option<Timestamp> {
+    let at = text.parse::<jiff::Timestamp>();
+    let at = at.or_else(|_| text.parse::<DateTime>()?.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp())).ok()?;
+    u64::try_from(at.as_millisecond()).ok().map(Timestamp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_without_an_offset_is_utc() {
+        for text in ["2027-01-15T08:00:00Z", "2027-01-15T09:00:00+01:00", "2027-01-15T08:00:00.000"] {
+            assert_eq!(moment(text), Some(Timestamp(1_800_000_000_000)), "{text}");
+        }
+        assert_eq!(moment("yesterday"), None);
+        assert_eq!(moment("1969-12-31T23:59:59Z"), None);
+    }
+}

@@ -1,0 +1,246 @@
+//! The ticket service down, hanging, failing, and losing its answer; and a worker that died.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use runtime::attempt::LEASE_MS;
+use runtime::port::Clock as _;
+use runtime::{ActionCommand, Ending};
+use serde_json::json;
+use testkit::memory::When;
+use testkit::seed::Seed;
+use testkit::tickets::{Ticket, TicketStatus};
+use testkit::{Fault, FaultKind, PlatformConfig, Service};
+
+use crate::rig::{Rig, allow, attempt, denied, of_run, unavailable};
+use crate::{logs, of_ticket, of_tickets, worker};
+
+/// With so little real time.
+fn short(rig: &Rig, command: ActionCommand) -> ActionCommand {
+    ActionCommand { deadline: rig.clock.now().plus_ms(2_500), ..command }
+}
+
+#[tokio::test]
+async fn a_service_that_is_down_is_skipped_with_what_a_person_has_to_do() {
+    logs::collect();
+    let rig = Rig::new();
+    rig.platform.set_fault(Fault::new(Service::Tickets, FaultKind::Refuse)).unwrap();
+    let worker = worker(&rig);
+    let result = rig.perform(&worker, &of_ticket(&rig, "ticket-1")).await;
+    assert_eq!(unavailable(&result).0, "execution-ticket-service");
+    assert_eq!(result.follow_up.len(), 1);
+    assert!(result.follow_up[0].contains("\"ticket-1\"") && result.follow_up[0].contains("timeout_recovery"));
+    let lines = logs::of("execution_ticket_client_unavailable");
+    assert_eq!(lines.len(), 1);
+    logs::assert_common_fields(&lines[0], "reallocate_ticket");
+    assert_eq!(lines[0]["follow_up"], result.follow_up[0]);
+    rig.platform.clear_faults();
+    let again = rig.perform(&worker, &attempt(&of_ticket(&rig, "ticket-1"), 2)).await;
+    assert_eq!(again.ending, Ending::Succeeded);
+}
+
+#[tokio::test]
+async fn only_tickets_that_no_call_was_sent_for_are_free_afterwards() {
+    let ids: Vec<String> = (0..15).map(|number| format!("t-{number:02}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let tickets = ids.iter().map(|id| Ticket::new(id, TicketStatus::Running)).collect();
+    let rig = Rig::with(PlatformConfig { seed: Seed { tickets, ..Seed::default() }, ..PlatformConfig::default() });
+    // Each connection breaks; ten of these, and the breaker has opened.
+    rig.fault(Service::Tickets, "reallocate_ticket", FaultKind::Refuse);
+    let result = rig.perform(&worker(&rig), &of_tickets(&rig, &ids)).await;
+    unavailable(&result);
+    assert_eq!(result.follow_up.len(), ids.len(), "{:?}", result.follow_up);
+    let sent: BTreeSet<String> = rig.calls_of("reallocate_ticket").into_iter().map(|call| call.target).collect();
+    assert!(sent.len() < ids.len(), "{sent:?}");
+    for (id, entry) in ids.iter().zip(&result.follow_up) {
+        assert_eq!(rig.is_free("reallocate_ticket", id).await, !sent.contains(*id), "{id}");
+        assert_eq!(entry.starts_with("look whether"), sent.contains(*id), "{entry}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_runs_out_of_time_keeps_apart_what_is_done_open_and_not_begun() {
+    let ids: Vec<String> = (0..30).map(|number| format!("t-{number:02}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let tickets = ids.iter().map(|id| Ticket::new(id, TicketStatus::Running)).collect();
+    let rig = Rig::with(PlatformConfig { seed: Seed { tickets, ..Seed::default() }, ..PlatformConfig::default() });
+    rig.fault(Service::Tickets, "reallocate_ticket", FaultKind::Slow { by_ms: 1_200 });
+    let result = rig.perform(&worker(&rig), &short(&rig, of_tickets(&rig, &ids))).await;
+    assert_eq!(result.ending, Ending::Succeeded);
+    assert_eq!(result.output["reallocated"], json!(ids[..10]));
+    assert_eq!((result.warnings.len(), result.follow_up.len()), (20, 20));
+    for (number, id) in ids.iter().enumerate() {
+        assert_eq!(rig.is_free("reallocate_ticket", id).await, number >= 20, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_hangs_is_out_of_reach_within_the_deadline() {
+    for operation in ["get_ticket", "reallocate_ticket"] {
+        let rig = Rig::new();
+        rig.fault(Service::Tickets, operation, FaultKind::Hang);
+        let started = Instant::now();
+        let result = rig.perform(&worker(&rig), &short(&rig, of_ticket(&rig, "ticket-1"))).await;
+        assert!(started.elapsed() < Duration::from_millis(2_400), "{operation}: {:?}", started.elapsed());
+        unavailable(&result);
+        // A call that was sent may have been carried out: the ticket is left alone then.
+        let is_open = operation == "reallocate_ticket";
+        assert_eq!(rig.is_free("reallocate_ticket", "ticket-1").await, !is_open);
+        assert_eq!(result.follow_up[0].contains("look whether"), is_open, "{:?}", result.follow_up);
+    }
+}
+
+#[tokio::test]
+async fn an_error_answer_is_seen_to_have_done_nothing_and_the_next_attempt_works() {
+    let rig = Rig::new();
+    for (number, code) in [500, 503, 429, 408].into_iter().enumerate() {
+        let fault = FaultKind::Status { code, retry_after_seconds: Some(3) };
+        rig.fault_times(Service::Tickets, "reallocate_ticket", fault, 1);
+        let ticket = format!("ticket-{}", number + 1);
+        let (worker, command) = (worker(&rig), of_run(&of_ticket(&rig, &ticket), &ticket));
+        let result = rig.perform(&worker, &command).await;
+        let Ending::Unavailable { retry_after_ms, .. } = result.ending else { panic!("{code}: {result:?}") };
+        assert_eq!(retry_after_ms, Some(3_000), "{code}");
+        let again = rig.perform(&worker, &attempt(&command, 2)).await;
+        assert_eq!(again.ending, Ending::Succeeded, "{code}");
+    }
+    assert_eq!(rig.platform.effects().len(), 4);
+}
+
+#[tokio::test]
+async fn a_dropped_answer_is_one_effect() {
+    for drops in [1, 2] {
+        let rig = Rig::new();
+        rig.fault_times(Service::Tickets, "reallocate_ticket", FaultKind::DropAnswer, drops);
+        let result = rig.perform(&worker(&rig), &of_ticket(&rig, "ticket-1")).await;
+        assert_eq!(result.ending, Ending::Succeeded);
+        assert_eq!(result.output["reallocated"], json!(["ticket-1"]));
+        assert_eq!(result.output["previous_worker"], "worker-1");
+        assert_eq!(result.warnings.len(), usize::from(drops == 2), "{:?}", result.warnings);
+        assert_eq!(rig.platform.effects().len(), 1);
+        assert!(!rig.is_free("reallocate_ticket", "ticket-1").await);
+    }
+}
+
+/// The service carries out the reallocation of `ticket-1`, and from then on nothing is heard of it.
+async fn fall_silent(rig: &Rig, worker: &runtime::attempt::Worker, command: &ActionCommand) {
+    rig.fault_times(Service::Tickets, "reallocate_ticket", FaultKind::DropAnswer, 2);
+    let platform = rig.platform.clone();
+    rig.policy.decide_by(move |_| {
+        let down = FaultKind::Status { code: 500, retry_after_seconds: None };
+        platform.set_fault(Fault::new(Service::Tickets, down).on("get_ticket")).unwrap();
+        allow()
+    });
+    let result = rig.perform(worker, command).await;
+    unavailable(&result);
+    assert!(result.follow_up[0].starts_with("look whether ticket \"ticket-1\""), "{:?}", result.follow_up);
+    rig.platform.clear_faults();
+    rig.policy.decide_by(|_| allow());
+}
+
+#[tokio::test]
+async fn the_next_attempt_recognises_what_an_earlier_one_did_without_knowing() {
+    let rig = Rig::new();
+    let (worker, command) = (worker(&rig), of_ticket(&rig, "ticket-1"));
+    fall_silent(&rig, &worker, &command).await;
+    assert!(!rig.is_free("reallocate_ticket", "ticket-1").await);
+    let again = rig.perform(&worker, &attempt(&command, 2)).await;
+    assert!(matches!(&again.ending, Ending::NoOp { reason } if reason.contains("attempt 1")), "{again:?}");
+    assert_eq!(again.output["reallocated"], json!(["ticket-1"]));
+    assert_eq!(again.output["previous_worker"], "worker-1");
+    assert_eq!(rig.platform.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn another_run_is_told_that_the_ticket_cools_down_after_a_lost_answer() {
+    let rig = Rig::new();
+    let (worker, command) = (worker(&rig), of_ticket(&rig, "ticket-1"));
+    fall_silent(&rig, &worker, &command).await;
+    let other = rig.perform(&worker, &of_run(&command, "run-2")).await;
+    assert!(matches!(other.ending, Ending::CoolingDown { .. }), "{other:?}");
+    assert_eq!(rig.platform.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn an_unreadable_answer_is_no_second_effect() {
+    let html = FaultKind::WrongContentType { content_type: "text/html".to_owned(), body: None };
+    for fault in [html, FaultKind::HugeBody { bytes: 100 << 20 }] {
+        let rig = Rig::new();
+        rig.fault(Service::Tickets, "reallocate_ticket", fault);
+        let result = rig.perform(&worker(&rig), &of_ticket(&rig, "ticket-1")).await;
+        assert_eq!(result.ending, Ending::Succeeded, "the ticket itself says that it was done: {result:?}");
+        assert_eq!(result.warnings.len(), 1);
+        assert_eq!(rig.platform.effects().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_refused_and_not_followed() {
+    let rig = Rig::new();
+    let location = format!("{}/tickets/ticket-2/reallocate", rig.platform.endpoints().tickets_url);
+    rig.fault(Service::Tickets, "reallocate_ticket", FaultKind::Redirect { location, status: 307 });
+    let result = rig.perform(&worker(&rig), &of_ticket(&rig, "ticket-1")).await;
+    assert_eq!(crate::rig::failed(&result).0, "redirected");
+    assert!(rig.platform.effects().is_empty());
+}
+
+#[tokio::test]
+async fn an_open_breaker_says_when_to_come_back() {
+    let rig = Rig::new();
+    rig.platform.set_fault(Fault::new(Service::Tickets, FaultKind::Refuse)).unwrap();
+    let worker = worker(&rig);
+    for number in 1..=5 {
+        rig.perform(&worker, &of_run(&of_ticket(&rig, "ticket-1"), &format!("run-{number}"))).await;
+    }
+    rig.platform.clear_faults();
+    rig.platform.forget_calls();
+    let result = rig.perform(&worker, &of_run(&of_ticket(&rig, "ticket-1"), "run-6")).await;
+    let Ending::Unavailable { retry_after_ms: Some(wait), .. } = result.ending else { panic!("{result:?}") };
+    assert!((50_000..=60_000).contains(&wait), "{wait}");
+    assert!(rig.platform.calls().is_empty());
+}
+
+#[tokio::test]
+async fn after_a_worker_that_died_before_acting_it_is_done() {
+    let rig = Rig::new();
+    let command = of_ticket(&rig, "ticket-1");
+    rig.lose_worker(&command, &["ticket-1"]).await;
+    let result = rig.perform(&worker(&rig), &command).await;
+    assert_eq!(result.ending, Ending::Succeeded);
+    assert_eq!(rig.platform.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn after_a_worker_that_died_having_acted_it_is_not_done_again() {
+    let rig = Rig::new();
+    let tickets = ["ticket-1", "ticket-2"];
+    for command in [of_ticket(&rig, "ticket-3"), of_run(&of_tickets(&rig, &tickets), "run-2")] {
+        rig.platform.forget_calls();
+        let worker = worker(&rig);
+        rig.faults.fail_next_of("claims.finish", 1, When::Before);
+        rig.deliver(&worker, &command).await.unwrap_err();
+        let effects = rig.platform.effects().len();
+        rig.clock.advance_ms(LEASE_MS + 1);
+        let result = rig.perform(&worker, &command).await;
+        assert_eq!(result.ending, Ending::Succeeded, "{result:?}");
+        assert_eq!(result.output["reallocated"].as_array().unwrap().len(), effects);
+        assert_eq!(rig.platform.effects().len(), effects, "no second effect");
+        assert_eq!(rig.calls_of("reallocate_ticket").len(), effects, "not even asked for");
+    }
+}
+
+#[tokio::test]
+async fn the_shipped_policy_does_not_hold_an_attempt_back_by_its_own_trace() {
+    let rig = Rig::new();
+    let action = reallocate_ticket::ReallocateTicket::new(rig.tickets(), rig.clock());
+    let worker = rig.worker_under(action, rig.shipped_policy());
+    let command = of_ticket(&rig, "ticket-1");
+    rig.faults.fail_next_of("claims.finish", 1, When::Before);
+    rig.deliver(&worker, &command).await.unwrap_err();
+    rig.clock.advance_ms(LEASE_MS + 1);
+    assert_eq!(rig.perform(&worker, &command).await.ending, Ending::Succeeded);
+    let other = rig.perform(&worker, &of_run(&of_ticket(&rig, "ticket-1"), "run-2")).await;
+    assert_eq!(denied(&other), ["reallocate_ticket_rate_limited"]);
+    assert_eq!(rig.platform.effects().len(), 1);
+    assert_eq!(rig.platform.ticket("ticket-1").unwrap().status, TicketStatus::Pending);
+}

@@ -1,0 +1,260 @@
+//! One worker over the stand-in platform and ports in memory: what the tests of every action stand on.
+#![allow(dead_code, reason = "the tests of each action need another part of it")]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use clients::Wiring;
+use clients::config::Config;
+use runtime::action::Action;
+use runtime::attempt::{AttemptError, Handled, LEASE_MS, Ports, Worker};
+use runtime::port::{
+    ClaimKey, ClaimRequest, ClaimStore, Clock, CooldownKey, CooldownRequest, Decision, DecisionSource, Holder, Policy,
+    PolicyInput, Reservation,
+};
+use runtime::{ActionCommand, ActionSpec, AttemptResult, Context, Digest, Ending, Map, RunId, Token, Violation};
+use serde_json::Value;
+use testkit::memory::{Claims, Faults, ManualClock, Queues};
+use testkit::{Call, Fault, FaultKind, Platform, PlatformConfig, Service};
+
+pub const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+pub struct Rig {
+    pub platform: Arc<Platform>,
+    pub config: Config,
+    pub claims: Arc<Claims>,
+    pub faults: Faults,
+    pub clock: Arc<ManualClock>,
+    pub queues: Arc<Queues>,
+    pub policy: Arc<Judge>,
+    deliveries: AtomicUsize,
+}
+
+/// A policy that answers as a test wants it to, and remembers what it was asked.
+pub struct Judge {
+    asked: Mutex<Vec<PolicyInput>>,
+    verdict: Mutex<Verdict>,
+}
+
+type Verdict = Box<dyn Fn(&PolicyInput) -> Decision + Send + Sync>;
+
+pub fn allow() -> Decision {
+    Decision::Allow { source: DecisionSource::Server, warning: None }
+}
+
+pub fn deny(rule: &str) -> Decision {
+    let violation = Violation {
+        policy: "test".to_owned(),
+        rule: rule.to_owned(),
+        msg: "the test says no".to_owned(),
+        severity: "high".to_owned(),
+    };
+    Decision::Deny { source: DecisionSource::Server, violations: vec![violation] }
+}
+
+impl Judge {
+    pub fn decide_by(&self, verdict: impl Fn(&PolicyInput) -> Decision + Send + Sync + 'static) {
+        *self.verdict.lock().unwrap() = Box::new(verdict);
+    }
+
+    pub fn asked(&self) -> Vec<PolicyInput> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Policy for Judge {
+    fn validates(&self, _: &str) -> bool {
+        true
+    }
+
+    async fn decide(&self, input: &PolicyInput) -> Decision {
+        self.asked.lock().unwrap().push(input.clone());
+        (self.verdict.lock().unwrap())(input)
+    }
+}
+
+impl Rig {
+    pub fn new() -> Self {
+        Self::with(PlatformConfig::default())
+    }
+
+    pub fn with(config: PlatformConfig) -> Self {
+        let platform = Arc::new(Platform::start(config).unwrap());
+        let env: BTreeMap<String, String> = platform.env().into_iter().collect();
+        let clock = Arc::new(ManualClock::default());
+        let faults = Faults::default();
+        Self {
+            config: Config::read(&env).unwrap(),
+            claims: Arc::new(Claims::new(faults.clone())),
+            queues: Arc::new(Queues::new(clock.clone(), Faults::default())),
+            policy: Arc::new(Judge { asked: Mutex::default(), verdict: Mutex::new(Box::new(|_| allow())) }),
+            deliveries: AtomicUsize::new(0),
+            platform,
+            faults,
+            clock,
+        }
+    }
+
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    pub fn tickets(&self) -> Arc<clients::tickets::Client> {
+        Arc::new(clients::tickets::Client::new(&self.config.tickets, &Wiring::default()).unwrap())
+    }
+
+    pub fn orchestrator(&self) -> Arc<clients::orchestrator::Client> {
+        Arc::new(clients::orchestrator::Client::new(&self.config.orchestrator, &Wiring::default()).unwrap())
+    }
+
+    /// The shipped policy as it decides where the policy server cannot: the platform has none loaded.
+    pub fn shipped_policy(&self) -> Arc<dyn Policy> {
+        Arc::new(clients::policy::Client::new(&self.config.policy, &Wiring::default()).unwrap())
+    }
+
+    pub fn worker(&self, action: impl Action) -> Worker {
+        self.worker_under(action, self.policy.clone())
+    }
+
+    pub fn worker_under(&self, action: impl Action, policy: Arc<dyn Policy>) -> Worker {
+        let ports = Ports { claims: self.claims.clone(), policy, sender: self.queues.clone(), clock: self.clock() };
+        Worker::new(Arc::new(action), Arc::new(ports)).unwrap()
+    }
+
+    /// The first attempt of step `heal` of run `run-1`, with two minutes of time.
+    pub fn command(&self, spec: &ActionSpec, parameters: Value) -> ActionCommand {
+        let Value::Object(parameters) = parameters else { panic!("parameters are an object") };
+        ActionCommand {
+            run_id: RunId::new("run-1"),
+            step: "heal".to_owned(),
+            item: None,
+            attempt: 1,
+            token: Token::new("token"),
+            action: spec.name.to_owned(),
+            parameters_digest: Digest::of(Value::Object(parameters.clone()).to_string().as_bytes()),
+            parameters,
+            issued_at: self.clock.now(),
+            deadline: self.clock.now().plus_ms(120_000),
+            context: Context {
+                incident_id: "INC-1".to_owned(),
+                playbook: "ticket_timeout_recovery".to_owned(),
+                workflow_id: Some("wf-1".to_owned()),
+                traceparent: Some(TRACEPARENT.to_owned()),
+            },
+            hop: 1,
+        }
+    }
+
+    /// Delivers the command once.
+    pub async fn deliver(&self, worker: &Worker, command: &ActionCommand) -> Result<Handled, AttemptError> {
+        let number = self.deliveries.fetch_add(1, Ordering::SeqCst);
+        let body = serde_json::to_string(command).unwrap();
+        worker.handle(&body, Holder(format!("delivery-{number}"))).await
+    }
+
+    /// Delivers the command once, and gives its result.
+    pub async fn perform(&self, worker: &Worker, command: &ActionCommand) -> AttemptResult {
+        match self.deliver(worker, command).await.unwrap() {
+            Handled::Answered(result) => *result,
+            other => panic!("not answered: {other:?}"),
+        }
+    }
+
+    /// A worker took the command, reserved these targets, and was not heard of again until its lease was over.
+    pub async fn lose_worker(&self, command: &ActionCommand, targets: &[&str]) {
+        let cooldown = |target: &&str| CooldownRequest {
+            key: CooldownKey { action: command.action.clone(), target: (*target).to_owned() },
+            cooldown_ms: 300_000,
+        };
+        let request = ClaimRequest {
+            key: ClaimKey { action: command.action.clone(), attempt: command.attempt_key() },
+            holder: Holder("lost".to_owned()),
+            now: self.clock.now(),
+            lease_until: self.clock.now().plus_ms(LEASE_MS),
+            cooldowns: targets.iter().map(cooldown).collect(),
+        };
+        let reservation = self.claims.reserve(&request).await.unwrap();
+        assert!(matches!(reservation, Reservation::Held { recovered: false, .. }), "{reservation:?}");
+        self.clock.advance_ms(LEASE_MS + 1);
+    }
+
+    /// Whether another attempt may touch the target now.
+    pub async fn is_free(&self, action: &str, target: &str) -> bool {
+        let number = self.deliveries.fetch_add(1, Ordering::SeqCst);
+        let key = ClaimKey { action: action.to_owned(), attempt: format!("probe/{number}") };
+        let cooldown = CooldownKey { action: action.to_owned(), target: target.to_owned() };
+        let request = ClaimRequest {
+            key: key.clone(),
+            holder: Holder(format!("probe-{number}")),
+            now: self.clock.now(),
+            lease_until: self.clock.now().plus_ms(1),
+            cooldowns: vec![CooldownRequest { key: cooldown, cooldown_ms: 1 }],
+        };
+        let reservation = self.claims.reserve(&request).await.unwrap();
+        self.claims.release(&key, &request.holder).await.unwrap();
+        matches!(reservation, Reservation::Held { cooling, .. } if cooling.is_empty())
+    }
+
+    pub fn fault(&self, service: Service, operation: &str, kind: FaultKind) {
+        self.platform.set_fault(Fault::new(service, kind).on(operation)).unwrap();
+    }
+
+    pub fn fault_times(&self, service: Service, operation: &str, kind: FaultKind, times: u64) {
+        self.platform.set_fault(Fault::new(service, kind).on(operation).times(times)).unwrap();
+    }
+
+    /// The calls of one operation.
+    pub fn calls_of(&self, operation: &str) -> Vec<Call> {
+        self.platform.calls().into_iter().filter(|call| call.operation == operation).collect()
+    }
+
+    /// The names of all calls, in order.
+    pub fn operations(&self) -> Vec<String> {
+        self.platform.calls().into_iter().map(|call| call.operation).collect()
+    }
+}
+
+/// The command of the step's attempt `attempt`.
+pub fn attempt(command: &ActionCommand, attempt: u32) -> ActionCommand {
+    ActionCommand { attempt, token: Token::new(format!("token-{attempt}")), ..command.clone() }
+}
+
+/// The command of another run.
+pub fn of_run(command: &ActionCommand, run: &str) -> ActionCommand {
+    ActionCommand { run_id: RunId::new(run), ..command.clone() }
+}
+
+pub fn output(pairs: Value) -> Map {
+    let Value::Object(map) = pairs else { panic!("outputs are an object") };
+    map
+}
+
+/// The service and message of an outage.
+#[track_caller]
+pub fn unavailable(result: &AttemptResult) -> (&str, &str) {
+    match &result.ending {
+        Ending::Unavailable { service, message, .. } => (service, message),
+        other => panic!("not unavailable: {other:?}"),
+    }
+}
+
+/// Code and message of a permanent failure.
+#[track_caller]
+pub fn failed(result: &AttemptResult) -> (&str, &str) {
+    match &result.ending {
+        Ending::Failed { code, message, retryable: false } => (code, message),
+        other => panic!("no permanent failure: {other:?}"),
+    }
+}
+
+/// The rules that were broken.
+#[track_caller]
+pub fn denied(result: &AttemptResult) -> Vec<&str> {
+    match &result.ending {
+        Ending::Denied { violations } => violations.iter().map(|violation| violation.rule.as_str()).collect(),
+        other => panic!("not denied: {other:?}"),
+    }
+}
