@@ -36,10 +36,6 @@ pub(crate) fn error(error: &anyhow::Error) {
     note(format_args!("{} {}", "error:".red().bold(), lines(&format!("{error:#}"))));
 }
 
-pub(crate) fn warning(text: &str) {
-    note(format_args!("{} {}", "warning:".yellow().bold(), lines(text)));
-}
-
 /// Text from outside inside a line.
 pub(crate) fn text(text: &str) -> String {
     printable(text).into_owned()

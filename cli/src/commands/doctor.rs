@@ -1,7 +1,15 @@
 //! `heal doctor`: is everything configured, and within reach?
 
+mod files;
+mod print;
+mod services;
+
+use clients::config::{Env, Setting, describe};
+use serde::Serialize;
+
 use crate::args::{PlaybookDir, StateFile};
 use crate::exit::Verdict;
+use crate::out;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -9,7 +17,7 @@ Examples:
   heal doctor --offline            only what can be said without a call
   heal doctor --json | jq '.configuration[] | select(.source == \"environment\")'";
 
-/// Shows every configuration variable with its value, source and purpose, and tries every service.
+/// Shows every configuration variable with its value, source and purpose, and tries every service
 ///
 /// Also checks the playbooks and whether the state file can be written. Secrets are hidden. Exits with 1 where something is wrong.
 #[derive(Debug, clap::Args)]
@@ -27,7 +35,66 @@ pub(crate) struct Args {
     pub json: bool,
 }
 
-#[expect(clippy::unused_async, reason = "the shape of every command")]
+/// Everything that was found.
+#[derive(Debug, Serialize)]
+struct Findings {
+    configuration: Vec<Variable>,
+    checks: Vec<Check>,
+}
+
+#[derive(Debug, Serialize)]
+struct Variable {
+    name: &'static str,
+    value: Option<String>,
+    source: String,
+    purpose: &'static str,
+    problem: Option<String>,
+}
+
+/// One thing that was tried.
+#[derive(Debug, Serialize)]
+struct Check {
+    what: &'static str,
+    /// What it is about: a file, an address.
+    subject: String,
+    well: bool,
+    /// How it stands, or what is wrong.
+    said: String,
+}
+
+impl Check {
+    fn new(what: &'static str, subject: impl Into<String>, result: Result<String, String>) -> Self {
+        let (well, said) = match result {
+            Ok(said) => (true, said),
+            Err(said) => (false, said),
+        };
+        Self { what, subject: subject.into(), well, said }
+    }
+}
+
+impl Findings {
+    fn well(&self) -> bool {
+        self.checks.iter().all(|check| check.well) && self.configuration.iter().all(|it| it.problem.is_none())
+    }
+}
+
 pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
-    anyhow::bail!("{}: cannot be examined in this build", args.state.state.display())
+    let configuration: Vec<_> = describe(&Env).into_iter().map(Into::into).collect();
+    let mut checks = files::playbooks(&args.playbooks.playbooks);
+    checks.push(files::state(&args.state.state));
+    checks.extend(services::check(args.offline).await);
+    let findings = Findings { configuration, checks };
+    if args.json {
+        out::json(&findings)?;
+    } else {
+        print::lines(&findings).iter().try_for_each(out::line)?;
+    }
+    Ok(Verdict::of(findings.well()))
+}
+
+impl From<Setting> for Variable {
+    fn from(setting: Setting) -> Self {
+        let Setting { name, value, source, purpose, problem } = setting;
+        Self { name, value, source: source.to_string(), purpose, problem }
+    }
 }

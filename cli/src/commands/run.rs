@@ -1,19 +1,28 @@
 //! `heal run`: one incident, here and now, to its end.
 
+mod perform;
+mod preview;
+mod seed;
+
 use std::path::PathBuf;
+
+use anyhow::Context as _;
+use engine::limit;
+use runtime::dispatcher::Prepared;
 
 use crate::args::PlaybookDir;
 use crate::exit::Verdict;
+use crate::{actions, file, playbooks};
 
 const EXAMPLES: &str = "\
 Examples:
-  heal run tests/events/ticket_timeout.json --sandbox             stand-in services, with a worker that is ill
-  heal run tests/events/ticket_timeout.json --sandbox --healthy   the same, and the worker is well
-  heal run incident.json --dry-run                                what would be done, without doing it
-  kubectl get incident i-7 -o json | heal run - --state heal.db   from standard input, kept in a file
+  heal run tests/events/ticket_timeout.json --sandbox             a worker that is ill
+  heal run tests/events/ticket_timeout.json --sandbox --healthy   a worker that is well
+  heal run incident.json --dry-run                                what would be done
+  jq .incident alert.json | heal run - --state heal.db            kept in a file
   heal run incident.json --json | tail -1 | jq .outcome           for scripts";
 
-/// Heals one incident in this process, and shows how.
+/// Heals one incident in this process, and shows how
 ///
 /// Takes every shape that the queues take: an incident, a remediation request, an EventBridge or SNS envelope, a CloudWatch alarm.
 /// Ctrl-C cancels the run: what is in flight is waited for, nothing new starts. A second Ctrl-C leaves at once.
@@ -75,7 +84,15 @@ pub(crate) enum WorkflowState {
     Replanning,
 }
 
-#[expect(clippy::unused_async, reason = "the shape of every command")]
 pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
-    anyhow::bail!("{}: cannot be run in this build", args.incident.display())
+    let message = file::read_text(&args.incident, limit::MESSAGE_BYTES as u64)?;
+    let library = playbooks::library(&args.playbooks.playbooks, &actions::catalog())?;
+    // Whatever is wrong with the incident is wrong here: nothing has been started or stored.
+    let prepared =
+        Prepared::new(&library, &message, args.playbook.as_deref()).with_context(|| file::name(&args.incident))?;
+    if args.dry_run {
+        preview::show(&prepared, args.json)?;
+        return Ok(Verdict::Done);
+    }
+    perform::perform(&args, library, prepared).await
 }

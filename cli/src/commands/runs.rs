@@ -2,13 +2,16 @@
 
 pub(crate) mod approve;
 pub(crate) mod cancel;
+mod change;
 pub(crate) mod list;
 pub(crate) mod show;
 pub(crate) mod watch;
 
+use engine::RunId;
+
 use crate::exit::Verdict;
 
-/// Lists, shows, follows, cancels and approves runs of a state file.
+/// Lists, shows, follows, cancels and approves runs of a state file
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     List(list::Args),
@@ -26,4 +29,13 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Cancel(args) => cancel::run(args).await,
         Command::Approve(args) => approve::run(args).await,
     }
+}
+
+/// # Errors
+/// The text cannot name a run.
+fn run_id(text: &str) -> anyhow::Result<RunId> {
+    if !RunId::is_legal(text) {
+        anyhow::bail!("`{text}` cannot name a run; `heal runs list` has their ids");
+    }
+    Ok(RunId::new(text))
 }

@@ -1,9 +1,14 @@
 //! `heal playbook list`: which playbooks there are.
 
+use owo_colors::OwoColorize as _;
+use runtime::library::{Entry, Library};
+use serde_json::json;
+
 use crate::args::PlaybookDir;
 use crate::exit::Verdict;
+use crate::{actions, out, playbooks, table};
 
-/// Lists the playbooks with their triggers and steps.
+/// Lists the playbooks with their triggers and steps
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -14,5 +19,43 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Verdict> {
-    anyhow::bail!("{}: cannot be read in this build", args.playbooks.playbooks.display())
+    let library = playbooks::library(&args.playbooks.playbooks, &actions::catalog())?;
+    if args.json {
+        for entry in library.entries() {
+            out::json(&to_json(entry))?;
+        }
+    } else {
+        print(&library)?;
+    }
+    Ok(Verdict::Done)
+}
+
+fn print(library: &Library) -> anyhow::Result<()> {
+    let rows = library.entries().map(|entry| {
+        let playbook = &entry.plan.playbook;
+        let triggers: Vec<_> = playbook.triggers.iter().map(|trigger| trigger.incident_type.as_str()).collect();
+        [
+            playbook.name.clone(),
+            out::text(&triggers.join(", ")),
+            playbook.steps().count().to_string(),
+            out::text(&playbook.description),
+        ]
+    });
+    for (place, line) in table::lines(["PLAYBOOK", "TRIGGERS", "STEPS", "DESCRIPTION"], rows.collect()).enumerate() {
+        if place == 0 { out::line(line.dimmed())? } else { out::line(line)? }
+    }
+    Ok(())
+}
+
+fn to_json(entry: &Entry) -> serde_json::Value {
+    let playbook = &entry.plan.playbook;
+    json!({
+        "name": playbook.name,
+        "description": playbook.description,
+        "digest": entry.plan.digest,
+        "timeout_seconds": playbook.timeout_seconds,
+        "triggers": playbook.triggers,
+        "actions": playbook.actions.iter().map(|step| &step.name).collect::<Vec<_>>(),
+        "verify": playbook.verify.iter().map(|step| &step.name).collect::<Vec<_>>(),
+    })
 }

@@ -1,22 +1,17 @@
 //! `heal runs approve`: agree to a run.
 
-use crate::args::StateFile;
+use runtime::dispatcher::Inbound;
+
+use super::change::{self, Change};
 use crate::exit::Verdict;
 
-/// Agrees to a run that awaits approval.
+/// Agrees to a run that awaits approval
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Id of the run
-    #[arg(value_name = "RUN")]
-    pub run_id: String,
     #[command(flatten)]
-    pub state: StateFile,
-    /// Who does so, for the record
-    #[arg(long, env = "USER", default_value = "operator", value_name = "NAME")]
-    pub by: String,
+    pub change: Change,
 }
 
-#[expect(clippy::unused_async, reason = "the shape of every command")]
 pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
-    anyhow::bail!("run {}: cannot be changed in this build", args.run_id)
+    change::make(&args.change, "starts", |run_id, by| Inbound::Approve { run_id, by }).await
 }

@@ -1,7 +1,12 @@
 //! `heal runs list`: which runs there are, newest first.
 
+use engine::event::{RunOutcome, RunStatus};
+use owo_colors::OwoColorize as _;
+use runtime::port::{Clock as _, RunFilter, RunHead, RunStore as _, SystemClock};
+
 use crate::args::StateFile;
 use crate::exit::Verdict;
+use crate::{moment, out, state, table};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -9,7 +14,10 @@ Examples:
   heal runs list --playbook ticket_timeout_recovery --limit 100
   heal runs list --json | jq -r 'select(.outcome == \"DENIED\") | .run_id'";
 
-/// Lists runs, newest first.
+/// Runs asked for at a time.
+const PAGE: usize = 200;
+
+/// Lists runs, newest first
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -34,6 +42,7 @@ pub(crate) struct Args {
 
 /// The statuses of the remediation API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
 pub(crate) enum Status {
     Pending,
     AwaitingApproval,
@@ -44,7 +53,69 @@ pub(crate) enum Status {
     Timeout,
 }
 
-#[expect(clippy::unused_async, reason = "the shape of every command")]
 pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
-    anyhow::bail!("{}: cannot be listed in this build", args.state.state.display())
+    let now = SystemClock.now();
+    let since = args.since.as_deref().map(|text| moment::parse_since(text, now)).transpose();
+    let since = since.map_err(|wrong| anyhow::anyhow!("--since {wrong}"))?;
+    let store = state::open(&args.state.state)?;
+    let filter = RunFilter { status: args.status.map(Into::into), playbook: args.playbook.clone(), since };
+    let mut heads = Vec::new();
+    let mut cursor = None;
+    while heads.len() < args.limit {
+        let page = store.list(&filter, PAGE.min(args.limit - heads.len()), cursor.as_deref()).await?;
+        heads.extend(page.runs);
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    print(&args, &heads)?;
+    if cursor.is_some() {
+        out::note(format_args!("there are more than {}; --limit shows more", args.limit));
+    }
+    Ok(Verdict::Done)
+}
+
+fn print(args: &Args, heads: &[RunHead]) -> std::io::Result<()> {
+    if args.json {
+        return heads.iter().try_for_each(out::json);
+    }
+    if heads.is_empty() {
+        out::note("no runs");
+        return Ok(());
+    }
+    let rows = heads.iter().map(row).collect();
+    let head = ["RUN", "STATUS", "OUTCOME", "PLAYBOOK", "INCIDENT", "STARTED", "TOOK", "REASON"];
+    for (place, line) in table::lines(head, rows).enumerate() {
+        if place == 0 { out::line(line.dimmed())? } else { out::line(line)? }
+    }
+    Ok(())
+}
+
+fn row(head: &RunHead) -> [String; 8] {
+    let took = head.status.is_terminal().then(|| moment::duration(head.updated_at.since_ms(head.started_at)));
+    [
+        out::text(head.run_id.as_str()),
+        head.status.as_str().to_owned(),
+        head.outcome.map_or("-", RunOutcome::as_str).to_owned(),
+        out::text(head.playbook.as_deref().unwrap_or("-")),
+        out::text(&head.incident_id),
+        moment::rfc3339(head.started_at),
+        took.unwrap_or_else(|| "-".to_owned()),
+        out::text(head.reason.as_deref().unwrap_or_default()),
+    ]
+}
+
+impl From<Status> for RunStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Pending => Self::Pending,
+            Status::AwaitingApproval => Self::AwaitingApproval,
+            Status::Running => Self::Running,
+            Status::Completed => Self::Completed,
+            Status::Failed => Self::Failed,
+            Status::Cancelled => Self::Cancelled,
+            Status::Timeout => Self::Timeout,
+        }
+    }
 }

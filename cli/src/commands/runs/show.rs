@@ -1,9 +1,13 @@
 //! `heal runs show`: one run from its first event to its last.
 
+use engine::report;
+
 use crate::args::StateFile;
 use crate::exit::Verdict;
+use crate::timeline::{events, summary};
+use crate::{local, out, state};
 
-/// Shows every event of a run, with the reason of each decision.
+/// Shows every event of a run, with the reason of each decision
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Id of the run
@@ -16,7 +20,23 @@ pub(crate) struct Args {
     pub json: bool,
 }
 
-#[expect(clippy::unused_async, reason = "the shape of every command")]
 pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
-    anyhow::bail!("run {}: cannot be shown in this build", args.run_id)
+    let store = state::open(&args.state.state)?;
+    let run_id = super::run_id(&args.run_id)?;
+    let (plan, commits) = local::reader(&store).read(&run_id).await?;
+    let report = report::report(plan.as_deref(), &run_id, &commits)?;
+    for commit in &commits {
+        if args.json {
+            report::lines(plan.as_deref(), commit).iter().try_for_each(out::json)?;
+        } else {
+            events::lines(plan.as_deref(), commit, report.started_at).iter().try_for_each(out::line)?;
+        }
+    }
+    if args.json {
+        out::json(&report)?;
+    } else {
+        out::line("")?;
+        summary::lines(&report).iter().try_for_each(out::line)?;
+    }
+    Ok(Verdict::Done)
 }

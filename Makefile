@@ -1,0 +1,34 @@
+# `make` alone says what there is.
+
+CARGO_DENY_VERSION := 0.20.2
+HEAL := $${CARGO_TARGET_DIR:-target}/debug/heal
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench deny require
+
+help: ## what there is
+	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+run: require ## build, and heal an incident against stand-in services before your eyes
+	@cargo build -p heal
+	@$(HEAL) run tests/events/ticket_timeout.json --sandbox
+	@scripts/next.sh
+
+test: require ## everything: format, lints, playbooks, policy, dependencies, tests
+	@scripts/test.sh
+
+lint: require ## format, lints and playbooks alone
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo build -p heal
+	$(HEAL) playbook lint playbooks
+
+bench: require ## time, throughput and bytes per step, with the settings they were measured under
+	scripts/bench.sh
+
+deny: require ## licences, advisories and forbidden edges of the dependencies
+	@PATH="$$PWD/.tools/bin:$$PATH"; command -v cargo-deny >/dev/null || cargo install --root .tools --locked --version $(CARGO_DENY_VERSION) cargo-deny
+	PATH="$$PWD/.tools/bin:$$PATH" cargo deny --log-level error check
+
+require:
+	@scripts/require.sh

@@ -1,0 +1,38 @@
+//! `POST /api/v1/incidents`: whatever a producer of incidents sends, in any shape that the queues take.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode};
+use engine::incident::{self, IntakeError};
+use runtime::port::{Message, QueueName, Sender as _};
+use serde_json::{Value, json};
+
+use super::{Problem, Service, body};
+
+/// Answers once the incident is on the disk, in the queue. One that no playbook fits becomes a failed run that keeps it.
+///
+/// # Errors
+/// 413, 415, 422 with the fields that are wrong: then nothing is kept, since the sender knows.
+pub(super) async fn enqueue(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let text = body::text(&headers, body)?;
+    let intake = match incident::read(&text) {
+        Ok(intake) => intake,
+        Err(IntakeError::NotAnIncident { reason }) => {
+            return Ok((StatusCode::OK, Json(json!({"status": "IGNORED", "message": reason}))));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let message =
+        Message { queue: QueueName::Incidents, body: text, delay_ms: 0, traceparent: body::traceparent(&headers) };
+    service.store.send(vec![message]).await?;
+    let answer = json!({"incident_id": intake.incident_id, "status": "QUEUED", "message": "accepted"});
+    Ok((StatusCode::ACCEPTED, Json(answer)))
+}

@@ -1,0 +1,212 @@
+//! What a run would do, as far as it is known before its first step.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use engine::Map;
+use engine::id::StepIndex;
+use engine::incident::Intake;
+use engine::plan::{Plan, PlannedStep};
+use engine::template::{Lookup, Scope, Template, Test, Tree};
+use owo_colors::OwoColorize as _;
+use runtime::dispatcher::Prepared;
+use serde::Serialize;
+use serde_json::Value;
+use telemetry::text::printable_json;
+
+use crate::out;
+
+/// A template's value, or its text where a step has to run first.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Known {
+    Now(Value),
+    Later(String),
+}
+
+#[derive(Debug, Serialize)]
+struct Preview {
+    playbook: String,
+    incident_id: String,
+    awaits_approval: bool,
+    concurrency_key: Option<String>,
+    timeout_seconds: u64,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Serialize)]
+struct Step {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    verify: bool,
+    needs: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition: Option<Known>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    for_each: Option<Known>,
+    parameters: Vec<(String, Known)>,
+}
+
+/// # Errors
+/// Standard output cannot be written.
+pub(super) fn show(prepared: &Prepared, json: bool) -> std::io::Result<()> {
+    let preview = Preview::of(prepared);
+    if json { out::json(&preview) } else { preview.lines().iter().try_for_each(out::line) }
+}
+
+impl Preview {
+    fn of(prepared: &Prepared) -> Self {
+        let (plan, intake) = (&prepared.entry().plan, prepared.intake());
+        Self {
+            playbook: plan.playbook.name.clone(),
+            incident_id: intake.incident_id.clone(),
+            awaits_approval: intake.approval,
+            concurrency_key: prepared.concurrency_key().map(ToOwned::to_owned),
+            timeout_seconds: plan.playbook.timeout_seconds,
+            steps: plan.steps().map(|(index, step)| Step::of(plan, index, step, intake)).collect(),
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!(
+            "playbook {} for incident {}, at most {} s; {}",
+            self.playbook.bold(),
+            out::text(&self.incident_id),
+            self.timeout_seconds,
+            "nothing is touched".green()
+        )];
+        if self.awaits_approval {
+            lines.push("  a person has to agree first (--approve)".yellow().to_string());
+        }
+        if let Some(key) = &self.concurrency_key {
+            lines.push(format!("  one live run per {}", out::text(key)));
+        }
+        lines.extend(self.steps.iter().zip(1..).flat_map(|(step, place)| step.lines(place)));
+        lines
+    }
+}
+
+impl Step {
+    fn of(plan: &Plan, index: StepIndex, step: &PlannedStep, intake: &Intake) -> Self {
+        let before = Before::of(plan, index, intake);
+        let parameters = match &step.parameters {
+            Tree::Object(fields) => fields.iter().map(|(name, tree)| (name.clone(), before.tree(tree))).collect(),
+            Tree::Leaf(_) | Tree::Text(_) | Tree::List(_) => Vec::new(),
+        };
+        let inherited = step.spec.inherits.iter().filter(|name| !step.spec.parameters.contains_key(*name));
+        let inherited = inherited.filter_map(|name| Some((name.clone(), before.inherited(name)?)));
+        Self {
+            name: step.spec.name.clone(),
+            kind: step.spec.kind.clone(),
+            verify: plan.is_verify(index),
+            needs: step.spec.needs.clone(),
+            condition: step.condition.as_ref().or(step.until.as_ref()).map(|test| before.test(test)),
+            for_each: step.items.as_ref().map(|items| before.tree(items)),
+            parameters: parameters.into_iter().chain(inherited).collect(),
+        }
+    }
+
+    fn lines(&self, place: usize) -> Vec<String> {
+        let role = if self.verify { "verify" } else { "action" };
+        let kind = if self.kind == self.name { String::new() } else { format!(" ({})", self.kind) };
+        let after = if self.needs.is_empty() { String::new() } else { format!(", after {}", self.needs.join(" and ")) };
+        let mut lines = vec![format!("  {place:>2}  {role} {}{kind}{after}", self.name.bold())];
+        let mut field = |name: &str, known: &Known| lines.push(format!("        {name:<14} {}", known.told()));
+        if let Some(condition) = &self.condition {
+            field(if self.verify { "until" } else { "only if" }, condition);
+        }
+        if let Some(items) = &self.for_each {
+            field("for each", items);
+        }
+        self.parameters.iter().for_each(|(name, known)| field(name, known));
+        lines
+    }
+}
+
+impl Known {
+    fn later(tree: &Tree) -> Self {
+        Self::Later(printable_json(&written(tree)))
+    }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Now(Value::String(text)) => out::text(text),
+            Self::Now(value) => printable_json(value),
+            Self::Later(source) => format!("{}  {}", out::text(source), "known later".dimmed()),
+        }
+    }
+}
+
+fn written(tree: &Tree) -> Value {
+    match tree {
+        Tree::Leaf(value) => value.clone(),
+        Tree::Text(template) => Value::String(template.source().to_owned()),
+        Tree::List(items) => items.iter().map(written).collect(),
+        Tree::Object(fields) => fields.iter().map(|(name, tree)| (name.clone(), written(tree))).collect(),
+    }
+}
+
+/// What is known before a step: the incident's variables, but for the names that an earlier step gives anew.
+struct Before<'a> {
+    incident: &'a Map,
+    scope: Scope,
+    given: BTreeSet<&'a str>,
+}
+
+impl<'a> Before<'a> {
+    fn of(plan: &'a Plan, index: StepIndex, intake: &'a Intake) -> Self {
+        let earlier = plan.steps().filter(|(other, _)| *other < index || plan.is_verify(index));
+        let given = earlier.flat_map(|(_, step)| step.spec.outputs.iter().map(String::as_str)).collect();
+        let scope = Scope::new(Arc::new(Incident(intake.variables.clone())));
+        Self { incident: &intake.variables, scope, given }
+    }
+
+    fn test(&self, test: &Test) -> Known {
+        match test {
+            Test::Fixed(value) => Known::Now(Value::Bool(*value)),
+            Test::Expression(template) => self.text(template),
+        }
+    }
+
+    fn tree(&self, tree: &Tree) -> Known {
+        match tree {
+            Tree::Leaf(value) => Known::Now(value.clone()),
+            Tree::Text(template) => self.text(template),
+            Tree::List(_) | Tree::Object(_) if self.is_later(&tree.names()) => Known::later(tree),
+            Tree::List(_) | Tree::Object(_) => tree.render(&self.scope).map_or_else(|_| Known::later(tree), Known::Now),
+        }
+    }
+
+    fn text(&self, template: &Template) -> Known {
+        let later = || Known::Later(template.source().to_owned());
+        if self.is_later(&template.names()) {
+            return later();
+        }
+        // What fails now may fail later too; its text is what can be said.
+        template.render(&self.scope).map_or_else(|_| later(), Known::Now)
+    }
+
+    fn inherited(&self, name: &str) -> Option<Known> {
+        self.incident.get(name).cloned().map(Known::Now)
+    }
+
+    /// Whether one of `names`, such as `reason` or `steps.check.reason`, is a step's to give.
+    fn is_later(&self, names: &BTreeSet<String>) -> bool {
+        let root = |name: &'_ String| name.split('.').next().unwrap_or_default().to_owned();
+        names.iter().map(root).any(|root| root == "steps" || self.given.contains(root.as_str()))
+    }
+}
+
+/// The incident's own variables.
+#[derive(Debug)]
+struct Incident(Map);
+
+impl Lookup for Incident {
+    fn variable(&self, name: &str) -> Option<Value> {
+        match name {
+            "incident" => Some(Value::Object(self.0.clone())),
+            _ => self.0.get(name).cloned(),
+        }
+    }
+}

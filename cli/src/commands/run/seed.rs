@@ -1,0 +1,127 @@
+//! Stand-in services that know what an incident speaks of.
+
+use engine::Map;
+use engine::incident::Intake;
+use serde_json::Value;
+use testkit::Seed;
+use testkit::kubernetes::{Owner, Pod};
+use testkit::orchestrator::{self, Workflow};
+use testkit::seed::NAMESPACE;
+use testkit::tickets::{Ticket, TicketStatus};
+
+use super::WorkflowState;
+
+/// Incident types that only a workflow which is at work can have.
+const AT_WORK: [&str; 3] = ["SLA_VIOLATION", "INCONSISTENCY", "PLAN_DRIFT"];
+
+/// The usual seed, with the incident's tickets, worker and workflow in the state that it complains about.
+pub(super) fn of(intake: &Intake, healthy: bool, state: Option<WorkflowState>) -> Seed {
+    let variables = &intake.variables;
+    let mut seed = if healthy { Seed::healthy_worker() } else { Seed::unhealthy_worker() };
+    let at_work = intake.incident_type.as_deref().is_some_and(|kind| AT_WORK.contains(&kind));
+    pods(&mut seed, variables, healthy);
+    tickets(&mut seed, variables, at_work);
+    workflow(&mut seed, variables, state.map(Into::into), at_work);
+    seed
+}
+
+fn pods(seed: &mut Seed, variables: &Map, healthy: bool) {
+    let namespace = text(variables, "namespace").unwrap_or(NAMESPACE);
+    for name in ["worker_id", "pod_name"].into_iter().filter_map(|name| text(variables, name)) {
+        let known = |pod: &Pod| pod.name == name && pod.namespace == namespace;
+        if !seed.pods.iter().any(known) {
+            // A stateful set's pods have its name and a number.
+            let set = name.rsplit_once('-').map_or(name, |(set, _)| set);
+            let owner = Some(Owner { kind: "StatefulSet".to_owned(), name: set.to_owned() });
+            seed.pods.push(Pod { owner, ..Pod::new(namespace, name) });
+        }
+        for pod in seed.pods.iter_mut().filter(|pod| !healthy && known(pod)) {
+            pod.ready = false;
+            pod.restarts = 7;
+            pod.waiting_reason = Some("CrashLoopBackOff".to_owned());
+        }
+    }
+}
+
+fn tickets(seed: &mut Seed, variables: &Map, waiting: bool) {
+    let batch = variables.get("affected_tickets").and_then(Value::as_array);
+    let batch = batch.into_iter().flatten().filter_map(Value::as_str).filter(|id| !id.is_empty());
+    for id in text(variables, "ticket_id").into_iter().chain(batch) {
+        if !seed.tickets.iter().any(|ticket| ticket.ticket_id == id) {
+            seed.tickets.push(Ticket {
+                assigned_worker: text(variables, "worker_id").map(ToOwned::to_owned),
+                workflow_id: text(variables, "workflow_id").unwrap_or_default().to_owned(),
+                plan_id: text(variables, "plan_id").unwrap_or_default().to_owned(),
+                ..Ticket::new(id, TicketStatus::Running)
+            });
+        }
+        for ticket in seed.tickets.iter_mut().filter(|ticket| waiting && ticket.ticket_id == id) {
+            ticket.status = TicketStatus::Pending;
+            ticket.assigned_worker = None;
+        }
+    }
+}
+
+fn workflow(seed: &mut Seed, variables: &Map, asked: Option<orchestrator::WorkflowState>, at_work: bool) {
+    let Some(id) = text(variables, "workflow_id") else { return };
+    let usual = if at_work { orchestrator::WorkflowState::Running } else { orchestrator::WorkflowState::Paused };
+    let known = seed.workflows.iter().find(|workflow| workflow.workflow_id == id);
+    // One that the usual seed has in another state, such as `wf-completed`, keeps it unless somebody asks.
+    let Some(state) = asked.or_else(|| (known.is_none() || at_work).then_some(usual)) else { return };
+    let plan_id = text(variables, "plan_id").or(known.map(|workflow| workflow.plan_id.as_str())).unwrap_or_default();
+    let workflow = Workflow::new(id, plan_id, state);
+    seed.workflows.retain(|workflow| workflow.workflow_id != id);
+    seed.workflows.push(workflow);
+}
+
+fn text<'a>(variables: &'a Map, name: &str) -> Option<&'a str> {
+    variables.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+impl From<WorkflowState> for orchestrator::WorkflowState {
+    fn from(state: WorkflowState) -> Self {
+        match state {
+            WorkflowState::Pending => Self::Pending,
+            WorkflowState::Running => Self::Running,
+            WorkflowState::Paused => Self::Paused,
+            WorkflowState::Completed => Self::Completed,
+            WorkflowState::Failed => Self::Failed,
+            WorkflowState::Cancelled => Self::Cancelled,
+            WorkflowState::Replanning => Self::Replanning,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seed(message: &str, healthy: bool) -> Seed {
+        let seed = of(&engine::incident::read(message).unwrap(), healthy, None);
+        seed.check().unwrap();
+        seed
+    }
+
+    #[test]
+    fn what_an_incident_names_exists_and_ails() {
+        let message = r#"{"incident_id": "i", "incident_type": "WORKER_FAILURE", "worker_id": "w-9", "namespace": "n",
+            "affected_tickets": ["t-9", "ticket-1"], "workflow_id": "wf-9", "plan_id": "p-9"}"#;
+        let ill = seed(message, false);
+        let pod = ill.pods.iter().find(|pod| pod.name == "w-9").unwrap();
+        assert_eq!((pod.namespace.as_str(), pod.ready), ("n", false));
+        let ticket = ill.tickets.iter().find(|ticket| ticket.ticket_id == "t-9").unwrap();
+        assert_eq!(ticket.assigned_worker.as_deref(), Some("w-9"));
+        assert_eq!(ill.tickets.iter().filter(|ticket| ticket.ticket_id == "ticket-1").count(), 1);
+        assert!(ill.workflows.iter().any(|workflow| workflow.workflow_id == "wf-9" && workflow.plan_id == "p-9"));
+        assert!(seed(message, true).pods.iter().all(|pod| pod.ready));
+    }
+
+    #[test]
+    fn a_late_workflow_is_at_work_and_its_tickets_wait() {
+        let message = r#"{"incident_id": "i", "incident_type": "SLA_VIOLATION", "workflow_id": "wf-1", "affected_tickets": ["ticket-1"]}"#;
+        let seed = seed(message, false);
+        let workflow = seed.workflows.iter().find(|workflow| workflow.workflow_id == "wf-1").unwrap();
+        assert_eq!(workflow.state, orchestrator::WorkflowState::Running);
+        assert_eq!(seed.tickets[0].status, TicketStatus::Pending);
+    }
+}

@@ -1,0 +1,67 @@
+//! The engine in this process: dispatcher, actions and the loops between them, over one store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clients::config::{Config, Strings};
+use embedded::Store;
+use engine::Plan;
+use runtime::dispatcher::{self, Dispatcher};
+use runtime::host::Host;
+use runtime::library::Library;
+use runtime::port::{OsEntropy, SystemClock};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::actions;
+
+/// The dispatcher over `store`.
+pub(crate) fn dispatcher(store: &Store, library: Arc<Library>) -> Dispatcher {
+    let ports = dispatcher::Ports {
+        runs: Arc::new(store.clone()),
+        sender: Arc::new(store.clone()),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(OsEntropy),
+    };
+    Dispatcher::new(ports, library)
+}
+
+/// The loops at work; they end when this is told to stop, or dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    stop: watch::Sender<bool>,
+    loops: JoinHandle<()>,
+}
+
+impl Running {
+    /// Starts the dispatcher's loops and the actions, whose clients are configured from `strings`. `plans` are those that have to work.
+    ///
+    /// # Errors
+    /// The configuration is wrong, each variable named; or a client that these plans need cannot be made.
+    pub(crate) async fn start<'a>(
+        store: &Store,
+        dispatcher: Dispatcher,
+        strings: &dyn Strings,
+        plans: impl Iterator<Item = &'a Plan>,
+    ) -> anyhow::Result<Self> {
+        let config = Config::read(strings).context("configuration")?;
+        let steps = plans.flat_map(|plan| plan.playbook.steps());
+        let workers = actions::workers(&config, store, &steps.map(|step| step.kind.as_str()).collect()).await?;
+        let host = Host::new(dispatcher, workers, Arc::new(store.clone()));
+        let (stop, stopped) = watch::channel(false);
+        Ok(Self { stop, loops: tokio::spawn(host.run(stopped)) })
+    }
+
+    /// Takes nothing more, and waits for what is in flight, at most `grace`. False where something was left; it goes on at the next start.
+    pub(crate) async fn stop(self, grace: Duration) -> bool {
+        // Nobody listens only where the loops have ended already.
+        let _ = self.stop.send(true);
+        tokio::time::timeout(grace, self.loops).await.is_ok()
+    }
+}
+
+/// A dispatcher that knows no playbooks: it reads runs, and takes a person's word to one; plans come from the store.
+pub(crate) fn reader(store: &Store) -> Dispatcher {
+    dispatcher(store, Arc::default())
+}

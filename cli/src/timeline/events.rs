@@ -1,0 +1,141 @@
+//! Every event of a run, one line each, with the reason of each decision.
+
+use engine::event::{Commit, Event};
+use engine::id::StepRef;
+use engine::message::{AttemptResult, Ending, Violation};
+use engine::{Map, Plan, Timestamp};
+use owo_colors::OwoColorize as _;
+use serde_json::Value;
+
+use super::look::short;
+use crate::{moment, out};
+
+/// Characters of parameters or outputs that one line shows; `--json` has all of it.
+const DATA_CHARACTERS: usize = 400;
+
+/// The lines of a commit: `+1.25 s  attempt_ended  check attempt 1: succeeded`. Times are from the run's start.
+pub(crate) fn lines(plan: Option<&Plan>, commit: &Commit, started_at: Timestamp) -> Vec<String> {
+    let mut lines = Vec::new();
+    for event in &commit.events {
+        let at = format!("+{}", moment::duration(commit.at.since_ms(started_at)));
+        lines.push(format!("{:>12}  {:<16}  {}", at.dimmed(), event.name(), told(plan, event, commit.at)));
+        let notes = notes(event).into_iter().map(|note| format!("{:>32}{note}", ""));
+        lines.extend(notes);
+    }
+    lines
+}
+
+fn told(plan: Option<&Plan>, event: &Event, at: Timestamp) -> String {
+    let name = |step: &StepRef| name(plan, *step);
+    match event {
+        Event::RunStarted(started) => format!(
+            "playbook {} for incident {}{}",
+            started.playbook,
+            out::text(&started.incident_id),
+            if started.approval { ", awaits approval" } else { "" }
+        ),
+        Event::IncidentRejected { reason, .. } => out::text(reason),
+        Event::IncidentJoined { incident_id } => format!("incident {}", out::text(incident_id)),
+        Event::Approved { by } | Event::CancelRequested { by } => format!("by {}", out::text(by)),
+        Event::ConditionFalse { step } => name(step),
+        Event::FannedOut { step, items } => format!("{} over {} items", name(&StepRef::whole(*step)), items.len()),
+        Event::AttemptStarted { step, attempt, deadline, .. } => {
+            format!("{} attempt {attempt}, until {}", name(step), moment::duration(deadline.since_ms(at)))
+        }
+        Event::WaitStarted { step, until } => format!("{} for {}", name(step), moment::duration(until.since_ms(at))),
+        Event::AttemptEnded { step, attempt, result } => {
+            format!("{} attempt {attempt}: {}", name(step), ending(&result.ending, at))
+        }
+        Event::RetryScheduled { step, attempt, due_at, reason } => format!(
+            "{} attempt {attempt} in {}, because {}",
+            name(step),
+            moment::duration(due_at.since_ms(at)),
+            out::text(reason)
+        ),
+        Event::StepEnded { step, outcome, reason } => {
+            let reason = reason.as_deref().map(|reason| format!(", because {}", out::text(reason)));
+            format!("{} {}{}", name(step), outcome.as_str().bold(), reason.unwrap_or_default())
+        }
+        Event::VerifyStarted => String::new(),
+        Event::Stopping { reason, .. } => out::text(reason),
+        Event::RunEnded { outcome, reason } => {
+            let reason = reason.as_deref().map(|reason| format!(", because {}", out::text(reason)));
+            format!("{}{}", outcome.as_str().bold(), reason.unwrap_or_default())
+        }
+    }
+}
+
+/// What stands below an event's own line: data, violations, warnings.
+fn notes(event: &Event) -> Vec<String> {
+    match event {
+        Event::RunStarted(started) => vec![data("variables", &started.variables)],
+        Event::AttemptStarted { parameters, .. } => vec![data("parameters", parameters)],
+        Event::AttemptEnded { result, .. } => answer_notes(result),
+        Event::IncidentRejected { message, .. } => vec![format!("message {}", short(message, DATA_CHARACTERS))],
+        Event::IncidentJoined { .. }
+        | Event::Approved { .. }
+        | Event::CancelRequested { .. }
+        | Event::ConditionFalse { .. }
+        | Event::FannedOut { .. }
+        | Event::WaitStarted { .. }
+        | Event::RetryScheduled { .. }
+        | Event::StepEnded { .. }
+        | Event::VerifyStarted
+        | Event::Stopping { .. }
+        | Event::RunEnded { .. } => Vec::new(),
+    }
+}
+
+fn answer_notes(result: &AttemptResult) -> Vec<String> {
+    let violations: &[Violation] = match &result.ending {
+        Ending::Denied { violations } => violations,
+        Ending::Succeeded
+        | Ending::NoOp { .. }
+        | Ending::CoolingDown { .. }
+        | Ending::Unavailable { .. }
+        | Ending::Failed { .. }
+        | Ending::TimedOut { .. }
+        | Ending::Unknown { .. } => &[],
+    };
+    let violations = violations.iter().map(|violation| {
+        let Violation { policy, rule, msg, severity } = violation;
+        format!("violation {} ({}, {}): {}", out::text(rule), out::text(policy), out::text(severity), out::text(msg))
+    });
+    let output = (!result.output.is_empty()).then(|| data("output", &result.output));
+    let warnings = result.warnings.iter().map(|warning| format!("warning {}", out::text(warning)));
+    let follow_up = result.follow_up.iter().map(|entry| format!("follow up {}", out::text(entry)));
+    output.into_iter().chain(violations).chain(warnings).chain(follow_up).collect()
+}
+
+fn ending(ending: &Ending, at: Timestamp) -> String {
+    match ending {
+        Ending::Succeeded => "succeeded".to_owned(),
+        Ending::NoOp { reason } => format!("nothing to do: {}", out::text(reason)),
+        Ending::Denied { violations } => format!("denied by the policy, {} violations", violations.len()),
+        Ending::CoolingDown { target, until } => {
+            format!("{} cools down for another {}", out::text(target), moment::duration(until.since_ms(at)))
+        }
+        Ending::Unavailable { service, message, .. } => {
+            format!("{} out of reach: {}", out::text(service), out::text(message))
+        }
+        Ending::Failed { code, message, retryable } => {
+            let again = if *retryable { ", may be tried again" } else { "" };
+            format!("failed, {}: {}{again}", out::text(code), out::text(message))
+        }
+        Ending::TimedOut { message } => format!("timed out: {}", out::text(message)),
+        Ending::Unknown { message } => format!("not known whether it happened: {}", out::text(message)),
+    }
+}
+
+fn name(plan: Option<&Plan>, step: StepRef) -> String {
+    let name = plan.map_or("?", |plan| plan.name(step.step));
+    match step.item {
+        Some(item) => format!("{name}[{item}]"),
+        None => name.to_owned(),
+    }
+}
+
+fn data(what: &str, fields: &Map) -> String {
+    let json = telemetry::text::printable_json(&Value::Object(fields.clone()));
+    format!("{what} {}", short(&json, DATA_CHARACTERS)).dimmed().to_string()
+}

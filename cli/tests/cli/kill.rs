@@ -1,0 +1,164 @@
+//! A service that is killed at any moment loses nothing and does nothing twice.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Serve, command, get, http, path, playbooks};
+
+const KILLS: u64 = 20;
+/// How long a run takes here, about: each of its calls is held up on purpose, so that most moments are in the middle of one.
+const RUN_MS: u64 = 700;
+const CALL_MS: u64 = 40;
+
+/// Six steps, five of them with an effect.
+const PLAYBOOK: &str = r#"
+triggers: [{incident_type: KILL}]
+actions:
+  - {type: check_worker_health, parameters: {worker_id: "{{ worker_id }}"}}
+  - {type: restart_pod, parameters: {pod_name: "{{ worker_id }}"}}
+  - {type: reallocate_ticket, parameters: {ticket_id: "{{ ticket_id }}", reason: killed}}
+  - {type: update_ticket_status, parameters: {ticket_id: "{{ ticket_id }}", status: running}}
+  - {type: restart_workflow, parameters: {workflow_id: "{{ workflow_id }}", reason: killed}}
+  - {type: pause_workflow, parameters: {workflow_id: "{{ workflow_id }}", reason: killed}}
+"#;
+
+/// A `heal sandbox`; killed when dropped.
+struct Sandbox {
+    child: Child,
+    env: Vec<(String, String)>,
+    control: String,
+}
+
+impl Sandbox {
+    fn start(seed: &std::path::Path) -> Self {
+        let mut command = command(&["sandbox", "--json", "--seed", path(seed)]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line).unwrap();
+        let env = said["env"].as_object().unwrap().iter();
+        let env = env.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
+        Self { child, env, control: said["control_url"].as_str().unwrap().to_owned() }
+    }
+
+    /// Every call is performed at once and answered late: what a killed caller never hears of.
+    async fn slow_down(&self) {
+        for service in ["tickets", "orchestrator", "kubernetes"] {
+            let fault = json!({"service": service, "fault": {"slow": {"by_ms": CALL_MS}}});
+            let answer = http().put(format!("{}/faults", self.control)).json(&fault).send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+        }
+    }
+
+    /// How often each effect came about.
+    async fn effects(&self) -> BTreeMap<String, u32> {
+        let (_, calls) = get(&format!("{}/calls?effects=true", self.control)).await;
+        let mut effects = BTreeMap::new();
+        for call in calls.as_array().unwrap() {
+            let name = format!("{} {}", call["operation"].as_str().unwrap(), call["target"].as_str().unwrap());
+            *effects.entry(name).or_default() += 1;
+        }
+        effects
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The splitmix64 generator.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+}
+
+fn seed_of_this_run() -> u64 {
+    let given = std::env::var("HEAL_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    given.unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().as_secs())
+}
+
+/// The world: for every run a worker, a ticket and a workflow of its own.
+fn world() -> Value {
+    let all = 0..KILLS;
+    let owner = json!({"kind": "StatefulSet", "name": "worker"});
+    json!({
+        "pods": all.clone().map(|run| json!({"namespace": "neural-hive-execution", "name": format!("worker-{run}"), "owner": owner,
+            "ready": false, "waiting_reason": "CrashLoopBackOff"})).collect::<Vec<_>>(),
+        "tickets": all.clone().map(|run| json!({"ticket_id": format!("ticket-{run}"), "status": "RUNNING",
+            "assigned_worker": format!("worker-{run}")})).collect::<Vec<_>>(),
+        "workflows": all.map(|run| json!({"workflow_id": format!("wf-{run}"), "state": "PAUSED"})).collect::<Vec<_>>(),
+    })
+}
+
+fn effects_of(run: u64) -> [String; 5] {
+    [
+        format!("delete_pod neural-hive-execution/worker-{run}"),
+        format!("reallocate_ticket ticket-{run}"),
+        format!("update_ticket ticket-{run}"),
+        format!("ResumeWorkflow wf-{run}"),
+        format!("PauseWorkflow wf-{run}"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_kills_at_random_moments_lose_nothing_and_do_nothing_twice() {
+    let seed = seed_of_this_run();
+    println!("repeat with HEAL_TEST_SEED={seed}");
+    let mut random = Random(seed);
+    let folder = playbooks(&[("six.yaml", PLAYBOOK)]);
+    let world_file = folder.path().join("world.json");
+    std::fs::write(&world_file, world().to_string()).unwrap();
+    let sandbox = Sandbox::start(&world_file);
+    sandbox.slow_down().await;
+    let state = folder.path().join("state.db");
+    let start = || Serve::start(&state, folder.path(), &sandbox.env);
+
+    let mut serve = start();
+    for run in 0..KILLS {
+        let request = json!({"remediation_id": format!("run-{run}"), "incident_id": format!("incident-{run}"), "playbook_name": "six",
+            "parameters": {"worker_id": format!("worker-{run}"), "ticket_id": format!("ticket-{run}"), "workflow_id": format!("wf-{run}")}});
+        let url = format!("{}/api/v1/remediation/execute", serve.url);
+        assert_eq!(http().post(url).json(&request).send().await.unwrap().status(), 202, "seed {seed}");
+        let moment = random.below(RUN_MS);
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        serve.kill();
+        serve = start();
+        let ended = ended(&serve.url, &format!("run-{run}")).await;
+        assert_eq!(ended["status"], "COMPLETED", "seed {seed}, run {run} killed after {moment} ms: {ended:#}");
+        let effects = sandbox.effects().await;
+        for effect in effects_of(run) {
+            let count = effects.get(&effect).copied().unwrap_or(0);
+            assert_eq!(count, 1, "seed {seed}, run {run} killed after {moment} ms: {effect}");
+        }
+    }
+    let effects = sandbox.effects().await;
+    assert_eq!(effects.len() as u64, 5 * KILLS, "seed {seed}: {effects:#?}");
+    assert!(effects.values().all(|count| *count == 1), "seed {seed}: {effects:#?}");
+}
+
+async fn ended(url: &str, id: &str) -> Value {
+    let give_up = std::time::Instant::now() + crate::support::PATIENCE;
+    loop {
+        let (status, body) = get(&format!("{url}/api/v1/remediation/{id}/status")).await;
+        assert_eq!(status, 200, "{body}");
+        if body["result"].is_object() {
+            return body;
+        }
+        assert!(std::time::Instant::now() < give_up, "{id} did not end: {body:#}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

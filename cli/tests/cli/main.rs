@@ -1,0 +1,19 @@
+//! The real binary, over the stand-in platform on real sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm
+)]
+
+mod api;
+mod bad_input;
+mod doctor;
+mod kill;
+mod playbook;
+mod run;
+mod runs;
+mod sandbox;
+mod support;

@@ -1,0 +1,223 @@
+//! `heal run`.
+
+use serde_json::{Value, json};
+use testkit::Seed;
+
+use crate::support::{
+    GUIDE_EXAMPLE, Ran, command, env, finish, heal, heal_with_input, path, platform, playbooks, root,
+};
+
+const TICKET_TIMEOUT: &str = "tests/events/ticket_timeout.json";
+const WORKFLOW_STUCK: &str = "tests/events/workflow_stuck.json";
+
+/// `name: status` of every step.
+fn steps(report: &Value) -> Vec<String> {
+    let steps = report["steps"].as_array().unwrap().iter();
+    steps.map(|step| format!("{}: {}", step["name"].as_str().unwrap(), step["status"].as_str().unwrap())).collect()
+}
+
+/// The changes that the services saw: operation and target.
+fn effects(platform: &testkit::Platform) -> Vec<String> {
+    platform.effects().iter().map(|call| format!("{} {}", call.operation, call.target)).collect()
+}
+
+fn guide(seed: Seed) -> (Ran, testkit::Platform) {
+    let platform = platform(seed);
+    let folder = playbooks(&[("ticket_timeout_recovery.yaml", GUIDE_EXAMPLE)]);
+    let args =
+        ["run", TICKET_TIMEOUT, "--json", "--playbook", "ticket_timeout_recovery", "--playbooks", path(folder.path())];
+    let ran = finish(command(&args).envs(env(&platform)));
+    (ran, platform)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guides_example_replaces_the_pod_of_an_unhealthy_worker() {
+    let (ran, platform) = guide(Seed::unhealthy_worker());
+    let report = ran.exits(0).report();
+    assert_eq!(report["status"], "COMPLETED");
+    assert_eq!(report["outcome"], "COMPLETED");
+    assert_eq!(
+        steps(&report),
+        [
+            "check_worker_health: succeeded",
+            "restart_pod: succeeded",
+            "reallocate_ticket: succeeded",
+            "update_ticket_status: succeeded"
+        ]
+    );
+    assert_eq!(
+        effects(&platform),
+        ["delete_pod neural-hive-execution/worker-1", "reallocate_ticket ticket-1", "update_ticket ticket-1"]
+    );
+    assert!(platform.pods().iter().all(|pod| pod.ready));
+    assert_eq!(platform.ticket("ticket-1").unwrap().assigned_worker, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guides_example_leaves_the_pod_of_a_healthy_worker_alone() {
+    let (ran, platform) = guide(Seed::healthy_worker());
+    let report = ran.exits(0).report();
+    assert_eq!(
+        steps(&report),
+        [
+            "check_worker_health: succeeded",
+            "restart_pod: condition_false",
+            "reallocate_ticket: succeeded",
+            "update_ticket_status: succeeded"
+        ]
+    );
+    assert_eq!(effects(&platform), ["reallocate_ticket ticket-1", "update_ticket ticket-1"]);
+}
+
+#[test]
+fn the_shipped_ticket_timeout_heals_in_the_sandbox() {
+    let ran = heal(&["run", TICKET_TIMEOUT, "--sandbox"]).exits(0);
+    for part in [
+        "✓ check_worker_health",
+        "✓ restart_pod",
+        "✓ reallocate_ticket",
+        "✓ update_ticket_status",
+        "✓ worker_is_back",
+        "HEALED",
+    ] {
+        assert!(ran.stdout.contains(part), "no {part:?} in {ran:#?}");
+    }
+    assert!(!ran.stdout.contains('\u{1b}'), "colours where there is no terminal: {ran:#?}");
+    assert_eq!(ran.stderr, "", "a run that goes well has nothing to say beside its timeline");
+
+    let healthy = heal(&["run", TICKET_TIMEOUT, "--sandbox", "--healthy"]).exits(0);
+    assert!(healthy.stdout.contains("condition_false"), "{healthy:#?}");
+}
+
+#[test]
+fn every_event_file_runs_in_the_sandbox() {
+    for entry in std::fs::read_dir(root().join("tests/events")).unwrap() {
+        let file = entry.unwrap().path();
+        let report = heal(&["run", path(&file), "--sandbox", "--json"]).exits(0).report();
+        assert_eq!(report["status"], "COMPLETED", "{}", file.display());
+        assert_eq!(report["warnings"], json!([]), "{}", file.display());
+    }
+}
+
+#[test]
+fn a_paused_workflow_is_resumed() {
+    let report = heal(&["run", WORKFLOW_STUCK, "--sandbox", "--workflow-state", "paused", "--json"]).exits(0).report();
+    assert_eq!(report["outcome"], "HEALED");
+    assert_eq!(report["steps"][0]["status"], "succeeded");
+    assert_eq!(report["steps"][0]["output"]["resumed"], true);
+}
+
+#[test]
+fn a_running_workflow_is_left_alone() {
+    let report = heal(&["run", WORKFLOW_STUCK, "--sandbox", "--workflow-state", "running", "--json"]).exits(0).report();
+    assert_eq!(report["steps"][0]["status"], "no_op");
+}
+
+#[test]
+fn a_completed_workflow_is_refused_for_its_terminal_state() {
+    let ran = heal(&["run", WORKFLOW_STUCK, "--sandbox", "--workflow-state", "completed", "--json"]).exits(1);
+    let report = ran.report();
+    assert_eq!((&report["status"], &report["outcome"]), (&json!("FAILED"), &json!("DENIED")));
+    assert_eq!(report["steps"][0]["status"], "denied");
+    let error = report["steps"][0]["error"].as_str().unwrap();
+    assert!(error.contains("terminal state") && error.contains("restart_workflow_terminal_state"), "{error}");
+    assert_ne!(report["follow_up"], json!([]));
+}
+
+#[test]
+fn the_json_lines_are_events_and_then_the_report() {
+    let lines = heal(&["run", TICKET_TIMEOUT, "--sandbox", "--json"]).exits(0).json();
+    let (report, events) = lines.split_last().unwrap();
+    assert_eq!(events.first().unwrap()["event"], "run_started");
+    assert_eq!(events.last().unwrap()["event"], "run_ended");
+    for (event, seq) in events.iter().zip(1_u64..) {
+        assert_eq!(event["seq"], seq);
+        assert_eq!(event["run_id"], report["run_id"]);
+        assert!(event.get("token").is_none(), "the attempt's secret: {event}");
+    }
+    for field in ["run_id", "incident_id", "playbook", "status", "outcome", "steps", "warnings", "follow_up"] {
+        assert!(report.get(field).is_some(), "no {field} in {report}");
+    }
+    for field in ["name", "type", "status", "attempts", "duration_ms", "output", "warning", "error"] {
+        assert!(report["steps"][0].get(field).is_some(), "no {field} in {}", report["steps"][0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_touches_nothing_and_says_what_is_known() {
+    let platform = platform(Seed::unhealthy_worker());
+    let ran = finish(command(&["run", TICKET_TIMEOUT, "--dry-run"]).envs(env(&platform))).exits(0);
+    assert!(platform.calls().is_empty(), "{:#?}", platform.calls());
+    for part in
+        ["nothing is touched", "ticket:ticket-1", "{{ worker_unhealthy }}  known later", "timeout_recovery", "until"]
+    {
+        assert!(ran.stdout.contains(part), "no {part:?} in {ran:#?}");
+    }
+    let json = heal(&["run", TICKET_TIMEOUT, "--dry-run", "--json"]).exits(0).report();
+    assert_eq!(json["steps"][1]["condition"], json!({"later": "{{ worker_unhealthy }}"}));
+    assert_eq!(json["steps"][2]["parameters"][1], json!(["ticket_id", {"now": "ticket-1"}]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_out_of_reach_are_skipped_with_a_follow_up() {
+    let platform = platform(Seed::healthy_worker());
+    platform.set_fault(testkit::Fault::new(testkit::Service::Tickets, testkit::FaultKind::Refuse)).unwrap();
+    let ran = finish(command(&["run", TICKET_TIMEOUT]).envs(env(&platform))).exits(0);
+    for part in ["! reallocate_ticket", "skipped", "warnings", "what is left for a person"] {
+        assert!(ran.stdout.contains(part), "no {part:?} in {ran:#?}");
+    }
+    assert!(platform.effects().is_empty());
+}
+
+#[test]
+fn a_run_that_asks_for_approval_says_how_to_give_it() {
+    let request = json!({"incident_id": "i", "playbook_name": "workflow_restart", "parameters": {"workflow_id": "wf-1"},
+        "execution_mode": "MANUAL_APPROVAL"});
+    let input = request.to_string();
+    let ran = heal_with_input(&["run", "-", "--sandbox"], input.as_bytes()).exits(1);
+    assert!(ran.stdout.contains("AWAITING_APPROVAL"), "{ran:#?}");
+    ran.complains(&["--approve"]);
+    let report = heal_with_input(&["run", "-", "--sandbox", "--approve", "--json"], input.as_bytes()).exits(0).report();
+    assert_eq!(report["outcome"], "HEALED");
+}
+
+#[test]
+fn the_same_incident_in_the_same_file_makes_one_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state.db");
+    let args = ["run", TICKET_TIMEOUT, "--sandbox", "--json", "--state", path(&state)];
+    let first = heal(&args).exits(0).report();
+    let again = heal(&args).exits(0);
+    again.complains(&["has a run already"]);
+    assert_eq!(again.report(), first);
+}
+
+#[test]
+fn text_from_an_incident_cannot_steer_the_terminal() {
+    let incident = json!({"incident_id": "i\u{1b}[2J\u{202e}\nx", "incident_type": "WORKFLOW_STUCK", "workflow_id": "wf-1\u{1b}]0;x\u{7}"});
+    let input = incident.to_string();
+    for args in [&["run", "-", "--sandbox"][..], &["run", "-", "--sandbox", "--json"], &["run", "-", "--dry-run"]] {
+        let ran = heal_with_input(args, input.as_bytes());
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(!said.lines().any(|line| line.contains(telemetry::text::is_risky)), "{said:?}");
+    }
+}
+
+#[test]
+fn a_run_is_cancelled_by_an_interrupt() {
+    let folder = playbooks(&[(
+        "long.yaml",
+        "actions:\n  - {type: wait, parameters: {seconds: 50}}\n  - {type: restart_workflow, parameters: {workflow_id: w}}\n",
+    )]);
+    let incident = folder.path().join("incident.json");
+    std::fs::write(&incident, r#"{"incident_id": "i", "incident_type": "X"}"#).unwrap();
+    let args =
+        ["run", path(&incident), "--json", "--sandbox", "--playbook", "long", "--playbooks", path(folder.path())];
+    let mut child = command(&args).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    while !lines.next().unwrap().unwrap().contains("wait_started") {}
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let report: Value = serde_json::from_str(&lines.last().unwrap().unwrap()).unwrap();
+    assert_eq!(report["outcome"], "CANCELLED");
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}

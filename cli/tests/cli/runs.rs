@@ -1,0 +1,105 @@
+//! `heal runs`, over files that `heal run` left behind and beside a `heal serve`.
+
+use serde_json::json;
+use testkit::Seed;
+
+use crate::support::{Serve, env, eventually, heal, heal_with_input, path, platform, playbooks, post};
+
+#[test]
+fn finished_runs_are_listed_and_shown_with_every_decision() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state.db");
+    let state = path(&state);
+    let healed =
+        heal(&["run", "tests/events/ticket_timeout.json", "--sandbox", "--json", "--state", state]).exits(0).report();
+    let denied_args = [
+        "run",
+        "tests/events/workflow_stuck.json",
+        "--sandbox",
+        "--workflow-state",
+        "failed",
+        "--json",
+        "--state",
+        state,
+    ];
+    let denied = heal(&denied_args).exits(1).report();
+
+    let list = heal(&["runs", "list", "--state", state]).exits(0);
+    for part in ["RUN", "COMPLETED", "HEALED", "FAILED", "DENIED", "inc-ticket-timeout-1", "workflow_restart"] {
+        assert!(list.stdout.contains(part), "no {part:?} in {list:#?}");
+    }
+    let failed = heal(&["runs", "list", "--state", state, "--status", "FAILED", "--json"]).exits(0).json();
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0]["run_id"], denied["run_id"]);
+    assert_eq!(heal(&["runs", "list", "--state", state, "--playbook", "nobody's"]).exits(0).stdout, "");
+    assert_eq!(
+        heal(&["runs", "list", "--state", state, "--since", "1h", "--limit", "1", "--json"]).exits(0).json().len(),
+        1
+    );
+    heal(&["runs", "list", "--state", state, "--since", "soon"]).exits(2).complains(&["--since `soon`"]);
+
+    let run_id = denied["run_id"].as_str().unwrap();
+    let show = heal(&["runs", "show", run_id, "--state", state]).exits(0);
+    for part in [
+        "run_started",
+        "attempt_started",
+        "parameters",
+        "violation restart_workflow_terminal_state",
+        "step_ended",
+        "DENIED",
+    ] {
+        assert!(show.stdout.contains(part), "no {part:?} in {show:#?}");
+    }
+    let shown =
+        heal(&["runs", "show", healed["run_id"].as_str().unwrap(), "--state", state, "--json"]).exits(0).report();
+    assert_eq!(shown, healed);
+    assert_eq!(heal(&["runs", "watch", run_id, "--state", state]).exits(1).stderr, "");
+    heal(&["runs", "cancel", run_id, "--state", state]).exits(1).complains(&["has ended already"]);
+    heal(&["runs", "show", "run-nobody", "--state", state]).exits(2).complains(&["no run run-nobody"]);
+    heal(&["runs", "cancel", "../x", "--state", state]).exits(2).complains(&["cannot name a run"]);
+}
+
+#[test]
+fn a_run_is_approved_from_outside_and_then_carried_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state.db");
+    let input = json!({"incident_id": "i", "incident_type": "WORKFLOW_STUCK", "workflow_id": "wf-1", "auto_remediation_enabled": false});
+    let input = input.to_string();
+    let args = ["run", "-", "--sandbox", "--json", "--state", path(&state)];
+    let waiting = heal_with_input(&args, input.as_bytes()).exits(1);
+    waiting.complains(&["heal runs approve"]);
+    let run_id = waiting.report()["run_id"].as_str().unwrap().to_owned();
+    let approved = heal(&["runs", "approve", &run_id, "--by", "Ada", "--state", path(&state)]).exits(0);
+    assert!(approved.stdout.contains("RUNNING"), "{approved:#?}");
+    heal(&["runs", "approve", &run_id, "--state", path(&state)]).exits(1).complains(&["nothing to change"]);
+    let done = heal_with_input(&args, input.as_bytes()).exits(0);
+    assert!(done.stdout.contains("\"by\":\"Ada\""), "{done:#?}");
+    assert_eq!(done.report()["outcome"], "HEALED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_a_service_is_watched_and_cancelled_from_beside_it() {
+    let platform = platform(Seed::healthy_worker());
+    let folder = playbooks(&[(
+        "long.yaml",
+        "actions:\n  - {type: wait, parameters: {seconds: 50}}\n  - {type: restart_workflow, parameters: {workflow_id: wf-1}}\n",
+    )]);
+    let state = folder.path().join("state.db");
+    let serve = Serve::start(&state, folder.path(), &env(&platform));
+    let request = json!({"remediation_id": "rem-1", "incident_id": "i", "playbook_name": "long", "parameters": {}});
+    assert_eq!(post(&format!("{}/api/v1/remediation/execute", serve.url), &request).await.0, 202);
+
+    let listed = || heal(&["runs", "list", "--state", path(&state), "--status", "running", "--json"]).exits(0).json();
+    let running = eventually("the run is listed", || listed().pop());
+    assert_eq!(running["run_id"], "rem-1");
+    let watch = std::thread::spawn({
+        let state = state.clone();
+        move || heal(&["runs", "watch", "rem-1", "--state", path(&state)])
+    });
+    heal(&["runs", "cancel", "rem-1", "--by", "Ada", "--state", path(&state)]).exits(0);
+    let watched = watch.join().unwrap().exits(1);
+    for part in ["cancelled by Ada", "CANCELLED"] {
+        assert!(watched.stdout.contains(part), "no {part:?} in {watched:#?}");
+    }
+    assert!(platform.effects().is_empty());
+}

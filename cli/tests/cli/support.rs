@@ -1,0 +1,183 @@
+//! Processes of `heal`, and what they left behind.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use testkit::opa::OpaConfig;
+use testkit::{Platform, PlatformConfig, Seed};
+
+/// Longer than anything here takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The guide's own example, byte for byte.
+pub(crate) const GUIDE_EXAMPLE: &str = include_str!("guide_example.yaml");
+
+/// A `heal` that sees nothing of this machine's environment, in the repository's root.
+pub(crate) fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_heal"));
+    command.args(args).current_dir(root()).env_clear().stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// What a process that ended has said.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// The lines of standard output, each as JSON.
+    pub(crate) fn json(&self) -> Vec<Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{self:#?}"))).collect()
+    }
+
+    /// The report that `--json` ends with.
+    pub(crate) fn report(&self) -> Value {
+        self.json().pop().unwrap_or_else(|| panic!("{self:#?}"))
+    }
+
+    /// Fails the test with everything that was said unless the process ended with `code`.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn complains(&self, of: &[&str]) {
+        for text in of {
+            assert!(self.stderr.contains(text), "no {text:?} in {self:#?}");
+        }
+    }
+}
+
+pub(crate) fn finish(command: &mut Command) -> Ran {
+    let output = command.output().unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+pub(crate) fn heal(args: &[&str]) -> Ran {
+    finish(&mut command(args))
+}
+
+/// `heal` with something on its standard input.
+pub(crate) fn heal_with_input(args: &[&str], input: &[u8]) -> Ran {
+    let mut child = command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A reader that refuses closes its end before everything is written.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A folder with one playbook in it.
+pub(crate) fn playbooks(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+pub(crate) fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// The stand-in platform in this process, with the policy that the engine carries.
+pub(crate) fn platform(seed: Seed) -> Platform {
+    let opa = OpaConfig { policy: Some(clients::policy::BUNDLED_POLICY.to_owned()), ..OpaConfig::default() };
+    Platform::start(PlatformConfig { seed, opa, ..PlatformConfig::default() }).unwrap()
+}
+
+/// The variables that lead a process to `platform`.
+pub(crate) fn env(platform: &Platform) -> Vec<(String, String)> {
+    let own = [("SPIFFE_IDENTITY_SOURCE".to_owned(), "none".to_owned())];
+    platform.env().into_iter().chain(own).collect()
+}
+
+/// Waits until `look` gives something.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < give_up, "{what}: not within {} s", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A `heal serve`; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Serve {
+    child: Child,
+    pub url: String,
+}
+
+impl Serve {
+    pub(crate) fn start(state: &Path, playbooks: &Path, env: &[(String, String)]) -> Self {
+        let args = ["serve", "--state", path(state), "--playbooks", path(playbooks), "--listen", "127.0.0.1:0"];
+        let mut command = command(&args);
+        command.envs(env.iter().cloned()).env("RUST_LOG", "warn").stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        assert!(url.starts_with("http://"), "heal serve did not start: {url:?}");
+        Self { child, url: url.trim().to_owned() }
+    }
+
+    /// As `kill -9` does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// As an init system does; the exit code.
+    pub(crate) fn terminate(mut self) -> i32 {
+        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn http() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().tcp_nodelay(true).timeout(PATIENCE).build().unwrap()
+}
+
+pub(crate) async fn post(url: &str, body: &Value) -> (u16, Value) {
+    answer(http().post(url).json(body).send().await.unwrap()).await
+}
+
+pub(crate) async fn get(url: &str) -> (u16, Value) {
+    answer(http().get(url).send().await.unwrap()).await
+}
+
+pub(crate) async fn answer(response: reqwest::Response) -> (u16, Value) {
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+}

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Everything that is checked before a change goes in. The test runner comes last, so that its words are the last ones.
+set -eu
+
+cd "$(dirname "$0")/.."
+heal=${CARGO_TARGET_DIR:-target}/debug/heal
+skipped=""
+
+step() {
+    printf '\n== %s\n' "$*"
+}
+
+skip() {
+    skipped="$skipped
+skipped: $*"
+    printf 'skipped: %s\n' "$*"
+}
+
+step "format"
+cargo fmt --all --check
+
+step "lints"
+cargo clippy --workspace --all-targets -- -D warnings
+
+step "playbooks"
+cargo build -p heal
+"$heal" playbook lint playbooks
+
+step "policy"
+if scripts/install-opa.sh; then
+    .tools/bin/opa test policies
+else
+    case $? in
+    3) skip "the policy's tests in a real OPA, and the comparison with it, because there is no Go (https://go.dev/dl)" ;;
+    *) exit 1 ;;
+    esac
+fi
+
+step "dependencies"
+PATH=$PWD/.tools/bin:$PATH
+if command -v cargo-deny >/dev/null 2>&1; then
+    cargo deny --log-level error check
+else
+    skip "licences, advisories and forbidden edges of dependencies, because there is no cargo-deny (\`make deny\` installs it)"
+fi
+
+step "tests"
+[ -z "$skipped" ] || printf '%s\n' "${skipped#?}"
+cargo test --workspace
