@@ -1,51 +1,25 @@
-//! `update_ticket_status`: writes a ticket's status, with a result where there is one.
+//! `update_ticket_status`: writes a ticket's status.
+//!
+//! It always writes, also where the ticket has the status already: the record then says who wanted it so. The crate knows no claim and no
+//! queue; `runtime::attempt` holds those. Start at [`UpdateTicketStatus`].
 
-use std::str::FromStr;
+mod parameters;
+mod spec;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clients::port::{Manual, context, ended};
+use clients::port::{Manual, Memo, context, ended, failed};
 use clients::tickets::{self, Metadata, Ticket, TicketStatus};
-use clients::{Effect, Error};
-use runtime::action::{Action, Call, Performed, Target, log};
+use clients::{CallContext, Effect, Error};
+use runtime::action::{Action, Call, Facts, Performed, Target, log};
 use runtime::port::{Clock, PolicyResource};
-use runtime::{ActionSpec, AttemptResult, Map, OutputType, Safety};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use runtime::{ActionSpec, AttemptResult, Map};
+use serde_json::Value;
 
-pub const NAME: &str = "update_ticket_status";
+use parameters::Parameters;
 
-/// The action's description.
-pub fn spec() -> ActionSpec {
-    ActionSpec {
-        name: NAME,
-        description: "Writes a ticket's status.",
-        parameters: json!({
-            "type": "object",
-            "additionalProperties": false,
-            "properties": {
-                "ticket_id": {"type": "string", "minLength": 1, "description": "The ticket."},
-                "status": {
-                    "type": "string",
-                    "minLength": 1,
-                    "description": "PENDING, RUNNING, COMPLETED, FAILED, COMPENSATING or COMPENSATED, in any case.",
-                },
-                "result": {"type": "object", "description": "What the ticket's work gave."},
-                "error_message": {"type": "string", "minLength": 1, "description": "Why the ticket's work failed."},
-                "metadata": {
-                    "type": "object",
-                    "description": "Further facts for the ticket's record; the engine's own go before them.",
-                },
-            },
-            "required": ["ticket_id", "status"],
-        }),
-        outputs: &[("status", OutputType::String)],
-        safety: Safety::Idempotent,
-        inherits: &[],
-        default_timeout_seconds: 60,
-        critical: true,
-    }
-}
+pub use spec::{NAME, spec};
 
 /// The action over the ticket service.
 #[expect(missing_debug_implementations, reason = "a client and a clock: there is nothing to print")]
@@ -53,47 +27,54 @@ pub struct UpdateTicketStatus {
     tickets: Arc<tickets::Client>,
     clock: Arc<dyn Clock>,
     spec: ActionSpec,
+    seen: Memo<Seen>,
 }
 
-#[derive(Deserialize)]
-struct Parameters {
-    ticket_id: String,
+/// What the ticket was before.
+#[derive(Debug, Clone)]
+struct Seen {
     status: String,
-    result: Option<Map>,
-    error_message: Option<String>,
-    #[serde(default)]
-    metadata: Map,
+    workflow_id: Option<String>,
 }
 
 impl UpdateTicketStatus {
     /// `clock` is the one that the attempts' deadlines are set by.
     pub fn new(tickets: Arc<tickets::Client>, clock: Arc<dyn Clock>) -> Self {
-        Self { tickets, clock, spec: spec() }
+        Self { tickets, clock, spec: spec(), seen: Memo::default() }
     }
 
-    async fn update(&self, call: &Call) -> Result<AttemptResult, Performed> {
-        let parameters: Parameters = call.typed().map_err(Performed::from)?;
+    async fn look(&self, ticket_id: &str, context: &CallContext) -> Result<Seen, Error> {
+        let Ticket { status, workflow_id, .. } = self.tickets.get_ticket(ticket_id, context).await?;
+        Ok(Seen { status, workflow_id })
+    }
+
+    async fn update(&self, call: &Call, parameters: &Parameters, status: TicketStatus) -> Result<AttemptResult, Error> {
         let ticket_id = &parameters.ticket_id;
-        let status = parameters.status()?;
-        let result = parameters.result();
-        let metadata = metadata(call, &parameters.metadata);
         let context = context(call, &*self.clock);
-        let updated = self.tickets.update_ticket_status(ticket_id, status, result.as_ref(), &metadata, &context).await;
-        Ok(done(call, &updated.map_err(|error| not_updated(call, ticket_id, status, &error))?))
-    }
-}
-
-impl Parameters {
-    fn status(&self) -> Result<TicketStatus, Performed> {
-        let unknown = |error| AttemptResult::failed("bad_parameters", format!("status: {error}"));
-        self.status.parse().map_err(|error: <TicketStatus as FromStr>::Err| untouched(&self.ticket_id, unknown(error)))
-    }
-
-    /// The error's text is part of the result: the service has one place for both.
-    fn result(&self) -> Option<Value> {
-        let error = self.error_message.clone().map(|message| ("error_message".to_owned(), Value::String(message)));
-        let fields: Map = self.result.clone().into_iter().flatten().chain(error).collect();
-        (self.result.is_some() || !fields.is_empty()).then_some(Value::Object(fields))
+        let seen = match self.seen.take(call, ticket_id) {
+            Some(seen) => seen,
+            None => self.look(ticket_id, &context).await?,
+        };
+        let metadata = metadata(call, parameters, &seen);
+        let result = parameters.result();
+        let answer = self.tickets.update_ticket_status(ticket_id, status, result.as_ref(), &metadata, &context).await;
+        let (now, warning) = match answer {
+            Ok(ticket) => (ticket.status, None),
+            // The ticket itself may tell where the answer does not.
+            Err(error) if error.effect() == Effect::Unknown => match self.look(ticket_id, &context).await {
+                Ok(after) if after.status.parse() == Ok(status) => {
+                    let warning =
+                        format!("the answer for ticket {ticket_id:?} was lost; the ticket itself has the status now");
+                    (after.status, Some(warning))
+                }
+                Ok(_) | Err(_) => return Err(error),
+            },
+            Err(error) => return Err(error),
+        };
+        let what = format!("ticket {ticket_id:?} went from {} to {now}", seen.status);
+        log::done(call, "playbook_executor.ticket_status_updated", ticket_id, &what);
+        let result = AttemptResult::succeeded(output(now, seen.status));
+        Ok(warning.into_iter().fold(result, AttemptResult::warn))
     }
 }
 
@@ -104,46 +85,77 @@ impl Action for UpdateTicketStatus {
     }
 
     fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult> {
-        let Parameters { ticket_id, .. } = call.typed()?;
+        let parameters: Parameters = call.typed()?;
+        status(call, &parameters)?;
         let resource = PolicyResource {
-            ticket_id: ticket_id.clone(),
+            ticket_id: parameters.ticket_id.clone(),
             workflow_id: call.command.context.workflow_id.clone().unwrap_or_default(),
             ..PolicyResource::default()
         };
-        Ok(vec![Target { id: ticket_id, resource, cooldown: None }])
+        Ok(vec![Target { id: parameters.ticket_id, resource, cooldown: None }])
+    }
+
+    /// Whether the ticket exists, and its status before the change.
+    async fn facts(&self, call: &Call, target: &Target) -> Result<Facts, AttemptResult> {
+        let parameters: Parameters = call.typed()?;
+        let seen = self.look(&target.id, &context(call, &*self.clock)).await;
+        let seen = seen.map_err(|error| ended(call, &target.id, &error, &unread(&parameters)))?;
+        self.seen.put(call, &target.id, seen);
+        Ok(Facts::default())
     }
 
     async fn perform(&self, call: &Call, _: &[Target]) -> Performed {
-        self.update(call).await.map_or_else(|ended| ended, Performed::from)
+        let parameters: Parameters = match call.typed() {
+            Ok(parameters) => parameters,
+            Err(result) => return result.into(),
+        };
+        let status = match status(call, &parameters) {
+            Ok(status) => status,
+            Err(result) => return result.into(),
+        };
+        let result = self.update(call, &parameters, status).await;
+        result.unwrap_or_else(|error| ended(call, &parameters.ticket_id, &error, &manual(&parameters))).into()
     }
 }
 
-/// Who did it and why (contracts, section 1).
-fn metadata(call: &Call, given: &Map) -> Metadata {
+fn status(call: &Call, parameters: &Parameters) -> Result<TicketStatus, AttemptResult> {
+    let Parameters { ticket_id, status, .. } = parameters;
+    status.parse().map_err(|error| failed(call, ticket_id, "bad_parameters", format!("parameters/status: {error}")))
+}
+
+/// Everything that the platform wants to know of a status update (contracts, section 1).
+fn metadata(call: &Call, parameters: &Parameters, seen: &Seen) -> Metadata {
     let context = &call.command.context;
-    let own = [("incident_id", Some(context.incident_id.clone())), ("workflow_id", context.workflow_id.clone())];
-    let own = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?))));
-    given.clone().into_iter().chain(own).collect()
+    let workflow_id = seen.workflow_id.as_ref().or(context.workflow_id.as_ref());
+    let mut metadata = parameters.metadata.clone();
+    let own: [(&str, Value); 3] = [
+        ("updated_by", tickets::SOURCE.into()),
+        ("workflow_id", workflow_id.cloned().into()),
+        ("incident_id", context.incident_id.clone().into()),
+    ];
+    metadata.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    metadata
 }
 
-fn done(call: &Call, ticket: &Ticket) -> AttemptResult {
-    let what = format!("the ticket is {}", ticket.status);
-    log::done(call, "playbook_executor.ticket_status_updated", &ticket.ticket_id, &what);
-    AttemptResult::succeeded([("status".to_owned(), json!(ticket.status))].into_iter().collect())
+fn output(status: String, previous_status: String) -> Map {
+    [("status".to_owned(), status.into()), ("previous_status".to_owned(), previous_status.into())].into_iter().collect()
 }
 
-fn not_updated(call: &Call, ticket_id: &str, status: TicketStatus, error: &Error) -> Performed {
-    let act = format!(
-        "set ticket {ticket_id:?} to {status} by hand, or run the playbook again when the ticket service answers"
-    );
-    let look = format!("look whether ticket {ticket_id:?} is {status}; where it is not, {act}");
-    let result = ended(call, ticket_id, error, &Manual { act, look });
-    match error.effect() {
-        Effect::NotApplied => untouched(ticket_id, result),
-        Effect::Unknown => result.into(),
-    }
+fn by_hand(parameters: &Parameters) -> String {
+    let status = parameters.status.trim().to_ascii_uppercase();
+    format!(
+        "set the status of ticket {:?} to {status} by hand, or run the playbook again when the ticket service answers",
+        parameters.ticket_id
+    )
 }
 
-fn untouched(ticket_id: &str, result: AttemptResult) -> Performed {
-    Performed { result, untouched: vec![ticket_id.to_owned()] }
+/// Nothing was done where the ticket could not be read.
+fn unread(parameters: &Parameters) -> Manual {
+    Manual { act: by_hand(parameters), look: by_hand(parameters) }
+}
+
+fn manual(parameters: &Parameters) -> Manual {
+    let act = by_hand(parameters);
+    let look = format!("look at the status of ticket {:?}; where it is another one, {act}", parameters.ticket_id);
+    Manual { act, look }
 }

@@ -3,22 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use runtime::attempt::LEASE_MS;
-use runtime::port::Clock as _;
 use runtime::{ActionCommand, Ending};
 use serde_json::json;
-use testkit::memory::When;
 use testkit::seed::Seed;
 use testkit::tickets::{Ticket, TicketStatus};
 use testkit::{Fault, FaultKind, PlatformConfig, Service};
 
-use crate::rig::{Rig, allow, attempt, denied, of_run, unavailable};
+use crate::rig::{Rig, allow, attempt, denied, of_run, short, unavailable};
 use crate::{logs, of_ticket, of_tickets, worker};
-
-/// With so little real time.
-fn short(rig: &Rig, command: ActionCommand) -> ActionCommand {
-    ActionCommand { deadline: rig.clock.now().plus_ms(2_500), ..command }
-}
 
 #[tokio::test]
 async fn a_service_that_is_down_is_skipped_with_what_a_person_has_to_do() {
@@ -217,10 +209,8 @@ async fn after_a_worker_that_died_having_acted_it_is_not_done_again() {
     for command in [of_ticket(&rig, "ticket-3"), of_run(&of_tickets(&rig, &tickets), "run-2")] {
         rig.platform.forget_calls();
         let worker = worker(&rig);
-        rig.faults.fail_next_of("claims.finish", 1, When::Before);
-        rig.deliver(&worker, &command).await.unwrap_err();
+        rig.lose_worker_after(&worker, &command).await;
         let effects = rig.platform.effects().len();
-        rig.clock.advance_ms(LEASE_MS + 1);
         let result = rig.perform(&worker, &command).await;
         assert_eq!(result.ending, Ending::Succeeded, "{result:?}");
         assert_eq!(result.output["reallocated"].as_array().unwrap().len(), effects);
@@ -235,9 +225,7 @@ async fn the_shipped_policy_does_not_hold_an_attempt_back_by_its_own_trace() {
     let action = reallocate_ticket::ReallocateTicket::new(rig.tickets(), rig.clock());
     let worker = rig.worker_under(action, rig.shipped_policy());
     let command = of_ticket(&rig, "ticket-1");
-    rig.faults.fail_next_of("claims.finish", 1, When::Before);
-    rig.deliver(&worker, &command).await.unwrap_err();
-    rig.clock.advance_ms(LEASE_MS + 1);
+    rig.lose_worker_after(&worker, &command).await;
     assert_eq!(rig.perform(&worker, &command).await.ending, Ending::Succeeded);
     let other = rig.perform(&worker, &of_run(&of_ticket(&rig, "ticket-1"), "run-2")).await;
     assert_eq!(denied(&other), ["reallocate_ticket_rate_limited"]);

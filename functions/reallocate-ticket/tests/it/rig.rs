@@ -16,7 +16,7 @@ use runtime::port::{
 };
 use runtime::{ActionCommand, ActionSpec, AttemptResult, Context, Digest, Ending, Map, RunId, Token, Violation};
 use serde_json::Value;
-use testkit::memory::{Claims, Faults, ManualClock, Queues};
+use testkit::memory::{Claims, Faults, ManualClock, Queues, When};
 use testkit::{Call, Fault, FaultKind, Platform, PlatformConfig, Service};
 
 pub const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -110,6 +110,11 @@ impl Rig {
         Arc::new(clients::orchestrator::Client::new(&self.config.orchestrator, &Wiring::default()).unwrap())
     }
 
+    pub async fn kubernetes(&self) -> Arc<clients::kubernetes::Client> {
+        let client = clients::kubernetes::Client::new(&self.config.kubernetes, None, &Wiring::default()).await;
+        Arc::new(client.unwrap())
+    }
+
     /// The shipped policy as it decides where the policy server cannot: the platform has none loaded.
     pub fn shipped_policy(&self) -> Arc<dyn Policy> {
         Arc::new(clients::policy::Client::new(&self.config.policy, &Wiring::default()).unwrap())
@@ -181,6 +186,13 @@ impl Rig {
         self.clock.advance_ms(LEASE_MS + 1);
     }
 
+    /// A worker performs the command, and dies before it could say so; its lease is over.
+    pub async fn lose_worker_after(&self, worker: &Worker, command: &ActionCommand) {
+        self.faults.fail_next_of("claims.finish", 1, When::Before);
+        self.deliver(worker, command).await.unwrap_err();
+        self.clock.advance_ms(LEASE_MS + 1);
+    }
+
     /// Whether another attempt may touch the target now.
     pub async fn is_free(&self, action: &str, target: &str) -> bool {
         let number = self.deliveries.fetch_add(1, Ordering::SeqCst);
@@ -222,6 +234,11 @@ pub fn attempt(command: &ActionCommand, attempt: u32) -> ActionCommand {
     ActionCommand { attempt, token: Token::new(format!("token-{attempt}")), ..command.clone() }
 }
 
+/// With so little real time: less than any client's own timeout.
+pub fn short(rig: &Rig, command: ActionCommand) -> ActionCommand {
+    ActionCommand { deadline: rig.clock.now().plus_ms(2_500), ..command }
+}
+
 /// The command of another run.
 pub fn of_run(command: &ActionCommand, run: &str) -> ActionCommand {
     ActionCommand { run_id: RunId::new(run), ..command.clone() }
@@ -238,6 +255,24 @@ pub fn unavailable(result: &AttemptResult) -> (&str, &str) {
     match &result.ending {
         Ending::Unavailable { service, message, .. } => (service, message),
         other => panic!("not unavailable: {other:?}"),
+    }
+}
+
+/// Why it cannot be said whether it happened.
+#[track_caller]
+pub fn unknown(result: &AttemptResult) -> &str {
+    match &result.ending {
+        Ending::Unknown { message } => message,
+        other => panic!("not unknown: {other:?}"),
+    }
+}
+
+/// Why there was nothing to do.
+#[track_caller]
+pub fn no_op(result: &AttemptResult) -> &str {
+    match &result.ending {
+        Ending::NoOp { reason } => reason,
+        other => panic!("something was done: {other:?}"),
     }
 }
 

@@ -1,0 +1,38 @@
+//! What playbooks and the engine know of the action.
+
+use runtime::{ActionSpec, OutputType, Safety};
+use serde_json::json;
+
+pub const NAME: &str = "update_ticket_status";
+
+/// The action's description.
+pub fn spec() -> ActionSpec {
+    ActionSpec {
+        name: NAME,
+        description: "Sets the status of a ticket.",
+        parameters: json!({
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "ticket_id": {"type": "string", "minLength": 1, "description": "The ticket."},
+                "status": {
+                    "type": "string",
+                    "pattern": "^(?i:pending|running|completed|failed|compensating|compensated)$",
+                    "description": "The new status, in any case; the service is told in upper case.",
+                },
+                "result": {"description": "What the ticket gave, any JSON."},
+                "error_message": {"type": "string", "minLength": 1, "description": "Why the ticket failed."},
+                "metadata": {
+                    "type": "object",
+                    "description": "Further facts for the ticket's record; the engine's own go before them.",
+                },
+            },
+            "required": ["ticket_id", "status"],
+        }),
+        outputs: &[("status", OutputType::String), ("previous_status", OutputType::String)],
+        safety: Safety::Idempotent,
+        inherits: &[],
+        default_timeout_seconds: 30,
+        critical: true,
+    }
+}
