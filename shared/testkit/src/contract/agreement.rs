@@ -1,7 +1,7 @@
 //! Two backends of one port, put the same random calls: every answer has to be the same.
 //!
 //! The calls come from a small set of names and moments, so that they meet: the same run, attempt, target and message again and again.
-//! `AGREEMENT_SEED` repeats a run; it is printed with every failure.
+//! `TEST_SEED` repeats a run; it is printed with every failure.
 
 mod claims;
 mod queues;
@@ -14,11 +14,11 @@ pub use runs::runs_agree;
 use runtime::Timestamp;
 use runtime::port::{Entropy, OsEntropy};
 
-/// The seed that `AGREEMENT_SEED` names, or a new one. A failing test prints it.
+/// The seed that `TEST_SEED` names, or a new one. A failing test prints it.
 pub fn seed() -> u64 {
-    let given = std::env::var("AGREEMENT_SEED").ok().map(|text| text.parse().expect("AGREEMENT_SEED: a number"));
+    let given = std::env::var("TEST_SEED").ok().map(|text| text.parse().expect("TEST_SEED: a number"));
     let seed = given.unwrap_or_else(|| OsEntropy.next());
-    eprintln!("AGREEMENT_SEED={seed}");
+    eprintln!("TEST_SEED={seed}");
     seed
 }
 

@@ -51,6 +51,7 @@ macro_rules! run_store_contract {
             a_read_sees_every_acknowledged_commit,
             racing_writers_leave_no_gap,
             a_large_commit_is_read_back_whole,
+            numbers_are_read_back_to_the_last_bit,
             a_plan_is_stored_under_its_digest,
             a_listing_is_newest_first,
             a_listing_filters_by_status_playbook_and_start,

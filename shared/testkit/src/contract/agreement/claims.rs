@@ -1,4 +1,4 @@
-use runtime::port::{ClaimRequest, CooldownKey, CooldownRequest, Holder};
+use runtime::port::{ClaimKey, ClaimRequest, CooldownKey, CooldownRequest, Holder};
 use runtime::{AttemptResult, Timestamp};
 
 use super::Dice;
@@ -15,7 +15,7 @@ pub async fn claims_agree(left: &Claims, right: &Claims, seed: u64, calls: usize
     let mut now = T0;
     for call in 0..calls {
         let place = format!("seed {seed}, call {call}");
-        let key = claim_key(&dice.name("attempt", 6));
+        let key = attempt(&mut dice, now);
         let by = Holder(dice.name("worker", 4));
         match dice.roll(6) {
             0..=2 => {
@@ -47,12 +47,16 @@ fn targets(dice: &mut Dice) -> Vec<CooldownKey> {
     (0..dice.roll(4)).map(|_| target(&dice.name("T", 5))).collect()
 }
 
+/// Finished attempts never change again, so new ones have to come in the course of time.
+fn attempt(dice: &mut Dice, now: Timestamp) -> ClaimKey {
+    let epoch = now.since_ms(T0) / 100;
+    let attempts = if dice.once_in(8) { "attempt".to_owned() } else { format!("attempt-{epoch}") };
+    claim_key(&dice.name(&attempts, 6))
+}
+
 fn random_request(dice: &mut Dice, now: Timestamp) -> ClaimRequest {
-    // Finished attempts never change again, so new ones have to come in the course of time.
-    let epoch = (now.0 - T0.0) / 100;
-    let attempts = if dice.once_in(2) { "attempt".to_owned() } else { format!("attempt-{epoch}") };
     ClaimRequest {
-        key: claim_key(&dice.name(&attempts, 6)),
+        key: attempt(dice, now),
         holder: Holder(dice.name("worker", 4)),
         now,
         lease_until: dice.after(now, 60),
