@@ -1,0 +1,51 @@
+//! Claims and cooldowns.
+
+mod claim;
+mod cooldown;
+
+use async_trait::async_trait;
+use runtime::port::{
+    BackendError, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish, Holder, Reservation, Result,
+};
+use runtime::{AttemptResult, Timestamp};
+
+use crate::fault::check_size;
+use crate::store::Store;
+
+#[async_trait]
+impl ClaimStore for Store {
+    async fn last_touched(&self, keys: &[CooldownKey], attempt: &ClaimKey) -> Result<Vec<Option<Timestamp>>> {
+        let (keys, attempt) = (keys.to_vec(), attempt.clone());
+        let work = move |connection: &rusqlite::Connection| {
+            keys.iter().map(|key| cooldown::last_touched(connection, key, &attempt)).collect()
+        };
+        self.read("claims.last_touched", work).await
+    }
+
+    async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation> {
+        let request = request.clone();
+        self.write("claims.reserve", move |connection| claim::reserve(connection, &request)).await
+    }
+
+    async fn finish(
+        &self,
+        key: &ClaimKey,
+        holder: &Holder,
+        now: Timestamp,
+        result: &AttemptResult,
+        untouched: &[CooldownKey],
+    ) -> Result<Finish> {
+        let operation = "claims.finish";
+        let result =
+            serde_json::to_string(result).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
+        check_size(operation, "result", &result)?;
+        let (key, holder, untouched) = (key.clone(), holder.clone(), untouched.to_vec());
+        self.write(operation, move |connection| claim::finish(connection, &key, &holder, now, &result, &untouched))
+            .await
+    }
+
+    async fn release(&self, key: &ClaimKey, holder: &Holder) -> Result<()> {
+        let (key, holder) = (key.clone(), holder.clone());
+        self.write("claims.release", move |connection| claim::release(connection, &key, &holder)).await
+    }
+}

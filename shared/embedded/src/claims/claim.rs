@@ -1,0 +1,128 @@
+//! The right to perform an attempt.
+
+use runtime::Timestamp;
+use runtime::port::{ClaimKey, ClaimRequest, CooldownKey, Finish, Holder, Reservation};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::cooldown::{self, Reserved};
+use crate::column::{millis, moment};
+use crate::fault::Fault;
+
+/// A claim as it is stored.
+struct Claim {
+    /// None where its holder let go of it, and an earlier one may have acted.
+    holder: Option<String>,
+    lease_until: Timestamp,
+    /// An earlier holder may have acted.
+    recovered: bool,
+    /// The targets that this holder reserved, as JSON; those of earlier holders are not among them.
+    reserved: String,
+    result: Option<String>,
+}
+
+impl Claim {
+    fn is_held_by(&self, holder: &Holder) -> bool {
+        self.holder.as_ref() == Some(&holder.0)
+    }
+
+    fn is_live(&self, now: Timestamp) -> bool {
+        self.holder.is_some() && self.lease_until > now
+    }
+
+    /// The targets that this holder reserved, as action and target.
+    fn reserved(&self, key: &ClaimKey) -> Result<Vec<CooldownKey>, Fault> {
+        let pairs: Vec<(String, String)> =
+            serde_json::from_str(&self.reserved).map_err(|error| Fault::corrupt(place(key), error))?;
+        Ok(pairs.into_iter().map(|(action, target)| CooldownKey { action, target }).collect())
+    }
+}
+
+fn place(key: &ClaimKey) -> String {
+    format!("claim of {} on {}", key.attempt, key.action)
+}
+
+fn find(connection: &Connection, key: &ClaimKey) -> Result<Option<Claim>, Fault> {
+    let mut select = connection.prepare_cached(
+        "SELECT holder, lease_until, recovered, reserved, result FROM claim WHERE action = ?1 AND attempt = ?2",
+    )?;
+    let found = select.query_row([&key.action, &key.attempt], |row| {
+        Ok(Claim {
+            holder: row.get(0)?,
+            lease_until: moment(row, 1)?,
+            recovered: row.get(2)?,
+            reserved: row.get(3)?,
+            result: row.get(4)?,
+        })
+    });
+    Ok(found.optional()?)
+}
+
+pub(super) fn reserve(connection: &Connection, request: &ClaimRequest) -> Result<Reservation, Fault> {
+    let ClaimRequest { key, holder, now, lease_until, cooldowns } = request;
+    let (recovered, mut reserved) = match find(connection, key)? {
+        None => (false, Vec::new()),
+        Some(Claim { result: Some(result), .. }) => {
+            let result = serde_json::from_str(&result).map_err(|error| Fault::corrupt(place(key), error))?;
+            return Ok(Reservation::Finished(result));
+        }
+        Some(claim) if claim.is_held_by(holder) => (claim.recovered, claim.reserved(key)?),
+        Some(claim) if claim.is_live(*now) => return Ok(Reservation::Busy { until: claim.lease_until }),
+        Some(_) => (true, Vec::new()),
+    };
+    let mut cooling = Vec::new();
+    for wanted in cooldowns {
+        match cooldown::reserve(connection, wanted, key, *now)? {
+            Reserved::New => reserved.push(wanted.key.clone()),
+            Reserved::Again => {}
+            Reserved::Cooling { until } => cooling.push((wanted.key.clone(), until)),
+        }
+    }
+    let pairs: Vec<(&str, &str)> = reserved.iter().map(|key| (key.action.as_str(), key.target.as_str())).collect();
+    let pairs = serde_json::to_string(&pairs).map_err(|error| Fault::corrupt(place(key), error))?;
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO claim (action, attempt, holder, lease_until, recovered, reserved) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (action, attempt) DO UPDATE SET holder = excluded.holder, lease_until = excluded.lease_until,
+         recovered = excluded.recovered, reserved = excluded.reserved",
+    )?;
+    upsert.execute(params![key.action, key.attempt, holder.0, millis(*lease_until), recovered, pairs])?;
+    Ok(Reservation::Held { recovered, cooling })
+}
+
+pub(super) fn finish(
+    connection: &Connection,
+    key: &ClaimKey,
+    holder: &Holder,
+    now: Timestamp,
+    result: &str,
+    untouched: &[CooldownKey],
+) -> Result<Finish, Fault> {
+    let Some(claim) = find(connection, key)?.filter(|claim| claim.is_held_by(holder)) else { return Ok(Finish::Lost) };
+    if let Some(stored) = &claim.result {
+        return Ok(if stored == result { Finish::Stored } else { Finish::Lost });
+    }
+    if !claim.is_live(now) {
+        return Ok(Finish::Lost);
+    }
+    let mut update = connection.prepare_cached("UPDATE claim SET result = ?3 WHERE action = ?1 AND attempt = ?2")?;
+    update.execute([&key.action, &key.attempt, result])?;
+    for target in untouched {
+        cooldown::free(connection, target, key)?;
+    }
+    Ok(Finish::Stored)
+}
+
+pub(super) fn release(connection: &Connection, key: &ClaimKey, holder: &Holder) -> Result<(), Fault> {
+    let held = find(connection, key)?.filter(|claim| claim.is_held_by(holder) && claim.result.is_none());
+    let Some(claim) = held else { return Ok(()) };
+    for target in claim.reserved(key)? {
+        cooldown::free(connection, &target, key)?;
+    }
+    // What an earlier holder may have done is not forgotten with the claim.
+    let sql = if claim.recovered {
+        "UPDATE claim SET holder = NULL, reserved = '[]' WHERE action = ?1 AND attempt = ?2"
+    } else {
+        "DELETE FROM claim WHERE action = ?1 AND attempt = ?2"
+    };
+    connection.prepare_cached(sql)?.execute([&key.action, &key.attempt])?;
+    Ok(())
+}

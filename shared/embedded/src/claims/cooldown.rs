@@ -1,0 +1,103 @@
+//! The time in which a target is left alone.
+
+use runtime::Timestamp;
+use runtime::port::{ClaimKey, CooldownKey, CooldownRequest};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::column::{millis, moment, optional_moment};
+use crate::fault::Fault;
+
+/// How reserving one target went.
+pub(super) enum Reserved {
+    New,
+    /// The same attempt had reserved it before. It cools down from now on.
+    Again,
+    Cooling {
+        until: Timestamp,
+    },
+}
+
+/// A reservation as it is stored.
+struct Cooldown {
+    reserved_at: Timestamp,
+    until: Timestamp,
+    /// None where the last reservation was freed: then the moments are those of the one before.
+    by: Option<ClaimKey>,
+    /// The reservation before this one, which was not freed: its moment, and its end.
+    before: Option<(Timestamp, Timestamp)>,
+}
+
+fn find(connection: &Connection, key: &CooldownKey) -> Result<Option<Cooldown>, Fault> {
+    let mut select = connection.prepare_cached(
+        "SELECT reserved_at, until, by_action, by_attempt, before_at, before_until FROM cooldown WHERE action = ?1 AND target = ?2",
+    )?;
+    let found = select.query_row([&key.action, &key.target], |row| {
+        let by = row.get::<_, Option<String>>(2)?.zip(row.get::<_, Option<String>>(3)?);
+        Ok(Cooldown {
+            reserved_at: moment(row, 0)?,
+            until: moment(row, 1)?,
+            by: by.map(|(action, attempt)| ClaimKey { action, attempt }),
+            before: optional_moment(row, 4)?.zip(optional_moment(row, 5)?),
+        })
+    });
+    Ok(found.optional()?)
+}
+
+/// When the target was last reserved by another than `attempt`, and not freed.
+pub(super) fn last_touched(
+    connection: &Connection,
+    key: &CooldownKey,
+    attempt: &ClaimKey,
+) -> Result<Option<Timestamp>, Fault> {
+    Ok(find(connection, key)?.and_then(|cooldown| {
+        if cooldown.by.as_ref() == Some(attempt) {
+            cooldown.before.map(|(reserved_at, _)| reserved_at)
+        } else {
+            Some(cooldown.reserved_at)
+        }
+    }))
+}
+
+pub(super) fn reserve(
+    connection: &Connection,
+    wanted: &CooldownRequest,
+    by: &ClaimKey,
+    now: Timestamp,
+) -> Result<Reserved, Fault> {
+    let (reserved, before) = match find(connection, &wanted.key)? {
+        None => (Reserved::New, None),
+        Some(cooldown) if cooldown.by.as_ref() == Some(by) => (Reserved::Again, cooldown.before),
+        Some(Cooldown { until, .. }) if until > now => return Ok(Reserved::Cooling { until }),
+        Some(cooldown) => (Reserved::New, Some((cooldown.reserved_at, cooldown.until))),
+    };
+    let mut write = connection.prepare_cached(
+        "INSERT OR REPLACE INTO cooldown (action, target, reserved_at, until, by_action, by_attempt, before_at, before_until)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    write.execute(params![
+        wanted.key.action,
+        wanted.key.target,
+        millis(now),
+        millis(now.plus_ms(wanted.cooldown_ms)),
+        by.action,
+        by.attempt,
+        before.map(|(at, _)| millis(at)),
+        before.map(|(_, until)| millis(until)),
+    ])?;
+    Ok(reserved)
+}
+
+/// Puts the target back to where it was before `by` reserved it; another attempt's reservation is left alone.
+pub(super) fn free(connection: &Connection, key: &CooldownKey, by: &ClaimKey) -> Result<(), Fault> {
+    let Some(cooldown) = find(connection, key)?.filter(|cooldown| cooldown.by.as_ref() == Some(by)) else {
+        return Ok(());
+    };
+    let sql = if cooldown.before.is_some() {
+        "UPDATE cooldown SET reserved_at = before_at, until = before_until,
+         by_action = NULL, by_attempt = NULL, before_at = NULL, before_until = NULL WHERE action = ?1 AND target = ?2"
+    } else {
+        "DELETE FROM cooldown WHERE action = ?1 AND target = ?2"
+    };
+    connection.prepare_cached(sql)?.execute([&key.action, &key.target])?;
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! Rubbish collection: rows that no answer depends on any more.
+
+use runtime::Timestamp;
+use runtime::port::Result;
+use rusqlite::params;
+
+use crate::column::millis;
+use crate::limit;
+use crate::store::Store;
+
+/// How many rows were removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Inputs whose window is over.
+    pub inputs: usize,
+    /// Claims whose lease was over long ago, [`limit::KEEP_CLAIMS_MS`].
+    pub claims: usize,
+    /// Cooldowns that were over long ago, [`limit::KEEP_COOLDOWNS_MS`].
+    pub cooldowns: usize,
+    /// Ended runs, with their logs.
+    pub runs: usize,
+}
+
+impl Store {
+    /// Removes what is over at `now`: inputs, claims and cooldowns as [`Collected`] says, and runs that ended more than
+    /// `keep_runs_ms` ago. A few hundred rows at a time, so that others get their turn; live runs, messages, dead letters and plans stay.
+    ///
+    /// # Errors
+    /// As every port; what was removed until then stays removed.
+    pub async fn collect_garbage(&self, now: Timestamp, keep_runs_ms: u64) -> Result<Collected> {
+        let before = |milliseconds: u64| Timestamp(now.0.saturating_sub(milliseconds));
+        Ok(Collected {
+            inputs: self.remove(INPUTS, now).await?,
+            claims: self.remove(CLAIMS, before(limit::KEEP_CLAIMS_MS)).await?,
+            cooldowns: self.remove(COOLDOWNS, before(limit::KEEP_COOLDOWNS_MS)).await?,
+            runs: self.remove(RUNS, before(keep_runs_ms)).await?,
+        })
+    }
+
+    /// Removes all rows that `sql` finds at or before `moment`.
+    async fn remove(&self, sql: &'static str, moment: Timestamp) -> Result<usize> {
+        let mut removed = 0;
+        loop {
+            let work = move |connection: &rusqlite::Connection| {
+                Ok(connection.prepare_cached(sql)?.execute(params![millis(moment), limit::GARBAGE_ROWS])?)
+            };
+            let rows = self.write("garbage.collect", work).await?;
+            removed += rows;
+            if rows == 0 {
+                return Ok(removed);
+            }
+        }
+    }
+}
+
+const INPUTS: &str = "DELETE FROM dedupe WHERE key IN (SELECT key FROM dedupe WHERE until <= ?1 LIMIT ?2)";
+
+/// Also those that never finished: their runs ended long ago by their own deadlines.
+const CLAIMS: &str = "DELETE FROM claim WHERE (action, attempt) IN
+    (SELECT action, attempt FROM claim WHERE lease_until <= ?1 LIMIT ?2)";
+
+const COOLDOWNS: &str = "DELETE FROM cooldown WHERE (action, target) IN
+    (SELECT action, target FROM cooldown WHERE until <= ?1 LIMIT ?2)";
+
+/// A run may have many commits, which go with it: a tenth of the rows at a time.
+const RUNS: &str = "DELETE FROM run WHERE no IN
+    (SELECT no FROM run WHERE live = 0 AND updated_at <= ?1 ORDER BY updated_at LIMIT ?2 / 10)";

@@ -1,0 +1,124 @@
+//! Queues with delay, visibility and dead-lettering.
+
+mod dead;
+mod deliver;
+mod receipt;
+mod settle;
+mod wakes;
+
+use async_trait::async_trait;
+use runtime::Timestamp;
+use runtime::port::{DeadLetter, Delivery, Message, QueueName, Receiver, Result, Sender};
+use tokio::time::{Duration, timeout};
+
+use crate::fault::check_size;
+use crate::limit;
+use crate::store::Store;
+use receipt::Receipt;
+pub(crate) use wakes::Wakes;
+
+#[async_trait]
+impl Sender for Store {
+    async fn send(&self, messages: Vec<Message>) -> Result<()> {
+        let operation = "queue.send";
+        for message in &messages {
+            check_size(operation, "message", &message.body)?;
+        }
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let now = self.now();
+        let mut queues: Vec<QueueName> = messages.iter().map(|message| message.queue.clone()).collect();
+        queues.dedup();
+        self.write(operation, move |connection| deliver::send(connection, &messages, now)).await?;
+        queues.iter().for_each(|queue| self.wakes().wake(queue));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Receiver for Store {
+    async fn receive(&self, queue: &QueueName, max: usize, visibility_ms: u64) -> Result<Vec<Delivery>> {
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        let order = deliver::Order {
+            queue: queue.to_string(),
+            max,
+            now: self.now(),
+            visible_at: self.now().plus_ms(visibility_ms),
+            max_receives: self.max_receives(),
+        };
+        self.write("queue.receive", move |connection| deliver::receive(connection, &order)).await
+    }
+
+    async fn acknowledge(&self, receipts: Vec<String>) -> Result<()> {
+        let receipts: Vec<Receipt> = receipts.iter().filter_map(|receipt| Receipt::parse(receipt)).collect();
+        if receipts.is_empty() {
+            return Ok(());
+        }
+        self.write("queue.acknowledge", move |connection| settle::acknowledge(connection, &receipts)).await
+    }
+
+    async fn give_back(&self, receipt: &str, delay_ms: u64) -> Result<()> {
+        let Some(receipt) = Receipt::parse(receipt) else { return Ok(()) };
+        let due_at = self.now().plus_ms(delay_ms);
+        let given =
+            self.write("queue.give_back", move |connection| settle::give_back(connection, receipt, due_at)).await?;
+        given.iter().for_each(|queue| self.wakes().wake(queue));
+        Ok(())
+    }
+
+    async fn bury(&self, receipt: &str, reason: &str) -> Result<()> {
+        let Some(receipt) = Receipt::parse(receipt) else { return Ok(()) };
+        let reason = reason.to_owned();
+        self.write("queue.bury", move |connection| dead::bury_delivery(connection, receipt, &reason)).await
+    }
+
+    async fn wait(&self, queue: &QueueName) {
+        let notify = self.wakes().of(queue);
+        let name = queue.to_string();
+        loop {
+            // Listening comes before looking, so that nothing is missed in between.
+            let mut notified = std::pin::pin!(notify.notified());
+            notified.as_mut().enable();
+            let look = name.clone();
+            let due = self.read("queue.wait", move |connection| deliver::next_due(connection, &look)).await;
+            let left = match due {
+                Ok(Some(due_at)) if due_at <= self.now() => return,
+                Ok(due_at) => until(due_at, self.now()),
+                Err(error) => {
+                    // Whoever waits finds out by receiving; but not in a tight loop.
+                    tracing::warn!(
+                        queue = name,
+                        error = &error as &dyn std::error::Error,
+                        "queue could not be looked at"
+                    );
+                    tokio::time::sleep(limit::POLL).await;
+                    return;
+                }
+            };
+            if timeout(left, notified).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>> {
+        self.read("queue.dead_letters", move |connection| dead::list(connection, limit)).await
+    }
+
+    async fn redrive(&self, message_id: &str) -> Result<bool> {
+        let Some(id) = receipt::number(message_id) else { return Ok(false) };
+        let now = self.now();
+        let queue = self.write("queue.redrive", move |connection| dead::redrive(connection, id, now)).await?;
+        queue.iter().for_each(|queue| self.wakes().wake(queue));
+        Ok(queue.is_some())
+    }
+}
+
+/// How long to sleep before looking again: to the next message, but no longer than another process may go unnoticed.
+fn until(due_at: Option<Timestamp>, now: Timestamp) -> Duration {
+    let left = due_at.map_or(limit::POLL, |due_at| Duration::from_millis(due_at.since_ms(now)));
+    left.min(limit::POLL)
+}

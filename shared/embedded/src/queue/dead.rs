@@ -1,0 +1,62 @@
+//! Messages that were given up.
+
+use runtime::Timestamp;
+use runtime::port::{DeadLetter, QueueName};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::receipt::Receipt;
+use super::settle::parse_queue;
+use crate::column::{millis, moment, rows};
+use crate::fault::Fault;
+
+/// Moves a message to the dead letters.
+pub(super) fn bury(connection: &Connection, id: i64, reason: &str) -> Result<(), Fault> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO dead_letter (message_id, queue, turn, receive_count, sent_at, traceparent, reason, body)
+         SELECT id, queue, turn, receive_count, sent_at, traceparent, ?2, body FROM message WHERE id = ?1",
+    )?;
+    insert.execute(params![id, reason])?;
+    connection.prepare_cached("DELETE FROM message WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+/// Moves a delivery to the dead letters, if its receipt is current.
+pub(super) fn bury_delivery(connection: &Connection, receipt: Receipt, reason: &str) -> Result<(), Fault> {
+    let mut find = connection.prepare_cached("SELECT id FROM message WHERE id = ?1 AND turn = ?2 AND delivered = 1")?;
+    let current: Option<i64> = find.query_row([receipt.id, receipt.turn], |row| row.get(0)).optional()?;
+    current.map_or(Ok(()), |id| bury(connection, id, reason))
+}
+
+pub(super) fn list(connection: &Connection, limit: usize) -> Result<Vec<DeadLetter>, Fault> {
+    let mut select = connection.prepare_cached(
+        "SELECT message_id, queue, body, receive_count, reason, sent_at FROM dead_letter ORDER BY no LIMIT ?1",
+    )?;
+    let mut found = select.query([rows(limit)])?;
+    let mut letters = Vec::new();
+    while let Some(row) = found.next()? {
+        let id: i64 = row.get(0)?;
+        letters.push(DeadLetter {
+            message_id: id.to_string(),
+            queue: parse_queue(&row.get::<_, String>(1)?, id)?,
+            body: row.get(2)?,
+            receive_count: row.get(3)?,
+            reason: row.get(4)?,
+            sent_at: moment(row, 5)?,
+        });
+    }
+    Ok(letters)
+}
+
+/// The queue that the message is on again; none where it is not among the dead letters.
+pub(super) fn redrive(connection: &Connection, id: i64, now: Timestamp) -> Result<Option<QueueName>, Fault> {
+    let mut find = connection.prepare_cached("SELECT queue FROM dead_letter WHERE message_id = ?1")?;
+    let Some(name) = find.query_row([id], |row| row.get::<_, String>(0)).optional()? else { return Ok(None) };
+    let queue = parse_queue(&name, id)?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO message (id, queue, due_at, turn, delivered, receive_count, sent_at, traceparent, body)
+         SELECT message_id, queue, ?2, turn, 0, 0, sent_at, traceparent, body FROM dead_letter WHERE message_id = ?1",
+    )?;
+    insert.execute(params![id, millis(now)])?;
+    connection.prepare_cached("DELETE FROM dead_letter WHERE message_id = ?1")?.execute([id])?;
+    Ok(Some(queue))
+}

@@ -1,0 +1,101 @@
+//! The event log, and the index over it.
+
+mod head;
+mod listing;
+mod read;
+mod write;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use runtime::port::{Appended, BackendError, Created, NewRun, Page, Result, RunFilter, RunHead, RunStore};
+use runtime::{Commit, Digest, RunId, Seq, Timestamp};
+
+use crate::fault::check_size;
+use crate::store::Store;
+use write::Row;
+
+#[cfg(test)]
+pub(crate) use head::COLUMNS as HEAD_COLUMNS;
+#[cfg(test)]
+pub(crate) use listing::every_statement as listing_statements;
+
+/// The row of `commit`. Made before the call is queued, so that the writing thread only writes.
+fn row(operation: &'static str, commit: &Commit, head: &RunHead) -> Result<Row> {
+    // What cannot be written as JSON could not have been made from it: this does not happen with the engine's events.
+    let events =
+        serde_json::to_string(&commit.events).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
+    check_size(operation, "commit", &events)?;
+    Ok(Row {
+        run_id: commit.run_id.to_string(),
+        first_seq: commit.first_seq,
+        last_seq: commit.last_seq(),
+        cause_id: commit.cause_id.clone(),
+        at: commit.at,
+        events,
+        head: head.clone(),
+    })
+}
+
+#[async_trait]
+impl RunStore for Store {
+    async fn create(&self, run: &NewRun) -> Result<Created> {
+        let operation = "runs.create";
+        let row = row(operation, &run.commit, &run.head)?;
+        let NewRun { dedupe_key, dedupe_until, concurrency_key, .. } = run;
+        let keys = write::Keys {
+            dedupe: dedupe_key.clone(),
+            dedupe_until: *dedupe_until,
+            concurrency: concurrency_key.clone(),
+        };
+        self.write(operation, move |connection| write::create(connection, &row, &keys)).await
+    }
+
+    async fn append(&self, commit: &Commit, head: &RunHead, concurrency_key: Option<&str>) -> Result<Appended> {
+        let operation = "runs.append";
+        let row = row(operation, commit, head)?;
+        let key = concurrency_key.map(str::to_owned);
+        self.write(operation, move |connection| write::append(connection, &row, key.as_deref())).await
+    }
+
+    async fn load(&self, run_id: &RunId, after: Seq) -> Result<Vec<Commit>> {
+        let run_id = run_id.clone();
+        self.read("runs.load", move |connection| read::load(connection, &run_id, after)).await
+    }
+
+    async fn head(&self, run_id: &RunId) -> Result<Option<RunHead>> {
+        let run_id = run_id.clone();
+        self.read("runs.head", move |connection| read::head(connection, &run_id)).await
+    }
+
+    async fn put_plan(&self, digest: &Digest, plan: &str) -> Result<()> {
+        let operation = "runs.put_plan";
+        check_size(operation, "plan", plan)?;
+        // Most runs have a plan that is there already: that is no write.
+        if self.plan(digest).await?.is_some() {
+            return Ok(());
+        }
+        let (digest, plan): (Digest, Arc<str>) = (digest.clone(), plan.into());
+        self.write(operation, move |connection| write::put_plan(connection, &digest, &plan)).await
+    }
+
+    async fn plan(&self, digest: &Digest) -> Result<Option<String>> {
+        let digest = digest.clone();
+        self.read("runs.plan", move |connection| read::plan(connection, &digest)).await
+    }
+
+    async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
+        let operation = "runs.list";
+        let before = cursor.map(|cursor| listing::parse_cursor(operation, cursor)).transpose()?;
+        let filter = filter.clone();
+        self.read(operation, move |connection| listing::list(connection, &filter, limit, before.as_ref())).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RunId>> {
+        self.read("runs.due", move |connection| listing::due(connection, now, limit)).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>> {
+        self.read("runs.next_due", listing::next_due).await
+    }
+}

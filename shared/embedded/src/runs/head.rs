@@ -1,0 +1,63 @@
+//! A run's row in the index.
+
+use runtime::port::RunHead;
+use runtime::{RunId, Timestamp};
+use rusqlite::Row;
+
+use crate::column::{moment, number, optional_moment, word};
+use crate::fault::Fault;
+
+/// The columns of [`Columns::read`], in its order.
+pub(crate) const COLUMNS: &str =
+    "run_id, incident_id, playbook, status, outcome, started_at, updated_at, wake_at, last_seq, reason";
+
+/// A row as it is stored.
+pub(super) struct Columns {
+    run_id: String,
+    incident_id: String,
+    playbook: Option<String>,
+    status: String,
+    outcome: Option<String>,
+    started_at: Timestamp,
+    updated_at: Timestamp,
+    wake_at: Option<Timestamp>,
+    last_seq: u64,
+    reason: Option<String>,
+}
+
+impl Columns {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            run_id: row.get(0)?,
+            incident_id: row.get(1)?,
+            playbook: row.get(2)?,
+            status: row.get(3)?,
+            outcome: row.get(4)?,
+            started_at: moment(row, 5)?,
+            updated_at: moment(row, 6)?,
+            wake_at: optional_moment(row, 7)?,
+            last_seq: number(row, 8)?,
+            reason: row.get(9)?,
+        })
+    }
+
+    /// # Errors
+    /// A word that is none of the engine's, with the run that has it.
+    pub(super) fn into_head(self) -> Result<RunHead, Fault> {
+        let place = |column: &str| format!("run {}, {column}", self.run_id);
+        let status = word(&self.status, || place("status"))?;
+        let outcome = self.outcome.as_deref().map(|outcome| word(outcome, || place("outcome"))).transpose()?;
+        Ok(RunHead {
+            run_id: RunId::new(self.run_id),
+            incident_id: self.incident_id,
+            playbook: self.playbook,
+            status,
+            outcome,
+            started_at: self.started_at,
+            updated_at: self.updated_at,
+            wake_at: self.wake_at,
+            last_seq: self.last_seq,
+            reason: self.reason,
+        })
+    }
+}

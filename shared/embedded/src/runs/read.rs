@@ -1,0 +1,55 @@
+//! What is known of one run.
+
+use runtime::port::RunHead;
+use runtime::{Commit, Digest, RunId, Seq, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::head::{COLUMNS, Columns};
+use crate::column::{integer, moment, number};
+use crate::fault::Fault;
+
+pub(super) fn head(connection: &Connection, run_id: &RunId) -> Result<Option<RunHead>, Fault> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM run WHERE run_id = ?1"))?;
+    let found = statement.query_row([run_id.as_str()], Columns::read).optional()?;
+    found.map(Columns::into_head).transpose()
+}
+
+pub(super) fn plan(connection: &Connection, digest: &Digest) -> Result<Option<String>, Fault> {
+    let mut statement = connection.prepare_cached("SELECT body FROM plan WHERE digest = ?1")?;
+    Ok(statement.query_row([digest.as_str()], |row| row.get(0)).optional()?)
+}
+
+/// A commit as it is stored.
+struct Stored {
+    first_seq: Seq,
+    cause_id: String,
+    at: Timestamp,
+    events: String,
+}
+
+/// The run's commits behind `after`.
+///
+/// # Errors
+/// A commit whose events cannot be read, or that does not follow the one before it: named by run and sequence number.
+pub(super) fn load(connection: &Connection, run_id: &RunId, after: Seq) -> Result<Vec<Commit>, Fault> {
+    let mut statement = connection.prepare_cached(
+        "SELECT first_seq, cause_id, at, events FROM event_commit
+         WHERE run_no = (SELECT no FROM run WHERE run_id = ?1) AND first_seq > ?2 ORDER BY first_seq",
+    )?;
+    let rows = statement.query_map(params![run_id.as_str(), integer(after)], |row| {
+        Ok(Stored { first_seq: number(row, 0)?, cause_id: row.get(1)?, at: moment(row, 2)?, events: row.get(3)? })
+    })?;
+    let mut commits: Vec<Commit> = Vec::new();
+    for row in rows {
+        let Stored { first_seq, cause_id, at, events } = row?;
+        let place = || format!("run {run_id}, commit at sequence number {first_seq}");
+        // Where a reader starts inside a commit, only the next one's number is known.
+        let expected = commits.last().map_or((after == 0).then_some(1), |last| Some(last.last_seq() + 1));
+        if expected.is_some_and(|expected| expected != first_seq) {
+            return Err(Fault::corrupt(place(), format!("{} was to come", expected.unwrap_or_default())));
+        }
+        let events = serde_json::from_str(&events).map_err(|error| Fault::corrupt(place(), error))?;
+        commits.push(Commit { run_id: run_id.clone(), first_seq, cause_id, at, events });
+    }
+    Ok(commits)
+}

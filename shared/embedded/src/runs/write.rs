@@ -1,0 +1,135 @@
+//! Runs begun and continued.
+
+use runtime::port::{Appended, Created, RunHead};
+use runtime::{Digest, RunId, RunOutcome, Seq, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::column::{integer, millis, number};
+use crate::fault::Fault;
+
+/// A commit, and the run's head behind it, ready to be written.
+pub(super) struct Row {
+    pub run_id: String,
+    pub first_seq: Seq,
+    pub last_seq: Seq,
+    pub cause_id: String,
+    pub at: Timestamp,
+    /// JSON.
+    pub events: String,
+    pub head: RunHead,
+}
+
+/// What a run is to be the only one of.
+pub(super) struct Keys {
+    pub dedupe: String,
+    pub dedupe_until: Timestamp,
+    pub concurrency: Option<String>,
+}
+
+pub(super) fn create(connection: &Connection, row: &Row, keys: &Keys) -> Result<Created, Fault> {
+    let one = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
+        let mut statement = connection.prepare_cached(sql)?;
+        statement.query_row(values, |found| Ok(RunId::new(found.get::<_, String>(0)?))).optional()
+    };
+    let open = "SELECT run_id FROM dedupe WHERE key = ?1 AND until > ?2";
+    if let Some(run_id) = one(open, &[&keys.dedupe, &millis(row.at)])? {
+        return Ok(Created::Duplicate { run_id });
+    }
+    if let Some(run_id) = one("SELECT run_id FROM run WHERE run_id = ?1", &[&row.run_id])? {
+        return Ok(Created::Duplicate { run_id });
+    }
+    if let Some(key) = &keys.concurrency
+        && let Some(run_id) = one("SELECT run_id FROM concurrency WHERE key = ?1", &[key])?
+    {
+        return Ok(Created::Busy { run_id });
+    }
+    insert_run(connection, row)?;
+    insert_commit(connection, connection.last_insert_rowid(), row)?;
+    let mut dedupe =
+        connection.prepare_cached("INSERT OR REPLACE INTO dedupe (key, run_id, until) VALUES (?1, ?2, ?3)")?;
+    dedupe.execute(params![keys.dedupe, row.run_id, millis(keys.dedupe_until)])?;
+    if let Some(key) = keys.concurrency.as_ref().filter(|_| !row.head.status.is_terminal()) {
+        let mut hold = connection.prepare_cached("INSERT INTO concurrency (key, run_id) VALUES (?1, ?2)")?;
+        hold.execute(params![key, row.run_id])?;
+    }
+    Ok(Created::Created)
+}
+
+pub(super) fn append(connection: &Connection, row: &Row, concurrency_key: Option<&str>) -> Result<Appended, Fault> {
+    let mut find = connection.prepare_cached("SELECT no, last_seq, status FROM run WHERE run_id = ?1")?;
+    let found: Option<(i64, Seq, String)> =
+        find.query_row([&row.run_id], |run| Ok((run.get(0)?, number(run, 1)?, run.get(2)?))).optional()?;
+    let Some((run_no, last_seq, status)) = found else { return Ok(Appended::Conflict) };
+    if row.first_seq != last_seq + 1 {
+        let mut there =
+            connection.prepare_cached("SELECT cause_id FROM event_commit WHERE run_no = ?1 AND first_seq = ?2")?;
+        let cause: Option<String> =
+            there.query_row(params![run_no, integer(row.first_seq)], |commit| commit.get(0)).optional()?;
+        let same = cause.is_some_and(|cause| cause == row.cause_id);
+        return Ok(if same { Appended::AlreadyThere } else { Appended::Conflict });
+    }
+    insert_commit(connection, run_no, row)?;
+    update_run(connection, run_no, row, status != row.head.status.as_str())?;
+    if let Some(key) = concurrency_key.filter(|_| row.head.status.is_terminal()) {
+        let mut free = connection.prepare_cached("DELETE FROM concurrency WHERE key = ?1 AND run_id = ?2")?;
+        free.execute(params![key, row.run_id])?;
+    }
+    Ok(Appended::Appended)
+}
+
+pub(super) fn put_plan(connection: &Connection, digest: &Digest, plan: &str) -> Result<(), Fault> {
+    let mut insert = connection.prepare_cached("INSERT OR IGNORE INTO plan (digest, body) VALUES (?1, ?2)")?;
+    insert.execute(params![digest.as_str(), plan])?;
+    Ok(())
+}
+
+fn insert_commit(connection: &Connection, run_no: i64, row: &Row) -> Result<(), Fault> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO event_commit (run_no, first_seq, cause_id, at, events) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    insert.execute(params![run_no, integer(row.first_seq), row.cause_id, millis(row.at), row.events])?;
+    Ok(())
+}
+
+fn insert_run(connection: &Connection, row: &Row) -> Result<(), Fault> {
+    let head = &row.head;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO run (run_id, incident_id, playbook, status, live, outcome, started_at, updated_at, wake_at, last_seq, reason)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?;
+    insert.execute(params![
+        row.run_id,
+        head.incident_id,
+        head.playbook,
+        head.status.as_str(),
+        !head.status.is_terminal(),
+        head.outcome.map(RunOutcome::as_str),
+        millis(head.started_at),
+        millis(head.updated_at),
+        head.wake_at.map(millis),
+        integer(row.last_seq),
+        head.reason,
+    ])?;
+    Ok(())
+}
+
+/// Most commits leave the status as it was: then the indexes over it are not touched.
+fn update_run(connection: &Connection, run_no: i64, row: &Row, status_changed: bool) -> Result<(), Fault> {
+    let head = &row.head;
+    let mut update = connection.prepare_cached(
+        "UPDATE run SET outcome = ?2, updated_at = ?3, wake_at = ?4, last_seq = ?5, reason = ?6 WHERE no = ?1",
+    )?;
+    update.execute(params![
+        run_no,
+        head.outcome.map(RunOutcome::as_str),
+        millis(head.updated_at),
+        head.wake_at.map(millis),
+        integer(row.last_seq),
+        head.reason,
+    ])?;
+    if status_changed {
+        let mut update = connection.prepare_cached("UPDATE run SET status = ?2, live = ?3 WHERE no = ?1")?;
+        update.execute(params![run_no, head.status.as_str(), !head.status.is_terminal()])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! What is stored, and how an older file becomes a current one.
+//!
+//! | table | one row is |
+//! |---|---|
+//! | `run` | what the index knows of a run; `no` is its short name in the log |
+//! | `event_commit` | one commit: all events of one accepted input, as JSON |
+//! | `dedupe` | an input that makes no second run until `until` |
+//! | `concurrency` | a key, and the live run that holds it |
+//! | `plan` | a compiled playbook under its digest |
+//! | `message`, `dead_letter` | a message on its queue; one that was given up |
+//! | `claim`, `cooldown` | the right to perform an attempt; a target that was reserved |
+//! | `breaker` | an open circuit breaker |
+//!
+//! Moments are milliseconds since the Unix epoch.
+
+use rusqlite::Connection;
+
+use crate::open::OpenError;
+
+/// Marks the file as ours: "heal" in ASCII.
+pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"heal");
+
+/// The steps from an empty file to the current one. A step that has been released never changes; new ones go to the end.
+const MIGRATIONS: [&str; VERSION as usize] = [V1];
+
+/// What `user_version` says of a current file.
+pub(crate) const VERSION: u32 = 1;
+
+/// What is written at the same time lies close together in the file, since every page that a transaction touches is written whole,
+/// twice: commits are rows in the order in which they came, and what finds them by run is an index of small numbers.
+const V1: &str = "
+CREATE TABLE run (
+    no INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL UNIQUE,
+    incident_id TEXT NOT NULL,
+    playbook TEXT,
+    status TEXT NOT NULL,
+    live INTEGER NOT NULL,
+    outcome TEXT,
+    started_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    wake_at INTEGER,
+    last_seq INTEGER NOT NULL,
+    reason TEXT
+) STRICT;
+CREATE INDEX run_by_start ON run (started_at, run_id);
+CREATE INDEX run_by_status ON run (status, started_at, run_id);
+CREATE INDEX run_by_playbook ON run (playbook, started_at, run_id);
+CREATE INDEX run_due ON run (wake_at, run_id) WHERE live = 1 AND wake_at IS NOT NULL;
+CREATE INDEX run_ended ON run (updated_at) WHERE live = 0;
+
+CREATE TABLE event_commit (
+    run_no INTEGER NOT NULL REFERENCES run (no) ON DELETE CASCADE,
+    first_seq INTEGER NOT NULL,
+    cause_id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    events TEXT NOT NULL,
+    UNIQUE (run_no, first_seq)
+) STRICT;
+
+CREATE TABLE dedupe (
+    key TEXT NOT NULL PRIMARY KEY,
+    run_id TEXT NOT NULL,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX dedupe_until ON dedupe (until);
+
+CREATE TABLE concurrency (
+    key TEXT NOT NULL PRIMARY KEY,
+    run_id TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE plan (
+    digest TEXT NOT NULL PRIMARY KEY,
+    body TEXT NOT NULL
+) STRICT;
+
+-- AUTOINCREMENT: a message's number names it in receipts and in the log, so it never comes again.
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    turn INTEGER NOT NULL,
+    delivered INTEGER NOT NULL,
+    receive_count INTEGER NOT NULL,
+    sent_at INTEGER NOT NULL,
+    traceparent TEXT,
+    body TEXT NOT NULL
+) STRICT;
+CREATE INDEX message_due ON message (queue, due_at, id);
+
+CREATE TABLE dead_letter (
+    no INTEGER PRIMARY KEY,
+    message_id INTEGER NOT NULL UNIQUE,
+    queue TEXT NOT NULL,
+    turn INTEGER NOT NULL,
+    receive_count INTEGER NOT NULL,
+    sent_at INTEGER NOT NULL,
+    traceparent TEXT,
+    reason TEXT NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE claim (
+    action TEXT NOT NULL,
+    attempt TEXT NOT NULL,
+    holder TEXT,
+    lease_until INTEGER NOT NULL,
+    recovered INTEGER NOT NULL,
+    reserved TEXT NOT NULL,
+    result TEXT,
+    PRIMARY KEY (action, attempt)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX claim_lease ON claim (lease_until);
+
+CREATE TABLE cooldown (
+    action TEXT NOT NULL,
+    target TEXT NOT NULL,
+    reserved_at INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    by_action TEXT,
+    by_attempt TEXT,
+    before_at INTEGER,
+    before_until INTEGER,
+    PRIMARY KEY (action, target)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX cooldown_until ON cooldown (until);
+
+CREATE TABLE breaker (
+    service TEXT NOT NULL PRIMARY KEY,
+    opened_at INTEGER NOT NULL,
+    open_until INTEGER NOT NULL,
+    trial_holder TEXT,
+    trial_until INTEGER
+) STRICT, WITHOUT ROWID;
+";
+
+/// Brings the file to the current version. Two processes that open a new file at once do it once.
+///
+/// # Errors
+/// The file belongs to another application, or to a newer version of this one.
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+    if version(connection)? == VERSION {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let found = version(&transaction)?;
+    for (step, version) in MIGRATIONS.iter().zip(1..).skip_while(|(_, version)| *version <= found) {
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", version)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Refuses what is not ours before anything is changed.
+///
+/// # Errors
+/// The file belongs to another application, or to a newer version of this one.
+pub(crate) fn check(connection: &Connection) -> Result<(), OpenError> {
+    version(connection).map(drop)
+}
+
+/// Which version the file has; 0 for an empty one.
+fn version(connection: &Connection) -> Result<u32, OpenError> {
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION_ID && tables > 0 {
+        return Err(OpenError::Foreign { application });
+    }
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > VERSION {
+        return Err(OpenError::Newer { found, known: VERSION });
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests;

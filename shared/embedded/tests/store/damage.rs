@@ -1,0 +1,105 @@
+use embedded::limit;
+use runtime::port::{
+    BackendError, ClaimKey, ClaimRequest, ClaimStore, Holder, Message, QueueName, RunFilter, RunStore, Sender,
+};
+use runtime::{Digest, RunId, RunStatus};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::common::{T0, commit, head, new_run, open};
+
+/// A store with a run of three commits, after `sql` was done to its file.
+async fn damaged(sql: &str) -> (TempDir, embedded::Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heal.db");
+    let store = open(&path).unwrap();
+    store.create(&new_run("run-1")).await.unwrap();
+    for seq in 2..=3 {
+        let next = commit("run-1", seq, "next");
+        store.append(&next, &head(&next, RunStatus::Running), None).await.unwrap();
+    }
+    let key = ClaimKey { action: "restart_pod".to_owned(), attempt: "run-1/step/1".to_owned() };
+    let claim =
+        ClaimRequest { key, holder: Holder("a".to_owned()), now: T0, lease_until: T0.plus_ms(9), cooldowns: vec![] };
+    store.reserve(&claim).await.unwrap();
+    Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    (folder, store)
+}
+
+fn corrupt(error: BackendError) -> String {
+    let BackendError::Corrupt { operation, detail } = error else { panic!("{error:?}") };
+    format!("{operation}: {detail}")
+}
+
+#[tokio::test]
+async fn a_commit_that_is_no_json_is_named_by_run_and_sequence_number() {
+    let (_folder, store) = damaged("UPDATE event_commit SET events = '[{' WHERE first_seq = 2").await;
+    let text = corrupt(store.load(&RunId::new("run-1"), 0).await.unwrap_err());
+    assert!(text.starts_with("runs.load: run run-1, commit at sequence number 2: EOF"), "{text}");
+    // What comes behind it can still be read.
+    assert_eq!(store.load(&RunId::new("run-1"), 2).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_event_that_nobody_knows_is_named_by_run_and_sequence_number() {
+    let (_folder, store) =
+        damaged(r#"UPDATE event_commit SET events = '[{"event":"dreamt"}]' WHERE first_seq = 3"#).await;
+    let text = corrupt(store.load(&RunId::new("run-1"), 0).await.unwrap_err());
+    assert!(text.starts_with("runs.load: run run-1, commit at sequence number 3: unknown variant `dreamt`"), "{text}");
+}
+
+#[tokio::test]
+async fn a_gap_in_the_log_is_named_by_run_and_sequence_number() {
+    let (_folder, store) = damaged("DELETE FROM event_commit WHERE first_seq = 2").await;
+    let text = corrupt(store.load(&RunId::new("run-1"), 0).await.unwrap_err());
+    assert_eq!(text, "runs.load: run run-1, commit at sequence number 3: 2 was to come");
+    let (_folder, store) = damaged("DELETE FROM event_commit WHERE first_seq = 1").await;
+    let text = corrupt(store.load(&RunId::new("run-1"), 0).await.unwrap_err());
+    assert_eq!(text, "runs.load: run run-1, commit at sequence number 2: 1 was to come");
+}
+
+#[tokio::test]
+async fn a_status_that_nobody_knows_is_named_by_its_run() {
+    let (_folder, store) = damaged("UPDATE run SET status = 'DREAMING'").await;
+    let text = corrupt(store.head(&RunId::new("run-1")).await.unwrap_err());
+    assert!(text.starts_with("runs.head: run run-1, status: unknown variant `DREAMING`"), "{text}");
+    let text = corrupt(store.list(&RunFilter::default(), 10, None).await.unwrap_err());
+    assert!(text.starts_with("runs.list: run run-1, status:"), "{text}");
+}
+
+#[tokio::test]
+async fn a_result_that_is_no_json_is_named_by_its_attempt() {
+    let (_folder, store) = damaged("UPDATE claim SET result = 'done'").await;
+    let key = ClaimKey { action: "restart_pod".to_owned(), attempt: "run-1/step/1".to_owned() };
+    let claim = ClaimRequest { key, holder: Holder("b".to_owned()), now: T0, lease_until: T0, cooldowns: vec![] };
+    let text = corrupt(store.reserve(&claim).await.unwrap_err());
+    assert!(text.starts_with("claims.reserve: claim of run-1/step/1 on restart_pod: expected value"), "{text}");
+}
+
+#[tokio::test]
+async fn a_text_over_the_limit_is_refused_with_its_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("heal.db")).unwrap();
+    let too_much = "x".repeat(limit::TEXT_BYTES + 1);
+    let body = too_much.clone();
+    let message = Message { queue: QueueName::Incidents, body, delay_ms: 0, traceparent: None };
+    let sizes = format!("has {} bytes, the limit is {} bytes", limit::TEXT_BYTES + 1, limit::TEXT_BYTES);
+    let error = store.send(vec![message.clone()]).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("queue.send: message {sizes}"));
+    let error = store.put_plan(&Digest::of(b""), &too_much).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("runs.put_plan: plan {sizes}"));
+    let mut run = new_run("run-1");
+    run.commit = commit("run-1", 1, &too_much);
+    let error = store.create(&run).await.unwrap_err();
+    assert!(matches!(error, BackendError::TooLarge { what: "commit", .. }), "{error}");
+    let fits = Message { body: "x".repeat(limit::TEXT_BYTES), ..message };
+    store.send(vec![fits]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_table_that_is_gone_fails_its_own_calls_alone() {
+    let (_folder, store) = damaged("DROP TABLE plan").await;
+    let error = store.plan(&Digest::of(b"")).await.unwrap_err();
+    assert!(matches!(error, BackendError::Unavailable { operation: "runs.plan", .. }), "{error:?}");
+    store.create(&new_run("run-2")).await.unwrap();
+}

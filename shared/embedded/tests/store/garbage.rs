@@ -1,0 +1,73 @@
+use embedded::{Collected, Store, limit};
+use runtime::port::{
+    ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Created, Holder, NewRun, Reservation, RunStore,
+};
+use runtime::{RunId, RunStatus, Timestamp};
+
+use crate::common::{T0, commit, head, new_run, open};
+
+const DAY_MS: u64 = 86_400_000;
+
+async fn end(store: &Store, run_id: &str, at: Timestamp) {
+    let mut end = commit(run_id, 2, "end");
+    end.at = at;
+    store.append(&end, &head(&end, RunStatus::Completed), None).await.unwrap();
+}
+
+fn claim(attempt: &str, now: Timestamp) -> ClaimRequest {
+    let key = CooldownKey { action: "reallocate_ticket".to_owned(), target: "T-1".to_owned() };
+    ClaimRequest {
+        key: ClaimKey { action: "reallocate_ticket".to_owned(), attempt: attempt.to_owned() },
+        holder: Holder("a".to_owned()),
+        now,
+        lease_until: now.plus_ms(30_000),
+        cooldowns: vec![CooldownRequest { key, cooldown_ms: 300_000 }],
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_use_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("heal.db")).unwrap();
+    store.create(&new_run("live")).await.unwrap();
+    store.create(&new_run("ended")).await.unwrap();
+    end(&store, "ended", T0).await;
+    store.reserve(&claim("ended/step/1", T0)).await.unwrap();
+    let now = T0.plus_ms(DAY_MS - 1);
+    assert_eq!(store.collect_garbage(now, DAY_MS).await.unwrap(), Collected::default());
+    assert!(store.head(&RunId::new("ended")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_is_over_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("heal.db")).unwrap();
+    store.create(&new_run("live")).await.unwrap();
+    store.create(&new_run("ended")).await.unwrap();
+    end(&store, "ended", T0).await;
+    store.reserve(&claim("ended/step/1", T0)).await.unwrap();
+    let now = T0.plus_ms(DAY_MS + limit::KEEP_CLAIMS_MS);
+    let collected = store.collect_garbage(now, DAY_MS).await.unwrap();
+    assert_eq!(collected, Collected { inputs: 2, claims: 1, cooldowns: 1, runs: 1 });
+    assert_eq!(store.load(&RunId::new("ended"), 0).await.unwrap(), vec![]);
+    // A live run stays, however old it is.
+    assert_eq!(store.load(&RunId::new("live"), 0).await.unwrap().len(), 1);
+    let again = store.reserve(&claim("ended/step/1", now)).await.unwrap();
+    assert_eq!(again, Reservation::Held { recovered: false, cooling: vec![] });
+    assert_eq!(store.collect_garbage(now, DAY_MS).await.unwrap(), Collected::default());
+}
+
+#[tokio::test]
+async fn more_than_one_batch_goes() {
+    let store = Store::open(embedded::Location::Memory, std::sync::Arc::new(runtime::port::SystemClock)).unwrap();
+    let count = usize::try_from(limit::GARBAGE_ROWS).unwrap() + 7;
+    for index in 0..count {
+        let run = NewRun { dedupe_until: T0, ..new_run(&format!("run-{index}")) };
+        assert_eq!(store.create(&run).await.unwrap(), Created::Created);
+    }
+    for index in 0..count {
+        end(&store, &format!("run-{index}"), T0).await;
+    }
+    let collected = store.collect_garbage(T0.plus_ms(1), 0).await.unwrap();
+    assert_eq!((collected.inputs, collected.runs), (count, count));
+}

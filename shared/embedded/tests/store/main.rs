@@ -1,0 +1,10 @@
+//! A store as a file: opening, limits, damage, rubbish, and several users at once.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod damage;
+mod garbage;
+mod opening;
+mod shared;

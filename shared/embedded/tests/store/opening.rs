@@ -1,0 +1,128 @@
+use std::error::Error as _;
+use std::fs;
+use std::path::Path;
+
+use embedded::{OpenError, Store};
+use runtime::RunId;
+use runtime::port::RunStore;
+use rusqlite::Connection;
+
+use crate::common::{new_run, open};
+
+/// The error of opening `path`, with its causes.
+fn refusal(path: &Path) -> String {
+    let error = open(path).unwrap_err();
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_reopened_file_has_what_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heal.db");
+    let run = new_run("run-1");
+    open(&path).unwrap().create(&run).await.unwrap();
+    let store = open(&path).unwrap();
+    assert_eq!(store.load(&RunId::new("run-1"), 0).await.unwrap(), vec![run.commit]);
+}
+
+#[tokio::test]
+async fn a_closed_store_leaves_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heal.db");
+    let store = open(&path).unwrap();
+    store.clone().create(&new_run("run-1")).await.unwrap();
+    drop(store);
+    let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files, ["heal.db"]);
+}
+
+#[test]
+fn a_new_file_is_its_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heal.db");
+    let _store = open(&path).unwrap();
+    for file in ["heal.db", "heal.db-wal"] {
+        let metadata = fs::metadata(folder.path().join(file)).unwrap();
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777, 0o600, "{file}");
+        assert!(metadata.is_file());
+    }
+}
+
+#[test]
+fn a_log_is_synced_at_every_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heal.db");
+    let _store = open(&path).unwrap();
+    let mode: String =
+        Connection::open(&path).unwrap().pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+}
+
+#[test]
+fn a_missing_folder_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nowhere").join("heal.db");
+    let text = refusal(&path);
+    assert!(text.contains("nowhere/heal.db: cannot be opened: No such file"), "{text}");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    let notes = "not a database at all, but long enough to be read as the header of one".repeat(100);
+    fs::write(&path, &notes).unwrap();
+    let text = refusal(&path);
+    assert!(text.ends_with("notes.txt: is no SQLite database"), "{text}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), notes);
+}
+
+#[test]
+fn a_database_of_another_program_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.db");
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE theirs (x); PRAGMA application_id = 7; PRAGMA user_version = 99").unwrap();
+    drop(other);
+    let before = fs::read(&path).unwrap();
+    let text = refusal(&path);
+    assert!(text.ends_with("other.db: belongs to another application (application_id 7)"), "{text}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heal.db");
+    drop(open(&path).unwrap());
+    let newer = Store::version() + 1;
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", newer).unwrap();
+    let error = open(&path).unwrap_err();
+    let OpenError::File { cause, .. } = &error else { panic!("{error:?}") };
+    assert!(matches!(**cause, OpenError::Newer { found, known } if found == newer && known == newer - 1), "{error:?}");
+    let text = refusal(&path);
+    assert!(text.contains(&format!("has version {newer}, this program knows versions up to {}", newer - 1)), "{text}");
+}
+
+#[test]
+fn a_new_file_may_be_opened_by_many_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heal.db");
+    let stores: Vec<_> = std::thread::scope(|scope| {
+        let opening: Vec<_> = (0..8).map(|_| scope.spawn(|| open(&path))).collect();
+        opening.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for store in stores {
+        store.unwrap();
+    }
+    let version: u32 =
+        Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, Store::version());
+}
