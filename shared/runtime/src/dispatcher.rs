@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use engine::event::{Commit, RunStatus};
 use engine::turn::{self, Input};
-use engine::{ApplyError, Command, Plan, RunId, Timestamp};
+use engine::{ApplyError, Command, RunId, Timestamp};
 
 use crate::library::Library;
 use crate::port::{Appended, BackendError, Clock, Entropy, RunHead, RunStore, Sender};
@@ -15,6 +15,7 @@ mod accept;
 mod cache;
 mod inbound;
 mod outbound;
+mod read;
 
 pub use accept::{Accepted, Prepared, Rejection};
 pub use inbound::{Inbound, InboundError};
@@ -213,46 +214,6 @@ impl Dispatcher {
         Ok(Taken { status: live.state.status(), events, commands })
     }
 
-    /// Folds a run from its log.
-    async fn load(&self, run_id: &RunId) -> Result<Live, DispatchError> {
-        let commits = self.ports.runs.load(run_id, 0).await?;
-        let unknown = || DispatchError::UnknownRun { run_id: run_id.clone() };
-        let first = commits.first().and_then(|commit| commit.events.first()).ok_or_else(unknown)?;
-        // A rejected message has a record, and no run to go on with.
-        let engine::Event::RunStarted(started) = first else { return Err(unknown()) };
-        let plan = self.plan(run_id, &started.plan_digest).await?;
-        let log = |cause| DispatchError::Log { run_id: run_id.clone(), cause };
-        let state = turn::fold(&plan, &commits).map_err(log)?.ok_or_else(unknown)?;
-        Ok(Live { plan, state })
-    }
-
-    /// The pinned plan: from the library where the playbook has not changed since, else from the store.
-    async fn plan(&self, run_id: &RunId, digest: &engine::Digest) -> Result<Arc<Plan>, DispatchError> {
-        if let Some(plan) = self.cache.plan(digest).or_else(|| self.library.by_digest(digest)) {
-            return Ok(plan);
-        }
-        let missing = || DispatchError::MissingPlan { run_id: run_id.clone(), digest: digest.clone() };
-        let json = self.ports.runs.plan(digest).await?.ok_or_else(missing)?;
-        let plan = Plan::parse(digest, &json).map_err(|cause| DispatchError::Plan { run_id: run_id.clone(), cause })?;
-        Ok(self.cache.keep_plan(plan))
-    }
-
-    /// The plan and all commits of a run, for reading only. The plan is none for a rejected message.
-    ///
-    /// # Errors
-    /// As [`Dispatcher::take`], for a run that does not exist or cannot be read.
-    pub async fn read(&self, run_id: &RunId) -> Result<(Option<Arc<Plan>>, Vec<Commit>), DispatchError> {
-        let commits = self.ports.runs.load(run_id, 0).await?;
-        match commits.first().and_then(|commit| commit.events.first()) {
-            None => Err(DispatchError::UnknownRun { run_id: run_id.clone() }),
-            Some(engine::Event::RunStarted(started)) => {
-                let plan = self.plan(run_id, &started.plan_digest).await?;
-                Ok((Some(plan), commits))
-            }
-            Some(_) => Ok((None, commits)),
-        }
-    }
-
     /// Looks at every run that is overdue at this moment: lost answers, lost wake-ups, deadlines. Returns how many it looked at.
     ///
     /// One run that cannot go on does not hold up the others; it is logged.
@@ -293,11 +254,5 @@ fn head(live: &Live, commit: &Commit) -> RunHead {
         wake_at: state.wake_at(),
         last_seq: state.seq,
         reason: reason.map(ToOwned::to_owned).or_else(|| state.stopping.as_ref().map(|stop| stop.reason.clone())),
-    }
-}
-
-impl Library {
-    fn by_digest(&self, digest: &engine::Digest) -> Option<Arc<Plan>> {
-        self.entries().find(|entry| entry.plan.digest == *digest).map(|entry| Arc::clone(&entry.plan))
     }
 }

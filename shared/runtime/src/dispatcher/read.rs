@@ -1,0 +1,58 @@
+//! A run out of its log, by the plan that it pinned.
+
+use std::sync::Arc;
+
+use engine::event::Commit;
+use engine::{Plan, RunId, turn};
+
+use super::cache::Live;
+use super::{DispatchError, Dispatcher};
+use crate::library::Library;
+
+impl Dispatcher {
+    /// Folds a run from its log.
+    pub(super) async fn load(&self, run_id: &RunId) -> Result<Live, DispatchError> {
+        let commits = self.ports.runs.load(run_id, 0).await?;
+        let unknown = || DispatchError::UnknownRun { run_id: run_id.clone() };
+        let first = commits.first().and_then(|commit| commit.events.first()).ok_or_else(unknown)?;
+        // A rejected message has a record, and no run to go on with.
+        let engine::Event::RunStarted(started) = first else { return Err(unknown()) };
+        let plan = self.plan(run_id, &started.plan_digest).await?;
+        let log = |cause| DispatchError::Log { run_id: run_id.clone(), cause };
+        let state = turn::fold(&plan, &commits).map_err(log)?.ok_or_else(unknown)?;
+        Ok(Live { plan, state })
+    }
+
+    /// The pinned plan: from the library where the playbook has not changed since, else from the store.
+    async fn plan(&self, run_id: &RunId, digest: &engine::Digest) -> Result<Arc<Plan>, DispatchError> {
+        if let Some(plan) = self.cache.plan(digest).or_else(|| self.library.by_digest(digest)) {
+            return Ok(plan);
+        }
+        let missing = || DispatchError::MissingPlan { run_id: run_id.clone(), digest: digest.clone() };
+        let json = self.ports.runs.plan(digest).await?.ok_or_else(missing)?;
+        let plan = Plan::parse(digest, &json).map_err(|cause| DispatchError::Plan { run_id: run_id.clone(), cause })?;
+        Ok(self.cache.keep_plan(plan))
+    }
+
+    /// The plan and all commits of a run, for reading only. The plan is none for a rejected message.
+    ///
+    /// # Errors
+    /// As [`Dispatcher::take`], for a run that does not exist or cannot be read.
+    pub async fn read(&self, run_id: &RunId) -> Result<(Option<Arc<Plan>>, Vec<Commit>), DispatchError> {
+        let commits = self.ports.runs.load(run_id, 0).await?;
+        match commits.first().and_then(|commit| commit.events.first()) {
+            None => Err(DispatchError::UnknownRun { run_id: run_id.clone() }),
+            Some(engine::Event::RunStarted(started)) => {
+                let plan = self.plan(run_id, &started.plan_digest).await?;
+                Ok((Some(plan), commits))
+            }
+            Some(_) => Ok((None, commits)),
+        }
+    }
+}
+
+impl Library {
+    fn by_digest(&self, digest: &engine::Digest) -> Option<Arc<Plan>> {
+        self.entries().find(|entry| entry.plan.digest == *digest).map(|entry| Arc::clone(&entry.plan))
+    }
+}
