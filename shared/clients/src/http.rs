@@ -50,8 +50,14 @@ struct Fault {
 }
 
 impl Http {
-    pub(crate) fn new(service: &'static str, timeout: Duration) -> Result<Self, Error> {
-        let client = reqwest::Client::builder()
+    /// For the service at `base`.
+    pub(crate) fn new(service: &'static str, base: &str, timeout: Duration) -> Result<Self, Error> {
+        let mut builder = reqwest::Client::builder();
+        if base.starts_with("http://") {
+            // Nothing is verified, so no machine's certificates are read for it: a cold start costs less, and a bare image will do.
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             // Repeating is decided here, where it is known what may be repeated.
@@ -154,7 +160,9 @@ impl Fault {
     fn of_send(error: reqwest::Error) -> Self {
         let error = error.without_url();
         let (kind, sent) = match (error.is_connect(), error.is_timeout()) {
-            (true, _) => (OutageKind::Connect, false),
+            // Refused, say: it may be tried again at once. What took the whole time of a connection would take it again.
+            (true, false) => (OutageKind::Connect, false),
+            (true, true) => (OutageKind::Timeout, false),
             (false, true) => (OutageKind::Timeout, true),
             (false, false) => (OutageKind::Reset, true),
         };

@@ -15,7 +15,7 @@ pub use adjust::{PriorityAdjustment, Replanning};
 pub use client::Client;
 pub use model::{
     Confirmation, Paused, Prioritised, Replanned, ReplanningTrigger, ResourceAllocation, Resumed, TicketSummary,
-    WorkflowEvent, WorkflowState, WorkflowStatus,
+    UnknownTrigger, WorkflowEvent, WorkflowState, WorkflowStatus,
 };
 
 /// The name of the service in errors, metrics and breaker records.

@@ -13,7 +13,7 @@ pub use batch::{MAX_IN_FLIGHT, Reallocation};
 pub use client::Client;
 pub use metadata::{Metadata, SOURCE};
 pub use path::MAX_ID_BYTES;
-pub use ticket::{Filter, Sla, Ticket, TicketList, TicketStatus};
+pub use ticket::{Filter, Sla, Ticket, TicketList, TicketStatus, UnknownStatus};
 
 /// The name of the service in errors, metrics and breaker records.
 pub const SERVICE: &str = "execution-ticket-service";

@@ -16,7 +16,7 @@ use crate::observe::Observer;
 pub const VIEW_LIFETIME: Duration = Duration::from_secs(5);
 
 /// Longest wait for the shared store; after it this process goes by what it saw itself.
-pub const STORE_TIMEOUT: Duration = Duration::from_secs(1);
+pub const STORE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Epoch milliseconds.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;

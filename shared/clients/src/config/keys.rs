@@ -55,9 +55,9 @@ variables! {
     ENV_SPIFFE_ENDPOINT_SOCKET = "SPIFFE_ENDPOINT_SOCKET", Some("unix:///run/spire/sockets/agent.sock"),
         "Socket of the SPIFFE Workload API, `unix:///path` or `tcp://ip:port`";
     ENV_SPIFFE_SERVER_ID = "ORCHESTRATOR_SPIFFE_ID", None,
-        "The one SPIFFE ID that the orchestrator may have; by default spiffe://<trust domain>/ns/neural-hive-orchestration/sa/orchestrator-dynamic";
+        "The one SPIFFE ID that the orchestrator may have; by default `spiffe://<trust domain>/ns/neural-hive-orchestration/sa/orchestrator-dynamic`";
     ENV_SPIFFE_JWT_AUDIENCE = "SPIFFE_JWT_AUDIENCE", None,
-        "Audience of the JWT-SVID that calls to the orchestrator carry; by default orchestrator-dynamic.<trust domain>";
+        "Audience of the JWT-SVID that calls to the orchestrator carry; by default `orchestrator-dynamic.<trust domain>`";
     ENV_SPIFFE_CERT_FILE = "SPIFFE_X509_SVID_FILE", None,
         "PEM file of the certificate chain, leaf first (source `files`)";
     ENV_SPIFFE_KEY_FILE = "SPIFFE_X509_SVID_KEY_FILE", None,

@@ -197,6 +197,17 @@ fn pods(namespace: &str) -> request::Request {
     request::Request::new(format!("/api/v1/namespaces/{namespace}/pods"))
 }
 
+fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(this) = cause {
+        if this.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut) {
+            return true;
+        }
+        cause = this.source();
+    }
+    false
+}
+
 /// Why there is no whole answer. `sent`: the API may have the request.
 struct Fault {
     kind: OutageKind,
@@ -213,7 +224,8 @@ impl Fault {
                 return Self { kind: OutageKind::NoIdentity, sent: false, detail };
             }
             if this.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect) {
-                return Self { kind: OutageKind::Connect, sent: false, detail };
+                let kind = if is_timeout(this) { OutageKind::Timeout } else { OutageKind::Connect };
+                return Self { kind, sent: false, detail };
             }
             cause = this.source();
         }

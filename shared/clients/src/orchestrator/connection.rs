@@ -114,12 +114,7 @@ impl Connection {
         let usable = current.take().filter(|open| open.is_fresh() && same(open.identity.as_ref(), identity.as_ref()));
         let sender = match usable {
             Some(open) => open.sender,
-            None => match tokio::time::timeout(CONNECT_TIMEOUT, self.open(identity.as_deref())).await {
-                Ok(sender) => sender?,
-                Err(_) => {
-                    return Err(connect_fault(format!("no connection within {} ms", CONNECT_TIMEOUT.as_millis())));
-                }
-            },
+            None => self.open_in_time(identity.as_deref()).await?,
         };
         let handle = Sender(sender.clone());
         *current = Some(Open { sender, identity, used: Instant::now(), used_wall: SystemTime::now() });
@@ -129,6 +124,13 @@ impl Connection {
     /// Lets go of the connection, which ended or did not answer. Calls under way on it go on.
     pub(super) async fn forget(&self) {
         *self.current.lock().await = None;
+    }
+
+    async fn open_in_time(&self, identity: Option<&X509Identity>) -> Result<http2::SendRequest<Body>, ConnectFault> {
+        tokio::time::timeout(CONNECT_TIMEOUT, self.open(identity)).await.unwrap_or_else(|_| {
+            let detail = format!("no connection within {} ms", CONNECT_TIMEOUT.as_millis());
+            Err(ConnectFault { kind: OutageKind::Timeout, detail })
+        })
     }
 
     async fn open(&self, identity: Option<&X509Identity>) -> Result<http2::SendRequest<Body>, ConnectFault> {

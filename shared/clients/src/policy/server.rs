@@ -35,7 +35,7 @@ impl Server {
                 .map_err(|error| Error::Invalid { field: "OPA_HOST", problem: chain(&error) })
         };
         Ok(Self {
-            http: Http::new(SERVICE, config.timeout)?,
+            http: Http::new(SERVICE, "http://", config.timeout)?,
             decision: url(PATH)?,
             health: url("/health")?,
             breaker: Breaker::new(SERVICE, Settings::default(), wiring, clock),

@@ -39,7 +39,7 @@ impl Client {
     /// As [`Client::new`], with the breaker's time given.
     pub fn with_clock(config: &TicketConfig, wiring: &Wiring, clock: Clock) -> Result<Self, Error> {
         Ok(Self {
-            http: Http::new(SERVICE, config.timeout)?,
+            http: Http::new(SERVICE, config.url.as_str(), config.timeout)?,
             base: config.url.clone(),
             dialect: config.dialect,
             breaker: Breaker::new(SERVICE, config.breaker, wiring, clock),

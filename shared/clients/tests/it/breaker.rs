@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use clients::breaker::{Breaker, InMemory, Record, Settings, State, StoreFault, VIEW_LIFETIME};
+use clients::breaker::{Breaker, InMemory, Record, STORE_TIMEOUT, Settings, State, StoreFault, VIEW_LIFETIME};
 use clients::{Effect, Error, Outage, OutageKind, Refusal, RefusalKind, SharedBreaker, Wiring};
 
 use crate::support::Hand;
@@ -239,4 +239,33 @@ async fn without_its_store_a_breaker_goes_by_what_it_saw() {
     hand.advance(RESET);
     succeed(&breaker).await.unwrap();
     assert_eq!(breaker.state(), State::Closed);
+}
+
+/// Never answers at all.
+#[derive(Debug)]
+struct Hanging;
+
+#[async_trait]
+impl SharedBreaker for Hanging {
+    async fn load(&self, _: &str) -> Result<Option<Record>, StoreFault> {
+        std::future::pending().await
+    }
+
+    async fn replace(&self, _: &str, _: u64, _: &Record) -> Result<bool, StoreFault> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_holds_a_call_up_for_its_time_and_no_longer() {
+    let hand = Hand::default();
+    let breaker = breaker(Some(Arc::new(Hanging)), &hand);
+    let started = std::time::Instant::now();
+    succeed(&breaker).await.unwrap();
+    let took = started.elapsed();
+    assert!(took >= STORE_TIMEOUT && took < STORE_TIMEOUT * 3, "{took:?}");
+    // The view counts as fresh for its lifetime: the next call does not wait again.
+    let started = std::time::Instant::now();
+    succeed(&breaker).await.unwrap();
+    assert!(started.elapsed() < STORE_TIMEOUT);
 }

@@ -50,7 +50,7 @@ fn every_fault_is_reported_at_once_with_variable_value_and_expectation() {
         ("EXECUTION_TICKET_SERVICE_URL", "ftp://x"),
         ("EXECUTION_TICKET_SERVICE_TIMEOUT", "0"),
         ("EXECUTION_TICKET_SERVICE_API", "soap"),
-        ("EXECUTION_TICKET_CIRCUIT_BREAKER_THRESHOLD", "many"),
+        ("EXECUTION_TICKET_CIRCUIT_BREAKER_THRESHOLD", "1001"),
         ("ORCHESTRATOR_GRPC_HOST", "http://x/y"),
         ("ORCHESTRATOR_GRPC_PORT", "70000"),
         ("ORCHESTRATOR_GRPC_USE_TLS", "maybe"),

@@ -1,12 +1,9 @@
 //! Pods over real sockets: health, restart, and an API that does not answer.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use clients::config::{BaseUrl, Config, KubernetesAccess, KubernetesConfig};
-use clients::kubernetes::{BearerToken, Client, EksAccess, Restart, TokenFault, TokenProvider};
+use clients::kubernetes::{Client, Restart};
 use clients::{CallContext, Effect, Error, OutageKind, RefusalKind, Wiring};
 use serde_json::json;
 use testkit::kubernetes::{KubernetesConfig as Cluster, Pod, Replacement};
@@ -35,12 +32,9 @@ async fn client(platform: &Platform) -> Client {
     Client::new(&platform_config(platform).kubernetes, None, &Wiring::default()).await.unwrap()
 }
 
-fn config(access: KubernetesAccess) -> KubernetesConfig {
-    KubernetesConfig { access, ..Config::read(&[]).unwrap().kubernetes }
-}
-
 fn at(url: &str) -> KubernetesConfig {
-    config(KubernetesAccess::Url(BaseUrl::parse(url).unwrap()))
+    let access = KubernetesAccess::Url(BaseUrl::parse(url).unwrap());
+    KubernetesConfig { access, ..Config::read(&[]).unwrap().kubernetes }
 }
 
 #[tokio::test]
@@ -172,9 +166,10 @@ async fn names_that_are_no_dns_names_never_get_into_a_path() {
             assert!(matches!(error, Error::Invalid { field: "namespace", .. }), "{error}");
         }
     }
-    let (longest, too_long) = (["a".repeat(63).as_str(); 3].join("."), "a".repeat(64));
+    let (longest, too_long) = ([["a"; 63].concat().as_str(); 4].join(".")[..253].to_owned(), "a".repeat(64));
     client.pod_health(&longest, NS, &context()).await.unwrap();
     client.pod_health(&too_long, NS, &context()).await.unwrap_err();
+    client.pod_health(&format!("{longest}a"), NS, &context()).await.unwrap_err();
     assert_eq!(platform.calls().len(), 1, "only the legal one was asked for");
 }
 
@@ -227,121 +222,49 @@ async fn an_answer_that_is_no_pod_is_refused() {
     }
 }
 
-#[tokio::test]
-async fn a_kubeconfig_leads_to_its_cluster_with_its_token() {
-    let wire = Wire::start([gone()]).await;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("config");
-    let text = format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
-         clusters: [{{name: k, cluster: {{server: \"{}\"}}}}]\n\
-         users: [{{name: u, user: {{token: sesame}}}}]\n\
-         contexts: [{{name: c, context: {{cluster: k, user: u}}}}]\n",
-        wire.url()
-    );
-    std::fs::write(&path, &text).unwrap();
-    let client =
-        Client::new(&config(KubernetesAccess::Kubeconfig(path.clone())), None, &Wiring::default()).await.unwrap();
-    assert_eq!(client.pod_health("worker-0", NS, &context()).await.unwrap().phase, "Missing");
-    let seen = &wire.seen()[0];
-    assert_eq!(seen.target, format!("/api/v1/namespaces/{NAMESPACE}/pods/worker-0"));
-    assert_eq!(seen.header("authorization"), Some("Bearer sesame"));
+fn pod(name: &str, uid: &str, ready: bool) -> serde_json::Value {
+    json!({
+        "metadata": {"name": name, "uid": uid, "labels": {"app": "w", "pod-template-hash": "h", "controller-revision-hash": "r"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "w", "uid": "owner", "controller": true}]},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": if ready { "True" } else { "False" }}]}
+    })
+}
 
-    std::fs::write(&path, text.replace("server:", "proxy-url: \"http://127.0.0.1:1\", server:")).unwrap();
-    let error = Client::new(&config(KubernetesAccess::Kubeconfig(path)), None, &Wiring::default()).await.unwrap_err();
-    assert_eq!(error.to_string(), "KUBECONFIG: proxy-url is not supported");
-    let nowhere = KubernetesAccess::Kubeconfig(folder.path().join("none"));
-    let error = Client::new(&config(nowhere), None, &Wiring::default()).await.unwrap_err();
-    assert!(error.to_string().starts_with("KUBECONFIG: "), "{error}");
+fn page(pods: &[serde_json::Value], next: &str) -> wire::Act {
+    wire::json(200, &json!({"kind": "PodList", "apiVersion": "v1", "metadata": {"continue": next}, "items": pods}))
 }
 
 #[tokio::test]
-async fn outside_of_a_cluster_the_error_names_what_could_be_set() {
-    let error = Client::new(&config(KubernetesAccess::InCluster), None, &Wiring::default()).await.unwrap_err();
-    assert!(
-        error.to_string().starts_with("KUBERNETES_API_URL, KUBECONFIG, EKS_CLUSTER_NAME: none of them is set"),
-        "{error}"
-    );
+async fn a_list_is_read_to_its_last_page_by_the_labels_that_siblings_share() {
+    let (old, sibling, new) = (pod("w-1", "old", false), pod("w-2", "sibling", true), pod("w-3", "new", true));
+    let wire = Wire::start([
+        wire::json(200, &old),
+        page(std::slice::from_ref(&old), "more"),
+        page(std::slice::from_ref(&sibling), ""),
+        wire::json(200, &json!({"kind": "Status", "status": "Success"})),
+        page(&[sibling], "more"),
+        page(std::slice::from_ref(&new), ""),
+        wire::json(200, &new),
+    ])
+    .await;
+    let client = Client::new(&at(&wire.url()), None, &Wiring::default()).await.unwrap();
+    let Restart::Replaced { new, .. } = client.restart_pod("w-1", Some("ns"), &context()).await.unwrap() else {
+        panic!("not back")
+    };
+    assert_eq!((new.name.as_str(), new.uid.as_str()), ("w-3", "new"));
+    let targets: Vec<String> = wire.seen().into_iter().map(|seen| seen.target).collect();
+    assert!(targets[1].contains("labelSelector=app%3Dw%2Cpod-template-hash%3Dh&"), "{}", targets[1]);
+    assert!(targets[1].contains("limit=200") && targets[2].contains("continue=more"), "{targets:?}");
+    assert!(wire.seen()[1].header("accept").unwrap().contains("as=PartialObjectMetadataList"));
+    assert_eq!(wire.seen()[3].json()["preconditions"]["uid"], "old");
 }
 
 #[tokio::test]
-async fn a_404_that_is_not_the_apis_own_says_nothing_of_a_pod() {
-    for act in [wire::reply(404, "content-type: text/plain\r\n", "404 page not found"), wire::json(404, &json!({}))] {
-        let wire = Wire::start([act]).await;
-        let client = Client::new(&at(&wire.url()), None, &Wiring::default()).await.unwrap();
-        let error = client.pod_health("worker-0", NS, &context()).await.unwrap_err();
-        assert!(error.is_not_found(), "{error}");
-    }
-}
-
-/// The API's word that a pod is not there.
-fn gone() -> wire::Act {
-    wire::json(404, &json!({"kind": "Status", "code": 404, "reason": "NotFound", "message": "gone"}))
-}
-
-/// Gives out numbered tokens that live for so long.
-#[derive(Debug)]
-struct Numbered {
-    given: AtomicUsize,
-    life: Duration,
-}
-
-#[async_trait]
-impl TokenProvider for Numbered {
-    async fn token(&self) -> Result<BearerToken, TokenFault> {
-        let number = self.given.fetch_add(1, Ordering::SeqCst);
-        if self.life.is_zero() {
-            return Err(TokenFault("sts says no".to_owned()));
-        }
-        Ok(BearerToken { secret: format!("token-{number}"), expires_at: SystemTime::now() + self.life })
-    }
-}
-
-async fn eks(wire: &Wire, life: Duration) -> (Client, Arc<Numbered>) {
-    let tokens = Arc::new(Numbered { given: AtomicUsize::new(0), life });
-    let authority = testkit::spiffe_ca::SpiffeCa::new("example.org").unwrap().trust_bundle_pem();
-    let endpoint = BaseUrl::parse(&wire.url()).unwrap();
-    let access = EksAccess { endpoint, authority_pem: authority, tokens: tokens.clone() };
-    let config = config(KubernetesAccess::Eks { cluster: "prod".to_owned() });
-    (Client::new(&config, Some(&access), &Wiring::default()).await.unwrap(), tokens)
-}
-
-#[tokio::test]
-async fn an_eks_token_is_used_until_shortly_before_its_end() {
-    let wire = Wire::start([gone()]).await;
-    let (client, tokens) = eks(&wire, Duration::from_mins(10)).await;
-    for _ in 0..3 {
-        client.pod_health("worker-0", NS, &context()).await.unwrap();
-    }
-    assert_eq!(tokens.given.load(Ordering::SeqCst), 1);
-    assert!(wire.seen().iter().all(|seen| seen.header("authorization") == Some("Bearer token-0")));
-    // One that ends within the margin is not used twice.
-    let (client, tokens) = eks(&wire, Duration::from_secs(20)).await;
-    for _ in 0..2 {
-        client.pod_health("worker-0", NS, &context()).await.unwrap();
-    }
-    assert_eq!(tokens.given.load(Ordering::SeqCst), 2);
-}
-
-#[tokio::test]
-async fn without_a_token_nothing_is_sent() {
-    let wire = Wire::start([gone()]).await;
-    let (client, _) = eks(&wire, Duration::ZERO).await;
-    match client.pod_health("worker-0", NS, &context()).await.unwrap_err() {
-        Error::Unavailable(outage) => {
-            assert_eq!((outage.kind, outage.effect), (OutageKind::NoIdentity, Effect::NotApplied));
-            assert!(outage.detail.contains("sts says no"), "{}", outage.detail);
-        }
-        other => panic!("{other:?}"),
-    }
-    assert!(wire.seen().is_empty());
-    let config = config(KubernetesAccess::Eks { cluster: "prod".to_owned() });
-    let error = Client::new(&config, None, &Wiring::default()).await.unwrap_err();
-    assert!(error.to_string().starts_with("EKS_CLUSTER_NAME: prod is named"), "{error}");
-}
-
-#[test]
-fn a_token_is_not_in_its_debug_form() {
-    let token = BearerToken { secret: "sesame".to_owned(), expires_at: SystemTime::UNIX_EPOCH };
-    assert!(!format!("{token:?}").contains("sesame"));
+async fn a_list_without_an_end_is_given_up_before_anything_is_deleted() {
+    let wire = Wire::start([wire::json(200, &pod("w-1", "old", false)), page(&[], "more")]).await;
+    let client = Client::new(&at(&wire.url()), None, &Wiring::default()).await.unwrap();
+    let error = client.restart_pod("w-1", Some("ns"), &context()).await.unwrap_err();
+    assert!(error.to_string().contains("the list is over 2000 pods"), "{error}");
+    assert!(wire.seen().iter().all(|seen| seen.method == "GET"));
+    assert_eq!(wire.seen().len(), 11);
 }

@@ -11,8 +11,11 @@
 mod breaker;
 mod config;
 mod identity;
+mod identity_secret;
 mod identity_sources;
 mod kubernetes;
+mod kubernetes_access;
+mod limits;
 mod opa;
 mod orchestrator;
 mod orchestrator_faults;
