@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod bounds;
 #[path = "../common/mod.rs"]
 mod common;
 mod damage;
 mod garbage;
 mod opening;
+mod recover;
 mod shared;

@@ -103,13 +103,3 @@ async fn a_write_waits_for_another_process_and_then_gives_up() {
     store.create(&new_run("run-1")).await.unwrap();
     assert_eq!(store.receive(&QueueName::Results, 10, 0).await.unwrap(), vec![]);
 }
-
-#[tokio::test]
-async fn deliveries_are_as_many_as_the_options_say() {
-    let options = Options::new(Location::Memory, Arc::new(ManualClock::default()));
-    let store = Store::open_with(Options { max_receives: 1, ..options }).unwrap();
-    store.send(vec![message("a")]).await.unwrap();
-    assert_eq!(store.receive(&QueueName::Results, 10, 0).await.unwrap().len(), 1);
-    assert_eq!(store.receive(&QueueName::Results, 10, 0).await.unwrap(), vec![]);
-    assert_eq!(store.dead_letters(10).await.unwrap()[0].reason, "delivered 1 times and never acknowledged");
-}

@@ -1,0 +1,54 @@
+use embedded::Recovered;
+use runtime::RunId;
+use runtime::port::{
+    BreakerStore, ClaimKey, ClaimRequest, ClaimStore, Holder, Message, QueueName, Receiver, Reservation, RunStore,
+    Sender,
+};
+
+use crate::common::{T0, new_run, open};
+
+fn claim(holder: &str) -> ClaimRequest {
+    let key = ClaimKey { action: "restart_pod".to_owned(), attempt: "run-1/step/1".to_owned() };
+    ClaimRequest { key, holder: Holder(holder.to_owned()), now: T0, lease_until: T0.plus_ms(60_000), cooldowns: vec![] }
+}
+
+#[tokio::test]
+async fn what_a_dead_process_had_in_hand_goes_on_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heal.db");
+    let dead = open(&path).unwrap();
+    let message = |body: &str, delay_ms| Message {
+        queue: QueueName::Results,
+        body: body.to_owned(),
+        delay_ms,
+        traceparent: None,
+    };
+    dead.send(vec![message("in hand", 0), message("delayed", 1_000)]).await.unwrap();
+    let in_hand = dead.receive(&QueueName::Results, 10, 60_000).await.unwrap().remove(0);
+    dead.reserve(&claim("dead")).await.unwrap();
+    dead.open("ets", T0, T0).await.unwrap();
+    assert!(dead.take_trial("ets", "dead", T0, T0.plus_ms(60_000)).await.unwrap());
+
+    let store = open(&path).unwrap();
+    assert_eq!(store.recover().await.unwrap(), Recovered { messages: 1, claims: 1, trials: 1 });
+    store.acknowledge(vec![in_hand.receipt]).await.unwrap();
+    let again = store.receive(&QueueName::Results, 10, 60_000).await.unwrap();
+    // The delivery that was under way counts; what was only delayed still is.
+    assert_eq!(
+        again.iter().map(|delivery| (delivery.body.as_str(), delivery.receive_count)).collect::<Vec<_>>(),
+        [("in hand", 2)]
+    );
+    let taken = store.reserve(&claim("next")).await.unwrap();
+    assert_eq!(taken, Reservation::Held { recovered: true, cooling: vec![] });
+    assert!(store.take_trial("ets", "next", T0, T0.plus_ms(60_000)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_store_at_rest_has_nothing_to_recover() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("heal.db")).unwrap();
+    let run = new_run("run-1");
+    store.create(&run).await.unwrap();
+    assert_eq!(store.recover().await.unwrap(), Recovered::default());
+    assert_eq!(store.head(&RunId::new("run-1")).await.unwrap(), Some(run.head));
+}
