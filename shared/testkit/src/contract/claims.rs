@@ -1,4 +1,4 @@
-//! The contract of [`ClaimStore`](runtime::port::ClaimStore).
+//! The contract of [`ClaimStore`].
 
 mod cooldowns;
 mod freeing;

@@ -1,4 +1,4 @@
-//! The contract of [`RunStore`](runtime::port::RunStore).
+//! The contract of [`RunStore`].
 
 mod append;
 mod create;
