@@ -1,55 +1,21 @@
-//! `get_workflow_status`: reads where a workflow stands. It changes nothing.
+//! `get_workflow_status`: reads where a workflow stands, for the conditions of later steps.
+//!
+//! It changes nothing. The crate knows no claim and no queue; `runtime::attempt` holds those. Start at [`GetWorkflowStatus`].
+
+mod spec;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clients::orchestrator::{self, WorkflowStatus};
+use clients::orchestrator::{self, TicketSummary, WorkflowState, WorkflowStatus};
 use clients::port::{Manual, context, ended};
 use runtime::action::{Action, Call, Performed, Target, log};
 use runtime::port::{Clock, PolicyResource};
-use runtime::{ActionSpec, AttemptResult, Map, OutputType, Safety};
+use runtime::{ActionSpec, AttemptResult, Map};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-pub const NAME: &str = "get_workflow_status";
-
-/// The action's description.
-pub fn spec() -> ActionSpec {
-    ActionSpec {
-        name: NAME,
-        description: "Reads the state and the progress of a workflow.",
-        parameters: json!({
-            "type": "object",
-            "additionalProperties": false,
-            "properties": {
-                "workflow_id": {"type": "string", "minLength": 1, "description": "The workflow."},
-                "include_tickets": {
-                    "type": "boolean",
-                    "description": "Whether its tickets are counted too; true where nothing is said.",
-                },
-            },
-            "required": ["workflow_id"],
-        }),
-        outputs: &[
-            ("state", OutputType::String),
-            ("plan_id", OutputType::String),
-            ("progress_percent", OutputType::Number),
-            ("current_priority", OutputType::Integer),
-            ("is_terminal", OutputType::Boolean),
-            ("is_paused", OutputType::Boolean),
-            ("tickets_total", OutputType::Integer),
-            ("tickets_completed", OutputType::Integer),
-            ("tickets_pending", OutputType::Integer),
-            ("tickets_running", OutputType::Integer),
-            ("tickets_failed", OutputType::Integer),
-            ("sla_remaining_seconds", OutputType::Any),
-        ],
-        safety: Safety::Idempotent,
-        inherits: &[],
-        default_timeout_seconds: 30,
-        critical: false,
-    }
-}
+pub use spec::{NAME, spec};
 
 /// The action over the orchestrator.
 #[expect(missing_debug_implementations, reason = "a client and a clock: there is nothing to print")]
@@ -59,7 +25,7 @@ pub struct GetWorkflowStatus {
     spec: ActionSpec,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Parameters {
     workflow_id: String,
     #[serde(default = "yes")]
@@ -74,21 +40,6 @@ impl GetWorkflowStatus {
     /// `clock` is the one that the attempts' deadlines are set by.
     pub fn new(orchestrator: Arc<orchestrator::Client>, clock: Arc<dyn Clock>) -> Self {
         Self { orchestrator, clock, spec: spec() }
-    }
-
-    async fn look(&self, call: &Call) -> Result<AttemptResult, AttemptResult> {
-        let Parameters { workflow_id, include_tickets } = call.typed()?;
-        let context = context(call, &*self.clock);
-        let status = self.orchestrator.get_workflow_status(&workflow_id, include_tickets, &context).await;
-        let status = status.map_err(|error| {
-            let look = format!(
-                "look where workflow {workflow_id:?} stands, and run the playbook again when the orchestrator answers"
-            );
-            ended(call, &workflow_id, &error, &Manual { act: look.clone(), look })
-        })?;
-        let what = format!("the workflow is {}", status.state);
-        log::done(call, "playbook_executor.workflow_status_read", &workflow_id, &what);
-        Ok(AttemptResult::succeeded(output(&status)))
     }
 }
 
@@ -105,29 +56,52 @@ impl Action for GetWorkflowStatus {
     }
 
     async fn perform(&self, call: &Call, _: &[Target]) -> Performed {
-        self.look(call).await.unwrap_or_else(|ended| ended).into()
+        let Parameters { workflow_id, include_tickets } = match call.typed() {
+            Ok(parameters) => parameters,
+            Err(result) => return result.into(),
+        };
+        let context = context(call, &*self.clock);
+        match self.orchestrator.get_workflow_status(&workflow_id, include_tickets, &context).await {
+            Ok(status) => {
+                let what = format!("workflow {workflow_id:?} is {}", status.state);
+                log::done(call, "playbook_executor.workflow_status_retrieved", &workflow_id, &what);
+                let result = AttemptResult::succeeded(output(&status));
+                if include_tickets && status.tickets.is_none() {
+                    let missing = format!("the orchestrator gave no numbers of tickets for workflow {workflow_id:?}");
+                    return result.warn(missing).into();
+                }
+                result.into()
+            }
+            Err(error) => ended(call, &workflow_id, &error, &manual(&workflow_id)).into(),
+        }
     }
 }
 
-/// The ticket counts are there only where they were asked for: a playbook that names one it did not ask for is told so, not given a 0.
+/// What is not known is left out, so that a playbook that needs it is told so.
 fn output(status: &WorkflowStatus) -> Map {
-    let fields = [
-        ("state", json!(status.state.as_str())),
-        ("plan_id", json!(status.plan_id)),
-        ("progress_percent", json!(status.progress_percent)),
-        ("current_priority", json!(status.current_priority)),
-        ("is_terminal", json!(status.state.is_terminal())),
-        ("is_paused", json!(status.state == orchestrator::WorkflowState::Paused)),
-        ("sla_remaining_seconds", json!(status.sla_remaining_seconds)),
-    ];
-    let tickets = status.tickets.iter().flat_map(|tickets| {
-        [
-            ("tickets_total", json!(tickets.total)),
-            ("tickets_completed", json!(tickets.completed)),
-            ("tickets_pending", json!(tickets.pending)),
-            ("tickets_running", json!(tickets.running)),
-            ("tickets_failed", json!(tickets.failed)),
-        ]
-    });
-    fields.into_iter().chain(tickets).map(|(name, value)| (name.to_owned(), value)).collect()
+    let state = status.state;
+    let mut output = Map::new();
+    let mut put = |name: &str, value: Value| output.insert(name.to_owned(), value);
+    put("state", state.as_str().into());
+    put("plan_id", status.plan_id.clone().into());
+    put("progress_percent", json!(status.progress_percent));
+    put("current_priority", status.current_priority.into());
+    put("is_terminal", state.is_terminal().into());
+    put("is_paused", (state == WorkflowState::Paused).into());
+    put("sla_remaining_seconds", status.sla_remaining_seconds.into());
+    if let Some(TicketSummary { total, completed, pending, running, failed }) = status.tickets {
+        put("tickets_total", total.into());
+        put("tickets_completed", completed.into());
+        put("tickets_pending", pending.into());
+        put("tickets_running", running.into());
+        put("tickets_failed", failed.into());
+    }
+    output
+}
+
+fn manual(workflow_id: &str) -> Manual {
+    let act = format!(
+        "look at workflow {workflow_id:?} by hand: its state could not be read, and what depends on it was not decided"
+    );
+    Manual { look: act.clone(), act }
 }

@@ -1,53 +1,22 @@
-//! `pause_workflow`: pauses a running workflow, for a while or until someone resumes it.
+//! `pause_workflow`: pauses a workflow, for a while or until it is resumed.
+//!
+//! Pausing a paused workflow succeeds; one that is over cannot be paused. The crate knows no claim and no queue; `runtime::attempt` holds
+//! those. Start at [`PauseWorkflow`].
+
+mod spec;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clients::orchestrator::{self, Paused, WorkflowState};
-use clients::port::{Manual, context, ended};
-use clients::{Effect, Error};
+use clients::orchestrator::{self, Confirmation, WorkflowState};
+use clients::port::{Manual, context, ended, failed};
+use clients::{CallContext, Error, RefusalKind};
 use runtime::action::{Action, Call, Facts, Performed, Target, log};
 use runtime::port::{Clock, PolicyResource};
-use runtime::{ActionSpec, AttemptResult, Map, OutputType, Safety};
+use runtime::{ActionSpec, AttemptResult, Map};
 use serde::Deserialize;
-use serde_json::json;
 
-pub const NAME: &str = "pause_workflow";
-
-/// The reason that the orchestrator is told where the playbook gives none.
-const REASON: &str = "self-healing";
-
-/// The longest pause that can be asked for, in seconds: 30 days. A longer one is better left open-ended.
-pub const MAX_PAUSE_SECONDS: u32 = 30 * 86_400;
-
-/// The action's description.
-pub fn spec() -> ActionSpec {
-    ActionSpec {
-        name: NAME,
-        description: "Pauses a running workflow; one that is paused already stays so.",
-        parameters: json!({
-            "type": "object",
-            "additionalProperties": false,
-            "properties": {
-                "workflow_id": {"type": "string", "minLength": 1, "description": "The workflow."},
-                "reason": {"type": "string", "minLength": 1, "description": "Why, for the workflow's record and the policy."},
-                "duration_seconds": {
-                    "type": "integer",
-                    "minimum": 0,
-                    "maximum": MAX_PAUSE_SECONDS,
-                    "description": "For how long; 0, or nothing, until someone resumes it.",
-                },
-            },
-            "required": ["workflow_id"],
-        }),
-        outputs: &[("paused", OutputType::Boolean), ("scheduled_resume_at", OutputType::Any)],
-        // Pausing a paused workflow is a success of its own, so a second try does no harm.
-        safety: Safety::Idempotent,
-        inherits: &[],
-        default_timeout_seconds: 60,
-        critical: false,
-    }
-}
+pub use spec::{MAX_PAUSE_SECONDS, NAME, spec};
 
 /// The action over the orchestrator.
 #[expect(missing_debug_implementations, reason = "a client and a clock: there is nothing to print")]
@@ -57,10 +26,12 @@ pub struct PauseWorkflow {
     spec: ActionSpec,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Parameters {
     workflow_id: String,
+    #[serde(default)]
     reason: Option<String>,
+    #[serde(default)]
     duration_seconds: Option<u32>,
 }
 
@@ -70,33 +41,45 @@ impl PauseWorkflow {
         Self { orchestrator, clock, spec: spec() }
     }
 
-    async fn state(&self, call: &Call, workflow_id: &str) -> Result<WorkflowState, Error> {
-        let context = context(call, &*self.clock);
-        self.orchestrator.get_workflow_status(workflow_id, false, &context).await.map(|status| status.state)
+    async fn state(&self, workflow_id: &str, context: &CallContext) -> Result<WorkflowState, Error> {
+        self.orchestrator.get_workflow_status(workflow_id, false, context).await.map(|status| status.state)
     }
 
-    async fn pause(&self, call: &Call) -> Result<AttemptResult, Performed> {
-        let Parameters { workflow_id, reason, duration_seconds } = call.typed().map_err(Performed::from)?;
-        let stopped = |error: Error| not_paused(call, &workflow_id, &error);
-        match self.state(call, &workflow_id).await.map_err(stopped)? {
-            WorkflowState::Paused => {
-                let reason = format!("workflow {workflow_id:?} is paused already");
-                return Err(untouched(&workflow_id, AttemptResult::no_op(reason, output(None))));
-            }
-            state @ (WorkflowState::Completed | WorkflowState::Failed | WorkflowState::Cancelled) => {
-                return Err(untouched(&workflow_id, over(call, &workflow_id, state)));
-            }
-            // The orchestrator knows best whether it can pause what is in a state that we have no name for.
-            WorkflowState::Pending
-            | WorkflowState::Running
-            | WorkflowState::Replanning
-            | WorkflowState::Unspecified
-            | WorkflowState::Unknown(_) => {}
-        }
-        let reason = reason.as_deref().unwrap_or(REASON);
+    async fn pause(&self, call: &Call, parameters: &Parameters) -> Result<AttemptResult, Error> {
+        let Parameters { workflow_id, reason, duration_seconds } = parameters;
         let context = context(call, &*self.clock);
-        let paused = self.orchestrator.pause_workflow(&workflow_id, reason, duration_seconds, &context).await;
-        Ok(done(call, &workflow_id, &paused.map_err(stopped)?))
+        let reason = reason.clone().unwrap_or_else(|| reason_of(call));
+        let paused = match self.orchestrator.pause_workflow(workflow_id, &reason, *duration_seconds, &context).await {
+            Ok(paused) => paused,
+            Err(error) if is_precondition(&error) => match self.state(workflow_id, &context).await {
+                Ok(state) if state.is_terminal() => {
+                    let message =
+                        format!("workflow {workflow_id:?} is in the terminal state {state} and cannot be paused");
+                    return Ok(failed(call, workflow_id, "terminal_state", message));
+                }
+                Ok(_) | Err(_) => return Err(error),
+            },
+            Err(error) => return Err(error),
+        };
+        log::done(
+            call,
+            "playbook_executor.workflow_paused",
+            workflow_id,
+            &format!("workflow {workflow_id:?} is paused"),
+        );
+        let output: Map = [
+            ("paused".to_owned(), true.into()),
+            ("scheduled_resume_at".to_owned(), paused.scheduled_resume_at_ms.into()),
+        ]
+        .into_iter()
+        .collect();
+        let result = AttemptResult::succeeded(output);
+        Ok(match paused.confirmed {
+            Confirmation::Answer => result,
+            Confirmation::State(state) => {
+                result.warn(format!("the answer for workflow {workflow_id:?} was lost; its state is {state} now"))
+            }
+        })
     }
 }
 
@@ -116,49 +99,36 @@ impl Action for PauseWorkflow {
         Ok(vec![Target { id: workflow_id, resource, cooldown: None }])
     }
 
+    /// The state as the orchestrator has it, for a site whose policy has a rule on it.
     async fn facts(&self, call: &Call, target: &Target) -> Result<Facts, AttemptResult> {
-        let state = self.state(call, &target.id).await.map_err(|error| not_paused(call, &target.id, &error).result)?;
+        let state = self.state(&target.id, &context(call, &*self.clock)).await;
+        let state = state.map_err(|error| ended(call, &target.id, &error, &manual(&target.id)))?;
         Ok(Facts { workflow_state: Some(state.as_str().to_owned()), ..Facts::default() })
     }
 
     async fn perform(&self, call: &Call, _: &[Target]) -> Performed {
-        self.pause(call).await.map_or_else(|ended| ended, Performed::from)
+        let parameters: Parameters = match call.typed() {
+            Ok(parameters) => parameters,
+            Err(result) => return result.into(),
+        };
+        let workflow_id = &parameters.workflow_id;
+        let result = self.pause(call, &parameters).await;
+        result.unwrap_or_else(|error| ended(call, workflow_id, &error, &manual(workflow_id))).into()
     }
 }
 
-fn done(call: &Call, workflow_id: &str, paused: &Paused) -> AttemptResult {
-    log::done(
-        call,
-        "playbook_executor.workflow_paused",
-        workflow_id,
-        &format!("the workflow stands still: {}", paused.message),
-    );
-    AttemptResult::succeeded(output(paused.scheduled_resume_at_ms))
+fn is_precondition(error: &Error) -> bool {
+    matches!(error, Error::Refused(refusal) if refusal.kind == RefusalKind::Precondition)
 }
 
-fn over(call: &Call, workflow_id: &str, state: WorkflowState) -> AttemptResult {
-    let message = format!("workflow {workflow_id:?} is in the terminal state {state} and cannot be paused");
-    log::failed(call, "playbook_executor.pause_workflow_failed", workflow_id, &message, None);
-    AttemptResult::failed("terminal_state", message)
+fn reason_of(call: &Call) -> String {
+    let context = &call.command.context;
+    format!("self-healing by playbook {}, incident {}", context.playbook, context.incident_id)
 }
 
-fn not_paused(call: &Call, workflow_id: &str, error: &Error) -> Performed {
+/// The same either way: pausing a paused workflow changes nothing.
+fn manual(workflow_id: &str) -> Manual {
     let act =
         format!("pause workflow {workflow_id:?} by hand, or run the playbook again when the orchestrator answers");
-    let look = format!("look whether workflow {workflow_id:?} is PAUSED; where it is not, {act}");
-    let result = ended(call, workflow_id, error, &Manual { act, look });
-    match error.effect() {
-        Effect::NotApplied => untouched(workflow_id, result),
-        Effect::Unknown => result.into(),
-    }
-}
-
-fn untouched(workflow_id: &str, result: AttemptResult) -> Performed {
-    Performed { result, untouched: vec![workflow_id.to_owned()] }
-}
-
-/// `scheduled_resume_at` in milliseconds since the epoch; null where the pause is open-ended, or nobody said.
-fn output(scheduled_resume_at_ms: Option<i64>) -> Map {
-    let fields = [("paused", json!(true)), ("scheduled_resume_at", json!(scheduled_resume_at_ms))];
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    Manual { look: act.clone(), act }
 }

@@ -1,0 +1,178 @@
+//! `get_workflow_status` over real sockets, through the attempt that every action goes through.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    missing_debug_implementations
+)]
+
+#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
+mod logs;
+#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
+mod rig;
+
+use std::time::{Duration, Instant};
+
+use get_workflow_status::{GetWorkflowStatus, spec};
+use rig::{Rig, TRACEPARENT, failed, of_run, short, unavailable};
+use runtime::attempt::Worker;
+use runtime::{ActionCommand, Ending, OutputType};
+use serde_json::{Value, json};
+use testkit::orchestrator::{OrchestratorConfig, UnknownWorkflow, Workflow, WorkflowState};
+use testkit::seed::Seed;
+use testkit::{Fault, FaultKind, PlatformConfig, Service};
+
+fn worker(rig: &Rig) -> Worker {
+    rig.worker(GetWorkflowStatus::new(rig.orchestrator(), rig.clock()))
+}
+
+fn of(rig: &Rig, workflow_id: &str) -> ActionCommand {
+    rig.command(&spec(), json!({"workflow_id": workflow_id}))
+}
+
+#[tokio::test]
+async fn the_outputs_say_where_the_workflow_stands() {
+    logs::collect();
+    let rig = Rig::new();
+    let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
+    assert_eq!(result.ending, Ending::Succeeded);
+    assert!(result.warnings.is_empty());
+    for (name, value) in [
+        ("state", json!("PAUSED")),
+        ("plan_id", json!("plan-1")),
+        ("progress_percent", json!(40.0)),
+        ("current_priority", json!(5)),
+        ("is_terminal", json!(false)),
+        ("is_paused", json!(true)),
+        ("tickets_total", json!(4)),
+        ("tickets_completed", json!(1)),
+        ("tickets_pending", json!(0)),
+        ("tickets_running", json!(3)),
+        ("tickets_failed", json!(0)),
+    ] {
+        assert_eq!(result.output[name], value, "{name}");
+    }
+    assert!((3_500..=3_600).contains(&result.output["sla_remaining_seconds"].as_i64().unwrap()));
+    let call = &rig.platform.calls()[0];
+    assert_eq!(call.traceparent.as_deref(), Some(TRACEPARENT));
+    let lines = logs::of("workflow_status_retrieved");
+    assert_eq!(lines.len(), 1);
+    logs::assert_common_fields(&lines[0], "get_workflow_status");
+}
+
+#[tokio::test]
+async fn every_output_is_declared_and_has_the_declared_type() {
+    let rig = Rig::new();
+    let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
+    let spec = spec();
+    assert_eq!(result.output.len(), spec.outputs.len());
+    for (name, kind) in spec.outputs {
+        let value = &result.output[*name];
+        let is_right = match kind {
+            OutputType::Boolean => value.is_boolean(),
+            OutputType::Integer => value.is_i64(),
+            OutputType::Number => value.is_number(),
+            OutputType::String => value.is_string(),
+            OutputType::Array => value.is_array(),
+            OutputType::Object => value.is_object(),
+            OutputType::Any => true,
+        };
+        assert!(is_right, "{name}: {value}");
+    }
+}
+
+#[tokio::test]
+async fn a_workflow_that_is_over_is_terminal() {
+    for (id, state) in [("wf-completed", "COMPLETED"), ("wf-failed", "FAILED"), ("wf-cancelled", "CANCELLED")] {
+        let rig = Rig::new();
+        let result = rig.perform(&worker(&rig), &of(&rig, id)).await;
+        let output = &result.output;
+        assert_eq!(
+            [&output["state"], &output["is_terminal"], &output["is_paused"]],
+            [&json!(state), &json!(true), &json!(false)]
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_known_is_null_or_left_out() {
+    let workflow = Workflow { sla_deadline: None, ..Workflow::new("wf-1", "plan-1", WorkflowState::Running) };
+    let seed = Seed { workflows: vec![workflow], ..Seed::default() };
+    let rig = Rig::with(PlatformConfig { seed, ..PlatformConfig::default() });
+    let command = rig.command(&spec(), json!({"workflow_id": "wf-1", "include_tickets": false}));
+    let result = rig.perform(&worker(&rig), &command).await;
+    assert_eq!(result.output["sla_remaining_seconds"], Value::Null);
+    assert!(!result.output.contains_key("tickets_total"), "{:?}", result.output);
+    assert!(result.warnings.is_empty());
+}
+
+#[tokio::test]
+async fn a_workflow_that_nobody_knows_is_a_failure_however_that_is_said() {
+    for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified] {
+        logs::collect();
+        let orchestrator = OrchestratorConfig { unknown_workflow, ..OrchestratorConfig::default() };
+        let rig = Rig::with(PlatformConfig { orchestrator, ..PlatformConfig::default() });
+        assert_eq!(failed(&rig.perform(&worker(&rig), &of(&rig, "wf-9")).await).0, "not_found");
+        assert_eq!(logs::of("get_workflow_status_failed").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_orchestrator_out_of_reach_gives_no_state() {
+    let unavailable_status = FaultKind::GrpcStatus { code: "UNAVAILABLE".to_owned(), message: String::new() };
+    for fault in [
+        FaultKind::Refuse,
+        FaultKind::Hang,
+        FaultKind::DropAnswer,
+        unavailable_status,
+        FaultKind::Status { code: 500, retry_after_seconds: None },
+    ] {
+        logs::collect();
+        let rig = Rig::new();
+        rig.platform.set_fault(Fault::new(Service::Orchestrator, fault.clone())).unwrap();
+        let started = Instant::now();
+        let result = rig.perform(&worker(&rig), &short(&rig, of(&rig, "wf-1"))).await;
+        assert!(started.elapsed() < Duration::from_millis(2_400), "{fault:?}");
+        assert_eq!(unavailable(&result).0, "orchestrator");
+        assert!(result.output.is_empty());
+        assert!(result.follow_up[0].contains("\"wf-1\""), "{:?}", result.follow_up);
+        assert_eq!(logs::of("orchestrator_client_unavailable").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_a_failure() {
+    let rig = Rig::new();
+    rig.fault(Service::Orchestrator, "GetWorkflowStatus", FaultKind::HugeBody { bytes: 100 << 20 });
+    let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
+    assert_eq!(failed(&result).0, "bad_answer", "{result:?}");
+}
+
+#[tokio::test]
+async fn after_a_lost_worker_it_is_read_again() {
+    let rig = Rig::new();
+    let (worker, command) = (worker(&rig), of(&rig, "wf-1"));
+    rig.lose_worker_after(&worker, &command).await;
+    assert_eq!(rig.perform(&worker, &command).await.output["state"], "PAUSED");
+}
+
+#[tokio::test]
+async fn a_call_that_makes_no_sense_asks_nobody() {
+    let rig = Rig::new();
+    for parameters in [json!({}), json!({"workflow_id": ""}), json!({"workflow_id": "wf-1", "include_tickets": "yes"})]
+    {
+        let command = of_run(&rig.command(&spec(), parameters.clone()), &parameters.to_string());
+        assert_eq!(failed(&rig.perform(&worker(&rig), &command).await).0, "bad_parameters");
+    }
+    assert!(rig.platform.calls().is_empty());
+}
+
+#[tokio::test]
+async fn an_odd_id_arrives_verbatim() {
+    let odd = "{{ 7*7 }} ../ %2e%2e \r\n\u{202e}";
+    let rig = Rig::new();
+    failed(&rig.perform(&worker(&rig), &of(&rig, odd)).await);
+    assert_eq!(rig.platform.calls()[0].target, odd);
+}

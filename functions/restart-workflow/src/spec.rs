@@ -1,0 +1,33 @@
+//! What playbooks and the engine know of the action.
+
+use runtime::{ActionSpec, OutputType, Safety};
+use serde_json::json;
+
+pub const NAME: &str = "restart_workflow";
+
+/// The action's description.
+pub fn spec() -> ActionSpec {
+    ActionSpec {
+        name: NAME,
+        description: "Resumes a paused workflow.",
+        parameters: json!({
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "workflow_id": {"type": "string", "minLength": 1, "description": "The workflow."},
+                "reason": {"type": "string", "minLength": 1, "description": "Why, for the workflow's history."},
+            },
+            "required": ["workflow_id"],
+        }),
+        outputs: &[
+            ("resumed", OutputType::Boolean),
+            ("state", OutputType::String),
+            // Null where it was not paused, or where only the state told that it was resumed.
+            ("pause_duration_seconds", OutputType::Any),
+        ],
+        safety: Safety::Probe,
+        inherits: &["workflow_id"],
+        default_timeout_seconds: 30,
+        critical: true,
+    }
+}

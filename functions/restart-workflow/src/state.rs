@@ -1,0 +1,58 @@
+//! What a workflow's state means for a restart.
+
+use clients::orchestrator::WorkflowState;
+use clients::port::failed;
+use runtime::action::{Call, log};
+use runtime::{AttemptResult, Map};
+use serde_json::Value;
+
+/// The result where the workflow is not paused.
+pub(crate) fn left_alone(call: &Call, workflow_id: &str, state: WorkflowState) -> AttemptResult {
+    if state.is_terminal() {
+        let message = format!("workflow {workflow_id:?} is in the terminal state {state} and cannot be resumed");
+        return failed(call, workflow_id, "terminal_state", message)
+            .follow_up(format!("create a new workflow instead of {workflow_id:?}, which is {state}"));
+    }
+    match state {
+        WorkflowState::Running | WorkflowState::Pending | WorkflowState::Replanning => {
+            let reason = format!("workflow {workflow_id:?} is {state}, there is nothing to resume");
+            log::done(call, "playbook_executor.restart_workflow_not_needed", workflow_id, &reason);
+            AttemptResult::no_op(reason, output(false, state, None))
+        }
+        WorkflowState::Unspecified
+        | WorkflowState::Unknown(_)
+        | WorkflowState::Paused
+        | WorkflowState::Completed
+        | WorkflowState::Failed
+        | WorkflowState::Cancelled => {
+            let message = format!("workflow {workflow_id:?} is {state}, only a PAUSED one can be resumed");
+            failed(call, workflow_id, "unexpected_state", message)
+        }
+    }
+}
+
+/// Whether a workflow that was paused has gone on.
+pub(crate) fn is_resumed(state: WorkflowState) -> bool {
+    match state {
+        // A completed one went on, and to its end.
+        WorkflowState::Running | WorkflowState::Pending | WorkflowState::Replanning | WorkflowState::Completed => true,
+        WorkflowState::Paused
+        | WorkflowState::Failed
+        | WorkflowState::Cancelled
+        | WorkflowState::Unspecified
+        | WorkflowState::Unknown(_) => false,
+    }
+}
+
+pub(crate) fn answer_lost(workflow_id: &str, state: WorkflowState) -> String {
+    format!("the answer for workflow {workflow_id:?} was lost; its state is {state} now")
+}
+
+pub(crate) fn output(resumed: bool, state: WorkflowState, pause_duration_seconds: Option<i64>) -> Map {
+    let pairs: [(&str, Value); 3] = [
+        ("resumed", resumed.into()),
+        ("state", state.as_str().into()),
+        ("pause_duration_seconds", pause_duration_seconds.into()),
+    ];
+    pairs.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+}

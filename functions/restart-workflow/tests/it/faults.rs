@@ -1,0 +1,96 @@
+//! The orchestrator down, hanging, failing, and losing its answer.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use runtime::Ending;
+use serde_json::json;
+use testkit::orchestrator::WorkflowState;
+use testkit::{Fault, FaultKind, Service};
+
+use crate::rig::{Rig, attempt, failed, no_op, of_run, output, short, unavailable};
+use crate::{logs, of, worker};
+
+fn status(code: &str) -> FaultKind {
+    FaultKind::GrpcStatus { code: code.to_owned(), message: "told so".to_owned() }
+}
+
+#[tokio::test]
+async fn an_orchestrator_out_of_reach_is_skipped_with_what_a_person_has_to_do() {
+    for (operation, fault) in [
+        (None, FaultKind::Refuse),
+        (Some("GetWorkflowStatus"), FaultKind::Hang),
+        (Some("ResumeWorkflow"), FaultKind::Hang),
+        (Some("GetWorkflowStatus"), status("UNAVAILABLE")),
+        (Some("ResumeWorkflow"), status("UNAVAILABLE")),
+        (Some("ResumeWorkflow"), status("RESOURCE_EXHAUSTED")),
+        (Some("ResumeWorkflow"), FaultKind::Status { code: 503, retry_after_seconds: None }),
+        (None, FaultKind::Drip { interval_ms: 3_000 }),
+    ] {
+        logs::collect();
+        let rig = Rig::new();
+        let fault = Fault { operation: operation.map(str::to_owned), ..Fault::new(Service::Orchestrator, fault) };
+        rig.platform.set_fault(fault.clone()).unwrap();
+        let started = Instant::now();
+        let result = rig.perform(&worker(&rig), &short(&rig, of(&rig, "wf-1"))).await;
+        assert!(started.elapsed() < Duration::from_millis(2_400), "{fault:?}");
+        assert_eq!(unavailable(&result).0, "orchestrator");
+        assert!(result.follow_up.len() == 1 && result.follow_up[0].contains("\"wf-1\""), "{:?}", result.follow_up);
+        let lines = logs::of("orchestrator_client_unavailable");
+        assert_eq!(lines.len(), 1, "{fault:?}");
+        logs::assert_common_fields(&lines[0], "restart_workflow");
+        assert_eq!(lines[0]["follow_up"], result.follow_up[0]);
+        assert_eq!(rig.platform.workflow("wf-1").unwrap().state, WorkflowState::Paused);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_a_failure() {
+    for (code, expected) in [
+        ("FAILED_PRECONDITION", "precondition_failed"),
+        ("PERMISSION_DENIED", "forbidden"),
+        ("INVALID_ARGUMENT", "bad_request"),
+    ] {
+        let rig = Rig::new();
+        rig.fault(Service::Orchestrator, "ResumeWorkflow", status(code));
+        let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
+        assert_eq!(failed(&result).0, expected);
+    }
+}
+
+#[tokio::test]
+async fn of_many_restarts_at_once_one_resumes_and_the_others_find_nothing_to_do() {
+    let rig = Rig::new();
+    let worker = worker(&rig);
+    let commands: Vec<_> = (0..20).map(|number| of_run(&of(&rig, "wf-1"), &format!("run-{number}"))).collect();
+    let results = join_all(commands.iter().map(|command| rig.perform(&worker, command))).await;
+    let resumed = results.iter().filter(|result| result.ending == Ending::Succeeded).count();
+    let needless = results.iter().filter(|result| matches!(result.ending, Ending::NoOp { .. })).count();
+    assert_eq!((resumed, needless), (1, 19), "{results:?}");
+    assert!(rig.calls_of("ResumeWorkflow").len() > 1, "several saw it paused");
+    assert_eq!(rig.platform.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn a_dropped_answer_is_one_effect() {
+    let rig = Rig::new();
+    rig.fault(Service::Orchestrator, "ResumeWorkflow", FaultKind::DropAnswer);
+    let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
+    assert_eq!(result.ending, Ending::Succeeded);
+    assert_eq!(result.output, output(json!({"resumed": true, "state": "RUNNING", "pause_duration_seconds": null})));
+    assert_eq!(result.warnings.len(), 1);
+    assert_eq!(rig.platform.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn the_attempt_after_an_answer_that_came_too_late_finds_nothing_to_do() {
+    let rig = Rig::new();
+    rig.fault(Service::Orchestrator, "ResumeWorkflow", FaultKind::Slow { by_ms: 60_000 });
+    let command = short(&rig, of(&rig, "wf-1"));
+    let worker = worker(&rig);
+    let first = rig.perform(&worker, &command).await;
+    assert_eq!(first.ending, Ending::Succeeded, "the state tells");
+    let again = rig.perform(&worker, &attempt(&command, 2)).await;
+    no_op(&again);
+    assert_eq!(rig.platform.effects().len(), 1);
+}

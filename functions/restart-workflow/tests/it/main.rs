@@ -1,0 +1,32 @@
+//! `restart_workflow` over real sockets, through the attempt that every action goes through.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    missing_debug_implementations
+)]
+
+#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
+mod logs;
+#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
+mod rig;
+
+mod faults;
+mod lost_worker;
+mod states;
+
+use restart_workflow::{RestartWorkflow, spec};
+use rig::Rig;
+use runtime::ActionCommand;
+use runtime::attempt::Worker;
+use serde_json::json;
+
+fn worker(rig: &Rig) -> Worker {
+    rig.worker(RestartWorkflow::new(rig.orchestrator(), rig.clock()))
+}
+
+fn of(rig: &Rig, workflow_id: &str) -> ActionCommand {
+    rig.command(&spec(), json!({"workflow_id": workflow_id, "reason": "workflow stuck"}))
+}
