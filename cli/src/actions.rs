@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clients::config::Config;
 use clients::port::StoredBreaker;
-use clients::{Wiring, kubernetes, orchestrator, policy, tickets};
+use clients::{Wiring, identity, kubernetes, orchestrator, policy, tickets};
 use embedded::Store;
 use engine::catalog::{ActionSpec, Catalog};
 use runtime::action::Action;
@@ -39,7 +39,8 @@ fn specs() -> [ActionSpec; 8] {
 /// A client cannot be made from the configuration.
 pub(crate) async fn workers(config: &Config, store: &Store, needed: &BTreeSet<&str>) -> anyhow::Result<Vec<Worker>> {
     let breakers = StoredBreaker::new(Arc::new(store.clone()), config);
-    let wiring = Wiring { breaker_store: Some(Arc::new(breakers)), ..Wiring::default() };
+    let identity = identity::provider(&config.identity, None).context("identity")?;
+    let wiring = Wiring { breaker_store: Some(Arc::new(breakers)), identity, ..Wiring::default() };
     let ports = Arc::new(attempt::Ports {
         claims: Arc::new(store.clone()),
         policy: Arc::new(policy::Client::new(&config.policy, &wiring).context("policy")?),
@@ -54,7 +55,7 @@ pub(crate) async fn workers(config: &Config, store: &Store, needed: &BTreeSet<&s
             return Err(error);
         }
         Err(error) => {
-            tracing::info!(error = %format_args!("{error:#}"), "no cluster: pods cannot be looked at, and no playbook does")
+            tracing::info!(error = %format_args!("{error:#}"), "no cluster: pods cannot be looked at, and no playbook does");
         }
     }
     actions.into_iter().map(|action| Ok(Worker::new(action, Arc::clone(&ports))?)).collect()

@@ -21,7 +21,7 @@ Variables: NO_COLOR, RUST_LOG, and those that `heal doctor` lists.";
 #[derive(Debug, Parser)]
 #[command(name = "heal", version, after_help = EXAMPLES, max_term_width = 110)]
 pub(crate) struct Cli {
-    /// What log lines on standard error look like; RUST_LOG says which ones there are
+    /// What log lines on standard error look like; `RUST_LOG` says which ones there are
     #[arg(long, global = true, value_enum, default_value_t, env = "HEAL_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: LogFormat,
     #[command(subcommand)]

@@ -25,7 +25,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Playbook(command) => playbook::run(command),
         Command::Runs(command) => runs::run(command).await,
-        Command::Doctor(args) => doctor::run(args).await,
+        Command::Doctor(args) => Box::pin(doctor::run(args)).await,
     }
 }
 

@@ -82,7 +82,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
     let configuration: Vec<_> = describe(&Env).into_iter().map(Into::into).collect();
     let mut checks = files::playbooks(&args.playbooks.playbooks);
     checks.push(files::state(&args.state.state));
-    checks.extend(services::check(args.offline).await);
+    checks.extend(Box::pin(services::check(args.offline)).await);
     let findings = Findings { configuration, checks };
     if args.json {
         out::json(&findings)?;

@@ -23,7 +23,7 @@ const REQUEST_GRACE: Duration = Duration::from_secs(10);
 /// How long attempts in flight may take after the word to stop; what is left goes on at the next start.
 const ATTEMPT_GRACE: Duration = Duration::from_secs(20);
 /// How often rows that are over are removed from the state file.
-const GARBAGE_EVERY: Duration = Duration::from_secs(3_600);
+const GARBAGE_EVERY: Duration = Duration::from_hours(1);
 const DAY_MS: u64 = 86_400_000;
 
 const EXAMPLES: &str = "\

@@ -11,7 +11,7 @@ use testkit::opa::OpaConfig;
 use testkit::{Platform, PlatformConfig, Seed};
 
 /// Longer than anything here takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The guide's own example, byte for byte.
 pub(crate) const GUIDE_EXAMPLE: &str = include_str!("guide_example.yaml");

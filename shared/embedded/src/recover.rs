@@ -26,7 +26,7 @@ impl Store {
     /// worker. The caller holds a lock that says so.
     ///
     /// # Caveats
-    /// A delivery that was under way counts: a message that kills its process each time goes to the dead letters in the end.
+    /// A delivery that was under way does not count towards the dead letters: the process was killed, and the message had no say in it.
     ///
     /// # Errors
     /// As every port.
@@ -38,7 +38,8 @@ impl Store {
 
 fn recover(connection: &Connection, now: i64) -> std::result::Result<Recovered, Fault> {
     // `delivered` goes: a receipt of the dead process is no longer current.
-    let messages = "UPDATE message SET due_at = ?1, delivered = 0 WHERE delivered = 1";
+    let messages =
+        "UPDATE message SET due_at = ?1, delivered = 0, receive_count = max(receive_count - 1, 0) WHERE delivered = 1";
     let claims = "UPDATE claim SET lease_until = ?1 WHERE result IS NULL AND lease_until > ?1";
     let trials = "UPDATE breaker SET trial_holder = NULL, trial_until = NULL WHERE trial_holder IS NOT NULL";
     Ok(Recovered {
