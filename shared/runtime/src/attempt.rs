@@ -215,7 +215,9 @@ impl Worker {
         let performed = if admission.admitted.is_empty() {
             None
         } else {
-            Some(self.perform(call, request, &admission.admitted).await)
+            let performed = self.perform(call, request, &admission.admitted).await;
+            self.restamp(call, request, &admission.admitted, &performed).await;
+            Some(performed)
         };
         Ok(merge::merge(admission, performed))
     }

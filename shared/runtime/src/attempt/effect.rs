@@ -7,7 +7,10 @@ use engine::message::{AttemptResult, Ending};
 
 use super::{LEASE_MS, Worker};
 use crate::action::{Call, Performed, Probe, Target};
-use crate::port::ClaimRequest;
+use crate::port::{ClaimRequest, CooldownRequest};
+
+/// An attempt that took longer than this, in milliseconds, has its cooldowns counted from its end; less is within what clocks may differ.
+const RESTAMP_MS: u64 = 1_000;
 
 impl Worker {
     /// What an earlier worker of this attempt, whose lease ran out, means: its result, or none where performing (again) is safe.
@@ -45,6 +48,32 @@ impl Worker {
                 AttemptResult::new(Ending::TimedOut { message }).into()
             }),
             never = self.renew(request) => match never {},
+        }
+    }
+
+    /// Counts the cooldowns of what was touched from the end of a long effect: until then the target may have been touched.
+    ///
+    /// Where this fails they count from before the effect, which the log says.
+    pub(super) async fn restamp(&self, call: &Call, request: &ClaimRequest, targets: &[Target], performed: &Performed) {
+        let now = self.ports.clock.now();
+        if now.since_ms(call.started_at) <= RESTAMP_MS {
+            return;
+        }
+        let touched = targets.iter().filter(|target| !performed.untouched.contains(&target.id));
+        let cooldowns = touched.filter_map(|target| target.cooldown.clone());
+        let cooldowns: Vec<_> = cooldowns
+            .map(|cooldown| CooldownRequest { key: cooldown.key, cooldown_ms: cooldown.duration_ms })
+            .collect();
+        if cooldowns.is_empty() {
+            return;
+        }
+        let request = ClaimRequest { now, lease_until: now.plus_ms(LEASE_MS), cooldowns, ..request.clone() };
+        if let Err(error) = self.ports.claims.reserve(&request).await {
+            tracing::warn!(
+                attempt = request.key.attempt,
+                error = &error as &dyn std::error::Error,
+                "cooldown counts from before the effect"
+            );
         }
     }
 

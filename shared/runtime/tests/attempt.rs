@@ -1,0 +1,304 @@
+//! One attempt over the fakes: what is checked before an effect, and what is kept after it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::pedantic
+)]
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use runtime::action::{Action, Call, Cooldown, Performed, Target};
+use runtime::attempt::{AttemptError, Handled, LEASE_MS, Ports, Worker};
+use runtime::dispatcher::Inbound;
+use runtime::port::{
+    Clock, CooldownKey, Decision, DecisionSource, Holder, Policy, PolicyInput, PolicyResource, QueueName, Receiver,
+};
+use runtime::{
+    ActionCommand, ActionSpec, AttemptResult, Context, Digest, Ending, Map, RunId, Safety, Token, Violation,
+};
+use serde_json::{Value, json};
+use testkit::memory::{Claims, Faults, ManualClock, Queues, When};
+
+const COOLDOWN_MS: u64 = 300_000;
+
+/// Touches a ticket, for as long as it is told to, and counts how often.
+struct Touch {
+    spec: ActionSpec,
+    clock: Arc<ManualClock>,
+    takes_ms: Arc<AtomicU64>,
+    touched: Arc<AtomicU32>,
+}
+
+#[async_trait]
+impl Action for Touch {
+    fn spec(&self) -> &ActionSpec {
+        &self.spec
+    }
+
+    fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult> {
+        let target = |id: &Value| {
+            let id = id.as_str().unwrap().to_owned();
+            let key = CooldownKey { action: "touch".to_owned(), target: id.clone() };
+            let resource = PolicyResource { ticket_id: id.clone(), ..PolicyResource::default() };
+            Target { id, resource, cooldown: Some(Cooldown { key, duration_ms: COOLDOWN_MS }) }
+        };
+        Ok(call.parameters()["tickets"].as_array().unwrap().iter().map(target).collect())
+    }
+
+    async fn perform(&self, _: &Call, targets: &[Target]) -> Performed {
+        self.clock.advance_ms(self.takes_ms.load(Ordering::SeqCst));
+        self.touched.fetch_add(u32::try_from(targets.len()).unwrap(), Ordering::SeqCst);
+        AttemptResult::succeeded(Map::new()).into()
+    }
+}
+
+/// Decides by the ticket's name, and remembers what it was asked.
+#[derive(Default)]
+struct Judge(Mutex<Vec<PolicyInput>>);
+
+#[async_trait]
+impl Policy for Judge {
+    fn validates(&self, _: &str) -> bool {
+        true
+    }
+
+    async fn decide(&self, input: &PolicyInput) -> Decision {
+        self.0.lock().unwrap().push(input.clone());
+        let violation =
+            Violation { policy: "p".into(), rule: "forbidden".into(), msg: "no".into(), severity: "high".into() };
+        match input.resource.ticket_id.as_str() {
+            "forbidden" => Decision::Deny { source: DecisionSource::Server, violations: vec![violation] },
+            "undecided" => Decision::Unavailable { message: "nobody is there".to_owned() },
+            _ => Decision::Allow { source: DecisionSource::Server, warning: None },
+        }
+    }
+}
+
+struct Rig {
+    worker: Worker,
+    clock: Arc<ManualClock>,
+    queues: Arc<Queues>,
+    faults: Faults,
+    judge: Arc<Judge>,
+    takes_ms: Arc<AtomicU64>,
+    touched: Arc<AtomicU32>,
+    deliveries: AtomicU32,
+}
+
+impl Rig {
+    fn new(safety: Safety) -> Self {
+        let clock = Arc::new(ManualClock::default());
+        let queues = Arc::new(Queues::new(clock.clone(), Faults::default()));
+        let faults = Faults::default();
+        let (judge, takes_ms, touched) = (Arc::new(Judge::default()), Arc::default(), Arc::default());
+        let spec = ActionSpec {
+            name: "touch",
+            description: "Touches tickets.",
+            parameters: json!({
+                "type": "object", "additionalProperties": false, "required": ["tickets"],
+                "properties": {"tickets": {"type": "array", "items": {"type": "string"}}},
+            }),
+            outputs: &[],
+            safety,
+            inherits: &[],
+            default_timeout_seconds: 60,
+            critical: true,
+        };
+        let action =
+            Touch { spec, clock: clock.clone(), takes_ms: Arc::clone(&takes_ms), touched: Arc::clone(&touched) };
+        let claims = Arc::new(Claims::new(faults.clone()));
+        let ports = Ports { claims, policy: judge.clone(), sender: queues.clone(), clock: clock.clone() };
+        let worker = Worker::new(Arc::new(action), Arc::new(ports)).unwrap();
+        Self { worker, clock, queues, faults, judge, takes_ms, touched, deliveries: AtomicU32::new(0) }
+    }
+
+    fn command(&self, run: &str, parameters: Value) -> ActionCommand {
+        let now = self.clock.now();
+        ActionCommand {
+            run_id: RunId::new(run),
+            step: "step".to_owned(),
+            item: None,
+            attempt: 1,
+            token: Token::new("token"),
+            action: "touch".to_owned(),
+            parameters_digest: Digest::of(parameters.to_string().as_bytes()),
+            parameters: parameters.as_object().unwrap().clone(),
+            issued_at: now,
+            deadline: now.plus_ms(120_000),
+            context: Context { incident_id: "i".into(), playbook: "p".into(), workflow_id: None, traceparent: None },
+            hop: 1,
+        }
+    }
+
+    async fn deliver(&self, command: &ActionCommand) -> Result<Handled, AttemptError> {
+        let holder = Holder(format!("delivery-{}", self.deliveries.fetch_add(1, Ordering::SeqCst)));
+        self.worker.handle(&serde_json::to_string(command).unwrap(), holder).await
+    }
+
+    async fn perform(&self, command: &ActionCommand) -> AttemptResult {
+        match self.deliver(command).await.unwrap() {
+            Handled::Answered(result) => *result,
+            other => panic!("not answered: {other:?}"),
+        }
+    }
+
+    fn touched(&self) -> u32 {
+        self.touched.load(Ordering::SeqCst)
+    }
+
+    async fn answers(&self) -> Vec<AttemptResult> {
+        let deliveries = self.queues.receive(&QueueName::Results, 100, 1_000).await.unwrap();
+        let answer = |body: &str| match Inbound::parse(body).unwrap() {
+            Inbound::Result(result) => result.result,
+            other => panic!("no result: {other:?}"),
+        };
+        deliveries.iter().map(|delivery| answer(&delivery.body)).collect()
+    }
+}
+
+fn tickets(names: &[&str]) -> Value {
+    json!({ "tickets": names })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_step_touches_nothing() {
+    let rig = Rig::new(Safety::Idempotent);
+    let result = rig.perform(&rig.command("run", tickets(&["forbidden"]))).await;
+    assert!(matches!(&result.ending, Ending::Denied { violations } if violations[0].rule == "forbidden"), "{result:?}");
+    assert_eq!(rig.touched(), 0);
+    assert_eq!(rig.answers().await, [result]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_nobody_can_decide_touches_nothing_and_may_be_tried_again() {
+    let rig = Rig::new(Safety::Idempotent);
+    let result = rig.perform(&rig.command("run", tickets(&["undecided"]))).await;
+    assert!(
+        matches!(&result.ending, Ending::Failed { code, retryable: true, .. } if code == "policy_unavailable"),
+        "{result:?}"
+    );
+    assert_eq!(rig.touched(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tickets_of_a_batch_are_let_through_one_by_one() {
+    let rig = Rig::new(Safety::Idempotent);
+    let result = rig.perform(&rig.command("run", tickets(&["a", "forbidden", "b", "undecided"]))).await;
+    assert_eq!(result.ending, Ending::Succeeded);
+    assert_eq!(rig.touched(), 2);
+    let denied: Vec<_> = result.output["denied"].as_array().unwrap().iter().map(|entry| &entry["target"]).collect();
+    assert_eq!(denied, ["forbidden", "undecided"]);
+    assert_eq!((result.warnings.len(), result.follow_up.len()), (2, 2), "{result:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finished_attempt_answers_again_and_touches_nothing() {
+    let rig = Rig::new(Safety::Unknown);
+    let command = rig.command("run", tickets(&["a"]));
+    let first = rig.perform(&command).await;
+    assert_eq!(rig.perform(&command).await, first);
+    assert_eq!(rig.touched(), 1);
+    assert_eq!(rig.answers().await, [first.clone(), first]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_policy_is_told_when_the_target_was_last_touched() {
+    let rig = Rig::new(Safety::Idempotent);
+    rig.perform(&rig.command("run-1", tickets(&["a"]))).await;
+    let touched_at = rig.clock.now();
+    rig.clock.advance_ms(1_000);
+    let second = rig.perform(&rig.command("run-2", tickets(&["a"]))).await;
+    let asked = rig.judge.0.lock().unwrap().clone();
+    assert_eq!(asked[0].context.last_reallocation_timestamp, 0);
+    assert_eq!(asked[1].context.last_reallocation_timestamp, touched_at.0 * 1_000_000);
+    assert!(asked[1].context.now_ns > asked[1].context.last_reallocation_timestamp);
+    assert!(
+        matches!(second.ending, Ending::CoolingDown { .. }),
+        "this policy lets it through, the cooldown does not: {second:?}"
+    );
+    assert_eq!(rig.touched(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cooldown_counts_from_the_end_of_a_long_effect() {
+    let rig = Rig::new(Safety::Idempotent);
+    rig.takes_ms.store(20_000, Ordering::SeqCst);
+    rig.perform(&rig.command("run-1", tickets(&["a"]))).await;
+    rig.takes_ms.store(0, Ordering::SeqCst);
+    rig.clock.advance_ms(COOLDOWN_MS - 1);
+    let early = rig.perform(&rig.command("run-2", tickets(&["a"]))).await;
+    assert!(matches!(early.ending, Ending::CoolingDown { .. }), "{early:?}");
+    rig.clock.advance_ms(1);
+    assert_eq!(rig.perform(&rig.command("run-3", tickets(&["a"]))).await.ending, Ending::Succeeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn parameters_that_the_log_did_not_authorise_touch_nothing() {
+    let rig = Rig::new(Safety::Idempotent);
+    let mut command = rig.command("run", tickets(&["a"]));
+    command.parameters = tickets(&["b"]).as_object().unwrap().clone();
+    let result = rig.perform(&command).await;
+    assert!(matches!(&result.ending, Ending::Failed { code, .. } if code == "parameters_changed"), "{result:?}");
+    assert_eq!(rig.touched(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_that_does_not_fit_is_named() {
+    let rig = Rig::new(Safety::Idempotent);
+    let result = rig.perform(&rig.command("run", json!({"tickets": ["a", 7]}))).await;
+    let Ending::Failed { code, message, retryable: false } = &result.ending else { panic!("{result:?}") };
+    assert_eq!(code, "bad_parameters");
+    assert!(message.contains("parameters/tickets/1"), "{message}");
+    assert_eq!(rig.touched(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_after_its_deadline_touches_nothing() {
+    let rig = Rig::new(Safety::Idempotent);
+    let command = rig.command("run", tickets(&["a"]));
+    rig.clock.set(command.deadline);
+    let result = rig.perform(&command).await;
+    assert!(matches!(result.ending, Ending::TimedOut { .. }), "{result:?}");
+    assert_eq!(rig.touched(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_of_another_action_and_one_that_cannot_be_read_are_refused() {
+    let rig = Rig::new(Safety::Idempotent);
+    let command = ActionCommand { action: "other".to_owned(), ..rig.command("run", tickets(&["a"])) };
+    assert!(matches!(rig.deliver(&command).await, Err(AttemptError::WrongAction { .. })));
+    let garbled = rig.worker.handle("{\"run_id\": 7}", Holder("h".to_owned())).await;
+    assert!(matches!(garbled, Err(AttemptError::Unreadable(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_workers_live_claim_is_left_alone_and_one_that_ran_out_says_what_is_safe() {
+    for (safety, touched) in [(Safety::Idempotent, 2), (Safety::Unknown, 1)] {
+        let rig = Rig::new(safety);
+        let command = rig.command("run", tickets(&["a"]));
+        // The effect happens, and nothing of what follows is stored: the worker is as good as dead.
+        rig.faults.fail_next_of("claims.finish", 1, When::Before);
+        assert!(rig.deliver(&command).await.is_err());
+        assert!(matches!(rig.deliver(&command).await.unwrap(), Handled::Busy { .. }));
+        rig.clock.advance_ms(LEASE_MS);
+        let result = rig.perform(&command).await;
+        assert_eq!(rig.touched(), touched, "{safety:?}");
+        assert_eq!(matches!(result.ending, Ending::Unknown { .. }), safety == Safety::Unknown, "{result:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_is_let_go_where_nothing_was_done_so_that_the_next_worker_need_not_doubt() {
+    let rig = Rig::new(Safety::Unknown);
+    let command = rig.command("run", tickets(&["a"]));
+    rig.faults.fail_next_of("claims.last_touched", 1, When::Before);
+    assert!(rig.deliver(&command).await.is_err());
+    assert_eq!(rig.perform(&command).await.ending, Ending::Succeeded);
+    assert_eq!(rig.touched(), 1);
+}
