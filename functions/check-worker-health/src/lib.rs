@@ -1,6 +1,9 @@
-//! `check_worker_health`: looks whether a worker's pod is well. It changes nothing.
+//! `check_worker_health`: looks whether a worker's pod is healthy, for the conditions of later steps.
 //!
-//! A pod that is missing is unhealthy; an API that does not answer says nothing, and never that the worker is well.
+//! A missing pod is unhealthy. An API that does not answer is out of reach: then nothing is said of the worker, least of all that it is
+//! well. The crate knows no claim and no queue; `runtime::attempt` holds those. Start at [`CheckWorkerHealth`].
+
+mod spec;
 
 use std::sync::Arc;
 
@@ -9,43 +12,11 @@ use clients::kubernetes::{self, PodHealth};
 use clients::port::{Manual, context, ended};
 use runtime::action::{Action, Call, Performed, Target, log};
 use runtime::port::{Clock, PolicyResource};
-use runtime::{ActionSpec, AttemptResult, Map, OutputType, Safety};
+use runtime::{ActionSpec, AttemptResult, Map};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::Value;
 
-pub const NAME: &str = "check_worker_health";
-
-/// The action's description.
-pub fn spec() -> ActionSpec {
-    ActionSpec {
-        name: NAME,
-        description: "Looks whether a worker's pod is running and ready.",
-        parameters: json!({
-            "type": "object",
-            "additionalProperties": false,
-            "properties": {
-                "worker_id": {"type": "string", "minLength": 1, "description": "The worker, which is the name of its pod."},
-                "namespace": {
-                    "type": "string",
-                    "minLength": 1,
-                    "description": "The pod's namespace; without it the incident's, then that of the configuration.",
-                },
-            },
-            "required": ["worker_id"],
-        }),
-        outputs: &[
-            ("healthy", OutputType::Boolean),
-            ("worker_unhealthy", OutputType::Boolean),
-            ("phase", OutputType::String),
-            ("reason", OutputType::Any),
-            ("restarts", OutputType::Integer),
-        ],
-        safety: Safety::Idempotent,
-        inherits: &["namespace"],
-        default_timeout_seconds: 30,
-        critical: false,
-    }
-}
+pub use spec::{NAME, spec};
 
 /// The action over the Kubernetes API.
 #[expect(missing_debug_implementations, reason = "a client and a clock: there is nothing to print")]
@@ -55,9 +26,10 @@ pub struct CheckWorkerHealth {
     spec: ActionSpec,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Parameters {
     worker_id: String,
+    #[serde(default)]
     namespace: Option<String>,
 }
 
@@ -65,21 +37,6 @@ impl CheckWorkerHealth {
     /// `clock` is the one that the attempts' deadlines are set by.
     pub fn new(kubernetes: Arc<kubernetes::Client>, clock: Arc<dyn Clock>) -> Self {
         Self { kubernetes, clock, spec: spec() }
-    }
-
-    async fn look(&self, call: &Call) -> Result<AttemptResult, AttemptResult> {
-        let Parameters { worker_id, namespace } = call.typed()?;
-        let health = self.kubernetes.pod_health(&worker_id, namespace.as_deref(), &context(call, &*self.clock)).await;
-        let health = health.map_err(|error| {
-            let look = format!("look whether worker {worker_id:?} is well (`kubectl get pod {worker_id}`)");
-            ended(call, &worker_id, &error, &Manual { act: look.clone(), look })
-        })?;
-        let what = match &health.reason {
-            None => "the worker is well".to_owned(),
-            Some(reason) => format!("the worker is not well: {reason}"),
-        };
-        log::done(call, "playbook_executor.worker_health_checked", &worker_id, &what);
-        Ok(AttemptResult::succeeded(output(&health)))
     }
 }
 
@@ -95,17 +52,39 @@ impl Action for CheckWorkerHealth {
     }
 
     async fn perform(&self, call: &Call, _: &[Target]) -> Performed {
-        self.look(call).await.unwrap_or_else(|ended| ended).into()
+        let Parameters { worker_id, namespace } = match call.typed() {
+            Ok(parameters) => parameters,
+            Err(result) => return result.into(),
+        };
+        let context = context(call, &*self.clock);
+        match self.kubernetes.pod_health(&worker_id, namespace.as_deref(), &context).await {
+            Ok(health) => {
+                let PodHealth { phase, reason, .. } = &health;
+                let state = if health.healthy { "healthy" } else { "unhealthy" };
+                let why = reason.as_ref().map_or_else(String::new, |reason| format!(", {reason}"));
+                let what = format!("worker {worker_id:?} is {state}: {phase}{why}");
+                log::done(call, "playbook_executor.worker_health_checked", &worker_id, &what);
+                AttemptResult::succeeded(output(health)).into()
+            }
+            Err(error) => ended(call, &worker_id, &error, &manual(&worker_id)).into(),
+        }
     }
 }
 
-fn output(health: &PodHealth) -> Map {
-    let fields = [
-        ("healthy", json!(health.healthy)),
-        ("worker_unhealthy", json!(!health.healthy)),
-        ("phase", json!(health.phase)),
-        ("reason", json!(health.reason)),
-        ("restarts", json!(health.restarts)),
+fn output(health: PodHealth) -> Map {
+    let pairs: [(&str, Value); 5] = [
+        ("healthy", health.healthy.into()),
+        ("worker_unhealthy", (!health.healthy).into()),
+        ("phase", health.phase.into()),
+        ("reason", health.reason.into()),
+        ("restarts", health.restarts.into()),
     ];
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    pairs.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+}
+
+fn manual(worker_id: &str) -> Manual {
+    let act = format!(
+        "look at worker {worker_id:?} by hand: whether its pod is healthy is not known, and what depends on it was not decided"
+    );
+    Manual { look: act.clone(), act }
 }

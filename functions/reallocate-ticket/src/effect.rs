@@ -15,6 +15,8 @@ pub(crate) struct Asked<'a> {
     pub call: &'a Call,
     pub parameters: &'a Parameters,
     pub context: &'a CallContext,
+    /// The part of the attempt's time in which a reallocation may be asked for; afterwards there is time to look.
+    pub changing: &'a CallContext,
     pub tickets: &'a tickets::Client,
 }
 
@@ -60,7 +62,8 @@ impl Asked<'_> {
 
     async fn reallocate(&self, ticket_id: &str, seen: &Seen, id: &str, context: &CallContext) -> Result<Became, Error> {
         let metadata = self.metadata(seen, id);
-        let answer = self.tickets.reallocate_ticket(ticket_id, &self.parameters.reason, &metadata, context).await;
+        let changing = self.changing.clone().with_key(id);
+        let answer = self.tickets.reallocate_ticket(ticket_id, &self.parameters.reason, &metadata, &changing).await;
         match answer {
             Ok(ticket) => Ok(Became::Reallocated(Box::new(ticket))),
             Err(error) if error.effect() == Effect::Unknown => self.look(ticket_id, seen, id, context, error).await,

@@ -14,7 +14,7 @@ mod spec;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clients::port::{Memo, context};
+use clients::port::{Memo, before_look, context};
 use clients::tickets;
 use runtime::action::{Action, Call, Cooldown, Facts, Performed, Target};
 use runtime::port::{Clock, CooldownKey, PolicyResource};
@@ -89,7 +89,9 @@ impl Action for ReallocateTicket {
             Err(result) => return result.into(),
         };
         let context = context(call, &*self.clock);
-        let asked = Asked { call, parameters: &parameters, context: &context, tickets: &self.tickets };
+        let changing = before_look(&context);
+        let tickets = &self.tickets;
+        let asked = Asked { call, parameters: &parameters, context: &context, changing: &changing, tickets };
         let seen = |target: &Target| (target.id.clone(), self.seen.take(call, &target.id));
         let answers = asked.all(targets.iter().map(seen).collect()).await;
         result::of(call, &parameters, answers)

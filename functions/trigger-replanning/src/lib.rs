@@ -1,38 +1,26 @@
-//! `trigger_replanning`: has the orchestrator make a plan again.
+//! `trigger_replanning`: has the plan of a workflow made again.
 //!
-//! The plan is named by its id, or by one of its workflows; of a workflow the state is read first, so that the policy can refuse one that is over.
+//! Two replannings at a time undo each other, so it is never asked for twice where once may have worked: a workflow that is being replanned
+//! is left alone, and a lost answer is `unknown` unless the workflow's state tells. The crate knows no claim and no queue;
+//! `runtime::attempt` holds those. Start at [`TriggerReplanning`].
 
 mod parameters;
+mod result;
+mod spec;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clients::orchestrator::{self, Replanned, Replanning, WorkflowStatus};
-use clients::port::{Manual, Memo, context, ended};
-use clients::{Effect, Error};
-use runtime::action::{Action, Call, Facts, Performed, Target, log};
+use clients::orchestrator::{self, ReplanningTrigger, WorkflowState, WorkflowStatus};
+use clients::port::{before_look, context, ended, failed};
+use clients::{CallContext, Effect, Error};
+use runtime::action::{Action, Call, Facts, Performed, Probe, Target, log};
 use runtime::port::{Clock, PolicyResource};
-use runtime::{ActionSpec, AttemptResult, Map, OutputType, Safety};
-use serde_json::json;
+use runtime::{ActionSpec, AttemptResult};
 
 use parameters::Parameters;
 
-pub const NAME: &str = "trigger_replanning";
-
-/// The action's description.
-pub fn spec() -> ActionSpec {
-    ActionSpec {
-        name: NAME,
-        description: "Has a plan made again, named by itself or by one of its workflows.",
-        parameters: parameters::schema(),
-        outputs: &[("replanning_id", OutputType::String), ("plan_id", OutputType::String)],
-        // The orchestrator recognises a second request by its adjustment id.
-        safety: Safety::Idempotent,
-        inherits: &[],
-        default_timeout_seconds: 60,
-        critical: true,
-    }
-}
+pub use spec::{NAME, spec};
 
 /// The action over the orchestrator.
 #[expect(missing_debug_implementations, reason = "a client and a clock: there is nothing to print")]
@@ -40,47 +28,53 @@ pub struct TriggerReplanning {
     orchestrator: Arc<orchestrator::Client>,
     clock: Arc<dyn Clock>,
     spec: ActionSpec,
-    /// Plans of workflows, between the facts and the effect.
-    plans: Memo<String>,
 }
 
 impl TriggerReplanning {
     /// `clock` is the one that the attempts' deadlines are set by.
     pub fn new(orchestrator: Arc<orchestrator::Client>, clock: Arc<dyn Clock>) -> Self {
-        Self { orchestrator, clock, spec: spec(), plans: Memo::default() }
+        Self { orchestrator, clock, spec: spec() }
     }
 
-    async fn workflow(&self, call: &Call, workflow_id: &str) -> Result<WorkflowStatus, Performed> {
-        let status = self.orchestrator.get_workflow_status(workflow_id, false, &context(call, &*self.clock)).await;
-        status
-            .map_err(|error| not_replanned(call, &format!("the plan of workflow {workflow_id:?}"), workflow_id, &error))
+    /// Where the workflow stands, if one is named. One that is not known matters only where the plan is to come from it.
+    async fn status(&self, parameters: &Parameters, context: &CallContext) -> Result<Option<WorkflowStatus>, Error> {
+        let Some(workflow_id) = &parameters.workflow_id else { return Ok(None) };
+        match self.orchestrator.get_workflow_status(workflow_id, false, context).await {
+            Err(error) if error.is_not_found() && parameters.plan_id.is_some() => Ok(None),
+            status => status.map(Some),
+        }
     }
 
-    async fn replan(&self, call: &Call, target: &Target) -> Result<AttemptResult, Performed> {
-        let parameters: Parameters = call.typed().map_err(Performed::from)?;
-        let plan_id = self.plan_id(call, target, &parameters).await?;
-        let trigger = parameters.trigger().map_err(|result| untouched(&target.id, result))?;
-        let mut replanning = Replanning::new(plan_id.clone(), parameters.reason.clone(), trigger);
-        replanning.preserve_progress = parameters.preserve_progress.unwrap_or(replanning.preserve_progress);
-        replanning.priority = parameters.priority.unwrap_or(replanning.priority);
-        let facts =
-            [("incident_id", Some(call.command.context.incident_id.clone())), ("workflow_id", parameters.workflow_id)];
-        replanning.context = facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
-        let replanned = self.orchestrator.trigger_replanning(&replanning, &context(call, &*self.clock)).await;
-        let replanned =
-            replanned.map_err(|error| not_replanned(call, &format!("plan {plan_id:?}"), &target.id, &error))?;
-        Ok(done(call, &plan_id, &replanned))
-    }
-
-    async fn plan_id(&self, call: &Call, target: &Target, parameters: &Parameters) -> Result<String, Performed> {
-        match (&parameters.plan_id, &parameters.workflow_id, self.plans.take(call, &target.id)) {
-            (Some(plan_id), _, _) => Ok(plan_id.clone()),
-            (None, _, Some(plan_id)) => Ok(plan_id),
-            (None, Some(workflow_id), None) => Ok(self.workflow(call, workflow_id).await?.plan_id),
-            (None, None, None) => {
-                let result = AttemptResult::failed("bad_parameters", "either plan_id or workflow_id is needed");
-                Err(untouched(&target.id, result))
+    async fn trigger(
+        &self,
+        call: &Call,
+        parameters: &Parameters,
+        trigger: ReplanningTrigger,
+    ) -> Result<AttemptResult, Error> {
+        let context = context(call, &*self.clock);
+        let status = self.status(parameters, &context).await?;
+        if let Some(status) = &status
+            && let Some(result) = result::left_alone(call, parameters, status.state)
+        {
+            return Ok(result);
+        }
+        let of_workflow = status.as_ref().map(|status| &status.plan_id);
+        let Some(plan_id) = parameters.plan_id.as_ref().or(of_workflow).filter(|plan_id| !plan_id.is_empty()) else {
+            let message = format!("workflow {:?} has no plan", parameters.target());
+            return Ok(failed(call, parameters.target(), "no_plan", message));
+        };
+        let replanning = parameters.replanning(call, plan_id, trigger);
+        match self.orchestrator.trigger_replanning(&replanning, &before_look(&context)).await {
+            Ok(replanned) => {
+                let what = format!("plan {plan_id:?} is made again");
+                log::done(call, "playbook_executor.replanning_triggered", parameters.target(), &what);
+                Ok(AttemptResult::succeeded(result::output(Some(replanned.replanning_id))))
             }
+            Err(error) if error.effect() == Effect::Unknown => {
+                let state = self.status(parameters, &context).await.ok().flatten().map(|status| status.state);
+                Ok(result::open(call, parameters, &error, state))
+            }
+            Err(error) => Err(error),
         }
     }
 }
@@ -93,50 +87,55 @@ impl Action for TriggerReplanning {
 
     fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult> {
         let parameters: Parameters = call.typed()?;
-        let id = parameters.plan_id.clone().or_else(|| parameters.workflow_id.clone()).unwrap_or_default();
+        parameters.trigger(call)?;
+        let id = parameters.target().to_owned();
         let resource = PolicyResource {
-            plan_id: parameters.plan_id.unwrap_or_default(),
             workflow_id: parameters.workflow_id.unwrap_or_default(),
+            plan_id: parameters.plan_id.unwrap_or_default(),
             reason: parameters.reason,
             ..PolicyResource::default()
         };
         Ok(vec![Target { id, resource, cooldown: None }])
     }
 
-    /// Of a plan that is named by itself there is nothing to read: the orchestrator tells of workflows only.
+    /// The state of the workflow as the orchestrator has it, so that the policy can refuse one that is over.
     async fn facts(&self, call: &Call, target: &Target) -> Result<Facts, AttemptResult> {
         let parameters: Parameters = call.typed()?;
-        let Some(workflow_id) = &parameters.workflow_id else { return Ok(Facts::default()) };
-        let status = self.workflow(call, workflow_id).await.map_err(|performed| performed.result)?;
-        self.plans.put(call, &target.id, status.plan_id);
-        Ok(Facts { workflow_state: Some(status.state.as_str().to_owned()), ..Facts::default() })
+        let status = self.status(&parameters, &context(call, &*self.clock)).await;
+        let status = status.map_err(|error| ended(call, &target.id, &error, &result::manual(&parameters)))?;
+        Ok(Facts { workflow_state: status.map(|status| status.state.as_str().to_owned()), ..Facts::default() })
     }
 
-    async fn perform(&self, call: &Call, targets: &[Target]) -> Performed {
-        let Some(target) = targets.first() else {
-            return AttemptResult::no_op("there is nothing to replan", Map::new()).into();
+    async fn perform(&self, call: &Call, _: &[Target]) -> Performed {
+        let parameters: Parameters = match call.typed() {
+            Ok(parameters) => parameters,
+            Err(result) => return result.into(),
         };
-        self.replan(call, target).await.map_or_else(|ended| ended, Performed::from)
+        let trigger = match parameters.trigger(call) {
+            Ok(trigger) => trigger,
+            Err(result) => return result.into(),
+        };
+        let result = self.trigger(call, &parameters, trigger).await;
+        result.unwrap_or_else(|error| ended(call, parameters.target(), &error, &result::manual(&parameters))).into()
     }
-}
 
-fn done(call: &Call, plan_id: &str, replanned: &Replanned) -> AttemptResult {
-    let what = format!("replanning {} has begun: {}", replanned.replanning_id, replanned.message);
-    log::done(call, "playbook_executor.replanning_triggered", plan_id, &what);
-    let fields = [("replanning_id", json!(replanned.replanning_id)), ("plan_id", json!(plan_id))];
-    AttemptResult::succeeded(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-}
-
-fn not_replanned(call: &Call, what: &str, target: &str, error: &Error) -> Performed {
-    let act = format!("have {what} made again by hand, or run the playbook again when the orchestrator answers");
-    let look = format!("look whether {what} is being made again; where it is not, {act}");
-    let result = ended(call, target, error, &Manual { act, look });
-    match error.effect() {
-        Effect::NotApplied => untouched(target, result),
-        Effect::Unknown => result.into(),
+    /// A workflow that is being replanned tells that it was done. Nothing tells that it was not: a replanning may be over by now.
+    async fn probe(&self, call: &Call, _: &[Target]) -> Probe {
+        let parameters: Parameters = match call.typed() {
+            Ok(parameters) => parameters,
+            Err(_) => return Probe::NotDone,
+        };
+        match self.status(&parameters, &context(call, &*self.clock)).await {
+            Ok(Some(status)) if status.state == WorkflowState::Replanning => {
+                Probe::Done(Box::new(AttemptResult::succeeded(result::output(None))))
+            }
+            Ok(Some(status)) => Probe::Unclear(format!(
+                "workflow {:?} is {}, a replanning may be over by now",
+                parameters.target(),
+                status.state
+            )),
+            Ok(None) => Probe::Unclear(format!("no workflow tells of plan {:?}", parameters.target())),
+            Err(error) => Probe::Unclear(error.to_string()),
+        }
     }
-}
-
-fn untouched(target: &str, result: AttemptResult) -> Performed {
-    Performed { result, untouched: vec![target.to_owned()] }
 }

@@ -1,48 +1,55 @@
-//! What a playbook says: which plan, why, and how urgently.
+//! What a playbook gives.
 
-use clients::orchestrator::ReplanningTrigger;
+use clients::orchestrator::{Replanning, ReplanningTrigger};
+use clients::port::failed;
 use runtime::AttemptResult;
+use runtime::action::Call;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Parameters {
+    #[serde(default)]
     pub plan_id: Option<String>,
+    #[serde(default)]
     pub workflow_id: Option<String>,
     pub reason: String,
+    #[serde(default)]
     trigger_type: Option<String>,
-    /// 1 to 10.
-    pub priority: Option<i32>,
-    pub preserve_progress: Option<bool>,
+    #[serde(default)]
+    priority: Option<i32>,
+    #[serde(default)]
+    preserve_progress: Option<bool>,
 }
 
 impl Parameters {
-    /// What set the replanning off; a failure where the playbook says nothing, for that is what brings incidents here.
-    ///
-    /// # Errors
-    /// A failed attempt that names the trigger types that there are.
-    pub(crate) fn trigger(&self) -> Result<ReplanningTrigger, AttemptResult> {
-        let Some(text) = &self.trigger_type else { return Ok(ReplanningTrigger::Failure) };
-        text.parse().map_err(|error| AttemptResult::failed("bad_parameters", format!("trigger_type: {error}")))
+    /// What people call the target.
+    pub(crate) fn target(&self) -> &str {
+        self.workflow_id.as_deref().or(self.plan_id.as_deref()).unwrap_or_default()
     }
-}
 
-pub(crate) fn schema() -> Value {
-    let text = |description: &str| json!({"type": "string", "minLength": 1, "description": description});
-    json!({
-        "type": "object",
-        "additionalProperties": false,
-        "properties": {
-            "plan_id": text("The plan."),
-            "workflow_id": text("A workflow of the plan, where the plan itself is not known."),
-            "reason": text("Why, for the orchestrator's record and the policy."),
-            "trigger_type": text(
-                "DRIFT, FAILURE, STRATEGIC, SLA_VIOLATION or RESOURCE_CONSTRAINT, in any case; FAILURE where nothing is said.",
-            ),
-            "priority": {"type": "integer", "minimum": 1, "maximum": 10, "description": "5 where nothing is said."},
-            "preserve_progress": {"type": "boolean", "description": "Whether what is done stays done; true where nothing is said."},
-        },
-        "required": ["reason"],
-        "anyOf": [{"required": ["plan_id"]}, {"required": ["workflow_id"]}],
-    })
+    /// # Errors
+    /// A failed attempt that names the trigger types there are.
+    pub(crate) fn trigger(&self, call: &Call) -> Result<ReplanningTrigger, AttemptResult> {
+        let Some(text) = &self.trigger_type else { return Ok(ReplanningTrigger::Failure) };
+        text.parse()
+            .map_err(|error| failed(call, self.target(), "bad_parameters", format!("parameters/trigger_type: {error}")))
+    }
+
+    /// The whole request, with what the orchestrator may want to know of the circumstances.
+    pub(crate) fn replanning(&self, call: &Call, plan_id: &str, trigger: ReplanningTrigger) -> Replanning {
+        let context = &call.command.context;
+        let workflow_id = self.workflow_id.as_ref().or(context.workflow_id.as_ref());
+        let circumstances = [
+            ("incident_id", Some(context.incident_id.clone())),
+            ("playbook", Some(context.playbook.clone())),
+            ("workflow_id", workflow_id.cloned()),
+            ("source", Some(clients::tickets::SOURCE.to_owned())),
+        ];
+        let mut replanning = Replanning::new(plan_id, &self.reason, trigger);
+        replanning.context =
+            circumstances.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        replanning.priority = self.priority.unwrap_or(replanning.priority);
+        replanning.preserve_progress = self.preserve_progress.unwrap_or(replanning.preserve_progress);
+        replanning
+    }
 }

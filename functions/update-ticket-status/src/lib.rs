@@ -9,7 +9,7 @@ mod spec;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clients::port::{Manual, Memo, context, ended, failed};
+use clients::port::{Manual, Memo, before_look, context, ended, failed};
 use clients::tickets::{self, Metadata, Ticket, TicketStatus};
 use clients::{CallContext, Effect, Error};
 use runtime::action::{Action, Call, Facts, Performed, Target, log};
@@ -57,7 +57,8 @@ impl UpdateTicketStatus {
         };
         let metadata = metadata(call, parameters, &seen);
         let result = parameters.result();
-        let answer = self.tickets.update_ticket_status(ticket_id, status, result.as_ref(), &metadata, &context).await;
+        let changing = before_look(&context);
+        let answer = self.tickets.update_ticket_status(ticket_id, status, result.as_ref(), &metadata, &changing).await;
         let (now, warning) = match answer {
             Ok(ticket) => (ticket.status, None),
             // The ticket itself may tell where the answer does not.

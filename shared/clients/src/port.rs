@@ -10,6 +10,6 @@ mod breaker;
 mod memo;
 mod policy;
 
-pub use attempt::{CALL_MARGIN_MS, Manual, context, ended, failed};
+pub use attempt::{CALL_MARGIN_MS, LOOK_RESERVE_MS, Manual, before_look, context, ended, failed};
 pub use breaker::StoredBreaker;
 pub use memo::{MEMO_ENTRIES, Memo};

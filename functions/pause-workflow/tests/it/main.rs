@@ -13,7 +13,7 @@ mod logs;
 #[path = "../../../reallocate-ticket/tests/it/rig.rs"]
 mod rig;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pause_workflow::{MAX_PAUSE_SECONDS, PauseWorkflow, spec};
 use rig::{Rig, TRACEPARENT, denied, failed, of_run, output, short, unavailable};
@@ -147,7 +147,7 @@ async fn an_orchestrator_out_of_reach_is_skipped_with_what_a_person_has_to_do() 
         rig.platform.set_fault(fault.clone()).unwrap();
         let started = Instant::now();
         let result = rig.perform(&worker(&rig), &short(&rig, of(&rig, "wf-running"))).await;
-        assert!(started.elapsed() < Duration::from_millis(2_400), "{fault:?}");
+        assert!(started.elapsed() < rig::SHORTLY, "{fault:?}");
         assert_eq!(unavailable(&result).0, "orchestrator");
         assert!(
             result.follow_up.len() == 1 && result.follow_up[0].contains("\"wf-running\""),

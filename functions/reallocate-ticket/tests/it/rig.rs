@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use clients::Wiring;
@@ -233,6 +234,9 @@ impl Rig {
 pub fn attempt(command: &ActionCommand, attempt: u32) -> ActionCommand {
     ActionCommand { attempt, token: Token::new(format!("token-{attempt}")), ..command.clone() }
 }
+
+/// The end of a [`short`] command, and what a busy machine adds to it. Far under any client's own timeout.
+pub const SHORTLY: Duration = Duration::from_secs(4);
 
 /// With so little real time: less than any client's own timeout.
 pub fn short(rig: &Rig, command: ActionCommand) -> ActionCommand {

@@ -13,6 +13,9 @@ use crate::{orchestrator, tickets};
 /// How long before its attempt's deadline a call is over, in milliseconds: time to say what became of it.
 pub const CALL_MARGIN_MS: u64 = 100;
 
+/// What is kept of an attempt's time for a look at the target after a lost answer, in milliseconds: this, or a quarter where that is less.
+pub const LOOK_RESERVE_MS: u64 = 2_000;
+
 /// What a person does where the engine could not; each a sentence with the ids, without a full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manual {
@@ -30,6 +33,13 @@ pub fn context(call: &Call, clock: &dyn Clock) -> CallContext {
         traceparent: call.command.context.traceparent.clone(),
         deadline: Instant::now() + Duration::from_millis(left),
     }
+}
+
+/// The same for the changing calls of the attempt: over so early that the target can still be looked at, under `context` itself.
+pub fn before_look(context: &CallContext) -> CallContext {
+    let left = context.deadline.saturating_duration_since(Instant::now());
+    let reserve = Duration::from_millis(LOOK_RESERVE_MS).min(left / 4);
+    CallContext { deadline: context.deadline.checked_sub(reserve).unwrap_or(context.deadline), ..context.clone() }
 }
 
 /// How an attempt ends whose call for `target` did not work, said in the log too.

@@ -1,0 +1,35 @@
+//! What playbooks and the engine know of the action.
+
+use runtime::{ActionSpec, OutputType, Safety};
+use serde_json::json;
+
+pub const NAME: &str = "check_worker_health";
+
+/// The action's description.
+pub fn spec() -> ActionSpec {
+    ActionSpec {
+        name: NAME,
+        description: "Looks whether a worker's pod is healthy.",
+        parameters: json!({
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "worker_id": {"type": "string", "minLength": 1, "description": "The worker, which is its pod's name."},
+                "namespace": {"type": "string", "minLength": 1, "description": "Its namespace, KUBERNETES_NAMESPACE by default."},
+            },
+            "required": ["worker_id"],
+        }),
+        outputs: &[
+            ("healthy", OutputType::Boolean),
+            ("worker_unhealthy", OutputType::Boolean),
+            ("phase", OutputType::String),
+            // Null where it is healthy.
+            ("reason", OutputType::Any),
+            ("restarts", OutputType::Integer),
+        ],
+        safety: Safety::Idempotent,
+        inherits: &["namespace"],
+        default_timeout_seconds: 30,
+        critical: false,
+    }
+}

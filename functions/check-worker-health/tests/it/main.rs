@@ -1,0 +1,180 @@
+//! `check_worker_health` over real sockets, through the attempt that every action goes through.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    missing_debug_implementations
+)]
+
+#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
+mod logs;
+#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
+mod rig;
+
+use std::time::Instant;
+
+use check_worker_health::{CheckWorkerHealth, spec};
+use rig::{Rig, failed, of_run, output, short, unavailable};
+use runtime::attempt::Worker;
+use runtime::{ActionCommand, Ending};
+use serde_json::{Value, json};
+use testkit::kubernetes::Pod;
+use testkit::seed::{NAMESPACE, Seed};
+use testkit::{Fault, FaultKind, PlatformConfig, Service};
+
+async fn worker(rig: &Rig) -> Worker {
+    rig.worker(CheckWorkerHealth::new(rig.kubernetes().await, rig.clock()))
+}
+
+fn of(rig: &Rig, worker_id: &str) -> ActionCommand {
+    rig.command(&spec(), json!({"worker_id": worker_id, "namespace": NAMESPACE}))
+}
+
+#[tokio::test]
+async fn a_healthy_worker_is_healthy() {
+    logs::collect();
+    let rig = Rig::new();
+    let result = rig.perform(&worker(&rig).await, &of(&rig, "worker-0")).await;
+    assert_eq!(result.ending, Ending::Succeeded);
+    let expected =
+        json!({"healthy": true, "worker_unhealthy": false, "phase": "Running", "reason": null, "restarts": 0});
+    assert_eq!(result.output, output(expected));
+    assert_eq!(rig.operations(), ["get_pod"]);
+    let lines = logs::of("worker_health_checked");
+    assert_eq!(lines.len(), 1);
+    logs::assert_common_fields(&lines[0], "check_worker_health");
+}
+
+#[tokio::test]
+async fn an_unhealthy_worker_says_why() {
+    let crash_loop = Pod {
+        ready: false,
+        restarts: 7,
+        waiting_reason: Some("CrashLoopBackOff".to_owned()),
+        ..Pod::new(NAMESPACE, "worker-1")
+    };
+    let no_image = Pod {
+        phase: "Pending".to_owned(),
+        ready: false,
+        waiting_reason: Some("ImagePullBackOff".to_owned()),
+        ..Pod::new(NAMESPACE, "worker-2")
+    };
+    let no_memory = Pod {
+        ready: false,
+        restarts: 1,
+        terminated_reason: Some("OOMKilled".to_owned()),
+        ..Pod::new(NAMESPACE, "worker-3")
+    };
+    let ended = Pod { phase: "Failed".to_owned(), ready: false, ..Pod::new(NAMESPACE, "worker-4") };
+    let seed = Seed { pods: vec![crash_loop, no_image, no_memory, ended], ..Seed::default() };
+    let rig = Rig::with(PlatformConfig { seed, ..PlatformConfig::default() });
+    let worker = worker(&rig).await;
+    for (id, phase, reason, restarts) in [
+        ("worker-1", "Running", "CrashLoopBackOff", 7),
+        ("worker-2", "Pending", "ImagePullBackOff", 0),
+        ("worker-3", "Running", "OOMKilled", 1),
+        ("worker-4", "Failed", "Error", 0),
+        ("worker-9", "Missing", "NotFound", 0),
+    ] {
+        let result = rig.perform(&worker, &of_run(&of(&rig, id), id)).await;
+        assert_eq!(result.ending, Ending::Succeeded, "{id}: what is not there is unhealthy, and that is an answer");
+        let expected =
+            json!({"healthy": false, "worker_unhealthy": true, "phase": phase, "reason": reason, "restarts": restarts});
+        assert_eq!(result.output, output(expected), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_namespace_the_configured_one_is_looked_in() {
+    let mut rig = Rig::new();
+    rig.config.kubernetes.namespace = NAMESPACE.to_owned();
+    let worker = worker(&rig).await;
+    let result = rig.perform(&worker, &rig.command(&spec(), json!({"worker_id": "worker-0"}))).await;
+    assert_eq!(result.output["healthy"], true);
+    assert_eq!(rig.platform.calls()[0].target, format!("{NAMESPACE}/worker-0"));
+}
+
+#[tokio::test]
+async fn an_api_that_does_not_answer_never_says_healthy() {
+    for fault in [
+        FaultKind::Refuse,
+        FaultKind::Hang,
+        FaultKind::DropAnswer,
+        FaultKind::Drip { interval_ms: 500 },
+        FaultKind::Status { code: 500, retry_after_seconds: None },
+        FaultKind::Status { code: 429, retry_after_seconds: Some(1) },
+    ] {
+        logs::collect();
+        let rig = Rig::new();
+        let worker = worker(&rig).await;
+        rig.platform.set_fault(Fault::new(Service::Kubernetes, fault.clone())).unwrap();
+        let started = Instant::now();
+        let result = rig.perform(&worker, &short(&rig, of(&rig, "worker-0"))).await;
+        assert!(started.elapsed() < rig::SHORTLY, "{fault:?}");
+        assert_eq!(unavailable(&result).0, "kubernetes", "{fault:?}");
+        assert!(result.output.is_empty(), "{fault:?}");
+        assert!(result.follow_up[0].contains("\"worker-0\""), "{:?}", result.follow_up);
+        assert_eq!(logs::of("kubernetes_client_unavailable").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_api_that_forbids_to_look_or_cannot_be_read_is_a_failure() {
+    let html = FaultKind::WrongContentType { content_type: "text/html".to_owned(), body: Some("<p>login".to_owned()) };
+    for (fault, expected) in [
+        (FaultKind::Status { code: 403, retry_after_seconds: None }, "forbidden"),
+        (html, "bad_answer"),
+        (FaultKind::HugeBody { bytes: 100 << 20 }, "bad_answer"),
+    ] {
+        logs::collect();
+        let rig = Rig::new();
+        let worker = worker(&rig).await;
+        rig.platform.set_fault(Fault::new(Service::Kubernetes, fault)).unwrap();
+        let result = rig.perform(&worker, &of(&rig, "worker-0")).await;
+        assert_eq!(failed(&result).0, expected);
+        assert!(result.output.is_empty());
+        assert_eq!(logs::of("check_worker_health_failed").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_would_be_another_path_is_refused_before_any_call() {
+    let rig = Rig::new();
+    let worker = worker(&rig).await;
+    let odd = ["{{ 7*7 }}", "../", "%2e%2e", "a/b", "x\r\nHost: y", "a\u{202e}b", "A", "-a", ".."];
+    for (number, name) in odd.iter().enumerate() {
+        for (field, parameters) in [
+            ("worker_id", json!({"worker_id": name, "namespace": NAMESPACE})),
+            ("namespace", json!({"worker_id": "worker-0", "namespace": name})),
+        ] {
+            let command = of_run(&rig.command(&spec(), parameters), &format!("{field}-{number}"));
+            let result = rig.perform(&worker, &command).await;
+            let (code, message) = failed(&result);
+            assert!(code == "bad_parameters" && message.starts_with(field), "{name:?}: {message}");
+        }
+    }
+    assert!(rig.platform.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_that_names_no_worker_asks_nobody() {
+    let rig = Rig::new();
+    let worker = worker(&rig).await;
+    for parameters in
+        [json!({}), json!({"worker_id": ""}), json!({"worker_id": Value::Null}), json!({"worker_id": "w", "pod": "p"})]
+    {
+        let command = of_run(&rig.command(&spec(), parameters.clone()), &parameters.to_string());
+        assert_eq!(failed(&rig.perform(&worker, &command).await).0, "bad_parameters");
+    }
+    assert!(rig.platform.calls().is_empty());
+}
+
+#[tokio::test]
+async fn after_a_lost_worker_it_is_looked_at_again() {
+    let rig = Rig::new();
+    let (worker, command) = (worker(&rig).await, of(&rig, "worker-1"));
+    rig.lose_worker_after(&worker, &command).await;
+    assert_eq!(rig.perform(&worker, &command).await.output["worker_unhealthy"], true);
+}

@@ -1,0 +1,105 @@
+//! The orchestrator down, hanging, failing, and losing its answer: a replanning is never asked for twice where once may have worked.
+
+use std::time::Instant;
+
+use runtime::Ending;
+use serde_json::Value;
+use testkit::{Fault, FaultKind, Service};
+
+use crate::rig::{Rig, attempt, failed, no_op, short, unavailable, unknown};
+use crate::{logs, of_plan, of_workflow, worker};
+
+fn status(code: &str) -> FaultKind {
+    FaultKind::GrpcStatus { code: code.to_owned(), message: "told so".to_owned() }
+}
+
+#[tokio::test]
+async fn an_orchestrator_out_of_reach_is_skipped_with_what_a_person_has_to_do() {
+    for (operation, fault) in [
+        (None, FaultKind::Refuse),
+        (Some("GetWorkflowStatus"), FaultKind::Hang),
+        (Some("GetWorkflowStatus"), status("UNAVAILABLE")),
+        (Some("TriggerReplanning"), status("UNAVAILABLE")),
+        (Some("TriggerReplanning"), FaultKind::Status { code: 503, retry_after_seconds: None }),
+    ] {
+        logs::collect();
+        let rig = Rig::new();
+        let fault = Fault { operation: operation.map(str::to_owned), ..Fault::new(Service::Orchestrator, fault) };
+        rig.platform.set_fault(fault.clone()).unwrap();
+        let started = Instant::now();
+        let result = rig.perform(&worker(&rig), &short(&rig, of_workflow(&rig, "wf-running"))).await;
+        assert!(started.elapsed() < crate::rig::SHORTLY, "{fault:?}");
+        assert_eq!(unavailable(&result).0, "orchestrator");
+        for part in ["\"wf-running\"", "drifted"] {
+            assert!(result.follow_up[0].contains(part), "{:?}", result.follow_up);
+        }
+        assert_eq!(logs::of("orchestrator_client_unavailable").len(), 1, "{fault:?}");
+        assert!(rig.platform.replannings().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_a_failure() {
+    for (code, expected) in [("FAILED_PRECONDITION", "precondition_failed"), ("PERMISSION_DENIED", "forbidden")] {
+        let rig = Rig::new();
+        rig.fault(Service::Orchestrator, "TriggerReplanning", status(code));
+        assert_eq!(failed(&rig.perform(&worker(&rig), &of_plan(&rig, "plan-1")).await).0, expected);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_dropped_once_is_asked_for_again_under_the_same_id() {
+    let rig = Rig::new();
+    rig.fault_times(Service::Orchestrator, "TriggerReplanning", FaultKind::DropAnswer, 1);
+    let result = rig.perform(&worker(&rig), &of_plan(&rig, "plan-1")).await;
+    assert_eq!(result.ending, Ending::Succeeded);
+    assert_eq!(result.output["replanning_id"], "replanning-1");
+    let calls = rig.calls_of("TriggerReplanning");
+    assert!(calls.len() == 2 && calls.iter().all(|call| call.key.as_deref() == Some("run-1/heal/1")));
+    assert_eq!(rig.platform.replannings().len(), 1);
+}
+
+#[tokio::test]
+async fn after_a_lost_answer_the_workflow_tells_that_it_was_triggered() {
+    let rig = Rig::new();
+    rig.fault(Service::Orchestrator, "TriggerReplanning", FaultKind::DropAnswer);
+    let worker = worker(&rig);
+    let command = of_workflow(&rig, "wf-running");
+    let result = rig.perform(&worker, &command).await;
+    assert_eq!(result.ending, Ending::Succeeded);
+    assert_eq!((&result.output["replanning_id"], result.warnings.len()), (&Value::Null, 1));
+    no_op(&rig.perform(&worker, &attempt(&command, 2)).await);
+    assert_eq!(rig.platform.replannings().len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_too_late_is_seen_on_the_workflow() {
+    let rig = Rig::new();
+    rig.fault(Service::Orchestrator, "TriggerReplanning", FaultKind::Slow { by_ms: 60_000 });
+    let started = Instant::now();
+    let result = rig.perform(&worker(&rig), &short(&rig, of_workflow(&rig, "wf-running"))).await;
+    assert!(started.elapsed() < crate::rig::SHORTLY);
+    assert_eq!((result.ending, result.warnings.len()), (Ending::Succeeded, 1));
+}
+
+#[tokio::test]
+async fn after_a_lost_answer_that_nothing_tells_of_a_person_has_to_look() {
+    let rig = Rig::new();
+    rig.fault(Service::Orchestrator, "TriggerReplanning", FaultKind::DropAnswer);
+    let result = rig.perform(&worker(&rig), &of_plan(&rig, "plan-1")).await;
+    unknown(&result);
+    assert!(
+        result.follow_up[0].starts_with("look whether plan \"plan-1\" is being replanned"),
+        "{:?}",
+        result.follow_up
+    );
+    assert_eq!(rig.platform.replannings().len(), 1);
+
+    // Not carried out yet is not proof: it may be, later.
+    let rig = Rig::new();
+    rig.fault(Service::Orchestrator, "TriggerReplanning", FaultKind::Hang);
+    let result = rig.perform(&worker(&rig), &short(&rig, of_workflow(&rig, "wf-running"))).await;
+    assert_eq!(rig.calls_of("GetWorkflowStatus").len(), 3, "before the policy, before the effect, after it");
+    unknown(&result);
+    assert!(result.follow_up[0].starts_with("look whether workflow \"wf-running\""), "{:?}", result.follow_up);
+}

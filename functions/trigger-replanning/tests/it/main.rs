@@ -1,0 +1,41 @@
+//! `trigger_replanning` over real sockets, through the attempt that every action goes through.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    missing_debug_implementations
+)]
+
+mod faults;
+#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
+mod logs;
+mod lost_worker;
+mod requests;
+#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
+mod rig;
+
+use rig::Rig;
+use runtime::ActionCommand;
+use runtime::attempt::Worker;
+use serde_json::{Value, json};
+use trigger_replanning::{TriggerReplanning, spec};
+
+fn worker(rig: &Rig) -> Worker {
+    rig.worker(TriggerReplanning::new(rig.orchestrator(), rig.clock()))
+}
+
+fn of_workflow(rig: &Rig, workflow_id: &str) -> ActionCommand {
+    rig.command(&spec(), json!({"workflow_id": workflow_id, "reason": "drifted"}))
+}
+
+fn of_plan(rig: &Rig, plan_id: &str) -> ActionCommand {
+    rig.command(&spec(), json!({"plan_id": plan_id, "reason": "drifted"}))
+}
+
+/// A run's command with these parameters, each named by them.
+fn with(rig: &Rig, parameters: Value) -> ActionCommand {
+    let run = parameters.to_string();
+    rig::of_run(&rig.command(&spec(), parameters), &run)
+}

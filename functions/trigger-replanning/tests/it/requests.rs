@@ -1,0 +1,171 @@
+//! What is asked for, and what is refused or needless.
+
+use runtime::Ending;
+use serde_json::{Value, json};
+use testkit::PlatformConfig;
+use testkit::orchestrator::{OrchestratorConfig, UnknownWorkflow, Workflow, WorkflowState};
+use testkit::seed::Seed;
+use trigger_replanning::TriggerReplanning;
+
+use crate::rig::{Rig, TRACEPARENT, allow, denied, failed, no_op, of_run};
+use crate::{logs, of_plan, of_workflow, with, worker};
+
+#[tokio::test]
+async fn the_plan_comes_from_the_workflow_where_it_is_not_named() {
+    logs::collect();
+    let rig = Rig::new();
+    let result = rig.perform(&worker(&rig), &of_workflow(&rig, "wf-running")).await;
+    assert_eq!(result.ending, Ending::Succeeded);
+    assert_eq!(result.output["replanning_id"], "replanning-1");
+    let replanning = &rig.platform.replannings()[0];
+    assert_eq!(replanning.plan_id, "plan-running");
+    assert_eq!(replanning.trigger_type, "TRIGGER_TYPE_FAILURE");
+    assert_eq!((replanning.reason.as_str(), replanning.priority, replanning.preserve_progress), ("drifted", 5, true));
+    for (name, value) in
+        [("incident_id", "INC-1"), ("workflow_id", "wf-running"), ("playbook", "ticket_timeout_recovery")]
+    {
+        assert_eq!(replanning.context.get(name).map(String::as_str), Some(value));
+    }
+    assert_eq!(rig.platform.workflow("wf-running").unwrap().state, WorkflowState::Replanning);
+    let call = &rig.calls_of("TriggerReplanning")[0];
+    assert_eq!((call.key.as_deref(), call.traceparent.as_deref()), (Some("run-1/heal/1"), Some(TRACEPARENT)));
+    let lines = logs::of("replanning_triggered");
+    assert_eq!(lines.len(), 1);
+    logs::assert_common_fields(&lines[0], "trigger_replanning");
+}
+
+#[tokio::test]
+async fn everything_that_is_given_is_passed_on() {
+    let rig = Rig::new();
+    let worker = worker(&rig);
+    for (number, text) in
+        ["drift", "FAILURE", "trigger_type_strategic", "TRIGGER_TYPE_SLA_VIOLATION", "Resource_Constraint"]
+            .iter()
+            .enumerate()
+    {
+        let parameters = json!({"plan_id": "plan-1", "reason": format!("r{number}"), "trigger_type": text,
+            "priority": number + 6, "preserve_progress": number % 2 == 0});
+        assert_eq!(rig.perform(&worker, &with(&rig, parameters)).await.ending, Ending::Succeeded, "{text}");
+        let replanning = rig.platform.replannings().pop().unwrap();
+        let expected = text.to_uppercase();
+        let expected = expected.strip_prefix("TRIGGER_TYPE_").unwrap_or(&expected);
+        assert_eq!(replanning.trigger_type, format!("TRIGGER_TYPE_{expected}"));
+        assert_eq!(
+            (replanning.priority, replanning.preserve_progress),
+            (i32::try_from(number).unwrap() + 6, number % 2 == 0)
+        );
+    }
+    assert!(rig.calls_of("GetWorkflowStatus").is_empty(), "nobody named a workflow");
+}
+
+#[tokio::test]
+async fn a_call_that_makes_no_sense_touches_nothing() {
+    let rig = Rig::new();
+    for (parameters, named) in [
+        (json!({"reason": "r"}), "anyOf"),
+        (json!({"plan_id": "plan-1"}), "reason"),
+        (json!({"plan_id": "", "reason": "r"}), "parameters/plan_id"),
+        (json!({"plan_id": "plan-1", "reason": "r", "trigger_type": "whim"}), "strategic"),
+        (json!({"plan_id": "plan-1", "reason": "r", "trigger_type": "UNSPECIFIED"}), "strategic"),
+        (json!({"plan_id": "plan-1", "reason": "r", "priority": 0}), "parameters/priority"),
+        (json!({"plan_id": "plan-1", "reason": "r", "priority": 11}), "parameters/priority"),
+        (json!({"plan_id": "plan-1", "reason": "r", "preserve_progress": "yes"}), "parameters/preserve_progress"),
+    ] {
+        let result = rig.perform(&worker(&rig), &with(&rig, parameters.clone())).await;
+        let (code, message) = failed(&result);
+        assert!(code == "bad_parameters" && message.contains(named), "{parameters}: {message}");
+    }
+    assert!(rig.platform.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_workflow_that_is_over_is_not_planned_anew() {
+    for id in ["wf-completed", "wf-failed", "wf-cancelled"] {
+        logs::collect();
+        let rig = Rig::new();
+        let result = rig.perform(&worker(&rig), &of_workflow(&rig, id)).await;
+        let (code, message) = failed(&result);
+        assert!(code == "terminal_state" && message.contains("terminal state"), "{message}");
+        assert_eq!(logs::of("trigger_replanning_failed").len(), 1);
+        let action = TriggerReplanning::new(rig.orchestrator(), rig.clock());
+        let worker = rig.worker_under(action, rig.shipped_policy());
+        let parameters = json!({"plan_id": "plan-x", "workflow_id": id, "reason": "r"});
+        let result = rig.perform(&worker, &with(&rig, parameters)).await;
+        assert_eq!(denied(&result), ["trigger_replanning_terminal_state"], "also where the plan is named");
+        assert!(rig.calls_of("TriggerReplanning").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_shipped_policy_wants_a_plan_or_a_workflow_and_allows_either() {
+    let rig = Rig::new();
+    let worker = rig.worker_under(TriggerReplanning::new(rig.orchestrator(), rig.clock()), rig.shipped_policy());
+    let result = rig.perform(&worker, &with(&rig, json!({"plan_id": " ", "reason": "r"}))).await;
+    assert_eq!(denied(&result), ["trigger_replanning_missing_id"]);
+    rig.platform.forget_calls();
+    let result = rig.perform(&worker, &of_workflow(&rig, "wf-running")).await;
+    assert_eq!(result.ending, Ending::Succeeded);
+    assert_eq!(rig.operations(), ["GetWorkflowStatus", "evaluate", "GetWorkflowStatus", "TriggerReplanning"]);
+    let result = rig.perform(&worker, &of_run(&of_plan(&rig, "plan-1"), "run-2")).await;
+    assert_eq!(result.ending, Ending::Succeeded);
+}
+
+#[tokio::test]
+async fn a_workflow_that_is_being_replanned_is_left_alone() {
+    let rig = Rig::new();
+    let worker = worker(&rig);
+    rig.perform(&worker, &of_workflow(&rig, "wf-running")).await;
+    let result = rig.perform(&worker, &of_run(&of_workflow(&rig, "wf-running"), "run-2")).await;
+    assert!(no_op(&result).contains("being replanned already"));
+    assert_eq!(result.output["replanning_id"], Value::Null);
+    assert_eq!(rig.platform.replannings().len(), 1);
+}
+
+#[tokio::test]
+async fn the_state_just_before_the_effect_decides() {
+    let rig = Rig::new();
+    let platform = rig.platform.clone();
+    rig.policy.decide_by(move |_| {
+        let workflows = vec![Workflow::new("wf-running", "plan-running", WorkflowState::Failed)];
+        platform.seed(Seed { workflows, ..Seed::default() }).unwrap();
+        allow()
+    });
+    let result = rig.perform(&worker(&rig), &of_workflow(&rig, "wf-running")).await;
+    assert_eq!(rig.policy.asked()[0].context.workflow_state, "RUNNING");
+    assert_eq!(failed(&result).0, "terminal_state");
+    assert!(rig.platform.replannings().is_empty());
+}
+
+#[tokio::test]
+async fn an_unknown_workflow_is_a_failure_unless_the_plan_is_named() {
+    for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified] {
+        let orchestrator = OrchestratorConfig { unknown_workflow, ..OrchestratorConfig::default() };
+        let rig = Rig::with(PlatformConfig { orchestrator, ..PlatformConfig::default() });
+        let worker = worker(&rig);
+        assert_eq!(failed(&rig.perform(&worker, &of_workflow(&rig, "wf-9")).await).0, "not_found");
+        let parameters = json!({"plan_id": "plan-1", "workflow_id": "wf-9", "reason": "r"});
+        assert_eq!(rig.perform(&worker, &with(&rig, parameters)).await.ending, Ending::Succeeded);
+        assert_eq!(rig.policy.asked().last().unwrap().context.workflow_state, "");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_plan_and_a_workflow_without_one_are_failures() {
+    let workflows = vec![Workflow::new("wf-bare", "", WorkflowState::Running)];
+    let rig = Rig::with(PlatformConfig { seed: Seed { workflows, ..Seed::default() }, ..PlatformConfig::default() });
+    let worker = worker(&rig);
+    assert_eq!(failed(&rig.perform(&worker, &of_plan(&rig, "plan-9")).await).0, "not_found");
+    let result = rig.perform(&worker, &of_run(&of_workflow(&rig, "wf-bare"), "run-2")).await;
+    assert_eq!(failed(&result).0, "no_plan");
+}
+
+#[tokio::test]
+async fn odd_text_arrives_verbatim() {
+    let odd = "{{ 7*7 }} ../ %2e%2e \r\n\u{202e}";
+    let workflows = vec![Workflow::new("wf-odd", odd, WorkflowState::Running)];
+    let rig = Rig::with(PlatformConfig { seed: Seed { workflows, ..Seed::default() }, ..PlatformConfig::default() });
+    let result = rig.perform(&worker(&rig), &with(&rig, json!({"plan_id": odd, "reason": odd}))).await;
+    assert_eq!(result.ending, Ending::Succeeded);
+    let replanning = &rig.platform.replannings()[0];
+    assert_eq!([&replanning.plan_id, &replanning.reason], [odd; 2]);
+}
