@@ -52,7 +52,7 @@ pub(crate) async fn workers(config: &Config, store: &Store, needed: &BTreeSet<&s
     match of_kubernetes(config, &wiring).await {
         Ok(of_pods) => actions.extend(of_pods),
         Err(error) if needed.contains(check_worker_health::NAME) || needed.contains(restart_pod::NAME) => {
-            return Err(error);
+            return Err(error.context("a playbook needs pods, and there is no cluster to look at"));
         }
         Err(error) => {
             tracing::info!(error = %format_args!("{error:#}"), "no cluster: pods cannot be looked at, and no playbook does");

@@ -1,5 +1,6 @@
 //! A run on standard output, for a person or for a program.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Plan;
@@ -10,7 +11,6 @@ use runtime::port::{Clock as _, SystemClock};
 
 use crate::out;
 use crate::timeline::{Timeline, summary};
-use std::sync::Arc;
 
 /// How often the progress line turns.
 const TICK: Duration = Duration::from_millis(100);
@@ -21,7 +21,7 @@ pub(crate) enum Show {
     /// One event a line as JSON.
     Json { plan: Option<Arc<Plan>> },
     /// One line a step, and one that says what is being waited for, which only a terminal sees.
-    Timeline { timeline: Timeline, progress: ProgressBar },
+    Timeline { timeline: Timeline, progress: ProgressBar, is_turning: bool },
 }
 
 impl Show {
@@ -34,7 +34,7 @@ impl Show {
         if let Ok(style) = ProgressStyle::with_template("  {spinner} {wide_msg}") {
             progress.set_style(style);
         }
-        Self::Timeline { timeline: Timeline::new(plan), progress }
+        Self::Timeline { timeline: Timeline::new(plan), progress, is_turning: false }
     }
 
     /// # Errors
@@ -42,7 +42,7 @@ impl Show {
     pub(crate) fn commit(&mut self, commit: &Commit) -> std::io::Result<()> {
         match self {
             Self::Json { plan } => report::lines(plan.as_deref(), commit).iter().try_for_each(out::json),
-            Self::Timeline { timeline, progress } => {
+            Self::Timeline { timeline, progress, .. } => {
                 let lines = timeline.take(commit);
                 progress.suspend(|| lines.iter().try_for_each(out::line))
             }
@@ -50,12 +50,13 @@ impl Show {
     }
 
     /// Brings the progress line up to date.
-    pub(crate) fn wait(&self) {
+    pub(crate) fn wait(&mut self) {
         match self {
             Self::Json { .. } => {}
-            Self::Timeline { timeline, progress } => {
-                if let Some(under_way) = timeline.under_way(SystemClock.now()) {
-                    progress.set_message(under_way);
+            Self::Timeline { timeline, progress, is_turning } => {
+                let Some(under_way) = timeline.under_way(SystemClock.now()) else { return };
+                progress.set_message(under_way);
+                if !std::mem::replace(is_turning, true) {
                     progress.enable_steady_tick(TICK);
                 }
             }

@@ -7,11 +7,13 @@ pub(crate) mod events;
 mod look;
 mod progress;
 pub(crate) mod summary;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::event::{Commit, Event, Outcome};
+use engine::event::{Commit, Event, Outcome, StopCause};
 use engine::id::{StepIndex, StepRef};
 use engine::message::AttemptResult;
 use engine::{Map, Plan, Timestamp};
@@ -40,6 +42,8 @@ struct Seen {
     items: Option<Items>,
     /// What it waits for: the next attempt, or the end of a `wait`.
     waits_until: Option<Timestamp>,
+    /// Why it was tried again the last time; the same once more is not news.
+    retried_for: Option<String>,
     ended: bool,
 }
 
@@ -99,7 +103,13 @@ impl Timeline {
             }
             Event::StepEnded { step, outcome, reason } => self.ended(*step, *outcome, reason.as_deref(), at),
             Event::VerifyStarted => Some(look::remark("?", "was it healed?")),
-            Event::Stopping { reason, .. } => Some(look::remark("■", &format!("stops: {}", out::text(reason)))),
+            Event::Stopping { cause, reason } => match cause {
+                // The step's own line has said it.
+                StopCause::Failed | StopCause::Denied | StopCause::NotHealed => None,
+                StopCause::Timeout | StopCause::Cancelled => {
+                    Some(look::remark("■", &format!("stops: {}", out::text(reason))))
+                }
+            },
             Event::RunEnded { .. } => None,
         }
     }
@@ -118,7 +128,7 @@ impl Timeline {
         }
     }
 
-    /// A retry of one element among thousands is not told; the progress line has their number.
+    /// A retry of one element among thousands is not told, nor one for the same reason again; the progress line has their number.
     fn retried(
         &mut self,
         step: StepRef,
@@ -130,7 +140,11 @@ impl Timeline {
         if step.item.is_some() {
             return None;
         }
-        self.started(step, at).waits_until = Some(due_at);
+        let seen = self.started(step, at);
+        seen.waits_until = Some(due_at);
+        if seen.retried_for.replace(reason.to_owned()).is_some_and(|before| before == reason) {
+            return None;
+        }
         let wait = moment::duration(due_at.since_ms(at));
         let text = format!("attempt {attempt} in {wait}: {}", out::text(reason));
         Some(format!("  {} {}  {}", "↻".yellow(), self.name(step.step), text.dimmed()))

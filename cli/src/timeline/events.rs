@@ -8,6 +8,7 @@ use owo_colors::OwoColorize as _;
 use serde_json::Value;
 
 use super::look::short;
+use crate::out::plural;
 use crate::{moment, out};
 
 /// Characters of parameters or outputs that one line shows; `--json` has all of it.
@@ -111,7 +112,7 @@ fn ending(ending: &Ending, at: Timestamp) -> String {
     match ending {
         Ending::Succeeded => "succeeded".to_owned(),
         Ending::NoOp { reason } => format!("nothing to do: {}", out::text(reason)),
-        Ending::Denied { violations } => format!("denied by the policy, {} violations", violations.len()),
+        Ending::Denied { violations } => format!("denied by the policy ({})", plural(violations.len(), "violation")),
         Ending::CoolingDown { target, until } => {
             format!("{} cools down for another {}", out::text(target), moment::duration(until.since_ms(at)))
         }

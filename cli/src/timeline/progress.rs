@@ -32,15 +32,18 @@ impl Timeline {
                 format!("{name} {ended}/{}", items.total)
             }
             (None, Some(left)) if seen.attempts > 0 => {
-                format!("{name} attempt {} in {}", seen.attempts + 1, moment::duration(whole_seconds(left)))
+                format!("{name} attempt {} in {}", seen.attempts + 1, countdown(left))
             }
-            (None, Some(left)) => format!("{name} {} left", moment::duration(whole_seconds(left))),
+            (None, Some(left)) => format!("{name} {} left", countdown(left)),
             (None, None) => format!("{name} attempt {} for {}", seen.attempts.max(1), moment::duration(since)),
         }
     }
 }
 
-/// A countdown in tenths of seconds is only restless.
-const fn whole_seconds(ms: u64) -> u64 {
-    ms.div_ceil(1_000) * 1_000
+/// Whole seconds: tenths are only restless.
+fn countdown(ms: u64) -> String {
+    match ms.div_ceil(1_000) {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => moment::duration(seconds * 1_000),
+    }
 }

@@ -116,11 +116,6 @@ fn effects_of(run: u64) -> [String; 5] {
     ]
 }
 
-/// How many of a run's effects have come about.
-fn count(effects: &BTreeMap<String, u32>, run: u64) -> usize {
-    effects_of(run).iter().filter(|effect| effects.contains_key(*effect)).count()
-}
-
 /// A sandbox that is slow on purpose, and where the service's files are.
 struct Site {
     folder: tempfile::TempDir,

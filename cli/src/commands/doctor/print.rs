@@ -3,14 +3,11 @@
 use owo_colors::OwoColorize as _;
 
 use super::{Check, Findings, Variable};
-use crate::{out, table};
+use crate::out;
 
 pub(super) fn lines(findings: &Findings) -> Vec<String> {
     let mut lines = vec!["configuration".bold().to_string()];
-    let rows = findings.configuration.iter().map(row).collect();
-    lines.extend(table::lines(["VARIABLE", "VALUE", "SOURCE", "PURPOSE"], rows).map(|line| format!("  {line}")));
-    let problems = findings.configuration.iter().filter_map(|variable| variable.problem.as_ref());
-    lines.extend(problems.map(|problem| format!("  {} {}", "✗".red(), out::text(problem))));
+    lines.extend(findings.configuration.iter().flat_map(variable));
     lines.push("checks".bold().to_string());
     lines.extend(findings.checks.iter().map(check));
     lines.push(if findings.well() {
@@ -21,9 +18,16 @@ pub(super) fn lines(findings: &Findings) -> Vec<String> {
     lines
 }
 
-fn row(variable: &Variable) -> [String; 4] {
-    let value = variable.value.as_deref().filter(|value| !value.is_empty());
-    [variable.name.to_owned(), out::text(value.unwrap_or("-")), variable.source.clone(), variable.purpose.to_owned()]
+fn variable(variable: &Variable) -> Vec<String> {
+    let Variable { name, value, source, purpose, problem } = variable;
+    let mark = if problem.is_some() { "✗".red().to_string() } else { " ".to_owned() };
+    let value = value.as_deref().filter(|value| !value.is_empty()).map_or_else(|| "unset".to_owned(), out::text);
+    let mut lines = vec![
+        format!("{mark} {} = {value}  {}", name.cyan(), format_args!("({source})").dimmed()),
+        format!("      {}", purpose.dimmed()),
+    ];
+    lines.extend(problem.iter().map(|problem| format!("      {}", out::text(problem).red())));
+    lines
 }
 
 fn check(check: &Check) -> String {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use clients::config::{Config, Env, KubernetesAccess};
-use clients::{CallContext, Error, Wiring, kubernetes, orchestrator, policy, tickets};
+use clients::{CallContext, Error, Wiring, identity, kubernetes, orchestrator, policy, tickets};
 
 use super::Check;
 use crate::moment;
@@ -37,7 +37,9 @@ async fn tickets(config: &Config) -> Check {
 async fn orchestrator(config: &Config) -> Check {
     let address = format!("{}:{}", config.orchestrator.host, config.orchestrator.port);
     let answer = async {
-        let client = orchestrator::Client::new(&config.orchestrator, &Wiring::default())?;
+        let identity = identity::provider(&config.identity, None)?;
+        let wiring = Wiring { identity, ..Wiring::default() };
+        let client = orchestrator::Client::new(&config.orchestrator, &wiring)?;
         client.get_workflow_status(NOBODY, false, &CallContext::within(PATIENCE)).await.map(drop)
     };
     Check::new("orchestrator", address, answered(answer).await)

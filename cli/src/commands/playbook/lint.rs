@@ -7,6 +7,7 @@ use owo_colors::OwoColorize as _;
 use runtime::library::Library;
 
 use crate::exit::Verdict;
+use crate::out::plural;
 use crate::playbooks::{self, Source, diagnostics};
 use crate::{actions, out};
 
@@ -77,8 +78,4 @@ impl Tally {
             }
         }
     }
-}
-
-fn plural(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

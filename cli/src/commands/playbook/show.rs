@@ -71,7 +71,8 @@ fn told_trigger(trigger: &Trigger) -> String {
 }
 
 fn step(step: &Step) -> Vec<String> {
-    let mut lines = vec![format!("  {}  {}", step.name.green(), step.kind)];
+    let kind = if step.kind == step.name { String::new() } else { format!("  {}", step.kind) };
+    let mut lines = vec![format!("  {}{kind}", step.name.green())];
     let mut field = |name: &str, value: String| lines.push(format!("      {:<12} {value}", name.dimmed()));
     let needs = if step.needs.is_empty() { "nothing".to_owned() } else { step.needs.join(", ") };
     field("needs", needs);
