@@ -1,0 +1,32 @@
+//! What playbooks and the engine know of the action.
+
+use runtime::{ActionSpec, OutputType, Safety};
+use serde_json::json;
+
+pub const NAME: &str = "restart_pod";
+
+/// The action's description.
+pub fn spec() -> ActionSpec {
+    ActionSpec {
+        name: NAME,
+        description: "Deletes a pod and waits until its controller has a ready one again.",
+        parameters: json!({
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "pod_name": {"type": "string", "minLength": 1, "description": "The pod."},
+                "namespace": {"type": "string", "minLength": 1, "description": "Its namespace, KUBERNETES_NAMESPACE by default."},
+            },
+            "required": ["pod_name"],
+        }),
+        outputs: &[
+            // The name of the ready pod; null where only the old one's absence was seen.
+            ("replaced_by", OutputType::Any),
+        ],
+        safety: Safety::Probe,
+        inherits: &["namespace"],
+        // A container's image has to be pulled and its probes have to pass.
+        default_timeout_seconds: 90,
+        critical: false,
+    }
+}

@@ -1,0 +1,70 @@
+//! The API down, hanging, failing, and losing its answer.
+
+use std::time::Instant;
+
+use runtime::Ending;
+use testkit::{Fault, FaultKind, Service};
+
+use crate::rig::{SHORTLY, failed, short, unavailable};
+use crate::{cluster, logs, of, worker};
+
+#[tokio::test]
+async fn an_api_out_of_reach_is_skipped_with_what_a_person_has_to_do() {
+    let error = FaultKind::Status { code: 500, retry_after_seconds: None };
+    for (operation, fault) in [
+        (None, FaultKind::Refuse),
+        (Some("get_pod"), FaultKind::Hang),
+        (Some("list_pods"), FaultKind::Hang),
+        (Some("delete_pod"), FaultKind::Hang),
+        (Some("get_pod"), error.clone()),
+        (Some("delete_pod"), error),
+    ] {
+        logs::collect();
+        let rig = cluster(0, 0);
+        let worker = worker(&rig).await;
+        let fault = Fault { operation: operation.map(str::to_owned), ..Fault::new(Service::Kubernetes, fault) };
+        rig.platform.set_fault(fault.clone()).unwrap();
+        let started = Instant::now();
+        let result = rig.perform(&worker, &short(&rig, of(&rig, "worker-1"))).await;
+        assert!(started.elapsed() < SHORTLY, "{fault:?}");
+        assert_eq!(unavailable(&result).0, "kubernetes", "{fault:?}");
+        assert_eq!(result.follow_up.len(), 1);
+        assert!(result.follow_up[0].contains("\"worker-1\""), "{:?}", result.follow_up);
+        assert_eq!(result.follow_up[0].starts_with("look whether"), operation == Some("delete_pod"), "{fault:?}");
+        assert_eq!(logs::of("kubernetes_client_unavailable").len(), 1);
+        assert!(rig.platform.effects().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_api_that_forbids_it_is_a_failure() {
+    let rig = cluster(0, 0);
+    let worker = worker(&rig).await;
+    rig.fault(Service::Kubernetes, "delete_pod", FaultKind::Status { code: 403, retry_after_seconds: None });
+    assert_eq!(failed(&rig.perform(&worker, &of(&rig, "worker-1")).await).0, "forbidden");
+}
+
+#[tokio::test]
+async fn a_dropped_answer_is_one_deletion() {
+    for drops in [1, 2] {
+        let rig = cluster(100, 100);
+        let worker = worker(&rig).await;
+        rig.fault_times(Service::Kubernetes, "delete_pod", FaultKind::DropAnswer, drops);
+        let result = rig.perform(&worker, &of(&rig, "worker-1")).await;
+        assert_eq!(result.ending, Ending::Succeeded, "{result:?}");
+        assert_eq!(result.output["replaced_by"], "worker-1");
+        assert_eq!(result.warnings.len(), usize::from(drops == 2));
+        assert_eq!(rig.platform.effects().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_too_late_is_seen_on_the_pods() {
+    let mut rig = cluster(0, 0);
+    rig.config.kubernetes.timeout = std::time::Duration::from_millis(500);
+    let worker = worker(&rig).await;
+    rig.fault(Service::Kubernetes, "delete_pod", FaultKind::Slow { by_ms: 60_000 });
+    let result = rig.perform(&worker, &of(&rig, "worker-1")).await;
+    assert_eq!((result.ending, result.warnings.len()), (Ending::Succeeded, 1));
+    assert_eq!(rig.platform.effects().len(), 1);
+}

@@ -1,0 +1,55 @@
+//! `restart_pod` over real sockets, through the attempt that every action goes through.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    missing_debug_implementations
+)]
+
+#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
+mod logs;
+#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
+mod rig;
+
+mod faults;
+mod lost_worker;
+mod pods;
+
+use std::time::Duration;
+
+use restart_pod::{RestartPod, spec};
+use rig::Rig;
+use runtime::ActionCommand;
+use runtime::attempt::Worker;
+use runtime::port::{Clock as _, SystemClock};
+use serde_json::json;
+use testkit::PlatformConfig;
+use testkit::kubernetes::KubernetesConfig;
+use testkit::seed::{NAMESPACE, Seed};
+
+/// Older than any error of the clocks.
+const AGE_MS: i64 = 60_000;
+
+async fn worker(rig: &Rig) -> Worker {
+    rig.worker(RestartPod::new(rig.kubernetes().await, rig.clock()))
+}
+
+/// A cluster that takes some time, whose pods were made a minute ago; the clock shows what the cluster's shows.
+fn cluster(ready_after_ms: u64, terminate_after_ms: u64) -> Rig {
+    let kubernetes = KubernetesConfig {
+        ready_after: Duration::from_millis(ready_after_ms),
+        terminate_after: Duration::from_millis(terminate_after_ms),
+        ..KubernetesConfig::default()
+    };
+    let mut seed = Seed::unhealthy_worker();
+    seed.pods.iter_mut().for_each(|pod| pod.created_at -= AGE_MS);
+    let rig = Rig::with(PlatformConfig { kubernetes, seed, ..PlatformConfig::default() });
+    rig.clock.set(SystemClock.now());
+    rig
+}
+
+fn of(rig: &Rig, pod_name: &str) -> ActionCommand {
+    rig.command(&spec(), json!({"pod_name": pod_name, "namespace": NAMESPACE}))
+}
