@@ -35,7 +35,7 @@ fn main() {
 
 async fn throughput() {
     let runs = std::env::var("BENCH_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(RUNS);
-    let course = Course::new(json!(course::sequence(4)));
+    let course = Course::new(&json!(course::sequence(4)));
     let took = course.heal(runs, json!({})).await;
     let seconds = took.as_secs_f64();
     println!("\nthroughput: {runs} runs of 4 steps in {seconds:.2} s = {:.0} runs/s", runs as f64 / seconds);
@@ -47,7 +47,7 @@ async fn growth() {
     println!("{:>8} {:>12} {:>16} {:>14}", "steps", "runs", "ms per step", "bytes per step");
     let mut first: Option<(f64, f64)> = None;
     for (steps, runs) in [(10, 20), (100, 4), (1_000, 2)] {
-        let course = Course::new(json!(course::sequence(steps)));
+        let course = Course::new(&json!(course::sequence(steps)));
         course.heal(1, json!({})).await;
         let before = course.bytes().await;
         let mut seconds = 0.0;
@@ -67,7 +67,7 @@ async fn fan_out() {
     println!("{:>8} {:>16} {:>14}", "items", "ms per item", "bytes per item");
     let mut first: Option<(f64, f64)> = None;
     for items in [50, 500, 5_000] {
-        let course = Course::new(json!([course::fan(10)]));
+        let course = Course::new(&json!([course::fan(10)]));
         let list: Vec<_> = (0..items).map(|index| format!("ticket-{index}")).collect();
         course.heal(1, json!({"tickets": ["warm-up"]})).await;
         let before = course.bytes().await;

@@ -90,7 +90,7 @@ pub fn fan(max_parallel: u32) -> Value {
 }
 
 impl Course {
-    pub fn new(actions: Value) -> Self {
+    pub fn new(actions: &Value) -> Self {
         // Beside the build, so that it is a real disk: a temporary folder may be memory.
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let clock = Arc::new(SystemClock);
