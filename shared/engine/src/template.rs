@@ -21,6 +21,9 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     // It would print every variable, secrets included.
     environment.remove_global("debug");
+    // They would stand in for variables of these names that an incident does not bring.
+    environment.remove_global("dict");
+    environment.remove_global("namespace");
     environment
 });
 

@@ -66,6 +66,9 @@ fn an_undefined_name_is_named() {
         ("{{ known.part }}", "known.part"),
         ("{{ missing + 1 }}", "missing"),
         ("{{ steps.check.healthy }}", "steps.check.healthy"),
+        ("{{ namespace }}", "namespace"),
+        ("in {{ namespace }}", "namespace"),
+        ("{{ dict }}", "dict"),
     ] {
         assert_eq!(
             render(source, json!({"known": {}})),

@@ -154,7 +154,7 @@ impl Entry {
     }
 
     fn fits(&self, incident_type: &str, variables: &Map) -> Result<bool, TemplateError> {
-        let scope = || Scope::new(Arc::new(variables.clone()));
+        let scope = || scope(variables);
         self.triggers
             .iter()
             .filter(|(known, _)| known == incident_type)
@@ -178,7 +178,7 @@ impl Entry {
     pub fn concurrency_key(&self, variables: &Map) -> Result<Option<String>, RouteError> {
         let Some(template) = &self.plan.concurrency_key else { return Ok(None) };
         let fault = |detail: String| RouteError::ConcurrencyKey { playbook: self.plan.playbook.name.clone(), detail };
-        match template.render(&Scope::new(Arc::new(variables.clone()))).map_err(|error| fault(error.to_string()))? {
+        match template.render(&scope(variables)).map_err(|error| fault(error.to_string()))? {
             Value::String(key) => Ok(Some(key)),
             Value::Number(key) => Ok(Some(key.to_string())),
             other @ (Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
@@ -186,6 +186,14 @@ impl Entry {
             }
         }
     }
+}
+
+/// The variables of an incident that has no run yet: its fields by name, and all of them as `incident`.
+fn scope(variables: &Map) -> Scope {
+    let incident = Value::Object(variables.clone());
+    let mut variables = variables.clone();
+    variables.insert("incident".to_owned(), incident);
+    Scope::new(Arc::new(variables))
 }
 
 /// A schema fault with the place of the variable: `/ticket_id: …`, without the value where that is long.

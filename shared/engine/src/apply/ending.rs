@@ -69,6 +69,7 @@ fn end_whole(planned: &PlannedStep, state: &mut State, step: StepIndex, outcome:
         let counts = planned.kept(&counts(fan));
         Arc::make_mut(&mut state.variables).fan_gave(&planned.spec.name, counts);
     }
+    Arc::make_mut(&mut state.variables).step_ended(&planned.spec.name);
     state.ready.remove(&step);
     state.fanning.remove(&step);
     state.unended = state.unended.saturating_sub(1);

@@ -32,6 +32,11 @@ impl Variables {
         self.steps.insert(name.to_owned(), output);
     }
 
+    /// The step has ended: what it did not give is undefined from here on, and `default` can stand in for it.
+    pub(crate) fn step_ended(&mut self, name: &str) {
+        self.steps.entry(name.to_owned()).or_default();
+    }
+
     /// The counts of a step that fanned out; they have no bare names.
     pub(crate) fn fan_gave(&mut self, name: &str, counts: Map) {
         self.steps.insert(name.to_owned(), counts);

@@ -21,7 +21,7 @@ const FILTERS: &str = "abs bool capitalize count default first float int items j
                        replace round sort string tojson trim upper";
 const TESTS: &str = "boolean defined even false in integer iterable lower mapping none number odd sequence string true \
                      undefined upper";
-const FUNCTION_NAMES: &str = "range dict namespace";
+const FUNCTION_NAMES: &str = "range";
 
 /// Only for questions about syntax, filters and tests: it renders nothing.
 static SYNTAX: LazyLock<Environment<'static>> = LazyLock::new(Environment::new);

@@ -34,7 +34,7 @@ const INCIDENT: [(&str, OutputType); 13] = [
 const USUAL: [&str; 7] = ["ticket_id", "worker_id", "pod_name", "namespace", "plan_id", "service_name", "delay_ms"];
 
 /// Names that templates know by themselves, as functions.
-pub(super) const FUNCTIONS: [&str; 3] = ["range", "dict", "namespace"];
+pub(super) const FUNCTIONS: [&str; 1] = ["range"];
 
 /// Where a template stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
