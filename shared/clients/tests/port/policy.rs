@@ -1,0 +1,91 @@
+//! The policy client as the port that an attempt asks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use clients::config::Config;
+use clients::{Wiring, policy};
+use runtime::port::{Decision, DecisionSource, Policy, PolicyContext, PolicyInput, PolicyResource};
+use testkit::opa::{self, OpaConfig};
+use testkit::{Fault, FaultKind, Platform, PlatformConfig, Service};
+
+fn policy(platform: &Platform, fail_open: bool) -> Arc<dyn Policy> {
+    let mut env: BTreeMap<String, String> = platform.env().into_iter().collect();
+    env.insert("OPA_FAIL_OPEN".to_owned(), fail_open.to_string());
+    env.insert("OPA_VALIDATED_ACTIONS".to_owned(), "restart_pod".to_owned());
+    let config = Config::read(&env).unwrap();
+    Arc::new(policy::Client::new(&config.policy, &Wiring::default()).unwrap())
+}
+
+fn of(action: &str) -> PolicyInput {
+    PolicyInput {
+        resource: PolicyResource { action: action.to_owned(), ..PolicyResource::default() },
+        ..PolicyInput::default()
+    }
+}
+
+fn reallocation(ticket_id: &str) -> PolicyInput {
+    let input = of("reallocate_ticket");
+    PolicyInput {
+        resource: PolicyResource { ticket_id: ticket_id.to_owned(), reason: "r".to_owned(), ..input.resource },
+        context: PolicyContext { now_ns: 1_800_000_000_000_000_000, ..input.context },
+    }
+}
+
+#[tokio::test]
+async fn a_decision_says_who_made_it() {
+    let opa = OpaConfig { policy: Some(policy::BUNDLED_POLICY.to_owned()), ..OpaConfig::default() };
+    let platform = Platform::start(PlatformConfig { opa, ..PlatformConfig::default() }).unwrap();
+    let policy = policy(&platform, true);
+    let allowed = policy.decide(&reallocation("t-1")).await;
+    assert_eq!(allowed, Decision::Allow { source: DecisionSource::Server, warning: None });
+    let mut recent = reallocation("t-1");
+    recent.context.last_reallocation_timestamp = recent.context.now_ns - 1;
+    let Decision::Deny { source: DecisionSource::Server, violations } = policy.decide(&recent).await else {
+        panic!("not denied by the server")
+    };
+    assert_eq!(
+        (violations[0].rule.as_str(), violations[0].severity.as_str()),
+        ("reallocate_ticket_rate_limited", "high")
+    );
+
+    platform.set_fault(Fault::new(Service::Opa, FaultKind::Refuse)).unwrap();
+    let decision = policy.decide(&reallocation("t-1")).await;
+    assert!(matches!(&decision, Decision::Allow { source: DecisionSource::Bundled, warning: Some(_) }), "{decision:?}");
+    let decision = policy.decide(&recent).await;
+    assert!(matches!(&decision, Decision::Deny { source: DecisionSource::Bundled, .. }), "{decision:?}");
+}
+
+#[tokio::test]
+async fn what_nobody_can_decide_follows_the_configuration() {
+    let platform = Platform::start(PlatformConfig::default()).unwrap();
+    platform.set_policy(opa::Decision::NonBoolean, None).unwrap();
+    let input = of("restart_pod");
+    let decision = policy(&platform, true).decide(&input).await;
+    assert!(
+        matches!(&decision, Decision::Allow { source: DecisionSource::FailOpen, warning: Some(_) }),
+        "{decision:?}"
+    );
+    let decision = policy(&platform, false).decide(&input).await;
+    assert!(matches!(&decision, Decision::Unavailable { message } if message.contains("allow")), "{decision:?}");
+}
+
+#[tokio::test]
+async fn only_the_critical_actions_and_those_that_are_configured_are_put_to_it() {
+    let platform = Platform::start(PlatformConfig::default()).unwrap();
+    let policy = policy(&platform, true);
+    for (action, is_validated) in [
+        ("reallocate_ticket", true),
+        ("restart_workflow", true),
+        ("update_ticket_status", true),
+        ("trigger_replanning", true),
+        ("restart_pod", true),
+        ("pause_workflow", false),
+        ("check_worker_health", false),
+    ] {
+        assert_eq!(policy.validates(action), is_validated, "{action}");
+    }
+    let decision = policy.decide(&of("check_worker_health")).await;
+    assert_eq!(decision, Decision::Allow { source: DecisionSource::NotAsked, warning: None });
+    assert!(platform.calls().is_empty());
+}
