@@ -7,7 +7,7 @@ use runtime::port::Clock as _;
 use runtime::{ActionCommand, Ending};
 use serde_json::json;
 use testkit::seed::Seed;
-use testkit::tickets::{Ticket, TicketStatus};
+use testkit::tickets::{Dialect, Ticket, TicketStatus, TicketsConfig};
 use testkit::{Fault, FaultKind, PlatformConfig, Service};
 
 use crate::rig::{Rig, allow, attempt, denied, of_run, short, unavailable};
@@ -120,6 +120,26 @@ async fn a_dropped_answer_is_one_effect() {
         assert_eq!(rig.platform.effects().len(), 1);
         assert!(!rig.is_free("reallocate_ticket", "ticket-1").await);
     }
+}
+
+#[tokio::test]
+async fn where_the_record_has_no_place_for_an_id_the_tickets_state_tells() {
+    let tickets = TicketsConfig { dialect: Dialect::StatusPatch, ..TicketsConfig::default() };
+    let rig = Rig::with(PlatformConfig { tickets, ..PlatformConfig::default() });
+    let worker = worker(&rig);
+    rig.fault_times(Service::Tickets, "update_ticket_status", FaultKind::DropAnswer, 2);
+    let result = rig.perform(&worker, &of_ticket(&rig, "ticket-1")).await;
+    assert_eq!((&result.ending, result.warnings.len()), (&Ending::Succeeded, 1));
+    assert_eq!(rig.platform.effects().len(), 1);
+
+    // One that waited for a worker before tells nothing by waiting still.
+    rig.platform
+        .seed(Seed { tickets: vec![Ticket::new("waiting", TicketStatus::Pending)], ..Seed::default() })
+        .unwrap();
+    rig.fault(Service::Tickets, "update_ticket_status", FaultKind::Status { code: 500, retry_after_seconds: None });
+    let result = rig.perform(&worker, &of_run(&of_ticket(&rig, "waiting"), "run-2")).await;
+    unavailable(&result);
+    assert!(rig.is_free("reallocate_ticket", "waiting").await);
 }
 
 /// The service carries out the reallocation of `ticket-1`, and from then on nothing is heard of it.
