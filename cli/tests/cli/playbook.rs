@@ -118,3 +118,17 @@ fn list_show_and_schema_say_what_the_engine_knows() {
     let schema: Value = serde_json::from_str(&heal(&["playbook", "schema"]).exits(0).stdout).unwrap();
     assert!(schema.to_string().contains("reallocate_ticket"));
 }
+
+/// Set to write the file anew, after the language or an action has changed.
+const UPDATE: &str = "UPDATE_PLAYBOOK_SCHEMA";
+
+#[test]
+fn the_schema_that_editors_are_given_is_the_current_one() {
+    let path = root().join("playbooks/playbook.schema.json");
+    let current = heal(&["playbook", "schema"]).exits(0).stdout;
+    if std::env::var_os(UPDATE).is_some() {
+        std::fs::write(&path, &current).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == current, "{} is old: run this test with {UPDATE}=1 and commit it", path.display());
+}
