@@ -39,9 +39,9 @@ fi
 step "dependencies"
 PATH=$PWD/.tools/bin:$PATH
 if command -v cargo-deny >/dev/null 2>&1; then
-    cargo deny --log-level error check
+    cargo deny --offline --log-level error check bans licenses sources
 else
-    skip "licences, advisories and forbidden edges of dependencies, because there is no cargo-deny (\`make deny\` installs it)"
+    skip "licences, sources and forbidden edges of the dependencies, because there is no cargo-deny (\`make deny\` installs it)"
 fi
 
 step "tests"
