@@ -1,0 +1,159 @@
+//! `DescribeCluster`: one signed question, without the SDK's client of some hundred operations.
+
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::redirect::Policy;
+use reqwest::{Response, Url};
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use super::ClusterName;
+use crate::error::{Error, Fault};
+use crate::limit::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, MAX_ATTEMPTS, MAX_DESCRIPTION_BYTES, OPERATION_TIMEOUT};
+use crate::session::{Service, Session};
+use crate::sign::{self, Scope};
+use crate::text::{chain, one_line};
+
+/// Where a cluster is, and who vouches for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// URL of the Kubernetes API.
+    pub endpoint: String,
+    /// The certificates that its server is verified with, PEM.
+    pub authority_pem: String,
+}
+
+/// The cluster as AWS describes it. Asked once more, at once, where the answer was lost or the service is not well.
+///
+/// # Errors
+/// `Invalid` where the settings name an endpoint that is none; `Unusable` also where the cluster has no API yet.
+pub async fn describe(session: &Session, name: &ClusterName) -> Result<Cluster, Error> {
+    let what = format!("EKS cluster {name}");
+    let mut url = session.endpoint(Service::Eks)?;
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(["clusters", name.as_str()]);
+    }
+    let client = client(&url)?;
+    let tries = async {
+        let mut tries = 1;
+        loop {
+            match ask(&client, session, &url, &what).await {
+                Err(error) if error.is_transient() && tries < MAX_ATTEMPTS => {
+                    tracing::info!(%error, "eks.asked_again");
+                    tries += 1;
+                }
+                answer => return answer,
+            }
+        }
+    };
+    let Ok(answer) = timeout(OPERATION_TIMEOUT, tries).await else {
+        let problem = format!("no answer within {} ms", OPERATION_TIMEOUT.as_millis());
+        return Err(Error::Unavailable { what, problem });
+    };
+    read(&what, &answer?)
+}
+
+fn client(url: &Url) -> Result<reqwest::Client, Error> {
+    let mut builder = reqwest::Client::builder();
+    if url.scheme() == "http" {
+        // Nothing is verified, so no machine's certificates are read for it.
+        builder = builder.tls_certs_only([]);
+    }
+    builder
+        .no_proxy()
+        .redirect(Policy::none())
+        // Repeating is decided here, with a signature of its own time.
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .tcp_nodelay(true)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(ATTEMPT_TIMEOUT)
+        .user_agent(concat!("self-healing-engine/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| Error::Unusable { what: "HTTP client".to_owned(), problem: chain(&error) })
+}
+
+/// The body of a good answer.
+async fn ask(client: &reqwest::Client, session: &Session, url: &Url, what: &str) -> Result<Vec<u8>, Error> {
+    let lost =
+        |error: reqwest::Error| Error::Unavailable { what: what.to_owned(), problem: chain(&error.without_url()) };
+    let mut request = http::Request::get(url.as_str())
+        .body(())
+        .map_err(|error| Error::Unusable { what: what.to_owned(), problem: error.to_string() })?;
+    let scope = Scope {
+        credentials: session.credentials().await?,
+        region: session.region(),
+        service: Service::Eks.prefix(),
+        at: SystemTime::now(),
+    };
+    sign::headers(&mut request, scope)?;
+    let answer = client.get(url.clone()).headers(request.headers().clone()).send().await.map_err(lost)?;
+    let status = answer.status();
+    let code = answer
+        .headers()
+        .get("x-amzn-errortype")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(':').next())
+        .map(str::to_owned);
+    let body = bounded(answer, what, lost).await?;
+    if status.is_success() {
+        return Ok(body);
+    }
+    let message = serde_json::from_slice::<Complaint>(&body).ok().and_then(|complaint| complaint.message);
+    let fault = Fault { status: status.as_u16(), code: code.as_deref(), message: message.as_deref() };
+    Err(Error::of_answer(what.to_owned(), &fault))
+}
+
+async fn bounded(mut answer: Response, what: &str, lost: impl Fn(reqwest::Error) -> Error) -> Result<Vec<u8>, Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(&lost)? {
+        if body.len() + chunk.len() > MAX_DESCRIPTION_BYTES {
+            let problem = format!("the answer has more than {MAX_DESCRIPTION_BYTES} bytes");
+            return Err(Error::Unusable { what: what.to_owned(), problem });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// An error's body (EKS is a `restJson1` service).
+#[derive(Deserialize)]
+struct Complaint {
+    #[serde(alias = "Message")]
+    message: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    cluster: Described,
+}
+
+/// The fields of EKS's `Cluster` that are needed. A cluster that is being made has not all of them.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Described {
+    status: Option<String>,
+    endpoint: Option<String>,
+    certificate_authority: Option<Authority>,
+}
+
+#[derive(Deserialize)]
+struct Authority {
+    data: Option<String>,
+}
+
+fn read(what: &str, body: &[u8]) -> Result<Cluster, Error> {
+    let unusable = |problem: String| Error::Unusable { what: what.to_owned(), problem };
+    let answer: Answer = serde_json::from_slice(body)
+        .map_err(|error| unusable(format!("the answer is no description: {}", one_line(&error.to_string()))))?;
+    let status = one_line(answer.cluster.status.as_deref().unwrap_or("unknown"));
+    let missing = |field: &str| unusable(format!("{field} is missing in its description (status {status})"));
+    let endpoint = answer.cluster.endpoint.filter(|url| !url.is_empty()).ok_or_else(|| missing("endpoint"))?;
+    let field = "certificateAuthority.data";
+    let data = answer.cluster.certificate_authority.and_then(|it| it.data).ok_or_else(|| missing(field))?;
+    let bytes = STANDARD.decode(data).map_err(|error| unusable(format!("{field} is no base64: {error}")))?;
+    let authority_pem = String::from_utf8(bytes).map_err(|_| unusable(format!("{field} is no text")))?;
+    Ok(Cluster { endpoint, authority_pem })
+}
