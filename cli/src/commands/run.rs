@@ -12,7 +12,7 @@ use runtime::dispatcher::Prepared;
 
 use crate::args::PlaybookDir;
 use crate::exit::Verdict;
-use crate::{actions, file, playbooks};
+use crate::{actions, file, out, playbooks};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -90,6 +90,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
     // Whatever is wrong with the incident is wrong here: nothing has been started or stored.
     let prepared =
         Prepared::new(&library, &message, args.playbook.as_deref()).with_context(|| file::name(&args.incident))?;
+    let reserved = &prepared.intake().reserved;
+    if !reserved.is_empty() {
+        let names = reserved.join(", ");
+        out::note(format_args!("left out, because playbooks mean something else by these names: {names}"));
+    }
     if args.dry_run {
         preview::show(&prepared, args.json)?;
         return Ok(Verdict::Done);

@@ -14,6 +14,7 @@ mod diagrams;
 mod doctor;
 mod kill;
 mod playbook;
+mod require;
 mod run;
 mod runs;
 mod sandbox;

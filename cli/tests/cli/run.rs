@@ -221,3 +221,47 @@ fn a_run_is_cancelled_by_an_interrupt() {
     assert_eq!(report["outcome"], "CANCELLED");
     assert_eq!(child.wait().unwrap().code(), Some(1));
 }
+
+#[test]
+fn a_second_interrupt_leaves_at_once() {
+    let folder =
+        playbooks(&[("slow.yaml", "actions:\n  - {type: restart_workflow, parameters: {workflow_id: wf-1}}\n")]);
+    let incident = folder.path().join("incident.json");
+    std::fs::write(&incident, r#"{"incident_id": "i", "incident_type": "X"}"#).unwrap();
+    // Nobody answers there, and the connection is never refused.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port().to_string();
+    let args = ["run", path(&incident), "--json", "--playbook", "slow", "--playbooks", path(folder.path())];
+    let mut command = command(&args);
+    command.env("ORCHESTRATOR_GRPC_HOST", "127.0.0.1").env("ORCHESTRATOR_GRPC_PORT", port);
+    command.env("ORCHESTRATOR_GRPC_USE_TLS", "false").env("SPIFFE_IDENTITY_SOURCE", "none");
+    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let mut wait_for = |text: &str| while !lines.next().unwrap().unwrap().contains(text) {};
+    let interrupt = |id: u32| std::process::Command::new("kill").args(["-INT", &id.to_string()]).status().unwrap();
+    let started = std::time::Instant::now();
+    wait_for("attempt_started");
+    interrupt(child.id());
+    wait_for("cancel_requested");
+    interrupt(child.id());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(started.elapsed().as_secs() < 8, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_sandbox_knows_what_its_seed_says_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let seed = folder.path().join("seed.json");
+    std::fs::write(&seed, r#"{"workflows": [{"workflow_id": "wf-1", "plan_id": "p", "state": "CANCELLED"}]}"#).unwrap();
+    let args = ["run", WORKFLOW_STUCK, "--sandbox", "--sandbox-seed", path(&seed), "--json"];
+    assert_eq!(heal(&args).exits(1).report()["outcome"], "DENIED");
+    let report = heal(&["run", TICKET_TIMEOUT, "--sandbox", "--sandbox-seed", path(&seed), "--json"]).exits(1).report();
+    assert_eq!(report["steps"][0]["output"]["healthy"], false, "a pod that is not there is not well: {report:#}");
+}
+
+#[test]
+fn reserved_names_of_an_incident_are_left_out_and_said() {
+    let incident =
+        br#"{"incident_id": "i", "incident_type": "WORKFLOW_STUCK", "workflow_id": "wf-1", "steps": {"x": 1}}"#;
+    heal_with_input(&["run", "-", "--sandbox"], incident).exits(0).complains(&["left out", "steps"]);
+}
