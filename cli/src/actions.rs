@@ -13,6 +13,8 @@ use runtime::action::Action;
 use runtime::attempt::{self, Worker};
 use runtime::port::{Clock, SystemClock};
 
+use crate::aws;
+
 /// What playbooks may name.
 pub(crate) fn catalog() -> Catalog {
     Catalog::new(specs())
@@ -39,7 +41,8 @@ fn specs() -> [ActionSpec; 8] {
 /// A client cannot be made from the configuration.
 pub(crate) async fn workers(config: &Config, store: &Store, needed: &BTreeSet<&str>) -> anyhow::Result<Vec<Worker>> {
     let breakers = StoredBreaker::new(Arc::new(store.clone()), config);
-    let identity = identity::provider(&config.identity, None).context("identity")?;
+    let secrets = aws::secret_reader(&config.identity).await.context("identity")?;
+    let identity = identity::provider(&config.identity, secrets).context("identity")?;
     let wiring = Wiring { breaker_store: Some(Arc::new(breakers)), identity, ..Wiring::default() };
     let ports = Arc::new(attempt::Ports {
         claims: Arc::new(store.clone()),
@@ -80,7 +83,8 @@ fn of_orchestrator(config: &Config, wiring: &Wiring) -> anyhow::Result<Vec<Arc<d
 }
 
 async fn of_kubernetes(config: &Config, wiring: &Wiring) -> anyhow::Result<Vec<Arc<dyn Action>>> {
-    let client = kubernetes::Client::new(&config.kubernetes, None, wiring).await.context("Kubernetes")?;
+    let eks = aws::cluster(&config.kubernetes).await.context("Kubernetes")?;
+    let client = kubernetes::Client::new(&config.kubernetes, eks.as_ref(), wiring).await.context("Kubernetes")?;
     let client = Arc::new(client);
     Ok(vec![
         Arc::new(check_worker_health::CheckWorkerHealth::new(Arc::clone(&client), clock())),

@@ -6,6 +6,7 @@
 mod actions;
 mod api;
 mod args;
+mod aws;
 mod commands;
 mod environment;
 mod exit;

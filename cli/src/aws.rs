@@ -1,0 +1,209 @@
+//! AWS behind the clients' traits: the secret with the identity, and the way into an EKS cluster.
+//!
+//! AWS is looked for only where the configuration names something of it.
+
+use std::sync::Arc;
+
+use ::aws::{Session, eks, secrets};
+use anyhow::{Context as _, anyhow};
+use async_trait::async_trait;
+use clients::config::{BaseUrl, IdentityConfig, IdentitySource, KubernetesAccess, KubernetesConfig};
+use clients::identity::{SecretFault, SecretReader};
+use clients::kubernetes::{BearerToken, EksAccess, TokenFault, TokenProvider};
+use runtime::port::SystemClock;
+
+/// What the identity's secret is read with; `None` where the identity is in no secret.
+///
+/// # Errors
+/// The settings name no region, or an endpoint that is none.
+pub(crate) async fn secret_reader(config: &IdentityConfig) -> anyhow::Result<Option<Arc<dyn SecretReader>>> {
+    match &config.source {
+        IdentitySource::SecretsManager { .. } => {
+            let session = Session::from_env().await?;
+            Ok(Some(Arc::new(Secrets(secrets::Client::new(&session)?))))
+        }
+        IdentitySource::WorkloadApi { .. } | IdentitySource::Files(_) | IdentitySource::None => Ok(None),
+    }
+}
+
+/// The EKS cluster that the configuration names, as AWS describes it; `None` where it names none.
+///
+/// # Errors
+/// AWS does not describe it to us.
+pub(crate) async fn cluster(config: &KubernetesConfig) -> anyhow::Result<Option<EksAccess>> {
+    match &config.access {
+        KubernetesAccess::Eks { cluster } => {
+            let session = Session::from_env().await?;
+            access(&session, cluster).await.map(Some)
+        }
+        KubernetesAccess::Url(_) | KubernetesAccess::Kubeconfig(_) | KubernetesAccess::InCluster => Ok(None),
+    }
+}
+
+async fn access(session: &Session, cluster: &str) -> anyhow::Result<EksAccess> {
+    let name = eks::ClusterName::parse(cluster)?;
+    let described = eks::describe(session, &name).await?;
+    let endpoint = BaseUrl::parse(&described.endpoint)
+        .map_err(|expected| anyhow!("{:?}, expected {expected}", described.endpoint))
+        .with_context(|| format!("endpoint of EKS cluster {name}"))?;
+    let tokens = Arc::new(Tokens(eks::Tokens::new(session, name, Arc::new(SystemClock))));
+    Ok(EksAccess { endpoint, authority_pem: described.authority_pem, tokens })
+}
+
+#[derive(Debug)]
+struct Secrets(secrets::Client);
+
+#[async_trait]
+impl SecretReader for Secrets {
+    async fn read(&self, secret_id: &str) -> Result<Vec<u8>, SecretFault> {
+        self.0.read(secret_id).await.map_err(|error| SecretFault(error.to_string()))
+    }
+}
+
+#[derive(Debug)]
+struct Tokens(eks::Tokens);
+
+#[async_trait]
+impl TokenProvider for Tokens {
+    async fn token(&self) -> Result<BearerToken, TokenFault> {
+        let token = self.0.token().await.map_err(|error| TokenFault(error.to_string()))?;
+        Ok(BearerToken { secret: token.secret, expires_at: token.expires_at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use ::aws::{Given, Keys};
+    use axum::Router;
+    use axum::extract::{Request, State};
+    use axum::http::StatusCode;
+    use axum::response::{IntoResponse as _, Response};
+    use axum::serve::ListenerExt as _;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use clients::config::Config;
+    use clients::identity::{IdentityError, Secret};
+    use clients::{CallContext, IdentityProvider as _, Wiring, kubernetes};
+    use serde_json::json;
+    use testkit::spiffe_ca::{SpiffeCa, TRUST_DOMAIN, Validity};
+
+    use super::*;
+
+    const ENGINE_ID: &str = "spiffe://neural-hive.local/ns/self-healing/sa/engine";
+
+    /// EKS, the cluster's API and Secrets Manager in one, which keeps the `authorization` of every call.
+    struct Standin {
+        url: String,
+        ca: SpiffeCa,
+        /// Path and `authorization`.
+        seen: Mutex<Vec<(String, String)>>,
+    }
+
+    async fn standin() -> (Arc<Standin>, Session) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let ca = SpiffeCa::new(TRUST_DOMAIN).unwrap();
+        let standin = Arc::new(Standin { url: url.clone(), ca, seen: Mutex::default() });
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&standin));
+        let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let session = session_at(&url).await;
+        (standin, session)
+    }
+
+    async fn session_at(url: &str) -> Session {
+        let keys = Keys {
+            access_key_id: "AKIDEXAMPLE".to_owned(),
+            secret_access_key: "hunter2".to_owned(),
+            session_token: None,
+            expires_at: None,
+        };
+        let (region, endpoint_url) = (Some("eu-central-1".to_owned()), Some(url.to_owned()));
+        Session::load(Given { region, keys: Some(keys), endpoint_url }).await.unwrap()
+    }
+
+    async fn answer(State(standin): State<Arc<Standin>>, request: Request) -> Response {
+        let path = request.uri().path().to_owned();
+        let authorization = request.headers()["authorization"].to_str().unwrap().to_owned();
+        standin.seen.lock().unwrap().push((path.clone(), authorization));
+        let body = match path.as_str() {
+            "/clusters/prod" => {
+                let authority = STANDARD.encode(standin.ca.trust_bundle_pem());
+                json!({"cluster": {"endpoint": standin.url, "certificateAuthority": {"data": authority}}})
+            }
+            "/clusters/odd" => json!({"cluster": {"endpoint": "ftp://k", "certificateAuthority": {"data": ""}}}),
+            "/" => {
+                let svid = standin.ca.issue(ENGINE_ID, Validity::default()).unwrap();
+                let secret = json!({
+                    "x509Svid": svid.certificate_chain_pem, "x509SvidKey": svid.private_key_pem,
+                    "bundle": svid.trust_bundle_pem
+                });
+                json!({"SecretString": secret.to_string()})
+            }
+            _ => {
+                let gone = json!({"kind": "Status", "code": 404, "reason": "NotFound"});
+                return (StatusCode::NOT_FOUND, axum::Json(gone)).into_response();
+            }
+        };
+        axum::Json(body).into_response()
+    }
+
+    #[tokio::test]
+    async fn a_cluster_is_called_where_aws_says_it_is_with_a_token_of_ours() {
+        let (standin, session) = standin().await;
+        let config = Config::read(&[("EKS_CLUSTER_NAME", "prod")]).unwrap().kubernetes;
+        let access = access(&session, "prod").await.unwrap();
+        let client = kubernetes::Client::new(&config, Some(&access), &Wiring::default()).await.unwrap();
+        for _ in 0..2 {
+            let context = CallContext::within(Duration::from_secs(5));
+            let health = client.pod_health("worker-0", None, &context).await.unwrap();
+            assert_eq!(health.phase, "Missing");
+        }
+        let seen = standin.seen.lock().unwrap().clone();
+        let (paths, signed): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
+        let pod = "/api/v1/namespaces/default/pods/worker-0";
+        assert_eq!(paths, ["/clusters/prod", pod, pod]);
+        assert!(signed[0].starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"), "{signed:?}");
+        assert!(signed[1].starts_with("Bearer k8s-aws-v1."), "{signed:?}");
+        assert_eq!(signed[1], signed[2], "one token for both");
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_cannot_be_had_is_named() {
+        let (_standin, session) = standin().await;
+        for (name, text) in [
+            ("odd", "endpoint of EKS cluster odd: \"ftp://k\", expected an http:// or https:// URL"),
+            ("none", "EKS cluster none does not exist: no message"),
+            ("a/b", "EKS_CLUSTER_NAME: \"a/b\" is no cluster's name"),
+        ] {
+            let error = format!("{:#}", access(&session, name).await.unwrap_err());
+            assert!(error.starts_with(text), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_identity_comes_out_of_its_secret() {
+        let (_standin, session) = standin().await;
+        let reader = Arc::new(Secrets(secrets::Client::new(&session).unwrap()));
+        let identity = Secret::new("spiffe/engine", TRUST_DOMAIN, reader).x509().await.unwrap();
+        assert_eq!(identity.spiffe_id(), ENGINE_ID);
+
+        let nobody = session_at("http://127.0.0.1:1").await;
+        let reader = Arc::new(Secrets(secrets::Client::new(&nobody).unwrap()));
+        let error = Secret::new("spiffe/engine", TRUST_DOMAIN, reader).x509().await.unwrap_err();
+        assert!(
+            matches!(&error, IdentityError::Unavailable { origin, .. } if origin == "secret spiffe/engine"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn aws_is_left_alone_where_nothing_of_it_is_named() {
+        let config = Config::read(&[]).unwrap();
+        assert!(secret_reader(&config.identity).await.unwrap().is_none());
+        assert!(cluster(&config.kubernetes).await.unwrap().is_none());
+    }
+}
