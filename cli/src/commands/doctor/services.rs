@@ -6,7 +6,7 @@ use clients::config::{Config, Env, KubernetesAccess};
 use clients::{CallContext, Error, Wiring, identity, kubernetes, orchestrator, policy, tickets};
 
 use super::Check;
-use crate::moment;
+use crate::{aws, moment};
 
 /// How long one service may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,8 +36,12 @@ async fn tickets(config: &Config) -> Check {
 
 async fn orchestrator(config: &Config) -> Check {
     let address = format!("{}:{}", config.orchestrator.host, config.orchestrator.port);
+    let secrets = match aws::secret_reader(&config.identity).await {
+        Ok(secrets) => secrets,
+        Err(error) => return Check::new("orchestrator", address, Err(format!("{error:#}"))),
+    };
     let answer = async {
-        let identity = identity::provider(&config.identity, None)?;
+        let identity = identity::provider(&config.identity, secrets)?;
         let wiring = Wiring { identity, ..Wiring::default() };
         let client = orchestrator::Client::new(&config.orchestrator, &wiring)?;
         client.get_workflow_status(NOBODY, false, &CallContext::within(PATIENCE)).await.map(drop)
@@ -52,8 +56,12 @@ async fn kubernetes(config: &Config) -> Check {
         KubernetesAccess::Eks { cluster } => format!("EKS cluster {cluster}"),
         KubernetesAccess::InCluster => "the cluster that this runs in".to_owned(),
     };
+    let cluster = match aws::cluster(&config.kubernetes).await {
+        Ok(cluster) => cluster,
+        Err(error) => return Check::new("kubernetes", subject, Err(format!("{error:#}"))),
+    };
     let answer = async {
-        let client = kubernetes::Client::new(&config.kubernetes, None, &Wiring::default()).await?;
+        let client = kubernetes::Client::new(&config.kubernetes, cluster.as_ref(), &Wiring::default()).await?;
         client.pod_health(NOBODY, None, &CallContext::within(PATIENCE)).await.map(drop)
     };
     Check::new("kubernetes", subject, answered(answer).await)
