@@ -22,8 +22,11 @@ cargo fmt --all --check
 step "lints"
 cargo clippy --locked --workspace --all-targets -- -D warnings
 
+# The tests build the program anyway, and with other features of its dependencies than a build of it alone would.
+step "build"
+cargo test --locked --workspace --no-run
+
 step "playbooks"
-cargo build -p heal
 "$heal" playbook lint playbooks
 
 step "policy"
