@@ -24,3 +24,4 @@ mod policy;
 mod support;
 mod tickets;
 mod tickets_faults;
+mod variables;
