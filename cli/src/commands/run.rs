@@ -68,7 +68,14 @@ pub(crate) struct SandboxArgs {
     #[arg(long, requires = "sandbox", conflicts_with = "sandbox_seed")]
     pub healthy: bool,
     /// How the incident's workflow stands
-    #[arg(long, value_enum, value_name = "STATE", requires = "sandbox", conflicts_with = "sandbox_seed")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "STATE",
+        requires = "sandbox",
+        conflicts_with = "sandbox_seed",
+        ignore_case = true
+    )]
     pub workflow_state: Option<WorkflowState>,
 }
 
