@@ -76,7 +76,7 @@ impl WorkloadApi {
         Ok(Self { state, fetched, listening, serving: runtime.spawn(accept) })
     }
 
-    /// The value of `SPIFFE_ENDPOINT_SOCKET`, as `unix:///tmp/agent.sock` or `tcp://127.0.0.1:4000`.
+    /// The value of `SPIFFE_ENDPOINT_SOCKET`, as `unix:///run/spire/sockets/agent.sock` or `tcp://127.0.0.1:4000`.
     pub fn endpoint(&self) -> &str {
         &self.listening.endpoint
     }
