@@ -1,0 +1,1 @@
+//! Clients put together.
