@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use engine::catalog::Safety;
 use engine::id::Digest;
 use engine::message::{ActionCommand, ActionResult, AttemptResult, Ending};
 use engine::{Map, Timestamp};
@@ -102,6 +103,8 @@ impl Worker {
 
     /// Performs the command in `body`. `holder` is unique to this delivery.
     ///
+    /// `latest` is when the platform ends this process's work, if it does: an attempt is over before that, whatever its own deadline.
+    ///
     /// # Flow
     /// 1. Read the command, and hold its parameters against the schema.
     /// 2. Take the claim: a finished one is answered again and touches nothing, a live one is another worker's.
@@ -112,14 +115,19 @@ impl Worker {
     ///
     /// # Guarantees
     /// No effect before the claim, the policy and the cooldown. An attempt whose earlier worker died is repeated only as far as its action
-    /// declares it safe. A result is sent only after it is stored.
-    pub async fn handle(&self, body: &str, holder: Holder) -> Result<Handled, AttemptError> {
+    /// declares it safe. A result is sent only after it is stored. An action that only looks takes no claim and stores nothing: it may look twice.
+    pub async fn handle_before(
+        &self,
+        body: &str,
+        holder: Holder,
+        latest: Option<Timestamp>,
+    ) -> Result<Handled, AttemptError> {
         let command: ActionCommand = serde_json::from_str(body)?;
         if command.action != self.name() {
             return Err(AttemptError::WrongAction { asked: command.action, own: self.name().to_owned() });
         }
         let claim = ClaimKey { action: command.action.clone(), attempt: command.attempt_key() };
-        let call = self.call(command);
+        let call = self.call(command, latest);
         let request = ClaimRequest {
             key: claim.clone(),
             holder: holder.clone(),
@@ -127,6 +135,9 @@ impl Worker {
             lease_until: call.started_at.plus_ms(LEASE_MS),
             cooldowns: Vec::new(),
         };
+        if self.is_read_only() {
+            return self.look(&call, &request).await;
+        }
         let recovered = match self.ports.claims.reserve(&request).await? {
             Reservation::Busy { until } => return Ok(Handled::Busy { until }),
             Reservation::Finished(result) => {
@@ -156,6 +167,26 @@ impl Worker {
         }
     }
 
+    /// As [`Worker::handle_before`], on a platform that leaves all the time there is.
+    pub async fn handle(&self, body: &str, holder: Holder) -> Result<Handled, AttemptError> {
+        self.handle_before(body, holder, None).await
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.action.spec().safety == Safety::ReadOnly
+    }
+
+    /// An attempt that changes nothing, from its facts to its answer.
+    async fn look(&self, call: &Call, request: &ClaimRequest) -> Result<Handled, AttemptError> {
+        let Performed { result, .. } = match self.refusal(call) {
+            Some(refusal) => refusal.into(),
+            None => self.attempt(call, request, false).await?,
+        };
+        let result = result.capped();
+        self.answer(call, &result).await?;
+        Ok(Handled::Answered(Box::new(result)))
+    }
+
     /// Nothing was done, and the claim should not make the next worker wait, or doubt it. Where this fails too, the lease runs out.
     async fn let_go(&self, claim: &ClaimKey, holder: &Holder, error: AttemptError) -> AttemptError {
         if let Err(second) = self.ports.claims.release(claim, holder).await {
@@ -168,8 +199,9 @@ impl Worker {
         error
     }
 
-    fn call(&self, command: ActionCommand) -> Call {
-        let deadline = Timestamp(command.deadline.0.saturating_sub(ANSWER_MARGIN_MS));
+    fn call(&self, command: ActionCommand, latest: Option<Timestamp>) -> Call {
+        let end = latest.map_or(command.deadline, |latest| latest.min(command.deadline));
+        let deadline = Timestamp(end.0.saturating_sub(ANSWER_MARGIN_MS));
         Call { idempotency_key: command.attempt_key(), deadline, started_at: self.ports.clock.now(), command }
     }
 

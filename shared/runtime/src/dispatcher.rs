@@ -103,6 +103,11 @@ impl Dispatcher {
         Self { ports: Arc::new(ports), library, cache: Arc::default() }
     }
 
+    /// The moment by this dispatcher's clock.
+    pub fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
     pub fn library(&self) -> &Arc<Library> {
         &self.library
     }
@@ -139,19 +144,20 @@ impl Dispatcher {
         live: &mut Option<Live>,
     ) -> Result<Taken, DispatchError> {
         for _ in 0..CONFLICTS {
-            let was_warm = live.is_some();
+            let mut is_fresh = live.is_none();
             let current = match live {
                 Some(current) => current,
                 None => live.insert(self.load(run_id).await?),
             };
-            let before = current.state.seq;
             let now = self.ports.clock.now();
-            let Fresh { events, more, stale } = self.fold(run_id, current, inputs, now)?;
-            if stale && was_warm {
-                // What looks old may be news that another dispatcher's commit made expected.
-                *live = None;
-                continue;
+            let mut folded = self.fold(run_id, current, inputs, now)?;
+            // What looks old may be news that another dispatcher's commit made expected.
+            while folded.stale && !is_fresh {
+                is_fresh = !self.catch_up(current).await?;
+                folded = self.fold(run_id, current, inputs, now)?;
             }
+            let Fresh { events, more, .. } = folded;
+            let before = current.state.seq - events.len() as u64;
             if events.is_empty() {
                 let owed = engine::decide::decide(&current.plan, &current.state, now);
                 return self.settle(current, 0, owed, false, now).await;

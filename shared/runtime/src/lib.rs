@@ -9,6 +9,7 @@ pub mod action;
 pub mod attempt;
 pub mod dispatcher;
 pub mod host;
+pub mod inbox;
 pub mod library;
 pub mod port;
 

@@ -49,6 +49,8 @@ pub enum Accepted {
     Rejected {
         run_id: RunId,
         reason: String,
+        /// It is a message of a known shape, which no playbook is for; else nobody could say what it is.
+        understood: bool,
     },
     /// It is no incident, such as an alarm that went back to OK.
     Ignored {
@@ -112,7 +114,7 @@ impl Dispatcher {
             Err(Rejection::Intake(error)) if matches!(error, IntakeError::NotAnIncident { .. }) => {
                 Ok(Accepted::Ignored { reason: error.to_string() })
             }
-            Err(rejection) => self.reject(message, message_id, &rejection.to_string()).await,
+            Err(rejection) => self.reject(message, message_id, &rejection).await,
         }
     }
 
@@ -208,14 +210,14 @@ impl Dispatcher {
         Ok(())
     }
 
-    async fn reject(&self, message: &str, message_id: &str, reason: &str) -> Result<Accepted, DispatchError> {
+    async fn reject(&self, message: &str, message_id: &str, rejection: &Rejection) -> Result<Accepted, DispatchError> {
         let now = self.ports.clock.now();
         let dedupe_key = format!("rejected:{message_id}");
         let run_id = RunId::derive(&dedupe_key, now, self.ports.entropy.next());
         let incident_id = incident::peek_incident_id(message).unwrap_or_else(|| "unknown".to_owned());
         let mut kept = message.to_owned();
         engine::message::cut(&mut kept, limit::REJECTED_BYTES);
-        let mut reason = reason.to_owned();
+        let mut reason = rejection.to_string();
         engine::message::cut(&mut reason, limit::TEXT_BYTES);
         let event = Event::IncidentRejected {
             incident_id: incident_id.clone(),
@@ -243,7 +245,7 @@ impl Dispatcher {
             Created::Duplicate { run_id } | Created::Busy { run_id } => run_id,
         };
         tracing::warn!(run = %run_id, reason, "incident rejected");
-        Ok(Accepted::Rejected { run_id, reason })
+        Ok(Accepted::Rejected { run_id, reason, understood: matches!(rejection, Rejection::Route(_)) })
     }
 }
 
