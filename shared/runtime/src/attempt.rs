@@ -8,13 +8,16 @@ use engine::id::Digest;
 use engine::message::{ActionCommand, ActionResult, AttemptResult, Ending};
 use engine::{Map, Timestamp};
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use crate::action::{Action, Call, Performed};
 use crate::dispatcher::Inbound;
+use crate::observe::{self, Observer};
 use crate::port::{
     BackendError, ClaimKey, ClaimRequest, ClaimStore, Clock, CooldownKey, Finish, Holder, Message, Policy, QueueName,
     Reservation, Sender,
 };
+use crate::span;
 
 mod admit;
 mod effect;
@@ -32,6 +35,7 @@ pub struct Worker {
     action: Arc<dyn Action>,
     ports: Arc<Ports>,
     parameters: Arc<jsonschema::Validator>,
+    observer: Arc<dyn Observer>,
 }
 
 /// What a worker may touch besides its target.
@@ -87,7 +91,17 @@ impl Worker {
         let spec = action.spec();
         let parameters = jsonschema::validator_for(&spec.parameters);
         let parameters = parameters.map_err(|error| BadSpec { action: spec.name, detail: error.to_string() })?;
-        Ok(Self { action, ports, parameters: Arc::new(parameters) })
+        Ok(Self { action, ports, parameters: Arc::new(parameters), observer: Arc::new(observe::Silent) })
+    }
+
+    /// Tells `observer` of what happens.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer, ..self }
+    }
+
+    pub(crate) fn observer(&self) -> &dyn Observer {
+        &*self.observer
     }
 
     /// The action's name.
@@ -118,6 +132,11 @@ impl Worker {
         if command.action != self.name() {
             return Err(AttemptError::WrongAction { asked: command.action, own: self.name().to_owned() });
         }
+        let span = span::attempt(&command);
+        self.handle_command(command, holder).instrument(span).await
+    }
+
+    async fn handle_command(&self, command: ActionCommand, holder: Holder) -> Result<Handled, AttemptError> {
         let claim = ClaimKey { action: command.action.clone(), attempt: command.attempt_key() };
         let call = self.call(command);
         let request = ClaimRequest {
@@ -135,6 +154,9 @@ impl Worker {
             }
             Reservation::Held { recovered, .. } => recovered,
         };
+        if recovered {
+            self.observer.claim_recovered(self.name());
+        }
         let Performed { result, untouched } = match self.refusal(&call) {
             Some(refusal) if !recovered => Performed::from(refusal),
             _ => match self.attempt(&call, &request, recovered).await {
@@ -148,8 +170,13 @@ impl Worker {
         let untouched: Vec<_> =
             untouched.into_iter().map(|target| CooldownKey { action: claim.action.clone(), target }).collect();
         match self.ports.claims.finish(&claim, &holder, self.ports.clock.now(), &result, &untouched).await? {
-            Finish::Lost => Ok(Handled::Lost),
+            Finish::Lost => {
+                self.observer.claim_lost(self.name());
+                Ok(Handled::Lost)
+            }
             Finish::Stored => {
+                self.observer.attempt_ended(self.name(), &result.ending);
+                tracing::Span::current().record("outcome", result.ending.as_str());
                 self.answer(&call, &result).await?;
                 Ok(Handled::Answered(Box::new(result)))
             }
@@ -233,7 +260,7 @@ impl Worker {
             finished_at: self.ports.clock.now(),
             result: result.clone(),
         }));
-        let traceparent = command.context.traceparent.clone();
+        let traceparent = telemetry::trace::current().or_else(|| command.context.traceparent.clone());
         let message = Message { queue: QueueName::Results, body: body.to_body(), delay_ms: 0, traceparent };
         self.ports.sender.send(vec![message]).await
     }

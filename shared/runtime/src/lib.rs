@@ -10,7 +10,9 @@ pub mod attempt;
 pub mod dispatcher;
 pub mod host;
 pub mod library;
+pub mod observe;
 pub mod port;
+mod span;
 
 pub use engine::catalog::{ActionSpec, Catalog, OutputType, Safety};
 pub use engine::event::{Commit, RunOutcome, RunStatus};

@@ -49,6 +49,18 @@ pub fn link<'t>(span: &Span, traceparents: impl IntoIterator<Item = &'t str>) {
     }
 }
 
+/// The span of a batch from `queue`, linked to the trace of each message that has one. None is its child: a run's spans belong to the run's
+/// own trace. One message alone is no batch, and has no such span.
+pub fn batch<'t>(queue: &str, traceparents: impl ExactSizeIterator<Item = Option<&'t str>>) -> Span {
+    let messages = traceparents.len();
+    if messages < 2 {
+        return Span::none();
+    }
+    let span = tracing::info_span!(parent: None, "self_healing.batch", queue, messages);
+    link(&span, traceparents.flatten());
+    span
+}
+
 /// The trace id in `traceparent`.
 pub fn trace_id(traceparent: &str) -> Option<&str> {
     traceparent.split('-').nth(1).filter(|id| id.len() == 32)

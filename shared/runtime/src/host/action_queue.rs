@@ -55,6 +55,7 @@ pub(super) async fn perform(worker: &Worker, delivery: Delivery) -> Verdict {
         Ok(Handled::Busy { until }) => Verdict::Again { receipt, delay_ms: worker.wait_ms(until) + AFTER_LEASE_MS },
         Ok(Handled::Lost) => Verdict::Again { receipt, delay_ms: 0 },
         Err(error @ (AttemptError::Unreadable(_) | AttemptError::WrongAction { .. })) => {
+            worker.observer().step_dead_lettered(worker.name());
             Verdict::Bury { receipt, reason: error.to_string() }
         }
         Err(error @ AttemptError::Backend(_)) => {

@@ -2,9 +2,11 @@
 
 use futures_util::future::join_all;
 use tokio::sync::watch;
+use tracing::Instrument as _;
 
 use super::{BATCH, Host, Verdict, give_back_ms};
 use crate::port::{Delivery, QueueName};
+use crate::span;
 
 impl Host {
     pub(super) async fn incidents(self, mut stop: watch::Receiver<bool>) {
@@ -14,7 +16,8 @@ impl Host {
     }
 
     pub(super) async fn take_incidents(&self, deliveries: Vec<Delivery>) {
-        let verdicts = join_all(deliveries.into_iter().map(|delivery| self.incident(delivery))).await;
+        let batch = span::batch(&QueueName::Incidents, &deliveries);
+        let verdicts = join_all(deliveries.into_iter().map(|delivery| self.incident(delivery))).instrument(batch).await;
         self.settle(verdicts).await;
     }
 

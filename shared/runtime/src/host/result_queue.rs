@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use engine::RunId;
 use futures_util::future::join_all;
 use tokio::sync::watch;
+use tracing::Instrument as _;
 
 use super::{BATCH, Host, Verdict, give_back_ms};
 use crate::dispatcher::{DispatchError, Inbound};
 use crate::port::{Delivery, QueueName};
+use crate::span;
 
 impl Host {
     pub(super) async fn results(self, mut stop: watch::Receiver<bool>) {
@@ -18,9 +20,10 @@ impl Host {
     }
 
     pub(super) async fn take_results(&self, deliveries: Vec<Delivery>) {
+        let batch = span::batch(&QueueName::Results, &deliveries);
         let (runs, mut verdicts) = by_run(deliveries);
         let turns = runs.into_iter().map(|(run_id, messages)| self.turn(run_id, messages));
-        verdicts.extend(join_all(turns).await.into_iter().flatten());
+        verdicts.extend(join_all(turns).instrument(batch).await.into_iter().flatten());
         self.settle(verdicts).await;
     }
 
@@ -31,7 +34,7 @@ impl Host {
         let Err(error) = self.dispatcher.receive(&run_id, &cause_id, inbound).await else {
             return deliveries.into_iter().map(|delivery| Verdict::Done(delivery.receipt)).collect();
         };
-        tracing::warn!(run = %run_id, error = &error as &dyn std::error::Error, "run could not be continued now");
+        tracing::warn!(run_id = %run_id, error = &error as &dyn std::error::Error, "run could not be continued now");
         let verdict = |delivery: Delivery| match &error {
             DispatchError::UnknownRun { .. } => Verdict::Bury { receipt: delivery.receipt, reason: error.to_string() },
             DispatchError::Backend(_)
