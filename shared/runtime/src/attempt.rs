@@ -9,13 +9,16 @@ use engine::id::Digest;
 use engine::message::{ActionCommand, ActionResult, AttemptResult, Ending};
 use engine::{Map, Timestamp};
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use crate::action::{Action, Call, Performed};
 use crate::dispatcher::Inbound;
+use crate::observe::{self, Observer};
 use crate::port::{
     BackendError, ClaimKey, ClaimRequest, ClaimStore, Clock, CooldownKey, Finish, Holder, Message, Policy, QueueName,
     Reservation, Sender,
 };
+use crate::span;
 
 mod admit;
 mod effect;
@@ -33,6 +36,7 @@ pub struct Worker {
     action: Arc<dyn Action>,
     ports: Arc<Ports>,
     parameters: Arc<jsonschema::Validator>,
+    observer: Arc<dyn Observer>,
 }
 
 /// What a worker may touch besides its target.
@@ -88,7 +92,17 @@ impl Worker {
         let spec = action.spec();
         let parameters = jsonschema::validator_for(&spec.parameters);
         let parameters = parameters.map_err(|error| BadSpec { action: spec.name, detail: error.to_string() })?;
-        Ok(Self { action, ports, parameters: Arc::new(parameters) })
+        Ok(Self { action, ports, parameters: Arc::new(parameters), observer: Arc::new(observe::Silent) })
+    }
+
+    /// Tells `observer` of what happens.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer, ..self }
+    }
+
+    pub(crate) fn observer(&self) -> &dyn Observer {
+        &*self.observer
     }
 
     /// The action's name.
@@ -126,8 +140,12 @@ impl Worker {
         if command.action != self.name() {
             return Err(AttemptError::WrongAction { asked: command.action, own: self.name().to_owned() });
         }
-        let claim = ClaimKey { action: command.action.clone(), attempt: command.attempt_key() };
-        let call = self.call(command, latest);
+        let span = span::attempt(&command);
+        self.handle_call(self.call(command, latest), holder).instrument(span).await
+    }
+
+    async fn handle_call(&self, call: Call, holder: Holder) -> Result<Handled, AttemptError> {
+        let claim = ClaimKey { action: call.command.action.clone(), attempt: call.idempotency_key.clone() };
         let request = ClaimRequest {
             key: claim.clone(),
             holder: holder.clone(),
@@ -146,6 +164,9 @@ impl Worker {
             }
             Reservation::Held { recovered, .. } => recovered,
         };
+        if recovered {
+            self.observer.claim_recovered(self.name());
+        }
         let Performed { result, untouched } = match self.refusal(&call) {
             Some(refusal) if !recovered => Performed::from(refusal),
             _ => match self.attempt(&call, &request, recovered).await {
@@ -159,11 +180,11 @@ impl Worker {
         let untouched: Vec<_> =
             untouched.into_iter().map(|target| CooldownKey { action: claim.action.clone(), target }).collect();
         match self.ports.claims.finish(&claim, &holder, self.ports.clock.now(), &result, &untouched).await? {
-            Finish::Lost => Ok(Handled::Lost),
-            Finish::Stored => {
-                self.answer(&call, &result).await?;
-                Ok(Handled::Answered(Box::new(result)))
+            Finish::Lost => {
+                self.observer.claim_lost(self.name());
+                Ok(Handled::Lost)
             }
+            Finish::Stored => self.conclude(&call, result).await,
         }
     }
 
@@ -182,7 +203,13 @@ impl Worker {
             Some(refusal) => refusal.into(),
             None => self.attempt(call, request, false).await?,
         };
-        let result = result.capped();
+        self.conclude(call, result.capped()).await
+    }
+
+    /// The attempt has ended this way: told, and sent.
+    async fn conclude(&self, call: &Call, result: AttemptResult) -> Result<Handled, AttemptError> {
+        self.observer.attempt_ended(self.name(), &result.ending);
+        tracing::Span::current().record("outcome", result.ending.as_str());
         self.answer(call, &result).await?;
         Ok(Handled::Answered(Box::new(result)))
     }
@@ -265,7 +292,7 @@ impl Worker {
             finished_at: self.ports.clock.now(),
             result: result.clone(),
         }));
-        let traceparent = command.context.traceparent.clone();
+        let traceparent = telemetry::trace::current().or_else(|| command.context.traceparent.clone());
         let message = Message { queue: QueueName::Results, body: body.to_body(), delay_ms: 0, traceparent };
         self.ports.sender.send(vec![message]).await
     }

@@ -29,6 +29,8 @@ const TURN_VISIBILITY_MS: u64 = 60_000;
 const ATTEMPT_VISIBILITY_MS: u64 = 120_000;
 /// Milliseconds between two looks for overdue runs.
 const SWEEP_MS: u64 = 500;
+/// Sweeps between two counts of the runs that have not ended.
+const SWEEPS_PER_CENSUS: u64 = 20;
 /// Overdue runs looked at in one sweep.
 const SWEEP_RUNS: usize = 200;
 /// Milliseconds to wait after a queue could not be read.
@@ -104,7 +106,15 @@ impl Host {
 
     /// Deadlines, and answers that never came.
     async fn sweeps(self, mut stop: watch::Receiver<bool>) {
-        while !stopped(&mut stop, Duration::from_millis(SWEEP_MS)).await {
+        for sweep in 0_u64.. {
+            if stopped(&mut stop, Duration::from_millis(SWEEP_MS)).await {
+                break;
+            }
+            if sweep.is_multiple_of(SWEEPS_PER_CENSUS)
+                && let Err(error) = self.inbox.dispatcher().count_active().await
+            {
+                tracing::warn!(error = &error as &dyn std::error::Error, "runs could not be counted");
+            }
             if let Err(error) = self.inbox.dispatcher().sweep(SWEEP_RUNS).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "overdue runs could not be listed");
             }

@@ -146,7 +146,9 @@ async fn a_dead_lettered_command_ends_its_run_with_the_reason() {
 async fn what_nobody_can_read_is_kept_for_a_person() {
     let rig = Rig::new();
     let action = QueueName::Action("count".to_owned());
-    for (queue, dead) in [(QueueName::Results, false), (QueueName::Results, true), (action.clone(), true), (action, false)] {
+    for (queue, dead) in
+        [(QueueName::Results, false), (QueueName::Results, true), (action.clone(), true), (action, false)]
+    {
         let garbled = vec![delivery("garbled", "{\"kind\": 7}")];
         let verdicts =
             if dead { rig.inbox.take_dead(&queue, garbled).await } else { rig.inbox.take(&queue, garbled).await };

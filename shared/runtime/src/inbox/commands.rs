@@ -17,6 +17,7 @@ pub async fn perform(worker: &Worker, delivery: Delivery, holder: Holder, latest
         }
         Ok(Handled::Lost) => Verdict::Again { receipt: delivery.receipt, delay_ms: 0 },
         Err(error @ (AttemptError::Unreadable(_) | AttemptError::WrongAction { .. })) => {
+            worker.observer().step_dead_lettered(worker.name());
             bury(delivery, error.to_string())
         }
         Err(error @ AttemptError::Backend(_)) => {

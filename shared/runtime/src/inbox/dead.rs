@@ -20,10 +20,11 @@ impl Inbox {
             Ok(command) => command,
             Err(error) => return vec![bury(delivery, format!("command cannot be read: {error}"))],
         };
+        self.dispatcher.observer().step_dead_lettered(action);
         tracing::warn!(
             event = "dispatcher.step_dead_lettered",
-            run = %command.run_id,
-            incident = command.context.incident_id,
+            run_id = %command.run_id,
+            incident_id = command.context.incident_id,
             playbook = command.context.playbook,
             step = command.step,
             action,

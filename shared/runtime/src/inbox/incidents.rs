@@ -1,14 +1,17 @@
 //! Incidents to runs.
 
 use futures_util::future::join_all;
+use tracing::Instrument as _;
 
 use super::{Inbox, Verdict, again, bury, done};
 use crate::dispatcher::Accepted;
-use crate::port::Delivery;
+use crate::port::{Delivery, QueueName};
+use crate::span;
 
 impl Inbox {
     pub(super) async fn incidents(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
-        join_all(deliveries.into_iter().map(|delivery| self.incident(delivery))).await
+        let batch = span::batch(&QueueName::Incidents, &deliveries);
+        join_all(deliveries.into_iter().map(|delivery| self.incident(delivery))).instrument(batch).await
     }
 
     /// One message; its failure is its own. One that nobody can read is recorded, and kept as it came.

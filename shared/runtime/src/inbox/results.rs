@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 
 use engine::RunId;
 use futures_util::future::join_all;
+use tracing::Instrument as _;
 
 use super::{Inbox, Verdict, again, bury, done};
 use crate::dispatcher::{DispatchError, Inbound};
-use crate::port::Delivery;
+use crate::port::{Delivery, QueueName};
+use crate::span;
 
 impl Inbox {
     pub(super) async fn results(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
+        let batch = span::batch(&QueueName::Results, &deliveries);
         let (runs, mut verdicts) = by_run(deliveries);
         let turns = runs.into_iter().map(|(run_id, messages)| self.turn(run_id, messages));
-        verdicts.extend(join_all(turns).await.into_iter().flatten());
+        verdicts.extend(join_all(turns).instrument(batch).await.into_iter().flatten());
         verdicts
     }
 
@@ -24,7 +27,7 @@ impl Inbox {
         let Err(error) = self.dispatcher.receive(&run_id, &cause_id, inbound).await else {
             return deliveries.into_iter().map(done).collect();
         };
-        tracing::warn!(run = %run_id, error = &error as &dyn std::error::Error, "run could not be continued now");
+        tracing::warn!(run_id = %run_id, error = &error as &dyn std::error::Error, "run could not be continued now");
         let verdict = |delivery: Delivery| match &error {
             DispatchError::UnknownRun { .. } => bury(delivery, error.to_string()),
             DispatchError::Backend(_)
