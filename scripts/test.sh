@@ -40,7 +40,7 @@ else
 fi
 
 step "local AWS"
-scripts/install-aws-tools.sh
+scripts/install-aws-tools.sh ministack
 
 step "dependencies"
 PATH=$PWD/.tools/bin:$PATH
