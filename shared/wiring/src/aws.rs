@@ -54,7 +54,7 @@ async fn access(session: &Session, cluster: &str) -> Result<EksAccess, AwsError>
     let endpoint = BaseUrl::parse(&described.endpoint).map_err(|expected| AwsError::Endpoint {
         cluster: name.to_string(),
         endpoint: described.endpoint.clone(),
-        expected: expected.to_string(),
+        expected: expected.clone(),
     })?;
     let tokens = Arc::new(Tokens(eks::Tokens::new(session, name, Arc::new(SystemClock))));
     Ok(EksAccess { endpoint, authority_pem: described.authority_pem, tokens })
