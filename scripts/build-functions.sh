@@ -59,6 +59,11 @@ build() {
         ;;
     release)
         scripts/install-aws-tools.sh cargo-lambda
+        triple=$(echo "$architecture" | sed 's/arm64/aarch64/')-unknown-linux-gnu
+        if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$triple" ]; then
+            echo "missing: Rust's standard library for $architecture. Try: rustup target add $triple" >&2
+            exit 1
+        fi
         cargo build --locked --package heal 2>&1
         # Without it, the TLS library gathers entropy from jitter, which costs each cold start time.
         # shellcheck disable=SC2086 # one word per package
