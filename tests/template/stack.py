@@ -5,6 +5,7 @@ A resource's Ref and Arn are made up here from its name where it has one, and fr
 """
 
 import copy
+import functools
 import json
 import logging
 import os
@@ -32,9 +33,14 @@ PSEUDO = {
 ARN = "arn:aws:{service}:eu-west-1:123456789012:{rest}"
 
 
+@functools.cache
+def _parsed():
+    return yaml_parse((ROOT / "template.yaml").read_text())
+
+
 def source():
     """The template as it is written."""
-    return yaml_parse((ROOT / "template.yaml").read_text())
+    return copy.deepcopy(_parsed())
 
 
 def unroll(template):
@@ -76,23 +82,28 @@ def _literal_or_sub(text):
     return {"Fn::Sub": text} if "${" in text else text
 
 
-class Stack:
-    """The template with these parameters; what is not given has its default. `template` is for tests of the tests."""
+@functools.cache
+def translated():
+    """The template after SAM. No parameter plays a part in it, so once is enough; nobody may change it."""
+    unrolled = unroll(source())
+    for resource in unrolled["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = "s3://bucket/key"
+    for defaults in unrolled["Globals"].values():
+        defaults.pop("CodeUri", None)
+    return Translator({}, Parser()).translate(unrolled, parameter_values={})
 
-    def __init__(self, template=None, **parameters):
-        written = copy.deepcopy(template or source())
-        self.parameters = {name: given.get("Default", "") for name, given in written["Parameters"].items()}
+
+class Stack:
+    """The template with these parameters; what is not given has its default."""
+
+    def __init__(self, **parameters):
+        self.parameters = {name: given.get("Default", "") for name, given in source()["Parameters"].items()}
         unknown = set(parameters) - set(self.parameters)
         if unknown:
             raise KeyError(f"no parameters of the template: {sorted(unknown)}")
         self.parameters.update(parameters)
-        unrolled = unroll(written)
-        for resource in unrolled["Resources"].values():
-            if resource["Type"] == "AWS::Serverless::Function":
-                resource["Properties"]["CodeUri"] = "s3://bucket/key"
-        for defaults in unrolled["Globals"].values():
-            defaults.pop("CodeUri", None)
-        self.template = Translator({}, Parser()).translate(unrolled, parameter_values={})
+        self.template = translated()
         self.conditions = {}
         self.resources = {}
         for logical_id, resource in self.template["Resources"].items():
