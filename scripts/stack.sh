@@ -20,10 +20,10 @@ say() {
     printf '%s\n' "$*" >&2
 }
 
-# Whether the process that was started as $1 still runs; a process id that somebody else has by now does not count.
+# Whether the process that was started as $1 still runs. A process id that somebody else has by now does not count, nor does a dead one (Z).
 runs() {
     [ -f "$dir/$1.pid" ] || return 1
-    ps -o command= -p "$(cat "$dir/$1.pid")" 2>/dev/null | grep -q "$1"
+    ps -o stat= -o command= -p "$(cat "$dir/$1.pid")" 2>/dev/null | grep -v '^Z' | grep -q "$1"
 }
 
 # Starts "$@" (from the third on) as $1, in a session of its own, so that it outlives this script and ends with all its children.
@@ -42,7 +42,7 @@ stop() {
         pid=$(cat "$dir/$1.pid")
         kill -TERM "$pid" 2>/dev/null || true
         for _ in 1 2 3 4 5 6 7 8 9 10; do
-            kill -0 "$pid" 2>/dev/null || break
+            runs "$1" || break
             sleep 0.2
         done
         # What is left of its session: functions that were at work.
@@ -76,7 +76,8 @@ sandbox_is_up() {
 }
 
 start_ministack() {
-    if runs ministack; then return; fi
+    if runs ministack && ministack_answers; then return; fi
+    stop ministack
     port=$("$python" - "${HEAL_STACK_PORT:-}" <<'END'
 import socket, sys
 
