@@ -180,7 +180,7 @@ up() {
     start_sandbox
     say "deploying"
     # shellcheck disable=SC2046 # one word per parameter
-    quietly deploy sam deploy --config-env local --parameter-overrides $(overrides)
+    quietly deploy sam deploy --config-env local --no-confirm-changeset --parameter-overrides $(overrides)
     write_env
     next
 }
