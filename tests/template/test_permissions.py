@@ -51,18 +51,19 @@ def expected(stack, folder):
         allow(RECEIVE, queues(["incidents", "results"] + [f"{name}-dead" for name in facts.work_queues()]))
         allow(["sqs:SendMessage"], queues(action_queues + ["results", "dead"]))
         rows = ["RUN#*", "DEDUPE#*", "LIVE#*", "PLAN#*"]
-        allow([*READ, *CHANGE, "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"], [TABLE], rows)
+        allow([*READ, *CHANGE], [TABLE], rows)
         allow(["dynamodb:Query"], [f"{TABLE}/index/ended"])
     elif folder == "scheduled-checks":
         allow(["sqs:SendMessage"], queues(["incidents", "results"]))
-        allow(READ, [TABLE], ["LIVE#*", "RUN#*", "CHECK#*"])
-        allow(CHANGE, [TABLE], ["CHECK#*"])
+        allow(["dynamodb:Query"], [TABLE], ["LIVE#*", "RUN#*"])
+        allow(["dynamodb:DeleteItem"], [TABLE], ["LIVE#*"])
+        allow([*READ, *CHANGE], [TABLE], ["CHECK#*"])
     else:
         name, service = facts.action(folder), facts.SERVICES[folder]
         allow(RECEIVE, queues([f"action-{name}"]))
         allow(["sqs:SendMessage"], queues(["results"]))
         rows = [f"CLAIM#{name}#*", f"COOLDOWN#{name}#*", f"BREAKER#{service}", "BREAKER#opa"]
-        allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", *CHANGE], [TABLE], rows)
+        allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", *CHANGE], [TABLE], rows)
         if service == "orchestrator":
             allow(["secretsmanager:GetSecretValue"], [SECRET])
             allow(["kms:Decrypt"], [KEY])
