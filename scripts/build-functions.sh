@@ -1,0 +1,93 @@
+#!/bin/sh
+# Puts one function, ready to be zipped, into a folder. `sam build` calls it once for each function of template.yaml (scripts/sam).
+#
+#   scripts/build-functions.sh LOGICAL_ID ARCHITECTURE FOLDER        DispatcherFunction x86_64 .aws-sam/build/DispatcherFunction
+#
+# All functions are built by one run of cargo; the next calls find that nothing is newer, and only copy.
+# HEAL_BUILD_PROFILE=release (default): for Lambda, by `cargo lambda`, against the C library that the runtime has.
+# HEAL_BUILD_PROFILE=dev: for this machine, by cargo alone, and without symbols, as local stacks and tests want it.
+set -eu
+
+cd "$(dirname "$0")/.."
+logical_id=$1
+architecture=$2
+folder=$3
+profile=${HEAL_BUILD_PROFILE:-release}
+target=${CARGO_TARGET_DIR:-target}
+heal=$target/debug/heal
+stamps=$target/functions
+
+# ReallocateTicketFunction is functions/reallocate-ticket.
+name=$(echo "${logical_id%Function}" | awk '{ gsub(/[A-Z]/, "-&"); print tolower(substr($0, 2)) }')
+if [ ! -d "functions/$name" ]; then
+    echo "template.yaml names $logical_id, and there is no functions/$name" >&2
+    exit 1
+fi
+
+case $profile in
+dev)
+    stamp=$stamps/dev
+    binary=$target/debug/$name
+    ;;
+release)
+    stamp=$stamps/release-$architecture
+    lambda=$stamps/$architecture
+    binary=$lambda/$name/bootstrap
+    ;;
+*)
+    echo "HEAL_BUILD_PROFILE is '$profile', expected dev or release" >&2
+    exit 2
+    ;;
+esac
+
+# Everything that goes into a function.
+is_fresh() {
+    [ -f "$stamp" ] && [ -f "$binary" ] && [ -x "$heal" ] &&
+        [ -z "$(find Cargo.toml Cargo.lock cli functions policies proto shared -newer "$stamp" | head -1)" ]
+}
+
+build() {
+    functions=""
+    for manifest in functions/*/Cargo.toml; do
+        functions="$functions --package $(basename "$(dirname "$manifest")")"
+    done
+    # What is said on standard error is shown by `sam build` only after a failure.
+    case $profile in
+    dev)
+        # shellcheck disable=SC2086 # one word per package
+        cargo build --locked --bins $functions --package heal 2>&1
+        ;;
+    release)
+        scripts/install-aws-tools.sh cargo-lambda
+        triple=$(echo "$architecture" | sed 's/arm64/aarch64/')-unknown-linux-gnu
+        if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$triple" ]; then
+            echo "missing: Rust's standard library for $architecture. Try: rustup target add $triple" >&2
+            exit 1
+        fi
+        cargo build --locked --package heal 2>&1
+        # Without it, the TLS library gathers entropy from jitter, which costs each cold start time.
+        # shellcheck disable=SC2086 # one word per package
+        PATH=$PWD/.venv-cargo-lambda/bin:$PATH AWS_LC_SYS_NO_JITTER_ENTROPY=1 \
+            cargo lambda build --release --locked "--$(echo "$architecture" | tr _ -)" --lambda-dir "$lambda" --bins $functions 2>&1
+        ;;
+    esac
+}
+
+if ! is_fresh; then
+    mkdir -p "$stamps"
+    # The time of the start: what is changed during the build is newer.
+    touch "$stamp.started"
+    build
+    mv "$stamp.started" "$stamp"
+fi
+
+mkdir -p "$folder"
+if [ "$profile" = dev ] && command -v strip >/dev/null 2>&1; then
+    strip -o "$folder/bootstrap" "$binary"
+else
+    cp "$binary" "$folder/bootstrap"
+fi
+case $name in
+dispatcher) "$heal" playbook compile playbooks --out "$folder/playbooks.json" ;;
+scheduled-checks) "$heal" check compile playbooks/checks --out "$folder/checks.json" ;;
+esac

@@ -1,0 +1,219 @@
+#!/bin/sh
+# The deployed engine on this machine: MiniStack for AWS, the real template, and the stand-in platform as targets.
+#
+#   scripts/stack.sh up       starts what does not run, builds, deploys; again: updates
+#   scripts/stack.sh down     ends what `up` started, and nothing else
+#
+# Everything is in .heal/stack: process ids, logs, and `env`, the variables that lead a client there. Queues and tables live in MiniStack's
+# memory and end with it. HEAL_STACK_PORT asks for a port; without it 4566 is taken, or a free one.
+set -eu
+
+cd "$(dirname "$0")/.."
+root=$PWD
+dir=.heal/stack
+stack=self-healing
+region=us-east-1
+python=.venv-ministack/bin/python
+heal=${CARGO_TARGET_DIR:-target}/debug/heal
+
+say() {
+    printf '%s\n' "$*" >&2
+}
+
+# Whether the process that was started as $1 still runs. A process id that somebody else has by now does not count, nor does a dead one (Z).
+runs() {
+    [ -f "$dir/$1.pid" ] || return 1
+    ps -o stat= -o command= -p "$(cat "$dir/$1.pid")" 2>/dev/null | grep -v '^Z' | grep -q "$1"
+}
+
+# Starts "$@" (from the third on) as $1, in a session of its own, so that it outlives this script and ends with all its children.
+# Its output goes to the file $2, its errors to the log.
+start() {
+    name=$1
+    output=$2
+    shift 2
+    "$python" -c 'import os, sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])' "$@" \
+        >"$output" 2>>"$dir/$name.log" </dev/null &
+    echo $! >"$dir/$name.pid"
+}
+
+stop() {
+    if runs "$1"; then
+        pid=$(cat "$dir/$1.pid")
+        kill -TERM "$pid" 2>/dev/null || true
+        for _ in 1 2 3 4 5 6 7 8 9 10; do
+            runs "$1" || break
+            sleep 0.2
+        done
+        # What is left of its session: functions that were at work.
+        kill -KILL "-$pid" 2>/dev/null || true
+        say "$1 stopped"
+    fi
+    rm -f "$dir/$1.pid"
+}
+
+# Waits until "$@" holds, 30 seconds at most.
+wait_for() {
+    what=$1
+    shift
+    for _ in $(seq 150); do
+        if "$@"; then return; fi
+        if ! runs "$what"; then break; fi
+        sleep 0.2
+    done
+    say "$what did not start; the end of $dir/$what.log:"
+    tail -20 "$dir/$what.log" >&2
+    exit 1
+}
+
+ministack_answers() {
+    "$python" -c 'import sys, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(sys.argv[1] + "/health", timeout=2)' \
+        "$(cat "$dir/endpoint")" 2>/dev/null
+}
+
+sandbox_is_up() {
+    grep -q '^export HEAL_SANDBOX_CONTROL_URL=' "$dir/sandbox.env"
+}
+
+start_ministack() {
+    if runs ministack && ministack_answers; then return; fi
+    stop ministack
+    port=$("$python" - "${HEAL_STACK_PORT:-}" <<'END'
+import socket, sys
+
+def is_free(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+if sys.argv[1]:
+    port = int(sys.argv[1])
+    if not is_free(port):
+        sys.exit(f"port {port} (HEAL_STACK_PORT) is in use")
+elif is_free(4566):
+    port = 4566
+else:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+print(port)
+END
+    )
+    echo "http://127.0.0.1:$port" >"$dir/endpoint"
+    mkdir -p "$dir/tmp"
+    # Functions inherit MiniStack's environment, so it gets none of this shell's but where programs are.
+    start ministack "$dir/ministack.out" env -i PATH="$PATH" HOME="$HOME" TMPDIR="$root/$dir/tmp" \
+        BIND_HOST=127.0.0.1 GATEWAY_PORT="$port" MINISTACK_HOST=127.0.0.1 MINISTACK_REGION="$region" \
+        LAMBDA_EXECUTOR=local PERSIST_STATE=0 AWS_ENDPOINT_URL="http://127.0.0.1:$port" \
+        AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test "$root/.venv-ministack/bin/ministack"
+    wait_for ministack ministack_answers
+    say "MiniStack listens at http://127.0.0.1:$port"
+}
+
+start_sandbox() {
+    if runs sandbox; then return; fi
+    : >"$dir/sandbox.env"
+    start sandbox "$dir/sandbox.env" "$heal" sandbox
+    wait_for sandbox sandbox_is_up
+}
+
+# The stand-in services' variables as parameters of the template: EXECUTION_TICKET_SERVICE_URL is ExecutionTicketServiceUrl.
+# The identity is none without a secret, and the control port is for people.
+overrides() {
+    sed -n 's/^export //p' "$dir/sandbox.env" | grep -v '^HEAL_\|^SPIFFE_IDENTITY_SOURCE=' | awk -F= '{
+        count = split(tolower($1), words, "_")
+        name = ""
+        for (i = 1; i <= count; i++) name = name toupper(substr(words[i], 1, 1)) substr(words[i], 2)
+        print name "=" substr($0, length($1) + 2)
+    }'
+}
+
+# SAM with the local endpoint and no account's credentials.
+sam() {
+    env -u AWS_PROFILE -u AWS_SESSION_TOKEN AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null \
+        AWS_ENDPOINT_URL="$(cat "$dir/endpoint")" AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \
+        AWS_REGION=$region AWS_DEFAULT_REGION=$region SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam "$@"
+}
+
+# Runs "$@" with its output in a log, which is shown where it fails.
+quietly() {
+    log=$dir/$1.log
+    shift
+    if ! "$@" >"$log" 2>&1; then
+        tail -40 "$log" >&2
+        say "failed: $*; all of it is in $log"
+        exit 1
+    fi
+}
+
+write_env() {
+    {
+        echo "AWS_ENDPOINT_URL=$(cat "$dir/endpoint")"
+        echo "AWS_ACCESS_KEY_ID=test"
+        echo "AWS_SECRET_ACCESS_KEY=test"
+        echo "AWS_REGION=$region"
+        echo "AWS_DEFAULT_REGION=$region"
+        echo "HEAL_STACK=$stack"
+        sed -n 's/^export \(HEAL_SANDBOX_CONTROL_URL=\)/\1/p' "$dir/sandbox.env"
+    } >"$dir/env"
+    # What a function needs that runs outside: `make watch`.
+    sam list stack-outputs --stack-name "$stack" --output json >"$dir/outputs.json" 2>/dev/null
+    "$python" - "$dir/outputs.json" >"$dir/functions.env" <<'END'
+import json, sys
+
+outputs = {output["OutputKey"]: output["OutputValue"] for output in json.load(open(sys.argv[1]))}
+print("HEAL_TABLE=" + outputs["TableName"])
+print("HEAL_QUEUE_URL_PREFIX=" + outputs["QueueUrlPrefix"])
+print("HEAL_PLAYBOOKS=.aws-sam/build/DispatcherFunction/playbooks.json")
+print("HEAL_CHECKS=.aws-sam/build/ScheduledChecksFunction/checks.json")
+print("HEAL_METRICS_NAMESPACE=SelfHealing")
+END
+    { sed '/^HEAL_/d' "$dir/env"; sed -n 's/^export //p' "$dir/sandbox.env"; } >>"$dir/functions.env"
+}
+
+up() {
+    scripts/install-aws-tools.sh ministack sam
+    mkdir -p "$dir"
+    start_ministack
+    say "building the functions (the first time some minutes; $dir/build.log)"
+    export HEAL_BUILD_PROFILE=dev
+    quietly build sam build --config-env local
+    start_sandbox
+    say "deploying"
+    # shellcheck disable=SC2046 # one word per parameter
+    quietly deploy sam deploy --config-env local --no-confirm-changeset --parameter-overrides $(overrides)
+    write_env
+    next
+}
+
+next() {
+    control=$(sed -n 's/^HEAL_SANDBOX_CONTROL_URL=//p' "$dir/env")
+    cat <<END
+
+The engine is deployed at $(cat "$dir/endpoint"), as the stack $stack. heal finds it by $dir/env. Try, in any shell in this folder:
+  $heal incident send tests/events/ticket_timeout.json --watch
+      a worker hangs: through the queues and functions to its end
+  $heal runs list
+      what ran
+  curl '$control/calls?effects=true'
+      what was changed on the stand-in platform
+  tail -f $dir/ministack.log
+      what the functions log
+  make stack-down
+      ends it
+END
+}
+
+down() {
+    stop sandbox
+    stop ministack
+    rm -rf "$dir/env" "$dir/functions.env" "$dir/endpoint" "$dir/sandbox.env" "$dir/outputs.json" "$dir/tmp"
+}
+
+case ${1:-} in
+up) up ;;
+down) down ;;
+*)
+    say "usage: scripts/stack.sh up | down"
+    exit 2
+    ;;
+esac

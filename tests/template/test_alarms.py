@@ -1,0 +1,118 @@
+"""Alarms for every queue, every function, the table and the hop budget; the dashboard."""
+
+import json
+import unittest
+
+import facts
+from stack import Stack
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:people"
+
+# The guide's metrics and the engine's own, each with the labels that it is shown by. `service_name`, the function, comes to all of them; by
+# it alone every metric is counted once more.
+METRICS = {
+    "self_healing_ticket_reallocation_total": {"status", "reason"},
+    "self_healing_ticket_reallocation_duration_seconds": set(),
+    "self_healing_ticket_status_update_total": {"status", "new_status"},
+    "self_healing_orchestrator_calls_total": {"operation", "status"},
+    "self_healing_orchestrator_call_duration_seconds": {"operation"},
+    "self_healing_opa_validation_total": {"action", "result"},
+    "self_healing_runs_started_total": {"playbook"},
+    "self_healing_runs_ended_total": {"playbook", "outcome"},
+    "self_healing_run_duration_seconds": set(),
+    "self_healing_circuit_breaker_state": {"service"},
+    "self_healing_dead_lettered_steps_total": {"action"},
+    "self_healing_hop_budget_exceeded_total": set(),
+}
+GROUPS = ["Ticket reallocations", "Workflow operations", "OPA validations", "Integration health", "Runs", "Queues", "Functions"]
+
+
+class Alarms(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = Stack(AlarmTopicArn=TOPIC)
+        cls.alarms = {}
+        for alarm in cls.stack.of_type("AWS::CloudWatch::Alarm").values():
+            dimensions = tuple(sorted((given["Name"], given["Value"]) for given in alarm.get("Dimensions", [])))
+            cls.alarms[(alarm["Namespace"], alarm["MetricName"], dimensions)] = alarm
+
+    def test_there_is_an_alarm_for_everything_that_can_go_wrong_unseen_and_no_other(self):
+        expected = {("SelfHealing", "self_healing_hop_budget_exceeded_total", (("service_name", "dispatcher"),))}
+        for name in facts.work_queues():
+            expected.add(("AWS/SQS", "ApproximateNumberOfMessagesVisible", (("QueueName", f"heal-{name}-dead"),)))
+            expected.add(("AWS/SQS", "ApproximateAgeOfOldestMessage", (("QueueName", f"heal-{name}"),)))
+        expected.add(("AWS/SQS", "ApproximateNumberOfMessagesVisible", (("QueueName", "heal-dead"),)))
+        for name in facts.functions():
+            for metric in ("Errors", "Throttles"):
+                expected.add(("AWS/Lambda", metric, (("FunctionName", f"heal-{name}"),)))
+        for operation in ("GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"):
+            expected.add(("AWS/DynamoDB", "SystemErrors", (("Operation", operation), ("TableName", "Table"))))
+        self.assertEqual(set(self.alarms), expected)
+
+    def test_an_alarm_goes_off_at_the_first_and_is_quiet_without_data(self):
+        for (_, metric, dimensions), alarm in self.alarms.items():
+            threshold = 1800 if metric == "ApproximateAgeOfOldestMessage" else 0
+            self.assertEqual(alarm["Threshold"], threshold, dimensions)
+            self.assertEqual(alarm["ComparisonOperator"], "GreaterThanThreshold", dimensions)
+            self.assertEqual(alarm["TreatMissingData"], "notBreaching", dimensions)
+
+    def test_a_wake_up_that_waits_its_time_raises_no_alarm(self):
+        age = next(alarm for (_, metric, _), alarm in self.alarms.items() if metric == "ApproximateAgeOfOldestMessage")
+        longest_delay_seconds = 900
+        self.assertGreater(age["Threshold"], longest_delay_seconds + 6 * facts.ACTION_TIMEOUT_SECONDS)
+
+    def test_alarms_report_to_the_topic_where_there_is_one(self):
+        for key, alarm in self.alarms.items():
+            self.assertEqual((alarm["AlarmActions"], alarm["OKActions"]), ([TOPIC], [TOPIC]), key)
+        for logical_id, alarm in Stack().of_type("AWS::CloudWatch::Alarm").items():
+            self.assertNotIn("AlarmActions", alarm, logical_id)
+
+
+class Dashboard(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        [dashboard] = Stack().of_type("AWS::CloudWatch::Dashboard").values()
+        cls.name = dashboard["DashboardName"]
+        cls.widgets = json.loads(dashboard["DashboardBody"])["widgets"]
+        cls.series = [
+            series for widget in cls.widgets if widget["type"] == "metric" for series in widget["properties"]["metrics"]
+        ]
+
+    def test_it_has_its_groups_in_order(self):
+        self.assertEqual(self.name, "heal-self-healing")
+        titles = [widget["properties"]["markdown"] for widget in self.widgets if widget["type"] == "text"]
+        self.assertEqual(titles, [f"## {group}" for group in GROUPS])
+
+    def test_every_metric_is_on_it_by_its_labels(self):
+        searches = [series[0]["expression"] for series in self.series if isinstance(series[0], dict)]
+        for metric, labels in METRICS.items():
+            wanted = "{" + ",".join(["SelfHealing", *sorted(labels | {"service_name"})]) + "}"
+            found = [search for search in searches if f'MetricName="{metric}"' in search and wanted in search]
+            self.assertTrue(found, f"{metric} by {sorted(labels)} is not on the dashboard")
+
+    def test_every_queue_and_every_function_is_on_it(self):
+        shown = {(series[1], series[3]) for series in self.series if series[0] in ("AWS/SQS", "AWS/Lambda")}
+        for name in facts.work_queues():
+            for metric in ("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"):
+                self.assertIn((metric, f"heal-{name}"), shown)
+            self.assertIn(("ApproximateNumberOfMessagesVisible", f"heal-{name}-dead"), shown)
+        self.assertIn(("ApproximateNumberOfMessagesVisible", "heal-dead"), shown)
+        for name in facts.functions():
+            for metric in ("Invocations", "Errors", "Throttles", "Duration"):
+                self.assertIn((metric, f"heal-{name}"), shown)
+
+    def test_no_two_widgets_lie_on_each_other(self):
+        taken = set()
+        for widget in self.widgets:
+            cells = {
+                (x, y)
+                for x in range(widget["x"], widget["x"] + widget["width"])
+                for y in range(widget["y"], widget["y"] + widget["height"])
+            }
+            self.assertFalse(cells & taken, widget)
+            self.assertLessEqual(widget["x"] + widget["width"], 24)
+            taken |= cells
+
+
+if __name__ == "__main__":
+    unittest.main()
