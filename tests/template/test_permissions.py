@@ -14,7 +14,7 @@ FULL = {
     "SubnetIds": "subnet-1",
     "SecurityGroupIds": "sg-1",
 }
-RECEIVE = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+RECEIVE = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
 READ = ["dynamodb:GetItem", "dynamodb:Query"]
 CHANGE = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
 TABLE = ARN.format(service="dynamodb", rest="table/Table")

@@ -108,6 +108,16 @@ impl Queues {
         Ok(found.attributes.unwrap_or_default().values().filter_map(|count| count.parse::<u64>().ok()).sum())
     }
 
+    /// Has a message that was delivered come back after `delay_ms`, rounded up to seconds, instead of after the queue's visibility.
+    pub async fn hide(&self, url: &str, receipt: &str, delay_ms: u64) -> Result<()> {
+        let seconds = i32::try_from(delay_ms.div_ceil(1_000)).unwrap_or(i32::MAX);
+        let call = self.client.change_message_visibility().queue_url(url).receipt_handle(receipt);
+        let hidden = Box::pin(call.visibility_timeout(seconds).send()).await;
+        hidden
+            .map(drop)
+            .map_err(|error| BackendError::unavailable("queues.hide", Error::of_sdk(format!("queue {url}"), &error)))
+    }
+
     pub const fn urls(&self) -> &super::QueueUrls {
         &self.urls
     }

@@ -1,0 +1,12 @@
+//! `check-worker-health`: looks whether a worker's pod is healthy.
+
+use check_worker_health::CheckWorkerHealth;
+
+#[tokio::main]
+async fn main() -> Result<(), lambda::Error> {
+    // Whatever is wrong with the configuration is wrong here, before the first message.
+    let function = lambda::Function::start("check-worker-health").await?;
+    let clients = function.clients().await?;
+    let action = CheckWorkerHealth::new(clients.kubernetes().await?, lambda::clock());
+    function.perform(action, clients.policy()?).await
+}

@@ -1,0 +1,12 @@
+//! `get-workflow-status`: reads how a workflow stands.
+
+use get_workflow_status::GetWorkflowStatus;
+
+#[tokio::main]
+async fn main() -> Result<(), lambda::Error> {
+    // Whatever is wrong with the configuration is wrong here, before the first message.
+    let function = lambda::Function::start("get-workflow-status").await?;
+    let clients = function.clients().await?;
+    let action = GetWorkflowStatus::new(clients.orchestrator()?, lambda::clock());
+    function.perform(action, clients.policy()?).await
+}

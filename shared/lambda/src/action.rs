@@ -1,0 +1,66 @@
+//! An action behind its queue.
+
+use std::sync::Arc;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use futures_util::future::join_all;
+use lambda_runtime::LambdaEvent;
+use runtime::Timestamp;
+use runtime::action::Action;
+use runtime::attempt::{Ports, Worker};
+use runtime::inbox;
+use runtime::port::{ClaimStore, Holder, Policy, Sender};
+
+use crate::error::{BatchError, Error};
+use crate::function::{Function, clock, logged};
+use crate::limit::END_MARGIN_MS;
+use crate::record::{Source, delivery};
+use crate::serve::{diagnostic, serve};
+use crate::settle::Batch;
+
+impl Function {
+    /// Performs the commands that come over the action's queue, each record of a batch at the same time.
+    ///
+    /// # Errors
+    /// The action's own description is at fault, or the platform's interface failed.
+    pub async fn perform(self, action: impl Action, policy: Arc<dyn Policy>) -> Result<(), Error> {
+        let worker = logged(self.worker(Arc::new(action), policy))?;
+        let telemetry = self.telemetry.clone();
+        let (function, worker) = (Arc::new(self), Arc::new(worker));
+        serve(telemetry, move |event: LambdaEvent<SqsEvent>| {
+            let (function, worker) = (Arc::clone(&function), Arc::clone(&worker));
+            async move {
+                let answer = function.commands(&worker, event).await;
+                answer.map_err(|error| diagnostic("BatchError", &error))
+            }
+        })
+        .await
+    }
+
+    fn worker(&self, action: Arc<dyn Action>, policy: Arc<dyn Policy>) -> Result<Worker, Error> {
+        let ports = Ports {
+            claims: Arc::new(self.store.clone()) as Arc<dyn ClaimStore>,
+            policy,
+            sender: Arc::new(self.queues.clone()) as Arc<dyn Sender>,
+            clock: clock(),
+        };
+        let observer = self.observer([action.spec().name], []);
+        Ok(Worker::new(action, Arc::new(ports))?.observed_by(observer))
+    }
+
+    async fn commands(&self, worker: &Worker, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, BatchError> {
+        let LambdaEvent { payload, context } = event;
+        let Some(source) = Source::of(self.queues.urls(), &payload.records)? else {
+            return Ok(SqsBatchResponse::default());
+        };
+        let deliveries: Vec<_> = payload.records.into_iter().map(delivery).collect();
+        let batch = Batch::new(&self.queues, &source, &deliveries);
+        let latest = Timestamp(context.deadline.saturating_sub(END_MARGIN_MS));
+        let attempts = deliveries.into_iter().enumerate().map(|(index, delivery)| {
+            // A redelivery comes in another invocation, so it is another holder.
+            let holder = Holder(format!("{}.{index}", context.request_id));
+            inbox::perform(worker, delivery, holder, Some(latest))
+        });
+        batch.settle(join_all(attempts).await).await
+    }
+}

@@ -1,0 +1,68 @@
+//! One tick of the schedule: wake what is overdue, and look around.
+
+use std::sync::Arc;
+
+use clients::config::Env;
+use lambda_runtime::{Diagnostic, LambdaEvent};
+use runtime::Timestamp;
+use runtime::checks::{Checks, Ports};
+use runtime::dispatcher::Inbound;
+use runtime::port::{BackendError, CheckStore, Message, Prober, QueueName, RunStore as _, Sender as _};
+use serde_json::{Value, json};
+
+use crate::error::Error;
+use crate::file;
+use crate::function::{Function, clock, logged};
+use crate::limit::SWEEP_RUNS;
+use crate::serve::{diagnostic, serve};
+
+/// The file with the compiled checks (`heal check compile`).
+const ENV_CHECKS: &str = "HEAL_CHECKS";
+
+impl Function {
+    /// Answers the schedule's ticks: overdue runs are told to the dispatcher, and the checks look through `prober`.
+    ///
+    /// # Errors
+    /// The checks cannot be used, or the platform's interface failed.
+    pub async fn check(self, prober: Arc<dyn Prober>) -> Result<(), Error> {
+        let checks = logged(self.checks(prober))?;
+        let telemetry = self.telemetry.clone();
+        let (function, checks) = (Arc::new(self), Arc::new(checks));
+        serve(telemetry, move |_: LambdaEvent<Value>| {
+            let (function, checks) = (Arc::clone(&function), Arc::clone(&checks));
+            async move { function.tick(&checks).await }
+        })
+        .await
+    }
+
+    fn checks(&self, prober: Arc<dyn Prober>) -> Result<Checks, Error> {
+        let ports = Ports {
+            prober,
+            store: Arc::new(self.store.clone()) as Arc<dyn CheckStore>,
+            sender: Arc::new(self.queues.clone()),
+        };
+        Ok(Checks::from_json(&file::read(&Env, ENV_CHECKS, "checks.json")?, ports)?)
+    }
+
+    /// The checks have their say even where the sweep failed; the tick is a failure then, so that the alarm on errors sees it.
+    async fn tick(&self, checks: &Checks) -> Result<Value, Diagnostic> {
+        let now = clock().now();
+        let (woken, checked) = tokio::join!(self.sweep(now), checks.run(now));
+        let woken = woken.map_err(|error| diagnostic("SweepError", &error))?;
+        Ok(json!({"woken": woken, "checked": checked.len()}))
+    }
+
+    /// Has the dispatcher look at each run that is overdue: a lost answer, a lost wake-up, a deadline. Says how many there were.
+    async fn sweep(&self, now: Timestamp) -> Result<usize, BackendError> {
+        let due = self.store.due(now, SWEEP_RUNS).await?;
+        let wake = |run_id| Message {
+            queue: QueueName::Results,
+            body: Inbound::Wake { run_id }.to_body(),
+            delay_ms: 0,
+            traceparent: None,
+        };
+        let woken = due.len();
+        self.queues.send(due.into_iter().map(wake).collect()).await?;
+        Ok(woken)
+    }
+}

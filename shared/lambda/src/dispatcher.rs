@@ -1,0 +1,70 @@
+//! The dispatcher behind its queues, and behind the dead-letter queues of all.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use clients::config::Env;
+use lambda_runtime::LambdaEvent;
+use runtime::dispatcher::{Dispatcher, Ports};
+use runtime::inbox::Inbox;
+use runtime::library::Library;
+use runtime::port::{OsEntropy, RunStore, Sender};
+
+use crate::error::{BatchError, Error};
+use crate::file;
+use crate::function::{Function, clock, logged};
+use crate::record::{Source, delivery};
+use crate::serve::{diagnostic, serve};
+use crate::settle::Batch;
+
+/// The file with the compiled playbooks (`heal playbook compile`).
+const ENV_PLAYBOOKS: &str = "HEAL_PLAYBOOKS";
+
+impl Function {
+    /// Takes incidents, results and dead letters.
+    ///
+    /// # Errors
+    /// The playbooks cannot be used, or the platform's interface failed.
+    pub async fn dispatch(self) -> Result<(), Error> {
+        let inbox = logged(self.inbox())?;
+        let telemetry = self.telemetry.clone();
+        let (function, inbox) = (Arc::new(self), Arc::new(inbox));
+        serve(telemetry, move |event: LambdaEvent<SqsEvent>| {
+            let (function, inbox) = (Arc::clone(&function), Arc::clone(&inbox));
+            async move {
+                let answer = function.messages(&inbox, event.payload).await;
+                answer.map_err(|error| diagnostic("BatchError", &error))
+            }
+        })
+        .await
+    }
+
+    fn inbox(&self) -> Result<Inbox, Error> {
+        let library = Library::from_json(&file::read(&Env, ENV_PLAYBOOKS, "playbooks.json")?)?;
+        let steps = library.entries().flat_map(|entry| entry.plan.playbook.steps());
+        let actions: BTreeSet<String> = steps.map(|step| step.kind.clone()).collect();
+        let observer = self.observer(actions.iter().map(String::as_str), library.names());
+        let ports = Ports {
+            runs: Arc::new(self.store.clone()) as Arc<dyn RunStore>,
+            sender: Arc::new(self.queues.clone()) as Arc<dyn Sender>,
+            clock: clock(),
+            entropy: Arc::new(OsEntropy),
+        };
+        Ok(Inbox::new(Dispatcher::new(ports, Arc::new(library)).observed_by(observer)))
+    }
+
+    async fn messages(&self, inbox: &Inbox, event: SqsEvent) -> Result<SqsBatchResponse, BatchError> {
+        let Some(source) = Source::of(self.queues.urls(), &event.records)? else {
+            return Ok(SqsBatchResponse::default());
+        };
+        let deliveries: Vec<_> = event.records.into_iter().map(delivery).collect();
+        let batch = Batch::new(&self.queues, &source, &deliveries);
+        let verdicts = if source.is_dead {
+            inbox.take_dead(&source.queue, deliveries).await
+        } else {
+            inbox.take(&source.queue, deliveries).await
+        };
+        batch.settle(verdicts).await
+    }
+}

@@ -1,0 +1,81 @@
+//! A record of an event source as a delivery.
+
+use aws::QueueUrls;
+use aws::queue::TRACEPARENT;
+use aws_lambda_events::sqs::SqsMessage;
+use runtime::port::{Delivery, QueueName};
+
+use crate::error::BatchError;
+
+/// Which queue a batch is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub queue: QueueName,
+    /// It is that queue's dead-letter queue.
+    pub is_dead: bool,
+}
+
+impl Source {
+    /// A batch has records of one queue, since each mapping polls one.
+    ///
+    /// # Errors
+    /// The queue is none of this stack's.
+    pub(crate) fn of(urls: &QueueUrls, records: &[SqsMessage]) -> Result<Option<Self>, BatchError> {
+        let Some(first) = records.first() else { return Ok(None) };
+        let arn = first.event_source_arn.clone().unwrap_or_default();
+        match urls.parse_source(&arn) {
+            Some((queue, is_dead)) => Ok(Some(Self { queue, is_dead })),
+            None => Err(BatchError::ForeignSource(arn)),
+        }
+    }
+
+    pub(crate) fn url(&self, urls: &QueueUrls) -> String {
+        if self.is_dead { urls.dead_letters_of(&self.queue) } else { urls.of(&self.queue) }
+    }
+}
+
+/// The record as the ports know it. The trace is in the attribute that the engine's own messages have, else in that of X-Ray.
+pub(crate) fn delivery(record: SqsMessage) -> Delivery {
+    let attribute = |name: &str| record.attributes.get(name).cloned();
+    let sent = record.message_attributes.get(TRACEPARENT).and_then(|value| value.string_value.clone());
+    let traceparent =
+        sent.or_else(|| attribute("AWSTraceHeader").and_then(|header| telemetry::trace::from_xray(&header)));
+    Delivery {
+        receive_count: attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1),
+        traceparent,
+        receipt: record.receipt_handle.unwrap_or_default(),
+        message_id: record.message_id.unwrap_or_default(),
+        body: record.body.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(arn: &str) -> Vec<SqsMessage> {
+        let record = serde_json::json!({
+            "messageId": "m-1", "receiptHandle": "r-1", "body": "{}", "eventSourceARN": arn,
+            "attributes": {"ApproximateReceiveCount": "3", "AWSTraceHeader": "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=c059e99ae478e48e;Sampled=1"},
+        });
+        vec![serde_json::from_value(record).unwrap()]
+    }
+
+    #[test]
+    fn a_batch_is_known_by_its_queue() {
+        let urls = QueueUrls::parse("prefix", "https://sqs.eu-central-1.amazonaws.com/1/heal-").unwrap();
+        let source = Source::of(&urls, &records("arn:aws:sqs:eu-central-1:1:heal-results-dead")).unwrap().unwrap();
+        assert_eq!(source, Source { queue: QueueName::Results, is_dead: true });
+        assert_eq!(source.url(&urls), "https://sqs.eu-central-1.amazonaws.com/1/heal-results-dead");
+        let error = Source::of(&urls, &records("arn:aws:sqs:eu-central-1:1:other")).unwrap_err();
+        assert!(error.to_string().contains("heal") || error.to_string().contains("other"), "{error}");
+        assert_eq!(Source::of(&urls, &[]).unwrap(), None);
+    }
+
+    #[test]
+    fn a_record_keeps_its_names_its_count_and_its_trace() {
+        let delivery = delivery(records("x").remove(0));
+        assert_eq!((delivery.message_id.as_str(), delivery.receipt.as_str(), delivery.receive_count), ("m-1", "r-1", 3));
+        assert_eq!(delivery.traceparent.as_deref(), Some("00-4bf92f3577b34da6a3ce929d0e0e4736-c059e99ae478e48e-01"));
+    }
+}
