@@ -5,7 +5,9 @@
 #
 # All functions are built by one run of cargo; the next calls find that nothing is newer, and only copy.
 # HEAL_BUILD_PROFILE=release (default): for Lambda, by `cargo lambda`, against the C library that the runtime has.
-# HEAL_BUILD_PROFILE=dev: for this machine, by cargo alone, and without symbols, as local stacks and tests want it.
+# HEAL_BUILD_PROFILE=dev: for this machine, by cargo alone, and without symbols, as local stacks want it.
+# HEAL_BUILD_PROFILE=prebuilt: the same without building: the tests run after a build of everything, which has them.
+# HEAL_BUILD_PLAYBOOKS names a further folder of playbooks that the dispatcher is to know.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -25,7 +27,7 @@ if [ ! -d "functions/$name" ]; then
 fi
 
 case $profile in
-dev)
+dev | prebuilt)
     stamp=$stamps/dev
     binary=$target/debug/$name
     ;;
@@ -35,7 +37,7 @@ release)
     binary=$lambda/$name/bootstrap
     ;;
 *)
-    echo "HEAL_BUILD_PROFILE is '$profile', expected dev or release" >&2
+    echo "HEAL_BUILD_PROFILE is '$profile', expected release, dev or prebuilt" >&2
     exit 2
     ;;
 esac
@@ -73,7 +75,11 @@ build() {
     esac
 }
 
-if ! is_fresh; then
+if [ "$profile" = prebuilt ]; then
+    for needed in "$binary" "$heal"; do
+        [ -x "$needed" ] || { echo "$needed is not built; try: cargo test --workspace --no-run" >&2; exit 1; }
+    done
+elif ! is_fresh; then
     mkdir -p "$stamps"
     # The time of the start: what is changed during the build is newer.
     touch "$stamp.started"
@@ -82,12 +88,12 @@ if ! is_fresh; then
 fi
 
 mkdir -p "$folder"
-if [ "$profile" = dev ] && command -v strip >/dev/null 2>&1; then
+if [ "$profile" != release ] && command -v strip >/dev/null 2>&1; then
     strip -o "$folder/bootstrap" "$binary"
 else
     cp "$binary" "$folder/bootstrap"
 fi
 case $name in
-dispatcher) "$heal" playbook compile playbooks --out "$folder/playbooks.json" ;;
+dispatcher) "$heal" playbook compile playbooks ${HEAL_BUILD_PLAYBOOKS:+"$HEAL_BUILD_PLAYBOOKS"} --out "$folder/playbooks.json" ;;
 scheduled-checks) "$heal" check compile playbooks/checks --out "$folder/checks.json" ;;
 esac

@@ -70,25 +70,30 @@ pub async fn queues(stack: &MiniStack, names: &[&str]) -> Queues {
     Queues::new(&session(stack).await, QueueUrls::parse("prefix", &prefix).unwrap()).unwrap()
 }
 
-/// A call of one of the JSON protocols, which the local AWS takes without a signature.
+/// A call of one of the JSON protocols, which the local AWS takes with any signature.
 pub async fn call(stack: &MiniStack, target: &str, body: &Value) -> Value {
-    let protocol = if target.starts_with("AmazonSQS") || target.starts_with("DynamoDB") { "1.0" } else { "1.1" };
     let service = if target.starts_with("AmazonSQS") { "sqs" } else { "dynamodb" };
+    let request = client().post(&stack.endpoint_url).header("content-type", "application/x-amz-json-1.0");
+    answer(request.header("x-amz-target", target), service, target, body).await
+}
+
+/// A call of Lambda's own interface; `body` is null where there is none.
+pub async fn lambda(stack: &MiniStack, method: reqwest::Method, path: &str, body: &Value) -> Value {
+    let url = format!("{}/2015-03-31/functions/{path}", stack.endpoint_url);
+    answer(client().request(method, url), "lambda", path, body).await
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+async fn answer(request: reqwest::RequestBuilder, service: &str, what: &str, body: &Value) -> Value {
     let credential = format!("AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/{service}/aws4_request");
-    let answer = reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .unwrap()
-        .post(&stack.endpoint_url)
-        .header("content-type", format!("application/x-amz-json-{protocol}"))
-        .header("x-amz-target", target)
-        .header("authorization", credential)
-        .body(body.to_string())
-        .send()
-        .await
-        .unwrap();
+    let request = request.header("authorization", credential);
+    let request = if body.is_null() { request } else { request.body(body.to_string()) };
+    let answer = request.send().await.unwrap();
     let status = answer.status();
     let text = answer.text().await.unwrap();
-    assert!(status.is_success(), "{target}: {status}: {text}");
+    assert!(status.is_success(), "{what}: {status}: {text}");
     serde_json::from_str(&text).unwrap_or(Value::Null)
 }

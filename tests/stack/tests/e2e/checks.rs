@@ -1,0 +1,15 @@
+//! The schedule.
+
+use crate::rig::{Rig, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduled_check_raises_an_incident_that_is_healed() {
+    let rig = Rig::alone().await;
+    // The overdue tickets of the seed are found by the shipped check, after as many ticks as it wants.
+    until("an overdue ticket is given back", || async {
+        rig.tick().await;
+        rig.effects("check-0").iter().any(|call| call.path.ends_with("/reallocate"))
+    })
+    .await;
+    assert_eq!(rig.effects("check-0").iter().filter(|call| call.path.ends_with("/reallocate")).count(), 1);
+}

@@ -1,0 +1,48 @@
+//! The two sequence diagrams of the integration guide.
+
+use runtime::RunOutcome;
+use testkit::Service;
+
+use crate::rig::Rig;
+
+fn event(name: &str) -> String {
+    std::fs::read_to_string(stack::root().join("tests/events").join(name)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_timeout_is_healed_in_the_guides_order() {
+    let rig = Rig::alone().await;
+    rig.platform().forget_calls();
+    rig.send([event("ticket_timeout.json")]).await;
+    let head = rig.completed("inc-ticket-timeout-1").await;
+    assert_eq!(head.outcome, Some(RunOutcome::Healed), "{head:#?}");
+    let calls = rig.platform().calls();
+    let at = |what: &dyn Fn(&testkit::Call) -> bool| calls.iter().position(what);
+    let looked = at(&|call| call.service == Service::Kubernetes);
+    let asked = at(&|call| call.service == Service::Opa && call.body.contains("\"reallocate_ticket\""));
+    let reallocated = at(&|call| call.path.ends_with("/tickets/ticket-1/reallocate"));
+    let asked_again = at(&|call| call.service == Service::Opa && call.body.contains("\"update_ticket_status\""));
+    let updated = at(&|call| call.service == Service::Tickets && call.effect && call.path.ends_with("/tickets/ticket-1"));
+    let places = [looked, asked, reallocated, asked_again, updated];
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} {calls:#?}");
+    let effects: Vec<String> = rig.effects("ticket-1").into_iter().map(|call| call.path).collect();
+    assert_eq!(effects.len(), 2, "{effects:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_workflow_is_resumed_in_the_guides_order() {
+    let rig = Rig::alone().await;
+    rig.platform().forget_calls();
+    rig.send([event("workflow_stuck.json")]).await;
+    let incident_id = serde_json::from_str::<serde_json::Value>(&event("workflow_stuck.json")).unwrap()["incident_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    rig.completed(&incident_id).await;
+    let calls = rig.platform().calls();
+    let asked = calls.iter().position(|call| call.service == Service::Opa && call.body.contains("\"PAUSED\""));
+    let resumed = calls.iter().position(|call| call.service == Service::Orchestrator && call.effect);
+    assert!(asked.is_some() && asked < resumed, "{calls:#?}");
+    let effects: Vec<_> = calls.iter().filter(|call| call.effect).collect();
+    assert_eq!(effects.len(), 1, "{effects:#?}");
+}

@@ -1,0 +1,74 @@
+//! Services that go away, and workers that die.
+
+use std::time::{Duration, Instant};
+
+use runtime::RunOutcome;
+use serde_json::json;
+use testkit::{Fault, FaultKind, Service};
+
+use crate::rig::{Rig, incident, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_down_is_passed_over_with_a_follow_up_and_used_again_when_it_is_back() {
+    let rig = Rig::alone().await;
+    rig.platform().set_fault(Fault::new(Service::Tickets, FaultKind::Refuse)).unwrap();
+    rig.send([incident("inc-down", "GIVE_BACK", json!({"ticket_id": "down-0"}))]).await;
+    let head = rig.completed("inc-down").await;
+    let report = rig.report(&head).await;
+    assert_eq!(head.outcome, Some(RunOutcome::Completed));
+    assert!(!report.warnings.is_empty() && report.follow_up.iter().any(|entry| entry.contains("down-0")), "{report:#?}");
+    assert!(rig.effects("down-0").is_empty());
+
+    rig.platform().clear_faults();
+    // The breaker's trial call comes after a second; until then the step is passed over again.
+    let begun = Instant::now();
+    for number in 1.. {
+        let incident_id = format!("inc-back-{number}");
+        let ticket = format!("down-{number}");
+        rig.send([incident(&incident_id, "GIVE_BACK", json!({"ticket_id": ticket}))]).await;
+        rig.completed(&incident_id).await;
+        if rig.effects(&ticket).len() == 1 {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "the ticket service is not used again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_action_function_that_dies_in_mid_step_costs_an_attempt_and_no_second_effect() {
+    let rig = Rig::alone().await;
+    rig.platform().set_fault(Fault::new(Service::Tickets, FaultKind::Hang).on("reallocate")).unwrap();
+    rig.send([incident("inc-dies", "GIVE_BACK", json!({"ticket_id": "dies-0"}))]).await;
+    let is_at_work = || {
+        let calls = rig.platform().calls();
+        calls.iter().any(|call| call.target == "dies-0" && call.path.ends_with("/reallocate"))
+    };
+    until("the function is at work on the ticket", || async { is_at_work() }).await;
+    kill_function("reallocate-ticket");
+    rig.platform().clear_faults();
+    // The attempt's time runs out, the schedule's tick notices, and the next attempt does it.
+    let begun = Instant::now();
+    while rig.effects("dies-0").is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(90), "nobody took the step up again");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        rig.tick().await;
+    }
+    let head = rig.completed("inc-dies").await;
+    assert_eq!(rig.effects("dies-0").len(), 1);
+    let events: Vec<_> = rig.log(&head).await.iter().flat_map(|commit| commit.events.clone()).map(|event| event.name()).collect();
+    assert!(events.iter().filter(|name| **name == "attempt_started").count() >= 2, "{events:?}");
+}
+
+/// Kills the function's processes at once, as the platform's loss of a host would.
+fn kill_function(name: &str) {
+    let variable = format!("AWS_LAMBDA_FUNCTION_NAME={}-{name}", stack::STACK);
+    let mut killed = 0;
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
+        if environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes()) {
+            let id = process.file_name().into_string().unwrap();
+            killed += u32::from(std::process::Command::new("kill").args(["-9", &id]).status().unwrap().success());
+        }
+    }
+    assert!(killed > 0, "there is no process of {name}");
+}

@@ -1,0 +1,209 @@
+//! The deployed engine as a test sees it.
+
+use std::time::{Duration, Instant};
+
+use aws::{Queues, Store};
+use engine::report::Report;
+use reqwest::Method;
+use runtime::dispatcher::Inbound;
+use runtime::port::{Message, QueueName, RunFilter, RunHead, RunStore as _, Sender as _};
+use runtime::{Commit, RunStatus};
+use serde_json::{Value, json};
+use stack::Deployment;
+use testkit::{Call, Platform, PlatformConfig, Seed, opa::OpaConfig};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// How long a run of a few steps may take here: much longer than it does, since several tests share two cores.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+
+/// Tests that leave the services in peace share the platform; one that takes a service away has it alone.
+static PLATFORM: RwLock<()> = RwLock::const_new(());
+
+#[expect(dead_code, reason = "held, not read")]
+pub(crate) enum Turn {
+    Shared(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
+}
+
+pub(crate) struct Rig {
+    pub deployment: &'static Deployment,
+    pub store: Store,
+    pub queues: Queues,
+    _turn: Turn,
+}
+
+/// Breakers close again within a second, so that a test that opened one costs the next ones nothing.
+const PARAMETERS: [(&str, &str); 3] = [
+    ("ExecutionTicketCircuitBreakerResetSeconds", "1"),
+    ("OrchestratorCircuitBreakerResetSeconds", "1"),
+    // Ticks come from the tests, where it matters when.
+    ("ScheduledChecksEnabled", "false"),
+];
+
+fn config() -> PlatformConfig {
+    let policy = Some(clients::policy::BUNDLED_POLICY.to_owned());
+    PlatformConfig { seed: seed(), opa: OpaConfig { policy, ..OpaConfig::default() }, ..PlatformConfig::default() }
+}
+
+/// The sandbox's own, and as many tickets and workflows as the tests need.
+fn seed() -> Seed {
+    let base = serde_json::to_value(Seed::unhealthy_worker()).unwrap();
+    let mut seed = base.clone();
+    let overdue = base["tickets"][0].clone();
+    let tickets = seed["tickets"].as_array_mut().unwrap();
+    for group in ["batch", "load", "twice", "down", "dies", "poison", "check"] {
+        for number in 0..TICKETS_PER_GROUP {
+            let mut ticket = overdue.clone();
+            ticket["ticket_id"] = json!(format!("{group}-{number}"));
+            tickets.push(ticket);
+        }
+    }
+    // One ticket is overdue, for the scheduled check to find.
+    for ticket in tickets.iter_mut().filter(|ticket| ticket["ticket_id"] != "check-0") {
+        ticket["sla"] = json!({"timeout_ms": 86_400_000});
+        ticket["started_at"] = json!(null);
+    }
+    let workflow = base["workflows"][0].clone();
+    for id in ["wf-waits", "wf-cancels", "wf-dead"] {
+        let mut workflow = workflow.clone();
+        workflow["workflow_id"] = json!(id);
+        workflow["state"] = json!("RUNNING");
+        seed["workflows"].as_array_mut().unwrap().push(workflow);
+    }
+    serde_json::from_value(seed).unwrap()
+}
+
+pub(crate) const TICKETS_PER_GROUP: usize = 220;
+
+impl Rig {
+    pub(crate) async fn shared() -> Self {
+        Self::new(Turn::Shared(PLATFORM.read().await)).await
+    }
+
+    pub(crate) async fn alone() -> Self {
+        Self::new(Turn::Alone(PLATFORM.write().await)).await
+    }
+
+    async fn new(turn: Turn) -> Self {
+        let deployment =
+            tokio::task::spawn_blocking(|| Deployment::shared(config, &PARAMETERS)).await.unwrap();
+        Self { deployment, store: deployment.store().await, queues: deployment.queues().await, _turn: turn }
+    }
+
+    pub(crate) fn platform(&self) -> &Platform {
+        &self.deployment.platform
+    }
+
+    /// Sends messages to the incidents queue.
+    pub(crate) async fn send(&self, bodies: impl IntoIterator<Item = String>) {
+        self.send_to(&QueueName::Incidents, bodies).await;
+    }
+
+    pub(crate) async fn send_to(&self, queue: &QueueName, bodies: impl IntoIterator<Item = String>) {
+        let message = |body| Message { queue: queue.clone(), body, delay_ms: 0, traceparent: None };
+        self.queues.send(bodies.into_iter().map(message).collect()).await.unwrap();
+    }
+
+    pub(crate) async fn tell(&self, inbound: Inbound) {
+        self.send_to(&QueueName::Results, [inbound.to_body()]).await;
+    }
+
+    /// All runs of these incidents.
+    pub(crate) async fn runs_of(&self, incident_id: &str) -> Vec<RunHead> {
+        let mut found = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = self.store.list(&RunFilter::default(), 500, cursor.as_deref()).await.unwrap();
+            found.extend(page.runs.into_iter().filter(|head| head.incident_id == incident_id));
+            cursor = page.next;
+            if cursor.is_none() {
+                return found;
+            }
+        }
+    }
+
+    /// The one run of the incident, once it stands as `wanted` says.
+    pub(crate) async fn wait(&self, incident_id: &str, wanted: impl Fn(&RunHead) -> bool) -> RunHead {
+        let mut last = Vec::new();
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            last = self.runs_of(incident_id).await;
+            if let [head] = last.as_slice()
+                && wanted(head)
+            {
+                return head.clone();
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        let log = self.deployment.log();
+        let tail = log.lines().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
+        panic!("incident {incident_id} is not as it should be: {last:#?}\n{tail}");
+    }
+
+    pub(crate) async fn ended(&self, incident_id: &str) -> RunHead {
+        self.wait(incident_id, |head| head.status.is_terminal()).await
+    }
+
+    pub(crate) async fn completed(&self, incident_id: &str) -> RunHead {
+        let head = self.ended(incident_id).await;
+        if head.status != RunStatus::Completed {
+            panic!("{head:#?}\n{:#?}", self.log(&head).await);
+        }
+        head
+    }
+
+    pub(crate) async fn log(&self, head: &RunHead) -> Vec<Commit> {
+        self.store.load(&head.run_id, 0).await.unwrap()
+    }
+
+    /// What the record says to people.
+    pub(crate) async fn report(&self, head: &RunHead) -> Report {
+        engine::report::report(None, &head.run_id, &self.log(head).await).unwrap()
+    }
+
+    /// Calls that changed something about `target`.
+    pub(crate) fn effects(&self, target: &str) -> Vec<Call> {
+        self.platform().effects().into_iter().filter(|call| call.target == target).collect()
+    }
+
+    /// The function's configuration.
+    pub(crate) async fn configuration(&self, function: &str) -> Value {
+        let path = format!("{function}/configuration");
+        stack::table::lambda(&self.deployment.stack, Method::GET, &path, &Value::Null).await
+    }
+
+    /// Gives the function other variables; its processes start anew.
+    pub(crate) async fn configure(&self, function: &str, variables: &Value) {
+        let path = format!("{function}/configuration");
+        let body = json!({"Environment": {"Variables": variables}});
+        stack::table::lambda(&self.deployment.stack, Method::PUT, &path, &body).await;
+    }
+
+    /// One tick of the schedule, and what the function said of it.
+    pub(crate) async fn tick(&self) -> Value {
+        let path = format!("{}-scheduled-checks/invocations", stack::STACK);
+        stack::table::lambda(&self.deployment.stack, Method::POST, &path, &json!({"source": "aws.events"})).await
+    }
+
+    /// A call of the local AWS's own interface.
+    pub(crate) async fn aws(&self, target: &str, body: &Value) -> Value {
+        stack::table::call(&self.deployment.stack, target, body).await
+    }
+}
+
+/// Waits until `holds`, or says that it did not.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < PATIENCE, "not within {} s: {what}", PATIENCE.as_secs());
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// An incident with further fields.
+pub(crate) fn incident(incident_id: &str, incident_type: &str, more: Value) -> String {
+    let mut incident = json!({"incident_id": incident_id, "incident_type": incident_type});
+    incident.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    incident.to_string()
+}
