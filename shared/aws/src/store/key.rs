@@ -79,6 +79,10 @@ pub(super) fn breaker(service: &str) -> Key {
     key(format!("BREAKER#{service}"), "BREAKER")
 }
 
+pub(super) fn check(name: &str) -> Key {
+    key(format!("CHECK#{}", bounded(name)), "CHECK")
+}
+
 /// Where an ended run stands among those of its status: by start, then by name.
 pub(super) fn ended(started_at: Timestamp, run_id: &str) -> String {
     format!("{:020}#{run_id}", started_at.0)

@@ -1,0 +1,39 @@
+//! What scheduled checks remember between two looks.
+
+use async_trait::async_trait;
+use runtime::port::{CheckStore, Result};
+
+use super::Store;
+use super::call::Written;
+use super::item::{Fields, Item};
+use super::{key, pack};
+use crate::limit::WRITE_UNIT_BYTES;
+
+#[async_trait]
+impl CheckStore for Store {
+    async fn load(&self, name: &str) -> Result<Option<(u64, String)>> {
+        let operation = "checks.load";
+        let Some(row) = self.get(operation, &key::check(name)).await? else { return Ok(None) };
+        let fields = Fields::new(operation, &row);
+        Ok(Some((fields.number("revision")?, fields.packed("memory")?)))
+    }
+
+    async fn store(&self, name: &str, expected_version: u64, json: &str) -> Result<bool> {
+        let memory = pack::pack(json, WRITE_UNIT_BYTES / 2);
+        let next = expected_version + 1;
+        let item = Item::at(&key::check(name)).number("revision", next).value("memory", memory.clone());
+        let values = Item::default().number(":next", next).value(":memory", memory);
+        // The second half of each condition is this very write, whose answer was lost.
+        let written = if expected_version == 0 {
+            let condition = "attribute_not_exists(pk) OR (revision = :next AND memory = :memory)";
+            self.put("checks.store", item, condition, values).await?
+        } else {
+            let condition = "revision = :expected OR (revision = :next AND memory = :memory)";
+            self.put("checks.store", item, condition, values.number(":expected", expected_version)).await?
+        };
+        match written {
+            Written::Done(_) => Ok(true),
+            Written::Refused(_) => Ok(false),
+        }
+    }
+}
