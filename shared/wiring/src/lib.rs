@@ -1,1 +1,3 @@
 //! Clients put together.
+
+pub mod observe;

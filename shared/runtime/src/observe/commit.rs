@@ -20,7 +20,7 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
             Event::RunStarted(_) => observer.run_started(playbook),
             Event::AttemptStarted { .. } => commands += 1,
             Event::ConditionFalse { step } => {
-                step_ended(observer, plan, state, *step, Outcome::ConditionFalse, commit.at)
+                step_ended(observer, plan, state, *step, Outcome::ConditionFalse, commit.at);
             }
             Event::StepEnded { step, outcome, .. } => step_ended(observer, plan, state, *step, *outcome, commit.at),
             Event::RunEnded { outcome, .. } => {
