@@ -12,6 +12,7 @@ use engine::catalog::{ActionSpec, Catalog};
 use runtime::action::Action;
 use runtime::attempt::{self, Worker};
 use runtime::port::{Clock, SystemClock};
+use wiring::observe::Observer;
 
 use wiring::aws;
 
@@ -33,17 +34,23 @@ fn specs() -> [ActionSpec; 8] {
     ]
 }
 
-/// A worker per action, over clients that meet their breakers in `store`. `needed` are the actions that there have to be.
+/// A worker per action, over clients that meet their breakers in `store`. `needed` are the actions that there have to be;
+/// `observer` is told what they and their clients do.
 ///
 /// An action whose service is not configured at all, such as a cluster on a machine that knows none, is left out where nobody needs it.
 ///
 /// # Errors
 /// A client cannot be made from the configuration.
-pub(crate) async fn workers(config: &Config, store: &Store, needed: &BTreeSet<&str>) -> anyhow::Result<Vec<Worker>> {
+pub(crate) async fn workers(
+    config: &Config,
+    store: &Store,
+    needed: &BTreeSet<&str>,
+    observer: &Arc<Observer>,
+) -> anyhow::Result<Vec<Worker>> {
     let breakers = StoredBreaker::new(Arc::new(store.clone()), config);
     let secrets = aws::secret_reader(&config.identity).await.context("identity")?;
     let identity = identity::provider(&config.identity, secrets).context("identity")?;
-    let wiring = Wiring { breaker_store: Some(Arc::new(breakers)), identity, ..Wiring::default() };
+    let wiring = Wiring { breaker_store: Some(Arc::new(breakers)), identity, observer: observer.clone() };
     let ports = Arc::new(attempt::Ports {
         claims: Arc::new(store.clone()),
         policy: Arc::new(policy::Client::new(&config.policy, &wiring).context("policy")?),
@@ -61,7 +68,8 @@ pub(crate) async fn workers(config: &Config, store: &Store, needed: &BTreeSet<&s
             tracing::info!(error = %format_args!("{error:#}"), "no cluster: pods cannot be looked at, and no playbook does");
         }
     }
-    actions.into_iter().map(|action| Ok(Worker::new(action, Arc::clone(&ports))?)).collect()
+    let worker = |action| Ok(Worker::new(action, Arc::clone(&ports))?.observed_by(observer.clone()));
+    actions.into_iter().map(worker).collect()
 }
 
 fn of_tickets(config: &Config, wiring: &Wiring) -> anyhow::Result<Vec<Arc<dyn Action>>> {

@@ -7,6 +7,7 @@
 //! | `POST /api/v1/remediation/{id}/cancel`, `…/approve` | 200, 404 |
 //! | `POST /api/v1/incidents` | 202 once the incident is on the disk; 422 for what cannot be understood |
 //! | `GET /api/v1/playbooks`, `GET /health` | 200 |
+//! | `GET /metrics` | 200, in Prometheus' text format |
 //!
 //! A refusal is `{"error": {"message", "fields": [{"field", "message"}]}}`. There is no authentication here: bind it to loopback, or put
 //! something in front that has it.
@@ -16,6 +17,7 @@ mod change;
 mod execute;
 mod health;
 mod incidents;
+mod metrics;
 mod problem;
 mod status;
 
@@ -31,6 +33,7 @@ use axum::routing::{get, post};
 use embedded::Store;
 use engine::limit;
 use runtime::dispatcher::Dispatcher;
+use telemetry::Telemetry;
 
 use problem::Problem;
 
@@ -42,11 +45,13 @@ const EXCHANGE: Duration = Duration::from_secs(30);
 pub(crate) struct Service {
     pub dispatcher: Dispatcher,
     pub store: Store,
+    pub telemetry: Telemetry,
 }
 
 pub(crate) fn router(service: Service) -> Router {
     Router::new()
         .route("/health", get(health::health))
+        .route("/metrics", get(metrics::metrics))
         .route("/api/v1/playbooks", get(health::playbooks))
         .route("/api/v1/incidents", post(incidents::enqueue))
         .route("/api/v1/remediation/execute", post(execute::execute))

@@ -8,20 +8,22 @@ pub(crate) mod sandbox;
 pub(crate) mod serve;
 
 use anyhow::Context as _;
+use telemetry::Telemetry;
 use telemetry::logs::{self, Format};
 
 use crate::args::{Cli, Command, LogFormat};
 use crate::exit::Verdict;
 
-/// What is logged where `RUST_LOG` says nothing: a service tells what it does, a command at the terminal has its own words for that.
-const SERVICE_LOGS: &str = "info";
+/// What a command logs where `RUST_LOG` says nothing: at the terminal it has its own words for what it does. A service logs more.
 const COMMAND_LOGS: &str = "error";
+/// The service's name in metrics and traces.
+const SERVICE: &str = "heal";
 
 pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Verdict> {
-    init_logs(cli.log_format, &cli.command)?;
+    let telemetry = init_telemetry(cli.log_format, &cli.command)?;
     match cli.command {
         Command::Run(args) => run::run(args).await,
-        Command::Serve(args) => serve::run(args).await,
+        Command::Serve(args) => serve::run(args, telemetry).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Playbook(command) => playbook::run(command),
         Command::Runs(command) => runs::run(command).await,
@@ -29,16 +31,19 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Verdict> {
     }
 }
 
-fn init_logs(format: LogFormat, command: &Command) -> anyhow::Result<()> {
+/// A service's telemetry goes where its variables say; any other command only logs.
+fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Telemetry> {
     let format = match format {
         LogFormat::Human => Format::Human,
         LogFormat::Json => Format::Json,
     };
-    let default = match command {
-        Command::Serve(_) => SERVICE_LOGS,
-        Command::Run(_) | Command::Sandbox(_) | Command::Playbook(_) | Command::Runs(_) | Command::Doctor(_) => {
-            COMMAND_LOGS
+    match command {
+        Command::Serve(_) => {
+            Telemetry::serve(SERVICE, format, &|name| std::env::var(name).ok()).context("logs, metrics and traces")
         }
-    };
-    logs::init(format, default).context("logs")
+        Command::Run(_) | Command::Sandbox(_) | Command::Playbook(_) | Command::Runs(_) | Command::Doctor(_) => {
+            logs::init(format, COMMAND_LOGS).context("logs")?;
+            Ok(Telemetry::silent())
+        }
+    }
 }

@@ -11,8 +11,10 @@ use runtime::dispatcher::{self, Dispatcher};
 use runtime::host::Host;
 use runtime::library::Library;
 use runtime::port::{OsEntropy, SystemClock};
+use telemetry::Metrics;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use wiring::observe::Observer;
 
 use crate::actions;
 
@@ -27,6 +29,12 @@ pub(crate) fn dispatcher(store: &Store, library: Arc<Library>) -> Dispatcher {
     Dispatcher::new(ports, library)
 }
 
+/// Counts what happens with the playbooks of `library`.
+pub(crate) fn observer(metrics: &Metrics, library: &Library) -> Arc<Observer> {
+    let catalog = actions::catalog();
+    Observer::new(metrics, catalog.iter().map(|spec| spec.name), library.names())
+}
+
 /// The loops at work; they end when this is told to stop, or dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -35,7 +43,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts the dispatcher's loops and the actions, whose clients are configured from `strings`. `plans` are those that have to work.
+    /// Starts the dispatcher's loops and the actions, whose clients are configured from `strings`. `plans` are those that have to work;
+    /// `observer` is told of the actions and their calls.
     ///
     /// # Errors
     /// The configuration is wrong, each variable named; or a client that these plans need cannot be made.
@@ -44,10 +53,12 @@ impl Running {
         dispatcher: Dispatcher,
         strings: &dyn Strings,
         plans: impl Iterator<Item = &'a Plan>,
+        observer: &Arc<Observer>,
     ) -> anyhow::Result<Self> {
         let config = Config::read(strings).context("configuration")?;
         let steps = plans.flat_map(|plan| plan.playbook.steps());
-        let workers = actions::workers(&config, store, &steps.map(|step| step.kind.as_str()).collect()).await?;
+        let workers =
+            actions::workers(&config, store, &steps.map(|step| step.kind.as_str()).collect(), observer).await?;
         let host = Host::new(dispatcher, workers, Arc::new(store.clone()));
         let (stop, stopped) = watch::channel(false);
         Ok(Self { stop, loops: tokio::spawn(host.run(stopped)) })

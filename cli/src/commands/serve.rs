@@ -10,6 +10,8 @@ use axum::serve::ListenerExt as _;
 use clients::config::Env;
 use embedded::Store;
 use runtime::port::{Clock as _, SystemClock};
+use telemetry::Telemetry;
+use telemetry::export::FLUSH_EVERY;
 use tokio::net::TcpListener;
 
 use crate::api::{self, Service};
@@ -31,6 +33,7 @@ Examples:
   heal serve --state heal.db --playbooks playbooks --listen 127.0.0.1:8080
   curl -H 'content-type: application/json' -d @incident.json localhost:8080/api/v1/incidents
   curl localhost:8080/api/v1/playbooks
+  curl localhost:8080/metrics
   heal runs list --state heal.db";
 
 /// Serves the remediation API, and carries out what comes in
@@ -52,24 +55,32 @@ pub(crate) struct Args {
     pub keep_runs: u32,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
+pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Verdict> {
     let stop = signal::stop().context("signals")?;
     let library = playbooks::library(&args.playbooks.playbooks, &actions::catalog())?;
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("--listen {}", args.listen))?;
     let address = listener.local_addr().context("--listen")?;
     let state = state::take(&args.state.state).await?;
-    let dispatcher = local::dispatcher(&state.store, Arc::clone(&library));
+    let observer = local::observer(telemetry.metrics(), &library);
+    let dispatcher = local::dispatcher(&state.store, Arc::clone(&library)).observed_by(observer.clone());
     let plans = library.entries().map(|entry| &*entry.plan);
-    let running = Running::start(&state.store, dispatcher.clone(), &Env, plans).await?;
+    let running = Running::start(&state.store, dispatcher.clone(), &Env, plans, &observer).await?;
     let garbage = tokio::spawn(collect_garbage(state.store.clone(), u64::from(args.keep_runs) * DAY_MS));
+    let flushing = tokio::spawn({
+        let telemetry = telemetry.clone();
+        async move { telemetry.flush_every(FLUSH_EVERY).await }
+    });
     out::line(format_args!("http://{address}"))?;
     tracing::info!(%address, state = %args.state.state.display(), "serving");
 
-    let served = serve(listener, Service { dispatcher, store: state.store.clone() }, stop).await;
+    let service = Service { dispatcher, store: state.store.clone(), telemetry: telemetry.clone() };
+    let served = serve(listener, service, stop).await;
     garbage.abort();
     if !running.stop(ATTEMPT_GRACE).await {
         tracing::warn!("attempts were still in flight; they go on at the next start");
     }
+    flushing.abort();
+    telemetry.flush().await;
     tracing::info!("stopped");
     served.context("HTTP").map(|()| Verdict::Done)
 }

@@ -69,7 +69,11 @@ fn told(plan: Option<&Plan>, event: &Event, at: Timestamp) -> String {
 /// What stands below an event's own line: data, violations, warnings.
 fn notes(event: &Event) -> Vec<String> {
     match event {
-        Event::RunStarted(started) => vec![data("variables", &started.variables)],
+        Event::RunStarted(started) => {
+            let trace_id = started.traceparent.as_deref().and_then(telemetry::trace::trace_id);
+            let trace = trace_id.map(|trace_id| format!("trace {}", out::text(trace_id)));
+            trace.into_iter().chain([data("variables", &started.variables)]).collect()
+        }
         Event::AttemptStarted { parameters, .. } => vec![data("parameters", parameters)],
         Event::AttemptEnded { result, .. } => answer_notes(result),
         Event::IncidentRejected { message, .. } => vec![format!("message {}", short(message, DATA_CHARACTERS))],

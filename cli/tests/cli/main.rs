@@ -14,8 +14,11 @@ mod diagrams;
 mod doctor;
 mod kill;
 mod playbook;
+#[path = "../../../shared/telemetry/tests/it/receiver.rs"]
+mod receiver;
 mod require;
 mod run;
 mod runs;
 mod sandbox;
 mod support;
+mod telemetry;

@@ -42,6 +42,7 @@ fn finished_runs_are_listed_and_shown_with_every_decision() {
     let show = heal(&["runs", "show", run_id, "--state", state]).exits(0);
     for part in [
         "run_started",
+        &format!("trace {}", denied["traceparent"].as_str().unwrap().split('-').nth(1).unwrap()),
         "attempt_started",
         "parameters",
         "violation restart_workflow_terminal_state",

@@ -134,9 +134,25 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn start(state: &Path, playbooks: &Path, env: &[(String, String)]) -> Self {
+        Self::spawn(state, playbooks, env, "warn", Stdio::inherit())
+    }
+
+    /// With its log, by the directives `rust_log`, in a file.
+    pub(crate) fn start_logging(
+        state: &Path,
+        playbooks: &Path,
+        env: &[(String, String)],
+        rust_log: &str,
+        log: &Path,
+    ) -> Self {
+        let log = std::fs::File::create(log).unwrap();
+        Self::spawn(state, playbooks, env, rust_log, log.into())
+    }
+
+    fn spawn(state: &Path, playbooks: &Path, env: &[(String, String)], rust_log: &str, log: Stdio) -> Self {
         let args = ["serve", "--state", path(state), "--playbooks", path(playbooks), "--listen", "127.0.0.1:0"];
         let mut command = command(&args);
-        command.envs(env.iter().cloned()).env("RUST_LOG", "warn").stdout(Stdio::piped());
+        command.envs(env.iter().cloned()).env("RUST_LOG", rust_log).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();

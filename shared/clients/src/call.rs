@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::HeaderValue;
+
 use crate::breaker::SharedBreaker;
 use crate::identity::{IdentityProvider, NoIdentity};
 use crate::observe::{Observer, Silent};
@@ -44,6 +46,17 @@ impl CallContext {
     /// What the service is told of the trace: the current span where spans are exported, else what the caller gave.
     pub(crate) fn outgoing_traceparent(&self) -> Option<String> {
         telemetry::trace::current().or_else(|| self.traceparent.clone())
+    }
+
+    /// [`CallContext::outgoing_traceparent`] as a header. A trace that cannot be continued is no reason not to heal.
+    pub(crate) fn traceparent_header(&self) -> Option<HeaderValue> {
+        match HeaderValue::from_str(&self.outgoing_traceparent()?) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                tracing::debug!(%error, "call.traceparent_dropped");
+                None
+            }
+        }
     }
 
     /// The end of a call that starts now and may last `timeout`.

@@ -5,5 +5,6 @@
 
 pub mod aws;
 mod clients_of;
+pub mod observe;
 
 pub use clients_of::{Clients, Error};

@@ -37,7 +37,9 @@ pub(super) async fn perform(args: &Args, library: Arc<Library>, prepared: Prepar
     };
     let dispatcher = local::dispatcher(&state.store, library);
     let plan = std::iter::once(&*prepared.entry().plan);
-    let running = Running::start(&state.store, dispatcher.clone(), &strings, plan).await?;
+    // One run at a terminal shows itself; nothing is counted.
+    let observer = wiring::observe::Observer::new(&telemetry::Metrics::silent(), [], []);
+    let running = Running::start(&state.store, dispatcher.clone(), &strings, plan, &observer).await?;
     let run_id = start(&dispatcher, prepared).await?;
     if args.approve {
         tell(&dispatcher, &run_id, |run_id| Inbound::Approve { run_id, by: "heal run --approve".to_owned() }).await?;

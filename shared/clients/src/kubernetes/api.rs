@@ -127,8 +127,11 @@ impl Client {
         request: Result<http::Request<Vec<u8>>, request::Error>,
         context: &CallContext,
     ) -> Result<Answer, Error> {
-        let request =
+        let mut request =
             request.map_err(|error| Error::Invalid { field: "kubernetes request", problem: chain(&error) })?;
+        if let Some(traceparent) = context.traceparent_header() {
+            request.headers_mut().insert("traceparent", traceparent);
+        }
         let limit = context.limit(self.timeout);
         let mut sent = false;
         for try_number in 0..2 {

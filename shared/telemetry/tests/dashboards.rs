@@ -1,0 +1,169 @@
+//! The dashboard and the alerts ask only for what the metric table has, and every alert has its page.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use telemetry::metrics::{Id, Kind, Metric, Values};
+
+/// Labels that a receiver adds.
+const ADDED: [&str; 3] = ["le", "job", "instance"];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn queries_of_dashboard() -> Vec<String> {
+    let dashboard: Value = serde_json::from_str(&read("dashboards/self-healing-integration.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().cloned().unwrap_or_default());
+    targets.map(|target| target["expr"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Name, query and page of each alert.
+fn alerts() -> Vec<[String; 3]> {
+    let text = read("dashboards/alerts.yaml");
+    let value = |line: &str, key: &str| line.trim().strip_prefix(key).map(|rest| rest.trim().to_owned());
+    let mut alerts: Vec<[String; 3]> = Vec::new();
+    for line in text.lines() {
+        if let Some(name) = value(line, "- alert:") {
+            alerts.push([name, String::new(), String::new()]);
+        } else if let Some(query) = value(line, "expr:") {
+            query.trim_matches('\'').clone_into(&mut alerts.last_mut().unwrap()[1]);
+        } else if let Some(page) = value(line, "runbook_url:") {
+            alerts.last_mut().unwrap()[2] = page;
+        }
+    }
+    alerts
+}
+
+fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// The metric that a series belongs to, and whether the series is one that its kind has.
+fn metric(series: &str) -> &'static Metric {
+    let of = |name: &str| Id::ALL.iter().map(|id| id.metric()).find(|metric| metric.name == name);
+    if let Some(metric) = of(series) {
+        assert!(
+            !matches!(metric.kind, Kind::Histogram(_)),
+            "{series} is a histogram: ask for its _bucket, _sum or _count"
+        );
+        return metric;
+    }
+    let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| series.strip_suffix(suffix));
+    let metric = base.and_then(of).unwrap_or_else(|| panic!("there is no series {series}"));
+    assert!(matches!(metric.kind, Kind::Histogram(_)), "{series}: {} is no histogram", metric.name);
+    metric
+}
+
+fn check(query: &str) -> BTreeSet<&'static str> {
+    let mut asked = BTreeSet::new();
+    let mut labels = BTreeSet::new();
+    for (start, _) in query.match_indices("self_healing_") {
+        let series: String = query[start..].chars().take_while(|c| is_name(*c)).collect();
+        let metric = metric(&series);
+        asked.insert(metric.name);
+        labels.extend(metric.labels.iter().map(|label| label.name));
+        let rest = &query[start + series.len()..];
+        if let Some((matchers, _)) = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+            matchers.split(',').for_each(|matcher| check_matcher(metric, matcher));
+        }
+    }
+    for (start, _) in query.match_indices(" by (") {
+        let names = query[start + " by (".len()..].split_once(')').unwrap().0;
+        for name in names.split(',').map(str::trim) {
+            assert!(labels.contains(name) || ADDED.contains(&name), "no label {name} in {query}");
+        }
+    }
+    asked
+}
+
+fn check_matcher(metric: &Metric, matcher: &str) {
+    let name: String = matcher.trim().chars().take_while(|c| is_name(*c)).collect();
+    let label = metric.labels.iter().find(|label| label.name == name);
+    let label = label.unwrap_or_else(|| panic!("{} has no label {name}", metric.name));
+    let Values::Closed(values) = label.values else { panic!("{name} has no fixed values to ask for: {matcher}") };
+    let asked = matcher.split('"').nth(1).unwrap_or_else(|| panic!("{matcher}"));
+    for value in asked.split('|') {
+        assert!(values.contains(&value), "{} is never {name}={value:?}", metric.name);
+    }
+}
+
+#[test]
+fn every_panel_asks_for_what_there_is_and_every_metric_has_a_panel() {
+    let asked: BTreeSet<_> = queries_of_dashboard().iter().flat_map(|query| check(query)).collect();
+    for id in Id::ALL {
+        assert!(asked.contains(id.metric().name), "no panel shows {}", id.metric().name);
+    }
+}
+
+#[test]
+fn the_dashboard_has_the_guides_groups() {
+    let dashboard: Value = serde_json::from_str(&read("dashboards/self-healing-integration.json")).unwrap();
+    assert_eq!(dashboard["uid"], "self-healing-integration");
+    let panels = dashboard["panels"].as_array().unwrap();
+    let rows = panels.iter().filter(|panel| panel["type"] == "row").map(|panel| panel["title"].as_str().unwrap());
+    let rows: Vec<_> = rows.collect();
+    for group in ["Ticket Reallocations", "Workflow Operations", "OPA Validations", "Integration Health", "Runs"] {
+        assert!(rows.contains(&group), "{group} in {rows:?}");
+    }
+    let ids: BTreeSet<_> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids.len(), panels.len(), "an id occurs twice");
+}
+
+#[test]
+fn every_alert_asks_for_what_there_is_and_has_its_page() {
+    let alerts = alerts();
+    assert!(alerts.len() >= 10, "{alerts:?}");
+    for [name, query, page] in &alerts {
+        assert!(!check(query).is_empty(), "{name} asks for nothing: {query}");
+        let page = read(page);
+        assert!(page.contains(&format!("Alert `{name}`.")), "{name}");
+        for heading in ["## Meaning", "## Check", "## Remedy"] {
+            assert!(page.contains(heading), "{heading} of {name}");
+        }
+    }
+    let pages = std::fs::read_dir(root().join("docs/runbooks")).unwrap().count();
+    assert_eq!(pages, alerts.len(), "a page without an alert");
+}
+
+#[test]
+fn the_runbooks_name_only_metrics_that_there_are() {
+    for [_, _, page] in alerts() {
+        let text = read(&page);
+        for (start, _) in text.match_indices("`self_healing_") {
+            let name: String = text[start + 1..].chars().take_while(|c| is_name(*c)).collect();
+            assert!(Id::ALL.iter().any(|id| id.metric().name == name), "{page}: {name}");
+        }
+    }
+}
+
+#[test]
+fn the_reference_lists_every_metric_with_its_labels() {
+    let text = read("docs/observability.md");
+    for id in Id::ALL {
+        let Metric { name, kind, labels, help, .. } = id.metric();
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram(_) => "histogram",
+        };
+        let labels: Vec<_> = labels.iter().map(|label| label.name).collect();
+        let labels = if labels.is_empty() { "-".to_owned() } else { labels.join(", ") };
+        let row = format!("| `{name}` | {kind} | {labels} | {help} |");
+        assert!(text.lines().any(|line| line == row), "docs/observability.md has no line\n{row}");
+    }
+}

@@ -1,0 +1,182 @@
+//! What the clients and the drivers tell, as metrics.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clients::breaker;
+use clients::observe::CallOutcome;
+use engine::catalog::WAIT;
+use engine::event::{Outcome, RunOutcome};
+use engine::message::Ending;
+use runtime::action::Call;
+use runtime::dispatcher::Accepted;
+use runtime::port::{Decision, DecisionSource, PolicyInput};
+use telemetry::metrics::{Id, Metrics, Names, table};
+
+/// Counts for one process. The same value is the clients' observer and the drivers'.
+#[derive(Debug, Clone)]
+pub struct Observer {
+    metrics: Metrics,
+}
+
+impl Observer {
+    /// `actions` and `playbooks` are those that may be told by name.
+    pub fn new<'n>(
+        metrics: &Metrics,
+        actions: impl IntoIterator<Item = &'n str>,
+        playbooks: impl IntoIterator<Item = &'n str>,
+    ) -> Arc<Self> {
+        let names = Names {
+            actions: actions.into_iter().chain([WAIT]).map(ToOwned::to_owned).collect(),
+            playbooks: playbooks.into_iter().map(ToOwned::to_owned).collect(),
+        };
+        Arc::new(Self { metrics: metrics.with_names(names) })
+    }
+}
+
+impl clients::Observer for Observer {
+    fn ticket_reallocation(&self, outcome: CallOutcome, reason: &str, took: Duration) {
+        self.metrics.count(Id::TicketReallocation, &[status(outcome), reason]);
+        self.metrics.time(Id::TicketReallocationDuration, took, &[]);
+    }
+
+    fn ticket_status_update(&self, outcome: CallOutcome, new_status: &str) {
+        self.metrics.count(Id::TicketStatusUpdate, &[status(outcome), new_status]);
+    }
+
+    fn orchestrator_call(&self, operation: &'static str, outcome: CallOutcome, took: Duration) {
+        self.metrics.count(Id::OrchestratorCalls, &[operation, status(outcome)]);
+        self.metrics.time(Id::OrchestratorCallDuration, took, &[operation]);
+    }
+
+    /// The decisions themselves are counted where they are acted on: [`runtime::observe::Observer::policy_decided`].
+    fn opa_validation(&self, _action: &str, _result: &'static str, source: &'static str, took: Duration) {
+        self.metrics.time(Id::OpaValidationDuration, took, &[source]);
+    }
+
+    fn breaker_state(&self, service: &'static str, state: breaker::State) {
+        let value = match state {
+            breaker::State::Closed => table::BREAKER_CLOSED,
+            breaker::State::HalfOpen => table::BREAKER_HALF_OPEN,
+            breaker::State::Open => table::BREAKER_OPEN,
+        };
+        self.metrics.set(Id::BreakerState, value, &[service]);
+    }
+}
+
+impl runtime::observe::Observer for Observer {
+    fn incident_taken(&self, accepted: &Accepted) {
+        let result = match accepted {
+            Accepted::Started { .. } => "started",
+            Accepted::Known { .. } => "known",
+            Accepted::Joined { .. } => "joined",
+            Accepted::Rejected { .. } => "rejected",
+            Accepted::Ignored { .. } => "ignored",
+        };
+        self.metrics.count(Id::Incidents, &[result]);
+    }
+
+    fn run_started(&self, playbook: &str) {
+        self.metrics.count(Id::RunsStarted, &[playbook]);
+    }
+
+    fn first_action(&self, playbook: &str, waited: Duration) {
+        self.metrics.time(Id::IncidentToFirstAction, waited, &[playbook]);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "no run has 2^52 commands")]
+    fn run_ended(&self, playbook: &str, outcome: RunOutcome, took: Duration, commands: u64) {
+        self.metrics.count(Id::RunsEnded, &[playbook, outcome.as_str()]);
+        self.metrics.time(Id::RunDuration, took, &[playbook, outcome.as_str()]);
+        self.metrics.observe(Id::RunHops, commands as f64, &[playbook]);
+    }
+
+    fn step_ended(&self, action: &str, outcome: Outcome, took: Option<Duration>) {
+        if let Some(took) = took {
+            self.metrics.time(Id::StepDuration, took, &[action, outcome.as_str()]);
+        }
+    }
+
+    fn budget_exceeded(&self, playbook: &str) {
+        self.metrics.count(Id::HopBudgetExceeded, &[playbook]);
+    }
+
+    fn attempt_ended(&self, action: &str, ending: &Ending) {
+        let status = match ending {
+            Ending::Succeeded | Ending::NoOp { .. } => "success",
+            Ending::Denied { .. } | Ending::CoolingDown { .. } => "denied",
+            Ending::Unavailable { .. } => "skipped",
+            Ending::Failed { .. } | Ending::TimedOut { .. } | Ending::Unknown { .. } => "error",
+        };
+        self.metrics.count(Id::Attempts, &[action, status]);
+    }
+
+    fn policy_decided(&self, call: &Call, input: &PolicyInput, decision: &Decision) {
+        let action = input.resource.action.as_str();
+        self.metrics.count(Id::OpaValidation, &[action, result(decision)]);
+        if let Decision::Deny { .. } = decision {
+            self.denied(call, input);
+        }
+    }
+
+    fn cooldown_hit(&self, action: &str) {
+        self.metrics.count(Id::CooldownHits, &[action]);
+    }
+
+    fn claim_lost(&self, action: &str) {
+        self.metrics.count(Id::ClaimsLost, &[action]);
+    }
+
+    fn claim_recovered(&self, action: &str) {
+        self.metrics.count(Id::ClaimsRecovered, &[action]);
+    }
+
+    fn step_dead_lettered(&self, action: &str) {
+        self.metrics.count(Id::DeadLetteredSteps, &[action]);
+    }
+
+    fn runs_active(&self, runs: u64) {
+        self.metrics.set(Id::RunsActive, runs, &[]);
+    }
+}
+
+impl Observer {
+    /// What the policy did not let out is told in the metric of the call that it would have been.
+    fn denied(&self, call: &Call, input: &PolicyInput) {
+        match input.resource.action.as_str() {
+            "reallocate_ticket" => {
+                self.metrics.count(Id::TicketReallocation, &["denied", &input.resource.reason]);
+            }
+            "update_ticket_status" => {
+                let new_status = call.parameters().get("status").and_then(serde_json::Value::as_str);
+                let new_status = new_status.unwrap_or_default().to_ascii_uppercase();
+                self.metrics.count(Id::TicketStatusUpdate, &["denied", &new_status]);
+            }
+            "restart_workflow" => self.metrics.count(Id::OrchestratorCalls, &["resume_workflow", "denied"]),
+            operation @ ("pause_workflow" | "trigger_replanning") => {
+                self.metrics.count(Id::OrchestratorCalls, &[operation, "denied"]);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Out of reach is `skipped`: what the guide's fail-safe makes of it, unless the playbook says otherwise.
+const fn status(outcome: CallOutcome) -> &'static str {
+    match outcome {
+        CallOutcome::Success => "success",
+        CallOutcome::Refused => "error",
+        CallOutcome::Unavailable => "skipped",
+    }
+}
+
+/// An allowance of the bundled policy is a `fallback`; its denial is a denial, whoever spoke it.
+const fn result(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Allow { source: DecisionSource::Server | DecisionSource::NotAsked, .. } => "allow",
+        Decision::Allow { source: DecisionSource::Bundled, .. } => "fallback",
+        Decision::Allow { source: DecisionSource::FailOpen, .. } => "fail_open",
+        Decision::Deny { .. } => "deny",
+        Decision::Unavailable { .. } => "error",
+    }
+}

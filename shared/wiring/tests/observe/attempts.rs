@@ -1,0 +1,94 @@
+//! What the attempts tell: decisions, cooldowns, claims, dead letters.
+
+use std::sync::atomic::Ordering;
+
+use runtime::attempt::LEASE_MS;
+use runtime::port::{Decision, DecisionSource, QueueName};
+use testkit::memory::When;
+
+use crate::rig::{ACTION, Rig, allow, deny};
+
+#[tokio::test(start_paused = true)]
+async fn every_decision_has_its_word() {
+    let unavailable = || Decision::Unavailable { message: "nobody is there".to_owned() };
+    let cases = [
+        (allow(DecisionSource::Server), "allow"),
+        (allow(DecisionSource::NotAsked), "allow"),
+        (allow(DecisionSource::Bundled), "fallback"),
+        (allow(DecisionSource::FailOpen), "fail_open"),
+        (deny(DecisionSource::Server), "deny"),
+        (deny(DecisionSource::Bundled), "deny"),
+        (unavailable(), "error"),
+    ];
+    for (decision, word) in cases {
+        let rig = Rig::new();
+        *rig.verdict.lock().unwrap() = decision.clone();
+        rig.heal("i-1", "t-1").await;
+        let line = format!(r#"self_healing_opa_validation_total{{action="{ACTION}",result="{word}"}} 1"#);
+        rig.assert_series(&[&line]);
+        if word == "deny" {
+            rig.assert_series(&[
+                r#"self_healing_ticket_reallocation_total{reason="timeout_recovery",status="denied"} 1"#,
+                r#"self_healing_attempts_total{action="reallocate_ticket",status="denied"} 1"#,
+                r#"self_healing_runs_ended_total{outcome="DENIED",playbook="healing"} 1"#,
+            ]);
+        } else {
+            rig.assert_none("self_healing_ticket_reallocation_total");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_cools_down_is_a_hit() {
+    let rig = Rig::new();
+    rig.heal("i-1", "t-1").await;
+    rig.assert_none("self_healing_cooldown_hits_total");
+    rig.heal("i-2", "t-1").await;
+    rig.assert_series(&[r#"self_healing_cooldown_hits_total{action="reallocate_ticket"} 1"#]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_ran_out_is_lost_by_one_worker_and_recovered_by_the_next() {
+    let rig = Rig::new();
+    rig.takes_ms.store(LEASE_MS + 1, Ordering::SeqCst);
+    // The claim, the cooldown, and after the effect the sign of life that would have prolonged it.
+    let mut reservations = 0;
+    rig.claims.decide_by(move |operation| {
+        reservations += u32::from(operation == "claims.reserve");
+        (operation == "claims.reserve" && reservations == 3).then_some(When::Before)
+    });
+    rig.incident(&crate::rig::incident("i-1", "t-1")).await;
+    rig.host.once(&QueueName::Incidents, 1).await.unwrap();
+    rig.host.once(&QueueName::Action(ACTION.to_owned()), 1).await.unwrap();
+    rig.assert_series(&[r#"self_healing_claims_lost_total{action="reallocate_ticket"} 1"#]);
+    rig.assert_none("self_healing_attempts_total");
+    rig.takes_ms.store(0, Ordering::SeqCst);
+    rig.work().await;
+    rig.assert_series(&[
+        r#"self_healing_claims_recovered_total{action="reallocate_ticket"} 1"#,
+        r#"self_healing_attempts_total{action="reallocate_ticket",status="success"} 1"#,
+    ]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_whose_storing_was_not_answered_is_told_by_nobody_and_recovered_by_nobody() {
+    let rig = Rig::new();
+    rig.claims.fail_next_of("claims.finish", 1, When::After);
+    rig.heal("i-1", "t-1").await;
+    for _ in 0..60 {
+        rig.clock.advance_ms(1_000);
+        rig.work().await;
+    }
+    // The claim was finished, its answer lost: whoever came next found it finished.
+    rig.assert_none("self_healing_claims_recovered_total");
+    rig.assert_none("self_healing_attempts_total");
+    rig.assert_series(&[r#"self_healing_runs_ended_total{outcome="COMPLETED",playbook="healing"} 1"#]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_cannot_be_read_is_a_dead_letter() {
+    let rig = Rig::new();
+    rig.send(QueueName::Action(ACTION.to_owned()), "{\"run_id\": 7}").await;
+    rig.work().await;
+    rig.assert_series(&[r#"self_healing_dead_lettered_steps_total{action="reallocate_ticket"} 1"#]);
+}

@@ -1,0 +1,191 @@
+//! Dispatcher and one action over the fakes, observed, in time that the test moves.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use runtime::action::{Action, Call, Cooldown, Performed, Target};
+use runtime::attempt::{self, Worker};
+use runtime::dispatcher::{self, Dispatcher};
+use runtime::host::Host;
+use runtime::library::Library;
+use runtime::port::{
+    CooldownKey, Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName,
+    Sender as _,
+};
+use runtime::{ActionSpec, AttemptResult, Map, Safety, Violation};
+use serde_json::{Value, json};
+use telemetry::Telemetry;
+use telemetry::export::{Settings, Setup};
+use testkit::memory::{Claims, Faults, ManualClock, Queues, Runs};
+use wiring::observe::Observer;
+
+pub const ACTION: &str = "reallocate_ticket";
+
+/// Gives a ticket back, for as long as it is told to.
+struct Reallocate {
+    spec: ActionSpec,
+    clock: Arc<ManualClock>,
+    takes_ms: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl Action for Reallocate {
+    fn spec(&self) -> &ActionSpec {
+        &self.spec
+    }
+
+    fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult> {
+        let text = |name: &str| call.parameters()[name].as_str().unwrap_or_default().to_owned();
+        let id = text("ticket_id");
+        let key = CooldownKey { action: ACTION.to_owned(), target: id.clone() };
+        let resource = PolicyResource { ticket_id: id.clone(), reason: text("reason"), ..PolicyResource::default() };
+        Ok(vec![Target { id, resource, cooldown: Some(Cooldown { key, duration_ms: 300_000 }) }])
+    }
+
+    async fn perform(&self, _: &Call, _: &[Target]) -> Performed {
+        self.clock.advance_ms(self.takes_ms.load(Ordering::SeqCst));
+        AttemptResult::succeeded(Map::new()).into()
+    }
+}
+
+/// Says what it is told to say.
+struct Judge(Arc<Mutex<Decision>>);
+
+#[async_trait]
+impl Policy for Judge {
+    fn validates(&self, _: &str) -> bool {
+        true
+    }
+
+    async fn decide(&self, _: &PolicyInput) -> Decision {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+pub struct Rig {
+    pub telemetry: Telemetry,
+    pub observer: Arc<Observer>,
+    pub host: Host,
+    pub clock: Arc<ManualClock>,
+    pub queues: Arc<Queues>,
+    pub runs: Faults,
+    pub claims: Faults,
+    pub verdict: Arc<Mutex<Decision>>,
+    pub takes_ms: Arc<AtomicU64>,
+}
+
+impl Rig {
+    pub fn new() -> Self {
+        let telemetry = Setup::new(Settings::read("test", &|_| None)).with_scrape().build().unwrap();
+        let observer = Observer::new(telemetry.metrics(), [ACTION], ["healing"]);
+        let clock = Arc::new(ManualClock::default());
+        let queues = Arc::new(Queues::new(clock.clone(), Faults::default()));
+        let (of_runs, of_claims) = (Faults::default(), Faults::default());
+        let ports = dispatcher::Ports {
+            runs: Arc::new(Runs::new(of_runs.clone())),
+            sender: queues.clone(),
+            clock: clock.clone(),
+            entropy: Arc::new(OsEntropy),
+        };
+        let dispatcher = Dispatcher::new(ports, Arc::new(library())).observed_by(observer.clone());
+        let verdict = Arc::new(Mutex::new(allow(DecisionSource::Server)));
+        let takes_ms = Arc::new(AtomicU64::new(0));
+        let ports = attempt::Ports {
+            claims: Arc::new(Claims::new(of_claims.clone())),
+            policy: Arc::new(Judge(Arc::clone(&verdict))),
+            sender: queues.clone(),
+            clock: clock.clone(),
+        };
+        let action = Reallocate { spec: spec(), clock: clock.clone(), takes_ms: Arc::clone(&takes_ms) };
+        let worker = Worker::new(Arc::new(action), Arc::new(ports)).unwrap().observed_by(observer.clone());
+        let host = Host::new(dispatcher, [worker], queues.clone());
+        Self { telemetry, observer, host, clock, queues, runs: of_runs, claims: of_claims, verdict, takes_ms }
+    }
+
+    pub async fn send(&self, queue: QueueName, body: &str) {
+        let message = Message { queue, body: body.to_owned(), delay_ms: 0, traceparent: None };
+        self.queues.send(vec![message]).await.unwrap();
+    }
+
+    pub async fn incident(&self, body: &Value) {
+        self.send(QueueName::Incidents, &body.to_string()).await;
+    }
+
+    /// Works on what is due until nothing is.
+    pub async fn work(&self) {
+        loop {
+            let mut handled = 0;
+            for queue in [QueueName::Incidents, QueueName::Action(ACTION.to_owned()), QueueName::Results] {
+                handled += self.host.once(&queue, 100).await.unwrap();
+            }
+            if handled == 0 {
+                return;
+            }
+        }
+    }
+
+    /// A run of its own for `ticket`, to its end.
+    pub async fn heal(&self, incident_id: &str, ticket: &str) {
+        self.incident(&incident(incident_id, ticket)).await;
+        self.work().await;
+    }
+
+    #[track_caller]
+    pub fn assert_series(&self, lines: &[&str]) {
+        let text = self.telemetry.exposition().unwrap();
+        for line in lines {
+            assert!(text.lines().any(|it| it == *line), "no {line} in\n{text}");
+        }
+    }
+
+    #[track_caller]
+    pub fn assert_none(&self, start: &str) {
+        let text = self.telemetry.exposition().unwrap();
+        assert!(!text.lines().any(|line| line.starts_with(start)), "{start} in\n{text}");
+    }
+}
+
+pub fn incident(incident_id: &str, ticket: &str) -> Value {
+    let created_at = ManualClock::START.0 - 2_000;
+    json!({"incident_id": incident_id, "incident_type": "LATE", "ticket_id": ticket, "created_at": created_at})
+}
+
+pub const fn allow(source: DecisionSource) -> Decision {
+    Decision::Allow { source, warning: None }
+}
+
+pub fn deny(source: DecisionSource) -> Decision {
+    let violation = Violation { policy: "p".into(), rule: "r".into(), msg: "m".into(), severity: "high".into() };
+    Decision::Deny { source, violations: vec![violation] }
+}
+
+fn library() -> Library {
+    let step = json!({
+        "name": "give_back", "type": ACTION, "needs": [], "timeout_seconds": 120, "on_failure": "stop",
+        "retry": {"max_attempts": 1, "backoff_seconds": 1, "max_backoff_seconds": 1}, "on_unavailable": "skip",
+        "safety": "idempotent", "parameters": {"ticket_id": "{{ ticket_id }}", "reason": "timeout_recovery"},
+    });
+    let mut never = step.clone();
+    never["name"] = "never".into();
+    never["needs"] = json!(["give_back"]);
+    never["condition"] = "{{ false }}".into();
+    let playbook = json!({
+        "name": "healing", "description": "", "timeout_seconds": 3_600, "triggers": [{"incident_type": "LATE"}],
+        "concurrency_key": "{{ ticket_id }}", "actions": [step, never], "verify": [],
+    });
+    Library::new([serde_json::from_value(playbook).unwrap()]).unwrap()
+}
+
+fn spec() -> ActionSpec {
+    ActionSpec {
+        name: ACTION,
+        description: "Gives a ticket back.",
+        parameters: json!({"type": "object"}),
+        outputs: &[],
+        safety: Safety::Idempotent,
+        inherits: &[],
+        default_timeout_seconds: 120,
+        critical: true,
+    }
+}
