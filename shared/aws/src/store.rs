@@ -5,7 +5,6 @@
 
 mod breaker;
 mod call;
-mod checks;
 mod claims;
 mod item;
 mod key;

@@ -1,7 +1,6 @@
 //! Why a function does not start. Whatever is wrong with its configuration is wrong before the first message.
 
 use runtime::attempt::BadSpec;
-use runtime::checks::ChecksError;
 use runtime::library::LibraryError;
 
 #[derive(Debug, thiserror::Error)]
@@ -21,8 +20,6 @@ pub enum Error {
     },
     #[error("playbooks")]
     Library(#[from] LibraryError),
-    #[error("checks")]
-    Checks(#[from] ChecksError),
     #[error("action")]
     Spec(#[from] BadSpec),
     /// The platform's own interface failed.

@@ -56,7 +56,7 @@ impl Function {
         actions: impl IntoIterator<Item = &'n str>,
         playbooks: impl IntoIterator<Item = &'n str>,
     ) -> Arc<Observer> {
-        Observer::new(&self.telemetry.metrics, actions, playbooks)
+        Observer::new(self.telemetry.metrics(), actions, playbooks)
     }
 }
 
@@ -95,7 +95,10 @@ mod tests {
     #[tokio::test]
     async fn what_is_missing_or_wrong_is_named() {
         assert_eq!(fault(&[]).await, "HEAL_TABLE: is not set");
-        assert_eq!(fault(&[("HEAL_TABLE", "t"), ("HEAL_QUEUE_URL_PREFIX", "")]).await, "HEAL_QUEUE_URL_PREFIX: is not set");
+        assert_eq!(
+            fault(&[("HEAL_TABLE", "t"), ("HEAL_QUEUE_URL_PREFIX", "")]).await,
+            "HEAL_QUEUE_URL_PREFIX: is not set"
+        );
         let error = Function::on(&[("HEAL_TABLE", "t"), ("HEAL_QUEUE_URL_PREFIX", "heal-")], Telemetry::silent()).await;
         let cause = std::error::Error::source(&error.unwrap_err()).unwrap().to_string();
         assert!(cause.starts_with("HEAL_QUEUE_URL_PREFIX: "), "{cause}");

@@ -75,7 +75,10 @@ mod tests {
     #[test]
     fn a_record_keeps_its_names_its_count_and_its_trace() {
         let delivery = delivery(records("x").remove(0));
-        assert_eq!((delivery.message_id.as_str(), delivery.receipt.as_str(), delivery.receive_count), ("m-1", "r-1", 3));
+        assert_eq!(
+            (delivery.message_id.as_str(), delivery.receipt.as_str(), delivery.receive_count),
+            ("m-1", "r-1", 3)
+        );
         assert_eq!(delivery.traceparent.as_deref(), Some("00-4bf92f3577b34da6a3ce929d0e0e4736-c059e99ae478e48e-01"));
     }
 }

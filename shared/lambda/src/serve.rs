@@ -72,7 +72,7 @@ where
 }
 
 /// A failure of a whole invocation, in the platform's form.
-pub(crate) fn diagnostic(kind: &str, error: &dyn std::error::Error) -> Diagnostic {
+pub(crate) fn diagnostic(kind: &str, error: &(dyn std::error::Error + 'static)) -> Diagnostic {
     tracing::error!(error, "invocation failed");
     Diagnostic { error_type: kind.to_owned(), error_message: error.to_string() }
 }

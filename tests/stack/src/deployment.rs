@@ -60,7 +60,8 @@ impl Deployment {
         command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").env("SAM_CLI_TELEMETRY", "0");
         command.env("HEAL_BUILD_PROFILE", "prebuilt").env("HEAL_BUILD_PLAYBOOKS", playbooks());
         let output = command.output().expect("scripts/install-aws-tools.sh puts the SAM command line here");
-        let said = || format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said =
+            || format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "sam {arguments:?}:\n{}", said());
     }
 

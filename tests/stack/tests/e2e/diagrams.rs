@@ -22,7 +22,8 @@ async fn a_ticket_timeout_is_healed_in_the_guides_order() {
     let asked = at(&|call| call.service == Service::Opa && call.body.contains("\"reallocate_ticket\""));
     let reallocated = at(&|call| call.path.ends_with("/tickets/ticket-1/reallocate"));
     let asked_again = at(&|call| call.service == Service::Opa && call.body.contains("\"update_ticket_status\""));
-    let updated = at(&|call| call.service == Service::Tickets && call.effect && call.path.ends_with("/tickets/ticket-1"));
+    let updated =
+        at(&|call| call.service == Service::Tickets && call.effect && call.path.ends_with("/tickets/ticket-1"));
     let places = [looked, asked, reallocated, asked_again, updated];
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} {calls:#?}");
     let effects: Vec<String> = rig.effects("ticket-1").into_iter().map(|call| call.path).collect();

@@ -16,7 +16,10 @@ async fn a_service_that_is_down_is_passed_over_with_a_follow_up_and_used_again_w
     let head = rig.completed("inc-down").await;
     let report = rig.report(&head).await;
     assert_eq!(head.outcome, Some(RunOutcome::Completed));
-    assert!(!report.warnings.is_empty() && report.follow_up.iter().any(|entry| entry.contains("down-0")), "{report:#?}");
+    assert!(
+        !report.warnings.is_empty() && report.follow_up.iter().any(|entry| entry.contains("down-0")),
+        "{report:#?}"
+    );
     assert!(rig.effects("down-0").is_empty());
 
     rig.platform().clear_faults();
@@ -55,7 +58,8 @@ async fn an_action_function_that_dies_in_mid_step_costs_an_attempt_and_no_second
     }
     let head = rig.completed("inc-dies").await;
     assert_eq!(rig.effects("dies-0").len(), 1);
-    let events: Vec<_> = rig.log(&head).await.iter().flat_map(|commit| commit.events.clone()).map(|event| event.name()).collect();
+    let events: Vec<_> =
+        rig.log(&head).await.iter().flat_map(|commit| commit.events.clone()).map(|event| event.name()).collect();
     assert!(events.iter().filter(|name| **name == "attempt_started").count() >= 2, "{events:?}");
 }
 

@@ -30,7 +30,8 @@ async fn a_batch_of_fifty_tickets_is_given_back_ticket_by_ticket() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_incidents_at_once_are_healed_once_each() {
     let rig = Rig::shared().await;
-    let one = |number| incident(&format!("inc-load-{number}"), "GIVE_BACK", json!({"ticket_id": format!("load-{number}")}));
+    let one =
+        |number| incident(&format!("inc-load-{number}"), "GIVE_BACK", json!({"ticket_id": format!("load-{number}")}));
     rig.send((0..200).map(one)).await;
     until("200 tickets are given back", || async { reallocations(&rig, "load").len() == 200 }).await;
     for number in [0, 99, 199] {
@@ -59,6 +60,12 @@ async fn a_run_goes_through_forty_steps() {
     let rig = Rig::shared().await;
     rig.send([incident("inc-forty", "FORTY_LOOKS", json!({"workflow_id": "wf-running"}))]).await;
     let head = rig.completed("inc-forty").await;
-    let looks = rig.log(&head).await.iter().flat_map(|commit| &commit.events).filter(|event| event.name() == "attempt_ended").count();
+    let looks = rig
+        .log(&head)
+        .await
+        .iter()
+        .flat_map(|commit| &commit.events)
+        .filter(|event| event.name() == "attempt_ended")
+        .count();
     assert_eq!(looks, 40);
 }

@@ -86,8 +86,7 @@ impl Rig {
     }
 
     async fn new(turn: Turn) -> Self {
-        let deployment =
-            tokio::task::spawn_blocking(|| Deployment::shared(config, &PARAMETERS)).await.unwrap();
+        let deployment = tokio::task::spawn_blocking(|| Deployment::shared(config, &PARAMETERS)).await.unwrap();
         Self { deployment, store: deployment.store().await, queues: deployment.queues().await, _turn: turn }
     }
 
