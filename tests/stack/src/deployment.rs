@@ -28,11 +28,16 @@ impl Deployment {
     /// It cannot be deployed: with what the SAM command line said.
     pub fn shared(config: impl FnOnce() -> PlatformConfig, parameters: &[(&str, &str)]) -> &'static Self {
         static SHARED: OnceLock<Deployment> = OnceLock::new();
-        SHARED.get_or_init(|| Self::start(config(), parameters))
+        SHARED.get_or_init(|| Self::start(config(), parameters, &[]))
     }
 
-    fn start(config: PlatformConfig, parameters: &[(&str, &str)]) -> Self {
-        let stack = MiniStack::start(&[("LAMBDA_EXECUTOR", "local"), ("MINISTACK_HOST", "127.0.0.1")]).unwrap();
+    /// A deployment of one's own. `variables` are those of the local AWS, and so of the functions.
+    ///
+    /// # Panics
+    /// As [`Deployment::shared`].
+    pub fn start(config: PlatformConfig, parameters: &[(&str, &str)], variables: &[(&str, &str)]) -> Self {
+        let own = [("LAMBDA_EXECUTOR", "local"), ("MINISTACK_HOST", "127.0.0.1")];
+        let stack = MiniStack::start(&[own.as_slice(), variables].concat()).unwrap();
         let platform = Platform::start(config).unwrap();
         let deployment = Self { stack, platform };
         let overrides = deployment.overrides(parameters);

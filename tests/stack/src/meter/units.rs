@@ -1,0 +1,105 @@
+//! What a call of DynamoDB is billed (Developer Guide, "Read and write operations" and "Item sizes and formats"): a write unit a kilobyte, twice
+//! that in a transaction, and once more for an index that the row is in; a read unit four kilobytes, half that where the read is not
+//! strongly consistent. A condition that did not hold is billed as the write would have been.
+
+use serde_json::Value;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Units {
+    pub write: f64,
+    pub read: f64,
+}
+
+/// The units of the call named `name`.
+pub(super) fn of(name: &str, asked: &Value, answered: &Value) -> Units {
+    match name {
+        "PutItem" => write(put(&asked["Item"])),
+        // The whole row counts, as it is afterwards.
+        "UpdateItem" => write(put(&answered["Attributes"])),
+        "DeleteItem" => write(1),
+        "TransactWriteItems" => {
+            let writes = asked["TransactItems"].as_array().into_iter().flatten();
+            write(writes.map(|one| 2 * put(&one["Put"]["Item"])).sum())
+        }
+        "GetItem" => read(bytes(&answered["Item"]), asked),
+        "Query" => read(answered["Items"].as_array().into_iter().flatten().map(bytes).sum(), asked),
+        "BatchGetItem" => {
+            let tables = asked["RequestItems"].as_object().into_iter().flatten();
+            let units = tables.map(|(table, wanted)| {
+                let found = answered["Responses"][table].as_array().into_iter().flatten();
+                let found: Vec<f64> = found.map(|row| read(bytes(row), wanted).read).collect();
+                let missing = wanted["Keys"].as_array().map_or(0, Vec::len).saturating_sub(found.len());
+                found.iter().sum::<f64>() + (0..missing).map(|_| read(0, wanted).read).sum::<f64>()
+            });
+            Units { read: units.sum(), write: 0.0 }
+        }
+        _ => Units::default(),
+    }
+}
+
+fn write(units: u64) -> Units {
+    Units { write: whole(units), read: 0.0 }
+}
+
+fn read(bytes: u64, asked: &Value) -> Units {
+    let units = whole(bytes.div_ceil(4_096).max(1));
+    Units { read: if asked["ConsistentRead"] == true { units } else { units / 2.0 }, write: 0.0 }
+}
+
+/// Units of writing the row, with its entry in the index.
+fn put(item: &Value) -> u64 {
+    let own = bytes(item).div_ceil(1_024).max(1);
+    if item.get("gsi_pk").is_none() {
+        return own;
+    }
+    let projected: u64 = item.as_object().into_iter().flatten().filter(|(name, _)| *name != "events").map(attribute).sum();
+    own + projected.div_ceil(1_024).max(1)
+}
+
+fn bytes(item: &Value) -> u64 {
+    item.as_object().into_iter().flatten().map(attribute).sum()
+}
+
+fn attribute((name, value): (&String, &Value)) -> u64 {
+    let text = |value: &Value| value.as_str().map_or(0, str::len) as u64;
+    let of_type = |(kind, value): (&String, &Value)| match kind.as_str() {
+        "S" => text(value),
+        "N" => text(value).div_ceil(2) + 1,
+        // Base64: four letters for three bytes.
+        "B" => text(value) * 3 / 4,
+        "SS" => 3 + value.as_array().into_iter().flatten().map(text).sum::<u64>(),
+        _ => 1,
+    };
+    name.len() as u64 + value.as_object().into_iter().flatten().map(of_type).sum::<u64>()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+fn whole(units: u64) -> f64 {
+    units as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_write_is_billed_by_the_kilobyte_and_twice_in_a_transaction() {
+        let small = json!({"pk": {"S": "a"}, "n": {"N": "1"}});
+        assert_eq!(of("PutItem", &json!({"Item": small}), &Value::Null), Units { write: 1.0, read: 0.0 });
+        let large = json!({"pk": {"S": "x".repeat(1_100)}});
+        let indexed = json!({"pk": {"S": "a"}, "gsi_pk": {"S": "FAILED"}, "events": {"S": "x".repeat(1_100)}});
+        assert_eq!(of("PutItem", &json!({"Item": indexed}), &Value::Null).write, 3.0);
+        let transaction = json!({"TransactItems": [{"Put": {"Item": small}}, {"Put": {"Item": large}}]});
+        assert_eq!(of("TransactWriteItems", &transaction, &Value::Null).write, 6.0);
+    }
+
+    #[test]
+    fn a_read_is_billed_by_four_kilobytes_and_half_where_it_may_be_old() {
+        let found = json!({"Items": [{"pk": {"S": "x".repeat(3_000)}}, {"pk": {"S": "x".repeat(3_000)}}]});
+        assert_eq!(of("Query", &json!({"ConsistentRead": true}), &found).read, 2.0);
+        assert_eq!(of("Query", &json!({}), &found).read, 1.0);
+        assert_eq!(of("GetItem", &json!({"ConsistentRead": true}), &json!({})).read, 1.0);
+    }
+}

@@ -1,0 +1,97 @@
+//! The platform's side of one function: a Lambda Runtime API that starts a program, gives it one event, and takes the time until the reply.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::serve::ListenerExt as _;
+use tokio::sync::{Mutex, mpsc};
+
+/// How long a function may take for its first reply.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a function started.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// From the start of the process to its first reply.
+    pub first_reply: Duration,
+    /// What it has in memory then, in kilobytes (`VmRSS`).
+    pub resident_kb: u64,
+    /// The reply to the event, or what the function said of its failure.
+    pub reply: String,
+}
+
+struct Platform {
+    events: Mutex<Vec<String>>,
+    replies: mpsc::UnboundedSender<String>,
+}
+
+/// Starts `program` with these variables and no others, and gives it `event`.
+///
+/// # Panics
+/// The program cannot be started, or does not answer.
+pub async fn start(program: &Path, variables: &[(&str, String)], folder: &Path, event: &str) -> Start {
+    let (replies, mut replied) = mpsc::unbounded_channel();
+    let platform = Arc::new(Platform { events: Mutex::new(vec![event.to_owned()]), replies });
+    let router = Router::new()
+        .route("/2018-06-01/runtime/invocation/next", get(next))
+        .route("/2018-06-01/runtime/invocation/{id}/response", post(reply))
+        .route("/2018-06-01/runtime/invocation/{id}/error", post(reply))
+        .route("/2018-06-01/runtime/init/error", post(reply))
+        .with_state(platform);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address: SocketAddr = listener.local_addr().unwrap();
+    let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let mut command = Command::new(program);
+    command.env_clear().envs(variables.iter().map(|(name, value)| (*name, value.as_str()))).current_dir(folder);
+    command.env("AWS_LAMBDA_RUNTIME_API", address.to_string()).env("AWS_LAMBDA_FUNCTION_NAME", "measured");
+    command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256").env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST");
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let begun = Instant::now();
+    let mut process = command.spawn().unwrap();
+    let reply = tokio::time::timeout(PATIENCE, replied.recv()).await;
+    let first_reply = begun.elapsed();
+    let resident_kb = resident_kb(process.id());
+    process.kill().unwrap();
+    process.wait().unwrap();
+    server.abort();
+    let reply = reply.expect("the function answers in time").expect("the server runs");
+    Start { first_reply, resident_kb, reply }
+}
+
+/// The event, once; then there is nothing to do any more, and the call stays open.
+async fn next(State(platform): State<Arc<Platform>>) -> impl IntoResponse {
+    let event = platform.events.lock().await.pop();
+    let Some(event) = event else { return std::future::pending().await };
+    let deadline_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() + 30_000;
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("lambda-runtime-aws-request-id", "00000000-0000-0000-0000-000000000001".to_owned()),
+        ("lambda-runtime-deadline-ms", deadline_ms.to_string()),
+        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-central-1:000000000000:function:measured".to_owned()),
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).unwrap());
+    }
+    (headers, event)
+}
+
+async fn reply(State(platform): State<Arc<Platform>>, body: String) -> StatusCode {
+    // Nobody listens only where the test is over.
+    let _ = platform.replies.send(body);
+    StatusCode::ACCEPTED
+}
+
+fn resident_kb(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|rest| rest.trim().split(' ').next()).and_then(|kilobytes| kilobytes.parse().ok()).unwrap_or_default()
+}
