@@ -40,6 +40,8 @@ pub enum LibraryError {
     Schema { playbook: String, detail: String },
     #[error("two playbooks are named {name}")]
     Twice { name: String },
+    #[error("the compiled playbooks cannot be read")]
+    Unreadable(#[source] serde_json::Error),
 }
 
 /// Why an incident starts no run.
@@ -72,6 +74,22 @@ impl Library {
             }
         }
         Ok(library)
+    }
+
+    /// The library that [`Library::to_json`] was made of: what a function is deployed with, which then needs neither YAML nor the actions'
+    /// descriptions.
+    ///
+    /// # Errors
+    /// The text is no list of compiled playbooks, or the first one that cannot be used.
+    pub fn from_json(json: &str) -> Result<Self, LibraryError> {
+        let playbooks: Vec<Playbook> = serde_json::from_str(json).map_err(LibraryError::Unreadable)?;
+        Self::new(playbooks)
+    }
+
+    /// A list of the playbooks' canonical JSON, in the order of their names.
+    pub fn to_json(&self) -> String {
+        let playbooks: Vec<_> = self.playbooks.values().map(|entry| entry.plan.to_json()).collect();
+        format!("[{}]", playbooks.join(","))
     }
 
     pub fn get(&self, name: &str) -> Option<&Arc<Entry>> {
