@@ -7,7 +7,8 @@ use std::path::Path;
 const ENV_UPDATE: &str = "UPDATE_GENERATED";
 
 /// The proto file by its stem, and what the generator names the code after: the package, `_` for none.
-const GENERATED: [(&str, &str); 2] = [("orchestrator", "orchestrator"), ("workload", "_")];
+const GENERATED: [(&str, &str); 3] =
+    [("orchestrator", "orchestrator"), ("health", "grpc.health.v1"), ("workload", "_")];
 
 fn generate(proto: &str, package: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -5,13 +5,15 @@
 //! environment, no redirect followed, one immediate retry at most and only where it cannot do a thing twice.
 //!
 //! It deliberately has no metrics vendor ([`Observer`] is told what happened), and no AWS: secrets, signed tokens and the shared
-//! breaker's store come in through small traits. What meets the ports of `runtime` is in [`port`] alone.
+//! breaker's store come in through small traits. What meets the ports of `runtime` is in [`port`] and [`checks`] alone.
 //! Start at [`config`], then [`tickets`].
 
 pub mod breaker;
 mod call;
+pub mod checks;
 pub mod config;
 mod error;
+mod grpc;
 mod http;
 pub mod identity;
 pub mod kubernetes;

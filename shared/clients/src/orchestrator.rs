@@ -5,11 +5,10 @@
 
 mod adjust;
 mod client;
-mod connection;
 mod control;
 mod model;
 mod rpc;
-mod status;
+pub(crate) mod status;
 
 pub use adjust::{PriorityAdjustment, Replanning};
 pub use client::Client;

@@ -1,4 +1,4 @@
-//! The whole backend in one SQLite database: event log, queues, claims, cooldowns and circuit breakers.
+//! The whole backend in one SQLite database: event log, queues, claims, cooldowns, circuit breakers and states of checks.
 //!
 //! A [`Store`] is one file, or memory. What it has acknowledged is on the disk: a process may be killed at any moment and goes on where
 //! it stood. Several processes may have the same file open, such as `heal serve` and `heal runs list`.
@@ -10,6 +10,7 @@
 //! Start at [`Store`], then the module `schema` for what is stored.
 
 mod breaker;
+mod checks;
 mod claims;
 mod column;
 mod fault;

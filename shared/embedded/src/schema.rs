@@ -10,6 +10,7 @@
 //! | `message`, `dead_letter` | a message on its queue; one that was given up |
 //! | `claim`, `cooldown` | the right to perform an attempt; a target that was reserved |
 //! | `breaker` | an open circuit breaker |
+//! | `check_state` | what a scheduled check remembers between two looks |
 //!
 //! Moments are milliseconds since the Unix epoch.
 
@@ -21,10 +22,10 @@ use crate::open::OpenError;
 pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"heal");
 
 /// The steps from an empty file to the current one. A step that has been released never changes; new ones go to the end.
-const MIGRATIONS: [&str; VERSION as usize] = [V1];
+const MIGRATIONS: [&str; VERSION as usize] = [V1, V2];
 
 /// What `user_version` says of a current file.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// What is written at the same time lies close together in the file, since every page that a transaction touches is written whole,
 /// twice: commits are rows in the order in which they came, and what finds them by run is an index of small numbers.
@@ -132,6 +133,15 @@ CREATE TABLE breaker (
     open_until INTEGER NOT NULL,
     trial_holder TEXT,
     trial_until INTEGER
+) STRICT, WITHOUT ROWID;
+";
+
+/// One row a check: a small JSON text, and its version to store the next one under.
+const V2: &str = "
+CREATE TABLE check_state (
+    name TEXT NOT NULL PRIMARY KEY,
+    version INTEGER NOT NULL,
+    body TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
 

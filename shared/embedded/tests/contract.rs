@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use embedded::{Location, Store};
-use runtime::port::{BreakerStore, ClaimStore, Clock, RunStore};
+use runtime::port::{BreakerStore, CheckStore, ClaimStore, Clock, RunStore};
 use testkit::contract::{Fixture, Queues};
 use testkit::memory::ManualClock;
 
@@ -42,6 +42,10 @@ fn breakers(store: Store) -> Arc<dyn BreakerStore> {
     Arc::new(store)
 }
 
+fn checks(store: Store) -> Arc<dyn CheckStore> {
+    Arc::new(store)
+}
+
 mod file {
     mod runs {
         testkit::run_store_contract!(crate::in_file(crate::runs));
@@ -54,6 +58,9 @@ mod file {
     }
     mod breaker {
         testkit::breaker_store_contract!(crate::in_file(crate::breakers));
+    }
+    mod checks {
+        testkit::check_store_contract!(crate::in_file(crate::checks));
     }
 }
 
@@ -69,6 +76,9 @@ mod memory {
     }
     mod breaker {
         testkit::breaker_store_contract!(crate::in_memory(crate::breakers));
+    }
+    mod checks {
+        testkit::check_store_contract!(crate::in_memory(crate::checks));
     }
 }
 

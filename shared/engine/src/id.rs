@@ -107,7 +107,7 @@ impl fmt::Display for StepRef {
     }
 }
 
-fn short_hash(text: &str) -> String {
+pub(crate) fn short_hash(text: &str) -> String {
     let mut digest = hex(&Sha256::digest(text.as_bytes()));
     digest.truncate(24);
     digest

@@ -44,6 +44,7 @@ use serde::Serialize;
 use crate::{Map, RunId, limit};
 
 pub use error::{FieldFault, IntakeError};
+pub(crate) use field::expected;
 pub use peek::peek_incident_id;
 
 /// Characters of an `incident_id`, and of every other name that a message gives.

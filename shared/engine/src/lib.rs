@@ -10,6 +10,7 @@
 pub mod advance;
 pub mod apply;
 pub mod catalog;
+pub mod check;
 pub mod command;
 pub mod decide;
 pub mod event;

@@ -47,3 +47,19 @@ pub const EVENTS_PER_TURN: usize = 200;
 pub const TURN_BYTES: usize = 200 * 1024;
 /// Incidents that one run records as joined.
 pub const JOINED: usize = 1_000;
+/// Checks of one installation: all of them are looked at in one minute's run of the schedule, at the same time.
+pub const CHECKS: usize = 100;
+/// Targets that one check remembers: with [`CHECK_TARGET_BYTES`] each and some 200 of counts, under half of a `DynamoDB` item.
+pub const CHECK_TARGETS: usize = 500;
+/// Bytes of a target's id that are remembered as they are; a longer one is remembered by its hash.
+pub const CHECK_TARGET_BYTES: usize = 128;
+/// Incidents that one look of one check raises. What is beyond waits for the next look: a storm is healed bit by bit.
+pub const CHECK_RAISES: usize = 25;
+/// Failing looks in a row that a check may ask for before it raises its incident.
+pub const CHECK_FAILURES: u32 = 1_000;
+/// Seconds from one look of a check to the next, at least: what a service does not feel.
+pub const CHECK_EVERY_SECONDS: u64 = 10;
+/// Seconds of one look: half of a minute's run of the schedule, so that storing and sending have the other half.
+pub const PROBE_SECONDS: u64 = 30;
+/// Bytes of a text that a probe may ask an answer to contain.
+pub const PROBE_TEXT_BYTES: usize = 1_024;

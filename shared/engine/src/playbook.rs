@@ -11,9 +11,9 @@ use crate::catalog::Safety;
 
 pub mod code;
 mod diagnostic;
-mod read;
+pub(crate) mod read;
 mod schema;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use read::{Reading, read};

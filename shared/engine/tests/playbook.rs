@@ -10,6 +10,8 @@
 
 #[path = "fixtures/catalog.rs"]
 mod catalog;
+#[path = "fixtures/expectation.rs"]
+mod expectation;
 
 #[path = "playbook/bounds.rs"]
 mod bounds;

@@ -1,6 +1,7 @@
 //! What the drivers need from the outside. One capability per trait, so that a signature shows what its holder may touch.
 
 mod breaker;
+mod checks;
 mod claims;
 mod policy;
 mod queue;
@@ -8,6 +9,7 @@ mod runs;
 mod time;
 
 pub use breaker::{BreakerRecord, BreakerStore};
+pub use checks::{CheckStore, Prober};
 pub use claims::{ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Finish, Holder, Reservation};
 pub use policy::{Decision, DecisionSource, Policy, PolicyContext, PolicyInput, PolicyResource};
 pub use queue::{DeadLetter, Delivery, Message, QueueName, Receiver, Sender};

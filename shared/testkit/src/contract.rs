@@ -15,6 +15,7 @@
 
 pub mod agreement;
 pub mod breaker;
+pub mod checks;
 pub mod claims;
 pub mod queue;
 pub mod runs;

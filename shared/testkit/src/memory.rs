@@ -4,6 +4,7 @@
 //! simulation runs on them. [`Faults`] makes any call fail before or after it was applied, as a network does.
 
 mod breakers;
+mod checks;
 mod claims;
 mod clock;
 mod faults;
@@ -11,6 +12,7 @@ mod queues;
 mod runs;
 
 pub use breakers::Breakers;
+pub use checks::Checks;
 pub use claims::Claims;
 pub use clock::ManualClock;
 pub use faults::{Faults, When};

@@ -1,6 +1,7 @@
-//! The orchestrator: its workflows, and the gRPC service over them.
+//! The orchestrator: its workflows, the gRPC service over them, and gRPC's own health service beside it.
 
 mod describe;
+mod health;
 mod rpc;
 mod store;
 mod workflow;
@@ -11,6 +12,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::Request;
 use http::request::Parts;
+use orchestrator_proto::health::health_server::HealthServer;
 use orchestrator_proto::orchestrator_strategic_server::OrchestratorStrategicServer;
 use tower::ServiceExt;
 
@@ -33,6 +35,7 @@ pub const OPERATIONS: &[&str] = &[
     "ResumeWorkflow",
     "TriggerReplanning",
     "GetWorkflowStatus",
+    "Check",
 ];
 
 /// Where and how the orchestrator listens.
@@ -49,6 +52,8 @@ pub struct OrchestratorConfig {
     pub bearer_required: bool,
     /// What `GetWorkflowStatus` says of a workflow that is not there.
     pub unknown_workflow: UnknownWorkflow,
+    /// The services that the health service calls `NOT_SERVING`; empty text: the server as a whole.
+    pub not_serving: Vec<String>,
 }
 
 /// The two ways of saying that a workflow is not there.
@@ -65,12 +70,14 @@ pub enum UnknownWorkflow {
 pub(crate) struct Orchestrator {
     config: OrchestratorConfig,
     server: OrchestratorStrategicServer<Rpc>,
+    health: HealthServer<health::Rpc>,
 }
 
 impl Orchestrator {
     pub(crate) fn new(config: OrchestratorConfig, store: Arc<Store>, tickets: Arc<tickets::Store>) -> Self {
         let rpc = Rpc { store, tickets, unknown: config.unknown_workflow };
-        Self { config, server: OrchestratorStrategicServer::new(rpc) }
+        let health = HealthServer::new(health::Rpc { not_serving: config.not_serving.clone() });
+        Self { config, server: OrchestratorStrategicServer::new(rpc), health }
     }
 
     fn refused(&self, parts: &Parts, peer: &Peer) -> Option<tonic::Status> {
@@ -102,9 +109,14 @@ impl Backend for Orchestrator {
         }
         parts.extensions.insert(entry.clone());
         let request = Request::from_parts(parts, Body::from(body));
-        let server = self.server.clone();
+        let (server, health) = (self.server.clone(), self.health.clone());
         Box::pin(async move {
-            match server.oneshot(request).await {
+            let answer = if request.uri().path().starts_with(health::PATH) {
+                health.oneshot(request).await
+            } else {
+                server.oneshot(request).await
+            };
+            match answer {
                 Ok(response) => response.map(Body::new),
                 Err(never) => match never {},
             }

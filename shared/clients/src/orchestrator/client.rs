@@ -26,6 +26,9 @@ pub struct Client {
 
 const STATUS: Kind = Kind { operation: "get_workflow_status", at_stake: Effect::NotApplied, repeatable: true };
 
+/// The workflow that a look at the orchestrator itself asks about.
+const NOBODY: &str = "self-healing-engine-probe";
+
 impl Client {
     /// Connects at the first call, by mutual TLS as `wiring.identity`, or in plain text where the configuration says so.
     ///
@@ -81,6 +84,17 @@ impl Client {
             self.breaker.run(STATUS.operation, self.read_status(workflow_id, include_tickets, limit, context)).await
         };
         self.observed(STATUS.operation, span, call).await
+    }
+
+    /// Whether the orchestrator answers, with the identity of this process. Does not ask the breaker: this is how one finds out.
+    ///
+    /// It is asked about a workflow that nobody has: that it is not there is an answer.
+    pub async fn health(&self, context: &CallContext) -> Result<(), Error> {
+        let limit = self.limit(STATUS, context)?;
+        match self.read_status(NOBODY, false, limit, context).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Reads the state past the breaker: part of a call that the breaker let through already.

@@ -9,11 +9,11 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Response, Status};
 
 use super::SERVICE;
-use super::connection::{Connection, Security, Sender};
 use super::status;
 use crate::call::CallContext;
 use crate::config::OrchestratorConfig;
 use crate::error::{Effect, Error, Outage, OutageKind, chain};
+use crate::grpc::{Connection, Security, Sender};
 use crate::identity::{IdentityProvider, JwtSvid};
 
 /// Most that is read of an answer.

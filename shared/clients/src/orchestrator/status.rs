@@ -5,8 +5,8 @@ use std::time::Duration;
 use tonic::{Code, Status};
 
 use super::SERVICE;
-use super::connection::SendFault;
 use crate::error::{Effect, Error, Outage, OutageKind, Refusal, RefusalKind, chain, one_line};
+use crate::grpc::SendFault;
 
 /// Where the server says how long to wait before the next try (gRPC retry design, A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
@@ -71,7 +71,7 @@ fn class(code: Code) -> Class {
 }
 
 /// The code as it is written in the gRPC documents.
-fn name(code: Code) -> &'static str {
+pub(crate) fn name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

@@ -28,7 +28,7 @@ fn files(svid: &X509Svid) -> (tempfile::TempDir, Arc<dyn IdentityProvider>) {
     (folder, Arc::new(PemFiles::new(paths, TRUST_DOMAIN)))
 }
 
-fn engine(ca: &SpiffeCa) -> (tempfile::TempDir, Arc<dyn IdentityProvider>) {
+pub(crate) fn engine(ca: &SpiffeCa) -> (tempfile::TempDir, Arc<dyn IdentityProvider>) {
     files(&ca.issue(ENGINE_ID, Validity::default()).unwrap())
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod breaker;
+mod checks;
 mod config;
 mod identity;
 mod identity_secret;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use embedded::{OpenError, Store};
 use runtime::RunId;
-use runtime::port::RunStore;
+use runtime::port::{CheckStore, RunStore};
 use rusqlite::Connection;
 
 use crate::common::{new_run, open};
@@ -28,7 +28,7 @@ async fn a_reopened_file_has_what_was_acknowledged() {
     let run = new_run("run-1");
     open(&path).unwrap().create(&run).await.unwrap();
     let store = open(&path).unwrap();
-    assert_eq!(store.load(&RunId::new("run-1"), 0).await.unwrap(), vec![run.commit]);
+    assert_eq!(RunStore::load(&store, &RunId::new("run-1"), 0).await.unwrap(), vec![run.commit]);
 }
 
 #[tokio::test]
@@ -122,6 +122,25 @@ fn a_new_file_may_be_opened_by_many_at_once() {
     for store in stores {
         store.unwrap();
     }
+    let version: u32 =
+        Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, Store::version());
+}
+
+#[tokio::test]
+async fn a_file_of_an_earlier_version_becomes_a_current_one_and_keeps_its_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heal.db");
+    let store = open(&path).unwrap();
+    store.create(&new_run("run-1")).await.unwrap();
+    drop(store);
+    // The first version had everything but the checks' states.
+    let earlier = Connection::open(&path).unwrap();
+    earlier.execute_batch("DROP TABLE check_state; PRAGMA user_version = 1").unwrap();
+    drop(earlier);
+    let store = open(&path).unwrap();
+    assert!(CheckStore::store(&store, "opa_health", 0, "{}").await.unwrap());
+    assert_eq!(RunStore::load(&store, &RunId::new("run-1"), 0).await.unwrap().len(), 1);
     let version: u32 =
         Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     assert_eq!(version, Store::version());

@@ -133,6 +133,12 @@ pub(super) fn may_be(name: &str, value: &Value) -> bool {
     COMMON.iter().chain(&DESCRIPTION).find(|field| field.name == name).is_none_or(|field| field.kind.fits(value))
 }
 
+/// What the field `name` has to be, where `value` cannot be it. `null` is no value.
+pub(crate) fn expected(name: &str, value: &Value) -> Option<&'static str> {
+    let field = COMMON.iter().find(|field| field.name == name)?;
+    (!value.is_null() && !field.kind.fits(value)).then(|| field.kind.expected())
+}
+
 /// The value that a word such as `escalation_required=true` gives the field `name`: of the field's type where the word
 /// can be read so, else the text.
 pub(super) fn from_word(name: &str, word: &str) -> Value {

@@ -1,10 +1,10 @@
-//! The faults that reading a playbook can find, by the word that a person can look up.
+//! The faults that reading a playbook can find, by the word that a person can look up. Most are faults of a check file too.
 
-/// The file has more bytes than a playbook may have.
+/// The file has more bytes than it may have.
 pub const TOO_LARGE: &str = "too-large";
 /// The text is no YAML.
 pub const YAML_SYNTAX: &str = "yaml-syntax";
-/// The text is YAML, but it grows beyond what a playbook can be: depth, values, aliases.
+/// The text is YAML, but it grows beyond what a file can be: depth, values, aliases.
 pub const YAML_BUDGET: &str = "yaml-budget";
 /// A template without quotes is a YAML object of objects, not a text.
 pub const UNQUOTED_TEMPLATE: &str = "unquoted-template";
@@ -18,7 +18,7 @@ pub const KEY_TYPE: &str = "key-type";
 pub const EMPTY_FILE: &str = "empty-file";
 /// A playbook without an action.
 pub const NO_ACTIONS: &str = "no-actions";
-/// A key that the playbook language does not have.
+/// A key that the language does not have.
 pub const UNKNOWN_KEY: &str = "unknown-key";
 /// A key of an older playbook language; it is read.
 pub const OLD_KEY: &str = "old-key";
@@ -34,7 +34,7 @@ pub const WRONG_TYPE: &str = "wrong-type";
 pub const WRONG_VALUE: &str = "wrong-value";
 /// A number, a duration or a size beyond its bound.
 pub const BUDGET_EXCEEDED: &str = "budget-exceeded";
-/// The playbook's name is not that of its file.
+/// The name is not that of the file.
 pub const NAME_MISMATCH: &str = "name-mismatch";
 /// A name with characters that names do not have.
 pub const ILLEGAL_NAME: &str = "illegal-name";

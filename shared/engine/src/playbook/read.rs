@@ -8,18 +8,18 @@ use crate::catalog::Catalog;
 
 mod budget;
 mod build;
-mod condition;
+pub(crate) mod condition;
 mod contract;
-pub(super) mod document;
-mod field;
+pub(crate) mod document;
+pub(crate) mod field;
 mod order;
 mod parameters;
-pub(super) mod report;
+pub(crate) mod report;
 pub(super) mod step;
-mod suggest;
-mod text;
+pub(crate) mod suggest;
+pub(crate) mod text;
 mod tokens;
-mod variables;
+pub(crate) mod variables;
 
 pub(super) use build::{DEFAULT_EVERY_SECONDS, DEFAULT_MAX_PARALLEL};
 use report::Report;

@@ -16,13 +16,13 @@ mod raw;
 
 /// A value and its place. The place of a list or object reaches from its first key to the end of its last value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
-    pub(super) span: Span,
-    pub(super) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) span: Span,
+    pub(crate) kind: Kind,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Null,
     Boolean(bool),
     Number(Number),
@@ -33,14 +33,14 @@ pub(super) enum Kind {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) key_span: Span,
-    pub(super) value: Node,
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) key_span: Span,
+    pub(crate) value: Node,
 }
 
 /// Reads one document. What can be mended is reported and mended; none where nothing can be read.
-pub(super) fn parse(text: &str, report: &mut Report) -> Option<Node> {
+pub(crate) fn parse(text: &str, report: &mut Report) -> Option<Node> {
     if text.len() > limit::PLAYBOOK_BYTES {
         let message = format!("the file has {} bytes, the limit is {} bytes", text.len(), limit::PLAYBOOK_BYTES);
         report.add(Finding::error(code::TOO_LARGE, Span::default(), message));
@@ -59,7 +59,7 @@ pub(super) fn parse(text: &str, report: &mut Report) -> Option<Node> {
 }
 
 impl Node {
-    pub(super) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         match &self.kind {
             Kind::Null => Value::Null,
             Kind::Boolean(value) => Value::Bool(*value),
@@ -70,7 +70,7 @@ impl Node {
         }
     }
 
-    pub(super) fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[Entry] {
         match &self.kind {
             Kind::Object(entries) => entries,
             Kind::Null | Kind::Boolean(_) | Kind::Number(_) | Kind::Text(_) | Kind::List(_) => &[],
@@ -78,7 +78,7 @@ impl Node {
     }
 
     /// The entry or element that one segment of a JSON pointer leads to.
-    pub(super) fn child(&self, segment: &str) -> Option<&Self> {
+    pub(crate) fn child(&self, segment: &str) -> Option<&Self> {
         match &self.kind {
             Kind::Object(entries) => entries.iter().find(|entry| entry.key == segment).map(|entry| &entry.value),
             Kind::List(items) => segment.parse::<usize>().ok().and_then(|index| items.get(index)),
@@ -87,7 +87,7 @@ impl Node {
     }
 
     /// The value in a few words, for a message.
-    pub(super) fn brief(&self) -> String {
+    pub(crate) fn brief(&self) -> String {
         match &self.kind {
             Kind::Null => "nothing".to_owned(),
             Kind::Boolean(_) | Kind::Number(_) | Kind::Text(_) => crate::template::brief(&self.to_json()),
@@ -97,11 +97,11 @@ impl Node {
     }
 }
 
-pub(super) fn entries_to_json(entries: &[Entry]) -> Map<String, Value> {
+pub(crate) fn entries_to_json(entries: &[Entry]) -> Map<String, Value> {
     entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect()
 }
 
-/// Turns what the library read into what a playbook can be made of.
+/// Turns what the library read into what a model can be made of.
 struct Cleaner<'a> {
     text: &'a str,
     newlines: Vec<usize>,

@@ -4,7 +4,11 @@ use engine::Plan;
 
 use crate::{folder_texts, read, shipped_folder, texts};
 
-const NAMES: [&str; 5] = [
+/// It heals nothing: it keeps an outage before a person's eyes.
+const NO_REMEDY: &str = "dependency_down";
+
+const NAMES: [&str; 6] = [
+    NO_REMEDY,
     "sla_violation_mitigation",
     "ticket_timeout_recovery",
     "worker_failure_recovery",
@@ -25,7 +29,7 @@ fn shipped_playbooks_are_without_fault() {
         assert_eq!(reading.diagnostics, [], "{name}");
         let playbook = reading.playbook.expect("no diagnostic, so a playbook");
         assert!(!playbook.triggers.is_empty(), "{name} has no trigger");
-        assert!(!playbook.verify.is_empty(), "{name} does not look whether it helped");
+        assert!(name == NO_REMEDY || !playbook.verify.is_empty(), "{name} does not look whether it helped");
         assert!(playbook.concurrency_key.is_some(), "{name} may run twice for one target");
         assert!(!playbook.description.is_empty(), "{name} has no description");
         Plan::compile(playbook).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use runtime::port::{BreakerStore, ClaimStore, Clock, RunStore};
+use runtime::port::{BreakerStore, CheckStore, ClaimStore, Clock, RunStore};
 
-use super::{Breakers, Claims, Faults, ManualClock, Queues, Runs};
+use super::{Breakers, Checks, Claims, Faults, ManualClock, Queues, Runs};
 use crate::contract::{self, Fixture};
 
 mod runs {
@@ -46,6 +46,16 @@ mod breaker {
     crate::breaker_store_contract!(store());
 }
 
+mod checks {
+    use super::*;
+
+    fn store() -> Fixture<dyn CheckStore> {
+        Fixture::new(Arc::new(Checks::default()), Arc::default())
+    }
+
+    crate::check_store_contract!(store());
+}
+
 /// The names between the brackets of a suite's macro, and of the public cases in its files.
 fn suite_and_cases(suite: &str, files: &[&str]) -> (Vec<String>, Vec<String>) {
     let list = suite.split_once(", [\n").and_then(|(_, rest)| rest.split_once(']')).map_or("", |(list, _)| list);
@@ -78,11 +88,13 @@ fn every_case_is_in_its_suite() {
         include_str!("../contract/queue/wake.rs"),
     ];
     let breaker = include_str!("../contract/breaker.rs");
+    let checks = include_str!("../contract/checks.rs");
     for (suite, files) in [
         (include_str!("../contract/runs.rs"), runs.as_slice()),
         (include_str!("../contract/claims.rs"), claims.as_slice()),
         (include_str!("../contract/queue.rs"), queue.as_slice()),
         (breaker, &[breaker]),
+        (checks, &[checks]),
     ] {
         let (named, written) = suite_and_cases(suite, files);
         assert!(!written.is_empty());

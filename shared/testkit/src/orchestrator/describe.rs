@@ -5,6 +5,7 @@ use orchestrator_proto as proto;
 use prost::Message;
 use serde_json::{Value, json};
 
+use super::health;
 use crate::journal::Described;
 
 /// Bytes before the message: the compression flag and its length.
@@ -12,7 +13,8 @@ const FRAME_HEADER_BYTES: usize = 5;
 
 pub(super) fn describe(path: &str, body: &Bytes) -> Described {
     let message = body.get(FRAME_HEADER_BYTES..).unwrap_or_default();
-    let method = path.strip_prefix("/orchestrator.OrchestratorStrategic/").unwrap_or_default();
+    let method = path.strip_prefix("/orchestrator.OrchestratorStrategic/").or_else(|| path.strip_prefix(health::PATH));
+    let method = method.unwrap_or_default();
     let (operation, described) = match method {
         "AdjustPriorities" => ("AdjustPriorities", adjust(message)),
         "RebalanceResources" => ("RebalanceResources", rebalance(message)),
@@ -20,6 +22,7 @@ pub(super) fn describe(path: &str, body: &Bytes) -> Described {
         "ResumeWorkflow" => ("ResumeWorkflow", resume(message)),
         "TriggerReplanning" => ("TriggerReplanning", replan(message)),
         "GetWorkflowStatus" => ("GetWorkflowStatus", status(message)),
+        "Check" => ("Check", check(message)),
         _ => ("unknown", None),
     };
     let Some((target, key, body)) = described else {
@@ -30,6 +33,12 @@ pub(super) fn describe(path: &str, body: &Bytes) -> Described {
 
 /// Target, id, and message.
 type Read = Option<(String, String, Value)>;
+
+fn check(message: &[u8]) -> Read {
+    let read = proto::health::HealthCheckRequest::decode(message).ok()?;
+    let body = json!({"service": read.service});
+    Some((read.service, String::new(), body))
+}
 
 fn adjust(message: &[u8]) -> Read {
     let read = proto::AdjustPrioritiesRequest::decode(message).ok()?;

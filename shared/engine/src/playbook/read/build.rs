@@ -32,7 +32,7 @@ pub(super) fn build(source: &str, document: &Document<'_>, catalog: &Catalog, re
     let schema = document.parameters_schema.and_then(|node| contract::check(node, report));
     let order = Order::of(&document.steps, report);
     let variables = Variables::of(&document.steps, schema.as_ref(), &order, catalog);
-    let cx = Context { source, variables: &variables };
+    let cx = Context { source, names: &variables };
     let triggers = match &document.triggers {
         Some(triggers) => triggers.iter().map(|trigger| self::trigger(cx, trigger, report)).collect(),
         None => default_triggers(&document.name),

@@ -8,7 +8,7 @@ use super::field::Field;
 use super::report::{Finding, Report};
 use super::text::{self, Context};
 use super::tokens::{Token, What};
-use super::variables::{Place, Variables};
+use super::variables::{Names, Place};
 use crate::Map;
 use crate::catalog::OutputType;
 use crate::limit;
@@ -19,13 +19,13 @@ use crate::template::{Scope, Template, brief};
 
 /// A condition that may be a boolean, and its value where it is always the same.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Decided {
-    pub(super) condition: Condition,
-    pub(super) always: Option<bool>,
+pub(crate) struct Decided {
+    pub(crate) condition: Condition,
+    pub(crate) always: Option<bool>,
 }
 
 /// None, and a finding, where it cannot be a boolean.
-pub(super) fn condition(cx: Context<'_>, field: &Field<'_>, place: Place, report: &mut Report) -> Option<Decided> {
+pub(crate) fn condition(cx: Context<'_>, field: &Field<'_>, place: Place, report: &mut Report) -> Option<Decided> {
     let node = field.node;
     match &node.kind {
         Kind::Boolean(value) => Some(Decided { condition: Condition::Fixed(*value), always: Some(*value) }),
@@ -146,12 +146,12 @@ fn observe(cx: Context<'_>, text: &str, span: Span, place: Place, report: &mut R
                 }
             }
         }
-        Template::Expression { .. } => Some(Observed::Open(kind(&checked.tokens, cx.variables, place))),
+        Template::Expression { .. } => Some(Observed::Open(kind(&checked.tokens, cx.names, place))),
     }
 }
 
 /// The type of an expression, where its shape or its one variable fixes it.
-fn kind(tokens: &[Token<'_>], variables: &Variables<'_>, place: Place) -> Option<OutputType> {
+fn kind(tokens: &[Token<'_>], names: &dyn Names, place: Place) -> Option<OutputType> {
     let [first, rest @ ..] = tokens else { return None };
     let outer = outermost(tokens);
     let has = |what: What, words: &[&str]| outer.iter().any(|token| token.what == what && words.contains(&token.text));
@@ -177,7 +177,7 @@ fn kind(tokens: &[Token<'_>], variables: &Variables<'_>, place: Place) -> Option
             tokens.get(last).and_then(|filter| filter_kind(filter.text))
         }
         Some(_) => None,
-        None if rest.is_empty() && first.what == What::Path => variables.kind(first.text, place),
+        None if rest.is_empty() && first.what == What::Path => names.kind(first.text, place),
         None => None,
     }
 }

@@ -18,8 +18,8 @@ pub(in crate::playbook) const TRIGGER_KEYS: [&str; 2] = ["incident_type", "condi
 /// A run without a word about it ends after five minutes: longer than every plain remedy takes, shorter than a person's patience.
 pub(in crate::playbook) const DEFAULT_TIMEOUT_SECONDS: u64 = 300;
 
-/// Bytes of the name of a playbook or step: it becomes part of file names, log fields and idempotency keys.
-pub(in crate::playbook) const NAME_BYTES: usize = 64;
+/// Bytes of the name of a playbook, step or check: it becomes part of file names, log fields and idempotency keys.
+pub(crate) const NAME_BYTES: usize = 64;
 
 /// A file as it was written, its keys sorted out.
 #[derive(Debug)]
@@ -48,7 +48,8 @@ pub(super) fn read<'n>(stem: &str, root: &'n Node, catalog: &Catalog, report: &m
         return None;
     }
     let mut fields = Fields::of(root, "a playbook", report)?;
-    let name = name(stem, fields.take_or_old("name", &["playbook_name"], report), report);
+    let name = fields.take_or_old("name", &["playbook_name"], report);
+    let name = name.map_or_else(|| stem.to_owned(), |field| file_name("playbook", stem, &field, report));
     let description = fields.take("description").filter(|field| field.node.kind != Kind::Null);
     let timeout = fields.take_or_old("timeout_seconds", &["timeout"], report);
     // Where it is wrong, nothing is measured against it.
@@ -98,26 +99,26 @@ fn too_many(document: &Document<'_>, actions: Option<Field<'_>>, report: &mut Re
     false
 }
 
-fn name(stem: &str, field: Option<Field<'_>>, report: &mut Report) -> String {
-    let Some(field) = field else { return stem.to_owned() };
+/// The name that a file gives itself, which has to be its own. `what` is what it is the name of: "playbook".
+pub(crate) fn file_name(what: &str, stem: &str, field: &Field<'_>, report: &mut Report) -> String {
     let Some(name) = field.text(report) else { return stem.to_owned() };
     if !is_legal_name(name) {
         report.add(illegal_name(name, field.node.span));
     } else if name != stem {
-        let message = format!("the playbook is named `{}`, its file `{}`", quoted(name), quoted(stem));
-        let help = "incidents name a playbook by its file: make the two equal";
+        let message = format!("the {what} is named `{}`, its file `{}`", quoted(name), quoted(stem));
+        let help = format!("a {what} is known by its file: make the two equal");
         report.add(Finding::error(code::NAME_MISMATCH, field.node.span, message).help(help));
     }
     name.to_owned()
 }
 
-/// Of playbooks and steps.
-pub(super) fn is_legal_name(name: &str) -> bool {
+/// Of playbooks, steps and checks.
+pub(crate) fn is_legal_name(name: &str) -> bool {
     let legal = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
     (1..=NAME_BYTES).contains(&name.len()) && name.bytes().all(legal)
 }
 
-pub(super) fn illegal_name(name: &str, span: Span) -> Finding {
+pub(crate) fn illegal_name(name: &str, span: Span) -> Finding {
     let message = format!("`{}` cannot be a name", quoted(name));
     let help = format!("a name has 1 to {NAME_BYTES} of a–z, 0–9, _ and -");
     Finding::error(code::ILLEGAL_NAME, span, message).help(help)

@@ -10,7 +10,7 @@ use crate::playbook::yaml::{Entry, Kind, Node};
 
 /// An object on its way into a model.
 #[derive(Debug)]
-pub(super) struct Fields<'n> {
+pub(crate) struct Fields<'n> {
     /// What it is, for messages: "a step".
     what: &'static str,
     entries: Vec<&'n Entry>,
@@ -18,15 +18,15 @@ pub(super) struct Fields<'n> {
 
 /// A key that the language has, and its value.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Field<'n> {
-    pub(super) key: &'static str,
-    pub(super) key_span: Span,
-    pub(super) node: &'n Node,
+pub(crate) struct Field<'n> {
+    pub(crate) key: &'static str,
+    pub(crate) key_span: Span,
+    pub(crate) node: &'n Node,
 }
 
 impl<'n> Fields<'n> {
     /// None, and a finding, where the value is no object.
-    pub(super) fn of(node: &'n Node, what: &'static str, report: &mut Report) -> Option<Self> {
+    pub(crate) fn of(node: &'n Node, what: &'static str, report: &mut Report) -> Option<Self> {
         match &node.kind {
             Kind::Object(entries) => Some(Self { what, entries: entries.iter().collect() }),
             Kind::Null | Kind::Boolean(_) | Kind::Number(_) | Kind::Text(_) | Kind::List(_) => {
@@ -37,12 +37,12 @@ impl<'n> Fields<'n> {
         }
     }
 
-    pub(super) fn take(&mut self, key: &'static str) -> Option<Field<'n>> {
+    pub(crate) fn take(&mut self, key: &'static str) -> Option<Field<'n>> {
         self.take_as(key, key)
     }
 
     /// The key, or one of its older names, with a warning.
-    pub(super) fn take_or_old(&mut self, key: &'static str, old: &[&str], report: &mut Report) -> Option<Field<'n>> {
+    pub(crate) fn take_or_old(&mut self, key: &'static str, old: &[&str], report: &mut Report) -> Option<Field<'n>> {
         let mut found = self.take(key);
         for name in old {
             let Some(older) = self.take_as(name, key) else { continue };
@@ -65,7 +65,7 @@ impl<'n> Fields<'n> {
     }
 
     /// Reports the keys that nobody took. `misplaced` says of a key that it belongs elsewhere, and where.
-    pub(super) fn finish(self, known: &[&str], misplaced: impl Fn(&str) -> Option<&'static str>, report: &mut Report) {
+    pub(crate) fn finish(self, known: &[&str], misplaced: impl Fn(&str) -> Option<&'static str>, report: &mut Report) {
         for entry in self.entries {
             let key = quoted(&entry.key);
             if let Some(where_to) = misplaced(&entry.key) {
@@ -89,7 +89,7 @@ impl<'n> Fields<'n> {
 
 impl<'n> Field<'n> {
     /// A text that is there and not empty.
-    pub(super) fn text(&self, report: &mut Report) -> Option<&'n str> {
+    pub(crate) fn text(&self, report: &mut Report) -> Option<&'n str> {
         match &self.node.kind {
             Kind::Text(text) if !text.trim().is_empty() => Some(text),
             Kind::Null | Kind::Boolean(_) | Kind::Number(_) | Kind::Text(_) | Kind::List(_) | Kind::Object(_) => {
@@ -100,7 +100,7 @@ impl<'n> Field<'n> {
     }
 
     /// A whole number of `unit` within `range`.
-    pub(super) fn whole(&self, range: RangeInclusive<u64>, unit: &str, report: &mut Report) -> Option<u64> {
+    pub(crate) fn whole(&self, range: RangeInclusive<u64>, unit: &str, report: &mut Report) -> Option<u64> {
         let Kind::Number(number) = &self.node.kind else {
             self.wrong_type("a whole number", report);
             return None;
@@ -122,7 +122,7 @@ impl<'n> Field<'n> {
     }
 
     /// One of some words.
-    pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)], report: &mut Report) -> Option<T> {
+    pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)], report: &mut Report) -> Option<T> {
         let words = || choices.iter().map(|(word, _)| *word);
         let Kind::Text(text) = &self.node.kind else {
             self.wrong_type(&format!("one of {}", words().collect::<Vec<_>>().join(", ")), report);
@@ -138,7 +138,7 @@ impl<'n> Field<'n> {
         None
     }
 
-    pub(super) fn list(&self, report: &mut Report) -> Option<&'n [Node]> {
+    pub(crate) fn list(&self, report: &mut Report) -> Option<&'n [Node]> {
         match &self.node.kind {
             Kind::List(items) => Some(items),
             Kind::Null | Kind::Boolean(_) | Kind::Number(_) | Kind::Text(_) | Kind::Object(_) => {
@@ -148,7 +148,7 @@ impl<'n> Field<'n> {
         }
     }
 
-    pub(super) fn wrong_type(&self, needed: &str, report: &mut Report) {
+    pub(crate) fn wrong_type(&self, needed: &str, report: &mut Report) {
         let message = format!("`{}` has to be {needed}, found {}", self.key, self.node.brief());
         report.add(Finding::error(code::WRONG_TYPE, self.node.span, message));
     }
@@ -170,6 +170,11 @@ fn synonym(key: &str) -> Option<&'static str> {
         "within" => Some("within_seconds"),
         "every" | "interval" => Some("every_seconds"),
         "until_condition" => Some("until"),
+        "failures" | "threshold" | "failure_threshold" => Some("for"),
+        "window" | "window_seconds" | "raise_once" | "raise_once_in" => Some("raise_once_in_seconds"),
+        "timeout" => Some("timeout_seconds"),
+        "check" | "look" => Some("probe"),
+        "raise" | "raises" => Some("incident"),
         "parallel" | "parallelism" | "concurrency" => Some("max_parallel"),
         _ => None,
     }

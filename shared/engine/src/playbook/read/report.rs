@@ -10,12 +10,12 @@ const QUOTED_CHARACTERS: usize = 60;
 
 /// The faults of one file so far.
 #[derive(Debug, Default)]
-pub(in crate::playbook) struct Report {
+pub(crate) struct Report {
     found: Vec<Finding>,
 }
 
 #[derive(Debug)]
-pub(in crate::playbook) struct Finding {
+pub(crate) struct Finding {
     severity: Severity,
     code: &'static str,
     span: Span,
@@ -24,20 +24,20 @@ pub(in crate::playbook) struct Finding {
 }
 
 impl Finding {
-    pub(in crate::playbook) fn error(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+    pub(crate) fn error(code: &'static str, span: Span, message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, code, span, message: message.into(), help: None }
     }
 
-    pub(in crate::playbook) fn warning(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+    pub(crate) fn warning(code: &'static str, span: Span, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, span, message) }
     }
 
-    pub(in crate::playbook) fn help(self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 
     /// With a "did you mean" where there is something to mean.
-    pub(in crate::playbook) fn suggest(self, name: Option<&str>) -> Self {
+    pub(crate) fn suggest(self, name: Option<&str>) -> Self {
         match name {
             Some(name) => Self { message: format!("{}, did you mean `{}`?", self.message, quoted(name)), ..self },
             None => self,
@@ -46,22 +46,22 @@ impl Finding {
 }
 
 impl Report {
-    pub(in crate::playbook) fn add(&mut self, finding: Finding) {
+    pub(crate) fn add(&mut self, finding: Finding) {
         self.found.push(finding);
     }
 
-    pub(in crate::playbook) fn has_errors(&self) -> bool {
+    pub(crate) fn has_errors(&self) -> bool {
         self.found.iter().any(|finding| finding.severity == Severity::Error)
     }
 
-    pub(in crate::playbook) fn has_error_within(&self, span: Span) -> bool {
+    pub(crate) fn has_error_within(&self, span: Span) -> bool {
         self.found.iter().any(|finding| {
             finding.severity == Severity::Error && span.start <= finding.span.start && finding.span.end <= span.end
         })
     }
 
     /// The faults in the order of the file, each once: what an alias repeats is one fault.
-    pub(in crate::playbook) fn into_diagnostics(mut self, file: &str, text: &str) -> Vec<Diagnostic> {
+    pub(crate) fn into_diagnostics(mut self, file: &str, text: &str) -> Vec<Diagnostic> {
         self.found
             .sort_by(|a, b| (a.span, a.severity, a.code, &a.message).cmp(&(b.span, b.severity, b.code, &b.message)));
         let mut seen = BTreeSet::new();
@@ -117,7 +117,7 @@ impl Cursor<'_> {
 }
 
 /// A name or value of the file as a message repeats it.
-pub(in crate::playbook) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     match text.char_indices().nth(QUOTED_CHARACTERS) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),

@@ -4,7 +4,7 @@
 const WORD_BYTES: usize = 64;
 
 /// The candidate that differs from `word` the least, as long as it differs by little.
-pub(super) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     nearest(word, candidates, (word.len() / 3).clamp(1, 3))
 }
 

@@ -9,7 +9,7 @@ use minijinja::{Environment, ErrorKind};
 use super::report::{Finding, Report, quoted};
 use super::suggest;
 use super::tokens::{Token, What, scan};
-use super::variables::{FUNCTIONS, Place, Variables};
+use super::variables::{FUNCTIONS, Names, Place};
 use crate::limit;
 use crate::playbook::code;
 use crate::playbook::diagnostic::Span;
@@ -28,20 +28,20 @@ static SYNTAX: LazyLock<Environment<'static>> = LazyLock::new(Environment::new);
 
 /// The file's text and the meaning of its names: all that it takes to judge one template.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Context<'a> {
-    pub(super) source: &'a str,
-    pub(super) variables: &'a Variables<'a>,
+pub(crate) struct Context<'a> {
+    pub(crate) source: &'a str,
+    pub(crate) names: &'a dyn Names,
 }
 
 /// A template that can be compiled.
 #[derive(Debug)]
-pub(super) struct Checked<'t> {
-    pub(super) template: Template,
-    pub(super) tokens: Vec<Token<'t>>,
+pub(crate) struct Checked<'t> {
+    pub(crate) template: Template,
+    pub(crate) tokens: Vec<Token<'t>>,
 }
 
 /// Judges one text; none where it is no template.
-pub(super) fn check<'t>(
+pub(crate) fn check<'t>(
     cx: Context<'_>,
     text: &'t str,
     span: Span,
@@ -68,7 +68,7 @@ pub(super) fn check<'t>(
             Some(found) => (locate(cx.source, span, text, &found.range), found.guarded),
             None => (span, false),
         };
-        if let Some(finding) = cx.variables.judge(name, at, place, guarded) {
+        if let Some(finding) = cx.names.judge(name, at, place, guarded) {
             report.add(finding);
         }
     }
@@ -76,7 +76,7 @@ pub(super) fn check<'t>(
 }
 
 /// Judges every text of a value.
-pub(super) fn check_all(cx: Context<'_>, node: &Node, place: Place, report: &mut Report) {
+pub(crate) fn check_all(cx: Context<'_>, node: &Node, place: Place, report: &mut Report) {
     match &node.kind {
         Kind::Null | Kind::Boolean(_) | Kind::Number(_) => {}
         Kind::Text(text) => {
@@ -88,7 +88,7 @@ pub(super) fn check_all(cx: Context<'_>, node: &Node, place: Place, report: &mut
 }
 
 /// Whether a value has a template anywhere in it.
-pub(super) fn has_template(node: &Node) -> bool {
+pub(crate) fn has_template(node: &Node) -> bool {
     match &node.kind {
         Kind::Null | Kind::Boolean(_) | Kind::Number(_) => false,
         Kind::Text(text) => is_template(text),
@@ -97,7 +97,7 @@ pub(super) fn has_template(node: &Node) -> bool {
     }
 }
 
-pub(super) fn is_template(text: &str) -> bool {
+pub(crate) fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
 }
 

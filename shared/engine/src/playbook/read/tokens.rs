@@ -6,15 +6,15 @@ use std::ops::Range;
 
 /// One word or sign inside braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Token<'t> {
-    pub(super) what: What,
-    pub(super) text: &'t str,
+pub(crate) struct Token<'t> {
+    pub(crate) what: What,
+    pub(crate) text: &'t str,
     /// Bytes of the template's text.
-    pub(super) range: Range<usize>,
+    pub(crate) range: Range<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
+pub(crate) enum What {
     /// A variable with its attributes, `steps.check.healthy`.
     Path,
     /// What is called as a function.
@@ -37,7 +37,7 @@ const LITERALS: [&str; 6] = ["true", "false", "none", "True", "False", "None"];
 const LONG_SIGNS: [&str; 8] = ["==", "!=", "<=", ">=", "//", "**", "{{", "}}"];
 
 /// All tokens inside the `{{ }}` and `{% %}` of a text, in order.
-pub(super) fn scan(text: &str) -> Vec<Token<'_>> {
+pub(crate) fn scan(text: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut at = 0;
     while let Some((start, open)) = next_opening(text, at) {

@@ -1,6 +1,7 @@
 //! What the names in a playbook's templates can mean, and where.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Debug;
 
 use serde_json::Value;
 
@@ -34,11 +35,20 @@ const INCIDENT: [(&str, OutputType); 13] = [
 const USUAL: [&str; 7] = ["ticket_id", "worker_id", "pod_name", "namespace", "plan_id", "service_name", "delay_ms"];
 
 /// Names that templates know by themselves, as functions.
-pub(super) const FUNCTIONS: [&str; 1] = ["range"];
+pub(crate) const FUNCTIONS: [&str; 1] = ["range"];
+
+/// What the names in a template can mean.
+pub(crate) trait Names: Debug {
+    /// What is wrong with a name at `span`, if something is. `guarded` names may be missing: the template says what then.
+    fn judge(&self, path: &str, span: Span, place: Place, guarded: bool) -> Option<Finding>;
+
+    /// The JSON type of a name, where it is sure.
+    fn kind(&self, path: &str, place: Place) -> Option<OutputType>;
+}
 
 /// Where a template stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// Before a run exists: a trigger's condition, the concurrency key.
     BeforeRun,
     Step {
@@ -103,46 +113,6 @@ impl<'d> Variables<'d> {
     /// Whether a run surely or possibly has a variable of this name when `place` is reached.
     pub(super) fn may_have(&self, name: &str, place: Place) -> bool {
         !self.closed || self.given.contains_key(name) || self.kind_of_output(name, place).is_some()
-    }
-
-    /// The JSON type of a name, where it is sure.
-    pub(super) fn kind(&self, path: &str, place: Place) -> Option<OutputType> {
-        let mut parts = path.split('.');
-        match (parts.next()?, parts.next(), parts.next(), parts.next()) {
-            ("steps", Some(step), Some(output), None) => self.step_output(step, output).ok().flatten(),
-            (name, None, ..) => match (self.kind_of_output(name, place), self.given.get(name)) {
-                (Some(kind), None) => Some(kind),
-                (None, Some(kind)) if !self.outputs.contains_key(name) => Some(*kind),
-                (Some(_) | None, Some(_)) | (None, None) => None,
-            },
-            _ => None,
-        }
-        .filter(|kind| *kind != OutputType::Any)
-    }
-
-    /// What is wrong with a name at `span`, if something is. `guarded` names may be missing: the template says what then.
-    pub(super) fn judge(&self, path: &str, span: Span, place: Place, guarded: bool) -> Option<Finding> {
-        let root = path.split('.').next().unwrap_or_default();
-        match (root, place) {
-            ("item", Place::Step { per_item: true, .. }) | ("incident", _) => None,
-            ("item", _) if !self.given.contains_key("item") => {
-                let finding = Finding::error(
-                    code::UNKNOWN_VARIABLE,
-                    span,
-                    "`item` is the element of a `for_each`, there is none here",
-                );
-                Some(finding)
-            }
-            ("run_id" | "steps", Place::BeforeRun) => {
-                let message = format!("`{root}` is not there yet: this is decided before the run starts");
-                Some(Finding::error(code::UNKNOWN_VARIABLE, span, message))
-            }
-            ("run_id", Place::Step { .. }) => None,
-            ("steps", Place::Step { index, after_itself, .. }) => {
-                self.judge_step(path, span, index, after_itself, guarded)
-            }
-            _ => self.judge_bare(root, span, place, guarded),
-        }
     }
 
     fn judge_bare(&self, name: &str, span: Span, place: Place, guarded: bool) -> Option<Finding> {
@@ -249,6 +219,46 @@ impl<'d> Variables<'d> {
             }
             Some(StepOutputs::Unknown) | None => Ok(None),
         }
+    }
+}
+
+impl Names for Variables<'_> {
+    fn judge(&self, path: &str, span: Span, place: Place, guarded: bool) -> Option<Finding> {
+        let root = path.split('.').next().unwrap_or_default();
+        match (root, place) {
+            ("item", Place::Step { per_item: true, .. }) | ("incident", _) => None,
+            ("item", _) if !self.given.contains_key("item") => {
+                let finding = Finding::error(
+                    code::UNKNOWN_VARIABLE,
+                    span,
+                    "`item` is the element of a `for_each`, there is none here",
+                );
+                Some(finding)
+            }
+            ("run_id" | "steps", Place::BeforeRun) => {
+                let message = format!("`{root}` is not there yet: this is decided before the run starts");
+                Some(Finding::error(code::UNKNOWN_VARIABLE, span, message))
+            }
+            ("run_id", Place::Step { .. }) => None,
+            ("steps", Place::Step { index, after_itself, .. }) => {
+                self.judge_step(path, span, index, after_itself, guarded)
+            }
+            _ => self.judge_bare(root, span, place, guarded),
+        }
+    }
+
+    fn kind(&self, path: &str, place: Place) -> Option<OutputType> {
+        let mut parts = path.split('.');
+        match (parts.next()?, parts.next(), parts.next(), parts.next()) {
+            ("steps", Some(step), Some(output), None) => self.step_output(step, output).ok().flatten(),
+            (name, None, ..) => match (self.kind_of_output(name, place), self.given.get(name)) {
+                (Some(kind), None) => Some(kind),
+                (None, Some(kind)) if !self.outputs.contains_key(name) => Some(*kind),
+                (Some(_) | None, Some(_)) | (None, None) => None,
+            },
+            _ => None,
+        }
+        .filter(|kind| *kind != OutputType::Any)
     }
 }
 

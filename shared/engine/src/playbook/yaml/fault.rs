@@ -20,11 +20,11 @@ pub(super) fn describe(text: &str, error: &Error) -> Finding {
         return Finding::error(code::YAML_BUDGET, span, message);
     }
     if let Error::NonFiniteFloat { value, .. } = error {
-        let message = format!("{} is no number that a playbook can carry", quoted(value));
+        let message = format!("{} is no number that can be carried", quoted(value));
         return Finding::error(code::NUMBER_RANGE, span, message).help("put it in quotes if it is a text");
     }
     let message = if matches!(error, Error::MultipleDocuments { .. }) {
-        "a playbook file has one document, a second one starts here".to_owned()
+        "a file has one document, a second one starts here".to_owned()
     } else if matches!(error, Error::RecursiveReferencesRequireWeakTypes { .. }) {
         "this alias stands for a value that it is part of".to_owned()
     } else if let Error::UnsupportedTag { tag, .. } = error {
@@ -48,19 +48,19 @@ fn growth(error: &Error) -> Option<String> {
             | Error::AliasExpansionLimitExceeded { .. }
             | Error::AliasReplayCounterOverflow { .. }
     ) {
-        return Some("the aliases of this file stand for more values than a playbook can have".to_owned());
+        return Some("the aliases of this file stand for more values than one file can have".to_owned());
     }
     let Error::Budget { breach, .. } = error else { return None };
     Some(if matches!(breach, BudgetBreach::Depth { .. }) {
-        "lists and objects are nested deeper here than a playbook can be".to_owned()
+        "lists and objects are nested deeper here than they can be".to_owned()
     } else if matches!(breach, BudgetBreach::Events { .. } | BudgetBreach::Nodes { .. }) {
-        "the file has more values than a playbook can have".to_owned()
+        "the file has more values than it can have".to_owned()
     } else if matches!(breach, BudgetBreach::ScalarBytes { .. }) {
-        "the texts of this file are longer than a playbook can be".to_owned()
+        "the texts of this file are longer than they can be".to_owned()
     } else if matches!(breach, BudgetBreach::Documents { .. }) {
-        "a playbook file has one document, another one starts here".to_owned()
+        "a file has one document, another one starts here".to_owned()
     } else {
-        "the file has more anchors and aliases than a playbook can have".to_owned()
+        "the file has more anchors and aliases than it can have".to_owned()
     })
 }
 

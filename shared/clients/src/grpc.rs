@@ -37,8 +37,8 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(4);
 /// How long a ping may stay unanswered.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A way to the orchestrator.
-pub(super) struct Connection {
+/// A way to one server.
+pub(crate) struct Connection {
     /// `host:port`.
     authority: String,
     host: String,
@@ -48,7 +48,7 @@ pub(super) struct Connection {
 
 /// How the connection is protected.
 #[derive(Debug)]
-pub(super) enum Security {
+pub(crate) enum Security {
     Plain,
     /// Mutual TLS as `identity`, towards `server_id` and nobody else.
     Mutual {
@@ -69,7 +69,7 @@ struct Open {
 /// Why there is no connection. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 #[error("{detail}")]
-pub(super) struct ConnectFault {
+pub(crate) struct ConnectFault {
     pub kind: OutageKind,
     pub detail: String,
 }
@@ -81,12 +81,12 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    pub(super) fn new(host: &str, port: u16, security: Security) -> Self {
+    pub(crate) fn new(host: &str, port: u16, security: Security) -> Self {
         Self { authority: format!("{host}:{port}"), host: host.to_owned(), security, current: Mutex::new(None) }
     }
 
     /// Whether a token may be sent on it: never in plain text.
-    pub(super) fn is_protected(&self) -> bool {
+    pub(crate) fn is_protected(&self) -> bool {
         match self.security {
             Security::Plain => false,
             Security::Mutual { .. } => true,
@@ -94,7 +94,7 @@ impl Connection {
     }
 
     /// Where calls say they go.
-    pub(super) fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         let scheme = match self.security {
             Security::Plain => "http",
             Security::Mutual { .. } => "https",
@@ -105,7 +105,7 @@ impl Connection {
     /// The connection to send the next call on. Of many callers one makes it, the others wait for that one.
     ///
     /// A rotated identity gets a connection of its own; calls under way on the old one end there.
-    pub(super) async fn sender(&self) -> Result<Sender, ConnectFault> {
+    pub(crate) async fn sender(&self) -> Result<Sender, ConnectFault> {
         let identity = match &self.security {
             Security::Plain => None,
             Security::Mutual { identity, .. } => Some(identity.x509().await.map_err(|error| no_identity(&error))?),
@@ -122,7 +122,7 @@ impl Connection {
     }
 
     /// Lets go of the connection, which ended or did not answer. Calls under way on it go on.
-    pub(super) async fn forget(&self) {
+    pub(crate) async fn forget(&self) {
         *self.current.lock().await = None;
     }
 
@@ -161,7 +161,7 @@ where
         .map_err(|error| connect_fault(chain(&error)))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::debug!(error = chain(&error), "orchestrator.connection_ended");
+            tracing::debug!(error = chain(&error), "grpc.connection_ended");
         }
     });
     Ok(sender)
@@ -198,12 +198,12 @@ fn no_identity(error: &IdentityError) -> ConnectFault {
 
 /// The connection as one call sees it.
 #[derive(Clone)]
-pub(super) struct Sender(http2::SendRequest<Body>);
+pub(crate) struct Sender(http2::SendRequest<Body>);
 
 /// The call ended without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("{detail}")]
-pub(super) struct SendFault {
+pub(crate) struct SendFault {
     /// `false`: the request came back, no byte of it left.
     pub sent: bool,
     detail: String,

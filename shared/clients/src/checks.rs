@@ -1,0 +1,92 @@
+//! The looks of scheduled checks: every probe, over the clients of the services. Nothing here changes anything.
+//!
+//! A service that does not answer is what a look at that service finds out; for a look at tickets or workflows it means that nothing can
+//! be told, and never that there is nothing to find.
+
+mod dependency;
+mod grpc_health;
+mod http;
+mod tickets;
+mod workflows;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use runtime::Timestamp;
+use runtime::port;
+use serde_json::{Map, Value};
+
+use crate::call::{CallContext, Wiring};
+use crate::config::{Config, SpiffeId};
+use crate::error::Error;
+use crate::identity::IdentityProvider;
+
+pub use tickets::{PAGE, PAGES};
+pub use workflows::CONCURRENT;
+
+use runtime::checks::{Failing, Observation, Probe};
+
+/// Looks at the services that the configuration names, and at those that checks name themselves.
+pub struct Prober {
+    tickets: crate::tickets::Client,
+    orchestrator: crate::orchestrator::Client,
+    policy: crate::policy::Client,
+    /// Where it is false nobody depends on the policy server.
+    is_policy_enabled: bool,
+    http: http::Client,
+    identity: Arc<dyn IdentityProvider>,
+    /// The id that a gRPC server has to have where the check names none.
+    server_id: SpiffeId,
+}
+
+impl fmt::Debug for Prober {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prober").field("tickets", &self.tickets).finish_non_exhaustive()
+    }
+}
+
+impl Prober {
+    /// # Errors
+    /// `Invalid` where a client cannot be made from the configuration.
+    pub fn new(config: &Config, wiring: &Wiring) -> Result<Self, Error> {
+        Ok(Self {
+            tickets: crate::tickets::Client::new(&config.tickets, wiring)?,
+            orchestrator: crate::orchestrator::Client::new(&config.orchestrator, wiring)?,
+            policy: crate::policy::Client::new(&config.policy, wiring)?,
+            is_policy_enabled: config.policy.enabled,
+            http: http::Client::new()?,
+            identity: Arc::clone(&wiring.identity),
+            server_id: config.orchestrator.server_id.clone(),
+        })
+    }
+}
+
+#[async_trait]
+impl port::Prober for Prober {
+    async fn look(&self, probe: &Probe, now: Timestamp) -> Observation {
+        let context = CallContext::within(Duration::from_secs(probe.timeout_seconds()));
+        match probe {
+            Probe::Http(probe) => self.http.look(probe, &context).await,
+            Probe::GrpcHealth(probe) => grpc_health::look(probe, &self.identity, &self.server_id, &context).await,
+            Probe::OverdueTickets(probe) => tickets::look(&self.tickets, probe, now, &context).await,
+            Probe::StuckWorkflows(probe) => {
+                workflows::look(&self.orchestrator, &self.tickets, probe, now, &context).await
+            }
+            Probe::Dependency(probe) => self.dependency(probe.service, &context).await,
+        }
+    }
+}
+
+/// A target that is not well. `fields` gets the id too.
+fn failing<const N: usize>(id: &str, fields: [(&str, Value); N], reason: String) -> Failing {
+    let own = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let fields: Map<String, Value> = own.chain([("id".to_owned(), id.into())]).collect();
+    Failing { id: id.to_owned(), fields, reason }
+}
+
+/// Epoch milliseconds as the services write them; none for what is no moment.
+fn moment(milliseconds: Option<i64>) -> Option<u64> {
+    milliseconds.and_then(|milliseconds| u64::try_from(milliseconds).ok()).filter(|moment| *moment > 0)
+}

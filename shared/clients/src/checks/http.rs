@@ -1,0 +1,86 @@
+//! HTTP probes: one exchange, under the rules that all clients keep.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use reqwest::Url;
+use runtime::checks::{Http as Probe, Method, Observation};
+use serde_json::Value;
+
+use super::failing;
+use crate::call::CallContext;
+use crate::error::{Effect, Error, chain};
+use crate::http::{Answer, Http, MAX_BODY_BYTES, Request};
+
+const SERVICE: &str = "http probe";
+
+/// More than any probe may take: its own time ends the call.
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// Whoever a check names, over plain HTTP or TLS.
+#[derive(Debug)]
+pub(super) struct Client {
+    plain: Http,
+    /// Made when it is needed: it reads the machine's certificates.
+    tls: OnceLock<Result<Http, Error>>,
+}
+
+impl Client {
+    pub(super) fn new() -> Result<Self, Error> {
+        Ok(Self { plain: Http::new(SERVICE, "http://", LONGEST)?, tls: OnceLock::new() })
+    }
+
+    pub(super) async fn look(&self, probe: &Probe, context: &CallContext) -> Observation {
+        let (http, request) = match (self.http(&probe.url), request(probe)) {
+            (Ok(http), Ok(request)) => (http, request),
+            (Err(problem), _) | (_, Err(problem)) => return Observation::unknown(problem),
+        };
+        let ill = |status: Option<u16>, reason: String| {
+            let fields = [("url", Value::from(probe.url.as_str())), ("status", Value::from(status))];
+            Observation::failing(failing(&probe.url, fields, reason))
+        };
+        match http.exchange(&request, context).await {
+            Ok(answer) => match fault(probe, &answer) {
+                None => Observation::well(),
+                Some(reason) => ill(Some(answer.status), reason),
+            },
+            Err(error @ Error::Invalid { .. }) => Observation::unknown(error.to_string()),
+            Err(error @ (Error::Unavailable(_) | Error::Refused(_))) => ill(None, error.to_string()),
+        }
+    }
+
+    fn http(&self, url: &str) -> Result<&Http, String> {
+        if url.starts_with("http://") {
+            return Ok(&self.plain);
+        }
+        let tls = self.tls.get_or_init(|| Http::new(SERVICE, "https://", LONGEST));
+        tls.as_ref().map_err(Error::to_string)
+    }
+}
+
+fn request(probe: &Probe) -> Result<Request, String> {
+    let url = Url::parse(&probe.url).map_err(|error| format!("{}: {}", probe.url, chain(&error)))?;
+    let method = match probe.method {
+        Method::Get => reqwest::Method::GET,
+        Method::Head => reqwest::Method::HEAD,
+    };
+    Ok(Request { operation: "check", method, url, body: None, at_stake: Effect::NotApplied })
+}
+
+/// What is wrong with an answer.
+fn fault(probe: &Probe, answer: &Answer) -> Option<String> {
+    if !probe.expect_status.contains(&answer.status) {
+        let expected: Vec<String> = probe.expect_status.iter().map(u16::to_string).collect();
+        return Some(format!("{} answers {}, expected {}", probe.url, answer.status, expected.join(" or ")));
+    }
+    let wanted = probe.expect_body_contains.as_deref()?;
+    match &answer.body {
+        None => Some(format!("the answer of {} is over {MAX_BODY_BYTES} bytes and is not searched", probe.url)),
+        Some(body) if contains(body, wanted.as_bytes()) => None,
+        Some(_) => Some(format!("the answer of {} does not contain {wanted:?}", probe.url)),
+    }
+}
+
+fn contains(body: &[u8], wanted: &[u8]) -> bool {
+    body.windows(wanted.len().max(1)).any(|part| part == wanted)
+}

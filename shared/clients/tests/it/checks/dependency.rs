@@ -1,0 +1,103 @@
+//! The services that the engine depends on.
+
+use std::sync::Arc;
+
+use clients::Wiring;
+use clients::checks::Prober;
+use runtime::checks::{Dependency, Observation, Probe, Service};
+use testkit::orchestrator::{OrchestratorConfig, UnknownWorkflow};
+use testkit::{Fault, Platform, PlatformConfig, Seed};
+
+use super::{failing, look, outages, prober, start, unknown};
+use crate::support::mtls::{authority, serve};
+use crate::support::platform_config;
+
+fn probe(service: Service) -> Probe {
+    Probe::Dependency(Dependency { service, timeout_seconds: 1 })
+}
+
+const STAND_INS: [(Service, testkit::Service); 3] = [
+    (Service::TicketService, testkit::Service::Tickets),
+    (Service::Orchestrator, testkit::Service::Orchestrator),
+    (Service::Opa, testkit::Service::Opa),
+];
+
+#[tokio::test]
+async fn services_that_answer_are_well() {
+    let (platform, prober) = start(Seed::default());
+    for (service, _) in STAND_INS {
+        assert_eq!(look(&prober, &probe(service)).await, Observation::well(), "{service:?}");
+    }
+    assert!(platform.effects().is_empty());
+}
+
+#[tokio::test]
+async fn an_outage_of_a_service_is_its_own_and_over_when_it_is_back() {
+    let (platform, prober) = start(Seed::default());
+    for (service, stand_in) in STAND_INS {
+        for fault in outages() {
+            platform.set_fault(Fault::new(stand_in, fault.clone())).unwrap();
+            for (other, _) in STAND_INS {
+                let observation = look(&prober, &probe(other)).await;
+                if other == service {
+                    let failing = failing(&probe(service), observation);
+                    assert_eq!(
+                        (failing.id.as_str(), &failing.fields["service"]),
+                        (service.as_str(), &service.as_str().into())
+                    );
+                } else {
+                    assert_eq!(observation, Observation::well(), "{other:?} while {service:?} has {fault:?}");
+                }
+            }
+            platform.clear_faults();
+            assert_eq!(look(&prober, &probe(service)).await, Observation::well(), "{service:?} after {fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_open_breaker_hides_no_recovery() {
+    let (platform, prober) = start(Seed::default());
+    platform.set_fault(Fault::new(testkit::Service::Orchestrator, testkit::FaultKind::Refuse)).unwrap();
+    for _ in 0..10 {
+        failing(&probe(Service::Orchestrator), look(&prober, &probe(Service::Orchestrator)).await);
+    }
+    platform.clear_faults();
+    assert_eq!(look(&prober, &probe(Service::Orchestrator)).await, Observation::well());
+}
+
+#[tokio::test]
+async fn either_way_of_not_knowing_a_workflow_is_an_answer() {
+    for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified] {
+        let orchestrator = OrchestratorConfig { unknown_workflow, ..OrchestratorConfig::default() };
+        let platform = Platform::start(PlatformConfig { orchestrator, ..PlatformConfig::default() }).unwrap();
+        let prober = prober(&platform, &[]);
+        assert_eq!(look(&prober, &probe(Service::Orchestrator)).await, Observation::well());
+    }
+}
+
+#[tokio::test]
+async fn a_process_without_an_identity_can_tell_nothing_of_the_orchestrator() {
+    let ca = authority();
+    let server = ca.issue(testkit::spiffe_ca::ORCHESTRATOR_ID, testkit::spiffe_ca::Validity::default()).unwrap();
+    let platform = serve(server.server_tls(), |_| {});
+    let missing = clients::config::PemPaths {
+        chain: "nowhere.pem".into(),
+        key: "nowhere.key".into(),
+        bundle: "nowhere.ca".into(),
+        jwt: None,
+    };
+    let identity = Arc::new(clients::identity::PemFiles::new(missing, testkit::spiffe_ca::TRUST_DOMAIN));
+    let prober = Prober::new(&platform_config(&platform), &Wiring { identity, ..Wiring::default() }).unwrap();
+    let reason = unknown(look(&prober, &probe(Service::Orchestrator)).await);
+    assert!(reason.contains("no_identity"), "{reason}");
+}
+
+#[tokio::test]
+async fn nobody_depends_on_a_policy_server_that_is_switched_off() {
+    let (platform, _) = start(Seed::default());
+    platform.set_fault(Fault::new(testkit::Service::Opa, testkit::FaultKind::Refuse)).unwrap();
+    let prober = prober(&platform, &[("OPA_ENABLED", "false")]);
+    assert_eq!(look(&prober, &probe(Service::Opa)).await, Observation::well());
+    assert!(platform.calls().is_empty());
+}

@@ -1,0 +1,121 @@
+//! Stuck workflows.
+
+use runtime::checks::{Observation, Probe, StuckWorkflows};
+use testkit::orchestrator::{Workflow, WorkflowState};
+use testkit::tickets::{Ticket, TicketStatus};
+use testkit::{Fault, FaultKind, Seed, Service};
+
+use super::{ago, failing, look, outages, sighting, start, unknown};
+
+fn probe() -> StuckWorkflows {
+    StuckWorkflows {
+        workflow_ids: Vec::new(),
+        state: "PAUSED".to_owned(),
+        stuck_seconds: 600,
+        limit: 100,
+        timeout_seconds: 1,
+    }
+}
+
+fn workflow(id: &str, state: WorkflowState, unchanged_seconds: i64) -> Workflow {
+    Workflow { updated_at: ago(unchanged_seconds), ..Workflow::new(id, "plan-1", state) }
+}
+
+fn ticket(id: &str, workflow_id: &str, status: TicketStatus) -> Ticket {
+    Ticket { workflow_id: workflow_id.to_owned(), ..Ticket::new(id, status) }
+}
+
+fn seed() -> Seed {
+    let running = TicketStatus::Running;
+    Seed {
+        workflows: vec![
+            workflow("long-paused", WorkflowState::Paused, 900),
+            workflow("just-paused", WorkflowState::Paused, 60),
+            workflow("running", WorkflowState::Running, 900),
+            workflow("idle", WorkflowState::Paused, 900),
+        ],
+        tickets: vec![
+            ticket("t-1", "long-paused", running),
+            ticket("t-2", "just-paused", running),
+            ticket("t-3", "running", running),
+            ticket("t-4", "gone", running),
+            ticket("t-5", "", running),
+            ticket("t-6", "idle", TicketStatus::Completed),
+            ticket("t-7", "long-paused", running),
+        ],
+        ..Seed::default()
+    }
+}
+
+fn ids(observation: Observation) -> Vec<String> {
+    sighting(observation).failing.into_iter().map(|failing| failing.id).collect()
+}
+
+#[tokio::test]
+async fn a_workflow_of_running_tickets_that_stands_still_is_a_target_with_its_fields() {
+    let (platform, prober) = start(seed());
+    let probe = Probe::StuckWorkflows(probe());
+    let found = failing(&probe, look(&prober, &probe).await);
+    assert_eq!(found.id, "long-paused");
+    assert_eq!((&found.fields["state"], &found.fields["plan_id"]), (&"PAUSED".into(), &"plan-1".into()));
+    let stuck = found.fields["stuck_seconds"].as_u64().unwrap();
+    assert!((900..910).contains(&stuck), "{stuck}");
+    let mut asked: Vec<String> = platform
+        .calls()
+        .into_iter()
+        .filter(|call| call.operation == "GetWorkflowStatus")
+        .map(|call| call.target)
+        .collect();
+    asked.sort();
+    assert_eq!(asked, ["gone", "just-paused", "long-paused", "running"], "each once");
+    assert!(platform.effects().is_empty());
+}
+
+#[tokio::test]
+async fn workflows_that_are_named_are_asked_about_without_any_ticket() {
+    let (platform, prober) = start(seed());
+    let named = StuckWorkflows { workflow_ids: vec!["idle".to_owned(), "running".to_owned()], ..probe() };
+    assert_eq!(ids(look(&prober, &Probe::StuckWorkflows(named.clone())).await), ["idle"]);
+    let running = StuckWorkflows { state: "RUNNING".to_owned(), ..named };
+    assert_eq!(ids(look(&prober, &Probe::StuckWorkflows(running)).await), ["running"]);
+    assert!(platform.calls().iter().all(|call| call.service == Service::Orchestrator));
+}
+
+#[tokio::test]
+async fn a_workflow_that_cannot_be_asked_about_is_open_and_costs_the_others_nothing() {
+    let (platform, prober) = start(seed());
+    let unavailable = FaultKind::GrpcStatus { code: "UNAVAILABLE".to_owned(), message: String::new() };
+    let named = StuckWorkflows { workflow_ids: vec!["idle".to_owned(), "long-paused".to_owned()], ..probe() };
+    platform.set_fault(Fault::new(Service::Orchestrator, unavailable).on("GetWorkflowStatus").times(1)).unwrap();
+    let seen = sighting(look(&prober, &Probe::StuckWorkflows(named)).await);
+    assert_eq!((seen.failing.len(), seen.unknown.len()), (1, 1), "{seen:?}");
+    assert_ne!(seen.failing[0].id, seen.unknown[0]);
+}
+
+#[tokio::test]
+async fn more_workflows_than_the_limit_are_a_partial_view() {
+    let (_platform, prober) = start(seed());
+    let narrow = StuckWorkflows { limit: 3, ..probe() };
+    let seen = sighting(look(&prober, &Probe::StuckWorkflows(narrow)).await);
+    assert!(seen.is_partial);
+    let enough = StuckWorkflows { limit: 4, ..probe() };
+    assert!(!sighting(look(&prober, &Probe::StuckWorkflows(enough)).await).is_partial);
+}
+
+#[tokio::test]
+async fn services_out_of_reach_tell_nothing() {
+    for service in [Service::Tickets, Service::Orchestrator] {
+        for fault in outages() {
+            let (platform, prober) = start(seed());
+            platform.set_fault(Fault::new(service, fault.clone())).unwrap();
+            let reason = unknown(look(&prober, &Probe::StuckWorkflows(probe())).await);
+            assert!(!reason.is_empty(), "{service:?} {fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_workflows_there_is_nothing_stuck() {
+    let (_platform, prober) = start(Seed::default());
+    assert_eq!(look(&prober, &Probe::StuckWorkflows(probe())).await, Observation::well());
+}
