@@ -5,6 +5,7 @@
 
 mod breaker;
 mod call;
+mod checks;
 mod claims;
 mod item;
 mod key;

@@ -1,6 +1,7 @@
 //! Why a function does not start. Whatever is wrong with its configuration is wrong before the first message.
 
 use runtime::attempt::BadSpec;
+use runtime::checks::ChecksError;
 use runtime::library::LibraryError;
 
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,8 @@ pub enum Error {
     },
     #[error("playbooks")]
     Library(#[from] LibraryError),
+    #[error("checks")]
+    Checks(#[from] ChecksError),
     #[error("action")]
     Spec(#[from] BadSpec),
     /// The platform's own interface failed.

@@ -8,6 +8,7 @@
 //! It deliberately decides nothing: what becomes of a delivery is `runtime`'s to say ([`runtime::inbox`]).
 
 mod action;
+mod checks;
 mod dispatcher;
 mod error;
 mod file;

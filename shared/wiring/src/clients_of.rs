@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clients::config::{Config, Invalid, Strings};
 use clients::port::StoredBreaker;
-use clients::{Observer, Wiring, identity, kubernetes, orchestrator, policy, tickets};
+use clients::{Observer, Wiring, checks, identity, kubernetes, orchestrator, policy, tickets};
 use runtime::port::{BreakerStore, Clock, SystemClock};
 
 use crate::aws;
@@ -72,6 +72,12 @@ impl Clients {
 
     pub fn policy(&self) -> Result<Arc<policy::Client>, Error> {
         policy::Client::new(&self.config.policy, &self.wiring).map(Arc::new).map_err(of("policy"))
+    }
+
+    /// What scheduled checks look through. Its breakers are its own: a look is no reason to keep actions from a service, nor the other way round.
+    pub fn prober(&self) -> Result<Arc<checks::Prober>, Error> {
+        let wiring = Wiring { breaker_store: None, ..self.wiring.clone() };
+        checks::Prober::new(&self.config, &wiring).map(Arc::new).map_err(of("checks"))
     }
 
     /// Asks AWS for the cluster where the configuration names one of EKS.

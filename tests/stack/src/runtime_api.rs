@@ -77,7 +77,10 @@ async fn next(State(platform): State<Arc<Platform>>) -> impl IntoResponse {
     for (name, value) in [
         ("lambda-runtime-aws-request-id", "00000000-0000-0000-0000-000000000001".to_owned()),
         ("lambda-runtime-deadline-ms", deadline_ms.to_string()),
-        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-central-1:000000000000:function:measured".to_owned()),
+        (
+            "lambda-runtime-invoked-function-arn",
+            "arn:aws:lambda:eu-central-1:000000000000:function:measured".to_owned(),
+        ),
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).unwrap());
     }

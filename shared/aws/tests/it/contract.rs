@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws::Store;
-use runtime::port::{BreakerStore, ClaimStore, RunStore};
+use runtime::port::{BreakerStore, CheckStore, ClaimStore, RunStore};
 use stack::{MiniStack, table};
 use testkit::contract::Fixture;
 
@@ -21,6 +21,10 @@ fn claims(store: Store) -> Arc<dyn ClaimStore> {
     Arc::new(store)
 }
 
+fn checks(store: Store) -> Arc<dyn CheckStore> {
+    Arc::new(store)
+}
+
 fn breakers(store: Store) -> Arc<dyn BreakerStore> {
     Arc::new(store)
 }
@@ -31,6 +35,9 @@ mod dynamodb {
     }
     mod claims {
         testkit::claim_store_contract!(crate::contract::fresh(crate::contract::claims).await);
+    }
+    mod checks {
+        testkit::check_store_contract!(crate::contract::fresh(crate::contract::checks).await);
     }
     mod breaker {
         testkit::breaker_store_contract!(crate::contract::fresh(crate::contract::breakers).await);

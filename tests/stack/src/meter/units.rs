@@ -52,7 +52,8 @@ fn put(item: &Value) -> u64 {
     if item.get("gsi_pk").is_none() {
         return own;
     }
-    let projected: u64 = item.as_object().into_iter().flatten().filter(|(name, _)| *name != "events").map(attribute).sum();
+    let projected: u64 =
+        item.as_object().into_iter().flatten().filter(|(name, _)| *name != "events").map(attribute).sum();
     own + projected.div_ceil(1_024).max(1)
 }
 
