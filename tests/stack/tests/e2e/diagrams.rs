@@ -39,7 +39,9 @@ async fn a_stuck_workflow_is_resumed_in_the_guides_order() {
         .as_str()
         .unwrap()
         .to_owned();
-    rig.completed(&incident_id).await;
+    let head = rig.completed(&incident_id).await;
+    let report = rig.report(&head).await;
+    assert!(report.warnings.is_empty(), "{report:#?}");
     let calls = rig.platform().calls();
     let asked = calls.iter().position(|call| call.service == Service::Opa && call.body.contains("\"PAUSED\""));
     let resumed = calls.iter().position(|call| call.service == Service::Orchestrator && call.effect);
