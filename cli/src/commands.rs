@@ -1,5 +1,6 @@
 //! One module a command. Each has its arguments and what it does with them, and says how it went by its exit code.
 
+pub(crate) mod check;
 pub(crate) mod doctor;
 pub(crate) mod playbook;
 pub(crate) mod run;
@@ -24,6 +25,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Serve(args) => serve::run(args).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Playbook(command) => playbook::run(command),
+        Command::Check(command) => check::run(command).await,
         Command::Runs(command) => runs::run(command).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
     }
@@ -36,9 +38,12 @@ fn init_logs(format: LogFormat, command: &Command) -> anyhow::Result<()> {
     };
     let default = match command {
         Command::Serve(_) => SERVICE_LOGS,
-        Command::Run(_) | Command::Sandbox(_) | Command::Playbook(_) | Command::Runs(_) | Command::Doctor(_) => {
-            COMMAND_LOGS
-        }
+        Command::Run(_)
+        | Command::Sandbox(_)
+        | Command::Playbook(_)
+        | Command::Check(_)
+        | Command::Runs(_)
+        | Command::Doctor(_) => COMMAND_LOGS,
     };
     logs::init(format, default).context("logs")
 }

@@ -7,6 +7,7 @@ mod actions;
 mod api;
 mod args;
 mod aws;
+mod checks;
 mod commands;
 mod environment;
 mod exit;

@@ -133,8 +133,16 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
+    /// Without checks: nothing happens but what the test asks for.
     pub(crate) fn start(state: &Path, playbooks: &Path, env: &[(String, String)]) -> Self {
-        let args = ["serve", "--state", path(state), "--playbooks", path(playbooks), "--listen", "127.0.0.1:0"];
+        let none = state.with_file_name("no-checks");
+        std::fs::create_dir_all(&none).unwrap();
+        Self::with_checks(state, playbooks, &none, env)
+    }
+
+    pub(crate) fn with_checks(state: &Path, playbooks: &Path, checks: &Path, env: &[(String, String)]) -> Self {
+        let [state, playbooks, checks] = [state, playbooks, checks].map(path);
+        let args = ["serve", "--state", state, "--playbooks", playbooks, "--checks", checks, "--listen", "127.0.0.1:0"];
         let mut command = command(&args);
         command.envs(env.iter().cloned()).env("RUST_LOG", "warn").stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -37,7 +37,7 @@ pub(super) async fn perform(args: &Args, library: Arc<Library>, prepared: Prepar
     };
     let dispatcher = local::dispatcher(&state.store, library);
     let plan = std::iter::once(&*prepared.entry().plan);
-    let running = Running::start(&state.store, dispatcher.clone(), &strings, plan).await?;
+    let running = Running::start(&state.store, dispatcher.clone(), &strings, plan, Vec::new()).await?;
     let run_id = start(&dispatcher, prepared).await?;
     if args.approve {
         tell(&dispatcher, &run_id, |run_id| Inbound::Approve { run_id, by: "heal run --approve".to_owned() }).await?;
