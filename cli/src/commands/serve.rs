@@ -38,7 +38,8 @@ Examples:
 
 /// Serves the remediation API, and carries out what comes in
 ///
-/// The scheduled checks look meanwhile, and raise incidents of their own. Everything accepted is on the disk before it is answered: the process may be killed at any moment and goes on where it stood.
+/// The scheduled checks look meanwhile, and raise incidents of their own. Everything accepted is on the disk before it is answered: the
+/// process may be killed at any moment and goes on where it stood.
 /// SIGTERM and Ctrl-C end it after what is in flight. A state file has one `heal serve` at a time; `heal runs` works beside it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
