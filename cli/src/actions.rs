@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clients::config::Config;
 use clients::port::StoredBreaker;
-use clients::{Wiring, identity, kubernetes, orchestrator, policy, tickets};
+use clients::{IdentityProvider, Wiring, identity, kubernetes, orchestrator, policy, tickets};
 use embedded::Store;
 use engine::catalog::{ActionSpec, Catalog};
 use runtime::action::Action;
@@ -34,8 +34,26 @@ fn specs() -> [ActionSpec; 8] {
     ]
 }
 
-/// A worker per action, over clients that meet their breakers in `store`. `needed` are the actions that there have to be;
-/// `observer` is told what they and their clients do.
+/// What all clients of this process share: who it is, breakers that meet in `store`, and the `observer` that is told of their calls.
+///
+/// # Errors
+/// The configured identity cannot be had.
+pub(crate) async fn wiring(config: &Config, store: &Store, observer: &Arc<Observer>) -> anyhow::Result<Wiring> {
+    let breakers = StoredBreaker::new(Arc::new(store.clone()), config);
+    let identity = identity(config).await?;
+    Ok(Wiring { breaker_store: Some(Arc::new(breakers)), identity, observer: observer.clone() })
+}
+
+/// Who this process is.
+///
+/// # Errors
+/// The configured source cannot be used.
+pub(crate) async fn identity(config: &Config) -> anyhow::Result<Arc<dyn IdentityProvider>> {
+    let secrets = aws::secret_reader(&config.identity).await.context("identity")?;
+    identity::provider(&config.identity, secrets).context("identity")
+}
+
+/// A worker per action, over clients that share `wiring`. `needed` are the actions that there have to be; `observer` is told what they do.
 ///
 /// An action whose service is not configured at all, such as a cluster on a machine that knows none, is left out where nobody needs it.
 ///
@@ -44,22 +62,19 @@ fn specs() -> [ActionSpec; 8] {
 pub(crate) async fn workers(
     config: &Config,
     store: &Store,
+    wiring: &Wiring,
     needed: &BTreeSet<&str>,
     observer: &Arc<Observer>,
 ) -> anyhow::Result<Vec<Worker>> {
-    let breakers = StoredBreaker::new(Arc::new(store.clone()), config);
-    let secrets = aws::secret_reader(&config.identity).await.context("identity")?;
-    let identity = identity::provider(&config.identity, secrets).context("identity")?;
-    let wiring = Wiring { breaker_store: Some(Arc::new(breakers)), identity, observer: observer.clone() };
     let ports = Arc::new(attempt::Ports {
         claims: Arc::new(store.clone()),
-        policy: Arc::new(policy::Client::new(&config.policy, &wiring).context("policy")?),
+        policy: Arc::new(policy::Client::new(&config.policy, wiring).context("policy")?),
         sender: Arc::new(store.clone()),
         clock: Arc::new(SystemClock),
     });
-    let mut actions = of_tickets(config, &wiring)?;
-    actions.extend(of_orchestrator(config, &wiring)?);
-    match of_kubernetes(config, &wiring).await {
+    let mut actions = of_tickets(config, wiring)?;
+    actions.extend(of_orchestrator(config, wiring)?);
+    match of_kubernetes(config, wiring).await {
         Ok(of_pods) => actions.extend(of_pods),
         Err(error) if needed.contains(check_worker_health::NAME) || needed.contains(restart_pod::NAME) => {
             return Err(error.context("a playbook needs pods, and there is no cluster to look at"));

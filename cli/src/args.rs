@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{doctor, playbook, run, runs, sandbox, serve};
+use crate::commands::{check, doctor, playbook, run, runs, sandbox, serve};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,6 +36,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Playbook(playbook::Command),
     #[command(subcommand)]
+    Check(check::Command),
+    #[command(subcommand)]
     Runs(runs::Command),
     Doctor(doctor::Args),
 }
@@ -53,6 +55,14 @@ pub(crate) struct PlaybookDir {
     /// Folder of the playbooks, one `NAME.yaml` each
     #[arg(long, env = "HEAL_PLAYBOOKS", default_value = "playbooks", value_name = "DIR")]
     pub playbooks: PathBuf,
+}
+
+/// Where the scheduled checks are.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct CheckDir {
+    /// Folder of the scheduled checks, one `NAME.yaml` each; without it `checks` in the folder of the playbooks, if there is one
+    #[arg(long, env = "HEAL_CHECKS", value_name = "DIR")]
+    pub checks: Option<PathBuf>,
 }
 
 /// Where runs are kept.

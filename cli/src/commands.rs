@@ -1,5 +1,6 @@
 //! One module a command. Each has its arguments and what it does with them, and says how it went by its exit code.
 
+pub(crate) mod check;
 pub(crate) mod doctor;
 pub(crate) mod playbook;
 pub(crate) mod run;
@@ -26,6 +27,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Serve(args) => serve::run(args, telemetry).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Playbook(command) => playbook::run(command),
+        Command::Check(command) => check::run(command).await,
         Command::Runs(command) => runs::run(command).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
     }
@@ -41,7 +43,12 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         Command::Serve(_) => {
             Telemetry::serve(SERVICE, format, &|name| std::env::var(name).ok()).context("logs, metrics and traces")
         }
-        Command::Run(_) | Command::Sandbox(_) | Command::Playbook(_) | Command::Runs(_) | Command::Doctor(_) => {
+        Command::Run(_)
+        | Command::Sandbox(_)
+        | Command::Playbook(_)
+        | Command::Check(_)
+        | Command::Runs(_)
+        | Command::Doctor(_) => {
             logs::init(format, COMMAND_LOGS).context("logs")?;
             Ok(Telemetry::silent())
         }

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clients::checks::Prober;
 use clients::config::{Config, Strings};
 use embedded::Store;
 use engine::Plan;
+use engine::check::Check;
+use runtime::checks::{self, Checks};
 use runtime::dispatcher::{self, Dispatcher};
 use runtime::host::Host;
 use runtime::library::Library;
@@ -17,6 +20,9 @@ use tokio::task::JoinHandle;
 use wiring::observe::Observer;
 
 use crate::actions;
+
+/// How often it is looked whether a check is due.
+const CHECK_TICK: Duration = Duration::from_secs(2);
 
 /// The dispatcher over `store`.
 pub(crate) fn dispatcher(store: &Store, library: Arc<Library>) -> Dispatcher {
@@ -43,8 +49,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts the dispatcher's loops and the actions, whose clients are configured from `strings`. `plans` are those that have to work;
-    /// `observer` is told of the actions and their calls.
+    /// Starts the dispatcher's loops, the actions and the scheduled checks, whose clients are configured from `strings`. `plans` are those
+    /// that have to work; `observer` is told of the actions and their calls.
     ///
     /// # Errors
     /// The configuration is wrong, each variable named; or a client that these plans need cannot be made.
@@ -53,15 +59,27 @@ impl Running {
         dispatcher: Dispatcher,
         strings: &dyn Strings,
         plans: impl Iterator<Item = &'a Plan>,
+        checks: Vec<Check>,
         observer: &Arc<Observer>,
     ) -> anyhow::Result<Self> {
         let config = Config::read(strings).context("configuration")?;
         let steps = plans.flat_map(|plan| plan.playbook.steps());
-        let workers =
-            actions::workers(&config, store, &steps.map(|step| step.kind.as_str()).collect(), observer).await?;
+        let wiring = actions::wiring(&config, store, observer).await?;
+        let needed = steps.map(|step| step.kind.as_str()).collect();
+        let workers = actions::workers(&config, store, &wiring, &needed, observer).await?;
         let host = Host::new(dispatcher, workers, Arc::new(store.clone()));
+        let ports = checks::Ports {
+            prober: Arc::new(Prober::new(&config, &wiring).context("checks")?),
+            store: Arc::new(store.clone()),
+            sender: Arc::new(store.clone()),
+        };
+        let checks = Checks::new(checks, ports).context("checks")?.every(CHECK_TICK);
         let (stop, stopped) = watch::channel(false);
-        Ok(Self { stop, loops: tokio::spawn(host.run(stopped)) })
+        let looks = checks.keep_looking(Arc::new(SystemClock), stopped.clone());
+        let loops = async move {
+            tokio::join!(host.run(stopped), looks);
+        };
+        Ok(Self { stop, loops: tokio::spawn(loops) })
     }
 
     /// Takes nothing more, and waits for what is in flight, at most `grace`. False where something was left; it goes on at the next start.

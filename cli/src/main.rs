@@ -6,6 +6,7 @@
 mod actions;
 mod api;
 mod args;
+mod checks;
 mod commands;
 mod environment;
 mod exit;

@@ -3,7 +3,9 @@
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::path::Path;
 
+use anyhow::Context as _;
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
 use telemetry::text::{printable, printable_json};
@@ -23,6 +25,17 @@ pub(crate) fn line(text: impl Display) -> io::Result<()> {
 pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     let value = serde_json::to_value(value).map_err(io::Error::other)?;
     forgive_closed(writeln!(io::stdout().lock(), "{}", printable_json(&value)))
+}
+
+/// One line of data to a file, or to standard output where there is none.
+///
+/// # Errors
+/// It cannot be written; the file is named.
+pub(crate) fn compiled(file: Option<&Path>, text: &str) -> anyhow::Result<()> {
+    match file {
+        Some(file) => std::fs::write(file, format!("{text}\n")).with_context(|| file.display().to_string()),
+        None => Ok(line(text)?),
+    }
 }
 
 /// One line for the person at the terminal, to standard error.

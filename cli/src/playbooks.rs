@@ -9,12 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use diagnostics::Faults;
 use engine::catalog::Catalog;
 use engine::limit;
 use engine::playbook::{Diagnostic, Playbook, Reading, Severity, Span, code};
 use runtime::library::Library;
-
-use crate::out;
 
 /// One file, read.
 #[derive(Debug)]
@@ -26,8 +25,8 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn has_errors(&self) -> bool {
-        self.reading.errors().next().is_some()
+    pub(crate) fn faults(&self) -> Faults<'_> {
+        Faults { path: &self.path, text: &self.text, diagnostics: &self.reading.diagnostics }
     }
 }
 
@@ -58,13 +57,7 @@ pub(crate) fn library(folder: &Path, catalog: &Catalog) -> anyhow::Result<Arc<Li
         bail!("{}: no such folder of playbooks, name one with --playbooks DIR", folder.display());
     }
     let sources = read(&[folder.to_owned()], catalog)?;
-    for source in sources.iter().filter(|source| source.has_errors()) {
-        for rendered in diagnostics::render(source, Severity::Error) {
-            out::note(rendered);
-        }
-    }
-    let wrong: Vec<_> =
-        sources.iter().filter(|source| source.has_errors()).map(|source| source.path.display().to_string()).collect();
+    let wrong = diagnostics::tell_errors(sources.iter().map(Source::faults));
     if !wrong.is_empty() {
         bail!("{} of {} playbooks cannot be used: {}", wrong.len(), sources.len(), wrong.join(", "));
     }
@@ -77,6 +70,18 @@ pub(crate) fn playbooks(sources: Vec<Source>) -> impl Iterator<Item = Playbook> 
 }
 
 fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let files = yaml_files(folder)?;
+    if files.is_empty() {
+        bail!("{}: there is no playbook (*.yaml) in this folder", folder.display());
+    }
+    Ok(files)
+}
+
+/// The `*.yaml` and `*.yml` of a folder, in the order of their names.
+///
+/// # Errors
+/// The folder cannot be read.
+pub(crate) fn yaml_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let name = || folder.display().to_string();
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(name)? {
@@ -87,44 +92,48 @@ fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
             files.push(path);
         }
     }
-    if files.is_empty() {
-        bail!("{}: there is no playbook (*.yaml) in this folder", name());
-    }
     files.sort();
     Ok(files)
 }
 
 fn source(path: PathBuf, catalog: &Catalog) -> anyhow::Result<Source> {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(match text(&path)? {
+        Ok(text) => Source { reading: engine::playbook::read(&stem(&path), &text, catalog), path, text },
+        Err(fault) => {
+            Source { path, text: String::new(), reading: Reading { playbook: None, diagnostics: vec![fault] } }
+        }
+    })
+}
+
+/// What a file's playbook or check is called.
+pub(crate) fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A file's text, or the fault that it has as a whole.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn text(path: &Path) -> anyhow::Result<Result<String, Diagnostic>> {
     let mut bytes = Vec::new();
     // One byte more than is allowed tells a file that is too large from one that just fits.
     let bound = limit::PLAYBOOK_BYTES as u64 + 1;
-    let read = File::open(&path).and_then(|file| file.take(bound).read_to_end(&mut bytes));
+    let read = File::open(path).and_then(|file| file.take(bound).read_to_end(&mut bytes));
     read.with_context(|| path.display().to_string())?;
     if bytes.len() > limit::PLAYBOOK_BYTES {
-        let size = std::fs::metadata(&path).map_or(bound, |metadata| metadata.len());
+        let size = std::fs::metadata(path).map_or(bound, |metadata| metadata.len());
         let message = format!("the file has {size} bytes, the limit is {} bytes", limit::PLAYBOOK_BYTES);
-        return Ok(Source::refused(path, code::TOO_LARGE, message));
+        return Ok(Err(diagnostic(path, code::TOO_LARGE, message)));
     }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source { reading: engine::playbook::read(&stem, &text, catalog), path, text }),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let message = format!("the file is not UTF-8 text, the first wrong byte is at offset {at}");
-            Ok(Source::refused(path, code::YAML_SYNTAX, message))
-        }
-    }
-}
-
-impl Source {
-    fn refused(path: PathBuf, code: &'static str, message: String) -> Self {
-        let diagnostic = diagnostic(&path, code, message);
-        Self { path, text: String::new(), reading: Reading { playbook: None, diagnostics: vec![diagnostic] } }
-    }
+    Ok(String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let message = format!("the file is not UTF-8 text, the first wrong byte is at offset {at}");
+        diagnostic(path, code::YAML_SYNTAX, message)
+    }))
 }
 
 /// A fault of a file as a whole.
-fn diagnostic(path: &Path, code: &'static str, message: String) -> Diagnostic {
+pub(crate) fn diagnostic(path: &Path, code: &'static str, message: String) -> Diagnostic {
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Diagnostic { severity: Severity::Error, code, message, file, line: 1, column: 1, span: Span::default(), help: None }
 }

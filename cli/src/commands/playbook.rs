@@ -1,5 +1,6 @@
 //! `heal playbook`: the playbooks as files.
 
+pub(crate) mod compile;
 pub(crate) mod lint;
 pub(crate) mod list;
 pub(crate) mod schema;
@@ -14,6 +15,7 @@ pub(crate) enum Command {
     List(list::Args),
     Show(show::Args),
     Schema(schema::Args),
+    Compile(compile::Args),
 }
 
 pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
@@ -22,5 +24,6 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::List(args) => list::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Compile(args) => compile::run(&args),
     }
 }

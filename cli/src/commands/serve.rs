@@ -9,16 +9,19 @@ use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
 use clients::config::Env;
 use embedded::Store;
+use engine::check::Check;
+use runtime::library::Library;
 use runtime::port::{Clock as _, SystemClock};
 use telemetry::Telemetry;
 use telemetry::export::FLUSH_EVERY;
 use tokio::net::TcpListener;
 
 use crate::api::{self, Service};
-use crate::args::{PlaybookDir, StateFile};
+use crate::args::{CheckDir, PlaybookDir, StateFile};
+use crate::commands::check;
 use crate::exit::Verdict;
 use crate::local::{self, Running};
-use crate::{actions, out, playbooks, signal, state};
+use crate::{actions, checks, out, playbooks, signal, state};
 
 /// How long open requests may take after the word to stop.
 const REQUEST_GRACE: Duration = Duration::from_secs(10);
@@ -38,7 +41,8 @@ Examples:
 
 /// Serves the remediation API, and carries out what comes in
 ///
-/// Everything accepted is on the disk before it is answered: the process may be killed at any moment and goes on where it stood.
+/// The scheduled checks look meanwhile, and raise incidents of their own. Everything accepted is on the disk before it is answered: the
+/// process may be killed at any moment and goes on where it stood.
 /// SIGTERM and Ctrl-C end it after what is in flight. A state file has one `heal serve` at a time; `heal runs` works beside it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -47,6 +51,8 @@ pub(crate) struct Args {
     pub state: StateFile,
     #[command(flatten)]
     pub playbooks: PlaybookDir,
+    #[command(flatten)]
+    pub checks: CheckDir,
     /// Address of the HTTP API; port 0 takes a free one
     #[arg(long, env = "HEAL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
@@ -58,13 +64,14 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Verdict> {
     let stop = signal::stop().context("signals")?;
     let library = playbooks::library(&args.playbooks.playbooks, &actions::catalog())?;
+    let checks = checks(&args, &library)?;
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("--listen {}", args.listen))?;
     let address = listener.local_addr().context("--listen")?;
     let state = state::take(&args.state.state).await?;
     let observer = local::observer(telemetry.metrics(), &library);
     let dispatcher = local::dispatcher(&state.store, Arc::clone(&library)).observed_by(observer.clone());
     let plans = library.entries().map(|entry| &*entry.plan);
-    let running = Running::start(&state.store, dispatcher.clone(), &Env, plans, &observer).await?;
+    let running = Running::start(&state.store, dispatcher.clone(), &Env, plans, checks, &observer).await?;
     let garbage = tokio::spawn(collect_garbage(state.store.clone(), u64::from(args.keep_runs) * DAY_MS));
     let flushing = tokio::spawn({
         let telemetry = telemetry.clone();
@@ -83,6 +90,14 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Verd
     telemetry.flush().await;
     tracing::info!("stopped");
     served.context("HTTP").map(|()| Verdict::Done)
+}
+
+/// The scheduled checks, if there are some.
+fn checks(args: &Args, library: &Library) -> anyhow::Result<Vec<Check>> {
+    match checks::folder(args.checks.checks.as_deref(), &args.playbooks.playbooks)? {
+        Some(folder) => checks::load(&folder, &check::of(library)),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Until `stop`, and then until the open requests are answered or their time is over.

@@ -207,7 +207,7 @@ async fn health_playbooks_and_unknown_paths_are_answered_in_json() {
     let (status, body) = get(&site.url("/health")).await;
     assert_eq!((status, &body["status"]), (200, &"ok".into()));
     let (_, body) = get(&site.url("/api/v1/playbooks")).await;
-    assert_eq!(body["playbooks"].as_array().unwrap().len(), 5);
+    assert_eq!(body["playbooks"].as_array().unwrap().len(), 6);
     assert_eq!(get(&site.url("/nowhere")).await.0, 404);
     assert!(get(&site.url("/nowhere")).await.1["error"]["message"].is_string());
     assert_eq!(get(&site.url("/api/v1/incidents")).await.0, 405);

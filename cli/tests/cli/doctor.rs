@@ -15,7 +15,7 @@ async fn all_is_well_in_the_sandbox() {
         "EXECUTION_TICKET_SERVICE_URL",
         "environment",
         "default",
-        "5 playbooks, no error",
+        "6 playbooks, no error",
         "can be made",
         "all is well",
     ] {

@@ -10,6 +10,7 @@
 
 mod api;
 mod bad_input;
+mod check;
 mod diagrams;
 mod doctor;
 mod kill;

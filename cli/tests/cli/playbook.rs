@@ -10,7 +10,7 @@ use crate::support::{heal, path, playbooks, root};
 fn the_shipped_playbooks_have_no_fault() {
     let ran = heal(&["playbook", "lint"]).exits(0);
     assert_eq!(ran.stdout, "");
-    ran.complains(&["5 playbooks: no fault"]);
+    ran.complains(&["6 playbooks, 5 checks: no fault"]);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn two_files_of_one_playbook_are_refused() {
 fn list_show_and_schema_say_what_the_engine_knows() {
     let list = heal(&["playbook", "list"]).exits(0);
     assert!(list.stdout.contains("workflow_restart") && list.stdout.contains("WORKFLOW_STUCK"), "{list:#?}");
-    assert_eq!(heal(&["playbook", "list", "--json"]).exits(0).json().len(), 5);
+    assert_eq!(heal(&["playbook", "list", "--json"]).exits(0).json().len(), 6);
 
     let show = heal(&["playbook", "show", "ticket_timeout_recovery"]).exits(0);
     for part in
@@ -117,6 +117,35 @@ fn list_show_and_schema_say_what_the_engine_knows() {
 
     let schema: Value = serde_json::from_str(&heal(&["playbook", "schema"]).exits(0).stdout).unwrap();
     assert!(schema.to_string().contains("reallocate_ticket"));
+}
+
+#[test]
+fn compile_writes_what_a_function_can_read_without_yaml() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("playbooks.json");
+    let ran = heal(&["playbook", "compile", "--out", path(&file)]).exits(0);
+    assert_eq!(ran.stdout, "");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(heal(&["playbook", "compile"]).exits(0).stdout, text);
+    let library = runtime::library::Library::from_json(&text).unwrap();
+    for listed in heal(&["playbook", "list", "--json"]).exits(0).json() {
+        let entry = library.get(listed["name"].as_str().unwrap()).unwrap();
+        assert_eq!(listed["digest"], entry.plan.digest.as_str());
+    }
+    assert_eq!(library.names().count(), 6);
+}
+
+#[test]
+fn nothing_is_compiled_of_playbooks_with_an_error() {
+    let folder = playbooks(&[
+        ("typo.yaml", "actoins: []\n"),
+        ("good.yaml", "actions: [{type: wait, parameters: {seconds: 1}}]\n"),
+    ]);
+    let file = folder.path().join("playbooks.json");
+    let ran = heal(&["playbook", "compile", path(folder.path()), "--out", path(&file)]).exits(1);
+    assert_eq!(ran.stdout, "");
+    ran.complains(&["typo.yaml:1:1", "did you mean `actions`?", "1 playbook cannot be compiled"]);
+    assert!(!file.exists());
 }
 
 /// Set to write the file anew, after the language or an action has changed.

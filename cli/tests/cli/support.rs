@@ -132,9 +132,21 @@ pub(crate) struct Serve {
     pub url: String,
 }
 
+/// An empty folder of checks beside the state file.
+fn no_checks(state: &Path) -> PathBuf {
+    let none = state.with_file_name("no-checks");
+    std::fs::create_dir_all(&none).unwrap();
+    none
+}
+
 impl Serve {
+    /// Without checks: nothing happens but what the test asks for.
     pub(crate) fn start(state: &Path, playbooks: &Path, env: &[(String, String)]) -> Self {
-        Self::spawn(state, playbooks, env, "warn", Stdio::inherit())
+        Self::with_checks(state, playbooks, &no_checks(state), env)
+    }
+
+    pub(crate) fn with_checks(state: &Path, playbooks: &Path, checks: &Path, env: &[(String, String)]) -> Self {
+        Self::spawn([state, playbooks, checks], env, "warn", Stdio::inherit())
     }
 
     /// With its log, by the directives `rust_log`, in a file.
@@ -146,11 +158,12 @@ impl Serve {
         log: &Path,
     ) -> Self {
         let log = std::fs::File::create(log).unwrap();
-        Self::spawn(state, playbooks, env, rust_log, log.into())
+        Self::spawn([state, playbooks, &no_checks(state)], env, rust_log, log.into())
     }
 
-    fn spawn(state: &Path, playbooks: &Path, env: &[(String, String)], rust_log: &str, log: Stdio) -> Self {
-        let args = ["serve", "--state", path(state), "--playbooks", path(playbooks), "--listen", "127.0.0.1:0"];
+    fn spawn(folders: [&Path; 3], env: &[(String, String)], rust_log: &str, log: Stdio) -> Self {
+        let [state, playbooks, checks] = folders.map(path);
+        let args = ["serve", "--state", state, "--playbooks", playbooks, "--checks", checks, "--listen", "127.0.0.1:0"];
         let mut command = command(&args);
         command.envs(env.iter().cloned()).env("RUST_LOG", rust_log).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();

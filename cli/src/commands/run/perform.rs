@@ -39,7 +39,7 @@ pub(super) async fn perform(args: &Args, library: Arc<Library>, prepared: Prepar
     let plan = std::iter::once(&*prepared.entry().plan);
     // One run at a terminal shows itself; nothing is counted.
     let observer = wiring::observe::Observer::new(&telemetry::Metrics::silent(), [], []);
-    let running = Running::start(&state.store, dispatcher.clone(), &strings, plan, &observer).await?;
+    let running = Running::start(&state.store, dispatcher.clone(), &strings, plan, Vec::new(), &observer).await?;
     let run_id = start(&dispatcher, prepared).await?;
     if args.approve {
         tell(&dispatcher, &run_id, |run_id| Inbound::Approve { run_id, by: "heal run --approve".to_owned() }).await?;

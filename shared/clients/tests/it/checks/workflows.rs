@@ -1,5 +1,8 @@
 //! Stuck workflows.
 
+use std::time::{Duration, Instant};
+
+use clients::checks::CONCURRENT;
 use runtime::checks::{Observation, Probe, StuckWorkflows};
 use testkit::orchestrator::{Workflow, WorkflowState};
 use testkit::tickets::{Ticket, TicketStatus};
@@ -100,6 +103,21 @@ async fn more_workflows_than_the_limit_are_a_partial_view() {
     assert!(seen.is_partial);
     let enough = StuckWorkflows { limit: 4, ..probe() };
     assert!(!sighting(look(&prober, &Probe::StuckWorkflows(enough)).await).is_partial);
+}
+
+#[tokio::test]
+async fn a_few_workflows_are_asked_about_at_a_time() {
+    let rounds = 3;
+    let ids: Vec<String> = (0..CONCURRENT * rounds).map(|number| format!("wf-{number}")).collect();
+    let workflows = ids.iter().map(|id| workflow(id, WorkflowState::Paused, 900)).collect();
+    let (platform, prober) = start(Seed { workflows, ..Seed::default() });
+    platform.set_fault(Fault::new(Service::Orchestrator, FaultKind::Slow { by_ms: 200 })).unwrap();
+    let all = Probe::StuckWorkflows(StuckWorkflows { workflow_ids: ids.clone(), timeout_seconds: 5, ..probe() });
+    let started = Instant::now();
+    assert_eq!(self::ids(look(&prober, &all).await).len(), ids.len());
+    let took = started.elapsed();
+    // One after the other they would take six seconds, all at once a fifth of one.
+    assert!(took >= Duration::from_millis(600) && took < Duration::from_secs(4), "{took:?}");
 }
 
 #[tokio::test]

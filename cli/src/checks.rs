@@ -1,0 +1,91 @@
+//! Scheduled checks as files: found, read, and told apart by what is wrong with them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use engine::check::{self, Check, Reading};
+use engine::limit;
+use engine::playbook::{Playbook, code};
+
+use crate::playbooks::diagnostics::{self, Faults};
+use crate::playbooks::{self, diagnostic};
+
+/// The folder of checks inside a folder of playbooks.
+pub(crate) const FOLDER: &str = "checks";
+
+/// One file, read.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub path: PathBuf,
+    /// Empty where it is too large or no text.
+    pub text: String,
+    pub reading: Reading,
+}
+
+impl Source {
+    pub(crate) fn faults(&self) -> Faults<'_> {
+        Faults { path: &self.path, text: &self.text, diagnostics: &self.reading.diagnostics }
+    }
+}
+
+/// The folder of the checks: the one that is named, else the one in the folder of the playbooks; none where there is none.
+///
+/// # Errors
+/// The one that is named is not there.
+pub(crate) fn folder(named: Option<&Path>, playbooks: &Path) -> anyhow::Result<Option<PathBuf>> {
+    match named {
+        Some(folder) if folder.is_dir() => Ok(Some(folder.to_owned())),
+        Some(folder) => bail!("{}: no such folder of checks", folder.display()),
+        None => Ok(Some(playbooks.join(FOLDER)).filter(|folder| folder.is_dir())),
+    }
+}
+
+/// Reads the checks of a folder, in the order of their names. With `playbooks`, their incidents have to lead to one of them.
+///
+/// # Errors
+/// The folder or a file cannot be read. What is wrong inside a file is in its [`Reading`].
+pub(crate) fn read(folder: &Path, playbooks: Option<&[Playbook]>) -> anyhow::Result<Vec<Source>> {
+    let files = playbooks::yaml_files(folder)?;
+    let mut sources = files.into_iter().map(|path| source(path, playbooks)).collect::<anyhow::Result<Vec<_>>>()?;
+    refuse_twins(&mut sources);
+    Ok(sources)
+}
+
+/// The checks of a folder, ready to be looked at. Faults are told on standard error, all of them.
+///
+/// # Errors
+/// The folder cannot be read, has too many checks, or one with an error.
+pub(crate) fn load(folder: &Path, playbooks: &[Playbook]) -> anyhow::Result<Vec<Check>> {
+    let sources = read(folder, Some(playbooks))?;
+    let wrong = diagnostics::tell_errors(sources.iter().map(Source::faults));
+    if !wrong.is_empty() {
+        bail!("{} of {} checks cannot be used: {}", wrong.len(), sources.len(), wrong.join(", "));
+    }
+    if sources.len() > limit::CHECKS {
+        bail!("{}: has {} checks, the limit is {}", folder.display(), sources.len(), limit::CHECKS);
+    }
+    Ok(sources.into_iter().filter_map(|source| source.reading.check).collect())
+}
+
+fn source(path: PathBuf, playbooks: Option<&[Playbook]>) -> anyhow::Result<Source> {
+    Ok(match playbooks::text(&path)? {
+        Ok(text) => Source { reading: check::read(&playbooks::stem(&path), &text, playbooks), path, text },
+        Err(fault) => Source { path, text: String::new(), reading: Reading { check: None, diagnostics: vec![fault] } },
+    })
+}
+
+/// Two files of one check, such as `a.yaml` and `a.yml`: they would share a state.
+fn refuse_twins(sources: &mut [Source]) {
+    let mut first: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for source in sources {
+        let Some(check) = &source.reading.check else { continue };
+        if let Some(other) = first.get(&check.name) {
+            let message = format!("check {} is in {} already", check.name, other.display());
+            source.reading.diagnostics.push(diagnostic(&source.path, code::DUPLICATE_NAME, message));
+            source.reading.check = None;
+        } else {
+            first.insert(check.name.clone(), source.path.clone());
+        }
+    }
+}

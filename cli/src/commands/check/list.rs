@@ -1,0 +1,55 @@
+//! `heal check list`: which checks there are.
+
+use engine::check::{Check, Probe};
+use owo_colors::OwoColorize as _;
+
+use super::Folders;
+use crate::exit::Verdict;
+use crate::{out, table};
+
+/// Lists the checks with what they look at and what they raise
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub folders: Folders,
+    /// One JSON object a check
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<Verdict> {
+    let checks = args.folders.load()?;
+    if args.json {
+        checks.iter().try_for_each(out::json)?;
+        return Ok(Verdict::Done);
+    }
+    let head = ["CHECK", "LOOKS AT", "EVERY", "FOR", "RAISES", "ONCE IN", "DESCRIPTION"];
+    for (place, line) in table::lines(head, checks.iter().map(row).collect()).enumerate() {
+        if place == 0 { out::line(line.dimmed())? } else { out::line(line)? }
+    }
+    Ok(Verdict::Done)
+}
+
+fn row(check: &Check) -> [String; 7] {
+    let raises = check.incident.get("incident_type").and_then(serde_json::Value::as_str).unwrap_or_default();
+    [
+        check.name.clone(),
+        out::text(&looks_at(&check.probe)),
+        format!("{} s", check.every_seconds),
+        check.failures.to_string(),
+        out::text(raises),
+        format!("{} s", check.raise_once_in_seconds),
+        out::text(&check.description),
+    ]
+}
+
+fn looks_at(probe: &Probe) -> String {
+    match probe {
+        Probe::Http(http) => format!("{} {}", http.method.as_str(), http.url),
+        Probe::GrpcHealth(grpc) if grpc.service.is_empty() => format!("{}:{}", grpc.host, grpc.port),
+        Probe::GrpcHealth(grpc) => format!("{} of {}:{}", grpc.service, grpc.host, grpc.port),
+        Probe::OverdueTickets(tickets) => format!("overdue {} tickets", tickets.status),
+        Probe::StuckWorkflows(workflows) => format!("workflows stuck in {}", workflows.state),
+        Probe::Dependency(dependency) => dependency.service.as_str().to_owned(),
+    }
+}
