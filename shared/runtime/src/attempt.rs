@@ -19,9 +19,11 @@ use crate::port::{
     Reservation, Sender,
 };
 use crate::span;
+use lease::Lease;
 
 mod admit;
 mod effect;
+mod lease;
 mod merge;
 
 /// How long a claim is held without a sign of life, in milliseconds. A worker renews it while it performs; after one that died,
@@ -153,10 +155,11 @@ impl Worker {
             lease_until: call.started_at.plus_ms(LEASE_MS),
             cooldowns: Vec::new(),
         };
+        let lease = Lease::new(request);
         if self.is_read_only() {
-            return self.look(&call, &request).await;
+            return self.look(&call, &lease).await;
         }
-        let recovered = match self.ports.claims.reserve(&request).await? {
+        let recovered = match self.ports.claims.reserve(&lease.with(call.started_at, Vec::new())).await? {
             Reservation::Busy { until } => return Ok(Handled::Busy { until }),
             Reservation::Finished(result) => {
                 self.answer(&call, &result).await?;
@@ -169,10 +172,16 @@ impl Worker {
         }
         let Performed { result, untouched } = match self.refusal(&call) {
             Some(refusal) if !recovered => Performed::from(refusal),
-            _ => match self.attempt(&call, &request, recovered).await {
-                Ok(performed) => performed,
-                Err(error) => return Err(self.let_go(&claim, &holder, error).await),
-            },
+            _ => {
+                let attempted = tokio::select! {
+                    attempted = self.attempt(&call, &lease, recovered) => attempted,
+                    never = self.keep(&lease) => match never {},
+                };
+                match attempted {
+                    Ok(performed) => performed,
+                    Err(error) => return Err(self.let_go(&claim, &holder, error).await),
+                }
+            }
         };
         // What this try did not touch, the earlier worker may have touched.
         let untouched = if recovered { Vec::new() } else { untouched };
@@ -198,10 +207,10 @@ impl Worker {
     }
 
     /// An attempt that changes nothing, from its facts to its answer.
-    async fn look(&self, call: &Call, request: &ClaimRequest) -> Result<Handled, AttemptError> {
+    async fn look(&self, call: &Call, lease: &Lease) -> Result<Handled, AttemptError> {
         let Performed { result, .. } = match self.refusal(call) {
             Some(refusal) => refusal.into(),
-            None => self.attempt(call, request, false).await?,
+            None => self.attempt(call, lease, false).await?,
         };
         self.conclude(call, result.capped()).await
     }
@@ -259,7 +268,7 @@ impl Worker {
     ///
     /// # Errors
     /// Only before anything was done.
-    async fn attempt(&self, call: &Call, request: &ClaimRequest, recovered: bool) -> Result<Performed, AttemptError> {
+    async fn attempt(&self, call: &Call, lease: &Lease, recovered: bool) -> Result<Performed, AttemptError> {
         let targets = match self.action.targets(call) {
             Ok(targets) => targets,
             Err(result) => return Ok(result.into()),
@@ -270,12 +279,12 @@ impl Worker {
         if let Some(refusal) = self.refusal(call) {
             return Ok(refusal.into());
         }
-        let admission = self.admit(call, request, targets).await?;
+        let admission = self.admit(call, lease, targets).await?;
         let performed = if admission.admitted.is_empty() {
             None
         } else {
-            let performed = self.perform(call, request, &admission.admitted).await;
-            self.restamp(call, request, &admission.admitted, &performed).await;
+            let performed = self.perform(call, lease, &admission.admitted).await;
+            self.restamp(call, lease, &admission.admitted, &performed).await;
             Some(performed)
         };
         Ok(merge::merge(admission, performed))

@@ -64,9 +64,11 @@ impl Deployment {
         command.env("AWS_ENDPOINT_URL", &self.stack.endpoint_url).env("AWS_DEFAULT_REGION", REGION);
         command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").env("SAM_CLI_TELEMETRY", "0");
         command.env("HEAL_BUILD_PROFILE", "prebuilt").env("HEAL_BUILD_PLAYBOOKS", playbooks());
+        let begun = std::time::Instant::now();
         let output = command.output().expect("scripts/install-aws-tools.sh puts the SAM command line here");
         let said =
             || format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        eprintln!("sam {} took {} s", arguments[0], begun.elapsed().as_secs());
         assert!(output.status.success(), "sam {arguments:?}:\n{}", said());
     }
 

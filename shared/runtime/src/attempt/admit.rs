@@ -4,11 +4,11 @@ use engine::Timestamp;
 use engine::message::{AttemptResult, Violation};
 use futures_util::{StreamExt as _, stream};
 
+use super::lease::Lease;
 use super::{AttemptError, Worker};
 use crate::action::{Call, Target};
 use crate::port::{
-    BackendError, ClaimRequest, CooldownKey, CooldownRequest, Decision, PolicyContext, PolicyInput, PolicyResource,
-    Reservation,
+    BackendError, CooldownKey, CooldownRequest, Decision, PolicyContext, PolicyInput, PolicyResource, Reservation,
 };
 
 /// Targets whose facts are read and whose policy is asked at the same time.
@@ -37,11 +37,11 @@ impl Worker {
     pub(super) async fn admit(
         &self,
         call: &Call,
-        request: &ClaimRequest,
+        lease: &Lease,
         targets: Vec<Target>,
     ) -> Result<Admission, AttemptError> {
         let asked = targets.len();
-        let last_touched = self.last_touched(request, &targets).await?;
+        let last_touched = self.last_touched(lease, &targets).await?;
         let decided = stream::iter(targets.into_iter().zip(last_touched))
             .map(|(target, last)| async move {
                 let verdict = self.decide(call, &target, last).await;
@@ -60,22 +60,18 @@ impl Worker {
                 Err(refusal) => admission.refused.push((target, refusal)),
             }
         }
-        self.cool(request, &mut admission).await?;
+        self.cool(lease, &mut admission).await?;
         Ok(admission)
     }
 
     /// When each target was last touched, as far as it has a cooldown.
-    async fn last_touched(
-        &self,
-        request: &ClaimRequest,
-        targets: &[Target],
-    ) -> Result<Vec<Option<Timestamp>>, AttemptError> {
+    async fn last_touched(&self, lease: &Lease, targets: &[Target]) -> Result<Vec<Option<Timestamp>>, AttemptError> {
         let keys: Vec<_> =
             targets.iter().filter_map(|target| target.cooldown.as_ref()).map(|cooldown| cooldown.key.clone()).collect();
         if keys.is_empty() {
             return Ok(vec![None; targets.len()]);
         }
-        let mut touched = self.ports.claims.last_touched(&keys, &request.key).await?.into_iter();
+        let mut touched = self.ports.claims.last_touched(&keys, lease.key()).await?.into_iter();
         Ok(targets.iter().map(|target| target.cooldown.as_ref().and_then(|_| touched.next().flatten())).collect())
     }
 
@@ -118,7 +114,7 @@ impl Worker {
     }
 
     /// Reserves the cooldowns of what was admitted; what another attempt has touched meanwhile is refused.
-    async fn cool(&self, request: &ClaimRequest, admission: &mut Admission) -> Result<(), AttemptError> {
+    async fn cool(&self, lease: &Lease, admission: &mut Admission) -> Result<(), AttemptError> {
         let cooldowns = admission.admitted.iter().filter_map(|target| target.cooldown.clone());
         let cooldowns: Vec<_> = cooldowns
             .map(|cooldown| CooldownRequest { key: cooldown.key, cooldown_ms: cooldown.duration_ms })
@@ -127,13 +123,12 @@ impl Worker {
             return Ok(());
         }
         let now = self.ports.clock.now();
-        if now >= request.lease_until {
+        if now >= lease.until() {
             return Err(
                 BackendError::unavailable("reserve", "the claim's lease ran out before anything was done").into()
             );
         }
-        let request = ClaimRequest { now, cooldowns, ..request.clone() };
-        match self.ports.claims.reserve(&request).await? {
+        match self.ports.claims.reserve(&lease.with(now, cooldowns)).await? {
             Reservation::Held { cooling, .. } => {
                 cooling.iter().for_each(|_| self.observer.cooldown_hit(self.name()));
                 admission.cool(&cooling);

@@ -5,9 +5,10 @@ use std::time::Duration;
 use engine::catalog::Safety;
 use engine::message::{AttemptResult, Ending};
 
-use super::{LEASE_MS, Worker};
+use super::Worker;
+use super::lease::Lease;
 use crate::action::{Call, Performed, Probe, Target};
-use crate::port::{ClaimRequest, CooldownRequest};
+use crate::port::CooldownRequest;
 
 /// An attempt that took longer than this, in milliseconds, has its cooldowns counted from its end; less is within what clocks may differ.
 const RESTAMP_MS: u64 = 1_000;
@@ -31,36 +32,27 @@ impl Worker {
         }
     }
 
-    pub(super) async fn perform(&self, call: &Call, request: &ClaimRequest, targets: &[Target]) -> Performed {
+    pub(super) async fn perform(&self, call: &Call, lease: &Lease, targets: &[Target]) -> Performed {
         let now = self.ports.clock.now();
         // The process may have been frozen since it took the claim: then somebody else may have it.
-        if now >= call.deadline || now >= request.lease_until {
+        if now >= call.deadline || now >= lease.until() {
             let frozen_ms = now.since_ms(call.started_at);
             let message = format!("nothing was done: {frozen_ms} ms went by before it could be started");
             let untouched = targets.iter().map(|target| target.id.clone()).collect();
             return Performed { result: AttemptResult::new(Ending::TimedOut { message }), untouched };
         }
         let left = Duration::from_millis(call.deadline.since_ms(now));
-        let performing = async {
-            tokio::time::timeout(left, self.action.perform(call, targets)).await.unwrap_or_else(|_| {
-                let seconds = call.deadline.since_ms(call.started_at) / 1_000;
-                let message = format!("{} did not end within {seconds} s", self.name());
-                AttemptResult::new(Ending::TimedOut { message }).into()
-            })
-        };
-        if self.is_read_only() {
-            return performing.await;
-        }
-        tokio::select! {
-            performed = performing => performed,
-            never = self.renew(request) => match never {},
-        }
+        tokio::time::timeout(left, self.action.perform(call, targets)).await.unwrap_or_else(|_| {
+            let seconds = call.deadline.since_ms(call.started_at) / 1_000;
+            let message = format!("{} did not end within {seconds} s", self.name());
+            AttemptResult::new(Ending::TimedOut { message }).into()
+        })
     }
 
     /// Counts the cooldowns of what was touched from the end of a long effect: until then the target may have been touched.
     ///
     /// Where this fails they count from before the effect, which the log says.
-    pub(super) async fn restamp(&self, call: &Call, request: &ClaimRequest, targets: &[Target], performed: &Performed) {
+    pub(super) async fn restamp(&self, call: &Call, lease: &Lease, targets: &[Target], performed: &Performed) {
         let now = self.ports.clock.now();
         if now.since_ms(call.started_at) <= RESTAMP_MS {
             return;
@@ -73,30 +65,13 @@ impl Worker {
         if cooldowns.is_empty() {
             return;
         }
-        let request = ClaimRequest { now, lease_until: now.plus_ms(LEASE_MS), cooldowns, ..request.clone() };
+        let request = lease.renewed(now, cooldowns);
         if let Err(error) = self.ports.claims.reserve(&request).await {
             tracing::warn!(
                 attempt = request.key.attempt,
                 error = &error as &dyn std::error::Error,
                 "cooldown counts from before the effect"
             );
-        }
-    }
-
-    /// Says again and again that this worker is alive. Where that fails, the lease runs out and the result is not taken.
-    async fn renew(&self, request: &ClaimRequest) -> std::convert::Infallible {
-        loop {
-            tokio::time::sleep(Duration::from_millis(LEASE_MS / 3)).await;
-            let now = self.ports.clock.now();
-            let request =
-                ClaimRequest { now, lease_until: now.plus_ms(LEASE_MS), cooldowns: Vec::new(), ..request.clone() };
-            if let Err(error) = self.ports.claims.reserve(&request).await {
-                tracing::warn!(
-                    attempt = request.key.attempt,
-                    error = &error as &dyn std::error::Error,
-                    "claim could not be renewed"
-                );
-            }
         }
     }
 }

@@ -15,7 +15,8 @@ async fn a_ticket_timeout_is_healed_in_the_guides_order() {
     rig.platform().forget_calls();
     rig.send([event("ticket_timeout.json")]).await;
     let head = rig.completed("inc-ticket-timeout-1").await;
-    assert_eq!(head.outcome, Some(RunOutcome::Healed), "{head:#?}");
+    let report = rig.report(&head).await;
+    assert_eq!(head.outcome, Some(RunOutcome::Healed), "{report:#?}\n{}", rig.deployment.log());
     let calls = rig.platform().calls();
     let at = |what: &dyn Fn(&testkit::Call) -> bool| calls.iter().position(what);
     let looked = at(&|call| call.service == Service::Kubernetes);

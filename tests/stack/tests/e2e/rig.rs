@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use aws::{Queues, Store};
 use engine::report::Report;
+use engine::{Event, Plan};
 use reqwest::Method;
 use runtime::dispatcher::Inbound;
 use runtime::port::{Message, QueueName, RunFilter, RunHead, RunStore as _, Sender as _};
@@ -86,7 +87,11 @@ impl Rig {
     }
 
     async fn new(turn: Turn) -> Self {
-        let deployment = tokio::task::spawn_blocking(|| Deployment::shared(config, &PARAMETERS)).await.unwrap();
+        // On a thread of its own: the platform outlives the test that happens to start it.
+        let deployment = tokio::task::spawn_blocking(|| {
+            std::thread::spawn(|| Deployment::shared(config, &PARAMETERS)).join().unwrap()
+        });
+        let deployment = deployment.await.unwrap();
         Self { deployment, store: deployment.store().await, queues: deployment.queues().await, _turn: turn }
     }
 
@@ -158,7 +163,11 @@ impl Rig {
 
     /// What the record says to people.
     pub(crate) async fn report(&self, head: &RunHead) -> Report {
-        engine::report::report(None, &head.run_id, &self.log(head).await).unwrap()
+        let commits = self.log(head).await;
+        let Event::RunStarted(started) = &commits[0].events[0] else { panic!("{head:#?} was rejected") };
+        let plan = self.store.plan(&started.plan_digest).await.unwrap().unwrap();
+        let plan = Plan::parse(&started.plan_digest, &plan).unwrap();
+        engine::report::report(Some(&plan), &head.run_id, &commits).unwrap()
     }
 
     /// Calls that changed something about `target`.
