@@ -17,7 +17,7 @@ pub const REGION: &str = "eu-central-1";
 pub const ACCOUNT: &str = "000000000000";
 
 /// It is up within a second; a machine under load may take longer.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A local AWS. Killed when it is dropped, and also when this process ends without dropping it.

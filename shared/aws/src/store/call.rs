@@ -67,10 +67,10 @@ impl Store {
         match Box::pin(call.send()).await {
             Ok(_) => Ok(Written::Done(Attributes::new())),
             Err(SdkError::ServiceError(refused)) if refused.err().is_conditional_check_failed_exception() => {
-                match refused.into_err() {
-                    PutItemError::ConditionalCheckFailedException(failed) => Ok(Written::Refused(failed.item)),
-                    other => Err(unavailable(operation, other)),
-                }
+                let PutItemError::ConditionalCheckFailedException(failed) = refused.into_err() else {
+                    return Err(contended(operation));
+                };
+                Ok(Written::Refused(failed.item))
             }
             Err(error) => Err(of_sdk(operation, &error)),
         }
@@ -91,10 +91,10 @@ impl Store {
         match Box::pin(call.send()).await {
             Ok(changed) => Ok(Written::Done(changed.attributes.unwrap_or_default())),
             Err(SdkError::ServiceError(refused)) if refused.err().is_conditional_check_failed_exception() => {
-                match refused.into_err() {
-                    UpdateItemError::ConditionalCheckFailedException(failed) => Ok(Written::Refused(failed.item)),
-                    other => Err(unavailable(operation, other)),
-                }
+                let UpdateItemError::ConditionalCheckFailedException(failed) = refused.into_err() else {
+                    return Err(contended(operation));
+                };
+                Ok(Written::Refused(failed.item))
             }
             Err(error) => Err(of_sdk(operation, &error)),
         }
@@ -118,10 +118,10 @@ impl Store {
         match Box::pin(call.send()).await {
             Ok(_) => Ok(Written::Done(Attributes::new())),
             Err(SdkError::ServiceError(refused)) if refused.err().is_conditional_check_failed_exception() => {
-                match refused.into_err() {
-                    DeleteItemError::ConditionalCheckFailedException(failed) => Ok(Written::Refused(failed.item)),
-                    other => Err(unavailable(operation, other)),
-                }
+                let DeleteItemError::ConditionalCheckFailedException(failed) = refused.into_err() else {
+                    return Err(contended(operation));
+                };
+                Ok(Written::Refused(failed.item))
             }
             Err(error) => Err(of_sdk(operation, &error)),
         }
@@ -133,12 +133,10 @@ impl Store {
         match Box::pin(call.send()).await {
             Ok(_) => Ok(Committed::Done),
             Err(SdkError::ServiceError(refused)) if refused.err().is_transaction_canceled_exception() => {
-                match refused.into_err() {
-                    TransactWriteItemsError::TransactionCanceledException(cancelled) => {
-                        Ok(Committed::Cancelled(cancelled.cancellation_reasons.unwrap_or_default()))
-                    }
-                    other => Err(unavailable(operation, other)),
-                }
+                let TransactWriteItemsError::TransactionCanceledException(cancelled) = refused.into_err() else {
+                    return Err(contended(operation));
+                };
+                Ok(Committed::Cancelled(cancelled.cancellation_reasons.unwrap_or_default()))
             }
             Err(error) => Err(of_sdk(operation, &error)),
         }
@@ -173,10 +171,6 @@ where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
     BackendError::unavailable(operation, Error::of_sdk("table".to_owned(), error))
-}
-
-fn unavailable(operation: &'static str, error: impl std::error::Error + Send + Sync + 'static) -> BackendError {
-    BackendError::unavailable(operation, error)
 }
 
 /// Others were in the way too often.

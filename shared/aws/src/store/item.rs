@@ -99,13 +99,11 @@ impl From<Item> for Option<Attributes> {
 
 /// Strings have their UTF-8 bytes, numbers about half a byte a digit and one more (DynamoDB Developer Guide, "Item sizes and formats").
 fn value_bytes(value: &AttributeValue) -> usize {
-    match value {
-        AttributeValue::S(text) => text.len(),
-        AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
-        AttributeValue::B(bytes) => bytes.as_ref().len(),
-        AttributeValue::Ss(texts) => 3 + texts.iter().map(String::len).sum::<usize>(),
-        _ => 1,
-    }
+    let text = value.as_s().map(String::len).ok();
+    let number = || value.as_n().map(|digits| digits.len().div_ceil(2) + 1).ok();
+    let bytes = || value.as_b().map(|bytes| bytes.as_ref().len()).ok();
+    let set = || value.as_ss().map(|texts| 3 + texts.iter().map(String::len).sum::<usize>()).ok();
+    text.or_else(number).or_else(bytes).or_else(set).unwrap_or(1)
 }
 
 /// A row that was read, and the call that read it, for its errors.

@@ -25,10 +25,10 @@ pub(super) fn pack(text: &str, plain_bytes: usize) -> AttributeValue {
 /// # Errors
 /// Why the value is no such text.
 pub(super) fn unpack(value: &AttributeValue) -> Result<String, String> {
-    match value {
-        AttributeValue::S(text) => Ok(text.clone()),
-        AttributeValue::B(packed) => inflate(packed.as_ref()),
-        _ => Err("is neither text nor bytes".to_owned()),
+    match (value.as_s(), value.as_b()) {
+        (Ok(text), _) => Ok(text.clone()),
+        (_, Ok(packed)) => inflate(packed.as_ref()),
+        (Err(_), Err(_)) => Err("is neither text nor bytes".to_owned()),
     }
 }
 
