@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{doctor, playbook, run, runs, sandbox, serve};
+use crate::commands::{dlq, doctor, incident, playbook, run, runs, sandbox, serve};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -12,6 +12,8 @@ Examples:
   heal run incident.json --dry-run                        what would be done, without doing it
   heal playbook lint                                      every fault of every playbook
   heal serve --state heal.db --listen 127.0.0.1:8080      the remediation API, durable
+  heal incident send incident.json --stack prod --watch   to a deployed stack, and what becomes of it
+  heal runs list --stack prod --status failed             what a deployed stack did
   heal doctor                                             is everything configured and reachable?
 
 Exit codes: 0 done · 1 the run or the lint failed · 2 bad usage or bad input.
@@ -37,6 +39,10 @@ pub(crate) enum Command {
     Playbook(playbook::Command),
     #[command(subcommand)]
     Runs(runs::Command),
+    #[command(subcommand)]
+    Incident(incident::Command),
+    #[command(subcommand)]
+    Dlq(dlq::Command),
     Doctor(doctor::Args),
 }
 

@@ -1,6 +1,8 @@
 //! One module a command. Each has its arguments and what it does with them, and says how it went by its exit code.
 
+pub(crate) mod dlq;
 pub(crate) mod doctor;
+pub(crate) mod incident;
 pub(crate) mod playbook;
 pub(crate) mod run;
 pub(crate) mod runs;
@@ -24,7 +26,9 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Serve(args) => serve::run(args).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Playbook(command) => playbook::run(command),
-        Command::Runs(command) => runs::run(command).await,
+        Command::Runs(command) => Box::pin(runs::run(command)).await,
+        Command::Incident(command) => Box::pin(incident::run(command)).await,
+        Command::Dlq(command) => Box::pin(dlq::run(command)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
     }
 }
@@ -36,9 +40,13 @@ fn init_logs(format: LogFormat, command: &Command) -> anyhow::Result<()> {
     };
     let default = match command {
         Command::Serve(_) => SERVICE_LOGS,
-        Command::Run(_) | Command::Sandbox(_) | Command::Playbook(_) | Command::Runs(_) | Command::Doctor(_) => {
-            COMMAND_LOGS
-        }
+        Command::Run(_)
+        | Command::Sandbox(_)
+        | Command::Playbook(_)
+        | Command::Runs(_)
+        | Command::Incident(_)
+        | Command::Dlq(_)
+        | Command::Doctor(_) => COMMAND_LOGS,
     };
     logs::init(format, default).context("logs")
 }

@@ -10,12 +10,17 @@
 
 mod api;
 mod bad_input;
+mod deployed;
 mod diagrams;
+mod dlq;
 mod doctor;
+mod incident;
 mod kill;
+mod place;
 mod playbook;
 mod require;
 mod run;
 mod runs;
+mod runs_of_a_stack;
 mod sandbox;
 mod support;

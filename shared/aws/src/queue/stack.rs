@@ -8,7 +8,7 @@ use crate::session::{Service, Session};
 
 /// What an error about a stack's name calls it.
 const FIELD: &str = "stack";
-/// Characters of a stack's name (CloudFormation API, `CreateStack`).
+/// Characters of a stack's name (`CloudFormation` API, `CreateStack`).
 const MAX_NAME_CHARS: usize = 128;
 
 impl Queues {
