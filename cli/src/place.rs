@@ -13,7 +13,7 @@ use clients::config::Env;
 use runtime::dispatcher::Dispatcher;
 use runtime::port::RunStore;
 
-pub(crate) use choice::Choice;
+pub(crate) use choice::{Choice, ENV_QUEUE_URL_PREFIX, ENV_STACK, ENV_TABLE, Named, Site};
 pub(crate) use stack::Stack;
 
 use crate::{local, state};
