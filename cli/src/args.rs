@@ -12,7 +12,7 @@ Examples:
   heal run incident.json --dry-run                        what would be done, without doing it
   heal playbook lint                                      every fault of every playbook
   heal serve --state heal.db --listen 127.0.0.1:8080      the remediation API, durable
-  heal incident send incident.json --stack prod --watch   to a deployed stack, and what becomes of it
+  heal incident send incident.json --stack prod --watch   heal it on a deployed stack
   heal runs list --stack prod --status failed             what a deployed stack did
   heal doctor                                             is everything configured and reachable?
 

@@ -23,11 +23,16 @@ const POLL_FILE: Duration = Duration::from_millis(200);
 /// How often a table's log is looked at: every look costs money.
 const POLL_STACK: Duration = Duration::from_millis(500);
 
+const STATE_HELP: &str = "SQLite file that keeps runs, queues and cooldowns [env: HEAL_STATE] \
+                          [default: the stack of `make stack` where there is one, else .heal/state.db]";
+const STACK_HELP: &str = "Deployed stack, by its name in this region [env: HEAL_STACK, or HEAL_TABLE with HEAL_QUEUE_URL_PREFIX] \
+                          [default: the stack of `make stack`]";
+
 /// A state file or a stack.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct PlaceArgs {
-    /// SQLite file that keeps runs, queues and cooldowns [env: `HEAL_STATE`] [default: the stack of `make stack`, else .heal/state.db]
-    #[arg(long, value_name = "FILE.db", conflicts_with = "stack")]
+    // Read by hand, as its variable is: options go before variables, whichever of the two they name.
+    #[arg(long, value_name = "FILE.db", conflicts_with = "stack", help = STATE_HELP)]
     pub state: Option<PathBuf>,
     #[command(flatten)]
     pub stack: StackArgs,
@@ -36,8 +41,7 @@ pub(crate) struct PlaceArgs {
 /// A stack.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct StackArgs {
-    /// Deployed stack, found by its name in this region [env: `HEAL_STACK`, or `HEAL_TABLE` with `HEAL_QUEUE_URL_PREFIX`]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = STACK_HELP)]
     pub stack: Option<String>,
 }
 

@@ -1,14 +1,23 @@
 //! `heal runs` over the table of a stack. The command never writes to it.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+use std::thread::JoinHandle;
+
 use runtime::RunId;
 use runtime::port::RunStore as _;
 use serde_json::{Value, json};
 
 use crate::deployed::Deployed;
-use crate::support::{command, finish};
+use crate::support::{Ran, command, finish};
 
 fn incident(id: &str, kind: &str) -> Value {
     json!({"incident_id": id, "incident_type": kind})
+}
+
+fn watch(stack: &Deployed, run_id: &str) -> JoinHandle<Ran> {
+    let (stack, run_id) = (stack.clone(), run_id.to_owned());
+    std::thread::spawn(move || stack.heal(&["runs", "watch", &run_id]))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,10 +53,7 @@ async fn a_run_is_cancelled_by_the_dispatcher_that_is_told_to() {
     let stack = Deployed::new().await;
     let _at_work = stack.at_work();
     let run_id = stack.run_of(&incident("inc-1", "LONG")).await;
-    let watch = std::thread::spawn({
-        let (stack, run_id) = (stack.clone(), run_id.clone());
-        move || stack.heal(&["runs", "watch", &run_id])
-    });
+    let watch = watch(&stack, &run_id);
     let said = stack.heal(&["runs", "cancel", &run_id, "--by", "Ada"]).exits(0);
     assert!(said.stdout.contains(&format!("{run_id} stops: CANCELLED")), "{said:#?}");
     let watched = watch.join().unwrap().exits(1);
@@ -62,11 +68,19 @@ async fn a_run_is_approved_once() {
     let _at_work = stack.at_work();
     let asking = json!({"incident_id": "inc-1", "incident_type": "LONG", "auto_remediation_enabled": false});
     let run_id = stack.run_of(&asking).await;
+    // It says what gives the word before it is given.
+    let mut watch =
+        stack.command(&["runs", "watch", &run_id]).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut note = String::new();
+    BufReader::new(watch.stderr.take().unwrap()).read_line(&mut note).unwrap();
+    assert!(note.contains(&format!("heal runs approve {run_id} --stack {}", stack.name)), "{note}");
     let said = stack.heal(&["runs", "approve", &run_id, "--by", "Ada"]).exits(0);
     assert!(said.stdout.contains(&format!("{run_id} starts: RUNNING")), "{said:#?}");
     stack.heal(&["runs", "approve", &run_id]).exits(1).complains(&["is RUNNING: nothing to change"]);
-    let shown = stack.heal(&["runs", "show", &run_id]).exits(0);
-    assert!(shown.stdout.contains("Ada"), "{shown:#?}");
+    stack.heal(&["runs", "cancel", &run_id]).exits(0);
+    let watched = watch.wait_with_output().unwrap();
+    let said = String::from_utf8(watched.stdout).unwrap();
+    assert!(!watched.status.success() && said.contains("approved by Ada") && said.contains("CANCELLED"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
