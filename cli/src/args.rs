@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{check, doctor, playbook, run, runs, sandbox, serve};
+use crate::commands::{check, dlq, doctor, incident, playbook, run, runs, sandbox, serve};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -12,6 +12,8 @@ Examples:
   heal run incident.json --dry-run                        what would be done, without doing it
   heal playbook lint                                      every fault of every playbook
   heal serve --state heal.db --listen 127.0.0.1:8080      the remediation API, durable
+  heal incident send incident.json --stack prod --watch   heal it on a deployed stack
+  heal runs list --stack prod --status failed             what a deployed stack did
   heal doctor                                             is everything configured and reachable?
 
 Exit codes: 0 done · 1 the run or the lint failed · 2 bad usage or bad input.
@@ -39,6 +41,10 @@ pub(crate) enum Command {
     Check(check::Command),
     #[command(subcommand)]
     Runs(runs::Command),
+    #[command(subcommand)]
+    Incident(incident::Command),
+    #[command(subcommand)]
+    Dlq(dlq::Command),
     Doctor(doctor::Args),
 }
 

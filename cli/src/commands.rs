@@ -1,7 +1,9 @@
 //! One module a command. Each has its arguments and what it does with them, and says how it went by its exit code.
 
 pub(crate) mod check;
+pub(crate) mod dlq;
 pub(crate) mod doctor;
+pub(crate) mod incident;
 pub(crate) mod playbook;
 pub(crate) mod run;
 pub(crate) mod runs;
@@ -28,7 +30,9 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Playbook(command) => playbook::run(command),
         Command::Check(command) => check::run(command).await,
-        Command::Runs(command) => runs::run(command).await,
+        Command::Runs(command) => Box::pin(runs::run(command)).await,
+        Command::Incident(command) => Box::pin(incident::run(command)).await,
+        Command::Dlq(command) => Box::pin(dlq::run(command)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
     }
 }
@@ -48,6 +52,8 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Playbook(_)
         | Command::Check(_)
         | Command::Runs(_)
+        | Command::Incident(_)
+        | Command::Dlq(_)
         | Command::Doctor(_) => {
             logs::init(format, COMMAND_LOGS).context("logs")?;
             Ok(Telemetry::silent())

@@ -1,4 +1,4 @@
-//! `heal`: the self-healing engine on one machine.
+//! `heal`: the self-healing engine on one machine, and a deployed stack of it from outside.
 //!
 //! This file parses the command line and hands over. One folder a noun, one file a verb: [`commands`].
 //! Data goes to standard output, everything else to standard error. Exit codes are those of [`exit`].
@@ -15,6 +15,7 @@ mod follow;
 mod local;
 mod moment;
 mod out;
+mod place;
 mod playbooks;
 mod show;
 mod signal;

@@ -48,7 +48,10 @@ pub(crate) async fn take(path: &Path) -> anyhow::Result<Exclusive> {
 /// It is not there, or cannot be used.
 pub(crate) fn open(path: &Path) -> anyhow::Result<Store> {
     if !path.is_file() {
-        bail!("{}: there is no such state file, name one with --state FILE.db", path.display());
+        bail!(
+            "{}: there is no such state file, name one with --state FILE.db, or a stack with --stack NAME",
+            path.display()
+        );
     }
     open_at(path)
 }

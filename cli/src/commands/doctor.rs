@@ -3,13 +3,15 @@
 mod files;
 mod print;
 mod services;
+mod stack;
 
 use clients::config::{Env, Setting, describe};
 use serde::Serialize;
 
-use crate::args::{PlaybookDir, StateFile};
+use crate::args::PlaybookDir;
 use crate::exit::Verdict;
 use crate::out;
+use crate::place::{Choice, PlaceArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,14 +21,14 @@ Examples:
 
 /// Shows every configuration variable with its value, source and purpose, and tries every service
 ///
-/// Also checks the playbooks and whether the state file can be written. Secrets are hidden. Exits with 1 where something is wrong.
+/// Also checks the playbooks, and whether the state file can be written or the stack's table and queues answer. Secrets are hidden. Exits with 1 where something is wrong.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub playbooks: PlaybookDir,
     #[command(flatten)]
-    pub state: StateFile,
+    pub place: PlaceArgs,
     /// Do not try the services
     #[arg(long)]
     pub offline: bool,
@@ -79,9 +81,15 @@ impl Findings {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
-    let configuration: Vec<_> = describe(&Env).into_iter().map(Into::into).collect();
+    let choice = args.place.choose()?;
+    let mut configuration: Vec<_> = describe(&Env).into_iter().map(Into::into).collect();
+    configuration.extend(stack::variables(&choice));
     let mut checks = files::playbooks(&args.playbooks.playbooks);
-    checks.push(files::state(&args.state.state));
+    match &choice {
+        Choice::File(path) => checks.push(files::state(path)),
+        Choice::Stack(site) if !args.offline => checks.extend(stack::check(site).await),
+        Choice::Stack(_) => {}
+    }
     checks.extend(Box::pin(services::check(args.offline)).await);
     let findings = Findings { configuration, checks };
     if args.json {

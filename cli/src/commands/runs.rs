@@ -1,4 +1,4 @@
-//! `heal runs`: what a state file has of runs. Works beside a `heal serve` on the same file.
+//! `heal runs`: what a state file or a stack has of runs. Works beside a `heal serve` on the same file.
 
 pub(crate) mod approve;
 pub(crate) mod cancel;
@@ -11,7 +11,7 @@ use engine::RunId;
 
 use crate::exit::Verdict;
 
-/// Lists, shows, follows, cancels and approves runs of a state file
+/// Lists, shows, follows, cancels and approves runs of a state file or a deployed stack
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     List(list::Args),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use testkit::{Fault, FaultKind, Seed, Service};
 
+use crate::deployed::Deployed;
 use crate::support::{command, env, finish, heal, path, platform, playbooks};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +30,7 @@ async fn all_is_well_in_the_sandbox() {
 async fn a_service_that_does_not_answer_is_named_with_its_error() {
     let platform = platform(Seed::healthy_worker());
     platform.set_fault(Fault::new(Service::Orchestrator, FaultKind::Refuse)).unwrap();
-    let findings = finish(command(&["doctor", "--json"]).envs(env(&platform))).exits(1).report();
+    let findings = finish(command(&["doctor", "--json", "--state", "heal.db"]).envs(env(&platform))).exits(1).report();
     let checks = findings["checks"].as_array().unwrap();
     let well = |what: &str| checks.iter().find(|check| check["what"] == what).unwrap()["well"].clone();
     assert_eq!((well("tickets"), well("kubernetes"), well("policy")), (true.into(), true.into(), true.into()));
@@ -52,4 +53,27 @@ fn a_broken_playbook_is_named_with_its_line() {
     let folder = playbooks(&[("bad.yaml", "actions: []\n")]);
     let ran = heal(&["doctor", "--offline", "--playbooks", path(folder.path())]).exits(1);
     assert!(ran.stdout.contains("bad.yaml") && ran.stdout.contains("line 1"), "{ran:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_is_shown_with_who_named_it_and_its_table_and_queues_are_tried() {
+    let platform = platform(Seed::healthy_worker());
+    let stack = Deployed::new().await;
+    let ran = finish(stack.command(&["doctor"]).envs(env(&platform))).exits(0);
+    let table = format!("{}-runs", stack.name);
+    for part in ["HEAL_STACK", &table, "can be read", "10 queues, messages on them: 0, dead letters: 0", "all is well"]
+    {
+        assert!(ran.stdout.contains(part), "no {part:?} in {ran:#?}");
+    }
+    let parts = [("HEAL_TABLE", "nobody-s"), ("HEAL_QUEUE_URL_PREFIX", stack.queues.urls().prefix())];
+    let mut wrong = command(&["doctor", "--json"]);
+    let findings = finish(wrong.envs(env(&platform)).envs(Deployed::aws()).envs(parts)).exits(1).report();
+    let check = |what: &str| {
+        let checks = findings["checks"].as_array().unwrap();
+        checks.iter().find(|check| check["what"] == what).unwrap().clone()
+    };
+    assert_eq!((&check("table")["well"], &check("queues")["well"]), (&false.into(), &true.into()), "{findings:#}");
+    let variables = findings["configuration"].as_array().unwrap();
+    let named = variables.iter().find(|variable| variable["name"] == "HEAL_TABLE").unwrap();
+    assert_eq!((&named["value"], &named["source"]), (&"nobody-s".into(), &"environment".into()));
 }

@@ -11,15 +11,20 @@
 mod api;
 mod bad_input;
 mod check;
+mod deployed;
 mod diagrams;
+mod dlq;
 mod doctor;
+mod incident;
 mod kill;
+mod place;
 mod playbook;
 #[path = "../../../shared/telemetry/tests/it/receiver.rs"]
 mod receiver;
 mod require;
 mod run;
 mod runs;
+mod runs_of_a_stack;
 mod sandbox;
 mod support;
 mod telemetry;

@@ -74,7 +74,8 @@ impl Error {
             )
             | (_, 429) => Self::Throttled { what, message },
             (_, 500..) => Self::Unavailable { what, problem: format!("status {}: {message}", fault.status) },
-            ("ResourceNotFoundException", _) | (_, 404) => Self::NotFound { what, message },
+            ("ResourceNotFoundException" | "QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue", _)
+            | (_, 404) => Self::NotFound { what, message },
             (
                 "AccessDenied"
                 | "AccessDeniedException"

@@ -4,6 +4,7 @@
 
 mod batch;
 pub mod dead;
+mod stack;
 mod url;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Builder;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use runtime::port::{Message, QueueName, Result, Sender};
+use runtime::port::{BackendError, Message, QueueName, Result, Sender};
 
 use crate::error::Error;
 use crate::limit::BATCHES_AT_ONCE;
@@ -44,13 +45,36 @@ impl Queues {
     /// # Errors
     /// `Invalid`: the endpoint that the settings name is none.
     pub fn new(session: &Session, urls: QueueUrls) -> std::result::Result<Self, Error> {
-        let endpoint = session.endpoint_override(Service::Sqs)?;
-        let mut config = Builder::from(session.sdk()).timeout_config(timeouts()).retry_config(retries());
-        if let Some(endpoint) = endpoint {
-            config = config.endpoint_url(endpoint);
-        }
-        Ok(Self { client: Client::from_conf(config.build()), urls })
+        Ok(Self { client: client(session)?, urls })
     }
+
+    /// Sends one message, and gives the name that the service has for it: whoever receives it sees the same.
+    pub async fn send_one(&self, message: &Message) -> Result<String> {
+        let operation = "queues.send_one";
+        let url = self.urls.of(&message.queue);
+        let mut call = self
+            .client
+            .send_message()
+            .queue_url(&url)
+            .message_body(&message.body)
+            .set_delay_seconds(batch::delay_seconds(message));
+        if let Some(traceparent) = &message.traceparent {
+            call = call.message_attributes(TRACEPARENT, batch::text(traceparent)?);
+        }
+        let unavailable = |error| BackendError::unavailable(operation, error);
+        let sent = Box::pin(call.send()).await;
+        let sent = sent.map_err(|error| unavailable(Error::of_sdk(format!("queue {url}"), &error)))?;
+        let problem = || "the service did not name the message".to_owned();
+        sent.message_id.ok_or_else(|| unavailable(Error::Unusable { what: format!("queue {url}"), problem: problem() }))
+    }
+}
+
+fn client(session: &Session) -> std::result::Result<Client, Error> {
+    let mut config = Builder::from(session.sdk()).timeout_config(timeouts()).retry_config(retries());
+    if let Some(endpoint) = session.endpoint_override(Service::Sqs)? {
+        config = config.endpoint_url(endpoint);
+    }
+    Ok(Client::from_conf(config.build()))
 }
 
 #[async_trait]

@@ -28,7 +28,11 @@ pub fn unique(stem: &str) -> String {
 
 /// A table of its own, as `template.yaml` has it: `tests/template` holds the two together.
 pub async fn empty(stack: &MiniStack) -> Store {
-    let name = unique("table");
+    named(stack, &unique("table")).await
+}
+
+/// As [`empty`], by this name.
+pub async fn named(stack: &MiniStack, name: &str) -> Store {
     let text = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
     let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
     let definition = json!({

@@ -2,16 +2,17 @@
 
 use engine::event::{RunOutcome, RunStatus};
 use owo_colors::OwoColorize as _;
-use runtime::port::{Clock as _, RunFilter, RunHead, RunStore as _, SystemClock};
+use runtime::port::{Clock as _, RunFilter, RunHead, SystemClock};
 
-use crate::args::StateFile;
 use crate::exit::Verdict;
-use crate::{moment, out, state, table};
+use crate::place::{Place, PlaceArgs};
+use crate::{moment, out, table};
 
 const EXAMPLES: &str = "\
 Examples:
   heal runs list --status failed --since 1d
   heal runs list --playbook ticket_timeout_recovery --limit 100
+  heal runs list --stack prod
   heal runs list --json | jq -r 'select(.outcome == \"DENIED\") | .run_id'";
 
 /// Runs asked for at a time.
@@ -22,7 +23,7 @@ const PAGE: usize = 200;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
-    pub state: StateFile,
+    pub place: PlaceArgs,
     /// Only runs with this status
     #[arg(long, value_enum, ignore_case = true)]
     pub status: Option<Status>,
@@ -57,12 +58,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
     let now = SystemClock.now();
     let since = args.since.as_deref().map(|text| moment::parse_since(text, now)).transpose();
     let since = since.map_err(|wrong| anyhow::anyhow!("--since {wrong}"))?;
-    let store = state::open(&args.state.state)?;
+    let runs = Place::open(&args.place).await?.runs();
     let filter = RunFilter { status: args.status.map(Into::into), playbook: args.playbook.clone(), since };
     let mut heads = Vec::new();
     let mut cursor = None;
     while heads.len() < args.limit {
-        let page = store.list(&filter, PAGE.min(args.limit - heads.len()), cursor.as_deref()).await?;
+        let page = runs.list(&filter, PAGE.min(args.limit - heads.len()), cursor.as_deref()).await?;
         heads.extend(page.runs);
         cursor = page.next;
         if cursor.is_none() {

@@ -2,10 +2,10 @@
 
 use engine::report;
 
-use crate::args::StateFile;
 use crate::exit::Verdict;
+use crate::out;
+use crate::place::{Place, PlaceArgs};
 use crate::timeline::{events, summary};
-use crate::{local, out, state};
 
 /// Shows every event of a run, with the reason of each decision
 #[derive(Debug, clap::Args)]
@@ -14,16 +14,16 @@ pub(crate) struct Args {
     #[arg(value_name = "RUN")]
     pub run_id: String,
     #[command(flatten)]
-    pub state: StateFile,
+    pub place: PlaceArgs,
     /// One event a line as JSON, the report as the last line
     #[arg(long)]
     pub json: bool,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
-    let store = state::open(&args.state.state)?;
     let run_id = super::run_id(&args.run_id)?;
-    let (plan, commits) = local::reader(&store).read(&run_id).await?;
+    let place = Place::open(&args.place).await?;
+    let (plan, commits) = place.reader().read(&run_id).await?;
     let report = report::report(plan.as_deref(), &run_id, &commits)?;
     for commit in &commits {
         if args.json {

@@ -73,16 +73,20 @@ pub(super) async fn send(client: &Client, url: String, batch: Vec<Message>) -> R
 }
 
 fn entry(index: usize, message: &Message) -> Result<SendMessageBatchRequestEntry> {
-    // Rounded up: never delivered too early.
-    let delay_seconds = message.delay_ms.div_ceil(1_000).min(DELAY_SECONDS);
     let mut entry = SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
         .message_body(&message.body)
-        .set_delay_seconds((delay_seconds > 0).then(|| i32::try_from(delay_seconds).unwrap_or(i32::MAX)));
+        .set_delay_seconds(delay_seconds(message));
     if let Some(traceparent) = &message.traceparent {
         entry = entry.message_attributes(TRACEPARENT, text(traceparent)?);
     }
     entry.build().map_err(|error| BackendError::corrupt(OPERATION, error.to_string()))
+}
+
+/// Rounded up: never delivered too early.
+pub(super) fn delay_seconds(message: &Message) -> Option<i32> {
+    let seconds = message.delay_ms.div_ceil(1_000).min(DELAY_SECONDS);
+    (seconds > 0).then(|| i32::try_from(seconds).unwrap_or(i32::MAX))
 }
 
 pub(super) fn text(value: &str) -> Result<MessageAttributeValue> {

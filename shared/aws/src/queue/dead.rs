@@ -1,13 +1,14 @@
 //! Messages that nobody could carry out: they lie in the stack's parking queue with the reason, until a person looks at them.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use aws_sdk_sqs::types::{Message as SqsMessage, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, Message as SqsMessage, MessageSystemAttributeName};
 use runtime::Timestamp;
 use runtime::port::{BackendError, DeadLetter, Message, QueueName, Result, Sender as _};
 
 use super::{Queues, TRACEPARENT, batch};
 use crate::error::Error;
+use crate::limit::SEND_BATCH_MESSAGES;
 
 /// Message attributes of a parked message.
 const QUEUE: &str = "queue";
@@ -16,12 +17,12 @@ const MESSAGE_ID: &str = "message_id";
 const RECEIVE_COUNT: &str = "receive_count";
 /// Characters of a reason that are kept.
 const REASON_CHARS: usize = 1_000;
-/// Seconds for which a listing hides what it has read, so that it does not read it twice.
+/// Seconds for which what is read is hidden, so that the next answer has something else.
 const LISTING_VISIBILITY_SECONDS: i32 = 20;
 /// Messages of one receive: the service's bound.
 const RECEIVE_MESSAGES: i32 = 10;
-/// Empty answers after which a listing believes that there is nothing more: a receive asks only some of the servers.
-const EMPTY_ANSWERS: u32 = 2;
+/// Answers without anything new after which one believes that there is nothing more: a receive asks only some of the servers.
+const ANSWERS_WITHOUT_NEWS: u32 = 2;
 
 /// A message that is to be parked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,14 @@ struct Parked {
     letter: DeadLetter,
     traceparent: Option<String>,
     receipt: String,
+}
+
+/// One way through the parking queue.
+#[derive(Default)]
+struct Pass {
+    /// The service's names of what was received; after its hiding a message may come once more.
+    seen: BTreeSet<String>,
+    without_news: u32,
 }
 
 impl Queues {
@@ -65,30 +74,48 @@ impl Queues {
             .map_err(|error| BackendError::unavailable(operation, Error::of_sdk(format!("queue {url}"), &error)))
     }
 
-    /// Up to `limit` parked messages, oldest first. They are hidden from another listing for some seconds.
+    /// Up to `limit` parked messages, those that came first first. Afterwards they are there for the next one who asks.
     pub async fn parked(&self, limit: usize) -> Result<Vec<DeadLetter>> {
-        let found = self.receive_parked(limit, |_| true).await?;
-        let mut letters: Vec<DeadLetter> = found.into_iter().map(|parked| parked.letter).collect();
+        let mut pass = Pass::default();
+        let (mut letters, mut receipts) = (Vec::new(), Vec::new());
+        while letters.len() < limit
+            && let Some(found) = self.next_parked(&mut pass).await?
+        {
+            for parked in found {
+                receipts.push(parked.receipt);
+                letters.push(parked.letter);
+            }
+        }
+        self.show_again(receipts).await;
         letters.sort_by(|a, b| a.sent_at.cmp(&b.sent_at).then_with(|| a.message_id.cmp(&b.message_id)));
+        letters.truncate(limit);
         Ok(letters)
     }
 
     /// Puts a parked message back on the queue that it came from. False where it is not there.
-    ///
-    /// Sent before it is removed: a crash in between leaves it in both places, and its consumer recognises it.
     pub async fn redrive(&self, message_id: &str) -> Result<bool> {
-        let operation = "queues.redrive";
-        let found = self.receive_parked(usize::MAX, |letter| letter.message_id == message_id).await?;
-        for parked in &found {
-            let DeadLetter { queue, body, .. } = &parked.letter;
-            let traceparent = parked.traceparent.clone();
-            self.send(vec![Message { queue: queue.clone(), body: body.clone(), delay_ms: 0, traceparent }]).await?;
-            let url = self.urls.parked();
-            let gone =
-                Box::pin(self.client.delete_message().queue_url(&url).receipt_handle(&parked.receipt).send()).await;
-            gone.map_err(|error| BackendError::unavailable(operation, Error::of_sdk(format!("queue {url}"), &error)))?;
+        let moved = self.redrive_all(&BTreeSet::from([message_id.to_owned()])).await?;
+        Ok(!moved.is_empty())
+    }
+
+    /// Puts these parked messages back on the queues that they came from, and says which of them were there.
+    ///
+    /// Each is sent before it is removed: a crash in between leaves it in both places, and its consumer recognises it.
+    pub async fn redrive_all(&self, message_ids: &BTreeSet<String>) -> Result<BTreeSet<String>> {
+        let mut pass = Pass::default();
+        let (mut moved, mut others) = (BTreeSet::new(), Vec::new());
+        while let Some(found) = self.next_parked(&mut pass).await? {
+            for parked in found {
+                if message_ids.contains(&parked.letter.message_id) {
+                    moved.insert(parked.letter.message_id.clone());
+                    self.put_back(parked).await?;
+                } else {
+                    others.push(parked.receipt);
+                }
+            }
         }
-        Ok(!found.is_empty())
+        self.show_again(others).await;
+        Ok(moved)
     }
 
     /// How many messages wait on a queue and are with consumers, nearly: the service counts only so exactly.
@@ -122,13 +149,11 @@ impl Queues {
         &self.urls
     }
 
-    /// Receives until there is nothing more, or `limit` messages were wanted. Each message counts once.
-    async fn receive_parked(&self, limit: usize, wanted: impl Fn(&DeadLetter) -> bool) -> Result<Vec<Parked>> {
+    /// Messages that this pass has not had yet; none where there are no more.
+    async fn next_parked(&self, pass: &mut Pass) -> Result<Option<Vec<Parked>>> {
         let operation = "queues.parked";
         let url = self.urls.parked();
-        let mut found: BTreeMap<String, Parked> = BTreeMap::new();
-        let mut empty = 0;
-        while empty < EMPTY_ANSWERS && found.len() < limit {
+        while pass.without_news < ANSWERS_WITHOUT_NEWS {
             let call = self
                 .client
                 .receive_message()
@@ -140,13 +165,42 @@ impl Queues {
             let answer = Box::pin(call.send()).await;
             let answer = answer
                 .map_err(|error| BackendError::unavailable(operation, Error::of_sdk(format!("queue {url}"), &error)))?;
-            let messages = answer.messages.unwrap_or_default();
-            empty = if messages.is_empty() { empty + 1 } else { 0 };
-            for parked in messages.into_iter().filter_map(read).filter(|parked| wanted(&parked.letter)) {
-                found.insert(parked.receipt.clone(), parked);
+            let messages = answer.messages.unwrap_or_default().into_iter();
+            let news = messages.filter(|message| pass.seen.insert(message.message_id.clone().unwrap_or_default()));
+            let news: Vec<Parked> = news.filter_map(read).collect();
+            if !news.is_empty() {
+                pass.without_news = 0;
+                return Ok(Some(news));
+            }
+            pass.without_news += 1;
+        }
+        Ok(None)
+    }
+
+    async fn put_back(&self, parked: Parked) -> Result<()> {
+        let Parked { letter: DeadLetter { queue, body, .. }, traceparent, receipt } = parked;
+        self.send(vec![Message { queue, body, delay_ms: 0, traceparent }]).await?;
+        let url = self.urls.parked();
+        let gone = Box::pin(self.client.delete_message().queue_url(&url).receipt_handle(receipt).send()).await;
+        gone.map(drop)
+            .map_err(|error| BackendError::unavailable("queues.redrive", Error::of_sdk(format!("queue {url}"), &error)))
+    }
+
+    /// Ends the hiding of what was only looked at. Where that fails, it ends by itself.
+    async fn show_again(&self, receipts: Vec<String>) {
+        let url = self.urls.parked();
+        let entry = |(index, receipt): (usize, &String)| {
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(index.to_string());
+            entry.receipt_handle(receipt).visibility_timeout(0).build().ok()
+        };
+        for batch in receipts.chunks(SEND_BATCH_MESSAGES) {
+            let entries = batch.iter().enumerate().filter_map(entry).collect();
+            let call = self.client.change_message_visibility_batch().queue_url(&url).set_entries(Some(entries));
+            if let Err(error) = Box::pin(call.send()).await {
+                let error = Error::of_sdk(format!("queue {url}"), &error);
+                tracing::debug!(%error, "parked messages stay hidden for {LISTING_VISIBILITY_SECONDS} s");
             }
         }
-        Ok(found.into_values().collect())
     }
 }
 

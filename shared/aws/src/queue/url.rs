@@ -27,6 +27,10 @@ impl QueueUrls {
         Err(Error::Invalid { field, problem })
     }
 
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     pub fn of(&self, queue: &QueueName) -> String {
         format!("{}{queue}", self.prefix)
     }
