@@ -38,7 +38,13 @@ impl Deployment {
     pub fn start(config: PlatformConfig, parameters: &[(&str, &str)], variables: &[(&str, &str)]) -> Self {
         let own = [("LAMBDA_EXECUTOR", "local"), ("MINISTACK_HOST", "127.0.0.1")];
         let stack = MiniStack::start(&[own.as_slice(), variables].concat()).unwrap();
-        let platform = Platform::start(config).unwrap();
+        // An async runtime that outlives the test which happens to come first: the platform's sockets are tasks on it.
+        let services = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let services: &'static tokio::runtime::Runtime = Box::leak(Box::new(services));
+        let platform = {
+            let _on_it = services.enter();
+            Platform::start(config).unwrap()
+        };
         let deployment = Self { stack, platform };
         let overrides = deployment.overrides(parameters);
         deployment.sam(&["build", "--config-env", "local"], &[]);

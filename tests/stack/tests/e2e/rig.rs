@@ -87,11 +87,7 @@ impl Rig {
     }
 
     async fn new(turn: Turn) -> Self {
-        // On a thread of its own: the platform outlives the test that happens to start it.
-        let deployment = tokio::task::spawn_blocking(|| {
-            std::thread::spawn(|| Deployment::shared(config, &PARAMETERS)).join().unwrap()
-        });
-        let deployment = deployment.await.unwrap();
+        let deployment = tokio::task::spawn_blocking(|| Deployment::shared(config, &PARAMETERS)).await.unwrap();
         Self { deployment, store: deployment.store().await, queues: deployment.queues().await, _turn: turn }
     }
 
