@@ -1,13 +1,16 @@
 //! The schedule.
 
-use crate::rig::{Rig, until};
+use crate::rig::{PATIENCE, Rig, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scheduled_check_raises_an_incident_that_is_healed() {
     let rig = Rig::alone().await;
     // The overdue tickets of the seed are found by the shipped check, after as many ticks as it wants.
+    let begun = std::time::Instant::now();
     until("an overdue ticket is given back", || async {
-        rig.tick().await;
+        assert!(begun.elapsed() < PATIENCE.mul_f32(0.9), "no ticket is given back\n{}", rig.deployment.log());
+        let said = rig.tick().await;
+        assert!(said["checked"].as_u64() >= Some(5), "{said}\n{}", rig.deployment.log());
         rig.effects("check-0").iter().any(|call| call.path.ends_with("/reallocate"))
     })
     .await;

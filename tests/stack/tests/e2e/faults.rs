@@ -40,8 +40,8 @@ async fn a_service_that_is_down_is_passed_over_with_a_follow_up_and_used_again_w
 #[tokio::test(flavor = "multi_thread")]
 async fn an_action_function_that_dies_in_mid_step_costs_an_attempt_and_no_second_effect() {
     let rig = Rig::alone().await;
-    rig.platform().set_fault(Fault::new(Service::Tickets, FaultKind::Hang).on("reallocate")).unwrap();
-    rig.send([incident("inc-dies", "GIVE_BACK", json!({"ticket_id": "dies-0"}))]).await;
+    rig.platform().set_fault(Fault::new(Service::Tickets, FaultKind::Hang).on("reallocate_ticket")).unwrap();
+    rig.send([incident("inc-dies", "GIVE_BACK_SOON", json!({"ticket_id": "dies-0"}))]).await;
     let is_at_work = || {
         let calls = rig.platform().calls();
         calls.iter().any(|call| call.target == "dies-0" && call.path.ends_with("/reallocate"))

@@ -28,7 +28,7 @@ async fn a_poison_message_is_parked_alone_and_its_neighbours_are_healed() {
     assert!(mine[0].reason.contains("is not JSON"), "{parked:#?}");
     assert_eq!(mine[0].queue, QueueName::Incidents);
     // Its record, too, says why.
-    let head = rig.ended("unknown").await;
+    let head = rig.ended("inc-poison").await;
     assert!(head.status == RunStatus::Failed && head.reason.as_ref().unwrap().contains("is not JSON"), "{head:#?}");
 }
 
