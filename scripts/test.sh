@@ -39,6 +39,9 @@ else
     esac
 fi
 
+step "local AWS"
+scripts/install-aws-tools.sh ministack
+
 step "dependencies"
 PATH=$PWD/.tools/bin:$PATH
 if command -v cargo-deny >/dev/null 2>&1; then

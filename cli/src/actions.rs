@@ -13,7 +13,7 @@ use runtime::action::Action;
 use runtime::attempt::{self, Worker};
 use runtime::port::{Clock, SystemClock};
 
-use crate::aws;
+use wiring::aws;
 
 /// What playbooks may name.
 pub(crate) fn catalog() -> Catalog {

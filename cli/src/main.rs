@@ -6,7 +6,6 @@
 mod actions;
 mod api;
 mod args;
-mod aws;
 mod checks;
 mod commands;
 mod environment;

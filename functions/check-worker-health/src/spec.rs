@@ -27,7 +27,7 @@ pub fn spec() -> ActionSpec {
             ("reason", OutputType::Any),
             ("restarts", OutputType::Integer),
         ],
-        safety: Safety::Idempotent,
+        safety: Safety::ReadOnly,
         inherits: &["namespace"],
         default_timeout_seconds: 30,
         critical: false,

@@ -37,7 +37,7 @@ pub fn spec() -> ActionSpec {
             // Null where the workflow has no service level.
             ("sla_remaining_seconds", OutputType::Any),
         ],
-        safety: Safety::Idempotent,
+        safety: Safety::ReadOnly,
         inherits: &["workflow_id"],
         default_timeout_seconds: 30,
         critical: false,

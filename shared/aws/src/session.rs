@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::limit::{CREDENTIALS_TIMEOUT, LOAD_TIMEOUT};
 use crate::text::chain;
 
-pub(crate) use endpoint::Service;
+pub(crate) use endpoint::{Service, parse as parse_endpoint};
 
 /// Region, credentials and endpoints, for all clients of this crate.
 ///

@@ -12,7 +12,7 @@ use crate::observe::{Observer, Silent};
 pub struct CallContext {
     /// The same for every try of one attempt. Without it a changing call is never repeated by the client.
     pub idempotency_key: Option<String>,
-    /// W3C `traceparent`, sent as it is.
+    /// W3C `traceparent`, sent as it is where the call's own span goes nowhere.
     pub traceparent: Option<String>,
     /// When the caller stops listening. The client's own timeout may end the call earlier.
     pub deadline: Instant,
@@ -39,6 +39,11 @@ impl CallContext {
     pub fn with_traceparent(mut self, traceparent: impl Into<String>) -> Self {
         self.traceparent = Some(traceparent.into());
         self
+    }
+
+    /// What the service is told of the trace: the current span where spans are exported, else what the caller gave.
+    pub(crate) fn outgoing_traceparent(&self) -> Option<String> {
+        telemetry::trace::current().or_else(|| self.traceparent.clone())
     }
 
     /// The end of a call that starts now and may last `timeout`.

@@ -183,9 +183,9 @@ fn headers(request: &Request, context: &CallContext) -> Result<HeaderMap, Error>
         })?;
         headers.insert("idempotency-key", value);
     }
-    if let Some(traceparent) = &context.traceparent {
+    if let Some(traceparent) = context.outgoing_traceparent() {
         // A trace that cannot be continued is no reason not to heal.
-        match HeaderValue::from_str(traceparent) {
+        match HeaderValue::from_str(&traceparent) {
             Ok(value) => drop(headers.insert("traceparent", value)),
             Err(error) => tracing::debug!(%error, "call.traceparent_dropped"),
         }

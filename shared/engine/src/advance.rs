@@ -50,6 +50,10 @@ fn stopping(plan: &Plan, state: &State, now: Timestamp) -> Option<Event> {
         let reason = format!("the run has {} events, the limit is {}", state.seq, limit::EVENTS);
         return Some(Event::Stopping { cause: StopCause::Failed, reason });
     }
+    if state.hops >= limit::HOPS {
+        let reason = format!("hop budget: the run has sent {} commands, the limit is {}", state.hops, limit::HOPS);
+        return Some(Event::Stopping { cause: StopCause::Failed, reason });
+    }
     if now < state.deadline {
         return None;
     }

@@ -47,7 +47,10 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
             state.stopping = Some(Stop { cause: StopCause::Cancelled, reason: format!("cancelled by {by}") });
         }
         Event::ConditionFalse { step } => ending::end(plan, state, *step, Outcome::ConditionFalse, None),
-        Event::FannedOut { step, items } => fan_out(plan, state, *step, items),
+        Event::FannedOut { step, items } => {
+            state.begun.insert(*step, at);
+            fan_out(plan, state, *step, items);
+        }
         Event::AttemptStarted { step, attempt, token, parameters, parameters_digest, deadline } => {
             state.hops += 1;
             let first_started_at = first_start(state, *step).unwrap_or(at);
@@ -63,11 +66,13 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
                 hop: state.hops,
             };
             begin(state, *step);
+            state.begun.entry(step.step).or_insert(at);
             state.in_flight += 1;
             expect(state, *step, Pending::Attempt(Box::new(attempt)));
         }
         Event::WaitStarted { step, until } => {
             begin(state, *step);
+            state.begun.entry(step.step).or_insert(at);
             let since = state.seq;
             expect(state, *step, Pending::Wait { since, until: *until });
         }

@@ -9,6 +9,8 @@ use serde_json::Value;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Safety {
+    /// It only looks: nothing is changed, so it may be repeated at any time and needs no claim. Such an action has no cooldown.
+    ReadOnly,
     /// Do it again with the same idempotency key.
     Idempotent,
     /// Look first; act only where the look proves that nothing happened.

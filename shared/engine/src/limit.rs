@@ -38,6 +38,9 @@ pub const MESSAGE_BYTES: usize = 256 * 1024;
 pub const REJECTED_BYTES: usize = 64 * 1024;
 /// Events of one run: 10,000 items with a few events each, then something is wrong.
 pub const EVENTS: u64 = 200_000;
+/// Commands of one run: 10,000 items with a few attempts each. On AWS each is a hop from function to function, and a run that goes
+/// in a circle has to end by itself.
+pub const HOPS: u64 = 50_000;
 /// Events of one commit, so that a record stays far under 400 KB.
 pub const EVENTS_PER_TURN: usize = 200;
 /// Bytes of one commit's events before the turn is cut and continued by a wake-up.

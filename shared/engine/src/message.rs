@@ -54,6 +54,13 @@ pub struct Context {
     pub traceparent: Option<String>,
 }
 
+impl Context {
+    /// The id of the run's trace: the second field of its `traceparent`.
+    pub fn trace_id(&self) -> Option<&str> {
+        self.traceparent.as_deref()?.split('-').nth(1)
+    }
+}
+
 /// The body of a message on the results queue: how an attempt ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActionResult {
@@ -120,6 +127,22 @@ pub enum Ending {
     Unknown {
         message: String,
     },
+}
+
+impl Ending {
+    /// Its word in the log.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::NoOp { .. } => "no_op",
+            Self::Denied { .. } => "denied",
+            Self::CoolingDown { .. } => "cooling_down",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Failed { .. } => "failed",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
 }
 
 /// One reason of a policy to refuse.

@@ -16,6 +16,7 @@ use crate::time::{Timestamp, seconds_to_ms};
 use crate::{Map, limit};
 
 mod notes;
+mod times;
 mod variables;
 
 pub use notes::Notes;
@@ -61,6 +62,8 @@ pub struct State {
     pub warnings: Notes,
     pub follow_up: Notes,
     pub(crate) joined: BTreeSet<String>,
+    /// When each step that has started did so.
+    pub(crate) begun: BTreeMap<StepIndex, Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,6 +175,7 @@ impl State {
             warnings: Notes::default(),
             follow_up: Notes::default(),
             joined: BTreeSet::new(),
+            begun: BTreeMap::new(),
         };
         if !event.approval {
             state.enter(plan, Phase::Acting);

@@ -131,6 +131,14 @@ fn answered(plan: &Plan, state: &State, result: ActionResult) -> Result<Event, A
     Ok(Event::AttemptEnded { step, attempt: result.attempt, result: result.result.capped() })
 }
 
+/// Folds one more commit of a log into the state before it.
+///
+/// # Errors
+/// A commit that does not follow; its message names the event. The state is no longer one of the log then.
+pub fn fold_on(plan: &Plan, state: &mut State, commit: &crate::event::Commit) -> Result<(), ApplyError> {
+    commit.events.iter().try_for_each(|event| apply(plan, state, event, commit.at))
+}
+
 /// Folds a whole log. The first commit has to be that of a run that started.
 ///
 /// # Errors

@@ -4,17 +4,21 @@
 
 use std::sync::Arc;
 
+use engine::catalog::Safety;
 use engine::id::Digest;
 use engine::message::{ActionCommand, ActionResult, AttemptResult, Ending};
 use engine::{Map, Timestamp};
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use crate::action::{Action, Call, Performed};
 use crate::dispatcher::Inbound;
+use crate::observe::{self, Observer};
 use crate::port::{
     BackendError, ClaimKey, ClaimRequest, ClaimStore, Clock, CooldownKey, Finish, Holder, Message, Policy, QueueName,
     Reservation, Sender,
 };
+use crate::span;
 
 mod admit;
 mod effect;
@@ -32,6 +36,7 @@ pub struct Worker {
     action: Arc<dyn Action>,
     ports: Arc<Ports>,
     parameters: Arc<jsonschema::Validator>,
+    observer: Arc<dyn Observer>,
 }
 
 /// What a worker may touch besides its target.
@@ -87,7 +92,17 @@ impl Worker {
         let spec = action.spec();
         let parameters = jsonschema::validator_for(&spec.parameters);
         let parameters = parameters.map_err(|error| BadSpec { action: spec.name, detail: error.to_string() })?;
-        Ok(Self { action, ports, parameters: Arc::new(parameters) })
+        Ok(Self { action, ports, parameters: Arc::new(parameters), observer: Arc::new(observe::Silent) })
+    }
+
+    /// Tells `observer` of what happens.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer, ..self }
+    }
+
+    pub(crate) fn observer(&self) -> &dyn Observer {
+        &*self.observer
     }
 
     /// The action's name.
@@ -102,6 +117,8 @@ impl Worker {
 
     /// Performs the command in `body`. `holder` is unique to this delivery.
     ///
+    /// `latest` is when the platform ends this process's work, if it does: an attempt is over before that, whatever its own deadline.
+    ///
     /// # Flow
     /// 1. Read the command, and hold its parameters against the schema.
     /// 2. Take the claim: a finished one is answered again and touches nothing, a live one is another worker's.
@@ -112,14 +129,23 @@ impl Worker {
     ///
     /// # Guarantees
     /// No effect before the claim, the policy and the cooldown. An attempt whose earlier worker died is repeated only as far as its action
-    /// declares it safe. A result is sent only after it is stored.
-    pub async fn handle(&self, body: &str, holder: Holder) -> Result<Handled, AttemptError> {
+    /// declares it safe. A result is sent only after it is stored. An action that only looks takes no claim and stores nothing: it may look twice.
+    pub async fn handle_before(
+        &self,
+        body: &str,
+        holder: Holder,
+        latest: Option<Timestamp>,
+    ) -> Result<Handled, AttemptError> {
         let command: ActionCommand = serde_json::from_str(body)?;
         if command.action != self.name() {
             return Err(AttemptError::WrongAction { asked: command.action, own: self.name().to_owned() });
         }
-        let claim = ClaimKey { action: command.action.clone(), attempt: command.attempt_key() };
-        let call = self.call(command);
+        let span = span::attempt(&command);
+        self.handle_call(self.call(command, latest), holder).instrument(span).await
+    }
+
+    async fn handle_call(&self, call: Call, holder: Holder) -> Result<Handled, AttemptError> {
+        let claim = ClaimKey { action: call.command.action.clone(), attempt: call.idempotency_key.clone() };
         let request = ClaimRequest {
             key: claim.clone(),
             holder: holder.clone(),
@@ -127,6 +153,9 @@ impl Worker {
             lease_until: call.started_at.plus_ms(LEASE_MS),
             cooldowns: Vec::new(),
         };
+        if self.is_read_only() {
+            return self.look(&call, &request).await;
+        }
         let recovered = match self.ports.claims.reserve(&request).await? {
             Reservation::Busy { until } => return Ok(Handled::Busy { until }),
             Reservation::Finished(result) => {
@@ -135,6 +164,9 @@ impl Worker {
             }
             Reservation::Held { recovered, .. } => recovered,
         };
+        if recovered {
+            self.observer.claim_recovered(self.name());
+        }
         let Performed { result, untouched } = match self.refusal(&call) {
             Some(refusal) if !recovered => Performed::from(refusal),
             _ => match self.attempt(&call, &request, recovered).await {
@@ -148,12 +180,38 @@ impl Worker {
         let untouched: Vec<_> =
             untouched.into_iter().map(|target| CooldownKey { action: claim.action.clone(), target }).collect();
         match self.ports.claims.finish(&claim, &holder, self.ports.clock.now(), &result, &untouched).await? {
-            Finish::Lost => Ok(Handled::Lost),
-            Finish::Stored => {
-                self.answer(&call, &result).await?;
-                Ok(Handled::Answered(Box::new(result)))
+            Finish::Lost => {
+                self.observer.claim_lost(self.name());
+                Ok(Handled::Lost)
             }
+            Finish::Stored => self.conclude(&call, result).await,
         }
+    }
+
+    /// As [`Worker::handle_before`], on a platform that leaves all the time there is.
+    pub async fn handle(&self, body: &str, holder: Holder) -> Result<Handled, AttemptError> {
+        self.handle_before(body, holder, None).await
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.action.spec().safety == Safety::ReadOnly
+    }
+
+    /// An attempt that changes nothing, from its facts to its answer.
+    async fn look(&self, call: &Call, request: &ClaimRequest) -> Result<Handled, AttemptError> {
+        let Performed { result, .. } = match self.refusal(call) {
+            Some(refusal) => refusal.into(),
+            None => self.attempt(call, request, false).await?,
+        };
+        self.conclude(call, result.capped()).await
+    }
+
+    /// The attempt has ended this way: told, and sent.
+    async fn conclude(&self, call: &Call, result: AttemptResult) -> Result<Handled, AttemptError> {
+        self.observer.attempt_ended(self.name(), &result.ending);
+        tracing::Span::current().record("outcome", result.ending.as_str());
+        self.answer(call, &result).await?;
+        Ok(Handled::Answered(Box::new(result)))
     }
 
     /// Nothing was done, and the claim should not make the next worker wait, or doubt it. Where this fails too, the lease runs out.
@@ -168,8 +226,9 @@ impl Worker {
         error
     }
 
-    fn call(&self, command: ActionCommand) -> Call {
-        let deadline = Timestamp(command.deadline.0.saturating_sub(ANSWER_MARGIN_MS));
+    fn call(&self, command: ActionCommand, latest: Option<Timestamp>) -> Call {
+        let end = latest.map_or(command.deadline, |latest| latest.min(command.deadline));
+        let deadline = Timestamp(end.0.saturating_sub(ANSWER_MARGIN_MS));
         Call { idempotency_key: command.attempt_key(), deadline, started_at: self.ports.clock.now(), command }
     }
 
@@ -233,7 +292,7 @@ impl Worker {
             finished_at: self.ports.clock.now(),
             result: result.clone(),
         }));
-        let traceparent = command.context.traceparent.clone();
+        let traceparent = telemetry::trace::current().or_else(|| command.context.traceparent.clone());
         let message = Message { queue: QueueName::Results, body: body.to_body(), delay_ms: 0, traceparent };
         self.ports.sender.send(vec![message]).await
     }

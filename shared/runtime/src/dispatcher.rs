@@ -7,12 +7,16 @@ use std::sync::Arc;
 use engine::event::{Commit, RunStatus};
 use engine::turn::{self, Input};
 use engine::{ApplyError, Command, RunId, Timestamp};
+use tracing::Instrument as _;
 
 use crate::library::Library;
+use crate::observe::{self, Observer};
 use crate::port::{Appended, BackendError, Clock, Entropy, RunHead, RunStore, Sender};
+use crate::span;
 
 mod accept;
 mod cache;
+mod census;
 mod inbound;
 mod outbound;
 mod read;
@@ -31,6 +35,7 @@ pub struct Dispatcher {
     ports: Arc<Ports>,
     library: Arc<Library>,
     cache: Arc<Cache>,
+    observer: Arc<dyn Observer>,
 }
 
 /// What a dispatcher may touch.
@@ -100,7 +105,22 @@ impl std::fmt::Debug for Dispatcher {
 
 impl Dispatcher {
     pub fn new(ports: Ports, library: Arc<Library>) -> Self {
-        Self { ports: Arc::new(ports), library, cache: Arc::default() }
+        Self { ports: Arc::new(ports), library, cache: Arc::default(), observer: Arc::new(observe::Silent) }
+    }
+
+    /// Tells `observer` of what happens.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer, ..self }
+    }
+
+    pub(crate) fn observer(&self) -> &dyn Observer {
+        &*self.observer
+    }
+
+    /// The moment by this dispatcher's clock.
+    pub fn now(&self) -> Timestamp {
+        self.ports.clock.now()
     }
 
     pub fn library(&self) -> &Arc<Library> {
@@ -139,22 +159,24 @@ impl Dispatcher {
         live: &mut Option<Live>,
     ) -> Result<Taken, DispatchError> {
         for _ in 0..CONFLICTS {
-            let was_warm = live.is_some();
+            let mut is_fresh = live.is_none();
             let current = match live {
                 Some(current) => current,
                 None => live.insert(self.load(run_id).await?),
             };
-            let before = current.state.seq;
             let now = self.ports.clock.now();
-            let Fresh { events, more, stale } = self.fold(run_id, current, inputs, now)?;
-            if stale && was_warm {
-                // What looks old may be news that another dispatcher's commit made expected.
-                *live = None;
-                continue;
+            let span = span::dispatch(&current.plan, &current.state);
+            let mut folded = span.in_scope(|| self.fold(run_id, current, inputs, now))?;
+            // What looks old may be news that another dispatcher's commit made expected.
+            while folded.stale && !is_fresh {
+                is_fresh = !self.catch_up(current).instrument(span.clone()).await?;
+                folded = span.in_scope(|| self.fold(run_id, current, inputs, now))?;
             }
+            let Fresh { events, more, .. } = folded;
+            let before = current.state.seq - events.len() as u64;
             if events.is_empty() {
                 let owed = engine::decide::decide(&current.plan, &current.state, now);
-                return self.settle(current, 0, owed, false, now).await;
+                return self.settle(current, 0, owed, false, now).instrument(span).await;
             }
             let commit = Commit {
                 run_id: run_id.clone(),
@@ -164,10 +186,12 @@ impl Dispatcher {
                 events,
             };
             let head = head(current, &commit);
-            match self.ports.runs.append(&commit, &head, current.state.concurrency_key.as_deref()).await? {
+            let append = self.ports.runs.append(&commit, &head, current.state.concurrency_key.as_deref());
+            match append.instrument(span.clone()).await? {
                 Appended::Appended => {
+                    observe::committed(&*self.observer, &current.plan, &current.state, &commit);
                     let owed = turn::owed_since(&current.plan, &current.state, now, before);
-                    return self.settle(current, commit.events.len(), owed, more, now).await;
+                    return self.settle(current, commit.events.len(), owed, more, now).instrument(span).await;
                 }
                 Appended::AlreadyThere | Appended::Conflict => *live = None,
             }
@@ -185,11 +209,14 @@ impl Dispatcher {
                     fresh.more |= turn.more;
                 }
                 Err(ApplyError::Stale { event, what }) => {
-                    tracing::debug!(run = %run_id, event, what, "input is known already");
+                    tracing::debug!(run_id = %run_id, event, what, "input is known already");
                     fresh.stale = true;
                 }
                 Err(cause @ (ApplyError::Illegal { .. } | ApplyError::TooManyEvents { .. })) => {
-                    tracing::error!(run = %run_id, error = %cause, "run cannot go on");
+                    tracing::error!(run_id = %run_id, error = %cause, "run cannot go on");
+                    if let ApplyError::TooManyEvents { .. } = cause {
+                        self.observer.budget_exceeded(&live.plan.playbook.name);
+                    }
                     return Err(DispatchError::Log { run_id: run_id.clone(), cause });
                 }
             }
@@ -224,7 +251,7 @@ impl Dispatcher {
         for run_id in due {
             let cause_id = format!("sweep:{}", now.0);
             if let Err(error) = self.take(&run_id, &cause_id, &[Input::Wake]).await {
-                tracing::error!(run = %run_id, error = &error as &dyn std::error::Error, "overdue run could not be looked at");
+                tracing::error!(run_id = %run_id, error = &error as &dyn std::error::Error, "overdue run could not be looked at");
             }
         }
         Ok(looked_at)

@@ -12,11 +12,10 @@ use tokio::task::JoinSet;
 
 use crate::attempt::Worker;
 use crate::dispatcher::Dispatcher;
+use crate::inbox::{Inbox, Verdict};
 use crate::port::{BackendError, Delivery, QueueName, Receiver};
 
 mod action_queue;
-mod incident_queue;
-mod result_queue;
 
 /// Messages taken at a time.
 const BATCH: usize = 64;
@@ -30,34 +29,19 @@ const TURN_VISIBILITY_MS: u64 = 60_000;
 const ATTEMPT_VISIBILITY_MS: u64 = 120_000;
 /// Milliseconds between two looks for overdue runs.
 const SWEEP_MS: u64 = 500;
+/// Sweeps between two counts of the runs that have not ended.
+const SWEEPS_PER_CENSUS: u64 = 20;
 /// Overdue runs looked at in one sweep.
 const SWEEP_RUNS: usize = 200;
-/// Milliseconds before a message that could not be handled is delivered again: doubled with each delivery up to the second number.
-const GIVE_BACK_MS: (u64, u64) = (200, 30_000);
 /// Milliseconds to wait after a queue could not be read.
 const QUEUE_FAULT_MS: u64 = 500;
 
 /// The engine in one process.
 #[derive(Clone)]
 pub struct Host {
-    dispatcher: Dispatcher,
+    inbox: Inbox,
     workers: Arc<BTreeMap<&'static str, Worker>>,
     receiver: Arc<dyn Receiver>,
-}
-
-/// What is to happen with a delivered message.
-enum Verdict {
-    Done(String),
-    /// Deliver it again after so many milliseconds.
-    Again {
-        receipt: String,
-        delay_ms: u64,
-    },
-    /// It will never work.
-    Bury {
-        receipt: String,
-        reason: String,
-    },
 }
 
 impl std::fmt::Debug for Host {
@@ -69,11 +53,11 @@ impl std::fmt::Debug for Host {
 impl Host {
     pub fn new(dispatcher: Dispatcher, workers: impl IntoIterator<Item = Worker>, receiver: Arc<dyn Receiver>) -> Self {
         let workers = workers.into_iter().map(|worker| (worker.name(), worker)).collect();
-        Self { dispatcher, workers: Arc::new(workers), receiver }
+        Self { inbox: Inbox::new(dispatcher), workers: Arc::new(workers), receiver }
     }
 
     pub const fn dispatcher(&self) -> &Dispatcher {
-        &self.dispatcher
+        self.inbox.dispatcher()
     }
 
     /// Handles what is due on `queue` at this moment, to its end, and says how many messages that were. For those who own time themselves.
@@ -83,15 +67,14 @@ impl Host {
     pub async fn once(&self, queue: &QueueName, max: usize) -> Result<usize, BackendError> {
         let deliveries = self.receiver.receive(queue, max, visibility_ms(queue)).await?;
         let handled = deliveries.len();
-        match queue {
-            QueueName::Incidents => self.take_incidents(deliveries).await,
-            QueueName::Results => self.take_results(deliveries).await,
+        let verdicts = match queue {
+            QueueName::Incidents | QueueName::Results => self.inbox.take(queue, deliveries).await,
             QueueName::Action(name) => {
                 let Some(worker) = self.workers.get(name.as_str()) else { return Ok(0) };
-                let attempts = deliveries.into_iter().map(|delivery| action_queue::perform(worker, delivery));
-                self.settle(join_all(attempts).await).await;
+                join_all(deliveries.into_iter().map(|delivery| action_queue::perform(worker, delivery))).await
             }
-        }
+        };
+        self.settle(verdicts).await;
         Ok(handled)
     }
 
@@ -99,8 +82,8 @@ impl Host {
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let mut loops = JoinSet::new();
         for _ in 0..LOOPS {
-            loops.spawn(self.clone().incidents(stop.clone()));
-            loops.spawn(self.clone().results(stop.clone()));
+            loops.spawn(self.clone().dispatches(QueueName::Incidents, stop.clone()));
+            loops.spawn(self.clone().dispatches(QueueName::Results, stop.clone()));
         }
         for worker in self.workers.values() {
             loops.spawn(self.clone().actions(worker.clone(), stop.clone()));
@@ -113,10 +96,26 @@ impl Host {
         }
     }
 
+    /// One of the dispatcher's two queues.
+    async fn dispatches(self, queue: QueueName, mut stop: watch::Receiver<bool>) {
+        while let Some(deliveries) = self.next(&queue, BATCH, &mut stop).await {
+            let verdicts = self.inbox.take(&queue, deliveries).await;
+            self.settle(verdicts).await;
+        }
+    }
+
     /// Deadlines, and answers that never came.
     async fn sweeps(self, mut stop: watch::Receiver<bool>) {
-        while !stopped(&mut stop, Duration::from_millis(SWEEP_MS)).await {
-            if let Err(error) = self.dispatcher.sweep(SWEEP_RUNS).await {
+        for sweep in 0_u64.. {
+            if stopped(&mut stop, Duration::from_millis(SWEEP_MS)).await {
+                break;
+            }
+            if sweep.is_multiple_of(SWEEPS_PER_CENSUS)
+                && let Err(error) = self.inbox.dispatcher().count_active().await
+            {
+                tracing::warn!(error = &error as &dyn std::error::Error, "runs could not be counted");
+            }
+            if let Err(error) = self.inbox.dispatcher().sweep(SWEEP_RUNS).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "overdue runs could not be listed");
             }
         }
@@ -152,7 +151,7 @@ impl Host {
         let mut rest = Vec::new();
         for verdict in verdicts {
             match verdict {
-                Verdict::Done(receipt) => done.push(receipt),
+                Verdict::Done { receipt } => done.push(receipt),
                 Verdict::Again { .. } | Verdict::Bury { .. } => rest.push(verdict),
             }
         }
@@ -161,7 +160,7 @@ impl Host {
         }
         let others = rest.into_iter().map(|verdict| async move {
             match verdict {
-                Verdict::Done(_) => Ok(()),
+                Verdict::Done { .. } => Ok(()),
                 Verdict::Again { receipt, delay_ms } => self.receiver.give_back(&receipt, delay_ms).await,
                 Verdict::Bury { receipt, reason } => self.receiver.bury(&receipt, &reason).await,
             }
@@ -184,12 +183,6 @@ async fn stopped(stop: &mut watch::Receiver<bool>, length: Duration) -> bool {
         () = tokio::time::sleep(length) => *stop.borrow(),
         _ = stop.changed() => true,
     }
-}
-
-/// Milliseconds before the next delivery of a message that has been delivered `receive_count` times.
-fn give_back_ms(receive_count: u32) -> u64 {
-    let (first, longest) = GIVE_BACK_MS;
-    first.saturating_mul(1 << receive_count.saturating_sub(1).min(16)).min(longest)
 }
 
 fn warn_if_failed(result: Result<(), BackendError>) {

@@ -11,8 +11,11 @@ pub mod attempt;
 pub mod checks;
 pub mod dispatcher;
 pub mod host;
+pub mod inbox;
 pub mod library;
+pub mod observe;
 pub mod port;
+mod span;
 
 pub use engine::catalog::{ActionSpec, Catalog, OutputType, Safety};
 pub use engine::event::{Commit, RunOutcome, RunStatus};

@@ -294,6 +294,29 @@ async fn another_workers_live_claim_is_left_alone_and_one_that_ran_out_says_what
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_action_that_only_looks_takes_no_claim() {
+    let rig = Rig::new(Safety::ReadOnly);
+    // Whatever the claims would answer: nobody asks them.
+    rig.faults.fail_next_of("claims.reserve", 10, When::Before);
+    rig.faults.fail_next_of("claims.finish", 10, When::Before);
+    let command = rig.command("run", tickets(&[]));
+    assert!(matches!(rig.deliver(&command).await.unwrap(), Handled::Answered(_)));
+    assert!(matches!(rig.deliver(&command).await.unwrap(), Handled::Answered(_)));
+    assert_eq!(rig.answers().await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_is_over_before_its_platform_is() {
+    let rig = Rig::new(Safety::Idempotent);
+    let command = rig.command("run", tickets(&["a"]));
+    let body = serde_json::to_string(&command).unwrap();
+    let late = rig.worker.handle_before(&body, Holder("h".to_owned()), Some(rig.clock.now())).await.unwrap();
+    let Handled::Answered(result) = late else { panic!("{late:?}") };
+    assert!(matches!(result.ending, Ending::TimedOut { .. }), "{result:?}");
+    assert_eq!(rig.touched(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_claim_is_let_go_where_nothing_was_done_so_that_the_next_worker_need_not_doubt() {
     let rig = Rig::new(Safety::Unknown);
     let command = rig.command("run", tickets(&["a"]));

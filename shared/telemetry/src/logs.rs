@@ -3,17 +3,20 @@
 //! `RUST_LOG` says what is logged, such as `info` or `runtime=debug,warn`.
 
 mod fields;
+mod filter;
 mod layer;
 mod line;
 
-use tracing_subscriber::filter::EnvFilter;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+pub use filter::Filter;
 pub use layer::Lines;
 
 /// The variable that says what is logged.
 pub const ENV_RUST_LOG: &str = "RUST_LOG";
+/// What a service logs where `RUST_LOG` says nothing.
+pub const DEFAULT: &str = "info";
 /// Bytes of one field's text that a line keeps; the rest is cut, with a mark.
 pub const FIELD_BYTES: usize = 8 * 1024;
 
@@ -46,9 +49,7 @@ pub enum Error {
 /// # Errors
 /// `RUST_LOG` cannot be read, or logging is set up already.
 pub fn init(format: Format, default: &str) -> Result<(), Error> {
-    let asked = std::env::var(ENV_RUST_LOG).ok().filter(|value| !value.trim().is_empty());
-    let value = asked.unwrap_or_else(|| default.to_owned());
-    let filter = EnvFilter::try_new(&value).map_err(|cause| Error::Filter { value, cause })?;
+    let filter = Filter::parse(&std::env::var(ENV_RUST_LOG).unwrap_or_default(), default)?;
     let lines = Lines::new(format, std::io::stderr);
-    Ok(tracing_subscriber::registry().with(filter).with(lines).try_init()?)
+    Ok(tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()?)
 }

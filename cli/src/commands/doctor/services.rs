@@ -6,7 +6,9 @@ use clients::config::{Config, Env, KubernetesAccess};
 use clients::{CallContext, Error, Wiring, identity, kubernetes, orchestrator, policy, tickets};
 
 use super::Check;
-use crate::{aws, moment};
+use wiring::aws;
+
+use crate::moment;
 
 /// How long one service may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);

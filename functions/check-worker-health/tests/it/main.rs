@@ -172,9 +172,12 @@ async fn a_call_that_names_no_worker_asks_nobody() {
 }
 
 #[tokio::test]
-async fn after_a_lost_worker_it_is_looked_at_again() {
+async fn a_second_delivery_looks_again_without_a_claim() {
     let rig = Rig::new();
     let (worker, command) = (worker(&rig).await, of(&rig, "worker-1"));
-    rig.lose_worker_after(&worker, &command).await;
-    assert_eq!(rig.perform(&worker, &command).await.output["worker_unhealthy"], true);
+    for _ in 0..2 {
+        assert_eq!(rig.perform(&worker, &command).await.output["worker_unhealthy"], true);
+    }
+    assert_eq!(rig.platform.calls().len(), 2);
+    rig.lose_worker(&command, &[]).await;
 }

@@ -151,11 +151,14 @@ async fn an_answer_that_cannot_be_read_is_a_failure() {
 }
 
 #[tokio::test]
-async fn after_a_lost_worker_it_is_read_again() {
+async fn a_second_delivery_reads_again_without_a_claim() {
     let rig = Rig::new();
     let (worker, command) = (worker(&rig), of(&rig, "wf-1"));
-    rig.lose_worker_after(&worker, &command).await;
-    assert_eq!(rig.perform(&worker, &command).await.output["state"], "PAUSED");
+    for _ in 0..2 {
+        assert_eq!(rig.perform(&worker, &command).await.output["state"], "PAUSED");
+    }
+    assert_eq!(rig.platform.calls().len(), 2);
+    rig.lose_worker(&command, &[]).await;
 }
 
 #[tokio::test]

@@ -39,8 +39,8 @@ pub fn of(event: &str) -> Vec<Line> {
 #[track_caller]
 pub fn assert_common_fields(line: &Line, action: &str) {
     for (name, value) in [
-        ("run", "run-1"),
-        ("incident", "INC-1"),
+        ("run_id", "run-1"),
+        ("incident_id", "INC-1"),
         ("playbook", "ticket_timeout_recovery"),
         ("step", "heal"),
         ("action", action),

@@ -12,8 +12,10 @@ pub(super) const ENV_URL: &str = "AWS_ENDPOINT_URL";
 /// A service that is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
+    DynamoDb,
     Eks,
     SecretsManager,
+    Sqs,
     Sts,
 }
 
@@ -21,8 +23,10 @@ impl Service {
     /// The service id of its API model: what settings call it.
     fn id(self) -> &'static str {
         match self {
+            Self::DynamoDb => "DynamoDB",
             Self::Eks => "EKS",
             Self::SecretsManager => "Secrets Manager",
+            Self::Sqs => "SQS",
             Self::Sts => "STS",
         }
     }
@@ -30,8 +34,10 @@ impl Service {
     /// The first label of its host, and its name in signatures.
     pub(crate) fn prefix(self) -> &'static str {
         match self {
+            Self::DynamoDb => "dynamodb",
             Self::Eks => "eks",
             Self::SecretsManager => "secretsmanager",
+            Self::Sqs => "sqs",
             Self::Sts => "sts",
         }
     }
@@ -39,8 +45,10 @@ impl Service {
     /// The variable that an error about its endpoint names.
     fn variable(self) -> &'static str {
         match self {
+            Self::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
             Self::Eks => "AWS_ENDPOINT_URL_EKS",
             Self::SecretsManager => "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+            Self::Sqs => "AWS_ENDPOINT_URL_SQS",
             Self::Sts => "AWS_ENDPOINT_URL_STS",
         }
     }
@@ -83,7 +91,7 @@ impl Session {
 }
 
 /// An endpoint. `field` is the setting that it is from.
-pub(super) fn parse(field: &'static str, text: &str) -> Result<Url, Error> {
+pub(crate) fn parse(field: &'static str, text: &str) -> Result<Url, Error> {
     let invalid =
         |why: &str| Error::Invalid { field, problem: format!("{text:?} is no http:// or https:// URL ({why})") };
     let url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;

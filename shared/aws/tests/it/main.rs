@@ -9,6 +9,7 @@
 )]
 
 mod cluster;
+mod contract;
 mod environment;
 mod faults;
 mod secrets;

@@ -149,7 +149,7 @@ impl Rpc {
 fn request<M>(message: M, limit: Instant, context: &CallContext, token: Option<&JwtSvid>) -> Request<M> {
     let mut request = Request::new(message);
     request.set_timeout(limit.saturating_duration_since(Instant::now()));
-    if let Some(traceparent) = &context.traceparent {
+    if let Some(traceparent) = context.outgoing_traceparent() {
         // A trace that cannot be continued is no reason not to heal.
         match traceparent.parse() {
             Ok(value) => drop(request.metadata_mut().insert("traceparent", value)),

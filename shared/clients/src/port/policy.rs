@@ -18,12 +18,13 @@ impl port::Policy for Client {
     }
 
     async fn decide(&self, input: &PolicyInput) -> port::Decision {
-        self.validate_action(&question(input), &CallContext::within(LONGEST)).await.into()
+        let context = CallContext { traceparent: input.traceparent.clone(), ..CallContext::within(LONGEST) };
+        self.validate_action(&question(input), &context).await.into()
     }
 }
 
 fn question(input: &PolicyInput) -> Question {
-    let PolicyInput { resource, context } = input.clone();
+    let PolicyInput { resource, context, .. } = input.clone();
     Question {
         action: resource.action,
         ticket_id: resource.ticket_id,

@@ -29,6 +29,7 @@ fn reallocation(ticket_id: &str) -> PolicyInput {
     PolicyInput {
         resource: PolicyResource { ticket_id: ticket_id.to_owned(), reason: "r".to_owned(), ..input.resource },
         context: PolicyContext { now_ns: 1_800_000_000_000_000_000, ..input.context },
+        traceparent: None,
     }
 }
 

@@ -80,8 +80,12 @@ fn verdict(planned: &PlannedStep, state: &State, step: StepRef, attempt: &Attemp
         }
         Ending::TimedOut { message } => match planned.spec.safety {
             Safety::Unknown => Verdict::End(Outcome::Unknown, Some(message.clone())),
-            Safety::Idempotent | Safety::Probe if used_up => Verdict::End(Outcome::TimedOut, Some(message.clone())),
-            Safety::Idempotent | Safety::Probe => Verdict::Again { reason: message.clone(), after_ms: 0 },
+            Safety::ReadOnly | Safety::Idempotent | Safety::Probe if used_up => {
+                Verdict::End(Outcome::TimedOut, Some(message.clone()))
+            }
+            Safety::ReadOnly | Safety::Idempotent | Safety::Probe => {
+                Verdict::Again { reason: message.clone(), after_ms: 0 }
+            }
         },
         Ending::Unknown { message } => Verdict::End(Outcome::Unknown, Some(message.clone())),
     }

@@ -9,12 +9,13 @@ pub fn done(call: &Call, event: &str, target: &str, what: &str) {
     let command = &call.command;
     tracing::info!(
         event,
-        run = %command.run_id,
-        incident = command.context.incident_id,
+        run_id = %command.run_id,
+        incident_id = command.context.incident_id,
         playbook = command.context.playbook,
         step = command.step,
         action = command.action,
         attempt = command.attempt,
+        trace_id = command.context.trace_id(),
         target_id = target,
         "{what}"
     );
@@ -25,12 +26,13 @@ pub fn failed(call: &Call, event: &str, target: &str, error: &dyn Display, follo
     let command = &call.command;
     tracing::warn!(
         event,
-        run = %command.run_id,
-        incident = command.context.incident_id,
+        run_id = %command.run_id,
+        incident_id = command.context.incident_id,
         playbook = command.context.playbook,
         step = command.step,
         action = command.action,
         attempt = command.attempt,
+        trace_id = command.context.trace_id(),
         target_id = target,
         %error,
         follow_up,

@@ -100,8 +100,11 @@ impl Worker {
                 playbook_name: call.command.context.playbook.clone(),
                 now_ns: nanoseconds(self.ports.clock.now()),
             },
+            traceparent: call.command.context.traceparent.clone(),
         };
-        match self.ports.policy.decide(&input).await {
+        let decision = self.ports.policy.decide(&input).await;
+        self.observer.policy_decided(call, &input, &decision);
+        match decision {
             Decision::Allow { warning, .. } => Ok(warning),
             Decision::Deny { violations, .. } => {
                 log_denial(call, target, &violations);
@@ -132,6 +135,7 @@ impl Worker {
         let request = ClaimRequest { now, cooldowns, ..request.clone() };
         match self.ports.claims.reserve(&request).await? {
             Reservation::Held { cooling, .. } => {
+                cooling.iter().for_each(|_| self.observer.cooldown_hit(self.name()));
                 admission.cool(&cooling);
                 Ok(())
             }
@@ -164,12 +168,13 @@ fn log_denial(call: &Call, target: &Target, violations: &[Violation]) {
     let command = &call.command;
     tracing::warn!(
         event = "playbook_executor.opa_validation_denied",
-        run = %command.run_id,
-        incident = command.context.incident_id,
+        run_id = %command.run_id,
+        incident_id = command.context.incident_id,
         playbook = command.context.playbook,
         step = command.step,
         action = command.action,
         attempt = command.attempt,
+        trace_id = command.context.trace_id(),
         target_id = target.id,
         rules = rules.join(","),
         "policy refused the action"

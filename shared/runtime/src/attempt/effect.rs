@@ -17,7 +17,7 @@ impl Worker {
     pub(super) async fn recover(&self, call: &Call, targets: &[Target]) -> Option<AttemptResult> {
         let unknown = |message: String| Some(AttemptResult::new(Ending::Unknown { message }));
         match self.action.spec().safety {
-            Safety::Idempotent => None,
+            Safety::ReadOnly | Safety::Idempotent => None,
             Safety::Unknown => unknown("its worker died, and it cannot be said whether it had acted".to_owned()),
             Safety::Probe => match self.action.probe(call, targets).await {
                 Probe::NotDone => None,
@@ -41,12 +41,18 @@ impl Worker {
             return Performed { result: AttemptResult::new(Ending::TimedOut { message }), untouched };
         }
         let left = Duration::from_millis(call.deadline.since_ms(now));
-        tokio::select! {
-            performed = tokio::time::timeout(left, self.action.perform(call, targets)) => performed.unwrap_or_else(|_| {
+        let performing = async {
+            tokio::time::timeout(left, self.action.perform(call, targets)).await.unwrap_or_else(|_| {
                 let seconds = call.deadline.since_ms(call.started_at) / 1_000;
                 let message = format!("{} did not end within {seconds} s", self.name());
                 AttemptResult::new(Ending::TimedOut { message }).into()
-            }),
+            })
+        };
+        if self.is_read_only() {
+            return performing.await;
+        }
+        tokio::select! {
+            performed = performing => performed,
             never = self.renew(request) => match never {},
         }
     }

@@ -6,12 +6,16 @@ use engine::event::{Commit, Event, RunOutcome, RunStarted, RunStatus};
 use engine::incident::{self, Intake, IntakeError};
 use engine::time::seconds_to_ms;
 use engine::turn::{self, Input};
-use engine::{RunId, limit};
+use engine::{RunId, Timestamp, limit};
+use telemetry::trace;
+use tracing::Instrument as _;
 
 use super::cache::Live;
 use super::{DispatchError, Dispatcher, outbound};
 use crate::library::{Entry, Library, RouteError};
+use crate::observe;
 use crate::port::{Created, NewRun, RunHead};
+use crate::span;
 
 /// A message that can be carried out.
 #[derive(Debug)]
@@ -49,6 +53,8 @@ pub enum Accepted {
     Rejected {
         run_id: RunId,
         reason: String,
+        /// It is a message of a known shape, which no playbook is for; else nobody could say what it is.
+        understood: bool,
     },
     /// It is no incident, such as an alarm that went back to OK.
     Ignored {
@@ -110,9 +116,15 @@ impl Dispatcher {
         match self.prepare(message) {
             Ok(prepared) => self.start(prepared, traceparent).await,
             Err(Rejection::Intake(error)) if matches!(error, IntakeError::NotAnIncident { .. }) => {
-                Ok(Accepted::Ignored { reason: error.to_string() })
+                let ignored = Accepted::Ignored { reason: error.to_string() };
+                self.observer.incident_taken(&ignored);
+                Ok(ignored)
             }
-            Err(rejection) => self.reject(message, message_id, &rejection.to_string()).await,
+            Err(rejection) => {
+                let rejected = self.reject(message, message_id, &rejection).await?;
+                self.observer.incident_taken(&rejected);
+                Ok(rejected)
+            }
         }
     }
 
@@ -121,6 +133,16 @@ impl Dispatcher {
     /// # Errors
     /// As [`Dispatcher::accept`].
     pub async fn start(&self, prepared: Prepared, traceparent: Option<&str>) -> Result<Accepted, DispatchError> {
+        // What the incident says of its trace goes before what came beside it.
+        let own = prepared.intake.traceparent.clone();
+        let traceparent = own.as_deref().or(traceparent);
+        let span = span::accept(&prepared, traceparent);
+        let accepted = self.start_or_join(prepared, traceparent).instrument(span).await?;
+        self.observer.incident_taken(&accepted);
+        Ok(accepted)
+    }
+
+    async fn start_or_join(&self, prepared: Prepared, traceparent: Option<&str>) -> Result<Accepted, DispatchError> {
         // The run that holds the key may end just as this one joins: then the key is free.
         for _ in 0..super::CONFLICTS {
             match self.create(&prepared, traceparent).await? {
@@ -146,6 +168,8 @@ impl Dispatcher {
         let dedupe_key = format!("{}\n{}", intake.dedupe_key, plan.playbook.name);
         let run_id =
             intake.run_id.clone().unwrap_or_else(|| RunId::derive(&dedupe_key, now, self.ports.entropy.next()));
+        let traceparent = self.traceparent(traceparent, now);
+        span::accepted(&run_id, &traceparent);
         let started = RunStarted {
             incident_id: intake.incident_id.clone(),
             incident_type: intake.incident_type.clone(),
@@ -154,7 +178,7 @@ impl Dispatcher {
             variables: intake.variables.clone(),
             approval: intake.approval,
             concurrency_key: concurrency_key.clone(),
-            traceparent: intake.traceparent.clone().or_else(|| traceparent.map(ToOwned::to_owned)),
+            traceparent: Some(traceparent),
         };
         let log = |cause| DispatchError::Log { run_id: run_id.clone(), cause };
         let (state, turn) = turn::begin(plan, run_id.clone(), started, now, self.ports.entropy.next()).map_err(log)?;
@@ -176,6 +200,7 @@ impl Dispatcher {
         self.store_plan(plan).await?;
         match self.ports.runs.create(&run).await? {
             Created::Created => {
+                observe::committed(&*self.observer, &live.plan, &live.state, &run.commit);
                 let status = live.state.status();
                 let owed = engine::decide::decide(&live.plan, &live.state, now);
                 let messages = outbound::messages(&live.state, owed, turn.more, now);
@@ -188,6 +213,13 @@ impl Dispatcher {
             Created::Duplicate { run_id } => self.known(run_id).await.map(Creation::Done),
             Created::Busy { run_id } => Ok(Creation::Busy(run_id)),
         }
+    }
+
+    /// What the run continues. Every run has a trace, also where nobody gave one: that of this span, or one that begins here.
+    fn traceparent(&self, given: Option<&str>, now: Timestamp) -> String {
+        let entropy = || self.ports.entropy.next();
+        let given = given.map(ToOwned::to_owned).or_else(trace::current);
+        given.unwrap_or_else(|| trace::fresh(now.0 / 1_000, [entropy(), entropy(), entropy()]))
     }
 
     /// The message came again: the run's first commands may not have gone out.
@@ -208,14 +240,14 @@ impl Dispatcher {
         Ok(())
     }
 
-    async fn reject(&self, message: &str, message_id: &str, reason: &str) -> Result<Accepted, DispatchError> {
+    async fn reject(&self, message: &str, message_id: &str, rejection: &Rejection) -> Result<Accepted, DispatchError> {
         let now = self.ports.clock.now();
         let dedupe_key = format!("rejected:{message_id}");
         let run_id = RunId::derive(&dedupe_key, now, self.ports.entropy.next());
         let incident_id = incident::peek_incident_id(message).unwrap_or_else(|| "unknown".to_owned());
         let mut kept = message.to_owned();
         engine::message::cut(&mut kept, limit::REJECTED_BYTES);
-        let mut reason = reason.to_owned();
+        let mut reason = rejection.to_string();
         engine::message::cut(&mut reason, limit::TEXT_BYTES);
         let event = Event::IncidentRejected {
             incident_id: incident_id.clone(),
@@ -242,8 +274,8 @@ impl Dispatcher {
             Created::Created => run.commit.run_id,
             Created::Duplicate { run_id } | Created::Busy { run_id } => run_id,
         };
-        tracing::warn!(run = %run_id, reason, "incident rejected");
-        Ok(Accepted::Rejected { run_id, reason })
+        tracing::warn!(run_id = %run_id, reason, "incident rejected");
+        Ok(Accepted::Rejected { run_id, reason, understood: matches!(rejection, Rejection::Route(_)) })
     }
 }
 

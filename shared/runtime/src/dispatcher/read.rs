@@ -23,6 +23,17 @@ impl Dispatcher {
         Ok(Live { plan, state })
     }
 
+    /// Folds in what others have committed since: only that is read, however long the log. False where there is nothing new.
+    pub(super) async fn catch_up(&self, live: &mut Live) -> Result<bool, DispatchError> {
+        let run_id = live.state.run_id.clone();
+        let commits = self.ports.runs.load(&run_id, live.state.seq).await?;
+        for commit in &commits {
+            turn::fold_on(&live.plan, &mut live.state, commit)
+                .map_err(|cause| DispatchError::Log { run_id: run_id.clone(), cause })?;
+        }
+        Ok(!commits.is_empty())
+    }
+
     /// The pinned plan: from the library where the playbook has not changed since, else from the store.
     async fn plan(&self, run_id: &RunId, digest: &engine::Digest) -> Result<Arc<Plan>, DispatchError> {
         if let Some(plan) = self.cache.plan(digest).or_else(|| self.library.by_digest(digest)) {

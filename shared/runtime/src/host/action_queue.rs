@@ -5,12 +5,10 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::{ATTEMPTS_PER_ACTION, Host, Verdict, give_back_ms};
-use crate::attempt::{AttemptError, Handled, Worker};
+use super::{ATTEMPTS_PER_ACTION, Host};
+use crate::attempt::Worker;
+use crate::inbox::{self, Verdict};
 use crate::port::{Delivery, Holder, QueueName};
-
-/// Milliseconds added to the end of another worker's lease before its message is looked at again.
-const AFTER_LEASE_MS: u64 = 50;
 
 impl Host {
     pub(super) async fn actions(self, worker: Worker, mut stop: watch::Receiver<bool>) {
@@ -49,23 +47,8 @@ impl Host {
 }
 
 pub(super) async fn perform(worker: &Worker, delivery: Delivery) -> Verdict {
-    let Delivery { receipt, body, receive_count, .. } = delivery;
-    match worker.handle(&body, Holder(receipt.clone())).await {
-        Ok(Handled::Answered(_)) => Verdict::Done(receipt),
-        Ok(Handled::Busy { until }) => Verdict::Again { receipt, delay_ms: worker.wait_ms(until) + AFTER_LEASE_MS },
-        Ok(Handled::Lost) => Verdict::Again { receipt, delay_ms: 0 },
-        Err(error @ (AttemptError::Unreadable(_) | AttemptError::WrongAction { .. })) => {
-            Verdict::Bury { receipt, reason: error.to_string() }
-        }
-        Err(error @ AttemptError::Backend(_)) => {
-            tracing::warn!(
-                action = worker.name(),
-                error = &error as &dyn std::error::Error,
-                "attempt could not be made now"
-            );
-            Verdict::Again { receipt, delay_ms: give_back_ms(receive_count) }
-        }
-    }
+    let holder = Holder(delivery.receipt.clone());
+    inbox::perform(worker, delivery, holder, None).await
 }
 
 /// A fault inside an action costs that attempt alone: its message comes back, and its claim says what is safe then.

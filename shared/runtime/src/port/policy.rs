@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct PolicyInput {
     pub resource: PolicyResource,
     pub context: PolicyContext,
+    /// W3C `traceparent` of the attempt: it goes beside the question, not into it.
+    #[serde(skip)]
+    pub traceparent: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -1,5 +1,7 @@
+use std::collections::HashMap;
+
 use engine::Event;
-use runtime::port::{NewRun, Page, RunFilter, RunHead};
+use runtime::port::{Created, NewRun, Page, RunFilter, RunHead};
 use runtime::{Commit, Digest, RunId, RunOutcome, RunStatus, Timestamp};
 
 use super::Dice;
@@ -15,14 +17,20 @@ const RUNS: u64 = 12;
 pub async fn runs_agree(left: &Runs, right: &Runs, seed: u64, calls: usize) {
     let mut dice = Dice::new(seed);
     let mut now = T0;
+    // The concurrency key that each run was made with: whoever appends to a run names it.
+    let mut keys: HashMap<RunId, Option<String>> = HashMap::new();
     for call in 0..calls {
         let place = format!("seed {seed}, call {call}");
         match dice.roll(8) {
             0 => {
                 let run = random_run(&mut dice, now);
-                assert_eq!(left.create(&run).await.unwrap(), right.create(&run).await.unwrap(), "{place}: {run:?}");
+                let answers = (left.create(&run).await.unwrap(), right.create(&run).await.unwrap());
+                assert_eq!(answers.0, answers.1, "{place}: {run:?}");
+                if answers.0 == Created::Created {
+                    keys.insert(run.commit.run_id, run.concurrency_key);
+                }
             }
-            1..=3 => append(&mut dice, left, right, now, &place).await,
+            1..=3 => append(&mut dice, (left, right), &keys, now, &place).await,
             4 => read(&mut dice, left, right, &place).await,
             5 => list(&mut dice, left, right, &place).await,
             6 => {
@@ -78,14 +86,24 @@ fn random_run(dice: &mut Dice, now: Timestamp) -> NewRun {
     }
 }
 
-/// Mostly the next commit, sometimes one that is there, or beyond.
-async fn append(dice: &mut Dice, left: &Runs, right: &Runs, now: Timestamp, place: &str) {
+/// Mostly the next commit, sometimes one that is there, or beyond. Nothing follows the end of a run.
+async fn append(
+    dice: &mut Dice,
+    (left, right): (&Runs, &Runs),
+    keys: &HashMap<RunId, Option<String>>,
+    now: Timestamp,
+    place: &str,
+) {
     let run_id = run_id(dice);
-    let last = left.head(&run_id).await.unwrap().map_or(0, |head| head.last_seq);
+    let head = left.head(&run_id).await.unwrap();
+    if head.as_ref().is_some_and(|head| head.status.is_terminal()) {
+        return;
+    }
+    let last = head.map_or(0, |head| head.last_seq);
     let first_seq = if dice.once_in(4) { dice.roll(last + 3) } else { last + 1 };
     let commit = random_commit(dice, run_id, first_seq, now);
     let head = random_head(dice, &commit);
-    let key = (!dice.once_in(3)).then(|| dice.name("ticket", 4));
+    let key = keys.get(&commit.run_id).cloned().flatten();
     let answers =
         (left.append(&commit, &head, key.as_deref()).await, right.append(&commit, &head, key.as_deref()).await);
     assert_eq!(answers.0.unwrap(), answers.1.unwrap(), "{place}: {commit:?}");

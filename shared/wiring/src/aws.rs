@@ -5,18 +5,26 @@
 use std::sync::Arc;
 
 use ::aws::{Session, eks, secrets};
-use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
 use clients::config::{BaseUrl, IdentityConfig, IdentitySource, KubernetesAccess, KubernetesConfig};
 use clients::identity::{SecretFault, SecretReader};
 use clients::kubernetes::{BearerToken, EksAccess, TokenFault, TokenProvider};
 use runtime::port::SystemClock;
 
+/// Why AWS did not give what the configuration names of it.
+#[derive(Debug, thiserror::Error)]
+pub enum AwsError {
+    #[error(transparent)]
+    Call(#[from] ::aws::Error),
+    #[error("endpoint of EKS cluster {cluster}: {endpoint:?}, expected {expected}")]
+    Endpoint { cluster: String, endpoint: String, expected: String },
+}
+
 /// What the identity's secret is read with; `None` where the identity is in no secret.
 ///
 /// # Errors
 /// The settings name no region, or an endpoint that is none.
-pub(crate) async fn secret_reader(config: &IdentityConfig) -> anyhow::Result<Option<Arc<dyn SecretReader>>> {
+pub async fn secret_reader(config: &IdentityConfig) -> Result<Option<Arc<dyn SecretReader>>, AwsError> {
     match &config.source {
         IdentitySource::SecretsManager { .. } => {
             let session = Session::from_env().await?;
@@ -30,7 +38,7 @@ pub(crate) async fn secret_reader(config: &IdentityConfig) -> anyhow::Result<Opt
 ///
 /// # Errors
 /// AWS does not describe it to us.
-pub(crate) async fn cluster(config: &KubernetesConfig) -> anyhow::Result<Option<EksAccess>> {
+pub async fn cluster(config: &KubernetesConfig) -> Result<Option<EksAccess>, AwsError> {
     match &config.access {
         KubernetesAccess::Eks { cluster } => {
             let session = Session::from_env().await?;
@@ -40,12 +48,14 @@ pub(crate) async fn cluster(config: &KubernetesConfig) -> anyhow::Result<Option<
     }
 }
 
-async fn access(session: &Session, cluster: &str) -> anyhow::Result<EksAccess> {
+async fn access(session: &Session, cluster: &str) -> Result<EksAccess, AwsError> {
     let name = eks::ClusterName::parse(cluster)?;
     let described = eks::describe(session, &name).await?;
-    let endpoint = BaseUrl::parse(&described.endpoint)
-        .map_err(|expected| anyhow!("{:?}, expected {expected}", described.endpoint))
-        .with_context(|| format!("endpoint of EKS cluster {name}"))?;
+    let endpoint = BaseUrl::parse(&described.endpoint).map_err(|expected| AwsError::Endpoint {
+        cluster: name.to_string(),
+        endpoint: described.endpoint.clone(),
+        expected: expected.clone(),
+    })?;
     let tokens = Arc::new(Tokens(eks::Tokens::new(session, name, Arc::new(SystemClock))));
     Ok(EksAccess { endpoint, authority_pem: described.authority_pem, tokens })
 }

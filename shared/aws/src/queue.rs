@@ -1,0 +1,71 @@
+//! The queues: sending, and the messages that nobody could carry out.
+//!
+//! Receiving is the event source mappings' work.
+
+mod batch;
+pub mod dead;
+mod url;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use async_trait::async_trait;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::Builder;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use runtime::port::{Message, QueueName, Result, Sender};
+
+use crate::error::Error;
+use crate::limit::BATCHES_AT_ONCE;
+use crate::session::{Service, Session};
+use crate::store::{retries, timeouts};
+
+pub use url::QueueUrls;
+
+/// The name of the message attribute that carries the trace.
+pub const TRACEPARENT: &str = "traceparent";
+
+/// The queues of one stack.
+#[derive(Clone)]
+pub struct Queues {
+    client: Client,
+    urls: QueueUrls,
+}
+
+impl fmt::Debug for Queues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queues").field("urls", &self.urls).finish_non_exhaustive()
+    }
+}
+
+impl Queues {
+    /// Connects at the first call.
+    ///
+    /// # Errors
+    /// `Invalid`: the endpoint that the settings name is none.
+    pub fn new(session: &Session, urls: QueueUrls) -> std::result::Result<Self, Error> {
+        let endpoint = session.endpoint_override(Service::Sqs)?;
+        let mut config = Builder::from(session.sdk()).timeout_config(timeouts()).retry_config(retries());
+        if let Some(endpoint) = endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        Ok(Self { client: Client::from_conf(config.build()), urls })
+    }
+}
+
+#[async_trait]
+impl Sender for Queues {
+    async fn send(&self, messages: Vec<Message>) -> Result<()> {
+        let mut by_queue: BTreeMap<QueueName, Vec<Message>> = BTreeMap::new();
+        for message in messages {
+            by_queue.entry(message.queue.clone()).or_default().push(message);
+        }
+        let mut batches = Vec::new();
+        for (queue, messages) in by_queue {
+            let url = self.urls.of(&queue);
+            batches.extend(batch::batches(messages)?.into_iter().map(|batch| (url.clone(), batch)));
+        }
+        let sending = stream::iter(batches).map(|(url, batch)| batch::send(&self.client, url, batch));
+        sending.buffer_unordered(BATCHES_AT_ONCE).try_collect().await
+    }
+}

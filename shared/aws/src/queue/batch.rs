@@ -1,0 +1,134 @@
+//! Messages in batches, as SQS takes them.
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use runtime::port::{BackendError, Message, Result};
+
+use super::TRACEPARENT;
+use crate::error::Error;
+use crate::limit::{DELAY_SECONDS, MESSAGE_BYTES, SEND_BATCH_MESSAGES};
+
+const OPERATION: &str = "queues.send";
+/// Tries of a batch of which the service took only a part.
+const PARTIAL_TRIES: u32 = 3;
+
+/// Batches within the service's bounds on number and bytes.
+///
+/// # Errors
+/// A message is over the limit of one message.
+pub(super) fn batches(messages: Vec<Message>) -> Result<Vec<Vec<Message>>> {
+    let mut batches: Vec<Vec<Message>> = Vec::new();
+    let mut room = 0;
+    for message in messages {
+        let bytes = bytes(&message);
+        if bytes > MESSAGE_BYTES {
+            let (observed_bytes, limit_bytes) = (bytes, MESSAGE_BYTES);
+            return Err(BackendError::TooLarge { operation: OPERATION, what: "message", observed_bytes, limit_bytes });
+        }
+        match batches.last_mut() {
+            Some(batch) if batch.len() < SEND_BATCH_MESSAGES && bytes <= room => {
+                room -= bytes;
+                batch.push(message);
+            }
+            Some(_) | None => {
+                room = MESSAGE_BYTES - bytes;
+                batches.push(vec![message]);
+            }
+        }
+    }
+    Ok(batches)
+}
+
+/// Attributes count too.
+fn bytes(message: &Message) -> usize {
+    let attribute = message.traceparent.as_ref().map_or(0, |value| TRACEPARENT.len() + "String".len() + value.len());
+    message.body.len() + attribute
+}
+
+/// Sends the batch; what the service did not take of it is sent again.
+pub(super) async fn send(client: &Client, url: String, batch: Vec<Message>) -> Result<()> {
+    let mut entries =
+        batch.iter().enumerate().map(|(index, message)| entry(index, message)).collect::<Result<Vec<_>>>()?;
+    let mut refusal = String::new();
+    for _ in 0..PARTIAL_TRIES {
+        let call = client.send_message_batch().queue_url(&url).set_entries(Some(entries.clone()));
+        let sent = Box::pin(call.send()).await;
+        let sent =
+            sent.map_err(|error| BackendError::unavailable(OPERATION, Error::of_sdk(format!("queue {url}"), &error)))?;
+        let failed = sent.failed();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        refusal = failed
+            .iter()
+            .map(|entry| format!("{}: {}", entry.code(), entry.message().unwrap_or_default()))
+            .collect::<Vec<_>>()
+            .join("; ");
+        entries.retain(|entry| failed.iter().any(|failed| failed.id() == entry.id()));
+    }
+    Err(BackendError::unavailable(
+        OPERATION,
+        format!("queue {url} did not take {} messages: {}", entries.len(), crate::text::one_line(&refusal)),
+    ))
+}
+
+fn entry(index: usize, message: &Message) -> Result<SendMessageBatchRequestEntry> {
+    // Rounded up: never delivered too early.
+    let delay_seconds = message.delay_ms.div_ceil(1_000).min(DELAY_SECONDS);
+    let mut entry = SendMessageBatchRequestEntry::builder()
+        .id(index.to_string())
+        .message_body(&message.body)
+        .set_delay_seconds((delay_seconds > 0).then(|| i32::try_from(delay_seconds).unwrap_or(i32::MAX)));
+    if let Some(traceparent) = &message.traceparent {
+        entry = entry.message_attributes(TRACEPARENT, text(traceparent)?);
+    }
+    entry.build().map_err(|error| BackendError::corrupt(OPERATION, error.to_string()))
+}
+
+pub(super) fn text(value: &str) -> Result<MessageAttributeValue> {
+    let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
+    value.map_err(|error| BackendError::corrupt(OPERATION, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::port::QueueName;
+
+    use super::*;
+
+    fn message(bytes: usize) -> Message {
+        Message { queue: QueueName::Results, body: "x".repeat(bytes), delay_ms: 0, traceparent: None }
+    }
+
+    fn sizes(messages: Vec<Message>) -> Vec<usize> {
+        batches(messages).unwrap().iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn a_batch_has_ten_messages_at_most() {
+        assert_eq!(sizes((0..25).map(|_| message(10)).collect()), [10, 10, 5]);
+        assert_eq!(sizes(Vec::new()), [0; 0]);
+    }
+
+    #[test]
+    fn a_batch_has_the_bytes_of_one_message_at_most() {
+        let third = MESSAGE_BYTES / 3;
+        assert_eq!(sizes((0..4).map(|_| message(third)).collect()), [3, 1]);
+        assert_eq!(sizes(vec![message(MESSAGE_BYTES), message(1)]), [1, 1]);
+    }
+
+    #[test]
+    fn a_message_over_the_limit_is_refused_with_its_size() {
+        let error = batches(vec![message(MESSAGE_BYTES + 1)]).unwrap_err().to_string();
+        assert_eq!(error, "queues.send: message has 262145 bytes, the limit is 262144 bytes");
+    }
+
+    #[test]
+    fn a_delay_is_never_shorter_than_asked_for() {
+        let delay = |delay_ms| entry(0, &Message { delay_ms, ..message(1) }).unwrap().delay_seconds();
+        assert_eq!(
+            [delay(0), delay(1), delay(1_000), delay(1_001), delay(10_000_000)],
+            [None, Some(1), Some(1), Some(2), Some(900)]
+        );
+    }
+}

@@ -1,0 +1,71 @@
+//! The ports on one DynamoDB table: event log, claims and cooldowns, breaker state.
+//!
+//! Every decision is a condition on one row, or on the few rows of one transaction; what an index says is looked up in the log before anything
+//! follows from it. A write whose answer was lost recognises its own first try. Names of rows: `store/key.rs`.
+
+mod breaker;
+mod call;
+mod claims;
+mod item;
+mod key;
+mod pack;
+mod runs;
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Builder;
+
+use crate::error::Error;
+use crate::limit::{BACKOFF, CONNECT_TIMEOUT, STORE_ATTEMPT_TIMEOUT, STORE_MAX_ATTEMPTS, STORE_OPERATION_TIMEOUT};
+use crate::session::{Service, Session};
+
+/// The table. Clones share what they know of it.
+#[derive(Clone)]
+pub struct Store {
+    client: Client,
+    table: Arc<str>,
+    known: Arc<runs::Known>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("table", &self.table).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Connects at the first call.
+    ///
+    /// # Errors
+    /// `Invalid`: the endpoint that the settings name is none.
+    pub fn new(session: &Session, table: impl Into<Arc<str>>) -> Result<Self, Error> {
+        let endpoint = session.endpoint_override(Service::DynamoDb)?;
+        let mut config = Builder::from(session.sdk()).timeout_config(timeouts()).retry_config(retries());
+        if let Some(endpoint) = endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        Ok(Self { client: Client::from_conf(config.build()), table: table.into(), known: Arc::default() })
+    }
+
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+}
+
+/// Shorter than the session's, with more tries: a turn has several calls.
+pub(crate) fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(STORE_ATTEMPT_TIMEOUT)
+        .operation_attempt_timeout(STORE_ATTEMPT_TIMEOUT)
+        .operation_timeout(STORE_OPERATION_TIMEOUT)
+        .build()
+}
+
+pub(crate) fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(STORE_MAX_ATTEMPTS).with_max_backoff(BACKOFF)
+}

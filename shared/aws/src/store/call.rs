@@ -1,0 +1,188 @@
+//! The calls that the ports make, each with what it means when it does not go through.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use runtime::port::{BackendError, Result};
+
+use super::Store;
+use super::item::{Attributes, Item, Key};
+use crate::error::Error;
+use crate::limit::{CONTENTION_PAUSE_MS, ROW_BYTES};
+
+/// How a write with a condition went.
+#[derive(Debug)]
+pub(super) enum Written {
+    /// The row as it is now, where that was asked for.
+    Done(Attributes),
+    /// The condition did not hold: the row as it is; none where there is no row.
+    Refused(Option<Attributes>),
+}
+
+/// How a transaction went.
+#[derive(Debug)]
+pub(super) enum Committed {
+    Done,
+    /// One entry per write of the transaction.
+    Cancelled(Vec<CancellationReason>),
+}
+
+/// A change of one row.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    pub key: Key,
+    pub update: &'static str,
+    pub condition: &'static str,
+    /// `:name` values of both expressions.
+    pub values: Item,
+}
+
+const OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
+
+impl Store {
+    /// Writes the whole row where `condition` holds; `values` are those that it names.
+    pub(super) async fn put(
+        &self,
+        operation: &'static str,
+        item: Item,
+        condition: &'static str,
+        values: Item,
+    ) -> Result<Written> {
+        check_size(operation, &item)?;
+        let call = self
+            .client
+            .put_item()
+            .table_name(&*self.table)
+            .set_item(item.into())
+            .condition_expression(condition)
+            .set_expression_attribute_values(some(values))
+            .return_values_on_condition_check_failure(OLD);
+        match Box::pin(call.send()).await {
+            Ok(_) => Ok(Written::Done(Attributes::new())),
+            Err(SdkError::ServiceError(refused)) if refused.err().is_conditional_check_failed_exception() => {
+                let PutItemError::ConditionalCheckFailedException(failed) = refused.into_err() else {
+                    return Err(contended(operation));
+                };
+                Ok(Written::Refused(failed.item))
+            }
+            Err(error) => Err(of_sdk(operation, &error)),
+        }
+    }
+
+    /// Changes the row, and gives it as it is afterwards.
+    pub(super) async fn update(&self, operation: &'static str, change: Change) -> Result<Written> {
+        let call = self
+            .client
+            .update_item()
+            .table_name(&*self.table)
+            .set_key(Some(change.key.attributes()))
+            .update_expression(change.update)
+            .condition_expression(change.condition)
+            .set_expression_attribute_values(some(change.values))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(OLD);
+        match Box::pin(call.send()).await {
+            Ok(changed) => Ok(Written::Done(changed.attributes.unwrap_or_default())),
+            Err(SdkError::ServiceError(refused)) if refused.err().is_conditional_check_failed_exception() => {
+                let UpdateItemError::ConditionalCheckFailedException(failed) = refused.into_err() else {
+                    return Err(contended(operation));
+                };
+                Ok(Written::Refused(failed.item))
+            }
+            Err(error) => Err(of_sdk(operation, &error)),
+        }
+    }
+
+    pub(super) async fn delete(
+        &self,
+        operation: &'static str,
+        key: &Key,
+        condition: &'static str,
+        values: Item,
+    ) -> Result<Written> {
+        let call = self
+            .client
+            .delete_item()
+            .table_name(&*self.table)
+            .set_key(Some(key.attributes()))
+            .condition_expression(condition)
+            .set_expression_attribute_values(some(values))
+            .return_values_on_condition_check_failure(OLD);
+        match Box::pin(call.send()).await {
+            Ok(_) => Ok(Written::Done(Attributes::new())),
+            Err(SdkError::ServiceError(refused)) if refused.err().is_conditional_check_failed_exception() => {
+                let DeleteItemError::ConditionalCheckFailedException(failed) = refused.into_err() else {
+                    return Err(contended(operation));
+                };
+                Ok(Written::Refused(failed.item))
+            }
+            Err(error) => Err(of_sdk(operation, &error)),
+        }
+    }
+
+    /// All writes, or none. The SDK names the transaction, so a repetition after a lost answer is recognised for ten minutes.
+    pub(super) async fn transact(&self, operation: &'static str, writes: Vec<TransactWriteItem>) -> Result<Committed> {
+        let call = self.client.transact_write_items().set_transact_items(Some(writes));
+        match Box::pin(call.send()).await {
+            Ok(_) => Ok(Committed::Done),
+            Err(SdkError::ServiceError(refused)) if refused.err().is_transaction_canceled_exception() => {
+                let TransactWriteItemsError::TransactionCanceledException(cancelled) = refused.into_err() else {
+                    return Err(contended(operation));
+                };
+                Ok(Committed::Cancelled(cancelled.cancellation_reasons.unwrap_or_default()))
+            }
+            Err(error) => Err(of_sdk(operation, &error)),
+        }
+    }
+
+    /// The row as every acknowledged write left it.
+    pub(super) async fn get(&self, operation: &'static str, key: &Key) -> Result<Option<Attributes>> {
+        let call =
+            self.client.get_item().table_name(&*self.table).set_key(Some(key.attributes())).consistent_read(true);
+        let found = Box::pin(call.send()).await.map_err(|error| of_sdk(operation, &error))?;
+        Ok(found.item)
+    }
+}
+
+/// An expression without values has none at all.
+fn some(values: Item) -> Option<Attributes> {
+    let values: Attributes = values.into();
+    (!values.is_empty()).then_some(values)
+}
+
+/// Refuses a row that DynamoDB would refuse, in our own words.
+pub(super) fn check_size(operation: &'static str, item: &Item) -> Result<()> {
+    let observed_bytes = item.bytes();
+    if observed_bytes > ROW_BYTES {
+        return Err(BackendError::TooLarge { operation, what: "row", observed_bytes, limit_bytes: ROW_BYTES });
+    }
+    Ok(())
+}
+
+pub(super) fn of_sdk<E>(operation: &'static str, error: &SdkError<E>) -> BackendError
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    BackendError::unavailable(operation, Error::of_sdk("table".to_owned(), error))
+}
+
+/// Others were in the way too often.
+pub(super) fn contended(operation: &'static str) -> BackendError {
+    BackendError::unavailable(operation, "others wrote the same rows again and again")
+}
+
+/// Waits a little before the next try, longer each time, and not as long as others do.
+pub(super) async fn pause(tried: u32) {
+    let longest = CONTENTION_PAUSE_MS.min(5 << tried.min(10));
+    let mut random = [0; 8];
+    // Without a random number everybody waits equally long, and the number of tries still ends it.
+    let _ = getrandom::fill(&mut random);
+    tokio::time::sleep(Duration::from_millis(u64::from_ne_bytes(random) % longest.max(1))).await;
+}

@@ -1,0 +1,183 @@
+//! The time in which a target is left alone.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use runtime::Timestamp;
+use runtime::port::{BackendError, ClaimKey, CooldownKey, CooldownRequest, Result};
+
+use crate::limit::{BATCH_GET_KEYS, CONTENTION_TRIES, COOLDOWN_KEPT_MS};
+use crate::store::call::{self, Change, Written, contended, pause};
+use crate::store::item::{Attributes, Fields, Item, Key, PK};
+use crate::store::{Store, key};
+
+/// Who reserves: an attempt, in one tenure of its claim.
+pub(super) struct Owner<'a> {
+    pub attempt: &'a ClaimKey,
+    pub tenure: u64,
+}
+
+const RESERVE: &str = "claims.reserve";
+
+/// The attempt's name in a row.
+fn name(attempt: &ClaimKey) -> String {
+    format!("{}#{}", attempt.action, attempt.attempt)
+}
+
+/// Reserves the target from `now` on. Gives the end of the cooldown that it is in, where another attempt has reserved it.
+pub(super) async fn reserve(
+    store: &Store,
+    wanted: &CooldownRequest,
+    owner: &Owner<'_>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let key = key::cooldown(&wanted.key);
+    let until = now.plus_ms(wanted.cooldown_ms);
+    let by = name(owner.attempt);
+    for tried in 0..CONTENTION_TRIES {
+        let fresh = Item::at(&key)
+            .moment("reserved_at", now)
+            .moment("cools_until", until)
+            .text("reserved_by", &by)
+            .number("tenure", owner.tenure)
+            .expires(until, COOLDOWN_KEPT_MS);
+        let there = match store.put(RESERVE, fresh, "attribute_not_exists(pk)", Item::default()).await? {
+            Written::Done(_) => return Ok(None),
+            Written::Refused(Some(there)) => there,
+            Written::Refused(None) => continue,
+        };
+        let found = Found::read(&there)?;
+        let values = Item::default()
+            .moment(":now", now)
+            .moment(":until", until)
+            .text(":by", &by)
+            .number(":expires_at", until.plus_ms(COOLDOWN_KEPT_MS).0 / 1_000);
+        let change = if found.by.as_deref() == Some(by.as_str()) {
+            // Reserved again: it cools down from now on, and what was before it stays.
+            let update = "SET reserved_at = :now, cools_until = :until, expires_at = :expires_at";
+            Change { key: key.clone(), update, condition: "reserved_by = :by", values }
+        } else if found.until > now {
+            return Ok(Some(found.until));
+        } else {
+            Change {
+                key: key.clone(),
+                update: "SET before_at = reserved_at, before_until = cools_until, reserved_at = :now, cools_until = :until, \
+                         reserved_by = :by, tenure = :tenure, expires_at = :expires_at",
+                condition: "reserved_at = :was_at AND cools_until = :was_until AND (attribute_not_exists(reserved_by) OR reserved_by <> :by)",
+                values: values
+                    .number(":tenure", owner.tenure)
+                    .moment(":was_at", found.reserved_at)
+                    .moment(":was_until", found.until),
+            }
+        };
+        match store.update(RESERVE, change).await? {
+            Written::Done(_) => return Ok(None),
+            Written::Refused(_) => pause(tried).await,
+        }
+    }
+    Err(contended(RESERVE))
+}
+
+/// Puts the target back to where it was before `by` reserved it, in that tenure if one is named; another reservation is left alone.
+pub(super) async fn free(
+    store: &Store,
+    operation: &'static str,
+    target: &CooldownKey,
+    by: &ClaimKey,
+    tenure: Option<u64>,
+) -> Result<()> {
+    let key = key::cooldown(target);
+    let values = Item::default().text(":by", name(by));
+    let (values, gone, restored) = match tenure {
+        Some(tenure) => (
+            values.number(":tenure", tenure),
+            "reserved_by = :by AND tenure = :tenure AND attribute_not_exists(before_at)",
+            "reserved_by = :by AND tenure = :tenure AND attribute_exists(before_at)",
+        ),
+        None => (
+            values,
+            "reserved_by = :by AND attribute_not_exists(before_at)",
+            "reserved_by = :by AND attribute_exists(before_at)",
+        ),
+    };
+    match store.delete(operation, &key, gone, values.clone()).await? {
+        Written::Refused(Some(there)) if there.contains_key("before_at") => {
+            let update = "SET reserved_at = before_at, cools_until = before_until REMOVE reserved_by, tenure, before_at, before_until";
+            store.update(operation, Change { key, update, condition: restored, values }).await.map(drop)
+        }
+        Written::Done(_) | Written::Refused(_) => Ok(()),
+    }
+}
+
+/// When each target was last reserved by another than `attempt`, and not freed.
+pub(super) async fn last_touched(
+    store: &Store,
+    keys: &[CooldownKey],
+    attempt: &ClaimKey,
+) -> Result<Vec<Option<Timestamp>>> {
+    let operation = "claims.last_touched";
+    let names: Vec<Key> = keys.iter().map(key::cooldown).collect();
+    let mut distinct = names.clone();
+    distinct.sort_by(|a, b| a.pk.cmp(&b.pk));
+    distinct.dedup();
+    let mut found: HashMap<String, Attributes> = HashMap::new();
+    for chunk in distinct.chunks(BATCH_GET_KEYS) {
+        for row in batch(store, operation, chunk).await? {
+            let pk = Fields::new(operation, &row).text(PK)?.to_owned();
+            found.insert(pk, row);
+        }
+    }
+    let by = name(attempt);
+    let touched = |key: &Key| found.get(&key.pk).map(Found::read).transpose();
+    names
+        .iter()
+        .map(|key| {
+            Ok(touched(key)?.and_then(|found| {
+                if found.by.as_deref() == Some(by.as_str()) { found.before_at } else { Some(found.reserved_at) }
+            }))
+        })
+        .collect()
+}
+
+/// The rows that there are of these, as every acknowledged write left them.
+async fn batch(store: &Store, operation: &'static str, keys: &[Key]) -> Result<Vec<Attributes>> {
+    let mut wanted: Vec<Attributes> = keys.iter().map(Key::attributes).collect();
+    let mut rows = Vec::new();
+    for tried in 0..CONTENTION_TRIES {
+        let asked = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
+        let asked = asked.map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
+        let call = store.client.batch_get_item().request_items(&*store.table, asked);
+        let mut answer = Box::pin(call.send()).await.map_err(|error| call::of_sdk(operation, &error))?;
+        let found = answer.responses.as_mut().and_then(|found| found.remove(&*store.table));
+        rows.extend(found.unwrap_or_default());
+        let left = answer.unprocessed_keys.as_mut().and_then(|left| left.remove(&*store.table));
+        match left {
+            None => return Ok(rows),
+            Some(left) => wanted = left.keys,
+        }
+        pause(tried).await;
+    }
+    Err(contended(operation))
+}
+
+/// A reservation as it is stored.
+struct Found {
+    reserved_at: Timestamp,
+    until: Timestamp,
+    /// None where the last reservation was freed: then the moments are those of the one before.
+    by: Option<String>,
+    /// When the reservation before this one began, which was not freed.
+    before_at: Option<Timestamp>,
+}
+
+impl Found {
+    fn read(row: &Attributes) -> Result<Self> {
+        let fields = Fields::new(RESERVE, row);
+        Ok(Self {
+            reserved_at: fields.moment("reserved_at")?,
+            until: fields.moment("cools_until")?,
+            by: fields.maybe_text("reserved_by")?.map(ToOwned::to_owned),
+            before_at: fields.maybe_moment("before_at")?,
+        })
+    }
+}

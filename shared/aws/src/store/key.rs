@@ -1,0 +1,111 @@
+//! The names of rows. IAM goes by the beginnings of partition keys (`dynamodb:LeadingKeys`), so they are part of the contract with the
+//! template.
+//!
+//! | row | `pk` | `sk` |
+//! |---|---|---|
+//! | one commit of a run | `RUN#<run>` | its first sequence number, ten digits |
+//! | an input that makes no second run | `DEDUPE#<key>` | `DEDUPE` |
+//! | a live run, under its concurrency key if it has one | `LIVE#<shard>` | `key:<concurrency key>` or `run:<run>` |
+//! | a compiled playbook | `PLAN#<digest>` | `PLAN` |
+//! | the right to perform an attempt | `CLAIM#<action>#<attempt>` | `CLAIM` |
+//! | a target that is left alone | `COOLDOWN#<action>#<target>` | `COOLDOWN` |
+//! | an open circuit breaker | `BREAKER#<service>` | `BREAKER` |
+//! | what a scheduled check has seen | `CHECK#<check>` | `CHECK` |
+
+use runtime::port::{ClaimKey, CooldownKey};
+use runtime::{Digest, RunId, Seq, Timestamp};
+
+use super::item::Key;
+use crate::limit::{KEY_BYTES, LIVE_SHARDS};
+
+fn key(pk: String, sk: impl Into<String>) -> Key {
+    Key { pk, sk: sk.into() }
+}
+
+/// `text` where it is short enough for a key, else its digest.
+fn bounded(text: &str) -> String {
+    if text.len() <= KEY_BYTES { text.to_owned() } else { format!("sha256:{}", Digest::of(text.as_bytes())) }
+}
+
+pub(super) fn run(run_id: &RunId) -> String {
+    format!("RUN#{run_id}")
+}
+
+pub(super) fn seq(seq: Seq) -> String {
+    format!("{seq:010}")
+}
+
+pub(super) fn commit(run_id: &RunId, first_seq: Seq) -> Key {
+    key(run(run_id), seq(first_seq))
+}
+
+pub(super) fn dedupe(text: &str) -> Key {
+    key(format!("DEDUPE#{}", bounded(text)), "DEDUPE")
+}
+
+pub(super) fn plan(digest: &Digest) -> Key {
+    key(format!("PLAN#{digest}"), "PLAN")
+}
+
+/// Where a live run stands, and whether others may be live beside it: one row per concurrency key.
+pub(super) fn live(run_id: &RunId, concurrency_key: Option<&str>) -> Key {
+    let sk = match concurrency_key {
+        Some(text) => format!("key:{}", bounded(text)),
+        None => format!("run:{run_id}"),
+    };
+    live_of(sk)
+}
+
+/// The live row with that sort key.
+pub(super) fn live_of(sk: String) -> Key {
+    // Any spread will do, as long as it never changes.
+    let sum = sk.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    key(live_shard(sum % LIVE_SHARDS), sk)
+}
+
+pub(super) fn live_shard(shard: u32) -> String {
+    format!("LIVE#{shard}")
+}
+
+pub(super) fn claim(claim: &ClaimKey) -> Key {
+    key(format!("CLAIM#{}#{}", claim.action, bounded(&claim.attempt)), "CLAIM")
+}
+
+pub(super) fn cooldown(cooldown: &CooldownKey) -> Key {
+    key(format!("COOLDOWN#{}#{}", cooldown.action, bounded(&cooldown.target)), "COOLDOWN")
+}
+
+pub(super) fn breaker(service: &str) -> Key {
+    key(format!("BREAKER#{service}"), "BREAKER")
+}
+
+/// Where an ended run stands among those of its status: by start, then by name.
+pub(super) fn ended(started_at: Timestamp, run_id: &str) -> String {
+    format!("{:020}#{run_id}", started_at.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequence_numbers_sort_as_they_count() {
+        assert!(seq(9) < seq(10) && seq(99_999) < seq(200_000));
+    }
+
+    #[test]
+    fn a_long_text_is_named_by_its_digest() {
+        let long = "x".repeat(KEY_BYTES + 1);
+        let row = live(&RunId::new("run-1"), Some(&long));
+        assert!(row.sk.starts_with("key:sha256:") && row.sk.len() < 100, "{}", row.sk);
+        assert_eq!(live(&RunId::new("run-1"), Some("ticket:1")).sk, "key:ticket:1");
+    }
+
+    #[test]
+    fn live_rows_spread_over_the_shards() {
+        let mut seen: Vec<String> = (0..100).map(|index| live(&RunId::new(format!("run-{index}")), None).pk).collect();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), LIVE_SHARDS as usize, "{seen:?}");
+    }
+}

@@ -1,0 +1,77 @@
+//! The event log, and the index over it.
+
+mod append;
+mod create;
+mod due;
+mod known;
+mod listing;
+mod read;
+mod row;
+
+use async_trait::async_trait;
+use runtime::port::{Appended, BackendError, Created, NewRun, Page, Result, RunFilter, RunHead, RunStore};
+use runtime::{Commit, Digest, RunId, Seq, Timestamp};
+
+use super::Store;
+use super::call::Written;
+use super::item::{Fields, Item};
+use super::{key, pack};
+use crate::limit::PLAIN_PLAN_BYTES;
+
+pub(super) use known::Known;
+
+#[async_trait]
+impl RunStore for Store {
+    async fn create(&self, run: &NewRun) -> Result<Created> {
+        create::create(self, run).await
+    }
+
+    async fn append(&self, commit: &Commit, head: &RunHead, _concurrency_key: Option<&str>) -> Result<Appended> {
+        // The run's own row among the live ones says which key it holds.
+        append::append(self, commit, head).await
+    }
+
+    async fn load(&self, run_id: &RunId, after: Seq) -> Result<Vec<Commit>> {
+        read::load(self, run_id, after).await
+    }
+
+    async fn head(&self, run_id: &RunId) -> Result<Option<RunHead>> {
+        let newest = read::newest(self, "runs.head", run_id).await?;
+        Ok(newest.map(|newest| newest.head))
+    }
+
+    async fn put_plan(&self, digest: &Digest, plan: &str) -> Result<()> {
+        let operation = "runs.put_plan";
+        // Most runs have a plan that is there already: that is no write.
+        if self.plan(digest).await?.is_some() {
+            return Ok(());
+        }
+        let item = Item::at(&key::plan(digest)).value("body", pack::pack(plan, PLAIN_PLAN_BYTES));
+        match self.put(operation, item, "attribute_not_exists(pk)", Item::default()).await? {
+            Written::Done(_) | Written::Refused(_) => Ok(()),
+        }
+    }
+
+    async fn plan(&self, digest: &Digest) -> Result<Option<String>> {
+        let operation = "runs.plan";
+        let found = self.get(operation, &key::plan(digest)).await?;
+        found.map(|row| Fields::new(operation, &row).packed("body")).transpose()
+    }
+
+    async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
+        listing::list(self, filter, limit, cursor).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RunId>> {
+        due::due(self, now, limit).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>> {
+        due::next_due(self).await
+    }
+}
+
+/// What cannot be written as JSON could not have been made from it: this does not happen with the engine's events.
+fn unwritable(operation: &'static str, error: &serde_json::Error) -> BackendError {
+    BackendError::corrupt(operation, error.to_string())
+}

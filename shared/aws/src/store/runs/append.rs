@@ -1,0 +1,75 @@
+//! Runs continued.
+
+use runtime::port::{Appended, Result, RunHead};
+use runtime::{Commit, Timestamp};
+
+use super::read;
+use super::row::{self, Live, Newest};
+use crate::store::call::{Change, Written};
+use crate::store::item::Item;
+use crate::store::{Store, key};
+
+const OPERATION: &str = "runs.append";
+
+/// Writes the commit behind the last one. One write; at a run's end one more takes it from the live ones.
+pub(super) async fn append(store: &Store, commit: &Commit, head: &RunHead) -> Result<Appended> {
+    let Some(last) = last_before(store, commit).await? else { return refused(store, commit).await };
+    // What a run began with never changes.
+    let head = RunHead {
+        run_id: commit.run_id.clone(),
+        incident_id: last.head.incident_id,
+        playbook: last.head.playbook,
+        started_at: last.head.started_at,
+        last_seq: commit.last_seq(),
+        ..head.clone()
+    };
+    let earlier = head.wake_at.filter(|wake_at| *wake_at < last.live.look_at);
+    let live = Live { look_at: earlier.unwrap_or(last.live.look_at), sk: last.live.sk };
+    let item = row::commit(OPERATION, commit, &head, &live)?;
+    let appended = match store.put(OPERATION, item, "attribute_not_exists(pk)", Item::default()).await? {
+        Written::Done(_) => Appended::Appended,
+        Written::Refused(Some(there)) if row::is_of(&there, &commit.cause_id) => Appended::AlreadyThere,
+        Written::Refused(_) => return Ok(Appended::Conflict),
+    };
+    let newest = Newest { head, live };
+    store.known.learn(&newest);
+    if let Err(error) = follow(store, &newest, earlier).await {
+        // The log decides; the sweep finds the run where it stood, and puts the row right.
+        tracing::warn!(run = %commit.run_id, error = &error as &dyn std::error::Error, "live row is behind its run");
+    }
+    Ok(appended)
+}
+
+/// The commit that this one comes right behind; none where the log is elsewhere.
+async fn last_before(store: &Store, commit: &Commit) -> Result<Option<Newest>> {
+    let is_last = |newest: &Newest| newest.head.last_seq + 1 == commit.first_seq;
+    if let Some(known) = store.known.get(&commit.run_id).filter(is_last) {
+        return Ok(Some(known));
+    }
+    Ok(read::newest(store, OPERATION, &commit.run_id).await?.filter(is_last))
+}
+
+/// The log is elsewhere: because this very commit is in it already, or because another one is.
+async fn refused(store: &Store, commit: &Commit) -> Result<Appended> {
+    let there = store.get(OPERATION, &key::commit(&commit.run_id, commit.first_seq)).await?;
+    let same = there.is_some_and(|there| row::is_of(&there, &commit.cause_id));
+    Ok(if same { Appended::AlreadyThere } else { Appended::Conflict })
+}
+
+/// Keeps the run's row among the live ones in step: gone at its end, earlier where something is due earlier.
+async fn follow(store: &Store, newest: &Newest, earlier: Option<Timestamp>) -> Result<()> {
+    let key = key::live_of(newest.live.sk.clone());
+    let values = Item::default().text(":run", newest.head.run_id.as_str());
+    if newest.head.status.is_terminal() {
+        store.delete(OPERATION, &key, "run_id = :run", values).await?;
+    } else if let Some(look_at) = earlier {
+        let change = Change {
+            key,
+            update: "SET look_at = :look_at",
+            condition: "run_id = :run AND look_at > :look_at",
+            values: values.moment(":look_at", look_at),
+        };
+        store.update(OPERATION, change).await?;
+    }
+    Ok(())
+}

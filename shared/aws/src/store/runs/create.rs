@@ -1,0 +1,148 @@
+//! Runs begun.
+
+use aws_sdk_dynamodb::types::{
+    CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use runtime::port::{BackendError, Created, NewRun, Result};
+use runtime::{RunId, Timestamp};
+
+use super::read;
+use super::row::{self, Live, Newest};
+use crate::limit::{CONTENTION_TRIES, LOOK_AFTER_MS};
+use crate::store::call::{Committed, check_size, contended, pause};
+use crate::store::item::{Fields, Item, Key};
+use crate::store::{Store, key};
+
+const OPERATION: &str = "runs.create";
+/// What DynamoDB says of a write that was not at fault, and of one whose condition did not hold.
+const NOT_AT_FAULT: &str = "None";
+const REFUSED: &str = "ConditionalCheckFailed";
+
+/// What stands in the way of a new run.
+enum Obstacle {
+    Duplicate(RunId),
+    Busy(RunId),
+    /// Others are at the same rows at this moment.
+    Contention,
+}
+
+/// Stores the first commit, the input's row, and the run's row among the live ones.
+///
+/// With a concurrency key the three are one transaction. Without one nobody contends for the live row, so it is written on its own, and
+/// first: a live row without a run is found by the sweep and is rubbish, a run without a live row would not be found.
+pub(super) async fn create(store: &Store, run: &NewRun) -> Result<Created> {
+    let live = Live { sk: live_key(run).sk, look_at: look_at(run) };
+    let newest = Newest { head: run.head.clone(), live };
+    let commit = row::commit(OPERATION, &run.commit, &run.head, &newest.live)?;
+    check_size(OPERATION, &commit)?;
+    let is_live = !run.head.status.is_terminal();
+    if is_live && run.concurrency_key.is_none() {
+        store.put(OPERATION, live_row(run, &newest.live), "attribute_not_exists(pk)", Item::default()).await?;
+    }
+    let mut writes = vec![dedupe_row(store, run)?, put(store, commit, "attribute_not_exists(pk)", Item::default())?];
+    if run.concurrency_key.is_some() {
+        writes.push(if is_live {
+            put(store, live_row(run, &newest.live), "attribute_not_exists(pk)", Item::default())?
+        } else {
+            check(store, &live_key(run))?
+        });
+    }
+    for tried in 0..CONTENTION_TRIES {
+        let obstacle = match store.transact(OPERATION, writes.clone()).await? {
+            Committed::Done => {
+                store.known.learn(&newest);
+                return Ok(Created::Created);
+            }
+            Committed::Cancelled(reasons) => obstacle(run, &reasons)?,
+        };
+        match obstacle {
+            Obstacle::Duplicate(run_id) => return Ok(Created::Duplicate { run_id }),
+            Obstacle::Busy(run_id) if is_over(store, &run_id).await? => free(store, run, &run_id).await?,
+            Obstacle::Busy(run_id) => return Ok(Created::Busy { run_id }),
+            Obstacle::Contention => pause(tried).await,
+        }
+    }
+    Err(contended(OPERATION))
+}
+
+fn live_key(run: &NewRun) -> Key {
+    key::live(&run.commit.run_id, run.concurrency_key.as_deref())
+}
+
+fn look_at(run: &NewRun) -> Timestamp {
+    let look_at = run.commit.at.plus_ms(LOOK_AFTER_MS);
+    run.head.wake_at.map_or(look_at, |wake_at| wake_at.min(look_at))
+}
+
+fn live_row(run: &NewRun, live: &Live) -> Item {
+    Item::at(&live_key(run))
+        .text("run_id", run.commit.run_id.as_str())
+        .moment("look_at", live.look_at)
+        .moment("at", run.commit.at)
+}
+
+fn dedupe_row(store: &Store, run: &NewRun) -> Result<TransactWriteItem> {
+    let item = Item::at(&key::dedupe(&run.dedupe_key))
+        .text("run_id", run.commit.run_id.as_str())
+        .moment("open_until", run.dedupe_until)
+        .expires(run.dedupe_until, 0);
+    put(store, item, "attribute_not_exists(pk) OR open_until <= :at", Item::default().moment(":at", run.commit.at))
+}
+
+fn put(store: &Store, item: Item, condition: &str, values: Item) -> Result<TransactWriteItem> {
+    let values: crate::store::item::Attributes = values.into();
+    let put = Put::builder()
+        .table_name(&*store.table)
+        .set_item(item.into())
+        .condition_expression(condition)
+        .set_expression_attribute_values((!values.is_empty()).then_some(values))
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .build();
+    let put = put.map_err(|error| BackendError::corrupt(OPERATION, error.to_string()))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// A run that is born ended holds no key; another one may.
+fn check(store: &Store, key: &Key) -> Result<TransactWriteItem> {
+    let check = ConditionCheck::builder()
+        .table_name(&*store.table)
+        .set_key(Some(key.attributes()))
+        .condition_expression("attribute_not_exists(pk)")
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .build();
+    let check = check.map_err(|error| BackendError::corrupt(OPERATION, error.to_string()))?;
+    Ok(TransactWriteItem::builder().condition_check(check).build())
+}
+
+/// The dedupe key is looked at first, then the run's own id, then the concurrency key.
+fn obstacle(run: &NewRun, reasons: &[CancellationReason]) -> Result<Obstacle> {
+    let code = |index: usize| reasons.get(index).and_then(CancellationReason::code).unwrap_or(NOT_AT_FAULT);
+    if code(0) == REFUSED {
+        return Ok(Obstacle::Duplicate(holder(reasons, 0)?));
+    }
+    if reasons.iter().any(|reason| !matches!(reason.code(), None | Some(NOT_AT_FAULT | REFUSED))) {
+        return Ok(Obstacle::Contention);
+    }
+    if code(1) == REFUSED {
+        return Ok(Obstacle::Duplicate(run.commit.run_id.clone()));
+    }
+    Ok(Obstacle::Busy(holder(reasons, 2)?))
+}
+
+/// The run that the row in the way names.
+fn holder(reasons: &[CancellationReason], index: usize) -> Result<RunId> {
+    let missing = || BackendError::corrupt(OPERATION, "a cancelled transaction does not name the row in its way");
+    let row = reasons.get(index).and_then(CancellationReason::item).ok_or_else(missing)?;
+    Ok(RunId::new(Fields::new(OPERATION, row).text("run_id")?))
+}
+
+/// Whether the run has ended, and its writer died before it let go of the key.
+async fn is_over(store: &Store, run_id: &RunId) -> Result<bool> {
+    let newest = read::newest(store, OPERATION, run_id).await?;
+    Ok(newest.is_none_or(|newest| newest.head.status.is_terminal()))
+}
+
+async fn free(store: &Store, run: &NewRun, holder: &RunId) -> Result<()> {
+    let values = Item::default().text(":run", holder.as_str());
+    store.delete(OPERATION, &live_key(run), "run_id = :run", values).await.map(drop)
+}

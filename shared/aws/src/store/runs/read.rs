@@ -1,0 +1,74 @@
+//! What is known of one run.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use runtime::port::{BackendError, Result};
+use runtime::{Commit, RunId, Seq};
+
+use super::row::{self, Newest};
+use crate::store::item::Attributes;
+use crate::store::{Store, call, key};
+
+/// The run's newest commit, as every acknowledged write left it.
+pub(super) async fn newest(store: &Store, operation: &'static str, run_id: &RunId) -> Result<Option<Newest>> {
+    let call = store
+        .client
+        .query()
+        .table_name(&*store.table)
+        .key_condition_expression("pk = :run")
+        .expression_attribute_values(":run", AttributeValue::S(key::run(run_id)))
+        .consistent_read(true)
+        .scan_index_forward(false)
+        .limit(1);
+    let found = Box::pin(call.send()).await.map_err(|error| call::of_sdk(operation, &error))?;
+    let newest = found.items().first().map(|row| row::read_newest(operation, row)).transpose()?;
+    if let Some(newest) = &newest {
+        store.known.learn(newest);
+    }
+    Ok(newest)
+}
+
+/// The run's commits behind `after`.
+///
+/// # Errors
+/// A commit whose events cannot be read, or that does not follow the one before it: named by run and sequence number.
+pub(super) async fn load(store: &Store, run_id: &RunId, after: Seq) -> Result<Vec<Commit>> {
+    let operation = "runs.load";
+    let mut commits: Vec<Commit> = Vec::new();
+    let mut from: Option<Attributes> = None;
+    loop {
+        let call = store
+            .client
+            .query()
+            .table_name(&*store.table)
+            .key_condition_expression("pk = :run AND sk > :after")
+            .expression_attribute_values(":run", AttributeValue::S(key::run(run_id)))
+            .expression_attribute_values(":after", AttributeValue::S(key::seq(after)))
+            .set_exclusive_start_key(from)
+            .consistent_read(true);
+        let page = Box::pin(call.send()).await.map_err(|error| call::of_sdk(operation, &error))?;
+        for row in page.items() {
+            let commit = row::read_commit(operation, row, run_id)?;
+            follows(operation, commits.last(), &commit, after)?;
+            commits.push(commit);
+        }
+        if page.last_evaluated_key.is_none() {
+            if let Some(last) = page.items().last() {
+                store.known.learn(&row::read_newest(operation, last)?);
+            }
+            return Ok(commits);
+        }
+        from = page.last_evaluated_key;
+    }
+}
+
+/// Where a reader starts inside a commit, only the next one's number is known.
+fn follows(operation: &'static str, last: Option<&Commit>, commit: &Commit, after: Seq) -> Result<()> {
+    let expected = last.map_or((after == 0).then_some(1), |last| Some(last.last_seq() + 1));
+    match expected {
+        Some(expected) if expected != commit.first_seq => Err(BackendError::corrupt(
+            operation,
+            format!("run {}, commit at sequence number {}: {expected} was to come", commit.run_id, commit.first_seq),
+        )),
+        Some(_) | None => Ok(()),
+    }
+}

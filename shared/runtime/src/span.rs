@@ -1,0 +1,75 @@
+//! The drivers' spans: their names, their fields, and whose children they are.
+//!
+//! A run is one trace. Its dispatcher's turns are children of the context that the run continues, an attempt is a child of the turn that sent
+//! it. None is a child of what the process happens to do around it: a batch holds messages of many runs.
+
+use engine::message::ActionCommand;
+use engine::{Plan, RunId, State};
+use telemetry::trace;
+use tracing::Span;
+use tracing::field::Empty;
+
+use crate::dispatcher::Prepared;
+use crate::port::{Delivery, QueueName};
+
+/// Messages that are handled together: linked to the traces that they belong to, and the parent of none. One message is no batch.
+pub(crate) fn batch(queue: &QueueName, deliveries: &[Delivery]) -> Span {
+    trace::batch(&queue.to_string(), deliveries.iter().map(|delivery| delivery.traceparent.as_deref()))
+}
+
+/// A message becomes a run.
+pub(crate) fn accept(prepared: &Prepared, parent: Option<&str>) -> Span {
+    let span = tracing::info_span!(
+        parent: None,
+        "self_healing.accept",
+        incident_id = prepared.intake().incident_id,
+        playbook = prepared.playbook(),
+        run_id = Empty,
+        trace_id = parent.and_then(trace::trace_id)
+    );
+    trace::continue_from(&span, parent);
+    span
+}
+
+/// The message's run has a name and a trace now.
+pub(crate) fn accepted(run_id: &RunId, traceparent: &str) {
+    let span = Span::current();
+    span.record("run_id", run_id.as_str());
+    span.record("trace_id", trace::trace_id(traceparent));
+}
+
+/// The dispatcher's turn of one run.
+pub(crate) fn dispatch(plan: &Plan, state: &State) -> Span {
+    let parent = state.traceparent.as_deref();
+    let span = tracing::info_span!(
+        parent: None,
+        "self_healing.dispatch",
+        run_id = %state.run_id,
+        incident_id = state.incident_id,
+        playbook = plan.playbook.name,
+        trace_id = parent.and_then(trace::trace_id)
+    );
+    trace::continue_from(&span, parent);
+    span
+}
+
+/// One attempt.
+pub(crate) fn attempt(command: &ActionCommand) -> Span {
+    let context = &command.context;
+    let parent = context.traceparent.as_deref();
+    let span = tracing::info_span!(
+        parent: None,
+        "self_healing.attempt",
+        run_id = %command.run_id,
+        incident_id = context.incident_id,
+        playbook = context.playbook,
+        step = command.step,
+        item = command.item,
+        action = command.action,
+        attempt = command.attempt,
+        trace_id = parent.and_then(trace::trace_id),
+        outcome = Empty
+    );
+    trace::continue_from(&span, parent);
+    span
+}

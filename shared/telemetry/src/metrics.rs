@@ -1,0 +1,76 @@
+//! The engine's metrics: their names, labels and instruments.
+//!
+//! [`table`] is the one place that names them, as data. [`Metrics`] counts, sets and records; it lets no label value through that is not in
+//! its label's closed set, so that no text from outside can make a new time series. [`Metrics::silent`] counts for nobody.
+
+mod instrument;
+pub mod label;
+pub mod table;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+
+pub use label::{Label, Names, OTHER, Values};
+pub use table::{Id, Kind, Metric};
+
+use instrument::Instruments;
+
+/// Counts what the engine does. Cheap to clone; no method blocks or fails.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    instruments: Option<Arc<Instruments>>,
+    names: Arc<Names>,
+}
+
+impl Metrics {
+    /// Counts for nobody.
+    pub fn silent() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn new(provider: &dyn opentelemetry::metrics::MeterProvider) -> Self {
+        Self { instruments: Some(Arc::new(Instruments::new(provider))), names: Arc::default() }
+    }
+
+    /// The same metrics, with the playbooks and actions that may be told by name; all others are `other`.
+    #[must_use]
+    pub fn with_names(&self, names: Names) -> Self {
+        Self { instruments: self.instruments.clone(), names: Arc::new(names) }
+    }
+
+    /// One more; `labels` in the order of the metric's table entry.
+    pub fn count(&self, id: Id, labels: &[&str]) {
+        if let Some(instruments) = &self.instruments {
+            instruments.add(id, 1, &self.attributes(id, labels));
+        }
+    }
+
+    /// Adds an observation, in the metric's own unit.
+    pub fn observe(&self, id: Id, value: f64, labels: &[&str]) {
+        if let Some(instruments) = &self.instruments {
+            instruments.record(id, value, &self.attributes(id, labels));
+        }
+    }
+
+    /// Adds a duration to a histogram of seconds.
+    pub fn time(&self, id: Id, took: Duration, labels: &[&str]) {
+        self.observe(id, took.as_secs_f64(), labels);
+    }
+
+    /// Sets a gauge.
+    pub fn set(&self, id: Id, value: u64, labels: &[&str]) {
+        if let Some(instruments) = &self.instruments {
+            instruments.set(id, value, &self.attributes(id, labels));
+        }
+    }
+
+    fn attributes(&self, id: Id, labels: &[&str]) -> Vec<KeyValue> {
+        let of_table = id.metric().labels.iter();
+        of_table
+            .zip(labels)
+            .map(|(label, value)| KeyValue::new(label.name, label.admit(value, &self.names).into_owned()))
+            .collect()
+    }
+}

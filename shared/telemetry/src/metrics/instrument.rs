@@ -1,0 +1,59 @@
+//! OpenTelemetry's instruments, made from the table.
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, MeterProvider};
+
+use super::table::{Id, Kind, Metric};
+
+/// The name under which the instruments are made.
+const SCOPE: &str = "self_healing";
+
+/// One instrument per entry of the table, at its entry's place.
+#[derive(Debug)]
+pub(super) struct Instruments(Vec<Instrument>);
+
+#[derive(Debug)]
+enum Instrument {
+    Counter(Counter<u64>),
+    Gauge(Gauge<u64>),
+    Histogram(Histogram<f64>),
+}
+
+impl Instruments {
+    pub(super) fn new(provider: &dyn MeterProvider) -> Self {
+        let meter = provider.meter(SCOPE);
+        Self(Id::ALL.iter().map(|id| Instrument::new(&meter, id.metric())).collect())
+    }
+
+    pub(super) fn add(&self, id: Id, count: u64, attributes: &[KeyValue]) {
+        if let Some(Instrument::Counter(counter)) = self.0.get(id as usize) {
+            counter.add(count, attributes);
+        }
+    }
+
+    pub(super) fn set(&self, id: Id, value: u64, attributes: &[KeyValue]) {
+        if let Some(Instrument::Gauge(gauge)) = self.0.get(id as usize) {
+            gauge.record(value, attributes);
+        }
+    }
+
+    pub(super) fn record(&self, id: Id, value: f64, attributes: &[KeyValue]) {
+        if let Some(Instrument::Histogram(histogram)) = self.0.get(id as usize) {
+            histogram.record(value, attributes);
+        }
+    }
+}
+
+impl Instrument {
+    fn new(meter: &Meter, metric: &Metric) -> Self {
+        let Metric { name, kind, unit, help, .. } = *metric;
+        match kind {
+            Kind::Counter => Self::Counter(meter.u64_counter(name).with_unit(unit).with_description(help).build()),
+            Kind::Gauge => Self::Gauge(meter.u64_gauge(name).with_unit(unit).with_description(help).build()),
+            Kind::Histogram(bounds) => {
+                let histogram = meter.f64_histogram(name).with_unit(unit).with_description(help);
+                Self::Histogram(histogram.with_boundaries(bounds.to_vec()).build())
+            }
+        }
+    }
+}

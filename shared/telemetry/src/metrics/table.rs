@@ -1,0 +1,202 @@
+//! Every metric: name, kind, unit, labels, help. The six of the guide ("Prometheus Metrics") come first.
+//!
+//! Names are written out as Prometheus has them, `_total` and `_seconds` included, and units are given only where the name ends in them: so
+//! a scrape and Prometheus' own OTLP receiver, which adds the suffixes that it misses, come to the same names.
+
+use super::label::{Label, Values};
+
+/// One metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// As OpenTelemetry writes it: `s`, or empty.
+    pub unit: &'static str,
+    pub labels: &'static [Label],
+    pub help: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    /// With the upper bounds of its buckets.
+    Histogram(&'static [f64]),
+}
+
+/// Seconds of one call to a service: from a loopback answer up to the longest timeout that is configured by default.
+pub const CALL_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// Seconds of a step, a run, or the wait for a first action: up to a run's usual deadline, and beyond it to an hour.
+pub const RUN_SECONDS: &[f64] = &[0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
+/// Commands of one run: 10,000 elements are the most that one step fans out to.
+pub const HOPS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.0, 1000.0, 10_000.0];
+
+/// How a call to a service ended.
+pub const STATUSES: &[&str] = &["success", "error", "skipped", "denied"];
+/// What the policy said.
+pub const RESULTS: &[&str] = &["allow", "deny", "error", "fail_open", "fallback"];
+/// Who was asked for a decision.
+pub const SOURCES: &[&str] = &["server", "bundled", "fail_open", "disabled", "not_validated", "none"];
+/// Why tickets are given back, as the guide and the shipped playbooks say it.
+pub const REASONS: &[&str] = &["timeout_recovery", "worker_failure", "sla_violation", "inconsistency", "manual"];
+/// A ticket's statuses on the wire.
+pub const TICKET_STATUSES: &[&str] = &["PENDING", "RUNNING", "COMPLETED", "FAILED", "COMPENSATING", "COMPENSATED"];
+/// The orchestrator's calls, as the spans name them.
+pub const OPERATIONS: &[&str] =
+    &["get_workflow_status", "pause_workflow", "resume_workflow", "trigger_replanning", "adjust_priorities"];
+/// Services that have a breaker.
+pub const SERVICES: &[&str] = &["execution-ticket-service", "orchestrator", "kubernetes", "opa"];
+/// How a run ended.
+pub const RUN_OUTCOMES: &[&str] = &["HEALED", "COMPLETED", "NOT_HEALED", "FAILED", "DENIED", "TIMEOUT", "CANCELLED"];
+/// How a step ended.
+pub const STEP_OUTCOMES: &[&str] =
+    &["succeeded", "skipped", "no_op", "condition_false", "denied", "cooling_down", "failed", "timed_out", "unknown"];
+/// What became of a message on the incidents queue.
+pub const INCIDENTS: &[&str] = &["started", "known", "joined", "rejected", "ignored"];
+/// Values of `self_healing_circuit_breaker_state`.
+pub const BREAKER_CLOSED: u64 = 0;
+pub const BREAKER_HALF_OPEN: u64 = 1;
+pub const BREAKER_OPEN: u64 = 2;
+
+const fn closed(name: &'static str, values: &'static [&'static str]) -> Label {
+    Label { name, values: Values::Closed(values) }
+}
+
+const STATUS: Label = closed("status", STATUSES);
+const ACTION: Label = Label { name: "action", values: Values::Actions };
+const PLAYBOOK: Label = Label { name: "playbook", values: Values::Playbooks };
+
+/// Declares the metrics, and the table of all.
+macro_rules! metrics {
+    ($($id:ident = $name:literal, $kind:expr, $unit:literal, [$($label:expr),*], $help:literal;)+) => {
+        /// Names a metric in this program.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Id {
+            $(#[doc = $help] $id,)+
+        }
+
+        impl Id {
+            pub const ALL: &'static [Self] = &[$(Self::$id),+];
+
+            /// Its entry in the table.
+            pub const fn metric(self) -> &'static Metric {
+                match self {
+                    $(Self::$id => {
+                        const METRIC: Metric =
+                            Metric { name: $name, kind: $kind, unit: $unit, labels: &[$($label),*], help: $help };
+                        &METRIC
+                    })+
+                }
+            }
+        }
+    };
+}
+
+metrics! {
+    TicketReallocation = "self_healing_ticket_reallocation_total", Kind::Counter, "", [STATUS, closed("reason", REASONS)],
+        "Total ticket reallocations";
+    TicketReallocationDuration = "self_healing_ticket_reallocation_duration_seconds", Kind::Histogram(CALL_SECONDS), "s", [],
+        "Reallocation duration";
+    TicketStatusUpdate = "self_healing_ticket_status_update_total", Kind::Counter, "",
+        [STATUS, closed("new_status", TICKET_STATUSES)],
+        "Status updates";
+    OrchestratorCalls = "self_healing_orchestrator_calls_total", Kind::Counter, "",
+        [closed("operation", OPERATIONS), STATUS],
+        "gRPC calls to Orchestrator";
+    OrchestratorCallDuration = "self_healing_orchestrator_call_duration_seconds", Kind::Histogram(CALL_SECONDS), "s",
+        [closed("operation", OPERATIONS)],
+        "gRPC call duration";
+    OpaValidation = "self_healing_opa_validation_total", Kind::Counter, "", [ACTION, closed("result", RESULTS)],
+        "OPA policy validations";
+    OpaValidationDuration = "self_healing_opa_validation_duration_seconds", Kind::Histogram(CALL_SECONDS), "s",
+        [closed("source", SOURCES)],
+        "Time until the policy's decision, by who decided";
+    BreakerState = "self_healing_circuit_breaker_state", Kind::Gauge, "", [closed("service", SERVICES)],
+        "Circuit breaker of a service: 0 closed, 1 half open, 2 open";
+    Incidents = "self_healing_incidents_total", Kind::Counter, "", [closed("result", INCIDENTS)],
+        "Messages on the incidents queue, by what became of them";
+    RunsStarted = "self_healing_runs_started_total", Kind::Counter, "", [PLAYBOOK],
+        "Runs started";
+    RunsEnded = "self_healing_runs_ended_total", Kind::Counter, "", [PLAYBOOK, closed("outcome", RUN_OUTCOMES)],
+        "Runs ended";
+    RunDuration = "self_healing_run_duration_seconds", Kind::Histogram(RUN_SECONDS), "s",
+        [PLAYBOOK, closed("outcome", RUN_OUTCOMES)],
+        "From a run's start to its end";
+    StepDuration = "self_healing_step_duration_seconds", Kind::Histogram(RUN_SECONDS), "s",
+        [ACTION, closed("outcome", STEP_OUTCOMES)],
+        "From a step's first attempt to its end";
+    Attempts = "self_healing_attempts_total", Kind::Counter, "", [ACTION, STATUS],
+        "Attempts ended";
+    IncidentToFirstAction = "self_healing_incident_to_first_action_seconds", Kind::Histogram(RUN_SECONDS), "s", [PLAYBOOK],
+        "From the incident's creation to the run's first command";
+    RunsActive = "self_healing_runs_active", Kind::Gauge, "", [],
+        "Runs that have not ended";
+    CooldownHits = "self_healing_cooldown_hits_total", Kind::Counter, "", [ACTION],
+        "Targets left alone because they were touched too recently";
+    ClaimsLost = "self_healing_claims_lost_total", Kind::Counter, "", [ACTION],
+        "Attempts whose result was not taken because their claim had run out";
+    ClaimsRecovered = "self_healing_claims_recovered_total", Kind::Counter, "", [ACTION],
+        "Attempts taken over from a worker that did not end them";
+    DeadLetteredSteps = "self_healing_dead_lettered_steps_total", Kind::Counter, "", [ACTION],
+        "Commands given up by their queue";
+    RunHops = "self_healing_run_hops", Kind::Histogram(HOPS), "", [PLAYBOOK],
+        "Commands of a run, told at its end";
+    HopBudgetExceeded = "self_healing_hop_budget_exceeded_total", Kind::Counter, "", [PLAYBOOK],
+        "Turns refused because the run had used up its budget";
+    BuildInfo = "self_healing_build_info", Kind::Gauge, "",
+        [Label { name: "service", values: Values::Build }, Label { name: "version", values: Values::Build }],
+        "1, for this build of this service";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The guide's table, word for word.
+    const GUIDE: [(&str, &str, &str); 6] = [
+        ("self_healing_ticket_reallocation_total", "Counter", "status, reason"),
+        ("self_healing_ticket_reallocation_duration_seconds", "Histogram", "-"),
+        ("self_healing_ticket_status_update_total", "Counter", "status, new_status"),
+        ("self_healing_orchestrator_calls_total", "Counter", "operation, status"),
+        ("self_healing_orchestrator_call_duration_seconds", "Histogram", "operation"),
+        ("self_healing_opa_validation_total", "Counter", "action, result"),
+    ];
+
+    fn kind(kind: Kind) -> &'static str {
+        match kind {
+            Kind::Counter => "Counter",
+            Kind::Gauge => "Gauge",
+            Kind::Histogram(_) => "Histogram",
+        }
+    }
+
+    #[test]
+    fn the_guides_metrics_are_the_guides() {
+        for (name, of_kind, labels) in GUIDE {
+            let id = Id::ALL.iter().find(|id| id.metric().name == name).unwrap_or_else(|| panic!("{name}"));
+            let names: Vec<_> = id.metric().labels.iter().map(|label| label.name).collect();
+            assert_eq!(kind(id.metric().kind), of_kind, "{name}");
+            assert_eq!(if names.is_empty() { "-".to_owned() } else { names.join(", ") }, labels, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_end_as_their_kind_and_unit_ask() {
+        for id in Id::ALL {
+            let Metric { name, kind, unit, help, .. } = *id.metric();
+            assert!(name.starts_with("self_healing_"), "{name}");
+            assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
+            assert_eq!(name.ends_with("_seconds"), unit == "s", "{name}");
+            assert!(!help.is_empty() && !help.ends_with('.'), "{name}: {help}");
+        }
+        let names: std::collections::BTreeSet<_> = Id::ALL.iter().map(|id| id.metric().name).collect();
+        assert_eq!(names.len(), Id::ALL.len(), "a name occurs twice");
+    }
+
+    #[test]
+    fn buckets_rise() {
+        for bounds in [CALL_SECONDS, RUN_SECONDS, HOPS] {
+            assert!(bounds.windows(2).all(|pair| pair[0] < pair[1]), "{bounds:?}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Lines of `CloudWatch`'s embedded metric format, held against AWS' specification.
+
+use serde_json::Value;
+use telemetry::Telemetry;
+use telemetry::export::Setup;
+use telemetry::metrics::{Id, Kind};
+
+use crate::support::{Sink, count_all, names, settings};
+
+fn telemetry(variables: &[(&str, &str)]) -> (Telemetry, Sink) {
+    let sink = Sink::default();
+    let setup = Setup::new(settings(variables)).with_embedded_metrics(sink.clone());
+    (setup.build().unwrap(), sink)
+}
+
+/// The parts that AWS' specification asks for, and no more metrics, dimensions or bytes than it takes.
+fn assert_valid(line: &Value) {
+    assert!(line.to_string().len() < 1_048_576);
+    let aws = line["_aws"].as_object().unwrap();
+    assert!(aws["Timestamp"].as_u64().unwrap() > 1_600_000_000_000, "milliseconds since the epoch: {aws:?}");
+    for directive in aws["CloudWatchMetrics"].as_array().unwrap() {
+        assert!((1..=255).contains(&directive["Namespace"].as_str().unwrap().len()));
+        let sets = directive["Dimensions"].as_array().unwrap();
+        assert!(!sets.is_empty());
+        for set in sets {
+            let set = set.as_array().unwrap();
+            assert!(set.len() <= 30);
+            for name in set {
+                let value =
+                    line[name.as_str().unwrap()].as_str().unwrap_or_else(|| panic!("{name} has no text in {line}"));
+                assert!((1..=1024).contains(&value.len()));
+            }
+        }
+        let metrics = directive["Metrics"].as_array().unwrap();
+        assert!((1..=100).contains(&metrics.len()));
+        for metric in metrics {
+            let (name, unit) = (metric["Name"].as_str().unwrap(), metric["Unit"].as_str().unwrap());
+            assert!(["Seconds", "Count", "None"].contains(&unit), "{unit}");
+            match &line[name] {
+                Value::Number(_) => {}
+                Value::Object(set) => {
+                    let (values, counts) = (set["Values"].as_array().unwrap(), set["Counts"].as_array().unwrap());
+                    assert_eq!(values.len(), counts.len());
+                    assert!((1..=100).contains(&values.len()));
+                    let total: f64 = counts.iter().map(|count| count.as_f64().unwrap()).sum();
+                    assert_eq!(Some(total), set["Count"].as_f64());
+                    assert!(["Min", "Max", "Sum"].iter().all(|name| set[*name].is_number()));
+                }
+                other => panic!("{name} is {other}"),
+            }
+        }
+    }
+}
+
+fn value(lines: &[Value], id: Id) -> Option<&Value> {
+    lines.iter().find_map(|line| line.get(id.metric().name))
+}
+
+#[tokio::test]
+async fn every_metric_of_the_table_is_in_a_valid_line_with_its_labels() {
+    let (telemetry, sink) = telemetry(&[("HEAL_METRICS_NAMESPACE", "Team/Healing")]);
+    count_all(&telemetry.metrics().with_names(names()));
+    telemetry.flush().await;
+    let lines = sink.lines();
+    lines.iter().for_each(assert_valid);
+    for id in Id::ALL {
+        let metric = id.metric();
+        let line = lines.iter().find(|line| line.get(metric.name).is_some());
+        let line = line.unwrap_or_else(|| panic!("{} is missing", metric.name));
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Namespace"], "Team/Healing");
+        assert_eq!(line["service_name"], "dispatcher");
+        for label in metric.labels {
+            assert!(line[label.name].is_string(), "{} of {line}", label.name);
+        }
+        assert_eq!(line[metric.name].is_object(), matches!(metric.kind, Kind::Histogram(_)), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_flush_writes_what_came_since_the_last_one() {
+    let (telemetry, sink) = telemetry(&[]);
+    let metrics = telemetry.metrics();
+    metrics.count(Id::OpaValidation, &["x", "allow"]);
+    metrics.count(Id::OpaValidation, &["x", "allow"]);
+    telemetry.flush().await;
+    metrics.count(Id::OpaValidation, &["x", "allow"]);
+    telemetry.flush().await;
+    let values: Vec<_> =
+        sink.lines().iter().filter_map(|line| line.get(Id::OpaValidation.metric().name).cloned()).collect();
+    assert_eq!(values, [2, 1]);
+    let before = sink.text().len();
+    telemetry.flush().await;
+    assert_eq!(sink.text().len(), before, "nothing new, no line");
+}
+
+#[tokio::test]
+async fn a_distribution_stays_within_what_was_observed() {
+    let (telemetry, sink) = telemetry(&[]);
+    for seconds in [0.2, 0.2, 0.3, 45.0] {
+        telemetry.metrics().observe(Id::TicketReallocationDuration, seconds, &[]);
+    }
+    telemetry.flush().await;
+    let lines = sink.lines();
+    let set = value(&lines, Id::TicketReallocationDuration).unwrap();
+    assert_eq!(set["Counts"], serde_json::json!([2, 1, 1]));
+    let values: Vec<_> = set["Values"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
+    assert!(values.iter().all(|value| (0.2..=45.0).contains(value)), "{values:?}");
+    assert_eq!((set["Min"].as_f64(), set["Max"].as_f64(), set["Count"].as_u64()), (Some(0.2), Some(45.0), Some(4)));
+}
+
+#[tokio::test]
+async fn where_an_endpoint_is_configured_no_line_is_written() {
+    let (telemetry, sink) = telemetry(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://127.0.0.1:9/v1/metrics")]);
+    count_all(telemetry.metrics());
+    telemetry.flush().await;
+    assert_eq!(sink.text(), "");
+}

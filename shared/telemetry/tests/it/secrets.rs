@@ -1,0 +1,51 @@
+//! A secret in the settings is found in nothing that this crate says.
+
+use telemetry::export::{FLUSH_CAP, Setup};
+use telemetry::logs::{Filter, Format, Lines};
+use telemetry::metrics::Id;
+
+use crate::receiver::{Collector, Mood};
+use crate::support::{Sink, count_all, names, settings};
+use axum::http::StatusCode;
+
+const SECRET: &str = "hunter2-s3cr3t";
+
+#[tokio::test]
+async fn a_secret_in_headers_urls_and_labels_is_said_nowhere() {
+    for mood in [Mood::Well, Mood::Status(StatusCode::UNAUTHORIZED)] {
+        let collector = Collector::start(mood).await;
+        let url = collector.url.replace("http://", &format!("http://user:{SECRET}@"));
+        let headers = format!("authorization=Bearer {SECRET}");
+        let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("OTEL_EXPORTER_OTLP_HEADERS", &headers)];
+        let settings = settings(&variables);
+        let shown = format!("{settings:?}");
+        let telemetry = Setup::new(settings).with_scrape().with_cap(FLUSH_CAP).build().unwrap();
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let lines = Lines::new(Format::Json, move || writer.clone());
+        let filter = Filter::parse("trace", "trace").unwrap();
+        let _on = tracing::subscriber::set_default(telemetry.subscriber(filter, lines));
+        tracing::info_span!("self_healing.attempt").in_scope(|| tracing::info!("something happened"));
+        count_all(&telemetry.metrics().with_names(names()));
+        telemetry.metrics().count(Id::TicketReallocation, &["success", SECRET]);
+        telemetry.flush().await;
+
+        let got = collector.got();
+        assert!(!got.is_empty());
+        assert!(
+            got.iter().any(|got| got.headers["authorization"].to_str().unwrap().contains(SECRET)),
+            "the header that the collector asks for was not sent"
+        );
+        for got in &got {
+            assert!(!contains(&got.body), "in what was sent to {}", got.path);
+        }
+        for said in [sink.text(), telemetry.exposition().unwrap(), shown, format!("{telemetry:?}")] {
+            assert!(!said.contains(SECRET), "{said}");
+        }
+        assert!(sink.text().contains("something happened"));
+    }
+}
+
+fn contains(body: &[u8]) -> bool {
+    body.windows(SECRET.len()).any(|window| window == SECRET.as_bytes())
+}

@@ -1,0 +1,94 @@
+//! Tables and queues of one test, without a deployment.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws::{Given, Keys, QueueUrls, Queues, Session, Store};
+use serde_json::{Value, json};
+
+use crate::{ACCOUNT, MiniStack, REGION};
+
+/// A session that leads to the local AWS.
+pub async fn session(stack: &MiniStack) -> Session {
+    let keys = Keys {
+        access_key_id: "test".to_owned(),
+        secret_access_key: "test".to_owned(),
+        session_token: None,
+        expires_at: None,
+    };
+    let given =
+        Given { region: Some(REGION.to_owned()), keys: Some(keys), endpoint_url: Some(stack.endpoint_url.clone()) };
+    Session::load(given).await.unwrap()
+}
+
+/// A name that no other test of this machine has.
+pub fn unique(stem: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{stem}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A table of its own, as `template.yaml` has it: `tests/template` holds the two together.
+pub async fn empty(stack: &MiniStack) -> Store {
+    let name = unique("table");
+    let text = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+    let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+    let definition = json!({
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [text("pk"), text("sk"), text("gsi_pk"), text("gsi_sk")],
+        "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
+        "GlobalSecondaryIndexes": [{
+            "IndexName": "ended",
+            "KeySchema": [key("gsi_pk", "HASH"), key("gsi_sk", "RANGE")],
+            "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": INDEXED},
+        }],
+    });
+    call(stack, "DynamoDB_20120810.CreateTable", &definition).await;
+    Store::new(&session(stack).await, name).unwrap()
+}
+
+/// What the index of ended runs has besides its keys.
+pub const INDEXED: [&str; 10] = [
+    "run_id",
+    "incident_id",
+    "playbook",
+    "status",
+    "outcome",
+    "started_at",
+    "updated_at",
+    "wake_at",
+    "last_seq",
+    "reason",
+];
+
+/// Queues of their own, by these names behind the prefix.
+pub async fn queues(stack: &MiniStack, names: &[&str]) -> Queues {
+    let stem = unique("queues");
+    for name in names {
+        call(stack, "AmazonSQS.CreateQueue", &json!({"QueueName": format!("{stem}-{name}")})).await;
+    }
+    let prefix = format!("{}/{ACCOUNT}/{stem}-", stack.endpoint_url);
+    Queues::new(&session(stack).await, QueueUrls::parse("prefix", &prefix).unwrap()).unwrap()
+}
+
+/// A call of one of the JSON protocols, which the local AWS takes without a signature.
+pub async fn call(stack: &MiniStack, target: &str, body: &Value) -> Value {
+    let protocol = if target.starts_with("AmazonSQS") || target.starts_with("DynamoDB") { "1.0" } else { "1.1" };
+    let service = if target.starts_with("AmazonSQS") { "sqs" } else { "dynamodb" };
+    let credential = format!("AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/{service}/aws4_request");
+    let answer = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .unwrap()
+        .post(&stack.endpoint_url)
+        .header("content-type", format!("application/x-amz-json-{protocol}"))
+        .header("x-amz-target", target)
+        .header("authorization", credential)
+        .body(body.to_string())
+        .send()
+        .await
+        .unwrap();
+    let status = answer.status();
+    let text = answer.text().await.unwrap();
+    assert!(status.is_success(), "{target}: {status}: {text}");
+    serde_json::from_str(&text).unwrap_or(Value::Null)
+}
