@@ -1,6 +1,6 @@
 //! The checks that are shipped.
 
-use engine::check::{Compiled, Observation, State};
+use engine::check::{Compiled, Observation};
 
 use crate::{PLAYBOOKS, at, failing, folder_texts, read, shipped_playbooks};
 
