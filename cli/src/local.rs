@@ -69,7 +69,7 @@ impl Running {
         let workers = actions::workers(&config, store, &wiring, &needed, observer).await?;
         let host = Host::new(dispatcher, workers, Arc::new(store.clone()));
         let ports = checks::Ports {
-            prober: Arc::new(Prober::new(&config, &wiring).context("checks")?),
+            prober: Arc::new(Prober::new(&config, &wiring)),
             store: Arc::new(store.clone()),
             sender: Arc::new(store.clone()),
         };

@@ -26,13 +26,15 @@ use crate::identity::IdentityProvider;
 pub use tickets::{PAGE, PAGES};
 pub use workflows::CONCURRENT;
 
-use runtime::checks::{Failing, Observation, Probe};
+use runtime::checks::{Failing, Observation, OverdueTickets, Probe, StuckWorkflows};
 
 /// Looks at the services that the configuration names, and at those that checks name themselves.
+///
+/// A client that cannot be made from the configuration costs the looks that need it, and no others.
 pub struct Prober {
-    tickets: crate::tickets::Client,
-    orchestrator: crate::orchestrator::Client,
-    policy: crate::policy::Client,
+    tickets: Made<crate::tickets::Client>,
+    orchestrator: Made<crate::orchestrator::Client>,
+    policy: Made<crate::policy::Client>,
     /// Where it is false nobody depends on the policy server.
     is_policy_enabled: bool,
     http: http::Client,
@@ -41,6 +43,9 @@ pub struct Prober {
     server_id: SpiffeId,
 }
 
+/// A client, or why there is none.
+type Made<C> = Result<C, Error>;
+
 impl fmt::Debug for Prober {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prober").field("tickets", &self.tickets).finish_non_exhaustive()
@@ -48,18 +53,30 @@ impl fmt::Debug for Prober {
 }
 
 impl Prober {
-    /// # Errors
-    /// `Invalid` where a client cannot be made from the configuration.
-    pub fn new(config: &Config, wiring: &Wiring) -> Result<Self, Error> {
-        Ok(Self {
-            tickets: crate::tickets::Client::new(&config.tickets, wiring)?,
-            orchestrator: crate::orchestrator::Client::new(&config.orchestrator, wiring)?,
-            policy: crate::policy::Client::new(&config.policy, wiring)?,
+    pub fn new(config: &Config, wiring: &Wiring) -> Self {
+        Self {
+            tickets: crate::tickets::Client::new(&config.tickets, wiring),
+            orchestrator: crate::orchestrator::Client::new(&config.orchestrator, wiring),
+            policy: crate::policy::Client::new(&config.policy, wiring),
             is_policy_enabled: config.policy.enabled,
-            http: http::Client::new()?,
+            http: http::Client::default(),
             identity: Arc::clone(&wiring.identity),
             server_id: config.orchestrator.server_id.clone(),
-        })
+        }
+    }
+
+    async fn overdue(&self, probe: &OverdueTickets, now: Timestamp, context: &CallContext) -> Observation {
+        match &self.tickets {
+            Ok(tickets) => tickets::look(tickets, probe, now, context).await,
+            Err(error) => Observation::unknown(error.to_string()),
+        }
+    }
+
+    async fn stuck(&self, probe: &StuckWorkflows, now: Timestamp, context: &CallContext) -> Observation {
+        match (&self.orchestrator, &self.tickets) {
+            (Ok(orchestrator), Ok(tickets)) => workflows::look(orchestrator, tickets, probe, now, context).await,
+            (Err(error), _) | (_, Err(error)) => Observation::unknown(error.to_string()),
+        }
     }
 }
 
@@ -70,10 +87,8 @@ impl port::Prober for Prober {
         match probe {
             Probe::Http(probe) => self.http.look(probe, &context).await,
             Probe::GrpcHealth(probe) => grpc_health::look(probe, &self.identity, &self.server_id, &context).await,
-            Probe::OverdueTickets(probe) => tickets::look(&self.tickets, probe, now, &context).await,
-            Probe::StuckWorkflows(probe) => {
-                workflows::look(&self.orchestrator, &self.tickets, probe, now, &context).await
-            }
+            Probe::OverdueTickets(probe) => self.overdue(probe, now, &context).await,
+            Probe::StuckWorkflows(probe) => self.stuck(probe, now, &context).await,
             Probe::Dependency(probe) => self.dependency(probe.service, &context).await,
         }
     }

@@ -88,6 +88,13 @@ impl Clients {
         client.map(Arc::new).map_err(of("Kubernetes"))
     }
 
+    /// What scheduled checks look through. It leaves the breakers that others meet in alone: a check writes no rows but its own, and what it
+    /// looks at now and then says nothing to those who work.
+    pub fn prober(&self) -> Arc<checks::Prober> {
+        let wiring = Wiring { breaker_store: None, ..self.wiring.clone() };
+        Arc::new(checks::Prober::new(&self.config, &wiring))
+    }
+
     /// The wall clock, which attempts' deadlines are set by.
     pub fn clock() -> Arc<dyn Clock> {
         Arc::new(SystemClock)
@@ -96,4 +103,56 @@ impl Clients {
 
 fn of(part: &'static str) -> impl Fn(clients::Error) -> Error {
     move |cause| Error::Client { part, cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use clients::CallContext;
+    use clients::observe::Silent;
+    use clients::tickets::Filter;
+    use runtime::Timestamp;
+    use runtime::checks::{Observation, OverdueTickets, Probe};
+    use runtime::port::Prober as _;
+    use testkit::memory::{Breakers, Faults};
+
+    use super::*;
+
+    /// Nobody listens there.
+    const NOWHERE: [(&str, &str); 2] =
+        [("EXECUTION_TICKET_SERVICE_URL", "http://127.0.0.1:1"), ("SPIFFE_IDENTITY_SOURCE", "none")];
+    /// More than open a breaker.
+    const LOOKS: usize = 8;
+
+    #[tokio::test]
+    async fn checks_leave_the_shared_breakers_alone() {
+        let touched = Arc::new(AtomicUsize::new(0));
+        let faults = Faults::default();
+        faults.decide_by({
+            let touched = Arc::clone(&touched);
+            move |_| {
+                touched.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+        });
+        let breakers = Arc::new(Breakers::new(faults));
+        let clients = Clients::new(&NOWHERE, breakers, Arc::new(Silent)).await.unwrap();
+        let prober = clients.prober();
+        let status = "RUNNING".to_owned();
+        let probe = Probe::OverdueTickets(OverdueTickets { status, overdue_seconds: 0, limit: 10, timeout_seconds: 5 });
+        for _ in 0..LOOKS {
+            let seen = prober.look(&probe, Timestamp(1)).await;
+            assert!(matches!(seen, Observation::Unknown { .. }), "{seen:?}");
+        }
+        assert_eq!(touched.load(Ordering::Relaxed), 0);
+
+        let context = CallContext::within(Duration::from_secs(5));
+        let tickets = clients.tickets().unwrap();
+        for _ in 0..LOOKS {
+            tickets.list_tickets(&Filter::default(), &context).await.unwrap_err();
+        }
+        assert!(touched.load(Ordering::Relaxed) > 0, "the others meet in them");
+    }
 }

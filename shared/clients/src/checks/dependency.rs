@@ -3,19 +3,13 @@
 use runtime::checks::{Observation, Service};
 use serde_json::Value;
 
-use super::{Prober, failing};
+use super::{Made, Prober, failing};
 use crate::call::CallContext;
 use crate::error::{Error, OutageKind};
 
 impl Prober {
     pub(super) async fn dependency(&self, service: Service, context: &CallContext) -> Observation {
-        let answer = match service {
-            Service::TicketService => self.tickets.health(context).await,
-            Service::Orchestrator => self.orchestrator.health(context).await,
-            Service::Opa if !self.is_policy_enabled => Ok(()),
-            Service::Opa => self.policy.health(context).await,
-        };
-        match answer {
+        match self.ask(service, context).await {
             Ok(()) => Observation::well(),
             // That says something of this process, and nothing of the service.
             Err(Error::Unavailable(outage)) if outage.kind == OutageKind::NoIdentity => {
@@ -28,4 +22,17 @@ impl Prober {
             }
         }
     }
+
+    async fn ask(&self, service: Service, context: &CallContext) -> Result<(), Error> {
+        match service {
+            Service::TicketService => made(&self.tickets)?.health(context).await,
+            Service::Orchestrator => made(&self.orchestrator)?.health(context).await,
+            Service::Opa if !self.is_policy_enabled => Ok(()),
+            Service::Opa => made(&self.policy)?.health(context).await,
+        }
+    }
+}
+
+fn made<C>(client: &Made<C>) -> Result<&C, Error> {
+    client.as_ref().map_err(Clone::clone)
 }

@@ -7,7 +7,7 @@ use reqwest::Url;
 use runtime::checks::{Http as Probe, Method, Observation};
 use serde_json::Value;
 
-use super::failing;
+use super::{Made, failing};
 use crate::call::CallContext;
 use crate::error::{Effect, Error, chain};
 use crate::http::{Answer, Http, MAX_BODY_BYTES, Request};
@@ -17,19 +17,14 @@ const SERVICE: &str = "http probe";
 /// More than any probe may take: its own time ends the call.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// Whoever a check names, over plain HTTP or TLS.
-#[derive(Debug)]
+/// Whoever a check names, over plain HTTP or TLS; each is made when it is needed.
+#[derive(Debug, Default)]
 pub(super) struct Client {
-    plain: Http,
-    /// Made when it is needed: it reads the machine's certificates.
-    tls: OnceLock<Result<Http, Error>>,
+    plain: OnceLock<Made<Http>>,
+    tls: OnceLock<Made<Http>>,
 }
 
 impl Client {
-    pub(super) fn new() -> Result<Self, Error> {
-        Ok(Self { plain: Http::new(SERVICE, "http://", LONGEST)?, tls: OnceLock::new() })
-    }
-
     pub(super) async fn look(&self, probe: &Probe, context: &CallContext) -> Observation {
         let (http, request) = match (self.http(&probe.url), request(probe)) {
             (Ok(http), Ok(request)) => (http, request),
@@ -50,11 +45,9 @@ impl Client {
     }
 
     fn http(&self, url: &str) -> Result<&Http, String> {
-        if url.starts_with("http://") {
-            return Ok(&self.plain);
-        }
-        let tls = self.tls.get_or_init(|| Http::new(SERVICE, "https://", LONGEST));
-        tls.as_ref().map_err(Error::to_string)
+        let (slot, scheme) =
+            if url.starts_with("http://") { (&self.plain, "http://") } else { (&self.tls, "https://") };
+        slot.get_or_init(|| Http::new(SERVICE, scheme, LONGEST)).as_ref().map_err(Error::to_string)
     }
 }
 

@@ -35,7 +35,7 @@ fn start(seed: Seed) -> (Platform, Prober) {
 fn prober(platform: &Platform, more: &[(&str, &str)]) -> Prober {
     let mut env: BTreeMap<String, String> = platform.env().into_iter().collect();
     env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    Prober::new(&Config::read(&env).unwrap(), &Wiring::default()).unwrap()
+    Prober::new(&Config::read(&env).unwrap(), &Wiring::default())
 }
 
 async fn look(prober: &Prober, probe: &Probe) -> Observation {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clients::Wiring;
 use clients::checks::Prober;
-use runtime::checks::{Dependency, Observation, Probe, Service};
+use runtime::checks::{Dependency, Observation, Probe, Service, StuckWorkflows};
 use testkit::orchestrator::{OrchestratorConfig, UnknownWorkflow};
 use testkit::{Fault, Platform, PlatformConfig, Seed};
 
@@ -88,9 +88,29 @@ async fn a_process_without_an_identity_can_tell_nothing_of_the_orchestrator() {
         jwt: None,
     };
     let identity = Arc::new(clients::identity::PemFiles::new(missing, testkit::spiffe_ca::TRUST_DOMAIN));
-    let prober = Prober::new(&platform_config(&platform), &Wiring { identity, ..Wiring::default() }).unwrap();
+    let prober = Prober::new(&platform_config(&platform), &Wiring { identity, ..Wiring::default() });
     let reason = unknown(look(&prober, &probe(Service::Orchestrator)).await);
     assert!(reason.contains("no_identity"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_client_that_cannot_be_made_costs_the_looks_that_need_it() {
+    let (platform, _) = start(Seed::default());
+    let prober = prober(&platform, &[("ORCHESTRATOR_GRPC_USE_TLS", "true"), ("SPIFFE_IDENTITY_SOURCE", "none")]);
+    let stuck = Probe::StuckWorkflows(StuckWorkflows {
+        workflow_ids: vec!["wf-1".to_owned()],
+        state: "PAUSED".to_owned(),
+        stuck_seconds: 1,
+        limit: 1,
+        timeout_seconds: 5,
+    });
+    for needs_it in [probe(Service::Orchestrator), stuck] {
+        let reason = unknown(look(&prober, &needs_it).await);
+        assert!(reason.contains("SPIFFE_IDENTITY_SOURCE"), "{reason}");
+    }
+    for other in [Service::TicketService, Service::Opa] {
+        assert_eq!(look(&prober, &probe(other)).await, Observation::well());
+    }
 }
 
 #[tokio::test]

@@ -103,7 +103,7 @@ async fn under_tls_the_server_is_the_expected_one_and_we_are_the_engine() {
     let server = ca.issue(ORCHESTRATOR_ID, Validity::default()).unwrap();
     let platform = serve(server.server_tls(), |_| {});
     let (_folder, identity) = engine(&ca);
-    let prober = Prober::new(&platform_config(&platform), &Wiring { identity, ..Wiring::default() }).unwrap();
+    let prober = Prober::new(&platform_config(&platform), &Wiring { identity, ..Wiring::default() });
     let tls = |spiffe_id: Option<&str>| {
         Probe::GrpcHealth(GrpcHealth { tls: true, spiffe_id: spiffe_id.map(ToOwned::to_owned), ..probe(&platform, "") })
     };

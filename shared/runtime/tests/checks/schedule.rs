@@ -1,0 +1,74 @@
+//! When a check is looked at.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use runtime::Timestamp;
+use runtime::checks::{Checks, Outcome, Ports};
+use runtime::port::{CheckStore, Clock, Prober, Sender};
+use testkit::memory::ManualClock;
+
+use super::{Rig, Seen, check};
+
+#[tokio::test(start_paused = true)]
+async fn a_tick_that_comes_twice_is_one_look() {
+    let rig = Rig::new(&["portal"]);
+    rig.prober.set("http://portal", Seen::Failing);
+    for _ in 0..2 {
+        rig.tick().await;
+        for late_ms in [0, 400, 20_000] {
+            let again = rig.checks.run(rig.clock.now().plus_ms(late_ms)).await;
+            assert!(matches!(again[0].outcome, Outcome::NotDue), "{again:?}");
+        }
+    }
+    assert_eq!(rig.prober.looks().len(), 2);
+    assert_eq!(rig.incidents().await, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_is_looked_at_as_often_as_it_says() {
+    let rig = Rig::new(&["portal"]);
+    let mut slow = check("slow");
+    slow.every_seconds = 180;
+    let ports = Ports {
+        prober: Arc::clone(&rig.prober) as Arc<dyn Prober>,
+        store: Arc::clone(&rig.store) as Arc<dyn CheckStore>,
+        sender: Arc::clone(&rig.queues) as Arc<dyn Sender>,
+    };
+    let checks = Checks::new([slow, check("portal")], ports).unwrap();
+    for _ in 0..9 {
+        // A schedule that is never quite on time.
+        rig.clock.advance_ms(59_700);
+        checks.run(rig.clock.now()).await;
+    }
+    let looks = rig.prober.looks();
+    assert_eq!(looks.iter().filter(|url| *url == "http://portal").count(), 9);
+    assert_eq!(looks.iter().filter(|url| *url == "http://slow").count(), 3);
+}
+
+/// The time of the runtime, which stands still while anything is to be done.
+struct Virtual(tokio::time::Instant);
+
+impl Clock for Virtual {
+    fn now(&self) -> Timestamp {
+        ManualClock::START.plus_ms(u64::try_from(self.0.elapsed().as_millis()).unwrap())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_keeps_looking_looks_at_each_check_in_its_time_until_it_is_stopped() {
+    let rig = Rig::new(&["hanging", "portal"]);
+    rig.prober.set("http://hanging", Seen::Hanging);
+    rig.prober.set("http://portal", Seen::Failing);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let checks = rig.checks.clone().every(Duration::from_secs(2));
+    let looking = tokio::spawn(checks.keep_looking(Arc::new(Virtual(tokio::time::Instant::now())), stopped));
+    tokio::time::sleep(Duration::from_secs(230)).await;
+    let looks = rig.prober.looks();
+    assert_eq!(looks.iter().filter(|url| *url == "http://portal").count(), 4);
+    assert_eq!(looks.iter().filter(|url| *url == "http://hanging").count(), 4);
+    assert_eq!(rig.incidents().await.len(), 1);
+    // The hanging one is in the middle of a look.
+    stop.send(true).unwrap();
+    tokio::time::timeout(Duration::from_millis(1), looking).await.unwrap().unwrap();
+}
