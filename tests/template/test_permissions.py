@@ -58,6 +58,9 @@ def expected(stack, folder):
         allow(["dynamodb:Query"], [TABLE], ["LIVE#*", "RUN#*"])
         allow(["dynamodb:DeleteItem"], [TABLE], ["LIVE#*"])
         allow([*READ, *CHANGE], [TABLE], ["CHECK#*"])
+        # They look at workflows, so they have to say who they are.
+        allow(["secretsmanager:GetSecretValue"], [SECRET])
+        allow(["kms:Decrypt"], [KEY])
     else:
         name, service = facts.action(folder), facts.SERVICES[folder]
         allow(RECEIVE, queues([f"action-{name}"]))
@@ -116,11 +119,11 @@ class Permissions(unittest.TestCase):
                     if key.startswith(("CLAIM#", "COOLDOWN#")):
                         self.assertEqual(key.split("#")[1:], [facts.action(folder), "*"], folder)
 
-    def test_managed_policies_are_there_only_in_a_vpc_and_only_for_actions(self):
+    def test_managed_policies_are_there_only_in_a_vpc_and_not_for_the_dispatcher(self):
         for stack, in_vpc in ((Stack(), False), (self.stack, True)):
             for logical_id, role in stack.of_type("AWS::IAM::Role").items():
-                is_action = logical_id not in ("DispatcherRole", "ScheduledChecksRole")
-                self.assertEqual(role.get("ManagedPolicyArns", []), [VPC_POLICY] if in_vpc and is_action else [], logical_id)
+                reaches_targets = logical_id != "DispatcherRole"
+                self.assertEqual(role.get("ManagedPolicyArns", []), [VPC_POLICY] if in_vpc and reaches_targets else [], logical_id)
 
     def test_without_a_secret_and_a_cluster_nobody_may_read_one(self):
         stack = Stack()
