@@ -3,6 +3,6 @@
 #[tokio::main]
 async fn main() -> Result<(), lambda::Error> {
     let function = lambda::Function::start("scheduled-checks").await?;
-    let prober = function.clients().await?.prober()?;
+    let prober = function.clients().await?.prober();
     function.check(prober).await
 }

@@ -74,12 +74,6 @@ impl Clients {
         policy::Client::new(&self.config.policy, &self.wiring).map(Arc::new).map_err(of("policy"))
     }
 
-    /// What scheduled checks look through. Its breakers are its own: a look is no reason to keep actions from a service, nor the other way round.
-    pub fn prober(&self) -> Result<Arc<checks::Prober>, Error> {
-        let wiring = Wiring { breaker_store: None, ..self.wiring.clone() };
-        checks::Prober::new(&self.config, &wiring).map(Arc::new).map_err(of("checks"))
-    }
-
     /// Asks AWS for the cluster where the configuration names one of EKS.
     pub async fn kubernetes(&self) -> Result<Arc<kubernetes::Client>, Error> {
         let eks = aws::cluster(&self.config.kubernetes).await;
