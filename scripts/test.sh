@@ -39,8 +39,9 @@ else
     esac
 fi
 
-step "local AWS"
-scripts/install-aws-tools.sh ministack
+step "template"
+scripts/install-aws-tools.sh ministack sam
+scripts/test-template.sh
 
 step "dependencies"
 PATH=$PWD/.tools/bin:$PATH

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clients::config::Env;
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use runtime::Timestamp;
-use runtime::checks::{Checks, Ports};
+use runtime::checks::{Checks, Outcome, Ports};
 use runtime::dispatcher::Inbound;
 use runtime::port::{BackendError, CheckStore, Message, Prober, QueueName, RunStore as _, Sender as _};
 use serde_json::{Value, json};
@@ -44,12 +44,22 @@ impl Function {
         Ok(Checks::from_json(&file::read(&Env, ENV_CHECKS, "checks.json")?, ports)?)
     }
 
-    /// The checks have their say even where the sweep failed; the tick is a failure then, so that the alarm on errors sees it.
+    /// The checks have their say even where the sweep failed. The tick is a failure where either could not use the table or the queues, so that
+    /// the alarm on errors sees it; a target that cannot be looked at is the checks' own affair.
     async fn tick(&self, checks: &Checks) -> Result<Value, Diagnostic> {
         let now = clock().now();
         let (woken, checked) = tokio::join!(self.sweep(now), checks.run(now));
         let woken = woken.map_err(|error| diagnostic("SweepError", &error))?;
-        Ok(json!({"woken": woken, "checked": checked.len()}))
+        let failed = checked.into_iter().find_map(|checked| match checked.outcome {
+            Outcome::Failed(error) => Some(error),
+            Outcome::NotDue | Outcome::Looked { .. } | Outcome::Unknown { .. } | Outcome::Overtaken | Outcome::Late => {
+                None
+            }
+        });
+        match failed {
+            None => Ok(json!({"woken": woken, "checked": checks.iter().count()})),
+            Some(error) => Err(diagnostic("CheckError", &error)),
+        }
     }
 
     /// Has the dispatcher look at each run that is overdue: a lost answer, a lost wake-up, a deadline. Says how many there were.

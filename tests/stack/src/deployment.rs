@@ -74,7 +74,7 @@ impl Deployment {
         let output = command.output().expect("scripts/install-aws-tools.sh puts the SAM command line here");
         let said =
             || format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        eprintln!("sam {} took {} s", arguments[0], begun.elapsed().as_secs());
+        eprintln!("sam {} took {} s", arguments.first().unwrap_or(&""), begun.elapsed().as_secs());
         assert!(output.status.success(), "sam {arguments:?}:\n{}", said());
     }
 

@@ -21,11 +21,12 @@ const BODY_BYTES: usize = 8 * 1024 * 1024;
 const SQS_CHUNK_BYTES: u64 = 64 * 1024;
 
 /// What was asked so far.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Write and read request units of DynamoDB, with those of its index.
-    pub write_units: f64,
-    pub read_units: f64,
+    /// Write request units of `DynamoDB`, with those of its index.
+    pub write_units: u64,
+    /// Read request units of `DynamoDB`, in halves.
+    pub half_read_units: u64,
     /// Billed requests of SQS that the functions made: sends, and hidings. What the event source mappings receive and delete comes on top.
     pub sqs_requests: u64,
     /// Calls by their name.
@@ -110,9 +111,9 @@ impl Shared {
         let name = target.rsplit('.').next().unwrap_or(target).to_owned();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if target.starts_with("DynamoDB") {
-            let Units { write, read } = units::of(&name, &json(asked), &json(answered));
+            let Units { write, half_reads } = units::of(&name, &json(asked), &json(answered));
             counts.write_units += write;
-            counts.read_units += read;
+            counts.half_read_units += half_reads;
         } else if target.starts_with("AmazonSQS") {
             counts.sqs_requests += (asked.len() as u64).div_ceil(SQS_CHUNK_BYTES).max(1);
         }

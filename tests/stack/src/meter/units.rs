@@ -4,46 +4,50 @@
 
 use serde_json::Value;
 
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Units {
-    pub write: f64,
-    pub read: f64,
+    pub write: u64,
+    /// Read units, in halves.
+    pub half_reads: u64,
 }
 
 /// The units of the call named `name`.
 pub(super) fn of(name: &str, asked: &Value, answered: &Value) -> Units {
     match name {
-        "PutItem" => write(put(&asked["Item"])),
+        "PutItem" => write(put(asked.get("Item").unwrap_or(&Value::Null))),
         // The whole row counts, as it is afterwards.
         "UpdateItem" => write(put(&answered["Attributes"])),
         "DeleteItem" => write(1),
         "TransactWriteItems" => {
             let writes = asked["TransactItems"].as_array().into_iter().flatten();
-            write(writes.map(|one| 2 * put(&one["Put"]["Item"])).sum())
+            write(writes.map(|one| 2 * put(one.pointer("/Put/Item").unwrap_or(&Value::Null))).sum())
         }
         "GetItem" => read(bytes(&answered["Item"]), asked),
         "Query" => read(answered["Items"].as_array().into_iter().flatten().map(bytes).sum(), asked),
         "BatchGetItem" => {
             let tables = asked["RequestItems"].as_object().into_iter().flatten();
             let units = tables.map(|(table, wanted)| {
-                let found = answered["Responses"][table].as_array().into_iter().flatten();
-                let found: Vec<f64> = found.map(|row| read(bytes(row), wanted).read).collect();
-                let missing = wanted["Keys"].as_array().map_or(0, Vec::len).saturating_sub(found.len());
-                found.iter().sum::<f64>() + (0..missing).map(|_| read(0, wanted).read).sum::<f64>()
+                let found = answered.get("Responses").and_then(|found| found.get(table)).and_then(Value::as_array);
+                let found: Vec<u64> =
+                    found.into_iter().flatten().map(|row| read(bytes(row), wanted).half_reads).collect();
+                let keys = wanted.get("Keys").and_then(Value::as_array).map_or(0, Vec::len);
+                let missing = keys.saturating_sub(found.len()) as u64;
+                found.iter().sum::<u64>() + missing * read(0, wanted).half_reads
             });
-            Units { read: units.sum(), write: 0.0 }
+            Units { half_reads: units.sum(), write: 0 }
         }
         _ => Units::default(),
     }
 }
 
-fn write(units: u64) -> Units {
-    Units { write: whole(units), read: 0.0 }
+const fn write(units: u64) -> Units {
+    Units { write: units, half_reads: 0 }
 }
 
 fn read(bytes: u64, asked: &Value) -> Units {
-    let units = whole(bytes.div_ceil(4_096).max(1));
-    Units { read: if asked["ConsistentRead"] == true { units } else { units / 2.0 }, write: 0.0 }
+    let units = bytes.div_ceil(4_096).max(1);
+    let is_consistent = asked.get("ConsistentRead").and_then(Value::as_bool).unwrap_or(false);
+    Units { half_reads: if is_consistent { 2 * units } else { units }, write: 0 }
 }
 
 /// Units of writing the row, with its entry in the index.
@@ -74,11 +78,6 @@ fn attribute((name, value): (&String, &Value)) -> u64 {
     name.len() as u64 + value.as_object().into_iter().flatten().map(of_type).sum::<u64>()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-fn whole(units: u64) -> f64 {
-    units as f64
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -88,19 +87,19 @@ mod tests {
     #[test]
     fn a_write_is_billed_by_the_kilobyte_and_twice_in_a_transaction() {
         let small = json!({"pk": {"S": "a"}, "n": {"N": "1"}});
-        assert_eq!(of("PutItem", &json!({"Item": small}), &Value::Null), Units { write: 1.0, read: 0.0 });
+        assert_eq!(of("PutItem", &json!({"Item": small}), &Value::Null), Units { write: 1, half_reads: 0 });
         let large = json!({"pk": {"S": "x".repeat(1_100)}});
         let indexed = json!({"pk": {"S": "a"}, "gsi_pk": {"S": "FAILED"}, "events": {"S": "x".repeat(1_100)}});
-        assert_eq!(of("PutItem", &json!({"Item": indexed}), &Value::Null).write, 3.0);
+        assert_eq!(of("PutItem", &json!({"Item": indexed}), &Value::Null).write, 3);
         let transaction = json!({"TransactItems": [{"Put": {"Item": small}}, {"Put": {"Item": large}}]});
-        assert_eq!(of("TransactWriteItems", &transaction, &Value::Null).write, 6.0);
+        assert_eq!(of("TransactWriteItems", &transaction, &Value::Null).write, 6);
     }
 
     #[test]
     fn a_read_is_billed_by_four_kilobytes_and_half_where_it_may_be_old() {
         let found = json!({"Items": [{"pk": {"S": "x".repeat(3_000)}}, {"pk": {"S": "x".repeat(3_000)}}]});
-        assert_eq!(of("Query", &json!({"ConsistentRead": true}), &found).read, 2.0);
-        assert_eq!(of("Query", &json!({}), &found).read, 1.0);
-        assert_eq!(of("GetItem", &json!({"ConsistentRead": true}), &json!({})).read, 1.0);
+        assert_eq!(of("Query", &json!({"ConsistentRead": true}), &found).half_reads, 4);
+        assert_eq!(of("Query", &json!({}), &found).half_reads, 2);
+        assert_eq!(of("GetItem", &json!({"ConsistentRead": true}), &json!({})).half_reads, 2);
     }
 }

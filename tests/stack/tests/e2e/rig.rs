@@ -15,7 +15,7 @@ use testkit::{Call, Platform, PlatformConfig, Seed, opa::OpaConfig};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// How long a run of a few steps may take here: much longer than it does, since several tests share two cores.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 
 /// Tests that leave the services in peace share the platform; one that takes a service away has it alone.
@@ -147,9 +147,8 @@ impl Rig {
 
     pub(crate) async fn completed(&self, incident_id: &str) -> RunHead {
         let head = self.ended(incident_id).await;
-        if head.status != RunStatus::Completed {
-            panic!("{head:#?}\n{:#?}", self.log(&head).await);
-        }
+        let log = self.log(&head).await;
+        assert_eq!(head.status, RunStatus::Completed, "{head:#?}\n{log:#?}");
         head
     }
 
@@ -207,7 +206,8 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn()
 
 /// An incident with further fields.
 pub(crate) fn incident(incident_id: &str, incident_type: &str, more: Value) -> String {
-    let mut incident = json!({"incident_id": incident_id, "incident_type": incident_type});
-    incident.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    incident.to_string()
+    let Value::Object(mut incident) = more else { panic!("the fields of {incident_id} are no object") };
+    incident
+        .extend([("incident_id".to_owned(), incident_id.into()), ("incident_type".to_owned(), incident_type.into())]);
+    Value::Object(incident).to_string()
 }
