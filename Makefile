@@ -4,7 +4,7 @@ CARGO_DENY_VERSION := 0.20.2
 HEAL := $${CARGO_TARGET_DIR:-target}/debug/heal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench deny stack stack-down watch invoke require
+.PHONY: help run test lint bench bench-aws deny stack stack-down watch invoke require
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -25,6 +25,9 @@ lint: require ## format, lints and playbooks alone
 
 bench: require ## time, throughput and bytes per step, with the settings they were measured under
 	scripts/bench.sh
+
+bench-aws: require ## requests and list price of a run on AWS, and how each function starts; builds for minutes
+	scripts/bench-aws.sh
 
 deny: require ## licences, advisories and forbidden edges of the dependencies
 	@PATH="$$PWD/.tools/bin:$$PATH"; command -v cargo-deny >/dev/null || cargo install --root .tools --locked --version $(CARGO_DENY_VERSION) cargo-deny

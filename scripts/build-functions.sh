@@ -27,9 +27,13 @@ if [ ! -d "functions/$name" ]; then
 fi
 
 case $profile in
-dev | prebuilt)
+dev)
     stamp=$stamps/dev
     binary=$target/debug/$name
+    ;;
+prebuilt)
+    binary=$target/${HEAL_PREBUILT:-debug}/$name
+    heal=$target/${HEAL_PREBUILT:-debug}/heal
     ;;
 release)
     stamp=$stamps/release-$architecture

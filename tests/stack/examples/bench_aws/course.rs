@@ -1,0 +1,145 @@
+//! Runs on the deployed stack, with everything that was asked of AWS meanwhile.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use runtime::port::{Message, QueueName, RunFilter, RunStore as _, Sender as _};
+use runtime::{RunStatus, Timestamp};
+use serde_json::json;
+use stack::Deployment;
+use stack::meter::{Counts, Meter};
+use testkit::opa::OpaConfig;
+use testkit::{PlatformConfig, Seed};
+
+/// Runs of 1,000 incidents on two cores take minutes.
+const PATIENCE: Duration = Duration::from_mins(30);
+
+pub(crate) struct Course {
+    deployment: Deployment,
+    meter: Meter,
+}
+
+/// What was asked of AWS.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub counts: Counts,
+    /// Invocations of functions; each has received a batch, and deleted it.
+    pub invocations: u64,
+}
+
+impl Asked {
+    /// Sends and hidings of the functions, the producer's send, and a receive and a delete of the mapping for each batch.
+    pub(crate) fn sqs_requests(&self) -> u64 {
+        self.counts.sqs_requests + 2 * self.invocations + 1
+    }
+
+    /// Write units, read units, invocations and SQS requests of one step, as ratios to those of `other`.
+    pub(crate) fn per_step(&self, steps: u64, other: &Self, other_steps: u64) -> String {
+        let ratio = |own: u64, of_other: u64| ratio(own * other_steps, of_other * steps);
+        format!(
+            "write units x{:.2}, read units x{:.2}, invocations x{:.2}, SQS requests x{:.2}",
+            ratio(self.counts.write_units, other.counts.write_units),
+            ratio(self.counts.half_read_units, other.counts.half_read_units),
+            ratio(self.invocations, other.invocations),
+            ratio(self.sqs_requests(), other.sqs_requests()),
+        )
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+fn ratio(own: u64, other: u64) -> f64 {
+    own as f64 / other.max(1) as f64
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reads = ratio(self.counts.half_read_units, 2);
+        let Counts { write_units, calls, .. } = &self.counts;
+        let (invocations, sqs) = (self.invocations, self.sqs_requests());
+        write!(f, "write units {write_units}, read units {reads}, invocations {invocations}, SQS requests {sqs}; calls {calls:?}")
+    }
+}
+
+impl Course {
+    pub(crate) fn start() -> Self {
+        let meter = Meter::start();
+        let policy = Some(clients::policy::BUNDLED_POLICY.to_owned());
+        let opa = OpaConfig { policy, ..OpaConfig::default() };
+        let config = PlatformConfig { seed: seed(), opa, ..PlatformConfig::default() };
+        let parameters = [("ScheduledChecksEnabled", "false")];
+        let deployment = Deployment::start(config, &parameters, &[("AWS_ENDPOINT_URL", &meter.url)]);
+        meter.lead_to(&deployment.stack.endpoint_url);
+        Self { deployment, meter }
+    }
+
+    /// One run, alone.
+    pub(crate) async fn one(&self, incident_type: &str, number: u64) -> Asked {
+        self.runs(incident_type, number..number + 1).await
+    }
+
+    /// So many runs, sent together.
+    pub(crate) async fn many(&self, incident_type: &str, runs: u64) -> Asked {
+        self.runs(incident_type, 1_000..1_000 + runs).await
+    }
+
+    async fn runs(&self, incident_type: &str, numbers: std::ops::Range<u64>) -> Asked {
+        let (store, queues) = (self.deployment.store().await, self.deployment.queues().await);
+        let since = Timestamp(now_ms());
+        let (_, before) = (self.meter.take(), self.invocations());
+        let wanted = usize::try_from(numbers.end - numbers.start).unwrap();
+        let incident = |number: u64| Message {
+            queue: QueueName::Incidents,
+            body: json!({
+                "incident_id": format!("bench-{incident_type}-{number}"), "incident_type": incident_type,
+                "worker_id": "worker-0", "workflow_id": "wf-running", "ticket_id": format!("bench-{number}"),
+            })
+            .to_string(),
+            delay_ms: 0,
+            traceparent: None,
+        };
+        queues.send(numbers.map(incident).collect()).await.unwrap();
+        let completed = RunFilter { status: Some(RunStatus::Completed), since: Some(since), ..RunFilter::default() };
+        let begun = Instant::now();
+        loop {
+            let mut ended = 0;
+            let mut cursor = None;
+            loop {
+                let page = store.list(&completed, 500, cursor.as_deref()).await.unwrap();
+                ended += page.runs.len();
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            if ended == wanted {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{ended} of {wanted} runs have completed\n{}", self.deployment.log());
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        // The last reply is on its way.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Asked { counts: self.meter.take(), invocations: self.invocations() - before }
+    }
+
+    /// One line of the local AWS's log for each batch that a function has taken.
+    fn invocations(&self) -> u64 {
+        self.deployment.log().lines().filter(|line| line.contains("ESM: Lambda") && line.contains("SQS messages from")).count() as u64
+    }
+}
+
+fn seed() -> Seed {
+    let base = serde_json::to_value(Seed::healthy_worker()).unwrap();
+    let mut seed = base.clone();
+    for number in (0..10).chain(1_000..2_000) {
+        let mut ticket = base["tickets"][0].clone();
+        ticket["ticket_id"] = json!(format!("bench-{number}"));
+        seed["tickets"].as_array_mut().unwrap().push(ticket);
+    }
+    serde_json::from_value(seed).unwrap()
+}
+
+fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_millis()).unwrap()
+}

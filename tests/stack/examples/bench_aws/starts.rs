@@ -1,0 +1,88 @@
+//! How each function starts: the time from the start of its process to its first reply, and its memory then, beside a function that does nothing.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+use stack::runtime_api::{self, Start};
+use stack::{MiniStack, REGION, root, table};
+
+/// Starts of each; the median is told.
+const STARTS: usize = 9;
+
+/// The functions by their folders.
+fn functions() -> Vec<String> {
+    let folders = std::fs::read_dir(root().join("functions")).unwrap().flatten();
+    let mut names: Vec<String> = folders.map(|folder| folder.file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn release() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from).join("release")
+}
+
+pub(crate) async fn print() {
+    println!("start of each function: release profile, its own Runtime API, {STARTS} starts, median; the first message is one that it reads and refuses");
+    let folder = tempfile::tempdir().unwrap();
+    let heal = release().join("heal");
+    for (noun, path, file) in [("playbook", "playbooks", "playbooks.json"), ("check", "playbooks/checks", "checks.json")] {
+        let out = folder.path().join(file);
+        let compiled = std::process::Command::new(&heal).args([noun, "compile", path, "--out"]).arg(out).current_dir(root()).status();
+        assert!(compiled.unwrap().success());
+    }
+    let stack = MiniStack::shared();
+    let store = table::empty(stack).await;
+    let variables = [
+        ("AWS_ENDPOINT_URL", stack.endpoint_url.clone()),
+        ("AWS_REGION", REGION.to_owned()),
+        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ("HEAL_TABLE", store.table().to_owned()),
+        ("HEAL_QUEUE_URL_PREFIX", format!("{}/000000000000/heal-", stack.endpoint_url)),
+        ("ORCHESTRATOR_GRPC_USE_TLS", "false".to_owned()),
+        ("KUBERNETES_API_URL", "http://127.0.0.1:9".to_owned()),
+        ("RUST_LOG", "error".to_owned()),
+    ];
+    let hello = measure(&release().join("examples/hello"), &variables, folder.path(), "{}").await;
+    line("hello world", &hello, &hello);
+    for name in functions() {
+        let found = measure(&release().join(&name), &variables, folder.path(), &event(&name)).await;
+        line(&name, &found, &hello);
+    }
+}
+
+/// A batch of one message that is no message, which a function gives back or parks; the schedule's tick for the checks.
+fn event(name: &str) -> String {
+    if name == "scheduled-checks" {
+        return json!({"source": "aws.events"}).to_string();
+    }
+    let queue = if name == "dispatcher" { "results".to_owned() } else { format!("action-{}", name.replace('-', "_")) };
+    json!({"Records": [{
+        "messageId": "m", "receiptHandle": "r", "body": "{}", "attributes": {"ApproximateReceiveCount": "1"},
+        "messageAttributes": {}, "eventSource": "aws:sqs", "awsRegion": REGION,
+        "eventSourceARN": format!("arn:aws:sqs:{REGION}:000000000000:heal-{queue}"),
+    }]})
+    .to_string()
+}
+
+async fn measure(program: &Path, variables: &[(&str, String)], folder: &Path, event: &str) -> Start {
+    let mut starts = Vec::new();
+    for _ in 0..STARTS {
+        starts.push(runtime_api::start(program, variables, folder, event).await);
+    }
+    starts.sort_by_key(|start| start.first_reply);
+    starts.swap_remove(STARTS / 2)
+}
+
+fn line(name: &str, found: &Start, hello: &Start) {
+    let ms = |time: Duration| time.as_secs_f64() * 1_000.0;
+    let ratio = ms(found.first_reply) / ms(hello.first_reply);
+    let bytes = std::fs::metadata(release().join(name)).map_or(0, |file| file.len());
+    println!(
+        "  {name:<22} first reply {:>6.1} ms (x{ratio:.2})  resident {:>5.1} MiB  binary {:>5.1} MB",
+        ms(found.first_reply),
+        f64::from(u32::try_from(found.resident_kb).unwrap_or(u32::MAX)) / 1_024.0,
+        f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / 1e6,
+    );
+}
