@@ -53,4 +53,4 @@ fi
 
 step "tests"
 [ -z "$skipped" ] || printf '%s\n' "${skipped#?}"
-cargo test --workspace
+cargo test --workspace --no-fail-fast

@@ -61,9 +61,10 @@ pub struct Store {
 
 struct Shared {
     location: Location,
-    writer: Lane,
-    /// None in memory, where there is one connection for everything.
+    /// None in memory, where there is one connection for everything. Closed before the writer: the last connection to close takes the log with
+    /// it, and of two that close at once neither may be the last.
     reader: Option<Lane>,
+    writer: Lane,
     clock: Arc<dyn Clock>,
     max_receives: u32,
     wakes: Wakes,

@@ -68,9 +68,8 @@ impl Client {
                 return Err(refused(RefusalKind::Precondition, "no controller", message));
             };
             let labels = selector(&pod.metadata);
-            let siblings = self.pods_of(namespace, &labels, &controller, context).await?;
-            let known: BTreeSet<String> = siblings.into_iter().map(|pod| pod.uid).chain([uid.clone()]).collect();
             let old = PodRef { namespace: namespace.to_owned(), name: pod_name.to_owned(), uid };
+            let known = self.known_before(&old, &labels, &controller, context).await?;
             match self.delete_pod(namespace, pod_name, &old.uid, context).await? {
                 Deletion::Done => tracing::info!(pod_name, uid = old.uid, "kubernetes.pod_deleted"),
                 Deletion::AlreadyGone => tracing::info!(pod_name, uid = old.uid, "kubernetes.pod_already_gone"),
@@ -79,6 +78,32 @@ impl Client {
         }
         .instrument(span)
         .await
+    }
+
+    /// The uids of the pods that cannot be the replacement: those of the controller that were there before the old one was told to go. Someone
+    /// else may have told it so already, and the replacement may be there by now.
+    async fn known_before(
+        &self,
+        old: &PodRef,
+        labels: &str,
+        owner: &str,
+        context: &CallContext,
+    ) -> Result<BTreeSet<String>, Error> {
+        let siblings = self.siblings(&old.namespace, labels, owner, context).await?;
+        let mut known = BTreeSet::from([old.uid.clone()]);
+        if let Some(listed) = siblings.iter().find(|pod| pod.uid.as_deref() == Some(old.uid.as_str())) {
+            let told = told_to_go(listed);
+            let older = siblings.into_iter().filter(|pod| told.is_none() || created(pod) < told);
+            known.extend(older.filter_map(|pod| pod.uid));
+            return Ok(known);
+        }
+        // Gone since it was read. Only a pod that took its name is known to stand for it.
+        let successor = self.get_pod(&old.namespace, &old.name, context).await?.map(|pod| pod.metadata);
+        let Some(successor) = successor.filter(|pod| controller(pod).as_deref() == Some(owner)) else {
+            return Err(refused(RefusalKind::NotFound, "404", "the pod went while it was looked at"));
+        };
+        known.extend(siblings.into_iter().filter(|pod| pod.uid != successor.uid).filter_map(|pod| pod.uid));
+        Ok(known)
     }
 
     /// Looks until a new pod is ready or the time is up. An API that does not answer meanwhile is asked again.
@@ -118,10 +143,12 @@ impl Client {
         context: &CallContext,
     ) -> Result<Option<(PodRef, PodHealth)>, Error> {
         let mut found = None;
-        for new in self.pods_of(namespace, labels, controller, context).await? {
-            if known.contains(&new.uid) {
+        for sibling in self.siblings(namespace, labels, controller, context).await? {
+            let (Some(name), Some(uid)) = (sibling.name, sibling.uid) else { continue };
+            if known.contains(&uid) {
                 continue;
             }
+            let new = PodRef { namespace: namespace.to_owned(), name, uid };
             let Some(pod) = self.get_pod(namespace, &new.name, context).await? else { continue };
             let health = PodHealth::of(&pod);
             let is_it = pod.metadata.uid.as_deref() == Some(new.uid.as_str());
@@ -133,22 +160,28 @@ impl Client {
         Ok(found)
     }
 
-    async fn pods_of(
+    /// The pods of the controller `owner`.
+    async fn siblings(
         &self,
         namespace: &str,
         labels: &str,
         owner: &str,
         context: &CallContext,
-    ) -> Result<Vec<PodRef>, Error> {
-        let pods = self.list_pods(namespace, labels, context).await?;
-        Ok(pods
-            .into_iter()
-            .filter(|pod| controller(&pod.metadata).as_deref() == Some(owner))
-            .filter_map(|pod| {
-                Some(PodRef { namespace: namespace.to_owned(), name: pod.metadata.name?, uid: pod.metadata.uid? })
-            })
-            .collect())
+    ) -> Result<Vec<ObjectMeta>, Error> {
+        let pods = self.list_pods(namespace, labels, context).await?.into_iter().map(|pod| pod.metadata);
+        Ok(pods.filter(|pod| controller(pod).as_deref() == Some(owner)).collect())
     }
+}
+
+/// When the pod was told to go, by the API's clock, in whole seconds since the epoch. What it gives is the time at which it is killed.
+fn told_to_go(metadata: &ObjectMeta) -> Option<i64> {
+    let killed = metadata.deletion_timestamp.as_ref()?.0.as_second();
+    Some(killed - metadata.deletion_grace_period_seconds.unwrap_or(0))
+}
+
+/// When the pod was made, by the API's clock, in whole seconds since the epoch.
+fn created(metadata: &ObjectMeta) -> Option<i64> {
+    metadata.creation_timestamp.as_ref().map(|time| time.0.as_second())
 }
 
 /// The uid of the controller that owns the pod.

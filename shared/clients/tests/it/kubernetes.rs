@@ -259,6 +259,58 @@ async fn a_list_is_read_to_its_last_page_by_the_labels_that_siblings_share() {
     assert_eq!(wire.seen()[3].json()["preconditions"]["uid"], "old");
 }
 
+/// What a restart finds that begins just before another one of the same pod has ended.
+async fn beside_another_restart(answers: impl IntoIterator<Item = wire::Act>) -> Result<Restart, Error> {
+    let wire = Wire::start(answers).await;
+    let client = Client::new(&at(&wire.url()), None, &Wiring::default()).await.unwrap();
+    client.restart_pod("w-1", Some("ns"), &CallContext::within(Duration::from_secs(2))).await
+}
+
+#[tokio::test]
+async fn a_pod_that_someone_else_has_just_replaced_under_its_name_is_found() {
+    let (old, new) = (pod("w-1", "old", false), pod("w-1", "new", true));
+    let gone = wire::json(409, &json!({"kind": "Status", "status": "Failure", "reason": "Conflict"}));
+    let listed = || page(std::slice::from_ref(&new), "");
+    let answers = [wire::json(200, &old), listed(), wire::json(200, &new), gone, listed(), wire::json(200, &new)];
+    match beside_another_restart(answers).await.unwrap() {
+        Restart::Replaced { old, new } => assert_eq!((old.uid.as_str(), new.uid.as_str()), ("old", "new")),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_pod_that_went_while_it_was_looked_at_and_left_its_name_to_nobody_is_not_there() {
+    let none = wire::json(404, &json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}));
+    let sibling = page(&[pod("w-2", "sibling", true)], "");
+    match beside_another_restart([wire::json(200, &pod("w-1", "old", false)), sibling, none]).await.unwrap_err() {
+        Error::Refused(refusal) => {
+            assert_eq!((refusal.kind, refusal.effect), (RefusalKind::NotFound, Effect::NotApplied))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_replacement_of_a_pod_that_is_going_already_may_be_there_already() {
+    let mut old = pod("w-1", "old", false);
+    old["metadata"]["creationTimestamp"] = json!("2026-11-23T10:00:00Z");
+    // Told to go at 11:00:00.
+    old["metadata"]["deletionTimestamp"] = json!("2026-11-23T11:00:30Z");
+    old["metadata"]["deletionGracePeriodSeconds"] = json!(30);
+    let (mut sibling, mut new) = (pod("w-2", "sibling", true), pod("w-3", "new", true));
+    sibling["metadata"]["creationTimestamp"] = json!("2026-11-23T10:59:59Z");
+    new["metadata"]["creationTimestamp"] = json!("2026-11-23T11:00:00Z");
+    let listed = || page(&[old.clone(), sibling.clone(), new.clone()], "");
+    let deleted = wire::json(200, &json!({"kind": "Status", "status": "Success"}));
+    match beside_another_restart([wire::json(200, &old), listed(), deleted, listed(), wire::json(200, &new)])
+        .await
+        .unwrap()
+    {
+        Restart::Replaced { new, .. } => assert_eq!(new.uid, "new"),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn a_list_without_an_end_is_given_up_before_anything_is_deleted() {
     let wire = Wire::start([wire::json(200, &pod("w-1", "old", false)), page(&[], "more")]).await;

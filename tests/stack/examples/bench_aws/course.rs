@@ -56,7 +56,10 @@ impl fmt::Display for Asked {
         let reads = ratio(self.counts.half_read_units, 2);
         let Counts { write_units, calls, .. } = &self.counts;
         let (invocations, sqs) = (self.invocations, self.sqs_requests());
-        write!(f, "write units {write_units}, read units {reads}, invocations {invocations}, SQS requests {sqs}; calls {calls:?}")
+        write!(
+            f,
+            "write units {write_units}, read units {reads}, invocations {invocations}, SQS requests {sqs}; calls {calls:?}"
+        )
     }
 }
 
@@ -124,7 +127,11 @@ impl Course {
 
     /// One line of the local AWS's log for each batch that a function has taken.
     fn invocations(&self) -> u64 {
-        self.deployment.log().lines().filter(|line| line.contains("ESM: Lambda") && line.contains("SQS messages from")).count() as u64
+        self.deployment
+            .log()
+            .lines()
+            .filter(|line| line.contains("ESM: Lambda") && line.contains("SQS messages from"))
+            .count() as u64
     }
 }
 

@@ -23,7 +23,10 @@ fn main() {
         let four = course.one("FOUR_STEPS", 1).await;
         println!("\nrequests, functions warm: one run of 4 steps, one message at a time\n  {four}");
         let many_steps = course.one("FOUR_HUNDRED_LOOKS", 0).await;
-        println!("\nrequests: one run of 400 steps\n  {many_steps}\n  a step of it, against a step of 4: {}", many_steps.per_step(400, &four, 4));
+        println!(
+            "\nrequests: one run of 400 steps\n  {many_steps}\n  a step of it, against a step of 4: {}",
+            many_steps.per_step(400, &four, 4)
+        );
         let many = course.many("FOUR_STEPS", MANY).await;
         println!("\nrequests: {MANY} runs of 4 steps at once, batched, all of them together\n  {many}");
         println!("\nlist price of a million incidents of 4 steps");

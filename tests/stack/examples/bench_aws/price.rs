@@ -26,7 +26,8 @@ const MILLION: f64 = 1e6;
 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
 pub(crate) fn print(name: &str, asked: &Asked, runs: u64) {
     let per_run = |number: u64| number as f64 / runs as f64;
-    let table = per_run(asked.counts.write_units) * WRITE_UNIT + per_run(asked.counts.half_read_units) / 2.0 * READ_UNIT;
+    let table =
+        per_run(asked.counts.write_units) * WRITE_UNIT + per_run(asked.counts.half_read_units) / 2.0 * READ_UNIT;
     let queues = per_run(asked.sqs_requests()) * SQS_REQUEST;
     let functions = per_run(asked.invocations) * (INVOCATION + BILLED_SECONDS * MEMORY_GIGABYTES * GIGABYTE_SECOND);
     let [table, queues, functions] = [table, queues, functions].map(|price| price * MILLION);
@@ -41,8 +42,12 @@ pub(crate) fn print(name: &str, asked: &Asked, runs: u64) {
 pub(crate) fn print_step_functions() {
     let tasks = TASKS * (INVOCATION + BILLED_SECONDS * MEMORY_GIGABYTES * GIGABYTE_SECOND);
     let standard = ((TASKS + 2.0) * TRANSITION + tasks) * MILLION;
-    let express = (EXPRESS_REQUEST + TASKS * 2.0 * BILLED_SECONDS * EXPRESS_GIGABYTES * EXPRESS_GIGABYTE_SECOND + tasks) * MILLION;
-    println!("  Step Functions Standard: {standard:.2} = ({TASKS} tasks + start + end) x {TRANSITION:e} + {TASKS} invocations");
+    let express =
+        (EXPRESS_REQUEST + TASKS * 2.0 * BILLED_SECONDS * EXPRESS_GIGABYTES * EXPRESS_GIGABYTE_SECOND + tasks)
+            * MILLION;
+    println!(
+        "  Step Functions Standard: {standard:.2} = ({TASKS} tasks + start + end) x {TRANSITION:e} + {TASKS} invocations"
+    );
     println!(
         "  Step Functions Express: {express:.2} = {EXPRESS_REQUEST:e} + {TASKS} tasks x {} s x {EXPRESS_GIGABYTES} GB x {EXPRESS_GIGABYTE_SECOND:e} + {TASKS} invocations; \
          at least once, and without a record, cooldowns, approval or claims, as Standard is",

@@ -23,12 +23,20 @@ fn release() -> PathBuf {
 }
 
 pub(crate) async fn print() {
-    println!("start of each function: release profile, its own Runtime API, {STARTS} starts, median; the first message is one that it reads and refuses");
+    println!(
+        "start of each function: release profile, its own Runtime API, {STARTS} starts, median; the first message is one that it reads and refuses"
+    );
     let folder = tempfile::tempdir().unwrap();
     let heal = release().join("heal");
-    for (noun, path, file) in [("playbook", "playbooks", "playbooks.json"), ("check", "playbooks/checks", "checks.json")] {
+    for (noun, path, file) in
+        [("playbook", "playbooks", "playbooks.json"), ("check", "playbooks/checks", "checks.json")]
+    {
         let out = folder.path().join(file);
-        let compiled = std::process::Command::new(&heal).args([noun, "compile", path, "--out"]).arg(out).current_dir(root()).status();
+        let compiled = std::process::Command::new(&heal)
+            .args([noun, "compile", path, "--out"])
+            .arg(out)
+            .current_dir(root())
+            .status();
         assert!(compiled.unwrap().success());
     }
     let stack = MiniStack::shared();
