@@ -96,7 +96,7 @@ impl Store {
             }
         };
         let wakes = Wakes::default();
-        Ok(Self { shared: Arc::new(Shared { location, writer, reader, clock, max_receives, wakes }) })
+        Ok(Self { shared: Arc::new(Shared { location, reader, writer, clock, max_receives, wakes }) })
     }
 
     pub fn location(&self) -> &Location {
