@@ -274,7 +274,7 @@ async fn a_pod_that_someone_else_has_just_replaced_under_its_name_is_found() {
     let answers = [wire::json(200, &old), listed(), wire::json(200, &new), gone, listed(), wire::json(200, &new)];
     match beside_another_restart(answers).await.unwrap() {
         Restart::Replaced { old, new } => assert_eq!((old.uid.as_str(), new.uid.as_str()), ("old", "new")),
-        other => panic!("{other:?}"),
+        other @ Restart::NotBack { .. } => panic!("{other:?}"),
     }
 }
 
@@ -284,7 +284,7 @@ async fn a_pod_that_went_while_it_was_looked_at_and_left_its_name_to_nobody_is_n
     let sibling = page(&[pod("w-2", "sibling", true)], "");
     match beside_another_restart([wire::json(200, &pod("w-1", "old", false)), sibling, none]).await.unwrap_err() {
         Error::Refused(refusal) => {
-            assert_eq!((refusal.kind, refusal.effect), (RefusalKind::NotFound, Effect::NotApplied))
+            assert_eq!((refusal.kind, refusal.effect), (RefusalKind::NotFound, Effect::NotApplied));
         }
         other => panic!("{other:?}"),
     }
@@ -307,7 +307,7 @@ async fn the_replacement_of_a_pod_that_is_going_already_may_be_there_already() {
         .unwrap()
     {
         Restart::Replaced { new, .. } => assert_eq!(new.uid, "new"),
-        other => panic!("{other:?}"),
+        other @ Restart::NotBack { .. } => panic!("{other:?}"),
     }
 }
 
