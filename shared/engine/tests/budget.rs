@@ -1,0 +1,50 @@
+//! A run that would go on for ever is stopped by its budget of commands.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "run/fixture.rs"]
+#[allow(dead_code)]
+mod fixture;
+
+use engine::event::RunOutcome;
+use engine::message::{AttemptResult, Ending};
+use engine::turn::Input;
+use engine::{Command, Event, Map, Timestamp, limit};
+use fixture::{PlaybookCase, Run};
+use serde_json::json;
+
+const NOW: Timestamp = Timestamp(1_000_000);
+
+/// Steps of as many items as a step may have, and one item more than the budget has commands.
+fn one_command_too_many() -> PlaybookCase {
+    let wanted = usize::try_from(limit::HOPS).unwrap() + 1;
+    let sizes = (0..wanted).step_by(limit::FAN_OUT_ITEMS).map(|start| (wanted - start).min(limit::FAN_OUT_ITEMS));
+    let actions: Vec<_> = sizes
+        .enumerate()
+        .map(|(step, items)| json!({"name": format!("s{step}"), "max_parallel": 1, "for_each": vec![0; items]}))
+        .collect();
+    serde_json::from_value(json!({"timeout_seconds": 86_400, "actions": actions})).unwrap()
+}
+
+#[test]
+fn a_run_sends_as_many_commands_as_the_limit_says_and_ends_as_failed_at_the_next() {
+    let mut run = Run::start(one_command_too_many().into_plan(), Map::new(), false, NOW, 1);
+    let mut performed = 0;
+    while !run.state.is_ended() {
+        let input = match run.owed(NOW).first() {
+            Some(Command::Perform { step, command, .. }) => {
+                performed += 1;
+                run.result(*step, command.attempt, AttemptResult::new(Ending::Succeeded))
+            }
+            _ => Input::Wake,
+        };
+        run.take(input, NOW).unwrap();
+    }
+    assert_eq!(performed, limit::HOPS);
+    let reason = run.commits.iter().flat_map(|commit| &commit.events).find_map(|event| match event {
+        Event::Stopping { reason, .. } => Some(reason.as_str()),
+        _ => None,
+    });
+    assert_eq!(reason, Some("hop budget: the run has sent 50000 commands, the limit is 50000"));
+    assert_eq!(run.state.outcome(), Some(RunOutcome::Failed));
+}
