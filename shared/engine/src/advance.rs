@@ -46,12 +46,7 @@ fn stopping(plan: &Plan, state: &State, now: Timestamp) -> Option<Event> {
     if let Some(failure) = &state.failure {
         return Some(Event::Stopping { cause: failure.cause, reason: failure.reason.clone() });
     }
-    if state.seq >= limit::EVENTS {
-        let reason = format!("the run has {} events, the limit is {}", state.seq, limit::EVENTS);
-        return Some(Event::Stopping { cause: StopCause::Failed, reason });
-    }
-    if state.hops >= limit::HOPS {
-        let reason = format!("hop budget: the run has sent {} commands, the limit is {}", state.hops, limit::HOPS);
+    if let Some(reason) = state.used_up() {
         return Some(Event::Stopping { cause: StopCause::Failed, reason });
     }
     if now < state.deadline {

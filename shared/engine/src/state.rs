@@ -15,6 +15,7 @@ use crate::template::{Lookup, Scope};
 use crate::time::{Timestamp, seconds_to_ms};
 use crate::{Map, limit};
 
+mod budget;
 mod notes;
 mod times;
 mod variables;
@@ -212,16 +213,6 @@ impl State {
 
     pub const fn is_ended(&self) -> bool {
         self.outcome().is_some()
-    }
-
-    /// The next moment at which something follows from time alone; none once the run has ended.
-    pub fn wake_at(&self) -> Option<Timestamp> {
-        if self.is_ended() {
-            return None;
-        }
-        let timer = self.timers.first().map(|(at, _)| *at);
-        let deadline = self.stopping.is_none().then_some(self.deadline);
-        timer.into_iter().chain(deadline).min()
     }
 
     /// Whether a result with these marks is waited for.

@@ -214,9 +214,6 @@ impl Dispatcher {
                 }
                 Err(cause @ (ApplyError::Illegal { .. } | ApplyError::TooManyEvents { .. })) => {
                     tracing::error!(run_id = %run_id, error = %cause, "run cannot go on");
-                    if let ApplyError::TooManyEvents { .. } = cause {
-                        self.observer.budget_exceeded(&live.plan.playbook.name);
-                    }
                     return Err(DispatchError::Log { run_id: run_id.clone(), cause });
                 }
             }

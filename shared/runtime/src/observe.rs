@@ -8,7 +8,7 @@ use engine::message::Ending;
 
 use crate::action::Call;
 use crate::dispatcher::Accepted;
-use crate::port::{Decision, PolicyInput};
+use crate::port::{Decision, PolicyInput, PolicyResource};
 
 mod commit;
 
@@ -33,7 +33,7 @@ pub trait Observer: Debug + Send + Sync + 'static {
     /// A step has ended as a whole; `took` is none where it had not started.
     fn step_ended(&self, _action: &str, _outcome: Outcome, _took: Option<Duration>) {}
 
-    /// A run has used up what one run may do: the turn was refused.
+    /// A run has used up what one run may do, and stops.
     fn budget_exceeded(&self, _playbook: &str) {}
 
     /// An attempt's result was stored.
@@ -41,6 +41,9 @@ pub trait Observer: Debug + Send + Sync + 'static {
 
     /// The policy was asked about one target.
     fn policy_decided(&self, _call: &Call, _input: &PolicyInput, _decision: &Decision) {}
+
+    /// The facts about one target could not be had, because its service is out of reach: nothing further was tried.
+    fn out_of_reach(&self, _call: &Call, _resource: &PolicyResource) {}
 
     /// A target is left alone because it was touched too recently.
     fn cooldown_hit(&self, _action: &str) {}

@@ -10,7 +10,7 @@ use engine::event::{Outcome, RunOutcome};
 use engine::message::Ending;
 use runtime::action::Call;
 use runtime::dispatcher::Accepted;
-use runtime::port::{Decision, DecisionSource, PolicyInput};
+use runtime::port::{Decision, DecisionSource, PolicyInput, PolicyResource};
 use telemetry::metrics::{Id, Metrics, Names, table};
 
 /// Counts for one process. The same value is the clients' observer and the drivers'.
@@ -115,8 +115,12 @@ impl runtime::observe::Observer for Observer {
         let action = input.resource.action.as_str();
         self.metrics.count(Id::OpaValidation, &[action, result(decision)]);
         if let Decision::Deny { .. } = decision {
-            self.denied(call, input);
+            self.not_called("denied", call, &input.resource);
         }
+    }
+
+    fn out_of_reach(&self, call: &Call, resource: &PolicyResource) {
+        self.not_called("skipped", call, resource);
     }
 
     fn cooldown_hit(&self, action: &str) {
@@ -141,20 +145,19 @@ impl runtime::observe::Observer for Observer {
 }
 
 impl Observer {
-    /// What the policy did not let out is told in the metric of the call that it would have been.
-    fn denied(&self, call: &Call, input: &PolicyInput) {
-        match input.resource.action.as_str() {
-            "reallocate_ticket" => {
-                self.metrics.count(Id::TicketReallocation, &["denied", &input.resource.reason]);
-            }
+    /// What did not come to its call, because of the policy or because its facts are out of reach, is told in the metric of the call that it
+    /// would have been.
+    fn not_called(&self, status: &str, call: &Call, resource: &PolicyResource) {
+        match call.command.action.as_str() {
+            "reallocate_ticket" => self.metrics.count(Id::TicketReallocation, &[status, &resource.reason]),
             "update_ticket_status" => {
                 let new_status = call.parameters().get("status").and_then(serde_json::Value::as_str);
                 let new_status = new_status.unwrap_or_default().to_ascii_uppercase();
-                self.metrics.count(Id::TicketStatusUpdate, &["denied", &new_status]);
+                self.metrics.count(Id::TicketStatusUpdate, &[status, &new_status]);
             }
-            "restart_workflow" => self.metrics.count(Id::OrchestratorCalls, &["resume_workflow", "denied"]),
+            "restart_workflow" => self.metrics.count(Id::OrchestratorCalls, &["resume_workflow", status]),
             operation @ ("pause_workflow" | "trigger_replanning") => {
-                self.metrics.count(Id::OrchestratorCalls, &[operation, "denied"]);
+                self.metrics.count(Id::OrchestratorCalls, &[operation, status]);
             }
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! Who is let through: facts, policy and cooldown, each target for itself.
 
 use engine::Timestamp;
-use engine::message::{AttemptResult, Violation};
+use engine::message::{AttemptResult, Ending, Violation};
 use futures_util::{StreamExt as _, stream};
 
 use super::lease::Lease;
@@ -82,7 +82,7 @@ impl Worker {
         target: &Target,
         last_touched: Option<Timestamp>,
     ) -> Result<Option<String>, Refusal> {
-        let facts = self.action.facts(call, target).await.map_err(Refusal::Ended)?;
+        let facts = self.action.facts(call, target).await.map_err(|ended| self.without_facts(call, target, ended))?;
         if !self.ports.policy.validates(self.name()) {
             return Ok(None);
         }
@@ -111,6 +111,14 @@ impl Worker {
                 Err(Refusal::Ended(AttemptResult::transient("policy_unavailable", message)))
             }
         }
+    }
+
+    /// Where the facts are out of reach, what was to be done is as well.
+    fn without_facts(&self, call: &Call, target: &Target, ended: AttemptResult) -> Refusal {
+        if let Ending::Unavailable { .. } = ended.ending {
+            self.observer.out_of_reach(call, &target.resource);
+        }
+        Refusal::Ended(ended)
     }
 
     /// Reserves the cooldowns of what was admitted; what another attempt has touched meanwhile is refused.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::event::{Commit, Event, Outcome};
+use engine::event::{Commit, Event, Outcome, StopCause};
 use engine::id::StepRef;
 use engine::{Plan, State, Timestamp};
 
@@ -25,6 +25,9 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
             Event::StepEnded { step, outcome, .. } => step_ended(observer, plan, state, *step, *outcome, commit.at),
             Event::RunEnded { outcome, .. } => {
                 observer.run_ended(playbook, *outcome, between(state.started_at, commit.at), state.hops);
+            }
+            Event::Stopping { cause: StopCause::Failed, .. } if state.used_up().is_some() => {
+                observer.budget_exceeded(playbook);
             }
             Event::IncidentRejected { .. }
             | Event::IncidentJoined { .. }
@@ -54,4 +57,65 @@ fn step_ended(observer: &dyn Observer, plan: &Plan, state: &State, step: StepRef
 
 fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::from_millis(to.since_ms(from))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+mod tests {
+    use std::sync::Mutex;
+
+    use engine::event::RunStarted;
+    use engine::turn::{self, Input};
+    use engine::{Map, RunId, limit};
+    use serde_json::json;
+
+    use super::*;
+
+    /// Keeps the playbooks of runs that had used up their budget.
+    #[derive(Debug, Default)]
+    struct Budgets(Mutex<Vec<String>>);
+
+    impl Observer for Budgets {
+        fn budget_exceeded(&self, playbook: &str) {
+            self.0.lock().unwrap().push(playbook.to_owned());
+        }
+    }
+
+    fn plan() -> Plan {
+        let playbook = json!({
+            "name": "in_circles", "description": "", "timeout_seconds": 3_600, "triggers": [], "verify": [],
+            "actions": [{
+                "name": "first", "type": "count", "needs": [], "timeout_seconds": 60, "on_failure": "stop", "on_unavailable": "skip",
+                "retry": {"max_attempts": 1, "backoff_seconds": 2, "max_backoff_seconds": 60}, "safety": "idempotent", "parameters": {},
+            }],
+        });
+        Plan::compile(serde_json::from_value(playbook).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_run_that_stops_because_it_has_used_up_its_budget_is_told_and_one_that_is_cancelled_is_not() {
+        for (hops, input, told) in [
+            (limit::HOPS, Input::Wake, vec!["in_circles".to_owned()]),
+            (0, Input::CancelRequested { by: "somebody".to_owned() }, Vec::new()),
+        ] {
+            let (plan, now) = (plan(), Timestamp(1_800_000_000_000));
+            let started = RunStarted {
+                incident_id: "inc-1".to_owned(),
+                incident_type: None,
+                playbook: "in_circles".to_owned(),
+                plan_digest: plan.digest.clone(),
+                variables: Map::new(),
+                approval: false,
+                concurrency_key: None,
+                traceparent: None,
+            };
+            let (mut state, _) = turn::begin(&plan, RunId::new("run-1"), started, now, 1).unwrap();
+            state.hops = hops;
+            let events = turn::take(&plan, &mut state, input, now, 1).unwrap().events;
+            let commit = Commit { run_id: RunId::new("run-1"), first_seq: 1, cause_id: String::new(), at: now, events };
+            let budgets = Budgets::default();
+            committed(&budgets, &plan, &state, &commit);
+            assert_eq!(*budgets.0.lock().unwrap(), told, "{commit:?}");
+        }
+    }
 }

@@ -142,7 +142,7 @@ metrics! {
     RunHops = "self_healing_run_hops", Kind::Histogram(HOPS), "", [PLAYBOOK],
         "Commands of a run, told at its end";
     HopBudgetExceeded = "self_healing_hop_budget_exceeded_total", Kind::Counter, "", [PLAYBOOK],
-        "Turns refused because the run had used up its budget";
+        "Runs stopped because they had used up their budget";
     BuildInfo = "self_healing_build_info", Kind::Gauge, "",
         [Label { name: "service", values: Values::Build }, Label { name: "version", values: Values::Build }],
         "1, for this build of this service";

@@ -39,6 +39,18 @@ async fn every_decision_has_its_word() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_that_cannot_even_be_asked_for_the_facts_is_a_skip_of_the_call() {
+    let rig = Rig::new();
+    rig.unavailable.store(true, Ordering::SeqCst);
+    rig.heal("i-1", "t-1").await;
+    rig.assert_series(&[
+        r#"self_healing_ticket_reallocation_total{reason="timeout_recovery",status="skipped"} 1"#,
+        r#"self_healing_attempts_total{action="reallocate_ticket",status="skipped"} 1"#,
+    ]);
+    rig.assert_none("self_healing_opa_validation_total");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_target_that_cools_down_is_a_hit() {
     let rig = Rig::new();
     rig.heal("i-1", "t-1").await;

@@ -1,10 +1,10 @@
 //! Dispatcher and one action over the fakes, observed, in time that the test moves.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use runtime::action::{Action, Call, Cooldown, Performed, Target};
+use runtime::action::{Action, Call, Cooldown, Facts, Performed, Target};
 use runtime::attempt::{self, Worker};
 use runtime::dispatcher::{self, Dispatcher};
 use runtime::host::Host;
@@ -13,7 +13,7 @@ use runtime::port::{
     CooldownKey, Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName,
     Sender as _,
 };
-use runtime::{ActionSpec, AttemptResult, Map, Safety, Violation};
+use runtime::{ActionSpec, AttemptResult, Ending, Map, Safety, Violation};
 use serde_json::{Value, json};
 use telemetry::Telemetry;
 use telemetry::export::{Settings, Setup};
@@ -27,6 +27,7 @@ struct Reallocate {
     spec: ActionSpec,
     clock: Arc<ManualClock>,
     takes_ms: Arc<AtomicU64>,
+    unavailable: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -41,6 +42,14 @@ impl Action for Reallocate {
         let key = CooldownKey { action: ACTION.to_owned(), target: id.clone() };
         let resource = PolicyResource { ticket_id: id.clone(), reason: text("reason"), ..PolicyResource::default() };
         Ok(vec![Target { id, resource, cooldown: Some(Cooldown { key, duration_ms: 300_000 }) }])
+    }
+
+    async fn facts(&self, _: &Call, _: &Target) -> Result<Facts, AttemptResult> {
+        if self.unavailable.load(Ordering::SeqCst) {
+            let (service, message) = ("execution-ticket-service".to_owned(), "nobody is there".to_owned());
+            return Err(AttemptResult::new(Ending::Unavailable { service, message, retry_after_ms: None }));
+        }
+        Ok(Facts::default())
     }
 
     async fn perform(&self, _: &Call, _: &[Target]) -> Performed {
@@ -73,6 +82,8 @@ pub struct Rig {
     pub claims: Faults,
     pub verdict: Arc<Mutex<Decision>>,
     pub takes_ms: Arc<AtomicU64>,
+    /// The service that the action asks for its facts.
+    pub unavailable: Arc<AtomicBool>,
 }
 
 impl Rig {
@@ -97,10 +108,27 @@ impl Rig {
             sender: queues.clone(),
             clock: clock.clone(),
         };
-        let action = Reallocate { spec: spec(), clock: clock.clone(), takes_ms: Arc::clone(&takes_ms) };
+        let unavailable = Arc::new(AtomicBool::new(false));
+        let action = Reallocate {
+            spec: spec(),
+            clock: clock.clone(),
+            takes_ms: Arc::clone(&takes_ms),
+            unavailable: Arc::clone(&unavailable),
+        };
         let worker = Worker::new(Arc::new(action), Arc::new(ports)).unwrap().observed_by(observer.clone());
         let host = Host::new(dispatcher, [worker], queues.clone());
-        Self { telemetry, observer, host, clock, queues, runs: of_runs, claims: of_claims, verdict, takes_ms }
+        Self {
+            telemetry,
+            observer,
+            host,
+            clock,
+            queues,
+            runs: of_runs,
+            claims: of_claims,
+            verdict,
+            takes_ms,
+            unavailable,
+        }
     }
 
     pub async fn send(&self, queue: QueueName, body: &str) {
