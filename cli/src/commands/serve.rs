@@ -69,6 +69,7 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Verd
     let address = listener.local_addr().context("--listen")?;
     let state = state::take(&args.state.state).await?;
     let observer = local::observer(telemetry.metrics(), &library);
+    observer.show_zeros();
     let dispatcher = local::dispatcher(&state.store, Arc::clone(&library)).observed_by(observer.clone());
     let plans = library.entries().map(|entry| &*entry.plan);
     let running = Running::start(&state.store, dispatcher.clone(), &Env, plans, checks, &observer).await?;

@@ -47,6 +47,17 @@ impl Metrics {
         }
     }
 
+    /// Shows every counter at zero, with each value that its labels may have by name. A rate, and so an alert on the first event of its kind,
+    /// needs a value from before it; for a service that is scraped from its start.
+    pub fn show_zeros(&self) {
+        let Some(instruments) = &self.instruments else { return };
+        for id in Id::ALL.iter().filter(|id| id.metric().kind == Kind::Counter) {
+            for attributes in self.every_attributes(*id) {
+                instruments.add(*id, 0, &attributes);
+            }
+        }
+    }
+
     /// Adds an observation, in the metric's own unit.
     pub fn observe(&self, id: Id, value: f64, labels: &[&str]) {
         if let Some(instruments) = &self.instruments {
@@ -64,6 +75,17 @@ impl Metrics {
         if let Some(instruments) = &self.instruments {
             instruments.set(id, value, &self.attributes(id, labels));
         }
+    }
+
+    /// Every combination of the values that the labels have by name.
+    fn every_attributes(&self, id: Id) -> Vec<Vec<KeyValue>> {
+        id.metric().labels.iter().fold(vec![Vec::new()], |combinations, label| {
+            let values = label.known(&self.names);
+            let with = |rest: &Vec<KeyValue>, value: &str| {
+                rest.iter().cloned().chain([KeyValue::new(label.name, value.to_owned())]).collect()
+            };
+            combinations.iter().flat_map(|rest| values.iter().map(|value| with(rest, value))).collect()
+        })
     }
 
     fn attributes(&self, id: Id, labels: &[&str]) -> Vec<KeyValue> {

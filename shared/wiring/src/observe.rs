@@ -32,6 +32,11 @@ impl Observer {
         };
         Arc::new(Self { metrics: metrics.with_names(names) })
     }
+
+    /// See [`Metrics::show_zeros`].
+    pub fn show_zeros(&self) {
+        self.metrics.show_zeros();
+    }
 }
 
 impl clients::Observer for Observer {

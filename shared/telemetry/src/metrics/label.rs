@@ -34,6 +34,16 @@ pub struct Names {
 }
 
 impl Label {
+    /// The values that are told by name; none where the build alone says them.
+    pub fn known<'n>(&self, names: &'n Names) -> Vec<&'n str> {
+        match self.values {
+            Values::Closed(values) => values.to_vec(),
+            Values::Actions => names.actions.iter().map(String::as_str).collect(),
+            Values::Playbooks => names.playbooks.iter().map(String::as_str).collect(),
+            Values::Build => Vec::new(),
+        }
+    }
+
     /// `value` if it is in the label's set, else [`OTHER`].
     pub fn admit<'v>(&self, value: &'v str, names: &Names) -> Cow<'v, str> {
         let known = match self.values {

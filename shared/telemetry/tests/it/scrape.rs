@@ -68,3 +68,22 @@ fn every_metric_of_the_table_has_its_own_name_and_type() {
     }
     assert_eq!(text.matches("# TYPE ").count(), Id::ALL.len());
 }
+
+#[test]
+fn every_counter_can_be_seen_at_zero_before_its_first_event() {
+    let telemetry = Setup::new(settings(&[])).with_scrape().build().unwrap();
+    let metrics = telemetry.metrics().with_names(names());
+    metrics.show_zeros();
+    let shown = telemetry.exposition().unwrap();
+    for id in Id::ALL.iter().filter(|id| id.metric().kind == Kind::Counter) {
+        let start = format!("{}{{", id.metric().name);
+        let mut series = shown.lines().filter(|line| line.starts_with(&start)).peekable();
+        assert!(series.peek().is_some(), "no {start} in\n{shown}");
+        assert!(series.all(|line| line.ends_with(" 0")), "{shown}");
+    }
+    // No more series come with the events, and none goes.
+    metrics.count(Id::Incidents, &["rejected"]);
+    let counted = telemetry.exposition().unwrap();
+    assert_eq!(counted.lines().count(), shown.lines().count(), "{counted}");
+    assert!(counted.lines().any(|line| line == r#"self_healing_incidents_total{result="rejected"} 1"#), "{counted}");
+}
