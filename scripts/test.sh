@@ -39,6 +39,13 @@ else
     esac
 fi
 
+step "dashboard"
+if command -v go >/dev/null 2>&1; then
+    scripts/test-dashboard.sh
+else
+    skip "the dashboard against Grafana's schema, because there is no Go (https://go.dev/dl)"
+fi
+
 step "template"
 scripts/install-aws-tools.sh ministack sam
 scripts/test-template.sh
