@@ -46,6 +46,16 @@ else
     skip "the dashboard against Grafana's schema, because there is no Go (https://go.dev/dl)"
 fi
 
+step "receivers"
+if scripts/install-receivers.sh; then
+    .tools/bin/promtool check rules dashboards/alerts.yaml
+else
+    case $? in
+    3) skip "real receivers of metrics and traces, and Prometheus' check of the alerts, because there is no Go (https://go.dev/dl)" ;;
+    *) exit 1 ;;
+    esac
+fi
+
 step "template"
 scripts/install-aws-tools.sh ministack sam
 scripts/test-template.sh

@@ -1,0 +1,101 @@
+#!/bin/sh
+# Puts real receivers of telemetry into .tools/bin, each at one version: Prometheus, which scrapes, with promtool, which checks rules;
+# VictoriaMetrics, which takes metrics by OTLP; Jaeger, which takes traces by OTLP. Does nothing where they are already there.
+#
+#   scripts/install-receivers.sh [prometheus] [victoria-metrics] [jaeger]        without a name: all three
+#
+# Prometheus is Debian's package, unpacked and not installed; where there is none of that version, it is built. Without Go it says so and fails
+# with 3: the caller decides whether to go on.
+set -eu
+
+DEBIAN_PROMETHEUS=2.42.0
+PROMETHEUS=v0.313.5
+VICTORIA_METRICS=v1.151.0
+JAEGER=v1.76.0
+
+cd "$(dirname "$0")/.."
+tools=$PWD/.tools
+export GOBIN="$tools/bin" CGO_ENABLED=0
+
+require_go() {
+    command -v go >/dev/null 2>&1 && return
+    echo "$1 cannot be built: there is no Go (https://go.dev/dl); tests against real receivers are skipped" >&2
+    exit 3
+}
+
+# apt-get with lists of its own, so that nothing outside of this folder is written and nobody has to be root.
+apt() {
+    APT_CONFIG=$tools/apt/apt.conf apt-get -qq "$@" >&2
+}
+
+debian_prometheus() {
+    folder=$tools/apt
+    rm -rf "$folder"
+    mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
+    cat >"$folder/apt.conf" <<END
+Dir::State::Lists "$folder/lists";
+Dir::Cache "$folder/cache";
+APT::Sandbox::User "";
+END
+    apt update && (cd "$folder" && apt download "prometheus=$DEBIAN_PROMETHEUS*") &&
+        dpkg-deb --extract "$folder"/prometheus_*.deb "$folder/prometheus" &&
+        mkdir -p "$tools/bin" &&
+        mv "$folder/prometheus/usr/bin/prometheus" "$folder/prometheus/usr/bin/promtool" "$tools/bin" &&
+        rm -rf "$folder"
+}
+
+# Builds programs of one module as dependencies of another one: a module that has replacements or exclusions is not installed by itself.
+build() {
+    module=$tools/module
+    rm -rf "$module"
+    mkdir -p "$module"
+    echo 'module receivers' >"$module/go.mod"
+    for program in "$@"; do
+        go -C "$module" get -tool "$program"
+    done
+    go -C "$module" install tool
+    rm -rf "$module"
+}
+
+prometheus() {
+    if command -v apt-get >/dev/null 2>&1 && command -v dpkg-deb >/dev/null 2>&1 && debian_prometheus; then
+        return
+    fi
+    require_go prometheus
+    build "github.com/prometheus/prometheus/cmd/prometheus@$PROMETHEUS" "github.com/prometheus/prometheus/cmd/promtool@$PROMETHEUS"
+}
+
+victoria_metrics() {
+    require_go victoria-metrics
+    build "github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics@$VICTORIA_METRICS"
+}
+
+jaeger() {
+    require_go jaeger
+    build "github.com/jaegertracing/jaeger/cmd/all-in-one@$JAEGER"
+    mv "$tools/bin/all-in-one" "$tools/bin/jaeger"
+}
+
+# Name, version, and the function that does it. The mark is written last, so that an installation that was broken off is done again.
+install() {
+    mark=$tools/bin/.$1
+    if [ -x "$tools/bin/$1" ] && [ "$(cat "$mark" 2>/dev/null)" = "$2" ]; then
+        return
+    fi
+    echo "installing $1 $2 into .tools/bin (a few minutes for all receivers, once)"
+    "$3"
+    echo "$2" >"$mark"
+}
+
+[ $# -gt 0 ] || set -- prometheus victoria-metrics jaeger
+for tool in "$@"; do
+    case $tool in
+    prometheus) install prometheus "$DEBIAN_PROMETHEUS or $PROMETHEUS" prometheus ;;
+    victoria-metrics) install victoria-metrics "$VICTORIA_METRICS" victoria_metrics ;;
+    jaeger) install jaeger "$JAEGER" jaeger ;;
+    *)
+        echo "unknown receiver '$tool': prometheus, victoria-metrics or jaeger" >&2
+        exit 2
+        ;;
+    esac
+done
