@@ -41,10 +41,10 @@ fn a_run_sends_as_many_commands_as_the_limit_says_and_ends_as_failed_at_the_next
         run.take(input, NOW).unwrap();
     }
     assert_eq!(performed, limit::HOPS);
-    let reason = run.commits.iter().flat_map(|commit| &commit.events).find_map(|event| match event {
-        Event::Stopping { reason, .. } => Some(reason.as_str()),
-        _ => None,
-    });
+    let events = run.commits.iter().flat_map(|commit| &commit.events);
+    let mut reasons =
+        events.filter_map(|event| if let Event::Stopping { reason, .. } = event { Some(reason) } else { None });
+    let reason = reasons.next().map(String::as_str);
     assert_eq!(reason, Some("hop budget: the run has sent 50000 commands, the limit is 50000"));
     assert_eq!(run.state.outcome(), Some(RunOutcome::Failed));
 }

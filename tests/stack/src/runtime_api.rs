@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How a function started.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Start {
+    /// From the start of the process until it asks for its first event.
+    pub init: Duration,
     /// From the start of the process to its first reply.
     pub first_reply: Duration,
     /// What it has in memory then, in kilobytes (`VmRSS`).
@@ -30,6 +32,7 @@ pub struct Start {
 
 struct Platform {
     events: Mutex<Vec<String>>,
+    asked: Mutex<Option<Instant>>,
     replies: mpsc::UnboundedSender<String>,
 }
 
@@ -39,13 +42,13 @@ struct Platform {
 /// The program cannot be started, or does not answer.
 pub async fn start(program: &Path, variables: &[(&str, String)], folder: &Path, event: &str) -> Start {
     let (replies, mut replied) = mpsc::unbounded_channel();
-    let platform = Arc::new(Platform { events: Mutex::new(vec![event.to_owned()]), replies });
+    let platform = Arc::new(Platform { events: Mutex::new(vec![event.to_owned()]), asked: Mutex::default(), replies });
     let router = Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))
         .route("/2018-06-01/runtime/invocation/{id}/response", post(reply))
         .route("/2018-06-01/runtime/invocation/{id}/error", post(reply))
         .route("/2018-06-01/runtime/init/error", post(reply))
-        .with_state(platform);
+        .with_state(Arc::clone(&platform));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
     let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
@@ -65,11 +68,13 @@ pub async fn start(program: &Path, variables: &[(&str, String)], folder: &Path, 
     process.wait().unwrap();
     server.abort();
     let reply = reply.expect("the function answers in time").expect("the server runs");
-    Start { first_reply, resident_kb, reply }
+    let init = platform.asked.lock().await.map_or(first_reply, |asked| asked - begun);
+    Start { init, first_reply, resident_kb, reply }
 }
 
 /// The event, once; then there is nothing to do any more, and the call stays open.
 async fn next(State(platform): State<Arc<Platform>>) -> impl IntoResponse {
+    platform.asked.lock().await.get_or_insert_with(Instant::now);
     let event = platform.events.lock().await.pop();
     let Some(event) = event else { return std::future::pending().await };
     let deadline_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() + 30_000;

@@ -104,21 +104,13 @@ impl Course {
         let completed = RunFilter { status: Some(RunStatus::Completed), since: Some(since), ..RunFilter::default() };
         let begun = Instant::now();
         loop {
-            let mut ended = 0;
-            let mut cursor = None;
-            loop {
-                let page = store.list(&completed, 500, cursor.as_deref()).await.unwrap();
-                ended += page.runs.len();
-                cursor = page.next;
-                if cursor.is_none() {
-                    break;
-                }
-            }
+            // A local AWS that is busy with the runs may be late with the list of them.
+            let ended = completed_runs(&store, &completed).await.unwrap_or(0);
             if ended == wanted {
                 break;
             }
             assert!(begun.elapsed() < PATIENCE, "{ended} of {wanted} runs have completed\n{}", self.deployment.log());
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
         // The last reply is on its way.
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -132,6 +124,19 @@ impl Course {
             .lines()
             .filter(|line| line.contains("ESM: Lambda") && line.contains("SQS messages from"))
             .count() as u64
+    }
+}
+
+async fn completed_runs(store: &aws::Store, filter: &RunFilter) -> runtime::port::Result<usize> {
+    let mut ended = 0;
+    let mut cursor = None;
+    loop {
+        let page = store.list(filter, 100, cursor.as_deref()).await?;
+        ended += page.runs.len();
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(ended);
+        }
     }
 }
 

@@ -85,11 +85,14 @@ async fn measure(program: &Path, variables: &[(&str, String)], folder: &Path, ev
 
 fn line(name: &str, found: &Start, hello: &Start) {
     let ms = |time: Duration| time.as_secs_f64() * 1_000.0;
-    let ratio = ms(found.first_reply) / ms(hello.first_reply);
+    let ratio = |own: Duration, of_hello: Duration| ms(own) / ms(of_hello);
     let bytes = std::fs::metadata(release().join(name)).map_or(0, |file| file.len());
     println!(
-        "  {name:<22} first reply {:>6.1} ms (x{ratio:.2})  resident {:>5.1} MiB  binary {:>5.1} MB",
+        "  {name:<22} init {:>5.1} ms (x{:.2})  first reply {:>6.1} ms (x{:.2})  resident {:>5.1} MiB  binary {:>5.1} MB",
+        ms(found.init),
+        ratio(found.init, hello.init),
         ms(found.first_reply),
+        ratio(found.first_reply, hello.first_reply),
         f64::from(u32::try_from(found.resident_kb).unwrap_or(u32::MAX)) / 1_024.0,
         f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / 1e6,
     );
