@@ -15,4 +15,9 @@ async fn a_scheduled_check_raises_an_incident_that_is_healed() {
     })
     .await;
     assert_eq!(rig.effects("check-0").iter().filter(|call| call.path.ends_with("/reallocate")).count(), 1);
+    until("its status is told", || async { rig.effects("check-0").iter().any(|call| call.path == "/tickets/check-0") })
+        .await;
+    let told = rig.effects("check-0").into_iter().find(|call| call.path == "/tickets/check-0").unwrap();
+    let told: serde_json::Value = serde_json::from_str(&told.body).unwrap();
+    rig.completed(told["metadata"]["incident_id"].as_str().unwrap()).await;
 }
