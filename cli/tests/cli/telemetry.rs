@@ -21,6 +21,7 @@ struct Site {
     platform: Platform,
     serve: Serve,
     log: PathBuf,
+    state: PathBuf,
     _folders: [tempfile::TempDir; 2],
 }
 
@@ -40,7 +41,7 @@ impl Site {
         variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
         let state = folder.path().join("state.db");
         let serve = Serve::start_logging(&state, of_playbooks.path(), &variables, "trace", &log);
-        Self { platform, serve, log, _folders: [folder, of_playbooks] }
+        Self { platform, serve, log, state, _folders: [folder, of_playbooks] }
     }
 
     /// Runs the guide's incident to its end, the worker being ill.
@@ -156,16 +157,19 @@ async fn a_run_is_counted_for_the_scrape_and_for_the_collector() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_planted_secret_is_in_no_log_span_or_metric_and_every_line_of_an_attempt_says_whose_it_is() {
+async fn a_planted_secret_is_in_no_log_span_metric_or_event_and_every_line_of_an_attempt_says_whose_it_is() {
     let collector = Collector::start(Mood::Well).await;
     let site = Site::start(&collector);
     let scraped = site.heal().await;
-    let Site { serve, log, platform, _folders } = site;
+    let Site { serve, log, state, platform, _folders } = site;
     assert_eq!(serve.terminate(), 0);
 
     let log = std::fs::read_to_string(log).unwrap();
     assert!(!log.contains(SECRET), "{}", log.lines().find(|line| line.contains(SECRET)).unwrap_or_default());
     assert!(!scraped.contains(SECRET));
+    let kept = std::fs::read(state).unwrap();
+    assert!(kept.windows("api_token".len()).any(|window| window == b"api_token"), "the state file has the incident");
+    assert!(!kept.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()), "in an event");
     let got = collector.got();
     assert!(got.iter().any(|got| got.headers["authorization"].to_str().unwrap().ends_with(SECRET)), "nothing to hide");
     for got in &got {

@@ -19,7 +19,7 @@
 //! them, except `incident_id`, which has one truth. What only steers a request or an action (`remediation_id`,
 //! `playbook_name`, `execution_mode`, `action_id`, `playbook`) is no variable. [`RESERVED`] names are left out of the
 //! variables and listed in [`Intake::reserved`]. An integer of more than 64 bits becomes a floating-point number, as in
-//! most JSON readers.
+//! most JSON readers. The value of a field that holds a secret by its name, such as `api_token` or `password`, is replaced by [`HIDDEN`].
 //!
 //! # Alarms
 //! Only a change to the state ALARM is an incident; other events of alarms are [`IntakeError::NotAnIncident`]. Its type
@@ -36,6 +36,7 @@ mod field;
 mod json;
 mod path;
 mod peek;
+mod secret;
 mod shape;
 mod trace;
 
@@ -46,6 +47,7 @@ use crate::{Map, RunId, limit};
 pub use error::{FieldFault, IntakeError};
 pub(crate) use field::expected;
 pub use peek::peek_incident_id;
+pub use secret::{HIDDEN, without_secrets};
 
 /// Characters of an `incident_id`, and of every other name that a message gives.
 pub const NAME_CHARACTERS: usize = 256;

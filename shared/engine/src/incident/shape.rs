@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::alarm::Alarm;
 use super::error::Faults;
 use super::field::{self, Field, MANUAL_APPROVAL, has, text};
-use super::{Intake, IntakeError, RESERVED, Shape, Via, path, trace};
+use super::{Intake, IntakeError, RESERVED, Shape, Via, path, secret, trace};
 use crate::{Map, RunId};
 
 /// # Errors
@@ -112,6 +112,7 @@ impl Parts {
         let reserved =
             RESERVED.into_iter().filter(|name| variables.remove(*name).is_some()).map(ToOwned::to_owned).collect();
         variables.insert("incident_id".to_owned(), Value::from(incident_id.as_str()));
+        secret::hide(&mut variables);
         Intake {
             incident_type: text(&variables, "incident_type").map(ToOwned::to_owned),
             playbook,

@@ -245,7 +245,7 @@ impl Dispatcher {
         let dedupe_key = format!("rejected:{message_id}");
         let run_id = RunId::derive(&dedupe_key, now, self.ports.entropy.next());
         let incident_id = incident::peek_incident_id(message).unwrap_or_else(|| "unknown".to_owned());
-        let mut kept = message.to_owned();
+        let mut kept = incident::without_secrets(message);
         engine::message::cut(&mut kept, limit::REJECTED_BYTES);
         let mut reason = rejection.to_string();
         engine::message::cut(&mut reason, limit::TEXT_BYTES);
