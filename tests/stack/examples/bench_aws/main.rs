@@ -22,7 +22,7 @@ fn main() {
         println!("\nrequests, functions cold: one run of 4 steps, one message at a time\n  {warm_up}");
         let four = course.one("FOUR_STEPS", 1).await;
         println!("\nrequests, functions warm: one run of 4 steps, one message at a time\n  {four}");
-        let many_steps = course.one("FOUR_HUNDRED_LOOKS", 0).await;
+        let many_steps = course.one("FOUR_HUNDRED_STEPS", 2).await;
         println!(
             "\nrequests: one run of 400 steps\n  {many_steps}\n  a step of it, against a step of 4: {}",
             many_steps.per_step(400, &four, 4)
