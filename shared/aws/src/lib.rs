@@ -9,6 +9,7 @@
 
 pub mod eks;
 mod error;
+mod http;
 pub mod limit;
 pub mod queue;
 pub mod secrets;
@@ -19,5 +20,7 @@ mod text;
 
 pub use error::Error;
 pub use queue::{QueueUrls, Queues};
-pub use session::{Given, Keys, Session};
+pub use session::Session;
+#[cfg(feature = "host")]
+pub use session::{Given, Keys};
 pub use store::Store;

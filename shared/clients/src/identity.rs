@@ -1,6 +1,6 @@
 //! Who this process is, and who the server has to be: X.509-SVIDs for mutual TLS, JWT-SVIDs for calls.
 //!
-//! One [`IdentityProvider`] with four sources: the SPIFFE [`WorkloadApi`], [`PemFiles`], a [`Secret`], or [`NoIdentity`].
+//! One [`IdentityProvider`] with four sources: the SPIFFE Workload API, [`PemFiles`], a [`Secret`], or [`NoIdentity`].
 //! [`provider`] makes the configured one. What a provider gives is current at that moment; connections are made with it and
 //! keep it, so a rotation drops no call.
 //!
@@ -15,7 +15,11 @@ mod material;
 mod secret;
 mod tls;
 mod verifier;
+#[cfg(feature = "host")]
 mod workload;
+
+#[cfg(not(feature = "host"))]
+mod function;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,9 +31,10 @@ pub use files::PemFiles;
 pub use jwt::JwtSvid;
 pub use material::X509Identity;
 pub use secret::{MIN_REREAD, Secret, SecretFault, SecretReader};
+#[cfg(feature = "host")]
 pub use workload::WorkloadApi;
 
-pub(crate) use tls::{ALPN, client_config, untrusted};
+pub(crate) use tls::{ALPN, client_config, crypto, untrusted};
 
 use crate::config::{IdentityConfig, IdentitySource, keys};
 use crate::error::Error;
@@ -80,7 +85,10 @@ pub fn provider(
     secrets: Option<Arc<dyn SecretReader>>,
 ) -> Result<Arc<dyn IdentityProvider>, Error> {
     Ok(match &config.source {
+        #[cfg(feature = "host")]
         IdentitySource::WorkloadApi { socket } => Arc::new(WorkloadApi::new(socket)),
+        #[cfg(not(feature = "host"))]
+        IdentitySource::WorkloadApi { socket } => Arc::new(function::NoAgent::new(socket)),
         IdentitySource::Files(paths) => Arc::new(PemFiles::new(paths.clone(), &config.trust_domain)),
         IdentitySource::SecretsManager { secret_id } => {
             let Some(secrets) = secrets else {

@@ -6,6 +6,7 @@ mod access;
 mod api;
 mod client;
 mod health;
+mod model;
 mod name;
 mod restart;
 mod transport;

@@ -4,14 +4,13 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::redirect::Policy;
 use reqwest::{Response, Url};
 use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::ClusterName;
 use crate::error::{Error, Fault};
-use crate::limit::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, MAX_ATTEMPTS, MAX_DESCRIPTION_BYTES, OPERATION_TIMEOUT};
+use crate::limit::{ATTEMPT_TIMEOUT, MAX_ATTEMPTS, MAX_DESCRIPTION_BYTES, OPERATION_TIMEOUT};
 use crate::session::{Service, Session};
 use crate::sign::{self, Scope};
 use crate::text::{chain, one_line};
@@ -35,11 +34,12 @@ pub async fn describe(session: &Session, name: &ClusterName) -> Result<Cluster, 
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(["clusters", name.as_str()]);
     }
-    let client = client(&url)?;
+    let client = session.http().client(url.scheme());
+    let client = client.map_err(|error| Error::Unusable { what: "HTTP client".to_owned(), problem: chain(&error) })?;
     let tries = async {
         let mut tries = 1;
         loop {
-            match ask(&client, session, &url, &what).await {
+            match ask(client, session, &url, &what).await {
                 Err(error) if error.is_transient() && tries < MAX_ATTEMPTS => {
                     tracing::info!(%error, "eks.asked_again");
                     tries += 1;
@@ -53,26 +53,6 @@ pub async fn describe(session: &Session, name: &ClusterName) -> Result<Cluster, 
         return Err(Error::Unavailable { what, problem });
     };
     read(&what, &answer?)
-}
-
-fn client(url: &Url) -> Result<reqwest::Client, Error> {
-    let mut builder = reqwest::Client::builder();
-    if url.scheme() == "http" {
-        // Nothing is verified, so no machine's certificates are read for it.
-        builder = builder.tls_certs_only([]);
-    }
-    builder
-        .no_proxy()
-        .redirect(Policy::none())
-        // Repeating is decided here, with a signature of its own time.
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .tcp_nodelay(true)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(ATTEMPT_TIMEOUT)
-        .user_agent(concat!("self-healing-engine/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| Error::Unusable { what: "HTTP client".to_owned(), problem: chain(&error) })
 }
 
 /// The body of a good answer.
@@ -89,7 +69,13 @@ async fn ask(client: &reqwest::Client, session: &Session, url: &Url, what: &str)
         at: SystemTime::now(),
     };
     sign::headers(&mut request, scope)?;
-    let answer = client.get(url.clone()).headers(request.headers().clone()).send().await.map_err(lost)?;
+    let answer = client
+        .get(url.clone())
+        .headers(request.headers().clone())
+        .timeout(ATTEMPT_TIMEOUT)
+        .send()
+        .await
+        .map_err(lost)?;
     let status = answer.status();
     let code = answer
         .headers()

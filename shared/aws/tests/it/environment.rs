@@ -21,6 +21,14 @@ async fn run(test: &str, env: &[(&str, &str)]) -> Output {
     tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
 }
 
+/// What a function is told by besides, and no other program.
+const FUNCTION: (&str, &str) = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9");
+
+/// A program on a machine, and a function.
+fn both<'e>(env: &[(&'e str, &'e str)]) -> [Vec<(&'e str, &'e str)>; 2] {
+    [env.to_vec(), [env, &[FUNCTION]].concat()]
+}
+
 fn passed(output: &Output) {
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
@@ -28,6 +36,12 @@ fn passed(output: &Output) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_environment_says_who_calls_and_where_and_has_no_say_through_a_proxy() {
+    for own in both(&[]) {
+        every_call_goes_where_the_environment_says(&own).await;
+    }
+}
+
+async fn every_call_goes_where_the_environment_says(own: &[(&str, &str)]) {
     let answer = json!({
         "SecretString": "s",
         "cluster": {"endpoint": "https://k", "certificateAuthority": {"data": STANDARD.encode("pem")}}
@@ -46,7 +60,7 @@ async fn the_environment_says_who_calls_and_where_and_has_no_say_through_a_proxy
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
         env.insert(name, &dead);
     }
-    let env: Vec<_> = env.into_iter().collect();
+    let env: Vec<_> = env.into_iter().chain(own.iter().copied()).collect();
     passed(&run("child_makes_every_call", &env).await);
     let calls = [all.seen(), eks.seen()].concat();
     let targets: Vec<_> = calls.iter().map(|seen| seen.uri.path()).collect();
@@ -74,7 +88,9 @@ async fn child_makes_every_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_credentials_nothing_is_sent() {
     let server = Server::start([json(200, &json!({"SecretString": "s"}))]).await;
-    passed(&run("child_has_no_credentials", &[("AWS_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL", &server.url)]).await);
+    for env in both(&[("AWS_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL", &server.url)]) {
+        passed(&run("child_has_no_credentials", &env).await);
+    }
     assert!(server.seen().is_empty());
 }
 
@@ -95,11 +111,17 @@ async fn child_has_no_credentials() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_setting_that_is_wrong_is_named() {
-    passed(&run("child_has_no_region", &[]).await);
+    for env in both(&[]) {
+        passed(&run("child_has_no_region", &env).await);
+    }
     let keys = [("AWS_REGION", "eu-west-1"), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
     let with = |more: &[(&'static str, &'static str)]| [keys.as_slice(), more].concat();
-    passed(&run("child_has_wrong_endpoints", &with(&[("AWS_ENDPOINT_URL", "localhost:4566")])).await);
-    passed(&run("child_wants_fips", &with(&[("AWS_USE_FIPS_ENDPOINT", "true")])).await);
+    for env in both(&with(&[("AWS_ENDPOINT_URL", "localhost:4566")])) {
+        passed(&run("child_has_wrong_endpoints", &env).await);
+    }
+    for env in both(&with(&[("AWS_USE_FIPS_ENDPOINT", "true")])) {
+        passed(&run("child_wants_fips", &env).await);
+    }
 }
 
 #[tokio::test]
@@ -130,4 +152,72 @@ async fn child_wants_fips() {
     let session = Session::from_env().await.unwrap();
     let error = describe(&session, &ClusterName::parse("prod").unwrap()).await.unwrap_err();
     assert_eq!(error.to_string(), "AWS_USE_FIPS_ENDPOINT: is set; name the endpoint by AWS_ENDPOINT_URL_EKS then");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_looks_into_no_profile() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("config");
+    std::fs::write(&profile, "[default]\nregion = eu-north-1\n").unwrap();
+    let env = [("AWS_CONFIG_FILE", profile.to_str().unwrap())];
+    passed(&run("child_has_the_region_of_the_profile", &env).await);
+    passed(&run("child_has_no_region", &[env[0], FUNCTION]).await);
+}
+
+#[tokio::test]
+#[ignore = "a child of the test above, which gives it an environment"]
+async fn child_has_the_region_of_the_profile() {
+    assert_eq!(Session::from_env().await.unwrap().region(), "eu-north-1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_server_that_the_machines_authorities_vouch_for_is_told_anything() {
+    let answer = json!({
+        "SecretString": "s",
+        "cluster": {"endpoint": "https://k", "certificateAuthority": {"data": STANDARD.encode("pem")}}
+    });
+    let folder = tempfile::tempdir().unwrap();
+    for own in both(&[]) {
+        let (server, authority_pem) = Server::start_tls([json(200, &answer)]).await;
+        let (_, of_another) = Server::start_tls([json(200, &answer)]).await;
+        let env = |file: &str, pem: &str| {
+            let path = folder.path().join(file);
+            std::fs::write(&path, pem).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let (trusted, other) = (env("trusted.pem", &authority_pem), env("other.pem", &of_another));
+        let keys = [
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ACCESS_KEY_ID", "a"),
+            ("AWS_SECRET_ACCESS_KEY", "b"),
+            ("AWS_ENDPOINT_URL", &server.url),
+        ];
+        let with = |authorities| [keys.as_slice(), &own, &[("SSL_CERT_FILE", authorities)]].concat();
+        passed(&run("child_trusts_nobody_there", &with(&other)).await);
+        assert!(server.seen().is_empty());
+        passed(&run("child_reads_over_tls", &with(&trusted)).await);
+        assert_eq!(server.seen().len(), 2);
+    }
+}
+
+#[tokio::test]
+#[ignore = "a child of the test above, which gives it an environment"]
+async fn child_reads_over_tls() {
+    let session = Session::from_env().await.unwrap();
+    assert_eq!(secrets::Client::new(&session).unwrap().read("x").await.unwrap(), b"s");
+    assert_eq!(describe(&session, &ClusterName::parse("prod").unwrap()).await.unwrap().authority_pem, "pem");
+}
+
+#[tokio::test]
+#[ignore = "a child of the test above, which gives it an environment"]
+async fn child_trusts_nobody_there() {
+    let session = Session::from_env().await.unwrap();
+    let errors = [
+        secrets::Client::new(&session).unwrap().read("x").await.unwrap_err(),
+        describe(&session, &ClusterName::parse("prod").unwrap()).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
+        assert!(error.to_string().contains("certificate"), "{error}");
+    }
 }

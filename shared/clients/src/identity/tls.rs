@@ -15,7 +15,7 @@ use crate::config::SpiffeId;
 pub(crate) const ALPN: &[u8] = b"h2";
 
 /// The one crypto provider.
-pub(super) fn crypto() -> Arc<CryptoProvider> {
+pub(crate) fn crypto() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 

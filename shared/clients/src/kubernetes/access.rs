@@ -1,15 +1,17 @@
 //! How the API is reached: a plain URL, a kubeconfig, the in-cluster account, or EKS with signed tokens.
 
+#[cfg(feature = "host")]
+mod host;
+
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use async_trait::async_trait;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-
 use crate::config::{BaseUrl, KubernetesAccess, keys};
 use crate::error::{Error, chain};
+use async_trait::async_trait;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 /// Makes tokens for an EKS cluster. The signing of the request behind them is not here.
 #[async_trait]
@@ -45,61 +47,64 @@ pub struct EksAccess {
     pub tokens: Arc<dyn TokenProvider>,
 }
 
-/// The library's configuration for `access`.
-pub(super) async fn config(access: &KubernetesAccess, eks: Option<&EksAccess>) -> Result<kube::Config, Error> {
-    let mut config = match access {
+/// Where the API is, and who vouches for it.
+pub(super) struct Place {
+    pub config: kube::Config,
+    pub authorities: Authorities,
+}
+
+/// Who vouches for the API's server.
+pub(super) enum Authorities {
+    /// Nobody, over plain text.
+    None,
+    /// Those of the machine.
+    Machine,
+    Given(Vec<CertificateDer<'static>>),
+    /// Those that the library's configuration names, with whatever else it says of TLS.
+    #[cfg(feature = "host")]
+    OfConfig,
+}
+
+/// Where `access` leads.
+#[cfg_attr(not(feature = "host"), expect(clippy::unused_async, reason = "it waits where there are files to read"))]
+pub(super) async fn place(access: &KubernetesAccess, eks: Option<&EksAccess>) -> Result<Place, Error> {
+    let (mut config, authorities) = match access {
         KubernetesAccess::Url(url) => {
-            let mut config = kube::Config::new(uri(keys::ENV_KUBERNETES_API_URL, url)?);
-            if url.as_str().starts_with("http://") {
-                // Nothing is verified, so no machine's certificates are read for it.
-                config.root_cert = Some(Vec::new());
-            }
-            config
+            let is_plain = url.as_str().starts_with("http://");
+            let authorities = if is_plain { Authorities::None } else { Authorities::Machine };
+            (kube::Config::new(uri(keys::ENV_KUBERNETES_API_URL, url)?), authorities)
         }
-        KubernetesAccess::Kubeconfig(path) => from_kubeconfig(path).await?,
-        KubernetesAccess::InCluster => kube::Config::incluster().map_err(|error| {
-            let problem = format!("none of them is set, and this is no pod: {}", chain(&error));
-            invalid("KUBERNETES_API_URL, KUBECONFIG, EKS_CLUSTER_NAME", problem)
-        })?,
+        #[cfg(feature = "host")]
+        KubernetesAccess::Kubeconfig(path) => (host::kubeconfig(path).await?, Authorities::OfConfig),
+        #[cfg(feature = "host")]
+        KubernetesAccess::InCluster => (host::in_cluster()?, Authorities::OfConfig),
+        #[cfg(not(feature = "host"))]
+        KubernetesAccess::Kubeconfig(_) => {
+            let problem = "is not read by a function; name the cluster, or the API's URL".to_owned();
+            return Err(invalid(keys::ENV_KUBECONFIG, problem));
+        }
+        #[cfg(not(feature = "host"))]
+        KubernetesAccess::InCluster => {
+            return Err(invalid("KUBERNETES_API_URL, EKS_CLUSTER_NAME", "none of them is set".to_owned()));
+        }
         KubernetesAccess::Eks { cluster } => {
             let Some(eks) = eks else {
                 let problem = format!("{cluster} is named, but there is nothing to sign in with");
                 return Err(invalid(keys::ENV_EKS_CLUSTER_NAME, problem));
             };
-            let mut config = kube::Config::new(uri(keys::ENV_EKS_CLUSTER_NAME, &eks.endpoint)?);
-            config.root_cert = Some(authorities(&eks.authority_pem)?);
-            config
+            let authorities = Authorities::Given(certificates(&eks.authority_pem)?);
+            (kube::Config::new(uri(keys::ENV_EKS_CLUSTER_NAME, &eks.endpoint)?), authorities)
         }
     };
     // From here on nothing in the environment has a say in where the calls go.
     config.proxy_url = None;
-    Ok(config)
+    Ok(Place { config, authorities })
 }
 
-/// `path` as kubectl reads `KUBECONFIG`: several files may be named, the first to say a thing counts.
-async fn from_kubeconfig(path: &Path) -> Result<kube::Config, Error> {
-    let fault = |error: &(dyn std::error::Error + 'static)| invalid(keys::ENV_KUBECONFIG, chain(error));
-    let mut merged = Kubeconfig::default();
-    for file in std::env::split_paths(path.as_os_str()).filter(|file| !file.as_os_str().is_empty()) {
-        let next = Kubeconfig::read_from(file).map_err(|error| fault(&error))?;
-        merged = merged.merge(next).map_err(|error| fault(&error))?;
-    }
-    let proxied = merged.clusters.iter().any(|named| {
-        named.cluster.as_ref().is_some_and(|cluster| cluster.proxy_url.as_deref().is_some_and(|url| !url.is_empty()))
-    });
-    if proxied {
-        return Err(invalid(keys::ENV_KUBECONFIG, "proxy-url is not supported".to_owned()));
-    }
-    kube::Config::from_custom_kubeconfig(merged, &KubeConfigOptions::default()).await.map_err(|error| fault(&error))
-}
-
-fn authorities(pem: &str) -> Result<Vec<Vec<u8>>, Error> {
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject;
+fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
     let problem =
         |why: String| invalid(keys::ENV_EKS_CLUSTER_NAME, format!("the cluster's authority cannot be read: {why}"));
     let found = CertificateDer::pem_slice_iter(pem.as_bytes())
-        .map(|certificate| certificate.map(|der| der.to_vec()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| problem(error.to_string()))?;
     if found.is_empty() { Err(problem("no certificate in it".to_owned())) } else { Ok(found) }

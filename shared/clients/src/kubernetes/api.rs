@@ -4,8 +4,6 @@ use std::time::Instant;
 
 use http_body_util::BodyExt;
 use hyper_util::client::legacy;
-use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, GetParams, ListParams, Preconditions};
 use kube::client::Body;
 use kube::core::request;
@@ -14,6 +12,7 @@ use tracing::debug;
 
 use super::SERVICE;
 use super::client::Client;
+use super::model::{Metadata, Pod};
 use super::transport::NoToken;
 use crate::call::CallContext;
 use crate::error::{Effect, Error, Outage, OutageKind, chain};
@@ -28,7 +27,7 @@ const MAX_PAGES: usize = 10;
 /// A pod without its specification and state.
 #[derive(Deserialize)]
 pub(super) struct Summary {
-    pub metadata: ObjectMeta,
+    pub metadata: Metadata,
 }
 
 #[derive(Deserialize)]

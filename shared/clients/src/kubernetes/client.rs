@@ -44,9 +44,9 @@ impl Client {
         wiring: &Wiring,
         clock: Clock,
     ) -> Result<Self, Error> {
-        let access = access::config(&config.access, eks).await?;
+        let place = access::place(&config.access, eks).await?;
         Ok(Self {
-            kube: transport::client(&access, eks)?,
+            kube: transport::client(&place, eks)?,
             breaker: Breaker::new(SERVICE, Settings::default(), wiring, clock),
             timeout: config.timeout,
             namespace: config.namespace.clone(),

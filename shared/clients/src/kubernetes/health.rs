@@ -1,7 +1,8 @@
 //! What the state of a pod says of its health.
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
 use serde::Serialize;
+
+use super::model::{ContainerStatus, Pod, PodStatus};
 
 /// Reasons of a waiting container that pass by themselves.
 const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
@@ -97,7 +98,7 @@ fn containers(status: &PodStatus) -> impl Iterator<Item = &ContainerStatus> {
 
 /// Value and reason of a condition.
 fn condition<'a>(status: &'a PodStatus, kind: &str) -> Option<(&'a str, Option<String>)> {
-    let found = status.conditions.iter().flatten().find(|condition| condition.type_ == kind)?;
+    let found = status.conditions.iter().flatten().find(|condition| condition.kind == kind)?;
     Some((&found.status, found.reason.clone()))
 }
 

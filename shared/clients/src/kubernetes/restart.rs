@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tracing::Instrument;
 
 use super::SERVICE;
 use super::api::Deletion;
 use super::client::Client;
 use super::health::PodHealth;
+use super::model::Metadata;
 use crate::call::CallContext;
 use crate::error::{Effect, Error, Refusal, RefusalKind};
 
@@ -167,31 +167,31 @@ impl Client {
         labels: &str,
         owner: &str,
         context: &CallContext,
-    ) -> Result<Vec<ObjectMeta>, Error> {
+    ) -> Result<Vec<Metadata>, Error> {
         let pods = self.list_pods(namespace, labels, context).await?.into_iter().map(|pod| pod.metadata);
         Ok(pods.filter(|pod| controller(pod).as_deref() == Some(owner)).collect())
     }
 }
 
 /// When the pod was told to go, by the API's clock, in whole seconds since the epoch. What it gives is the time at which it is killed.
-fn told_to_go(metadata: &ObjectMeta) -> Option<i64> {
+fn told_to_go(metadata: &Metadata) -> Option<i64> {
     let killed = metadata.deletion_timestamp.as_ref()?.0.as_second();
     Some(killed - metadata.deletion_grace_period_seconds.unwrap_or(0))
 }
 
 /// When the pod was made, by the API's clock, in whole seconds since the epoch.
-fn created(metadata: &ObjectMeta) -> Option<i64> {
+fn created(metadata: &Metadata) -> Option<i64> {
     metadata.creation_timestamp.as_ref().map(|time| time.0.as_second())
 }
 
 /// The uid of the controller that owns the pod.
-fn controller(metadata: &ObjectMeta) -> Option<String> {
+fn controller(metadata: &Metadata) -> Option<String> {
     let owners = metadata.owner_references.as_ref()?;
     owners.iter().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.clone())
 }
 
 /// A selector for the pods of the same controller, as far as labels can tell.
-fn selector(metadata: &ObjectMeta) -> String {
+fn selector(metadata: &Metadata) -> String {
     let labels = metadata.labels.iter().flatten().filter(|(name, _)| !OWN_LABELS.contains(&name.as_str()));
     labels.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",")
 }

@@ -1,5 +1,7 @@
 //! A server that does with each request what the script says, and keeps what it saw.
 
+mod tls;
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -67,9 +69,24 @@ impl Server {
     pub(crate) async fn start(script: impl IntoIterator<Item = Act>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        Self::on(listener.tap_io(|stream| stream.set_nodelay(true).unwrap()), url, script)
+    }
+
+    /// The same as `https://localhost`, with a certificate of an authority of its own: its PEM is the second.
+    pub(crate) async fn start_tls(script: impl IntoIterator<Item = Act>) -> (Self, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        let (listener, authority_pem) = tls::Listener::new(listener);
+        (Self::on(listener, url, script), authority_pem)
+    }
+
+    fn on<L>(listener: L, url: String, script: impl IntoIterator<Item = Act>) -> Self
+    where
+        L: axum::serve::Listener,
+        L::Addr: std::fmt::Debug,
+    {
         let shared = Arc::new(Mutex::new(Shared { script: script.into_iter().collect(), seen: Vec::new() }));
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
-        let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url, shared }
     }

@@ -1,0 +1,84 @@
+//! The client under those of the SDK.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use tokio::time::timeout;
+
+use super::Http;
+
+/// Sends what the SDK has signed. Tries, pauses and the time of a whole call are the SDK's.
+#[derive(Debug, Clone)]
+pub(crate) struct Connector {
+    http: Arc<Http>,
+    /// Longest wait for the head of an answer, the connection included.
+    read_timeout: Option<Duration>,
+}
+
+impl HttpClient for Connector {
+    /// The time for a connection is the session's for all clients, so one pool serves them all.
+    fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        let read_timeout = settings.read_timeout();
+        SharedHttpConnector::new(Self { http: Arc::clone(&self.http), read_timeout })
+    }
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let this = self.clone();
+        HttpConnectorFuture::new(async move { this.exchange(request).await })
+    }
+}
+
+impl Connector {
+    pub(crate) const fn new(http: Arc<Http>) -> Self {
+        Self { http, read_timeout: None }
+    }
+
+    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+        let client = self.http.client(request.uri().scheme_str().unwrap_or_default());
+        // No authorities: a connection cannot be made, now or at the next try, and nothing was sent.
+        let client = client.map_err(|error| ConnectorError::other(error.into(), None).never_connected())?;
+        let request =
+            reqwest::Request::try_from(in_memory(request)?).map_err(|error| ConnectorError::user(error.into()))?;
+        let sending = client.execute(request);
+        let answered = match self.read_timeout {
+            Some(limit) => timeout(limit, sending).await.map_err(|elapsed| ConnectorError::timeout(elapsed.into()))?,
+            None => sending.await,
+        };
+        let answer = http::Response::<reqwest::Body>::from(answered.map_err(fault)?);
+        HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
+            .map_err(|error| ConnectorError::other(error.into(), None))
+    }
+}
+
+/// The calls of this crate have what they send in memory.
+fn in_memory(request: http::Request<SdkBody>) -> Result<http::Request<reqwest::Body>, ConnectorError> {
+    let (parts, body) = request.into_parts();
+    let bytes = body.bytes().map(<[u8]>::to_vec);
+    let bytes = bytes.ok_or_else(|| ConnectorError::user(BoxError::from("the body is no bytes in memory")))?;
+    Ok(http::Request::from_parts(parts, bytes.into()))
+}
+
+/// What the SDK may try again: it goes by this kind.
+fn fault(error: reqwest::Error) -> ConnectorError {
+    let error = error.without_url();
+    if error.is_timeout() {
+        ConnectorError::timeout(error.into())
+    } else if error.is_connect() {
+        ConnectorError::io(error.into()).never_connected()
+    } else if error.is_builder() {
+        ConnectorError::user(error.into())
+    } else {
+        ConnectorError::io(error.into())
+    }
+}
