@@ -6,7 +6,8 @@
 # All functions are built by one run of cargo; the next calls find that nothing is newer, and only copy.
 # HEAL_BUILD_PROFILE=release (default): for Lambda, by `cargo lambda`, against the C library that the runtime has.
 # HEAL_BUILD_PROFILE=dev: for this machine, by cargo alone, and without symbols, as local stacks want it.
-# HEAL_BUILD_PROFILE=prebuilt: the same without building: the tests run after a build of everything, which has them.
+# HEAL_BUILD_PROFILE=prebuilt: without building, from HEAL_PREBUILT (default: what cargo leaves): the tests run after a build of everything.
+# HEAL_BUILD_ALSO names a further package to build with them, for a comparison.
 # HEAL_BUILD_PLAYBOOKS names a further folder of playbooks that the dispatcher is to know.
 set -eu
 
@@ -32,8 +33,9 @@ dev)
     binary=$target/debug/$name
     ;;
 prebuilt)
-    binary=$target/${HEAL_PREBUILT:-debug}/$name
-    heal=$target/${HEAL_PREBUILT:-debug}/heal
+    binary=${HEAL_PREBUILT:-$target/debug}/$name
+    # As `cargo lambda` leaves them.
+    if [ -d "$binary" ]; then binary=$binary/bootstrap; fi
     ;;
 release)
     stamp=$stamps/release-$architecture
@@ -49,11 +51,12 @@ esac
 # Everything that goes into a function.
 is_fresh() {
     [ -f "$stamp" ] && [ -f "$binary" ] && [ -x "$heal" ] &&
+        { [ -z "${HEAL_BUILD_ALSO:-}" ] || [ -f "$lambda/$HEAL_BUILD_ALSO/bootstrap" ]; } &&
         [ -z "$(find Cargo.toml Cargo.lock cli functions policies proto shared -newer "$stamp" | head -1)" ]
 }
 
 build() {
-    functions=""
+    functions=${HEAL_BUILD_ALSO:+--package $HEAL_BUILD_ALSO}
     for manifest in functions/*/Cargo.toml; do
         functions="$functions --package $(basename "$(dirname "$manifest")")"
     done
@@ -71,9 +74,9 @@ build() {
             exit 1
         fi
         cargo build --locked --package heal 2>&1
-        # Without it, the TLS library gathers entropy from jitter, which costs each cold start time.
+        . scripts/release-env.sh
         # shellcheck disable=SC2086 # one word per package
-        PATH=$PWD/.venv-cargo-lambda/bin:$PATH AWS_LC_SYS_NO_JITTER_ENTROPY=1 \
+        PATH=$PWD/.venv-cargo-lambda/bin:$PATH \
             cargo lambda build --release --locked "--$(echo "$architecture" | tr _ -)" --lambda-dir "$lambda" --bins $functions 2>&1
         ;;
     esac

@@ -1,4 +1,5 @@
-//! How each function starts: the time from the start of its process to its first reply, and its memory then, beside a function that does nothing.
+//! How each function starts, beside a function that does nothing: the time from the start of its process until it is ready, to its first reply,
+//! and its memory then.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,16 +19,24 @@ fn functions() -> Vec<String> {
     names
 }
 
-fn release() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from).join("release")
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// The program of a function as it is deployed; `make bench-aws` says where they are.
+fn program(name: &str) -> PathBuf {
+    let prebuilt =
+        std::env::var_os("HEAL_PREBUILT").expect("HEAL_PREBUILT is the folder of the functions' release builds");
+    root().join(prebuilt).join(name).join("bootstrap")
 }
 
 pub(crate) async fn print() {
     println!(
-        "start of each function: release profile, its own Runtime API, {STARTS} starts, median; the first message is one that it reads and refuses"
+        "start of each function: release profile, its own Runtime API, {STARTS} starts of each kind, median; first reply: to a batch without \
+         records; first message: one that it reads, refuses and parks, or the schedule's tick"
     );
     let folder = tempfile::tempdir().unwrap();
-    let heal = release().join("heal");
+    let heal = target().join("debug/heal");
     for (noun, path, file) in
         [("playbook", "playbooks", "playbooks.json"), ("check", "playbooks/checks", "checks.json")]
     {
@@ -52,13 +61,18 @@ pub(crate) async fn print() {
         ("KUBERNETES_API_URL", "http://127.0.0.1:9".to_owned()),
         ("RUST_LOG", "error".to_owned()),
     ];
-    let hello = measure(&release().join("examples/hello"), &variables, folder.path(), "{}").await;
-    line("hello world", &hello, &hello);
+    let hello = measure(&program("hello"), &variables, folder.path(), EMPTY).await;
+    line("hello", &hello, &hello, &hello);
     for name in functions() {
-        let found = measure(&release().join(&name), &variables, folder.path(), &event(&name)).await;
-        line(&name, &found, &hello);
+        let program = program(&name);
+        let ready = measure(&program, &variables, folder.path(), EMPTY).await;
+        let message = measure(&program, &variables, folder.path(), &event(&name)).await;
+        line(&name, &ready, &message, &hello);
     }
 }
+
+/// A batch that asks for nothing; to the checks it is a tick as any other.
+const EMPTY: &str = r#"{"Records": []}"#;
 
 /// A batch of one message that is no message, which a function gives back or parks; the schedule's tick for the checks.
 fn event(name: &str) -> String {
@@ -83,17 +97,19 @@ async fn measure(program: &Path, variables: &[(&str, String)], folder: &Path, ev
     starts.swap_remove(STARTS / 2)
 }
 
-fn line(name: &str, found: &Start, hello: &Start) {
+fn line(name: &str, ready: &Start, message: &Start, hello: &Start) {
     let ms = |time: Duration| time.as_secs_f64() * 1_000.0;
     let ratio = |own: Duration, of_hello: Duration| ms(own) / ms(of_hello);
-    let bytes = std::fs::metadata(release().join(name)).map_or(0, |file| file.len());
+    let bytes = std::fs::metadata(program(name)).map_or(0, |file| file.len());
     println!(
-        "  {name:<22} init {:>5.1} ms (x{:.2})  first reply {:>6.1} ms (x{:.2})  resident {:>5.1} MiB  binary {:>5.1} MB",
-        ms(found.init),
-        ratio(found.init, hello.init),
-        ms(found.first_reply),
-        ratio(found.first_reply, hello.first_reply),
-        f64::from(u32::try_from(found.resident_kb).unwrap_or(u32::MAX)) / 1_024.0,
+        "  {name:<22} init {:>5.1} ms (x{:.2})  first reply {:>5.1} ms (x{:.2})  first message {:>6.1} ms (x{:.2})  resident {:>5.1} MiB  binary {:>5.1} MB",
+        ms(ready.init),
+        ratio(ready.init, hello.init),
+        ms(ready.first_reply),
+        ratio(ready.first_reply, hello.first_reply),
+        ms(message.first_reply),
+        ratio(message.first_reply, hello.first_reply),
+        f64::from(u32::try_from(message.resident_kb).unwrap_or(u32::MAX)) / 1_024.0,
         f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / 1e6,
     );
 }
