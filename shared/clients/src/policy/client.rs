@@ -1,18 +1,20 @@
 //! Who is asked, in which order.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use serde_json::Value;
 use tracing::Instrument;
 
+use super::EvaluationError;
 use super::bundled::Bundled;
-use super::decision::{Decision, Source};
+use super::decision::{Answer, Decision, Source};
 use super::question::Question;
 use super::server::Server;
 use crate::breaker::{Clock, system_clock};
 use crate::call::{CallContext, Wiring};
 use crate::config::PolicyConfig;
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::observe::Observer;
 
 /// The actions that are always validated, and that the bundled policy has rules for.
@@ -23,7 +25,8 @@ pub const CRITICAL_ACTIONS: [&str; 4] =
 #[derive(Debug)]
 pub struct Client {
     server: Server,
-    bundled: Bundled,
+    /// Compiled when the server is first out of reach.
+    bundled: OnceLock<Result<Bundled, EvaluationError>>,
     enabled: bool,
     fail_open: bool,
     extra_actions: Vec<String>,
@@ -32,18 +35,16 @@ pub struct Client {
 
 impl Client {
     /// # Errors
-    /// `Invalid` where the host is none, or where the bundled policy of this build cannot be compiled.
+    /// `Invalid` where the host is none.
     pub fn new(config: &PolicyConfig, wiring: &Wiring) -> Result<Self, Error> {
         Self::with_clock(config, wiring, system_clock())
     }
 
     /// As [`Client::new`], with the breaker's time given.
     pub fn with_clock(config: &PolicyConfig, wiring: &Wiring, clock: Clock) -> Result<Self, Error> {
-        let bundled =
-            Bundled::new().map_err(|error| Error::Invalid { field: "bundled policy", problem: chain(&error) })?;
         Ok(Self {
             server: Server::new(config, wiring, clock)?,
-            bundled,
+            bundled: OnceLock::new(),
             enabled: config.enabled,
             fail_open: config.fail_open,
             extra_actions: config.extra_actions.clone(),
@@ -95,7 +96,7 @@ impl Client {
         };
         // What the bundled policy has no rules for it would wave through: that is no decision of anybody's.
         let no_bundled = if CRITICAL_ACTIONS.contains(&question.action.as_str()) {
-            match self.bundled.evaluate(&input) {
+            match self.evaluate(&input) {
                 Ok(answer) => {
                     let warning = format!("decided by the bundled policy, because {no_server}");
                     return answer.into_decision(Source::Bundled, Some(warning));
@@ -112,5 +113,9 @@ impl Client {
         } else {
             Decision::Unavailable { reason }
         }
+    }
+    /// What the policy that this build carries says.
+    fn evaluate(&self, input: &Value) -> Result<Answer, EvaluationError> {
+        self.bundled.get_or_init(Bundled::new).as_ref().map_err(Clone::clone)?.evaluate(input)
     }
 }

@@ -1,5 +1,7 @@
 //! OpenTelemetry's instruments, made from the table.
 
+use std::sync::OnceLock;
+
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, MeterProvider};
 
@@ -8,9 +10,13 @@ use super::table::{Id, Kind, Metric};
 /// The name under which the instruments are made.
 const SCOPE: &str = "self_healing";
 
-/// One instrument per entry of the table, at its entry's place.
+/// One instrument per entry of the table, at its entry's place, made when it is first used: a function uses few of them, and a start waits for
+/// none.
 #[derive(Debug)]
-pub(super) struct Instruments(Vec<Instrument>);
+pub(super) struct Instruments {
+    meter: Meter,
+    made: Vec<OnceLock<Instrument>>,
+}
 
 #[derive(Debug)]
 enum Instrument {
@@ -21,24 +27,27 @@ enum Instrument {
 
 impl Instruments {
     pub(super) fn new(provider: &dyn MeterProvider) -> Self {
-        let meter = provider.meter(SCOPE);
-        Self(Id::ALL.iter().map(|id| Instrument::new(&meter, id.metric())).collect())
+        Self { meter: provider.meter(SCOPE), made: Id::ALL.iter().map(|_| OnceLock::new()).collect() }
+    }
+
+    fn of(&self, id: Id) -> Option<&Instrument> {
+        self.made.get(id as usize).map(|made| made.get_or_init(|| Instrument::new(&self.meter, id.metric())))
     }
 
     pub(super) fn add(&self, id: Id, count: u64, attributes: &[KeyValue]) {
-        if let Some(Instrument::Counter(counter)) = self.0.get(id as usize) {
+        if let Some(Instrument::Counter(counter)) = self.of(id) {
             counter.add(count, attributes);
         }
     }
 
     pub(super) fn set(&self, id: Id, value: u64, attributes: &[KeyValue]) {
-        if let Some(Instrument::Gauge(gauge)) = self.0.get(id as usize) {
+        if let Some(Instrument::Gauge(gauge)) = self.of(id) {
             gauge.record(value, attributes);
         }
     }
 
     pub(super) fn record(&self, id: Id, value: f64, attributes: &[KeyValue]) {
-        if let Some(Instrument::Histogram(histogram)) = self.0.get(id as usize) {
+        if let Some(Instrument::Histogram(histogram)) = self.of(id) {
             histogram.record(value, attributes);
         }
     }
