@@ -26,7 +26,7 @@ lint: require ## format, lints and playbooks alone
 bench: require ## time, throughput and bytes per step, with the settings they were measured under
 	scripts/bench.sh
 
-bench-aws: require ## requests and list price of a run on AWS, and how each function starts; builds for minutes
+bench-aws: require ## requests and list price of a run on AWS, and how each function starts; builds for a quarter of an hour
 	scripts/bench-aws.sh
 
 deny: require ## licences, advisories and forbidden edges of the dependencies
