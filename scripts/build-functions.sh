@@ -52,7 +52,7 @@ esac
 is_fresh() {
     [ -f "$stamp" ] && [ -f "$binary" ] && [ -x "$heal" ] &&
         { [ -z "${HEAL_BUILD_ALSO:-}" ] || [ -f "$lambda/$HEAL_BUILD_ALSO/bootstrap" ]; } &&
-        [ -z "$(find Cargo.toml Cargo.lock cli functions policies proto shared -newer "$stamp" | head -1)" ]
+        [ -z "$(find Cargo.toml Cargo.lock cli functions policies proto scripts/release-env.sh shared -newer "$stamp" | head -1)" ]
 }
 
 build() {

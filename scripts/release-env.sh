@@ -9,6 +9,13 @@ export AWS_LC_SYS_SMALL=1
 # The time zones that the policy in this process may name; a regular expression. All of them are more than a megabyte in each function.
 export CHRONO_TZ_TIMEZONE_FILTER="${CHRONO_TZ_TIMEZONE_FILTER:-^(UTC|Etc/UTC)\$}"
 # A program at a fixed address has nothing to relocate at each start, and is smaller by the list of what to relocate. Libraries, heap and stacks
-# stay where chance puts them. Panics name their places without the folders of the machine that built them.
-RUSTFLAGS="-C relocation-model=static --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src/= --remap-path-prefix=$PWD/= ${RUSTFLAGS:-}"
+# stay where chance puts them.
+RUSTFLAGS="-C relocation-model=static ${RUSTFLAGS:-}"
+# Panics name their places without the folders of the machine that built them; flags are parted by spaces, so not where a folder has one.
+for folder in "${CARGO_HOME:-$HOME/.cargo}/registry/src/" "$PWD/"; do
+    case $folder in
+    *" "*) ;;
+    *) RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=$folder=" ;;
+    esac
+done
 export RUSTFLAGS
