@@ -42,6 +42,8 @@ impl Bundled {
     /// The text cannot be compiled; `path` is named.
     pub fn of(path: &str, text: &str) -> Result<Self, EvaluationError> {
         let mut engine = regorus::Engine::new();
+        // A function that fails is an error here. Undefined instead, it would only make a violation go away.
+        engine.set_strict_builtin_errors(true);
         engine.add_policy(path.to_owned(), text.to_owned()).map_err(|error| fault(&error))?;
         // Compiled here once: copies are then ready.
         engine.set_input(regorus::Value::new_object());
@@ -77,4 +79,30 @@ impl Bundled {
 /// The first line of an evaluator's error: the rest quotes the policy.
 pub(super) fn fault(error: &impl fmt::Display) -> EvaluationError {
     EvaluationError(crate::error::one_line(&error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A policy that allows nothing on a given day in that time zone.
+    fn closed_on_a_day(zone: &str) -> Result<Answer, EvaluationError> {
+        let text = format!(
+            r#"package neuralhive.self_healing.playbook_validation
+import rego.v1
+violations contains {{"rule": "closed", "message": "closed", "severity": "high"}} if time.weekday([input.now_ns, "{zone}"]) == "Thursday"
+default allow := false
+allow if count(violations) == 0"#
+        );
+        // The epoch was a Thursday.
+        Bundled::of("closed.rego", &text)?.evaluate(&json!({"now_ns": 0}))
+    }
+
+    #[test]
+    fn a_time_zone_that_is_not_in_the_build_is_no_decision_and_never_leave() {
+        assert!(!closed_on_a_day("UTC").unwrap().allow);
+        assert!(closed_on_a_day("Mars/Olympus_Mons").is_err());
+    }
 }
