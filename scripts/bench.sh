@@ -10,4 +10,4 @@ printf 'toolchain: %s, profile bench\n' "$(rustc --version)"
 printf 'temporary folder: %s\n' "$(df -P "${TMPDIR:-/tmp}" | awk 'NR == 2 { print $6 " on " $1 }')"
 cargo bench --workspace --bench '*'
 printf '\nmemory of an action over 10,000 calls\n'
-cargo run --quiet --profile bench -p reallocate-ticket --example memory
+cargo run --quiet --profile bench -p heal-reallocate-ticket --example memory

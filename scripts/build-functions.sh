@@ -56,9 +56,9 @@ is_fresh() {
 }
 
 build() {
-    functions=${HEAL_BUILD_ALSO:+--package $HEAL_BUILD_ALSO}
+    functions=${HEAL_BUILD_ALSO:+--package heal-$HEAL_BUILD_ALSO}
     for manifest in functions/*/Cargo.toml; do
-        functions="$functions --package $(basename "$(dirname "$manifest")")"
+        functions="$functions --package heal-$(basename "$(dirname "$manifest")")"
     done
     # What is said on standard error is shown by `sam build` only after a failure.
     case $profile in

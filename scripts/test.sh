@@ -23,7 +23,7 @@ step "lints"
 cargo clippy --locked --workspace --all-targets -- -D warnings
 # By themselves, as they are deployed: without what other programs of the workspace ask of the crates that they share.
 # shellcheck disable=SC2046 # one word per package
-cargo clippy --locked $(for function in functions/*/; do echo --package "$(basename "$function")"; done) -- -D warnings
+cargo clippy --locked $(for function in functions/*/; do echo --package "heal-$(basename "$function")"; done) -- -D warnings
 
 # The tests build the program anyway, and with other features of its dependencies than a build of it alone would.
 step "build"

@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use clients::config::Config;
-use clients::port::StoredBreaker;
-use clients::{IdentityProvider, Wiring, identity, kubernetes, orchestrator, policy, tickets};
-use embedded::Store;
-use engine::catalog::{ActionSpec, Catalog};
-use runtime::action::Action;
-use runtime::attempt::{self, Worker};
-use runtime::port::{Clock, SystemClock};
-use wiring::observe::Observer;
+use heal_clients::config::Config;
+use heal_clients::port::StoredBreaker;
+use heal_clients::{IdentityProvider, Wiring, identity, kubernetes, orchestrator, policy, tickets};
+use heal_embedded::Store;
+use heal_engine::catalog::{ActionSpec, Catalog};
+use heal_runtime::action::Action;
+use heal_runtime::attempt::{self, Worker};
+use heal_runtime::port::{Clock, SystemClock};
+use heal_wiring::observe::Observer;
 
-use wiring::aws;
+use heal_wiring::aws;
 
 /// What playbooks may name.
 pub(crate) fn catalog() -> Catalog {
@@ -23,14 +23,14 @@ pub(crate) fn catalog() -> Catalog {
 
 fn specs() -> [ActionSpec; 8] {
     [
-        check_worker_health::spec(),
-        get_workflow_status::spec(),
-        pause_workflow::spec(),
-        reallocate_ticket::spec(),
-        restart_pod::spec(),
-        restart_workflow::spec(),
-        trigger_replanning::spec(),
-        update_ticket_status::spec(),
+        heal_check_worker_health::spec(),
+        heal_get_workflow_status::spec(),
+        heal_pause_workflow::spec(),
+        heal_reallocate_ticket::spec(),
+        heal_restart_pod::spec(),
+        heal_restart_workflow::spec(),
+        heal_trigger_replanning::spec(),
+        heal_update_ticket_status::spec(),
     ]
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn workers(
     actions.extend(of_orchestrator(config, wiring)?);
     match of_kubernetes(config, wiring).await {
         Ok(of_pods) => actions.extend(of_pods),
-        Err(error) if needed.contains(check_worker_health::NAME) || needed.contains(restart_pod::NAME) => {
+        Err(error) if needed.contains(heal_check_worker_health::NAME) || needed.contains(heal_restart_pod::NAME) => {
             return Err(error.context("a playbook needs pods, and there is no cluster to look at"));
         }
         Err(error) => {
@@ -90,18 +90,18 @@ pub(crate) async fn workers(
 fn of_tickets(config: &Config, wiring: &Wiring) -> anyhow::Result<Vec<Arc<dyn Action>>> {
     let client = Arc::new(tickets::Client::new(&config.tickets, wiring).context("ticket service")?);
     Ok(vec![
-        Arc::new(reallocate_ticket::ReallocateTicket::new(Arc::clone(&client), clock())),
-        Arc::new(update_ticket_status::UpdateTicketStatus::new(client, clock())),
+        Arc::new(heal_reallocate_ticket::ReallocateTicket::new(Arc::clone(&client), clock())),
+        Arc::new(heal_update_ticket_status::UpdateTicketStatus::new(client, clock())),
     ])
 }
 
 fn of_orchestrator(config: &Config, wiring: &Wiring) -> anyhow::Result<Vec<Arc<dyn Action>>> {
     let client = Arc::new(orchestrator::Client::new(&config.orchestrator, wiring).context("orchestrator")?);
     Ok(vec![
-        Arc::new(get_workflow_status::GetWorkflowStatus::new(Arc::clone(&client), clock())),
-        Arc::new(pause_workflow::PauseWorkflow::new(Arc::clone(&client), clock())),
-        Arc::new(restart_workflow::RestartWorkflow::new(Arc::clone(&client), clock())),
-        Arc::new(trigger_replanning::TriggerReplanning::new(client, clock())),
+        Arc::new(heal_get_workflow_status::GetWorkflowStatus::new(Arc::clone(&client), clock())),
+        Arc::new(heal_pause_workflow::PauseWorkflow::new(Arc::clone(&client), clock())),
+        Arc::new(heal_restart_workflow::RestartWorkflow::new(Arc::clone(&client), clock())),
+        Arc::new(heal_trigger_replanning::TriggerReplanning::new(client, clock())),
     ])
 }
 
@@ -110,8 +110,8 @@ async fn of_kubernetes(config: &Config, wiring: &Wiring) -> anyhow::Result<Vec<A
     let client = kubernetes::Client::new(&config.kubernetes, eks.as_ref(), wiring).await.context("Kubernetes")?;
     let client = Arc::new(client);
     Ok(vec![
-        Arc::new(check_worker_health::CheckWorkerHealth::new(Arc::clone(&client), clock())),
-        Arc::new(restart_pod::RestartPod::new(client, clock())),
+        Arc::new(heal_check_worker_health::CheckWorkerHealth::new(Arc::clone(&client), clock())),
+        Arc::new(heal_restart_pod::RestartPod::new(client, clock())),
     ])
 }
 

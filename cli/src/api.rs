@@ -30,10 +30,10 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use embedded::Store;
-use engine::limit;
-use runtime::dispatcher::Dispatcher;
-use telemetry::Telemetry;
+use heal_embedded::Store;
+use heal_engine::limit;
+use heal_runtime::dispatcher::Dispatcher;
+use heal_telemetry::Telemetry;
 
 use problem::Problem;
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use engine::check::{self, Check, Reading};
-use engine::limit;
-use engine::playbook::{Playbook, code};
+use heal_engine::check::{self, Check, Reading};
+use heal_engine::limit;
+use heal_engine::playbook::{Playbook, code};
 
 use crate::playbooks::diagnostics::{self, Faults};
 use crate::playbooks::{self, diagnostic};

@@ -11,8 +11,8 @@ pub(crate) mod sandbox;
 pub(crate) mod serve;
 
 use anyhow::Context as _;
-use telemetry::Telemetry;
-use telemetry::logs::{self, Format};
+use heal_telemetry::Telemetry;
+use heal_telemetry::logs::{self, Format};
 
 use crate::args::{Cli, Command, LogFormat};
 use crate::exit::Verdict;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clients::config::{NotUnicode, Strings};
+use heal_clients::config::{NotUnicode, Strings};
 
 /// Values that win, over others.
 #[derive(Debug)]

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::event::{Commit, RunStatus};
-use engine::report::Report;
-use engine::{Plan, RunId, Seq};
-use runtime::dispatcher::Dispatcher;
-use runtime::port::RunStore;
+use heal_engine::event::{Commit, RunStatus};
+use heal_engine::report::Report;
+use heal_engine::{Plan, RunId, Seq};
+use heal_runtime::dispatcher::Dispatcher;
+use heal_runtime::port::RunStore;
 
 use crate::place::Place;
 use crate::show::Show;
@@ -86,7 +86,7 @@ impl Follower {
     /// # Errors
     /// The log does not fold.
     pub(crate) fn report(&self) -> anyhow::Result<Report> {
-        Ok(engine::report::report(self.plan.as_deref(), &self.run_id, &self.commits)?)
+        Ok(heal_engine::report::report(self.plan.as_deref(), &self.run_id, &self.commits)?)
     }
 }
 

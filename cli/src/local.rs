@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clients::checks::Prober;
-use clients::config::{Config, Strings};
-use embedded::Store;
-use engine::Plan;
-use engine::check::Check;
-use runtime::checks::{self, Checks};
-use runtime::dispatcher::{self, Dispatcher};
-use runtime::host::Host;
-use runtime::library::Library;
-use runtime::port::{OsEntropy, SystemClock};
-use telemetry::Metrics;
+use heal_clients::checks::Prober;
+use heal_clients::config::{Config, Strings};
+use heal_embedded::Store;
+use heal_engine::Plan;
+use heal_engine::check::Check;
+use heal_runtime::checks::{self, Checks};
+use heal_runtime::dispatcher::{self, Dispatcher};
+use heal_runtime::host::Host;
+use heal_runtime::library::Library;
+use heal_runtime::port::{OsEntropy, SystemClock};
+use heal_telemetry::Metrics;
+use heal_wiring::observe::Observer;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use wiring::observe::Observer;
 
 use crate::actions;
 

@@ -1,6 +1,6 @@
 //! Times and durations as people read and write them.
 
-use engine::Timestamp;
+use heal_engine::Timestamp;
 
 const SECOND_MS: u64 = 1_000;
 const MINUTE_MS: u64 = 60 * SECOND_MS;

@@ -6,9 +6,9 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
+use heal_telemetry::text::{printable, printable_json};
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
-use telemetry::text::{printable, printable_json};
 
 /// One line of data to standard output. Colours are left out where that is no terminal, or `NO_COLOR` is set.
 ///

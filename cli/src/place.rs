@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clients::config::Env;
-use runtime::dispatcher::Dispatcher;
-use runtime::port::RunStore;
+use heal_clients::config::Env;
+use heal_runtime::dispatcher::Dispatcher;
+use heal_runtime::port::RunStore;
 
 pub(crate) use choice::{Choice, ENV_QUEUE_URL_PREFIX, ENV_STACK, ENV_TABLE, Named, Site};
 pub(crate) use stack::Stack;
@@ -48,7 +48,7 @@ pub(crate) struct StackArgs {
 /// Where runs are, opened.
 #[derive(Debug)]
 pub(crate) enum Place {
-    File { path: PathBuf, store: embedded::Store },
+    File { path: PathBuf, store: heal_embedded::Store },
     Stack(Stack),
 }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::Plan;
-use engine::event::Commit;
-use engine::report::{self, Report};
+use heal_engine::Plan;
+use heal_engine::event::Commit;
+use heal_engine::report::{self, Report};
+use heal_runtime::port::{Clock as _, SystemClock};
 use indicatif::{ProgressBar, ProgressStyle};
-use runtime::port::{Clock as _, SystemClock};
 
 use crate::out;
 use crate::timeline::{Timeline, summary};

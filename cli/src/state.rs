@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use embedded::{Location, Store};
-use runtime::port::SystemClock;
+use heal_embedded::{Location, Store};
+use heal_runtime::port::SystemClock;
 
 /// A store that no other process works on. The lock goes with the process, however that ends.
 #[derive(Debug)]

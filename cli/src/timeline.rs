@@ -13,10 +13,10 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::event::{Commit, Event, Outcome, StopCause};
-use engine::id::{StepIndex, StepRef};
-use engine::message::AttemptResult;
-use engine::{Map, Plan, Timestamp};
+use heal_engine::event::{Commit, Event, Outcome, StopCause};
+use heal_engine::id::{StepIndex, StepRef};
+use heal_engine::message::AttemptResult;
+use heal_engine::{Map, Plan, Timestamp};
 use owo_colors::OwoColorize as _;
 
 use crate::{moment, out};

@@ -5,7 +5,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 
 use super::Problem;
-use engine::limit;
+use heal_engine::limit;
 
 /// The body of a request that says it is JSON.
 ///

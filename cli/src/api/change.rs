@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use engine::RunId;
-use runtime::dispatcher::Inbound;
-use runtime::port::{Entropy as _, OsEntropy, RunStore as _};
+use heal_engine::RunId;
+use heal_runtime::dispatcher::Inbound;
+use heal_runtime::port::{Entropy as _, OsEntropy, RunStore as _};
 use serde_json::Value;
 
 use super::execute::answer;

@@ -7,10 +7,10 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
-use engine::incident::{Intake, Shape, Via};
-use engine::{RunId, incident};
-use runtime::dispatcher::Accepted;
-use runtime::port::RunStore as _;
+use heal_engine::incident::{Intake, Shape, Via};
+use heal_engine::{RunId, incident};
+use heal_runtime::dispatcher::Accepted;
+use heal_runtime::port::RunStore as _;
 use serde_json::{Value, json};
 
 use super::{Problem, Service, body};

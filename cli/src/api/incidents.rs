@@ -7,8 +7,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
-use engine::incident::{self, IntakeError};
-use runtime::port::{Message, QueueName, Sender as _};
+use heal_engine::incident::{self, IntakeError};
+use heal_runtime::port::{Message, QueueName, Sender as _};
 use serde_json::{Value, json};
 
 use super::{Problem, Service, body};

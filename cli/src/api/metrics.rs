@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use telemetry::export::CONTENT_TYPE;
+use heal_telemetry::export::CONTENT_TYPE;
 
 use super::Service;
 

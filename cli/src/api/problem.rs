@@ -3,10 +3,10 @@
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use engine::incident::{FieldFault, IntakeError};
-use runtime::dispatcher::{DispatchError, Rejection};
-use runtime::library::RouteError;
-use runtime::port::BackendError;
+use heal_engine::incident::{FieldFault, IntakeError};
+use heal_runtime::dispatcher::{DispatchError, Rejection};
+use heal_runtime::library::RouteError;
+use heal_runtime::port::BackendError;
 use serde::Serialize;
 use serde_json::json;
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use engine::RunId;
-use engine::event::RunStatus;
-use engine::report::{self, Report, StepStatus};
+use heal_engine::RunId;
+use heal_engine::event::RunStatus;
+use heal_engine::report::{self, Report, StepStatus};
 use serde_json::{Value, json};
 
 use super::{Problem, Service};
@@ -20,7 +20,7 @@ pub(super) async fn status(
     let run_id = run_id(&id)?;
     let (plan, commits) = service.dispatcher.read(&run_id).await?;
     let report = report::report(plan.as_deref(), &run_id, &commits)
-        .map_err(|cause| runtime::dispatcher::DispatchError::Log { run_id, cause })?;
+        .map_err(|cause| heal_runtime::dispatcher::DispatchError::Log { run_id, cause })?;
     Ok(Json(answer(&report)))
 }
 

@@ -9,9 +9,9 @@ pub(crate) mod schema;
 use std::path::PathBuf;
 
 use anyhow::bail;
-use engine::check::Check;
-use engine::playbook::Playbook;
-use runtime::library::Library;
+use heal_engine::check::Check;
+use heal_engine::playbook::Playbook;
+use heal_runtime::library::Library;
 
 use crate::args::{CheckDir, PlaybookDir};
 use crate::exit::Verdict;

@@ -5,7 +5,7 @@ mod print;
 mod services;
 mod stack;
 
-use clients::config::{Env, Setting, describe};
+use heal_clients::config::{Env, Setting, describe};
 use serde::Serialize;
 
 use crate::args::PlaybookDir;

@@ -7,8 +7,8 @@ mod seed;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use engine::limit;
-use runtime::dispatcher::Prepared;
+use heal_engine::limit;
+use heal_runtime::dispatcher::Prepared;
 
 use crate::args::PlaybookDir;
 use crate::exit::Verdict;

@@ -7,7 +7,7 @@ pub(crate) mod list;
 pub(crate) mod show;
 pub(crate) mod watch;
 
-use engine::RunId;
+use heal_engine::RunId;
 
 use crate::exit::Verdict;
 

@@ -5,14 +5,14 @@ mod ports;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clients::policy::BUNDLED_POLICY;
+use heal_clients::policy::BUNDLED_POLICY;
+use heal_sandbox::kubernetes::KubernetesConfig;
+use heal_sandbox::opa::OpaConfig;
+use heal_sandbox::orchestrator::OrchestratorConfig;
+use heal_sandbox::tickets::TicketsConfig;
+use heal_sandbox::{Endpoints, Platform, PlatformConfig, Seed, Service};
 use owo_colors::OwoColorize as _;
 use serde_json::json;
-use testkit::kubernetes::KubernetesConfig;
-use testkit::opa::OpaConfig;
-use testkit::orchestrator::OrchestratorConfig;
-use testkit::tickets::TicketsConfig;
-use testkit::{Endpoints, Platform, PlatformConfig, Seed, Service};
 
 use crate::exit::Verdict;
 use crate::{file, out, signal};
@@ -113,7 +113,7 @@ pub(crate) fn env(endpoints: &Endpoints) -> Vec<(String, String)> {
     let own = [
         ("ENVIRONMENT", "sandbox".to_owned()),
         ("SPIFFE_IDENTITY_SOURCE", "none".to_owned()),
-        ("KUBERNETES_NAMESPACE", testkit::seed::NAMESPACE.to_owned()),
+        ("KUBERNETES_NAMESPACE", heal_sandbox::seed::NAMESPACE.to_owned()),
     ];
     let control = endpoints.control_url.clone().map(|url| ("HEAL_SANDBOX_CONTROL_URL".to_owned(), url));
     own.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(endpoints.env()).chain(control).collect()
@@ -122,8 +122,8 @@ pub(crate) fn env(endpoints: &Endpoints) -> Vec<(String, String)> {
 fn config(seed: Seed, args: &Args) -> PlatformConfig {
     let ports = &args.ports;
     let dialect = match args.dialect {
-        Dialect::Guide => testkit::tickets::Dialect::Guide,
-        Dialect::StatusPatch => testkit::tickets::Dialect::StatusPatch,
+        Dialect::Guide => heal_sandbox::tickets::Dialect::Guide,
+        Dialect::StatusPatch => heal_sandbox::tickets::Dialect::StatusPatch,
     };
     let config = platform_config(seed);
     PlatformConfig {

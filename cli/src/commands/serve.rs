@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
-use clients::config::Env;
-use embedded::Store;
-use engine::check::Check;
-use runtime::library::Library;
-use runtime::port::{Clock as _, SystemClock};
-use telemetry::Telemetry;
-use telemetry::export::FLUSH_EVERY;
+use heal_clients::config::Env;
+use heal_embedded::Store;
+use heal_engine::check::Check;
+use heal_runtime::library::Library;
+use heal_runtime::port::{Clock as _, SystemClock};
+use heal_telemetry::Telemetry;
+use heal_telemetry::export::FLUSH_EVERY;
 use tokio::net::TcpListener;
 
 use crate::api::{self, Service};

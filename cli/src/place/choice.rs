@@ -6,8 +6,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use aws::Given;
-use clients::config::Strings;
+use heal_aws::Given;
+use heal_clients::config::Strings;
 
 use super::local_stack::{self, LocalStack};
 

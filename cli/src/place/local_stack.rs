@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use aws::{Given, Keys};
-use clients::config::Strings;
+use heal_aws::{Given, Keys};
+use heal_clients::config::Strings;
 
 use super::choice::{ENV_STACK, get};
 use crate::file;

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use aws::{QueueUrls, Queues, Session, Store};
-use runtime::dispatcher::{self, Dispatcher};
-use runtime::port::{OsEntropy, QueueName, SystemClock};
+use heal_aws::{QueueUrls, Queues, Session, Store};
+use heal_runtime::dispatcher::{self, Dispatcher};
+use heal_runtime::port::{OsEntropy, QueueName, SystemClock};
 
 use super::choice::{ENV_QUEUE_URL_PREFIX, Named, Origin, Site};
 use crate::{actions, out};

@@ -1,9 +1,9 @@
 //! Every event of a run, one line each, with the reason of each decision.
 
-use engine::event::{Commit, Event};
-use engine::id::StepRef;
-use engine::message::{AttemptResult, Ending, Violation};
-use engine::{Map, Plan, Timestamp};
+use heal_engine::event::{Commit, Event};
+use heal_engine::id::StepRef;
+use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
+use heal_engine::{Map, Plan, Timestamp};
 use owo_colors::OwoColorize as _;
 use serde_json::Value;
 
@@ -70,7 +70,7 @@ fn told(plan: Option<&Plan>, event: &Event, at: Timestamp) -> String {
 fn notes(event: &Event) -> Vec<String> {
     match event {
         Event::RunStarted(started) => {
-            let trace_id = started.traceparent.as_deref().and_then(telemetry::trace::trace_id);
+            let trace_id = started.traceparent.as_deref().and_then(heal_telemetry::trace::trace_id);
             let trace = trace_id.map(|trace_id| format!("trace {}", out::text(trace_id)));
             trace.into_iter().chain([data("variables", &started.variables)]).collect()
         }
@@ -93,14 +93,14 @@ fn notes(event: &Event) -> Vec<String> {
 
 fn answer_notes(result: &AttemptResult) -> Vec<String> {
     let violations: &[Violation] = match &result.ending {
-        Ending::Denied { violations } => violations,
-        Ending::Succeeded
-        | Ending::NoOp { .. }
-        | Ending::CoolingDown { .. }
-        | Ending::Unavailable { .. }
-        | Ending::Failed { .. }
-        | Ending::TimedOut { .. }
-        | Ending::Unknown { .. } => &[],
+        AttemptOutcome::Denied { violations } => violations,
+        AttemptOutcome::Succeeded
+        | AttemptOutcome::NoOp { .. }
+        | AttemptOutcome::CoolingDown { .. }
+        | AttemptOutcome::Unavailable { .. }
+        | AttemptOutcome::Failed { .. }
+        | AttemptOutcome::TimedOut { .. }
+        | AttemptOutcome::Unknown { .. } => &[],
     };
     let violations = violations.iter().map(|violation| {
         let Violation { policy, rule, msg, severity } = violation;
@@ -112,23 +112,25 @@ fn answer_notes(result: &AttemptResult) -> Vec<String> {
     output.into_iter().chain(violations).chain(warnings).chain(follow_up).collect()
 }
 
-fn ending(ending: &Ending, at: Timestamp) -> String {
+fn ending(ending: &AttemptOutcome, at: Timestamp) -> String {
     match ending {
-        Ending::Succeeded => "succeeded".to_owned(),
-        Ending::NoOp { reason } => format!("nothing to do: {}", out::text(reason)),
-        Ending::Denied { violations } => format!("denied by the policy ({})", plural(violations.len(), "violation")),
-        Ending::CoolingDown { target, until } => {
+        AttemptOutcome::Succeeded => "succeeded".to_owned(),
+        AttemptOutcome::NoOp { reason } => format!("nothing to do: {}", out::text(reason)),
+        AttemptOutcome::Denied { violations } => {
+            format!("denied by the policy ({})", plural(violations.len(), "violation"))
+        }
+        AttemptOutcome::CoolingDown { target, until } => {
             format!("{} cools down for another {}", out::text(target), moment::duration(until.since_ms(at)))
         }
-        Ending::Unavailable { service, message, .. } => {
+        AttemptOutcome::Unavailable { service, message, .. } => {
             format!("{} out of reach: {}", out::text(service), out::text(message))
         }
-        Ending::Failed { code, message, retryable } => {
+        AttemptOutcome::Failed { code, message, retryable } => {
             let again = if *retryable { ", may be tried again" } else { "" };
             format!("failed, {}: {}{again}", out::text(code), out::text(message))
         }
-        Ending::TimedOut { message } => format!("timed out: {}", out::text(message)),
-        Ending::Unknown { message } => format!("not known whether it happened: {}", out::text(message)),
+        AttemptOutcome::TimedOut { message } => format!("timed out: {}", out::text(message)),
+        AttemptOutcome::Unknown { message } => format!("not known whether it happened: {}", out::text(message)),
     }
 }
 
@@ -141,6 +143,6 @@ fn name(plan: Option<&Plan>, step: StepRef) -> String {
 }
 
 fn data(what: &str, fields: &Map) -> String {
-    let json = telemetry::text::printable_json(&Value::Object(fields.clone()));
+    let json = heal_telemetry::text::printable_json(&Value::Object(fields.clone()));
     format!("{what} {}", short(&json, DATA_CHARACTERS)).dimmed().to_string()
 }

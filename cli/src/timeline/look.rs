@@ -1,7 +1,7 @@
 //! What the lines look like.
 
-use engine::event::{Outcome, RunStarted};
-use engine::{Map, RunId, Timestamp};
+use heal_engine::event::{Outcome, RunStarted};
+use heal_engine::{Map, RunId, Timestamp};
 use owo_colors::{OwoColorize as _, Style};
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! What is being waited for, in one line.
 
-use engine::Timestamp;
-use engine::id::StepIndex;
+use heal_engine::Timestamp;
+use heal_engine::id::StepIndex;
 
 use super::{Seen, Timeline};
 use crate::moment;

@@ -1,7 +1,7 @@
 //! What is left to say once a run has ended, or stands still.
 
-use engine::event::{RunOutcome, RunStatus};
-use engine::report::Report;
+use heal_engine::event::{RunOutcome, RunStatus};
+use heal_engine::report::Report;
 use owo_colors::{OwoColorize as _, Style};
 
 use crate::{moment, out};

@@ -1,7 +1,7 @@
-use engine::event::{RunOutcome, RunStarted};
-use engine::id::{Digest, Token};
-use engine::message::Ending;
-use engine::{Map, RunId};
+use heal_engine::event::{RunOutcome, RunStarted};
+use heal_engine::id::{Digest, Token};
+use heal_engine::message::AttemptOutcome;
+use heal_engine::{Map, RunId};
 use serde_json::json;
 
 use super::*;
@@ -14,7 +14,7 @@ actions:
 ";
 
 fn timeline() -> Timeline {
-    let reading = engine::playbook::read("p", PLAYBOOK, &crate::actions::catalog());
+    let reading = heal_engine::playbook::read("p", PLAYBOOK, &crate::actions::catalog());
     let playbook = reading.playbook.unwrap_or_else(|| panic!("{:#?}", reading.diagnostics));
     Timeline::new(Some(Arc::new(Plan::compile(playbook).unwrap())))
 }
@@ -107,8 +107,8 @@ fn nothing_from_outside_steers_the_terminal_in_any_event() {
     };
     let step = StepRef::whole(0);
     let result = AttemptResult { output: variables, ..AttemptResult::failed(evil, evil).warn(evil).follow_up(evil) };
-    let denied = AttemptResult::new(Ending::Denied {
-        violations: vec![engine::message::Violation {
+    let denied = AttemptResult::new(AttemptOutcome::Denied {
+        violations: vec![heal_engine::message::Violation {
             policy: evil.to_owned(),
             rule: evil.to_owned(),
             msg: evil.to_owned(),
@@ -140,7 +140,7 @@ fn nothing_from_outside_steers_the_terminal_in_any_event() {
     let lines = timeline.take(&commit).into_iter().chain(events::lines(None, &commit, Timestamp(0)));
     for line in lines {
         let plain = anstream::adapter::strip_str(&line).to_string();
-        assert!(!plain.contains(telemetry::text::is_risky), "{plain:?}");
+        assert!(!plain.contains(heal_telemetry::text::is_risky), "{plain:?}");
         assert!(!line.contains("[2J") || line.contains("\\u{1b}[2J") || line.contains("\\u001b[2J"), "{line:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! The HTTP API of `heal serve`.
 
+use heal_sandbox::{Platform, Seed};
 use serde_json::{Value, json};
-use testkit::{Platform, Seed};
 
 use crate::support::{
     Serve, answer, command, env, eventually, finish, get, heal, http, path, platform, playbooks, post, root,

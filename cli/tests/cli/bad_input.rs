@@ -74,7 +74,7 @@ fn a_nested_payload_is_refused_at_its_depth() {
 #[test]
 fn a_name_with_control_characters_is_neutralised_in_the_message() {
     let said = refused("{\"incident_id\": \"i\", \"playbook_name\": \"\\u001b[2J\\u202e\", \"parameters\": {}}");
-    assert!(!said.trim_end().contains(telemetry::text::is_risky), "{said:?}");
+    assert!(!said.trim_end().contains(heal_telemetry::text::is_risky), "{said:?}");
 }
 
 #[test]

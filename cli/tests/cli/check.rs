@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use engine::check::Check;
+use heal_engine::check::Check;
+use heal_sandbox::tickets::TicketStatus;
+use heal_sandbox::{Fault, FaultKind, Seed, Service};
 use serde_json::Value;
 use tempfile::TempDir;
-use testkit::tickets::TicketStatus;
-use testkit::{Fault, FaultKind, Seed, Service};
 
 use crate::support::{Ran, Serve, command, env, eventually, finish, heal, path, platform, root};
 
@@ -93,7 +93,7 @@ fn compile_writes_what_the_function_reads() {
     let ran = heal(&["check", "compile", "--out", path(&file)]).exits(0);
     assert_eq!(ran.stdout, "");
     let text = std::fs::read_to_string(&file).unwrap();
-    let checks: Vec<Check> = engine::check::from_json(&text).unwrap();
+    let checks: Vec<Check> = heal_engine::check::from_json(&text).unwrap();
     let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
     assert_eq!(
         names,

@@ -5,15 +5,15 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws::queue::dead::Unworkable;
-use aws::{Queues, Store};
-use engine::catalog::Catalog;
-use runtime::dispatcher::{self, Dispatcher};
-use runtime::inbox::{Inbox, Verdict};
-use runtime::library::Library;
-use runtime::port::{Delivery, OsEntropy, QueueName, SystemClock};
+use heal_aws::queue::dead::Unworkable;
+use heal_aws::{Queues, Store};
+use heal_engine::catalog::Catalog;
+use heal_runtime::dispatcher::{self, Dispatcher};
+use heal_runtime::inbox::{Inbox, Verdict};
+use heal_runtime::library::Library;
+use heal_runtime::port::{Delivery, OsEntropy, QueueName, SystemClock};
+use heal_stack::{MiniStack, REGION, table};
 use serde_json::{Value, json};
-use stack::{MiniStack, REGION, table};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -169,7 +169,7 @@ impl Deployed {
 
 fn dispatcher(store: &Store, queues: &Queues) -> Dispatcher {
     let playbook = |(name, text): (&str, &str)| {
-        let reading = engine::playbook::read(name, text, &Catalog::default());
+        let reading = heal_engine::playbook::read(name, text, &Catalog::default());
         reading.playbook.unwrap_or_else(|| panic!("{:?}", reading.diagnostics))
     };
     let ports = dispatcher::Ports {

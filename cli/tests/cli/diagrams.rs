@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use heal_sandbox::opa::OpaConfig;
+use heal_sandbox::orchestrator::OrchestratorConfig;
+use heal_sandbox::spiffe_ca::{SpiffeCa, Validity};
+use heal_sandbox::{Platform, PlatformConfig, Seed};
 use tempfile::TempDir;
-use testkit::opa::OpaConfig;
-use testkit::orchestrator::OrchestratorConfig;
-use testkit::spiffe_ca::{SpiffeCa, Validity};
-use testkit::{Platform, PlatformConfig, Seed};
 
 use crate::support::{GUIDE_EXAMPLE, Ran, command, finish, path, playbooks};
 
@@ -41,7 +41,7 @@ fn secured(seed: Seed) -> Secured {
         bearer_required: true,
         ..OrchestratorConfig::default()
     };
-    let opa = OpaConfig { policy: Some(clients::policy::BUNDLED_POLICY.to_owned()), ..OpaConfig::default() };
+    let opa = OpaConfig { policy: Some(heal_clients::policy::BUNDLED_POLICY.to_owned()), ..OpaConfig::default() };
     let platform = Platform::start(PlatformConfig { seed, opa, orchestrator, ..PlatformConfig::default() }).unwrap();
     let files = tempfile::tempdir().unwrap();
     let life = Validity::lasting(Duration::from_mins(10));
@@ -100,7 +100,7 @@ async fn the_workflow_is_restarted_in_the_order_of_the_diagram_and_under_the_eng
     let calls = secured.calls();
     let diagram = ["Opa evaluate", "Orchestrator GetWorkflowStatus", "Orchestrator ResumeWorkflow"];
     assert!(has_in_order(&calls, &diagram), "{calls:#?}");
-    for call in secured.platform.calls().iter().filter(|call| call.service == testkit::Service::Orchestrator) {
+    for call in secured.platform.calls().iter().filter(|call| call.service == heal_sandbox::Service::Orchestrator) {
         assert_eq!(call.spiffe_id.as_deref(), Some(ENGINE_ID), "{call:?}");
         let token = call.authorization.as_deref().and_then(|text| text.strip_prefix("Bearer ")).unwrap();
         assert_eq!(secured.authority.token_subject(token, AUDIENCE).unwrap(), ENGINE_ID);

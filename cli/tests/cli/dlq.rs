@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use embedded::{Location, Store};
-use runtime::port::{Message, QueueName, Receiver as _, Sender as _, SystemClock};
+use heal_embedded::{Location, Store};
+use heal_runtime::port::{Message, QueueName, Receiver as _, Sender as _, SystemClock};
 
 use crate::deployed::Deployed;
 use crate::support::{heal, path};
@@ -47,7 +47,7 @@ async fn dead_letters_of_a_state_file_are_listed_and_put_back() {
         |body: &str| Message { queue: QueueName::Incidents, body: body.to_owned(), delay_ms: 0, traceparent: None };
     store.send(vec![message("one"), message("two")]).await.unwrap();
     for delivery in store.receive(&QueueName::Incidents, 2, 60_000).await.unwrap() {
-        store.bury(&delivery.receipt, "cannot\u{1b}[31m be read").await.unwrap();
+        store.dead_letter(&delivery.receipt, "cannot\u{1b}[31m be read").await.unwrap();
     }
     let list = heal(&["dlq", "list", "--state", path(&state)]).exits(0);
     assert!(list.stdout.contains("be read") && !list.stdout.contains('\u{1b}'), "{list:#?}");

@@ -1,7 +1,7 @@
 //! `heal doctor`.
 
+use heal_sandbox::{Fault, FaultKind, Seed, Service};
 use serde_json::Value;
-use testkit::{Fault, FaultKind, Seed, Service};
 
 use crate::deployed::Deployed;
 use crate::support::{command, env, finish, heal, path, platform, playbooks};

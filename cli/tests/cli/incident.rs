@@ -1,6 +1,6 @@
 //! `heal incident send`, onto the queue of a stack.
 
-use runtime::port::QueueName;
+use heal_runtime::port::QueueName;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -32,7 +32,7 @@ async fn what_is_sent_lies_on_the_queue_as_it_is_in_the_file() {
     assert_eq!(sent["message_id"], Value::from(found[0].message_id.as_str()));
 
     let said = stack.heal(&["incident", "send", name]).exits(0);
-    for part in ["inc-ticket-timeout-1", &stack.name, stack::REGION, "message "] {
+    for part in ["inc-ticket-timeout-1", &stack.name, heal_stack::REGION, "message "] {
         assert!(said.stdout.contains(part), "no {part:?} in {said:#?}");
     }
 }

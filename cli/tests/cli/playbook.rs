@@ -127,7 +127,7 @@ fn compile_writes_what_a_function_can_read_without_yaml() {
     assert_eq!(ran.stdout, "");
     let text = std::fs::read_to_string(&file).unwrap();
     assert_eq!(heal(&["playbook", "compile"]).exits(0).stdout, text);
-    let library = runtime::library::Library::from_json(&text).unwrap();
+    let library = heal_runtime::library::Library::from_json(&text).unwrap();
     for listed in heal(&["playbook", "list", "--json"]).exits(0).json() {
         let entry = library.get(listed["name"].as_str().unwrap()).unwrap();
         assert_eq!(listed["digest"], entry.plan.digest.as_str());

@@ -1,7 +1,7 @@
 //! `heal run`.
 
+use heal_sandbox::Seed;
 use serde_json::{Value, json};
-use testkit::Seed;
 
 use crate::support::{
     GUIDE_EXAMPLE, Ran, command, env, finish, heal, heal_with_input, path, platform, playbooks, root,
@@ -17,11 +17,11 @@ fn steps(report: &Value) -> Vec<String> {
 }
 
 /// The changes that the services saw: operation and target.
-fn effects(platform: &testkit::Platform) -> Vec<String> {
+fn effects(platform: &heal_sandbox::Platform) -> Vec<String> {
     platform.effects().iter().map(|call| format!("{} {}", call.operation, call.target)).collect()
 }
 
-fn guide(seed: Seed) -> (Ran, testkit::Platform) {
+fn guide(seed: Seed) -> (Ran, heal_sandbox::Platform) {
     let platform = platform(seed);
     let folder = playbooks(&[("ticket_timeout_recovery.yaml", GUIDE_EXAMPLE)]);
     let args =
@@ -161,7 +161,9 @@ async fn a_dry_run_touches_nothing_and_says_what_is_known() {
 #[tokio::test(flavor = "multi_thread")]
 async fn services_out_of_reach_are_skipped_with_a_follow_up() {
     let platform = platform(Seed::healthy_worker());
-    platform.set_fault(testkit::Fault::new(testkit::Service::Tickets, testkit::FaultKind::Refuse)).unwrap();
+    platform
+        .set_fault(heal_sandbox::Fault::new(heal_sandbox::Service::Tickets, heal_sandbox::FaultKind::Refuse))
+        .unwrap();
     let ran = finish(command(&["run", TICKET_TIMEOUT]).envs(env(&platform))).exits(0);
     for part in ["! reallocate_ticket", "skipped", "warnings", "what is left for a person"] {
         assert!(ran.stdout.contains(part), "no {part:?} in {ran:#?}");
@@ -199,7 +201,7 @@ fn text_from_an_incident_cannot_steer_the_terminal() {
     for args in [&["run", "-", "--sandbox"][..], &["run", "-", "--sandbox", "--json"], &["run", "-", "--dry-run"]] {
         let ran = heal_with_input(args, input.as_bytes());
         let said = format!("{}{}", ran.stdout, ran.stderr);
-        assert!(!said.lines().any(|line| line.contains(telemetry::text::is_risky)), "{said:?}");
+        assert!(!said.lines().any(|line| line.contains(heal_telemetry::text::is_risky)), "{said:?}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! `heal runs`, over files that `heal run` left behind and beside a `heal serve`.
 
+use heal_sandbox::Seed;
 use serde_json::json;
-use testkit::Seed;
 
 use crate::support::{Serve, env, eventually, heal, heal_with_input, path, platform, playbooks, post};
 

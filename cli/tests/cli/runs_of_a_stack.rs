@@ -4,8 +4,8 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::thread::JoinHandle;
 
-use runtime::RunId;
-use runtime::port::RunStore as _;
+use heal_runtime::RunId;
+use heal_runtime::port::RunStore as _;
 use serde_json::{Value, json};
 
 use crate::deployed::Deployed;

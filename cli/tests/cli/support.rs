@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use heal_sandbox::opa::OpaConfig;
+use heal_sandbox::{Platform, PlatformConfig, Seed};
 use serde_json::Value;
 use tempfile::TempDir;
-use testkit::opa::OpaConfig;
-use testkit::{Platform, PlatformConfig, Seed};
 
 /// Longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -102,7 +102,7 @@ pub(crate) fn path(path: &Path) -> &str {
 
 /// The stand-in platform in this process, with the policy that the engine carries.
 pub(crate) fn platform(seed: Seed) -> Platform {
-    let opa = OpaConfig { policy: Some(clients::policy::BUNDLED_POLICY.to_owned()), ..OpaConfig::default() };
+    let opa = OpaConfig { policy: Some(heal_clients::policy::BUNDLED_POLICY.to_owned()), ..OpaConfig::default() };
     Platform::start(PlatformConfig { seed, opa, ..PlatformConfig::default() }).unwrap()
 }
 

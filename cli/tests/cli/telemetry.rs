@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use heal_sandbox::{Platform, Seed};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
-use testkit::{Platform, Seed};
 
 use crate::receiver::{Collector, Mood, text};
 use crate::support::{GUIDE_EXAMPLE, PATIENCE, Serve, env, http, platform, playbooks, post, root};

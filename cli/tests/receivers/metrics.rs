@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use telemetry::metrics::{Id, Kind, Metric};
+use heal_telemetry::metrics::{Id, Kind, Metric};
 
 use crate::asked;
 use crate::promql::Store;

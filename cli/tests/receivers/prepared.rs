@@ -1,11 +1,11 @@
 //! What a state file can hold that no playbook brings about within the time of a test.
 
-use engine::event::{Commit, Event, Outcome, RunStarted, RunStatus};
-use engine::id::{StepRef, Token};
-use engine::message::AttemptResult;
-use engine::{Digest, Map, Plan, RunId, Timestamp, limit};
-use runtime::port::{
-    Appended, ClaimKey, ClaimRequest, ClaimStore as _, Created, Holder, Message, NewRun, QueueName, Reservation,
+use heal_engine::event::{Commit, Event, Outcome, RunStarted, RunStatus};
+use heal_engine::id::{StepRef, Token};
+use heal_engine::message::AttemptResult;
+use heal_engine::{Digest, Map, Plan, RunId, Timestamp, limit};
+use heal_runtime::port::{
+    Appended, ClaimKey, ClaimRequest, ClaimStore as _, Created, LeaseOwner, Message, NewRun, QueueName, Reservation,
     RunHead, RunStore as _, Sender as _,
 };
 
@@ -15,9 +15,9 @@ const ATTEMPTS: u32 = 5;
 const EVENTS_PER_COMMIT: usize = 600;
 
 /// A run that has sent all the commands that one run may send, and would go on: `playbook` with the text `yaml`, whose first step fans out.
-pub(crate) async fn run_at_its_budget(store: &embedded::Store, playbook: &str, yaml: &str, now: Timestamp) {
-    let catalog = engine::catalog::Catalog::new([check_worker_health::spec()]);
-    let reading = engine::playbook::read(playbook, yaml, &catalog);
+pub(crate) async fn run_at_its_budget(store: &heal_embedded::Store, playbook: &str, yaml: &str, now: Timestamp) {
+    let catalog = heal_engine::catalog::Catalog::new([heal_check_worker_health::spec()]);
+    let reading = heal_engine::playbook::read(playbook, yaml, &catalog);
     let plan = Plan::compile(reading.playbook.unwrap_or_else(|| panic!("{:?}", reading.diagnostics))).unwrap();
     store.put_plan(&plan.digest, &plan.to_json()).await.unwrap();
     let run_id = RunId::new("run-at-its-budget");
@@ -102,17 +102,17 @@ fn history(now: Timestamp) -> Vec<Event> {
 }
 
 /// Puts a command on the queue of `action` that nobody can read.
-pub(crate) async fn unreadable_command(store: &embedded::Store, action: &str) {
+pub(crate) async fn unreadable_command(store: &heal_embedded::Store, action: &str) {
     let body = "{\"run_id\": 7}".to_owned();
     let message = Message { queue: QueueName::Action(action.to_owned()), body, delay_ms: 0, traceparent: None };
     store.send(vec![message]).await.unwrap();
 }
 
 /// Takes the claim of an attempt that is under way, as a worker does whose clock says that its lease has run out, and holds it until then.
-pub(crate) async fn take_over(store: &embedded::Store, action: &str, attempt: &str, until: Timestamp) {
+pub(crate) async fn take_over(store: &heal_embedded::Store, action: &str, attempt: &str, until: Timestamp) {
     let request = ClaimRequest {
         key: ClaimKey { action: action.to_owned(), attempt: attempt.to_owned() },
-        holder: Holder("another worker".to_owned()),
+        holder: LeaseOwner("another worker".to_owned()),
         now: until.plus_ms(3_600_000),
         lease_until: until,
         cooldowns: Vec::new(),

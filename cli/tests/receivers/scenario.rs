@@ -1,15 +1,15 @@
 //! Everything that the metrics have a word for, brought about.
 
-use runtime::port::{Clock as _, SystemClock};
+use heal_runtime::port::{Clock as _, SystemClock};
+use heal_sandbox::opa::Decision;
+use heal_sandbox::{Fault, FaultKind, Seed, Service};
 use serde_json::{Value, json};
-use testkit::opa::Decision;
-use testkit::{Fault, FaultKind, Seed, Service};
 
 use crate::prepared;
 use crate::site::Site;
 use crate::support::{eventually, root};
 
-pub(crate) fn now() -> engine::Timestamp {
+pub(crate) fn now() -> heal_engine::Timestamp {
     SystemClock.now()
 }
 
@@ -94,7 +94,7 @@ async fn lost_and_dead(site: &Site) {
 }
 
 /// Starts a run that reallocates `ticket`, and lets another worker have the claim of its attempt until then.
-async fn taken_over(site: &Site, run: &str, playbook: &str, ticket: &str, until: engine::Timestamp) {
+async fn taken_over(site: &Site, run: &str, playbook: &str, ticket: &str, until: heal_engine::Timestamp) {
     let slow = FaultKind::Slow { by_ms: 3_000 };
     site.platform.set_fault(Fault::new(Service::Tickets, slow).on("reallocate_ticket")).unwrap();
     site.open.execute(run, playbook, json!({"ticket_id": ticket})).await;

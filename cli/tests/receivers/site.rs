@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use embedded::Location;
-use runtime::port::SystemClock;
+use heal_embedded::Location;
+use heal_runtime::port::SystemClock;
+use heal_sandbox::{Platform, Seed};
 use serde_json::{Value, json};
-use testkit::{Platform, Seed};
 
 use crate::prepared;
 use crate::support::{PATIENCE, Serve, env, get, platform, playbooks, post, root};
@@ -64,7 +64,7 @@ pub(crate) struct Site {
 /// A `heal serve` and its state file.
 pub(crate) struct Service {
     pub serve: Serve,
-    pub store: embedded::Store,
+    pub store: heal_embedded::Store,
     _folders: [tempfile::TempDir; 2],
 }
 
@@ -102,7 +102,7 @@ impl Service {
         }
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state.db");
-        let store = embedded::Store::open(Location::File(state.clone()), Arc::new(SystemClock)).unwrap();
+        let store = heal_embedded::Store::open(Location::File(state.clone()), Arc::new(SystemClock)).unwrap();
         let endpoints = [
             ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", endpoints.metrics.as_str()),
             ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoints.traces.as_str()),

@@ -1,18 +1,18 @@
 //! `check_worker_health`: looks whether a worker's pod is healthy, for the conditions of later steps.
 //!
 //! A missing pod is unhealthy. An API that does not answer is out of reach: then nothing is said of the worker, least of all that it is
-//! well. The crate knows no claim and no queue; `runtime::attempt` holds those. Start at [`CheckWorkerHealth`].
+//! well. The crate knows no claim and no queue; `heal_runtime::attempt` holds those. Start at [`CheckWorkerHealth`].
 
 mod spec;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clients::kubernetes::{self, PodHealth};
-use clients::port::{Manual, context, ended};
-use runtime::action::{Action, Call, Performed, Target, log};
-use runtime::port::{Clock, PolicyResource};
-use runtime::{ActionSpec, AttemptResult, Map};
+use heal_clients::kubernetes::{self, PodHealth};
+use heal_clients::port::{Manual, context, ended};
+use heal_runtime::action::{Action, Call, Performed, Target, log};
+use heal_runtime::port::{Clock, PolicyResource};
+use heal_runtime::{ActionSpec, AttemptResult, Map};
 use serde::Deserialize;
 use serde_json::Value;
 

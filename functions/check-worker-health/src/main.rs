@@ -1,12 +1,12 @@
 //! `check-worker-health`: looks whether a worker's pod is healthy.
 
-use check_worker_health::CheckWorkerHealth;
+use heal_check_worker_health::CheckWorkerHealth;
 
 #[tokio::main]
-async fn main() -> Result<(), lambda::Error> {
+async fn main() -> Result<(), heal_lambda::Error> {
     // Whatever is wrong with the configuration is wrong here, before the first message.
-    let function = lambda::Function::start("check-worker-health").await?;
+    let function = heal_lambda::Function::start("check-worker-health").await?;
     let clients = function.clients().await?;
-    let action = CheckWorkerHealth::new(clients.kubernetes().await?, lambda::clock());
+    let action = CheckWorkerHealth::new(clients.kubernetes().await?, heal_lambda::clock());
     function.perform(action, clients.policy()?).await
 }

@@ -1,17 +1,17 @@
 //! `get_workflow_status`: reads where a workflow stands, for the conditions of later steps.
 //!
-//! It changes nothing. The crate knows no claim and no queue; `runtime::attempt` holds those. Start at [`GetWorkflowStatus`].
+//! It changes nothing. The crate knows no claim and no queue; `heal_runtime::attempt` holds those. Start at [`GetWorkflowStatus`].
 
 mod spec;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clients::orchestrator::{self, TicketSummary, WorkflowState, WorkflowStatus};
-use clients::port::{Manual, context, ended};
-use runtime::action::{Action, Call, Performed, Target, log};
-use runtime::port::{Clock, PolicyResource};
-use runtime::{ActionSpec, AttemptResult, Map};
+use heal_clients::orchestrator::{self, TicketSummary, WorkflowState, WorkflowStatus};
+use heal_clients::port::{Manual, context, ended};
+use heal_runtime::action::{Action, Call, Performed, Target, log};
+use heal_runtime::port::{Clock, PolicyResource};
+use heal_runtime::{ActionSpec, AttemptResult, Map};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

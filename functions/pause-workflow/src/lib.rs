@@ -1,6 +1,6 @@
 //! `pause_workflow`: pauses a workflow, for a while or until it is resumed.
 //!
-//! Pausing a paused workflow succeeds; one that is over cannot be paused. The crate knows no claim and no queue; `runtime::attempt` holds
+//! Pausing a paused workflow succeeds; one that is over cannot be paused. The crate knows no claim and no queue; `heal_runtime::attempt` holds
 //! those. Start at [`PauseWorkflow`].
 
 mod spec;
@@ -8,12 +8,12 @@ mod spec;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clients::orchestrator::{self, Confirmation, WorkflowState};
-use clients::port::{Manual, context, ended, failed};
-use clients::{CallContext, Error, RefusalKind};
-use runtime::action::{Action, Call, Facts, Performed, Target, log};
-use runtime::port::{Clock, PolicyResource};
-use runtime::{ActionSpec, AttemptResult, Map};
+use heal_clients::orchestrator::{self, Confirmation, WorkflowState};
+use heal_clients::port::{Manual, context, ended, failed};
+use heal_clients::{CallContext, Error, RefusalKind};
+use heal_runtime::action::{Action, Call, Facts, Performed, Target, log};
+use heal_runtime::port::{Clock, PolicyResource};
+use heal_runtime::{ActionSpec, AttemptResult, Map};
 use serde::Deserialize;
 
 pub use spec::{MAX_PAUSE_SECONDS, NAME, spec};

@@ -10,17 +10,17 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clients::Wiring;
-use clients::config::Config;
-use reallocate_ticket::{NAME, ReallocateTicket};
-use runtime::attempt::{Handled, Ports, Worker};
-use runtime::port::{
-    ClaimKey, ClaimRequest, ClaimStore, Clock as _, CooldownKey, Finish, Holder, Message, Reservation, Result, Sender,
-    SystemClock,
+use heal_clients::Wiring;
+use heal_clients::config::Config;
+use heal_reallocate_ticket::{NAME, ReallocateTicket};
+use heal_runtime::attempt::{CommandOutcome, Ports, Worker};
+use heal_runtime::port::{
+    ClaimKey, ClaimRequest, ClaimStore, Clock as _, CooldownKey, Finish, LeaseOwner, Message, Reservation, Result,
+    Sender, SystemClock,
 };
-use runtime::{ActionCommand, AttemptResult, Context, Digest, Ending, RunId, Timestamp, Token};
+use heal_runtime::{ActionCommand, AttemptOutcome, AttemptResult, Context, Digest, RunId, Timestamp, Token};
+use heal_sandbox::{Platform, PlatformConfig};
 use serde_json::json;
-use testkit::{Platform, PlatformConfig};
 
 /// Calls between two readings.
 const STEP: usize = 1_000;
@@ -44,7 +44,7 @@ impl ClaimStore for Absent {
     async fn finish(
         &self,
         _: &ClaimKey,
-        _: &Holder,
+        _: &LeaseOwner,
         _: Timestamp,
         _: &AttemptResult,
         _: &[CooldownKey],
@@ -52,7 +52,7 @@ impl ClaimStore for Absent {
         Ok(Finish::Stored)
     }
 
-    async fn release(&self, _: &ClaimKey, _: &Holder) -> Result<()> {
+    async fn release(&self, _: &ClaimKey, _: &LeaseOwner) -> Result<()> {
         Ok(())
     }
 }
@@ -91,8 +91,8 @@ async fn measure() {
     env.insert("SPIFFE_IDENTITY_SOURCE".to_owned(), "none".to_owned());
     let config = Config::read(&env).unwrap();
     let wiring = Wiring::default();
-    let tickets = Arc::new(clients::tickets::Client::new(&config.tickets, &wiring).unwrap());
-    let policy = Arc::new(clients::policy::Client::new(&config.policy, &wiring).unwrap());
+    let tickets = Arc::new(heal_clients::tickets::Client::new(&config.tickets, &wiring).unwrap());
+    let policy = Arc::new(heal_clients::policy::Client::new(&config.policy, &wiring).unwrap());
     let ports = Ports { claims: Arc::new(Absent), policy, sender: Arc::new(Absent), clock: Arc::new(SystemClock) };
     let worker = Worker::new(Arc::new(ReallocateTicket::new(tickets, Arc::new(SystemClock))), Arc::new(ports)).unwrap();
 
@@ -134,11 +134,14 @@ async fn attempt(worker: &Worker, number: usize) {
         hop: 1,
     };
     let body = serde_json::to_string(&command).unwrap();
-    match worker.handle(&body, Holder(number.to_string())).await.unwrap() {
+    match worker.handle(&body, LeaseOwner(number.to_string())).await.unwrap() {
         // What the ticket itself says of its last reallocation makes the policy refuse most: that is an attempt too.
-        Handled::Answered(result) => {
+        CommandOutcome::Answered(result) => {
             assert!(
-                matches!(result.ending, Ending::Succeeded | Ending::NoOp { .. } | Ending::Denied { .. }),
+                matches!(
+                    result.ending,
+                    AttemptOutcome::Succeeded | AttemptOutcome::NoOp { .. } | AttemptOutcome::Denied { .. }
+                ),
                 "{result:?}"
             );
         }

@@ -1,9 +1,9 @@
 //! The reallocation itself: at most ten tickets at a time, an answer for each.
 
-use clients::tickets::{self, MAX_IN_FLIGHT, Metadata, SOURCE, Ticket};
-use clients::{CallContext, Effect, Error, OutageKind};
 use futures_util::{StreamExt as _, stream};
-use runtime::action::Call;
+use heal_clients::tickets::{self, MAX_IN_FLIGHT, Metadata, SOURCE, Ticket};
+use heal_clients::{CallContext, Effect, Error, OutageKind};
+use heal_runtime::action::Call;
 use serde_json::Value;
 
 use crate::facts::{Seen, is_waiting};

@@ -1,10 +1,10 @@
 //! What a ticket says of itself before it is touched.
 
-use clients::tickets::{Ticket, TicketStatus};
+use heal_clients::tickets::{Ticket, TicketStatus};
+use heal_runtime::Timestamp;
+use heal_runtime::action::Call;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use runtime::Timestamp;
-use runtime::action::Call;
 use serde_json::Value;
 
 use crate::identity;

@@ -1,7 +1,7 @@
 //! The name of one reallocation: the ticket's record carries it, so that a later look can tell whose it was.
 
+use heal_runtime::action::Call;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use runtime::action::Call;
 
 use crate::parameters::Parameters;
 

@@ -1,7 +1,7 @@
 //! `reallocate_ticket`: gives tickets back to be executed anew, each at most once in five minutes.
 //!
 //! Each ticket is a target of its own: it has its own facts, policy question, cooldown, idempotency key and answer, so that one ticket of a
-//! batch neither vouches for the others nor stops them. The crate knows no claim and no queue; `runtime::attempt` holds those.
+//! batch neither vouches for the others nor stops them. The crate knows no claim and no queue; `heal_runtime::attempt` holds those.
 //! Start at [`ReallocateTicket`].
 
 mod effect;
@@ -14,11 +14,11 @@ mod spec;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clients::port::{Memo, before_look, context};
-use clients::tickets;
-use runtime::action::{Action, Call, Cooldown, Facts, Performed, Target};
-use runtime::port::{Clock, CooldownKey, PolicyResource};
-use runtime::{ActionSpec, AttemptResult};
+use heal_clients::port::{Memo, context, reserve_time_for_confirmation};
+use heal_clients::tickets;
+use heal_runtime::action::{Action, Call, Cooldown, Facts, Performed, Target};
+use heal_runtime::port::{Clock, CooldownKey, PolicyResource};
+use heal_runtime::{ActionSpec, AttemptResult};
 
 use effect::Asked;
 use facts::Seen;
@@ -89,7 +89,7 @@ impl Action for ReallocateTicket {
             Err(result) => return result.into(),
         };
         let context = context(call, &*self.clock);
-        let changing = before_look(&context);
+        let changing = reserve_time_for_confirmation(&context);
         let tickets = &self.tickets;
         let asked = Asked { call, parameters: &parameters, context: &context, changing: &changing, tickets };
         let seen = |target: &Target| (target.id.clone(), self.seen.take(call, &target.id));

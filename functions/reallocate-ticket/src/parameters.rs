@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use clients::tickets::Metadata;
+use heal_clients::tickets::Metadata;
 use serde::Deserialize;
 
 /// Tickets of one call. A playbook that has more fans out with `for_each`.

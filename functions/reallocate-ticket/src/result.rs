@@ -1,10 +1,10 @@
 //! One result out of the answers of all tickets.
 
-use clients::port::{Manual, ended};
-use clients::tickets::Ticket;
-use clients::{Effect, Error};
-use runtime::action::{Call, Performed, log};
-use runtime::{AttemptResult, Ending, Map};
+use heal_clients::port::{Manual, ended};
+use heal_clients::tickets::Ticket;
+use heal_clients::{Effect, Error};
+use heal_runtime::action::{Call, Performed, log};
+use heal_runtime::{AttemptOutcome, AttemptResult, Map};
 use serde_json::{Value, json};
 
 use crate::effect::{Answer, Became};
@@ -31,14 +31,14 @@ pub(crate) fn done_before(ticket: &Ticket, attempt: u32) -> AttemptResult {
 pub(crate) fn of(call: &Call, parameters: &Parameters, answers: Vec<Answer>) -> Performed {
     let mut done = Done::default();
     let mut failed = Vec::new();
-    let mut untouched = Vec::new();
+    let mut proven_not_applied = Vec::new();
     for answer in answers {
         let Answer { ticket_id, previous_worker, became } = answer;
         match became {
             Ok(became) => done.add(call, ticket_id, previous_worker, became),
             Err(error) => {
                 if error.effect() == Effect::NotApplied {
-                    untouched.push(ticket_id.clone());
+                    proven_not_applied.push(ticket_id.clone());
                 }
                 let result = ended(call, &ticket_id, &error, &manual(&ticket_id, &parameters.reason));
                 failed.push((ticket_id, error, result));
@@ -46,7 +46,7 @@ pub(crate) fn of(call: &Call, parameters: &Parameters, answers: Vec<Answer>) -> 
         }
     }
     let result = if done.tickets.is_empty() { none(failed) } else { some(done, failed) };
-    Performed { result, untouched }
+    Performed { result, proven_not_applied }
 }
 
 /// The tickets that were reallocated.
@@ -108,7 +108,7 @@ fn none(failed: Vec<(String, Error, AttemptResult)>) -> AttemptResult {
         return telling.clone();
     }
     let mut ending = telling.ending.clone();
-    if let Ending::Unavailable { message, .. } | Ending::Failed { message, .. } = &mut ending {
+    if let AttemptOutcome::Unavailable { message, .. } | AttemptOutcome::Failed { message, .. } = &mut ending {
         *message = format!("none of {} tickets was reallocated; {message}", failed.len());
     }
     let result = AttemptResult::new(ending);

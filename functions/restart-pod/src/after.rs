@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use clients::kubernetes::PodHealth;
-use clients::{CallContext, Error};
-use runtime::action::{Call, log};
-use runtime::{AttemptResult, Ending, Map};
+use heal_clients::kubernetes::PodHealth;
+use heal_clients::{CallContext, Error};
+use heal_runtime::action::{Call, log};
+use heal_runtime::{AttemptOutcome, AttemptResult, Map};
 use serde_json::Value;
 
 use crate::{Parameters, RestartPod};
@@ -141,7 +141,7 @@ pub(crate) fn not_back(call: &Call, name: &str, last_seen: Option<&PodHealth>) -
     let message = format!("pod {name:?} was deleted, and no ready one took its place in time: {seen}");
     let follow_up = format!("find out why no ready pod takes the place of {name:?}: {seen}");
     log::failed(call, "playbook_executor.restart_pod_failed", name, &message, Some(&follow_up));
-    AttemptResult::new(Ending::TimedOut { message }).follow_up(follow_up)
+    AttemptResult::new(AttemptOutcome::TimedOut { message }).follow_up(follow_up)
 }
 
 fn output(replaced_by: Option<&str>) -> Map {

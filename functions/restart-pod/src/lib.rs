@@ -1,7 +1,7 @@
 //! `restart_pod`: deletes a pod and waits until its controller has a ready one again.
 //!
 //! The pod is deleted by its uid, so that a pod of the same name that came later is never meant. A pod that nobody would replace is left
-//! alone. The crate knows no claim and no queue; `runtime::attempt` holds those. Start at [`RestartPod`].
+//! alone. The crate knows no claim and no queue; `heal_runtime::attempt` holds those. Start at [`RestartPod`].
 
 mod after;
 mod spec;
@@ -9,12 +9,12 @@ mod spec;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clients::kubernetes::{self, PodRef, Restart};
-use clients::port::{Manual, context, ended};
-use clients::{CallContext, Effect};
-use runtime::action::{Action, Call, Performed, Probe, Target};
-use runtime::port::{Clock, PolicyResource};
-use runtime::{ActionSpec, AttemptResult};
+use heal_clients::kubernetes::{self, PodRef, Restart};
+use heal_clients::port::{Manual, context, ended};
+use heal_clients::{CallContext, Effect};
+use heal_runtime::action::{Action, Call, Performed, Probe, Target};
+use heal_runtime::port::{Clock, PolicyResource};
+use heal_runtime::{ActionSpec, AttemptResult};
 use serde::Deserialize;
 
 use after::After;

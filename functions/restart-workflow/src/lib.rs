@@ -1,7 +1,7 @@
 //! `restart_workflow`: resumes a paused workflow.
 //!
 //! A workflow that runs already is left alone, one that is over is refused: the way on is a new workflow. The state is read for the policy,
-//! and once more just before the effect. The crate knows no claim and no queue; `runtime::attempt` holds those. Start at [`RestartWorkflow`].
+//! and once more just before the effect. The crate knows no claim and no queue; `heal_runtime::attempt` holds those. Start at [`RestartWorkflow`].
 
 mod spec;
 mod state;
@@ -9,12 +9,12 @@ mod state;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clients::orchestrator::{self, Confirmation, WorkflowState};
-use clients::port::{Manual, context, ended};
-use clients::{CallContext, Error, RefusalKind};
-use runtime::action::{Action, Call, Facts, Performed, Probe, Target, log};
-use runtime::port::{Clock, PolicyResource};
-use runtime::{ActionSpec, AttemptResult};
+use heal_clients::orchestrator::{self, Confirmation, WorkflowState};
+use heal_clients::port::{Manual, context, ended};
+use heal_clients::{CallContext, Error, RefusalKind};
+use heal_runtime::action::{Action, Call, Facts, Performed, Probe, Target, log};
+use heal_runtime::port::{Clock, PolicyResource};
+use heal_runtime::{ActionSpec, AttemptResult};
 use serde::Deserialize;
 
 use state::{left_alone, output};

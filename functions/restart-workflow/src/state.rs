@@ -1,9 +1,9 @@
 //! What a workflow's state means for a restart.
 
-use clients::orchestrator::WorkflowState;
-use clients::port::failed;
-use runtime::action::{Call, log};
-use runtime::{AttemptResult, Map};
+use heal_clients::orchestrator::WorkflowState;
+use heal_clients::port::failed;
+use heal_runtime::action::{Call, log};
+use heal_runtime::{AttemptResult, Map};
 use serde_json::Value;
 
 /// The result where the workflow is not paused.

@@ -2,7 +2,7 @@
 //!
 //! Two replannings at a time undo each other, so it is never asked for twice where once may have worked: a workflow that is being replanned
 //! is left alone, and a lost answer is `unknown` unless the workflow's state tells. The crate knows no claim and no queue;
-//! `runtime::attempt` holds those. Start at [`TriggerReplanning`].
+//! `heal_runtime::attempt` holds those. Start at [`TriggerReplanning`].
 
 mod parameters;
 mod result;
@@ -11,12 +11,12 @@ mod spec;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clients::orchestrator::{self, ReplanningTrigger, WorkflowState, WorkflowStatus};
-use clients::port::{before_look, context, ended, failed};
-use clients::{CallContext, Effect, Error};
-use runtime::action::{Action, Call, Facts, Performed, Probe, Target, log};
-use runtime::port::{Clock, PolicyResource};
-use runtime::{ActionSpec, AttemptResult};
+use heal_clients::orchestrator::{self, ReplanningTrigger, WorkflowState, WorkflowStatus};
+use heal_clients::port::{context, ended, failed, reserve_time_for_confirmation};
+use heal_clients::{CallContext, Effect, Error};
+use heal_runtime::action::{Action, Call, Facts, Performed, Probe, Target, log};
+use heal_runtime::port::{Clock, PolicyResource};
+use heal_runtime::{ActionSpec, AttemptResult};
 
 use parameters::Parameters;
 
@@ -64,7 +64,7 @@ impl TriggerReplanning {
             return Ok(failed(call, parameters.target(), "no_plan", message));
         };
         let replanning = parameters.replanning(call, plan_id, trigger);
-        match self.orchestrator.trigger_replanning(&replanning, &before_look(&context)).await {
+        match self.orchestrator.trigger_replanning(&replanning, &reserve_time_for_confirmation(&context)).await {
             Ok(replanned) => {
                 let what = format!("plan {plan_id:?} is made again");
                 log::done(call, "playbook_executor.replanning_triggered", parameters.target(), &what);

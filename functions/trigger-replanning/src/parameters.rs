@@ -1,9 +1,9 @@
 //! What a playbook gives.
 
-use clients::orchestrator::{Replanning, ReplanningTrigger};
-use clients::port::failed;
-use runtime::AttemptResult;
-use runtime::action::Call;
+use heal_clients::orchestrator::{Replanning, ReplanningTrigger};
+use heal_clients::port::failed;
+use heal_runtime::AttemptResult;
+use heal_runtime::action::Call;
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -43,7 +43,7 @@ impl Parameters {
             ("incident_id", Some(context.incident_id.clone())),
             ("playbook", Some(context.playbook.clone())),
             ("workflow_id", workflow_id.cloned()),
-            ("source", Some(clients::tickets::SOURCE.to_owned())),
+            ("source", Some(heal_clients::tickets::SOURCE.to_owned())),
         ];
         let mut replanning = Replanning::new(plan_id, &self.reason, trigger);
         replanning.context =

@@ -1,10 +1,10 @@
 //! The results of a replanning that was not simply triggered.
 
-use clients::orchestrator::WorkflowState;
-use clients::port::{Manual, ended, failed};
-use clients::{Error, OutageKind};
-use runtime::action::{Call, log};
-use runtime::{AttemptResult, Ending, Map};
+use heal_clients::orchestrator::WorkflowState;
+use heal_clients::port::{Manual, ended, failed};
+use heal_clients::{Error, OutageKind};
+use heal_runtime::action::{Call, log};
+use heal_runtime::{AttemptOutcome, AttemptResult, Map};
 
 use crate::parameters::Parameters;
 
@@ -37,7 +37,7 @@ pub(crate) fn open(call: &Call, parameters: &Parameters, error: &Error, state: O
     }
     // Another attempt has another id: the orchestrator would not know it for the same.
     let message = format!("whether a replanning was triggered is not known: {error}");
-    AttemptResult { ending: Ending::Unknown { message }, ..result }
+    AttemptResult { ending: AttemptOutcome::Unknown { message }, ..result }
 }
 
 /// Sent, and never answered. An error answer is an answer.

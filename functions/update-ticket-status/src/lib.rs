@@ -1,7 +1,7 @@
 //! `update_ticket_status`: writes a ticket's status.
 //!
 //! It always writes, also where the ticket has the status already: the record then says who wanted it so. The crate knows no claim and no
-//! queue; `runtime::attempt` holds those. Start at [`UpdateTicketStatus`].
+//! queue; `heal_runtime::attempt` holds those. Start at [`UpdateTicketStatus`].
 
 mod parameters;
 mod spec;
@@ -9,12 +9,12 @@ mod spec;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clients::port::{Manual, Memo, before_look, context, ended, failed};
-use clients::tickets::{self, Metadata, Ticket, TicketStatus};
-use clients::{CallContext, Effect, Error};
-use runtime::action::{Action, Call, Facts, Performed, Target, log};
-use runtime::port::{Clock, PolicyResource};
-use runtime::{ActionSpec, AttemptResult, Map};
+use heal_clients::port::{Manual, Memo, context, ended, failed, reserve_time_for_confirmation};
+use heal_clients::tickets::{self, Metadata, Ticket, TicketStatus};
+use heal_clients::{CallContext, Effect, Error};
+use heal_runtime::action::{Action, Call, Facts, Performed, Target, log};
+use heal_runtime::port::{Clock, PolicyResource};
+use heal_runtime::{ActionSpec, AttemptResult, Map};
 use serde_json::Value;
 
 use parameters::Parameters;
@@ -57,7 +57,7 @@ impl UpdateTicketStatus {
         };
         let metadata = metadata(call, parameters, &seen);
         let result = parameters.result();
-        let changing = before_look(&context);
+        let changing = reserve_time_for_confirmation(&context);
         let answer = self.tickets.update_ticket_status(ticket_id, status, result.as_ref(), &metadata, &changing).await;
         let (now, warning) = match answer {
             Ok(ticket) => (ticket.status, None),

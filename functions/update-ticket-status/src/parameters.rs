@@ -1,6 +1,6 @@
 //! What a playbook gives.
 
-use clients::tickets::Metadata;
+use heal_clients::tickets::Metadata;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

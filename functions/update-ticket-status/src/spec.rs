@@ -1,6 +1,6 @@
 //! What playbooks and the engine know of the action.
 
-use runtime::{ActionSpec, OutputType, Safety};
+use heal_runtime::{ActionSpec, OutputType, Safety};
 use serde_json::json;
 
 pub const NAME: &str = "update_ticket_status";

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Builder;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use runtime::port::{BackendError, Message, QueueName, Result, Sender};
+use heal_runtime::port::{BackendError, Message, QueueName, Result, Sender};
 
 use crate::error::Error;
 use crate::limit::BATCHES_AT_ONCE;

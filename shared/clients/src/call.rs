@@ -7,7 +7,7 @@ use http::HeaderValue;
 
 use crate::breaker::SharedBreaker;
 use crate::identity::{IdentityProvider, NoIdentity};
-use crate::observe::{Observer, Silent};
+use crate::observe::{NoopObserver, Observer};
 
 /// The caller's side of one call: how long it may last, and what ties its tries together.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl CallContext {
 
     /// What the service is told of the trace: the current span where spans are exported, else what the caller gave.
     pub(crate) fn outgoing_traceparent(&self) -> Option<String> {
-        telemetry::trace::current().or_else(|| self.traceparent.clone())
+        heal_telemetry::trace::current().or_else(|| self.traceparent.clone())
     }
 
     /// [`CallContext::outgoing_traceparent`] as a header. A trace that cannot be continued is no reason not to heal.
@@ -77,6 +77,6 @@ pub struct Wiring {
 
 impl Default for Wiring {
     fn default() -> Self {
-        Self { observer: Arc::new(Silent), breaker_store: None, identity: Arc::new(NoIdentity) }
+        Self { observer: Arc::new(NoopObserver), breaker_store: None, identity: Arc::new(NoIdentity) }
     }
 }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use runtime::Timestamp;
-use runtime::port;
+use heal_runtime::Timestamp;
+use heal_runtime::port;
 use serde_json::{Map, Value};
 
 use crate::call::{CallContext, Wiring};
@@ -26,7 +26,7 @@ use crate::identity::IdentityProvider;
 pub use tickets::{PAGE, PAGES};
 pub use workflows::CONCURRENT;
 
-use runtime::checks::{Failing, Observation, OverdueTickets, Probe, StuckWorkflows};
+use heal_runtime::checks::{Failing, Observation, OverdueTickets, Probe, StuckWorkflows};
 
 /// Looks at the services that the configuration names, and at those that checks name themselves.
 ///

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use embedded::{Location, Store};
-use engine::Event;
-use runtime::port::{
-    ClaimKey, ClaimRequest, ClaimStore, Clock as _, Holder, Message, NewRun, QueueName, Receiver, RunHead, RunStore,
-    Sender, SystemClock,
+use heal_embedded::{Location, Store};
+use heal_engine::Event;
+use heal_runtime::port::{
+    ClaimKey, ClaimRequest, ClaimStore, Clock as _, LeaseOwner, Message, NewRun, QueueName, Receiver, RunHead,
+    RunStore, Sender, SystemClock,
 };
-use runtime::{Commit, RunId, RunStatus};
+use heal_runtime::{Commit, RunId, RunStatus};
 
 /// What one caller does again and again.
 #[derive(Debug, Clone, Copy)]
@@ -149,7 +149,7 @@ async fn perform(workload: Workload, store: &Store, caller: u64, round: u64) -> 
             let now = SystemClock.now();
             let lease_until = now.plus_ms(60_000);
             let request =
-                ClaimRequest { key, holder: Holder("worker".to_owned()), now, lease_until, cooldowns: vec![] };
+                ClaimRequest { key, holder: LeaseOwner("worker".to_owned()), now, lease_until, cooldowns: vec![] };
             store.reserve(&request).await.unwrap();
             1
         }

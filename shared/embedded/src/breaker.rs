@@ -1,8 +1,8 @@
 //! Circuit breaker records.
 
 use async_trait::async_trait;
-use runtime::Timestamp;
-use runtime::port::{BreakerRecord, BreakerStore, Result};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{BreakerRecord, BreakerStore, Result};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::column::{millis, moment, optional_moment};

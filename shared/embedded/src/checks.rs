@@ -1,7 +1,7 @@
 //! States of scheduled checks.
 
 use async_trait::async_trait;
-use runtime::port::{CheckStore, Result};
+use heal_runtime::port::{CheckStore, Result};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::column::{integer, number};

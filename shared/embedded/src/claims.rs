@@ -4,10 +4,10 @@ mod claim;
 mod cooldown;
 
 use async_trait::async_trait;
-use runtime::port::{
-    BackendError, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish, Holder, Reservation, Result,
+use heal_runtime::port::{
+    BackendError, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish, LeaseOwner, Reservation, Result,
 };
-use runtime::{AttemptResult, Timestamp};
+use heal_runtime::{AttemptResult, Timestamp};
 
 use crate::fault::check_size;
 use crate::store::Store;
@@ -30,21 +30,23 @@ impl ClaimStore for Store {
     async fn finish(
         &self,
         key: &ClaimKey,
-        holder: &Holder,
+        holder: &LeaseOwner,
         now: Timestamp,
         result: &AttemptResult,
-        untouched: &[CooldownKey],
+        proven_not_applied: &[CooldownKey],
     ) -> Result<Finish> {
         let operation = "claims.finish";
         let result =
             serde_json::to_string(result).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
         check_size(operation, "result", &result)?;
-        let (key, holder, untouched) = (key.clone(), holder.clone(), untouched.to_vec());
-        self.write(operation, move |connection| claim::finish(connection, &key, &holder, now, &result, &untouched))
-            .await
+        let (key, holder, proven_not_applied) = (key.clone(), holder.clone(), proven_not_applied.to_vec());
+        self.write(operation, move |connection| {
+            claim::finish(connection, &key, &holder, now, &result, &proven_not_applied)
+        })
+        .await
     }
 
-    async fn release(&self, key: &ClaimKey, holder: &Holder) -> Result<()> {
+    async fn release(&self, key: &ClaimKey, holder: &LeaseOwner) -> Result<()> {
         let (key, holder) = (key.clone(), holder.clone());
         self.write("claims.release", move |connection| claim::release(connection, &key, &holder)).await
     }

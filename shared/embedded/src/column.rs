@@ -1,6 +1,6 @@
 //! Between the engine's types and SQLite's.
 
-use runtime::Timestamp;
+use heal_runtime::Timestamp;
 use rusqlite::Row;
 use serde::Deserialize;
 use serde::de::IntoDeserializer as _;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use runtime::port::BackendError;
+use heal_runtime::port::BackendError;
 use rusqlite::ErrorCode;
 
 use crate::limit;

@@ -1,7 +1,7 @@
 //! Rubbish collection: rows that no answer depends on any more.
 
-use runtime::Timestamp;
-use runtime::port::Result;
+use heal_runtime::Timestamp;
+use heal_runtime::port::Result;
 use rusqlite::params;
 
 use crate::column::millis;

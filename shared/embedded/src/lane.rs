@@ -10,7 +10,7 @@ mod inbox;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use runtime::port::{BackendError, Result};
+use heal_runtime::port::{BackendError, Result};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 

@@ -6,7 +6,7 @@
 //! Writes go through one thread, which takes all that are waiting, runs them in one transaction and syncs the disk once for all of them
 //! (`lane`). A refused condition (a conflict, a claim that another worker holds) is a value and costs its neighbours nothing.
 //!
-//! It deliberately has no decision in it: the ports' documentation in [`runtime::port`] says what each call does.
+//! It deliberately has no decision in it: the ports' documentation in [`heal_runtime::port`] says what each call does.
 //! Start at [`Store`], then the module `schema` for what is stored.
 
 mod breaker;

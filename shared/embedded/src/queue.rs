@@ -7,8 +7,8 @@ mod settle;
 mod wakes;
 
 use async_trait::async_trait;
-use runtime::Timestamp;
-use runtime::port::{DeadLetter, Delivery, Message, QueueName, Receiver, Result, Sender};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{DeadLetter, Delivery, Message, QueueName, Receiver, Result, Sender};
 use tokio::time::{Duration, timeout};
 
 use crate::fault::check_size;
@@ -60,19 +60,19 @@ impl Receiver for Store {
         self.write("queue.acknowledge", move |connection| settle::acknowledge(connection, &receipts)).await
     }
 
-    async fn give_back(&self, receipt: &str, delay_ms: u64) -> Result<()> {
+    async fn nack(&self, receipt: &str, delay_ms: u64) -> Result<()> {
         let Some(receipt) = Receipt::parse(receipt) else { return Ok(()) };
         let due_at = self.now().plus_ms(delay_ms);
-        let given =
-            self.write("queue.give_back", move |connection| settle::give_back(connection, receipt, due_at)).await?;
+        let given = self.write("queue.nack", move |connection| settle::nack(connection, receipt, due_at)).await?;
         given.iter().for_each(|queue| self.wakes().wake(queue));
         Ok(())
     }
 
-    async fn bury(&self, receipt: &str, reason: &str) -> Result<()> {
+    async fn dead_letter(&self, receipt: &str, reason: &str) -> Result<()> {
         let Some(receipt) = Receipt::parse(receipt) else { return Ok(()) };
         let reason = reason.to_owned();
-        self.write("queue.bury", move |connection| dead::bury_delivery(connection, receipt, &reason)).await
+        self.write("queue.dead_letter", move |connection| dead::dead_letter_delivery(connection, receipt, &reason))
+            .await
     }
 
     async fn wait(&self, queue: &QueueName) {

@@ -1,6 +1,6 @@
 //! Going on where a process was killed.
 
-use runtime::port::Result;
+use heal_runtime::port::Result;
 use rusqlite::{Connection, params};
 
 use crate::column::millis;

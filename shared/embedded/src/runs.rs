@@ -8,8 +8,8 @@ mod write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use runtime::port::{Appended, BackendError, Created, NewRun, Page, Result, RunFilter, RunHead, RunStore};
-use runtime::{Commit, Digest, RunId, Seq, Timestamp};
+use heal_runtime::port::{Appended, BackendError, Created, NewRun, Page, Result, RunFilter, RunHead, RunStore};
+use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp};
 
 use crate::fault::check_size;
 use crate::store::Store;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use runtime::Timestamp;
-use runtime::port::{Clock, Result};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{Clock, Result};
 use rusqlite::Connection;
 
 use crate::fault::Fault;

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use embedded::{Location, Store};
-use runtime::port::{BreakerStore, CheckStore, ClaimStore, Clock, RunStore};
-use testkit::contract::{Fixture, Queues};
-use testkit::memory::ManualClock;
+use heal_embedded::{Location, Store};
+use heal_runtime::port::{BreakerStore, CheckStore, ClaimStore, Clock, RunStore};
+use heal_testkit::contract::{Fixture, Queues};
+use heal_testkit::memory::ManualClock;
 
 /// A store in a file of its own, behind whichever port the case is about.
 fn in_file<P: ?Sized>(port: fn(Store) -> Arc<P>) -> Fixture<P> {
@@ -48,43 +48,43 @@ fn checks(store: Store) -> Arc<dyn CheckStore> {
 
 mod file {
     mod runs {
-        testkit::run_store_contract!(crate::in_file(crate::runs));
+        heal_testkit::run_store_contract!(crate::in_file(crate::runs));
     }
     mod queue {
-        testkit::queue_contract!(crate::in_file(crate::queues));
+        heal_testkit::queue_contract!(crate::in_file(crate::queues));
     }
     mod claims {
-        testkit::claim_store_contract!(crate::in_file(crate::claims));
+        heal_testkit::claim_store_contract!(crate::in_file(crate::claims));
     }
     mod breaker {
-        testkit::breaker_store_contract!(crate::in_file(crate::breakers));
+        heal_testkit::breaker_store_contract!(crate::in_file(crate::breakers));
     }
     mod checks {
-        testkit::check_store_contract!(crate::in_file(crate::checks));
+        heal_testkit::check_store_contract!(crate::in_file(crate::checks));
     }
 }
 
 mod memory {
     mod runs {
-        testkit::run_store_contract!(crate::in_memory(crate::runs));
+        heal_testkit::run_store_contract!(crate::in_memory(crate::runs));
     }
     mod queue {
-        testkit::queue_contract!(crate::in_memory(crate::queues));
+        heal_testkit::queue_contract!(crate::in_memory(crate::queues));
     }
     mod claims {
-        testkit::claim_store_contract!(crate::in_memory(crate::claims));
+        heal_testkit::claim_store_contract!(crate::in_memory(crate::claims));
     }
     mod breaker {
-        testkit::breaker_store_contract!(crate::in_memory(crate::breakers));
+        heal_testkit::breaker_store_contract!(crate::in_memory(crate::breakers));
     }
     mod checks {
-        testkit::check_store_contract!(crate::in_memory(crate::checks));
+        heal_testkit::check_store_contract!(crate::in_memory(crate::checks));
     }
 }
 
 mod agreement {
-    use testkit::contract::agreement;
-    use testkit::memory;
+    use heal_testkit::contract::agreement;
+    use heal_testkit::memory;
 
     use super::*;
 

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use common::{T0, commit, head, new_run, open};
-use embedded::Store;
-use runtime::port::{
-    Appended, ClaimKey, ClaimRequest, ClaimStore, Created, Finish, Holder, Message, QueueName, Receiver, Reservation,
-    RunStore, Sender,
+use heal_embedded::Store;
+use heal_runtime::port::{
+    Appended, ClaimKey, ClaimRequest, ClaimStore, Created, Finish, LeaseOwner, Message, QueueName, Receiver,
+    Reservation, RunStore, Sender,
 };
-use runtime::{AttemptResult, Map, RunId, RunStatus};
+use heal_runtime::{AttemptResult, Map, RunId, RunStatus};
+use heal_testkit::contract::agreement::{Dice, seed};
 use rusqlite::Connection;
-use testkit::contract::agreement::{Dice, seed};
 
 mod common;
 
@@ -136,7 +136,7 @@ fn result(attempt: &str) -> AttemptResult {
 
 fn claim(attempt: &str, holder: &str) -> ClaimRequest {
     let key = ClaimKey { action: "restart_pod".to_owned(), attempt: attempt.to_owned() };
-    ClaimRequest { key, holder: Holder(holder.to_owned()), now: T0, lease_until: T0.plus_ms(1), cooldowns: vec![] }
+    ClaimRequest { key, holder: LeaseOwner(holder.to_owned()), now: T0, lease_until: T0.plus_ms(1), cooldowns: vec![] }
 }
 
 /// Writes for ever, and says what was acknowledged. Not a test of its own: run without its variables, it does nothing.

@@ -7,10 +7,10 @@
 use std::sync::Arc;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
-use engine::event::RunStarted;
-use engine::message::{ActionResult, AttemptResult};
-use engine::turn::{self, Input};
-use engine::{Map, Plan, RunId, State, Timestamp};
+use heal_engine::event::RunStarted;
+use heal_engine::message::{ActionResult, AttemptResult};
+use heal_engine::turn::{self, Input};
+use heal_engine::{Map, Plan, RunId, State, Timestamp};
 use serde_json::json;
 
 /// Steps one after another; each has a condition and two templated parameters, and names an output of the one before.
@@ -58,8 +58,8 @@ fn run(plan: &Plan, done: usize) -> (State, Input) {
 }
 
 fn answer(plan: &Plan, state: &State) -> Input {
-    let owed = engine::decide::decide(plan, state, Timestamp(1_000));
-    let Some(engine::Command::Perform { command, .. }) = owed.into_iter().next() else {
+    let owed = heal_engine::decide::decide(plan, state, Timestamp(1_000));
+    let Some(heal_engine::Command::Perform { command, .. }) = owed.into_iter().next() else {
         unreachable!("an attempt is owed")
     };
     Input::Result(Box::new(ActionResult {

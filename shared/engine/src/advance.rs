@@ -3,7 +3,7 @@
 use crate::event::{Event, Outcome, RunOutcome, StopCause};
 use crate::id::StepRef;
 use crate::limit;
-use crate::message::{AttemptResult, Ending};
+use crate::message::{AttemptOutcome, AttemptResult};
 use crate::plan::Plan;
 use crate::state::{Pending, Phase, State, StepState};
 use crate::time::Timestamp;
@@ -77,7 +77,7 @@ fn due(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<Event
                 plan.name(step.step),
                 attempt.deadline.since_ms(attempt.started_at) / 1_000
             );
-            let result = AttemptResult::new(Ending::TimedOut { message });
+            let result = AttemptResult::new(AttemptOutcome::TimedOut { message });
             Some(Event::AttemptEnded { step, attempt: attempt.number, result })
         }
         Pending::Retry { .. } | Pending::Wait { .. } if state.stopping.is_some() => {

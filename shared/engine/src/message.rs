@@ -78,7 +78,7 @@ pub struct ActionResult {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttemptResult {
     #[serde(flatten)]
-    pub ending: Ending,
+    pub ending: AttemptOutcome,
     /// Variables for later steps.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub output: Map,
@@ -92,7 +92,7 @@ pub struct AttemptResult {
 /// The ways in which an attempt can end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "ending", rename_all = "snake_case")]
-pub enum Ending {
+pub enum AttemptOutcome {
     Succeeded,
     /// Nothing had to be done.
     NoOp {
@@ -129,7 +129,7 @@ pub enum Ending {
     },
 }
 
-impl Ending {
+impl AttemptOutcome {
     /// Its word in the log.
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -155,24 +155,24 @@ pub struct Violation {
 }
 
 impl AttemptResult {
-    pub fn new(ending: Ending) -> Self {
+    pub fn new(ending: AttemptOutcome) -> Self {
         Self { ending, output: Map::new(), warnings: Vec::new(), follow_up: Vec::new() }
     }
 
     pub fn succeeded(output: Map) -> Self {
-        Self { output, ..Self::new(Ending::Succeeded) }
+        Self { output, ..Self::new(AttemptOutcome::Succeeded) }
     }
 
     pub fn no_op(reason: impl Into<String>, output: Map) -> Self {
-        Self { output, ..Self::new(Ending::NoOp { reason: reason.into() }) }
+        Self { output, ..Self::new(AttemptOutcome::NoOp { reason: reason.into() }) }
     }
 
     pub fn failed(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new(Ending::Failed { code: code.into(), message: message.into(), retryable: false })
+        Self::new(AttemptOutcome::Failed { code: code.into(), message: message.into(), retryable: false })
     }
 
     pub fn transient(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new(Ending::Failed { code: code.into(), message: message.into(), retryable: true })
+        Self::new(AttemptOutcome::Failed { code: code.into(), message: message.into(), retryable: true })
     }
 
     #[must_use]
@@ -196,13 +196,13 @@ impl AttemptResult {
             list.iter_mut().for_each(|text| cut(text, limit::TEXT_BYTES));
         }
         match &mut self.ending {
-            Ending::NoOp { reason: text }
-            | Ending::Unavailable { message: text, .. }
-            | Ending::Failed { message: text, .. }
-            | Ending::TimedOut { message: text }
-            | Ending::Unknown { message: text } => cut(text, limit::TEXT_BYTES),
-            Ending::Denied { violations } => violations.truncate(limit::NOTES),
-            Ending::Succeeded | Ending::CoolingDown { .. } => {}
+            AttemptOutcome::NoOp { reason: text }
+            | AttemptOutcome::Unavailable { message: text, .. }
+            | AttemptOutcome::Failed { message: text, .. }
+            | AttemptOutcome::TimedOut { message: text }
+            | AttemptOutcome::Unknown { message: text } => cut(text, limit::TEXT_BYTES),
+            AttemptOutcome::Denied { violations } => violations.truncate(limit::NOTES),
+            AttemptOutcome::Succeeded | AttemptOutcome::CoolingDown { .. } => {}
         }
         self
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::event::{Commit, Event, Outcome, RunOutcome, RunStatus};
 use crate::id::{RunId, StepIndex, StepRef};
-use crate::message::{AttemptResult, Ending};
+use crate::message::{AttemptOutcome, AttemptResult};
 use crate::plan::Plan;
 use crate::state::State;
 use crate::time::Timestamp;
@@ -208,7 +208,7 @@ impl<'a> Folding<'a> {
         if step.item.is_none() && !result.output.is_empty() {
             seen.output = Some(result.output.clone());
         }
-        if let (None, Ending::Denied { violations }) = (step.item, &result.ending) {
+        if let (None, AttemptOutcome::Denied { violations }) = (step.item, &result.ending) {
             let violations = serde_json::to_value(violations).unwrap_or(Value::Null);
             seen.output.get_or_insert_default().insert("violations".to_owned(), violations);
         }

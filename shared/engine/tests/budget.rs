@@ -6,11 +6,11 @@
 #[allow(dead_code)]
 mod fixture;
 
-use engine::event::RunOutcome;
-use engine::message::{AttemptResult, Ending};
-use engine::turn::Input;
-use engine::{Command, Event, Map, Timestamp, limit};
 use fixture::{PlaybookCase, Run};
+use heal_engine::event::RunOutcome;
+use heal_engine::message::{AttemptOutcome, AttemptResult};
+use heal_engine::turn::Input;
+use heal_engine::{Command, Event, Map, Timestamp, limit};
 use serde_json::json;
 
 const NOW: Timestamp = Timestamp(1_000_000);
@@ -34,7 +34,7 @@ fn a_run_sends_as_many_commands_as_the_limit_says_and_ends_as_failed_at_the_next
         let input = match run.owed(NOW).first() {
             Some(Command::Perform { step, command, .. }) => {
                 performed += 1;
-                run.result(*step, command.attempt, AttemptResult::new(Ending::Succeeded))
+                run.result(*step, command.attempt, AttemptResult::new(AttemptOutcome::Succeeded))
             }
             _ => Input::Wake,
         };

@@ -29,9 +29,9 @@ mod shipped;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use engine::Timestamp;
-use engine::check::{Check, Compiled, Failing, Reading};
-use engine::playbook::Playbook;
+use heal_engine::Timestamp;
+use heal_engine::check::{Check, Compiled, Failing, Reading};
+use heal_engine::playbook::Playbook;
 
 const T0: u64 = 1_800_000_000_000;
 
@@ -64,12 +64,12 @@ static PLAYBOOKS: LazyLock<Vec<Playbook>> = LazyLock::new(|| {
     let catalog = catalog::catalog();
     let texts = folder_texts(&shipped_playbooks()).into_iter();
     texts
-        .map(|(name, text)| engine::playbook::read(&name, &text, &catalog).playbook.expect("a good playbook"))
+        .map(|(name, text)| heal_engine::playbook::read(&name, &text, &catalog).playbook.expect("a good playbook"))
         .collect()
 });
 
 fn read(stem: &str, text: &str) -> Reading {
-    engine::check::read(stem, text, Some(&PLAYBOOKS))
+    heal_engine::check::read(stem, text, Some(&PLAYBOOKS))
 }
 
 /// A check with some keys of its own, which has to be without fault.

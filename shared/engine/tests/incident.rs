@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use engine::incident::{self, DEPTH_LEVELS, ENVELOPES, FAULTS, IntakeError, NAME_CHARACTERS, peek_incident_id};
-use engine::{Map, limit};
+use heal_engine::incident::{self, DEPTH_LEVELS, ENVELOPES, FAULTS, IntakeError, NAME_CHARACTERS, peek_incident_id};
+use heal_engine::{Map, limit};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! What holds for every message, whatever it is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use engine::incident::{self, Intake, RESERVED, Via, peek_incident_id};
+use heal_engine::incident::{self, Intake, RESERVED, Via, peek_incident_id};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

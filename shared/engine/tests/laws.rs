@@ -15,11 +15,11 @@ mod fixture;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::event::{Commit, Event};
-use engine::message::{AttemptResult, Ending};
-use engine::turn::{self, Input};
-use engine::{ApplyError, Command, Map, StepRef, Timestamp, limit};
 use fixture::{PlaybookCase, Run};
+use heal_engine::event::{Commit, Event};
+use heal_engine::message::{AttemptOutcome, AttemptResult};
+use heal_engine::turn::{self, Input};
+use heal_engine::{ApplyError, Command, Map, StepRef, Timestamp, limit};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -66,17 +66,17 @@ fn playbook() -> impl Strategy<Value = Value> {
 /// One random move: which of the owed things, what becomes of it, and how much time passes.
 type Move = (u32, u8, u64, bool);
 
-fn ending(choice: u8) -> Ending {
+fn ending(choice: u8) -> AttemptOutcome {
     let message = "m".to_owned();
     match choice % 12 {
-        0..=4 => Ending::Succeeded,
-        5 => Ending::NoOp { reason: message },
-        6 => Ending::Denied { violations: Vec::new() },
-        7 => Ending::Unavailable { service: "s".to_owned(), message, retry_after_ms: Some(100) },
-        8 => Ending::Failed { code: "c".to_owned(), message, retryable: true },
-        9 => Ending::Failed { code: "c".to_owned(), message, retryable: false },
-        10 => Ending::TimedOut { message },
-        _ => Ending::Unknown { message },
+        0..=4 => AttemptOutcome::Succeeded,
+        5 => AttemptOutcome::NoOp { reason: message },
+        6 => AttemptOutcome::Denied { violations: Vec::new() },
+        7 => AttemptOutcome::Unavailable { service: "s".to_owned(), message, retry_after_ms: Some(100) },
+        8 => AttemptOutcome::Failed { code: "c".to_owned(), message, retryable: true },
+        9 => AttemptOutcome::Failed { code: "c".to_owned(), message, retryable: false },
+        10 => AttemptOutcome::TimedOut { message },
+        _ => AttemptOutcome::Unknown { message },
     }
 }
 
@@ -112,7 +112,8 @@ impl Seen {
         if let Event::StepEnded { step, outcome, .. } = event
             && step.item.is_none()
         {
-            let may_fail = run.plan.step(step.step).unwrap().spec.on_failure == engine::playbook::OnFailure::Continue;
+            let may_fail =
+                run.plan.step(step.step).unwrap().spec.on_failure == heal_engine::playbook::OnFailure::Continue;
             self.ended.insert(step.step, outcome.is_well() || may_fail);
         }
         if let Event::ConditionFalse { step } = event
@@ -144,7 +145,7 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
         // After many rounds every answer is good, so that only a livelock goes on.
         let input = match performs.get(pick as usize % performs.len().max(1)) {
             Some(Command::Perform { step, command, .. }) if choice != 255 => {
-                let ending = if round > MOVES / 2 { Ending::Succeeded } else { ending(choice) };
+                let ending = if round > MOVES / 2 { AttemptOutcome::Succeeded } else { ending(choice) };
                 run.result(*step, command.attempt, AttemptResult::new(ending))
             }
             _ => {
@@ -203,10 +204,10 @@ fn every_prefix_folds(run: &Run) -> Result<(), TestCaseError> {
     }
     let folded = turn::fold(&run.plan, &decoded).unwrap();
     prop_assert_eq!(folded.as_ref(), Some(&run.state));
-    let reparsed = engine::Plan::parse(&run.plan.digest, &run.plan.to_json()).unwrap();
+    let reparsed = heal_engine::Plan::parse(&run.plan.digest, &run.plan.to_json()).unwrap();
     let folded = turn::fold(&reparsed, &decoded).unwrap();
     prop_assert_eq!(folded.as_ref(), Some(&run.state), "the pinned plan folds differently");
-    let report = engine::report::report(Some(&run.plan), &run.state.run_id, &decoded).unwrap();
+    let report = heal_engine::report::report(Some(&run.plan), &run.state.run_id, &decoded).unwrap();
     prop_assert_eq!(report.outcome, run.state.outcome());
     prop_assert_eq!(report.steps.len(), run.plan.steps().count());
     Ok(())

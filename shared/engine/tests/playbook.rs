@@ -31,7 +31,7 @@ mod shipped;
 use std::path::{Path, PathBuf};
 
 use catalog::catalog;
-use engine::playbook::{Playbook, Reading};
+use heal_engine::playbook::{Playbook, Reading};
 
 /// Files of a folder of `tests/playbooks` with their texts, in the order of their names.
 fn texts(folder: &str) -> Vec<(String, String)> {
@@ -54,7 +54,7 @@ fn folder_texts(folder: &Path) -> Vec<(String, String)> {
 }
 
 fn read(stem: &str, text: &str) -> Reading {
-    engine::playbook::read(stem, text, &catalog())
+    heal_engine::playbook::read(stem, text, &catalog())
 }
 
 /// The playbook of a text that has to be without fault.

@@ -18,10 +18,10 @@ mod transcript;
 use std::fs;
 use std::path::Path;
 
-use engine::message::{AttemptResult, Ending, Violation};
-use engine::turn::Input;
-use engine::{ApplyError, Map, Timestamp};
 use fixture::{PlaybookCase, Run};
+use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
+use heal_engine::turn::Input;
+use heal_engine::{ApplyError, Map, Timestamp};
 use serde::Deserialize;
 
 /// One case: `tests/runs/*.yaml` hold lists of them.
@@ -111,7 +111,7 @@ fn check(case: &Case) -> Result<(), String> {
             return Err(format!("{name}: expected {expected:?}, observed {observed:?}"));
         }
     }
-    let folded = engine::turn::fold(&run.plan, &run.commits).map_err(|error| error.to_string())?;
+    let folded = heal_engine::turn::fold(&run.plan, &run.commits).map_err(|error| error.to_string())?;
     if folded.as_ref() != Some(&run.state) {
         return Err("the state is not the fold of its log".to_owned());
     }
@@ -119,7 +119,7 @@ fn check(case: &Case) -> Result<(), String> {
 }
 
 fn input(run: &Run, step: &Move) -> Input {
-    let result = |ending: Ending| {
+    let result = |ending: AttemptOutcome| {
         let (step_ref, attempt) =
             transcript::step_of(&run.plan, step.step.as_deref().expect("a result names its step"));
         run.result(step_ref, attempt, AttemptResult { output: step.output.clone(), ..AttemptResult::new(ending) })
@@ -130,8 +130,8 @@ fn input(run: &Run, step: &Move) -> Input {
         "cancel" => Input::CancelRequested { by: "ann".to_owned() },
         "approve" => Input::Approved { by: "ann".to_owned() },
         "join" => Input::Joined { incident_id: "incident-2".to_owned() },
-        "succeeded" => result(Ending::Succeeded),
-        "no_op" => result(Ending::NoOp { reason: "nothing to do".to_owned() }),
+        "succeeded" => result(AttemptOutcome::Succeeded),
+        "no_op" => result(AttemptOutcome::NoOp { reason: "nothing to do".to_owned() }),
         "denied" => {
             let violation = |text: &str| Violation {
                 policy: "p".into(),
@@ -139,14 +139,18 @@ fn input(run: &Run, step: &Move) -> Input {
                 msg: "too soon".into(),
                 severity: "high".into(),
             };
-            result(Ending::Denied { violations: vec![violation("rate_limited")] })
+            result(AttemptOutcome::Denied { violations: vec![violation("rate_limited")] })
         }
-        "cooling_down" => result(Ending::CoolingDown { target: "ticket-1".to_owned(), until: Timestamp(1_090_000) }),
-        "unavailable" => result(Ending::Unavailable { service: "ets".to_owned(), message, retry_after_ms: None }),
-        "transient" => result(Ending::Failed { code: "flaky".to_owned(), message, retryable: true }),
-        "failed" => result(Ending::Failed { code: "broken".to_owned(), message, retryable: false }),
-        "timed_out" => result(Ending::TimedOut { message }),
-        "unknown" => result(Ending::Unknown { message }),
+        "cooling_down" => {
+            result(AttemptOutcome::CoolingDown { target: "ticket-1".to_owned(), until: Timestamp(1_090_000) })
+        }
+        "unavailable" => {
+            result(AttemptOutcome::Unavailable { service: "ets".to_owned(), message, retry_after_ms: None })
+        }
+        "transient" => result(AttemptOutcome::Failed { code: "flaky".to_owned(), message, retryable: true }),
+        "failed" => result(AttemptOutcome::Failed { code: "broken".to_owned(), message, retryable: false }),
+        "timed_out" => result(AttemptOutcome::TimedOut { message }),
+        "unknown" => result(AttemptOutcome::Unknown { message }),
         other => panic!("a case does `{other}`, which is not known"),
     }
 }

@@ -11,8 +11,8 @@
 
 use std::sync::Arc;
 
-use engine::template::{Scope, Template, TemplateError, Tree};
-use engine::{Map, limit};
+use heal_engine::template::{Scope, Template, TemplateError, Tree};
+use heal_engine::{Map, limit};
 use serde_json::{Value, json};
 
 fn scope(variables: Value) -> Scope {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::future::join_all;
+use heal_runtime::Timestamp;
+use heal_runtime::action::Action;
+use heal_runtime::attempt::{Ports, Worker};
+use heal_runtime::inbox;
+use heal_runtime::port::{ClaimStore, LeaseOwner, Policy, Sender};
 use lambda_runtime::LambdaEvent;
-use runtime::Timestamp;
-use runtime::action::Action;
-use runtime::attempt::{Ports, Worker};
-use runtime::inbox;
-use runtime::port::{ClaimStore, Holder, Policy, Sender};
 
 use crate::error::{BatchError, Error};
 use crate::function::{Function, clock, logged};
@@ -58,7 +58,7 @@ impl Function {
         let latest = Timestamp(context.deadline.saturating_sub(END_MARGIN_MS));
         let attempts = deliveries.into_iter().enumerate().map(|(index, delivery)| {
             // A redelivery comes in another invocation, so it is another holder.
-            let holder = Holder(format!("{}.{index}", context.request_id));
+            let holder = LeaseOwner(format!("{}.{index}", context.request_id));
             inbox::perform(worker, delivery, holder, Some(latest))
         });
         batch.settle(join_all(attempts).await).await

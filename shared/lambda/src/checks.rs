@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use clients::config::Env;
+use heal_clients::config::Env;
+use heal_runtime::Timestamp;
+use heal_runtime::checks::{Checks, Outcome, Ports};
+use heal_runtime::dispatcher::Inbound;
+use heal_runtime::port::{BackendError, CheckStore, Message, Prober, QueueName, RunStore as _, Sender as _};
 use lambda_runtime::{Diagnostic, LambdaEvent};
-use runtime::Timestamp;
-use runtime::checks::{Checks, Outcome, Ports};
-use runtime::dispatcher::Inbound;
-use runtime::port::{BackendError, CheckStore, Message, Prober, QueueName, RunStore as _, Sender as _};
 use serde_json::{Value, json};
 
 use crate::error::Error;

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use clients::config::Env;
+use heal_clients::config::Env;
+use heal_runtime::dispatcher::{Dispatcher, Ports};
+use heal_runtime::inbox::Inbox;
+use heal_runtime::library::Library;
+use heal_runtime::port::{OsEntropy, RunStore, Sender};
 use lambda_runtime::LambdaEvent;
-use runtime::dispatcher::{Dispatcher, Ports};
-use runtime::inbox::Inbox;
-use runtime::library::Library;
-use runtime::port::{OsEntropy, RunStore, Sender};
 
 use crate::error::{BatchError, Error};
 use crate::file;

@@ -1,17 +1,17 @@
 //! Why a function does not start. Whatever is wrong with its configuration is wrong before the first message.
 
-use runtime::attempt::BadSpec;
-use runtime::checks::ChecksError;
-use runtime::library::LibraryError;
+use heal_runtime::attempt::BadSpec;
+use heal_runtime::checks::ChecksError;
+use heal_runtime::library::LibraryError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{variable}: {problem}")]
     Variable { variable: &'static str, problem: String },
     #[error("AWS")]
-    Aws(#[from] aws::Error),
+    Aws(#[from] heal_aws::Error),
     #[error("clients")]
-    Clients(#[from] wiring::Error),
+    Clients(#[from] heal_wiring::Error),
     #[error("{path} ({variable}) cannot be read")]
     File {
         variable: &'static str,

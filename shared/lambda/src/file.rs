@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read as _;
 
-use clients::config::Strings;
+use heal_clients::config::Strings;
 
 use crate::error::Error;
 use crate::limit::FILE_BYTES;

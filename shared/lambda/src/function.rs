@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use aws::{QueueUrls, Queues, Session, Store};
-use clients::config::{Env, Strings};
-use runtime::port::{Clock, SystemClock};
-use telemetry::Telemetry;
-use wiring::Clients;
-use wiring::observe::Observer;
+use heal_aws::{QueueUrls, Queues, Session, Store};
+use heal_clients::config::{Env, Strings};
+use heal_runtime::port::{Clock, SystemClock};
+use heal_telemetry::Telemetry;
+use heal_wiring::Clients;
+use heal_wiring::observe::Observer;
 
 use crate::error::Error;
 

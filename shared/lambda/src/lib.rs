@@ -5,7 +5,7 @@
 //! that nobody can carry out is parked with the reason, and neither costs its neighbours anything. Telemetry is sent after the reply, within
 //! its cap.
 //!
-//! It deliberately decides nothing: what becomes of a delivery is `runtime`'s to say ([`runtime::inbox`]).
+//! It deliberately decides nothing: what becomes of a delivery is `runtime`'s to say ([`heal_runtime::inbox`]).
 
 mod action;
 mod checks;

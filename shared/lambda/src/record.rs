@@ -1,9 +1,9 @@
 //! A record of an event source as a delivery.
 
-use aws::QueueUrls;
-use aws::queue::TRACEPARENT;
 use aws_lambda_events::sqs::SqsMessage;
-use runtime::port::{Delivery, QueueName};
+use heal_aws::QueueUrls;
+use heal_aws::queue::TRACEPARENT;
+use heal_runtime::port::{Delivery, QueueName};
 
 use crate::error::BatchError;
 
@@ -39,7 +39,7 @@ pub(crate) fn delivery(record: SqsMessage) -> Delivery {
     let attribute = |name: &str| record.attributes.get(name).cloned();
     let sent = record.message_attributes.get(TRACEPARENT).and_then(|value| value.string_value.clone());
     let traceparent =
-        sent.or_else(|| attribute("AWSTraceHeader").and_then(|header| telemetry::trace::from_xray(&header)));
+        sent.or_else(|| attribute("AWSTraceHeader").and_then(|header| heal_telemetry::trace::from_xray(&header)));
     Delivery {
         receive_count: attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1),
         traceparent,

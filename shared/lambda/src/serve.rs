@@ -4,11 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use heal_telemetry::Telemetry;
 use lambda_runtime::tower::{Layer, Service, service_fn};
 use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, Runtime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use telemetry::Telemetry;
 
 use crate::error::Error;
 

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use aws::Queues;
-use aws::queue::dead::Unworkable;
 use aws_lambda_events::sqs::SqsBatchResponse;
 use futures_util::future::join_all;
-use runtime::inbox::Verdict;
-use runtime::port::Delivery;
+use heal_aws::Queues;
+use heal_aws::queue::dead::Unworkable;
+use heal_runtime::inbox::Verdict;
+use heal_runtime::port::Delivery;
 
 use crate::error::BatchError;
 use crate::limit::HIDDEN_MS;

@@ -1,9 +1,9 @@
 //! What a remedy is: one trait, implemented once per action, run alike by a function and by the embedded engine.
 
 use async_trait::async_trait;
-use engine::catalog::ActionSpec;
-use engine::message::{ActionCommand, AttemptResult};
-use engine::{Map, Timestamp};
+use heal_engine::catalog::ActionSpec;
+use heal_engine::message::{ActionCommand, AttemptResult};
+use heal_engine::{Map, Timestamp};
 
 use crate::port::{CooldownKey, PolicyResource};
 
@@ -101,13 +101,13 @@ pub struct Facts {
 pub struct Performed {
     pub result: AttemptResult,
     /// Ids of targets whose effect is proven not to have happened: their cooldowns are freed.
-    pub untouched: Vec<String>,
+    pub proven_not_applied: Vec<String>,
 }
 
 impl From<AttemptResult> for Performed {
     /// Everything was touched.
     fn from(result: AttemptResult) -> Self {
-        Self { result, untouched: Vec::new() }
+        Self { result, proven_not_applied: Vec::new() }
     }
 }
 

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use engine::catalog::Safety;
-use engine::id::Digest;
-use engine::message::{ActionCommand, ActionResult, AttemptResult, Ending};
-use engine::{Map, Timestamp};
+use heal_engine::catalog::Safety;
+use heal_engine::id::Digest;
+use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult};
+use heal_engine::{Map, Timestamp};
 use serde_json::Value;
 use tracing::Instrument as _;
 
@@ -15,8 +15,8 @@ use crate::action::{Action, Call, Performed};
 use crate::dispatcher::Inbound;
 use crate::observe::{self, Observer};
 use crate::port::{
-    BackendError, ClaimKey, ClaimRequest, ClaimStore, Clock, CooldownKey, Finish, Holder, Message, Policy, QueueName,
-    Reservation, Sender,
+    BackendError, ClaimKey, ClaimRequest, ClaimStore, Clock, CooldownKey, Finish, LeaseOwner, Message, Policy,
+    QueueName, Reservation, Sender,
 };
 use crate::span;
 use lease::Lease;
@@ -52,7 +52,7 @@ pub struct Ports {
 
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Handled {
+pub enum CommandOutcome {
     /// Its result is on the results queue: the message may go.
     Answered(Box<AttemptResult>),
     /// Another worker is at it until then: the message has to stay, and is worth looking at again afterwards.
@@ -94,7 +94,7 @@ impl Worker {
         let spec = action.spec();
         let parameters = jsonschema::validator_for(&spec.parameters);
         let parameters = parameters.map_err(|error| BadSpec { action: spec.name, detail: error.to_string() })?;
-        Ok(Self { action, ports, parameters: Arc::new(parameters), observer: Arc::new(observe::Silent) })
+        Ok(Self { action, ports, parameters: Arc::new(parameters), observer: Arc::new(observe::NoopObserver) })
     }
 
     /// Tells `observer` of what happens.
@@ -135,9 +135,9 @@ impl Worker {
     pub async fn handle_before(
         &self,
         body: &str,
-        holder: Holder,
+        holder: LeaseOwner,
         latest: Option<Timestamp>,
-    ) -> Result<Handled, AttemptError> {
+    ) -> Result<CommandOutcome, AttemptError> {
         let command: ActionCommand = serde_json::from_str(body)?;
         if command.action != self.name() {
             return Err(AttemptError::WrongAction { asked: command.action, own: self.name().to_owned() });
@@ -146,7 +146,7 @@ impl Worker {
         self.handle_call(self.call(command, latest), holder).instrument(span).await
     }
 
-    async fn handle_call(&self, call: Call, holder: Holder) -> Result<Handled, AttemptError> {
+    async fn handle_call(&self, call: Call, holder: LeaseOwner) -> Result<CommandOutcome, AttemptError> {
         let claim = ClaimKey { action: call.command.action.clone(), attempt: call.idempotency_key.clone() };
         let request = ClaimRequest {
             key: claim.clone(),
@@ -160,17 +160,17 @@ impl Worker {
             return self.look(&call, &lease).await;
         }
         let recovered = match self.ports.claims.reserve(&lease.with(call.started_at, Vec::new())).await? {
-            Reservation::Busy { until } => return Ok(Handled::Busy { until }),
+            Reservation::Busy { until } => return Ok(CommandOutcome::Busy { until }),
             Reservation::Finished(result) => {
                 self.answer(&call, &result).await?;
-                return Ok(Handled::Answered(result));
+                return Ok(CommandOutcome::Answered(result));
             }
             Reservation::Held { recovered, .. } => recovered,
         };
         if recovered {
             self.observer.claim_recovered(self.name());
         }
-        let Performed { result, untouched } = match self.refusal(&call) {
+        let Performed { result, proven_not_applied } = match self.refusal(&call) {
             Some(refusal) if !recovered => Performed::from(refusal),
             _ => {
                 let attempted = tokio::select! {
@@ -184,21 +184,21 @@ impl Worker {
             }
         };
         // What this try did not touch, the earlier worker may have touched.
-        let untouched = if recovered { Vec::new() } else { untouched };
+        let proven_not_applied = if recovered { Vec::new() } else { proven_not_applied };
         let result = result.capped();
-        let untouched: Vec<_> =
-            untouched.into_iter().map(|target| CooldownKey { action: claim.action.clone(), target }).collect();
-        match self.ports.claims.finish(&claim, &holder, self.ports.clock.now(), &result, &untouched).await? {
+        let proven_not_applied: Vec<_> =
+            proven_not_applied.into_iter().map(|target| CooldownKey { action: claim.action.clone(), target }).collect();
+        match self.ports.claims.finish(&claim, &holder, self.ports.clock.now(), &result, &proven_not_applied).await? {
             Finish::Lost => {
                 self.observer.claim_lost(self.name());
-                Ok(Handled::Lost)
+                Ok(CommandOutcome::Lost)
             }
             Finish::Stored => self.conclude(&call, result).await,
         }
     }
 
     /// As [`Worker::handle_before`], on a platform that leaves all the time there is.
-    pub async fn handle(&self, body: &str, holder: Holder) -> Result<Handled, AttemptError> {
+    pub async fn handle(&self, body: &str, holder: LeaseOwner) -> Result<CommandOutcome, AttemptError> {
         self.handle_before(body, holder, None).await
     }
 
@@ -207,7 +207,7 @@ impl Worker {
     }
 
     /// An attempt that changes nothing, from its facts to its answer.
-    async fn look(&self, call: &Call, lease: &Lease) -> Result<Handled, AttemptError> {
+    async fn look(&self, call: &Call, lease: &Lease) -> Result<CommandOutcome, AttemptError> {
         let Performed { result, .. } = match self.refusal(call) {
             Some(refusal) => refusal.into(),
             None => self.attempt(call, lease, false).await?,
@@ -216,15 +216,15 @@ impl Worker {
     }
 
     /// The attempt has ended this way: told, and sent.
-    async fn conclude(&self, call: &Call, result: AttemptResult) -> Result<Handled, AttemptError> {
+    async fn conclude(&self, call: &Call, result: AttemptResult) -> Result<CommandOutcome, AttemptError> {
         self.observer.attempt_ended(self.name(), &result.ending);
         tracing::Span::current().record("outcome", result.ending.as_str());
         self.answer(call, &result).await?;
-        Ok(Handled::Answered(Box::new(result)))
+        Ok(CommandOutcome::Answered(Box::new(result)))
     }
 
     /// Nothing was done, and the claim should not make the next worker wait, or doubt it. Where this fails too, the lease runs out.
-    async fn let_go(&self, claim: &ClaimKey, holder: &Holder, error: AttemptError) -> AttemptError {
+    async fn let_go(&self, claim: &ClaimKey, holder: &LeaseOwner, error: AttemptError) -> AttemptError {
         if let Err(second) = self.ports.claims.release(claim, holder).await {
             tracing::warn!(
                 attempt = claim.attempt,
@@ -260,7 +260,7 @@ impl Worker {
                 "the command came {} ms after the last moment to start",
                 call.started_at.since_ms(call.deadline)
             );
-            AttemptResult::new(Ending::TimedOut { message })
+            AttemptResult::new(AttemptOutcome::TimedOut { message })
         })
     }
 
@@ -301,7 +301,7 @@ impl Worker {
             finished_at: self.ports.clock.now(),
             result: result.clone(),
         }));
-        let traceparent = telemetry::trace::current().or_else(|| command.context.traceparent.clone());
+        let traceparent = heal_telemetry::trace::current().or_else(|| command.context.traceparent.clone());
         let message = Message { queue: QueueName::Results, body: body.to_body(), delay_ms: 0, traceparent };
         self.ports.sender.send(vec![message]).await
     }
@@ -314,6 +314,6 @@ fn digest(parameters: &Map) -> Digest {
 /// `parameters/ticket_id: …`
 fn fault(error: &jsonschema::ValidationError<'_>) -> String {
     let mut text = error.to_string();
-    engine::message::cut(&mut text, 200);
+    heal_engine::message::cut(&mut text, 200);
     format!("parameters{}: {text}", error.instance_path())
 }

@@ -6,16 +6,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::Timestamp;
-use engine::check::{self, Check, CheckError, Compiled};
-use engine::limit;
 use futures_util::future::join_all;
+use heal_engine::Timestamp;
+use heal_engine::check::{self, Check, CheckError, Compiled};
+use heal_engine::limit;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::port::{BackendError, CheckStore, Clock, Prober, Sender};
 
-pub use engine::check::{
+pub use heal_engine::check::{
     Dependency, Failing, GrpcHealth, Http, Method, Observation, OverdueTickets, Probe, Service, Sighting,
     StuckWorkflows,
 };

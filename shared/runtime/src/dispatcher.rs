@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use engine::event::{Commit, RunStatus};
-use engine::turn::{self, Input};
-use engine::{ApplyError, Command, RunId, Timestamp};
+use heal_engine::event::{Commit, RunStatus};
+use heal_engine::turn::{self, Input};
+use heal_engine::{ApplyError, Command, RunId, Timestamp};
 use tracing::Instrument as _;
 
 use crate::library::Library;
@@ -55,12 +55,12 @@ pub enum DispatchError {
     #[error("there is no run {run_id}")]
     UnknownRun { run_id: RunId },
     #[error("run {run_id} uses plan {digest}, which is not stored")]
-    MissingPlan { run_id: RunId, digest: engine::Digest },
+    MissingPlan { run_id: RunId, digest: heal_engine::Digest },
     #[error("run {run_id}")]
     Plan {
         run_id: RunId,
         #[source]
-        cause: engine::plan::PlanError,
+        cause: heal_engine::plan::PlanError,
     },
     /// The log does not fold: nothing is written, so that nothing is lost, and a person has to look.
     #[error("run {run_id}")]
@@ -105,7 +105,7 @@ impl std::fmt::Debug for Dispatcher {
 
 impl Dispatcher {
     pub fn new(ports: Ports, library: Arc<Library>) -> Self {
-        Self { ports: Arc::new(ports), library, cache: Arc::default(), observer: Arc::new(observe::Silent) }
+        Self { ports: Arc::new(ports), library, cache: Arc::default(), observer: Arc::new(observe::NoopObserver) }
     }
 
     /// Tells `observer` of what happens.
@@ -175,7 +175,7 @@ impl Dispatcher {
             let Fresh { events, more, .. } = folded;
             let before = current.state.seq - events.len() as u64;
             if events.is_empty() {
-                let owed = engine::decide::decide(&current.plan, &current.state, now);
+                let owed = heal_engine::decide::decide(&current.plan, &current.state, now);
                 return self.settle(current, 0, owed, false, now).instrument(span).await;
             }
             let commit = Commit {
@@ -257,7 +257,7 @@ impl Dispatcher {
 
 #[derive(Default)]
 struct Fresh {
-    events: Vec<engine::Event>,
+    events: Vec<heal_engine::Event>,
     more: bool,
     /// Nothing but known inputs.
     stale: bool,
@@ -266,7 +266,7 @@ struct Fresh {
 /// What the index is told after `commit`.
 fn head(live: &Live, commit: &Commit) -> RunHead {
     let state = &live.state;
-    let reason = commit.events.iter().rev().find_map(engine::Event::end_reason);
+    let reason = commit.events.iter().rev().find_map(heal_engine::Event::end_reason);
     RunHead {
         run_id: state.run_id.clone(),
         incident_id: state.incident_id.clone(),

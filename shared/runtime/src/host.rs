@@ -161,8 +161,8 @@ impl Host {
         let others = rest.into_iter().map(|verdict| async move {
             match verdict {
                 Verdict::Done { .. } => Ok(()),
-                Verdict::Again { receipt, delay_ms } => self.receiver.give_back(&receipt, delay_ms).await,
-                Verdict::Bury { receipt, reason } => self.receiver.bury(&receipt, &reason).await,
+                Verdict::Again { receipt, delay_ms } => self.receiver.nack(&receipt, delay_ms).await,
+                Verdict::Bury { receipt, reason } => self.receiver.dead_letter(&receipt, &reason).await,
             }
         });
         join_all(others).await.into_iter().for_each(warn_if_failed);

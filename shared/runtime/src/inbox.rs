@@ -56,7 +56,7 @@ impl Inbox {
             QueueName::Results => self.results(deliveries).await,
             QueueName::Action(name) => {
                 let reason = format!("a command for action `{name}` came to the dispatcher");
-                deliveries.into_iter().map(|delivery| bury(delivery, reason.clone())).collect()
+                deliveries.into_iter().map(|delivery| dead_letter(delivery, reason.clone())).collect()
             }
         }
     }
@@ -80,7 +80,7 @@ fn again(delivery: Delivery) -> Verdict {
     Verdict::Again { delay_ms: give_back_ms(delivery.receive_count), receipt: delivery.receipt }
 }
 
-fn bury(delivery: Delivery, reason: impl Into<String>) -> Verdict {
+fn dead_letter(delivery: Delivery, reason: impl Into<String>) -> Verdict {
     Verdict::Bury { receipt: delivery.receipt, reason: reason.into() }
 }
 

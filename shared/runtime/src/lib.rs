@@ -17,8 +17,8 @@ pub mod observe;
 pub mod port;
 mod span;
 
-pub use engine::catalog::{ActionSpec, Catalog, OutputType, Safety};
-pub use engine::event::{Commit, RunOutcome, RunStatus};
-pub use engine::id::{Digest, RunId, Seq, Token};
-pub use engine::message::{ActionCommand, ActionResult, AttemptResult, Context, Ending, Violation};
-pub use engine::{Map, Timestamp};
+pub use heal_engine::catalog::{ActionSpec, Catalog, OutputType, Safety};
+pub use heal_engine::event::{Commit, RunOutcome, RunStatus};
+pub use heal_engine::id::{Digest, RunId, Seq, Token};
+pub use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult, Context, Violation};
+pub use heal_engine::{Map, Timestamp};

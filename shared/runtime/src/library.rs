@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::incident::Intake;
-use engine::plan::PlanError;
-use engine::playbook::Playbook;
-use engine::template::{Scope, TemplateError, Test};
-use engine::{Map, Plan};
+use heal_engine::incident::Intake;
+use heal_engine::plan::PlanError;
+use heal_engine::playbook::Playbook;
+use heal_engine::template::{Scope, TemplateError, Test};
+use heal_engine::{Map, Plan};
 use serde_json::Value;
 
 /// Compiled playbooks by name.
@@ -156,7 +156,7 @@ impl Library {
 impl Entry {
     fn new(playbook: Playbook) -> Result<Self, LibraryError> {
         let name = playbook.name.clone();
-        let compile = |trigger: &engine::playbook::Trigger| {
+        let compile = |trigger: &heal_engine::playbook::Trigger| {
             let test = trigger.condition.as_ref().map(Test::compile).transpose();
             test.map(|test| (trigger.incident_type.clone(), test)).map_err(|cause| LibraryError::Trigger {
                 playbook: name.clone(),
@@ -200,7 +200,7 @@ impl Entry {
             Value::String(key) => Ok(Some(key)),
             Value::Number(key) => Ok(Some(key.to_string())),
             other @ (Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
-                Err(fault(format!("it gave {}, a text is needed", engine::template::brief(&other))))
+                Err(fault(format!("it gave {}, a text is needed", heal_engine::template::brief(&other))))
             }
         }
     }
@@ -217,7 +217,7 @@ fn scope(variables: &Map) -> Scope {
 /// A schema fault with the place of the variable: `/ticket_id: …`, without the value where that is long.
 fn describe(error: &jsonschema::ValidationError<'_>) -> String {
     let mut text = error.to_string();
-    engine::message::cut(&mut text, 200);
+    heal_engine::message::cut(&mut text, 200);
     match error.instance_path().to_string().as_str() {
         "" => text,
         path => format!("{path}: {text}"),

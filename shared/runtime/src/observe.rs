@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use engine::event::{Outcome, RunOutcome};
-use engine::message::Ending;
+use heal_engine::event::{Outcome, RunOutcome};
+use heal_engine::message::AttemptOutcome;
 
 use crate::action::Call;
 use crate::dispatcher::Accepted;
@@ -37,7 +37,7 @@ pub trait Observer: Debug + Send + Sync + 'static {
     fn budget_exceeded(&self, _playbook: &str) {}
 
     /// An attempt's result was stored.
-    fn attempt_ended(&self, _action: &str, _ending: &Ending) {}
+    fn attempt_ended(&self, _action: &str, _ending: &AttemptOutcome) {}
 
     /// The policy was asked about one target.
     fn policy_decided(&self, _call: &Call, _input: &PolicyInput, _decision: &Decision) {}
@@ -63,6 +63,6 @@ pub trait Observer: Debug + Send + Sync + 'static {
 
 /// Tells nobody.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Silent;
+pub struct NoopObserver;
 
-impl Observer for Silent {}
+impl Observer for NoopObserver {}

@@ -10,7 +10,7 @@ mod time;
 
 pub use breaker::{BreakerRecord, BreakerStore};
 pub use checks::{CheckStore, Prober};
-pub use claims::{ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Finish, Holder, Reservation};
+pub use claims::{ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Finish, LeaseOwner, Reservation};
 pub use policy::{Decision, DecisionSource, Policy, PolicyContext, PolicyInput, PolicyResource};
 pub use queue::{DeadLetter, Delivery, Message, QueueName, Receiver, Sender};
 pub use runs::{Appended, Created, NewRun, Page, RunFilter, RunHead, RunStore};

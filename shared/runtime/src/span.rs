@@ -3,9 +3,9 @@
 //! A run is one trace. Its dispatcher's turns are children of the context that the run continues, an attempt is a child of the turn that sent
 //! it. None is a child of what the process happens to do around it: a batch holds messages of many runs.
 
-use engine::message::ActionCommand;
-use engine::{Plan, RunId, State};
-use telemetry::trace;
+use heal_engine::message::ActionCommand;
+use heal_engine::{Plan, RunId, State};
+use heal_telemetry::trace;
 use tracing::Span;
 use tracing::field::Empty;
 

@@ -13,17 +13,17 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use runtime::action::{Action, Call, Cooldown, Performed, Target};
-use runtime::attempt::{AttemptError, Handled, LEASE_MS, Ports, Worker};
-use runtime::dispatcher::Inbound;
-use runtime::port::{
-    Clock, CooldownKey, Decision, DecisionSource, Holder, Policy, PolicyInput, PolicyResource, QueueName, Receiver,
+use heal_runtime::action::{Action, Call, Cooldown, Performed, Target};
+use heal_runtime::attempt::{AttemptError, CommandOutcome, LEASE_MS, Ports, Worker};
+use heal_runtime::dispatcher::Inbound;
+use heal_runtime::port::{
+    Clock, CooldownKey, Decision, DecisionSource, LeaseOwner, Policy, PolicyInput, PolicyResource, QueueName, Receiver,
 };
-use runtime::{
-    ActionCommand, ActionSpec, AttemptResult, Context, Digest, Ending, Map, RunId, Safety, Token, Violation,
+use heal_runtime::{
+    ActionCommand, ActionSpec, AttemptOutcome, AttemptResult, Context, Digest, Map, RunId, Safety, Token, Violation,
 };
+use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, When};
 use serde_json::{Value, json};
-use testkit::memory::{Claims, Faults, ManualClock, Queues, When};
 
 const COOLDOWN_MS: u64 = 300_000;
 
@@ -136,14 +136,14 @@ impl Rig {
         }
     }
 
-    async fn deliver(&self, command: &ActionCommand) -> Result<Handled, AttemptError> {
-        let holder = Holder(format!("delivery-{}", self.deliveries.fetch_add(1, Ordering::SeqCst)));
+    async fn deliver(&self, command: &ActionCommand) -> Result<CommandOutcome, AttemptError> {
+        let holder = LeaseOwner(format!("delivery-{}", self.deliveries.fetch_add(1, Ordering::SeqCst)));
         self.worker.handle(&serde_json::to_string(command).unwrap(), holder).await
     }
 
     async fn perform(&self, command: &ActionCommand) -> AttemptResult {
         match self.deliver(command).await.unwrap() {
-            Handled::Answered(result) => *result,
+            CommandOutcome::Answered(result) => *result,
             other => panic!("not answered: {other:?}"),
         }
     }
@@ -170,7 +170,10 @@ fn tickets(names: &[&str]) -> Value {
 async fn a_denied_step_touches_nothing() {
     let rig = Rig::new(Safety::Idempotent);
     let result = rig.perform(&rig.command("run", tickets(&["forbidden"]))).await;
-    assert!(matches!(&result.ending, Ending::Denied { violations } if violations[0].rule == "forbidden"), "{result:?}");
+    assert!(
+        matches!(&result.ending, AttemptOutcome::Denied { violations } if violations[0].rule == "forbidden"),
+        "{result:?}"
+    );
     assert_eq!(rig.touched(), 0);
     assert_eq!(rig.answers().await, [result]);
 }
@@ -180,7 +183,7 @@ async fn a_step_that_nobody_can_decide_touches_nothing_and_may_be_tried_again() 
     let rig = Rig::new(Safety::Idempotent);
     let result = rig.perform(&rig.command("run", tickets(&["undecided"]))).await;
     assert!(
-        matches!(&result.ending, Ending::Failed { code, retryable: true, .. } if code == "policy_unavailable"),
+        matches!(&result.ending, AttemptOutcome::Failed { code, retryable: true, .. } if code == "policy_unavailable"),
         "{result:?}"
     );
     assert_eq!(rig.touched(), 0);
@@ -190,7 +193,7 @@ async fn a_step_that_nobody_can_decide_touches_nothing_and_may_be_tried_again() 
 async fn the_tickets_of_a_batch_are_let_through_one_by_one() {
     let rig = Rig::new(Safety::Idempotent);
     let result = rig.perform(&rig.command("run", tickets(&["a", "forbidden", "b", "undecided"]))).await;
-    assert_eq!(result.ending, Ending::Succeeded);
+    assert_eq!(result.ending, AttemptOutcome::Succeeded);
     assert_eq!(rig.touched(), 2);
     let denied: Vec<_> = result.output["denied"].as_array().unwrap().iter().map(|entry| &entry["target"]).collect();
     assert_eq!(denied, ["forbidden", "undecided"]);
@@ -219,7 +222,7 @@ async fn the_policy_is_told_when_the_target_was_last_touched() {
     assert_eq!(asked[1].context.last_reallocation_timestamp, touched_at.0 * 1_000_000);
     assert!(asked[1].context.now_ns > asked[1].context.last_reallocation_timestamp);
     assert!(
-        matches!(second.ending, Ending::CoolingDown { .. }),
+        matches!(second.ending, AttemptOutcome::CoolingDown { .. }),
         "this policy lets it through, the cooldown does not: {second:?}"
     );
     assert_eq!(rig.touched(), 1);
@@ -233,9 +236,9 @@ async fn a_cooldown_counts_from_the_end_of_a_long_effect() {
     rig.takes_ms.store(0, Ordering::SeqCst);
     rig.clock.advance_ms(COOLDOWN_MS - 1);
     let early = rig.perform(&rig.command("run-2", tickets(&["a"]))).await;
-    assert!(matches!(early.ending, Ending::CoolingDown { .. }), "{early:?}");
+    assert!(matches!(early.ending, AttemptOutcome::CoolingDown { .. }), "{early:?}");
     rig.clock.advance_ms(1);
-    assert_eq!(rig.perform(&rig.command("run-3", tickets(&["a"]))).await.ending, Ending::Succeeded);
+    assert_eq!(rig.perform(&rig.command("run-3", tickets(&["a"]))).await.ending, AttemptOutcome::Succeeded);
 }
 
 #[tokio::test(start_paused = true)]
@@ -244,7 +247,10 @@ async fn parameters_that_the_log_did_not_authorise_touch_nothing() {
     let mut command = rig.command("run", tickets(&["a"]));
     command.parameters = tickets(&["b"]).as_object().unwrap().clone();
     let result = rig.perform(&command).await;
-    assert!(matches!(&result.ending, Ending::Failed { code, .. } if code == "parameters_changed"), "{result:?}");
+    assert!(
+        matches!(&result.ending, AttemptOutcome::Failed { code, .. } if code == "parameters_changed"),
+        "{result:?}"
+    );
     assert_eq!(rig.touched(), 0);
 }
 
@@ -252,7 +258,7 @@ async fn parameters_that_the_log_did_not_authorise_touch_nothing() {
 async fn a_parameter_that_does_not_fit_is_named() {
     let rig = Rig::new(Safety::Idempotent);
     let result = rig.perform(&rig.command("run", json!({"tickets": ["a", 7]}))).await;
-    let Ending::Failed { code, message, retryable: false } = &result.ending else { panic!("{result:?}") };
+    let AttemptOutcome::Failed { code, message, retryable: false } = &result.ending else { panic!("{result:?}") };
     assert_eq!(code, "bad_parameters");
     assert!(message.contains("parameters/tickets/1"), "{message}");
     assert_eq!(rig.touched(), 0);
@@ -264,7 +270,7 @@ async fn a_command_after_its_deadline_touches_nothing() {
     let command = rig.command("run", tickets(&["a"]));
     rig.clock.set(command.deadline);
     let result = rig.perform(&command).await;
-    assert!(matches!(result.ending, Ending::TimedOut { .. }), "{result:?}");
+    assert!(matches!(result.ending, AttemptOutcome::TimedOut { .. }), "{result:?}");
     assert_eq!(rig.touched(), 0);
 }
 
@@ -273,7 +279,7 @@ async fn a_command_of_another_action_and_one_that_cannot_be_read_are_refused() {
     let rig = Rig::new(Safety::Idempotent);
     let command = ActionCommand { action: "other".to_owned(), ..rig.command("run", tickets(&["a"])) };
     assert!(matches!(rig.deliver(&command).await, Err(AttemptError::WrongAction { .. })));
-    let garbled = rig.worker.handle("{\"run_id\": 7}", Holder("h".to_owned())).await;
+    let garbled = rig.worker.handle("{\"run_id\": 7}", LeaseOwner("h".to_owned())).await;
     assert!(matches!(garbled, Err(AttemptError::Unreadable(_))));
 }
 
@@ -285,11 +291,11 @@ async fn another_workers_live_claim_is_left_alone_and_one_that_ran_out_says_what
         // The effect happens, and nothing of what follows is stored: the worker is as good as dead.
         rig.faults.fail_next_of("claims.finish", 1, When::Before);
         assert!(rig.deliver(&command).await.is_err());
-        assert!(matches!(rig.deliver(&command).await.unwrap(), Handled::Busy { .. }));
+        assert!(matches!(rig.deliver(&command).await.unwrap(), CommandOutcome::Busy { .. }));
         rig.clock.advance_ms(LEASE_MS);
         let result = rig.perform(&command).await;
         assert_eq!(rig.touched(), touched, "{safety:?}");
-        assert_eq!(matches!(result.ending, Ending::Unknown { .. }), safety == Safety::Unknown, "{result:?}");
+        assert_eq!(matches!(result.ending, AttemptOutcome::Unknown { .. }), safety == Safety::Unknown, "{result:?}");
     }
 }
 
@@ -300,8 +306,8 @@ async fn an_action_that_only_looks_takes_no_claim() {
     rig.faults.fail_next_of("claims.reserve", 10, When::Before);
     rig.faults.fail_next_of("claims.finish", 10, When::Before);
     let command = rig.command("run", tickets(&[]));
-    assert!(matches!(rig.deliver(&command).await.unwrap(), Handled::Answered(_)));
-    assert!(matches!(rig.deliver(&command).await.unwrap(), Handled::Answered(_)));
+    assert!(matches!(rig.deliver(&command).await.unwrap(), CommandOutcome::Answered(_)));
+    assert!(matches!(rig.deliver(&command).await.unwrap(), CommandOutcome::Answered(_)));
     assert_eq!(rig.answers().await.len(), 2);
 }
 
@@ -310,9 +316,9 @@ async fn an_attempt_is_over_before_its_platform_is() {
     let rig = Rig::new(Safety::Idempotent);
     let command = rig.command("run", tickets(&["a"]));
     let body = serde_json::to_string(&command).unwrap();
-    let late = rig.worker.handle_before(&body, Holder("h".to_owned()), Some(rig.clock.now())).await.unwrap();
-    let Handled::Answered(result) = late else { panic!("{late:?}") };
-    assert!(matches!(result.ending, Ending::TimedOut { .. }), "{result:?}");
+    let late = rig.worker.handle_before(&body, LeaseOwner("h".to_owned()), Some(rig.clock.now())).await.unwrap();
+    let CommandOutcome::Answered(result) = late else { panic!("{late:?}") };
+    assert!(matches!(result.ending, AttemptOutcome::TimedOut { .. }), "{result:?}");
     assert_eq!(rig.touched(), 0);
 }
 
@@ -322,6 +328,6 @@ async fn a_claim_is_let_go_where_nothing_was_done_so_that_the_next_worker_need_n
     let command = rig.command("run", tickets(&["a"]));
     rig.faults.fail_next_of("claims.last_touched", 1, When::Before);
     assert!(rig.deliver(&command).await.is_err());
-    assert_eq!(rig.perform(&command).await.ending, Ending::Succeeded);
+    assert_eq!(rig.perform(&command).await.ending, AttemptOutcome::Succeeded);
     assert_eq!(rig.touched(), 1);
 }

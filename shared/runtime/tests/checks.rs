@@ -13,11 +13,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use engine::check::{Check, Failing, Observation, Probe};
-use runtime::Timestamp;
-use runtime::checks::{Checked, Checks, ChecksError, Outcome, Ports};
-use runtime::port::{CheckStore, Clock, Prober, QueueName, Receiver as _, Sender};
-use testkit::memory::{self, Faults, ManualClock, Queues};
+use heal_engine::check::{Check, Failing, Observation, Probe};
+use heal_runtime::Timestamp;
+use heal_runtime::checks::{Checked, Checks, ChecksError, Outcome, Ports};
+use heal_runtime::port::{CheckStore, Clock, Prober, QueueName, Receiver as _, Sender};
+use heal_testkit::memory::{self, Faults, ManualClock, Queues};
 use tokio::sync::Notify;
 
 /// Looks as the test has written them: by service, what is seen from now on.
@@ -73,7 +73,7 @@ fn check(name: &str) -> Check {
     let text = format!(
         "probe: {{type: http, url: \"http://{name}\"}}\nfor: 3\nincident: {{incident_type: DOWN, service_name: \"{{{{ target.url }}}}\"}}\n"
     );
-    let reading = engine::check::read(name, &text, None);
+    let reading = heal_engine::check::read(name, &text, None);
     reading.check.unwrap_or_else(|| panic!("{:?}", reading.diagnostics))
 }
 
@@ -120,7 +120,7 @@ impl Rig {
     async fn incidents(&self) -> Vec<String> {
         let deliveries = self.queues.receive(&QueueName::Incidents, 100, 1_000).await.unwrap();
         let ids = deliveries.iter().map(|delivery| {
-            let intake = engine::incident::read(&delivery.body).unwrap();
+            let intake = heal_engine::incident::read(&delivery.body).unwrap();
             assert_eq!(intake.incident_type.as_deref(), Some("DOWN"));
             intake.incident_id
         });
@@ -147,12 +147,12 @@ fn checks_that_cannot_be_used_are_refused() {
     };
     let error = Checks::new([check("a"), check("b"), check("a")], ports()).unwrap_err();
     assert!(matches!(error, ChecksError::Twice { name } if name == "a"));
-    let many = (0..=engine::limit::CHECKS).map(|number| check(&format!("c{number}")));
+    let many = (0..=heal_engine::limit::CHECKS).map(|number| check(&format!("c{number}")));
     assert!(matches!(Checks::new(many, ports()).unwrap_err(), ChecksError::TooMany { observed: 101 }));
-    let full = (0..engine::limit::CHECKS).map(|number| check(&format!("c{number}")));
-    assert_eq!(Checks::new(full, ports()).unwrap().iter().count(), engine::limit::CHECKS);
+    let full = (0..heal_engine::limit::CHECKS).map(|number| check(&format!("c{number}")));
+    assert_eq!(Checks::new(full, ports()).unwrap().iter().count(), heal_engine::limit::CHECKS);
     assert!(matches!(Checks::from_json("{}", ports()).unwrap_err(), ChecksError::Unreadable(_)));
-    let json = engine::check::to_json(&[check("a"), check("b")]);
+    let json = heal_engine::check::to_json(&[check("a"), check("b")]);
     let names: Vec<String> =
         Checks::from_json(&json, ports()).unwrap().iter().map(|check| check.name.clone()).collect();
     assert_eq!(names, ["a", "b"]);

@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
-use runtime::RunStatus;
-use runtime::dispatcher::{self, Dispatcher, Inbound};
-use runtime::inbox::{Inbox, Verdict};
-use runtime::library::Library;
-use runtime::port::{Delivery, OsEntropy, QueueName, Receiver, RunFilter, RunHead, RunStore};
-use runtime::{ActionResult, AttemptResult, Map};
+use heal_runtime::RunStatus;
+use heal_runtime::dispatcher::{self, Dispatcher, Inbound};
+use heal_runtime::inbox::{Inbox, Verdict};
+use heal_runtime::library::Library;
+use heal_runtime::port::{Delivery, OsEntropy, QueueName, Receiver, RunFilter, RunHead, RunStore};
+use heal_runtime::{ActionResult, AttemptResult, Map};
+use heal_testkit::memory::{Faults, ManualClock, Queues, Runs, When};
 use serde_json::json;
-use testkit::memory::{Faults, ManualClock, Queues, Runs, When};
 
 struct Rig {
     inbox: Inbox,
@@ -70,7 +70,7 @@ fn incident(name: &str) -> Delivery {
 }
 
 fn answer(command: &str) -> String {
-    let command: runtime::ActionCommand = serde_json::from_str(command).unwrap();
+    let command: heal_runtime::ActionCommand = serde_json::from_str(command).unwrap();
     Inbound::Result(Box::new(ActionResult {
         run_id: command.run_id,
         step: command.step,

@@ -2,16 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use engine::catalog::Catalog;
-use engine::playbook::Playbook;
-use runtime::library::{Library, LibraryError};
+use heal_engine::catalog::Catalog;
+use heal_engine::playbook::Playbook;
+use heal_runtime::library::{Library, LibraryError};
 
 fn playbook(name: &str) -> Playbook {
     let text = format!(
         "triggers: [{{incident_type: {}, condition: \"{{{{ severity == 'HIGH' }}}}\"}}]\nparameters_schema: {{type: object, required: [a]}}\nactions: [{{type: wait, parameters: {{seconds: 1}}}}]\n",
         name.to_uppercase()
     );
-    engine::playbook::read(name, &text, &Catalog::default()).playbook.unwrap()
+    heal_engine::playbook::read(name, &text, &Catalog::default()).playbook.unwrap()
 }
 
 #[test]

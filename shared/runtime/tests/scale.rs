@@ -13,19 +13,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use engine::event::{Event, RunOutcome};
-use runtime::action::{Action, Call, Performed, Target};
-use runtime::attempt::{self, Worker};
-use runtime::dispatcher::{self, Dispatcher};
-use runtime::host::Host;
-use runtime::library::Library;
-use runtime::port::{
+use heal_engine::event::{Event, RunOutcome};
+use heal_runtime::action::{Action, Call, Performed, Target};
+use heal_runtime::attempt::{self, Worker};
+use heal_runtime::dispatcher::{self, Dispatcher};
+use heal_runtime::host::Host;
+use heal_runtime::library::Library;
+use heal_runtime::port::{
     Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName, RunFilter, RunHead,
     RunStore, Sender,
 };
-use runtime::{ActionSpec, AttemptResult, Map, Safety};
+use heal_runtime::{ActionSpec, AttemptResult, Map, Safety};
+use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Runs};
 use serde_json::{Value, json};
-use testkit::memory::{Claims, Faults, ManualClock, Queues, Runs};
 
 /// Counts what it was asked to do.
 struct Count(ActionSpec, Arc<Mutex<BTreeMap<String, u32>>>);
@@ -141,7 +141,7 @@ fn holds(ended: &Ended, expected: usize) {
     assert_eq!(ended.head.outcome, Some(RunOutcome::Completed), "{:?}", ended.head);
     assert_eq!(ended.done.len(), expected);
     assert!(ended.done.values().all(|count| *count == 1), "something was done twice");
-    assert!(ended.in_flight <= engine::limit::IN_FLIGHT, "{} attempts were in flight", ended.in_flight);
+    assert!(ended.in_flight <= heal_engine::limit::IN_FLIGHT, "{} attempts were in flight", ended.in_flight);
     assert!(ended.largest_commit_bytes < ITEM_BYTES, "a commit has {} bytes", ended.largest_commit_bytes);
 }
 
@@ -159,7 +159,7 @@ async fn a_thousand_steps_one_after_another_run() {
 async fn a_thousand_steps_at_once_run_within_the_cap() {
     let ended = run((0..1_000).map(|index| step(&format!("s{index}"), &[], json!({}))).collect(), json!({})).await;
     holds(&ended, 1_000);
-    assert_eq!(ended.in_flight, engine::limit::IN_FLIGHT);
+    assert_eq!(ended.in_flight, heal_engine::limit::IN_FLIGHT);
 }
 
 #[tokio::test]

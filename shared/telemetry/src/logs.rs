@@ -23,7 +23,7 @@ pub const FIELD_BYTES: usize = 8 * 1024;
 /// What a line looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// `2026-11-23T20:21:00.123Z WARN runtime::host: message name=value`
+    /// `2026-11-23T20:21:00.123Z WARN heal_runtime::host: message name=value`
     #[default]
     Human,
     /// One object a line: `timestamp`, `level`, `target`, `message`, the spans' fields and the event's own.

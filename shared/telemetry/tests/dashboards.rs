@@ -11,8 +11,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use heal_telemetry::metrics::{Id, Kind, Metric, Values};
 use serde_json::Value;
-use telemetry::metrics::{Id, Kind, Metric, Values};
 
 /// Labels that a receiver adds.
 const ADDED: [&str; 3] = ["le", "job", "instance"];

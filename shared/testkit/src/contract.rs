@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! async fn empty() -> Fixture<dyn RunStore> { ... }
-//! testkit::run_store_contract!(empty().await);
+//! heal_testkit::run_store_contract!(empty().await);
 //! ```
 //!
 //! That makes one `#[tokio::test]` per case, so the same names pass or fail over the fakes, SQLite and DynamoDB alike.
@@ -26,7 +26,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use runtime::port::{Receiver, Sender};
+use heal_runtime::port::{Receiver, Sender};
 
 use crate::memory::ManualClock;
 

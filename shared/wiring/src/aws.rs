@@ -4,18 +4,18 @@
 
 use std::sync::Arc;
 
-use ::aws::{Session, eks, secrets};
+use ::heal_aws::{Session, eks, secrets};
 use async_trait::async_trait;
-use clients::config::{BaseUrl, IdentityConfig, IdentitySource, KubernetesAccess, KubernetesConfig};
-use clients::identity::{SecretFault, SecretReader};
-use clients::kubernetes::{BearerToken, EksAccess, TokenFault, TokenProvider};
-use runtime::port::SystemClock;
+use heal_clients::config::{BaseUrl, IdentityConfig, IdentitySource, KubernetesAccess, KubernetesConfig};
+use heal_clients::identity::{SecretFault, SecretReader};
+use heal_clients::kubernetes::{BearerToken, EksAccess, TokenFault, TokenProvider};
+use heal_runtime::port::SystemClock;
 
 /// Why AWS did not give what the configuration names of it.
 #[derive(Debug, thiserror::Error)]
 pub enum AwsError {
     #[error(transparent)]
-    Call(#[from] ::aws::Error),
+    Call(#[from] ::heal_aws::Error),
     #[error("endpoint of EKS cluster {cluster}: {endpoint:?}, expected {expected}")]
     Endpoint { cluster: String, endpoint: String, expected: String },
 }
@@ -86,7 +86,7 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
-    use ::aws::{Given, Keys};
+    use ::heal_aws::{Given, Keys};
     use axum::Router;
     use axum::extract::{Request, State};
     use axum::http::StatusCode;
@@ -94,11 +94,11 @@ mod tests {
     use axum::serve::ListenerExt as _;
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
-    use clients::config::Config;
-    use clients::identity::{IdentityError, Secret};
-    use clients::{CallContext, IdentityProvider as _, Wiring, kubernetes};
+    use heal_clients::config::Config;
+    use heal_clients::identity::{IdentityError, Secret};
+    use heal_clients::{CallContext, IdentityProvider as _, Wiring, kubernetes};
+    use heal_sandbox::spiffe_ca::{SpiffeCa, TRUST_DOMAIN, Validity};
     use serde_json::json;
-    use testkit::spiffe_ca::{SpiffeCa, TRUST_DOMAIN, Validity};
 
     use super::*;
 

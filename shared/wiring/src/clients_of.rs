@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use clients::config::{Config, Invalid, Strings};
-use clients::port::StoredBreaker;
-use clients::{Observer, Wiring, checks, identity, kubernetes, orchestrator, policy, tickets};
-use runtime::port::{BreakerStore, Clock, SystemClock};
+use heal_clients::config::{Config, Invalid, Strings};
+use heal_clients::port::StoredBreaker;
+use heal_clients::{Observer, Wiring, checks, identity, kubernetes, orchestrator, policy, tickets};
+use heal_runtime::port::{BreakerStore, Clock, SystemClock};
 
 use crate::aws;
 
@@ -25,7 +25,7 @@ pub enum Error {
     Client {
         part: &'static str,
         #[source]
-        cause: clients::Error,
+        cause: heal_clients::Error,
     },
 }
 
@@ -95,7 +95,7 @@ impl Clients {
     }
 }
 
-fn of(part: &'static str) -> impl Fn(clients::Error) -> Error {
+fn of(part: &'static str) -> impl Fn(heal_clients::Error) -> Error {
     move |cause| Error::Client { part, cause }
 }
 
@@ -104,13 +104,13 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use clients::CallContext;
-    use clients::observe::Silent;
-    use clients::tickets::Filter;
-    use runtime::Timestamp;
-    use runtime::checks::{Observation, OverdueTickets, Probe};
-    use runtime::port::Prober as _;
-    use testkit::memory::{Breakers, Faults};
+    use heal_clients::CallContext;
+    use heal_clients::observe::NoopObserver;
+    use heal_clients::tickets::Filter;
+    use heal_runtime::Timestamp;
+    use heal_runtime::checks::{Observation, OverdueTickets, Probe};
+    use heal_runtime::port::Prober as _;
+    use heal_testkit::memory::{Breakers, Faults};
 
     use super::*;
 
@@ -132,7 +132,7 @@ mod tests {
             }
         });
         let breakers = Arc::new(Breakers::new(faults));
-        let clients = Clients::new(&NOWHERE, breakers, Arc::new(Silent)).await.unwrap();
+        let clients = Clients::new(&NOWHERE, breakers, Arc::new(NoopObserver)).await.unwrap();
         let prober = clients.prober();
         let status = "RUNNING".to_owned();
         let probe = Probe::OverdueTickets(OverdueTickets { status, overdue_seconds: 0, limit: 10, timeout_seconds: 5 });

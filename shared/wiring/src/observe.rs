@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clients::breaker;
-use clients::observe::CallOutcome;
-use engine::catalog::WAIT;
-use engine::event::{Outcome, RunOutcome};
-use engine::message::Ending;
-use runtime::action::Call;
-use runtime::dispatcher::Accepted;
-use runtime::port::{Decision, DecisionSource, PolicyInput, PolicyResource};
-use telemetry::metrics::{Id, Metrics, Names, table};
+use heal_clients::breaker;
+use heal_clients::observe::CallOutcome;
+use heal_engine::catalog::WAIT;
+use heal_engine::event::{Outcome, RunOutcome};
+use heal_engine::message::AttemptOutcome;
+use heal_runtime::action::Call;
+use heal_runtime::dispatcher::Accepted;
+use heal_runtime::port::{Decision, DecisionSource, PolicyInput, PolicyResource};
+use heal_telemetry::metrics::{Id, Metrics, Names, table};
 
 /// Counts for one process. The same value is the clients' observer and the drivers'.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ impl Observer {
     }
 }
 
-impl clients::Observer for Observer {
+impl heal_clients::Observer for Observer {
     fn ticket_reallocation(&self, outcome: CallOutcome, reason: &str, took: Duration) {
         self.metrics.count(Id::TicketReallocation, &[status(outcome), reason]);
         self.metrics.time(Id::TicketReallocationDuration, took, &[]);
@@ -54,7 +54,7 @@ impl clients::Observer for Observer {
         self.metrics.time(Id::OrchestratorCallDuration, took, &[operation]);
     }
 
-    /// The decisions themselves are counted where they are acted on: [`runtime::observe::Observer::policy_decided`].
+    /// The decisions themselves are counted where they are acted on: [`heal_runtime::observe::Observer::policy_decided`].
     fn opa_validation(&self, _action: &str, _result: &'static str, source: &'static str, took: Duration) {
         self.metrics.time(Id::OpaValidationDuration, took, &[source]);
     }
@@ -69,7 +69,7 @@ impl clients::Observer for Observer {
     }
 }
 
-impl runtime::observe::Observer for Observer {
+impl heal_runtime::observe::Observer for Observer {
     fn incident_taken(&self, accepted: &Accepted) {
         let result = match accepted {
             Accepted::Started { .. } => "started",
@@ -106,12 +106,12 @@ impl runtime::observe::Observer for Observer {
         self.metrics.count(Id::HopBudgetExceeded, &[playbook]);
     }
 
-    fn attempt_ended(&self, action: &str, ending: &Ending) {
+    fn attempt_ended(&self, action: &str, ending: &AttemptOutcome) {
         let status = match ending {
-            Ending::Succeeded | Ending::NoOp { .. } => "success",
-            Ending::Denied { .. } | Ending::CoolingDown { .. } => "denied",
-            Ending::Unavailable { .. } => "skipped",
-            Ending::Failed { .. } | Ending::TimedOut { .. } | Ending::Unknown { .. } => "error",
+            AttemptOutcome::Succeeded | AttemptOutcome::NoOp { .. } => "success",
+            AttemptOutcome::Denied { .. } | AttemptOutcome::CoolingDown { .. } => "denied",
+            AttemptOutcome::Unavailable { .. } => "skipped",
+            AttemptOutcome::Failed { .. } | AttemptOutcome::TimedOut { .. } | AttemptOutcome::Unknown { .. } => "error",
         };
         self.metrics.count(Id::Attempts, &[action, status]);
     }

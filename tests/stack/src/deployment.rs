@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use aws::{QueueUrls, Queues, Store};
-use testkit::{Platform, PlatformConfig};
+use heal_aws::{QueueUrls, Queues, Store};
+use heal_sandbox::{Platform, PlatformConfig};
 
 use crate::ministack::{ACCOUNT, MiniStack, REGION, root};
 use crate::table;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws::{Given, Keys, QueueUrls, Queues, Session, Store};
+use heal_aws::{Given, Keys, QueueUrls, Queues, Session, Store};
 use serde_json::{Value, json};
 
 use crate::{ACCOUNT, MiniStack, REGION};

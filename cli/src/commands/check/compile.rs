@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Verdict> {
         return Ok(Verdict::Failed);
     }
     let compiled: Vec<_> = sources.into_iter().filter_map(|source| source.reading.check).collect();
-    out::compiled(args.out.as_deref(), &engine::check::to_json(&compiled))?;
+    out::compiled(args.out.as_deref(), &heal_engine::check::to_json(&compiled))?;
     out::note(out::plural(compiled.len(), "check"));
     Ok(Verdict::Done)
 }

@@ -1,6 +1,6 @@
 //! `heal check list`: which checks there are.
 
-use engine::check::{Check, Probe};
+use heal_engine::check::{Check, Probe};
 use owo_colors::OwoColorize as _;
 
 use super::Folders;

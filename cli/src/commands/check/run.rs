@@ -1,13 +1,13 @@
 //! `heal check run`: a look by hand, at the services that are configured.
 
 use anyhow::{Context as _, bail};
-use clients::Wiring;
-use clients::checks::Prober;
-use clients::config::{Config, Env};
-use engine::check::{Check, Observation};
 use futures_util::future::join_all;
+use heal_clients::Wiring;
+use heal_clients::checks::Prober;
+use heal_clients::config::{Config, Env};
+use heal_engine::check::{Check, Observation};
+use heal_runtime::port::{Clock as _, Prober as _, SystemClock};
 use owo_colors::OwoColorize as _;
-use runtime::port::{Clock as _, Prober as _, SystemClock};
 use serde_json::{Value, json};
 
 use super::Folders;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use runtime::port::{DeadLetter, Receiver as _, Result};
+use heal_runtime::port::{DeadLetter, Receiver as _, Result};
 
 use crate::place::Place;
 

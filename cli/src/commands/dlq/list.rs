@@ -1,9 +1,9 @@
 //! `heal dlq list`: which messages nobody could carry out, and of a stack how much lies on each queue.
 
-use aws::Queues;
 use futures_util::{StreamExt as _, stream};
+use heal_aws::Queues;
+use heal_runtime::port::{DeadLetter, QueueName};
 use owo_colors::OwoColorize as _;
-use runtime::port::{DeadLetter, QueueName};
 use serde::Serialize;
 
 use super::letters;

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use clients::config::{Config, Env, KubernetesAccess};
-use clients::{CallContext, Error, Wiring, identity, kubernetes, orchestrator, policy, tickets};
+use heal_clients::config::{Config, Env, KubernetesAccess};
+use heal_clients::{CallContext, Error, Wiring, identity, kubernetes, orchestrator, policy, tickets};
 
 use super::Check;
-use wiring::aws;
+use heal_wiring::aws;
 
 use crate::moment;
 
@@ -88,7 +88,7 @@ async fn answered(call: impl Future<Output = Result<(), Error>>) -> Result<Strin
     let took = moment::duration(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
     match result {
         Ok(()) => Ok(format!("answers ({took})")),
-        Err(Error::Refused(refusal)) if refusal.kind == clients::RefusalKind::NotFound => {
+        Err(Error::Refused(refusal)) if refusal.kind == heal_clients::RefusalKind::NotFound => {
             Ok(format!("answers ({took})"))
         }
         Err(error) => Err(error.to_string()),

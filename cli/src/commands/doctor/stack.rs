@@ -1,10 +1,10 @@
 //! The stack that other commands would work on: what leads there, and whether its table and queues answer.
 
-use aws::Queues;
-use clients::config::{Env, Strings as _};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use runtime::RunId;
-use runtime::port::{BackendError, QueueName, Result, RunStore as _};
+use heal_aws::Queues;
+use heal_clients::config::{Env, Strings as _};
+use heal_runtime::RunId;
+use heal_runtime::port::{BackendError, QueueName, Result, RunStore as _};
 
 use super::{Check, Variable};
 use crate::out;

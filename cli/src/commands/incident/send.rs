@@ -6,9 +6,9 @@ mod watch;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use engine::incident::{self, Intake};
-use engine::limit;
-use runtime::port::{Message, QueueName};
+use heal_engine::incident::{self, Intake};
+use heal_engine::limit;
+use heal_runtime::port::{Message, QueueName};
 use search::Search;
 use serde::Serialize;
 

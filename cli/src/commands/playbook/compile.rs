@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use runtime::library::Library;
+use heal_runtime::library::Library;
 
 use crate::exit::Verdict;
 use crate::playbooks::{self, Source, diagnostics};

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use engine::playbook::Severity;
+use heal_engine::playbook::Severity;
+use heal_runtime::library::Library;
 use owo_colors::OwoColorize as _;
-use runtime::library::Library;
 
 use crate::exit::Verdict;
 use crate::out::plural;

@@ -1,7 +1,7 @@
 //! `heal playbook list`: which playbooks there are.
 
+use heal_runtime::library::{Entry, Library};
 use owo_colors::OwoColorize as _;
-use runtime::library::{Entry, Library};
 use serde_json::json;
 
 use crate::args::PlaybookDir;

@@ -1,11 +1,11 @@
 //! `heal playbook show`: one playbook, as the engine understands it.
 
 use anyhow::bail;
-use engine::plan::Plan;
-use engine::playbook::{Condition, OnFailure, OnUnavailable, Step, Trigger};
+use heal_engine::plan::Plan;
+use heal_engine::playbook::{Condition, OnFailure, OnUnavailable, Step, Trigger};
+use heal_telemetry::text::printable_json;
 use owo_colors::OwoColorize as _;
 use serde_json::Value;
-use telemetry::text::printable_json;
 
 use crate::args::PlaybookDir;
 use crate::exit::Verdict;

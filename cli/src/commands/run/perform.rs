@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clients::config::Env;
-use embedded::Store;
-use engine::RunId;
-use engine::event::RunStatus;
-use runtime::dispatcher::{Accepted, Dispatcher, Inbound, Prepared};
-use runtime::library::Library;
-use runtime::port::{Entropy as _, OsEntropy};
-use testkit::Platform;
+use heal_clients::config::Env;
+use heal_embedded::Store;
+use heal_engine::RunId;
+use heal_engine::event::RunStatus;
+use heal_runtime::dispatcher::{Accepted, Dispatcher, Inbound, Prepared};
+use heal_runtime::library::Library;
+use heal_runtime::port::{Entropy as _, OsEntropy};
+use heal_sandbox::Platform;
 
 use super::{Args, seed};
 use crate::commands::sandbox;
@@ -38,7 +38,7 @@ pub(super) async fn perform(args: &Args, library: Arc<Library>, prepared: Prepar
     let dispatcher = local::dispatcher(&state.store, library);
     let plan = std::iter::once(&*prepared.entry().plan);
     // One run at a terminal shows itself; nothing is counted.
-    let observer = wiring::observe::Observer::new(&telemetry::Metrics::silent(), [], []);
+    let observer = heal_wiring::observe::Observer::new(&heal_telemetry::Metrics::silent(), [], []);
     let running = Running::start(&state.store, dispatcher.clone(), &strings, plan, Vec::new(), &observer).await?;
     let run_id = start(&dispatcher, prepared).await?;
     if args.approve {

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use engine::Map;
-use engine::id::StepIndex;
-use engine::incident::Intake;
-use engine::plan::{Plan, PlannedStep};
-use engine::template::{Lookup, Scope, Template, Test, Tree};
+use heal_engine::Map;
+use heal_engine::id::StepIndex;
+use heal_engine::incident::Intake;
+use heal_engine::plan::{Plan, PlannedStep};
+use heal_engine::template::{Lookup, Scope, Template, Test, Tree};
+use heal_runtime::dispatcher::Prepared;
+use heal_telemetry::text::printable_json;
 use owo_colors::OwoColorize as _;
-use runtime::dispatcher::Prepared;
 use serde::Serialize;
 use serde_json::Value;
-use telemetry::text::printable_json;
 
 use crate::out;
 

@@ -1,13 +1,13 @@
 //! Stand-in services that know what an incident speaks of.
 
-use engine::Map;
-use engine::incident::Intake;
+use heal_engine::Map;
+use heal_engine::incident::Intake;
+use heal_sandbox::Seed;
+use heal_sandbox::kubernetes::{Owner, Pod};
+use heal_sandbox::orchestrator::{self, Workflow};
+use heal_sandbox::seed::NAMESPACE;
+use heal_sandbox::tickets::{Ticket, TicketStatus};
 use serde_json::Value;
-use testkit::Seed;
-use testkit::kubernetes::{Owner, Pod};
-use testkit::orchestrator::{self, Workflow};
-use testkit::seed::NAMESPACE;
-use testkit::tickets::{Ticket, TicketStatus};
 
 use super::WorkflowState;
 
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     fn seed(message: &str, healthy: bool) -> Seed {
-        let seed = of(&engine::incident::read(message).unwrap(), healthy, None);
+        let seed = of(&heal_engine::incident::read(message).unwrap(), healthy, None);
         seed.check().unwrap();
         seed
     }

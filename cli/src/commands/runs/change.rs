@@ -6,9 +6,9 @@
 
 mod sent;
 
-use engine::RunId;
-use runtime::dispatcher::Inbound;
-use runtime::port::{Entropy as _, OsEntropy};
+use heal_engine::RunId;
+use heal_runtime::dispatcher::Inbound;
+use heal_runtime::port::{Entropy as _, OsEntropy};
 
 use crate::exit::Verdict;
 use crate::out;

@@ -1,8 +1,8 @@
 //! `heal runs list`: which runs there are, newest first.
 
-use engine::event::{RunOutcome, RunStatus};
+use heal_engine::event::{RunOutcome, RunStatus};
+use heal_runtime::port::{Clock as _, RunFilter, RunHead, SystemClock};
 use owo_colors::OwoColorize as _;
-use runtime::port::{Clock as _, RunFilter, RunHead, SystemClock};
 
 use crate::exit::Verdict;
 use crate::place::{Place, PlaceArgs};

@@ -1,6 +1,6 @@
 //! `heal runs show`: one run from its first event to its last.
 
-use engine::report;
+use heal_engine::report;
 
 use crate::exit::Verdict;
 use crate::out;

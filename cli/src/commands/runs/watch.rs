@@ -1,6 +1,6 @@
 //! `heal runs watch`: follow a run to its end.
 
-use engine::event::RunStatus;
+use heal_engine::event::RunStatus;
 
 use crate::exit::Verdict;
 use crate::follow;

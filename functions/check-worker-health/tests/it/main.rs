@@ -15,14 +15,14 @@ mod rig;
 
 use std::time::Instant;
 
-use check_worker_health::{CheckWorkerHealth, spec};
+use heal_check_worker_health::{CheckWorkerHealth, spec};
+use heal_runtime::attempt::Worker;
+use heal_runtime::{ActionCommand, AttemptOutcome};
+use heal_sandbox::kubernetes::Pod;
+use heal_sandbox::seed::{NAMESPACE, Seed};
+use heal_sandbox::{Fault, FaultKind, PlatformConfig, Service};
 use rig::{Rig, failed, of_run, output, short, unavailable};
-use runtime::attempt::Worker;
-use runtime::{ActionCommand, Ending};
 use serde_json::{Value, json};
-use testkit::kubernetes::Pod;
-use testkit::seed::{NAMESPACE, Seed};
-use testkit::{Fault, FaultKind, PlatformConfig, Service};
 
 async fn worker(rig: &Rig) -> Worker {
     rig.worker(CheckWorkerHealth::new(rig.kubernetes().await, rig.clock()))
@@ -37,7 +37,7 @@ async fn a_healthy_worker_is_healthy() {
     logs::collect();
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig).await, &of(&rig, "worker-0")).await;
-    assert_eq!(result.ending, Ending::Succeeded);
+    assert_eq!(result.ending, AttemptOutcome::Succeeded);
     let expected =
         json!({"healthy": true, "worker_unhealthy": false, "phase": "Running", "reason": null, "restarts": 0});
     assert_eq!(result.output, output(expected));
@@ -79,7 +79,11 @@ async fn an_unhealthy_worker_says_why() {
         ("worker-9", "Missing", "NotFound", 0),
     ] {
         let result = rig.perform(&worker, &of_run(&of(&rig, id), id)).await;
-        assert_eq!(result.ending, Ending::Succeeded, "{id}: what is not there is unhealthy, and that is an answer");
+        assert_eq!(
+            result.ending,
+            AttemptOutcome::Succeeded,
+            "{id}: what is not there is unhealthy, and that is an answer"
+        );
         let expected =
             json!({"healthy": false, "worker_unhealthy": true, "phase": phase, "reason": reason, "restarts": restarts});
         assert_eq!(result.output, output(expected), "{id}");

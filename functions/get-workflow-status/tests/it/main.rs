@@ -15,14 +15,14 @@ mod rig;
 
 use std::time::Instant;
 
-use get_workflow_status::{GetWorkflowStatus, spec};
+use heal_get_workflow_status::{GetWorkflowStatus, spec};
+use heal_runtime::attempt::Worker;
+use heal_runtime::{ActionCommand, AttemptOutcome, OutputType};
+use heal_sandbox::orchestrator::{OrchestratorConfig, UnknownWorkflow, Workflow, WorkflowState};
+use heal_sandbox::seed::Seed;
+use heal_sandbox::{Fault, FaultKind, PlatformConfig, Service};
 use rig::{Rig, TRACEPARENT, failed, of_run, short, unavailable};
-use runtime::attempt::Worker;
-use runtime::{ActionCommand, Ending, OutputType};
 use serde_json::{Value, json};
-use testkit::orchestrator::{OrchestratorConfig, UnknownWorkflow, Workflow, WorkflowState};
-use testkit::seed::Seed;
-use testkit::{Fault, FaultKind, PlatformConfig, Service};
 
 fn worker(rig: &Rig) -> Worker {
     rig.worker(GetWorkflowStatus::new(rig.orchestrator(), rig.clock()))
@@ -37,7 +37,7 @@ async fn the_outputs_say_where_the_workflow_stands() {
     logs::collect();
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
-    assert_eq!(result.ending, Ending::Succeeded);
+    assert_eq!(result.ending, AttemptOutcome::Succeeded);
     assert!(result.warnings.is_empty());
     for (name, value) in [
         ("state", json!("PAUSED")),

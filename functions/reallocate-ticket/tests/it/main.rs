@@ -16,10 +16,10 @@ mod policy;
 mod rig;
 mod single;
 
-use reallocate_ticket::{ReallocateTicket, spec};
+use heal_reallocate_ticket::{ReallocateTicket, spec};
+use heal_runtime::ActionCommand;
+use heal_runtime::attempt::Worker;
 use rig::Rig;
-use runtime::ActionCommand;
-use runtime::attempt::Worker;
 use serde_json::{Value, json};
 
 fn worker(rig: &Rig) -> Worker {
@@ -35,6 +35,6 @@ fn of_tickets(rig: &Rig, tickets: &[&str]) -> ActionCommand {
 }
 
 /// The body of a call.
-fn body(call: &testkit::Call) -> Value {
+fn body(call: &heal_sandbox::Call) -> Value {
     serde_json::from_str(&call.body).unwrap()
 }

@@ -1,13 +1,13 @@
 //! The shipped policy decides: the platform's policy server has none loaded.
 
-use reallocate_ticket::{ReallocateTicket, spec};
-use runtime::Ending;
-use runtime::attempt::Worker;
-use runtime::port::{Clock as _, Decision};
+use heal_reallocate_ticket::{ReallocateTicket, spec};
+use heal_runtime::AttemptOutcome;
+use heal_runtime::attempt::Worker;
+use heal_runtime::port::{Clock as _, Decision};
+use heal_sandbox::PlatformConfig;
+use heal_sandbox::seed::Seed;
+use heal_sandbox::tickets::{Ticket, TicketStatus};
 use serde_json::json;
-use testkit::PlatformConfig;
-use testkit::seed::Seed;
-use testkit::tickets::{Ticket, TicketStatus};
 
 use crate::rig::{Rig, denied, of_run};
 use crate::{logs, of_ticket, worker};
@@ -20,7 +20,7 @@ fn under_shipped_policy(rig: &Rig) -> Worker {
 async fn the_shipped_policy_allows_the_guides_reallocation() {
     let rig = Rig::new();
     let result = rig.perform(&under_shipped_policy(&rig), &of_ticket(&rig, "ticket-1")).await;
-    assert_eq!(result.ending, Ending::Succeeded);
+    assert_eq!(result.ending, AttemptOutcome::Succeeded);
     assert!(result.warnings[0].contains("bundled policy"), "{:?}", result.warnings);
     assert_eq!(rig.operations(), ["get_ticket", "evaluate", "reallocate_ticket"]);
 }
@@ -54,7 +54,7 @@ async fn a_reallocation_by_somebody_else_counts_as_the_service_tells_it() {
     let result = rig.perform(&worker, &of_ticket(&rig, "recent")).await;
     assert_eq!(denied(&result), ["reallocate_ticket_rate_limited"], "at {now:?}");
     let result = rig.perform(&worker, &of_run(&of_ticket(&rig, "old"), "run-2")).await;
-    assert_eq!(result.ending, Ending::Succeeded);
+    assert_eq!(result.ending, AttemptOutcome::Succeeded);
 }
 
 #[tokio::test]
@@ -79,7 +79,10 @@ async fn where_nobody_can_decide_nothing_is_done() {
     let rig = Rig::new();
     rig.policy.decide_by(|_| Decision::Unavailable { message: "all are asleep".to_owned() });
     let result = rig.perform(&worker(&rig), &of_ticket(&rig, "ticket-1")).await;
-    assert!(matches!(&result.ending, Ending::Failed { code, .. } if code == "policy_unavailable"), "{result:?}");
+    assert!(
+        matches!(&result.ending, AttemptOutcome::Failed { code, .. } if code == "policy_unavailable"),
+        "{result:?}"
+    );
     assert!(rig.platform.effects().is_empty());
     assert!(rig.is_free("reallocate_ticket", "ticket-1").await);
 }

@@ -7,18 +7,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use clients::Wiring;
-use clients::config::Config;
-use runtime::action::Action;
-use runtime::attempt::{AttemptError, Handled, LEASE_MS, Ports, Worker};
-use runtime::port::{
-    ClaimKey, ClaimRequest, ClaimStore, Clock, CooldownKey, CooldownRequest, Decision, DecisionSource, Holder, Policy,
-    PolicyInput, Reservation,
+use heal_clients::Wiring;
+use heal_clients::config::Config;
+use heal_runtime::action::Action;
+use heal_runtime::attempt::{AttemptError, CommandOutcome, LEASE_MS, Ports, Worker};
+use heal_runtime::port::{
+    ClaimKey, ClaimRequest, ClaimStore, Clock, CooldownKey, CooldownRequest, Decision, DecisionSource, LeaseOwner,
+    Policy, PolicyInput, Reservation,
 };
-use runtime::{ActionCommand, ActionSpec, AttemptResult, Context, Digest, Ending, Map, RunId, Token, Violation};
+use heal_runtime::{
+    ActionCommand, ActionSpec, AttemptOutcome, AttemptResult, Context, Digest, Map, RunId, Token, Violation,
+};
+use heal_sandbox::{Call, Fault, FaultKind, Platform, PlatformConfig, Service};
+use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, When};
 use serde_json::Value;
-use testkit::memory::{Claims, Faults, ManualClock, Queues, When};
-use testkit::{Call, Fault, FaultKind, Platform, PlatformConfig, Service};
 
 pub const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -103,22 +105,22 @@ impl Rig {
         self.clock.clone()
     }
 
-    pub fn tickets(&self) -> Arc<clients::tickets::Client> {
-        Arc::new(clients::tickets::Client::new(&self.config.tickets, &Wiring::default()).unwrap())
+    pub fn tickets(&self) -> Arc<heal_clients::tickets::Client> {
+        Arc::new(heal_clients::tickets::Client::new(&self.config.tickets, &Wiring::default()).unwrap())
     }
 
-    pub fn orchestrator(&self) -> Arc<clients::orchestrator::Client> {
-        Arc::new(clients::orchestrator::Client::new(&self.config.orchestrator, &Wiring::default()).unwrap())
+    pub fn orchestrator(&self) -> Arc<heal_clients::orchestrator::Client> {
+        Arc::new(heal_clients::orchestrator::Client::new(&self.config.orchestrator, &Wiring::default()).unwrap())
     }
 
-    pub async fn kubernetes(&self) -> Arc<clients::kubernetes::Client> {
-        let client = clients::kubernetes::Client::new(&self.config.kubernetes, None, &Wiring::default()).await;
+    pub async fn kubernetes(&self) -> Arc<heal_clients::kubernetes::Client> {
+        let client = heal_clients::kubernetes::Client::new(&self.config.kubernetes, None, &Wiring::default()).await;
         Arc::new(client.unwrap())
     }
 
     /// The shipped policy as it decides where the policy server cannot: the platform has none loaded.
     pub fn shipped_policy(&self) -> Arc<dyn Policy> {
-        Arc::new(clients::policy::Client::new(&self.config.policy, &Wiring::default()).unwrap())
+        Arc::new(heal_clients::policy::Client::new(&self.config.policy, &Wiring::default()).unwrap())
     }
 
     pub fn worker(&self, action: impl Action) -> Worker {
@@ -155,16 +157,16 @@ impl Rig {
     }
 
     /// Delivers the command once.
-    pub async fn deliver(&self, worker: &Worker, command: &ActionCommand) -> Result<Handled, AttemptError> {
+    pub async fn deliver(&self, worker: &Worker, command: &ActionCommand) -> Result<CommandOutcome, AttemptError> {
         let number = self.deliveries.fetch_add(1, Ordering::SeqCst);
         let body = serde_json::to_string(command).unwrap();
-        worker.handle(&body, Holder(format!("delivery-{number}"))).await
+        worker.handle(&body, LeaseOwner(format!("delivery-{number}"))).await
     }
 
     /// Delivers the command once, and gives its result.
     pub async fn perform(&self, worker: &Worker, command: &ActionCommand) -> AttemptResult {
         match self.deliver(worker, command).await.unwrap() {
-            Handled::Answered(result) => *result,
+            CommandOutcome::Answered(result) => *result,
             other => panic!("not answered: {other:?}"),
         }
     }
@@ -177,7 +179,7 @@ impl Rig {
         };
         let request = ClaimRequest {
             key: ClaimKey { action: command.action.clone(), attempt: command.attempt_key() },
-            holder: Holder("lost".to_owned()),
+            holder: LeaseOwner("lost".to_owned()),
             now: self.clock.now(),
             lease_until: self.clock.now().plus_ms(LEASE_MS),
             cooldowns: targets.iter().map(cooldown).collect(),
@@ -201,7 +203,7 @@ impl Rig {
         let cooldown = CooldownKey { action: action.to_owned(), target: target.to_owned() };
         let request = ClaimRequest {
             key: key.clone(),
-            holder: Holder(format!("probe-{number}")),
+            holder: LeaseOwner(format!("probe-{number}")),
             now: self.clock.now(),
             lease_until: self.clock.now().plus_ms(1),
             cooldowns: vec![CooldownRequest { key: cooldown, cooldown_ms: 1 }],
@@ -257,7 +259,7 @@ pub fn output(pairs: Value) -> Map {
 #[track_caller]
 pub fn unavailable(result: &AttemptResult) -> (&str, &str) {
     match &result.ending {
-        Ending::Unavailable { service, message, .. } => (service, message),
+        AttemptOutcome::Unavailable { service, message, .. } => (service, message),
         other => panic!("not unavailable: {other:?}"),
     }
 }
@@ -266,7 +268,7 @@ pub fn unavailable(result: &AttemptResult) -> (&str, &str) {
 #[track_caller]
 pub fn unknown(result: &AttemptResult) -> &str {
     match &result.ending {
-        Ending::Unknown { message } => message,
+        AttemptOutcome::Unknown { message } => message,
         other => panic!("not unknown: {other:?}"),
     }
 }
@@ -275,7 +277,7 @@ pub fn unknown(result: &AttemptResult) -> &str {
 #[track_caller]
 pub fn no_op(result: &AttemptResult) -> &str {
     match &result.ending {
-        Ending::NoOp { reason } => reason,
+        AttemptOutcome::NoOp { reason } => reason,
         other => panic!("something was done: {other:?}"),
     }
 }
@@ -284,7 +286,7 @@ pub fn no_op(result: &AttemptResult) -> &str {
 #[track_caller]
 pub fn failed(result: &AttemptResult) -> (&str, &str) {
     match &result.ending {
-        Ending::Failed { code, message, retryable: false } => (code, message),
+        AttemptOutcome::Failed { code, message, retryable: false } => (code, message),
         other => panic!("no permanent failure: {other:?}"),
     }
 }
@@ -293,7 +295,7 @@ pub fn failed(result: &AttemptResult) -> (&str, &str) {
 #[track_caller]
 pub fn denied(result: &AttemptResult) -> Vec<&str> {
     match &result.ending {
-        Ending::Denied { violations } => violations.iter().map(|violation| violation.rule.as_str()).collect(),
+        AttemptOutcome::Denied { violations } => violations.iter().map(|violation| violation.rule.as_str()).collect(),
         other => panic!("not denied: {other:?}"),
     }
 }

@@ -1,11 +1,11 @@
 //! One ticket.
 
-use runtime::Ending;
-use runtime::port::Clock as _;
+use heal_runtime::AttemptOutcome;
+use heal_runtime::port::Clock as _;
+use heal_sandbox::seed::Seed;
+use heal_sandbox::tickets::{Dialect, Ticket, TicketStatus, TicketsConfig};
+use heal_sandbox::{PlatformConfig, Service};
 use serde_json::{Value, json};
-use testkit::seed::Seed;
-use testkit::tickets::{Dialect, Ticket, TicketStatus, TicketsConfig};
-use testkit::{PlatformConfig, Service};
 
 use crate::rig::{self, Rig, TRACEPARENT, failed, output};
 use crate::{body, logs, of_ticket, worker};
@@ -15,7 +15,7 @@ async fn a_ticket_goes_back_to_be_executed_anew() {
     logs::collect();
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &of_ticket(&rig, "ticket-1")).await;
-    assert_eq!(result.ending, Ending::Succeeded);
+    assert_eq!(result.ending, AttemptOutcome::Succeeded);
     let expected = json!({"reallocated": ["ticket-1"], "status": "PENDING", "previous_worker": "worker-1"});
     assert_eq!(result.output, output(expected));
     assert!(result.warnings.is_empty() && result.follow_up.is_empty(), "{result:?}");
@@ -33,7 +33,7 @@ async fn the_tickets_record_says_who_did_it_and_why() {
     let rig = Rig::new();
     let given = json!({"ticket_id": "ticket-1", "reason": "timeout_recovery",
         "metadata": {"team": "blue", "reallocation_id": "forged", "incident_id": "forged"}});
-    rig.perform(&worker(&rig), &rig.command(&reallocate_ticket::spec(), given)).await;
+    rig.perform(&worker(&rig), &rig.command(&heal_reallocate_ticket::spec(), given)).await;
     let calls = rig.calls_of("reallocate_ticket");
     assert_eq!(
         body(&calls[0]),
@@ -68,7 +68,7 @@ async fn a_ticket_that_does_not_exist_is_a_failure() {
 #[tokio::test]
 async fn a_call_that_names_no_ticket_or_no_reason_touches_nothing() {
     let rig = Rig::new();
-    let many: Vec<String> = (0..=reallocate_ticket::MAX_TICKETS).map(|number| format!("t-{number}")).collect();
+    let many: Vec<String> = (0..=heal_reallocate_ticket::MAX_TICKETS).map(|number| format!("t-{number}")).collect();
     for (parameters, named) in [
         (json!({"reason": "r"}), "anyOf"),
         (json!({"ticket_id": "ticket-1"}), "reason"),
@@ -78,7 +78,7 @@ async fn a_call_that_names_no_ticket_or_no_reason_touches_nothing() {
         (json!({"ticket_id": "ticket-1", "reason": "r", "tickets": []}), "tickets"),
         (json!({"affected_tickets": many, "reason": "r"}), "parameters/affected_tickets"),
     ] {
-        let command = rig.command(&reallocate_ticket::spec(), parameters.clone());
+        let command = rig.command(&heal_reallocate_ticket::spec(), parameters.clone());
         let result = rig.perform(&worker(&rig), &rig::of_run(&command, named)).await;
         let (code, message) = failed(&result);
         assert_eq!(code, "bad_parameters");
@@ -96,9 +96,10 @@ async fn odd_text_arrives_verbatim_where_it_is_data() {
     let rig = Rig::with(PlatformConfig { seed, ..PlatformConfig::default() });
     for id in ids {
         let parameters = json!({"ticket_id": id, "reason": odd, "metadata": {"note": odd}});
-        let command = rig::of_run(&rig.command(&reallocate_ticket::spec(), parameters), &format!("run-{}", id.len()));
+        let command =
+            rig::of_run(&rig.command(&heal_reallocate_ticket::spec(), parameters), &format!("run-{}", id.len()));
         let result = rig.perform(&worker(&rig), &command).await;
-        assert_eq!(result.ending, Ending::Succeeded, "{id}");
+        assert_eq!(result.ending, AttemptOutcome::Succeeded, "{id}");
         assert_eq!(result.output["reallocated"], json!([id]));
         let call = rig.calls_of("reallocate_ticket").pop().unwrap();
         assert_eq!(call.target, id);
@@ -127,7 +128,7 @@ async fn the_service_as_deployed_today_gets_a_status_update() {
     let tickets = TicketsConfig { dialect: Dialect::StatusPatch, ..TicketsConfig::default() };
     let rig = Rig::with(PlatformConfig { tickets, ..PlatformConfig::default() });
     let result = rig.perform(&worker(&rig), &of_ticket(&rig, "ticket-1")).await;
-    assert_eq!(result.ending, Ending::Succeeded);
+    assert_eq!(result.ending, AttemptOutcome::Succeeded);
     assert_eq!(result.output["previous_worker"], "worker-1");
     assert_eq!(rig.operations(), ["get_ticket", "update_ticket_status"]);
     assert_eq!(body(&rig.calls_of("update_ticket_status")[0])["status"], "PENDING");
@@ -147,14 +148,14 @@ async fn a_command_that_comes_again_is_answered_again_and_touches_nothing() {
 #[tokio::test]
 async fn after_a_refusal_the_ticket_is_free() {
     let rig = Rig::new();
-    let refusal = testkit::FaultKind::Status { code: 422, retry_after_seconds: None };
+    let refusal = heal_sandbox::FaultKind::Status { code: 422, retry_after_seconds: None };
     rig.fault_times(Service::Tickets, "reallocate_ticket", refusal, 1);
     let (worker, command) = (worker(&rig), of_ticket(&rig, "ticket-1"));
     let result = rig.perform(&worker, &command).await;
     assert_eq!(failed(&result).0, "bad_request");
     assert!(rig.is_free("reallocate_ticket", "ticket-1").await);
     let again = rig.perform(&worker, &rig::of_run(&command, "run-2")).await;
-    assert_eq!(again.ending, Ending::Succeeded);
+    assert_eq!(again.ending, AttemptOutcome::Succeeded);
 }
 
 #[tokio::test]
@@ -166,9 +167,9 @@ async fn a_ticket_is_left_alone_for_five_minutes() {
     rig.clock.advance_ms(299_999);
     let fresh = |run: &str| rig::of_run(&of_ticket(&rig, "ticket-1"), run);
     let result = rig.perform(&worker, &fresh("run-2")).await;
-    let expected = Ending::CoolingDown { target: "ticket-1".to_owned(), until: first_at.plus_ms(300_000) };
+    let expected = AttemptOutcome::CoolingDown { target: "ticket-1".to_owned(), until: first_at.plus_ms(300_000) };
     assert_eq!(result.ending, expected);
     rig.clock.advance_ms(1);
-    assert_eq!(rig.perform(&worker, &fresh("run-3")).await.ending, Ending::Succeeded);
+    assert_eq!(rig.perform(&worker, &fresh("run-3")).await.ending, AttemptOutcome::Succeeded);
     assert_eq!(rig.platform.effects().len(), 2);
 }

@@ -19,15 +19,15 @@ mod pods;
 
 use std::time::Duration;
 
-use restart_pod::{RestartPod, spec};
+use heal_restart_pod::{RestartPod, spec};
+use heal_runtime::ActionCommand;
+use heal_runtime::attempt::Worker;
+use heal_runtime::port::{Clock as _, SystemClock};
+use heal_sandbox::PlatformConfig;
+use heal_sandbox::kubernetes::KubernetesConfig;
+use heal_sandbox::seed::{NAMESPACE, Seed};
 use rig::Rig;
-use runtime::ActionCommand;
-use runtime::attempt::Worker;
-use runtime::port::{Clock as _, SystemClock};
 use serde_json::json;
-use testkit::PlatformConfig;
-use testkit::kubernetes::KubernetesConfig;
-use testkit::seed::{NAMESPACE, Seed};
 
 /// Older than any error of the clocks.
 const AGE_MS: i64 = 60_000;

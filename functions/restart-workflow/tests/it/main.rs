@@ -17,10 +17,10 @@ mod faults;
 mod lost_worker;
 mod states;
 
-use restart_workflow::{RestartWorkflow, spec};
+use heal_restart_workflow::{RestartWorkflow, spec};
+use heal_runtime::ActionCommand;
+use heal_runtime::attempt::Worker;
 use rig::Rig;
-use runtime::ActionCommand;
-use runtime::attempt::Worker;
 use serde_json::json;
 
 fn worker(rig: &Rig) -> Worker {

@@ -16,11 +16,11 @@ mod requests;
 #[path = "../../../reallocate-ticket/tests/it/rig.rs"]
 mod rig;
 
+use heal_runtime::ActionCommand;
+use heal_runtime::attempt::Worker;
+use heal_trigger_replanning::{TriggerReplanning, spec};
 use rig::Rig;
-use runtime::ActionCommand;
-use runtime::attempt::Worker;
 use serde_json::{Value, json};
-use trigger_replanning::{TriggerReplanning, spec};
 
 fn worker(rig: &Rig) -> Worker {
     rig.worker(TriggerReplanning::new(rig.orchestrator(), rig.clock()))

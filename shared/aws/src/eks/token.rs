@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use runtime::port::Clock;
+use heal_runtime::port::Clock;
 use tokio::sync::Mutex;
 
 use super::ClusterName;

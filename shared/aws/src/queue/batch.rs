@@ -2,7 +2,7 @@
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
-use runtime::port::{BackendError, Message, Result};
+use heal_runtime::port::{BackendError, Message, Result};
 
 use super::TRACEPARENT;
 use crate::error::Error;
@@ -96,7 +96,7 @@ pub(super) fn text(value: &str) -> Result<MessageAttributeValue> {
 
 #[cfg(test)]
 mod tests {
-    use runtime::port::QueueName;
+    use heal_runtime::port::QueueName;
 
     use super::*;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, Message as SqsMessage, MessageSystemAttributeName};
-use runtime::Timestamp;
-use runtime::port::{BackendError, DeadLetter, Message, QueueName, Result, Sender as _};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{BackendError, DeadLetter, Message, QueueName, Result, Sender as _};
 
 use super::{Queues, TRACEPARENT, batch};
 use crate::error::Error;

@@ -1,6 +1,6 @@
 //! The queues of a stack that is known by its name alone.
 
-use runtime::port::QueueName;
+use heal_runtime::port::QueueName;
 
 use super::{QueueUrls, Queues};
 use crate::error::Error;

@@ -1,6 +1,6 @@
 //! Where the queues are.
 
-use runtime::port::QueueName;
+use heal_runtime::port::QueueName;
 
 use crate::error::Error;
 

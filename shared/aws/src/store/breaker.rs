@@ -1,8 +1,8 @@
 //! Circuit breaker records, which every sandbox of every function meets in.
 
 use async_trait::async_trait;
-use runtime::Timestamp;
-use runtime::port::{BreakerRecord, BreakerStore, Result};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{BreakerRecord, BreakerStore, Result};
 
 use super::Store;
 use super::call::{Change, Written};

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
-use runtime::port::{BackendError, Result};
+use heal_runtime::port::{BackendError, Result};
 
 use super::Store;
 use super::item::{Attributes, Item, Key};

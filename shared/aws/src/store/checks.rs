@@ -1,7 +1,7 @@
 //! What scheduled checks remember between two looks.
 
 use async_trait::async_trait;
-use runtime::port::{CheckStore, Result};
+use heal_runtime::port::{CheckStore, Result};
 
 use super::Store;
 use super::call::Written;

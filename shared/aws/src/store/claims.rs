@@ -11,10 +11,11 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use runtime::port::{
-    BackendError, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Finish, Holder, Reservation, Result,
+use heal_runtime::port::{
+    BackendError, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Finish, LeaseOwner, Reservation,
+    Result,
 };
-use runtime::{AttemptResult, Timestamp};
+use heal_runtime::{AttemptResult, Timestamp};
 
 use super::Store;
 use crate::limit::COOLDOWNS_AT_ONCE;
@@ -41,16 +42,16 @@ impl ClaimStore for Store {
     async fn finish(
         &self,
         key: &ClaimKey,
-        holder: &Holder,
+        holder: &LeaseOwner,
         now: Timestamp,
         result: &AttemptResult,
-        untouched: &[CooldownKey],
+        proven_not_applied: &[CooldownKey],
     ) -> Result<Finish> {
         let operation = "claims.finish";
         let result =
             serde_json::to_string(result).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
         let freed = match claim::finish(self, key, holder, now, &result).await? {
-            claim::Finished::Now => untouched,
+            claim::Finished::Now => proven_not_applied,
             // Where the first try died on the way, its targets cool down to their end: later than needed, never too early.
             claim::Finished::Before => &[],
             claim::Finished::Lost => return Ok(Finish::Lost),
@@ -59,7 +60,7 @@ impl ClaimStore for Store {
         Ok(Finish::Stored)
     }
 
-    async fn release(&self, key: &ClaimKey, holder: &Holder) -> Result<()> {
+    async fn release(&self, key: &ClaimKey, holder: &LeaseOwner) -> Result<()> {
         let operation = "claims.release";
         let Some(held) = claim::held(self, operation, key, holder).await? else { return Ok(()) };
         free_all(self, operation, held.reserved, key, Some(held.tenure)).await?;

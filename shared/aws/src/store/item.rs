@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use runtime::Timestamp;
-use runtime::port::BackendError;
+use heal_runtime::Timestamp;
+use heal_runtime::port::BackendError;
 
 use super::pack;
 

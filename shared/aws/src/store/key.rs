@@ -12,8 +12,8 @@
 //! | an open circuit breaker | `BREAKER#<service>` | `BREAKER` |
 //! | what a scheduled check has seen | `CHECK#<check>` | `CHECK` |
 
-use runtime::port::{ClaimKey, CooldownKey};
-use runtime::{Digest, RunId, Seq, Timestamp};
+use heal_runtime::port::{ClaimKey, CooldownKey};
+use heal_runtime::{Digest, RunId, Seq, Timestamp};
 
 use super::item::Key;
 use crate::limit::{KEY_BYTES, LIVE_SHARDS};

@@ -9,8 +9,8 @@ mod read;
 mod row;
 
 use async_trait::async_trait;
-use runtime::port::{Appended, BackendError, Created, NewRun, Page, Result, RunFilter, RunHead, RunStore};
-use runtime::{Commit, Digest, RunId, Seq, Timestamp};
+use heal_runtime::port::{Appended, BackendError, Created, NewRun, Page, Result, RunFilter, RunHead, RunStore};
+use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp};
 
 use super::Store;
 use super::call::Written;

@@ -1,10 +1,10 @@
 //! A cluster's description: where its API is and who vouches for it.
 
-use aws::Error;
-use aws::eks::{Cluster, ClusterName, describe};
-use aws::limit::MAX_DESCRIPTION_BYTES;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use heal_aws::Error;
+use heal_aws::eks::{Cluster, ClusterName, describe};
+use heal_aws::limit::MAX_DESCRIPTION_BYTES;
 use serde_json::{Value, json};
 
 use crate::support::server::{Act, Server, closed, fault, json};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use aws::Store;
-use runtime::port::{BreakerStore, CheckStore, ClaimStore, RunStore};
-use stack::{MiniStack, table};
-use testkit::contract::Fixture;
+use heal_aws::Store;
+use heal_runtime::port::{BreakerStore, CheckStore, ClaimStore, RunStore};
+use heal_stack::{MiniStack, table};
+use heal_testkit::contract::Fixture;
 
 /// A table of its own, behind whichever port the case is about.
 async fn fresh<P: ?Sized>(port: fn(Store) -> Arc<P>) -> Fixture<P> {
@@ -31,22 +31,22 @@ fn breakers(store: Store) -> Arc<dyn BreakerStore> {
 
 mod dynamodb {
     mod runs {
-        testkit::run_store_contract!(crate::contract::fresh(crate::contract::runs).await);
+        heal_testkit::run_store_contract!(crate::contract::fresh(crate::contract::runs).await);
     }
     mod claims {
-        testkit::claim_store_contract!(crate::contract::fresh(crate::contract::claims).await);
+        heal_testkit::claim_store_contract!(crate::contract::fresh(crate::contract::claims).await);
     }
     mod checks {
-        testkit::check_store_contract!(crate::contract::fresh(crate::contract::checks).await);
+        heal_testkit::check_store_contract!(crate::contract::fresh(crate::contract::checks).await);
     }
     mod breaker {
-        testkit::breaker_store_contract!(crate::contract::fresh(crate::contract::breakers).await);
+        heal_testkit::breaker_store_contract!(crate::contract::fresh(crate::contract::breakers).await);
     }
 }
 
 mod agreement {
-    use testkit::contract::agreement;
-    use testkit::memory;
+    use heal_testkit::contract::agreement;
+    use heal_testkit::memory;
 
     use super::*;
 

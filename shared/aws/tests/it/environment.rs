@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use aws::eks::{ClusterName, Tokens, describe};
-use aws::{Error, Session, secrets};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use runtime::port::SystemClock;
+use heal_aws::eks::{ClusterName, Tokens, describe};
+use heal_aws::{Error, Session, secrets};
+use heal_runtime::port::SystemClock;
 use serde_json::json;
 
 use crate::support::server::{Server, closed, json};

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use aws::eks::{ClusterName, describe};
-use aws::limit::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, OPERATION_TIMEOUT, READ_TIMEOUT};
-use aws::{Error, secrets};
+use heal_aws::eks::{ClusterName, describe};
+use heal_aws::limit::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, OPERATION_TIMEOUT, READ_TIMEOUT};
+use heal_aws::{Error, secrets};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::support::server::{Act, Server};

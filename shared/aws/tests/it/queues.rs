@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use aws::queue::dead::Unworkable;
-use aws::{Error, Queues};
-use runtime::port::{Message, QueueName};
+use heal_aws::queue::dead::Unworkable;
+use heal_aws::{Error, Queues};
+use heal_runtime::port::{Message, QueueName};
+use heal_stack::{MiniStack, table};
 use serde_json::json;
-use stack::{MiniStack, table};
 
 async fn park(queues: &Queues, message_id: &str, body: &str) {
     let message = Unworkable {
@@ -50,7 +50,8 @@ async fn a_stack_that_is_not_there_is_named_with_region_and_endpoint() {
     let error = Queues::of_stack(&session, "nobody-s").await.unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
     let text = error.to_string();
-    for part in ["stack nobody-s", stack::REGION, &ministack.endpoint_url, "there is no queue nobody-s-incidents"] {
+    for part in ["stack nobody-s", heal_stack::REGION, &ministack.endpoint_url, "there is no queue nobody-s-incidents"]
+    {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
     for wrong in ["", "1st", "a/b", "a_b", &"x".repeat(200)] {

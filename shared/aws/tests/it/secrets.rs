@@ -1,6 +1,6 @@
 //! A secret's value, and every way not to get it.
 
-use aws::{Error, secrets};
+use heal_aws::{Error, secrets};
 use serde_json::json;
 
 use crate::support::server::{Server, closed, fault, json};

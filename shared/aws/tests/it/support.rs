@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws::{Given, Keys, Session};
-use engine::Timestamp;
-use runtime::port::Clock;
+use heal_aws::{Given, Keys, Session};
+use heal_engine::Timestamp;
+use heal_runtime::port::Clock;
 
 pub(crate) const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
 pub(crate) const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws::eks::{ClusterName, Token, Tokens};
-use aws::limit::TOKEN_LIFE;
-use aws::{Keys, Session};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use heal_aws::eks::{ClusterName, Token, Tokens};
+use heal_aws::limit::TOKEN_LIFE;
+use heal_aws::{Keys, Session};
 use url::Url;
 
 use crate::support::server::{Act, Server};

@@ -1,6 +1,6 @@
 //! The services that the engine depends on, as it is configured to reach them.
 
-use runtime::checks::{Observation, Service};
+use heal_runtime::checks::{Observation, Service};
 use serde_json::Value;
 
 use super::{Made, Prober, failing};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use orchestrator_proto::health::HealthCheckRequest;
-use orchestrator_proto::health::health_check_response::ServingStatus;
-use orchestrator_proto::health::health_client::HealthClient;
-use runtime::checks::{GrpcHealth, Observation};
+use heal_proto::health::HealthCheckRequest;
+use heal_proto::health::health_check_response::ServingStatus;
+use heal_proto::health::health_client::HealthClient;
+use heal_runtime::checks::{GrpcHealth, Observation};
 use serde_json::Value;
 use tonic::{Code, Request, Status};
 

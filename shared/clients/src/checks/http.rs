@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use heal_runtime::checks::{Http as Probe, Method, Observation};
 use reqwest::Url;
-use runtime::checks::{Http as Probe, Method, Observation};
 use serde_json::Value;
 
 use super::{Made, failing};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use runtime::Timestamp;
-use runtime::checks::{Failing, Observation, OverdueTickets, Sighting};
+use heal_runtime::Timestamp;
+use heal_runtime::checks::{Failing, Observation, OverdueTickets, Sighting};
 use serde_json::Value;
 
 use super::{failing, moment};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use runtime::Timestamp;
-use runtime::checks::{Failing, Observation, Sighting, StuckWorkflows};
+use heal_runtime::Timestamp;
+use heal_runtime::checks::{Failing, Observation, Sighting, StuckWorkflows};
 use serde_json::Value;
 
 use super::tickets::list;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use orchestrator_proto as proto;
+use heal_proto as proto;
 
 use super::client::{Client, accepted, adjustment_id, given};
 use super::model::{Prioritised, Replanned, ReplanningTrigger};

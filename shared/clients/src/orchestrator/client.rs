@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
-use orchestrator_proto as proto;
+use heal_proto as proto;
 use tracing::{Instrument, Span};
 
 use super::SERVICE;

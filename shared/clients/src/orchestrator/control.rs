@@ -4,7 +4,7 @@ mod change;
 
 use std::time::{Duration, Instant};
 
-use orchestrator_proto as proto;
+use heal_proto as proto;
 use tracing::Instrument;
 
 use super::client::{Client, adjustment_id, given, refused};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use orchestrator_proto as proto;
+use heal_proto as proto;
 use serde::Serialize;
 
 /// The state of a workflow.

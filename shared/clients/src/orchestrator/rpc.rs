@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use orchestrator_proto::orchestrator_strategic_client::OrchestratorStrategicClient;
+use heal_proto::orchestrator_strategic_client::OrchestratorStrategicClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Response, Status};
 

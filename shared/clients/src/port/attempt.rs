@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use runtime::action::{Call, log};
-use runtime::port::Clock;
-use runtime::{AttemptResult, Ending};
+use heal_runtime::action::{Call, log};
+use heal_runtime::port::Clock;
+use heal_runtime::{AttemptOutcome, AttemptResult};
 
 use crate::call::CallContext;
 use crate::error::{Effect, Error, RefusalKind};
@@ -36,7 +36,7 @@ pub fn context(call: &Call, clock: &dyn Clock) -> CallContext {
 }
 
 /// The same for the changing calls of the attempt: over so early that the target can still be looked at, under `context` itself.
-pub fn before_look(context: &CallContext) -> CallContext {
+pub fn reserve_time_for_confirmation(context: &CallContext) -> CallContext {
     let left = context.deadline.saturating_duration_since(Instant::now());
     let reserve = Duration::from_millis(LOOK_RESERVE_MS).min(left / 4);
     CallContext { deadline: context.deadline.checked_sub(reserve).unwrap_or(context.deadline), ..context.clone() }
@@ -44,12 +44,12 @@ pub fn before_look(context: &CallContext) -> CallContext {
 
 /// How an attempt ends whose call for `target` did not work, said in the log too.
 ///
-/// Out of reach is [`Ending::Unavailable`] with what a person has to do, so that the playbook's `on_unavailable` decides. A refusal,
+/// Out of reach is [`AttemptOutcome::Unavailable`] with what a person has to do, so that the playbook's `on_unavailable` decides. A refusal,
 /// and an argument that cannot be sent, is a permanent failure.
 pub fn ended(call: &Call, target: &str, error: &Error, manual: &Manual) -> AttemptResult {
     let (ending, event) = match error {
         Error::Unavailable(outage) => {
-            let ending = Ending::Unavailable {
+            let ending = AttemptOutcome::Unavailable {
                 service: outage.service.to_owned(),
                 message: error.to_string(),
                 retry_after_ms: error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
@@ -75,8 +75,8 @@ pub fn failed(call: &Call, target: &str, code: &str, message: String) -> Attempt
     AttemptResult::failed(code, message)
 }
 
-fn failure(code: &str, error: &Error) -> Ending {
-    Ending::Failed { code: code.to_owned(), message: error.to_string(), retryable: false }
+fn failure(code: &str, error: &Error) -> AttemptOutcome {
+    AttemptOutcome::Failed { code: code.to_owned(), message: error.to_string(), retryable: false }
 }
 
 /// What a playbook author can look up.

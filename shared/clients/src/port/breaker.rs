@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use runtime::Timestamp;
-use runtime::port::{BackendError, BreakerRecord, BreakerStore};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{BackendError, BreakerRecord, BreakerStore};
 use tokio::sync::Mutex;
 
 use crate::breaker::{Phase, Record, Settings, SharedBreaker, StoreFault};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use runtime::action::Call;
+use heal_runtime::action::Call;
 
 /// Entries that are kept; the oldest goes. A batch of the largest size, and what others have read meanwhile.
 pub const MEMO_ENTRIES: usize = 2_048;

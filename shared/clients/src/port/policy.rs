@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use runtime::port::{self, DecisionSource, PolicyInput};
+use heal_runtime::port::{self, DecisionSource, PolicyInput};
 
 use crate::call::CallContext;
 use crate::policy::{Client, Decision, Question, Source, Violation};
@@ -64,7 +64,7 @@ impl From<Source> for DecisionSource {
     }
 }
 
-impl From<Violation> for runtime::Violation {
+impl From<Violation> for heal_runtime::Violation {
     fn from(violation: Violation) -> Self {
         let Violation { policy, rule, msg, severity } = violation;
         Self { policy, rule, msg, severity }

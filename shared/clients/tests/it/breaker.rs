@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use clients::breaker::{Breaker, InMemory, Record, STORE_TIMEOUT, Settings, State, StoreFault, VIEW_LIFETIME};
-use clients::{Effect, Error, Outage, OutageKind, Refusal, RefusalKind, SharedBreaker, Wiring};
+use heal_clients::breaker::{Breaker, InMemory, Record, STORE_TIMEOUT, Settings, State, StoreFault, VIEW_LIFETIME};
+use heal_clients::{Effect, Error, Outage, OutageKind, Refusal, RefusalKind, SharedBreaker, Wiring};
 
 use crate::support::Hand;
 

@@ -9,13 +9,13 @@ mod workflows;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use clients::Wiring;
-use clients::checks::Prober;
-use clients::config::Config;
-use runtime::Timestamp;
-use runtime::checks::{Failing, Observation, Probe, Sighting};
-use runtime::port::{Clock as _, Prober as _, SystemClock};
-use testkit::{FaultKind, Platform, PlatformConfig, Seed};
+use heal_clients::Wiring;
+use heal_clients::checks::Prober;
+use heal_clients::config::Config;
+use heal_runtime::Timestamp;
+use heal_runtime::checks::{Failing, Observation, Probe, Sighting};
+use heal_runtime::port::{Clock as _, Prober as _, SystemClock};
+use heal_sandbox::{FaultKind, Platform, PlatformConfig, Seed};
 
 fn now() -> Timestamp {
     SystemClock.now()

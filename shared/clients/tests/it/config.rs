@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use clients::config::{self, Config, Dialect, Environment, IdentitySource, KubernetesAccess, Source, VARIABLES};
+use heal_clients::config::{self, Config, Dialect, Environment, IdentitySource, KubernetesAccess, Source, VARIABLES};
 
 fn problems(env: &dyn config::Strings) -> Vec<String> {
     match Config::read(env) {

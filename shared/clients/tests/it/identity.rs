@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clients::identity::{NoIdentity, PemFiles, WorkloadApi};
-use clients::{CallContext, Effect, Error, IdentityProvider, OutageKind, RefusalKind};
-use testkit::spiffe_ca::{ORCHESTRATOR_ID, SpiffeCa, TRUST_DOMAIN, Validity, X509Svid};
-use testkit::workload_api::{Socket, WorkloadApi as Agent};
-use testkit::{Fault, FaultKind, Platform, PlatformConfig, Service, TlsMaterial};
+use heal_clients::identity::{NoIdentity, PemFiles, WorkloadApi};
+use heal_clients::{CallContext, Effect, Error, IdentityProvider, OutageKind, RefusalKind};
+use heal_sandbox::spiffe_ca::{ORCHESTRATOR_ID, SpiffeCa, TRUST_DOMAIN, Validity, X509Svid};
+use heal_sandbox::workload_api::{Socket, WorkloadApi as Agent};
+use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Service, TlsMaterial};
 
 use crate::support::mtls::{ENGINE_ID, authority, client, serve};
 
@@ -19,7 +19,7 @@ fn context() -> CallContext {
 fn files(svid: &X509Svid) -> (tempfile::TempDir, Arc<dyn IdentityProvider>) {
     let folder = tempfile::tempdir().unwrap();
     let written = svid.write_pem_files(folder.path()).unwrap();
-    let paths = clients::config::PemPaths {
+    let paths = heal_clients::config::PemPaths {
         chain: written.certificate_chain,
         key: written.private_key,
         bundle: written.trust_bundle,
@@ -33,7 +33,7 @@ pub(crate) fn engine(ca: &SpiffeCa) -> (tempfile::TempDir, Arc<dyn IdentityProvi
 }
 
 /// The error of a call as the engine of `ca` to a server with `tls`.
-async fn refused_by_client(ca: &SpiffeCa, tls: TlsMaterial) -> clients::Outage {
+async fn refused_by_client(ca: &SpiffeCa, tls: TlsMaterial) -> heal_clients::Outage {
     let platform = serve(tls, |_| {});
     let (_folder, identity) = engine(ca);
     let started = Instant::now();
@@ -130,7 +130,7 @@ async fn a_certificate_with_two_ids_is_nobodys() {
         std::fs::write(&path, text).unwrap();
         path
     };
-    let paths = clients::config::PemPaths {
+    let paths = heal_clients::config::PemPaths {
         chain: write("chain", &us.certificate_chain_pem),
         key: write("key", &us.private_key_pem),
         bundle: write("bundle", &us.client_authorities_pem),
@@ -176,15 +176,15 @@ async fn plain_text_and_tls_do_not_talk_to_each_other() {
     let plain = Platform::start(PlatformConfig::default()).unwrap();
     let mut config = crate::support::platform_config(&plain).orchestrator;
     config.use_tls = true;
-    let wiring = clients::Wiring { identity, ..clients::Wiring::default() };
-    let client = clients::orchestrator::Client::new(&config, &wiring).unwrap();
+    let wiring = heal_clients::Wiring { identity, ..heal_clients::Wiring::default() };
+    let client = heal_clients::orchestrator::Client::new(&config, &wiring).unwrap();
     let error = client.resume_workflow("wf-1", "r", &context()).await.unwrap_err();
     assert!(error.is_unavailable() && error.effect() == Effect::NotApplied, "{error}");
 
     let protected = serve(ca.orchestrator_tls().unwrap(), |_| {});
     let mut config = crate::support::platform_config(&protected).orchestrator;
     config.use_tls = false;
-    let client = clients::orchestrator::Client::new(&config, &clients::Wiring::default()).unwrap();
+    let client = heal_clients::orchestrator::Client::new(&config, &heal_clients::Wiring::default()).unwrap();
     assert!(client.resume_workflow("wf-1", "r", &context()).await.unwrap_err().is_unavailable());
     assert!(plain.effects().is_empty() && protected.effects().is_empty());
 }
@@ -222,7 +222,7 @@ async fn a_rotation_drops_no_call_and_the_next_one_is_made_with_the_new_identity
     eventually(|| async { !Arc::ptr_eq(&first, &source.x509().await.unwrap()) }).await;
     client.get_workflow_status("wf-1", false, &context()).await.unwrap();
     let resumed = under_way.await.unwrap().unwrap();
-    assert_eq!(resumed.confirmed, clients::orchestrator::Confirmation::Answer, "its own answer came");
+    assert_eq!(resumed.confirmed, heal_clients::orchestrator::Confirmation::Answer, "its own answer came");
 
     // That new calls are on a new connection shows when the server is somebody else for new connections.
     let stranger = new.issue("spiffe://neural-hive.local/ns/a/sa/b", Validity::default()).unwrap();

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use clients::IdentityProvider;
-use clients::identity::{IdentityError, Secret, SecretFault, SecretReader};
+use heal_clients::IdentityProvider;
+use heal_clients::identity::{IdentityError, Secret, SecretFault, SecretReader};
+use heal_sandbox::spiffe_ca::{SpiffeCa, TRUST_DOMAIN, Validity, X509Svid};
 use serde_json::json;
-use testkit::spiffe_ca::{SpiffeCa, TRUST_DOMAIN, Validity, X509Svid};
 
 use crate::support::mtls::{ENGINE_ID, authority};
 

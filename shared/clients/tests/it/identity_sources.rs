@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
-use clients::config::{Config, PemPaths};
-use clients::identity::{self, IdentityError, NoIdentity, PemFiles, Secret, SecretFault, SecretReader, WorkloadApi};
-use clients::{CallContext, Effect, Error, IdentityProvider, OutageKind};
-use testkit::spiffe_ca::{SpiffeCa, TRUST_DOMAIN, Validity, X509Svid};
-use testkit::workload_api::{Socket, WorkloadApi as Agent};
+use heal_clients::config::{Config, PemPaths};
+use heal_clients::identity::{
+    self, IdentityError, NoIdentity, PemFiles, Secret, SecretFault, SecretReader, WorkloadApi,
+};
+use heal_clients::{CallContext, Effect, Error, IdentityProvider, OutageKind};
+use heal_sandbox::spiffe_ca::{SpiffeCa, TRUST_DOMAIN, Validity, X509Svid};
+use heal_sandbox::workload_api::{Socket, WorkloadApi as Agent};
 use tonic::Code;
 
 use crate::identity_secret::{Store, secret};

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use clients::config::{BaseUrl, Config, KubernetesAccess, KubernetesConfig};
-use clients::kubernetes::{Client, Restart};
-use clients::{CallContext, Effect, Error, OutageKind, RefusalKind, Wiring};
+use heal_clients::config::{BaseUrl, Config, KubernetesAccess, KubernetesConfig};
+use heal_clients::kubernetes::{Client, Restart};
+use heal_clients::{CallContext, Effect, Error, OutageKind, RefusalKind, Wiring};
+use heal_sandbox::kubernetes::{KubernetesConfig as Cluster, Pod, Replacement};
+use heal_sandbox::seed::NAMESPACE;
+use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Seed, Service};
 use serde_json::json;
-use testkit::kubernetes::{KubernetesConfig as Cluster, Pod, Replacement};
-use testkit::seed::NAMESPACE;
-use testkit::{Fault, FaultKind, Platform, PlatformConfig, Seed, Service};
 
 use crate::support::wire::{self, Wire, closed_port};
 use crate::support::{platform_config, spans};

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use clients::config::{BaseUrl, Config, KubernetesAccess, KubernetesConfig};
-use clients::kubernetes::{BearerToken, Client, EksAccess, TokenFault, TokenProvider};
-use clients::{CallContext, Effect, Error, OutageKind, Wiring};
+use heal_clients::config::{BaseUrl, Config, KubernetesAccess, KubernetesConfig};
+use heal_clients::kubernetes::{BearerToken, Client, EksAccess, TokenFault, TokenProvider};
+use heal_clients::{CallContext, Effect, Error, OutageKind, Wiring};
+use heal_sandbox::seed::NAMESPACE;
 use serde_json::json;
-use testkit::seed::NAMESPACE;
 
 use crate::support::wire::{self, Wire};
 
@@ -99,7 +99,7 @@ impl TokenProvider for Numbered {
 
 async fn eks(wire: &Wire, life: Duration) -> (Client, Arc<Numbered>) {
     let tokens = Arc::new(Numbered { given: AtomicUsize::new(0), life });
-    let authority = testkit::spiffe_ca::SpiffeCa::new("example.org").unwrap().trust_bundle_pem();
+    let authority = heal_sandbox::spiffe_ca::SpiffeCa::new("example.org").unwrap().trust_bundle_pem();
     let endpoint = BaseUrl::parse(&wire.url()).unwrap();
     let access = EksAccess { endpoint, authority_pem: authority, tokens: tokens.clone() };
     let config = config(KubernetesAccess::Eks { cluster: "prod".to_owned() });

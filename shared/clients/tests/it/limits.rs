@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use clients::config::{BaseUrl, Config, KubernetesAccess, KubernetesConfig};
-use clients::{CallContext, Effect, Error, OutageKind, Wiring, kubernetes, orchestrator, tickets};
+use heal_clients::config::{BaseUrl, Config, KubernetesAccess, KubernetesConfig};
+use heal_clients::{CallContext, Effect, Error, OutageKind, Wiring, kubernetes, orchestrator, tickets};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::support::ticket_config;

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use clients::CallContext;
-use clients::config::Config;
-use clients::policy::{Answer, Bundled, Client, Decision, Question, Source};
+use heal_clients::CallContext;
+use heal_clients::config::Config;
+use heal_clients::policy::{Answer, Bundled, Client, Decision, Question, Source};
 use proptest::prelude::{Just, Strategy, any};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -212,7 +212,7 @@ async fn the_client_understands_a_real_server_with_and_without_the_policy() {
         let server = Running::start(&opa, &policy).await;
         let port = server.addr.port().to_string();
         let config = Config::read(&[("OPA_HOST", "127.0.0.1"), ("OPA_PORT", port.as_str())]).unwrap().policy;
-        let client = Client::new(&config, &clients::Wiring::default()).unwrap();
+        let client = Client::new(&config, &heal_clients::Wiring::default()).unwrap();
         let context = CallContext::within(Duration::from_secs(10));
         client.health(&context).await.unwrap();
         let mut question = Question {

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clients::orchestrator::{Client, Confirmation, PriorityAdjustment, Replanning, ReplanningTrigger, WorkflowState};
-use clients::{CallContext, Effect, Error, RefusalKind, Wiring};
+use heal_clients::orchestrator::{
+    Client, Confirmation, PriorityAdjustment, Replanning, ReplanningTrigger, WorkflowState,
+};
+use heal_clients::{CallContext, Effect, Error, RefusalKind, Wiring};
+use heal_sandbox::orchestrator::{OrchestratorConfig, UnknownWorkflow};
+use heal_sandbox::{Platform, PlatformConfig};
 use serde_json::{Value, json};
-use testkit::orchestrator::{OrchestratorConfig, UnknownWorkflow};
-use testkit::{Platform, PlatformConfig};
 
 use crate::support::watch::Watch;
 use crate::support::{platform_config, spans};
@@ -156,7 +158,7 @@ async fn plain_text_is_refused_in_production() {
     let (platform, _, _) = start();
     for environment in ["production", "staging"] {
         let mut config = platform_config(&platform).orchestrator;
-        config.environment = clients::config::Config::read(&[("ENVIRONMENT", environment)]).unwrap().environment;
+        config.environment = heal_clients::config::Config::read(&[("ENVIRONMENT", environment)]).unwrap().environment;
         let error = Client::new(&config, &Wiring::default()).unwrap_err();
         assert!(error.to_string().contains("plain text is refused"), "{error}");
     }

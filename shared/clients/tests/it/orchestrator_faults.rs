@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use clients::orchestrator::{Client, Confirmation, Replanning, ReplanningTrigger, WorkflowState};
-use clients::{CallContext, Effect, Error, OutageKind, RefusalKind, Wiring};
-use testkit::{Fault, FaultKind, Platform, PlatformConfig, Service};
+use heal_clients::orchestrator::{Client, Confirmation, Replanning, ReplanningTrigger, WorkflowState};
+use heal_clients::{CallContext, Effect, Error, OutageKind, RefusalKind, Wiring};
+use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Service};
 
 use crate::support::{Hand, platform_config};
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use clients::orchestrator::WorkflowState;
-use clients::policy::{Decision, Question, Source};
-use clients::tickets::{Metadata, TicketStatus};
-use clients::{CallContext, Wiring, orchestrator, policy, tickets};
-use testkit::tickets::{Dialect, TicketsConfig};
-use testkit::{Fault, FaultKind, Platform, PlatformConfig, Service};
+use heal_clients::orchestrator::WorkflowState;
+use heal_clients::policy::{Decision, Question, Source};
+use heal_clients::tickets::{Metadata, TicketStatus};
+use heal_clients::{CallContext, Wiring, orchestrator, policy, tickets};
+use heal_sandbox::tickets::{Dialect, TicketsConfig};
+use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Service};
 
 use crate::support::platform_config;
 
@@ -65,7 +65,7 @@ async fn a_workflow_restart_calls_in_the_order_of_the_guide() {
     assert!(resumed.pause_duration_seconds.unwrap() >= 59);
     let operations: Vec<String> = platform.calls().into_iter().map(|call| call.operation).collect();
     assert_eq!(operations, ["GetWorkflowStatus", "ResumeWorkflow"]);
-    assert_eq!(platform.workflow("wf-1").unwrap().state, testkit::orchestrator::WorkflowState::Running);
+    assert_eq!(platform.workflow("wf-1").unwrap().state, heal_sandbox::orchestrator::WorkflowState::Running);
 }
 
 #[tokio::test]

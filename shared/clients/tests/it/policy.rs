@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clients::CallContext;
-use clients::config::{Config, PolicyConfig};
-use clients::policy::{
+use heal_clients::CallContext;
+use heal_clients::config::{Config, PolicyConfig};
+use heal_clients::policy::{
     BUNDLED_POLICY, BUNDLED_POLICY_TESTS, CRITICAL_ACTIONS, Client, Decision, Module, Question, Source, run_rego_tests,
 };
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ fn reallocation() -> Question {
 }
 
 async fn decide(config: &PolicyConfig, question: &Question) -> Decision {
-    let client = Client::new(config, &clients::Wiring::default()).unwrap();
+    let client = Client::new(config, &heal_clients::Wiring::default()).unwrap();
     client.validate_action(question, &CallContext::within(Duration::from_secs(5))).await
 }
 
@@ -202,7 +202,7 @@ async fn switched_off_it_says_so() {
 #[tokio::test]
 async fn a_dead_server_is_not_asked_again_and_again() {
     let wire = Wire::start([wire::reply(503, "", "")]).await;
-    let client = Client::new(&config(wire.addr), &clients::Wiring::default()).unwrap();
+    let client = Client::new(&config(wire.addr), &heal_clients::Wiring::default()).unwrap();
     for _ in 0..20 {
         let context = CallContext::within(Duration::from_secs(5));
         let decision = client.validate_action(&reallocation(), &context).await;
@@ -214,7 +214,7 @@ async fn a_dead_server_is_not_asked_again_and_again() {
 #[tokio::test]
 async fn a_deadline_that_is_over_still_gets_a_decision() {
     let wire = Wire::start([allow()]).await;
-    let client = Client::new(&config(wire.addr), &clients::Wiring::default()).unwrap();
+    let client = Client::new(&config(wire.addr), &heal_clients::Wiring::default()).unwrap();
     let decision = client.validate_action(&reallocation(), &CallContext::until(Instant::now())).await;
     assert!(matches!(decision, Decision::Allow { source: Source::Bundled, .. }), "{decision:?}");
     assert!(wire.seen().is_empty());

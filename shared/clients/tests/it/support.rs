@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use clients::breaker::Clock;
-use clients::config::{BaseUrl, Dialect, TicketConfig};
+use heal_clients::breaker::Clock;
+use heal_clients::config::{BaseUrl, Dialect, TicketConfig};
 
 /// Time that a test moves by hand, in epoch milliseconds.
 #[derive(Debug, Clone, Default)]
@@ -32,12 +32,12 @@ pub(crate) fn ticket_config(url: &str) -> TicketConfig {
         url: BaseUrl::parse(url).unwrap(),
         timeout: Duration::from_secs(5),
         dialect: Dialect::Guide,
-        breaker: clients::breaker::Settings::default(),
+        breaker: heal_clients::breaker::Settings::default(),
     }
 }
 
 /// The clients' configuration that leads to a stand-in platform.
-pub(crate) fn platform_config(platform: &testkit::Platform) -> clients::config::Config {
+pub(crate) fn platform_config(platform: &heal_sandbox::Platform) -> heal_clients::config::Config {
     let env: std::collections::BTreeMap<String, String> = platform.env().into_iter().collect();
-    clients::config::Config::read(&env).unwrap()
+    heal_clients::config::Config::read(&env).unwrap()
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clients::config::Dialect;
-use clients::tickets::{Client, Filter, MAX_IN_FLIGHT, Metadata, TicketStatus};
-use clients::{CallContext, Effect, Error, RefusalKind, Wiring};
+use heal_clients::config::Dialect;
+use heal_clients::tickets::{Client, Filter, MAX_IN_FLIGHT, Metadata, TicketStatus};
+use heal_clients::{CallContext, Effect, Error, RefusalKind, Wiring};
 use serde_json::{Value, json};
 
 use crate::support::spans;

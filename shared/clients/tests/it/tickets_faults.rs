@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clients::tickets::{Client, Metadata};
-use clients::{CallContext, Effect, Error, Outage, OutageKind, Refusal, RefusalKind, Wiring};
+use heal_clients::tickets::{Client, Metadata};
+use heal_clients::{CallContext, Effect, Error, Outage, OutageKind, Refusal, RefusalKind, Wiring};
 use serde_json::json;
 
 use crate::support::watch::Watch;

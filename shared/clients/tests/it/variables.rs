@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use clients::config::Config;
-use clients::{CallContext, Error, OutageKind, Wiring, orchestrator, tickets};
-use testkit::{Fault, FaultKind, Platform, PlatformConfig, Service};
+use heal_clients::config::Config;
+use heal_clients::{CallContext, Error, OutageKind, Wiring, orchestrator, tickets};
+use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Service};
 
 /// Well under the default of every timeout, and well over the second that is asked for.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use clients::breaker::{Breaker, InMemory, Settings, State, VIEW_LIFETIME};
-use clients::config::Config;
-use clients::port::StoredBreaker;
-use clients::{Effect, Error, Outage, OutageKind, SharedBreaker, Wiring, tickets};
 use futures_util::future::join_all;
+use heal_clients::breaker::{Breaker, InMemory, Settings, State, VIEW_LIFETIME};
+use heal_clients::config::Config;
+use heal_clients::port::StoredBreaker;
+use heal_clients::{Effect, Error, Outage, OutageKind, SharedBreaker, Wiring, tickets};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{BreakerRecord, BreakerStore, Result};
+use heal_testkit::memory::{Breakers, Faults, When};
 use proptest::prelude::*;
-use runtime::Timestamp;
-use runtime::port::{BreakerRecord, BreakerStore, Result};
-use testkit::memory::{Breakers, Faults, When};
 
 const RESET: Duration = Duration::from_mins(1);
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use clients::config::Config;
-use clients::{Wiring, policy};
-use runtime::port::{Decision, DecisionSource, Policy, PolicyContext, PolicyInput, PolicyResource};
-use testkit::opa::{self, OpaConfig};
-use testkit::{Fault, FaultKind, Platform, PlatformConfig, Service};
+use heal_clients::config::Config;
+use heal_clients::{Wiring, policy};
+use heal_runtime::port::{Decision, DecisionSource, Policy, PolicyContext, PolicyInput, PolicyResource};
+use heal_sandbox::opa::{self, OpaConfig};
+use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Service};
 
 fn policy(platform: &Platform, fail_open: bool) -> Arc<dyn Policy> {
     let mut env: BTreeMap<String, String> = platform.env().into_iter().collect();

@@ -5,17 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use embedded::{Location, Store};
-use runtime::action::{Action, Call, Performed, Target};
-use runtime::attempt::{self, Worker};
-use runtime::dispatcher::{self, Dispatcher};
-use runtime::host::Host;
-use runtime::library::Library;
-use runtime::port::{
+use heal_embedded::{Location, Store};
+use heal_runtime::action::{Action, Call, Performed, Target};
+use heal_runtime::attempt::{self, Worker};
+use heal_runtime::dispatcher::{self, Dispatcher};
+use heal_runtime::host::Host;
+use heal_runtime::library::Library;
+use heal_runtime::port::{
     Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName, RunFilter, RunStore,
     Sender, SystemClock,
 };
-use runtime::{ActionSpec, AttemptResult, Map, RunStatus, Safety};
+use heal_runtime::{ActionSpec, AttemptResult, Map, RunStatus, Safety};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;

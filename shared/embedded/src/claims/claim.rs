@@ -1,7 +1,7 @@
 //! The right to perform an attempt.
 
-use runtime::Timestamp;
-use runtime::port::{ClaimKey, ClaimRequest, CooldownKey, Finish, Holder, Reservation};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Reservation};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::cooldown::{self, Reserved};
@@ -21,7 +21,7 @@ struct Claim {
 }
 
 impl Claim {
-    fn is_held_by(&self, holder: &Holder) -> bool {
+    fn is_held_by(&self, holder: &LeaseOwner) -> bool {
         self.holder.as_ref() == Some(&holder.0)
     }
 
@@ -91,10 +91,10 @@ pub(super) fn reserve(connection: &Connection, request: &ClaimRequest) -> Result
 pub(super) fn finish(
     connection: &Connection,
     key: &ClaimKey,
-    holder: &Holder,
+    holder: &LeaseOwner,
     now: Timestamp,
     result: &str,
-    untouched: &[CooldownKey],
+    proven_not_applied: &[CooldownKey],
 ) -> Result<Finish, Fault> {
     let Some(claim) = find(connection, key)?.filter(|claim| claim.is_held_by(holder)) else { return Ok(Finish::Lost) };
     if let Some(stored) = &claim.result {
@@ -105,13 +105,13 @@ pub(super) fn finish(
     }
     let mut update = connection.prepare_cached("UPDATE claim SET result = ?3 WHERE action = ?1 AND attempt = ?2")?;
     update.execute([&key.action, &key.attempt, result])?;
-    for target in untouched {
+    for target in proven_not_applied {
         cooldown::free(connection, target, key)?;
     }
     Ok(Finish::Stored)
 }
 
-pub(super) fn release(connection: &Connection, key: &ClaimKey, holder: &Holder) -> Result<(), Fault> {
+pub(super) fn release(connection: &Connection, key: &ClaimKey, holder: &LeaseOwner) -> Result<(), Fault> {
     let held = find(connection, key)?.filter(|claim| claim.is_held_by(holder) && claim.result.is_none());
     let Some(claim) = held else { return Ok(()) };
     for target in claim.reserved(key)? {

@@ -1,7 +1,7 @@
 //! The time in which a target is left alone.
 
-use runtime::Timestamp;
-use runtime::port::{ClaimKey, CooldownKey, CooldownRequest};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{ClaimKey, CooldownKey, CooldownRequest};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::column::{millis, moment, optional_moment};

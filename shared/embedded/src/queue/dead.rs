@@ -1,7 +1,7 @@
 //! Messages that were given up.
 
-use runtime::Timestamp;
-use runtime::port::{DeadLetter, QueueName};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{DeadLetter, QueueName};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::receipt::Receipt;
@@ -10,7 +10,7 @@ use crate::column::{millis, moment, rows};
 use crate::fault::Fault;
 
 /// Moves a message to the dead letters.
-pub(super) fn bury(connection: &Connection, id: i64, reason: &str) -> Result<(), Fault> {
+pub(super) fn dead_letter(connection: &Connection, id: i64, reason: &str) -> Result<(), Fault> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO dead_letter (message_id, queue, turn, receive_count, sent_at, traceparent, reason, body)
          SELECT id, queue, turn, receive_count, sent_at, traceparent, ?2, body FROM message WHERE id = ?1",
@@ -21,10 +21,10 @@ pub(super) fn bury(connection: &Connection, id: i64, reason: &str) -> Result<(),
 }
 
 /// Moves a delivery to the dead letters, if its receipt is current.
-pub(super) fn bury_delivery(connection: &Connection, receipt: Receipt, reason: &str) -> Result<(), Fault> {
+pub(super) fn dead_letter_delivery(connection: &Connection, receipt: Receipt, reason: &str) -> Result<(), Fault> {
     let mut find = connection.prepare_cached("SELECT id FROM message WHERE id = ?1 AND turn = ?2 AND delivered = 1")?;
     let current: Option<i64> = find.query_row([receipt.id, receipt.turn], |row| row.get(0)).optional()?;
-    current.map_or(Ok(()), |id| bury(connection, id, reason))
+    current.map_or(Ok(()), |id| dead_letter(connection, id, reason))
 }
 
 pub(super) fn list(connection: &Connection, limit: usize) -> Result<Vec<DeadLetter>, Fault> {

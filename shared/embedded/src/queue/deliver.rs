@@ -1,7 +1,7 @@
 //! Messages on their way to a consumer.
 
-use runtime::Timestamp;
-use runtime::port::{Delivery, Message};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{Delivery, Message};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::dead;
@@ -76,7 +76,7 @@ fn fresh(connection: &Connection, order: &Order) -> Result<Vec<Due>, Fault> {
         }
         for Due { receipt, receive_count, .. } in worn_out {
             let reason = format!("delivered {receive_count} times and never acknowledged");
-            dead::bury(connection, receipt.id, &reason)?;
+            dead::dead_letter(connection, receipt.id, &reason)?;
         }
     }
     Ok(due)

@@ -1,7 +1,7 @@
 //! Deliveries that are done, or given back.
 
-use runtime::Timestamp;
-use runtime::port::QueueName;
+use heal_runtime::Timestamp;
+use heal_runtime::port::QueueName;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::receipt::Receipt;
@@ -17,11 +17,7 @@ pub(super) fn acknowledge(connection: &Connection, receipts: &[Receipt]) -> Resu
 }
 
 /// The queue that the message is on again; none where the receipt was not current.
-pub(super) fn give_back(
-    connection: &Connection,
-    receipt: Receipt,
-    due_at: Timestamp,
-) -> Result<Option<QueueName>, Fault> {
+pub(super) fn nack(connection: &Connection, receipt: Receipt, due_at: Timestamp) -> Result<Option<QueueName>, Fault> {
     let mut update = connection.prepare_cached(
         "UPDATE message SET due_at = ?3, delivered = 0 WHERE id = ?1 AND turn = ?2 AND delivered = 1 RETURNING queue",
     )?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use runtime::port::QueueName;
+use heal_runtime::port::QueueName;
 use tokio::sync::Notify;
 
 /// One bell per queue. There are as many queues as actions, so none is ever removed.

@@ -1,7 +1,7 @@
 //! A run's row in the index.
 
-use runtime::port::RunHead;
-use runtime::{RunId, Timestamp};
+use heal_runtime::port::RunHead;
+use heal_runtime::{RunId, Timestamp};
 use rusqlite::Row;
 
 use crate::column::{moment, number, optional_moment, word};

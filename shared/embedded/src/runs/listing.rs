@@ -1,7 +1,7 @@
 //! Which runs there are.
 
-use runtime::port::{BackendError, Page, RunFilter};
-use runtime::{RunId, Timestamp};
+use heal_runtime::port::{BackendError, Page, RunFilter};
+use heal_runtime::{RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::head::{COLUMNS, Columns};
@@ -31,7 +31,7 @@ pub(super) fn list(
     let sql = statement(filter, before);
     let mut statement = connection.prepare_cached(&sql)?;
     let values = params![
-        filter.status.map(runtime::RunStatus::as_str),
+        filter.status.map(heal_runtime::RunStatus::as_str),
         filter.playbook,
         filter.since.map(millis),
         before.map(|cursor| millis(cursor.started_at)),
@@ -77,7 +77,7 @@ pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>, Fau
 pub(crate) fn every_statement() -> Vec<String> {
     let combination = |bits: u8| {
         let filter = RunFilter {
-            status: (bits & 1 > 0).then_some(runtime::RunStatus::Running),
+            status: (bits & 1 > 0).then_some(heal_runtime::RunStatus::Running),
             playbook: (bits & 2 > 0).then(String::new),
             since: (bits & 4 > 0).then_some(Timestamp(0)),
         };

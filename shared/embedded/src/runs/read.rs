@@ -1,7 +1,7 @@
 //! What is known of one run.
 
-use runtime::port::RunHead;
-use runtime::{Commit, Digest, RunId, Seq, Timestamp};
+use heal_runtime::port::RunHead;
+use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::head::{COLUMNS, Columns};

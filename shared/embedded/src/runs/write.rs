@@ -1,7 +1,7 @@
 //! Runs begun and continued.
 
-use runtime::port::{Appended, Created, RunHead};
-use runtime::{Digest, RunId, RunOutcome, Seq, Timestamp};
+use heal_runtime::port::{Appended, Created, RunHead};
+use heal_runtime::{Digest, RunId, RunOutcome, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::column::{integer, millis, number};

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use embedded::{Location, OpenError, Store};
-use engine::Event;
-use runtime::port::{Clock, NewRun, RunHead};
-use runtime::{Commit, RunId, RunStatus, Timestamp};
-use testkit::memory::ManualClock;
+use heal_embedded::{Location, OpenError, Store};
+use heal_engine::Event;
+use heal_runtime::port::{Clock, NewRun, RunHead};
+use heal_runtime::{Commit, RunId, RunStatus, Timestamp};
+use heal_testkit::memory::ManualClock;
 
 pub(crate) const T0: Timestamp = ManualClock::START;
 

@@ -3,9 +3,9 @@
 use std::fs;
 use std::sync::Arc;
 
-use embedded::{Location, Options, Store, limit};
-use runtime::port::{Delivery, Message, QueueName, Receiver, Sender};
-use testkit::memory::ManualClock;
+use heal_embedded::{Location, Options, Store, limit};
+use heal_runtime::port::{Delivery, Message, QueueName, Receiver, Sender};
+use heal_testkit::memory::ManualClock;
 
 use crate::common::open;
 

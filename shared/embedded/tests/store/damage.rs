@@ -1,15 +1,15 @@
-use embedded::limit;
-use runtime::port::{
-    BackendError, ClaimKey, ClaimRequest, ClaimStore, Holder, Message, QueueName, RunFilter, RunStore, Sender,
+use heal_embedded::limit;
+use heal_runtime::port::{
+    BackendError, ClaimKey, ClaimRequest, ClaimStore, LeaseOwner, Message, QueueName, RunFilter, RunStore, Sender,
 };
-use runtime::{Digest, RunId, RunStatus};
+use heal_runtime::{Digest, RunId, RunStatus};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::common::{T0, commit, head, new_run, open};
 
 /// A store with a run of three commits, after `sql` was done to its file.
-async fn damaged(sql: &str) -> (TempDir, embedded::Store) {
+async fn damaged(sql: &str) -> (TempDir, heal_embedded::Store) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("heal.db");
     let store = open(&path).unwrap();
@@ -19,8 +19,13 @@ async fn damaged(sql: &str) -> (TempDir, embedded::Store) {
         store.append(&next, &head(&next, RunStatus::Running), None).await.unwrap();
     }
     let key = ClaimKey { action: "restart_pod".to_owned(), attempt: "run-1/step/1".to_owned() };
-    let claim =
-        ClaimRequest { key, holder: Holder("a".to_owned()), now: T0, lease_until: T0.plus_ms(9), cooldowns: vec![] };
+    let claim = ClaimRequest {
+        key,
+        holder: LeaseOwner("a".to_owned()),
+        now: T0,
+        lease_until: T0.plus_ms(9),
+        cooldowns: vec![],
+    };
     store.reserve(&claim).await.unwrap();
     Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     (folder, store)
@@ -71,7 +76,7 @@ async fn a_status_that_nobody_knows_is_named_by_its_run() {
 async fn a_result_that_is_no_json_is_named_by_its_attempt() {
     let (_folder, store) = damaged("UPDATE claim SET result = 'done'").await;
     let key = ClaimKey { action: "restart_pod".to_owned(), attempt: "run-1/step/1".to_owned() };
-    let claim = ClaimRequest { key, holder: Holder("b".to_owned()), now: T0, lease_until: T0, cooldowns: vec![] };
+    let claim = ClaimRequest { key, holder: LeaseOwner("b".to_owned()), now: T0, lease_until: T0, cooldowns: vec![] };
     let text = corrupt(store.reserve(&claim).await.unwrap_err());
     assert!(text.starts_with("claims.reserve: claim of run-1/step/1 on restart_pod: expected value"), "{text}");
 }

@@ -1,8 +1,9 @@
-use embedded::{Collected, Store, limit};
-use runtime::port::{
-    ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Created, Holder, NewRun, Reservation, RunStore,
+use heal_embedded::{Collected, Store, limit};
+use heal_runtime::port::{
+    ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Created, LeaseOwner, NewRun, Reservation,
+    RunStore,
 };
-use runtime::{RunId, RunStatus, Timestamp};
+use heal_runtime::{RunId, RunStatus, Timestamp};
 
 use crate::common::{T0, commit, head, new_run, open};
 
@@ -18,7 +19,7 @@ fn claim(attempt: &str, now: Timestamp) -> ClaimRequest {
     let key = CooldownKey { action: "reallocate_ticket".to_owned(), target: "T-1".to_owned() };
     ClaimRequest {
         key: ClaimKey { action: "reallocate_ticket".to_owned(), attempt: attempt.to_owned() },
-        holder: Holder("a".to_owned()),
+        holder: LeaseOwner("a".to_owned()),
         now,
         lease_until: now.plus_ms(30_000),
         cooldowns: vec![CooldownRequest { key, cooldown_ms: 300_000 }],
@@ -59,7 +60,8 @@ async fn what_is_over_goes() {
 
 #[tokio::test]
 async fn more_than_one_batch_goes() {
-    let store = Store::open(embedded::Location::Memory, std::sync::Arc::new(runtime::port::SystemClock)).unwrap();
+    let store =
+        Store::open(heal_embedded::Location::Memory, std::sync::Arc::new(heal_runtime::port::SystemClock)).unwrap();
     let count = usize::try_from(limit::GARBAGE_ROWS).unwrap() + 7;
     for index in 0..count {
         let run = NewRun { dedupe_until: T0, ..new_run(&format!("run-{index}")) };

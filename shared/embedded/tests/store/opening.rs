@@ -2,9 +2,9 @@ use std::error::Error as _;
 use std::fs;
 use std::path::Path;
 
-use embedded::{OpenError, Store};
-use runtime::RunId;
-use runtime::port::{CheckStore, RunStore};
+use heal_embedded::{OpenError, Store};
+use heal_runtime::RunId;
+use heal_runtime::port::{CheckStore, RunStore};
 use rusqlite::Connection;
 
 use crate::common::{new_run, open};

@@ -1,7 +1,7 @@
-use embedded::Recovered;
-use runtime::RunId;
-use runtime::port::{
-    BreakerStore, ClaimKey, ClaimRequest, ClaimStore, Holder, Message, QueueName, Receiver, Reservation, RunStore,
+use heal_embedded::Recovered;
+use heal_runtime::RunId;
+use heal_runtime::port::{
+    BreakerStore, ClaimKey, ClaimRequest, ClaimStore, LeaseOwner, Message, QueueName, Receiver, Reservation, RunStore,
     Sender,
 };
 
@@ -9,7 +9,13 @@ use crate::common::{T0, new_run, open};
 
 fn claim(holder: &str) -> ClaimRequest {
     let key = ClaimKey { action: "restart_pod".to_owned(), attempt: "run-1/step/1".to_owned() };
-    ClaimRequest { key, holder: Holder(holder.to_owned()), now: T0, lease_until: T0.plus_ms(60_000), cooldowns: vec![] }
+    ClaimRequest {
+        key,
+        holder: LeaseOwner(holder.to_owned()),
+        now: T0,
+        lease_until: T0.plus_ms(60_000),
+        cooldowns: vec![],
+    }
 }
 
 #[tokio::test]

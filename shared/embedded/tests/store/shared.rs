@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use embedded::{Location, Options, Store};
-use runtime::port::{Appended, BackendError, Message, QueueName, Receiver, RunFilter, RunStore, Sender};
-use runtime::{RunId, RunStatus};
+use heal_embedded::{Location, Options, Store};
+use heal_runtime::port::{Appended, BackendError, Message, QueueName, Receiver, RunFilter, RunStore, Sender};
+use heal_runtime::{RunId, RunStatus};
+use heal_testkit::memory::ManualClock;
 use rusqlite::Connection;
-use testkit::memory::ManualClock;
 
 use crate::common::{commit, head, new_run, open};
 

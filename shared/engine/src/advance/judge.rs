@@ -3,7 +3,7 @@
 use crate::catalog::Safety;
 use crate::event::{Event, Outcome};
 use crate::id::StepRef;
-use crate::message::{AttemptResult, Ending, Violation};
+use crate::message::{AttemptOutcome, AttemptResult, Violation};
 use crate::plan::{Plan, PlannedStep};
 use crate::playbook::{OnUnavailable, Retry};
 use crate::state::{Attempt, Pending, State};
@@ -49,18 +49,20 @@ pub(super) fn answer(plan: &Plan, state: &State, step: StepRef, now: Timestamp, 
 fn verdict(planned: &PlannedStep, state: &State, step: StepRef, attempt: &Attempt, result: &AttemptResult) -> Verdict {
     let used_up = attempt.number >= planned.spec.retry.max_attempts && planned.spec.until.is_none();
     match &result.ending {
-        Ending::Succeeded | Ending::NoOp { .. } if planned.until.is_some() => looked(planned, state, step),
-        Ending::Succeeded => Verdict::End(Outcome::Succeeded, None),
-        Ending::NoOp { reason } => Verdict::End(Outcome::NoOp, Some(reason.clone())),
-        Ending::Denied { violations } => Verdict::End(Outcome::Denied, Some(refusal(violations))),
-        Ending::CoolingDown { target, until } => {
+        AttemptOutcome::Succeeded | AttemptOutcome::NoOp { .. } if planned.until.is_some() => {
+            looked(planned, state, step)
+        }
+        AttemptOutcome::Succeeded => Verdict::End(Outcome::Succeeded, None),
+        AttemptOutcome::NoOp { reason } => Verdict::End(Outcome::NoOp, Some(reason.clone())),
+        AttemptOutcome::Denied { violations } => Verdict::End(Outcome::Denied, Some(refusal(violations))),
+        AttemptOutcome::CoolingDown { target, until } => {
             let left = until.since_ms(attempt.started_at).div_ceil(1_000);
             Verdict::End(
                 Outcome::CoolingDown,
                 Some(format!("{target} was touched a short while ago, it cools down for another {left} s")),
             )
         }
-        Ending::Unavailable { service, message, retry_after_ms } => {
+        AttemptOutcome::Unavailable { service, message, retry_after_ms } => {
             let reason = format!("{service} is out of reach: {message}");
             match planned.spec.on_unavailable {
                 OnUnavailable::Skip if used_up => Verdict::End(Outcome::Skipped, Some(reason)),
@@ -70,7 +72,7 @@ fn verdict(planned: &PlannedStep, state: &State, step: StepRef, attempt: &Attemp
                 }
             }
         }
-        Ending::Failed { code, message, retryable } => {
+        AttemptOutcome::Failed { code, message, retryable } => {
             let reason = format!("{code}: {message}");
             if *retryable && !used_up {
                 Verdict::Again { reason, after_ms: 0 }
@@ -78,7 +80,7 @@ fn verdict(planned: &PlannedStep, state: &State, step: StepRef, attempt: &Attemp
                 Verdict::End(Outcome::Failed, Some(reason))
             }
         }
-        Ending::TimedOut { message } => match planned.spec.safety {
+        AttemptOutcome::TimedOut { message } => match planned.spec.safety {
             Safety::Unknown => Verdict::End(Outcome::Unknown, Some(message.clone())),
             Safety::ReadOnly | Safety::Idempotent | Safety::Probe if used_up => {
                 Verdict::End(Outcome::TimedOut, Some(message.clone()))
@@ -87,7 +89,7 @@ fn verdict(planned: &PlannedStep, state: &State, step: StepRef, attempt: &Attemp
                 Verdict::Again { reason: message.clone(), after_ms: 0 }
             }
         },
-        Ending::Unknown { message } => Verdict::End(Outcome::Unknown, Some(message.clone())),
+        AttemptOutcome::Unknown { message } => Verdict::End(Outcome::Unknown, Some(message.clone())),
     }
 }
 
@@ -117,7 +119,7 @@ fn out_of_time(planned: &PlannedStep, state: &State, attempt: &Attempt, due_at: 
 
 fn end_of_time(planned: &PlannedStep, result: &AttemptResult, step: StepRef, reason: &str, limit: &str) -> Event {
     let outcome = match (&result.ending, planned.spec.on_unavailable) {
-        (Ending::Unavailable { .. }, OnUnavailable::Skip) => Outcome::Skipped,
+        (AttemptOutcome::Unavailable { .. }, OnUnavailable::Skip) => Outcome::Skipped,
         _ => given_up(result),
     };
     Event::StepEnded { step, outcome, reason: Some(format!("{reason}; {limit}")) }
@@ -125,14 +127,14 @@ fn end_of_time(planned: &PlannedStep, result: &AttemptResult, step: StepRef, rea
 
 const fn given_up(result: &AttemptResult) -> Outcome {
     match result.ending {
-        Ending::TimedOut { .. } => Outcome::TimedOut,
-        Ending::Unknown { .. } => Outcome::Unknown,
-        Ending::Succeeded
-        | Ending::NoOp { .. }
-        | Ending::Denied { .. }
-        | Ending::CoolingDown { .. }
-        | Ending::Unavailable { .. }
-        | Ending::Failed { .. } => Outcome::Failed,
+        AttemptOutcome::TimedOut { .. } => Outcome::TimedOut,
+        AttemptOutcome::Unknown { .. } => Outcome::Unknown,
+        AttemptOutcome::Succeeded
+        | AttemptOutcome::NoOp { .. }
+        | AttemptOutcome::Denied { .. }
+        | AttemptOutcome::CoolingDown { .. }
+        | AttemptOutcome::Unavailable { .. }
+        | AttemptOutcome::Failed { .. } => Outcome::Failed,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{begin, counts, forget};
 use crate::event::{Outcome, StopCause};
 use crate::id::{StepIndex, StepRef};
-use crate::message::{AttemptResult, Ending};
+use crate::message::{AttemptOutcome, AttemptResult};
 use crate::plan::{Plan, PlannedStep};
 use crate::playbook::OnFailure;
 use crate::state::{Pending, State, StepState, Stop};
@@ -13,13 +13,13 @@ use crate::state::{Pending, State, StepState, Stop};
 /// Whether the attempt's output counts as what the step gave.
 pub(super) const fn gave_output(result: &AttemptResult) -> bool {
     match result.ending {
-        Ending::Succeeded | Ending::NoOp { .. } => true,
-        Ending::Denied { .. }
-        | Ending::CoolingDown { .. }
-        | Ending::Unavailable { .. }
-        | Ending::Failed { .. }
-        | Ending::TimedOut { .. }
-        | Ending::Unknown { .. } => false,
+        AttemptOutcome::Succeeded | AttemptOutcome::NoOp { .. } => true,
+        AttemptOutcome::Denied { .. }
+        | AttemptOutcome::CoolingDown { .. }
+        | AttemptOutcome::Unavailable { .. }
+        | AttemptOutcome::Failed { .. }
+        | AttemptOutcome::TimedOut { .. }
+        | AttemptOutcome::Unknown { .. } => false,
     }
 }
 

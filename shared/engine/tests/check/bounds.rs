@@ -1,7 +1,7 @@
 //! What is bounded, and what happens at the bound.
 
-use engine::check::{Failing, Observation, Sighting, State};
-use engine::limit;
+use heal_engine::check::{Failing, Observation, Sighting, State};
+use heal_engine::limit;
 
 use crate::{at, compiled, failing, good, read};
 
@@ -58,7 +58,7 @@ const ITEM_BYTES: usize = 400 * 1024;
 fn the_largest_state_is_under_half_of_an_item() {
     let mut check = compiled("for: 1\n").check;
     check.name = "n".repeat(64);
-    let check = engine::check::Compiled::new(check).unwrap();
+    let check = heal_engine::check::Compiled::new(check).unwrap();
     let targets = |look: usize| {
         let failing = (0..limit::CHECK_TARGETS).map(|number| failing(&format!("{number:0>128}")));
         Sighting {

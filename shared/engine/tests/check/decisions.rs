@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use engine::check::{Observation, Sighting, State};
+use heal_engine::check::{Observation, Sighting, State};
 use serde::Deserialize;
 
 use crate::{at, compiled, failing, texts};
@@ -100,7 +100,7 @@ fn an_incident_is_the_rendered_template_with_id_and_time() {
         ] {
             check.incident.insert(field.to_owned(), text.into());
         }
-        engine::check::Compiled::new(check).unwrap()
+        heal_engine::check::Compiled::new(check).unwrap()
     };
     let observed = check.observe(State::default(), &Observation::failing(failing("opa")), at(7));
     let [incident] = observed.incidents.as_slice() else { panic!("{observed:?}") };
@@ -112,7 +112,7 @@ fn an_incident_is_the_rendered_template_with_id_and_time() {
     });
     assert_eq!(message, expected);
     assert!(incident.incident_id.starts_with("check-test-"), "{}", incident.incident_id);
-    let intake = engine::incident::read(&incident.message).unwrap();
+    let intake = heal_engine::incident::read(&incident.message).unwrap();
     assert_eq!(intake.dedupe_key, format!("incident:{}", incident.incident_id));
 }
 
@@ -120,7 +120,7 @@ fn an_incident_is_the_rendered_template_with_id_and_time() {
 fn a_target_whose_incident_cannot_be_written_costs_the_others_nothing_and_comes_again() {
     let mut check = compiled("for: 1\n").check;
     check.incident.insert("twice".to_owned(), "{{ target.number * 2 }}".into());
-    let check = engine::check::Compiled::new(check).unwrap();
+    let check = heal_engine::check::Compiled::new(check).unwrap();
     let mut well = failing("well");
     well.fields.insert("number".to_owned(), 21.into());
     let seen = Observation::Seen(Sighting { failing: vec![failing("ill"), well], ..Sighting::default() });
@@ -138,7 +138,7 @@ fn a_target_whose_incident_cannot_be_written_costs_the_others_nothing_and_comes_
 fn an_incident_that_the_engine_would_refuse_is_not_sent() {
     let mut check = compiled("for: 1\n").check;
     check.incident.insert("affected_tickets".to_owned(), "{{ target.id }}".into());
-    let check = engine::check::Compiled::new(check).unwrap();
+    let check = heal_engine::check::Compiled::new(check).unwrap();
     let observed = check.observe(State::default(), &Observation::failing(failing("opa")), at(0));
     assert_eq!(observed.incidents, []);
     assert!(observed.unrendered[0].problem.contains("affected_tickets"), "{:?}", observed.unrendered);
@@ -156,8 +156,8 @@ fn a_condition_leaves_targets_out() {
 #[test]
 fn a_condition_that_fails_decides_nothing_about_its_target() {
     let mut check = compiled("for: 2\ncondition: \"{{ target.id != 'b' }}\"\n").check;
-    check.condition = Some(engine::playbook::Condition::Expression("{{ target.missing > 1 }}".to_owned()));
-    let broken = engine::check::Compiled::new(check).unwrap();
+    check.condition = Some(heal_engine::playbook::Condition::Expression("{{ target.missing > 1 }}".to_owned()));
+    let broken = heal_engine::check::Compiled::new(check).unwrap();
     let state = compiled("for: 2\n").observe(State::default(), &Observation::failing(failing("a")), at(0)).state;
     let observed = broken.observe(state, &Observation::failing(failing("a")), at(60));
     assert_eq!((observed.unrendered.len(), observed.state.targets["a"].failures), (1, 1));

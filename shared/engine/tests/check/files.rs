@@ -1,6 +1,6 @@
 //! Files whose comments say what is found in them.
 
-use engine::check::{Check, Compiled};
+use heal_engine::check::{Check, Compiled};
 
 use crate::expectation::{Expectation, differences};
 use crate::{read, texts};
@@ -34,9 +34,9 @@ fn good_checks_are_read_and_go_through_json() {
         checks.push(check);
     }
     assert!(checks.len() >= 5);
-    let json = engine::check::to_json(&checks);
-    assert_eq!(engine::check::from_json(&json).unwrap(), checks);
-    let error = engine::check::from_json(&json.replacen("every_seconds", "every_second", 1)).unwrap_err();
+    let json = heal_engine::check::to_json(&checks);
+    assert_eq!(heal_engine::check::from_json(&json).unwrap(), checks);
+    let error = heal_engine::check::from_json(&json.replacen("every_seconds", "every_second", 1)).unwrap_err();
     assert!(error.to_string().contains("every_second"), "{error}");
 }
 
@@ -61,7 +61,7 @@ fn what_is_left_out_has_the_documented_defaults() {
 #[test]
 fn without_playbooks_nothing_is_said_of_the_way_to_one() {
     let text = "probe: {type: dependency, service: opa}\nincident: {incident_type: NOBODY_KNOWS_IT}\n";
-    let reading = engine::check::read("test", text, None);
+    let reading = heal_engine::check::read("test", text, None);
     assert_eq!(reading.diagnostics, []);
     let codes: Vec<_> = read("test", text).diagnostics.iter().map(|one| one.code).collect();
     assert_eq!(codes, ["unrouted-incident"]);
@@ -73,11 +73,11 @@ fn the_conditional_trigger_of_one_playbook_does_not_hide_that_of_another() {
         let text = format!(
             "triggers: [{{incident_type: X{condition}}}]\nparameters_schema: {{type: object, required: [{schema}]}}\nactions: [{{type: wait, parameters: {{seconds: 1}}}}]\n"
         );
-        engine::playbook::read(name, &text, &crate::catalog::catalog()).playbook.expect("good")
+        heal_engine::playbook::read(name, &text, &crate::catalog::catalog()).playbook.expect("good")
     };
     let text = "probe: {type: dependency, service: opa}\nincident: {incident_type: X}\n";
     let codes = |playbooks: &[_]| {
-        let diagnostics = engine::check::read("test", text, Some(playbooks)).diagnostics;
+        let diagnostics = heal_engine::check::read("test", text, Some(playbooks)).diagnostics;
         diagnostics.iter().map(|one| one.message.clone()).collect::<Vec<_>>()
     };
     let conditional = playbook("a", ", condition: \"{{ severity == 'HIGH' }}\"", "a");
@@ -93,7 +93,7 @@ fn the_conditional_trigger_of_one_playbook_does_not_hide_that_of_another() {
 fn any_beginning_of_a_file_is_read_to_its_end() {
     for (stem, text) in texts("good").into_iter().chain(texts("broken")) {
         for (end, _) in text.char_indices().step_by(7) {
-            let reading = engine::check::read(&stem, &text[..end], None);
+            let reading = heal_engine::check::read(&stem, &text[..end], None);
             assert_eq!(reading.check.is_none(), reading.errors().next().is_some(), "{stem}, {end} bytes");
             for diagnostic in &reading.diagnostics {
                 assert!(text.get(diagnostic.span.start..diagnostic.span.end).is_some(), "{stem}: {diagnostic:?}");
@@ -108,5 +108,5 @@ fn any_beginning_of_a_file_is_read_to_its_end() {
 #[test]
 fn a_check_refuses_json_that_is_none() {
     assert!(serde_json::from_str::<Check>("{}").is_err());
-    assert!(engine::check::from_json("{}").is_err());
+    assert!(heal_engine::check::from_json("{}").is_err());
 }

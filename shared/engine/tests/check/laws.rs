@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::Timestamp;
-use engine::check::{Observation, Sighting, State};
+use heal_engine::Timestamp;
+use heal_engine::check::{Observation, Sighting, State};
 use proptest::prelude::*;
 
 use crate::{at, compiled, failing};

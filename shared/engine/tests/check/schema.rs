@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use engine::check::schema;
+use heal_engine::check::schema;
 use jsonschema::Validator;
 use serde_json::Value;
 

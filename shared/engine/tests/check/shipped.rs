@@ -1,6 +1,6 @@
 //! The checks that are shipped.
 
-use engine::check::{Compiled, Observation};
+use heal_engine::check::{Compiled, Observation};
 
 use crate::{PLAYBOOKS, at, failing, folder_texts, read, shipped_playbooks};
 
@@ -42,9 +42,9 @@ fn the_incident_of_every_shipped_check_can_be_written_from_its_probes_fields() {
         let check = read(&name, &text).check.expect("good");
         let fields = check.probe.kind().fields().iter().map(|(field, kind)| {
             let value = match kind {
-                engine::catalog::OutputType::String => "text".into(),
-                engine::catalog::OutputType::Integer | engine::catalog::OutputType::Number => 7.into(),
-                engine::catalog::OutputType::Object => serde_json::json!({"metadata": {}}),
+                heal_engine::catalog::OutputType::String => "text".into(),
+                heal_engine::catalog::OutputType::Integer | heal_engine::catalog::OutputType::Number => 7.into(),
+                heal_engine::catalog::OutputType::Object => serde_json::json!({"metadata": {}}),
                 _ if *field == "worker_id" => "worker-1".into(),
                 _ => serde_json::Value::Null,
             };
@@ -54,7 +54,7 @@ fn the_incident_of_every_shipped_check_can_be_written_from_its_probes_fields() {
         target.fields = fields.collect();
         let failures = check.failures;
         let check = Compiled::new(check).unwrap();
-        let mut observed = engine::check::Observed::default();
+        let mut observed = heal_engine::check::Observed::default();
         for look in 0..failures {
             let state = std::mem::take(&mut observed.state);
             observed = check.observe(state, &Observation::failing(target.clone()), at(u64::from(look) * 60));

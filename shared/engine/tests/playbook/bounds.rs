@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use engine::limit;
+use heal_engine::limit;
 
 use crate::{codes, read};
 

@@ -1,6 +1,6 @@
 //! Files whose comments say what is found in them.
 
-use engine::Plan;
+use heal_engine::Plan;
 
 use crate::expectation::{Expectation, differences};
 use crate::{read, texts};
@@ -30,7 +30,7 @@ fn good_playbooks_are_read_and_can_be_compiled() {
         assert!(differences.is_empty(), "\n{}", differences.join("\n"));
         let playbook = reading.playbook.unwrap_or_else(|| panic!("{stem} has no playbook"));
         let json = serde_json::to_string(&playbook).unwrap();
-        assert_eq!(serde_json::from_str::<engine::playbook::Playbook>(&json).unwrap(), playbook, "{stem}");
+        assert_eq!(serde_json::from_str::<heal_engine::playbook::Playbook>(&json).unwrap(), playbook, "{stem}");
         Plan::compile(playbook).unwrap_or_else(|error| panic!("{stem}: {error}"));
     }
 }

@@ -1,12 +1,12 @@
 //! What a playbook means once it is read: its defaults, its names, its order.
 
-use engine::catalog::Safety;
-use engine::playbook::{Condition, OnFailure, OnUnavailable, Retry, Step, Trigger};
+use heal_engine::catalog::Safety;
+use heal_engine::playbook::{Condition, OnFailure, OnUnavailable, Retry, Step, Trigger};
 use serde_json::json;
 
 use crate::{codes, good, read, texts};
 
-fn playbook(stem: &str) -> engine::playbook::Playbook {
+fn playbook(stem: &str) -> heal_engine::playbook::Playbook {
     let (_, text) = texts("good").into_iter().find(|(name, _)| name == stem).expect(stem);
     read(stem, &text).playbook.expect(stem)
 }

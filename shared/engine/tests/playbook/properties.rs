@@ -1,7 +1,7 @@
 //! What holds for any text.
 
-use engine::Plan;
-use engine::playbook::{Playbook, Severity};
+use heal_engine::Plan;
+use heal_engine::playbook::{Playbook, Severity};
 use proptest::prelude::*;
 
 use crate::{folder_texts, read, shipped_folder, texts};

@@ -1,9 +1,9 @@
 //! The shipped playbooks, run by the engine against answers that a test gives.
 
-use engine::event::{RunOutcome, RunStarted};
-use engine::message::{ActionCommand, ActionResult, AttemptResult, Ending, Violation};
-use engine::turn::{self, Input};
-use engine::{Command, Map, Plan, RunId, State, Timestamp};
+use heal_engine::event::{RunOutcome, RunStarted};
+use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult, Violation};
+use heal_engine::turn::{self, Input};
+use heal_engine::{Command, Map, Plan, RunId, State, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{folder_texts, read, shipped_folder, texts};
@@ -50,7 +50,7 @@ fn gave(output: Value) -> AttemptResult {
 }
 
 fn out_of_reach(service: &str) -> AttemptResult {
-    AttemptResult::new(Ending::Unavailable {
+    AttemptResult::new(AttemptOutcome::Unavailable {
         service: service.into(),
         message: "no answer".into(),
         retry_after_ms: None,
@@ -170,7 +170,7 @@ fn a_workflow_that_is_over_is_not_resumed() {
         severity: "high".into(),
     };
     let run = run(&shipped("workflow_restart"), json!({"workflow_id": "wf"}), |_, _| {
-        AttemptResult::new(Ending::Denied { violations: vec![refused.clone()] })
+        AttemptResult::new(AttemptOutcome::Denied { violations: vec![refused.clone()] })
     });
     assert_eq!((run.outcome, run.actions()), (RunOutcome::Denied, vec!["restart_workflow"]));
 }

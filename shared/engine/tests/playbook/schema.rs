@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use engine::playbook::schema;
+use heal_engine::playbook::schema;
 use jsonschema::Validator;
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! The playbooks that are shipped.
 
-use engine::Plan;
+use heal_engine::Plan;
 
 use crate::{folder_texts, read, shipped_folder, texts};
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use engine::catalog::Safety;
-use engine::event::{Commit, Event, RunStarted};
-use engine::message::{ActionResult, AttemptResult};
-use engine::playbook::{Condition, ForEach, OnFailure, OnUnavailable, Playbook, Retry, Step, Until};
-use engine::turn::{self, Input, Turn};
-use engine::{ApplyError, Command, Map, Plan, RunId, State, StepRef, Timestamp};
+use heal_engine::catalog::Safety;
+use heal_engine::event::{Commit, Event, RunStarted};
+use heal_engine::message::{ActionResult, AttemptResult};
+use heal_engine::playbook::{Condition, ForEach, OnFailure, OnUnavailable, Playbook, Retry, Step, Until};
+use heal_engine::turn::{self, Input, Turn};
+use heal_engine::{ApplyError, Command, Map, Plan, RunId, State, StepRef, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -115,7 +115,7 @@ pub struct Run {
     pub state: State,
     pub commits: Vec<Commit>,
     /// Tokens of every attempt that the log has authorised.
-    pub tokens: BTreeMap<(StepRef, u32), engine::Token>,
+    pub tokens: BTreeMap<(StepRef, u32), heal_engine::Token>,
     pub entropy: u64,
 }
 
@@ -147,7 +147,7 @@ impl Run {
     }
 
     pub fn result(&self, step: StepRef, attempt: u32, result: AttemptResult) -> Input {
-        let token = self.tokens.get(&(step, attempt)).cloned().unwrap_or_else(|| engine::Token::new("none"));
+        let token = self.tokens.get(&(step, attempt)).cloned().unwrap_or_else(|| heal_engine::Token::new("none"));
         Input::Result(Box::new(ActionResult {
             run_id: self.state.run_id.clone(),
             step: self.plan.name(step.step).to_owned(),
@@ -160,7 +160,7 @@ impl Run {
     }
 
     pub fn owed(&self, at: Timestamp) -> Vec<Command> {
-        engine::decide::decide(&self.plan, &self.state, at)
+        heal_engine::decide::decide(&self.plan, &self.state, at)
     }
 
     fn commit(&mut self, turn: Turn, at: Timestamp) {

@@ -1,7 +1,7 @@
 //! Events as short lines, so that a case can say a whole log.
 
-use engine::event::Event;
-use engine::{Plan, StepRef};
+use heal_engine::event::Event;
+use heal_engine::{Plan, StepRef};
 
 /// `attempt_started check#1 {"worker_id":"w"}`, `step_ended check succeeded`, `run_ended HEALED`, …
 pub fn line(plan: &Plan, event: &Event) -> String {

@@ -1,8 +1,8 @@
 //! Who is let through: facts, policy and cooldown, each target for itself.
 
-use engine::Timestamp;
-use engine::message::{AttemptResult, Ending, Violation};
 use futures_util::{StreamExt as _, stream};
+use heal_engine::Timestamp;
+use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
 
 use super::lease::Lease;
 use super::{AttemptError, Worker};
@@ -115,7 +115,7 @@ impl Worker {
 
     /// Where the facts are out of reach, what was to be done is as well.
     fn without_facts(&self, call: &Call, target: &Target, ended: AttemptResult) -> Refusal {
-        if let Ending::Unavailable { .. } = ended.ending {
+        if let AttemptOutcome::Unavailable { .. } = ended.ending {
             self.observer.out_of_reach(call, &target.resource);
         }
         Refusal::Ended(ended)

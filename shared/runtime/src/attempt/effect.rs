@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use engine::catalog::Safety;
-use engine::message::{AttemptResult, Ending};
+use heal_engine::catalog::Safety;
+use heal_engine::message::{AttemptOutcome, AttemptResult};
 
 use super::Worker;
 use super::lease::Lease;
@@ -16,7 +16,7 @@ const RESTAMP_MS: u64 = 1_000;
 impl Worker {
     /// What an earlier worker of this attempt, whose lease ran out, means: its result, or none where performing (again) is safe.
     pub(super) async fn recover(&self, call: &Call, targets: &[Target]) -> Option<AttemptResult> {
-        let unknown = |message: String| Some(AttemptResult::new(Ending::Unknown { message }));
+        let unknown = |message: String| Some(AttemptResult::new(AttemptOutcome::Unknown { message }));
         match self.action.spec().safety {
             Safety::ReadOnly | Safety::Idempotent => None,
             Safety::Unknown => unknown("its worker died, and it cannot be said whether it had acted".to_owned()),
@@ -38,14 +38,14 @@ impl Worker {
         if now >= call.deadline || now >= lease.until() {
             let frozen_ms = now.since_ms(call.started_at);
             let message = format!("nothing was done: {frozen_ms} ms went by before it could be started");
-            let untouched = targets.iter().map(|target| target.id.clone()).collect();
-            return Performed { result: AttemptResult::new(Ending::TimedOut { message }), untouched };
+            let proven_not_applied = targets.iter().map(|target| target.id.clone()).collect();
+            return Performed { result: AttemptResult::new(AttemptOutcome::TimedOut { message }), proven_not_applied };
         }
         let left = Duration::from_millis(call.deadline.since_ms(now));
         tokio::time::timeout(left, self.action.perform(call, targets)).await.unwrap_or_else(|_| {
             let seconds = call.deadline.since_ms(call.started_at) / 1_000;
             let message = format!("{} did not end within {seconds} s", self.name());
-            AttemptResult::new(Ending::TimedOut { message }).into()
+            AttemptResult::new(AttemptOutcome::TimedOut { message }).into()
         })
     }
 
@@ -57,7 +57,7 @@ impl Worker {
         if now.since_ms(call.started_at) <= RESTAMP_MS {
             return;
         }
-        let touched = targets.iter().filter(|target| !performed.untouched.contains(&target.id));
+        let touched = targets.iter().filter(|target| !performed.proven_not_applied.contains(&target.id));
         let cooldowns = touched.filter_map(|target| target.cooldown.clone());
         let cooldowns: Vec<_> = cooldowns
             .map(|cooldown| CooldownRequest { key: cooldown.key, cooldown_ms: cooldown.duration_ms })

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use engine::Timestamp;
+use heal_engine::Timestamp;
 
 use super::{LEASE_MS, Worker};
 use crate::port::{ClaimKey, ClaimRequest, CooldownRequest, Reservation};

@@ -1,7 +1,7 @@
 //! One result out of what was performed and what was refused.
 
-use engine::Timestamp;
-use engine::message::{AttemptResult, Ending};
+use heal_engine::Timestamp;
+use heal_engine::message::{AttemptOutcome, AttemptResult};
 use serde_json::{Value, json};
 
 use super::admit::{Admission, Refusal};
@@ -11,9 +11,9 @@ use crate::action::{Performed, Target};
 /// where nothing was, the refusal is the result.
 pub(super) fn merge(admission: Admission, performed: Option<Performed>) -> Performed {
     let Admission { refused, warnings, asked, .. } = admission;
-    let Performed { mut result, untouched } = match performed {
+    let Performed { mut result, proven_not_applied } = match performed {
         Some(performed) => performed,
-        None => Performed { result: refusal(&refused), untouched: Vec::new() },
+        None => Performed { result: refusal(&refused), proven_not_applied: Vec::new() },
     };
     let was_performed = refused.len() < asked;
     if was_performed {
@@ -29,7 +29,7 @@ pub(super) fn merge(admission: Admission, performed: Option<Performed>) -> Perfo
         result.output.insert("denied".to_owned(), Value::Array(denied));
     }
     result.warnings.splice(0..0, warnings);
-    Performed { result, untouched }
+    Performed { result, proven_not_applied }
 }
 
 /// Nothing was let through: the most telling refusal stands for all. A denial says more than a cooldown, and both more than an outage.
@@ -42,7 +42,7 @@ fn refusal(refused: &[(Target, Refusal)]) -> AttemptResult {
         })
         .collect();
     if refused.iter().any(|(_, refusal)| matches!(refusal, Refusal::Denied(_))) {
-        return AttemptResult::new(Ending::Denied { violations });
+        return AttemptResult::new(AttemptOutcome::Denied { violations });
     }
     let cooling = refused.iter().filter_map(|(target, refusal)| match refusal {
         Refusal::CoolingDown(until) => Some((*until, target.id.clone())),
@@ -50,13 +50,13 @@ fn refusal(refused: &[(Target, Refusal)]) -> AttemptResult {
     });
     // The one that is free first: then another try is worth while.
     if let Some((until, target)) = cooling.min() {
-        return AttemptResult::new(Ending::CoolingDown { target, until });
+        return AttemptResult::new(AttemptOutcome::CoolingDown { target, until });
     }
     let ended = refused.iter().find_map(|(_, refusal)| match refusal {
         Refusal::Ended(result) => Some(result.clone()),
         Refusal::Denied(_) | Refusal::CoolingDown(_) => None,
     });
-    ended.unwrap_or_else(|| AttemptResult::no_op("there is nothing to touch", engine::Map::new()))
+    ended.unwrap_or_else(|| AttemptResult::no_op("there is nothing to touch", heal_engine::Map::new()))
 }
 
 fn why(refusal: &Refusal) -> String {
@@ -67,12 +67,14 @@ fn why(refusal: &Refusal) -> String {
         }
         Refusal::CoolingDown(Timestamp(until)) => format!("cooling down until {until} ms after the epoch"),
         Refusal::Ended(result) => match &result.ending {
-            Ending::NoOp { reason: text }
-            | Ending::Unavailable { message: text, .. }
-            | Ending::Failed { message: text, .. }
-            | Ending::TimedOut { message: text }
-            | Ending::Unknown { message: text } => text.clone(),
-            Ending::Succeeded | Ending::Denied { .. } | Ending::CoolingDown { .. } => "not touched".to_owned(),
+            AttemptOutcome::NoOp { reason: text }
+            | AttemptOutcome::Unavailable { message: text, .. }
+            | AttemptOutcome::Failed { message: text, .. }
+            | AttemptOutcome::TimedOut { message: text }
+            | AttemptOutcome::Unknown { message: text } => text.clone(),
+            AttemptOutcome::Succeeded | AttemptOutcome::Denied { .. } | AttemptOutcome::CoolingDown { .. } => {
+                "not touched".to_owned()
+            }
         },
     }
 }

@@ -1,7 +1,7 @@
 //! One check in one run.
 
-use engine::Timestamp;
-use engine::check::{Compiled, Observation, Observed, State};
+use heal_engine::Timestamp;
+use heal_engine::check::{Compiled, Observation, Observed, State};
 use tokio::time::Instant;
 
 use super::{Checks, Outcome, RESERVE, tell};

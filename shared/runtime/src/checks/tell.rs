@@ -1,6 +1,6 @@
 //! What is said in the log.
 
-use engine::check::{Incident, Unrendered};
+use heal_engine::check::{Incident, Unrendered};
 
 use super::{Checked, Outcome};
 use crate::port::BackendError;

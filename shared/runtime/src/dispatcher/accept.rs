@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use engine::event::{Commit, Event, RunOutcome, RunStarted, RunStatus};
-use engine::incident::{self, Intake, IntakeError};
-use engine::time::seconds_to_ms;
-use engine::turn::{self, Input};
-use engine::{RunId, Timestamp, limit};
-use telemetry::trace;
+use heal_engine::event::{Commit, Event, RunOutcome, RunStarted, RunStatus};
+use heal_engine::incident::{self, Intake, IntakeError};
+use heal_engine::time::seconds_to_ms;
+use heal_engine::turn::{self, Input};
+use heal_engine::{RunId, Timestamp, limit};
+use heal_telemetry::trace;
 use tracing::Instrument as _;
 
 use super::cache::Live;
@@ -202,7 +202,7 @@ impl Dispatcher {
             Created::Created => {
                 observe::committed(&*self.observer, &live.plan, &live.state, &run.commit);
                 let status = live.state.status();
-                let owed = engine::decide::decide(&live.plan, &live.state, now);
+                let owed = heal_engine::decide::decide(&live.plan, &live.state, now);
                 let messages = outbound::messages(&live.state, owed, turn.more, now);
                 self.cache.keep(live);
                 if !messages.is_empty() {
@@ -232,7 +232,7 @@ impl Dispatcher {
     }
 
     /// Plans are stored once per process and digest; a store keeps them for good.
-    async fn store_plan(&self, plan: &Arc<engine::Plan>) -> Result<(), DispatchError> {
+    async fn store_plan(&self, plan: &Arc<heal_engine::Plan>) -> Result<(), DispatchError> {
         if !self.cache.is_stored(&plan.digest) {
             self.ports.runs.put_plan(&plan.digest, &plan.to_json()).await?;
             self.cache.stored(&plan.digest);
@@ -246,9 +246,9 @@ impl Dispatcher {
         let run_id = RunId::derive(&dedupe_key, now, self.ports.entropy.next());
         let incident_id = incident::peek_incident_id(message).unwrap_or_else(|| "unknown".to_owned());
         let mut kept = incident::without_secrets(message);
-        engine::message::cut(&mut kept, limit::REJECTED_BYTES);
+        heal_engine::message::cut(&mut kept, limit::REJECTED_BYTES);
         let mut reason = rejection.to_string();
-        engine::message::cut(&mut reason, limit::TEXT_BYTES);
+        heal_engine::message::cut(&mut reason, limit::TEXT_BYTES);
         let event = Event::IncidentRejected {
             incident_id: incident_id.clone(),
             playbook: None,

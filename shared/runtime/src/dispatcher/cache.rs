@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{Digest, Plan, RunId, State};
+use heal_engine::{Digest, Plan, RunId, State};
 
 /// Runs kept; beyond it those that nobody holds are forgotten.
 const RUNS: usize = 4_096;

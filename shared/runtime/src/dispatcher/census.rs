@@ -1,6 +1,6 @@
 //! How many runs there are that have not ended.
 
-use engine::event::RunStatus;
+use heal_engine::event::RunStatus;
 
 use super::Dispatcher;
 use crate::port::{BackendError, RunFilter};

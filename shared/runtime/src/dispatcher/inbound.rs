@@ -1,7 +1,7 @@
 //! What comes on the results queue: everything that is about a run that exists.
 
-use engine::turn::Input;
-use engine::{RunId, message::ActionResult};
+use heal_engine::turn::Input;
+use heal_engine::{RunId, message::ActionResult};
 use serde::{Deserialize, Serialize};
 
 use super::{DispatchError, Dispatcher, Taken};

@@ -1,6 +1,6 @@
 //! Commands as messages.
 
-use engine::{Command, State, Timestamp};
+use heal_engine::{Command, State, Timestamp};
 
 use super::Inbound;
 use crate::port::{Message, QueueName};
@@ -10,7 +10,7 @@ const DELAY_MS: u64 = 900_000;
 
 pub(super) fn messages(state: &State, owed: Vec<Command>, more: bool, now: Timestamp) -> Vec<Message> {
     // Whoever takes them goes on from this turn, where turns are traced, else from what the run continues.
-    let traceparent = telemetry::trace::current().or_else(|| state.traceparent.clone());
+    let traceparent = heal_telemetry::trace::current().or_else(|| state.traceparent.clone());
     let wake = |delay_ms| Message {
         queue: QueueName::Results,
         body: Inbound::Wake { run_id: state.run_id.clone() }.to_body(),

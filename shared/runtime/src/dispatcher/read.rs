@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use engine::event::Commit;
-use engine::{Plan, RunId, turn};
+use heal_engine::event::Commit;
+use heal_engine::{Plan, RunId, turn};
 
 use super::cache::Live;
 use super::{DispatchError, Dispatcher};
@@ -16,7 +16,7 @@ impl Dispatcher {
         let unknown = || DispatchError::UnknownRun { run_id: run_id.clone() };
         let first = commits.first().and_then(|commit| commit.events.first()).ok_or_else(unknown)?;
         // A rejected message has a record, and no run to go on with.
-        let engine::Event::RunStarted(started) = first else { return Err(unknown()) };
+        let heal_engine::Event::RunStarted(started) = first else { return Err(unknown()) };
         let plan = self.plan(run_id, &started.plan_digest).await?;
         let log = |cause| DispatchError::Log { run_id: run_id.clone(), cause };
         let state = turn::fold(&plan, &commits).map_err(log)?.ok_or_else(unknown)?;
@@ -35,7 +35,7 @@ impl Dispatcher {
     }
 
     /// The pinned plan: from the library where the playbook has not changed since, else from the store.
-    async fn plan(&self, run_id: &RunId, digest: &engine::Digest) -> Result<Arc<Plan>, DispatchError> {
+    async fn plan(&self, run_id: &RunId, digest: &heal_engine::Digest) -> Result<Arc<Plan>, DispatchError> {
         if let Some(plan) = self.cache.plan(digest).or_else(|| self.library.by_digest(digest)) {
             return Ok(plan);
         }
@@ -53,7 +53,7 @@ impl Dispatcher {
         let commits = self.ports.runs.load(run_id, 0).await?;
         match commits.first().and_then(|commit| commit.events.first()) {
             None => Err(DispatchError::UnknownRun { run_id: run_id.clone() }),
-            Some(engine::Event::RunStarted(started)) => {
+            Some(heal_engine::Event::RunStarted(started)) => {
                 let plan = self.plan(run_id, &started.plan_digest).await?;
                 Ok((Some(plan), commits))
             }
@@ -63,7 +63,7 @@ impl Dispatcher {
 }
 
 impl Library {
-    fn by_digest(&self, digest: &engine::Digest) -> Option<Arc<Plan>> {
+    fn by_digest(&self, digest: &heal_engine::Digest) -> Option<Arc<Plan>> {
         self.entries().find(|entry| entry.plan.digest == *digest).map(|entry| Arc::clone(&entry.plan))
     }
 }

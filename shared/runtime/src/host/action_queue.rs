@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::{ATTEMPTS_PER_ACTION, Host};
 use crate::attempt::Worker;
 use crate::inbox::{self, Verdict};
-use crate::port::{Delivery, Holder, QueueName};
+use crate::port::{Delivery, LeaseOwner, QueueName};
 
 impl Host {
     pub(super) async fn actions(self, worker: Worker, mut stop: watch::Receiver<bool>) {
@@ -47,7 +47,7 @@ impl Host {
 }
 
 pub(super) async fn perform(worker: &Worker, delivery: Delivery) -> Verdict {
-    let holder = Holder(delivery.receipt.clone());
+    let holder = LeaseOwner(delivery.receipt.clone());
     inbox::perform(worker, delivery, holder, None).await
 }
 

@@ -1,24 +1,24 @@
 //! Commands to their action.
 
-use super::{Verdict, again, bury, done};
-use crate::attempt::{AttemptError, Handled, Worker};
-use crate::port::{Delivery, Holder};
-use engine::Timestamp;
+use super::{Verdict, again, dead_letter, done};
+use crate::attempt::{AttemptError, CommandOutcome, Worker};
+use crate::port::{Delivery, LeaseOwner};
+use heal_engine::Timestamp;
 
 /// Milliseconds added to the end of another worker's lease before its message is looked at again.
 const AFTER_LEASE_MS: u64 = 50;
 
 /// What `worker` does with one command. `holder` is unique to this delivery; everything is over before `latest`, if there is such a moment.
-pub async fn perform(worker: &Worker, delivery: Delivery, holder: Holder, latest: Option<Timestamp>) -> Verdict {
+pub async fn perform(worker: &Worker, delivery: Delivery, holder: LeaseOwner, latest: Option<Timestamp>) -> Verdict {
     match worker.handle_before(&delivery.body, holder, latest).await {
-        Ok(Handled::Answered(_)) => done(delivery),
-        Ok(Handled::Busy { until }) => {
+        Ok(CommandOutcome::Answered(_)) => done(delivery),
+        Ok(CommandOutcome::Busy { until }) => {
             Verdict::Again { receipt: delivery.receipt, delay_ms: worker.wait_ms(until) + AFTER_LEASE_MS }
         }
-        Ok(Handled::Lost) => Verdict::Again { receipt: delivery.receipt, delay_ms: 0 },
+        Ok(CommandOutcome::Lost) => Verdict::Again { receipt: delivery.receipt, delay_ms: 0 },
         Err(error @ (AttemptError::Unreadable(_) | AttemptError::WrongAction { .. })) => {
             worker.observer().step_dead_lettered(worker.name());
-            bury(delivery, error.to_string())
+            dead_letter(delivery, error.to_string())
         }
         Err(error @ AttemptError::Backend(_)) => {
             tracing::warn!(

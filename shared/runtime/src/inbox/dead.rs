@@ -1,9 +1,9 @@
 //! Commands that died on their way: an event of their run, not a grave.
 
-use engine::message::{ActionCommand, ActionResult, AttemptResult, Ending};
 use futures_util::future::join_all;
+use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult};
 
-use super::{Inbox, Verdict, bury};
+use super::{Inbox, Verdict, dead_letter};
 use crate::dispatcher::Inbound;
 use crate::port::Delivery;
 
@@ -18,7 +18,7 @@ impl Inbox {
     async fn dead_command(&self, action: &str, delivery: Delivery) -> Vec<Verdict> {
         let command: ActionCommand = match serde_json::from_str(&delivery.body) {
             Ok(command) => command,
-            Err(error) => return vec![bury(delivery, format!("command cannot be read: {error}"))],
+            Err(error) => return vec![dead_letter(delivery, format!("command cannot be read: {error}"))],
         };
         self.dispatcher.observer().step_dead_lettered(action);
         tracing::warn!(
@@ -37,13 +37,13 @@ impl Inbox {
     }
 }
 
-fn dead(command: &ActionCommand, now: engine::Timestamp) -> ActionResult {
+fn dead(command: &ActionCommand, now: heal_engine::Timestamp) -> ActionResult {
     let ActionCommand { step, action, attempt, .. } = command;
     let message = format!(
         "dead-lettered: the command of attempt {attempt} was delivered too often without an answer of {action}; \
          it cannot be said whether it had acted"
     );
-    let result = AttemptResult::new(Ending::Unknown { message })
+    let result = AttemptResult::new(AttemptOutcome::Unknown { message })
         .follow_up(format!("step {step}: look at the target and at the logs of {action} before this is done again"));
     ActionResult {
         run_id: command.run_id.clone(),

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use tracing::Instrument as _;
 
-use super::{Inbox, Verdict, again, bury, done};
+use super::{Inbox, Verdict, again, dead_letter, done};
 use crate::dispatcher::Accepted;
 use crate::port::{Delivery, QueueName};
 use crate::span;
@@ -18,7 +18,7 @@ impl Inbox {
     async fn incident(&self, delivery: Delivery) -> Verdict {
         let Delivery { message_id, body, traceparent, .. } = &delivery;
         match self.dispatcher.accept(body, message_id, traceparent.as_deref()).await {
-            Ok(Accepted::Rejected { reason, understood: false, .. }) => bury(delivery, reason),
+            Ok(Accepted::Rejected { reason, understood: false, .. }) => dead_letter(delivery, reason),
             Ok(accepted) => {
                 tracing::debug!(?accepted, "message accepted");
                 done(delivery)

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use engine::RunId;
 use futures_util::future::join_all;
+use heal_engine::RunId;
 use tracing::Instrument as _;
 
-use super::{Inbox, Verdict, again, bury, done};
+use super::{Inbox, Verdict, again, dead_letter, done};
 use crate::dispatcher::{DispatchError, Inbound};
 use crate::port::{Delivery, QueueName};
 use crate::span;
@@ -29,7 +29,7 @@ impl Inbox {
         };
         tracing::warn!(run_id = %run_id, error = &error as &dyn std::error::Error, "run could not be continued now");
         let verdict = |delivery: Delivery| match &error {
-            DispatchError::UnknownRun { .. } => bury(delivery, error.to_string()),
+            DispatchError::UnknownRun { .. } => dead_letter(delivery, error.to_string()),
             DispatchError::Backend(_)
             | DispatchError::MissingPlan { .. }
             | DispatchError::Plan { .. }
@@ -50,7 +50,7 @@ fn by_run(deliveries: Vec<Delivery>) -> (ByRun, Vec<Verdict>) {
     for delivery in deliveries {
         match Inbound::parse(&delivery.body) {
             Ok(inbound) => runs.entry(inbound.run_id().clone()).or_default().push((delivery, inbound)),
-            Err(error) => unreadable.push(bury(delivery, error.to_string())),
+            Err(error) => unreadable.push(dead_letter(delivery, error.to_string())),
         }
     }
     (runs, unreadable)

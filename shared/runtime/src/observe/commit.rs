@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use engine::event::{Commit, Event, Outcome, StopCause};
-use engine::id::StepRef;
-use engine::{Plan, State, Timestamp};
+use heal_engine::event::{Commit, Event, Outcome, StopCause};
+use heal_engine::id::StepRef;
+use heal_engine::{Plan, State, Timestamp};
 
 use super::Observer;
 
@@ -64,9 +64,9 @@ fn between(from: Timestamp, to: Timestamp) -> Duration {
 mod tests {
     use std::sync::Mutex;
 
-    use engine::event::RunStarted;
-    use engine::turn::{self, Input};
-    use engine::{Map, RunId, limit};
+    use heal_engine::event::RunStarted;
+    use heal_engine::turn::{self, Input};
+    use heal_engine::{Map, RunId, limit};
     use serde_json::json;
 
     use super::*;

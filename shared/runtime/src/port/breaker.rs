@@ -1,7 +1,7 @@
 //! Circuit breaker state that several processes share.
 
 use async_trait::async_trait;
-use engine::Timestamp;
+use heal_engine::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Result;

@@ -1,8 +1,8 @@
 //! Scheduled checks: who looks, and what is remembered between two looks.
 
 use async_trait::async_trait;
-use engine::Timestamp;
-use engine::check::{Observation, Probe};
+use heal_engine::Timestamp;
+use heal_engine::check::{Observation, Probe};
 
 use super::Result;
 

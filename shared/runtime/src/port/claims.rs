@@ -1,8 +1,8 @@
 //! The right to perform an attempt, and the time in which a target is left alone.
 
 use async_trait::async_trait;
-use engine::Timestamp;
-use engine::message::AttemptResult;
+use heal_engine::Timestamp;
+use heal_engine::message::AttemptResult;
 
 use super::Result;
 
@@ -22,7 +22,7 @@ pub struct CooldownKey {
 
 /// Names one worker's holding of one claim; unique per delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Holder(pub String);
+pub struct LeaseOwner(pub String);
 
 /// A target that is to be touched, and left alone by others for a while afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct CooldownRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRequest {
     pub key: ClaimKey,
-    pub holder: Holder,
+    pub holder: LeaseOwner,
     pub now: Timestamp,
     /// The claim expires at this moment: an expired claim cannot commit.
     pub lease_until: Timestamp,
@@ -80,19 +80,19 @@ pub trait ClaimStore: Send + Sync + 'static {
     /// before: the claim stays its own, its lease becomes the one asked for, and the targets are reserved.
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation>;
 
-    /// Stores the result, and frees the cooldowns in `untouched`: those whose effect is proven not to have happened.
+    /// Stores the result, and frees the cooldowns in `proven_not_applied`: those whose effect is proven not to have happened.
     /// A freed target has the last touch that it had before. The same result again, by the same holder, answers `Stored`.
     async fn finish(
         &self,
         key: &ClaimKey,
-        holder: &Holder,
+        holder: &LeaseOwner,
         now: Timestamp,
         result: &AttemptResult,
-        untouched: &[CooldownKey],
+        proven_not_applied: &[CooldownKey],
     ) -> Result<Finish>;
 
     /// Lets go of a claim without a result, and frees all its cooldowns: nothing has happened. Another holder's claim is left alone.
     /// Where the claim was `recovered`, its earlier holder may still have acted: what that one reserved stays reserved, and the next
     /// holder is told `recovered` again.
-    async fn release(&self, key: &ClaimKey, holder: &Holder) -> Result<()>;
+    async fn release(&self, key: &ClaimKey, holder: &LeaseOwner) -> Result<()>;
 }

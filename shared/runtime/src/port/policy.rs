@@ -1,7 +1,7 @@
 //! Whether an effect is allowed.
 
 use async_trait::async_trait;
-use engine::message::Violation;
+use heal_engine::message::Violation;
 use serde::{Deserialize, Serialize};
 
 /// What the policy is asked (contracts, section 3).

@@ -74,7 +74,7 @@ pub struct DeadLetter {
     pub body: String,
     pub receive_count: u32,
     pub reason: String,
-    pub sent_at: engine::Timestamp,
+    pub sent_at: heal_engine::Timestamp,
 }
 
 /// Puts messages on queues.
@@ -95,10 +95,10 @@ pub trait Receiver: Send + Sync + 'static {
     async fn acknowledge(&self, receipts: Vec<String>) -> Result<()>;
 
     /// Gives a delivery back, visible again after `delay_ms`. A receipt that is no longer current changes nothing.
-    async fn give_back(&self, receipt: &str, delay_ms: u64) -> Result<()>;
+    async fn nack(&self, receipt: &str, delay_ms: u64) -> Result<()>;
 
     /// Moves a delivery to the dead letters at once, with the reason.
-    async fn bury(&self, receipt: &str, reason: &str) -> Result<()>;
+    async fn dead_letter(&self, receipt: &str, reason: &str) -> Result<()>;
 
     /// Resolves when something may be due on `queue`: a message was sent, given back, or became visible. May wake too often.
     async fn wait(&self, queue: &QueueName);

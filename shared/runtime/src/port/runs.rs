@@ -1,8 +1,8 @@
 //! The event log, and the index that finds runs. The index only finds; the log decides.
 
 use async_trait::async_trait;
-use engine::event::{Commit, RunOutcome, RunStatus};
-use engine::{Digest, RunId, Seq, Timestamp};
+use heal_engine::event::{Commit, RunOutcome, RunStatus};
+use heal_engine::{Digest, RunId, Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Result;

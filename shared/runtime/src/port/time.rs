@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engine::Timestamp;
+use heal_engine::Timestamp;
 
 /// The wall clock.
 pub trait Clock: Send + Sync + 'static {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use runtime::checks::{DEADLINE, Outcome};
-use runtime::port::{CheckStore as _, Clock as _};
-use testkit::memory::When;
+use heal_runtime::checks::{DEADLINE, Outcome};
+use heal_runtime::port::{CheckStore as _, Clock as _};
+use heal_testkit::memory::When;
 
 use super::{Rig, Seen, raised};
 

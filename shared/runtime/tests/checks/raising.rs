@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use runtime::checks::Outcome;
-use runtime::port::{CheckStore as _, Clock as _};
+use heal_runtime::checks::Outcome;
+use heal_runtime::port::{CheckStore as _, Clock as _};
 use tokio::sync::Notify;
 
 use super::{Rig, Scripted, Seen, raised};

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use runtime::Timestamp;
-use runtime::checks::{Checks, Outcome, Ports};
-use runtime::port::{CheckStore, Clock, Prober, Sender};
-use testkit::memory::ManualClock;
+use heal_runtime::Timestamp;
+use heal_runtime::checks::{Checks, Outcome, Ports};
+use heal_runtime::port::{CheckStore, Clock, Prober, Sender};
+use heal_testkit::memory::ManualClock;
 
 use super::{Rig, Seen, check};
 

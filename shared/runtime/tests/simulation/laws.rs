@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::Plan;
-use engine::catalog::Safety;
-use engine::event::{Commit, Event};
-use runtime::Timestamp;
-use runtime::port::RunStore;
+use heal_engine::Plan;
+use heal_engine::catalog::Safety;
+use heal_engine::event::{Commit, Event};
+use heal_runtime::Timestamp;
+use heal_runtime::port::RunStore;
 
 use super::remedy::{COOLDOWN_MS, Effect};
 use super::stage::Stage;
@@ -14,7 +14,7 @@ use super::stage::Stage;
 /// Everything that the logs authorised: the attempt's key, its parameters' digest, and when its run ended.
 #[derive(Default)]
 struct Authorised {
-    attempts: BTreeMap<String, (engine::Digest, Timestamp)>,
+    attempts: BTreeMap<String, (heal_engine::Digest, Timestamp)>,
     ends: BTreeMap<String, Timestamp>,
 }
 
@@ -60,7 +60,7 @@ fn whole(plan: &Plan, commits: &[Commit]) {
         assert_eq!(commit.first_seq, next, "gap in the log of {}", commit.run_id);
         next = commit.last_seq() + 1;
     }
-    let state = engine::turn::fold(plan, commits).unwrap().unwrap();
+    let state = heal_engine::turn::fold(plan, commits).unwrap().unwrap();
     assert!(state.is_ended() && state.seq + 1 == next);
 }
 

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use runtime::action::{Action, Call, Cooldown, Performed, Probe, Target};
-use runtime::port::{Clock, CooldownKey, PolicyResource};
-use runtime::{ActionSpec, AttemptResult, Digest, Ending, Map, Safety, Timestamp};
+use heal_runtime::action::{Action, Call, Cooldown, Performed, Probe, Target};
+use heal_runtime::port::{Clock, CooldownKey, PolicyResource};
+use heal_runtime::{ActionSpec, AttemptOutcome, AttemptResult, Digest, Map, Safety, Timestamp};
+use heal_testkit::memory::ManualClock;
 use serde_json::json;
-use testkit::memory::ManualClock;
 
 use super::rng::Rng;
 
@@ -80,13 +80,17 @@ impl Action for Remedy {
     async fn perform(&self, call: &Call, targets: &[Target]) -> Performed {
         let world = &self.world;
         let faulty = world.faulty.load(Ordering::SeqCst);
-        let untouched = || targets.iter().map(|target| target.id.clone()).collect::<Vec<_>>();
+        let proven_not_applied = || targets.iter().map(|target| target.id.clone()).collect::<Vec<_>>();
         if faulty && world.rng.chance(10) {
-            let ending = Ending::Unavailable { service: "world".into(), message: "away".into(), retry_after_ms: None };
-            return Performed { result: AttemptResult::new(ending), untouched: untouched() };
+            let ending =
+                AttemptOutcome::Unavailable { service: "world".into(), message: "away".into(), retry_after_ms: None };
+            return Performed { result: AttemptResult::new(ending), proven_not_applied: proven_not_applied() };
         }
         if faulty && world.rng.chance(10) {
-            return Performed { result: AttemptResult::transient("flaky", "not now"), untouched: untouched() };
+            return Performed {
+                result: AttemptResult::transient("flaky", "not now"),
+                proven_not_applied: proven_not_applied(),
+            };
         }
         world.effects.lock().unwrap().push(Effect {
             action: self.spec.name,

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use runtime::port::Entropy;
+use heal_runtime::port::Entropy;
 
 /// splitmix64.
 #[derive(Debug)]

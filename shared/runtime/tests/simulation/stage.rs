@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use engine::catalog::Safety;
-use engine::playbook::Playbook;
-use runtime::attempt::{self, Worker};
-use runtime::dispatcher::{self, Dispatcher, Inbound};
-use runtime::host::Host;
-use runtime::library::Library;
-use runtime::port::{
+use heal_engine::catalog::Safety;
+use heal_engine::playbook::Playbook;
+use heal_runtime::attempt::{self, Worker};
+use heal_runtime::dispatcher::{self, Dispatcher, Inbound};
+use heal_runtime::host::Host;
+use heal_runtime::library::Library;
+use heal_runtime::port::{
     Decision, DecisionSource, Message, Policy, PolicyInput, QueueName, RunFilter, RunHead, RunStore, Sender,
 };
+use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Runs, When};
 use serde_json::{Value, json};
-use testkit::memory::{Claims, Faults, ManualClock, Queues, Runs, When};
 
 use super::remedy::{Remedy, World};
 use super::rng::Rng;

@@ -1,9 +1,9 @@
 //! Lines of `CloudWatch`'s embedded metric format, held against AWS' specification.
 
+use heal_telemetry::Telemetry;
+use heal_telemetry::export::Setup;
+use heal_telemetry::metrics::{Id, Kind};
 use serde_json::Value;
-use telemetry::Telemetry;
-use telemetry::export::Setup;
-use telemetry::metrics::{Id, Kind};
 
 use crate::support::{Sink, count_all, names, settings};
 

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use telemetry::Telemetry;
-use telemetry::export::{FLUSH_CAP, Setup};
-use telemetry::logs::{Filter, Format, Lines};
-use telemetry::metrics::Id;
+use heal_telemetry::Telemetry;
+use heal_telemetry::export::{FLUSH_CAP, Setup};
+use heal_telemetry::logs::{Filter, Format, Lines};
+use heal_telemetry::metrics::Id;
 
 use crate::receiver::{Collector, Mood};
 use crate::support::{Sink, settings};

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use heal_telemetry::export::Setup;
+use heal_telemetry::logs::{Filter, Format, Lines};
+use heal_telemetry::metrics::{Id, Kind};
+use heal_telemetry::{Telemetry, trace};
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric::Data};
-use telemetry::export::Setup;
-use telemetry::logs::{Filter, Format, Lines};
-use telemetry::metrics::{Id, Kind};
-use telemetry::{Telemetry, trace};
 
 use crate::receiver::{Collector, Mood, text};
 use crate::support::{Sink, count_all, names, settings};

@@ -1,7 +1,7 @@
 //! Prometheus' text format.
 
-use telemetry::export::{CONTENT_TYPE, Setup};
-use telemetry::metrics::{Id, Kind};
+use heal_telemetry::export::{CONTENT_TYPE, Setup};
+use heal_telemetry::metrics::{Id, Kind};
 
 use crate::support::{count_all, names, settings};
 

@@ -1,8 +1,8 @@
 //! A secret in the settings is found in nothing that this crate says.
 
-use telemetry::export::{FLUSH_CAP, Setup};
-use telemetry::logs::{Filter, Format, Lines};
-use telemetry::metrics::Id;
+use heal_telemetry::export::{FLUSH_CAP, Setup};
+use heal_telemetry::logs::{Filter, Format, Lines};
+use heal_telemetry::metrics::Id;
 
 use crate::receiver::{Collector, Mood};
 use crate::support::{Sink, count_all, names, settings};

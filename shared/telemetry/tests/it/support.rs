@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use heal_telemetry::export::Settings;
+use heal_telemetry::metrics::{Id, Kind, Metrics, Names, Values};
 use serde_json::Value;
-use telemetry::export::Settings;
-use telemetry::metrics::{Id, Kind, Metrics, Names, Values};
 
 #[derive(Debug, Clone, Default)]
 pub struct Sink(Arc<Mutex<Vec<u8>>>);

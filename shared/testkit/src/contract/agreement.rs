@@ -11,8 +11,8 @@ pub use claims::{breakers_agree, claims_agree};
 pub use queues::queues_agree;
 pub use runs::runs_agree;
 
-use runtime::Timestamp;
-use runtime::port::{Entropy, OsEntropy};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{Entropy, OsEntropy};
 
 /// The seed that `TEST_SEED` names, or a new one. A failing test prints it.
 pub fn seed() -> u64 {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use runtime::Timestamp;
-use runtime::port::{BreakerRecord, BreakerStore};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{BreakerRecord, BreakerStore};
 
 use super::sample::T0;
 use super::{Fixture, at_once};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use runtime::port::CheckStore;
+use heal_runtime::port::CheckStore;
 
 use super::{Fixture, at_once};
 

@@ -8,8 +8,8 @@ pub use cooldowns::*;
 pub use freeing::*;
 pub use leases::*;
 
-use runtime::port::{ClaimStore, CooldownKey, Reservation};
-use runtime::{AttemptResult, Timestamp};
+use heal_runtime::port::{ClaimStore, CooldownKey, Reservation};
+use heal_runtime::{AttemptResult, Timestamp};
 
 use super::Fixture;
 use super::sample::{claim_key, request, target};

@@ -1,4 +1,4 @@
-//! The contract of [`Sender`](runtime::port::Sender) and [`Receiver`](runtime::port::Receiver).
+//! The contract of [`Sender`](heal_runtime::port::Sender) and [`Receiver`](heal_runtime::port::Receiver).
 //!
 //! A backend under test delivers a message [`MAX_RECEIVES`](crate::memory::MAX_RECEIVES) times at most.
 
@@ -10,7 +10,7 @@ pub use dead::*;
 pub use delivery::*;
 pub use wake::*;
 
-use runtime::port::{Delivery, QueueName};
+use heal_runtime::port::{Delivery, QueueName};
 
 use super::sample::message;
 use super::{Fixture, Queues as Port};

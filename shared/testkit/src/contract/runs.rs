@@ -10,7 +10,7 @@ pub use create::*;
 pub use due::*;
 pub use listing::*;
 
-use runtime::port::RunStore;
+use heal_runtime::port::RunStore;
 
 use super::Fixture;
 

@@ -1,11 +1,11 @@
 //! Runs, claims and messages that the cases are made of.
 
-use engine::event::RunStarted;
-use engine::{Event, Map};
-use runtime::port::{
-    ClaimKey, ClaimRequest, CooldownKey, CooldownRequest, Holder, Message, NewRun, QueueName, RunHead,
+use heal_engine::event::RunStarted;
+use heal_engine::{Event, Map};
+use heal_runtime::port::{
+    ClaimKey, ClaimRequest, CooldownKey, CooldownRequest, LeaseOwner, Message, NewRun, QueueName, RunHead,
 };
-use runtime::{AttemptResult, Commit, Digest, RunId, RunStatus, Seq, Timestamp};
+use heal_runtime::{AttemptResult, Commit, Digest, RunId, RunStatus, Seq, Timestamp};
 use serde_json::json;
 
 use crate::memory::ManualClock;
@@ -82,8 +82,8 @@ pub(crate) fn target(name: &str) -> CooldownKey {
     CooldownKey { action: "reallocate_ticket".to_owned(), target: name.to_owned() }
 }
 
-pub(crate) fn holder(name: &str) -> Holder {
-    Holder(name.to_owned())
+pub(crate) fn holder(name: &str) -> LeaseOwner {
+    LeaseOwner(name.to_owned())
 }
 
 /// How long a sample's lease runs.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use runtime::Timestamp;
-use runtime::port::{BreakerRecord, BreakerStore, Result};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{BreakerRecord, BreakerStore, Result};
 
 use super::{Faults, lock};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use runtime::port::{CheckStore, Result};
+use heal_runtime::port::{CheckStore, Result};
 
 use super::{Faults, lock};
 

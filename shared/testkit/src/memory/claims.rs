@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use runtime::port::{ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish, Holder, Reservation, Result};
-use runtime::{AttemptResult, Timestamp};
+use heal_runtime::port::{ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish, LeaseOwner, Reservation, Result};
+use heal_runtime::{AttemptResult, Timestamp};
 
 use super::{Faults, lock};
 
@@ -24,7 +24,7 @@ struct Model {
 
 #[derive(Debug)]
 struct Claim {
-    holder: Holder,
+    holder: LeaseOwner,
     lease_until: Timestamp,
     /// An earlier holder may have acted.
     recovered: bool,
@@ -79,10 +79,10 @@ impl Model {
     fn finish(
         &mut self,
         key: &ClaimKey,
-        holder: &Holder,
+        holder: &LeaseOwner,
         now: Timestamp,
         result: &AttemptResult,
-        untouched: &[CooldownKey],
+        proven_not_applied: &[CooldownKey],
     ) -> Finish {
         match self.claims.get_mut(key) {
             Some(claim) if claim.holder != *holder => return Finish::Lost,
@@ -90,13 +90,13 @@ impl Model {
             Some(claim) if claim.result.is_none() && claim.lease_until > now => claim.result = Some(result.clone()),
             Some(_) | None => return Finish::Lost,
         }
-        for target in untouched {
+        for target in proven_not_applied {
             self.free(target, key);
         }
         Finish::Stored
     }
 
-    fn release(&mut self, key: &ClaimKey, holder: &Holder) {
+    fn release(&mut self, key: &ClaimKey, holder: &LeaseOwner) {
         let Some(claim) = self.claims.get_mut(key) else { return };
         if claim.holder != *holder || claim.result.is_some() {
             return;
@@ -158,15 +158,15 @@ impl ClaimStore for Claims {
     async fn finish(
         &self,
         key: &ClaimKey,
-        holder: &Holder,
+        holder: &LeaseOwner,
         now: Timestamp,
         result: &AttemptResult,
-        untouched: &[CooldownKey],
+        proven_not_applied: &[CooldownKey],
     ) -> Result<Finish> {
-        self.faults.around("claims.finish", || lock(&self.model).finish(key, holder, now, result, untouched))
+        self.faults.around("claims.finish", || lock(&self.model).finish(key, holder, now, result, proven_not_applied))
     }
 
-    async fn release(&self, key: &ClaimKey, holder: &Holder) -> Result<()> {
+    async fn release(&self, key: &ClaimKey, holder: &LeaseOwner) -> Result<()> {
         self.faults.around("claims.release", || lock(&self.model).release(key, holder))
     }
 }

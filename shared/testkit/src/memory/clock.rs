@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use runtime::Timestamp;
-use runtime::port::Clock;
+use heal_runtime::Timestamp;
+use heal_runtime::port::Clock;
 
 /// A clock that stands still until it is told otherwise.
 #[derive(Debug)]

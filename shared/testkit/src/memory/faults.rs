@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use runtime::port::{BackendError, Result};
+use heal_runtime::port::{BackendError, Result};
 
 use super::lock;
 

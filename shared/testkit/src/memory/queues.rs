@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use runtime::Timestamp;
-use runtime::port::{Clock, DeadLetter, Delivery, Message, QueueName, Receiver, Result, Sender};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{Clock, DeadLetter, Delivery, Message, QueueName, Receiver, Result, Sender};
 use tokio::sync::Notify;
 
 use super::{Faults, lock};
@@ -70,7 +70,7 @@ impl Model {
             let Some(entry) = self.messages.get_mut(&id) else { continue };
             if entry.receive_count >= MAX_RECEIVES {
                 let reason = format!("delivered {} times and never acknowledged", entry.receive_count);
-                self.bury(id, reason);
+                self.dead_letter(id, reason);
                 continue;
             }
             entry.receive_count += 1;
@@ -96,7 +96,7 @@ impl Model {
         (entry.delivered && entry.turn == turn).then_some((id, entry))
     }
 
-    fn bury(&mut self, id: u64, reason: String) {
+    fn dead_letter(&mut self, id: u64, reason: String) {
         if let Some(entry) = self.messages.remove(&id) {
             self.dead.push((id, entry, reason));
         }
@@ -154,9 +154,9 @@ impl Receiver for Queues {
         })
     }
 
-    async fn give_back(&self, receipt: &str, delay_ms: u64) -> Result<()> {
+    async fn nack(&self, receipt: &str, delay_ms: u64) -> Result<()> {
         let due_at = self.clock.now().plus_ms(delay_ms);
-        let given = self.faults.around("queue.give_back", || {
+        let given = self.faults.around("queue.nack", || {
             if let Some((_, entry)) = lock(&self.model).current(receipt) {
                 entry.delivered = false;
                 entry.due_at = due_at;
@@ -166,11 +166,11 @@ impl Receiver for Queues {
         given
     }
 
-    async fn bury(&self, receipt: &str, reason: &str) -> Result<()> {
-        self.faults.around("queue.bury", || {
+    async fn dead_letter(&self, receipt: &str, reason: &str) -> Result<()> {
+        self.faults.around("queue.dead_letter", || {
             let mut model = lock(&self.model);
             if let Some((id, _)) = model.current(receipt) {
-                model.bury(id, reason.to_owned());
+                model.dead_letter(id, reason.to_owned());
             }
         })
     }

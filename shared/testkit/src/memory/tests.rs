@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use runtime::port::{BreakerStore, CheckStore, ClaimStore, Clock, RunStore};
+use heal_runtime::port::{BreakerStore, CheckStore, ClaimStore, Clock, RunStore};
 
 use super::{Breakers, Checks, Claims, Faults, ManualClock, Queues, Runs};
 use crate::contract::{self, Fixture};
@@ -103,7 +103,7 @@ fn every_case_is_in_its_suite() {
 }
 
 mod faults {
-    use runtime::port::{Appended, RunStore};
+    use heal_runtime::port::{Appended, RunStore};
 
     use super::*;
     use crate::contract::sample::{commit, head, new_run};
@@ -115,7 +115,7 @@ mod faults {
         runs
     }
 
-    async fn append(runs: &Runs) -> runtime::port::Result<Appended> {
+    async fn append(runs: &Runs) -> heal_runtime::port::Result<Appended> {
         let commit = commit("run-1", 2, "cause", 1);
         runs.append(&commit, &head(&commit), None).await
     }
@@ -158,7 +158,7 @@ mod faults {
         faults.decide_by(|operation| (operation == "runs.next_due").then_some(When::Before));
         for _ in 0..3 {
             runs.next_due().await.unwrap_err();
-            runs.plan(&runtime::Digest::of(b"")).await.unwrap();
+            runs.plan(&heal_runtime::Digest::of(b"")).await.unwrap();
         }
         faults.clear();
         runs.next_due().await.unwrap();

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use runtime::attempt::LEASE_MS;
-use runtime::port::{Decision, DecisionSource, QueueName};
-use testkit::memory::When;
+use heal_runtime::attempt::LEASE_MS;
+use heal_runtime::port::{Decision, DecisionSource, QueueName};
+use heal_testkit::memory::When;
 
 use crate::rig::{ACTION, Rig, allow, deny};
 

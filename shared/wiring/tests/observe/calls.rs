@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use clients::Observer as _;
-use clients::breaker::State;
-use clients::observe::CallOutcome;
-use runtime::observe::Observer as _;
-use runtime::{Ending, Timestamp};
+use heal_clients::Observer as _;
+use heal_clients::breaker::State;
+use heal_clients::observe::CallOutcome;
+use heal_runtime::observe::Observer as _;
+use heal_runtime::{AttemptOutcome, Timestamp};
 
 use crate::rig::Rig;
 
@@ -38,14 +38,14 @@ fn a_call_has_the_status_of_its_outcome() {
 fn an_attempt_has_the_status_of_its_ending() {
     let message = || "m".to_owned();
     let cases = [
-        (Ending::Succeeded, "success"),
-        (Ending::NoOp { reason: message() }, "success"),
-        (Ending::Denied { violations: Vec::new() }, "denied"),
-        (Ending::CoolingDown { target: "t".to_owned(), until: Timestamp(1) }, "denied"),
-        (Ending::Unavailable { service: "s".to_owned(), message: message(), retry_after_ms: None }, "skipped"),
-        (Ending::Failed { code: "c".to_owned(), message: message(), retryable: true }, "error"),
-        (Ending::TimedOut { message: message() }, "error"),
-        (Ending::Unknown { message: message() }, "error"),
+        (AttemptOutcome::Succeeded, "success"),
+        (AttemptOutcome::NoOp { reason: message() }, "success"),
+        (AttemptOutcome::Denied { violations: Vec::new() }, "denied"),
+        (AttemptOutcome::CoolingDown { target: "t".to_owned(), until: Timestamp(1) }, "denied"),
+        (AttemptOutcome::Unavailable { service: "s".to_owned(), message: message(), retry_after_ms: None }, "skipped"),
+        (AttemptOutcome::Failed { code: "c".to_owned(), message: message(), retryable: true }, "error"),
+        (AttemptOutcome::TimedOut { message: message() }, "error"),
+        (AttemptOutcome::Unknown { message: message() }, "error"),
     ];
     for (ending, status) in cases {
         let rig = Rig::new();
@@ -63,7 +63,7 @@ fn what_comes_from_outside_makes_no_series_of_its_own() {
         rig.observer.ticket_reallocation(CallOutcome::Success, &name, TOOK);
         rig.observer.ticket_status_update(CallOutcome::Success, &name);
         rig.observer.run_started(&name);
-        rig.observer.attempt_ended(&name, &Ending::Succeeded);
+        rig.observer.attempt_ended(&name, &AttemptOutcome::Succeeded);
         rig.observer.budget_exceeded(&name);
     }
     rig.assert_series(&[

@@ -4,21 +4,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use runtime::action::{Action, Call, Cooldown, Facts, Performed, Target};
-use runtime::attempt::{self, Worker};
-use runtime::dispatcher::{self, Dispatcher};
-use runtime::host::Host;
-use runtime::library::Library;
-use runtime::port::{
+use heal_runtime::action::{Action, Call, Cooldown, Facts, Performed, Target};
+use heal_runtime::attempt::{self, Worker};
+use heal_runtime::dispatcher::{self, Dispatcher};
+use heal_runtime::host::Host;
+use heal_runtime::library::Library;
+use heal_runtime::port::{
     CooldownKey, Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName,
     Sender as _,
 };
-use runtime::{ActionSpec, AttemptResult, Ending, Map, Safety, Violation};
+use heal_runtime::{ActionSpec, AttemptOutcome, AttemptResult, Map, Safety, Violation};
+use heal_telemetry::Telemetry;
+use heal_telemetry::export::{Settings, Setup};
+use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Runs};
+use heal_wiring::observe::Observer;
 use serde_json::{Value, json};
-use telemetry::Telemetry;
-use telemetry::export::{Settings, Setup};
-use testkit::memory::{Claims, Faults, ManualClock, Queues, Runs};
-use wiring::observe::Observer;
 
 pub const ACTION: &str = "reallocate_ticket";
 
@@ -47,7 +47,7 @@ impl Action for Reallocate {
     async fn facts(&self, _: &Call, _: &Target) -> Result<Facts, AttemptResult> {
         if self.unavailable.load(Ordering::SeqCst) {
             let (service, message) = ("execution-ticket-service".to_owned(), "nobody is there".to_owned());
-            return Err(AttemptResult::new(Ending::Unavailable { service, message, retry_after_ms: None }));
+            return Err(AttemptResult::new(AttemptOutcome::Unavailable { service, message, retry_after_ms: None }));
         }
         Ok(Facts::default())
     }
@@ -190,13 +190,13 @@ pub fn deny(source: DecisionSource) -> Decision {
 
 fn library() -> Library {
     let step = json!({
-        "name": "give_back", "type": ACTION, "needs": [], "timeout_seconds": 120, "on_failure": "stop",
+        "name": "nack", "type": ACTION, "needs": [], "timeout_seconds": 120, "on_failure": "stop",
         "retry": {"max_attempts": 1, "backoff_seconds": 1, "max_backoff_seconds": 1}, "on_unavailable": "skip",
         "safety": "idempotent", "parameters": {"ticket_id": "{{ ticket_id }}", "reason": "timeout_recovery"},
     });
     let mut never = step.clone();
     never["name"] = "never".into();
-    never["needs"] = json!(["give_back"]);
+    never["needs"] = json!(["nack"]);
     never["condition"] = "{{ false }}".into();
     let playbook = json!({
         "name": "healing", "description": "", "timeout_seconds": 3_600, "triggers": [{"incident_type": "LATE"}],

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use runtime::port::QueueName;
+use heal_runtime::port::QueueName;
+use heal_testkit::memory::When;
 use serde_json::json;
-use testkit::memory::When;
 
 use crate::rig::{Rig, incident};
 

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use runtime::port::{Message, QueueName, RunFilter, RunStore as _, Sender as _};
-use runtime::{RunStatus, Timestamp};
+use heal_runtime::port::{Message, QueueName, RunFilter, RunStore as _, Sender as _};
+use heal_runtime::{RunStatus, Timestamp};
+use heal_sandbox::opa::OpaConfig;
+use heal_sandbox::{PlatformConfig, Seed};
+use heal_stack::Deployment;
+use heal_stack::meter::{Counts, Meter};
 use serde_json::json;
-use stack::Deployment;
-use stack::meter::{Counts, Meter};
-use testkit::opa::OpaConfig;
-use testkit::{PlatformConfig, Seed};
 
 /// Runs of 1,000 incidents on two cores take minutes.
 const PATIENCE: Duration = Duration::from_mins(30);
@@ -66,7 +66,7 @@ impl fmt::Display for Asked {
 impl Course {
     pub(crate) fn start() -> Self {
         let meter = Meter::start();
-        let policy = Some(clients::policy::BUNDLED_POLICY.to_owned());
+        let policy = Some(heal_clients::policy::BUNDLED_POLICY.to_owned());
         let opa = OpaConfig { policy, ..OpaConfig::default() };
         let config = PlatformConfig { seed: seed(), opa, ..PlatformConfig::default() };
         let parameters = [("ScheduledChecksEnabled", "false")];
@@ -127,7 +127,7 @@ impl Course {
     }
 }
 
-async fn completed_runs(store: &aws::Store, filter: &RunFilter) -> runtime::port::Result<usize> {
+async fn completed_runs(store: &heal_aws::Store, filter: &RunFilter) -> heal_runtime::port::Result<usize> {
     let mut ended = 0;
     let mut cursor = None;
     loop {

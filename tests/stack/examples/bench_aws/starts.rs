@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use heal_stack::runtime_api::{self, Start};
+use heal_stack::{MiniStack, REGION, root, table};
 use serde_json::json;
-use stack::runtime_api::{self, Start};
-use stack::{MiniStack, REGION, root, table};
 
 /// Starts of each; the median is told.
 const STARTS: usize = 25;

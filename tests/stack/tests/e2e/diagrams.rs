@@ -1,12 +1,12 @@
 //! The two sequence diagrams of the integration guide.
 
-use runtime::RunOutcome;
-use testkit::{Call, Service};
+use heal_runtime::RunOutcome;
+use heal_sandbox::{Call, Service};
 
 use crate::rig::Rig;
 
 fn event(name: &str) -> String {
-    std::fs::read_to_string(stack::root().join("tests/events").join(name)).unwrap()
+    std::fs::read_to_string(heal_stack::root().join("tests/events").join(name)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,7 +18,7 @@ async fn a_ticket_timeout_is_healed_in_the_guides_order() {
     let report = rig.report(&head).await;
     assert_eq!(head.outcome, Some(RunOutcome::Healed), "{report:#?}\n{}", rig.deployment.log());
     let calls = rig.platform().calls();
-    let at = |what: &dyn Fn(&testkit::Call) -> bool| calls.iter().position(what);
+    let at = |what: &dyn Fn(&heal_sandbox::Call) -> bool| calls.iter().position(what);
     let looked = at(&|call| call.service == Service::Kubernetes);
     let asked = at(&|call| call.service == Service::Opa && call.body.contains("\"reallocate_ticket\""));
     let reallocated = at(&|call| call.path.ends_with("/tickets/ticket-1/reallocate"));

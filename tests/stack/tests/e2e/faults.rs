@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use runtime::RunOutcome;
+use heal_runtime::RunOutcome;
+use heal_sandbox::{Fault, FaultKind, Service};
 use serde_json::json;
-use testkit::{Fault, FaultKind, Service};
 
 use crate::rig::{Rig, incident, until};
 
@@ -65,7 +65,7 @@ async fn an_action_function_that_dies_in_mid_step_costs_an_attempt_and_no_second
 
 /// Kills the function's processes at once, as the platform's loss of a host would.
 fn kill_function(name: &str) {
-    let variable = format!("AWS_LAMBDA_FUNCTION_NAME={}-{name}", stack::STACK);
+    let variable = format!("AWS_LAMBDA_FUNCTION_NAME={}-{name}", heal_stack::STACK);
     let mut killed = 0;
     for process in std::fs::read_dir("/proc").unwrap().flatten() {
         let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();

@@ -1,9 +1,9 @@
 //! Messages that nobody can carry out, and commands that nobody answers.
 
-use runtime::RunStatus;
-use runtime::port::QueueName;
+use heal_runtime::RunStatus;
+use heal_runtime::port::QueueName;
+use heal_stack::{ACCOUNT, STACK};
 use serde_json::json;
-use stack::{ACCOUNT, STACK};
 
 use crate::rig::{Rig, incident, until};
 
@@ -43,7 +43,7 @@ async fn a_step_in_the_dead_letter_queue_ends_its_run_with_the_reason() {
     variables["HEAL_QUEUE_URL_PREFIX"] = json!("nowhere");
     rig.configure(&name, &variables).await;
     let queue = format!("{}/{ACCOUNT}/{STACK}-action-trigger_replanning", rig.deployment.stack.endpoint_url);
-    let dead = format!("arn:aws:sqs:{}:{ACCOUNT}:{STACK}-action-trigger_replanning-dead", stack::REGION);
+    let dead = format!("arn:aws:sqs:{}:{ACCOUNT}:{STACK}-action-trigger_replanning-dead", heal_stack::REGION);
     let redrive = json!({"deadLetterTargetArn": dead, "maxReceiveCount": 2}).to_string();
     let attributes = json!({"QueueUrl": queue, "Attributes": {"VisibilityTimeout": "1", "RedrivePolicy": redrive}});
     rig.aws("AmazonSQS.SetQueueAttributes", &attributes).await;

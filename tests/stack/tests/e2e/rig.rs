@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use aws::{Queues, Store};
-use engine::report::Report;
-use engine::{Event, Plan};
+use heal_aws::{Queues, Store};
+use heal_engine::report::Report;
+use heal_engine::{Event, Plan};
+use heal_runtime::dispatcher::Inbound;
+use heal_runtime::port::{Message, QueueName, RunFilter, RunHead, RunStore as _, Sender as _};
+use heal_runtime::{Commit, RunStatus};
+use heal_sandbox::{Call, Platform, PlatformConfig, Seed, opa::OpaConfig};
+use heal_stack::Deployment;
 use reqwest::Method;
-use runtime::dispatcher::Inbound;
-use runtime::port::{Message, QueueName, RunFilter, RunHead, RunStore as _, Sender as _};
-use runtime::{Commit, RunStatus};
 use serde_json::{Value, json};
-use stack::Deployment;
-use testkit::{Call, Platform, PlatformConfig, Seed, opa::OpaConfig};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// How long a run of a few steps may take here: much longer than it does, since several tests share two cores.
@@ -43,7 +43,7 @@ const PARAMETERS: [(&str, &str); 3] = [
 ];
 
 fn config() -> PlatformConfig {
-    let policy = Some(clients::policy::BUNDLED_POLICY.to_owned());
+    let policy = Some(heal_clients::policy::BUNDLED_POLICY.to_owned());
     PlatformConfig { seed: seed(), opa: OpaConfig { policy, ..OpaConfig::default() }, ..PlatformConfig::default() }
 }
 
@@ -162,7 +162,7 @@ impl Rig {
         let Event::RunStarted(started) = &commits[0].events[0] else { panic!("{head:#?} was rejected") };
         let plan = self.store.plan(&started.plan_digest).await.unwrap().unwrap();
         let plan = Plan::parse(&started.plan_digest, &plan).unwrap();
-        engine::report::report(Some(&plan), &head.run_id, &commits).unwrap()
+        heal_engine::report::report(Some(&plan), &head.run_id, &commits).unwrap()
     }
 
     /// Calls that changed something about `target`.
@@ -173,25 +173,25 @@ impl Rig {
     /// The function's configuration.
     pub(crate) async fn configuration(&self, function: &str) -> Value {
         let path = format!("{function}/configuration");
-        stack::table::lambda(&self.deployment.stack, Method::GET, &path, &Value::Null).await
+        heal_stack::table::lambda(&self.deployment.stack, Method::GET, &path, &Value::Null).await
     }
 
     /// Gives the function other variables; its processes start anew.
     pub(crate) async fn configure(&self, function: &str, variables: &Value) {
         let path = format!("{function}/configuration");
         let body = json!({"Environment": {"Variables": variables}});
-        stack::table::lambda(&self.deployment.stack, Method::PUT, &path, &body).await;
+        heal_stack::table::lambda(&self.deployment.stack, Method::PUT, &path, &body).await;
     }
 
     /// One tick of the schedule, and what the function said of it.
     pub(crate) async fn tick(&self) -> Value {
-        let path = format!("{}-scheduled-checks/invocations", stack::STACK);
-        stack::table::lambda(&self.deployment.stack, Method::POST, &path, &json!({"source": "aws.events"})).await
+        let path = format!("{}-scheduled-checks/invocations", heal_stack::STACK);
+        heal_stack::table::lambda(&self.deployment.stack, Method::POST, &path, &json!({"source": "aws.events"})).await
     }
 
     /// A call of the local AWS's own interface.
     pub(crate) async fn aws(&self, target: &str, body: &Value) -> Value {
-        stack::table::call(&self.deployment.stack, target, body).await
+        heal_stack::table::call(&self.deployment.stack, target, body).await
     }
 }
 

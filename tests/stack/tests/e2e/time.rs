@@ -1,7 +1,7 @@
 //! Time that passes, and a person's word.
 
-use runtime::dispatcher::Inbound;
-use runtime::{RunOutcome, RunStatus};
+use heal_runtime::dispatcher::Inbound;
+use heal_runtime::{RunOutcome, RunStatus};
 use serde_json::json;
 
 use crate::rig::{Rig, incident};

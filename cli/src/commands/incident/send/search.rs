@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use engine::event::{Event, RunStatus};
-use engine::time::seconds_to_ms;
-use engine::{RunId, Seq, Timestamp, limit};
-use runtime::port::{Clock as _, RunFilter, RunHead, RunStore, SystemClock};
+use heal_engine::event::{Event, RunStatus};
+use heal_engine::time::seconds_to_ms;
+use heal_engine::{RunId, Seq, Timestamp, limit};
+use heal_runtime::port::{Clock as _, RunFilter, RunHead, RunStore, SystemClock};
 
 use super::Sent;
 

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use aws::Queues;
-use engine::event::RunStatus;
-use runtime::port::QueueName;
+use heal_aws::Queues;
+use heal_engine::event::RunStatus;
+use heal_runtime::port::QueueName;
 
 use super::Args;
 use super::search::{Found, Search};

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use engine::RunId;
-use engine::event::{Commit, Event, RunStatus};
-use runtime::dispatcher::Inbound;
-use runtime::port::{Message, QueueName};
+use heal_engine::RunId;
+use heal_engine::event::{Commit, Event, RunStatus};
+use heal_runtime::dispatcher::Inbound;
+use heal_runtime::port::{Message, QueueName};
 
 use crate::exit::Verdict;
 use crate::follow::Follower;

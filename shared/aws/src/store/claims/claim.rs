@@ -1,8 +1,8 @@
 //! The right to perform an attempt.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use runtime::port::{BackendError, ClaimKey, ClaimRequest, CooldownKey, Holder, Result};
-use runtime::{AttemptResult, Timestamp};
+use heal_runtime::port::{BackendError, ClaimKey, ClaimRequest, CooldownKey, LeaseOwner, Result};
+use heal_runtime::{AttemptResult, Timestamp};
 
 use crate::limit::{CLAIM_KEPT_MS, CONTENTION_TRIES, WRITE_UNIT_BYTES};
 use crate::store::call::{Change, Written, contended, pause};
@@ -137,7 +137,7 @@ fn reserved(request: &ClaimRequest) -> AttributeValue {
 pub(super) async fn finish(
     store: &Store,
     key: &ClaimKey,
-    holder: &Holder,
+    holder: &LeaseOwner,
     now: Timestamp,
     result: &str,
 ) -> Result<Finished> {
@@ -165,7 +165,7 @@ pub(super) async fn held(
     store: &Store,
     operation: &'static str,
     key: &ClaimKey,
-    holder: &Holder,
+    holder: &LeaseOwner,
 ) -> Result<Option<HeldClaim>> {
     let Some(row) = store.get(operation, &key::claim(key)).await? else { return Ok(None) };
     let fields = Fields::new(operation, &row);
@@ -188,7 +188,7 @@ pub(super) async fn let_go(
     store: &Store,
     operation: &'static str,
     key: &ClaimKey,
-    holder: &Holder,
+    holder: &LeaseOwner,
     recovered: bool,
 ) -> Result<()> {
     let key = key::claim(key);

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
-use runtime::Timestamp;
-use runtime::port::{BackendError, ClaimKey, CooldownKey, CooldownRequest, Result};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{BackendError, ClaimKey, CooldownKey, CooldownRequest, Result};
 
 use crate::limit::{BATCH_GET_KEYS, CONTENTION_TRIES, COOLDOWN_KEPT_MS};
 use crate::store::call::{self, Change, Written, contended, pause};

@@ -1,7 +1,7 @@
 //! Runs continued.
 
-use runtime::port::{Appended, Result, RunHead};
-use runtime::{Commit, Timestamp};
+use heal_runtime::port::{Appended, Result, RunHead};
+use heal_runtime::{Commit, Timestamp};
 
 use super::read;
 use super::row::{self, Live, Newest};

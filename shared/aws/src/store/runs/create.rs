@@ -3,8 +3,8 @@
 use aws_sdk_dynamodb::types::{
     CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
-use runtime::port::{BackendError, Created, NewRun, Result};
-use runtime::{RunId, Timestamp};
+use heal_runtime::port::{BackendError, Created, NewRun, Result};
+use heal_runtime::{RunId, Timestamp};
 
 use super::read;
 use super::row::{self, Live, Newest};

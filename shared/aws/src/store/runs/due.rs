@@ -5,8 +5,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use runtime::port::{Result, RunHead};
-use runtime::{RunId, Timestamp};
+use heal_runtime::port::{Result, RunHead};
+use heal_runtime::{RunId, Timestamp};
 
 use super::read;
 use crate::limit::{LIVE_SHARDS, LOOKS_AT_ONCE, ORPHAN_MS};

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use runtime::RunId;
+use heal_runtime::RunId;
 
 use super::row::Newest;
 use crate::limit::KNOWN_RUNS;

@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
-use runtime::port::{BackendError, Page, Result, RunFilter, RunHead};
-use runtime::{RunStatus, Timestamp};
+use heal_runtime::port::{BackendError, Page, Result, RunFilter, RunHead};
+use heal_runtime::{RunStatus, Timestamp};
 
 use super::{due, row};
 use crate::store::item::Attributes;

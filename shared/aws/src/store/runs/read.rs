@@ -1,8 +1,8 @@
 //! What is known of one run.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use runtime::port::{BackendError, Result};
-use runtime::{Commit, RunId, Seq};
+use heal_runtime::port::{BackendError, Result};
+use heal_runtime::{Commit, RunId, Seq};
 
 use super::row::{self, Newest};
 use crate::store::item::Attributes;

@@ -1,8 +1,8 @@
 //! One commit as a row: its events, and what the index knows of the run after it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use runtime::port::{Result, RunHead};
-use runtime::{Commit, RunId, RunOutcome, RunStatus, Seq, Timestamp};
+use heal_runtime::port::{Result, RunHead};
+use heal_runtime::{Commit, RunId, RunOutcome, RunStatus, Seq, Timestamp};
 use serde::de::DeserializeOwned;
 
 use super::unwritable;

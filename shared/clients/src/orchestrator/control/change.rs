@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use orchestrator_proto as proto;
+use heal_proto as proto;
 
 use crate::call::CallContext;
 use crate::error::{Effect, Error};

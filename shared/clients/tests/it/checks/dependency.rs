@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use clients::Wiring;
-use clients::checks::Prober;
-use runtime::checks::{Dependency, Observation, Probe, Service, StuckWorkflows};
-use testkit::orchestrator::{OrchestratorConfig, UnknownWorkflow};
-use testkit::{Fault, Platform, PlatformConfig, Seed};
+use heal_clients::Wiring;
+use heal_clients::checks::Prober;
+use heal_runtime::checks::{Dependency, Observation, Probe, Service, StuckWorkflows};
+use heal_sandbox::orchestrator::{OrchestratorConfig, UnknownWorkflow};
+use heal_sandbox::{Fault, Platform, PlatformConfig, Seed};
 
 use super::{failing, look, outages, prober, start, unknown};
 use crate::support::mtls::{authority, serve};
@@ -16,10 +16,10 @@ fn probe(service: Service) -> Probe {
     Probe::Dependency(Dependency { service, timeout_seconds: 1 })
 }
 
-const STAND_INS: [(Service, testkit::Service); 3] = [
-    (Service::TicketService, testkit::Service::Tickets),
-    (Service::Orchestrator, testkit::Service::Orchestrator),
-    (Service::Opa, testkit::Service::Opa),
+const STAND_INS: [(Service, heal_sandbox::Service); 3] = [
+    (Service::TicketService, heal_sandbox::Service::Tickets),
+    (Service::Orchestrator, heal_sandbox::Service::Orchestrator),
+    (Service::Opa, heal_sandbox::Service::Opa),
 ];
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn an_outage_of_a_service_is_its_own_and_over_when_it_is_back() {
 #[tokio::test]
 async fn an_open_breaker_hides_no_recovery() {
     let (platform, prober) = start(Seed::default());
-    platform.set_fault(Fault::new(testkit::Service::Orchestrator, testkit::FaultKind::Refuse)).unwrap();
+    platform.set_fault(Fault::new(heal_sandbox::Service::Orchestrator, heal_sandbox::FaultKind::Refuse)).unwrap();
     for _ in 0..10 {
         failing(&probe(Service::Orchestrator), look(&prober, &probe(Service::Orchestrator)).await);
     }
@@ -79,15 +79,16 @@ async fn either_way_of_not_knowing_a_workflow_is_an_answer() {
 #[tokio::test]
 async fn a_process_without_an_identity_can_tell_nothing_of_the_orchestrator() {
     let ca = authority();
-    let server = ca.issue(testkit::spiffe_ca::ORCHESTRATOR_ID, testkit::spiffe_ca::Validity::default()).unwrap();
+    let server =
+        ca.issue(heal_sandbox::spiffe_ca::ORCHESTRATOR_ID, heal_sandbox::spiffe_ca::Validity::default()).unwrap();
     let platform = serve(server.server_tls(), |_| {});
-    let missing = clients::config::PemPaths {
+    let missing = heal_clients::config::PemPaths {
         chain: "nowhere.pem".into(),
         key: "nowhere.key".into(),
         bundle: "nowhere.ca".into(),
         jwt: None,
     };
-    let identity = Arc::new(clients::identity::PemFiles::new(missing, testkit::spiffe_ca::TRUST_DOMAIN));
+    let identity = Arc::new(heal_clients::identity::PemFiles::new(missing, heal_sandbox::spiffe_ca::TRUST_DOMAIN));
     let prober = Prober::new(&platform_config(&platform), &Wiring { identity, ..Wiring::default() });
     let reason = unknown(look(&prober, &probe(Service::Orchestrator)).await);
     assert!(reason.contains("no_identity"), "{reason}");
@@ -116,7 +117,7 @@ async fn a_client_that_cannot_be_made_costs_the_looks_that_need_it() {
 #[tokio::test]
 async fn nobody_depends_on_a_policy_server_that_is_switched_off() {
     let (platform, _) = start(Seed::default());
-    platform.set_fault(Fault::new(testkit::Service::Opa, testkit::FaultKind::Refuse)).unwrap();
+    platform.set_fault(Fault::new(heal_sandbox::Service::Opa, heal_sandbox::FaultKind::Refuse)).unwrap();
     let prober = prober(&platform, &[("OPA_ENABLED", "false")]);
     assert_eq!(look(&prober, &probe(Service::Opa)).await, Observation::well());
     assert!(platform.calls().is_empty());

@@ -1,11 +1,11 @@
 //! gRPC's health service.
 
-use clients::Wiring;
-use clients::checks::Prober;
-use runtime::checks::{GrpcHealth, Observation, Probe};
-use testkit::orchestrator::OrchestratorConfig;
-use testkit::spiffe_ca::{ORCHESTRATOR_ID, Validity};
-use testkit::{Fault, FaultKind, Platform, PlatformConfig, Seed, Service};
+use heal_clients::Wiring;
+use heal_clients::checks::Prober;
+use heal_runtime::checks::{GrpcHealth, Observation, Probe};
+use heal_sandbox::orchestrator::OrchestratorConfig;
+use heal_sandbox::spiffe_ca::{ORCHESTRATOR_ID, Validity};
+use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Seed, Service};
 
 use super::{failing, look, prober, start, unknown};
 use crate::identity::engine;

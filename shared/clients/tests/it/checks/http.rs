@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use runtime::checks::{Http, Method, Observation, Probe};
-use testkit::{Fault, FaultKind, Seed, Service};
+use heal_runtime::checks::{Http, Method, Observation, Probe};
+use heal_sandbox::{Fault, FaultKind, Seed, Service};
 
 use super::{failing, look, start, unknown};
 use crate::support::wire::{Act, Wire, closed_port, reply};

@@ -1,10 +1,10 @@
 //! Overdue tickets.
 
-use clients::checks::{PAGE, PAGES};
-use runtime::checks::{Observation, OverdueTickets, Probe};
+use heal_clients::checks::{PAGE, PAGES};
+use heal_runtime::checks::{Observation, OverdueTickets, Probe};
+use heal_sandbox::tickets::{ListShape, Sla, Ticket, TicketStatus, TicketsConfig};
+use heal_sandbox::{Fault, Platform, PlatformConfig, Seed, Service};
 use serde_json::{Value, json};
-use testkit::tickets::{ListShape, Sla, Ticket, TicketStatus, TicketsConfig};
-use testkit::{Fault, Platform, PlatformConfig, Seed, Service};
 
 use super::{ago, failing, lies, look, outages, prober, sighting, start, unknown};
 use crate::support::wire::{Wire, json as answer};

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use clients::checks::CONCURRENT;
-use runtime::checks::{Observation, Probe, StuckWorkflows};
-use testkit::orchestrator::{Workflow, WorkflowState};
-use testkit::tickets::{Ticket, TicketStatus};
-use testkit::{Fault, FaultKind, Seed, Service};
+use heal_clients::checks::CONCURRENT;
+use heal_runtime::checks::{Observation, Probe, StuckWorkflows};
+use heal_sandbox::orchestrator::{Workflow, WorkflowState};
+use heal_sandbox::tickets::{Ticket, TicketStatus};
+use heal_sandbox::{Fault, FaultKind, Seed, Service};
 
 use super::{ago, failing, look, outages, sighting, start, unknown};
 

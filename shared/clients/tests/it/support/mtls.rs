@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use clients::config::Config;
-use clients::orchestrator::Client;
-use clients::{Error, IdentityProvider, Wiring};
-use testkit::orchestrator::OrchestratorConfig;
-use testkit::spiffe_ca::{SpiffeCa, TRUST_DOMAIN};
-use testkit::{Platform, PlatformConfig, TlsMaterial};
+use heal_clients::config::Config;
+use heal_clients::orchestrator::Client;
+use heal_clients::{Error, IdentityProvider, Wiring};
+use heal_sandbox::orchestrator::OrchestratorConfig;
+use heal_sandbox::spiffe_ca::{SpiffeCa, TRUST_DOMAIN};
+use heal_sandbox::{Platform, PlatformConfig, TlsMaterial};
 
 pub(crate) const ENGINE_ID: &str = "spiffe://neural-hive.local/ns/neural-hive/sa/self-healing-engine";
 

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use clients::observe::CallOutcome;
-use clients::{Observer, Wiring, breaker};
+use heal_clients::observe::CallOutcome;
+use heal_clients::{Observer, Wiring, breaker};
 
 #[derive(Debug, Default)]
 pub(crate) struct Watch(Mutex<Vec<String>>);

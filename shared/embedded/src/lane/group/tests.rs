@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, mpsc};
 
-use runtime::port::BackendError;
+use heal_runtime::port::BackendError;
 use rusqlite::Connection;
 
 use crate::fault::Fault;

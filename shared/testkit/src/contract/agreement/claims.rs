@@ -1,5 +1,5 @@
-use runtime::port::{ClaimKey, ClaimRequest, CooldownKey, CooldownRequest, Holder};
-use runtime::{AttemptResult, Timestamp};
+use heal_runtime::port::{ClaimKey, ClaimRequest, CooldownKey, CooldownRequest, LeaseOwner};
+use heal_runtime::{AttemptResult, Timestamp};
 
 use super::Dice;
 use crate::contract::breaker::Breakers;
@@ -16,7 +16,7 @@ pub async fn claims_agree(left: &Claims, right: &Claims, seed: u64, calls: usize
     for call in 0..calls {
         let place = format!("seed {seed}, call {call}");
         let key = attempt(&mut dice, now);
-        let by = Holder(dice.name("worker", 4));
+        let by = LeaseOwner(dice.name("worker", 4));
         match dice.roll(6) {
             0..=2 => {
                 let request = random_request(&mut dice, now);
@@ -25,9 +25,9 @@ pub async fn claims_agree(left: &Claims, right: &Claims, seed: u64, calls: usize
             }
             3 => {
                 let result: AttemptResult = result(&dice.name("T", 2));
-                let untouched = targets(&mut dice);
-                let left = left.finish(&key, &by, now, &result, &untouched).await.unwrap();
-                let right = right.finish(&key, &by, now, &result, &untouched).await.unwrap();
+                let proven_not_applied = targets(&mut dice);
+                let left = left.finish(&key, &by, now, &result, &proven_not_applied).await.unwrap();
+                let right = right.finish(&key, &by, now, &result, &proven_not_applied).await.unwrap();
                 assert_eq!(left, right, "{place}: finish {key:?} by {by:?}");
             }
             4 => {
@@ -57,7 +57,7 @@ fn attempt(dice: &mut Dice, now: Timestamp) -> ClaimKey {
 fn random_request(dice: &mut Dice, now: Timestamp) -> ClaimRequest {
     ClaimRequest {
         key: attempt(dice, now),
-        holder: Holder(dice.name("worker", 4)),
+        holder: LeaseOwner(dice.name("worker", 4)),
         now,
         lease_until: dice.after(now, 60),
         cooldowns: targets(dice).into_iter().map(|key| CooldownRequest { key, cooldown_ms: dice.roll(120) }).collect(),

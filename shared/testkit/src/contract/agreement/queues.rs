@@ -1,4 +1,4 @@
-use runtime::port::{DeadLetter, Delivery, Message, QueueName};
+use heal_runtime::port::{DeadLetter, Delivery, Message, QueueName};
 
 use super::Dice;
 use crate::contract::Queues as Port;
@@ -93,13 +93,13 @@ async fn settle(dice: &mut Dice, (left, mine): (&dyn Port, Delivery), (right, th
         }
         2 => {
             let delay_ms = dice.roll(300);
-            left.give_back(&mine.receipt, delay_ms).await.unwrap();
-            right.give_back(&theirs.receipt, delay_ms).await.unwrap();
+            left.nack(&mine.receipt, delay_ms).await.unwrap();
+            right.nack(&theirs.receipt, delay_ms).await.unwrap();
         }
         _ => {
             let reason = dice.name("reason", 9);
-            left.bury(&mine.receipt, &reason).await.unwrap();
-            right.bury(&theirs.receipt, &reason).await.unwrap();
+            left.dead_letter(&mine.receipt, &reason).await.unwrap();
+            right.dead_letter(&theirs.receipt, &reason).await.unwrap();
         }
     }
 }

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
-use engine::Event;
-use runtime::port::{Created, NewRun, Page, RunFilter, RunHead};
-use runtime::{Commit, Digest, RunId, RunOutcome, RunStatus, Timestamp};
+use heal_engine::Event;
+use heal_runtime::port::{Created, NewRun, Page, RunFilter, RunHead};
+use heal_runtime::{Commit, Digest, RunId, RunOutcome, RunStatus, Timestamp};
 
 use super::Dice;
 use crate::contract::runs::Runs;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use runtime::Timestamp;
-use runtime::port::{ClaimRequest, CooldownKey, CooldownRequest, Finish, Reservation};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{ClaimRequest, CooldownKey, CooldownRequest, Finish, Reservation};
 
 use super::{Claims, NOTHING_COOLING, held, last_touched, last_touched_before, reserve};
 use crate::contract::at_once;

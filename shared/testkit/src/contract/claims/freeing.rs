@@ -1,5 +1,5 @@
-use runtime::Timestamp;
-use runtime::port::{Finish, Reservation};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{Finish, Reservation};
 
 use super::{Claims, NOTHING_COOLING, held, last_touched, last_touched_before, reserve};
 use crate::contract::sample::{COOLDOWN_MS, LEASE_MS, T0, claim_key, holder, request, result, target};
@@ -7,11 +7,11 @@ use crate::contract::sample::{COOLDOWN_MS, LEASE_MS, T0, claim_key, holder, requ
 /// When a cooldown reserved at [`T0`] is over.
 const COOL: Timestamp = T0.plus_ms(COOLDOWN_MS);
 
-/// Finishes `attempt`, which touched all its targets but those of `untouched`.
-async fn finish(store: &Claims, attempt: &str, now: Timestamp, untouched: &[&str]) -> Finish {
+/// Finishes `attempt`, which touched all its targets but those of `proven_not_applied`.
+async fn finish(store: &Claims, attempt: &str, now: Timestamp, proven_not_applied: &[&str]) -> Finish {
     let by = holder(&format!("worker of {attempt}"));
-    let untouched: Vec<_> = untouched.iter().map(|name| target(name)).collect();
-    store.finish(&claim_key(attempt), &by, now, &result("T-1"), &untouched).await.unwrap()
+    let proven_not_applied: Vec<_> = proven_not_applied.iter().map(|name| target(name)).collect();
+    store.finish(&claim_key(attempt), &by, now, &result("T-1"), &proven_not_applied).await.unwrap()
 }
 
 pub async fn an_untouched_target_is_free_at_once(store: Claims) {
@@ -86,7 +86,7 @@ pub async fn a_finished_claim_keeps_its_targets_cooling(store: Claims) {
     reserve(&store, "run-1/step/1", T0, &["T-1"]).await;
     finish(&store, "run-1/step/1", T0.plus_ms(1), &[]).await;
     store.release(&claim_key("run-1/step/1"), &holder("worker of run-1/step/1")).await.unwrap();
-    // A repetition that names more untouched targets than the first one comes too late.
+    // A repetition that names more proven_not_applied targets than the first one comes too late.
     finish(&store, "run-1/step/1", T0.plus_ms(2), &["T-1"]).await;
     let other: Reservation = reserve(&store, "run-2/step/1", T0.plus_ms(3), &["T-1"]).await;
     assert_eq!(other, held(false, &[("T-1", COOL)]));

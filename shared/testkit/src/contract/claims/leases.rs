@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use runtime::Timestamp;
-use runtime::port::{ClaimKey, ClaimRequest, Finish, Reservation};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{ClaimKey, ClaimRequest, Finish, Reservation};
 
 use super::{Claims, NOTHING_COOLING, finished, held};
 use crate::contract::at_once;

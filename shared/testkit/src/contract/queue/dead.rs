@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use runtime::port::{DeadLetter, QueueName};
+use heal_runtime::port::{DeadLetter, QueueName};
 
 use super::{Queues, VISIBILITY_MS, action, bodies, receive, receive_one, send};
 use crate::contract::at_once;
@@ -50,7 +50,7 @@ pub async fn a_buried_message_is_a_dead_letter_with_its_reason(queues: Queues) {
     queues.send(vec![message(&QueueName::Incidents, "not JSON")]).await.unwrap();
     queues.clock.advance_ms(7);
     let delivery = queues.receive(&QueueName::Incidents, 1, VISIBILITY_MS).await.unwrap().remove(0);
-    queues.bury(&delivery.receipt, "not a JSON object: \"EOF\"").await.unwrap();
+    queues.dead_letter(&delivery.receipt, "not a JSON object: \"EOF\"").await.unwrap();
     queues.clock.advance_ms(VISIBILITY_MS);
     assert_eq!(queues.receive(&QueueName::Incidents, 1, VISIBILITY_MS).await.unwrap(), vec![]);
     let expected = DeadLetter {
@@ -69,10 +69,10 @@ pub async fn an_old_receipt_buries_nothing(queues: Queues) {
     let old = receive_one(&queues).await;
     queues.clock.advance_ms(VISIBILITY_MS);
     let current = receive_one(&queues).await;
-    queues.bury(&old.receipt, "no").await.unwrap();
+    queues.dead_letter(&old.receipt, "no").await.unwrap();
     assert_eq!(dead(&queues).await, vec![]);
-    queues.bury(&current.receipt, "yes").await.unwrap();
-    queues.bury(&current.receipt, "again").await.unwrap();
+    queues.dead_letter(&current.receipt, "yes").await.unwrap();
+    queues.dead_letter(&current.receipt, "again").await.unwrap();
     let letters = dead(&queues).await;
     assert_eq!(letters.iter().map(|letter| letter.reason.as_str()).collect::<Vec<_>>(), ["yes"]);
 }
@@ -81,7 +81,7 @@ pub async fn dead_letters_come_oldest_first(queues: Queues) {
     for body in ["a", "b", "c"] {
         send(&queues, body).await;
         let delivery = receive_one(&queues).await;
-        queues.bury(&delivery.receipt, "why").await.unwrap();
+        queues.dead_letter(&delivery.receipt, "why").await.unwrap();
         queues.clock.advance_ms(1);
     }
     let order = |letters: Vec<DeadLetter>| letters.into_iter().map(|letter| letter.body).collect::<Vec<_>>();
@@ -105,7 +105,7 @@ pub async fn a_redriven_letter_begins_anew(queues: Queues) {
 pub async fn a_redriven_letter_has_no_receipt_of_its_former_life(queues: Queues) {
     send(&queues, "a").await;
     let former = receive_one(&queues).await;
-    queues.bury(&former.receipt, "why").await.unwrap();
+    queues.dead_letter(&former.receipt, "why").await.unwrap();
     queues.redrive(&former.message_id).await.unwrap();
     queues.acknowledge(vec![former.receipt.clone()]).await.unwrap();
     let now = receive_one(&queues).await;
@@ -119,7 +119,7 @@ pub async fn a_letter_is_redriven_once(queues: Queues) {
     send(&queues, "a").await;
     let delivery = receive_one(&queues).await;
     assert!(!queues.redrive(&delivery.message_id).await.unwrap());
-    queues.bury(&delivery.receipt, "why").await.unwrap();
+    queues.dead_letter(&delivery.receipt, "why").await.unwrap();
     let redrive = |_| {
         let (port, message_id) = (Arc::clone(&queues.port), delivery.message_id.clone());
         async move { port.redrive(&message_id).await.unwrap() }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use runtime::port::{Delivery, Message, QueueName};
+use heal_runtime::port::{Delivery, Message, QueueName};
 
 use super::{Queues, VISIBILITY_MS, action, bodies, receive, receive_one, send};
 use crate::contract::at_once;
@@ -68,7 +68,7 @@ pub async fn an_old_receipt_removes_nothing(queues: Queues) {
     queues.clock.advance_ms(VISIBILITY_MS);
     let current = receive_one(&queues).await;
     queues.acknowledge(vec![old.receipt.clone()]).await.unwrap();
-    queues.give_back(&old.receipt, 0).await.unwrap();
+    queues.nack(&old.receipt, 0).await.unwrap();
     assert_eq!(receive(&queues, 10).await, vec![]);
     queues.clock.advance_ms(VISIBILITY_MS);
     let third = receive_one(&queues).await;
@@ -149,23 +149,23 @@ pub async fn concurrent_receivers_share_without_overlap(queues: Queues) {
 pub async fn a_message_given_back_comes_after_its_delay(queues: Queues) {
     send(&queues, "a").await;
     let first = receive_one(&queues).await;
-    queues.give_back(&first.receipt, 1_000).await.unwrap();
+    queues.nack(&first.receipt, 1_000).await.unwrap();
     queues.clock.advance_ms(999);
     assert_eq!(receive(&queues, 10).await, vec![]);
     queues.clock.advance_ms(1);
     let second = receive_one(&queues).await;
     assert_eq!((second.message_id, second.receive_count), (first.message_id, 2));
-    queues.give_back(&second.receipt, 0).await.unwrap();
+    queues.nack(&second.receipt, 0).await.unwrap();
     assert_eq!(receive_one(&queues).await.receive_count, 3);
 }
 
 pub async fn a_message_given_back_is_nobodys(queues: Queues) {
     send(&queues, "a").await;
     let first = receive_one(&queues).await;
-    queues.give_back(&first.receipt, 1_000).await.unwrap();
+    queues.nack(&first.receipt, 1_000).await.unwrap();
     queues.acknowledge(vec![first.receipt.clone()]).await.unwrap();
-    queues.give_back(&first.receipt, 0).await.unwrap();
-    queues.bury(&first.receipt, "too late").await.unwrap();
+    queues.nack(&first.receipt, 0).await.unwrap();
+    queues.dead_letter(&first.receipt, "too late").await.unwrap();
     assert_eq!(receive(&queues, 10).await, vec![]);
     queues.clock.advance_ms(1_000);
     assert_eq!(bodies(&receive(&queues, 10).await), ["a"]);
@@ -176,8 +176,8 @@ pub async fn a_receipt_that_is_none_changes_nothing(queues: Queues) {
     let delivery = receive_one(&queues).await;
     for receipt in ["", ".", "x", "1", "1.", "1.x", "1.99", "99.1", "-1.-1", &format!("{} ", delivery.receipt)] {
         queues.acknowledge(vec![receipt.to_owned()]).await.unwrap();
-        queues.give_back(receipt, 0).await.unwrap();
-        queues.bury(receipt, "no").await.unwrap();
+        queues.nack(receipt, 0).await.unwrap();
+        queues.dead_letter(receipt, "no").await.unwrap();
     }
     assert_eq!(bodies(&receive(&queues, 10).await), NONE);
     queues.clock.advance_ms(VISIBILITY_MS);

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use runtime::port::Message;
+use heal_runtime::port::Message;
 use tokio::task::JoinHandle;
 
 use super::{Queues, VISIBILITY_MS, action, receive, receive_one, send};
@@ -50,14 +50,14 @@ pub async fn a_waiter_wakes_when_a_message_is_given_back(queues: Queues) {
     let delivery = receive_one(&queues).await;
     let waiter = waiter(&queues);
     tokio::task::yield_now().await;
-    queues.give_back(&delivery.receipt, 0).await.unwrap();
+    queues.nack(&delivery.receipt, 0).await.unwrap();
     wakes(waiter).await;
 }
 
 pub async fn a_waiter_wakes_when_a_letter_is_redriven(queues: Queues) {
     send(&queues, "a").await;
     let delivery = receive_one(&queues).await;
-    queues.bury(&delivery.receipt, "why").await.unwrap();
+    queues.dead_letter(&delivery.receipt, "why").await.unwrap();
     let waiter = waiter(&queues);
     tokio::task::yield_now().await;
     queues.redrive(&delivery.message_id).await.unwrap();

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use engine::Event;
-use runtime::port::{Appended, Created, NewRun, RunHead};
-use runtime::{RunId, RunOutcome, RunStatus, Seq, Timestamp};
+use heal_engine::Event;
+use heal_runtime::port::{Appended, Created, NewRun, RunHead};
+use heal_runtime::{RunId, RunOutcome, RunStatus, Seq, Timestamp};
 use serde_json::json;
 
 use super::Runs;
@@ -171,7 +171,12 @@ pub async fn a_read_sees_every_acknowledged_commit(store: Runs) {
 }
 
 /// Writes `commits` commits at the log's end, reading anew after each conflict. Gives the sequence numbers that were its own.
-async fn write_on(store: Arc<dyn runtime::port::RunStore>, run_id: String, writer: usize, commits: usize) -> Vec<Seq> {
+async fn write_on(
+    store: Arc<dyn heal_runtime::port::RunStore>,
+    run_id: String,
+    writer: usize,
+    commits: usize,
+) -> Vec<Seq> {
     let mut own = Vec::new();
     while own.len() < commits {
         let next = store.head(&RunId::new(&run_id)).await.unwrap().unwrap().last_seq + 1;

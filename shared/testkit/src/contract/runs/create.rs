@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use runtime::port::{Created, NewRun, RunFilter};
-use runtime::{RunId, RunStatus, Timestamp};
+use heal_runtime::port::{Created, NewRun, RunFilter};
+use heal_runtime::{RunId, RunStatus, Timestamp};
 
 use super::Runs;
 use crate::contract::at_once;

@@ -1,5 +1,5 @@
-use runtime::port::{NewRun, RunHead};
-use runtime::{RunId, RunStatus, Timestamp};
+use heal_runtime::port::{NewRun, RunHead};
+use heal_runtime::{RunId, RunStatus, Timestamp};
 
 use super::Runs;
 use crate::contract::sample::{T0, commit, head, new_run};

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
-use runtime::port::{NewRun, RunFilter, RunHead};
-use runtime::{Digest, RunStatus, Timestamp};
+use heal_runtime::port::{NewRun, RunFilter, RunHead};
+use heal_runtime::{Digest, RunStatus, Timestamp};
 
 use super::Runs;
 use crate::contract::sample::{T0, commit, head, new_run};

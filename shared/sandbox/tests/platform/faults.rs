@@ -2,12 +2,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use orchestrator_proto as proto;
+use heal_proto as proto;
+use heal_sandbox::orchestrator::WorkflowState;
+use heal_sandbox::tickets::TicketStatus;
+use heal_sandbox::{Fault, FaultKind, Platform, Service, Status};
 use reqwest::Method;
 use serde_json::json;
-use testkit::orchestrator::WorkflowState;
-use testkit::tickets::TicketStatus;
-use testkit::{Fault, FaultKind, Platform, Service, Status};
 use tonic::Code;
 
 use crate::support::{answer, change, get, grpc, http, platform};

@@ -1,6 +1,6 @@
 //! Priorities, resources, and new plans.
 
-use orchestrator_proto as proto;
+use heal_proto as proto;
 use tonic::Status;
 
 use super::{Done, Held, Store};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use heal_sandbox::spiffe_ca::{SpiffeCa, TRUST_DOMAIN, Validity};
+use heal_sandbox::workload_api::{Fetched, Socket, WorkloadApi, WorkloadError};
 use spiffe::{JwtSource, TrustDomain, X509Source};
-use testkit::spiffe_ca::{SpiffeCa, TRUST_DOMAIN, Validity};
-use testkit::workload_api::{Fetched, Socket, WorkloadApi, WorkloadError};
 use tonic::Code;
 
 use crate::support::DEADLINE;
@@ -125,7 +125,7 @@ async fn a_workload_without_identity_is_told_so() {
 
 #[tokio::test]
 async fn a_call_without_the_security_header_is_refused() {
-    use orchestrator_proto::workload as proto;
+    use heal_proto::workload as proto;
     use proto::spiffe_workload_api_client::SpiffeWorkloadApiClient;
     let api = on_tcp(&ca());
     let url = api.endpoint().replace("tcp://", "http://");

@@ -6,7 +6,7 @@ mod steering;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use orchestrator_proto as proto;
+use heal_proto as proto;
 use tonic::Status;
 
 use super::workflow::{Replanning, Workflow, WorkflowState};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use orchestrator_proto::orchestrator_strategic_client::OrchestratorStrategicClient;
+use heal_proto::orchestrator_strategic_client::OrchestratorStrategicClient;
+use heal_sandbox::{Platform, PlatformConfig};
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
-use testkit::{Platform, PlatformConfig};
 use tonic::transport::{Channel, Endpoint};
 
 /// Longer than anything here takes on a busy machine.
@@ -47,7 +47,7 @@ pub(crate) async fn answer(response: Response) -> (u16, Value) {
 }
 
 pub(crate) fn grpc(platform: &Platform) -> OrchestratorStrategicClient<Channel> {
-    let endpoint = Endpoint::from_shared(platform.endpoints().url(testkit::Service::Orchestrator));
+    let endpoint = Endpoint::from_shared(platform.endpoints().url(heal_sandbox::Service::Orchestrator));
     let channel = endpoint.unwrap().tcp_nodelay(true).timeout(DEADLINE).connect_lazy();
     OrchestratorStrategicClient::new(channel)
 }

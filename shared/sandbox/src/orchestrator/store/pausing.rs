@@ -1,6 +1,6 @@
 //! Pausing and resuming.
 
-use orchestrator_proto as proto;
+use heal_proto as proto;
 use tonic::Status;
 
 use super::{Done, Store};

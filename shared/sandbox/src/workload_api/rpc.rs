@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures_util::stream::{self, Stream};
-use orchestrator_proto::workload as proto;
+use heal_proto::workload as proto;
 use proto::spiffe_workload_api_server::SpiffeWorkloadApi;
 use serde_json::json;
 use tokio::sync::watch;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use orchestrator_proto as proto;
+use heal_proto as proto;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::now_ms;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use orchestrator_proto::workload::spiffe_workload_api_server::SpiffeWorkloadApiServer;
+use heal_proto::workload::spiffe_workload_api_server::SpiffeWorkloadApiServer;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::Code;

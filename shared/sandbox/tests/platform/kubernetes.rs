@@ -1,11 +1,11 @@
 use std::time::Duration;
 
+use heal_sandbox::kubernetes::{KubernetesConfig, Owner, Pod, Replacement};
+use heal_sandbox::seed::NAMESPACE;
+use heal_sandbox::{Platform, PlatformConfig, Seed};
 use k8s_openapi::api::core::v1::Pod as Manifest;
 use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 use serde_json::{Value, json};
-use testkit::kubernetes::{KubernetesConfig, Owner, Pod, Replacement};
-use testkit::seed::NAMESPACE;
-use testkit::{Platform, PlatformConfig, Seed};
 
 use crate::support::{DEADLINE, answer, get, http, platform, start};
 

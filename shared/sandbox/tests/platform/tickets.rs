@@ -1,7 +1,7 @@
+use heal_sandbox::tickets::{Dialect, ListShape, TicketStatus, TicketsConfig};
+use heal_sandbox::{Platform, PlatformConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::tickets::{Dialect, ListShape, TicketStatus, TicketsConfig};
-use testkit::{Platform, PlatformConfig};
 
 use crate::support::{answer, change, get, http, platform, start};
 
@@ -44,7 +44,7 @@ async fn a_reallocated_ticket_is_pending_without_worker_and_carries_its_metadata
     assert_eq!(effects.len(), 1);
     assert_eq!((effects[0].operation.as_str(), effects[0].target.as_str()), ("reallocate_ticket", "ticket-1"));
     assert_eq!(effects[0].key.as_deref(), Some("k-1"));
-    assert_eq!(effects[0].status, Some(testkit::Status::Http(200)));
+    assert_eq!(effects[0].status, Some(heal_sandbox::Status::Http(200)));
     assert_eq!(serde_json::from_str::<Value>(&effects[0].body).unwrap(), body);
 }
 
@@ -180,7 +180,7 @@ async fn an_id_arrives_decoded_and_its_path_as_sent() {
 #[tokio::test]
 async fn a_request_over_the_limit_is_refused() {
     let platform = platform();
-    let body = vec![b'x'; testkit::REQUEST_BODY_LIMIT_BYTES + 1];
+    let body = vec![b'x'; heal_sandbox::REQUEST_BODY_LIMIT_BYTES + 1];
     let sent = http().patch(url(&platform, "tickets/ticket-1")).body(body).send().await;
     // The service may close before it has read everything.
     assert!(sent.map_or(true, |response| response.status() == 413));

@@ -1,6 +1,6 @@
+use heal_sandbox::opa::{Decision, OpaConfig, PLAYBOOK_VALIDATION, Violation};
+use heal_sandbox::{Platform, PlatformConfig, Service, StartError};
 use serde_json::{Value, json};
-use testkit::opa::{Decision, OpaConfig, PLAYBOOK_VALIDATION, Violation};
-use testkit::{Platform, PlatformConfig, Service, StartError};
 
 use crate::support::{answer, get, http, platform, start};
 

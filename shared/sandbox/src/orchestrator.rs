@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
+use heal_proto::health::health_server::HealthServer;
+use heal_proto::orchestrator_strategic_server::OrchestratorStrategicServer;
 use http::Request;
 use http::request::Parts;
-use orchestrator_proto::health::health_server::HealthServer;
-use orchestrator_proto::orchestrator_strategic_server::OrchestratorStrategicServer;
 use tower::ServiceExt;
 
 pub use workflow::{Allocation, HistoryEvent, Replanning, Workflow, WorkflowState};

@@ -1,7 +1,7 @@
 //! What a gRPC call is, for the journal: its target, its id, and its message as JSON.
 
 use bytes::Bytes;
-use orchestrator_proto as proto;
+use heal_proto as proto;
 use prost::Message;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
-use orchestrator_proto as proto;
-use testkit::orchestrator::{OrchestratorConfig, UnknownWorkflow, WorkflowState};
-use testkit::{Platform, PlatformConfig};
+use heal_proto as proto;
+use heal_sandbox::orchestrator::{OrchestratorConfig, UnknownWorkflow, WorkflowState};
+use heal_sandbox::{Platform, PlatformConfig};
 use tonic::Code;
 
 use crate::support::{grpc, platform, start};
@@ -50,8 +50,8 @@ async fn a_paused_workflow_is_resumed_once() {
     assert_eq!((effects[0].operation.as_str(), effects[0].target.as_str()), ("ResumeWorkflow", "wf-1"));
     assert_eq!(effects[0].key.as_deref(), Some("adj-1"));
     let statuses: Vec<_> = platform.calls().into_iter().map(|call| (call.status.unwrap(), call.replayed)).collect();
-    assert_eq!(statuses[0], (testkit::Status::Grpc("OK".to_owned()), false));
-    assert_eq!(statuses[1], (testkit::Status::Grpc("OK".to_owned()), true));
+    assert_eq!(statuses[0], (heal_sandbox::Status::Grpc("OK".to_owned()), false));
+    assert_eq!(statuses[1], (heal_sandbox::Status::Grpc("OK".to_owned()), true));
     assert!(statuses[2].0 == "FAILED_PRECONDITION");
 }
 
@@ -75,7 +75,7 @@ async fn pausing_is_refused_to_the_ended_and_no_effect_on_the_paused() {
 #[tokio::test]
 async fn a_pause_ends_by_itself_when_its_time_is_up() {
     let platform = platform();
-    let mut seed = testkit::Seed::healthy_worker();
+    let mut seed = heal_sandbox::Seed::healthy_worker();
     seed.workflows[0].scheduled_resume_at = Some(1);
     platform.seed(seed).unwrap();
     let answer = grpc(&platform).get_workflow_status(status("wf-1")).await.unwrap().into_inner();

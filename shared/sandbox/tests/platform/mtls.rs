@@ -1,8 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use heal_proto as proto;
+use heal_sandbox::orchestrator::OrchestratorConfig;
+use heal_sandbox::spiffe_ca::{ORCHESTRATOR_ID, SpiffeCa, TRUST_DOMAIN, Validity, X509Svid};
+use heal_sandbox::{Platform, PlatformConfig, TlsError, TlsMaterial};
 use hyper_util::rt::TokioIo;
-use orchestrator_proto as proto;
 use proto::orchestrator_strategic_client::OrchestratorStrategicClient;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -10,9 +13,6 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use testkit::orchestrator::OrchestratorConfig;
-use testkit::spiffe_ca::{ORCHESTRATOR_ID, SpiffeCa, TRUST_DOMAIN, Validity, X509Svid};
-use testkit::{Platform, PlatformConfig, TlsError, TlsMaterial};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};

@@ -1,5 +1,5 @@
+use heal_sandbox::{Call, Fault, FaultKind, Platform, PlatformConfig, Service};
 use serde_json::{Value, json};
-use testkit::{Call, Fault, FaultKind, Platform, PlatformConfig, Service};
 
 use crate::support::{answer, get, http, platform, start};
 
@@ -131,7 +131,7 @@ async fn another_process_can_set_the_policy() {
     let platform = platform();
     let ask = || async {
         let base = platform.endpoints().url(Service::Opa);
-        let question = http().post(format!("{base}/v1/data/{}", testkit::opa::PLAYBOOK_VALIDATION)).body("{}");
+        let question = http().post(format!("{base}/v1/data/{}", heal_sandbox::opa::PLAYBOOK_VALIDATION)).body("{}");
         answer(question.send().await.unwrap()).await.1
     };
     assert_eq!(put(&platform, "policy", r#"{"decision": "allow"}"#).await.0, 200);

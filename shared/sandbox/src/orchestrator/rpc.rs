@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orchestrator_proto as proto;
+use heal_proto as proto;
 use proto::orchestrator_strategic_server::OrchestratorStrategic;
 use tonic::{Request, Response, Status};
 

@@ -1,9 +1,9 @@
 //! gRPC's own health service (`grpc.health.v1`), beside the orchestrator's.
 
 use async_trait::async_trait;
-use orchestrator_proto::health::health_check_response::ServingStatus;
-use orchestrator_proto::health::health_server::Health;
-use orchestrator_proto::health::{HealthCheckRequest, HealthCheckResponse};
+use heal_proto::health::health_check_response::ServingStatus;
+use heal_proto::health::health_server::Health;
+use heal_proto::health::{HealthCheckRequest, HealthCheckResponse};
 use tonic::{Request, Response, Status};
 
 /// The path of its calls.

@@ -1,6 +1,6 @@
-use testkit::seed::SeedError;
-use testkit::tickets::{Ticket, TicketStatus, TicketsConfig};
-use testkit::{Platform, PlatformConfig, Seed, StartError};
+use heal_sandbox::seed::SeedError;
+use heal_sandbox::tickets::{Ticket, TicketStatus, TicketsConfig};
+use heal_sandbox::{Platform, PlatformConfig, Seed, StartError};
 
 use crate::support::{get, grpc, http, platform};
 
@@ -87,7 +87,7 @@ async fn the_journal_keeps_the_beginning_of_a_long_body() {
     let long = "r".repeat(100_000);
     let url = format!("{}/tickets/ticket-1/reallocate", platform.endpoints().tickets_url);
     http().post(url).json(&serde_json::json!({"reason": long})).send().await.unwrap();
-    let pause = orchestrator_proto::PauseWorkflowRequest {
+    let pause = heal_proto::PauseWorkflowRequest {
         workflow_id: "wf-running".to_owned(),
         reason: long.clone(),
         ..Default::default()
@@ -96,7 +96,7 @@ async fn the_journal_keeps_the_beginning_of_a_long_body() {
     let calls = platform.effects();
     assert_eq!(calls.len(), 2);
     for call in calls {
-        assert_eq!(call.body.len(), testkit::journal::BODY_KEPT_BYTES);
+        assert_eq!(call.body.len(), heal_sandbox::journal::BODY_KEPT_BYTES);
         assert!(call.body.contains("reason"));
     }
     // What was carried out was the whole.
