@@ -13,7 +13,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use heal_engine::event::{Commit, Event, Outcome, StopCause};
+use heal_engine::event::{Commit, Event, StepOutcome, StopCause};
 use heal_engine::id::{StepIndex, StepRef};
 use heal_engine::message::AttemptResult;
 use heal_engine::{Map, Plan, Timestamp};
@@ -78,7 +78,7 @@ impl Timeline {
             }
             Event::Approved { by } => Some(look::remark("+", &format!("approved by {}", out::text(by)))),
             Event::CancelRequested { by } => Some(look::remark("■", &format!("cancelled by {}", out::text(by)))),
-            Event::ConditionFalse { step } => self.ended(*step, Outcome::ConditionFalse, None, at),
+            Event::ConditionFalse { step } => self.ended(*step, StepOutcome::ConditionFalse, None, at),
             Event::FannedOut { step, items } => {
                 let items = Items { total: items.len(), ended: BTreeMap::new() };
                 self.started(StepRef::whole(*step), at).items = Some(items);
@@ -150,7 +150,7 @@ impl Timeline {
         Some(format!("  {} {}  {}", "↻".yellow(), self.name(step.step), text.dimmed()))
     }
 
-    fn ended(&mut self, step: StepRef, outcome: Outcome, reason: Option<&str>, at: Timestamp) -> Option<String> {
+    fn ended(&mut self, step: StepRef, outcome: StepOutcome, reason: Option<&str>, at: Timestamp) -> Option<String> {
         let name = self.name(step.step);
         let seen = self.steps.entry(step.step).or_default();
         if step.item.is_some() {

@@ -1,6 +1,6 @@
 //! What the lines look like.
 
-use heal_engine::event::{Outcome, RunStarted};
+use heal_engine::event::{RunStarted, StepOutcome};
 use heal_engine::{Map, RunId, Timestamp};
 use owo_colors::{OwoColorize as _, Style};
 use serde_json::Value;
@@ -33,7 +33,7 @@ pub(super) fn remark(mark: &str, text: &str) -> String {
 }
 
 /// `✓ check_worker_health  succeeded  14 ms  attempt 1  healthy=true`
-pub(super) fn step(name: &str, seen: &Seen, outcome: Outcome, reason: Option<&str>, at: Timestamp) -> String {
+pub(super) fn step(name: &str, seen: &Seen, outcome: StepOutcome, reason: Option<&str>, at: Timestamp) -> String {
     let (mark, style) = mark(outcome);
     let took = seen.started_at.map_or_else(String::new, |started| moment::duration(at.since_ms(started)));
     let attempts = match (seen.attempts, &seen.items) {
@@ -50,15 +50,15 @@ pub(super) fn step(name: &str, seen: &Seen, outcome: Outcome, reason: Option<&st
     }
 }
 
-const fn mark(outcome: Outcome) -> (&'static str, Style) {
+const fn mark(outcome: StepOutcome) -> (&'static str, Style) {
     let style = Style::new();
     match outcome {
-        Outcome::Succeeded => ("✓", style.green()),
-        Outcome::NoOp | Outcome::ConditionFalse => ("○", style.dimmed()),
-        Outcome::Skipped => ("!", style.yellow()),
-        Outcome::Denied | Outcome::CoolingDown => ("✗", style.yellow()),
-        Outcome::Failed | Outcome::TimedOut => ("✗", style.red()),
-        Outcome::Unknown => ("?", style.red()),
+        StepOutcome::Succeeded => ("✓", style.green()),
+        StepOutcome::NoOp | StepOutcome::ConditionFalse => ("○", style.dimmed()),
+        StepOutcome::Skipped => ("!", style.yellow()),
+        StepOutcome::Denied | StepOutcome::CoolingDown => ("✗", style.yellow()),
+        StepOutcome::Failed | StepOutcome::TimedOut => ("✗", style.red()),
+        StepOutcome::Unknown => ("?", style.red()),
     }
 }
 

@@ -42,7 +42,7 @@ fn started(step: StepRef, attempt: u32) -> Event {
     }
 }
 
-fn ended(step: StepRef, outcome: Outcome, reason: Option<&str>) -> Event {
+fn ended(step: StepRef, outcome: StepOutcome, reason: Option<&str>) -> Event {
     Event::StepEnded { step, outcome, reason: reason.map(ToOwned::to_owned) }
 }
 
@@ -58,7 +58,7 @@ fn a_step_is_one_line_with_state_duration_attempt_and_reason() {
     assert_eq!(timeline.under_way(Timestamp(2_100)).unwrap(), "first attempt 2 in 2 s");
     told(&mut timeline, 4_000, started(first, 2));
     assert!(told(&mut timeline, 4_000, retry(3)).is_empty(), "the same reason once more is not news");
-    let line = told(&mut timeline, 5_250, ended(first, Outcome::NoOp, Some("is RUNNING\n")));
+    let line = told(&mut timeline, 5_250, ended(first, StepOutcome::NoOp, Some("is RUNNING\n")));
     assert_eq!(line, ["  ○ first  no_op                4.25 s  attempt 2    is RUNNING\\n"]);
     assert_eq!(timeline.under_way(Timestamp(6_000)), None);
 }
@@ -71,12 +71,12 @@ fn a_step_that_fans_out_is_one_line_with_counts() {
     for item in 0..3 {
         assert!(told(&mut timeline, 0, started(StepRef::item(1, item), 1)).is_empty());
     }
-    for (item, outcome) in [(0, Outcome::Succeeded), (1, Outcome::Denied)] {
+    for (item, outcome) in [(0, StepOutcome::Succeeded), (1, StepOutcome::Denied)] {
         assert!(told(&mut timeline, 10, ended(StepRef::item(1, item), outcome, Some("x"))).is_empty());
     }
     assert_eq!(timeline.under_way(Timestamp(10)).unwrap(), "many 2/3");
-    told(&mut timeline, 10, ended(StepRef::item(1, 2), Outcome::Succeeded, None));
-    let line = told(&mut timeline, 20, ended(StepRef::whole(1), Outcome::Succeeded, None));
+    told(&mut timeline, 10, ended(StepRef::item(1, 2), StepOutcome::Succeeded, None));
+    let line = told(&mut timeline, 20, ended(StepRef::whole(1), StepOutcome::Succeeded, None));
     assert_eq!(line, ["  ✓ many   succeeded             20 ms  3 attempts   3 items: 1 denied, 2 succeeded"]);
 }
 
@@ -87,7 +87,7 @@ fn a_wait_says_how_long_it_still_takes() {
     assert!(told(&mut timeline, 0, wait).is_empty());
     assert_eq!(timeline.under_way(Timestamp(0)).unwrap(), "last 1 min 30 s left");
     assert_eq!(timeline.under_way(Timestamp(80_500)).unwrap(), "last 10 s left");
-    let line = told(&mut timeline, 90_000, ended(StepRef::whole(2), Outcome::Succeeded, None));
+    let line = told(&mut timeline, 90_000, ended(StepRef::whole(2), StepOutcome::Succeeded, None));
     assert_eq!(line, ["  ✓ last   succeeded        1 min 30 s"]);
 }
 
@@ -124,7 +124,7 @@ fn nothing_from_outside_steers_the_terminal_in_any_event() {
         Event::AttemptEnded { step, attempt: 1, result },
         Event::AttemptEnded { step, attempt: 1, result: denied },
         Event::RetryScheduled { step, attempt: 2, due_at: Timestamp(9), reason: evil.to_owned() },
-        ended(step, Outcome::Failed, Some(evil)),
+        ended(step, StepOutcome::Failed, Some(evil)),
         Event::Stopping { cause: StopCause::Cancelled, reason: evil.to_owned() },
         Event::RunEnded { outcome: RunOutcome::Failed, reason: Some(evil.to_owned()) },
         Event::IncidentRejected {

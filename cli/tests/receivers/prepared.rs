@@ -1,6 +1,6 @@
 //! What a state file can hold that no playbook brings about within the time of a test.
 
-use heal_engine::event::{Commit, Event, Outcome, RunStarted, RunStatus};
+use heal_engine::event::{Commit, Event, RunStarted, RunStatus, StepOutcome};
 use heal_engine::id::{StepRef, Token};
 use heal_engine::message::AttemptResult;
 use heal_engine::{Digest, Map, Plan, RunId, Timestamp, limit};
@@ -94,7 +94,7 @@ fn history(now: Timestamp) -> Vec<Event> {
             events.push(if attempt < ATTEMPTS {
                 Event::RetryScheduled { step, attempt: attempt + 1, due_at: now, reason: "busy".to_owned() }
             } else {
-                Event::StepEnded { step, outcome: Outcome::Failed, reason: None }
+                Event::StepEnded { step, outcome: StepOutcome::Failed, reason: None }
             });
         }
     }

@@ -1,6 +1,6 @@
 //! What follows from the state without anything new from outside: the next fact to write down.
 
-use crate::event::{Event, Outcome, RunOutcome, StopCause};
+use crate::event::{Event, RunOutcome, StepOutcome, StopCause};
 use crate::id::StepRef;
 use crate::limit;
 use crate::message::{AttemptOutcome, AttemptResult};
@@ -82,10 +82,10 @@ fn due(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<Event
         }
         Pending::Retry { .. } | Pending::Wait { .. } if state.stopping.is_some() => {
             let reason = Some("the run stopped before it was due".to_owned());
-            Some(Event::StepEnded { step, outcome: Outcome::Failed, reason })
+            Some(Event::StepEnded { step, outcome: StepOutcome::Failed, reason })
         }
         Pending::Retry { attempt, .. } => Some(start::again(plan, state, step, attempt, now, entropy)),
-        Pending::Wait { .. } => Some(Event::StepEnded { step, outcome: Outcome::Succeeded, reason: None }),
+        Pending::Wait { .. } => Some(Event::StepEnded { step, outcome: StepOutcome::Succeeded, reason: None }),
         Pending::Answered(..) => None,
     }
 }
@@ -98,15 +98,15 @@ fn fan_end(state: &State) -> Option<Event> {
     let well: u32 = fan
         .tally
         .iter()
-        .filter(|(name, _)| Outcome::ALL.iter().any(|o| o.is_well() && o.as_str() == **name))
+        .filter(|(name, _)| StepOutcome::ALL.iter().any(|o| o.is_well() && o.as_str() == **name))
         .map(|(_, n)| n)
         .sum();
     let (outcome, reason) = match &fan.first_failure {
-        None if fan.items.is_empty() => (Outcome::NoOp, Some("there is no element to do it for".to_owned())),
-        None if fan.tally.get(Outcome::Skipped.as_str()) == Some(&well) => {
-            (Outcome::Skipped, Some("every element was skipped".to_owned()))
+        None if fan.items.is_empty() => (StepOutcome::NoOp, Some("there is no element to do it for".to_owned())),
+        None if fan.tally.get(StepOutcome::Skipped.as_str()) == Some(&well) => {
+            (StepOutcome::Skipped, Some("every element was skipped".to_owned()))
         }
-        None => (Outcome::Succeeded, None),
+        None => (StepOutcome::Succeeded, None),
         Some((first, why)) => {
             let ended: u32 = fan.tally.values().sum();
             let reason = format!(
@@ -155,7 +155,7 @@ fn well_ended(state: &State) -> (RunOutcome, Option<String>) {
     if state.phase != Phase::Verifying {
         return (RunOutcome::Completed, None);
     }
-    let looked = |step: &StepState| matches!(step, StepState::Ended(Outcome::Succeeded | Outcome::NoOp));
+    let looked = |step: &StepState| matches!(step, StepState::Ended(StepOutcome::Succeeded | StepOutcome::NoOp));
     let verify = state.steps.iter().skip(state.first_verify);
     if verify.clone().all(looked) {
         (RunOutcome::Healed, None)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::event::{Event, Outcome, StopCause};
+use crate::event::{Event, StepOutcome, StopCause};
 use crate::id::{Seq, StepIndex, StepRef};
 use crate::message::AttemptResult;
 use crate::plan::Plan;
@@ -46,7 +46,7 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
         Event::CancelRequested { by } => {
             state.stopping = Some(Stop { cause: StopCause::Cancelled, reason: format!("cancelled by {by}") });
         }
-        Event::ConditionFalse { step } => ending::end(plan, state, *step, Outcome::ConditionFalse, None),
+        Event::ConditionFalse { step } => ending::end(plan, state, *step, StepOutcome::ConditionFalse, None),
         Event::FannedOut { step, items } => {
             state.begun.insert(*step, at);
             fan_out(plan, state, *step, items);
@@ -182,7 +182,7 @@ fn end_run(state: &mut State, outcome: crate::event::RunOutcome) {
 fn counts(fan: &Fan) -> Map {
     let mut counts = Map::new();
     counts.insert("count".to_owned(), json!(fan.items.len()));
-    for outcome in Outcome::ALL {
+    for outcome in StepOutcome::ALL {
         let count = fan.tally.get(outcome.as_str()).copied().unwrap_or(0);
         counts.insert(outcome.as_str().to_owned(), json!(count));
     }

@@ -10,7 +10,7 @@ use crate::id::{Digest, RunId, Seq, StepIndex, StepRef, Token};
 use crate::message::AttemptResult;
 use crate::time::Timestamp;
 
-pub use outcome::{Outcome, RunOutcome, RunStatus, StopCause};
+pub use outcome::{RunOutcome, RunStatus, StepOutcome, StopCause};
 
 /// One conditional write: everything that one accepted input led to.
 ///
@@ -97,7 +97,7 @@ pub enum Event {
     StepEnded {
         #[serde(flatten)]
         step: StepRef,
-        outcome: Outcome,
+        outcome: StepOutcome,
         /// Why, where the outcome alone does not say it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,

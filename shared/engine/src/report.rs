@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::event::{Commit, Event, Outcome, RunOutcome, RunStatus};
+use crate::event::{Commit, Event, RunOutcome, RunStatus, StepOutcome};
 use crate::id::{RunId, StepIndex, StepRef};
 use crate::message::{AttemptOutcome, AttemptResult};
 use crate::plan::Plan;
@@ -62,7 +62,7 @@ pub struct StepReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", untagged)]
 pub enum StepStatus {
-    Ended(Outcome),
+    Ended(StepOutcome),
     Open(OpenStatus),
 }
 
@@ -171,7 +171,7 @@ impl<'a> Folding<'a> {
             | Event::VerifyStarted
             | Event::Stopping { .. } => {}
             Event::IncidentJoined { incident_id } => self.joined.push(incident_id.clone()),
-            Event::ConditionFalse { step } => self.step_ended(*step, Outcome::ConditionFalse, None, at),
+            Event::ConditionFalse { step } => self.step_ended(*step, StepOutcome::ConditionFalse, None, at),
             Event::FannedOut { step, items } => {
                 let seen = self.start(*step, at, OpenStatus::Running);
                 seen.items = Some(items.len());
@@ -214,7 +214,7 @@ impl<'a> Folding<'a> {
         }
     }
 
-    fn step_ended(&mut self, step: StepRef, outcome: Outcome, reason: Option<&String>, at: Timestamp) {
+    fn step_ended(&mut self, step: StepRef, outcome: StepOutcome, reason: Option<&String>, at: Timestamp) {
         let seen = self.seen.entry(step.step).or_default();
         if step.item.is_some() {
             *seen.tally.entry(outcome.as_str()).or_default() += 1;
@@ -259,7 +259,7 @@ impl Seen {
             std::iter::once(("count".to_owned(), Value::from(items))).chain(tally).collect()
         });
         let is_error = matches!(status, StepStatus::Ended(outcome) if !outcome.is_well());
-        let is_skipped = status == StepStatus::Ended(Outcome::Skipped);
+        let is_skipped = status == StepStatus::Ended(StepOutcome::Skipped);
         let skip = self.reason.clone().filter(|_| is_skipped);
         let warnings: Vec<_> = skip.into_iter().chain(self.warnings).collect();
         StepReport {

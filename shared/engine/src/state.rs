@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::event::{Outcome, RunOutcome, RunStarted, RunStatus, StopCause};
+use crate::event::{RunOutcome, RunStarted, RunStatus, StepOutcome, StopCause};
 use crate::id::{Digest, RunId, Seq, StepIndex, StepRef, Token};
 use crate::message::AttemptResult;
 use crate::plan::Plan;
@@ -90,7 +90,7 @@ pub(crate) enum StepState {
     Ready,
     Running,
     FannedOut(Box<Fan>),
-    Ended(Outcome),
+    Ended(StepOutcome),
 }
 
 /// A step that fans out: which elements have started, and how those that have ended did.
@@ -103,7 +103,7 @@ pub(crate) struct Fan {
     /// An element failed and `on_failure` is `stop`: no further one starts.
     pub halted: bool,
     pub tally: BTreeMap<&'static str, u32>,
-    pub first_failure: Option<(Outcome, String)>,
+    pub first_failure: Option<(StepOutcome, String)>,
 }
 
 /// What is expected for a step, or an element of one.
@@ -224,7 +224,7 @@ impl State {
     }
 
     /// How a step has ended, if it has.
-    pub fn step_outcome(&self, step: StepIndex) -> Option<Outcome> {
+    pub fn step_outcome(&self, step: StepIndex) -> Option<StepOutcome> {
         match self.steps.get(step as usize) {
             Some(StepState::Ended(outcome)) => Some(*outcome),
             Some(StepState::Waiting { .. } | StepState::Ready | StepState::Running | StepState::FannedOut(_))

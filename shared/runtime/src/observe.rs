@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use heal_engine::event::{Outcome, RunOutcome};
+use heal_engine::event::{RunOutcome, StepOutcome};
 use heal_engine::message::AttemptOutcome;
 
 use crate::action::Call;
@@ -31,7 +31,7 @@ pub trait Observer: Debug + Send + Sync + 'static {
     fn run_ended(&self, _playbook: &str, _outcome: RunOutcome, _took: Duration, _commands: u64) {}
 
     /// A step has ended as a whole; `took` is none where it had not started.
-    fn step_ended(&self, _action: &str, _outcome: Outcome, _took: Option<Duration>) {}
+    fn step_ended(&self, _action: &str, _outcome: StepOutcome, _took: Option<Duration>) {}
 
     /// A run has used up what one run may do, and stops.
     fn budget_exceeded(&self, _playbook: &str) {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use heal_clients::breaker;
 use heal_clients::observe::CallOutcome;
 use heal_engine::catalog::WAIT;
-use heal_engine::event::{Outcome, RunOutcome};
+use heal_engine::event::{RunOutcome, StepOutcome};
 use heal_engine::message::AttemptOutcome;
 use heal_runtime::action::Call;
 use heal_runtime::dispatcher::Accepted;
@@ -96,7 +96,7 @@ impl heal_runtime::observe::Observer for Observer {
         self.metrics.observe(Id::RunHops, commands as f64, &[playbook]);
     }
 
-    fn step_ended(&self, action: &str, outcome: Outcome, took: Option<Duration>) {
+    fn step_ended(&self, action: &str, outcome: StepOutcome, took: Option<Duration>) {
         if let Some(took) = took {
             self.metrics.time(Id::StepDuration, took, &[action, outcome.as_str()]);
         }

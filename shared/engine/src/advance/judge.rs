@@ -1,7 +1,7 @@
 //! What the answer to an attempt means: the step's end, or another attempt.
 
 use crate::catalog::Safety;
-use crate::event::{Event, Outcome};
+use crate::event::{Event, StepOutcome};
 use crate::id::StepRef;
 use crate::message::{AttemptOutcome, AttemptResult, Violation};
 use crate::plan::{Plan, PlannedStep};
@@ -11,7 +11,7 @@ use crate::time::{Timestamp, seconds_to_ms};
 
 /// What follows from an attempt's answer.
 enum Verdict {
-    End(Outcome, Option<String>),
+    End(StepOutcome, Option<String>),
     /// Try again, not before so many milliseconds.
     Again {
         reason: String,
@@ -52,21 +52,21 @@ fn verdict(planned: &PlannedStep, state: &State, step: StepRef, attempt: &Attemp
         AttemptOutcome::Succeeded | AttemptOutcome::NoOp { .. } if planned.until.is_some() => {
             looked(planned, state, step)
         }
-        AttemptOutcome::Succeeded => Verdict::End(Outcome::Succeeded, None),
-        AttemptOutcome::NoOp { reason } => Verdict::End(Outcome::NoOp, Some(reason.clone())),
-        AttemptOutcome::Denied { violations } => Verdict::End(Outcome::Denied, Some(refusal(violations))),
+        AttemptOutcome::Succeeded => Verdict::End(StepOutcome::Succeeded, None),
+        AttemptOutcome::NoOp { reason } => Verdict::End(StepOutcome::NoOp, Some(reason.clone())),
+        AttemptOutcome::Denied { violations } => Verdict::End(StepOutcome::Denied, Some(refusal(violations))),
         AttemptOutcome::CoolingDown { target, until } => {
             let left = until.since_ms(attempt.started_at).div_ceil(1_000);
             Verdict::End(
-                Outcome::CoolingDown,
+                StepOutcome::CoolingDown,
                 Some(format!("{target} was touched a short while ago, it cools down for another {left} s")),
             )
         }
         AttemptOutcome::Unavailable { service, message, retry_after_ms } => {
             let reason = format!("{service} is out of reach: {message}");
             match planned.spec.on_unavailable {
-                OnUnavailable::Skip if used_up => Verdict::End(Outcome::Skipped, Some(reason)),
-                OnUnavailable::Fail if used_up => Verdict::End(Outcome::Failed, Some(reason)),
+                OnUnavailable::Skip if used_up => Verdict::End(StepOutcome::Skipped, Some(reason)),
+                OnUnavailable::Fail if used_up => Verdict::End(StepOutcome::Failed, Some(reason)),
                 OnUnavailable::Skip | OnUnavailable::Fail | OnUnavailable::Retry => {
                     Verdict::Again { reason, after_ms: retry_after_ms.unwrap_or(0) }
                 }
@@ -77,31 +77,31 @@ fn verdict(planned: &PlannedStep, state: &State, step: StepRef, attempt: &Attemp
             if *retryable && !used_up {
                 Verdict::Again { reason, after_ms: 0 }
             } else {
-                Verdict::End(Outcome::Failed, Some(reason))
+                Verdict::End(StepOutcome::Failed, Some(reason))
             }
         }
         AttemptOutcome::TimedOut { message } => match planned.spec.safety {
-            Safety::Unknown => Verdict::End(Outcome::Unknown, Some(message.clone())),
+            Safety::Unknown => Verdict::End(StepOutcome::Unknown, Some(message.clone())),
             Safety::ReadOnly | Safety::Idempotent | Safety::Probe if used_up => {
-                Verdict::End(Outcome::TimedOut, Some(message.clone()))
+                Verdict::End(StepOutcome::TimedOut, Some(message.clone()))
             }
             Safety::ReadOnly | Safety::Idempotent | Safety::Probe => {
                 Verdict::Again { reason: message.clone(), after_ms: 0 }
             }
         },
-        AttemptOutcome::Unknown { message } => Verdict::End(Outcome::Unknown, Some(message.clone())),
+        AttemptOutcome::Unknown { message } => Verdict::End(StepOutcome::Unknown, Some(message.clone())),
     }
 }
 
 /// A verify entry has an answer: is it the one that was hoped for?
 fn looked(planned: &PlannedStep, state: &State, step: StepRef) -> Verdict {
     let Some(until) = &planned.until else {
-        return Verdict::End(Outcome::Succeeded, None);
+        return Verdict::End(StepOutcome::Succeeded, None);
     };
     match until.holds(&state.scope(step)) {
-        Ok(true) => Verdict::End(Outcome::Succeeded, None),
+        Ok(true) => Verdict::End(StepOutcome::Succeeded, None),
         Ok(false) => Verdict::Again { reason: "not healed yet".to_owned(), after_ms: 0 },
-        Err(error) => Verdict::End(Outcome::Failed, Some(format!("until: {error}"))),
+        Err(error) => Verdict::End(StepOutcome::Failed, Some(format!("until: {error}"))),
     }
 }
 
@@ -119,22 +119,22 @@ fn out_of_time(planned: &PlannedStep, state: &State, attempt: &Attempt, due_at: 
 
 fn end_of_time(planned: &PlannedStep, result: &AttemptResult, step: StepRef, reason: &str, limit: &str) -> Event {
     let outcome = match (&result.ending, planned.spec.on_unavailable) {
-        (AttemptOutcome::Unavailable { .. }, OnUnavailable::Skip) => Outcome::Skipped,
+        (AttemptOutcome::Unavailable { .. }, OnUnavailable::Skip) => StepOutcome::Skipped,
         _ => given_up(result),
     };
     Event::StepEnded { step, outcome, reason: Some(format!("{reason}; {limit}")) }
 }
 
-const fn given_up(result: &AttemptResult) -> Outcome {
+const fn given_up(result: &AttemptResult) -> StepOutcome {
     match result.ending {
-        AttemptOutcome::TimedOut { .. } => Outcome::TimedOut,
-        AttemptOutcome::Unknown { .. } => Outcome::Unknown,
+        AttemptOutcome::TimedOut { .. } => StepOutcome::TimedOut,
+        AttemptOutcome::Unknown { .. } => StepOutcome::Unknown,
         AttemptOutcome::Succeeded
         | AttemptOutcome::NoOp { .. }
         | AttemptOutcome::Denied { .. }
         | AttemptOutcome::CoolingDown { .. }
         | AttemptOutcome::Unavailable { .. }
-        | AttemptOutcome::Failed { .. } => Outcome::Failed,
+        | AttemptOutcome::Failed { .. } => StepOutcome::Failed,
     }
 }
 

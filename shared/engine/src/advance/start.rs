@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::catalog::WAIT;
-use crate::event::{Event, Outcome};
+use crate::event::{Event, StepOutcome};
 use crate::id::{Digest, StepIndex, StepRef, Token};
 use crate::plan::{Plan, PlannedStep};
 use crate::state::{Attempt, State};
@@ -179,11 +179,11 @@ fn cannot_start(planned: &PlannedStep, state: &State, step: StepRef, field: &str
         && let Some(giver) = state.skipped_giver(name)
     {
         let reason = format!("{field} needs `{name}`, which step {giver} would have given, and that step was skipped");
-        return Event::StepEnded { step, outcome: Outcome::Skipped, reason: Some(reason) };
+        return Event::StepEnded { step, outcome: StepOutcome::Skipped, reason: Some(reason) };
     }
     failed(step, format!("{field} of step {}: {error}", planned.spec.name))
 }
 
 fn failed(step: StepRef, reason: String) -> Event {
-    Event::StepEnded { step, outcome: Outcome::Failed, reason: Some(reason) }
+    Event::StepEnded { step, outcome: StepOutcome::Failed, reason: Some(reason) }
 }

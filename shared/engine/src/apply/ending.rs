@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{begin, counts, forget};
-use crate::event::{Outcome, StopCause};
+use crate::event::{StepOutcome, StopCause};
 use crate::id::{StepIndex, StepRef};
 use crate::message::{AttemptOutcome, AttemptResult};
 use crate::plan::{Plan, PlannedStep};
@@ -24,7 +24,7 @@ pub(super) const fn gave_output(result: &AttemptResult) -> bool {
 }
 
 /// Ends a step, or one element of a step that fans out.
-pub(super) fn end(plan: &Plan, state: &mut State, step: StepRef, outcome: Outcome, reason: Option<&str>) {
+pub(super) fn end(plan: &Plan, state: &mut State, step: StepRef, outcome: StepOutcome, reason: Option<&str>) {
     let last = forget(state, step);
     let Some(planned) = plan.step(step.step) else {
         return;
@@ -41,7 +41,7 @@ fn end_item(
     state: &mut State,
     step: StepRef,
     had_begun: bool,
-    outcome: Outcome,
+    outcome: StepOutcome,
     reason: Option<&str>,
 ) {
     if !had_begun {
@@ -64,7 +64,7 @@ fn end_item(
     }
 }
 
-fn end_whole(planned: &PlannedStep, state: &mut State, step: StepIndex, outcome: Outcome, reason: Option<&str>) {
+fn end_whole(planned: &PlannedStep, state: &mut State, step: StepIndex, outcome: StepOutcome, reason: Option<&str>) {
     if let Some(fan) = state.fan(step) {
         let counts = planned.kept(&counts(fan));
         Arc::make_mut(&mut state.variables).fan_gave(&planned.spec.name, counts);
@@ -76,7 +76,7 @@ fn end_whole(planned: &PlannedStep, state: &mut State, step: StepIndex, outcome:
     if let Some(slot) = state.steps.get_mut(step as usize) {
         *slot = StepState::Ended(outcome);
     }
-    if outcome == Outcome::Skipped {
+    if outcome == StepOutcome::Skipped {
         let outputs = planned.spec.outputs.iter().map(|output| (output.clone(), planned.spec.name.clone()));
         state.skipped_outputs.extend(outputs);
     }
@@ -102,18 +102,18 @@ fn release(state: &mut State, planned: &PlannedStep) {
     }
 }
 
-fn stop(planned: &PlannedStep, outcome: Outcome, reason: Option<&str>) -> Stop {
+fn stop(planned: &PlannedStep, outcome: StepOutcome, reason: Option<&str>) -> Stop {
     let name = &planned.spec.name;
     let cause = match outcome {
         _ if planned.spec.until.is_some() => StopCause::NotHealed,
-        Outcome::Denied | Outcome::CoolingDown => StopCause::Denied,
-        Outcome::Succeeded
-        | Outcome::Skipped
-        | Outcome::NoOp
-        | Outcome::ConditionFalse
-        | Outcome::Failed
-        | Outcome::TimedOut
-        | Outcome::Unknown => StopCause::Failed,
+        StepOutcome::Denied | StepOutcome::CoolingDown => StopCause::Denied,
+        StepOutcome::Succeeded
+        | StepOutcome::Skipped
+        | StepOutcome::NoOp
+        | StepOutcome::ConditionFalse
+        | StepOutcome::Failed
+        | StepOutcome::TimedOut
+        | StepOutcome::Unknown => StopCause::Failed,
     };
     Stop { cause, reason: format!("step {name}: {}", reason.unwrap_or(outcome.as_str())) }
 }
@@ -123,7 +123,7 @@ fn note(
     planned: &PlannedStep,
     state: &mut State,
     step: StepRef,
-    outcome: Outcome,
+    outcome: StepOutcome,
     reason: Option<&str>,
     last: Option<&Pending>,
 ) {
@@ -146,8 +146,8 @@ fn note(
     let is_fan = step.item.is_none() && state.fan(step.step).is_some();
     let has_own = result.is_some_and(|result| !result.follow_up.is_empty());
     match outcome {
-        Outcome::Succeeded | Outcome::NoOp | Outcome::ConditionFalse => {}
-        Outcome::Skipped => {
+        StepOutcome::Succeeded | StepOutcome::NoOp | StepOutcome::ConditionFalse => {}
+        StepOutcome::Skipped => {
             state.warnings.add(format!("{name} was skipped: {why}"));
             if !has_own && !is_fan {
                 state.follow_up.add(format!(
@@ -156,13 +156,17 @@ fn note(
                 ));
             }
         }
-        Outcome::Unknown if !has_own => {
+        StepOutcome::Unknown if !has_own => {
             state.follow_up.add(format!(
                 "{name}: look whether {} happened before anything is tried again: {why}",
                 planned.spec.kind
             ));
         }
-        Outcome::Denied | Outcome::CoolingDown | Outcome::Failed | Outcome::TimedOut | Outcome::Unknown => {
+        StepOutcome::Denied
+        | StepOutcome::CoolingDown
+        | StepOutcome::Failed
+        | StepOutcome::TimedOut
+        | StepOutcome::Unknown => {
             if !is_fan && planned.spec.on_failure == OnFailure::Continue {
                 state.warnings.add(format!("{name} ended {}: {why}", outcome.as_str()));
             }

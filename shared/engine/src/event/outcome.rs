@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum StepOutcome {
     Succeeded,
     /// The service was out of reach: a success with a warning and a follow-up, as the guide rules.
     Skipped,
@@ -18,7 +18,7 @@ pub enum Outcome {
     Unknown,
 }
 
-impl Outcome {
+impl StepOutcome {
     pub const ALL: [Self; 9] = [
         Self::Succeeded,
         Self::Skipped,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use heal_engine::event::{Commit, Event, Outcome, StopCause};
+use heal_engine::event::{Commit, Event, StepOutcome, StopCause};
 use heal_engine::id::StepRef;
 use heal_engine::{Plan, State, Timestamp};
 
@@ -20,7 +20,7 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
             Event::RunStarted(_) => observer.run_started(playbook),
             Event::AttemptStarted { .. } => commands += 1,
             Event::ConditionFalse { step } => {
-                step_ended(observer, plan, state, *step, Outcome::ConditionFalse, commit.at);
+                step_ended(observer, plan, state, *step, StepOutcome::ConditionFalse, commit.at);
             }
             Event::StepEnded { step, outcome, .. } => step_ended(observer, plan, state, *step, *outcome, commit.at),
             Event::RunEnded { outcome, .. } => {
@@ -47,7 +47,7 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
     }
 }
 
-fn step_ended(observer: &dyn Observer, plan: &Plan, state: &State, step: StepRef, outcome: Outcome, at: Timestamp) {
+fn step_ended(observer: &dyn Observer, plan: &Plan, state: &State, step: StepRef, outcome: StepOutcome, at: Timestamp) {
     // An element of a step that fans out is told with its step.
     if let (Some(planned), None) = (plan.step(step.step), step.item) {
         let took = state.step_started_at(step.step).map(|started| between(started, at));

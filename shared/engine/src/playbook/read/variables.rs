@@ -10,7 +10,7 @@ use super::report::{Finding, quoted};
 use super::step::Draft;
 use super::suggest;
 use crate::catalog::{Catalog, OutputType};
-use crate::event::Outcome;
+use crate::event::StepOutcome;
 use crate::playbook::code;
 use crate::playbook::diagnostic::Span;
 
@@ -210,7 +210,7 @@ impl<'d> Variables<'d> {
                 None => Err(outputs.iter().map(|(name, _)| *name).collect()),
             },
             Some(StepOutputs::Counts) => {
-                let counts = || Outcome::ALL.iter().map(|outcome| outcome.as_str()).chain(["count"]);
+                let counts = || StepOutcome::ALL.iter().map(|outcome| outcome.as_str()).chain(["count"]);
                 if counts().any(|count| count == output) {
                     Ok(Some(OutputType::Integer))
                 } else {
