@@ -45,7 +45,7 @@ fn told(plan: Option<&Plan>, event: &Event, at: Timestamp) -> String {
         }
         Event::WaitStarted { step, until } => format!("{} for {}", name(step), moment::duration(until.since_ms(at))),
         Event::AttemptEnded { step, attempt, result } => {
-            format!("{} attempt {attempt}: {}", name(step), ending(&result.ending, at))
+            format!("{} attempt {attempt}: {}", name(step), ending(&result.outcome, at))
         }
         Event::RetryScheduled { step, attempt, due_at, reason } => format!(
             "{} attempt {attempt} in {}, because {}",
@@ -92,7 +92,7 @@ fn notes(event: &Event) -> Vec<String> {
 }
 
 fn answer_notes(result: &AttemptResult) -> Vec<String> {
-    let violations: &[Violation] = match &result.ending {
+    let violations: &[Violation] = match &result.outcome {
         AttemptOutcome::Denied { violations } => violations,
         AttemptOutcome::Succeeded
         | AttemptOutcome::NoOp { .. }

@@ -139,7 +139,7 @@ async fn attempt(worker: &Worker, number: usize) {
         CommandOutcome::Answered(result) => {
             assert!(
                 matches!(
-                    result.ending,
+                    result.outcome,
                     AttemptOutcome::Succeeded | AttemptOutcome::NoOp { .. } | AttemptOutcome::Denied { .. }
                 ),
                 "{result:?}"

@@ -107,7 +107,7 @@ fn none(failed: Vec<(String, Error, AttemptResult)>) -> AttemptResult {
     if failed.len() == 1 {
         return telling.clone();
     }
-    let mut ending = telling.ending.clone();
+    let mut ending = telling.outcome.clone();
     if let AttemptOutcome::Unavailable { message, .. } | AttemptOutcome::Failed { message, .. } = &mut ending {
         *message = format!("none of {} tickets was reallocated; {message}", failed.len());
     }

@@ -37,7 +37,7 @@ pub(crate) fn open(call: &Call, parameters: &Parameters, error: &Error, state: O
     }
     // Another attempt has another id: the orchestrator would not know it for the same.
     let message = format!("whether a replanning was triggered is not known: {error}");
-    AttemptResult { ending: AttemptOutcome::Unknown { message }, ..result }
+    AttemptResult { outcome: AttemptOutcome::Unknown { message }, ..result }
 }
 
 /// Sent, and never answered. An error answer is an answer.

@@ -78,7 +78,7 @@ pub struct ActionResult {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttemptResult {
     #[serde(flatten)]
-    pub ending: AttemptOutcome,
+    pub outcome: AttemptOutcome,
     /// Variables for later steps.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub output: Map,
@@ -155,8 +155,8 @@ pub struct Violation {
 }
 
 impl AttemptResult {
-    pub fn new(ending: AttemptOutcome) -> Self {
-        Self { ending, output: Map::new(), warnings: Vec::new(), follow_up: Vec::new() }
+    pub fn new(outcome: AttemptOutcome) -> Self {
+        Self { outcome, output: Map::new(), warnings: Vec::new(), follow_up: Vec::new() }
     }
 
     pub fn succeeded(output: Map) -> Self {
@@ -195,7 +195,7 @@ impl AttemptResult {
             list.truncate(limit::NOTES);
             list.iter_mut().for_each(|text| cut(text, limit::TEXT_BYTES));
         }
-        match &mut self.ending {
+        match &mut self.outcome {
             AttemptOutcome::NoOp { reason: text }
             | AttemptOutcome::Unavailable { message: text, .. }
             | AttemptOutcome::Failed { message: text, .. }

@@ -208,7 +208,7 @@ impl<'a> Folding<'a> {
         if step.item.is_none() && !result.output.is_empty() {
             seen.output = Some(result.output.clone());
         }
-        if let (None, AttemptOutcome::Denied { violations }) = (step.item, &result.ending) {
+        if let (None, AttemptOutcome::Denied { violations }) = (step.item, &result.outcome) {
             let violations = serde_json::to_value(violations).unwrap_or(Value::Null);
             seen.output.get_or_insert_default().insert("violations".to_owned(), violations);
         }

@@ -217,8 +217,8 @@ impl Worker {
 
     /// The attempt has ended this way: told, and sent.
     async fn conclude(&self, call: &Call, result: AttemptResult) -> Result<CommandOutcome, AttemptError> {
-        self.observer.attempt_ended(self.name(), &result.ending);
-        tracing::Span::current().record("outcome", result.ending.as_str());
+        self.observer.attempt_ended(self.name(), &result.outcome);
+        tracing::Span::current().record("outcome", result.outcome.as_str());
         self.answer(call, &result).await?;
         Ok(CommandOutcome::Answered(Box::new(result)))
     }

@@ -171,7 +171,7 @@ async fn a_denied_step_touches_nothing() {
     let rig = Rig::new(Safety::Idempotent);
     let result = rig.perform(&rig.command("run", tickets(&["forbidden"]))).await;
     assert!(
-        matches!(&result.ending, AttemptOutcome::Denied { violations } if violations[0].rule == "forbidden"),
+        matches!(&result.outcome, AttemptOutcome::Denied { violations } if violations[0].rule == "forbidden"),
         "{result:?}"
     );
     assert_eq!(rig.touched(), 0);
@@ -183,7 +183,7 @@ async fn a_step_that_nobody_can_decide_touches_nothing_and_may_be_tried_again() 
     let rig = Rig::new(Safety::Idempotent);
     let result = rig.perform(&rig.command("run", tickets(&["undecided"]))).await;
     assert!(
-        matches!(&result.ending, AttemptOutcome::Failed { code, retryable: true, .. } if code == "policy_unavailable"),
+        matches!(&result.outcome, AttemptOutcome::Failed { code, retryable: true, .. } if code == "policy_unavailable"),
         "{result:?}"
     );
     assert_eq!(rig.touched(), 0);
@@ -193,7 +193,7 @@ async fn a_step_that_nobody_can_decide_touches_nothing_and_may_be_tried_again() 
 async fn the_tickets_of_a_batch_are_let_through_one_by_one() {
     let rig = Rig::new(Safety::Idempotent);
     let result = rig.perform(&rig.command("run", tickets(&["a", "forbidden", "b", "undecided"]))).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(rig.touched(), 2);
     let denied: Vec<_> = result.output["denied"].as_array().unwrap().iter().map(|entry| &entry["target"]).collect();
     assert_eq!(denied, ["forbidden", "undecided"]);
@@ -222,7 +222,7 @@ async fn the_policy_is_told_when_the_target_was_last_touched() {
     assert_eq!(asked[1].context.last_reallocation_timestamp, touched_at.0 * 1_000_000);
     assert!(asked[1].context.now_ns > asked[1].context.last_reallocation_timestamp);
     assert!(
-        matches!(second.ending, AttemptOutcome::CoolingDown { .. }),
+        matches!(second.outcome, AttemptOutcome::CoolingDown { .. }),
         "this policy lets it through, the cooldown does not: {second:?}"
     );
     assert_eq!(rig.touched(), 1);
@@ -236,9 +236,9 @@ async fn a_cooldown_counts_from_the_end_of_a_long_effect() {
     rig.takes_ms.store(0, Ordering::SeqCst);
     rig.clock.advance_ms(COOLDOWN_MS - 1);
     let early = rig.perform(&rig.command("run-2", tickets(&["a"]))).await;
-    assert!(matches!(early.ending, AttemptOutcome::CoolingDown { .. }), "{early:?}");
+    assert!(matches!(early.outcome, AttemptOutcome::CoolingDown { .. }), "{early:?}");
     rig.clock.advance_ms(1);
-    assert_eq!(rig.perform(&rig.command("run-3", tickets(&["a"]))).await.ending, AttemptOutcome::Succeeded);
+    assert_eq!(rig.perform(&rig.command("run-3", tickets(&["a"]))).await.outcome, AttemptOutcome::Succeeded);
 }
 
 #[tokio::test(start_paused = true)]
@@ -248,7 +248,7 @@ async fn parameters_that_the_log_did_not_authorise_touch_nothing() {
     command.parameters = tickets(&["b"]).as_object().unwrap().clone();
     let result = rig.perform(&command).await;
     assert!(
-        matches!(&result.ending, AttemptOutcome::Failed { code, .. } if code == "parameters_changed"),
+        matches!(&result.outcome, AttemptOutcome::Failed { code, .. } if code == "parameters_changed"),
         "{result:?}"
     );
     assert_eq!(rig.touched(), 0);
@@ -258,7 +258,7 @@ async fn parameters_that_the_log_did_not_authorise_touch_nothing() {
 async fn a_parameter_that_does_not_fit_is_named() {
     let rig = Rig::new(Safety::Idempotent);
     let result = rig.perform(&rig.command("run", json!({"tickets": ["a", 7]}))).await;
-    let AttemptOutcome::Failed { code, message, retryable: false } = &result.ending else { panic!("{result:?}") };
+    let AttemptOutcome::Failed { code, message, retryable: false } = &result.outcome else { panic!("{result:?}") };
     assert_eq!(code, "bad_parameters");
     assert!(message.contains("parameters/tickets/1"), "{message}");
     assert_eq!(rig.touched(), 0);
@@ -270,7 +270,7 @@ async fn a_command_after_its_deadline_touches_nothing() {
     let command = rig.command("run", tickets(&["a"]));
     rig.clock.set(command.deadline);
     let result = rig.perform(&command).await;
-    assert!(matches!(result.ending, AttemptOutcome::TimedOut { .. }), "{result:?}");
+    assert!(matches!(result.outcome, AttemptOutcome::TimedOut { .. }), "{result:?}");
     assert_eq!(rig.touched(), 0);
 }
 
@@ -295,7 +295,7 @@ async fn another_workers_live_claim_is_left_alone_and_one_that_ran_out_says_what
         rig.clock.advance_ms(LEASE_MS);
         let result = rig.perform(&command).await;
         assert_eq!(rig.touched(), touched, "{safety:?}");
-        assert_eq!(matches!(result.ending, AttemptOutcome::Unknown { .. }), safety == Safety::Unknown, "{result:?}");
+        assert_eq!(matches!(result.outcome, AttemptOutcome::Unknown { .. }), safety == Safety::Unknown, "{result:?}");
     }
 }
 
@@ -318,7 +318,7 @@ async fn an_attempt_is_over_before_its_platform_is() {
     let body = serde_json::to_string(&command).unwrap();
     let late = rig.worker.handle_before(&body, LeaseOwner("h".to_owned()), Some(rig.clock.now())).await.unwrap();
     let CommandOutcome::Answered(result) = late else { panic!("{late:?}") };
-    assert!(matches!(result.ending, AttemptOutcome::TimedOut { .. }), "{result:?}");
+    assert!(matches!(result.outcome, AttemptOutcome::TimedOut { .. }), "{result:?}");
     assert_eq!(rig.touched(), 0);
 }
 
@@ -328,6 +328,6 @@ async fn a_claim_is_let_go_where_nothing_was_done_so_that_the_next_worker_need_n
     let command = rig.command("run", tickets(&["a"]));
     rig.faults.fail_next_of("claims.last_touched", 1, When::Before);
     assert!(rig.deliver(&command).await.is_err());
-    assert_eq!(rig.perform(&command).await.ending, AttemptOutcome::Succeeded);
+    assert_eq!(rig.perform(&command).await.outcome, AttemptOutcome::Succeeded);
     assert_eq!(rig.touched(), 1);
 }

@@ -37,7 +37,7 @@ async fn a_healthy_worker_is_healthy() {
     logs::collect();
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig).await, &of(&rig, "worker-0")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     let expected =
         json!({"healthy": true, "worker_unhealthy": false, "phase": "Running", "reason": null, "restarts": 0});
     assert_eq!(result.output, output(expected));
@@ -80,7 +80,7 @@ async fn an_unhealthy_worker_says_why() {
     ] {
         let result = rig.perform(&worker, &of_run(&of(&rig, id), id)).await;
         assert_eq!(
-            result.ending,
+            result.outcome,
             AttemptOutcome::Succeeded,
             "{id}: what is not there is unhealthy, and that is an answer"
         );

@@ -37,7 +37,7 @@ async fn the_outputs_say_where_the_workflow_stands() {
     logs::collect();
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert!(result.warnings.is_empty());
     for (name, value) in [
         ("state", json!("PAUSED")),

@@ -40,7 +40,7 @@ async fn a_running_workflow_stands_still_until_it_is_resumed() {
     logs::collect();
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &of(&rig, "wf-running")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(result.output, output(json!({"paused": true, "scheduled_resume_at": null})));
     assert_eq!(rig.platform.workflow("wf-running").unwrap().state, WorkflowState::Paused);
     assert_eq!(rig.operations(), ["GetWorkflowStatus", "PauseWorkflow"]);
@@ -67,7 +67,7 @@ async fn a_pause_with_an_end_says_when_that_is() {
 async fn a_paused_workflow_stays_paused() {
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(result.output["paused"], true);
     assert!(rig.platform.effects().is_empty());
 }
@@ -109,7 +109,7 @@ async fn a_call_that_makes_no_sense_touches_nothing() {
     }
     assert!(rig.platform.calls().is_empty());
     let longest = json!({"workflow_id": "wf-running", "duration_seconds": MAX_PAUSE_SECONDS});
-    assert_eq!(rig.perform(&worker(&rig), &rig.command(&spec(), longest)).await.ending, AttemptOutcome::Succeeded);
+    assert_eq!(rig.perform(&worker(&rig), &rig.command(&spec(), longest)).await.outcome, AttemptOutcome::Succeeded);
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn a_site_may_put_it_to_its_policy() {
 async fn the_shipped_policy_is_not_asked() {
     let rig = Rig::new();
     let worker = rig.worker_under(PauseWorkflow::new(rig.orchestrator(), rig.clock()), rig.shipped_policy());
-    assert_eq!(rig.perform(&worker, &of(&rig, "wf-running")).await.ending, AttemptOutcome::Succeeded);
+    assert_eq!(rig.perform(&worker, &of(&rig, "wf-running")).await.outcome, AttemptOutcome::Succeeded);
     assert!(rig.calls_of("evaluate").is_empty());
 }
 
@@ -173,7 +173,7 @@ async fn a_dropped_answer_is_one_effect() {
     let rig = Rig::new();
     rig.fault(Service::Orchestrator, "PauseWorkflow", FaultKind::DropAnswer);
     let result = rig.perform(&worker(&rig), &of(&rig, "wf-running")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!((result.output["paused"].clone(), result.warnings.len()), (Value::Bool(true), 1));
     assert_eq!(rig.platform.effects().len(), 1);
 }
@@ -184,7 +184,7 @@ async fn after_a_lost_worker_it_is_paused_under_the_same_key() {
     let (worker, command) = (worker(&rig), of(&rig, "wf-running"));
     rig.lose_worker_after(&worker, &command).await;
     let result = rig.perform(&worker, &command).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     let calls = rig.calls_of("PauseWorkflow");
     assert_eq!(calls.len(), 2);
     assert!(calls.iter().all(|call| call.key.as_deref() == Some("run-1/heal/1")));

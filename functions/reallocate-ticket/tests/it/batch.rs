@@ -17,7 +17,7 @@ async fn each_ticket_of_a_batch_is_reallocated_and_recorded_for_itself() {
     let rig = Rig::new();
     let parameters = json!({"ticket_id": "ticket-3", "affected_tickets": ["ticket-1", "ticket-3", "ticket-2", "ticket-1"], "reason": "r"});
     let result = rig.perform(&worker(&rig), &rig.command(&heal_reallocate_ticket::spec(), parameters)).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(result.output["reallocated"], json!(["ticket-3", "ticket-1", "ticket-2"]));
     assert_eq!(result.output["previous_worker"], json!(null), "they had different ones");
     let calls = rig.calls_of("reallocate_ticket");
@@ -41,7 +41,7 @@ async fn each_ticket_of_a_batch_is_reallocated_and_recorded_for_itself() {
 async fn a_batch_without_tickets_is_nothing_to_do() {
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &of_tickets(&rig, &[])).await;
-    assert!(matches!(result.ending, AttemptOutcome::NoOp { .. }), "{result:?}");
+    assert!(matches!(result.outcome, AttemptOutcome::NoOp { .. }), "{result:?}");
     assert!(rig.platform.calls().is_empty());
 }
 
@@ -52,7 +52,7 @@ async fn denied_and_cooling_tickets_are_reported_one_by_one_and_the_others_go_ah
     rig.perform(&worker, &crate::rig::of_run(&of_tickets(&rig, &["ticket-3"]), "earlier")).await;
     rig.policy.decide_by(|input| if input.resource.ticket_id == "ticket-2" { deny("no_touch") } else { allow() });
     let result = rig.perform(&worker, &of_tickets(&rig, &["ticket-1", "ticket-2", "ticket-3", "ticket-9"])).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(result.output["reallocated"], json!(["ticket-1"]));
     let denied = result.output["denied"].as_array().unwrap();
     let denied: BTreeMap<_, _> =
@@ -73,7 +73,7 @@ async fn what_fails_in_a_batch_is_for_a_person_and_the_rest_is_done() {
     let refusal = FaultKind::Status { code: 409, retry_after_seconds: None };
     rig.fault_times(Service::Tickets, "reallocate_ticket", refusal, 1);
     let result = rig.perform(&worker(&rig), &of_tickets(&rig, &["ticket-1", "ticket-2", "ticket-3"])).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     let done = result.output["reallocated"].as_array().unwrap();
     assert_eq!(done.len(), 2);
     let left = ["ticket-1", "ticket-2", "ticket-3"].into_iter().find(|id| !done.contains(&json!(id))).unwrap();

@@ -16,8 +16,8 @@ async fn two_hundred_runs_for_one_ticket_make_one_reallocation() {
     let commands: Vec<_> =
         (0..DELIVERIES).map(|number| of_run(&of_ticket(&rig, "ticket-1"), &format!("run-{number}"))).collect();
     let results = join_all(commands.iter().map(|command| rig.perform(&worker, command))).await;
-    let done = results.iter().filter(|result| result.ending == AttemptOutcome::Succeeded).count();
-    let cooling = results.iter().filter(|result| matches!(result.ending, AttemptOutcome::CoolingDown { .. })).count();
+    let done = results.iter().filter(|result| result.outcome == AttemptOutcome::Succeeded).count();
+    let cooling = results.iter().filter(|result| matches!(result.outcome, AttemptOutcome::CoolingDown { .. })).count();
     assert_eq!((done, cooling), (1, DELIVERIES - 1));
     assert_eq!(rig.calls_of("reallocate_ticket").len(), 1);
 }

@@ -29,7 +29,7 @@ async fn a_service_that_is_down_is_skipped_with_what_a_person_has_to_do() {
     assert_eq!(lines[0]["follow_up"], result.follow_up[0]);
     rig.platform.clear_faults();
     let again = rig.perform(&worker, &attempt(&of_ticket(&rig, "ticket-1"), 2)).await;
-    assert_eq!(again.ending, AttemptOutcome::Succeeded);
+    assert_eq!(again.outcome, AttemptOutcome::Succeeded);
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn a_batch_that_runs_out_of_time_looks_at_what_is_open_and_frees_what_was_
     rig.fault(Service::Tickets, "reallocate_ticket", FaultKind::Slow { by_ms: 2_500 });
     let command = ActionCommand { deadline: rig.clock.now().plus_ms(5_000), ..of_tickets(&rig, &ids) };
     let result = rig.perform(&worker(&rig), &command).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(
         result.output["reallocated"],
         json!(ids[..20]),
@@ -99,10 +99,10 @@ async fn an_error_answer_is_seen_to_have_done_nothing_and_the_next_attempt_works
         let ticket = format!("ticket-{}", number + 1);
         let (worker, command) = (worker(&rig), of_run(&of_ticket(&rig, &ticket), &ticket));
         let result = rig.perform(&worker, &command).await;
-        let AttemptOutcome::Unavailable { retry_after_ms, .. } = result.ending else { panic!("{code}: {result:?}") };
+        let AttemptOutcome::Unavailable { retry_after_ms, .. } = result.outcome else { panic!("{code}: {result:?}") };
         assert_eq!(retry_after_ms, Some(3_000), "{code}");
         let again = rig.perform(&worker, &attempt(&command, 2)).await;
-        assert_eq!(again.ending, AttemptOutcome::Succeeded, "{code}");
+        assert_eq!(again.outcome, AttemptOutcome::Succeeded, "{code}");
     }
     assert_eq!(rig.platform.effects().len(), 4);
 }
@@ -113,7 +113,7 @@ async fn a_dropped_answer_is_one_effect() {
         let rig = Rig::new();
         rig.fault_times(Service::Tickets, "reallocate_ticket", FaultKind::DropAnswer, drops);
         let result = rig.perform(&worker(&rig), &of_ticket(&rig, "ticket-1")).await;
-        assert_eq!(result.ending, AttemptOutcome::Succeeded);
+        assert_eq!(result.outcome, AttemptOutcome::Succeeded);
         assert_eq!(result.output["reallocated"], json!(["ticket-1"]));
         assert_eq!(result.output["previous_worker"], "worker-1");
         assert_eq!(result.warnings.len(), usize::from(drops == 2), "{:?}", result.warnings);
@@ -129,7 +129,7 @@ async fn where_the_record_has_no_place_for_an_id_the_tickets_state_tells() {
     let worker = worker(&rig);
     rig.fault_times(Service::Tickets, "update_ticket_status", FaultKind::DropAnswer, 2);
     let result = rig.perform(&worker, &of_ticket(&rig, "ticket-1")).await;
-    assert_eq!((&result.ending, result.warnings.len()), (&AttemptOutcome::Succeeded, 1));
+    assert_eq!((&result.outcome, result.warnings.len()), (&AttemptOutcome::Succeeded, 1));
     assert_eq!(rig.platform.effects().len(), 1);
 
     // One that waited for a worker before tells nothing by waiting still.
@@ -165,7 +165,7 @@ async fn the_next_attempt_recognises_what_an_earlier_one_did_without_knowing() {
     fall_silent(&rig, &worker, &command).await;
     assert!(!rig.is_free("reallocate_ticket", "ticket-1").await);
     let again = rig.perform(&worker, &attempt(&command, 2)).await;
-    assert!(matches!(&again.ending, AttemptOutcome::NoOp { reason } if reason.contains("attempt 1")), "{again:?}");
+    assert!(matches!(&again.outcome, AttemptOutcome::NoOp { reason } if reason.contains("attempt 1")), "{again:?}");
     assert_eq!(again.output["reallocated"], json!(["ticket-1"]));
     assert_eq!(again.output["previous_worker"], "worker-1");
     assert_eq!(rig.platform.effects().len(), 1);
@@ -177,7 +177,7 @@ async fn another_run_is_told_that_the_ticket_cools_down_after_a_lost_answer() {
     let (worker, command) = (worker(&rig), of_ticket(&rig, "ticket-1"));
     fall_silent(&rig, &worker, &command).await;
     let other = rig.perform(&worker, &of_run(&command, "run-2")).await;
-    assert!(matches!(other.ending, AttemptOutcome::CoolingDown { .. }), "{other:?}");
+    assert!(matches!(other.outcome, AttemptOutcome::CoolingDown { .. }), "{other:?}");
     assert_eq!(rig.platform.effects().len(), 1);
 }
 
@@ -188,7 +188,7 @@ async fn an_unreadable_answer_is_no_second_effect() {
         let rig = Rig::new();
         rig.fault(Service::Tickets, "reallocate_ticket", fault);
         let result = rig.perform(&worker(&rig), &of_ticket(&rig, "ticket-1")).await;
-        assert_eq!(result.ending, AttemptOutcome::Succeeded, "the ticket itself says that it was done: {result:?}");
+        assert_eq!(result.outcome, AttemptOutcome::Succeeded, "the ticket itself says that it was done: {result:?}");
         assert_eq!(result.warnings.len(), 1);
         assert_eq!(rig.platform.effects().len(), 1);
     }
@@ -215,7 +215,7 @@ async fn an_open_breaker_says_when_to_come_back() {
     rig.platform.clear_faults();
     rig.platform.forget_calls();
     let result = rig.perform(&worker, &of_run(&of_ticket(&rig, "ticket-1"), "run-6")).await;
-    let AttemptOutcome::Unavailable { retry_after_ms: Some(wait), .. } = result.ending else { panic!("{result:?}") };
+    let AttemptOutcome::Unavailable { retry_after_ms: Some(wait), .. } = result.outcome else { panic!("{result:?}") };
     assert!((50_000..=60_000).contains(&wait), "{wait}");
     assert!(rig.platform.calls().is_empty());
 }
@@ -226,7 +226,7 @@ async fn after_a_worker_that_died_before_acting_it_is_done() {
     let command = of_ticket(&rig, "ticket-1");
     rig.lose_worker(&command, &["ticket-1"]).await;
     let result = rig.perform(&worker(&rig), &command).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(rig.platform.effects().len(), 1);
 }
 
@@ -240,7 +240,7 @@ async fn after_a_worker_that_died_having_acted_it_is_not_done_again() {
         rig.lose_worker_after(&worker, &command).await;
         let effects = rig.platform.effects().len();
         let result = rig.perform(&worker, &command).await;
-        assert_eq!(result.ending, AttemptOutcome::Succeeded, "{result:?}");
+        assert_eq!(result.outcome, AttemptOutcome::Succeeded, "{result:?}");
         assert_eq!(result.output["reallocated"].as_array().unwrap().len(), effects);
         assert_eq!(rig.platform.effects().len(), effects, "no second effect");
         assert_eq!(rig.calls_of("reallocate_ticket").len(), effects, "not even asked for");
@@ -254,7 +254,7 @@ async fn the_shipped_policy_does_not_hold_an_attempt_back_by_its_own_trace() {
     let worker = rig.worker_under(action, rig.shipped_policy());
     let command = of_ticket(&rig, "ticket-1");
     rig.lose_worker_after(&worker, &command).await;
-    assert_eq!(rig.perform(&worker, &command).await.ending, AttemptOutcome::Succeeded);
+    assert_eq!(rig.perform(&worker, &command).await.outcome, AttemptOutcome::Succeeded);
     let other = rig.perform(&worker, &of_run(&of_ticket(&rig, "ticket-1"), "run-2")).await;
     assert_eq!(denied(&other), ["reallocate_ticket_rate_limited"]);
     assert_eq!(rig.platform.effects().len(), 1);

@@ -20,7 +20,7 @@ fn under_shipped_policy(rig: &Rig) -> Worker {
 async fn the_shipped_policy_allows_the_guides_reallocation() {
     let rig = Rig::new();
     let result = rig.perform(&under_shipped_policy(&rig), &of_ticket(&rig, "ticket-1")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert!(result.warnings[0].contains("bundled policy"), "{:?}", result.warnings);
     assert_eq!(rig.operations(), ["get_ticket", "evaluate", "reallocate_ticket"]);
 }
@@ -54,7 +54,7 @@ async fn a_reallocation_by_somebody_else_counts_as_the_service_tells_it() {
     let result = rig.perform(&worker, &of_ticket(&rig, "recent")).await;
     assert_eq!(denied(&result), ["reallocate_ticket_rate_limited"], "at {now:?}");
     let result = rig.perform(&worker, &of_run(&of_ticket(&rig, "old"), "run-2")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn where_nobody_can_decide_nothing_is_done() {
     rig.policy.decide_by(|_| Decision::Unavailable { message: "all are asleep".to_owned() });
     let result = rig.perform(&worker(&rig), &of_ticket(&rig, "ticket-1")).await;
     assert!(
-        matches!(&result.ending, AttemptOutcome::Failed { code, .. } if code == "policy_unavailable"),
+        matches!(&result.outcome, AttemptOutcome::Failed { code, .. } if code == "policy_unavailable"),
         "{result:?}"
     );
     assert!(rig.platform.effects().is_empty());

@@ -258,7 +258,7 @@ pub fn output(pairs: Value) -> Map {
 /// The service and message of an outage.
 #[track_caller]
 pub fn unavailable(result: &AttemptResult) -> (&str, &str) {
-    match &result.ending {
+    match &result.outcome {
         AttemptOutcome::Unavailable { service, message, .. } => (service, message),
         other => panic!("not unavailable: {other:?}"),
     }
@@ -267,7 +267,7 @@ pub fn unavailable(result: &AttemptResult) -> (&str, &str) {
 /// Why it cannot be said whether it happened.
 #[track_caller]
 pub fn unknown(result: &AttemptResult) -> &str {
-    match &result.ending {
+    match &result.outcome {
         AttemptOutcome::Unknown { message } => message,
         other => panic!("not unknown: {other:?}"),
     }
@@ -276,7 +276,7 @@ pub fn unknown(result: &AttemptResult) -> &str {
 /// Why there was nothing to do.
 #[track_caller]
 pub fn no_op(result: &AttemptResult) -> &str {
-    match &result.ending {
+    match &result.outcome {
         AttemptOutcome::NoOp { reason } => reason,
         other => panic!("something was done: {other:?}"),
     }
@@ -285,7 +285,7 @@ pub fn no_op(result: &AttemptResult) -> &str {
 /// Code and message of a permanent failure.
 #[track_caller]
 pub fn failed(result: &AttemptResult) -> (&str, &str) {
-    match &result.ending {
+    match &result.outcome {
         AttemptOutcome::Failed { code, message, retryable: false } => (code, message),
         other => panic!("no permanent failure: {other:?}"),
     }
@@ -294,7 +294,7 @@ pub fn failed(result: &AttemptResult) -> (&str, &str) {
 /// The rules that were broken.
 #[track_caller]
 pub fn denied(result: &AttemptResult) -> Vec<&str> {
-    match &result.ending {
+    match &result.outcome {
         AttemptOutcome::Denied { violations } => violations.iter().map(|violation| violation.rule.as_str()).collect(),
         other => panic!("not denied: {other:?}"),
     }

@@ -15,7 +15,7 @@ async fn a_ticket_goes_back_to_be_executed_anew() {
     logs::collect();
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &of_ticket(&rig, "ticket-1")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     let expected = json!({"reallocated": ["ticket-1"], "status": "PENDING", "previous_worker": "worker-1"});
     assert_eq!(result.output, output(expected));
     assert!(result.warnings.is_empty() && result.follow_up.is_empty(), "{result:?}");
@@ -99,7 +99,7 @@ async fn odd_text_arrives_verbatim_where_it_is_data() {
         let command =
             rig::of_run(&rig.command(&heal_reallocate_ticket::spec(), parameters), &format!("run-{}", id.len()));
         let result = rig.perform(&worker(&rig), &command).await;
-        assert_eq!(result.ending, AttemptOutcome::Succeeded, "{id}");
+        assert_eq!(result.outcome, AttemptOutcome::Succeeded, "{id}");
         assert_eq!(result.output["reallocated"], json!([id]));
         let call = rig.calls_of("reallocate_ticket").pop().unwrap();
         assert_eq!(call.target, id);
@@ -128,7 +128,7 @@ async fn the_service_as_deployed_today_gets_a_status_update() {
     let tickets = TicketsConfig { dialect: Dialect::StatusPatch, ..TicketsConfig::default() };
     let rig = Rig::with(PlatformConfig { tickets, ..PlatformConfig::default() });
     let result = rig.perform(&worker(&rig), &of_ticket(&rig, "ticket-1")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(result.output["previous_worker"], "worker-1");
     assert_eq!(rig.operations(), ["get_ticket", "update_ticket_status"]);
     assert_eq!(body(&rig.calls_of("update_ticket_status")[0])["status"], "PENDING");
@@ -155,7 +155,7 @@ async fn after_a_refusal_the_ticket_is_free() {
     assert_eq!(failed(&result).0, "bad_request");
     assert!(rig.is_free("reallocate_ticket", "ticket-1").await);
     let again = rig.perform(&worker, &rig::of_run(&command, "run-2")).await;
-    assert_eq!(again.ending, AttemptOutcome::Succeeded);
+    assert_eq!(again.outcome, AttemptOutcome::Succeeded);
 }
 
 #[tokio::test]
@@ -168,8 +168,8 @@ async fn a_ticket_is_left_alone_for_five_minutes() {
     let fresh = |run: &str| rig::of_run(&of_ticket(&rig, "ticket-1"), run);
     let result = rig.perform(&worker, &fresh("run-2")).await;
     let expected = AttemptOutcome::CoolingDown { target: "ticket-1".to_owned(), until: first_at.plus_ms(300_000) };
-    assert_eq!(result.ending, expected);
+    assert_eq!(result.outcome, expected);
     rig.clock.advance_ms(1);
-    assert_eq!(rig.perform(&worker, &fresh("run-3")).await.ending, AttemptOutcome::Succeeded);
+    assert_eq!(rig.perform(&worker, &fresh("run-3")).await.outcome, AttemptOutcome::Succeeded);
     assert_eq!(rig.platform.effects().len(), 2);
 }

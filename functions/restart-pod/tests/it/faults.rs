@@ -51,7 +51,7 @@ async fn a_dropped_answer_is_one_deletion() {
         let worker = worker(&rig).await;
         rig.fault_times(Service::Kubernetes, "delete_pod", FaultKind::DropAnswer, drops);
         let result = rig.perform(&worker, &of(&rig, "worker-1")).await;
-        assert_eq!(result.ending, AttemptOutcome::Succeeded, "{result:?}");
+        assert_eq!(result.outcome, AttemptOutcome::Succeeded, "{result:?}");
         assert_eq!(result.output["replaced_by"], "worker-1");
         assert_eq!(result.warnings.len(), usize::from(drops == 2));
         assert_eq!(rig.platform.effects().len(), 1);
@@ -65,6 +65,6 @@ async fn an_answer_that_comes_too_late_is_seen_on_the_pods() {
     let worker = worker(&rig).await;
     rig.fault(Service::Kubernetes, "delete_pod", FaultKind::Slow { by_ms: 60_000 });
     let result = rig.perform(&worker, &of(&rig, "worker-1")).await;
-    assert_eq!((result.ending, result.warnings.len()), (AttemptOutcome::Succeeded, 1));
+    assert_eq!((result.outcome, result.warnings.len()), (AttemptOutcome::Succeeded, 1));
     assert_eq!(rig.platform.effects().len(), 1);
 }

@@ -16,7 +16,7 @@ async fn an_old_pod_was_not_deleted_and_is_deleted() {
     let command = of(&rig, "worker-1");
     rig.lose_worker(&command, &[]).await;
     let result = rig.perform(&worker(&rig).await, &command).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert!(result.warnings.is_empty());
     assert_eq!(rig.platform.effects().len(), 1);
 }
@@ -27,7 +27,7 @@ async fn a_pod_that_came_after_the_command_is_waited_for_and_not_deleted() {
     let (worker, command) = (worker(&rig).await, of(&rig, "worker-1"));
     rig.lose_worker_after(&worker, &command).await;
     let result = rig.perform(&worker, &command).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(result.output["replaced_by"], "worker-1");
     assert_eq!(result.warnings.len(), 1);
     assert_eq!(rig.platform.effects().len(), 1);
@@ -41,7 +41,7 @@ async fn a_young_pod_that_has_restarted_already_is_the_one_that_was_meant() {
     let command = of(&rig, "worker-1");
     rig.lose_worker(&command, &[]).await;
     let result = rig.perform(&worker(&rig).await, &command).await;
-    assert_eq!((result.ending, result.warnings.len()), (AttemptOutcome::Succeeded, 0));
+    assert_eq!((result.outcome, result.warnings.len()), (AttemptOutcome::Succeeded, 0));
     assert_eq!(rig.platform.effects().len(), 1, "seven restarts: it was there before the command");
 }
 
@@ -51,7 +51,7 @@ async fn a_pod_whose_name_does_not_come_back_is_gone() {
     let (worker, command) = (worker(&rig).await, of(&rig, "executor-7d9f8-x2k4q"));
     rig.lose_worker_after(&worker, &command).await;
     let result = rig.perform(&worker, &command).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(result.output["replaced_by"], Value::Null);
     assert_eq!(result.warnings.len(), 2, "nobody saw its replacement: {:?}", result.warnings);
     assert_eq!(rig.platform.effects().len(), 1);

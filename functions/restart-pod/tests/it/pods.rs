@@ -22,7 +22,7 @@ async fn a_pod_is_deleted_by_its_uid_and_its_replacement_is_waited_for() {
         let before = rig.platform.pods();
         let uid = &before.iter().find(|pod| pod.name == name).unwrap().uid;
         let result = rig.perform(&worker(&rig).await, &of(&rig, name)).await;
-        assert_eq!(result.ending, AttemptOutcome::Succeeded);
+        assert_eq!(result.outcome, AttemptOutcome::Succeeded);
         let deletion: Value = serde_json::from_str(&rig.calls_of("delete_pod")[0].body).unwrap();
         assert_eq!(deletion["preconditions"]["uid"], json!(uid));
         let after = rig.platform.pods();
@@ -44,7 +44,7 @@ async fn a_pod_that_does_not_come_back_is_timed_out() {
         let rig = cluster(0, 0);
         rig.platform.seed(Seed { pods: vec![owned("worker-1", replacement)], ..Seed::default() }).unwrap();
         let result = rig.perform(&worker(&rig).await, &short(&rig, of(&rig, "worker-1"))).await;
-        let AttemptOutcome::TimedOut { message } = &result.ending else { panic!("{result:?}") };
+        let AttemptOutcome::TimedOut { message } = &result.outcome else { panic!("{result:?}") };
         assert!(message.contains("no ready one") && message.contains(seen), "{message}");
         assert!(result.follow_up[0].contains("\"worker-1\""), "{:?}", result.follow_up);
         assert_eq!(logs::of("restart_pod_failed").len(), 1);
@@ -76,7 +76,7 @@ async fn without_a_namespace_the_configured_one_is_meant() {
     let mut rig = cluster(0, 0);
     rig.config.kubernetes.namespace = NAMESPACE.to_owned();
     let result = rig.perform(&worker(&rig).await, &rig.command(&spec(), json!({"pod_name": "worker-1"}))).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(rig.calls_of("delete_pod")[0].target, format!("{NAMESPACE}/worker-1"));
 }
 

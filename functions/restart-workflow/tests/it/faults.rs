@@ -64,8 +64,8 @@ async fn of_many_restarts_at_once_one_resumes_and_the_others_find_nothing_to_do(
     let worker = worker(&rig);
     let commands: Vec<_> = (0..20).map(|number| of_run(&of(&rig, "wf-1"), &format!("run-{number}"))).collect();
     let results = join_all(commands.iter().map(|command| rig.perform(&worker, command))).await;
-    let resumed = results.iter().filter(|result| result.ending == AttemptOutcome::Succeeded).count();
-    let needless = results.iter().filter(|result| matches!(result.ending, AttemptOutcome::NoOp { .. })).count();
+    let resumed = results.iter().filter(|result| result.outcome == AttemptOutcome::Succeeded).count();
+    let needless = results.iter().filter(|result| matches!(result.outcome, AttemptOutcome::NoOp { .. })).count();
     assert_eq!((resumed, needless), (1, 19), "{results:?}");
     assert!(rig.calls_of("ResumeWorkflow").len() > 1, "several saw it paused");
     assert_eq!(rig.platform.effects().len(), 1);
@@ -76,7 +76,7 @@ async fn a_dropped_answer_is_one_effect() {
     let rig = Rig::new();
     rig.fault(Service::Orchestrator, "ResumeWorkflow", FaultKind::DropAnswer);
     let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(result.output, output(json!({"resumed": true, "state": "RUNNING", "pause_duration_seconds": null})));
     assert_eq!(result.warnings.len(), 1);
     assert_eq!(rig.platform.effects().len(), 1);
@@ -89,7 +89,7 @@ async fn the_attempt_after_an_answer_that_came_too_late_finds_nothing_to_do() {
     let command = short(&rig, of(&rig, "wf-1"));
     let worker = worker(&rig);
     let first = rig.perform(&worker, &command).await;
-    assert_eq!(first.ending, AttemptOutcome::Succeeded, "the state tells");
+    assert_eq!(first.outcome, AttemptOutcome::Succeeded, "the state tells");
     let again = rig.perform(&worker, &attempt(&command, 2)).await;
     no_op(&again);
     assert_eq!(rig.platform.effects().len(), 1);

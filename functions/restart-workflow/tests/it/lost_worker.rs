@@ -15,7 +15,7 @@ async fn what_was_not_done_is_done() {
     let command = of(&rig, "wf-1");
     rig.lose_worker(&command, &[]).await;
     let result = rig.perform(&worker(&rig), &command).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert!(result.warnings.is_empty());
     assert_eq!(rig.platform.effects().len(), 1);
 }
@@ -26,7 +26,7 @@ async fn what_was_done_is_not_done_again() {
     let (worker, command) = (worker(&rig), of(&rig, "wf-1"));
     rig.lose_worker_after(&worker, &command).await;
     let result = rig.perform(&worker, &command).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(result.output, output(json!({"resumed": true, "state": "RUNNING", "pause_duration_seconds": null})));
     assert_eq!(result.warnings.len(), 1);
     assert_eq!(rig.calls_of("ResumeWorkflow").len(), 1);

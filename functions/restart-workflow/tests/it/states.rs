@@ -19,7 +19,7 @@ async fn a_paused_workflow_goes_on() {
     logs::collect();
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!((&result.output["resumed"], &result.output["state"]), (&json!(true), &json!("RUNNING")));
     assert!(result.output["pause_duration_seconds"].as_i64().unwrap() >= 59, "{:?}", result.output);
     assert_eq!(rig.platform.workflow("wf-1").unwrap().state, WorkflowState::Running);
@@ -38,7 +38,7 @@ async fn the_calls_come_in_the_order_of_the_guide() {
     let rig = Rig::new();
     let action = RestartWorkflow::new(rig.orchestrator(), rig.clock());
     let result = rig.perform(&rig.worker_under(action, rig.shipped_policy()), &of(&rig, "wf-1")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     // The first look is for the policy, which wants to know the state.
     assert_eq!(rig.operations(), ["GetWorkflowStatus", "evaluate", "GetWorkflowStatus", "ResumeWorkflow"]);
     let question: Value = serde_json::from_str(&rig.calls_of("evaluate")[0].body).unwrap();
@@ -148,6 +148,6 @@ async fn odd_text_arrives_verbatim() {
     let rig = Rig::with(PlatformConfig { seed: Seed { workflows, ..Seed::default() }, ..PlatformConfig::default() });
     let command = rig.command(&spec(), json!({"workflow_id": odd, "reason": odd}));
     let result = rig.perform(&worker(&rig), &command).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded, "an id is data on this wire, and no path");
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded, "an id is data on this wire, and no path");
     assert_eq!(rig.platform.workflow(odd).unwrap().history.last().unwrap().description, odd);
 }

@@ -52,7 +52,7 @@ async fn an_answer_that_is_dropped_once_is_asked_for_again_under_the_same_id() {
     let rig = Rig::new();
     rig.fault_times(Service::Orchestrator, "TriggerReplanning", FaultKind::DropAnswer, 1);
     let result = rig.perform(&worker(&rig), &of_plan(&rig, "plan-1")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(result.output["replanning_id"], "replanning-1");
     let calls = rig.calls_of("TriggerReplanning");
     assert!(calls.len() == 2 && calls.iter().all(|call| call.key.as_deref() == Some("run-1/heal/1")));
@@ -66,7 +66,7 @@ async fn after_a_lost_answer_the_workflow_tells_that_it_was_triggered() {
     let worker = worker(&rig);
     let command = of_workflow(&rig, "wf-running");
     let result = rig.perform(&worker, &command).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!((&result.output["replanning_id"], result.warnings.len()), (&Value::Null, 1));
     no_op(&rig.perform(&worker, &attempt(&command, 2)).await);
     assert_eq!(rig.platform.replannings().len(), 1);
@@ -79,7 +79,7 @@ async fn an_answer_that_comes_too_late_is_seen_on_the_workflow() {
     let started = Instant::now();
     let result = rig.perform(&worker(&rig), &short(&rig, of_workflow(&rig, "wf-running"))).await;
     assert!(started.elapsed() < crate::rig::SHORTLY);
-    assert_eq!((result.ending, result.warnings.len()), (AttemptOutcome::Succeeded, 1));
+    assert_eq!((result.outcome, result.warnings.len()), (AttemptOutcome::Succeeded, 1));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ async fn what_was_triggered_is_not_triggered_again() {
     let (worker, command) = (worker(&rig), of_workflow(&rig, "wf-running"));
     rig.lose_worker_after(&worker, &command).await;
     let result = rig.perform(&worker, &command).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(result.warnings.len(), 1);
     assert_eq!(rig.calls_of("TriggerReplanning").len(), 1);
 }

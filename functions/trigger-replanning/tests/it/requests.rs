@@ -15,7 +15,7 @@ async fn the_plan_comes_from_the_workflow_where_it_is_not_named() {
     logs::collect();
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &of_workflow(&rig, "wf-running")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(result.output["replanning_id"], "replanning-1");
     let replanning = &rig.platform.replannings()[0];
     assert_eq!(replanning.plan_id, "plan-running");
@@ -45,7 +45,7 @@ async fn everything_that_is_given_is_passed_on() {
     {
         let parameters = json!({"plan_id": "plan-1", "reason": format!("r{number}"), "trigger_type": text,
             "priority": number + 6, "preserve_progress": number % 2 == 0});
-        assert_eq!(rig.perform(&worker, &with(&rig, parameters)).await.ending, AttemptOutcome::Succeeded, "{text}");
+        assert_eq!(rig.perform(&worker, &with(&rig, parameters)).await.outcome, AttemptOutcome::Succeeded, "{text}");
         let replanning = rig.platform.replannings().pop().unwrap();
         let expected = text.to_uppercase();
         let expected = expected.strip_prefix("TRIGGER_TYPE_").unwrap_or(&expected);
@@ -104,10 +104,10 @@ async fn the_shipped_policy_wants_a_plan_or_a_workflow_and_allows_either() {
     assert_eq!(denied(&result), ["trigger_replanning_missing_id"]);
     rig.platform.forget_calls();
     let result = rig.perform(&worker, &of_workflow(&rig, "wf-running")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(rig.operations(), ["GetWorkflowStatus", "evaluate", "GetWorkflowStatus", "TriggerReplanning"]);
     let result = rig.perform(&worker, &of_run(&of_plan(&rig, "plan-1"), "run-2")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn an_unknown_workflow_is_a_failure_unless_the_plan_is_named() {
         let worker = worker(&rig);
         assert_eq!(failed(&rig.perform(&worker, &of_workflow(&rig, "wf-9")).await).0, "not_found");
         let parameters = json!({"plan_id": "plan-1", "workflow_id": "wf-9", "reason": "r"});
-        assert_eq!(rig.perform(&worker, &with(&rig, parameters)).await.ending, AttemptOutcome::Succeeded);
+        assert_eq!(rig.perform(&worker, &with(&rig, parameters)).await.outcome, AttemptOutcome::Succeeded);
         assert_eq!(rig.policy.asked().last().unwrap().context.workflow_state, "");
     }
 }
@@ -165,7 +165,7 @@ async fn odd_text_arrives_verbatim() {
     let workflows = vec![Workflow::new("wf-odd", odd, WorkflowState::Running)];
     let rig = Rig::with(PlatformConfig { seed: Seed { workflows, ..Seed::default() }, ..PlatformConfig::default() });
     let result = rig.perform(&worker(&rig), &with(&rig, json!({"plan_id": odd, "reason": odd}))).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     let replanning = &rig.platform.replannings()[0];
     assert_eq!([&replanning.plan_id, &replanning.reason], [odd; 2]);
 }

@@ -41,7 +41,7 @@ async fn a_status_is_written_in_upper_case_and_recorded() {
     logs::collect();
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &to(&rig, "pending")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(result.output, output(json!({"status": "PENDING", "previous_status": "RUNNING"})));
     assert_eq!(rig.operations(), ["get_ticket", "update_ticket"]);
     let metadata = json!({"updated_by": "self-healing-engine", "workflow_id": "wf-1", "incident_id": "INC-1"});
@@ -60,7 +60,7 @@ async fn a_status_is_written_in_upper_case_and_recorded() {
 async fn a_status_that_the_ticket_has_already_is_written_all_the_same() {
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &to(&rig, "Running")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!(rig.calls_of("update_ticket").len(), 1);
 }
 
@@ -170,7 +170,7 @@ async fn a_dropped_answer_is_one_effect() {
         let rig = Rig::new();
         rig.fault_times(Service::Tickets, "update_ticket", FaultKind::DropAnswer, drops);
         let result = rig.perform(&worker(&rig), &to(&rig, "failed")).await;
-        assert_eq!(result.ending, AttemptOutcome::Succeeded);
+        assert_eq!(result.outcome, AttemptOutcome::Succeeded);
         assert_eq!(result.output, output(json!({"status": "FAILED", "previous_status": "RUNNING"})));
         assert_eq!(result.warnings.len(), usize::from(drops == 2));
         assert_eq!(rig.platform.effects().len(), 1);
@@ -184,7 +184,7 @@ async fn an_answer_that_comes_too_late_is_seen_on_the_ticket() {
     let started = Instant::now();
     let result = rig.perform(&worker(&rig), &short(&rig, to(&rig, "failed"))).await;
     assert!(started.elapsed() < rig::SHORTLY);
-    assert_eq!((result.ending, result.warnings.len()), (AttemptOutcome::Succeeded, 1));
+    assert_eq!((result.outcome, result.warnings.len()), (AttemptOutcome::Succeeded, 1));
 }
 
 #[tokio::test]
@@ -193,7 +193,7 @@ async fn after_a_lost_worker_it_is_written_again_under_the_same_key() {
     let (worker, command) = (worker(&rig), to(&rig, "completed"));
     rig.lose_worker_after(&worker, &command).await;
     let result = rig.perform(&worker, &command).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     let calls = rig.calls_of("update_ticket");
     assert_eq!(calls.len(), 2);
     assert!(calls.iter().all(|call| call.key.as_deref() == Some("run-1/heal/1")));
@@ -222,7 +222,7 @@ async fn the_shipped_policy_allows_a_named_ticket_and_denies_one_of_blanks() {
     assert_eq!(denied(&rig.perform(&worker, &command).await), ["update_ticket_status_missing_ticket_id"]);
     rig.platform.seed(Seed::healthy_worker()).unwrap();
     let result = rig.perform(&worker, &of_run(&to(&rig, "pending"), "run-2")).await;
-    assert_eq!(result.ending, AttemptOutcome::Succeeded);
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert!(result.warnings[0].contains("bundled policy"), "{:?}", result.warnings);
 }
 

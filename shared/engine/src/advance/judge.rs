@@ -48,7 +48,7 @@ pub(super) fn answer(plan: &Plan, state: &State, step: StepRef, now: Timestamp, 
 
 fn verdict(planned: &PlannedStep, state: &State, step: StepRef, attempt: &Attempt, result: &AttemptResult) -> Verdict {
     let used_up = attempt.number >= planned.spec.retry.max_attempts && planned.spec.until.is_none();
-    match &result.ending {
+    match &result.outcome {
         AttemptOutcome::Succeeded | AttemptOutcome::NoOp { .. } if planned.until.is_some() => {
             looked(planned, state, step)
         }
@@ -118,7 +118,7 @@ fn out_of_time(planned: &PlannedStep, state: &State, attempt: &Attempt, due_at: 
 }
 
 fn end_of_time(planned: &PlannedStep, result: &AttemptResult, step: StepRef, reason: &str, limit: &str) -> Event {
-    let outcome = match (&result.ending, planned.spec.on_unavailable) {
+    let outcome = match (&result.outcome, planned.spec.on_unavailable) {
         (AttemptOutcome::Unavailable { .. }, OnUnavailable::Skip) => StepOutcome::Skipped,
         _ => given_up(result),
     };
@@ -126,7 +126,7 @@ fn end_of_time(planned: &PlannedStep, result: &AttemptResult, step: StepRef, rea
 }
 
 const fn given_up(result: &AttemptResult) -> StepOutcome {
-    match result.ending {
+    match result.outcome {
         AttemptOutcome::TimedOut { .. } => StepOutcome::TimedOut,
         AttemptOutcome::Unknown { .. } => StepOutcome::Unknown,
         AttemptOutcome::Succeeded

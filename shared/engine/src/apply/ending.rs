@@ -12,7 +12,7 @@ use crate::state::{Pending, State, StepState, Stop};
 
 /// Whether the attempt's output counts as what the step gave.
 pub(super) const fn gave_output(result: &AttemptResult) -> bool {
-    match result.ending {
+    match result.outcome {
         AttemptOutcome::Succeeded | AttemptOutcome::NoOp { .. } => true,
         AttemptOutcome::Denied { .. }
         | AttemptOutcome::CoolingDown { .. }

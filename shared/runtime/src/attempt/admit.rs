@@ -115,7 +115,7 @@ impl Worker {
 
     /// Where the facts are out of reach, what was to be done is as well.
     fn without_facts(&self, call: &Call, target: &Target, ended: AttemptResult) -> Refusal {
-        if let AttemptOutcome::Unavailable { .. } = ended.ending {
+        if let AttemptOutcome::Unavailable { .. } = ended.outcome {
             self.observer.out_of_reach(call, &target.resource);
         }
         Refusal::Ended(ended)

@@ -66,7 +66,7 @@ fn why(refusal: &Refusal) -> String {
             format!("denied by policy: {}", rules.join(", "))
         }
         Refusal::CoolingDown(Timestamp(until)) => format!("cooling down until {until} ms after the epoch"),
-        Refusal::Ended(result) => match &result.ending {
+        Refusal::Ended(result) => match &result.outcome {
             AttemptOutcome::NoOp { reason: text }
             | AttemptOutcome::Unavailable { message: text, .. }
             | AttemptOutcome::Failed { message: text, .. }
