@@ -19,7 +19,7 @@ pub(crate) async fn run_at_its_budget(store: &heal_embedded::Store, playbook: &s
     let catalog = heal_engine::catalog::Catalog::new([heal_check_worker_health::spec()]);
     let reading = heal_engine::playbook::read(playbook, yaml, &catalog);
     let plan = Plan::compile(reading.playbook.unwrap_or_else(|| panic!("{:?}", reading.diagnostics))).unwrap();
-    store.put_plan(&plan.digest, &plan.to_json()).await.unwrap();
+    store.put_plan(&plan.digest, plan.to_json()).await.unwrap();
     let run_id = RunId::new("run-at-its-budget");
     // Nobody looks at it before it is whole.
     let head = |last_seq, wake_at| RunHead {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Map;
+use crate::format::{self, Format};
 use crate::id::{Digest, RunId, Seq, StepIndex, StepRef, Token};
 use crate::message::AttemptResult;
 use crate::time::Timestamp;
@@ -134,7 +135,45 @@ pub struct RunStarted {
     pub traceparent: Option<String>,
 }
 
+/// The events of one commit, as they are stored: a list, which becomes an object if it ever gets a second version.
+impl Format for Vec<Event> {
+    const NAME: &'static str = "run events";
+
+    fn explain(text: &str, cause: serde_json::Error) -> format::Error {
+        #[derive(Deserialize)]
+        struct Named {
+            event: String,
+        }
+        let names: Vec<Named> = serde_json::from_str(text).unwrap_or_default();
+        match names.into_iter().find(|named| !Event::NAMES.contains(&named.event.as_str())) {
+            Some(Named { event }) => {
+                format::Error::UnknownEvent { name: Self::NAME, event, observed: 1, supported: Self::VERSION }
+            }
+            None => format::Error::Malformed { name: Self::NAME, cause },
+        }
+    }
+}
+
 impl Event {
+    /// The names of all events.
+    pub const NAMES: [&'static str; 15] = [
+        "run_started",
+        "incident_rejected",
+        "incident_joined",
+        "approved",
+        "cancel_requested",
+        "condition_false",
+        "fanned_out",
+        "attempt_started",
+        "wait_started",
+        "attempt_ended",
+        "retry_scheduled",
+        "step_ended",
+        "verify_started",
+        "stopping",
+        "run_ended",
+    ];
+
     /// Its name in the log.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -14,6 +14,7 @@ pub mod check;
 pub mod command;
 pub mod decide;
 pub mod event;
+pub mod format;
 pub mod id;
 pub mod incident;
 pub mod limit;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::format::Format;
 use crate::id::{Digest, RunId, Token};
 use crate::time::Timestamp;
 use crate::{Map, limit};
@@ -29,6 +30,10 @@ pub struct ActionCommand {
     pub context: Context,
     /// How many commands the run had sent before this one.
     pub hop: u64,
+}
+
+impl Format for ActionCommand {
+    const NAME: &'static str = "action command";
 }
 
 impl ActionCommand {
@@ -127,6 +132,14 @@ pub enum AttemptOutcome {
     Unknown {
         message: String,
     },
+}
+
+impl Format for ActionResult {
+    const NAME: &'static str = "action result";
+}
+
+impl Format for AttemptResult {
+    const NAME: &'static str = "attempt result";
 }
 
 impl AttemptOutcome {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::format::{self, Format};
 use crate::id::{Digest, StepIndex};
 use crate::playbook::{Playbook, Step};
 use crate::template::{Template, TemplateError, Test, Tree};
@@ -11,8 +12,10 @@ use crate::{Map, limit};
 /// What a run follows. Equal digests mean equal plans.
 #[derive(Debug)]
 pub struct Plan {
+    /// Of [`Plan::to_json`].
     pub digest: Digest,
     pub playbook: Playbook,
+    json: String,
     steps: Vec<PlannedStep>,
     by_name: BTreeMap<String, StepIndex>,
     pub concurrency_key: Option<Template>,
@@ -57,21 +60,34 @@ pub enum PlanError {
     Unreadable {
         digest: Digest,
         #[source]
-        cause: serde_json::Error,
+        cause: format::Error,
     },
     #[error("the stored plan has digest {observed}, the run pinned {pinned}")]
     Tampered { pinned: Digest, observed: Digest },
 }
 
+/// A plan is stored as its playbook.
+impl Format for Playbook {
+    const NAME: &'static str = "plan";
+}
+
 impl Plan {
+    /// The plan of a playbook, stored and pinned in this build's text.
+    ///
     /// # Errors
     /// See [`PlanError`].
     pub fn compile(playbook: Playbook) -> Result<Self, PlanError> {
+        // Field order is the struct's, maps are sorted: one playbook has one text.
+        let json = format::encode(&playbook);
+        Self::from_parts(playbook, json)
+    }
+
+    fn from_parts(playbook: Playbook, json: String) -> Result<Self, PlanError> {
         let observed = playbook.steps().count();
         if observed > limit::STEPS {
             return Err(PlanError::TooManySteps { playbook: playbook.name, observed });
         }
-        let digest = Digest::of(canonical(&playbook).as_bytes());
+        let digest = Digest::of(json.as_bytes());
         let index = |(index, step): (usize, &Step)| (step.name.clone(), index_of(index));
         let by_name: BTreeMap<_, _> = playbook.steps().enumerate().map(index).collect();
         let mut steps = playbook
@@ -89,25 +105,26 @@ impl Plan {
                 }
             })?;
         keep_what_is_named(&mut steps);
-        Ok(Self { digest, playbook, steps, by_name, concurrency_key })
+        Ok(Self { digest, playbook, json, steps, by_name, concurrency_key })
     }
 
-    /// The canonical JSON text that [`Plan::parse`] reads back.
-    pub fn to_json(&self) -> String {
-        canonical(&self.playbook)
+    /// The text of the plan, which [`Plan::parse`] reads back.
+    pub fn to_json(&self) -> &str {
+        &self.json
     }
 
+    /// Reads a stored plan. The digest is that of the text as it was stored, so a plan keeps its digest when a later build's model has
+    /// fields more or fewer.
+    ///
     /// # Errors
-    /// The text is no plan, or not the one with this digest.
+    /// The text is not a plan, or not the one with this digest.
     pub fn parse(digest: &Digest, json: &str) -> Result<Self, PlanError> {
-        let playbook =
-            serde_json::from_str(json).map_err(|cause| PlanError::Unreadable { digest: digest.clone(), cause })?;
-        let plan = Self::compile(playbook)?;
-        if plan.digest == *digest {
-            Ok(plan)
-        } else {
-            Err(PlanError::Tampered { pinned: digest.clone(), observed: plan.digest })
+        let observed = Digest::of(json.as_bytes());
+        if observed != *digest {
+            return Err(PlanError::Tampered { pinned: digest.clone(), observed });
         }
+        let unreadable = |cause| PlanError::Unreadable { digest: digest.clone(), cause };
+        Self::from_parts(format::decode(json).map_err(unreadable)?, json.to_owned())
     }
 
     pub fn step(&self, index: StepIndex) -> Option<&PlannedStep> {
@@ -216,11 +233,6 @@ fn keep_what_is_named(steps: &mut [PlannedStep]) {
         let all = names.contains("steps") || whole.contains(step.spec.name.as_str());
         step.keep = if all { Keep::All } else { Keep::Named(Arc::clone(&bare)) };
     }
-}
-
-fn canonical(playbook: &Playbook) -> String {
-    // Field order is the struct's, maps are sorted: one playbook has one text. Plain data cannot fail to serialize.
-    serde_json::to_string(playbook).unwrap_or_default()
 }
 
 fn index_of(position: usize) -> StepIndex {

@@ -204,7 +204,7 @@ fn every_prefix_folds(run: &Run) -> Result<(), TestCaseError> {
     }
     let folded = turn::fold(&run.plan, &decoded).unwrap();
     prop_assert_eq!(folded.as_ref(), Some(&run.state));
-    let reparsed = heal_engine::Plan::parse(&run.plan.digest, &run.plan.to_json()).unwrap();
+    let reparsed = heal_engine::Plan::parse(&run.plan.digest, run.plan.to_json()).unwrap();
     let folded = turn::fold(&reparsed, &decoded).unwrap();
     prop_assert_eq!(folded.as_ref(), Some(&run.state), "the pinned plan folds differently");
     let report = heal_engine::report::report(Some(&run.plan), &run.state.run_id, &decoded).unwrap();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::format::{self, Format};
 use crate::time::{Timestamp, seconds_to_ms};
 
 /// What is remembered of one check. It is bounded, and a check goes on without it: at worst a target is counted anew.
@@ -49,18 +50,22 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
+impl Format for State {
+    const NAME: &'static str = "check memory";
+}
+
 impl State {
     /// The state as it was stored.
     ///
     /// # Errors
-    /// The text is no state.
-    pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(json)
+    /// The text is not a check's state, or a newer build wrote it.
+    pub fn parse(json: &str) -> Result<Self, format::Error> {
+        format::decode(json)
     }
 
+    /// The text that [`State::parse`] reads.
     pub fn to_json(&self) -> String {
-        // Plain data with text keys cannot fail to serialize.
-        serde_json::to_string(self).unwrap_or_default()
+        format::encode(self)
     }
 
     /// Whether it is time for the next look, where the schedule comes round every `tick_ms`.

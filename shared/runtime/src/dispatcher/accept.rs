@@ -234,7 +234,7 @@ impl Dispatcher {
     /// Plans are stored once per process and digest; a store keeps them for good.
     async fn store_plan(&self, plan: &Arc<heal_engine::Plan>) -> Result<(), DispatchError> {
         if !self.cache.is_stored(&plan.digest) {
-            self.ports.runs.put_plan(&plan.digest, &plan.to_json()).await?;
+            self.ports.runs.put_plan(&plan.digest, plan.to_json()).await?;
             self.cache.stored(&plan.digest);
         }
         Ok(())

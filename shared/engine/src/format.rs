@@ -1,0 +1,84 @@
+//! The versions of stored and sent texts: a build reads what older builds wrote, and refuses what a newer build wrote.
+//!
+//! Every such text is JSON. A text without a field `format` has version 1; from version 2 on, the text is an object with `"format": N`.
+//! Unknown fields are ignored, so a field that older builds can do without needs no new version. A reader that gets an [`Error`] leaves
+//! the text where it is: nothing is lost, and a newer build can still read it.
+
+use std::num::NonZeroU32;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A type whose JSON text is stored, or sent to another process.
+pub trait Format: Serialize + DeserializeOwned {
+    /// What the text is, as error messages name it.
+    const NAME: &'static str;
+    /// The version that this build writes, and the newest that it reads.
+    const VERSION: u32 = 1;
+
+    /// Why `text`, whose version this build knows, cannot be read. A type with more to say than `cause` overrides this.
+    fn explain(text: &str, cause: serde_json::Error) -> Error {
+        let _ = text;
+        Error::Malformed { name: Self::NAME, cause }
+    }
+}
+
+/// Why a text cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A newer build wrote the text.
+    #[error("failed to read {name}: format {observed} is newer than this build's format {supported}; upgrade heal")]
+    Newer { name: &'static str, observed: u32, supported: u32 },
+    /// A newer build added an event without which the run cannot be understood.
+    #[error(
+        "failed to read {name}: event `{event}` (format {observed}) is unknown to this build's format {supported}; upgrade heal"
+    )]
+    UnknownEvent { name: &'static str, event: String, observed: u32, supported: u32 },
+    /// No build wrote the text, or it is damaged. The cause names line and column.
+    #[error("failed to read {name}: the text is malformed")]
+    Malformed {
+        name: &'static str,
+        #[source]
+        cause: serde_json::Error,
+    },
+}
+
+/// Reads a text of this build's version or an older one.
+///
+/// # Errors
+/// [`Error::Newer`] whatever else the text holds, then what [`Format::explain`] makes of a text that does not fit the type.
+pub fn decode<T: Format>(text: &str) -> Result<T, Error> {
+    let observed = version(text).map_err(|cause| Error::Malformed { name: T::NAME, cause })?;
+    if observed > T::VERSION {
+        return Err(Error::Newer { name: T::NAME, observed, supported: T::VERSION });
+    }
+    serde_json::from_str(text).map_err(|cause| T::explain(text, cause))
+}
+
+/// The text of `value` in this build's version.
+pub fn encode<T: Format>(value: &T) -> String {
+    // Plain data with text keys cannot fail to serialize.
+    let text = serde_json::to_string(value).unwrap_or_default();
+    match (T::VERSION, text.strip_prefix('{')) {
+        (1, _) | (_, None) => text,
+        (version, Some("}")) => format!("{{\"format\":{version}}}"),
+        (version, Some(fields)) => format!("{{\"format\":{version},{fields}"),
+    }
+}
+
+/// The version of a text, without reading the rest of it.
+///
+/// # Errors
+/// The text is not JSON, or its `format` is not a whole number above 0.
+pub fn version(text: &str) -> Result<u32, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        #[serde(default)]
+        format: Option<NonZeroU32>,
+    }
+    // Version 1 of some texts is a list, which has no place for a version.
+    if !text.trim_start().starts_with('{') {
+        return Ok(1);
+    }
+    serde_json::from_str(text).map(|text: Versioned| text.format.map_or(1, NonZeroU32::get))
+}
