@@ -1,0 +1,165 @@
+//! Today's text of every format, with every field set and with every optional field left out.
+
+use heal_engine::check;
+use heal_engine::event::{Event, RunOutcome, RunStarted, StepOutcome, StopCause};
+use heal_engine::format::{self, Format};
+use heal_engine::id::{Digest, RunId, StepRef, Token};
+use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult, Context, Violation};
+use heal_engine::{Map, Timestamp};
+use serde_json::json;
+
+const AT: Timestamp = Timestamp(1_700_000_000_123);
+
+/// Folder, name and text.
+pub fn all() -> Vec<(&'static str, String, String)> {
+    fn text<T: Format>(kind: &'static str) -> impl Fn((&str, T)) -> (&'static str, String, String) {
+        move |(name, value)| (kind, name.to_owned(), format::encode(&value))
+    }
+    let events = events()
+        .into_iter()
+        .map(|(suffix, event)| ("events", format!("{}{suffix}", event.name()), format::encode(&vec![event])));
+    let results = outcomes()
+        .into_iter()
+        .map(|result| ("results", result.outcome.as_str().to_owned(), format::encode(&action_result(result))));
+    let answers =
+        outcomes().into_iter().map(|result| ("answers", result.outcome.as_str().to_owned(), format::encode(&result)));
+    let commands = commands().into_iter().map(text("commands"));
+    let memories = memories().into_iter().map(text("check_memory"));
+    events.chain(results).chain(answers).chain(commands).chain(memories).collect()
+}
+
+fn object(value: serde_json::Value) -> Map {
+    serde_json::from_value(value).unwrap()
+}
+
+/// Each event, with what follows its name in the file's.
+fn events() -> Vec<(&'static str, Event)> {
+    let (step, item) = (StepRef::whole(1), StepRef::item(1, 7));
+    let started = RunStarted {
+        incident_id: "incident-1".to_owned(),
+        incident_type: Some("TICKET_TIMEOUT".to_owned()),
+        playbook: "ticket_timeout_recovery".to_owned(),
+        plan_digest: Digest::of(b"plan"),
+        variables: object(
+            json!({"ticket_id": "t-1", "created_at": 1, "ratio": 0.5, "none": null, "list": ["é", true]}),
+        ),
+        approval: true,
+        concurrency_key: Some("ticket:t-1".to_owned()),
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+    };
+    let bare = RunStarted {
+        incident_type: None,
+        approval: false,
+        concurrency_key: None,
+        traceparent: None,
+        ..started.clone()
+    };
+    let attempt = |step| Event::AttemptStarted {
+        step,
+        attempt: 2,
+        token: Token::new("secret"),
+        parameters: object(json!({"ticket_id": "t-1"})),
+        parameters_digest: Digest::of(b"parameters"),
+        deadline: AT,
+    };
+    let reason = || Some("it broke".to_owned());
+    vec![
+        ("", Event::RunStarted(Box::new(started))),
+        ("_bare", Event::RunStarted(Box::new(bare))),
+        (
+            "",
+            Event::IncidentRejected {
+                incident_id: "incident-1".to_owned(),
+                playbook: None,
+                reason: "incident_type is missing".to_owned(),
+                message: "{}".to_owned(),
+            },
+        ),
+        ("", Event::IncidentJoined { incident_id: "incident-2".to_owned() }),
+        ("", Event::Approved { by: "ann".to_owned() }),
+        ("", Event::CancelRequested { by: "ann".to_owned() }),
+        ("", Event::ConditionFalse { step }),
+        ("_item", Event::ConditionFalse { step: item }),
+        ("", Event::FannedOut { step: 1, items: vec![json!("a"), json!({"b": 2}), json!(null)] }),
+        ("", attempt(step)),
+        ("_item", attempt(item)),
+        ("", Event::WaitStarted { step, until: AT }),
+        ("", Event::AttemptEnded { step, attempt: 2, result: outcomes().remove(0) }),
+        ("_item", Event::AttemptEnded { step: item, attempt: 1, result: outcomes().remove(2) }),
+        ("", Event::RetryScheduled { step, attempt: 3, due_at: AT, reason: "it broke".to_owned() }),
+        ("", Event::StepEnded { step, outcome: StepOutcome::NoOp, reason: reason() }),
+        ("_bare", Event::StepEnded { step: item, outcome: StepOutcome::Succeeded, reason: None }),
+        ("", Event::VerifyStarted),
+        ("", Event::Stopping { cause: StopCause::NotHealed, reason: "it broke".to_owned() }),
+        ("", Event::RunEnded { outcome: RunOutcome::NotHealed, reason: reason() }),
+        ("_bare", Event::RunEnded { outcome: RunOutcome::Healed, reason: None }),
+    ]
+}
+
+/// A result with each outcome; the first has all its other fields too.
+fn outcomes() -> Vec<AttemptResult> {
+    let message = || "it broke".to_owned();
+    let violation = Violation {
+        policy: "playbook_validation".to_owned(),
+        rule: "reallocate_ticket_rate_limited".to_owned(),
+        msg: "too soon".to_owned(),
+        severity: "high".to_owned(),
+    };
+    let full = AttemptResult::succeeded(object(json!({"status": "PENDING", "count": 3})));
+    let others = [
+        AttemptOutcome::NoOp { reason: "nothing to do".to_owned() },
+        AttemptOutcome::Denied { violations: vec![violation] },
+        AttemptOutcome::CoolingDown { target: "t-1".to_owned(), until: AT },
+        AttemptOutcome::Unavailable { service: "kubernetes".to_owned(), message: message(), retry_after_ms: Some(5) },
+        AttemptOutcome::Failed { code: "http_500".to_owned(), message: message(), retryable: true },
+        AttemptOutcome::TimedOut { message: message() },
+        AttemptOutcome::Unknown { message: message() },
+    ];
+    let first = full.warn("the ticket had no worker").follow_up("tell the owner");
+    std::iter::once(first).chain(others.map(AttemptResult::new)).collect()
+}
+
+fn action_result(result: AttemptResult) -> ActionResult {
+    let item = matches!(result.outcome, AttemptOutcome::NoOp { .. }).then_some(4);
+    ActionResult {
+        run_id: RunId::new("run-1"),
+        step: "reallocate_ticket".to_owned(),
+        item,
+        attempt: 1,
+        token: Token::new("secret"),
+        finished_at: AT,
+        result,
+    }
+}
+
+fn commands() -> [(&'static str, ActionCommand); 2] {
+    let full = ActionCommand {
+        run_id: RunId::new("run-1"),
+        step: "reallocate_ticket".to_owned(),
+        item: Some(4),
+        attempt: 2,
+        token: Token::new("secret"),
+        action: "reallocate_ticket".to_owned(),
+        parameters: object(json!({"ticket_id": "t-1", "reason": "timeout_recovery"})),
+        parameters_digest: Digest::of(b"parameters"),
+        issued_at: AT,
+        deadline: AT.plus_ms(60_000),
+        context: Context {
+            incident_id: "incident-1".to_owned(),
+            playbook: "ticket_timeout_recovery".to_owned(),
+            workflow_id: Some("wf-1".to_owned()),
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        },
+        hop: 9,
+    };
+    let context = Context { workflow_id: None, traceparent: None, ..full.context.clone() };
+    let bare = ActionCommand { item: None, context, ..full.clone() };
+    [("full", full), ("bare", bare)]
+}
+
+fn memories() -> [(&'static str, check::State); 2] {
+    let full = check::State::parse(
+        r#"{"looked_at":5,"unknown":2,"problem":"no answer","targets":{"a":{"failures":3,"since":4},"b":{"failures":0,"since":4,"raised":{"at":4,"incident_id":"incident-1","is_sent":false}}}}"#,
+    );
+    [("full", full.unwrap()), ("empty", check::State::default())]
+}
