@@ -1,0 +1,116 @@
+//! What a build makes of texts that an older or a newer build wrote.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "run/fixture.rs"]
+#[allow(dead_code)]
+mod fixture;
+
+use fixture::Run;
+use heal_engine::event::{Event, RunOutcome};
+use heal_engine::format::{self, Error, Format};
+use heal_engine::message::{ActionCommand, AttemptResult};
+use heal_engine::plan::PlanError;
+use heal_engine::{Command, Digest, Map, Plan, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A type in its third version: the second one added `by`.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Note {
+    text: String,
+    #[serde(default)]
+    by: Option<String>,
+}
+
+impl Format for Note {
+    const NAME: &'static str = "note";
+    const VERSION: u32 = 3;
+}
+
+#[test]
+fn a_later_version_is_written_and_every_earlier_one_is_read() {
+    let note = Note { text: "a".to_owned(), by: Some("ann".to_owned()) };
+    let text = format::encode(&note);
+    assert_eq!(text, r#"{"format":3,"text":"a","by":"ann"}"#);
+    assert_eq!(format::decode::<Note>(&text).unwrap(), note);
+    for older in [r#"{"text":"a"}"#, r#"{"format":1,"text":"a"}"#, r#"{"text":"a","format":2,"since":7}"#] {
+        assert_eq!(format::decode::<Note>(older).unwrap(), Note { text: "a".to_owned(), by: None }, "{older}");
+    }
+}
+
+#[test]
+fn a_newer_version_is_refused_with_both_versions_whatever_else_the_text_holds() {
+    for text in [r#"{"format":4,"text":"a"}"#, r#"{"format":4,"words":["a"]}"#] {
+        let error = format::decode::<Note>(text).unwrap_err();
+        assert!(matches!(error, Error::Newer { name: "note", observed: 4, supported: 3 }), "{error:?}");
+        let expected = "failed to read note: format 4 is newer than this build's format 3; upgrade heal";
+        assert_eq!(error.to_string(), expected);
+    }
+    let error = format::decode::<ActionCommand>(r#"{"format":2}"#).unwrap_err();
+    assert!(matches!(error, Error::Newer { observed: 2, supported: 1, .. }), "{error:?}");
+    let events = r#"{"format":2,"events":[]}"#;
+    let error = format::decode::<Vec<Event>>(events).unwrap_err();
+    assert!(matches!(error, Error::Newer { observed: 2, supported: 1, .. }), "{error:?}");
+}
+
+#[test]
+fn an_unknown_event_is_refused_by_its_name() {
+    let text = r#"[{"event":"verify_started"},{"event":"run_paused","by":"ann"}]"#;
+    let error = format::decode::<Vec<Event>>(text).unwrap_err();
+    let expected =
+        "failed to read run events: event `run_paused` (format 1) is unknown to this build's format 1; upgrade heal";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_damaged_text_is_neither_newer_nor_an_unknown_event() {
+    for text in ["", "[", r#"[{"event":"approved"}]"#, r#"[{"by":"ann"}]"#, r#"{"format":"2"}"#, r#"{"format":0}"#] {
+        let error = format::decode::<Vec<Event>>(text).unwrap_err();
+        assert!(matches!(error, Error::Malformed { .. }), "{text}: {error:?}");
+    }
+}
+
+#[test]
+fn an_unknown_field_of_an_event_is_ignored() {
+    let text = r#"[{"event":"approved","by":"ann","at_desk":4}]"#;
+    let events = format::decode::<Vec<Event>>(text).unwrap();
+    assert_eq!(events, [Event::Approved { by: "ann".to_owned() }]);
+}
+
+/// One step, as this build writes it but for `extra`, a field that this build does not know, and `outputs`, which it has a default for.
+fn stored(extra: &str, outputs: &str) -> String {
+    format!(
+        r#"{{"name":"case","description":"","timeout_seconds":60,"triggers":[],"actions":[{{"name":"one",{extra}"type":"act","needs":[],"retry":{{"max_attempts":1,"backoff_seconds":2,"max_backoff_seconds":60}},"timeout_seconds":60,"on_failure":"stop","on_unavailable":"skip","parameters":{{}},"safety":"idempotent"{outputs}}}],"verify":[]}}"#
+    )
+}
+
+#[test]
+fn a_plan_of_a_model_with_other_fields_keeps_its_digest_and_its_run_goes_on() {
+    let own = stored("", r#","outputs":["status"]"#);
+    let playbook = serde_json::from_str(&own).unwrap();
+    let compiled = Plan::compile(playbook).unwrap();
+    assert_eq!((compiled.to_json(), &compiled.digest), (&*own, &Digest::of(own.as_bytes())));
+
+    for text in [stored(r#""urgency":"high","#, r#","outputs":["status"]"#), stored("", "")] {
+        let digest = Digest::of(text.as_bytes());
+        let plan = Plan::parse(&digest, &text).unwrap();
+        assert_eq!((plan.to_json(), &plan.digest), (&*text, &digest));
+        assert_ne!(plan.digest, compiled.digest);
+
+        let now = Timestamp(1_000);
+        let mut run = Run::start(plan, Map::new(), false, now, 1);
+        assert_eq!(run.state.plan_digest, digest);
+        let owed = run.owed(now);
+        let [Command::Perform { step, command, .. }] = &owed[..] else { panic!("{owed:?}") };
+        run.take(run.result(*step, command.attempt, AttemptResult::succeeded(Map::new())), now).unwrap();
+        assert_eq!(run.state.outcome(), Some(RunOutcome::Completed));
+    }
+}
+
+#[test]
+fn a_stored_plan_with_one_character_changed_is_refused() {
+    let text = stored("", "");
+    let pinned = Digest::of(text.as_bytes());
+    let error = Plan::parse(&pinned, &text.replace(r#""timeout_seconds":60"#, r#""timeout_seconds":61"#)).unwrap_err();
+    assert!(matches!(&error, PlanError::Tampered { pinned: of, observed } if *of == pinned && *observed != pinned));
+}
