@@ -22,6 +22,7 @@ pub mod plan;
 pub mod playbook;
 pub mod report;
 pub mod state;
+pub mod suggest;
 pub mod template;
 pub mod time;
 pub mod turn;
