@@ -24,6 +24,7 @@ pub mod report;
 pub mod state;
 pub mod suggest;
 pub mod template;
+pub mod text;
 pub mod time;
 pub mod turn;
 

@@ -1,14 +1,14 @@
-//! What a misspelled name was probably meant to be.
+//! "Did you mean": the known name that a misspelled one probably stands for.
 
-/// Longer words are not compared: nobody misspells them by accident, and the comparison is quadratic.
+/// Longer words get no suggestion: the comparison is quadratic in their length.
 const WORD_BYTES: usize = 64;
 
-/// The candidate that differs from `word` the least, as long as it differs by little.
+/// The candidate that differs least from `word`, ignoring case: by at most a third of its letters, and by three at most.
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     nearest(word, candidates, (word.len() / 3).clamp(1, 3))
 }
 
-/// The candidate that `word` is almost certainly a misspelling of: one letter of four, two at most.
+/// As [`closest`], but only where `word` is almost certainly a misspelling: one letter of four, two at most.
 pub fn near<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     nearest(word, candidates, (word.len() / 4).min(2))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diagnostic::{Diagnostic, Severity, Span};
-use heal_engine::limit;
+use heal_engine::{limit, message, text};
 
 /// Characters of a name or value that a message repeats.
 const QUOTED_CHARACTERS: usize = 60;
@@ -75,12 +75,12 @@ impl Report {
             diagnostics.push(Diagnostic {
                 severity: finding.severity,
                 code: finding.code,
-                message: printable(finding.message),
+                message: printable(&finding.message),
                 file: file.to_owned(),
                 line,
                 column,
                 span: first_line(text, finding.span),
-                help: finding.help.map(printable),
+                help: finding.help.as_deref().map(printable),
             });
         }
         diagnostics
@@ -125,16 +125,8 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// A file's text must not steer the terminal that its faults are printed on.
-fn printable(text: String) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    let mut text = if text.contains(steers) {
-        text.chars().map(|c| if steers(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
-    } else {
-        text
-    };
-    heal_engine::message::cut(&mut text, limit::TEXT_BYTES);
+fn printable(text: &str) -> String {
+    let mut text = text::printable(text).into_owned();
+    message::cut(&mut text, limit::TEXT_BYTES);
     text
 }
