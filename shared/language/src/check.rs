@@ -1,8 +1,7 @@
-//! A file's text as a checked check, or everything that is wrong with it.
+//! Scheduled checks: a file's text in, a validated [`Check`] or every fault of the text out.
 //!
-//! It stands on the reading of playbooks: the same YAML tree, keys, templates and words for faults. In this order: the keys of the
-//! file, its probe ([`probe`]), what names in its templates mean ([`variables`]), its incident ([`incident`]), and whether a playbook
-//! is for that ([`route`]).
+//! In this order: the keys of the file, its probe ([`probe`]), the variables of its templates ([`variables`]), its incident
+//! ([`incident`]), and whether a playbook handles that ([`route`]).
 
 use std::ops::RangeInclusive;
 
@@ -13,7 +12,7 @@ use crate::field::{Field, Fields};
 use crate::name::file_name;
 use crate::report::{Finding, Report};
 use crate::template::Context;
-use crate::template::Place;
+use crate::template::EvaluationPoint;
 use crate::yaml::{self, Kind, Node};
 use heal_engine::check::{Check, Probe};
 use heal_engine::limit;
@@ -28,36 +27,37 @@ mod variables;
 
 pub use schema::schema;
 
-use variables::TargetNames;
+use variables::CheckVariables;
 
 const KEYS: [&str; 8] =
     ["name", "description", "every_seconds", "probe", "condition", "for", "raise_once_in_seconds", "incident"];
 
-/// From one look to the next where the check says nothing: the schedule's own rate.
+/// Default of `every_seconds`: the rate of the schedule.
 const DEFAULT_EVERY_SECONDS: u64 = 60;
-/// Failing looks in a row where the check says nothing: one lost packet is no incident.
+/// Default of `for`: one lost packet is not an incident.
 const DEFAULT_FAILURES: u32 = 3;
-/// The window in which an incident is raised once, where the check says nothing: longer than most remedies take.
+/// Default of `raise_once_in_seconds`: longer than most remedies take.
 const DEFAULT_RAISE_ONCE_SECONDS: u64 = 900;
 
-/// What reading a file gave.
+/// The result of reading a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
-    /// There exactly where no diagnostic is an error.
+    /// `Some` exactly if no diagnostic is an error.
     pub check: Option<Check>,
     /// In the order of the file.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Reading {
+    /// The diagnostics that are errors.
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error)
     }
 }
 
-/// Reads the text of `{file_stem}.yaml`, and finds every fault of it at once.
+/// Reads the text of `{file_stem}.yaml` and finds all its faults at once.
 ///
-/// `playbooks` are those that the incident can lead to; without them it is not said whether it leads to one.
+/// `playbooks` are all that the incident can start. `None` skips the check that one of them handles it.
 ///
 /// # Guarantees
 /// No panic, no I/O, and bounded time and memory for any text: see [`heal_engine::limit`].
@@ -71,21 +71,21 @@ pub fn read(file_stem: &str, text: &str, playbooks: Option<&[Playbook]>) -> Read
     }
 }
 
-/// None, and findings, where something without which there is no check is missing or wrong.
+/// `None` and findings if the probe or the incident is missing or wrong.
 fn document(stem: &str, text: &str, root: &Node, playbooks: Option<&[Playbook]>, report: &mut Report) -> Option<Check> {
     if root.kind == Kind::Null {
         let finding = Finding::error(code::EMPTY_FILE, Span::default(), "the file has no content");
         report.add(finding.help("a check has at least a `probe` and an `incident`"));
         return None;
     }
-    let mut fields = Fields::of(root, "a check", report)?;
+    let mut fields = Fields::from_object(root, "a check", report)?;
     let name = fields.take("name").map_or_else(|| stem.to_owned(), |field| file_name("check", stem, &field, report));
     let description = fields.take("description").filter(|field| field.node.kind != Kind::Null);
     let description = description.and_then(|field| field.text(report)).unwrap_or_default().to_owned();
     let every = limit::CHECK_EVERY_SECONDS..=limit::DURATION_SECONDS;
     let every_seconds = number(&mut fields, "every_seconds", every, "seconds", DEFAULT_EVERY_SECONDS, report);
     let failures =
-        number(&mut fields, "for", 1..=u64::from(limit::CHECK_FAILURES), "looks", DEFAULT_FAILURES.into(), report);
+        number(&mut fields, "for", 1..=u64::from(limit::CHECK_FAILURES), "probes", DEFAULT_FAILURES.into(), report);
     let window = 1..=limit::DEDUPE_SECONDS;
     let raise_once =
         number(&mut fields, "raise_once_in_seconds", window, "seconds", DEFAULT_RAISE_ONCE_SECONDS, report);
@@ -94,11 +94,10 @@ fn document(stem: &str, text: &str, root: &Node, playbooks: Option<&[Playbook]>,
     let incident = fields.take("incident");
     fields.finish(&KEYS, misplaced, report);
     let head = root.entries().first().map_or(root.span, |entry| entry.key_span);
-    let probe =
-        required(probe, "probe", "what is looked at", head, report).and_then(|field| probe::read(&field, report));
-    let names = TargetNames::of(probe.as_ref().map(Probe::kind));
+    let probe = required(probe, "probe", "what it reads", head, report).and_then(|field| probe::read(&field, report));
+    let names = CheckVariables::of_probe(probe.as_ref().map(Probe::kind));
     let condition = condition.and_then(|field| self::condition(text, names, &field, report));
-    let incident = required(incident, "incident", "what is raised", head, report)
+    let incident = required(incident, "incident", "what it raises", head, report)
         .and_then(|field| incident::read(Context { source: text, names: &names.with_counts() }, &field, report));
     if let (Some(incident), Some(playbooks)) = (&incident, playbooks) {
         route::check(incident, playbooks, report);
@@ -115,12 +114,14 @@ fn document(stem: &str, text: &str, root: &Node, playbooks: Option<&[Playbook]>,
     })
 }
 
-/// Keys of other places that people write here.
+/// The right place of keys that are often written at the top.
 fn misplaced(key: &str) -> Option<&'static str> {
     match key {
         "incident_type" | "severity" | "recommended_playbook" => Some("it is a field of `incident`"),
         "url" | "host" | "port" | "type" | "service" | "timeout_seconds" => Some("it is a key of `probe`"),
-        "actions" | "triggers" | "verify" => Some("it is a key of playbooks, a check leads to one by its `incident`"),
+        "actions" | "triggers" | "verify" => {
+            Some("it is a key of playbooks, a check starts one through its `incident`")
+        }
         _ => None,
     }
 }
@@ -132,7 +133,7 @@ fn required<'n>(field: Option<Field<'n>>, key: &str, what: &str, head: Span, rep
     field
 }
 
-/// A whole number, or the default where it is left out or wrong.
+/// A whole number; the default if it is absent or wrong.
 fn number(
     fields: &mut Fields<'_>,
     key: &'static str,
@@ -144,16 +145,16 @@ fn number(
     fields.take(key).and_then(|field| field.whole(range, unit, report)).unwrap_or(default)
 }
 
-fn condition(text: &str, names: TargetNames, field: &Field<'_>, report: &mut Report) -> Option<Condition> {
+fn condition(text: &str, names: CheckVariables, field: &Field<'_>, report: &mut Report) -> Option<Condition> {
     let cx = Context { source: text, names: &names };
-    let decided = condition::condition(cx, field, Place::BeforeRun, report)?;
+    let decided = condition::condition(cx, field, EvaluationPoint::BeforeRun, report)?;
     match decided.always {
         Some(false) => {
             let message = "this check can never raise anything: its condition is always false";
             report.add(Finding::error(code::WRONG_VALUE, field.node.span, message));
         }
         Some(true) => {
-            let message = "this condition is always true: it leaves no target out";
+            let message = "this condition is always true: it excludes no target";
             report.add(Finding::warning(code::NO_EFFECT, field.node.span, message));
         }
         None => {}

@@ -1,4 +1,4 @@
-//! What has to have a certain type once it is rendered: conditions, and the lists of `for_each`.
+//! Templates that have to render to a certain type: conditions, and the lists of `for_each`.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use crate::code;
 use crate::diagnostic::Span;
 use crate::field::Field;
 use crate::report::{Finding, Report};
-use crate::template::token::{Token, What};
+use crate::template::token::{Token, TokenKind};
 use crate::template::{self, Context};
-use crate::template::{Names, Place};
+use crate::template::{EvaluationPoint, KnownNames};
 use crate::yaml::{Kind, Node};
 use heal_engine::Map;
 use heal_engine::catalog::OutputType;
@@ -18,29 +18,35 @@ use heal_engine::limit;
 use heal_engine::playbook::Condition;
 use heal_engine::template::{Scope, Template, brief};
 
-/// A condition that may be a boolean, and its value where it is always the same.
+/// A condition that can be a boolean.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Decided {
+pub(crate) struct CheckedCondition {
     pub(crate) condition: Condition,
+    /// Its value, if that is the same for every input.
     pub(crate) always: Option<bool>,
 }
 
-/// None, and a finding, where it cannot be a boolean.
-pub(crate) fn condition(cx: Context<'_>, field: &Field<'_>, place: Place, report: &mut Report) -> Option<Decided> {
+/// `None` and a finding if the value cannot be a boolean.
+pub(crate) fn condition(
+    cx: Context<'_>,
+    field: &Field<'_>,
+    point: EvaluationPoint,
+    report: &mut Report,
+) -> Option<CheckedCondition> {
     let node = field.node;
     match &node.kind {
-        Kind::Boolean(value) => Some(Decided { condition: Condition::Fixed(*value), always: Some(*value) }),
+        Kind::Boolean(value) => Some(CheckedCondition { condition: Condition::Fixed(*value), always: Some(*value) }),
         Kind::Text(text) => {
-            let observed = observe(cx, text, node.span, place, report)?;
-            let always = match &observed {
-                Observed::Fixed(Value::Bool(value)) => Some(*value),
-                Observed::Open(None | Some(OutputType::Boolean)) => None,
-                Observed::Text | Observed::Mixed | Observed::Fixed(_) | Observed::Open(_) => {
-                    report.add(not_boolean(field.key, text, node.span, &observed));
+            let inferred = infer(cx, text, node.span, point, report)?;
+            let always = match &inferred {
+                Inferred::Constant(Value::Bool(value)) => Some(*value),
+                Inferred::Expression(None | Some(OutputType::Boolean)) => None,
+                Inferred::PlainText | Inferred::MixedText | Inferred::Constant(_) | Inferred::Expression(_) => {
+                    report.add(not_boolean(field.key, text, node.span, &inferred));
                     return None;
                 }
             };
-            Some(Decided { condition: Condition::Expression(text.clone()), always })
+            Some(CheckedCondition { condition: Condition::Expression(text.clone()), always })
         }
         Kind::Null | Kind::Number(_) | Kind::List(_) | Kind::Object(_) => {
             let message = format!("`{}` has to be a boolean, found {}", field.key, node.brief());
@@ -52,41 +58,44 @@ pub(crate) fn condition(cx: Context<'_>, field: &Field<'_>, place: Place, report
 
 const EXAMPLE: &str = "such as `true`, or a template that is one expression: \"{{ worker_unhealthy }}\"";
 
-fn not_boolean(key: &str, text: &str, span: Span, observed: &Observed) -> Finding {
-    let message = match observed {
-        Observed::Text => format!("`{key}` is a text, which is no boolean"),
-        Observed::Mixed => format!("`{key}` has text around its expression, so that it is a text and no boolean"),
-        Observed::Fixed(value) => format!("`{key}` is always {}, a boolean is needed", brief(value)),
-        Observed::Open(kind) => format!("`{key}` gives {}, a boolean is needed", kind.map_or("something else", words)),
+fn not_boolean(key: &str, text: &str, span: Span, inferred: &Inferred) -> Finding {
+    let message = match inferred {
+        Inferred::PlainText => format!("`{key}` is a text, not a boolean"),
+        Inferred::MixedText => format!("`{key}` has text around its expression, which makes it a text, not a boolean"),
+        Inferred::Constant(value) => format!("`{key}` is always {}, a boolean is needed", brief(value)),
+        Inferred::Expression(kind) => {
+            format!("`{key}` gives {}, a boolean is needed", kind.map_or("something else", words))
+        }
     };
     let finding = Finding::error(code::NOT_BOOLEAN, span, message);
     match text.trim() {
         bare @ ("true" | "false") => finding.help(format!("write {bare} without quotes")),
         "" => finding.help(EXAMPLE),
-        bare if matches!(observed, Observed::Text) => {
+        bare if matches!(inferred, Inferred::PlainText) => {
             finding.help(format!("write \"{{{{ {} }}}}\"", bare.replace('"', "'")))
         }
         _ => finding.help("compare it: \"{{ state == 'RUNNING' }}\", \"{{ count > 0 }}\""),
     }
 }
 
-/// None, and a finding, where it cannot be a list. Whether it is always empty.
-pub(crate) fn list(cx: Context<'_>, field: &Field<'_>, place: Place, report: &mut Report) -> Option<bool> {
+/// Whether the list of a `for_each` is always empty; `None` and a finding if the value cannot be a list.
+pub(crate) fn list(cx: Context<'_>, field: &Field<'_>, point: EvaluationPoint, report: &mut Report) -> Option<bool> {
     let node = field.node;
     match &node.kind {
         Kind::List(items) => {
-            template::check_all(cx, node, place, report);
+            template::check_all(cx, node, point, report);
             too_large(node, items, report);
             Some(items.is_empty())
         }
-        Kind::Text(text) => match observe(cx, text, node.span, place, report)? {
-            Observed::Fixed(Value::Array(items)) => Some(items.is_empty()),
-            Observed::Open(None | Some(OutputType::Array)) => Some(false),
-            observed @ (Observed::Text | Observed::Mixed | Observed::Fixed(_) | Observed::Open(_)) => {
-                let found = match &observed {
-                    Observed::Text | Observed::Mixed => "a text".to_owned(),
-                    Observed::Fixed(value) => brief(value),
-                    Observed::Open(kind) => kind.map_or("something else", words).to_owned(),
+        Kind::Text(text) => match infer(cx, text, node.span, point, report)? {
+            Inferred::Constant(Value::Array(items)) => Some(items.is_empty()),
+            Inferred::Expression(None | Some(OutputType::Array)) => Some(false),
+            inferred
+            @ (Inferred::PlainText | Inferred::MixedText | Inferred::Constant(_) | Inferred::Expression(_)) => {
+                let found = match &inferred {
+                    Inferred::PlainText | Inferred::MixedText => "a text".to_owned(),
+                    Inferred::Constant(value) => brief(value),
+                    Inferred::Expression(kind) => kind.map_or("something else", words).to_owned(),
                 };
                 report.add(not_list(node.span, &found));
                 None
@@ -117,29 +126,29 @@ fn too_large(node: &Node, items: &[Node], report: &mut Report) {
     }
 }
 
-/// What a text is known to give before anything is rendered.
+/// The static type of a text: what is known before rendering.
 #[derive(Debug)]
-enum Observed {
+enum Inferred {
     /// No braces.
-    Text,
+    PlainText,
     /// Text around expressions.
-    Mixed,
-    /// One expression without variables.
-    Fixed(Value),
-    /// One expression with variables; its type, where that is sure.
-    Open(Option<OutputType>),
+    MixedText,
+    /// One expression without variables, evaluated.
+    Constant(Value),
+    /// One expression with variables, and its type if that is certain.
+    Expression(Option<OutputType>),
 }
 
-/// None where the text is no template, or fails whatever the variables are.
-fn observe(cx: Context<'_>, text: &str, span: Span, place: Place, report: &mut Report) -> Option<Observed> {
-    let checked = template::check(cx, text, span, place, report)?;
+/// `None` and a finding if the text is not a template, or fails for every input.
+fn infer(cx: Context<'_>, text: &str, span: Span, point: EvaluationPoint, report: &mut Report) -> Option<Inferred> {
+    let checked = template::check(cx, text, span, point, report)?;
     match &checked.template {
-        Template::Text(_) => Some(Observed::Text),
-        Template::Mixed { .. } => Some(Observed::Mixed),
+        Template::Text(_) => Some(Inferred::PlainText),
+        Template::Mixed { .. } => Some(Inferred::MixedText),
         Template::Expression { .. } if checked.template.names().is_empty() => {
             match checked.template.render(&Scope::new(Arc::new(Map::new()))) {
-                Ok(value) => Some(Observed::Fixed(value)),
-                // An unknown filter or test has been reported by its name.
+                Ok(value) => Some(Inferred::Constant(value)),
+                // An unknown filter or test is reported already.
                 Err(_) if report.has_error_within(span) => None,
                 Err(error) => {
                     report.add(Finding::error(code::TEMPLATE_FAILS, span, error.to_string()));
@@ -147,43 +156,44 @@ fn observe(cx: Context<'_>, text: &str, span: Span, place: Place, report: &mut R
                 }
             }
         }
-        Template::Expression { .. } => Some(Observed::Open(kind(&checked.tokens, cx.names, place))),
+        Template::Expression { .. } => Some(Inferred::Expression(type_of(&checked.tokens, cx.names, point))),
     }
 }
 
-/// The type of an expression, where its shape or its one variable fixes it.
-fn kind(tokens: &[Token<'_>], names: &dyn Names, place: Place) -> Option<OutputType> {
+/// The type of an expression, if its operators or its only variable determine it.
+fn type_of(tokens: &[Token<'_>], names: &dyn KnownNames, point: EvaluationPoint) -> Option<OutputType> {
     let [first, rest @ ..] = tokens else { return None };
     let outer = outermost(tokens);
-    let has = |what: What, words: &[&str]| outer.iter().any(|token| token.what == what && words.contains(&token.text));
-    if has(What::Keyword, &["and", "or", "if", "else"]) {
-        // They give one of their operands.
+    let has =
+        |what: TokenKind, words: &[&str]| outer.iter().any(|token| token.kind == what && words.contains(&token.text));
+    if has(TokenKind::Keyword, &["and", "or", "if", "else"]) {
+        // These return one of their operands.
         return None;
     }
-    if has(What::Keyword, &["not", "in", "is"]) || has(What::Sign, &["==", "!=", "<", ">", "<=", ">="]) {
+    if has(TokenKind::Keyword, &["not", "in", "is"]) || has(TokenKind::Sign, &["==", "!=", "<", ">", "<=", ">="]) {
         return Some(OutputType::Boolean);
     }
-    if has(What::Sign, &["~"]) {
+    if has(TokenKind::Sign, &["~"]) {
         return Some(OutputType::String);
     }
-    if has(What::Sign, &["-", "*", "/", "//", "%", "**"]) {
+    if has(TokenKind::Sign, &["-", "*", "/", "//", "%", "**"]) {
         return Some(OutputType::Number);
     }
-    if has(What::Sign, &["+"]) {
-        // Of numbers, texts or lists.
+    if has(TokenKind::Sign, &["+"]) {
+        // Adds numbers, texts or lists.
         return None;
     }
-    match tokens.iter().rposition(|token| token.what == What::Filter && outer.contains(&token)) {
+    match tokens.iter().rposition(|token| token.kind == TokenKind::Filter && outer.contains(&token)) {
         Some(last) if ends_with_call(tokens.get(last + 1..).unwrap_or_default()) => {
             tokens.get(last).and_then(|filter| filter_kind(filter.text))
         }
         Some(_) => None,
-        None if rest.is_empty() && first.what == What::Path => names.kind(first.text, place),
+        None if rest.is_empty() && first.kind == TokenKind::Path => names.type_of(first.text, point),
         None => None,
     }
 }
 
-/// Whether nothing or one pair of parentheses is left.
+/// Whether `tokens` are empty or one pair of parentheses.
 fn ends_with_call(tokens: &[Token<'_>]) -> bool {
     match tokens {
         [] => true,
@@ -194,14 +204,14 @@ fn ends_with_call(tokens: &[Token<'_>]) -> bool {
     }
 }
 
-/// The tokens that are in no bracket.
+/// The tokens outside all brackets.
 fn outermost<'a, 't>(tokens: &'a [Token<'t>]) -> Vec<&'a Token<'t>> {
     let mut depth = 0_usize;
     let mut outer = Vec::new();
     for token in tokens {
         match token.text {
-            "(" | "[" | "{" if token.what == What::Sign => depth += 1,
-            ")" | "]" | "}" if token.what == What::Sign => depth = depth.saturating_sub(1),
+            "(" | "[" | "{" if token.kind == TokenKind::Sign => depth += 1,
+            ")" | "]" | "}" if token.kind == TokenKind::Sign => depth = depth.saturating_sub(1),
             _ if depth == 0 => outer.push(token),
             _ => {}
         }

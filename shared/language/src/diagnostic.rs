@@ -1,4 +1,4 @@
-//! What is wrong with a playbook, and where.
+//! A fault of a playbook or check, and its place in the file.
 
 use std::ops::Range;
 
@@ -7,33 +7,37 @@ use serde::Serialize;
 /// One fault of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
+    /// Whether the file is usable.
     pub severity: Severity,
-    /// One word of [`code`](super::code).
+    /// One of [`code`](super::code); stable across versions.
     pub code: &'static str,
     /// One sentence without a full stop, safe to print.
     pub message: String,
-    /// The file's name as far as the reader knows it: the stem and `.yaml`.
+    /// `{file_stem}.yaml`: reading does not know the path.
     pub file: String,
     /// Counted from 1.
     pub line: usize,
     /// In characters, counted from 1.
     pub column: usize,
+    /// The same place in bytes, up to the end of its first line.
     pub span: Span,
-    /// What to do about it.
+    /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
 
+/// Whether a file with this fault is usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// The playbook is not read.
+    /// Reading gives no model.
     Error,
-    /// The playbook is read; somebody should look at it.
+    /// Reading gives a model, which may not be what its author intended.
     Warning,
 }
 
 impl Severity {
+    /// `error` or `warning`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -42,27 +46,32 @@ impl Severity {
     }
 }
 
-/// Bytes of a file, from `start` up to `end`.
+/// A range of bytes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 pub struct Span {
+    /// The first byte.
     pub start: usize,
+    /// The byte after the last one.
     pub end: usize,
 }
 
 impl Span {
+    /// The bytes from `start` up to, not including, `end`.
     pub const fn new(start: usize, end: usize) -> Self {
         Self { start, end }
     }
 
+    /// As a range, to slice a text with.
     pub const fn range(self) -> Range<usize> {
         self.start..self.end
     }
 
+    /// Whether it has no byte.
     pub const fn is_empty(self) -> bool {
         self.start >= self.end
     }
 
-    /// From the start of the one to the end of the other.
+    /// From the start of this span to the later of both ends.
     #[must_use]
     pub const fn to(self, end: Self) -> Self {
         Self { start: self.start, end: if end.end > self.end { end.end } else { self.end } }

@@ -1,4 +1,4 @@
-//! The keys of one object, taken one by one; what is left at the end is unknown.
+//! The keys of one object: readers take the keys that they know, and [`Fields::finish`] reports the rest.
 
 use std::ops::RangeInclusive;
 
@@ -8,15 +8,15 @@ use crate::report::{Finding, Report, quoted};
 use crate::yaml::{Entry, Kind, Node};
 use heal_engine::suggest;
 
-/// An object on its way into a model.
+/// The keys of an object that no reader has taken yet.
 #[derive(Debug)]
 pub(crate) struct Fields<'n> {
-    /// What it is, for messages: "a step".
+    /// The kind of object, for messages: "a step".
     what: &'static str,
     entries: Vec<&'n Entry>,
 }
 
-/// A key that the language has, and its value.
+/// A known key and its value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field<'n> {
     pub(crate) key: &'static str,
@@ -25,8 +25,8 @@ pub(crate) struct Field<'n> {
 }
 
 impl<'n> Fields<'n> {
-    /// None, and a finding, where the value is no object.
-    pub(crate) fn of(node: &'n Node, what: &'static str, report: &mut Report) -> Option<Self> {
+    /// `None` and a finding if the value is not an object.
+    pub(crate) fn from_object(node: &'n Node, what: &'static str, report: &mut Report) -> Option<Self> {
         match &node.kind {
             Kind::Object(entries) => Some(Self { what, entries: entries.iter().collect() }),
             Kind::Null | Kind::Boolean(_) | Kind::Number(_) | Kind::Text(_) | Kind::List(_) => {
@@ -41,17 +41,17 @@ impl<'n> Fields<'n> {
         self.take_as(key, key)
     }
 
-    /// The key, or one of its older names, with a warning.
+    /// The key, or one of its old names with a warning.
     pub(crate) fn take_or_old(&mut self, key: &'static str, old: &[&str], report: &mut Report) -> Option<Field<'n>> {
         let mut found = self.take(key);
         for name in old {
             let Some(older) = self.take_as(name, key) else { continue };
             if found.is_some() {
-                let message = format!("`{name}` is the older name of `{key}`, which is given too");
+                let message = format!("`{name}` is the old name of `{key}`, which is set too");
                 report.add(Finding::error(code::DUPLICATE_KEY, older.key_span, message).help("remove one of the two"));
                 continue;
             }
-            let message = format!("`{name}` is an older key, it is read as `{key}`");
+            let message = format!("`{name}` is an old key, it is read as `{key}`");
             report.add(Finding::warning(code::OLD_KEY, older.key_span, message).help(format!("write `{key}`")));
             found = Some(older);
         }
@@ -64,7 +64,7 @@ impl<'n> Fields<'n> {
         Some(Field { key, key_span: entry.key_span, node: &entry.value })
     }
 
-    /// Reports the keys that nobody took. `misplaced` says of a key that it belongs elsewhere, and where.
+    /// Reports the keys that no reader took. `misplaced` gives the reason for a key that belongs elsewhere.
     pub(crate) fn finish(self, known: &[&str], misplaced: impl Fn(&str) -> Option<&'static str>, report: &mut Report) {
         for entry in self.entries {
             let key = quoted(&entry.key);
@@ -88,7 +88,7 @@ impl<'n> Fields<'n> {
 }
 
 impl<'n> Field<'n> {
-    /// A text that is there and not empty.
+    /// A text that is not blank.
     pub(crate) fn text(&self, report: &mut Report) -> Option<&'n str> {
         match &self.node.kind {
             Kind::Text(text) if !text.trim().is_empty() => Some(text),
@@ -99,7 +99,7 @@ impl<'n> Field<'n> {
         }
     }
 
-    /// A whole number of `unit` within `range`.
+    /// A whole number of `unit` within `range`; otherwise `None` and a finding.
     pub(crate) fn whole(&self, range: RangeInclusive<u64>, unit: &str, report: &mut Report) -> Option<u64> {
         let Kind::Number(number) = &self.node.kind else {
             self.wrong_type("a whole number", report);
@@ -121,7 +121,7 @@ impl<'n> Field<'n> {
         }
     }
 
-    /// One of some words.
+    /// The value of one of the words in `choices`; otherwise `None` and a finding.
     pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)], report: &mut Report) -> Option<T> {
         let words = || choices.iter().map(|(word, _)| *word);
         let Kind::Text(text) = &self.node.kind else {
@@ -154,7 +154,7 @@ impl<'n> Field<'n> {
     }
 }
 
-/// Words of other tools for keys of ours.
+/// The key that corresponds to a key of another tool.
 fn synonym(key: &str) -> Option<&'static str> {
     match key {
         "when" | "if" | "only_if" => Some("condition"),

@@ -1,4 +1,4 @@
-//! A file's text as a checked playbook, or everything that is wrong with it.
+//! Playbooks: a file's text in, a checked [`Playbook`] or every fault of the text out.
 //!
 //! In this order: the YAML tree ([`yaml`]), its keys ([`document`], [`step`]), the steps' names and needs ([`order`]),
 //! what names can mean ([`variables`]), every template ([`crate::template`], [`crate::condition`]), the parameters ([`parameters`]), the times ([`budget`]).
@@ -21,25 +21,26 @@ mod variables;
 
 pub use schema::schema;
 
-/// What reading a file gave.
+/// The result of reading a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
-    /// There exactly where no diagnostic is an error.
+    /// `Some` exactly if no diagnostic is an error.
     pub playbook: Option<Playbook>,
     /// In the order of the file.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Reading {
+    /// The diagnostics that are errors.
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error)
     }
 }
 
-/// Reads the text of `{file_stem}.yaml`, and finds every fault of it at once.
+/// Reads the text of `{file_stem}.yaml` and finds all its faults at once.
 ///
-/// `catalog` has the actions that a step may take. Defaults are filled in, and what the catalogue says of an action
-/// (its timeout, safety, inherited parameters and outputs) is copied, so that the playbook needs no catalogue from here on.
+/// `catalog` lists the actions that a step may perform. Reading fills in defaults and copies the properties of each action (timeout,
+/// safety, inherited parameters, outputs) into the playbook, which is then independent of the catalogue.
 ///
 /// # Guarantees
 /// No panic, no I/O, and bounded time and memory for any text: see [`heal_engine::limit`].

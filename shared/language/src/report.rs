@@ -1,19 +1,20 @@
-//! Collects what is found in a file, and puts it in the order of the file.
+//! Collects the findings of one file, and turns them into diagnostics in the order of the file.
 
 use std::collections::BTreeSet;
 
 use crate::diagnostic::{Diagnostic, Severity, Span};
 use heal_engine::{limit, message, text};
 
-/// Characters of a name or value that a message repeats.
+/// Characters of a name or value that a message quotes; a longer one is cut.
 const QUOTED_CHARACTERS: usize = 60;
 
-/// The faults of one file so far.
+/// The findings of one file so far.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     found: Vec<Finding>,
 }
 
+/// A fault and its span; line and column follow in [`Report::into_diagnostics`].
 #[derive(Debug)]
 pub(crate) struct Finding {
     severity: Severity,
@@ -36,7 +37,7 @@ impl Finding {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// With a "did you mean" where there is something to mean.
+    /// Appends "did you mean `name`?" to the message if there is a name.
     pub(crate) fn suggest(self, name: Option<&str>) -> Self {
         match name {
             Some(name) => Self { message: format!("{}, did you mean `{}`?", self.message, quoted(name)), ..self },
@@ -60,7 +61,7 @@ impl Report {
         })
     }
 
-    /// The faults in the order of the file, each once: what an alias repeats is one fault.
+    /// The findings in the order of the file, without duplicates: a YAML alias repeats the findings of its anchor.
     pub(crate) fn into_diagnostics(mut self, file: &str, text: &str) -> Vec<Diagnostic> {
         self.found
             .sort_by(|a, b| (a.span, a.severity, a.code, &a.message).cmp(&(b.span, b.severity, b.code, &b.message)));
@@ -87,13 +88,13 @@ impl Report {
     }
 }
 
-/// A value may have many lines; the first one shows the place.
+/// Cuts a span of several lines to its first line.
 fn first_line(text: &str, span: Span) -> Span {
     let line_end = text.get(span.range()).and_then(|value| value.find(['\r', '\n']));
     line_end.map_or(span, |length| Span::new(span.start, span.start + length))
 }
 
-/// Walks through the text once, however many faults there are.
+/// Counts lines and columns in one pass over the text, for spans in ascending order.
 struct Cursor<'t> {
     text: &'t str,
     offset: usize,
@@ -106,7 +107,7 @@ impl Cursor<'_> {
         for character in self.text.get(self.offset..offset).unwrap_or_default().chars() {
             match character {
                 '\n' => (self.line, self.column) = (self.line + 1, 1),
-                // A byte order mark at the very start has no column.
+                // A byte order mark has no column.
                 '\u{feff}' if self.offset == 0 => {}
                 _ => self.column += 1,
             }
@@ -116,7 +117,7 @@ impl Cursor<'_> {
     }
 }
 
-/// A name or value of the file as a message repeats it.
+/// A name or value of the file, cut to [`QUOTED_CHARACTERS`].
 pub(crate) fn quoted(text: &str) -> String {
     match text.char_indices().nth(QUOTED_CHARACTERS) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -124,7 +125,7 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
-/// A file's text must not steer the terminal that its faults are printed on.
+/// A message quotes text of the file, which must not control the terminal that it is printed on.
 fn printable(text: &str) -> String {
     let mut text = text::printable(text).into_owned();
     message::cut(&mut text, limit::TEXT_BYTES);

@@ -1,4 +1,4 @@
-//! Templates: whether they are ones, and whether the names in them mean something.
+//! Checks templates: syntax, filters, tests, functions, and variable names.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Debug;
@@ -11,65 +11,66 @@ use crate::yaml::{Kind, Node};
 use heal_engine::catalog::OutputType;
 use heal_engine::suggest;
 use heal_engine::template::{self, Template, TemplateError, is_template};
-use token::{Token, What, scan};
+use token::{Token, TokenKind, scan};
 
 pub(crate) mod token;
 
-/// Filters that are worth a suggestion. What exists is asked of the template engine.
+/// Filters to suggest. Whether a filter exists is up to the template engine.
 const FILTERS: &str = "abs bool capitalize count default first float int items join last length list lower map max min \
                        replace round sort string tojson trim upper";
 const TESTS: &str = "boolean defined even false in integer iterable lower mapping none number odd sequence string true \
                      undefined upper";
 const FUNCTION_NAMES: &str = "range";
 
-/// Names that templates know by themselves, as functions.
+/// The functions that templates have.
 pub(crate) const FUNCTIONS: [&str; 1] = ["range"];
 
-/// What the names in a template can mean.
-pub(crate) trait Names: Debug {
-    /// What is wrong with a name at `span`, if something is. `guarded` names may be missing: the template says what then.
-    fn judge(&self, path: &str, span: Span, place: Place, guarded: bool) -> Option<Finding>;
+/// The variables of a kind of file: which names its templates can use, and where.
+pub(crate) trait KnownNames: Debug {
+    /// The fault of a name at `span`, if it has one. `guarded`: the template handles the absence of the variable.
+    fn check(&self, path: &str, span: Span, point: EvaluationPoint, guarded: bool) -> Option<Finding>;
 
-    /// The JSON type of a name, where it is sure.
-    fn kind(&self, path: &str, place: Place) -> Option<OutputType>;
+    /// The JSON type of a variable, if it is certain.
+    fn type_of(&self, path: &str, point: EvaluationPoint) -> Option<OutputType>;
 }
 
-/// Where a template stands.
+/// When a template is rendered, which decides the variables that it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Before a run exists: a trigger's condition, the concurrency key.
+pub(crate) enum EvaluationPoint {
+    /// Before the run exists: a trigger's condition, the concurrency key.
     BeforeRun,
+    /// In the step at `index`.
     Step {
         index: usize,
-        /// Whether it is rendered for one element of `for_each`.
-        per_item: bool,
-        /// Whether the step's own outputs are there: in `until`.
-        after_itself: bool,
+        /// Whether it is rendered once per element of a `for_each`.
+        in_for_each: bool,
+        /// Whether the step's own outputs exist: true in `until`.
+        has_own_outputs: bool,
     },
 }
 
-/// The file's text and the meaning of its names: all that it takes to judge one template.
+/// What checking one template needs: the text of the file, for spans, and the known variables.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) source: &'a str,
-    pub(crate) names: &'a dyn Names,
+    pub(crate) names: &'a dyn KnownNames,
 }
 
-/// A template that can be compiled.
+/// A template that compiles.
 #[derive(Debug)]
-pub(crate) struct Checked<'t> {
+pub(crate) struct CheckedTemplate<'t> {
     pub(crate) template: Template,
     pub(crate) tokens: Vec<Token<'t>>,
 }
 
-/// Judges one text; none where it is no template.
+/// Checks one text; `None` and a finding if it is not a valid template.
 pub(crate) fn check<'t>(
     cx: Context<'_>,
     text: &'t str,
     span: Span,
-    place: Place,
+    point: EvaluationPoint,
     report: &mut Report,
-) -> Option<Checked<'t>> {
+) -> Option<CheckedTemplate<'t>> {
     let template = match Template::compile(text) {
         Ok(template) => template,
         Err(error) => {
@@ -79,37 +80,37 @@ pub(crate) fn check<'t>(
     };
     let tokens = scan(text);
     if matches!(template, Template::Text(_)) {
-        return Some(Checked { template, tokens });
+        return Some(CheckedTemplate { template, tokens });
     }
-    words(cx, text, span, &tokens, report);
+    check_calls(cx, text, span, &tokens, report);
     let names = template.names();
     let uses = uses(&tokens);
-    let is_called = |name: &str| tokens.iter().any(|token| token.what == What::Function && token.text == name);
+    let is_called = |name: &str| tokens.iter().any(|token| token.kind == TokenKind::Function && token.text == name);
     for name in names.iter().filter(|name| !is_called(name)) {
         let (at, guarded) = match uses.get(name.as_str()) {
             Some(found) => (locate(cx.source, span, text, &found.range), found.guarded),
             None => (span, false),
         };
-        if let Some(finding) = cx.names.judge(name, at, place, guarded) {
+        if let Some(finding) = cx.names.check(name, at, point, guarded) {
             report.add(finding);
         }
     }
-    Some(Checked { template, tokens })
+    Some(CheckedTemplate { template, tokens })
 }
 
-/// Judges every text of a value.
-pub(crate) fn check_all(cx: Context<'_>, node: &Node, place: Place, report: &mut Report) {
+/// Checks every text inside a value.
+pub(crate) fn check_all(cx: Context<'_>, node: &Node, point: EvaluationPoint, report: &mut Report) {
     match &node.kind {
         Kind::Null | Kind::Boolean(_) | Kind::Number(_) => {}
         Kind::Text(text) => {
-            check(cx, text, node.span, place, report);
+            check(cx, text, node.span, point, report);
         }
-        Kind::List(items) => items.iter().for_each(|item| check_all(cx, item, place, report)),
-        Kind::Object(entries) => entries.iter().for_each(|entry| check_all(cx, &entry.value, place, report)),
+        Kind::List(items) => items.iter().for_each(|item| check_all(cx, item, point, report)),
+        Kind::Object(entries) => entries.iter().for_each(|entry| check_all(cx, &entry.value, point, report)),
     }
 }
 
-/// Whether a value has a template anywhere in it.
+/// Whether a value contains a template.
 pub(crate) fn has_template(node: &Node) -> bool {
     match &node.kind {
         Kind::Null | Kind::Boolean(_) | Kind::Number(_) => false,
@@ -134,21 +135,23 @@ fn unreadable(cx: Context<'_>, text: &str, span: Span, error: &TemplateError) ->
     Finding::error(code::TEMPLATE_SYNTAX, place, format!("not a template: {}", quoted(&detail)))
 }
 
-/// Filters, tests and functions that do not exist: they would fail when they are rendered, at the worst moment.
-fn words(cx: Context<'_>, text: &str, span: Span, tokens: &[Token<'_>], report: &mut Report) {
+/// Reports filters, tests and functions that do not exist; the template engine would only fail when rendering them.
+fn check_calls(cx: Context<'_>, text: &str, span: Span, tokens: &[Token<'_>], report: &mut Report) {
     for token in tokens {
-        let (code, kind, known) = match token.what {
-            What::Filter if !template::has_filter(token.text) => (code::UNKNOWN_FILTER, "filter", FILTERS),
-            What::Test if !template::has_test(token.text) => (code::UNKNOWN_FILTER, "test", TESTS),
-            What::Function if !FUNCTIONS.contains(&token.text) => (code::UNKNOWN_FUNCTION, "function", FUNCTION_NAMES),
-            What::Filter
-            | What::Test
-            | What::Function
-            | What::Path
-            | What::Keyword
-            | What::Literal
-            | What::Other
-            | What::Sign => continue,
+        let (code, kind, known) = match token.kind {
+            TokenKind::Filter if !template::has_filter(token.text) => (code::UNKNOWN_FILTER, "filter", FILTERS),
+            TokenKind::Test if !template::has_test(token.text) => (code::UNKNOWN_FILTER, "test", TESTS),
+            TokenKind::Function if !FUNCTIONS.contains(&token.text) => {
+                (code::UNKNOWN_FUNCTION, "function", FUNCTION_NAMES)
+            }
+            TokenKind::Filter
+            | TokenKind::Test
+            | TokenKind::Function
+            | TokenKind::Path
+            | TokenKind::Keyword
+            | TokenKind::Literal
+            | TokenKind::Other
+            | TokenKind::Sign => continue,
         };
         let place = locate(cx.source, span, text, &token.range);
         let finding = Finding::error(code, place, format!("unknown {kind} `{}`", quoted(token.text)));
@@ -156,18 +159,18 @@ fn words(cx: Context<'_>, text: &str, span: Span, tokens: &[Token<'_>], report: 
     }
 }
 
-/// Where a name is used, and whether the template says what it does without it.
+/// One use of a name, and whether the template handles its absence there.
 struct Use {
     range: Range<usize>,
     guarded: bool,
 }
 
-/// For each name the use that is to be judged: the first one that nothing guards, or else the first one.
+/// For each name the use to report: the first unguarded one, else the first one.
 fn uses<'t>(tokens: &[Token<'t>]) -> BTreeMap<&'t str, Use> {
     let text = |index: usize| tokens.get(index).map_or("", |token| token.text);
     let mut uses: BTreeMap<&str, Use> = BTreeMap::new();
     let mut asked = HashSet::new();
-    for (index, token) in tokens.iter().enumerate().filter(|(_, token)| token.what == What::Path) {
+    for (index, token) in tokens.iter().enumerate().filter(|(_, token)| token.kind == TokenKind::Path) {
         let test = if text(index + 2) == "not" { text(index + 3) } else { text(index + 2) };
         if text(index + 1) == "is" && matches!(test, "defined" | "undefined") {
             asked.insert(token.text);
@@ -180,7 +183,7 @@ fn uses<'t>(tokens: &[Token<'t>]) -> BTreeMap<&'t str, Use> {
             Some(_) => {}
         }
     }
-    // Whoever asks whether a name is there has thought of both answers.
+    // A template that tests a name with `is defined` handles its absence.
     for name in asked {
         if let Some(found) = uses.get_mut(name) {
             found.guarded = true;
@@ -189,9 +192,9 @@ fn uses<'t>(tokens: &[Token<'t>]) -> BTreeMap<&'t str, Use> {
     uses
 }
 
-/// Where a part of a text stands in the file: quotes, escapes and folded lines lie between the two.
+/// The span in the file of a part of a text. Quotes, escapes and folded lines make the file differ from the text.
 fn locate(source: &str, span: Span, text: &str, range: &Range<usize>) -> Span {
-    // The template engine may point into the middle of a character.
+    // The template engine may report a byte in the middle of a character.
     let range = text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end);
     let raw = source.get(span.range()).unwrap_or_default();
     let found = raw.find(text).map(|start| start + range.start).or_else(|| {

@@ -1,6 +1,6 @@
-//! YAML text as a tree in which every key and every value knows its place.
+//! YAML text as a tree in which every key and every value has its span.
 //!
-//! YAML 1.2: `no` and `yes` are texts, and so are `007` and `1_000`. One document, no tags of one's own, no merge keys.
+//! YAML 1.2: `no`, `yes`, `007` and `1_000` are texts. One document, no custom tags, no merge keys.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use heal_engine::limit;
 mod fault;
 mod raw;
 
-/// A value and its place. The place of a list or object reaches from its first key to the end of its last value.
+/// A value and its span. The span of a list or object starts at its first key and ends with its last value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
     pub(crate) span: Span,
@@ -28,7 +28,7 @@ pub(crate) enum Kind {
     Number(Number),
     Text(String),
     List(Vec<Node>),
-    /// No key twice.
+    /// Without duplicate keys.
     Object(Vec<Entry>),
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Entry {
     pub(crate) value: Node,
 }
 
-/// Reads one document. What can be mended is reported and mended; none where nothing can be read.
+/// Reads one document. Repairs and reports what can be repaired; `None` and a finding if the text cannot be read at all.
 pub(crate) fn parse(text: &str, report: &mut Report) -> Option<Node> {
     if text.len() > limit::PLAYBOOK_BYTES {
         let message = format!("the file has {} bytes, the limit is {} bytes", text.len(), limit::PLAYBOOK_BYTES);
@@ -77,7 +77,7 @@ impl Node {
         }
     }
 
-    /// The entry or element that one segment of a JSON pointer leads to.
+    /// The entry or element that one segment of a JSON pointer names.
     pub(crate) fn child(&self, segment: &str) -> Option<&Self> {
         match &self.kind {
             Kind::Object(entries) => entries.iter().find(|entry| entry.key == segment).map(|entry| &entry.value),
@@ -86,7 +86,7 @@ impl Node {
         }
     }
 
-    /// The value in a few words, for a message.
+    /// A short description of the value, for messages.
     pub(crate) fn brief(&self) -> String {
         match &self.kind {
             Kind::Null => "nothing".to_owned(),
@@ -101,7 +101,7 @@ pub(crate) fn entries_to_json(entries: &[Entry]) -> Map<String, Value> {
     entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect()
 }
 
-/// Turns what the library read into what a model can be made of.
+/// Turns the raw tree of the YAML library into [`Node`]s: refuses duplicate keys, keys that are not texts, and oversized numbers.
 struct Cleaner<'a> {
     text: &'a str,
     newlines: Vec<usize>,
@@ -140,7 +140,7 @@ impl Cleaner<'_> {
         for (key, value) in raw {
             let key_span = key.span;
             let mut value = self.clean(value);
-            // `key:` alone: the place of nothing is that of its key.
+            // `key:` without a value gets the span of its key.
             if value.span.is_empty() {
                 value.span = key_span;
             }
@@ -151,7 +151,7 @@ impl Cleaner<'_> {
             };
             if let Some(first) = places.get(&name) {
                 let line = self.newlines.partition_point(|newline| *newline < first.start) + 1;
-                let message = format!("key `{}` is given twice, the first time in line {line}", quoted(&name));
+                let message = format!("key `{}` is given twice, the first time on line {line}", quoted(&name));
                 self.report.add(Finding::error(code::DUPLICATE_KEY, key_span, message));
                 continue;
             }
@@ -162,7 +162,7 @@ impl Cleaner<'_> {
         Node { span: span.to(end), kind: Kind::Object(entries) }
     }
 
-    /// `{{ name }}` without quotes reads as an object whose one key is an object.
+    /// Recognises `{{ name }}` without quotes, which YAML reads as an object whose only key is an object.
     fn unquoted_template(&self, span: Span, entries: &[(raw::Node, raw::Node)]) -> Option<(Span, String)> {
         let [(key, _)] = entries else { return None };
         if !matches!(key.kind, raw::Kind::Object(_)) {
@@ -173,13 +173,14 @@ impl Cleaner<'_> {
         Some((Span::new(span.start, span.start + length), rest.get(..length)?.to_owned()))
     }
 
-    /// An integer of more than 64 bits would silently lose its last digits as a float.
+    /// Reports integers of more than 64 bits, which as floats would silently lose their last digits.
     fn float(&mut self, span: Span, value: f64) -> Kind {
         let source = self.text.get(span.range()).unwrap_or_default();
         let digits = source.trim_start_matches(['+', '-']);
         if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
             let message = format!("the number {} has more than 64 bits", quoted(source));
-            self.report.add(Finding::error(code::NUMBER_RANGE, span, message).help("put it in quotes if it is a name"));
+            self.report
+                .add(Finding::error(code::NUMBER_RANGE, span, message).help("put it in quotes if it is an identifier"));
         }
         Number::from_f64(value).map_or(Kind::Null, Kind::Number)
     }

@@ -1,4 +1,4 @@
-//! The keys of a probe, by its type.
+//! Reads the keys of a probe, by its type.
 
 use std::ops::RangeInclusive;
 
@@ -17,20 +17,20 @@ use heal_engine::template::is_template;
 
 mod address;
 
-/// Seconds of one look where the probe says nothing.
+/// Default of `timeout_seconds`.
 pub(super) const DEFAULT_TIMEOUT_SECONDS: u64 = 10;
-/// Targets that one look reports or asks about where the probe says nothing.
+/// Default of `limit`.
 pub(super) const DEFAULT_LIMIT: u64 = 100;
-/// The status that is well where the probe says nothing.
+/// Default of `expect_status`.
 pub(super) const DEFAULT_STATUS: u16 = 200;
-/// The state that a workflow is stuck in where the probe says nothing.
+/// Default of `state`.
 pub(super) const DEFAULT_STATE: &str = "PAUSED";
-/// The status of tickets that should have ended where the probe says nothing.
+/// Default of `status`.
 pub(super) const DEFAULT_TICKET_STATUS: &str = "RUNNING";
 
 pub(super) const METHODS: [(&str, Method); 2] = [("GET", Method::Get), ("HEAD", Method::Head)];
 
-/// The keys that a probe of this type has.
+/// The keys of a probe of this type.
 pub(super) const fn keys(kind: ProbeKind) -> &'static [&'static str] {
     match kind {
         ProbeKind::Http => &["type", "url", "method", "expect_status", "expect_body_contains", "timeout_seconds"],
@@ -41,10 +41,10 @@ pub(super) const fn keys(kind: ProbeKind) -> &'static [&'static str] {
     }
 }
 
-/// None, and findings, where it cannot be used.
+/// `None` and findings if it is not usable.
 pub(super) fn read(field: &Field<'_>, report: &mut Report) -> Option<Probe> {
     let head = field.node.entries().first().map_or(field.node.span, |entry| entry.key_span);
-    let mut fields = Fields::of(field.node, "a probe", report)?;
+    let mut fields = Fields::from_object(field.node, "a probe", report)?;
     let kinds = ProbeKind::ALL.map(|kind| (kind.as_str(), kind));
     let Some(kind) = fields.take("type") else {
         let help = format!("it is one of {}", ProbeKind::ALL.map(ProbeKind::as_str).join(", "));
@@ -64,7 +64,7 @@ pub(super) fn read(field: &Field<'_>, report: &mut Report) -> Option<Probe> {
     probe
 }
 
-/// The keys that are left, and what they are the keys of.
+/// The keys of one probe that are not read yet.
 struct Keys<'n> {
     fields: Fields<'n>,
     head: Span,
@@ -81,7 +81,7 @@ impl<'n> Keys<'n> {
         let contains = self.fields.take("expect_body_contains");
         let expect_body_contains = contains.and_then(|field| body_text(&field, report));
         if let (Some(Method::Head), Some(field)) = (wanted, contains) {
-            let message = "the answer to HEAD has no body that could contain anything";
+            let message = "a response to HEAD has no body";
             report.add(Finding::error(code::WRONG_VALUE, field.key_span, message).help("write `method: GET`"));
         }
         let timeout_seconds = self.timeout(report);
@@ -102,7 +102,7 @@ impl<'n> Keys<'n> {
         let tls = self.fields.take("tls").map_or(Some(false), |field| flag(&field, report));
         let spiffe_id = self.fields.take("spiffe_id");
         if let (Some(false), Some(field)) = (tls, spiffe_id) {
-            let message = "`spiffe_id` changes nothing without `tls: true`";
+            let message = "`spiffe_id` has no effect without `tls: true`";
             report.add(Finding::warning(code::NO_EFFECT, field.key_span, message));
         }
         let spiffe_id = spiffe_id.and_then(|field| fixed(&field, address::is_spiffe_id, address::SPIFFE_ID, report));
@@ -167,7 +167,7 @@ impl<'n> Keys<'n> {
         u32::try_from(limit).unwrap_or(u32::MAX)
     }
 
-    /// A whole number, or the default where it is left out or wrong.
+    /// A whole number; the default if it is absent or wrong.
     fn whole(
         &mut self,
         key: &'static str,
@@ -179,7 +179,7 @@ impl<'n> Keys<'n> {
         self.fields.take(key).and_then(|field| field.whole(range, unit, report)).unwrap_or(default)
     }
 
-    /// One of some words of the platform, in any case, as the platform writes it.
+    /// One of the words of the platform: written in any case, returned as the platform writes it.
     fn word(&mut self, key: &'static str, words: &[&str], default: &str, report: &mut Report) -> Option<String> {
         let Some(field) = self.fields.take(key) else { return Some(default.to_owned()) };
         let text = field.text(report)?;
@@ -194,16 +194,16 @@ impl<'n> Keys<'n> {
     }
 }
 
-/// A text that is the same for every look, and of a certain form.
+/// A literal text for which `fits` holds; `needed` describes the form in messages.
 fn fixed<'n>(field: &Field<'n>, fits: fn(&str) -> bool, needed: &str, report: &mut Report) -> Option<&'n str> {
     let text = field.text(report)?;
     if is_template(text) {
-        let message = format!("`{}` is looked at as it is written, a template has no variables there", field.key);
+        let message = format!("`{}` is used as written, templates are not rendered here", field.key);
         report.add(Finding::error(code::WRONG_VALUE, field.node.span, message));
         return None;
     }
     if !fits(text) {
-        // What stands before an `@` may be a password.
+        // The text before an `@` may be a password.
         let found =
             if text.contains('@') { "one with an `@`".to_owned() } else { format!("the text \"{}\"", quoted(text)) };
         let message = format!("`{}` has to be {needed}, found {found}", field.key);
@@ -264,7 +264,7 @@ fn texts(field: &Field<'_>, report: &mut Report) -> Option<Vec<String>> {
     elements(field, "a text without a template", text, report)
 }
 
-/// A list with something in it, each element of a certain form; all that are not are found.
+/// A non-empty list whose elements all `read` accepts; reports each one that it does not.
 fn elements<T>(
     field: &Field<'_>,
     needed: &str,

@@ -1,8 +1,8 @@
-//! Whether an incident leads to a playbook, and brings what that needs.
+//! Whether a playbook handles the incident, and whether the incident has the variables that it needs.
 
 use serde_json::Value;
 
-use super::incident::Draft;
+use super::incident::IncidentDraft;
 use crate::code;
 use crate::report::{Finding, Report, quoted};
 use crate::template::has_template;
@@ -11,10 +11,10 @@ use heal_engine::Map;
 use heal_engine::playbook::Playbook;
 use heal_engine::suggest;
 
-/// What every incident has, whether its template names it or not.
+/// Fields that the engine sets on every incident.
 const ALWAYS: [&str; 2] = ["incident_id", "created_at"];
 
-pub(super) fn check(draft: &Draft<'_>, playbooks: &[Playbook], report: &mut Report) {
+pub(super) fn check(draft: &IncidentDraft<'_>, playbooks: &[Playbook], report: &mut Report) {
     let Some(playbook) = find(draft, playbooks, report) else { return };
     let Some(Value::Object(schema)) = &playbook.parameters_schema else { return };
     missing(draft, playbook, schema, report);
@@ -23,8 +23,8 @@ pub(super) fn check(draft: &Draft<'_>, playbooks: &[Playbook], report: &mut Repo
     }
 }
 
-/// The playbook that the incident surely gets; none, and a finding, where it gets none.
-fn find<'p>(draft: &Draft<'_>, playbooks: &'p [Playbook], report: &mut Report) -> Option<&'p Playbook> {
+/// The playbook that is certain to handle the incident; `None` if that depends on a condition, and with a finding if there is none.
+fn find<'p>(draft: &IncidentDraft<'_>, playbooks: &'p [Playbook], report: &mut Report) -> Option<&'p Playbook> {
     if let Some((name, span)) = draft.recommended_playbook {
         let found = playbooks.iter().find(|playbook| playbook.name == name);
         if found.is_none() {
@@ -49,7 +49,7 @@ fn find<'p>(draft: &Draft<'_>, playbooks: &'p [Playbook], report: &mut Report) -
             None
         }
         [only] => Some(*only),
-        // Of several the first one by name whose condition holds is taken: it is sure where it has none.
+        // The dispatcher picks the first by name whose condition holds, so the choice is certain only without a condition.
         [first, ..] => is_unconditional(first, wanted).then_some(*first),
     }
 }
@@ -63,22 +63,22 @@ fn is_unconditional(playbook: &Playbook, incident_type: &str) -> bool {
     own.into_iter().any(|trigger| trigger.condition.is_none())
 }
 
-/// The variables that the playbook cannot do without, and that the incident does not have.
-fn missing(draft: &Draft<'_>, playbook: &Playbook, schema: &Map, report: &mut Report) {
+/// Reports the required variables that the incident does not set.
+fn missing(draft: &IncidentDraft<'_>, playbook: &Playbook, schema: &Map, report: &mut Report) {
     let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     for name in required.filter(|name| !ALWAYS.contains(name) && !draft.fields.contains_key(*name)) {
         let message =
-            format!("playbook `{}` needs the variable `{name}`, the incident does not bring it", playbook.name);
+            format!("playbook `{}` needs the variable `{name}`, which the incident does not set", playbook.name);
         let meant = suggest::closest(name, draft.fields.keys().map(String::as_str));
         let finding = Finding::error(code::MISSING_VARIABLE, draft.head, message);
         report.add(match meant {
-            Some(meant) => finding.help(format!("is `{}` meant to be it?", quoted(meant))),
+            Some(meant) => finding.help(format!("rename `{}` if it is this variable", quoted(meant))),
             None => finding,
         });
     }
 }
 
-/// A value that the playbook's schema refuses. What has a template in it may become anything.
+/// Reports a literal value that the playbook's schema refuses. A template may render to anything.
 fn wrong(entry: &Entry, playbook: &Playbook, schema: &Map, report: &mut Report) {
     let property = schema.get("properties").and_then(|properties| properties.get(&entry.key));
     let is_closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
@@ -92,7 +92,7 @@ fn wrong(entry: &Entry, playbook: &Playbook, schema: &Map, report: &mut Report) 
     if has_template(&entry.value) {
         return;
     }
-    // A property that refers to another part of the schema cannot be judged by itself.
+    // A property that refers to another part of the schema does not compile by itself.
     let Ok(validator) = jsonschema::draft202012::new(property) else { return };
     if let Err(error) = validator.validate(&entry.value.to_json()) {
         let (name, key) = (&playbook.name, quoted(&entry.key));

@@ -1,31 +1,31 @@
-//! What names in a check's templates mean.
+//! The variables of a check's templates.
 
 use crate::code;
 use crate::diagnostic::Span;
 use crate::report::{Finding, quoted};
-use crate::template::{FUNCTIONS, Names, Place};
+use crate::template::{EvaluationPoint, FUNCTIONS, KnownNames};
 use heal_engine::catalog::OutputType;
 use heal_engine::check::ProbeKind;
 use heal_engine::suggest;
 
-/// What stands behind `check.`.
+/// Fields of `check`.
 const OF_CHECK: [(&str, OutputType); 2] = [("name", OutputType::String), ("description", OutputType::String)];
-/// There whenever a target is judged.
+/// Variables that always exist.
 const ALWAYS: [(&str, OutputType); 2] = [("reason", OutputType::String), ("observed_at", OutputType::Integer)];
-/// There once it is counted.
+/// Variables that exist once a failure is counted: in the incident, not in the condition.
 const COUNTS: [(&str, OutputType); 2] = [("failures", OutputType::Integer), ("since", OutputType::Integer)];
 
-/// The names of one check.
+/// The variables of one check.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TargetNames {
-    /// None where the probe cannot be read: then nothing is said of its targets' fields.
+pub(super) struct CheckVariables {
+    /// `None` if the probe cannot be read; then the fields of its targets are not checked.
     kind: Option<ProbeKind>,
     has_counts: bool,
 }
 
-impl TargetNames {
-    /// Those that there are before a target is counted.
-    pub(super) const fn of(kind: Option<ProbeKind>) -> Self {
+impl CheckVariables {
+    /// The variables of the condition, which have no counts.
+    pub(super) const fn of_probe(kind: Option<ProbeKind>) -> Self {
         Self { kind, has_counts: false }
     }
 
@@ -37,7 +37,7 @@ impl TargetNames {
         ALWAYS.into_iter().chain(COUNTS.into_iter().filter(move |_| self.has_counts))
     }
 
-    /// The fields behind `check` or `target`; none where they are not known.
+    /// The fields of `check` or `target`; `None` if they are unknown.
     fn fields(self, root: &str) -> Option<&'static [(&'static str, OutputType)]> {
         match root {
             "check" => Some(&OF_CHECK),
@@ -58,8 +58,8 @@ impl TargetNames {
     }
 }
 
-impl Names for TargetNames {
-    fn judge(&self, path: &str, span: Span, _: Place, _: bool) -> Option<Finding> {
+impl KnownNames for CheckVariables {
+    fn check(&self, path: &str, span: Span, _: EvaluationPoint, _: bool) -> Option<Finding> {
         let mut parts = path.split('.');
         let root = parts.next().unwrap_or_default();
         if matches!(root, "check" | "target") {
@@ -70,7 +70,7 @@ impl Names for TargetNames {
         }
         let known = || self.bare().map(|(name, _)| name).chain(["check", "target"]);
         if COUNTS.iter().any(|(name, _)| *name == root) {
-            let message = format!("`{root}` is not there yet: the condition decides which targets are counted");
+            let message = format!("`{root}` does not exist yet: the condition decides which targets are counted");
             return Some(Finding::error(code::UNKNOWN_VARIABLE, span, message));
         }
         let finding = Finding::error(code::UNKNOWN_VARIABLE, span, format!("unknown variable `{}`", quoted(root)));
@@ -79,11 +79,11 @@ impl Names for TargetNames {
             Some((name, _)) => finding.suggest(Some(&format!("target.{name}"))),
             None => finding
                 .suggest(suggest::closest(root, known()))
-                .help(format!("there are {}", known().collect::<Vec<_>>().join(", "))),
+                .help(format!("the variables are {}", known().collect::<Vec<_>>().join(", "))),
         })
     }
 
-    fn kind(&self, path: &str, _: Place) -> Option<OutputType> {
+    fn type_of(&self, path: &str, _: EvaluationPoint) -> Option<OutputType> {
         let of = |fields: &[(&str, OutputType)], name: &str| {
             fields.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
         };

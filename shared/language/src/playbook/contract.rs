@@ -1,4 +1,4 @@
-//! `parameters_schema`: whether it is a JSON Schema that can be used without a network.
+//! Checks `parameters_schema`: a JSON Schema, usable without a network.
 
 use jsonschema::paths::Location;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::diagnostic::Span;
 use crate::report::{Finding, Report, quoted};
 use crate::yaml::{Entry, Kind, Node};
 
-/// None, and findings, where it is none.
+/// The schema; `None` and findings if it is not usable.
 pub(super) fn check(node: &Node, report: &mut Report) -> Option<Value> {
     if !matches!(node.kind, Kind::Object(_)) {
         let message = format!("`parameters_schema` has to be a JSON Schema, an object, found {}", node.brief());
@@ -18,14 +18,14 @@ pub(super) fn check(node: &Node, report: &mut Report) -> Option<Value> {
     let schema = node.to_json();
     let kind = schema.get("type").and_then(Value::as_str);
     if let (Some(kind), Some(place)) = (kind.filter(|kind| *kind != "object"), node.child("type")) {
-        let message = format!("`parameters_schema` is about an object, its type is {}", quoted(kind));
+        let message = format!("`parameters_schema` has to describe an object, its type is {}", quoted(kind));
         report.add(Finding::error(code::INVALID_SCHEMA, place.span, message).help("write `type: object`"));
     }
     let is_local = references(node, report);
     let mut is_valid = true;
     for error in jsonschema::draft202012::meta::validator().iter_errors(&schema) {
         is_valid = false;
-        let message = format!("no JSON Schema: {}", quoted(&error.to_string()));
+        let message = format!("not a JSON Schema: {}", quoted(&error.to_string()));
         report.add(Finding::error(code::INVALID_SCHEMA, place(node, error.instance_path()), message));
     }
     if !is_local || !is_valid {
@@ -39,7 +39,7 @@ pub(super) fn check(node: &Node, report: &mut Report) -> Option<Value> {
     Some(schema)
 }
 
-/// The part of the schema that `path` leads to, as far as the file has it.
+/// The span of the deepest part of the schema on `path` that the file has.
 fn place(node: &Node, path: &Location) -> Span {
     let mut place = node;
     for segment in path {
@@ -51,7 +51,7 @@ fn place(node: &Node, path: &Location) -> Span {
     place.span
 }
 
-/// Whether all references stay in the file. One that leads out would have to be fetched when an incident comes: it is refused.
+/// Whether all references stay inside the file. Others are refused: they would have to be fetched when an incident arrives.
 fn references(node: &Node, report: &mut Report) -> bool {
     match &node.kind {
         Kind::Null | Kind::Boolean(_) | Kind::Number(_) | Kind::Text(_) => true,
@@ -63,7 +63,7 @@ fn references(node: &Node, report: &mut Report) -> bool {
 fn reference(entry: &Entry, report: &mut Report) -> bool {
     match (entry.key.as_str(), &entry.value.kind) {
         ("$ref" | "$dynamicRef", Kind::Text(target)) if !target.starts_with('#') => {
-            let message = format!("the reference `{}` leads out of this file", quoted(target));
+            let message = format!("the reference `{}` points outside this file", quoted(target));
             let finding = Finding::error(code::INVALID_SCHEMA, entry.value.span, message);
             report.add(finding.help("use `$defs` and `#/$defs/…`"));
             false

@@ -1,8 +1,8 @@
-//! The keys of the file itself.
+//! The top-level keys of a playbook.
 
 use std::collections::HashSet;
 
-use super::step::{self, Draft, Section};
+use super::step::{self, Section, StepDraft};
 use crate::code;
 use crate::diagnostic::Span;
 use crate::field::{Field, Fields};
@@ -16,21 +16,21 @@ pub(super) const KEYS: [&str; 8] =
     ["name", "description", "timeout_seconds", "triggers", "parameters_schema", "concurrency_key", "actions", "verify"];
 pub(super) const TRIGGER_KEYS: [&str; 2] = ["incident_type", "condition"];
 
-/// A run without a word about it ends after five minutes: longer than every plain remedy takes, shorter than a person's patience.
+/// Five minutes: longer than every plain remedy takes, shorter than an operator waits.
 pub(super) const DEFAULT_TIMEOUT_SECONDS: u64 = 300;
 
-/// A file as it was written, its keys sorted out.
+/// A playbook as written: its keys read, its templates and needs not yet checked.
 #[derive(Debug)]
 pub(super) struct Document<'n> {
     pub(super) name: String,
     pub(super) description: String,
     pub(super) timeout_seconds: u64,
-    /// None where the file does not speak of triggers.
+    /// `None` if the file has no `triggers` key.
     pub(super) triggers: Option<Vec<Trigger<'n>>>,
     pub(super) parameters_schema: Option<&'n Node>,
     pub(super) concurrency_key: Option<(&'n str, Span)>,
     /// The actions, then the verify entries.
-    pub(super) steps: Vec<Draft<'n>>,
+    pub(super) steps: Vec<StepDraft<'n>>,
 }
 
 #[derive(Debug)]
@@ -45,17 +45,17 @@ pub(super) fn read<'n>(stem: &str, root: &'n Node, catalog: &Catalog, report: &m
         report.add(finding.help("a playbook has at least a list of `actions`"));
         return None;
     }
-    let mut fields = Fields::of(root, "a playbook", report)?;
+    let mut fields = Fields::from_object(root, "a playbook", report)?;
     let name = fields.take_or_old("name", &["playbook_name"], report);
     let name = name.map_or_else(|| stem.to_owned(), |field| file_name("playbook", stem, &field, report));
     let description = fields.take("description").filter(|field| field.node.kind != Kind::Null);
     let timeout = fields.take_or_old("timeout_seconds", &["timeout"], report);
-    // Where it is wrong, nothing is measured against it.
+    // A wrong timeout becomes the longest one, so that no step is reported as longer than the run.
     let timeout = timeout
         .map(|field| field.whole(1..=limit::DURATION_SECONDS, "seconds", report).unwrap_or(limit::DURATION_SECONDS));
     for old in ["playbook_id", "version"] {
         if let Some(field) = fields.take(old) {
-            let message = format!("`{old}` is an older key and is not used");
+            let message = format!("`{old}` is an old key and is ignored");
             let help = "a run pins its playbook by digest; remove the line";
             report.add(Finding::warning(code::OLD_KEY, field.key_span, message).help(help));
         }
@@ -89,7 +89,7 @@ pub(super) fn read<'n>(stem: &str, root: &'n Node, catalog: &Catalog, report: &m
     (document.steps.len() <= limit::STEPS || too_many(&document, actions, report)).then_some(document)
 }
 
-/// Always false: nothing further is said of a playbook with too many steps.
+/// Reports too many steps. Always false: such a playbook is not checked further.
 fn too_many(document: &Document<'_>, actions: Option<Field<'_>>, report: &mut Report) -> bool {
     let message = format!("the playbook has {} steps, the limit is {}", document.steps.len(), limit::STEPS);
     let span = actions.map_or_else(Span::default, |field| field.key_span);
@@ -98,7 +98,7 @@ fn too_many(document: &Document<'_>, actions: Option<Field<'_>>, report: &mut Re
 }
 
 fn no_actions(span: Span) -> Finding {
-    let finding = Finding::error(code::NO_ACTIONS, span, "a playbook with no action heals nothing");
+    let finding = Finding::error(code::NO_ACTIONS, span, "a playbook needs at least one action");
     finding.help("give `actions` a list of steps, such as `- type: check_worker_health`")
 }
 
@@ -114,7 +114,7 @@ fn section<'n>(
             Section::Actions => no_actions(field.key_span),
             Section::Verify => {
                 let finding = Finding::warning(code::NO_EFFECT, field.key_span, "`verify` has no entry");
-                finding.help("remove it, or say how one sees that it helped")
+                finding.help("remove it, or add an entry that shows whether the actions helped")
             }
         });
         return;
@@ -136,7 +136,7 @@ fn triggers<'n>(field: &Field<'n>, report: &mut Report) -> Vec<Trigger<'n>> {
             report.add(Finding::error(code::WRONG_TYPE, node.span, message).help(help));
             continue;
         }
-        let Some(mut fields) = Fields::of(node, "a trigger", report) else { continue };
+        let Some(mut fields) = Fields::from_object(node, "a trigger", report) else { continue };
         let incident_type = fields.take("incident_type");
         let condition = fields.take("condition");
         fields.finish(&TRIGGER_KEYS, |_| None, report);
@@ -146,7 +146,7 @@ fn triggers<'n>(field: &Field<'n>, report: &mut Report) -> Vec<Trigger<'n>> {
         };
         let Some(name) = incident_type.text(report) else { continue };
         if !seen.insert((name, condition.map(|condition| condition.node.to_json().to_string()))) {
-            let message = format!("there is a trigger for {} already", quoted(name));
+            let message = format!("there is already a trigger for {}", quoted(name));
             report.add(Finding::warning(code::REPEATED_TRIGGER, incident_type.node.span, message));
             continue;
         }

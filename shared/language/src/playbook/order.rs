@@ -1,8 +1,8 @@
-//! The names of the steps, and which step comes after which.
+//! The names of the steps, and their order by their needs.
 
 use std::collections::HashMap;
 
-use super::step::{Draft, Section};
+use super::step::{Section, StepDraft};
 use crate::code;
 use crate::diagnostic::Span;
 use crate::name::{illegal_name, is_legal_name};
@@ -11,33 +11,33 @@ use heal_engine::suggest;
 
 mod cycle;
 
-/// The steps of a playbook in their order, by index: the actions first.
+/// The steps of a playbook by index, the actions first, and the order in which they run.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(super) struct StepOrder {
     pub(super) names: Vec<String>,
     by_name: HashMap<String, usize>,
-    /// The steps that each one waits for.
+    /// For each step the indices of its needs.
     pub(super) needs: Vec<Vec<usize>>,
-    /// The steps that have ended when a step starts; none where a circle leaves that open.
+    /// For each step the steps that have ended when it starts; `None` in or behind a cycle.
     ended: Vec<Option<Steps>>,
-    /// A sequence in which every step comes after what it needs, without those in and behind a circle.
+    /// The steps in a topological order, without those in or behind a cycle.
     pub(super) sequence: Vec<usize>,
 }
 
-/// A set of steps.
+/// A set of step indices, as bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Steps(Vec<u64>);
 
-/// One step's wish for another, where it is written.
+/// The need of one step for another.
 #[derive(Debug, Clone, Copy)]
 struct Need {
     index: usize,
-    /// None for the need that nobody wrote: the step before.
+    /// `None` for the implicit need of the step before.
     span: Option<Span>,
 }
 
-impl Order {
-    pub(super) fn of(steps: &[Draft<'_>], report: &mut Report) -> Self {
+impl StepOrder {
+    pub(super) fn resolve(steps: &[StepDraft<'_>], report: &mut Report) -> Self {
         let names = names(steps, report);
         let mut by_name = HashMap::with_capacity(names.len());
         for (index, name) in names.iter().enumerate() {
@@ -59,11 +59,11 @@ impl Order {
         self.names.get(index).map_or("?", String::as_str)
     }
 
-    /// Whether `other` has surely ended when `step` starts.
+    /// Whether `other` is certain to have ended when `step` starts.
     pub(super) fn has_ended(&self, other: usize, step: usize) -> bool {
         match self.ended.get(step) {
             Some(Some(ended)) => ended.contains(other),
-            // In or behind a circle nothing is sure, and the circle is the fault to be mended first.
+            // The cycle is reported; findings that follow from it would mislead.
             Some(None) | None => true,
         }
     }
@@ -91,14 +91,14 @@ impl Steps {
     }
 }
 
-/// A name for every step: its own, or that of its type with a number where that is taken.
-fn names(steps: &[Draft<'_>], report: &mut Report) -> Vec<String> {
+/// A name for every step: its own, or its type, numbered if that is taken.
+fn names(steps: &[StepDraft<'_>], report: &mut Report) -> Vec<String> {
     let mut taken: HashMap<&str, &str> = HashMap::with_capacity(steps.len());
     for step in steps {
         let Some((name, span)) = &step.name else { continue };
         check_name(name, *span, report);
         if let Some(first) = taken.get(name.as_str()) {
-            let message = format!("there is a step `{}` already, of type {}", quoted(name), quoted(first));
+            let message = format!("there is already a step `{}`, of type {}", quoted(name), quoted(first));
             report.add(Finding::error(code::DUPLICATE_NAME, *span, message).help("templates find a step by its name"));
             continue;
         }
@@ -129,13 +129,13 @@ fn check_name(name: &str, span: Span, report: &mut Report) {
     if !is_legal_name(name) {
         report.add(illegal_name(name, span));
     } else if name.contains('-') || name.starts_with(|c: char| c.is_ascii_digit()) {
-        let message = format!("templates cannot write `steps.{name}`: that is no name to them");
-        let help = format!("begin with a letter and write _ for -, or write `steps['{name}']` in templates");
+        let message = format!("templates cannot read `steps.{name}`: it is not a valid name there");
+        let help = format!("start with a letter and use _ for -, or write `steps['{name}']` in templates");
         report.add(Finding::warning(code::AWKWARD_NAME, span, message).help(help));
     }
 }
 
-fn needs(steps: &[Draft<'_>], index: usize, by_name: &HashMap<String, usize>, report: &mut Report) -> Vec<Need> {
+fn needs(steps: &[StepDraft<'_>], index: usize, by_name: &HashMap<String, usize>, report: &mut Report) -> Vec<Need> {
     let Some(step) = steps.get(index) else { return Vec::new() };
     let is_peer = |other: usize| steps.get(other).is_some_and(|other| other.section == step.section);
     let Some(written) = &step.needs else {
@@ -154,7 +154,7 @@ fn needs(steps: &[Draft<'_>], index: usize, by_name: &HashMap<String, usize>, re
                 report.add(Finding::error(code::UNKNOWN_NEED, *span, message).help("remove it from `needs`"));
             }
             Some(index) if needs.iter().any(|need| need.index == *index) => {
-                let message = format!("`{}` is needed already", quoted(name));
+                let message = format!("`{}` is in `needs` already", quoted(name));
                 report.add(Finding::warning(code::NO_EFFECT, *span, message));
             }
             Some(index) => needs.push(Need { index: *index, span: Some(*span) }),
@@ -168,8 +168,8 @@ fn needs(steps: &[Draft<'_>], index: usize, by_name: &HashMap<String, usize>, re
     needs
 }
 
-/// For each step what has ended before it starts. Verify entries start after all actions.
-fn ended(steps: &[Draft<'_>], needs: &[Vec<Need>], sequence: &[usize]) -> Vec<Option<Steps>> {
+/// For each step the steps that have ended before it starts. Verify entries start after all actions.
+fn ended(steps: &[StepDraft<'_>], needs: &[Vec<Need>], sequence: &[usize]) -> Vec<Option<Steps>> {
     let mut actions = Steps::none(steps.len());
     for (index, step) in steps.iter().enumerate() {
         if step.section == Section::Actions {

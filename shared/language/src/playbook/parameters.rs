@@ -1,4 +1,4 @@
-//! Parameters against the JSON Schema of their action. A template may become anything, so only what is literal is judged.
+//! Checks parameters against the JSON Schema of their action. A template may render to anything, so only literal values are checked.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,12 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use super::budget::seconds as seconds_of;
-use super::step::Draft;
+use super::step::StepDraft;
 use super::variables::Variables;
 use crate::code;
 use crate::diagnostic::Span;
 use crate::report::{Finding, Report, quoted};
-use crate::template::Place;
+use crate::template::EvaluationPoint;
 use crate::template::has_template;
 use crate::yaml::{Entry, Kind, Node, entries_to_json};
 use heal_engine::catalog::{ActionSpec, Catalog, WAIT};
@@ -20,7 +20,7 @@ use heal_engine::limit;
 use heal_engine::suggest;
 use heal_engine::template::is_template;
 
-/// The actions' schemas, each compiled when a step first needs it.
+/// The schemas of the actions, each compiled on first use.
 #[derive(Debug)]
 pub(super) struct Schemas<'c> {
     catalog: &'c Catalog,
@@ -28,11 +28,11 @@ pub(super) struct Schemas<'c> {
 }
 
 impl<'c> Schemas<'c> {
-    pub(super) fn of(catalog: &'c Catalog) -> Self {
+    pub(super) fn new(catalog: &'c Catalog) -> Self {
         Self { catalog, compiled: HashMap::new() }
     }
 
-    pub(super) fn check(&mut self, step: &Draft<'_>, index: usize, variables: &Variables<'_>, report: &mut Report) {
+    pub(super) fn check(&mut self, step: &StepDraft<'_>, index: usize, variables: &Variables<'_>, report: &mut Report) {
         let entries = step.parameters.map_or(&[][..], Node::entries);
         if step.has_wrong_parameters {
             return;
@@ -42,11 +42,11 @@ impl<'c> Schemas<'c> {
             return;
         }
         let Some(spec) = self.catalog.get(&step.kind) else { return };
-        // A misspelled parameter is one fault, not one too many and one too few.
+        // A misspelled parameter is one fault, not an unknown and a missing one.
         let meant: Vec<&str> = entries.iter().filter_map(|entry| check_name(spec, entry, report)).collect();
-        let place = Place::Step { index, per_item: step.for_each.is_some(), after_itself: false };
+        let point = EvaluationPoint::Step { index, in_for_each: step.for_each.is_some(), has_own_outputs: false };
         let has = |name: &str| {
-            let is_inherited = spec.inherits.contains(&name) && variables.may_have(name, place);
+            let is_inherited = spec.inherits.contains(&name) && variables.may_have(name, point);
             is_inherited || meant.contains(&name) || entries.iter().any(|entry| entry.key == name)
         };
         check_presence(spec, step, has, report);
@@ -65,7 +65,7 @@ fn properties(spec: &ActionSpec) -> impl Iterator<Item = &str> {
         .flat_map(|object| object.keys().map(String::as_str))
 }
 
-/// What an unknown name was probably meant to be.
+/// Reports an unknown name, and returns the parameter that it probably stands for.
 fn check_name<'s>(spec: &'s ActionSpec, entry: &Entry, report: &mut Report) -> Option<&'s str> {
     let is_open = match spec.parameters.get("additionalProperties") {
         Some(Value::Bool(open)) => *open,
@@ -85,14 +85,14 @@ fn check_name<'s>(spec: &'s ActionSpec, entry: &Entry, report: &mut Report) -> O
     meant
 }
 
-/// The parameters that have to be there, those of which one has to be there included.
-fn check_presence(spec: &ActionSpec, step: &Draft<'_>, has: impl Fn(&str) -> bool, report: &mut Report) {
+/// Reports missing parameters, also where one of several is required.
+fn check_presence(spec: &ActionSpec, step: &StepDraft<'_>, has: impl Fn(&str) -> bool, report: &mut Report) {
     let place = step.place;
     for name in required(&spec.parameters).filter(|name| !has(name)) {
         let finding =
             Finding::error(code::MISSING_PARAMETER, place, format!("`{}` needs the parameter `{name}`", spec.name));
         report.add(if spec.inherits.contains(&name) {
-            finding.help(format!("give it, or list `{name}` in `parameters_schema`: then the incident's is taken"))
+            finding.help(format!("set it, or list `{name}` in `parameters_schema` to use the value of the incident"))
         } else {
             finding
         });
@@ -113,8 +113,8 @@ fn required(schema: &Value) -> impl Iterator<Item = &str> {
     schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// What the schema says of the values themselves. What it says of the object as a whole has been said by name.
-fn check_values(validator: &Validator, step: &Draft<'_>, entries: &[Entry], report: &mut Report) {
+/// Checks the values themselves; [`check_name`] and [`check_presence`] have checked the object as a whole.
+fn check_values(validator: &Validator, step: &StepDraft<'_>, entries: &[Entry], report: &mut Report) {
     let Some(node) = step.parameters else { return };
     let value = Value::Object(entries_to_json(entries));
     for error in validator.iter_errors(&value) {
@@ -127,12 +127,12 @@ fn check_values(validator: &Validator, step: &Draft<'_>, entries: &[Entry], repo
     }
 }
 
-/// Where to point at: an object's first key rather than all of its lines.
+/// The span to report: the first key of an object rather than all of its lines.
 fn head(node: &Node) -> Span {
     node.entries().first().map_or(node.span, |entry| entry.key_span)
 }
 
-/// What is wrong, in words that continue "parameter `x` …".
+/// The error as the end of a sentence that starts with "parameter `x`".
 pub(super) fn describe(error: &ValidationError<'_>, found: &Node) -> String {
     let kind = error.kind();
     if let ValidationErrorKind::Type { kind } = kind {
@@ -158,14 +158,14 @@ pub(super) fn describe(error: &ValidationError<'_>, found: &Node) -> String {
     format!("is refused: {}", quoted(&error.to_string()))
 }
 
-fn check_wait(step: &Draft<'_>, entries: &[Entry], report: &mut Report) {
+fn check_wait(step: &StepDraft<'_>, entries: &[Entry], report: &mut Report) {
     let mut is_meant = false;
     for entry in entries.iter().filter(|entry| entry.key != "seconds") {
         let message = format!("`{WAIT}` has no parameter `{}`", quoted(&entry.key));
         let meant = suggest::closest(&entry.key, ["seconds"]);
         is_meant |= meant.is_some();
         let finding = Finding::error(code::UNKNOWN_PARAMETER, entry.key_span, message).suggest(meant);
-        report.add(finding.help("its one parameter is seconds"));
+        report.add(finding.help("its only parameter is `seconds`"));
     }
     let Some(seconds) = entries.iter().find(|entry| entry.key == "seconds") else {
         if !is_meant {

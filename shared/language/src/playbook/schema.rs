@@ -1,7 +1,7 @@
-//! A JSON Schema of playbook files, for editors: completion, documentation and the first faults while one types.
+//! A JSON Schema of playbook files, for editors: completion, documentation, and the first faults while typing.
 //!
-//! It knows less than [`read`](super::read): no names, no needs, no templates. What it refuses, reading refuses too;
-//! older keys are left out, so that an editor proposes the new ones.
+//! It checks less than [`read`](super::read): no names, no needs, no templates. Reading refuses whatever the schema refuses, except
+//! old keys, which the schema lacks so that an editor proposes the new ones.
 
 use serde_json::{Map, Value, json};
 
@@ -22,39 +22,39 @@ pub fn schema(catalog: &Catalog) -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Playbook of the self-healing engine",
-        "description": "Which incidents it is for, what is done about them, and how one sees that it helped.",
+        "description": "Which incidents it handles, which actions remedy them, and how it verifies the result.",
         "type": "object",
         "additionalProperties": false,
         "required": ["actions"],
         "properties": {
-            "name": described(name(), "The file's name without its ending. Default: just that."),
-            "description": {"type": "string", "description": "One sentence for the person who reads the list of playbooks."},
+            "name": described(name(), "The file name without its extension, which is also the default."),
+            "description": {"type": "string", "description": "One sentence for the list of playbooks."},
             "timeout_seconds": seconds(&format!(
                 "The run's deadline, retries and verification included. Default: {DEFAULT_TIMEOUT_SECONDS}."
             )),
             "triggers": {
-                "description": "The incidents that start this playbook where they name none themselves.",
+                "description": "The incidents that start this playbook, unless they name another one.",
                 "type": "array",
                 "items": trigger(),
             },
             "parameters_schema": {
-                "description": "JSON Schema of the variables that an incident has to bring. Where it lists properties, templates know these names and no others.",
+                "description": "JSON Schema of the variables that an incident has to have. If it lists properties, any other name in a template is an error.",
                 "type": "object",
             },
             "concurrency_key": {
-                "description": "A template. Runs with the same key do not live at the same time: a second incident joins the first run.",
+                "description": "A template. Runs with the same key exclude each other: a second incident joins the first run.",
                 "type": "string",
                 "minLength": 1,
             },
             "actions": {
-                "description": "The steps, one after the other unless `needs` says otherwise.",
+                "description": "The steps, in sequence unless `needs` says otherwise.",
                 "type": "array",
                 "minItems": 1,
                 "maxItems": limit::STEPS,
                 "items": {"$ref": "#/$defs/action"},
             },
             "verify": {
-                "description": "What one has to see after the actions to call it healed.",
+                "description": "What has to hold after the actions for the run to succeed.",
                 "type": "array",
                 "maxItems": limit::STEPS,
                 "items": {"$ref": "#/$defs/verify"},
@@ -72,7 +72,7 @@ pub fn schema(catalog: &Catalog) -> Value {
 
 fn template() -> Value {
     json!({
-        "description": "A text with `{{ }}`. One expression alone keeps its type.",
+        "description": "A text with `{{ }}`. A single expression keeps its type.",
         "type": "string",
         "pattern": "\\{[{%]",
     })
@@ -80,7 +80,7 @@ fn template() -> Value {
 
 fn condition() -> Value {
     json!({
-        "description": "A boolean, or one expression that gives one.",
+        "description": "A boolean, or a single expression that gives one.",
         "anyOf": [{"type": "boolean"}, {"type": "string", "pattern": "^\\s*\\{\\{[\\s\\S]*\\}\\}\\s*$"}],
     })
 }
@@ -107,11 +107,11 @@ fn trigger() -> Value {
         "required": ["incident_type"],
         "properties": {
             "incident_type": {
-                "description": "Such as TICKET_TIMEOUT, WORKER_FAILURE, SLA_VIOLATION, INCONSISTENCY, or any other name that producers use.",
+                "description": "Such as TICKET_TIMEOUT, WORKER_FAILURE, SLA_VIOLATION, INCONSISTENCY, or any other type that producers use.",
                 "type": "string",
                 "minLength": 1,
             },
-            "condition": {"$ref": "#/$defs/condition", "description": "Over the incident's fields, such as \"{{ severity != 'INFO' }}\"."},
+            "condition": {"$ref": "#/$defs/condition", "description": "On the incident's fields, such as \"{{ severity != 'INFO' }}\"."},
         },
     })
 }
@@ -125,7 +125,7 @@ fn retry() -> Value {
         "additionalProperties": false,
         "properties": {
             "max_attempts": {
-                "description": format!("The first attempt included. Default: {}.", default.max_attempts),
+                "description": format!("Including the first attempt. Default: {}.", default.max_attempts),
                 "type": "integer",
                 "minimum": 1,
                 "maximum": limit::ATTEMPTS,
@@ -138,24 +138,24 @@ fn retry() -> Value {
     })
 }
 
-/// What actions and verify entries have in common.
+/// The keys that actions and verify entries share.
 fn common() -> Map<String, Value> {
     let words = |choices: Vec<&str>| json!(choices);
     let keys = json!({
         "name": described(name(), "Unique in the playbook; templates read its outputs as `steps.NAME.OUTPUT`. Default: the type."),
-        "condition": {"$ref": "#/$defs/condition", "description": "The step is left out where this is false."},
+        "condition": {"$ref": "#/$defs/condition", "description": "The step is skipped if this is false."},
         "needs": {
-            "description": "Names of the steps that have to end well before. Default: the step before; [] starts at once.",
+            "description": "Names of the steps that have to succeed first. Default: the step before; [] starts at once.",
             "type": "array",
             "items": name(),
         },
-        "timeout_seconds": seconds("Of one attempt. Default: the action's own."),
+        "timeout_seconds": seconds("Timeout of one attempt. Default: that of the action."),
         "on_failure": {
-            "description": "Whether the run stops where the step fails. Default: stop.",
+            "description": "Whether the run stops if the step fails. Default: stop.",
             "enum": words(ON_FAILURE.iter().map(|(word, _)| *word).collect()),
         },
         "on_unavailable": {
-            "description": "What an unreachable service means. Default: skip, a success with a warning and a follow-up.",
+            "description": "What to do if a service is unreachable. Default: skip, a success with a warning and a follow-up.",
             "enum": words(ON_UNAVAILABLE.iter().map(|(word, _)| *word).collect()),
         },
     });
@@ -169,19 +169,19 @@ fn action(catalog: &Catalog) -> Value {
     let mut properties = common();
     properties.extend([
         ("type".to_owned(), action_type(catalog.iter(), true)),
-        ("parameters".to_owned(), json!({"description": "What the action needs; texts may be templates.", "type": ["object", "null"]})),
+        ("parameters".to_owned(), json!({"description": "Arguments of the action; texts may be templates.", "type": ["object", "null"]})),
         ("retry".to_owned(), json!({"$ref": "#/$defs/retry"})),
         (
             "for_each".to_owned(),
             json!({
-                "description": "A list, or a template that gives one: the step is taken once for each element, which is `item`.",
+                "description": "A list, or a template that gives one: the step runs once per element, which templates read as `item`.",
                 "anyOf": [{"type": "array"}, {"$ref": "#/$defs/template"}],
             }),
         ),
         (
             "max_parallel".to_owned(),
             json!({
-                "description": format!("Elements of `for_each` at a time. Default: {DEFAULT_MAX_PARALLEL}."),
+                "description": format!("Concurrent elements of `for_each`. Default: {DEFAULT_MAX_PARALLEL}."),
                 "type": "integer",
                 "minimum": 1,
                 "maximum": limit::IN_FLIGHT,
@@ -205,16 +205,16 @@ fn verify(catalog: &Catalog) -> Value {
         ("type".to_owned(), action_type(catalog.iter(), false)),
         (
             "parameters".to_owned(),
-            json!({"description": "What the action needs; texts may be templates.", "type": ["object", "null"]}),
+            json!({"description": "Arguments of the action; texts may be templates.", "type": ["object", "null"]}),
         ),
         (
             "until".to_owned(),
-            json!({"$ref": "#/$defs/condition", "description": "What one hopes to see, over the entry's own outputs."}),
+            json!({"$ref": "#/$defs/condition", "description": "The condition to wait for, on the outputs of this entry."}),
         ),
-        ("within_seconds".to_owned(), seconds("How long one hopes, from the first look on.")),
+        ("within_seconds".to_owned(), seconds("How long to wait, from the first probe on.")),
         (
             "every_seconds".to_owned(),
-            seconds(&format!("From the end of one look to the next. Default: {DEFAULT_EVERY_SECONDS}.")),
+            seconds(&format!("From the end of one probe to the next. Default: {DEFAULT_EVERY_SECONDS}.")),
         ),
     ]);
     json!({
@@ -226,10 +226,10 @@ fn verify(catalog: &Catalog) -> Value {
     })
 }
 
-/// A list of constants, so that an editor shows what each action does.
+/// A list of constants, so that an editor shows the description of each action.
 fn action_type<'c>(specs: impl Iterator<Item = &'c ActionSpec>, with_wait: bool) -> Value {
     let wait = with_wait.then(|| json!({"const": WAIT, "description": "Lets `seconds` pass."}));
     let types: Vec<Value> =
         specs.map(|spec| json!({"const": spec.name, "description": spec.description})).chain(wait).collect();
-    json!({"description": "What the step does.", "oneOf": types})
+    json!({"description": "The action to perform.", "oneOf": types})
 }

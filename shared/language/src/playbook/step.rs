@@ -29,13 +29,13 @@ pub(super) enum Section {
     Verify,
 }
 
-/// A step as it was written, its keys sorted out.
+/// A step as written: its keys read, its templates and needs not yet checked.
 #[derive(Debug)]
-pub(super) struct Draft<'n> {
+pub(super) struct StepDraft<'n> {
     pub(super) section: Section,
-    /// Where to point at when the step as a whole is meant: its type, or where that should be.
+    /// The span for findings about the step as a whole: its type, or its first key.
     pub(super) place: Span,
-    /// Empty where the file gives none.
+    /// Empty if the file has none.
     pub(super) kind: String,
     pub(super) name: Option<(String, Span)>,
     pub(super) condition: Option<Field<'n>>,
@@ -47,25 +47,25 @@ pub(super) struct Draft<'n> {
     pub(super) for_each: Option<Field<'n>>,
     pub(super) max_parallel: Option<u32>,
     pub(super) parameters: Option<&'n Node>,
-    /// They are no object, which is the fault to be mended first.
+    /// They are not an object; further checks of them would mislead.
     pub(super) has_wrong_parameters: bool,
     pub(super) until: Option<Field<'n>>,
     pub(super) within: Option<(u64, Span)>,
     pub(super) every_seconds: Option<u64>,
 }
 
-pub(super) fn read<'n>(node: &'n Node, section: Section, catalog: &Catalog, report: &mut Report) -> Draft<'n> {
+pub(super) fn read<'n>(node: &'n Node, section: Section, catalog: &Catalog, report: &mut Report) -> StepDraft<'n> {
     let what = match section {
         Section::Actions => "a step",
         Section::Verify => "a verify entry",
     };
     let head = node.entries().first().map_or(node.span, |entry| entry.key_span);
-    let mut draft = Draft::empty(section, head);
-    let Some(mut fields) = Fields::of(node, what, report) else { return draft };
+    let mut draft = StepDraft::empty(section, head);
+    let Some(mut fields) = Fields::from_object(node, what, report) else { return draft };
     if let Some(field) = fields.take_or_old("type", &["action"], report) {
         draft.set_kind(&field, catalog, report);
     } else {
-        let message = format!("{what} needs a `type`, the action that it takes");
+        let message = format!("{what} needs a `type`, the action that it performs");
         report.add(Finding::error(code::MISSING_KEY, head, message));
     }
     draft.read_common(&mut fields, report);
@@ -83,26 +83,24 @@ fn misplaced(section: Section, key: &str) -> Option<&'static str> {
     match section {
         Section::Actions if VERIFY_KEYS.contains(&key) => Some("only entries of `verify` have it"),
         Section::Verify if key == "retry" || key == "max_retries" => {
-            Some("a verify entry looks again every `every_seconds` until `within_seconds` are over")
+            Some("a verify entry reads again every `every_seconds` until `within_seconds` have passed")
         }
-        Section::Verify if ACTION_KEYS.contains(&key) => {
-            Some("a verify entry looks at one thing, only actions fan out")
-        }
+        Section::Verify if ACTION_KEYS.contains(&key) => Some("a verify entry reads one thing, only actions fan out"),
         Section::Actions | Section::Verify => None,
     }
 }
 
-/// `max_retries` counts the tries after the first one.
+/// `max_retries` counts the attempts after the first one.
 pub(super) fn old_retries(field: &Field<'_>, report: &mut Report) -> Option<Retry> {
     let retries = field.whole(0..=u64::from(limit::ATTEMPTS) - 1, "retries", report)?;
     let attempts = u32::try_from(retries + 1).unwrap_or(limit::ATTEMPTS);
-    let message = "`max_retries` is an older key, it is read as `retry`";
+    let message = "`max_retries` is an old key, it is read as `retry`";
     let help = format!("write `retry: {{max_attempts: {attempts}}}`");
     report.add(Finding::warning(code::OLD_KEY, field.key_span, message).help(help));
     Some(Retry { max_attempts: attempts, ..Retry::default() })
 }
 
-impl<'n> Draft<'n> {
+impl<'n> StepDraft<'n> {
     fn empty(section: Section, place: Span) -> Self {
         Self {
             section,
@@ -135,8 +133,8 @@ impl<'n> Draft<'n> {
         kind.clone_into(&mut self.kind);
         if self.is_wait() {
             if self.section == Section::Verify {
-                let message = "a verify entry has to look at something, a wait does not";
-                let help = "`within_seconds` and `every_seconds` say how long and how often it looks";
+                let message = "a verify entry has to read something, a wait does not";
+                let help = "`within_seconds` and `every_seconds` say how long and how often it reads";
                 report.add(Finding::error(code::WRONG_VALUE, self.place, message).help(help));
             }
             return;
@@ -190,7 +188,7 @@ impl<'n> Draft<'n> {
             (None, Some(field)) => old_retries(&field, report),
             (None, None) => None,
             (Some(_), Some(field)) => {
-                let message = "`max_retries` is an older key for `retry`, which is given too";
+                let message = "`max_retries` is the old key for `retry`, which is set too";
                 report.add(Finding::error(code::DUPLICATE_KEY, field.key_span, message).help("remove one of the two"));
                 None
             }
@@ -198,11 +196,11 @@ impl<'n> Draft<'n> {
         self.for_each = fields.take("for_each");
         let max_parallel = fields.take("max_parallel");
         if let (true, Some(field)) = (self.is_wait(), self.for_each) {
-            let message = "`for_each` does not belong here: a wait waits once";
+            let message = "`for_each` does not belong here: a wait cannot fan out";
             report.add(Finding::error(code::MISPLACED_KEY, field.key_span, message));
         }
         if let (None, Some(field)) = (self.for_each, max_parallel) {
-            let message = "`max_parallel` changes nothing without `for_each`";
+            let message = "`max_parallel` has no effect without `for_each`";
             report.add(Finding::warning(code::NO_EFFECT, field.key_span, message));
         }
         let most = u64::try_from(limit::IN_FLIGHT).unwrap_or(u64::MAX);
@@ -221,25 +219,28 @@ impl<'n> Draft<'n> {
         let every = fields.take("every_seconds");
         self.every_seconds = every.and_then(|field| seconds(&field, report)).map(|(seconds, _)| seconds);
         if self.until.is_none() {
-            let finding =
-                Finding::error(code::MISSING_KEY, self.place, "a verify entry needs `until`, what it hopes to see");
+            let finding = Finding::error(
+                code::MISSING_KEY,
+                self.place,
+                "a verify entry needs `until`, the condition that it waits for",
+            );
             report.add(finding.help("such as `until: \"{{ not worker_unhealthy }}\"`"));
         }
         if within.is_none() {
-            let message = "a verify entry needs `within_seconds`, how long it hopes";
+            let message = "a verify entry needs `within_seconds`, how long it waits";
             report.add(Finding::error(code::MISSING_KEY, self.place, message));
         }
         let rhythm = every.zip(self.every_seconds).zip(self.within);
         if let Some(((field, every), (within, _))) = rhythm.filter(|((_, every), (within, _))| every > within) {
-            let message = format!("it would look every {every} seconds for {within} seconds, which is once");
+            let message = format!("reading every {every} seconds within {within} seconds is reading once");
             report.add(Finding::warning(code::NO_EFFECT, field.node.span, message));
         }
     }
 
-    /// A wait is no attempt: it cannot fail, and nothing is out of its reach.
+    /// A wait makes no attempt, so it can neither fail nor find a service unavailable.
     fn warn_of_wait(&self, field: Option<Field<'_>>, report: &mut Report) {
         if let (true, Some(field)) = (self.is_wait(), field) {
-            let message = format!("`{}` changes nothing in a wait", field.key);
+            let message = format!("`{}` has no effect in a wait", field.key);
             report.add(Finding::warning(code::NO_EFFECT, field.key_span, message));
         }
     }
@@ -275,7 +276,7 @@ fn retry_of(field: &Field<'_>, report: &mut Report) -> Option<Retry> {
         report.add(Finding::error(code::WRONG_TYPE, field.node.span, message).help(help));
         return None;
     }
-    let mut fields = Fields::of(field.node, "`retry`", report)?;
+    let mut fields = Fields::from_object(field.node, "`retry`", report)?;
     let default = Retry::default();
     let attempts = fields.take("max_attempts");
     let attempts = attempts.map(|field| field.whole(1..=u64::from(limit::ATTEMPTS), "attempts", report));

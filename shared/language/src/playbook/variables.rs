@@ -1,20 +1,20 @@
-//! What the names in a playbook's templates can mean, and where.
+//! The variables of a playbook's templates: what the incident and the steps provide, and when.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use super::order::Order;
-use super::step::Draft;
+use super::order::StepOrder;
+use super::step::StepDraft;
 use crate::code;
 use crate::diagnostic::Span;
 use crate::report::{Finding, quoted};
-use crate::template::{FUNCTIONS, Names, Place};
+use crate::template::{EvaluationPoint, FUNCTIONS, KnownNames};
 use heal_engine::catalog::{Catalog, OutputType};
 use heal_engine::event::Outcome;
 use heal_engine::suggest;
 
-/// Fields that every incident may have (contracts, section 5).
+/// Fields that any incident may have (contracts, section 5).
 const INCIDENT: [(&str, OutputType); 13] = [
     ("incident_id", OutputType::String),
     ("incident_type", OutputType::String),
@@ -31,97 +31,103 @@ const INCIDENT: [(&str, OutputType); 13] = [
     ("hash", OutputType::String),
 ];
 
-/// Fields that producers are known to add: nothing that a playbook may rely on, but what a misspelled name may have meant.
+/// Fields that producers often add. A playbook cannot rely on them; they serve as suggestions for misspelled names.
 const USUAL: [&str; 7] = ["ticket_id", "worker_id", "pod_name", "namespace", "plan_id", "service_name", "delay_ms"];
 
 #[derive(Debug)]
 pub(super) struct Variables<'d> {
-    /// The playbook says which variables it takes; others are unknown.
+    /// Whether `parameters_schema` lists the variables, so that any other name is unknown.
     closed: bool,
-    given: BTreeMap<String, OutputType>,
-    /// Bare outputs: which steps give them.
+    /// Fields of the incident and declared parameters.
+    inputs: BTreeMap<String, OutputType>,
+    /// Outputs by their bare names, with the steps that have them.
     outputs: BTreeMap<&'d str, Vec<(usize, OutputType)>>,
-    /// Outputs of the elements of a step that fans out: they have no names outside of it.
-    scattered: BTreeMap<&'d str, usize>,
+    /// Outputs of the elements of a step that fans out, which templates cannot read.
+    item_outputs: BTreeMap<&'d str, usize>,
     steps: Vec<StepOutputs<'d>>,
-    order: &'d Order,
+    order: &'d StepOrder,
 }
 
-/// What `steps.NAME` has.
+/// The fields of `steps.NAME`.
 #[derive(Debug)]
 enum StepOutputs<'d> {
-    Named(&'d [(&'static str, OutputType)]),
-    /// Counts of how its elements ended, without bare names.
+    Declared(&'d [(&'static str, OutputType)]),
+    /// Of a step that fans out: its elements counted by outcome. They have no bare names.
     Counts,
-    /// Of an action that does not exist, which is the fault to be mended first.
+    /// Of an unknown action, which is reported already.
     Unknown,
 }
 
 impl<'d> Variables<'d> {
-    pub(super) fn of(steps: &[Draft<'_>], schema: Option<&Value>, order: &'d Order, catalog: &'d Catalog) -> Self {
+    pub(super) fn collect(
+        steps: &[StepDraft<'_>],
+        schema: Option<&Value>,
+        order: &'d StepOrder,
+        catalog: &'d Catalog,
+    ) -> Self {
         let declared = schema.map(declared).unwrap_or_default();
         let mut variables = Self {
             closed: !declared.is_empty(),
-            given: INCIDENT.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect(),
+            inputs: INCIDENT.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect(),
             outputs: BTreeMap::new(),
-            scattered: BTreeMap::new(),
+            item_outputs: BTreeMap::new(),
             steps: Vec::with_capacity(steps.len()),
             order,
         };
-        variables.given.extend(declared);
+        variables.inputs.extend(declared);
         for (index, step) in steps.iter().enumerate() {
             let outputs = outputs(step, catalog);
-            if let StepOutputs::Named(outputs) = &outputs {
+            if let StepOutputs::Declared(outputs) = &outputs {
                 for (name, kind) in *outputs {
                     variables.outputs.entry(name).or_default().push((index, *kind));
                 }
             }
             if let (StepOutputs::Counts, Some(spec)) = (&outputs, catalog.get(&step.kind)) {
-                variables.scattered.extend(spec.outputs.iter().map(|(name, _)| (*name, index)));
+                variables.item_outputs.extend(spec.outputs.iter().map(|(name, _)| (*name, index)));
             }
             variables.steps.push(outputs);
         }
         variables
     }
 
-    /// Whether a run surely or possibly has a variable of this name when `place` is reached.
-    pub(super) fn may_have(&self, name: &str, place: Place) -> bool {
-        !self.closed || self.given.contains_key(name) || self.kind_of_output(name, place).is_some()
+    /// Whether a run may have a variable of this name at `point`.
+    pub(super) fn may_have(&self, name: &str, point: EvaluationPoint) -> bool {
+        !self.closed || self.inputs.contains_key(name) || self.kind_of_output(name, point).is_some()
     }
 
-    fn judge_bare(&self, name: &str, span: Span, place: Place, guarded: bool) -> Option<Finding> {
-        if self.given.contains_key(name) || FUNCTIONS.contains(&name) || self.kind_of_output(name, place).is_some() {
+    fn check_bare(&self, name: &str, span: Span, point: EvaluationPoint, guarded: bool) -> Option<Finding> {
+        if self.inputs.contains_key(name) || FUNCTIONS.contains(&name) || self.kind_of_output(name, point).is_some() {
             return None;
         }
         if let Some((giver, _)) = self.outputs.get(name).and_then(|givers| givers.first()) {
-            return (!guarded).then(|| self.too_early(name, *giver, span, place));
+            return (!guarded).then(|| self.too_early(name, *giver, span, point));
         }
-        if let Some(giver) = self.scattered.get(name).filter(|_| !guarded) {
+        if let Some(giver) = self.item_outputs.get(name).filter(|_| !guarded) {
             let giver = self.order.name(*giver);
             let message =
-                format!("`{name}` is given by each element of step `{giver}`, which itself gives counts only");
+                format!("`{name}` is an output of each element of step `{giver}`, which itself has only counts");
             let help = format!("such as `steps.{giver}.succeeded`");
             return Some(Finding::error(code::UNKNOWN_OUTPUT, span, message).help(help));
         }
         let outputs = self.outputs.keys().copied();
         let known =
-            || self.given.keys().map(String::as_str).chain(["run_id", "incident", "item"]).chain(outputs.clone());
+            || self.inputs.keys().map(String::as_str).chain(["run_id", "incident", "item"]).chain(outputs.clone());
         let unknown = format!("unknown variable `{}`", quoted(name));
         if !self.closed || guarded {
             let meant = suggest::near(name, known().chain(USUAL));
             let finding = if guarded { Finding::warning } else { Finding::error };
-            // A name that nobody is likely to have misspelled may well come with the incident.
+            // A usual name is probably not misspelled: the incident may have it.
             let meant = meant.filter(|_| !USUAL.contains(&name))?;
-            let help = "if an incident brings a field of this very name, list it in `parameters_schema`";
+            let help = "if incidents have a field of this exact name, list it in `parameters_schema`";
             return Some(finding(code::UNKNOWN_VARIABLE, span, unknown).suggest(Some(meant)).help(help));
         }
-        let help = "no earlier step gives it; if the incident brings it, list it in `parameters_schema`";
+        let help = "no earlier step has it as an output; if incidents have it, list it in `parameters_schema`";
         Some(Finding::error(code::UNKNOWN_VARIABLE, span, unknown).suggest(suggest::closest(name, known())).help(help))
     }
 
-    fn judge_step(&self, path: &str, span: Span, from: usize, after_itself: bool, guarded: bool) -> Option<Finding> {
+    fn check_step(&self, path: &str, span: Span, from: usize, has_own_outputs: bool, guarded: bool) -> Option<Finding> {
         let mut parts = path.split('.').skip(1);
-        // `steps[…]`: which one is known only when it is rendered.
+        // `steps[…]`: the name is known only when the template is rendered.
         let name = parts.next()?;
         let Some(index) = self.order.find(name) else {
             let names = self.order.names.iter().map(String::as_str);
@@ -131,55 +137,55 @@ impl<'d> Variables<'d> {
         if let Some(output) = parts.next()
             && let Err(outputs) = self.step_output(name, output)
         {
-            let message = format!("step `{}` does not give `{}`", quoted(name), quoted(output));
+            let message = format!("step `{}` has no output `{}`", quoted(name), quoted(output));
             let finding = Finding::error(code::UNKNOWN_OUTPUT, span, message);
             let finding = finding.suggest(suggest::closest(output, outputs.iter().copied()));
             return Some(match outputs.as_slice() {
-                [] => finding.help("it gives nothing"),
-                outputs => finding.help(format!("it gives {}", outputs.join(", "))),
+                [] => finding.help("it has no outputs"),
+                outputs => finding.help(format!("its outputs are {}", outputs.join(", "))),
             });
         }
-        let is_there = self.order.has_ended(index, from) || (after_itself && index == from);
+        let is_there = self.order.has_ended(index, from) || (has_own_outputs && index == from);
         (!is_there && !guarded).then(|| {
-            let place = Place::Step { index: from, per_item: false, after_itself };
-            self.too_early(path, index, span, place)
+            let point = EvaluationPoint::Step { index: from, in_for_each: false, has_own_outputs };
+            self.too_early(path, index, span, point)
         })
     }
 
-    fn too_early(&self, name: &str, giver: usize, span: Span, place: Place) -> Finding {
+    fn too_early(&self, name: &str, giver: usize, span: Span, point: EvaluationPoint) -> Finding {
         let (name, giver_name) = (quoted(name), self.order.name(giver));
-        let (message, help) = match place {
-            Place::BeforeRun => (
-                format!("`{name}` is given by step `{giver_name}`, and this is decided before the run starts"),
-                "if the incident brings it, list it in `parameters_schema`".to_owned(),
+        let (message, help) = match point {
+            EvaluationPoint::BeforeRun => (
+                format!("`{name}` is an output of step `{giver_name}`, and this is evaluated before the run starts"),
+                "if incidents have it, list it in `parameters_schema`".to_owned(),
             ),
-            Place::Step { index, .. } if index == giver => (
-                format!("`{name}` is what this step itself gives, it is not there yet"),
-                "if the incident brings it, list it in `parameters_schema`".to_owned(),
+            EvaluationPoint::Step { index, .. } if index == giver => (
+                format!("`{name}` is an output of this step itself, which does not exist yet"),
+                "if incidents have it, list it in `parameters_schema`".to_owned(),
             ),
-            Place::Step { .. } => (
-                format!("`{name}` is given by step `{giver_name}`, which may not have run by then"),
-                format!("add `{giver_name}` to `needs`; if the incident brings it, list it in `parameters_schema`"),
+            EvaluationPoint::Step { .. } => (
+                format!("`{name}` is an output of step `{giver_name}`, which may not have run by then"),
+                format!("add `{giver_name}` to `needs`; if incidents have it, list it in `parameters_schema`"),
             ),
         };
         Finding::error(code::NOT_RUN_YET, span, message).help(help)
     }
 
-    /// The type of a bare output that is there at `place`: `Any` where its givers differ.
-    fn kind_of_output(&self, name: &str, place: Place) -> Option<OutputType> {
-        let Place::Step { index, after_itself, .. } = place else { return None };
+    /// The type of a bare output that exists at `point`: `Any` if the types of its steps differ.
+    fn kind_of_output(&self, name: &str, point: EvaluationPoint) -> Option<OutputType> {
+        let EvaluationPoint::Step { index, has_own_outputs, .. } = point else { return None };
         let givers = self.outputs.get(name)?;
-        let is_there = |giver: usize| self.order.has_ended(giver, index) || (after_itself && giver == index);
+        let is_there = |giver: usize| self.order.has_ended(giver, index) || (has_own_outputs && giver == index);
         let mut kinds = givers.iter().filter(|(giver, _)| is_there(*giver)).map(|(_, kind)| *kind);
         let first = kinds.next()?;
         Some(if kinds.all(|kind| kind == first) { first } else { OutputType::Any })
     }
 
     /// # Errors
-    /// The outputs that the step has, where this is none of them.
+    /// The outputs of the step, if `output` is not one of them.
     fn step_output(&self, step: &str, output: &str) -> Result<Option<OutputType>, Vec<&str>> {
         match self.order.find(step).and_then(|index| self.steps.get(index)) {
-            Some(StepOutputs::Named(outputs)) => match outputs.iter().find(|(name, _)| *name == output) {
+            Some(StepOutputs::Declared(outputs)) => match outputs.iter().find(|(name, _)| *name == output) {
                 Some((_, kind)) => Ok(Some(*kind)),
                 None => Err(outputs.iter().map(|(name, _)| *name).collect()),
             },
@@ -196,36 +202,33 @@ impl<'d> Variables<'d> {
     }
 }
 
-impl Names for Variables<'_> {
-    fn judge(&self, path: &str, span: Span, place: Place, guarded: bool) -> Option<Finding> {
+impl KnownNames for Variables<'_> {
+    fn check(&self, path: &str, span: Span, point: EvaluationPoint, guarded: bool) -> Option<Finding> {
         let root = path.split('.').next().unwrap_or_default();
-        match (root, place) {
-            ("item", Place::Step { per_item: true, .. }) | ("incident", _) => None,
-            ("item", _) if !self.given.contains_key("item") => {
-                let finding = Finding::error(
-                    code::UNKNOWN_VARIABLE,
-                    span,
-                    "`item` is the element of a `for_each`, there is none here",
-                );
+        match (root, point) {
+            ("item", EvaluationPoint::Step { in_for_each: true, .. }) | ("incident", _) => None,
+            ("item", _) if !self.inputs.contains_key("item") => {
+                let finding =
+                    Finding::error(code::UNKNOWN_VARIABLE, span, "`item` exists only inside a step with `for_each`");
                 Some(finding)
             }
-            ("run_id" | "steps", Place::BeforeRun) => {
-                let message = format!("`{root}` is not there yet: this is decided before the run starts");
+            ("run_id" | "steps", EvaluationPoint::BeforeRun) => {
+                let message = format!("`{root}` does not exist yet: this is evaluated before the run starts");
                 Some(Finding::error(code::UNKNOWN_VARIABLE, span, message))
             }
-            ("run_id", Place::Step { .. }) => None,
-            ("steps", Place::Step { index, after_itself, .. }) => {
-                self.judge_step(path, span, index, after_itself, guarded)
+            ("run_id", EvaluationPoint::Step { .. }) => None,
+            ("steps", EvaluationPoint::Step { index, has_own_outputs, .. }) => {
+                self.check_step(path, span, index, has_own_outputs, guarded)
             }
-            _ => self.judge_bare(root, span, place, guarded),
+            _ => self.check_bare(root, span, point, guarded),
         }
     }
 
-    fn kind(&self, path: &str, place: Place) -> Option<OutputType> {
+    fn type_of(&self, path: &str, point: EvaluationPoint) -> Option<OutputType> {
         let mut parts = path.split('.');
         match (parts.next()?, parts.next(), parts.next(), parts.next()) {
             ("steps", Some(step), Some(output), None) => self.step_output(step, output).ok().flatten(),
-            (name, None, ..) => match (self.kind_of_output(name, place), self.given.get(name)) {
+            (name, None, ..) => match (self.kind_of_output(name, point), self.inputs.get(name)) {
                 (Some(kind), None) => Some(kind),
                 (None, Some(kind)) if !self.outputs.contains_key(name) => Some(*kind),
                 (Some(_) | None, Some(_)) | (None, None) => None,
@@ -236,16 +239,16 @@ impl Names for Variables<'_> {
     }
 }
 
-fn outputs<'d>(step: &Draft<'_>, catalog: &'d Catalog) -> StepOutputs<'d> {
+fn outputs<'d>(step: &StepDraft<'_>, catalog: &'d Catalog) -> StepOutputs<'d> {
     match catalog.get(&step.kind) {
-        _ if step.is_wait() => StepOutputs::Named(&[]),
+        _ if step.is_wait() => StepOutputs::Declared(&[]),
         None => StepOutputs::Unknown,
         Some(_) if step.for_each.is_some() => StepOutputs::Counts,
-        Some(spec) => StepOutputs::Named(spec.outputs),
+        Some(spec) => StepOutputs::Declared(spec.outputs),
     }
 }
 
-/// The variables that a parameters schema lists, with their types where it fixes one.
+/// The variables that a parameters schema lists, with their types.
 fn declared(schema: &Value) -> BTreeMap<String, OutputType> {
     let properties = schema.get("properties").and_then(Value::as_object);
     let required = schema.get("required").and_then(Value::as_array);

@@ -1,23 +1,23 @@
-//! The words of a template: where each name stands, and what is done with it.
+//! The tokens of a template, with their places.
 //!
-//! The template engine decides what is legal. This only finds places and shapes, and says nothing where it is not sure.
+//! The template engine decides what is legal. This scanner only finds places and shapes, and does not guess where it is unsure.
 
 use std::ops::Range;
 
 /// One word or sign inside braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token<'t> {
-    pub(crate) what: What,
+    pub(crate) kind: TokenKind,
     pub(crate) text: &'t str,
     /// Bytes of the template's text.
     pub(crate) range: Range<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum TokenKind {
     /// A variable with its attributes, `steps.check.healthy`.
     Path,
-    /// What is called as a function.
+    /// A function that is called.
     Function,
     /// After `|`.
     Filter,
@@ -27,7 +27,7 @@ pub(crate) enum What {
     Keyword,
     /// A text, number, `true`, `none`.
     Literal,
-    /// An attribute of something that is no variable, or the name of an argument.
+    /// An attribute of something other than a variable, or the name of an argument.
     Other,
     Sign,
 }
@@ -60,7 +60,7 @@ fn next_opening(text: &str, from: usize) -> Option<(usize, &str)> {
     Some((from + start, rest.get(start..start + 2)?))
 }
 
-/// Reads one block, and gives the place behind it.
+/// Reads one block, and returns the index after it.
 fn block<'t>(text: &'t str, from: usize, close: &str, tokens: &mut Vec<Token<'t>>) -> usize {
     let first = tokens.len();
     let is_trim = |sign: &u8| matches!(sign, b'-' | b'+');
@@ -98,56 +98,56 @@ fn block<'t>(text: &'t str, from: usize, close: &str, tokens: &mut Vec<Token<'t>
     (at + close.len()).min(text.len())
 }
 
-/// Adds a word to the tokens of its block, which start at `first`.
+/// Adds a word to the tokens of its block, which start at index `first`.
 fn push<'t>(text: &'t str, word: &'t str, at: usize, first: usize, tokens: &mut Vec<Token<'t>>) {
     let range = at..at + word.len();
     let before = tokens.get(first..).unwrap_or_default();
     let last = before.last();
-    let last_sign = last.filter(|token| token.what == What::Sign).map(|token| token.text);
+    let last_sign = last.filter(|token| token.kind == TokenKind::Sign).map(|token| token.text);
     let is_word = word.starts_with(is_name_start);
     if is_word || word.starts_with(|c: char| c.is_ascii_digit()) {
         // `a.b` and `a.0` continue a path.
         let owner = before.len().checked_sub(2).and_then(|index| before.get(index));
         if last_sign == Some(".") {
-            let path = owner.filter(|token| token.what == What::Path).map(|token| token.range.start);
+            let path = owner.filter(|token| token.kind == TokenKind::Path).map(|token| token.range.start);
             if let Some(start) = path {
                 tokens.truncate(tokens.len() - 2);
                 let range = start..range.end;
-                tokens.push(Token { what: What::Path, text: text.get(range.clone()).unwrap_or(word), range });
+                tokens.push(Token { kind: TokenKind::Path, text: text.get(range.clone()).unwrap_or(word), range });
                 return;
             }
         }
     }
-    if word == "(" && last.is_some_and(|token| token.what == What::Path) {
+    if word == "(" && last.is_some_and(|token| token.kind == TokenKind::Path) {
         if let Some(called) = tokens.last_mut() {
-            called.what = if called.text.contains('.') { What::Path } else { What::Function };
+            called.kind = if called.text.contains('.') { TokenKind::Path } else { TokenKind::Function };
         }
     } else if word == "="
-        && last.is_some_and(|token| token.what == What::Path)
+        && last.is_some_and(|token| token.kind == TokenKind::Path)
         && let Some(argument) = tokens.last_mut()
     {
-        argument.what = What::Other;
+        argument.kind = TokenKind::Other;
     }
-    let what = classify(word, is_word, last_sign, tokens.get(first..).unwrap_or_default());
-    tokens.push(Token { what, text: word, range });
+    let kind = classify(word, is_word, last_sign, tokens.get(first..).unwrap_or_default());
+    tokens.push(Token { kind, text: word, range });
 }
 
-fn classify(word: &str, is_word: bool, last_sign: Option<&str>, before: &[Token<'_>]) -> What {
+fn classify(word: &str, is_word: bool, last_sign: Option<&str>, before: &[Token<'_>]) -> TokenKind {
     let keyword = |back: usize| {
         let token = before.len().checked_sub(back).and_then(|index| before.get(index));
-        token.filter(|token| token.what == What::Keyword).map(|token| token.text)
+        token.filter(|token| token.kind == TokenKind::Keyword).map(|token| token.text)
     };
     match word.chars().next() {
-        Some('"' | '\'') => What::Literal,
-        Some(c) if c.is_ascii_digit() => What::Literal,
-        _ if !is_word => What::Sign,
-        _ if last_sign == Some("|") => What::Filter,
-        _ if last_sign == Some(".") => What::Other,
-        _ if keyword(1) == Some("is") && word != "not" => What::Test,
-        _ if keyword(1) == Some("not") && keyword(2) == Some("is") => What::Test,
-        _ if KEYWORDS.contains(&word) => What::Keyword,
-        _ if LITERALS.contains(&word) => What::Literal,
-        _ => What::Path,
+        Some('"' | '\'') => TokenKind::Literal,
+        Some(c) if c.is_ascii_digit() => TokenKind::Literal,
+        _ if !is_word => TokenKind::Sign,
+        _ if last_sign == Some("|") => TokenKind::Filter,
+        _ if last_sign == Some(".") => TokenKind::Other,
+        _ if keyword(1) == Some("is") && word != "not" => TokenKind::Test,
+        _ if keyword(1) == Some("not") && keyword(2) == Some("is") => TokenKind::Test,
+        _ if KEYWORDS.contains(&word) => TokenKind::Keyword,
+        _ if LITERALS.contains(&word) => TokenKind::Literal,
+        _ => TokenKind::Path,
     }
 }
 
@@ -180,32 +180,32 @@ fn is_name_part(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{What, scan};
+    use super::{TokenKind, scan};
 
-    fn of(text: &str, what: What) -> Vec<&str> {
-        scan(text).into_iter().filter(|token| token.what == what).map(|token| token.text).collect()
+    fn texts_of(text: &str, what: TokenKind) -> Vec<&str> {
+        scan(text).into_iter().filter(|token| token.kind == what).map(|token| token.text).collect()
     }
 
     #[test]
     fn names_are_found_where_they_stand() {
         let text = "a {{ steps.check.healthy and 'b.c' != item.0 }} {# d #}{{ x|default(y, boolean=z) }}";
-        assert_eq!(of(text, What::Path), ["steps.check.healthy", "item.0", "x", "y", "z"]);
-        assert_eq!(of(text, What::Filter), ["default"]);
+        assert_eq!(texts_of(text, TokenKind::Path), ["steps.check.healthy", "item.0", "x", "y", "z"]);
+        assert_eq!(texts_of(text, TokenKind::Filter), ["default"]);
         assert!(scan(text).iter().all(|token| text[token.range.clone()] == *token.text));
     }
 
     #[test]
-    fn tests_calls_and_literals_are_no_names() {
+    fn tests_calls_and_literals_are_not_names() {
         let text = "{{ a is not defined or b is none or range(3)[0] == -1.5 or {'k': true}.k }}";
-        assert_eq!(of(text, What::Path), ["a", "b"]);
-        assert_eq!(of(text, What::Test), ["defined", "none"]);
-        assert_eq!(of(text, What::Function), ["range"]);
+        assert_eq!(texts_of(text, TokenKind::Path), ["a", "b"]);
+        assert_eq!(texts_of(text, TokenKind::Test), ["defined", "none"]);
+        assert_eq!(texts_of(text, TokenKind::Function), ["range"]);
     }
 
     #[test]
     fn braces_inside_braces_do_not_end_the_block() {
-        assert_eq!(of("{{ {'a': {'b': c}} }} {{ d }}", What::Path), ["c", "d"]);
-        assert_eq!(of("{{ '}}' ~ e }}{{ f", What::Path), ["e", "f"]);
+        assert_eq!(texts_of("{{ {'a': {'b': c}} }} {{ d }}", TokenKind::Path), ["c", "d"]);
+        assert_eq!(texts_of("{{ '}}' ~ e }}{{ f", TokenKind::Path), ["e", "f"]);
     }
 
     #[test]

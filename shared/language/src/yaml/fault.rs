@@ -1,5 +1,6 @@
-//! Errors of the YAML library in our words, with a place in the text.
+//! Errors of the YAML library as findings.
 
+use super::raw::{ALIASED_NODES, ALIASES, DEPTH, NODES, SCALAR_BYTES};
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter};
 
@@ -20,15 +21,15 @@ pub(super) fn describe(text: &str, error: &Error) -> Finding {
         return Finding::error(code::YAML_BUDGET, span, message);
     }
     if let Error::NonFiniteFloat { value, .. } = error {
-        let message = format!("{} is no number that can be carried", quoted(value));
+        let message = format!("{} is not a number that JSON can hold", quoted(value));
         return Finding::error(code::NUMBER_RANGE, span, message).help("put it in quotes if it is a text");
     }
     let message = if matches!(error, Error::MultipleDocuments { .. }) {
         "a file has one document, a second one starts here".to_owned()
     } else if matches!(error, Error::RecursiveReferencesRequireWeakTypes { .. }) {
-        "this alias stands for a value that it is part of".to_owned()
+        "this alias refers to a value that contains it".to_owned()
     } else if let Error::UnsupportedTag { tag, .. } = error {
-        format!("the YAML tag `{}` means nothing here", quoted(tag))
+        format!("the YAML tag `{}` is not supported", quoted(tag))
     } else {
         DefaultMessageFormatter.format_message(error).into_owned()
     };
@@ -39,7 +40,7 @@ pub(super) fn describe(text: &str, error: &Error) -> Finding {
     finding
 }
 
-/// What grew too large, where that is the trouble.
+/// The limit that the text exceeds, if that is the error.
 fn growth(error: &Error) -> Option<String> {
     if matches!(
         error,
@@ -48,23 +49,23 @@ fn growth(error: &Error) -> Option<String> {
             | Error::AliasExpansionLimitExceeded { .. }
             | Error::AliasReplayCounterOverflow { .. }
     ) {
-        return Some("the aliases of this file stand for more values than one file can have".to_owned());
+        return Some(format!("the aliases of this file expand to more than the limit of {ALIASED_NODES} values"));
     }
     let Error::Budget { breach, .. } = error else { return None };
     Some(if matches!(breach, BudgetBreach::Depth { .. }) {
-        "lists and objects are nested deeper here than they can be".to_owned()
+        format!("lists and objects are nested deeper than the limit of {DEPTH} levels")
     } else if matches!(breach, BudgetBreach::Events { .. } | BudgetBreach::Nodes { .. }) {
-        "the file has more values than it can have".to_owned()
+        format!("the file has more than the limit of {NODES} values")
     } else if matches!(breach, BudgetBreach::ScalarBytes { .. }) {
-        "the texts of this file are longer than they can be".to_owned()
+        format!("the texts of this file have more than the limit of {SCALAR_BYTES} bytes")
     } else if matches!(breach, BudgetBreach::Documents { .. }) {
         "a file has one document, another one starts here".to_owned()
     } else {
-        "the file has more anchors and aliases than it can have".to_owned()
+        format!("the file has more than the limit of {ALIASES} anchors or aliases")
     })
 }
 
-/// Whether a line at the fault, or the one before, has a value that starts with braces.
+/// Whether the line of the fault, or the one before, has a value that starts with braces.
 fn has_bare_template(text: &str, span: Span) -> bool {
     let before = text.get(..span.start).unwrap_or_default();
     let first = before.rmatch_indices('\n').nth(1).map_or(0, |(index, _)| index);
@@ -72,7 +73,7 @@ fn has_bare_template(text: &str, span: Span) -> bool {
     text.get(first..last).is_some_and(|lines| lines.contains(": {{") || lines.contains("- {{"))
 }
 
-/// The character in this line and column, both counted from 1.
+/// The span of the character at this line and column, both counted from 1.
 fn at(text: &str, line: usize, column: usize) -> Span {
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let rest = text.get(start..).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The tree as the YAML library gives it: keys may be anything, and come as often as they are written.
+//! The tree as the YAML library reads it: keys of any type, duplicates included.
 
 use std::fmt;
 
@@ -10,14 +10,16 @@ use serde_saphyr::{DuplicateKeyPolicy, Options, Spanned};
 use crate::diagnostic::Span;
 use heal_engine::limit;
 
-/// Levels of lists and objects in each other. A playbook has six; a parameters schema or metadata may have some more.
-const DEPTH: usize = 32;
+/// Levels of nested lists and objects. A playbook needs six; a parameters schema or metadata may need a few more.
+pub(super) const DEPTH: usize = 32;
 /// Keys, values and containers. A playbook of 1,000 steps has about 40,000.
-const NODES: usize = 100_000;
-/// Uses of an anchor, and anchors.
-const ALIASES: usize = 1_000;
-/// Values that all aliases together may stand for.
-const ALIASED_NODES: usize = 50_000;
+pub(super) const NODES: usize = 100_000;
+/// Anchors, and aliases.
+pub(super) const ALIASES: usize = 1_000;
+/// Values that all aliases together may expand to.
+pub(super) const ALIASED_NODES: usize = 50_000;
+/// Bytes of all keys and values, aliased ones included.
+pub(super) const SCALAR_BYTES: usize = limit::PLAYBOOK_BYTES * 2;
 
 pub(super) struct Node {
     pub(super) span: Span,
@@ -49,16 +51,16 @@ fn options() -> Options {
             max_anchors: ALIASES,
             max_recorded_anchor_events: ALIASED_NODES * 2,
             max_recorded_anchor_bytes: limit::PLAYBOOK_BYTES,
-            max_total_scalar_bytes: limit::PLAYBOOK_BYTES * 2,
+            max_total_scalar_bytes: SCALAR_BYTES,
             max_documents: 2,
         },
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: ALIASED_NODES,
             max_replay_stack_depth: DEPTH,
         },
-        // Both places of a duplicate key are worth a message of our own.
+        // `Cleaner` reports duplicate keys, with both places.
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
-        // `<<` is YAML 1.1: it ends as an unknown key.
+        // `<<` is YAML 1.1; here it is an unknown key.
         merge_keys: MergeKeyPolicy::AsOrdinary,
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,
@@ -71,7 +73,7 @@ fn options() -> Options {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Spanned { value, defined, .. } = Spanned::<Kind>::deserialize(deserializer)?;
-        // Where it is written, not where an alias uses it: that is the line to be mended.
+        // The span of the anchored value, not of the alias: that is the line to fix.
         let index = |bytes: Option<u64>| bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
         let start = index(defined.span().byte_offset());
         Ok(Self { span: Span::new(start, start + index(defined.span().byte_len())), kind: value })

@@ -1,4 +1,4 @@
-//! What the texts that lead to a service look like. Whether they lead anywhere is for the look to find out.
+//! The form of URLs, hosts and SPIFFE IDs. Whether they exist shows only when probing.
 
 pub(super) const URL: &str = "an http:// or https:// URL with a host and without credentials";
 pub(super) const HOST: &str = "a host name or address without scheme, port and path";
@@ -33,7 +33,7 @@ fn is_port(text: &str) -> bool {
     text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-/// Nothing in it that a URL cannot carry as it is.
+/// Without white space and control characters.
 fn is_plain(text: &str) -> bool {
     !text.chars().any(|char| char.is_whitespace() || char.is_control())
 }
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_nothing_but_a_host() {
+    fn a_host_has_no_scheme_port_or_path() {
         for good in ["orchestrator.svc", "10.0.0.1", "::1", "[::1]"] {
             assert!(is_host(good), "{good}");
         }

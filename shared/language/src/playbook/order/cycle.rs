@@ -1,14 +1,14 @@
-//! Steps that wait for each other, and those that wait for them.
+//! Topological order of the steps, and the cycles that prevent one.
 
 use super::Need;
 use crate::code;
-use crate::playbook::step::Draft;
+use crate::playbook::step::StepDraft;
 use crate::report::{Finding, Report, quoted};
 
-/// Steps of a circle that a message names; a longer one is cut in the middle.
+/// Steps of a cycle that a message names; a longer cycle is shortened in the middle.
 const SHOWN: usize = 12;
 
-/// The steps, each after what it needs. Those in a circle are missing, and those behind one too.
+/// The steps in topological order (Kahn), without those in or behind a cycle.
 pub(super) fn sequence(needs: &[Vec<Need>]) -> Vec<usize> {
     let mut unmet: Vec<usize> = needs.iter().map(Vec::len).collect();
     let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); needs.len()];
@@ -36,16 +36,17 @@ pub(super) fn sequence(needs: &[Vec<Need>]) -> Vec<usize> {
     sequence
 }
 
+/// Where a step stands relative to the cycles found so far.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark {
-    Free,
-    InCircle,
-    Behind,
+    Ordered,
+    InCycle,
+    BehindCycle,
 }
 
-/// Reports each circle once, and the steps directly behind it.
+/// Reports each cycle once, and the steps that directly need one of its steps.
 pub(super) fn report(
-    steps: &[Draft<'_>],
+    steps: &[StepDraft<'_>],
     names: &[String],
     needs: &[Vec<Need>],
     sequence: &[usize],
@@ -54,29 +55,29 @@ pub(super) fn report(
     if sequence.len() == needs.len() {
         return;
     }
-    let mut marks = vec![Mark::Behind; needs.len()];
+    let mut marks = vec![Mark::BehindCycle; needs.len()];
     for index in sequence {
-        set(&mut marks, *index, Mark::Free);
+        set(&mut marks, *index, Mark::Ordered);
     }
     for start in 0..needs.len() {
-        if let Some(circle) = circle_from(start, needs, &marks) {
-            report.add(finding(steps, names, needs, &circle));
-            circle.iter().for_each(|index| set(&mut marks, *index, Mark::InCircle));
+        if let Some(cycle) = cycle_from(start, needs, &marks) {
+            report.add(finding(steps, names, needs, &cycle));
+            cycle.iter().for_each(|index| set(&mut marks, *index, Mark::InCycle));
         }
     }
     for (index, needs) in needs.iter().enumerate() {
-        let into = needs.iter().find(|need| marks.get(need.index) == Some(&Mark::InCircle));
-        if let (Some(Mark::Behind), Some(need), Some(step)) = (marks.get(index), into, steps.get(index)) {
+        let into = needs.iter().find(|need| marks.get(need.index) == Some(&Mark::InCycle));
+        if let (Some(Mark::BehindCycle), Some(need), Some(step)) = (marks.get(index), into, steps.get(index)) {
             let name = names.get(need.index).map_or("?", String::as_str);
-            let message = format!("this step can never run: it needs `{}`, which is part of a circle", quoted(name));
+            let message = format!("this step can never run: it needs `{}`, which is part of a cycle", quoted(name));
             report.add(Finding::error(code::UNREACHABLE_STEP, need.span.unwrap_or(step.place), message));
         }
     }
 }
 
-/// Follows the first open need of each step until it comes back to one that it has seen.
-fn circle_from(start: usize, needs: &[Vec<Need>], marks: &[Mark]) -> Option<Vec<usize>> {
-    let is_open = |index: usize| marks.get(index) == Some(&Mark::Behind);
+/// The cycle that following the first unordered need of each step runs into.
+fn cycle_from(start: usize, needs: &[Vec<Need>], marks: &[Mark]) -> Option<Vec<usize>> {
+    let is_open = |index: usize| marks.get(index) == Some(&Mark::BehindCycle);
     let mut position = vec![None; needs.len()];
     let mut path = Vec::new();
     let mut at = Some(start).filter(|start| is_open(*start))?;
@@ -92,17 +93,17 @@ fn circle_from(start: usize, needs: &[Vec<Need>], marks: &[Mark]) -> Option<Vec<
     }
 }
 
-/// Points at a written need, and at one that looks forward where there is one: it is the surprising one.
-fn finding(steps: &[Draft<'_>], names: &[String], needs: &[Vec<Need>], circle: &[usize]) -> Finding {
-    let next = |position: usize| circle.get(position + 1).or_else(|| circle.first()).copied();
-    let edges = circle.iter().enumerate().filter_map(|(position, from)| {
+/// Points at a written need, preferably one of a later step, which is the likely mistake.
+fn finding(steps: &[StepDraft<'_>], names: &[String], needs: &[Vec<Need>], cycle: &[usize]) -> Finding {
+    let next = |position: usize| cycle.get(position + 1).or_else(|| cycle.first()).copied();
+    let edges = cycle.iter().enumerate().filter_map(|(position, from)| {
         let to = next(position)?;
         let span = needs.get(*from)?.iter().find(|need| need.index == to)?.span;
         Some((span.is_none(), to < *from, position, span))
     });
     let (start, span) = edges.min().map_or((0, None), |(_, _, position, span)| (position, span));
-    let place = circle.get(start).and_then(|index| steps.get(*index)).map(|step| step.place).unwrap_or_default();
-    let turned = circle.iter().cycle().skip(start).take(circle.len() + 1);
+    let place = cycle.get(start).and_then(|index| steps.get(*index)).map(|step| step.place).unwrap_or_default();
+    let turned = cycle.iter().cycle().skip(start).take(cycle.len() + 1);
     let shown: Vec<String> = turned.map(|index| quoted(names.get(*index).map_or("?", String::as_str))).collect();
     let text = if shown.len() > SHOWN {
         let ends = |range: std::ops::Range<usize>| shown.get(range).unwrap_or_default().join(" → ");
@@ -110,7 +111,7 @@ fn finding(steps: &[Draft<'_>], names: &[String], needs: &[Vec<Need>], circle: &
     } else {
         shown.join(" → ")
     };
-    let message = format!("steps need each other in a circle: {text}");
+    let message = format!("steps need each other in a cycle: {text}");
     Finding::error(code::NEEDS_CYCLE, span.unwrap_or(place), message)
         .help("none of them can start; remove one of the needs")
 }

@@ -1,4 +1,4 @@
-//! The parameters of each action, for the steps of its type.
+//! The parameters of each action, for steps of its type.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ fn parameters(spec: &ActionSpec, needed: &[&Value]) -> Value {
     if let Value::Object(keys) = &mut schema {
         keys.remove("$schema");
         keys.insert("required".to_owned(), json!(needed));
-        // Inherited parameters need not be written, so that none of the ways may be seen here.
+        // Inherited parameters can be left out, so the alternatives cannot be checked here.
         for keyword in ["anyOf", "oneOf"] {
             let ways = keys.get(keyword).and_then(Value::as_array).into_iter().flatten();
             let names = ways.flat_map(|way| way.get("required").and_then(Value::as_array).into_iter().flatten());
@@ -30,7 +30,7 @@ fn parameters(spec: &ActionSpec, needed: &[&Value]) -> Value {
                 keys.remove(keyword);
             }
         }
-        // References start at the action's own schema, not at the playbook's.
+        // References start at the schema of the action, not at that of the playbook.
         if keys.contains_key("$defs") {
             keys.insert("$id".to_owned(), format!("urn:action:{}", spec.name).into());
         }
@@ -45,7 +45,7 @@ fn is_inherited(spec: &ActionSpec, name: &Value) -> bool {
     name.as_str().is_some_and(|name| spec.inherits.contains(&name))
 }
 
-/// A value, or a template that becomes one; inside lists and objects too.
+/// Allows a template wherever the schema has a value, inside lists and objects too.
 fn or_template(schema: &mut Value) {
     let Value::Object(keys) = schema else { return };
     if let Some(Value::Object(properties)) = keys.get_mut("properties") {

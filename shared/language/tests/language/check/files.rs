@@ -84,7 +84,7 @@ fn the_conditional_trigger_of_one_playbook_does_not_hide_that_of_another() {
     // Which of the two it will be shows when the condition is asked.
     assert_eq!(codes(&[conditional.clone(), plain.clone()]), Vec::<String>::new());
     let needs_b = codes(&[plain, playbook("c", "", "c")]);
-    assert_eq!(needs_b, ["playbook `b` needs the variable `b`, the incident does not bring it"]);
+    assert_eq!(needs_b, ["playbook `b` needs the variable `b`, which the incident does not set"]);
 }
 
 /// Everything that is promised of a reading, whatever the text is: cut off anywhere, a file is read to its end.
