@@ -8,7 +8,7 @@ use crate::template::EvaluationPoint;
 use crate::template::{self, Context, has_template};
 use crate::yaml::{Entry, Kind, entries_to_json};
 use heal_engine::Map;
-use heal_engine::incident::{RESERVED, expected};
+use heal_engine::incident::{RESERVED, type_mismatch};
 
 /// The incident as written, with the spans that routing findings point at.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ fn typed(entry: &Entry, report: &mut Report) {
     if has_template(&entry.value) {
         return;
     }
-    if let Some(expected) = expected(&entry.key, &entry.value.to_json()) {
+    if let Some(expected) = type_mismatch(&entry.key, &entry.value.to_json()) {
         let message = format!("`{}` has to be {expected}, found {}", quoted(&entry.key), entry.value.brief());
         report.add(Finding::error(code::WRONG_VARIABLE, entry.value.span, message));
     }
