@@ -142,7 +142,7 @@ fn a_message_may_lie_in_as_many_envelopes_as_the_limit_says() {
         |envelopes: usize| (0..envelopes).fold(r#"{"incident_id":"i"}"#.to_owned(), |message, _| sns(&message));
     assert_eq!(incident::read(&in_envelopes(ENVELOPES)).unwrap().incident_id, "i");
     let error = incident::read(&in_envelopes(ENVELOPES + 1)).unwrap_err();
-    assert_eq!(error.to_string(), "`Message.Message.Message.Message` lies in more envelopes than the limit of 3");
+    assert_eq!(error.to_string(), "`Message.Message.Message.Message` is inside more than the limit of 3 envelopes");
 }
 
 #[test]
