@@ -1,6 +1,5 @@
 //! The clients as the ports of `runtime`, and what every action needs between an attempt and a client's call.
 //!
-//! - [`crate::policy::Client`] is a [`heal_runtime::port::Policy`]
 //! - [`StoredBreaker`] lets breakers meet in any [`heal_runtime::port::BreakerStore`]
 //! - [`context`] gives a call its deadline, key and trace; [`ended`] says what a call that did not work means for its attempt
 //! - [`Memo`] keeps what an action's `facts` read for its `perform`
@@ -8,7 +7,6 @@
 mod attempt;
 mod breaker;
 mod memo;
-mod policy;
 
 pub use attempt::{CALL_MARGIN_MS, LOOK_RESERVE_MS, Manual, context, ended, failed, reserve_time_for_confirmation};
 pub use breaker::StoredBreaker;

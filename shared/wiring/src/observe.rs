@@ -181,7 +181,7 @@ const fn status(outcome: CallOutcome) -> &'static str {
 /// An allowance of the bundled policy is a `fallback`; its denial is a denial, whoever spoke it.
 const fn result(decision: &Decision) -> &'static str {
     match decision {
-        Decision::Allow { source: DecisionSource::Server | DecisionSource::NotAsked, .. } => "allow",
+        Decision::Allow { source: DecisionSource::Server | DecisionSource::Disabled | DecisionSource::NotValidated, .. } => "allow",
         Decision::Allow { source: DecisionSource::Bundled, .. } => "fallback",
         Decision::Allow { source: DecisionSource::FailOpen, .. } => "fail_open",
         Decision::Deny { .. } => "deny",

@@ -1,15 +1,16 @@
-//! Who is asked, in which order.
+//! Asks the policy server, then the bundled policy, then the configuration.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
+use heal_runtime::port::{Decision, DecisionSource, Policy, PolicyInput};
 use serde_json::Value;
 use tracing::Instrument;
 
 use super::EvaluationError;
 use super::bundled::Bundled;
-use super::decision::{Answer, Decision, Source};
-use super::question::Question;
+use super::decision::Answer;
 use super::server::Server;
 use crate::breaker::{Clock, system_clock};
 use crate::call::{CallContext, Wiring};
@@ -17,9 +18,8 @@ use crate::config::PolicyConfig;
 use crate::error::Error;
 use crate::observe::Observer;
 
-/// The actions that are always validated, and that the bundled policy has rules for.
-pub const CRITICAL_ACTIONS: [&str; 4] =
-    ["reallocate_ticket", "restart_workflow", "update_ticket_status", "trigger_replanning"];
+/// Longest wait for a decision, whatever timeout is configured.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Decides whether an action may be done.
 #[derive(Debug)]
@@ -52,54 +52,55 @@ impl Client {
         })
     }
 
-    /// Whether `action` is asked about at all.
-    pub fn is_validated(&self, action: &str) -> bool {
-        CRITICAL_ACTIONS.contains(&action) || self.extra_actions.iter().any(|extra| extra == action)
-    }
-
-    /// Decides on one action. Always gives a decision, within the caller's deadline.
-    pub async fn validate_action(&self, question: &Question, context: &CallContext) -> Decision {
+    /// Decides on one action, within the caller's deadline. A caller asks about critical and configured actions only.
+    pub async fn validate_action(&self, input: &PolicyInput, context: &CallContext) -> Decision {
         let started = Instant::now();
+        let action = input.resource.action.as_str();
         let span = tracing::info_span!(
             "self_healing.opa.validate_action",
-            action = question.action,
+            action,
             result = tracing::field::Empty,
             source = tracing::field::Empty
         );
-        let decision = self.decide(question, context).instrument(span.clone()).await;
-        span.record("result", decision.result());
-        span.record("source", decision.source());
+        let decision = self.resolve(input, context).instrument(span.clone()).await;
+        let source = decision.source().map_or("none", DecisionSource::as_str);
+        span.record("result", decision.as_str());
+        span.record("source", source);
         if let Some(warning) = decision.warning() {
-            span.in_scope(|| tracing::warn!(action = question.action, warning, "policy.warning"));
+            span.in_scope(|| tracing::warn!(action, warning, "policy.warning"));
         }
-        self.observer.opa_validation(&question.action, decision.result(), decision.source(), started.elapsed());
+        self.observer.opa_validation(action, decision.as_str(), source, started.elapsed());
         decision
     }
 
-    /// Whether the server says that it is well.
+    /// Asks the server for its health.
+    ///
+    /// # Errors
+    /// The server is out of reach, or reports a fault.
     pub async fn health(&self, context: &CallContext) -> Result<(), Error> {
         self.server.health(context).await
     }
 
-    async fn decide(&self, question: &Question, context: &CallContext) -> Decision {
-        if !self.is_validated(&question.action) {
-            return Decision::Allow { source: Source::NotValidated, warning: None };
+    async fn resolve(&self, input: &PolicyInput, context: &CallContext) -> Decision {
+        if !input.critical && !self.validates(&input.resource.action) {
+            return Decision::Allow { source: DecisionSource::NotValidated, warning: None };
         }
         if !self.enabled {
             let warning = "validation is switched off (OPA_ENABLED=false)".to_owned();
-            return Decision::Allow { source: Source::Disabled, warning: Some(warning) };
+            return Decision::Allow { source: DecisionSource::Disabled, warning: Some(warning) };
         }
-        let input = question.input();
-        let no_server = match self.server.ask(&input, context).await {
-            Ok(answer) => return answer.into_decision(Source::Server, None),
+        // Plain data with text keys cannot fail to serialize.
+        let document = serde_json::to_value(input).unwrap_or_default();
+        let no_server = match self.server.ask(&document, context).await {
+            Ok(answer) => return answer.into_decision(DecisionSource::Server, None),
             Err(reason) => reason,
         };
-        // What the bundled policy has no rules for it would wave through: that is no decision of anybody's.
-        let no_bundled = if CRITICAL_ACTIONS.contains(&question.action.as_str()) {
-            match self.evaluate(&input) {
+        // The bundled policy allows whatever it has no rule for, so its answer means nothing for an action that is not critical.
+        let no_bundled = if input.critical {
+            match self.evaluate(&document) {
                 Ok(answer) => {
                     let warning = format!("decided by the bundled policy, because {no_server}");
-                    return answer.into_decision(Source::Bundled, Some(warning));
+                    return answer.into_decision(DecisionSource::Bundled, Some(warning));
                 }
                 Err(error) => error.to_string(),
             }
@@ -109,13 +110,26 @@ impl Client {
         let reason = format!("{no_server}; {no_bundled}");
         if self.fail_open {
             let warning = format!("allowed without a decision (OPA_FAIL_OPEN=true): {reason}");
-            Decision::Allow { source: Source::FailOpen, warning: Some(warning) }
+            Decision::Allow { source: DecisionSource::FailOpen, warning: Some(warning) }
         } else {
-            Decision::Unavailable { reason }
+            Decision::Unavailable { message: reason }
         }
     }
-    /// What the policy that this build carries says.
+
+    /// Asks the bundled policy.
     fn evaluate(&self, input: &Value) -> Result<Answer, EvaluationError> {
         self.bundled.get_or_init(Bundled::new).as_ref().map_err(Clone::clone)?.evaluate(input)
+    }
+}
+
+#[async_trait]
+impl Policy for Client {
+    fn validates(&self, action: &str) -> bool {
+        self.extra_actions.iter().any(|extra| extra == action)
+    }
+
+    async fn decide(&self, input: &PolicyInput) -> Decision {
+        let context = CallContext { traceparent: input.traceparent.clone(), ..CallContext::within(LONGEST_WAIT) };
+        self.validate_action(input, &context).await
     }
 }

@@ -1,100 +1,19 @@
-//! What a policy says. Three values, never two.
+//! A policy's answer, read from the JSON that a server or the bundled policy gives.
 
-use serde::{Deserialize, Serialize};
+use heal_runtime::Violation;
+use heal_runtime::port::{Decision, DecisionSource};
 use serde_json::Value;
 
 use crate::error::one_line;
 
-/// Whether the action may go ahead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    Allow {
-        source: Source,
-        /// What a person should know of how this was decided.
-        warning: Option<String>,
-    },
-    Deny {
-        source: Source,
-        /// The broken rules; empty where the policy named none.
-        violations: Vec<Violation>,
-        warning: Option<String>,
-    },
-    /// Nobody could decide, and the configuration says that the action then waits.
-    Unavailable { reason: String },
-}
-
-impl Decision {
-    /// As a metric label.
-    pub fn result(&self) -> &'static str {
-        match self {
-            Self::Allow { .. } => "allow",
-            Self::Deny { .. } => "deny",
-            Self::Unavailable { .. } => "unavailable",
-        }
-    }
-
-    /// Who decided, as a metric label.
-    pub fn source(&self) -> &'static str {
-        match self {
-            Self::Allow { source, .. } | Self::Deny { source, .. } => source.as_str(),
-            Self::Unavailable { .. } => "none",
-        }
-    }
-
-    pub fn warning(&self) -> Option<&str> {
-        match self {
-            Self::Allow { warning, .. } | Self::Deny { warning, .. } => warning.as_deref(),
-            Self::Unavailable { reason } => Some(reason),
-        }
-    }
-}
-
-/// Who decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// The OPA server.
-    Server,
-    /// The bundled policy in this process, because the server could not.
-    Bundled,
-    /// `OPA_FAIL_OPEN`, because nobody could.
-    FailOpen,
-    /// `OPA_ENABLED=false`.
-    Disabled,
-    /// The action is not among those that are validated.
-    NotValidated,
-}
-
-impl Source {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Bundled => "bundled",
-            Self::FailOpen => "fail_open",
-            Self::Disabled => "disabled",
-            Self::NotValidated => "not_validated",
-        }
-    }
-}
-
-/// One broken rule.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Violation {
-    #[serde(default)]
-    pub policy: String,
-    pub rule: String,
-    #[serde(default)]
-    pub msg: String,
-    #[serde(default)]
-    pub severity: String,
-}
-
-/// What a policy evaluated to.
+/// The result of one evaluation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
+    /// Whether the action may go ahead.
     pub allow: bool,
-    /// Sorted, so that two evaluators of one policy give the same.
+    /// Sorted by policy, rule, message and severity, so that two evaluators of one policy agree.
     pub violations: Vec<Violation>,
-    /// What is odd about the answer.
+    /// Set if the answer contradicts itself or could be read only in part.
     pub warning: Option<String>,
 }
 
@@ -102,7 +21,7 @@ impl Answer {
     /// Reads `{"allow": bool, "violations": [...]}`.
     ///
     /// # Errors
-    /// Why this is no decision: nothing there, or no boolean `allow`.
+    /// A sentence that says why this is not a decision: no result, or no boolean `allow`.
     pub(super) fn read(value: Option<&Value>) -> Result<Self, String> {
         let Some(value) = value else {
             return Err("the policy is not loaded: the answer has no result".to_owned());
@@ -113,7 +32,7 @@ impl Answer {
             None => return Err("allow is undefined".to_owned()),
         };
         let (mut violations, unread) = violations(value.get("violations"));
-        violations.sort();
+        violations.sort_by(|a, b| key(a).cmp(&key(b)));
         let warning = match (allow, violations.len() + unread) {
             (_, 0) => None,
             (true, count) => Some(format!("the policy allows in spite of {count} violations")),
@@ -123,7 +42,7 @@ impl Answer {
         Ok(Self { allow, violations, warning })
     }
 
-    pub(super) fn into_decision(self, source: Source, warning: Option<String>) -> Decision {
+    pub(super) fn into_decision(self, source: DecisionSource, warning: Option<String>) -> Decision {
         let warning = match (warning, self.warning) {
             (Some(first), Some(second)) => Some(format!("{first}; {second}")),
             (first, second) => first.or(second),
@@ -134,6 +53,11 @@ impl Answer {
             Decision::Deny { source, violations: self.violations, warning }
         }
     }
+}
+
+/// The order of violations.
+fn key(violation: &Violation) -> [&str; 4] {
+    [&violation.policy, &violation.rule, &violation.msg, &violation.severity]
 }
 
 /// The violations that can be read, and the number of those that cannot.
@@ -177,8 +101,8 @@ mod tests {
     #[test]
     fn an_allow_beside_violations_is_an_allow_with_a_warning() {
         let value = json!({"allow": true, "violations": [{"rule": "r", "severity": "low"}]});
-        let decision = Answer::read(Some(&value)).unwrap().into_decision(Source::Server, None);
-        assert_eq!(decision.result(), "allow");
+        let decision = Answer::read(Some(&value)).unwrap().into_decision(DecisionSource::Server, None);
+        assert_eq!(decision.as_str(), "allow");
         assert_eq!(decision.warning(), Some("the policy allows in spite of 1 violations"));
     }
 }

@@ -83,7 +83,8 @@ impl Worker {
         last_touched: Option<Timestamp>,
     ) -> Result<Option<String>, Refusal> {
         let facts = self.action.facts(call, target).await.map_err(|ended| self.without_facts(call, target, ended))?;
-        if !self.ports.policy.validates(self.name()) {
+        let critical = self.action.spec().critical;
+        if !critical && !self.ports.policy.validates(self.name()) {
             return Ok(None);
         }
         let last = last_touched.max(facts.last_reallocation);
@@ -97,6 +98,7 @@ impl Worker {
                 now_ns: nanoseconds(self.ports.clock.now()),
             },
             traceparent: call.command.context.traceparent.clone(),
+            critical,
         };
         let decision = self.ports.policy.decide(&input).await;
         self.observer.policy_decided(call, &input, &decision);

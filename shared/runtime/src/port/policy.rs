@@ -9,9 +9,12 @@ use serde::{Deserialize, Serialize};
 pub struct PolicyInput {
     pub resource: PolicyResource,
     pub context: PolicyContext,
-    /// W3C `traceparent` of the attempt: it goes beside the question, not into it.
+    /// W3C `traceparent` of the attempt. Sent beside the question, not in it.
     #[serde(skip)]
     pub traceparent: Option<String>,
+    /// The action's `ActionSpec::critical`: the policy is always asked, and the bundled policy has rules for it. Beside the question too.
+    #[serde(skip)]
+    pub critical: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -38,20 +41,28 @@ pub struct PolicyContext {
     pub now_ns: u64,
 }
 
-/// Three values, never two.
+/// A policy's answer. Three values, never two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
+    /// The action may go ahead.
     Allow {
+        /// Who decided.
         source: DecisionSource,
-        /// Set where the answer did not come the usual way.
+        /// Set if the answer did not come from the policy server.
         warning: Option<String>,
     },
+    /// The action must not go ahead.
     Deny {
+        /// Who decided.
         source: DecisionSource,
+        /// The broken rules; empty if the policy named none.
         violations: Vec<Violation>,
+        /// Set if the answer did not come from the policy server, or a violation could not be read.
+        warning: Option<String>,
     },
-    /// Nobody could decide, and the configuration says that then nothing happens.
+    /// Nobody could decide, and the configuration fails closed (`OPA_FAIL_OPEN=false`).
     Unavailable {
+        /// Why nobody could decide.
         message: String,
     },
 }
@@ -61,19 +72,62 @@ pub enum Decision {
 pub enum DecisionSource {
     /// The policy server.
     Server,
-    /// The bundled policy, in this process.
+    /// The bundled policy, in this process, because the server could not.
     Bundled,
-    /// Nobody: `OPA_FAIL_OPEN`.
+    /// Nobody: `OPA_FAIL_OPEN=true` let the action pass.
     FailOpen,
-    /// Nobody: `OPA_ENABLED=false`, or the action is not one that the policy validates.
-    NotAsked,
+    /// Nobody: `OPA_ENABLED=false`.
+    Disabled,
+    /// Nobody: the action is neither critical nor in `OPA_VALIDATED_ACTIONS`.
+    NotValidated,
 }
 
-/// Decides. It never fails: what cannot be decided is [`Decision::Unavailable`].
+impl Decision {
+    /// `allow`, `deny` or `unavailable`, as spans and metrics have it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Allow { .. } => "allow",
+            Self::Deny { .. } => "deny",
+            Self::Unavailable { .. } => "unavailable",
+        }
+    }
+
+    /// Who decided; `None` if nobody could.
+    pub const fn source(&self) -> Option<DecisionSource> {
+        match self {
+            Self::Allow { source, .. } | Self::Deny { source, .. } => Some(*source),
+            Self::Unavailable { .. } => None,
+        }
+    }
+
+    /// What a person should know about how this was decided.
+    pub fn warning(&self) -> Option<&str> {
+        match self {
+            Self::Allow { warning, .. } | Self::Deny { warning, .. } => warning.as_deref(),
+            Self::Unavailable { message } => Some(message),
+        }
+    }
+}
+
+impl DecisionSource {
+    /// Its word in spans and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Bundled => "bundled",
+            Self::FailOpen => "fail_open",
+            Self::Disabled => "disabled",
+            Self::NotValidated => "not_validated",
+        }
+    }
+}
+
+/// Decides whether an action may go ahead. It never fails: a question that nobody can answer is [`Decision::Unavailable`].
 #[async_trait]
 pub trait Policy: Send + Sync + 'static {
-    /// Whether this action is put to the policy at all.
+    /// Whether the policy is asked about this action though it is not critical.
     fn validates(&self, action: &str) -> bool;
 
+    /// The decision on one target of one action.
     async fn decide(&self, input: &PolicyInput) -> Decision;
 }
