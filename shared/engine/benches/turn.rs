@@ -91,7 +91,7 @@ fn one_step(criterion: &mut Criterion) {
                 || (own(&state), input.clone()),
                 |(state, input)| {
                     let turn = turn::take(&plan, state, input.clone(), Timestamp(1_000), 2).unwrap();
-                    (turn, turn::owed_since(&plan, state, Timestamp(1_000), seq))
+                    (turn, heal_engine::decide::since(&plan, state, Timestamp(1_000), seq))
                 },
                 BatchSize::LargeInput,
             );

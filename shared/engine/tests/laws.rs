@@ -114,7 +114,7 @@ impl Seen {
         {
             let may_fail =
                 run.plan.step(step.step).unwrap().spec.on_failure == heal_engine::playbook::OnFailure::Continue;
-            self.ended.insert(step.step, outcome.is_well() || may_fail);
+            self.ended.insert(step.step, outcome.is_ok() || may_fail);
         }
         if let Event::ConditionFalse { step } = event
             && step.item.is_none()

@@ -109,7 +109,7 @@ fn run(plan: &Plan, variables: Value, mut answer: impl FnMut(&ActionCommand, usi
 
 /// What is owed: an attempt where there is one, or else the next moment.
 fn next(plan: &Plan, state: &State, now: Timestamp) -> Command {
-    let mut owed = turn::owed_since(plan, state, now, 0);
+    let mut owed = heal_engine::decide::since(plan, state, now, 0);
     let perform = owed.iter().position(|command| matches!(command, Command::Perform { .. }));
     assert!(!owed.is_empty(), "a live run owes something");
     owed.remove(perform.unwrap_or(0))
