@@ -1,4 +1,4 @@
-//! A run that would go on for ever is stopped by its budget of commands.
+//! The budget of commands stops a run that would go on for ever.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -15,7 +15,7 @@ use serde_json::json;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
-/// Steps of as many items as a step may have, and one item more than the budget has commands.
+/// Steps with as many elements as a step may have, in sum one more than the budget has commands.
 fn one_command_too_many() -> PlaybookCase {
     let wanted = usize::try_from(limit::COMMANDS_PER_RUN).unwrap() + 1;
     let sizes = (0..wanted).step_by(limit::FAN_OUT_ITEMS).map(|start| (wanted - start).min(limit::FAN_OUT_ITEMS));

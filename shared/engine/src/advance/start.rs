@@ -10,7 +10,7 @@ use crate::id::{StepIndex, StepRef, Token};
 use crate::message::digest_parameters;
 use crate::plan::{Plan, PlannedStep};
 use crate::state::{Attempt, State};
-use crate::template::{TemplateError, Test, brief};
+use crate::template::{TemplateError, Tree, brief};
 use crate::time::{Timestamp, seconds_to_ms};
 use crate::{Map, limit};
 
@@ -19,18 +19,18 @@ pub(super) fn next(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> 
     if state.in_flight >= limit::IN_FLIGHT {
         return None;
     }
-    if let Some((step, item)) =
-        state.fanning.iter().find_map(|step| state.fan(*step).filter(|fan| fan.has_room()).map(|fan| (*step, fan.next)))
-    {
-        let step = StepRef::item(step, item);
-        let planned = plan.step(step.step)?;
-        return Some(
-            check_item_condition(planned, state, step).unwrap_or_else(|| begin(planned, state, step, now, entropy)),
-        );
+    let element =
+        |step: &StepIndex| state.fan(*step).filter(|fan| fan.has_room()).map(|fan| StepRef::item(*step, fan.next));
+    let whole = || state.ready.first().copied().map(StepRef::whole);
+    let step = state.fanning.iter().find_map(element).or_else(whole)?;
+    let planned = plan.step(step.step)?;
+    if let Some(event) = check_condition(planned, state, step) {
+        return Some(event);
     }
-    let step = *state.ready.first()?;
-    let planned = plan.step(step)?;
-    Some(start_step(planned, state, step, now, entropy))
+    Some(match (&planned.items, step.item) {
+        (Some(items), None) => fan_out(planned, items, state, step),
+        (Some(_), Some(_)) | (None, _) => begin(planned, state, step, now, entropy),
+    })
 }
 
 /// Starts the attempt after a backoff, with the same parameters and a new token.
@@ -39,31 +39,16 @@ pub(super) fn retry(plan: &Plan, state: &State, step: StepRef, last: &Attempt, n
     start_attempt(state, step, last.number + 1, last.parameters.clone(), timeout, now, entropy)
 }
 
-fn start_step(planned: &PlannedStep, state: &State, step: StepIndex, now: Timestamp, entropy: u64) -> Event {
-    let step = StepRef::whole(step);
-    if let Some(condition) = planned.condition.as_ref().filter(|condition| !is_per_item(planned, condition))
-        && let Some(event) = check_condition(planned, state, step, condition)
-    {
-        return event;
-    }
-    match &planned.items {
-        Some(_) => fan_out(planned, state, step),
-        None => begin(planned, state, step, now, entropy),
-    }
-}
-
-/// Whether the condition reads `item`: then it is checked for each element, and not for the step.
-fn is_per_item(planned: &PlannedStep, condition: &Test) -> bool {
-    planned.items.is_some() && condition.names().iter().any(|name| name.split('.').next() == Some("item"))
-}
-
-fn check_item_condition(planned: &PlannedStep, state: &State, step: StepRef) -> Option<Event> {
-    let condition = planned.condition.as_ref().filter(|condition| is_per_item(planned, condition))?;
-    check_condition(planned, state, step, condition)
-}
-
 /// Ends the step, or the element, if its condition is false or cannot be evaluated.
-fn check_condition(planned: &PlannedStep, state: &State, step: StepRef, condition: &Test) -> Option<Event> {
+///
+/// A condition that reads `item` is checked for each element of a step that fans out, any other once for the step.
+fn check_condition(planned: &PlannedStep, state: &State, step: StepRef) -> Option<Event> {
+    let condition = planned.condition.as_ref()?;
+    let reads_item = || condition.names().iter().any(|name| name.split('.').next() == Some("item"));
+    let is_per_item = planned.items.is_some() && reads_item();
+    if is_per_item != step.item.is_some() {
+        return None;
+    }
     match condition.holds(&state.scope(step)) {
         Ok(true) => None,
         Ok(false) => Some(Event::ConditionFalse { step }),
@@ -71,10 +56,7 @@ fn check_condition(planned: &PlannedStep, state: &State, step: StepRef, conditio
     }
 }
 
-fn fan_out(planned: &PlannedStep, state: &State, step: StepRef) -> Event {
-    let Some(items) = &planned.items else {
-        return failed(step, "for_each is missing".to_owned());
-    };
+fn fan_out(planned: &PlannedStep, items: &Tree, state: &State, step: StepRef) -> Event {
     let rendered = match items.render(&state.scope(step)) {
         Ok(rendered) => rendered,
         Err((path, error)) => {
