@@ -15,10 +15,10 @@ use heal_language::code;
 use crate::catalog::catalog;
 use crate::{folder_texts, shipped_folder};
 
-/// The faults that only a check can have.
+/// The codes that only checks have.
 pub const CODES_OF_CHECKS: [&str; 3] = [code::UNROUTED_INCIDENT, code::MISSING_VARIABLE, code::WRONG_VARIABLE];
 
-/// The shipped playbooks, which the files of `good` and `broken` are linted along with.
+/// The shipped playbooks, against which the files of `good` and `broken` are linted.
 static PLAYBOOKS: LazyLock<Vec<Playbook>> = LazyLock::new(|| {
     let catalog = catalog();
     let texts = folder_texts(&shipped_folder()).into_iter();
@@ -31,7 +31,7 @@ fn read(stem: &str, text: &str) -> Reading {
     heal_language::check::read(stem, text, Some(&PLAYBOOKS))
 }
 
-/// A check with some keys of its own, which has to be without fault.
+/// A check with these keys, which has to read without a diagnostic.
 fn good(keys: &str) -> Check {
     let text = format!(
         "probe: {{type: dependency, service: opa}}\nincident: {{incident_type: DEPENDENCY_DOWN, service_name: \"{{{{ target.id }}}}\"}}\n{keys}"
