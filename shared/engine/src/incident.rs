@@ -1,32 +1,31 @@
-//! What comes in: one message, understood (contracts, section 5).
+//! Parses incoming messages (contracts, section 5).
 //!
-//! # Which shape a message has
-//! Decided by which fields are there, `null` counting as absent, and by the words that AWS puts into its own. The first
-//! rule that fits holds.
+//! # Shapes
+//! The fields of a message decide its shape; `null` counts as absent. The first rule that matches applies.
 //!
 //! 1. Envelopes, at most [`ENVELOPES`] of them, in any order:
 //!    - `source` = `aws.cloudwatch` with `detail-type` and `detail`, or with `alarmData`; or `AlarmName` with
-//!      `NewStateValue`: a `CloudWatch` alarm by way of EventBridge, Lambda or SNS. It is an incident itself (see
+//!      `NewStateValue`: a `CloudWatch` alarm sent through EventBridge, Lambda or SNS. The alarm is the incident (see
 //!      below);
-//!    - `detail-type` with `detail`: EventBridge. The object `detail` is read instead;
-//!    - `Type` = `Notification` with `Message`: SNS. The text `Message` is read instead.
-//! 2. `action_id` with `playbook`: a remediation action. Its `context` brings the variables.
-//! 3. `remediation_id` or `playbook_name`: a remediation request. Its `parameters` bring the variables.
-//! 4. `incident_id`, even where it is `null` and so a wrong one: an incident.
+//!    - `detail-type` with `detail`: EventBridge. The object `detail` is read;
+//!    - `Type` = `Notification` with `Message`: SNS. The text `Message` is read.
+//! 2. `action_id` with `playbook`: a remediation action. Its `context` has the variables.
+//! 3. `remediation_id` or `playbook_name`: a remediation request. Its `parameters` have the variables.
+//! 4. `incident_id`, even if it is `null` and thus invalid: an incident.
 //!
 //! # Variables
-//! Every field of the message keeps its name and its type; fields of `parameters` or `context` win over those beside
-//! them, except `incident_id`, which has one truth. What only steers a request or an action (`remediation_id`,
-//! `playbook_name`, `execution_mode`, `action_id`, `playbook`) is no variable. [`RESERVED`] names are left out of the
-//! variables and listed in [`Intake::reserved`]. An integer of more than 64 bits becomes a floating-point number, as in
-//! most JSON readers. The value of a field that holds a secret by its name, such as `api_token` or `password`, is replaced by [`HIDDEN`].
+//! Every field of the message keeps its name and its type; fields of `parameters` or `context` override those next to
+//! them, except `incident_id`. Fields that only control a request or an action (`remediation_id`, `playbook_name`,
+//! `execution_mode`, `action_id`, `playbook`) are not variables. [`RESERVED`] names are removed from the variables and
+//! listed in [`Intake::reserved`]. An integer of more than 64 bits becomes a floating-point number, as in most JSON
+//! readers. A field whose name says that it holds a secret, such as `api_token` or `password`, gets the value [`HIDDEN`].
 //!
 //! # Alarms
-//! Only a change to the state ALARM is an incident; other events of alarms are [`IntakeError::NotAnIncident`]. Its type
-//! and further variables come from the alarm's description: either a JSON object, or words such as
-//! `incident_type=WORKER_FAILURE worker_id=worker-1` in a sentence; without them the type is [`ALARM_TYPE`]. Metric
+//! Only a change to the state ALARM is an incident; other alarm events are [`IntakeError::NotAnIncident`]. The type and
+//! further variables come from the description of the alarm: either a JSON object, or words such as
+//! `incident_type=WORKER_FAILURE worker_id=worker-1` in a sentence; the default type is [`ALARM_TYPE`]. Metric
 //! dimensions are variables under their own name and under its `snake_case` form (`PodName`, `pod_name`). Facts of the
-//! alarm win over its description, and that wins over dimensions: `alarm_name`, `alarm_arn`, `region`, `account`,
+//! alarm override its description, which overrides dimensions: `alarm_name`, `alarm_arn`, `region`, `account`,
 //! `reason`, `state_changed_at`, `metric_name`, `metric_namespace`.
 
 mod alarm;
@@ -38,93 +37,100 @@ mod path;
 mod peek;
 mod secret;
 mod shape;
-mod trace;
 
 use serde::Serialize;
 
 use crate::{Map, RunId, limit};
 
 pub use error::{FieldFault, IntakeError};
-pub(crate) use field::expected;
+pub use field::type_mismatch;
 pub use peek::peek_incident_id;
 pub use secret::{HIDDEN, without_secrets};
 
-/// Characters of an `incident_id`, and of every other name that a message gives.
+/// Characters of an `incident_id`, and of every other name in a message.
 pub const NAME_CHARACTERS: usize = 256;
-/// Envelopes around one incident: an alarm through EventBridge, SNS and a second bus has three.
+/// Envelopes around one incident: an alarm sent through EventBridge, SNS and a second bus has three.
 pub const ENVELOPES: usize = 3;
-/// Levels of nested lists and objects in one JSON text. `DynamoDB` documents have at most 32, and a run's first event
-/// lays some around the incident.
+/// Levels of nested lists and objects in one JSON text. `DynamoDB` documents have at most 32, of which the first event
+/// of a run needs some around the incident.
 pub const DEPTH_LEVELS: usize = 24;
-/// Wrong fields that one error names; the rest are counted.
+/// Wrong fields that one error names; it counts the rest.
 pub const FAULTS: usize = 20;
 
-/// Names that mean something of their own in a playbook, so that no payload may set them.
+/// Names that templates define themselves, so a payload cannot set them.
 pub const RESERVED: [&str; 4] = ["incident", "item", "run_id", "steps"];
 
-/// The incident type of an alarm whose description names none.
+/// The incident type of an alarm whose description has none.
 pub const ALARM_TYPE: &str = "CLOUDWATCH_ALARM";
 
-/// One message, understood.
+/// One parsed message.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Intake {
-    /// 1 to [`NAME_CHARACTERS`] characters, otherwise as it came. An action without one is named by its `action_id`.
+    /// 1 to [`NAME_CHARACTERS`] characters, unchanged. Defaults to the `action_id` of an action.
     pub incident_id: String,
+    /// Selects the playbook if the message names none.
     pub incident_type: Option<String>,
-    /// The playbook that the message asks for by name: `playbook_name`, else `playbook`, else `recommended_playbook`
-    /// where it is not blank.
+    /// The playbook that the message names: `playbook_name`, else `playbook`, else a `recommended_playbook` that is not
+    /// blank.
     pub playbook: Option<String>,
-    /// A remediation request's own id, where it may name a run.
+    /// The id of a remediation request, if it is a legal run id.
     pub run_id: Option<RunId>,
-    /// A person has to agree first: `execution_mode` is `MANUAL_APPROVAL`, or `auto_remediation_enabled` is false.
+    /// Whether a person has to approve first: `execution_mode` is `MANUAL_APPROVAL`, or `auto_remediation_enabled` is false.
     pub approval: bool,
-    /// What the playbook's templates may name. Data: no text in it is ever compiled.
+    /// The variables of the templates. They are data: no text in them is ever compiled.
     pub variables: Map,
-    /// [`RESERVED`] names that the payload had, and that are not among the variables.
+    /// [`RESERVED`] names that were removed from the payload.
     pub reserved: Vec<String>,
-    /// W3C `traceparent` to continue: the message's own if it is valid, else made from a `trace_id` of 32 hexadecimal
+    /// W3C `traceparent` to continue: that of the message if it is valid, else one made from a `trace_id` of 32 hexadecimal
     /// digits.
     pub traceparent: Option<String>,
+    /// The kind of message.
     pub shape: Shape,
-    /// What the incident lay in directly; envelopes further out do not show.
+    /// The innermost envelope.
     pub via: Via,
-    /// The same for every delivery of a message and for its producer's retries: `remediation:<id>`, `action:<id>`,
-    /// `alarm:<ARN>:<time of the state change>`, else `incident:<id>`. It does not have the playbook in it.
+    /// The same for every delivery of a message and for retries of its producer: `remediation:<id>`, `action:<id>`,
+    /// `alarm:<ARN>:<time of the state change>`, else `incident:<id>`. Independent of the playbook.
     pub dedupe_key: String,
 }
 
-/// What kind of message it is.
+/// The kind of message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
+    /// An incident, or an alarm.
     Incident,
+    /// Asks for a playbook by name.
     RemediationRequest,
+    /// Asks for one action of a playbook.
     RemediationAction,
 }
 
-/// How the incident was wrapped.
+/// The innermost envelope of an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
+    /// No envelope.
     Direct,
+    /// The `detail` of an event.
     EventBridge,
+    /// The `Message` of a notification.
     Sns,
+    /// A `CloudWatch` alarm, in whatever envelope.
     CloudWatchAlarm,
 }
 
-/// Understands one message, the body of a queue's message or of an HTTP request. Every wrong field is reported at once.
+/// Parses one message, the body of a queue message or of an HTTP request. Reports all wrong fields at once.
 ///
-/// A key that occurs twice in one object is refused: readers differ in which of the two they keep.
+/// Refuses a duplicate key in an object: readers differ in which value they keep.
 ///
 /// # Errors
-/// [`IntakeError::NotAnIncident`] is to be acknowledged and forgotten; everything else is a message that somebody has
-/// to look at, and no second try will make it better.
+/// Acknowledge [`IntakeError::NotAnIncident`]. Any other error is permanent: dead-letter the message.
 pub fn read(message: &str) -> Result<Intake, IntakeError> {
     if message.len() > limit::MESSAGE_BYTES {
         return Err(IntakeError::TooLarge { observed_bytes: message.len() });
     }
     match envelope::open(message)? {
-        envelope::Content::Alarm(alarm) => Ok(shape::intake(alarm)),
-        envelope::Content::Fields { fields, path, via } => shape::understand(fields, &path, via),
+        envelope::Content::Alarm(alarm) => Ok(shape::from_alarm(alarm)),
+        envelope::Content::Fields { fields, path, via } => shape::parse(fields, &path, via),
     }
 }

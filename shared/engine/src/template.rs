@@ -1,9 +1,10 @@
-//! Templates: strict, without I/O, bounded in fuel and size. Only playbook text is ever compiled, never a payload.
+//! Templates: strict, without I/O, bounded in fuel and size. Only text of playbooks and checks is compiled, never a payload.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::LazyLock;
 
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::Value;
 
 use crate::limit;
@@ -13,60 +14,116 @@ mod scope;
 
 pub use scope::{Lookup, Scope};
 
-/// One environment for all playbooks: it holds settings, filters and tests, and no template.
+/// One environment for all templates: it has settings, filters and tests, and stores no template.
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(limit::TEMPLATE_FUEL));
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    // It would print every variable, secrets included.
+    // `debug` would print every variable, secrets included.
     environment.remove_global("debug");
-    // They would stand in for variables of these names that an incident does not bring.
+    // These would hide that the incident lacks a variable of the same name.
     environment.remove_global("dict");
     environment.remove_global("namespace");
     environment
 });
 
-/// Why a template could not be compiled or rendered.
+/// A template that could not be compiled or rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
+    /// The source is over the limit.
     #[error("template has {observed_bytes} bytes, the limit is {} bytes", limit::TEMPLATE_BYTES)]
-    TooLong { observed_bytes: usize },
-    #[error("template cannot be read: {detail}")]
-    Syntax { detail: String, line: usize },
+    TooLong {
+        /// Its size.
+        observed_bytes: usize,
+    },
+    /// The source is not a template.
+    #[error("template cannot be parsed: {detail}")]
+    Syntax {
+        /// The error of the template engine.
+        detail: String,
+        /// Line in the source, from 1.
+        line: usize,
+        /// The bytes of the source at fault, if the template engine knows them; not always on character boundaries.
+        range: Option<Range<usize>>,
+    },
+    /// A variable that the scope does not have.
     #[error("variable `{name}` is not defined")]
-    Undefined { name: String },
+    Undefined {
+        /// Its path: `steps.check.healthy`.
+        name: String,
+    },
+    /// An operation that its values do not support.
     #[error("template `{template}` failed: {detail}")]
-    Failed { template: String, detail: String },
+    Failed {
+        /// The source.
+        template: String,
+        /// The error of the template engine.
+        detail: String,
+    },
+    /// Rendering took too many instructions.
     #[error("template `{template}` used up its budget of {} fuel units", limit::TEMPLATE_FUEL)]
-    OutOfFuel { template: String },
+    OutOfFuel {
+        /// The source.
+        template: String,
+    },
+    /// A condition rendered to something other than a boolean.
     #[error("condition `{template}` gave {observed}, a boolean is needed")]
-    NotBoolean { template: String, observed: String },
+    NotBoolean {
+        /// The source.
+        template: String,
+        /// [`brief`] of the value.
+        observed: String,
+    },
+    /// The items of a `for_each` rendered to something other than a list.
     #[error("`{template}` gave {observed}, a list is needed")]
-    NotList { template: String, observed: String },
-    #[error("`{template}` gives a value that JSON cannot carry: {detail}")]
-    NotJson { template: String, detail: String },
+    NotList {
+        /// The source.
+        template: String,
+        /// [`brief`] of the value.
+        observed: String,
+    },
+    /// A value that JSON cannot represent.
+    #[error("`{template}` gave a value that JSON cannot represent: {detail}")]
+    NotJson {
+        /// The source.
+        template: String,
+        /// The value.
+        detail: String,
+    },
 }
 
 /// A compiled text.
 #[derive(Debug)]
 pub enum Template {
-    /// No braces: the text itself.
+    /// Text without braces, which renders to itself.
     Text(String),
-    /// One expression; its value keeps its type.
-    Expression { source: String, compiled: minijinja::Expression<'static, 'static> },
-    /// Text with expressions in it; its value is a string. Compiled when rendered: the engine's cache does not grow with playbooks.
-    Mixed { source: String, names: BTreeSet<String> },
+    /// A single expression; its value keeps its type.
+    Expression {
+        /// Including the braces.
+        source: String,
+        /// The expression inside the braces.
+        compiled: minijinja::Expression<'static, 'static>,
+    },
+    /// Text with expressions; renders to a string. Compiled at each rendering, since the environment keeps every template that it stores.
+    Mixed {
+        /// The text.
+        source: String,
+        /// See [`Template::names`].
+        names: BTreeSet<String>,
+    },
 }
 
 impl Template {
+    /// Compiles a text.
+    ///
     /// # Errors
-    /// Too long, or not a template.
+    /// It is too long, or not a template.
     pub fn compile(source: &str) -> Result<Self, TemplateError> {
         if source.len() > limit::TEMPLATE_BYTES {
             return Err(TemplateError::TooLong { observed_bytes: source.len() });
         }
-        if !["{{", "{%", "{#"].iter().any(|mark| source.contains(mark)) {
+        if !is_template(source) {
             return Ok(Self::Text(source.to_owned()));
         }
         if let Some(inner) = sole_expression(source) {
@@ -75,7 +132,11 @@ impl Template {
                     return Ok(Self::Expression { source: source.to_owned(), compiled });
                 }
                 // `{{ a }}-{{ b }}` also starts and ends with braces.
-                Err(error) if !inner.contains("}}") => return Err(syntax(&error)),
+                // The error of the whole template, whose range counts from the start of the source.
+                Err(error) if !inner.contains("}}") => {
+                    let own = ENVIRONMENT.template_from_str(source).err();
+                    return Err(syntax(&own.unwrap_or(error)));
+                }
                 Err(_) => {}
             }
         }
@@ -84,13 +145,14 @@ impl Template {
         Ok(Self::Mixed { source: source.to_owned(), names })
     }
 
+    /// The text that was compiled.
     pub fn source(&self) -> &str {
         match self {
             Self::Text(source) | Self::Expression { source, .. } | Self::Mixed { source, .. } => source,
         }
     }
 
-    /// Names from outside that the template reads, with their attributes as far as they are fixed: `ticket_id`, `steps.check.healthy`.
+    /// The variables that the template reads, with their static attributes: `ticket_id`, `steps.check.healthy`.
     pub fn names(&self) -> BTreeSet<String> {
         match self {
             Self::Text(_) => BTreeSet::new(),
@@ -99,8 +161,10 @@ impl Template {
         }
     }
 
+    /// Renders it with the variables of `scope`.
+    ///
     /// # Errors
-    /// An undefined name, an operation that its values do not have, or no fuel left.
+    /// An undefined variable, an operation that the values do not support, or no fuel left.
     pub fn render(&self, scope: &Scope) -> Result<Value, TemplateError> {
         match self {
             Self::Text(text) => Ok(Value::String(text.clone())),
@@ -118,19 +182,19 @@ impl Template {
         }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is the template engine's, and marked as open")]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum of the template engine is non-exhaustive")]
     fn failed(&self, error: &minijinja::Error, scope: &Scope) -> TemplateError {
         let template = self.source().to_owned();
         match error.kind() {
-            minijinja::ErrorKind::UndefinedError => self.undefined(scope),
-            // `missing + 1` is an invalid operation to the template engine; to its author it is a missing variable.
-            minijinja::ErrorKind::InvalidOperation if describe(error).contains("undefined") => self.undefined(scope),
-            minijinja::ErrorKind::OutOfFuel => TemplateError::OutOfFuel { template },
+            ErrorKind::UndefinedError => self.undefined(scope),
+            // The template engine calls `missing + 1` an invalid operation; its author has a missing variable.
+            ErrorKind::InvalidOperation if describe(error).contains("undefined") => self.undefined(scope),
+            ErrorKind::OutOfFuel => TemplateError::OutOfFuel { template },
             _ => TemplateError::Failed { template, detail: describe(error) },
         }
     }
 
-    /// Names the first variable that the scope does not have; the engine's own error does not say which one it was.
+    /// Names the first variable that the scope lacks; the error of the template engine does not name it.
     fn undefined(&self, scope: &Scope) -> TemplateError {
         match self.names().into_iter().find(|name| !scope.has(name)) {
             Some(name) => TemplateError::Undefined { name },
@@ -145,11 +209,15 @@ impl Template {
 /// A compiled condition.
 #[derive(Debug)]
 pub enum Test {
+    /// `true` or `false`.
     Fixed(bool),
+    /// Rendered to a boolean.
     Expression(Template),
 }
 
 impl Test {
+    /// Compiles a condition.
+    ///
     /// # Errors
     /// As [`Template::compile`].
     pub fn compile(condition: &crate::playbook::Condition) -> Result<Self, TemplateError> {
@@ -159,8 +227,10 @@ impl Test {
         }
     }
 
+    /// Evaluates it with the variables of `scope`.
+    ///
     /// # Errors
-    /// As [`Template::render`]; and a value that is no boolean, the text "false" included.
+    /// As [`Template::render`]; also a value that is not a boolean, such as the text "false".
     pub fn holds(&self, scope: &Scope) -> Result<bool, TemplateError> {
         match self {
             Self::Fixed(value) => Ok(*value),
@@ -173,6 +243,7 @@ impl Test {
         }
     }
 
+    /// The variables that it reads; see [`Template::names`].
     pub fn names(&self) -> BTreeSet<String> {
         match self {
             Self::Fixed(_) => BTreeSet::new(),
@@ -184,15 +255,21 @@ impl Test {
 /// A compiled JSON value: every string in it is a template.
 #[derive(Debug)]
 pub enum Tree {
+    /// Null, boolean or number.
     Leaf(Value),
+    /// A string.
     Text(Template),
+    /// A list.
     List(Vec<Tree>),
+    /// An object, in the order of its keys.
     Object(Vec<(String, Tree)>),
 }
 
 impl Tree {
+    /// Compiles every string in `value`.
+    ///
     /// # Errors
-    /// The path of the string that is no template, such as `metadata.note`, and why.
+    /// The path of the string that is not a template, such as `metadata.note`, and why.
     pub fn compile(value: &Value) -> Result<Self, (String, TemplateError)> {
         match value {
             Value::Null | Value::Bool(_) | Value::Number(_) => Ok(Self::Leaf(value.clone())),
@@ -210,6 +287,8 @@ impl Tree {
         }
     }
 
+    /// Renders every string with the variables of `scope`.
+    ///
     /// # Errors
     /// The path of the string that could not be rendered, and why.
     pub fn render(&self, scope: &Scope) -> Result<Value, (String, TemplateError)> {
@@ -231,6 +310,7 @@ impl Tree {
         }
     }
 
+    /// The variables that it reads; see [`Template::names`].
     pub fn names(&self) -> BTreeSet<String> {
         match self {
             Self::Leaf(_) => BTreeSet::new(),
@@ -241,7 +321,27 @@ impl Tree {
     }
 }
 
-/// A value in a few words, for an error: its type, and its text where that is short.
+/// Whether a text contains template marks; any other text renders to itself.
+pub fn is_template(text: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
+}
+
+/// Whether templates have a filter of this name.
+pub fn has_filter(name: &str) -> bool {
+    !fails_with(&format!("0|{name}"), ErrorKind::UnknownFilter)
+}
+
+/// Whether templates have a test of this name, as in `x is defined`.
+pub fn has_test(name: &str) -> bool {
+    !fails_with(&format!("0 is {name}"), ErrorKind::UnknownTest)
+}
+
+fn fails_with(expression: &str, kind: ErrorKind) -> bool {
+    let error = ENVIRONMENT.compile_expression(expression).and_then(|compiled| compiled.eval(())).err();
+    error.is_some_and(|error| error.kind() == kind)
+}
+
+/// A value in a few words, for error messages: its type, and its text if short.
 pub fn brief(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
@@ -264,13 +364,13 @@ fn within(outer: &str, (inner, error): (String, TemplateError)) -> (String, Temp
 
 fn sole_expression(source: &str) -> Option<&str> {
     let inner = source.trim().strip_prefix("{{")?.strip_suffix("}}")?;
-    // `{{- x -}}` trims the white space around it; around a sole expression there is none.
+    // `{{- x -}}` trims the white space around it, of which a sole expression has none.
     let inner = inner.strip_prefix('-').unwrap_or(inner);
     Some(inner.strip_suffix('-').unwrap_or(inner))
 }
 
 fn syntax(error: &minijinja::Error) -> TemplateError {
-    TemplateError::Syntax { detail: describe(error), line: error.line().unwrap_or(1) }
+    TemplateError::Syntax { detail: describe(error), line: error.line().unwrap_or(1), range: error.range() }
 }
 
 fn describe(error: &minijinja::Error) -> String {

@@ -1,4 +1,4 @@
-//! A check with its templates ready to render.
+//! A check with its templates compiled.
 
 use serde_json::Value;
 
@@ -8,27 +8,33 @@ use crate::template::{Scope, TemplateError, Test, Tree};
 use crate::time::Timestamp;
 use crate::{Map, limit};
 
-/// A check that can be observed.
+/// A check that can judge observations.
 #[derive(Debug)]
 pub struct Compiled {
+    /// The check as read.
     pub check: Check,
     condition: Option<Test>,
     incident: Tree,
 }
 
-/// A check that cannot be compiled. Reading a file finds these faults first.
+/// A template of a check that does not compile. The lint reports these first.
 #[derive(Debug, thiserror::Error)]
-#[error("check {check}, {field}")]
+#[error("cannot compile `{field}` of check {check}")]
 pub struct CheckError {
+    /// Its name.
     pub check: String,
+    /// The path of the text: `incident.severity`.
     pub field: String,
+    /// What is wrong with the template.
     #[source]
     pub cause: TemplateError,
 }
 
 impl Compiled {
+    /// Compiles the templates of `check`.
+    ///
     /// # Errors
-    /// A text of the check is no template.
+    /// A text of the check is not a template.
     pub fn new(check: Check) -> Result<Self, CheckError> {
         let fault = |field: String, cause| CheckError { check: check.name.clone(), field, cause };
         let condition = check.condition.as_ref().map(Test::compile).transpose();
@@ -38,16 +44,16 @@ impl Compiled {
         Ok(Self { check, condition, incident })
     }
 
-    /// Whether the check's condition lets a target count.
+    /// Whether a failing target counts, by the condition of the check.
     pub(super) fn counts(&self, target: &Failing, now: Timestamp) -> Result<bool, String> {
         let Some(condition) = &self.condition else { return Ok(true) };
         condition.holds(&self.scope(target, None, now)).map_err(|error| format!("condition: {error}"))
     }
 
-    /// The message about a target under this id.
+    /// The incident message of a target, with this id.
     ///
     /// # Errors
-    /// A template failed on the target's fields, or what it gave is no incident; in words.
+    /// A template failed on the fields of the target, or did not render to an incident.
     pub(super) fn message(
         &self,
         incident_id: &str,
@@ -57,14 +63,14 @@ impl Compiled {
     ) -> Result<String, String> {
         let scope = self.scope(target, Some(tracked), now);
         let rendered = self.incident.render(&scope).map_err(|(path, error)| format!("incident.{path}: {error}"))?;
-        let Value::Object(mut fields) = rendered else { return Err("the incident is no object".to_owned()) };
+        let Value::Object(mut fields) = rendered else { return Err("the incident is not an object".to_owned()) };
         fields.entry("created_at").or_insert_with(|| now.0.into());
         fields.insert("incident_id".to_owned(), incident_id.into());
         let message = Value::Object(fields).to_string();
-        // What would be refused there is better told here, where its cause is.
+        // The intake would refuse it later, far from the cause.
         let intake = incident::read(&message).map_err(|error| error.to_string())?;
         if intake.shape != Shape::Incident || intake.incident_id != incident_id {
-            return Err("with these fields the engine takes it for something else than an incident".to_owned());
+            return Err("with these fields the engine does not read the message as an incident".to_owned());
         }
         Ok(message)
     }

@@ -1,52 +1,59 @@
-//! What follows from one look: counts, recoveries, and incidents to raise.
+//! What follows from one probe: counts, recoveries, and incidents to raise.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::{Compiled, Failing, Observation, Raised, Sighting, State, Tracked, window};
+use sha2::{Digest as _, Sha256};
+
+use super::{Compiled, Failing, Observation, Raised, Sighting, State, Tracked};
 use crate::id::short_hash;
 use crate::limit;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, seconds_to_ms};
 
-/// An incident that is to be sent.
+/// An incident to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incident {
+    /// The same for every incident of the target in one window.
     pub incident_id: String,
     /// The target's id.
     pub target: String,
-    /// Looks in a row that found the target failing.
+    /// Probes in a row that found the target failing.
     pub failures: u32,
-    /// One JSON object, as the incidents queue takes it.
+    /// One JSON object, for the incidents queue.
     pub message: String,
 }
 
-/// A target that could not be judged, or whose incident could not be written; it is tried again at the next look.
+/// A target whose condition or incident could not be rendered; the next probe tries again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unrendered {
+    /// The id of the target.
     pub target: String,
+    /// The error of the template.
     pub problem: String,
 }
 
-/// What follows from one look.
+/// What follows from one probe.
 ///
-/// The state is to be stored before the incidents are sent, under a condition that only one of two lookers can meet: whoever has
-/// stored it sends them, and marks them as sent. What is not marked comes again at the next look, under the same id, as long as the
-/// target fails: one that has recovered meanwhile needs no remedy any more.
+/// Store the state before sending the incidents, with optimistic concurrency: whoever wins sends the incidents and marks them as sent.
+/// An unmarked incident is repeated by the next probe, with the same id, unless the target has recovered.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Observed {
+    /// The state to store.
     pub state: State,
+    /// The incidents to send once the state is stored.
     pub incidents: Vec<Incident>,
-    /// Targets that failed at the last look and do not any more.
+    /// Targets that failed at the previous probe and do not fail any more.
     pub recovered: Vec<String>,
+    /// Targets whose templates failed.
     pub unrendered: Vec<Unrendered>,
-    /// Incidents that wait for the next look, since this one raises [`limit::CHECK_RAISES`].
+    /// Incidents that are left to the next probe, beyond [`limit::CHECK_RAISES`].
     pub held_back: usize,
-    /// Failing targets that are not counted, since there are [`limit::CHECK_TARGETS`] already.
+    /// Failing targets that are not counted, beyond [`limit::CHECK_TARGETS`].
     pub untracked: usize,
 }
 
 impl Compiled {
-    /// What follows from `observation`, made at `now`. The same arguments give the same answer.
+    /// Derives state and incidents from an `observation` made at `now`. Pure: the same arguments give the same result.
     pub fn observe(&self, mut state: State, observation: &Observation, now: Timestamp) -> Observed {
         state.looked_at = Some(now);
         match observation {
@@ -84,7 +91,7 @@ impl Compiled {
         failing
     }
 
-    /// Targets that are well now. They are forgotten once nothing has to be remembered of them.
+    /// Resets the recovered targets, and drops those whose window has ended.
     fn recover(&self, sighting: &Sighting, failing: &[&Failing], now: Timestamp, observed: &mut Observed) {
         let unjudged = observed.unrendered.iter().map(|one| key(&one.target).into_owned());
         let mut open: BTreeSet<String> = unjudged.collect();
@@ -93,16 +100,16 @@ impl Compiled {
         let length = self.check.raise_once_in_seconds;
         let Observed { state, recovered, .. } = observed;
         state.targets.retain(|id, tracked| {
-            let is_well = !sighting.is_partial && !open.contains(id);
-            if is_well && tracked.failures > 0 {
+            let has_recovered = !sighting.is_partial && !open.contains(id);
+            if has_recovered && tracked.failures > 0 {
                 recovered.push(id.clone());
                 *tracked = Tracked { failures: 0, since: now, raised: tracked.raised.take() };
             }
-            tracked.failures > 0 || tracked.raised.as_ref().is_some_and(|raised| !raised.is_over(length, now))
+            tracked.failures > 0 || tracked.raised.as_ref().is_some_and(|raised| !raised.has_expired(length, now))
         });
     }
 
-    /// Counts one failure, and raises the incident where it is due.
+    /// Counts one failure, and raises the incident if it is due.
     fn fail(&self, target: &Failing, now: Timestamp, observed: &mut Observed) {
         let id = key(&target.id);
         if !observed.state.has_room_for(&id) {
@@ -130,26 +137,26 @@ impl Compiled {
         }
     }
 
-    /// The id of the incident that is due about a target, if one is, and when that was decided: earlier, where it is sent again.
+    /// The id of the incident that is due for a target, if any, and when it was raised: earlier if it is sent again.
     fn due(&self, id: &str, tracked: &Tracked, now: Timestamp) -> Option<(String, Timestamp)> {
         let (check, length) = (&self.check, self.check.raise_once_in_seconds);
         if tracked.failures < check.failures {
             return None;
         }
         match &tracked.raised {
-            Some(raised) if !raised.is_over(length, now) => {
+            Some(raised) if !raised.has_expired(length, now) => {
                 (!raised.is_sent).then(|| (raised.incident_id.clone(), raised.at))
             }
             Some(_) | None => {
-                let number = window::number(&check.name, id, length, now);
-                Some((window::incident_id(&check.name, id, length, number), now))
+                let window = window_at(&check.name, id, length, now);
+                Some((incident_id(&check.name, id, length, window), now))
             }
         }
     }
 }
 
 impl State {
-    /// Whether a target can be counted. A recovered one makes room for it where there is none.
+    /// Whether a target can be counted. Drops the oldest recovered target if the state is full.
     fn has_room_for(&mut self, id: &str) -> bool {
         if self.targets.contains_key(id) || self.targets.len() < limit::CHECK_TARGETS {
             return true;
@@ -161,7 +168,22 @@ impl State {
     }
 }
 
-/// What a target is remembered by: its id, or a short stand-in for one that would fill the state.
+/// The key of a target in the state: its id, or its hash if it is long.
 fn key(id: &str) -> Cow<'_, str> {
     if id.len() <= limit::CHECK_TARGET_BYTES { Cow::Borrowed(id) } else { Cow::Owned(format!("#{}", short_hash(id))) }
+}
+
+/// The number of the window of a target at `now`. The offset differs per target, so a thousand targets that fail for hours do not all
+/// raise their next incident at the same moment.
+fn window_at(check: &str, target: &str, length_seconds: u64, now: Timestamp) -> u64 {
+    let length_ms = seconds_to_ms(length_seconds).max(1);
+    let digest = Sha256::digest(format!("{check}\n{target}").as_bytes());
+    let offset = digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
+    now.0.saturating_add(offset % length_ms) / length_ms
+}
+
+/// The id of the incident about `target` in that window, with the name of the check for people. The length is part of the hash, since
+/// windows of different lengths may have the same number.
+fn incident_id(check: &str, target: &str, length_seconds: u64, window: u64) -> String {
+    format!("check-{check}-{}", short_hash(&format!("{check}\n{target}\n{length_seconds}\n{window}")))
 }

@@ -1,50 +1,53 @@
-//! What a look saw.
+//! The result of one probe.
 
 use crate::Map;
 
-/// What one look at a check's targets gave.
+/// The result of probing the targets of a check.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Observation {
+    /// The targets could be read.
     Seen(Sighting),
-    /// Nothing can be told just now, such as where the list of tickets could not be read. That is never "no ticket is overdue".
+    /// The targets could not be read, such as the list of tickets. This never counts as "no ticket is overdue".
     Unknown {
+        /// Why, for people.
         reason: String,
     },
 }
 
-/// The targets that are not well. All others are.
+/// The failing targets. All others are healthy.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sighting {
-    /// No target twice.
+    /// Without duplicates.
     pub failing: Vec<Failing>,
-    /// Targets of which nothing can be told just now, by their ids: what was counted for them stays.
+    /// Ids of targets that could not be read; their counts stay.
     pub unknown: Vec<String>,
-    /// Not everything was looked at: a target that is not named need not be well.
+    /// Not all targets were read: those not named may fail as well.
     pub is_partial: bool,
 }
 
-/// A target that is not well.
+/// A failing target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failing {
-    /// Names it among the targets of the check.
+    /// Unique among the targets of the check.
     pub id: String,
-    /// What templates read as `target`.
+    /// The fields that templates read as `target`.
     pub fields: Map,
-    /// One sentence on what is wrong with it, without a full stop.
+    /// What is wrong, as one sentence without a full stop.
     pub reason: String,
 }
 
 impl Observation {
+    /// The targets could not be read.
     pub fn unknown(reason: impl Into<String>) -> Self {
         Self::Unknown { reason: reason.into() }
     }
 
-    /// Every target is well.
+    /// Every target is healthy.
     pub fn well() -> Self {
         Self::Seen(Sighting::default())
     }
 
-    /// The one target that there is is not well.
+    /// The only target fails.
     pub fn failing(failing: Failing) -> Self {
         Self::Seen(Sighting { failing: vec![failing], ..Sighting::default() })
     }

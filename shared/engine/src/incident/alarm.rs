@@ -6,24 +6,24 @@ mod metric;
 
 use serde_json::Value;
 
-use super::error::Faults;
-use super::field::{has, may_be, text};
+use super::error::FieldFaults;
+use super::field::{accepts, has, text};
 use super::{ALARM_TYPE, IntakeError, NAME_CHARACTERS, path};
 use crate::Map;
 use crate::template::brief;
 
 const EVENT: &str = "CloudWatch Alarm State Change";
 
-/// An alarm that went off.
+/// An alarm in the state ALARM.
 #[derive(Debug)]
 pub(super) struct Alarm {
     pub(super) incident_id: String,
     pub(super) dedupe_key: String,
-    /// Its incident fields and variables, checked.
+    /// Its incident fields and variables, validated.
     pub(super) fields: Map,
 }
 
-/// Where a form of the alarm has what, as JSON pointers.
+/// The JSON pointers of one form of alarm.
 #[derive(Debug)]
 pub(super) struct Layout {
     name: &'static str,
@@ -69,12 +69,12 @@ static SNS: Layout = Layout {
     description: "/AlarmDescription",
     metrics: metric::Source::Trigger("/Trigger"),
     arn: "/AlarmArn",
-    // A name for people, "EU (Ireland)": used only where there is no ARN.
+    // A display name, "EU (Ireland)": used only if there is no ARN.
     region: "/Region",
     account: "/AWSAccountId",
 };
 
-/// How the alarm in `fields` is laid out, if there is one.
+/// The layout of the alarm in `fields`, if it is one.
 pub(super) fn layout(fields: &Map) -> Option<&'static Layout> {
     let from_alarms = text(fields, "source") == Some("aws.cloudwatch");
     if from_alarms && has(fields, "detail-type") && has(fields, "detail") {
@@ -87,33 +87,33 @@ pub(super) fn layout(fields: &Map) -> Option<&'static Layout> {
 }
 
 /// # Errors
-/// Not the state ALARM, or fields of the wrong type, the description's included.
+/// The state is not ALARM, or fields have the wrong type, also in the description.
 pub(super) fn read(fields: Map, layout: &Layout, path: &str) -> Result<Alarm, IntakeError> {
     if let Some(kind) = text(&fields, "detail-type").filter(|kind| *kind != EVENT) {
         return Err(IntakeError::NotAnIncident {
-            reason: format!("the event {kind:?} is no change of an alarm's state"),
+            reason: format!("the event {kind:?} is not a state change of an alarm"),
         });
     }
     let event = Value::Object(fields);
-    let mut look = Look { event: &event, path, faults: Faults::default() };
-    let state = look.required(layout.state, "OK, ALARM or INSUFFICIENT_DATA");
-    let name = look.required(layout.name, "a string");
+    let mut reader = AlarmReader { event: &event, path, faults: FieldFaults::default() };
+    let state = reader.required(layout.state, "OK, ALARM or INSUFFICIENT_DATA");
+    let name = reader.required(layout.name, "a string");
     if let (Some(state @ ("OK" | "INSUFFICIENT_DATA")), name) = (state, name.unwrap_or_default()) {
         return Err(IntakeError::NotAnIncident { reason: format!("the alarm {name:?} went to {state}") });
     }
     if let Some(state) = state.filter(|state| *state != "ALARM") {
-        look.wrong(layout.state, &Value::from(state), "OK, ALARM or INSUFFICIENT_DATA");
+        reader.wrong(layout.state, &Value::from(state), "OK, ALARM or INSUFFICIENT_DATA");
     }
-    let changed_at = look.required(layout.changed_at, "a string");
+    let changed_at = reader.required(layout.changed_at, "a string");
     let [reason, arn, region, account, description] =
         [layout.reason, layout.arn, layout.region, layout.account, layout.description]
-            .map(|pointer| look.optional(pointer));
-    look.faults.into_result()?;
-    // Both are there: what is required and missing has been reported.
+            .map(|pointer| reader.optional(pointer));
+    reader.faults.into_result()?;
+    // Both are `Some`: a missing required field has returned above.
     let (name, changed_at) = (name.unwrap_or_default(), changed_at.unwrap_or_default());
 
     let mut fields = metric::dimensions(&event, &layout.metrics);
-    fields.retain(|name, value| may_be(name, value));
+    fields.retain(|name, value| accepts(name, value));
     fields.extend(description::fields(description.unwrap_or_default(), &path::pointer(path, layout.description))?);
     fields.entry("incident_type").or_insert_with(|| Value::from(ALARM_TYPE));
     let (arn_region, arn_account) = arn.map(parts_of_arn).unwrap_or_default();
@@ -131,7 +131,7 @@ pub(super) fn read(fields: Map, layout: &Layout, path: &str) -> Result<Alarm, In
     Ok(Alarm { incident_id: incident_id(name, changed_at), dedupe_key, fields })
 }
 
-/// `<alarm>@<time>`, the alarm's name cut where both are longer than a name may be.
+/// `<alarm>@<time>`, with the alarm name cut to the limit of a name.
 fn incident_id(name: &str, changed_at: &str) -> String {
     let room = NAME_CHARACTERS.saturating_sub(changed_at.chars().count() + 1);
     name.chars().take(room).chain(['@']).chain(changed_at.chars()).take(NAME_CHARACTERS).collect()
@@ -143,15 +143,15 @@ fn parts_of_arn(arn: &str) -> (Option<&str>, Option<&str>) {
     (parts.next().flatten(), parts.next().flatten())
 }
 
-/// Reads texts out of an alarm and collects what is wrong.
+/// Reads texts from an alarm and collects wrong fields.
 #[derive(Debug)]
-struct Look<'a> {
+struct AlarmReader<'a> {
     event: &'a Value,
     path: &'a str,
-    faults: Faults,
+    faults: FieldFaults,
 }
 
-impl<'a> Look<'a> {
+impl<'a> AlarmReader<'a> {
     fn optional(&mut self, pointer: &str) -> Option<&'a str> {
         let value = self.event.pointer(pointer).filter(|value| !value.is_null())?;
         if !value.is_string() {

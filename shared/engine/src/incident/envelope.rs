@@ -1,4 +1,4 @@
-//! Takes a message out of its envelopes.
+//! Unwraps the envelopes of a message.
 
 use serde_json::Value;
 
@@ -8,32 +8,32 @@ use super::{ENVELOPES, IntakeError, Via, json, path};
 use crate::Map;
 use crate::template::brief;
 
-/// What the envelopes had in them.
+/// The content of the envelopes.
 #[derive(Debug)]
 pub(super) enum Content {
     Alarm(Alarm),
     Fields { fields: Map, path: String, via: Via },
 }
 
-/// What one JSON object is wrapped as.
+/// The kind of envelope that one JSON object is.
 #[derive(Debug)]
 enum Layer {
     Alarm(&'static alarm::Layout),
     EventBridge,
     Sns,
-    /// SNS asks somebody to confirm a subscription or its end.
+    /// SNS asks to confirm a subscription or its end.
     SnsConfirmation,
-    /// The thing itself.
+    /// Not an envelope.
     Bare,
 }
 
 /// # Errors
-/// The text, or one inside it, is no JSON object; too many envelopes; or an alarm that is no incident or has wrong
-/// fields.
+/// The text, or a text inside it, is not a JSON object; too many envelopes; or an alarm that is not an incident or has
+/// wrong fields.
 pub(super) fn open(message: &str) -> Result<Content, IntakeError> {
     let (mut fields, mut path, mut via) = (json::object(message, "")?, String::new(), Via::Direct);
     for _ in 0..=ENVELOPES {
-        match Layer::of(&fields) {
+        match Layer::detect(&fields) {
             Layer::Bare => return Ok(Content::Fields { fields, path, via }),
             Layer::Alarm(layout) => return alarm::read(fields, layout, &path).map(Content::Alarm),
             Layer::SnsConfirmation => return Err(confirmation(&fields)),
@@ -65,7 +65,7 @@ pub(super) fn open(message: &str) -> Result<Content, IntakeError> {
 }
 
 impl Layer {
-    fn of(fields: &Map) -> Self {
+    fn detect(fields: &Map) -> Self {
         if let Some(layout) = alarm::layout(fields) {
             return Self::Alarm(layout);
         }
@@ -85,5 +85,5 @@ impl Layer {
 fn confirmation(fields: &Map) -> IntakeError {
     let kind = text(fields, "Type").unwrap_or_default();
     let topic = text(fields, "TopicArn").unwrap_or_default();
-    IntakeError::NotAnIncident { reason: format!("{kind} of the SNS topic {topic:?}, which is for a person to follow") }
+    IntakeError::NotAnIncident { reason: format!("{kind} of the SNS topic {topic:?}, which a person has to confirm") }
 }

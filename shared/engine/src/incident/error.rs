@@ -1,4 +1,4 @@
-//! Why a message is not understood.
+//! Errors of parsing a message.
 
 use std::fmt;
 
@@ -6,41 +6,81 @@ use super::path::place;
 use super::{DEPTH_LEVELS, ENVELOPES, FAULTS};
 use crate::{Map, limit};
 
-/// Field names that a message without a shape shows of itself.
+/// Field names that the error about a message without a known shape lists.
 const KEYS_SHOWN: usize = 10;
 
-/// What is wrong with a message, or why it needs no answer. Paths start at the message: `detail.affected_tickets[2]`;
-/// the empty path is the message itself.
+/// Why a message is not an incident. Paths start at the message: `detail.affected_tickets[2]`; the empty path is the
+/// message itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IntakeError {
+    /// The message is over the limit.
     #[error("the message has {observed_bytes} bytes, the limit is {} bytes", limit::MESSAGE_BYTES)]
-    TooLarge { observed_bytes: usize },
-    /// `inside` is the field whose text was read, with its own lines and columns, counted from 1.
+    TooLarge {
+        /// Its size.
+        observed_bytes: usize,
+    },
+    /// The text is not JSON.
     #[error("{} is not JSON: {detail} at line {line}, column {column}", place(inside))]
-    NotJson { inside: String, detail: String, line: usize, column: usize },
+    NotJson {
+        /// Path of the field with the text.
+        inside: String,
+        /// The error of the parser.
+        detail: String,
+        /// In the text, from 1.
+        line: usize,
+        /// In the line, from 1.
+        column: usize,
+    },
+    /// An object has a key twice.
     #[error("`{path}` is given twice, again before line {line}, column {column} of {}", place(inside))]
-    DuplicateKey { path: String, inside: String, line: usize, column: usize },
+    DuplicateKey {
+        /// The key.
+        path: String,
+        /// Path of the field with the text.
+        inside: String,
+        /// In the text, from 1.
+        line: usize,
+        /// In the line, from 1.
+        column: usize,
+    },
+    /// Lists and objects are nested too deeply.
     #[error(
         "`{path}` is nested too deep at line {line}, column {column} of {}, the limit is {DEPTH_LEVELS} levels",
         place(inside)
     )]
-    TooDeep { path: String, inside: String, line: usize, column: usize },
-    #[error("`{path}` lies in more envelopes than the limit of {ENVELOPES}")]
-    TooManyEnvelopes { path: String },
+    TooDeep {
+        /// The value.
+        path: String,
+        /// Path of the field with the text.
+        inside: String,
+        /// In the text, from 1.
+        line: usize,
+        /// In the line, from 1.
+        column: usize,
+    },
+    /// Too many envelopes.
+    #[error("`{path}` is inside more than the limit of {ENVELOPES} envelopes")]
+    TooManyEnvelopes {
+        /// The first one too many.
+        path: String,
+    },
+    /// None of the shapes matches.
     #[error(
-        "{} has no known shape; looked for `incident_id` (incident), `playbook_name` or `remediation_id` (remediation request), \
+        "{} has no known shape; expected `incident_id` (incident), `playbook_name` or `remediation_id` (remediation request), \
          `action_id` with `playbook` (remediation action), `detail-type` with `detail` (EventBridge), `Type` = `Notification` with \
          `Message` (SNS), `AlarmName` with `NewStateValue`, or `source` = `aws.cloudwatch` with `detail` or `alarmData` (CloudWatch alarm); found {}",
         place(path),
         found(keys, *fields)
     )]
     NoShape {
+        /// The object that was read.
         path: String,
         /// The first of its field names.
         keys: Vec<String>,
         /// How many fields there are.
         fields: usize,
     },
+    /// Fields are missing or have the wrong type.
     #[error("{}", listed(faults, *observed))]
     Fields {
         /// The first [`FAULTS`] of them.
@@ -48,14 +88,18 @@ pub enum IntakeError {
         /// How many there are.
         observed: usize,
     },
-    /// A message that is in order and asks for nothing: an alarm that went to OK.
-    #[error("no incident: {reason}")]
-    NotAnIncident { reason: String },
+    /// A valid message that needs no action: an alarm that went to OK.
+    #[error("not an incident: {reason}")]
+    NotAnIncident {
+        /// Why, for people.
+        reason: String,
+    },
 }
 
 /// One wrong field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldFault {
+    /// From the message on: `parameters.incident_id`.
     pub path: String,
     /// In words: `missing`, `the number 7`.
     pub observed: String,
@@ -69,14 +113,14 @@ impl fmt::Display for FieldFault {
     }
 }
 
-/// Collects wrong fields, so that one answer names them all.
+/// Collects wrong fields, to report them all in one error.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
+pub(super) struct FieldFaults {
     first: Vec<FieldFault>,
     observed: usize,
 }
 
-impl Faults {
+impl FieldFaults {
     pub(super) fn push(&mut self, path: String, observed: String, expected: &'static str) {
         self.observed += 1;
         if self.first.len() < FAULTS {
@@ -105,7 +149,7 @@ impl IntakeError {
 
 fn found(keys: &[String], fields: usize) -> String {
     match (keys, fields.saturating_sub(keys.len())) {
-        ([], _) => "no field at all".to_owned(),
+        ([], _) => "no field".to_owned(),
         (keys, 0) => format!("`{}`", keys.join("`, `")),
         (keys, more) => format!("`{}` and {more} more", keys.join("`, `")),
     }

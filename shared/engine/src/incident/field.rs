@@ -1,8 +1,8 @@
-//! The fields that the contracts give a type, and the check that a message keeps to it.
+//! The fields to which the contracts give a type, and the check of a message against them.
 
 use serde_json::Value;
 
-use super::error::Faults;
+use super::error::FieldFaults;
 use super::{NAME_CHARACTERS, path};
 use crate::Map;
 use crate::template::brief;
@@ -31,7 +31,7 @@ enum Kind {
 pub(super) const AUTOMATIC: &str = "AUTOMATIC";
 pub(super) const MANUAL_APPROVAL: &str = "MANUAL_APPROVAL";
 
-/// Wherever a message has them.
+/// In any part of a message.
 pub(super) const COMMON: [Field; 13] = [
     Field::new("incident_type", Kind::Name),
     Field::new("severity", Kind::Text),
@@ -65,14 +65,14 @@ pub(super) const ACTION: [Field; 4] = [
     Field::new("context", Kind::Object),
 ];
 
-/// What the intake itself reads in `parameters` and `context`; the rest of them is typed by the playbook's own schema.
+/// The fields of `parameters` and `context` that parsing itself reads; the schema of the playbook checks the others.
 pub(super) const NESTED: [Field; 3] = [
     Field::new("incident_id", Kind::Name),
     Field::new("incident_type", Kind::Name),
     Field::new("auto_remediation_enabled", Kind::Flag),
 ];
 
-/// What an alarm's description may steer besides [`COMMON`].
+/// The fields of an alarm's description besides [`COMMON`].
 pub(super) const DESCRIPTION: [Field; 2] =
     [Field::new("playbook_name", Kind::Name), Field::new("playbook", Kind::Name)];
 
@@ -113,14 +113,14 @@ impl Kind {
     }
 }
 
-/// Reports every field of `table` that is missing or of another type in the object at `path`.
-pub(super) fn check(fields: &Map, table: &[Field], path: &str, faults: &mut Faults) {
+/// Reports every field of `table` that is missing or has the wrong type in the object at `path`.
+pub(super) fn check(fields: &Map, table: &[Field], path: &str, faults: &mut FieldFaults) {
     for field in table {
         let here = path::join(path, field.name);
         match fields.get(field.name) {
             None if field.required => faults.push(here, "missing".to_owned(), field.kind.expected()),
             None => {}
-            // Many producers write null for what they do not know.
+            // Many producers write null for an unknown value.
             Some(Value::Null) if !field.required => {}
             Some(value) if field.kind.fits(value) => {}
             Some(value) => report(field.kind, value, here, faults),
@@ -128,20 +128,20 @@ pub(super) fn check(fields: &Map, table: &[Field], path: &str, faults: &mut Faul
     }
 }
 
-/// Whether `value` may be the field `name`. A field without a fixed type may be anything.
-pub(super) fn may_be(name: &str, value: &Value) -> bool {
+/// Whether `value` has the type of the field `name`. A field without a fixed type accepts any value.
+pub(super) fn accepts(name: &str, value: &Value) -> bool {
     COMMON.iter().chain(&DESCRIPTION).find(|field| field.name == name).is_none_or(|field| field.kind.fits(value))
 }
 
-/// What the field `name` has to be, where `value` cannot be it. `null` is no value.
-pub(crate) fn expected(name: &str, value: &Value) -> Option<&'static str> {
+/// The type that the field `name` needs, if `value` does not have it: "a list of strings". `null` counts as absent.
+pub fn type_mismatch(name: &str, value: &Value) -> Option<&'static str> {
     let field = COMMON.iter().find(|field| field.name == name)?;
     (!value.is_null() && !field.kind.fits(value)).then(|| field.kind.expected())
 }
 
-/// The value that a word such as `escalation_required=true` gives the field `name`: of the field's type where the word
-/// can be read so, else the text.
-pub(super) fn from_word(name: &str, word: &str) -> Value {
+/// The value of the field `name` in a word such as `escalation_required=true`: of the type of the field if the word
+/// parses as such, else the text.
+pub(super) fn parse_word(name: &str, word: &str) -> Value {
     let kind = COMMON.iter().find(|field| field.name == name).map_or(Kind::Text, |field| field.kind);
     match kind {
         Kind::Flag => word.parse().map_or_else(|_| Value::from(word), Value::Bool),
@@ -151,22 +151,22 @@ pub(super) fn from_word(name: &str, word: &str) -> Value {
     }
 }
 
-/// The text of a field, where it has one.
+/// The text of a field that is a string.
 pub(super) fn text<'a>(fields: &'a Map, name: &str) -> Option<&'a str> {
     fields.get(name).and_then(Value::as_str)
 }
 
-/// Whether the field is there and not null.
+/// Whether the field exists and is not null.
 pub(super) fn has(fields: &Map, name: &str) -> bool {
     fields.get(name).is_some_and(|value| !value.is_null())
 }
 
 fn is_name(text: &str) -> bool {
-    // A character has at most four bytes: a text of a megabyte is not counted to its end.
+    // A character has at most four bytes, which avoids counting the characters of a megabyte.
     !text.is_empty() && text.len() <= NAME_CHARACTERS * 4 && text.chars().count() <= NAME_CHARACTERS
 }
 
-fn report(kind: Kind, value: &Value, here: String, faults: &mut Faults) {
+fn report(kind: Kind, value: &Value, here: String, faults: &mut FieldFaults) {
     match (kind, value) {
         (Kind::Texts, Value::Array(items)) => {
             for (index, item) in items.iter().enumerate().filter(|(_, item)| !item.is_string()) {

@@ -1,4 +1,4 @@
-//! Reads JSON more strictly than its library: no key twice, no depth without end, and an error that names the place.
+//! Strict JSON: refuses duplicate keys and deep nesting, with an error that names the place.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -10,15 +10,15 @@ use serde_json::Value;
 use super::{DEPTH_LEVELS, IntakeError, path};
 use crate::Map;
 
-/// The JSON object that `text` is; `inside` is the path of the field whose text it is.
+/// Parses `text` as a JSON object; `inside` is the path of the field with the text.
 ///
-/// The text is read twice: once to look, once to take. So the look needs no opinion on how a number is kept.
+/// Parses twice: first to validate, then to build the value, so that validation needs no number representation of its own.
 pub(super) fn object(text: &str, inside: &str) -> Result<Map, IntakeError> {
     let fault = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_str(text);
-    let look = Look { at: &Node { parent: None, step: Step::Root, level: 1 }, fault: &fault };
-    let looked = look.deserialize(&mut reader).and_then(|()| reader.end());
-    looked.map_err(|error| explain(&error, fault.take(), inside))?;
+    let validator = Validator { at: &Node { parent: None, step: Step::Root, level: 1 }, fault: &fault };
+    let valid = validator.deserialize(&mut reader).and_then(|()| reader.end());
+    valid.map_err(|error| explain(&error, fault.take(), inside))?;
     match serde_json::from_str(text).map_err(|error| explain(&error, None, inside))? {
         Value::Object(fields) => Ok(fields),
         other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
@@ -27,7 +27,7 @@ pub(super) fn object(text: &str, inside: &str) -> Result<Map, IntakeError> {
     }
 }
 
-/// What the library's error cannot carry.
+/// An error that the parser's own error type cannot hold.
 #[derive(Debug)]
 enum Fault {
     Duplicate(String),
@@ -50,12 +50,12 @@ fn explain(error: &serde_json::Error, fault: Option<Fault>, inside: &str) -> Int
     }
 }
 
-/// One level of the text, on the stack of the reading itself.
+/// One level of nesting, on the stack of the recursion.
 #[derive(Debug)]
 struct Node<'a> {
     parent: Option<&'a Node<'a>>,
     step: Step<'a>,
-    /// Of a list or an object here; that of the text itself is 1.
+    /// Of a list or an object at this node; 1 for the root.
     level: usize,
 }
 
@@ -78,12 +78,12 @@ impl Node<'_> {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Look<'a> {
+struct Validator<'a> {
     at: &'a Node<'a>,
     fault: &'a RefCell<Option<Fault>>,
 }
 
-impl<'a> Look<'a> {
+impl<'a> Validator<'a> {
     fn below<'b>(self, step: Step<'b>) -> Node<'b>
     where
         'a: 'b,
@@ -101,7 +101,7 @@ impl<'a> Look<'a> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Look<'_> {
+impl<'de> DeserializeSeed<'de> for Validator<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -109,7 +109,7 @@ impl<'de> DeserializeSeed<'de> for Look<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Look<'_> {
+impl<'de> Visitor<'de> for Validator<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -143,7 +143,7 @@ impl<'de> Visitor<'de> for Look<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         self.enter()?;
         let mut index = 0;
-        while items.next_element_seed(Look { at: &self.below(Step::Index(index)), fault: self.fault })?.is_some() {
+        while items.next_element_seed(Validator { at: &self.below(Step::Index(index)), fault: self.fault })?.is_some() {
             index += 1;
         }
         Ok(())
@@ -157,7 +157,7 @@ impl<'de> Visitor<'de> for Look<'_> {
             if seen.contains(&key) {
                 return Err(self.refuse(Fault::Duplicate(here.path())));
             }
-            fields.next_value_seed(Look { at: &here, fault: self.fault })?;
+            fields.next_value_seed(Validator { at: &here, fault: self.fault })?;
             seen.insert(key);
         }
         Ok(())

@@ -1,10 +1,10 @@
-//! Where in a message something is: `detail.affected_tickets[2]`. The message itself has the empty path.
+//! Paths of fields in a message: `detail.affected_tickets[2]`. The message itself has the empty path.
 
 /// Bytes of a key that a path shows.
 const KEY_BYTES: usize = 64;
 
-/// The path of the field `key` of the object at `path`. A key that is no plain word is quoted and cut, so that it
-/// cannot pass for anything else.
+/// The path of the field `key` of the object at `path`. A key that is not a plain word is quoted and cut, so that it
+/// cannot imitate another path.
 pub(super) fn join(path: &str, key: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     match (path, !key.is_empty() && key.len() <= KEY_BYTES && key.chars().all(plain)) {
@@ -26,7 +26,7 @@ pub(super) fn pointer(path: &str, pointer: &str) -> String {
     })
 }
 
-/// The path in words, as an error begins with it.
+/// The path in words, as the start of an error.
 pub(super) fn place(path: &str) -> String {
     match path {
         "" => "the message".to_owned(),

@@ -1,14 +1,13 @@
-//! The incident that a message speaks of, even where it cannot be carried out.
+//! Finds the incident id of a message, even of an invalid one.
 
 use serde_json::Value;
 
 use super::{ENVELOPES, NAME_CHARACTERS, read};
 use crate::limit;
 
-/// The incident's id as far as it can be found, for the record of a rejected message: best effort, cut to
-/// [`NAME_CHARACTERS`] characters.
+/// The incident id for the record of a rejected message: best effort, cut to [`NAME_CHARACTERS`] characters.
 ///
-/// The same as [`read`] gives where the message can be read. A text that is no JSON is searched for an `incident_id`.
+/// Equal to that of [`read`] if the message is valid. A text that is not JSON is searched for an `incident_id`.
 pub fn peek_incident_id(message: &str) -> Option<String> {
     let found = match read(message) {
         Ok(intake) => Some(intake.incident_id),
@@ -32,14 +31,14 @@ fn in_value(value: &Value, envelopes: usize) -> Option<String> {
     here.or_else(in_detail).or_else(in_message).or_else(|| value.get("action_id").and_then(name))
 }
 
-/// A number is no legal id, but it names the incident to whoever looks for it.
+/// A number is not a legal id, but it helps people to find the incident.
 fn name(value: &Value) -> Option<String> {
     let number = || value.as_number().map(ToString::to_string);
     value.as_str().map(ToOwned::to_owned).or_else(number)
 }
 
-/// Finds `"incident_id": "…"` in a text that is no JSON, also where the quotes are escaped, as they are in an SNS
-/// envelope. An id with escapes is not read.
+/// Finds `"incident_id": "…"` in a text that is not JSON, also with escaped quotes, as in an SNS envelope. Ignores an id
+/// with escapes.
 fn in_text(text: &str) -> Option<String> {
     const KEY: &str = "incident_id";
     text.match_indices(KEY).find_map(|(at, _)| {

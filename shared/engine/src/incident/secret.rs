@@ -1,11 +1,11 @@
-//! Fields that hold a secret by their name. What they hold gets no further than the intake: a run's events are kept, shown and sent.
+//! Removes secrets, recognised by field names, before anything is stored: the events of a run are kept, shown and sent.
 
 use serde_json::{Map, Value};
 
-/// What stands in the place of a secret.
+/// Replaces the value of a secret.
 pub const HIDDEN: &str = "[hidden]";
 
-/// How the names of such fields end, whatever separates their words: `apiToken`, `api_token`, `X-Api-Token`.
+/// Endings of the names of secret fields, whatever separates their words: `apiToken`, `api_token`, `X-Api-Token`.
 const ENDINGS: [&str; 13] = [
     "password",
     "passwd",
@@ -27,7 +27,7 @@ fn is_secret(name: &str) -> bool {
     ENDINGS.iter().any(|ending| plain.ends_with(ending))
 }
 
-/// Puts [`HIDDEN`] for the value of every such field, at any depth. What is null, true or false says nothing and stays.
+/// Replaces the value of every secret field with [`HIDDEN`], at any depth. Null and booleans reveal nothing and stay.
 pub(super) fn hide(fields: &mut Map<String, Value>) {
     for (name, value) in fields {
         if !is_secret(name) {
@@ -46,7 +46,7 @@ fn hide_within(value: &mut Value) {
     }
 }
 
-/// The text of a message as it may be kept. One that is no JSON stays as it is, since nothing in it has a name.
+/// The text of a message without its secrets, for storing. A text that is not JSON is returned unchanged: it has no named fields.
 pub fn without_secrets(message: &str) -> String {
     let Ok(mut value) = serde_json::from_str::<Value>(message) else { return message.to_owned() };
     let before = value.clone();
@@ -55,7 +55,7 @@ pub fn without_secrets(message: &str) -> String {
     if value == before { message.to_owned() } else { value.to_string() }
 }
 
-/// Envelopes carry what they wrap as a text.
+/// Hides secrets inside texts: envelopes contain JSON as text.
 fn within_texts(value: &mut Value) {
     match value {
         Value::Object(fields) => fields.values_mut().for_each(within_texts),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_kept_without_its_secrets_whatever_it_lies_in() {
+    fn a_message_is_stored_without_its_secrets_in_any_envelope() {
         let inner = json!({"incident_id": "i", "note": [{"password": "p"}], "uses_token": true}).to_string();
         let kept = without_secrets(&json!({"Type": "Notification", "Message": inner, "token": {"a": "p"}}).to_string());
         let kept: Value = serde_json::from_str(&kept).unwrap();

@@ -1,20 +1,20 @@
-//! From a message's fields to what it asks for.
+//! Builds the [`Intake`] from the fields of a message.
 
 use serde_json::Value;
 
 use super::alarm::Alarm;
-use super::error::Faults;
+use super::error::FieldFaults;
 use super::field::{self, Field, MANUAL_APPROVAL, has, text};
-use super::{Intake, IntakeError, RESERVED, Shape, Via, path, secret, trace};
-use crate::{Map, RunId};
+use super::{Intake, IntakeError, RESERVED, Shape, Via, path, secret};
+use crate::{Digest, Map, RunId};
 
 /// # Errors
-/// No shape fits, or fields have the wrong type: all of them, in one error.
-pub(super) fn understand(mut fields: Map, path: &str, via: Via) -> Result<Intake, IntakeError> {
-    let Some(shape) = Shape::of(&fields) else {
+/// No shape matches, or fields have the wrong type; all of them in one error.
+pub(super) fn parse(mut fields: Map, path: &str, via: Via) -> Result<Intake, IntakeError> {
+    let Some(shape) = Shape::detect(&fields) else {
         return Err(IntakeError::no_shape(&fields, path));
     };
-    let mut faults = Faults::default();
+    let mut faults = FieldFaults::default();
     field::check(&fields, shape.fields(), path, &mut faults);
     field::check(&fields, &field::COMMON, path, &mut faults);
     let mut nested = Map::new();
@@ -40,22 +40,22 @@ pub(super) fn understand(mut fields: Map, path: &str, via: Via) -> Result<Intake
     Ok(Parts { shape, via, incident_id, run_id, dedupe_key, fields, nested }.assemble())
 }
 
-/// An alarm has been checked where it was read: what it says is not in the places where a message says it.
-pub(super) fn intake(alarm: Alarm) -> Intake {
+/// The intake of an alarm, which was validated when it was read.
+pub(super) fn from_alarm(alarm: Alarm) -> Intake {
     let Alarm { incident_id, dedupe_key, fields } = alarm;
     let (shape, via) = (Shape::Incident, Via::CloudWatchAlarm);
     Parts { shape, via, incident_id, run_id: None, dedupe_key, fields, nested: Map::new() }.assemble()
 }
 
 impl Shape {
-    fn of(fields: &Map) -> Option<Self> {
+    fn detect(fields: &Map) -> Option<Self> {
         if has(fields, "action_id") && has(fields, "playbook") {
             return Some(Self::RemediationAction);
         }
         if has(fields, "remediation_id") || has(fields, "playbook_name") {
             return Some(Self::RemediationRequest);
         }
-        // A null here is a wrong incident, not an unknown message.
+        // A null `incident_id` is an invalid incident, not an unknown message.
         fields.contains_key("incident_id").then_some(Self::Incident)
     }
 
@@ -76,8 +76,8 @@ impl Shape {
         }
     }
 
-    /// Fields that steer the message itself, and are nothing to a playbook.
-    const fn steering(self) -> &'static [&'static str] {
+    /// Fields that control the request itself and are not variables.
+    const fn control_fields(self) -> &'static [&'static str] {
         match self {
             Self::Incident => &[],
             Self::RemediationRequest => &["remediation_id", "playbook_name", "execution_mode"],
@@ -86,7 +86,7 @@ impl Shape {
     }
 }
 
-/// A checked message in pieces.
+/// The parts of a validated message.
 #[derive(Debug)]
 struct Parts {
     shape: Shape,
@@ -104,7 +104,7 @@ impl Parts {
         let playbook = playbook(&fields);
         let approval =
             is_refused(&fields) || is_refused(&nested) || text(&fields, "execution_mode") == Some(MANUAL_APPROVAL);
-        for name in shape.steering() {
+        for name in shape.control_fields() {
             fields.remove(*name);
         }
         let mut variables = fields;
@@ -118,7 +118,7 @@ impl Parts {
             playbook,
             run_id,
             approval,
-            traceparent: trace::parent(&variables, &dedupe_key),
+            traceparent: traceparent(&variables, &dedupe_key),
             variables,
             reserved,
             shape,
@@ -129,7 +129,7 @@ impl Parts {
     }
 }
 
-/// A blank recommendation recommends nothing: producers without optional fields write it.
+/// A blank recommendation counts as absent: producers without optional fields write it.
 fn playbook(fields: &Map) -> Option<String> {
     let asked = text(fields, "playbook_name").or_else(|| text(fields, "playbook"));
     let recommended = || text(fields, "recommended_playbook").filter(|name| !name.trim().is_empty());
@@ -138,4 +138,39 @@ fn playbook(fields: &Map) -> Option<String> {
 
 fn is_refused(fields: &Map) -> bool {
     fields.get("auto_remediation_enabled") == Some(&Value::Bool(false))
+}
+
+/// W3C `traceparent`: that of the message if it is valid, else one made from its `trace_id`, with a span id derived from
+/// `key`.
+fn traceparent(variables: &Map, key: &str) -> Option<String> {
+    let own = text(variables, "traceparent").filter(|parent| is_traceparent(parent));
+    own.map(ToOwned::to_owned).or_else(|| from_trace_id(text(variables, "trace_id")?, key))
+}
+
+/// W3C Trace Context, section 3.2: version 00 has four fields and no more, a later version may have more.
+fn is_traceparent(parent: &str) -> bool {
+    let mut parts = parent.split('-');
+    let (Some(version), Some(trace), Some(span), Some(flags)) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    let fields = is_hex(version, 2) && is_hex(flags, 2) && is_id(trace, 32) && is_id(span, 16);
+    fields && version != "ff" && (version != "00" || parts.next().is_none())
+}
+
+fn from_trace_id(trace_id: &str, key: &str) -> Option<String> {
+    let trace = trace_id.to_ascii_lowercase();
+    let digest = Digest::of(key.as_bytes());
+    let span = digest.as_str().get(..16)?;
+    is_id(&trace, 32).then(|| format!("00-{trace}-{span}-01"))
+}
+
+/// An id of all zeros is invalid.
+fn is_id(text: &str, digits: usize) -> bool {
+    is_hex(text, digits) && text.bytes().any(|digit| digit != b'0')
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }

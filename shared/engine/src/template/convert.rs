@@ -1,11 +1,11 @@
-//! Between JSON and the template engine's values.
+//! Converts the values of the template engine to JSON.
 
 use minijinja::value::{Value as Dynamic, ValueKind};
 use serde_json::Value;
 
 /// # Errors
-/// What JSON cannot carry, in words: an undefined value inside a list, a number that is not finite, bytes.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the enum is the template engine's, and marked as open")]
+/// A value that JSON cannot represent, in words: an undefined value inside a list, a number that is not finite, bytes.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the enum of the template engine is non-exhaustive")]
 pub(super) fn to_json(value: &Dynamic) -> Result<Value, String> {
     match value.kind() {
         ValueKind::Undefined => Err("an undefined value".to_owned()),

@@ -1,15 +1,16 @@
-//! What the names in a template mean.
+//! The variables of a rendering.
 
 use std::sync::Arc;
 
 use minijinja::value::{Object, Serde, Value as Dynamic};
 use serde_json::Value;
 
-/// Finds variables by name. Values are looked up one by one, when a template asks: a rendering costs what it names, not what the run knows.
+/// Looks up variables by name. A rendering looks up only the variables that it reads, so its cost does not grow with the run.
 pub trait Lookup: Send + Sync + std::fmt::Debug + 'static {
+    /// The value of a variable.
     fn variable(&self, name: &str) -> Option<Value>;
 
-    /// The outputs of a step that has ended, as `steps.NAME`.
+    /// The outputs of an ended step, as `steps.NAME`.
     fn step(&self, name: &str) -> Option<Value> {
         let _ = name;
         None
@@ -24,10 +25,12 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// A scope without `item`.
     pub fn new(variables: Arc<dyn Lookup>) -> Self {
         Self { variables, item: None }
     }
 
+    /// The scope of one element of a `for_each`.
     #[must_use]
     pub fn with_item(mut self, item: Value) -> Self {
         self.item = Some(item);
@@ -78,8 +81,9 @@ impl Object for Steps {
     }
 }
 
-/// A plain JSON object is a scope too: that of an incident before it has a run.
+/// The variables of an incident that has no run yet.
 impl Lookup for crate::Map {
+    /// The value of a variable.
     fn variable(&self, name: &str) -> Option<Value> {
         self.get(name).cloned()
     }

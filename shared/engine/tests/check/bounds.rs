@@ -1,9 +1,9 @@
-//! What is bounded, and what happens at the bound.
+//! The bounds of the state and of the incidents of one probe.
 
 use heal_engine::check::{Failing, Observation, Sighting, State};
 use heal_engine::limit;
 
-use crate::{at, compiled, failing, good, read};
+use super::{at, compiled, failing};
 
 fn seen(count: usize, prefix: &str) -> Observation {
     let failing: Vec<Failing> = (0..count).map(|number| failing(&format!("{prefix}-{number:04}"))).collect();
@@ -11,14 +11,14 @@ fn seen(count: usize, prefix: &str) -> Observation {
 }
 
 #[test]
-fn a_storm_is_raised_bit_by_bit_and_whole() {
+fn many_failing_targets_are_raised_in_batches() {
     let check = compiled("for: 1\n");
     let count = limit::CHECK_RAISES * 2 + 3;
     let mut state = State::default();
     let mut raised = std::collections::BTreeSet::new();
-    for (look, (expected, held_back)) in [(25, 28), (25, 3), (3, 0), (0, 0)].into_iter().enumerate() {
-        let mut observed = check.observe(state, &seen(count, "t"), at(look as u64 * 60));
-        assert_eq!((observed.incidents.len(), observed.held_back), (expected, held_back), "look {look}");
+    for (probe, (expected, held_back)) in [(25, 28), (25, 3), (3, 0), (0, 0)].into_iter().enumerate() {
+        let mut observed = check.observe(state, &seen(count, "t"), at(probe as u64 * 60));
+        assert_eq!((observed.incidents.len(), observed.held_back), (expected, held_back), "probe {probe}");
         observed.state.mark_sent(observed.incidents.iter().map(|incident| incident.incident_id.as_str()));
         raised.extend(observed.incidents.into_iter().map(|incident| incident.target));
         state = observed.state;
@@ -27,7 +27,7 @@ fn a_storm_is_raised_bit_by_bit_and_whole() {
 }
 
 #[test]
-fn a_check_remembers_as_many_targets_as_the_limit_says() {
+fn a_state_holds_as_many_targets_as_the_limit_says() {
     let check = compiled("for: 3\n");
     let first = check.observe(State::default(), &seen(limit::CHECK_TARGETS, "t"), at(0));
     assert_eq!((first.state.targets.len(), first.untracked), (limit::CHECK_TARGETS, 0));
@@ -39,9 +39,9 @@ fn a_check_remembers_as_many_targets_as_the_limit_says() {
 fn a_recovered_target_makes_room_for_a_failing_one() {
     let check = compiled("for: 1\n");
     let mut state = State::default();
-    // All are raised, so that all are remembered after their recovery.
-    for look in 0..(limit::CHECK_TARGETS / limit::CHECK_RAISES) {
-        let mut observed = check.observe(state, &seen(limit::CHECK_TARGETS, "t"), at(look as u64));
+    // All are raised, so all stay in the state after their recovery.
+    for probe in 0..(limit::CHECK_TARGETS / limit::CHECK_RAISES) {
+        let mut observed = check.observe(state, &seen(limit::CHECK_TARGETS, "t"), at(probe as u64));
         observed.state.mark_sent(observed.incidents.iter().map(|incident| incident.incident_id.as_str()));
         state = observed.state;
     }
@@ -59,17 +59,17 @@ fn the_largest_state_is_under_half_of_an_item() {
     let mut check = compiled("for: 1\n").check;
     check.name = "n".repeat(64);
     let check = heal_engine::check::Compiled::new(check).unwrap();
-    let targets = |look: usize| {
+    let targets = |probe: usize| {
         let failing = (0..limit::CHECK_TARGETS).map(|number| failing(&format!("{number:0>128}")));
         Sighting {
-            failing: failing.skip(look * limit::CHECK_RAISES).collect(),
+            failing: failing.skip(probe * limit::CHECK_RAISES).collect(),
             is_partial: true,
             ..Sighting::default()
         }
     };
     let mut state = State::default();
-    for look in 0..(limit::CHECK_TARGETS / limit::CHECK_RAISES) {
-        state = check.observe(state, &Observation::Seen(targets(look)), at(look as u64)).state;
+    for probe in 0..(limit::CHECK_TARGETS / limit::CHECK_RAISES) {
+        state = check.observe(state, &Observation::Seen(targets(probe)), at(probe as u64)).state;
     }
     assert_eq!(state.targets.len(), limit::CHECK_TARGETS);
     assert!(state.targets.values().all(|target| target.raised.is_some()));
@@ -79,7 +79,7 @@ fn the_largest_state_is_under_half_of_an_item() {
 }
 
 #[test]
-fn a_long_target_id_is_remembered_by_its_hash_and_raised_by_its_name() {
+fn a_long_target_id_is_stored_as_a_hash_and_raised_as_it_is() {
     let check = compiled("for: 2\n");
     let long = "ü".repeat(limit::CHECK_TARGET_BYTES);
     let first = check.observe(State::default(), &Observation::failing(failing(&long)), at(0));
@@ -90,38 +90,4 @@ fn a_long_target_id_is_remembered_by_its_hash_and_raised_by_its_name() {
     let short = "t".repeat(limit::CHECK_TARGET_BYTES);
     let exact = check.observe(State::default(), &Observation::failing(failing(&short)), at(0));
     assert!(exact.state.targets.contains_key(&short));
-}
-
-#[test]
-fn numbers_of_a_file_are_bounded_at_their_limits() {
-    for (key, most) in [
-        ("every_seconds", limit::DURATION_SECONDS),
-        ("for", limit::CHECK_FAILURES.into()),
-        ("raise_once_in_seconds", limit::DEDUPE_SECONDS),
-    ] {
-        good(&format!("{key}: {most}\n"));
-        let text = format!(
-            "probe: {{type: dependency, service: opa}}\nincident: {{incident_type: DEPENDENCY_DOWN, service_name: s}}\n{key}: {}\n",
-            most + 1
-        );
-        let codes: Vec<_> = read("test", &text).diagnostics.iter().map(|one| one.code).collect();
-        assert_eq!(codes, ["budget-exceeded"], "{key}");
-    }
-    good(&format!("every_seconds: {}\n", limit::CHECK_EVERY_SECONDS));
-    let text = "probe: {type: http, url: http://a}\nincident: {incident_type: DEPENDENCY_DOWN, service_name: s}\n";
-    assert_eq!(read("test", text).diagnostics, []);
-    for (keys, code) in [
-        (format!("timeout_seconds: {}", limit::PROBE_SECONDS + 1), "budget-exceeded"),
-        (format!("expect_body_contains: {}", "x".repeat(limit::PROBE_TEXT_BYTES + 1)), "budget-exceeded"),
-    ] {
-        let text = text.replace("http://a", &format!("http://a, {keys}"));
-        let codes: Vec<_> = read("test", &text).diagnostics.iter().map(|one| one.code).collect();
-        assert_eq!(codes, [code], "{keys:.60}");
-    }
-    let fits = format!(
-        "http://a, timeout_seconds: {}, expect_body_contains: {}",
-        limit::PROBE_SECONDS,
-        "x".repeat(limit::PROBE_TEXT_BYTES)
-    );
-    assert_eq!(read("test", &text.replace("http://a", &fits)).diagnostics, []);
 }

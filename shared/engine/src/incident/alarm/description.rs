@@ -1,7 +1,7 @@
-//! What an alarm's author wrote into its description for the engine.
+//! The fields that the author of an alarm wrote into its description.
 
 use crate::Map;
-use crate::incident::error::Faults;
+use crate::incident::error::FieldFaults;
 use crate::incident::{IntakeError, field, json};
 
 /// The fields of a description that is a JSON object, or the `name=value` words of one that is a sentence.
@@ -15,24 +15,24 @@ pub(super) fn fields(description: &str, path: &str) -> Result<Map, IntakeError> 
         Ok(words(description))
     };
     let fields = match object {
-        // A sentence may begin with a brace.
+        // A sentence may start with a brace.
         Err(IntakeError::NotJson { .. }) => words(description),
         other => other?,
     };
-    let mut faults = Faults::default();
+    let mut faults = FieldFaults::default();
     field::check(&fields, &field::COMMON, path, &mut faults);
     field::check(&fields, &field::DESCRIPTION, path, &mut faults);
     faults.into_result()?;
     Ok(fields)
 }
 
-/// The first word of a name counts.
+/// The `name=value` words of a sentence; the first word of a name wins.
 fn words(sentence: &str) -> Map {
     let mut fields = Map::new();
     for (name, word) in sentence.split_whitespace().filter_map(|word| word.split_once('=')) {
         let word = word.trim_end_matches([',', ';', '.']);
         if is_name(name) && !word.is_empty() {
-            fields.entry(name).or_insert_with(|| field::from_word(name, word));
+            fields.entry(name).or_insert_with(|| field::parse_word(name, word));
         }
     }
     fields

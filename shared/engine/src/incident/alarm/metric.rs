@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::Map;
 
-/// Where an alarm lists its metrics, as a JSON pointer, and how.
+/// The JSON pointer to the metrics of an alarm, and their form.
 #[derive(Debug)]
 pub(super) enum Source {
     /// A list of `{metricStat: {metric: {name, namespace, dimensions: {name: value}}}}`.
@@ -14,8 +14,7 @@ pub(super) enum Source {
     Trigger(&'static str),
 }
 
-/// Every dimension of every metric under its own name and under the `snake_case` form of it. The first of a name
-/// counts.
+/// Every dimension of every metric, under its own name and under its `snake_case` form. The first of a name wins.
 pub(super) fn dimensions(event: &Value, source: &Source) -> Map {
     let mut fields = Map::new();
     for (name, value) in metrics(event, source).into_iter().flat_map(|metric| dimensions_of(metric, source)) {
@@ -25,7 +24,7 @@ pub(super) fn dimensions(event: &Value, source: &Source) -> Map {
     fields
 }
 
-/// Name and namespace of the first metric that is one, not an expression over others.
+/// Name and namespace of the first metric that is not an expression over others.
 pub(super) fn facts(event: &Value, source: &Source) -> impl Iterator<Item = (String, Value)> {
     let keys = match source {
         Source::Configuration(_) => ["name", "namespace"],
