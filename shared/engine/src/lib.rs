@@ -4,7 +4,7 @@
 //! every machine, so a run can be folded again from its log. Reading the files that people write is not its job either.
 //!
 //! Start at [`turn`]: it takes one input, and gives the events to commit. Behind it, [`apply`] folds one event into the [`State`],
-//! [`advance`] gives the next event that follows without an input, and [`decide`] gives the commands to send. [`format`] says how
+//! [`advance`] gives the next event that follows without an input, and [`decide`] gives the commands to send. [`mod@format`] says how
 //! everything that is stored or sent survives a change of this crate.
 
 pub mod advance;
