@@ -76,7 +76,7 @@ fn started(plan: &Plan) -> Event {
 
 /// One element after another, each failing until it has had its attempts; one more than the budget has room for.
 fn history(now: Timestamp) -> Vec<Event> {
-    let elements = u32::try_from(limit::HOPS).unwrap() / ATTEMPTS;
+    let elements = u32::try_from(limit::COMMANDS_PER_RUN).unwrap() / ATTEMPTS;
     let mut events = vec![Event::FannedOut { step: 0, items: (0..=elements).map(Into::into).collect() }];
     let parameters_digest = Digest::of(b"{}");
     for element in 0..elements {

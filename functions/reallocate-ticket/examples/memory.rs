@@ -131,7 +131,7 @@ async fn attempt(worker: &Worker, number: usize) {
         issued_at: now,
         deadline: now.plus_ms(60_000),
         context: Context { incident_id: "inc".into(), playbook: "p".into(), workflow_id: None, traceparent: None },
-        hop: 1,
+        commands_sent: 1,
     };
     let body = serde_json::to_string(&command).unwrap();
     match worker.handle(&body, LeaseOwner(number.to_string())).await.unwrap() {

@@ -1,6 +1,6 @@
-//! What one step costs the engine: a result taken, the next step started, and what is owed then.
+//! The engine's cost of one step: take a result, start the next step, decide what is owed.
 //!
-//! The state is that of a run in the middle of 10, 100 or 1,000 steps, so that a cost that grows with the run shows.
+//! The run is in the middle of 10, 100 or 1,000 steps, which shows a cost that grows with the run.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -13,7 +13,7 @@ use heal_engine::turn::{self, Input};
 use heal_engine::{Map, Plan, RunId, State, Timestamp};
 use serde_json::json;
 
-/// Steps one after another; each has a condition and two templated parameters, and names an output of the one before.
+/// A chain of steps; each has a condition and two templated parameters, and reads an output of the one before.
 fn plan(steps: usize) -> Plan {
     let step = |index: usize| {
         let needs: Vec<_> = (index > 0).then(|| format!("s{}", index - 1)).into_iter().collect();
@@ -73,7 +73,7 @@ fn answer(plan: &Plan, state: &State) -> Input {
     }))
 }
 
-/// A copy that shares nothing: a live state has no second owner whose share would have to be copied first.
+/// A copy that shares nothing, as a live state does: shared variables would be copied inside the measured time.
 fn own(state: &State) -> State {
     let mut state = state.clone();
     let _ = Arc::make_mut(&mut state.variables);
@@ -91,7 +91,7 @@ fn one_step(criterion: &mut Criterion) {
                 || (own(&state), input.clone()),
                 |(state, input)| {
                     let turn = turn::take(&plan, state, input.clone(), Timestamp(1_000), 2).unwrap();
-                    (turn, turn::owed_since(&plan, state, Timestamp(1_000), seq))
+                    (turn, heal_engine::decide::since(&plan, state, Timestamp(1_000), seq))
                 },
                 BatchSize::LargeInput,
             );

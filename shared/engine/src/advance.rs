@@ -1,52 +1,49 @@
-//! What follows from the state without anything new from outside: the next fact to write down.
+//! The next event that follows from the state alone, without an input.
+
+mod answer;
+mod start;
 
 use crate::event::{Event, RunOutcome, StepOutcome, StopCause};
-use crate::id::StepRef;
+use crate::id::{StepIndex, StepRef};
 use crate::limit;
 use crate::message::{AttemptOutcome, AttemptResult};
 use crate::plan::Plan;
 use crate::state::{Pending, Phase, State, StepState};
 use crate::time::Timestamp;
 
-mod judge;
-mod start;
-
-/// The next event that follows, or none where the run waits for an answer or for a later moment.
+/// The next event that follows; `None` if the run waits for a result or for a later moment.
 ///
-/// `entropy` makes tokens and backoff jitter; the same arguments give the same event.
+/// `entropy` is the source of tokens and of the backoff's jitter. Equal arguments give equal events.
 pub fn next(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<Event> {
     if state.is_ended() {
         return None;
     }
     if let Some(step) = state.answered.first() {
-        return judge::answer(plan, state, *step, now, entropy);
+        return answer::next(plan, state, *step, now, entropy);
     }
-    if let Some(stopping) = stopping(plan, state, now) {
-        return Some(stopping);
-    }
-    if let Some(event) = due(plan, state, now, entropy) {
+    if let Some(event) = stop(plan, state, now).or_else(|| end_due(plan, state, now, entropy)) {
         return Some(event);
     }
     if state.stopping.is_some() {
-        return (state.in_flight == 0).then(|| ended(state));
+        return (state.in_flight == 0).then(|| end_run(state));
     }
     match state.phase {
         Phase::AwaitingApproval | Phase::Ended(_) => None,
         Phase::Acting | Phase::Verifying => {
-            fan_end(state).or_else(|| start::any(plan, state, now, entropy)).or_else(|| phase_end(plan, state))
+            end_fan(state).or_else(|| start::next(plan, state, now, entropy)).or_else(|| end_phase(plan, state))
         }
     }
 }
 
-/// The reason to start nothing more, once.
-fn stopping(plan: &Plan, state: &State, now: Timestamp) -> Option<Event> {
+/// Stops the run for the first reason that there is.
+fn stop(plan: &Plan, state: &State, now: Timestamp) -> Option<Event> {
     if state.stopping.is_some() {
         return None;
     }
     if let Some(failure) = &state.failure {
         return Some(Event::Stopping { cause: failure.cause, reason: failure.reason.clone() });
     }
-    if let Some(reason) = state.used_up() {
+    if let Some(reason) = state.budget_exhausted() {
         return Some(Event::Stopping { cause: StopCause::Failed, reason });
     }
     if now < state.deadline {
@@ -54,17 +51,17 @@ fn stopping(plan: &Plan, state: &State, now: Timestamp) -> Option<Event> {
     }
     let (cause, reason) = match state.phase {
         Phase::AwaitingApproval => {
-            (StopCause::Cancelled, format!("nobody approved it within {} seconds", limit::APPROVAL_SECONDS))
+            (StopCause::Cancelled, format!("not approved within {} seconds", limit::APPROVAL_SECONDS))
         }
         Phase::Acting | Phase::Verifying | Phase::Ended(_) => {
-            (StopCause::Timeout, format!("the run's {} seconds are over", plan.playbook.timeout_seconds))
+            (StopCause::Timeout, format!("the run exceeded its timeout of {} seconds", plan.playbook.timeout_seconds))
         }
     };
     Some(Event::Stopping { cause, reason })
 }
 
-/// What time alone has settled: an attempt without an answer, a retry, a wait.
-fn due(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<Event> {
+/// What is due at `now`: the end of an attempt that has no result, a retry, the end of a wait.
+fn end_due(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<Event> {
     let (at, step) = *state.timers.first()?;
     if at > now {
         return None;
@@ -72,7 +69,7 @@ fn due(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<Event
     match state.pending.get(&step)? {
         Pending::Attempt(attempt) => {
             let message = format!(
-                "no answer to attempt {} of {} by its deadline, {} s after its start",
+                "no result of attempt {} of {} by its deadline, {} s after its start",
                 attempt.number,
                 plan.name(step.step),
                 attempt.deadline.since_ms(attempt.started_at) / 1_000
@@ -81,37 +78,33 @@ fn due(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<Event
             Some(Event::AttemptEnded { step, attempt: attempt.number, result })
         }
         Pending::Retry { .. } | Pending::Wait { .. } if state.stopping.is_some() => {
-            let reason = Some("the run stopped before it was due".to_owned());
+            let reason = Some("the run stopped before the step was due".to_owned());
             Some(Event::StepEnded { step, outcome: StepOutcome::Failed, reason })
         }
-        Pending::Retry { attempt, .. } => Some(start::again(plan, state, step, attempt, now, entropy)),
+        Pending::Retry { attempt, .. } => Some(start::retry(plan, state, step, attempt, now, entropy)),
         Pending::Wait { .. } => Some(Event::StepEnded { step, outcome: StepOutcome::Succeeded, reason: None }),
+        // It has no timer.
         Pending::Answered(..) => None,
     }
 }
 
-/// A step that fans out has no element left to wait for.
-fn fan_end(state: &State) -> Option<Event> {
-    let over =
-        state.fanning.iter().find_map(|step| state.fan(*step).filter(|fan| fan.is_over()).map(|fan| (*step, fan)));
-    let (step, fan) = over?;
-    let well: u32 = fan
-        .tally
-        .iter()
-        .filter(|(name, _)| StepOutcome::ALL.iter().any(|o| o.is_well() && o.as_str() == **name))
-        .map(|(_, n)| n)
-        .sum();
+/// Ends a step that fans out and waits for no further element.
+fn end_fan(state: &State) -> Option<Event> {
+    let ended = |step: &StepIndex| state.fan(*step).filter(|fan| fan.has_ended()).map(|fan| (*step, fan));
+    let (step, fan) = state.fanning.iter().find_map(ended)?;
+    let count = |outcome: StepOutcome| fan.tally.get(outcome.as_str()).copied().unwrap_or(0);
+    let ok: u32 = StepOutcome::ALL.into_iter().filter(|outcome| outcome.is_ok()).map(count).sum();
     let (outcome, reason) = match &fan.first_failure {
-        None if fan.items.is_empty() => (StepOutcome::NoOp, Some("there is no element to do it for".to_owned())),
-        None if fan.tally.get(StepOutcome::Skipped.as_str()) == Some(&well) => {
+        None if fan.items.is_empty() => (StepOutcome::NoOp, Some("for_each has no element".to_owned())),
+        None if count(StepOutcome::Skipped) == ok => {
             (StepOutcome::Skipped, Some("every element was skipped".to_owned()))
         }
         None => (StepOutcome::Succeeded, None),
         Some((first, why)) => {
             let ended: u32 = fan.tally.values().sum();
             let reason = format!(
-                "{} of {} elements ended badly ({} not started), the first: {why}",
-                ended - well,
+                "{} of {} elements failed ({} not started), the first: {why}",
+                ended - ok,
                 fan.items.len(),
                 fan.items.len() - ended as usize
             );
@@ -121,20 +114,21 @@ fn fan_end(state: &State) -> Option<Event> {
     Some(Event::StepEnded { step: StepRef::whole(step), outcome, reason })
 }
 
-fn phase_end(plan: &Plan, state: &State) -> Option<Event> {
+/// Ends the actions, or the run, once every step of the phase has ended.
+fn end_phase(plan: &Plan, state: &State) -> Option<Event> {
     if state.unended > 0 {
         return None;
     }
     match state.phase {
-        Phase::Acting if plan.playbook.verify.is_empty() => Some(ended(state)),
+        Phase::Acting if plan.playbook.verify.is_empty() => Some(end_run(state)),
         Phase::Acting => Some(Event::VerifyStarted),
-        Phase::Verifying => Some(ended(state)),
+        Phase::Verifying => Some(end_run(state)),
         Phase::AwaitingApproval | Phase::Ended(_) => None,
     }
 }
 
-/// The run's end, from why it stops or from what its verification saw.
-fn ended(state: &State) -> Event {
+/// Ends the run, with the outcome that its stop or its verification gives it.
+fn end_run(state: &State) -> Event {
     let (outcome, reason) = match &state.stopping {
         Some(stop) => {
             let outcome = match stop.cause {
@@ -146,20 +140,20 @@ fn ended(state: &State) -> Event {
             };
             (outcome, Some(stop.reason.clone()))
         }
-        None => well_ended(state),
+        None => unstopped_outcome(state),
     };
     Event::RunEnded { outcome, reason }
 }
 
-fn well_ended(state: &State) -> (RunOutcome, Option<String>) {
+/// The outcome of a run that nothing stopped.
+fn unstopped_outcome(state: &State) -> (RunOutcome, Option<String>) {
     if state.phase != Phase::Verifying {
         return (RunOutcome::Completed, None);
     }
-    let looked = |step: &StepState| matches!(step, StepState::Ended(StepOutcome::Succeeded | StepOutcome::NoOp));
-    let verify = state.steps.iter().skip(state.first_verify);
-    if verify.clone().all(looked) {
+    let has_passed = |step: &StepState| matches!(step, StepState::Ended(StepOutcome::Succeeded | StepOutcome::NoOp));
+    if state.steps.iter().skip(state.first_verify).all(has_passed) {
         (RunOutcome::Healed, None)
     } else {
-        (RunOutcome::Completed, Some("the verification could not look at everything".to_owned()))
+        (RunOutcome::Completed, Some("the verification could not check everything".to_owned()))
     }
 }

@@ -1,59 +1,72 @@
-//! Folding an event into the state.
-
-use std::sync::Arc;
-
-use serde_json::{Value, json};
-
-use crate::event::{Event, StepOutcome, StopCause};
-use crate::id::{Seq, StepIndex, StepRef};
-use crate::message::AttemptResult;
-use crate::plan::Plan;
-use crate::state::{Attempt, Fan, Pending, Phase, State, StepState, Stop};
-use crate::time::{Timestamp, seconds_to_ms};
-use crate::{Map, limit};
+//! Folds an event into the state.
 
 mod ending;
 mod legal;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::event::{Event, RunOutcome, StepOutcome, StopCause};
+use crate::id::{Seq, StepIndex, StepRef};
+use crate::limit;
+use crate::message::AttemptResult;
+use crate::plan::Plan;
+use crate::state::{Attempt, Fan, Pending, Phase, State, StepState, Stop};
+use crate::time::Timestamp;
+
 /// Why an event does not fold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ApplyError {
-    /// It is about something that is over: drop it.
-    #[error("event {event} comes too late for {what}")]
-    Stale { event: &'static str, what: String },
-    /// It cannot happen in this state: the log is damaged, or the engine is wrong. Stop, and keep everything.
-    #[error("event {event} cannot happen here: {why}")]
-    Illegal { event: &'static str, why: String },
+pub enum Error {
+    /// The event came too late or twice: drop it.
+    #[error("stale event `{event}`: {why}")]
+    Stale {
+        /// The event's name.
+        event: &'static str,
+        /// What the event no longer applies to.
+        why: String,
+    },
+    /// The event cannot happen in this state: the log is damaged, or the engine has a fault. Stop, and keep everything.
+    #[error("illegal event `{event}`: {why}")]
+    Illegal {
+        /// The event's name.
+        event: &'static str,
+        /// What the state lacks for the event.
+        why: String,
+    },
+    /// The run has used up its budget of events.
     #[error("the run has {observed} events, the limit is {}", limit::EVENTS)]
-    TooManyEvents { observed: Seq },
+    TooManyEvents {
+        /// Events of the run.
+        observed: Seq,
+    },
 }
 
 /// Changes `state` to the one after `event`, which happened at `at`. Total: no panic, no I/O, no clock.
 ///
 /// # Guarantees
-/// On an error the state is as it was.
-pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Result<(), ApplyError> {
+/// On an error the state is unchanged.
+pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Result<(), Error> {
     legal::check(plan, state, event)?;
     state.seq += 1;
     match event {
-        // Both are first events: `legal` has refused them.
+        // Both are first events, which `legal` refuses.
         Event::RunStarted(_) | Event::IncidentRejected { .. } => {}
-        Event::IncidentJoined { incident_id } => join(state, incident_id),
-        Event::Approved { .. } => {
-            state.enter(plan, Phase::Acting);
-            state.deadline = at.plus_ms(seconds_to_ms(plan.playbook.timeout_seconds));
+        Event::IncidentJoined { incident_id } => {
+            state.joined.insert(incident_id.clone());
         }
+        Event::Approved { .. } => state.start_acting(plan, at),
         Event::CancelRequested { by } => {
             state.stopping = Some(Stop { cause: StopCause::Cancelled, reason: format!("cancelled by {by}") });
         }
         Event::ConditionFalse { step } => ending::end(plan, state, *step, StepOutcome::ConditionFalse, None),
         Event::FannedOut { step, items } => {
-            state.begun.insert(*step, at);
+            state.step_starts.insert(*step, at);
             fan_out(plan, state, *step, items);
         }
         Event::AttemptStarted { step, attempt, token, parameters, parameters_digest, deadline } => {
-            state.hops += 1;
-            let first_started_at = first_start(state, *step).unwrap_or(at);
+            state.commands_sent += 1;
             let attempt = Attempt {
                 since: state.seq,
                 number: *attempt,
@@ -62,22 +75,22 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
                 digest: parameters_digest.clone(),
                 started_at: at,
                 deadline: *deadline,
-                first_started_at,
-                hop: state.hops,
+                first_started_at: first_start(state, *step).unwrap_or(at),
+                commands_sent: state.commands_sent,
             };
-            begin(state, *step);
-            state.begun.entry(step.step).or_insert(at);
+            mark_started(state, *step);
+            state.step_starts.entry(step.step).or_insert(at);
             state.in_flight += 1;
-            expect(state, *step, Pending::Attempt(Box::new(attempt)));
+            set_pending(state, *step, Pending::Attempt(Box::new(attempt)));
         }
         Event::WaitStarted { step, until } => {
-            begin(state, *step);
-            state.begun.entry(step.step).or_insert(at);
+            mark_started(state, *step);
+            state.step_starts.entry(step.step).or_insert(at);
             let since = state.seq;
-            expect(state, *step, Pending::Wait { since, until: *until });
+            set_pending(state, *step, Pending::Wait { since, until: *until });
         }
-        Event::AttemptEnded { step, result, .. } => attempt_ended(plan, state, *step, result),
-        Event::RetryScheduled { step, due_at, reason, .. } => retry(state, *step, *due_at, reason),
+        Event::AttemptEnded { step, result, .. } => end_attempt(plan, state, *step, result),
+        Event::RetryScheduled { step, due_at, reason, .. } => schedule_retry(state, *step, *due_at, reason),
         Event::StepEnded { step, outcome, reason } => ending::end(plan, state, *step, *outcome, reason.as_deref()),
         Event::VerifyStarted => state.enter(plan, Phase::Verifying),
         Event::Stopping { cause, reason } => state.stopping = Some(Stop { cause: *cause, reason: reason.clone() }),
@@ -86,12 +99,8 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
     Ok(())
 }
 
-fn join(state: &mut State, incident_id: &str) {
-    state.joined.insert(incident_id.to_owned());
-}
-
-/// The step, or the element, is no longer one that could be started.
-fn begin(state: &mut State, step: StepRef) {
+/// Takes the step, or the element, out of those that can start. A second attempt changes nothing here.
+fn mark_started(state: &mut State, step: StepRef) {
     match (state.steps.get_mut(step.step as usize), step.item) {
         (Some(StepState::FannedOut(fan)), Some(item)) if fan.next == item => {
             fan.next += 1;
@@ -104,7 +113,6 @@ fn begin(state: &mut State, step: StepRef) {
             *whole = StepState::Running;
             state.ready.remove(&step.step);
         }
-        // A further attempt of what has begun already.
         (_, _) => {}
     }
 }
@@ -117,7 +125,7 @@ fn fan_out(plan: &Plan, state: &mut State, step: StepIndex, items: &[Value]) {
         running: 0,
         max_parallel,
         halted: false,
-        tally: std::collections::BTreeMap::new(),
+        tally: BTreeMap::new(),
         first_failure: None,
     };
     state.ready.remove(&step);
@@ -134,57 +142,46 @@ fn first_start(state: &State, step: StepRef) -> Option<Timestamp> {
     }
 }
 
-/// Puts `pending` in the place of what was expected for `step` before, its timer included.
-fn expect(state: &mut State, step: StepRef, pending: Pending) {
-    forget(state, step);
+/// Replaces what `step` waits for, its timer included.
+fn set_pending(state: &mut State, step: StepRef, pending: Pending) {
+    clear_pending(state, step);
     state.timers.insert((pending.due_at(), step));
     state.pending.insert(step, pending);
 }
 
-fn forget(state: &mut State, step: StepRef) -> Option<Pending> {
+fn clear_pending(state: &mut State, step: StepRef) -> Option<Pending> {
     let before = state.pending.remove(&step)?;
     state.timers.remove(&(before.due_at(), step));
     state.answered.remove(&step);
     Some(before)
 }
 
-fn attempt_ended(plan: &Plan, state: &mut State, step: StepRef, result: &AttemptResult) {
-    if let Some(Pending::Attempt(attempt)) = forget(state, step) {
+fn end_attempt(plan: &Plan, state: &mut State, step: StepRef, result: &AttemptResult) {
+    if let Some(Pending::Attempt(attempt)) = clear_pending(state, step) {
         state.in_flight -= 1;
         state.answered.insert(step);
-        // No timer: it is judged in the same turn.
+        // Without a timer: the next event of the same turn follows from the result.
         state.pending.insert(step, Pending::Answered(attempt, Box::new(result.clone())));
     }
     if let (Some(planned), None) = (plan.step(step.step), step.item)
-        && ending::gave_output(result)
+        && ending::has_output(result)
     {
-        Arc::make_mut(&mut state.variables).step_gave(&planned.spec.name, planned.kept(&result.output));
+        Arc::make_mut(&mut state.variables).set_step_output(&planned.spec.name, planned.kept(&result.output));
     }
 }
 
-fn retry(state: &mut State, step: StepRef, due_at: Timestamp, reason: &str) {
+fn schedule_retry(state: &mut State, step: StepRef, due_at: Timestamp, reason: &str) {
     let since = state.seq;
-    if let Some(Pending::Answered(attempt, _)) = forget(state, step) {
-        expect(state, step, Pending::Retry { since, due_at, attempt, reason: reason.to_owned() });
+    if let Some(Pending::Answered(attempt, _)) = clear_pending(state, step) {
+        set_pending(state, step, Pending::Retry { since, due_at, attempt, reason: reason.to_owned() });
     }
 }
 
-fn end_run(state: &mut State, outcome: crate::event::RunOutcome) {
+fn end_run(state: &mut State, outcome: RunOutcome) {
     state.phase = Phase::Ended(outcome);
     state.ready.clear();
     state.fanning.clear();
     state.pending.clear();
     state.timers.clear();
     state.answered.clear();
-}
-
-/// What a step that fanned out tells later steps: how many elements ended how.
-fn counts(fan: &Fan) -> Map {
-    let mut counts = Map::new();
-    counts.insert("count".to_owned(), json!(fan.items.len()));
-    for outcome in StepOutcome::ALL {
-        let count = fan.tally.get(outcome.as_str()).copied().unwrap_or(0);
-        counts.insert(outcome.as_str().to_owned(), json!(count));
-    }
-    counts
 }

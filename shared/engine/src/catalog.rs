@@ -1,56 +1,66 @@
-//! What the engine knows of the actions that exist: names, parameters, outputs, and what is safe to repeat.
+//! The actions that exist: their parameters, their outputs, and what is safe to repeat.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What may be done when a worker died after it may have acted.
+/// The name of the engine's own step that only lets time pass. It is not an action: no function executes it.
+pub const WAIT: &str = "wait";
+
+/// How to go on after a worker died that may have acted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Safety {
-    /// It only looks: nothing is changed, so it may be repeated at any time and needs no claim. Such an action has no cooldown.
+    /// Repeat the action at any time: it only reads, and so needs neither claim nor cooldown.
     ReadOnly,
-    /// Do it again with the same idempotency key.
+    /// Repeat the action with the same idempotency key.
     Idempotent,
-    /// Look first; act only where the look proves that nothing happened.
+    /// Probe the target first, and act only if the probe proves that nothing took effect.
     Probe,
-    /// Stop and ask a person.
+    /// Stop, and leave the rest to a person.
     #[default]
     Unknown,
 }
 
-/// JSON type of an output, for the lint.
+/// The JSON type of an output, for the lint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutputType {
+    /// `true` or `false`.
     Boolean,
+    /// A number without a fraction.
     Integer,
+    /// Any number.
     Number,
+    /// A text.
     String,
+    /// A list.
     Array,
+    /// An object.
     Object,
-    /// A string or null, or anything else that the action does not fix.
+    /// A text or null, or anything else that the action does not fix.
     Any,
 }
 
 /// One action as its author describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActionSpec {
-    /// The `type` that playbooks name, also the queue's and the function's name.
+    /// The `type` that playbooks name; also the name of the queue and of the function.
     pub name: &'static str,
     /// One sentence for people.
     pub description: &'static str,
-    /// JSON Schema (draft 2020-12) of the parameters, an object without remote references.
+    /// JSON Schema (draft 2020-12) of the parameters: an object without remote references.
     pub parameters: Value,
     /// Outputs by name, with their types.
     pub outputs: &'static [(&'static str, OutputType)],
+    /// How to go on after a worker died.
     pub safety: Safety,
-    /// Parameters that, where a playbook leaves them out, are taken from the run's variable of the same name.
+    /// Parameters whose default is the run's variable of the same name.
     pub inherits: &'static [&'static str],
-    /// Seconds that an attempt may take where the playbook says nothing.
+    /// Seconds of one attempt, unless the playbook sets `timeout_seconds`.
     pub default_timeout_seconds: u64,
-    /// Whether the policy is asked first, always.
+    /// Whether every attempt asks the policy first.
     pub critical: bool,
 }
 
@@ -61,18 +71,18 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// The catalogue of these actions; of two with the same name it keeps the last.
     pub fn new(specs: impl IntoIterator<Item = ActionSpec>) -> Self {
         Self { actions: specs.into_iter().map(|spec| (spec.name, spec)).collect() }
     }
 
+    /// The action with this name.
     pub fn get(&self, name: &str) -> Option<&ActionSpec> {
         self.actions.get(name)
     }
 
+    /// All actions, by name.
     pub fn iter(&self) -> impl Iterator<Item = &ActionSpec> {
         self.actions.values()
     }
 }
-
-/// The name of the engine's own step that only lets time pass. It is no action: no function performs it.
-pub const WAIT: &str = "wait";

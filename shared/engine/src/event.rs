@@ -1,4 +1,4 @@
-//! What happened in a run, in the past tense. The log is made of these, and of nothing else.
+//! What happened in a run, in the past tense. The log consists of events and of nothing else.
 
 mod outcome;
 
@@ -13,121 +13,165 @@ use crate::time::Timestamp;
 
 pub use outcome::{RunOutcome, RunStatus, StepOutcome, StopCause};
 
-/// One conditional write: everything that one accepted input led to.
+/// One conditional write: all events that one accepted input caused.
 ///
-/// `first_seq` is the guard: it is one more than the last sequence number that the writer had read.
+/// `first_seq` guards the write: it is one more than the last sequence number that the writer has read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Commit {
+    /// The run that the events belong to.
     pub run_id: RunId,
+    /// Sequence number of the first event.
     pub first_seq: Seq,
     /// Names the input, so that a repeated write recognises its own first try.
     pub cause_id: String,
+    /// When the events happened.
     pub at: Timestamp,
     /// Never empty; the event at index `i` has sequence number `first_seq + i`.
     pub events: Vec<Event>,
 }
 
 impl Commit {
+    /// Sequence number of the last event.
     pub fn last_seq(&self) -> Seq {
         self.first_seq + (self.events.len() as Seq).saturating_sub(1)
     }
 }
 
-/// One fact. Fields are what a fold needs; a fact that can be computed from earlier ones is not repeated.
+/// One fact. Its fields are what a fold needs; a fact that earlier events imply is not repeated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The first event of every run that has a plan.
     RunStarted(Box<RunStarted>),
-    /// The first and only event of a run whose message cannot be carried out; it keeps the message.
+    /// The first and only event of a run whose message could not be accepted; it keeps the message.
     IncidentRejected {
+        /// The message's incident, as far as it could be found.
         incident_id: String,
-        playbook: Option<String>,
+        /// Why the message was rejected.
         reason: String,
-        /// The message as it came, cut to [`crate::limit::REJECTED_BYTES`].
+        /// The message without its secrets, cut to [`crate::limit::REJECTED_BYTES`].
         message: String,
     },
-    /// Another incident came for the same concurrency key while this run was live.
+    /// Another incident with the same concurrency key arrived while this run was live.
     IncidentJoined {
+        /// The other incident.
         incident_id: String,
     },
+    /// A person let the run start.
     Approved {
+        /// Who approved.
         by: String,
     },
+    /// A person asked the run to stop.
     CancelRequested {
+        /// Who asked.
         by: String,
     },
     /// A step's condition was false, so the step ended without an attempt.
     ConditionFalse {
+        /// The step, or the element of a step that fans out.
         #[serde(flatten)]
         step: StepRef,
     },
+    /// A step with `for_each` has rendered its elements.
     FannedOut {
+        /// The step.
         step: StepIndex,
+        /// The elements, in order.
         items: Vec<Value>,
     },
     /// The intent, written before the command is sent. It authorises exactly these parameters.
     AttemptStarted {
+        /// The step, or the element of a step that fans out.
         #[serde(flatten)]
         step: StepRef,
+        /// Counted from 1.
         attempt: u32,
+        /// The attempt's secret.
         token: Token,
+        /// The rendered parameters.
         parameters: Map,
+        /// [`digest_parameters`](crate::message::digest_parameters) of `parameters`.
         parameters_digest: Digest,
+        /// No effect starts at or after this moment.
         deadline: Timestamp,
     },
+    /// A `wait` step began.
     WaitStarted {
+        /// The step, or the element of a step that fans out.
         #[serde(flatten)]
         step: StepRef,
+        /// When the wait ends.
         until: Timestamp,
     },
+    /// The result of an attempt was accepted, or its deadline passed without one.
     AttemptEnded {
+        /// The step, or the element of a step that fans out.
         #[serde(flatten)]
         step: StepRef,
+        /// Counted from 1.
         attempt: u32,
+        /// The result, within the bounds of [`AttemptResult::capped`].
         result: AttemptResult,
     },
+    /// Another attempt of the step will start after a backoff.
     RetryScheduled {
+        /// The step, or the element of a step that fans out.
         #[serde(flatten)]
         step: StepRef,
         /// The attempt that will start.
         attempt: u32,
+        /// When it will start.
         due_at: Timestamp,
+        /// Why the last attempt did not suffice.
         reason: String,
     },
+    /// A step, or one element of a step that fans out, has ended.
     StepEnded {
+        /// The step, or the element of a step that fans out.
         #[serde(flatten)]
         step: StepRef,
+        /// How it ended.
         outcome: StepOutcome,
-        /// Why, where the outcome alone does not say it.
+        /// Why, if the outcome alone does not say it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// Every action has ended well; the check whether it helped begins.
+    /// Every action has ended without a failure that stops the run; the verification begins.
     VerifyStarted,
-    /// No new step starts; what is in flight is waited for.
+    /// No new step starts; the run ends once no attempt is in flight.
     Stopping {
+        /// Why the run stops, as a word.
         cause: StopCause,
+        /// Why the run stops, as a sentence.
         reason: String,
     },
+    /// The last event of a run.
     RunEnded {
+        /// How the run ended.
         outcome: RunOutcome,
+        /// Why, if the outcome alone does not say it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
 }
 
+/// What a run starts with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunStarted {
+    /// The incident that the run is for.
     pub incident_id: String,
+    /// The incident's type; `None` if a message named its playbook without one.
     pub incident_type: Option<String>,
+    /// The playbook's name.
     pub playbook: String,
-    /// Pins the plan: the run uses the playbook with this digest and no other.
+    /// Pins the plan: the run uses the plan with this digest and no other.
     pub plan_digest: Digest,
-    /// Every variable that the incident brought.
+    /// Every variable that the incident carried.
     pub variables: Map,
-    /// Whether a person has to agree before the first step.
+    /// Whether a person has to approve the run before its first step.
     pub approval: bool,
+    /// The rendered key; runs with equal keys are not live at the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency_key: Option<String>,
     /// W3C `traceparent` that the run continues.
@@ -135,7 +179,7 @@ pub struct RunStarted {
     pub traceparent: Option<String>,
 }
 
-/// The events of one commit, as they are stored: a list, which becomes an object if it ever gets a second version.
+/// The events of one commit, as stores keep them: a list, which becomes an object if it ever gets a second version.
 impl Format for Vec<Event> {
     const NAME: &'static str = "run events";
 
@@ -174,7 +218,7 @@ impl Event {
         "run_ended",
     ];
 
-    /// Its name in the log.
+    /// The event's name in the log.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::RunStarted(_) => "run_started",
@@ -195,7 +239,7 @@ impl Event {
         }
     }
 
-    /// Why a run ended, if this is its end and there is something to say.
+    /// Why the run ended, if this event ends it and gives a reason.
     pub fn end_reason(&self) -> Option<&str> {
         match self {
             Self::RunEnded { reason, .. } => reason.as_deref(),

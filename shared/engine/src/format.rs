@@ -16,9 +16,8 @@ pub trait Format: Serialize + DeserializeOwned {
     /// The version that this build writes, and the newest that it reads.
     const VERSION: u32 = 1;
 
-    /// Why `text`, whose version this build knows, cannot be read. A type with more to say than `cause` overrides this.
-    fn explain(text: &str, cause: serde_json::Error) -> Error {
-        let _ = text;
+    /// The error for a text that does not fit the type although this build knows its version. A type that can say more overrides this.
+    fn explain(_text: &str, cause: serde_json::Error) -> Error {
         Error::Malformed { name: Self::NAME, cause }
     }
 }
@@ -28,16 +27,34 @@ pub trait Format: Serialize + DeserializeOwned {
 pub enum Error {
     /// A newer build wrote the text.
     #[error("failed to read {name}: format {observed} is newer than this build's format {supported}; upgrade heal")]
-    Newer { name: &'static str, observed: u32, supported: u32 },
+    Newer {
+        /// What the text is.
+        name: &'static str,
+        /// The text's version.
+        observed: u32,
+        /// The newest version that this build reads.
+        supported: u32,
+    },
     /// A newer build added an event without which the run cannot be understood.
     #[error(
         "failed to read {name}: event `{event}` (format {observed}) is unknown to this build's format {supported}; upgrade heal"
     )]
-    UnknownEvent { name: &'static str, event: String, observed: u32, supported: u32 },
+    UnknownEvent {
+        /// What the text is.
+        name: &'static str,
+        /// The event's name.
+        event: String,
+        /// The text's version.
+        observed: u32,
+        /// The newest version that this build reads.
+        supported: u32,
+    },
     /// No build wrote the text, or it is damaged. The cause names line and column.
     #[error("failed to read {name}: the text is malformed")]
     Malformed {
+        /// What the text is.
         name: &'static str,
+        /// Where and why reading stopped.
         #[source]
         cause: serde_json::Error,
     },
@@ -46,7 +63,7 @@ pub enum Error {
 /// Reads a text of this build's version or an older one.
 ///
 /// # Errors
-/// [`Error::Newer`] whatever else the text holds, then what [`Format::explain`] makes of a text that does not fit the type.
+/// [`Error::Newer`] for a newer version, whatever else the text holds; the error of [`Format::explain`] for a text that does not fit the type.
 pub fn decode<T: Format>(text: &str) -> Result<T, Error> {
     let observed = version(text).map_err(|cause| Error::Malformed { name: T::NAME, cause })?;
     if observed > T::VERSION {
@@ -76,7 +93,7 @@ pub fn version(text: &str) -> Result<u32, serde_json::Error> {
         #[serde(default)]
         format: Option<NonZeroU32>,
     }
-    // Version 1 of some texts is a list, which has no place for a version.
+    // A list has no place for a version; only version 1 of a format can be one.
     if !text.trim_start().starts_with('{') {
         return Ok(1);
     }

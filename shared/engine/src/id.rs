@@ -1,9 +1,11 @@
-//! Names of runs, plans, steps and attempts.
+//! Ids of runs, plans, steps and attempts.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use crate::time::Timestamp;
 
 /// Position of an event in its run's log; the first is 1.
 pub type Seq = u64;
@@ -19,10 +21,12 @@ macro_rules! text_id {
         pub struct $name(String);
 
         impl $name {
+            /// The id with this text, unchecked.
             pub fn new(text: impl Into<String>) -> Self {
                 Self(text.into())
             }
 
+            /// The id's text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -41,7 +45,7 @@ text_id! {
     RunId
 }
 text_id! {
-    /// SHA-256 of a canonical JSON text, in lower-case hexadecimal.
+    /// SHA-256 of a text, in lower-case hexadecimal.
     Digest
 }
 text_id! {
@@ -50,15 +54,15 @@ text_id! {
 }
 
 impl RunId {
-    /// A name for a run that has none yet, from what makes it unique and when it came.
+    /// The id of a new run, from its incident's deduplication key and the moment of its arrival.
     ///
-    /// Two dispatchers that accept the same incident may derive different names; the store lets one of them in.
+    /// Two dispatchers that accept the same incident derive different ids; the store accepts one of them.
     pub fn derive(dedupe_key: &str, at: Timestamp, entropy: u64) -> Self {
         let at = at.0;
         Self(format!("run-{}", short_hash(&format!("{dedupe_key}\n{at}\n{entropy}"))))
     }
 
-    /// Whether `text` can name a run: 1 to 128 letters, digits, `-`, `_`, `.` or `:`.
+    /// Whether `text` is a legal id: 1 to 128 letters, digits, `-`, `_`, `.` or `:`.
     pub fn is_legal(text: &str) -> bool {
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
         (1..=128).contains(&text.len()) && text.chars().all(legal) && text.chars().any(|c| c.is_ascii_alphanumeric())
@@ -66,33 +70,36 @@ impl RunId {
 }
 
 impl Digest {
+    /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(hex(&Sha256::digest(bytes)))
     }
 }
 
 impl Token {
-    /// The token of one attempt, from what nobody outside the engine knows.
+    /// The token of one attempt. It cannot be guessed as long as `entropy` cannot.
     pub fn derive(run: &RunId, step: StepRef, attempt: u32, entropy: u64) -> Self {
         Self(short_hash(&format!("{run}\n{step}\n{attempt}\n{entropy}")))
     }
 }
 
-use crate::time::Timestamp;
-
 /// A step, or one element of a step that fans out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StepRef {
+    /// The step's position in its plan.
     pub step: StepIndex,
+    /// The element's position in a step that fans out; `None` for the step as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<u32>,
 }
 
 impl StepRef {
+    /// A step as a whole.
     pub const fn whole(step: StepIndex) -> Self {
         Self { step, item: None }
     }
 
+    /// One element of a step that fans out.
     pub const fn item(step: StepIndex, item: u32) -> Self {
         Self { step, item: Some(item) }
     }

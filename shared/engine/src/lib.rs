@@ -1,17 +1,16 @@
-//! The pure heart: what a playbook says, where a run stands, what is owed next.
+//! Decides what a run does next: folds its log of events into a state, and says which event and which commands follow.
 //!
-//! It deliberately has no I/O, no clock and no randomness: time, entropy and answers are arguments.
-//! The same arguments give the same answer on every machine, so a run can be folded again from its log.
+//! It deliberately has no I/O, no clock and no randomness: time, entropy and results are arguments. Equal arguments give equal answers on
+//! every machine, so a run can be folded again from its log. Reading the files that people write is not its job either.
 //!
-//! Start at [`turn`]: it takes one input, and gives the events to commit and the commands owed afterwards.
-//! [`apply`](apply::apply) folds events into a [`State`], [`advance`](advance::next) says what follows without outside help,
-//! [`decide`](decide::decide) says what has to be sent.
+//! Start at [`turn`]: it takes one input, and gives the events to commit. Behind it, [`apply`] folds one event into the [`State`],
+//! [`advance`] gives the next event that follows without an input, and [`decide`] gives the commands to send. [`mod@format`] says how
+//! everything that is stored or sent survives a change of this crate.
 
 pub mod advance;
 pub mod apply;
 pub mod catalog;
 pub mod check;
-pub mod command;
 pub mod decide;
 pub mod event;
 pub mod format;
@@ -29,13 +28,13 @@ pub mod text;
 pub mod time;
 pub mod turn;
 
-pub use apply::ApplyError;
-pub use command::Command;
+pub use apply::Error as ApplyError;
+pub use decide::Command;
 pub use event::Event;
 pub use id::{Digest, RunId, Seq, StepRef, Token};
-pub use plan::Plan;
+pub use plan::{Error as PlanError, Plan};
 pub use state::State;
 pub use time::Timestamp;
 
-/// A JSON object, keys in order.
+/// A JSON object, with its keys in order.
 pub type Map = serde_json::Map<String, serde_json::Value>;

@@ -1,35 +1,42 @@
-//! What travels between the dispatcher and the actions.
+//! What the dispatcher and the actions send each other.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::format::Format;
 use crate::id::{Digest, RunId, Token};
 use crate::time::Timestamp;
 use crate::{Map, limit};
 
-/// The body of a message on an action's queue: perform one attempt.
+/// The body of a message on an action's queue: execute one attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActionCommand {
+    /// The run that the attempt belongs to.
     pub run_id: RunId,
     /// The step's name in its playbook.
     pub step: String,
-    /// Which element of a step that fans out; none for an ordinary step.
+    /// The element of a step that fans out; `None` for an ordinary step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<u32>,
     /// Counted from 1.
     pub attempt: u32,
+    /// The attempt's secret, which its result has to carry.
     pub token: Token,
     /// The action's name.
     pub action: String,
+    /// The rendered parameters.
     pub parameters: Map,
-    /// Of `parameters`, as authorised in the log.
+    /// The digest of `parameters` that the log authorises.
     pub parameters_digest: Digest,
+    /// When the log authorised the attempt.
     pub issued_at: Timestamp,
     /// No effect starts at or after this moment.
     pub deadline: Timestamp,
+    /// Why the attempt happens.
     pub context: Context,
-    /// How many commands the run had sent before this one.
-    pub hop: u64,
+    /// Commands that the run has sent, this one included.
+    #[serde(rename = "hop")]
+    pub commands_sent: u64,
 }
 
 impl Format for ActionCommand {
@@ -37,7 +44,7 @@ impl Format for ActionCommand {
 }
 
 impl ActionCommand {
-    /// `run/step/attempt`, or `run/step[item]/attempt`: the name of the attempt, and its idempotency key for the outside world.
+    /// Names the attempt, and is its idempotency key: `run/step/attempt`, or `run/step[item]/attempt`.
     pub fn attempt_key(&self) -> String {
         let Self { run_id, step, attempt, .. } = self;
         match self.item {
@@ -47,11 +54,14 @@ impl ActionCommand {
     }
 }
 
-/// Why the attempt happens: passed on in metadata, policy input and logs.
+/// Why an attempt happens: for the metadata of calls, the policy's input and the logs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Context {
+    /// The incident that the run is for.
     pub incident_id: String,
+    /// The playbook's name.
     pub playbook: String,
+    /// The run's variable `workflow_id`, if it is a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_id: Option<String>,
     /// W3C `traceparent` of the run.
@@ -60,78 +70,114 @@ pub struct Context {
 }
 
 impl Context {
-    /// The id of the run's trace: the second field of its `traceparent`.
+    /// The id of the run's trace: the second field of `traceparent`.
     pub fn trace_id(&self) -> Option<&str> {
         self.traceparent.as_deref()?.split('-').nth(1)
     }
 }
 
-/// The body of a message on the results queue: how an attempt ended.
+/// The result of one attempt, as the results queue carries it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActionResult {
+    /// The command's run.
     pub run_id: RunId,
+    /// The command's step.
     pub step: String,
+    /// The command's element, if its step fans out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<u32>,
+    /// The command's attempt.
     pub attempt: u32,
+    /// The command's token: a result without it is dropped.
     pub token: Token,
+    /// When the attempt ended, by the action's clock.
     pub finished_at: Timestamp,
+    /// How the attempt ended.
     pub result: AttemptResult,
 }
 
-/// How one attempt ended, and what it has to say.
+/// How one attempt ended, with its output and its notes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttemptResult {
+    /// How the attempt ended; in JSON the field `ending` names it.
     #[serde(flatten)]
     pub outcome: AttemptOutcome,
     /// Variables for later steps.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub output: Map,
+    /// What a person should know, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-    /// What is left for a person, one sentence each.
+    /// What is left for a person to do, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub follow_up: Vec<String>,
 }
 
-/// The ways in which an attempt can end.
+/// How an attempt can end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "ending", rename_all = "snake_case")]
 pub enum AttemptOutcome {
+    /// The action took effect.
     Succeeded,
     /// Nothing had to be done.
     NoOp {
+        /// Why nothing had to be done.
         reason: String,
     },
     /// The policy refused.
     Denied {
+        /// Every rule that refused.
         violations: Vec<Violation>,
     },
-    /// The target was touched too recently.
+    /// The target's cooldown has not passed.
     CoolingDown {
+        /// The target's id.
         target: String,
+        /// When the cooldown ends.
         until: Timestamp,
     },
-    /// The service is out of reach; nothing is known to have happened.
+    /// The service is unavailable; as far as is known, nothing took effect.
     Unavailable {
+        /// The service's name.
         service: String,
+        /// What the call failed with.
         message: String,
+        /// The delay that the service asked for, in milliseconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u64>,
     },
+    /// The action failed, and took no effect.
     Failed {
-        /// A word that a playbook author can look up, such as `terminal_state`.
+        /// A word that a playbook author can search for, such as `terminal_state`.
         code: String,
+        /// What the action failed with.
         message: String,
+        /// Whether another attempt may succeed.
         retryable: bool,
     },
+    /// The deadline passed before the action ended.
     TimedOut {
+        /// What the attempt was waiting for.
         message: String,
     },
-    /// It may or may not have happened.
+    /// The action may or may not have taken effect.
     Unknown {
+        /// Why it is not known.
         message: String,
     },
+}
+
+/// One reason why the policy refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// The policy's name.
+    pub policy: String,
+    /// The rule's name.
+    pub rule: String,
+    /// The rule's sentence for people.
+    pub msg: String,
+    /// The rule's severity, such as `high`.
+    pub severity: String,
 }
 
 impl Format for ActionResult {
@@ -143,7 +189,7 @@ impl Format for AttemptResult {
 }
 
 impl AttemptOutcome {
-    /// Its word in the log.
+    /// The outcome's word in the log.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
@@ -158,49 +204,47 @@ impl AttemptOutcome {
     }
 }
 
-/// One reason of a policy to refuse.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Violation {
-    pub policy: String,
-    pub rule: String,
-    pub msg: String,
-    pub severity: String,
-}
-
 impl AttemptResult {
+    /// A result without output and notes.
     pub fn new(outcome: AttemptOutcome) -> Self {
         Self { outcome, output: Map::new(), warnings: Vec::new(), follow_up: Vec::new() }
     }
 
+    /// A success with its output.
     pub fn succeeded(output: Map) -> Self {
         Self { output, ..Self::new(AttemptOutcome::Succeeded) }
     }
 
+    /// A result of an action that had nothing to do.
     pub fn no_op(reason: impl Into<String>, output: Map) -> Self {
         Self { output, ..Self::new(AttemptOutcome::NoOp { reason: reason.into() }) }
     }
 
+    /// A failure that another attempt would repeat.
     pub fn failed(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(AttemptOutcome::Failed { code: code.into(), message: message.into(), retryable: false })
     }
 
+    /// A failure that another attempt may not repeat.
     pub fn transient(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(AttemptOutcome::Failed { code: code.into(), message: message.into(), retryable: true })
     }
 
+    /// The result with one more warning.
     #[must_use]
     pub fn warn(mut self, warning: impl Into<String>) -> Self {
         self.warnings.push(warning.into());
         self
     }
 
+    /// The result with one more follow-up.
     #[must_use]
     pub fn follow_up(mut self, entry: impl Into<String>) -> Self {
         self.follow_up.push(entry.into());
         self
     }
 
-    /// The result within the bounds that the log keeps: output and texts cut, with a mark.
+    /// The result within the bounds of the log: output and texts are cut, with a mark.
     #[must_use]
     pub fn capped(mut self) -> Self {
         self.output = cap_output(self.output);
@@ -221,10 +265,10 @@ impl AttemptResult {
     }
 }
 
-/// Keeps the outputs that fit in [`limit::OUTPUT_BYTES`], smallest first; the names of the others go under `_cut`.
+/// Keeps the outputs that fit in [`limit::OUTPUT_BYTES`], smallest first, and lists the names of the others under `_cut`.
 fn cap_output(output: Map) -> Map {
-    let size = |value: &serde_json::Value| value.to_string().len();
-    if size(&serde_json::Value::Object(output.clone())) <= limit::OUTPUT_BYTES {
+    let size = |value: &Value| value.to_string().len();
+    if size(&Value::Object(output.clone())) <= limit::OUTPUT_BYTES {
         return output;
     }
     let mut by_size: Vec<_> =
@@ -238,14 +282,19 @@ fn cap_output(output: Map) -> Map {
         if used <= limit::OUTPUT_BYTES {
             kept.insert(key, value);
         } else {
-            lost.push(serde_json::Value::String(key));
+            lost.push(Value::String(key));
         }
     }
-    kept.insert("_cut".to_owned(), serde_json::Value::Array(lost));
+    kept.insert("_cut".to_owned(), Value::Array(lost));
     kept
 }
 
-/// Cuts `text` to at most `bytes`, on a character boundary, with a mark of what is missing.
+/// The digest of an attempt's parameters: what the log authorises, and what the action holds its command's parameters against.
+pub fn digest_parameters(parameters: &Map) -> Digest {
+    Digest::of(Value::Object(parameters.clone()).to_string().as_bytes())
+}
+
+/// Cuts `text` to at most `bytes`, on a character boundary, and appends how many bytes are missing.
 pub fn cut(text: &mut String, bytes: usize) {
     if text.len() <= bytes {
         return;

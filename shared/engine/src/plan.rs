@@ -1,4 +1,4 @@
-//! A playbook compiled: its steps by index, their edges, and their templates ready to render.
+//! A compiled playbook: its steps by index, their edges, and their templates, ready to render.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,58 +12,95 @@ use crate::{Map, limit};
 /// What a run follows. Equal digests mean equal plans.
 #[derive(Debug)]
 pub struct Plan {
-    /// Of [`Plan::to_json`].
+    /// The digest of [`Plan::to_json`].
     pub digest: Digest,
+    /// The playbook that the plan was compiled from.
     pub playbook: Playbook,
+    /// Renders the key that keeps two runs for one target from being live at the same time.
+    pub concurrency_key: Option<Template>,
     json: String,
     steps: Vec<PlannedStep>,
     by_name: BTreeMap<String, StepIndex>,
-    pub concurrency_key: Option<Template>,
 }
 
 /// One step of a plan.
 #[derive(Debug)]
 pub struct PlannedStep {
+    /// The step as the playbook has it.
     pub spec: Step,
+    /// The compiled `condition`.
     pub condition: Option<Test>,
+    /// The compiled `for_each.items`.
     pub items: Option<Tree>,
+    /// The compiled `parameters`.
     pub parameters: Tree,
+    /// The compiled `until.condition`.
     pub until: Option<Test>,
+    /// The steps that have to end before this one starts.
     pub needs: Vec<StepIndex>,
+    /// The steps that need this one.
     pub dependents: Vec<StepIndex>,
-    keep: Keep,
+    kept: Kept,
 }
 
-/// Which outputs of a step the state has to keep, because a template may name them.
+/// Which outputs of a step the state keeps, because a template may read them.
 #[derive(Debug)]
-enum Keep {
+enum Kept {
     All,
     Named(Arc<BTreeSet<String>>),
 }
 
-/// A playbook that cannot be compiled. Reading a file finds these faults first; a pinned plan has none, unless it was tampered with.
+/// Why a playbook does not compile, or a stored plan is refused.
+///
+/// Reading a playbook's file finds the faults of compiling first, so that a stored plan has none of them.
 #[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    #[error("playbook {playbook}, step {step}, {field}")]
+pub enum Error {
+    /// A template does not compile.
+    #[error("failed to compile {place} of playbook {playbook}")]
     Template {
+        /// The playbook's name.
         playbook: String,
-        step: String,
-        field: String,
+        /// The field, with the step's name if it is a step's.
+        place: String,
+        /// Why the template does not compile.
         #[source]
         cause: TemplateError,
     },
-    #[error("playbook {playbook}, step {step} needs `{needed}`, and there is no such step before it")]
-    UnknownNeed { playbook: String, step: String, needed: String },
-    #[error("playbook {playbook} has {observed} steps, the limit is {}", limit::STEPS)]
-    TooManySteps { playbook: String, observed: usize },
-    #[error("the stored plan {digest} cannot be read")]
+    /// A step needs one that does not exist.
+    #[error("failed to compile playbook {playbook}: step {step} needs `{needed}`, which is not a step of it")]
+    UnknownNeed {
+        /// The playbook's name.
+        playbook: String,
+        /// The step's name.
+        step: String,
+        /// The name in the step's `needs`.
+        needed: String,
+    },
+    /// The playbook has too many steps.
+    #[error("failed to compile playbook {playbook}: it has {observed} steps, the limit is {}", limit::STEPS)]
+    TooManySteps {
+        /// The playbook's name.
+        playbook: String,
+        /// Its number of steps.
+        observed: usize,
+    },
+    /// The stored text is not a plan, or a newer build wrote it.
+    #[error("failed to read the stored plan {digest}")]
     Unreadable {
+        /// The plan's digest.
         digest: Digest,
+        /// Why the text cannot be read.
         #[source]
         cause: format::Error,
     },
-    #[error("the stored plan has digest {observed}, the run pinned {pinned}")]
-    Tampered { pinned: Digest, observed: Digest },
+    /// The stored text is not the one that the run pinned.
+    #[error("failed to read the stored plan {pinned}: its text was changed, and has digest {observed} now")]
+    Tampered {
+        /// The digest that the run pinned.
+        pinned: Digest,
+        /// The digest of the stored text.
+        observed: Digest,
+    },
 }
 
 /// A plan is stored as its playbook.
@@ -72,61 +109,54 @@ impl Format for Playbook {
 }
 
 impl Plan {
-    /// The plan of a playbook, stored and pinned in this build's text.
+    /// The plan of a playbook, with the text and the digest that this build gives it.
     ///
     /// # Errors
-    /// See [`PlanError`].
-    pub fn compile(playbook: Playbook) -> Result<Self, PlanError> {
-        // Field order is the struct's, maps are sorted: one playbook has one text.
+    /// A fault of the playbook.
+    pub fn compile(playbook: Playbook) -> Result<Self, Error> {
+        // Fields are in the order of the struct and maps are sorted, so one playbook has one text.
         let json = format::encode(&playbook);
-        Self::from_parts(playbook, json)
+        let digest = Digest::of(json.as_bytes());
+        Self::from_parts(playbook, json, digest)
     }
 
-    fn from_parts(playbook: Playbook, json: String) -> Result<Self, PlanError> {
+    /// Reads a stored plan. Its digest is that of the stored text, so it does not change if a later build's model has more or fewer
+    /// fields.
+    ///
+    /// # Errors
+    /// The text does not have this digest, or is not a plan that this build can read.
+    pub fn parse(digest: &Digest, json: &str) -> Result<Self, Error> {
+        let observed = Digest::of(json.as_bytes());
+        if observed != *digest {
+            return Err(Error::Tampered { pinned: digest.clone(), observed });
+        }
+        let unreadable = |cause| Error::Unreadable { digest: digest.clone(), cause };
+        Self::from_parts(format::decode(json).map_err(unreadable)?, json.to_owned(), observed)
+    }
+
+    fn from_parts(playbook: Playbook, json: String, digest: Digest) -> Result<Self, Error> {
         let observed = playbook.steps().count();
         if observed > limit::STEPS {
-            return Err(PlanError::TooManySteps { playbook: playbook.name, observed });
+            return Err(Error::TooManySteps { playbook: playbook.name, observed });
         }
-        let digest = Digest::of(json.as_bytes());
-        let index = |(index, step): (usize, &Step)| (step.name.clone(), index_of(index));
-        let by_name: BTreeMap<_, _> = playbook.steps().enumerate().map(index).collect();
-        let mut steps = playbook
-            .steps()
-            .map(|step| PlannedStep::compile(&playbook.name, step, &by_name))
-            .collect::<Result<Vec<_>, _>>()?;
+        let named = |(index, step): (usize, &Step)| (step.name.clone(), index_of(index));
+        let by_name: BTreeMap<_, _> = playbook.steps().enumerate().map(named).collect();
+        let steps = playbook.steps().map(|step| PlannedStep::compile(&playbook.name, step, &by_name));
+        let mut steps = steps.collect::<Result<Vec<_>, _>>()?;
         link_dependents(&mut steps);
-        let concurrency_key =
-            playbook.concurrency_key.as_deref().map(Template::compile).transpose().map_err(|cause| {
-                PlanError::Template {
-                    playbook: playbook.name.clone(),
-                    step: "-".into(),
-                    field: "concurrency_key".into(),
-                    cause,
-                }
-            })?;
-        keep_what_is_named(&mut steps);
-        Ok(Self { digest, playbook, json, steps, by_name, concurrency_key })
+        keep_named_outputs(&mut steps);
+        let fault =
+            |cause| Error::Template { playbook: playbook.name.clone(), place: "concurrency_key".to_owned(), cause };
+        let concurrency_key = playbook.concurrency_key.as_deref().map(Template::compile).transpose().map_err(fault)?;
+        Ok(Self { digest, playbook, concurrency_key, json, steps, by_name })
     }
 
-    /// The text of the plan, which [`Plan::parse`] reads back.
+    /// The plan's text, which [`Plan::parse`] reads.
     pub fn to_json(&self) -> &str {
         &self.json
     }
 
-    /// Reads a stored plan. The digest is that of the text as it was stored, so a plan keeps its digest when a later build's model has
-    /// fields more or fewer.
-    ///
-    /// # Errors
-    /// The text is not a plan, or not the one with this digest.
-    pub fn parse(digest: &Digest, json: &str) -> Result<Self, PlanError> {
-        let observed = Digest::of(json.as_bytes());
-        if observed != *digest {
-            return Err(PlanError::Tampered { pinned: digest.clone(), observed });
-        }
-        let unreadable = |cause| PlanError::Unreadable { digest: digest.clone(), cause };
-        Self::from_parts(format::decode(json).map_err(unreadable)?, json.to_owned())
-    }
-
+    /// The step with this index.
     pub fn step(&self, index: StepIndex) -> Option<&PlannedStep> {
         self.steps.get(index as usize)
     }
@@ -136,6 +166,7 @@ impl Plan {
         self.steps.iter().enumerate().map(|(index, step)| (index_of(index), step))
     }
 
+    /// The index of the step with this name.
     pub fn find(&self, name: &str) -> Option<StepIndex> {
         self.by_name.get(name).copied()
     }
@@ -145,6 +176,7 @@ impl Plan {
         index_of(self.playbook.actions.len())
     }
 
+    /// Whether the step belongs to the verification.
     pub fn is_verify(&self, index: StepIndex) -> bool {
         index >= self.actions()
     }
@@ -156,52 +188,47 @@ impl Plan {
 }
 
 impl PlannedStep {
-    fn compile(playbook: &str, step: &Step, by_name: &BTreeMap<String, StepIndex>) -> Result<Self, PlanError> {
-        let fault = |field: String, cause| PlanError::Template {
-            playbook: playbook.into(),
-            step: step.name.clone(),
-            field,
+    fn compile(playbook: &str, step: &Step, by_name: &BTreeMap<String, StepIndex>) -> Result<Self, Error> {
+        let fault = |field: String, cause| Error::Template {
+            playbook: playbook.to_owned(),
+            place: format!("{field} of step {}", step.name),
             cause,
         };
         let needs = step.needs.iter().map(|needed| {
-            by_name.get(needed).copied().ok_or_else(|| PlanError::UnknownNeed {
-                playbook: playbook.into(),
+            by_name.get(needed).copied().ok_or_else(|| Error::UnknownNeed {
+                playbook: playbook.to_owned(),
                 step: step.name.clone(),
                 needed: needed.clone(),
             })
         });
         Ok(Self {
-            condition: step
-                .condition
-                .as_ref()
-                .map(Test::compile)
-                .transpose()
-                .map_err(|cause| fault("condition".into(), cause))?,
+            condition: (step.condition.as_ref().map(Test::compile).transpose())
+                .map_err(|cause| fault("condition".to_owned(), cause))?,
             items: (step.for_each.as_ref().map(|each| Tree::compile(&each.items)).transpose())
                 .map_err(|(path, cause)| fault(join("for_each", &path), cause))?,
             parameters: Tree::compile(&serde_json::Value::Object(step.parameters.clone()))
                 .map_err(|(path, cause)| fault(join("parameters", &path), cause))?,
             until: (step.until.as_ref().map(|until| Test::compile(&until.condition)).transpose())
-                .map_err(|cause| fault("until".into(), cause))?,
+                .map_err(|cause| fault("until".to_owned(), cause))?,
             needs: needs.collect::<Result<_, _>>()?,
             dependents: Vec::new(),
-            keep: Keep::Named(Arc::default()),
+            kept: Kept::Named(Arc::default()),
             spec: step.clone(),
         })
     }
 
-    /// Everything that the step's templates read, with attributes as far as they are fixed.
+    /// Every name that the step's templates read, with attributes as far as they are fixed.
     pub fn names(&self) -> BTreeSet<String> {
         let tests = [&self.condition, &self.until].into_iter().flatten().flat_map(Test::names);
         let items = self.items.iter().flat_map(Tree::names);
         tests.chain(items).chain(self.parameters.names()).chain(self.spec.inherits.iter().cloned()).collect()
     }
 
-    /// The part of `output` that some template of the playbook may ask for.
+    /// The part of `output` that a template of the playbook may read.
     pub fn kept(&self, output: &Map) -> Map {
-        match &self.keep {
-            Keep::All => output.clone(),
-            Keep::Named(names) => {
+        match &self.kept {
+            Kept::All => output.clone(),
+            Kept::Named(names) => {
                 let named = output.iter().filter(|(key, _)| names.contains(*key));
                 named.map(|(key, value)| (key.clone(), value.clone())).collect()
             }
@@ -222,8 +249,8 @@ fn link_dependents(steps: &mut [PlannedStep]) {
     }
 }
 
-/// A bare name keeps that output of every step; `steps.NAME` keeps all of that one's, and `steps` alone keeps everything.
-fn keep_what_is_named(steps: &mut [PlannedStep]) {
+/// A bare name keeps the output of that name of every step; `steps.NAME` keeps all outputs of that step, and `steps` alone keeps everything.
+fn keep_named_outputs(steps: &mut [PlannedStep]) {
     let names: BTreeSet<String> = steps.iter().flat_map(PlannedStep::names).collect();
     let bare: Arc<BTreeSet<String>> =
         Arc::new(names.iter().filter_map(|name| name.split('.').next()).map(ToOwned::to_owned).collect());
@@ -231,7 +258,7 @@ fn keep_what_is_named(steps: &mut [PlannedStep]) {
         names.iter().filter_map(|name| name.strip_prefix("steps.")?.split('.').next()).collect();
     for step in steps {
         let all = names.contains("steps") || whole.contains(step.spec.name.as_str());
-        step.keep = if all { Keep::All } else { Keep::Named(Arc::clone(&bare)) };
+        step.kept = if all { Kept::All } else { Kept::Named(Arc::clone(&bare)) };
     }
 }
 

@@ -1,54 +1,61 @@
 //! Where a run stands: the fold of its log.
 //!
-//! Sets of what is ready, open and pending are kept up to date by every event, so that a step costs the same in a run of ten steps and of a thousand.
+//! Every event updates the sets of steps that are ready, open or pending, so a step costs the same in a run of ten steps and of a thousand.
+
+mod query;
+mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::event::{RunOutcome, RunStarted, RunStatus, StepOutcome, StopCause};
+use crate::event::{RunOutcome, RunStarted, StepOutcome, StopCause};
 use crate::id::{Digest, RunId, Seq, StepIndex, StepRef, Token};
-use crate::message::AttemptResult;
-use crate::plan::Plan;
-use crate::template::{Lookup, Scope};
+use crate::message::{AttemptResult, cut};
+use crate::plan::{Plan, PlannedStep};
 use crate::time::{Timestamp, seconds_to_ms};
 use crate::{Map, limit};
 
-mod budget;
-mod notes;
-mod times;
-mod variables;
-
-pub use notes::Notes;
 pub use variables::Variables;
 
-/// How long after an attempt's deadline its answer is waited for: the clocks of two machines may be this far apart.
+/// Milliseconds after an attempt's deadline in which its result is still accepted: the clocks of two machines may differ by this much.
 pub const ANSWER_GRACE_MS: u64 = 5_000;
 
 /// The state of one run. Only [`apply`](crate::apply::apply) changes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
+    /// The run's id.
     pub run_id: RunId,
     /// Sequence number of the last event folded in.
     pub seq: Seq,
+    /// What the run does now.
     pub phase: Phase,
+    /// Why the run stops, once it does.
     pub stopping: Option<Stop>,
     /// A step's failure that has to stop the run, until the stop is recorded.
     pub(crate) failure: Option<Stop>,
+    /// When the run started.
     pub started_at: Timestamp,
-    /// The run's, or while approval is awaited that of the approval.
+    /// When the run times out; before its approval, when it is cancelled.
     pub deadline: Timestamp,
+    /// The incident that the run is for.
     pub incident_id: String,
+    /// The digest of the run's plan.
     pub plan_digest: Digest,
+    /// Runs with equal keys are not live at the same time.
     pub concurrency_key: Option<String>,
+    /// W3C `traceparent` that the run continues.
     pub traceparent: Option<String>,
+    /// What templates can read.
     pub variables: Arc<Variables>,
     pub(crate) steps: Vec<StepState>,
     /// Index of the first verify entry in `steps`.
     pub(crate) first_verify: usize,
     pub(crate) ready: BTreeSet<StepIndex>,
+    /// Steps that fan out and have an element to start, or whose end is not recorded yet.
     pub(crate) fanning: BTreeSet<StepIndex>,
+    /// Steps whose attempt has a result with no event that follows from it yet.
     pub(crate) answered: BTreeSet<StepRef>,
     pub(crate) pending: BTreeMap<StepRef, Pending>,
     pub(crate) timers: BTreeSet<(Timestamp, StepRef)>,
@@ -56,34 +63,44 @@ pub struct State {
     pub(crate) in_flight: usize,
     /// Steps of the current phase that have not ended.
     pub(crate) unended: u32,
-    /// Outputs that a skipped step would have given, with that step's name.
+    /// Outputs that a skipped step would have produced, with that step's name.
     pub(crate) skipped_outputs: BTreeMap<String, String>,
     /// Commands that the log has authorised so far.
-    pub hops: u64,
+    pub commands_sent: u64,
+    /// Warnings of the steps that have ended.
     pub warnings: Notes,
+    /// What the steps that have ended leave for a person to do.
     pub follow_up: Notes,
     pub(crate) joined: BTreeSet<String>,
-    /// When each step that has started did so.
-    pub(crate) begun: BTreeMap<StepIndex, Timestamp>,
+    /// When each step started that has started.
+    pub(crate) step_starts: BTreeMap<StepIndex, Timestamp>,
 }
 
+/// What a run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
+    /// It waits for a person.
     AwaitingApproval,
+    /// It executes its actions.
     Acting,
+    /// It verifies whether the actions helped.
     Verifying,
+    /// It has ended.
     Ended(RunOutcome),
 }
 
+/// Why a run stops before its last step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stop {
+    /// As a word.
     pub cause: StopCause,
+    /// As a sentence.
     pub reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum StepState {
-    /// How many of its needs have not ended.
+    /// Some of the steps that it needs have not ended.
     Waiting {
         unmet: u32,
     },
@@ -93,41 +110,35 @@ pub(crate) enum StepState {
     Ended(StepOutcome),
 }
 
-/// A step that fans out: which elements have started, and how those that have ended did.
+/// A step that fans out: which elements have started, and how those ended that have.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fan {
     pub items: Arc<Vec<Value>>,
     pub next: u32,
     pub running: u32,
     pub max_parallel: u32,
-    /// An element failed and `on_failure` is `stop`: no further one starts.
+    /// An element failed and `on_failure` is `stop`: no further element starts.
     pub halted: bool,
     pub tally: BTreeMap<&'static str, u32>,
     pub first_failure: Option<(StepOutcome, String)>,
 }
 
-/// What is expected for a step, or an element of one.
+/// What a step, or an element of one, waits for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Pending {
+    /// The result of this attempt.
     Attempt(Box<Attempt>),
-    /// The attempt has ended; what follows from it is the next thing to say.
+    /// Nothing: the attempt has its result, and the next event of the same turn follows from it.
     Answered(Box<Attempt>, Box<AttemptResult>),
-    /// The attempt that is described starts at `due_at`.
-    Retry {
-        since: Seq,
-        due_at: Timestamp,
-        attempt: Box<Attempt>,
-        reason: String,
-    },
-    Wait {
-        since: Seq,
-        until: Timestamp,
-    },
+    /// The moment `due_at`, at which the attempt after this one starts.
+    Retry { since: Seq, due_at: Timestamp, attempt: Box<Attempt>, reason: String },
+    /// The moment `until`.
+    Wait { since: Seq, until: Timestamp },
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Attempt {
-    /// The event that authorised it.
+    /// The event that authorised the attempt.
     pub since: Seq,
     pub number: u32,
     pub token: Token,
@@ -137,14 +148,22 @@ pub(crate) struct Attempt {
     pub deadline: Timestamp,
     /// When the first attempt of the step started.
     pub first_started_at: Timestamp,
-    pub hop: u64,
+    /// Commands that the run has sent, this attempt's included.
+    pub commands_sent: u64,
+}
+
+/// The first [`limit::NOTES`] different sentences of a list, and the number of the others.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Notes {
+    kept: Vec<String>,
+    total: usize,
 }
 
 impl State {
     /// The state after a run's first event, which happened at `at`.
     pub fn started(plan: &Plan, run_id: RunId, event: &RunStarted, at: Timestamp) -> Self {
         let variables = Variables::new(&run_id, event);
-        let waiting = |(_, step): (_, &crate::plan::PlannedStep)| match u32::try_from(step.needs.len()) {
+        let initial = |(_, step): (_, &PlannedStep)| match u32::try_from(step.needs.len()) {
             Ok(0) => StepState::Ready,
             Ok(unmet) => StepState::Waiting { unmet },
             Err(_) => StepState::Waiting { unmet: u32::MAX },
@@ -162,7 +181,7 @@ impl State {
             concurrency_key: event.concurrency_key.clone(),
             traceparent: event.traceparent.clone(),
             variables: Arc::new(variables),
-            steps: plan.steps().map(waiting).collect(),
+            steps: plan.steps().map(initial).collect(),
             first_verify: plan.actions() as usize,
             skipped_outputs: BTreeMap::new(),
             ready: BTreeSet::new(),
@@ -172,20 +191,25 @@ impl State {
             timers: BTreeSet::new(),
             in_flight: 0,
             unended: 0,
-            hops: 0,
+            commands_sent: 0,
             warnings: Notes::default(),
             follow_up: Notes::default(),
             joined: BTreeSet::new(),
-            begun: BTreeMap::new(),
+            step_starts: BTreeMap::new(),
         };
         if !event.approval {
-            state.enter(plan, Phase::Acting);
-            state.deadline = at.plus_ms(seconds_to_ms(plan.playbook.timeout_seconds));
+            state.start_acting(plan, at);
         }
         state
     }
 
-    /// Begins the actions, or the verification.
+    /// Starts the actions; the run's timeout counts from `at`.
+    pub(crate) fn start_acting(&mut self, plan: &Plan, at: Timestamp) {
+        self.enter(plan, Phase::Acting);
+        self.deadline = at.plus_ms(seconds_to_ms(plan.playbook.timeout_seconds));
+    }
+
+    /// Makes the steps of `phase` ready that need no other.
     pub(crate) fn enter(&mut self, plan: &Plan, phase: Phase) {
         let verifying = phase == Phase::Verifying;
         let of_phase = || plan.steps().map(|(index, _)| index).filter(|index| plan.is_verify(*index) == verifying);
@@ -193,76 +217,6 @@ impl State {
         self.unended = u32::try_from(of_phase().count()).unwrap_or(u32::MAX);
         let ready = of_phase().filter(|index| matches!(self.steps.get(*index as usize), Some(StepState::Ready)));
         self.ready = ready.collect();
-    }
-
-    /// Where the run stands, in the words of the remediation API.
-    pub const fn status(&self) -> RunStatus {
-        match self.phase {
-            Phase::AwaitingApproval => RunStatus::AwaitingApproval,
-            Phase::Acting | Phase::Verifying => RunStatus::Running,
-            Phase::Ended(outcome) => outcome.status(),
-        }
-    }
-
-    pub const fn outcome(&self) -> Option<RunOutcome> {
-        match self.phase {
-            Phase::Ended(outcome) => Some(outcome),
-            Phase::AwaitingApproval | Phase::Acting | Phase::Verifying => None,
-        }
-    }
-
-    pub const fn is_ended(&self) -> bool {
-        self.outcome().is_some()
-    }
-
-    /// Whether a result with these marks is waited for.
-    pub fn expects(&self, step: StepRef, attempt: u32, token: &Token) -> bool {
-        match self.pending.get(&step) {
-            Some(Pending::Attempt(pending)) => pending.number == attempt && pending.token == *token,
-            Some(Pending::Answered(..) | Pending::Retry { .. } | Pending::Wait { .. }) | None => false,
-        }
-    }
-
-    /// How a step has ended, if it has.
-    pub fn step_outcome(&self, step: StepIndex) -> Option<StepOutcome> {
-        match self.steps.get(step as usize) {
-            Some(StepState::Ended(outcome)) => Some(*outcome),
-            Some(StepState::Waiting { .. } | StepState::Ready | StepState::Running | StepState::FannedOut(_))
-            | None => None,
-        }
-    }
-
-    /// The variables as a step's templates see them, with `item` in an element of a step that fans out.
-    pub(crate) fn scope(&self, step: StepRef) -> Scope {
-        let scope = Scope::new(Arc::clone(&self.variables) as Arc<dyn Lookup>);
-        let item = step.item.and_then(|item| self.fan(step.step)?.items.get(item as usize).cloned());
-        match item {
-            Some(item) => scope.with_item(item),
-            None => scope,
-        }
-    }
-
-    pub(crate) fn variable(&self, name: &str) -> Option<Value> {
-        self.variables.variable(name)
-    }
-
-    /// The skipped step that would have given `path`, such as `worker_unhealthy` or `steps.check.healthy`.
-    pub(crate) fn skipped_giver(&self, path: &str) -> Option<&str> {
-        let mut parts = path.split('.');
-        match parts.next()? {
-            "steps" => parts.next().and_then(|step| self.skipped_outputs.values().find(|giver| *giver == step)),
-            name => self.skipped_outputs.get(name),
-        }
-        .map(String::as_str)
-    }
-
-    pub(crate) fn fan(&self, step: StepIndex) -> Option<&Fan> {
-        match self.steps.get(step as usize) {
-            Some(StepState::FannedOut(fan)) => Some(fan),
-            Some(StepState::Waiting { .. } | StepState::Ready | StepState::Running | StepState::Ended(_)) | None => {
-                None
-            }
-        }
     }
 }
 
@@ -283,8 +237,33 @@ impl Fan {
         !self.halted && self.running < self.max_parallel && (self.next as usize) < self.items.len()
     }
 
-    /// Whether every element that started has ended, and none will start.
-    pub(crate) fn is_over(&self) -> bool {
+    /// Whether every element that started has ended, and no other will start.
+    pub(crate) fn has_ended(&self) -> bool {
         self.running == 0 && (self.halted || self.next as usize >= self.items.len())
+    }
+}
+
+impl Notes {
+    pub(crate) fn add(&mut self, mut note: String) {
+        if self.kept.contains(&note) {
+            return;
+        }
+        self.total += 1;
+        if self.kept.len() < limit::NOTES {
+            cut(&mut note, limit::TEXT_BYTES);
+            self.kept.push(note);
+        }
+    }
+
+    /// The notes in order; if some were dropped, the last one says how many.
+    pub fn to_vec(&self) -> Vec<String> {
+        let dropped = self.total - self.kept.len();
+        let rest = (dropped > 0).then(|| format!("… and {dropped} more, see the run's log"));
+        self.kept.iter().cloned().chain(rest).collect()
+    }
+
+    /// Whether there is no note.
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
     }
 }

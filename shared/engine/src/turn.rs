@@ -1,11 +1,60 @@
-//! One accepted input, whole: the events that it leads to.
+//! One turn: an accepted input, and all events that follow from it.
+//!
+//! A run of one step, from its start to its end:
+//!
+//! ```
+//! use heal_engine::event::{RunOutcome, RunStarted};
+//! use heal_engine::message::{ActionResult, AttemptResult};
+//! use heal_engine::turn::{self, Input};
+//! use heal_engine::{Command, Map, Plan, RunId, Timestamp, decide};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let plan = Plan::compile(serde_json::from_str(
+//!     r#"{"name": "restart", "description": "", "timeout_seconds": 60, "triggers": [], "verify": [], "actions": [{
+//!         "name": "restart_pod", "type": "restart_pod", "needs": [], "parameters": {"pod_name": "{{ pod_name }}"},
+//!         "retry": {"max_attempts": 1, "backoff_seconds": 2, "max_backoff_seconds": 60}, "timeout_seconds": 30,
+//!         "on_failure": "stop", "on_unavailable": "skip", "safety": "probe"
+//!     }]}"#,
+//! )?)?;
+//! let started = RunStarted {
+//!     incident_id: "incident-1".to_owned(),
+//!     incident_type: None,
+//!     playbook: plan.playbook.name.clone(),
+//!     plan_digest: plan.digest.clone(),
+//!     variables: Map::from_iter([("pod_name".to_owned(), "worker-1".into())]),
+//!     approval: false,
+//!     concurrency_key: None,
+//!     traceparent: None,
+//! };
+//! // Time and entropy are arguments. The events of a turn are committed before its commands are sent.
+//! let (now, entropy) = (Timestamp(1_000), 7);
+//! let (mut state, turn) = turn::begin(&plan, RunId::new("run-1"), started, now, entropy)?;
+//! let names: Vec<_> = turn.events.iter().map(|event| event.name()).collect();
+//! assert_eq!(names, ["run_started", "attempt_started"]);
+//!
+//! let Some(Command::Perform { command, .. }) = decide::decide(&plan, &state, now).pop() else { panic!("no command") };
+//! assert_eq!(command.parameters["pod_name"], "worker-1");
+//! let result = ActionResult {
+//!     run_id: command.run_id,
+//!     step: command.step,
+//!     item: command.item,
+//!     attempt: command.attempt,
+//!     token: command.token,
+//!     finished_at: now,
+//!     result: AttemptResult::succeeded(Map::new()),
+//! };
+//! let turn = turn::take(&plan, &mut state, Input::Result(Box::new(result)), now, entropy)?;
+//! let names: Vec<_> = turn.events.iter().map(|event| event.name()).collect();
+//! assert_eq!(names, ["attempt_ended", "step_ended", "run_ended"]);
+//! assert_eq!(state.outcome(), Some(RunOutcome::Completed));
+//! # Ok(())
+//! # }
+//! ```
 
 use crate::advance;
-use crate::apply::{ApplyError, apply};
-use crate::command::Command;
-use crate::decide;
-use crate::event::{Event, RunStarted};
-use crate::id::{RunId, Seq};
+use crate::apply::{self, apply};
+use crate::event::{Commit, Event, RunStarted};
+use crate::id::{RunId, StepRef};
 use crate::limit;
 use crate::message::ActionResult;
 use crate::plan::Plan;
@@ -15,16 +64,23 @@ use crate::time::Timestamp;
 /// What can reach a live run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
+    /// An action sent the result of an attempt.
     Result(Box<ActionResult>),
     /// Time has passed.
     Wake,
+    /// Another incident has the run's concurrency key.
     Joined {
+        /// The other incident.
         incident_id: String,
     },
+    /// A person lets the run start.
     Approved {
+        /// Who approved.
         by: String,
     },
+    /// A person asks the run to stop.
     CancelRequested {
+        /// Who asked.
         by: String,
     },
 }
@@ -32,20 +88,23 @@ pub enum Input {
 /// What one input led to.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Turn {
-    /// To be committed as one; empty where the input changes nothing.
+    /// The events, to be written as one commit; empty if the input changes nothing.
     pub events: Vec<Event>,
-    /// The turn was cut at its bound: more follows at once, from a wake-up.
+    /// Whether the turn was cut at its bound, so that a wake-up has to continue it at once.
     pub more: bool,
 }
 
 /// Folds a run's first event and everything that follows from it at `now`.
+///
+/// # Errors
+/// An event that does not fold, which is a fault of the engine.
 pub fn begin(
     plan: &Plan,
     run_id: RunId,
     event: RunStarted,
     now: Timestamp,
     entropy: u64,
-) -> Result<(State, Turn), ApplyError> {
+) -> Result<(State, Turn), apply::Error> {
     let mut state = State::started(plan, run_id, &event, now);
     let mut turn = Turn { events: vec![Event::RunStarted(Box::new(event))], more: false };
     follow(plan, &mut state, now, entropy, &mut turn)?;
@@ -55,10 +114,10 @@ pub fn begin(
 /// Folds `input` and everything that follows from it at `now` into `state`.
 ///
 /// # Errors
-/// [`ApplyError::Stale`] where the input is about something that is over: the state is as it was, and what it owes should be sent again.
-pub fn take(plan: &Plan, state: &mut State, input: Input, now: Timestamp, entropy: u64) -> Result<Turn, ApplyError> {
+/// [`apply::Error::Stale`] if the input came too late or twice: the state is unchanged, and the commands that it owes should be sent again.
+pub fn take(plan: &Plan, state: &mut State, input: Input, now: Timestamp, entropy: u64) -> Result<Turn, apply::Error> {
     let mut turn = Turn::default();
-    if let Some(event) = event_of(plan, state, input)? {
+    if let Some(event) = event_from(plan, state, input)? {
         apply(plan, state, &event, now)?;
         turn.events.push(event);
     }
@@ -66,16 +125,43 @@ pub fn take(plan: &Plan, state: &mut State, input: Input, now: Timestamp, entrop
     Ok(turn)
 }
 
-/// The commands that the events after `seq` added to what the run owes.
-pub fn owed_since(plan: &Plan, state: &State, now: Timestamp, seq: Seq) -> Vec<Command> {
-    decide::since(plan, state, now, seq)
+/// Folds a whole log, whose first event has to start the run. `None` for an empty log.
+///
+/// # Errors
+/// A log that does not fold; the error names the event.
+pub fn fold<'a>(plan: &Plan, commits: impl IntoIterator<Item = &'a Commit>) -> Result<Option<State>, apply::Error> {
+    let mut state = None;
+    for commit in commits {
+        for event in &commit.events {
+            match (&mut state, event) {
+                (None, Event::RunStarted(started)) => {
+                    state = Some(State::started(plan, commit.run_id.clone(), started, commit.at));
+                }
+                (None, other) => {
+                    let why = "a log starts with `run_started`".to_owned();
+                    return Err(apply::Error::Illegal { event: other.name(), why });
+                }
+                (Some(state), event) => apply(plan, state, event, commit.at)?,
+            }
+        }
+    }
+    Ok(state)
 }
 
-fn follow(plan: &Plan, state: &mut State, now: Timestamp, entropy: u64, turn: &mut Turn) -> Result<(), ApplyError> {
+/// Folds one more commit of a log into the state before it.
+///
+/// # Errors
+/// A commit that does not fold; the error names the event. The state is then between two commits, and of no further use.
+pub fn fold_commit(plan: &Plan, state: &mut State, commit: &Commit) -> Result<(), apply::Error> {
+    commit.events.iter().try_for_each(|event| apply(plan, state, event, commit.at))
+}
+
+/// Appends the events that follow, up to the turn's bounds.
+fn follow(plan: &Plan, state: &mut State, now: Timestamp, entropy: u64, turn: &mut Turn) -> Result<(), apply::Error> {
     let mut bytes = 0;
     while let Some(event) = advance::next(plan, state, now, entropy.wrapping_add(state.seq)) {
         apply(plan, state, &event, now)?;
-        bytes += weight(&event);
+        bytes += estimate_bytes(&event);
         turn.events.push(event);
         if turn.events.len() >= limit::EVENTS_PER_TURN || bytes >= limit::TURN_BYTES {
             turn.more = !state.is_ended();
@@ -85,9 +171,9 @@ fn follow(plan: &Plan, state: &mut State, now: Timestamp, entropy: u64, turn: &m
     Ok(())
 }
 
-/// Bytes of an event as far as they can be many.
-fn weight(event: &Event) -> usize {
-    let value = match event {
+/// The event's size in bytes: exact for the fields that can be large, a flat 256 for the others.
+fn estimate_bytes(event: &Event) -> usize {
+    let large = match event {
         Event::AttemptStarted { parameters, .. } => serde_json::to_string(parameters),
         Event::FannedOut { items, .. } => serde_json::to_string(items),
         Event::AttemptEnded { result, .. } => serde_json::to_string(result),
@@ -104,65 +190,28 @@ fn weight(event: &Event) -> usize {
         | Event::Stopping { .. }
         | Event::RunEnded { .. } => return 256,
     };
-    256 + value.map_or(0, |text| text.len())
+    256 + large.map_or(0, |text| text.len())
 }
 
-fn event_of(plan: &Plan, state: &State, input: Input) -> Result<Option<Event>, ApplyError> {
+fn event_from(plan: &Plan, state: &State, input: Input) -> Result<Option<Event>, apply::Error> {
     match input {
         Input::Wake => Ok(None),
         Input::Joined { incident_id } => Ok(Some(Event::IncidentJoined { incident_id })),
         Input::Approved { by } => Ok(Some(Event::Approved { by })),
         Input::CancelRequested { by } => Ok(Some(Event::CancelRequested { by })),
-        Input::Result(result) => answered(plan, state, *result).map(Some),
+        Input::Result(result) => accept_result(plan, state, *result).map(Some),
     }
 }
 
-/// A result counts only for the attempt that is pending, with its token.
-fn answered(plan: &Plan, state: &State, result: ActionResult) -> Result<Event, ApplyError> {
-    let stale = || ApplyError::Stale {
+/// Accepts a result only for the attempt that is pending, and only with its token.
+fn accept_result(plan: &Plan, state: &State, result: ActionResult) -> Result<Event, apply::Error> {
+    let stale = || apply::Error::Stale {
         event: "attempt_ended",
-        what: format!("attempt {} of step {} in run {}", result.attempt, result.step, result.run_id),
+        why: format!("attempt {} of step {} of run {} is not pending", result.attempt, result.step, result.run_id),
     };
-    let index = plan.find(&result.step).ok_or_else(stale)?;
-    let step = crate::id::StepRef { step: index, item: result.item };
+    let step = StepRef { step: plan.find(&result.step).ok_or_else(stale)?, item: result.item };
     if !state.expects(step, result.attempt, &result.token) {
         return Err(stale());
     }
     Ok(Event::AttemptEnded { step, attempt: result.attempt, result: result.result.capped() })
-}
-
-/// Folds one more commit of a log into the state before it.
-///
-/// # Errors
-/// A commit that does not follow; its message names the event. The state is no longer one of the log then.
-pub fn fold_on(plan: &Plan, state: &mut State, commit: &crate::event::Commit) -> Result<(), ApplyError> {
-    commit.events.iter().try_for_each(|event| apply(plan, state, event, commit.at))
-}
-
-/// Folds a whole log. The first commit has to be that of a run that started.
-///
-/// # Errors
-/// A log that does not fold; its message names the event.
-pub fn fold<'a>(
-    plan: &Plan,
-    commits: impl IntoIterator<Item = &'a crate::event::Commit>,
-) -> Result<Option<State>, ApplyError> {
-    let mut state = None;
-    for commit in commits {
-        for event in &commit.events {
-            match (&mut state, event) {
-                (None, Event::RunStarted(started)) => {
-                    state = Some(State::started(plan, commit.run_id.clone(), started, commit.at));
-                }
-                (None, other) => {
-                    return Err(ApplyError::Illegal {
-                        event: other.name(),
-                        why: "it is not a run's first event".to_owned(),
-                    });
-                }
-                (Some(state), event) => apply(plan, state, event, commit.at)?,
-            }
-        }
-    }
-    Ok(state)
 }

@@ -1,4 +1,4 @@
-//! A run that would go on for ever is stopped by its budget of commands.
+//! The budget of commands stops a run that would go on for ever.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -15,9 +15,9 @@ use serde_json::json;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
-/// Steps of as many items as a step may have, and one item more than the budget has commands.
+/// Steps with as many elements as a step may have, in sum one more than the budget has commands.
 fn one_command_too_many() -> PlaybookCase {
-    let wanted = usize::try_from(limit::HOPS).unwrap() + 1;
+    let wanted = usize::try_from(limit::COMMANDS_PER_RUN).unwrap() + 1;
     let sizes = (0..wanted).step_by(limit::FAN_OUT_ITEMS).map(|start| (wanted - start).min(limit::FAN_OUT_ITEMS));
     let actions: Vec<_> = sizes
         .enumerate()
@@ -40,11 +40,11 @@ fn a_run_sends_as_many_commands_as_the_limit_says_and_ends_as_failed_at_the_next
         };
         run.take(input, NOW).unwrap();
     }
-    assert_eq!(performed, limit::HOPS);
+    assert_eq!(performed, limit::COMMANDS_PER_RUN);
     let events = run.commits.iter().flat_map(|commit| &commit.events);
     let mut reasons =
         events.filter_map(|event| if let Event::Stopping { reason, .. } = event { Some(reason) } else { None });
     let reason = reasons.next().map(String::as_str);
-    assert_eq!(reason, Some("hop budget: the run has sent 50000 commands, the limit is 50000"));
+    assert_eq!(reason, Some("the run has sent 50000 commands, the limit is 50000"));
     assert_eq!(run.state.outcome(), Some(RunOutcome::Failed));
 }

@@ -7,10 +7,10 @@
 mod fixture;
 
 use fixture::Run;
+use heal_engine::PlanError;
 use heal_engine::event::{Event, RunOutcome};
 use heal_engine::format::{self, Error, Format};
 use heal_engine::message::{ActionCommand, AttemptResult};
-use heal_engine::plan::PlanError;
 use heal_engine::{Command, Digest, Map, Plan, Timestamp};
 use serde::{Deserialize, Serialize};
 

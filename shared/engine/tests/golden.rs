@@ -2,7 +2,8 @@
 //!
 //! `golden/events`, `commands`, `results`, `answers` (an attempt's result as a claim keeps it), `check_memory` and `plans` hold one text a
 //! file; a run's log is in `golden/runs`, one commit a line, and the report of the run, continued to its end, in `golden/reports`.
-//! Once committed, a text is never changed: it is what an installation out there has in its store.
+//! Once committed, a text is never changed: it is what an installation out there has in its store. The runs `release_0_1_…` and the plans
+//! of the shipped playbooks were taken from the store of a released binary.
 //!
 //! A format that has changed fails here until it has a new file beside the old ones: `HEAL_GOLDEN=add cargo test -p heal-engine --test golden`
 //! writes what is missing (`NAME.2.json` beside `NAME.json`), and writes the reports anew. Read the difference before you commit it.

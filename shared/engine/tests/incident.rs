@@ -1,4 +1,4 @@
-//! Messages as data: `incidents/*.json`, each case one claim, one message, and what the intake makes of it.
+//! Messages as data: `incidents/*.json`, each case one claim, one message, and the expected intake or error.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
@@ -15,9 +15,9 @@ struct Case {
     claim: String,
     message: Option<Value>,
     text: Option<String>,
-    /// A file of the examples that the project ships.
+    /// A file of `tests/events`.
     event: Option<PathBuf>,
-    /// What differs from [`plain`].
+    /// The differences to [`plain`].
     intake: Option<Map>,
     error: Option<Refusal>,
 }
@@ -37,7 +37,7 @@ fn events() -> PathBuf {
     here("../../tests/events")
 }
 
-/// An intake that nothing special was asked of.
+/// The intake of a minimal incident.
 fn plain() -> Value {
     json!({
         "incident_type": null, "playbook": null, "run_id": null, "approval": false, "reserved": [], "traceparent": null,
@@ -137,7 +137,7 @@ fn a_message_may_nest_as_deep_as_the_limit_says() {
 }
 
 #[test]
-fn a_message_may_lie_in_as_many_envelopes_as_the_limit_says() {
+fn a_message_may_have_as_many_envelopes_as_the_limit_says() {
     let in_envelopes =
         |envelopes: usize| (0..envelopes).fold(r#"{"incident_id":"i"}"#.to_owned(), |message, _| sns(&message));
     assert_eq!(incident::read(&in_envelopes(ENVELOPES)).unwrap().incident_id, "i");
@@ -158,7 +158,7 @@ fn a_name_may_have_as_many_characters_as_the_limit_says() {
 }
 
 #[test]
-fn an_alarm_with_a_long_name_keeps_the_moment_in_its_id() {
+fn an_alarm_with_a_long_name_keeps_the_time_in_its_id() {
     let name = "n".repeat(255);
     let alarm = json!({"AlarmName": name, "NewStateValue": "ALARM", "StateChangeTime": "2026-11-23T20:21:00.123+0000"});
     let intake = incident::read(&alarm.to_string()).unwrap();

@@ -1,16 +1,16 @@
-//! What holds for every message, whatever it is.
+//! Properties of parsing any message.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use heal_engine::incident::{self, Intake, RESERVED, Via, peek_incident_id};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// Names that the intake looks for, so that random messages meet its rules.
+/// Field names that parsing knows, so that random messages match its rules.
 const NAMES: &str = "incident_id incident_type severity affected_tickets details trace_id traceparent created_at recommended_playbook \
     auto_remediation_enabled remediation_id playbook_name parameters execution_mode action_id playbook context detail-type detail Type \
     Message source alarmData alarmName state value timestamp AlarmName NewStateValue StateChangeTime AlarmDescription Trigger steps run_id";
 
-/// Texts that mean something to it.
+/// Texts that parsing treats specially.
 const TEXTS: [&str; 14] = [
     "Notification",
     "SubscriptionConfirmation",
@@ -54,7 +54,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// An object that is no envelope itself, often a message that can be read.
+/// An object that is not an envelope, often a valid message.
 fn message() -> impl Strategy<Value = Value> {
     let further = prop::collection::btree_map("[a-z_]{1,12}", value(), 0..5);
     let shapes = prop::sample::select(vec![
@@ -142,7 +142,7 @@ proptest! {
     fn an_incident_keeps_every_field(further in prop::collection::btree_map("[a-z]{3,12}x", value(), 0..6)) {
         let mut message = json!({"incident_id": "i"});
         message.as_object_mut().unwrap().extend(further);
-        // What was written is what counts: a float may lose its last digit on the way to text and back.
+        // Compared with the written text, since a float may lose its last digit when written and read.
         let text = message.to_string();
         let written: Value = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(Value::Object(incident::read(&text).unwrap().variables), written);

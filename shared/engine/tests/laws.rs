@@ -1,4 +1,4 @@
-//! What holds for every playbook and every course of events: random plans, random answers, duplicates, late and early wake-ups.
+//! Laws for every playbook and every order of inputs: random plans, random results, duplicates, late and early wake-ups.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ use heal_engine::{ApplyError, Command, Map, StepRef, Timestamp, limit};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// Moves after which a run has to be over: a run that goes on for longer is a livelock.
+/// Moves after which a run has to have ended; a run that needs more is a livelock.
 const MOVES: usize = 4_000;
 
 /// A playbook of up to 8 actions with random edges, retries, fan-outs, conditions and a verification.
@@ -63,10 +63,10 @@ fn playbook() -> impl Strategy<Value = Value> {
     })
 }
 
-/// One random move: which of the owed things, what becomes of it, and how much time passes.
+/// One random move: which of the owed commands, the choice of its outcome, the milliseconds that pass, and whether the input is repeated.
 type Move = (u32, u8, u64, bool);
 
-fn ending(choice: u8) -> AttemptOutcome {
+fn outcome(choice: u8) -> AttemptOutcome {
     let message = "m".to_owned();
     match choice % 12 {
         0..=4 => AttemptOutcome::Succeeded,
@@ -80,7 +80,7 @@ fn ending(choice: u8) -> AttemptOutcome {
     }
 }
 
-/// What a walk has seen, to be held against the laws.
+/// What the laws need to know of a walk.
 #[derive(Default)]
 struct Seen {
     authorised: BTreeSet<(StepRef, u32)>,
@@ -90,8 +90,8 @@ struct Seen {
 }
 
 impl Seen {
-    /// Looks at the commits that it has not seen.
-    fn rest_of(&mut self, run: &Run) -> Result<(), TestCaseError> {
+    /// Reads the commits that are new since the last call.
+    fn read_new_commits(&mut self, run: &Run) -> Result<(), TestCaseError> {
         for commit in &run.commits[self.commits..] {
             for event in &commit.events {
                 self.event(run, event)?;
@@ -114,7 +114,7 @@ impl Seen {
         {
             let may_fail =
                 run.plan.step(step.step).unwrap().spec.on_failure == heal_engine::playbook::OnFailure::Continue;
-            self.ended.insert(step.step, outcome.is_well() || may_fail);
+            self.ended.insert(step.step, outcome.is_ok() || may_fail);
         }
         if let Event::ConditionFalse { step } = event
             && step.item.is_none()
@@ -142,11 +142,11 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
         let owed = run.owed(now);
         let performs: Vec<_> = owed.iter().filter(|command| matches!(command, Command::Perform { .. })).collect();
         seen.largest_in_flight = seen.largest_in_flight.max(performs.len());
-        // After many rounds every answer is good, so that only a livelock goes on.
+        // In the second half every attempt succeeds, so only a livelock goes on.
         let input = match performs.get(pick as usize % performs.len().max(1)) {
             Some(Command::Perform { step, command, .. }) if choice != 255 => {
-                let ending = if round > MOVES / 2 { AttemptOutcome::Succeeded } else { ending(choice) };
-                run.result(*step, command.attempt, AttemptResult::new(ending))
+                let outcome = if round > MOVES / 2 { AttemptOutcome::Succeeded } else { outcome(choice) };
+                run.result(*step, command.attempt, AttemptResult::new(outcome))
             }
             _ => {
                 now = now.plus_ms(1_000);
@@ -158,20 +158,20 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
             Err(ApplyError::Stale { .. }) => {}
             Err(error) => return Err(TestCaseError::fail(format!("illegal: {error}"))),
         }
-        seen.rest_of(&run)?;
+        seen.read_new_commits(&run)?;
         if again {
             let before = run.state.clone();
             for input in
                 [Some(input.clone()), last.take()].into_iter().flatten().filter(|input| !matches!(input, Input::Wake))
             {
                 let twice = run.take(input, now);
-                prop_assert!(matches!(twice, Err(ApplyError::Stale { .. })), "an input seen twice gave {twice:?}");
+                prop_assert!(matches!(twice, Err(ApplyError::Stale { .. })), "a repeated input gave {twice:?}");
             }
-            prop_assert_eq!(&before, &run.state, "an input seen twice changed the state");
+            prop_assert_eq!(&before, &run.state, "a repeated input changed the state");
         }
         last = Some(input);
     }
-    prop_assert!(run.state.is_ended(), "the run is not over after {MOVES} moves");
+    prop_assert!(run.state.is_ended(), "the run has not ended after {MOVES} moves");
     prop_assert!(seen.largest_in_flight <= limit::IN_FLIGHT);
     prop_assert!(run.owed(now).is_empty(), "a run that has ended owes something");
     prop_assert!(
@@ -182,7 +182,7 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
     every_prefix_folds(&run)
 }
 
-/// No gap, and one event per sequence number.
+/// Sequence numbers have no gap and no duplicate.
 fn log_is_whole(run: &Run) -> Result<(), TestCaseError> {
     let mut next = 1;
     for commit in &run.commits {
@@ -193,7 +193,7 @@ fn log_is_whole(run: &Run) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The state is the fold of every prefix, after encoding and decoding too.
+/// Every prefix of the log folds, also after encoding and decoding, and the whole log folds to the state.
 fn every_prefix_folds(run: &Run) -> Result<(), TestCaseError> {
     let decoded: Vec<Commit> = serde_json::from_str(&serde_json::to_string(&run.commits).unwrap()).unwrap();
     prop_assert_eq!(&decoded, &run.commits);

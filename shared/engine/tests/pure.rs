@@ -26,8 +26,7 @@ const IMPURE: [&str; 15] = [
 ];
 
 /// What the engine builds on: data, templates, hashes.
-const DEPENDENCIES: [&str; 8] =
-    ["jsonschema", "minijinja", "serde", "serde-saphyr", "serde_json", "sha2", "strsim", "thiserror"];
+const DEPENDENCIES: [&str; 6] = ["minijinja", "serde", "serde_json", "sha2", "strsim", "thiserror"];
 
 fn crate_folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

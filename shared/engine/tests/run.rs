@@ -1,4 +1,4 @@
-//! Runs as data: a playbook, what happens to it, and the log that has to come out. No I/O, no clock.
+//! Runs as data: a playbook, its inputs, and the log that has to come out. No I/O, no clock.
 
 #![allow(
     clippy::unwrap_used,
@@ -36,7 +36,7 @@ struct Case {
     approval: bool,
     #[serde(default)]
     script: Vec<Move>,
-    /// The log, one line an event: `transcript::line` says how.
+    /// The log, one line an event, as `transcript::line` writes it.
     expect: Vec<String>,
     #[serde(default)]
     warnings: Option<Vec<String>>,
@@ -56,7 +56,7 @@ struct Move {
     does: String,
     #[serde(default)]
     output: Map,
-    /// Nothing is expected to come of it.
+    /// The input has to be refused as stale.
     #[serde(default)]
     stale: bool,
 }
@@ -119,10 +119,10 @@ fn check(case: &Case) -> Result<(), String> {
 }
 
 fn input(run: &Run, step: &Move) -> Input {
-    let result = |ending: AttemptOutcome| {
+    let result = |outcome: AttemptOutcome| {
         let (step_ref, attempt) =
             transcript::step_of(&run.plan, step.step.as_deref().expect("a result names its step"));
-        run.result(step_ref, attempt, AttemptResult { output: step.output.clone(), ..AttemptResult::new(ending) })
+        run.result(step_ref, attempt, AttemptResult { output: step.output.clone(), ..AttemptResult::new(outcome) })
     };
     let message = "it broke".to_owned();
     match step.does.as_str() {
@@ -151,6 +151,6 @@ fn input(run: &Run, step: &Move) -> Input {
         "failed" => result(AttemptOutcome::Failed { code: "broken".to_owned(), message, retryable: false }),
         "timed_out" => result(AttemptOutcome::TimedOut { message }),
         "unknown" => result(AttemptOutcome::Unknown { message }),
-        other => panic!("a case does `{other}`, which is not known"),
+        other => panic!("unknown input `{other}`"),
     }
 }

@@ -58,7 +58,7 @@ fn text_around_an_expression_makes_a_text() {
 }
 
 #[test]
-fn an_undefined_name_is_named() {
+fn an_undefined_variable_is_named() {
     for (source, name) in [
         ("{{ missing }}", "missing"),
         ("a {{ missing }}", "missing"),
@@ -109,7 +109,7 @@ fn work_is_bounded() {
 }
 
 #[test]
-fn a_syntax_error_is_said_with_its_line() {
+fn a_syntax_error_has_its_line() {
     for source in ["{{ n", "{{ n + }}", "{% if %}"] {
         assert!(matches!(Template::compile(source), Err(TemplateError::Syntax { .. })), "{source}");
     }
@@ -120,7 +120,7 @@ fn a_syntax_error_is_said_with_its_line() {
 }
 
 #[test]
-fn a_fault_deep_in_a_value_says_where() {
+fn a_fault_deep_in_a_value_has_its_path() {
     let tree = Tree::compile(&json!({"a": [1, {"b": "{{ missing }}"}]})).unwrap();
     let (path, error) = tree.render(&scope(json!({}))).unwrap_err();
     assert_eq!(path, "a[1].b");
@@ -128,7 +128,7 @@ fn a_fault_deep_in_a_value_says_where() {
 }
 
 #[test]
-fn item_is_the_element_and_nothing_outside_a_fan_out() {
+fn item_is_the_element_and_undefined_outside_a_fan_out() {
     let template = Template::compile("{{ item }}").unwrap();
     assert_eq!(template.render(&scope(json!({})).with_item(json!("t-1"))), Ok(json!("t-1")));
     assert_eq!(template.render(&scope(json!({}))), Err(TemplateError::Undefined { name: "item".to_owned() }));

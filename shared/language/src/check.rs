@@ -5,6 +5,10 @@
 
 use std::ops::RangeInclusive;
 
+use heal_engine::check::{Check, Probe};
+use heal_engine::limit;
+use heal_engine::playbook::{Condition, Playbook};
+
 use crate::code;
 use crate::condition;
 use crate::diagnostic::{Diagnostic, Severity, Span};
@@ -14,9 +18,6 @@ use crate::report::{Finding, Report};
 use crate::template::Context;
 use crate::template::EvaluationPoint;
 use crate::yaml::{self, Kind, Node};
-use heal_engine::check::{Check, Probe};
-use heal_engine::limit;
-use heal_engine::playbook::{Condition, Playbook};
 
 mod incident;
 

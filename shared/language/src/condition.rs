@@ -2,6 +2,11 @@
 
 use std::sync::Arc;
 
+use heal_engine::Map;
+use heal_engine::catalog::OutputType;
+use heal_engine::limit;
+use heal_engine::playbook::Condition;
+use heal_engine::template::{Scope, Template, brief};
 use serde_json::Value;
 
 use crate::code;
@@ -12,11 +17,6 @@ use crate::template::token::{Token, TokenKind};
 use crate::template::{self, Context};
 use crate::template::{EvaluationPoint, KnownNames};
 use crate::yaml::{Kind, Node};
-use heal_engine::Map;
-use heal_engine::catalog::OutputType;
-use heal_engine::limit;
-use heal_engine::playbook::Condition;
-use heal_engine::template::{Scope, Template, brief};
 
 /// A condition that can be a boolean.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,11 +2,12 @@
 
 use std::ops::RangeInclusive;
 
+use heal_engine::suggest;
+
 use crate::code;
 use crate::diagnostic::Span;
 use crate::report::{Finding, Report, quoted};
 use crate::yaml::{Entry, Kind, Node};
-use heal_engine::suggest;
 
 /// The keys of an object that no reader has taken yet.
 #[derive(Debug)]
@@ -73,12 +74,12 @@ impl<'n> Fields<'n> {
                 report.add(Finding::error(code::MISPLACED_KEY, entry.key_span, message));
                 continue;
             }
-            let meant = synonym(&entry.key)
+            let suggestion = synonym(&entry.key)
                 .filter(|name| known.contains(name))
                 .or_else(|| suggest::closest(&entry.key, known.iter().copied()));
             let finding =
-                Finding::error(code::UNKNOWN_KEY, entry.key_span, format!("unknown key `{key}`")).suggest(meant);
-            report.add(if meant.is_some() {
+                Finding::error(code::UNKNOWN_KEY, entry.key_span, format!("unknown key `{key}`")).suggest(suggestion);
+            report.add(if suggestion.is_some() {
                 finding
             } else {
                 finding.help(format!("{} has the keys {}", self.what, known.join(", ")))

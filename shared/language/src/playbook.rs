@@ -3,11 +3,12 @@
 //! In this order: the YAML tree ([`yaml`]), its keys ([`document`], [`step`]), the steps' names and needs ([`order`]),
 //! what names can mean ([`variables`]), every template ([`crate::template`], [`crate::condition`]), the parameters ([`parameters`]), the times ([`budget`]).
 
+use heal_engine::catalog::Catalog;
+use heal_engine::playbook::Playbook;
+
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::report::Report;
 use crate::yaml;
-use heal_engine::catalog::Catalog;
-use heal_engine::playbook::Playbook;
 
 mod budget;
 mod build;

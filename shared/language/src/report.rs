@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnostic::{Diagnostic, Severity, Span};
 use heal_engine::{limit, message, text};
+
+use crate::diagnostic::{Diagnostic, Severity, Span};
 
 /// Characters of a name or value that a message quotes; a longer one is cut.
 const QUOTED_CHARACTERS: usize = 60;

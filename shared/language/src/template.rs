@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Debug;
 use std::ops::Range;
 
+use heal_engine::catalog::OutputType;
+use heal_engine::suggest;
+use heal_engine::template::{self, Template, TemplateError, is_template};
+
 use crate::code;
 use crate::diagnostic::Span;
 use crate::report::{Finding, Report, quoted};
 use crate::yaml::{Kind, Node};
-use heal_engine::catalog::OutputType;
-use heal_engine::suggest;
-use heal_engine::template::{self, Template, TemplateError, is_template};
 use token::{Token, TokenKind, scan};
 
 pub(crate) mod token;

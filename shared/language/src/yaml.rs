@@ -4,12 +4,12 @@
 
 use std::collections::HashMap;
 
+use heal_engine::limit;
 use serde_json::{Map, Number, Value};
 
 use crate::code;
 use crate::diagnostic::Span;
 use crate::report::{Finding, Report, quoted};
-use heal_engine::limit;
 
 mod fault;
 mod raw;

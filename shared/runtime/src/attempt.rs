@@ -308,7 +308,7 @@ impl Worker {
 }
 
 fn digest(parameters: &Map) -> Digest {
-    Digest::of(Value::Object(parameters.clone()).to_string().as_bytes())
+    heal_engine::message::digest_parameters(parameters)
 }
 
 /// `parameters/ticket_id: …`

@@ -60,7 +60,7 @@ pub enum DispatchError {
     Plan {
         run_id: RunId,
         #[source]
-        cause: heal_engine::plan::PlanError,
+        cause: heal_engine::PlanError,
     },
     /// The log does not fold: nothing is written, so that nothing is lost, and a person has to look.
     #[error("run {run_id}")]
@@ -190,7 +190,7 @@ impl Dispatcher {
             match append.instrument(span.clone()).await? {
                 Appended::Appended => {
                     observe::committed(&*self.observer, &current.plan, &current.state, &commit);
-                    let owed = turn::owed_since(&current.plan, &current.state, now, before);
+                    let owed = heal_engine::decide::since(&current.plan, &current.state, now, before);
                     return self.settle(current, commit.events.len(), owed, more, now).instrument(span).await;
                 }
                 Appended::AlreadyThere | Appended::Conflict => *live = None,
@@ -208,8 +208,8 @@ impl Dispatcher {
                     fresh.events.extend(turn.events);
                     fresh.more |= turn.more;
                 }
-                Err(ApplyError::Stale { event, what }) => {
-                    tracing::debug!(run_id = %run_id, event, what, "input is known already");
+                Err(ApplyError::Stale { event, why }) => {
+                    tracing::debug!(run_id = %run_id, event, why, "input is known already");
                     fresh.stale = true;
                 }
                 Err(cause @ (ApplyError::Illegal { .. } | ApplyError::TooManyEvents { .. })) => {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use heal_engine::PlanError;
 use heal_engine::incident::Intake;
-use heal_engine::plan::PlanError;
 use heal_engine::playbook::Playbook;
 use heal_engine::template::{Scope, TemplateError, Test};
 use heal_engine::{Map, Plan, suggest};

@@ -132,7 +132,7 @@ impl Rig {
             issued_at: now,
             deadline: now.plus_ms(120_000),
             context: Context { incident_id: "i".into(), playbook: "p".into(), workflow_id: None, traceparent: None },
-            hop: 1,
+            commands_sent: 1,
         }
     }
 

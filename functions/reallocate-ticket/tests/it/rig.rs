@@ -152,7 +152,7 @@ impl Rig {
                 workflow_id: Some("wf-1".to_owned()),
                 traceparent: Some(TRACEPARENT.to_owned()),
             },
-            hop: 1,
+            commands_sent: 1,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The first thing that is ready: its condition, its elements, its parameters.
+//! Starts the first step that is ready: its condition, its elements, its parameters.
 
 use std::time::Duration;
 
@@ -6,63 +6,49 @@ use serde_json::Value;
 
 use crate::catalog::WAIT;
 use crate::event::{Event, StepOutcome};
-use crate::id::{Digest, StepIndex, StepRef, Token};
+use crate::id::{StepIndex, StepRef, Token};
+use crate::message::digest_parameters;
 use crate::plan::{Plan, PlannedStep};
 use crate::state::{Attempt, State};
-use crate::template::{TemplateError, Test, brief};
+use crate::template::{TemplateError, Tree, brief};
 use crate::time::{Timestamp, seconds_to_ms};
 use crate::{Map, limit};
 
-/// Starts one step or one element, or ends it where it cannot start.
-pub(super) fn any(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<Event> {
+/// Starts one step or one element, or ends it if it cannot start.
+pub(super) fn next(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<Event> {
     if state.in_flight >= limit::IN_FLIGHT {
         return None;
     }
-    if let Some((step, item)) =
-        state.fanning.iter().find_map(|step| state.fan(*step).filter(|fan| fan.has_room()).map(|fan| (*step, fan.next)))
-    {
-        let step = StepRef::item(step, item);
-        let planned = plan.step(step.step)?;
-        return Some(
-            per_item_condition(planned, state, step).unwrap_or_else(|| begin(planned, state, step, now, entropy)),
-        );
+    let element =
+        |step: &StepIndex| state.fan(*step).filter(|fan| fan.has_room()).map(|fan| StepRef::item(*step, fan.next));
+    let whole = || state.ready.first().copied().map(StepRef::whole);
+    let step = state.fanning.iter().find_map(element).or_else(whole)?;
+    let planned = plan.step(step.step)?;
+    if let Some(event) = check_condition(planned, state, step) {
+        return Some(event);
     }
-    let step = *state.ready.first()?;
-    let planned = plan.step(step)?;
-    Some(whole(planned, state, step, now, entropy))
+    Some(match (&planned.items, step.item) {
+        (Some(items), None) => fan_out(planned, items, state, step),
+        (Some(_), Some(_)) | (None, _) => begin(planned, state, step, now, entropy),
+    })
 }
 
-/// The attempt after a backoff: the same parameters, a new token.
-pub(super) fn again(plan: &Plan, state: &State, step: StepRef, last: &Attempt, now: Timestamp, entropy: u64) -> Event {
+/// Starts the attempt after a backoff, with the same parameters and a new token.
+pub(super) fn retry(plan: &Plan, state: &State, step: StepRef, last: &Attempt, now: Timestamp, entropy: u64) -> Event {
     let timeout = plan.step(step.step).map_or(1, |planned| planned.spec.timeout_seconds);
-    attempt(state, step, last.number + 1, last.parameters.clone(), timeout, now, entropy)
+    start_attempt(state, step, last.number + 1, last.parameters.clone(), timeout, now, entropy)
 }
 
-fn whole(planned: &PlannedStep, state: &State, step: StepIndex, now: Timestamp, entropy: u64) -> Event {
-    let step = StepRef::whole(step);
-    if let Some(condition) = planned.condition.as_ref().filter(|condition| !is_per_item(planned, condition))
-        && let Some(event) = conditional(planned, state, step, condition)
-    {
-        return event;
+/// Ends the step, or the element, if its condition is false or cannot be evaluated.
+///
+/// A condition that reads `item` is checked for each element of a step that fans out, any other once for the step.
+fn check_condition(planned: &PlannedStep, state: &State, step: StepRef) -> Option<Event> {
+    let condition = planned.condition.as_ref()?;
+    let reads_item = || condition.names().iter().any(|name| name.split('.').next() == Some("item"));
+    let is_per_item = planned.items.is_some() && reads_item();
+    if is_per_item != step.item.is_some() {
+        return None;
     }
-    match &planned.items {
-        Some(_) => fan_out(planned, state, step),
-        None => begin(planned, state, step, now, entropy),
-    }
-}
-
-/// A condition that reads `item` is asked for each element.
-fn is_per_item(planned: &PlannedStep, condition: &Test) -> bool {
-    planned.items.is_some() && condition.names().iter().any(|name| name.split('.').next() == Some("item"))
-}
-
-fn per_item_condition(planned: &PlannedStep, state: &State, step: StepRef) -> Option<Event> {
-    let condition = planned.condition.as_ref().filter(|condition| is_per_item(planned, condition))?;
-    conditional(planned, state, step, condition)
-}
-
-/// The step's end where its condition does not let it start.
-fn conditional(planned: &PlannedStep, state: &State, step: StepRef, condition: &Test) -> Option<Event> {
     match condition.holds(&state.scope(step)) {
         Ok(true) => None,
         Ok(false) => Some(Event::ConditionFalse { step }),
@@ -70,10 +56,7 @@ fn conditional(planned: &PlannedStep, state: &State, step: StepRef, condition: &
     }
 }
 
-fn fan_out(planned: &PlannedStep, state: &State, step: StepRef) -> Event {
-    let Some(items) = &planned.items else {
-        return failed(step, "for_each is missing".to_owned());
-    };
+fn fan_out(planned: &PlannedStep, items: &Tree, state: &State, step: StepRef) -> Event {
     let rendered = match items.render(&state.scope(step)) {
         Ok(rendered) => rendered,
         Err((path, error)) => {
@@ -96,15 +79,16 @@ fn fan_out(planned: &PlannedStep, state: &State, step: StepRef) -> Event {
     Event::FannedOut { step: step.step, items }
 }
 
+/// Starts the first attempt, or the wait.
 fn begin(planned: &PlannedStep, state: &State, step: StepRef, now: Timestamp, entropy: u64) -> Event {
-    let parameters = match parameters(planned, state, step) {
+    let parameters = match render_parameters(planned, state, step) {
         Ok(parameters) => parameters,
         Err((path, error)) => {
             return cannot_start(planned, state, step, &format!("parameters.{path}"), &error);
         }
     };
     if planned.spec.kind == WAIT {
-        return wait(state, step, &parameters, now);
+        return start_wait(state, step, &parameters, now);
     }
     let bytes = Value::Object(parameters.clone()).to_string().len();
     if bytes > limit::PARAMETER_BYTES {
@@ -113,10 +97,10 @@ fn begin(planned: &PlannedStep, state: &State, step: StepRef, now: Timestamp, en
             format!("the parameters have {bytes} bytes, the limit is {} bytes", limit::PARAMETER_BYTES),
         );
     }
-    attempt(state, step, 1, parameters, planned.spec.timeout_seconds, now, entropy)
+    start_attempt(state, step, 1, parameters, planned.spec.timeout_seconds, now, entropy)
 }
 
-fn parameters(planned: &PlannedStep, state: &State, step: StepRef) -> Result<Map, (String, TemplateError)> {
+fn render_parameters(planned: &PlannedStep, state: &State, step: StepRef) -> Result<Map, (String, TemplateError)> {
     let scope = state.scope(step);
     let rendered = planned.parameters.render(&scope)?;
     let mut parameters = match rendered {
@@ -131,11 +115,11 @@ fn parameters(planned: &PlannedStep, state: &State, step: StepRef) -> Result<Map
     Ok(parameters)
 }
 
-fn wait(state: &State, step: StepRef, parameters: &Map, now: Timestamp) -> Event {
-    let given = parameters.get("seconds");
-    let Some(length) = given.and_then(Value::as_f64).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+fn start_wait(state: &State, step: StepRef, parameters: &Map, now: Timestamp) -> Event {
+    let observed = parameters.get("seconds");
+    let Some(length) = observed.and_then(Value::as_f64).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
     else {
-        let observed = given.map_or_else(|| "nothing".to_owned(), brief);
+        let observed = observed.map_or_else(|| "nothing".to_owned(), brief);
         return failed(step, format!("parameters.seconds is {observed}, a number of seconds is needed"));
     };
     let seconds = length.as_secs_f64();
@@ -152,7 +136,7 @@ fn wait(state: &State, step: StepRef, parameters: &Map, now: Timestamp) -> Event
     Event::WaitStarted { step, until }
 }
 
-fn attempt(
+fn start_attempt(
     state: &State,
     step: StepRef,
     number: u32,
@@ -161,24 +145,24 @@ fn attempt(
     now: Timestamp,
     entropy: u64,
 ) -> Event {
-    let digest = Digest::of(Value::Object(parameters.clone()).to_string().as_bytes());
     Event::AttemptStarted {
         step,
         attempt: number,
         token: Token::derive(&state.run_id, step, number, entropy),
+        parameters_digest: digest_parameters(&parameters),
         parameters,
-        parameters_digest: digest,
         deadline: now.plus_ms(seconds_to_ms(timeout_seconds)).min(state.deadline),
     }
 }
 
-/// What a fault before the first attempt means. A name that only a skipped step could have given skips this step too:
-/// what is out of reach must not turn into a failure where the guide says that the playbook goes on.
+/// Ends a step that has a fault before its first attempt.
+///
+/// A step that reads an output of a skipped step is skipped too: the guide rules that a playbook goes on if a service is unavailable.
 fn cannot_start(planned: &PlannedStep, state: &State, step: StepRef, field: &str, error: &TemplateError) -> Event {
     if let TemplateError::Undefined { name } = error
-        && let Some(giver) = state.skipped_giver(name)
+        && let Some(producer) = state.skipped_producer(name)
     {
-        let reason = format!("{field} needs `{name}`, which step {giver} would have given, and that step was skipped");
+        let reason = format!("{field} needs `{name}`, an output of step {producer}, which was skipped");
         return Event::StepEnded { step, outcome: StepOutcome::Skipped, reason: Some(reason) };
     }
     failed(step, format!("{field} of step {}: {error}", planned.spec.name))

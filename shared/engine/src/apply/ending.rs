@@ -1,17 +1,20 @@
-//! What the end of a step means for the steps behind it, and for the person who reads the summary.
+//! Ends a step: what that means for the steps that need it, and for the person who reads the summary.
 
 use std::sync::Arc;
 
-use super::{begin, counts, forget};
+use serde_json::json;
+
+use super::{clear_pending, mark_started};
+use crate::Map;
 use crate::event::{StepOutcome, StopCause};
 use crate::id::{StepIndex, StepRef};
 use crate::message::{AttemptOutcome, AttemptResult};
 use crate::plan::{Plan, PlannedStep};
 use crate::playbook::OnFailure;
-use crate::state::{Pending, State, StepState, Stop};
+use crate::state::{Fan, Pending, State, StepState, Stop};
 
-/// Whether the attempt's output counts as what the step gave.
-pub(super) const fn gave_output(result: &AttemptResult) -> bool {
+/// Whether the attempt's output counts as the step's output.
+pub(super) const fn has_output(result: &AttemptResult) -> bool {
     match result.outcome {
         AttemptOutcome::Succeeded | AttemptOutcome::NoOp { .. } => true,
         AttemptOutcome::Denied { .. }
@@ -25,7 +28,7 @@ pub(super) const fn gave_output(result: &AttemptResult) -> bool {
 
 /// Ends a step, or one element of a step that fans out.
 pub(super) fn end(plan: &Plan, state: &mut State, step: StepRef, outcome: StepOutcome, reason: Option<&str>) {
-    let last = forget(state, step);
+    let last = clear_pending(state, step);
     let Some(planned) = plan.step(step.step) else {
         return;
     };
@@ -40,24 +43,24 @@ fn end_item(
     planned: &PlannedStep,
     state: &mut State,
     step: StepRef,
-    had_begun: bool,
+    had_started: bool,
     outcome: StepOutcome,
     reason: Option<&str>,
 ) {
-    if !had_begun {
-        begin(state, step);
+    if !had_started {
+        mark_started(state, step);
     }
     let Some(StepState::FannedOut(fan)) = state.steps.get_mut(step.step as usize) else {
         return;
     };
     fan.running = fan.running.saturating_sub(1);
     *fan.tally.entry(outcome.as_str()).or_default() += 1;
-    if !outcome.is_well() {
+    if !outcome.is_ok() {
         fan.first_failure.get_or_insert_with(|| (outcome, reason.unwrap_or(outcome.as_str()).to_owned()));
         fan.halted |= planned.spec.on_failure == OnFailure::Stop;
     }
-    // A step that is over stays in the set too: its own end is the next thing to say.
-    if fan.has_room() || fan.is_over() {
+    // A step whose elements have all ended stays in the set, because its own end has to be recorded.
+    if fan.has_room() || fan.has_ended() {
         state.fanning.insert(step.step);
     } else {
         state.fanning.remove(&step.step);
@@ -66,10 +69,10 @@ fn end_item(
 
 fn end_whole(planned: &PlannedStep, state: &mut State, step: StepIndex, outcome: StepOutcome, reason: Option<&str>) {
     if let Some(fan) = state.fan(step) {
-        let counts = planned.kept(&counts(fan));
-        Arc::make_mut(&mut state.variables).fan_gave(&planned.spec.name, counts);
+        let counts = planned.kept(&count_elements(fan));
+        Arc::make_mut(&mut state.variables).set_fan_counts(&planned.spec.name, counts);
     }
-    Arc::make_mut(&mut state.variables).step_ended(&planned.spec.name);
+    Arc::make_mut(&mut state.variables).end_step(&planned.spec.name);
     state.ready.remove(&step);
     state.fanning.remove(&step);
     state.unended = state.unended.saturating_sub(1);
@@ -80,14 +83,14 @@ fn end_whole(planned: &PlannedStep, state: &mut State, step: StepIndex, outcome:
         let outputs = planned.spec.outputs.iter().map(|output| (output.clone(), planned.spec.name.clone()));
         state.skipped_outputs.extend(outputs);
     }
-    if outcome.is_well() || planned.spec.on_failure == OnFailure::Continue {
+    if outcome.is_ok() || planned.spec.on_failure == OnFailure::Continue {
         release(state, planned);
     } else if state.failure.is_none() {
         state.failure = Some(stop(planned, outcome, reason));
     }
 }
 
-/// The steps that waited for this one alone are ready.
+/// Makes those steps ready that waited for no other step.
 fn release(state: &mut State, planned: &PlannedStep) {
     for dependent in &planned.dependents {
         if let Some(StepState::Waiting { unmet }) = state.steps.get_mut(*dependent as usize) {
@@ -118,7 +121,7 @@ fn stop(planned: &PlannedStep, outcome: StepOutcome, reason: Option<&str>) -> St
     Stop { cause, reason: format!("step {name}: {}", reason.unwrap_or(outcome.as_str())) }
 }
 
-/// What the summary says of it: the action's own words, and ours where it has none.
+/// Adds the step to the run's warnings and follow-ups: with the action's own words, or with the engine's if the action has none.
 fn note(
     planned: &PlannedStep,
     state: &mut State,
@@ -142,7 +145,7 @@ fn note(
     for entry in result.iter().flat_map(|result| &result.follow_up) {
         state.follow_up.add(format!("{name}: {entry}"));
     }
-    // The elements have said it one by one.
+    // The elements of a step that fans out have added theirs one by one.
     let is_fan = step.item.is_none() && state.fan(step.step).is_some();
     let has_own = result.is_some_and(|result| !result.follow_up.is_empty());
     match outcome {
@@ -151,16 +154,15 @@ fn note(
             state.warnings.add(format!("{name} was skipped: {why}"));
             if !has_own && !is_fan {
                 state.follow_up.add(format!(
-                    "{name}: do by hand what {} would have done, or run the playbook again",
+                    "{name}: do manually what {} would have done, or run the playbook again",
                     planned.spec.kind
                 ));
             }
         }
         StepOutcome::Unknown if !has_own => {
-            state.follow_up.add(format!(
-                "{name}: look whether {} happened before anything is tried again: {why}",
-                planned.spec.kind
-            ));
+            state
+                .follow_up
+                .add(format!("{name}: check whether {} took effect before you retry it: {why}", planned.spec.kind));
         }
         StepOutcome::Denied
         | StepOutcome::CoolingDown
@@ -175,4 +177,13 @@ fn note(
             }
         }
     }
+}
+
+/// The outputs of a step that fanned out: how many elements ended with which outcome.
+fn count_elements(fan: &Fan) -> Map {
+    let tallied = StepOutcome::ALL.map(|outcome| {
+        let count = fan.tally.get(outcome.as_str()).copied().unwrap_or(0);
+        (outcome.as_str().to_owned(), json!(count))
+    });
+    std::iter::once(("count".to_owned(), json!(fan.items.len()))).chain(tallied).collect()
 }

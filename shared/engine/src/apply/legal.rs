@@ -1,6 +1,6 @@
 //! Which events can happen in which state.
 
-use super::ApplyError;
+use super::Error;
 use crate::event::Event;
 use crate::id::{StepIndex, StepRef};
 use crate::limit;
@@ -8,33 +8,35 @@ use crate::plan::Plan;
 use crate::state::{Pending, Phase, State, StepState};
 
 /// # Errors
-/// [`ApplyError::Stale`] for what comes from outside and is over, [`ApplyError::Illegal`] for what cannot be.
-pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), ApplyError> {
+/// [`Error::Stale`] for an input that came too late or twice, [`Error::Illegal`] for an event that cannot happen.
+pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Error> {
     let name = event.name();
-    let illegal = |why: String| ApplyError::Illegal { event: name, why };
+    let run_id = &state.run_id;
+    let illegal = |why: String| Error::Illegal { event: name, why };
+    let stale = |why: String| Err(Error::Stale { event: name, why });
     if state.is_ended() {
-        return Err(ApplyError::Stale { event: name, what: format!("run {}, which has ended", state.run_id) });
+        return stale(format!("run {run_id} has ended"));
     }
     let starts = matches!(event, Event::AttemptStarted { .. } | Event::FannedOut { .. } | Event::WaitStarted { .. });
     if starts && state.seq >= limit::EVENTS {
-        return Err(ApplyError::TooManyEvents { observed: state.seq });
+        return Err(Error::TooManyEvents { observed: state.seq });
     }
     match event {
-        Event::RunStarted(_) | Event::IncidentRejected { .. } => Err(illegal("it is a run's first event".to_owned())),
+        Event::RunStarted(_) | Event::IncidentRejected { .. } => {
+            Err(illegal("only a log's first event can be it".to_owned()))
+        }
         Event::IncidentJoined { incident_id }
             if state.joined.contains(incident_id) || *incident_id == state.incident_id =>
         {
-            Err(ApplyError::Stale { event: name, what: format!("incident {incident_id}, which is known") })
+            stale(format!("run {run_id} knows incident {incident_id} already"))
         }
         Event::IncidentJoined { .. } if state.joined.len() >= limit::JOINED => {
-            Err(ApplyError::Stale { event: name, what: format!("a run with {} joined incidents", limit::JOINED) })
+            stale(format!("run {run_id} has {} joined incidents, the limit", limit::JOINED))
         }
         Event::Approved { .. } if state.phase != Phase::AwaitingApproval || state.stopping.is_some() => {
-            Err(ApplyError::Stale { event: name, what: "a run that awaits no approval".to_owned() })
+            stale(format!("run {run_id} is not awaiting approval"))
         }
-        Event::CancelRequested { .. } if state.stopping.is_some() => {
-            Err(ApplyError::Stale { event: name, what: "a run that is stopping already".to_owned() })
-        }
+        Event::CancelRequested { .. } if state.stopping.is_some() => stale(format!("run {run_id} is stopping already")),
         Event::IncidentJoined { .. } | Event::Approved { .. } | Event::CancelRequested { .. } => Ok(()),
         Event::ConditionFalse { step } | Event::WaitStarted { step, .. } => startable(state, *step).map_err(illegal),
         Event::FannedOut { step, .. } => startable(state, StepRef::whole(*step)).map_err(illegal),
@@ -42,12 +44,12 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), App
         Event::AttemptEnded { step, attempt, .. } => match state.pending.get(step) {
             Some(Pending::Attempt(pending)) if pending.number == *attempt => Ok(()),
             Some(_) | None => {
-                Err(ApplyError::Stale { event: name, what: format!("attempt {attempt} of {}", plan.name(step.step)) })
+                stale(format!("attempt {attempt} of step {} of run {run_id} is not pending", plan.name(step.step)))
             }
         },
         Event::RetryScheduled { step, .. } => match state.pending.get(step) {
             Some(Pending::Answered(..)) => Ok(()),
-            Some(_) | None => Err(illegal(format!("step {step} has no answered attempt"))),
+            Some(_) | None => Err(illegal(format!("step {step} has no attempt with a result"))),
         },
         Event::StepEnded { step, .. } => endable(state, *step).map_err(illegal),
         Event::VerifyStarted if state.phase != Phase::Acting || state.unended > 0 => {
@@ -69,7 +71,7 @@ fn whole(state: &State, step: StepIndex) -> Result<&StepState, String> {
 
 fn startable(state: &State, step: StepRef) -> Result<(), String> {
     if state.phase == Phase::AwaitingApproval || state.stopping.is_some() {
-        return Err("nothing may start now".to_owned());
+        return Err("the run is awaiting approval or stopping".to_owned());
     }
     match (whole(state, step.step)?, step.item) {
         (StepState::Ready, None) if state.ready.contains(&step.step) => Ok(()),
@@ -86,7 +88,7 @@ fn attemptable(state: &State, step: StepRef, attempt: u32) -> Result<(), String>
     }
 }
 
-/// A step ends after an answer, a wait, all its elements, or a fault before its first attempt.
+/// A step can end after a result, after a wait, after all its elements, or instead of its first attempt.
 fn endable(state: &State, step: StepRef) -> Result<(), String> {
     match (state.pending.get(&step), step.item) {
         (Some(Pending::Answered(..) | Pending::Wait { .. } | Pending::Retry { .. }), _) => Ok(()),
@@ -94,7 +96,7 @@ fn endable(state: &State, step: StepRef) -> Result<(), String> {
         (None, Some(_)) => startable(state, step),
         (None, None) => match whole(state, step.step)? {
             StepState::Ready => startable(state, step),
-            StepState::FannedOut(fan) if fan.is_over() => Ok(()),
+            StepState::FannedOut(fan) if fan.has_ended() => Ok(()),
             StepState::FannedOut(_) | StepState::Waiting { .. } | StepState::Running | StepState::Ended(_) => {
                 Err(format!("step {step} cannot end now"))
             }

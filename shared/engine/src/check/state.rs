@@ -66,7 +66,7 @@ impl State {
         format::decode(json)
     }
 
-    /// The text that [`State::parse`] reads.
+    /// The state as it is stored.
     pub fn to_json(&self) -> String {
         format::encode(self)
     }

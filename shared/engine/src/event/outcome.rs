@@ -1,4 +1,4 @@
-//! The ways in which steps and runs end, and the words for them.
+//! How steps and runs end, and the words for it.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,19 +6,28 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepOutcome {
+    /// The action took effect, or the verification saw what it waited for.
     Succeeded,
-    /// The service was out of reach: a success with a warning and a follow-up, as the guide rules.
+    /// The service was unavailable: a success with a warning and a follow-up, as the guide rules.
     Skipped,
+    /// Nothing had to be done.
     NoOp,
+    /// The step's condition was false.
     ConditionFalse,
+    /// The policy refused.
     Denied,
+    /// The target's cooldown had not passed.
     CoolingDown,
+    /// The action failed, or the step could not start.
     Failed,
+    /// The action did not finish by its deadline.
     TimedOut,
+    /// The action may or may not have taken effect.
     Unknown,
 }
 
 impl StepOutcome {
+    /// Every outcome, in the order of the reports.
     pub const ALL: [Self; 9] = [
         Self::Succeeded,
         Self::Skipped,
@@ -31,15 +40,15 @@ impl StepOutcome {
         Self::Unknown,
     ];
 
-    /// Whether later steps may build on it.
-    pub const fn is_well(self) -> bool {
+    /// Whether the steps that need this one may start.
+    pub const fn is_ok(self) -> bool {
         match self {
             Self::Succeeded | Self::Skipped | Self::NoOp | Self::ConditionFalse => true,
             Self::Denied | Self::CoolingDown | Self::Failed | Self::TimedOut | Self::Unknown => false,
         }
     }
 
-    /// The word of the log and of every interface.
+    /// The outcome's word in the log and in every interface.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
@@ -61,11 +70,13 @@ impl StepOutcome {
 pub enum StopCause {
     /// A step failed.
     Failed,
-    /// A step was denied or is cooling down.
+    /// A step was denied, or its target was cooling down.
     Denied,
     /// The verification did not pass.
     NotHealed,
+    /// The run exceeded its timeout.
     Timeout,
+    /// A person cancelled the run, or nobody approved it in time.
     Cancelled,
 }
 
@@ -73,18 +84,24 @@ pub enum StopCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RunOutcome {
-    /// Every action ended well, and the verification saw the healing.
+    /// No action failed, and the verification saw that they helped.
     Healed,
-    /// Every action ended well; there was no verification, or it could not look.
+    /// No action failed; there was no verification, or it could not check everything.
     Completed,
+    /// The verification did not pass.
     NotHealed,
+    /// A step failed, or the run used up its budget.
     Failed,
+    /// A step was denied, or its target was cooling down.
     Denied,
+    /// The run exceeded its timeout.
     Timeout,
+    /// A person cancelled the run, or nobody approved it in time.
     Cancelled,
 }
 
 impl RunOutcome {
+    /// The outcome's word in the log and in every interface.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Healed => "HEALED",
@@ -97,7 +114,7 @@ impl RunOutcome {
         }
     }
 
-    /// The status that the remediation API of the guide's platform knows for it.
+    /// The status of the remediation API (contracts, section 6) that stands for this outcome.
     pub const fn status(self) -> RunStatus {
         match self {
             Self::Healed | Self::Completed => RunStatus::Completed,
@@ -112,16 +129,24 @@ impl RunOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RunStatus {
+    /// Accepted, but its first event is not written yet.
     Pending,
+    /// Waits for a person.
     AwaitingApproval,
+    /// Executes or verifies.
     Running,
+    /// Ended without a failure.
     Completed,
+    /// Ended with a failure, a denial or a verification that did not pass.
     Failed,
+    /// Ended because a person cancelled it, or nobody approved it in time.
     Cancelled,
+    /// Ended because it exceeded its timeout.
     Timeout,
 }
 
 impl RunStatus {
+    /// Every status.
     pub const ALL: [Self; 7] = [
         Self::Pending,
         Self::AwaitingApproval,
@@ -132,6 +157,7 @@ impl RunStatus {
         Self::Timeout,
     ];
 
+    /// Whether a run with this status has ended.
     pub const fn is_terminal(self) -> bool {
         match self {
             Self::Pending | Self::AwaitingApproval | Self::Running => false,
@@ -139,6 +165,7 @@ impl RunStatus {
         }
     }
 
+    /// The status's word in the log and in every interface.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "PENDING",

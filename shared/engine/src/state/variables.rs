@@ -1,4 +1,4 @@
-//! What the names in a run's templates mean.
+//! What the names in a run's templates stand for.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use crate::template::Lookup;
 
 /// The variables of a run.
 ///
-/// A bare name means, in this order: the engine's own (`run_id`, `incident`), the newest output of that name of a step that has ended,
-/// the incident's field. What a step saw just now thus wins over what the incident claimed.
+/// A bare name is looked up in this order: the engine's own names (`run_id`, `incident`), the newest output of that name of a step that
+/// has ended, the incident's field. So an output, which is a fresh fact, wins over what the incident claimed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variables {
     run_id: RunId,
@@ -26,20 +26,20 @@ impl Variables {
         Self { run_id: run_id.clone(), incident: event.variables.clone(), outputs: Map::new(), steps: BTreeMap::new() }
     }
 
-    /// Outputs that the plan keeps of an ordinary step.
-    pub(crate) fn step_gave(&mut self, name: &str, output: Map) {
+    /// Sets the outputs of an ordinary step, as far as the plan keeps them.
+    pub(crate) fn set_step_output(&mut self, name: &str, output: Map) {
         self.outputs.extend(output.clone());
         self.steps.insert(name.to_owned(), output);
     }
 
-    /// The step has ended: what it did not give is undefined from here on, and `default` can stand in for it.
-    pub(crate) fn step_ended(&mut self, name: &str) {
-        self.steps.entry(name.to_owned()).or_default();
+    /// Sets the counts of a step that fanned out; they have no bare names.
+    pub(crate) fn set_fan_counts(&mut self, name: &str, counts: Map) {
+        self.steps.insert(name.to_owned(), counts);
     }
 
-    /// The counts of a step that fanned out; they have no bare names.
-    pub(crate) fn fan_gave(&mut self, name: &str, counts: Map) {
-        self.steps.insert(name.to_owned(), counts);
+    /// Makes an ended step known even without outputs, so that a template's `default` can stand in for a missing one.
+    pub(crate) fn end_step(&mut self, name: &str) {
+        self.steps.entry(name.to_owned()).or_default();
     }
 }
 

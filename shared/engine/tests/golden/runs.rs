@@ -131,7 +131,6 @@ fn runs() -> Vec<(&'static str, &'static str, Vec<Commit>)> {
 
     let rejected = Event::IncidentRejected {
         incident_id: "incident-1".to_owned(),
-        playbook: None,
         reason: "incident_type is missing".to_owned(),
         message: r#"{"incident_id":"incident-1"}"#.to_owned(),
     };

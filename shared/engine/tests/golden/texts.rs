@@ -70,7 +70,6 @@ fn events() -> Vec<(&'static str, Event)> {
             "",
             Event::IncidentRejected {
                 incident_id: "incident-1".to_owned(),
-                playbook: None,
                 reason: "incident_type is missing".to_owned(),
                 message: "{}".to_owned(),
             },
@@ -150,7 +149,7 @@ fn commands() -> [(&'static str, ActionCommand); 2] {
             workflow_id: Some("wf-1".to_owned()),
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         },
-        hop: 9,
+        commands_sent: 9,
     };
     let context = Context { workflow_id: None, traceparent: None, ..full.context.clone() };
     let bare = ActionCommand { item: None, context, ..full.clone() };

@@ -1,4 +1,4 @@
-//! Playbooks of tests with their defaults filled in, and a run that a test drives step by step in its own time.
+//! Playbooks with defaults for tests, and a run that a test drives input by input, in virtual time.
 
 use std::collections::BTreeMap;
 
@@ -108,7 +108,7 @@ impl StepCase {
     }
 }
 
-/// A run with its whole log, in a time that only the test moves.
+/// A run with its whole log.
 #[derive(Debug)]
 pub struct Run {
     pub plan: Plan,

@@ -1,4 +1,4 @@
-//! Events as short lines, so that a case can say a whole log.
+//! Events as short lines, so that a case can list a whole log.
 
 use heal_engine::event::Event;
 use heal_engine::{Plan, StepRef};

@@ -1,14 +1,15 @@
 //! The incident that a check raises: a template of a message.
 
+use heal_engine::Map;
+use heal_engine::incident::{RESERVED, type_mismatch};
+
 use crate::code;
 use crate::diagnostic::Span;
 use crate::field::Field;
 use crate::report::{Finding, Report, quoted};
-use crate::template::EvaluationPoint;
-use crate::template::{self, Context, has_template};
+
+use crate::template::{self, Context, EvaluationPoint, has_template};
 use crate::yaml::{Entry, Kind, entries_to_json};
-use heal_engine::Map;
-use heal_engine::incident::{RESERVED, type_mismatch};
 
 /// The incident as written, with the spans that routing findings point at.
 #[derive(Debug)]

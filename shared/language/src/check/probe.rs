@@ -2,18 +2,18 @@
 
 use std::ops::RangeInclusive;
 
+use heal_engine::check::{
+    Dependency, GrpcHealth, Http, Method, OverdueTickets, Probe, ProbeKind, Service, StuckWorkflows, TICKET_STATUSES,
+    WORKFLOW_STATES,
+};
+use heal_engine::template::is_template;
+use heal_engine::{limit, suggest};
+
 use crate::code;
 use crate::diagnostic::Span;
 use crate::field::{Field, Fields};
 use crate::report::{Finding, Report, quoted};
 use crate::yaml::{Kind, Node};
-use heal_engine::check::{
-    Dependency, GrpcHealth, Http, Method, OverdueTickets, Probe, ProbeKind, Service, StuckWorkflows, TICKET_STATUSES,
-    WORKFLOW_STATES,
-};
-use heal_engine::limit;
-use heal_engine::suggest;
-use heal_engine::template::is_template;
 
 mod address;
 

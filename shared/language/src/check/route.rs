@@ -1,5 +1,8 @@
 //! Whether a playbook handles the incident, and whether the incident has the variables that it needs.
 
+use heal_engine::Map;
+use heal_engine::playbook::Playbook;
+use heal_engine::suggest;
 use serde_json::Value;
 
 use super::incident::IncidentDraft;
@@ -7,9 +10,6 @@ use crate::code;
 use crate::report::{Finding, Report, quoted};
 use crate::template::has_template;
 use crate::yaml::Entry;
-use heal_engine::Map;
-use heal_engine::playbook::Playbook;
-use heal_engine::suggest;
 
 /// Fields that the engine sets on every incident.
 const ALWAYS: [&str; 2] = ["incident_id", "created_at"];
@@ -69,10 +69,10 @@ fn missing(draft: &IncidentDraft<'_>, playbook: &Playbook, schema: &Map, report:
     for name in required.filter(|name| !ALWAYS.contains(name) && !draft.fields.contains_key(*name)) {
         let message =
             format!("playbook `{}` needs the variable `{name}`, which the incident does not set", playbook.name);
-        let meant = suggest::closest(name, draft.fields.keys().map(String::as_str));
+        let suggestion = suggest::closest(name, draft.fields.keys().map(String::as_str));
         let finding = Finding::error(code::MISSING_VARIABLE, draft.head, message);
-        report.add(match meant {
-            Some(meant) => finding.help(format!("rename `{}` if it is this variable", quoted(meant))),
+        report.add(match suggestion {
+            Some(suggestion) => finding.help(format!("rename `{}` if it is this variable", quoted(suggestion))),
             None => finding,
         });
     }

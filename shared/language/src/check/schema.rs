@@ -2,6 +2,8 @@
 //!
 //! It checks less than [`read`](super::read): no templates, no playbooks. Reading refuses whatever the schema refuses.
 
+use heal_engine::check::{ProbeKind, Service, TICKET_STATUSES, WORKFLOW_STATES};
+use heal_engine::limit;
 use serde_json::{Map, Value, json};
 
 use super::probe::{
@@ -9,8 +11,6 @@ use super::probe::{
 };
 use super::{DEFAULT_EVERY_SECONDS, DEFAULT_FAILURES, DEFAULT_RAISE_ONCE_SECONDS};
 use crate::name::NAME_BYTES;
-use heal_engine::check::{ProbeKind, Service, TICKET_STATUSES, WORKFLOW_STATES};
-use heal_engine::limit;
 
 /// JSON Schema (draft 2020-12) of a check.
 pub fn schema() -> Value {

@@ -1,12 +1,13 @@
 //! The variables of a check's templates.
 
+use heal_engine::catalog::OutputType;
+use heal_engine::check::ProbeKind;
+use heal_engine::suggest;
+
 use crate::code;
 use crate::diagnostic::Span;
 use crate::report::{Finding, quoted};
 use crate::template::{EvaluationPoint, FUNCTIONS, KnownNames};
-use heal_engine::catalog::OutputType;
-use heal_engine::check::ProbeKind;
-use heal_engine::suggest;
 
 /// Fields of `check`.
 const OF_CHECK: [(&str, OutputType); 2] = [("name", OutputType::String), ("description", OutputType::String)];

@@ -1,12 +1,13 @@
 //! Timeouts and waits that exceed the timeout of the run.
 
+use heal_engine::limit;
+
 use super::document::Document;
 use super::order::StepOrder;
 use super::step::StepDraft;
 use crate::code;
 use crate::report::{Finding, Report};
 use crate::yaml::{Kind, Node};
-use heal_engine::limit;
 
 pub(super) fn check(document: &Document<'_>, order: &StepOrder, report: &mut Report) {
     let whole = document.timeout_seconds;

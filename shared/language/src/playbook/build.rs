@@ -1,5 +1,9 @@
 //! Builds the model from the keys, and checks every template and parameter.
 
+use heal_engine::catalog::{Catalog, Safety};
+use heal_engine::playbook::{self as model, Condition, ForEach, Playbook, Step, Until};
+use heal_engine::template::is_template;
+
 use super::document::{Document, Trigger};
 use super::order::StepOrder;
 use super::parameters::Schemas;
@@ -11,12 +15,8 @@ use crate::condition::{self, CheckedCondition};
 use crate::diagnostic::Span;
 use crate::field::Field;
 use crate::report::{Finding, Report};
-use crate::template::EvaluationPoint;
-use crate::template::{self, Context};
+use crate::template::{self, Context, EvaluationPoint};
 use crate::yaml::entries_to_json;
-use heal_engine::catalog::{Catalog, Safety};
-use heal_engine::playbook::{self as model, Condition, ForEach, Playbook, Step, Until};
-use heal_engine::template::is_template;
 
 /// Default of `max_parallel`: as many as the guide's batch reallocation has in flight.
 pub(super) const DEFAULT_MAX_PARALLEL: u32 = 10;

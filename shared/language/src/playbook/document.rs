@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 
+use heal_engine::catalog::Catalog;
+use heal_engine::limit;
+
 use super::step::{self, Section, StepDraft};
 use crate::code;
 use crate::diagnostic::Span;
@@ -9,8 +12,6 @@ use crate::field::{Field, Fields};
 use crate::name::file_name;
 use crate::report::{Finding, Report, quoted};
 use crate::yaml::{Kind, Node};
-use heal_engine::catalog::Catalog;
-use heal_engine::limit;
 
 pub(super) const KEYS: [&str; 8] =
     ["name", "description", "timeout_seconds", "triggers", "parameters_schema", "concurrency_key", "actions", "verify"];

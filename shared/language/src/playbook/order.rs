@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use heal_engine::suggest;
+
 use super::step::{Section, StepDraft};
 use crate::code;
 use crate::diagnostic::Span;
 use crate::name::{illegal_name, is_legal_name};
 use crate::report::{Finding, Report, quoted};
-use heal_engine::suggest;
 
 mod cycle;
 

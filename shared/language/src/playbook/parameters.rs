@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use heal_engine::catalog::{ActionSpec, Catalog, WAIT};
+use heal_engine::template::is_template;
+use heal_engine::{limit, suggest};
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
@@ -12,13 +15,8 @@ use super::variables::Variables;
 use crate::code;
 use crate::diagnostic::Span;
 use crate::report::{Finding, Report, quoted};
-use crate::template::EvaluationPoint;
-use crate::template::has_template;
+use crate::template::{EvaluationPoint, has_template};
 use crate::yaml::{Entry, Kind, Node, entries_to_json};
-use heal_engine::catalog::{ActionSpec, Catalog, WAIT};
-use heal_engine::limit;
-use heal_engine::suggest;
-use heal_engine::template::is_template;
 
 /// The schemas of the actions, each compiled on first use.
 #[derive(Debug)]
@@ -43,11 +41,11 @@ impl<'c> Schemas<'c> {
         }
         let Some(spec) = self.catalog.get(&step.kind) else { return };
         // A misspelled parameter is one fault, not an unknown and a missing one.
-        let meant: Vec<&str> = entries.iter().filter_map(|entry| check_name(spec, entry, report)).collect();
+        let suggestions: Vec<&str> = entries.iter().filter_map(|entry| check_name(spec, entry, report)).collect();
         let point = EvaluationPoint::Step { index, in_for_each: step.for_each.is_some(), has_own_outputs: false };
         let has = |name: &str| {
             let is_inherited = spec.inherits.contains(&name) && variables.may_have(name, point);
-            is_inherited || meant.contains(&name) || entries.iter().any(|entry| entry.key == name)
+            is_inherited || suggestions.contains(&name) || entries.iter().any(|entry| entry.key == name)
         };
         check_presence(spec, step, has, report);
         let compile = || jsonschema::draft202012::new(&spec.parameters).ok();
@@ -80,9 +78,9 @@ fn check_name<'s>(spec: &'s ActionSpec, entry: &Entry, report: &mut Report) -> O
         names if names.is_empty() => "it has no parameters".to_owned(),
         names => format!("its parameters are {}", names.join(", ")),
     };
-    let meant = suggest::closest(&entry.key, properties(spec));
-    report.add(Finding::error(code::UNKNOWN_PARAMETER, entry.key_span, message).suggest(meant).help(help));
-    meant
+    let suggestion = suggest::closest(&entry.key, properties(spec));
+    report.add(Finding::error(code::UNKNOWN_PARAMETER, entry.key_span, message).suggest(suggestion).help(help));
+    suggestion
 }
 
 /// Reports missing parameters, also where one of several is required.
@@ -159,16 +157,16 @@ pub(super) fn describe(error: &ValidationError<'_>, found: &Node) -> String {
 }
 
 fn check_wait(step: &StepDraft<'_>, entries: &[Entry], report: &mut Report) {
-    let mut is_meant = false;
+    let mut is_misspelled = false;
     for entry in entries.iter().filter(|entry| entry.key != "seconds") {
         let message = format!("`{WAIT}` has no parameter `{}`", quoted(&entry.key));
-        let meant = suggest::closest(&entry.key, ["seconds"]);
-        is_meant |= meant.is_some();
-        let finding = Finding::error(code::UNKNOWN_PARAMETER, entry.key_span, message).suggest(meant);
+        let suggestion = suggest::closest(&entry.key, ["seconds"]);
+        is_misspelled |= suggestion.is_some();
+        let finding = Finding::error(code::UNKNOWN_PARAMETER, entry.key_span, message).suggest(suggestion);
         report.add(finding.help("its only parameter is `seconds`"));
     }
     let Some(seconds) = entries.iter().find(|entry| entry.key == "seconds") else {
-        if !is_meant {
+        if !is_misspelled {
             report.add(Finding::error(code::MISSING_PARAMETER, step.place, "`wait` needs the parameter `seconds`"));
         }
         return;

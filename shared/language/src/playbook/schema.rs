@@ -3,15 +3,15 @@
 //! It checks less than [`read`](super::read): no names, no needs, no templates. Reading refuses whatever the schema refuses, except
 //! old keys, which the schema lacks so that an editor proposes the new ones.
 
+use heal_engine::catalog::{ActionSpec, Catalog, WAIT};
+use heal_engine::limit;
+use heal_engine::playbook::Retry;
 use serde_json::{Map, Value, json};
 
 use super::build::{DEFAULT_EVERY_SECONDS, DEFAULT_MAX_PARALLEL};
 use super::document::DEFAULT_TIMEOUT_SECONDS;
 use super::step::{ON_FAILURE, ON_UNAVAILABLE};
 use crate::name::NAME_BYTES;
-use heal_engine::catalog::{ActionSpec, Catalog, WAIT};
-use heal_engine::limit;
-use heal_engine::playbook::Retry;
 
 mod parameters;
 

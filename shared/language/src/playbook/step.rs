@@ -1,14 +1,15 @@
 //! The keys of one entry of `actions` or `verify`.
 
+use heal_engine::catalog::{Catalog, WAIT};
+use heal_engine::limit;
+use heal_engine::playbook::{OnFailure, OnUnavailable, Retry};
+use heal_engine::suggest;
+
 use crate::code;
 use crate::diagnostic::Span;
 use crate::field::{Field, Fields};
 use crate::report::{Finding, Report, quoted};
 use crate::yaml::{Kind, Node};
-use heal_engine::catalog::{Catalog, WAIT};
-use heal_engine::limit;
-use heal_engine::playbook::{OnFailure, OnUnavailable, Retry};
-use heal_engine::suggest;
 
 /// Keys of every step.
 pub(super) const KEYS: [&str; 8] =

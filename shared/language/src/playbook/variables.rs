@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use heal_engine::catalog::{Catalog, OutputType};
+use heal_engine::event::StepOutcome;
+use heal_engine::suggest;
 use serde_json::Value;
 
 use super::order::StepOrder;
@@ -10,9 +13,6 @@ use crate::code;
 use crate::diagnostic::Span;
 use crate::report::{Finding, quoted};
 use crate::template::{EvaluationPoint, FUNCTIONS, KnownNames};
-use heal_engine::catalog::{Catalog, OutputType};
-use heal_engine::event::StepOutcome;
-use heal_engine::suggest;
 
 /// Fields that any incident may have (contracts, section 5).
 const INCIDENT: [(&str, OutputType); 13] = [
@@ -114,12 +114,12 @@ impl<'d> Variables<'d> {
             || self.inputs.keys().map(String::as_str).chain(["run_id", "incident", "item"]).chain(outputs.clone());
         let unknown = format!("unknown variable `{}`", quoted(name));
         if !self.closed || guarded {
-            let meant = suggest::near(name, known().chain(USUAL));
+            let suggestion = suggest::near(name, known().chain(USUAL));
             let finding = if guarded { Finding::warning } else { Finding::error };
             // A usual name is probably not misspelled: the incident may have it.
-            let meant = meant.filter(|_| !USUAL.contains(&name))?;
+            let suggestion = suggestion.filter(|_| !USUAL.contains(&name))?;
             let help = "if incidents have a field of this exact name, list it in `parameters_schema`";
-            return Some(finding(code::UNKNOWN_VARIABLE, span, unknown).suggest(Some(meant)).help(help));
+            return Some(finding(code::UNKNOWN_VARIABLE, span, unknown).suggest(Some(suggestion)).help(help));
         }
         let help = "no earlier step has it as an output; if incidents have it, list it in `parameters_schema`";
         Some(Finding::error(code::UNKNOWN_VARIABLE, span, unknown).suggest(suggest::closest(name, known())).help(help))

@@ -1,9 +1,9 @@
 //! Errors of the YAML library as findings.
 
-use super::raw::{ALIASED_NODES, ALIASES, DEPTH, NODES, SCALAR_BYTES};
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter};
 
+use super::raw::{ALIASED_NODES, ALIASES, DEPTH, NODES, SCALAR_BYTES};
 use crate::code;
 use crate::diagnostic::Span;
 use crate::report::{Finding, quoted};

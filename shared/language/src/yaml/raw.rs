@@ -2,13 +2,13 @@
 
 use std::fmt;
 
+use heal_engine::limit;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 use serde_saphyr::options::MergeKeyPolicy;
 use serde_saphyr::{DuplicateKeyPolicy, Options, Spanned};
 
 use crate::diagnostic::Span;
-use heal_engine::limit;
 
 /// Levels of nested lists and objects. A playbook needs six; a parameters schema or metadata may need a few more.
 pub(super) const DEPTH: usize = 32;

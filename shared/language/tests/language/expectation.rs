@@ -1,4 +1,4 @@
-//! What a file says in comments that is found in it: `# expect: line:column [warning] code part of the message`.
+//! Expected diagnostics in the comments of a file: `# expect: line:column [warning] code part of the message`.
 
 use heal_language::{Diagnostic, Severity};
 
@@ -33,7 +33,7 @@ impl<'t> Expectation<'t> {
     }
 }
 
-/// What is expected and not found, and what is found and not expected.
+/// The expected diagnostics that are missing, and the unexpected ones.
 pub fn differences(stem: &str, text: &str, found: &[Diagnostic]) -> Vec<String> {
     let mut found: Vec<&Diagnostic> = found.iter().collect();
     let mut differences = Vec::new();

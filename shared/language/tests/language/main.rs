@@ -1,4 +1,4 @@
-//! What the language makes of files: the models that it reads, the faults that it finds and where, and the schemas for editors.
+//! Reading files: the models, the diagnostics and their places, and the schemas for editors.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +20,7 @@ fn shipped_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../playbooks")
 }
 
-/// YAML files of a folder of `tests` with their texts, in the order of their names.
+/// The YAML files of a folder of `tests`: stems and texts, in the order of their names.
 fn texts(folder: &str) -> Vec<(String, String)> {
     folder_texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder))
 }

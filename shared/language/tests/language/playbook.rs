@@ -17,14 +17,14 @@ fn read(stem: &str, text: &str) -> Reading {
     heal_language::playbook::read(stem, text, &catalog())
 }
 
-/// The playbook of a text that has to be without fault.
+/// The playbook of a text that has to read without a diagnostic.
 fn good(text: &str) -> Playbook {
     let reading = read("test", text);
     assert_eq!(reading.diagnostics, [], "{text}");
     reading.playbook.expect("no diagnostic, so a playbook")
 }
 
-/// The codes of a text's faults in its order.
+/// The codes of the diagnostics, in the order of the text.
 fn codes(text: &str) -> Vec<&'static str> {
     read("test", text).diagnostics.iter().map(|diagnostic| diagnostic.code).collect()
 }

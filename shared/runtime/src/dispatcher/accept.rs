@@ -249,12 +249,7 @@ impl Dispatcher {
         heal_engine::message::cut(&mut kept, limit::REJECTED_BYTES);
         let mut reason = rejection.to_string();
         heal_engine::message::cut(&mut reason, limit::TEXT_BYTES);
-        let event = Event::IncidentRejected {
-            incident_id: incident_id.clone(),
-            playbook: None,
-            reason: reason.clone(),
-            message: kept,
-        };
+        let event = Event::IncidentRejected { incident_id: incident_id.clone(), reason: reason.clone(), message: kept };
         let head = RunHead {
             run_id: run_id.clone(),
             incident_id,

@@ -28,7 +28,7 @@ impl Dispatcher {
         let run_id = live.state.run_id.clone();
         let commits = self.ports.runs.load(&run_id, live.state.seq).await?;
         for commit in &commits {
-            turn::fold_on(&live.plan, &mut live.state, commit)
+            turn::fold_commit(&live.plan, &mut live.state, commit)
                 .map_err(|cause| DispatchError::Log { run_id: run_id.clone(), cause })?;
         }
         Ok(!commits.is_empty())

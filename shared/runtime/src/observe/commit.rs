@@ -24,9 +24,9 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
             }
             Event::StepEnded { step, outcome, .. } => step_ended(observer, plan, state, *step, *outcome, commit.at),
             Event::RunEnded { outcome, .. } => {
-                observer.run_ended(playbook, *outcome, between(state.started_at, commit.at), state.hops);
+                observer.run_ended(playbook, *outcome, between(state.started_at, commit.at), state.commands_sent);
             }
-            Event::Stopping { cause: StopCause::Failed, .. } if state.used_up().is_some() => {
+            Event::Stopping { cause: StopCause::Failed, .. } if state.budget_exhausted().is_some() => {
                 observer.budget_exceeded(playbook);
             }
             Event::IncidentRejected { .. }
@@ -41,7 +41,7 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
             | Event::Stopping { .. } => {}
         }
     }
-    if commands > 0 && state.hops == commands {
+    if commands > 0 && state.commands_sent == commands {
         let created = state.incident_created_at().filter(|created| commit.at.since_ms(*created) <= DAY_MS);
         observer.first_action(playbook, between(created.unwrap_or(state.started_at), commit.at));
     }
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_run_that_stops_because_it_has_used_up_its_budget_is_told_and_one_that_is_cancelled_is_not() {
         for (hops, input, told) in [
-            (limit::HOPS, Input::Wake, vec!["in_circles".to_owned()]),
+            (limit::COMMANDS_PER_RUN, Input::Wake, vec!["in_circles".to_owned()]),
             (0, Input::CancelRequested { by: "somebody".to_owned() }, Vec::new()),
         ] {
             let (plan, now) = (plan(), Timestamp(1_800_000_000_000));
@@ -110,7 +110,7 @@ mod tests {
                 traceparent: None,
             };
             let (mut state, _) = turn::begin(&plan, RunId::new("run-1"), started, now, 1).unwrap();
-            state.hops = hops;
+            state.commands_sent = hops;
             let events = turn::take(&plan, &mut state, input, now, 1).unwrap().events;
             let commit = Commit { run_id: RunId::new("run-1"), first_seq: 1, cause_id: String::new(), at: now, events };
             let budgets = Budgets::default();

@@ -1,9 +1,8 @@
 //! The parameters of each action, for steps of its type.
 
-use serde_json::{Value, json};
-
 use heal_engine::catalog::{ActionSpec, WAIT};
 use heal_engine::limit;
+use serde_json::{Value, json};
 
 pub(super) fn case(spec: &ActionSpec) -> Value {
     let needed = spec.parameters.get("required").and_then(Value::as_array).into_iter().flatten();

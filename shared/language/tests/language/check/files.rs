@@ -1,4 +1,4 @@
-//! Files whose comments say what is found in them.
+//! Files whose comments list the expected diagnostics.
 
 use heal_engine::check::{Check, Compiled};
 
@@ -6,7 +6,7 @@ use super::{CODES_OF_CHECKS, read};
 use crate::expectation::{Expectation, differences};
 use crate::texts;
 
-/// The least number of broken checks that prove anything.
+/// Fewer broken checks mean that the test did not find the folder.
 const BROKEN: usize = 14;
 
 #[test]
@@ -50,7 +50,7 @@ fn every_code_of_checks_is_a_fault_of_some_broken_check() {
 }
 
 #[test]
-fn what_is_left_out_has_the_documented_defaults() {
+fn absent_keys_have_the_documented_defaults() {
     let check = super::good("");
     assert_eq!((check.name.as_str(), check.description.as_str()), ("test", ""));
     assert_eq!((check.every_seconds, check.failures, check.raise_once_in_seconds), (60, 3, 900));
@@ -58,7 +58,7 @@ fn what_is_left_out_has_the_documented_defaults() {
 }
 
 #[test]
-fn without_playbooks_nothing_is_said_of_the_way_to_one() {
+fn without_playbooks_routing_is_not_checked() {
     let text = "probe: {type: dependency, service: opa}\nincident: {incident_type: NOBODY_KNOWS_IT}\n";
     let reading = heal_language::check::read("test", text, None);
     assert_eq!(reading.diagnostics, []);
@@ -81,15 +81,15 @@ fn the_conditional_trigger_of_one_playbook_does_not_hide_that_of_another() {
     };
     let conditional = playbook("a", ", condition: \"{{ severity == 'HIGH' }}\"", "a");
     let plain = playbook("b", "", "b");
-    // Which of the two it will be shows when the condition is asked.
+    // Which of the two handles the incident depends on the condition.
     assert_eq!(codes(&[conditional.clone(), plain.clone()]), Vec::<String>::new());
     let needs_b = codes(&[plain, playbook("c", "", "c")]);
     assert_eq!(needs_b, ["playbook `b` needs the variable `b`, which the incident does not set"]);
 }
 
-/// Everything that is promised of a reading, whatever the text is: cut off anywhere, a file is read to its end.
+/// The guarantees of reading, for every prefix of a file.
 #[test]
-fn any_beginning_of_a_file_is_read_to_its_end() {
+fn any_prefix_of_a_file_is_read_to_its_end() {
     for (stem, text) in texts("checks/good").into_iter().chain(texts("checks/broken")) {
         for (end, _) in text.char_indices().step_by(7) {
             let reading = heal_language::check::read(&stem, &text[..end], None);
@@ -105,7 +105,7 @@ fn any_beginning_of_a_file_is_read_to_its_end() {
 }
 
 #[test]
-fn a_check_refuses_json_that_is_none() {
+fn json_that_is_not_a_check_is_refused() {
     assert!(serde_json::from_str::<Check>("{}").is_err());
     assert!(heal_engine::check::from_json("{}").is_err());
 }

@@ -35,7 +35,7 @@ fn checks_that_are_read_are_valid() {
 }
 
 #[test]
-fn what_an_editor_can_know_is_refused() {
+fn faults_that_an_editor_can_detect_are_refused() {
     let validator = validator();
     let texts = texts("checks/broken");
     for name in [
@@ -57,7 +57,7 @@ fn keys(schema: &Value) -> BTreeSet<String> {
     schema["properties"].as_object().expect("properties").keys().cloned().collect()
 }
 
-/// The keys that reading lists where it finds an unknown one.
+/// The keys that reading lists when it reports an unknown one.
 fn read_keys(text: &str) -> BTreeSet<String> {
     let diagnostics = read("test", text).diagnostics;
     let help = diagnostics.iter().find(|one| one.code == "unknown-key").and_then(|one| one.help.as_deref());

@@ -1,8 +1,10 @@
-//! The checks that are shipped.
+//! The checks that ship.
 
-use heal_engine::check::{Compiled, Observation};
+use heal_engine::Timestamp;
+use heal_engine::catalog::OutputType;
+use heal_engine::check::{Compiled, Failing, Observation, Observed};
 
-use super::{PLAYBOOKS, at, failing, read};
+use super::{PLAYBOOKS, read};
 use crate::{folder_texts, shipped_folder};
 
 const NAMES: [&str; 5] =
@@ -13,7 +15,7 @@ fn shipped() -> Vec<(String, String)> {
 }
 
 #[test]
-fn shipped_checks_are_without_fault_and_lead_to_a_playbook() {
+fn shipped_checks_are_without_fault_and_start_a_playbook() {
     let names: Vec<String> = shipped().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, NAMES);
     for (name, text) in shipped() {
@@ -24,7 +26,7 @@ fn shipped_checks_are_without_fault_and_lead_to_a_playbook() {
         let incident_type = check.incident["incident_type"].as_str().unwrap();
         let mut triggers = PLAYBOOKS.iter().flat_map(|playbook| &playbook.triggers);
         assert!(triggers.any(|trigger| trigger.incident_type == incident_type), "{name}: {incident_type}");
-        // A remedy has to be over before the next incident about the same target.
+        // A remedy has to end before the next incident about the same target.
         let longest = PLAYBOOKS.iter().map(|playbook| playbook.timeout_seconds).max().unwrap();
         assert!(check.raise_once_in_seconds > longest, "{name}");
     }
@@ -38,27 +40,27 @@ fn shipped_checks_name_their_schema_for_editors() {
 }
 
 #[test]
-fn the_incident_of_every_shipped_check_can_be_written_from_its_probes_fields() {
+fn the_incident_of_every_shipped_check_renders_from_the_fields_of_its_probe() {
     for (name, text) in shipped() {
         let check = read(&name, &text).check.expect("good");
         let fields = check.probe.kind().fields().iter().map(|(field, kind)| {
             let value = match kind {
-                heal_engine::catalog::OutputType::String => "text".into(),
-                heal_engine::catalog::OutputType::Integer | heal_engine::catalog::OutputType::Number => 7.into(),
-                heal_engine::catalog::OutputType::Object => serde_json::json!({"metadata": {}}),
+                OutputType::String => "text".into(),
+                OutputType::Integer | OutputType::Number => 7.into(),
+                OutputType::Object => serde_json::json!({"metadata": {}}),
                 _ if *field == "worker_id" => "worker-1".into(),
                 _ => serde_json::Value::Null,
             };
             ((*field).to_owned(), value)
         });
-        let mut target = failing("text");
-        target.fields = fields.collect();
+        let target = Failing { id: "text".to_owned(), fields: fields.collect(), reason: "no answer".to_owned() };
         let failures = check.failures;
         let check = Compiled::new(check).unwrap();
-        let mut observed = heal_engine::check::Observed::default();
-        for look in 0..failures {
+        let mut observed = Observed::default();
+        for probe in 0..failures {
             let state = std::mem::take(&mut observed.state);
-            observed = check.observe(state, &Observation::failing(target.clone()), at(u64::from(look) * 60));
+            observed =
+                check.observe(state, &Observation::failing(target.clone()), Timestamp(u64::from(probe) * 60_000));
         }
         assert_eq!((observed.unrendered.as_slice(), observed.incidents.len()), (&[][..], 1), "{name}");
     }

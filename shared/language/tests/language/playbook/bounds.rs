@@ -1,4 +1,4 @@
-//! Files that are too large, and files that are large and good.
+//! Files over the limits, and valid files close to them.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use heal_engine::limit;
 
 use super::{codes, read};
 
-/// Far over what a debug build needs on a busy machine, far under what a bomb would take, which does not end.
+/// Far more than a debug build needs on a busy machine; an unbounded reading would not end at all.
 const QUICK: Duration = Duration::from_mins(1);
 
 fn refused_quickly(text: &str, code: &str) {
@@ -51,7 +51,7 @@ fn verify_entries_count_as_steps() {
 }
 
 #[test]
-fn a_thousand_steps_in_one_circle_are_one_fault() {
+fn a_cycle_of_a_thousand_steps_is_one_fault() {
     let mut text = steps(limit::STEPS);
     text =
         text.replacen("    condition", &format!("    needs: [check_worker_health_{}]\n    condition", limit::STEPS), 1);
@@ -74,7 +74,7 @@ fn a_thousand_steps_that_need_all_before_them_are_read_in_a_moment() {
 }
 
 #[test]
-fn a_file_too_long_is_refused_before_it_is_read() {
+fn a_file_over_the_size_limit_is_refused_before_parsing() {
     let text = format!("actions: []\n# {}", "x".repeat(limit::PLAYBOOK_BYTES));
     refused_quickly(&text, "too-large");
 }

@@ -1,4 +1,4 @@
-//! Files whose comments say what is found in them.
+//! Files whose comments list the expected diagnostics.
 
 use heal_engine::Plan;
 
@@ -7,7 +7,7 @@ use crate::check::CODES_OF_CHECKS;
 use crate::expectation::{Expectation, differences};
 use crate::texts;
 
-/// The least number of broken playbooks that prove anything.
+/// Fewer broken playbooks mean that the test did not find the folder.
 const BROKEN: usize = 30;
 
 #[test]
@@ -43,7 +43,7 @@ fn every_code_is_a_fault_of_some_broken_playbook() {
     let codes = source.lines().filter_map(|line| line.strip_prefix("pub const ")?.split('"').nth(1));
     let texts = texts("playbooks/broken");
     let found: Vec<&str> = texts.iter().flat_map(|(_, text)| Expectation::all_of(text)).map(|one| one.code).collect();
-    // Those that need a file of many lines are made in `bounds`.
+    // `bounds` generates the large files that the others need.
     let missing: Vec<&str> = codes
         .filter(|code| !found.contains(code))
         .filter(|code| !["too-large", "yaml-budget"].contains(code) && !CODES_OF_CHECKS.contains(code))

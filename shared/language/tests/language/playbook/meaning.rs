@@ -1,4 +1,4 @@
-//! What a playbook means once it is read: its defaults, its names, its order.
+//! The model that reading gives: defaults, names, order.
 
 use heal_engine::catalog::Safety;
 use heal_engine::playbook::{Condition, OnFailure, OnUnavailable, Retry, Step, Trigger};
@@ -17,7 +17,7 @@ fn names(steps: &[Step]) -> Vec<&str> {
 }
 
 #[test]
-fn the_guides_example_runs_its_steps_one_after_the_other() {
+fn the_example_of_the_guide_runs_its_steps_in_sequence() {
     let playbook = playbook("ticket_timeout_recovery");
     assert_eq!(playbook.timeout_seconds, 120);
     assert_eq!(
@@ -32,7 +32,7 @@ fn the_guides_example_runs_its_steps_one_after_the_other() {
 }
 
 #[test]
-fn the_three_playbooks_of_the_default_routing_have_triggers_without_a_word() {
+fn the_three_playbooks_of_the_default_routing_have_default_triggers() {
     for (name, incident_type) in [
         ("ticket_timeout_recovery", "TICKET_TIMEOUT"),
         ("worker_failure_recovery", "WORKER_FAILURE"),
@@ -70,7 +70,7 @@ fn a_default_timeout_never_exceeds_the_runs() {
 }
 
 #[test]
-fn repeated_types_are_numbered_around_the_names_that_are_given() {
+fn repeated_types_are_numbered_and_avoid_explicit_names() {
     assert_eq!(
         names(&playbook("plain").actions),
         [
@@ -112,7 +112,7 @@ fn every_key_is_read() {
 }
 
 #[test]
-fn words_that_older_yaml_took_for_booleans_are_texts() {
+fn words_that_yaml_1_1_reads_as_booleans_are_texts() {
     let playbook = playbook("everything");
     assert_eq!(playbook.actions[1].parameters["reason"], "no");
     assert_eq!(playbook.actions[4].parameters["reason"], "yes");
@@ -124,7 +124,7 @@ fn words_that_older_yaml_took_for_booleans_are_texts() {
 }
 
 #[test]
-fn older_keys_mean_what_the_new_ones_mean() {
+fn old_keys_are_read_as_the_new_ones() {
     let playbook = playbook("older");
     assert_eq!((playbook.name.as_str(), playbook.timeout_seconds), ("older", 90));
     assert_eq!(names(&playbook.actions), ["check_worker_health", "restart_pod"]);
@@ -135,7 +135,7 @@ fn older_keys_mean_what_the_new_ones_mean() {
 }
 
 #[test]
-fn a_byte_order_mark_and_windows_lines_change_nothing() {
+fn a_byte_order_mark_and_windows_line_ends_have_no_effect() {
     assert_eq!(playbook("windows").actions[0].parameters["seconds"], "{{ 1 + 1 }}");
     let reading = read("test", "\u{feff}actions:\r\n  - type: wat\r\n");
     assert_eq!((reading.diagnostics[0].line, reading.diagnostics[0].column), (2, 11));
@@ -144,7 +144,7 @@ fn a_byte_order_mark_and_windows_lines_change_nothing() {
 }
 
 #[test]
-fn outputs_of_every_action_are_there_when_verification_starts() {
+fn verification_can_read_the_outputs_of_every_action() {
     let text = "actions:\n  - type: check_worker_health\n    name: a\n    parameters: {worker_id: w}\n  \
                 - type: get_workflow_status\n    name: b\n    needs: []\n    parameters: {workflow_id: w}\n\
                 verify:\n  - type: check_worker_health\n    until: \"{{ healthy and steps.b.is_terminal }}\"\n    \
@@ -153,7 +153,7 @@ fn outputs_of_every_action_are_there_when_verification_starts() {
 }
 
 #[test]
-fn a_name_that_the_incident_may_bring_is_no_fault_until_a_schema_closes_the_list() {
+fn an_unknown_name_is_accepted_unless_a_schema_lists_the_variables() {
     let actions = "actions:\n  - type: wait\n    condition: \"{{ disk_is_full }}\"\n    parameters: {seconds: 1}\n";
     good(actions);
     let closed = format!("parameters_schema: {{properties: {{ticket_id: {{}}}}}}\n{actions}");
@@ -165,7 +165,7 @@ fn a_name_that_the_incident_may_bring_is_no_fault_until_a_schema_closes_the_list
 }
 
 #[test]
-fn a_required_parameter_may_come_from_the_variable_of_its_name() {
+fn a_required_parameter_may_be_inherited_from_the_variable_of_its_name() {
     let status = "actions:\n  - type: get_workflow_status\n    for_each: [a]\n";
     good(status);
     let missing = "actions:\n  - type: check_worker_health\n";
@@ -173,7 +173,7 @@ fn a_required_parameter_may_come_from_the_variable_of_its_name() {
 }
 
 #[test]
-fn the_type_of_a_condition_is_refused_only_where_it_is_sure() {
+fn the_type_of_a_condition_is_refused_only_if_it_is_certain() {
     for condition in [
         "{{ not a }}",
         "{{ a and b }}",

@@ -1,4 +1,4 @@
-//! What holds for any text.
+//! Properties of reading any text.
 
 use heal_engine::Plan;
 use heal_engine::playbook::Playbook;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::read;
 use crate::{folder_texts, shipped_folder, texts};
 
-/// Everything that is promised of a reading, whatever the text is.
+/// The guarantees of reading.
 fn check(text: &str) {
     let reading = read("test", text);
     let has_error = reading.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
@@ -24,7 +24,7 @@ fn check(text: &str) {
     if let Some(playbook) = reading.playbook {
         let json = serde_json::to_string(&playbook).unwrap();
         assert_eq!(serde_json::from_str::<Playbook>(&json).unwrap(), playbook);
-        // What reading lets through, a run can follow.
+        // A playbook that reads without an error also compiles.
         Plan::compile(playbook).unwrap_or_else(|error| panic!("{error} in {text}"));
     }
 }
@@ -143,7 +143,7 @@ proptest! {
     }
 
     #[test]
-    fn any_template_is_judged(text in "(\\{\\{|\\}\\}|\\{%|%\\}|[a-c.|()\\[\\]'\"~+ -]|steps|item|is|not|default|if|else|range|for|in|end|=){0,24}") {
+    fn any_template_is_checked(text in "(\\{\\{|\\}\\}|\\{%|%\\}|[a-c.|()\\[\\]'\"~+ -]|steps|item|is|not|default|if|else|range|for|in|end|=){0,24}") {
         let quoted = serde_json::to_string(&text).unwrap();
         check(&format!("actions:\n  - type: wait\n    condition: {quoted}\n    parameters: {{seconds: {quoted}}}\n"));
     }

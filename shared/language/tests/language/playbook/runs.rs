@@ -1,4 +1,4 @@
-//! The shipped playbooks, run by the engine against answers that a test gives.
+//! Runs of the shipped playbooks against scripted results.
 
 use heal_engine::event::{RunOutcome, RunStarted};
 use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult, Violation};
@@ -9,17 +9,17 @@ use serde_json::{Value, json};
 use super::read;
 use crate::{folder_texts, shipped_folder, texts};
 
-/// Inputs of a run, far over what any of these needs.
+/// Bound on the inputs of one run; these runs need far fewer.
 const TURNS: usize = 200;
 
-/// A run that has ended: what was asked for, in order.
+/// An ended run, and the attempts that it made.
 struct Run {
     outcome: RunOutcome,
     asked: Vec<(String, Map)>,
 }
 
 impl Run {
-    /// The actions that were asked for, in order.
+    /// The actions of the attempts, in order.
     fn actions(&self) -> Vec<&str> {
         self.asked.iter().map(|(action, _)| action.as_str()).collect()
     }
@@ -42,7 +42,7 @@ fn plan(texts: Vec<(String, String)>, name: &str) -> Plan {
 fn object(value: Value) -> Map {
     match value {
         Value::Object(map) => map,
-        other => panic!("{other} is no object"),
+        other => panic!("{other} is not an object"),
     }
 }
 
@@ -62,7 +62,7 @@ fn health(healthy: bool) -> AttemptResult {
     gave(json!({"healthy": healthy, "worker_unhealthy": !healthy, "phase": "Running", "reason": null, "restarts": 0}))
 }
 
-/// Runs to the end. `answer` is asked for every attempt, with the number of attempts before it.
+/// Runs to the end. `answer` gives the result of every attempt, from its command and the number of attempts before it.
 fn run(plan: &Plan, variables: Value, mut answer: impl FnMut(&ActionCommand, usize) -> AttemptResult) -> Run {
     let mut now = Timestamp(1_000);
     let mut variables = object(variables);
@@ -108,9 +108,9 @@ fn run(plan: &Plan, variables: Value, mut answer: impl FnMut(&ActionCommand, usi
     panic!("no end after {TURNS} inputs");
 }
 
-/// What is owed: an attempt where there is one, or else the next moment.
+/// The next command: an attempt if there is one, else a wake-up.
 fn next(plan: &Plan, state: &State, now: Timestamp) -> Command {
-    let mut owed = turn::owed_since(plan, state, now, 0);
+    let mut owed = heal_engine::decide::since(plan, state, now, 0);
     let perform = owed.iter().position(|command| matches!(command, Command::Perform { .. }));
     assert!(!owed.is_empty(), "a live run owes something");
     owed.remove(perform.unwrap_or(0))
@@ -125,9 +125,9 @@ fn the_guides_example_leaves_a_healthy_worker_alone() {
 }
 
 #[test]
-fn the_ticket_of_a_sick_worker_goes_back_after_its_pod_is_replaced() {
+fn the_ticket_of_an_unhealthy_worker_is_reallocated_after_its_pod_is_replaced() {
     let incident = json!({"ticket_id": "t", "worker_id": "w", "pod_name": "p", "namespace": "n"});
-    // The pod needs a second look until it is back.
+    // The pod is back at the second probe.
     let run = run(&shipped("ticket_timeout_recovery"), incident, |_, before| health(before >= 5));
     assert_eq!(run.outcome, RunOutcome::Healed);
     assert_eq!(
@@ -153,7 +153,7 @@ fn a_worker_that_does_not_come_back_is_not_healed() {
 }
 
 #[test]
-fn a_paused_workflow_is_resumed_and_looked_at() {
+fn a_paused_workflow_is_resumed_and_verified() {
     let run = run(&shipped("workflow_restart"), json!({"workflow_id": "wf"}), |command, _| match &*command.action {
         "restart_workflow" => gave(json!({"resumed": true, "state": "RUNNING", "pause_duration_seconds": 7})),
         _ => gave(json!({"state": "RUNNING"})),
@@ -163,7 +163,7 @@ fn a_paused_workflow_is_resumed_and_looked_at() {
 }
 
 #[test]
-fn a_workflow_that_is_over_is_not_resumed() {
+fn an_ended_workflow_is_not_resumed() {
     let refused = Violation {
         policy: "playbook_validation".into(),
         rule: "restart_workflow_terminal_state".into(),
@@ -195,7 +195,7 @@ fn a_worker_without_tickets_is_only_replaced() {
 }
 
 #[test]
-fn tickets_are_in_safety_though_the_cluster_is_out_of_reach() {
+fn tickets_are_reallocated_even_if_the_cluster_is_unreachable() {
     let incident = json!({"worker_id": "w", "affected_tickets": ["a"]});
     let run = run(&shipped("worker_failure_recovery"), incident, |command, _| match &*command.action {
         "reallocate_ticket" => gave(json!({"reallocated": ["a"], "denied": []})),
@@ -206,7 +206,7 @@ fn tickets_are_in_safety_though_the_cluster_is_out_of_reach() {
     assert_eq!(run.outcome, RunOutcome::Completed);
 }
 
-/// What the orchestrator says of a workflow: state, failed, completed and pending tickets.
+/// The status of a workflow: state, and failed, completed and pending tickets.
 fn status(state: &str, [failed, completed, pending]: [u32; 3]) -> AttemptResult {
     gave(json!({
         "state": state, "plan_id": "plan-of-the-orchestrator", "progress_percent": 40.0, "current_priority": 5,
@@ -217,7 +217,7 @@ fn status(state: &str, [failed, completed, pending]: [u32; 3]) -> AttemptResult 
 }
 
 #[test]
-fn a_missed_service_level_is_answered_by_what_made_it_late() {
+fn the_remedy_of_an_sla_violation_depends_on_its_cause() {
     for (state, tickets, remedy, after, outcome) in [
         ("RUNNING", [3, 2, 5], Some("pause_workflow"), "PAUSED", RunOutcome::Healed),
         ("RUNNING", [3, 2, 5], Some("pause_workflow"), "RUNNING", RunOutcome::NotHealed),
@@ -244,7 +244,7 @@ fn a_missed_service_level_is_answered_by_what_made_it_late() {
 }
 
 #[test]
-fn an_orchestrator_out_of_reach_is_no_reason_to_pause_or_replan() {
+fn an_unreachable_orchestrator_causes_neither_pause_nor_replanning() {
     let plan = shipped("sla_violation_mitigation");
     let run = run(&plan, json!({"workflow_id": "wf"}), |_, _| out_of_reach("orchestrator"));
     assert!(run.actions().iter().all(|action| *action == "get_workflow_status"), "{:?}", run.actions());
@@ -252,7 +252,7 @@ fn an_orchestrator_out_of_reach_is_no_reason_to_pause_or_replan() {
 }
 
 #[test]
-fn a_workflow_is_replanned_by_the_plan_that_it_has_now() {
+fn a_workflow_is_replanned_with_its_current_plan() {
     let incident = json!({"workflow_id": "wf", "plan_id": "plan-of-the-incident"});
     let run = run(&shipped("workflow_replanning"), incident, |command, _| match &*command.action {
         "get_workflow_status" => status("RUNNING", [0, 1, 1]),

@@ -37,7 +37,7 @@ fn playbooks_that_are_read_without_a_warning_are_valid() {
 }
 
 #[test]
-fn what_an_editor_can_know_is_refused() {
+fn faults_that_an_editor_can_detect_are_refused() {
     let validator = validator();
     let texts = texts("playbooks/broken");
     for name in [
@@ -63,7 +63,7 @@ fn what_an_editor_can_know_is_refused() {
 }
 
 #[test]
-fn each_fault_that_an_editor_can_know_is_refused_by_itself() {
+fn each_fault_that_an_editor_can_detect_is_refused_alone() {
     let validator = validator();
     let step = |lines: &str| json(&format!("actions:\n  - {}\n", lines.replace('\n', "\n    ")));
     for good in [
@@ -99,7 +99,7 @@ fn keys(schema: &Value, pointer: &str) -> BTreeSet<String> {
     properties.keys().cloned().collect()
 }
 
-/// The keys that reading lists where it finds an unknown one.
+/// The keys that reading lists when it reports an unknown one.
 fn read_keys(text: &str) -> BTreeSet<String> {
     let diagnostics = read("test", text).diagnostics;
     let help = diagnostics.iter().find(|one| one.code == "unknown-key").and_then(|one| one.help.as_deref());

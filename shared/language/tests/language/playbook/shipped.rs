@@ -1,11 +1,11 @@
-//! The playbooks that are shipped.
+//! The playbooks that ship.
 
 use heal_engine::Plan;
 
 use super::read;
 use crate::{folder_texts, shipped_folder, texts};
 
-/// It heals nothing: it keeps an outage before a person's eyes.
+/// It remedies nothing: its run makes an outage visible to people.
 const NO_REMEDY: &str = "dependency_down";
 
 const NAMES: [&str; 6] = [
@@ -58,7 +58,7 @@ fn the_shipped_ticket_timeout_playbook_has_the_guides_lines_unchanged() {
 }
 
 #[test]
-fn the_longest_way_through_a_shipped_playbook_fits_into_its_time() {
+fn the_longest_path_through_a_shipped_playbook_fits_into_its_timeout() {
     for (name, text) in shipped() {
         let playbook = read(&name, &text).playbook.expect("good");
         for step in playbook.steps() {

@@ -1,43 +1,42 @@
-//! Looks as data: `checks/decisions/*.yaml`, each case a check, a script of what is seen, and what has to follow.
+//! Probes as data: `checks/*.yaml`, each case a check, a script of observations, and the expected incidents and state.
 
 use std::collections::BTreeSet;
 
 use heal_engine::check::{Observation, Sighting, State};
 use serde::Deserialize;
 
-use super::{at, compiled, failing};
-use crate::texts;
+use super::{at, compiled, failing, texts};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
     claim: String,
-    /// Keys of the check beside its probe and incident.
+    /// YAML keys of the check, besides its probe and incident.
     #[serde(default)]
     check: String,
-    looks: Vec<Look>,
+    probes: Vec<Probe>,
     /// Different incident ids over the whole script.
     incidents: usize,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Look {
+struct Probe {
     /// Seconds.
     at: u64,
     failing: Vec<String>,
-    /// Targets of which nothing can be told.
+    /// Targets that could not be read.
     open: Vec<String>,
     partial: bool,
-    /// Nothing can be told at all.
+    /// The probe has no result, and why.
     unknown: Option<String>,
-    /// The state is lost before.
+    /// The state is lost before the probe.
     lost: bool,
-    /// The process dies before it is known that the incidents went out.
+    /// The process dies before it marks the incidents as sent.
     dies: bool,
     raises: Vec<String>,
     recovers: Vec<String>,
-    /// Failures that are counted afterwards, by target.
+    /// Counted failures afterwards, by target.
     counts: Option<std::collections::BTreeMap<String, u32>>,
 }
 
@@ -45,42 +44,42 @@ fn play(case: &Case) {
     let check = compiled(&case.check);
     let mut state = State::default();
     let mut ids = BTreeSet::new();
-    for look in &case.looks {
-        let place = format!("{}, at {} s", case.claim, look.at);
-        if look.lost {
+    for probe in &case.probes {
+        let step = format!("{}, at {} s", case.claim, probe.at);
+        if probe.lost {
             state = State::default();
         }
-        let observation = match &look.unknown {
+        let observation = match &probe.unknown {
             Some(reason) => Observation::unknown(reason),
             None => Observation::Seen(Sighting {
-                failing: look.failing.iter().map(|id| failing(id)).collect(),
-                unknown: look.open.clone(),
-                is_partial: look.partial,
+                failing: probe.failing.iter().map(|id| failing(id)).collect(),
+                unknown: probe.open.clone(),
+                is_partial: probe.partial,
             }),
         };
-        let observed = check.observe(state, &observation, at(look.at));
-        assert_eq!(observed.unrendered, [], "{place}");
+        let observed = check.observe(state, &observation, at(probe.at));
+        assert_eq!(observed.unrendered, [], "{step}");
         let raised: Vec<&str> = observed.incidents.iter().map(|incident| incident.target.as_str()).collect();
-        assert_eq!(raised, look.raises, "{place}: raised");
-        assert_eq!(observed.recovered, look.recovers, "{place}: recovered");
+        assert_eq!(raised, probe.raises, "{step}: raised");
+        assert_eq!(observed.recovered, probe.recovers, "{step}: recovered");
         ids.extend(observed.incidents.iter().map(|incident| incident.incident_id.clone()));
         state = State::parse(&observed.state.to_json()).unwrap();
-        assert_eq!(state, observed.state, "{place}: the state goes through JSON");
-        if !look.dies {
+        assert_eq!(state, observed.state, "{step}: the state goes through JSON");
+        if !probe.dies {
             state.mark_sent(observed.incidents.iter().map(|incident| incident.incident_id.as_str()));
         }
-        if let Some(counts) = &look.counts {
+        if let Some(counts) = &probe.counts {
             let found = state.targets.iter().map(|(id, target)| (id.clone(), target.failures)).collect();
-            assert_eq!(counts, &found, "{place}: counted");
+            assert_eq!(counts, &found, "{step}: counted");
         }
     }
     assert_eq!(ids.len(), case.incidents, "{}: {ids:?}", case.claim);
 }
 
 #[test]
-fn looks_lead_to_what_the_cases_say() {
+fn every_case_holds() {
     let mut cases = 0;
-    for (name, text) in texts("checks/decisions") {
+    for (name, text) in texts() {
         let of_file: Vec<Case> = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
         cases += of_file.len();
         of_file.iter().for_each(play);
@@ -108,7 +107,7 @@ fn an_incident_is_the_rendered_template_with_id_and_time() {
     let message: serde_json::Value = serde_json::from_str(&incident.message).unwrap();
     let expected = serde_json::json!({
         "incident_id": incident.incident_id, "incident_type": "DEPENDENCY_DOWN", "service_name": "opa",
-        "text": "test: Is it there? opa is not well", "failures": 1, "since": at(7).0, "seen": at(7).0,
+        "text": "test: Is it there? opa does not answer", "failures": 1, "since": at(7).0, "seen": at(7).0,
         "created_at": at(7).0,
     });
     assert_eq!(message, expected);
@@ -118,7 +117,7 @@ fn an_incident_is_the_rendered_template_with_id_and_time() {
 }
 
 #[test]
-fn a_target_whose_incident_cannot_be_written_costs_the_others_nothing_and_comes_again() {
+fn a_target_whose_incident_cannot_be_rendered_is_retried_and_does_not_affect_others() {
     let mut check = compiled("for: 1\n").check;
     check.incident.insert("twice".to_owned(), "{{ target.number * 2 }}".into());
     let check = heal_engine::check::Compiled::new(check).unwrap();
@@ -146,7 +145,7 @@ fn an_incident_that_the_engine_would_refuse_is_not_sent() {
 }
 
 #[test]
-fn a_condition_leaves_targets_out() {
+fn a_condition_excludes_targets() {
     let check = compiled("for: 1\ncondition: \"{{ target.id != 'b' }}\"\n");
     let seen = Sighting { failing: ["a", "b"].map(failing).into(), ..Sighting::default() };
     let observed = check.observe(State::default(), &Observation::Seen(seen), at(0));
@@ -155,7 +154,7 @@ fn a_condition_leaves_targets_out() {
 }
 
 #[test]
-fn a_condition_that_fails_decides_nothing_about_its_target() {
+fn a_failing_condition_leaves_the_count_of_its_target_unchanged() {
     let mut check = compiled("for: 2\ncondition: \"{{ target.id != 'b' }}\"\n").check;
     check.condition = Some(heal_engine::playbook::Condition::Expression("{{ target.missing > 1 }}".to_owned()));
     let broken = heal_engine::check::Compiled::new(check).unwrap();
@@ -166,7 +165,7 @@ fn a_condition_that_fails_decides_nothing_about_its_target() {
 }
 
 #[test]
-fn a_look_is_due_once_in_its_time_and_half_a_tick_early() {
+fn a_probe_is_due_once_per_interval_and_up_to_half_a_tick_early() {
     let state = State { looked_at: Some(at(100)), ..State::default() };
     assert!(State::default().is_due(60, 60_000, at(0)));
     for (seconds, due) in [(100, false), (101, false), (129, false), (130, true), (160, true), (500, true)] {

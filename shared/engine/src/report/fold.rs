@@ -1,0 +1,168 @@
+//! The fold behind a report.
+
+use std::collections::BTreeMap;
+use std::iter;
+
+use serde_json::Value;
+
+use super::{OpenStatus, Report, StepReport, StepStatus};
+use crate::Map;
+use crate::event::{Commit, Event, StepOutcome};
+use crate::id::{StepIndex, StepRef};
+use crate::message::{AttemptOutcome, AttemptResult};
+use crate::plan::Plan;
+use crate::playbook::Step;
+use crate::state::State;
+use crate::time::Timestamp;
+
+/// A fold that keeps what the state does not: times, attempts and outputs of every step.
+pub(super) struct ReportFold<'a> {
+    plan: &'a Plan,
+    steps: BTreeMap<StepIndex, StepFacts>,
+    joined: Vec<String>,
+    reason: Option<String>,
+    ended_at: Option<Timestamp>,
+}
+
+/// What the log says of one step.
+#[derive(Default)]
+struct StepFacts {
+    started_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+    open: Option<OpenStatus>,
+    attempts: u32,
+    output: Option<Map>,
+    warnings: Vec<String>,
+    reason: Option<String>,
+    tally: BTreeMap<&'static str, u32>,
+    items: Option<usize>,
+}
+
+impl<'a> ReportFold<'a> {
+    pub(super) const fn new(plan: &'a Plan) -> Self {
+        Self { plan, steps: BTreeMap::new(), joined: Vec::new(), reason: None, ended_at: None }
+    }
+
+    pub(super) fn read(mut self, commits: &[Commit]) -> Self {
+        for commit in commits {
+            for event in &commit.events {
+                self.fold(event, commit.at);
+            }
+        }
+        self
+    }
+
+    fn fold(&mut self, event: &Event, at: Timestamp) {
+        match event {
+            Event::RunStarted(_)
+            | Event::IncidentRejected { .. }
+            | Event::Approved { .. }
+            | Event::CancelRequested { .. }
+            | Event::VerifyStarted
+            | Event::Stopping { .. } => {}
+            Event::IncidentJoined { incident_id } => self.joined.push(incident_id.clone()),
+            Event::ConditionFalse { step } => self.end_step(*step, StepOutcome::ConditionFalse, None, at),
+            Event::FannedOut { step, items } => {
+                let facts = self.start(*step, at, OpenStatus::Running);
+                facts.items = Some(items.len());
+            }
+            Event::AttemptStarted { step, .. } => self.start(step.step, at, OpenStatus::Running).attempts += 1,
+            Event::WaitStarted { step, .. } => {
+                self.start(step.step, at, OpenStatus::Waiting);
+            }
+            Event::RetryScheduled { step, .. } if step.item.is_none() => {
+                self.start(step.step, at, OpenStatus::Waiting);
+            }
+            Event::RetryScheduled { .. } => {}
+            Event::AttemptEnded { step, result, .. } => self.end_attempt(*step, result),
+            Event::StepEnded { step, outcome, reason } => self.end_step(*step, *outcome, reason.as_ref(), at),
+            Event::RunEnded { reason, .. } => {
+                self.reason.clone_from(reason);
+                self.ended_at = Some(at);
+            }
+        }
+    }
+
+    fn start(&mut self, step: StepIndex, at: Timestamp, open: OpenStatus) -> &mut StepFacts {
+        let facts = self.steps.entry(step).or_default();
+        facts.started_at.get_or_insert(at);
+        facts.open = Some(open);
+        facts
+    }
+
+    fn end_attempt(&mut self, step: StepRef, result: &AttemptResult) {
+        let facts = self.steps.entry(step.step).or_default();
+        facts.warnings.extend(
+            result.warnings.iter().filter(|warning| !facts.warnings.contains(warning)).cloned().collect::<Vec<_>>(),
+        );
+        if step.item.is_none() && !result.output.is_empty() {
+            facts.output = Some(result.output.clone());
+        }
+        if let (None, AttemptOutcome::Denied { violations }) = (step.item, &result.outcome) {
+            let violations = serde_json::to_value(violations).unwrap_or(Value::Null);
+            facts.output.get_or_insert_default().insert("violations".to_owned(), violations);
+        }
+    }
+
+    fn end_step(&mut self, step: StepRef, outcome: StepOutcome, reason: Option<&String>, at: Timestamp) {
+        let facts = self.steps.entry(step.step).or_default();
+        if step.item.is_some() {
+            *facts.tally.entry(outcome.as_str()).or_default() += 1;
+        } else {
+            facts.ended_at = Some(at);
+            facts.reason = reason.cloned();
+        }
+    }
+
+    pub(super) fn finish(mut self, state: &State) -> Report {
+        let steps = self.plan.steps().map(|(index, planned)| {
+            let facts = self.steps.remove(&index).unwrap_or_default();
+            let status = match state.step_outcome(index) {
+                Some(outcome) => StepStatus::Ended(outcome),
+                None => StepStatus::Open(facts.open.filter(|_| !state.is_ended()).unwrap_or(OpenStatus::NotRun)),
+            };
+            facts.into_report(&planned.spec, status, self.plan.is_verify(index))
+        });
+        let steps = steps.collect();
+        Report {
+            run_id: state.run_id.clone(),
+            incident_id: state.incident_id.clone(),
+            playbook: Some(self.plan.playbook.name.clone()),
+            status: state.status(),
+            outcome: state.outcome(),
+            reason: self.reason,
+            started_at: state.started_at,
+            ended_at: self.ended_at,
+            steps,
+            warnings: state.warnings.to_vec(),
+            follow_up: state.follow_up.to_vec(),
+            joined: self.joined,
+            traceparent: state.traceparent.clone(),
+        }
+    }
+}
+
+impl StepFacts {
+    fn into_report(self, step: &Step, status: StepStatus, verify: bool) -> StepReport {
+        let counts = self.items.map(|items| {
+            let tally = self.tally.iter().map(|(outcome, count)| ((*outcome).to_owned(), Value::from(*count)));
+            iter::once(("count".to_owned(), Value::from(items))).chain(tally).collect()
+        });
+        let is_error = matches!(status, StepStatus::Ended(outcome) if !outcome.is_ok());
+        let is_skipped = status == StepStatus::Ended(StepOutcome::Skipped);
+        let skip = self.reason.clone().filter(|_| is_skipped);
+        let warnings: Vec<_> = skip.into_iter().chain(self.warnings).collect();
+        StepReport {
+            name: step.name.clone(),
+            kind: step.kind.clone(),
+            status,
+            attempts: self.attempts,
+            duration_ms: self.started_at.zip(self.ended_at).map(|(start, end)| end.since_ms(start)),
+            output: counts.or(self.output),
+            warning: (!warnings.is_empty()).then(|| warnings.join("; ")),
+            error: self.reason.clone().filter(|_| is_error),
+            reason: self.reason.filter(|_| !is_error && !is_skipped),
+            verify,
+        }
+    }
+}

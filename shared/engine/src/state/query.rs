@@ -1,0 +1,115 @@
+//! What a state answers; nothing here changes it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Fan, Pending, Phase, State, StepState};
+use crate::event::{RunOutcome, RunStatus, StepOutcome};
+use crate::id::{StepIndex, StepRef, Token};
+use crate::limit;
+use crate::template::{Lookup, Scope};
+use crate::time::Timestamp;
+
+impl State {
+    /// The run's status in the words of the remediation API.
+    pub const fn status(&self) -> RunStatus {
+        match self.phase {
+            Phase::AwaitingApproval => RunStatus::AwaitingApproval,
+            Phase::Acting | Phase::Verifying => RunStatus::Running,
+            Phase::Ended(outcome) => outcome.status(),
+        }
+    }
+
+    /// How the run ended; `None` while it is live.
+    pub const fn outcome(&self) -> Option<RunOutcome> {
+        match self.phase {
+            Phase::Ended(outcome) => Some(outcome),
+            Phase::AwaitingApproval | Phase::Acting | Phase::Verifying => None,
+        }
+    }
+
+    /// Whether the run has ended.
+    pub const fn is_ended(&self) -> bool {
+        self.outcome().is_some()
+    }
+
+    /// Whether this attempt is pending, with this token.
+    pub fn expects(&self, step: StepRef, attempt: u32, token: &Token) -> bool {
+        match self.pending.get(&step) {
+            Some(Pending::Attempt(pending)) => pending.number == attempt && pending.token == *token,
+            Some(Pending::Answered(..) | Pending::Retry { .. } | Pending::Wait { .. }) | None => false,
+        }
+    }
+
+    /// How a step ended; `None` if it has not.
+    pub fn step_outcome(&self, step: StepIndex) -> Option<StepOutcome> {
+        match self.steps.get(step as usize) {
+            Some(StepState::Ended(outcome)) => Some(*outcome),
+            Some(StepState::Waiting { .. } | StepState::Ready | StepState::Running | StepState::FannedOut(_))
+            | None => None,
+        }
+    }
+
+    /// When the step's first attempt, or its wait, started; `None` if it has not started.
+    pub fn step_started_at(&self, step: StepIndex) -> Option<Timestamp> {
+        self.step_starts.get(&step).copied()
+    }
+
+    /// The incident's own field `created_at`, in milliseconds since the epoch.
+    pub fn incident_created_at(&self) -> Option<Timestamp> {
+        self.variable("created_at").and_then(|at| at.as_u64()).map(Timestamp)
+    }
+
+    /// The next moment at which an event follows from time alone; `None` once the run has ended.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        if self.is_ended() {
+            return None;
+        }
+        let timer = self.timers.first().map(|(at, _)| *at);
+        let deadline = self.stopping.is_none().then_some(self.deadline);
+        timer.into_iter().chain(deadline).min()
+    }
+
+    /// The limit that the run has reached, as a sentence; `None` while it may go on.
+    pub fn budget_exhausted(&self) -> Option<String> {
+        if self.seq >= limit::EVENTS {
+            return Some(format!("the run has {} events, the limit is {}", self.seq, limit::EVENTS));
+        }
+        let (sent, limit) = (self.commands_sent, limit::COMMANDS_PER_RUN);
+        (sent >= limit).then(|| format!("the run has sent {sent} commands, the limit is {limit}"))
+    }
+
+    /// The variables as a step's templates see them, with `item` in an element of a step that fans out.
+    pub(crate) fn scope(&self, step: StepRef) -> Scope {
+        let scope = Scope::new(Arc::clone(&self.variables) as Arc<dyn Lookup>);
+        let item = step.item.and_then(|item| self.fan(step.step)?.items.get(item as usize).cloned());
+        match item {
+            Some(item) => scope.with_item(item),
+            None => scope,
+        }
+    }
+
+    pub(crate) fn variable(&self, name: &str) -> Option<Value> {
+        self.variables.variable(name)
+    }
+
+    /// The skipped step that would have produced `path`, such as `worker_unhealthy` or `steps.check.healthy`.
+    pub(crate) fn skipped_producer(&self, path: &str) -> Option<&str> {
+        let mut parts = path.split('.');
+        match parts.next()? {
+            "steps" => parts.next().and_then(|step| self.skipped_outputs.values().find(|producer| *producer == step)),
+            name => self.skipped_outputs.get(name),
+        }
+        .map(String::as_str)
+    }
+
+    pub(crate) fn fan(&self, step: StepIndex) -> Option<&Fan> {
+        match self.steps.get(step as usize) {
+            Some(StepState::FannedOut(fan)) => Some(fan),
+            Some(StepState::Waiting { .. } | StepState::Ready | StepState::Running | StepState::Ended(_)) | None => {
+                None
+            }
+        }
+    }
+}
