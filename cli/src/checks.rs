@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use heal_engine::check::{self, Check, Reading};
+use heal_engine::check::Check;
 use heal_engine::limit;
-use heal_engine::playbook::{Playbook, code};
+use heal_engine::playbook::Playbook;
+use heal_language::check::{self, Reading};
+use heal_language::code;
 
 use crate::playbooks::diagnostics::{self, Faults};
 use crate::playbooks::{self, diagnostic};

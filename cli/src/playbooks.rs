@@ -12,7 +12,9 @@ use anyhow::{Context as _, bail};
 use diagnostics::Faults;
 use heal_engine::catalog::Catalog;
 use heal_engine::limit;
-use heal_engine::playbook::{Diagnostic, Playbook, Reading, Severity, Span, code};
+use heal_engine::playbook::Playbook;
+use heal_language::playbook::Reading;
+use heal_language::{Diagnostic, Severity, Span, code};
 use heal_runtime::library::Library;
 
 /// One file, read.
@@ -98,7 +100,7 @@ pub(crate) fn yaml_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 fn source(path: PathBuf, catalog: &Catalog) -> anyhow::Result<Source> {
     Ok(match text(&path)? {
-        Ok(text) => Source { reading: heal_engine::playbook::read(&stem(&path), &text, catalog), path, text },
+        Ok(text) => Source { reading: heal_language::playbook::read(&stem(&path), &text, catalog), path, text },
         Err(fault) => {
             Source { path, text: String::new(), reading: Reading { playbook: None, diagnostics: vec![fault] } }
         }

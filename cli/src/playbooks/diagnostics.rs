@@ -4,7 +4,7 @@ use std::path::Path;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
-use heal_engine::playbook::{Diagnostic, Severity};
+use heal_language::{Diagnostic, Severity};
 use serde_json::{Value, json};
 
 use crate::out;

@@ -14,7 +14,7 @@ actions:
 ";
 
 fn timeline() -> Timeline {
-    let reading = heal_engine::playbook::read("p", PLAYBOOK, &crate::actions::catalog());
+    let reading = heal_language::playbook::read("p", PLAYBOOK, &crate::actions::catalog());
     let playbook = reading.playbook.unwrap_or_else(|| panic!("{:#?}", reading.diagnostics));
     Timeline::new(Some(Arc::new(Plan::compile(playbook).unwrap())))
 }

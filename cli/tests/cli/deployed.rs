@@ -169,7 +169,7 @@ impl Deployed {
 
 fn dispatcher(store: &Store, queues: &Queues) -> Dispatcher {
     let playbook = |(name, text): (&str, &str)| {
-        let reading = heal_engine::playbook::read(name, text, &Catalog::default());
+        let reading = heal_language::playbook::read(name, text, &Catalog::default());
         reading.playbook.unwrap_or_else(|| panic!("{:?}", reading.diagnostics))
     };
     let ports = dispatcher::Ports {

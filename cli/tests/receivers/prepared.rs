@@ -17,7 +17,7 @@ const EVENTS_PER_COMMIT: usize = 600;
 /// A run that has sent all the commands that one run may send, and would go on: `playbook` with the text `yaml`, whose first step fans out.
 pub(crate) async fn run_at_its_budget(store: &heal_embedded::Store, playbook: &str, yaml: &str, now: Timestamp) {
     let catalog = heal_engine::catalog::Catalog::new([heal_check_worker_health::spec()]);
-    let reading = heal_engine::playbook::read(playbook, yaml, &catalog);
+    let reading = heal_language::playbook::read(playbook, yaml, &catalog);
     let plan = Plan::compile(reading.playbook.unwrap_or_else(|| panic!("{:?}", reading.diagnostics))).unwrap();
     store.put_plan(&plan.digest, plan.to_json()).await.unwrap();
     let run_id = RunId::new("run-at-its-budget");

@@ -16,9 +16,9 @@ pub mod secrets;
 mod session;
 mod sign;
 mod store;
-mod text;
 
 pub use error::Error;
+use heal_runtime::text;
 pub use queue::{QueueUrls, Queues};
 pub use session::Session;
 #[cfg(feature = "host")]

@@ -23,8 +23,6 @@ pub const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 pub const POOL_IDLE: Duration = Duration::from_secs(15);
 /// Bytes that are read of a cluster's description; a large one has some 10 KB.
 pub const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
-/// Characters of a service's message that are kept.
-pub const MAX_MESSAGE_CHARS: usize = 512;
 /// How long a token for EKS is given out before there is a new one. A cluster takes it for 15 minutes from its signing on.
 pub const TOKEN_LIFE: Duration = Duration::from_mins(10);
 /// `X-Amz-Expires` of the request inside a token, as the AWS command line has it.

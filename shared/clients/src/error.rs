@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub(crate) use heal_telemetry::text::{chain, one_line};
+
 use crate::observe::CallOutcome;
 
 /// A call without the answer that was asked for.
@@ -116,7 +118,7 @@ pub enum Effect {
 }
 
 /// Characters of a service's message that are kept.
-pub const MAX_MESSAGE_CHARS: usize = 512;
+pub const MAX_MESSAGE_CHARS: usize = heal_telemetry::text::LINE_CHARACTERS;
 
 impl Error {
     /// Whether a later try may succeed.
@@ -170,52 +172,5 @@ impl Error {
             Self::Invalid { .. } | Self::Refused(_) => CallOutcome::Refused,
             Self::Unavailable(_) => CallOutcome::Unavailable,
         }
-    }
-}
-
-/// `text` on one line and cut to [`MAX_MESSAGE_CHARS`], so that a service cannot write our logs for us.
-pub(crate) fn one_line(text: &str) -> String {
-    let mut line: String = text
-        .trim()
-        .chars()
-        .take(MAX_MESSAGE_CHARS)
-        .map(|char| if char.is_control() || is_bidi_control(char) { ' ' } else { char })
-        .collect();
-    if text.trim().chars().nth(MAX_MESSAGE_CHARS).is_some() {
-        line.push('…');
-    }
-    line
-}
-
-/// Marks that turn the direction of text, so that it reads as something else than it is (Unicode TR 9).
-pub(crate) fn is_bidi_control(char: char) -> bool {
-    matches!(char, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// An error with all its causes, for a detail that a person reads.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    one_line(&text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_is_one_line_and_bounded() {
-        let line = one_line(&format!("a\r\nb\u{202e}c{}", "x".repeat(1000)));
-        assert!(line.starts_with("a  b c"), "{line}");
-        assert_eq!(line.chars().count(), MAX_MESSAGE_CHARS + 1);
-        assert_eq!(one_line(" short "), "short");
     }
 }

@@ -15,13 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::Map;
 use crate::playbook::Condition;
 
-pub mod code;
 mod compile;
 mod observe;
 mod probe;
-mod read;
-mod route;
-mod schema;
 mod state;
 mod target;
 mod window;
@@ -32,8 +28,6 @@ pub use probe::{
     Dependency, GrpcHealth, Http, Method, OverdueTickets, Probe, ProbeKind, Service, StuckWorkflows, TICKET_STATUSES,
     WORKFLOW_STATES,
 };
-pub use read::{Reading, read};
-pub use schema::schema;
 pub use state::{Raised, State, Tracked};
 pub use target::{Failing, Observation, Sighting};
 

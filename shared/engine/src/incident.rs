@@ -45,7 +45,7 @@ use serde::Serialize;
 use crate::{Map, RunId, limit};
 
 pub use error::{FieldFault, IntakeError};
-pub(crate) use field::expected;
+pub use field::expected;
 pub use peek::peek_incident_id;
 pub use secret::{HIDDEN, without_secrets};
 

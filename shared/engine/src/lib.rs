@@ -23,7 +23,9 @@ pub mod plan;
 pub mod playbook;
 pub mod report;
 pub mod state;
+pub mod suggest;
 pub mod template;
+pub mod text;
 pub mod time;
 pub mod turn;
 

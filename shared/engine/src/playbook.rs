@@ -9,16 +9,6 @@ use serde_json::Value;
 use crate::Map;
 use crate::catalog::Safety;
 
-pub mod code;
-mod diagnostic;
-pub(crate) mod read;
-mod schema;
-pub(crate) mod yaml;
-
-pub use diagnostic::{Diagnostic, Severity, Span};
-pub use read::{Reading, read};
-pub use schema::schema;
-
 /// A checked playbook with all defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Playbook {

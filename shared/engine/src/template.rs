@@ -1,9 +1,10 @@
 //! Templates: strict, without I/O, bounded in fuel and size. Only playbook text is ever compiled, never a payload.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::LazyLock;
 
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::Value;
 
 use crate::limit;
@@ -33,7 +34,12 @@ pub enum TemplateError {
     #[error("template has {observed_bytes} bytes, the limit is {} bytes", limit::TEMPLATE_BYTES)]
     TooLong { observed_bytes: usize },
     #[error("template cannot be read: {detail}")]
-    Syntax { detail: String, line: usize },
+    Syntax {
+        detail: String,
+        line: usize,
+        /// Bytes of the source that the fault is about, as far as the template engine knows; not always on character boundaries.
+        range: Option<Range<usize>>,
+    },
     #[error("variable `{name}` is not defined")]
     Undefined { name: String },
     #[error("template `{template}` failed: {detail}")]
@@ -66,7 +72,7 @@ impl Template {
         if source.len() > limit::TEMPLATE_BYTES {
             return Err(TemplateError::TooLong { observed_bytes: source.len() });
         }
-        if !["{{", "{%", "{#"].iter().any(|mark| source.contains(mark)) {
+        if !is_template(source) {
             return Ok(Self::Text(source.to_owned()));
         }
         if let Some(inner) = sole_expression(source) {
@@ -75,7 +81,11 @@ impl Template {
                     return Ok(Self::Expression { source: source.to_owned(), compiled });
                 }
                 // `{{ a }}-{{ b }}` also starts and ends with braces.
-                Err(error) if !inner.contains("}}") => return Err(syntax(&error)),
+                // The template's own error, since its place counts from the start of the source.
+                Err(error) if !inner.contains("}}") => {
+                    let own = ENVIRONMENT.template_from_str(source).err();
+                    return Err(syntax(&own.unwrap_or(error)));
+                }
                 Err(_) => {}
             }
         }
@@ -122,10 +132,10 @@ impl Template {
     fn failed(&self, error: &minijinja::Error, scope: &Scope) -> TemplateError {
         let template = self.source().to_owned();
         match error.kind() {
-            minijinja::ErrorKind::UndefinedError => self.undefined(scope),
+            ErrorKind::UndefinedError => self.undefined(scope),
             // `missing + 1` is an invalid operation to the template engine; to its author it is a missing variable.
-            minijinja::ErrorKind::InvalidOperation if describe(error).contains("undefined") => self.undefined(scope),
-            minijinja::ErrorKind::OutOfFuel => TemplateError::OutOfFuel { template },
+            ErrorKind::InvalidOperation if describe(error).contains("undefined") => self.undefined(scope),
+            ErrorKind::OutOfFuel => TemplateError::OutOfFuel { template },
             _ => TemplateError::Failed { template, detail: describe(error) },
         }
     }
@@ -241,6 +251,26 @@ impl Tree {
     }
 }
 
+/// Whether a text has template marks in it; any other text stands for itself.
+pub fn is_template(text: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
+}
+
+/// Whether templates have a filter of this name.
+pub fn has_filter(name: &str) -> bool {
+    !fails_with(&format!("0|{name}"), ErrorKind::UnknownFilter)
+}
+
+/// Whether templates have a test of this name, as in `x is defined`.
+pub fn has_test(name: &str) -> bool {
+    !fails_with(&format!("0 is {name}"), ErrorKind::UnknownTest)
+}
+
+fn fails_with(expression: &str, kind: ErrorKind) -> bool {
+    let error = ENVIRONMENT.compile_expression(expression).and_then(|compiled| compiled.eval(())).err();
+    error.is_some_and(|error| error.kind() == kind)
+}
+
 /// A value in a few words, for an error: its type, and its text where that is short.
 pub fn brief(value: &Value) -> String {
     match value {
@@ -270,7 +300,7 @@ fn sole_expression(source: &str) -> Option<&str> {
 }
 
 fn syntax(error: &minijinja::Error) -> TemplateError {
-    TemplateError::Syntax { detail: describe(error), line: error.line().unwrap_or(1) }
+    TemplateError::Syntax { detail: describe(error), line: error.line().unwrap_or(1), range: error.range() }
 }
 
 fn describe(error: &minijinja::Error) -> String {

@@ -21,4 +21,4 @@ pub use heal_engine::catalog::{ActionSpec, Catalog, OutputType, Safety};
 pub use heal_engine::event::{Commit, RunOutcome, RunStatus};
 pub use heal_engine::id::{Digest, RunId, Seq, Token};
 pub use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult, Context, Violation};
-pub use heal_engine::{Map, Timestamp};
+pub use heal_engine::{Map, Timestamp, text};

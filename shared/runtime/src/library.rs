@@ -7,7 +7,7 @@ use heal_engine::incident::Intake;
 use heal_engine::plan::PlanError;
 use heal_engine::playbook::Playbook;
 use heal_engine::template::{Scope, TemplateError, Test};
-use heal_engine::{Map, Plan};
+use heal_engine::{Map, Plan, suggest};
 use serde_json::Value;
 
 /// Compiled playbooks by name.
@@ -120,12 +120,9 @@ impl Library {
     }
 
     fn unknown(&self, name: &str) -> RouteError {
-        let closest = self.names().map(|known| (strsim::damerau_levenshtein(known, name), known)).min();
-        let suggestion =
-            closest.filter(|(distance, _)| *distance <= 1 + name.len() / 4).map(|(_, known)| known.to_owned());
         RouteError::UnknownPlaybook {
             name: name.to_owned(),
-            suggestion,
+            suggestion: suggest::closest(name, self.names()).map(ToOwned::to_owned),
             known: self.names().map(ToOwned::to_owned).collect(),
         }
     }

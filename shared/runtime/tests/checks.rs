@@ -73,7 +73,7 @@ fn check(name: &str) -> Check {
     let text = format!(
         "probe: {{type: http, url: \"http://{name}\"}}\nfor: 3\nincident: {{incident_type: DOWN, service_name: \"{{{{ target.url }}}}\"}}\n"
     );
-    let reading = heal_engine::check::read(name, &text, None);
+    let reading = heal_language::check::read(name, &text, None);
     reading.check.unwrap_or_else(|| panic!("{:?}", reading.diagnostics))
 }
 

@@ -11,7 +11,7 @@ fn playbook(name: &str) -> Playbook {
         "triggers: [{{incident_type: {}, condition: \"{{{{ severity == 'HIGH' }}}}\"}}]\nparameters_schema: {{type: object, required: [a]}}\nactions: [{{type: wait, parameters: {{seconds: 1}}}}]\n",
         name.to_uppercase()
     );
-    heal_engine::playbook::read(name, &text, &Catalog::default()).playbook.unwrap()
+    heal_language::playbook::read(name, &text, &Catalog::default()).playbook.unwrap()
 }
 
 #[test]

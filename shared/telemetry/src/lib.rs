@@ -6,8 +6,8 @@
 pub mod export;
 pub mod logs;
 pub mod metrics;
-pub mod text;
 pub mod trace;
 
 pub use export::Telemetry;
+pub use heal_engine::text;
 pub use metrics::Metrics;

@@ -15,6 +15,6 @@ Examples:
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args) -> anyhow::Result<Verdict> {
-    out::line(serde_json::to_string_pretty(&heal_engine::check::schema())?)?;
+    out::line(serde_json::to_string_pretty(&heal_language::check::schema())?)?;
     Ok(Verdict::Done)
 }

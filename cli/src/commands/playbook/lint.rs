@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use heal_engine::playbook::Severity;
+use heal_language::Severity;
 use heal_runtime::library::Library;
 use owo_colors::OwoColorize as _;
 

@@ -15,7 +15,7 @@ Examples:
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args) -> anyhow::Result<Verdict> {
-    let schema = heal_engine::playbook::schema(&actions::catalog());
+    let schema = heal_language::playbook::schema(&actions::catalog());
     out::line(serde_json::to_string_pretty(&schema)?)?;
     Ok(Verdict::Done)
 }

@@ -4,7 +4,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use url::Url;
 
 use crate::config::BaseUrl;
-use crate::error::{Error, is_bidi_control};
+use heal_telemetry::text::is_risky;
+
+use crate::error::Error;
 
 /// Longest id that is put in a path.
 pub const MAX_ID_BYTES: usize = 512;
@@ -31,7 +33,7 @@ pub(super) fn segment(field: &'static str, id: &str) -> Result<String, Error> {
     if id.len() > MAX_ID_BYTES {
         return Err(invalid(field, &format!("has {} bytes, at most {MAX_ID_BYTES} are sent", id.len())));
     }
-    if let Some(mark) = id.chars().find(|char| char.is_control() || is_bidi_control(*char)) {
+    if let Some(mark) = id.chars().find(|char| is_risky(*char)) {
         let problem = format!("contains the control character U+{:04X}", u32::from(mark));
         return Err(invalid(field, &problem));
     }

@@ -134,7 +134,7 @@ pub(super) fn may_be(name: &str, value: &Value) -> bool {
 }
 
 /// What the field `name` has to be, where `value` cannot be it. `null` is no value.
-pub(crate) fn expected(name: &str, value: &Value) -> Option<&'static str> {
+pub fn expected(name: &str, value: &Value) -> Option<&'static str> {
     let field = COMMON.iter().find(|field| field.name == name)?;
     (!value.is_null() && !field.kind.fits(value)).then(|| field.kind.expected())
 }

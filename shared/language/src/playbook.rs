@@ -1,0 +1,55 @@
+//! A file's text as a checked playbook, or everything that is wrong with it.
+//!
+//! In this order: the YAML tree ([`yaml`]), its keys ([`document`], [`step`]), the steps' names and needs ([`order`]),
+//! what names can mean ([`variables`]), every template ([`crate::template`], [`crate::condition`]), the parameters ([`parameters`]), the times ([`budget`]).
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::report::Report;
+use crate::yaml;
+use heal_engine::catalog::Catalog;
+use heal_engine::playbook::Playbook;
+
+mod budget;
+mod build;
+mod contract;
+mod document;
+mod order;
+mod parameters;
+mod schema;
+mod step;
+mod variables;
+
+pub use schema::schema;
+
+/// What reading a file gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// There exactly where no diagnostic is an error.
+    pub playbook: Option<Playbook>,
+    /// In the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Reading {
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+}
+
+/// Reads the text of `{file_stem}.yaml`, and finds every fault of it at once.
+///
+/// `catalog` has the actions that a step may take. Defaults are filled in, and what the catalogue says of an action
+/// (its timeout, safety, inherited parameters and outputs) is copied, so that the playbook needs no catalogue from here on.
+///
+/// # Guarantees
+/// No panic, no I/O, and bounded time and memory for any text: see [`heal_engine::limit`].
+pub fn read(file_stem: &str, text: &str, catalog: &Catalog) -> Reading {
+    let mut report = Report::default();
+    let root = yaml::parse(text, &mut report);
+    let document = root.as_ref().and_then(|root| document::read(file_stem, root, catalog, &mut report));
+    let playbook = document.map(|document| build::build(text, &document, catalog, &mut report));
+    Reading {
+        playbook: playbook.filter(|_| !report.has_errors()),
+        diagnostics: report.into_diagnostics(&format!("{file_stem}.yaml"), text),
+    }
+}

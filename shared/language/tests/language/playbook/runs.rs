@@ -1,0 +1,272 @@
+//! The shipped playbooks, run by the engine against answers that a test gives.
+
+use heal_engine::event::{RunOutcome, RunStarted};
+use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult, Violation};
+use heal_engine::turn::{self, Input};
+use heal_engine::{Command, Map, Plan, RunId, State, Timestamp};
+use serde_json::{Value, json};
+
+use super::read;
+use crate::{folder_texts, shipped_folder, texts};
+
+/// Inputs of a run, far over what any of these needs.
+const TURNS: usize = 200;
+
+/// A run that has ended: what was asked for, in order.
+struct Run {
+    outcome: RunOutcome,
+    asked: Vec<(String, Map)>,
+}
+
+impl Run {
+    /// The actions that were asked for, in order.
+    fn actions(&self) -> Vec<&str> {
+        self.asked.iter().map(|(action, _)| action.as_str()).collect()
+    }
+
+    fn parameters(&self, action: &str) -> &Map {
+        let found = self.asked.iter().find(|(asked, _)| asked == action);
+        found.map_or_else(|| panic!("{action} was not asked for"), |(_, parameters)| parameters)
+    }
+}
+
+fn shipped(name: &str) -> Plan {
+    plan(folder_texts(&shipped_folder()), name)
+}
+
+fn plan(texts: Vec<(String, String)>, name: &str) -> Plan {
+    let (_, text) = texts.into_iter().find(|(stem, _)| stem == name).expect(name);
+    Plan::compile(read(name, &text).playbook.expect(name)).expect(name)
+}
+
+fn object(value: Value) -> Map {
+    match value {
+        Value::Object(map) => map,
+        other => panic!("{other} is no object"),
+    }
+}
+
+fn gave(output: Value) -> AttemptResult {
+    AttemptResult::succeeded(object(output))
+}
+
+fn out_of_reach(service: &str) -> AttemptResult {
+    AttemptResult::new(AttemptOutcome::Unavailable {
+        service: service.into(),
+        message: "no answer".into(),
+        retry_after_ms: None,
+    })
+}
+
+fn health(healthy: bool) -> AttemptResult {
+    gave(json!({"healthy": healthy, "worker_unhealthy": !healthy, "phase": "Running", "reason": null, "restarts": 0}))
+}
+
+/// Runs to the end. `answer` is asked for every attempt, with the number of attempts before it.
+fn run(plan: &Plan, variables: Value, mut answer: impl FnMut(&ActionCommand, usize) -> AttemptResult) -> Run {
+    let mut now = Timestamp(1_000);
+    let mut variables = object(variables);
+    variables.insert("incident_id".into(), "i-1".into());
+    let started = RunStarted {
+        incident_id: "i-1".into(),
+        incident_type: None,
+        playbook: plan.playbook.name.clone(),
+        plan_digest: plan.digest.clone(),
+        variables,
+        approval: false,
+        concurrency_key: None,
+        traceparent: None,
+    };
+    let (mut state, _) = turn::begin(plan, RunId::new("run-1"), started, now, 1).expect("a run begins");
+    let mut asked = Vec::new();
+    for _ in 0..TURNS {
+        if let Some(outcome) = state.outcome() {
+            return Run { outcome, asked };
+        }
+        let input = match next(plan, &state, now) {
+            Command::Perform { command, .. } => {
+                let result = answer(&command, asked.len());
+                asked.push((command.action.clone(), command.parameters.clone()));
+                now = now.plus_ms(10);
+                Input::Result(Box::new(ActionResult {
+                    run_id: command.run_id,
+                    step: command.step,
+                    item: command.item,
+                    attempt: command.attempt,
+                    token: command.token,
+                    finished_at: now,
+                    result,
+                }))
+            }
+            Command::Wake { at, .. } => {
+                now = at;
+                Input::Wake
+            }
+        };
+        turn::take(plan, &mut state, input, now, 1).expect("the input is taken");
+    }
+    panic!("no end after {TURNS} inputs");
+}
+
+/// What is owed: an attempt where there is one, or else the next moment.
+fn next(plan: &Plan, state: &State, now: Timestamp) -> Command {
+    let mut owed = turn::owed_since(plan, state, now, 0);
+    let perform = owed.iter().position(|command| matches!(command, Command::Perform { .. }));
+    assert!(!owed.is_empty(), "a live run owes something");
+    owed.remove(perform.unwrap_or(0))
+}
+
+#[test]
+fn the_guides_example_leaves_a_healthy_worker_alone() {
+    let plan = plan(texts("playbooks/good"), "ticket_timeout_recovery");
+    let run = run(&plan, json!({"ticket_id": "t", "worker_id": "w"}), |_, _| health(true));
+    assert_eq!(run.actions(), ["check_worker_health", "reallocate_ticket", "update_ticket_status"]);
+    assert_eq!(run.outcome, RunOutcome::Completed);
+}
+
+#[test]
+fn the_ticket_of_a_sick_worker_goes_back_after_its_pod_is_replaced() {
+    let incident = json!({"ticket_id": "t", "worker_id": "w", "pod_name": "p", "namespace": "n"});
+    // The pod needs a second look until it is back.
+    let run = run(&shipped("ticket_timeout_recovery"), incident, |_, before| health(before >= 5));
+    assert_eq!(run.outcome, RunOutcome::Healed);
+    assert_eq!(
+        run.actions(),
+        [
+            "check_worker_health",
+            "restart_pod",
+            "reallocate_ticket",
+            "update_ticket_status",
+            "check_worker_health",
+            "check_worker_health"
+        ]
+    );
+    assert_eq!(run.parameters("restart_pod"), &object(json!({"pod_name": "p", "namespace": "n"})));
+    assert_eq!(run.parameters("check_worker_health"), &object(json!({"worker_id": "w", "namespace": "n"})));
+}
+
+#[test]
+fn a_worker_that_does_not_come_back_is_not_healed() {
+    let incident = json!({"ticket_id": "t", "worker_id": "w", "pod_name": "p", "namespace": "n"});
+    let run = run(&shipped("ticket_timeout_recovery"), incident, |_, _| health(false));
+    assert_eq!(run.outcome, RunOutcome::NotHealed);
+}
+
+#[test]
+fn a_paused_workflow_is_resumed_and_looked_at() {
+    let run = run(&shipped("workflow_restart"), json!({"workflow_id": "wf"}), |command, _| match &*command.action {
+        "restart_workflow" => gave(json!({"resumed": true, "state": "RUNNING", "pause_duration_seconds": 7})),
+        _ => gave(json!({"state": "RUNNING"})),
+    });
+    assert_eq!((run.outcome, run.actions()), (RunOutcome::Healed, vec!["restart_workflow", "get_workflow_status"]));
+    assert_eq!(run.parameters("restart_workflow")["reason"], "workflow stuck, incident i-1");
+}
+
+#[test]
+fn a_workflow_that_is_over_is_not_resumed() {
+    let refused = Violation {
+        policy: "playbook_validation".into(),
+        rule: "restart_workflow_terminal_state".into(),
+        msg: "it is COMPLETED".into(),
+        severity: "high".into(),
+    };
+    let run = run(&shipped("workflow_restart"), json!({"workflow_id": "wf"}), |_, _| {
+        AttemptResult::new(AttemptOutcome::Denied { violations: vec![refused.clone()] })
+    });
+    assert_eq!((run.outcome, run.actions()), (RunOutcome::Denied, vec!["restart_workflow"]));
+}
+
+#[test]
+fn tickets_of_a_failed_worker_are_reallocated_as_a_batch() {
+    let incident = json!({"worker_id": "w", "affected_tickets": ["a", "b"]});
+    let run = run(&shipped("worker_failure_recovery"), incident, |_, before| health(before >= 3));
+    assert_eq!(run.outcome, RunOutcome::Healed);
+    assert_eq!(run.parameters("restart_pod"), &object(json!({"pod_name": "w"})), "a pod has its worker's name");
+    let batch = json!({"affected_tickets": ["a", "b"], "reason": "worker_failure"});
+    assert_eq!(run.parameters("reallocate_ticket"), &object(batch));
+}
+
+#[test]
+fn a_worker_without_tickets_is_only_replaced() {
+    for incident in [json!({"worker_id": "w"}), json!({"worker_id": "w", "affected_tickets": []})] {
+        let run = run(&shipped("worker_failure_recovery"), incident, |_, before| health(before >= 2));
+        assert_eq!(run.actions(), ["check_worker_health", "restart_pod", "check_worker_health"]);
+    }
+}
+
+#[test]
+fn tickets_are_in_safety_though_the_cluster_is_out_of_reach() {
+    let incident = json!({"worker_id": "w", "affected_tickets": ["a"]});
+    let run = run(&shipped("worker_failure_recovery"), incident, |command, _| match &*command.action {
+        "reallocate_ticket" => gave(json!({"reallocated": ["a"], "denied": []})),
+        _ => out_of_reach("kubernetes"),
+    });
+    assert!(run.actions().contains(&"reallocate_ticket"), "{:?}", run.actions());
+    assert!(!run.actions().contains(&"restart_pod"), "nothing is known of the worker");
+    assert_eq!(run.outcome, RunOutcome::Completed);
+}
+
+/// What the orchestrator says of a workflow: state, failed, completed and pending tickets.
+fn status(state: &str, [failed, completed, pending]: [u32; 3]) -> AttemptResult {
+    gave(json!({
+        "state": state, "plan_id": "plan-of-the-orchestrator", "progress_percent": 40.0, "current_priority": 5,
+        "is_terminal": matches!(state, "COMPLETED" | "FAILED" | "CANCELLED"), "is_paused": state == "PAUSED",
+        "tickets_total": failed + completed + pending, "tickets_completed": completed, "tickets_pending": pending,
+        "tickets_running": 0, "tickets_failed": failed, "sla_remaining_seconds": null,
+    }))
+}
+
+#[test]
+fn a_missed_service_level_is_answered_by_what_made_it_late() {
+    for (state, tickets, remedy, after, outcome) in [
+        ("RUNNING", [3, 2, 5], Some("pause_workflow"), "PAUSED", RunOutcome::Healed),
+        ("RUNNING", [3, 2, 5], Some("pause_workflow"), "RUNNING", RunOutcome::NotHealed),
+        ("RUNNING", [0, 2, 5], Some("trigger_replanning"), "REPLANNING", RunOutcome::Healed),
+        ("RUNNING", [1, 2, 5], Some("trigger_replanning"), "RUNNING", RunOutcome::Healed),
+        ("RUNNING", [0, 9, 0], None, "COMPLETED", RunOutcome::Healed),
+        ("PAUSED", [3, 2, 5], None, "PAUSED", RunOutcome::Healed),
+        ("FAILED", [3, 2, 5], None, "FAILED", RunOutcome::NotHealed),
+    ] {
+        let plan = shipped("sla_violation_mitigation");
+        let mut looks = 0;
+        let run = run(&plan, json!({"workflow_id": "wf"}), |command, _| match &*command.action {
+            "get_workflow_status" => {
+                looks += 1;
+                status(if looks == 1 { state } else { after }, tickets)
+            }
+            "pause_workflow" => gave(json!({"paused": true, "scheduled_resume_at": 1})),
+            _ => gave(json!({"replanning_id": "r"})),
+        });
+        let remedies: Vec<&str> = run.actions().into_iter().filter(|action| *action != "get_workflow_status").collect();
+        assert_eq!(remedies, remedy.into_iter().collect::<Vec<_>>(), "{state} {tickets:?}");
+        assert_eq!(run.outcome, outcome, "{state} {tickets:?} {after}");
+    }
+}
+
+#[test]
+fn an_orchestrator_out_of_reach_is_no_reason_to_pause_or_replan() {
+    let plan = shipped("sla_violation_mitigation");
+    let run = run(&plan, json!({"workflow_id": "wf"}), |_, _| out_of_reach("orchestrator"));
+    assert!(run.actions().iter().all(|action| *action == "get_workflow_status"), "{:?}", run.actions());
+    assert_eq!(run.outcome, RunOutcome::Completed);
+}
+
+#[test]
+fn a_workflow_is_replanned_by_the_plan_that_it_has_now() {
+    let incident = json!({"workflow_id": "wf", "plan_id": "plan-of-the-incident"});
+    let run = run(&shipped("workflow_replanning"), incident, |command, _| match &*command.action {
+        "get_workflow_status" => status("RUNNING", [0, 1, 1]),
+        _ => gave(json!({"replanning_id": "r"})),
+    });
+    assert_eq!(run.outcome, RunOutcome::Healed);
+    let parameters = run.parameters("trigger_replanning");
+    assert_eq!(parameters["plan_id"], "plan-of-the-orchestrator");
+    assert_eq!((&parameters["priority"], &parameters["preserve_progress"]), (&json!(7), &json!(true)));
+}
+
+#[test]
+fn a_workflow_that_is_being_replanned_is_left_alone() {
+    let plan = shipped("workflow_replanning");
+    let run = run(&plan, json!({"workflow_id": "wf"}), |_, _| status("REPLANNING", [0, 1, 1]));
+    assert_eq!((run.outcome, run.actions().len()), (RunOutcome::Healed, 2));
+}
