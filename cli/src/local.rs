@@ -67,7 +67,7 @@ impl Running {
         let wiring = actions::wiring(&config, store, observer).await?;
         let needed = steps.map(|step| step.kind.as_str()).collect();
         let workers = actions::workers(&config, store, &wiring, &needed, observer).await?;
-        let host = Host::new(dispatcher, workers, Arc::new(store.clone()));
+        let host = Host::new(dispatcher, workers, Arc::new(store.clone()), Arc::new(store.clone()));
         let ports = checks::Ports {
             prober: Arc::new(Prober::new(&config, &wiring)),
             store: Arc::new(store.clone()),

@@ -7,7 +7,7 @@ use heal_engine::event::{RunOutcome, StepOutcome};
 use heal_engine::message::AttemptOutcome;
 
 use crate::action::Call;
-use crate::dispatcher::Accepted;
+use crate::dispatcher::IntakeOutcome;
 use crate::port::{Decision, PolicyInput, PolicyResource};
 
 mod commit;
@@ -20,7 +20,7 @@ pub(crate) use commit::committed;
 /// What is in the log is told once, by the process whose write brought it there; a write whose answer was lost is told by nobody.
 pub trait Observer: Debug + Send + Sync + 'static {
     /// A message was taken from the incidents queue, or given by a caller.
-    fn incident_taken(&self, _accepted: &Accepted) {}
+    fn incident_taken(&self, _outcome: &IntakeOutcome) {}
 
     fn run_started(&self, _playbook: &str) {}
 

@@ -21,7 +21,7 @@ use heal_runtime::host::Host;
 use heal_runtime::library::Library;
 use heal_runtime::port::{
     Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName, RunFilter, RunHead,
-    RunStore, Sender,
+    RunReader, Sender,
 };
 use heal_runtime::{ActionSpec, AttemptResult, Map, Safety};
 use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Runs};
@@ -96,7 +96,7 @@ async fn run(actions: Value, variables: Value) -> Ended {
     let claims = Arc::new(Claims::new(Faults::default()));
     let worker_ports = attempt::Ports { claims, policy: Arc::new(Open), sender: queues.clone(), clock: clock.clone() };
     let worker = Worker::new(Arc::new(Count(spec, done.clone())), Arc::new(worker_ports)).unwrap();
-    let host = Host::new(Dispatcher::new(ports, Arc::new(library)), [worker], queues.clone());
+    let host = Host::new(Dispatcher::new(ports, Arc::new(library)), [worker], queues.clone(), runs.clone());
     let mut body = json!({"incident_id": "incident-1", "incident_type": "LARGE"});
     body.as_object_mut().unwrap().extend(variables.as_object().unwrap().clone());
     queues
