@@ -75,7 +75,7 @@ impl Running {
         };
         let checks = Checks::new(checks, ports).context("checks")?.every(CHECK_TICK);
         let (stop, stopped) = watch::channel(false);
-        let looks = checks.keep_looking(Arc::new(SystemClock), stopped.clone());
+        let looks = checks.run_until(Arc::new(SystemClock), stopped.clone());
         let loops = async move {
             tokio::join!(host.run(stopped), looks);
         };

@@ -52,7 +52,7 @@ impl Function {
         let failed = checked.into_iter().find_map(|checked| match checked.outcome {
             CheckOutcome::Failed(error) => Some(error),
             CheckOutcome::NotDue
-            | CheckOutcome::Looked { .. }
+            | CheckOutcome::Probed { .. }
             | CheckOutcome::Unknown { .. }
             | CheckOutcome::Overtaken
             | CheckOutcome::Newer(_)

@@ -7,6 +7,8 @@
 //! This crate deliberately decides nothing: the outcome of a delivery comes from [`heal_runtime::inbox`].
 //! Start reading at [`Function`].
 
+#![warn(missing_docs)]
+
 mod action;
 mod checks;
 mod dispatcher;

@@ -76,3 +76,18 @@ pub(crate) fn diagnostic(kind: &str, error: &(dyn std::error::Error + 'static)) 
     tracing::error!(error, "invocation failed");
     Diagnostic { error_type: kind.to_owned(), error_message: text::chain(error) }
 }
+
+#[cfg(test)]
+mod tests {
+    use heal_runtime::port::BackendError;
+
+    use super::*;
+
+    #[test]
+    fn a_failed_invocation_shows_its_causes() {
+        let error = BackendError::unavailable("runs.due", "throttled");
+        let diagnostic = diagnostic("SweepError", &error);
+        assert_eq!(diagnostic.error_type, "SweepError");
+        assert_eq!(diagnostic.error_message, "runs.due: the backend is unavailable: throttled");
+    }
+}

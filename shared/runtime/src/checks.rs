@@ -89,7 +89,7 @@ pub enum CheckOutcome {
     /// The check's interval has not passed yet.
     NotDue,
     /// The probe saw its targets, and the new state is stored.
-    Looked {
+    Probed {
         /// The number of failing targets.
         failing: usize,
         /// Ids of the incidents that were sent.
@@ -182,11 +182,11 @@ impl Checks {
     /// abandoned then.
     ///
     /// A check that hangs delays only itself.
-    pub async fn keep_looking(self, clock: Arc<dyn Clock>, stop: watch::Receiver<bool>) {
+    pub async fn run_until(self, clock: Arc<dyn Clock>, stop: watch::Receiver<bool>) {
         let loops = self.all.iter().map(|compiled| async {
             let mut stop = stop.clone();
             tokio::select! {
-                () = self.keep_looking_at(compiled, &*clock) => {}
+                () = self.repeat(compiled, &*clock) => {}
                 // An error means that the sender is gone: stop too.
                 _ = stop.wait_for(|stop| *stop) => {}
             }
@@ -195,7 +195,7 @@ impl Checks {
     }
 
     /// Never ends by itself.
-    async fn keep_looking_at(&self, compiled: &Compiled, clock: &dyn Clock) {
+    async fn repeat(&self, compiled: &Compiled, clock: &dyn Clock) {
         loop {
             self.one(compiled, clock.now()).await;
             tokio::time::sleep(self.tick).await;

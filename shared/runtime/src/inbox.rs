@@ -88,13 +88,13 @@ impl Inbox {
 
     /// Processes deliveries of `queue`. A command for an action does not belong here, and is dead-lettered.
     pub async fn take(&self, queue: &QueueName, deliveries: Vec<Delivery>) -> Vec<Settled> {
-        let batch = span::batch(queue, &deliveries);
+        let batch = || span::batch(queue, &deliveries);
         let outcomes: Vec<(usize, DeliveryOutcome)> = match queue {
             QueueName::Incidents => {
                 let outcomes = deliveries.iter().map(|delivery| self.incident(delivery));
-                join_all(outcomes).instrument(batch).await.into_iter().enumerate().collect()
+                join_all(outcomes).instrument(batch()).await.into_iter().enumerate().collect()
             }
-            QueueName::Results => self.results(&deliveries).instrument(batch).await,
+            QueueName::Results => self.results(&deliveries).instrument(batch()).await,
             QueueName::Action(name) => {
                 let reason = format!("the dispatcher received a command for action `{name}`");
                 deliveries.iter().map(|_| DeliveryOutcome::dead_letter(&reason)).enumerate().collect()

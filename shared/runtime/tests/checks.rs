@@ -132,7 +132,7 @@ impl Rig {
 
 fn raised(checked: &[Checked]) -> usize {
     let count = |checked: &Checked| match &checked.outcome {
-        CheckOutcome::Looked { raised, .. } => raised.len(),
+        CheckOutcome::Probed { raised, .. } => raised.len(),
         CheckOutcome::NotDue
         | CheckOutcome::Unknown { .. }
         | CheckOutcome::Overtaken

@@ -12,7 +12,7 @@ pub(super) fn outcome(checked: &Checked) {
     let check = checked.check.as_str();
     match &checked.outcome {
         CheckOutcome::NotDue => {}
-        CheckOutcome::Looked { failing, raised } => {
+        CheckOutcome::Probed { failing, raised } => {
             tracing::debug!(check, failing, raised = raised.len(), "check.looked");
         }
         CheckOutcome::Unknown { reason } => tracing::warn!(check, reason, "check.unknown"),

@@ -50,7 +50,7 @@ impl Checks {
             log::noted(&check.name, &noted);
         }
         Ok(match observation {
-            Observation::Seen(sighting) => CheckOutcome::Looked { failing: sighting.failing.len(), raised },
+            Observation::Seen(sighting) => CheckOutcome::Probed { failing: sighting.failing.len(), raised },
             Observation::Unknown { reason } => CheckOutcome::Unknown { reason },
         })
     }

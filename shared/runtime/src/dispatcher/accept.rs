@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use heal_engine::event::{Commit, Event, RunOutcome, RunStarted, RunStatus};
-use heal_engine::incident::{self, Intake, IntakeError};
+use heal_engine::incident::{self, IntakeError};
 use heal_engine::time::seconds_to_ms;
 use heal_engine::turn::{self, Input};
 use heal_engine::{RunId, Timestamp, limit};
@@ -11,102 +11,9 @@ use heal_telemetry::trace;
 use tracing::Instrument as _;
 
 use super::cache::Live;
-use super::{DispatchError, Dispatcher};
-use crate::library::{Entry, Library, RouteError};
+use super::{DispatchError, Dispatcher, IntakeOutcome, Prepared, Rejection};
 use crate::port::{BackendError, Created, NewRun, RunHead};
-use crate::span;
-use crate::{message, observe};
-
-/// A message with its playbook, ready to start.
-#[derive(Debug)]
-pub struct Prepared {
-    intake: Intake,
-    entry: Arc<Entry>,
-    concurrency_key: Option<String>,
-}
-
-/// Why a message is rejected.
-#[derive(Debug, thiserror::Error)]
-pub enum Rejection {
-    /// The message is not an incident.
-    #[error(transparent)]
-    Intake(#[from] IntakeError),
-    /// No playbook fits the incident.
-    #[error(transparent)]
-    Route(#[from] RouteError),
-}
-
-/// The result of an intake.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IntakeOutcome {
-    /// The message started a run.
-    Started {
-        /// The new run.
-        run_id: RunId,
-        /// Its status after the first turn.
-        status: RunStatus,
-    },
-    /// The same message had started this run before.
-    Known {
-        /// The existing run.
-        run_id: RunId,
-    },
-    /// A live run holds the same concurrency key: it has recorded this incident.
-    Joined {
-        /// The live run.
-        run_id: RunId,
-    },
-    /// The message is recorded as a failed run.
-    Rejected {
-        /// The failed run.
-        run_id: RunId,
-        /// Why the message is rejected.
-        reason: String,
-        /// True: the message is a readable incident without a usable playbook. False: it is not readable as an incident.
-        understood: bool,
-    },
-    /// The message is not an incident, such as an alarm that returned to OK.
-    Ignored {
-        /// Why it is ignored.
-        reason: String,
-    },
-}
-
-impl Prepared {
-    /// Reads a message and finds its playbook in `library`: `playbook` if the caller names one, else by the message.
-    ///
-    /// # Errors
-    /// What is wrong with the message, and where.
-    pub fn new(library: &Library, message: &str, playbook: Option<&str>) -> Result<Self, Rejection> {
-        let mut intake = incident::read(message)?;
-        if let Some(name) = playbook {
-            intake.playbook = Some(name.to_owned());
-        }
-        let entry = library.route(&intake)?;
-        let concurrency_key = entry.concurrency_key(&intake.variables)?;
-        Ok(Self { intake, entry, concurrency_key })
-    }
-
-    /// The playbook's name.
-    pub fn playbook(&self) -> &str {
-        &self.entry.plan.playbook.name
-    }
-
-    /// The playbook.
-    pub const fn entry(&self) -> &Arc<Entry> {
-        &self.entry
-    }
-
-    /// The incident.
-    pub const fn intake(&self) -> &Intake {
-        &self.intake
-    }
-
-    /// The concurrency key that the run would hold, if its playbook has one.
-    pub fn concurrency_key(&self) -> Option<&str> {
-        self.concurrency_key.as_deref()
-    }
-}
+use crate::{message, observe, span};
 
 impl Dispatcher {
     /// Reads a message and finds its playbook, without starting a run.

@@ -50,7 +50,7 @@ pub struct Message {
     pub body: String,
     /// Not delivered before this many milliseconds have passed; SQS rounds up to seconds, 900 at most.
     pub delay_ms: u64,
-    /// W3C `traceparent`, carried beside the body.
+    /// W3C `traceparent`, sent as an attribute.
     pub traceparent: Option<String>,
 }
 
@@ -113,7 +113,7 @@ pub trait Receiver: Send + Sync + 'static {
     /// Resolves when a message may be due on `queue`: one was sent, nacked, or became visible. May resolve without a due message.
     async fn wait(&self, queue: &QueueName);
 
-    /// Up to `limit` dead letters, oldest death first.
+    /// Up to `limit` dead letters, oldest first.
     async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>>;
 
     /// Returns a dead letter to its queue with a receive count of 0. False if there is none of this id.

@@ -56,13 +56,13 @@ impl Clock for Virtual {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_process_that_keeps_looking_runs_each_check_at_its_interval_until_it_is_stopped() {
+async fn run_until_runs_each_check_at_its_interval_until_it_is_stopped() {
     let rig = Rig::new(&["hanging", "portal"]);
     rig.prober.set("http://hanging", Seen::Hanging);
     rig.prober.set("http://portal", Seen::Failing);
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let checks = rig.checks.clone().every(Duration::from_secs(2));
-    let looking = tokio::spawn(checks.keep_looking(Arc::new(Virtual(tokio::time::Instant::now())), stopped));
+    let running = tokio::spawn(checks.run_until(Arc::new(Virtual(tokio::time::Instant::now())), stopped));
     tokio::time::sleep(Duration::from_secs(230)).await;
     let probed = rig.prober.probed();
     assert_eq!(probed.iter().filter(|url| *url == "http://portal").count(), 4);
@@ -70,5 +70,5 @@ async fn a_process_that_keeps_looking_runs_each_check_at_its_interval_until_it_i
     assert_eq!(rig.incidents().await.len(), 1);
     // The hanging check is in the middle of a probe.
     stop.send(true).unwrap();
-    tokio::time::timeout(Duration::from_millis(1), looking).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_millis(1), running).await.unwrap().unwrap();
 }

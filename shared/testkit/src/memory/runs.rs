@@ -95,7 +95,7 @@ impl Model {
         Page { runs, next }
     }
 
-    /// When each live run wants to be looked at, earliest first.
+    /// The wake times of live runs, earliest first.
     fn wakes(&self) -> Vec<(Timestamp, &RunId)> {
         let live = self.runs.values().map(|run| &run.head).filter(|head| !head.status.is_terminal());
         let mut wakes: Vec<_> = live.filter_map(|head| head.wake_at.map(|at| (at, &head.run_id))).collect();
@@ -105,6 +105,7 @@ impl Model {
 }
 
 impl Runs {
+    /// An empty fake whose calls fail as `faults` decides.
     pub fn new(faults: Faults) -> Self {
         Self { faults, model: Mutex::default() }
     }
