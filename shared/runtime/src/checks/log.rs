@@ -19,7 +19,7 @@ pub(super) fn outcome(checked: &Checked) {
         CheckOutcome::Overtaken => tracing::info!(check, "check.overtaken"),
         CheckOutcome::Failed(error) => tracing::error!(check, error = error as &dyn std::error::Error, "check.failed"),
         CheckOutcome::Newer(error) => {
-            tracing::error!(check, error = error as &dyn std::error::Error, "check.state_newer")
+            tracing::error!(check, error = error as &dyn std::error::Error, "check.state_newer");
         }
         CheckOutcome::Late => tracing::error!(check, "check.late"),
     }
