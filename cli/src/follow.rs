@@ -7,7 +7,7 @@ use heal_engine::event::{Commit, RunStatus};
 use heal_engine::report::Report;
 use heal_engine::{Plan, RunId, Seq};
 use heal_runtime::dispatcher::Dispatcher;
-use heal_runtime::port::RunStore;
+use heal_runtime::port::RunReader;
 
 use crate::place::Place;
 use crate::show::Show;
@@ -17,7 +17,7 @@ pub(crate) const POLL: Duration = Duration::from_millis(25);
 
 /// One run, as far as it has been read.
 pub(crate) struct Follower {
-    runs: Arc<dyn RunStore>,
+    runs: Arc<dyn RunReader>,
     pub run_id: RunId,
     /// None for a message that was rejected.
     pub plan: Option<Arc<Plan>>,
@@ -30,7 +30,7 @@ pub(crate) struct Follower {
 impl Follower {
     /// # Errors
     /// There is no such run, or it cannot be read.
-    pub(crate) async fn new(dispatcher: &Dispatcher, runs: Arc<dyn RunStore>, run_id: RunId) -> anyhow::Result<Self> {
+    pub(crate) async fn new(dispatcher: &Dispatcher, runs: Arc<dyn RunReader>, run_id: RunId) -> anyhow::Result<Self> {
         let (plan, commits) = dispatcher.read(&run_id).await?;
         let mut follower = Self { runs, run_id, plan, commits, told: 0, status: RunStatus::Pending };
         follower.learn_status().await?;

@@ -67,7 +67,7 @@ impl Running {
         let wiring = actions::wiring(&config, store, observer).await?;
         let needed = steps.map(|step| step.kind.as_str()).collect();
         let workers = actions::workers(&config, store, &wiring, &needed, observer).await?;
-        let host = Host::new(dispatcher, workers, Arc::new(store.clone()));
+        let host = Host::new(dispatcher, workers, Arc::new(store.clone()), Arc::new(store.clone()));
         let ports = checks::Ports {
             prober: Arc::new(Prober::new(&config, &wiring)),
             store: Arc::new(store.clone()),
@@ -75,7 +75,7 @@ impl Running {
         };
         let checks = Checks::new(checks, ports).context("checks")?.every(CHECK_TICK);
         let (stop, stopped) = watch::channel(false);
-        let looks = checks.keep_looking(Arc::new(SystemClock), stopped.clone());
+        let looks = checks.run_until(Arc::new(SystemClock), stopped.clone());
         let loops = async move {
             tokio::join!(host.run(stopped), looks);
         };

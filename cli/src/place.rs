@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use heal_clients::config::Env;
 use heal_runtime::dispatcher::Dispatcher;
-use heal_runtime::port::RunStore;
+use heal_runtime::port::RunReader;
 
 pub(crate) use choice::{Choice, ENV_QUEUE_URL_PREFIX, ENV_STACK, ENV_TABLE, Named, Site};
 pub(crate) use stack::Stack;
@@ -86,7 +86,7 @@ impl Place {
         }
     }
 
-    pub(crate) fn runs(&self) -> Arc<dyn RunStore> {
+    pub(crate) fn runs(&self) -> Arc<dyn RunReader> {
         match self {
             Self::File { store, .. } => Arc::new(store.clone()),
             Self::Stack(stack) => Arc::new(stack.store.clone()),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use heal_engine::RunId;
-use heal_runtime::dispatcher::Inbound;
-use heal_runtime::port::{Entropy as _, OsEntropy, RunStore as _};
+use heal_runtime::message::Inbound;
+use heal_runtime::port::{Entropy as _, OsEntropy, RunReader as _};
 use serde_json::Value;
 
 use super::execute::answer;
@@ -60,7 +60,7 @@ async fn tell(service: &Service, id: &str, what: impl Fn(RunId) -> Inbound) -> R
     if head.status.is_terminal() {
         return Ok(Told::Ended(run_id));
     }
-    let cause_id = format!("api:{:016x}", OsEntropy.next());
+    let cause_id = format!("api:{:016x}", OsEntropy.next()?);
     let taken = service.dispatcher.receive(&run_id, &cause_id, vec![what(run_id.clone())]).await?;
     Ok(if taken.events > 0 { Told::News(run_id) } else { Told::Nothing(run_id) })
 }

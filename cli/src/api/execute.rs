@@ -9,8 +9,8 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use heal_engine::incident::{Intake, Shape, Via};
 use heal_engine::{RunId, incident};
-use heal_runtime::dispatcher::Accepted;
-use heal_runtime::port::RunStore as _;
+use heal_runtime::dispatcher::IntakeOutcome;
+use heal_runtime::port::RunReader as _;
 use serde_json::{Value, json};
 
 use super::{Problem, Service, body};
@@ -29,11 +29,11 @@ pub(super) async fn execute(
     let prepared = service.dispatcher.prepare(&text)?;
     let accepted = service.dispatcher.start(prepared, body::traceparent(&headers).as_deref()).await?;
     let (run_id, message) = match accepted {
-        Accepted::Started { run_id, .. } => (run_id, "started".to_owned()),
-        Accepted::Known { run_id } => (run_id, "this request had been accepted before".to_owned()),
-        Accepted::Joined { run_id } => (run_id, "joined the run that works on the same target".to_owned()),
+        IntakeOutcome::Started { run_id, .. } => (run_id, "started".to_owned()),
+        IntakeOutcome::Known { run_id } => (run_id, "this request had been accepted before".to_owned()),
+        IntakeOutcome::Joined { run_id } => (run_id, "joined the run that works on the same target".to_owned()),
         // Both are found out before anything is started.
-        Accepted::Rejected { reason, .. } | Accepted::Ignored { reason } => {
+        IntakeOutcome::Rejected { reason, .. } | IntakeOutcome::Ignored { reason } => {
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason));
         }
     };

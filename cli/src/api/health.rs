@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use heal_runtime::port::RunStore as _;
+use heal_runtime::port::DueRuns as _;
 use serde_json::{Value, json};
 
 use super::{Problem, Service};

@@ -9,7 +9,7 @@ use heal_aws::queue::dead::Unworkable;
 use heal_aws::{Queues, Store};
 use heal_engine::catalog::Catalog;
 use heal_runtime::dispatcher::{self, Dispatcher};
-use heal_runtime::inbox::{Inbox, Verdict};
+use heal_runtime::inbox::{DeliveryOutcome, Inbox, Settled};
 use heal_runtime::library::Library;
 use heal_runtime::port::{Delivery, OsEntropy, QueueName, SystemClock};
 use heal_stack::{MiniStack, REGION, table};
@@ -110,7 +110,7 @@ impl Deployed {
     pub(crate) async fn run_of(&self, incident: &Value) -> String {
         let accepted = self.inbox.dispatcher().accept(&incident.to_string(), "message", None).await.unwrap();
         match accepted {
-            dispatcher::Accepted::Started { run_id, .. } => run_id.to_string(),
+            dispatcher::IntakeOutcome::Started { run_id, .. } => run_id.to_string(),
             other => panic!("{other:?}"),
         }
     }
@@ -128,13 +128,12 @@ impl Deployed {
     async fn turn(&self) {
         for queue in [QueueName::Incidents, QueueName::Results] {
             let deliveries = self.receive(&queue).await;
-            for verdict in self.inbox.take(&queue, deliveries.clone()).await {
-                if let Verdict::Bury { receipt, reason } = &verdict {
-                    let delivery = deliveries.iter().find(|delivery| delivery.receipt == *receipt).unwrap();
+            for Settled { delivery, outcome } in self.inbox.take(&queue, deliveries).await {
+                if let DeliveryOutcome::DeadLetter { reason } = &outcome {
                     self.park(&queue, &delivery.message_id, &delivery.body, reason).await;
                 }
-                if !matches!(verdict, Verdict::Again { .. }) {
-                    let gone = json!({"QueueUrl": self.queues.urls().of(&queue), "ReceiptHandle": verdict.receipt()});
+                if !matches!(outcome, DeliveryOutcome::Retry { .. }) {
+                    let gone = json!({"QueueUrl": self.queues.urls().of(&queue), "ReceiptHandle": delivery.receipt});
                     table::call(MiniStack::shared(), "AmazonSQS.DeleteMessage", &gone).await;
                 }
             }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::thread::JoinHandle;
 
 use heal_runtime::RunId;
-use heal_runtime::port::RunStore as _;
+use heal_runtime::port::RunReader as _;
 use serde_json::{Value, json};
 
 use crate::deployed::Deployed;

@@ -6,7 +6,7 @@ use heal_engine::message::AttemptResult;
 use heal_engine::{Digest, Map, Plan, RunId, Timestamp, limit};
 use heal_runtime::port::{
     Appended, ClaimKey, ClaimRequest, ClaimStore as _, Created, LeaseOwner, Message, NewRun, QueueName, Reservation,
-    RunHead, RunStore as _, Sender as _,
+    RunHead, RunLog as _, Sender as _,
 };
 
 /// Attempts that each element of the run at its budget has had.

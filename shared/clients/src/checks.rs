@@ -82,7 +82,7 @@ impl Prober {
 
 #[async_trait]
 impl port::Prober for Prober {
-    async fn look(&self, probe: &Probe, now: Timestamp) -> Observation {
+    async fn probe(&self, probe: &Probe, now: Timestamp) -> Observation {
         let context = CallContext::within(Duration::from_secs(probe.timeout_seconds()));
         match probe {
             Probe::Http(probe) => self.http.look(probe, &context).await,

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use heal_embedded::{Location, Store};
 use heal_engine::Event;
 use heal_runtime::port::{
-    ClaimKey, ClaimRequest, ClaimStore, Clock as _, LeaseOwner, Message, NewRun, QueueName, Receiver, RunHead,
-    RunStore, Sender, SystemClock,
+    ClaimKey, ClaimRequest, ClaimStore, Clock as _, LeaseOwner, Message, NewRun, QueueName, Receiver, RunHead, RunLog,
+    Sender, SystemClock,
 };
 use heal_runtime::{Commit, RunId, RunStatus};
 

@@ -8,7 +8,9 @@ mod write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use heal_runtime::port::{Appended, BackendError, Created, NewRun, Page, Result, RunFilter, RunHead, RunStore};
+use heal_runtime::port::{
+    Appended, BackendError, Created, DueRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader,
+};
 use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp};
 
 use crate::fault::check_size;
@@ -38,7 +40,32 @@ fn row(operation: &'static str, commit: &Commit, head: &RunHead) -> Result<Row> 
 }
 
 #[async_trait]
-impl RunStore for Store {
+impl RunReader for Store {
+    async fn load(&self, run_id: &RunId, after: Seq) -> Result<Vec<Commit>> {
+        let run_id = run_id.clone();
+        self.read("runs.load", move |connection| read::load(connection, &run_id, after)).await
+    }
+
+    async fn head(&self, run_id: &RunId) -> Result<Option<RunHead>> {
+        let run_id = run_id.clone();
+        self.read("runs.head", move |connection| read::head(connection, &run_id)).await
+    }
+
+    async fn plan(&self, digest: &Digest) -> Result<Option<String>> {
+        let digest = digest.clone();
+        self.read("runs.plan", move |connection| read::plan(connection, &digest)).await
+    }
+
+    async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
+        let operation = "runs.list";
+        let before = cursor.map(|cursor| listing::parse_cursor(operation, cursor)).transpose()?;
+        let filter = filter.clone();
+        self.read(operation, move |connection| listing::list(connection, &filter, limit, before.as_ref())).await
+    }
+}
+
+#[async_trait]
+impl RunLog for Store {
     async fn create(&self, run: &NewRun) -> Result<Created> {
         let operation = "runs.create";
         let row = row(operation, &run.commit, &run.head)?;
@@ -58,16 +85,6 @@ impl RunStore for Store {
         self.write(operation, move |connection| write::append(connection, &row, key.as_deref())).await
     }
 
-    async fn load(&self, run_id: &RunId, after: Seq) -> Result<Vec<Commit>> {
-        let run_id = run_id.clone();
-        self.read("runs.load", move |connection| read::load(connection, &run_id, after)).await
-    }
-
-    async fn head(&self, run_id: &RunId) -> Result<Option<RunHead>> {
-        let run_id = run_id.clone();
-        self.read("runs.head", move |connection| read::head(connection, &run_id)).await
-    }
-
     async fn put_plan(&self, digest: &Digest, plan: &str) -> Result<()> {
         let operation = "runs.put_plan";
         check_size(operation, "plan", plan)?;
@@ -78,19 +95,10 @@ impl RunStore for Store {
         let (digest, plan): (Digest, Arc<str>) = (digest.clone(), plan.into());
         self.write(operation, move |connection| write::put_plan(connection, &digest, &plan)).await
     }
+}
 
-    async fn plan(&self, digest: &Digest) -> Result<Option<String>> {
-        let digest = digest.clone();
-        self.read("runs.plan", move |connection| read::plan(connection, &digest)).await
-    }
-
-    async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
-        let operation = "runs.list";
-        let before = cursor.map(|cursor| listing::parse_cursor(operation, cursor)).transpose()?;
-        let filter = filter.clone();
-        self.read(operation, move |connection| listing::list(connection, &filter, limit, before.as_ref())).await
-    }
-
+#[async_trait]
+impl DueRuns for Store {
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RunId>> {
         self.read("runs.due", move |connection| listing::due(connection, now, limit)).await
     }

@@ -11,7 +11,7 @@ use common::{T0, commit, head, new_run, open};
 use heal_embedded::Store;
 use heal_runtime::port::{
     Appended, ClaimKey, ClaimRequest, ClaimStore, Created, Finish, LeaseOwner, Message, QueueName, Receiver,
-    Reservation, RunStore, Sender,
+    Reservation, RunLog, RunReader, Sender,
 };
 use heal_runtime::{AttemptResult, Map, RunId, RunStatus};
 use heal_testkit::contract::agreement::{Dice, seed};

@@ -16,13 +16,13 @@ use crate::function::{Function, clock, logged};
 use crate::limit::END_MARGIN_MS;
 use crate::record::{Source, delivery};
 use crate::serve::{diagnostic, serve};
-use crate::settle::Batch;
+use crate::settle::{Origin, answer};
 
 impl Function {
-    /// Performs the commands that come over the action's queue, each record of a batch at the same time.
+    /// Performs the commands of the action's queue, the records of a batch concurrently.
     ///
     /// # Errors
-    /// The action's own description is at fault, or the platform's interface failed.
+    /// The action's own description is wrong, or the platform's interface failed.
     pub async fn perform(self, action: impl Action, policy: Arc<dyn Policy>) -> Result<(), Error> {
         let worker = logged(self.worker(Arc::new(action), policy))?;
         let telemetry = self.telemetry.clone();
@@ -53,14 +53,12 @@ impl Function {
         let Some(source) = Source::of(self.queues.urls(), &payload.records)? else {
             return Ok(SqsBatchResponse::default());
         };
-        let deliveries: Vec<_> = payload.records.into_iter().map(delivery).collect();
-        let batch = Batch::new(&self.queues, &source, &deliveries);
         let latest = Timestamp(context.deadline.saturating_sub(END_MARGIN_MS));
-        let attempts = deliveries.into_iter().enumerate().map(|(index, delivery)| {
-            // A redelivery comes in another invocation, so it is another holder.
-            let holder = LeaseOwner(format!("{}.{index}", context.request_id));
-            inbox::perform(worker, delivery, holder, Some(latest))
+        let attempts = payload.records.into_iter().map(delivery).enumerate().map(|(index, delivery)| {
+            // A redelivery comes in another invocation, so it has another owner.
+            let owner = LeaseOwner(format!("{}.{index}", context.request_id));
+            inbox::perform(worker, delivery, owner, Some(latest))
         });
-        batch.settle(join_all(attempts).await).await
+        answer(&Origin { queues: &self.queues, source: &source }, &join_all(attempts).await).await
     }
 }

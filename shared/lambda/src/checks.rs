@@ -1,26 +1,25 @@
-//! One tick of the schedule: wake what is overdue, and look around.
+//! One tick of the schedule: wake overdue runs, and run the checks.
 
 use std::sync::Arc;
 
 use heal_clients::config::Env;
 use heal_runtime::Timestamp;
-use heal_runtime::checks::{Checks, Outcome, Ports};
-use heal_runtime::dispatcher::Inbound;
-use heal_runtime::port::{BackendError, CheckStore, Message, Prober, QueueName, RunStore as _, Sender as _};
+use heal_runtime::checks::{CheckOutcome, Checks, Ports};
+use heal_runtime::message::Inbound;
+use heal_runtime::port::{BackendError, CheckStore, DueRuns, Message, Prober, QueueName, Sender};
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::{Value, json};
 
 use crate::error::Error;
-use crate::file;
-use crate::function::{Function, clock, logged};
+use crate::function::{Function, clock, logged, read_file};
 use crate::limit::SWEEP_RUNS;
 use crate::serve::{diagnostic, serve};
 
 /// The file with the compiled checks (`heal check compile`).
-const ENV_CHECKS: &str = "HEAL_CHECKS";
+const ENV_CHECKS: &str = "HEAL_CHECKS_FILE";
 
 impl Function {
-    /// Answers the schedule's ticks: overdue runs are told to the dispatcher, and the checks look through `prober`.
+    /// Answers the schedule's ticks: wakes overdue runs, and runs the checks over `prober`.
     ///
     /// # Errors
     /// The checks cannot be used, or the platform's interface failed.
@@ -41,38 +40,41 @@ impl Function {
             store: Arc::new(self.store.clone()) as Arc<dyn CheckStore>,
             sender: Arc::new(self.queues.clone()),
         };
-        Ok(Checks::from_json(&file::read(&Env, ENV_CHECKS, "checks.json")?, ports)?)
+        Ok(Checks::from_json(&read_file(&Env, ENV_CHECKS, "checks.json")?, ports)?)
     }
 
-    /// The checks have their say even where the sweep failed. The tick is a failure where either could not use the table or the queues, so that
-    /// the alarm on errors sees it; a target that cannot be looked at is the checks' own affair.
+    /// Runs the sweep and the checks independently. The tick fails if either could not use the table or the queues, so that the alarm on
+    /// errors fires; a target that cannot be probed is not a failure of the tick.
     async fn tick(&self, checks: &Checks) -> Result<Value, Diagnostic> {
         let now = clock().now();
-        let (woken, checked) = tokio::join!(self.sweep(now), checks.run(now));
+        let (woken, checked) = tokio::join!(wake_due(&self.store, &self.queues, now), checks.run(now));
         let woken = woken.map_err(|error| diagnostic("SweepError", &error))?;
         let failed = checked.into_iter().find_map(|checked| match checked.outcome {
-            Outcome::Failed(error) => Some(error),
-            Outcome::NotDue | Outcome::Looked { .. } | Outcome::Unknown { .. } | Outcome::Overtaken | Outcome::Late => {
-                None
-            }
+            CheckOutcome::Failed(error) => Some(error),
+            CheckOutcome::NotDue
+            | CheckOutcome::Probed { .. }
+            | CheckOutcome::Unknown { .. }
+            | CheckOutcome::Overtaken
+            | CheckOutcome::Newer(_)
+            | CheckOutcome::Late => None,
         });
         match failed {
             None => Ok(json!({"woken": woken, "checked": checks.iter().count()})),
             Some(error) => Err(diagnostic("CheckError", &error)),
         }
     }
+}
 
-    /// Has the dispatcher look at each run that is overdue: a lost answer, a lost wake-up, a deadline. Says how many there were.
-    async fn sweep(&self, now: Timestamp) -> Result<usize, BackendError> {
-        let due = self.store.due(now, SWEEP_RUNS).await?;
-        let wake = |run_id| Message {
-            queue: QueueName::Results,
-            body: Inbound::Wake { run_id }.to_body(),
-            delay_ms: 0,
-            traceparent: None,
-        };
-        let woken = due.len();
-        self.queues.send(due.into_iter().map(wake).collect()).await?;
-        Ok(woken)
-    }
+/// Sends a wake-up to every overdue run (a lost result, a lost wake-up, a deadline) and returns their number.
+async fn wake_due(due_runs: &dyn DueRuns, sender: &dyn Sender, now: Timestamp) -> Result<usize, BackendError> {
+    let due = due_runs.due(now, SWEEP_RUNS).await?;
+    let wake = |run_id| Message {
+        queue: QueueName::Results,
+        body: Inbound::Wake { run_id }.to_body(),
+        delay_ms: 0,
+        traceparent: None,
+    };
+    let woken = due.len();
+    sender.send(due.into_iter().map(wake).collect()).await?;
+    Ok(woken)
 }

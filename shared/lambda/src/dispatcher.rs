@@ -1,4 +1,4 @@
-//! The dispatcher behind its queues, and behind the dead-letter queues of all.
+//! The dispatcher behind its queues, and behind the dead-letter queues of all actions.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,21 +8,20 @@ use heal_clients::config::Env;
 use heal_runtime::dispatcher::{Dispatcher, Ports};
 use heal_runtime::inbox::Inbox;
 use heal_runtime::library::Library;
-use heal_runtime::port::{OsEntropy, RunStore, Sender};
+use heal_runtime::port::{OsEntropy, RunLog, Sender};
 use lambda_runtime::LambdaEvent;
 
 use crate::error::{BatchError, Error};
-use crate::file;
-use crate::function::{Function, clock, logged};
+use crate::function::{Function, clock, logged, read_file};
 use crate::record::{Source, delivery};
 use crate::serve::{diagnostic, serve};
-use crate::settle::Batch;
+use crate::settle::{Origin, answer};
 
 /// The file with the compiled playbooks (`heal playbook compile`).
-const ENV_PLAYBOOKS: &str = "HEAL_PLAYBOOKS";
+const ENV_PLAYBOOKS: &str = "HEAL_PLAYBOOKS_FILE";
 
 impl Function {
-    /// Takes incidents, results and dead letters.
+    /// Processes incidents, results and dead letters.
     ///
     /// # Errors
     /// The playbooks cannot be used, or the platform's interface failed.
@@ -41,12 +40,12 @@ impl Function {
     }
 
     fn inbox(&self) -> Result<Inbox, Error> {
-        let library = Library::from_json(&file::read(&Env, ENV_PLAYBOOKS, "playbooks.json")?)?;
+        let library = Library::from_json(&read_file(&Env, ENV_PLAYBOOKS, "playbooks.json")?)?;
         let steps = library.entries().flat_map(|entry| entry.plan.playbook.steps());
         let actions: BTreeSet<String> = steps.map(|step| step.kind.clone()).collect();
         let observer = self.observer(actions.iter().map(String::as_str), library.names());
         let ports = Ports {
-            runs: Arc::new(self.store.clone()) as Arc<dyn RunStore>,
+            runs: Arc::new(self.store.clone()) as Arc<dyn RunLog>,
             sender: Arc::new(self.queues.clone()) as Arc<dyn Sender>,
             clock: clock(),
             entropy: Arc::new(OsEntropy),
@@ -59,12 +58,11 @@ impl Function {
             return Ok(SqsBatchResponse::default());
         };
         let deliveries: Vec<_> = event.records.into_iter().map(delivery).collect();
-        let batch = Batch::new(&self.queues, &source, &deliveries);
-        let verdicts = if source.is_dead {
+        let settled = if source.is_dead {
             inbox.take_dead(&source.queue, deliveries).await
         } else {
             inbox.take(&source.queue, deliveries).await
         };
-        batch.settle(verdicts).await
+        answer(&Origin { queues: &self.queues, source: &source }, &settled).await
     }
 }

@@ -1,5 +1,7 @@
-//! One function's ground: what it is called, where its rows and queues are, and where its telemetry goes.
+//! What every function has: its table, its queues, its telemetry, and the files that it is deployed with.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::sync::Arc;
 
 use heal_aws::{QueueUrls, Queues, Session, Store};
@@ -10,10 +12,11 @@ use heal_wiring::Clients;
 use heal_wiring::observe::Observer;
 
 use crate::error::Error;
+use crate::limit::FILE_BYTES;
 
 /// The table with runs, claims, cooldowns and breakers.
 pub const ENV_TABLE: &str = "HEAL_TABLE";
-/// The beginning of the queues' URLs, up to the name of the stack and a dash.
+/// The common prefix of the queues' URLs, up to the name of the stack and a dash.
 pub const ENV_QUEUES: &str = "HEAL_QUEUE_URL_PREFIX";
 
 /// A function that has started.
@@ -28,7 +31,7 @@ impl Function {
     /// Installs logs, metrics and traces under `name`, the function's folder; reads the environment; connects to nothing yet.
     ///
     /// # Errors
-    /// A variable is missing or wrong. It is in the log, too: the platform shows little of a start that failed.
+    /// A variable is missing or wrong. The error is logged too, since the platform shows little of a failed start.
     pub async fn start(name: &str) -> Result<Self, Error> {
         let telemetry = Telemetry::lambda(name, &|variable| Env.get(variable).ok().flatten());
         logged(Self::on(&Env, telemetry).await)
@@ -41,16 +44,16 @@ impl Function {
         Ok(Self { store: Store::new(&session, table)?, queues: Queues::new(&session, urls)?, telemetry })
     }
 
-    /// The clients of the services around, whose breakers meet in the table.
+    /// The services' clients. Their circuit breakers share their state in the table.
     ///
     /// # Errors
-    /// The configuration is wrong, every variable named; or the identity cannot be had.
+    /// The configuration is wrong, with every wrong variable; or the identity cannot be loaded.
     pub async fn clients(&self) -> Result<Clients, Error> {
         let clients = Clients::new(&Env, Arc::new(self.store.clone()), self.observer([], [])).await;
         logged(clients.map_err(Error::from))
     }
 
-    /// Counts for this function, which may tell these actions and playbooks by name.
+    /// Counts for this function; these actions and playbooks are allowed as label values.
     pub(crate) fn observer<'n>(
         &self,
         actions: impl IntoIterator<Item = &'n str>,
@@ -60,44 +63,68 @@ impl Function {
     }
 }
 
-/// The clock that attempts' deadlines are set by.
+/// The system clock.
 pub fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
-/// The value of `variable`; none where it is unset or empty.
-pub(crate) fn variable(strings: &dyn Strings, variable: &'static str) -> Result<Option<String>, Error> {
+/// The value of `variable`; `None` if it is unset or empty.
+fn variable(strings: &dyn Strings, variable: &'static str) -> Result<Option<String>, Error> {
     let value = strings.get(variable).map_err(|fault| Error::Variable { variable, problem: fault.to_string() })?;
     Ok(value.filter(|value| !value.is_empty()))
 }
 
 fn needed(strings: &dyn Strings, name: &'static str) -> Result<String, Error> {
-    let missing = || Error::Variable { variable: name, problem: "is not set".to_owned() };
+    let missing = || Error::Variable { variable: name, problem: "not set".to_owned() };
     variable(strings, name)?.ok_or_else(missing)
 }
 
-/// The same, and said in the log where it is a failure.
+/// Logs `result` if it is an error, and returns it.
 pub(crate) fn logged<T>(result: Result<T, Error>) -> Result<T, Error> {
     if let Err(error) = &result {
-        tracing::error!(error = error as &dyn std::error::Error, "function does not start");
+        tracing::error!(error = error as &dyn std::error::Error, "function failed to start");
     }
     result
+}
+
+/// The text of the file that `variable` names, or of `default` if it is unset.
+///
+/// # Errors
+/// [`Error::File`]: the file cannot be read, is not UTF-8, or has more than [`FILE_BYTES`].
+pub(crate) fn read_file(strings: &dyn Strings, variable: &'static str, default: &str) -> Result<String, Error> {
+    let path = self::variable(strings, variable)?.unwrap_or_else(|| default.to_owned());
+    let text = || -> std::io::Result<String> {
+        let mut text = String::new();
+        let bytes = File::open(&path)?.take(FILE_BYTES + 1).read_to_string(&mut text)?;
+        if bytes as u64 > FILE_BYTES {
+            return Err(std::io::Error::other(format!("it has more than the limit of {FILE_BYTES} bytes")));
+        }
+        Ok(text)
+    };
+    text().map_err(|cause| Error::File { variable, path: path.clone(), cause })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_missing_file_is_named_with_its_variable() {
+        let variable = "HEAL_PLAYBOOKS_FILE";
+        let error = read_file(&[(variable, "/nowhere/playbooks.json")], variable, "x").unwrap_err();
+        assert_eq!(error.to_string(), "failed to read /nowhere/playbooks.json (from HEAL_PLAYBOOKS_FILE)");
+    }
+
     async fn fault(strings: &dyn Strings) -> String {
         Function::on(strings, Telemetry::silent()).await.unwrap_err().to_string()
     }
 
     #[tokio::test]
-    async fn what_is_missing_or_wrong_is_named() {
-        assert_eq!(fault(&[]).await, "HEAL_TABLE: is not set");
+    async fn a_missing_or_wrong_variable_is_named() {
+        assert_eq!(fault(&[]).await, "HEAL_TABLE: not set");
         assert_eq!(
             fault(&[("HEAL_TABLE", "t"), ("HEAL_QUEUE_URL_PREFIX", "")]).await,
-            "HEAL_QUEUE_URL_PREFIX: is not set"
+            "HEAL_QUEUE_URL_PREFIX: not set"
         );
         let error = Function::on(&[("HEAL_TABLE", "t"), ("HEAL_QUEUE_URL_PREFIX", "heal-")], Telemetry::silent()).await;
         let cause = std::error::Error::source(&error.unwrap_err()).unwrap().to_string();

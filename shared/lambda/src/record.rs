@@ -7,19 +7,19 @@ use heal_runtime::port::{Delivery, QueueName};
 
 use crate::error::BatchError;
 
-/// Which queue a batch is from.
+/// The queue that a batch is from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Source {
     pub queue: QueueName,
-    /// It is that queue's dead-letter queue.
+    /// True: the batch is from the dead-letter queue of `queue`.
     pub is_dead: bool,
 }
 
 impl Source {
-    /// A batch has records of one queue, since each mapping polls one.
+    /// The source of a batch; `None` if it is empty. All records are from one queue, since an event source mapping polls one.
     ///
     /// # Errors
-    /// The queue is none of this stack's.
+    /// The queue is not one of this stack.
     pub(crate) fn of(urls: &QueueUrls, records: &[SqsMessage]) -> Result<Option<Self>, BatchError> {
         let Some(first) = records.first() else { return Ok(None) };
         let arn = first.event_source_arn.clone().unwrap_or_default();
@@ -34,7 +34,7 @@ impl Source {
     }
 }
 
-/// The record as the ports know it. The trace is in the attribute that the engine's own messages have, else in that of X-Ray.
+/// The record as a delivery. The trace comes from the attribute of the engine's own messages, else from that of X-Ray.
 pub(crate) fn delivery(record: SqsMessage) -> Delivery {
     let attribute = |name: &str| record.attributes.get(name).cloned();
     let sent = record.message_attributes.get(TRACEPARENT).and_then(|value| value.string_value.clone());

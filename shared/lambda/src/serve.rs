@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use heal_telemetry::Telemetry;
+use heal_telemetry::{Telemetry, text};
 use lambda_runtime::tower::{Layer, Service, service_fn};
 use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, Runtime};
 use serde::Serialize;
@@ -28,7 +28,7 @@ where
     Runtime::new(service_fn(handler)).layer(AfterReply { telemetry }).run().await.map_err(Error::Runtime)
 }
 
-/// Sends telemetry once the reply is out and before the platform freezes the process: nobody waits for it but the next invocation.
+/// Sends telemetry after the reply and before the platform freezes the process: only the next invocation waits for it.
 #[derive(Clone)]
 struct AfterReply {
     telemetry: Telemetry,
@@ -71,8 +71,23 @@ where
     }
 }
 
-/// A failure of a whole invocation, in the platform's form.
+/// A failure of a whole invocation, with its causes, in the platform's form.
 pub(crate) fn diagnostic(kind: &str, error: &(dyn std::error::Error + 'static)) -> Diagnostic {
     tracing::error!(error, "invocation failed");
-    Diagnostic { error_type: kind.to_owned(), error_message: error.to_string() }
+    Diagnostic { error_type: kind.to_owned(), error_message: text::chain(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use heal_runtime::port::BackendError;
+
+    use super::*;
+
+    #[test]
+    fn a_failed_invocation_shows_its_causes() {
+        let error = BackendError::unavailable("runs.due", "throttled");
+        let diagnostic = diagnostic("SweepError", &error);
+        assert_eq!(diagnostic.error_type, "SweepError");
+        assert_eq!(diagnostic.error_message, "runs.due: the backend is unavailable: throttled");
+    }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use crate::action::{Action, Call, Performed};
-use crate::dispatcher::Inbound;
+use crate::message::Inbound;
 use crate::observe::{self, Observer};
 use crate::port::{
     BackendError, ClaimKey, ClaimRequest, ClaimStore, Clock, CooldownKey, Finish, LeaseOwner, Message, Policy,

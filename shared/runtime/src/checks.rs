@@ -1,6 +1,6 @@
-//! Scheduled checks: on each tick of a schedule, look where it is time to, remember, and raise incidents.
+//! Scheduled checks: on each tick of a schedule, probe the targets that are due, store what was seen, and raise incidents.
 //!
-//! It may look, keep its own rows and send incidents, and nothing else: it starts no run and calls no action.
+//! A check may only probe, store its own row and send incidents: it starts no run and calls no action.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use heal_engine::Timestamp;
 use heal_engine::check::{self, Check, CheckError, Compiled};
-use heal_engine::limit;
+use heal_engine::{format, limit};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -20,14 +20,14 @@ pub use heal_engine::check::{
     StuckWorkflows,
 };
 
-mod look;
-mod tell;
+mod log;
+mod probe;
 
-/// How long one run may take where nobody says otherwise: a minute's tick, less what starting and ending a function takes.
+/// The default time for one run: a tick of one minute, less the time to start and end a function.
 pub const DEADLINE: Duration = Duration::from_secs(50);
-/// The part of a run's time that is kept for storing and sending, after the looks.
+/// The part of a run's time that is reserved for storing and sending after the probes.
 pub const RESERVE: Duration = Duration::from_secs(5);
-/// From one tick of the schedule to the next where nobody says otherwise (EventBridge, `rate(1 minute)`).
+/// The default interval of the schedule (EventBridge, `rate(1 minute)`).
 pub const TICK: Duration = Duration::from_mins(1);
 
 /// The checks over their ports.
@@ -43,47 +43,70 @@ pub struct Checks {
 #[derive(Clone)]
 #[expect(missing_debug_implementations, reason = "ports are behaviour, there is nothing to print")]
 pub struct Ports {
+    /// Probes the targets.
     pub prober: Arc<dyn Prober>,
+    /// The checks' own rows.
     pub store: Arc<dyn CheckStore>,
+    /// The incidents queue.
     pub sender: Arc<dyn Sender>,
 }
 
 /// A set of checks that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ChecksError {
+pub enum Error {
+    /// A check does not compile.
     #[error(transparent)]
     Check(#[from] CheckError),
-    #[error("two checks are named {name}")]
-    Twice { name: String },
+    /// Names have to be unique.
+    #[error("two checks are named {name}; rename one")]
+    Twice {
+        /// The name.
+        name: String,
+    },
+    /// More than [`limit::CHECKS`] checks.
     #[error("there are {observed} checks, the limit is {}", limit::CHECKS)]
-    TooMany { observed: usize },
-    #[error("the compiled checks cannot be read")]
+    TooMany {
+        /// The number of checks.
+        observed: usize,
+    },
+    /// The text is not what `heal check compile` writes.
+    #[error("failed to read the compiled checks")]
     Unreadable(#[source] serde_json::Error),
 }
 
-/// What one check came to in one run.
+/// One check in one run.
 #[derive(Debug)]
 pub struct Checked {
+    /// The check's name.
     pub check: String,
-    pub outcome: Outcome,
+    /// What it came to.
+    pub outcome: CheckOutcome,
 }
 
+/// The result of one check in one run.
 #[derive(Debug)]
-pub enum Outcome {
-    /// It is not yet time to look.
+pub enum CheckOutcome {
+    /// The check's interval has not passed yet.
     NotDue,
-    Looked {
+    /// The probe saw its targets, and the new state is stored.
+    Probed {
+        /// The number of failing targets.
         failing: usize,
         /// Ids of the incidents that were sent.
         raised: Vec<String>,
     },
-    /// The look could tell nothing, which is remembered.
-    Unknown { reason: String },
-    /// Another run looked at the same time and was faster: what it saw counts, and it raises what is to be raised.
+    /// The probe saw nothing; this is stored too.
+    Unknown {
+        /// Why it saw nothing.
+        reason: String,
+    },
+    /// A concurrent run stored its state first: its observation counts, and it raises the incidents.
     Overtaken,
-    /// The state could not be read or stored, or the incidents could not be sent; the next run goes on from there.
+    /// The state could not be read or stored, or the incidents could not be sent; the next run continues from the stored state.
     Failed(BackendError),
-    /// The run's time was over.
+    /// A newer build wrote the stored state: it stays as it is, and the check does nothing until this build is upgraded.
+    Newer(format::Error),
+    /// The run's time ran out.
     Late,
 }
 
@@ -95,73 +118,76 @@ impl std::fmt::Debug for Checks {
 }
 
 impl Checks {
+    /// Compiles `checks`.
+    ///
     /// # Errors
-    /// See [`ChecksError`].
-    pub fn new(checks: impl IntoIterator<Item = Check>, ports: Ports) -> Result<Self, ChecksError> {
+    /// The first check that cannot be used, or too many checks.
+    pub fn new(checks: impl IntoIterator<Item = Check>, ports: Ports) -> Result<Self, Error> {
         let checks = checks.into_iter().map(Compiled::new).collect::<Result<Vec<_>, _>>()?;
         if checks.len() > limit::CHECKS {
-            return Err(ChecksError::TooMany { observed: checks.len() });
+            return Err(Error::TooMany { observed: checks.len() });
         }
         let mut names = BTreeSet::new();
         if let Some(twin) = checks.iter().find(|compiled| !names.insert(&compiled.check.name)) {
-            return Err(ChecksError::Twice { name: twin.check.name.clone() });
+            return Err(Error::Twice { name: twin.check.name.clone() });
         }
         Ok(Self { all: Arc::new(checks), ports, deadline: DEADLINE, tick: TICK })
     }
 
-    /// The checks that `heal check compile` has written.
+    /// Reads the checks that `heal check compile` has written.
     ///
     /// # Errors
-    /// See [`ChecksError`].
-    pub fn from_json(json: &str, ports: Ports) -> Result<Self, ChecksError> {
-        Self::new(check::from_json(json).map_err(ChecksError::Unreadable)?, ports)
+    /// The text cannot be read, or as [`Checks::new`].
+    pub fn from_json(json: &str, ports: Ports) -> Result<Self, Error> {
+        Self::new(check::from_json(json).map_err(Error::Unreadable)?, ports)
     }
 
-    /// With another time for one run.
+    /// Sets the time for one run.
     #[must_use]
     pub const fn within(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// With another time from one tick of the schedule to the next.
+    /// Sets the interval of the schedule.
     #[must_use]
     pub const fn every(mut self, tick: Duration) -> Self {
         self.tick = tick;
         self
     }
 
-    /// In the order in which they were given.
+    /// The checks, in the order in which they were given.
     pub fn iter(&self) -> impl Iterator<Item = &Check> {
         self.all.iter().map(|compiled| &compiled.check)
     }
 
-    /// Looks at everything that is due at `now`, all at once, and says what each check came to.
+    /// Runs every check that is due at `now`, all concurrently, and returns what each one came to.
     ///
     /// # Flow
-    /// For each check: load its state; look; store the next state under the condition that nobody else has; send what is to be raised;
-    /// note that it went out.
+    /// For each check: load its state; probe; store the next state if no other run has stored one meanwhile; send the incidents; store
+    /// that they were sent.
     ///
     /// # Guarantees
-    /// Each check is by itself: one that hangs, fails or has an unreadable state costs the others nothing. Nothing is raised by two runs
-    /// at the same time, since only one of them can store. Nothing that was decided is lost, since what is not noted as sent is sent
-    /// again under the same id while its target fails; the engine makes one run of an id.
+    /// Checks are independent: one that hangs, fails or has an unreadable state does not affect the others. An incident is raised by one
+    /// run only, since only one of two concurrent runs can store. A decided incident is not lost: until it is stored as sent, it is sent
+    /// again under the same id while its target fails, and the engine starts one run per id.
     ///
     /// # Caveats
-    /// `now` should be the moment of the tick, and the same for a tick that is delivered twice.
+    /// `now` should be the time of the tick, and the same for a tick that is delivered twice.
     pub async fn run(&self, now: Timestamp) -> Vec<Checked> {
         join_all(self.all.iter().map(|compiled| self.one(compiled, now))).await
     }
 
-    /// For a process that is its own schedule: looks at each check in its own time, until `stop` says true. A look under way is given up then.
+    /// For a process that is its own schedule: runs each check in a loop of its own until `stop` becomes true; a probe in progress is
+    /// abandoned then.
     ///
-    /// A check that hangs keeps nobody but itself from being looked at.
-    pub async fn keep_looking(self, clock: Arc<dyn Clock>, stop: watch::Receiver<bool>) {
+    /// A check that hangs delays only itself.
+    pub async fn run_until(self, clock: Arc<dyn Clock>, stop: watch::Receiver<bool>) {
         let loops = self.all.iter().map(|compiled| async {
             let mut stop = stop.clone();
             tokio::select! {
-                () = self.keep_looking_at(compiled, &*clock) => {}
-                // An error means that the other side is gone, and then it is time to go too.
+                () = self.repeat(compiled, &*clock) => {}
+                // An error means that the sender is gone: stop too.
                 _ = stop.wait_for(|stop| *stop) => {}
             }
         });
@@ -169,7 +195,7 @@ impl Checks {
     }
 
     /// Never ends by itself.
-    async fn keep_looking_at(&self, compiled: &Compiled, clock: &dyn Clock) {
+    async fn repeat(&self, compiled: &Compiled, clock: &dyn Clock) {
         loop {
             self.one(compiled, clock.now()).await;
             tokio::time::sleep(self.tick).await;
@@ -179,8 +205,8 @@ impl Checks {
     async fn one(&self, compiled: &Compiled, now: Timestamp) -> Checked {
         let end = Instant::now() + self.deadline;
         let outcome = tokio::time::timeout_at(end, self.take(compiled, now, end)).await;
-        let checked = Checked { check: compiled.check.name.clone(), outcome: outcome.unwrap_or(Outcome::Late) };
-        tell::outcome(&checked);
+        let checked = Checked { check: compiled.check.name.clone(), outcome: outcome.unwrap_or(CheckOutcome::Late) };
+        log::outcome(&checked);
         checked
     }
 

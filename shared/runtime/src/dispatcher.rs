@@ -1,6 +1,6 @@
-//! The dispatcher's turn: one input of a run becomes committed events, and then sent commands.
+//! The dispatcher's turn: inputs of a run become committed events, and then sent commands.
 //!
-//! It decides and has no hands: it touches runs and queues, never a target.
+//! The dispatcher only decides: it writes runs and sends messages, and never touches a target.
 
 use std::sync::Arc;
 
@@ -10,23 +10,23 @@ use heal_engine::{ApplyError, Command, RunId, Timestamp};
 use tracing::Instrument as _;
 
 use crate::library::Library;
+use crate::message::{self, Inbound};
 use crate::observe::{self, Observer};
-use crate::port::{Appended, BackendError, Clock, Entropy, RunHead, RunStore, Sender};
+use crate::port::{Appended, BackendError, Clock, DueRuns, Entropy, RunHead, RunLog, Sender};
 use crate::span;
 
 mod accept;
 mod cache;
-mod census;
-mod inbound;
-mod outbound;
+mod error;
+mod intake;
 mod read;
 
-pub use accept::{Accepted, Prepared, Rejection};
-pub use inbound::{Inbound, InboundError};
+pub use error::DispatchError;
+pub use intake::{IntakeOutcome, Prepared, Rejection};
 
 use cache::{Cache, Live};
 
-/// How often a turn is decided anew because another dispatcher wrote first. Each time means that the run went on, so this is not reached by bad luck alone.
+/// Optimistic-concurrency retries per turn. Every conflict means that another dispatcher made progress, so 16 in a row is not bad luck.
 const CONFLICTS: u32 = 16;
 
 /// The dispatcher over its ports.
@@ -41,59 +41,24 @@ pub struct Dispatcher {
 /// What a dispatcher may touch.
 #[expect(missing_debug_implementations, reason = "ports are behaviour, there is nothing to print")]
 pub struct Ports {
-    pub runs: Arc<dyn RunStore>,
+    /// The event logs of the runs.
+    pub runs: Arc<dyn RunLog>,
+    /// The queues of commands and wake-ups.
     pub sender: Arc<dyn Sender>,
+    /// The time of turns.
     pub clock: Arc<dyn Clock>,
+    /// Run ids, tokens and jitter.
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// Why a turn did not take place. The input stays on its queue.
-#[derive(Debug, thiserror::Error)]
-pub enum DispatchError {
-    #[error(transparent)]
-    Backend(#[from] BackendError),
-    #[error("there is no run {run_id}")]
-    UnknownRun { run_id: RunId },
-    #[error("run {run_id} uses plan {digest}, which is not stored")]
-    MissingPlan { run_id: RunId, digest: heal_engine::Digest },
-    #[error("run {run_id}")]
-    Plan {
-        run_id: RunId,
-        #[source]
-        cause: heal_engine::PlanError,
-    },
-    /// The log does not fold: nothing is written, so that nothing is lost, and a person has to look.
-    #[error("run {run_id}")]
-    Log {
-        run_id: RunId,
-        #[source]
-        cause: ApplyError,
-    },
-    #[error("run {run_id}: other dispatchers wrote first {CONFLICTS} times")]
-    Contended { run_id: RunId },
-}
-
-impl DispatchError {
-    /// Whether the same input can work later.
-    pub const fn is_transient(&self) -> bool {
-        match self {
-            Self::Backend(BackendError::Unavailable { .. }) | Self::Contended { .. } => true,
-            Self::Backend(BackendError::Corrupt { .. } | BackendError::TooLarge { .. })
-            | Self::UnknownRun { .. }
-            | Self::MissingPlan { .. }
-            | Self::Plan { .. }
-            | Self::Log { .. } => false,
-        }
-    }
-}
-
-/// How a turn went.
+/// The result of a turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
+pub struct TurnOutcome {
+    /// The run's status after the turn.
     pub status: RunStatus,
-    /// Events that this turn committed; 0 where every input was known already or changed nothing.
+    /// Events that this turn committed; 0 if every input was known already or changed nothing.
     pub events: usize,
-    /// Commands sent afterwards.
+    /// Messages sent afterwards: commands and wake-ups.
     pub commands: usize,
 }
 
@@ -104,11 +69,12 @@ impl std::fmt::Debug for Dispatcher {
 }
 
 impl Dispatcher {
+    /// A dispatcher with an empty cache that runs the playbooks of `library`.
     pub fn new(ports: Ports, library: Arc<Library>) -> Self {
         Self { ports: Arc::new(ports), library, cache: Arc::default(), observer: Arc::new(observe::NoopObserver) }
     }
 
-    /// Tells `observer` of what happens.
+    /// Reports every turn to `observer`.
     #[must_use]
     pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
         Self { observer, ..self }
@@ -118,32 +84,33 @@ impl Dispatcher {
         &*self.observer
     }
 
-    /// The moment by this dispatcher's clock.
+    /// The time of this dispatcher's clock.
     pub fn now(&self) -> Timestamp {
         self.ports.clock.now()
     }
 
+    /// The playbooks that this dispatcher runs.
     pub fn library(&self) -> &Arc<Library> {
         &self.library
     }
 
-    /// Takes inputs of one run, in order, as one turn with one write.
+    /// Folds inputs of one run, in order, as one turn with one write. `cause_id` is the same when the inputs are delivered again.
     ///
     /// # Flow
     /// 1. Fold the run up to its last commit.
     /// 2. Fold the inputs and what follows from them.
     /// 3. Append, guarded by the sequence number; after a conflict from 1.
-    /// 4. Send what the commit added to what is owed.
+    /// 4. Send the commands that the commit added.
     ///
     /// # Guarantees
-    /// Nothing is sent that is not committed. An input that is known already changes nothing, and everything that the run owes is sent again:
-    /// so a crash between 3 and 4 loses nothing, since the input comes back.
-    pub async fn take(&self, run_id: &RunId, cause_id: &str, inputs: &[Input]) -> Result<Taken, DispatchError> {
+    /// Only committed commands are sent. An input that is known already changes nothing, and every command that the run owes is sent again:
+    /// a crash between 3 and 4 loses nothing, since the input is delivered again.
+    pub async fn take(&self, run_id: &RunId, cause_id: &str, inputs: &[Input]) -> Result<TurnOutcome, DispatchError> {
         let slot = self.cache.slot(run_id);
         let mut live = slot.lock().await;
         let result = self.take_locked(run_id, cause_id, inputs, &mut live).await;
         match (&result, live.as_ref()) {
-            // The state may hold events that were not committed.
+            // The cached state may hold events that were not committed.
             (Err(_), _) => *live = None,
             (Ok(_), Some(kept)) if kept.state.is_ended() => self.cache.forget(run_id),
             (Ok(_), _) => {}
@@ -157,7 +124,7 @@ impl Dispatcher {
         cause_id: &str,
         inputs: &[Input],
         live: &mut Option<Live>,
-    ) -> Result<Taken, DispatchError> {
+    ) -> Result<TurnOutcome, DispatchError> {
         for _ in 0..CONFLICTS {
             let mut is_fresh = live.is_none();
             let current = match live {
@@ -167,7 +134,7 @@ impl Dispatcher {
             let now = self.ports.clock.now();
             let span = span::dispatch(&current.plan, &current.state);
             let mut folded = span.in_scope(|| self.fold(run_id, current, inputs, now))?;
-            // What looks old may be news that another dispatcher's commit made expected.
+            // An input that looks stale may be expected after another dispatcher's commit.
             while folded.stale && !is_fresh {
                 is_fresh = !self.catch_up(current).instrument(span.clone()).await?;
                 folded = span.in_scope(|| self.fold(run_id, current, inputs, now))?;
@@ -199,11 +166,11 @@ impl Dispatcher {
         Err(DispatchError::Contended { run_id: run_id.clone() })
     }
 
-    /// Folds the inputs; one that is stale is passed over, and said.
+    /// Folds the inputs; a stale one is skipped and logged.
     fn fold(&self, run_id: &RunId, live: &mut Live, inputs: &[Input], now: Timestamp) -> Result<Fresh, DispatchError> {
         let mut fresh = Fresh::default();
         for input in inputs {
-            match turn::take(&live.plan, &mut live.state, input.clone(), now, self.ports.entropy.next()) {
+            match turn::take(&live.plan, &mut live.state, input.clone(), now, self.ports.entropy.next()?) {
                 Ok(turn) => {
                     fresh.events.extend(turn.events);
                     fresh.more |= turn.more;
@@ -213,7 +180,7 @@ impl Dispatcher {
                     fresh.stale = true;
                 }
                 Err(cause @ (ApplyError::Illegal { .. } | ApplyError::TooManyEvents { .. })) => {
-                    tracing::error!(run_id = %run_id, error = %cause, "run cannot go on");
+                    tracing::error!(run_id = %run_id, error = %cause, "run cannot continue");
                     return Err(DispatchError::Log { run_id: run_id.clone(), cause });
                 }
             }
@@ -229,29 +196,46 @@ impl Dispatcher {
         owed: Vec<Command>,
         more: bool,
         now: Timestamp,
-    ) -> Result<Taken, DispatchError> {
-        let messages = outbound::messages(&live.state, owed, more, now);
+    ) -> Result<TurnOutcome, DispatchError> {
+        let messages = message::commands(&live.state, owed, more, now);
         let commands = messages.len();
         if !messages.is_empty() {
             self.ports.sender.send(messages).await?;
         }
-        Ok(Taken { status: live.state.status(), events, commands })
+        Ok(TurnOutcome { status: live.state.status(), events, commands })
     }
 
-    /// Looks at every run that is overdue at this moment: lost answers, lost wake-ups, deadlines. Returns how many it looked at.
+    /// Takes messages of one run as one turn. `cause_id` is the id of the first message, which is the same at every delivery.
     ///
-    /// One run that cannot go on does not hold up the others; it is logged.
-    pub async fn sweep(&self, limit: usize) -> Result<usize, DispatchError> {
+    /// # Errors
+    /// As [`Dispatcher::take`].
+    pub async fn receive(
+        &self,
+        run_id: &RunId,
+        cause_id: &str,
+        messages: Vec<Inbound>,
+    ) -> Result<TurnOutcome, DispatchError> {
+        let inputs: Vec<_> = messages.into_iter().map(Input::from).collect();
+        self.take(run_id, cause_id, &inputs).await
+    }
+
+    /// Continues up to `limit` overdue runs (lost results, lost wake-ups, deadlines) and returns their number.
+    ///
+    /// A run that cannot continue is logged and does not hold up the others.
+    ///
+    /// # Errors
+    /// `due_runs` cannot be read.
+    pub async fn sweep(&self, due_runs: &dyn DueRuns, limit: usize) -> Result<usize, BackendError> {
         let now = self.ports.clock.now();
-        let due = self.ports.runs.due(now, limit).await?;
-        let looked_at = due.len();
+        let due = due_runs.due(now, limit).await?;
+        let count = due.len();
         for run_id in due {
             let cause_id = format!("sweep:{}", now.0);
             if let Err(error) = self.take(&run_id, &cause_id, &[Input::Wake]).await {
-                tracing::error!(run_id = %run_id, error = &error as &dyn std::error::Error, "overdue run could not be looked at");
+                tracing::error!(run_id = %run_id, error = &error as &dyn std::error::Error, "failed to continue an overdue run");
             }
         }
-        Ok(looked_at)
+        Ok(count)
     }
 }
 
@@ -259,11 +243,11 @@ impl Dispatcher {
 struct Fresh {
     events: Vec<heal_engine::Event>,
     more: bool,
-    /// Nothing but known inputs.
+    /// Every input was known already.
     stale: bool,
 }
 
-/// What the index is told after `commit`.
+/// The index entry after `commit`.
 fn head(live: &Live, commit: &Commit) -> RunHead {
     let state = &live.state;
     let reason = commit.events.iter().rev().find_map(heal_engine::Event::end_reason);

@@ -1,6 +1,6 @@
-//! Everything in one process: the loops that carry messages from the queues to the dispatcher and to the actions.
+//! The engine in one process: loops that poll the queues and pass messages to the dispatcher and to the actions.
 //!
-//! On AWS the event source mappings do this work; here it is done over any [`Receiver`].
+//! On AWS the event source mappings poll; here the loops poll any [`Receiver`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,26 +12,27 @@ use tokio::task::JoinSet;
 
 use crate::attempt::Worker;
 use crate::dispatcher::Dispatcher;
-use crate::inbox::{Inbox, Verdict};
-use crate::port::{BackendError, Delivery, QueueName, Receiver};
+use crate::inbox::{self, Inbox};
+use crate::port::{BackendError, Delivery, DueRuns, QueueName, Receiver};
 
 mod action_queue;
 
-/// Messages taken at a time.
+/// Messages received at a time.
 const BATCH: usize = 64;
 /// Loops on each of the dispatcher's queues: while one waits for the disk, another computes.
 const LOOPS: usize = 4;
 /// Attempts of one action at a time in this process.
 const ATTEMPTS_PER_ACTION: usize = 64;
-/// Milliseconds in which a turn is over, many times; afterwards the message is delivered again.
+/// Visibility timeout of the dispatcher's messages, in milliseconds: many times the length of a turn.
 const TURN_VISIBILITY_MS: u64 = 60_000;
-/// Milliseconds in which most attempts are over. A longer one is delivered again meanwhile, and its claim turns the second delivery away.
+/// Visibility timeout of commands, in milliseconds: most attempts end within it. The command of a longer attempt is delivered again
+/// meanwhile, and the attempt's claim rejects the second delivery.
 const ATTEMPT_VISIBILITY_MS: u64 = 120_000;
-/// Milliseconds between two looks for overdue runs.
+/// Milliseconds between two sweeps for overdue runs.
 const SWEEP_MS: u64 = 500;
-/// Sweeps between two counts of the runs that have not ended.
-const SWEEPS_PER_CENSUS: u64 = 20;
-/// Overdue runs looked at in one sweep.
+/// Sweeps between two counts of the live runs.
+const SWEEPS_PER_COUNT: u64 = 20;
+/// Overdue runs that one sweep continues.
 const SWEEP_RUNS: usize = 200;
 /// Milliseconds to wait after a queue could not be read.
 const QUEUE_FAULT_MS: u64 = 500;
@@ -42,6 +43,7 @@ pub struct Host {
     inbox: Inbox,
     workers: Arc<BTreeMap<&'static str, Worker>>,
     receiver: Arc<dyn Receiver>,
+    due_runs: Arc<dyn DueRuns>,
 }
 
 impl std::fmt::Debug for Host {
@@ -51,34 +53,42 @@ impl std::fmt::Debug for Host {
 }
 
 impl Host {
-    pub fn new(dispatcher: Dispatcher, workers: impl IntoIterator<Item = Worker>, receiver: Arc<dyn Receiver>) -> Self {
+    /// A host of `dispatcher` and `workers`: polls `receiver`, and continues the overdue runs of `due_runs`.
+    pub fn new(
+        dispatcher: Dispatcher,
+        workers: impl IntoIterator<Item = Worker>,
+        receiver: Arc<dyn Receiver>,
+        due_runs: Arc<dyn DueRuns>,
+    ) -> Self {
         let workers = workers.into_iter().map(|worker| (worker.name(), worker)).collect();
-        Self { inbox: Inbox::new(dispatcher), workers: Arc::new(workers), receiver }
+        Self { inbox: Inbox::new(dispatcher), workers: Arc::new(workers), receiver, due_runs }
     }
 
+    /// The dispatcher of this process.
     pub const fn dispatcher(&self) -> &Dispatcher {
         self.inbox.dispatcher()
     }
 
-    /// Handles what is due on `queue` at this moment, to its end, and says how many messages that were. For those who own time themselves.
+    /// Receives up to `max` messages that are due on `queue` now, processes them to their end, and returns their number. For callers with
+    /// a clock of their own.
     ///
     /// # Errors
     /// The queue could not be read.
     pub async fn once(&self, queue: &QueueName, max: usize) -> Result<usize, BackendError> {
         let deliveries = self.receiver.receive(queue, max, visibility_ms(queue)).await?;
         let handled = deliveries.len();
-        let verdicts = match queue {
+        let settled = match queue {
             QueueName::Incidents | QueueName::Results => self.inbox.take(queue, deliveries).await,
             QueueName::Action(name) => {
                 let Some(worker) = self.workers.get(name.as_str()) else { return Ok(0) };
                 join_all(deliveries.into_iter().map(|delivery| action_queue::perform(worker, delivery))).await
             }
         };
-        self.settle(verdicts).await;
+        inbox::settle(&*self.receiver, settled).await;
         Ok(handled)
     }
 
-    /// Works until `stop` says true, then ends what it has begun and takes nothing more.
+    /// Runs until `stop` becomes true, then completes the messages in progress and receives no more.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let mut loops = JoinSet::new();
         for _ in 0..LOOPS {
@@ -91,7 +101,7 @@ impl Host {
         loops.spawn(self.clone().sweeps(stop));
         while let Some(ended) = loops.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, "a loop of the engine ended by a fault");
+                tracing::error!(%error, "a loop of the engine panicked");
             }
         }
     }
@@ -99,29 +109,29 @@ impl Host {
     /// One of the dispatcher's two queues.
     async fn dispatches(self, queue: QueueName, mut stop: watch::Receiver<bool>) {
         while let Some(deliveries) = self.next(&queue, BATCH, &mut stop).await {
-            let verdicts = self.inbox.take(&queue, deliveries).await;
-            self.settle(verdicts).await;
+            let settled = self.inbox.take(&queue, deliveries).await;
+            inbox::settle(&*self.receiver, settled).await;
         }
     }
 
-    /// Deadlines, and answers that never came.
+    /// Continues overdue runs: deadlines, and results that were lost.
     async fn sweeps(self, mut stop: watch::Receiver<bool>) {
         for sweep in 0_u64.. {
             if stopped(&mut stop, Duration::from_millis(SWEEP_MS)).await {
                 break;
             }
-            if sweep.is_multiple_of(SWEEPS_PER_CENSUS)
+            if sweep.is_multiple_of(SWEEPS_PER_COUNT)
                 && let Err(error) = self.inbox.dispatcher().count_active().await
             {
-                tracing::warn!(error = &error as &dyn std::error::Error, "runs could not be counted");
+                tracing::warn!(error = &error as &dyn std::error::Error, "failed to count the live runs");
             }
-            if let Err(error) = self.inbox.dispatcher().sweep(SWEEP_RUNS).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "overdue runs could not be listed");
+            if let Err(error) = self.inbox.dispatcher().sweep(&*self.due_runs, SWEEP_RUNS).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "failed to list the overdue runs");
             }
         }
     }
 
-    /// What is due on `queue`, waiting for it; none once the process is to stop.
+    /// The next messages of `queue`, waiting for them; `None` once the process is to stop.
     async fn next(&self, queue: &QueueName, max: usize, stop: &mut watch::Receiver<bool>) -> Option<Vec<Delivery>> {
         loop {
             if *stop.borrow() {
@@ -136,7 +146,7 @@ impl Host {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%queue, error = &error as &dyn std::error::Error, "queue could not be read");
+                    tracing::warn!(%queue, error = &error as &dyn std::error::Error, "failed to read a queue");
                     if stopped(stop, Duration::from_millis(QUEUE_FAULT_MS)).await {
                         return None;
                     }
@@ -144,32 +154,9 @@ impl Host {
             }
         }
     }
-
-    /// Carries out the verdicts. What cannot be carried out is delivered again, and recognised.
-    async fn settle(&self, verdicts: Vec<Verdict>) {
-        let mut done = Vec::new();
-        let mut rest = Vec::new();
-        for verdict in verdicts {
-            match verdict {
-                Verdict::Done { receipt } => done.push(receipt),
-                Verdict::Again { .. } | Verdict::Bury { .. } => rest.push(verdict),
-            }
-        }
-        if !done.is_empty() {
-            warn_if_failed(self.receiver.acknowledge(done).await);
-        }
-        let others = rest.into_iter().map(|verdict| async move {
-            match verdict {
-                Verdict::Done { .. } => Ok(()),
-                Verdict::Again { receipt, delay_ms } => self.receiver.nack(&receipt, delay_ms).await,
-                Verdict::Bury { receipt, reason } => self.receiver.dead_letter(&receipt, &reason).await,
-            }
-        });
-        join_all(others).await.into_iter().for_each(warn_if_failed);
-    }
 }
 
-/// Milliseconds in which most deliveries of `queue` are settled.
+/// The visibility timeout of `queue`, in milliseconds.
 const fn visibility_ms(queue: &QueueName) -> u64 {
     match queue {
         QueueName::Incidents | QueueName::Results => TURN_VISIBILITY_MS,
@@ -177,19 +164,10 @@ const fn visibility_ms(queue: &QueueName) -> u64 {
     }
 }
 
-/// Waits for `length`, or for the word to stop: then true.
+/// Waits for `length`, or until the process is to stop: then true.
 async fn stopped(stop: &mut watch::Receiver<bool>, length: Duration) -> bool {
     tokio::select! {
         () = tokio::time::sleep(length) => *stop.borrow(),
         _ = stop.changed() => true,
-    }
-}
-
-fn warn_if_failed(result: Result<(), BackendError>) {
-    if let Err(error) = result {
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "message could not be settled; it will be delivered again"
-        );
     }
 }

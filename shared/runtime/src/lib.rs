@@ -1,10 +1,11 @@
-//! The engine at work: what it needs from the outside, and the drivers over it.
+//! The drivers of the engine, over ports.
 //!
-//! [`port`] names what the outside has to provide, one trait each. [`dispatcher`] turns one input of a run into committed events and sent
-//! commands; [`attempt`] performs one command of one action; [`checks`] looks on a schedule and raises incidents; [`host`] runs the first two
-//! in one process. None knows which store, queue or clock it runs on.
+//! [`port`] names what the drivers need from the outside, one trait each. [`dispatcher`] turns inputs of a run into committed events and sent
+//! commands; [`attempt`] performs one command of one action; [`checks`] probes on a schedule and raises incidents; [`inbox`] gives every
+//! delivered message its outcome; [`host`] runs all of it in one process. None of them knows which store, queue or clock it runs on.
 //!
-//! It deliberately has no adapter: `embedded` and `aws` implement the ports, `clients` reach the services.
+//! This crate deliberately has no adapters: `embedded` and `aws` implement the ports, `clients` reach the services.
+//! Start reading at [`dispatcher`].
 
 pub mod action;
 pub mod attempt;
@@ -13,6 +14,7 @@ pub mod dispatcher;
 pub mod host;
 pub mod inbox;
 pub mod library;
+pub mod message;
 pub mod observe;
 pub mod port;
 mod span;

@@ -1,4 +1,4 @@
-//! The playbooks that a dispatcher knows, and which of them an incident is for.
+//! The playbooks of a dispatcher, and the routing of incidents to them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ pub struct Library {
 /// One playbook, ready to run.
 #[derive(Debug)]
 pub struct Entry {
+    /// The compiled playbook.
     pub plan: Arc<Plan>,
     triggers: Vec<(String, Option<Test>)>,
     variables: Option<jsonschema::Validator>,
@@ -27,41 +28,94 @@ pub struct Entry {
 /// A set of playbooks that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
+    /// A playbook does not compile.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    #[error("playbook {playbook}, trigger {incident_type}")]
+    /// The condition of a trigger does not compile.
+    #[error("failed to compile the trigger {incident_type} of playbook {playbook}")]
     Trigger {
+        /// The playbook.
         playbook: String,
+        /// The trigger.
         incident_type: String,
+        /// What is wrong with the condition.
         #[source]
         cause: TemplateError,
     },
-    #[error("playbook {playbook}, parameters_schema: {detail}")]
-    Schema { playbook: String, detail: String },
-    #[error("two playbooks are named {name}")]
-    Twice { name: String },
-    #[error("the compiled playbooks cannot be read")]
+    /// `parameters_schema` is not a JSON Schema.
+    #[error("failed to compile the parameters_schema of playbook {playbook}: {detail}")]
+    Schema {
+        /// The playbook.
+        playbook: String,
+        /// What is wrong with the schema.
+        detail: String,
+    },
+    /// Names have to be unique.
+    #[error("two playbooks are named {name}; rename one")]
+    Twice {
+        /// The name.
+        name: String,
+    },
+    /// The text is not what `heal playbook compile` writes.
+    #[error("failed to read the compiled playbooks")]
     Unreadable(#[source] serde_json::Error),
 }
 
-/// Why an incident starts no run.
+/// Why an incident does not start a run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {
+    /// The incident names a playbook that does not exist.
     #[error("there is no playbook `{name}`{}; known are: {}", hint(.suggestion.as_deref()), .known.join(", "))]
-    UnknownPlaybook { name: String, suggestion: Option<String>, known: Vec<String> },
+    UnknownPlaybook {
+        /// The name in the incident.
+        name: String,
+        /// The most similar name.
+        suggestion: Option<String>,
+        /// All names.
+        known: Vec<String>,
+    },
+    /// No trigger fits the incident.
     #[error("no playbook has a trigger for incident_type `{incident_type}`, and the incident names none; triggers exist for: {}", .known.join(", "))]
-    NoTrigger { incident_type: String, known: Vec<String> },
+    NoTrigger {
+        /// The incident's type.
+        incident_type: String,
+        /// The types of all triggers.
+        known: Vec<String>,
+    },
+    /// The incident can neither be routed by name nor by type.
     #[error("the incident has neither an incident_type nor the name of a playbook")]
     Nothing,
+    /// The condition of the only fitting trigger cannot be evaluated.
     #[error("playbook {playbook} has a trigger for `{incident_type}`, and its condition failed: {detail}")]
-    TriggerFailed { playbook: String, incident_type: String, detail: String },
+    TriggerFailed {
+        /// The playbook.
+        playbook: String,
+        /// The trigger.
+        incident_type: String,
+        /// Why the condition failed.
+        detail: String,
+    },
+    /// The variables do not satisfy `parameters_schema`.
     #[error("the variables do not fit playbook {playbook}: {}", .faults.join("; "))]
-    Variables { playbook: String, faults: Vec<String> },
+    Variables {
+        /// The playbook.
+        playbook: String,
+        /// Each fault, with the variable's path.
+        faults: Vec<String>,
+    },
+    /// The concurrency key cannot be rendered.
     #[error("concurrency_key of playbook {playbook}: {detail}")]
-    ConcurrencyKey { playbook: String, detail: String },
+    ConcurrencyKey {
+        /// The playbook.
+        playbook: String,
+        /// Why not.
+        detail: String,
+    },
 }
 
 impl Library {
+    /// Compiles `playbooks`.
+    ///
     /// # Errors
     /// The first playbook that cannot be used.
     pub fn new(playbooks: impl IntoIterator<Item = Playbook>) -> Result<Self, LibraryError> {
@@ -76,11 +130,10 @@ impl Library {
         Ok(library)
     }
 
-    /// The library that [`Library::to_json`] was made of: what a function is deployed with, which then needs neither YAML nor the actions'
-    /// descriptions.
+    /// Reads what [`Library::to_json`] wrote. Functions are deployed with this text, so they need neither YAML nor the actions' descriptions.
     ///
     /// # Errors
-    /// The text is no list of compiled playbooks, or the first one that cannot be used.
+    /// The text is not a list of compiled playbooks, or the first playbook that cannot be used.
     pub fn from_json(json: &str) -> Result<Self, LibraryError> {
         let playbooks: Vec<Playbook> = serde_json::from_str(json).map_err(LibraryError::Unreadable)?;
         Self::new(playbooks)
@@ -92,23 +145,25 @@ impl Library {
         format!("[{}]", playbooks.join(","))
     }
 
+    /// The playbook of this name.
     pub fn get(&self, name: &str) -> Option<&Arc<Entry>> {
         self.playbooks.get(name)
     }
 
-    /// Names, in order.
+    /// The names of all playbooks, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.playbooks.keys().map(String::as_str)
     }
 
+    /// All playbooks, in the order of their names.
     pub fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.playbooks.values()
     }
 
-    /// The playbook for an incident: the one that it names, else the first by name whose trigger fits.
+    /// The playbook for an incident: the one that the incident names, else the first by name whose trigger fits.
     ///
     /// # Errors
-    /// See [`RouteError`]; also where the incident's variables do not fit the playbook's schema.
+    /// No playbook fits, or the incident's variables do not fit the playbook's schema.
     pub fn route(&self, intake: &Intake) -> Result<Arc<Entry>, RouteError> {
         let entry = match (&intake.playbook, &intake.incident_type) {
             (Some(name), _) => self.get(name).ok_or_else(|| self.unknown(name))?,
@@ -186,10 +241,10 @@ impl Entry {
         Err(RouteError::Variables { playbook: self.plan.playbook.name.clone(), faults })
     }
 
-    /// The key that this run would hold, if the playbook has one.
+    /// The concurrency key of a run with these variables, if the playbook has one.
     ///
     /// # Errors
-    /// The template failed on these variables, or gave no text.
+    /// The template failed on these variables, or its value is neither text nor a number.
     pub fn concurrency_key(&self, variables: &Map) -> Result<Option<String>, RouteError> {
         let Some(template) = &self.plan.concurrency_key else { return Ok(None) };
         let fault = |detail: String| RouteError::ConcurrencyKey { playbook: self.plan.playbook.name.clone(), detail };
@@ -197,7 +252,7 @@ impl Entry {
             Value::String(key) => Ok(Some(key)),
             Value::Number(key) => Ok(Some(key.to_string())),
             other @ (Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
-                Err(fault(format!("it gave {}, a text is needed", heal_engine::template::brief(&other))))
+                Err(fault(format!("its value is {}, expected text or a number", heal_engine::template::brief(&other))))
             }
         }
     }
@@ -211,7 +266,7 @@ fn scope(variables: &Map) -> Scope {
     Scope::new(Arc::new(variables))
 }
 
-/// A schema fault with the place of the variable: `/ticket_id: …`, without the value where that is long.
+/// A schema fault with the path of the variable: `/ticket_id: …`, cut to 200 bytes.
 fn describe(error: &jsonschema::ValidationError<'_>) -> String {
     let mut text = error.to_string();
     heal_engine::message::cut(&mut text, 200);

@@ -1,4 +1,4 @@
-//! What the drivers tell of their work, so that metrics can be attached without the drivers knowing a metrics vendor.
+//! What the drivers report of their work. Metrics are attached here, so that the drivers do not depend on a metrics vendor.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -7,61 +7,62 @@ use heal_engine::event::{RunOutcome, StepOutcome};
 use heal_engine::message::AttemptOutcome;
 
 use crate::action::Call;
-use crate::dispatcher::Accepted;
+use crate::dispatcher::IntakeOutcome;
 use crate::port::{Decision, PolicyInput, PolicyResource};
 
 mod commit;
 
 pub(crate) use commit::committed;
 
-/// Told of what happened, after it. Every method has an empty default; none may block.
+/// Receives reports after the fact. Every method has an empty default; none may block.
 ///
 /// # Guarantees
-/// What is in the log is told once, by the process whose write brought it there; a write whose answer was lost is told by nobody.
+/// A committed event is reported once, by the process that committed it. If the response to the commit was lost, nobody reports it.
 pub trait Observer: Debug + Send + Sync + 'static {
-    /// A message was taken from the incidents queue, or given by a caller.
-    fn incident_taken(&self, _accepted: &Accepted) {}
+    /// A message from the incidents queue, or from a caller, was taken in.
+    fn incident_taken(&self, _outcome: &IntakeOutcome) {}
 
+    /// A run of `playbook` was created.
     fn run_started(&self, _playbook: &str) {}
 
-    /// The run's first command is in the log, `waited` after its incident was created; after it was accepted, where the incident does not say when.
+    /// The run's first command was committed, `waited` after its incident was created, or accepted if the incident has no time.
     fn first_action(&self, _playbook: &str, _waited: Duration) {}
 
-    /// `commands` is how many the run has had.
+    /// A run ended after `took`, with `commands` commands sent.
     fn run_ended(&self, _playbook: &str, _outcome: RunOutcome, _took: Duration, _commands: u64) {}
 
-    /// A step has ended as a whole; `took` is none where it had not started.
+    /// A step ended as a whole; `took` is `None` if it had not started.
     fn step_ended(&self, _action: &str, _outcome: StepOutcome, _took: Option<Duration>) {}
 
-    /// A run has used up what one run may do, and stops.
+    /// A run has used up its budget of commands or events, and stops.
     fn budget_exceeded(&self, _playbook: &str) {}
 
     /// An attempt's result was stored.
     fn attempt_ended(&self, _action: &str, _ending: &AttemptOutcome) {}
 
-    /// The policy was asked about one target.
+    /// The policy decided about one target.
     fn policy_decided(&self, _call: &Call, _input: &PolicyInput, _decision: &Decision) {}
 
-    /// The facts about one target could not be had, because its service is out of reach: nothing further was tried.
+    /// The facts about one target could not be read, because its service is unreachable: the attempt stopped there.
     fn out_of_reach(&self, _call: &Call, _resource: &PolicyResource) {}
 
-    /// A target is left alone because it was touched too recently.
+    /// A target was not touched because of its cooldown.
     fn cooldown_hit(&self, _action: &str) {}
 
-    /// An attempt's result was not taken: its claim had run out.
+    /// An attempt's result was not stored, because its claim had expired.
     fn claim_lost(&self, _action: &str) {}
 
-    /// An attempt was taken over from a worker that did not end it.
+    /// An attempt was taken over after its earlier worker's lease expired.
     fn claim_recovered(&self, _action: &str) {}
 
-    /// A command of `action` was given up by its queue.
+    /// A command of `action` became a dead letter.
     fn step_dead_lettered(&self, _action: &str) {}
 
-    /// So many runs have not ended, over all processes.
+    /// The number of live runs, over all processes.
     fn runs_active(&self, _runs: u64) {}
 }
 
-/// Tells nobody.
+/// Ignores every report.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoopObserver;
 

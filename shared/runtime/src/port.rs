@@ -1,4 +1,4 @@
-//! What the drivers need from the outside. One capability per trait, so that a signature shows what its holder may touch.
+//! The ports: what the drivers need from the outside. One capability per trait, so that a signature shows what its holder may touch.
 
 mod breaker;
 mod checks;
@@ -13,36 +13,54 @@ pub use checks::{CheckStore, Prober};
 pub use claims::{ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Finish, LeaseOwner, Reservation};
 pub use policy::{Decision, DecisionSource, Policy, PolicyContext, PolicyInput, PolicyResource};
 pub use queue::{DeadLetter, Delivery, Message, QueueName, Receiver, Sender};
-pub use runs::{Appended, Created, NewRun, Page, RunFilter, RunHead, RunStore};
+pub use runs::{Appended, Created, DueRuns, NewRun, Page, RunFilter, RunHead, RunLog, RunReader, RunStore};
 pub use time::{Clock, Entropy, OsEntropy, SystemClock};
 
-/// A backend that did not do what it was asked to. The caller leaves the message where it is and tries again.
+/// A failed call of a backend. The caller leaves the message on its queue and tries again.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    /// The backend is out of reach, throttled or busy: the same call may work later.
+    /// The backend is unreachable, throttled or busy: the same call may succeed later.
     #[error("{operation}: the backend is unavailable")]
     Unavailable {
+        /// The port and its method, such as `runs.append`.
         operation: &'static str,
+        /// What the backend answered, or why it could not be reached.
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// What is stored cannot be read: trying again gives the same.
+    /// The stored data cannot be read, now or later.
     #[error("{operation}: stored data is not readable: {detail}")]
-    Corrupt { operation: &'static str, detail: String },
-    /// What was to be stored is over a limit of the backend.
+    Corrupt {
+        /// The port and its method.
+        operation: &'static str,
+        /// What is wrong with which data.
+        detail: String,
+    },
+    /// The data is over a limit of the backend.
     #[error("{operation}: {what} has {observed_bytes} bytes, the limit is {limit_bytes} bytes")]
-    TooLarge { operation: &'static str, what: &'static str, observed_bytes: usize, limit_bytes: usize },
+    TooLarge {
+        /// The port and its method.
+        operation: &'static str,
+        /// The kind of data.
+        what: &'static str,
+        /// Its size in bytes.
+        observed_bytes: usize,
+        /// The backend's limit in bytes.
+        limit_bytes: usize,
+    },
 }
 
 impl BackendError {
+    /// [`BackendError::Unavailable`], for `operation` such as `runs.append`.
     pub fn unavailable(operation: &'static str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable { operation, cause: cause.into() }
     }
 
+    /// [`BackendError::Corrupt`], for `operation` such as `runs.load`.
     pub fn corrupt(operation: &'static str, detail: impl Into<String>) -> Self {
         Self::Corrupt { operation, detail: detail.into() }
     }
 }
 
-/// What every port's method answers.
+/// The result of every port's method.
 pub type Result<T> = std::result::Result<T, BackendError>;

@@ -1,7 +1,7 @@
-//! The drivers' spans: their names, their fields, and whose children they are.
+//! The drivers' spans: their names, their fields, and their parents.
 //!
-//! A run is one trace. Its dispatcher's turns are children of the context that the run continues, an attempt is a child of the turn that sent
-//! it. None is a child of what the process happens to do around it: a batch holds messages of many runs.
+//! A run is one trace. The dispatcher's turns are children of the context that the run continues; an attempt is a child of the turn that sent
+//! its command. None is a child of the batch around it, which holds messages of many runs.
 
 use heal_engine::message::ActionCommand;
 use heal_engine::{Plan, RunId, State};
@@ -12,7 +12,7 @@ use tracing::field::Empty;
 use crate::dispatcher::Prepared;
 use crate::port::{Delivery, QueueName};
 
-/// Messages that are handled together: linked to the traces that they belong to, and the parent of none. One message is no batch.
+/// A batch of messages: linked to their traces, and the parent of none. A single message is not a batch.
 pub(crate) fn batch(queue: &QueueName, deliveries: &[Delivery]) -> Span {
     trace::batch(&queue.to_string(), deliveries.iter().map(|delivery| delivery.traceparent.as_deref()))
 }
@@ -31,7 +31,7 @@ pub(crate) fn accept(prepared: &Prepared, parent: Option<&str>) -> Span {
     span
 }
 
-/// The message's run has a name and a trace now.
+/// Records the id and the trace of the message's run.
 pub(crate) fn accepted(run_id: &RunId, traceparent: &str) {
     let span = Span::current();
     span.record("run_id", run_id.as_str());

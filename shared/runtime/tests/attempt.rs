@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use heal_runtime::action::{Action, Call, Cooldown, Performed, Target};
 use heal_runtime::attempt::{AttemptError, CommandOutcome, LEASE_MS, Ports, Worker};
-use heal_runtime::dispatcher::Inbound;
+use heal_runtime::message::Inbound;
 use heal_runtime::port::{
     Clock, CooldownKey, Decision, DecisionSource, LeaseOwner, Policy, PolicyInput, PolicyResource, QueueName, Receiver,
 };

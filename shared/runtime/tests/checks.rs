@@ -1,4 +1,4 @@
-//! The driver of scheduled checks over fakes, in time that the test owns.
+//! Scheduled checks over fakes, in time that the test owns.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -15,17 +15,17 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use heal_engine::check::{Check, Failing, Observation, Probe};
 use heal_runtime::Timestamp;
-use heal_runtime::checks::{Checked, Checks, ChecksError, Outcome, Ports};
+use heal_runtime::checks::{self, CheckOutcome, Checked, Checks, Ports};
 use heal_runtime::port::{CheckStore, Clock, Prober, QueueName, Receiver as _, Sender};
 use heal_testkit::memory::{self, Faults, ManualClock, Queues};
 use tokio::sync::Notify;
 
-/// Looks as the test has written them: by service, what is seen from now on.
+/// A prober that the test scripts: what it sees, by service.
 #[derive(Default)]
 struct Scripted {
     seen: Mutex<BTreeMap<String, Seen>>,
-    looks: Mutex<Vec<String>>,
-    /// Looks wait for it where it is there.
+    probed: Mutex<Vec<String>>,
+    /// If set, probes wait for it.
     gate: Option<Arc<Notify>>,
 }
 
@@ -42,16 +42,16 @@ impl Scripted {
         self.seen.lock().unwrap().insert(service.to_owned(), seen);
     }
 
-    fn looks(&self) -> Vec<String> {
-        std::mem::take(&mut *self.looks.lock().unwrap())
+    fn probed(&self) -> Vec<String> {
+        std::mem::take(&mut *self.probed.lock().unwrap())
     }
 }
 
 #[async_trait]
 impl Prober for Scripted {
-    async fn look(&self, probe: &Probe, _: Timestamp) -> Observation {
+    async fn probe(&self, probe: &Probe, _: Timestamp) -> Observation {
         let Probe::Http(http) = probe else { panic!("{probe:?}") };
-        self.looks.lock().unwrap().push(http.url.clone());
+        self.probed.lock().unwrap().push(http.url.clone());
         if let Some(gate) = &self.gate {
             gate.notified().await;
         }
@@ -132,26 +132,31 @@ impl Rig {
 
 fn raised(checked: &[Checked]) -> usize {
     let count = |checked: &Checked| match &checked.outcome {
-        Outcome::Looked { raised, .. } => raised.len(),
-        Outcome::NotDue | Outcome::Unknown { .. } | Outcome::Overtaken | Outcome::Failed(_) | Outcome::Late => 0,
+        CheckOutcome::Probed { raised, .. } => raised.len(),
+        CheckOutcome::NotDue
+        | CheckOutcome::Unknown { .. }
+        | CheckOutcome::Overtaken
+        | CheckOutcome::Failed(_)
+        | CheckOutcome::Newer(_)
+        | CheckOutcome::Late => 0,
     };
     checked.iter().map(count).sum()
 }
 
 #[test]
-fn checks_that_cannot_be_used_are_refused() {
+fn unusable_checks_are_rejected() {
     let ports = || Ports {
         prober: Arc::new(Scripted::default()),
         store: Arc::new(memory::Checks::default()),
         sender: Arc::new(Queues::new(Arc::new(ManualClock::default()), Faults::default())),
     };
     let error = Checks::new([check("a"), check("b"), check("a")], ports()).unwrap_err();
-    assert!(matches!(error, ChecksError::Twice { name } if name == "a"));
+    assert!(matches!(error, checks::Error::Twice { name } if name == "a"));
     let many = (0..=heal_engine::limit::CHECKS).map(|number| check(&format!("c{number}")));
-    assert!(matches!(Checks::new(many, ports()).unwrap_err(), ChecksError::TooMany { observed: 101 }));
+    assert!(matches!(Checks::new(many, ports()).unwrap_err(), checks::Error::TooMany { observed: 101 }));
     let full = (0..heal_engine::limit::CHECKS).map(|number| check(&format!("c{number}")));
     assert_eq!(Checks::new(full, ports()).unwrap().iter().count(), heal_engine::limit::CHECKS);
-    assert!(matches!(Checks::from_json("{}", ports()).unwrap_err(), ChecksError::Unreadable(_)));
+    assert!(matches!(Checks::from_json("{}", ports()).unwrap_err(), checks::Error::Unreadable(_)));
     let json = heal_engine::check::to_json(&[check("a"), check("b")]);
     let names: Vec<String> =
         Checks::from_json(&json, ports()).unwrap().iter().map(|check| check.name.clone()).collect();

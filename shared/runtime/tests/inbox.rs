@@ -1,14 +1,15 @@
-//! What becomes of deliveries: each for itself, and a dead letter is an event of its run.
+//! Outcomes of deliveries: each on its own, none lost, and a dead letter is an event of its run.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::pedantic)]
 
 use std::sync::Arc;
 
 use heal_runtime::RunStatus;
-use heal_runtime::dispatcher::{self, Dispatcher, Inbound};
-use heal_runtime::inbox::{Inbox, Verdict};
+use heal_runtime::dispatcher::{self, Dispatcher};
+use heal_runtime::inbox::{self, DeliveryOutcome, Inbox, Settled};
 use heal_runtime::library::Library;
-use heal_runtime::port::{Delivery, OsEntropy, QueueName, Receiver, RunFilter, RunHead, RunStore};
+use heal_runtime::message::Inbound;
+use heal_runtime::port::{Delivery, Message, OsEntropy, QueueName, Receiver, RunFilter, RunHead, RunReader, Sender};
 use heal_runtime::{ActionResult, AttemptResult, Map};
 use heal_testkit::memory::{Faults, ManualClock, Queues, Runs, When};
 use serde_json::json;
@@ -83,18 +84,21 @@ fn answer(command: &str) -> String {
     .to_body()
 }
 
-fn verdict<'a>(verdicts: &'a [Verdict], name: &str) -> &'a Verdict {
-    verdicts.iter().find(|verdict| verdict.receipt() == format!("receipt-{name}")).unwrap()
+fn outcomes(settled: &[Settled]) -> Vec<(&str, &DeliveryOutcome)> {
+    settled.iter().map(|Settled { delivery, outcome }| (delivery.message_id.as_str(), outcome)).collect()
 }
 
 #[tokio::test]
 async fn one_bad_message_costs_its_neighbours_nothing() {
     let rig = Rig::new();
     let batch = vec![incident("a"), delivery("poison", "\u{0}{not json"), incident("b")];
-    let verdicts = rig.inbox.take(&QueueName::Incidents, batch).await;
-    assert!(matches!(verdict(&verdicts, "a"), Verdict::Done { .. }));
-    assert!(matches!(verdict(&verdicts, "b"), Verdict::Done { .. }));
-    let Verdict::Bury { reason, .. } = verdict(&verdicts, "poison") else { panic!("{verdicts:?}") };
+    let settled = rig.inbox.take(&QueueName::Incidents, batch).await;
+    let [("a", DeliveryOutcome::Acknowledge), ("poison", poison), ("b", DeliveryOutcome::Acknowledge)] =
+        outcomes(&settled)[..]
+    else {
+        panic!("{settled:?}")
+    };
+    let DeliveryOutcome::DeadLetter { reason } = poison else { panic!("{settled:?}") };
     assert!(reason.contains("is not JSON"), "{reason}");
     let mut statuses: Vec<_> = rig.heads().await.into_iter().map(|head| (head.incident_id, head.status)).collect();
     statuses.sort();
@@ -103,24 +107,24 @@ async fn one_bad_message_costs_its_neighbours_nothing() {
 }
 
 #[tokio::test]
-async fn an_incident_that_no_playbook_is_for_is_recorded_and_done_with() {
+async fn an_incident_without_a_playbook_is_recorded_and_acknowledged() {
     let rig = Rig::new();
     let other = delivery("other", json!({"incident_id": "other", "incident_type": "NOBODYS"}).to_string());
-    let verdicts = rig.inbox.take(&QueueName::Incidents, vec![other]).await;
-    assert!(matches!(verdicts[..], [Verdict::Done { .. }]), "{verdicts:?}");
+    let settled = rig.inbox.take(&QueueName::Incidents, vec![other]).await;
+    assert!(matches!(outcomes(&settled)[..], [(_, DeliveryOutcome::Acknowledge)]), "{settled:?}");
     let head = rig.heads().await.remove(0);
     assert!(head.status == RunStatus::Failed && head.reason.unwrap().contains("NOBODYS"));
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_taken_now_comes_again() {
+async fn a_message_that_cannot_be_processed_now_is_retried() {
     let rig = Rig::new();
     rig.faults.fail_next_of("runs.create", 1, When::Before);
-    let verdicts = rig.inbox.take(&QueueName::Incidents, vec![incident("a")]).await;
-    assert!(matches!(verdicts[..], [Verdict::Again { delay_ms: 200, .. }]), "{verdicts:?}");
+    let settled = rig.inbox.take(&QueueName::Incidents, vec![incident("a")]).await;
+    assert!(matches!(outcomes(&settled)[..], [(_, DeliveryOutcome::Retry { delay_ms: 200 })]), "{settled:?}");
     let later = Delivery { receive_count: 9, ..incident("a") };
-    let verdicts = rig.inbox.take_dead(&QueueName::Incidents, vec![later]).await;
-    assert!(matches!(verdicts[..], [Verdict::Done { .. }]), "{verdicts:?}");
+    let settled = rig.inbox.take_dead(&QueueName::Incidents, vec![later]).await;
+    assert!(matches!(outcomes(&settled)[..], [(_, DeliveryOutcome::Acknowledge)]), "{settled:?}");
     assert_eq!(rig.heads().await.len(), 1);
 }
 
@@ -130,12 +134,12 @@ async fn a_dead_lettered_command_ends_its_run_with_the_reason() {
     rig.inbox.take(&QueueName::Incidents, vec![incident("a")]).await;
     let dead = rig.commands().await;
     let action = QueueName::Action("count".to_owned());
-    let verdicts = rig.inbox.take_dead(&action, dead.clone()).await;
-    assert!(matches!(verdicts[..], [Verdict::Done { .. }]), "{verdicts:?}");
+    let settled = rig.inbox.take_dead(&action, dead.clone()).await;
+    assert!(matches!(outcomes(&settled)[..], [(_, DeliveryOutcome::Acknowledge)]), "{settled:?}");
     let head = rig.heads().await.remove(0);
     assert_eq!(head.status, RunStatus::Failed);
     assert!(head.reason.as_ref().unwrap().contains("dead-lettered"), "{head:?}");
-    // The same letter again changes nothing, and neither does an answer that comes after all.
+    // The same dead letter again changes nothing, and neither does a late result.
     let last_seq = head.last_seq;
     rig.inbox.take_dead(&action, dead.clone()).await;
     rig.inbox.take(&QueueName::Results, vec![delivery("late", answer(&dead[0].body))]).await;
@@ -143,34 +147,73 @@ async fn a_dead_lettered_command_ends_its_run_with_the_reason() {
 }
 
 #[tokio::test]
-async fn what_nobody_can_read_is_kept_for_a_person() {
+async fn an_unreadable_message_is_dead_lettered() {
     let rig = Rig::new();
     let action = QueueName::Action("count".to_owned());
     for (queue, dead) in
         [(QueueName::Results, false), (QueueName::Results, true), (action.clone(), true), (action, false)]
     {
         let garbled = vec![delivery("garbled", "{\"kind\": 7}")];
-        let verdicts =
+        let settled =
             if dead { rig.inbox.take_dead(&queue, garbled).await } else { rig.inbox.take(&queue, garbled).await };
-        assert!(matches!(verdicts[..], [Verdict::Bury { .. }]), "{queue} {dead}: {verdicts:?}");
+        assert!(
+            matches!(outcomes(&settled)[..], [(_, DeliveryOutcome::DeadLetter { .. })]),
+            "{queue} {dead}: {settled:?}"
+        );
     }
 }
 
 #[tokio::test]
-async fn two_warm_dispatchers_take_turns_and_read_only_what_is_new() {
+async fn a_warm_dispatcher_catches_up_with_another_ones_commits() {
     let clock = Arc::new(ManualClock::default());
     let faults = Faults::default();
     let runs = Arc::new(Runs::new(faults.clone()));
     let queues = Arc::new(Queues::new(clock.clone(), Faults::default()));
-    let sandboxes = [inbox(runs.clone(), queues.clone(), clock.clone()), inbox(runs.clone(), queues.clone(), clock)];
-    let rig = Rig { inbox: sandboxes[0].clone(), runs, queues, faults };
-    sandboxes[0].take(&QueueName::Incidents, vec![incident("a")]).await;
+    let inboxes = [inbox(runs.clone(), queues.clone(), clock.clone()), inbox(runs.clone(), queues.clone(), clock)];
+    let rig = Rig { inbox: inboxes[0].clone(), runs, queues, faults };
+    inboxes[0].take(&QueueName::Incidents, vec![incident("a")]).await;
     let first = rig.commands().await.remove(0);
-    // The second one reads the run from its log, and commits behind the first one's back.
-    sandboxes[1].take(&QueueName::Results, vec![delivery("first", answer(&first.body))]).await;
+    // The second dispatcher reads the run from its log, and commits while the first one's cache is stale.
+    inboxes[1].take(&QueueName::Results, vec![delivery("first", answer(&first.body))]).await;
     let second = rig.commands().await.remove(0);
-    // The first one knows an older state, for which this answer means nothing.
-    let verdicts = sandboxes[0].take(&QueueName::Results, vec![delivery("second", answer(&second.body))]).await;
-    assert!(matches!(verdicts[..], [Verdict::Done { .. }]), "{verdicts:?}");
+    // The first dispatcher's cached state does not expect this result.
+    let settled = inboxes[0].take(&QueueName::Results, vec![delivery("second", answer(&second.body))]).await;
+    assert!(matches!(outcomes(&settled)[..], [(_, DeliveryOutcome::Acknowledge)]), "{settled:?}");
     assert_eq!(rig.heads().await.remove(0).status, RunStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_message_of_a_newer_build_is_retried() {
+    let rig = Rig::new();
+    let newer = r#"{"format": 99, "kind": "wake", "run_id": "run-1"}"#;
+    for settled in [
+        rig.inbox.take(&QueueName::Results, vec![delivery("newer", newer)]).await,
+        rig.inbox.take_dead(&QueueName::Action("count".to_owned()), vec![delivery("newer", newer)]).await,
+    ] {
+        assert!(matches!(outcomes(&settled)[..], [(_, DeliveryOutcome::Retry { .. })]), "{settled:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_whose_outcome_the_handler_lost_is_delivered_again() {
+    let clock = Arc::new(ManualClock::default());
+    let queues = Queues::new(clock.clone(), Faults::default());
+    let message =
+        |body: &str| Message { queue: QueueName::Incidents, body: body.to_owned(), delay_ms: 0, traceparent: None };
+    queues.send(["done", "lost", "contradicted"].map(message).to_vec()).await.unwrap();
+    let deliveries = queues.receive(&QueueName::Incidents, 10, 600_000).await.unwrap();
+    let bodies: Vec<_> = deliveries.iter().map(|delivery| delivery.body.clone()).collect();
+    assert_eq!(bodies, ["done", "lost", "contradicted"]);
+    // A handler that loses one outcome, reports two for one message, and one for a message that does not exist.
+    let reported = [
+        (0, DeliveryOutcome::Acknowledge),
+        (2, DeliveryOutcome::Acknowledge),
+        (2, DeliveryOutcome::Retry { delay_ms: 0 }),
+        (7, DeliveryOutcome::Acknowledge),
+    ];
+    inbox::settle(&queues, inbox::join_outcomes(deliveries, reported)).await;
+    clock.advance_ms(1_000);
+    let again = queues.receive(&QueueName::Incidents, 10, 600_000).await.unwrap();
+    let bodies: Vec<_> = again.iter().map(|delivery| delivery.body.as_str()).collect();
+    assert_eq!(bodies, ["lost", "contradicted"]);
 }

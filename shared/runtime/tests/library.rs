@@ -26,7 +26,7 @@ fn a_library_goes_through_json_with_its_digests() {
 }
 
 #[test]
-fn json_that_is_no_library_is_refused() {
+fn json_that_is_not_a_library_is_rejected() {
     for wrong in ["", "{}", "[{}]"] {
         assert!(matches!(Library::from_json(wrong).unwrap_err(), LibraryError::Unreadable(_)), "{wrong}");
     }

@@ -1,4 +1,4 @@
-//! The largest playbooks that are allowed run to their end, and every step of them is done once.
+//! Playbooks of the largest allowed size run to their end, and every step is performed once.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,13 +21,13 @@ use heal_runtime::host::Host;
 use heal_runtime::library::Library;
 use heal_runtime::port::{
     Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName, RunFilter, RunHead,
-    RunStore, Sender,
+    RunReader, Sender,
 };
 use heal_runtime::{ActionSpec, AttemptResult, Map, Safety};
 use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Runs};
 use serde_json::{Value, json};
 
-/// Counts what it was asked to do.
+/// Counts its calls.
 struct Count(ActionSpec, Arc<Mutex<BTreeMap<String, u32>>>);
 
 #[async_trait]
@@ -63,7 +63,7 @@ impl Policy for Open {
 struct Ended {
     head: RunHead,
     done: BTreeMap<String, u32>,
-    /// The most attempts that were in flight at one time, by the log.
+    /// The largest number of attempts in flight at one time, by the log.
     in_flight: usize,
     largest_commit_bytes: usize,
 }
@@ -96,7 +96,7 @@ async fn run(actions: Value, variables: Value) -> Ended {
     let claims = Arc::new(Claims::new(Faults::default()));
     let worker_ports = attempt::Ports { claims, policy: Arc::new(Open), sender: queues.clone(), clock: clock.clone() };
     let worker = Worker::new(Arc::new(Count(spec, done.clone())), Arc::new(worker_ports)).unwrap();
-    let host = Host::new(Dispatcher::new(ports, Arc::new(library)), [worker], queues.clone());
+    let host = Host::new(Dispatcher::new(ports, Arc::new(library)), [worker], queues.clone(), runs.clone());
     let mut body = json!({"incident_id": "incident-1", "incident_type": "LARGE"});
     body.as_object_mut().unwrap().extend(variables.as_object().unwrap().clone());
     queues
@@ -134,13 +134,13 @@ fn step(name: &str, needs: &[String], more: Value) -> Value {
     step
 }
 
-/// What one item of a `DynamoDB` table may have.
+/// The largest item of a `DynamoDB` table, in bytes.
 const ITEM_BYTES: usize = 400_000;
 
 fn holds(ended: &Ended, expected: usize) {
     assert_eq!(ended.head.outcome, Some(RunOutcome::Completed), "{:?}", ended.head);
     assert_eq!(ended.done.len(), expected);
-    assert!(ended.done.values().all(|count| *count == 1), "something was done twice");
+    assert!(ended.done.values().all(|count| *count == 1), "an action was performed twice");
     assert!(ended.in_flight <= heal_engine::limit::IN_FLIGHT, "{} attempts were in flight", ended.in_flight);
     assert!(ended.largest_commit_bytes < ITEM_BYTES, "a commit has {} bytes", ended.largest_commit_bytes);
 }

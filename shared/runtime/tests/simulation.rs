@@ -1,5 +1,5 @@
-//! Faults at random, from a seed: lost calls before and after they were applied, workers that die after they acted, processes that forget
-//! everything, duplicates, cancellations, and a clock that jumps. Whatever happens, the laws hold, and when the faults stop every run ends.
+//! Seeded random faults: calls lost before and after they were applied, workers that die after their effect, processes that restart with an
+//! empty cache, duplicates, cancellations, and a clock that jumps. The laws hold throughout, and when the faults stop every run ends.
 //!
 //! `SIMULATION_SEED=n` repeats one course, `SIMULATION_COURSES=n` runs more of them.
 
@@ -25,7 +25,7 @@ use stage::Stage;
 
 /// Random things that happen in one course.
 const HAPPENINGS: usize = 600;
-/// Rounds after the faults have stopped, within which everything has to be over.
+/// Rounds after the faults have stopped, within which every run has to end.
 const QUIET_ROUNDS: usize = 3_000;
 const COURSES: u64 = 100;
 
@@ -46,7 +46,7 @@ async fn whatever_goes_wrong_the_laws_hold_and_every_run_ends() {
         effects += stage.world.effects.lock().unwrap().len();
         std::mem::forget(guard);
     }
-    assert!(effects > 0, "nothing ever happened");
+    assert!(effects > 0, "the courses had no effects");
     println!("{effects} effects");
 }
 
@@ -71,7 +71,7 @@ async fn course(seed: u64) -> Stage {
     stage
 }
 
-/// Says the seed where a course fails.
+/// Prints the seed if a course fails.
 struct Named(u64);
 
 impl Drop for Named {

@@ -1,16 +1,17 @@
-//! What every backend of a port has to do, whichever it is: one suite per port, one case per claim of the port's documentation.
+//! Contract suites: one suite per port, one case per claim of the port's documentation, run over every backend alike.
 //!
-//! A backend's tests name a suite and how to get a fresh, empty backend:
+//! A backend's tests name a suite and how to make a fresh, empty backend:
 //!
 //! ```text
 //! async fn empty() -> Fixture<dyn RunStore> { ... }
 //! heal_testkit::run_store_contract!(empty().await);
 //! ```
 //!
-//! That makes one `#[tokio::test]` per case, so the same names pass or fail over the fakes, SQLite and DynamoDB alike.
-//! [`agreement`] goes further: it puts the same random calls to two backends and compares every answer.
+//! This makes one `#[tokio::test]` per case, under the same name for the fakes, SQLite and DynamoDB.
+//! [`agreement`] goes further: it makes the same random calls to two backends and compares every answer.
 
-// A case is a test: it stops at the first surprise.
+// A case is a test: it stops at the first failure, and its name is its documentation.
+#![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::missing_panics_doc)]
 
 pub mod agreement;
@@ -35,7 +36,7 @@ pub trait Queues: Sender + Receiver {}
 
 impl<T: Sender + Receiver + ?Sized> Queues for T {}
 
-/// A fresh, empty backend, and the clock that it goes by.
+/// A fresh, empty backend, and its clock.
 pub struct Fixture<P: ?Sized> {
     pub port: Arc<P>,
     pub clock: Arc<ManualClock>,
@@ -47,7 +48,7 @@ impl<P: ?Sized> Fixture<P> {
         Self { port, clock, keep: Vec::new() }
     }
 
-    /// Keeps `thing`, such as a temporary folder, for as long as the case runs.
+    /// Keeps `thing`, such as a temporary folder, while the case runs.
     #[must_use]
     pub fn keeping(mut self, thing: impl Any + Send + Sync) -> Self {
         self.keep.push(Box::new(thing));
@@ -69,10 +70,10 @@ impl<P: ?Sized> fmt::Debug for Fixture<P> {
     }
 }
 
-/// Runs `tasks` at once and gives their answers in order.
+/// Runs `tasks` concurrently and returns their answers in order.
 ///
 /// # Panics
-/// Where a task panics.
+/// If a task panics.
 async fn at_once<T: Send + 'static>(
     tasks: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {

@@ -1,7 +1,7 @@
 //! The ports in plain memory.
 //!
-//! Each is a map behind a lock, simple enough to be read as the specification: tests measure the real backends by them, and a
-//! simulation runs on them. [`Faults`] makes any call fail before or after it was applied, as a network does.
+//! Each is a map behind a lock, simple enough to be read as the specification: tests compare the real backends with them, and the
+//! simulation runs on them. [`Faults`] makes any call fail before or after its effect, as a network does.
 
 mod breakers;
 mod checks;
@@ -21,7 +21,7 @@ pub use runs::Runs;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The model behind `mutex`. A holder that panicked was a failing test: what it left is still the model.
+/// The model behind `mutex`. A lock is only poisoned by a failing test, and the model stays valid.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

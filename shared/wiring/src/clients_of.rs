@@ -137,7 +137,7 @@ mod tests {
         let status = "RUNNING".to_owned();
         let probe = Probe::OverdueTickets(OverdueTickets { status, overdue_seconds: 0, limit: 10, timeout_seconds: 5 });
         for _ in 0..LOOKS {
-            let seen = prober.look(&probe, Timestamp(1)).await;
+            let seen = prober.probe(&probe, Timestamp(1)).await;
             assert!(matches!(seen, Observation::Unknown { .. }), "{seen:?}");
         }
         assert_eq!(touched.load(Ordering::Relaxed), 0);

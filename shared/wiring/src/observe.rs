@@ -9,7 +9,7 @@ use heal_engine::catalog::WAIT;
 use heal_engine::event::{RunOutcome, StepOutcome};
 use heal_engine::message::AttemptOutcome;
 use heal_runtime::action::Call;
-use heal_runtime::dispatcher::Accepted;
+use heal_runtime::dispatcher::IntakeOutcome;
 use heal_runtime::port::{Decision, DecisionSource, PolicyInput, PolicyResource};
 use heal_telemetry::metrics::{Id, Metrics, Names, table};
 
@@ -70,13 +70,13 @@ impl heal_clients::Observer for Observer {
 }
 
 impl heal_runtime::observe::Observer for Observer {
-    fn incident_taken(&self, accepted: &Accepted) {
+    fn incident_taken(&self, accepted: &IntakeOutcome) {
         let result = match accepted {
-            Accepted::Started { .. } => "started",
-            Accepted::Known { .. } => "known",
-            Accepted::Joined { .. } => "joined",
-            Accepted::Rejected { .. } => "rejected",
-            Accepted::Ignored { .. } => "ignored",
+            IntakeOutcome::Started { .. } => "started",
+            IntakeOutcome::Known { .. } => "known",
+            IntakeOutcome::Joined { .. } => "joined",
+            IntakeOutcome::Rejected { .. } => "rejected",
+            IntakeOutcome::Ignored { .. } => "ignored",
         };
         self.metrics.count(Id::Incidents, &[result]);
     }

@@ -47,7 +47,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<Verdict> {
     let wiring = Wiring { identity: actions::identity(&config).await?, ..Wiring::default() };
     let prober = Prober::new(&config, &wiring);
     let now = SystemClock.now();
-    let seen = join_all(checks.iter().map(|check| prober.look(&check.probe, now))).await;
+    let seen = join_all(checks.iter().map(|check| prober.probe(&check.probe, now))).await;
     let mut all_well = true;
     for (check, observation) in checks.iter().zip(&seen) {
         all_well &= is_well(observation);

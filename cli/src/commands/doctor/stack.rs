@@ -4,7 +4,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use heal_aws::Queues;
 use heal_clients::config::{Env, Strings as _};
 use heal_runtime::RunId;
-use heal_runtime::port::{BackendError, QueueName, Result, RunStore as _};
+use heal_runtime::port::{BackendError, QueueName, Result, RunReader as _};
 
 use super::{Check, Variable};
 use crate::out;

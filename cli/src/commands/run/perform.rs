@@ -9,8 +9,9 @@ use heal_clients::config::Env;
 use heal_embedded::Store;
 use heal_engine::RunId;
 use heal_engine::event::RunStatus;
-use heal_runtime::dispatcher::{Accepted, Dispatcher, Inbound, Prepared};
+use heal_runtime::dispatcher::{Dispatcher, IntakeOutcome, Prepared};
 use heal_runtime::library::Library;
+use heal_runtime::message::Inbound;
 use heal_runtime::port::{Entropy as _, OsEntropy};
 use heal_sandbox::Platform;
 
@@ -63,17 +64,17 @@ fn sandbox_of(args: &Args, prepared: &Prepared) -> anyhow::Result<Option<Platfor
 /// The run of the incident: a new one, or the one that it has already.
 async fn start(dispatcher: &Dispatcher, prepared: Prepared) -> anyhow::Result<RunId> {
     match dispatcher.start(prepared, None).await? {
-        Accepted::Started { run_id, .. } => Ok(run_id),
-        Accepted::Known { run_id } => {
+        IntakeOutcome::Started { run_id, .. } => Ok(run_id),
+        IntakeOutcome::Known { run_id } => {
             crate::out::note(format_args!("this incident has a run already, which goes on or is shown: {run_id}"));
             Ok(run_id)
         }
-        Accepted::Joined { run_id } => {
+        IntakeOutcome::Joined { run_id } => {
             crate::out::note(format_args!("another incident's run works on this: {run_id}"));
             Ok(run_id)
         }
         // Both were found out before anything was started.
-        Accepted::Rejected { reason, .. } | Accepted::Ignored { reason } => anyhow::bail!(reason),
+        IntakeOutcome::Rejected { reason, .. } | IntakeOutcome::Ignored { reason } => anyhow::bail!(reason),
     }
 }
 
@@ -117,7 +118,7 @@ async fn follow(
 }
 
 async fn tell(dispatcher: &Dispatcher, run_id: &RunId, what: impl Fn(RunId) -> Inbound) -> anyhow::Result<()> {
-    let cause_id = format!("command-line:{:016x}", OsEntropy.next());
+    let cause_id = format!("command-line:{:016x}", OsEntropy.next()?);
     dispatcher.receive(run_id, &cause_id, vec![what(run_id.clone())]).await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `heal runs approve`: agree to a run.
 
-use heal_runtime::dispatcher::Inbound;
+use heal_runtime::message::Inbound;
 
 use super::change::{self, Change};
 use crate::exit::Verdict;

@@ -1,6 +1,6 @@
 //! `heal runs cancel`: end a run early.
 
-use heal_runtime::dispatcher::Inbound;
+use heal_runtime::message::Inbound;
 
 use super::change::{self, Change};
 use crate::exit::Verdict;

@@ -7,7 +7,7 @@
 mod sent;
 
 use heal_engine::RunId;
-use heal_runtime::dispatcher::Inbound;
+use heal_runtime::message::Inbound;
 use heal_runtime::port::{Entropy as _, OsEntropy};
 
 use crate::exit::Verdict;
@@ -55,7 +55,7 @@ pub(super) async fn make(
 }
 
 async fn take(place: &Place, run_id: &RunId, effect: &str, word: Inbound) -> anyhow::Result<Verdict> {
-    let cause_id = format!("command-line:{:016x}", OsEntropy.next());
+    let cause_id = format!("command-line:{:016x}", OsEntropy.next()?);
     let taken = place.reader().receive(run_id, &cause_id, vec![word]).await?;
     if taken.events == 0 {
         out::note(format_args!("{run_id} is {}: nothing to change", taken.status.as_str()));

@@ -9,7 +9,9 @@ mod read;
 mod row;
 
 use async_trait::async_trait;
-use heal_runtime::port::{Appended, BackendError, Created, NewRun, Page, Result, RunFilter, RunHead, RunStore};
+use heal_runtime::port::{
+    Appended, BackendError, Created, DueRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader,
+};
 use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp};
 
 use super::Store;
@@ -21,16 +23,7 @@ use crate::limit::PLAIN_PLAN_BYTES;
 pub(super) use known::Known;
 
 #[async_trait]
-impl RunStore for Store {
-    async fn create(&self, run: &NewRun) -> Result<Created> {
-        create::create(self, run).await
-    }
-
-    async fn append(&self, commit: &Commit, head: &RunHead, _concurrency_key: Option<&str>) -> Result<Appended> {
-        // The run's own row among the live ones says which key it holds.
-        append::append(self, commit, head).await
-    }
-
+impl RunReader for Store {
     async fn load(&self, run_id: &RunId, after: Seq) -> Result<Vec<Commit>> {
         read::load(self, run_id, after).await
     }
@@ -38,6 +31,28 @@ impl RunStore for Store {
     async fn head(&self, run_id: &RunId) -> Result<Option<RunHead>> {
         let newest = read::newest(self, "runs.head", run_id).await?;
         Ok(newest.map(|newest| newest.head))
+    }
+
+    async fn plan(&self, digest: &Digest) -> Result<Option<String>> {
+        let operation = "runs.plan";
+        let found = self.get(operation, &key::plan(digest)).await?;
+        found.map(|row| Fields::new(operation, &row).packed("body")).transpose()
+    }
+
+    async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
+        listing::list(self, filter, limit, cursor).await
+    }
+}
+
+#[async_trait]
+impl RunLog for Store {
+    async fn create(&self, run: &NewRun) -> Result<Created> {
+        create::create(self, run).await
+    }
+
+    async fn append(&self, commit: &Commit, head: &RunHead, _concurrency_key: Option<&str>) -> Result<Appended> {
+        // The run's own row among the live ones says which key it holds.
+        append::append(self, commit, head).await
     }
 
     async fn put_plan(&self, digest: &Digest, plan: &str) -> Result<()> {
@@ -51,17 +66,10 @@ impl RunStore for Store {
             Written::Done(_) | Written::Refused(_) => Ok(()),
         }
     }
+}
 
-    async fn plan(&self, digest: &Digest) -> Result<Option<String>> {
-        let operation = "runs.plan";
-        let found = self.get(operation, &key::plan(digest)).await?;
-        found.map(|row| Fields::new(operation, &row).packed("body")).transpose()
-    }
-
-    async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
-        listing::list(self, filter, limit, cursor).await
-    }
-
+#[async_trait]
+impl DueRuns for Store {
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RunId>> {
         due::due(self, now, limit).await
     }

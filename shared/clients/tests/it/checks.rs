@@ -40,7 +40,7 @@ fn prober(platform: &Platform, more: &[(&str, &str)]) -> Prober {
 
 async fn look(prober: &Prober, probe: &Probe) -> Observation {
     let started = Instant::now();
-    let observation = prober.look(probe, now()).await;
+    let observation = prober.probe(probe, now()).await;
     let most = Duration::from_secs(probe.timeout_seconds()) + Duration::from_secs(1);
     assert!(started.elapsed() < most, "{probe:?} took {:?}", started.elapsed());
     observation

@@ -12,7 +12,7 @@ use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
 use heal_runtime::port::{
-    Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName, RunFilter, RunStore,
+    Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName, RunFilter, RunReader,
     Sender, SystemClock,
 };
 use heal_runtime::{ActionSpec, AttemptResult, Map, RunStatus, Safety};
@@ -120,7 +120,7 @@ impl Course {
         let worker_ports =
             attempt::Ports { claims: shared.clone(), policy: Arc::new(Open), sender: shared.clone(), clock };
         let worker = Worker::new(Arc::new(Nothing(spec)), Arc::new(worker_ports)).unwrap();
-        let host = Host::new(Dispatcher::new(ports, Arc::new(library)), [worker], shared);
+        let host = Host::new(Dispatcher::new(ports, Arc::new(library)), [worker], shared.clone(), shared);
         let (stop, stopped) = watch::channel(false);
         let host = tokio::spawn(host.run(stopped));
         Self { store, stop, host, sent: AtomicUsize::new(0), folder }

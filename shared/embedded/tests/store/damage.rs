@@ -1,6 +1,7 @@
 use heal_embedded::limit;
 use heal_runtime::port::{
-    BackendError, ClaimKey, ClaimRequest, ClaimStore, LeaseOwner, Message, QueueName, RunFilter, RunStore, Sender,
+    BackendError, ClaimKey, ClaimRequest, ClaimStore, LeaseOwner, Message, QueueName, RunFilter, RunLog, RunReader,
+    Sender,
 };
 use heal_runtime::{Digest, RunId, RunStatus};
 use rusqlite::Connection;

@@ -1,7 +1,7 @@
 use heal_embedded::{Collected, Store, limit};
 use heal_runtime::port::{
-    ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Created, LeaseOwner, NewRun, Reservation,
-    RunStore,
+    ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Created, LeaseOwner, NewRun, Reservation, RunLog,
+    RunReader,
 };
 use heal_runtime::{RunId, RunStatus, Timestamp};
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use heal_embedded::{OpenError, Store};
 use heal_runtime::RunId;
-use heal_runtime::port::{CheckStore, RunStore};
+use heal_runtime::port::{CheckStore, RunLog, RunReader};
 use rusqlite::Connection;
 
 use crate::common::{new_run, open};
@@ -28,7 +28,7 @@ async fn a_reopened_file_has_what_was_acknowledged() {
     let run = new_run("run-1");
     open(&path).unwrap().create(&run).await.unwrap();
     let store = open(&path).unwrap();
-    assert_eq!(RunStore::load(&store, &RunId::new("run-1"), 0).await.unwrap(), vec![run.commit]);
+    assert_eq!(RunReader::load(&store, &RunId::new("run-1"), 0).await.unwrap(), vec![run.commit]);
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn a_file_of_an_earlier_version_becomes_a_current_one_and_keeps_its_runs()
     drop(earlier);
     let store = open(&path).unwrap();
     assert!(CheckStore::store(&store, "opa_health", 0, "{}").await.unwrap());
-    assert_eq!(RunStore::load(&store, &RunId::new("run-1"), 0).await.unwrap().len(), 1);
+    assert_eq!(RunReader::load(&store, &RunId::new("run-1"), 0).await.unwrap().len(), 1);
     let version: u32 =
         Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     assert_eq!(version, Store::version());

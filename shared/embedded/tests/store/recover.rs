@@ -1,8 +1,8 @@
 use heal_embedded::Recovered;
 use heal_runtime::RunId;
 use heal_runtime::port::{
-    BreakerStore, ClaimKey, ClaimRequest, ClaimStore, LeaseOwner, Message, QueueName, Receiver, Reservation, RunStore,
-    Sender,
+    BreakerStore, ClaimKey, ClaimRequest, ClaimStore, LeaseOwner, Message, QueueName, Receiver, Reservation, RunLog,
+    RunReader, Sender,
 };
 
 use crate::common::{T0, new_run, open};

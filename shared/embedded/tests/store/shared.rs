@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use heal_embedded::{Location, Options, Store};
-use heal_runtime::port::{Appended, BackendError, Message, QueueName, Receiver, RunFilter, RunStore, Sender};
+use heal_runtime::port::{Appended, BackendError, Message, QueueName, Receiver, RunFilter, RunLog, RunReader, Sender};
 use heal_runtime::{RunId, RunStatus};
 use heal_testkit::memory::ManualClock;
 use rusqlite::Connection;

@@ -1,13 +1,13 @@
-//! Folded runs that a warm dispatcher keeps. The conditional write guards them: a state that is behind loses the write, and is folded anew.
+//! Cache of folded runs. It may be stale: the conditional write then fails, and the run is folded anew from its log.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use heal_engine::{Digest, Plan, RunId, State};
 
-/// Runs kept; beyond it those that nobody holds are forgotten.
+/// Cached runs; at this number, the runs without a turn in progress are evicted.
 const RUNS: usize = 4_096;
-/// Plans kept that the library no longer has.
+/// Cached plans that are not in the library.
 const PLANS: usize = 64;
 
 /// A run as it was after its last known commit.
@@ -17,14 +17,14 @@ pub(super) struct Live {
     pub state: State,
 }
 
-/// One run's place: its lock makes this process's turns of one run follow each other.
+/// One run's entry. Its lock serialises this process's turns of the run.
 type Slot = Arc<tokio::sync::Mutex<Option<Live>>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     runs: Mutex<HashMap<RunId, Slot>>,
     plans: Mutex<HashMap<Digest, Arc<Plan>>>,
-    /// Digests of plans that this process knows to be in the store.
+    /// Digests of plans that are known to be in the store.
     stored: Mutex<HashSet<Digest>>,
 }
 
@@ -39,7 +39,7 @@ impl Cache {
 
     pub(super) fn keep(&self, live: Live) {
         let slot = self.slot(&live.state.run_id);
-        // Somebody who holds it already has read the run from its log.
+        // Whoever holds the lock is reading the run from its log.
         if let Ok(mut kept) = slot.try_lock() {
             kept.get_or_insert(live);
         }

@@ -1,13 +1,19 @@
-//! A run out of its log, by the plan that it pinned.
+//! Reading runs: one run from its log and pinned plan, and the number of live runs.
 
 use std::sync::Arc;
 
-use heal_engine::event::Commit;
+use heal_engine::event::{Commit, RunStatus};
 use heal_engine::{Plan, RunId, turn};
 
 use super::cache::Live;
 use super::{DispatchError, Dispatcher};
 use crate::library::Library;
+use crate::port::{BackendError, RunFilter};
+
+/// Index entries per page of the count.
+const PAGE: usize = 500;
+/// Pages counted of each status: beyond 10,000 runs, the exact number does not matter.
+const PAGES: usize = 20;
 
 impl Dispatcher {
     /// Folds a run from its log.
@@ -15,7 +21,7 @@ impl Dispatcher {
         let commits = self.ports.runs.load(run_id, 0).await?;
         let unknown = || DispatchError::UnknownRun { run_id: run_id.clone() };
         let first = commits.first().and_then(|commit| commit.events.first()).ok_or_else(unknown)?;
-        // A rejected message has a record, and no run to go on with.
+        // A rejected message has a record but not a run to continue.
         let heal_engine::Event::RunStarted(started) = first else { return Err(unknown()) };
         let plan = self.plan(run_id, &started.plan_digest).await?;
         let log = |cause| DispatchError::Log { run_id: run_id.clone(), cause };
@@ -23,7 +29,7 @@ impl Dispatcher {
         Ok(Live { plan, state })
     }
 
-    /// Folds in what others have committed since: only that is read, however long the log. False where there is nothing new.
+    /// Folds in the commits that other dispatchers have added since; only those are read. False if there are none.
     pub(super) async fn catch_up(&self, live: &mut Live) -> Result<bool, DispatchError> {
         let run_id = live.state.run_id.clone();
         let commits = self.ports.runs.load(&run_id, live.state.seq).await?;
@@ -34,7 +40,7 @@ impl Dispatcher {
         Ok(!commits.is_empty())
     }
 
-    /// The pinned plan: from the library where the playbook has not changed since, else from the store.
+    /// The pinned plan: from the library if the playbook has not changed since, else from the store.
     async fn plan(&self, run_id: &RunId, digest: &heal_engine::Digest) -> Result<Arc<Plan>, DispatchError> {
         if let Some(plan) = self.cache.plan(digest).or_else(|| self.library.by_digest(digest)) {
             return Ok(plan);
@@ -45,10 +51,10 @@ impl Dispatcher {
         Ok(self.cache.keep_plan(plan))
     }
 
-    /// The plan and all commits of a run, for reading only. The plan is none for a rejected message.
+    /// The plan and all commits of a run, without continuing it. The plan is `None` for a rejected message.
     ///
     /// # Errors
-    /// As [`Dispatcher::take`], for a run that does not exist or cannot be read.
+    /// The run does not exist, or cannot be read.
     pub async fn read(&self, run_id: &RunId) -> Result<(Option<Arc<Plan>>, Vec<Commit>), DispatchError> {
         let commits = self.ports.runs.load(run_id, 0).await?;
         match commits.first().and_then(|commit| commit.events.first()) {
@@ -59,6 +65,34 @@ impl Dispatcher {
             }
             Some(_) => Ok((None, commits)),
         }
+    }
+
+    /// Counts the live runs, up to 10,000 of each status, and reports the number to the observer.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub async fn count_active(&self) -> Result<u64, BackendError> {
+        let mut active = 0;
+        for status in RunStatus::ALL.into_iter().filter(|status| !status.is_terminal()) {
+            active += self.count(status).await?;
+        }
+        self.observer.runs_active(active);
+        Ok(active)
+    }
+
+    async fn count(&self, status: RunStatus) -> Result<u64, BackendError> {
+        let filter = RunFilter { status: Some(status), ..RunFilter::default() };
+        let mut count = 0;
+        let mut cursor = None;
+        for _ in 0..PAGES {
+            let page = self.ports.runs.list(&filter, PAGE, cursor.as_deref()).await?;
+            count += page.runs.len() as u64;
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(count)
     }
 }
 

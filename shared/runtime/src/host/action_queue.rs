@@ -1,4 +1,4 @@
-//! Commands to their action.
+//! One action's queue: as many attempts at a time as there are places.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::{ATTEMPTS_PER_ACTION, Host};
 use crate::attempt::Worker;
-use crate::inbox::{self, Verdict};
+use crate::inbox::{self, Settled};
 use crate::port::{Delivery, LeaseOwner, QueueName};
 
 impl Host {
@@ -16,7 +16,7 @@ impl Host {
         let places = Arc::new(Semaphore::new(ATTEMPTS_PER_ACTION));
         let mut attempts = JoinSet::new();
         loop {
-            // Only what can start at once is taken off the queue.
+            // Receive only commands that can start at once.
             let Ok(first) = Arc::clone(&places).acquire_owned().await else { break };
             let free = 1 + places.available_permits();
             let Some(deliveries) = self.next(&queue, free, &mut stop).await else { break };
@@ -31,8 +31,8 @@ impl Host {
                 };
                 let (host, worker) = (self.clone(), worker.clone());
                 attempts.spawn(async move {
-                    let verdict = perform(&worker, delivery).await;
-                    host.settle(vec![verdict]).await;
+                    let settled = perform(&worker, delivery).await;
+                    inbox::settle(&*host.receiver, vec![settled]).await;
                     drop(place);
                 });
             }
@@ -46,14 +46,14 @@ impl Host {
     }
 }
 
-pub(super) async fn perform(worker: &Worker, delivery: Delivery) -> Verdict {
+pub(super) async fn perform(worker: &Worker, delivery: Delivery) -> Settled {
     let holder = LeaseOwner(delivery.receipt.clone());
     inbox::perform(worker, delivery, holder, None).await
 }
 
-/// A fault inside an action costs that attempt alone: its message comes back, and its claim says what is safe then.
+/// A panic inside an action costs that attempt alone: its command is delivered again, and the claim decides what is safe then.
 fn report(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
-        tracing::error!(%error, "an attempt ended by a fault in its action");
+        tracing::error!(%error, "an action panicked");
     }
 }

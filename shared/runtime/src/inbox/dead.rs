@@ -1,24 +1,19 @@
-//! Commands that died on their way: an event of their run, not a grave.
+//! Commands that no worker answered: each ends its step in its run.
 
-use futures_util::future::join_all;
+use heal_engine::format;
 use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult};
 
-use super::{Inbox, Verdict, dead_letter};
-use crate::dispatcher::Inbound;
+use super::{DeliveryOutcome, Inbox};
+use crate::message::Inbound;
 use crate::port::Delivery;
 
 impl Inbox {
-    /// The step of each command ends: it was delivered again and again, and nobody answered. Whether its action had acted before it fell
-    /// silent is not known here, so the step ends as `unknown`, which fails the run and asks a person to look.
-    pub(super) async fn dead_commands(&self, action: &str, deliveries: Vec<Delivery>) -> Vec<Verdict> {
-        let ended = deliveries.into_iter().map(|delivery| self.dead_command(action, delivery));
-        join_all(ended).await.into_iter().flatten().collect()
-    }
-
-    async fn dead_command(&self, action: &str, delivery: Delivery) -> Vec<Verdict> {
-        let command: ActionCommand = match serde_json::from_str(&delivery.body) {
+    /// Ends the step of a command that was delivered too often without an answer. Whether the action had its effect is unknown, so the step
+    /// ends as `unknown`: the run fails and asks a person to check.
+    pub(super) async fn dead_command(&self, action: &str, delivery: &Delivery) -> DeliveryOutcome {
+        let command: ActionCommand = match format::decode(&delivery.body) {
             Ok(command) => command,
-            Err(error) => return vec![dead_letter(delivery, format!("command cannot be read: {error}"))],
+            Err(error) => return unreadable(&error, delivery),
         };
         self.dispatcher.observer().step_dead_lettered(action);
         tracing::warn!(
@@ -31,20 +26,36 @@ impl Inbox {
             attempt = command.attempt,
             "command was delivered too often without an answer"
         );
-        let run_id = command.run_id.clone();
         let result = Inbound::Result(Box::new(dead(&command, self.dispatcher.now())));
-        self.turn(run_id, vec![(delivery, result)]).await
+        let outcomes = self.turn(&command.run_id, vec![(0, delivery)], vec![result]).await;
+        outcomes.into_iter().map(|(_, outcome)| outcome).next().unwrap_or_default()
+    }
+}
+
+/// A body of a newer build is retried until this build is upgraded; a malformed one is dead-lettered.
+pub(super) fn unreadable(error: &format::Error, delivery: &Delivery) -> DeliveryOutcome {
+    let reason = heal_engine::text::chain(error);
+    match error {
+        format::Error::Malformed { .. } => DeliveryOutcome::dead_letter(reason),
+        format::Error::Newer { .. } | format::Error::UnknownEvent { .. } => {
+            tracing::warn!(
+                message_id = delivery.message_id,
+                reason,
+                "message is from a newer build; it will be retried"
+            );
+            DeliveryOutcome::back_off(delivery.receive_count)
+        }
     }
 }
 
 fn dead(command: &ActionCommand, now: heal_engine::Timestamp) -> ActionResult {
     let ActionCommand { step, action, attempt, .. } = command;
     let message = format!(
-        "dead-lettered: the command of attempt {attempt} was delivered too often without an answer of {action}; \
-         it cannot be said whether it had acted"
+        "dead-lettered: the command of attempt {attempt} was delivered too often without an answer from {action}; \
+         whether its effect happened is unknown"
     );
     let result = AttemptResult::new(AttemptOutcome::Unknown { message })
-        .follow_up(format!("step {step}: look at the target and at the logs of {action} before this is done again"));
+        .follow_up(format!("step {step}: check the target and the logs of {action} before repeating this step"));
     ActionResult {
         run_id: command.run_id.clone(),
         step: step.clone(),

@@ -1,57 +1,60 @@
-//! Results, wake-ups, approvals and cancellations to their runs.
+//! Results, wake-ups, approvals and cancellations: the messages of one run are one turn.
 
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use heal_engine::RunId;
-use tracing::Instrument as _;
 
-use super::{Inbox, Verdict, again, dead_letter, done};
-use crate::dispatcher::{DispatchError, Inbound};
-use crate::port::{Delivery, QueueName};
-use crate::span;
+use super::dead::unreadable;
+use super::{DeliveryOutcome, Inbox};
+use crate::dispatcher::DispatchError;
+use crate::message::Inbound;
+use crate::port::Delivery;
 
 impl Inbox {
-    pub(super) async fn results(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
-        let batch = span::batch(&QueueName::Results, &deliveries);
-        let (runs, mut verdicts) = by_run(deliveries);
-        let turns = runs.into_iter().map(|(run_id, messages)| self.turn(run_id, messages));
-        verdicts.extend(join_all(turns).instrument(batch).await.into_iter().flatten());
-        verdicts
-    }
-
-    /// The messages of one run are one turn with one write.
-    pub(super) async fn turn(&self, run_id: RunId, messages: Vec<(Delivery, Inbound)>) -> Vec<Verdict> {
-        let (deliveries, inbound): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
-        let cause_id = deliveries.first().map(|delivery| delivery.message_id.clone()).unwrap_or_default();
-        let Err(error) = self.dispatcher.receive(&run_id, &cause_id, inbound).await else {
-            return deliveries.into_iter().map(done).collect();
-        };
-        tracing::warn!(run_id = %run_id, error = &error as &dyn std::error::Error, "run could not be continued now");
-        let verdict = |delivery: Delivery| match &error {
-            DispatchError::UnknownRun { .. } => dead_letter(delivery, error.to_string()),
-            DispatchError::Backend(_)
-            | DispatchError::MissingPlan { .. }
-            | DispatchError::Plan { .. }
-            | DispatchError::Log { .. }
-            | DispatchError::Contended { .. } => again(delivery),
-        };
-        deliveries.into_iter().map(verdict).collect()
-    }
-}
-
-/// Each run's messages, in the order in which they were delivered.
-type ByRun = BTreeMap<RunId, Vec<(Delivery, Inbound)>>;
-
-/// Messages by their run; those that cannot be read are kept for a person.
-fn by_run(deliveries: Vec<Delivery>) -> (ByRun, Vec<Verdict>) {
-    let mut runs = ByRun::new();
-    let mut unreadable = Vec::new();
-    for delivery in deliveries {
-        match Inbound::parse(&delivery.body) {
-            Ok(inbound) => runs.entry(inbound.run_id().clone()).or_default().push((delivery, inbound)),
-            Err(error) => unreadable.push(dead_letter(delivery, error.to_string())),
+    /// Each outcome with the index of its delivery.
+    pub(super) async fn results(&self, deliveries: &[Delivery]) -> Vec<(usize, DeliveryOutcome)> {
+        let mut outcomes = Vec::new();
+        // Each run's messages, in the order of delivery.
+        let mut runs: BTreeMap<RunId, Vec<(usize, Inbound)>> = BTreeMap::new();
+        for (index, delivery) in deliveries.iter().enumerate() {
+            match Inbound::parse(&delivery.body) {
+                Ok(message) => runs.entry(message.run_id().clone()).or_default().push((index, message)),
+                Err(error) => outcomes.push((index, unreadable(&error, delivery))),
+            }
         }
+        let turns = runs.into_iter().map(async |(run_id, messages)| {
+            let (indices, messages): (Vec<usize>, Vec<_>) = messages.into_iter().unzip();
+            let deliveries = indices.into_iter().filter_map(|index| Some((index, deliveries.get(index)?)));
+            self.turn(&run_id, deliveries.collect(), messages).await
+        });
+        outcomes.extend(join_all(turns).await.into_iter().flatten());
+        outcomes
     }
-    (runs, unreadable)
+
+    /// One turn of one run, with one write: `messages` are the bodies of `deliveries`.
+    pub(super) async fn turn(
+        &self,
+        run_id: &RunId,
+        deliveries: Vec<(usize, &Delivery)>,
+        messages: Vec<Inbound>,
+    ) -> Vec<(usize, DeliveryOutcome)> {
+        let cause_id = deliveries.first().map(|(_, delivery)| delivery.message_id.as_str()).unwrap_or_default();
+        let result = self.dispatcher.receive(run_id, cause_id, messages).await;
+        if let Err(error) = &result {
+            tracing::warn!(run_id = %run_id, error = error as &dyn std::error::Error, "failed to continue a run");
+        }
+        let outcome = |delivery: &Delivery| match &result {
+            Ok(_) => DeliveryOutcome::Acknowledge,
+            Err(error @ DispatchError::UnknownRun { .. }) => DeliveryOutcome::dead_letter(error),
+            Err(
+                DispatchError::Backend(_)
+                | DispatchError::MissingPlan { .. }
+                | DispatchError::Plan { .. }
+                | DispatchError::Log { .. }
+                | DispatchError::Contended { .. },
+            ) => DeliveryOutcome::back_off(delivery.receive_count),
+        };
+        deliveries.into_iter().map(|(index, delivery)| (index, outcome(delivery))).collect()
+    }
 }

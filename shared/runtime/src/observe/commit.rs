@@ -1,4 +1,4 @@
-//! What one commit has to tell.
+//! The reports of one commit.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use heal_engine::{Plan, State, Timestamp};
 
 use super::Observer;
 
-/// Milliseconds in a day: an incident that claims to be older was not created then; its clock or its unit is another.
+/// Milliseconds in a day. An incident that claims to be older has a wrong clock or another unit of time.
 const DAY_MS: u64 = 86_400_000;
 
-/// Tells of what `commit` added to the run, which stands at `state` after it.
+/// Reports what `commit` added to the run, whose state after it is `state`.
 pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, commit: &Commit) {
     let playbook = plan.playbook.name.as_str();
     let mut commands = 0;
@@ -48,7 +48,7 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
 }
 
 fn step_ended(observer: &dyn Observer, plan: &Plan, state: &State, step: StepRef, outcome: StepOutcome, at: Timestamp) {
-    // An element of a step that fans out is told with its step.
+    // The elements of a fan-out are reported with their step.
     if let (Some(planned), None) = (plan.step(step.step), step.item) {
         let took = state.step_started_at(step.step).map(|started| between(started, at));
         observer.step_ended(&planned.spec.kind, outcome, took);
@@ -71,7 +71,7 @@ mod tests {
 
     use super::*;
 
-    /// Keeps the playbooks of runs that had used up their budget.
+    /// Records the playbooks of runs that had used up their budget.
     #[derive(Debug, Default)]
     struct Budgets(Mutex<Vec<String>>);
 
@@ -93,8 +93,8 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_stops_because_it_has_used_up_its_budget_is_told_and_one_that_is_cancelled_is_not() {
-        for (hops, input, told) in [
+    fn a_run_that_used_up_its_budget_is_reported_and_a_cancelled_one_is_not() {
+        for (hops, input, reported) in [
             (limit::COMMANDS_PER_RUN, Input::Wake, vec!["in_circles".to_owned()]),
             (0, Input::CancelRequested { by: "somebody".to_owned() }, Vec::new()),
         ] {
@@ -115,7 +115,7 @@ mod tests {
             let commit = Commit { run_id: RunId::new("run-1"), first_seq: 1, cause_id: String::new(), at: now, events };
             let budgets = Budgets::default();
             committed(&budgets, &plan, &state, &commit);
-            assert_eq!(*budgets.0.lock().unwrap(), told, "{commit:?}");
+            assert_eq!(*budgets.0.lock().unwrap(), reported, "{commit:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Circuit breaker state that several processes share.
+//! The state of circuit breakers, shared by processes.
 
 use async_trait::async_trait;
 use heal_engine::Timestamp;
@@ -6,28 +6,29 @@ use serde::{Deserialize, Serialize};
 
 use super::Result;
 
-/// The shared part of one service's breaker: whether it is open, and who may try.
+/// The stored state of one service's breaker, which is open or half open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BreakerRecord {
+    /// When the breaker opened.
     pub opened_at: Timestamp,
-    /// Calls are refused until then; afterwards one holder may try.
+    /// Calls are refused until then; afterwards one holder may make a trial call.
     pub open_until: Timestamp,
-    /// Who has the trial call, and until when nobody else may.
+    /// Who makes the trial call, and until when no other holder may make one.
     pub trial: Option<(String, Timestamp)>,
 }
 
 /// Stores one record per service.
 #[async_trait]
 pub trait BreakerStore: Send + Sync + 'static {
-    /// None = closed.
+    /// The record of `service`; `None` if its breaker is closed.
     async fn read(&self, service: &str) -> Result<Option<BreakerRecord>>;
 
-    /// Opens it unless it is open already with an `open_until` at or after this one. True where this call wrote.
+    /// Opens the breaker unless it is open with an `open_until` at or after this one. True if this call wrote.
     async fn open(&self, service: &str, opened_at: Timestamp, open_until: Timestamp) -> Result<bool>;
 
-    /// Takes the trial call for `holder` until `until` where `open_until` has passed at `now` and no other trial is live. True where taken.
+    /// Takes the trial call for `holder` until `until` if `open_until` has passed at `now` and no other trial is live. True if taken.
     async fn take_trial(&self, service: &str, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool>;
 
-    /// The trial call worked: removes the record.
+    /// Closes the breaker after a successful trial call: removes the record.
     async fn close(&self, service: &str) -> Result<()>;
 }

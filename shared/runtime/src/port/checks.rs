@@ -1,4 +1,4 @@
-//! Scheduled checks: who looks, and what is remembered between two looks.
+//! Scheduled checks: who probes, and what is stored between two probes.
 
 use async_trait::async_trait;
 use heal_engine::Timestamp;
@@ -6,22 +6,22 @@ use heal_engine::check::{Observation, Probe};
 
 use super::Result;
 
-/// Looks. It only reads: a probe never changes its target.
+/// Probes targets. A probe only reads: it never changes its target.
 #[async_trait]
 pub trait Prober: Send + Sync + 'static {
-    /// What the probe sees at `now`, within the probe's own time. It never fails: what cannot be told is [`Observation::Unknown`].
-    async fn look(&self, probe: &Probe, now: Timestamp) -> Observation;
+    /// What `probe` sees at `now`, within the probe's own timeout. A failure is not an error but [`Observation::Unknown`].
+    async fn probe(&self, probe: &Probe, now: Timestamp) -> Observation;
 }
 
-/// Stores one small JSON text per check, and nothing else.
+/// Stores one small JSON text per check.
 #[async_trait]
 pub trait CheckStore: Send + Sync + 'static {
-    /// The version and the text that were stored last; none where nothing was.
+    /// The stored version and text; `None` if nothing is stored.
     async fn load(&self, name: &str) -> Result<Option<(u64, String)>>;
 
-    /// Stores `json` as the next version where the stored one is `expected_version`, 0 where there has to be none yet: it has
-    /// version `expected_version` + 1 then. False where another version is stored: somebody else was faster, and nothing is written.
+    /// Stores `json` as version `expected_version` + 1 if the stored version is `expected_version` (0: nothing is stored yet). False if
+    /// another version is stored: another writer was faster, and nothing is written.
     ///
-    /// The same store again answers true while nobody else has stored: the first answer may have been lost.
+    /// The same call again answers true until another writer stores: the first answer may have been lost.
     async fn store(&self, name: &str, expected_version: u64, json: &str) -> Result<bool>;
 }

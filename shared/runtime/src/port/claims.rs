@@ -1,4 +1,4 @@
-//! The right to perform an attempt, and the time in which a target is left alone.
+//! Claims (the right to perform one attempt) and cooldowns (the time in which a target is not touched again).
 
 use async_trait::async_trait;
 use heal_engine::Timestamp;
@@ -6,82 +6,96 @@ use heal_engine::message::AttemptResult;
 
 use super::Result;
 
-/// One attempt: `action` and `run/step[item]/attempt`.
+/// Names one attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClaimKey {
+    /// The action's name.
     pub action: String,
+    /// `run/step[item]/attempt`.
     pub attempt: String,
 }
 
-/// One target of one action.
+/// Names one target of one action.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CooldownKey {
+    /// The action's name.
     pub action: String,
+    /// The target's id, such as a ticket id.
     pub target: String,
 }
 
-/// Names one worker's holding of one claim; unique per delivery.
+/// Names the owner of a claim's lease; unique per delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LeaseOwner(pub String);
 
-/// A target that is to be touched, and left alone by others for a while afterwards.
+/// A target to reserve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CooldownRequest {
+    /// The target.
     pub key: CooldownKey,
+    /// How long the target is not touched again, in milliseconds.
     pub cooldown_ms: u64,
 }
 
-/// What [`ClaimStore::reserve`] is asked for.
+/// The input of [`ClaimStore::reserve`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRequest {
+    /// The attempt.
     pub key: ClaimKey,
+    /// Who wants the claim.
     pub holder: LeaseOwner,
+    /// The time of the request.
     pub now: Timestamp,
-    /// The claim expires at this moment: an expired claim cannot commit.
+    /// When the lease ends: an expired claim cannot store a result.
     pub lease_until: Timestamp,
+    /// The targets to reserve.
     pub cooldowns: Vec<CooldownRequest>,
 }
 
-/// How [`ClaimStore::reserve`] went.
+/// The result of [`ClaimStore::reserve`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reservation {
-    /// The claim is the holder's.
+    /// The claim belongs to the requesting holder.
     Held {
-        /// An earlier holder's lease ran out: it may have acted.
+        /// An earlier holder's lease expired: its effect may have happened.
         recovered: bool,
-        /// The targets that are cooling down, each with the moment at which it may be touched. Only the others are reserved.
+        /// The targets in their cooldown, each with its end. Only the others are reserved.
         cooling: Vec<(CooldownKey, Timestamp)>,
     },
-    /// Another holder's lease is live until then.
-    Busy { until: Timestamp },
-    /// It has been performed: this is its result.
+    /// Another holder has the claim.
+    Busy {
+        /// The end of the other holder's lease.
+        until: Timestamp,
+    },
+    /// The attempt has ended with this result.
     Finished(Box<AttemptResult>),
 }
 
-/// How [`ClaimStore::finish`] went.
+/// The result of [`ClaimStore::finish`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finish {
+    /// The result is stored.
     Stored,
-    /// The lease ran out, or another holder took the claim over: nothing was stored.
+    /// The lease expired, or another holder took the claim over: nothing was stored.
     Lost,
 }
 
-/// Stores claims and cooldowns. It compares moments itself; expiry by a backend's own rubbish collection is never relied on.
+/// Stores claims and cooldowns. A store compares times itself, and does not rely on the backend's expiry of rows.
 #[async_trait]
 pub trait ClaimStore: Send + Sync + 'static {
-    /// When each target was last reserved by an attempt that kept its reservation; none where never.
-    /// A reservation of `attempt` itself does not count: after a lost worker the attempt must not be held back by its own trace.
+    /// Time of each target's last reservation that was not released; `None` if there was none.
+    /// A reservation by `attempt` itself does not count: after a lost worker, its own reservation must not block the attempt.
     async fn last_touched(&self, keys: &[CooldownKey], attempt: &ClaimKey) -> Result<Vec<Option<Timestamp>>>;
 
-    /// Takes the claim and reserves its targets, atomically: either it answers `Held` and both are stored, or neither is.
+    /// Takes the claim and reserves its targets in one transaction: either the answer is `Held` and both are stored, or neither is.
     ///
-    /// A target that the same attempt had reserved before (its earlier holder died) counts as reserved by it, not as cooling.
-    /// The same request twice (same holder) answers the same. The holder of a live claim may ask again with targets that it did not name
-    /// before: the claim stays its own, its lease becomes the one asked for, and the targets are reserved.
+    /// A target that an earlier holder of the same attempt reserved counts as reserved by the attempt, not as cooling.
+    /// The same request by the same holder has the same answer. The holder of a live claim may call again with further targets: it keeps
+    /// the claim, the lease is extended as requested, and the targets are reserved.
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation>;
 
-    /// Stores the result, and frees the cooldowns in `proven_not_applied`: those whose effect is proven not to have happened.
-    /// A freed target has the last touch that it had before. The same result again, by the same holder, answers `Stored`.
+    /// Stores the result, and releases the cooldowns in `proven_not_applied`: the targets whose effect is proven not to have happened.
+    /// A released target has its earlier last touch again. The same result again, by the same holder, answers `Stored`.
     async fn finish(
         &self,
         key: &ClaimKey,
@@ -91,8 +105,8 @@ pub trait ClaimStore: Send + Sync + 'static {
         proven_not_applied: &[CooldownKey],
     ) -> Result<Finish>;
 
-    /// Lets go of a claim without a result, and frees all its cooldowns: nothing has happened. Another holder's claim is left alone.
-    /// Where the claim was `recovered`, its earlier holder may still have acted: what that one reserved stays reserved, and the next
-    /// holder is told `recovered` again.
+    /// Releases a claim without a result, and all its cooldowns: no effect has happened. Another holder's claim stays unchanged.
+    /// If the claim was `recovered`, the earlier holder's effect may have happened: the targets that it reserved stay reserved, and the
+    /// next holder's claim is `recovered` too.
     async fn release(&self, key: &ClaimKey, holder: &LeaseOwner) -> Result<()>;
 }

@@ -1,13 +1,15 @@
-//! Whether an effect is allowed.
+//! Policy decisions: whether an effect is allowed.
 
 use async_trait::async_trait;
 use heal_engine::message::Violation;
 use serde::{Deserialize, Serialize};
 
-/// What the policy is asked (contracts, section 3).
+/// The input of a policy decision (contracts, section 3).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PolicyInput {
+    /// What would be touched.
     pub resource: PolicyResource,
+    /// The run and the state of the target.
     pub context: PolicyContext,
     /// W3C `traceparent` of the attempt. Sent beside the question, not in it.
     #[serde(skip)]
@@ -17,27 +19,37 @@ pub struct PolicyInput {
     pub critical: bool,
 }
 
+/// What an attempt would touch; a field that an action does not have is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PolicyResource {
+    /// The action's name.
     pub action: String,
+    /// The ticket.
     pub ticket_id: String,
+    /// The workflow.
     pub workflow_id: String,
+    /// The plan of the workflow.
     pub plan_id: String,
+    /// Why the playbook wants the effect.
     pub reason: String,
+    /// All tickets of a batch.
     pub affected_tickets: Vec<String>,
 }
 
+/// The circumstances of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PolicyContext {
     /// Epoch nanoseconds; 0 = never.
     pub last_reallocation_timestamp: u64,
-    /// Bare, such as `PAUSED`; empty where the action has no workflow.
+    /// Bare, such as `PAUSED`; empty if the action has no workflow.
     pub workflow_state: String,
+    /// The incident of the run.
     pub incident_id: String,
+    /// The playbook of the run.
     pub playbook_name: String,
-    /// Epoch nanoseconds.
+    /// The time of the decision, in epoch nanoseconds.
     pub now_ns: u64,
 }
 

@@ -10,16 +10,16 @@ use super::Result;
 /// The queues of the engine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum QueueName {
-    /// What comes in from outside: incidents and remediation requests.
+    /// Messages from outside: incidents and remediation requests.
     Incidents,
-    /// What comes back to the dispatcher: results, wake-ups, approvals, cancellations.
+    /// Messages to runs: results, wake-ups, approvals, cancellations.
     Results,
     /// The commands of one action.
     Action(String),
 }
 
 impl QueueName {
-    /// `incidents`, `results`, or `action-<name>`: the row's key in embedded stores and the stem of the SQS queue's name.
+    /// Parses `incidents`, `results` or `action-<name>`: the row's key in embedded stores and the stem of the SQS queue's name.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "incidents" => Some(Self::Incidents),
@@ -41,71 +41,81 @@ impl fmt::Display for QueueName {
     }
 }
 
-/// A message to be sent.
+/// A message to send.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
+    /// Where it is sent.
     pub queue: QueueName,
+    /// JSON.
     pub body: String,
     /// Not delivered before this many milliseconds have passed; SQS rounds up to seconds, 900 at most.
     pub delay_ms: u64,
-    /// W3C `traceparent`, carried beside the body.
+    /// W3C `traceparent`, sent as an attribute.
     pub traceparent: Option<String>,
 }
 
-/// A message as it was delivered. It comes back after its visibility unless it is acknowledged.
+/// A delivered message. It is delivered again after its visibility timeout unless it is acknowledged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
-    /// Names this delivery; the next delivery of the same message has another. It is current, even past its visibility, until the
-    /// message is delivered again, given back, buried or removed.
+    /// Names this delivery; the next delivery of the same message has another. A receipt is current, even past the visibility timeout,
+    /// until the message is delivered again, nacked, dead-lettered or acknowledged.
     pub receipt: String,
     /// Names the message through all its deliveries.
     pub message_id: String,
+    /// The body as it was sent.
     pub body: String,
     /// 1 on the first delivery.
     pub receive_count: u32,
+    /// W3C `traceparent`, if the message had one.
     pub traceparent: Option<String>,
 }
 
-/// A message that was delivered too often, or given up, with what is known of the reason.
+/// A message that was delivered too often, or that can never be processed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeadLetter {
+    /// Names the message.
     pub message_id: String,
+    /// The queue that it was sent to.
     pub queue: QueueName,
+    /// The body as it was sent.
     pub body: String,
+    /// How often it was delivered.
     pub receive_count: u32,
+    /// Why it is dead.
     pub reason: String,
+    /// When it was first sent.
     pub sent_at: heal_engine::Timestamp,
 }
 
 /// Puts messages on queues.
 #[async_trait]
 pub trait Sender: Send + Sync + 'static {
-    /// Sends all of them, each at least once. On an error, some may have been sent: the caller sends all again later.
+    /// Sends all messages, each at least once. On an error, some may have been sent: the caller sends all of them again later.
     async fn send(&self, messages: Vec<Message>) -> Result<()>;
 }
 
-/// Takes messages off queues. On AWS this is the event source mapping's work, so only embedded backends have it.
+/// Receives messages. Only embedded backends implement it: on AWS the event source mappings receive.
 #[async_trait]
 pub trait Receiver: Send + Sync + 'static {
-    /// Up to `max` messages that are due, each invisible to others for `visibility_ms`. Returns at once, empty where nothing is due.
-    /// A message that has been delivered `max_receives` times already goes to the dead letters instead.
+    /// Up to `max` messages that are due, each invisible to other receivers for `visibility_ms`. Returns at once, empty if none is due.
+    /// A message that has been delivered `max_receives` times already is moved to the dead letters instead.
     async fn receive(&self, queue: &QueueName, max: usize, visibility_ms: u64) -> Result<Vec<Delivery>>;
 
     /// Removes delivered messages for good. A receipt that is no longer current removes nothing.
     async fn acknowledge(&self, receipts: Vec<String>) -> Result<()>;
 
-    /// Gives a delivery back, visible again after `delay_ms`. A receipt that is no longer current changes nothing.
+    /// Returns a delivery to its queue, visible again after `delay_ms`. A receipt that is no longer current changes nothing.
     async fn nack(&self, receipt: &str, delay_ms: u64) -> Result<()>;
 
     /// Moves a delivery to the dead letters at once, with the reason.
     async fn dead_letter(&self, receipt: &str, reason: &str) -> Result<()>;
 
-    /// Resolves when something may be due on `queue`: a message was sent, given back, or became visible. May wake too often.
+    /// Resolves when a message may be due on `queue`: one was sent, nacked, or became visible. May resolve without a due message.
     async fn wait(&self, queue: &QueueName);
 
-    /// Dead letters; the one that died first comes first.
+    /// Up to `limit` dead letters, oldest first.
     async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>>;
 
-    /// Puts a dead letter back on its queue with a receive count of 0. False where it is not there.
+    /// Returns a dead letter to its queue with a receive count of 0. False if there is none of this id.
     async fn redrive(&self, message_id: &str) -> Result<bool>;
 }

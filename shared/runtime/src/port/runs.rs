@@ -1,4 +1,7 @@
 //! The event log, and the index that finds runs. The index only finds; the log decides.
+//!
+//! One store, three needs: [`RunReader`] reads, [`RunLog`] also writes, [`DueRuns`] finds overdue runs. A signature shows which one its
+//! holder has.
 
 use async_trait::async_trait;
 use heal_engine::event::{Commit, RunOutcome, RunStatus};
@@ -7,109 +10,141 @@ use serde::{Deserialize, Serialize};
 
 use super::Result;
 
-/// What the index knows of a run, written in the same transaction as the commit that it follows.
+/// A run's entry in the index, written in the same transaction as the commit that it describes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunHead {
+    /// The run.
     pub run_id: RunId,
+    /// The incident that started the run.
     pub incident_id: String,
-    /// None for a message that named no playbook that exists.
+    /// The playbook's name; `None` for a rejected message, which has none.
     pub playbook: Option<String>,
+    /// Where the run stands.
     pub status: RunStatus,
+    /// How the run ended; `None` while it is live.
     pub outcome: Option<RunOutcome>,
+    /// Time of the first commit.
     pub started_at: Timestamp,
+    /// Time of the newest commit.
     pub updated_at: Timestamp,
-    /// When the run has to be looked at, whatever comes; none once it has ended.
+    /// When the dispatcher has to continue the run even without a message; `None` once the run has ended.
     pub wake_at: Option<Timestamp>,
+    /// Sequence number of the newest event.
     pub last_seq: Seq,
-    /// One sentence on how it stands or ended.
+    /// One sentence on why the run stops or how it ended.
     pub reason: Option<String>,
 }
 
-/// A run that is to exist.
+/// A run to create.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewRun {
     /// Its first commit, with `first_seq` 1.
     pub commit: Commit,
+    /// Its entry in the index.
     pub head: RunHead,
-    /// Makes the run one of its kind until `dedupe_until`: the window is open to a create whose `commit.at` is before it.
+    /// Idempotency key of the input: until `dedupe_until`, a second create with this key is a duplicate.
     pub dedupe_key: String,
+    /// End of the deduplication window, compared with the `commit.at` of the later create.
     pub dedupe_until: Timestamp,
-    /// Held until the run ends: one live run per key. A run that is born ended holds none.
+    /// Held until the run ends: one live run per key. A run that has ended with its first commit holds none.
     pub concurrency_key: Option<String>,
 }
 
-/// How [`RunStore::create`] went.
+/// The result of [`RunLog::create`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
+    /// The run exists now.
     Created,
-    /// The same input has made this run already (its window is open), or a run of this id exists. Also the answer to a repeated create.
+    /// The same input created this run before (and its window is open), or a run of this id exists. Also the answer to a repeated create.
     Duplicate {
+        /// The run that exists.
         run_id: RunId,
     },
     /// Another live run holds the concurrency key.
     Busy {
+        /// The run that holds the key.
         run_id: RunId,
     },
 }
 
-/// How [`RunStore::append`] went.
+/// The result of [`RunLog::append`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appended {
+    /// The commit is stored.
     Appended,
-    /// This very commit (same `cause_id` at the same sequence number) is there already: an earlier try had worked.
+    /// This very commit (same `cause_id` at the same sequence number) is stored already: an earlier try had succeeded.
     AlreadyThere,
-    /// Somebody else wrote this sequence number first. Read again and decide anew.
+    /// Another writer stored this sequence number first. Read again and decide anew.
     Conflict,
 }
 
-/// Which runs to list.
+/// Which runs to list. Conditions add up; `None` admits every run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RunFilter {
+    /// Only runs with this status.
     pub status: Option<RunStatus>,
+    /// Only runs of this playbook.
     pub playbook: Option<String>,
-    /// Started at or after.
+    /// Only runs started at or after this moment.
     pub since: Option<Timestamp>,
 }
 
-/// One page of a listing, newest first.
+/// One page of a listing, newest run first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
+    /// The index entries of the page.
     pub runs: Vec<RunHead>,
-    /// Give it to the next call to go on; none on the last page.
+    /// The cursor of the next page; `None` on the last page.
     pub next: Option<String>,
 }
 
-/// Stores and finds runs.
+/// Reads runs.
 ///
 /// # Guarantees
-/// A commit is there whole or not at all. `first_seq` is unique in its run, and a commit is only accepted right behind the last one.
 /// A read by run id sees every commit that was acknowledged before it.
 #[async_trait]
-pub trait RunStore: Send + Sync + 'static {
-    /// Stores the run's first commit unless its dedupe key, its id or its concurrency key is taken. The dedupe key is looked at first.
-    async fn create(&self, run: &NewRun) -> Result<Created>;
-
-    /// Stores the next commit. Where `head.status` is terminal, the concurrency key is free afterwards, if it was this run's.
-    /// `incident_id`, `playbook` and `started_at` stay as created. A run that does not exist is a `Conflict`.
-    async fn append(&self, commit: &Commit, head: &RunHead, concurrency_key: Option<&str>) -> Result<Appended>;
-
-    /// The commits whose first sequence number is greater than `after`, in order. Empty where there are none.
+pub trait RunReader: Send + Sync + 'static {
+    /// The commits whose first sequence number is greater than `after`, in order; empty if there are none.
     async fn load(&self, run_id: &RunId, after: Seq) -> Result<Vec<Commit>>;
 
     /// The index entry of one run.
     async fn head(&self, run_id: &RunId) -> Result<Option<RunHead>>;
 
-    /// Stores a plan under its digest. Storing the same twice is fine.
-    async fn put_plan(&self, digest: &Digest, plan: &str) -> Result<()>;
-
+    /// The plan that [`RunLog::put_plan`] stored under this digest.
     async fn plan(&self, digest: &Digest) -> Result<Option<String>>;
 
-    /// `cursor` is the `next` of an earlier page.
+    /// One page of at most `limit` runs; `cursor` is the `next` of an earlier page.
     async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page>;
+}
 
-    /// Live runs whose `wake_at` is at or before `now`, longest overdue first.
+/// Writes runs.
+///
+/// # Guarantees
+/// A commit is stored whole or not at all. `first_seq` is unique in its run, and a commit is only accepted right behind the last one.
+#[async_trait]
+pub trait RunLog: RunReader {
+    /// Stores the run's first commit unless its dedupe key, its id or its concurrency key is taken. The dedupe key is compared first.
+    async fn create(&self, run: &NewRun) -> Result<Created>;
+
+    /// Stores the next commit. If `head.status` is terminal, the run's concurrency key is free afterwards.
+    /// `incident_id`, `playbook` and `started_at` stay as created. For a run that does not exist, the answer is `Conflict`.
+    async fn append(&self, commit: &Commit, head: &RunHead, concurrency_key: Option<&str>) -> Result<Appended>;
+
+    /// Stores a plan under its digest. Storing the same plan twice has no further effect.
+    async fn put_plan(&self, digest: &Digest, plan: &str) -> Result<()>;
+}
+
+/// Finds overdue runs.
+#[async_trait]
+pub trait DueRuns: Send + Sync + 'static {
+    /// Live runs whose `wake_at` is at or before `now`, longest overdue first; at most `limit`.
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RunId>>;
 
     /// The earliest `wake_at` of a live run.
     async fn next_due(&self) -> Result<Option<Timestamp>>;
 }
+
+/// A store of runs as a whole, for those who hand its parts out.
+pub trait RunStore: RunLog + DueRuns {}
+
+impl<S: RunLog + DueRuns> RunStore for S {}

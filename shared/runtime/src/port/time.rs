@@ -4,16 +4,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use heal_engine::Timestamp;
 
+use super::{BackendError, Result};
+
 /// The wall clock.
 pub trait Clock: Send + Sync + 'static {
+    /// The current time, in milliseconds since the epoch.
     fn now(&self) -> Timestamp;
 }
 
-/// Numbers that nobody can foresee.
+/// Unpredictable numbers: tokens, ids and jitter are made of them.
 pub trait Entropy: Send + Sync + 'static {
-    fn next(&self) -> u64;
+    /// The next number.
+    ///
+    /// # Errors
+    /// [`BackendError::Unavailable`]: the generator failed. A guessable number would be worse than a turn that is tried again.
+    fn next(&self) -> Result<u64>;
 }
 
+/// The operating system's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -24,17 +32,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// Numbers from the operating system's generator, by way of the standard library's seeded hasher.
+/// The operating system's random number generator.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
-    fn next(&self) -> u64 {
-        let mut bytes = [0; 8];
-        // The operating system's generator does not fail after boot; 0 still gives a run that works, with a guessable token.
-        if getrandom::fill(&mut bytes).is_err() {
-            tracing::warn!("the operating system gave no random number");
-        }
-        u64::from_ne_bytes(bytes)
+    fn next(&self) -> Result<u64> {
+        getrandom::u64().map_err(|error| BackendError::unavailable("entropy.next", error))
     }
 }

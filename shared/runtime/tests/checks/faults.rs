@@ -1,9 +1,9 @@
-//! What hangs, fails or is lost on the way.
+//! Checks under faults: probes that hang, and calls that fail or are lost.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use heal_runtime::checks::{DEADLINE, Outcome};
+use heal_runtime::checks::{CheckOutcome, DEADLINE};
 use heal_runtime::port::{CheckStore as _, Clock as _};
 use heal_testkit::memory::When;
 
@@ -18,21 +18,21 @@ async fn a_hanging_probe_does_not_hold_up_the_others() {
         let started = tokio::time::Instant::now();
         let checked = rig.tick().await;
         assert!(started.elapsed() <= DEADLINE, "{:?}", started.elapsed());
-        assert!(matches!(&checked[0].outcome, Outcome::Unknown { .. }), "{checked:?}");
+        assert!(matches!(&checked[0].outcome, CheckOutcome::Unknown { .. }), "{checked:?}");
         assert_eq!(raised(&checked), usize::from(tick == 3));
     }
     assert_eq!(rig.incidents().await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_is_over_at_its_deadline() {
+async fn a_run_ends_at_its_deadline() {
     let rig = Rig::new(&["hanging"]);
     rig.prober.set("http://hanging", Seen::Hanging);
     let checks = rig.checks.clone().within(Duration::from_secs(4));
     let started = tokio::time::Instant::now();
     let checked = checks.run(rig.clock.now()).await;
-    assert_eq!(started.elapsed(), Duration::from_secs(3), "a quarter is kept for storing and sending");
-    assert!(matches!(checked[0].outcome, Outcome::Unknown { .. }), "{checked:?}");
+    assert_eq!(started.elapsed(), Duration::from_secs(3), "a quarter is reserved for storing and sending");
+    assert!(matches!(checked[0].outcome, CheckOutcome::Unknown { .. }), "{checked:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -44,16 +44,16 @@ async fn one_checks_failure_costs_the_others_nothing() {
         let checked = rig.tick().await;
         assert_eq!(raised(&checked), usize::from(tick == 3), "{checked:?}");
     }
-    // A state that cannot be read is begun anew.
+    // A malformed state is replaced.
     assert!(rig.store.load("a").await.unwrap().unwrap().1.starts_with('{'));
     rig.faults.fail_next_of("checks.load", 1, When::Before);
     let checked = rig.tick().await;
-    let failed = checked.iter().filter(|checked| matches!(checked.outcome, Outcome::Failed(_))).count();
+    let failed = checked.iter().filter(|checked| matches!(checked.outcome, CheckOutcome::Failed(_))).count();
     assert_eq!(failed, 1, "{checked:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_could_not_be_sent_is_sent_at_the_next_look_under_its_id() {
+async fn an_incident_that_could_not_be_sent_is_sent_by_the_next_run_under_its_id() {
     for when in [When::Before, When::After] {
         let rig = Rig::new(&["portal"]);
         rig.prober.set("http://portal", Seen::Failing);
@@ -62,7 +62,7 @@ async fn what_could_not_be_sent_is_sent_at_the_next_look_under_its_id() {
         }
         rig.faults.fail_next_of("queue.send", 1, when);
         let checked = rig.tick().await;
-        assert!(matches!(checked[0].outcome, Outcome::Failed(_)), "{checked:?}");
+        assert!(matches!(checked[0].outcome, CheckOutcome::Failed(_)), "{checked:?}");
         let mut ids = rig.incidents().await;
         assert_eq!(raised(&rig.tick().await), 1);
         ids.extend(rig.incidents().await);
@@ -81,7 +81,7 @@ async fn a_state_that_could_not_be_stored_sends_nothing_and_loses_nothing() {
         }
         rig.faults.fail_next_of("checks.store", 1, when);
         let checked = rig.tick().await;
-        assert!(matches!(checked[0].outcome, Outcome::Failed(_)), "{checked:?}");
+        assert!(matches!(checked[0].outcome, CheckOutcome::Failed(_)), "{checked:?}");
         assert_eq!(rig.incidents().await, Vec::<String>::new());
         assert_eq!(raised(&rig.tick().await), 1);
         assert_eq!(rig.incidents().await.len(), 1);
@@ -89,7 +89,7 @@ async fn a_state_that_could_not_be_stored_sends_nothing_and_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sending_that_could_not_be_noted_is_repeated_once_under_its_id() {
+async fn an_incident_whose_sending_could_not_be_stored_is_sent_once_more_under_its_id() {
     let rig = Rig::new(&["portal"]);
     rig.prober.set("http://portal", Seen::Failing);
     for _ in 0..2 {
@@ -106,4 +106,18 @@ async fn a_sending_that_could_not_be_noted_is_repeated_once_under_its_id() {
     assert_eq!(raised(&rig.tick().await), 0);
     let ids = rig.incidents().await;
     assert_eq!((ids.len(), &ids[0]), (2, &ids[1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_state_of_a_newer_build_stays_as_it_is() {
+    let rig = Rig::new(&["portal"]);
+    rig.prober.set("http://portal", Seen::Failing);
+    let newer = r#"{"format": 99, "anything": {}}"#;
+    rig.store.store("portal", 0, newer).await.unwrap();
+    for _ in 0..4 {
+        let checked = rig.tick().await;
+        assert!(matches!(checked[0].outcome, CheckOutcome::Newer(_)), "{checked:?}");
+    }
+    assert_eq!(rig.store.load("portal").await.unwrap().unwrap(), (1, newer.to_owned()));
+    assert_eq!(rig.incidents().await, Vec::<String>::new());
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use heal_runtime::checks::Outcome;
+use heal_runtime::checks::CheckOutcome;
 use heal_runtime::port::{CheckStore as _, Clock as _};
 use tokio::sync::Notify;
 
@@ -22,7 +22,7 @@ async fn three_failures_in_a_row_raise_one_incident() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_recovery_sets_the_count_back() {
+async fn a_recovery_resets_the_count() {
     let rig = Rig::new(&["portal"]);
     for seen in [Seen::Failing, Seen::Failing, Seen::Well, Seen::Failing, Seen::Failing] {
         rig.prober.set("http://portal", seen);
@@ -32,12 +32,15 @@ async fn a_recovery_sets_the_count_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_that_tells_nothing_raises_nothing_and_is_said() {
+async fn a_probe_that_sees_nothing_raises_nothing_and_is_reported() {
     let rig = Rig::new(&["portal"]);
     rig.prober.set("http://portal", Seen::Unknown);
     for _ in 0..5 {
         let checked = rig.tick().await;
-        assert!(matches!(&checked[0].outcome, Outcome::Unknown { reason } if reason == "nobody knows"), "{checked:?}");
+        assert!(
+            matches!(&checked[0].outcome, CheckOutcome::Unknown { reason } if reason == "nobody knows"),
+            "{checked:?}"
+        );
     }
     assert_eq!(rig.incidents().await, Vec::<String>::new());
     let (_, json) = rig.store.load("portal").await.unwrap().unwrap();
@@ -51,22 +54,22 @@ async fn two_runs_at_the_same_time_count_and_raise_once() {
     rig.prober.set("http://portal", Seen::Failing);
     for tick in 1..=3 {
         rig.clock.advance_ms(60_000);
-        // Both have loaded the same state before either looks.
+        // Both load the same state before either probe returns.
         let release = async {
-            while rig.prober.looks.lock().unwrap().len() < 2 {
+            while rig.prober.probed.lock().unwrap().len() < 2 {
                 tokio::task::yield_now().await;
             }
             gate.notify_waiters();
         };
         let now = rig.clock.now();
-        // The second one belongs to the next tick: it would lie in another window, were it not for the state that they share.
+        // The second run belongs to the next tick, in another window; only the shared state makes the two one.
         let later = now.plus_ms(59_000);
         let (first, second, ()) = tokio::join!(rig.checks.run(now), rig.checks.run(later), release);
         let outcomes = [&first[0].outcome, &second[0].outcome];
-        let overtaken = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Overtaken)).count();
+        let overtaken = outcomes.iter().filter(|outcome| matches!(outcome, CheckOutcome::Overtaken)).count();
         assert_eq!(overtaken, 1, "tick {tick}: {outcomes:?}");
         assert_eq!(raised(&first) + raised(&second), usize::from(tick == 3), "tick {tick}: {outcomes:?}");
-        rig.prober.looks();
+        rig.prober.probed();
         rig.clock.set(later);
     }
     assert_eq!(rig.incidents().await.len(), 1);
@@ -74,7 +77,7 @@ async fn two_runs_at_the_same_time_count_and_raise_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_state_raises_no_second_incident_inside_the_window() {
-    // Wherever in its window a target is: one of two ids in a row at most is another one.
+    // Wherever the window begins, two raises in a row have at most two ids.
     for start_minutes in 0..15 {
         let rig = Rig::new(&["portal"]);
         rig.clock.advance_ms(start_minutes * 60_000);
@@ -105,7 +108,7 @@ async fn inside_one_window_a_lost_state_raises_the_same_incident() {
         rig.store.lose();
         ids.extend(rig.incidents().await);
     }
-    assert_eq!(ids.len(), 30, "each time it is decided anew");
+    assert_eq!(ids.len(), 30, "every loss of the state raises again");
     // Ninety minutes have six or seven windows of fifteen.
     let windows = ids.iter().collect::<BTreeSet<_>>().len();
     assert!((6..=7).contains(&windows), "{windows} incidents");

@@ -1,32 +1,32 @@
-//! When a check is looked at.
+//! When a check probes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use heal_runtime::Timestamp;
-use heal_runtime::checks::{Checks, Outcome, Ports};
+use heal_runtime::checks::{CheckOutcome, Checks, Ports};
 use heal_runtime::port::{CheckStore, Clock, Prober, Sender};
 use heal_testkit::memory::ManualClock;
 
 use super::{Rig, Seen, check};
 
 #[tokio::test(start_paused = true)]
-async fn a_tick_that_comes_twice_is_one_look() {
+async fn a_tick_that_is_delivered_twice_probes_once() {
     let rig = Rig::new(&["portal"]);
     rig.prober.set("http://portal", Seen::Failing);
     for _ in 0..2 {
         rig.tick().await;
         for late_ms in [0, 400, 20_000] {
             let again = rig.checks.run(rig.clock.now().plus_ms(late_ms)).await;
-            assert!(matches!(again[0].outcome, Outcome::NotDue), "{again:?}");
+            assert!(matches!(again[0].outcome, CheckOutcome::NotDue), "{again:?}");
         }
     }
-    assert_eq!(rig.prober.looks().len(), 2);
+    assert_eq!(rig.prober.probed().len(), 2);
     assert_eq!(rig.incidents().await, Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_check_is_looked_at_as_often_as_it_says() {
+async fn a_check_probes_at_its_own_interval() {
     let rig = Rig::new(&["portal"]);
     let mut slow = check("slow");
     slow.every_seconds = 180;
@@ -41,12 +41,12 @@ async fn a_check_is_looked_at_as_often_as_it_says() {
         rig.clock.advance_ms(59_700);
         checks.run(rig.clock.now()).await;
     }
-    let looks = rig.prober.looks();
-    assert_eq!(looks.iter().filter(|url| *url == "http://portal").count(), 9);
-    assert_eq!(looks.iter().filter(|url| *url == "http://slow").count(), 3);
+    let probed = rig.prober.probed();
+    assert_eq!(probed.iter().filter(|url| *url == "http://portal").count(), 9);
+    assert_eq!(probed.iter().filter(|url| *url == "http://slow").count(), 3);
 }
 
-/// The time of the runtime, which stands still while anything is to be done.
+/// The virtual time of the paused runtime.
 struct Virtual(tokio::time::Instant);
 
 impl Clock for Virtual {
@@ -56,19 +56,19 @@ impl Clock for Virtual {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_process_that_keeps_looking_looks_at_each_check_in_its_time_until_it_is_stopped() {
+async fn run_until_runs_each_check_at_its_interval_until_it_is_stopped() {
     let rig = Rig::new(&["hanging", "portal"]);
     rig.prober.set("http://hanging", Seen::Hanging);
     rig.prober.set("http://portal", Seen::Failing);
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let checks = rig.checks.clone().every(Duration::from_secs(2));
-    let looking = tokio::spawn(checks.keep_looking(Arc::new(Virtual(tokio::time::Instant::now())), stopped));
+    let running = tokio::spawn(checks.run_until(Arc::new(Virtual(tokio::time::Instant::now())), stopped));
     tokio::time::sleep(Duration::from_secs(230)).await;
-    let looks = rig.prober.looks();
-    assert_eq!(looks.iter().filter(|url| *url == "http://portal").count(), 4);
-    assert_eq!(looks.iter().filter(|url| *url == "http://hanging").count(), 4);
+    let probed = rig.prober.probed();
+    assert_eq!(probed.iter().filter(|url| *url == "http://portal").count(), 4);
+    assert_eq!(probed.iter().filter(|url| *url == "http://hanging").count(), 4);
     assert_eq!(rig.incidents().await.len(), 1);
-    // The hanging one is in the middle of a look.
+    // The hanging check is in the middle of a probe.
     stop.send(true).unwrap();
-    tokio::time::timeout(Duration::from_millis(1), looking).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_millis(1), running).await.unwrap().unwrap();
 }

@@ -1,4 +1,4 @@
-//! What has to hold of the log and of the world, whatever went wrong.
+//! The laws: what holds of the logs and of the world after any faults.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use heal_engine::Plan;
 use heal_engine::catalog::Safety;
 use heal_engine::event::{Commit, Event};
 use heal_runtime::Timestamp;
-use heal_runtime::port::RunStore;
+use heal_runtime::port::RunReader;
 
 use super::remedy::{COOLDOWN_MS, Effect};
 use super::stage::Stage;
@@ -46,14 +46,14 @@ pub async fn hold(stage: &Stage) {
         incidents.iter().filter(|id| !stage.incidents.contains(*id) && !stage.perhaps.contains(*id)).collect();
     assert!(unknown.is_empty(), "incidents {unknown:?} came from nowhere");
     let effects = stage.world.effects.lock().unwrap().clone();
-    once_where_it_has_to_be(&effects);
+    at_most_once_unless_idempotent(&effects);
     apart(&effects);
     for effect in &effects {
         authorised.check(effect);
     }
 }
 
-/// No gap, one event per sequence number, a log that folds, and an index that says what it says.
+/// The log has no gap, one event per sequence number, and folds to an ended run.
 fn whole(plan: &Plan, commits: &[Commit]) {
     let mut next = 1;
     for commit in commits {
@@ -93,15 +93,15 @@ impl Authorised {
     }
 }
 
-/// What cannot be repeated happens once per attempt; what can be looked at is never done twice either.
-fn once_where_it_has_to_be(effects: &[Effect]) {
+/// An effect that is not idempotent happens once per attempt.
+fn at_most_once_unless_idempotent(effects: &[Effect]) {
     let mut seen = BTreeSet::new();
     for effect in effects.iter().filter(|effect| effect.safety != Safety::Idempotent) {
         assert!(seen.insert(&effect.key), "{effect:?} happened twice");
     }
 }
 
-/// Two effects on one target that cools down are the cooldown apart, unless they are the same attempt again.
+/// Two effects on one target are at least its cooldown apart, unless they belong to one attempt.
 fn apart(effects: &[Effect]) {
     let mut last: BTreeMap<(&str, &str), &Effect> = BTreeMap::new();
     for effect in effects.iter().filter(|effect| effect.action == "again") {

@@ -1,4 +1,4 @@
-//! Remedies whose world keeps a ledger: what was done, when, under which key and for which parameters.
+//! Remedies whose world records every effect: when, under which key and for which parameters.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -30,14 +30,14 @@ pub struct World {
     pub effects: Mutex<Vec<Effect>>,
     pub clock: Arc<ManualClock>,
     pub rng: Arc<Rng>,
-    /// The worker that has just acted is dead: nothing that it does from now on arrives, until the simulation clears this.
+    /// The worker whose effect just happened is dead: its later calls fail until the simulation clears this.
     pub dead: Arc<AtomicBool>,
     pub faulty: AtomicBool,
 }
 
 pub const COOLDOWN_MS: u64 = 300_000;
 
-/// `again` is idempotent, `look` can look, `once` can do neither; each touches the target of its parameters.
+/// `again` is idempotent, `look` can probe, `once` can do neither; each touches the target of its parameters.
 #[derive(Debug)]
 pub struct Remedy {
     pub spec: ActionSpec,
@@ -82,9 +82,9 @@ impl Action for Remedy {
         let faulty = world.faulty.load(Ordering::SeqCst);
         let proven_not_applied = || targets.iter().map(|target| target.id.clone()).collect::<Vec<_>>();
         if faulty && world.rng.chance(10) {
-            let ending =
+            let outcome =
                 AttemptOutcome::Unavailable { service: "world".into(), message: "away".into(), retry_after_ms: None };
-            return Performed { result: AttemptResult::new(ending), proven_not_applied: proven_not_applied() };
+            return Performed { result: AttemptResult::new(outcome), proven_not_applied: proven_not_applied() };
         }
         if faulty && world.rng.chance(10) {
             return Performed {

@@ -1,8 +1,8 @@
-//! Chance from a seed, so that a failure can be repeated.
+//! Random numbers from a seed, so that a failure can be repeated.
 
 use std::sync::Mutex;
 
-use heal_runtime::port::Entropy;
+use heal_runtime::port::{Entropy, Result};
 
 /// splitmix64.
 #[derive(Debug)]
@@ -14,22 +14,26 @@ impl Rng {
     }
 
     pub fn below(&self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
+        self.number() % bound.max(1)
     }
 
     /// True in `percent` of all cases.
     pub fn chance(&self, percent: u64) -> bool {
         self.below(100) < percent
     }
-}
 
-impl Entropy for Rng {
-    fn next(&self) -> u64 {
+    fn number(&self) -> u64 {
         let mut state = self.0.lock().unwrap();
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = *state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
+    }
+}
+
+impl Entropy for Rng {
+    fn next(&self) -> Result<u64> {
+        Ok(self.number())
     }
 }

@@ -1,4 +1,4 @@
-//! Two processes over one set of backends, in a time that only the simulation moves.
+//! Two processes over one set of backends, in time that only the simulation advances.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use heal_engine::catalog::Safety;
 use heal_engine::playbook::Playbook;
 use heal_runtime::attempt::{self, Worker};
-use heal_runtime::dispatcher::{self, Dispatcher, Inbound};
+use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
+use heal_runtime::message::Inbound;
 use heal_runtime::port::{
-    Decision, DecisionSource, Message, Policy, PolicyInput, QueueName, RunFilter, RunHead, RunStore, Sender,
+    Decision, DecisionSource, Message, Policy, PolicyInput, QueueName, RunFilter, RunHead, RunReader, Sender,
 };
 use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Runs, When};
 use serde_json::{Value, json};
@@ -33,12 +34,12 @@ pub struct Stage {
     library: Arc<Library>,
     hosts: Vec<Host>,
     claims: Arc<Claims>,
-    /// Incidents that were sent for certain, and those whose sending failed: they may have come all the same.
+    /// Incidents that were sent, and those whose sending failed: they may have arrived all the same.
     pub incidents: BTreeSet<String>,
     pub perhaps: BTreeSet<String>,
 }
 
-/// Lets everything through: what is denied is another test's matter.
+/// Allows everything: another test covers denials.
 struct Open;
 
 #[async_trait]
@@ -121,7 +122,7 @@ impl Stage {
         stage
     }
 
-    /// A process with nothing in its memory.
+    /// A process with an empty cache.
     fn host(&self) -> Host {
         let ports = dispatcher::Ports {
             runs: self.runs.clone(),
@@ -138,10 +139,11 @@ impl Stage {
             };
             Worker::new(Arc::new(Remedy::new(name, safety, self.world.clone())), Arc::new(ports)).unwrap()
         };
-        Host::new(Dispatcher::new(ports, self.library.clone()), ACTIONS.map(worker), self.queues.clone())
+        let dispatcher = Dispatcher::new(ports, self.library.clone());
+        Host::new(dispatcher, ACTIONS.map(worker), self.queues.clone(), self.runs.clone())
     }
 
-    /// One call in twenty fails, half of them after it was applied; all calls of a worker that is dead fail.
+    /// One call in twenty fails, half of them after it was applied; all calls of a dead worker fail.
     fn break_things(&self) {
         let (rng, dead) = (self.rng.clone(), self.world.dead.clone());
         self.faults.decide_by(move |_| {
@@ -184,7 +186,7 @@ impl Stage {
             0 => QueueName::Incidents,
             1 | 2 => QueueName::Results,
             3 => {
-                let _ = host.dispatcher().sweep(50).await;
+                let _ = host.dispatcher().sweep(&*self.runs, 50).await;
                 return;
             }
             action => QueueName::Action(ACTIONS[action as usize - 4].0.to_owned()),

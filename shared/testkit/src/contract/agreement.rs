@@ -14,10 +14,10 @@ pub use runs::runs_agree;
 use heal_runtime::Timestamp;
 use heal_runtime::port::{Entropy, OsEntropy};
 
-/// The seed that `TEST_SEED` names, or a new one. A failing test prints it.
+/// The seed in `TEST_SEED`, or a new one. It is printed with the output of a failing test.
 pub fn seed() -> u64 {
     let given = std::env::var("TEST_SEED").ok().map(|text| text.parse().expect("TEST_SEED: a number"));
-    let seed = given.unwrap_or_else(|| OsEntropy.next());
+    let seed = given.unwrap_or_else(|| OsEntropy.next().expect("the operating system has random numbers"));
     eprintln!("TEST_SEED={seed}");
     seed
 }

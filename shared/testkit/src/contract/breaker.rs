@@ -19,20 +19,20 @@ macro_rules! breaker_store_contract {
         $crate::contract_suite! { $fixture, breaker, [
             a_service_without_a_record_is_closed,
             an_opening_is_written_once,
-            a_longer_opening_takes_the_place_of_a_shorter_one,
+            a_longer_opening_replaces_a_shorter_one,
             a_failed_trial_opens_it_again,
             concurrent_openings_are_written_once,
-            nobody_tries_before_the_opening_is_over,
+            no_trial_before_the_opening_ends,
             one_holder_has_the_trial,
             concurrent_holders_get_one_trial,
             an_expired_trial_goes_to_the_next_holder,
             a_closed_service_needs_no_trial,
-            services_do_not_meet,
+            services_are_separate,
         ] }
     };
 }
 
-/// When an opening of the cases is over.
+/// When an opening of the cases ends.
 const OPEN_UNTIL: Timestamp = T0.plus_ms(60_000);
 
 const fn opened(open_until: Timestamp) -> BreakerRecord {
@@ -62,7 +62,7 @@ pub async fn an_opening_is_written_once(store: Breakers) {
     assert_eq!(store.read("ets").await.unwrap(), Some(opened(OPEN_UNTIL)));
 }
 
-pub async fn a_longer_opening_takes_the_place_of_a_shorter_one(store: Breakers) {
+pub async fn a_longer_opening_replaces_a_shorter_one(store: Breakers) {
     open(&store).await;
     assert!(store.open("ets", T0, OPEN_UNTIL.plus_ms(1)).await.unwrap());
     assert_eq!(store.read("ets").await.unwrap(), Some(opened(OPEN_UNTIL.plus_ms(1))));
@@ -88,7 +88,7 @@ pub async fn concurrent_openings_are_written_once(store: Breakers) {
     assert_eq!(answers.iter().filter(|wrote| **wrote).count(), 1);
 }
 
-pub async fn nobody_tries_before_the_opening_is_over(store: Breakers) {
+pub async fn no_trial_before_the_opening_ends(store: Breakers) {
     open(&store).await;
     assert!(!take(&store, "a", Timestamp(OPEN_UNTIL.0 - 1)).await);
     assert_eq!(store.read("ets").await.unwrap(), Some(opened(OPEN_UNTIL)));
@@ -101,7 +101,7 @@ pub async fn one_holder_has_the_trial(store: Breakers) {
     open(&store).await;
     assert!(take(&store, "a", OPEN_UNTIL).await);
     assert!(!take(&store, "b", OPEN_UNTIL).await);
-    // Its own request again, after a lost answer.
+    // The holder's own request again, after a lost answer.
     assert!(take(&store, "a", OPEN_UNTIL).await);
     assert!(!take(&store, "b", OPEN_UNTIL.plus_ms(9_999)).await);
 }
@@ -136,7 +136,7 @@ pub async fn a_closed_service_needs_no_trial(store: Breakers) {
     open(&store).await;
 }
 
-pub async fn services_do_not_meet(store: Breakers) {
+pub async fn services_are_separate(store: Breakers) {
     open(&store).await;
     assert_eq!(store.read("orchestrator").await.unwrap(), None);
     assert!(store.open("orchestrator", T0, Timestamp(OPEN_UNTIL.0 - 1)).await.unwrap());

@@ -16,14 +16,14 @@ macro_rules! check_store_contract {
     ($fixture:expr) => {
         $crate::contract_suite! { $fixture, checks, [
             a_check_without_a_state_has_none,
-            what_is_stored_is_loaded,
+            a_stored_state_is_loaded,
             versions_count_from_one,
-            another_version_than_the_expected_one_is_left_alone,
+            a_store_with_a_stale_version_changes_nothing,
             a_first_state_is_stored_once,
-            the_same_store_again_is_answered_alike,
+            a_repeated_store_has_the_same_answer,
             a_store_is_not_repeated_over_a_newer_one,
-            of_many_at_once_one_stores,
-            checks_do_not_meet,
+            one_of_many_concurrent_writers_stores,
+            checks_are_separate,
             a_large_state_is_kept_whole,
         ] }
     };
@@ -41,7 +41,7 @@ pub async fn a_check_without_a_state_has_none(store: Checks) {
     assert_eq!(load(&store, "opa").await, None);
 }
 
-pub async fn what_is_stored_is_loaded(store: Checks) {
+pub async fn a_stored_state_is_loaded(store: Checks) {
     assert!(put(&store, "opa", 0, r#"{"text": "ü \" \\ \n"}"#).await);
     assert_eq!(load(&store, "opa").await, Some((1, r#"{"text": "ü \" \\ \n"}"#.to_owned())));
 }
@@ -53,7 +53,7 @@ pub async fn versions_count_from_one(store: Checks) {
     }
 }
 
-pub async fn another_version_than_the_expected_one_is_left_alone(store: Checks) {
+pub async fn a_store_with_a_stale_version_changes_nothing(store: Checks) {
     assert!(!put(&store, "opa", 1, "{}").await);
     assert_eq!(load(&store, "opa").await, None);
     assert!(put(&store, "opa", 0, "{}").await);
@@ -70,7 +70,7 @@ pub async fn a_first_state_is_stored_once(store: Checks) {
     assert_eq!(load(&store, "opa").await, Some((1, "[1]".to_owned())));
 }
 
-pub async fn the_same_store_again_is_answered_alike(store: Checks) {
+pub async fn a_repeated_store_has_the_same_answer(store: Checks) {
     for version in 0..2 {
         let json = format!("[{version}]");
         assert!(put(&store, "opa", version, &json).await);
@@ -87,7 +87,7 @@ pub async fn a_store_is_not_repeated_over_a_newer_one(store: Checks) {
     assert_eq!(load(&store, "opa").await, Some((2, "[2]".to_owned())));
 }
 
-pub async fn of_many_at_once_one_stores(store: Checks) {
+pub async fn one_of_many_concurrent_writers_stores(store: Checks) {
     for version in 0..3 {
         let put = |number: usize| {
             let port = Arc::clone(&store.port);
@@ -100,7 +100,7 @@ pub async fn of_many_at_once_one_stores(store: Checks) {
     }
 }
 
-pub async fn checks_do_not_meet(store: Checks) {
+pub async fn checks_are_separate(store: Checks) {
     assert!(put(&store, "opa", 0, "[1]").await);
     assert_eq!(load(&store, "opa_health").await, None);
     assert!(put(&store, "opa_health", 0, "[2]").await);

@@ -39,7 +39,7 @@ macro_rules! claim_store_contract {
             a_release_by_another_holder_changes_nothing,
             a_finished_claim_cannot_be_released,
             a_released_recovery_is_still_a_recovery,
-            claims_of_other_actions_and_attempts_do_not_meet,
+            claims_of_other_actions_and_attempts_are_separate,
             concurrent_holders_of_one_attempt_let_one_through,
             two_hundred_concurrent_attempts_on_one_target_let_one_through,
             a_reserved_target_cools_until_its_end,
@@ -48,18 +48,18 @@ macro_rules! claim_store_contract {
             a_claim_that_is_not_held_reserves_no_target,
             targets_of_the_same_attempt_are_not_cooling,
             a_recovered_reservation_cools_from_its_last_reserve,
-            cooldowns_of_other_actions_do_not_meet,
+            cooldowns_of_other_actions_are_separate,
             a_batch_of_a_hundred_targets_is_reserved_whole,
             a_target_never_touched_has_no_last_touch,
             a_finished_attempt_touched_its_targets,
             an_open_attempt_of_another_counts_as_a_touch,
-            an_attempt_is_not_held_back_by_its_own_trace,
+            an_attempt_is_not_blocked_by_its_own_reservation,
             last_touches_come_in_the_order_of_the_keys,
-            an_untouched_target_is_free_at_once,
+            a_target_proven_untouched_is_free_at_once,
             a_release_frees_its_targets,
             a_released_recovery_keeps_the_earlier_holders_targets,
             a_freed_target_has_its_touch_before,
-            nobody_frees_a_target_of_another_attempt,
+            no_attempt_frees_a_target_of_another,
             a_lost_finish_frees_nothing,
             a_finished_claim_keeps_its_targets_cooling,
         ] }
@@ -76,12 +76,12 @@ fn held(recovered: bool, cooling: &[(&str, Timestamp)]) -> Reservation {
     Reservation::Held { recovered, cooling: cooling.iter().map(|(name, until)| (target(name), *until)).collect() }
 }
 
-/// What reserving `targets` for a new `attempt` by its only holder answers.
+/// The answer to reserving `targets` for a new `attempt` by its only holder.
 async fn reserve(store: &Claims, attempt: &str, now: Timestamp, targets: &[&str]) -> Reservation {
     store.reserve(&request(attempt, &format!("worker of {attempt}"), now, targets)).await.unwrap()
 }
 
-/// When `name` was last touched, as an attempt sees it that has not been made yet.
+/// When `name` was last touched, as a new attempt sees it.
 async fn last_touched(store: &Claims, name: &str) -> Option<Timestamp> {
     last_touched_before(store, "run-new/step/1", name).await
 }

@@ -1,4 +1,4 @@
-//! Runs, claims and messages that the cases are made of.
+//! Sample runs, claims and messages.
 
 use heal_engine::event::RunStarted;
 use heal_engine::{Event, Map};
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::memory::ManualClock;
 
-/// When every sample begins.
+/// The time of every sample.
 pub(crate) const T0: Timestamp = ManualClock::START;
 
 pub(crate) fn joined(incident_id: &str) -> Event {
@@ -91,7 +91,7 @@ pub(crate) const LEASE_MS: u64 = 30_000;
 /// How long a sample's targets cool down.
 pub(crate) const COOLDOWN_MS: u64 = 300_000;
 
-/// `by` wants the claim of `attempt` at `now`, and to touch `targets`.
+/// A request by `by` for the claim of `attempt` at `now`, with `targets`.
 pub(crate) fn request(attempt: &str, by: &str, now: Timestamp, targets: &[&str]) -> ClaimRequest {
     let cooldown = |name: &&str| CooldownRequest { key: target(name), cooldown_ms: COOLDOWN_MS };
     ClaimRequest {
@@ -103,7 +103,7 @@ pub(crate) fn request(attempt: &str, by: &str, now: Timestamp, targets: &[&str])
     }
 }
 
-/// A result with an output, so that storing it means something.
+/// A result with an output, a warning and characters that need escaping.
 pub(crate) fn result(ticket_id: &str) -> AttemptResult {
     let output: Map =
         [("ticket_id".to_owned(), json!(ticket_id)), ("share".to_owned(), json!(0.25))].into_iter().collect();

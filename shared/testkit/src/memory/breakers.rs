@@ -17,6 +17,7 @@ pub struct Breakers {
 }
 
 impl Breakers {
+    /// An empty fake whose calls fail as `faults` decides.
     pub fn new(faults: Faults) -> Self {
         Self { faults, records: Mutex::default() }
     }

@@ -16,11 +16,12 @@ pub struct Checks {
 }
 
 impl Checks {
+    /// An empty fake whose calls fail as `faults` decides.
     pub fn new(faults: Faults) -> Self {
         Self { faults, rows: Mutex::default() }
     }
 
-    /// Loses everything that was stored.
+    /// Forgets every stored state.
     pub fn lose(&self) {
         lock(&self.rows).clear();
     }

@@ -26,7 +26,7 @@ struct Model {
 struct Claim {
     holder: LeaseOwner,
     lease_until: Timestamp,
-    /// An earlier holder may have acted.
+    /// An earlier holder's effect may have happened.
     recovered: bool,
     /// The targets that this holder reserved; those of earlier holders are not among them.
     reserved: BTreeSet<CooldownKey>,
@@ -37,9 +37,9 @@ struct Claim {
 struct Cooldown {
     reserved_at: Timestamp,
     until: Timestamp,
-    /// None where the last reservation was freed: then the moments are those of the one before.
+    /// `None` if the last reservation was released: the times are then those of the reservation before.
     by: Option<ClaimKey>,
-    /// The reservation before this one, which was not freed: its moment, and its end.
+    /// The time and the end of the last reservation before this one that was not released.
     before: Option<(Timestamp, Timestamp)>,
 }
 
@@ -103,7 +103,7 @@ impl Model {
         }
         let reserved = std::mem::take(&mut claim.reserved);
         if claim.recovered {
-            // The earlier holder may have acted, and the next one has to know it.
+            // The earlier holder's effect may have happened: the next holder recovers.
             claim.lease_until = Timestamp(0);
         } else {
             self.claims.remove(key);
@@ -129,6 +129,7 @@ impl Model {
 }
 
 impl Claims {
+    /// An empty fake whose calls fail as `faults` decides.
     pub fn new(faults: Faults) -> Self {
         Self { faults, model: Mutex::default() }
     }

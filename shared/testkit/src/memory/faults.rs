@@ -1,4 +1,4 @@
-//! Calls that fail: the request was lost, or only its answer was.
+//! Faults of calls: the request was lost, or only its answer.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -8,7 +8,7 @@ use heal_runtime::port::{BackendError, Result};
 
 use super::lock;
 
-/// At which side of the effect a call fails. Its caller sees the same error either way.
+/// Whether a call fails before or after its effect. The caller sees the same error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// Nothing was applied.
@@ -22,12 +22,12 @@ type Hook = Box<dyn FnMut(&'static str) -> Option<When> + Send>;
 
 #[derive(Default)]
 struct Plan {
-    /// Consulted first: the oldest entry that is for any operation or for this one is used up.
+    /// Consulted first: the oldest entry for this operation, or for any, is used up.
     next: VecDeque<(Option<&'static str>, When)>,
     hook: Option<Hook>,
 }
 
-/// What is to go wrong, shared by everyone who holds a clone. Operations are named as in [`BackendError`], such as `runs.append`.
+/// Planned faults, shared by all clones. Operations are named as in [`BackendError`], such as `runs.append`.
 #[derive(Clone, Default)]
 pub struct Faults {
     plan: Arc<Mutex<Plan>>,
@@ -44,17 +44,17 @@ impl Faults {
         lock(&self.plan).next.extend(std::iter::repeat_n((Some(operation), when), calls));
     }
 
-    /// Asks `hook` on every call that nothing else was planned for. It must not call the backend.
+    /// Calls `hook` for every call without a planned fault. It must not call the backend.
     pub fn decide_by(&self, hook: impl FnMut(&'static str) -> Option<When> + Send + 'static) {
         lock(&self.plan).hook = Some(Box::new(hook));
     }
 
-    /// Nothing fails any more.
+    /// Removes all planned faults.
     pub fn clear(&self) {
         *lock(&self.plan) = Plan::default();
     }
 
-    /// Runs `apply` unless the call is to fail before it; its answer is lost where the call is to fail after it.
+    /// Runs `apply`, unless the call is to fail before it; if the call is to fail after it, the answer is lost.
     pub(super) fn around<T>(&self, operation: &'static str, apply: impl FnOnce() -> T) -> Result<T> {
         match self.take(operation) {
             None => Ok(apply()),

@@ -12,10 +12,10 @@ use tokio::sync::Notify;
 
 use super::{Faults, lock};
 
-/// Deliveries of one message before it goes to the dead letters; the number that the platform's queues are deployed with.
+/// Deliveries of one message before it becomes a dead letter, as the queues of the template have it.
 pub const MAX_RECEIVES: u32 = 5;
 
-/// How often a waiter looks at the clock, which may be a test's and then tells nobody that it moved.
+/// How often a waiter reads the clock: a manual clock does not notify anyone when it advances.
 const POLL: Duration = Duration::from_millis(5);
 
 /// All queues, as one [`Sender`] and [`Receiver`] in memory.
@@ -40,9 +40,9 @@ struct Entry {
     sent_at: Timestamp,
     due_at: Timestamp,
     receive_count: u32,
-    /// Counts deliveries and returns over the message's whole life, so no receipt ever comes again.
+    /// Counts deliveries and nacks over the message's life, so that no receipt is used twice.
     turn: u64,
-    /// Whether the delivery of this turn is still the consumer's.
+    /// Whether the receipt of this turn is current.
     delivered: bool,
 }
 
@@ -111,11 +111,12 @@ impl Model {
 }
 
 impl Queues {
+    /// Empty queues that use `clock`, and whose calls fail as `faults` decides.
     pub fn new(clock: Arc<dyn Clock>, faults: Faults) -> Self {
         Self { faults, clock, model: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Messages that are neither acknowledged nor dead, whether due, delayed or delivered.
+    /// The number of messages that are neither acknowledged nor dead, whether due, delayed or delivered.
     pub fn pending(&self) -> usize {
         lock(&self.model).messages.len()
     }
@@ -156,14 +157,14 @@ impl Receiver for Queues {
 
     async fn nack(&self, receipt: &str, delay_ms: u64) -> Result<()> {
         let due_at = self.clock.now().plus_ms(delay_ms);
-        let given = self.faults.around("queue.nack", || {
+        let nacked = self.faults.around("queue.nack", || {
             if let Some((_, entry)) = lock(&self.model).current(receipt) {
                 entry.delivered = false;
                 entry.due_at = due_at;
             }
         });
         self.changed.notify_waiters();
-        given
+        nacked
     }
 
     async fn dead_letter(&self, receipt: &str, reason: &str) -> Result<()> {
@@ -181,7 +182,7 @@ impl Receiver for Queues {
             lock(&self.model).messages.values().any(|entry| entry.message.queue == *queue && entry.due_at <= now)
         };
         while !is_due() {
-            // A change between the look and the sleep is seen one poll later.
+            // A change between the check and the sleep is seen one poll later.
             let _ = tokio::time::timeout(POLL, self.changed.notified()).await;
         }
     }

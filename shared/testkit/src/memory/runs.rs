@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use heal_runtime::port::{Appended, BackendError, Created, NewRun, Page, Result, RunFilter, RunHead, RunStore};
+use heal_runtime::port::{
+    Appended, BackendError, Created, DueRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader,
+};
 use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp};
 
 use super::{Faults, lock};
 
-/// A [`RunStore`] in memory.
+/// A store of runs in memory.
 #[derive(Debug, Default)]
 pub struct Runs {
     faults: Faults,
@@ -93,7 +95,7 @@ impl Model {
         Page { runs, next }
     }
 
-    /// When each live run wants to be looked at, earliest first.
+    /// The wake times of live runs, earliest first.
     fn wakes(&self) -> Vec<(Timestamp, &RunId)> {
         let live = self.runs.values().map(|run| &run.head).filter(|head| !head.status.is_terminal());
         let mut wakes: Vec<_> = live.filter_map(|head| head.wake_at.map(|at| (at, &head.run_id))).collect();
@@ -103,21 +105,14 @@ impl Model {
 }
 
 impl Runs {
+    /// An empty fake whose calls fail as `faults` decides.
     pub fn new(faults: Faults) -> Self {
         Self { faults, model: Mutex::default() }
     }
 }
 
 #[async_trait]
-impl RunStore for Runs {
-    async fn create(&self, run: &NewRun) -> Result<Created> {
-        self.faults.around("runs.create", || lock(&self.model).create(run))
-    }
-
-    async fn append(&self, commit: &Commit, head: &RunHead, concurrency_key: Option<&str>) -> Result<Appended> {
-        self.faults.around("runs.append", || lock(&self.model).append(commit, head, concurrency_key))
-    }
-
+impl RunReader for Runs {
     async fn load(&self, run_id: &RunId, after: Seq) -> Result<Vec<Commit>> {
         self.faults.around("runs.load", || {
             let model = lock(&self.model);
@@ -130,12 +125,6 @@ impl RunStore for Runs {
         self.faults.around("runs.head", || lock(&self.model).runs.get(run_id).map(|run| run.head.clone()))
     }
 
-    async fn put_plan(&self, digest: &Digest, plan: &str) -> Result<()> {
-        self.faults.around("runs.put_plan", || {
-            lock(&self.model).plans.insert(digest.clone(), plan.to_owned());
-        })
-    }
-
     async fn plan(&self, digest: &Digest) -> Result<Option<String>> {
         self.faults.around("runs.plan", || lock(&self.model).plans.get(digest).cloned())
     }
@@ -144,7 +133,27 @@ impl RunStore for Runs {
         let before = cursor.map(parse_cursor).transpose()?;
         self.faults.around("runs.list", || lock(&self.model).list(filter, limit, before.as_ref()))
     }
+}
 
+#[async_trait]
+impl RunLog for Runs {
+    async fn create(&self, run: &NewRun) -> Result<Created> {
+        self.faults.around("runs.create", || lock(&self.model).create(run))
+    }
+
+    async fn append(&self, commit: &Commit, head: &RunHead, concurrency_key: Option<&str>) -> Result<Appended> {
+        self.faults.around("runs.append", || lock(&self.model).append(commit, head, concurrency_key))
+    }
+
+    async fn put_plan(&self, digest: &Digest, plan: &str) -> Result<()> {
+        self.faults.around("runs.put_plan", || {
+            lock(&self.model).plans.insert(digest.clone(), plan.to_owned());
+        })
+    }
+}
+
+#[async_trait]
+impl DueRuns for Runs {
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RunId>> {
         self.faults.around("runs.due", || {
             let model = lock(&self.model);

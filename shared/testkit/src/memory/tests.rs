@@ -103,7 +103,7 @@ fn every_case_is_in_its_suite() {
 }
 
 mod faults {
-    use heal_runtime::port::{Appended, RunStore};
+    use heal_runtime::port::{Appended, DueRuns, RunLog, RunReader};
 
     use super::*;
     use crate::contract::sample::{commit, head, new_run};

@@ -93,8 +93,9 @@ impl Rig {
         let clock = Arc::new(ManualClock::default());
         let queues = Arc::new(Queues::new(clock.clone(), Faults::default()));
         let (of_runs, of_claims) = (Faults::default(), Faults::default());
+        let runs = Arc::new(Runs::new(of_runs.clone()));
         let ports = dispatcher::Ports {
-            runs: Arc::new(Runs::new(of_runs.clone())),
+            runs: runs.clone(),
             sender: queues.clone(),
             clock: clock.clone(),
             entropy: Arc::new(OsEntropy),
@@ -116,7 +117,7 @@ impl Rig {
             unavailable: Arc::clone(&unavailable),
         };
         let worker = Worker::new(Arc::new(action), Arc::new(ports)).unwrap().observed_by(observer.clone());
-        let host = Host::new(dispatcher, [worker], queues.clone());
+        let host = Host::new(dispatcher, [worker], queues.clone(), runs);
         Self {
             telemetry,
             observer,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use heal_runtime::port::{Message, QueueName, RunFilter, RunStore as _, Sender as _};
+use heal_runtime::port::{Message, QueueName, RunFilter, RunReader as _, Sender as _};
 use heal_runtime::{RunStatus, Timestamp};
 use heal_sandbox::opa::OpaConfig;
 use heal_sandbox::{PlatformConfig, Seed};

@@ -1,6 +1,6 @@
 //! Time that passes, and a person's word.
 
-use heal_runtime::dispatcher::Inbound;
+use heal_runtime::message::Inbound;
 use heal_runtime::{RunOutcome, RunStatus};
 use serde_json::json;
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use heal_engine::event::{Event, RunStatus};
 use heal_engine::time::seconds_to_ms;
 use heal_engine::{RunId, Seq, Timestamp, limit};
-use heal_runtime::port::{Clock as _, RunFilter, RunHead, RunStore, SystemClock};
+use heal_runtime::port::{Clock as _, RunFilter, RunHead, RunReader, SystemClock};
 
 use super::Sent;
 
@@ -47,7 +47,7 @@ pub(super) struct Before {
 impl Before {
     /// # Errors
     /// The runs cannot be read.
-    pub(super) async fn look(runs: &dyn RunStore) -> anyhow::Result<Self> {
+    pub(super) async fn look(runs: &dyn RunReader) -> anyhow::Result<Self> {
         let known_ms = seconds_to_ms(limit::DEDUPE_SECONDS) + SKEW_MS;
         let since = Timestamp(SystemClock.now().0.saturating_sub(known_ms));
         let filter = RunFilter { since: Some(since), ..RunFilter::default() };
@@ -56,7 +56,7 @@ impl Before {
 }
 
 pub(super) struct Search {
-    runs: Arc<dyn RunStore>,
+    runs: Arc<dyn RunReader>,
     pub(super) sent: Sent,
     before: Before,
     sent_at: Timestamp,
@@ -68,7 +68,7 @@ pub(super) struct Search {
 }
 
 impl Search {
-    pub(super) fn new(runs: Arc<dyn RunStore>, sent: Sent, before: Before) -> Self {
+    pub(super) fn new(runs: Arc<dyn RunReader>, sent: Sent, before: Before) -> Self {
         let (others, read) = (BTreeSet::new(), BTreeMap::new());
         Self { runs, sent, before, sent_at: SystemClock.now(), looks: 0, others, read }
     }

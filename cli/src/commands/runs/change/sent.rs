@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use heal_engine::RunId;
 use heal_engine::event::{Commit, Event, RunStatus};
-use heal_runtime::dispatcher::Inbound;
+use heal_runtime::message::Inbound;
 use heal_runtime::port::{Message, QueueName};
 
 use crate::exit::Verdict;

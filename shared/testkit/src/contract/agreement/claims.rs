@@ -6,10 +6,10 @@ use crate::contract::breaker::Breakers;
 use crate::contract::claims::Claims;
 use crate::contract::sample::{T0, claim_key, result, target};
 
-/// Puts `calls` random calls to both stores.
+/// Makes `calls` random calls to both stores.
 ///
 /// # Panics
-/// Where they answer differently.
+/// If an answer differs.
 pub async fn claims_agree(left: &Claims, right: &Claims, seed: u64, calls: usize) {
     let mut dice = Dice::new(seed);
     let mut now = T0;
@@ -34,7 +34,7 @@ pub async fn claims_agree(left: &Claims, right: &Claims, seed: u64, calls: usize
                 left.release(&key, &by).await.unwrap();
                 right.release(&key, &by).await.unwrap();
             }
-            // Sometimes a clock that runs behind.
+            // Sometimes the clock is behind.
             _ => now = Timestamp(dice.after(now, 40).0 - 5),
         }
         let keys: Vec<CooldownKey> = (0..5).map(|index| target(&format!("T-{index}"))).collect();
@@ -47,7 +47,7 @@ fn targets(dice: &mut Dice) -> Vec<CooldownKey> {
     (0..dice.roll(4)).map(|_| target(&dice.name("T", 5))).collect()
 }
 
-/// Finished attempts never change again, so new ones have to come in the course of time.
+/// Finished attempts never change again, so new attempts appear as time passes.
 fn attempt(dice: &mut Dice, now: Timestamp) -> ClaimKey {
     let epoch = now.since_ms(T0) / 100;
     let attempts = if dice.once_in(8) { "attempt".to_owned() } else { format!("attempt-{epoch}") };
@@ -64,10 +64,10 @@ fn random_request(dice: &mut Dice, now: Timestamp) -> ClaimRequest {
     }
 }
 
-/// Puts `calls` random calls to both stores.
+/// Makes `calls` random calls to both stores.
 ///
 /// # Panics
-/// Where they answer differently.
+/// If an answer differs.
 pub async fn breakers_agree(left: &Breakers, right: &Breakers, seed: u64, calls: usize) {
     let mut dice = Dice::new(seed);
     let mut now = T0;

@@ -4,16 +4,16 @@ use super::Dice;
 use crate::contract::Queues as Port;
 use crate::contract::queue::Queues;
 
-/// The same delivery in both backends, which name it each in its own way.
+/// The same delivery in both backends, which have different ids for it.
 type Pair = (Delivery, Delivery);
 
-/// What of a dead letter has to be the same.
+/// The parts of a dead letter that have to be equal.
 type Letter = (String, QueueName, u32, String, u64);
 
-/// Puts `calls` random calls to both backends; they have to go by clocks that stand at the same moment.
+/// Makes `calls` random calls to both backends, whose clocks have to show the same time.
 ///
 /// # Panics
-/// Where they answer differently.
+/// If an answer differs.
 pub async fn queues_agree(left: &Queues, right: &Queues, seed: u64, calls: usize) {
     let mut dice = Dice::new(seed);
     let mut held: Vec<Pair> = Vec::new();
@@ -27,7 +27,7 @@ pub async fn queues_agree(left: &Queues, right: &Queues, seed: u64, calls: usize
                 right.send(messages).await.unwrap();
             }
             2..=4 => held.extend(receive(&mut dice, left, right, &place).await),
-            // Mostly one that is current, sometimes one that has long been dealt with.
+            // Mostly a current receipt, sometimes an old one.
             5..=7 => {
                 if let Some((mine, theirs)) = pick(&mut dice, &held) {
                     settle(&mut dice, (&**left, mine), (&**right, theirs)).await;

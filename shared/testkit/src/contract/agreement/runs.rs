@@ -10,14 +10,14 @@ use crate::contract::sample::{T0, joined};
 
 const RUNS: u64 = 12;
 
-/// Puts `calls` random calls to both stores.
+/// Makes `calls` random calls to both stores.
 ///
 /// # Panics
-/// Where they answer differently.
+/// If an answer differs.
 pub async fn runs_agree(left: &Runs, right: &Runs, seed: u64, calls: usize) {
     let mut dice = Dice::new(seed);
     let mut now = T0;
-    // The concurrency key that each run was made with: whoever appends to a run names it.
+    // The concurrency key of each run, which an append has to name.
     let mut keys: HashMap<RunId, Option<String>> = HashMap::new();
     for call in 0..calls {
         let place = format!("seed {seed}, call {call}");
@@ -86,7 +86,7 @@ fn random_run(dice: &mut Dice, now: Timestamp) -> NewRun {
     }
 }
 
-/// Mostly the next commit, sometimes one that is there, or beyond. Nothing follows the end of a run.
+/// Mostly the next commit, sometimes an existing one, or one behind a gap. An ended run has no further commits.
 async fn append(
     dice: &mut Dice,
     (left, right): (&Runs, &Runs),
@@ -123,7 +123,7 @@ async fn read(dice: &mut Dice, left: &Runs, right: &Runs, place: &str) {
     }
 }
 
-/// Walks all pages of both; the cursors are each store's own.
+/// Reads all pages of both; each store has its own cursors.
 async fn list(dice: &mut Dice, left: &Runs, right: &Runs, place: &str) {
     let filter = RunFilter {
         status: dice.once_in(2).then(|| status(dice)),

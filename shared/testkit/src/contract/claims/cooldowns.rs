@@ -7,7 +7,7 @@ use super::{Claims, NOTHING_COOLING, held, last_touched, last_touched_before, re
 use crate::contract::at_once;
 use crate::contract::sample::{COOLDOWN_MS, LEASE_MS, T0, claim_key, holder, request, result, target};
 
-/// When a cooldown reserved at [`T0`] is over.
+/// When a cooldown reserved at [`T0`] ends.
 const COOL: Timestamp = T0.plus_ms(COOLDOWN_MS);
 
 pub async fn two_hundred_concurrent_attempts_on_one_target_let_one_through(store: Claims) {
@@ -75,7 +75,7 @@ pub async fn a_recovered_reservation_cools_from_its_last_reserve(store: Claims) 
     assert_eq!(reserve(&store, "run-3/step/1", end, &["T-1"]).await, NOTHING_COOLING);
 }
 
-pub async fn cooldowns_of_other_actions_do_not_meet(store: Claims) {
+pub async fn cooldowns_of_other_actions_are_separate(store: Claims) {
     reserve(&store, "run-1/step/1", T0, &["T-1"]).await;
     let key = CooldownKey { action: "restart_pod".to_owned(), ..target("T-1") };
     let cooldowns = vec![CooldownRequest { key, cooldown_ms: COOLDOWN_MS }];
@@ -106,9 +106,9 @@ async fn finish(store: &Claims, attempt: &str, now: Timestamp) {
 pub async fn a_finished_attempt_touched_its_targets(store: Claims) {
     reserve(&store, "run-1/step/1", T0, &["T-1"]).await;
     finish(&store, "run-1/step/1", T0.plus_ms(5)).await;
-    // When it reserved the target, which is when the cooldown began.
+    // The last touch is the time of the reservation, when the cooldown began.
     assert_eq!(last_touched(&store, "T-1").await, Some(T0));
-    // Asking for it in vain is no touch.
+    // A refused reservation is not a touch.
     reserve(&store, "run-2/step/1", T0.plus_ms(6), &["T-1"]).await;
     finish(&store, "run-2/step/1", T0.plus_ms(7)).await;
     assert_eq!(last_touched(&store, "T-1").await, Some(T0));
@@ -117,17 +117,17 @@ pub async fn a_finished_attempt_touched_its_targets(store: Claims) {
 pub async fn an_open_attempt_of_another_counts_as_a_touch(store: Claims) {
     reserve(&store, "run-1/step/1", T0, &["T-1"]).await;
     assert_eq!(last_touched(&store, "T-1").await, Some(T0));
-    // Also after its lease: its worker may have acted before it died.
+    // Also after its lease: the effect may have happened before the worker died.
     store.reserve(&request("run-1/step/1", "next", T0.plus_ms(LEASE_MS), &["T-1"])).await.unwrap();
     assert_eq!(last_touched(&store, "T-1").await, Some(T0.plus_ms(LEASE_MS)));
 }
 
-pub async fn an_attempt_is_not_held_back_by_its_own_trace(store: Claims) {
+pub async fn an_attempt_is_not_blocked_by_its_own_reservation(store: Claims) {
     reserve(&store, "run-1/step/1", T0, &["T-1"]).await;
     assert_eq!(last_touched_before(&store, "run-1/step/1", "T-1").await, None);
     finish(&store, "run-1/step/1", T0.plus_ms(1)).await;
     reserve(&store, "run-2/step/1", COOL, &["T-1"]).await;
-    // What it sees is the touch before its own, however often it has reserved.
+    // The attempt sees the touch before its own, however often it has reserved.
     store.reserve(&request("run-2/step/1", "next", COOL.plus_ms(LEASE_MS), &["T-1"])).await.unwrap();
     assert_eq!(last_touched_before(&store, "run-2/step/1", "T-1").await, Some(T0));
     // The next attempt of the same step is another attempt.

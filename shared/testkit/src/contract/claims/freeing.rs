@@ -4,17 +4,17 @@ use heal_runtime::port::{Finish, Reservation};
 use super::{Claims, NOTHING_COOLING, held, last_touched, last_touched_before, reserve};
 use crate::contract::sample::{COOLDOWN_MS, LEASE_MS, T0, claim_key, holder, request, result, target};
 
-/// When a cooldown reserved at [`T0`] is over.
+/// When a cooldown reserved at [`T0`] ends.
 const COOL: Timestamp = T0.plus_ms(COOLDOWN_MS);
 
-/// Finishes `attempt`, which touched all its targets but those of `proven_not_applied`.
+/// Finishes `attempt`, which touched all its targets except those of `proven_not_applied`.
 async fn finish(store: &Claims, attempt: &str, now: Timestamp, proven_not_applied: &[&str]) -> Finish {
     let by = holder(&format!("worker of {attempt}"));
     let proven_not_applied: Vec<_> = proven_not_applied.iter().map(|name| target(name)).collect();
     store.finish(&claim_key(attempt), &by, now, &result("T-1"), &proven_not_applied).await.unwrap()
 }
 
-pub async fn an_untouched_target_is_free_at_once(store: Claims) {
+pub async fn a_target_proven_untouched_is_free_at_once(store: Claims) {
     reserve(&store, "run-1/step/1", T0, &["T-1", "T-2"]).await;
     assert_eq!(finish(&store, "run-1/step/1", T0.plus_ms(1), &["T-2"]).await, Finish::Stored);
     assert_eq!(last_touched(&store, "T-1").await, Some(T0));
@@ -28,7 +28,7 @@ pub async fn a_release_frees_its_targets(store: Claims) {
     store.release(&claim_key("run-1/step/1"), &holder("worker of run-1/step/1")).await.unwrap();
     assert_eq!(last_touched(&store, "T-1").await, None);
     assert_eq!(reserve(&store, "run-2/step/1", T0.plus_ms(1), &["T-1", "T-2"]).await, NOTHING_COOLING);
-    // A release that comes twice frees nothing of the others.
+    // A repeated release frees nothing of other attempts.
     store.release(&claim_key("run-1/step/1"), &holder("worker of run-1/step/1")).await.unwrap();
     let third = reserve(&store, "run-3/step/1", T0.plus_ms(2), &["T-1"]).await;
     assert_eq!(third, held(false, &[("T-1", COOL.plus_ms(1))]));
@@ -42,7 +42,7 @@ pub async fn a_released_recovery_keeps_the_earlier_holders_targets(store: Claims
     // The first holder may have touched T-1; T-2 was only the second one's.
     let other = reserve(&store, "run-2/step/1", taken_over.plus_ms(1), &["T-1", "T-2"]).await;
     assert_eq!(other, held(false, &[("T-1", COOL.plus_ms(LEASE_MS))]));
-    // The attempt itself goes on where it stood.
+    // The attempt itself continues.
     let third = store.reserve(&request("run-1/step/1", "third", taken_over.plus_ms(2), &["T-1"])).await.unwrap();
     assert_eq!(third, held(true, &[]));
 }
@@ -65,7 +65,7 @@ pub async fn a_freed_target_has_its_touch_before(store: Claims) {
     assert_eq!(last_touched(&store, "T-1").await, Some(COOL.plus_ms(9)));
 }
 
-pub async fn nobody_frees_a_target_of_another_attempt(store: Claims) {
+pub async fn no_attempt_frees_a_target_of_another(store: Claims) {
     reserve(&store, "run-1/step/1", T0, &["T-1"]).await;
     reserve(&store, "run-2/step/1", T0, &["T-1"]).await;
     finish(&store, "run-2/step/1", T0.plus_ms(1), &["T-1"]).await;
@@ -86,7 +86,7 @@ pub async fn a_finished_claim_keeps_its_targets_cooling(store: Claims) {
     reserve(&store, "run-1/step/1", T0, &["T-1"]).await;
     finish(&store, "run-1/step/1", T0.plus_ms(1), &[]).await;
     store.release(&claim_key("run-1/step/1"), &holder("worker of run-1/step/1")).await.unwrap();
-    // A repetition that names more proven_not_applied targets than the first one comes too late.
+    // A repeated finish cannot release further targets.
     finish(&store, "run-1/step/1", T0.plus_ms(2), &["T-1"]).await;
     let other: Reservation = reserve(&store, "run-2/step/1", T0.plus_ms(3), &["T-1"]).await;
     assert_eq!(other, held(false, &[("T-1", COOL)]));

@@ -7,7 +7,7 @@ use super::{Claims, NOTHING_COOLING, finished, held};
 use crate::contract::at_once;
 use crate::contract::sample::{COOLDOWN_MS, LEASE_MS, T0, claim_key, holder, request, result};
 
-/// When a lease taken at [`T0`] is over.
+/// When a lease taken at [`T0`] ends.
 const LEASE_END: Timestamp = T0.plus_ms(LEASE_MS);
 
 async fn take(store: &Claims, by: &str, now: Timestamp) -> Reservation {
@@ -31,7 +31,7 @@ pub async fn a_live_claim_is_busy_for_another_holder(store: Claims) {
     for now in [T0, T0.plus_ms(1), T0.plus_ms(LEASE_MS - 1)] {
         assert_eq!(take(&store, "b", now).await, Reservation::Busy { until: LEASE_END });
     }
-    // Being told so has not changed anything for the holder.
+    // The refused request has not changed the holder's claim.
     assert_eq!(finish(&store, "a", T0.plus_ms(LEASE_MS - 1)).await, Finish::Stored);
 }
 
@@ -83,7 +83,7 @@ pub async fn an_expired_claim_cannot_commit(store: Claims) {
     take(&store, "a", T0).await;
     assert_eq!(finish(&store, "a", LEASE_END).await, Finish::Lost);
     assert_eq!(finish(&store, "a", LEASE_END.plus_ms(1)).await, Finish::Lost);
-    // Nothing was stored: the next holder has to find out.
+    // Nothing was stored: the next holder recovers.
     assert_eq!(take(&store, "b", LEASE_END).await, held(true, &[]));
 }
 
@@ -91,7 +91,7 @@ pub async fn a_claim_taken_over_cannot_commit_for_its_first_holder(store: Claims
     take(&store, "a", T0).await;
     take(&store, "b", LEASE_END).await;
     assert_eq!(finish(&store, "a", LEASE_END.plus_ms(1)).await, Finish::Lost);
-    // Nor by a clock that runs behind.
+    // Nor with a clock that is behind.
     assert_eq!(finish(&store, "a", T0.plus_ms(1)).await, Finish::Lost);
     assert_eq!(finish(&store, "b", LEASE_END.plus_ms(2)).await, Finish::Stored);
     assert_eq!(finish(&store, "a", LEASE_END.plus_ms(3)).await, Finish::Lost);
@@ -101,7 +101,7 @@ pub async fn a_repeated_finish_is_stored(store: Claims) {
     take(&store, "a", T0).await;
     finish(&store, "a", T0.plus_ms(1)).await;
     assert_eq!(finish(&store, "a", T0.plus_ms(2)).await, Finish::Stored);
-    // The first try had worked, however late its repetition is.
+    // The first call succeeded, however late its repetition is.
     assert_eq!(finish(&store, "a", LEASE_END.plus_ms(1)).await, Finish::Stored);
 }
 
@@ -132,7 +132,7 @@ pub async fn a_release_by_another_holder_changes_nothing(store: Claims) {
     release(&store, "b").await;
     assert_eq!(take(&store, "b", T0.plus_ms(1)).await, Reservation::Busy { until: LEASE_END });
     take(&store, "b", LEASE_END).await;
-    // The first holder has nothing left to let go of.
+    // The first holder has nothing left to release.
     release(&store, "a").await;
     assert_eq!(finish(&store, "b", LEASE_END.plus_ms(1)).await, Finish::Stored);
 }
@@ -149,11 +149,11 @@ pub async fn a_released_recovery_is_still_a_recovery(store: Claims) {
     take(&store, "b", LEASE_END).await;
     release(&store, "b").await;
     assert_eq!(finish(&store, "b", LEASE_END.plus_ms(1)).await, Finish::Lost);
-    // Free at once, but what the first holder may have done is not forgotten.
+    // Free at once, but the first holder's possible effect is not forgotten.
     assert_eq!(take(&store, "c", LEASE_END.plus_ms(1)).await, held(true, &[]));
 }
 
-pub async fn claims_of_other_actions_and_attempts_do_not_meet(store: Claims) {
+pub async fn claims_of_other_actions_and_attempts_are_separate(store: Claims) {
     take(&store, "a", T0).await;
     let other_attempt = request("run-1/step/2", "b", T0, &[]);
     assert_eq!(store.reserve(&other_attempt).await.unwrap(), NOTHING_COOLING);

@@ -40,12 +40,12 @@ pub async fn dead_letters_do_not_count_as_delivered(queues: Queues) {
     send(&queues, "poison").await;
     wear_out(&queues).await;
     queues.send(["a", "b"].map(|body| message(&action(), body)).to_vec()).await.unwrap();
-    // The poison is first in the queue, and takes nobody's place.
+    // The poison message is first in the queue, and does not count towards `max`.
     assert_eq!(bodies(&receive(&queues, 2).await), ["a", "b"]);
     assert_eq!(dead(&queues).await.len(), 1);
 }
 
-pub async fn a_buried_message_is_a_dead_letter_with_its_reason(queues: Queues) {
+pub async fn a_dead_lettered_message_keeps_its_reason(queues: Queues) {
     queues.clock.advance_ms(7);
     queues.send(vec![message(&QueueName::Incidents, "not JSON")]).await.unwrap();
     queues.clock.advance_ms(7);
@@ -64,7 +64,7 @@ pub async fn a_buried_message_is_a_dead_letter_with_its_reason(queues: Queues) {
     assert_eq!(dead(&queues).await, vec![expected]);
 }
 
-pub async fn an_old_receipt_buries_nothing(queues: Queues) {
+pub async fn an_old_receipt_dead_letters_nothing(queues: Queues) {
     send(&queues, "a").await;
     let old = receive_one(&queues).await;
     queues.clock.advance_ms(VISIBILITY_MS);
@@ -90,7 +90,7 @@ pub async fn dead_letters_come_oldest_first(queues: Queues) {
     assert_eq!(order(queues.dead_letters(0).await.unwrap()), [] as [&str; 0]);
 }
 
-pub async fn a_redriven_letter_begins_anew(queues: Queues) {
+pub async fn a_redriven_message_starts_over(queues: Queues) {
     send(&queues, "poison").await;
     wear_out(&queues).await;
     receive(&queues, 1).await;
@@ -102,7 +102,7 @@ pub async fn a_redriven_letter_begins_anew(queues: Queues) {
     assert_eq!(delivery.message_id, letter.message_id);
 }
 
-pub async fn a_redriven_letter_has_no_receipt_of_its_former_life(queues: Queues) {
+pub async fn a_redriven_message_has_no_earlier_receipt(queues: Queues) {
     send(&queues, "a").await;
     let former = receive_one(&queues).await;
     queues.dead_letter(&former.receipt, "why").await.unwrap();
@@ -115,7 +115,7 @@ pub async fn a_redriven_letter_has_no_receipt_of_its_former_life(queues: Queues)
     assert_eq!(receive_one(&queues).await.receive_count, 2);
 }
 
-pub async fn a_letter_is_redriven_once(queues: Queues) {
+pub async fn a_dead_letter_is_redriven_once(queues: Queues) {
     send(&queues, "a").await;
     let delivery = receive_one(&queues).await;
     assert!(!queues.redrive(&delivery.message_id).await.unwrap());

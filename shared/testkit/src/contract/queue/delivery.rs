@@ -47,7 +47,7 @@ pub async fn an_acknowledged_message_never_comes_back(queues: Queues) {
     let deliveries = receive(&queues, 2).await;
     let receipts: Vec<String> = deliveries.iter().map(|delivery| delivery.receipt.clone()).collect();
     queues.acknowledge(receipts.clone()).await.unwrap();
-    // Again, and mixed with one that is not current any more.
+    // Again, together with a receipt that is no longer current.
     queues.acknowledge(receipts).await.unwrap();
     queues.clock.advance_ms(VISIBILITY_MS * 10);
     assert_eq!(bodies(&receive(&queues, 10).await), ["c"]);
@@ -102,7 +102,7 @@ pub async fn messages_come_in_the_order_in_which_they_are_due(queues: Queues) {
     assert_eq!(bodies(&receive(&queues, 3).await), ["third"]);
 }
 
-pub async fn queues_do_not_meet(queues: Queues) {
+pub async fn queues_are_separate(queues: Queues) {
     let names = [QueueName::Incidents, QueueName::Results, action(), QueueName::Action("restart_pod".to_owned())];
     queues.send(names.iter().map(|name| message(name, &name.to_string())).collect()).await.unwrap();
     for name in &names {
@@ -146,7 +146,7 @@ pub async fn concurrent_receivers_share_without_overlap(queues: Queues) {
     assert!(all.iter().all(|delivery| delivery.receive_count == 1));
 }
 
-pub async fn a_message_given_back_comes_after_its_delay(queues: Queues) {
+pub async fn a_nacked_message_comes_after_its_delay(queues: Queues) {
     send(&queues, "a").await;
     let first = receive_one(&queues).await;
     queues.nack(&first.receipt, 1_000).await.unwrap();
@@ -159,7 +159,7 @@ pub async fn a_message_given_back_comes_after_its_delay(queues: Queues) {
     assert_eq!(receive_one(&queues).await.receive_count, 3);
 }
 
-pub async fn a_message_given_back_is_nobodys(queues: Queues) {
+pub async fn a_nacked_message_has_no_current_receipt(queues: Queues) {
     send(&queues, "a").await;
     let first = receive_one(&queues).await;
     queues.nack(&first.receipt, 1_000).await.unwrap();
@@ -171,7 +171,7 @@ pub async fn a_message_given_back_is_nobodys(queues: Queues) {
     assert_eq!(bodies(&receive(&queues, 10).await), ["a"]);
 }
 
-pub async fn a_receipt_that_is_none_changes_nothing(queues: Queues) {
+pub async fn an_invalid_receipt_changes_nothing(queues: Queues) {
     send(&queues, "a").await;
     let delivery = receive_one(&queues).await;
     for receipt in ["", ".", "x", "1", "1.", "1.x", "1.99", "99.1", "-1.-1", &format!("{} ", delivery.receipt)] {

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use super::{Queues, VISIBILITY_MS, action, receive, receive_one, send};
 use crate::contract::sample::message;
 
-/// Real time, in which a waiter has to wake: far more than a backend that polls needs.
+/// Real time in which a waiter has to wake: far more than a polling backend needs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn waiter(queues: &Queues) -> JoinHandle<()> {
@@ -19,7 +19,7 @@ async fn wakes(waiter: JoinHandle<()>) {
     tokio::time::timeout(PATIENCE, waiter).await.expect("the waiter wakes").unwrap();
 }
 
-pub async fn a_waiter_wakes_for_what_is_due_already(queues: Queues) {
+pub async fn a_waiter_wakes_for_a_message_that_is_due_already(queues: Queues) {
     send(&queues, "a").await;
     wakes(waiter(&queues)).await;
     assert_eq!(receive(&queues, 10).await.len(), 1);
@@ -45,7 +45,7 @@ pub async fn a_waiter_wakes_when_a_message_becomes_visible(queues: Queues) {
     assert_eq!(receive_one(&queues).await.receive_count, 2);
 }
 
-pub async fn a_waiter_wakes_when_a_message_is_given_back(queues: Queues) {
+pub async fn a_waiter_wakes_when_a_message_is_nacked(queues: Queues) {
     send(&queues, "a").await;
     let delivery = receive_one(&queues).await;
     let waiter = waiter(&queues);
@@ -54,7 +54,7 @@ pub async fn a_waiter_wakes_when_a_message_is_given_back(queues: Queues) {
     wakes(waiter).await;
 }
 
-pub async fn a_waiter_wakes_when_a_letter_is_redriven(queues: Queues) {
+pub async fn a_waiter_wakes_when_a_dead_letter_is_redriven(queues: Queues) {
     send(&queues, "a").await;
     let delivery = receive_one(&queues).await;
     queues.dead_letter(&delivery.receipt, "why").await.unwrap();

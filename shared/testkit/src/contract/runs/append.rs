@@ -35,7 +35,7 @@ async fn ticket_is_free(store: &Runs) -> bool {
     }
 }
 
-pub async fn commits_are_loaded_in_order_behind_a_sequence_number(store: Runs) {
+pub async fn commits_are_loaded_in_order_after_a_sequence_number(store: Runs) {
     let run_id = with_run(&store).await;
     for (first_seq, count) in [(2, 3), (5, 1), (6, 2)] {
         assert_eq!(append(&store, first_seq, &format!("cause-{first_seq}"), count).await, Appended::Appended);
@@ -52,7 +52,7 @@ pub async fn a_repeated_append_is_already_there(store: Runs) {
     append(&store, 2, "cause", 2).await;
     assert_eq!(append(&store, 2, "cause", 2).await, Appended::AlreadyThere);
     append(&store, 4, "later", 1).await;
-    // Even where the log has gone on since.
+    // Even if the log has grown since.
     assert_eq!(append(&store, 2, "cause", 2).await, Appended::AlreadyThere);
     assert_eq!(log(&store, &run_id).await, [1, 2, 4]);
     assert_eq!(store.head(&run_id).await.unwrap().unwrap().last_seq, 4);
@@ -127,7 +127,7 @@ pub async fn the_head_follows_its_commit(store: Runs) {
     assert_eq!(store.head(&run_id).await.unwrap(), Some(expected));
 }
 
-pub async fn what_a_run_began_with_never_changes(store: Runs) {
+pub async fn the_start_of_a_run_never_changes(store: Runs) {
     let run_id = with_run(&store).await;
     let next = commit("run-1", 2, "cause", 1);
     let changed = RunHead { incident_id: "INC-2".to_owned(), playbook: None, started_at: Timestamp(7), ..head(&next) };
@@ -170,7 +170,7 @@ pub async fn a_read_sees_every_acknowledged_commit(store: Runs) {
     }
 }
 
-/// Writes `commits` commits at the log's end, reading anew after each conflict. Gives the sequence numbers that were its own.
+/// Appends `commits` commits, reading again after each conflict. Returns the sequence numbers of its own commits.
 async fn write_on(
     store: Arc<dyn heal_runtime::port::RunStore>,
     run_id: String,
@@ -217,7 +217,7 @@ pub async fn a_large_commit_is_read_back_whole(store: Runs) {
 
 pub async fn numbers_are_read_back_to_the_last_bit(store: Runs) {
     let run_id = with_run(&store).await;
-    // Decimal texts of such numbers are read wrongly by a parser that takes short cuts; a digest over them would then differ.
+    // An imprecise parser reads the decimal texts of such numbers wrongly, and a digest over them would differ.
     let items = (1..2_000_u32).map(|index| json!(f64::from(index) * 0.739_151_3 + 1.0 / f64::from(index))).collect();
     let mut numbers = commit("run-1", 2, "cause", 1);
     numbers.events = vec![Event::FannedOut { step: 0, items }];

@@ -55,7 +55,7 @@ pub async fn the_same_input_makes_one_run_in_its_window(store: Runs) {
     assert_eq!(store.head(&RunId::new("run-2")).await.unwrap(), None);
 }
 
-pub async fn a_window_is_over_at_its_end(store: Runs) {
+pub async fn a_window_ends_at_its_end(store: Runs) {
     let first = of_one_input("run-1");
     let end = first.dedupe_until;
     store.create(&first).await.unwrap();
@@ -87,7 +87,7 @@ pub async fn a_taken_run_id_is_a_duplicate(store: Runs) {
     store.create(&run).await.unwrap();
     let other = NewRun { dedupe_key: "another input".to_owned(), ..new_run("run-1") };
     assert_eq!(store.create(&other).await.unwrap(), duplicate_of("run-1"));
-    // The input that was refused has taken nothing.
+    // The refused input has reserved nothing.
     let third = NewRun { dedupe_key: "another input".to_owned(), ..new_run("run-3") };
     assert_eq!(store.create(&third).await.unwrap(), Created::Created);
 }
@@ -104,12 +104,12 @@ pub async fn a_busy_create_stores_nothing(store: Runs) {
     store.create(&holding("run-2", "ticket:1")).await.unwrap();
     assert_eq!(store.head(&RunId::new("run-2")).await.unwrap(), None);
     assert_eq!(store.load(&RunId::new("run-2"), 0).await.unwrap(), vec![]);
-    // Its dedupe key is still free: the same input may come again when the other run is over.
+    // Its dedupe key is still free: the same input may come again when the other run has ended.
     let again = NewRun { concurrency_key: None, ..new_run("run-2") };
     assert_eq!(store.create(&again).await.unwrap(), Created::Created);
 }
 
-pub async fn the_dedupe_key_is_looked_at_before_the_concurrency_key(store: Runs) {
+pub async fn the_dedupe_key_is_compared_before_the_concurrency_key(store: Runs) {
     store.create(&holding("run-1", "ticket:1")).await.unwrap();
     let seen = NewRun { dedupe_key: "seen".to_owned(), ..new_run("run-2") };
     store.create(&seen).await.unwrap();
@@ -117,14 +117,14 @@ pub async fn the_dedupe_key_is_looked_at_before_the_concurrency_key(store: Runs)
     assert_eq!(store.create(&both).await.unwrap(), duplicate_of("run-2"));
 }
 
-pub async fn a_run_that_is_born_ended_holds_no_concurrency_key(store: Runs) {
+pub async fn a_run_created_as_ended_holds_no_concurrency_key(store: Runs) {
     let mut rejected = holding("run-1", "ticket:1");
     rejected.head.status = RunStatus::Failed;
     store.create(&rejected).await.unwrap();
     assert_eq!(store.create(&holding("run-2", "ticket:1")).await.unwrap(), Created::Created);
 }
 
-/// How many of `answers` created a run, and the runs that the others were told of.
+/// How many of `answers` created a run, and the runs that the other answers name.
 fn tally(answers: &[Created]) -> (usize, Vec<RunId>) {
     let mut created = 0;
     let mut told = Vec::new();

@@ -23,11 +23,11 @@ pub async fn due_runs_come_longest_overdue_first(store: Runs) {
     assert_eq!(due(&store, T0.plus_ms(100), 0).await, [] as [&str; 0]);
 }
 
-pub async fn a_run_is_due_from_its_wake_on(store: Runs) {
+pub async fn a_run_is_due_from_its_wake_time_on(store: Runs) {
     create_waking(&store, "a", Some(T0.plus_ms(10)), RunStatus::AwaitingApproval).await;
     assert_eq!(due(&store, T0.plus_ms(9), 10).await, [] as [&str; 0]);
     assert_eq!(due(&store, T0.plus_ms(10), 10).await, ["a"]);
-    // It stays due until its log says otherwise.
+    // The run stays due until a commit changes that.
     assert_eq!(due(&store, T0.plus_ms(10), 10).await, ["a"]);
     let next = commit("a", 2, "woken", 1);
     store.append(&next, &RunHead { wake_at: Some(T0.plus_ms(50)), ..head(&next) }, None).await.unwrap();
@@ -53,13 +53,13 @@ pub async fn an_ended_run_is_never_due(store: Runs) {
     assert_eq!(store.next_due().await.unwrap(), None);
 }
 
-pub async fn a_run_without_a_wake_is_never_due(store: Runs) {
+pub async fn a_run_without_a_wake_time_is_never_due(store: Runs) {
     create_waking(&store, "a", None, RunStatus::Running).await;
     assert_eq!(store.due(Timestamp(u64::MAX), 10).await.unwrap(), Vec::<RunId>::new());
     assert_eq!(store.next_due().await.unwrap(), None);
 }
 
-pub async fn the_next_due_is_the_earliest_wake_of_a_live_run(store: Runs) {
+pub async fn the_next_due_is_the_earliest_wake_time_of_a_live_run(store: Runs) {
     assert_eq!(store.next_due().await.unwrap(), None);
     create_waking(&store, "late", Some(T0.plus_ms(500)), RunStatus::Running).await;
     create_waking(&store, "early", Some(T0.plus_ms(200)), RunStatus::Running).await;

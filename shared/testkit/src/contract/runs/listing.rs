@@ -124,14 +124,14 @@ pub async fn a_cursor_is_stable_under_inserts(store: Runs) {
     fill(&store, (0..10).map(|number| number * 2)).await;
     let (first, cursor) = page(&store, &RunFilter::default(), 5, None).await;
     assert_eq!(first, ["run-018", "run-016", "run-014", "run-012", "run-010"]);
-    // Newer ones, one at a moment that the listing has passed, and one that it has yet to come to.
+    // Newer runs, one at a time that the listing has passed, and one at a time that it has not reached.
     fill(&store, [30, 31, 15, 5]).await;
     let (second, next) = page(&store, &RunFilter::default(), 10, cursor.as_deref()).await;
     assert_eq!(second, ["run-008", "run-006", "run-005", "run-004", "run-002", "run-000"]);
     assert_eq!(next, None);
 }
 
-pub async fn a_page_of_nothing_is_the_last(store: Runs) {
+pub async fn an_empty_page_is_the_last(store: Runs) {
     assert_eq!(page(&store, &RunFilter::default(), 5, None).await, (vec![], None));
     fill(&store, [1]).await;
     assert_eq!(page(&store, &RunFilter::default(), 0, None).await, (vec![], None));

@@ -1,24 +1,27 @@
-//! What is said in the log.
+//! The log lines of checks.
 
 use heal_engine::check::{Incident, Unrendered};
 
-use super::{Checked, Outcome};
+use super::{CheckOutcome, Checked};
 use crate::port::BackendError;
 
-/// Targets of one look that are named one by one.
+/// Targets of one probe that are logged one by one.
 const NAMED: usize = 5;
 
 pub(super) fn outcome(checked: &Checked) {
     let check = checked.check.as_str();
     match &checked.outcome {
-        Outcome::NotDue => {}
-        Outcome::Looked { failing, raised } => {
+        CheckOutcome::NotDue => {}
+        CheckOutcome::Probed { failing, raised } => {
             tracing::debug!(check, failing, raised = raised.len(), "check.looked");
         }
-        Outcome::Unknown { reason } => tracing::warn!(check, reason, "check.unknown"),
-        Outcome::Overtaken => tracing::info!(check, "check.overtaken"),
-        Outcome::Failed(error) => tracing::error!(check, error = error as &dyn std::error::Error, "check.failed"),
-        Outcome::Late => tracing::error!(check, "check.late"),
+        CheckOutcome::Unknown { reason } => tracing::warn!(check, reason, "check.unknown"),
+        CheckOutcome::Overtaken => tracing::info!(check, "check.overtaken"),
+        CheckOutcome::Failed(error) => tracing::error!(check, error = error as &dyn std::error::Error, "check.failed"),
+        CheckOutcome::Newer(error) => {
+            tracing::error!(check, error = error as &dyn std::error::Error, "check.state_newer");
+        }
+        CheckOutcome::Late => tracing::error!(check, "check.late"),
     }
 }
 

@@ -1,0 +1,81 @@
+//! One check in one run.
+
+use heal_engine::check::{Compiled, Observation, Observed, State};
+use heal_engine::{Timestamp, format};
+use tokio::time::Instant;
+
+use super::{CheckOutcome, Checks, RESERVE, log};
+use crate::port::{BackendError, Message, QueueName};
+
+impl Checks {
+    /// A failure is the outcome of this check alone.
+    pub(super) async fn take(&self, compiled: &Compiled, now: Timestamp, end: Instant) -> CheckOutcome {
+        self.try_take(compiled, now, end).await.unwrap_or_else(CheckOutcome::Failed)
+    }
+
+    async fn try_take(&self, compiled: &Compiled, now: Timestamp, end: Instant) -> Result<CheckOutcome, BackendError> {
+        let check = &compiled.check;
+        let (version, state) = match self.ports.store.load(&check.name).await? {
+            Some((version, json)) => match read(&check.name, &json) {
+                Ok(state) => (version, state),
+                Err(error) => return Ok(CheckOutcome::Newer(error)),
+            },
+            None => (0, State::default()),
+        };
+        if !state.is_due(check.every_seconds, self.tick_ms(), now) {
+            return Ok(CheckOutcome::NotDue);
+        }
+        let observation = self.probe(compiled, now, end).await;
+        let Observed { mut state, incidents, recovered, unrendered, held_back, untracked } =
+            compiled.observe(state, &observation, now);
+        // Store before sending: of two concurrent runs, only the one that stored sends.
+        if !self.ports.store.store(&check.name, version, &state.to_json()).await? {
+            return Ok(CheckOutcome::Overtaken);
+        }
+        log::recovered(&check.name, &recovered);
+        log::trouble(&check.name, &unrendered, held_back, untracked);
+        let raised: Vec<String> = incidents.iter().map(|incident| incident.incident_id.clone()).collect();
+        if !incidents.is_empty() {
+            let message = |body: &String| Message {
+                queue: QueueName::Incidents,
+                body: body.clone(),
+                delay_ms: 0,
+                traceparent: None,
+            };
+            self.ports.sender.send(incidents.iter().map(|incident| message(&incident.message)).collect()).await?;
+            log::raised(&check.name, &incidents);
+            state.mark_sent(raised.iter().map(String::as_str));
+            // If this is not stored, the incidents are sent again, and recognised by their ids.
+            let noted = self.ports.store.store(&check.name, version + 1, &state.to_json()).await;
+            log::noted(&check.name, &noted);
+        }
+        Ok(match observation {
+            Observation::Seen(sighting) => CheckOutcome::Probed { failing: sighting.failing.len(), raised },
+            Observation::Unknown { reason } => CheckOutcome::Unknown { reason },
+        })
+    }
+
+    /// Bounds a prober that exceeds the probe's own timeout, and a run that has less time left than that.
+    async fn probe(&self, compiled: &Compiled, now: Timestamp, end: Instant) -> Observation {
+        let probe = &compiled.check.probe;
+        let latest = end.checked_sub(RESERVE.min(self.deadline / 4)).unwrap_or(end);
+        match tokio::time::timeout_at(latest, self.ports.prober.probe(probe, now)).await {
+            Ok(observation) => observation,
+            Err(_) => Observation::unknown("the run's time ran out before the probe answered"),
+        }
+    }
+}
+
+/// A malformed state counts as none: at worst a target is counted anew, and its incident has the same id as before.
+///
+/// # Errors
+/// A newer build wrote the state: it would be lost if this build stored its own.
+fn read(name: &str, json: &str) -> Result<State, format::Error> {
+    match State::parse(json) {
+        Err(error @ format::Error::Malformed { .. }) => {
+            tracing::error!(check = name, error = &error as &dyn std::error::Error, "check.state_unreadable");
+            Ok(State::default())
+        }
+        newer => newer,
+    }
+}

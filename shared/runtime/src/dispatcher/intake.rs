@@ -1,0 +1,100 @@
+//! A message with its playbook, and what an intake results in.
+
+use std::sync::Arc;
+
+use heal_engine::RunId;
+use heal_engine::event::RunStatus;
+use heal_engine::incident::{self, Intake, IntakeError};
+
+use crate::library::{Entry, Library, RouteError};
+
+/// A message with its playbook, ready to start.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(super) intake: Intake,
+    pub(super) entry: Arc<Entry>,
+    pub(super) concurrency_key: Option<String>,
+}
+
+/// Why a message is rejected.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejection {
+    /// The message is not an incident.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    /// No playbook fits the incident.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+}
+
+/// The result of an intake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IntakeOutcome {
+    /// The message started a run.
+    Started {
+        /// The new run.
+        run_id: RunId,
+        /// Its status after the first turn.
+        status: RunStatus,
+    },
+    /// The same message had started this run before.
+    Known {
+        /// The existing run.
+        run_id: RunId,
+    },
+    /// A live run holds the same concurrency key: it has recorded this incident.
+    Joined {
+        /// The live run.
+        run_id: RunId,
+    },
+    /// The message is recorded as a failed run.
+    Rejected {
+        /// The failed run.
+        run_id: RunId,
+        /// Why the message is rejected.
+        reason: String,
+        /// True: the message is a readable incident without a usable playbook. False: it is not readable as an incident.
+        understood: bool,
+    },
+    /// The message is not an incident, such as an alarm that returned to OK.
+    Ignored {
+        /// Why it is ignored.
+        reason: String,
+    },
+}
+
+impl Prepared {
+    /// Reads a message and finds its playbook in `library`: `playbook` if the caller names one, else by the message.
+    ///
+    /// # Errors
+    /// What is wrong with the message, and where.
+    pub fn new(library: &Library, message: &str, playbook: Option<&str>) -> Result<Self, Rejection> {
+        let mut intake = incident::read(message)?;
+        if let Some(name) = playbook {
+            intake.playbook = Some(name.to_owned());
+        }
+        let entry = library.route(&intake)?;
+        let concurrency_key = entry.concurrency_key(&intake.variables)?;
+        Ok(Self { intake, entry, concurrency_key })
+    }
+
+    /// The playbook's name.
+    pub fn playbook(&self) -> &str {
+        &self.entry.plan.playbook.name
+    }
+
+    /// The playbook.
+    pub const fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+
+    /// The incident.
+    pub const fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    /// The concurrency key that the run would hold, if its playbook has one.
+    pub fn concurrency_key(&self) -> Option<&str> {
+        self.concurrency_key.as_deref()
+    }
+}

@@ -1,0 +1,102 @@
+//! The messages between functions: bodies on the results queue, and a run's commands as messages.
+
+use heal_engine::format::{self, Format};
+use heal_engine::message::ActionResult;
+use heal_engine::turn::Input;
+use heal_engine::{Command, RunId, State, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::port::{Message, QueueName};
+
+/// The longest delay of one message, in milliseconds: that of SQS. The sweep finds later moments.
+const DELAY_MS: u64 = 900_000;
+
+/// The body of a message on the results queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Inbound {
+    /// An action's answer to a command.
+    Result(Box<ActionResult>),
+    /// Continue the run: a deadline or a wait may have ended, or a message may have been lost.
+    Wake {
+        /// The run.
+        run_id: RunId,
+    },
+    /// A person approves the run.
+    Approve {
+        /// The run.
+        run_id: RunId,
+        /// Who approves it.
+        by: String,
+    },
+    /// A person cancels the run.
+    Cancel {
+        /// The run.
+        run_id: RunId,
+        /// Who cancels it.
+        by: String,
+    },
+}
+
+impl Format for Inbound {
+    const NAME: &'static str = "message on the results queue";
+}
+
+impl Inbound {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// The body was written by a newer build, or is malformed.
+    pub fn parse(body: &str) -> Result<Self, format::Error> {
+        format::decode(body)
+    }
+
+    /// The message as a body.
+    pub fn to_body(&self) -> String {
+        format::encode(self)
+    }
+
+    /// The run that the message is for.
+    pub const fn run_id(&self) -> &RunId {
+        match self {
+            Self::Result(result) => &result.run_id,
+            Self::Wake { run_id } | Self::Approve { run_id, .. } | Self::Cancel { run_id, .. } => run_id,
+        }
+    }
+}
+
+impl From<Inbound> for Input {
+    fn from(message: Inbound) -> Self {
+        match message {
+            Inbound::Result(result) => Self::Result(result),
+            Inbound::Wake { .. } => Self::Wake,
+            Inbound::Approve { by, .. } => Self::Approved { by },
+            Inbound::Cancel { by, .. } => Self::CancelRequested { by },
+        }
+    }
+}
+
+/// The messages for the commands that a run owes. `more`: the turn was cut short, and a wake-up continues it.
+pub(crate) fn commands(state: &State, owed: Vec<Command>, more: bool, now: Timestamp) -> Vec<Message> {
+    // The receiver's span continues this turn's, or the run's trace if turns are not traced.
+    let traceparent = heal_telemetry::trace::current().or_else(|| state.traceparent.clone());
+    let wake = |delay_ms| Message {
+        queue: QueueName::Results,
+        body: Inbound::Wake { run_id: state.run_id.clone() }.to_body(),
+        delay_ms,
+        traceparent: traceparent.clone(),
+    };
+    let message = |command| match command {
+        Command::Perform { mut command, .. } => {
+            command.context.traceparent.clone_from(&traceparent);
+            Some(Message {
+                queue: QueueName::Action(command.action.clone()),
+                body: format::encode(&*command),
+                delay_ms: 0,
+                traceparent: traceparent.clone(),
+            })
+        }
+        Command::Wake { at, .. } => Some(at.since_ms(now)).filter(|delay_ms| *delay_ms <= DELAY_MS).map(wake),
+    };
+    owed.into_iter().filter_map(message).chain(more.then(|| wake(0))).collect()
+}

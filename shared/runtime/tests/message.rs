@@ -1,0 +1,61 @@
+//! The format of messages between functions: golden files of every version that this build has to read, one per kind.
+//!
+//! A change of the format adds a folder, and leaves the older ones as they are.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use heal_engine::format;
+use heal_runtime::message::Inbound;
+use heal_runtime::{ActionResult, AttemptOutcome, AttemptResult, RunId, Timestamp, Token};
+use serde_json::json;
+
+fn messages() -> [(&'static str, Inbound); 4] {
+    let run_id = RunId::new("run-1");
+    let outcome = AttemptOutcome::Unavailable {
+        service: "ticket service".to_owned(),
+        message: "connection refused".to_owned(),
+        retry_after_ms: Some(2_000),
+    };
+    let result = AttemptResult {
+        output: json!({"ticket_id": "T-1"}).as_object().unwrap().clone(),
+        ..AttemptResult::new(outcome).warn("the policy was not asked").follow_up("check T-1")
+    };
+    let result = ActionResult {
+        run_id: run_id.clone(),
+        step: "move_ticket".to_owned(),
+        item: Some(3),
+        attempt: 2,
+        token: Token::new("token-1"),
+        finished_at: Timestamp(1_800_000_000_000),
+        result,
+    };
+    [
+        (include_str!("messages/v1/result.json"), Inbound::Result(Box::new(result))),
+        (include_str!("messages/v1/wake.json"), Inbound::Wake { run_id: run_id.clone() }),
+        (
+            include_str!("messages/v1/approve.json"),
+            Inbound::Approve { run_id: run_id.clone(), by: "somebody".to_owned() },
+        ),
+        (include_str!("messages/v1/cancel.json"), Inbound::Cancel { run_id, by: "somebody".to_owned() }),
+    ]
+}
+
+#[test]
+fn every_kind_is_read_and_written_as_in_its_golden_file() {
+    for (golden, message) in messages() {
+        assert_eq!(Inbound::parse(golden).unwrap(), message);
+        assert_eq!(message.to_body(), golden.trim());
+    }
+}
+
+#[test]
+fn an_unknown_field_is_ignored_and_a_newer_version_is_named() {
+    let later = r#"{"kind":"wake","run_id":"run-1","added_later":true}"#;
+    assert_eq!(Inbound::parse(later).unwrap(), Inbound::Wake { run_id: RunId::new("run-1") });
+    let newer = Inbound::parse(r#"{"format":2,"kind":"wake","run_id":"run-1"}"#).unwrap_err();
+    assert!(matches!(newer, format::Error::Newer { observed: 2, supported: 1, .. }), "{newer:?}");
+    for malformed in ["", "{}", r#"{"kind":"dance","run_id":"run-1"}"#] {
+        let error = Inbound::parse(malformed).unwrap_err();
+        assert!(matches!(error, format::Error::Malformed { .. }), "{malformed}: {error:?}");
+    }
+}
