@@ -1,4 +1,4 @@
-//! Who calls, from where, and to which endpoints.
+//! Region, credentials and endpoints of all calls.
 
 mod endpoint;
 mod environment;
@@ -26,14 +26,14 @@ pub use host::{Given, Keys};
 
 /// Region, credentials and endpoints, for all clients of this crate.
 ///
-/// Credentials are looked for where AWS's own tools look, in their order: environment, profile files, web identity, container, instance. A
-/// function has them in its environment. They are asked for at the first call and renewed before they end.
+/// Credentials come from AWS's default chain: environment, profile files, web identity, container, instance. A function has them in its
+/// environment. They are loaded at the first call and renewed before they expire.
 #[derive(Clone)]
 pub struct Session {
     sdk: SdkConfig,
     http: Arc<Http>,
     region: String,
-    /// Where all services are, if that was given.
+    /// One endpoint for all services, if the caller set one.
     endpoint: Option<Url>,
 }
 
@@ -44,11 +44,11 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// A function: all of it from the environment. Any other program: from the environment and the profile files.
+    /// Loads the session: a function's from the environment alone, any other program's from the environment and the profile files.
     ///
     /// # Errors
-    /// `Invalid` where there is no region, or a region is none.
-    #[cfg_attr(not(feature = "host"), expect(clippy::unused_async, reason = "it waits where there is more to look in"))]
+    /// [`Error::Invalid`]: the region is missing or malformed.
+    #[cfg_attr(not(feature = "host"), expect(clippy::unused_async, reason = "only the feature `host` awaits"))]
     pub async fn from_env() -> Result<Self, Error> {
         #[cfg(feature = "host")]
         if !environment::is_function() {
@@ -57,31 +57,32 @@ impl Session {
         environment::session()
     }
 
+    /// The region, such as `eu-central-1`.
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// For calls that the SDK has no client for.
+    /// The HTTP client of calls without an SDK client.
     pub(crate) fn http(&self) -> &Http {
         &self.http
     }
 
-    /// For the SDK's clients. Their endpoint is [`Session::endpoint_override`], which is checked.
+    /// The configuration of SDK clients. Set their endpoint from [`Session::endpoint_override`], which validates it.
     pub(crate) fn sdk(&self) -> &SdkConfig {
         &self.sdk
     }
 
-    /// The credentials as they are now.
+    /// The current credentials.
     ///
     /// # Errors
     /// `NoCredentials`.
     pub(crate) async fn credentials(&self) -> Result<Credentials, Error> {
         let Some(provider) = self.sdk.credentials_provider() else {
-            return Err(Error::NoCredentials("none are configured".to_owned()));
+            return Err(Error::NoCredentials("no provider is configured".to_owned()));
         };
         match timeout(CREDENTIALS_TIMEOUT, provider.provide_credentials()).await {
             Ok(credentials) => credentials.map_err(|error| Error::NoCredentials(chain(&error))),
-            Err(_) => Err(Error::NoCredentials(format!("none within {} ms", CREDENTIALS_TIMEOUT.as_millis()))),
+            Err(_) => Err(Error::NoCredentials(format!("no answer within {} ms", CREDENTIALS_TIMEOUT.as_millis()))),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How the SDK's clients call: time, tries, connections.
+//! Timeouts, retries and behaviour version of SDK clients.
 
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
@@ -6,7 +6,7 @@ use aws_config::timeout::TimeoutConfig;
 
 use crate::limit::{ATTEMPT_TIMEOUT, BACKOFF, CONNECT_TIMEOUT, MAX_ATTEMPTS, OPERATION_TIMEOUT, READ_TIMEOUT};
 
-/// The SDK's defaults as they were on that day, so that an update of it changes nothing silently.
+/// The SDK's defaults of that day, so that an update of the SDK does not change behaviour silently.
 pub(super) fn behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
