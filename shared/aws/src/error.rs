@@ -12,28 +12,65 @@ use crate::text::{chain, one_line};
 pub enum Error {
     /// A setting is missing or wrong; nothing was sent.
     #[error("{field}: {problem}")]
-    Invalid { field: &'static str, problem: String },
+    Invalid {
+        /// The setting.
+        field: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
     /// No credentials were found; nothing was sent.
     #[error("found no AWS credentials: {0}")]
     NoCredentials(String),
     /// The subject does not exist.
     #[error("{what} does not exist: {message}")]
-    NotFound { what: String, message: String },
+    NotFound {
+        /// The subject of the call.
+        what: String,
+        /// The service's message, on one line.
+        message: String,
+    },
     /// The credentials are invalid, or lack the permission.
     #[error("{what}: access denied: {message}")]
-    Denied { what: String, message: String },
+    Denied {
+        /// The subject of the call.
+        what: String,
+        /// The service's message, on one line.
+        message: String,
+    },
     /// Too many calls; a later try may succeed.
     #[error("{what}: throttled: {message}")]
-    Throttled { what: String, message: String },
+    Throttled {
+        /// The subject of the call.
+        what: String,
+        /// The service's message, on one line.
+        message: String,
+    },
     /// No answer, or a server error; a later try may succeed.
     #[error("{what} is unavailable: {problem}")]
-    Unavailable { what: String, problem: String },
+    Unavailable {
+        /// The subject of the call.
+        what: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// Refused for another reason; a later try fails again.
     #[error("{what}: refused ({code}): {message}")]
-    Refused { what: String, code: String, message: String },
+    Refused {
+        /// The subject of the call.
+        what: String,
+        /// AWS's error code, or the status.
+        code: String,
+        /// The service's message, on one line.
+        message: String,
+    },
     /// The answer lacks what was asked for, or the request cannot be built.
     #[error("{what}: {problem}")]
-    Unusable { what: String, problem: String },
+    Unusable {
+        /// The subject of the call.
+        what: String,
+        /// What is wrong.
+        problem: String,
+    },
 }
 
 /// An error answer: HTTP status, AWS's error code and its message.

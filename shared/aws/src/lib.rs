@@ -7,6 +7,8 @@
 //! The crate does not know the clients that use it; `heal-wiring` connects them. No SDK type is in a public signature. Start at
 //! [`Session`], then [`Store`] and [`Queues`].
 
+#![warn(missing_docs)]
+
 pub mod eks;
 mod error;
 mod http;
@@ -22,5 +24,5 @@ pub use error::Error;
 pub use queue::{QueueUrls, Queues};
 pub use session::Session;
 #[cfg(feature = "host")]
-pub use session::{Given, Keys};
+pub use session::{AwsOverrides, Keys};
 pub use store::Store;

@@ -54,7 +54,7 @@ impl Queues {
     /// The service could not be reached or refused the message.
     pub async fn send_one(&self, message: &Message) -> Result<String> {
         let operation = "queues.send_one";
-        let url = self.urls.of(&message.queue);
+        let url = self.urls.url_of(&message.queue);
         let mut call = self
             .client
             .send_message()
@@ -89,7 +89,7 @@ impl Sender for Queues {
         }
         let mut batches = Vec::new();
         for (queue, messages) in by_queue {
-            let url = self.urls.of(&queue);
+            let url = self.urls.url_of(&queue);
             batches.extend(batch::batches(messages)?.into_iter().map(|batch| (url.clone(), batch)));
         }
         let sending = stream::iter(batches).map(|(url, batch)| batch::send(&self.client, url, batch));

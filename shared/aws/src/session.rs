@@ -4,12 +4,13 @@ mod endpoint;
 mod environment;
 #[cfg(feature = "host")]
 mod host;
-mod transport;
 
 use std::fmt;
 use std::sync::Arc;
 
-use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use tokio::time::timeout;
@@ -17,12 +18,14 @@ use url::Url;
 
 use crate::error::Error;
 use crate::http::Http;
-use crate::limit::CREDENTIALS_TIMEOUT;
+use crate::limit::{
+    ATTEMPT_TIMEOUT, BACKOFF, CONNECT_TIMEOUT, CREDENTIALS_TIMEOUT, MAX_ATTEMPTS, OPERATION_TIMEOUT, READ_TIMEOUT,
+};
 use crate::text::chain;
 
 pub(crate) use endpoint::{Service, parse as parse_endpoint};
 #[cfg(feature = "host")]
-pub use host::{Given, Keys};
+pub use host::{AwsOverrides, Keys};
 
 /// Region, credentials and endpoints, for all clients of this crate.
 ///
@@ -52,7 +55,7 @@ impl Session {
     pub async fn from_env() -> Result<Self, Error> {
         #[cfg(feature = "host")]
         if !environment::is_function() {
-            return Self::load(Given::default()).await;
+            return Self::load(AwsOverrides::default()).await;
         }
         environment::session()
     }
@@ -85,4 +88,24 @@ impl Session {
             Err(_) => Err(Error::NoCredentials(format!("no answer within {} ms", CREDENTIALS_TIMEOUT.as_millis()))),
         }
     }
+}
+
+/// The SDK's defaults of that day, so that an update of the SDK does not change behaviour silently.
+fn behavior() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
+
+/// Timeouts of SDK clients, where a client does not set its own.
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build()
+}
+
+/// Retries of SDK clients, where a client does not set its own.
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS).with_initial_backoff(BACKOFF).with_max_backoff(BACKOFF)
 }

@@ -9,6 +9,8 @@
 //! The crate makes no decisions; [`heal_runtime::port`] documents what each call does. Start at [`Store`], then read the module `schema`
 //! for the tables.
 
+#![warn(missing_docs)]
+
 mod breaker;
 mod checks;
 mod claims;

@@ -36,12 +36,12 @@ impl QueueUrls {
     }
 
     /// The URL of a queue.
-    pub fn of(&self, queue: &QueueName) -> String {
+    pub fn url_of(&self, queue: &QueueName) -> String {
         format!("{}{queue}", self.prefix)
     }
 
     /// The URL of the queue's dead-letter queue, which the dispatcher reads.
-    pub fn dead_letters_of(&self, queue: &QueueName) -> String {
+    pub fn dead_letter_url_of(&self, queue: &QueueName) -> String {
         format!("{}{queue}-dead", self.prefix)
     }
 
@@ -72,8 +72,8 @@ mod tests {
     fn every_queue_has_its_url_and_is_known_by_its_arn() {
         let urls = QueueUrls::parse("HEAL_QUEUE_URL_PREFIX", PREFIX).unwrap();
         let action = QueueName::Action("restart_pod".to_owned());
-        assert_eq!(urls.of(&action), format!("{PREFIX}action-restart_pod"));
-        assert_eq!(urls.dead_letters_of(&QueueName::Results), format!("{PREFIX}results-dead"));
+        assert_eq!(urls.url_of(&action), format!("{PREFIX}action-restart_pod"));
+        assert_eq!(urls.dead_letter_url_of(&QueueName::Results), format!("{PREFIX}results-dead"));
         assert_eq!(urls.parked(), format!("{PREFIX}dead"));
         for (name, expected) in [
             ("heal-incidents", Some((QueueName::Incidents, false))),

@@ -7,7 +7,7 @@ use aws_config::{Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-use super::{Session, endpoint, transport};
+use super::{Session, endpoint};
 use crate::error::Error;
 use crate::http::Connector;
 
@@ -33,12 +33,12 @@ pub(super) fn session() -> Result<Session, Error> {
     let region = endpoint::region(named.as_deref())?;
     let http = Arc::default();
     let sdk = SdkConfig::builder()
-        .behavior_version(transport::behavior())
+        .behavior_version(super::behavior())
         .region(Region::new(region.clone()))
         .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
         .http_client(Connector::new(Arc::clone(&http)))
-        .timeout_config(transport::timeouts())
-        .retry_config(transport::retries())
+        .timeout_config(super::timeouts())
+        .retry_config(super::retries())
         .use_fips(is_set(ENV_FIPS))
         .use_dual_stack(is_set(ENV_DUAL_STACK))
         .service_config(Variables)

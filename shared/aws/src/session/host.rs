@@ -8,14 +8,14 @@ use aws_config::Region;
 use aws_credential_types::Credentials;
 use tokio::time::timeout;
 
-use super::{Session, endpoint, transport};
+use super::{Session, endpoint};
 use crate::error::Error;
 use crate::http::Connector;
 use crate::limit::LOAD_TIMEOUT;
 
 /// Settings that take precedence over the environment and the profile files.
 #[derive(Debug, Clone, Default)]
-pub struct Given {
+pub struct AwsOverrides {
     /// The region, such as `eu-central-1`.
     pub region: Option<String>,
     /// The credentials.
@@ -44,22 +44,23 @@ impl fmt::Debug for Keys {
 }
 
 impl Session {
-    /// Loads a session. Settings that are not in `given` come from the environment and the profile files. Connects to the instance's
+    /// Loads a session. Settings that are not in `overrides` come from the environment and the profile files. Connects to the instance's
     /// metadata service if no region is set, and to nothing else.
     ///
     /// # Errors
     /// [`Error::Invalid`]: the region is missing or malformed, or the endpoint is not a URL.
-    pub async fn load(given: Given) -> Result<Self, Error> {
-        let endpoint = given.endpoint_url.as_deref().map(|url| endpoint::parse(endpoint::ENV_URL, url)).transpose()?;
+    pub async fn load(overrides: AwsOverrides) -> Result<Self, Error> {
+        let endpoint =
+            overrides.endpoint_url.as_deref().map(|url| endpoint::parse(endpoint::ENV_URL, url)).transpose()?;
         let http = Arc::default();
-        let mut loader = aws_config::defaults(transport::behavior())
+        let mut loader = aws_config::defaults(super::behavior())
             .http_client(Connector::new(Arc::clone(&http)))
-            .timeout_config(transport::timeouts())
-            .retry_config(transport::retries());
-        if let Some(region) = given.region {
+            .timeout_config(super::timeouts())
+            .retry_config(super::retries());
+        if let Some(region) = overrides.region {
             loader = loader.region(Region::new(region));
         }
-        if let Some(keys) = given.keys {
+        if let Some(keys) = overrides.keys {
             loader = loader.credentials_provider(keys.into_credentials());
         }
         let Ok(sdk) = timeout(LOAD_TIMEOUT, Box::pin(loader.load())).await else {
@@ -89,8 +90,8 @@ mod tests {
             session_token: Some("sesame".to_owned()),
             expires_at: None,
         };
-        let given = Given { keys: Some(keys), ..Given::default() };
-        let text = format!("{given:?}");
+        let overrides = AwsOverrides { keys: Some(keys), ..AwsOverrides::default() };
+        let text = format!("{overrides:?}");
         assert!(text.contains("AKIDEXAMPLE") && !text.contains("hunter2") && !text.contains("sesame"), "{text}");
     }
 }
