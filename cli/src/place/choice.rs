@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use heal_aws::Given;
+use heal_aws::AwsOverrides;
 use heal_clients::config::Strings;
 
 use super::local_stack::{self, LocalStack};
@@ -29,7 +29,7 @@ pub(crate) struct Site {
     pub named: Named,
     pub origin: Origin,
     /// What leads there, besides the environment.
-    pub given: Given,
+    pub given: AwsOverrides,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +129,7 @@ mod tests {
 
     /// What was chosen, in a word: the file, or the stack, who named it, and whether the local stack's settings lead there.
     fn chosen(stack: Option<&str>, state: Option<&str>, variables: &[(&str, &str)], local: Option<&str>) -> String {
-        let given = Given { region: Some("local-1".to_owned()), ..Given::default() };
+        let given = AwsOverrides { region: Some("local-1".to_owned()), ..AwsOverrides::default() };
         let local = local.map(|name| LocalStack { name: name.to_owned(), given });
         let variables = variables.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         match choose(stack, state.map(Path::new), &Layered::new(Some(variables), [("", ""); 0]), || Ok(local)) {

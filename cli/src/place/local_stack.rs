@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use heal_aws::{Given, Keys};
+use heal_aws::{AwsOverrides, Keys};
 use heal_clients::config::Strings;
 
 use super::choice::{ENV_STACK, get};
@@ -19,7 +19,7 @@ const OTHER_AWS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY
 #[derive(Debug, Clone)]
 pub(super) struct LocalStack {
     pub name: String,
-    pub given: Given,
+    pub given: AwsOverrides,
 }
 
 /// The local stack, if there is one and the environment leads nowhere else.
@@ -54,7 +54,7 @@ fn parse(text: &str) -> anyhow::Result<LocalStack> {
         expires_at: None,
     };
     let given =
-        Given { region: Some(value("AWS_REGION")?), keys: Some(keys), endpoint_url: Some(value("AWS_ENDPOINT_URL")?) };
+        AwsOverrides { region: Some(value("AWS_REGION")?), keys: Some(keys), endpoint_url: Some(value("AWS_ENDPOINT_URL")?) };
     Ok(LocalStack { name: value(ENV_STACK)?, given })
 }
 

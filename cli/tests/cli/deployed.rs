@@ -133,7 +133,7 @@ impl Deployed {
                     self.park(&queue, &delivery.message_id, &delivery.body, reason).await;
                 }
                 if !matches!(outcome, DeliveryOutcome::Retry { .. }) {
-                    let gone = json!({"QueueUrl": self.queues.urls().of(&queue), "ReceiptHandle": delivery.receipt});
+                    let gone = json!({"QueueUrl": self.queues.urls().url_of(&queue), "ReceiptHandle": delivery.receipt});
                     table::call(MiniStack::shared(), "AmazonSQS.DeleteMessage", &gone).await;
                 }
             }
@@ -142,7 +142,7 @@ impl Deployed {
 
     /// What lies on a queue; it is hidden for 30 s then.
     pub(crate) async fn receive(&self, queue: &QueueName) -> Vec<Delivery> {
-        let receive = json!({"QueueUrl": self.queues.urls().of(queue), "MaxNumberOfMessages": 10});
+        let receive = json!({"QueueUrl": self.queues.urls().url_of(queue), "MaxNumberOfMessages": 10});
         let answer = table::call(MiniStack::shared(), "AmazonSQS.ReceiveMessage", &receive).await;
         let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -162,7 +162,7 @@ impl Deployed {
     }
 
     pub(crate) async fn depth(&self, queue: &QueueName) -> u64 {
-        self.queues.depth(&self.queues.urls().of(queue)).await.unwrap()
+        self.queues.depth(&self.queues.urls().url_of(queue)).await.unwrap()
     }
 }
 

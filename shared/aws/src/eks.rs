@@ -1,6 +1,6 @@
-//! EKS: where a cluster is, and tokens to sign in with.
+//! EKS: a cluster's endpoint, and tokens to authenticate with.
 //!
-//! A token needs no call: it is a signed request to STS that the cluster makes in our place, to learn who we are.
+//! A token needs no call: it is a presigned STS request, which the cluster makes to learn the caller's identity.
 
 mod describe;
 mod token;
@@ -18,8 +18,10 @@ use crate::limit::MAX_CLUSTER_NAME_CHARS;
 pub struct ClusterName(String);
 
 impl ClusterName {
+    /// Parses a name.
+    ///
     /// # Errors
-    /// `Invalid`, naming `EKS_CLUSTER_NAME`: letters, digits, `-` and `_`, the first one a letter or digit (EKS API, `CreateCluster`).
+    /// [`Error::Invalid`] of `EKS_CLUSTER_NAME`; allowed are letters, digits, `-` and `_`, the first one a letter or digit (EKS API, `CreateCluster`).
     pub fn parse(text: &str) -> Result<Self, Error> {
         let is_name = text.len() <= MAX_CLUSTER_NAME_CHARS
             && text.starts_with(|first: char| first.is_ascii_alphanumeric())
@@ -28,11 +30,12 @@ impl ClusterName {
             return Ok(Self(text.to_owned()));
         }
         let problem = format!(
-            "{text:?} is no cluster's name: at most {MAX_CLUSTER_NAME_CHARS} of a-z, A-Z, 0-9, - and _, - and _ not first"
+            "{text:?} is not a cluster's name; expected at most {MAX_CLUSTER_NAME_CHARS} of a-z, A-Z, 0-9, - and _, starting with a letter or digit"
         );
         Err(Error::Invalid { field: "EKS_CLUSTER_NAME", problem })
     }
 
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -56,7 +59,7 @@ mod tests {
         }
         for wrong in ["", "-a", "_a", "a/b", "../a", "a%2e", "a b", "a\r\nb", "ä", &format!("{longest}x")] {
             let error = ClusterName::parse(wrong).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("EKS_CLUSTER_NAME: {wrong:?} is no ")), "{error}");
+            assert!(error.starts_with(&format!("EKS_CLUSTER_NAME: {wrong:?} is not ")), "{error}");
         }
     }
 }

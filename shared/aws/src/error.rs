@@ -1,4 +1,4 @@
-//! What can go wrong with a call to AWS, as far as a caller could treat it differently.
+//! Why a call to AWS failed, one variant per condition that a caller treats differently.
 
 use std::error::Error as StdError;
 
@@ -7,36 +7,74 @@ use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 
 use crate::text::{chain, one_line};
 
-/// A call that did not give what was asked for. `what` says of whom: `secret spiffe/engine`, `EKS cluster prod`.
+/// Why a call failed. `what` names the subject: `secret spiffe/engine`, `EKS cluster prod`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// A setting is missing or wrong. Nothing was sent.
+    /// A setting is missing or wrong; nothing was sent.
     #[error("{field}: {problem}")]
-    Invalid { field: &'static str, problem: String },
-    /// Nobody to call as. Nothing was sent.
-    #[error("no AWS credentials: {0}")]
+    Invalid {
+        /// The setting.
+        field: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// No credentials were found; nothing was sent.
+    #[error("found no AWS credentials: {0}")]
     NoCredentials(String),
+    /// The subject does not exist.
     #[error("{what} does not exist: {message}")]
-    NotFound { what: String, message: String },
-    /// The credentials are not accepted, or may not do this.
+    NotFound {
+        /// The subject of the call.
+        what: String,
+        /// The service's message, on one line.
+        message: String,
+    },
+    /// The credentials are invalid, or lack the permission.
     #[error("{what}: access denied: {message}")]
-    Denied { what: String, message: String },
-    /// Too many calls: a later try may succeed.
+    Denied {
+        /// The subject of the call.
+        what: String,
+        /// The service's message, on one line.
+        message: String,
+    },
+    /// Too many calls; a later try may succeed.
     #[error("{what}: throttled: {message}")]
-    Throttled { what: String, message: String },
-    /// No answer, or one that says that the service is not well: a later try may succeed.
-    #[error("{what}: out of reach: {problem}")]
-    Unavailable { what: String, problem: String },
-    /// Turned down for another reason: trying again gives the same.
+    Throttled {
+        /// The subject of the call.
+        what: String,
+        /// The service's message, on one line.
+        message: String,
+    },
+    /// No answer, or a server error; a later try may succeed.
+    #[error("{what} is unavailable: {problem}")]
+    Unavailable {
+        /// The subject of the call.
+        what: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Refused for another reason; a later try fails again.
     #[error("{what}: refused ({code}): {message}")]
-    Refused { what: String, code: String, message: String },
-    /// An answer, but not what was asked for.
+    Refused {
+        /// The subject of the call.
+        what: String,
+        /// AWS's error code, or the status.
+        code: String,
+        /// The service's message, on one line.
+        message: String,
+    },
+    /// The answer lacks what was asked for, or the request cannot be built.
     #[error("{what}: {problem}")]
-    Unusable { what: String, problem: String },
+    Unusable {
+        /// The subject of the call.
+        what: String,
+        /// What is wrong.
+        problem: String,
+    },
 }
 
-/// An answer that is an error: what AWS calls it, and what it says.
-pub(crate) struct Fault<'a> {
+/// An error answer: HTTP status, AWS's error code and its message.
+pub(crate) struct ErrorAnswer<'a> {
     pub status: u16,
     pub code: Option<&'a str>,
     pub message: Option<&'a str>,
@@ -56,8 +94,8 @@ impl Error {
         }
     }
 
-    /// The code is AWS's own word and goes before the status: throttling comes as 400 from some services and as 429 from others.
-    pub(crate) fn of_answer(what: String, fault: &Fault<'_>) -> Self {
+    /// The code takes precedence over the status: some services report throttling as 400, others as 429.
+    pub(crate) fn from_answer(what: String, fault: &ErrorAnswer<'_>) -> Self {
         let code = fault.code.unwrap_or_default();
         let message = one_line(fault.message.filter(|text| !text.is_empty()).unwrap_or("no message"));
         match (code, fault.status) {
@@ -98,8 +136,8 @@ impl Error {
         }
     }
 
-    /// An error of one of the SDK's clients.
-    pub(crate) fn of_sdk<E>(what: String, error: &SdkError<E>) -> Self
+    /// Converts an error of an SDK client.
+    pub(crate) fn from_sdk<E>(what: String, error: &SdkError<E>) -> Self
     where
         E: StdError + ProvideErrorMetadata + 'static,
     {
@@ -110,10 +148,10 @@ impl Error {
             SdkError::ServiceError(service) => {
                 let meta = service.err().meta();
                 let status = service.raw().status().as_u16();
-                Self::of_answer(what, &Fault { status, code: meta.code(), message: meta.message() })
+                Self::from_answer(what, &ErrorAnswer { status, code: meta.code(), message: meta.message() })
             }
             SdkError::ConstructionFailure(_) => Self::Unusable { what, problem: chain(error) },
-            // Whatever else there may come to be: no answer that one could go by.
+            // The enum is non-exhaustive. Any other kind has no answer either.
             SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) | _ => {
                 Self::Unavailable { what, problem: chain(error) }
             }
@@ -121,7 +159,7 @@ impl Error {
     }
 }
 
-/// The first cause of that kind.
+/// The first error of type `C` in the chain of causes.
 fn find<'a, C: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a C> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -138,7 +176,7 @@ mod tests {
     use super::*;
 
     fn of(status: u16, code: &str) -> Error {
-        Error::of_answer("x".to_owned(), &Fault { status, code: Some(code), message: Some("m\nn") })
+        Error::from_answer("x".to_owned(), &ErrorAnswer { status, code: Some(code), message: Some("m\nn") })
     }
 
     #[test]
@@ -155,11 +193,11 @@ mod tests {
         assert_eq!(of(403, "Anything"), Error::Denied { what: what.clone(), message: message.clone() });
         assert_eq!(of(429, ""), Error::Throttled { what: what.clone(), message });
         assert_eq!(of(418, "").to_string(), "x: refused (status 418): m n");
-        assert_eq!(of(503, "").to_string(), "x: out of reach: status 503: m n");
+        assert_eq!(of(503, "").to_string(), "x is unavailable: status 503: m n");
     }
 
     #[test]
-    fn only_what_may_pass_is_transient() {
+    fn only_throttling_and_unavailability_are_transient() {
         for (error, transient) in [
             (of(400, "ThrottlingException"), true),
             (of(500, "InternalServiceError"), true),

@@ -1,4 +1,4 @@
-//! The workspace's HTTP client, as AWS is called with it: by hand, and under the SDK's clients. One TLS stack, and no proxy of the environment.
+//! The HTTP client of all AWS calls, with and without SDK clients: one TLS stack, and no proxy from the environment.
 
 mod connector;
 
@@ -11,7 +11,7 @@ use crate::limit::{CONNECT_TIMEOUT, POOL_IDLE};
 
 pub(crate) use connector::Connector;
 
-/// A client for each scheme, made when it is first needed.
+/// One client per scheme, created at first use.
 #[derive(Debug, Default)]
 pub(crate) struct Http {
     plain: OnceLock<Client>,
@@ -19,11 +19,11 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    /// The client for addresses of that scheme. The machine's authorities are read for the first one that is verified against them: a function
-    /// that is started calls nobody yet, and a local stack is never verified.
+    /// The client for URLs of that scheme. Only `https` loads the machine's root certificates, at first use: a starting function makes no
+    /// call, and a local stack uses plain HTTP.
     ///
     /// # Errors
-    /// The machine has no authorities.
+    /// The machine has no root certificates.
     pub(crate) fn client(&self, scheme: &str) -> Result<&Client, reqwest::Error> {
         let (cell, builder) = match scheme {
             "http" => (&self.plain, Client::builder().tls_certs_only([])),
@@ -35,7 +35,7 @@ impl Http {
         let client = builder
             .no_proxy()
             .redirect(Policy::none())
-            // Repeating is decided above: it takes a signature of its own time.
+            // Callers retry, since each try needs its own signature.
             .retry(reqwest::retry::never())
             .referer(false)
             .tcp_nodelay(true)

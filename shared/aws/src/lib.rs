@@ -1,11 +1,13 @@
-//! What the engine has from AWS: the ports on DynamoDB and SQS, secrets, and a way into EKS clusters.
+//! AWS adapters: the ports on DynamoDB and SQS, secrets, and access to EKS clusters.
 //!
-//! Every call has a deadline and a bound on what is read, no proxy from the environment, no redirect followed, and one repetition at
-//! most ([`limit`]). `AWS_ENDPOINT_URL` and its form per service (`AWS_ENDPOINT_URL_STS`) say where calls go, also those that the SDK
-//! has no client for.
+//! Every call has a deadline and a limit on the bytes read ([`limit`]), uses no proxy from the environment and follows no redirect.
+//! `AWS_ENDPOINT_URL` and its form per service (`AWS_ENDPOINT_URL_STS`) override the endpoints of all calls, including those without an
+//! SDK client.
 //!
-//! It deliberately does not know the clients that use it: whoever puts a program together hands the functions here to them.
-//! No type of the SDK is in a public signature. Start at [`Session`], then [`Store`] and [`Queues`].
+//! The crate does not know the clients that use it; `heal-wiring` connects them. No SDK type is in a public signature. Start at
+//! [`Session`], then [`Store`] and [`Queues`].
+
+#![warn(missing_docs)]
 
 pub mod eks;
 mod error;
@@ -22,5 +24,5 @@ use heal_runtime::text;
 pub use queue::{QueueUrls, Queues};
 pub use session::Session;
 #[cfg(feature = "host")]
-pub use session::{Given, Keys};
+pub use session::{AwsOverrides, Keys};
 pub use store::Store;

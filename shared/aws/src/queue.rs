@@ -1,6 +1,6 @@
-//! The queues: sending, and the messages that nobody could carry out.
+//! The queues of a stack: sending, and the parking queue of messages that could not be processed.
 //!
-//! Receiving is the event source mappings' work.
+//! Receiving is the work of the event source mappings.
 
 mod batch;
 pub mod dead;
@@ -23,7 +23,7 @@ use crate::store::{retries, timeouts};
 
 pub use url::QueueUrls;
 
-/// The name of the message attribute that carries the trace.
+/// The message attribute that carries the W3C trace context.
 pub const TRACEPARENT: &str = "traceparent";
 
 /// The queues of one stack.
@@ -40,18 +40,21 @@ impl fmt::Debug for Queues {
 }
 
 impl Queues {
-    /// Connects at the first call.
+    /// Makes a client, which connects at the first call.
     ///
     /// # Errors
-    /// `Invalid`: the endpoint that the settings name is none.
+    /// [`Error::Invalid`]: the configured endpoint is not a URL.
     pub fn new(session: &Session, urls: QueueUrls) -> std::result::Result<Self, Error> {
         Ok(Self { client: client(session)?, urls })
     }
 
-    /// Sends one message, and gives the name that the service has for it: whoever receives it sees the same.
+    /// Sends one message, and returns the service's message id, which the receiver sees too.
+    ///
+    /// # Errors
+    /// The service could not be reached or refused the message.
     pub async fn send_one(&self, message: &Message) -> Result<String> {
         let operation = "queues.send_one";
-        let url = self.urls.of(&message.queue);
+        let url = self.urls.url_of(&message.queue);
         let mut call = self
             .client
             .send_message()
@@ -63,8 +66,8 @@ impl Queues {
         }
         let unavailable = |error| BackendError::unavailable(operation, error);
         let sent = Box::pin(call.send()).await;
-        let sent = sent.map_err(|error| unavailable(Error::of_sdk(format!("queue {url}"), &error)))?;
-        let problem = || "the service did not name the message".to_owned();
+        let sent = sent.map_err(|error| unavailable(Error::from_sdk(format!("queue {url}"), &error)))?;
+        let problem = || "the answer lacks the message id".to_owned();
         sent.message_id.ok_or_else(|| unavailable(Error::Unusable { what: format!("queue {url}"), problem: problem() }))
     }
 }
@@ -86,7 +89,7 @@ impl Sender for Queues {
         }
         let mut batches = Vec::new();
         for (queue, messages) in by_queue {
-            let url = self.urls.of(&queue);
+            let url = self.urls.url_of(&queue);
             batches.extend(batch::batches(messages)?.into_iter().map(|batch| (url.clone(), batch)));
         }
         let sending = stream::iter(batches).map(|(url, batch)| batch::send(&self.client, url, batch));

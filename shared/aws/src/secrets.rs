@@ -12,10 +12,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects at the first call.
+    /// Makes a client, which connects at the first call.
     ///
     /// # Errors
-    /// `Invalid`: the endpoint that the settings name is none.
+    /// [`Error::Invalid`]: the configured endpoint is not a URL.
     pub fn new(session: &Session) -> Result<Self, Error> {
         let endpoint = session.endpoint_override(Service::SecretsManager)?;
         let mut config = Builder::from(session.sdk());
@@ -28,15 +28,18 @@ impl Client {
     /// The value of the secret with that name or ARN, text or binary, in its version `AWSCURRENT`.
     ///
     /// # Errors
-    /// Any but `Invalid`. None of them has the value in it.
+    /// Any but [`Error::Invalid`]. No error contains the value.
     pub async fn read(&self, secret_id: &str) -> Result<Vec<u8>, Error> {
         let what = || format!("secret {secret_id}");
         let answer = Box::pin(self.sdk.get_secret_value().secret_id(secret_id).send()).await;
-        let found = answer.map_err(|error| Error::of_sdk(what(), &error))?;
+        let found = answer.map_err(|error| Error::from_sdk(what(), &error))?;
         match (found.secret_string, found.secret_binary) {
             (Some(text), _) => Ok(text.into_bytes()),
             (None, Some(binary)) => Ok(binary.into_inner()),
-            (None, None) => Err(Error::Unusable { what: what(), problem: "has no value".to_owned() }),
+            (None, None) => Err(Error::Unusable {
+                what: what(),
+                problem: "the answer has neither a text nor a binary value".to_owned(),
+            }),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! AWS's signature, version 4, over a request without a body.
+//! Signs requests without a body (AWS signature version 4).
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use aws_sigv4::sign::v4;
 use crate::error::Error;
 use crate::text::chain;
 
-/// Who signs, for which service, and when.
+/// What a signature covers besides the request: credentials, region, service and time.
 pub(crate) struct Scope<'a> {
     pub credentials: Credentials,
     pub region: &'a str,
@@ -18,12 +18,12 @@ pub(crate) struct Scope<'a> {
     pub at: SystemTime,
 }
 
-/// Signs in the headers.
+/// Signs in headers.
 pub(crate) fn headers(request: &mut http::Request<()>, scope: Scope<'_>) -> Result<(), Error> {
     sign(request, scope, SigningSettings::default())
 }
 
-/// Signs in the query: the URL alone is then as good as the signer, for `life` and with the same headers.
+/// Signs in the query. For `life`, anyone with the URL can make the request with the signer's rights.
 pub(crate) fn query(request: &mut http::Request<()>, scope: Scope<'_>, life: Duration) -> Result<(), Error> {
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;

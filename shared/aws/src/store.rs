@@ -1,7 +1,7 @@
 //! The ports on one DynamoDB table: event log, claims and cooldowns, breaker state.
 //!
-//! Every decision is a condition on one row, or on the few rows of one transaction; what an index says is looked up in the log before anything
-//! follows from it. A write whose answer was lost recognises its own first try. Names of rows: `store/key.rs`.
+//! Every decision is a condition on one row, or on the few rows of one transaction; a fact from an index is read again from the log before
+//! it decides anything. A retry recognises its own first try. Names of rows: `store/key.rs`.
 
 mod breaker;
 mod call;
@@ -24,12 +24,12 @@ use crate::error::Error;
 use crate::limit::{BACKOFF, CONNECT_TIMEOUT, STORE_ATTEMPT_TIMEOUT, STORE_MAX_ATTEMPTS, STORE_OPERATION_TIMEOUT};
 use crate::session::{Service, Session};
 
-/// The table. Clones share what they know of it.
+/// The ports over one table. Clones share the client and the cache.
 #[derive(Clone)]
 pub struct Store {
     client: Client,
     table: Arc<str>,
-    known: Arc<runs::Known>,
+    newest_runs: Arc<runs::NewestCache>,
 }
 
 impl fmt::Debug for Store {
@@ -39,25 +39,26 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Connects at the first call.
+    /// Makes a client, which connects at the first call.
     ///
     /// # Errors
-    /// `Invalid`: the endpoint that the settings name is none.
+    /// [`Error::Invalid`]: the configured endpoint is not a URL.
     pub fn new(session: &Session, table: impl Into<Arc<str>>) -> Result<Self, Error> {
         let endpoint = session.endpoint_override(Service::DynamoDb)?;
         let mut config = Builder::from(session.sdk()).timeout_config(timeouts()).retry_config(retries());
         if let Some(endpoint) = endpoint {
             config = config.endpoint_url(endpoint);
         }
-        Ok(Self { client: Client::from_conf(config.build()), table: table.into(), known: Arc::default() })
+        Ok(Self { client: Client::from_conf(config.build()), table: table.into(), newest_runs: Arc::default() })
     }
 
+    /// The table's name.
     pub fn table(&self) -> &str {
         &self.table
     }
 }
 
-/// Shorter than the session's, with more tries: a turn has several calls.
+/// Shorter timeouts than the session's, and more tries: a turn makes several calls.
 pub(crate) fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)

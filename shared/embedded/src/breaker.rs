@@ -1,4 +1,4 @@
-//! Circuit breaker records.
+//! The states of circuit breakers.
 
 use async_trait::async_trait;
 use heal_runtime::Timestamp;
@@ -6,7 +6,7 @@ use heal_runtime::port::{BreakerRecord, BreakerStore, Result};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::column::{millis, moment, optional_moment};
-use crate::fault::Fault;
+use crate::error::JobError;
 use crate::store::Store;
 
 #[async_trait]
@@ -52,7 +52,7 @@ impl BreakerStore for Store {
     }
 }
 
-fn find(connection: &Connection, service: &str) -> std::result::Result<Option<BreakerRecord>, Fault> {
+fn find(connection: &Connection, service: &str) -> std::result::Result<Option<BreakerRecord>, JobError> {
     let mut select = connection
         .prepare_cached("SELECT opened_at, open_until, trial_holder, trial_until FROM breaker WHERE service = ?1")?;
     Ok(select.query_row([service], record).optional()?)

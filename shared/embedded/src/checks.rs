@@ -1,11 +1,11 @@
-//! States of scheduled checks.
+//! The memory of scheduled checks.
 
 use async_trait::async_trait;
 use heal_runtime::port::{CheckStore, Result};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::column::{integer, number};
-use crate::fault::check_size;
+use crate::error::check_size;
 use crate::store::Store;
 
 #[async_trait]
@@ -36,7 +36,7 @@ impl CheckStore for Store {
                     .prepare_cached("UPDATE check_state SET version = ?3, body = ?4 WHERE name = ?1 AND version = ?2")?
                     .execute(params![name, expected, next, json])?
             };
-            // The first try of this very store may have been applied and its answer lost.
+            // A retry: the first try may have been committed without its answer arriving.
             let mut again = connection
                 .prepare_cached("SELECT 1 FROM check_state WHERE name = ?1 AND version = ?2 AND body = ?3")?;
             Ok(written > 0 || again.exists(params![name, next, json])?)

@@ -1,15 +1,13 @@
-//! Claims and cooldowns.
+//! Claims, and the cooldowns that they reserve.
 
 mod claim;
 mod cooldown;
 
 use async_trait::async_trait;
-use heal_runtime::port::{
-    BackendError, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish, LeaseOwner, Reservation, Result,
-};
-use heal_runtime::{AttemptResult, Timestamp};
+use heal_runtime::port::{ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish, LeaseOwner, Reservation, Result};
+use heal_runtime::{AttemptResult, Timestamp, format};
 
-use crate::fault::check_size;
+use crate::error::check_size;
 use crate::store::Store;
 
 #[async_trait]
@@ -36,8 +34,7 @@ impl ClaimStore for Store {
         proven_not_applied: &[CooldownKey],
     ) -> Result<Finish> {
         let operation = "claims.finish";
-        let result =
-            serde_json::to_string(result).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
+        let result = format::encode(result);
         check_size(operation, "result", &result)?;
         let (key, holder, proven_not_applied) = (key.clone(), holder.clone(), proven_not_applied.to_vec());
         self.write(operation, move |connection| {

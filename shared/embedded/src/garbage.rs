@@ -1,4 +1,4 @@
-//! Rubbish collection: rows that no answer depends on any more.
+//! Garbage collection: removes rows that no answer depends on.
 
 use heal_runtime::Timestamp;
 use heal_runtime::port::Result;
@@ -8,25 +8,25 @@ use crate::column::millis;
 use crate::limit;
 use crate::store::Store;
 
-/// How many rows were removed.
+/// Numbers of rows that [`Store::collect_garbage`] removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// Inputs whose window is over.
+    /// Inputs whose deduplication window ended.
     pub inputs: usize,
-    /// Claims whose lease was over long ago, [`limit::KEEP_CLAIMS_MS`].
+    /// Claims whose lease ended more than [`limit::KEEP_CLAIMS_MS`] ago.
     pub claims: usize,
-    /// Cooldowns that were over long ago, [`limit::KEEP_COOLDOWNS_MS`].
+    /// Cooldowns that ended more than [`limit::KEEP_COOLDOWNS_MS`] ago.
     pub cooldowns: usize,
     /// Ended runs, with their logs.
     pub runs: usize,
 }
 
 impl Store {
-    /// Removes what is over at `now`: inputs, claims and cooldowns as [`Collected`] says, and runs that ended more than
-    /// `keep_runs_ms` ago. A few hundred rows at a time, so that others get their turn; live runs, messages, dead letters and plans stay.
+    /// Removes inputs, claims and cooldowns as [`Collected`] says, and runs that ended more than `keep_runs_ms` before `now`. Live runs,
+    /// messages, dead letters and plans stay. Each write removes at most [`limit::GARBAGE_ROWS`], so that other writes are not held up.
     ///
     /// # Errors
-    /// As every port; what was removed until then stays removed.
+    /// As every port. Rows that earlier writes of this call removed stay removed.
     pub async fn collect_garbage(&self, now: Timestamp, keep_runs_ms: u64) -> Result<Collected> {
         let before = |milliseconds: u64| Timestamp(now.0.saturating_sub(milliseconds));
         Ok(Collected {
@@ -37,7 +37,7 @@ impl Store {
         })
     }
 
-    /// Removes all rows that `sql` finds at or before `moment`.
+    /// Removes all rows that `sql` selects at or before `moment`, one write after another.
     async fn remove(&self, sql: &'static str, moment: Timestamp) -> Result<usize> {
         let mut removed = 0;
         loop {
@@ -55,13 +55,13 @@ impl Store {
 
 const INPUTS: &str = "DELETE FROM dedupe WHERE key IN (SELECT key FROM dedupe WHERE until <= ?1 LIMIT ?2)";
 
-/// Also those that never finished: their runs ended long ago by their own deadlines.
+/// Includes claims without a result: their runs' deadlines passed long ago.
 const CLAIMS: &str = "DELETE FROM claim WHERE (action, attempt) IN
     (SELECT action, attempt FROM claim WHERE lease_until <= ?1 LIMIT ?2)";
 
 const COOLDOWNS: &str = "DELETE FROM cooldown WHERE (action, target) IN
     (SELECT action, target FROM cooldown WHERE until <= ?1 LIMIT ?2)";
 
-/// A run may have many commits, which go with it: a tenth of the rows at a time.
+/// A run's commits are removed with it, so each write takes a tenth of the rows.
 const RUNS: &str = "DELETE FROM run WHERE no IN
     (SELECT no FROM run WHERE live = 0 AND updated_at <= ?1 ORDER BY updated_at LIMIT ?2 / 10)";

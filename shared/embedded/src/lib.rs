@@ -1,23 +1,25 @@
-//! The whole backend in one SQLite database: event log, queues, claims, cooldowns, circuit breakers and states of checks.
+//! All ports of the engine over one SQLite database: event log, queues, claims, cooldowns, circuit breakers and check memory.
 //!
-//! A [`Store`] is one file, or memory. What it has acknowledged is on the disk: a process may be killed at any moment and goes on where
-//! it stood. Several processes may have the same file open, such as `heal serve` and `heal runs list`.
+//! A [`Store`] is one file, or memory. An acknowledged write is on the disk, so a killed process continues where it stood. Several
+//! processes may open the same file, such as `heal serve` and `heal runs list`.
 //!
-//! Writes go through one thread, which takes all that are waiting, runs them in one transaction and syncs the disk once for all of them
-//! (`lane`). A refused condition (a conflict, a claim that another worker holds) is a value and costs its neighbours nothing.
+//! One writer thread runs all waiting writes in one transaction with one disk sync (`pool`). A refused condition (a conflict, a claim
+//! that another worker holds) is a value, and does not roll back its neighbours.
 //!
-//! It deliberately has no decision in it: the ports' documentation in [`heal_runtime::port`] says what each call does.
-//! Start at [`Store`], then the module `schema` for what is stored.
+//! The crate makes no decisions; [`heal_runtime::port`] documents what each call does. Start at [`Store`], then read the module `schema`
+//! for the tables.
+
+#![warn(missing_docs)]
 
 mod breaker;
 mod checks;
 mod claims;
 mod column;
-mod fault;
+mod error;
 mod garbage;
-mod lane;
 pub mod limit;
 mod open;
+mod pool;
 mod queue;
 mod recover;
 mod runs;

@@ -1,34 +1,34 @@
-//! Every bound of the store: name, unit, and why this number.
+//! Every bound of the store, with its unit and its reason.
 
 use std::time::Duration;
 
-/// Bytes of one message, commit, plan or result. The largest that the engine makes is a plan of some 2 MB; beyond this it is a fault.
+/// Bytes of one message, commit, plan or result. The engine's largest is a plan of about 2 MB; anything larger is a defect.
 pub const TEXT_BYTES: usize = 8 * 1024 * 1024;
-/// Deliveries of one message before it goes to the dead letters, where [`crate::Options`] does not say otherwise.
+/// Default of [`crate::Options::max_receives`]: deliveries of one message before it is dead-lettered.
 pub const MAX_RECEIVES: u32 = 5;
-/// Writes in one transaction: enough to share a disk sync, few enough that the first one does not wait long for the last.
+/// Writes in one transaction: enough to share a disk sync, few enough that the first does not wait long for the last.
 pub const GROUP_WRITES: usize = 512;
-/// Connections that read while another writes. More than the cores that are left would only take turns.
+/// Reader connections. More than the idle cores would only take turns.
 pub const READERS: usize = 2;
-/// How long a write waits for another process that is writing, where [`crate::Options`] does not say otherwise.
+/// Default of [`crate::Options::busy_timeout`]: how long a write waits for another process's transaction.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often a waiter looks for messages of another process, which can't wake it.
+/// The interval at which a waiter polls for messages of other processes, which cannot notify it.
 pub const POLL: Duration = Duration::from_millis(250);
-/// Pages (of 4 KiB) that the write-ahead log may have before they are moved into the database.
+/// Pages (of 4 KiB) in the write-ahead log at which SQLite checkpoints it into the database.
 pub const CHECKPOINT_PAGES: u32 = 4_000;
-/// Bytes to which the write-ahead log is cut back after it has grown, such as under a long read of another process.
+/// Bytes to which the write-ahead log is truncated after it grew, for example during another process's long read.
 pub const WAL_BYTES: u32 = 64 * 1024 * 1024;
-/// KiB of pages that the writing connection keeps in memory.
+/// KiB of the writer's page cache.
 pub const WRITER_CACHE_KIB: u32 = 16 * 1024;
-/// KiB of pages that each reading connection keeps in memory; what was read lately, the system has too.
+/// KiB of each reader's page cache. The operating system caches the same pages.
 pub const READER_CACHE_KIB: u32 = 4 * 1024;
-/// Prepared statements that a connection keeps; the store has about 50.
+/// Prepared statements that a connection caches; the store has about 50.
 pub const STATEMENTS: usize = 96;
-/// Rows that rubbish collection removes in one write, so that others get their turn.
+/// Rows that garbage collection removes in one write, so that other writes are not held up.
 pub const GARBAGE_ROWS: u32 = 500;
-/// Milliseconds that a claim is kept after its lease: far longer than its command can come again.
+/// Milliseconds that a claim is kept after its lease ends: far longer than its command can be delivered again.
 pub const KEEP_CLAIMS_MS: u64 = 7 * 86_400_000;
-/// Milliseconds that a cooldown is kept after its end, so that the policy still hears when a target was last touched.
+/// Milliseconds that a cooldown is kept after its end, because the policy asks when a target was last touched.
 pub const KEEP_COOLDOWNS_MS: u64 = 7 * 86_400_000;
-/// Rounds in which one call moves worn-out messages to the dead letters, before it delivers what it has.
-pub const BURIAL_ROUNDS: usize = 16;
+/// Rounds in which one receive dead-letters messages that reached the receive limit, before it delivers what it has.
+pub const DEAD_LETTER_ROUNDS: usize = 16;

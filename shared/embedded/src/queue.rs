@@ -1,21 +1,46 @@
-//! Queues with delay, visibility and dead-lettering.
+//! The queues: delay, visibility timeout and dead-lettering.
 
 mod dead;
 mod deliver;
-mod receipt;
 mod settle;
-mod wakes;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use heal_runtime::Timestamp;
 use heal_runtime::port::{DeadLetter, Delivery, Message, QueueName, Receiver, Result, Sender};
+use tokio::sync::Notify;
 use tokio::time::{Duration, timeout};
 
-use crate::fault::check_size;
+use crate::error::check_size;
 use crate::limit;
 use crate::store::Store;
-use receipt::Receipt;
-pub(crate) use wakes::Wakes;
+use settle::Receipt;
+
+/// Notifies this process's waiters of new messages. There are as few queues as actions, so no entry is ever removed.
+#[derive(Debug, Default)]
+pub(crate) struct Notifiers {
+    by_queue: Mutex<HashMap<QueueName, Arc<Notify>>>,
+}
+
+impl Notifiers {
+    fn get(&self, queue: &QueueName) -> Arc<Notify> {
+        let mut notifiers = self.by_queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(notifier) = notifiers.get(queue) {
+            return Arc::clone(notifier);
+        }
+        Arc::clone(notifiers.entry(queue.clone()).or_default())
+    }
+
+    /// Wakes every waiter of `queue`.
+    fn notify(&self, queue: &QueueName) {
+        let notifiers = self.by_queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(notifier) = notifiers.get(queue) {
+            notifier.notify_waiters();
+        }
+    }
+}
 
 #[async_trait]
 impl Sender for Store {
@@ -31,7 +56,7 @@ impl Sender for Store {
         let mut queues: Vec<QueueName> = messages.iter().map(|message| message.queue.clone()).collect();
         queues.dedup();
         self.write(operation, move |connection| deliver::send(connection, &messages, now)).await?;
-        queues.iter().for_each(|queue| self.wakes().wake(queue));
+        queues.iter().for_each(|queue| self.notifiers().notify(queue));
         Ok(())
     }
 }
@@ -42,14 +67,14 @@ impl Receiver for Store {
         if max == 0 {
             return Ok(Vec::new());
         }
-        let order = deliver::Order {
+        let request = deliver::ReceiveRequest {
             queue: queue.to_string(),
             max,
             now: self.now(),
             visible_at: self.now().plus_ms(visibility_ms),
             max_receives: self.max_receives(),
         };
-        self.write("queue.receive", move |connection| deliver::receive(connection, &order)).await
+        self.write("queue.receive", move |connection| deliver::receive(connection, &request)).await
     }
 
     async fn acknowledge(&self, receipts: Vec<String>) -> Result<()> {
@@ -64,7 +89,7 @@ impl Receiver for Store {
         let Some(receipt) = Receipt::parse(receipt) else { return Ok(()) };
         let due_at = self.now().plus_ms(delay_ms);
         let given = self.write("queue.nack", move |connection| settle::nack(connection, receipt, due_at)).await?;
-        given.iter().for_each(|queue| self.wakes().wake(queue));
+        given.iter().for_each(|queue| self.notifiers().notify(queue));
         Ok(())
     }
 
@@ -76,23 +101,23 @@ impl Receiver for Store {
     }
 
     async fn wait(&self, queue: &QueueName) {
-        let notify = self.wakes().of(queue);
+        let notify = self.notifiers().get(queue);
         let name = queue.to_string();
         loop {
-            // Listening comes before looking, so that nothing is missed in between.
+            // Register for notifications before reading, so that no message is missed in between.
             let mut notified = std::pin::pin!(notify.notified());
             notified.as_mut().enable();
-            let look = name.clone();
-            let due = self.read("queue.wait", move |connection| deliver::next_due(connection, &look)).await;
+            let queue_name = name.clone();
+            let due = self.read("queue.wait", move |connection| deliver::next_due(connection, &queue_name)).await;
             let left = match due {
                 Ok(Some(due_at)) if due_at <= self.now() => return,
                 Ok(due_at) => until(due_at, self.now()),
                 Err(error) => {
-                    // Whoever waits finds out by receiving; but not in a tight loop.
+                    // The caller gets the error from its next receive. Sleep, so that it does not poll in a tight loop.
                     tracing::warn!(
                         queue = name,
                         error = &error as &dyn std::error::Error,
-                        "queue could not be looked at"
+                        "failed to read when the next message is due"
                     );
                     tokio::time::sleep(limit::POLL).await;
                     return;
@@ -109,15 +134,15 @@ impl Receiver for Store {
     }
 
     async fn redrive(&self, message_id: &str) -> Result<bool> {
-        let Some(id) = receipt::number(message_id) else { return Ok(false) };
+        let Some(id) = settle::number(message_id) else { return Ok(false) };
         let now = self.now();
         let queue = self.write("queue.redrive", move |connection| dead::redrive(connection, id, now)).await?;
-        queue.iter().for_each(|queue| self.wakes().wake(queue));
+        queue.iter().for_each(|queue| self.notifiers().notify(queue));
         Ok(queue.is_some())
     }
 }
 
-/// How long to sleep before looking again: to the next message, but no longer than another process may go unnoticed.
+/// The sleep before the next poll: until the next message is due, but at most [`limit::POLL`], since other processes cannot notify this one.
 fn until(due_at: Option<Timestamp>, now: Timestamp) -> Duration {
     let left = due_at.map_or(limit::POLL, |due_at| Duration::from_millis(due_at.since_ms(now)));
     left.min(limit::POLL)

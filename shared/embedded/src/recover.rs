@@ -1,32 +1,32 @@
-//! Going on where a process was killed.
+//! Recovery after a process was killed.
 
 use heal_runtime::port::Result;
 use rusqlite::{Connection, params};
 
 use crate::column::millis;
-use crate::fault::Fault;
+use crate::error::JobError;
 use crate::store::Store;
 
-/// What a dead process had in hand.
+/// What [`Store::recover`] released.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recovered {
-    /// Messages that were delivered and not settled: due again now.
+    /// Messages that were delivered and not settled; they are due now.
     pub messages: usize,
-    /// Claims without a result: their lease is over now, so that the next worker recovers the attempt.
+    /// Claims without a result; their lease ends now, so the next worker recovers the attempt.
     pub claims: usize,
-    /// Trial calls of circuit breakers: another one may be made now.
+    /// Trial calls of circuit breakers; another may be made now.
     pub trials: usize,
 }
 
 impl Store {
-    /// Lets everything go on at once that a process which died had in hand; without it, visibility and leases have to run out first.
+    /// Releases the deliveries, claims and trials of a process that died. Without this call they are released when their visibility
+    /// timeouts and leases end.
     ///
     /// # Assumptions
-    /// No other process works on this store, and this one has not begun to: whoever has something in hand would lose it to a second
-    /// worker. The caller holds a lock that says so.
+    /// No process works on this store, since it would lose its claims to a second worker. The caller holds a lock that ensures this.
     ///
     /// # Caveats
-    /// A delivery that was under way does not count towards the dead letters: the process was killed, and the message had no say in it.
+    /// A released delivery does not count towards `max_receives`, since the message did not cause the process's death.
     ///
     /// # Errors
     /// As every port.
@@ -36,8 +36,8 @@ impl Store {
     }
 }
 
-fn recover(connection: &Connection, now: i64) -> std::result::Result<Recovered, Fault> {
-    // `delivered` goes: a receipt of the dead process is no longer current.
+fn recover(connection: &Connection, now: i64) -> std::result::Result<Recovered, JobError> {
+    // Clearing `delivered` invalidates the dead process's receipts.
     let messages =
         "UPDATE message SET due_at = ?1, delivered = 0, receive_count = max(receive_count - 1, 0) WHERE delivered = 1";
     let claims = "UPDATE claim SET lease_until = ?1 WHERE result IS NULL AND lease_until > ?1";

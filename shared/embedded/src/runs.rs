@@ -1,4 +1,4 @@
-//! The event log, and the index over it.
+//! Runs: the event log, and the heads that index it.
 
 mod head;
 mod listing;
@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use heal_runtime::port::{
-    Appended, BackendError, Created, DueRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader,
+    Appended, Created, DueRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader,
 };
-use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp};
+use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp, format};
 
-use crate::fault::check_size;
+use crate::error::check_size;
 use crate::store::Store;
 use write::Row;
 
@@ -22,11 +22,9 @@ pub(crate) use head::COLUMNS as HEAD_COLUMNS;
 #[cfg(test)]
 pub(crate) use listing::every_statement as listing_statements;
 
-/// The row of `commit`. Made before the call is queued, so that the writing thread only writes.
+/// The row of `commit`. Serialised by the caller, so that the writer thread only writes.
 fn row(operation: &'static str, commit: &Commit, head: &RunHead) -> Result<Row> {
-    // What cannot be written as JSON could not have been made from it: this does not happen with the engine's events.
-    let events =
-        serde_json::to_string(&commit.events).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
+    let events = format::encode(&commit.events);
     check_size(operation, "commit", &events)?;
     Ok(Row {
         run_id: commit.run_id.to_string(),
@@ -88,7 +86,7 @@ impl RunLog for Store {
     async fn put_plan(&self, digest: &Digest, plan: &str) -> Result<()> {
         let operation = "runs.put_plan";
         check_size(operation, "plan", plan)?;
-        // Most runs have a plan that is there already: that is no write.
+        // Most runs use a stored plan, which saves the write.
         if self.plan(digest).await?.is_some() {
             return Ok(());
         }

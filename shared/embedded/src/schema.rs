@@ -1,18 +1,18 @@
-//! What is stored, and how an older file becomes a current one.
+//! The tables, and the migrations from each earlier version.
 //!
 //! | table | one row is |
 //! |---|---|
-//! | `run` | what the index knows of a run; `no` is its short name in the log |
+//! | `run` | the head of a run: status, times, last sequence number; `no` is its key in `event_commit` |
 //! | `event_commit` | one commit: all events of one accepted input, as JSON |
-//! | `dedupe` | an input that makes no second run until `until` |
+//! | `dedupe` | an input that starts no second run before `until` |
 //! | `concurrency` | a key, and the live run that holds it |
 //! | `plan` | a compiled playbook under its digest |
-//! | `message`, `dead_letter` | a message on its queue; one that was given up |
+//! | `message`, `dead_letter` | a message on its queue; a message that was dead-lettered, with the reason |
 //! | `claim`, `cooldown` | the right to perform an attempt; a target that was reserved |
 //! | `breaker` | an open circuit breaker |
-//! | `check_state` | what a scheduled check remembers between two looks |
+//! | `check_state` | the memory of a scheduled check between two probes |
 //!
-//! Moments are milliseconds since the Unix epoch.
+//! Times are milliseconds since the Unix epoch.
 
 use rusqlite::Connection;
 
@@ -21,14 +21,14 @@ use crate::open::OpenError;
 /// Marks the file as ours: "heal" in ASCII.
 pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"heal");
 
-/// The steps from an empty file to the current one. A step that has been released never changes; new ones go to the end.
+/// The migrations from an empty file to the current version. A released migration never changes; new ones are appended.
 const MIGRATIONS: [&str; VERSION as usize] = [V1, V2];
 
-/// What `user_version` says of a current file.
+/// The version of the tables that this build reads and writes, `user_version` of the file.
 pub(crate) const VERSION: u32 = 2;
 
-/// What is written at the same time lies close together in the file, since every page that a transaction touches is written whole,
-/// twice: commits are rows in the order in which they came, and what finds them by run is an index of small numbers.
+/// SQLite writes each page that a transaction touches twice and whole, so rows that are written together are kept together: commits lie in
+/// the order of their arrival, and an index of small numbers finds them by run.
 const V1: &str = "
 CREATE TABLE run (
     no INTEGER PRIMARY KEY,
@@ -136,7 +136,7 @@ CREATE TABLE breaker (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// One row a check: a small JSON text, and its version to store the next one under.
+/// One row per check: its memory as JSON, and the revision that the next write expects.
 const V2: &str = "
 CREATE TABLE check_state (
     name TEXT NOT NULL PRIMARY KEY,
@@ -145,13 +145,22 @@ CREATE TABLE check_state (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Brings the file to the current version. Two processes that open a new file at once do it once.
+/// Brings the file to the current version, in one transaction. Of several processes that open the same file at once, one does it.
+///
+/// `keep` is called with the version found, before an older file is changed: it keeps a copy of the file.
 ///
 /// # Errors
-/// The file belongs to another application, or to a newer version of this one.
-pub(crate) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
-    if version(connection)? == VERSION {
+/// The file belongs to another application or to a newer version of this one, or the copy cannot be kept: then nothing is changed.
+pub(crate) fn migrate(
+    connection: &mut Connection,
+    keep: impl FnOnce(&Connection, u32) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
+    let found = version(connection)?;
+    if found == VERSION {
         return Ok(());
+    }
+    if found > 0 {
+        keep(connection, found)?;
     }
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let found = version(&transaction)?;
@@ -164,7 +173,7 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Refuses what is not ours before anything is changed.
+/// Refuses a file of another application or of a newer version, before anything is changed.
 ///
 /// # Errors
 /// The file belongs to another application, or to a newer version of this one.
@@ -172,7 +181,7 @@ pub(crate) fn check(connection: &Connection) -> Result<(), OpenError> {
     version(connection).map(drop)
 }
 
-/// Which version the file has; 0 for an empty one.
+/// The version of the file's tables; 0 for an empty file.
 fn version(connection: &Connection) -> Result<u32, OpenError> {
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -181,7 +190,7 @@ fn version(connection: &Connection) -> Result<u32, OpenError> {
     }
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > VERSION {
-        return Err(OpenError::Newer { found, known: VERSION });
+        return Err(OpenError::Newer { observed: found, supported: VERSION });
     }
     Ok(found)
 }

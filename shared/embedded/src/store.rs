@@ -1,4 +1,4 @@
-//! The store itself.
+//! The store: its options, its connections, and how the ports read and write.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,34 +9,36 @@ use heal_runtime::Timestamp;
 use heal_runtime::port::{Clock, Result};
 use rusqlite::Connection;
 
-use crate::fault::Fault;
-use crate::lane::Lane;
+use crate::error::JobError;
 use crate::open::{self, OpenError};
-use crate::queue::Wakes;
+use crate::pool::Pool;
+use crate::queue::Notifiers;
 use crate::{limit, schema};
 
-/// Where a store lives.
+/// Where a store keeps its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// A file, made where it is missing; its folder has to be there. Two files beside it, `-wal` and `-shm`, belong to it.
+    /// A file, created if it is missing; its folder must exist. The files `-wal` and `-shm` beside it belong to it.
     File(PathBuf),
-    /// This process, until the last clone of the store is dropped.
+    /// Memory, until the last clone of the store is dropped.
     Memory,
 }
 
-/// How a store is opened.
+/// How to open a store.
 #[derive(Clone)]
 pub struct Options {
+    /// File or memory.
     pub location: Location,
-    /// What the queues go by. The other ports are told the time by their callers.
+    /// The clock of the queues. The other ports get the time from their callers.
     pub clock: Arc<dyn Clock>,
-    /// Deliveries of one message before it goes to the dead letters.
+    /// Deliveries of one message before it is dead-lettered.
     pub max_receives: u32,
-    /// How long a write waits for another process that is writing, before it is answered as unavailable.
+    /// How long a write waits for another process's transaction before it fails as unavailable.
     pub busy_timeout: Duration,
 }
 
 impl Options {
+    /// The defaults of [`limit`] for a store at `location`.
     pub fn new(location: Location, clock: Arc<dyn Clock>) -> Self {
         Self { location, clock, max_receives: limit::MAX_RECEIVES, busy_timeout: limit::BUSY_TIMEOUT }
     }
@@ -53,7 +55,7 @@ impl fmt::Debug for Options {
     }
 }
 
-/// All ports over one database. A clone is the same store; it is closed when the last one is dropped.
+/// All ports over one database. Clones share the store, which closes when the last one is dropped.
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
@@ -61,49 +63,50 @@ pub struct Store {
 
 struct Shared {
     location: Location,
-    /// None in memory, where there is one connection for everything. Closed before the writer: the last connection to close takes the log with
-    /// it, and of two that close at once neither may be the last.
-    reader: Option<Lane>,
-    writer: Lane,
+    /// `None` in memory, which has one connection. Dropped before the writer: SQLite deletes the WAL when the last connection closes, and if
+    /// readers and writer close at once, neither sees itself as the last and the files stay.
+    readers: Option<Pool>,
+    writer: Pool,
     clock: Arc<dyn Clock>,
     max_receives: u32,
-    wakes: Wakes,
+    notifiers: Notifiers,
 }
 
 impl Store {
-    /// Opens the store at `location`, and makes it where it is missing.
+    /// Opens the store at `location`. Creates a missing file, and migrates one of an earlier version after keeping a copy beside it.
     ///
     /// # Errors
-    /// See [`OpenError`]; what was found there is left as it was.
+    /// [`OpenError`]; the file is left as it was.
     pub fn open(location: Location, clock: Arc<dyn Clock>) -> std::result::Result<Self, OpenError> {
         Self::open_with(Options::new(location, clock))
     }
 
-    /// Opens a store with other than the usual options.
+    /// Opens a store with `options`, otherwise as [`Store::open`].
     ///
     /// # Errors
     /// As [`Store::open`].
     pub fn open_with(options: Options) -> std::result::Result<Self, OpenError> {
         let Options { location, clock, max_receives, busy_timeout } = options;
-        let (writer, reader) = match &location {
-            Location::Memory => (Lane::writing(open::memory()?)?, None),
+        let (writer, readers) = match &location {
+            Location::Memory => (Pool::writer(open::memory()?)?, None),
             Location::File(path) => {
                 let writer = open::writer(path, busy_timeout)?;
                 let readers = (0..limit::READERS)
                     .map(|_| open::reader(path, busy_timeout))
                     .collect::<std::result::Result<_, _>>()?;
-                (Lane::writing(writer)?, Some(Lane::reading(readers)?))
+                (Pool::writer(writer)?, Some(Pool::readers(readers)?))
             }
         };
-        let wakes = Wakes::default();
-        Ok(Self { shared: Arc::new(Shared { location, reader, writer, clock, max_receives, wakes }) })
+        let notifiers = Notifiers::default();
+        Ok(Self { shared: Arc::new(Shared { location, readers, writer, clock, max_receives, notifiers }) })
     }
 
+    /// File or memory.
     pub fn location(&self) -> &Location {
         &self.shared.location
     }
 
-    /// The version of the tables that this program writes.
+    /// The version of the tables that this build reads and writes.
     pub const fn version() -> u32 {
         schema::VERSION
     }
@@ -116,26 +119,26 @@ impl Store {
         self.shared.max_receives
     }
 
-    pub(crate) fn wakes(&self) -> &Wakes {
-        &self.shared.wakes
+    pub(crate) fn notifiers(&self) -> &Notifiers {
+        &self.shared.notifiers
     }
 
-    /// Runs `work` in a transaction, and answers once it is on the disk. It may be run again after a roll-back.
+    /// Runs `work` in a transaction, and returns once the commit is on the disk. `work` may run again after a rollback.
     pub(crate) async fn write<T, W>(&self, operation: &'static str, work: W) -> Result<T>
     where
         T: Send + 'static,
-        W: FnMut(&Connection) -> std::result::Result<T, Fault> + Send + 'static,
+        W: FnMut(&Connection) -> std::result::Result<T, JobError> + Send + 'static,
     {
         self.shared.writer.call(operation, work).await
     }
 
-    /// Runs `work` where it sees everything that was answered before, and changes nothing.
+    /// Runs `work` on a read-only connection, which sees every acknowledged write.
     pub(crate) async fn read<T, W>(&self, operation: &'static str, work: W) -> Result<T>
     where
         T: Send + 'static,
-        W: FnMut(&Connection) -> std::result::Result<T, Fault> + Send + 'static,
+        W: FnMut(&Connection) -> std::result::Result<T, JobError> + Send + 'static,
     {
-        self.shared.reader.as_ref().unwrap_or(&self.shared.writer).call(operation, work).await
+        self.shared.readers.as_ref().unwrap_or(&self.shared.writer).call(operation, work).await
     }
 }
 

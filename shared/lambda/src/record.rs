@@ -30,7 +30,7 @@ impl Source {
     }
 
     pub(crate) fn url(&self, urls: &QueueUrls) -> String {
-        if self.is_dead { urls.dead_letters_of(&self.queue) } else { urls.of(&self.queue) }
+        if self.is_dead { urls.dead_letter_url_of(&self.queue) } else { urls.url_of(&self.queue) }
     }
 }
 

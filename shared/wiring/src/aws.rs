@@ -86,7 +86,7 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
-    use ::heal_aws::{Given, Keys};
+    use ::heal_aws::{AwsOverrides, Keys};
     use axum::Router;
     use axum::extract::{Request, State};
     use axum::http::StatusCode;
@@ -132,7 +132,7 @@ mod tests {
             expires_at: None,
         };
         let (region, endpoint_url) = (Some("eu-central-1".to_owned()), Some(url.to_owned()));
-        Session::load(Given { region, keys: Some(keys), endpoint_url }).await.unwrap()
+        Session::load(AwsOverrides { region, keys: Some(keys), endpoint_url }).await.unwrap()
     }
 
     async fn answer(State(standin): State<Arc<Standin>>, request: Request) -> Response {

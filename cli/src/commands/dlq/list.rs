@@ -83,7 +83,7 @@ async fn depths(queues: &Queues) -> Vec<Depth> {
 
 async fn depth(queues: &Queues, queue: QueueName) -> Depth {
     let urls = queues.urls();
-    let (of_queue, of_dead) = (urls.of(&queue), urls.dead_letters_of(&queue));
+    let (of_queue, of_dead) = (urls.url_of(&queue), urls.dead_letter_url_of(&queue));
     let (messages, dead_letters) = tokio::join!(queues.depth(&of_queue), queues.depth(&of_dead));
     let problem = messages.as_ref().err().or(dead_letters.as_ref().err()).map(ToString::to_string);
     Depth { queue: queue.to_string(), messages: messages.ok(), dead_letters: dead_letters.ok(), problem }

@@ -77,7 +77,7 @@ async fn queues(stack: &Stack) -> Check {
 
 async fn depths(queues: &Queues, queue: &QueueName) -> Result<[u64; 2]> {
     let urls = queues.urls();
-    let (of_queue, of_dead) = (urls.of(queue), urls.dead_letters_of(queue));
+    let (of_queue, of_dead) = (urls.url_of(queue), urls.dead_letter_url_of(queue));
     let (waiting, dead) = tokio::try_join!(queues.depth(&of_queue), queues.depth(&of_dead))?;
     Ok([waiting, dead])
 }

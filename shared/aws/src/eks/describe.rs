@@ -1,4 +1,4 @@
-//! `DescribeCluster`: one signed question, without the SDK's client of some hundred operations.
+//! `DescribeCluster`: one signed request, without the SDK's client for EKS.
 
 use std::time::SystemTime;
 
@@ -9,25 +9,26 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::ClusterName;
-use crate::error::{Error, Fault};
+use crate::error::{Error, ErrorAnswer};
 use crate::limit::{ATTEMPT_TIMEOUT, MAX_ATTEMPTS, MAX_DESCRIPTION_BYTES, OPERATION_TIMEOUT};
 use crate::session::{Service, Session};
 use crate::sign::{self, Scope};
 use crate::text::{chain, one_line};
 
-/// Where a cluster is, and who vouches for it.
+/// A cluster's endpoint and root certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
     /// URL of the Kubernetes API.
     pub endpoint: String,
-    /// The certificates that its server is verified with, PEM.
+    /// The certificates that verify its server, PEM.
     pub authority_pem: String,
 }
 
-/// The cluster as AWS describes it. Asked once more, at once, where the answer was lost or the service is not well.
+/// Describes a cluster. Retries once, at once, after a transient error.
 ///
 /// # Errors
-/// `Invalid` where the settings name an endpoint that is none; `Unusable` also where the cluster has no API yet.
+/// [`Error::Invalid`]: the configured endpoint is not a URL. [`Error::Unusable`]: also while the cluster is being created. Any other
+/// error of the call.
 pub async fn describe(session: &Session, name: &ClusterName) -> Result<Cluster, Error> {
     let what = format!("EKS cluster {name}");
     let mut url = session.endpoint(Service::Eks)?;
@@ -55,7 +56,7 @@ pub async fn describe(session: &Session, name: &ClusterName) -> Result<Cluster, 
     read(&what, &answer?)
 }
 
-/// The body of a good answer.
+/// Makes the request, and returns the body of a successful answer.
 async fn ask(client: &reqwest::Client, session: &Session, url: &Url, what: &str) -> Result<Vec<u8>, Error> {
     let lost =
         |error: reqwest::Error| Error::Unavailable { what: what.to_owned(), problem: chain(&error.without_url()) };
@@ -83,16 +84,20 @@ async fn ask(client: &reqwest::Client, session: &Session, url: &Url, what: &str)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(':').next())
         .map(str::to_owned);
-    let body = bounded(answer, what, lost).await?;
+    let body = read_bounded(answer, what, lost).await?;
     if status.is_success() {
         return Ok(body);
     }
-    let message = serde_json::from_slice::<Complaint>(&body).ok().and_then(|complaint| complaint.message);
-    let fault = Fault { status: status.as_u16(), code: code.as_deref(), message: message.as_deref() };
-    Err(Error::of_answer(what.to_owned(), &fault))
+    let message = serde_json::from_slice::<ErrorBody>(&body).ok().and_then(|body| body.message);
+    let fault = ErrorAnswer { status: status.as_u16(), code: code.as_deref(), message: message.as_deref() };
+    Err(Error::from_answer(what.to_owned(), &fault))
 }
 
-async fn bounded(mut answer: Response, what: &str, lost: impl Fn(reqwest::Error) -> Error) -> Result<Vec<u8>, Error> {
+async fn read_bounded(
+    mut answer: Response,
+    what: &str,
+    lost: impl Fn(reqwest::Error) -> Error,
+) -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(&lost)? {
         if body.len() + chunk.len() > MAX_DESCRIPTION_BYTES {
@@ -106,7 +111,7 @@ async fn bounded(mut answer: Response, what: &str, lost: impl Fn(reqwest::Error)
 
 /// An error's body (EKS is a `restJson1` service).
 #[derive(Deserialize)]
-struct Complaint {
+struct ErrorBody {
     #[serde(alias = "Message")]
     message: Option<String>,
 }
@@ -116,7 +121,7 @@ struct Answer {
     cluster: Described,
 }
 
-/// The fields of EKS's `Cluster` that are needed. A cluster that is being made has not all of them.
+/// The fields of EKS's `Cluster` that are used. A cluster that is being created lacks some.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Described {
@@ -133,13 +138,13 @@ struct Authority {
 fn read(what: &str, body: &[u8]) -> Result<Cluster, Error> {
     let unusable = |problem: String| Error::Unusable { what: what.to_owned(), problem };
     let answer: Answer = serde_json::from_slice(body)
-        .map_err(|error| unusable(format!("the answer is no description: {}", one_line(&error.to_string()))))?;
+        .map_err(|error| unusable(format!("failed to parse the answer: {}", one_line(&error.to_string()))))?;
     let status = one_line(answer.cluster.status.as_deref().unwrap_or("unknown"));
-    let missing = |field: &str| unusable(format!("{field} is missing in its description (status {status})"));
+    let missing = |field: &str| unusable(format!("its description lacks {field} (status {status})"));
     let endpoint = answer.cluster.endpoint.filter(|url| !url.is_empty()).ok_or_else(|| missing("endpoint"))?;
     let field = "certificateAuthority.data";
     let data = answer.cluster.certificate_authority.and_then(|it| it.data).ok_or_else(|| missing(field))?;
-    let bytes = STANDARD.decode(data).map_err(|error| unusable(format!("{field} is no base64: {error}")))?;
-    let authority_pem = String::from_utf8(bytes).map_err(|_| unusable(format!("{field} is no text")))?;
+    let bytes = STANDARD.decode(data).map_err(|error| unusable(format!("{field} is not base64: {error}")))?;
+    let authority_pem = String::from_utf8(bytes).map_err(|_| unusable(format!("{field} is not UTF-8")))?;
     Ok(Cluster { endpoint, authority_pem })
 }

@@ -1,4 +1,4 @@
-//! Tokens that a cluster takes.
+//! Authentication tokens for a cluster.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,17 +15,18 @@ use crate::limit::{PRESIGNED_LIFE, TOKEN_LIFE};
 use crate::session::{Service, Session};
 use crate::sign::{self, Scope};
 
-/// What the cluster's authenticator knows a token by.
+/// The prefix that the cluster's authenticator expects.
 const PREFIX: &str = "k8s-aws-v1.";
 
-/// The header that binds a token to one cluster. It is signed, so a token for one cluster is worth nothing at another.
+/// The signed header that binds a token to one cluster.
 const CLUSTER_HEADER: &str = "x-k8s-aws-id";
 
 /// A token, for the `authorization` header after `Bearer `.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
+    /// The token; secret.
     pub secret: String,
-    /// Until when it is given out. The cluster takes it for some minutes more.
+    /// When to replace it. The cluster accepts it for some minutes more.
     pub expires_at: SystemTime,
 }
 
@@ -35,7 +36,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Tokens for one cluster, one at a time.
+/// A cache of the current token for one cluster.
 pub struct Tokens {
     session: Session,
     cluster: ClusterName,
@@ -50,14 +51,15 @@ impl fmt::Debug for Tokens {
 }
 
 impl Tokens {
+    /// A cache without a token; makes no call.
     pub fn new(session: &Session, cluster: ClusterName, clock: Arc<dyn Clock>) -> Self {
         Self { session: session.clone(), cluster, clock, current: Mutex::new(None) }
     }
 
-    /// The token in use; a new one after [`TOKEN_LIFE`], or when the credentials end that signed it. Of many callers one signs.
+    /// The current token. Signs a new one after [`TOKEN_LIFE`] or when its credentials expire; concurrent callers share one signing.
     ///
     /// # Errors
-    /// `NoCredentials`, or `Invalid` where the settings name an endpoint that is none.
+    /// [`Error::NoCredentials`], or [`Error::Invalid`]: the configured endpoint is not a URL.
     pub async fn token(&self) -> Result<Token, Error> {
         let mut current = self.current.lock().await;
         let now = UNIX_EPOCH + Duration::from_millis(self.clock.now().0);
@@ -69,7 +71,7 @@ impl Tokens {
         Ok(token)
     }
 
-    /// Signs the request that says who we are, and wraps it up.
+    /// Signs a `GetCallerIdentity` request and encodes it as a token.
     async fn sign(&self, at: SystemTime) -> Result<Token, Error> {
         let mut url = self.session.endpoint(Service::Sts)?;
         url.set_query(Some("Action=GetCallerIdentity&Version=2011-06-15"));

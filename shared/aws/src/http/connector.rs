@@ -1,4 +1,4 @@
-//! The client under those of the SDK.
+//! The HTTP connector of SDK clients.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use tokio::time::timeout;
 
 use super::Http;
 
-/// Sends what the SDK has signed. Tries, pauses and the time of a whole call are the SDK's.
+/// Sends requests that the SDK signed. The SDK controls retries, pauses and the operation's timeout.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
     http: Arc<Http>,
-    /// Longest wait for the head of an answer, the connection included.
+    /// Longest wait for the head of an answer, including the connection.
     read_timeout: Option<Duration>,
 }
 
 impl HttpClient for Connector {
-    /// The time for a connection is the session's for all clients, so one pool serves them all.
+    /// All clients share the session's connect timeout, so one connection pool serves them all.
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         let read_timeout = settings.read_timeout();
         SharedHttpConnector::new(Self { http: Arc::clone(&self.http), read_timeout })
@@ -46,7 +46,7 @@ impl Connector {
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
         let client = self.http.client(request.uri().scheme_str().unwrap_or_default());
-        // No authorities: a connection cannot be made, now or at the next try, and nothing was sent.
+        // Without root certificates no connection can be made, and nothing was sent.
         let client = client.map_err(|error| ConnectorError::other(error.into(), None).never_connected())?;
         let request =
             reqwest::Request::try_from(in_memory(request)?).map_err(|error| ConnectorError::user(error.into()))?;
@@ -61,15 +61,15 @@ impl Connector {
     }
 }
 
-/// The calls of this crate have what they send in memory.
+/// Converts a request; this crate's bodies are all in memory.
 fn in_memory(request: http::Request<SdkBody>) -> Result<http::Request<reqwest::Body>, ConnectorError> {
     let (parts, body) = request.into_parts();
     let bytes = body.bytes().map(<[u8]>::to_vec);
-    let bytes = bytes.ok_or_else(|| ConnectorError::user(BoxError::from("the body is no bytes in memory")))?;
+    let bytes = bytes.ok_or_else(|| ConnectorError::user(BoxError::from("the body is not in memory")))?;
     Ok(http::Request::from_parts(parts, bytes.into()))
 }
 
-/// What the SDK may try again: it goes by this kind.
+/// Classifies an error, by which the SDK decides whether to retry.
 fn fault(error: reqwest::Error) -> ConnectorError {
     let error = error.without_url();
     if error.is_timeout() {

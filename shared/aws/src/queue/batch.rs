@@ -1,4 +1,4 @@
-//! Messages in batches, as SQS takes them.
+//! Batches of messages within SQS's limits.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
@@ -9,13 +9,13 @@ use crate::error::Error;
 use crate::limit::{DELAY_SECONDS, MESSAGE_BYTES, SEND_BATCH_MESSAGES};
 
 const OPERATION: &str = "queues.send";
-/// Tries of a batch of which the service took only a part.
+/// Tries of a batch that the service accepted in part.
 const PARTIAL_TRIES: u32 = 3;
 
-/// Batches within the service's bounds on number and bytes.
+/// Splits the messages into batches within the service's limits of number and bytes.
 ///
 /// # Errors
-/// A message is over the limit of one message.
+/// One message is over the limit.
 pub(super) fn batches(messages: Vec<Message>) -> Result<Vec<Vec<Message>>> {
     let mut batches: Vec<Vec<Message>> = Vec::new();
     let mut room = 0;
@@ -39,13 +39,13 @@ pub(super) fn batches(messages: Vec<Message>) -> Result<Vec<Vec<Message>>> {
     Ok(batches)
 }
 
-/// Attributes count too.
+/// The service's size of a message: body and attributes.
 fn bytes(message: &Message) -> usize {
     let attribute = message.traceparent.as_ref().map_or(0, |value| TRACEPARENT.len() + "String".len() + value.len());
     message.body.len() + attribute
 }
 
-/// Sends the batch; what the service did not take of it is sent again.
+/// Sends the batch, and resends the messages that the service did not accept.
 pub(super) async fn send(client: &Client, url: String, batch: Vec<Message>) -> Result<()> {
     let mut entries =
         batch.iter().enumerate().map(|(index, message)| entry(index, message)).collect::<Result<Vec<_>>>()?;
@@ -53,8 +53,8 @@ pub(super) async fn send(client: &Client, url: String, batch: Vec<Message>) -> R
     for _ in 0..PARTIAL_TRIES {
         let call = client.send_message_batch().queue_url(&url).set_entries(Some(entries.clone()));
         let sent = Box::pin(call.send()).await;
-        let sent =
-            sent.map_err(|error| BackendError::unavailable(OPERATION, Error::of_sdk(format!("queue {url}"), &error)))?;
+        let sent = sent
+            .map_err(|error| BackendError::unavailable(OPERATION, Error::from_sdk(format!("queue {url}"), &error)))?;
         let failed = sent.failed();
         if failed.is_empty() {
             return Ok(());
@@ -68,7 +68,11 @@ pub(super) async fn send(client: &Client, url: String, batch: Vec<Message>) -> R
     }
     Err(BackendError::unavailable(
         OPERATION,
-        format!("queue {url} did not take {} messages: {}", entries.len(), crate::text::one_line(&refusal)),
+        format!(
+            "queue {url} refused {} messages at each of {PARTIAL_TRIES} tries: {}",
+            entries.len(),
+            crate::text::one_line(&refusal)
+        ),
     ))
 }
 
@@ -83,7 +87,7 @@ fn entry(index: usize, message: &Message) -> Result<SendMessageBatchRequestEntry
     entry.build().map_err(|error| BackendError::corrupt(OPERATION, error.to_string()))
 }
 
-/// Rounded up: never delivered too early.
+/// The message's delay in whole seconds, rounded up so that it never arrives early.
 pub(super) fn delay_seconds(message: &Message) -> Option<i32> {
     let seconds = message.delay_ms.div_ceil(1_000).min(DELAY_SECONDS);
     (seconds > 0).then(|| i32::try_from(seconds).unwrap_or(i32::MAX))

@@ -1,4 +1,4 @@
-//! Messages that nobody could carry out: they lie in the stack's parking queue with the reason, until a person looks at them.
+//! The parking queue: messages that cannot be processed, with the reason, until a person handles them.
 
 use std::collections::BTreeSet;
 
@@ -15,44 +15,56 @@ const QUEUE: &str = "queue";
 const REASON: &str = "reason";
 const MESSAGE_ID: &str = "message_id";
 const RECEIVE_COUNT: &str = "receive_count";
+/// The version of a parked message's form; absent is version 1.
+const FORMAT: &str = "format";
+/// The newest version that this build reads.
+const SUPPORTED_FORMAT: u32 = 1;
 /// Characters of a reason that are kept.
 const REASON_CHARS: usize = 1_000;
-/// Seconds for which what is read is hidden, so that the next answer has something else.
+/// Seconds that a listed message stays hidden, so that the next receive returns others.
 const LISTING_VISIBILITY_SECONDS: i32 = 20;
 /// Messages of one receive: the service's bound.
 const RECEIVE_MESSAGES: i32 = 10;
-/// Answers without anything new after which one believes that there is nothing more: a receive asks only some of the servers.
+/// Consecutive receives without a new message that end a listing: each receive samples only some of SQS's servers.
 const ANSWERS_WITHOUT_NEWS: u32 = 2;
 
-/// A message that is to be parked.
+/// A message to park.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unworkable<'a> {
+    /// The queue that it came from.
     pub queue: &'a QueueName,
+    /// The service's id of it on that queue.
     pub message_id: &'a str,
+    /// The body as received.
     pub body: &'a str,
+    /// Deliveries so far.
     pub receive_count: u32,
+    /// W3C trace context, if the message carried one.
     pub traceparent: Option<&'a str>,
-    /// One sentence.
+    /// Why it cannot be processed: one sentence.
     pub reason: &'a str,
 }
 
-/// A parked message as it was received, with what removes it.
+/// A parked message, with the receipt that deletes it.
 struct Parked {
     letter: DeadLetter,
     traceparent: Option<String>,
     receipt: String,
 }
 
-/// One way through the parking queue.
+/// One listing of the parking queue.
 #[derive(Default)]
 struct Pass {
-    /// The service's names of what was received; after its hiding a message may come once more.
+    /// Message ids received so far; a message may be received again once its visibility timeout ends.
     seen: BTreeSet<String>,
     without_news: u32,
 }
 
 impl Queues {
-    /// Parks a message: at least once.
+    /// Parks a message, at least once.
+    ///
+    /// # Errors
+    /// The service could not be reached or refused the message.
     pub async fn park(&self, message: &Unworkable<'_>) -> Result<()> {
         let operation = "queues.park";
         let reason: String = crate::text::one_line(message.reason).chars().take(REASON_CHARS).collect();
@@ -71,10 +83,13 @@ impl Queues {
         }
         let sent = Box::pin(call.send()).await;
         sent.map(drop)
-            .map_err(|error| BackendError::unavailable(operation, Error::of_sdk(format!("queue {url}"), &error)))
+            .map_err(|error| BackendError::unavailable(operation, Error::from_sdk(format!("queue {url}"), &error)))
     }
 
-    /// Up to `limit` parked messages, those that came first first. Afterwards they are there for the next one who asks.
+    /// Lists up to `limit` parked messages, oldest first, and makes them visible again.
+    ///
+    /// # Errors
+    /// The service could not be reached.
     pub async fn parked(&self, limit: usize) -> Result<Vec<DeadLetter>> {
         let mut pass = Pass::default();
         let (mut letters, mut receipts) = (Vec::new(), Vec::new());
@@ -92,15 +107,21 @@ impl Queues {
         Ok(letters)
     }
 
-    /// Puts a parked message back on the queue that it came from. False where it is not there.
+    /// Returns a parked message to the queue that it came from. `false` if it is not parked.
+    ///
+    /// # Errors
+    /// As [`Queues::redrive_all`].
     pub async fn redrive(&self, message_id: &str) -> Result<bool> {
         let moved = self.redrive_all(&BTreeSet::from([message_id.to_owned()])).await?;
         Ok(!moved.is_empty())
     }
 
-    /// Puts these parked messages back on the queues that they came from, and says which of them were there.
+    /// Returns these parked messages to the queues that they came from. Returns the ids of those that were parked.
     ///
-    /// Each is sent before it is removed: a crash in between leaves it in both places, and its consumer recognises it.
+    /// Each is sent before it is deleted. A crash in between leaves it in both queues; its consumer recognises the duplicate.
+    ///
+    /// # Errors
+    /// The service could not be reached; messages redriven so far stay redriven.
     pub async fn redrive_all(&self, message_ids: &BTreeSet<String>) -> Result<BTreeSet<String>> {
         let mut pass = Pass::default();
         let (mut moved, mut others) = (BTreeSet::new(), Vec::new());
@@ -118,7 +139,10 @@ impl Queues {
         Ok(moved)
     }
 
-    /// How many messages wait on a queue and are with consumers, nearly: the service counts only so exactly.
+    /// Approximate number of messages on a queue: waiting, delayed and in flight.
+    ///
+    /// # Errors
+    /// The service could not be reached, or there is no such queue.
     pub async fn depth(&self, url: &str) -> Result<u64> {
         use aws_sdk_sqs::types::QueueAttributeName as Name;
         let call = self
@@ -130,26 +154,30 @@ impl Queues {
             .attribute_names(Name::ApproximateNumberOfMessagesDelayed);
         let found = Box::pin(call.send()).await;
         let found = found.map_err(|error| {
-            BackendError::unavailable("queues.depth", Error::of_sdk(format!("queue {url}"), &error))
+            BackendError::unavailable("queues.depth", Error::from_sdk(format!("queue {url}"), &error))
         })?;
         Ok(found.attributes.unwrap_or_default().values().filter_map(|count| count.parse::<u64>().ok()).sum())
     }
 
-    /// Has a message that was delivered come back after `delay_ms`, rounded up to seconds, instead of after the queue's visibility.
+    /// Sets a delivered message's visibility timeout to `delay_ms`, rounded up to seconds.
+    ///
+    /// # Errors
+    /// The service could not be reached, or the receipt is not current.
     pub async fn hide(&self, url: &str, receipt: &str, delay_ms: u64) -> Result<()> {
         let seconds = i32::try_from(delay_ms.div_ceil(1_000)).unwrap_or(i32::MAX);
         let call = self.client.change_message_visibility().queue_url(url).receipt_handle(receipt);
         let hidden = Box::pin(call.visibility_timeout(seconds).send()).await;
         hidden
             .map(drop)
-            .map_err(|error| BackendError::unavailable("queues.hide", Error::of_sdk(format!("queue {url}"), &error)))
+            .map_err(|error| BackendError::unavailable("queues.hide", Error::from_sdk(format!("queue {url}"), &error)))
     }
 
+    /// The URLs of the queues.
     pub const fn urls(&self) -> &super::QueueUrls {
         &self.urls
     }
 
-    /// Messages that this pass has not had yet; none where there are no more.
+    /// Messages that this listing has not returned yet; `None` if there are no more.
     async fn next_parked(&self, pass: &mut Pass) -> Result<Option<Vec<Parked>>> {
         let operation = "queues.parked";
         let url = self.urls.parked();
@@ -163,11 +191,12 @@ impl Queues {
                 .message_system_attribute_names(MessageSystemAttributeName::All)
                 .message_attribute_names("All");
             let answer = Box::pin(call.send()).await;
-            let answer = answer
-                .map_err(|error| BackendError::unavailable(operation, Error::of_sdk(format!("queue {url}"), &error)))?;
+            let answer = answer.map_err(|error| {
+                BackendError::unavailable(operation, Error::from_sdk(format!("queue {url}"), &error))
+            })?;
             let messages = answer.messages.unwrap_or_default().into_iter();
             let news = messages.filter(|message| pass.seen.insert(message.message_id.clone().unwrap_or_default()));
-            let news: Vec<Parked> = news.filter_map(read).collect();
+            let news: Vec<Parked> = news.filter_map(|message| read(message).transpose()).collect::<Result<_>>()?;
             if !news.is_empty() {
                 pass.without_news = 0;
                 return Ok(Some(news));
@@ -182,11 +211,12 @@ impl Queues {
         self.send(vec![Message { queue, body, delay_ms: 0, traceparent }]).await?;
         let url = self.urls.parked();
         let gone = Box::pin(self.client.delete_message().queue_url(&url).receipt_handle(receipt).send()).await;
-        gone.map(drop)
-            .map_err(|error| BackendError::unavailable("queues.redrive", Error::of_sdk(format!("queue {url}"), &error)))
+        gone.map(drop).map_err(|error| {
+            BackendError::unavailable("queues.redrive", Error::from_sdk(format!("queue {url}"), &error))
+        })
     }
 
-    /// Ends the hiding of what was only looked at. Where that fails, it ends by itself.
+    /// Makes listed messages visible again. If the call fails, their visibility timeout ends by itself.
     async fn show_again(&self, receipts: Vec<String>) {
         let url = self.urls.parked();
         let entry = |(index, receipt): (usize, &String)| {
@@ -197,27 +227,35 @@ impl Queues {
             let entries = batch.iter().enumerate().filter_map(entry).collect();
             let call = self.client.change_message_visibility_batch().queue_url(&url).set_entries(Some(entries));
             if let Err(error) = Box::pin(call.send()).await {
-                let error = Error::of_sdk(format!("queue {url}"), &error);
+                let error = Error::from_sdk(format!("queue {url}"), &error);
                 tracing::debug!(%error, "parked messages stay hidden for {LISTING_VISIBILITY_SECONDS} s");
             }
         }
     }
 }
 
-/// The message as it was before it was parked. One that somebody else has put there has no reason, and came from the incidents queue at best.
-fn read(message: SqsMessage) -> Option<Parked> {
-    let receipt = message.receipt_handle?;
+/// The message as it was before it was parked. One that another program put there has no reason; it is taken for an incident.
+///
+/// # Errors
+/// A newer build parked it. The message stays parked.
+fn read(message: SqsMessage) -> Result<Option<Parked>> {
+    let (Some(receipt), Some(message_id)) = (message.receipt_handle, message.message_id) else { return Ok(None) };
     let attributes = message.message_attributes.unwrap_or_default();
     let attribute = |name: &str| attributes.get(name).and_then(|value| value.string_value.clone());
+    let observed = attribute(FORMAT).map_or(Some(1), |version| version.parse().ok()).unwrap_or(u32::MAX);
+    if observed > SUPPORTED_FORMAT {
+        let newer = format!("format {observed} is newer than this build's format {SUPPORTED_FORMAT}; upgrade heal");
+        return Err(BackendError::corrupt("queues.parked", format!("parked message {message_id}: {newer}")));
+    }
     let system = message.attributes.unwrap_or_default();
     let sent_at = system.get(&MessageSystemAttributeName::SentTimestamp).and_then(|text| text.parse().ok());
     let letter = DeadLetter {
-        message_id: attribute(MESSAGE_ID).or(message.message_id)?,
+        message_id: attribute(MESSAGE_ID).unwrap_or(message_id),
         queue: attribute(QUEUE).and_then(|name| QueueName::parse(&name)).unwrap_or(QueueName::Incidents),
         body: message.body.unwrap_or_default(),
         receive_count: attribute(RECEIVE_COUNT).and_then(|count| count.parse().ok()).unwrap_or_default(),
-        reason: attribute(REASON).unwrap_or_else(|| "no reason is noted".to_owned()),
+        reason: attribute(REASON).unwrap_or_else(|| "no reason was recorded".to_owned()),
         sent_at: Timestamp(sent_at.unwrap_or_default()),
     };
-    Some(Parked { letter, traceparent: attribute(TRACEPARENT), receipt })
+    Ok(Some(Parked { letter, traceparent: attribute(TRACEPARENT), receipt }))
 }

@@ -1,4 +1,4 @@
-//! The queues of a stack that is known by its name alone.
+//! Finds a stack's queues by the stack's name.
 
 use heal_runtime::port::QueueName;
 
@@ -6,7 +6,7 @@ use super::{QueueUrls, Queues};
 use crate::error::Error;
 use crate::session::{Service, Session};
 
-/// What an error about a stack's name calls it.
+/// The field name in errors about a stack's name.
 const FIELD: &str = "stack";
 /// Characters of a stack's name (`CloudFormation` API, `CreateStack`).
 const MAX_NAME_CHARS: usize = 128;
@@ -15,8 +15,8 @@ impl Queues {
     /// Finds the queues of the stack `name` by asking for the URL of its incidents queue.
     ///
     /// # Errors
-    /// `Invalid`: it is no stack's name. `NotFound`: there is no such stack in this region, at this endpoint. Whatever else keeps the
-    /// question from being answered.
+    /// [`Error::Invalid`]: not a stack's name. [`Error::NotFound`]: no such stack in this region, at this endpoint. Any other error of the
+    /// call.
     pub async fn of_stack(session: &Session, name: &str) -> Result<Self, Error> {
         check(name)?;
         let at = session.endpoint_override(Service::Sqs)?.map_or_else(|| "AWS".to_owned(), String::from);
@@ -24,7 +24,7 @@ impl Queues {
         let incidents = QueueName::Incidents.to_string();
         let queue = format!("{name}-{incidents}");
         let call = super::client(session)?.get_queue_url().queue_name(&queue);
-        let found = Box::pin(call.send()).await.map_err(|error| match Error::of_sdk(what.clone(), &error) {
+        let found = Box::pin(call.send()).await.map_err(|error| match Error::from_sdk(what.clone(), &error) {
             Error::NotFound { what, .. } => Error::NotFound { what, message: format!("there is no queue {queue}") },
             other @ (Error::Invalid { .. }
             | Error::NoCredentials(_)
@@ -42,7 +42,7 @@ impl Queues {
     }
 }
 
-/// The name becomes part of queues' and tables' names.
+/// Checks the name, which becomes part of the names of queues and tables.
 fn check(name: &str) -> Result<(), Error> {
     let is_name = name.len() <= MAX_NAME_CHARS
         && name.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -50,6 +50,6 @@ fn check(name: &str) -> Result<(), Error> {
     if is_name {
         return Ok(());
     }
-    let problem = format!("{name:?} is no stack's name: a letter, then letters, digits and `-` are needed");
+    let problem = format!("{name:?} is not a stack's name; expected a letter, then letters, digits and `-`");
     Err(Error::Invalid { field: FIELD, problem })
 }

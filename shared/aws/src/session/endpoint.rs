@@ -1,4 +1,4 @@
-//! Where the services are: as the settings say, or as AWS names them.
+//! The services' endpoints: configured, or AWS's own.
 
 use aws_types::service_config::ServiceConfigKey;
 use url::Url;
@@ -9,7 +9,7 @@ use crate::error::Error;
 pub(super) const ENV_REGION: &str = "AWS_REGION";
 pub(super) const ENV_URL: &str = "AWS_ENDPOINT_URL";
 
-/// A service that is called.
+/// An AWS service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
     DynamoDb,
@@ -20,7 +20,7 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    /// The service id of its API model: what settings call it.
+    /// The service id of its API model, which settings refer to.
     fn id(self) -> &'static str {
         match self {
             Self::DynamoDb => "DynamoDB",
@@ -42,7 +42,7 @@ impl Service {
         }
     }
 
-    /// The variable that an error about its endpoint names.
+    /// The variable that errors about its endpoint name.
     fn variable(self) -> &'static str {
         match self {
             Self::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
@@ -55,10 +55,10 @@ impl Service {
 }
 
 impl Session {
-    /// The endpoint that the settings name for `service`: `AWS_ENDPOINT_URL_<SERVICE>`, else `AWS_ENDPOINT_URL`, else the profile's.
+    /// The configured endpoint of `service`: `AWS_ENDPOINT_URL_<SERVICE>`, else `AWS_ENDPOINT_URL`, else the profile's.
     ///
     /// # Errors
-    /// `Invalid`: it is no URL. The SDK on its own would go to AWS itself then.
+    /// [`Error::Invalid`]: not a URL. The SDK by itself would ignore it and call AWS.
     pub(crate) fn endpoint_override(&self, service: Service) -> Result<Option<Url>, Error> {
         if let Some(endpoint) = &self.endpoint {
             return Ok(Some(endpoint.clone()));
@@ -69,10 +69,10 @@ impl Session {
         named.filter(|url| !url.is_empty()).map(|url| parse(service.variable(), &url)).transpose()
     }
 
-    /// The endpoint of `service` in this region, for a service that is called without a client of the SDK.
+    /// The endpoint of `service` in this region, for a service that is called without an SDK client.
     ///
     /// # Errors
-    /// `Invalid`: as [`Session::endpoint_override`], or the settings ask for a kind of endpoint that is not known here.
+    /// [`Error::Invalid`]: as [`Session::endpoint_override`], or the settings ask for a FIPS or dual-stack endpoint.
     pub(crate) fn endpoint(&self, service: Service) -> Result<Url, Error> {
         if let Some(endpoint) = self.endpoint_override(service)? {
             return Ok(endpoint);
@@ -81,7 +81,8 @@ impl Session {
             [(self.sdk.use_fips(), "AWS_USE_FIPS_ENDPOINT"), (self.sdk.use_dual_stack(), "AWS_USE_DUALSTACK_ENDPOINT")]
         {
             if asked == Some(true) {
-                let problem = format!("is set; name the endpoint by {} then", service.variable());
+                let problem =
+                    format!("is set, which is not supported here; set the endpoint in {}", service.variable());
                 return Err(Error::Invalid { field, problem });
             }
         }
@@ -90,16 +91,16 @@ impl Session {
     }
 }
 
-/// An endpoint. `field` is the setting that it is from.
+/// Parses an endpoint; `field` is the setting that it comes from.
 pub(crate) fn parse(field: &'static str, text: &str) -> Result<Url, Error> {
     let invalid =
-        |why: &str| Error::Invalid { field, problem: format!("{text:?} is no http:// or https:// URL ({why})") };
+        |why: &str| Error::Invalid { field, problem: format!("{text:?} is not an http:// or https:// URL ({why})") };
     let url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(invalid("its scheme is another"));
+        return Err(invalid("it has another scheme"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Error::Invalid { field, problem: "is a URL with credentials in it".to_owned() });
+        return Err(Error::Invalid { field, problem: "the URL contains credentials".to_owned() });
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(invalid("it has a query or a fragment"));
@@ -107,10 +108,10 @@ pub(crate) fn parse(field: &'static str, text: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
-/// Longest region name that is taken: a label of a host name.
+/// Characters of a region's name: the limit of a host name's label.
 const MAX_REGION_CHARS: usize = 63;
 
-/// The region that was found. It becomes part of host names.
+/// Checks the region, which becomes part of host names.
 pub(super) fn region(found: Option<&str>) -> Result<String, Error> {
     let invalid = |problem: String| Error::Invalid { field: ENV_REGION, problem };
     let region = found.ok_or_else(|| invalid("is not set, and no profile names a region".to_owned()))?;
@@ -119,7 +120,11 @@ pub(super) fn region(found: Option<&str>) -> Result<String, Error> {
         && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         && !region.starts_with('-')
         && !region.ends_with('-');
-    if is_label { Ok(region.to_owned()) } else { Err(invalid(format!("{region:?} is no region such as eu-central-1"))) }
+    if is_label {
+        Ok(region.to_owned())
+    } else {
+        Err(invalid(format!("{region:?} is not a region such as eu-central-1")))
+    }
 }
 
 /// The domain of the region's partition (`partitions.json` of the AWS SDKs).
@@ -168,7 +173,7 @@ mod tests {
         assert_eq!(parse(ENV_URL, "http://127.0.0.1:4566").unwrap().as_str(), "http://127.0.0.1:4566/");
         for wrong in ["localhost:4566", "ftp://a", "nothing", "http://a?b=c", "http://a#b"] {
             let error = parse("AWS_ENDPOINT_URL_EKS", wrong).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("AWS_ENDPOINT_URL_EKS: {wrong:?} is no ")), "{error}");
+            assert!(error.starts_with(&format!("AWS_ENDPOINT_URL_EKS: {wrong:?} is not ")), "{error}");
         }
         let error = parse(ENV_URL, "http://me:hunter2@a").unwrap_err().to_string();
         assert!(!error.contains("hunter2"), "{error}");

@@ -1,4 +1,4 @@
-//! What a function is told: the platform puts region, credentials and endpoints into its environment, and there is nothing else to look in.
+//! A function's session: the platform sets region, credentials and endpoints in the environment.
 
 use std::sync::Arc;
 
@@ -7,38 +7,38 @@ use aws_config::{Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-use super::{Session, endpoint, transport};
+use super::{Session, endpoint};
 use crate::error::Error;
 use crate::http::Connector;
 
-/// The platform's own interface, which each function is given (AWS Lambda, "Using the Lambda runtime API").
+/// Set in every function (AWS Lambda, "Using the Lambda runtime API").
 #[cfg(feature = "host")]
 const ENV_RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 const ENV_DEFAULT_REGION: &str = "AWS_DEFAULT_REGION";
 const ENV_FIPS: &str = "AWS_USE_FIPS_ENDPOINT";
 const ENV_DUAL_STACK: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 
-/// Whether this process is a function.
+/// Whether this process is a Lambda function.
 #[cfg(feature = "host")]
 pub(super) fn is_function() -> bool {
     variable(ENV_RUNTIME_API).is_some()
 }
 
-/// Looks for nothing: no profile file, no metadata service.
+/// A session from the environment alone, without profile files or a metadata service.
 ///
 /// # Errors
-/// `Invalid`: there is no region, or it is none.
+/// [`Error::Invalid`]: the region is missing or malformed.
 pub(super) fn session() -> Result<Session, Error> {
     let named = variable(endpoint::ENV_REGION).or_else(|| variable(ENV_DEFAULT_REGION));
     let region = endpoint::region(named.as_deref())?;
     let http = Arc::default();
     let sdk = SdkConfig::builder()
-        .behavior_version(transport::behavior())
+        .behavior_version(super::behavior())
         .region(Region::new(region.clone()))
         .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
         .http_client(Connector::new(Arc::clone(&http)))
-        .timeout_config(transport::timeouts())
-        .retry_config(transport::retries())
+        .timeout_config(super::timeouts())
+        .retry_config(super::retries())
         .use_fips(is_set(ENV_FIPS))
         .use_dual_stack(is_set(ENV_DUAL_STACK))
         .service_config(Variables)
@@ -46,7 +46,7 @@ pub(super) fn session() -> Result<Session, Error> {
     Ok(Session { sdk, http, region, endpoint: None })
 }
 
-/// Settings per service: `AWS_ENDPOINT_URL_SQS` goes before `AWS_ENDPOINT_URL`.
+/// Settings per service: `AWS_ENDPOINT_URL_SQS` takes precedence over `AWS_ENDPOINT_URL`.
 #[derive(Debug)]
 struct Variables;
 

@@ -1,4 +1,4 @@
-//! Circuit breaker records, which every sandbox of every function meets in.
+//! The states of circuit breakers, shared by every instance of every function.
 
 use async_trait::async_trait;
 use heal_runtime::Timestamp;
@@ -64,7 +64,7 @@ const fn is_done(written: &Written) -> bool {
 }
 
 fn record(operation: &'static str, row: &Attributes) -> Result<BreakerRecord> {
-    let fields = Fields::new(operation, row);
+    let fields = Fields::read(operation, row)?;
     let holder = fields.maybe_text("trial_holder")?.map(ToOwned::to_owned);
     Ok(BreakerRecord {
         opened_at: fields.moment("opened_at")?,

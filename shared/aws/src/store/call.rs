@@ -1,4 +1,4 @@
-//! The calls that the ports make, each with what it means when it does not go through.
+//! The DynamoDB calls of the ports, and what each of their errors means.
 
 use std::time::Duration;
 
@@ -15,22 +15,23 @@ use heal_runtime::port::{BackendError, Result};
 use super::Store;
 use super::item::{Attributes, Item, Key};
 use crate::error::Error;
-use crate::limit::{CONTENTION_PAUSE_MS, ROW_BYTES};
+use crate::limit::{CONTENTION_PAUSE_MS, CONTENTION_TRIES, ROW_BYTES};
 
-/// How a write with a condition went.
+/// The outcome of a conditional write.
 #[derive(Debug)]
 pub(super) enum Written {
-    /// The row as it is now, where that was asked for.
+    /// Written. The row after an update; empty after a put or delete.
     Done(Attributes),
-    /// The condition did not hold: the row as it is; none where there is no row.
+    /// The condition did not hold. The row as it is; `None` if there is no row.
     Refused(Option<Attributes>),
 }
 
-/// How a transaction went.
+/// The outcome of a transaction.
 #[derive(Debug)]
 pub(super) enum Committed {
+    /// All writes are done.
     Done,
-    /// One entry per write of the transaction.
+    /// No write is done. One entry per write of the transaction.
     Cancelled(Vec<CancellationReason>),
 }
 
@@ -47,7 +48,7 @@ pub(super) struct Change {
 const OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
 
 impl Store {
-    /// Writes the whole row where `condition` holds; `values` are those that it names.
+    /// Writes the whole row if `condition` holds; `values` are the condition's.
     pub(super) async fn put(
         &self,
         operation: &'static str,
@@ -72,11 +73,11 @@ impl Store {
                 };
                 Ok(Written::Refused(failed.item))
             }
-            Err(error) => Err(of_sdk(operation, &error)),
+            Err(error) => Err(wrap_sdk_error(operation, &error)),
         }
     }
 
-    /// Changes the row, and gives it as it is afterwards.
+    /// Updates the row, and returns it as it is afterwards.
     pub(super) async fn update(&self, operation: &'static str, change: Change) -> Result<Written> {
         let call = self
             .client
@@ -96,10 +97,11 @@ impl Store {
                 };
                 Ok(Written::Refused(failed.item))
             }
-            Err(error) => Err(of_sdk(operation, &error)),
+            Err(error) => Err(wrap_sdk_error(operation, &error)),
         }
     }
 
+    /// Deletes the row if `condition` holds.
     pub(super) async fn delete(
         &self,
         operation: &'static str,
@@ -123,11 +125,11 @@ impl Store {
                 };
                 Ok(Written::Refused(failed.item))
             }
-            Err(error) => Err(of_sdk(operation, &error)),
+            Err(error) => Err(wrap_sdk_error(operation, &error)),
         }
     }
 
-    /// All writes, or none. The SDK names the transaction, so a repetition after a lost answer is recognised for ten minutes.
+    /// Makes all writes or none. The SDK sends an idempotency token, so DynamoDB recognises a retry for ten minutes.
     pub(super) async fn transact(&self, operation: &'static str, writes: Vec<TransactWriteItem>) -> Result<Committed> {
         let call = self.client.transact_write_items().set_transact_items(Some(writes));
         match Box::pin(call.send()).await {
@@ -138,26 +140,26 @@ impl Store {
                 };
                 Ok(Committed::Cancelled(cancelled.cancellation_reasons.unwrap_or_default()))
             }
-            Err(error) => Err(of_sdk(operation, &error)),
+            Err(error) => Err(wrap_sdk_error(operation, &error)),
         }
     }
 
-    /// The row as every acknowledged write left it.
+    /// Reads the row, strongly consistent.
     pub(super) async fn get(&self, operation: &'static str, key: &Key) -> Result<Option<Attributes>> {
         let call =
             self.client.get_item().table_name(&*self.table).set_key(Some(key.attributes())).consistent_read(true);
-        let found = Box::pin(call.send()).await.map_err(|error| of_sdk(operation, &error))?;
+        let found = Box::pin(call.send()).await.map_err(|error| wrap_sdk_error(operation, &error))?;
         Ok(found.item)
     }
 }
 
-/// An expression without values has none at all.
+/// DynamoDB refuses an empty map of values.
 fn some(values: Item) -> Option<Attributes> {
     let values: Attributes = values.into();
     (!values.is_empty()).then_some(values)
 }
 
-/// Refuses a row that DynamoDB would refuse, in our own words.
+/// Refuses a row over DynamoDB's limit, with its size.
 pub(super) fn check_size(operation: &'static str, item: &Item) -> Result<()> {
     let observed_bytes = item.bytes();
     if observed_bytes > ROW_BYTES {
@@ -166,23 +168,27 @@ pub(super) fn check_size(operation: &'static str, item: &Item) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn of_sdk<E>(operation: &'static str, error: &SdkError<E>) -> BackendError
+/// The port's error of a failed call.
+pub(super) fn wrap_sdk_error<E>(operation: &'static str, error: &SdkError<E>) -> BackendError
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
-    BackendError::unavailable(operation, Error::of_sdk("table".to_owned(), error))
+    BackendError::unavailable(operation, Error::from_sdk("table".to_owned(), error))
 }
 
-/// Others were in the way too often.
+/// Other writers changed the same rows at every try.
 pub(super) fn contended(operation: &'static str) -> BackendError {
-    BackendError::unavailable(operation, "others wrote the same rows again and again")
+    BackendError::unavailable(
+        operation,
+        format!("other writers changed the same rows at each of {CONTENTION_TRIES} tries"),
+    )
 }
 
-/// Waits a little before the next try, longer each time, and not as long as others do.
+/// Sleeps before the next try: exponential backoff with full jitter.
 pub(super) async fn pause(tried: u32) {
     let longest = CONTENTION_PAUSE_MS.min(5 << tried.min(10));
     let mut random = [0; 8];
-    // Without a random number everybody waits equally long, and the number of tries still ends it.
+    // Without a random number there is no jitter, and the number of tries still bounds the retries.
     let _ = getrandom::fill(&mut random);
     tokio::time::sleep(Duration::from_millis(u64::from_ne_bytes(random) % longest.max(1))).await;
 }

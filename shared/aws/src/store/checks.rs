@@ -1,4 +1,4 @@
-//! What scheduled checks remember between two looks.
+//! The memory of scheduled checks between two probes.
 
 use async_trait::async_trait;
 use heal_runtime::port::{CheckStore, Result};
@@ -14,7 +14,7 @@ impl CheckStore for Store {
     async fn load(&self, name: &str) -> Result<Option<(u64, String)>> {
         let operation = "checks.load";
         let Some(row) = self.get(operation, &key::check(name)).await? else { return Ok(None) };
-        let fields = Fields::new(operation, &row);
+        let fields = Fields::read(operation, &row)?;
         Ok(Some((fields.number("revision")?, fields.packed("memory")?)))
     }
 
@@ -23,7 +23,7 @@ impl CheckStore for Store {
         let next = expected_version + 1;
         let item = Item::at(&key::check(name)).number("revision", next).value("memory", memory.clone());
         let values = Item::default().number(":next", next).value(":memory", memory);
-        // The second half of each condition is this very write, whose answer was lost.
+        // The second half of each condition recognises a retry of this write.
         let written = if expected_version == 0 {
             let condition = "attribute_not_exists(pk) OR (revision = :next AND memory = :memory)";
             self.put("checks.store", item, condition, values).await?

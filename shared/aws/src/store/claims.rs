@@ -1,8 +1,8 @@
 //! Claims and cooldowns.
 //!
-//! A claim is one row, and so is each cooldown; each changes by a condition of its own. What is to be reserved is written into the claim before
-//! it is reserved, so that whoever lets go of the claim knows what to free, also where the worker died in between. A cooldown row says which
-//! attempt, and which tenure of its claim, reserved it: nobody frees what is another's.
+//! A claim is one row, and so is each cooldown; each changes by its own conditional write. A claim lists its targets before they are
+//! reserved, so that a release frees all of them even if the worker died in between. A cooldown row names the attempt and the fencing
+//! token that reserved it, so no attempt frees another's reservation. The rows store the fencing token as `tenure`.
 
 mod claim;
 mod cooldown;
@@ -15,11 +15,11 @@ use heal_runtime::port::{
     BackendError, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Finish, LeaseOwner, Reservation,
     Result,
 };
-use heal_runtime::{AttemptResult, Timestamp};
+use heal_runtime::{AttemptResult, Timestamp, format};
 
 use super::Store;
 use crate::limit::COOLDOWNS_AT_ONCE;
-use claim::Taken;
+use claim::TakeOutcome;
 use cooldown::Owner;
 
 #[async_trait]
@@ -29,12 +29,12 @@ impl ClaimStore for Store {
     }
 
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation> {
-        let (recovered, tenure) = match claim::take(self, request).await? {
-            Taken::Held { recovered, tenure } => (recovered, tenure),
-            Taken::Busy { until } => return Ok(Reservation::Busy { until }),
-            Taken::Finished(result) => return Ok(Reservation::Finished(result)),
+        let (recovered, fencing_token) = match claim::take(self, request).await? {
+            TakeOutcome::Held { recovered, fencing_token } => (recovered, fencing_token),
+            TakeOutcome::Busy { until } => return Ok(Reservation::Busy { until }),
+            TakeOutcome::Finished(result) => return Ok(Reservation::Finished(result)),
         };
-        let owner = Owner { attempt: &request.key, tenure };
+        let owner = Owner { attempt: &request.key, fencing_token };
         let cooling = reserve_all(self, &request.cooldowns, &owner, request.now).await?;
         Ok(Reservation::Held { recovered, cooling })
     }
@@ -48,13 +48,12 @@ impl ClaimStore for Store {
         proven_not_applied: &[CooldownKey],
     ) -> Result<Finish> {
         let operation = "claims.finish";
-        let result =
-            serde_json::to_string(result).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
+        let result = format::encode(result);
         let freed = match claim::finish(self, key, holder, now, &result).await? {
-            claim::Finished::Now => proven_not_applied,
-            // Where the first try died on the way, its targets cool down to their end: later than needed, never too early.
-            claim::Finished::Before => &[],
-            claim::Finished::Lost => return Ok(Finish::Lost),
+            claim::FinishOutcome::Now => proven_not_applied,
+            // If the first try died before it freed its targets, their cooldowns run to the end: later than needed, never too early.
+            claim::FinishOutcome::Before => &[],
+            claim::FinishOutcome::Lost => return Ok(Finish::Lost),
         };
         free_all(self, operation, freed.to_vec(), key, None).await?;
         Ok(Finish::Stored)
@@ -63,12 +62,12 @@ impl ClaimStore for Store {
     async fn release(&self, key: &ClaimKey, holder: &LeaseOwner) -> Result<()> {
         let operation = "claims.release";
         let Some(held) = claim::held(self, operation, key, holder).await? else { return Ok(()) };
-        free_all(self, operation, held.reserved, key, Some(held.tenure)).await?;
-        claim::let_go(self, operation, key, holder, held.recovered).await
+        free_all(self, operation, held.reserved, key, Some(held.fencing_token)).await?;
+        claim::release(self, operation, key, holder, held.recovered).await
     }
 }
 
-/// Those of `wanted` that are cooling. A target that is named twice is reserved once, then again.
+/// Reserves the targets, and returns those that are cooling down. Requests for the same target run one after the other.
 async fn reserve_all(
     store: &Store,
     wanted: &[CooldownRequest],
@@ -100,8 +99,8 @@ async fn free_all(
     operation: &'static str,
     targets: Vec<CooldownKey>,
     by: &ClaimKey,
-    tenure: Option<u64>,
+    fencing_token: Option<u64>,
 ) -> Result<()> {
-    let free = |target: CooldownKey| async move { cooldown::free(store, operation, &target, by, tenure).await };
+    let free = |target: CooldownKey| async move { cooldown::free(store, operation, &target, by, fencing_token).await };
     stream::iter(targets).map(free).buffer_unordered(COOLDOWNS_AT_ONCE).try_collect().await
 }

@@ -1,4 +1,4 @@
-//! Rows as DynamoDB has them: attributes by name.
+//! Rows of the table: attributes by name, written and read.
 
 use std::collections::HashMap;
 
@@ -11,13 +11,17 @@ use super::pack;
 /// A row's attributes.
 pub(super) type Attributes = HashMap<String, AttributeValue>;
 
-/// The names of the table's keys.
+/// The names of the table's partition and sort key.
 pub(super) const PK: &str = "pk";
 pub(super) const SK: &str = "sk";
-/// Epoch seconds after which a row is rubbish. Nothing else ever goes by it.
+/// The version of a row's form; absent is version 1. A new attribute that older builds can ignore needs no new version.
+pub(super) const FORMAT: &str = "format";
+/// The newest version of a row that this build reads.
+const SUPPORTED_FORMAT: u64 = 1;
+/// Epoch seconds after which DynamoDB deletes the row. No decision depends on it.
 pub(super) const EXPIRES_AT: &str = "expires_at";
 
-/// A row's place in the table.
+/// A row's primary key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub pk: String,
@@ -30,7 +34,7 @@ impl Key {
     }
 }
 
-/// A row, or the values of an expression, in the making. What is none is left out.
+/// Builds a row, or the values of an expression. Absent values are left out.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Item(Attributes);
 
@@ -74,12 +78,12 @@ impl Item {
         self
     }
 
-    /// The row is rubbish `after_ms` from `at` on.
+    /// Lets DynamoDB delete the row `after_ms` after `at`.
     pub(super) fn expires(self, at: Timestamp, after_ms: u64) -> Self {
         self.number(EXPIRES_AT, at.plus_ms(after_ms).0 / 1_000)
     }
 
-    /// What DynamoDB counts as the row's size, nearly: names and values.
+    /// Approximate size of the row as DynamoDB counts it: names and values.
     pub(super) fn bytes(&self) -> usize {
         self.0.iter().map(|(name, value)| name.len() + value_bytes(value)).sum()
     }
@@ -97,7 +101,7 @@ impl From<Item> for Option<Attributes> {
     }
 }
 
-/// Strings have their UTF-8 bytes, numbers about half a byte a digit and one more (DynamoDB Developer Guide, "Item sizes and formats").
+/// A string counts its UTF-8 bytes, a number about half a byte per digit and one more (DynamoDB Developer Guide, "Item sizes and formats").
 fn value_bytes(value: &AttributeValue) -> usize {
     let text = value.as_s().map(String::len).ok();
     let number = || value.as_n().map(|digits| digits.len().div_ceil(2) + 1).ok();
@@ -106,7 +110,7 @@ fn value_bytes(value: &AttributeValue) -> usize {
     text.or_else(number).or_else(bytes).or_else(set).unwrap_or(1)
 }
 
-/// A row that was read, and the call that read it, for its errors.
+/// A row that was read. Its errors name the operation, the row and the attribute.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fields<'a> {
     operation: &'static str,
@@ -114,8 +118,16 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub(super) const fn new(operation: &'static str, attributes: &'a Attributes) -> Self {
-        Self { operation, attributes }
+    /// # Errors
+    /// A newer build wrote the row. The row is left as it is.
+    pub(super) fn read(operation: &'static str, attributes: &'a Attributes) -> Result<Self, BackendError> {
+        let fields = Self { operation, attributes };
+        let observed = fields.maybe_number(FORMAT)?.unwrap_or(1);
+        if observed > SUPPORTED_FORMAT {
+            let why = format!("{observed} is newer than this build's format {SUPPORTED_FORMAT}; upgrade heal");
+            return Err(fields.corrupt(FORMAT, why));
+        }
+        Ok(fields)
     }
 
     pub(super) fn text(&self, name: &str) -> Result<&'a str, BackendError> {
@@ -126,7 +138,7 @@ impl<'a> Fields<'a> {
         match self.attributes.get(name) {
             None => Ok(None),
             Some(AttributeValue::S(text)) => Ok(Some(text)),
-            Some(_) => Err(self.corrupt(name, "is no text")),
+            Some(_) => Err(self.corrupt(name, "is not a text")),
         }
     }
 
@@ -138,9 +150,9 @@ impl<'a> Fields<'a> {
         match self.attributes.get(name) {
             None => Ok(None),
             Some(AttributeValue::N(digits)) => {
-                digits.parse().map(Some).map_err(|_| self.corrupt(name, "is no whole number that is not negative"))
+                digits.parse().map(Some).map_err(|_| self.corrupt(name, "is not a whole number of 0 or more"))
             }
-            Some(_) => Err(self.corrupt(name, "is no number")),
+            Some(_) => Err(self.corrupt(name, "is not a number")),
         }
     }
 
@@ -156,27 +168,41 @@ impl<'a> Fields<'a> {
         matches!(self.attributes.get(name), Some(AttributeValue::Bool(true)))
     }
 
-    /// A text that may be packed.
+    /// A text, unpacked if it is packed.
     pub(super) fn packed(&self, name: &str) -> Result<String, BackendError> {
         let value = self.attributes.get(name).ok_or_else(|| self.corrupt(name, "is missing"))?;
         pack::unpack(value).map_err(|why| self.corrupt(name, why))
     }
 
-    /// The members of a set of texts; none where there is no such set.
+    /// The members of a set of texts; empty if there is no such set.
     pub(super) fn set(&self, name: &str) -> Result<&'a [String], BackendError> {
         match self.attributes.get(name) {
             None => Ok(&[]),
             Some(AttributeValue::Ss(members)) => Ok(members),
-            Some(_) => Err(self.corrupt(name, "is no set of texts")),
+            Some(_) => Err(self.corrupt(name, "is not a set of texts")),
         }
     }
 
-    /// A value that is not as it was written: which row, which attribute.
+    /// The error of an attribute that cannot be read.
     pub(super) fn corrupt(&self, name: &str, why: impl std::fmt::Display) -> BackendError {
         let part = |key: &str| match self.attributes.get(key) {
             Some(AttributeValue::S(text)) => text.as_str(),
             _ => "?",
         };
         BackendError::corrupt(self.operation, format!("row {} / {}, {name}: {why}", part(PK), part(SK)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_a_newer_build_is_refused_with_both_versions() {
+        let row = |format: u64| Item::default().text(PK, "RUN#r").text(SK, "1").number(FORMAT, format).into();
+        assert!(Fields::read("runs.load", &row(SUPPORTED_FORMAT)).is_ok());
+        let error = Fields::read("runs.load", &row(SUPPORTED_FORMAT + 1)).unwrap_err().to_string();
+        let expected = "row RUN#r / 1, format: 2 is newer than this build's format 1; upgrade heal";
+        assert!(error.ends_with(expected), "{error}");
     }
 }

@@ -1,16 +1,15 @@
-//! The names of rows. IAM goes by the beginnings of partition keys (`dynamodb:LeadingKeys`), so they are part of the contract with the
-//! template.
+//! The keys of rows. IAM policies match the prefixes of partition keys (`dynamodb:LeadingKeys`), so the template depends on them.
 //!
 //! | row | `pk` | `sk` |
 //! |---|---|---|
 //! | one commit of a run | `RUN#<run>` | its first sequence number, ten digits |
-//! | an input that makes no second run | `DEDUPE#<key>` | `DEDUPE` |
+//! | an input that starts no second run | `DEDUPE#<key>` | `DEDUPE` |
 //! | a live run, under its concurrency key if it has one | `LIVE#<shard>` | `key:<concurrency key>` or `run:<run>` |
 //! | a compiled playbook | `PLAN#<digest>` | `PLAN` |
 //! | the right to perform an attempt | `CLAIM#<action>#<attempt>` | `CLAIM` |
-//! | a target that is left alone | `COOLDOWN#<action>#<target>` | `COOLDOWN` |
+//! | a target's cooldown | `COOLDOWN#<action>#<target>` | `COOLDOWN` |
 //! | an open circuit breaker | `BREAKER#<service>` | `BREAKER` |
-//! | what a scheduled check has seen | `CHECK#<check>` | `CHECK` |
+//! | a scheduled check's memory | `CHECK#<check>` | `CHECK` |
 
 use heal_runtime::port::{ClaimKey, CooldownKey};
 use heal_runtime::{Digest, RunId, Seq, Timestamp};
@@ -22,7 +21,7 @@ fn key(pk: String, sk: impl Into<String>) -> Key {
     Key { pk, sk: sk.into() }
 }
 
-/// `text` where it is short enough for a key, else its digest.
+/// `text` if it is short enough for a key, otherwise its digest.
 fn bounded(text: &str) -> String {
     if text.len() <= KEY_BYTES { text.to_owned() } else { format!("sha256:{}", Digest::of(text.as_bytes())) }
 }
@@ -47,18 +46,18 @@ pub(super) fn plan(digest: &Digest) -> Key {
     key(format!("PLAN#{digest}"), "PLAN")
 }
 
-/// Where a live run stands, and whether others may be live beside it: one row per concurrency key.
+/// The key of a run's live row: one row per concurrency key, so that one run holds it.
 pub(super) fn live(run_id: &RunId, concurrency_key: Option<&str>) -> Key {
     let sk = match concurrency_key {
         Some(text) => format!("key:{}", bounded(text)),
         None => format!("run:{run_id}"),
     };
-    live_of(sk)
+    live_by_sk(sk)
 }
 
-/// The live row with that sort key.
-pub(super) fn live_of(sk: String) -> Key {
-    // Any spread will do, as long as it never changes.
+/// The key of the live row with that sort key.
+pub(super) fn live_by_sk(sk: String) -> Key {
+    // Any hash will do, as long as it never changes.
     let sum = sk.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
     key(live_shard(sum % LIVE_SHARDS), sk)
 }
@@ -83,7 +82,7 @@ pub(super) fn check(name: &str) -> Key {
     key(format!("CHECK#{}", bounded(name)), "CHECK")
 }
 
-/// Where an ended run stands among those of its status: by start, then by name.
+/// An ended run's sort key in the index: by start, then by id.
 pub(super) fn ended(started_at: Timestamp, run_id: &str) -> String {
     format!("{:020}#{run_id}", started_at.0)
 }

@@ -1,4 +1,4 @@
-//! Texts that are packed where that saves something: a write is billed by the kilobyte, and a row has 400 KB at most.
+//! Packs long texts: a write is billed by the kilobyte, and a row has at most 400 KB.
 
 use std::io::{Read as _, Write as _};
 
@@ -10,20 +10,22 @@ use flate2::write::DeflateEncoder;
 
 use crate::limit::UNPACKED_BYTES;
 
-/// The text as it is where it has at most `plain_bytes`, so that a person can read it in the console; else packed (raw deflate).
+/// The plain text if it has at most `plain_bytes`, so that a person can read it in the console; otherwise raw deflate.
 pub(super) fn pack(text: &str, plain_bytes: usize) -> AttributeValue {
     if text.len() <= plain_bytes {
         return AttributeValue::S(text.to_owned());
     }
     match deflate(text.as_bytes()) {
         Ok(packed) if packed.len() < text.len() => AttributeValue::B(Blob::new(packed)),
-        // Writing to memory does not fail; the plain text would be right all the same.
+        // Writing to memory does not fail. The plain text is correct too, if packing does not make it shorter.
         Ok(_) | Err(_) => AttributeValue::S(text.to_owned()),
     }
 }
 
+/// The text of a packed or plain value.
+///
 /// # Errors
-/// Why the value is no such text.
+/// Why the value is not such a text.
 pub(super) fn unpack(value: &AttributeValue) -> Result<String, String> {
     match (value.as_s(), value.as_b()) {
         (Ok(text), _) => Ok(text.clone()),
@@ -41,7 +43,7 @@ fn deflate(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 fn inflate(packed: &[u8]) -> Result<String, String> {
     let mut text = String::new();
     let mut bounded = DeflateDecoder::new(packed).take(UNPACKED_BYTES as u64 + 1);
-    bounded.read_to_string(&mut text).map_err(|error| format!("cannot be unpacked: {error}"))?;
+    bounded.read_to_string(&mut text).map_err(|error| format!("failed to unpack: {error}"))?;
     if text.len() > UNPACKED_BYTES {
         return Err(format!("unpacks to more than {UNPACKED_BYTES} bytes"));
     }
@@ -68,7 +70,7 @@ mod tests {
     #[test]
     fn what_is_not_packed_or_too_much_is_an_error() {
         let broken = unpack(&AttributeValue::B(Blob::new([0xff, 0xff, 0xff])));
-        assert!(broken.unwrap_err().starts_with("cannot be unpacked"));
+        assert!(broken.unwrap_err().starts_with("failed to unpack"));
         let bomb = deflate(&vec![b' '; UNPACKED_BYTES + 1]).unwrap();
         assert_eq!(
             unpack(&AttributeValue::B(Blob::new(bomb))),

@@ -1,16 +1,16 @@
-//! The event log, and the index over it.
+//! Runs: the event log, live rows, and the index of ended runs.
 
 mod append;
 mod create;
 mod due;
-mod known;
 mod listing;
+mod newest_cache;
 mod read;
 mod row;
 
 use async_trait::async_trait;
 use heal_runtime::port::{
-    Appended, BackendError, Created, DueRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader,
+    Appended, Created, DueRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader,
 };
 use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp};
 
@@ -20,7 +20,7 @@ use super::item::{Fields, Item};
 use super::{key, pack};
 use crate::limit::PLAIN_PLAN_BYTES;
 
-pub(super) use known::Known;
+pub(super) use newest_cache::NewestCache;
 
 #[async_trait]
 impl RunReader for Store {
@@ -36,7 +36,7 @@ impl RunReader for Store {
     async fn plan(&self, digest: &Digest) -> Result<Option<String>> {
         let operation = "runs.plan";
         let found = self.get(operation, &key::plan(digest)).await?;
-        found.map(|row| Fields::new(operation, &row).packed("body")).transpose()
+        found.map(|row| Fields::read(operation, &row)?.packed("body")).transpose()
     }
 
     async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
@@ -51,13 +51,13 @@ impl RunLog for Store {
     }
 
     async fn append(&self, commit: &Commit, head: &RunHead, _concurrency_key: Option<&str>) -> Result<Appended> {
-        // The run's own row among the live ones says which key it holds.
+        // The newest commit names the live row, and with it the key that the run holds.
         append::append(self, commit, head).await
     }
 
     async fn put_plan(&self, digest: &Digest, plan: &str) -> Result<()> {
         let operation = "runs.put_plan";
-        // Most runs have a plan that is there already: that is no write.
+        // Most runs use a stored plan, which saves the write.
         if self.plan(digest).await?.is_some() {
             return Ok(());
         }
@@ -77,9 +77,4 @@ impl DueRuns for Store {
     async fn next_due(&self) -> Result<Option<Timestamp>> {
         due::next_due(self).await
     }
-}
-
-/// What cannot be written as JSON could not have been made from it: this does not happen with the engine's events.
-fn unwritable(operation: &'static str, error: &serde_json::Error) -> BackendError {
-    BackendError::corrupt(operation, error.to_string())
 }

@@ -118,20 +118,17 @@ async fn a_description_that_lacks_something_says_what() {
         json(200, &described)
     };
     for (act, text) in [
-        (without("/cluster/endpoint", Value::Null), "endpoint is missing in its description (status ACTIVE)"),
-        (without("/cluster/endpoint", json!("")), "endpoint is missing in its description (status ACTIVE)"),
-        (
-            without("/cluster", json!({"status": "CREATING"})),
-            "endpoint is missing in its description (status CREATING)",
-        ),
+        (without("/cluster/endpoint", Value::Null), "its description lacks endpoint (status ACTIVE)"),
+        (without("/cluster/endpoint", json!("")), "its description lacks endpoint (status ACTIVE)"),
+        (without("/cluster", json!({"status": "CREATING"})), "its description lacks endpoint (status CREATING)"),
         (
             without("/cluster/certificateAuthority", Value::Null),
-            "certificateAuthority.data is missing in its description (status ACTIVE)",
+            "its description lacks certificateAuthority.data (status ACTIVE)",
         ),
-        (without("/cluster/certificateAuthority/data", json!("%")), "certificateAuthority.data is no base64: "),
-        (without("/cluster/certificateAuthority/data", json!("/w==")), "certificateAuthority.data is no text"),
-        (without("/cluster", Value::Null), "the answer is no description: "),
-        (Act::Reply { status: 200, headers: Vec::new(), body: b"<html>".to_vec() }, "the answer is no description: "),
+        (without("/cluster/certificateAuthority/data", json!("%")), "certificateAuthority.data is not base64: "),
+        (without("/cluster/certificateAuthority/data", json!("/w==")), "certificateAuthority.data is not UTF-8"),
+        (without("/cluster", Value::Null), "failed to parse the answer: "),
+        (Act::Reply { status: 200, headers: Vec::new(), body: b"<html>".to_vec() }, "failed to parse the answer: "),
     ] {
         let error = ask_one(act).await.unwrap_err();
         assert!(matches!(error, Error::Unusable { .. }), "{error:?}");

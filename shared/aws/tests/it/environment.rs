@@ -142,7 +142,7 @@ async fn child_has_wrong_endpoints() {
         ("AWS_ENDPOINT_URL_STS", Tokens::new(&session, name, Arc::new(SystemClock)).token().await.unwrap_err()),
     ];
     for (field, error) in errors {
-        assert!(error.to_string().starts_with(&format!("{field}: \"localhost:4566\" is no ")), "{error}");
+        assert!(error.to_string().starts_with(&format!("{field}: \"localhost:4566\" is not ")), "{error}");
     }
 }
 
@@ -151,7 +151,10 @@ async fn child_has_wrong_endpoints() {
 async fn child_wants_fips() {
     let session = Session::from_env().await.unwrap();
     let error = describe(&session, &ClusterName::parse("prod").unwrap()).await.unwrap_err();
-    assert_eq!(error.to_string(), "AWS_USE_FIPS_ENDPOINT: is set; name the endpoint by AWS_ENDPOINT_URL_EKS then");
+    assert_eq!(
+        error.to_string(),
+        "AWS_USE_FIPS_ENDPOINT: is set, which is not supported here; set the endpoint in AWS_ENDPOINT_URL_EKS"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

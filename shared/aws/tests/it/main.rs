@@ -12,6 +12,7 @@ mod cluster;
 mod contract;
 mod environment;
 mod faults;
+mod golden;
 mod queues;
 mod secrets;
 mod support;

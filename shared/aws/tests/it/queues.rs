@@ -22,7 +22,7 @@ async fn park(queues: &Queues, message_id: &str, body: &str) {
 
 /// What lies on the incidents queue, which is empty afterwards.
 async fn incidents(queues: &Queues) -> Vec<String> {
-    let url = queues.urls().of(&QueueName::Incidents);
+    let url = queues.urls().url_of(&QueueName::Incidents);
     let receive = json!({"QueueUrl": url, "MaxNumberOfMessages": 10});
     let answer = table::call(MiniStack::shared(), "AmazonSQS.ReceiveMessage", &receive).await;
     let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
@@ -37,7 +37,7 @@ async fn a_stack_is_found_by_its_name() {
     let name = table::unique("stack");
     table::call(ministack, "AmazonSQS.CreateQueue", &json!({"QueueName": format!("{name}-incidents")})).await;
     let queues = Queues::of_stack(&table::session(ministack).await, &name).await.unwrap();
-    assert!(queues.urls().of(&QueueName::Results).ends_with(&format!("/{name}-results")), "{queues:?}");
+    assert!(queues.urls().url_of(&QueueName::Results).ends_with(&format!("/{name}-results")), "{queues:?}");
     let message = Message { queue: QueueName::Incidents, body: "hello".to_owned(), delay_ms: 0, traceparent: None };
     assert!(!queues.send_one(&message).await.unwrap().is_empty());
     assert_eq!(incidents(&queues).await, ["hello"]);

@@ -33,7 +33,10 @@ async fn a_binary_secret_comes_back_decoded() {
 #[tokio::test]
 async fn a_secret_without_a_value_is_no_empty_secret() {
     let server = Server::start([json(200, &json!({"Name": ID}))]).await;
-    assert_eq!(read(&server).await.unwrap_err().to_string(), "secret spiffe/engine: has no value");
+    assert_eq!(
+        read(&server).await.unwrap_err().to_string(),
+        "secret spiffe/engine: the answer has neither a text nor a binary value"
+    );
 }
 
 #[tokio::test]
@@ -83,7 +86,7 @@ async fn a_throttled_reading_is_tried_once_more_and_no_oftener() {
 async fn a_service_that_is_not_well_is_out_of_reach() {
     let server = Server::start([fault(500, "InternalServiceError", "oh")]).await;
     let error = read(&server).await.unwrap_err();
-    assert_eq!(error.to_string(), "secret spiffe/engine: out of reach: status 500: oh");
+    assert_eq!(error.to_string(), "secret spiffe/engine is unavailable: status 500: oh");
     let nobody = secrets::Client::new(&session_at(&closed().await).await).unwrap();
     let error = nobody.read(ID).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");

@@ -1,21 +1,21 @@
-//! The right to perform an attempt.
+//! A claim: the right to perform one attempt.
 
-use heal_runtime::Timestamp;
 use heal_runtime::port::{ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Reservation};
+use heal_runtime::{Timestamp, format};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::cooldown::{self, Reserved};
+use super::cooldown::{self, ReserveOutcome};
 use crate::column::{millis, moment};
-use crate::fault::Fault;
+use crate::error::JobError;
 
 /// A claim as it is stored.
 struct Claim {
-    /// None where its holder let go of it, and an earlier one may have acted.
+    /// `None` after a release that kept the claim because an earlier owner may have acted.
     holder: Option<String>,
     lease_until: Timestamp,
-    /// An earlier holder may have acted.
+    /// Whether an earlier owner may have acted.
     recovered: bool,
-    /// The targets that this holder reserved, as JSON; those of earlier holders are not among them.
+    /// The targets that this owner reserved, as JSON pairs of action and target; those of earlier owners are not among them.
     reserved: String,
     result: Option<String>,
 }
@@ -29,19 +29,19 @@ impl Claim {
         self.holder.is_some() && self.lease_until > now
     }
 
-    /// The targets that this holder reserved, as action and target.
-    fn reserved(&self, key: &ClaimKey) -> Result<Vec<CooldownKey>, Fault> {
+    /// The targets that this owner reserved.
+    fn reserved(&self, key: &ClaimKey) -> Result<Vec<CooldownKey>, JobError> {
         let pairs: Vec<(String, String)> =
-            serde_json::from_str(&self.reserved).map_err(|error| Fault::corrupt(place(key), error))?;
+            serde_json::from_str(&self.reserved).map_err(|error| JobError::corrupt(name_claim(key), error))?;
         Ok(pairs.into_iter().map(|(action, target)| CooldownKey { action, target }).collect())
     }
 }
 
-fn place(key: &ClaimKey) -> String {
+fn name_claim(key: &ClaimKey) -> String {
     format!("claim of {} on {}", key.attempt, key.action)
 }
 
-fn find(connection: &Connection, key: &ClaimKey) -> Result<Option<Claim>, Fault> {
+fn find(connection: &Connection, key: &ClaimKey) -> Result<Option<Claim>, JobError> {
     let mut select = connection.prepare_cached(
         "SELECT holder, lease_until, recovered, reserved, result FROM claim WHERE action = ?1 AND attempt = ?2",
     )?;
@@ -57,13 +57,13 @@ fn find(connection: &Connection, key: &ClaimKey) -> Result<Option<Claim>, Fault>
     Ok(found.optional()?)
 }
 
-pub(super) fn reserve(connection: &Connection, request: &ClaimRequest) -> Result<Reservation, Fault> {
+pub(super) fn reserve(connection: &Connection, request: &ClaimRequest) -> Result<Reservation, JobError> {
     let ClaimRequest { key, holder, now, lease_until, cooldowns } = request;
     let (recovered, mut reserved) = match find(connection, key)? {
         None => (false, Vec::new()),
         Some(Claim { result: Some(result), .. }) => {
-            let result = serde_json::from_str(&result).map_err(|error| Fault::corrupt(place(key), error))?;
-            return Ok(Reservation::Finished(result));
+            let result = format::decode(&result).map_err(|error| JobError::unreadable(name_claim(key), &error))?;
+            return Ok(Reservation::Finished(Box::new(result)));
         }
         Some(claim) if claim.is_held_by(holder) => (claim.recovered, claim.reserved(key)?),
         Some(claim) if claim.is_live(*now) => return Ok(Reservation::Busy { until: claim.lease_until }),
@@ -72,13 +72,13 @@ pub(super) fn reserve(connection: &Connection, request: &ClaimRequest) -> Result
     let mut cooling = Vec::new();
     for wanted in cooldowns {
         match cooldown::reserve(connection, wanted, key, *now)? {
-            Reserved::New => reserved.push(wanted.key.clone()),
-            Reserved::Again => {}
-            Reserved::Cooling { until } => cooling.push((wanted.key.clone(), until)),
+            ReserveOutcome::New => reserved.push(wanted.key.clone()),
+            ReserveOutcome::Renewed => {}
+            ReserveOutcome::Cooling { until } => cooling.push((wanted.key.clone(), until)),
         }
     }
     let pairs: Vec<(&str, &str)> = reserved.iter().map(|key| (key.action.as_str(), key.target.as_str())).collect();
-    let pairs = serde_json::to_string(&pairs).map_err(|error| Fault::corrupt(place(key), error))?;
+    let pairs = serde_json::to_string(&pairs).map_err(|error| JobError::corrupt(name_claim(key), error))?;
     let mut upsert = connection.prepare_cached(
         "INSERT INTO claim (action, attempt, holder, lease_until, recovered, reserved) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (action, attempt) DO UPDATE SET holder = excluded.holder, lease_until = excluded.lease_until,
@@ -95,7 +95,7 @@ pub(super) fn finish(
     now: Timestamp,
     result: &str,
     proven_not_applied: &[CooldownKey],
-) -> Result<Finish, Fault> {
+) -> Result<Finish, JobError> {
     let Some(claim) = find(connection, key)?.filter(|claim| claim.is_held_by(holder)) else { return Ok(Finish::Lost) };
     if let Some(stored) = &claim.result {
         return Ok(if stored == result { Finish::Stored } else { Finish::Lost });
@@ -111,13 +111,13 @@ pub(super) fn finish(
     Ok(Finish::Stored)
 }
 
-pub(super) fn release(connection: &Connection, key: &ClaimKey, holder: &LeaseOwner) -> Result<(), Fault> {
+pub(super) fn release(connection: &Connection, key: &ClaimKey, holder: &LeaseOwner) -> Result<(), JobError> {
     let held = find(connection, key)?.filter(|claim| claim.is_held_by(holder) && claim.result.is_none());
     let Some(claim) = held else { return Ok(()) };
     for target in claim.reserved(key)? {
         cooldown::free(connection, &target, key)?;
     }
-    // What an earlier holder may have done is not forgotten with the claim.
+    // If an earlier owner may have acted, the claim stays, so that the next one recovers the attempt.
     let sql = if claim.recovered {
         "UPDATE claim SET holder = NULL, reserved = '[]' WHERE action = ?1 AND attempt = ?2"
     } else {

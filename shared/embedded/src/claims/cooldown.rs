@@ -1,33 +1,33 @@
-//! The time in which a target is left alone.
+//! A cooldown: the time after a reservation in which no other attempt may touch the target.
 
 use heal_runtime::Timestamp;
 use heal_runtime::port::{ClaimKey, CooldownKey, CooldownRequest};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::column::{millis, moment, optional_moment};
-use crate::fault::Fault;
+use crate::error::JobError;
 
-/// How reserving one target went.
-pub(super) enum Reserved {
+/// The outcome of reserving one target.
+pub(super) enum ReserveOutcome {
+    /// Reserved now.
     New,
-    /// The same attempt had reserved it before. It cools down from now on.
-    Again,
-    Cooling {
-        until: Timestamp,
-    },
+    /// The same attempt reserved it earlier; the cooldown restarts now.
+    Renewed,
+    /// Another attempt's cooldown has not ended.
+    Cooling { until: Timestamp },
 }
 
 /// A reservation as it is stored.
 struct Cooldown {
     reserved_at: Timestamp,
     until: Timestamp,
-    /// None where the last reservation was freed: then the moments are those of the one before.
+    /// `None` if the last reservation was freed; then the times are those of the reservation before it.
     by: Option<ClaimKey>,
-    /// The reservation before this one, which was not freed: its moment, and its end.
+    /// Start and end of the reservation before this one, if that was not freed.
     before: Option<(Timestamp, Timestamp)>,
 }
 
-fn find(connection: &Connection, key: &CooldownKey) -> Result<Option<Cooldown>, Fault> {
+fn find(connection: &Connection, key: &CooldownKey) -> Result<Option<Cooldown>, JobError> {
     let mut select = connection.prepare_cached(
         "SELECT reserved_at, until, by_action, by_attempt, before_at, before_until FROM cooldown WHERE action = ?1 AND target = ?2",
     )?;
@@ -43,12 +43,12 @@ fn find(connection: &Connection, key: &CooldownKey) -> Result<Option<Cooldown>, 
     Ok(found.optional()?)
 }
 
-/// When the target was last reserved by another than `attempt`, and not freed.
+/// Time of the target's last reservation by another attempt that was not freed; `None` if there was none.
 pub(super) fn last_touched(
     connection: &Connection,
     key: &CooldownKey,
     attempt: &ClaimKey,
-) -> Result<Option<Timestamp>, Fault> {
+) -> Result<Option<Timestamp>, JobError> {
     Ok(find(connection, key)?.and_then(|cooldown| {
         if cooldown.by.as_ref() == Some(attempt) {
             cooldown.before.map(|(reserved_at, _)| reserved_at)
@@ -63,12 +63,12 @@ pub(super) fn reserve(
     wanted: &CooldownRequest,
     by: &ClaimKey,
     now: Timestamp,
-) -> Result<Reserved, Fault> {
+) -> Result<ReserveOutcome, JobError> {
     let (reserved, before) = match find(connection, &wanted.key)? {
-        None => (Reserved::New, None),
-        Some(cooldown) if cooldown.by.as_ref() == Some(by) => (Reserved::Again, cooldown.before),
-        Some(Cooldown { until, .. }) if until > now => return Ok(Reserved::Cooling { until }),
-        Some(cooldown) => (Reserved::New, Some((cooldown.reserved_at, cooldown.until))),
+        None => (ReserveOutcome::New, None),
+        Some(cooldown) if cooldown.by.as_ref() == Some(by) => (ReserveOutcome::Renewed, cooldown.before),
+        Some(Cooldown { until, .. }) if until > now => return Ok(ReserveOutcome::Cooling { until }),
+        Some(cooldown) => (ReserveOutcome::New, Some((cooldown.reserved_at, cooldown.until))),
     };
     let mut write = connection.prepare_cached(
         "INSERT OR REPLACE INTO cooldown (action, target, reserved_at, until, by_action, by_attempt, before_at, before_until)
@@ -87,8 +87,8 @@ pub(super) fn reserve(
     Ok(reserved)
 }
 
-/// Puts the target back to where it was before `by` reserved it; another attempt's reservation is left alone.
-pub(super) fn free(connection: &Connection, key: &CooldownKey, by: &ClaimKey) -> Result<(), Fault> {
+/// Undoes the reservation of `by`; leaves that of another attempt alone.
+pub(super) fn free(connection: &Connection, key: &CooldownKey, by: &ClaimKey) -> Result<(), JobError> {
     let Some(cooldown) = find(connection, key)?.filter(|cooldown| cooldown.by.as_ref() == Some(by)) else {
         return Ok(());
     };

@@ -1,16 +1,15 @@
-//! Messages that were given up.
+//! The dead letters: messages that were given up, with the reason.
 
 use heal_runtime::Timestamp;
 use heal_runtime::port::{DeadLetter, QueueName};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::receipt::Receipt;
-use super::settle::parse_queue;
+use super::settle::{Receipt, parse_queue};
 use crate::column::{millis, moment, rows};
-use crate::fault::Fault;
+use crate::error::JobError;
 
 /// Moves a message to the dead letters.
-pub(super) fn dead_letter(connection: &Connection, id: i64, reason: &str) -> Result<(), Fault> {
+pub(super) fn dead_letter(connection: &Connection, id: i64, reason: &str) -> Result<(), JobError> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO dead_letter (message_id, queue, turn, receive_count, sent_at, traceparent, reason, body)
          SELECT id, queue, turn, receive_count, sent_at, traceparent, ?2, body FROM message WHERE id = ?1",
@@ -21,13 +20,13 @@ pub(super) fn dead_letter(connection: &Connection, id: i64, reason: &str) -> Res
 }
 
 /// Moves a delivery to the dead letters, if its receipt is current.
-pub(super) fn dead_letter_delivery(connection: &Connection, receipt: Receipt, reason: &str) -> Result<(), Fault> {
+pub(super) fn dead_letter_delivery(connection: &Connection, receipt: Receipt, reason: &str) -> Result<(), JobError> {
     let mut find = connection.prepare_cached("SELECT id FROM message WHERE id = ?1 AND turn = ?2 AND delivered = 1")?;
     let current: Option<i64> = find.query_row([receipt.id, receipt.turn], |row| row.get(0)).optional()?;
     current.map_or(Ok(()), |id| dead_letter(connection, id, reason))
 }
 
-pub(super) fn list(connection: &Connection, limit: usize) -> Result<Vec<DeadLetter>, Fault> {
+pub(super) fn list(connection: &Connection, limit: usize) -> Result<Vec<DeadLetter>, JobError> {
     let mut select = connection.prepare_cached(
         "SELECT message_id, queue, body, receive_count, reason, sent_at FROM dead_letter ORDER BY no LIMIT ?1",
     )?;
@@ -47,8 +46,8 @@ pub(super) fn list(connection: &Connection, limit: usize) -> Result<Vec<DeadLett
     Ok(letters)
 }
 
-/// The queue that the message is on again; none where it is not among the dead letters.
-pub(super) fn redrive(connection: &Connection, id: i64, now: Timestamp) -> Result<Option<QueueName>, Fault> {
+/// Returns the message to its queue. `None` if it is not among the dead letters.
+pub(super) fn redrive(connection: &Connection, id: i64, now: Timestamp) -> Result<Option<QueueName>, JobError> {
     let mut find = connection.prepare_cached("SELECT queue FROM dead_letter WHERE message_id = ?1")?;
     let Some(name) = find.query_row([id], |row| row.get::<_, String>(0)).optional()? else { return Ok(None) };
     let queue = parse_queue(&name, id)?;

@@ -1,17 +1,17 @@
-//! Messages on their way to a consumer.
+//! Sending and receiving.
 
 use heal_runtime::Timestamp;
 use heal_runtime::port::{Delivery, Message};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::dead;
-use super::receipt::Receipt;
+use super::settle::Receipt;
 use crate::column::{millis, moment, rows};
-use crate::fault::Fault;
+use crate::error::JobError;
 use crate::limit;
 
 /// What a consumer asks for.
-pub(super) struct Order {
+pub(super) struct ReceiveRequest {
     pub queue: String,
     pub max: usize,
     pub now: Timestamp,
@@ -27,7 +27,7 @@ struct Due {
     body: String,
 }
 
-pub(super) fn send(connection: &Connection, messages: &[Message], now: Timestamp) -> Result<(), Fault> {
+pub(super) fn send(connection: &Connection, messages: &[Message], now: Timestamp) -> Result<(), JobError> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO message (queue, due_at, turn, delivered, receive_count, sent_at, traceparent, body)
          VALUES (?1, ?2, 0, 0, 0, ?3, ?4, ?5)",
@@ -45,14 +45,14 @@ pub(super) fn send(connection: &Connection, messages: &[Message], now: Timestamp
     Ok(())
 }
 
-pub(super) fn receive(connection: &Connection, order: &Order) -> Result<Vec<Delivery>, Fault> {
-    let due = fresh(connection, order)?;
+pub(super) fn receive(connection: &Connection, request: &ReceiveRequest) -> Result<Vec<Delivery>, JobError> {
+    let due = select_fresh(connection, request)?;
     let mut update = connection.prepare_cached(
         "UPDATE message SET due_at = ?2, turn = turn + 1, delivered = 1, receive_count = receive_count + 1 WHERE id = ?1",
     )?;
     let mut deliveries = Vec::with_capacity(due.len());
     for Due { receipt, receive_count, traceparent, body } in due {
-        update.execute(params![receipt.id, millis(order.visible_at)])?;
+        update.execute(params![receipt.id, millis(request.visible_at)])?;
         deliveries.push(Delivery {
             receipt: Receipt { turn: receipt.turn + 1, ..receipt }.to_string(),
             message_id: receipt.id.to_string(),
@@ -64,12 +64,12 @@ pub(super) fn receive(connection: &Connection, order: &Order) -> Result<Vec<Deli
     Ok(deliveries)
 }
 
-/// The messages to deliver. Those that were delivered too often are buried on the way, and take nobody's place.
-fn fresh(connection: &Connection, order: &Order) -> Result<Vec<Due>, Fault> {
+/// The messages to deliver. Dead-letters those that reached `max_receives`, which do not count towards `max`.
+fn select_fresh(connection: &Connection, request: &ReceiveRequest) -> Result<Vec<Due>, JobError> {
     let mut due = Vec::new();
-    for _ in 0..limit::BURIAL_ROUNDS {
+    for _ in 0..limit::DEAD_LETTER_ROUNDS {
         let (worn_out, fresh): (Vec<Due>, Vec<Due>) =
-            select(connection, order)?.into_iter().partition(|due| due.receive_count >= order.max_receives);
+            select(connection, request)?.into_iter().partition(|due| due.receive_count >= request.max_receives);
         due = fresh;
         if worn_out.is_empty() {
             break;
@@ -82,12 +82,12 @@ fn fresh(connection: &Connection, order: &Order) -> Result<Vec<Due>, Fault> {
     Ok(due)
 }
 
-fn select(connection: &Connection, order: &Order) -> Result<Vec<Due>, Fault> {
+fn select(connection: &Connection, request: &ReceiveRequest) -> Result<Vec<Due>, JobError> {
     let mut select = connection.prepare_cached(
         "SELECT id, turn, receive_count, traceparent, body FROM message
          WHERE queue = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3",
     )?;
-    let found = select.query_map(params![order.queue, millis(order.now), rows(order.max)], |row| {
+    let found = select.query_map(params![request.queue, millis(request.now), rows(request.max)], |row| {
         Ok(Due {
             receipt: Receipt { id: row.get(0)?, turn: row.get(1)? },
             receive_count: row.get(2)?,
@@ -99,7 +99,7 @@ fn select(connection: &Connection, order: &Order) -> Result<Vec<Due>, Fault> {
 }
 
 /// When the first message of the queue is due, whether it is delayed or with a consumer.
-pub(super) fn next_due(connection: &Connection, queue: &str) -> Result<Option<Timestamp>, Fault> {
+pub(super) fn next_due(connection: &Connection, queue: &str) -> Result<Option<Timestamp>, JobError> {
     let mut select =
         connection.prepare_cached("SELECT due_at FROM message WHERE queue = ?1 ORDER BY due_at LIMIT 1")?;
     Ok(select.query_row([queue], |row| moment(row, 0)).optional()?)

@@ -1,11 +1,11 @@
-//! A run's row in the index.
+//! The row of a run's head.
 
 use heal_runtime::port::RunHead;
 use heal_runtime::{RunId, Timestamp};
 use rusqlite::Row;
 
 use crate::column::{moment, number, optional_moment, word};
-use crate::fault::Fault;
+use crate::error::JobError;
 
 /// The columns of [`Columns::read`], in its order.
 pub(crate) const COLUMNS: &str =
@@ -42,8 +42,8 @@ impl Columns {
     }
 
     /// # Errors
-    /// A word that is none of the engine's, with the run that has it.
-    pub(super) fn into_head(self) -> Result<RunHead, Fault> {
+    /// The status or outcome is a word that the engine does not know; names the run.
+    pub(super) fn into_head(self) -> Result<RunHead, JobError> {
         let place = |column: &str| format!("run {}, {column}", self.run_id);
         let status = word(&self.status, || place("status"))?;
         let outcome = self.outcome.as_deref().map(|outcome| word(outcome, || place("outcome"))).transpose()?;

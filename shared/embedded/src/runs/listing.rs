@@ -1,4 +1,4 @@
-//! Which runs there are.
+//! Lists of runs: filtered, and those that are due.
 
 use heal_runtime::port::{BackendError, Page, RunFilter};
 use heal_runtime::{RunId, Timestamp};
@@ -6,10 +6,10 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::head::{COLUMNS, Columns};
 use crate::column::{millis, moment, rows};
-use crate::fault::Fault;
+use crate::error::JobError;
 
-/// The last run of a page: the next page has what comes behind it. A run keeps its place in the order for ever, so what is
-/// inserted between two pages neither hides a run nor shows one twice.
+/// The last run of a page; the next page continues after it. A run never changes its place in the order, so a run inserted between two
+/// pages neither hides another nor repeats it.
 pub(super) struct Cursor {
     started_at: Timestamp,
     run_id: String,
@@ -27,7 +27,7 @@ pub(super) fn list(
     filter: &RunFilter,
     limit: usize,
     before: Option<&Cursor>,
-) -> Result<Page, Fault> {
+) -> Result<Page, JobError> {
     let sql = statement(filter, before);
     let mut statement = connection.prepare_cached(&sql)?;
     let values = params![
@@ -40,12 +40,12 @@ pub(super) fn list(
     ];
     let found = statement.query_map(values, Columns::read)?.collect::<rusqlite::Result<Vec<Columns>>>()?;
     let more = found.len() > limit;
-    let runs = found.into_iter().take(limit).map(Columns::into_head).collect::<Result<Vec<_>, Fault>>()?;
+    let runs = found.into_iter().take(limit).map(Columns::into_head).collect::<Result<Vec<_>, JobError>>()?;
     let next = runs.last().filter(|_| more).map(|last| format!("{}:{}", last.started_at.0, last.run_id));
     Ok(Page { runs, next })
 }
 
-/// Only the conditions that are asked for, so that each combination has a plan of its own.
+/// Contains only the filter's conditions, so that SQLite plans each combination by its own index.
 fn statement(filter: &RunFilter, before: Option<&Cursor>) -> String {
     let conditions = [
         filter.status.map(|_| "status = ?1"),
@@ -58,7 +58,7 @@ fn statement(filter: &RunFilter, before: Option<&Cursor>) -> String {
     format!("SELECT {COLUMNS} FROM run {selected} ORDER BY started_at DESC, run_id DESC LIMIT ?6")
 }
 
-pub(super) fn due(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<RunId>, Fault> {
+pub(super) fn due(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<RunId>, JobError> {
     let mut statement = connection
         .prepare_cached("SELECT run_id FROM run WHERE live = 1 AND wake_at <= ?1 ORDER BY wake_at, run_id LIMIT ?2")?;
     let found =
@@ -66,7 +66,7 @@ pub(super) fn due(connection: &Connection, now: Timestamp, limit: usize) -> Resu
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>, Fault> {
+pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>, JobError> {
     let mut statement = connection
         .prepare_cached("SELECT wake_at FROM run WHERE live = 1 AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1")?;
     Ok(statement.query_row([], |row| moment(row, 0)).optional()?)

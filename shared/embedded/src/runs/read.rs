@@ -1,20 +1,20 @@
-//! What is known of one run.
+//! Reads one run.
 
 use heal_runtime::port::RunHead;
-use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp};
+use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp, format};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::head::{COLUMNS, Columns};
 use crate::column::{integer, moment, number};
-use crate::fault::Fault;
+use crate::error::JobError;
 
-pub(super) fn head(connection: &Connection, run_id: &RunId) -> Result<Option<RunHead>, Fault> {
+pub(super) fn head(connection: &Connection, run_id: &RunId) -> Result<Option<RunHead>, JobError> {
     let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM run WHERE run_id = ?1"))?;
     let found = statement.query_row([run_id.as_str()], Columns::read).optional()?;
     found.map(Columns::into_head).transpose()
 }
 
-pub(super) fn plan(connection: &Connection, digest: &Digest) -> Result<Option<String>, Fault> {
+pub(super) fn plan(connection: &Connection, digest: &Digest) -> Result<Option<String>, JobError> {
     let mut statement = connection.prepare_cached("SELECT body FROM plan WHERE digest = ?1")?;
     Ok(statement.query_row([digest.as_str()], |row| row.get(0)).optional()?)
 }
@@ -27,11 +27,11 @@ struct Stored {
     events: String,
 }
 
-/// The run's commits behind `after`.
+/// The run's commits after sequence number `after`.
 ///
 /// # Errors
 /// A commit whose events cannot be read, or that does not follow the one before it: named by run and sequence number.
-pub(super) fn load(connection: &Connection, run_id: &RunId, after: Seq) -> Result<Vec<Commit>, Fault> {
+pub(super) fn load(connection: &Connection, run_id: &RunId, after: Seq) -> Result<Vec<Commit>, JobError> {
     let mut statement = connection.prepare_cached(
         "SELECT first_seq, cause_id, at, events FROM event_commit
          WHERE run_no = (SELECT no FROM run WHERE run_id = ?1) AND first_seq > ?2 ORDER BY first_seq",
@@ -43,12 +43,15 @@ pub(super) fn load(connection: &Connection, run_id: &RunId, after: Seq) -> Resul
     for row in rows {
         let Stored { first_seq, cause_id, at, events } = row?;
         let place = || format!("run {run_id}, commit at sequence number {first_seq}");
-        // Where a reader starts inside a commit, only the next one's number is known.
+        // If `after` lies inside a commit, the first number to expect is unknown.
         let expected = commits.last().map_or((after == 0).then_some(1), |last| Some(last.last_seq() + 1));
         if expected.is_some_and(|expected| expected != first_seq) {
-            return Err(Fault::corrupt(place(), format!("{} was to come", expected.unwrap_or_default())));
+            return Err(JobError::corrupt(
+                place(),
+                format!("expected sequence number {}", expected.unwrap_or_default()),
+            ));
         }
-        let events = serde_json::from_str(&events).map_err(|error| Fault::corrupt(place(), error))?;
+        let events = format::decode(&events).map_err(|error| JobError::unreadable(place(), &error))?;
         commits.push(Commit { run_id: run_id.clone(), first_seq, cause_id, at, events });
     }
     Ok(commits)

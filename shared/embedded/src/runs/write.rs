@@ -1,13 +1,13 @@
-//! Runs begun and continued.
+//! Creates runs and appends to them.
 
 use heal_runtime::port::{Appended, Created, RunHead};
 use heal_runtime::{Digest, RunId, RunOutcome, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::column::{integer, millis, number};
-use crate::fault::Fault;
+use crate::error::JobError;
 
-/// A commit, and the run's head behind it, ready to be written.
+/// A commit and the run's head after it, ready to write.
 pub(super) struct Row {
     pub run_id: String,
     pub first_seq: Seq,
@@ -19,14 +19,14 @@ pub(super) struct Row {
     pub head: RunHead,
 }
 
-/// What a run is to be the only one of.
+/// The keys that a new run must be the only holder of.
 pub(super) struct Keys {
     pub dedupe: String,
     pub dedupe_until: Timestamp,
     pub concurrency: Option<String>,
 }
 
-pub(super) fn create(connection: &Connection, row: &Row, keys: &Keys) -> Result<Created, Fault> {
+pub(super) fn create(connection: &Connection, row: &Row, keys: &Keys) -> Result<Created, JobError> {
     let one = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
         let mut statement = connection.prepare_cached(sql)?;
         statement.query_row(values, |found| Ok(RunId::new(found.get::<_, String>(0)?))).optional()
@@ -55,7 +55,7 @@ pub(super) fn create(connection: &Connection, row: &Row, keys: &Keys) -> Result<
     Ok(Created::Created)
 }
 
-pub(super) fn append(connection: &Connection, row: &Row, concurrency_key: Option<&str>) -> Result<Appended, Fault> {
+pub(super) fn append(connection: &Connection, row: &Row, concurrency_key: Option<&str>) -> Result<Appended, JobError> {
     let mut find = connection.prepare_cached("SELECT no, last_seq, status FROM run WHERE run_id = ?1")?;
     let found: Option<(i64, Seq, String)> =
         find.query_row([&row.run_id], |run| Ok((run.get(0)?, number(run, 1)?, run.get(2)?))).optional()?;
@@ -77,13 +77,13 @@ pub(super) fn append(connection: &Connection, row: &Row, concurrency_key: Option
     Ok(Appended::Appended)
 }
 
-pub(super) fn put_plan(connection: &Connection, digest: &Digest, plan: &str) -> Result<(), Fault> {
+pub(super) fn put_plan(connection: &Connection, digest: &Digest, plan: &str) -> Result<(), JobError> {
     let mut insert = connection.prepare_cached("INSERT OR IGNORE INTO plan (digest, body) VALUES (?1, ?2)")?;
     insert.execute(params![digest.as_str(), plan])?;
     Ok(())
 }
 
-fn insert_commit(connection: &Connection, run_no: i64, row: &Row) -> Result<(), Fault> {
+fn insert_commit(connection: &Connection, run_no: i64, row: &Row) -> Result<(), JobError> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO event_commit (run_no, first_seq, cause_id, at, events) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
@@ -91,7 +91,7 @@ fn insert_commit(connection: &Connection, run_no: i64, row: &Row) -> Result<(), 
     Ok(())
 }
 
-fn insert_run(connection: &Connection, row: &Row) -> Result<(), Fault> {
+fn insert_run(connection: &Connection, row: &Row) -> Result<(), JobError> {
     let head = &row.head;
     let mut insert = connection.prepare_cached(
         "INSERT INTO run (run_id, incident_id, playbook, status, live, outcome, started_at, updated_at, wake_at, last_seq, reason)
@@ -113,8 +113,8 @@ fn insert_run(connection: &Connection, row: &Row) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Most commits leave the status as it was: then the indexes over it are not touched.
-fn update_run(connection: &Connection, run_no: i64, row: &Row, status_changed: bool) -> Result<(), Fault> {
+/// Writes the status only if it changed, since most commits keep it and its indexes need no update.
+fn update_run(connection: &Connection, run_no: i64, row: &Row, status_changed: bool) -> Result<(), JobError> {
     let head = &row.head;
     let mut update = connection.prepare_cached(
         "UPDATE run SET outcome = ?2, updated_at = ?3, wake_at = ?4, last_seq = ?5, reason = ?6 WHERE no = ?1",

@@ -1,4 +1,4 @@
-//! The bounds of a store that no suite of the ports knows.
+//! Bounds of the store that the ports' contract suites do not cover.
 
 use std::fs;
 use std::sync::Arc;
@@ -30,23 +30,23 @@ async fn deliveries_are_as_many_as_the_options_say() {
 }
 
 #[tokio::test]
-async fn one_call_buries_so_many_and_the_next_ones_the_rest() {
+async fn one_receive_dead_letters_a_bounded_number_of_messages() {
     let options = Options::new(Location::Memory, Arc::new(ManualClock::default()));
     let store = Store::open_with(Options { max_receives: 1, ..options }).unwrap();
-    let poison = limit::BURIAL_ROUNDS + 3;
+    let poison = limit::DEAD_LETTER_ROUNDS + 3;
     store.send((0..poison).map(|index| message(index.to_string())).collect()).await.unwrap();
     assert_eq!(store.receive(&QueueName::Results, poison, 0).await.unwrap().len(), poison);
     store.send(vec![message("behind them".to_owned())]).await.unwrap();
     assert_eq!(store.receive(&QueueName::Results, 1, 0).await.unwrap(), vec![]);
-    assert_eq!(store.dead_letters(1_000).await.unwrap().len(), limit::BURIAL_ROUNDS);
-    // There is still something due, so nobody sleeps over it.
+    assert_eq!(store.dead_letters(1_000).await.unwrap().len(), limit::DEAD_LETTER_ROUNDS);
+    // A message is still due, so the waiter returns at once.
     store.wait(&QueueName::Results).await;
     assert_eq!(store.receive(&QueueName::Results, 1, 0).await.unwrap()[0].body, "behind them");
     assert_eq!(store.dead_letters(1_000).await.unwrap().len(), poison);
 }
 
 #[tokio::test]
-async fn more_writes_than_one_group_takes_are_all_done() {
+async fn more_writes_than_fit_one_transaction_are_all_committed() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder.path().join("heal.db")).unwrap();
     let count = limit::GROUP_WRITES * 2 + 1;
@@ -69,7 +69,7 @@ async fn the_log_beside_the_file_and_the_file_stay_small() {
     let store = open(&path).unwrap();
     let checkpoint_bytes = u64::from(limit::CHECKPOINT_PAGES) * 4_096;
     let body = "x".repeat(1024 * 1024);
-    // Three times what the log may hold goes through the queue, and nothing stays on it.
+    // Three times the log's checkpoint size passes through the queue, and no message stays.
     for _ in 0..checkpoint_bytes * 3 / 1024 / 1024 {
         store.send(vec![message(body.clone())]).await.unwrap();
         let deliveries = store.receive(&QueueName::Results, 1, 60_000).await.unwrap();

@@ -41,8 +41,13 @@ fn corrupt(error: BackendError) -> String {
 async fn a_commit_that_is_no_json_is_named_by_run_and_sequence_number() {
     let (_folder, store) = damaged("UPDATE event_commit SET events = '[{' WHERE first_seq = 2").await;
     let text = corrupt(store.load(&RunId::new("run-1"), 0).await.unwrap_err());
-    assert!(text.starts_with("runs.load: run run-1, commit at sequence number 2: EOF"), "{text}");
-    // What comes behind it can still be read.
+    assert!(
+        text.starts_with(
+            "runs.load: run run-1, commit at sequence number 2: failed to read run events: the text is malformed: EOF"
+        ),
+        "{text}"
+    );
+    // The commits after it can still be read.
     assert_eq!(store.load(&RunId::new("run-1"), 2).await.unwrap().len(), 1);
 }
 
@@ -51,17 +56,17 @@ async fn an_event_that_nobody_knows_is_named_by_run_and_sequence_number() {
     let (_folder, store) =
         damaged(r#"UPDATE event_commit SET events = '[{"event":"dreamt"}]' WHERE first_seq = 3"#).await;
     let text = corrupt(store.load(&RunId::new("run-1"), 0).await.unwrap_err());
-    assert!(text.starts_with("runs.load: run run-1, commit at sequence number 3: unknown variant `dreamt`"), "{text}");
+    assert!(text.starts_with("runs.load: run run-1, commit at sequence number 3: failed to read run events: event `dreamt` (format 1) is unknown to this build"), "{text}");
 }
 
 #[tokio::test]
 async fn a_gap_in_the_log_is_named_by_run_and_sequence_number() {
     let (_folder, store) = damaged("DELETE FROM event_commit WHERE first_seq = 2").await;
     let text = corrupt(store.load(&RunId::new("run-1"), 0).await.unwrap_err());
-    assert_eq!(text, "runs.load: run run-1, commit at sequence number 3: 2 was to come");
+    assert_eq!(text, "runs.load: run run-1, commit at sequence number 3: expected sequence number 2");
     let (_folder, store) = damaged("DELETE FROM event_commit WHERE first_seq = 1").await;
     let text = corrupt(store.load(&RunId::new("run-1"), 0).await.unwrap_err());
-    assert_eq!(text, "runs.load: run run-1, commit at sequence number 2: 1 was to come");
+    assert_eq!(text, "runs.load: run run-1, commit at sequence number 2: expected sequence number 1");
 }
 
 #[tokio::test]
@@ -79,7 +84,7 @@ async fn a_result_that_is_no_json_is_named_by_its_attempt() {
     let key = ClaimKey { action: "restart_pod".to_owned(), attempt: "run-1/step/1".to_owned() };
     let claim = ClaimRequest { key, holder: LeaseOwner("b".to_owned()), now: T0, lease_until: T0, cooldowns: vec![] };
     let text = corrupt(store.reserve(&claim).await.unwrap_err());
-    assert!(text.starts_with("claims.reserve: claim of run-1/step/1 on restart_pod: expected value"), "{text}");
+    assert!(text.starts_with("claims.reserve: claim of run-1/step/1 on restart_pod: failed to read"), "{text}");
 }
 
 #[tokio::test]

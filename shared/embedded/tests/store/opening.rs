@@ -21,6 +21,10 @@ fn refusal(path: &Path) -> String {
     text
 }
 
+fn version(path: &Path) -> u32 {
+    Connection::open(path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+}
+
 #[tokio::test]
 async fn a_reopened_file_has_what_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
@@ -70,17 +74,17 @@ fn a_missing_folder_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nowhere").join("heal.db");
     let text = refusal(&path);
-    assert!(text.contains("nowhere/heal.db: cannot be opened: No such file"), "{text}");
+    assert!(text.contains("nowhere/heal.db\": the operating system refused: No such file"), "{text}");
 }
 
 #[test]
-fn a_file_that_is_no_database_is_left_alone() {
+fn a_file_that_is_not_a_database_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.txt");
     let notes = "not a database at all, but long enough to be read as the header of one".repeat(100);
     fs::write(&path, &notes).unwrap();
     let text = refusal(&path);
-    assert!(text.ends_with("notes.txt: is no SQLite database"), "{text}");
+    assert!(text.ends_with("notes.txt\": the file is not a SQLite database"), "{text}");
     assert_eq!(fs::read_to_string(&path).unwrap(), notes);
 }
 
@@ -93,7 +97,10 @@ fn a_database_of_another_program_is_left_alone() {
     drop(other);
     let before = fs::read(&path).unwrap();
     let text = refusal(&path);
-    assert!(text.ends_with("other.db: belongs to another application (application_id 7)"), "{text}");
+    assert!(
+        text.contains("other.db\": the database belongs to another application (application_id 7, expected "),
+        "{text}"
+    );
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
@@ -106,9 +113,13 @@ fn a_database_of_a_newer_version_is_left_alone() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", newer).unwrap();
     let error = open(&path).unwrap_err();
     let OpenError::File { cause, .. } = &error else { panic!("{error:?}") };
-    assert!(matches!(**cause, OpenError::Newer { found, known } if found == newer && known == newer - 1), "{error:?}");
+    assert!(
+        matches!(**cause, OpenError::Newer { observed, supported } if observed == newer && supported == newer - 1),
+        "{error:?}"
+    );
     let text = refusal(&path);
-    assert!(text.contains(&format!("has version {newer}, this program knows versions up to {}", newer - 1)), "{text}");
+    let expected = format!("heal.db\": schema version {newer} is newer than this build's {}; upgrade heal", newer - 1);
+    assert!(text.starts_with("failed to open state file \"") && text.ends_with(&expected), "{text}");
 }
 
 #[test]
@@ -122,9 +133,7 @@ fn a_new_file_may_be_opened_by_many_at_once() {
     for store in stores {
         store.unwrap();
     }
-    let version: u32 =
-        Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(version, Store::version());
+    assert_eq!(version(&path), Store::version());
 }
 
 #[tokio::test]
@@ -141,7 +150,29 @@ async fn a_file_of_an_earlier_version_becomes_a_current_one_and_keeps_its_runs()
     let store = open(&path).unwrap();
     assert!(CheckStore::store(&store, "opa_health", 0, "{}").await.unwrap());
     assert_eq!(RunReader::load(&store, &RunId::new("run-1"), 0).await.unwrap().len(), 1);
-    let version: u32 =
-        Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(version, Store::version());
+    assert_eq!(version(&path), Store::version());
+    // The earlier file is kept beside it, for its owner alone, and an earlier build could still use it.
+    let backup = folder.path().join("heal.db.v1.bak");
+    assert_eq!(version(&backup), 1);
+    let runs = Connection::open(&backup).unwrap().query_row("SELECT count(*) FROM run", [], |row| row.get::<_, u32>(0));
+    assert_eq!(runs.unwrap(), 1);
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&backup).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[tokio::test]
+async fn a_file_whose_copy_cannot_be_kept_is_not_migrated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heal.db");
+    drop(open(&path).unwrap());
+    let earlier = Connection::open(&path).unwrap();
+    earlier.execute_batch("DROP TABLE check_state; PRAGMA user_version = 1").unwrap();
+    drop(earlier);
+    fs::create_dir_all(folder.path().join("heal.db.v1.bak").join("in the way")).unwrap();
+    let text = refusal(&path);
+    assert!(text.contains("heal.db.v1.bak\" before the migration from schema version 1"), "{text}");
+    assert_eq!(version(&path), 1);
 }

@@ -59,8 +59,8 @@ async fn nowhere(place: &Place, queues: &Queues, search: &Search, within: u64) -
     let incidents = QueueName::Incidents;
     let mut waiting = Vec::new();
     for (name, url) in [
-        ("the incidents queue", urls.of(&incidents)),
-        ("its dead-letter queue", urls.dead_letters_of(&incidents)),
+        ("the incidents queue", urls.url_of(&incidents)),
+        ("its dead-letter queue", urls.dead_letter_url_of(&incidents)),
         ("the parking queue", urls.parked()),
     ] {
         waiting.push(match queues.depth(&url).await {

@@ -72,7 +72,7 @@ fn shows(word: &Inbound, commits: &[Commit]) -> bool {
 
 /// It is not lost: what is on the queue is taken once somebody takes it.
 async fn not_yet(stack: &Stack, place: &Place, run_id: &RunId, message_id: &str, within: u64) -> String {
-    let depth = stack.queues.depth(&stack.queues.urls().of(&QueueName::Results)).await;
+    let depth = stack.queues.depth(&stack.queues.urls().url_of(&QueueName::Results)).await;
     let waiting = depth.map_or_else(|error| format!("cannot be looked at: {error}"), |depth| format!("has {depth}"));
     let option = place.option();
     format!(

@@ -1,64 +1,69 @@
-//! The right to perform an attempt.
+//! A claim: the right to perform one attempt.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use heal_runtime::port::{BackendError, ClaimKey, ClaimRequest, CooldownKey, LeaseOwner, Result};
-use heal_runtime::{AttemptResult, Timestamp};
+use heal_runtime::{AttemptResult, Timestamp, format};
 
 use crate::limit::{CLAIM_KEPT_MS, CONTENTION_TRIES, WRITE_UNIT_BYTES};
 use crate::store::call::{Change, Written, contended, pause};
 use crate::store::item::{Attributes, Fields, Item};
 use crate::store::{Store, key, pack};
+use crate::text::chain;
 
-/// How taking the claim went.
-pub(super) enum Taken {
+/// The outcome of taking a claim.
+pub(super) enum TakeOutcome {
+    /// The caller owns the claim.
     Held {
+        /// Whether an earlier owner may have acted.
         recovered: bool,
-        /// Counts the holders of this claim.
-        tenure: u64,
+        /// Counts the owners of this claim.
+        fencing_token: u64,
     },
-    Busy {
-        until: Timestamp,
-    },
+    /// Another owner's lease has not ended.
+    Busy { until: Timestamp },
+    /// The attempt has a result.
     Finished(Box<AttemptResult>),
 }
 
-/// How storing a result went.
-pub(super) enum Finished {
+/// The outcome of storing a result.
+pub(super) enum FinishOutcome {
+    /// Stored by this call.
     Now,
-    /// The same result was there already.
+    /// An earlier call stored the same result.
     Before,
+    /// The claim belongs to another owner.
     Lost,
 }
 
-/// A claim that its holder is about to let go of.
+/// A claim that its owner is about to release.
 pub(super) struct HeldClaim {
     pub recovered: bool,
-    pub tenure: u64,
-    /// What this holder wrote down to reserve.
+    pub fencing_token: u64,
+    /// The targets that this owner listed before reserving them.
     pub reserved: Vec<CooldownKey>,
 }
 
 const RESERVE: &str = "claims.reserve";
 
-/// Takes the claim where it is free, the holder's own, or expired; and writes down the targets that are to be reserved.
-pub(super) async fn take(store: &Store, request: &ClaimRequest) -> Result<Taken> {
+/// Takes the claim if it is free, the owner's own, or expired, and lists the targets to reserve in it.
+pub(super) async fn take(store: &Store, request: &ClaimRequest) -> Result<TakeOutcome> {
     for tried in 0..CONTENTION_TRIES {
         let there = match first_take(store, request).await? {
             Written::Done(row) => return held_by(&row),
             Written::Refused(there) => there,
         };
-        // Gone again: its holder has let go of it.
+        // Its owner released it since.
         let Some(there) = there else { continue };
-        let fields = Fields::new(RESERVE, &there);
+        let fields = Fields::read(RESERVE, &there)?;
         if there.contains_key("answer") {
             let result = fields.packed("answer")?;
-            return Ok(Taken::Finished(
-                serde_json::from_str(&result).map_err(|error| fields.corrupt("answer", error))?,
-            ));
+            let result: AttemptResult =
+                format::decode(&result).map_err(|error| fields.corrupt("answer", chain(&error)))?;
+            return Ok(TakeOutcome::Finished(Box::new(result)));
         }
         let (holder, lease_until) = (fields.maybe_text("holder")?, fields.moment("lease_until")?);
         if holder.is_some() && lease_until > request.now {
-            return Ok(Taken::Busy { until: lease_until });
+            return Ok(TakeOutcome::Busy { until: lease_until });
         }
         match take_over(store, request, fields.number("tenure")?).await? {
             Written::Done(row) => return held_by(&row),
@@ -68,12 +73,12 @@ pub(super) async fn take(store: &Store, request: &ClaimRequest) -> Result<Taken>
     Err(contended(RESERVE))
 }
 
-fn held_by(row: &Attributes) -> Result<Taken> {
-    let fields = Fields::new(RESERVE, row);
-    Ok(Taken::Held { recovered: fields.flag("recovered"), tenure: fields.number("tenure")? })
+fn held_by(row: &Attributes) -> Result<TakeOutcome> {
+    let fields = Fields::read(RESERVE, row)?;
+    Ok(TakeOutcome::Held { recovered: fields.flag("recovered"), fencing_token: fields.number("tenure")? })
 }
 
-/// A new claim, or the holder's own once more.
+/// Creates the claim, or extends the owner's own.
 async fn first_take(store: &Store, request: &ClaimRequest) -> Result<Written> {
     let mut values = values(request).number(":first", 1).flag(":no", false);
     let update = if request.cooldowns.is_empty() {
@@ -93,11 +98,11 @@ async fn first_take(store: &Store, request: &ClaimRequest) -> Result<Written> {
     store.update(RESERVE, change).await
 }
 
-/// The claim of a holder whose lease ran out, or who let go of it after another one's had. Guarded by the tenure that was read.
-async fn take_over(store: &Store, request: &ClaimRequest, tenure: u64) -> Result<Written> {
+/// Takes over a claim whose lease ended, or that was released after a recovery. Guarded by the fencing token that was read.
+async fn take_over(store: &Store, request: &ClaimRequest, fencing_token: u64) -> Result<Written> {
     let mut values = values(request)
-        .number(":tenure", tenure)
-        .number(":next", tenure + 1)
+        .number(":tenure", fencing_token)
+        .number(":next", fencing_token + 1)
         .flag(":yes", true)
         .moment(":now", request.now);
     let update = if request.cooldowns.is_empty() {
@@ -140,7 +145,7 @@ pub(super) async fn finish(
     holder: &LeaseOwner,
     now: Timestamp,
     result: &str,
-) -> Result<Finished> {
+) -> Result<FinishOutcome> {
     let operation = "claims.finish";
     let packed = pack::pack(result, WRITE_UNIT_BYTES / 2);
     let change = Change {
@@ -150,17 +155,17 @@ pub(super) async fn finish(
         values: Item::default().value(":answer", packed).text(":holder", &holder.0).moment(":now", now),
     };
     match store.update(operation, change).await? {
-        Written::Done(_) => Ok(Finished::Now),
-        Written::Refused(None) => Ok(Finished::Lost),
+        Written::Done(_) => Ok(FinishOutcome::Now),
+        Written::Refused(None) => Ok(FinishOutcome::Lost),
         Written::Refused(Some(there)) => {
-            let fields = Fields::new(operation, &there);
+            let fields = Fields::read(operation, &there)?;
             let own = fields.maybe_text("holder")? == Some(holder.0.as_str()) && there.contains_key("answer");
-            Ok(if own && fields.packed("answer")? == result { Finished::Before } else { Finished::Lost })
+            Ok(if own && fields.packed("answer")? == result { FinishOutcome::Before } else { FinishOutcome::Lost })
         }
     }
 }
 
-/// The claim, where it is the holder's and has no result.
+/// The claim, if it is the owner's and has no result.
 pub(super) async fn held(
     store: &Store,
     operation: &'static str,
@@ -168,7 +173,7 @@ pub(super) async fn held(
     holder: &LeaseOwner,
 ) -> Result<Option<HeldClaim>> {
     let Some(row) = store.get(operation, &key::claim(key)).await? else { return Ok(None) };
-    let fields = Fields::new(operation, &row);
+    let fields = Fields::read(operation, &row)?;
     if fields.maybe_text("holder")? != Some(holder.0.as_str()) || row.contains_key("answer") {
         return Ok(None);
     }
@@ -178,13 +183,13 @@ pub(super) async fn held(
     };
     Ok(Some(HeldClaim {
         recovered: fields.flag("recovered"),
-        tenure: fields.number("tenure")?,
+        fencing_token: fields.number("tenure")?,
         reserved: fields.set("reserved")?.iter().map(target).collect::<Result<_>>()?,
     }))
 }
 
-/// What an earlier holder may have done is not forgotten with the claim.
-pub(super) async fn let_go(
+/// Removes the claim. If an earlier owner may have acted, the row stays without an owner, so that the next one recovers the attempt.
+pub(super) async fn release(
     store: &Store,
     operation: &'static str,
     key: &ClaimKey,

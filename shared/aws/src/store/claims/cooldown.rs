@@ -1,4 +1,4 @@
-//! The time in which a target is left alone.
+//! A cooldown: the time after a reservation in which no other attempt may touch the target.
 
 use std::collections::HashMap;
 
@@ -11,10 +11,10 @@ use crate::store::call::{self, Change, Written, contended, pause};
 use crate::store::item::{Attributes, Fields, Item, Key, PK};
 use crate::store::{Store, key};
 
-/// Who reserves: an attempt, in one tenure of its claim.
+/// Who reserves: an attempt, with the fencing token of its claim.
 pub(super) struct Owner<'a> {
     pub attempt: &'a ClaimKey,
-    pub tenure: u64,
+    pub fencing_token: u64,
 }
 
 const RESERVE: &str = "claims.reserve";
@@ -24,7 +24,7 @@ fn name(attempt: &ClaimKey) -> String {
     format!("{}#{}", attempt.action, attempt.attempt)
 }
 
-/// Reserves the target from `now` on. Gives the end of the cooldown that it is in, where another attempt has reserved it.
+/// Reserves the target from `now` on. Returns the end of its cooldown if another attempt reserved it.
 pub(super) async fn reserve(
     store: &Store,
     wanted: &CooldownRequest,
@@ -39,21 +39,21 @@ pub(super) async fn reserve(
             .moment("reserved_at", now)
             .moment("cools_until", until)
             .text("reserved_by", &by)
-            .number("tenure", owner.tenure)
+            .number("tenure", owner.fencing_token)
             .expires(until, COOLDOWN_KEPT_MS);
         let there = match store.put(RESERVE, fresh, "attribute_not_exists(pk)", Item::default()).await? {
             Written::Done(_) => return Ok(None),
             Written::Refused(Some(there)) => there,
             Written::Refused(None) => continue,
         };
-        let found = Found::read(&there)?;
+        let found = StoredCooldown::read(&there)?;
         let values = Item::default()
             .moment(":now", now)
             .moment(":until", until)
             .text(":by", &by)
             .number(":expires_at", until.plus_ms(COOLDOWN_KEPT_MS).0 / 1_000);
         let change = if found.by.as_deref() == Some(by.as_str()) {
-            // Reserved again: it cools down from now on, and what was before it stays.
+            // The same attempt again: the cooldown restarts now, and the reservation before it stays.
             let update = "SET reserved_at = :now, cools_until = :until, expires_at = :expires_at";
             Change { key: key.clone(), update, condition: "reserved_by = :by", values }
         } else if found.until > now {
@@ -65,7 +65,7 @@ pub(super) async fn reserve(
                          reserved_by = :by, tenure = :tenure, expires_at = :expires_at",
                 condition: "reserved_at = :was_at AND cools_until = :was_until AND (attribute_not_exists(reserved_by) OR reserved_by <> :by)",
                 values: values
-                    .number(":tenure", owner.tenure)
+                    .number(":tenure", owner.fencing_token)
                     .moment(":was_at", found.reserved_at)
                     .moment(":was_until", found.until),
             }
@@ -78,19 +78,19 @@ pub(super) async fn reserve(
     Err(contended(RESERVE))
 }
 
-/// Puts the target back to where it was before `by` reserved it, in that tenure if one is named; another reservation is left alone.
+/// Undoes the reservation of `by`, with that fencing token if one is given; leaves any other reservation alone.
 pub(super) async fn free(
     store: &Store,
     operation: &'static str,
     target: &CooldownKey,
     by: &ClaimKey,
-    tenure: Option<u64>,
+    fencing_token: Option<u64>,
 ) -> Result<()> {
     let key = key::cooldown(target);
     let values = Item::default().text(":by", name(by));
-    let (values, gone, restored) = match tenure {
-        Some(tenure) => (
-            values.number(":tenure", tenure),
+    let (values, gone, restored) = match fencing_token {
+        Some(fencing_token) => (
+            values.number(":tenure", fencing_token),
             "reserved_by = :by AND tenure = :tenure AND attribute_not_exists(before_at)",
             "reserved_by = :by AND tenure = :tenure AND attribute_exists(before_at)",
         ),
@@ -109,7 +109,7 @@ pub(super) async fn free(
     }
 }
 
-/// When each target was last reserved by another than `attempt`, and not freed.
+/// Time of each target's last reservation by another attempt that was not freed; `None` if there was none.
 pub(super) async fn last_touched(
     store: &Store,
     keys: &[CooldownKey],
@@ -123,12 +123,12 @@ pub(super) async fn last_touched(
     let mut found: HashMap<String, Attributes> = HashMap::new();
     for chunk in distinct.chunks(BATCH_GET_KEYS) {
         for row in batch(store, operation, chunk).await? {
-            let pk = Fields::new(operation, &row).text(PK)?.to_owned();
+            let pk = Fields::read(operation, &row)?.text(PK)?.to_owned();
             found.insert(pk, row);
         }
     }
     let by = name(attempt);
-    let touched = |key: &Key| found.get(&key.pk).map(Found::read).transpose();
+    let touched = |key: &Key| found.get(&key.pk).map(StoredCooldown::read).transpose();
     names
         .iter()
         .map(|key| {
@@ -139,7 +139,7 @@ pub(super) async fn last_touched(
         .collect()
 }
 
-/// The rows that there are of these, as every acknowledged write left them.
+/// Reads those of the rows that exist, strongly consistent.
 async fn batch(store: &Store, operation: &'static str, keys: &[Key]) -> Result<Vec<Attributes>> {
     let mut wanted: Vec<Attributes> = keys.iter().map(Key::attributes).collect();
     let mut rows = Vec::new();
@@ -147,7 +147,7 @@ async fn batch(store: &Store, operation: &'static str, keys: &[Key]) -> Result<V
         let asked = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
         let asked = asked.map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
         let call = store.client.batch_get_item().request_items(&*store.table, asked);
-        let mut answer = Box::pin(call.send()).await.map_err(|error| call::of_sdk(operation, &error))?;
+        let mut answer = Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(operation, &error))?;
         let found = answer.responses.as_mut().and_then(|found| found.remove(&*store.table));
         rows.extend(found.unwrap_or_default());
         let left = answer.unprocessed_keys.as_mut().and_then(|left| left.remove(&*store.table));
@@ -161,18 +161,18 @@ async fn batch(store: &Store, operation: &'static str, keys: &[Key]) -> Result<V
 }
 
 /// A reservation as it is stored.
-struct Found {
+struct StoredCooldown {
     reserved_at: Timestamp,
     until: Timestamp,
-    /// None where the last reservation was freed: then the moments are those of the one before.
+    /// `None` if the last reservation was freed; then the times are those of the reservation before it.
     by: Option<String>,
-    /// When the reservation before this one began, which was not freed.
+    /// Start of the reservation before this one, if that was not freed.
     before_at: Option<Timestamp>,
 }
 
-impl Found {
+impl StoredCooldown {
     fn read(row: &Attributes) -> Result<Self> {
-        let fields = Fields::new(RESERVE, row);
+        let fields = Fields::read(RESERVE, row)?;
         Ok(Self {
             reserved_at: fields.moment("reserved_at")?,
             until: fields.moment("cools_until")?,

@@ -1,4 +1,4 @@
-//! Runs continued.
+//! Appends a commit to a run.
 
 use heal_runtime::port::{Appended, Result, RunHead};
 use heal_runtime::{Commit, Timestamp};
@@ -11,10 +11,10 @@ use crate::store::{Store, key};
 
 const OPERATION: &str = "runs.append";
 
-/// Writes the commit behind the last one. One write; at a run's end one more takes it from the live ones.
+/// Writes the commit after the last one, by one write. At the run's end a second write deletes its live row.
 pub(super) async fn append(store: &Store, commit: &Commit, head: &RunHead) -> Result<Appended> {
     let Some(last) = last_before(store, commit).await? else { return refused(store, commit).await };
-    // What a run began with never changes.
+    // These fields never change after the run's start.
     let head = RunHead {
         run_id: commit.run_id.clone(),
         incident_id: last.head.incident_id,
@@ -25,40 +25,40 @@ pub(super) async fn append(store: &Store, commit: &Commit, head: &RunHead) -> Re
     };
     let earlier = head.wake_at.filter(|wake_at| *wake_at < last.live.look_at);
     let live = Live { look_at: earlier.unwrap_or(last.live.look_at), sk: last.live.sk };
-    let item = row::commit(OPERATION, commit, &head, &live)?;
+    let item = row::commit(commit, &head, &live);
     let appended = match store.put(OPERATION, item, "attribute_not_exists(pk)", Item::default()).await? {
         Written::Done(_) => Appended::Appended,
         Written::Refused(Some(there)) if row::is_of(&there, &commit.cause_id) => Appended::AlreadyThere,
         Written::Refused(_) => return Ok(Appended::Conflict),
     };
     let newest = Newest { head, live };
-    store.known.learn(&newest);
+    store.newest_runs.update(&newest);
     if let Err(error) = follow(store, &newest, earlier).await {
-        // The log decides; the sweep finds the run where it stood, and puts the row right.
-        tracing::warn!(run = %commit.run_id, error = &error as &dyn std::error::Error, "live row is behind its run");
+        // The log decides. The sweep finds the run through the stale row, and corrects the row.
+        tracing::warn!(run = %commit.run_id, error = &error as &dyn std::error::Error, "failed to update the live row; the sweep will correct it");
     }
     Ok(appended)
 }
 
-/// The commit that this one comes right behind; none where the log is elsewhere.
+/// The commit right before this one; `None` if the log's end is elsewhere.
 async fn last_before(store: &Store, commit: &Commit) -> Result<Option<Newest>> {
     let is_last = |newest: &Newest| newest.head.last_seq + 1 == commit.first_seq;
-    if let Some(known) = store.known.get(&commit.run_id).filter(is_last) {
-        return Ok(Some(known));
+    if let Some(newest) = store.newest_runs.get(&commit.run_id).filter(is_last) {
+        return Ok(Some(newest));
     }
     Ok(read::newest(store, OPERATION, &commit.run_id).await?.filter(is_last))
 }
 
-/// The log is elsewhere: because this very commit is in it already, or because another one is.
+/// Why the log's end is elsewhere: this commit is in the log already, or another one took its place.
 async fn refused(store: &Store, commit: &Commit) -> Result<Appended> {
     let there = store.get(OPERATION, &key::commit(&commit.run_id, commit.first_seq)).await?;
     let same = there.is_some_and(|there| row::is_of(&there, &commit.cause_id));
     Ok(if same { Appended::AlreadyThere } else { Appended::Conflict })
 }
 
-/// Keeps the run's row among the live ones in step: gone at its end, earlier where something is due earlier.
+/// Updates the live row: deletes it at the run's end, or makes the sweep read the run earlier.
 async fn follow(store: &Store, newest: &Newest, earlier: Option<Timestamp>) -> Result<()> {
-    let key = key::live_of(newest.live.sk.clone());
+    let key = key::live_by_sk(newest.live.sk.clone());
     let values = Item::default().text(":run", newest.head.run_id.as_str());
     if newest.head.status.is_terminal() {
         store.delete(OPERATION, &key, "run_id = :run", values).await?;

@@ -1,4 +1,4 @@
-//! Runs begun.
+//! Creates a run.
 
 use aws_sdk_dynamodb::types::{
     CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
@@ -8,32 +8,34 @@ use heal_runtime::{RunId, Timestamp};
 
 use super::read;
 use super::row::{self, Live, Newest};
-use crate::limit::{CONTENTION_TRIES, LOOK_AFTER_MS};
+use crate::limit::{CONTENTION_TRIES, SWEEP_AFTER_MS};
 use crate::store::call::{Committed, check_size, contended, pause};
 use crate::store::item::{Fields, Item, Key};
 use crate::store::{Store, key};
 
 const OPERATION: &str = "runs.create";
-/// What DynamoDB says of a write that was not at fault, and of one whose condition did not hold.
-const NOT_AT_FAULT: &str = "None";
+/// DynamoDB's cancellation codes of a write that did not fail, and of one whose condition did not hold.
+const NOT_FAILED: &str = "None";
 const REFUSED: &str = "ConditionalCheckFailed";
 
-/// What stands in the way of a new run.
+/// Why a run was not created.
 enum Obstacle {
+    /// The input, or the run's id, has a run.
     Duplicate(RunId),
+    /// A live run holds the concurrency key.
     Busy(RunId),
-    /// Others are at the same rows at this moment.
+    /// Another transaction works on the same rows.
     Contention,
 }
 
-/// Stores the first commit, the input's row, and the run's row among the live ones.
+/// Stores the first commit, the input's dedupe row, and the run's live row.
 ///
-/// With a concurrency key the three are one transaction. Without one nobody contends for the live row, so it is written on its own, and
-/// first: a live row without a run is found by the sweep and is rubbish, a run without a live row would not be found.
+/// With a concurrency key the three are one transaction. Without one there is no contention for the live row, so it is written on its
+/// own, and first: the sweep removes a live row without a run, but would never find a run without a live row.
 pub(super) async fn create(store: &Store, run: &NewRun) -> Result<Created> {
     let live = Live { sk: live_key(run).sk, look_at: look_at(run) };
     let newest = Newest { head: run.head.clone(), live };
-    let commit = row::commit(OPERATION, &run.commit, &run.head, &newest.live)?;
+    let commit = row::commit(&run.commit, &run.head, &newest.live);
     check_size(OPERATION, &commit)?;
     let is_live = !run.head.status.is_terminal();
     if is_live && run.concurrency_key.is_none() {
@@ -50,14 +52,14 @@ pub(super) async fn create(store: &Store, run: &NewRun) -> Result<Created> {
     for tried in 0..CONTENTION_TRIES {
         let obstacle = match store.transact(OPERATION, writes.clone()).await? {
             Committed::Done => {
-                store.known.learn(&newest);
+                store.newest_runs.update(&newest);
                 return Ok(Created::Created);
             }
             Committed::Cancelled(reasons) => obstacle(run, &reasons)?,
         };
         match obstacle {
             Obstacle::Duplicate(run_id) => return Ok(Created::Duplicate { run_id }),
-            Obstacle::Busy(run_id) if is_over(store, &run_id).await? => free(store, run, &run_id).await?,
+            Obstacle::Busy(run_id) if has_ended(store, &run_id).await? => free(store, run, &run_id).await?,
             Obstacle::Busy(run_id) => return Ok(Created::Busy { run_id }),
             Obstacle::Contention => pause(tried).await,
         }
@@ -70,7 +72,7 @@ fn live_key(run: &NewRun) -> Key {
 }
 
 fn look_at(run: &NewRun) -> Timestamp {
-    let look_at = run.commit.at.plus_ms(LOOK_AFTER_MS);
+    let look_at = run.commit.at.plus_ms(SWEEP_AFTER_MS);
     run.head.wake_at.map_or(look_at, |wake_at| wake_at.min(look_at))
 }
 
@@ -102,7 +104,7 @@ fn put(store: &Store, item: Item, condition: &str, values: Item) -> Result<Trans
     Ok(TransactWriteItem::builder().put(put).build())
 }
 
-/// A run that is born ended holds no key; another one may.
+/// A run that is created as ended holds no key, so the condition only checks that no other run holds it.
 fn check(store: &Store, key: &Key) -> Result<TransactWriteItem> {
     let check = ConditionCheck::builder()
         .table_name(&*store.table)
@@ -114,13 +116,13 @@ fn check(store: &Store, key: &Key) -> Result<TransactWriteItem> {
     Ok(TransactWriteItem::builder().condition_check(check).build())
 }
 
-/// The dedupe key is looked at first, then the run's own id, then the concurrency key.
+/// The dedupe key takes precedence, then the run's id, then the concurrency key.
 fn obstacle(run: &NewRun, reasons: &[CancellationReason]) -> Result<Obstacle> {
-    let code = |index: usize| reasons.get(index).and_then(CancellationReason::code).unwrap_or(NOT_AT_FAULT);
+    let code = |index: usize| reasons.get(index).and_then(CancellationReason::code).unwrap_or(NOT_FAILED);
     if code(0) == REFUSED {
         return Ok(Obstacle::Duplicate(holder(reasons, 0)?));
     }
-    if reasons.iter().any(|reason| !matches!(reason.code(), None | Some(NOT_AT_FAULT | REFUSED))) {
+    if reasons.iter().any(|reason| !matches!(reason.code(), None | Some(NOT_FAILED | REFUSED))) {
         return Ok(Obstacle::Contention);
     }
     if code(1) == REFUSED {
@@ -129,15 +131,15 @@ fn obstacle(run: &NewRun, reasons: &[CancellationReason]) -> Result<Obstacle> {
     Ok(Obstacle::Busy(holder(reasons, 2)?))
 }
 
-/// The run that the row in the way names.
+/// The run that the conflicting row names.
 fn holder(reasons: &[CancellationReason], index: usize) -> Result<RunId> {
-    let missing = || BackendError::corrupt(OPERATION, "a cancelled transaction does not name the row in its way");
+    let missing = || BackendError::corrupt(OPERATION, "the cancelled transaction does not return the conflicting row");
     let row = reasons.get(index).and_then(CancellationReason::item).ok_or_else(missing)?;
-    Ok(RunId::new(Fields::new(OPERATION, row).text("run_id")?))
+    Ok(RunId::new(Fields::read(OPERATION, row)?.text("run_id")?))
 }
 
-/// Whether the run has ended, and its writer died before it let go of the key.
-async fn is_over(store: &Store, run_id: &RunId) -> Result<bool> {
+/// Whether the run has ended although its live row remains: its writer died in between.
+async fn has_ended(store: &Store, run_id: &RunId) -> Result<bool> {
     let newest = read::newest(store, OPERATION, run_id).await?;
     Ok(newest.is_none_or(|newest| newest.head.status.is_terminal()))
 }

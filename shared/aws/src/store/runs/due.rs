@@ -1,7 +1,7 @@
-//! Runs that something is due for.
+//! Runs that are due.
 //!
-//! The live rows say which runs may be looked at; whether one is due is read off its newest commit. So a row that is behind costs a
-//! read, and never a run. A row that outlived its run is removed on the way.
+//! The live rows list candidates; the newest commit decides whether a run is due. So a stale live row costs one read, and never hides a
+//! run. A live row that outlived its run is deleted on the way.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -9,11 +9,11 @@ use heal_runtime::port::{Result, RunHead};
 use heal_runtime::{RunId, Timestamp};
 
 use super::read;
-use crate::limit::{LIVE_SHARDS, LOOKS_AT_ONCE, ORPHAN_MS};
+use crate::limit::{LIVE_SHARDS, ORPHAN_MS, SWEEP_CONCURRENT_READS};
 use crate::store::item::{Attributes, Fields, Item};
 use crate::store::{Store, call, key};
 
-/// A row among the live ones.
+/// A live row.
 struct LiveRow {
     sk: String,
     run_id: RunId,
@@ -36,27 +36,27 @@ pub(super) async fn next_due(store: &Store) -> Result<Option<Timestamp>> {
     Ok(heads.into_iter().filter_map(|head| head.wake_at).min())
 }
 
-/// The heads of the runs that are live, or with `now` of those among them that may be looked at by then.
+/// The heads of the live runs; with `now`, only of those that the sweep may read by then.
 pub(super) async fn heads(store: &Store, operation: &'static str, now: Option<Timestamp>) -> Result<Vec<RunHead>> {
     let rows = live_rows(store, operation, now).await?;
-    let heads = stream::iter(rows).map(|row| head(store, operation, row, now)).buffer_unordered(LOOKS_AT_ONCE);
+    let heads = stream::iter(rows).map(|row| head(store, operation, row, now)).buffer_unordered(SWEEP_CONCURRENT_READS);
     heads.try_filter_map(|head| async { Ok(head) }).try_collect().await
 }
 
-/// The run's head; none where it has ended or was never begun.
+/// The run's head; `None` if it has ended or was never created.
 async fn head(store: &Store, operation: &'static str, row: LiveRow, now: Option<Timestamp>) -> Result<Option<RunHead>> {
     let newest = read::newest(store, operation, &row.run_id).await?;
-    // A run has one live row; another one is from an input that was refused because the run was there.
-    let is_rubbish = match &newest {
+    // A run has one live row. Another one comes from an input that was refused because the run existed.
+    let is_stale = match &newest {
         Some(newest) => newest.head.status.is_terminal() || newest.live.sk != row.sk,
         None => now.is_some_and(|now| now.since_ms(row.at) >= ORPHAN_MS),
     };
-    if !is_rubbish {
+    if !is_stale {
         return Ok(newest.map(|newest| newest.head));
     }
     if now.is_some() {
         let values = Item::default().text(":run", row.run_id.as_str());
-        store.delete(operation, &key::live_of(row.sk), "run_id = :run", values).await?;
+        store.delete(operation, &key::live_by_sk(row.sk), "run_id = :run", values).await?;
     }
     Ok(None)
 }
@@ -89,9 +89,9 @@ async fn live_shard(
                 .filter_expression("look_at <= :now")
                 .expression_attribute_values(":now", AttributeValue::N(now.0.to_string()));
         }
-        let page = Box::pin(call.send()).await.map_err(|error| call::of_sdk(operation, &error))?;
+        let page = Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(operation, &error))?;
         for row in page.items() {
-            let fields = Fields::new(operation, row);
+            let fields = Fields::read(operation, row)?;
             let run_id = RunId::new(fields.text("run_id")?);
             rows.push(LiveRow { sk: fields.text("sk")?.to_owned(), run_id, at: fields.moment("at")? });
         }

@@ -1,4 +1,4 @@
-//! Which runs there are: the live ones by their rows, the ended ones by the index over the commits that ended them.
+//! Lists runs: live ones by their live rows, ended ones by the index over the commits that ended them.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
@@ -13,7 +13,7 @@ const OPERATION: &str = "runs.list";
 /// The index over the commits that ended their runs.
 const INDEX: &str = "ended";
 
-/// The last run of a page: the next page has what comes behind it. A run keeps its place in the order for ever.
+/// The last run of a page; the next page continues after it. A run never changes its place in the order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Cursor {
     started_at: Timestamp,
@@ -21,7 +21,7 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn of(head: &RunHead) -> Self {
+    fn from_head(head: &RunHead) -> Self {
         Self { started_at: head.started_at, run_id: head.run_id.to_string() }
     }
 
@@ -42,13 +42,13 @@ pub(super) async fn list(store: &Store, filter: &RunFilter, limit: usize, cursor
     if !live.is_empty() {
         heads.extend(due::heads(store, OPERATION, None).await?);
     }
-    // A run that ends meanwhile is found in both; the one that is looked at last knows more.
-    let ended = try_join_all(ended.iter().map(|status| of_status(store, *status, filter, limit, before.as_ref())));
+    // A run that ends meanwhile is in both lists; the later read is newer.
+    let ended = try_join_all(ended.iter().map(|status| list_ended(store, *status, filter, limit, before.as_ref())));
     let ended: Vec<RunHead> = ended.await?.into_iter().flatten().collect();
     heads.retain(|head| live.contains(&head.status) && ended.iter().all(|other| other.run_id != head.run_id));
     heads.extend(ended);
     heads.retain(|head| fits(head, filter, before.as_ref()));
-    heads.sort_by_key(|head| std::cmp::Reverse(Cursor::of(head)));
+    heads.sort_by_key(|head| std::cmp::Reverse(Cursor::from_head(head)));
     let more = heads.len() > limit;
     heads.truncate(limit);
     let next = heads.last().filter(|_| more).map(|last| format!("{}:{}", last.started_at.0, last.run_id));
@@ -58,11 +58,11 @@ pub(super) async fn list(store: &Store, filter: &RunFilter, limit: usize, cursor
 fn fits(head: &RunHead, filter: &RunFilter, before: Option<&Cursor>) -> bool {
     filter.playbook.as_ref().is_none_or(|playbook| head.playbook.as_ref() == Some(playbook))
         && filter.since.is_none_or(|since| head.started_at >= since)
-        && before.is_none_or(|before| Cursor::of(head) < *before)
+        && before.is_none_or(|before| Cursor::from_head(head) < *before)
 }
 
-/// Ended runs of one status, newest first: one more than `limit`, so that it is known whether there are more.
-async fn of_status(
+/// Ended runs of one status, newest first: at least `limit` + 1 if there are as many, so that the caller sees whether there are more.
+async fn list_ended(
     store: &Store,
     status: RunStatus,
     filter: &RunFilter,
@@ -70,7 +70,7 @@ async fn of_status(
     before: Option<&Cursor>,
 ) -> Result<Vec<RunHead>> {
     let text = |text: String| AttributeValue::S(text);
-    // Everything that sorts before the cursor's run, and not before the first moment.
+    // Up to the cursor's run, from the filter's first moment on.
     let last = before.map_or_else(|| "~".to_owned(), |cursor| key::ended(cursor.started_at, &cursor.run_id));
     let first = key::ended(filter.since.unwrap_or(Timestamp(0)), "");
     let mut heads = Vec::new();
@@ -95,7 +95,7 @@ async fn of_status(
                 .filter_expression("playbook = :playbook")
                 .expression_attribute_values(":playbook", text(playbook.clone()));
         }
-        let page = Box::pin(call.send()).await.map_err(|error| call::of_sdk(OPERATION, &error))?;
+        let page = Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(OPERATION, &error))?;
         for row in page.items() {
             heads.push(row::read_head(OPERATION, row)?);
         }

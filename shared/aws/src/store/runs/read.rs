@@ -1,4 +1,4 @@
-//! What is known of one run.
+//! Reads one run.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use heal_runtime::port::{BackendError, Result};
@@ -8,7 +8,7 @@ use super::row::{self, Newest};
 use crate::store::item::Attributes;
 use crate::store::{Store, call, key};
 
-/// The run's newest commit, as every acknowledged write left it.
+/// The run's newest commit, strongly consistent.
 pub(super) async fn newest(store: &Store, operation: &'static str, run_id: &RunId) -> Result<Option<Newest>> {
     let call = store
         .client
@@ -19,15 +19,15 @@ pub(super) async fn newest(store: &Store, operation: &'static str, run_id: &RunI
         .consistent_read(true)
         .scan_index_forward(false)
         .limit(1);
-    let found = Box::pin(call.send()).await.map_err(|error| call::of_sdk(operation, &error))?;
+    let found = Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(operation, &error))?;
     let newest = found.items().first().map(|row| row::read_newest(operation, row)).transpose()?;
     if let Some(newest) = &newest {
-        store.known.learn(newest);
+        store.newest_runs.update(newest);
     }
     Ok(newest)
 }
 
-/// The run's commits behind `after`.
+/// The run's commits after sequence number `after`.
 ///
 /// # Errors
 /// A commit whose events cannot be read, or that does not follow the one before it: named by run and sequence number.
@@ -45,15 +45,15 @@ pub(super) async fn load(store: &Store, run_id: &RunId, after: Seq) -> Result<Ve
             .expression_attribute_values(":after", AttributeValue::S(key::seq(after)))
             .set_exclusive_start_key(from)
             .consistent_read(true);
-        let page = Box::pin(call.send()).await.map_err(|error| call::of_sdk(operation, &error))?;
+        let page = Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(operation, &error))?;
         for row in page.items() {
             let commit = row::read_commit(operation, row, run_id)?;
-            follows(operation, commits.last(), &commit, after)?;
+            check_follows(operation, commits.last(), &commit, after)?;
             commits.push(commit);
         }
         if page.last_evaluated_key.is_none() {
             if let Some(last) = page.items().last() {
-                store.known.learn(&row::read_newest(operation, last)?);
+                store.newest_runs.update(&row::read_newest(operation, last)?);
             }
             return Ok(commits);
         }
@@ -61,13 +61,16 @@ pub(super) async fn load(store: &Store, run_id: &RunId, after: Seq) -> Result<Ve
     }
 }
 
-/// Where a reader starts inside a commit, only the next one's number is known.
-fn follows(operation: &'static str, last: Option<&Commit>, commit: &Commit, after: Seq) -> Result<()> {
+/// Checks that `commit` follows the one before it. If `after` lies inside a commit, the first number to expect is unknown.
+fn check_follows(operation: &'static str, last: Option<&Commit>, commit: &Commit, after: Seq) -> Result<()> {
     let expected = last.map_or((after == 0).then_some(1), |last| Some(last.last_seq() + 1));
     match expected {
         Some(expected) if expected != commit.first_seq => Err(BackendError::corrupt(
             operation,
-            format!("run {}, commit at sequence number {}: {expected} was to come", commit.run_id, commit.first_seq),
+            format!(
+                "run {}, commit at sequence number {}: expected sequence number {expected}",
+                commit.run_id, commit.first_seq
+            ),
         )),
         Some(_) | None => Ok(()),
     }

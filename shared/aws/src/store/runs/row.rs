@@ -1,34 +1,34 @@
-//! One commit as a row: its events, and what the index knows of the run after it.
+//! A commit as a row: its events, and the head of the run after it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use heal_runtime::port::{Result, RunHead};
-use heal_runtime::{Commit, RunId, RunOutcome, RunStatus, Seq, Timestamp};
+use heal_runtime::{Commit, RunId, RunOutcome, RunStatus, Seq, Timestamp, format};
 use serde::de::DeserializeOwned;
 
-use super::unwritable;
 use crate::limit::WRITE_UNIT_BYTES;
 use crate::store::item::{Attributes, Fields, Item};
 use crate::store::{key, pack};
+use crate::text::chain;
 
-/// What a run's newest commit says of it.
+/// A run as its newest commit describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Newest {
     pub head: RunHead,
     pub live: Live,
 }
 
-/// A run's row among the live ones.
+/// A run's live row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Live {
-    /// Its sort key, from which its partition follows.
+    /// Its sort key, which determines its partition.
     pub sk: String,
-    /// The sweep looks at the run from here on. It only ever becomes earlier.
+    /// The time from which the sweep reads the run. It only ever becomes earlier.
     pub look_at: Timestamp,
 }
 
-/// The commit as a row. One that ends its run is also what the index of ended runs is made of.
-pub(super) fn commit(operation: &'static str, commit: &Commit, head: &RunHead, live: &Live) -> Result<Item> {
-    let events = serde_json::to_string(&commit.events).map_err(|error| unwritable(operation, &error))?;
+/// The commit as a row. A commit that ends its run has the keys of the index of ended runs.
+pub(super) fn commit(commit: &Commit, head: &RunHead, live: &Live) -> Item {
+    let events = format::encode(&commit.events);
     let mut item = Item::at(&key::commit(&commit.run_id, commit.first_seq))
         .text("cause_id", &commit.cause_id)
         .moment("at", commit.at)
@@ -50,31 +50,31 @@ pub(super) fn commit(operation: &'static str, commit: &Commit, head: &RunHead, l
             .text("gsi_sk", key::ended(head.started_at, commit.run_id.as_str()));
     }
     let room = WRITE_UNIT_BYTES.saturating_sub(item.bytes() + "events".len());
-    Ok(item.value("events", pack::pack(&events, room)))
+    item.value("events", pack::pack(&events, room))
 }
 
-/// The commit in a row of the log.
+/// Reads a commit from its row.
 pub(super) fn read_commit(operation: &'static str, row: &Attributes, run_id: &RunId) -> Result<Commit> {
-    let fields = Fields::new(operation, row);
+    let fields = Fields::read(operation, row)?;
     let events = fields.packed("events")?;
     Ok(Commit {
         run_id: run_id.clone(),
         first_seq: first_seq(&fields)?,
         cause_id: fields.text("cause_id")?.to_owned(),
         at: fields.moment("at")?,
-        events: serde_json::from_str(&events).map_err(|error| fields.corrupt("events", error))?,
+        events: format::decode(&events).map_err(|error| fields.corrupt("events", chain(&error)))?,
     })
 }
 
 pub(super) fn read_newest(operation: &'static str, row: &Attributes) -> Result<Newest> {
-    let fields = Fields::new(operation, row);
+    let fields = Fields::read(operation, row)?;
     let live = Live { sk: fields.text("live_sk")?.to_owned(), look_at: fields.moment("look_at")? };
     Ok(Newest { head: read_head(operation, row)?, live })
 }
 
-/// The head in a row of the log, or of the index over it.
+/// Reads the head from a commit's row, or from a row of the index of ended runs.
 pub(super) fn read_head(operation: &'static str, row: &Attributes) -> Result<RunHead> {
-    let fields = Fields::new(operation, row);
+    let fields = Fields::read(operation, row)?;
     Ok(RunHead {
         run_id: RunId::new(fields.text("run_id")?),
         incident_id: fields.text("incident_id")?.to_owned(),
@@ -91,16 +91,16 @@ pub(super) fn read_head(operation: &'static str, row: &Attributes) -> Result<Run
 
 fn first_seq(fields: &Fields<'_>) -> Result<Seq> {
     let sk = fields.text("sk")?;
-    sk.parse().map_err(|_| fields.corrupt("sk", "is no sequence number"))
+    sk.parse().map_err(|_| fields.corrupt("sk", "is not a sequence number"))
 }
 
-/// One of the engine's own words.
+/// Parses an enum from its serialised word.
 fn word<T: DeserializeOwned>(fields: &Fields<'_>, name: &str) -> Result<T> {
     let word = fields.text(name)?;
     serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|error| fields.corrupt(name, error))
 }
 
-/// Whether a stored commit is the one that was to be written: the same input led to it.
+/// Whether the stored commit comes from the same input.
 pub(super) fn is_of(row: &Attributes, cause_id: &str) -> bool {
     matches!(row.get("cause_id"), Some(AttributeValue::S(stored)) if stored == cause_id)
 }

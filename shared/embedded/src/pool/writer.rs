@@ -1,26 +1,26 @@
-//! Group commit: one transaction, and one sync of the disk, for all writes that are waiting.
+//! Group commit: one transaction, and one disk sync, for all waiting writes.
 
 use std::sync::Arc;
 
 use rusqlite::Connection;
 
 use super::Job;
-use super::inbox::Inbox;
-use crate::fault::Fault;
+use super::job_queue::JobQueue;
+use crate::error::JobError;
 use crate::limit;
 
 type Group = Vec<Box<dyn Job>>;
 
-/// Commits what comes until the inbox is closed.
-pub(super) fn commit_all(connection: &Connection, inbox: &Inbox) {
+/// Commits jobs until the queue is closed.
+pub(super) fn commit_all(connection: &Connection, queue: &JobQueue) {
     let mut group: Group = Vec::with_capacity(limit::GROUP_WRITES);
-    while inbox.take(&mut group, limit::GROUP_WRITES) {
+    while queue.take(&mut group, limit::GROUP_WRITES) {
         match together(connection, &mut group) {
             Ok(()) => group.drain(..).for_each(|job| job.answer(Ok(()))),
             Err(Failed::Transaction(error)) => {
                 let error = Arc::new(error);
                 for job in group.drain(..) {
-                    job.answer(Err(Fault::Transaction(Arc::clone(&error))));
+                    job.answer(Err(JobError::Transaction(Arc::clone(&error))));
                 }
             }
             Err(Failed::Job) => group.drain(..).for_each(|job| alone(connection, job)),
@@ -28,10 +28,10 @@ pub(super) fn commit_all(connection: &Connection, inbox: &Inbox) {
     }
 }
 
-/// Why a group was not committed. Nothing of it was.
+/// Why a group was rolled back.
 enum Failed {
     Transaction(rusqlite::Error),
-    /// One of the jobs failed, and took the others with it.
+    /// One job failed, so the transaction of all was rolled back; each is retried alone.
     Job,
 }
 
@@ -46,10 +46,10 @@ fn together(connection: &Connection, group: &mut Group) -> Result<(), Failed> {
     commit(connection).map_err(Failed::Transaction)
 }
 
-/// Runs a job in a transaction of its own, so that its failure is its own.
+/// Runs a job in its own transaction, so that its failure rolls back nothing else.
 fn alone(connection: &Connection, mut job: Box<dyn Job>) {
-    let outcome = begin(connection).map_err(Fault::from).and_then(|()| match job.run(connection) {
-        Ok(()) => commit(connection).map_err(Fault::from),
+    let outcome = begin(connection).map_err(JobError::from).and_then(|()| match job.run(connection) {
+        Ok(()) => commit(connection).map_err(JobError::from),
         Err(fault) => {
             roll_back(connection);
             Err(fault)
@@ -58,7 +58,7 @@ fn alone(connection: &Connection, mut job: Box<dyn Job>) {
     job.answer(outcome);
 }
 
-/// Takes the write lock at once: a transaction that began by reading could not be made a writing one under another process.
+/// Takes the write lock at once. A transaction that starts as a reader fails when it writes after another process's commit.
 fn begin(connection: &Connection) -> rusqlite::Result<()> {
     execute(connection, "BEGIN IMMEDIATE")
 }
@@ -67,13 +67,13 @@ fn commit(connection: &Connection) -> rusqlite::Result<()> {
     execute(connection, "COMMIT").inspect_err(|_| roll_back(connection))
 }
 
-/// Some errors have rolled back already.
+/// Rolls back, unless SQLite already did so at the error.
 fn roll_back(connection: &Connection) {
     if connection.is_autocommit() {
         return;
     }
     if let Err(error) = execute(connection, "ROLLBACK") {
-        tracing::error!(%error, "a transaction could not be rolled back");
+        tracing::error!(%error, "failed to roll back a transaction");
     }
 }
 

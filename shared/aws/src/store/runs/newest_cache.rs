@@ -1,7 +1,7 @@
-//! What this process knows of runs: the last commit that it has read or written.
+//! A cache of each run's newest commit, as this process last read or wrote it.
 //!
-//! A log only grows, and what comes behind sequence number n begins at n + 1. So whoever knows that n was the last one at some moment may write
-//! at n + 1 without a look: where somebody else has written meanwhile, that row is there, and the write is refused.
+//! A log only grows. A process that knows the last sequence number n may write at n + 1 without reading first: if another process has
+//! written meanwhile, the row exists and the conditional write is refused.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,27 +9,27 @@ use std::sync::{Mutex, PoisonError};
 use heal_runtime::RunId;
 
 use super::row::Newest;
-use crate::limit::KNOWN_RUNS;
+use crate::limit::CACHED_RUNS;
 
 #[derive(Debug, Default)]
-pub(in crate::store) struct Known {
+pub(in crate::store) struct NewestCache {
     runs: Mutex<HashMap<RunId, Newest>>,
 }
 
-impl Known {
+impl NewestCache {
     pub(super) fn get(&self, run_id: &RunId) -> Option<Newest> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(run_id).cloned()
     }
 
-    /// Keeps what is newer than what is known; an ended run is not needed again.
-    pub(super) fn learn(&self, newest: &Newest) {
+    /// Keeps `newest` if it is newer than the cached commit. Forgets an ended run.
+    pub(super) fn update(&self, newest: &Newest) {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         let run_id = &newest.head.run_id;
         if newest.head.status.is_terminal() {
             runs.remove(run_id);
             return;
         }
-        if runs.len() >= KNOWN_RUNS && !runs.contains_key(run_id) {
+        if runs.len() >= CACHED_RUNS && !runs.contains_key(run_id) {
             runs.clear();
         }
         let kept = runs.entry(run_id.clone()).or_insert_with(|| newest.clone());

@@ -4,33 +4,33 @@ use std::sync::{Arc, mpsc};
 use heal_runtime::port::BackendError;
 use rusqlite::Connection;
 
-use crate::fault::Fault;
-use crate::lane::Lane;
+use crate::error::JobError;
+use crate::pool::Pool;
 
-fn lane() -> Lane {
+fn pool() -> Pool {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch("CREATE TABLE item (name TEXT PRIMARY KEY) STRICT").unwrap();
-    Lane::writing(connection).unwrap()
+    Pool::writer(connection).unwrap()
 }
 
-fn insert(name: &'static str) -> impl FnMut(&Connection) -> Result<(), Fault> {
+fn insert(name: &'static str) -> impl FnMut(&Connection) -> Result<(), JobError> {
     move |connection| Ok(connection.execute("INSERT INTO item VALUES (?1)", [name]).map(|_| ())?)
 }
 
-async fn names(lane: &Lane) -> Vec<String> {
+async fn names(pool: &Pool) -> Vec<String> {
     let select = |connection: &Connection| {
         let mut statement = connection.prepare("SELECT name FROM item ORDER BY name")?;
         let names = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
         Ok(names)
     };
-    lane.call("test.names", select).await.unwrap()
+    pool.call("test.names", select).await.unwrap()
 }
 
-/// Holds the lane's thread from now on, so that what is called meanwhile becomes one group. The sender gives the word to go on.
-async fn hold(lane: &Arc<Lane>) -> (mpsc::Sender<()>, tokio::task::JoinHandle<()>) {
+/// Holds the writer thread from now on, so that what is called meanwhile becomes one group. The sender gives the word to go on.
+async fn hold(pool: &Arc<Pool>) -> (mpsc::Sender<()>, tokio::task::JoinHandle<()>) {
     let (go_on, wait) = mpsc::channel();
     let (started, is_held) = tokio::sync::oneshot::channel();
-    let (lane, mut started) = (Arc::clone(lane), Some(started));
+    let (pool, mut started) = (Arc::clone(pool), Some(started));
     let held = tokio::spawn(async move {
         let block = move |_: &Connection| {
             if let Some(started) = started.take() {
@@ -39,7 +39,7 @@ async fn hold(lane: &Arc<Lane>) -> (mpsc::Sender<()>, tokio::task::JoinHandle<()
             wait.recv().unwrap();
             Ok(())
         };
-        lane.call("test.hold", block).await.unwrap();
+        pool.call("test.hold", block).await.unwrap();
     });
     is_held.await.unwrap();
     (go_on, held)
@@ -47,19 +47,19 @@ async fn hold(lane: &Arc<Lane>) -> (mpsc::Sender<()>, tokio::task::JoinHandle<()
 
 #[tokio::test]
 async fn a_failing_job_costs_its_neighbours_nothing() {
-    let lane = Arc::new(lane());
-    let (go_on, held) = hold(&lane).await;
+    let pool = Arc::new(pool());
+    let (go_on, held) = hold(&pool).await;
     let release = async { go_on.send(()).unwrap() };
     let bad = |connection: &Connection| {
         connection.execute("INSERT INTO item VALUES ('half')", [])?;
         Ok(connection.execute("INSERT INTO nowhere VALUES (1)", []).map(|_| ())?)
     };
-    let corrupt = |_: &Connection| Err::<(), _>(Fault::corrupt("row 7", "not JSON"));
+    let corrupt = |_: &Connection| Err::<(), _>(JobError::corrupt("row 7", "not JSON"));
     let (before, failed, unreadable, after, ()) = tokio::join!(
-        lane.call("test.before", insert("before")),
-        lane.call("test.bad", bad),
-        lane.call("test.corrupt", corrupt),
-        lane.call("test.after", insert("after")),
+        pool.call("test.before", insert("before")),
+        pool.call("test.bad", bad),
+        pool.call("test.corrupt", corrupt),
+        pool.call("test.after", insert("after")),
         release,
     );
     held.await.unwrap();
@@ -68,13 +68,13 @@ async fn a_failing_job_costs_its_neighbours_nothing() {
     let failed = failed.unwrap_err();
     assert!(matches!(failed, BackendError::Unavailable { operation: "test.bad", .. }), "{failed:?}");
     assert_eq!(unreadable.unwrap_err().to_string(), "test.corrupt: stored data is not readable: row 7: not JSON");
-    assert_eq!(names(&lane).await, ["after", "before"]);
+    assert_eq!(names(&pool).await, ["after", "before"]);
 }
 
 #[tokio::test]
 async fn waiting_jobs_are_one_transaction() {
-    let lane = Arc::new(lane());
-    let (go_on, held) = hold(&lane).await;
+    let pool = Arc::new(pool());
+    let (go_on, held) = hold(&pool).await;
     let transactions = Arc::new(AtomicI64::new(0));
     // A temporary trigger could not count transactions; whether a neighbour's row is already there but not committed can.
     let seen = Arc::clone(&transactions);
@@ -86,9 +86,9 @@ async fn waiting_jobs_are_one_transaction() {
     };
     let release = async { go_on.send(()).unwrap() };
     let (first, second, looked, ()) = tokio::join!(
-        lane.call("test.a", insert("a")),
-        lane.call("test.b", insert("b")),
-        lane.call("test.look", look),
+        pool.call("test.a", insert("a")),
+        pool.call("test.b", insert("b")),
+        pool.call("test.look", look),
         release
     );
     held.await.unwrap();
@@ -98,16 +98,16 @@ async fn waiting_jobs_are_one_transaction() {
 
 #[tokio::test]
 async fn a_caller_that_goes_away_does_not_undo_its_job() {
-    let lane = Arc::new(lane());
-    let (go_on, held) = hold(&lane).await;
+    let pool = Arc::new(pool());
+    let (go_on, held) = hold(&pool).await;
     {
-        let call = lane.call("test.a", insert("a"));
+        let call = pool.call("test.a", insert("a"));
         tokio::pin!(call);
         assert!(futures_poll_once(call).await);
     }
     go_on.send(()).unwrap();
     held.await.unwrap();
-    assert_eq!(names(&lane).await, ["a"]);
+    assert_eq!(names(&pool).await, ["a"]);
 }
 
 /// Whether one poll of `future` leaves it pending.
@@ -116,28 +116,28 @@ async fn futures_poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> bool
 }
 
 #[tokio::test]
-async fn a_lane_whose_thread_died_answers_instead_of_waiting() {
-    let lane = lane();
-    let die = |_: &Connection| -> Result<(), Fault> { panic!("a fault in a job") };
-    let error = lane.call("test.die", die).await.unwrap_err();
+async fn a_pool_whose_thread_died_answers_instead_of_waiting() {
+    let pool = pool();
+    let die = |_: &Connection| -> Result<(), JobError> { panic!("a fault in a job") };
+    let error = pool.call("test.die", die).await.unwrap_err();
     assert!(matches!(error, BackendError::Unavailable { operation: "test.die", .. }), "{error:?}");
-    let error = lane.call("test.after", insert("after")).await.unwrap_err();
+    let error = pool.call("test.after", insert("after")).await.unwrap_err();
     assert!(matches!(error, BackendError::Unavailable { operation: "test.after", .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_dropped_lane_ends_what_it_has() {
+async fn a_dropped_pool_runs_its_queued_jobs() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("lane.db");
+    let path = folder.path().join("pool.db");
     let connection = Connection::open(&path).unwrap();
     connection.execute_batch("CREATE TABLE item (name TEXT PRIMARY KEY) STRICT").unwrap();
-    let lane = Lane::writing(connection).unwrap();
+    let pool = Pool::writer(connection).unwrap();
     {
-        let call = lane.call("test.a", insert("a"));
+        let call = pool.call("test.a", insert("a"));
         tokio::pin!(call);
         assert!(futures_poll_once(call).await);
     }
-    drop(lane);
+    drop(pool);
     let count: i64 =
         Connection::open(&path).unwrap().query_row("SELECT count(*) FROM item", [], |row| row.get(0)).unwrap();
     assert_eq!(count, 1);
@@ -147,21 +147,21 @@ async fn a_dropped_lane_ends_what_it_has() {
 async fn a_full_disk_fails_the_write_that_does_not_fit() {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch("CREATE TABLE item (name TEXT PRIMARY KEY) STRICT; PRAGMA max_page_count = 20").unwrap();
-    let lane = Arc::new(Lane::writing(connection).unwrap());
-    let (go_on, held) = hold(&lane).await;
+    let pool = Arc::new(Pool::writer(connection).unwrap());
+    let (go_on, held) = hold(&pool).await;
     let large = |connection: &Connection| {
         Ok(connection.execute("INSERT INTO item VALUES (?1)", ["x".repeat(1_000_000)]).map(|_| ())?)
     };
     let release = async { go_on.send(()).unwrap() };
     let (before, too_large, after, ()) = tokio::join!(
-        lane.call("test.before", insert("before")),
-        lane.call("test.large", large),
-        lane.call("test.after", insert("after")),
+        pool.call("test.before", insert("before")),
+        pool.call("test.large", large),
+        pool.call("test.after", insert("after")),
         release,
     );
     held.await.unwrap();
     before.and(after).unwrap();
     let error = too_large.unwrap_err();
     assert!(matches!(error, BackendError::Unavailable { operation: "test.large", .. }), "{error:?}");
-    assert_eq!(names(&lane).await, ["after", "before"]);
+    assert_eq!(names(&pool).await, ["after", "before"]);
 }

@@ -1,34 +1,43 @@
-//! Why a job on a connection failed, and what that means to the port's caller.
+//! Errors of jobs on a connection, and the port's error that each becomes.
 
+use std::error::Error as _;
 use std::sync::Arc;
 
+use heal_runtime::format;
 use heal_runtime::port::BackendError;
 use rusqlite::ErrorCode;
 
 use crate::limit;
 
-/// A job's failure. Its effects are rolled back.
+/// Why a job failed. Its transaction was rolled back.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
+pub(crate) enum JobError {
+    /// A statement of the job failed.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
-    /// The transaction that the job shared with others could not be begun or committed.
-    #[error("the transaction failed")]
+    /// The transaction that the job shared with others could not begin or commit.
+    #[error("failed to commit the transaction")]
     Transaction(#[source] Arc<rusqlite::Error>),
-    /// A row that the job needs cannot be read: which one, and why.
+    /// A row cannot be read: which row, and why.
     #[error("{0}")]
     Corrupt(String),
     /// The thread that runs the jobs has ended.
-    #[error("the store is closed")]
+    #[error("the store is closed: its thread has ended")]
     Closed,
 }
 
-impl Fault {
+impl JobError {
     pub(crate) fn corrupt(place: impl AsRef<str>, why: impl std::fmt::Display) -> Self {
         Self::Corrupt(format!("{}: {why}", place.as_ref()))
     }
 
-    pub(crate) fn into_error(self, operation: &'static str) -> BackendError {
+    /// A stored text that this build cannot read. The text is left where it is.
+    pub(crate) fn unreadable(place: impl AsRef<str>, error: &format::Error) -> Self {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        Self::corrupt(place, format!("{error}{cause}"))
+    }
+
+    pub(crate) fn into_backend(self, operation: &'static str) -> BackendError {
         match self {
             Self::Corrupt(detail) => BackendError::Corrupt { operation, detail },
             Self::Sqlite(error) if is_corruption(&error) => {
@@ -42,7 +51,7 @@ impl Fault {
     }
 }
 
-/// Whether trying again gives the same: the file or a value in it is not what it should be.
+/// Whether the file or a value in it is damaged, so that a retry fails again.
 fn is_corruption(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
         || matches!(
@@ -54,7 +63,7 @@ fn is_corruption(error: &rusqlite::Error) -> bool {
         )
 }
 
-/// Refuses a text that is over the limit of one row.
+/// Refuses a text over [`limit::TEXT_BYTES`].
 pub(crate) fn check_size(operation: &'static str, what: &'static str, text: &str) -> Result<(), BackendError> {
     let (observed_bytes, limit_bytes) = (text.len(), limit::TEXT_BYTES);
     if observed_bytes > limit_bytes {

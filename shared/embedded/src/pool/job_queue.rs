@@ -1,17 +1,17 @@
-//! The jobs that wait for a lane's threads.
+//! The queue of jobs that wait for a pool's threads.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Job;
-use crate::fault::Fault;
+use crate::error::JobError;
 
 type Boxed = Box<dyn Job>;
 
-/// First come, first served. It holds one job per waiting caller, so the callers bound it.
+/// A FIFO queue. It holds at most one job per waiting caller.
 #[derive(Default)]
-pub(super) struct Inbox {
+pub(super) struct JobQueue {
     state: Mutex<State>,
     filled: Condvar,
 }
@@ -19,18 +19,18 @@ pub(super) struct Inbox {
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Boxed>,
-    /// Threads that wait for a job: nobody is woken where nobody sleeps.
+    /// Threads that wait for a job. At 0, [`JobQueue::put`] saves the notification.
     sleepers: usize,
     closed: bool,
 }
 
-impl Inbox {
-    /// Adds a job. A closed inbox answers it at once.
+impl JobQueue {
+    /// Adds a job. If the queue is closed, answers the job with [`JobError::Closed`].
     pub(super) fn put(&self, job: Boxed) {
         let mut state = self.lock();
         if state.closed {
             drop(state);
-            return job.answer(Err(Fault::Closed));
+            return job.answer(Err(JobError::Closed));
         }
         state.jobs.push_back(job);
         let wake = state.sleepers > 0;
@@ -40,12 +40,12 @@ impl Inbox {
         }
     }
 
-    /// Waits for a job; none once the inbox is closed and empty.
+    /// Waits for a job. `None` once the queue is closed and empty.
     pub(super) fn take_one(&self) -> Option<Boxed> {
         self.filled_state().jobs.pop_front()
     }
 
-    /// Waits for jobs, and moves up to `most` of them to `group`. False once the inbox is closed and empty.
+    /// Waits for jobs, and moves up to `most` of them to `group`. `false` once the queue is closed and empty.
     pub(super) fn take(&self, group: &mut Vec<Boxed>, most: usize) -> bool {
         let mut state = self.filled_state();
         let count = state.jobs.len().min(most);
@@ -53,13 +53,13 @@ impl Inbox {
         count > 0
     }
 
-    /// No job is taken any more; those that are there are still done.
+    /// Refuses further jobs. Queued jobs still run.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.filled.notify_all();
     }
 
-    /// The state, once it has a job or is closed.
+    /// Waits until the state has a job or is closed.
     fn filled_state(&self) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         while state.jobs.is_empty() && !state.closed {
@@ -70,28 +70,31 @@ impl Inbox {
         state
     }
 
-    /// Nothing in here leaves the state half changed, so a poisoned lock is as good as any.
+    /// Locks the state. A panic cannot leave it half changed, so poisoning is ignored.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Inbox {
+impl fmt::Debug for JobQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.lock();
-        f.debug_struct("Inbox").field("jobs", &state.jobs.len()).field("closed", &state.closed).finish_non_exhaustive()
+        f.debug_struct("JobQueue")
+            .field("jobs", &state.jobs.len())
+            .field("closed", &state.closed)
+            .finish_non_exhaustive()
     }
 }
 
-/// Closes the inbox of a thread that ends, and answers what nobody will do any more.
-pub(super) struct CloseOnDrop<'a>(pub(super) &'a Inbox);
+/// Closes the queue when its thread ends, and answers the jobs that will not run.
+pub(super) struct CloseOnDrop<'a>(pub(super) &'a JobQueue);
 
 impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
         self.0.close();
         let left: Vec<Boxed> = self.0.lock().jobs.drain(..).collect();
         for job in left {
-            job.answer(Err(Fault::Closed));
+            job.answer(Err(JobError::Closed));
         }
     }
 }

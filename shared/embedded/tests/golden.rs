@@ -1,0 +1,192 @@
+//! A state file of an earlier build: this build opens it and ends what was under way. `golden/make.sh` says how the file was made.
+//!
+//! `state-vN.db` has version N of the tables. Whoever changes the tables or a stored JSON text adds a file, and keeps the older ones.
+//! `UPDATE_GOLDEN=1` writes the reports anew.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "golden/actions.rs"]
+mod actions;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use actions::Ledger;
+use heal_embedded::{Location, Store};
+use heal_engine::playbook::Playbook;
+use heal_engine::{Event, Plan, format, report};
+use heal_runtime::dispatcher::{self, Dispatcher, Inbound};
+use heal_runtime::host::Host;
+use heal_runtime::library::Library;
+use heal_runtime::port::{
+    BreakerStore as _, CheckStore, Clock, Message, QueueName, Receiver as _, RunFilter, RunHead, RunStore, Sender,
+};
+use heal_runtime::{ActionCommand, AttemptResult, RunStatus, Timestamp};
+use heal_testkit::memory::ManualClock;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+/// Rounds of a minute each within which every run ends: the longest wait in the playbooks is an hour.
+const ROUNDS: u64 = 200;
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+/// The first column of every row of `sql`.
+fn column(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut select = connection.prepare(sql).unwrap();
+    select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+async fn heads(store: &Store) -> Vec<RunHead> {
+    let mut runs = store.list(&RunFilter::default(), 1_000, None).await.unwrap().runs;
+    runs.sort_by(|a, b| a.incident_id.cmp(&b.incident_id));
+    runs
+}
+
+/// The run's report, under the incident's name: the id of a run that starts here is not a claim of the test.
+async fn reported(store: &Store, head: &RunHead) -> Value {
+    let log = RunStore::load(store, &head.run_id, 0).await.unwrap();
+    let plan = match log[0].events.first() {
+        Some(Event::RunStarted(started)) => {
+            let text = store.plan(&started.plan_digest).await.unwrap().unwrap();
+            Some(Plan::parse(&started.plan_digest, &text).unwrap())
+        }
+        _ => None,
+    };
+    let mut report = json!(report::report(plan.as_ref(), &head.run_id, &log).unwrap());
+    report.as_object_mut().unwrap().remove("run_id");
+    report
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_file_of_an_earlier_build_is_finished_with_each_effect_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heal.db");
+    std::fs::copy(golden("state-v2.db"), &path).unwrap();
+    let file = Connection::open(&path).unwrap();
+    let now = file.query_row("SELECT max(updated_at) FROM run", [], |row| row.get::<_, i64>(0)).unwrap();
+    let finished_before: BTreeSet<String> =
+        column(&file, "SELECT attempt FROM claim WHERE result IS NOT NULL").into_iter().collect();
+    drop(file);
+
+    let clock = Arc::new(ManualClock::new(Timestamp(u64::try_from(now).unwrap() + 1_000)));
+    let store = Store::open(Location::File(path), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    let recovered = store.recover().await.unwrap();
+    assert!(recovered.claims >= 2 && recovered.messages >= 2, "{recovered:?}");
+    assert!(store.read("orchestrator").await.unwrap().is_some(), "the circuit breaker is open");
+    assert!(CheckStore::load(&store, "ticket_service_health").await.unwrap().is_some());
+    assert_eq!(store.dead_letters(10).await.unwrap().len(), 1);
+    let statuses: BTreeSet<&str> = heads(&store).await.iter().map(|head| head.status.as_str()).collect();
+    assert_eq!(statuses, BTreeSet::from(["AWAITING_APPROVAL", "CANCELLED", "COMPLETED", "FAILED", "RUNNING"]));
+
+    let ledger = Arc::new(Ledger::default());
+    finish(&store, &clock, &ledger).await;
+
+    let performed = ledger.performed();
+    let distinct: BTreeSet<String> = performed.iter().cloned().collect();
+    assert_eq!(distinct.len(), performed.len(), "performed twice: {performed:?}");
+    let again: Vec<&String> = distinct.intersection(&finished_before).collect();
+    assert!(again.is_empty(), "performed although the file has their results: {again:?}");
+    let mut reports = Vec::new();
+    for head in heads(&store).await {
+        assert!(head.status.is_terminal(), "{head:?}");
+        reports.push(reported(&store, &head).await);
+    }
+    let expected = golden("state-v2.reports.json");
+    let text = format!("{}\n", serde_json::to_string_pretty(&reports).unwrap());
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&expected, &text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(&expected).unwrap());
+}
+
+/// Works until every run has ended. A person approves what asks for it.
+async fn finish(store: &Store, clock: &Arc<ManualClock>, ledger: &Arc<Ledger>) {
+    let shared = Arc::new(store.clone());
+    let ports = dispatcher::Ports {
+        runs: shared.clone(),
+        sender: shared.clone(),
+        clock: clock.clone(),
+        entropy: Arc::new(actions::Counter::default()),
+    };
+    let playbooks = std::fs::read_to_string(golden("made-with/playbooks.json")).unwrap();
+    let library = Arc::new(Library::from_json(&playbooks).unwrap());
+    let workers = actions::workers(store, clock, ledger);
+    let host = Host::new(Dispatcher::new(ports, library), workers, shared);
+    let actions = actions::NAMES.map(|name| QueueName::Action(name.to_owned()));
+    let queues = [vec![QueueName::Incidents, QueueName::Results], actions.to_vec()].concat();
+    for _ in 0..ROUNDS {
+        loop {
+            let mut handled = 0;
+            for queue in &queues {
+                handled += host.once(queue, 1).await.unwrap();
+            }
+            if handled == 0 {
+                break;
+            }
+        }
+        let live: Vec<RunHead> = heads(store).await.into_iter().filter(|head| !head.status.is_terminal()).collect();
+        if live.is_empty() {
+            return;
+        }
+        for head in live.into_iter().filter(|head| head.status == RunStatus::AwaitingApproval) {
+            let body = Inbound::Approve { run_id: head.run_id, by: "a person".to_owned() }.to_body();
+            let message = Message { queue: QueueName::Results, body, delay_ms: 0, traceparent: None };
+            store.send(vec![message]).await.unwrap();
+        }
+        clock.advance_ms(60_000);
+        host.dispatcher().sweep(200).await.unwrap();
+    }
+    panic!("runs are left after {ROUNDS} rounds: {:?}", heads(store).await);
+}
+
+/// A change of the tables needs a new version, a migration, and a golden file of that version.
+#[test]
+fn the_tables_are_those_of_the_golden_file_of_this_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heal.db");
+    drop(Store::open(Location::File(path.clone()), Arc::new(ManualClock::default())).unwrap());
+    let kept = golden(&format!("state-v{}.db", Store::version()));
+    assert!(kept.exists(), "there is no golden file {}", kept.display());
+    let schema = |path: &Path| {
+        column(&Connection::open(path).unwrap(), "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
+    };
+    assert_eq!(schema(&path), schema(&copy(&kept, folder.path())));
+}
+
+/// Each stored text, read and written by this build, is the same text: a change of form needs a golden file that has it.
+#[test]
+fn stored_texts_are_written_as_the_golden_file_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Connection::open(copy(&golden("state-v2.db"), folder.path())).unwrap();
+    rewritten::<Vec<Event>>(&file, "SELECT events FROM event_commit");
+    rewritten::<Playbook>(&file, "SELECT body FROM plan");
+    rewritten::<AttemptResult>(&file, "SELECT result FROM claim WHERE result IS NOT NULL");
+    rewritten::<ActionCommand>(&file, "SELECT body FROM message WHERE queue LIKE 'action-%'");
+    let results = column(&file, "SELECT body FROM message WHERE queue = 'results'");
+    assert!(!results.is_empty());
+    for text in results {
+        assert_eq!(Inbound::parse(&text).unwrap().to_body(), text);
+    }
+    for text in column(&file, "SELECT body FROM check_state") {
+        assert_eq!(heal_engine::check::State::parse(&text).unwrap().to_json(), text);
+    }
+}
+
+fn rewritten<T: format::Format>(file: &Connection, sql: &str) {
+    let texts = column(file, sql);
+    assert!(!texts.is_empty(), "the golden file has none: {sql}");
+    for text in texts {
+        assert_eq!(format::encode(&format::decode::<T>(&text).unwrap()), text);
+    }
+}
+
+/// Opening a database in WAL mode writes beside it, which is not done to the golden file.
+fn copy(file: &Path, folder: &Path) -> PathBuf {
+    let copy = folder.join("golden.db");
+    std::fs::copy(file, &copy).unwrap();
+    copy
+}
