@@ -60,6 +60,7 @@ async fn the_faults_in_the_help_are_faults() {
     }
     names.sort_unstable();
     let all = [
+        "abort_after_effect",
         "drip",
         "drop_answer",
         "grpc_status",

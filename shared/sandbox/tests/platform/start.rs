@@ -38,7 +38,7 @@ async fn a_configuration_that_is_wrong_names_its_field() {
     let seed = Seed { tickets: vec![twice.clone(), twice], ..Seed::default() };
     let error = Platform::start(PlatformConfig { seed, ..PlatformConfig::default() }).unwrap_err();
     assert!(matches!(error, StartError::Seed(SeedError::Twice { .. })));
-    assert_eq!(error.to_string(), "seed: tickets[1].ticket_id: `a` is there twice");
+    assert_eq!(error.to_string(), "seed: tickets[1].ticket_id: duplicate id `a`");
 }
 
 #[tokio::test]
