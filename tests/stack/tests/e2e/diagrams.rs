@@ -47,7 +47,7 @@ async fn a_stuck_workflow_is_resumed_in_the_guides_order() {
     let asked = calls.iter().position(|call| call.service == Service::Opa && call.body.contains("\"PAUSED\""));
     let resumed = calls.iter().position(|call| call.service == Service::Orchestrator && call.effect);
     assert!(asked.is_some() && asked < resumed, "{calls:#?}");
-    // A run that another test began may still be at work.
+    // A run that another test started may still be executing.
     let is_own = |call: &&Call| call.key.as_deref().is_some_and(|key| key.starts_with(head.run_id.as_str()));
     let effects: Vec<_> = calls.iter().filter(|call| call.effect).filter(is_own).collect();
     assert_eq!(effects.len(), 1, "{effects:#?}");

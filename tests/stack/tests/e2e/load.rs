@@ -1,4 +1,4 @@
-//! Many at once, and the same again and again.
+//! Many incidents at once, large batches, duplicates, and long runs.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::rig::{Rig, incident, until};
 
-/// How often each ticket was reallocated.
+/// The number of reallocations per ticket.
 fn reallocations(rig: &Rig, group: &str) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for call in rig.platform().effects() {
@@ -48,7 +48,7 @@ async fn twenty_copies_of_one_incident_make_one_run() {
     rig.send((0..20).map(|_| copy.clone())).await;
     rig.completed("inc-twice").await;
     rig.send([copy]).await;
-    // Whatever is left of the copies on the queues has been taken once a later incident has gone through.
+    // Once a later incident has been healed, the remaining copies have been received as well.
     rig.send([incident("inc-after-twice", "GIVE_BACK", json!({"ticket_id": "twice-1"}))]).await;
     rig.completed("inc-after-twice").await;
     assert_eq!(rig.runs_of("inc-twice").await.len(), 1);
