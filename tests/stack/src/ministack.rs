@@ -59,6 +59,7 @@ impl MiniStack {
         SHARED.get_or_init(|| Self::start_or_use().expect("a local AWS"))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "tests can share a local AWS that runs already")]
     fn start_or_use() -> Result<Self, MiniStackError> {
         match std::env::var(ENV_ENDPOINT) {
             Ok(url) if !url.is_empty() => {

@@ -179,6 +179,7 @@ pub(super) fn contended(operation: &'static str) -> BackendError {
 }
 
 /// Waits a little before the next try, longer each time, and not as long as others do.
+#[expect(clippy::disallowed_methods, reason = "jitter needs no seed")]
 pub(super) async fn pause(tried: u32) {
     let longest = CONTENTION_PAUSE_MS.min(5 << tried.min(10));
     let mut random = [0; 8];

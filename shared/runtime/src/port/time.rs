@@ -18,6 +18,7 @@ pub trait Entropy: Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the port")]
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
@@ -29,6 +30,7 @@ impl Clock for SystemClock {
 pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
+    #[expect(clippy::disallowed_methods, reason = "this is the port")]
     fn next(&self) -> u64 {
         let mut bytes = [0; 8];
         // The operating system's generator does not fail after boot; 0 still gives a run that works, with a guessable token.
