@@ -100,7 +100,7 @@ impl Services {
         self.ports.control.as_ref()
     }
 
-    /// What the next connection to `service` is served with.
+    /// The TLS configuration for the next connection to `service`.
     pub(crate) fn tls(&self, service: Service) -> Option<Arc<ServerTls>> {
         match service {
             Service::Orchestrator => lock(&self.tls).clone(),
