@@ -81,7 +81,7 @@ pub enum StartError {
     Bind {
         /// A service's name, or `control`.
         service: &'static str,
-        /// The port asked for.
+        /// The requested port.
         port: u16,
         /// The reason of the operating system.
         #[source]
@@ -90,7 +90,7 @@ pub enum StartError {
     /// The prefix is not a path.
     #[error("tickets.prefix: `{prefix}`, expected a path such as /api/v1, or nothing")]
     Prefix {
-        /// The prefix asked for.
+        /// The requested prefix.
         prefix: String,
     },
     /// The seed is invalid.

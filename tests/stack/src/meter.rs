@@ -114,7 +114,7 @@ impl Shared {
         let name = target.rsplit('.').next().unwrap_or(target).to_owned();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if target.starts_with("DynamoDB") {
-            let Units { write, half_reads } = units::of(&name, &json(asked), &json(answered));
+            let Units { write, half_reads } = units::units_of(&name, &json(asked), &json(answered));
             counts.write_units += write;
             counts.half_read_units += half_reads;
         } else if target.starts_with("AmazonSQS") {

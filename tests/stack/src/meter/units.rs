@@ -11,8 +11,8 @@ pub(super) struct Units {
     pub half_reads: u64,
 }
 
-/// The units of the call named `name`.
-pub(super) fn of(name: &str, asked: &Value, answered: &Value) -> Units {
+/// The billed units of the call named `name`.
+pub(super) fn units_of(name: &str, asked: &Value, answered: &Value) -> Units {
     match name {
         "PutItem" => write(put(asked.get("Item").unwrap_or(&Value::Null))),
         // The whole row after the update counts.
@@ -87,19 +87,19 @@ mod tests {
     #[test]
     fn a_write_is_billed_by_the_kilobyte_and_twice_in_a_transaction() {
         let small = json!({"pk": {"S": "a"}, "n": {"N": "1"}});
-        assert_eq!(of("PutItem", &json!({"Item": small}), &Value::Null), Units { write: 1, half_reads: 0 });
+        assert_eq!(units_of("PutItem", &json!({"Item": small}), &Value::Null), Units { write: 1, half_reads: 0 });
         let large = json!({"pk": {"S": "x".repeat(1_100)}});
         let indexed = json!({"pk": {"S": "a"}, "gsi_pk": {"S": "FAILED"}, "events": {"S": "x".repeat(1_100)}});
-        assert_eq!(of("PutItem", &json!({"Item": indexed}), &Value::Null).write, 3);
+        assert_eq!(units_of("PutItem", &json!({"Item": indexed}), &Value::Null).write, 3);
         let transaction = json!({"TransactItems": [{"Put": {"Item": small}}, {"Put": {"Item": large}}]});
-        assert_eq!(of("TransactWriteItems", &transaction, &Value::Null).write, 6);
+        assert_eq!(units_of("TransactWriteItems", &transaction, &Value::Null).write, 6);
     }
 
     #[test]
     fn a_read_is_billed_by_four_kilobytes_and_half_if_eventually_consistent() {
         let found = json!({"Items": [{"pk": {"S": "x".repeat(3_000)}}, {"pk": {"S": "x".repeat(3_000)}}]});
-        assert_eq!(of("Query", &json!({"ConsistentRead": true}), &found).half_reads, 4);
-        assert_eq!(of("Query", &json!({}), &found).half_reads, 2);
-        assert_eq!(of("GetItem", &json!({"ConsistentRead": true}), &json!({})).half_reads, 2);
+        assert_eq!(units_of("Query", &json!({"ConsistentRead": true}), &found).half_reads, 4);
+        assert_eq!(units_of("Query", &json!({}), &found).half_reads, 2);
+        assert_eq!(units_of("GetItem", &json!({"ConsistentRead": true}), &json!({})).half_reads, 2);
     }
 }

@@ -18,7 +18,7 @@ fn reallocations(rig: &Rig, group: &str) -> BTreeMap<String, usize> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_of_fifty_tickets_is_given_back_ticket_by_ticket() {
+async fn a_batch_of_fifty_tickets_is_reallocated_ticket_by_ticket() {
     let rig = Rig::shared().await;
     let tickets: Vec<String> = (0..50).map(|number| format!("batch-{number}")).collect();
     rig.send([incident("inc-batch", "BATCH_GIVE_BACK", json!({"affected_tickets": tickets}))]).await;
@@ -33,7 +33,7 @@ async fn two_hundred_incidents_at_once_are_healed_once_each() {
     let one =
         |number| incident(&format!("inc-load-{number}"), "GIVE_BACK", json!({"ticket_id": format!("load-{number}")}));
     rig.send((0..200).map(one)).await;
-    until("200 tickets are given back", || async { reallocations(&rig, "load").len() == 200 }).await;
+    until("200 tickets are reallocated", || async { reallocations(&rig, "load").len() == 200 }).await;
     for number in [0, 99, 199] {
         rig.completed(&format!("inc-load-{number}")).await;
     }
@@ -60,12 +60,12 @@ async fn a_run_goes_through_forty_steps() {
     let rig = Rig::shared().await;
     rig.send([incident("inc-forty", "FORTY_LOOKS", json!({"workflow_id": "wf-running"}))]).await;
     let head = rig.completed("inc-forty").await;
-    let looks = rig
+    let probes = rig
         .log(&head)
         .await
         .iter()
         .flat_map(|commit| &commit.events)
         .filter(|event| event.name() == "attempt_ended")
         .count();
-    assert_eq!(looks, 40);
+    assert_eq!(probes, 40);
 }
