@@ -1,14 +1,14 @@
 #!/bin/sh
-# Puts one function, ready to be zipped, into a folder. `sam build` calls it once for each function of template.yaml (scripts/sam).
+# Builds one function into a folder, ready to be zipped. `sam build` calls it once for each function of template.yaml (scripts/sam).
 #
 #   scripts/build-functions.sh LOGICAL_ID ARCHITECTURE FOLDER        DispatcherFunction x86_64 .aws-sam/build/DispatcherFunction
 #
-# All functions are built by one run of cargo; the next calls find that nothing is newer, and only copy.
-# HEAL_BUILD_PROFILE=release (default): for Lambda, by `cargo lambda`, against the C library that the runtime has.
-# HEAL_BUILD_PROFILE=dev: for this machine, by cargo alone, and without symbols, as local stacks want it.
-# HEAL_BUILD_PROFILE=prebuilt: without building, from HEAL_PREBUILT (default: what cargo leaves): the tests run after a build of everything.
-# HEAL_BUILD_ALSO names a further package to build with them, for a comparison.
-# HEAL_BUILD_PLAYBOOKS names a further folder of playbooks that the dispatcher is to know.
+# The first call builds all functions with one run of cargo; later calls find nothing newer and only copy.
+# HEAL_BUILD_PROFILE=release (default): for Lambda, by `cargo lambda`, against the C library of Lambda's runtime.
+# HEAL_BUILD_PROFILE=dev: for this machine, by cargo, without symbols, for local stacks.
+# HEAL_BUILD_PROFILE=prebuilt: copies from HEAL_PREBUILT (default: cargo's output folder), for tests, which run after a full build.
+# HEAL_BUILD_ALSO names an additional package to build, for comparison.
+# HEAL_BUILD_PLAYBOOKS names an additional folder of playbooks for the dispatcher.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -20,10 +20,10 @@ target=${CARGO_TARGET_DIR:-target}
 heal=$target/debug/heal
 stamps=$target/functions
 
-# ReallocateTicketFunction is functions/reallocate-ticket.
+# ReallocateTicketFunction becomes functions/reallocate-ticket.
 name=$(echo "${logical_id%Function}" | awk '{ gsub(/[A-Z]/, "-&"); print tolower(substr($0, 2)) }')
 if [ ! -d "functions/$name" ]; then
-    echo "template.yaml names $logical_id, and there is no functions/$name" >&2
+    echo "template.yaml names $logical_id, but functions/$name does not exist" >&2
     exit 1
 fi
 
@@ -34,7 +34,7 @@ dev)
     ;;
 prebuilt)
     binary=${HEAL_PREBUILT:-$target/debug}/$name
-    # As `cargo lambda` leaves them.
+    # The layout of `cargo lambda`.
     if [ -d "$binary" ]; then binary=$binary/bootstrap; fi
     ;;
 release)
@@ -48,7 +48,7 @@ release)
     ;;
 esac
 
-# Everything that goes into a function.
+# Whether nothing that goes into a function is newer than the last build.
 is_fresh() {
     [ -f "$stamp" ] && [ -f "$binary" ] && [ -x "$heal" ] &&
         { [ -z "${HEAL_BUILD_ALSO:-}" ] || [ -f "$lambda/$HEAL_BUILD_ALSO/bootstrap" ]; } &&
@@ -60,7 +60,7 @@ build() {
     for manifest in functions/*/Cargo.toml; do
         functions="$functions --package heal-$(basename "$(dirname "$manifest")")"
     done
-    # What is said on standard error is shown by `sam build` only after a failure.
+    # `sam build` shows standard error only after a failure.
     case $profile in
     dev)
         # shellcheck disable=SC2086 # one word per package
@@ -84,11 +84,11 @@ build() {
 
 if [ "$profile" = prebuilt ]; then
     for needed in "$binary" "$heal"; do
-        [ -x "$needed" ] || { echo "$needed is not built; try: cargo test --workspace --no-run" >&2; exit 1; }
+        [ -x "$needed" ] || { echo "$needed is not built; run: cargo test --workspace --no-run" >&2; exit 1; }
     done
 elif ! is_fresh; then
     mkdir -p "$stamps"
-    # The time of the start: what is changed during the build is newer.
+    # Take the time before the build, so that a change during the build is newer.
     touch "$stamp.started"
     build
     mv "$stamp.started" "$stamp"

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Puts the AWS tools into folders of this project, each at one version. Does nothing where they are already there.
+# Installs the AWS tools into folders of this project, at fixed versions. Does nothing if they are installed.
 #
-#   scripts/install-aws-tools.sh [ministack] [sam] [cargo-lambda]        without a name: all three
+#   scripts/install-aws-tools.sh [ministack] [sam] [cargo-lambda]        default: all three
 #
 # One virtual environment each, because MiniStack and the SAM CLI pin different versions of botocore.
-# Without Python 3 and its venv module it says so and fails with 3: the caller decides whether to go on.
+# Exits with 3 if Python 3 or its venv module is missing; the caller decides whether to continue.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -13,7 +13,7 @@ packages() {
     case $1 in
     ministack) echo 'ministack[full]==1.5.33' ;;
     sam) echo 'aws-sam-cli==1.170.0 cfn-lint==1.58.0' ;;
-    # Brings Zig, the linker for other machines than this one.
+    # Contains Zig, the linker for other architectures.
     cargo-lambda) echo 'cargo-lambda==1.9.2' ;;
     *)
         echo "unknown tool '$1': ministack, sam or cargo-lambda" >&2
@@ -25,7 +25,7 @@ packages() {
 install() {
     wanted=$(packages "$1")
     folder=.venv-$1
-    # The mark is written last, so that an installation that was broken off is done again.
+    # The marker is written last, so that an interrupted installation is repeated.
     if [ "$(cat "$folder/installed" 2>/dev/null)" = "$wanted" ] && "$folder/bin/python" -c '' 2>/dev/null; then
         return
     fi

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Puts real receivers of telemetry into .tools/bin, each at one version: Prometheus, which scrapes, with promtool, which checks rules;
-# VictoriaMetrics, which takes metrics by OTLP; Jaeger, which takes traces by OTLP. Does nothing where they are already there.
+# Installs real receivers of telemetry into .tools/bin, at fixed versions: Prometheus, which scrapes, with promtool, which checks rules;
+# VictoriaMetrics, which receives metrics by OTLP; Jaeger, which receives traces by OTLP. Does nothing if they are installed.
 #
-#   scripts/install-receivers.sh [prometheus] [victoria-metrics] [jaeger]        without a name: all three
+#   scripts/install-receivers.sh [prometheus] [victoria-metrics] [jaeger]        default: all three
 #
-# Prometheus is Debian's package, unpacked and not installed; where there is none of that version, it is built. Without Go it says so and fails
-# with 3: the caller decides whether to go on.
+# Prometheus is unpacked from Debian's package, or built if that version is not available. Exits with 3 if Go is needed and missing; the caller
+# decides whether to continue.
 set -eu
 
 DEBIAN_PROMETHEUS=2.42.0
@@ -19,11 +19,11 @@ export GOBIN="$tools/bin" CGO_ENABLED=0
 
 require_go() {
     command -v go >/dev/null 2>&1 && return
-    echo "$1 cannot be built: there is no Go (https://go.dev/dl); tests against real receivers are skipped" >&2
+    echo "$1 cannot be built: Go is missing (https://go.dev/dl)" >&2
     exit 3
 }
 
-# apt-get with lists of its own, so that nothing outside of this folder is written and nobody has to be root.
+# apt-get with its own package lists, so that it writes only into this folder and does not need root.
 apt() {
     APT_CONFIG=$tools/apt/apt.conf apt-get -qq "$@" >&2
 }
@@ -44,7 +44,7 @@ END
         rm -rf "$folder"
 }
 
-# Builds programs of one module as dependencies of another one: a module that has replacements or exclusions is not installed by itself.
+# Builds programs as dependencies of a temporary module: `go install` refuses modules with replacements or exclusions.
 build() {
     module=$tools/module
     rm -rf "$module"
@@ -76,7 +76,7 @@ jaeger() {
     mv "$tools/bin/all-in-one" "$tools/bin/jaeger"
 }
 
-# Name, version, and the function that does it. The mark is written last, so that an installation that was broken off is done again.
+# Arguments: name, version, and the function that installs it. The marker is written last, so that an interrupted installation is repeated.
 install() {
     mark=$tools/bin/.$1
     if [ -x "$tools/bin/$1" ] && [ "$(cat "$mark" 2>/dev/null)" = "$2" ]; then

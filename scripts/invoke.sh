@@ -9,7 +9,7 @@ if [ -z "${1:-}" ] || [ ! -f "${2:-}" ]; then
     {
         echo "usage: make invoke FUNCTION=<folder in functions/> EVENT=<file>, such as"
         echo "  make invoke FUNCTION=dispatcher EVENT=tests/events/lambda/dispatcher_incident.json"
-        echo "events there are:" tests/events/lambda/*.json
+        echo "available events:" tests/events/lambda/*.json
     } >&2
     exit 2
 fi

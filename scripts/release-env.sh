@@ -1,17 +1,16 @@
 #!/bin/sh
-# What the release profile cannot say of itself: sourced by whoever builds functions in it, always with an explicit target, since none of it is
-# meant for the programs that run during a build.
+# Settings for release builds of functions that Cargo's profile cannot express. Source it, and build with an explicit target, so that the settings
+# do not apply to build scripts.
 
-# Without it, the TLS library gathers entropy from jitter, which costs each cold start time.
+# Otherwise the TLS library collects entropy from jitter, which slows down each cold start.
 export AWS_LC_SYS_NO_JITTER_ENTROPY=1
-# The TLS library's own small form: no AVX-512, and smaller tables for its curves.
+# The small variant of the TLS library: no AVX-512, and smaller tables for its curves.
 export AWS_LC_SYS_SMALL=1
-# The time zones that the policy in this process may name; a regular expression. All of them are more than a megabyte in each function.
+# The time zones that the bundled policy may name, as a regular expression. All zones would add more than a megabyte to each function.
 export CHRONO_TZ_TIMEZONE_FILTER="${CHRONO_TZ_TIMEZONE_FILTER:-^(UTC|Etc/UTC)\$}"
-# A program at a fixed address has nothing to relocate at each start, and is smaller by the list of what to relocate. Libraries, heap and stacks
-# stay where chance puts them.
+# A program at a fixed address needs no relocations at start and no relocation table. Libraries, heap and stacks are still randomised.
 RUSTFLAGS="-C relocation-model=static ${RUSTFLAGS:-}"
-# Panics name their places without the folders of the machine that built them; flags are parted by spaces, so not where a folder has one.
+# Panic messages omit the folders of the build machine. Flags are separated by spaces, so a folder with a space is not remapped.
 for folder in "${CARGO_HOME:-$HOME/.cargo}/registry/src/" "$PWD/"; do
     case $folder in
     *" "*) ;;

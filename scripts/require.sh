@@ -1,5 +1,5 @@
 #!/bin/sh
-# Says what is missing on this machine, all of it at once, and fails with 1. Everything else comes with the build.
+# Lists every missing prerequisite of the build on this machine and exits with 1 if there is one.
 set -eu
 
 RUST=1.95.0
@@ -23,7 +23,7 @@ done
 if command -v rustc >/dev/null 2>&1; then
     found=$(rustc --version | sed -n 's/^rustc \([0-9]*\.[0-9]*\.[0-9]*\).*/\1/p')
     if ! at_least "${found:-0.0.0}" "$RUST"; then
-        lacks "rustc $RUST or newer, this one is ${found:-of an unknown version}. Try: rustup update stable"
+        lacks "rustc $RUST or newer; found ${found:-an unknown version}. Run: rustup update stable"
     fi
 fi
 if ! command -v "${CC:-cc}" >/dev/null 2>&1; then

@@ -1,11 +1,11 @@
 #!/bin/sh
-# The deployed engine on this machine: MiniStack for AWS, the real template, and the stand-in platform as targets.
+# Deploys the engine on this machine: the real template on MiniStack (a local AWS), with the stand-in platform as target.
 #
-#   scripts/stack.sh up       starts what does not run, builds, deploys; again: updates
-#   scripts/stack.sh down     ends what `up` started, and nothing else
+#   scripts/stack.sh up       starts what is not running, builds and deploys; run again to update
+#   scripts/stack.sh down     stops what `up` started, and nothing else
 #
-# Everything is in .heal/stack: process ids, logs, and `env`, the variables that lead a client there. Queues and tables live in MiniStack's
-# memory and end with it. HEAL_STACK_PORT asks for a port; without it 4566 is taken, or a free one.
+# Everything is in .heal/stack: process ids, logs, and `env`, the variables that point a client at the stack. Queues and tables are in MiniStack's
+# memory and are lost when it stops. HEAL_STACK_PORT sets the port; the default is 4566, or a free one.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -20,14 +20,14 @@ say() {
     printf '%s\n' "$*" >&2
 }
 
-# Whether the process that was started as $1 still runs. A process id that somebody else has by now does not count, nor does a dead one (Z).
+# Whether the process that was started as $1 still runs. A reused process id does not count, nor does a zombie (Z).
 runs() {
     [ -f "$dir/$1.pid" ] || return 1
     ps -o stat= -o command= -p "$(cat "$dir/$1.pid")" 2>/dev/null | grep -v '^Z' | grep -q "$1"
 }
 
-# Starts "$@" (from the third on) as $1, in a session of its own, so that it outlives this script and ends with all its children.
-# Its output goes to the file $2, its errors to the log.
+# Starts the command in "$3" and later as $1, in its own session, so that it outlives this script and can be killed with its children.
+# Standard output goes to the file $2, standard error to the log.
 start() {
     name=$1
     output=$2
@@ -45,14 +45,14 @@ stop() {
             runs "$1" || break
             sleep 0.2
         done
-        # What is left of its session: functions that were at work.
+        # Kill the rest of its session: functions that were executing.
         kill -KILL "-$pid" 2>/dev/null || true
         say "$1 stopped"
     fi
     rm -f "$dir/$1.pid"
 }
 
-# Waits until "$@" holds, 30 seconds at most.
+# Waits up to 30 seconds until "$@" succeeds.
 wait_for() {
     what=$1
     shift
@@ -100,7 +100,7 @@ END
     )
     echo "http://127.0.0.1:$port" >"$dir/endpoint"
     mkdir -p "$dir/tmp"
-    # Functions inherit MiniStack's environment, so it gets none of this shell's but where programs are.
+    # Functions inherit MiniStack's environment, so it gets only PATH and HOME from this shell.
     start ministack "$dir/ministack.out" env -i PATH="$PATH" HOME="$HOME" TMPDIR="$root/$dir/tmp" \
         BIND_HOST=127.0.0.1 GATEWAY_PORT="$port" MINISTACK_HOST=127.0.0.1 MINISTACK_REGION="$region" \
         LAMBDA_EXECUTOR=local PERSIST_STATE=0 AWS_ENDPOINT_URL="http://127.0.0.1:$port" \
@@ -116,8 +116,8 @@ start_sandbox() {
     wait_for sandbox sandbox_is_up
 }
 
-# The stand-in services' variables as parameters of the template: EXECUTION_TICKET_SERVICE_URL is ExecutionTicketServiceUrl.
-# The identity is none without a secret, and the control port is for people.
+# The variables of the stand-in services as template parameters: EXECUTION_TICKET_SERVICE_URL becomes ExecutionTicketServiceUrl.
+# Without a secret there is no identity, and functions do not use the control port.
 overrides() {
     sed -n 's/^export //p' "$dir/sandbox.env" | grep -v '^HEAL_\|^SPIFFE_IDENTITY_SOURCE=' | awk -F= '{
         count = split(tolower($1), words, "_")
@@ -127,20 +127,20 @@ overrides() {
     }'
 }
 
-# SAM with the local endpoint and no account's credentials.
+# Runs SAM against the local endpoint, without the credentials of an account.
 sam() {
     env -u AWS_PROFILE -u AWS_SESSION_TOKEN AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null \
         AWS_ENDPOINT_URL="$(cat "$dir/endpoint")" AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \
         AWS_REGION=$region AWS_DEFAULT_REGION=$region SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam "$@"
 }
 
-# Runs "$@" with its output in a log, which is shown where it fails.
+# Runs "$@" with its output in a log, whose end is shown on failure.
 quietly() {
     log=$dir/$1.log
     shift
     if ! "$@" >"$log" 2>&1; then
         tail -40 "$log" >&2
-        say "failed: $*; all of it is in $log"
+        say "failed: $*; the whole output is in $log"
         exit 1
     fi
 }
@@ -155,7 +155,7 @@ write_env() {
         echo "HEAL_STACK=$stack"
         sed -n 's/^export \(HEAL_SANDBOX_CONTROL_URL=\)/\1/p' "$dir/sandbox.env"
     } >"$dir/env"
-    # What a function needs that runs outside: `make watch`.
+    # The variables of a function that runs outside of the stack, for `make watch`.
     sam list stack-outputs --stack-name "$stack" --output json >"$dir/outputs.json" 2>/dev/null
     "$python" - "$dir/outputs.json" >"$dir/functions.env" <<'END'
 import json, sys
@@ -174,7 +174,7 @@ up() {
     scripts/install-aws-tools.sh ministack sam
     mkdir -p "$dir"
     start_ministack
-    say "building the functions (the first time some minutes; $dir/build.log)"
+    say "building the functions (some minutes the first time; log: $dir/build.log)"
     export HEAL_BUILD_PROFILE=dev
     quietly build sam build --config-env local
     start_sandbox
@@ -189,17 +189,17 @@ next() {
     control=$(sed -n 's/^HEAL_SANDBOX_CONTROL_URL=//p' "$dir/env")
     cat <<END
 
-The engine is deployed at $(cat "$dir/endpoint"), as the stack $stack. heal finds it by $dir/env. Try, in any shell in this folder:
+The engine is deployed at $(cat "$dir/endpoint"), as the stack $stack. heal finds it through $dir/env. Try, in any shell in this folder:
   $heal incident send tests/events/ticket_timeout.json --watch
-      a worker hangs: through the queues and functions to its end
+      heal a hanging worker, through queues and functions
   $heal runs list
-      what ran
+      list the runs
   curl '$control/calls?effects=true'
-      what was changed on the stand-in platform
+      list the changes to the stand-in platform
   tail -f $dir/ministack.log
-      what the functions log
+      show the logs of the functions
   make stack-down
-      ends it
+      stop everything
 END
 }
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Holds the dashboard against Grafana's own schema, tests/dashboard. Needs Go.
+# Checks the dashboard against Grafana's own schema (tests/dashboard). Needs Go.
 set -eu
 
 cd "$(dirname "$0")/.."

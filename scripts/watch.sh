@@ -1,11 +1,11 @@
 #!/bin/sh
-# Serves the functions of this folder to `make invoke`, and builds them anew when they change. Table, queues and stand-in services are those
-# of `make stack`, whose own functions go on working on the same queues.
+# Serves the functions to `make invoke` and rebuilds them when they change. Table, queues and stand-in services are those
+# of `make stack`, whose own functions keep processing the same queues.
 set -eu
 
 cd "$(dirname "$0")/.."
 if [ ! -f .heal/stack/functions.env ]; then
-    echo "there is no stack to work with; start one: make stack" >&2
+    echo "no stack is running; start one with: make stack" >&2
     exit 1
 fi
 scripts/install-aws-tools.sh cargo-lambda

@@ -38,6 +38,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Verdict> {
 }
 
 /// A service's telemetry goes where its variables say; any other command only logs.
+#[expect(clippy::disallowed_methods, reason = "telemetry reads its own variables once, at the start")]
 fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Telemetry> {
     let format = match format {
         LogFormat::Human => Format::Human,

@@ -25,6 +25,7 @@ const EXAMPLES: &str = "\
 Examples:
   heal sandbox                                     free ports; stop it with Ctrl-C
   heal sandbox --ports tickets=8000,control=8099   fixed ports for some
+  heal sandbox --like deployed                     services that behave as the deployed ones
   heal sandbox > .heal/sandbox.env &               then, in the same shell:
   . .heal/sandbox.env && heal serve
   curl $HEAL_SANDBOX_CONTROL_URL                   everything that can be asked of it: state, calls, faults
@@ -51,12 +52,25 @@ pub(crate) struct Args {
     /// Fixed ports, of `tickets`, `orchestrator`, `kubernetes`, `opa`, `control`; the others are free ones
     #[arg(long, value_name = "SERVICE=PORT,…", default_value = "", hide_default_value = true)]
     pub ports: Ports,
-    /// The ticket service's dialect
+    /// Whether the services behave as the integration guide says or as they are deployed
     #[arg(long, value_enum, default_value_t)]
+    pub like: Like,
+    /// The ticket service's dialect
+    #[arg(long, value_enum, default_value_t, conflicts_with = "like")]
     pub dialect: Dialect,
     /// Standard output gets one JSON object instead of `export` lines
     #[arg(long)]
     pub json: bool,
+}
+
+/// How the services behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Like {
+    /// As the integration guide says
+    #[default]
+    Guide,
+    /// As the platform is deployed: ticket service at /api/v1 in its own dialect, workers as Deployments, …
+    Deployed,
 }
 
 /// The two dialects of the ticket service.
@@ -76,6 +90,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
         None if args.healthy => Seed::healthy_worker(),
         None => Seed::unhealthy_worker(),
     };
+    let seed = if args.seed.is_none() && args.like == Like::Deployed { seed.with_deployed_workers() } else { seed };
     let stop = signal::stop().context("signals")?;
     let platform = Platform::start(config(seed, &args))?;
     let endpoints = platform.endpoints();
@@ -121,18 +136,21 @@ pub(crate) fn env(endpoints: &Endpoints) -> Vec<(String, String)> {
 
 fn config(seed: Seed, args: &Args) -> PlatformConfig {
     let ports = &args.ports;
+    let base = match args.like {
+        Like::Guide => PlatformConfig::default(),
+        Like::Deployed => PlatformConfig::like_deployed(),
+    };
     let dialect = match args.dialect {
-        Dialect::Guide => heal_sandbox::tickets::Dialect::Guide,
+        Dialect::Guide => base.tickets.dialect,
         Dialect::StatusPatch => heal_sandbox::tickets::Dialect::StatusPatch,
     };
-    let config = platform_config(seed);
     PlatformConfig {
-        tickets: TicketsConfig { port: ports.tickets, dialect, ..config.tickets },
-        orchestrator: OrchestratorConfig { port: ports.orchestrator, ..config.orchestrator },
-        kubernetes: KubernetesConfig { port: ports.kubernetes, ..config.kubernetes },
-        opa: OpaConfig { port: ports.opa, ..config.opa },
+        tickets: TicketsConfig { port: ports.tickets, dialect, ..base.tickets },
+        orchestrator: OrchestratorConfig { port: ports.orchestrator, ..base.orchestrator },
+        kubernetes: KubernetesConfig { port: ports.kubernetes, ..base.kubernetes },
+        opa: OpaConfig { port: ports.opa, policy: Some(BUNDLED_POLICY.to_owned()), ..base.opa },
         control_port: Some(ports.control),
-        seed: config.seed,
+        seed,
     }
 }
 

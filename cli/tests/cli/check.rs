@@ -117,6 +117,7 @@ fn nothing_is_compiled_of_checks_with_an_error() {
 const UPDATE: &str = "UPDATE_CHECK_SCHEMA";
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a person sets the variable")]
 fn the_schema_that_editors_are_given_is_the_current_one() {
     let path = root().join("playbooks/checks/check.schema.json");
     let current = heal(&["check", "schema"]).exits(0).stdout;

@@ -152,6 +152,7 @@ fn nothing_is_compiled_of_playbooks_with_an_error() {
 const UPDATE: &str = "UPDATE_PLAYBOOK_SCHEMA";
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a person sets the variable")]
 fn the_schema_that_editors_are_given_is_the_current_one() {
     let path = root().join("playbooks/playbook.schema.json");
     let current = heal(&["playbook", "schema"]).exits(0).stdout;

@@ -96,6 +96,7 @@ async fn measure() {
     let ports = Ports { claims: Arc::new(Absent), policy, sender: Arc::new(Absent), clock: Arc::new(SystemClock) };
     let worker = Worker::new(Arc::new(ReallocateTicket::new(tickets, Arc::new(SystemClock))), Arc::new(ports)).unwrap();
 
+    #[expect(clippy::disallowed_methods, reason = "a measurement reads its settings")]
     let calls = std::env::var("CALLS").ok().and_then(|text| text.parse().ok()).unwrap_or(CALLS);
     println!("{NAME}: resident memory over {calls} attempts (ticket read, bundled policy, reallocation)");
     let profile = if cfg!(debug_assertions) { "debug" } else { "optimised" };

@@ -8,19 +8,25 @@
 //! breaker's store come in through small traits. What meets the ports of `runtime` is in [`port`] and [`checks`] alone.
 //! Start at [`config`], then [`tickets`].
 
+#[expect(clippy::disallowed_methods, reason = "breakers share their state by wall time")]
 pub mod breaker;
 mod call;
 pub mod checks;
 pub mod config;
 mod error;
+#[expect(clippy::disallowed_methods, reason = "an identity expires by the wall clock")]
 mod grpc;
+#[expect(clippy::disallowed_methods, reason = "`Retry-After` is a wall time")]
 mod http;
+#[expect(clippy::disallowed_methods, reason = "an identity expires by the wall clock")]
 pub mod identity;
+#[expect(clippy::disallowed_methods, reason = "a token expires by the wall clock")]
 pub mod kubernetes;
 pub mod observe;
 pub mod orchestrator;
 pub mod policy;
 pub mod port;
+#[expect(clippy::disallowed_methods, reason = "a reallocation is stamped with the wall time")]
 pub mod tickets;
 
 pub use breaker::SharedBreaker;

@@ -34,6 +34,7 @@ fn main() {
 }
 
 async fn throughput() {
+    #[expect(clippy::disallowed_methods, reason = "a benchmark reads its settings")]
     let runs = std::env::var("BENCH_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(RUNS);
     let course = Course::new(&json!(course::sequence(4)));
     let took = course.heal(runs, json!({})).await;

@@ -143,6 +143,7 @@ fn claim(attempt: &str, holder: &str) -> ClaimRequest {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the process that the crash test kills"]
 async fn the_writer() {
+    #[expect(clippy::disallowed_methods, reason = "the test passes its settings to this process")]
     let (Ok(path), Ok(life)) = (std::env::var(DATABASE), std::env::var(LIFE)) else { return };
     let store = open(&PathBuf::from(path)).unwrap();
     let tasks: Vec<_> = (0..TASKS)

@@ -29,6 +29,7 @@ const HAPPENINGS: usize = 600;
 const QUIET_ROUNDS: usize = 3_000;
 const COURSES: u64 = 100;
 
+#[expect(clippy::disallowed_methods, reason = "a person repeats a failure with the seed")]
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }

@@ -1,10 +1,9 @@
-//! One accepted connection: plain text or TLS, HTTP/1.1 or HTTP/2, and a reset at any moment.
+//! One accepted connection: plain text or TLS, HTTP/1.1 or HTTP/2; it can be reset at any moment.
 
 use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -15,36 +14,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Peer, Reset};
 use crate::tls::{self, ServerTls};
 
-/// Who is at the other end, and the means to cut the connection.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Peer {
-    reset: Arc<Reset>,
-    /// The SPIFFE id of the client's certificate.
-    pub(crate) spiffe_id: Option<String>,
-}
-
-impl Peer {
-    /// Cuts the connection with a TCP reset; the caller answers nothing.
-    pub(crate) fn reset(&self) {
-        self.reset.requested.store(true, Ordering::Release);
-        self.reset.notify.notify_one();
-    }
-}
-
-#[derive(Debug, Default)]
-struct Reset {
-    requested: AtomicBool,
-    notify: Notify,
-}
-
-/// A TCP stream that ends with a reset, instead of an orderly close, when asked to.
+/// A TCP stream that closes with a reset if one was requested.
 struct Wire {
     stream: TcpStream,
     reset: Arc<Reset>,
@@ -52,7 +28,7 @@ struct Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        if self.reset.requested.load(Ordering::Acquire) {
+        if self.reset.is_requested() {
             let _ = self.stream.set_zero_linger();
         }
     }
@@ -90,7 +66,7 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// Ends the connection with a TCP reset before a byte of it is read.
+/// Resets the connection before reading a byte from it.
 pub(crate) fn refuse(stream: &TcpStream) {
     let _ = stream.set_zero_linger();
 }
@@ -98,7 +74,7 @@ pub(crate) fn refuse(stream: &TcpStream) {
 /// Serves `stream` through `gateway` until either end closes or the gateway resets it.
 pub(crate) async fn serve(stream: TcpStream, tls: Option<Arc<ServerTls>>, gateway: Arc<Gateway>) {
     let mut peer = Peer::default();
-    let wire = Wire { stream, reset: Arc::clone(&peer.reset) };
+    let wire = Wire { stream, reset: peer.reset_handle() };
     let Some(tls) = tls else {
         return serve_http(wire, peer, gateway).await;
     };
@@ -112,7 +88,7 @@ pub(crate) async fn serve(stream: TcpStream, tls: Option<Arc<ServerTls>>, gatewa
     }
 }
 
-/// Serves `stream` through `router`: no fault, no journal.
+/// Serves `stream` through `router`, without faults and without the journal.
 pub(crate) async fn serve_router<S>(stream: S, router: Router)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -126,7 +102,7 @@ async fn serve_http<S>(stream: S, peer: Peer, gateway: Arc<Gateway>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let reset = Arc::clone(&peer.reset);
+    let reset = peer.reset_handle();
     let service = service_fn(move |request| {
         let (gateway, peer) = (Arc::clone(&gateway), peer.clone());
         async move { Ok::<_, Infallible>(gateway.answer(request, &peer).await) }
@@ -134,8 +110,8 @@ where
     let builder = auto::Builder::new(TokioExecutor::new());
     let serving = builder.serve_connection(TokioIo::new(stream), service);
     tokio::select! {
-        // The client's trouble (a timeout, a reset) is no trouble of the platform's.
+        // A client that times out or resets the connection is not an error of the platform.
         _ = serving => {}
-        () = reset.notify.notified() => {}
+        () = reset.requested() => {}
     }
 }

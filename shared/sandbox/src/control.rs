@@ -1,4 +1,4 @@
-//! The control port: seeding, reading back and faults from another process, as JSON over HTTP.
+//! The control port: another process seeds the platform, reads its state and injects faults, as JSON over HTTP.
 
 mod help;
 
@@ -10,26 +10,25 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
-use crate::json;
 use crate::opa::Decision;
-use crate::platform::Shared;
 use crate::seed::Seed;
 use crate::service::Service;
+use crate::services::Services;
+use crate::wire::{self, json_response, text_response};
 
-/// The largest control request, in bytes: a seed of some hundred thousand items.
+/// The largest control request, in bytes: room for a seed of several hundred thousand items.
 const REQUEST_LIMIT_BYTES: usize = 64 * 1024 * 1024;
 
-type Platform = State<Arc<Shared>>;
+type Platform = State<Arc<Services>>;
 
-/// A wrong request: 422 with `{"error": {"field", "message"}}`.
+/// An invalid request: 422 with `{"error": {"field", "message"}}`.
 #[derive(Debug, Serialize)]
-struct Wrong {
+struct Invalid {
     field: String,
     message: String,
 }
@@ -42,7 +41,7 @@ struct PolicyChange {
     policy: Option<String>,
 }
 
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
+pub(crate) fn router(services: Arc<Services>) -> Router {
     Router::new()
         .route("/", get(help))
         .route("/state", get(state))
@@ -51,116 +50,117 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/faults", get(faults).put(put_faults).delete(clear_faults))
         .route("/policy", put(put_policy))
         .layer(DefaultBodyLimit::max(REQUEST_LIMIT_BYTES))
-        .with_state(shared)
+        .with_state(services)
 }
 
-async fn help(State(shared): Platform) -> Response {
-    let text = help::text(&shared.endpoints());
-    ([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+async fn help(State(services): Platform) -> Response {
+    text_response(StatusCode::OK, help::text(&services.endpoints()))
 }
 
-async fn state(State(shared): Platform) -> Response {
-    let endpoints = shared.endpoints();
+async fn state(State(services): Platform) -> Response {
+    let endpoints = services.endpoints();
     let urls: serde_json::Map<String, Value> =
         Service::ALL.map(|service| (service.name().to_owned(), endpoints.url(service).into())).into_iter().collect();
-    json_answer(&json!({
-        "endpoints": urls,
-        "tickets": shared.tickets.tickets(),
-        "workflows": shared.workflows.workflows(),
-        "replannings": shared.workflows.replannings(),
-        "pods": shared.pods.pods(),
-        "decision": shared.opa.decision(),
-        "faults": shared.faults.list(),
-    }))
+    json_response(
+        StatusCode::OK,
+        &json!({
+            "endpoints": urls,
+            "tickets": services.tickets.tickets(),
+            "workflows": services.workflows.workflows(),
+            "replannings": services.workflows.replannings(),
+            "pods": services.pods.pods(),
+            "decision": services.opa.decision(),
+            "faults": services.faults.list(),
+        }),
+    )
 }
 
-async fn put_seed(State(shared): Platform, body: Bytes) -> Result<Response, Wrong> {
+async fn put_seed(State(services): Platform, body: Bytes) -> Result<Response, Invalid> {
     let seed: Seed = read(&body)?;
     let counts = json!({
         "tickets": seed.tickets.len(),
         "workflows": seed.workflows.len(),
         "pods": seed.pods.len(),
     });
-    shared.seed(seed).map_err(|error| Wrong::named(&error.to_string()))?;
-    Ok(json_answer(&counts))
+    services.seed(seed).map_err(|error| Invalid::named(&error.to_string()))?;
+    Ok(json_response(StatusCode::OK, &counts))
 }
 
-async fn calls(State(shared): Platform, RawQuery(query): RawQuery) -> Result<Response, Wrong> {
+async fn calls(State(services): Platform, RawQuery(query): RawQuery) -> Result<Response, Invalid> {
     let (mut effects, mut service, mut after) = (false, None, 0);
     for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         match name.as_ref() {
             "effects" => effects = parameter("effects", &value)?,
             "service" => service = Some(parameter::<Service>("service", &value)?),
             "after" => after = parameter("after", &value)?,
-            _ => return Err(Wrong::new(&name, "expected effects, service or after")),
+            _ => return Err(Invalid::new(&name, "expected effects, service or after")),
         }
     }
-    let mut calls = shared.journal.calls();
+    let mut calls = services.journal.calls();
     calls.retain(|call| {
         (!effects || call.effect) && service.is_none_or(|service| call.service == service) && call.seq > after
     });
-    Ok(json_answer(&json!(calls)))
+    Ok(json_response(StatusCode::OK, &json!(calls)))
 }
 
-async fn forget_calls(State(shared): Platform) -> StatusCode {
-    shared.journal.clear();
+async fn forget_calls(State(services): Platform) -> StatusCode {
+    services.journal.clear();
     StatusCode::NO_CONTENT
 }
 
-async fn faults(State(shared): Platform) -> Response {
-    json_answer(&json!(shared.faults.list()))
+async fn faults(State(services): Platform) -> Response {
+    json_response(StatusCode::OK, &json!(services.faults.list()))
 }
 
-async fn put_faults(State(shared): Platform, body: Bytes) -> Result<Response, Wrong> {
+async fn put_faults(State(services): Platform, body: Bytes) -> Result<Response, Invalid> {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     let faults: Vec<Fault> = if first == Some(&b'[') { read(&body)? } else { vec![read::<Fault>(&body)?] };
-    shared
+    services
         .set_faults(faults)
-        .map_err(|error| Wrong::new(error.field, &format!("{}, found {}", error.expected, error.found)))?;
-    Ok(json_answer(&json!(shared.faults.list())))
+        .map_err(|error| Invalid::new(error.field, &format!("{}, found {}", error.expected, error.found)))?;
+    Ok(json_response(StatusCode::OK, &json!(services.faults.list())))
 }
 
-async fn clear_faults(State(shared): Platform) -> StatusCode {
-    shared.clear_faults();
+async fn clear_faults(State(services): Platform) -> StatusCode {
+    services.clear_faults();
     StatusCode::NO_CONTENT
 }
 
-async fn put_policy(State(shared): Platform, body: Bytes) -> Result<Response, Wrong> {
+async fn put_policy(State(services): Platform, body: Bytes) -> Result<Response, Invalid> {
     let change: PolicyChange = read(&body)?;
-    shared.opa.decide(change.decision, change.policy.as_deref()).map_err(|error| Wrong::named(&error.to_string()))?;
-    Ok(json_answer(&json!({"decision": shared.opa.decision()})))
+    services
+        .opa
+        .decide(change.decision, change.policy.as_deref())
+        .map_err(|error| Invalid::named(&error.to_string()))?;
+    Ok(json_response(StatusCode::OK, &json!({"decision": services.opa.decision()})))
 }
 
-fn json_answer(body: &Value) -> Response {
-    ([(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+/// Reads the body as JSON whatever its content type says: `curl -d` sends the type of a form.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Invalid> {
+    wire::read_json(body).map_err(|wrong| Invalid::new(&wrong.path, &wrong.reason))
 }
 
-/// The body, whatever content type the caller claims: curl claims a form.
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Wrong> {
-    json::read(body).map_err(|wrong| Wrong::new(&wrong.path, &wrong.reason))
-}
-
-/// A query parameter: a JSON value, or the text itself.
-fn parameter<T: DeserializeOwned>(name: &str, value: &str) -> Result<T, Wrong> {
+/// Reads a query parameter as a JSON value, or else as plain text.
+fn parameter<T: DeserializeOwned>(name: &str, value: &str) -> Result<T, Invalid> {
     serde_json::from_str(value)
         .or_else(|_| serde_json::from_value(value.into()))
-        .map_err(|error| Wrong::new(name, &error.to_string()))
+        .map_err(|error| Invalid::new(name, &error.to_string()))
 }
 
-impl Wrong {
+impl Invalid {
     fn new(field: &str, message: &str) -> Self {
         Self { field: field.to_owned(), message: message.to_owned() }
     }
 
-    /// From a text of the form `field: message`.
+    /// Splits a text of the form `field: message`.
     fn named(text: &str) -> Self {
         let (field, message) = text.split_once(": ").unwrap_or((".", text));
         Self::new(field, message)
     }
 }
 
-impl IntoResponse for Wrong {
+impl IntoResponse for Invalid {
     fn into_response(self) -> Response {
-        (StatusCode::UNPROCESSABLE_ENTITY, json_answer(&json!({"error": self}))).into_response()
+        json_response(StatusCode::UNPROCESSABLE_ENTITY, &json!({"error": self}))
     }
 }

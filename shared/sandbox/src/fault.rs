@@ -1,11 +1,11 @@
-//! Faults that a service can be told to have: on every call, on one operation, or on the next few calls.
+//! Faults to inject into a service: on every call, on one operation, or on the next few calls.
 
 mod answer;
 mod board;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use answer::{drip, empty, grpc_name, huge, redirect, reply};
+pub(crate) use answer::{drip, empty, grpc_name, grpc_status, huge, redirect};
 pub(crate) use board::FaultBoard;
 
 use crate::service::Service;
@@ -17,36 +17,36 @@ pub const DELAY_LIMIT_MS: u64 = 3_600_000;
 
 /// One fault of one service.
 ///
-/// A fault of an operation goes before a fault of the whole service.
+/// A fault of one operation takes precedence over a fault of the whole service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// The service that has it.
+    /// The faulty service.
     pub service: Service,
-    /// Only this operation (see [`Service::operations`]); absent: every call of the service.
+    /// The one faulty operation (see [`Service::operations`]); `None` means every call of the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// Only the next so many calls; absent: until cleared.
+    /// The number of calls that fail; `None` means until cleared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls: Option<u64>,
-    /// What happens.
+    /// What happens to a call.
     pub fault: FaultKind,
 }
 
 impl Fault {
-    /// `fault` on every call of `service`, until cleared.
+    /// `fault` on every call of `service` until cleared.
     pub fn new(service: Service, fault: FaultKind) -> Self {
         Self { service, operation: None, calls: None, fault }
     }
 
-    /// Only on calls of `operation`.
+    /// Limits the fault to `operation`.
     #[must_use]
     pub fn on(mut self, operation: &str) -> Self {
         self.operation = Some(operation.to_owned());
         self
     }
 
-    /// Only on the next `calls` calls.
+    /// Limits the fault to the next `calls` calls.
     #[must_use]
     pub fn times(mut self, calls: u64) -> Self {
         self.calls = Some(calls);
@@ -54,15 +54,15 @@ impl Fault {
     }
 }
 
-/// What a faulty service does with a call.
+/// What happens to a call of a faulty service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultKind {
-    /// Not performed. On a whole service until cleared, connecting is refused; else the connection is reset at once.
+    /// Not performed. For a whole service until cleared, connections are refused; otherwise the connection is reset.
     Refuse,
-    /// Not performed, never answered.
+    /// Not performed and never answered.
     Hang,
-    /// Not performed; answered with an HTTP status. Legal for gRPC too: so does a proxy in between.
+    /// Not performed; answered with an HTTP status. Also for gRPC, where a proxy may answer so.
     Status {
         /// 200 to 599.
         code: u16,
@@ -70,49 +70,62 @@ pub enum FaultKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after_seconds: Option<u64>,
     },
-    /// Not performed; answered with a gRPC status. Of the orchestrator alone.
+    /// Not performed; answered with a gRPC status. Orchestrator only.
     GrpcStatus {
-        /// The code's name, as `UNAVAILABLE`.
+        /// The name of the code, such as `UNAVAILABLE`.
         code: String,
         /// The status message.
         #[serde(default)]
         message: String,
     },
-    /// Performed; then the connection is reset instead of an answer.
+    /// Performed; then answered with a gRPC status. Orchestrator only.
+    AbortAfterEffect {
+        /// The name of the code, such as `UNKNOWN`.
+        #[serde(default = "unknown_code")]
+        code: String,
+        /// The status message.
+        #[serde(default)]
+        message: String,
+    },
+    /// Performed; then the connection is reset instead of a response.
     DropAnswer,
-    /// Performed; the answer comes so much later.
+    /// Performed; the response is delayed.
     Slow {
-        /// Milliseconds.
+        /// The delay, in milliseconds.
         by_ms: u64,
     },
-    /// Performed unless `body` is given; the answer claims this content type.
+    /// Performed unless `body` is given; the response claims this content type.
     WrongContentType {
         /// The claimed type.
         #[serde(default = "html")]
         content_type: String,
-        /// Sent instead of the true answer, with status 200; the call is then not performed.
+        /// Sent with status 200 instead of performing the call.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<String>,
     },
-    /// Performed; the answer's body is a stream of so many bytes.
+    /// Performed; the response body is a stream of this many bytes.
     HugeBody {
-        /// Bytes.
+        /// The size of the body, in bytes.
         bytes: u64,
     },
-    /// Performed; the answer's body comes byte by byte.
+    /// Performed; the response body is sent byte by byte.
     Drip {
-        /// Between two bytes, in milliseconds.
+        /// The pause between two bytes, in milliseconds.
         #[serde(default = "drip_interval")]
         interval_ms: u64,
     },
     /// Not performed; answered with a redirect.
     Redirect {
-        /// The `Location`: an absolute http URL of a loopback address.
+        /// The `Location` header: an absolute http URL of a loopback address.
         location: String,
         /// 301, 302, 303, 307 or 308.
         #[serde(default = "temporary_redirect")]
         status: u16,
     },
+}
+
+fn unknown_code() -> String {
+    "UNKNOWN".to_owned()
 }
 
 fn html() -> String {
@@ -128,13 +141,14 @@ fn temporary_redirect() -> u16 {
 }
 
 impl FaultKind {
-    /// The name in the journal and in JSON.
+    /// The name in JSON and in the journal.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Refuse => "refuse",
             Self::Hang => "hang",
             Self::Status { .. } => "status",
             Self::GrpcStatus { .. } => "grpc_status",
+            Self::AbortAfterEffect { .. } => "abort_after_effect",
             Self::DropAnswer => "drop_answer",
             Self::Slow { .. } => "slow",
             Self::WrongContentType { .. } => "wrong_content_type",
@@ -145,24 +159,21 @@ impl FaultKind {
     }
 }
 
-/// Why a fault cannot be set; the text names the field.
+/// Why a fault cannot be injected. The text names the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {expected}, found {found}")]
 pub struct FaultError {
-    /// The field, as `fault.status.code`.
+    /// The field, such as `fault.status.code`.
     pub field: &'static str,
-    /// What would be right.
+    /// The expected value.
     pub expected: String,
-    /// What was there.
+    /// The value found.
     pub found: String,
 }
 
 impl Fault {
-    /// Whether the service can have this fault.
+    /// Checks that the service can have this fault.
     pub fn check(&self) -> Result<(), FaultError> {
-        let error = |field, expected: &str, found: &dyn std::fmt::Display| {
-            Err(FaultError { field, expected: expected.to_owned(), found: format!("`{found}`") })
-        };
         if let Some(operation) = &self.operation {
             let known = self.service.operations();
             if !known.contains(&operation.as_str()) {
@@ -177,11 +188,11 @@ impl Fault {
             FaultKind::Status { code, .. } if !(200..600).contains(code) => {
                 error("fault.status.code", "expected an HTTP status from 200 to 599", code)
             }
-            FaultKind::GrpcStatus { code, .. } if self.service != Service::Orchestrator => {
-                error("fault.grpc_status", "expected only for the service orchestrator", code)
+            FaultKind::GrpcStatus { code, .. } => {
+                self.check_grpc(["fault.grpc_status", "fault.grpc_status.code"], code)
             }
-            FaultKind::GrpcStatus { code, .. } if answer::grpc_code(code).is_none() => {
-                error("fault.grpc_status.code", "expected a gRPC code name such as UNAVAILABLE", code)
+            FaultKind::AbortAfterEffect { code, .. } => {
+                self.check_grpc(["fault.abort_after_effect", "fault.abort_after_effect.code"], code)
             }
             FaultKind::Slow { by_ms } if *by_ms > DELAY_LIMIT_MS => {
                 error("fault.slow.by_ms", &format!("expected at most {DELAY_LIMIT_MS} ms"), by_ms)
@@ -207,7 +218,6 @@ impl Fault {
             FaultKind::Refuse
             | FaultKind::Hang
             | FaultKind::Status { .. }
-            | FaultKind::GrpcStatus { .. }
             | FaultKind::DropAnswer
             | FaultKind::Slow { .. }
             | FaultKind::WrongContentType { .. }
@@ -216,4 +226,19 @@ impl Fault {
             | FaultKind::Redirect { .. } => Ok(()),
         }
     }
+
+    /// Checks a gRPC status; `fields` names the fault and its code.
+    fn check_grpc(&self, fields: [&'static str; 2], code: &str) -> Result<(), FaultError> {
+        if self.service != Service::Orchestrator {
+            return error(fields[0], "expected only for the service orchestrator", &code);
+        }
+        match answer::grpc_code(code) {
+            Some(_) => Ok(()),
+            None => error(fields[1], "expected a gRPC code name such as UNAVAILABLE", &code),
+        }
+    }
+}
+
+fn error(field: &'static str, expected: &str, found: &dyn std::fmt::Display) -> Result<(), FaultError> {
+    Err(FaultError { field, expected: expected.to_owned(), found: format!("`{found}`") })
 }

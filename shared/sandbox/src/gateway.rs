@@ -1,9 +1,11 @@
-//! Where every request of every service passes: read whole, written down, met by a fault or performed, answered.
+//! Every request of every service passes through here: it is read whole, recorded in the journal, and then either
+//! performed or answered by a fault.
 
 use std::future::{Future, pending};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,8 +14,8 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::body::Incoming;
+use tokio::sync::Notify;
 
-use crate::connection::Peer;
 use crate::fault::{self, FaultBoard, FaultKind};
 use crate::journal::{BODY_KEPT_BYTES, Call, Described, Entry, Journal, Status};
 use crate::service::Service;
@@ -21,21 +23,59 @@ use crate::service::Service;
 /// The largest request that a service reads, in bytes; a larger one is answered with 413.
 pub const REQUEST_BODY_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
-/// The answer to a call, to come.
+/// The client of one connection, with the means to reset that connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Peer {
+    reset: Arc<Reset>,
+    /// The SPIFFE id in the client's certificate.
+    pub(crate) spiffe_id: Option<String>,
+}
+
+impl Peer {
+    /// Resets the TCP connection; the caller must not send a response.
+    pub(crate) fn reset(&self) {
+        self.reset.requested.store(true, Ordering::Release);
+        self.reset.notify.notify_one();
+    }
+
+    pub(crate) fn reset_handle(&self) -> Arc<Reset> {
+        Arc::clone(&self.reset)
+    }
+}
+
+/// Whether a connection is to be reset, shared between its gateway and its socket.
+#[derive(Debug, Default)]
+pub(crate) struct Reset {
+    requested: AtomicBool,
+    notify: Notify,
+}
+
+impl Reset {
+    pub(crate) fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::Acquire)
+    }
+
+    /// Completes once a reset is requested.
+    pub(crate) async fn requested(&self) {
+        self.notify.notified().await;
+    }
+}
+
+/// The pending response to a call.
 pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Response<Body>> + Send + 'a>>;
 
-/// What a service does with a whole request.
+/// A service behind its gateway.
 pub(crate) trait Backend: Send + Sync + 'static {
-    /// What the call is, for the journal and to find its fault. Changes nothing.
+    /// Describes the call for the journal and for finding its fault. Changes nothing.
     fn describe(&self, parts: &Parts, body: &Bytes) -> Described;
 
-    /// Performs the call; `entry` takes the effect.
+    /// Performs the call and records its effect in `entry`.
     ///
-    /// State changes before the first await, so that a client that hangs up cannot halve a call.
+    /// All state changes happen before the first await, so a client that hangs up cannot leave a call half done.
     fn perform(&self, request: Request<Bytes>, peer: &Peer, entry: &Entry) -> Answer<'_>;
 }
 
-/// One service's way in.
+/// The entrance to one service.
 pub(crate) struct Gateway {
     pub(crate) service: Service,
     pub(crate) backend: Arc<dyn Backend>,
@@ -44,7 +84,7 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Whether a new connection is reset before a byte of it is read.
+    /// Whether to reset a new connection before reading a byte from it; uses up one call of the fault.
     pub(crate) fn refuses_connection(&self) -> bool {
         let refused = self.faults.take_refusal(self.service);
         if refused {
@@ -53,7 +93,7 @@ impl Gateway {
         refused
     }
 
-    /// Writes down a connection that came no further than its TLS handshake.
+    /// Records a connection whose TLS handshake failed.
     pub(crate) fn handshake_failed(&self, error: &io::Error) {
         self.connection_ended("handshake", error.to_string());
     }
@@ -63,7 +103,7 @@ impl Gateway {
         self.journal.open(Call::new(self.service, described, String::new()))
     }
 
-    /// The answer to `request`; never comes where the connection is reset or hangs.
+    /// The response to `request`; pends forever if a fault resets the connection or hangs.
     pub(crate) async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let Ok(body) = axum::body::to_bytes(Body::new(body), REQUEST_BODY_LIMIT_BYTES).await else {
@@ -91,7 +131,11 @@ async fn with_fault<'a>(kind: FaultKind, perform: impl FnOnce() -> Answer<'a>, p
         FaultKind::Refuse => cut(peer).await,
         FaultKind::Hang => pending().await,
         FaultKind::Status { code, retry_after_seconds } => fault::empty(code, retry_after_seconds),
-        FaultKind::GrpcStatus { code, message } => fault::reply(&code, &message),
+        FaultKind::GrpcStatus { code, message } => fault::grpc_status(&code, &message),
+        FaultKind::AbortAfterEffect { code, message } => {
+            perform().await;
+            fault::grpc_status(&code, &message)
+        }
         FaultKind::DropAnswer => {
             perform().await;
             cut(peer).await
@@ -135,7 +179,7 @@ fn call(service: Service, described: Described, parts: &Parts, body: &Bytes, pee
     call
 }
 
-/// A header's value as text.
+/// The value of a header as text.
 pub(crate) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get(name)?;
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())

@@ -1,62 +1,62 @@
-//! The journal: every call in the order of arrival, with what it was, what was answered, and whether it had an effect.
+//! The journal: every call in order of arrival, with its request, its response status and whether it had an effect.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::now_ms;
-use crate::lock::lock;
 use crate::service::Service;
+use crate::state::lock;
+use crate::wire::now_ms;
 
-/// Calls that are kept; older ones go.
+/// The number of calls kept; beyond it the oldest is dropped.
 pub const CALLS_KEPT: usize = 100_000;
-/// How much of a request's body is kept, in bytes.
+/// The length to which a request body is cut, in bytes.
 pub const BODY_KEPT_BYTES: usize = 16 * 1024;
 
-/// One call of a service, as it arrived and as it ended.
+/// One call of a service: request and outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
-    /// The place in the order of all calls of all services, from 1.
+    /// The sequence number over all services, from 1.
     pub seq: u64,
-    /// Arrival, epoch milliseconds.
+    /// Arrival, in epoch milliseconds.
     pub at_ms: i64,
-    /// The service called.
+    /// The called service.
     pub service: Service,
-    /// One of [`Service::operations`], or `unknown`, or `connect` and `handshake` for connections that came no further.
+    /// One of [`Service::operations`], `unknown`, or `connect` or `handshake` for a connection that failed there.
     pub operation: String,
-    /// The id of what the call is about: ticket, workflow or plan, `namespace/pod`, document path. Percent-decoded.
+    /// The id of the ticket, workflow or plan, `namespace/pod`, or the path of the document; percent-decoded.
     pub target: String,
-    /// Path and query as on the wire.
+    /// Path and query as sent.
     pub path: String,
-    /// The `Idempotency-Key`, or the orchestrator's `adjustment_id`.
+    /// The `Idempotency-Key` header, or the `adjustment_id` of the orchestrator.
     pub key: Option<String>,
     /// The `traceparent` header.
     pub traceparent: Option<String>,
     /// The `authorization` header.
     pub authorization: Option<String>,
-    /// The SPIFFE id of the client's certificate.
+    /// The SPIFFE id in the client's certificate.
     pub spiffe_id: Option<String>,
-    /// The request's body, at most [`BODY_KEPT_BYTES`]; a protobuf message in its JSON form.
+    /// The request body, cut to [`BODY_KEPT_BYTES`]; a protobuf message is shown as JSON.
     pub body: String,
-    /// What was answered; none where no answer was (yet) sent.
+    /// The response status; `None` if no response was sent (yet).
     pub status: Option<Status>,
-    /// The fault that met the call.
+    /// The injected fault that applied to the call.
     pub fault: Option<String>,
-    /// Whether the call was carried out as a change. A replayed answer, or a change that was none
-    /// (pausing what is paused), is no effect.
+    /// Whether the call changed state. A replayed response or a change without an effect (pausing a paused workflow)
+    /// did not.
     pub effect: bool,
-    /// Whether the answer is that of an earlier call with the same key.
+    /// Whether the response is that of an earlier call with the same key.
     pub replayed: bool,
 }
 
-/// The answer's status.
+/// The status of a response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Status {
     /// An HTTP status code.
     Http(u16),
-    /// A gRPC code's name, as `FAILED_PRECONDITION`.
+    /// The name of a gRPC code, such as `FAILED_PRECONDITION`.
     Grpc(String),
 }
 
@@ -72,13 +72,13 @@ impl PartialEq<&str> for Status {
     }
 }
 
-/// What a call is, read off its request before it is performed.
+/// A call as read from its request, before it is performed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Described {
     pub(crate) operation: &'static str,
     pub(crate) target: String,
     pub(crate) key: Option<String>,
-    /// The body to show in place of the raw one.
+    /// The body to record instead of the raw one.
     pub(crate) body: Option<String>,
 }
 
@@ -95,7 +95,7 @@ struct Kept {
 }
 
 impl Journal {
-    /// Writes `call` down with the next sequence number.
+    /// Records `call` under the next sequence number.
     pub(crate) fn open(self: &Arc<Self>, mut call: Call) -> Entry {
         let mut kept = lock(&self.calls);
         kept.last_seq += 1;
@@ -113,7 +113,7 @@ impl Journal {
         lock(&self.calls).calls.iter().cloned().collect()
     }
 
-    /// Forgets the calls; sequence numbers go on.
+    /// Drops the calls; sequence numbers continue.
     pub(crate) fn clear(&self) {
         lock(&self.calls).calls.clear();
     }
@@ -141,7 +141,7 @@ impl Call {
     }
 }
 
-/// The line of a call that is under way.
+/// The journal entry of a call in progress.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     journal: Arc<Journal>,
@@ -149,12 +149,12 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// The call was carried out as a change.
+    /// Records that the call changed state.
     pub(crate) fn effect(&self) {
         self.update(|call| call.effect = true);
     }
 
-    /// The answer is that of an earlier call.
+    /// Records that the response is that of an earlier call.
     pub(crate) fn replayed(&self) {
         self.update(|call| call.replayed = true);
     }
@@ -170,7 +170,7 @@ impl Entry {
     fn update(&self, change: impl FnOnce(&mut Call)) {
         let mut kept = lock(&self.journal.calls);
         let first = kept.calls.front().map_or(u64::MAX, |call| call.seq);
-        // Sequence numbers have no gaps, so the place follows from the first one kept.
+        // Sequence numbers have no gaps, so the index follows from the first kept call.
         let at = self.seq.checked_sub(first).and_then(|at| usize::try_from(at).ok());
         if let Some(call) = at.and_then(|at| kept.calls.get_mut(at)) {
             change(call);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_calls_go_and_later_entries_still_find_theirs() {
+    fn the_oldest_calls_are_dropped_and_later_entries_still_find_theirs() {
         let journal = Arc::new(Journal::default());
         let first = journal.open(call());
         let entries: Vec<_> = (0..CALLS_KEPT).map(|_| journal.open(call())).collect();

@@ -1,4 +1,4 @@
-//! The pod calls of the Kubernetes API, over pods that are replaced as their owner would.
+//! The pod calls of the Kubernetes API; a deleted pod is replaced as its owner would do it.
 
 mod call;
 mod failure;
@@ -12,34 +12,30 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 pub use pod::{Owner, Pod, Replacement};
 
 pub(crate) use store::Store;
 
-use crate::connection::Peer;
-use crate::gateway::{Answer, Backend};
+use crate::gateway::{Answer, Backend, Peer};
 use crate::journal::{Described, Entry};
+use crate::wire::{json_response, text_response};
 use call::PodCall;
 use failure::Failure;
 use selector::Selector;
 
-/// What a fault of the Kubernetes API may name.
-pub const OPERATIONS: &[&str] = &["get_pod", "list_pods", "delete_pod", "version", "readyz"];
-
-/// Where the Kubernetes API listens, and how fast the cluster is.
+/// Where the Kubernetes API listens and how fast the cluster is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KubernetesConfig {
-    /// 0 = a free port.
+    /// The port; 0 takes a free one.
     pub port: u16,
-    /// How long a replacement takes from its creation to being ready.
+    /// The time from the creation of a replacement until it is ready.
     pub ready_after: Duration,
-    /// How long a deleted pod is still there, with its `deletionTimestamp`, and as ready as before. Zero: it goes at
-    /// once, and the answer is a `Status` instead of the pod.
+    /// The time for which a deleted pod still exists, with a `deletionTimestamp` and as ready as before. If zero, it is
+    /// removed at once, and the response is a `Status` instead of the pod.
     pub terminate_after: Duration,
 }
 
@@ -57,17 +53,17 @@ impl Backend for Kubernetes {
     fn perform(&self, request: Request<Bytes>, _: &Peer, entry: &Entry) -> Answer<'_> {
         let (parts, body) = request.into_parts();
         let result = match PodCall::read(&parts.method, parts.uri.path()) {
-            PodCall::Ready => return now(text(StatusCode::OK, "ok")),
+            PodCall::Ready => return now(text_response(StatusCode::OK, "ok")),
             PodCall::Version => Ok(version()),
             PodCall::List { namespace } => self.list(&namespace, parts.uri.query()),
             PodCall::Get { namespace, name } => self.store.get(&namespace, &name),
             PodCall::Delete { namespace, name } => self.store.delete(&namespace, &name, &body, entry),
-            PodCall::NotFound => return now(text(StatusCode::NOT_FOUND, "404 page not found\n")),
+            PodCall::NotFound => return now(text_response(StatusCode::NOT_FOUND, "404 page not found\n")),
             PodCall::MethodNotAllowed => Err(Failure::method_not_allowed()),
         };
         let response = match result {
-            Ok(body) => answer(StatusCode::OK, &body),
-            Err(failure) => answer(failure.status(), &failure.body()),
+            Ok(body) => json_response(StatusCode::OK, &body),
+            Err(failure) => json_response(failure.status(), &failure.body()),
         };
         now(response)
     }
@@ -102,18 +98,4 @@ fn version() -> Value {
 
 fn now(response: Response<Body>) -> Answer<'static> {
     Box::pin(std::future::ready(response))
-}
-
-fn answer(status: StatusCode, body: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-fn text(status: StatusCode, body: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
 }

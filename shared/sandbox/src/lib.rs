@@ -1,40 +1,43 @@
-//! The stand-in platform: the services around the engine, on real loopback sockets, with a state to seed and read back
-//! and faults to order.
+//! The stand-in platform: the services around the engine on real loopback sockets, with state that can be seeded and
+//! read back, and with faults to inject.
 //!
-//! Not in any shipped binary but the command line's sandbox. It knows nothing of the engine: it speaks the wire alone.
-//! Start at [`Platform`].
+//! It knows only the wire protocols, nothing of the engine. Of the shipped programs only `heal` contains it, for its
+//! sandbox. Start at [`Platform`].
 //!
 //! - [`tickets`] the Execution Ticket Service, [`orchestrator`] the gRPC orchestrator, [`kubernetes`] the pod calls,
 //!   [`opa`] the policy server
-//! - every request passes the gateway: written to the [`journal`], met by a [`fault`] or performed
-//! - [`seed`] the state to start from, `control` the same over HTTP, for another process
-//! - [`spiffe_ca`] identities for mTLS, [`workload_api`] hands them out
+//! - every request passes the gateway: recorded in the [`journal`], then answered by a [`fault`] or performed
+//! - [`seed`] the initial state; `control` seeds, reads and injects faults over HTTP
+//! - [`spiffe_ca`] issues identities for mTLS, [`workload_api`] serves them to workloads
+//! - [`PlatformConfig`] chooses between the guide's behaviour and that of the deployed services
 
-mod clock;
+mod config;
 mod connection;
 mod control;
 pub mod fault;
 mod gateway;
 pub mod journal;
-mod json;
 pub mod kubernetes;
-mod lock;
 pub mod opa;
 pub mod orchestrator;
-pub mod platform;
+mod platform;
 mod port;
-mod replay;
 pub mod seed;
 mod service;
+mod services;
+#[expect(clippy::disallowed_methods, reason = "certificates are issued for the wall clock")]
 pub mod spiffe_ca;
+mod state;
 pub mod tickets;
 mod tls;
+mod wire;
 pub mod workload_api;
 
+pub use config::{Endpoints, PlatformConfig, StartError};
 pub use fault::{Fault, FaultKind};
 pub use gateway::REQUEST_BODY_LIMIT_BYTES;
 pub use journal::{Call, Status};
-pub use platform::{Endpoints, Platform, PlatformConfig, StartError};
+pub use platform::Platform;
 pub use seed::Seed;
 pub use service::Service;
 pub use tls::{TlsError, TlsMaterial};

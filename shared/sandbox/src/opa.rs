@@ -1,63 +1,70 @@
-//! The policy server: OPA's data call for the self-healing policy, with a settable decision.
+//! The policy server: OPA's data API for the self-healing policy, with a settable decision.
 
 mod policy;
 
 use std::sync::Mutex;
 
-use axum::body::Body;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{Method, Request, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use policy::PolicyError;
 
-use crate::connection::Peer;
-use crate::gateway::{Answer, Backend};
+use crate::gateway::{Answer, Backend, Peer};
 use crate::journal::{Described, Entry};
-use crate::lock::lock;
+use crate::state::lock;
+use crate::wire::json_response;
 use policy::Policy;
-
-/// What a fault of the policy server may name.
-pub const OPERATIONS: &[&str] = &["evaluate", "health"];
 
 /// The document of the self-healing policy.
 pub const PLAYBOOK_VALIDATION: &str = "neuralhive/self_healing/playbook_validation";
 
-/// Where the policy server listens, and what it decides.
+/// Where the policy server listens and what it decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpaConfig {
-    /// 0 = a free port.
+    /// The port; 0 takes a free one.
     pub port: u16,
-    /// Rego text; absent: a server into which no policy was loaded, which answers `{}`.
+    /// The Rego text of the policy; without one the server answers `{}`.
     pub policy: Option<String>,
-    /// What it answers.
+    /// The decision.
     pub decision: Decision,
+    /// The form of the violations.
+    pub violations: ViolationsForm,
 }
 
-/// What the policy server answers to every question about the self-healing policy.
+/// The form in which violations are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ViolationsForm {
+    /// A list of objects, as a rule `violations contains …` yields.
+    #[default]
+    List,
+    /// An object that maps the JSON text of each violation to `true`, as a rule `violations[v] if …` yields.
+    Object,
+}
+
+/// The decision of the policy server for every question about the self-healing policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Decision {
-    /// What the loaded policy says.
+    /// The loaded policy decides.
     #[default]
     Rules,
     /// `allow: true`.
     Allow,
     /// `allow: false` with these violations.
     Deny {
-        /// At least one, for an answer that a policy could give.
+        /// The violations; a real policy has at least one.
         violations: Vec<Violation>,
     },
-    /// `{}`: no decision.
+    /// `{}`, which is not a decision.
     Undefined,
-    /// `allow` as the text `"true"`.
+    /// `allow` is the text `"true"`.
     NonBoolean,
 }
 
-/// One broken rule.
+/// One violated rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the wire's own names")]
@@ -82,6 +89,7 @@ fn high() -> String {
 /// The running service.
 #[derive(Debug)]
 pub(crate) struct Opa {
+    violations: ViolationsForm,
     held: Mutex<Held>,
 }
 
@@ -95,14 +103,14 @@ impl Opa {
     pub(crate) fn new(config: &OpaConfig) -> Result<Self, PolicyError> {
         let policy = config.policy.as_deref().map(Policy::compile).transpose()?;
         let decision = config.decision.clone();
-        Ok(Self { held: Mutex::new(Held { policy, decision }) })
+        Ok(Self { violations: config.violations, held: Mutex::new(Held { policy, decision }) })
     }
 
     pub(crate) fn decision(&self) -> Decision {
         lock(&self.held).decision.clone()
     }
 
-    /// Sets what is answered; `policy` replaces the loaded text, `None` keeps it.
+    /// Sets the decision. `policy` (Rego) replaces the loaded policy; `None` keeps it.
     pub(crate) fn decide(&self, decision: Decision, policy: Option<&str>) -> Result<(), PolicyError> {
         let policy = policy.map(Policy::compile).transpose()?;
         let mut held = lock(&self.held);
@@ -125,7 +133,7 @@ impl Opa {
         }
         let held = lock(&self.held);
         let fixed = (document == PLAYBOOK_VALIDATION).then_some(&held.decision);
-        let result = match fixed {
+        let mut result = match fixed {
             Some(Decision::Allow) => Some(json!({"allow": true, "violations": []})),
             Some(Decision::Deny { violations }) => Some(json!({"allow": false, "violations": violations})),
             Some(Decision::Undefined) => None,
@@ -137,8 +145,19 @@ impl Opa {
                 None => None,
             },
         };
+        if self.violations == ViolationsForm::Object
+            && let Some(violations) = result.as_mut().and_then(|result| result.get_mut("violations"))
+        {
+            *violations = keyed_by_json_text(violations);
+        }
         Ok(result.map_or_else(|| json!({}), |result| json!({"result": result})))
     }
+}
+
+/// `[v, …]` as `{"<v as JSON>": true, …}`.
+fn keyed_by_json_text(violations: &Value) -> Value {
+    let listed = violations.as_array().into_iter().flatten();
+    Value::Object(listed.map(|violation| (violation.to_string(), true.into())).collect())
 }
 
 fn invalid(message: &str) -> (StatusCode, Value) {
@@ -175,9 +194,6 @@ impl Backend for Opa {
             },
             _ => (StatusCode::NOT_FOUND, json!({"code": "not_found", "message": "no such path"})),
         };
-        let mut response = Response::new(Body::from(body.to_string()));
-        *response.status_mut() = status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Box::pin(std::future::ready(response))
+        Box::pin(std::future::ready(json_response(status, &body)))
     }
 }

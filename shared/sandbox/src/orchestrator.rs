@@ -1,7 +1,6 @@
-//! The orchestrator: its workflows, the gRPC service over them, and gRPC's own health service beside it.
+//! The orchestrator: its workflows, the gRPC service over them, and gRPC's own health service.
 
 mod describe;
-mod health;
 mod rpc;
 mod store;
 mod workflow;
@@ -20,63 +19,56 @@ pub use workflow::{Allocation, HistoryEvent, Replanning, Workflow, WorkflowState
 
 pub(crate) use store::Store;
 
-use crate::connection::Peer;
-use crate::gateway::{Answer, Backend, header};
+use crate::gateway::{Answer, Backend, Peer, header};
 use crate::journal::{Described, Entry};
 use crate::tickets;
 use crate::tls::TlsMaterial;
-use rpc::Rpc;
+use rpc::{HEALTH_PATH, HealthRpc, Rpc};
 
-/// What a fault of the orchestrator may name.
-pub const OPERATIONS: &[&str] = &[
-    "AdjustPriorities",
-    "RebalanceResources",
-    "PauseWorkflow",
-    "ResumeWorkflow",
-    "TriggerReplanning",
-    "GetWorkflowStatus",
-    "Check",
-];
-
-/// Where and how the orchestrator listens.
+/// Where the orchestrator listens and how it behaves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrchestratorConfig {
-    /// 0 = a free port.
+    /// The port; 0 takes a free one.
     pub port: u16,
-    /// mTLS; absent: plain text.
+    /// The material for mTLS; `None` serves plain text.
     pub tls: Option<TlsMaterial>,
-    /// The SPIFFE ids that may call, under TLS; empty: every id that the authorities vouch for.
-    /// Another one is answered with `PERMISSION_DENIED`, a client without an id with `UNAUTHENTICATED`.
+    /// The SPIFFE ids that may call over TLS; empty allows every id of the client authorities.
+    /// Any other id gets `PERMISSION_DENIED`, a client without an id `UNAUTHENTICATED`.
     pub clients: Vec<String>,
-    /// Whether a call without `authorization: Bearer …` is answered with `UNAUTHENTICATED`.
+    /// Whether a call without `authorization: Bearer …` gets `UNAUTHENTICATED`.
     pub bearer_required: bool,
-    /// What `GetWorkflowStatus` says of a workflow that is not there.
+    /// How it treats a workflow that it does not know.
     pub unknown_workflow: UnknownWorkflow,
-    /// The services that the health service calls `NOT_SERVING`; empty text: the server as a whole.
+    /// Whether it never reports REPLANNING: a replanning leaves the state of its workflows as it was.
+    pub hides_replanning: bool,
+    /// The services that the health service reports as `NOT_SERVING`; the empty text is the server as a whole.
     pub not_serving: Vec<String>,
 }
 
-/// The two ways of saying that a workflow is not there.
+/// How the orchestrator treats a workflow that it does not know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownWorkflow {
-    /// The status `NOT_FOUND`.
+    /// Every call gets `NOT_FOUND`.
     #[default]
     NotFound,
-    /// An answer whose state is `WORKFLOW_STATE_UNSPECIFIED`.
+    /// `GetWorkflowStatus` reports the state UNSPECIFIED, every other call gets `NOT_FOUND`.
     Unspecified,
+    /// `GetWorkflowStatus` reports PENDING with an empty plan and no times, `PauseWorkflow` succeeds and creates the
+    /// workflow, every other call fails.
+    Pending,
 }
 
 /// The running service.
 pub(crate) struct Orchestrator {
     config: OrchestratorConfig,
     server: OrchestratorStrategicServer<Rpc>,
-    health: HealthServer<health::Rpc>,
+    health: HealthServer<HealthRpc>,
 }
 
 impl Orchestrator {
     pub(crate) fn new(config: OrchestratorConfig, store: Arc<Store>, tickets: Arc<tickets::Store>) -> Self {
-        let rpc = Rpc { store, tickets, unknown: config.unknown_workflow };
-        let health = HealthServer::new(health::Rpc { not_serving: config.not_serving.clone() });
+        let rpc = Rpc { store, tickets, unknown: config.unknown_workflow, hides_replanning: config.hides_replanning };
+        let health = HealthServer::new(HealthRpc { not_serving: config.not_serving.clone() });
         Self { config, server: OrchestratorStrategicServer::new(rpc), health }
     }
 
@@ -111,7 +103,7 @@ impl Backend for Orchestrator {
         let request = Request::from_parts(parts, Body::from(body));
         let (server, health) = (self.server.clone(), self.health.clone());
         Box::pin(async move {
-            let answer = if request.uri().path().starts_with(health::PATH) {
+            let answer = if request.uri().path().starts_with(HEALTH_PATH) {
                 health.oneshot(request).await
             } else {
                 server.oneshot(request).await

@@ -1,17 +1,11 @@
-//! The whole platform: started on loopback ports, seeded, made faulty, read back, and ended.
-
-mod config;
-mod shared;
+//! The whole platform: start it on loopback ports, seed it, inject faults, read its state back, and stop it.
 
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-pub use config::{Endpoints, PlatformConfig, StartError};
-
-pub(crate) use shared::Shared;
-
+use crate::config::{Endpoints, PlatformConfig, StartError};
 use crate::connection;
 use crate::control;
 use crate::fault::{Fault, FaultError};
@@ -21,35 +15,36 @@ use crate::opa::{Decision, PolicyError};
 use crate::orchestrator::{Replanning, Workflow};
 use crate::seed::{Seed, SeedError};
 use crate::service::Service;
+use crate::services::Services;
 use crate::tickets::Ticket;
 use crate::tls::{TlsError, TlsMaterial};
 
-/// The running platform. Dropping it ends it.
+/// The running platform. Dropping it stops it.
 #[derive(Debug)]
 pub struct Platform {
-    shared: Arc<Shared>,
+    services: Arc<Services>,
     accepting: Vec<JoinHandle<()>>,
 }
 
 impl Platform {
-    /// Listens on every port of `config` and serves from the seed on.
+    /// Listens on every port of `config` and serves the state of its seed.
     ///
     /// # Errors
-    /// A port that is taken, a seed, a policy or TLS material that is wrong; nothing is left running then.
+    /// A port is taken, or the seed, the policy or the TLS material is invalid. Nothing is left running.
     ///
     /// # Caveats
-    /// The platform lives on the tokio runtime (with I/O and time) that this is called on.
+    /// Call it on a tokio runtime with I/O and time enabled; the platform runs there.
     pub fn start(config: PlatformConfig) -> Result<Self, StartError> {
         let runtime = Handle::try_current()?;
-        let shared = Arc::new(Shared::new(config)?);
+        let services = Arc::new(Services::new(config)?);
         let mut accepting = Vec::new();
         for service in Service::ALL {
-            let gateway = shared.gateway(service);
-            let shared_by_connections = Arc::clone(&shared);
-            let port = Arc::clone(shared.port(service));
+            let gateway = services.gateway(service);
+            let services_of_connections = Arc::clone(&services);
+            let port = Arc::clone(services.port(service));
             accepting.push(runtime.spawn(port.accept(move |stream| {
                 let gateway = Arc::clone(&gateway);
-                let tls = shared_by_connections.tls(service);
+                let tls = services_of_connections.tls(service);
                 async move {
                     if gateway.refuses_connection() {
                         return connection::refuse(&stream);
@@ -58,106 +53,106 @@ impl Platform {
                 }
             })));
         }
-        if let Some(port) = shared.control_port() {
-            let router = control::router(Arc::clone(&shared));
+        if let Some(port) = services.control_port() {
+            let router = control::router(Arc::clone(&services));
             accepting.push(
                 runtime.spawn(Arc::clone(port).accept(move |stream| connection::serve_router(stream, router.clone()))),
             );
         }
-        Ok(Self { shared, accepting })
+        Ok(Self { services, accepting })
     }
 
-    /// Where the services listen.
+    /// The addresses of the services.
     pub fn endpoints(&self) -> Endpoints {
-        self.shared.endpoints()
+        self.services.endpoints()
     }
 
-    /// The engine's variables that lead it here, by name.
+    /// The environment variables that point the engine at this platform.
     pub fn env(&self) -> Vec<(String, String)> {
         self.endpoints().env()
     }
 
-    /// Replaces tickets, workflows and pods, and forgets which keys were answered. The journal stays.
+    /// Replaces all tickets, workflows and pods, and drops the stored responses. The journal is kept.
     pub fn seed(&self, seed: Seed) -> Result<(), SeedError> {
-        self.shared.seed(seed)
+        self.services.seed(seed)
     }
 
-    /// In the order of their ids.
+    /// All tickets, ordered by id.
     pub fn tickets(&self) -> Vec<Ticket> {
-        self.shared.tickets.tickets()
+        self.services.tickets.tickets()
     }
 
-    /// In the order of their ids.
+    /// All workflows, ordered by id.
     pub fn workflows(&self) -> Vec<Workflow> {
-        self.shared.workflows.workflows()
+        self.services.workflows.workflows()
     }
 
-    /// In the order in which they were asked for.
+    /// All requested replannings, oldest first.
     pub fn replannings(&self) -> Vec<Replanning> {
-        self.shared.workflows.replannings()
+        self.services.workflows.replannings()
     }
 
-    /// In the order of namespace and name.
+    /// All pods, ordered by namespace and name.
     pub fn pods(&self) -> Vec<Pod> {
-        self.shared.pods.pods()
+        self.services.pods.pods()
     }
 
-    /// The ticket of this id.
+    /// The ticket with this id.
     pub fn ticket(&self, ticket_id: &str) -> Option<Ticket> {
         self.tickets().into_iter().find(|ticket| ticket.ticket_id == ticket_id)
     }
 
-    /// The workflow of this id.
+    /// The workflow with this id.
     pub fn workflow(&self, workflow_id: &str) -> Option<Workflow> {
         self.workflows().into_iter().find(|workflow| workflow.workflow_id == workflow_id)
     }
 
-    /// Every call of every service, in order.
+    /// Every call of every service, oldest first.
     pub fn calls(&self) -> Vec<Call> {
-        self.shared.journal.calls()
+        self.services.journal.calls()
     }
 
-    /// The calls that changed state, in order.
+    /// The calls that changed state, oldest first.
     pub fn effects(&self) -> Vec<Call> {
         self.calls().into_iter().filter(|call| call.effect).collect()
     }
 
-    /// Forgets the calls so far.
+    /// Clears the journal.
     pub fn forget_calls(&self) {
-        self.shared.journal.clear();
+        self.services.journal.clear();
     }
 
-    /// Makes a service faulty from the return of this call on; replaces the fault of the same service and operation.
+    /// Injects a fault, in effect when this returns. It replaces the fault of the same service and operation.
     pub fn set_fault(&self, fault: Fault) -> Result<(), FaultError> {
-        self.shared.set_faults(vec![fault])
+        self.services.set_faults(vec![fault])
     }
 
-    /// Every service is sound again from the return of this call on. Calls that hang stay hung.
+    /// Removes every fault, in effect when this returns. Calls that already hang keep hanging.
     pub fn clear_faults(&self) {
-        self.shared.clear_faults();
+        self.services.clear_faults();
     }
 
-    /// Sets what the policy server answers; `policy` (Rego) replaces the loaded text, `None` keeps it.
+    /// Sets the decision of the policy server. `policy` (Rego) replaces the loaded policy; `None` keeps it.
     pub fn set_policy(&self, decision: Decision, policy: Option<&str>) -> Result<(), PolicyError> {
-        self.shared.opa.decide(decision, policy)
+        self.services.opa.decide(decision, policy)
     }
 
-    /// Gives the orchestrator another TLS identity for new connections; those that are open keep theirs.
+    /// Changes the TLS identity of the orchestrator for new connections. Open connections keep the old one.
     pub fn set_orchestrator_tls(&self, material: &TlsMaterial) -> Result<(), TlsError> {
-        self.shared.set_tls(material)
+        self.services.set_tls(material)
     }
 
-    /// Ends the platform; its ports are free on return.
+    /// Stops the platform; its ports are free when this returns.
     pub async fn shutdown(mut self) {
         self.end();
         for accepting in std::mem::take(&mut self.accepting) {
-            // Aborted on purpose.
+            // The task was aborted by `end`, so its error says nothing.
             let _ = accepting.await;
         }
     }
 
     fn end(&self) {
-        self.shared.close();
+        self.services.close();
         for accepting in &self.accepting {
             accepting.abort();
         }

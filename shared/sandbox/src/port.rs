@@ -1,4 +1,4 @@
-//! One listening loopback port, which can be closed so that connecting is refused, and opened again.
+//! One listening loopback port, which can be closed so that connections are refused, and opened again.
 
 use std::future::Future;
 use std::io;
@@ -11,12 +11,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Connections that the kernel keeps ready while nobody accepts.
+/// The listen backlog: connections that the kernel queues until they are accepted.
 const BACKLOG_CONNECTIONS: i32 = 1024;
-/// Wait after a failed accept of an open port (out of file descriptors).
+/// The wait after a failed accept on an open port (out of file descriptors).
 const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 
-/// A loopback port that stays ours from start to end, open or not.
+/// A loopback port that stays bound from start to end, open or not.
 #[derive(Debug)]
 pub(crate) struct Port {
     address: SocketAddr,
@@ -29,8 +29,8 @@ impl Port {
     pub(crate) fn bind(port: u16) -> io::Result<Arc<Self>> {
         let socket = match port {
             0 => {
-                // A port that the system chose is given back when its socket is shut down, one that was asked for is
-                // kept. So the choice is held while it is asked for.
+                // The kernel releases a port that it chose itself when the socket is shut down, but keeps one that was
+                // requested. So request the chosen port while the choosing socket still holds it.
                 let choice = bound(0)?;
                 bound(choice.local_addr()?.as_socket().map_or(0, |address| address.port()))?
             }
@@ -45,16 +45,15 @@ impl Port {
         self.address
     }
 
-    /// Whether connections are taken.
+    /// Whether connections are accepted.
     pub(crate) fn is_open(&self) -> bool {
         *self.open.borrow()
     }
 
-    /// Takes connections, or refuses them, from the return of this call on.
+    /// Accepts or refuses connections, in effect when this returns.
     ///
     /// # Caveats
-    /// Where the system cannot stop a socket from listening (Linux can), connections are still made
-    /// and the accept loop resets them.
+    /// Systems that cannot stop a socket from listening (Linux can) still connect; the accept loop then resets.
     pub(crate) fn set_open(&self, open: bool) {
         if self.is_open() == open {
             return;
@@ -67,7 +66,7 @@ impl Port {
         self.open.send_replace(open);
     }
 
-    /// Serves every connection with `serve`, without delay of small packets. Dropped, it drops the connections too.
+    /// Serves every connection with `serve`, with Nagle's algorithm off. Dropping the future drops the connections.
     pub(crate) async fn accept<F>(self: Arc<Self>, serve: impl Fn(TcpStream) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -75,11 +74,11 @@ impl Port {
         let mut connections = JoinSet::new();
         let mut changes = self.open.subscribe();
         loop {
-            // Registered anew after each change: a registration never forgets that its socket was shut down.
+            // Register the socket again after each change: an old registration stays in the shut-down state.
             let listener = match self.socket.try_clone().and_then(TcpListener::from_std) {
                 Ok(listener) => listener,
                 Err(error) => {
-                    tracing::error!(%error, address = %self.address, "the port cannot be listened to");
+                    tracing::error!(%error, address = %self.address, "failed to listen on the port");
                     return;
                 }
             };
@@ -90,7 +89,7 @@ impl Port {
                     _ = changes.changed() => break,
                     accepted = listener.accept() => match accepted {
                         Ok((stream, _)) => {
-                            // Small exchanges stall 40 ms where either end leaves Nagle on.
+                            // Small exchanges stall for 40 ms if either end leaves Nagle's algorithm on.
                             let _ = stream.set_nodelay(true);
                             connections.spawn(serve(stream));
                             while connections.try_join_next().is_some() {}
@@ -109,7 +108,7 @@ impl Port {
 
 fn bound(port: u16) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    // A port whose last connections still linger can be taken at once, one that is listened on cannot.
+    // Allows binding a port whose last connections still linger, but not one that is listened on.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;

@@ -1,75 +1,74 @@
-//! The state that the platform starts from, or is set to.
+//! The state that the platform starts with or is reset to.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::now_ms;
-use crate::json;
 use crate::kubernetes::{Owner, Pod, Replacement};
 use crate::orchestrator::{Workflow, WorkflowState};
 use crate::tickets::{Sla, Ticket, TicketStatus};
+use crate::wire::{now_ms, read_json};
 
-/// The most tickets, workflows or pods of a seed, each.
+/// The largest number of tickets, of workflows and of pods in a seed.
 pub const ITEMS_LIMIT: usize = 100_000;
 
-/// Tickets, workflows and pods. What is absent is empty.
+/// Tickets, workflows and pods. An absent list is empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Seed {
-    /// The ticket service's.
+    /// The tickets of the ticket service.
     pub tickets: Vec<Ticket>,
-    /// The orchestrator's.
+    /// The workflows of the orchestrator.
     pub workflows: Vec<Workflow>,
-    /// The cluster's.
+    /// The pods of the cluster.
     pub pods: Vec<Pod>,
 }
 
-/// Why a seed is refused; the text names the field.
+/// Why a seed is refused. The text names the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SeedError {
-    /// No JSON of a seed's shape.
+    /// The text is not JSON of the shape of a seed.
     #[error("{path}: {reason}")]
     Json {
-        /// The field, as `tickets[0].status`; `.` for the whole.
+        /// The field, such as `tickets[0].status`; `.` for the whole text.
         path: String,
-        /// What was expected, and where in the text.
+        /// The expected value, with line and column.
         reason: String,
     },
-    /// An id that is empty.
+    /// An id is empty.
     #[error("{path}: empty, expected an id")]
     Empty {
         /// The field.
         path: String,
     },
-    /// An id given twice.
-    #[error("{path}: `{id}` is there twice")]
+    /// Two items have the same id.
+    #[error("{path}: duplicate id `{id}`")]
     Twice {
-        /// The field of the second.
+        /// The field of the second item.
         path: String,
         /// The id.
         id: String,
     },
-    /// More than a seed may have.
+    /// A list is too long.
     #[error("{path}: {found} items, at most {ITEMS_LIMIT}")]
     TooMany {
-        /// The list.
+        /// The name of the list.
         path: &'static str,
-        /// Its length.
+        /// The length of the list.
         found: usize,
     },
 }
 
 impl Seed {
-    /// A seed from its JSON form; a wrong one names the field.
+    /// Reads and checks a seed in JSON.
     pub fn from_json(text: &str) -> Result<Self, SeedError> {
         let seed: Self =
-            json::read(text.as_bytes()).map_err(|wrong| SeedError::Json { path: wrong.path, reason: wrong.reason })?;
+            read_json(text.as_bytes()).map_err(|wrong| SeedError::Json { path: wrong.path, reason: wrong.reason })?;
         seed.check()?;
         Ok(seed)
     }
 
-    /// Whether every item has an id of its own.
+    /// Checks that the ids are present and unique.
     pub fn check(&self) -> Result<(), SeedError> {
         unique("tickets", "ticket_id", self.tickets.iter().map(|ticket| ticket.ticket_id.as_str()))?;
         let workflows = self.workflows.iter().map(|workflow| workflow.workflow_id.as_str());
@@ -85,11 +84,11 @@ impl Seed {
         unique("pods", "name", pods.iter().map(String::as_str))
     }
 
-    /// The platform of the guide's two diagrams, with `worker-1` in a crash loop.
+    /// The platform in the two diagrams of the guide, with `worker-1` in a crash loop.
     ///
     /// - `ticket-1` RUNNING on `worker-1`, of `wf-1` and `plan-1`; `ticket-2` to `ticket-4` beside it
     /// - `wf-1` PAUSED, `wf-running` RUNNING, `wf-completed` COMPLETED, `wf-failed` FAILED, `wf-cancelled` CANCELLED
-    /// - in the namespace [`NAMESPACE`], `worker-0` and `worker-1` of one stateful set, `executor-…` of one replica set
+    /// - in the namespace [`NAMESPACE`]: `worker-0` and `worker-1` of a stateful set, `executor-…` of a replica set
     pub fn unhealthy_worker() -> Self {
         let mut seed = Self::healthy_worker();
         for pod in &mut seed.pods {
@@ -103,7 +102,22 @@ impl Seed {
         seed
     }
 
-    /// The same with every pod healthy.
+    /// Turns every pod of a stateful set into a pod of a Deployment, as the platform runs its workers: its name is
+    /// generated, a replacement gets another name, and [`WORKER_LABEL`] has the worker's id (the pod's former name).
+    #[must_use]
+    pub fn with_deployed_workers(mut self) -> Self {
+        for pod in &mut self.pods {
+            if pod.owner.as_ref().is_some_and(|owner| owner.kind == "StatefulSet") {
+                let replica_set = format!("{}-6d5f9c7b8", pod.name);
+                pod.labels.insert(WORKER_LABEL.to_owned(), pod.name.clone());
+                pod.name = format!("{replica_set}-x2k4q");
+                pod.owner = Some(Owner { kind: "ReplicaSet".to_owned(), name: replica_set });
+            }
+        }
+        self
+    }
+
+    /// [`Seed::unhealthy_worker`] with every pod healthy.
     pub fn healthy_worker() -> Self {
         let workers = Owner { kind: "StatefulSet".to_owned(), name: "worker".to_owned() };
         let executors = Owner { kind: "ReplicaSet".to_owned(), name: "executor-7d9f8".to_owned() };
@@ -131,8 +145,10 @@ impl Seed {
     }
 }
 
-/// The namespace of the default seed's pods.
+/// The namespace of the pods in the default seeds.
 pub const NAMESPACE: &str = "neural-hive-execution";
+/// The label by which the deployed platform finds the pod of a worker.
+pub const WORKER_LABEL: &str = "self-healing.io/worker-id";
 
 fn ticket(ticket_id: &str, status: TicketStatus, worker: Option<&str>) -> Ticket {
     let created_at = now_ms() - 600_000;
@@ -184,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_seed_names_its_field() {
+    fn an_invalid_seed_names_its_field() {
         let cases = [
             (r#"{"ticket": []}"#, "ticket:"),
             (r#"{"tickets": [{"ticket_id": "a"}]}"#, "tickets[0]: "),
@@ -196,7 +212,7 @@ mod tests {
             (r#"{"workflows": [{"workflow_id": "a", "state": "IDLE"}]}"#, "workflows[0].state: unknown variant `IDLE`"),
             (
                 r#"{"pods": [{"namespace": "n", "name": "a"}, {"namespace": "n", "name": "a"}]}"#,
-                "pods[1].name: `n/a` is there twice",
+                "pods[1].name: duplicate id `n/a`",
             ),
             (r#"{"pods": [{"namespace": "n", "name": "a", "redy": true}]}"#, "pods[0].redy: unknown field"),
             ("{} x", ".: trailing characters"),
@@ -208,14 +224,14 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_too_large_is_refused_with_its_size() {
+    fn a_seed_that_is_too_large_is_refused_with_its_size() {
         let pods = (0..=ITEMS_LIMIT).map(|at| Pod::new("n", &at.to_string())).collect();
         let error = Seed { pods, ..Seed::default() }.check().unwrap_err();
         assert_eq!(error.to_string(), "pods: 100001 items, at most 100000");
     }
 
     #[test]
-    fn the_default_seed_is_right_and_survives_json() {
+    fn the_default_seed_is_valid_and_survives_json() {
         let seed = Seed::unhealthy_worker();
         seed.check().unwrap();
         let json = serde_json::to_string(&seed).unwrap();

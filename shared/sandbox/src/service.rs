@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::{kubernetes, opa, orchestrator, tickets};
-
 /// One service of the stand-in platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -19,10 +17,10 @@ pub enum Service {
 }
 
 impl Service {
-    /// Every service, in the order in which they are listed to people.
+    /// Every service, in display order.
     pub const ALL: [Self; 4] = [Self::Tickets, Self::Orchestrator, Self::Kubernetes, Self::Opa];
 
-    /// The name in faults, journal and control calls.
+    /// The name in faults, in the journal and on the control port.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tickets => "tickets",
@@ -32,13 +30,29 @@ impl Service {
         }
     }
 
-    /// The operations that a fault may name and that the journal reports.
+    /// The operations that a fault can name and that the journal records.
     pub fn operations(self) -> &'static [&'static str] {
         match self {
-            Self::Tickets => tickets::OPERATIONS,
-            Self::Orchestrator => orchestrator::OPERATIONS,
-            Self::Kubernetes => kubernetes::OPERATIONS,
-            Self::Opa => opa::OPERATIONS,
+            Self::Tickets => &[
+                "get_ticket",
+                "list_tickets",
+                "reallocate_ticket",
+                "update_ticket",
+                "update_ticket_status",
+                "compensate_ticket",
+                "health",
+            ],
+            Self::Orchestrator => &[
+                "AdjustPriorities",
+                "RebalanceResources",
+                "PauseWorkflow",
+                "ResumeWorkflow",
+                "TriggerReplanning",
+                "GetWorkflowStatus",
+                "Check",
+            ],
+            Self::Kubernetes => &["get_pod", "list_pods", "delete_pod", "version", "readyz"],
+            Self::Opa => &["evaluate", "health"],
         }
     }
 }

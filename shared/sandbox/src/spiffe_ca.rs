@@ -1,4 +1,4 @@
-//! An authority of a SPIFFE trust domain: X.509-SVIDs and JWT-SVIDs for any id, domain and period, right or wrong.
+//! The authority of a SPIFFE trust domain: issues X.509-SVIDs and JWT-SVIDs for any id, domain and period, valid or not.
 
 mod jwt;
 
@@ -20,68 +20,68 @@ use jwt::JwtAuthority;
 
 /// The platform's trust domain.
 pub const TRUST_DOMAIN: &str = "neural-hive.local";
-/// The orchestrator's SPIFFE id, the one that clients expect by default.
+/// The SPIFFE id of the orchestrator, which clients expect by default.
 pub const ORCHESTRATOR_ID: &str = "spiffe://neural-hive.local/ns/neural-hive-orchestration/sa/orchestrator-dynamic";
 
-/// How long the authority itself is believed.
+/// The lifetime of the authority's own certificate.
 const AUTHORITY_LIFE: Duration = Duration::from_hours(24);
-/// Certificates begin a little before now, for clocks that differ.
+/// Certificates are valid from this long ago, for clocks that differ.
 const CLOCK_ERROR: Duration = Duration::from_mins(1);
 
-/// Why the authority cannot issue.
+/// Why the authority cannot issue an identity.
 #[derive(Debug, thiserror::Error)]
 pub enum CaError {
-    /// An id that no certificate can carry.
+    /// A certificate cannot carry this id.
     #[error("spiffe id `{id}`: not an ASCII URI with the scheme spiffe")]
     Id {
-        /// The id asked for.
+        /// The requested id.
         id: String,
     },
     /// The period ends before it begins, or begins before 1970.
     #[error("validity: the end is not after the beginning")]
     Validity,
-    /// The key or the signature.
-    #[error("the certificate cannot be made")]
+    /// Generating the key or signing the certificate failed.
+    #[error("failed to create the certificate")]
     Certificate(#[source] rcgen::Error),
-    /// The key that signs tokens.
-    #[error("the token's key cannot be made or used")]
+    /// Generating or using the key that signs tokens failed.
+    #[error("failed to create or use the signing key of tokens")]
     TokenKey,
 }
 
-/// The authority of one trust domain. Every new one has its own key.
+/// The authority of one trust domain, with a key of its own.
 pub struct SpiffeCa {
     trust_domain: String,
     issuer: CertifiedIssuer<'static, KeyPair>,
     tokens: JwtAuthority,
 }
 
-/// When a certificate holds.
+/// The validity period of a certificate or token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// From then on.
+    /// The beginning.
     pub not_before: SystemTime,
-    /// Until then.
+    /// The end.
     pub not_after: SystemTime,
 }
 
-/// An identity: a certificate of one SPIFFE id, its key, and the authority that vouches for it.
+/// An identity: a certificate for one SPIFFE id, its key, and the authority that issued it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct X509Svid {
     /// The id in the certificate.
     pub spiffe_id: String,
-    /// Leaf first.
+    /// The certificate chain in PEM, leaf first.
     pub certificate_chain_pem: String,
-    /// PKCS#8.
+    /// The key in PEM, PKCS#8.
     pub private_key_pem: String,
-    /// The authority's certificate.
+    /// The certificate of the authority in PEM.
     pub trust_bundle_pem: String,
-    /// The leaf, DER.
+    /// The leaf certificate in DER.
     pub certificate_der: Vec<u8>,
-    /// PKCS#8, DER.
+    /// The key in DER, PKCS#8.
     pub private_key_der: Vec<u8>,
 }
 
-/// Where an identity was written.
+/// The files that an identity was written to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PemFiles {
     /// `svid.pem`.
@@ -132,7 +132,7 @@ impl Default for Validity {
 }
 
 impl SpiffeCa {
-    /// A new authority, as `neural-hive.local`.
+    /// A new authority for a trust domain such as `neural-hive.local`.
     pub fn new(trust_domain: &str) -> Result<Self, CaError> {
         let id = format!("spiffe://{trust_domain}");
         let mut params = params(&id, Validity::lasting(AUTHORITY_LIFE), trust_domain)?;
@@ -143,22 +143,22 @@ impl SpiffeCa {
         Ok(Self { trust_domain: trust_domain.to_owned(), issuer, tokens: JwtAuthority::new()? })
     }
 
-    /// The domain's name, without scheme.
+    /// The trust domain, without a scheme.
     pub fn trust_domain(&self) -> &str {
         &self.trust_domain
     }
 
-    /// The authority's certificate, PEM.
+    /// The certificate of the authority in PEM.
     pub fn trust_bundle_pem(&self) -> String {
         self.issuer.pem()
     }
 
-    /// The authority's certificate, DER.
+    /// The certificate of the authority in DER.
     pub fn trust_bundle_der(&self) -> &[u8] {
         self.issuer.der()
     }
 
-    /// An identity of `spiffe_id`, which need not be of this authority's domain.
+    /// Issues an identity for `spiffe_id`, which need not be in this trust domain.
     pub fn issue(&self, spiffe_id: &str, validity: Validity) -> Result<X509Svid, CaError> {
         let mut params = params(spiffe_id, validity, "workload")?;
         params.is_ca = IsCa::ExplicitNoCa;
@@ -177,29 +177,29 @@ impl SpiffeCa {
         })
     }
 
-    /// A token of `spiffe_id` for `audience`, which begins and ends with `validity`.
+    /// Issues a token for `spiffe_id` and `audience`, valid during `validity`.
     pub fn issue_token(&self, spiffe_id: &str, audience: &[&str], validity: Validity) -> Result<String, CaError> {
         self.tokens.sign(spiffe_id, audience, validity)
     }
 
-    /// The SPIFFE id of a token of this authority that holds now, for `audience`.
+    /// Verifies a token of this authority for `audience` and returns its SPIFFE id.
     pub fn token_subject(&self, token: &str, audience: &str) -> Result<String, TokenError> {
         self.tokens.subject(token, audience)
     }
 
-    /// The key of this authority's tokens, as a JWK.
+    /// The public key of this authority's tokens as a JWK.
     pub(crate) fn token_key(&self) -> serde_json::Value {
         self.tokens.jwk()
     }
 
-    /// What the orchestrator serves with: its own id, valid for an hour, and this authority's clients.
+    /// The TLS material of the orchestrator: its own id, valid for an hour, trusting clients of this authority.
     pub fn orchestrator_tls(&self) -> Result<TlsMaterial, CaError> {
         Ok(self.issue(ORCHESTRATOR_ID, Validity::default())?.server_tls())
     }
 }
 
 impl X509Svid {
-    /// Material of a server that has this identity and believes clients of the same authority.
+    /// The TLS material of a server with this identity that trusts clients of the same authority.
     pub fn server_tls(&self) -> TlsMaterial {
         TlsMaterial {
             certificate_chain_pem: self.certificate_chain_pem.clone(),
@@ -208,8 +208,8 @@ impl X509Svid {
         }
     }
 
-    /// Writes chain, key and bundle into `folder`; each file appears whole, so that a reader in between sees the old or
-    /// the new one.
+    /// Writes chain, key and bundle into `folder`. Each file is replaced atomically: a concurrent reader sees the old or
+    /// the new content.
     pub fn write_pem_files(&self, folder: &Path) -> io::Result<PemFiles> {
         let write = |name: &str, text: &str| {
             let (path, draft) = (folder.join(name), folder.join(format!("{name}.new")));
@@ -251,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_that_is_none_and_a_period_that_is_none_are_refused() {
+    fn an_invalid_id_and_an_empty_period_are_refused() {
         let ca = SpiffeCa::new(TRUST_DOMAIN).unwrap();
         assert!(matches!(ca.issue("https://a/b", Validity::default()), Err(CaError::Id { .. })));
         assert!(matches!(ca.issue("spiffe://ä/b", Validity::default()), Err(CaError::Id { .. })));
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_believed_by_its_authority_for_its_audience_in_its_time() {
+    fn a_token_is_accepted_only_by_its_authority_for_its_audience_while_valid() {
         let ca = SpiffeCa::new("a").unwrap();
         let token = ca.issue_token("spiffe://a/b", &["x", "y"], Validity::default()).unwrap();
         assert_eq!(ca.token_subject(&token, "y").unwrap(), "spiffe://a/b");

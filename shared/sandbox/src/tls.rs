@@ -1,4 +1,4 @@
-//! mTLS of the orchestrator: the server's own identity, and whose client certificates are believed.
+//! mTLS of the orchestrator: the identity of the server, and the authorities whose clients it trusts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
-/// The server's certificate chain, its key, and the authorities of its clients, all PEM.
+/// The certificate chain and key of the server, and the authorities of its clients; all PEM.
 ///
-/// The parts of a `spiffe_ca::X509Svid` fit; a client without a certificate of these authorities is refused.
+/// `X509Svid::server_tls` makes one. A client without a certificate of these authorities is refused.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TlsMaterial {
-    /// The server's chain, leaf first.
+    /// The certificate chain of the server, leaf first.
     pub certificate_chain_pem: String,
-    /// The leaf's key, PKCS#8.
+    /// The key of the leaf, PKCS#8.
     pub private_key_pem: String,
-    /// The authorities whose client certificates are accepted.
+    /// The authorities whose client certificates are trusted.
     pub client_authorities_pem: String,
 }
 
@@ -31,22 +31,22 @@ impl fmt::Debug for TlsMaterial {
     }
 }
 
-/// Why TLS material cannot be served with.
+/// Why TLS material cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A part is no PEM of its kind, or empty.
-    #[error("tls.{field}: not readable as PEM: {reason}")]
+    /// A part is empty or is not PEM of its kind.
+    #[error("tls.{field}: failed to read PEM: {reason}")]
     Pem {
         /// The field of [`TlsMaterial`].
         field: &'static str,
-        /// What the parser found.
+        /// The message of the parser.
         reason: String,
     },
-    /// The client authorities make no verifier.
+    /// The client authorities cannot be used for verification.
     #[error("tls.client_authorities_pem: no usable authority")]
     Authorities(#[source] rustls::server::VerifierBuilderError),
-    /// The chain, the key, or their fit.
-    #[error("tls: the certificate chain and the key cannot be used")]
+    /// The chain or the key is invalid, or they do not belong together.
+    #[error("tls: unusable certificate chain or key")]
     Identity(#[source] rustls::Error),
 }
 
@@ -91,7 +91,7 @@ fn certificates(field: &'static str, pem: &str) -> Result<Vec<CertificateDer<'st
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| pem_error(field, &error))?;
     if found.is_empty() {
-        return Err(TlsError::Pem { field, reason: "no certificate in it".to_owned() });
+        return Err(TlsError::Pem { field, reason: "it contains no certificate".to_owned() });
     }
     Ok(found)
 }
@@ -100,7 +100,7 @@ fn pem_error(field: &'static str, error: &rustls::pki_types::pem::Error) -> TlsE
     TlsError::Pem { field, reason: error.to_string() }
 }
 
-/// The one SPIFFE id in the leaf's URI names; none where there is none or more than one URI.
+/// The SPIFFE id in the leaf certificate; `None` unless it has exactly one URI name.
 pub(crate) fn spiffe_id(chain: &[CertificateDer<'_>]) -> Option<String> {
     let leaf = webpki::EndEntityCert::try_from(chain.first()?).ok()?;
     let mut names = leaf.valid_uri_names();

@@ -1,4 +1,4 @@
-//! A SPIFFE Workload API in the process: hands out one workload's identity, and another whenever it is told to.
+//! A SPIFFE Workload API that serves the identity of one workload and can rotate it.
 
 mod rpc;
 mod socket;
@@ -14,15 +14,15 @@ use tonic::Code;
 
 pub use socket::{Socket, WorkloadError};
 
-use crate::lock::lock;
 use crate::spiffe_ca::{CaError, SpiffeCa, Validity, X509Svid};
+use crate::state::lock;
 use rpc::Rpc;
 use socket::Listening;
 
-/// How long a token holds unless told otherwise: five minutes, as SPIRE's.
+/// The default lifetime of a token, five minutes as in SPIRE.
 const TOKEN_LIFE: Duration = Duration::from_mins(5);
 
-/// The running API. Dropping it ends it and removes its unix socket.
+/// The running API. Dropping it stops it and removes its unix socket.
 #[derive(Debug)]
 pub struct WorkloadApi {
     state: Arc<watch::Sender<State>>,
@@ -31,22 +31,22 @@ pub struct WorkloadApi {
     serving: JoinHandle<()>,
 }
 
-/// How often each thing was asked for.
+/// Request counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fetched {
-    /// Streams of X.509-SVIDs opened.
+    /// The number of opened X.509-SVID streams.
     pub x509_svids: u64,
-    /// Streams of X.509 or JWT authorities opened.
+    /// The number of opened streams of X.509 or JWT authorities.
     pub bundles: u64,
-    /// JWT-SVIDs issued.
+    /// The number of issued JWT-SVIDs.
     pub jwt_svids: u64,
 }
 
-/// What a caller gets.
+/// What callers are served.
 #[derive(Clone, Debug)]
 struct State {
     svid: X509Svid,
-    /// All that are believed; the last one issues.
+    /// All trusted authorities; the last one issues.
     authorities: Vec<Arc<SpiffeCa>>,
     token_life: Duration,
     refusal: Option<Code>,
@@ -62,7 +62,7 @@ impl WorkloadApi {
     /// Serves the identity `spiffe_id` of `ca`, valid for an hour, on `socket`.
     ///
     /// # Errors
-    /// A socket that cannot be listened on, an id that is none, no tokio runtime to serve on.
+    /// The socket cannot be listened on, the id is not a SPIFFE id, or there is no tokio runtime.
     pub fn start(socket: &Socket, ca: Arc<SpiffeCa>, spiffe_id: &str) -> Result<Self, WorkloadError> {
         let runtime = tokio::runtime::Handle::try_current()?;
         let _context = runtime.enter();
@@ -76,28 +76,28 @@ impl WorkloadApi {
         Ok(Self { state, fetched, listening, serving: runtime.spawn(accept) })
     }
 
-    /// The value of `SPIFFE_ENDPOINT_SOCKET`, as `unix:///run/spire/sockets/agent.sock` or `tcp://127.0.0.1:4000`.
+    /// The value for `SPIFFE_ENDPOINT_SOCKET`, such as `unix:///run/spire/sockets/agent.sock` or `tcp://127.0.0.1:4000`.
     pub fn endpoint(&self) -> &str {
         &self.listening.endpoint
     }
 
-    /// The identity that is handed out now.
+    /// The current identity.
     pub fn svid(&self) -> X509Svid {
         self.state.borrow().svid.clone()
     }
 
-    /// How often each thing was asked for so far.
+    /// The request counters so far.
     pub fn fetched(&self) -> Fetched {
         *lock(&self.fetched)
     }
 
-    /// Hands out a new certificate and key of the same id; open streams get it at once.
+    /// Issues a new certificate and key for the same id; open streams receive it at once.
     pub fn rotate(&self, validity: Validity) -> Result<X509Svid, CaError> {
         let spiffe_id = self.svid().spiffe_id;
         self.identify(&spiffe_id, validity)
     }
 
-    /// Hands out the identity `spiffe_id`.
+    /// Serves the identity `spiffe_id` from now on.
     pub fn identify(&self, spiffe_id: &str, validity: Validity) -> Result<X509Svid, CaError> {
         let issuer = self.state.borrow().issuer().cloned();
         let Some(issuer) = issuer else {
@@ -108,7 +108,7 @@ impl WorkloadApi {
         Ok(svid)
     }
 
-    /// Hands out an identity of the same id by `ca`, which is believed beside those before it, and issues from now on.
+    /// Makes `ca` the issuer, trusted beside the earlier authorities, and issues a new identity for the same id.
     pub fn rotate_authority(&self, ca: Arc<SpiffeCa>, validity: Validity) -> Result<X509Svid, CaError> {
         let svid = ca.issue(&self.svid().spiffe_id, validity)?;
         self.state.send_modify(|state| {
@@ -118,7 +118,7 @@ impl WorkloadApi {
         Ok(svid)
     }
 
-    /// Believes the authority that issues, and none before it.
+    /// Trusts only the issuing authority.
     pub fn forget_old_authorities(&self) {
         self.state.send_modify(|state| {
             let old = state.authorities.len().saturating_sub(1);
@@ -126,13 +126,13 @@ impl WorkloadApi {
         });
     }
 
-    /// How long the tokens hold that are asked for from now on.
+    /// Sets the lifetime of tokens issued from now on.
     pub fn set_token_life(&self, life: Duration) {
         self.state.send_modify(|state| state.token_life = life);
     }
 
-    /// Answers every call with `code`, and ends every stream with it, until `None` is set. `PermissionDenied` is what an
-    /// agent says to a workload that it does not know.
+    /// Fails every call and every open stream with `code` until `None` is set. An agent answers `PermissionDenied` to a
+    /// workload that it does not know.
     pub fn refuse(&self, code: Option<Code>) {
         self.state.send_modify(|state| state.refusal = code);
     }

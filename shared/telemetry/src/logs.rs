@@ -49,6 +49,7 @@ pub enum Error {
 /// # Errors
 /// `RUST_LOG` cannot be read, or logging is set up already.
 pub fn init(format: Format, default: &str) -> Result<(), Error> {
+    #[expect(clippy::disallowed_methods, reason = "`RUST_LOG` is read once, at the start")]
     let filter = Filter::parse(&std::env::var(ENV_RUST_LOG).unwrap_or_default(), default)?;
     let lines = Lines::new(format, std::io::stderr);
     Ok(tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()?)

@@ -1,4 +1,4 @@
-//! `template.yaml`, built and deployed by the SAM command line onto a local AWS, with a stand-in platform as its targets.
+//! `template.yaml`, built and deployed by the SAM CLI onto a local AWS, with the stand-in platform as its target.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,35 +10,37 @@ use heal_sandbox::{Platform, PlatformConfig};
 use crate::ministack::{ACCOUNT, MiniStack, REGION, root};
 use crate::table;
 
-/// The stack's name.
+/// The name of the stack.
 pub const STACK: &str = "heal-e2e";
 
 /// The deployed engine.
 #[derive(Debug)]
 pub struct Deployment {
+    /// The local AWS.
     pub stack: MiniStack,
+    /// The stand-in platform.
     pub platform: Platform,
 }
 
 impl Deployment {
-    /// The one that tests of this process share; `config` is that of its platform. `parameters` are the template's, besides those that lead to the
-    /// platform.
+    /// The deployment that all tests of this process share. `config` configures its platform; `parameters` are added to
+    /// the parameters of the template that point at the platform.
     ///
     /// # Panics
-    /// It cannot be deployed: with what the SAM command line said.
+    /// If it cannot be deployed, with the output of the SAM CLI.
     pub fn shared(config: impl FnOnce() -> PlatformConfig, parameters: &[(&str, &str)]) -> &'static Self {
         static SHARED: OnceLock<Deployment> = OnceLock::new();
         SHARED.get_or_init(|| Self::start(config(), parameters, &[]))
     }
 
-    /// A deployment of one's own. `variables` are those of the local AWS, and so of the functions.
+    /// A separate deployment. The local AWS and the functions get `variables` in their environment.
     ///
     /// # Panics
     /// As [`Deployment::shared`].
     pub fn start(config: PlatformConfig, parameters: &[(&str, &str)], variables: &[(&str, &str)]) -> Self {
         let own = [("LAMBDA_EXECUTOR", "local"), ("MINISTACK_HOST", "127.0.0.1")];
         let stack = MiniStack::start(&[own.as_slice(), variables].concat()).unwrap();
-        // An async runtime that outlives the test which happens to come first: the platform's sockets are tasks on it.
+        // The platform's sockets are tasks of this runtime, which must outlive the test that runs first.
         let services = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let services: &'static tokio::runtime::Runtime = Box::leak(Box::new(services));
         let platform = {
@@ -54,7 +56,8 @@ impl Deployment {
         deployment
     }
 
-    /// The stand-in services' variables as parameters of the template: `EXECUTION_TICKET_SERVICE_URL` is `ExecutionTicketServiceUrl`.
+    /// The variables of the stand-in services as template parameters: `EXECUTION_TICKET_SERVICE_URL` becomes
+    /// `ExecutionTicketServiceUrl`.
     fn overrides(&self, parameters: &[(&str, &str)]) -> Vec<String> {
         let own = [("ENVIRONMENT".to_owned(), "e2e".to_owned())];
         let services = self.platform.endpoints().env().into_iter().chain(own);
@@ -70,32 +73,32 @@ impl Deployment {
         command.env("AWS_ENDPOINT_URL", &self.stack.endpoint_url).env("AWS_DEFAULT_REGION", REGION);
         command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").env("SAM_CLI_TELEMETRY", "0");
         command.env("HEAL_BUILD_PROFILE", "prebuilt").env("HEAL_BUILD_PLAYBOOKS", playbooks());
-        let begun = std::time::Instant::now();
-        let output = command.output().expect("scripts/install-aws-tools.sh puts the SAM command line here");
-        let said =
+        let started = std::time::Instant::now();
+        let output = command.output().expect("the SAM CLI is installed by scripts/install-aws-tools.sh");
+        let printed =
             || format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        eprintln!("sam {} took {} s", arguments.first().unwrap_or(&""), begun.elapsed().as_secs());
-        assert!(output.status.success(), "sam {arguments:?}:\n{}", said());
+        eprintln!("sam {} took {} s", arguments.first().unwrap_or(&""), started.elapsed().as_secs());
+        assert!(output.status.success(), "sam {arguments:?}:\n{}", printed());
     }
 
-    /// The stack's table. Its connections are those of the caller's async runtime.
+    /// The table of the stack. Its connections belong to the async runtime of the caller.
     pub async fn store(&self) -> Store {
         Store::new(&table::session(&self.stack).await, format!("{STACK}-runs")).unwrap()
     }
 
-    /// The stack's queues.
+    /// The queues of the stack.
     pub async fn queues(&self) -> Queues {
         let prefix = format!("{}/{ACCOUNT}/{STACK}-", self.stack.endpoint_url);
         Queues::new(&table::session(&self.stack).await, QueueUrls::parse("prefix", &prefix).unwrap()).unwrap()
     }
 
-    /// What the functions have logged so far, among what the local AWS says.
+    /// The log of the local AWS so far, which includes the logs of the functions.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.stack.log).unwrap_or_default()
     }
 }
 
-/// Playbooks that only the tests need.
+/// The folder of playbooks for tests only.
 fn playbooks() -> PathBuf {
     root().join("tests/stack/playbooks")
 }

@@ -1,10 +1,10 @@
 //! A local AWS for tests, and this project's stack on it.
 //!
-//! - [`MiniStack`] the local AWS as a process · [`table`] one table, made as the template makes it
-//! - [`Deployment`] the real template with the real functions on it, before a stand-in platform
-//! - [`meter`] what the functions ask of AWS, counted · [`runtime_api`] the platform's side of one function, timed
+//! - [`MiniStack`] the local AWS as a process · [`table`] a table with the schema of the template
+//! - [`Deployment`] the real template with the real functions, and the stand-in platform as their target
+//! - [`meter`] counts the functions' requests to AWS · [`runtime_api`] a Lambda Runtime API that times one function
 //!
-//! In no shipped binary.
+//! For tests and benchmarks only.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 

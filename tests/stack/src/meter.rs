@@ -1,4 +1,4 @@
-//! What the functions ask of AWS, counted: a proxy in front of the local AWS that they are told is AWS.
+//! Counts the requests of the functions to AWS, as a proxy between them and the local AWS.
 
 mod units;
 
@@ -15,27 +15,29 @@ use axum::serve::ListenerExt as _;
 
 use units::Units;
 
-/// Bytes of a request that are passed on: more than any of ours has.
+/// The largest forwarded request, in bytes: larger than any request of the functions.
 const BODY_BYTES: usize = 8 * 1024 * 1024;
-/// SQS bills a request in chunks of so many bytes (SQS pricing).
+/// SQS bills a request per started chunk of this many bytes (SQS pricing).
 const SQS_CHUNK_BYTES: u64 = 64 * 1024;
 
-/// What was asked so far.
+/// The requests so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Write request units of `DynamoDB`, with those of its index.
     pub write_units: u64,
     /// Read request units of `DynamoDB`, in halves.
     pub half_read_units: u64,
-    /// Billed requests of SQS that the functions made: sends, and hidings. What the event source mappings receive and delete comes on top.
+    /// Billed SQS requests of the functions: sends and visibility changes. The receives and deletes of the event source
+    /// mappings are not included.
     pub sqs_requests: u64,
-    /// Calls by their name.
+    /// The number of calls by operation.
     pub calls: BTreeMap<String, u64>,
 }
 
-/// The proxy.
+/// A counting proxy.
 #[derive(Debug)]
 pub struct Meter {
+    /// The base URL of the proxy.
     pub url: String,
     shared: Arc<Shared>,
 }
@@ -43,20 +45,20 @@ pub struct Meter {
 #[derive(Debug)]
 struct Shared {
     counts: Mutex<Counts>,
-    /// Where the local AWS is: known only once it has started.
+    /// The URL of the local AWS, known once it has started.
     upstream: OnceLock<String>,
     client: reqwest::Client,
 }
 
 impl Meter {
-    /// Listens on a free port, on a thread of its own.
+    /// Listens on a free port, on a separate thread.
     pub fn start() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
         let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().unwrap();
         let shared = Arc::new(Shared { counts: Mutex::default(), upstream: OnceLock::new(), client });
-        let router = Router::new().fallback(pass_on).with_state(Arc::clone(&shared));
+        let router = Router::new().fallback(forward).with_state(Arc::clone(&shared));
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
@@ -68,17 +70,18 @@ impl Meter {
         Self { url: format!("http://{address}"), shared }
     }
 
-    pub fn lead_to(&self, upstream: &str) {
+    /// Sets the URL of the local AWS, once.
+    pub fn forward_to(&self, upstream: &str) {
         self.shared.upstream.set(upstream.to_owned()).unwrap();
     }
 
-    /// What was asked since the last call of this.
+    /// The requests since the last call.
     pub fn take(&self) -> Counts {
         std::mem::take(&mut self.shared.counts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+async fn forward(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(asked) = to_bytes(body, BODY_BYTES).await else { return StatusCode::PAYLOAD_TOO_LARGE.into_response() };
     let Some(upstream) = shared.upstream.get() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
@@ -111,7 +114,7 @@ impl Shared {
         let name = target.rsplit('.').next().unwrap_or(target).to_owned();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if target.starts_with("DynamoDB") {
-            let Units { write, half_reads } = units::of(&name, &json(asked), &json(answered));
+            let Units { write, half_reads } = units::units_of(&name, &json(asked), &json(answered));
             counts.write_units += write;
             counts.half_read_units += half_reads;
         } else if target.starts_with("AmazonSQS") {

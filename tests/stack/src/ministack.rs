@@ -1,6 +1,6 @@
-//! A local AWS for tests: MiniStack as a process of this test, on a free loopback port, which ends with the test's process.
+//! A local AWS for tests: MiniStack as a child process on a free loopback port, which ends with the test process.
 //!
-//! `scripts/install-aws-tools.sh` puts it into the project's `.venv-ministack`.
+//! `scripts/install-aws-tools.sh` installs it into `.venv-ministack`.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,49 +9,57 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// The variable that names a local AWS that is running already; tests use it instead of one of their own.
+/// Names a local AWS that already runs; tests then use it instead of starting one.
 pub const ENV_ENDPOINT: &str = "TEST_AWS_ENDPOINT_URL";
-/// The region that it is asked about.
+/// The region of the local AWS.
 pub const REGION: &str = "eu-central-1";
-/// The account that it answers for.
+/// The account of the local AWS.
 pub const ACCOUNT: &str = "000000000000";
 
-/// It is up within a second; a machine under load may take longer.
+/// MiniStack usually starts within a second; a machine under load may take longer.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A local AWS. Killed when it is dropped, and also when this process ends without dropping it.
+/// A local AWS. It is killed on drop, and also if this process ends without dropping it.
 #[derive(Debug)]
 pub struct MiniStack {
+    /// The base URL of every service.
     pub endpoint_url: String,
-    /// Its log, which has the functions' logs too.
+    /// The log file of MiniStack and of the functions.
     pub log: PathBuf,
     process: Option<Child>,
     _folder: Option<tempfile::TempDir>,
 }
 
-/// Why there is none.
+/// Why no local AWS could be started.
 #[derive(Debug, thiserror::Error)]
 pub enum MiniStackError {
-    #[error("{} is missing: run scripts/install-aws-tools.sh", .0.display())]
+    /// The program is not installed.
+    #[error("failed to start MiniStack: {} does not exist; run scripts/install-aws-tools.sh", .0.display())]
     NotInstalled(PathBuf),
-    #[error("MiniStack could not be started")]
+    /// The process could not be started.
+    #[error("failed to start MiniStack")]
     Start(#[from] std::io::Error),
-    #[error("MiniStack was not up within {} s: {log}", START_TIMEOUT.as_secs())]
-    Late { log: String },
+    /// The process did not answer in time.
+    #[error("MiniStack did not answer within {} s; its log: {log}", START_TIMEOUT.as_secs())]
+    Late {
+        /// The log of MiniStack.
+        log: String,
+    },
 }
 
 impl MiniStack {
-    /// The one that tests of this process share.
+    /// The local AWS that all tests of this process share.
     ///
     /// # Panics
-    /// There is none, and why.
-    #[expect(clippy::expect_used, reason = "a test without its AWS has nothing to go on with")]
+    /// If it cannot be started, with the reason.
+    #[expect(clippy::expect_used, reason = "no test can run without its AWS")]
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<MiniStack> = OnceLock::new();
         SHARED.get_or_init(|| Self::start_or_use().expect("a local AWS"))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "tests can share a local AWS that runs already")]
     fn start_or_use() -> Result<Self, MiniStackError> {
         match std::env::var(ENV_ENDPOINT) {
             Ok(url) if !url.is_empty() => {
@@ -61,10 +69,10 @@ impl MiniStack {
         }
     }
 
-    /// Starts one, with these variables on top of its environment.
+    /// Starts a local AWS with `variables` added to its environment.
     ///
     /// # Errors
-    /// It is not installed, or did not come up.
+    /// MiniStack is not installed or does not start.
     pub fn start(variables: &[(&str, &str)]) -> Result<Self, MiniStackError> {
         let program = root().join(".venv-ministack/bin/ministack");
         if !program.exists() {
@@ -74,7 +82,7 @@ impl MiniStack {
         let port = free_port()?;
         let log = folder.path().join("ministack.log");
         let endpoint_url = format!("http://127.0.0.1:{port}");
-        // The shell waits for the end of its standard input, which comes with the end of this process at the latest.
+        // The shell waits for the end of its standard input, which this process closes at the latest when it ends.
         let script = "\"$0\" >\"$1\" 2>&1 & child=$!; read -r _; kill \"$child\"; wait \"$child\"";
         let mut command = Command::new("sh");
         command.args(["-c", script]).arg(&program).arg(&log);
@@ -88,12 +96,12 @@ impl MiniStack {
     }
 
     fn wait_until_up(&self, port: u16) -> Result<(), MiniStackError> {
-        let begun = Instant::now();
-        while begun.elapsed() < START_TIMEOUT {
+        let started = Instant::now();
+        while started.elapsed() < START_TIMEOUT {
             if answers(port) {
                 return Ok(());
             }
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::sleep(POLL_INTERVAL);
         }
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         Err(MiniStackError::Late { log })
@@ -104,12 +112,12 @@ impl Drop for MiniStack {
     fn drop(&mut self) {
         let Some(mut process) = self.process.take() else { return };
         drop(process.stdin.take());
-        // It has been told; whether it was still there does not matter.
+        // Closing its standard input stops it; an error means that it had already exited.
         let _ = process.wait();
     }
 }
 
-/// The project's folder.
+/// The root folder of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").components().collect()
 }

@@ -1,4 +1,4 @@
-//! The platform's side of one function: a Lambda Runtime API that starts a program, gives it one event, and takes the time until the reply.
+//! A Lambda Runtime API for one function: starts its program, sends it one event, and measures the time until the reply.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,19 +14,19 @@ use axum::routing::{get, post};
 use axum::serve::ListenerExt as _;
 use tokio::sync::{Mutex, mpsc};
 
-/// How long a function may take for its first reply.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time limit for the first reply.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How a function started.
+/// The measured start of a function.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Start {
     /// From the start of the process until it asks for its first event.
     pub init: Duration,
     /// From the start of the process to its first reply.
     pub first_reply: Duration,
-    /// What it has in memory then, in kilobytes (`VmRSS`).
+    /// The resident memory at that time, in kilobytes (`VmRSS`).
     pub resident_kb: u64,
-    /// The reply to the event, or what the function said of its failure.
+    /// The reply to the event, or the error that the function reported.
     pub reply: String,
 }
 
@@ -36,10 +36,10 @@ struct Platform {
     replies: mpsc::UnboundedSender<String>,
 }
 
-/// Starts `program` with these variables and no others, and gives it `event`.
+/// Starts `program` with only `variables` in its environment, and sends it `event`.
 ///
 /// # Panics
-/// The program cannot be started, or does not answer.
+/// If the program cannot be started or does not reply.
 pub async fn start(program: &Path, variables: &[(&str, String)], folder: &Path, event: &str) -> Start {
     let (replies, mut replied) = mpsc::unbounded_channel();
     let platform = Arc::new(Platform { events: Mutex::new(vec![event.to_owned()]), asked: Mutex::default(), replies });
@@ -59,20 +59,21 @@ pub async fn start(program: &Path, variables: &[(&str, String)], folder: &Path, 
     command.env("AWS_LAMBDA_RUNTIME_API", address.to_string()).env("AWS_LAMBDA_FUNCTION_NAME", "measured");
     command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256").env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST");
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut process = command.spawn().unwrap();
-    let reply = tokio::time::timeout(PATIENCE, replied.recv()).await;
-    let first_reply = begun.elapsed();
+    let reply = tokio::time::timeout(REPLY_TIMEOUT, replied.recv()).await;
+    let first_reply = started.elapsed();
     let resident_kb = resident_kb(process.id());
     process.kill().unwrap();
     process.wait().unwrap();
     server.abort();
     let reply = reply.expect("the function answers in time").expect("the server runs");
-    let init = platform.asked.lock().await.map_or(first_reply, |asked| asked - begun);
+    let init = platform.asked.lock().await.map_or(first_reply, |asked| asked - started);
     Start { init, first_reply, resident_kb, reply }
 }
 
-/// The event, once; then there is nothing to do any more, and the call stays open.
+/// Returns the event to the first call; later calls stay open.
+#[expect(clippy::disallowed_methods, reason = "Lambda's deadline is a wall time")]
 async fn next(State(platform): State<Arc<Platform>>) -> impl IntoResponse {
     platform.asked.lock().await.get_or_insert_with(Instant::now);
     let event = platform.events.lock().await.pop();
@@ -93,7 +94,7 @@ async fn next(State(platform): State<Arc<Platform>>) -> impl IntoResponse {
 }
 
 async fn reply(State(platform): State<Arc<Platform>>, body: String) -> StatusCode {
-    // Nobody listens only where the test is over.
+    // Fails only after the measurement has ended.
     let _ = platform.replies.send(body);
     StatusCode::ACCEPTED
 }

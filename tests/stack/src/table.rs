@@ -1,4 +1,4 @@
-//! Tables and queues of one test, without a deployment.
+//! Tables and queues for one test, without a deployment.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{ACCOUNT, MiniStack, REGION};
 
-/// A session that leads to the local AWS.
+/// A session on the local AWS.
 pub async fn session(stack: &MiniStack) -> Session {
     let keys = Keys {
         access_key_id: "test".to_owned(),
@@ -20,18 +20,18 @@ pub async fn session(stack: &MiniStack) -> Session {
     Session::load(given).await.unwrap()
 }
 
-/// A name that no other test of this machine has.
+/// A name that is unique on this machine.
 pub fn unique(stem: &str) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("{stem}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A table of its own, as `template.yaml` has it: `tests/template` holds the two together.
+/// A new table with the schema in `template.yaml`; `tests/template` checks that both agree.
 pub async fn empty(stack: &MiniStack) -> Store {
     named(stack, &unique("table")).await
 }
 
-/// As [`empty`], by this name.
+/// Like [`empty`], with the given name.
 pub async fn named(stack: &MiniStack, name: &str) -> Store {
     let text = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
     let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
@@ -50,7 +50,7 @@ pub async fn named(stack: &MiniStack, name: &str) -> Store {
     Store::new(&session(stack).await, name).unwrap()
 }
 
-/// What the index of ended runs has besides its keys.
+/// The attributes in the index of ended runs besides its keys.
 pub const INDEXED: [&str; 10] = [
     "run_id",
     "incident_id",
@@ -64,7 +64,7 @@ pub const INDEXED: [&str; 10] = [
     "reason",
 ];
 
-/// Queues of their own, by these names behind the prefix.
+/// New queues with a unique prefix before these names.
 pub async fn queues(stack: &MiniStack, names: &[&str]) -> Queues {
     let stem = unique("queues");
     for name in names {
@@ -74,14 +74,14 @@ pub async fn queues(stack: &MiniStack, names: &[&str]) -> Queues {
     Queues::new(&session(stack).await, QueueUrls::parse("prefix", &prefix).unwrap()).unwrap()
 }
 
-/// A call of one of the JSON protocols, which the local AWS takes with any signature.
+/// Calls an operation of a JSON protocol. The local AWS accepts any signature.
 pub async fn call(stack: &MiniStack, target: &str, body: &Value) -> Value {
     let service = if target.starts_with("AmazonSQS") { "sqs" } else { "dynamodb" };
     let request = client().post(&stack.endpoint_url).header("content-type", "application/x-amz-json-1.0");
     answer(request.header("x-amz-target", target), service, target, body).await
 }
 
-/// A call of Lambda's own interface; `body` is null where there is none.
+/// Calls the Lambda API; a null `body` sends none.
 pub async fn lambda(stack: &MiniStack, method: reqwest::Method, path: &str, body: &Value) -> Value {
     let url = format!("{}/2015-03-31/functions/{path}", stack.endpoint_url);
     answer(client().request(method, url), "lambda", path, body).await

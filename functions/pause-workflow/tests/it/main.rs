@@ -54,6 +54,7 @@ async fn a_running_workflow_stands_still_until_it_is_resumed() {
 #[tokio::test]
 async fn a_pause_with_an_end_says_when_that_is() {
     let rig = Rig::new();
+    #[expect(clippy::disallowed_methods, reason = "the stand-in platform has the wall clock")]
     let before = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
     let parameters = json!({"workflow_id": "wf-running", "duration_seconds": 900});
     let result = rig.perform(&worker(&rig), &rig.command(&spec(), parameters)).await;

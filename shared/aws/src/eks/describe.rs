@@ -63,6 +63,7 @@ async fn ask(client: &reqwest::Client, session: &Session, url: &Url, what: &str)
     let mut request = http::Request::get(url.as_str())
         .body(())
         .map_err(|error| Error::Unusable { what: what.to_owned(), problem: error.to_string() })?;
+    #[expect(clippy::disallowed_methods, reason = "a signature carries the wall time")]
     let scope = Scope {
         credentials: session.credentials().await?,
         region: session.region(),

@@ -57,6 +57,7 @@ impl LoadServiceConfig for Variables {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the AWS SDK's own variables")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -185,6 +185,7 @@ pub(super) fn contended(operation: &'static str) -> BackendError {
 }
 
 /// Sleeps before the next try: exponential backoff with full jitter.
+#[expect(clippy::disallowed_methods, reason = "jitter needs no seed")]
 pub(super) async fn pause(tried: u32) {
     let longest = CONTENTION_PAUSE_MS.min(5 << tried.min(10));
     let mut random = [0; 8];

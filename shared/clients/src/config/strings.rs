@@ -19,6 +19,7 @@ pub struct NotUnicode;
 pub struct Env;
 
 impl Strings for Env {
+    #[expect(clippy::disallowed_methods, reason = "this is the environment's port")]
     fn get(&self, key: &str) -> Result<Option<String>, NotUnicode> {
         match std::env::var(key) {
             Ok(value) => Ok(Some(value)),

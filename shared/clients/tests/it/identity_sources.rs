@@ -173,6 +173,7 @@ async fn files_that_cannot_be_used_name_the_file_and_the_fault() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "tokens expire by the wall clock")]
 async fn a_token_file_is_read_for_each_call_and_left_out_when_it_has_ended() {
     let (ca, folder) = (authority(), tempfile::tempdir().unwrap());
     let jwt = folder.path().join("token");

@@ -26,6 +26,7 @@ pub trait Entropy: Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the port")]
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
@@ -37,6 +38,7 @@ impl Clock for SystemClock {
 pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
+    #[expect(clippy::disallowed_methods, reason = "this is the port")]
     fn next(&self) -> Result<u64> {
         getrandom::u64().map_err(|error| BackendError::unavailable("entropy.next", error))
     }

@@ -1,4 +1,4 @@
-//! The answers of faulty services.
+//! The responses of faulty services.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use tonic::Code;
 
-/// The size of one piece of a huge body, in bytes.
+/// The size of one chunk of a huge body, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// An answer with a status, and nothing that a client could parse.
+/// A response with a status and a body that a client cannot parse.
 pub(crate) fn empty(code: u16, retry_after_seconds: Option<u64>) -> Response<Body> {
-    let mut response = Response::new(Body::from("the stand-in platform was told to answer so\n"));
+    let mut response = Response::new(Body::from("injected fault of the sandbox\n"));
     *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     if let Some(seconds) = retry_after_seconds {
@@ -34,13 +34,13 @@ pub(crate) fn redirect(status: u16, location: &str) -> Response<Body> {
     response
 }
 
-/// A gRPC answer that is a status alone.
-pub(crate) fn reply(code: &str, message: &str) -> Response<Body> {
+/// A gRPC response without a message.
+pub(crate) fn grpc_status(code: &str, message: &str) -> Response<Body> {
     let code = grpc_code(code).unwrap_or(Code::Unknown);
     tonic::Status::new(code, message).into_http::<Body>()
 }
 
-/// `response` with a body of `bytes` bytes in its place: one JSON string, or one gRPC message.
+/// `response` with its body replaced by `bytes` bytes: one JSON string, or one gRPC message.
 pub(crate) fn huge(response: Response<Body>, bytes: u64) -> Response<Body> {
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(http::header::CONTENT_LENGTH);
@@ -66,10 +66,10 @@ pub(crate) fn huge(response: Response<Body>, bytes: u64) -> Response<Body> {
     Response::from_parts(parts, Body::from_stream(pieces))
 }
 
-/// `response` with its body sent byte by byte; trailers stay.
+/// `response` with its body sent byte by byte; trailers are kept.
 pub(crate) fn drip(response: Response<Body>, interval: Duration) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
-    // A known length would have the small body written in one piece with its end.
+    // With a known length hyper would write a small body in one piece.
     parts.headers.remove(http::header::CONTENT_LENGTH);
     let frames = stream::unfold((body, Bytes::new()), move |(mut body, mut left)| async move {
         if left.is_empty() {
@@ -103,12 +103,12 @@ fn is_grpc(headers: &http::HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
-/// The code of a name in the form of the gRPC documentation, as `UNAVAILABLE`.
+/// The code with this name, spelled as in the gRPC documentation, such as `UNAVAILABLE`.
 pub(super) fn grpc_code(name: &str) -> Option<Code> {
     (0..=16).map(Code::from_i32).find(|code| grpc_name(*code) == name)
 }
 
-/// The name of a code in the form of the gRPC documentation.
+/// The name of a code, spelled as in the gRPC documentation.
 pub(crate) fn grpc_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",

@@ -1,19 +1,19 @@
-//! Which faults are set, and which one meets the next call.
+//! The injected faults, and which of them applies to a call.
 
 use std::sync::Mutex;
 
 use super::{Fault, FaultError, FaultKind};
-use crate::lock::lock;
 use crate::service::Service;
+use crate::state::lock;
 
-/// The faults that are set, each with the calls it still has.
+/// The injected faults, each with the number of calls left.
 #[derive(Debug, Default)]
 pub(crate) struct FaultBoard {
     set: Mutex<Vec<Fault>>,
 }
 
 impl FaultBoard {
-    /// Sets `fault`; it replaces the one of the same service and operation.
+    /// Injects `fault`, which replaces the one of the same service and operation.
     pub(crate) fn set(&self, fault: Fault) -> Result<(), FaultError> {
         fault.check()?;
         let mut set = lock(&self.set);
@@ -30,20 +30,20 @@ impl FaultBoard {
         lock(&self.set).clone()
     }
 
-    /// The fault that meets this call, used up by one call.
+    /// The fault that applies to this call; uses up one of its calls.
     pub(crate) fn take(&self, service: Service, operation: &str) -> Option<FaultKind> {
         self.take_where(|fault| fault.service == service && fault.operation.as_deref() == Some(operation))
             .or_else(|| self.take_where(|fault| fault.service == service && fault.operation.is_none()))
     }
 
-    /// Whether the next connection to `service` is reset before a byte is read, used up by one call.
+    /// Whether to reset the next connection to `service` before reading a byte; uses up one call of the fault.
     pub(crate) fn take_refusal(&self, service: Service) -> bool {
         let refusal =
             |fault: &Fault| fault.service == service && fault.operation.is_none() && fault.fault == FaultKind::Refuse;
         self.take_where(refusal).is_some()
     }
 
-    /// Whether connecting to `service` is refused until cleared.
+    /// Whether `service` refuses connections until the fault is cleared.
     pub(crate) fn closes(&self, service: Service) -> bool {
         lock(&self.set).iter().any(|fault| {
             fault.service == service

@@ -1,4 +1,4 @@
-//! Which call of the API a request is.
+//! Reads which call of the API a request is.
 
 use http::Method;
 use percent_encoding::percent_decode_str;
@@ -37,7 +37,7 @@ impl PodCall {
         }
     }
 
-    /// The name in faults and journal.
+    /// The name in faults and in the journal.
     pub(super) fn operation(&self) -> &'static str {
         match self {
             Self::List { .. } => "list_pods",
@@ -49,7 +49,7 @@ impl PodCall {
         }
     }
 
-    /// The namespace, with the pod's name behind it.
+    /// `namespace/pod`, or the namespace of a list.
     pub(super) fn target(&self) -> String {
         match self {
             Self::List { namespace } => namespace.clone(),

@@ -1,9 +1,9 @@
-//! The API's error answers: `Status` objects.
+//! Error responses of the API: `Status` objects.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-/// An answer that is an error.
+/// An error response.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     code: StatusCode,
@@ -22,7 +22,7 @@ impl Failure {
         }
     }
 
-    /// A precondition of a deletion does not hold; `field` as `UID`.
+    /// A precondition of a deletion failed; `field` is `UID` or `ResourceVersion`.
     pub(super) fn conflict(name: &str, field: &str, wanted: &str, found: &str) -> Self {
         Self {
             code: StatusCode::CONFLICT,

@@ -1,14 +1,14 @@
-//! A pod as the API shows it.
+//! The API object of a pod.
 
 use serde_json::{Value, json};
 
 use super::pod::Pod;
-use crate::clock::rfc3339;
+use crate::wire::rfc3339;
 
-/// What the container of a pod is made from.
+/// The image of every container.
 const IMAGE: &str = "worker:1.0.0";
 
-/// The Pod object; `deleted_at` (epoch milliseconds) of one that is going.
+/// The Pod object; `deleted_at` (epoch milliseconds) marks a terminating pod.
 pub(super) fn manifest(pod: &Pod, resource_version: u64, deleted_at: Option<i64>) -> Value {
     let mut metadata = json!({
         "name": pod.name,
@@ -77,7 +77,7 @@ fn status(pod: &Pod) -> Value {
 fn state(pod: &Pod) -> Value {
     match (&pod.waiting_reason, pod.phase.as_str()) {
         (Some(reason), _) => {
-            json!({"waiting": {"reason": reason, "message": format!("the container waits: {reason}")}})
+            json!({"waiting": {"reason": reason, "message": format!("the container is waiting: {reason}")}})
         }
         (None, "Pending") => json!({"waiting": {"reason": "ContainerCreating"}}),
         (None, "Succeeded") => json!({"terminated": {"exitCode": 0, "reason": "Completed"}}),

@@ -1,63 +1,63 @@
-//! A pod in the few words that a healer cares about.
+//! A pod, reduced to what a healer reads.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::now_ms;
+use crate::wire::now_ms;
 
 /// One pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pod {
-    /// Where it is.
+    /// The namespace.
     pub namespace: String,
-    /// Unique in its namespace.
+    /// The name, unique in the namespace.
     pub name: String,
-    /// Given by the cluster where empty.
+    /// The uid; if empty, the cluster assigns one.
     #[serde(default)]
     pub uid: String,
-    /// Who replaces it; absent: nobody.
+    /// The controller that replaces it; without one it is not replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
-    /// As `{"app": "worker"}`.
+    /// The labels, such as `{"app": "worker"}`.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// Pending, Running, Succeeded, Failed or Unknown.
+    /// The phase: Pending, Running, Succeeded, Failed or Unknown.
     #[serde(default = "running")]
     pub phase: String,
-    /// Its `Ready` condition.
+    /// The `Ready` condition.
     #[serde(default = "yes")]
     pub ready: bool,
-    /// Of its one container.
+    /// The restarts of its one container.
     #[serde(default)]
     pub restarts: u32,
-    /// Why its container waits, as `CrashLoopBackOff`, `ImagePullBackOff`.
+    /// Why its container is waiting, such as `CrashLoopBackOff` or `ImagePullBackOff`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_reason: Option<String>,
-    /// Why its container ended the last time, as `OOMKilled`.
+    /// Why its container last terminated, such as `OOMKilled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminated_reason: Option<String>,
-    /// What its owner puts in its place.
+    /// The replacement that its owner creates.
     #[serde(default)]
     pub replacement: Replacement,
-    /// Epoch milliseconds.
+    /// Creation, in epoch milliseconds.
     #[serde(default = "now_ms")]
     pub created_at: i64,
 }
 
-/// The controller that a pod belongs to.
+/// The controller of a pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Owner {
-    /// `ReplicaSet`, `StatefulSet` or another kind. A `StatefulSet` gives the replacement the same name,
-    /// and only once the old pod is gone; the others give it a new one, at once.
+    /// `ReplicaSet`, `StatefulSet` or another kind. A `StatefulSet` creates the replacement under the same name once the
+    /// old pod is gone; other kinds create it at once under a new name.
     pub kind: String,
-    /// The controller's name; the uid is derived from it.
+    /// The name of the controller; its uid is derived from it.
     pub name: String,
 }
 
-/// What an owner puts in the place of a deleted pod.
+/// The replacement that an owner creates for a deleted pod.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Replacement {
@@ -66,7 +66,7 @@ pub enum Replacement {
     Healthy,
     /// A pod that never becomes ready.
     Unhealthy,
-    /// Nothing.
+    /// No pod.
     None,
 }
 
@@ -79,7 +79,7 @@ fn yes() -> bool {
 }
 
 impl Pod {
-    /// A healthy pod without owner.
+    /// A healthy pod without an owner.
     pub fn new(namespace: &str, name: &str) -> Self {
         Self {
             namespace: namespace.to_owned(),
@@ -99,7 +99,7 @@ impl Pod {
 }
 
 impl Owner {
-    /// Whether replacements keep the name.
+    /// Whether replacements keep the name of the pod.
     pub(super) fn keeps_names(&self) -> bool {
         self.kind == "StatefulSet"
     }
@@ -108,19 +108,19 @@ impl Owner {
         if self.kind == "Job" { "batch/v1" } else { "apps/v1" }
     }
 
-    /// The same for the same owner, for as long as it lives.
+    /// A stable uid derived from kind and name.
     pub(super) fn uid(&self) -> String {
         uid(&format!("{}/{}", self.kind, self.name))
     }
 }
 
-/// A uid in the form of a random UUID, the same for the same text.
+/// A uid in the form of a random UUID, derived from `of`.
 pub(super) fn uid(of: &str) -> String {
     let [a, b, c, d] = [1_u32, 2, 3, 4].map(|salt| scattered(of, salt));
     format!("{a:08x}-{:04x}-4{:03x}-a{:03x}-{:04x}{d:08x}", b >> 16, b & 0xfff, (c >> 16) & 0xfff, c & 0xffff)
 }
 
-/// A name's random part, as a replica set gives: the same for the same text.
+/// The random part of a replica's name, derived from `of`.
 pub(super) fn suffix(of: &str) -> String {
     const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
     let mut number = scattered(of, 5) as usize;
@@ -132,7 +132,7 @@ pub(super) fn suffix(of: &str) -> String {
     (0..5).map(letter).collect()
 }
 
-/// FNV-1a, salted and stirred: texts that differ little give numbers that differ much.
+/// FNV-1a with a salt and a final mix, so that similar texts give different numbers.
 fn scattered(of: &str, salt: u32) -> u32 {
     let mut hash = 0x811c_9dc5_u32 ^ salt.wrapping_mul(0x9e37_79b9);
     for byte in of.bytes() {

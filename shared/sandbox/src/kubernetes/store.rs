@@ -1,4 +1,4 @@
-//! The pods, their deletion, and their replacement by their owners.
+//! The pods, their deletion and their replacement.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -12,11 +12,11 @@ use super::failure::Failure;
 use super::manifest::manifest;
 use super::pod::{Owner, Pod, Replacement, suffix, uid};
 use super::selector::Selector;
-use crate::clock::now_ms;
 use crate::journal::Entry;
-use crate::lock::lock;
+use crate::state::lock;
+use crate::wire::now_ms;
 
-/// The cluster's state. Time passes in it whenever it is looked at.
+/// The state of the cluster. Every read first applies what is due by then.
 #[derive(Debug)]
 pub(crate) struct Store {
     ready_after: Duration,
@@ -38,10 +38,10 @@ type Key = (String, String);
 struct Record {
     pod: Pod,
     resource_version: u64,
-    /// When it becomes ready.
+    /// When the pod becomes ready.
     ready_at: Option<Instant>,
-    /// When it was deleted, and when it is gone.
-    going: Option<(i64, Instant)>,
+    /// When the pod was deleted (epoch milliseconds), and when it is gone.
+    terminating: Option<(i64, Instant)>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -63,7 +63,7 @@ impl Store {
         Self { ready_after: config.ready_after, terminate_after: config.terminate_after, held: Mutex::default() }
     }
 
-    /// Replaces every pod; those without a uid get one.
+    /// Replaces every pod and assigns missing uids.
     pub(crate) fn seed(&self, pods: Vec<Pod>) {
         let mut held = lock(&self.held);
         held.pods.clear();
@@ -75,7 +75,7 @@ impl Store {
         }
     }
 
-    /// In the order of namespace and name, as they are now.
+    /// All pods in their current state, ordered by namespace and name.
     pub(crate) fn pods(&self) -> Vec<Pod> {
         let held = self.now();
         held.pods.values().map(|record| record.pod.clone()).collect()
@@ -87,11 +87,11 @@ impl Store {
         held.pods.get(&key).map(Record::manifest).ok_or_else(|| Failure::not_found(name))
     }
 
-    /// The pods of `namespace` that `selector` holds for, and the version of the list.
+    /// The pods of `namespace` that match `selector`, and the version of the list.
     pub(super) fn list(&self, namespace: &str, selector: &Selector) -> (Vec<Value>, u64) {
         let held = self.now();
         let found =
-            held.pods.values().filter(|record| record.pod.namespace == namespace && selector.holds(&record.pod));
+            held.pods.values().filter(|record| record.pod.namespace == namespace && selector.matches(&record.pod));
         (found.map(Record::manifest).collect(), held.resource_version)
     }
 
@@ -107,7 +107,7 @@ impl Store {
         if let Some(preconditions) = options.preconditions {
             preconditions.check(record)?;
         }
-        if !options.dry_run.is_empty() || record.going.is_some() {
+        if !options.dry_run.is_empty() || record.terminating.is_some() {
             return Ok(record.manifest());
         }
         entry.effect();
@@ -124,7 +124,7 @@ impl Store {
                 "details": {"name": name, "kind": "pods", "uid": uid},
             }));
         }
-        record.going = Some((now_ms(), Instant::now() + self.terminate_after));
+        record.terminating = Some((now_ms(), Instant::now() + self.terminate_after));
         let (answer, pod) = (record.manifest(), record.pod.clone());
         if pod.owner.as_ref().is_some_and(|owner| !owner.keeps_names()) {
             held.replace(&pod, self.ready_after);
@@ -132,7 +132,7 @@ impl Store {
         Ok(answer)
     }
 
-    /// The state after everything that is due.
+    /// The state after everything that is due by now.
     fn now(&self) -> std::sync::MutexGuard<'_, Held> {
         let mut held = lock(&self.held);
         held.pass(Instant::now(), self.ready_after);
@@ -145,7 +145,7 @@ impl Held {
         let gone: Vec<Key> = self
             .pods
             .iter()
-            .filter(|(_, record)| record.going.is_some_and(|(_, at)| at <= now))
+            .filter(|(_, record)| record.terminating.is_some_and(|(_, at)| at <= now))
             .map(|(key, _)| key.clone())
             .collect();
         for key in gone {
@@ -166,7 +166,7 @@ impl Held {
         }
     }
 
-    /// What the owner of `old` puts in its place: a pending pod, ready after `ready_after`.
+    /// Creates the replacement for `old`: a pending pod that is ready after `ready_after`.
     fn replace(&mut self, old: &Pod, ready_after: Duration) {
         let Some(owner) = &old.owner else {
             return;
@@ -192,7 +192,7 @@ impl Held {
         };
         let now = Instant::now();
         self.insert(pod, healthy.then(|| now + ready_after));
-        // Ready at once where the cluster takes no time.
+        // With a zero `ready_after` the replacement is ready at once.
         self.pass(now, ready_after);
     }
 
@@ -200,7 +200,7 @@ impl Held {
         self.resource_version += 1;
         let key = (pod.namespace.clone(), pod.name.clone());
         let resource_version = self.resource_version;
-        self.pods.insert(key, Record { pod, resource_version, ready_at, going: None });
+        self.pods.insert(key, Record { pod, resource_version, ready_at, terminating: None });
     }
 
     fn new_uid(&mut self, name: &str) -> String {
@@ -211,7 +211,7 @@ impl Held {
 
 impl Record {
     fn manifest(&self) -> Value {
-        manifest(&self.pod, self.resource_version, self.going.map(|(at, _)| at))
+        manifest(&self.pod, self.resource_version, self.terminating.map(|(at, _)| at))
     }
 }
 

@@ -1,28 +1,28 @@
-//! A Rego policy, evaluated in the process.
+//! A Rego policy, evaluated in process.
 
 use serde_json::Value;
 
-/// Why a policy cannot be set or asked; the text names the field.
+/// Why a policy cannot be loaded or evaluated. The text names the field.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
-    /// The decision `rules` without any policy.
+    /// The decision is `rules`, but no policy is loaded.
     #[error("policy: missing, the decision `rules` needs the policy's Rego text")]
     Missing,
-    /// No Rego v1.
+    /// The text is not Rego v1.
     #[error("policy: {reason}")]
     Rego {
-        /// The compiler's message, with line and column.
+        /// The message of the compiler, with line and column.
         reason: String,
     },
-    /// It cannot be evaluated for this input.
-    #[error("the policy cannot be evaluated: {reason}")]
+    /// The policy cannot be evaluated for this input.
+    #[error("failed to evaluate the policy: {reason}")]
     Evaluation {
-        /// The interpreter's message.
+        /// The message of the interpreter.
         reason: String,
     },
 }
 
-/// Compiled once; each question runs on a copy.
+/// A compiled policy. Each question is evaluated on a copy of the engine.
 #[derive(Clone)]
 pub(super) struct Policy(regorus::Engine);
 
@@ -41,7 +41,7 @@ impl Policy {
         Ok(Self(engine))
     }
 
-    /// The document at `path`, as `a/b`; none where it is undefined.
+    /// The document at `path`, such as `a/b`; `None` if it is undefined.
     pub(super) fn document(&self, path: &str, input: Option<&Value>) -> Result<Option<Value>, PolicyError> {
         let plain = |part: &str| {
             let mut letters = part.chars();
@@ -49,7 +49,7 @@ impl Policy {
                 && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
         };
         let parts: Vec<&str> = path.split('/').collect();
-        // A path that no package of ours can have is a document that is not there.
+        // No package can have such a path, so the document is undefined.
         if !parts.iter().all(|part| plain(part)) {
             return Ok(None);
         }

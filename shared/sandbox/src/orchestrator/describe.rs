@@ -1,19 +1,19 @@
-//! What a gRPC call is, for the journal: its target, its id, and its message as JSON.
+//! Describes a gRPC call for the journal: its target, its idempotency id, and its message as JSON.
 
 use bytes::Bytes;
 use heal_proto as proto;
 use prost::Message;
 use serde_json::{Value, json};
 
-use super::health;
+use super::rpc::HEALTH_PATH;
 use crate::journal::Described;
 
-/// Bytes before the message: the compression flag and its length.
+/// The length of the gRPC frame header: the compression flag and the length of the message.
 const FRAME_HEADER_BYTES: usize = 5;
 
 pub(super) fn describe(path: &str, body: &Bytes) -> Described {
     let message = body.get(FRAME_HEADER_BYTES..).unwrap_or_default();
-    let method = path.strip_prefix("/orchestrator.OrchestratorStrategic/").or_else(|| path.strip_prefix(health::PATH));
+    let method = path.strip_prefix("/orchestrator.OrchestratorStrategic/").or_else(|| path.strip_prefix(HEALTH_PATH));
     let method = method.unwrap_or_default();
     let (operation, described) = match method {
         "AdjustPriorities" => ("AdjustPriorities", adjust(message)),
@@ -31,7 +31,7 @@ pub(super) fn describe(path: &str, body: &Bytes) -> Described {
     Described { operation, target, key: (!key.is_empty()).then_some(key), body: Some(body.to_string()) }
 }
 
-/// Target, id, and message.
+/// Target, idempotency id and message.
 type Read = Option<(String, String, Value)>;
 
 fn check(message: &[u8]) -> Read {

@@ -1,26 +1,40 @@
-//! The gRPC service over the store.
+//! The gRPC services: the orchestrator's over its store, and gRPC's own health service (`grpc.health.v1`).
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use heal_proto as proto;
+use heal_proto::health::health_check_response::ServingStatus;
+use heal_proto::health::health_server::Health;
+use heal_proto::health::{HealthCheckRequest, HealthCheckResponse};
 use proto::orchestrator_strategic_server::OrchestratorStrategic;
 use tonic::{Request, Response, Status};
 
 use super::store::Done;
-use super::workflow::Workflow;
+use super::workflow::{Workflow, WorkflowState};
 use super::{Store, UnknownWorkflow};
-use crate::clock::now_ms;
 use crate::journal::Entry;
 use crate::tickets::{self, TicketStatus};
+use crate::wire::now_ms;
+
+/// The path of the health service.
+pub(super) const HEALTH_PATH: &str = "/grpc.health.v1.Health/";
+/// The one service that the health service knows, beside the server as a whole.
+const ORCHESTRATOR: &str = "orchestrator.OrchestratorStrategic";
 
 pub(super) struct Rpc {
     pub(super) store: Arc<Store>,
     pub(super) tickets: Arc<tickets::Store>,
     pub(super) unknown: UnknownWorkflow,
+    pub(super) hides_replanning: bool,
 }
 
-/// The answer, with its effect written to the call's line.
+#[derive(Clone)]
+pub(super) struct HealthRpc {
+    pub(super) not_serving: Vec<String>,
+}
+
+/// The response, with its effect recorded in the journal.
 fn noted<T>(entry: Option<Entry>, done: Done<T>) -> Response<T> {
     let answer = match done {
         Done::Nothing(answer) => answer,
@@ -64,7 +78,7 @@ impl OrchestratorStrategic for Rpc {
         request: Request<proto::PauseWorkflowRequest>,
     ) -> Result<Response<proto::PauseWorkflowResponse>, Status> {
         let (entry, wanted) = split(request);
-        Ok(noted(entry, self.store.pause(&wanted)?))
+        Ok(noted(entry, self.store.pause(&wanted, self.unknown)?))
     }
 
     async fn resume_workflow(
@@ -72,7 +86,7 @@ impl OrchestratorStrategic for Rpc {
         request: Request<proto::ResumeWorkflowRequest>,
     ) -> Result<Response<proto::ResumeWorkflowResponse>, Status> {
         let (entry, wanted) = split(request);
-        Ok(noted(entry, self.store.resume(&wanted)?))
+        Ok(noted(entry, self.store.resume(&wanted, self.unknown)?))
     }
 
     async fn trigger_replanning(
@@ -80,7 +94,7 @@ impl OrchestratorStrategic for Rpc {
         request: Request<proto::TriggerReplanningRequest>,
     ) -> Result<Response<proto::TriggerReplanningResponse>, Status> {
         let (entry, wanted) = split(request);
-        Ok(noted(entry, self.store.replan(&wanted)?))
+        Ok(noted(entry, self.store.replan(&wanted, self.hides_replanning)?))
     }
 
     async fn get_workflow_status(
@@ -92,13 +106,29 @@ impl OrchestratorStrategic for Rpc {
         if id.is_empty() {
             return Err(Status::invalid_argument("workflow_id: empty"));
         }
-        match (self.store.workflow(id), self.unknown) {
-            (Some(workflow), _) => Ok(Response::new(self.status(workflow, &wanted))),
-            (None, UnknownWorkflow::NotFound) => Err(Status::not_found(format!("workflow {id} is not known"))),
-            (None, UnknownWorkflow::Unspecified) => {
-                Ok(Response::new(proto::GetWorkflowStatusResponse { workflow_id: id.clone(), ..Default::default() }))
-            }
+        if let Some(workflow) = self.store.workflow(id) {
+            return Ok(Response::new(self.status(workflow, &wanted)));
         }
+        let state = match self.unknown {
+            UnknownWorkflow::NotFound => return Err(Status::not_found(format!("workflow {id} is not known"))),
+            UnknownWorkflow::Unspecified => proto::WorkflowState::Unspecified,
+            UnknownWorkflow::Pending => proto::WorkflowState::Pending,
+        };
+        let workflow_id = id.clone();
+        Ok(Response::new(proto::GetWorkflowStatusResponse { workflow_id, state: state.into(), ..Default::default() }))
+    }
+}
+
+#[async_trait]
+impl Health for HealthRpc {
+    async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
+        let service = request.into_inner().service;
+        if !["", ORCHESTRATOR].contains(&service.as_str()) {
+            return Err(Status::not_found("unknown service"));
+        }
+        let is_serving = !self.not_serving.contains(&service);
+        let status = if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        Ok(Response::new(HealthCheckResponse { status: status.into() }))
     }
 }
 
@@ -110,8 +140,10 @@ impl Rpc {
             description: event.description.clone(),
             ..Default::default()
         });
+        let is_hidden = self.hides_replanning && workflow.state == WorkflowState::Replanning;
+        let state = if is_hidden { WorkflowState::Running } else { workflow.state };
         proto::GetWorkflowStatusResponse {
-            state: proto::WorkflowState::from(workflow.state).into(),
+            state: proto::WorkflowState::from(state).into(),
             current_priority: workflow.priority,
             allocated_resources: Some((&workflow.allocation).into()),
             tickets: wanted.include_tickets.then(|| self.ticket_summary(&workflow.workflow_id)),

@@ -1,4 +1,4 @@
-//! The workflows, and the answers that the orchestrator replays by adjustment id.
+//! The workflows, and the responses that the orchestrator replays by adjustment id.
 
 mod pausing;
 mod steering;
@@ -10,17 +10,15 @@ use heal_proto as proto;
 use tonic::Status;
 
 use super::workflow::{Replanning, Workflow, WorkflowState};
-use crate::clock::now_ms;
-use crate::lock::lock;
-use crate::replay::Replay;
+use crate::state::{Replay, lock};
+use crate::wire::now_ms;
 
-/// The orchestrator's state.
+/// The state of the orchestrator.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     held: Mutex<Held>,
 }
 
-/// What the lock holds.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     workflows: BTreeMap<String, Workflow>,
@@ -32,36 +30,36 @@ pub(super) struct Held {
     replanned: Replay<proto::TriggerReplanningResponse>,
 }
 
-/// An answer, and what it came from.
+/// A response, and whether its call changed anything.
 pub(super) enum Done<T> {
-    /// A change was carried out.
+    /// The call changed the state.
     Effect(T),
     /// There was nothing to change.
     Nothing(T),
-    /// The answer of an earlier call with the same id.
+    /// The response is that of an earlier call with the same id.
     Replayed(T),
 }
 
 impl Store {
-    /// Replaces every workflow, and forgets the replannings and the answered ids.
+    /// Replaces every workflow and drops the replannings and the stored responses.
     pub(crate) fn seed(&self, workflows: Vec<Workflow>) {
         let workflows = workflows.into_iter().map(|workflow| (workflow.workflow_id.clone(), workflow)).collect();
         *lock(&self.held) = Held { workflows, ..Held::default() };
     }
 
-    /// In the order of their ids.
+    /// All workflows, ordered by id.
     pub(crate) fn workflows(&self) -> Vec<Workflow> {
         let mut held = lock(&self.held);
         held.end_pauses(now_ms());
         held.workflows.values().cloned().collect()
     }
 
-    /// In the order in which they were asked for.
+    /// All requested replannings, oldest first.
     pub(crate) fn replannings(&self) -> Vec<Replanning> {
         lock(&self.held).replannings.clone()
     }
 
-    /// One workflow, as it stands now.
+    /// The current state of one workflow.
     pub(super) fn workflow(&self, workflow_id: &str) -> Option<Workflow> {
         let mut held = lock(&self.held);
         held.end_pauses(now_ms());
@@ -70,13 +68,13 @@ impl Store {
 }
 
 impl Held {
-    /// Workflows whose pause has run out are running again.
+    /// Sets workflows whose pause has expired to RUNNING.
     fn end_pauses(&mut self, now: i64) {
         for workflow in self.workflows.values_mut() {
             if workflow.state == WorkflowState::Paused && workflow.scheduled_resume_at.is_some_and(|at| at <= now) {
                 workflow.paused_at = None;
                 workflow.scheduled_resume_at = None;
-                workflow.enter(WorkflowState::Running, "the pause ran out", now);
+                workflow.enter(WorkflowState::Running, "the pause expired", now);
             }
         }
     }
@@ -101,7 +99,7 @@ impl Held {
         Ok(workflow)
     }
 
-    /// The one workflow that is named, or all of the plan.
+    /// The workflow named by its id, or else every workflow of the plan.
     fn addressed(&mut self, workflow_id: &str, plan_id: &str) -> Result<Vec<&mut Workflow>, Status> {
         let now = now_ms();
         if !workflow_id.is_empty() {

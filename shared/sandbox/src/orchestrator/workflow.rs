@@ -1,13 +1,13 @@
-//! A workflow as the orchestrator holds it.
+//! A workflow of the orchestrator, and the replannings requested for it.
 
 use std::collections::BTreeMap;
 
 use heal_proto as proto;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::now_ms;
+use crate::wire::now_ms;
 
-/// Where a workflow stands; the wire's names without their prefix.
+/// The state of a workflow: the wire's names without their prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[expect(missing_docs, reason = "the platform's own names")]
@@ -62,46 +62,46 @@ impl From<WorkflowState> for proto::WorkflowState {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Workflow {
-    /// Unique.
+    /// The unique id.
     pub workflow_id: String,
-    /// The plan that it carries out.
+    /// The plan that it executes.
     #[serde(default)]
     pub plan_id: String,
-    /// Where it stands.
+    /// The current state.
     pub state: WorkflowState,
-    /// 1 to 10.
+    /// The priority, 1 to 10.
     #[serde(default = "middle_priority")]
     pub priority: i32,
-    /// What it may use.
+    /// The allocated resources.
     #[serde(default)]
     pub allocation: Allocation,
-    /// 0 to 100.
+    /// The progress, 0 to 100.
     #[serde(default)]
     pub progress_percent: f32,
-    /// Epoch milliseconds.
+    /// Start, in epoch milliseconds.
     #[serde(default = "now_ms")]
     pub started_at: i64,
-    /// Epoch milliseconds.
+    /// Last change, in epoch milliseconds.
     #[serde(default = "now_ms")]
     pub updated_at: i64,
-    /// Epoch milliseconds; of a paused workflow.
+    /// When a paused workflow was paused, in epoch milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused_at: Option<i64>,
-    /// When a pause ends by itself, epoch milliseconds.
+    /// When the pause expires, in epoch milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_resume_at: Option<i64>,
-    /// Epoch milliseconds.
+    /// The deadline of the SLA, in epoch milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sla_deadline: Option<i64>,
-    /// What happened to it, oldest first.
+    /// The events of the workflow, oldest first.
     #[serde(default)]
     pub history: Vec<HistoryEvent>,
-    /// What callers wrote to it.
+    /// Metadata that callers wrote.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
 }
 
-/// What a workflow may use.
+/// The resources of a workflow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the wire's own names")]
@@ -115,36 +115,36 @@ pub struct Allocation {
     pub scheduling_priority: i32,
 }
 
-/// One thing that happened to a workflow.
+/// One event of a workflow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HistoryEvent {
-    /// As `PAUSED`.
+    /// The kind of event, such as `PAUSED`.
     pub event_type: String,
     /// Epoch milliseconds.
     pub timestamp: i64,
-    /// The caller's reason.
+    /// The reason that the caller gave.
     pub description: String,
 }
 
-/// A replanning that was asked for.
+/// A requested replanning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replanning {
-    /// Made by the orchestrator.
+    /// The id that the orchestrator assigned.
     pub replanning_id: String,
-    /// The plan that is made again.
+    /// The plan to be replanned.
     pub plan_id: String,
-    /// The caller's reason.
+    /// The reason that the caller gave.
     pub reason: String,
-    /// The wire's name, as `TRIGGER_TYPE_DRIFT`.
+    /// The name on the wire, such as `TRIGGER_TYPE_DRIFT`.
     pub trigger_type: String,
     /// Epoch milliseconds.
     pub triggered_at: i64,
-    /// What the caller told of the circumstances.
+    /// The context that the caller gave.
     pub context: BTreeMap<String, String>,
-    /// Whether finished work is kept.
+    /// Whether completed work is kept.
     pub preserve_progress: bool,
-    /// 1 to 10; 0 where the caller gave none.
+    /// The priority, 1 to 10; 0 if the caller gave none.
     pub priority: i32,
 }
 
@@ -165,7 +165,7 @@ impl Default for Allocation {
 }
 
 impl Workflow {
-    /// A workflow that started ten minutes ago; a paused one was paused one minute ago.
+    /// A workflow that started ten minutes ago; if `state` is PAUSED, it was paused one minute ago.
     pub fn new(workflow_id: &str, plan_id: &str, state: WorkflowState) -> Self {
         let now = now_ms();
         Self {
@@ -185,7 +185,7 @@ impl Workflow {
         }
     }
 
-    /// Writes down that the workflow came to `state` at `now`.
+    /// Moves the workflow to `state` at `now` (epoch milliseconds) and records the event.
     pub(super) fn enter(&mut self, state: WorkflowState, reason: &str, now: i64) {
         self.state = state;
         self.updated_at = now;

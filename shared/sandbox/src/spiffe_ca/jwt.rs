@@ -1,4 +1,4 @@
-//! JWT-SVIDs: tokens of a SPIFFE id for an audience, signed with ES256.
+//! JWT-SVIDs: tokens for a SPIFFE id and an audience, signed with ES256.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,30 +12,30 @@ use serde_json::{Value, json};
 
 use super::{CaError, Validity};
 
-/// The bytes of one coordinate of a P-256 point.
+/// The length of one coordinate of a P-256 point, in bytes.
 const COORDINATE_BYTES: usize = 32;
 
-/// Why a token is not believed.
+/// Why a token is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Not three base64url parts of the right JSON.
-    #[error("token: not a JWT of this form")]
+    /// The token is not three base64url parts with the expected claims.
+    #[error("token: not a JWT-SVID")]
     Form,
-    /// Signed by another key.
-    #[error("token: the signature is not of this authority")]
+    /// Another key signed the token.
+    #[error("token: not signed by this authority")]
     Signature,
-    /// For somebody else.
+    /// The token is for another audience.
     #[error("token: not for the audience `{expected}`")]
     Audience {
-        /// The audience that should have been there.
+        /// The expected audience.
         expected: String,
     },
-    /// Over, or not begun.
-    #[error("token: not valid now")]
+    /// The token has expired or is not valid yet.
+    #[error("token: expired or not valid yet")]
     Expired,
 }
 
-/// The key that signs a trust domain's tokens.
+/// The key that signs the tokens of a trust domain.
 pub(super) struct JwtAuthority {
     key: EcdsaKeyPair,
     key_id: String,

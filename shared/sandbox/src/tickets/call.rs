@@ -1,4 +1,4 @@
-//! Which call of the service a request is: method and path, by dialect.
+//! Reads which call of the service a request is, from its method and path.
 
 use http::{Method, Uri};
 use percent_encoding::percent_decode_str;
@@ -9,8 +9,12 @@ use super::Dialect;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TicketCall {
     Health,
-    Get { ticket_id: String },
+    Get {
+        ticket_id: String,
+    },
     List,
+    /// `/tickets` where only `/tickets/` lists.
+    ListWithoutSlash,
     Change(TicketChange),
     NotFound,
     MethodNotAllowed,
@@ -27,14 +31,18 @@ pub(super) enum TicketChange {
 
 impl TicketCall {
     pub(super) fn read(method: &Method, uri: &Uri, prefix: &str, dialect: Dialect) -> Self {
+        if dialect == Dialect::Deployed && uri.path() == "/health" {
+            return allowed(method, &Method::GET, Self::Health);
+        }
         let Some(path) = uri.path().strip_prefix(prefix.trim_end_matches('/')) else {
             return Self::NotFound;
         };
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         match segments.as_slice() {
-            ["health"] => allowed(method, &Method::GET, Self::Health),
+            ["health"] if dialect != Dialect::Deployed => allowed(method, &Method::GET, Self::Health),
+            ["tickets"] if dialect == Dialect::Deployed => allowed(method, &Method::GET, Self::ListWithoutSlash),
             ["tickets"] | ["tickets", ""] => allowed(method, &Method::GET, Self::List),
-            ["tickets", "compensation"] if method == Method::POST && dialect == Dialect::StatusPatch => {
+            ["tickets", "compensation"] if method == Method::POST && dialect != Dialect::Guide => {
                 Self::Change(TicketChange::Compensate)
             }
             ["tickets", id] if method == Method::GET => Self::Get { ticket_id: decoded(id) },
@@ -46,7 +54,7 @@ impl TicketCall {
                 let change = TicketChange::Reallocate { ticket_id: decoded(id) };
                 allowed(method, &Method::POST, Self::Change(change))
             }
-            ["tickets", id, "status"] if dialect == Dialect::StatusPatch => {
+            ["tickets", id, "status"] if dialect != Dialect::Guide => {
                 let change = TicketChange::UpdateStatus { ticket_id: decoded(id) };
                 allowed(method, &Method::PATCH, Self::Change(change))
             }
@@ -54,12 +62,12 @@ impl TicketCall {
         }
     }
 
-    /// The name in faults and journal.
+    /// The name in faults and in the journal.
     pub(super) fn operation(&self) -> &'static str {
         match self {
             Self::Health => "health",
             Self::Get { .. } => "get_ticket",
-            Self::List => "list_tickets",
+            Self::List | Self::ListWithoutSlash => "list_tickets",
             Self::Change(TicketChange::Reallocate { .. }) => "reallocate_ticket",
             Self::Change(TicketChange::Update { .. }) => "update_ticket",
             Self::Change(TicketChange::UpdateStatus { .. }) => "update_ticket_status",
@@ -78,6 +86,7 @@ impl TicketCall {
             ) => ticket_id,
             Self::Health
             | Self::List
+            | Self::ListWithoutSlash
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::Change(TicketChange::Compensate) => "",
@@ -103,20 +112,22 @@ mod tests {
             TicketCall::read(&method, &path.parse().unwrap(), "/api/v1/", dialect).operation()
         };
         let cases = [
-            (Method::POST, "/api/v1/tickets/a/reallocate", "reallocate_ticket", "unknown"),
-            (Method::PATCH, "/api/v1/tickets/a", "update_ticket", "unknown"),
-            (Method::PATCH, "/api/v1/tickets/a/status", "unknown", "update_ticket_status"),
-            (Method::POST, "/api/v1/tickets/compensation", "unknown", "compensate_ticket"),
-            (Method::GET, "/api/v1/tickets/compensation", "get_ticket", "get_ticket"),
-            (Method::GET, "/api/v1/tickets/a%2Fb", "get_ticket", "get_ticket"),
-            (Method::GET, "/api/v1/tickets?limit=1", "list_tickets", "list_tickets"),
-            (Method::GET, "/api/v1/health", "health", "health"),
-            (Method::GET, "/tickets/a", "unknown", "unknown"),
-            (Method::DELETE, "/api/v1/tickets", "unknown", "unknown"),
+            (Method::POST, "/api/v1/tickets/a/reallocate", ["reallocate_ticket", "unknown", "unknown"]),
+            (Method::PATCH, "/api/v1/tickets/a", ["update_ticket", "unknown", "unknown"]),
+            (Method::PATCH, "/api/v1/tickets/a/status", ["unknown", "update_ticket_status", "update_ticket_status"]),
+            (Method::POST, "/api/v1/tickets/compensation", ["unknown", "compensate_ticket", "compensate_ticket"]),
+            (Method::GET, "/api/v1/tickets/compensation", ["get_ticket"; 3]),
+            (Method::GET, "/api/v1/tickets/a%2Fb", ["get_ticket"; 3]),
+            (Method::GET, "/api/v1/tickets?limit=1", ["list_tickets"; 3]),
+            (Method::GET, "/api/v1/health", ["health", "health", "unknown"]),
+            (Method::GET, "/health", ["unknown", "unknown", "health"]),
+            (Method::GET, "/tickets/a", ["unknown"; 3]),
+            (Method::DELETE, "/api/v1/tickets", ["unknown"; 3]),
         ];
-        for (method, path, guide, status_patch) in cases {
-            assert_eq!(read(method.clone(), path, Dialect::Guide), guide, "{method} {path}");
-            assert_eq!(read(method.clone(), path, Dialect::StatusPatch), status_patch, "{method} {path}");
+        for (method, path, expected) in cases {
+            let found = [Dialect::Guide, Dialect::StatusPatch, Dialect::Deployed]
+                .map(|dialect| read(method.clone(), path, dialect));
+            assert_eq!(found, expected, "{method} {path}");
         }
     }
 }

@@ -1,18 +1,18 @@
-//! Listing: filters, pages, and the two forms of the answer.
+//! Lists tickets: filters, pages, and the forms of the response.
 
 use serde_json::{Value, json};
 
-use super::{ListShape, Refusal, Store, Ticket, TicketStatus};
+use super::{Dialect, ListShape, Refusal, Store, Ticket, TicketStatus};
 
-/// Tickets on a page where the caller names no number.
+/// The page size without `limit`.
 const PAGE_DEFAULT: usize = 100;
-/// The most tickets on a page.
+/// The largest page size.
 const PAGE_LIMIT: usize = 1000;
 
-/// Every filter that holds; `limit` tickets from `offset` on, in the order of their ids.
-pub(super) fn list(store: &Store, query: Option<&str>, shape: ListShape) -> Result<Value, Refusal> {
-    let filter = Filter::read(query.unwrap_or_default())?;
-    let found: Vec<Ticket> = store.tickets().into_iter().filter(|ticket| filter.holds(ticket)).collect();
+/// At most `limit` tickets from `offset` on that match every filter, ordered by id.
+pub(super) fn list(store: &Store, query: Option<&str>, dialect: Dialect, shape: ListShape) -> Result<Value, Refusal> {
+    let filter = Filter::read(query.unwrap_or_default(), dialect)?;
+    let found: Vec<Ticket> = store.tickets().into_iter().filter(|ticket| filter.matches(ticket)).collect();
     let total = found.len();
     let page: Vec<Ticket> = found.into_iter().skip(filter.offset).take(filter.limit).collect();
     Ok(match shape {
@@ -31,24 +31,25 @@ struct Filter {
 }
 
 impl Filter {
-    fn read(query: &str) -> Result<Self, Refusal> {
+    fn read(query: &str, dialect: Dialect) -> Result<Self, Refusal> {
         let mut filter = Self { status: None, equal: Vec::new(), limit: PAGE_DEFAULT, offset: 0 };
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
                 "status" => filter.status = Some(status(&value)?),
                 "limit" => filter.limit = number("limit", &value, 1..=PAGE_LIMIT)?,
                 "offset" => filter.offset = number("offset", &value, 0..=usize::MAX)?,
+                "assigned_worker" | "workflow_id" if dialect == Dialect::Deployed => {}
                 "assigned_worker" => filter.equal.push(("assigned_worker", value.into_owned())),
                 "workflow_id" => filter.equal.push(("workflow_id", value.into_owned())),
                 "plan_id" => filter.equal.push(("plan_id", value.into_owned())),
-                // An unknown query parameter is ignored, as the service does.
+                // The real service ignores unknown query parameters, too.
                 _ => {}
             }
         }
         Ok(filter)
     }
 
-    fn holds(&self, ticket: &Ticket) -> bool {
+    fn matches(&self, ticket: &Ticket) -> bool {
         self.status.is_none_or(|status| ticket.status == status)
             && self.equal.iter().all(|(name, value)| {
                 let own = match *name {

@@ -1,24 +1,23 @@
-//! The tickets, the changes that the service makes to them, and the answers it replays by idempotency key.
+//! The tickets, the changes to them, and the responses that are replayed by idempotency key.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use http::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::call::TicketChange;
 use super::{Refusal, Sla, Ticket, TicketStatus};
-use crate::clock::now_ms;
 use crate::journal::Entry;
-use crate::json;
-use crate::lock::lock;
-use crate::replay::Replay;
+use crate::state::{Replay, lock};
+use crate::wire::{now_ms, read_json};
 
-/// How long a compensation may take, in milliseconds.
+/// The SLA of a compensation ticket, in milliseconds.
 const COMPENSATION_TIMEOUT_MS: i64 = 120_000;
 
-/// The service's state.
+/// The state of the service.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     held: Mutex<Held>,
@@ -64,13 +63,13 @@ struct Compensation {
 }
 
 impl Store {
-    /// Replaces every ticket and forgets the answered keys.
+    /// Replaces every ticket and drops the stored responses.
     pub(crate) fn seed(&self, tickets: Vec<Ticket>) {
         let tickets = tickets.into_iter().map(|ticket| (ticket.ticket_id.clone(), ticket)).collect();
         *lock(&self.held) = Held { tickets, ..Held::default() };
     }
 
-    /// In the order of their ids.
+    /// All tickets, ordered by id.
     pub(crate) fn tickets(&self) -> Vec<Ticket> {
         lock(&self.held).tickets.values().cloned().collect()
     }
@@ -80,7 +79,7 @@ impl Store {
         held.tickets.get(ticket_id).map(|ticket| json!(ticket)).ok_or_else(missing)
     }
 
-    /// Carries `change` out, or gives the answer that the same `key` got on the same `path` before.
+    /// Performs `change`, or replays the response that the same `key` got on the same `path`.
     pub(super) fn change(
         &self,
         change: &TicketChange,
@@ -124,7 +123,7 @@ impl Held {
         let original = self.ticket(&wanted.original_ticket_id)?;
         if !matches!(original.status, TicketStatus::Failed | TicketStatus::Running) {
             let detail = format!("ticket must be FAILED or RUNNING, is {}", json!(original.status));
-            return Err(Refusal { status: 400, detail: detail.into() });
+            return Err(Refusal { status: StatusCode::BAD_REQUEST, detail: detail.into() });
         }
         original.status = TicketStatus::Compensating;
         let (workflow_id, plan_id) = (original.workflow_id.clone(), original.plan_id.clone());
@@ -169,7 +168,7 @@ impl Ticket {
 
     fn update_status(&mut self, wanted: StatusUpdate) -> &Self {
         self.status = wanted.status;
-        // A pending ticket waits for a worker: in this dialect, that is what a reallocation is.
+        // In this dialect a reallocation is a change to PENDING, which takes the ticket from its worker.
         if wanted.status == TicketStatus::Pending {
             self.assigned_worker = None;
         }
@@ -193,5 +192,5 @@ fn missing() -> Refusal {
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    json::read(body).map_err(|wrong| Refusal::unprocessable(["body", &wrong.path], &wrong.reason))
+    read_json(body).map_err(|wrong| Refusal::unprocessable(["body", &wrong.path], &wrong.reason))
 }

@@ -1,9 +1,9 @@
-//! A ticket, with the fields that the engine knows and those that it must carry through unread.
+//! A ticket: its known fields, and the fields that every client must preserve unread.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::clock::now_ms;
+use crate::wire::now_ms;
 
 /// A ticket's status on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,48 +18,48 @@ pub enum TicketStatus {
     Compensated,
 }
 
-/// How long a ticket may take.
+/// The service level agreement of a ticket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sla {
-    /// Milliseconds.
+    /// The time that the ticket may take, in milliseconds.
     pub timeout_ms: i64,
-    /// Epoch milliseconds.
+    /// The deadline, in epoch milliseconds.
     #[serde(default)]
     pub deadline: Option<i64>,
 }
 
-/// One ticket. In JSON the fields of `carried` stand beside the others.
+/// One ticket. In JSON the fields of `carried` are beside the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Map<String, Value>")]
 pub struct Ticket {
-    /// Unique.
+    /// The unique id.
     pub ticket_id: String,
-    /// Where it stands.
+    /// The current status.
     pub status: TicketStatus,
-    /// Who works on it.
+    /// The worker that has the ticket.
     pub assigned_worker: Option<String>,
-    /// The workflow that it belongs to.
+    /// The workflow of the ticket.
     pub workflow_id: String,
-    /// The plan that it belongs to.
+    /// The plan of the ticket.
     pub plan_id: String,
-    /// Text or number.
+    /// A text or a number.
     pub priority: Value,
-    /// Executions tried again.
+    /// The number of retried executions.
     pub retry_count: u32,
-    /// Epoch milliseconds.
+    /// Creation, in epoch milliseconds.
     pub created_at: i64,
-    /// Epoch milliseconds.
+    /// Start of the execution, in epoch milliseconds.
     pub started_at: Option<i64>,
-    /// How long it may take.
+    /// The service level agreement.
     pub sla: Option<Sla>,
-    /// What callers wrote to it.
+    /// Metadata that callers wrote.
     pub metadata: Map<String, Value>,
     /// Every other field.
     #[serde(flatten)]
     pub carried: Map<String, Value>,
 }
 
-/// The fields that are known, as a seed may give them.
+/// The known fields as a seed gives them: all but id and status can be left out.
 #[derive(Deserialize)]
 struct Known {
     ticket_id: String,
@@ -118,7 +118,7 @@ impl TryFrom<Map<String, Value>> for Ticket {
 }
 
 impl Ticket {
-    /// A ticket created now, without worker, workflow or plan.
+    /// A ticket created now, without a worker, a workflow or a plan.
     pub fn new(ticket_id: &str, status: TicketStatus) -> Self {
         Self {
             ticket_id: ticket_id.to_owned(),

@@ -1,4 +1,4 @@
-//! The gRPC calls over the state.
+//! The gRPC service of the Workload API.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -13,10 +13,10 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 use super::{Fetched, State};
-use crate::lock::lock;
 use crate::spiffe_ca::Validity;
+use crate::state::lock;
 
-/// What keeps a browser, or a server tricked into a call, from asking.
+/// The header that the SPIFFE standard requires, so that a browser or a tricked server cannot call.
 const SECURITY_HEADER: &str = "workload.spiffe.io";
 
 pub(super) struct Rpc {
@@ -36,7 +36,7 @@ impl Rpc {
         Ok(state)
     }
 
-    /// What `answer` makes of the state, now and after every change, until it is refused.
+    /// A stream of `answer(state)`, now and after every change, which ends when calls are refused.
     fn updates<T>(&self, answer: fn(&State) -> T) -> Updates<T>
     where
         T: Send + 'static,
@@ -62,7 +62,7 @@ fn refused(state: &State) -> Result<(), Status> {
     }
 }
 
-/// The id of the trust domain, and its authorities one after the other.
+/// The id of the trust domain, and its concatenated authorities.
 fn bundle(state: &State) -> (String, Vec<u8>) {
     let domain = state.issuer().map_or("", |issuer| issuer.trust_domain());
     let mut authorities = Vec::new();

@@ -1,4 +1,4 @@
-//! The unix or TCP socket of the API.
+//! The unix or TCP socket of the Workload API.
 
 use std::future::Future;
 use std::io;
@@ -16,33 +16,33 @@ use crate::spiffe_ca::CaError;
 /// Where the API listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Socket {
-    /// At this path, which must not exist.
+    /// A unix socket at this path, which must not exist.
     Unix(PathBuf),
-    /// On 127.0.0.1; 0 = a free port.
+    /// A port of 127.0.0.1; 0 takes a free one.
     Tcp(u16),
 }
 
-/// Why the API did not start.
+/// Why the API could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkloadError {
     /// The socket cannot be listened on.
     #[error("workload API: cannot listen on {socket}")]
     Bind {
-        /// The path or port asked for.
+        /// The requested path or port.
         socket: String,
-        /// The system's reason.
+        /// The reason of the operating system.
         #[source]
         source: io::Error,
     },
     /// The identity cannot be issued.
     #[error(transparent)]
     Identity(#[from] CaError),
-    /// Called outside of a runtime.
+    /// `start` was called outside of a tokio runtime.
     #[error("no tokio runtime to serve on")]
     Runtime(#[from] tokio::runtime::TryCurrentError),
 }
 
-/// The socket's name, and its removal.
+/// The name of the socket. Dropping it removes a unix socket.
 #[derive(Debug)]
 pub(super) struct Listening {
     pub(super) endpoint: String,
@@ -59,7 +59,7 @@ impl Drop for Listening {
 
 type Accept = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Binds, on the current runtime; the future serves until dropped.
+/// Binds the socket on the current runtime; the returned future serves until dropped.
 pub(super) fn listen(socket: &Socket, router: Router) -> Result<(Listening, Accept), WorkloadError> {
     let failed = |socket: String| move |source| WorkloadError::Bind { socket, source };
     match socket {

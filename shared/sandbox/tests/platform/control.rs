@@ -28,7 +28,7 @@ async fn the_help_has_commands_to_copy_and_every_operation() {
             assert!(text.contains(operation), "{operation}");
         }
     }
-    // What it says can be done is done: every PUT of it is accepted.
+    // Every PUT in the help is accepted.
     let mut commands = 0;
     for line in text.lines().filter(|line| line.trim().starts_with("curl -X PUT")) {
         let (head, body) = line.split_once(" -d '").unwrap();
@@ -60,6 +60,7 @@ async fn the_faults_in_the_help_are_faults() {
     }
     names.sort_unstable();
     let all = [
+        "abort_after_effect",
         "drip",
         "drop_answer",
         "grpc_status",
@@ -75,7 +76,7 @@ async fn the_faults_in_the_help_are_faults() {
 }
 
 #[tokio::test]
-async fn another_process_can_seed_read_back_and_see_the_calls() {
+async fn another_process_can_seed_and_read_state_and_calls() {
     let platform = platform();
     let seed =
         r#"{"tickets": [{"ticket_id": "t", "status": "RUNNING", "assigned_worker": "w", "task_type": "BUILD"}]}"#;
@@ -142,7 +143,7 @@ async fn another_process_can_set_the_policy() {
 }
 
 #[tokio::test]
-async fn wrong_input_is_unprocessable_and_names_the_field() {
+async fn invalid_input_is_unprocessable_and_names_the_field() {
     let platform = platform();
     let cases = [
         ("seed", r#"{"tickets": [{"ticket_id": "a", "status": "idle"}]}"#, "tickets[0]"),
@@ -174,13 +175,13 @@ async fn wrong_input_is_unprocessable_and_names_the_field() {
         let (status, answer) = get(&url(&platform, &format!("calls?{query}"))).await;
         assert_eq!((status, &answer["error"]["field"]), (422, &json!(field)));
     }
-    // None of it had a part set.
+    // No invalid request changed anything.
     assert!(get(&url(&platform, "faults")).await.1.as_array().unwrap().is_empty());
     assert_eq!(platform.tickets().len(), 4);
 }
 
 #[tokio::test]
-async fn control_stays_when_every_service_is_down_and_can_be_left_out() {
+async fn the_control_port_works_while_every_service_is_down_and_is_optional() {
     let platform = platform();
     for service in Service::ALL {
         platform.set_fault(Fault::new(service, FaultKind::Refuse)).unwrap();

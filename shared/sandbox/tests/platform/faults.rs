@@ -37,11 +37,11 @@ fn status(code: u16) -> FaultKind {
 }
 
 #[tokio::test]
-async fn a_refusing_service_cannot_be_connected_to_until_cleared() {
+async fn a_refusing_service_refuses_connections_until_cleared() {
     let platform = platform();
     for service in [Service::Tickets, Service::Kubernetes, Service::Opa] {
         let url = health(&platform, service);
-        // A client whose connection is open already meets a reset.
+        // A client with an open connection gets a reset.
         let warm = http();
         warm.get(&url).send().await.unwrap();
         for _ in 0..3 {
@@ -67,7 +67,7 @@ async fn a_refused_connection_is_not_made_at_all() {
 }
 
 #[tokio::test]
-async fn the_next_connections_are_reset_where_a_number_is_given() {
+async fn with_a_number_of_calls_the_next_connections_are_reset() {
     let platform = platform();
     platform.set_fault(Fault::new(Service::Tickets, FaultKind::Refuse).times(2)).unwrap();
     let url = health(&platform, Service::Tickets);
@@ -90,7 +90,7 @@ async fn one_operation_can_refuse_while_the_others_answer() {
 }
 
 #[tokio::test]
-async fn the_orchestrator_refuses_and_comes_back() {
+async fn the_orchestrator_refuses_and_recovers() {
     let platform = platform();
     let mut client = grpc(&platform);
     platform.set_fault(Fault::new(Service::Orchestrator, FaultKind::Refuse)).unwrap();
@@ -102,7 +102,7 @@ async fn the_orchestrator_refuses_and_comes_back() {
 }
 
 #[tokio::test]
-async fn a_hanging_call_is_written_down_and_never_performed() {
+async fn a_hanging_call_is_recorded_and_never_performed() {
     let platform = platform();
     platform.set_fault(Fault::new(Service::Tickets, FaultKind::Hang).times(1)).unwrap();
     let late = http().post(reallocation(&platform)).timeout(Duration::from_millis(200)).json(&json!({"reason": "r"}));
@@ -117,12 +117,12 @@ async fn a_hanging_call_is_written_down_and_never_performed() {
         assert_eq!((call.fault.as_deref(), &call.status, call.effect), (Some("hang"), &None, false));
     }
     assert_eq!(calls[1].target, "wf-1");
-    // Only the next call was to hang.
+    // The fault was for one call only.
     assert_eq!(change(Method::POST, &reallocation(&platform), "k", &json!({"reason": "r"})).await.status(), 200);
 }
 
 #[tokio::test]
-async fn a_status_is_answered_in_place_of_the_call() {
+async fn a_status_is_answered_instead_of_performing_the_call() {
     let platform = platform();
     let kind = FaultKind::Status { code: 429, retry_after_seconds: Some(7) };
     platform.set_fault(Fault::new(Service::Tickets, kind).on("reallocate_ticket").times(2)).unwrap();
@@ -162,7 +162,7 @@ async fn every_grpc_code_can_be_answered() {
         assert_eq!((refused.code(), refused.message()), (code, "as told"));
         assert!(platform.calls().last().unwrap().status.clone().unwrap() == name);
     }
-    // A proxy in between answers without a gRPC status; tonic may stumble over the text of its body.
+    // A proxy answers without a gRPC status; tonic may fail on the text of the body.
     platform.set_fault(Fault::new(Service::Orchestrator, status(503))).unwrap();
     let refused = client.resume_workflow(resume()).await.unwrap_err();
     assert!(matches!(refused.code(), Code::Unavailable | Code::Internal));
@@ -171,7 +171,7 @@ async fn every_grpc_code_can_be_answered() {
 }
 
 #[tokio::test]
-async fn a_dropped_answer_has_had_its_effect() {
+async fn a_call_with_a_dropped_response_has_its_effect() {
     let platform = platform();
     platform.set_fault(Fault::new(Service::Tickets, FaultKind::DropAnswer).times(1)).unwrap();
     let url = reallocation(&platform);
@@ -192,7 +192,7 @@ async fn a_dropped_answer_has_had_its_effect() {
 }
 
 #[tokio::test]
-async fn a_slow_answer_comes_late_though_the_call_was_performed_at_once() {
+async fn a_slow_call_is_performed_at_once_and_answered_late() {
     let platform = platform();
     platform.set_fault(Fault::new(Service::Tickets, FaultKind::Slow { by_ms: 300 })).unwrap();
     let started = Instant::now();
@@ -206,7 +206,7 @@ async fn a_slow_answer_comes_late_though_the_call_was_performed_at_once() {
 }
 
 #[tokio::test]
-async fn an_answer_can_claim_another_content_type() {
+async fn a_response_can_claim_another_content_type() {
     let platform = platform();
     let kind = |body: Option<&str>| FaultKind::WrongContentType {
         content_type: "text/html".to_owned(),
@@ -244,7 +244,7 @@ async fn a_huge_body_is_streamed_to_its_last_byte() {
 }
 
 #[tokio::test]
-async fn a_dripping_answer_comes_byte_by_byte() {
+async fn a_dripping_response_is_sent_byte_by_byte() {
     let platform = platform();
     platform.set_fault(Fault::new(Service::Kubernetes, FaultKind::Drip { interval_ms: 1 })).unwrap();
     let mut response = http().get(health(&platform, Service::Kubernetes)).send().await.unwrap();
@@ -269,19 +269,19 @@ async fn a_redirect_leads_to_a_loopback_address() {
     let response = change(Method::POST, &reallocation(&platform), "k", &json!({"reason": "r"})).await;
     assert_eq!((response.status().as_u16(), &response.headers()["location"]), (307, &location.parse().unwrap()));
     assert!(platform.effects().is_empty());
-    // A client that followed it would be seen there.
+    // The journal would show a client that followed the redirect.
     assert!(platform.calls().iter().all(|call| call.service == Service::Tickets));
 }
 
 #[tokio::test]
-async fn a_wrong_fault_is_refused() {
+async fn an_invalid_fault_is_refused() {
     let platform = platform();
     let error = platform.set_fault(Fault::new(Service::Tickets, FaultKind::Hang).on("get_tickets")).unwrap_err();
     assert!(error.to_string().starts_with("operation: expected one of get_ticket, "), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_port_that_was_closed_and_opened_serves_the_very_next_connection() {
+async fn a_reopened_port_serves_the_next_connection() {
     let platform = platform();
     for _ in 0..50 {
         platform.set_fault(Fault::new(Service::Opa, FaultKind::Refuse)).unwrap();

@@ -27,7 +27,7 @@ fn cluster(ready_after_ms: u64, terminate_after_ms: u64) -> Platform {
     start(PlatformConfig { kubernetes, ..PlatformConfig::default() })
 }
 
-/// The pod, as soon as `wanted` holds for it.
+/// Waits until `wanted` is true for the pod.
 async fn until(platform: &Platform, name: &str, wanted: impl Fn(&Pod) -> bool) -> Pod {
     let poll = async {
         loop {
@@ -41,7 +41,7 @@ async fn until(platform: &Platform, name: &str, wanted: impl Fn(&Pod) -> bool) -
 }
 
 #[tokio::test]
-async fn a_pod_shows_what_a_healer_reads() {
+async fn a_pod_has_the_fields_that_a_healer_reads() {
     let platform = platform();
     let (status, pod) = get(&format!("{}/worker-1", pods(&platform))).await;
     assert_eq!((status, &pod["kind"]), (200, &json!("Pod")));
@@ -94,7 +94,7 @@ async fn errors_are_status_objects() {
 }
 
 #[tokio::test]
-async fn a_deletion_under_another_uid_is_a_conflict_and_touches_nothing() {
+async fn a_deletion_under_another_uid_is_a_conflict_and_changes_nothing() {
     let platform = platform();
     let before = platform.pods();
     let (code, failure) = delete(&platform, "worker-1", json!({"preconditions": {"uid": "another"}})).await;
@@ -137,14 +137,14 @@ async fn a_replica_comes_back_under_another_name_first_pending_then_ready() {
 }
 
 #[tokio::test]
-async fn a_pod_that_goes_slowly_is_still_there_and_still_ready() {
+async fn a_terminating_pod_still_exists_and_is_still_ready() {
     let platform = cluster(0, 200);
     let (code, going) = delete(&platform, "worker-0", json!({})).await;
     assert_eq!((code, &going["kind"]), (200, &json!("Pod")));
     assert!(going["metadata"]["deletionTimestamp"].is_string());
     let uid = going["metadata"]["uid"].as_str().unwrap().to_owned();
     assert!(platform.pods().iter().any(|pod| pod.uid == uid && pod.ready));
-    // Deleting what is going changes nothing.
+    // Deleting a terminating pod changes nothing.
     assert_eq!(delete(&platform, "worker-0", json!({})).await.0, 200);
     let new = until(&platform, "worker-0", |pod| pod.uid != uid).await;
     assert!(new.ready);
@@ -152,7 +152,7 @@ async fn a_pod_that_goes_slowly_is_still_there_and_still_ready() {
 }
 
 #[tokio::test]
-async fn a_replacement_can_fail_or_not_come() {
+async fn a_replacement_can_be_unhealthy_or_missing() {
     let platform = cluster(0, 0);
     let owner = Some(Owner { kind: "StatefulSet".to_owned(), name: "w".to_owned() });
     let pod = |name: &str, replacement| Pod { owner: owner.clone(), replacement, ..Pod::new(NAMESPACE, name) };

@@ -8,6 +8,7 @@
 )]
 
 mod control;
+mod deployed;
 mod faults;
 mod kubernetes;
 mod mtls;

@@ -22,7 +22,7 @@ use crate::support::{DEADLINE, start};
 
 const ENGINE_ID: &str = "spiffe://neural-hive.local/ns/neural-hive/sa/self-healing-engine";
 
-/// Believes one authority, whatever the name: SPIFFE certificates have none.
+/// Trusts one authority and ignores the server name: SPIFFE certificates have none.
 #[derive(Debug)]
 struct AnyName(Arc<WebPkiServerVerifier>);
 
@@ -120,7 +120,7 @@ fn status() -> proto::GetWorkflowStatusRequest {
 }
 
 #[tokio::test]
-async fn the_clients_id_and_its_bearer_are_written_down() {
+async fn the_clients_id_and_bearer_token_are_recorded() {
     let ca = SpiffeCa::new(TRUST_DOMAIN).unwrap();
     let platform = with_tls(config(&ca));
     assert!(platform.env().contains(&("ORCHESTRATOR_GRPC_USE_TLS".to_owned(), "true".to_owned())));
@@ -134,7 +134,7 @@ async fn the_clients_id_and_its_bearer_are_written_down() {
 }
 
 #[tokio::test]
-async fn clients_without_a_good_certificate_come_no_further_than_the_handshake() {
+async fn clients_without_a_valid_certificate_fail_in_the_handshake() {
     let ca = SpiffeCa::new(TRUST_DOMAIN).unwrap();
     let stranger = SpiffeCa::new(TRUST_DOMAIN).unwrap();
     let platform = with_tls(config(&ca));
@@ -151,12 +151,12 @@ async fn clients_without_a_good_certificate_come_no_further_than_the_handshake()
     let calls = platform.calls();
     assert_eq!(calls.len(), identities.len());
     assert!(calls.iter().all(|call| call.operation == "handshake" && !call.body.is_empty()));
-    // Plain text is no call either.
+    // A plain text connection fails, too.
     assert!(crate::support::grpc(&platform).get_workflow_status(status()).await.is_err());
 }
 
 #[tokio::test]
-async fn only_the_ids_that_are_let_in_may_call() {
+async fn only_listed_ids_may_call() {
     let ca = SpiffeCa::new(TRUST_DOMAIN).unwrap();
     let platform = with_tls(OrchestratorConfig { clients: vec![ENGINE_ID.to_owned()], ..config(&ca) });
     let engine = ca.issue(ENGINE_ID, Validity::default()).unwrap();
@@ -171,7 +171,7 @@ async fn only_the_ids_that_are_let_in_may_call() {
 }
 
 #[tokio::test]
-async fn a_bearer_can_be_required() {
+async fn a_bearer_token_can_be_required() {
     let ca = SpiffeCa::new(TRUST_DOMAIN).unwrap();
     let platform = with_tls(OrchestratorConfig { bearer_required: true, ..config(&ca) });
     let engine = ca.issue(ENGINE_ID, Validity::default()).unwrap();
@@ -183,7 +183,7 @@ async fn a_bearer_can_be_required() {
 }
 
 #[tokio::test]
-async fn a_new_identity_holds_for_new_connections() {
+async fn a_new_identity_applies_to_new_connections() {
     let ca = SpiffeCa::new(TRUST_DOMAIN).unwrap();
     let next = SpiffeCa::new(TRUST_DOMAIN).unwrap();
     let platform = with_tls(config(&ca));
@@ -210,13 +210,13 @@ async fn a_server_can_have_any_id_and_period() {
         let tls = ca.issue(id, validity).unwrap().server_tls();
         let platform = with_tls(OrchestratorConfig { tls: Some(tls), ..OrchestratorConfig::default() });
         let answer = client(&platform, connector(&ca, Some(&engine))).get_workflow_status(status()).await;
-        // This client looks at the chain and the period; looking at the id is the engine's.
+        // This client checks the chain and the period; the engine's client also checks the id.
         assert_eq!(answer.is_ok(), accepted, "{id}");
     }
 }
 
 #[tokio::test]
-async fn material_that_is_none_is_refused_with_its_field() {
+async fn invalid_material_is_refused_with_its_field() {
     let ca = SpiffeCa::new(TRUST_DOMAIN).unwrap();
     let good = ca.orchestrator_tls().unwrap();
     let cases = [

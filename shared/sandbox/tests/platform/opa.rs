@@ -42,13 +42,13 @@ async fn the_loaded_policy_decides() {
 }
 
 #[tokio::test]
-async fn a_server_without_policy_decides_nothing() {
+async fn a_server_without_a_policy_makes_no_decision() {
     let platform = platform();
     assert_eq!(ask(&platform, "x").await, (200, json!({})));
 }
 
 #[tokio::test]
-async fn a_decision_can_be_ordered() {
+async fn a_decision_can_be_set() {
     let platform = with_policy();
     let violation = Violation {
         policy: "playbook_validation".to_owned(),
@@ -74,7 +74,7 @@ async fn a_decision_can_be_ordered() {
 }
 
 #[tokio::test]
-async fn other_documents_are_undefined_and_bad_questions_refused() {
+async fn other_documents_are_undefined_and_invalid_questions_refused() {
     let platform = with_policy();
     let base = platform.endpoints().url(Service::Opa);
     let post = |path: &str, body: &'static str| http().post(format!("{base}/v1/data/{path}")).body(body).send();
@@ -91,7 +91,7 @@ async fn other_documents_are_undefined_and_bad_questions_refused() {
 }
 
 #[tokio::test]
-async fn a_policy_that_is_none_is_refused_with_its_place() {
+async fn an_invalid_policy_is_refused_with_its_place() {
     let opa = OpaConfig { policy: Some("package a\nallow if {".to_owned()), ..OpaConfig::default() };
     let error = Platform::start(PlatformConfig { opa, ..PlatformConfig::default() }).unwrap_err();
     assert!(matches!(error, StartError::Policy(_)));

@@ -56,7 +56,7 @@ async fn a_paused_workflow_is_resumed_once() {
 }
 
 #[tokio::test]
-async fn pausing_is_refused_to_the_ended_and_no_effect_on_the_paused() {
+async fn ended_workflows_cannot_be_paused_and_paused_ones_stay_paused() {
     let platform = platform();
     let mut client = grpc(&platform);
     for ended in ["wf-completed", "wf-failed", "wf-cancelled"] {
@@ -73,7 +73,7 @@ async fn pausing_is_refused_to_the_ended_and_no_effect_on_the_paused() {
 }
 
 #[tokio::test]
-async fn a_pause_ends_by_itself_when_its_time_is_up() {
+async fn a_pause_expires() {
     let platform = platform();
     let mut seed = heal_sandbox::Seed::healthy_worker();
     seed.workflows[0].scheduled_resume_at = Some(1);
@@ -113,7 +113,7 @@ async fn an_unknown_workflow_is_not_found_or_unspecified() {
 }
 
 #[tokio::test]
-async fn a_plan_is_replanned_and_the_request_kept() {
+async fn a_plan_is_replanned_and_the_request_recorded() {
     let platform = platform();
     let mut client = grpc(&platform);
     let request = proto::TriggerReplanningRequest {

@@ -5,7 +5,7 @@ use heal_sandbox::{Platform, PlatformConfig, Seed, StartError};
 use crate::support::{get, grpc, http, platform};
 
 #[tokio::test]
-async fn the_variables_lead_to_the_services() {
+async fn the_variables_point_at_the_services() {
     let platform = platform();
     let env: std::collections::BTreeMap<_, _> = platform.env().into_iter().collect();
     let endpoints = platform.endpoints();
@@ -19,7 +19,7 @@ async fn the_variables_lead_to_the_services() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_named() {
+async fn a_used_port_is_named_in_the_error() {
     let first = platform();
     let port = first.endpoints().opa.port();
     let tickets = TicketsConfig { port, ..TicketsConfig::default() };
@@ -28,7 +28,7 @@ async fn a_taken_port_is_named() {
 }
 
 #[tokio::test]
-async fn a_configuration_that_is_wrong_names_its_field() {
+async fn an_invalid_configuration_names_its_field() {
     for prefix in ["api", "/a?b", "/a b", "/%61"] {
         let tickets = TicketsConfig { prefix: prefix.to_owned(), ..TicketsConfig::default() };
         let error = Platform::start(PlatformConfig { tickets, ..PlatformConfig::default() }).unwrap_err();
@@ -38,15 +38,15 @@ async fn a_configuration_that_is_wrong_names_its_field() {
     let seed = Seed { tickets: vec![twice.clone(), twice], ..Seed::default() };
     let error = Platform::start(PlatformConfig { seed, ..PlatformConfig::default() }).unwrap_err();
     assert!(matches!(error, StartError::Seed(SeedError::Twice { .. })));
-    assert_eq!(error.to_string(), "seed: tickets[1].ticket_id: `a` is there twice");
+    assert_eq!(error.to_string(), "seed: tickets[1].ticket_id: duplicate id `a`");
 }
 
 #[tokio::test]
-async fn the_same_ports_can_be_taken_again_after_the_end() {
+async fn the_ports_can_be_reused_after_shutdown() {
     let platform = platform();
     let url = platform.endpoints().tickets_url;
     let port = url.rsplit(':').next().unwrap().parse().unwrap();
-    // A connection that stays open does not hold the platform.
+    // An open connection does not keep the platform running.
     let client = http();
     client.get(format!("{url}/health")).send().await.unwrap();
     platform.shutdown().await;
@@ -59,7 +59,7 @@ async fn the_same_ports_can_be_taken_again_after_the_end() {
 }
 
 #[tokio::test]
-async fn a_seed_replaces_everything_and_forgets_answered_keys() {
+async fn a_seed_replaces_all_state_and_stored_responses() {
     let platform = platform();
     let url = format!("{}/tickets/ticket-1/reallocate", platform.endpoints().tickets_url);
     let reallocate = || http().post(&url).header("idempotency-key", "k").body(r#"{"reason": "r"}"#).send();
@@ -76,7 +76,7 @@ async fn a_seed_replaces_everything_and_forgets_answered_keys() {
 }
 
 #[test]
-fn outside_of_a_runtime_nothing_starts() {
+fn a_start_outside_of_a_runtime_fails() {
     let error = Platform::start(PlatformConfig::default()).unwrap_err();
     assert_eq!(error.to_string(), "no tokio runtime to serve on");
 }
@@ -99,6 +99,6 @@ async fn the_journal_keeps_the_beginning_of_a_long_body() {
         assert_eq!(call.body.len(), heal_sandbox::journal::BODY_KEPT_BYTES);
         assert!(call.body.contains("reason"));
     }
-    // What was carried out was the whole.
+    // The call was performed with the whole body.
     assert_eq!(platform.ticket("ticket-1").unwrap().carried["reason"], long);
 }

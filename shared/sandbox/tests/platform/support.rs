@@ -1,4 +1,4 @@
-//! A platform and its clients, as the tests need them.
+//! Platforms and clients for the tests.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use reqwest::{Client, Method, Response};
 use serde_json::Value;
 use tonic::transport::{Channel, Endpoint};
 
-/// Longer than anything here takes on a busy machine.
+/// Longer than any test takes on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 pub(crate) fn platform() -> Platform {
@@ -19,7 +19,7 @@ pub(crate) fn start(config: PlatformConfig) -> Platform {
     Platform::start(config).expect("the platform starts")
 }
 
-/// One that follows no redirect and asks no proxy, as the engine's.
+/// An HTTP client without redirects and proxies, like the engine's.
 pub(crate) fn http() -> Client {
     Client::builder()
         .no_proxy()
@@ -30,7 +30,7 @@ pub(crate) fn http() -> Client {
         .unwrap()
 }
 
-/// `url` with `body`, under an idempotency key.
+/// Sends `body` to `url` under an idempotency key.
 pub(crate) async fn change(method: Method, url: &str, key: &str, body: &Value) -> Response {
     http().request(method, url).header("Idempotency-Key", key).json(body).send().await.unwrap()
 }
@@ -39,7 +39,7 @@ pub(crate) async fn get(url: &str) -> (u16, Value) {
     answer(http().get(url).send().await.unwrap()).await
 }
 
-/// The status, and the body where it is JSON.
+/// The status, and the body if it is JSON, else null.
 pub(crate) async fn answer(response: Response) -> (u16, Value) {
     let status = response.status().as_u16();
     let text = response.text().await.unwrap();

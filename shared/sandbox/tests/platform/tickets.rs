@@ -30,7 +30,7 @@ async fn a_ticket_is_read_with_every_field() {
 }
 
 #[tokio::test]
-async fn a_reallocated_ticket_is_pending_without_worker_and_carries_its_metadata() {
+async fn a_reallocated_ticket_is_pending_without_a_worker_and_keeps_its_metadata() {
     let platform = platform();
     let body = json!({"reason": "{{ 7*7 }}\r\n\u{202e}", "metadata": {"incident_id": "inc-1"}});
     let response = change(Method::POST, &url(&platform, "tickets/ticket-1/reallocate"), "k-1", &body).await;
@@ -49,7 +49,7 @@ async fn a_reallocated_ticket_is_pending_without_worker_and_carries_its_metadata
 }
 
 #[tokio::test]
-async fn the_same_key_on_the_same_route_replays_the_answer_without_a_second_effect() {
+async fn the_same_key_on_the_same_route_replays_the_response_without_a_second_effect() {
     let platform = platform();
     let reallocate = url(&platform, "tickets/ticket-1/reallocate");
     let first = answer(change(Method::POST, &reallocate, "k", &json!({"reason": "a"})).await).await;
@@ -59,14 +59,14 @@ async fn the_same_key_on_the_same_route_replays_the_answer_without_a_second_effe
     let calls = platform.calls();
     assert_eq!(calls.len(), 2);
     assert!(calls[1].replayed && !calls[1].effect);
-    // The same key on another route, and another key on the same one, are other changes.
+    // The same key on another route and another key on the same route are separate changes.
     change(Method::PATCH, &url(&platform, "tickets/ticket-1"), "k", &json!({"status": "RUNNING"})).await;
     change(Method::POST, &reallocate, "k2", &json!({"reason": "a"})).await;
     assert_eq!(platform.effects().len(), 3);
 }
 
 #[tokio::test]
-async fn two_hundred_tries_at_once_under_one_key_are_one_effect() {
+async fn two_hundred_concurrent_calls_under_one_key_have_one_effect() {
     let platform = platform();
     let reallocate = url(&platform, "tickets/ticket-1/reallocate");
     let client = http();
@@ -81,7 +81,7 @@ async fn two_hundred_tries_at_once_under_one_key_are_one_effect() {
 }
 
 #[tokio::test]
-async fn a_status_is_an_upper_case_name_of_the_platform() {
+async fn a_status_must_be_an_upper_case_name_of_the_platform() {
     let platform = platform();
     let ticket = url(&platform, "tickets/ticket-1");
     for (status, expected) in [("COMPLETED", 200), ("completed", 422), ("DONE", 422)] {
@@ -124,7 +124,7 @@ async fn lists_are_filtered_and_paged() {
 }
 
 #[tokio::test]
-async fn a_list_is_an_array_where_so_configured() {
+async fn a_list_can_be_configured_to_be_an_array() {
     let platform = with(TicketsConfig { list_shape: ListShape::Array, ..TicketsConfig::default() });
     let (_, list) = get(&url(&platform, "tickets?limit=3")).await;
     assert_eq!(list.as_array().unwrap().len(), 3);
@@ -168,7 +168,7 @@ async fn a_compensation_is_a_new_ticket_and_marks_the_old_one() {
 }
 
 #[tokio::test]
-async fn an_id_arrives_decoded_and_its_path_as_sent() {
+async fn an_id_is_recorded_decoded_and_its_path_as_sent() {
     let platform = platform();
     let (status, _) = get(&url(&platform, "tickets/a%2F..%2Fb%20%E2%80%AE")).await;
     assert_eq!(status, 404);
@@ -188,7 +188,7 @@ async fn a_request_over_the_limit_is_refused() {
 }
 
 #[tokio::test]
-async fn headers_that_lead_back_to_the_caller_are_written_down() {
+async fn trace_and_authorization_headers_are_recorded() {
     let platform = platform();
     let request = http()
         .get(url(&platform, "tickets/ticket-1"))

@@ -1,4 +1,4 @@
-//! The Workload API as the SPIFFE library sees it.
+//! The Workload API, called by the SPIFFE library.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ async fn jwt(api: &WorkloadApi) -> JwtSource {
     tokio::time::timeout(DEADLINE, source).await.unwrap().unwrap()
 }
 
-/// The leaf that the source holds, as soon as it is `wanted`.
+/// Waits until the source has the leaf certificate `wanted`.
 async fn until_leaf(source: &X509Source, wanted: &[u8]) {
     let mut updates = source.updated();
     let arrived = async {
@@ -43,7 +43,7 @@ async fn until_leaf(source: &X509Source, wanted: &[u8]) {
 }
 
 #[tokio::test]
-async fn an_identity_is_handed_out_over_unix_and_tcp() {
+async fn an_identity_is_served_over_unix_and_tcp() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("agent.sock");
     for socket in [Socket::Tcp(0), Socket::Unix(path.clone())] {
@@ -93,7 +93,7 @@ async fn a_rotation_reaches_open_streams() {
 }
 
 #[tokio::test]
-async fn a_token_is_issued_for_its_audience_and_life() {
+async fn a_token_has_the_requested_audience_and_lifetime() {
     let ca = ca();
     let api = on_tcp(&ca);
     let source = jwt(&api).await;
@@ -110,7 +110,7 @@ async fn a_token_is_issued_for_its_audience_and_life() {
 }
 
 #[tokio::test]
-async fn a_workload_without_identity_is_told_so() {
+async fn a_workload_without_an_identity_is_refused() {
     let api = on_tcp(&ca());
     let source = jwt(&api).await;
     api.refuse(Some(Code::PermissionDenied));
@@ -153,7 +153,7 @@ async fn a_call_without_the_security_header_is_refused() {
 }
 
 #[tokio::test]
-async fn a_socket_that_is_taken_is_named() {
+async fn a_used_socket_is_named_in_the_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("agent.sock");
     let socket = Socket::Unix(path.clone());

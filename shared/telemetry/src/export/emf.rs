@@ -48,6 +48,7 @@ impl Emf {
         for metric in metrics.scope_metrics().flat_map(opentelemetry_sdk::metrics::data::ScopeMetrics::metrics) {
             add(&mut lines, metric);
         }
+        #[expect(clippy::disallowed_methods, reason = "a metric carries the wall time")]
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let now = u64::try_from(now).unwrap_or(u64::MAX);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);

@@ -203,6 +203,7 @@ fn resource(settings: &Settings) -> Resource {
     Resource::builder_empty().with_attributes(attributes).build()
 }
 
+#[expect(clippy::disallowed_methods, reason = "an instance's id is random")]
 fn instance_id() -> String {
     let mut bytes = [0; 16];
     // The operating system's generator does not fail after boot; the process' id still tells most sandboxes apart.

@@ -11,6 +11,7 @@ use crate::text::{printable, printable_json};
 const OWN: [&str; 4] = ["timestamp", "level", "target", "message"];
 
 pub(super) fn write(format: Format, metadata: &Metadata<'_>, message: &str, fields: Map<String, Value>) -> String {
+    #[expect(clippy::disallowed_methods, reason = "a log line carries the wall time")]
     let now = Timestamp::now();
     match format {
         Format::Human => human(now, metadata, message, &fields),

@@ -16,6 +16,7 @@ use heal_runtime::port::{Entropy, OsEntropy};
 
 /// The seed in `TEST_SEED`, or a new one. It is printed with the output of a failing test.
 pub fn seed() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "a person repeats a failure with `TEST_SEED`")]
     let given = std::env::var("TEST_SEED").ok().map(|text| text.parse().expect("TEST_SEED: a number"));
     let seed = given.unwrap_or_else(|| OsEntropy.next().expect("the operating system has random numbers"));
     eprintln!("TEST_SEED={seed}");

@@ -1,4 +1,4 @@
-//! Runs on the deployed stack, with everything that was asked of AWS meanwhile.
+//! Runs on the deployed stack, with the requests to AWS counted meanwhile.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -11,29 +11,29 @@ use heal_stack::Deployment;
 use heal_stack::meter::{Counts, Meter};
 use serde_json::json;
 
-/// Runs of 1,000 incidents on two cores take minutes.
-const PATIENCE: Duration = Duration::from_mins(30);
+/// 1,000 runs take minutes on two cores.
+const RUNS_TIMEOUT: Duration = Duration::from_mins(30);
 
 pub(crate) struct Course {
     deployment: Deployment,
     meter: Meter,
 }
 
-/// What was asked of AWS.
+/// The requests to AWS.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub counts: Counts,
-    /// Invocations of functions; each has received a batch, and deleted it.
+    /// Invocations of functions; each receives and deletes one batch.
     pub invocations: u64,
 }
 
 impl Asked {
-    /// Sends and hidings of the functions, the producer's send, and a receive and a delete of the mapping for each batch.
+    /// The sends and visibility changes of the functions, the send of the producer, and one receive and one delete per batch.
     pub(crate) fn sqs_requests(&self) -> u64 {
         self.counts.sqs_requests + 2 * self.invocations + 1
     }
 
-    /// Write units, read units, invocations and SQS requests of one step, as ratios to those of `other`.
+    /// Write units, read units, invocations and SQS requests per step, relative to `other`.
     pub(crate) fn per_step(&self, steps: u64, other: &Self, other_steps: u64) -> String {
         let ratio = |own: u64, of_other: u64| ratio(own * other_steps, of_other * steps);
         format!(
@@ -71,7 +71,7 @@ impl Course {
         let config = PlatformConfig { seed: seed(), opa, ..PlatformConfig::default() };
         let parameters = [("ScheduledChecksEnabled", "false")];
         let deployment = Deployment::start(config, &parameters, &[("AWS_ENDPOINT_URL", &meter.url)]);
-        meter.lead_to(&deployment.stack.endpoint_url);
+        meter.forward_to(&deployment.stack.endpoint_url);
         Self { deployment, meter }
     }
 
@@ -80,7 +80,7 @@ impl Course {
         self.runs(incident_type, number..number + 1).await
     }
 
-    /// So many runs, sent together.
+    /// `runs` runs, sent together.
     pub(crate) async fn many(&self, incident_type: &str, runs: u64) -> Asked {
         self.runs(incident_type, 1_000..1_000 + runs).await
     }
@@ -102,22 +102,26 @@ impl Course {
         };
         queues.send(numbers.map(incident).collect()).await.unwrap();
         let completed = RunFilter { status: Some(RunStatus::Completed), since: Some(since), ..RunFilter::default() };
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
-            // A local AWS that is busy with the runs may be late with the list of them.
+            // A busy local AWS may fail to list the runs in time.
             let ended = completed_runs(&store, &completed).await.unwrap_or(0);
             if ended == wanted {
                 break;
             }
-            assert!(begun.elapsed() < PATIENCE, "{ended} of {wanted} runs have completed\n{}", self.deployment.log());
+            assert!(
+                started.elapsed() < RUNS_TIMEOUT,
+                "{ended} of {wanted} runs have completed\n{}",
+                self.deployment.log()
+            );
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        // The last reply is on its way.
+        // Wait for the last reply.
         tokio::time::sleep(Duration::from_secs(1)).await;
         Asked { counts: self.meter.take(), invocations: self.invocations() - before }
     }
 
-    /// One line of the local AWS's log for each batch that a function has taken.
+    /// The local AWS logs one line per batch that a function receives.
     fn invocations(&self) -> u64 {
         self.deployment
             .log()

@@ -1,8 +1,9 @@
-//! What a run costs on AWS: the requests that the deployed functions really make, counted on a local AWS, their list price beside that of Step
-//! Functions for the same tasks, and how each function starts.
+//! The cost of a run on AWS: the requests of the deployed functions, counted on a local AWS, their list price compared with
+//! Step Functions for the same tasks, and the start-up time of each function.
 //!
-//! `make bench-aws` builds what is measured, and runs this.
+//! `make bench-aws` builds the functions and runs this.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads its settings and the clock")]
 
 mod course;
 mod price;
@@ -10,7 +11,7 @@ mod starts;
 
 use course::Course;
 
-/// Incidents at once.
+/// The number of incidents sent at once.
 const MANY: u64 = 1_000;
 
 fn main() {

@@ -1,4 +1,4 @@
-//! List prices in US dollars of the region us-east-1, as the services' pricing pages have them in November 2026, without free tiers.
+//! List prices in US dollars for us-east-1, from the pricing pages of the services in November 2026, without free tiers.
 
 use super::course::Asked;
 
@@ -15,10 +15,11 @@ const TRANSITION: f64 = 25.0e-6;
 const EXPRESS_REQUEST: f64 = 1.0e-6;
 const EXPRESS_GIGABYTE_SECOND: f64 = 16.67e-6;
 
-/// What a function has, and how long an invocation is assumed to be billed: a warm one waits for two or three calls of a few milliseconds.
+/// The memory of a function, and the assumed billed time of an invocation: a warm one waits for two or three calls of a few
+/// milliseconds each.
 const MEMORY_GIGABYTES: f64 = 0.25;
 const BILLED_SECONDS: f64 = 0.05;
-/// The same tasks under Step Functions: a task each, with a start and an end; an express workflow is billed by 64 MB and 100 ms.
+/// The same tasks in Step Functions: one state per task, plus start and end. An express workflow is billed per 64 MB and 100 ms.
 const TASKS: f64 = 4.0;
 const EXPRESS_GIGABYTES: f64 = 0.0625;
 const MILLION: f64 = 1e6;
@@ -38,7 +39,7 @@ pub(crate) fn print(name: &str, asked: &Asked, runs: u64) {
     );
 }
 
-/// The tasks' own functions cost the same under either, one invocation a task.
+/// The functions of the tasks cost the same in both: one invocation per task.
 pub(crate) fn print_step_functions() {
     let tasks = TASKS * (INVOCATION + BILLED_SECONDS * MEMORY_GIGABYTES * GIGABYTE_SECOND);
     let standard = ((TASKS + 2.0) * TRANSITION + tasks) * MILLION;

@@ -1,5 +1,5 @@
-//! How each function starts, beside a function that does nothing: the time from the start of its process until it is ready, to its first reply,
-//! and its memory then.
+//! The start-up of each function compared with one that does nothing: the time from the start of the process until it is
+//! ready and until its first reply, and its memory at that time.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,10 +8,10 @@ use heal_stack::runtime_api::{self, Start};
 use heal_stack::{MiniStack, REGION, root, table};
 use serde_json::json;
 
-/// Starts of each; the median is told.
+/// The number of starts per function; the median is printed.
 const STARTS: usize = 25;
 
-/// The functions by their folders.
+/// The names of the functions: their folders.
 fn functions() -> Vec<String> {
     let folders = std::fs::read_dir(root().join("functions")).unwrap().flatten();
     let mut names: Vec<String> = folders.map(|folder| folder.file_name().into_string().unwrap()).collect();
@@ -23,7 +23,7 @@ fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// The program of a function as it is deployed; `make bench-aws` says where they are.
+/// The deployed program of a function; `make bench-aws` sets the folder.
 fn program(name: &str) -> PathBuf {
     let prebuilt =
         std::env::var_os("HEAL_PREBUILT").expect("HEAL_PREBUILT is the folder of the functions' release builds");
@@ -71,10 +71,10 @@ pub(crate) async fn print() {
     }
 }
 
-/// A batch that asks for nothing; to the checks it is a tick as any other.
+/// A batch without records; `scheduled-checks` treats it as a tick.
 const EMPTY: &str = r#"{"Records": []}"#;
 
-/// A batch of one message that is no message, which a function gives back or parks; the schedule's tick for the checks.
+/// A batch of one invalid message, which a function nacks or parks; for `scheduled-checks` a tick of the schedule.
 fn event(name: &str) -> String {
     if name == "scheduled-checks" {
         return json!({"source": "aws.events"}).to_string();

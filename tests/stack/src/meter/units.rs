@@ -1,6 +1,6 @@
-//! What a call of DynamoDB is billed (Developer Guide, "Read and write operations" and "Item sizes and formats"): a write unit a kilobyte, twice
-//! that in a transaction, and once more for an index that the row is in; a read unit four kilobytes, half that where the read is not
-//! strongly consistent. A condition that did not hold is billed as the write would have been.
+//! The billed units of a DynamoDB call (Developer Guide, "Read and write operations" and "Item sizes and formats"): one
+//! write unit per kilobyte, twice that in a transaction, and once more for an index that contains the row; one read unit
+//! per four kilobytes, half of it if the read is not strongly consistent. A failed condition is billed like the write.
 
 use serde_json::Value;
 
@@ -11,11 +11,11 @@ pub(super) struct Units {
     pub half_reads: u64,
 }
 
-/// The units of the call named `name`.
-pub(super) fn of(name: &str, asked: &Value, answered: &Value) -> Units {
+/// The billed units of the call named `name`.
+pub(super) fn units_of(name: &str, asked: &Value, answered: &Value) -> Units {
     match name {
         "PutItem" => write(put(asked.get("Item").unwrap_or(&Value::Null))),
-        // The whole row counts, as it is afterwards.
+        // The whole row after the update counts.
         "UpdateItem" => write(put(&answered["Attributes"])),
         "DeleteItem" => write(1),
         "TransactWriteItems" => {
@@ -50,7 +50,7 @@ fn read(bytes: u64, asked: &Value) -> Units {
     Units { half_reads: if is_consistent { 2 * units } else { units }, write: 0 }
 }
 
-/// Units of writing the row, with its entry in the index.
+/// The units of writing a row and its index entry.
 fn put(item: &Value) -> u64 {
     let own = bytes(item).div_ceil(1_024).max(1);
     if item.get("gsi_pk").is_none() {
@@ -87,19 +87,19 @@ mod tests {
     #[test]
     fn a_write_is_billed_by_the_kilobyte_and_twice_in_a_transaction() {
         let small = json!({"pk": {"S": "a"}, "n": {"N": "1"}});
-        assert_eq!(of("PutItem", &json!({"Item": small}), &Value::Null), Units { write: 1, half_reads: 0 });
+        assert_eq!(units_of("PutItem", &json!({"Item": small}), &Value::Null), Units { write: 1, half_reads: 0 });
         let large = json!({"pk": {"S": "x".repeat(1_100)}});
         let indexed = json!({"pk": {"S": "a"}, "gsi_pk": {"S": "FAILED"}, "events": {"S": "x".repeat(1_100)}});
-        assert_eq!(of("PutItem", &json!({"Item": indexed}), &Value::Null).write, 3);
+        assert_eq!(units_of("PutItem", &json!({"Item": indexed}), &Value::Null).write, 3);
         let transaction = json!({"TransactItems": [{"Put": {"Item": small}}, {"Put": {"Item": large}}]});
-        assert_eq!(of("TransactWriteItems", &transaction, &Value::Null).write, 6);
+        assert_eq!(units_of("TransactWriteItems", &transaction, &Value::Null).write, 6);
     }
 
     #[test]
-    fn a_read_is_billed_by_four_kilobytes_and_half_where_it_may_be_old() {
+    fn a_read_is_billed_by_four_kilobytes_and_half_if_eventually_consistent() {
         let found = json!({"Items": [{"pk": {"S": "x".repeat(3_000)}}, {"pk": {"S": "x".repeat(3_000)}}]});
-        assert_eq!(of("Query", &json!({"ConsistentRead": true}), &found).half_reads, 4);
-        assert_eq!(of("Query", &json!({}), &found).half_reads, 2);
-        assert_eq!(of("GetItem", &json!({"ConsistentRead": true}), &json!({})).half_reads, 2);
+        assert_eq!(units_of("Query", &json!({"ConsistentRead": true}), &found).half_reads, 4);
+        assert_eq!(units_of("Query", &json!({}), &found).half_reads, 2);
+        assert_eq!(units_of("GetItem", &json!({"ConsistentRead": true}), &json!({})).half_reads, 2);
     }
 }

@@ -19,13 +19,13 @@ async fn a_ticket_timeout_is_healed_in_the_guides_order() {
     assert_eq!(head.outcome, Some(RunOutcome::Healed), "{report:#?}\n{}", rig.deployment.log());
     let calls = rig.platform().calls();
     let at = |what: &dyn Fn(&heal_sandbox::Call) -> bool| calls.iter().position(what);
-    let looked = at(&|call| call.service == Service::Kubernetes);
+    let probed = at(&|call| call.service == Service::Kubernetes);
     let asked = at(&|call| call.service == Service::Opa && call.body.contains("\"reallocate_ticket\""));
     let reallocated = at(&|call| call.path.ends_with("/tickets/ticket-1/reallocate"));
     let asked_again = at(&|call| call.service == Service::Opa && call.body.contains("\"update_ticket_status\""));
     let updated =
         at(&|call| call.service == Service::Tickets && call.effect && call.path.ends_with("/tickets/ticket-1"));
-    let places = [looked, asked, reallocated, asked_again, updated];
+    let places = [probed, asked, reallocated, asked_again, updated];
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} {calls:#?}");
     let effects: Vec<String> = rig.effects("ticket-1").into_iter().map(|call| call.path).collect();
     assert_eq!(effects.len(), 2, "{effects:?}");
@@ -47,7 +47,7 @@ async fn a_stuck_workflow_is_resumed_in_the_guides_order() {
     let asked = calls.iter().position(|call| call.service == Service::Opa && call.body.contains("\"PAUSED\""));
     let resumed = calls.iter().position(|call| call.service == Service::Orchestrator && call.effect);
     assert!(asked.is_some() && asked < resumed, "{calls:#?}");
-    // A run that another test began may still be at work.
+    // A run that another test started may still be executing.
     let is_own = |call: &&Call| call.key.as_deref().is_some_and(|key| key.starts_with(head.run_id.as_str()));
     let effects: Vec<_> = calls.iter().filter(|call| call.effect).filter(is_own).collect();
     assert_eq!(effects.len(), 1, "{effects:#?}");

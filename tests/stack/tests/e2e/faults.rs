@@ -1,4 +1,4 @@
-//! Services that go away, and workers that die.
+//! Services that are down, and workers that die.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::rig::{Rig, incident, until};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_is_down_is_passed_over_with_a_follow_up_and_used_again_when_it_is_back() {
+async fn a_service_that_is_down_is_skipped_with_a_follow_up_and_used_again_when_it_is_back() {
     let rig = Rig::alone().await;
     rig.platform().set_fault(Fault::new(Service::Tickets, FaultKind::Refuse)).unwrap();
     rig.send([incident("inc-down", "GIVE_BACK", json!({"ticket_id": "down-0"}))]).await;
@@ -23,8 +23,8 @@ async fn a_service_that_is_down_is_passed_over_with_a_follow_up_and_used_again_w
     assert!(rig.effects("down-0").is_empty());
 
     rig.platform().clear_faults();
-    // The breaker's trial call comes after a second; until then the step is passed over again.
-    let begun = Instant::now();
+    // The breaker lets a trial call through after a second; until then the step is skipped.
+    let started = Instant::now();
     for number in 1.. {
         let incident_id = format!("inc-back-{number}");
         let ticket = format!("down-{number}");
@@ -33,7 +33,7 @@ async fn a_service_that_is_down_is_passed_over_with_a_follow_up_and_used_again_w
         if rig.effects(&ticket).len() == 1 {
             break;
         }
-        assert!(begun.elapsed() < Duration::from_mins(1), "the ticket service is not used again");
+        assert!(started.elapsed() < Duration::from_mins(1), "the ticket service is not used again");
     }
 }
 
@@ -49,10 +49,10 @@ async fn an_action_function_that_dies_in_mid_step_costs_an_attempt_and_no_second
     until("the function is at work on the ticket", || async { is_at_work() }).await;
     kill_function("update-ticket-status");
     rig.platform().clear_faults();
-    // The attempt's time runs out, the schedule's tick notices, and the next attempt does it.
-    let begun = Instant::now();
+    // The attempt times out, a tick of the schedule finds that, and the next attempt succeeds.
+    let started = Instant::now();
     while rig.effects("dies-0").is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(90), "nobody took the step up again");
+        assert!(started.elapsed() < Duration::from_secs(90), "no second attempt was started");
         tokio::time::sleep(Duration::from_secs(2)).await;
         rig.tick().await;
     }
@@ -63,7 +63,7 @@ async fn an_action_function_that_dies_in_mid_step_costs_an_attempt_and_no_second
     assert!(events.iter().filter(|name| **name == "attempt_started").count() >= 2, "{events:?}");
 }
 
-/// Kills the function's processes at once, as the platform's loss of a host would.
+/// Kills the processes of the function, as if AWS lost their host.
 fn kill_function(name: &str) {
     let variable = format!("AWS_LAMBDA_FUNCTION_NAME={}-{name}", heal_stack::STACK);
     let mut killed = 0;

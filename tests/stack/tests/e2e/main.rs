@@ -1,7 +1,7 @@
-//! The real template with the real functions, deployed onto a local AWS before a stand-in platform: messages go in at the queue, and what is
-//! looked at is the record and what happened to the platform.
+//! The real template with the real functions on a local AWS, with the stand-in platform as target. Tests send messages to the
+//! queues and assert on the record of the run and on the state of the platform.
 //!
-//! One deployment for all tests. Each has tickets and workflows of its own; those that take a service away have it to themselves.
+//! All tests share one deployment. Each has its own tickets and workflows; a test that injects a fault runs alone.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

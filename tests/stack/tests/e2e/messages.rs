@@ -1,4 +1,4 @@
-//! Messages that nobody can carry out, and commands that nobody answers.
+//! Messages that cannot be processed, and commands that are never answered.
 
 use heal_runtime::RunStatus;
 use heal_runtime::port::QueueName;
@@ -23,11 +23,11 @@ async fn a_poison_message_is_parked_alone_and_its_neighbours_are_healed() {
     })
     .await;
     let parked = rig.queues.parked(100).await.unwrap();
-    let mine: Vec<_> = parked.iter().filter(|letter| letter.body == poison).collect();
+    let mine: Vec<_> = parked.iter().filter(|message| message.body == poison).collect();
     assert_eq!(mine.len(), 1, "{parked:#?}");
     assert!(mine[0].reason.contains("is not JSON"), "{parked:#?}");
     assert_eq!(mine[0].queue, QueueName::Incidents);
-    // Its record, too, says why.
+    // The record of the run has the reason, too.
     let head = rig.ended("inc-poison").await;
     assert!(head.status == RunStatus::Failed && head.reason.as_ref().unwrap().contains("is not JSON"), "{head:#?}");
 }
@@ -35,7 +35,7 @@ async fn a_poison_message_is_parked_alone_and_its_neighbours_are_healed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_in_the_dead_letter_queue_ends_its_run_with_the_reason() {
     let rig = Rig::alone().await;
-    // A function that fails at every start, and a queue that gives up soon.
+    // The function fails at every start, and its queue dead-letters after two receives.
     let name = format!("{STACK}-trigger-replanning");
     let configuration = rig.configuration(&name).await;
     let mut variables = configuration["Environment"]["Variables"].clone();

@@ -1,4 +1,4 @@
-//! The deployed engine as a test sees it.
+//! The test rig around the deployed engine.
 
 use std::time::{Duration, Instant};
 
@@ -14,14 +14,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// How long a run of a few steps may take here: much longer than it does, since several tests share two cores.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
-const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// The time limit for a run of a few steps: generous, because several tests share two cores.
+pub(crate) const RUN_TIMEOUT: Duration = Duration::from_mins(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(150);
 
-/// Tests that leave the services in peace share the platform; one that takes a service away has it alone.
+/// Tests without faults share the platform; a test that injects a fault has it alone.
 static PLATFORM: RwLock<()> = RwLock::const_new(());
 
-#[expect(dead_code, reason = "held, not read")]
+#[expect(dead_code, reason = "held as a guard, never read")]
 pub(crate) enum Turn {
     Shared(RwLockReadGuard<'static, ()>),
     Alone(RwLockWriteGuard<'static, ()>),
@@ -34,11 +34,11 @@ pub(crate) struct Rig {
     _turn: Turn,
 }
 
-/// Breakers close again within a second, so that a test that opened one costs the next ones nothing.
+/// Breakers close after a second, so that a test that opens one does not delay the next.
 const PARAMETERS: [(&str, &str); 3] = [
     ("ExecutionTicketCircuitBreakerResetSeconds", "1"),
     ("OrchestratorCircuitBreakerResetSeconds", "1"),
-    // Ticks come from the tests, where it matters when.
+    // The tests send the ticks themselves.
     ("ScheduledChecksEnabled", "false"),
 ];
 
@@ -47,7 +47,7 @@ fn config() -> PlatformConfig {
     PlatformConfig { seed: seed(), opa: OpaConfig { policy, ..OpaConfig::default() }, ..PlatformConfig::default() }
 }
 
-/// The sandbox's own, and as many tickets and workflows as the tests need.
+/// The default seed, plus tickets and workflows for the tests.
 fn seed() -> Seed {
     let base = serde_json::to_value(Seed::unhealthy_worker()).unwrap();
     let mut seed = base.clone();
@@ -60,7 +60,7 @@ fn seed() -> Seed {
             tickets.push(ticket);
         }
     }
-    // One ticket is overdue, for the scheduled check to find.
+    // Only one ticket is overdue: the scheduled check finds it.
     for ticket in tickets.iter_mut().filter(|ticket| ticket["ticket_id"] != "check-0") {
         ticket["sla"] = json!({"timeout_ms": 86_400_000});
         ticket["started_at"] = json!(null);
@@ -123,22 +123,25 @@ impl Rig {
         }
     }
 
-    /// The one run of the incident, once it stands as `wanted` says.
+    /// Waits until the one run of the incident satisfies `wanted`.
     pub(crate) async fn wait(&self, incident_id: &str, wanted: impl Fn(&RunHead) -> bool) -> RunHead {
         let mut last = Vec::new();
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
+        let started = Instant::now();
+        while started.elapsed() < RUN_TIMEOUT {
             last = self.runs_of(incident_id).await;
             if let [head] = last.as_slice()
                 && wanted(head)
             {
                 return head.clone();
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         let log = self.deployment.log();
         let tail = log.lines().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
-        panic!("incident {incident_id} is not as it should be: {last:#?}\n{tail}");
+        panic!(
+            "the run of incident {incident_id} did not reach the expected state within {} s: {last:#?}\n{tail}",
+            RUN_TIMEOUT.as_secs()
+        );
     }
 
     pub(crate) async fn ended(&self, incident_id: &str) -> RunHead {
@@ -156,7 +159,7 @@ impl Rig {
         self.store.load(&head.run_id, 0).await.unwrap()
     }
 
-    /// What the record says to people.
+    /// The report of the run.
     pub(crate) async fn report(&self, head: &RunHead) -> Report {
         let commits = self.log(head).await;
         let Event::RunStarted(started) = &commits[0].events[0] else { panic!("{head:#?} was rejected") };
@@ -165,48 +168,48 @@ impl Rig {
         heal_engine::report::report(Some(&plan), &head.run_id, &commits).unwrap()
     }
 
-    /// Calls that changed something about `target`.
+    /// The calls that changed `target`.
     pub(crate) fn effects(&self, target: &str) -> Vec<Call> {
         self.platform().effects().into_iter().filter(|call| call.target == target).collect()
     }
 
-    /// The function's configuration.
+    /// The configuration of a function.
     pub(crate) async fn configuration(&self, function: &str) -> Value {
         let path = format!("{function}/configuration");
         heal_stack::table::lambda(&self.deployment.stack, Method::GET, &path, &Value::Null).await
     }
 
-    /// Gives the function other variables; its processes start anew.
+    /// Sets the variables of a function, which restarts its processes.
     pub(crate) async fn configure(&self, function: &str, variables: &Value) {
         let path = format!("{function}/configuration");
         let body = json!({"Environment": {"Variables": variables}});
         heal_stack::table::lambda(&self.deployment.stack, Method::PUT, &path, &body).await;
     }
 
-    /// One tick of the schedule, and what the function said of it.
+    /// Sends one tick of the schedule and returns the reply of the function.
     pub(crate) async fn tick(&self) -> Value {
         let path = format!("{}-scheduled-checks/invocations", heal_stack::STACK);
         heal_stack::table::lambda(&self.deployment.stack, Method::POST, &path, &json!({"source": "aws.events"})).await
     }
 
-    /// A call of the local AWS's own interface.
+    /// Calls an operation of the local AWS.
     pub(crate) async fn aws(&self, target: &str, body: &Value) -> Value {
         heal_stack::table::call(&self.deployment.stack, target, body).await
     }
 }
 
-/// Waits until `holds`, or says that it did not.
+/// Waits until `holds` returns true; panics with `what` after the time limit.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
-    let begun = Instant::now();
+    let started = Instant::now();
     while !holds().await {
-        assert!(begun.elapsed() < PATIENCE, "not within {} s: {what}", PATIENCE.as_secs());
-        tokio::time::sleep(LOOK_EVERY).await;
+        assert!(started.elapsed() < RUN_TIMEOUT, "not true within {} s: {what}", RUN_TIMEOUT.as_secs());
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-/// An incident with further fields.
+/// The body of an incident with additional fields.
 pub(crate) fn incident(incident_id: &str, incident_type: &str, more: Value) -> String {
-    let Value::Object(mut incident) = more else { panic!("the fields of {incident_id} are no object") };
+    let Value::Object(mut incident) = more else { panic!("the fields of {incident_id} are not an object") };
     incident
         .extend([("incident_id".to_owned(), incident_id.into()), ("incident_type".to_owned(), incident_type.into())]);
     Value::Object(incident).to_string()

@@ -1,4 +1,4 @@
-//! Time that passes, and a person's word.
+//! Waiting, and cancellation by a person.
 
 use heal_runtime::message::Inbound;
 use heal_runtime::{RunOutcome, RunStatus};

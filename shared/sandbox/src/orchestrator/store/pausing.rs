@@ -1,17 +1,18 @@
-//! Pausing and resuming.
+//! Pauses and resumes workflows.
 
 use heal_proto as proto;
 use tonic::Status;
 
 use super::{Done, Store};
-use crate::clock::now_ms;
-use crate::lock::lock;
-use crate::orchestrator::WorkflowState;
+use crate::orchestrator::{UnknownWorkflow, Workflow, WorkflowState};
+use crate::state::lock;
+use crate::wire::now_ms;
 
 impl Store {
     pub(in crate::orchestrator) fn pause(
         &self,
         wanted: &proto::PauseWorkflowRequest,
+        unknown: UnknownWorkflow,
     ) -> Result<Done<proto::PauseWorkflowResponse>, Status> {
         let seconds = wanted.pause_duration_seconds.unwrap_or_default();
         if seconds < 0 {
@@ -22,7 +23,11 @@ impl Store {
             return Ok(Done::Replayed(answer));
         }
         let now = now_ms();
-        let workflow = held.live_workflow(&wanted.workflow_id, now)?;
+        let id = &wanted.workflow_id;
+        if unknown == UnknownWorkflow::Pending && !id.is_empty() {
+            held.workflows.entry(id.clone()).or_insert_with(|| Workflow::new(id, "", WorkflowState::Pending));
+        }
+        let workflow = held.live_workflow(id, now)?;
         let answer = |message: &str, paused_at, scheduled_resume_at| proto::PauseWorkflowResponse {
             success: true,
             message: message.to_owned(),
@@ -45,19 +50,23 @@ impl Store {
     pub(in crate::orchestrator) fn resume(
         &self,
         wanted: &proto::ResumeWorkflowRequest,
+        unknown: UnknownWorkflow,
     ) -> Result<Done<proto::ResumeWorkflowResponse>, Status> {
         let mut held = lock(&self.held);
         if let Some(answer) = held.resumed.find("", Some(&wanted.adjustment_id)) {
             return Ok(Done::Replayed(answer));
         }
         let now = now_ms();
-        let workflow = held.known_workflow(&wanted.workflow_id, now)?;
+        let id = &wanted.workflow_id;
+        let not_paused = |state: WorkflowState| {
+            Status::failed_precondition(format!("workflow {id} is not paused, it is {}", state.name()))
+        };
+        if unknown == UnknownWorkflow::Pending && !id.is_empty() && !held.workflows.contains_key(id) {
+            return Err(not_paused(WorkflowState::Pending));
+        }
+        let workflow = held.known_workflow(id, now)?;
         if workflow.state != WorkflowState::Paused {
-            return Err(Status::failed_precondition(format!(
-                "workflow {} is not paused, it is {}",
-                wanted.workflow_id,
-                workflow.state.name()
-            )));
+            return Err(not_paused(workflow.state));
         }
         let paused_ms = now - workflow.paused_at.take().unwrap_or(now);
         workflow.scheduled_resume_at = None;

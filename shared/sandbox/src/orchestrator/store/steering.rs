@@ -1,14 +1,14 @@
-//! Priorities, resources, and new plans.
+//! Adjusts priorities, rebalances resources and triggers replanning.
 
 use heal_proto as proto;
 use tonic::Status;
 
 use super::{Done, Held, Store};
-use crate::clock::now_ms;
-use crate::lock::lock;
 use crate::orchestrator::{Allocation, Replanning, WorkflowState};
+use crate::state::lock;
+use crate::wire::now_ms;
 
-/// How long a replanning is said to take, in seconds.
+/// The estimated duration of a replanning, in seconds.
 const REPLANNING_SECONDS: i64 = 30;
 
 impl Store {
@@ -71,6 +71,7 @@ impl Store {
     pub(in crate::orchestrator) fn replan(
         &self,
         wanted: &proto::TriggerReplanningRequest,
+        hides_state: bool,
     ) -> Result<Done<proto::TriggerReplanningResponse>, Status> {
         if wanted.plan_id.is_empty() {
             return Err(Status::invalid_argument("plan_id: empty"));
@@ -82,7 +83,9 @@ impl Store {
         }
         let now = now_ms();
         for workflow in held.addressed("", &wanted.plan_id)? {
-            if !workflow.state.is_terminal() {
+            if hides_state {
+                workflow.record(WorkflowState::Replanning.name(), &wanted.reason, now);
+            } else if !workflow.state.is_terminal() {
                 workflow.paused_at = None;
                 workflow.scheduled_resume_at = None;
                 workflow.enter(WorkflowState::Replanning, &wanted.reason, now);

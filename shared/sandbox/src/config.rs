@@ -1,18 +1,20 @@
-//! What a platform is started with, and where it is then found.
+//! The configuration of a platform, and the addresses of the running one.
 
 use std::io;
 use std::net::SocketAddr;
 
 use crate::kubernetes::KubernetesConfig;
-use crate::opa::{OpaConfig, PolicyError};
-use crate::orchestrator::OrchestratorConfig;
+use crate::opa::{OpaConfig, PolicyError, ViolationsForm};
+use crate::orchestrator::{OrchestratorConfig, UnknownWorkflow};
 use crate::seed::{Seed, SeedError};
 use crate::service::Service;
 use crate::tickets::{Dialect, TicketsConfig};
 use crate::tls::TlsError;
 
-/// Everything that a platform is started with. The default: free ports, plain text, no policy loaded, a control port,
-/// and the seed [`Seed::unhealthy_worker`].
+/// How a platform behaves and where it listens.
+///
+/// The default behaves as the integration guide describes the services, on free ports, in plain text, without a loaded
+/// policy, with a control port and the seed [`Seed::unhealthy_worker`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlatformConfig {
     /// The ticket service.
@@ -23,9 +25,9 @@ pub struct PlatformConfig {
     pub kubernetes: KubernetesConfig,
     /// The policy server.
     pub opa: OpaConfig,
-    /// The control port; 0 = a free one, absent: none.
+    /// The control port; 0 takes a free one, `None` leaves it out.
     pub control_port: Option<u16>,
-    /// The state to start from.
+    /// The initial state.
     pub seed: Seed,
 }
 
@@ -42,54 +44,80 @@ impl Default for PlatformConfig {
     }
 }
 
-/// Why a platform did not start.
+impl PlatformConfig {
+    /// The services as they are deployed, which differ from the guide.
+    ///
+    /// - tickets: [`Dialect::Deployed`] under the prefix `/api/v1`
+    /// - orchestrator: an unknown workflow is reported as PENDING and can be paused, REPLANNING is never reported
+    /// - policy server: violations come as an object keyed by their JSON texts
+    /// - Kubernetes: workers belong to a Deployment and are found by label ([`Seed::with_deployed_workers`])
+    pub fn like_deployed() -> Self {
+        Self {
+            tickets: TicketsConfig {
+                dialect: Dialect::Deployed,
+                prefix: "/api/v1".to_owned(),
+                ..TicketsConfig::default()
+            },
+            orchestrator: OrchestratorConfig {
+                unknown_workflow: UnknownWorkflow::Pending,
+                hides_replanning: true,
+                ..OrchestratorConfig::default()
+            },
+            opa: OpaConfig { violations: ViolationsForm::Object, ..OpaConfig::default() },
+            seed: Seed::unhealthy_worker().with_deployed_workers(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Why a platform could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Called outside of a runtime.
+    /// `start` was called outside of a tokio runtime.
     #[error("no tokio runtime to serve on")]
     Runtime(#[from] tokio::runtime::TryCurrentError),
-    /// A port that cannot be listened on.
+    /// The port cannot be listened on.
     #[error("{service}: cannot listen on 127.0.0.1:{port}")]
     Bind {
         /// A service's name, or `control`.
         service: &'static str,
-        /// The port asked for.
+        /// The requested port.
         port: u16,
-        /// The system's reason.
+        /// The reason of the operating system.
         #[source]
         source: io::Error,
     },
-    /// A path prefix that is none.
+    /// The prefix is not a path.
     #[error("tickets.prefix: `{prefix}`, expected a path such as /api/v1, or nothing")]
     Prefix {
-        /// The prefix asked for.
+        /// The requested prefix.
         prefix: String,
     },
-    /// The seed.
+    /// The seed is invalid.
     #[error("seed: {0}")]
     Seed(#[from] SeedError),
-    /// The policy.
+    /// The policy cannot be compiled.
     #[error("opa.{0}")]
     Policy(#[from] PolicyError),
-    /// The orchestrator's TLS material.
+    /// The TLS material of the orchestrator cannot be used.
     #[error("orchestrator.{0}")]
     Tls(#[from] TlsError),
 }
 
-/// Where the services listen.
+/// The addresses of the running services.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
     /// The ticket service's base URL, with its prefix.
     pub tickets_url: String,
-    /// The dialect that it speaks.
+    /// The dialect of the ticket service.
     pub tickets_dialect: Dialect,
-    /// The orchestrator.
+    /// The address of the orchestrator.
     pub orchestrator: SocketAddr,
-    /// Whether it speaks TLS alone.
+    /// Whether the orchestrator accepts TLS only.
     pub orchestrator_tls: bool,
     /// The Kubernetes API's base URL.
     pub kubernetes_url: String,
-    /// The policy server.
+    /// The address of the policy server.
     pub opa: SocketAddr,
     /// The control port's base URL.
     pub control_url: Option<String>,
@@ -107,7 +135,7 @@ impl Endpoints {
         }
     }
 
-    /// The engine's variables that lead it here.
+    /// The environment variables that point the engine at these services.
     pub fn env(&self) -> Vec<(String, String)> {
         let pairs = [
             ("EXECUTION_TICKET_SERVICE_URL", self.tickets_url.clone()),

@@ -1,24 +1,24 @@
-//! What the connections, the control port and the platform's owner share.
+//! The running services of one platform: their state, faults, journal and ports.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use super::config::{Endpoints, PlatformConfig, StartError};
+use crate::config::{Endpoints, PlatformConfig, StartError};
 use crate::fault::{Fault, FaultBoard, FaultError};
 use crate::gateway::{Backend, Gateway};
 use crate::journal::Journal;
 use crate::kubernetes::{self, Kubernetes};
-use crate::lock::lock;
 use crate::opa::Opa;
 use crate::orchestrator::{self, Orchestrator};
 use crate::port::Port;
 use crate::seed::{Seed, SeedError};
 use crate::service::Service;
+use crate::state::lock;
 use crate::tickets::{self, Tickets};
 use crate::tls::{ServerTls, TlsError, TlsMaterial};
 
-/// State, faults, journal and ports of one platform.
-pub(crate) struct Shared {
+/// Shared by the connections, the control port and the owner of the platform.
+pub(crate) struct Services {
     config: PlatformConfig,
     pub(crate) tickets: Arc<tickets::Store>,
     pub(crate) workflows: Arc<orchestrator::Store>,
@@ -38,15 +38,15 @@ struct Ports {
     control: Option<Arc<Port>>,
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for Services {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("endpoints", &self.endpoints()).finish_non_exhaustive()
+        f.debug_struct("Services").field("endpoints", &self.endpoints()).finish_non_exhaustive()
     }
 }
 
-impl Shared {
-    /// Checks `config`, binds its ports, and puts its seed in.
-    pub(super) fn new(mut config: PlatformConfig) -> Result<Self, StartError> {
+impl Services {
+    /// Checks `config`, binds its ports and loads its seed.
+    pub(crate) fn new(mut config: PlatformConfig) -> Result<Self, StartError> {
         let prefix = &config.tickets.prefix;
         let plain = prefix.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%".contains(&byte));
         if !(prefix.is_empty() || (prefix.starts_with('/') && plain)) {
@@ -56,7 +56,7 @@ impl Shared {
         seed.check()?;
         let opa = Arc::new(Opa::new(&config.opa)?);
         let tls = config.orchestrator.tls.as_ref().map(ServerTls::try_from).transpose()?;
-        let shared = Self {
+        let services = Self {
             tickets: Arc::default(),
             workflows: Arc::default(),
             pods: Arc::new(kubernetes::Store::new(&config.kubernetes)),
@@ -67,11 +67,11 @@ impl Shared {
             ports: Ports::bind(&config)?,
             config,
         };
-        shared.put(seed);
-        Ok(shared)
+        services.put(seed);
+        Ok(services)
     }
 
-    pub(super) fn gateway(&self, service: Service) -> Arc<Gateway> {
+    pub(crate) fn gateway(&self, service: Service) -> Arc<Gateway> {
         let backend: Arc<dyn Backend> = match service {
             Service::Tickets => {
                 Arc::new(Tickets { config: self.config.tickets.clone(), store: Arc::clone(&self.tickets) })
@@ -87,7 +87,7 @@ impl Shared {
         Arc::new(Gateway { service, backend, faults: Arc::clone(&self.faults), journal: Arc::clone(&self.journal) })
     }
 
-    pub(super) fn port(&self, service: Service) -> &Arc<Port> {
+    pub(crate) fn port(&self, service: Service) -> &Arc<Port> {
         match service {
             Service::Tickets => &self.ports.tickets,
             Service::Orchestrator => &self.ports.orchestrator,
@@ -96,19 +96,19 @@ impl Shared {
         }
     }
 
-    pub(super) fn control_port(&self) -> Option<&Arc<Port>> {
+    pub(crate) fn control_port(&self) -> Option<&Arc<Port>> {
         self.ports.control.as_ref()
     }
 
-    /// What the next connection to `service` is served with.
-    pub(super) fn tls(&self, service: Service) -> Option<Arc<ServerTls>> {
+    /// The TLS configuration for the next connection to `service`.
+    pub(crate) fn tls(&self, service: Service) -> Option<Arc<ServerTls>> {
         match service {
             Service::Orchestrator => lock(&self.tls).clone(),
             Service::Tickets | Service::Kubernetes | Service::Opa => None,
         }
     }
 
-    pub(super) fn set_tls(&self, material: &TlsMaterial) -> Result<(), TlsError> {
+    pub(crate) fn set_tls(&self, material: &TlsMaterial) -> Result<(), TlsError> {
         let tls = ServerTls::try_from(material)?;
         *lock(&self.tls) = Some(Arc::new(tls));
         Ok(())
@@ -140,7 +140,7 @@ impl Shared {
         self.pods.seed(seed.pods);
     }
 
-    /// Sets all of them, or none where one is wrong.
+    /// Sets all `faults`, or none of them if one is invalid.
     pub(crate) fn set_faults(&self, faults: Vec<Fault>) -> Result<(), FaultError> {
         for fault in &faults {
             fault.check()?;
@@ -163,8 +163,8 @@ impl Shared {
         }
     }
 
-    /// No port takes connections any more.
-    pub(super) fn close(&self) {
+    /// Stops accepting connections on every port.
+    pub(crate) fn close(&self) {
         for service in Service::ALL {
             self.port(service).set_open(false);
         }

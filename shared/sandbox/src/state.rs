@@ -1,11 +1,18 @@
-//! Answers kept by key, so that a retried change gets the first answer and makes no second effect.
+//! What the services keep their state with: a lock that survives a panic, and responses stored by idempotency key.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Answers that are kept; the oldest goes.
+/// The number of responses kept for replay; beyond it the oldest is dropped.
 const ANSWERS_KEPT: usize = 100_000;
 
-/// The answers that changes got, by route and key.
+/// Locks `mutex` even if a test's thread panicked while it held the lock.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Responses to changes, by route and idempotency key: a retried change gets the first response and has no second
+/// effect.
 #[derive(Debug)]
 pub(crate) struct Replay<T> {
     answers: HashMap<(String, String), T>,
@@ -19,12 +26,12 @@ impl<T> Default for Replay<T> {
 }
 
 impl<T: Clone> Replay<T> {
-    /// The answer that `key` got on `route`; none without a key.
+    /// The response stored for `key` on `route`; `None` without a key.
     pub(crate) fn find(&self, route: &str, key: Option<&str>) -> Option<T> {
         self.answers.get(&(route.to_owned(), present(key)?.to_owned())).cloned()
     }
 
-    /// Keeps the answer of a change that was carried out.
+    /// Stores the response to a change that was performed.
     pub(crate) fn keep(&mut self, route: &str, key: Option<&str>, answer: T) {
         let Some(key) = present(key) else {
             return;
@@ -62,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_answer_goes() {
+    fn the_oldest_answer_is_dropped() {
         let mut replay = Replay::default();
         for at in 0..=ANSWERS_KEPT {
             replay.keep("/a", Some(&at.to_string()), at);
