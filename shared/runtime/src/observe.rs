@@ -6,9 +6,9 @@ use std::time::Duration;
 use heal_engine::event::{RunOutcome, StepOutcome};
 use heal_engine::message::AttemptOutcome;
 
-use crate::action::Call;
+use crate::action::CallMetric;
 use crate::dispatcher::Accepted;
-use crate::port::{Decision, PolicyInput, PolicyResource};
+use crate::port::{Decision, PolicyInput};
 
 mod commit;
 
@@ -40,10 +40,10 @@ pub trait Observer: Debug + Send + Sync + 'static {
     fn attempt_ended(&self, _action: &str, _ending: &AttemptOutcome) {}
 
     /// The policy was asked about one target.
-    fn policy_decided(&self, _call: &Call, _input: &PolicyInput, _decision: &Decision) {}
+    fn policy_decided(&self, _input: &PolicyInput, _decision: &Decision) {}
 
-    /// The facts about one target could not be had, because its service is out of reach: nothing further was tried.
-    fn out_of_reach(&self, _call: &Call, _resource: &PolicyResource) {}
+    /// An action did not make this call for one target.
+    fn call_prevented(&self, _metric: &CallMetric, _why: Prevented) {}
 
     /// A target is left alone because it was touched too recently.
     fn cooldown_hit(&self, _action: &str) {}
@@ -59,6 +59,15 @@ pub trait Observer: Debug + Send + Sync + 'static {
 
     /// So many runs have not ended, over all processes.
     fn runs_active(&self, _runs: u64) {}
+}
+
+/// Why a call was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prevented {
+    /// The policy denied it.
+    Denied,
+    /// The service could not be read before.
+    Unavailable,
 }
 
 /// Tells nobody.

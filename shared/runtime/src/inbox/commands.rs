@@ -1,7 +1,7 @@
 //! Commands to their action.
 
 use super::{Verdict, again, dead_letter, done};
-use crate::attempt::{AttemptError, CommandOutcome, Worker};
+use crate::attempt::{CommandOutcome, Error, Worker};
 use crate::port::{Delivery, LeaseOwner};
 use heal_engine::Timestamp;
 
@@ -16,11 +16,11 @@ pub async fn perform(worker: &Worker, delivery: Delivery, holder: LeaseOwner, la
             Verdict::Again { receipt: delivery.receipt, delay_ms: worker.wait_ms(until) + AFTER_LEASE_MS }
         }
         Ok(CommandOutcome::Lost) => Verdict::Again { receipt: delivery.receipt, delay_ms: 0 },
-        Err(error @ (AttemptError::Unreadable(_) | AttemptError::WrongAction { .. })) => {
+        Err(error @ (Error::Unreadable(_) | Error::WrongAction { .. })) => {
             worker.observer().step_dead_lettered(worker.name());
             dead_letter(delivery, error.to_string())
         }
-        Err(error @ AttemptError::Backend(_)) => {
+        Err(error @ Error::Backend(_)) => {
             tracing::warn!(
                 action = worker.name(),
                 error = &error as &dyn std::error::Error,
