@@ -94,7 +94,7 @@ async fn measure() {
     let tickets = Arc::new(heal_clients::tickets::Client::new(&config.tickets, &wiring).unwrap());
     let policy = Arc::new(heal_clients::policy::Client::new(&config.policy, &wiring).unwrap());
     let ports = Ports { claims: Arc::new(Absent), policy, sender: Arc::new(Absent), clock: Arc::new(SystemClock) };
-    let worker = Worker::new(Arc::new(ReallocateTicket::new(tickets, Arc::new(SystemClock))), Arc::new(ports)).unwrap();
+    let worker = Worker::new(ReallocateTicket::new(tickets, Arc::new(SystemClock)), Arc::new(ports)).unwrap();
 
     let calls = std::env::var("CALLS").ok().and_then(|text| text.parse().ok()).unwrap_or(CALLS);
     println!("{NAME}: resident memory over {calls} attempts (ticket read, bundled policy, reallocation)");

@@ -105,12 +105,8 @@ pub trait Action: Send + Sync + 'static {
     ) -> Result<Facts<Self::Facts>, AttemptResult>;
 
     /// The effect. `targets` are those that passed policy and cooldown, in order; never empty.
-    async fn perform(
-        &self,
-        call: &Call,
-        parameters: &Self::Parameters,
-        targets: &[Admitted<Self::Facts>],
-    ) -> Performed;
+    async fn perform(&self, call: &Call, parameters: &Self::Parameters, targets: &[Admitted<Self::Facts>])
+    -> Performed;
 
     /// Reads from the targets whether an earlier worker of this attempt, which died, had performed it. Called only where the safety is `Probe`,
     /// and before `facts`: a target that the effect has changed may have no facts any more.

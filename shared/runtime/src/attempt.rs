@@ -108,7 +108,12 @@ impl Worker {
         let spec = action.spec();
         let schema = jsonschema::validator_for(&spec.parameters);
         let schema = schema.map_err(|error| BadSpec { action: spec.name, detail: error.to_string() })?;
-        Ok(Self { action: Arc::new(action), ports, schema: Arc::new(schema), observer: Arc::new(observe::NoopObserver) })
+        Ok(Self {
+            action: Arc::new(action),
+            ports,
+            schema: Arc::new(schema),
+            observer: Arc::new(observe::NoopObserver),
+        })
     }
 
     /// Notifies `observer` of what happens.

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use heal_runtime::action::{Action, Call, Cooldown, Performed, Target};
-use heal_runtime::attempt::{AttemptError, CommandOutcome, LEASE_MS, Ports, Worker};
+use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Target};
+use heal_runtime::attempt::{CommandOutcome, Error, LEASE_MS, Ports, Worker};
 use heal_runtime::dispatcher::Inbound;
 use heal_runtime::port::{
     Clock, CooldownKey, Decision, DecisionSource, LeaseOwner, Policy, PolicyInput, PolicyResource, QueueName, Receiver,
@@ -27,31 +27,49 @@ use serde_json::{Value, json};
 
 const COOLDOWN_MS: u64 = 300_000;
 
-/// Touches a ticket, for as long as it is told to, and counts how often.
+/// Touches tickets, takes the time that the test sets, and counts the touches and the reads before them.
 struct Touch {
     spec: ActionSpec,
     clock: Arc<ManualClock>,
     takes_ms: Arc<AtomicU64>,
     touched: Arc<AtomicU32>,
+    read: Arc<AtomicU32>,
+}
+
+#[derive(serde::Deserialize)]
+struct Tickets {
+    tickets: Vec<String>,
 }
 
 #[async_trait]
 impl Action for Touch {
+    type Parameters = Tickets;
+    /// The number of the read.
+    type Facts = u32;
+
     fn spec(&self) -> &ActionSpec {
         &self.spec
     }
 
-    fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult> {
-        let target = |id: &Value| {
-            let id = id.as_str().unwrap().to_owned();
+    fn targets(&self, _: &Call, parameters: &Tickets) -> Result<Vec<Target>, AttemptResult> {
+        let target = |id: &String| {
+            let id = id.clone();
             let key = CooldownKey { action: "touch".to_owned(), target: id.clone() };
             let resource = PolicyResource { ticket_id: id.clone(), ..PolicyResource::default() };
             Target { id, resource, cooldown: Some(Cooldown { key, duration_ms: COOLDOWN_MS }) }
         };
-        Ok(call.parameters()["tickets"].as_array().unwrap().iter().map(target).collect())
+        Ok(parameters.tickets.iter().map(target).collect())
     }
 
-    async fn perform(&self, _: &Call, targets: &[Target]) -> Performed {
+    async fn facts(&self, _: &Call, _: &Tickets, _: &Target) -> Result<Facts<u32>, AttemptResult> {
+        Ok(self.read.fetch_add(1, Ordering::SeqCst).into())
+    }
+
+    async fn perform(&self, _: &Call, parameters: &Tickets, targets: &[Admitted<u32>]) -> Performed {
+        for admitted in targets {
+            let ticket = &parameters.tickets[usize::try_from(admitted.facts).unwrap() % parameters.tickets.len()];
+            assert_eq!(*ticket, admitted.target.id, "a target arrives with the facts that were read of it");
+        }
         self.clock.advance_ms(self.takes_ms.load(Ordering::SeqCst));
         self.touched.fetch_add(u32::try_from(targets.len()).unwrap(), Ordering::SeqCst);
         AttemptResult::succeeded(Map::new()).into()
@@ -88,6 +106,7 @@ struct Rig {
     judge: Arc<Judge>,
     takes_ms: Arc<AtomicU64>,
     touched: Arc<AtomicU32>,
+    read: Arc<AtomicU32>,
     deliveries: AtomicU32,
 }
 
@@ -96,7 +115,8 @@ impl Rig {
         let clock = Arc::new(ManualClock::default());
         let queues = Arc::new(Queues::new(clock.clone(), Faults::default()));
         let faults = Faults::default();
-        let (judge, takes_ms, touched) = (Arc::new(Judge::default()), Arc::default(), Arc::default());
+        let (judge, takes_ms) = (Arc::new(Judge::default()), Arc::default());
+        let (touched, read) = (Arc::default(), Arc::default());
         let spec = ActionSpec {
             name: "touch",
             description: "Touches tickets.",
@@ -110,12 +130,17 @@ impl Rig {
             default_timeout_seconds: 60,
             critical: true,
         };
-        let action =
-            Touch { spec, clock: clock.clone(), takes_ms: Arc::clone(&takes_ms), touched: Arc::clone(&touched) };
+        let action = Touch {
+            spec,
+            clock: clock.clone(),
+            takes_ms: Arc::clone(&takes_ms),
+            touched: Arc::clone(&touched),
+            read: Arc::clone(&read),
+        };
         let claims = Arc::new(Claims::new(faults.clone()));
         let ports = Ports { claims, policy: judge.clone(), sender: queues.clone(), clock: clock.clone() };
-        let worker = Worker::new(Arc::new(action), Arc::new(ports)).unwrap();
-        Self { worker, clock, queues, faults, judge, takes_ms, touched, deliveries: AtomicU32::new(0) }
+        let worker = Worker::new(action, Arc::new(ports)).unwrap();
+        Self { worker, clock, queues, faults, judge, takes_ms, touched, read, deliveries: AtomicU32::new(0) }
     }
 
     fn command(&self, run: &str, parameters: Value) -> ActionCommand {
@@ -136,7 +161,7 @@ impl Rig {
         }
     }
 
-    async fn deliver(&self, command: &ActionCommand) -> Result<CommandOutcome, AttemptError> {
+    async fn deliver(&self, command: &ActionCommand) -> Result<CommandOutcome, Error> {
         let holder = LeaseOwner(format!("delivery-{}", self.deliveries.fetch_add(1, Ordering::SeqCst)));
         self.worker.handle(&serde_json::to_string(command).unwrap(), holder).await
     }
@@ -278,9 +303,9 @@ async fn a_command_after_its_deadline_touches_nothing() {
 async fn a_command_of_another_action_and_one_that_cannot_be_read_are_refused() {
     let rig = Rig::new(Safety::Idempotent);
     let command = ActionCommand { action: "other".to_owned(), ..rig.command("run", tickets(&["a"])) };
-    assert!(matches!(rig.deliver(&command).await, Err(AttemptError::WrongAction { .. })));
+    assert!(matches!(rig.deliver(&command).await, Err(Error::WrongAction { .. })));
     let garbled = rig.worker.handle("{\"run_id\": 7}", LeaseOwner("h".to_owned())).await;
-    assert!(matches!(garbled, Err(AttemptError::Unreadable(_))));
+    assert!(matches!(garbled, Err(Error::Unreadable(_))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -330,4 +355,28 @@ async fn a_claim_is_let_go_where_nothing_was_done_so_that_the_next_worker_need_n
     assert!(rig.deliver(&command).await.is_err());
     assert_eq!(rig.perform(&command).await.outcome, AttemptOutcome::Succeeded);
     assert_eq!(rig.touched(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_makes_four_claim_calls_whatever_its_size_and_reads_and_asks_once_per_ticket() {
+    for size in [1_u32, 10, 1_000] {
+        let rig = Rig::new(Safety::Idempotent);
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let count = Arc::clone(&calls);
+        rig.faults.decide_by(move |call| {
+            count.lock().unwrap().push(call.to_owned());
+            None
+        });
+        let names: Vec<String> = (0..size).map(|number| format!("t-{number}")).collect();
+        let result = rig.perform(&rig.command("run", json!({ "tickets": names }))).await;
+        assert_eq!(result.outcome, AttemptOutcome::Succeeded);
+        assert_eq!(
+            *calls.lock().unwrap(),
+            ["claims.reserve", "claims.last_touched", "claims.reserve", "claims.finish"],
+            "{size} tickets"
+        );
+        assert_eq!(rig.read.load(Ordering::SeqCst), size, "facts of {size} tickets");
+        assert_eq!(rig.judge.0.lock().unwrap().len(), names.len());
+        assert_eq!(rig.touched(), size);
+    }
 }

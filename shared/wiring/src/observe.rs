@@ -131,7 +131,9 @@ impl heal_runtime::observe::Observer for Observer {
             CallMetric::TicketStatusUpdate { new_status } => {
                 self.metrics.count(Id::TicketStatusUpdate, &[status, new_status]);
             }
-            CallMetric::OrchestratorCall { operation } => self.metrics.count(Id::OrchestratorCalls, &[operation, status]),
+            CallMetric::OrchestratorCall { operation } => {
+                self.metrics.count(Id::OrchestratorCalls, &[operation, status])
+            }
         }
     }
 

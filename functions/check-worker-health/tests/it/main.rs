@@ -8,20 +8,16 @@
     missing_debug_implementations
 )]
 
-#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
-mod logs;
-#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
-mod rig;
-
 use std::time::Instant;
 
 use heal_check_worker_health::{CheckWorkerHealth, spec};
+use heal_rig::rig::{Rig, failed, of_run, output, short, unavailable};
+use heal_rig::{logs, rig};
 use heal_runtime::attempt::Worker;
 use heal_runtime::{ActionCommand, AttemptOutcome};
 use heal_sandbox::kubernetes::Pod;
 use heal_sandbox::seed::{NAMESPACE, Seed};
 use heal_sandbox::{Fault, FaultKind, PlatformConfig, Service};
-use rig::{Rig, failed, of_run, output, short, unavailable};
 use serde_json::{Value, json};
 
 async fn worker(rig: &Rig) -> Worker {

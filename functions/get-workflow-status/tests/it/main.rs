@@ -8,20 +8,16 @@
     missing_debug_implementations
 )]
 
-#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
-mod logs;
-#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
-mod rig;
-
 use std::time::Instant;
 
 use heal_get_workflow_status::{GetWorkflowStatus, spec};
+use heal_rig::rig::{Rig, TRACEPARENT, failed, of_run, short, unavailable};
+use heal_rig::{logs, rig};
 use heal_runtime::attempt::Worker;
 use heal_runtime::{ActionCommand, AttemptOutcome, OutputType};
 use heal_sandbox::orchestrator::{OrchestratorConfig, UnknownWorkflow, Workflow, WorkflowState};
 use heal_sandbox::seed::Seed;
 use heal_sandbox::{Fault, FaultKind, PlatformConfig, Service};
-use rig::{Rig, TRACEPARENT, failed, of_run, short, unavailable};
 use serde_json::{Value, json};
 
 fn worker(rig: &Rig) -> Worker {

@@ -8,19 +8,15 @@
     missing_debug_implementations
 )]
 
-#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
-mod logs;
-#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
-mod rig;
-
 use std::time::Instant;
 
 use heal_pause_workflow::{MAX_PAUSE_SECONDS, PauseWorkflow, spec};
+use heal_rig::rig::{Rig, TRACEPARENT, denied, failed, of_run, output, short, unavailable};
+use heal_rig::{logs, rig};
 use heal_runtime::attempt::Worker;
 use heal_runtime::{ActionCommand, AttemptOutcome};
 use heal_sandbox::orchestrator::WorkflowState;
 use heal_sandbox::{Fault, FaultKind, Service};
-use rig::{Rig, TRACEPARENT, denied, failed, of_run, output, short, unavailable};
 use serde_json::{Value, json};
 
 fn worker(rig: &Rig) -> Worker {

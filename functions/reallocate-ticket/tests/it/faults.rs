@@ -47,7 +47,7 @@ async fn only_tickets_that_no_call_was_sent_for_are_free_afterwards() {
     assert!(sent.len() < ids.len(), "{sent:?}");
     for (id, entry) in ids.iter().zip(&result.follow_up) {
         assert_eq!(rig.is_free("reallocate_ticket", id).await, !sent.contains(*id), "{id}");
-        assert_eq!(entry.starts_with("look whether"), sent.contains(*id), "{entry}");
+        assert_eq!(entry.starts_with("check whether"), sent.contains(*id), "{entry}");
     }
 }
 
@@ -86,7 +86,7 @@ async fn a_service_that_hangs_is_out_of_reach_within_the_deadline() {
         // A call that was sent may have been carried out: the ticket is left alone then.
         let is_open = operation == "reallocate_ticket";
         assert_eq!(rig.is_free("reallocate_ticket", "ticket-1").await, !is_open);
-        assert_eq!(result.follow_up[0].contains("look whether"), is_open, "{:?}", result.follow_up);
+        assert_eq!(result.follow_up[0].contains("check whether"), is_open, "{:?}", result.follow_up);
     }
 }
 
@@ -153,7 +153,7 @@ async fn fall_silent(rig: &Rig, worker: &heal_runtime::attempt::Worker, command:
     });
     let result = rig.perform(worker, command).await;
     unavailable(&result);
-    assert!(result.follow_up[0].starts_with("look whether ticket \"ticket-1\""), "{:?}", result.follow_up);
+    assert!(result.follow_up[0].starts_with("check whether ticket \"ticket-1\""), "{:?}", result.follow_up);
     rig.platform.clear_faults();
     rig.policy.decide_by(|_| allow());
 }

@@ -8,11 +8,6 @@
     missing_debug_implementations
 )]
 
-#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
-mod logs;
-#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
-mod rig;
-
 mod faults;
 mod lost_worker;
 mod pods;
@@ -20,13 +15,14 @@ mod pods;
 use std::time::Duration;
 
 use heal_restart_pod::{RestartPod, spec};
+use heal_rig::rig::Rig;
+use heal_rig::{logs, rig};
 use heal_runtime::ActionCommand;
 use heal_runtime::attempt::Worker;
 use heal_runtime::port::{Clock as _, SystemClock};
 use heal_sandbox::PlatformConfig;
 use heal_sandbox::kubernetes::KubernetesConfig;
 use heal_sandbox::seed::{NAMESPACE, Seed};
-use rig::Rig;
 use serde_json::json;
 
 /// Older than any error of the clocks.

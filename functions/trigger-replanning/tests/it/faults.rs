@@ -89,7 +89,7 @@ async fn after_a_lost_answer_that_nothing_tells_of_a_person_has_to_look() {
     let result = rig.perform(&worker(&rig), &of_plan(&rig, "plan-1")).await;
     unknown(&result);
     assert!(
-        result.follow_up[0].starts_with("look whether plan \"plan-1\" is being replanned"),
+        result.follow_up[0].starts_with("check whether plan \"plan-1\" is being replanned"),
         "{:?}",
         result.follow_up
     );
@@ -101,5 +101,5 @@ async fn after_a_lost_answer_that_nothing_tells_of_a_person_has_to_look() {
     let result = rig.perform(&worker(&rig), &short(&rig, of_workflow(&rig, "wf-running"))).await;
     assert_eq!(rig.calls_of("GetWorkflowStatus").len(), 3, "before the policy, before the effect, after it");
     unknown(&result);
-    assert!(result.follow_up[0].starts_with("look whether workflow \"wf-running\""), "{:?}", result.follow_up);
+    assert!(result.follow_up[0].starts_with("check whether workflow \"wf-running\""), "{:?}", result.follow_up);
 }

@@ -9,17 +9,14 @@
 )]
 
 mod faults;
-#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
-mod logs;
 mod lost_worker;
 mod requests;
-#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
-mod rig;
 
+use heal_rig::rig::Rig;
+use heal_rig::{logs, rig};
 use heal_runtime::ActionCommand;
 use heal_runtime::attempt::Worker;
 use heal_trigger_replanning::{TriggerReplanning, spec};
-use rig::Rig;
 use serde_json::{Value, json};
 
 fn worker(rig: &Rig) -> Worker {

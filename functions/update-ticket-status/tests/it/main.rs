@@ -8,20 +8,16 @@
     missing_debug_implementations
 )]
 
-#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
-mod logs;
-#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
-mod rig;
-
 use std::time::Instant;
 
+use heal_rig::rig::{Rig, TRACEPARENT, attempt, denied, failed, of_run, output, short, unavailable};
+use heal_rig::{logs, rig};
 use heal_runtime::attempt::Worker;
 use heal_runtime::{ActionCommand, AttemptOutcome};
 use heal_sandbox::seed::Seed;
 use heal_sandbox::tickets::{Dialect, Ticket, TicketStatus, TicketsConfig};
 use heal_sandbox::{Fault, FaultKind, PlatformConfig, Service};
 use heal_update_ticket_status::{UpdateTicketStatus, spec};
-use rig::{Rig, TRACEPARENT, attempt, denied, failed, of_run, output, short, unavailable};
 use serde_json::{Value, json};
 
 fn worker(rig: &Rig) -> Worker {

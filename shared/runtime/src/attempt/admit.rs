@@ -11,9 +11,7 @@ use super::effect::cooldown_requests;
 use super::typed::Attempt;
 use crate::action::{Action, Admitted, Call, PolicyFacts, Target};
 use crate::observe::Prevented;
-use crate::port::{
-    BackendError, CooldownKey, Decision, PolicyContext, PolicyInput, PolicyResource, Reservation,
-};
+use crate::port::{BackendError, CooldownKey, Decision, PolicyContext, PolicyInput, PolicyResource, Reservation};
 
 /// Targets whose facts are read and whose policy is asked at the same time.
 const PARALLEL: usize = 10;
@@ -86,7 +84,7 @@ impl<A: Action> Attempt<'_, A> {
         let facts = action.facts(call, parameters, target).await;
         let facts = facts.map_err(|ended| self.without_facts(target, ended))?;
         let (spec, policy) = (action.spec(), &worker.ports.policy);
-        if !policy.validates(spec.name) {
+        if !spec.critical && !policy.validates(spec.name) {
             return Ok((facts.own, None));
         }
         let input = self.policy_input(target, facts.policy, last_touched);
@@ -119,6 +117,7 @@ impl<A: Action> Attempt<'_, A> {
                 now_ns: nanoseconds(self.worker.ports.clock.now()),
             },
             traceparent: context.traceparent.clone(),
+            critical: self.action.spec().critical,
         }
     }
 
@@ -145,7 +144,9 @@ impl<A: Action> Attempt<'_, A> {
         let Self { worker, lease, .. } = self;
         let now = worker.ports.clock.now();
         if now >= lease.until() {
-            return Err(BackendError::unavailable("reserve", "the claim's lease expired before anything was done").into());
+            return Err(
+                BackendError::unavailable("reserve", "the claim's lease expired before anything was done").into()
+            );
         }
         match worker.ports.claims.reserve(&lease.with(now, cooldowns)).await? {
             Reservation::Held { cooling, .. } => {

@@ -22,7 +22,9 @@ impl<A: Action> Attempt<'_, A> {
             Safety::Probe => match self.action.probe(self.call, self.parameters, targets).await {
                 Probe::NotDone => return None,
                 Probe::Done(result) => {
-                    return Some(result.warn("its worker died after it had acted; a probe of the target found it done"));
+                    return Some(
+                        result.warn("its worker died after it had acted; a probe of the target found it done"),
+                    );
                 }
                 Probe::Unclear(why) => {
                     format!("its worker died, and a probe of the target does not tell whether it had acted: {why}")

@@ -12,6 +12,9 @@ pub struct PolicyInput {
     /// W3C `traceparent` of the attempt: it goes beside the question, not into it.
     #[serde(skip)]
     pub traceparent: Option<String>,
+    /// The action's `ActionSpec::critical`: the policy is always asked, and the bundled policy has rules for it. Beside the question too.
+    #[serde(skip)]
+    pub critical: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -72,7 +75,7 @@ pub enum DecisionSource {
 /// Decides. It never fails: what cannot be decided is [`Decision::Unavailable`].
 #[async_trait]
 pub trait Policy: Send + Sync + 'static {
-    /// Whether this action is put to the policy at all.
+    /// Whether the policy is asked about this action though it is not critical.
     fn validates(&self, action: &str) -> bool;
 
     async fn decide(&self, input: &PolicyInput) -> Decision;

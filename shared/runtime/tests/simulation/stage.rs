@@ -136,7 +136,7 @@ impl Stage {
                 sender: self.queues.clone(),
                 clock: self.clock.clone(),
             };
-            Worker::new(Arc::new(Remedy::new(name, safety, self.world.clone())), Arc::new(ports)).unwrap()
+            Worker::new(Remedy::new(name, safety, self.world.clone()), Arc::new(ports)).unwrap()
         };
         Host::new(Dispatcher::new(ports, self.library.clone()), ACTIONS.map(worker), self.queues.clone())
     }

@@ -1,5 +1,4 @@
-//! One worker over the stand-in platform and ports in memory: what the tests of every action stand on.
-#![allow(dead_code, reason = "the tests of each action need another part of it")]
+//! One worker over the stand-in platform and ports in memory, with the time in the test's hands.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +9,7 @@ use async_trait::async_trait;
 use heal_clients::Wiring;
 use heal_clients::config::Config;
 use heal_runtime::action::Action;
-use heal_runtime::attempt::{AttemptError, CommandOutcome, LEASE_MS, Ports, Worker};
+use heal_runtime::attempt::{CommandOutcome, Error, LEASE_MS, Ports, Worker};
 use heal_runtime::port::{
     ClaimKey, ClaimRequest, ClaimStore, Clock, CooldownKey, CooldownRequest, Decision, DecisionSource, LeaseOwner,
     Policy, PolicyInput, Reservation,
@@ -24,6 +23,7 @@ use serde_json::Value;
 
 pub const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
+/// The platform, the ports, and how to deliver commands over them.
 pub struct Rig {
     pub platform: Arc<Platform>,
     pub config: Config,
@@ -35,7 +35,7 @@ pub struct Rig {
     deliveries: AtomicUsize,
 }
 
-/// A policy that answers as a test wants it to, and remembers what it was asked.
+/// A policy that decides by the test's function, and records its inputs.
 pub struct Judge {
     asked: Mutex<Vec<PolicyInput>>,
     verdict: Mutex<Verdict>,
@@ -129,7 +129,7 @@ impl Rig {
 
     pub fn worker_under(&self, action: impl Action, policy: Arc<dyn Policy>) -> Worker {
         let ports = Ports { claims: self.claims.clone(), policy, sender: self.queues.clone(), clock: self.clock() };
-        Worker::new(Arc::new(action), Arc::new(ports)).unwrap()
+        Worker::new(action, Arc::new(ports)).unwrap()
     }
 
     /// The first attempt of step `heal` of run `run-1`, with two minutes of time.
@@ -157,7 +157,7 @@ impl Rig {
     }
 
     /// Delivers the command once.
-    pub async fn deliver(&self, worker: &Worker, command: &ActionCommand) -> Result<CommandOutcome, AttemptError> {
+    pub async fn deliver(&self, worker: &Worker, command: &ActionCommand) -> Result<CommandOutcome, Error> {
         let number = self.deliveries.fetch_add(1, Ordering::SeqCst);
         let body = serde_json::to_string(command).unwrap();
         worker.handle(&body, LeaseOwner(format!("delivery-{number}"))).await
@@ -171,7 +171,7 @@ impl Rig {
         }
     }
 
-    /// A worker took the command, reserved these targets, and was not heard of again until its lease was over.
+    /// A worker took the command, reserved these targets, and died; its lease has expired.
     pub async fn lose_worker(&self, command: &ActionCommand, targets: &[&str]) {
         let cooldown = |target: &&str| CooldownRequest {
             key: CooldownKey { action: command.action.clone(), target: (*target).to_owned() },
@@ -189,7 +189,7 @@ impl Rig {
         self.clock.advance_ms(LEASE_MS + 1);
     }
 
-    /// A worker performs the command, and dies before it could say so; its lease is over.
+    /// A worker performs the command, and dies before it stores the result; its lease has expired.
     pub async fn lose_worker_after(&self, worker: &Worker, command: &ActionCommand) {
         self.faults.fail_next_of("claims.finish", 1, When::Before);
         self.deliver(worker, command).await.unwrap_err();
@@ -237,10 +237,10 @@ pub fn attempt(command: &ActionCommand, attempt: u32) -> ActionCommand {
     ActionCommand { attempt, token: Token::new(format!("token-{attempt}")), ..command.clone() }
 }
 
-/// The end of a [`short`] command, and what a busy machine adds to it. Far under any client's own timeout.
+/// The longest that a [`short`] command takes, on a busy machine too. Far under any client's own timeout.
 pub const SHORTLY: Duration = Duration::from_secs(4);
 
-/// With so little real time: less than any client's own timeout.
+/// The command with a deadline in 2.5 s: less than any client's own timeout.
 pub fn short(rig: &Rig, command: ActionCommand) -> ActionCommand {
     ActionCommand { deadline: rig.clock.now().plus_ms(2_500), ..command }
 }
@@ -264,7 +264,7 @@ pub fn unavailable(result: &AttemptResult) -> (&str, &str) {
     }
 }
 
-/// Why it cannot be said whether it happened.
+/// Why the outcome is not known.
 #[track_caller]
 pub fn unknown(result: &AttemptResult) -> &str {
     match &result.outcome {
