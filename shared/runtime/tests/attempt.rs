@@ -1,4 +1,4 @@
-//! One attempt over the fakes: what is checked before an effect, and what is kept after it.
+//! One attempt over the fakes: what is checked before an effect, and what is stored after it.
 
 #![allow(
     clippy::unwrap_used,
@@ -76,7 +76,7 @@ impl Action for Touch {
     }
 }
 
-/// Decides by the ticket's name, and remembers what it was asked.
+/// Decides by the ticket's name, and records its inputs.
 #[derive(Default)]
 struct Judge(Mutex<Vec<PolicyInput>>);
 
@@ -92,7 +92,7 @@ impl Policy for Judge {
             Violation { policy: "p".into(), rule: "forbidden".into(), msg: "no".into(), severity: "high".into() };
         match input.resource.ticket_id.as_str() {
             "forbidden" => Decision::Deny { source: DecisionSource::Server, violations: vec![violation] },
-            "undecided" => Decision::Unavailable { message: "nobody is there".to_owned() },
+            "undecided" => Decision::Unavailable { message: "no server".to_owned() },
             _ => Decision::Allow { source: DecisionSource::Server, warning: None },
         }
     }
@@ -181,7 +181,7 @@ impl Rig {
         let deliveries = self.queues.receive(&QueueName::Results, 100, 1_000).await.unwrap();
         let answer = |body: &str| match Inbound::parse(body).unwrap() {
             Inbound::Result(result) => result.result,
-            other => panic!("no result: {other:?}"),
+            other => panic!("not a result: {other:?}"),
         };
         deliveries.iter().map(|delivery| answer(&delivery.body)).collect()
     }
@@ -204,7 +204,7 @@ async fn a_denied_step_touches_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_that_nobody_can_decide_touches_nothing_and_may_be_tried_again() {
+async fn a_step_without_a_policy_decision_touches_nothing_and_may_be_retried() {
     let rig = Rig::new(Safety::Idempotent);
     let result = rig.perform(&rig.command("run", tickets(&["undecided"]))).await;
     assert!(
@@ -215,7 +215,7 @@ async fn a_step_that_nobody_can_decide_touches_nothing_and_may_be_tried_again() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_tickets_of_a_batch_are_let_through_one_by_one() {
+async fn the_tickets_of_a_batch_are_admitted_one_by_one() {
     let rig = Rig::new(Safety::Idempotent);
     let result = rig.perform(&rig.command("run", tickets(&["a", "forbidden", "b", "undecided"]))).await;
     assert_eq!(result.outcome, AttemptOutcome::Succeeded);
@@ -236,7 +236,7 @@ async fn a_finished_attempt_answers_again_and_touches_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_policy_is_told_when_the_target_was_last_touched() {
+async fn the_policy_gets_the_time_when_the_target_was_last_touched() {
     let rig = Rig::new(Safety::Idempotent);
     rig.perform(&rig.command("run-1", tickets(&["a"]))).await;
     let touched_at = rig.clock.now();
@@ -248,7 +248,7 @@ async fn the_policy_is_told_when_the_target_was_last_touched() {
     assert!(asked[1].context.now_ns > asked[1].context.last_reallocation_timestamp);
     assert!(
         matches!(second.outcome, AttemptOutcome::CoolingDown { .. }),
-        "this policy lets it through, the cooldown does not: {second:?}"
+        "this policy allows it, the cooldown does not: {second:?}"
     );
     assert_eq!(rig.touched(), 1);
 }
@@ -280,7 +280,7 @@ async fn parameters_that_the_log_did_not_authorise_touch_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_parameter_that_does_not_fit_is_named() {
+async fn a_parameter_that_does_not_fit_the_schema_is_named() {
     let rig = Rig::new(Safety::Idempotent);
     let result = rig.perform(&rig.command("run", json!({"tickets": ["a", 7]}))).await;
     let AttemptOutcome::Failed { code, message, retryable: false } = &result.outcome else { panic!("{result:?}") };
@@ -309,11 +309,11 @@ async fn a_command_of_another_action_and_one_that_cannot_be_read_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_workers_live_claim_is_left_alone_and_one_that_ran_out_says_what_is_safe() {
+async fn another_workers_live_claim_is_left_alone_and_an_expired_one_is_recovered_as_far_as_is_safe() {
     for (safety, touched) in [(Safety::Idempotent, 2), (Safety::Unknown, 1)] {
         let rig = Rig::new(safety);
         let command = rig.command("run", tickets(&["a"]));
-        // The effect happens, and nothing of what follows is stored: the worker is as good as dead.
+        // The effect happens, and its result is not stored: as if the worker had died.
         rig.faults.fail_next_of("claims.finish", 1, When::Before);
         assert!(rig.deliver(&command).await.is_err());
         assert!(matches!(rig.deliver(&command).await.unwrap(), CommandOutcome::Busy { .. }));
@@ -325,9 +325,9 @@ async fn another_workers_live_claim_is_left_alone_and_one_that_ran_out_says_what
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_action_that_only_looks_takes_no_claim() {
+async fn a_read_only_action_takes_no_claim() {
     let rig = Rig::new(Safety::ReadOnly);
-    // Whatever the claims would answer: nobody asks them.
+    // Every call of the claims would fail: none is made.
     rig.faults.fail_next_of("claims.reserve", 10, When::Before);
     rig.faults.fail_next_of("claims.finish", 10, When::Before);
     let command = rig.command("run", tickets(&[]));
@@ -337,7 +337,7 @@ async fn an_action_that_only_looks_takes_no_claim() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_is_over_before_its_platform_is() {
+async fn an_attempt_ends_before_its_platform_does() {
     let rig = Rig::new(Safety::Idempotent);
     let command = rig.command("run", tickets(&["a"]));
     let body = serde_json::to_string(&command).unwrap();
@@ -348,7 +348,7 @@ async fn an_attempt_is_over_before_its_platform_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_claim_is_let_go_where_nothing_was_done_so_that_the_next_worker_need_not_doubt() {
+async fn a_claim_is_released_where_nothing_was_done_so_that_the_next_worker_need_not_recover() {
     let rig = Rig::new(Safety::Unknown);
     let command = rig.command("run", tickets(&["a"]));
     rig.faults.fail_next_of("claims.last_touched", 1, When::Before);

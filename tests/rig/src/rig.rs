@@ -1,25 +1,27 @@
 //! One worker over the stand-in platform and ports in memory, with the time in the test's hands.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use heal_clients::Wiring;
 use heal_clients::config::Config;
 use heal_runtime::action::Action;
 use heal_runtime::attempt::{CommandOutcome, Error, LEASE_MS, Ports, Worker};
 use heal_runtime::port::{
-    ClaimKey, ClaimRequest, ClaimStore, Clock, CooldownKey, CooldownRequest, Decision, DecisionSource, LeaseOwner,
-    Policy, PolicyInput, Reservation,
+    ClaimKey, ClaimRequest, ClaimStore, Clock, CooldownKey, CooldownRequest, LeaseOwner, Policy, Reservation,
 };
-use heal_runtime::{
-    ActionCommand, ActionSpec, AttemptOutcome, AttemptResult, Context, Digest, Map, RunId, Token, Violation,
-};
+use heal_runtime::{ActionCommand, ActionSpec, AttemptResult, Context, Digest, Map, RunId, Token};
 use heal_sandbox::{Call, Fault, FaultKind, Platform, PlatformConfig, Service};
 use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, When};
 use serde_json::Value;
+
+mod expect;
+mod judge;
+
+pub use expect::{denied, failed, no_op, unavailable, unknown};
+pub use judge::{Judge, Recorder, allow, deny};
 
 pub const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -32,51 +34,8 @@ pub struct Rig {
     pub clock: Arc<ManualClock>,
     pub queues: Arc<Queues>,
     pub policy: Arc<Judge>,
+    pub recorder: Arc<Recorder>,
     deliveries: AtomicUsize,
-}
-
-/// A policy that decides by the test's function, and records its inputs.
-pub struct Judge {
-    asked: Mutex<Vec<PolicyInput>>,
-    verdict: Mutex<Verdict>,
-}
-
-type Verdict = Box<dyn Fn(&PolicyInput) -> Decision + Send + Sync>;
-
-pub fn allow() -> Decision {
-    Decision::Allow { source: DecisionSource::Server, warning: None }
-}
-
-pub fn deny(rule: &str) -> Decision {
-    let violation = Violation {
-        policy: "test".to_owned(),
-        rule: rule.to_owned(),
-        msg: "the test says no".to_owned(),
-        severity: "high".to_owned(),
-    };
-    Decision::Deny { source: DecisionSource::Server, violations: vec![violation] }
-}
-
-impl Judge {
-    pub fn decide_by(&self, verdict: impl Fn(&PolicyInput) -> Decision + Send + Sync + 'static) {
-        *self.verdict.lock().unwrap() = Box::new(verdict);
-    }
-
-    pub fn asked(&self) -> Vec<PolicyInput> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-#[async_trait]
-impl Policy for Judge {
-    fn validates(&self, _: &str) -> bool {
-        true
-    }
-
-    async fn decide(&self, input: &PolicyInput) -> Decision {
-        self.asked.lock().unwrap().push(input.clone());
-        (self.verdict.lock().unwrap())(input)
-    }
 }
 
 impl Rig {
@@ -93,7 +52,8 @@ impl Rig {
             config: Config::read(&env).unwrap(),
             claims: Arc::new(Claims::new(faults.clone())),
             queues: Arc::new(Queues::new(clock.clone(), Faults::default())),
-            policy: Arc::new(Judge { asked: Mutex::default(), verdict: Mutex::new(Box::new(|_| allow())) }),
+            policy: Arc::default(),
+            recorder: Arc::default(),
             deliveries: AtomicUsize::new(0),
             platform,
             faults,
@@ -129,7 +89,7 @@ impl Rig {
 
     pub fn worker_under(&self, action: impl Action, policy: Arc<dyn Policy>) -> Worker {
         let ports = Ports { claims: self.claims.clone(), policy, sender: self.queues.clone(), clock: self.clock() };
-        Worker::new(action, Arc::new(ports)).unwrap()
+        Worker::new(action, Arc::new(ports)).unwrap().observed_by(self.recorder.clone())
     }
 
     /// The first attempt of step `heal` of run `run-1`, with two minutes of time.
@@ -253,49 +213,4 @@ pub fn of_run(command: &ActionCommand, run: &str) -> ActionCommand {
 pub fn output(pairs: Value) -> Map {
     let Value::Object(map) = pairs else { panic!("outputs are an object") };
     map
-}
-
-/// The service and message of an outage.
-#[track_caller]
-pub fn unavailable(result: &AttemptResult) -> (&str, &str) {
-    match &result.outcome {
-        AttemptOutcome::Unavailable { service, message, .. } => (service, message),
-        other => panic!("not unavailable: {other:?}"),
-    }
-}
-
-/// Why the outcome is not known.
-#[track_caller]
-pub fn unknown(result: &AttemptResult) -> &str {
-    match &result.outcome {
-        AttemptOutcome::Unknown { message } => message,
-        other => panic!("not unknown: {other:?}"),
-    }
-}
-
-/// Why there was nothing to do.
-#[track_caller]
-pub fn no_op(result: &AttemptResult) -> &str {
-    match &result.outcome {
-        AttemptOutcome::NoOp { reason } => reason,
-        other => panic!("something was done: {other:?}"),
-    }
-}
-
-/// Code and message of a permanent failure.
-#[track_caller]
-pub fn failed(result: &AttemptResult) -> (&str, &str) {
-    match &result.outcome {
-        AttemptOutcome::Failed { code, message, retryable: false } => (code, message),
-        other => panic!("no permanent failure: {other:?}"),
-    }
-}
-
-/// The rules that were broken.
-#[track_caller]
-pub fn denied(result: &AttemptResult) -> Vec<&str> {
-    match &result.outcome {
-        AttemptOutcome::Denied { violations } => violations.iter().map(|violation| violation.rule.as_str()).collect(),
-        other => panic!("not denied: {other:?}"),
-    }
 }

@@ -29,7 +29,7 @@ fn of(rig: &Rig, workflow_id: &str) -> ActionCommand {
 }
 
 #[tokio::test]
-async fn the_outputs_say_where_the_workflow_stands() {
+async fn the_outputs_give_the_workflows_state() {
     logs::collect();
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
@@ -80,7 +80,7 @@ async fn every_output_is_declared_and_has_the_declared_type() {
 }
 
 #[tokio::test]
-async fn a_workflow_that_is_over_is_terminal() {
+async fn an_ended_workflow_is_terminal() {
     for (id, state) in [("wf-completed", "COMPLETED"), ("wf-failed", "FAILED"), ("wf-cancelled", "CANCELLED")] {
         let rig = Rig::new();
         let result = rig.perform(&worker(&rig), &of(&rig, id)).await;
@@ -105,7 +105,7 @@ async fn what_is_not_known_is_null_or_left_out() {
 }
 
 #[tokio::test]
-async fn a_workflow_that_nobody_knows_is_a_failure_however_that_is_said() {
+async fn an_unknown_workflow_is_a_failure_in_both_forms_of_the_answer() {
     for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified] {
         logs::collect();
         let orchestrator = OrchestratorConfig { unknown_workflow, ..OrchestratorConfig::default() };
@@ -158,7 +158,7 @@ async fn a_second_delivery_reads_again_without_a_claim() {
 }
 
 #[tokio::test]
-async fn a_call_that_makes_no_sense_asks_nobody() {
+async fn a_call_with_bad_parameters_calls_no_service() {
     let rig = Rig::new();
     for parameters in [json!({}), json!({"workflow_id": ""}), json!({"workflow_id": "wf-1", "include_tickets": "yes"})]
     {

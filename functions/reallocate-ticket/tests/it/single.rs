@@ -11,7 +11,7 @@ use crate::rig::{self, Rig, TRACEPARENT, failed, of_run, output};
 use crate::{body, logs, of_ticket, worker};
 
 #[tokio::test]
-async fn a_ticket_goes_back_to_be_executed_anew() {
+async fn a_ticket_returns_to_the_queue() {
     logs::collect();
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &of_ticket(&rig, "ticket-1")).await;

@@ -59,7 +59,7 @@ async fn a_dropped_answer_is_one_deletion() {
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_too_late_is_seen_on_the_pods() {
+async fn an_effect_whose_answer_is_too_late_is_read_from_the_pods() {
     let mut rig = cluster(0, 0);
     rig.config.kubernetes.timeout = std::time::Duration::from_millis(500);
     let worker = worker(&rig).await;

@@ -25,14 +25,14 @@ use heal_sandbox::kubernetes::KubernetesConfig;
 use heal_sandbox::seed::{NAMESPACE, Seed};
 use serde_json::json;
 
-/// Older than any error of the clocks.
+/// Older than any difference of the clocks.
 const AGE_MS: i64 = 60_000;
 
 async fn worker(rig: &Rig) -> Worker {
     rig.worker(RestartPod::new(rig.kubernetes().await, rig.clock()))
 }
 
-/// A cluster that takes some time, whose pods were made a minute ago; the clock shows what the cluster's shows.
+/// A cluster with these delays, whose pods were created a minute ago; the engine's clock shows the cluster's time.
 fn cluster(ready_after_ms: u64, terminate_after_ms: u64) -> Rig {
     let kubernetes = KubernetesConfig {
         ready_after: Duration::from_millis(ready_after_ms),

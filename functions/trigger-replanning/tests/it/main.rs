@@ -31,7 +31,7 @@ fn of_plan(rig: &Rig, plan_id: &str) -> ActionCommand {
     rig.command(&spec(), json!({"plan_id": plan_id, "reason": "drifted"}))
 }
 
-/// A run's command with these parameters, each named by them.
+/// A command with these parameters, in a run that is named after them.
 fn with(rig: &Rig, parameters: Value) -> ActionCommand {
     let run = parameters.to_string();
     rig::of_run(&rig.command(&spec(), parameters), &run)
