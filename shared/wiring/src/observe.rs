@@ -132,7 +132,7 @@ impl heal_runtime::observe::Observer for Observer {
                 self.metrics.count(Id::TicketStatusUpdate, &[status, new_status]);
             }
             CallMetric::OrchestratorCall { operation } => {
-                self.metrics.count(Id::OrchestratorCalls, &[operation, status])
+                self.metrics.count(Id::OrchestratorCalls, &[operation, status]);
             }
         }
     }

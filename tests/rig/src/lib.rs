@@ -10,6 +10,7 @@
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
     clippy::missing_errors_doc,
+    clippy::new_without_default,
     missing_debug_implementations,
     reason = "a helper of tests fails by panicking"
 )]
