@@ -72,10 +72,11 @@ pub(crate) async fn workers(
         sender: Arc::new(store.clone()),
         clock: Arc::new(SystemClock),
     });
-    let mut actions = of_tickets(config, wiring)?;
-    actions.extend(of_orchestrator(config, wiring)?);
-    match of_kubernetes(config, wiring).await {
-        Ok(of_pods) => actions.extend(of_pods),
+    let shared = Shared { ports, observer: Arc::clone(observer) };
+    let mut workers = of_tickets(config, wiring, &shared)?;
+    workers.extend(of_orchestrator(config, wiring, &shared)?);
+    match of_kubernetes(config, wiring, &shared).await {
+        Ok(of_pods) => workers.extend(of_pods),
         Err(error) if needed.contains(heal_check_worker_health::NAME) || needed.contains(heal_restart_pod::NAME) => {
             return Err(error.context("a playbook needs pods, and there is no cluster to look at"));
         }
@@ -83,38 +84,66 @@ pub(crate) async fn workers(
             tracing::info!(error = %format_args!("{error:#}"), "no cluster: pods cannot be looked at, and no playbook does");
         }
     }
-    let worker = |action| Ok(Worker::new(action, Arc::clone(&ports))?.observed_by(observer.clone()));
-    actions.into_iter().map(worker).collect()
+    Ok(workers)
 }
 
-fn of_tickets(config: &Config, wiring: &Wiring) -> anyhow::Result<Vec<Arc<dyn Action>>> {
+/// What all workers share.
+struct Shared {
+    ports: Arc<attempt::Ports>,
+    observer: Arc<Observer>,
+}
+
+impl Shared {
+    fn worker(&self, action: impl Action) -> anyhow::Result<Worker> {
+        Ok(Worker::new(action, Arc::clone(&self.ports))?.observed_by(self.observer.clone()))
+    }
+}
+
+fn of_tickets(config: &Config, wiring: &Wiring, shared: &Shared) -> anyhow::Result<Vec<Worker>> {
     let client = Arc::new(tickets::Client::new(&config.tickets, wiring).context("ticket service")?);
     Ok(vec![
-        Arc::new(heal_reallocate_ticket::ReallocateTicket::new(Arc::clone(&client), clock())),
-        Arc::new(heal_update_ticket_status::UpdateTicketStatus::new(client, clock())),
+        shared.worker(heal_reallocate_ticket::ReallocateTicket::new(Arc::clone(&client), clock()))?,
+        shared.worker(heal_update_ticket_status::UpdateTicketStatus::new(client, clock()))?,
     ])
 }
 
-fn of_orchestrator(config: &Config, wiring: &Wiring) -> anyhow::Result<Vec<Arc<dyn Action>>> {
+fn of_orchestrator(config: &Config, wiring: &Wiring, shared: &Shared) -> anyhow::Result<Vec<Worker>> {
     let client = Arc::new(orchestrator::Client::new(&config.orchestrator, wiring).context("orchestrator")?);
     Ok(vec![
-        Arc::new(heal_get_workflow_status::GetWorkflowStatus::new(Arc::clone(&client), clock())),
-        Arc::new(heal_pause_workflow::PauseWorkflow::new(Arc::clone(&client), clock())),
-        Arc::new(heal_restart_workflow::RestartWorkflow::new(Arc::clone(&client), clock())),
-        Arc::new(heal_trigger_replanning::TriggerReplanning::new(client, clock())),
+        shared.worker(heal_get_workflow_status::GetWorkflowStatus::new(Arc::clone(&client), clock()))?,
+        shared.worker(heal_pause_workflow::PauseWorkflow::new(Arc::clone(&client), clock()))?,
+        shared.worker(heal_restart_workflow::RestartWorkflow::new(Arc::clone(&client), clock()))?,
+        shared.worker(heal_trigger_replanning::TriggerReplanning::new(client, clock()))?,
     ])
 }
 
-async fn of_kubernetes(config: &Config, wiring: &Wiring) -> anyhow::Result<Vec<Arc<dyn Action>>> {
+async fn of_kubernetes(config: &Config, wiring: &Wiring, shared: &Shared) -> anyhow::Result<Vec<Worker>> {
     let eks = aws::cluster(&config.kubernetes).await.context("Kubernetes")?;
     let client = kubernetes::Client::new(&config.kubernetes, eks.as_ref(), wiring).await.context("Kubernetes")?;
     let client = Arc::new(client);
     Ok(vec![
-        Arc::new(heal_check_worker_health::CheckWorkerHealth::new(Arc::clone(&client), clock())),
-        Arc::new(heal_restart_pod::RestartPod::new(client, clock())),
+        shared.worker(heal_check_worker_health::CheckWorkerHealth::new(Arc::clone(&client), clock()))?,
+        shared.worker(heal_restart_pod::RestartPod::new(client, clock()))?,
     ])
 }
 
 fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::specs;
+
+    #[test]
+    fn the_critical_actions_are_those_of_the_policys_rules_and_of_the_documentation() {
+        let policy = include_str!("../../policies/self_healing/playbook_validation.rego");
+        let docs = include_str!("../../docs/configuration.md");
+        let documented = docs.lines().find(|line| line.starts_with("| `OPA_VALIDATED_ACTIONS`")).unwrap_or_default();
+        for spec in specs() {
+            let has_rules = policy.contains(&format!("resource(\"action\") == \"{}\"", spec.name));
+            let is_documented = documented.contains(&format!("`{}`", spec.name));
+            assert_eq!((has_rules, is_documented), (spec.critical, spec.critical), "{}", spec.name);
+        }
+    }
 }

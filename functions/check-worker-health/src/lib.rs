@@ -1,7 +1,7 @@
-//! `check_worker_health`: looks whether a worker's pod is healthy, for the conditions of later steps.
+//! `check_worker_health`: reads whether a worker's pod is healthy, for the conditions of later steps.
 //!
-//! A missing pod is unhealthy. An API that does not answer is out of reach: then nothing is said of the worker, least of all that it is
-//! well. The crate knows no claim and no queue; `heal_runtime::attempt` holds those. Start at [`CheckWorkerHealth`].
+//! A missing pod is unhealthy. If the API does not answer, the attempt is `unavailable` and says nothing of the worker, least of all that it
+//! is healthy. The crate knows no claim and no queue; `heal_runtime::attempt` holds those. Start at [`CheckWorkerHealth`].
 
 mod spec;
 
@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use heal_clients::kubernetes::{self, PodHealth};
-use heal_clients::port::{Manual, context, ended};
-use heal_runtime::action::{Action, Call, Performed, Target, log};
+use heal_clients::port::{Manual, call_failed, context};
+use heal_runtime::action::{Action, Admitted, Call, Facts, Performed, Target, log};
 use heal_runtime::port::{Clock, PolicyResource};
 use heal_runtime::{ActionSpec, AttemptResult, Map};
 use serde::Deserialize;
@@ -26,8 +26,9 @@ pub struct CheckWorkerHealth {
     spec: ActionSpec,
 }
 
+/// What a playbook gives.
 #[derive(Debug, Deserialize)]
-struct Parameters {
+pub struct Parameters {
     worker_id: String,
     #[serde(default)]
     namespace: Option<String>,
@@ -42,31 +43,34 @@ impl CheckWorkerHealth {
 
 #[async_trait]
 impl Action for CheckWorkerHealth {
+    type Parameters = Parameters;
+    type Facts = ();
+
     fn spec(&self) -> &ActionSpec {
         &self.spec
     }
 
-    fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult> {
-        let Parameters { worker_id, .. } = call.typed()?;
-        Ok(vec![Target { id: worker_id, resource: PolicyResource::default(), cooldown: None }])
+    fn targets(&self, _: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
+        Ok(vec![Target::new(&parameters.worker_id, PolicyResource::default())])
     }
 
-    async fn perform(&self, call: &Call, _: &[Target]) -> Performed {
-        let Parameters { worker_id, namespace } = match call.typed() {
-            Ok(parameters) => parameters,
-            Err(result) => return result.into(),
-        };
+    async fn facts(&self, _: &Call, _: &Parameters, _: &Target) -> Result<Facts<()>, AttemptResult> {
+        Ok(Facts::default())
+    }
+
+    async fn perform(&self, call: &Call, parameters: &Parameters, _: &[Admitted<()>]) -> Performed {
+        let Parameters { worker_id, namespace } = parameters;
         let context = context(call, &*self.clock);
-        match self.kubernetes.pod_health(&worker_id, namespace.as_deref(), &context).await {
+        match self.kubernetes.pod_health(worker_id, namespace.as_deref(), &context).await {
             Ok(health) => {
                 let PodHealth { phase, reason, .. } = &health;
                 let state = if health.healthy { "healthy" } else { "unhealthy" };
                 let why = reason.as_ref().map_or_else(String::new, |reason| format!(", {reason}"));
                 let what = format!("worker {worker_id:?} is {state}: {phase}{why}");
-                log::done(call, "playbook_executor.worker_health_checked", &worker_id, &what);
+                log::done(call, "playbook_executor.worker_health_checked", worker_id, &what);
                 AttemptResult::succeeded(output(health)).into()
             }
-            Err(error) => ended(call, &worker_id, &error, &manual(&worker_id)).into(),
+            Err(error) => call_failed(call, worker_id, &error, &manual(worker_id)).into(),
         }
     }
 }
@@ -83,8 +87,7 @@ fn output(health: PodHealth) -> Map {
 }
 
 fn manual(worker_id: &str) -> Manual {
-    let act = format!(
-        "look at worker {worker_id:?} by hand: whether its pod is healthy is not known, and what depends on it was not decided"
-    );
-    Manual { look: act.clone(), act }
+    Manual::either_way(format!(
+        "check worker {worker_id:?} by hand: whether its pod is healthy is not known, and what depends on it was not decided"
+    ))
 }

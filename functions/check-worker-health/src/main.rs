@@ -1,4 +1,4 @@
-//! `check-worker-health`: looks whether a worker's pod is healthy.
+//! `check-worker-health`: reads whether a worker's pod is healthy.
 
 use heal_check_worker_health::CheckWorkerHealth;
 

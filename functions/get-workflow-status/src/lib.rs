@@ -1,4 +1,4 @@
-//! `get_workflow_status`: reads where a workflow stands, for the conditions of later steps.
+//! `get_workflow_status`: reads the state of a workflow, for the conditions of later steps.
 //!
 //! It changes nothing. The crate knows no claim and no queue; `heal_runtime::attempt` holds those. Start at [`GetWorkflowStatus`].
 
@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use heal_clients::orchestrator::{self, TicketSummary, WorkflowState, WorkflowStatus};
-use heal_clients::port::{Manual, context, ended};
-use heal_runtime::action::{Action, Call, Performed, Target, log};
-use heal_runtime::port::{Clock, PolicyResource};
+use heal_clients::port::{Manual, Workflows, call_failed};
+use heal_runtime::action::{Action, Admitted, Call, Facts, Performed, Target, log};
+use heal_runtime::port::Clock;
 use heal_runtime::{ActionSpec, AttemptResult, Map};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,13 +20,13 @@ pub use spec::{NAME, spec};
 /// The action over the orchestrator.
 #[expect(missing_debug_implementations, reason = "a client and a clock: there is nothing to print")]
 pub struct GetWorkflowStatus {
-    orchestrator: Arc<orchestrator::Client>,
-    clock: Arc<dyn Clock>,
+    workflows: Workflows,
     spec: ActionSpec,
 }
 
+/// What a playbook gives.
 #[derive(Debug, Deserialize)]
-struct Parameters {
+pub struct Parameters {
     workflow_id: String,
     #[serde(default = "yes")]
     include_tickets: bool,
@@ -39,45 +39,48 @@ const fn yes() -> bool {
 impl GetWorkflowStatus {
     /// `clock` is the one that the attempts' deadlines are set by.
     pub fn new(orchestrator: Arc<orchestrator::Client>, clock: Arc<dyn Clock>) -> Self {
-        Self { orchestrator, clock, spec: spec() }
+        Self { workflows: Workflows::new(orchestrator, clock), spec: spec() }
     }
 }
 
 #[async_trait]
 impl Action for GetWorkflowStatus {
+    type Parameters = Parameters;
+    type Facts = ();
+
     fn spec(&self) -> &ActionSpec {
         &self.spec
     }
 
-    fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult> {
-        let Parameters { workflow_id, .. } = call.typed()?;
-        let resource = PolicyResource { workflow_id: workflow_id.clone(), ..PolicyResource::default() };
-        Ok(vec![Target { id: workflow_id, resource, cooldown: None }])
+    fn targets(&self, _: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
+        Ok(vec![Workflows::target(&parameters.workflow_id, None)])
     }
 
-    async fn perform(&self, call: &Call, _: &[Target]) -> Performed {
-        let Parameters { workflow_id, include_tickets } = match call.typed() {
-            Ok(parameters) => parameters,
-            Err(result) => return result.into(),
-        };
-        let context = context(call, &*self.clock);
-        match self.orchestrator.get_workflow_status(&workflow_id, include_tickets, &context).await {
+    async fn facts(&self, _: &Call, _: &Parameters, _: &Target) -> Result<Facts<()>, AttemptResult> {
+        Ok(Facts::default())
+    }
+
+    async fn perform(&self, call: &Call, parameters: &Parameters, _: &[Admitted<()>]) -> Performed {
+        let Parameters { workflow_id, include_tickets } = parameters;
+        let (workflows, include_tickets) = (&self.workflows, *include_tickets);
+        let context = workflows.context(call);
+        match workflows.orchestrator().get_workflow_status(workflow_id, include_tickets, &context).await {
             Ok(status) => {
                 let what = format!("workflow {workflow_id:?} is {}", status.state);
-                log::done(call, "playbook_executor.workflow_status_retrieved", &workflow_id, &what);
+                log::done(call, "playbook_executor.workflow_status_retrieved", workflow_id, &what);
                 let result = AttemptResult::succeeded(output(&status));
                 if include_tickets && status.tickets.is_none() {
-                    let missing = format!("the orchestrator gave no numbers of tickets for workflow {workflow_id:?}");
+                    let missing = format!("the orchestrator did not count the tickets of workflow {workflow_id:?}");
                     return result.warn(missing).into();
                 }
                 result.into()
             }
-            Err(error) => ended(call, &workflow_id, &error, &manual(&workflow_id)).into(),
+            Err(error) => call_failed(call, workflow_id, &error, &manual(workflow_id)).into(),
         }
     }
 }
 
-/// What is not known is left out, so that a playbook that needs it is told so.
+/// What is not known is left out, so that a playbook that needs it fails with the output's name.
 fn output(status: &WorkflowStatus) -> Map {
     let state = status.state;
     let mut output = Map::new();
@@ -100,8 +103,7 @@ fn output(status: &WorkflowStatus) -> Map {
 }
 
 fn manual(workflow_id: &str) -> Manual {
-    let act = format!(
-        "look at workflow {workflow_id:?} by hand: its state could not be read, and what depends on it was not decided"
-    );
-    Manual { look: act.clone(), act }
+    Manual::either_way(format!(
+        "check workflow {workflow_id:?} by hand: its state could not be read, and what depends on it was not decided"
+    ))
 }

@@ -1,4 +1,4 @@
-//! `get-workflow-status`: reads how a workflow stands.
+//! `get-workflow-status`: reads the state of a workflow.
 
 use heal_get_workflow_status::GetWorkflowStatus;
 

@@ -25,10 +25,10 @@ use serde_json::json;
 /// Calls between two readings.
 const STEP: usize = 1_000;
 const CALLS: usize = 10_000;
-/// What the process may have at the end (an AWS Lambda function of the smallest size has 128 MiB).
+/// The limit for the process at the end (an AWS Lambda function of the smallest size has 128 MiB).
 const LIMIT_KIB: u64 = 40 * 1_024;
 
-/// Lets every attempt through: the memory of a store is another process's.
+/// Admits every attempt: a store would be another process, whose memory does not count.
 struct Absent;
 
 #[async_trait]
@@ -73,7 +73,7 @@ fn main() {
     }
 }
 
-/// The other process: says where it is, and ends with its standard input.
+/// The platform's process: prints its addresses, and ends when its standard input closes.
 async fn platform() {
     let platform = Platform::start(PlatformConfig::default()).unwrap();
     let env: BTreeMap<String, String> = platform.env().into_iter().collect();
@@ -94,7 +94,7 @@ async fn measure() {
     let tickets = Arc::new(heal_clients::tickets::Client::new(&config.tickets, &wiring).unwrap());
     let policy = Arc::new(heal_clients::policy::Client::new(&config.policy, &wiring).unwrap());
     let ports = Ports { claims: Arc::new(Absent), policy, sender: Arc::new(Absent), clock: Arc::new(SystemClock) };
-    let worker = Worker::new(Arc::new(ReallocateTicket::new(tickets, Arc::new(SystemClock))), Arc::new(ports)).unwrap();
+    let worker = Worker::new(ReallocateTicket::new(tickets, Arc::new(SystemClock)), Arc::new(ports)).unwrap();
 
     #[expect(clippy::disallowed_methods, reason = "a measurement reads its settings")]
     let calls = std::env::var("CALLS").ok().and_then(|text| text.parse().ok()).unwrap_or(CALLS);
@@ -120,7 +120,7 @@ async fn attempt(worker: &Worker, number: usize) {
     let parameters = json!({"ticket_id": "ticket-1", "reason": "timeout_recovery"});
     let now = SystemClock.now();
     let command = ActionCommand {
-        // A platform that remembers the answers of 10,000 keys is not what is measured; one of 50 keys is as good.
+        // Not to measure a platform that remembers the answers of 10,000 keys: 50 keys do.
         run_id: RunId::new(format!("run-{}", number % 50)),
         step: "reallocate".to_owned(),
         item: None,
@@ -136,7 +136,7 @@ async fn attempt(worker: &Worker, number: usize) {
     };
     let body = serde_json::to_string(&command).unwrap();
     match worker.handle(&body, LeaseOwner(number.to_string())).await.unwrap() {
-        // What the ticket itself says of its last reallocation makes the policy refuse most: that is an attempt too.
+        // The policy denies most calls because of the ticket's last reallocation: a denied attempt counts too.
         CommandOutcome::Answered(result) => {
             assert!(
                 matches!(
@@ -150,7 +150,7 @@ async fn attempt(worker: &Worker, number: usize) {
     }
 }
 
-/// Resident set of this process, in KiB, as the kernel says it.
+/// Resident set of this process in KiB, from the kernel.
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("a Linux kernel that tells of processes");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

@@ -1,90 +1,80 @@
-//! The reallocation itself: at most ten tickets at a time, an answer for each.
+//! The reallocation itself, with an answer for each ticket.
 
 use futures_util::{StreamExt as _, stream};
-use heal_clients::tickets::{self, MAX_IN_FLIGHT, Metadata, SOURCE, Ticket};
+use heal_clients::tickets::{self, MAX_IN_FLIGHT, Metadata, Reallocation, ReallocationRequest, SOURCE, Ticket};
 use heal_clients::{CallContext, Effect, Error, OutageKind};
-use heal_runtime::action::Call;
+use heal_runtime::action::{Admitted, Call};
 use serde_json::Value;
 
-use crate::facts::{Seen, is_waiting};
-use crate::identity::reallocation_id;
+use crate::facts::{TicketFacts, is_waiting};
 use crate::parameters::Parameters;
 
-/// One call's work on the ticket service.
-pub(crate) struct Asked<'a> {
+/// One call's reallocations.
+pub(crate) struct Batch<'a> {
     pub call: &'a Call,
     pub parameters: &'a Parameters,
     pub context: &'a CallContext,
-    /// The part of the attempt's time in which a reallocation may be asked for; afterwards there is time to look.
+    /// The part of the attempt's time in which a reallocation may be asked for; afterwards there is time to read the ticket.
     pub changing: &'a CallContext,
     pub tickets: &'a tickets::Client,
 }
 
-/// What became of one ticket.
+/// The outcome for one ticket.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub ticket_id: String,
     pub previous_worker: Option<String>,
-    pub became: Result<Became, Error>,
+    pub result: Result<Reallocated, Error>,
 }
 
-/// A ticket that was reallocated.
+/// How a reallocation was confirmed; with the ticket afterwards.
 #[derive(Debug)]
-pub(crate) enum Became {
-    /// The service said so.
-    Reallocated(Box<Ticket>),
-    /// It did not answer, but the ticket, read afterwards, says so.
-    SeenReallocated(Box<Ticket>),
+pub(crate) enum Reallocated {
+    /// By the service's answer.
+    ByAnswer(Box<Ticket>),
+    /// By the ticket, which was read where the answer was lost.
+    ByTicket(Box<Ticket>),
 }
 
-impl Asked<'_> {
-    /// Reallocates each ticket for itself; the answers are in the same order. `seen` is what was read of it before.
-    pub(crate) async fn all(&self, tickets: Vec<(String, Option<Seen>)>) -> Vec<Answer> {
-        stream::iter(tickets).map(|(ticket_id, seen)| self.one(ticket_id, seen)).buffered(MAX_IN_FLIGHT).collect().await
+impl Batch<'_> {
+    /// Reallocates each ticket that this attempt has not reallocated already; the answers are in the order of `targets`.
+    pub(crate) async fn reallocate(&self, targets: &[Admitted<TicketFacts>]) -> Vec<Answer> {
+        let open: Vec<_> = targets.iter().filter(|admitted| admitted.facts.done.is_none()).collect();
+        let requests = open.iter().map(|admitted| self.request(admitted)).collect();
+        let answers = self.tickets.reallocate_multiple_tickets(requests, &self.parameters.reason, self.changing);
+        let waiting: Vec<bool> = open.iter().map(|admitted| admitted.facts.was_waiting).collect();
+        let confirmed = stream::iter(waiting).zip(answers).map(|(waiting, answer)| self.confirm(answer, waiting));
+        let mut confirmed = confirmed.buffered(MAX_IN_FLIGHT).collect::<Vec<_>>().await.into_iter();
+        let answer = |Admitted { target, facts }: &Admitted<TicketFacts>| {
+            let result = match &facts.done {
+                Some(ticket) => Ok(Reallocated::ByTicket(ticket.clone())),
+                None => confirmed.next()?,
+            };
+            Some(Answer { ticket_id: target.id.clone(), previous_worker: facts.previous_worker.clone(), result })
+        };
+        targets.iter().filter_map(answer).collect()
     }
 
-    async fn one(&self, ticket_id: String, seen: Option<Seen>) -> Answer {
-        let id = reallocation_id(self.call, self.parameters, &ticket_id);
+    fn request(&self, Admitted { target, facts }: &Admitted<TicketFacts>) -> ReallocationRequest {
+        let id = self.parameters.reallocation_id(self.call, &target.id);
+        ReallocationRequest { ticket_id: target.id.clone(), metadata: self.metadata(facts, &id), idempotency_key: id }
+    }
+
+    /// After an answer that leaves the outcome open, reads the ticket; `was_waiting` is what it was before. If the service had answered, though
+    /// with an error, and the ticket is unchanged afterwards, nothing has happened.
+    async fn confirm(&self, answer: Reallocation, was_waiting: bool) -> Result<Reallocated, Error> {
+        let Reallocation { ticket_id, result } = answer;
+        let mut error = match result {
+            Ok(ticket) => return Ok(Reallocated::ByAnswer(Box::new(ticket))),
+            Err(error) if error.effect() == Effect::Unknown => error,
+            Err(error) => return Err(error),
+        };
+        let id = self.parameters.reallocation_id(self.call, &ticket_id);
         let context = self.context.clone().with_key(&id);
-        let seen = match seen {
-            Some(seen) => seen,
-            None => match self.tickets.get_ticket(&ticket_id, &context).await {
-                Ok(ticket) => Seen::of(self.call, self.parameters, &ticket),
-                Err(error) => return Answer { ticket_id, previous_worker: None, became: Err(error) },
-            },
-        };
-        let became = match seen.done.clone() {
-            Some(ticket) => Ok(Became::SeenReallocated(ticket)),
-            None => self.reallocate(&ticket_id, &seen, &id, &context).await,
-        };
-        Answer { ticket_id, previous_worker: seen.previous_worker, became }
-    }
-
-    async fn reallocate(&self, ticket_id: &str, seen: &Seen, id: &str, context: &CallContext) -> Result<Became, Error> {
-        let metadata = self.metadata(seen, id);
-        let changing = self.changing.clone().with_key(id);
-        let answer = self.tickets.reallocate_ticket(ticket_id, &self.parameters.reason, &metadata, &changing).await;
-        match answer {
-            Ok(ticket) => Ok(Became::Reallocated(Box::new(ticket))),
-            Err(error) if error.effect() == Effect::Unknown => self.look(ticket_id, seen, id, context, error).await,
-            Err(error) => Err(error),
-        }
-    }
-
-    /// After an answer that leaves it open: the ticket itself may tell. Where the service had answered, though with an error, and the
-    /// ticket is unchanged afterwards, nothing has happened.
-    async fn look(
-        &self,
-        ticket_id: &str,
-        seen: &Seen,
-        id: &str,
-        context: &CallContext,
-        mut error: Error,
-    ) -> Result<Became, Error> {
-        let Ok(ticket) = self.tickets.get_ticket(ticket_id, context).await else { return Err(error) };
-        let is_own = ticket.metadata.get("reallocation_id").and_then(Value::as_str) == Some(id);
-        if is_own || (is_waiting(&ticket) && !seen.was_waiting) {
-            return Ok(Became::SeenReallocated(Box::new(ticket)));
+        let Ok(ticket) = self.tickets.get_ticket(&ticket_id, &context).await else { return Err(error) };
+        let is_own = ticket.metadata.get("reallocation_id").and_then(Value::as_str) == Some(&id);
+        if is_own || (is_waiting(&ticket) && !was_waiting) {
+            return Ok(Reallocated::ByTicket(Box::new(ticket)));
         }
         if let Error::Unavailable(outage) = &mut error
             && had_answered(outage.kind)
@@ -94,18 +84,18 @@ impl Asked<'_> {
         Err(error)
     }
 
-    /// Everything that the platform wants to know of a reallocation (contracts, section 1).
-    fn metadata(&self, seen: &Seen, id: &str) -> Metadata {
+    /// What the platform wants in the record of a reallocation (contracts, section 1).
+    fn metadata(&self, facts: &TicketFacts, id: &str) -> Metadata {
         let command = &self.call.command;
-        let workflow_id = seen.workflow_id.as_ref().or(command.context.workflow_id.as_ref());
+        let workflow_id = facts.workflow_id.as_ref().or(command.context.workflow_id.as_ref());
         let mut metadata = self.parameters.metadata.clone();
         let own = [
             ("reallocation_id", id.into()),
             ("reallocation_reason", self.parameters.reason.clone().into()),
-            // Of the command, so that every try of the attempt says the same.
+            // Of the command, so that every try of the attempt sends the same.
             ("reallocation_timestamp", rfc3339(command.issued_at.0).into()),
             ("reallocation_source", SOURCE.into()),
-            ("previous_worker", seen.previous_worker.clone().into()),
+            ("previous_worker", facts.previous_worker.clone().into()),
             ("workflow_id", workflow_id.cloned().into()),
             ("incident_id", command.context.incident_id.clone().into()),
         ];
@@ -117,12 +107,12 @@ impl Asked<'_> {
     }
 }
 
-/// Whether there was an answer: then the request is over, and what it did can be seen.
+/// Whether the service answered: then the request has ended, and its effect can be read.
 fn had_answered(kind: OutageKind) -> bool {
     matches!(kind, OutageKind::ServerError | OutageKind::RateLimited | OutageKind::RequestTimeout | OutageKind::Aborted)
 }
 
-/// None for a moment that no calendar has.
+/// `None` for a moment that no calendar has.
 fn rfc3339(epoch_ms: u64) -> Option<String> {
     let at = i64::try_from(epoch_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())?;
     Some(at.to_string())

@@ -1,4 +1,4 @@
-//! What a ticket says of itself before it is touched.
+//! What is read of a ticket before the effect.
 
 use heal_clients::tickets::{Ticket, TicketStatus};
 use heal_runtime::Timestamp;
@@ -7,43 +7,42 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use crate::identity;
 use crate::parameters::Parameters;
 
-/// What was read of one ticket.
+/// One ticket before the effect.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
-    pub previous_worker: Option<String>,
-    pub workflow_id: Option<String>,
-    /// Waiting for a worker already.
-    pub was_waiting: bool,
-    pub last_reallocation: Option<Timestamp>,
-    /// This very attempt has reallocated it: its earlier worker died, or its answer was lost.
-    pub done: Option<Box<Ticket>>,
-    /// An earlier attempt of the same step has, though it did not get to know it.
-    pub earlier_attempt: Option<u32>,
+pub struct TicketFacts {
+    pub(crate) previous_worker: Option<String>,
+    pub(crate) workflow_id: Option<String>,
+    /// It waits for a worker already.
+    pub(crate) was_waiting: bool,
+    pub(crate) last_reallocation: Option<Timestamp>,
+    /// The ticket, if this very attempt has reallocated it: its earlier worker died, or its answer was lost.
+    pub(crate) done: Option<Box<Ticket>>,
+    /// An earlier attempt of this step reallocated the ticket but never received the response.
+    pub(crate) earlier_attempt: Option<u32>,
 }
 
-impl Seen {
-    pub(crate) fn of(call: &Call, parameters: &Parameters, ticket: &Ticket) -> Self {
+impl TicketFacts {
+    pub(crate) fn read(call: &Call, parameters: &Parameters, ticket: &Ticket) -> Self {
         let text = |name: &str| ticket.metadata.get(name).and_then(Value::as_str);
         let id = text("reallocation_id");
-        let is_own = id.is_some_and(|id| id == identity::reallocation_id(call, parameters, &ticket.ticket_id));
-        let earlier_attempt = id.and_then(|id| identity::earlier_attempt(call, parameters, &ticket.ticket_id, id));
-        let before = || text("previous_worker").map(str::to_owned);
+        let is_own = id.is_some_and(|id| id == parameters.reallocation_id(call, &ticket.ticket_id));
+        let earlier_attempt = id.and_then(|id| parameters.earlier_attempt(call, &ticket.ticket_id, id));
+        let recorded = || text("previous_worker").map(str::to_owned);
         Self {
-            previous_worker: if is_own { before() } else { ticket.assigned_worker.clone() },
+            previous_worker: if is_own { recorded() } else { ticket.assigned_worker.clone() },
             workflow_id: ticket.workflow_id.clone(),
             was_waiting: is_waiting(ticket),
-            // What this attempt did itself is no reason against it.
+            // What this attempt did itself does not count against it.
             last_reallocation: text("reallocation_timestamp").filter(|_| !is_own).and_then(moment),
-            done: is_own.then(|| Box::new(ticket.clone())),
             earlier_attempt,
+            done: is_own.then(|| Box::new(ticket.clone())),
         }
     }
 }
 
-/// What a reallocation makes of a ticket.
+/// Whether a ticket is as a reallocation leaves it.
 pub(crate) fn is_waiting(ticket: &Ticket) -> bool {
     ticket.known_status() == Some(TicketStatus::Pending) && ticket.assigned_worker.is_none()
 }

@@ -1,4 +1,4 @@
-//! `reallocate_ticket`: gives tickets back to be executed anew, each at most once in five minutes.
+//! `reallocate_ticket`: returns tickets to the queue, so that another worker executes them; each at most once in five minutes.
 //!
 //! Each ticket is a target of its own: it has its own facts, policy question, cooldown, idempotency key and answer, so that one ticket of a
 //! batch neither vouches for the others nor stops them. The crate knows no claim and no queue; `heal_runtime::attempt` holds those.
@@ -6,7 +6,6 @@
 
 mod effect;
 mod facts;
-mod identity;
 mod parameters;
 mod result;
 mod spec;
@@ -14,14 +13,14 @@ mod spec;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use heal_clients::port::{Memo, context, reserve_time_for_confirmation};
+use heal_clients::port::{context, reserve_time_for_confirmation};
 use heal_clients::tickets;
-use heal_runtime::action::{Action, Call, Cooldown, Facts, Performed, Target};
+use heal_runtime::action::{Action, Admitted, Call, CallMetric, Cooldown, Facts, Performed, PolicyFacts, Target};
 use heal_runtime::port::{Clock, CooldownKey, PolicyResource};
 use heal_runtime::{ActionSpec, AttemptResult};
 
-use effect::Asked;
-use facts::Seen;
+use effect::Batch;
+use facts::TicketFacts;
 use parameters::Parameters;
 
 pub use parameters::MAX_TICKETS;
@@ -33,26 +32,28 @@ pub struct ReallocateTicket {
     tickets: Arc<tickets::Client>,
     clock: Arc<dyn Clock>,
     spec: ActionSpec,
-    seen: Memo<Seen>,
 }
 
 impl ReallocateTicket {
     /// `clock` is the one that the attempts' deadlines are set by.
     pub fn new(tickets: Arc<tickets::Client>, clock: Arc<dyn Clock>) -> Self {
-        Self { tickets, clock, spec: spec(), seen: Memo::default() }
+        Self { tickets, clock, spec: spec() }
     }
 }
 
 #[async_trait]
 impl Action for ReallocateTicket {
+    type Parameters = Parameters;
+    type Facts = TicketFacts;
+
     fn spec(&self) -> &ActionSpec {
         &self.spec
     }
 
     /// One per ticket; a ticket that is named twice is one.
-    fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult> {
-        let parameters: Parameters = call.typed()?;
-        let target = |ticket_id: String| Target {
+    fn targets(&self, call: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
+        let target = |ticket_id: &String| Target {
+            id: ticket_id.clone(),
             resource: PolicyResource {
                 ticket_id: ticket_id.clone(),
                 workflow_id: call.command.context.workflow_id.clone().unwrap_or_default(),
@@ -63,37 +64,35 @@ impl Action for ReallocateTicket {
                 key: CooldownKey { action: NAME.to_owned(), target: ticket_id.clone() },
                 duration_ms: COOLDOWN_MS,
             }),
-            id: ticket_id,
         };
-        Ok(parameters.tickets().into_iter().map(target).collect())
+        Ok(parameters.tickets.iter().map(target).collect())
     }
 
     /// The ticket as the service has it: whether it exists, and when it was last reallocated.
-    async fn facts(&self, call: &Call, target: &Target) -> Result<Facts, AttemptResult> {
-        let parameters: Parameters = call.typed()?;
-        let context = context(call, &*self.clock);
-        let read = self.tickets.get_ticket(&target.id, &context).await;
-        let ticket = read.map_err(|error| result::unread(call, &parameters, &target.id, &error))?;
-        let seen = Seen::of(call, &parameters, &ticket);
-        if let Some(earlier) = seen.earlier_attempt {
+    async fn facts(
+        &self,
+        call: &Call,
+        parameters: &Parameters,
+        target: &Target,
+    ) -> Result<Facts<TicketFacts>, AttemptResult> {
+        let read = self.tickets.get_ticket(&target.id, &context(call, &*self.clock)).await;
+        let ticket = read.map_err(|error| result::unread(call, parameters, &target.id, &error))?;
+        let own = TicketFacts::read(call, parameters, &ticket);
+        if let Some(earlier) = own.earlier_attempt {
             return Err(result::done_before(&ticket, earlier));
         }
-        let facts = Facts { last_reallocation: seen.last_reallocation, ..Facts::default() };
-        self.seen.put(call, &target.id, seen);
-        Ok(facts)
+        let policy = PolicyFacts { last_reallocation: own.last_reallocation, ..PolicyFacts::default() };
+        Ok(Facts { policy, own })
     }
 
-    async fn perform(&self, call: &Call, targets: &[Target]) -> Performed {
-        let parameters: Parameters = match call.typed() {
-            Ok(parameters) => parameters,
-            Err(result) => return result.into(),
-        };
+    async fn perform(&self, call: &Call, parameters: &Parameters, targets: &[Admitted<TicketFacts>]) -> Performed {
         let context = context(call, &*self.clock);
         let changing = reserve_time_for_confirmation(&context);
-        let tickets = &self.tickets;
-        let asked = Asked { call, parameters: &parameters, context: &context, changing: &changing, tickets };
-        let seen = |target: &Target| (target.id.clone(), self.seen.take(call, &target.id));
-        let answers = asked.all(targets.iter().map(seen).collect()).await;
-        result::of(call, &parameters, answers)
+        let batch = Batch { call, parameters, context: &context, changing: &changing, tickets: &self.tickets };
+        result::merged(call, parameters, batch.reallocate(targets).await)
+    }
+
+    fn call_metric(&self, parameters: &Parameters, _: &Target) -> Option<CallMetric> {
+        Some(CallMetric::TicketReallocation { reason: parameters.reason.clone() })
     }
 }

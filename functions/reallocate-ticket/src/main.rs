@@ -1,4 +1,4 @@
-//! `reallocate-ticket`: gives tickets back to the queue.
+//! `reallocate-ticket`: returns tickets to the queue.
 
 use heal_reallocate_ticket::ReallocateTicket;
 

@@ -1,46 +1,46 @@
 //! One result out of the answers of all tickets.
 
-use heal_clients::port::{Manual, ended};
+use heal_clients::port::{Manual, call_failed};
 use heal_clients::tickets::Ticket;
 use heal_clients::{Effect, Error};
 use heal_runtime::action::{Call, Performed, log};
 use heal_runtime::{AttemptOutcome, AttemptResult, Map};
 use serde_json::{Value, json};
 
-use crate::effect::{Answer, Became};
+use crate::effect::{Answer, Reallocated};
 use crate::parameters::Parameters;
 
 /// Tickets that one sentence names; the others are counted.
 const NAMED_TICKETS: usize = 20;
 
-/// The ticket could not be read, so nothing was done. Where the service is out of reach none of the call's tickets can be, and
-/// the follow-up names them all.
+/// The ticket could not be read, so nothing was done. If the service is unavailable, none of the call's tickets can be read, and the follow-up
+/// names them all.
 pub(crate) fn unread(call: &Call, parameters: &Parameters, ticket_id: &str, error: &Error) -> AttemptResult {
-    let act = by_hand(&parameters.tickets(), &parameters.reason);
-    ended(call, ticket_id, error, &Manual { look: act.clone(), act })
+    let manual = Manual::either_way(by_hand(&parameters.tickets, &parameters.reason));
+    call_failed(call, ticket_id, error, &manual)
 }
 
-/// An earlier attempt of the step reallocated the ticket, though its answer was lost.
+/// An earlier attempt of the step reallocated the ticket but never received the response.
 pub(crate) fn done_before(ticket: &Ticket, attempt: u32) -> AttemptResult {
     let reason = format!("attempt {attempt} of this step had reallocated ticket {:?} already", ticket.ticket_id);
     let previous_worker = ticket.metadata.get("previous_worker").cloned().unwrap_or_default();
     AttemptResult::no_op(reason, output(vec![ticket.ticket_id.clone().into()], &ticket.status, previous_worker))
 }
 
-/// Success where one ticket was reallocated; what was not is said ticket by ticket.
-pub(crate) fn of(call: &Call, parameters: &Parameters, answers: Vec<Answer>) -> Performed {
+/// Success if at least one ticket was reallocated; warnings and follow-ups name each of the others.
+pub(crate) fn merged(call: &Call, parameters: &Parameters, answers: Vec<Answer>) -> Performed {
     let mut done = Done::default();
     let mut failed = Vec::new();
     let mut proven_not_applied = Vec::new();
     for answer in answers {
-        let Answer { ticket_id, previous_worker, became } = answer;
-        match became {
-            Ok(became) => done.add(call, ticket_id, previous_worker, became),
+        let Answer { ticket_id, previous_worker, result } = answer;
+        match result {
+            Ok(reallocated) => done.add(call, ticket_id, previous_worker, reallocated),
             Err(error) => {
                 if error.effect() == Effect::NotApplied {
                     proven_not_applied.push(ticket_id.clone());
                 }
-                let result = ended(call, &ticket_id, &error, &manual(&ticket_id, &parameters.reason));
+                let result = call_failed(call, &ticket_id, &error, &manual(&ticket_id, &parameters.reason));
                 failed.push((ticket_id, error, result));
             }
         }
@@ -59,12 +59,12 @@ struct Done {
 }
 
 impl Done {
-    fn add(&mut self, call: &Call, ticket_id: String, previous_worker: Option<String>, became: Became) {
-        let ticket = match became {
-            Became::Reallocated(ticket) => ticket,
-            Became::SeenReallocated(ticket) => {
+    fn add(&mut self, call: &Call, ticket_id: String, previous_worker: Option<String>, how: Reallocated) {
+        let ticket = match how {
+            Reallocated::ByAnswer(ticket) => ticket,
+            Reallocated::ByTicket(ticket) => {
                 self.warnings.push(format!(
-                    "the answer for ticket {ticket_id:?} was lost; the ticket itself says that it was done"
+                    "the answer for ticket {ticket_id:?} was lost; the ticket itself shows the reallocation"
                 ));
                 ticket
             }
@@ -85,7 +85,7 @@ impl Done {
     }
 }
 
-/// The batch goes ahead; what failed is for a person.
+/// The batch succeeds; what failed is left for a person.
 fn some(done: Done, failed: Vec<(String, Error, AttemptResult)>) -> AttemptResult {
     let previous_worker = done.previous_worker();
     let status = done.status.unwrap_or_default();
@@ -97,7 +97,7 @@ fn some(done: Done, failed: Vec<(String, Error, AttemptResult)>) -> AttemptResul
     })
 }
 
-/// Nothing was reallocated: an outage stands for all where there is one, since it passes.
+/// Nothing was reallocated: an outage, which passes, stands for all if there is one.
 fn none(failed: Vec<(String, Error, AttemptResult)>) -> AttemptResult {
     let is_outage = |(_, error, _): &&(String, Error, AttemptResult)| error.is_unavailable();
     let telling = failed.iter().find(is_outage).or(failed.first());
@@ -107,17 +107,17 @@ fn none(failed: Vec<(String, Error, AttemptResult)>) -> AttemptResult {
     if failed.len() == 1 {
         return telling.clone();
     }
-    let mut ending = telling.outcome.clone();
-    if let AttemptOutcome::Unavailable { message, .. } | AttemptOutcome::Failed { message, .. } = &mut ending {
+    let mut outcome = telling.outcome.clone();
+    if let AttemptOutcome::Unavailable { message, .. } | AttemptOutcome::Failed { message, .. } = &mut outcome {
         *message = format!("none of {} tickets was reallocated; {message}", failed.len());
     }
-    let result = AttemptResult::new(ending);
+    let result = AttemptResult::new(outcome);
     failed.into_iter().fold(result, |result, (ticket_id, error, ended)| {
         follow_ups(&ticket_id, &error, ended).fold(result, AttemptResult::follow_up)
     })
 }
 
-/// What a person has to do about one ticket of several; the engine says nothing of its own about those.
+/// What a person has to do about one ticket of several; the engine adds no follow-up of its own for those.
 fn follow_ups(ticket_id: &str, error: &Error, ended: AttemptResult) -> impl Iterator<Item = String> {
     let own = ended.follow_up.is_empty().then(|| format!("see to ticket {ticket_id:?} by hand: {error}"));
     ended.follow_up.into_iter().chain(own)
@@ -135,8 +135,8 @@ fn output(reallocated: Vec<Value>, status: &str, previous_worker: Value) -> Map 
 
 fn manual(ticket_id: &str, reason: &str) -> Manual {
     let act = by_hand(&[ticket_id.to_owned()], reason);
-    let look = format!("look whether ticket {ticket_id:?} is PENDING without a worker; where it is not, {act}");
-    Manual { act, look }
+    let check = format!("check whether ticket {ticket_id:?} is PENDING without a worker; if it is not, {act}");
+    Manual { act, check }
 }
 
 fn by_hand(tickets: &[String], reason: &str) -> String {

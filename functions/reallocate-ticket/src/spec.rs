@@ -1,10 +1,11 @@
-//! What playbooks and the engine know of the action.
+//! The action's description, for playbooks and for the engine.
 
 use heal_runtime::{ActionSpec, OutputType, Safety};
 use serde_json::json;
 
 use crate::parameters::MAX_TICKETS;
 
+/// The `type` that playbooks name.
 pub const NAME: &str = "reallocate_ticket";
 
 /// A ticket is left alone for five minutes after a reallocation, in milliseconds (the guide's policy rules).

@@ -1,7 +1,7 @@
 //! `restart_pod`: deletes a pod and waits until its controller has a ready one again.
 //!
-//! The pod is deleted by its uid, so that a pod of the same name that came later is never meant. A pod that nobody would replace is left
-//! alone. The crate knows no claim and no queue; `heal_runtime::attempt` holds those. Start at [`RestartPod`].
+//! The pod is deleted by its uid, so that a later pod of the same name is never deleted. A pod without a controller, which nothing would
+//! replace, is left alone. The crate knows no claim and no queue; `heal_runtime::attempt` holds those. Start at [`RestartPod`].
 
 mod after;
 mod spec;
@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use heal_clients::kubernetes::{self, PodRef, Restart};
-use heal_clients::port::{Manual, context, ended};
+use heal_clients::port::{Manual, call_failed, context};
 use heal_clients::{CallContext, Effect};
-use heal_runtime::action::{Action, Call, Performed, Probe, Target};
+use heal_runtime::action::{Action, Admitted, Call, Facts, Performed, Probe, Target};
 use heal_runtime::port::{Clock, PolicyResource};
 use heal_runtime::{ActionSpec, AttemptResult};
 use serde::Deserialize;
 
-use after::After;
+use after::PodAfter;
 
 pub use after::CLOCK_ERROR_MS;
 pub use spec::{NAME, spec};
@@ -30,11 +30,12 @@ pub struct RestartPod {
     spec: ActionSpec,
 }
 
+/// What a playbook gives.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Parameters {
-    pub pod_name: String,
+pub struct Parameters {
+    pub(crate) pod_name: String,
     #[serde(default)]
-    pub namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
 }
 
 impl RestartPod {
@@ -50,47 +51,45 @@ impl RestartPod {
             Ok(Restart::NotBack { old: PodRef { name, .. }, last_seen }) => {
                 after::not_back(call, &name, last_seen.as_ref())
             }
-            Err(error) if error.effect() == Effect::Unknown => match self.after(call, parameters, context).await {
-                Ok(after) if after.is_over() => {
+            Err(error) if error.effect() == Effect::Unknown => match self.pod_after(call, parameters, context).await {
+                Ok(after) if after.is_deleted() => {
                     let lost = format!("the answer to the deletion of pod {pod_name:?} was lost, and the pod is gone");
-                    self.outcome(call, parameters, context, after).await.warn(lost)
+                    self.await_replacement(call, parameters, context, after).await.warn(lost)
                 }
-                Ok(_) | Err(_) => ended(call, pod_name, &error, &manual(parameters)),
+                Ok(_) | Err(_) => call_failed(call, pod_name, &error, &manual(parameters)),
             },
-            Err(error) => ended(call, pod_name, &error, &manual(parameters)),
+            Err(error) => call_failed(call, pod_name, &error, &manual(parameters)),
         }
     }
 }
 
 #[async_trait]
 impl Action for RestartPod {
+    type Parameters = Parameters;
+    type Facts = ();
+
     fn spec(&self) -> &ActionSpec {
         &self.spec
     }
 
-    fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult> {
-        let Parameters { pod_name, .. } = call.typed()?;
-        Ok(vec![Target { id: pod_name, resource: PolicyResource::default(), cooldown: None }])
+    fn targets(&self, _: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
+        Ok(vec![Target::new(&parameters.pod_name, PolicyResource::default())])
     }
 
-    async fn perform(&self, call: &Call, _: &[Target]) -> Performed {
-        let parameters: Parameters = match call.typed() {
-            Ok(parameters) => parameters,
-            Err(result) => return result.into(),
-        };
-        self.restart(call, &parameters, &context(call, &*self.clock)).await.into()
+    async fn facts(&self, _: &Call, _: &Parameters, _: &Target) -> Result<Facts<()>, AttemptResult> {
+        Ok(Facts::default())
     }
 
-    /// The pod that the command meant is gone where there is none, or one that was made after the command: an earlier worker deleted it.
-    async fn probe(&self, call: &Call, _: &[Target]) -> Probe {
-        let parameters: Parameters = match call.typed() {
-            Ok(parameters) => parameters,
-            Err(_) => return Probe::NotDone,
-        };
+    async fn perform(&self, call: &Call, parameters: &Parameters, _: &[Admitted<()>]) -> Performed {
+        self.restart(call, parameters, &context(call, &*self.clock)).await.into()
+    }
+
+    /// An earlier worker deleted the command's pod if no pod has its name, or only one that was created after the command.
+    async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target]) -> Probe {
         let context = context(call, &*self.clock);
-        match self.after(call, &parameters, &context).await {
-            Ok(After::StillThere) => Probe::NotDone,
-            Ok(after) => Probe::Done(Box::new(self.outcome(call, &parameters, &context, after).await)),
+        match self.pod_after(call, parameters, &context).await {
+            Ok(PodAfter::StillThere) => Probe::NotDone,
+            Ok(after) => Probe::Done(Box::new(self.await_replacement(call, parameters, &context, after).await)),
             Err(error) => Probe::Unclear(error.to_string()),
         }
     }
@@ -103,6 +102,6 @@ fn manual(parameters: &Parameters) -> Manual {
     let act = format!(
         "restart pod {name:?}{namespace} by hand (kubectl delete pod), or run the playbook again when Kubernetes answers"
     );
-    let look = format!("look whether pod {name:?}{namespace} was replaced and is ready; only where it was not, {act}");
-    Manual { act, look }
+    let check = format!("check whether pod {name:?}{namespace} was replaced and is ready; only if it was not, {act}");
+    Manual { act, check }
 }

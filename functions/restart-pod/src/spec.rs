@@ -1,8 +1,9 @@
-//! What playbooks and the engine know of the action.
+//! The action's description, for playbooks and for the engine.
 
 use heal_runtime::{ActionSpec, OutputType, Safety};
 use serde_json::json;
 
+/// The `type` that playbooks name.
 pub const NAME: &str = "restart_pod";
 
 /// The action's description.

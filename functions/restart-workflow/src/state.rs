@@ -6,7 +6,7 @@ use heal_runtime::action::{Call, log};
 use heal_runtime::{AttemptResult, Map};
 use serde_json::Value;
 
-/// The result where the workflow is not paused.
+/// The result if the workflow is not paused.
 pub(crate) fn left_alone(call: &Call, workflow_id: &str, state: WorkflowState) -> AttemptResult {
     if state.is_terminal() {
         let message = format!("workflow {workflow_id:?} is in the terminal state {state} and cannot be resumed");
@@ -31,10 +31,10 @@ pub(crate) fn left_alone(call: &Call, workflow_id: &str, state: WorkflowState) -
     }
 }
 
-/// Whether a workflow that was paused has gone on.
+/// Whether a workflow that was paused was resumed.
 pub(crate) fn is_resumed(state: WorkflowState) -> bool {
     match state {
-        // A completed one went on, and to its end.
+        // A completed one was resumed, and ran to its end.
         WorkflowState::Running | WorkflowState::Pending | WorkflowState::Replanning | WorkflowState::Completed => true,
         WorkflowState::Paused
         | WorkflowState::Failed

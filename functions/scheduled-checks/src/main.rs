@@ -1,4 +1,4 @@
-//! `scheduled-checks`: finds incidents that nobody reports, and runs that are overdue. It looks at targets and changes none.
+//! `scheduled-checks`: detects incidents that no producer reports, and overdue runs. It reads targets and changes none.
 
 #[tokio::main]
 async fn main() -> Result<(), heal_lambda::Error> {

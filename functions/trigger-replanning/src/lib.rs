@@ -1,7 +1,7 @@
-//! `trigger_replanning`: has the plan of a workflow made again.
+//! `trigger_replanning`: asks the orchestrator to plan a workflow again.
 //!
-//! Two replannings at a time undo each other, so it is never asked for twice where once may have worked: a workflow that is being replanned
-//! is left alone, and a lost answer is `unknown` unless the workflow's state tells. The crate knows no claim and no queue;
+//! Two replannings at a time undo each other, so a replanning that may have been triggered is never triggered again: a workflow that is being
+//! replanned is left alone, and a lost answer is `unknown` unless the workflow's state tells. The crate knows no claim and no queue;
 //! `heal_runtime::attempt` holds those. Start at [`TriggerReplanning`].
 
 mod parameters;
@@ -11,10 +11,10 @@ mod spec;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use heal_clients::orchestrator::{self, ReplanningTrigger, WorkflowState, WorkflowStatus};
-use heal_clients::port::{context, ended, failed, reserve_time_for_confirmation};
+use heal_clients::orchestrator::{self, WorkflowState, WorkflowStatus};
+use heal_clients::port::{call_failed, context, failed, reserve_time_for_confirmation};
 use heal_clients::{CallContext, Effect, Error};
-use heal_runtime::action::{Action, Call, Facts, Performed, Probe, Target, log};
+use heal_runtime::action::{Action, Admitted, Call, CallMetric, Facts, Performed, PolicyFacts, Probe, Target, log};
 use heal_runtime::port::{Clock, PolicyResource};
 use heal_runtime::{ActionSpec, AttemptResult};
 
@@ -36,7 +36,7 @@ impl TriggerReplanning {
         Self { orchestrator, clock, spec: spec() }
     }
 
-    /// Where the workflow stands, if one is named. One that is not known matters only where the plan is to come from it.
+    /// The workflow's status, if a workflow is named. An unknown workflow is an error only if its plan is needed.
     async fn status(&self, parameters: &Parameters, context: &CallContext) -> Result<Option<WorkflowStatus>, Error> {
         let Some(workflow_id) = &parameters.workflow_id else { return Ok(None) };
         match self.orchestrator.get_workflow_status(workflow_id, false, context).await {
@@ -45,12 +45,7 @@ impl TriggerReplanning {
         }
     }
 
-    async fn trigger(
-        &self,
-        call: &Call,
-        parameters: &Parameters,
-        trigger: ReplanningTrigger,
-    ) -> Result<AttemptResult, Error> {
+    async fn trigger(&self, call: &Call, parameters: &Parameters) -> Result<AttemptResult, Error> {
         let context = context(call, &*self.clock);
         let status = self.status(parameters, &context).await?;
         if let Some(status) = &status
@@ -63,10 +58,10 @@ impl TriggerReplanning {
             let message = format!("workflow {:?} has no plan", parameters.target());
             return Ok(failed(call, parameters.target(), "no_plan", message));
         };
-        let replanning = parameters.replanning(call, plan_id, trigger);
+        let replanning = parameters.replanning(call, plan_id);
         match self.orchestrator.trigger_replanning(&replanning, &reserve_time_for_confirmation(&context)).await {
             Ok(replanned) => {
-                let what = format!("plan {plan_id:?} is made again");
+                let what = format!("replanning of plan {plan_id:?} triggered");
                 log::done(call, "playbook_executor.replanning_triggered", parameters.target(), &what);
                 Ok(AttemptResult::succeeded(result::output(Some(replanned.replanning_id))))
             }
@@ -81,61 +76,53 @@ impl TriggerReplanning {
 
 #[async_trait]
 impl Action for TriggerReplanning {
+    type Parameters = Parameters;
+    type Facts = ();
+
     fn spec(&self) -> &ActionSpec {
         &self.spec
     }
 
-    fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult> {
-        let parameters: Parameters = call.typed()?;
-        parameters.trigger(call)?;
-        let id = parameters.target().to_owned();
+    fn targets(&self, _: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
         let resource = PolicyResource {
-            workflow_id: parameters.workflow_id.unwrap_or_default(),
-            plan_id: parameters.plan_id.unwrap_or_default(),
-            reason: parameters.reason,
+            workflow_id: parameters.workflow_id.clone().unwrap_or_default(),
+            plan_id: parameters.plan_id.clone().unwrap_or_default(),
+            reason: parameters.reason.clone(),
             ..PolicyResource::default()
         };
-        Ok(vec![Target { id, resource, cooldown: None }])
+        Ok(vec![Target::new(parameters.target(), resource)])
     }
 
-    /// The state of the workflow as the orchestrator has it, so that the policy can refuse one that is over.
-    async fn facts(&self, call: &Call, target: &Target) -> Result<Facts, AttemptResult> {
-        let parameters: Parameters = call.typed()?;
-        let status = self.status(&parameters, &context(call, &*self.clock)).await;
-        let status = status.map_err(|error| ended(call, &target.id, &error, &result::manual(&parameters)))?;
-        Ok(Facts { workflow_state: status.map(|status| status.state.as_str().to_owned()), ..Facts::default() })
+    /// The state of the workflow as the orchestrator has it, so that the policy can refuse a workflow in a terminal state.
+    async fn facts(&self, call: &Call, parameters: &Parameters, target: &Target) -> Result<Facts<()>, AttemptResult> {
+        let status = self.status(parameters, &context(call, &*self.clock)).await;
+        let status = status.map_err(|error| call_failed(call, &target.id, &error, &result::manual(parameters)))?;
+        let workflow_state = status.map(|status| status.state.as_str().to_owned());
+        Ok(Facts { policy: PolicyFacts { workflow_state, ..PolicyFacts::default() }, own: () })
     }
 
-    async fn perform(&self, call: &Call, _: &[Target]) -> Performed {
-        let parameters: Parameters = match call.typed() {
-            Ok(parameters) => parameters,
-            Err(result) => return result.into(),
-        };
-        let trigger = match parameters.trigger(call) {
-            Ok(trigger) => trigger,
-            Err(result) => return result.into(),
-        };
-        let result = self.trigger(call, &parameters, trigger).await;
-        result.unwrap_or_else(|error| ended(call, parameters.target(), &error, &result::manual(&parameters))).into()
+    async fn perform(&self, call: &Call, parameters: &Parameters, _: &[Admitted<()>]) -> Performed {
+        let result = self.trigger(call, parameters).await;
+        let failed = |error| call_failed(call, parameters.target(), &error, &result::manual(parameters));
+        result.unwrap_or_else(failed).into()
     }
 
-    /// A workflow that is being replanned tells that it was done. Nothing tells that it was not: a replanning may be over by now.
-    async fn probe(&self, call: &Call, _: &[Target]) -> Probe {
-        let parameters: Parameters = match call.typed() {
-            Ok(parameters) => parameters,
-            Err(_) => return Probe::NotDone,
-        };
-        match self.status(&parameters, &context(call, &*self.clock)).await {
+    /// A workflow that is being replanned proves the trigger. Nothing disproves it: a replanning may have ended by now.
+    async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target]) -> Probe {
+        match self.status(parameters, &context(call, &*self.clock)).await {
             Ok(Some(status)) if status.state == WorkflowState::Replanning => {
                 Probe::Done(Box::new(AttemptResult::succeeded(result::output(None))))
             }
             Ok(Some(status)) => Probe::Unclear(format!(
-                "workflow {:?} is {}, a replanning may be over by now",
+                "workflow {:?} is {}, a replanning may have ended by now",
                 parameters.target(),
                 status.state
             )),
             Ok(None) => Probe::Unclear(format!("no workflow tells of plan {:?}", parameters.target())),
             Err(error) => Probe::Unclear(error.to_string()),
         }
+    }
+    fn call_metric(&self, _: &Parameters, _: &Target) -> Option<CallMetric> {
+        Some(CallMetric::OrchestratorCall { operation: "trigger_replanning" })
     }
 }

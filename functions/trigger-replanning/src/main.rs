@@ -1,4 +1,4 @@
-//! `trigger-replanning`: has a plan made anew.
+//! `trigger-replanning`: asks the orchestrator to plan a workflow again.
 
 use heal_trigger_replanning::TriggerReplanning;
 

@@ -1,20 +1,20 @@
 //! What a playbook gives.
 
 use heal_clients::orchestrator::{Replanning, ReplanningTrigger};
-use heal_clients::port::failed;
-use heal_runtime::AttemptResult;
 use heal_runtime::action::Call;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
+/// What a playbook gives.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Parameters {
+pub struct Parameters {
     #[serde(default)]
-    pub plan_id: Option<String>,
+    pub(crate) plan_id: Option<String>,
     #[serde(default)]
-    pub workflow_id: Option<String>,
-    pub reason: String,
-    #[serde(default)]
-    trigger_type: Option<String>,
+    pub(crate) workflow_id: Option<String>,
+    pub(crate) reason: String,
+    #[serde(default = "failure", deserialize_with = "trigger")]
+    trigger_type: ReplanningTrigger,
     #[serde(default)]
     priority: Option<i32>,
     #[serde(default)]
@@ -27,16 +27,8 @@ impl Parameters {
         self.workflow_id.as_deref().or(self.plan_id.as_deref()).unwrap_or_default()
     }
 
-    /// # Errors
-    /// A failed attempt that names the trigger types there are.
-    pub(crate) fn trigger(&self, call: &Call) -> Result<ReplanningTrigger, AttemptResult> {
-        let Some(text) = &self.trigger_type else { return Ok(ReplanningTrigger::Failure) };
-        text.parse()
-            .map_err(|error| failed(call, self.target(), "bad_parameters", format!("parameters/trigger_type: {error}")))
-    }
-
-    /// The whole request, with what the orchestrator may want to know of the circumstances.
-    pub(crate) fn replanning(&self, call: &Call, plan_id: &str, trigger: ReplanningTrigger) -> Replanning {
+    /// The whole request, with the circumstances for the orchestrator's record.
+    pub(crate) fn replanning(&self, call: &Call, plan_id: &str) -> Replanning {
         let context = &call.command.context;
         let workflow_id = self.workflow_id.as_ref().or(context.workflow_id.as_ref());
         let circumstances = [
@@ -45,11 +37,19 @@ impl Parameters {
             ("workflow_id", workflow_id.cloned()),
             ("source", Some(heal_clients::tickets::SOURCE.to_owned())),
         ];
-        let mut replanning = Replanning::new(plan_id, &self.reason, trigger);
+        let mut replanning = Replanning::new(plan_id, &self.reason, self.trigger_type);
         replanning.context =
             circumstances.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
         replanning.priority = self.priority.unwrap_or(replanning.priority);
         replanning.preserve_progress = self.preserve_progress.unwrap_or(replanning.preserve_progress);
         replanning
     }
+}
+
+const fn failure() -> ReplanningTrigger {
+    ReplanningTrigger::Failure
+}
+
+fn trigger<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ReplanningTrigger, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }

@@ -1,18 +1,18 @@
 //! The results of a replanning that was not simply triggered.
 
 use heal_clients::orchestrator::WorkflowState;
-use heal_clients::port::{Manual, ended, failed};
+use heal_clients::port::{Manual, call_failed, failed};
 use heal_clients::{Error, OutageKind};
 use heal_runtime::action::{Call, log};
 use heal_runtime::{AttemptOutcome, AttemptResult, Map};
 
 use crate::parameters::Parameters;
 
-/// The result where the workflow's state forbids a replanning, or makes it needless.
+/// The result if the workflow's state forbids a replanning, or makes it needless.
 pub(crate) fn left_alone(call: &Call, parameters: &Parameters, state: WorkflowState) -> Option<AttemptResult> {
     let target = parameters.target();
     if state.is_terminal() {
-        let message = format!("workflow {target:?} is in the terminal state {state} and is not planned anew");
+        let message = format!("workflow {target:?} is in the terminal state {state} and is not planned again");
         return Some(failed(call, target, "terminal_state", message));
     }
     (state == WorkflowState::Replanning).then(|| {
@@ -22,7 +22,7 @@ pub(crate) fn left_alone(call: &Call, parameters: &Parameters, state: WorkflowSt
     })
 }
 
-/// The result where no answer says whether it was triggered. `state` is the workflow's, read afterwards.
+/// The result if no answer says whether a replanning was triggered. `state` is the workflow's, read afterwards.
 pub(crate) fn open(call: &Call, parameters: &Parameters, error: &Error, state: Option<WorkflowState>) -> AttemptResult {
     let target = parameters.target();
     if state == Some(WorkflowState::Replanning) {
@@ -31,11 +31,11 @@ pub(crate) fn open(call: &Call, parameters: &Parameters, error: &Error, state: O
         let warning = format!("the answer for {target:?} was lost; the workflow is REPLANNING now");
         return AttemptResult::succeeded(output(None)).warn(warning);
     }
-    let result = ended(call, target, error, &manual(parameters));
+    let result = call_failed(call, target, error, &manual(parameters));
     if !is_lost(error) {
         return result;
     }
-    // Another attempt has another id: the orchestrator would not know it for the same.
+    // Another attempt has another id: the orchestrator would not recognise it as the same.
     let message = format!("whether a replanning was triggered is not known: {error}");
     AttemptResult { outcome: AttemptOutcome::Unknown { message }, ..result }
 }
@@ -59,6 +59,6 @@ pub(crate) fn manual(parameters: &Parameters) -> Manual {
     let act = format!(
         "trigger a replanning of {target} by hand (reason {reason:?}), or run the playbook again when the orchestrator answers"
     );
-    let look = format!("look whether {target} is being replanned, or was; only where it was not, {act}");
-    Manual { act, look }
+    let check = format!("check whether {target} is being replanned, or was; only if it was not, {act}");
+    Manual { act, check }
 }

@@ -1,24 +1,27 @@
 //! What a playbook gives.
 
-use heal_clients::tickets::Metadata;
-use serde::Deserialize;
+use heal_clients::tickets::{Metadata, TicketStatus};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
+/// What a playbook gives.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Parameters {
-    pub ticket_id: String,
-    pub status: String,
+pub struct Parameters {
+    pub(crate) ticket_id: String,
+    #[serde(deserialize_with = "status")]
+    pub(crate) status: TicketStatus,
     /// Null counts as not given.
     #[serde(default)]
     result: Option<Value>,
     #[serde(default)]
     error_message: Option<String>,
     #[serde(default)]
-    pub metadata: Metadata,
+    pub(crate) metadata: Metadata,
 }
 
 impl Parameters {
-    /// The result with the error in it, as the service has no other place for that.
+    /// The result with the error in it: the service has no other field for an error.
     pub(crate) fn result(&self) -> Option<Value> {
         match (&self.result, &self.error_message) {
             (result, None) => result.clone(),
@@ -31,4 +34,8 @@ impl Parameters {
             (Some(other), Some(message)) => Some(json!({"result": other, "error_message": message})),
         }
     }
+}
+
+fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TicketStatus, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }

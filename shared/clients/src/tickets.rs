@@ -9,7 +9,7 @@ mod metadata;
 mod path;
 mod ticket;
 
-pub use batch::{MAX_IN_FLIGHT, Reallocation};
+pub use batch::{MAX_IN_FLIGHT, Reallocation, ReallocationRequest, key_suffix};
 pub use client::Client;
 pub use metadata::{Metadata, SOURCE};
 pub use path::MAX_ID_BYTES;

@@ -24,7 +24,7 @@ impl Function {
     /// # Errors
     /// The action's own description is wrong, or the platform's interface failed.
     pub async fn perform(self, action: impl Action, policy: Arc<dyn Policy>) -> Result<(), Error> {
-        let worker = logged(self.worker(Arc::new(action), policy))?;
+        let worker = logged(self.worker(action, policy))?;
         let telemetry = self.telemetry.clone();
         let (function, worker) = (Arc::new(self), Arc::new(worker));
         serve(telemetry, move |event: LambdaEvent<SqsEvent>| {
@@ -37,7 +37,7 @@ impl Function {
         .await
     }
 
-    fn worker(&self, action: Arc<dyn Action>, policy: Arc<dyn Policy>) -> Result<Worker, Error> {
+    fn worker(&self, action: impl Action, policy: Arc<dyn Policy>) -> Result<Worker, Error> {
         let ports = Ports {
             claims: Arc::new(self.store.clone()) as Arc<dyn ClaimStore>,
             policy,

@@ -1,73 +1,139 @@
-//! What a remedy is: one trait, implemented once per action, run alike by a function and by the embedded engine.
+//! What an action is: one trait, implemented once per action, executed alike by a function and by the embedded engine.
 
 use async_trait::async_trait;
+use heal_engine::Timestamp;
 use heal_engine::catalog::ActionSpec;
 use heal_engine::message::{ActionCommand, AttemptResult};
-use heal_engine::{Map, Timestamp};
+use serde::de::DeserializeOwned;
 
 use crate::port::{CooldownKey, PolicyResource};
 
 pub mod log;
 
-/// One remedy.
+/// One action.
 ///
 /// # Flow of one attempt
-/// 1. `targets`: what would be touched · 2. `facts`: what the policy has to know, read now, per target · 3. the policy, per target ·
-/// 4. the claim and the cooldowns · 5. `perform` with the targets that were let through (or `probe` first, after a lost worker).
+/// 1. The driver holds the parameters against the schema of `spec`, and parses them once. · 2. `targets`: what the call touches. ·
+/// 3. After a lost worker, `probe`. · 4. Per target: `facts`, then the policy. · 5. The cooldowns. · 6. `perform` with the targets that
+/// passed, each with the facts that were read of it.
 ///
 /// # Assumptions
-/// `parameters` satisfy the schema of `spec`. An effect happens in `perform` only.
+/// An effect happens in `perform` only.
+///
+/// # Example
+/// ```
+/// use async_trait::async_trait;
+/// use heal_runtime::action::{Action, Admitted, Call, Facts, Performed, Target};
+/// use heal_runtime::port::PolicyResource;
+/// use heal_runtime::{ActionSpec, AttemptResult, Map, Safety};
+/// use serde_json::json;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Parameters {
+///     lamp_id: String,
+/// }
+///
+/// struct SwitchOff {
+///     spec: ActionSpec,
+/// }
+///
+/// #[async_trait]
+/// impl Action for SwitchOff {
+///     type Parameters = Parameters;
+///     type Facts = ();
+///
+///     fn spec(&self) -> &ActionSpec {
+///         &self.spec
+///     }
+///
+///     fn targets(&self, _: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
+///         Ok(vec![Target::new(&parameters.lamp_id, PolicyResource::default())])
+///     }
+///
+///     async fn facts(&self, _: &Call, _: &Parameters, _: &Target) -> Result<Facts<()>, AttemptResult> {
+///         Ok(Facts::default())
+///     }
+///
+///     async fn perform(&self, _: &Call, _: &Parameters, _: &[Admitted<()>]) -> Performed {
+///         // Here the lamp's service is called, with the call's idempotency key.
+///         AttemptResult::succeeded(Map::new()).into()
+///     }
+/// }
+///
+/// let spec = ActionSpec {
+///     name: "switch_off",
+///     description: "Switches a lamp off.",
+///     parameters: json!({
+///         "type": "object",
+///         "additionalProperties": false,
+///         "properties": {"lamp_id": {"type": "string", "description": "The lamp."}},
+///         "required": ["lamp_id"],
+///     }),
+///     outputs: &[],
+///     safety: Safety::Idempotent,
+///     inherits: &[],
+///     default_timeout_seconds: 30,
+///     critical: false,
+/// };
+/// assert_eq!(SwitchOff { spec }.spec().name, "switch_off");
+/// ```
 #[async_trait]
 pub trait Action: Send + Sync + 'static {
+    /// The parameters as the action's own type. Whatever the schema of `spec` lets through should parse.
+    type Parameters: DeserializeOwned + Send + Sync;
+    /// What `facts` reads of one target for `perform`; `()` where that is nothing.
+    type Facts: Send + Sync;
+
+    /// The action's description. The same at every call.
     fn spec(&self) -> &ActionSpec;
 
-    /// What this call would touch: one entry for most, one per ticket of a batch. Never empty where the call is meaningful.
-    fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult>;
-
-    /// What the policy has to know of `target`, read at the point of effect.
+    /// What this call touches: one target for most actions, one per ticket of a batch.
     ///
     /// # Errors
-    /// The attempt's result: such as a service out of reach, or a target that does not exist.
-    async fn facts(&self, call: &Call, target: &Target) -> Result<Facts, AttemptResult> {
-        let _ = (call, target);
-        Ok(Facts::default())
+    /// The attempt's result: the parameters fit the schema, and still make no sense.
+    fn targets(&self, call: &Call, parameters: &Self::Parameters) -> Result<Vec<Target>, AttemptResult>;
+
+    /// What the policy and `perform` have to know of `target`, read at the point of effect.
+    ///
+    /// # Errors
+    /// The attempt's result for this target: its service is unavailable, or the target does not exist.
+    async fn facts(
+        &self,
+        call: &Call,
+        parameters: &Self::Parameters,
+        target: &Target,
+    ) -> Result<Facts<Self::Facts>, AttemptResult>;
+
+    /// The effect. `targets` are those that passed policy and cooldown, in order; never empty.
+    async fn perform(&self, call: &Call, parameters: &Self::Parameters, targets: &[Admitted<Self::Facts>])
+    -> Performed;
+
+    /// Reads from the targets whether an earlier worker of this attempt, which died, had performed it. Called only where the safety is `Probe`,
+    /// and before `facts`: a target that the effect has changed may have no facts any more.
+    async fn probe(&self, call: &Call, parameters: &Self::Parameters, targets: &[Target]) -> Probe {
+        let _ = (call, parameters, targets);
+        Probe::Unclear("this action has no probe".to_owned())
     }
 
-    /// Does it. `targets` are those that passed policy and cooldown, in order; never empty.
-    async fn perform(&self, call: &Call, targets: &[Target]) -> Performed;
-
-    /// Looks whether an earlier worker of this attempt, which died, has done it. Asked only of actions whose safety is `Probe`.
-    async fn probe(&self, call: &Call, targets: &[Target]) -> Probe {
-        let _ = (call, targets);
-        Probe::Unclear("this action cannot look".to_owned())
+    /// How the guide's metrics count the call for `target`. The driver counts the calls that the policy or an outage prevented;
+    /// the clients count those that were made.
+    fn call_metric(&self, parameters: &Self::Parameters, target: &Target) -> Option<CallMetric> {
+        let _ = (parameters, target);
+        None
     }
 }
 
 /// One attempt as an action sees it.
 #[derive(Debug, Clone)]
 pub struct Call {
+    /// The command as the dispatcher sent it.
     pub command: ActionCommand,
-    /// The same for all tries of this attempt, and for no other attempt. Carried to the services.
+    /// The same for all tries of this attempt, and for no other attempt. Sent to the services.
     pub idempotency_key: String,
-    /// Everything is over by then; before the platform would end the process.
+    /// When the attempt has to have ended; before the platform would end the process.
     pub deadline: Timestamp,
+    /// When this try of the attempt started.
     pub started_at: Timestamp,
-}
-
-impl Call {
-    pub const fn parameters(&self) -> &Map {
-        &self.command.parameters
-    }
-
-    /// The parameters as the action's own type.
-    ///
-    /// # Errors
-    /// A failed attempt that names the parameter: the schema let something through that the type does not.
-    pub fn typed<T: serde::de::DeserializeOwned>(&self) -> Result<T, AttemptResult> {
-        serde_json::from_value(serde_json::Value::Object(self.command.parameters.clone())).map_err(|error| {
-            AttemptResult::failed("bad_parameters", format!("parameters of {}: {error}", self.command.action))
-        })
-    }
 }
 
 /// One thing that an attempt touches.
@@ -75,49 +141,105 @@ impl Call {
 pub struct Target {
     /// What people call it, such as the ticket's id.
     pub id: String,
-    /// What the policy is told of it. `action` is filled in by the driver.
+    /// What the policy reads of it. The driver fills in `action`.
     pub resource: PolicyResource,
+    /// How long it is left alone afterwards; `None` if it is not.
     pub cooldown: Option<Cooldown>,
+}
+
+impl Target {
+    /// A target without a cooldown.
+    pub fn new(id: impl Into<String>, resource: PolicyResource) -> Self {
+        Self { id: id.into(), resource, cooldown: None }
+    }
 }
 
 /// A target is left alone for this long after an effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cooldown {
+    /// What the reservation is stored under.
     pub key: CooldownKey,
+    /// Milliseconds from the effect's end.
     pub duration_ms: u64,
 }
 
-/// What was read at the point of effect.
+/// What was read of one target at the point of effect.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Facts {
+pub struct Facts<F> {
+    /// For the policy.
+    pub policy: PolicyFacts,
+    /// For the action itself, in `perform`.
+    pub own: F,
+}
+
+impl<F> From<F> for Facts<F> {
+    /// Nothing for the policy.
+    fn from(own: F) -> Self {
+        Self { policy: PolicyFacts::default(), own }
+    }
+}
+
+/// What the policy has to know of a target besides its [`PolicyResource`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PolicyFacts {
     /// Bare, such as `PAUSED`.
     pub workflow_state: Option<String>,
     /// When the service itself says that the target was last reallocated, if it says so.
     pub last_reallocation: Option<Timestamp>,
 }
 
-/// What `perform` did.
+/// A target that passed policy and cooldown, with the facts that the action read of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted<F> {
+    /// The target.
+    pub target: Target,
+    /// What [`Action::facts`] read.
+    pub facts: F,
+}
+
+/// The outcome of `perform`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Performed {
+    /// The attempt's result.
     pub result: AttemptResult,
     /// Ids of targets whose effect is proven not to have happened: their cooldowns are freed.
     pub proven_not_applied: Vec<String>,
 }
 
 impl From<AttemptResult> for Performed {
-    /// Everything was touched.
+    /// Every target counts as touched.
     fn from(result: AttemptResult) -> Self {
         Self { result, proven_not_applied: Vec::new() }
     }
 }
 
-/// What a look at the target says of an attempt whose worker died.
+/// What the target says of an attempt whose worker died.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Probe {
-    /// It was done: this is the result.
+    /// The effect happened: this is the result.
     Done(Box<AttemptResult>),
-    /// It was not done: perform it.
+    /// The effect did not happen: perform it.
     NotDone,
-    /// It cannot be said, and why: a person has to look.
+    /// The target does not say, and why: a person has to decide.
     Unclear(String),
+}
+
+/// A call as the guide's metrics count it: which metric, with its labels but the status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallMetric {
+    /// The reallocations of tickets, by reason.
+    TicketReallocation {
+        /// As the call would have given it.
+        reason: String,
+    },
+    /// The changes of a ticket's status.
+    TicketStatusUpdate {
+        /// In upper case.
+        new_status: String,
+    },
+    /// The orchestrator's calls.
+    OrchestratorCall {
+        /// In snake case, such as `pause_workflow`.
+        operation: &'static str,
+    },
 }

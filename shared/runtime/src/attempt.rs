@@ -1,14 +1,12 @@
-//! One attempt, performed: the flow that every action goes through, wherever it runs.
+//! One attempt: the flow that every action goes through, wherever it runs.
 //!
-//! It has hands and no memory: it touches its own target, its claim and cooldown rows and the results queue, and nothing else.
+//! An attempt touches its own target, its claim and cooldown rows and the results queue, and nothing else. Its memory is the claim.
 
 use std::sync::Arc;
 
+use heal_engine::Timestamp;
 use heal_engine::catalog::Safety;
-use heal_engine::id::Digest;
-use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult};
-use heal_engine::{Map, Timestamp};
-use serde_json::Value;
+use heal_engine::message::{ActionCommand, ActionResult, AttemptResult};
 use tracing::Instrument as _;
 
 use crate::action::{Action, Call, Performed};
@@ -20,13 +18,15 @@ use crate::port::{
 };
 use crate::span;
 use lease::Lease;
+use typed::AnyAction;
 
 mod admit;
 mod effect;
 mod lease;
 mod merge;
+mod typed;
 
-/// How long a claim is held without a sign of life, in milliseconds. A worker renews it while it performs; after one that died,
+/// How long a claim is held without a renewal, in milliseconds. A worker renews it while it performs; after a worker that died,
 /// the next delivery of the command may go on this much later.
 pub const LEASE_MS: u64 = 30_000;
 /// How long before its deadline an attempt is given up, in milliseconds: time to store and send the result.
@@ -35,47 +35,61 @@ pub const ANSWER_MARGIN_MS: u64 = 500;
 /// Performs the commands of one action.
 #[derive(Clone)]
 pub struct Worker {
-    action: Arc<dyn Action>,
+    action: Arc<dyn AnyAction>,
     ports: Arc<Ports>,
-    parameters: Arc<jsonschema::Validator>,
+    schema: Arc<jsonschema::Validator>,
     observer: Arc<dyn Observer>,
 }
 
 /// What a worker may touch besides its target.
 #[expect(missing_debug_implementations, reason = "ports are behaviour, there is nothing to print")]
 pub struct Ports {
+    /// Claims and cooldowns.
     pub claims: Arc<dyn ClaimStore>,
+    /// Asked before every effect that it has a say in.
     pub policy: Arc<dyn Policy>,
+    /// Sends the results.
     pub sender: Arc<dyn Sender>,
+    /// The clock that deadlines and leases are set by.
     pub clock: Arc<dyn Clock>,
 }
 
-/// What became of a command.
+/// What a worker did with a command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CommandOutcome {
-    /// Its result is on the results queue: the message may go.
+    /// Its result is on the results queue: acknowledge the message.
     Answered(Box<AttemptResult>),
-    /// Another worker is at it until then: the message has to stay, and is worth looking at again afterwards.
-    Busy { until: Timestamp },
-    /// The claim ran out while the attempt was performed, so its result was not taken: the message has to stay, and whoever gets it recovers.
+    /// Another worker holds the claim until then: keep the message, and deliver it again afterwards.
+    Busy {
+        /// The end of the other worker's lease.
+        until: Timestamp,
+    },
+    /// The claim expired while the attempt was performed, so its result was not stored: keep the message, the next worker recovers.
     Lost,
 }
 
-/// Why a command was not answered. The message stays on its queue.
+/// Why a command was not answered.
 #[derive(Debug, thiserror::Error)]
-pub enum AttemptError {
+pub enum Error {
+    /// A port is unavailable: keep the message on its queue.
     #[error(transparent)]
     Backend(#[from] BackendError),
-    /// It will never work: the message belongs in the dead letters.
-    #[error("command cannot be read: {0}")]
+    /// It will never work: dead-letter the message.
+    #[error("failed to read command: {0}")]
     Unreadable(#[from] serde_json::Error),
-    #[error("command is for action `{asked}`, this is `{own}`")]
-    WrongAction { asked: String, own: String },
+    /// It came over the wrong queue: dead-letter the message.
+    #[error("command is for action `{observed}`, expected `{expected}`")]
+    WrongAction {
+        /// The command's action.
+        observed: String,
+        /// The worker's action.
+        expected: String,
+    },
 }
 
 /// A fault in an action's own description, found when its worker is made.
 #[derive(Debug, thiserror::Error)]
-#[error("the parameter schema of action {action} is no JSON Schema: {detail}")]
+#[error("the parameter schema of action {action} is not a JSON Schema: {detail}")]
 pub struct BadSpec {
     action: &'static str,
     detail: String,
@@ -83,21 +97,26 @@ pub struct BadSpec {
 
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Worker").field("action", &self.action.spec().name).finish_non_exhaustive()
+        f.debug_struct("Worker").field("action", &self.name()).finish_non_exhaustive()
     }
 }
 
 impl Worker {
     /// # Errors
-    /// The action's parameter schema is no JSON Schema.
-    pub fn new(action: Arc<dyn Action>, ports: Arc<Ports>) -> Result<Self, BadSpec> {
+    /// The action's parameter schema is not a JSON Schema.
+    pub fn new(action: impl Action, ports: Arc<Ports>) -> Result<Self, BadSpec> {
         let spec = action.spec();
-        let parameters = jsonschema::validator_for(&spec.parameters);
-        let parameters = parameters.map_err(|error| BadSpec { action: spec.name, detail: error.to_string() })?;
-        Ok(Self { action, ports, parameters: Arc::new(parameters), observer: Arc::new(observe::NoopObserver) })
+        let schema = jsonschema::validator_for(&spec.parameters);
+        let schema = schema.map_err(|error| BadSpec { action: spec.name, detail: error.to_string() })?;
+        Ok(Self {
+            action: Arc::new(action),
+            ports,
+            schema: Arc::new(schema),
+            observer: Arc::new(observe::NoopObserver),
+        })
     }
 
-    /// Tells `observer` of what happens.
+    /// Notifies `observer` of what happens.
     #[must_use]
     pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
         Self { observer, ..self }
@@ -109,7 +128,7 @@ impl Worker {
 
     /// The action's name.
     pub fn name(&self) -> &'static str {
-        self.action.spec().name
+        self.action.description().name
     }
 
     /// Milliseconds from now to `until`.
@@ -119,45 +138,63 @@ impl Worker {
 
     /// Performs the command in `body`. `holder` is unique to this delivery.
     ///
-    /// `latest` is when the platform ends this process's work, if it does: an attempt is over before that, whatever its own deadline.
+    /// `latest` is when the platform ends this process's work, if it does: an attempt ends before that, whatever its own deadline.
     ///
     /// # Flow
-    /// 1. Read the command, and hold its parameters against the schema.
+    /// 1. Read the command.
     /// 2. Take the claim: a finished one is answered again and touches nothing, a live one is another worker's.
-    /// 3. Facts, then the policy, per target.
-    /// 4. The cooldowns of what was let through.
-    /// 5. Act, within the deadline, under one idempotency key.
-    /// 6. Store the result in the claim, and send it with the attempt's token.
+    /// 3. Hold the parameters against digest and schema, and parse them, once.
+    /// 4. Facts, then the policy, per target.
+    /// 5. The cooldowns of the admitted targets.
+    /// 6. Perform, within the deadline, under one idempotency key.
+    /// 7. Store the result in the claim, and send it with the attempt's token.
     ///
     /// # Guarantees
     /// No effect before the claim, the policy and the cooldown. An attempt whose earlier worker died is repeated only as far as its action
-    /// declares it safe. A result is sent only after it is stored. An action that only looks takes no claim and stores nothing: it may look twice.
+    /// declares it safe. A result is sent only after it is stored. A read-only action takes no claim and stores nothing: it may read twice.
+    ///
+    /// # Errors
+    /// The command cannot be read, is for another action, or a port is unavailable; see [`Error`].
     pub async fn handle_before(
         &self,
         body: &str,
         holder: LeaseOwner,
         latest: Option<Timestamp>,
-    ) -> Result<CommandOutcome, AttemptError> {
+    ) -> Result<CommandOutcome, Error> {
         let command: ActionCommand = serde_json::from_str(body)?;
         if command.action != self.name() {
-            return Err(AttemptError::WrongAction { asked: command.action, own: self.name().to_owned() });
+            return Err(Error::WrongAction { observed: command.action, expected: self.name().to_owned() });
         }
         let span = span::attempt(&command);
         self.handle_call(self.call(command, latest), holder).instrument(span).await
     }
 
-    async fn handle_call(&self, call: Call, holder: LeaseOwner) -> Result<CommandOutcome, AttemptError> {
+    /// As [`Worker::handle_before`], on a platform that sets no end of its own.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn handle(&self, body: &str, holder: LeaseOwner) -> Result<CommandOutcome, Error> {
+        self.handle_before(body, holder, None).await
+    }
+
+    fn call(&self, command: ActionCommand, latest: Option<Timestamp>) -> Call {
+        let end = latest.map_or(command.deadline, |latest| latest.min(command.deadline));
+        let deadline = Timestamp(end.0.saturating_sub(ANSWER_MARGIN_MS));
+        Call { idempotency_key: command.attempt_key(), deadline, started_at: self.ports.clock.now(), command }
+    }
+
+    async fn handle_call(&self, call: Call, holder: LeaseOwner) -> Result<CommandOutcome, Error> {
         let claim = ClaimKey { action: call.command.action.clone(), attempt: call.idempotency_key.clone() };
-        let request = ClaimRequest {
+        let lease = Lease::new(ClaimRequest {
             key: claim.clone(),
             holder: holder.clone(),
             now: call.started_at,
             lease_until: call.started_at.plus_ms(LEASE_MS),
             cooldowns: Vec::new(),
-        };
-        let lease = Lease::new(request);
-        if self.is_read_only() {
-            return self.look(&call, &lease).await;
+        });
+        if self.action.description().safety == Safety::ReadOnly {
+            let Performed { result, .. } = self.action.attempt(self, &call, &lease, false).await?;
+            return self.conclude(&call, result.capped()).await;
         }
         let recovered = match self.ports.claims.reserve(&lease.with(call.started_at, Vec::new())).await? {
             Reservation::Busy { until } => return Ok(CommandOutcome::Busy { until }),
@@ -170,24 +207,19 @@ impl Worker {
         if recovered {
             self.observer.claim_recovered(self.name());
         }
-        let Performed { result, proven_not_applied } = match self.refusal(&call) {
-            Some(refusal) if !recovered => Performed::from(refusal),
-            _ => {
-                let attempted = tokio::select! {
-                    attempted = self.attempt(&call, &lease, recovered) => attempted,
-                    never = self.keep(&lease) => match never {},
-                };
-                match attempted {
-                    Ok(performed) => performed,
-                    Err(error) => return Err(self.let_go(&claim, &holder, error).await),
-                }
-            }
+        let attempted = tokio::select! {
+            attempted = self.action.attempt(self, &call, &lease, recovered) => attempted,
+            never = self.keep(&lease) => match never {},
+        };
+        let performed = match attempted {
+            Ok(performed) => performed,
+            Err(error) => return Err(self.release(&claim, &holder, error).await),
         };
         // What this try did not touch, the earlier worker may have touched.
-        let proven_not_applied = if recovered { Vec::new() } else { proven_not_applied };
-        let result = result.capped();
+        let proven_not_applied = if recovered { Vec::new() } else { performed.proven_not_applied };
         let proven_not_applied: Vec<_> =
             proven_not_applied.into_iter().map(|target| CooldownKey { action: claim.action.clone(), target }).collect();
+        let result = performed.result.capped();
         match self.ports.claims.finish(&claim, &holder, self.ports.clock.now(), &result, &proven_not_applied).await? {
             Finish::Lost => {
                 self.observer.claim_lost(self.name());
@@ -197,97 +229,25 @@ impl Worker {
         }
     }
 
-    /// As [`Worker::handle_before`], on a platform that leaves all the time there is.
-    pub async fn handle(&self, body: &str, holder: LeaseOwner) -> Result<CommandOutcome, AttemptError> {
-        self.handle_before(body, holder, None).await
-    }
-
-    fn is_read_only(&self) -> bool {
-        self.action.spec().safety == Safety::ReadOnly
-    }
-
-    /// An attempt that changes nothing, from its facts to its answer.
-    async fn look(&self, call: &Call, lease: &Lease) -> Result<CommandOutcome, AttemptError> {
-        let Performed { result, .. } = match self.refusal(call) {
-            Some(refusal) => refusal.into(),
-            None => self.attempt(call, lease, false).await?,
-        };
-        self.conclude(call, result.capped()).await
-    }
-
-    /// The attempt has ended this way: told, and sent.
-    async fn conclude(&self, call: &Call, result: AttemptResult) -> Result<CommandOutcome, AttemptError> {
-        self.observer.attempt_ended(self.name(), &result.outcome);
-        tracing::Span::current().record("outcome", result.outcome.as_str());
-        self.answer(call, &result).await?;
-        Ok(CommandOutcome::Answered(Box::new(result)))
-    }
-
-    /// Nothing was done, and the claim should not make the next worker wait, or doubt it. Where this fails too, the lease runs out.
-    async fn let_go(&self, claim: &ClaimKey, holder: &LeaseOwner, error: AttemptError) -> AttemptError {
+    /// Nothing was done: releases the claim, so that the next worker neither waits for it nor has to recover it. If this fails too, the lease
+    /// expires.
+    async fn release(&self, claim: &ClaimKey, holder: &LeaseOwner, error: Error) -> Error {
         if let Err(second) = self.ports.claims.release(claim, holder).await {
             tracing::warn!(
                 attempt = claim.attempt,
                 error = &second as &dyn std::error::Error,
-                "claim could not be released"
+                "failed to release claim"
             );
         }
         error
     }
 
-    fn call(&self, command: ActionCommand, latest: Option<Timestamp>) -> Call {
-        let end = latest.map_or(command.deadline, |latest| latest.min(command.deadline));
-        let deadline = Timestamp(end.0.saturating_sub(ANSWER_MARGIN_MS));
-        Call { idempotency_key: command.attempt_key(), deadline, started_at: self.ports.clock.now(), command }
-    }
-
-    /// The result of a command that must not be performed at all.
-    fn refusal(&self, call: &Call) -> Option<AttemptResult> {
-        let command = &call.command;
-        let observed = digest(&command.parameters);
-        if observed != command.parameters_digest {
-            let message =
-                format!("the parameters have digest {observed}, authorised were {}", command.parameters_digest);
-            return Some(AttemptResult::failed("parameters_changed", message));
-        }
-        let parameters = Value::Object(command.parameters.clone());
-        let faults: Vec<_> = self.parameters.iter_errors(&parameters).map(|error| fault(&error)).collect();
-        if !faults.is_empty() {
-            return Some(AttemptResult::failed("bad_parameters", faults.join("; ")));
-        }
-        (call.started_at >= call.deadline).then(|| {
-            let message = format!(
-                "the command came {} ms after the last moment to start",
-                call.started_at.since_ms(call.deadline)
-            );
-            AttemptResult::new(AttemptOutcome::TimedOut { message })
-        })
-    }
-
-    /// Steps 3 to 5, and before them what an earlier worker may have left.
-    ///
-    /// # Errors
-    /// Only before anything was done.
-    async fn attempt(&self, call: &Call, lease: &Lease, recovered: bool) -> Result<Performed, AttemptError> {
-        let targets = match self.action.targets(call) {
-            Ok(targets) => targets,
-            Err(result) => return Ok(result.into()),
-        };
-        if recovered && let Some(done) = self.recover(call, &targets).await {
-            return Ok(done.into());
-        }
-        if let Some(refusal) = self.refusal(call) {
-            return Ok(refusal.into());
-        }
-        let admission = self.admit(call, lease, targets).await?;
-        let performed = if admission.admitted.is_empty() {
-            None
-        } else {
-            let performed = self.perform(call, lease, &admission.admitted).await;
-            self.restamp(call, lease, &admission.admitted, &performed).await;
-            Some(performed)
-        };
-        Ok(merge::merge(admission, performed))
+    /// Reports the attempt's outcome, and sends its result.
+    async fn conclude(&self, call: &Call, result: AttemptResult) -> Result<CommandOutcome, Error> {
+        self.observer.attempt_ended(self.name(), &result.outcome);
+        tracing::Span::current().record("outcome", result.outcome.as_str());
+        self.answer(call, &result).await?;
+        Ok(CommandOutcome::Answered(Box::new(result)))
     }
 
     async fn answer(&self, call: &Call, result: &AttemptResult) -> Result<(), BackendError> {
@@ -305,15 +265,4 @@ impl Worker {
         let message = Message { queue: QueueName::Results, body: body.to_body(), delay_ms: 0, traceparent };
         self.ports.sender.send(vec![message]).await
     }
-}
-
-fn digest(parameters: &Map) -> Digest {
-    heal_engine::message::digest_parameters(parameters)
-}
-
-/// `parameters/ticket_id: …`
-fn fault(error: &jsonschema::ValidationError<'_>) -> String {
-    let mut text = error.to_string();
-    heal_engine::message::cut(&mut text, 200);
-    format!("parameters{}: {text}", error.instance_path())
 }

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use heal_engine::Timestamp;
 use tracing::Instrument as _;
 
-use crate::attempt::{AttemptError, CommandOutcome, Worker};
+use crate::attempt::{attempt::Error, CommandOutcome, Worker};
 use crate::dispatcher::{Dispatcher, IntakeOutcome};
 use crate::port::{BackendError, Delivery, LeaseOwner, QueueName, Receiver};
 use crate::span;
@@ -141,11 +141,11 @@ pub async fn perform(worker: &Worker, delivery: Delivery, holder: LeaseOwner, la
             DeliveryOutcome::Retry { delay_ms: worker.wait_ms(until) + AFTER_LEASE_MS }
         }
         Ok(CommandOutcome::Lost) => DeliveryOutcome::Retry { delay_ms: 0 },
-        Err(error @ (AttemptError::Unreadable(_) | AttemptError::WrongAction { .. })) => {
+        Err(error @ (attempt::Error::Unreadable(_) | attempt::Error::WrongAction { .. })) => {
             worker.observer().step_dead_lettered(worker.name());
             DeliveryOutcome::dead_letter(error)
         }
-        Err(AttemptError::Backend(error)) => {
+        Err(attempt::Error::Backend(error)) => {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(action = worker.name(), error, "failed to make an attempt; its command will be retried");
             DeliveryOutcome::back_off(delivery.receive_count)

@@ -6,9 +6,9 @@ use std::time::Duration;
 use heal_engine::event::{RunOutcome, StepOutcome};
 use heal_engine::message::AttemptOutcome;
 
-use crate::action::Call;
+use crate::action::CallMetric;
 use crate::dispatcher::IntakeOutcome;
-use crate::port::{Decision, PolicyInput, PolicyResource};
+use crate::port::{Decision, PolicyInput};
 
 mod commit;
 
@@ -41,10 +41,10 @@ pub trait Observer: Debug + Send + Sync + 'static {
     fn attempt_ended(&self, _action: &str, _ending: &AttemptOutcome) {}
 
     /// The policy decided about one target.
-    fn policy_decided(&self, _call: &Call, _input: &PolicyInput, _decision: &Decision) {}
+    fn policy_decided(&self, _input: &PolicyInput, _decision: &Decision) {}
 
-    /// The facts about one target could not be read, because its service is unreachable: the attempt stopped there.
-    fn out_of_reach(&self, _call: &Call, _resource: &PolicyResource) {}
+    /// An action did not make this call for one target.
+    fn call_prevented(&self, _metric: &CallMetric, _why: Prevented) {}
 
     /// A target was not touched because of its cooldown.
     fn cooldown_hit(&self, _action: &str) {}
@@ -60,6 +60,15 @@ pub trait Observer: Debug + Send + Sync + 'static {
 
     /// The number of live runs, over all processes.
     fn runs_active(&self, _runs: u64) {}
+}
+
+/// Why a call was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prevented {
+    /// The policy denied it.
+    Denied,
+    /// The service could not be read before.
+    Unavailable,
 }
 
 /// Ignores every report.

@@ -1,4 +1,4 @@
-//! One attempt over the fakes: what is checked before an effect, and what is kept after it.
+//! One attempt over the fakes: what is checked before an effect, and what is stored after it.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use heal_runtime::action::{Action, Call, Cooldown, Performed, Target};
-use heal_runtime::attempt::{AttemptError, CommandOutcome, LEASE_MS, Ports, Worker};
+use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Target};
+use heal_runtime::attempt::{CommandOutcome, Error, LEASE_MS, Ports, Worker};
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{
     Clock, CooldownKey, Decision, DecisionSource, LeaseOwner, Policy, PolicyInput, PolicyResource, QueueName, Receiver,
@@ -27,38 +27,56 @@ use serde_json::{Value, json};
 
 const COOLDOWN_MS: u64 = 300_000;
 
-/// Touches a ticket, for as long as it is told to, and counts how often.
+/// Touches tickets, takes the time that the test sets, and counts the touches and the reads before them.
 struct Touch {
     spec: ActionSpec,
     clock: Arc<ManualClock>,
     takes_ms: Arc<AtomicU64>,
     touched: Arc<AtomicU32>,
+    read: Arc<AtomicU32>,
+}
+
+#[derive(serde::Deserialize)]
+struct Tickets {
+    tickets: Vec<String>,
 }
 
 #[async_trait]
 impl Action for Touch {
+    type Parameters = Tickets;
+    /// The number of the read.
+    type Facts = u32;
+
     fn spec(&self) -> &ActionSpec {
         &self.spec
     }
 
-    fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult> {
-        let target = |id: &Value| {
-            let id = id.as_str().unwrap().to_owned();
+    fn targets(&self, _: &Call, parameters: &Tickets) -> Result<Vec<Target>, AttemptResult> {
+        let target = |id: &String| {
+            let id = id.clone();
             let key = CooldownKey { action: "touch".to_owned(), target: id.clone() };
             let resource = PolicyResource { ticket_id: id.clone(), ..PolicyResource::default() };
             Target { id, resource, cooldown: Some(Cooldown { key, duration_ms: COOLDOWN_MS }) }
         };
-        Ok(call.parameters()["tickets"].as_array().unwrap().iter().map(target).collect())
+        Ok(parameters.tickets.iter().map(target).collect())
     }
 
-    async fn perform(&self, _: &Call, targets: &[Target]) -> Performed {
+    async fn facts(&self, _: &Call, _: &Tickets, _: &Target) -> Result<Facts<u32>, AttemptResult> {
+        Ok(self.read.fetch_add(1, Ordering::SeqCst).into())
+    }
+
+    async fn perform(&self, _: &Call, parameters: &Tickets, targets: &[Admitted<u32>]) -> Performed {
+        for admitted in targets {
+            let ticket = &parameters.tickets[usize::try_from(admitted.facts).unwrap() % parameters.tickets.len()];
+            assert_eq!(*ticket, admitted.target.id, "a target arrives with the facts that were read of it");
+        }
         self.clock.advance_ms(self.takes_ms.load(Ordering::SeqCst));
         self.touched.fetch_add(u32::try_from(targets.len()).unwrap(), Ordering::SeqCst);
         AttemptResult::succeeded(Map::new()).into()
     }
 }
 
-/// Decides by the ticket's name, and remembers what it was asked.
+/// Decides by the ticket's name, and records its inputs.
 #[derive(Default)]
 struct Judge(Mutex<Vec<PolicyInput>>);
 
@@ -74,7 +92,7 @@ impl Policy for Judge {
             Violation { policy: "p".into(), rule: "forbidden".into(), msg: "no".into(), severity: "high".into() };
         match input.resource.ticket_id.as_str() {
             "forbidden" => Decision::Deny { source: DecisionSource::Server, violations: vec![violation] },
-            "undecided" => Decision::Unavailable { message: "nobody is there".to_owned() },
+            "undecided" => Decision::Unavailable { message: "no server".to_owned() },
             _ => Decision::Allow { source: DecisionSource::Server, warning: None },
         }
     }
@@ -88,6 +106,7 @@ struct Rig {
     judge: Arc<Judge>,
     takes_ms: Arc<AtomicU64>,
     touched: Arc<AtomicU32>,
+    read: Arc<AtomicU32>,
     deliveries: AtomicU32,
 }
 
@@ -96,7 +115,8 @@ impl Rig {
         let clock = Arc::new(ManualClock::default());
         let queues = Arc::new(Queues::new(clock.clone(), Faults::default()));
         let faults = Faults::default();
-        let (judge, takes_ms, touched) = (Arc::new(Judge::default()), Arc::default(), Arc::default());
+        let (judge, takes_ms) = (Arc::new(Judge::default()), Arc::default());
+        let (touched, read) = (Arc::default(), Arc::default());
         let spec = ActionSpec {
             name: "touch",
             description: "Touches tickets.",
@@ -110,12 +130,17 @@ impl Rig {
             default_timeout_seconds: 60,
             critical: true,
         };
-        let action =
-            Touch { spec, clock: clock.clone(), takes_ms: Arc::clone(&takes_ms), touched: Arc::clone(&touched) };
+        let action = Touch {
+            spec,
+            clock: clock.clone(),
+            takes_ms: Arc::clone(&takes_ms),
+            touched: Arc::clone(&touched),
+            read: Arc::clone(&read),
+        };
         let claims = Arc::new(Claims::new(faults.clone()));
         let ports = Ports { claims, policy: judge.clone(), sender: queues.clone(), clock: clock.clone() };
-        let worker = Worker::new(Arc::new(action), Arc::new(ports)).unwrap();
-        Self { worker, clock, queues, faults, judge, takes_ms, touched, deliveries: AtomicU32::new(0) }
+        let worker = Worker::new(action, Arc::new(ports)).unwrap();
+        Self { worker, clock, queues, faults, judge, takes_ms, touched, read, deliveries: AtomicU32::new(0) }
     }
 
     fn command(&self, run: &str, parameters: Value) -> ActionCommand {
@@ -136,7 +161,7 @@ impl Rig {
         }
     }
 
-    async fn deliver(&self, command: &ActionCommand) -> Result<CommandOutcome, AttemptError> {
+    async fn deliver(&self, command: &ActionCommand) -> Result<CommandOutcome, Error> {
         let holder = LeaseOwner(format!("delivery-{}", self.deliveries.fetch_add(1, Ordering::SeqCst)));
         self.worker.handle(&serde_json::to_string(command).unwrap(), holder).await
     }
@@ -156,7 +181,7 @@ impl Rig {
         let deliveries = self.queues.receive(&QueueName::Results, 100, 1_000).await.unwrap();
         let answer = |body: &str| match Inbound::parse(body).unwrap() {
             Inbound::Result(result) => result.result,
-            other => panic!("no result: {other:?}"),
+            other => panic!("not a result: {other:?}"),
         };
         deliveries.iter().map(|delivery| answer(&delivery.body)).collect()
     }
@@ -179,7 +204,7 @@ async fn a_denied_step_touches_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_that_nobody_can_decide_touches_nothing_and_may_be_tried_again() {
+async fn a_step_without_a_policy_decision_touches_nothing_and_may_be_retried() {
     let rig = Rig::new(Safety::Idempotent);
     let result = rig.perform(&rig.command("run", tickets(&["undecided"]))).await;
     assert!(
@@ -190,7 +215,7 @@ async fn a_step_that_nobody_can_decide_touches_nothing_and_may_be_tried_again() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_tickets_of_a_batch_are_let_through_one_by_one() {
+async fn the_tickets_of_a_batch_are_admitted_one_by_one() {
     let rig = Rig::new(Safety::Idempotent);
     let result = rig.perform(&rig.command("run", tickets(&["a", "forbidden", "b", "undecided"]))).await;
     assert_eq!(result.outcome, AttemptOutcome::Succeeded);
@@ -211,7 +236,7 @@ async fn a_finished_attempt_answers_again_and_touches_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_policy_is_told_when_the_target_was_last_touched() {
+async fn the_policy_gets_the_time_when_the_target_was_last_touched() {
     let rig = Rig::new(Safety::Idempotent);
     rig.perform(&rig.command("run-1", tickets(&["a"]))).await;
     let touched_at = rig.clock.now();
@@ -223,7 +248,7 @@ async fn the_policy_is_told_when_the_target_was_last_touched() {
     assert!(asked[1].context.now_ns > asked[1].context.last_reallocation_timestamp);
     assert!(
         matches!(second.outcome, AttemptOutcome::CoolingDown { .. }),
-        "this policy lets it through, the cooldown does not: {second:?}"
+        "this policy allows it, the cooldown does not: {second:?}"
     );
     assert_eq!(rig.touched(), 1);
 }
@@ -255,7 +280,7 @@ async fn parameters_that_the_log_did_not_authorise_touch_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_parameter_that_does_not_fit_is_named() {
+async fn a_parameter_that_does_not_fit_the_schema_is_named() {
     let rig = Rig::new(Safety::Idempotent);
     let result = rig.perform(&rig.command("run", json!({"tickets": ["a", 7]}))).await;
     let AttemptOutcome::Failed { code, message, retryable: false } = &result.outcome else { panic!("{result:?}") };
@@ -278,17 +303,17 @@ async fn a_command_after_its_deadline_touches_nothing() {
 async fn a_command_of_another_action_and_one_that_cannot_be_read_are_refused() {
     let rig = Rig::new(Safety::Idempotent);
     let command = ActionCommand { action: "other".to_owned(), ..rig.command("run", tickets(&["a"])) };
-    assert!(matches!(rig.deliver(&command).await, Err(AttemptError::WrongAction { .. })));
+    assert!(matches!(rig.deliver(&command).await, Err(Error::WrongAction { .. })));
     let garbled = rig.worker.handle("{\"run_id\": 7}", LeaseOwner("h".to_owned())).await;
-    assert!(matches!(garbled, Err(AttemptError::Unreadable(_))));
+    assert!(matches!(garbled, Err(Error::Unreadable(_))));
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_workers_live_claim_is_left_alone_and_one_that_ran_out_says_what_is_safe() {
+async fn another_workers_live_claim_is_left_alone_and_an_expired_one_is_recovered_as_far_as_is_safe() {
     for (safety, touched) in [(Safety::Idempotent, 2), (Safety::Unknown, 1)] {
         let rig = Rig::new(safety);
         let command = rig.command("run", tickets(&["a"]));
-        // The effect happens, and nothing of what follows is stored: the worker is as good as dead.
+        // The effect happens, and its result is not stored: as if the worker had died.
         rig.faults.fail_next_of("claims.finish", 1, When::Before);
         assert!(rig.deliver(&command).await.is_err());
         assert!(matches!(rig.deliver(&command).await.unwrap(), CommandOutcome::Busy { .. }));
@@ -300,9 +325,9 @@ async fn another_workers_live_claim_is_left_alone_and_one_that_ran_out_says_what
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_action_that_only_looks_takes_no_claim() {
+async fn a_read_only_action_takes_no_claim() {
     let rig = Rig::new(Safety::ReadOnly);
-    // Whatever the claims would answer: nobody asks them.
+    // Every call of the claims would fail: none is made.
     rig.faults.fail_next_of("claims.reserve", 10, When::Before);
     rig.faults.fail_next_of("claims.finish", 10, When::Before);
     let command = rig.command("run", tickets(&[]));
@@ -312,7 +337,7 @@ async fn an_action_that_only_looks_takes_no_claim() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_is_over_before_its_platform_is() {
+async fn an_attempt_ends_before_its_platform_does() {
     let rig = Rig::new(Safety::Idempotent);
     let command = rig.command("run", tickets(&["a"]));
     let body = serde_json::to_string(&command).unwrap();
@@ -323,11 +348,35 @@ async fn an_attempt_is_over_before_its_platform_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_claim_is_let_go_where_nothing_was_done_so_that_the_next_worker_need_not_doubt() {
+async fn a_claim_is_released_where_nothing_was_done_so_that_the_next_worker_need_not_recover() {
     let rig = Rig::new(Safety::Unknown);
     let command = rig.command("run", tickets(&["a"]));
     rig.faults.fail_next_of("claims.last_touched", 1, When::Before);
     assert!(rig.deliver(&command).await.is_err());
     assert_eq!(rig.perform(&command).await.outcome, AttemptOutcome::Succeeded);
     assert_eq!(rig.touched(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_makes_four_claim_calls_whatever_its_size_and_reads_and_asks_once_per_ticket() {
+    for size in [1_u32, 10, 1_000] {
+        let rig = Rig::new(Safety::Idempotent);
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let count = Arc::clone(&calls);
+        rig.faults.decide_by(move |call| {
+            count.lock().unwrap().push(call.to_owned());
+            None
+        });
+        let names: Vec<String> = (0..size).map(|number| format!("t-{number}")).collect();
+        let result = rig.perform(&rig.command("run", json!({ "tickets": names }))).await;
+        assert_eq!(result.outcome, AttemptOutcome::Succeeded);
+        assert_eq!(
+            *calls.lock().unwrap(),
+            ["claims.reserve", "claims.last_touched", "claims.reserve", "claims.finish"],
+            "{size} tickets"
+        );
+        assert_eq!(rig.read.load(Ordering::SeqCst), size, "facts of {size} tickets");
+        assert_eq!(rig.judge.0.lock().unwrap().len(), names.len());
+        assert_eq!(rig.touched(), size);
+    }
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use heal_engine::event::{Event, RunOutcome};
-use heal_runtime::action::{Action, Call, Performed, Target};
+use heal_runtime::action::{Action, Admitted, Call, Facts, Performed, Target};
 use heal_runtime::attempt::{self, Worker};
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
@@ -32,17 +32,23 @@ struct Count(ActionSpec, Arc<Mutex<BTreeMap<String, u32>>>);
 
 #[async_trait]
 impl Action for Count {
+    type Parameters = Map;
+    type Facts = ();
+
     fn spec(&self) -> &ActionSpec {
         &self.0
     }
 
-    fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult> {
-        let id = call.parameters()["id"].to_string();
-        Ok(vec![Target { id, resource: PolicyResource::default(), cooldown: None }])
+    fn targets(&self, _: &Call, parameters: &Map) -> Result<Vec<Target>, AttemptResult> {
+        Ok(vec![Target::new(parameters["id"].to_string(), PolicyResource::default())])
     }
 
-    async fn perform(&self, _: &Call, targets: &[Target]) -> Performed {
-        *self.1.lock().unwrap().entry(targets[0].id.clone()).or_default() += 1;
+    async fn facts(&self, _: &Call, _: &Map, _: &Target) -> Result<Facts<()>, AttemptResult> {
+        Ok(Facts::default())
+    }
+
+    async fn perform(&self, _: &Call, _: &Map, targets: &[Admitted<()>]) -> Performed {
+        *self.1.lock().unwrap().entry(targets[0].target.id.clone()).or_default() += 1;
         AttemptResult::succeeded(Map::from_iter([("ready".to_owned(), json!(true))])).into()
     }
 }
@@ -95,7 +101,7 @@ async fn run(actions: Value, variables: Value) -> Ended {
     };
     let claims = Arc::new(Claims::new(Faults::default()));
     let worker_ports = attempt::Ports { claims, policy: Arc::new(Open), sender: queues.clone(), clock: clock.clone() };
-    let worker = Worker::new(Arc::new(Count(spec, done.clone())), Arc::new(worker_ports)).unwrap();
+    let worker = Worker::new(Count(spec, done.clone()), Arc::new(worker_ports)).unwrap();
     let host = Host::new(Dispatcher::new(ports, Arc::new(library)), [worker], queues.clone(), runs.clone());
     let mut body = json!({"incident_id": "incident-1", "incident_type": "LARGE"});
     body.as_object_mut().unwrap().extend(variables.as_object().unwrap().clone());

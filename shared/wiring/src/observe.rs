@@ -8,9 +8,10 @@ use heal_clients::observe::CallOutcome;
 use heal_engine::catalog::WAIT;
 use heal_engine::event::{RunOutcome, StepOutcome};
 use heal_engine::message::AttemptOutcome;
-use heal_runtime::action::Call;
+use heal_runtime::action::CallMetric;
 use heal_runtime::dispatcher::IntakeOutcome;
-use heal_runtime::port::{Decision, DecisionSource, PolicyInput, PolicyResource};
+use heal_runtime::observe::Prevented;
+use heal_runtime::port::{Decision, DecisionSource, PolicyInput};
 use heal_telemetry::metrics::{Id, Metrics, Names, table};
 
 /// Counts for one process. The same value is the clients' observer and the drivers'.
@@ -116,16 +117,24 @@ impl heal_runtime::observe::Observer for Observer {
         self.metrics.count(Id::Attempts, &[action, status]);
     }
 
-    fn policy_decided(&self, call: &Call, input: &PolicyInput, decision: &Decision) {
-        let action = input.resource.action.as_str();
-        self.metrics.count(Id::OpaValidation, &[action, result(decision)]);
-        if let Decision::Deny { .. } = decision {
-            self.not_called("denied", call, &input.resource);
-        }
+    fn policy_decided(&self, input: &PolicyInput, decision: &Decision) {
+        self.metrics.count(Id::OpaValidation, &[input.resource.action.as_str(), result(decision)]);
     }
 
-    fn out_of_reach(&self, call: &Call, resource: &PolicyResource) {
-        self.not_called("skipped", call, resource);
+    fn call_prevented(&self, metric: &CallMetric, why: Prevented) {
+        let status = match why {
+            Prevented::Denied => "denied",
+            Prevented::Unavailable => "skipped",
+        };
+        match metric {
+            CallMetric::TicketReallocation { reason } => self.metrics.count(Id::TicketReallocation, &[status, reason]),
+            CallMetric::TicketStatusUpdate { new_status } => {
+                self.metrics.count(Id::TicketStatusUpdate, &[status, new_status]);
+            }
+            CallMetric::OrchestratorCall { operation } => {
+                self.metrics.count(Id::OrchestratorCalls, &[operation, status]);
+            }
+        }
     }
 
     fn cooldown_hit(&self, action: &str) {
@@ -146,26 +155,6 @@ impl heal_runtime::observe::Observer for Observer {
 
     fn runs_active(&self, runs: u64) {
         self.metrics.set(Id::RunsActive, runs, &[]);
-    }
-}
-
-impl Observer {
-    /// What did not come to its call, because of the policy or because its facts are out of reach, is told in the metric of the call that it
-    /// would have been.
-    fn not_called(&self, status: &str, call: &Call, resource: &PolicyResource) {
-        match call.command.action.as_str() {
-            "reallocate_ticket" => self.metrics.count(Id::TicketReallocation, &[status, &resource.reason]),
-            "update_ticket_status" => {
-                let new_status = call.parameters().get("status").and_then(serde_json::Value::as_str);
-                let new_status = new_status.unwrap_or_default().to_ascii_uppercase();
-                self.metrics.count(Id::TicketStatusUpdate, &[status, &new_status]);
-            }
-            "restart_workflow" => self.metrics.count(Id::OrchestratorCalls, &["resume_workflow", status]),
-            operation @ ("pause_workflow" | "trigger_replanning") => {
-                self.metrics.count(Id::OrchestratorCalls, &[operation, status]);
-            }
-            _ => {}
-        }
     }
 }
 

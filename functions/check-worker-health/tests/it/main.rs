@@ -8,20 +8,16 @@
     missing_debug_implementations
 )]
 
-#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
-mod logs;
-#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
-mod rig;
-
 use std::time::Instant;
 
 use heal_check_worker_health::{CheckWorkerHealth, spec};
+use heal_rig::rig::{Rig, failed, of_run, output, short, unavailable};
+use heal_rig::{logs, rig};
 use heal_runtime::attempt::Worker;
 use heal_runtime::{ActionCommand, AttemptOutcome};
 use heal_sandbox::kubernetes::Pod;
 use heal_sandbox::seed::{NAMESPACE, Seed};
 use heal_sandbox::{Fault, FaultKind, PlatformConfig, Service};
-use rig::{Rig, failed, of_run, output, short, unavailable};
 use serde_json::{Value, json};
 
 async fn worker(rig: &Rig) -> Worker {
@@ -91,7 +87,7 @@ async fn an_unhealthy_worker_says_why() {
 }
 
 #[tokio::test]
-async fn without_a_namespace_the_configured_one_is_looked_in() {
+async fn without_a_namespace_the_configured_one_is_used() {
     let mut rig = Rig::new();
     rig.config.kubernetes.namespace = NAMESPACE.to_owned();
     let worker = worker(&rig).await;
@@ -125,7 +121,7 @@ async fn an_api_that_does_not_answer_never_says_healthy() {
 }
 
 #[tokio::test]
-async fn an_api_that_forbids_to_look_or_cannot_be_read_is_a_failure() {
+async fn an_api_that_forbids_reading_or_answers_garbage_is_a_failure() {
     let html = FaultKind::WrongContentType { content_type: "text/html".to_owned(), body: Some("<p>login".to_owned()) };
     for (fault, expected) in [
         (FaultKind::Status { code: 403, retry_after_seconds: None }, "forbidden"),
@@ -163,7 +159,7 @@ async fn a_name_that_would_be_another_path_is_refused_before_any_call() {
 }
 
 #[tokio::test]
-async fn a_call_that_names_no_worker_asks_nobody() {
+async fn a_call_that_names_no_worker_calls_no_service() {
     let rig = Rig::new();
     let worker = worker(&rig).await;
     for parameters in
@@ -176,7 +172,7 @@ async fn a_call_that_names_no_worker_asks_nobody() {
 }
 
 #[tokio::test]
-async fn a_second_delivery_looks_again_without_a_claim() {
+async fn a_second_delivery_reads_again_without_a_claim() {
     let rig = Rig::new();
     let (worker, command) = (worker(&rig).await, of(&rig, "worker-1"));
     for _ in 0..2 {

@@ -8,20 +8,16 @@
     missing_debug_implementations
 )]
 
-#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
-mod logs;
-#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
-mod rig;
-
 use std::time::Instant;
 
 use heal_get_workflow_status::{GetWorkflowStatus, spec};
+use heal_rig::rig::{Rig, TRACEPARENT, failed, of_run, short, unavailable};
+use heal_rig::{logs, rig};
 use heal_runtime::attempt::Worker;
 use heal_runtime::{ActionCommand, AttemptOutcome, OutputType};
 use heal_sandbox::orchestrator::{OrchestratorConfig, UnknownWorkflow, Workflow, WorkflowState};
 use heal_sandbox::seed::Seed;
 use heal_sandbox::{Fault, FaultKind, PlatformConfig, Service};
-use rig::{Rig, TRACEPARENT, failed, of_run, short, unavailable};
 use serde_json::{Value, json};
 
 fn worker(rig: &Rig) -> Worker {
@@ -33,7 +29,7 @@ fn of(rig: &Rig, workflow_id: &str) -> ActionCommand {
 }
 
 #[tokio::test]
-async fn the_outputs_say_where_the_workflow_stands() {
+async fn the_outputs_give_the_workflows_state() {
     logs::collect();
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
@@ -84,7 +80,7 @@ async fn every_output_is_declared_and_has_the_declared_type() {
 }
 
 #[tokio::test]
-async fn a_workflow_that_is_over_is_terminal() {
+async fn an_ended_workflow_is_terminal() {
     for (id, state) in [("wf-completed", "COMPLETED"), ("wf-failed", "FAILED"), ("wf-cancelled", "CANCELLED")] {
         let rig = Rig::new();
         let result = rig.perform(&worker(&rig), &of(&rig, id)).await;
@@ -109,7 +105,7 @@ async fn what_is_not_known_is_null_or_left_out() {
 }
 
 #[tokio::test]
-async fn a_workflow_that_nobody_knows_is_a_failure_however_that_is_said() {
+async fn an_unknown_workflow_is_a_failure_in_both_forms_of_the_answer() {
     for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified] {
         logs::collect();
         let orchestrator = OrchestratorConfig { unknown_workflow, ..OrchestratorConfig::default() };
@@ -162,7 +158,7 @@ async fn a_second_delivery_reads_again_without_a_claim() {
 }
 
 #[tokio::test]
-async fn a_call_that_makes_no_sense_asks_nobody() {
+async fn a_call_with_bad_parameters_calls_no_service() {
     let rig = Rig::new();
     for parameters in [json!({}), json!({"workflow_id": ""}), json!({"workflow_id": "wf-1", "include_tickets": "yes"})]
     {

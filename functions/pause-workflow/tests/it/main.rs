@@ -8,19 +8,17 @@
     missing_debug_implementations
 )]
 
-#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
-mod logs;
-#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
-mod rig;
-
 use std::time::Instant;
 
 use heal_pause_workflow::{MAX_PAUSE_SECONDS, PauseWorkflow, spec};
+use heal_rig::rig::{Rig, TRACEPARENT, denied, failed, of_run, output, short, unavailable};
+use heal_rig::{logs, rig};
+use heal_runtime::action::CallMetric;
 use heal_runtime::attempt::Worker;
+use heal_runtime::observe::Prevented;
 use heal_runtime::{ActionCommand, AttemptOutcome};
 use heal_sandbox::orchestrator::WorkflowState;
 use heal_sandbox::{Fault, FaultKind, Service};
-use rig::{Rig, TRACEPARENT, denied, failed, of_run, output, short, unavailable};
 use serde_json::{Value, json};
 
 fn worker(rig: &Rig) -> Worker {
@@ -36,7 +34,7 @@ fn status(code: &str) -> FaultKind {
 }
 
 #[tokio::test]
-async fn a_running_workflow_stands_still_until_it_is_resumed() {
+async fn a_running_workflow_is_paused_until_it_is_resumed() {
     logs::collect();
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &of(&rig, "wf-running")).await;
@@ -74,7 +72,7 @@ async fn a_paused_workflow_stays_paused() {
 }
 
 #[tokio::test]
-async fn a_workflow_that_is_over_cannot_be_paused() {
+async fn a_workflow_in_a_terminal_state_cannot_be_paused() {
     for id in ["wf-completed", "wf-failed", "wf-cancelled"] {
         logs::collect();
         let rig = Rig::new();
@@ -86,13 +84,13 @@ async fn a_workflow_that_is_over_cannot_be_paused() {
 }
 
 #[tokio::test]
-async fn a_workflow_that_nobody_knows_is_a_failure() {
+async fn an_unknown_workflow_is_a_failure() {
     let rig = Rig::new();
     assert_eq!(failed(&rig.perform(&worker(&rig), &of(&rig, "wf-9")).await).0, "not_found");
 }
 
 #[tokio::test]
-async fn a_call_that_makes_no_sense_touches_nothing() {
+async fn a_call_with_bad_parameters_touches_nothing() {
     let rig = Rig::new();
     for (parameters, named) in [
         (json!({"reason": "r"}), "workflow_id"),
@@ -114,13 +112,15 @@ async fn a_call_that_makes_no_sense_touches_nothing() {
 }
 
 #[tokio::test]
-async fn a_site_may_put_it_to_its_policy() {
+async fn a_site_may_ask_its_policy_about_it() {
     let rig = Rig::new();
     rig.policy.decide_by(|input| {
         if input.context.workflow_state == "RUNNING" { rig::deny("let_it_run") } else { rig::allow() }
     });
     let result = rig.perform(&worker(&rig), &of(&rig, "wf-running")).await;
     assert_eq!(denied(&result), ["let_it_run"]);
+    let metric = CallMetric::OrchestratorCall { operation: "pause_workflow" };
+    assert_eq!(rig.recorder.prevented(), [(metric, Prevented::Denied)]);
     assert!(rig.platform.effects().is_empty());
 }
 

@@ -67,7 +67,7 @@ async fn denied_and_cooling_tickets_are_reported_one_by_one_and_the_others_go_ah
 }
 
 #[tokio::test]
-async fn what_fails_in_a_batch_is_for_a_person_and_the_rest_is_done() {
+async fn a_batch_leaves_what_fails_for_a_person_and_does_the_rest() {
     logs::collect();
     let rig = Rig::new();
     let refusal = FaultKind::Status { code: 409, retry_after_seconds: None };
@@ -87,7 +87,7 @@ async fn what_fails_in_a_batch_is_for_a_person_and_the_rest_is_done() {
 }
 
 #[tokio::test]
-async fn a_batch_of_which_nothing_worked_is_no_success() {
+async fn a_batch_without_one_success_is_a_failure() {
     let rig = Rig::new();
     rig.fault(Service::Tickets, "reallocate_ticket", FaultKind::Status { code: 422, retry_after_seconds: None });
     let worker = worker(&rig);

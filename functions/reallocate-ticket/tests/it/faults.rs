@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use heal_runtime::action::CallMetric;
+use heal_runtime::observe::Prevented;
 use heal_runtime::port::Clock as _;
 use heal_runtime::{ActionCommand, AttemptOutcome};
 use heal_sandbox::seed::Seed;
@@ -27,6 +29,8 @@ async fn a_service_that_is_down_is_skipped_with_what_a_person_has_to_do() {
     assert_eq!(lines.len(), 1);
     logs::assert_common_fields(&lines[0], "reallocate_ticket");
     assert_eq!(lines[0]["follow_up"], result.follow_up[0]);
+    let metric = CallMetric::TicketReallocation { reason: "timeout_recovery".to_owned() };
+    assert_eq!(rig.recorder.prevented(), [(metric, Prevented::Unavailable)]);
     rig.platform.clear_faults();
     let again = rig.perform(&worker, &attempt(&of_ticket(&rig, "ticket-1"), 2)).await;
     assert_eq!(again.outcome, AttemptOutcome::Succeeded);
@@ -47,17 +51,17 @@ async fn only_tickets_that_no_call_was_sent_for_are_free_afterwards() {
     assert!(sent.len() < ids.len(), "{sent:?}");
     for (id, entry) in ids.iter().zip(&result.follow_up) {
         assert_eq!(rig.is_free("reallocate_ticket", id).await, !sent.contains(*id), "{id}");
-        assert_eq!(entry.starts_with("look whether"), sent.contains(*id), "{entry}");
+        assert_eq!(entry.starts_with("check whether"), sent.contains(*id), "{entry}");
     }
 }
 
 #[tokio::test]
-async fn a_batch_that_runs_out_of_time_looks_at_what_is_open_and_frees_what_was_not_begun() {
+async fn a_batch_that_runs_out_of_time_reads_the_open_tickets_and_frees_the_others() {
     let ids: Vec<String> = (0..30).map(|number| format!("t-{number:02}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let tickets = ids.iter().map(|id| Ticket::new(id, TicketStatus::Running)).collect();
     let mut rig = Rig::with(PlatformConfig { seed: Seed { tickets, ..Seed::default() }, ..PlatformConfig::default() });
-    // Ten late answers are no reason here to stop looking.
+    // Ten late answers must not open the breaker here.
     rig.config.tickets.breaker.threshold = 100;
     rig.fault(Service::Tickets, "reallocate_ticket", FaultKind::Slow { by_ms: 2_500 });
     let command = ActionCommand { deadline: rig.clock.now().plus_ms(5_000), ..of_tickets(&rig, &ids) };
@@ -83,15 +87,15 @@ async fn a_service_that_hangs_is_out_of_reach_within_the_deadline() {
         let result = rig.perform(&worker(&rig), &short(&rig, of_ticket(&rig, "ticket-1"))).await;
         assert!(started.elapsed() < crate::rig::SHORTLY, "{operation}: {:?}", started.elapsed());
         unavailable(&result);
-        // A call that was sent may have been carried out: the ticket is left alone then.
+        // A call that was sent may have had its effect: the ticket then keeps its cooldown.
         let is_open = operation == "reallocate_ticket";
         assert_eq!(rig.is_free("reallocate_ticket", "ticket-1").await, !is_open);
-        assert_eq!(result.follow_up[0].contains("look whether"), is_open, "{:?}", result.follow_up);
+        assert_eq!(result.follow_up[0].contains("check whether"), is_open, "{:?}", result.follow_up);
     }
 }
 
 #[tokio::test]
-async fn an_error_answer_is_seen_to_have_done_nothing_and_the_next_attempt_works() {
+async fn an_error_answer_is_found_without_effect_and_the_next_attempt_works() {
     let rig = Rig::new();
     for (number, code) in [500, 503, 429, 408].into_iter().enumerate() {
         let fault = FaultKind::Status { code, retry_after_seconds: Some(3) };
@@ -123,7 +127,7 @@ async fn a_dropped_answer_is_one_effect() {
 }
 
 #[tokio::test]
-async fn where_the_record_has_no_place_for_an_id_the_tickets_state_tells() {
+async fn without_a_recorded_id_the_tickets_state_proves_the_reallocation() {
     let tickets = TicketsConfig { dialect: Dialect::StatusPatch, ..TicketsConfig::default() };
     let rig = Rig::with(PlatformConfig { tickets, ..PlatformConfig::default() });
     let worker = worker(&rig);
@@ -132,7 +136,7 @@ async fn where_the_record_has_no_place_for_an_id_the_tickets_state_tells() {
     assert_eq!((&result.outcome, result.warnings.len()), (&AttemptOutcome::Succeeded, 1));
     assert_eq!(rig.platform.effects().len(), 1);
 
-    // One that waited for a worker before tells nothing by waiting still.
+    // A ticket that waited for a worker before proves nothing by still waiting.
     rig.platform
         .seed(Seed { tickets: vec![Ticket::new("waiting", TicketStatus::Pending)], ..Seed::default() })
         .unwrap();
@@ -142,8 +146,8 @@ async fn where_the_record_has_no_place_for_an_id_the_tickets_state_tells() {
     assert!(rig.is_free("reallocate_ticket", "waiting").await);
 }
 
-/// The service carries out the reallocation of `ticket-1`, and from then on nothing is heard of it.
-async fn fall_silent(rig: &Rig, worker: &heal_runtime::attempt::Worker, command: &ActionCommand) {
+/// The service performs the reallocation of `ticket-1`, and answers nothing from then on.
+async fn lose_every_answer(rig: &Rig, worker: &heal_runtime::attempt::Worker, command: &ActionCommand) {
     rig.fault_times(Service::Tickets, "reallocate_ticket", FaultKind::DropAnswer, 2);
     let platform = rig.platform.clone();
     rig.policy.decide_by(move |_| {
@@ -153,16 +157,16 @@ async fn fall_silent(rig: &Rig, worker: &heal_runtime::attempt::Worker, command:
     });
     let result = rig.perform(worker, command).await;
     unavailable(&result);
-    assert!(result.follow_up[0].starts_with("look whether ticket \"ticket-1\""), "{:?}", result.follow_up);
+    assert!(result.follow_up[0].starts_with("check whether ticket \"ticket-1\""), "{:?}", result.follow_up);
     rig.platform.clear_faults();
     rig.policy.decide_by(|_| allow());
 }
 
 #[tokio::test]
-async fn the_next_attempt_recognises_what_an_earlier_one_did_without_knowing() {
+async fn the_next_attempt_recognises_an_effect_whose_answer_was_lost() {
     let rig = Rig::new();
     let (worker, command) = (worker(&rig), of_ticket(&rig, "ticket-1"));
-    fall_silent(&rig, &worker, &command).await;
+    lose_every_answer(&rig, &worker, &command).await;
     assert!(!rig.is_free("reallocate_ticket", "ticket-1").await);
     let again = rig.perform(&worker, &attempt(&command, 2)).await;
     assert!(matches!(&again.outcome, AttemptOutcome::NoOp { reason } if reason.contains("attempt 1")), "{again:?}");
@@ -172,10 +176,10 @@ async fn the_next_attempt_recognises_what_an_earlier_one_did_without_knowing() {
 }
 
 #[tokio::test]
-async fn another_run_is_told_that_the_ticket_cools_down_after_a_lost_answer() {
+async fn after_a_lost_answer_the_ticket_cools_down_for_other_runs() {
     let rig = Rig::new();
     let (worker, command) = (worker(&rig), of_ticket(&rig, "ticket-1"));
-    fall_silent(&rig, &worker, &command).await;
+    lose_every_answer(&rig, &worker, &command).await;
     let other = rig.perform(&worker, &of_run(&command, "run-2")).await;
     assert!(matches!(other.outcome, AttemptOutcome::CoolingDown { .. }), "{other:?}");
     assert_eq!(rig.platform.effects().len(), 1);
@@ -205,7 +209,7 @@ async fn a_redirect_is_refused_and_not_followed() {
 }
 
 #[tokio::test]
-async fn an_open_breaker_says_when_to_come_back() {
+async fn an_open_breaker_says_when_to_retry() {
     let rig = Rig::new();
     rig.platform.set_fault(Fault::new(Service::Tickets, FaultKind::Refuse)).unwrap();
     let worker = worker(&rig);
@@ -221,7 +225,7 @@ async fn an_open_breaker_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn after_a_worker_that_died_before_acting_it_is_done() {
+async fn a_worker_that_died_before_the_effect_is_recovered_with_one() {
     let rig = Rig::new();
     let command = of_ticket(&rig, "ticket-1");
     rig.lose_worker(&command, &["ticket-1"]).await;
@@ -231,7 +235,7 @@ async fn after_a_worker_that_died_before_acting_it_is_done() {
 }
 
 #[tokio::test]
-async fn after_a_worker_that_died_having_acted_it_is_not_done_again() {
+async fn a_worker_that_died_after_the_effect_is_recovered_without_a_second_effect() {
     let rig = Rig::new();
     let tickets = ["ticket-1", "ticket-2"];
     for command in [of_ticket(&rig, "ticket-3"), of_run(&of_tickets(&rig, &tickets), "run-2")] {

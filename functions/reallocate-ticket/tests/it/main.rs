@@ -11,15 +11,14 @@
 mod batch;
 mod concurrency;
 mod faults;
-mod logs;
 mod policy;
-mod rig;
 mod single;
 
 use heal_reallocate_ticket::{ReallocateTicket, spec};
+use heal_rig::rig::Rig;
+use heal_rig::{logs, rig};
 use heal_runtime::ActionCommand;
 use heal_runtime::attempt::Worker;
-use rig::Rig;
 use serde_json::{Value, json};
 
 fn worker(rig: &Rig) -> Worker {

@@ -39,7 +39,7 @@ async fn a_second_reallocation_within_five_minutes_is_rate_limited() {
 }
 
 #[tokio::test]
-async fn a_reallocation_by_somebody_else_counts_as_the_service_tells_it() {
+async fn a_reallocation_by_somebody_else_counts_from_the_services_record() {
     let rig = Rig::new();
     let now = rig.clock.now();
     let ticket = |id: &str, timestamp: &str| {
@@ -58,7 +58,7 @@ async fn a_reallocation_by_somebody_else_counts_as_the_service_tells_it() {
 }
 
 #[tokio::test]
-async fn a_reason_of_blanks_is_none() {
+async fn a_blank_reason_counts_as_missing() {
     let rig = Rig::new();
     let command = rig.command(&spec(), json!({"ticket_id": "ticket-1", "reason": "  "}));
     let result = rig.perform(&under_shipped_policy(&rig), &command).await;
@@ -67,7 +67,7 @@ async fn a_reason_of_blanks_is_none() {
 }
 
 #[tokio::test]
-async fn an_id_of_blanks_is_none() {
+async fn a_blank_id_counts_as_missing() {
     let seed = Seed { tickets: vec![Ticket::new("  ", TicketStatus::Running)], ..Seed::default() };
     let rig = Rig::with(PlatformConfig { seed, ..PlatformConfig::default() });
     let result = rig.perform(&under_shipped_policy(&rig), &of_ticket(&rig, "  ")).await;
@@ -75,7 +75,7 @@ async fn an_id_of_blanks_is_none() {
 }
 
 #[tokio::test]
-async fn where_nobody_can_decide_nothing_is_done() {
+async fn without_a_policy_decision_nothing_is_done() {
     let rig = Rig::new();
     rig.policy.decide_by(|_| Decision::Unavailable { message: "all are asleep".to_owned() });
     let result = rig.perform(&worker(&rig), &of_ticket(&rig, "ticket-1")).await;
@@ -88,7 +88,7 @@ async fn where_nobody_can_decide_nothing_is_done() {
 }
 
 #[tokio::test]
-async fn the_policy_is_told_what_the_engine_knows() {
+async fn the_policy_gets_what_the_engine_knows() {
     let rig = Rig::new();
     let worker = worker(&rig);
     let first_at = rig.clock.now();

@@ -1,17 +1,17 @@
 //! One ticket.
 
-use heal_runtime::AttemptOutcome;
 use heal_runtime::port::Clock as _;
+use heal_runtime::{ActionCommand, AttemptOutcome};
 use heal_sandbox::seed::Seed;
 use heal_sandbox::tickets::{Dialect, Ticket, TicketStatus, TicketsConfig};
 use heal_sandbox::{PlatformConfig, Service};
 use serde_json::{Value, json};
 
-use crate::rig::{self, Rig, TRACEPARENT, failed, output};
+use crate::rig::{self, Rig, TRACEPARENT, failed, of_run, output};
 use crate::{body, logs, of_ticket, worker};
 
 #[tokio::test]
-async fn a_ticket_goes_back_to_be_executed_anew() {
+async fn a_ticket_returns_to_the_queue() {
     logs::collect();
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &of_ticket(&rig, "ticket-1")).await;
@@ -172,4 +172,23 @@ async fn a_ticket_is_left_alone_for_five_minutes() {
     rig.clock.advance_ms(1);
     assert_eq!(rig.perform(&worker, &fresh("run-3")).await.outcome, AttemptOutcome::Succeeded);
     assert_eq!(rig.platform.effects().len(), 2);
+}
+
+#[tokio::test]
+async fn a_cooldown_and_a_missed_deadline_are_logged_as_failures_of_the_action() {
+    logs::collect();
+    let rig = Rig::new();
+    let worker = worker(&rig);
+    rig.perform(&worker, &of_run(&of_ticket(&rig, "ticket-1"), "earlier")).await;
+    assert!(logs::of("reallocate_ticket_failed").is_empty());
+
+    rig.perform(&worker, &of_ticket(&rig, "ticket-1")).await;
+    let late = of_run(&of_ticket(&rig, "ticket-2"), "late");
+    rig.perform(&worker, &ActionCommand { deadline: rig.clock.now(), ..late }).await;
+
+    let lines = logs::of("reallocate_ticket_failed");
+    logs::assert_common_fields(&lines[0], "reallocate_ticket");
+    let told: Vec<_> = lines.iter().map(|line| (line["target_id"].as_str(), line["error"].as_str())).collect();
+    assert!(told.len() == 2 && told[0].0 == "ticket-1" && told[1].0 == "ticket-2", "{told:?}");
+    assert!(told[0].1.starts_with("cooling down until") && told[1].1.contains("the last moment to start"), "{told:?}");
 }

@@ -30,7 +30,7 @@ async fn an_api_out_of_reach_is_skipped_with_what_a_person_has_to_do() {
         assert_eq!(unavailable(&result).0, "kubernetes", "{fault:?}");
         assert_eq!(result.follow_up.len(), 1);
         assert!(result.follow_up[0].contains("\"worker-1\""), "{:?}", result.follow_up);
-        assert_eq!(result.follow_up[0].starts_with("look whether"), operation == Some("delete_pod"), "{fault:?}");
+        assert_eq!(result.follow_up[0].starts_with("check whether"), operation == Some("delete_pod"), "{fault:?}");
         assert_eq!(logs::of("kubernetes_client_unavailable").len(), 1);
         assert!(rig.platform.effects().is_empty());
     }
@@ -59,7 +59,7 @@ async fn a_dropped_answer_is_one_deletion() {
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_too_late_is_seen_on_the_pods() {
+async fn an_effect_whose_answer_is_too_late_is_read_from_the_pods() {
     let mut rig = cluster(0, 0);
     rig.config.kubernetes.timeout = std::time::Duration::from_millis(500);
     let worker = worker(&rig).await;

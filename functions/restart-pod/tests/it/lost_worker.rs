@@ -34,7 +34,7 @@ async fn a_pod_that_came_after_the_command_is_waited_for_and_not_deleted() {
 }
 
 #[tokio::test]
-async fn a_young_pod_that_has_restarted_already_is_the_one_that_was_meant() {
+async fn a_young_pod_that_has_restarted_already_is_the_commands_pod() {
     let rig = cluster(0, 0);
     rig.platform.seed(Seed::unhealthy_worker()).unwrap();
     rig.clock.set(SystemClock.now().plus_ms(CLOCK_ERROR_MS / 2));
@@ -61,7 +61,7 @@ async fn a_pod_whose_name_does_not_come_back_is_gone() {
 async fn a_pod_on_its_way_out_is_waited_for() {
     let rig = cluster(0, 3_000);
     let (worker, command) = (worker(&rig).await, of(&rig, "worker-1"));
-    // Its worker gives up while the pod is terminating, and dies before it can say so.
+    // Its worker gives up while the pod is terminating, and dies before it stores the result.
     rig.lose_worker_after(&worker, &short(&rig, command.clone())).await;
     let pods = rig.platform.pods();
     assert_eq!(pods.iter().find(|pod| pod.name == "worker-1").unwrap().restarts, 7, "the old one is still there");
@@ -71,7 +71,7 @@ async fn a_pod_on_its_way_out_is_waited_for() {
 }
 
 #[tokio::test]
-async fn where_the_api_does_not_answer_a_person_has_to_look() {
+async fn where_the_api_does_not_answer_a_person_has_to_check() {
     let rig = cluster(0, 0);
     let command = of(&rig, "worker-1");
     rig.lose_worker(&command, &[]).await;

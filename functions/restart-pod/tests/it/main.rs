@@ -8,11 +8,6 @@
     missing_debug_implementations
 )]
 
-#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
-mod logs;
-#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
-mod rig;
-
 mod faults;
 mod lost_worker;
 mod pods;
@@ -20,23 +15,24 @@ mod pods;
 use std::time::Duration;
 
 use heal_restart_pod::{RestartPod, spec};
+use heal_rig::rig::Rig;
+use heal_rig::{logs, rig};
 use heal_runtime::ActionCommand;
 use heal_runtime::attempt::Worker;
 use heal_runtime::port::{Clock as _, SystemClock};
 use heal_sandbox::PlatformConfig;
 use heal_sandbox::kubernetes::KubernetesConfig;
 use heal_sandbox::seed::{NAMESPACE, Seed};
-use rig::Rig;
 use serde_json::json;
 
-/// Older than any error of the clocks.
+/// Older than any difference of the clocks.
 const AGE_MS: i64 = 60_000;
 
 async fn worker(rig: &Rig) -> Worker {
     rig.worker(RestartPod::new(rig.kubernetes().await, rig.clock()))
 }
 
-/// A cluster that takes some time, whose pods were made a minute ago; the clock shows what the cluster's shows.
+/// A cluster with these delays, whose pods were created a minute ago; the engine's clock shows the cluster's time.
 fn cluster(ready_after_ms: u64, terminate_after_ms: u64) -> Rig {
     let kubernetes = KubernetesConfig {
         ready_after: Duration::from_millis(ready_after_ms),

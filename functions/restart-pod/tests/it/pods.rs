@@ -53,7 +53,7 @@ async fn a_pod_that_does_not_come_back_is_timed_out() {
 }
 
 #[tokio::test]
-async fn a_pod_that_nobody_would_replace_is_left_alone() {
+async fn a_pod_without_a_controller_is_left_alone() {
     logs::collect();
     let rig = cluster(0, 0);
     rig.platform.seed(Seed { pods: vec![Pod::new(NAMESPACE, "lonely")], ..Seed::default() }).unwrap();
@@ -72,7 +72,7 @@ async fn a_missing_pod_is_a_failure() {
 }
 
 #[tokio::test]
-async fn without_a_namespace_the_configured_one_is_meant() {
+async fn without_a_namespace_the_configured_one_is_used() {
     let mut rig = cluster(0, 0);
     rig.config.kubernetes.namespace = NAMESPACE.to_owned();
     let result = rig.perform(&worker(&rig).await, &rig.command(&spec(), json!({"pod_name": "worker-1"}))).await;
@@ -81,7 +81,7 @@ async fn without_a_namespace_the_configured_one_is_meant() {
 }
 
 #[tokio::test]
-async fn a_site_may_put_it_to_its_policy() {
+async fn a_site_may_ask_its_policy_about_it() {
     let rig = cluster(0, 0);
     rig.policy.decide_by(|_| crate::rig::deny("not_at_noon"));
     assert_eq!(denied(&rig.perform(&worker(&rig).await, &of(&rig, "worker-1")).await), ["not_at_noon"]);

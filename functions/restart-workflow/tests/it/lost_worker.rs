@@ -33,7 +33,7 @@ async fn what_was_done_is_not_done_again() {
 }
 
 #[tokio::test]
-async fn a_workflow_that_broke_off_meanwhile_gets_its_ordinary_answer() {
+async fn a_workflow_that_failed_meanwhile_is_refused_as_usual() {
     let rig = Rig::new();
     let command = of(&rig, "wf-1");
     rig.lose_worker(&command, &[]).await;
@@ -44,7 +44,7 @@ async fn a_workflow_that_broke_off_meanwhile_gets_its_ordinary_answer() {
 }
 
 #[tokio::test]
-async fn where_the_state_cannot_be_read_a_person_has_to_look() {
+async fn where_the_state_cannot_be_read_a_person_has_to_check() {
     let rig = Rig::new();
     let command = of(&rig, "wf-1");
     rig.lose_worker(&command, &[]).await;

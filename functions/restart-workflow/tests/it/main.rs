@@ -8,19 +8,15 @@
     missing_debug_implementations
 )]
 
-#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
-mod logs;
-#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
-mod rig;
-
 mod faults;
 mod lost_worker;
 mod states;
 
 use heal_restart_workflow::{RestartWorkflow, spec};
+use heal_rig::rig::Rig;
+use heal_rig::{logs, rig};
 use heal_runtime::ActionCommand;
 use heal_runtime::attempt::Worker;
-use rig::Rig;
 use serde_json::json;
 
 fn worker(rig: &Rig) -> Worker {

@@ -1,7 +1,9 @@
-//! What is done in each state of the workflow.
+//! What a restart does in each state of the workflow.
 
 use heal_restart_workflow::{RestartWorkflow, spec};
 use heal_runtime::AttemptOutcome;
+use heal_runtime::action::CallMetric;
+use heal_runtime::observe::Prevented;
 use heal_sandbox::PlatformConfig;
 use heal_sandbox::orchestrator::{OrchestratorConfig, UnknownWorkflow, Workflow, WorkflowState};
 use heal_sandbox::seed::Seed;
@@ -15,7 +17,7 @@ fn seed(state: WorkflowState) -> Seed {
 }
 
 #[tokio::test]
-async fn a_paused_workflow_goes_on() {
+async fn a_paused_workflow_is_resumed() {
     logs::collect();
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
@@ -39,7 +41,7 @@ async fn the_calls_come_in_the_order_of_the_guide() {
     let action = RestartWorkflow::new(rig.orchestrator(), rig.clock());
     let result = rig.perform(&rig.worker_under(action, rig.shipped_policy()), &of(&rig, "wf-1")).await;
     assert_eq!(result.outcome, AttemptOutcome::Succeeded);
-    // The first look is for the policy, which wants to know the state.
+    // The first read is for the policy.
     assert_eq!(rig.operations(), ["GetWorkflowStatus", "evaluate", "GetWorkflowStatus", "ResumeWorkflow"]);
     let question: Value = serde_json::from_str(&rig.calls_of("evaluate")[0].body).unwrap();
     assert_eq!(question["input"]["context"]["workflow_state"], "PAUSED");
@@ -77,7 +79,7 @@ async fn a_workflow_in_a_terminal_state_is_not_resumed() {
 }
 
 #[tokio::test]
-async fn a_workflow_that_nobody_knows_is_a_failure_however_that_is_said() {
+async fn an_unknown_workflow_is_a_failure_in_both_forms_of_the_answer() {
     for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified] {
         let orchestrator = OrchestratorConfig { unknown_workflow, ..OrchestratorConfig::default() };
         let rig = Rig::with(PlatformConfig { orchestrator, ..PlatformConfig::default() });
@@ -113,6 +115,8 @@ async fn a_denied_restart_touches_nothing() {
     rig.policy.decide_by(|_| crate::rig::deny("hands_off"));
     let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
     assert_eq!(denied(&result), ["hands_off"]);
+    let metric = CallMetric::OrchestratorCall { operation: "resume_workflow" };
+    assert_eq!(rig.recorder.prevented(), [(metric, Prevented::Denied)]);
     assert!(rig.platform.effects().is_empty());
 }
 

@@ -1,4 +1,4 @@
-//! The orchestrator down, hanging, failing, and losing its answer: a replanning is never asked for twice where once may have worked.
+//! The orchestrator down, hanging, failing, and losing its answer: a replanning that may have been triggered is never triggered again.
 
 use std::time::Instant;
 
@@ -73,7 +73,7 @@ async fn after_a_lost_answer_the_workflow_tells_that_it_was_triggered() {
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_too_late_is_seen_on_the_workflow() {
+async fn an_effect_whose_answer_is_too_late_is_read_from_the_workflow() {
     let rig = Rig::new();
     rig.fault(Service::Orchestrator, "TriggerReplanning", FaultKind::Slow { by_ms: 60_000 });
     let started = Instant::now();
@@ -83,23 +83,23 @@ async fn an_answer_that_comes_too_late_is_seen_on_the_workflow() {
 }
 
 #[tokio::test]
-async fn after_a_lost_answer_that_nothing_tells_of_a_person_has_to_look() {
+async fn after_a_lost_answer_without_proof_a_person_has_to_check() {
     let rig = Rig::new();
     rig.fault(Service::Orchestrator, "TriggerReplanning", FaultKind::DropAnswer);
     let result = rig.perform(&worker(&rig), &of_plan(&rig, "plan-1")).await;
     unknown(&result);
     assert!(
-        result.follow_up[0].starts_with("look whether plan \"plan-1\" is being replanned"),
+        result.follow_up[0].starts_with("check whether plan \"plan-1\" is being replanned"),
         "{:?}",
         result.follow_up
     );
     assert_eq!(rig.platform.replannings().len(), 1);
 
-    // Not carried out yet is not proof: it may be, later.
+    // "Not replanning yet" proves nothing: it may start later.
     let rig = Rig::new();
     rig.fault(Service::Orchestrator, "TriggerReplanning", FaultKind::Hang);
     let result = rig.perform(&worker(&rig), &short(&rig, of_workflow(&rig, "wf-running"))).await;
     assert_eq!(rig.calls_of("GetWorkflowStatus").len(), 3, "before the policy, before the effect, after it");
     unknown(&result);
-    assert!(result.follow_up[0].starts_with("look whether workflow \"wf-running\""), "{:?}", result.follow_up);
+    assert!(result.follow_up[0].starts_with("check whether workflow \"wf-running\""), "{:?}", result.follow_up);
 }

@@ -18,7 +18,7 @@ async fn what_was_triggered_is_not_triggered_again() {
 }
 
 #[tokio::test]
-async fn what_nothing_tells_of_is_for_a_person() {
+async fn an_effect_that_no_state_proves_is_left_for_a_person() {
     let rig = Rig::new();
     let worker = worker(&rig);
     for (command, told) in [

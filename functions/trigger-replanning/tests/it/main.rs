@@ -9,17 +9,14 @@
 )]
 
 mod faults;
-#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
-mod logs;
 mod lost_worker;
 mod requests;
-#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
-mod rig;
 
+use heal_rig::rig::Rig;
+use heal_rig::{logs, rig};
 use heal_runtime::ActionCommand;
 use heal_runtime::attempt::Worker;
 use heal_trigger_replanning::{TriggerReplanning, spec};
-use rig::Rig;
 use serde_json::{Value, json};
 
 fn worker(rig: &Rig) -> Worker {
@@ -34,7 +31,7 @@ fn of_plan(rig: &Rig, plan_id: &str) -> ActionCommand {
     rig.command(&spec(), json!({"plan_id": plan_id, "reason": "drifted"}))
 }
 
-/// A run's command with these parameters, each named by them.
+/// A command with these parameters, in a run that is named after them.
 fn with(rig: &Rig, parameters: Value) -> ActionCommand {
     let run = parameters.to_string();
     rig::of_run(&rig.command(&spec(), parameters), &run)

@@ -1,6 +1,8 @@
-//! What is asked for, and what is refused or needless.
+//! The requests to the orchestrator, and the calls that are refused or needless.
 
 use heal_runtime::AttemptOutcome;
+use heal_runtime::action::CallMetric;
+use heal_runtime::observe::Prevented;
 use heal_sandbox::PlatformConfig;
 use heal_sandbox::orchestrator::{OrchestratorConfig, UnknownWorkflow, Workflow, WorkflowState};
 use heal_sandbox::seed::Seed;
@@ -59,7 +61,7 @@ async fn everything_that_is_given_is_passed_on() {
 }
 
 #[tokio::test]
-async fn a_call_that_makes_no_sense_touches_nothing() {
+async fn a_call_with_bad_parameters_touches_nothing() {
     let rig = Rig::new();
     for (parameters, named) in [
         (json!({"reason": "r"}), "anyOf"),
@@ -79,7 +81,7 @@ async fn a_call_that_makes_no_sense_touches_nothing() {
 }
 
 #[tokio::test]
-async fn a_workflow_that_is_over_is_not_planned_anew() {
+async fn a_workflow_in_a_terminal_state_is_not_replanned() {
     for id in ["wf-completed", "wf-failed", "wf-cancelled"] {
         logs::collect();
         let rig = Rig::new();
@@ -102,6 +104,8 @@ async fn the_shipped_policy_wants_a_plan_or_a_workflow_and_allows_either() {
     let worker = rig.worker_under(TriggerReplanning::new(rig.orchestrator(), rig.clock()), rig.shipped_policy());
     let result = rig.perform(&worker, &with(&rig, json!({"plan_id": " ", "reason": "r"}))).await;
     assert_eq!(denied(&result), ["trigger_replanning_missing_id"]);
+    let metric = CallMetric::OrchestratorCall { operation: "trigger_replanning" };
+    assert_eq!(rig.recorder.prevented().last(), Some(&(metric, Prevented::Denied)));
     rig.platform.forget_calls();
     let result = rig.perform(&worker, &of_workflow(&rig, "wf-running")).await;
     assert_eq!(result.outcome, AttemptOutcome::Succeeded);

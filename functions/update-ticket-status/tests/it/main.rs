@@ -8,20 +8,18 @@
     missing_debug_implementations
 )]
 
-#[path = "../../../reallocate-ticket/tests/it/logs.rs"]
-mod logs;
-#[path = "../../../reallocate-ticket/tests/it/rig.rs"]
-mod rig;
-
 use std::time::Instant;
 
+use heal_rig::rig::{Rig, TRACEPARENT, attempt, denied, failed, of_run, output, short, unavailable};
+use heal_rig::{logs, rig};
+use heal_runtime::action::CallMetric;
 use heal_runtime::attempt::Worker;
+use heal_runtime::observe::Prevented;
 use heal_runtime::{ActionCommand, AttemptOutcome};
 use heal_sandbox::seed::Seed;
 use heal_sandbox::tickets::{Dialect, Ticket, TicketStatus, TicketsConfig};
 use heal_sandbox::{Fault, FaultKind, PlatformConfig, Service};
 use heal_update_ticket_status::{UpdateTicketStatus, spec};
-use rig::{Rig, TRACEPARENT, attempt, denied, failed, of_run, output, short, unavailable};
 use serde_json::{Value, json};
 
 fn worker(rig: &Rig) -> Worker {
@@ -108,7 +106,7 @@ async fn result_error_and_metadata_go_with_it() {
 }
 
 #[tokio::test]
-async fn the_service_as_deployed_today_is_told_what_it_has_a_place_for() {
+async fn the_service_as_deployed_today_gets_the_fields_that_it_knows() {
     let tickets = TicketsConfig { dialect: Dialect::StatusPatch, ..TicketsConfig::default() };
     let rig = Rig::with(PlatformConfig { tickets, ..PlatformConfig::default() });
     let parameters = json!({"ticket_id": "ticket-1", "status": "failed", "error_message": "worker gone"});
@@ -178,7 +176,7 @@ async fn a_dropped_answer_is_one_effect() {
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_too_late_is_seen_on_the_ticket() {
+async fn an_effect_whose_answer_is_too_late_is_read_from_the_ticket() {
     let rig = Rig::new();
     rig.fault(Service::Tickets, "update_ticket", FaultKind::Slow { by_ms: 60_000 });
     let started = Instant::now();
@@ -208,13 +206,15 @@ async fn the_policy_decides_first() {
     rig.policy.decide_by(|_| rig::deny("hands_off"));
     let result = rig.perform(&worker(&rig), &to(&rig, "pending")).await;
     assert_eq!(denied(&result), ["hands_off"]);
+    let metric = CallMetric::TicketStatusUpdate { new_status: "PENDING".to_owned() };
+    assert_eq!(rig.recorder.prevented(), [(metric, Prevented::Denied)]);
     assert!(rig.platform.effects().is_empty());
     let asked = &rig.policy.asked()[0].resource;
     assert_eq!((asked.action.as_str(), asked.ticket_id.as_str()), ("update_ticket_status", "ticket-1"));
 }
 
 #[tokio::test]
-async fn the_shipped_policy_allows_a_named_ticket_and_denies_one_of_blanks() {
+async fn the_shipped_policy_allows_a_named_ticket_and_denies_a_blank_one() {
     let seed = Seed { tickets: vec![Ticket::new(" ", TicketStatus::Running)], ..Seed::healthy_worker() };
     let rig = Rig::with(PlatformConfig { seed: seed.clone(), ..PlatformConfig::default() });
     let worker = rig.worker_under(UpdateTicketStatus::new(rig.tickets(), rig.clock()), rig.shipped_policy());

@@ -1,4 +1,4 @@
-//! Between an attempt and a client's call: what the call is given, and what its failure means.
+//! Between an attempt and a client's call: the call's deadline and key, and what its failure means for the attempt.
 
 use std::time::{Duration, Instant};
 
@@ -10,19 +10,27 @@ use crate::call::CallContext;
 use crate::error::{Effect, Error, RefusalKind};
 use crate::{orchestrator, tickets};
 
-/// How long before its attempt's deadline a call is over, in milliseconds: time to say what became of it.
+/// How long before its attempt's deadline a call has to end, in milliseconds: time to report its outcome.
 pub const CALL_MARGIN_MS: u64 = 100;
 
-/// What is kept of an attempt's time for a look at the target after a lost answer, in milliseconds: this, or a quarter where that is less.
-pub const LOOK_RESERVE_MS: u64 = 2_000;
+/// The part of an attempt's time that is reserved for reading the target after a lost answer, in milliseconds: this, or a quarter of what is
+/// left if that is less.
+pub const CONFIRMATION_RESERVE_MS: u64 = 2_000;
 
-/// What a person does where the engine could not; each a sentence with the ids, without a full stop.
+/// What a person has to do if the engine could not act; each a sentence with the ids, without a full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manual {
-    /// Nothing has happened.
+    /// The effect did not happen.
     pub act: String,
-    /// It may have happened.
-    pub look: String,
+    /// The effect may have happened: what to check before acting.
+    pub check: String,
+}
+
+impl Manual {
+    /// The same to do either way: doing it twice changes nothing.
+    pub fn either_way(act: String) -> Self {
+        Self { check: act.clone(), act }
+    }
 }
 
 /// The deadline, key and trace of an attempt, for the calls that it makes. `clock` is the one that the attempt's deadline was set by.
@@ -35,51 +43,50 @@ pub fn context(call: &Call, clock: &dyn Clock) -> CallContext {
     }
 }
 
-/// The same for the changing calls of the attempt: over so early that the target can still be looked at, under `context` itself.
+/// The same for the attempt's changing calls: they end so early that the target can still be read afterwards, under `context` itself.
 pub fn reserve_time_for_confirmation(context: &CallContext) -> CallContext {
     let left = context.deadline.saturating_duration_since(Instant::now());
-    let reserve = Duration::from_millis(LOOK_RESERVE_MS).min(left / 4);
+    let reserve = Duration::from_millis(CONFIRMATION_RESERVE_MS).min(left / 4);
     CallContext { deadline: context.deadline.checked_sub(reserve).unwrap_or(context.deadline), ..context.clone() }
 }
 
-/// How an attempt ends whose call for `target` did not work, said in the log too.
+/// The result of an attempt whose call for `target` failed; also logs the guide's event.
 ///
-/// Out of reach is [`AttemptOutcome::Unavailable`] with what a person has to do, so that the playbook's `on_unavailable` decides. A refusal,
-/// and an argument that cannot be sent, is a permanent failure.
-pub fn ended(call: &Call, target: &str, error: &Error, manual: &Manual) -> AttemptResult {
-    let (ending, event) = match error {
-        Error::Unavailable(outage) => {
-            let ending = AttemptOutcome::Unavailable {
-                service: outage.service.to_owned(),
-                message: error.to_string(),
-                retry_after_ms: error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
-            };
-            (ending, unavailable_event(outage.service))
-        }
-        Error::Refused(refusal) => (failure(refusal_code(refusal.kind), error), failed_event(call)),
-        Error::Invalid { .. } => (failure("bad_parameters", error), failed_event(call)),
-    };
+/// An unavailable service is [`AttemptOutcome::Unavailable`] with what a person has to do, so that the playbook's `on_unavailable` decides. A
+/// refusal, and an argument that cannot be sent, is a permanent failure.
+pub fn call_failed(call: &Call, target: &str, error: &Error, manual: &Manual) -> AttemptResult {
     let follow_up = match (error.effect(), error) {
-        (Effect::Unknown, _) => Some(&manual.look),
-        (Effect::NotApplied, Error::Unavailable(_)) => Some(&manual.act),
-        // The engine's own words do where nothing is left open.
+        (Effect::Unknown, _) => Some(manual.check.as_str()),
+        (Effect::NotApplied, Error::Unavailable(_)) => Some(manual.act.as_str()),
+        // The engine's own follow-up suffices if nothing is left open.
         (Effect::NotApplied, Error::Refused(_) | Error::Invalid { .. }) => None,
     };
-    log::failed(call, &event, target, error, follow_up.map(String::as_str));
-    AttemptResult { follow_up: follow_up.into_iter().cloned().collect(), ..AttemptResult::new(ending) }
+    let code = match error {
+        Error::Unavailable(outage) => {
+            log::unavailable(call, &client_of(outage.service), target, error, follow_up);
+            let retry_after_ms = error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+            let (service, message) = (outage.service.to_owned(), error.to_string());
+            return with_follow_up(AttemptOutcome::Unavailable { service, message, retry_after_ms }, follow_up);
+        }
+        Error::Refused(refusal) => refusal_code(refusal.kind),
+        Error::Invalid { .. } => "bad_parameters",
+    };
+    log::failed(call, target, error, follow_up);
+    let (code, message) = (code.to_owned(), error.to_string());
+    with_follow_up(AttemptOutcome::Failed { code, message, retryable: false }, follow_up)
 }
 
-/// A permanent failure that the action itself found, said in the log too.
+/// A permanent failure that the action itself found; also logs the guide's event.
 pub fn failed(call: &Call, target: &str, code: &str, message: String) -> AttemptResult {
-    log::failed(call, &failed_event(call), target, &message, None);
+    log::failed(call, target, &message, None);
     AttemptResult::failed(code, message)
 }
 
-fn failure(code: &str, error: &Error) -> AttemptOutcome {
-    AttemptOutcome::Failed { code: code.to_owned(), message: error.to_string(), retryable: false }
+fn with_follow_up(outcome: AttemptOutcome, follow_up: Option<&str>) -> AttemptResult {
+    AttemptResult { follow_up: follow_up.into_iter().map(str::to_owned).collect(), ..AttemptResult::new(outcome) }
 }
 
-/// What a playbook author can look up.
+/// The failure's code, which a playbook author can look up.
 fn refusal_code(kind: RefusalKind) -> &'static str {
     match kind {
         RefusalKind::NotFound => "not_found",
@@ -92,16 +99,11 @@ fn refusal_code(kind: RefusalKind) -> &'static str {
     }
 }
 
-/// The guide's log event for a service that is out of reach.
-fn unavailable_event(service: &str) -> String {
-    let client = match service {
-        tickets::SERVICE => "execution_ticket_client",
-        orchestrator::SERVICE => "orchestrator_client",
-        other => return format!("playbook_executor.{other}_client_unavailable"),
-    };
-    format!("playbook_executor.{client}_unavailable")
-}
-
-fn failed_event(call: &Call) -> String {
-    format!("playbook_executor.{}_failed", call.command.action)
+/// The client's name in the guide's log events.
+fn client_of(service: &str) -> String {
+    match service {
+        tickets::SERVICE => "execution_ticket_client".to_owned(),
+        orchestrator::SERVICE => "orchestrator_client".to_owned(),
+        other => format!("{other}_client"),
+    }
 }

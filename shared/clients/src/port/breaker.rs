@@ -1,4 +1,4 @@
-//! Breakers that meet in a store of `runtime`.
+//! Circuit breakers whose state is shared through a store of `runtime`.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,20 +15,20 @@ use crate::config::Config;
 use crate::error::chain;
 use crate::{orchestrator, tickets};
 
-/// A [`BreakerStore`] as the breakers of this process see it.
+/// A [`BreakerStore`], as the breakers of this process use it.
 ///
-/// The store has no versions: it guards each change by what the change is (open once, one trial at a time). The versions that the
-/// breakers go by are counted here; a record that came to differ from the one last seen is a newer version.
+/// The store keeps no versions: it guards each change by its kind (open once, one trial at a time). The versions that the breakers compare
+/// are counted here; a record that differs from the one last read is a newer version.
 pub struct StoredBreaker {
     store: Arc<dyn BreakerStore>,
     /// From the opening to the first trial, by service.
     resets: HashMap<&'static str, Duration>,
-    seen: Mutex<HashMap<String, Seen>>,
+    read: Mutex<HashMap<String, Versioned>>,
 }
 
-/// A service's record as it was last seen; version 0 is "never written".
+/// A service's record as it was last read; version 0 is "never written".
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Seen {
+struct Versioned {
     version: u64,
     record: Option<BreakerRecord>,
 }
@@ -46,7 +46,7 @@ impl StoredBreaker {
             (tickets::SERVICE, config.tickets.breaker.reset),
             (orchestrator::SERVICE, config.orchestrator.breaker.reset),
         ]);
-        Self { store, resets, seen: Mutex::default() }
+        Self { store, resets, read: Mutex::default() }
     }
 
     fn reset_ms(&self, service: &str) -> u64 {
@@ -54,23 +54,23 @@ impl StoredBreaker {
         u64::try_from(reset.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Reads the record, and counts it as a newer version where it is another one than before.
-    async fn read(&self, service: &str, seen: &mut HashMap<String, Seen>) -> Result<Seen, StoreFault> {
+    /// Reads the record; one that differs from the last is a newer version.
+    async fn refresh(&self, service: &str, read: &mut HashMap<String, Versioned>) -> Result<Versioned, StoreFault> {
         let record = self.store.read(service).await.map_err(|error| fault(&error))?;
-        let seen = seen.entry(service.to_owned()).or_default();
-        if seen.record != record {
-            *seen = Seen { version: seen.version.saturating_add(1), record };
+        let last = read.entry(service.to_owned()).or_default();
+        if last.record != record {
+            *last = Versioned { version: last.version.saturating_add(1), record };
         }
-        Ok(seen.clone())
+        Ok(last.clone())
     }
 
-    /// Carries out the change of `from` that leads to `next`: what is stored then, or none where another one was faster.
+    /// Writes the change from `from` to `next`. Returns what is stored then, or `None` if another process was faster.
     async fn write(
         &self,
         service: &str,
         from: Option<BreakerRecord>,
         next: &Record,
-    ) -> Result<Option<Seen>, BackendError> {
+    ) -> Result<Option<Versioned>, BackendError> {
         let reset_ms = self.reset_ms(service);
         let (done, record) = match &next.phase {
             Phase::Closed => {
@@ -90,32 +90,32 @@ impl StoredBreaker {
                 (done, from.map(|record| BreakerRecord { trial: Some((holder.clone(), until)), ..record }))
             }
         };
-        Ok(done.then_some(Seen { version: next.version, record }))
+        Ok(done.then_some(Versioned { version: next.version, record }))
     }
 }
 
 #[async_trait]
 impl SharedBreaker for StoredBreaker {
     async fn load(&self, service: &str) -> Result<Option<Record>, StoreFault> {
-        let seen = self.read(service, &mut *self.seen.lock().await).await?;
-        let phase = phase(seen.record.as_ref(), self.reset_ms(service));
-        Ok((seen.version > 0).then_some(Record { version: seen.version, phase }))
+        let stored = self.refresh(service, &mut *self.read.lock().await).await?;
+        let phase = phase(stored.record.as_ref(), self.reset_ms(service));
+        Ok((stored.version > 0).then_some(Record { version: stored.version, phase }))
     }
 
     async fn replace(&self, service: &str, expected: u64, next: &Record) -> Result<bool, StoreFault> {
-        let mut seen = self.seen.lock().await;
-        let stored = self.read(service, &mut seen).await?;
+        let mut read = self.read.lock().await;
+        let stored = self.refresh(service, &mut read).await?;
         if stored.version != expected {
             return Ok(false);
         }
         let written = self.write(service, stored.record, next).await.map_err(|error| fault(&error))?;
         let is_written = written.is_some();
-        seen.extend(written.map(|written| (service.to_owned(), written)));
+        read.extend(written.map(|written| (service.to_owned(), written)));
         Ok(is_written)
     }
 }
 
-/// The record in the breaker's own terms, such that a trial is due exactly when the store gives one.
+/// The record as the breaker's phase, such that a trial is due exactly when the store grants one.
 fn phase(record: Option<&BreakerRecord>, reset_ms: u64) -> Phase {
     let since = |until: Timestamp| until.0.saturating_sub(reset_ms);
     match record {

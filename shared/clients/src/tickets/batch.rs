@@ -1,9 +1,6 @@
 //! Many tickets at once, with an answer for each.
 
-use std::collections::HashSet;
-
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::{Stream, StreamExt as _, stream};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::client::Client;
@@ -12,57 +9,52 @@ use super::ticket::Ticket;
 use crate::call::CallContext;
 use crate::error::Error;
 
-/// Calls of one batch that are under way at once.
+/// Calls of one batch that are in flight at once.
 pub const MAX_IN_FLIGHT: usize = 10;
 
-/// What became of one ticket of a batch.
+/// One ticket of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReallocationRequest {
+    /// The ticket; no other request of the batch names it.
+    pub ticket_id: String,
+    /// This ticket's own; the batch's key with [`key_suffix`] if there are several tickets.
+    pub idempotency_key: String,
+    /// For the ticket's record.
+    pub metadata: Metadata,
+}
+
+/// The answer for one ticket of a batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reallocation {
+    /// The ticket that was asked for.
     pub ticket_id: String,
+    /// The ticket as the service answered, or why it did not.
     pub result: Result<Ticket, Error>,
 }
 
 impl Client {
-    /// Reallocates each ticket for itself, at most [`MAX_IN_FLIGHT`] at once; the answers are in the order of `ticket_ids`.
+    /// Reallocates each ticket by a call of its own, at most [`MAX_IN_FLIGHT`] at once; the answers come in the order of `requests`.
     ///
-    /// A ticket that is named twice is reallocated once. Each has an idempotency key of its own, made of the batch's and its
-    /// id, and `batch_id` in its metadata. One that fails does not stop the others.
-    pub async fn reallocate_multiple_tickets(
-        &self,
-        ticket_ids: &[String],
-        reason: &str,
-        metadata: &Metadata,
-        context: &CallContext,
-    ) -> Vec<Reallocation> {
-        let mut metadata = metadata.clone();
-        // In a batch these belong to each ticket, not to the whole.
-        metadata.remove("reallocation_id");
-        if let Some(key) = &context.idempotency_key {
-            metadata.entry("batch_id").or_insert_with(|| key.as_str().into());
-        }
-        let mut seen = HashSet::new();
-        let tickets: Vec<&String> = ticket_ids.iter().filter(|id| seen.insert(id.as_str())).collect();
-        stream::iter(tickets)
-            .map(|ticket_id| {
-                let context = context_of(context, ticket_id);
-                let metadata = &metadata;
-                async move {
-                    let result = self.reallocate_ticket(ticket_id, reason, metadata, &context).await;
-                    Reallocation { ticket_id: ticket_id.clone(), result }
-                }
-            })
-            .buffered(MAX_IN_FLIGHT)
-            .collect()
-            .await
+    /// One that fails does not stop the others. `context` gives deadline and trace; each call has its request's key.
+    pub fn reallocate_multiple_tickets<'a>(
+        &'a self,
+        requests: Vec<ReallocationRequest>,
+        reason: &'a str,
+        context: &'a CallContext,
+    ) -> impl Stream<Item = Reallocation> + Send + 'a {
+        let reallocate = move |request| {
+            let ReallocationRequest { ticket_id, idempotency_key, metadata } = request;
+            let context = context.clone().with_key(&idempotency_key);
+            async move {
+                let result = self.reallocate_ticket(&ticket_id, reason, &metadata, &context).await;
+                Reallocation { ticket_id, result }
+            }
+        };
+        stream::iter(requests).map(reallocate).buffered(MAX_IN_FLIGHT)
     }
 }
 
-fn context_of(batch: &CallContext, ticket_id: &str) -> CallContext {
-    CallContext {
-        idempotency_key: batch
-            .idempotency_key
-            .as_ref()
-            .map(|key| format!("{key}:{}", utf8_percent_encode(ticket_id, NON_ALPHANUMERIC))),
-        ..batch.clone()
-    }
+/// What tells the idempotency keys of a batch's tickets apart, in characters that a header can carry.
+pub fn key_suffix(ticket_id: &str) -> String {
+    format!(":{}", utf8_percent_encode(ticket_id, NON_ALPHANUMERIC))
 }

@@ -30,6 +30,7 @@ fn reallocation(ticket_id: &str) -> PolicyInput {
         resource: PolicyResource { ticket_id: ticket_id.to_owned(), reason: "r".to_owned(), ..input.resource },
         context: PolicyContext { now_ns: 1_800_000_000_000_000_000, ..input.context },
         traceparent: None,
+        critical: true,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use heal_embedded::{Location, Store};
-use heal_runtime::action::{Action, Call, Performed, Target};
+use heal_runtime::action::{Action, Admitted, Call, Facts, Performed, Target};
 use heal_runtime::attempt::{self, Worker};
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
@@ -36,15 +36,22 @@ struct Nothing(ActionSpec);
 
 #[async_trait]
 impl Action for Nothing {
+    type Parameters = Map;
+    type Facts = ();
+
     fn spec(&self) -> &ActionSpec {
         &self.0
     }
 
-    fn targets(&self, _: &Call) -> Result<Vec<Target>, AttemptResult> {
-        Ok(vec![Target { id: "nothing".to_owned(), resource: PolicyResource::default(), cooldown: None }])
+    fn targets(&self, _: &Call, _: &Map) -> Result<Vec<Target>, AttemptResult> {
+        Ok(vec![Target::new("nothing", PolicyResource::default())])
     }
 
-    async fn perform(&self, _: &Call, _: &[Target]) -> Performed {
+    async fn facts(&self, _: &Call, _: &Map, _: &Target) -> Result<Facts<()>, AttemptResult> {
+        Ok(Facts::default())
+    }
+
+    async fn perform(&self, _: &Call, _: &Map, _: &[Admitted<()>]) -> Performed {
         let output: Map = serde_json::from_value(json!({"ready": true, "phase": "Running"})).unwrap();
         AttemptResult::succeeded(output).into()
     }
@@ -119,7 +126,7 @@ impl Course {
         };
         let worker_ports =
             attempt::Ports { claims: shared.clone(), policy: Arc::new(Open), sender: shared.clone(), clock };
-        let worker = Worker::new(Arc::new(Nothing(spec)), Arc::new(worker_ports)).unwrap();
+        let worker = Worker::new(Nothing(spec), Arc::new(worker_ports)).unwrap();
         let host = Host::new(Dispatcher::new(ports, Arc::new(library)), [worker], shared.clone(), shared);
         let (stop, stopped) = watch::channel(false);
         let host = tokio::spawn(host.run(stopped));

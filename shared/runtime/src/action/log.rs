@@ -1,11 +1,11 @@
-//! What actions say in the log: the guide's events, each with the fields that every line of an attempt has.
+//! The guide's log events of an action, each with the fields that every line of an attempt has.
 
 use std::fmt::Display;
 
 use super::Call;
 
-/// `target` was touched as it was asked for, or looked at. `event` such as `playbook_executor.ticket_reallocated`.
-pub fn done(call: &Call, event: &str, target: &str, what: &str) {
+/// `target` was changed or read as the command asks. `event` such as `playbook_executor.ticket_reallocated`.
+pub fn done(call: &Call, event: &str, target: &str, message: &str) {
     let command = &call.command;
     tracing::info!(
         event,
@@ -17,12 +17,21 @@ pub fn done(call: &Call, event: &str, target: &str, what: &str) {
         attempt = command.attempt,
         trace_id = command.context.trace_id(),
         target_id = target,
-        "{what}"
+        "{message}"
     );
 }
 
-/// It did not work, and what that leaves for a person to do.
-pub fn failed(call: &Call, event: &str, target: &str, error: &dyn Display, follow_up: Option<&str>) {
+/// The action failed for `target`: `playbook_executor.<action>_failed`. `follow_up` is what a person has to do, if anything.
+pub fn failed(call: &Call, target: &str, error: &dyn Display, follow_up: Option<&str>) {
+    warn(call, &format!("playbook_executor.{}_failed", call.command.action), target, error, follow_up);
+}
+
+/// The service behind `client` is unavailable: `playbook_executor.<client>_unavailable`.
+pub fn unavailable(call: &Call, client: &str, target: &str, error: &dyn Display, follow_up: Option<&str>) {
+    warn(call, &format!("playbook_executor.{client}_unavailable"), target, error, follow_up);
+}
+
+fn warn(call: &Call, event: &str, target: &str, error: &dyn Display, follow_up: Option<&str>) {
     let command = &call.command;
     tracing::warn!(
         event,
@@ -36,6 +45,6 @@ pub fn failed(call: &Call, event: &str, target: &str, error: &dyn Display, follo
         target_id = target,
         %error,
         follow_up,
-        "{} did not work", command.action
+        "{} failed", command.action
     );
 }

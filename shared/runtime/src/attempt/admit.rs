@@ -1,24 +1,27 @@
-//! Who is let through: facts, policy and cooldown, each target for itself.
+//! Which targets are admitted: facts, policy and cooldown, each target for itself.
+
+use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt as _, stream};
 use heal_engine::Timestamp;
 use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
 
-use super::lease::Lease;
-use super::{AttemptError, Worker};
-use crate::action::{Call, Target};
-use crate::port::{
-    BackendError, CooldownKey, CooldownRequest, Decision, PolicyContext, PolicyInput, PolicyResource, Reservation,
-};
+use super::Error;
+use super::effect::cooldown_requests;
+use super::typed::Attempt;
+use crate::action::{Action, Admitted, Call, PolicyFacts, Target};
+use crate::observe::Prevented;
+use crate::port::{BackendError, CooldownKey, Decision, PolicyContext, PolicyInput, PolicyResource, Reservation};
 
 /// Targets whose facts are read and whose policy is asked at the same time.
 const PARALLEL: usize = 10;
 
 /// What was decided for the targets of one attempt.
 #[derive(Debug)]
-pub(super) struct Admission {
-    pub admitted: Vec<Target>,
+pub(super) struct Admission<F> {
+    pub admitted: Vec<Admitted<F>>,
     pub refused: Vec<(Target, Refusal)>,
+    /// The policy's, each once.
     pub warnings: Vec<String>,
     /// How many targets there were.
     pub asked: usize,
@@ -29,140 +32,146 @@ pub(super) struct Admission {
 pub(super) enum Refusal {
     Denied(Vec<Violation>),
     CoolingDown(Timestamp),
-    /// The facts could not be had, or nobody could decide.
+    /// The facts could not be read, or the policy could not be asked.
     Ended(AttemptResult),
 }
 
-impl Worker {
-    pub(super) async fn admit(
-        &self,
-        call: &Call,
-        lease: &Lease,
-        targets: Vec<Target>,
-    ) -> Result<Admission, AttemptError> {
+impl<A: Action> Attempt<'_, A> {
+    pub(super) async fn admit(&self, targets: Vec<Target>) -> Result<Admission<A::Facts>, Error> {
         let asked = targets.len();
-        let last_touched = self.last_touched(lease, &targets).await?;
+        let last_touched = self.last_touched(&targets).await?;
         let decided = stream::iter(targets.into_iter().zip(last_touched))
             .map(|(target, last)| async move {
-                let verdict = self.decide(call, &target, last).await;
+                let verdict = self.decide(&target, last).await;
                 (target, verdict)
             })
             .buffered(PARALLEL)
             .collect::<Vec<_>>()
             .await;
         let mut admission = Admission { admitted: Vec::new(), refused: Vec::new(), warnings: Vec::new(), asked };
+        let mut known = HashSet::new();
         for (target, verdict) in decided {
             match verdict {
-                Ok(warning) => {
-                    admission.warnings.extend(warning.filter(|warning| !admission.warnings.contains(warning)));
-                    admission.admitted.push(target);
+                Ok((facts, warning)) => {
+                    admission.warnings.extend(warning.filter(|warning| known.insert(warning.clone())));
+                    admission.admitted.push(Admitted { target, facts });
                 }
                 Err(refusal) => admission.refused.push((target, refusal)),
             }
         }
-        self.cool(lease, &mut admission).await?;
+        self.reserve_cooldowns(&mut admission).await?;
         Ok(admission)
     }
 
-    /// When each target was last touched, as far as it has a cooldown.
-    async fn last_touched(&self, lease: &Lease, targets: &[Target]) -> Result<Vec<Option<Timestamp>>, AttemptError> {
+    /// Time of each target's last reservation that was not released; `None` if there was none, or it has no cooldown.
+    async fn last_touched(&self, targets: &[Target]) -> Result<Vec<Option<Timestamp>>, Error> {
         let keys: Vec<_> =
             targets.iter().filter_map(|target| target.cooldown.as_ref()).map(|cooldown| cooldown.key.clone()).collect();
         if keys.is_empty() {
             return Ok(vec![None; targets.len()]);
         }
-        let mut touched = self.ports.claims.last_touched(&keys, lease.key()).await?.into_iter();
+        let mut touched = self.worker.ports.claims.last_touched(&keys, self.lease.key()).await?.into_iter();
         Ok(targets.iter().map(|target| target.cooldown.as_ref().and_then(|_| touched.next().flatten())).collect())
     }
 
-    /// The facts, then the policy. Ok carries the policy's warning.
+    /// Reads the facts, then asks the policy. Ok carries the action's facts and the policy's warning.
     async fn decide(
         &self,
-        call: &Call,
         target: &Target,
         last_touched: Option<Timestamp>,
-    ) -> Result<Option<String>, Refusal> {
-        let facts = self.action.facts(call, target).await.map_err(|ended| self.without_facts(call, target, ended))?;
-        let critical = self.action.spec().critical;
-        if !critical && !self.ports.policy.validates(self.name()) {
-            return Ok(None);
+    ) -> Result<(A::Facts, Option<String>), Refusal> {
+        let Self { worker, action, call, parameters, .. } = self;
+        let facts = action.facts(call, parameters, target).await;
+        let facts = facts.map_err(|ended| self.without_facts(target, ended))?;
+        let (spec, policy) = (action.spec(), &worker.ports.policy);
+        if !spec.critical && !policy.validates(spec.name) {
+            return Ok((facts.own, None));
         }
-        let last = last_touched.max(facts.last_reallocation);
-        let input = PolicyInput {
-            resource: PolicyResource { action: self.name().to_owned(), ..target.resource.clone() },
-            context: PolicyContext {
-                last_reallocation_timestamp: last.map_or(0, nanoseconds),
-                workflow_state: facts.workflow_state.unwrap_or_default(),
-                incident_id: call.command.context.incident_id.clone(),
-                playbook_name: call.command.context.playbook.clone(),
-                now_ns: nanoseconds(self.ports.clock.now()),
-            },
-            traceparent: call.command.context.traceparent.clone(),
-            critical,
-        };
-        let decision = self.ports.policy.decide(&input).await;
-        self.observer.policy_decided(call, &input, &decision);
+        let input = self.policy_input(target, facts.policy, last_touched);
+        let decision = policy.decide(&input).await;
+        worker.observer.policy_decided(&input, &decision);
         match decision {
-            Decision::Allow { warning, .. } => Ok(warning),
+            Decision::Allow { warning, .. } => Ok((facts.own, warning)),
             Decision::Deny { violations, .. } => {
+                self.observe_prevented(target, Prevented::Denied);
                 log_denial(call, target, &violations);
                 Err(Refusal::Denied(violations))
             }
             Decision::Unavailable { message } => {
-                let message = format!("the policy could not be asked, so nothing was done: {message}");
+                let message = format!("nothing was done: failed to ask the policy: {message}");
                 Err(Refusal::Ended(AttemptResult::transient("policy_unavailable", message)))
             }
         }
     }
 
-    /// Where the facts are out of reach, what was to be done is as well.
-    fn without_facts(&self, call: &Call, target: &Target, ended: AttemptResult) -> Refusal {
+    fn policy_input(&self, target: &Target, facts: PolicyFacts, last_touched: Option<Timestamp>) -> PolicyInput {
+        let context = &self.call.command.context;
+        let last = last_touched.max(facts.last_reallocation);
+        PolicyInput {
+            resource: PolicyResource { action: self.worker.name().to_owned(), ..target.resource.clone() },
+            context: PolicyContext {
+                last_reallocation_timestamp: last.map_or(0, nanoseconds),
+                workflow_state: facts.workflow_state.unwrap_or_default(),
+                incident_id: context.incident_id.clone(),
+                playbook_name: context.playbook.clone(),
+                now_ns: nanoseconds(self.worker.ports.clock.now()),
+            },
+            traceparent: context.traceparent.clone(),
+            critical: self.action.spec().critical,
+        }
+    }
+
+    /// A service that cannot be read cannot be changed either.
+    fn without_facts(&self, target: &Target, ended: AttemptResult) -> Refusal {
         if let AttemptOutcome::Unavailable { .. } = ended.outcome {
-            self.observer.out_of_reach(call, &target.resource);
+            self.observe_prevented(target, Prevented::Unavailable);
         }
         Refusal::Ended(ended)
     }
 
-    /// Reserves the cooldowns of what was admitted; what another attempt has touched meanwhile is refused.
-    async fn cool(&self, lease: &Lease, admission: &mut Admission) -> Result<(), AttemptError> {
-        let cooldowns = admission.admitted.iter().filter_map(|target| target.cooldown.clone());
-        let cooldowns: Vec<_> = cooldowns
-            .map(|cooldown| CooldownRequest { key: cooldown.key, cooldown_ms: cooldown.duration_ms })
-            .collect();
+    fn observe_prevented(&self, target: &Target, why: Prevented) {
+        if let Some(metric) = self.action.call_metric(self.parameters, target) {
+            self.worker.observer.call_prevented(&metric, why);
+        }
+    }
+
+    /// Reserves the cooldowns of the admitted targets, and refuses those that another attempt has touched meanwhile.
+    async fn reserve_cooldowns(&self, admission: &mut Admission<A::Facts>) -> Result<(), Error> {
+        let cooldowns = cooldown_requests(admission.admitted.iter().map(|admitted| &admitted.target));
         if cooldowns.is_empty() {
             return Ok(());
         }
-        let now = self.ports.clock.now();
+        let Self { worker, lease, .. } = self;
+        let now = worker.ports.clock.now();
         if now >= lease.until() {
             return Err(
-                BackendError::unavailable("reserve", "the claim's lease ran out before anything was done").into()
+                BackendError::unavailable("reserve", "the claim's lease expired before anything was done").into()
             );
         }
-        match self.ports.claims.reserve(&lease.with(now, cooldowns)).await? {
+        match worker.ports.claims.reserve(&lease.with(now, cooldowns)).await? {
             Reservation::Held { cooling, .. } => {
-                cooling.iter().for_each(|_| self.observer.cooldown_hit(self.name()));
-                admission.cool(&cooling);
+                self.refuse_cooling(admission, cooling);
                 Ok(())
             }
-            // The claim was lost between the two calls: nothing was done, and whoever holds it now goes on.
+            // The claim was lost between the two calls: nothing was done, and its present holder goes on.
             Reservation::Busy { .. } | Reservation::Finished(_) => {
-                let lost = "claim was lost before anything was done";
-                Err(BackendError::unavailable("reserve", lost).into())
+                Err(BackendError::unavailable("reserve", "the claim was lost before anything was done").into())
             }
         }
     }
-}
 
-impl Admission {
-    fn cool(&mut self, cooling: &[(CooldownKey, Timestamp)]) {
-        let until = |target: &Target| {
-            let key = &target.cooldown.as_ref()?.key;
-            cooling.iter().find(|(cooling, _)| cooling == key).map(|(_, until)| *until)
-        };
-        for target in std::mem::take(&mut self.admitted) {
-            match until(&target) {
-                None => self.admitted.push(target),
-                Some(until) => self.refused.push((target, Refusal::CoolingDown(until))),
+    fn refuse_cooling(&self, admission: &mut Admission<A::Facts>, cooling: Vec<(CooldownKey, Timestamp)>) {
+        cooling.iter().for_each(|_| self.worker.observer.cooldown_hit(self.worker.name()));
+        let cooling: HashMap<_, _> = cooling.into_iter().collect();
+        for admitted in std::mem::take(&mut admission.admitted) {
+            let key = admitted.target.cooldown.as_ref().map(|cooldown| &cooldown.key);
+            match key.and_then(|key| cooling.get(key)) {
+                None => admission.admitted.push(admitted),
+                Some(until) => {
+                    let refusal = Refusal::CoolingDown(*until);
+                    self.log_failed([&admitted.target], &refusal.to_string());
+                    admission.refused.push((admitted.target, refusal));
+                }
             }
         }
     }
@@ -182,7 +191,7 @@ fn log_denial(call: &Call, target: &Target, violations: &[Violation]) {
         trace_id = command.context.trace_id(),
         target_id = target.id,
         rules = rules.join(","),
-        "policy refused the action"
+        "policy denied the action"
     );
 }
 

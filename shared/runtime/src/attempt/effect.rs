@@ -1,77 +1,90 @@
 //! The effect itself: what an earlier worker may have done, and the performing within deadline and lease.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use heal_engine::catalog::Safety;
 use heal_engine::message::{AttemptOutcome, AttemptResult};
 
-use super::Worker;
-use super::lease::Lease;
-use crate::action::{Call, Performed, Probe, Target};
+use super::typed::Attempt;
+use crate::action::{Action, Admitted, Performed, Probe, Target};
 use crate::port::CooldownRequest;
 
-/// An attempt that took longer than this, in milliseconds, has its cooldowns counted from its end; less is within what clocks may differ.
-const RESTAMP_MS: u64 = 1_000;
+/// An attempt that took longer than this, in milliseconds, has its cooldowns restarted at its end; less is within what clocks may differ.
+const RESTART_COOLDOWN_AFTER_MS: u64 = 1_000;
 
-impl Worker {
-    /// What an earlier worker of this attempt, whose lease ran out, means: its result, or none where performing (again) is safe.
-    pub(super) async fn recover(&self, call: &Call, targets: &[Target]) -> Option<AttemptResult> {
-        let unknown = |message: String| Some(AttemptResult::new(AttemptOutcome::Unknown { message }));
-        match self.action.spec().safety {
-            Safety::ReadOnly | Safety::Idempotent => None,
-            Safety::Unknown => unknown("its worker died, and it cannot be said whether it had acted".to_owned()),
-            Safety::Probe => match self.action.probe(call, targets).await {
-                Probe::NotDone => None,
+impl<A: Action> Attempt<'_, A> {
+    /// The result of an attempt whose earlier worker died and had, or may have, acted; `None` if performing it is safe.
+    pub(super) async fn recover(&self, targets: &[Target]) -> Option<AttemptResult> {
+        let message = match self.action.spec().safety {
+            Safety::ReadOnly | Safety::Idempotent => return None,
+            Safety::Unknown => "its worker died, and it is not known whether the worker had acted".to_owned(),
+            Safety::Probe => match self.action.probe(self.call, self.parameters, targets).await {
+                Probe::NotDone => return None,
                 Probe::Done(result) => {
-                    Some(result.warn("its worker died after it had acted; a look at the target found it done"))
+                    return Some(
+                        result.warn("its worker died after it had acted; a probe of the target found it done"),
+                    );
                 }
-                Probe::Unclear(why) => unknown(format!(
-                    "its worker died, and a look at the target does not tell whether it had acted: {why}"
-                )),
+                Probe::Unclear(why) => {
+                    format!("its worker died, and a probe of the target does not tell whether it had acted: {why}")
+                }
             },
-        }
+        };
+        self.log_failed(targets, &message);
+        Some(AttemptResult::new(AttemptOutcome::Unknown { message }))
     }
 
-    pub(super) async fn perform(&self, call: &Call, lease: &Lease, targets: &[Target]) -> Performed {
-        let now = self.ports.clock.now();
-        // The process may have been frozen since it took the claim: then somebody else may have it.
+    pub(super) async fn perform(&self, targets: &[Admitted<A::Facts>]) -> Performed {
+        let Self { worker, action, call, parameters, lease } = self;
+        let ids = || targets.iter().map(|admitted| &admitted.target);
+        let now = worker.ports.clock.now();
+        // The process may have been frozen since it took the claim: then another worker may hold it.
         if now >= call.deadline || now >= lease.until() {
             let frozen_ms = now.since_ms(call.started_at);
             let message = format!("nothing was done: {frozen_ms} ms went by before it could be started");
-            let proven_not_applied = targets.iter().map(|target| target.id.clone()).collect();
+            self.log_failed(ids(), &message);
+            let proven_not_applied = ids().map(|target| target.id.clone()).collect();
             return Performed { result: AttemptResult::new(AttemptOutcome::TimedOut { message }), proven_not_applied };
         }
         let left = Duration::from_millis(call.deadline.since_ms(now));
-        tokio::time::timeout(left, self.action.perform(call, targets)).await.unwrap_or_else(|_| {
+        tokio::time::timeout(left, action.perform(call, parameters, targets)).await.unwrap_or_else(|_| {
             let seconds = call.deadline.since_ms(call.started_at) / 1_000;
-            let message = format!("{} did not end within {seconds} s", self.name());
+            let message = format!("{} did not end within {seconds} s", worker.name());
+            self.log_failed(ids(), &message);
             AttemptResult::new(AttemptOutcome::TimedOut { message }).into()
         })
     }
 
-    /// Counts the cooldowns of what was touched from the end of a long effect: until then the target may have been touched.
+    /// For a slow effect, restarts the cooldowns at its end: the targets may have been touched until then.
     ///
-    /// Where this fails they count from before the effect, which the log says.
-    pub(super) async fn restamp(&self, call: &Call, lease: &Lease, targets: &[Target], performed: &Performed) {
-        let now = self.ports.clock.now();
-        if now.since_ms(call.started_at) <= RESTAMP_MS {
+    /// If this fails, the cooldowns count from before the effect, which the log says.
+    pub(super) async fn restart_cooldowns(&self, targets: &[Admitted<A::Facts>], performed: &Performed) {
+        let now = self.worker.ports.clock.now();
+        if now.since_ms(self.call.started_at) <= RESTART_COOLDOWN_AFTER_MS {
             return;
         }
-        let touched = targets.iter().filter(|target| !performed.proven_not_applied.contains(&target.id));
-        let cooldowns = touched.filter_map(|target| target.cooldown.clone());
-        let cooldowns: Vec<_> = cooldowns
-            .map(|cooldown| CooldownRequest { key: cooldown.key, cooldown_ms: cooldown.duration_ms })
-            .collect();
+        let untouched: HashSet<&str> = performed.proven_not_applied.iter().map(String::as_str).collect();
+        let touched = targets.iter().map(|admitted| &admitted.target);
+        let cooldowns = cooldown_requests(touched.filter(|target| !untouched.contains(target.id.as_str())));
         if cooldowns.is_empty() {
             return;
         }
-        let request = lease.renewed(now, cooldowns);
-        if let Err(error) = self.ports.claims.reserve(&request).await {
+        let request = self.lease.renewed(now, cooldowns);
+        if let Err(error) = self.worker.ports.claims.reserve(&request).await {
             tracing::warn!(
                 attempt = request.key.attempt,
                 error = &error as &dyn std::error::Error,
-                "cooldown counts from before the effect"
+                "failed to restart cooldowns: they count from before the effect"
             );
         }
     }
+}
+
+/// The reservations of those targets that have a cooldown.
+pub(super) fn cooldown_requests<'t>(targets: impl Iterator<Item = &'t Target>) -> Vec<CooldownRequest> {
+    targets
+        .filter_map(|target| target.cooldown.clone())
+        .map(|cooldown| CooldownRequest { key: cooldown.key, cooldown_ms: cooldown.duration_ms })
+        .collect()
 }

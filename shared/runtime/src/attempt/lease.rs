@@ -1,4 +1,4 @@
-//! The holding of a claim: for how long, and the signs of life that make it longer.
+//! The lease of a claim: how long it lasts, and its renewal.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use heal_engine::Timestamp;
 use super::{LEASE_MS, Worker};
 use crate::port::{ClaimKey, ClaimRequest, CooldownRequest, Reservation};
 
-/// A claim that is held, and until when.
+/// A claim that this worker holds, and until when.
 #[derive(Debug)]
 pub(super) struct Lease {
     request: ClaimRequest,
@@ -26,24 +26,24 @@ impl Lease {
         &self.request.key
     }
 
-    /// The last moment that is known to be covered.
+    /// The end of the last renewal that is known to have succeeded.
     pub(super) fn until(&self) -> Timestamp {
         Timestamp(self.until.load(Ordering::Relaxed))
     }
 
-    /// The same claim, with targets to reserve, and held as long as before.
+    /// A request for the cooldowns of targets under the same claim, without a renewal.
     pub(super) fn with(&self, now: Timestamp, cooldowns: Vec<CooldownRequest>) -> ClaimRequest {
         ClaimRequest { now, lease_until: self.until(), cooldowns, ..self.request.clone() }
     }
 
-    /// The same claim, held from `now` on for a whole lease.
+    /// The same, with a renewal for a whole lease from `now` on.
     pub(super) fn renewed(&self, now: Timestamp, cooldowns: Vec<CooldownRequest>) -> ClaimRequest {
         ClaimRequest { lease_until: now.plus_ms(LEASE_MS), ..self.with(now, cooldowns) }
     }
 }
 
 impl Worker {
-    /// Says again and again that this worker is alive. Where that fails, the lease runs out and the result is not taken.
+    /// Renews the lease until dropped. If that fails, the lease expires and the attempt's result is not stored.
     pub(super) async fn keep(&self, lease: &Lease) -> Infallible {
         loop {
             tokio::time::sleep(Duration::from_millis(LEASE_MS / 3)).await;
@@ -53,13 +53,13 @@ impl Worker {
                     lease.until.fetch_max(request.lease_until.0, Ordering::Relaxed);
                 }
                 Ok(Reservation::Busy { .. } | Reservation::Finished(_)) => {
-                    tracing::warn!(claim = request.key.attempt, "claim is another worker's by now");
+                    tracing::warn!(claim = request.key.attempt, "claim is held by another worker");
                 }
                 Err(error) => {
                     tracing::warn!(
                         claim = request.key.attempt,
                         error = &error as &dyn std::error::Error,
-                        "claim could not be renewed"
+                        "failed to renew claim"
                     );
                 }
             }

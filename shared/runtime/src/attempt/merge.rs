@@ -1,5 +1,7 @@
 //! One result out of what was performed and what was refused.
 
+use std::fmt;
+
 use heal_engine::Timestamp;
 use heal_engine::message::{AttemptOutcome, AttemptResult};
 use serde_json::{Value, json};
@@ -7,74 +9,74 @@ use serde_json::{Value, json};
 use super::admit::{Admission, Refusal};
 use crate::action::{Performed, Target};
 
-/// The attempt's result. Where something was performed, what was refused is said target by target, in warnings, follow-ups and the output `denied`;
-/// where nothing was, the refusal is the result.
-pub(super) fn merge(admission: Admission, performed: Option<Performed>) -> Performed {
+/// The attempt's result. If something was performed, warnings, follow-ups and the output `denied` name each refused target; if nothing was,
+/// the refusal is the result.
+pub(super) fn merge<F>(admission: Admission<F>, performed: Option<Performed>) -> Performed {
     let Admission { refused, warnings, asked, .. } = admission;
     let Performed { mut result, proven_not_applied } = match performed {
         Some(performed) => performed,
-        None => Performed { result: refusal(&refused), proven_not_applied: Vec::new() },
+        None => refusal(&refused).into(),
     };
-    let was_performed = refused.len() < asked;
-    if was_performed {
-        for (target, refusal) in &refused {
-            let why = why(refusal);
-            result =
-                result.warn(format!("{} was left alone: {why}", target.id)).follow_up(format!("{}: {why}", target.id));
+    if refused.len() < asked {
+        for (target, why) in &refused {
+            result.warnings.push(format!("{} was left alone: {why}", target.id));
+            result.follow_up.push(format!("{}: {why}", target.id));
         }
     }
     if asked > 1 && !refused.is_empty() {
-        let denied =
-            refused.iter().map(|(target, refusal)| json!({"target": target.id, "reason": why(refusal)})).collect();
-        result.output.insert("denied".to_owned(), Value::Array(denied));
+        let denied = refused.iter().map(|(target, why)| json!({"target": target.id, "reason": why.to_string()}));
+        result.output.insert("denied".to_owned(), Value::Array(denied.collect()));
     }
     result.warnings.splice(0..0, warnings);
     Performed { result, proven_not_applied }
 }
 
-/// Nothing was let through: the most telling refusal stands for all. A denial says more than a cooldown, and both more than an outage.
+/// Nothing was admitted: one refusal stands for all. A denial says more than a cooldown, and both more than an outage.
 fn refusal(refused: &[(Target, Refusal)]) -> AttemptResult {
-    let violations: Vec<_> = refused
-        .iter()
-        .flat_map(|(_, refusal)| match refusal {
-            Refusal::Denied(violations) => violations.clone(),
-            Refusal::CoolingDown(_) | Refusal::Ended(_) => Vec::new(),
-        })
-        .collect();
-    if refused.iter().any(|(_, refusal)| matches!(refusal, Refusal::Denied(_))) {
-        return AttemptResult::new(AttemptOutcome::Denied { violations });
+    let mut violations = None;
+    let mut cooling = None;
+    let mut ended = None;
+    for (target, refusal) in refused {
+        match refusal {
+            Refusal::Denied(denied) => violations.get_or_insert_with(Vec::new).extend(denied.iter().cloned()),
+            // The one that is free first: then another try may succeed.
+            Refusal::CoolingDown(until) => {
+                let this = (*until, &target.id);
+                cooling = Some(cooling.map_or(this, |first| this.min(first)));
+            }
+            Refusal::Ended(result) => {
+                ended.get_or_insert(result);
+            }
+        }
     }
-    let cooling = refused.iter().filter_map(|(target, refusal)| match refusal {
-        Refusal::CoolingDown(until) => Some((*until, target.id.clone())),
-        Refusal::Denied(_) | Refusal::Ended(_) => None,
-    });
-    // The one that is free first: then another try is worth while.
-    if let Some((until, target)) = cooling.min() {
-        return AttemptResult::new(AttemptOutcome::CoolingDown { target, until });
+    match (violations, cooling, ended) {
+        (Some(violations), _, _) => AttemptResult::new(AttemptOutcome::Denied { violations }),
+        (None, Some((until, target)), _) => {
+            AttemptResult::new(AttemptOutcome::CoolingDown { target: target.clone(), until })
+        }
+        (None, None, Some(result)) => result.clone(),
+        (None, None, None) => AttemptResult::no_op("there is nothing to touch", heal_engine::Map::new()),
     }
-    let ended = refused.iter().find_map(|(_, refusal)| match refusal {
-        Refusal::Ended(result) => Some(result.clone()),
-        Refusal::Denied(_) | Refusal::CoolingDown(_) => None,
-    });
-    ended.unwrap_or_else(|| AttemptResult::no_op("there is nothing to touch", heal_engine::Map::new()))
 }
 
-fn why(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Denied(violations) => {
-            let rules: Vec<_> = violations.iter().map(|violation| violation.rule.as_str()).collect();
-            format!("denied by policy: {}", rules.join(", "))
-        }
-        Refusal::CoolingDown(Timestamp(until)) => format!("cooling down until {until} ms after the epoch"),
-        Refusal::Ended(result) => match &result.outcome {
-            AttemptOutcome::NoOp { reason: text }
-            | AttemptOutcome::Unavailable { message: text, .. }
-            | AttemptOutcome::Failed { message: text, .. }
-            | AttemptOutcome::TimedOut { message: text }
-            | AttemptOutcome::Unknown { message: text } => text.clone(),
-            AttemptOutcome::Succeeded | AttemptOutcome::Denied { .. } | AttemptOutcome::CoolingDown { .. } => {
-                "not touched".to_owned()
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied(violations) => {
+                let rules: Vec<_> = violations.iter().map(|violation| violation.rule.as_str()).collect();
+                write!(f, "denied by policy: {}", rules.join(", "))
             }
-        },
+            Self::CoolingDown(Timestamp(until)) => write!(f, "cooling down until {until} ms after the epoch"),
+            Self::Ended(result) => f.write_str(match &result.outcome {
+                AttemptOutcome::NoOp { reason: text }
+                | AttemptOutcome::Unavailable { message: text, .. }
+                | AttemptOutcome::Failed { message: text, .. }
+                | AttemptOutcome::TimedOut { message: text }
+                | AttemptOutcome::Unknown { message: text } => text,
+                AttemptOutcome::Succeeded | AttemptOutcome::Denied { .. } | AttemptOutcome::CoolingDown { .. } => {
+                    "not touched"
+                }
+            }),
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use heal_runtime::action::{Action, Call, Cooldown, Performed, Probe, Target};
+use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Probe, Target};
 use heal_runtime::port::{Clock, CooldownKey, PolicyResource};
 use heal_runtime::{ActionSpec, AttemptOutcome, AttemptResult, Digest, Map, Safety, Timestamp};
 use heal_testkit::memory::ManualClock;
@@ -37,6 +37,12 @@ pub struct World {
 
 pub const COOLDOWN_MS: u64 = 300_000;
 
+/// What a playbook of the simulation gives.
+#[derive(Debug, serde::Deserialize)]
+pub struct Parameters {
+    target: String,
+}
+
 /// `again` is idempotent, `look` can probe, `once` can do neither; each touches the target of its parameters.
 #[derive(Debug)]
 pub struct Remedy {
@@ -58,29 +64,32 @@ impl Remedy {
         };
         Self { spec, world }
     }
-
-    fn target(call: &Call) -> String {
-        call.parameters()["target"].as_str().unwrap().to_owned()
-    }
 }
 
 #[async_trait]
 impl Action for Remedy {
+    type Parameters = Parameters;
+    type Facts = ();
+
     fn spec(&self) -> &ActionSpec {
         &self.spec
     }
 
-    fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult> {
-        let id = Self::target(call);
+    fn targets(&self, _: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
+        let id = parameters.target.clone();
         let key = CooldownKey { action: self.spec.name.to_owned(), target: id.clone() };
         let cooldown = (self.spec.name == "again").then_some(Cooldown { key, duration_ms: COOLDOWN_MS });
         Ok(vec![Target { id, resource: PolicyResource::default(), cooldown }])
     }
 
-    async fn perform(&self, call: &Call, targets: &[Target]) -> Performed {
+    async fn facts(&self, _: &Call, _: &Parameters, _: &Target) -> Result<Facts<()>, AttemptResult> {
+        Ok(Facts::default())
+    }
+
+    async fn perform(&self, call: &Call, parameters: &Parameters, targets: &[Admitted<()>]) -> Performed {
         let world = &self.world;
         let faulty = world.faulty.load(Ordering::SeqCst);
-        let proven_not_applied = || targets.iter().map(|target| target.id.clone()).collect::<Vec<_>>();
+        let proven_not_applied = || targets.iter().map(|admitted| admitted.target.id.clone()).collect::<Vec<_>>();
         if faulty && world.rng.chance(10) {
             let outcome =
                 AttemptOutcome::Unavailable { service: "world".into(), message: "away".into(), retry_after_ms: None };
@@ -95,7 +104,7 @@ impl Action for Remedy {
         world.effects.lock().unwrap().push(Effect {
             action: self.spec.name,
             safety: self.spec.safety,
-            target: Self::target(call),
+            target: parameters.target.clone(),
             key: call.idempotency_key.clone(),
             digest: call.command.parameters_digest.clone(),
             at: world.clock.now(),
@@ -107,7 +116,7 @@ impl Action for Remedy {
         AttemptResult::succeeded(Map::new()).into()
     }
 
-    async fn probe(&self, call: &Call, _: &[Target]) -> Probe {
+    async fn probe(&self, call: &Call, _: &Parameters, _: &[Target]) -> Probe {
         let effects = self.world.effects.lock().unwrap();
         let done = effects.iter().any(|effect| effect.key == call.idempotency_key);
         if done { Probe::Done(Box::new(AttemptResult::succeeded(Map::new()))) } else { Probe::NotDone }

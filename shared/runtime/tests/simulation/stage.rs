@@ -137,7 +137,7 @@ impl Stage {
                 sender: self.queues.clone(),
                 clock: self.clock.clone(),
             };
-            Worker::new(Arc::new(Remedy::new(name, safety, self.world.clone())), Arc::new(ports)).unwrap()
+            Worker::new(Remedy::new(name, safety, self.world.clone()), Arc::new(ports)).unwrap()
         };
         let dispatcher = Dispatcher::new(ports, self.library.clone());
         Host::new(dispatcher, ACTIONS.map(worker), self.queues.clone(), self.runs.clone())

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use heal_runtime::action::{Action, Call, Cooldown, Facts, Performed, Target};
+use heal_runtime::action::{Action, Admitted, Call, CallMetric, Cooldown, Facts, Performed, Target};
 use heal_runtime::attempt::{self, Worker};
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
@@ -32,19 +32,22 @@ struct Reallocate {
 
 #[async_trait]
 impl Action for Reallocate {
+    type Parameters = Map;
+    type Facts = ();
+
     fn spec(&self) -> &ActionSpec {
         &self.spec
     }
 
-    fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult> {
-        let text = |name: &str| call.parameters()[name].as_str().unwrap_or_default().to_owned();
+    fn targets(&self, _: &Call, parameters: &Map) -> Result<Vec<Target>, AttemptResult> {
+        let text = |name: &str| parameters[name].as_str().unwrap_or_default().to_owned();
         let id = text("ticket_id");
         let key = CooldownKey { action: ACTION.to_owned(), target: id.clone() };
         let resource = PolicyResource { ticket_id: id.clone(), reason: text("reason"), ..PolicyResource::default() };
         Ok(vec![Target { id, resource, cooldown: Some(Cooldown { key, duration_ms: 300_000 }) }])
     }
 
-    async fn facts(&self, _: &Call, _: &Target) -> Result<Facts, AttemptResult> {
+    async fn facts(&self, _: &Call, _: &Map, _: &Target) -> Result<Facts<()>, AttemptResult> {
         if self.unavailable.load(Ordering::SeqCst) {
             let (service, message) = ("execution-ticket-service".to_owned(), "nobody is there".to_owned());
             return Err(AttemptResult::new(AttemptOutcome::Unavailable { service, message, retry_after_ms: None }));
@@ -52,9 +55,13 @@ impl Action for Reallocate {
         Ok(Facts::default())
     }
 
-    async fn perform(&self, _: &Call, _: &[Target]) -> Performed {
+    async fn perform(&self, _: &Call, _: &Map, _: &[Admitted<()>]) -> Performed {
         self.clock.advance_ms(self.takes_ms.load(Ordering::SeqCst));
         AttemptResult::succeeded(Map::new()).into()
+    }
+
+    fn call_metric(&self, _: &Map, target: &Target) -> Option<CallMetric> {
+        Some(CallMetric::TicketReallocation { reason: target.resource.reason.clone() })
     }
 }
 
@@ -116,7 +123,7 @@ impl Rig {
             takes_ms: Arc::clone(&takes_ms),
             unavailable: Arc::clone(&unavailable),
         };
-        let worker = Worker::new(Arc::new(action), Arc::new(ports)).unwrap().observed_by(observer.clone());
+        let worker = Worker::new(action, Arc::new(ports)).unwrap().observed_by(observer.clone());
         let host = Host::new(dispatcher, [worker], queues.clone(), runs);
         Self {
             telemetry,

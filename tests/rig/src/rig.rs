@@ -1,29 +1,31 @@
-//! One worker over the stand-in platform and ports in memory: what the tests of every action stand on.
-#![allow(dead_code, reason = "the tests of each action need another part of it")]
+//! One worker over the stand-in platform and ports in memory, with the time in the test's hands.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use heal_clients::Wiring;
 use heal_clients::config::Config;
 use heal_runtime::action::Action;
-use heal_runtime::attempt::{AttemptError, CommandOutcome, LEASE_MS, Ports, Worker};
+use heal_runtime::attempt::{CommandOutcome, Error, LEASE_MS, Ports, Worker};
 use heal_runtime::port::{
-    ClaimKey, ClaimRequest, ClaimStore, Clock, CooldownKey, CooldownRequest, Decision, DecisionSource, LeaseOwner,
-    Policy, PolicyInput, Reservation,
+    ClaimKey, ClaimRequest, ClaimStore, Clock, CooldownKey, CooldownRequest, LeaseOwner, Policy, Reservation,
 };
-use heal_runtime::{
-    ActionCommand, ActionSpec, AttemptOutcome, AttemptResult, Context, Digest, Map, RunId, Token, Violation,
-};
+use heal_runtime::{ActionCommand, ActionSpec, AttemptResult, Context, Digest, Map, RunId, Token};
 use heal_sandbox::{Call, Fault, FaultKind, Platform, PlatformConfig, Service};
 use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, When};
 use serde_json::Value;
 
+mod expect;
+mod judge;
+
+pub use expect::{denied, failed, no_op, unavailable, unknown};
+pub use judge::{Judge, Recorder, allow, deny};
+
 pub const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
+/// The platform, the ports, and how to deliver commands over them.
 pub struct Rig {
     pub platform: Arc<Platform>,
     pub config: Config,
@@ -32,51 +34,8 @@ pub struct Rig {
     pub clock: Arc<ManualClock>,
     pub queues: Arc<Queues>,
     pub policy: Arc<Judge>,
+    pub recorder: Arc<Recorder>,
     deliveries: AtomicUsize,
-}
-
-/// A policy that answers as a test wants it to, and remembers what it was asked.
-pub struct Judge {
-    asked: Mutex<Vec<PolicyInput>>,
-    verdict: Mutex<Verdict>,
-}
-
-type Verdict = Box<dyn Fn(&PolicyInput) -> Decision + Send + Sync>;
-
-pub fn allow() -> Decision {
-    Decision::Allow { source: DecisionSource::Server, warning: None }
-}
-
-pub fn deny(rule: &str) -> Decision {
-    let violation = Violation {
-        policy: "test".to_owned(),
-        rule: rule.to_owned(),
-        msg: "the test says no".to_owned(),
-        severity: "high".to_owned(),
-    };
-    Decision::Deny { source: DecisionSource::Server, violations: vec![violation] }
-}
-
-impl Judge {
-    pub fn decide_by(&self, verdict: impl Fn(&PolicyInput) -> Decision + Send + Sync + 'static) {
-        *self.verdict.lock().unwrap() = Box::new(verdict);
-    }
-
-    pub fn asked(&self) -> Vec<PolicyInput> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-#[async_trait]
-impl Policy for Judge {
-    fn validates(&self, _: &str) -> bool {
-        true
-    }
-
-    async fn decide(&self, input: &PolicyInput) -> Decision {
-        self.asked.lock().unwrap().push(input.clone());
-        (self.verdict.lock().unwrap())(input)
-    }
 }
 
 impl Rig {
@@ -93,7 +52,8 @@ impl Rig {
             config: Config::read(&env).unwrap(),
             claims: Arc::new(Claims::new(faults.clone())),
             queues: Arc::new(Queues::new(clock.clone(), Faults::default())),
-            policy: Arc::new(Judge { asked: Mutex::default(), verdict: Mutex::new(Box::new(|_| allow())) }),
+            policy: Arc::default(),
+            recorder: Arc::default(),
             deliveries: AtomicUsize::new(0),
             platform,
             faults,
@@ -129,7 +89,7 @@ impl Rig {
 
     pub fn worker_under(&self, action: impl Action, policy: Arc<dyn Policy>) -> Worker {
         let ports = Ports { claims: self.claims.clone(), policy, sender: self.queues.clone(), clock: self.clock() };
-        Worker::new(Arc::new(action), Arc::new(ports)).unwrap()
+        Worker::new(action, Arc::new(ports)).unwrap().observed_by(self.recorder.clone())
     }
 
     /// The first attempt of step `heal` of run `run-1`, with two minutes of time.
@@ -157,7 +117,7 @@ impl Rig {
     }
 
     /// Delivers the command once.
-    pub async fn deliver(&self, worker: &Worker, command: &ActionCommand) -> Result<CommandOutcome, AttemptError> {
+    pub async fn deliver(&self, worker: &Worker, command: &ActionCommand) -> Result<CommandOutcome, Error> {
         let number = self.deliveries.fetch_add(1, Ordering::SeqCst);
         let body = serde_json::to_string(command).unwrap();
         worker.handle(&body, LeaseOwner(format!("delivery-{number}"))).await
@@ -171,7 +131,7 @@ impl Rig {
         }
     }
 
-    /// A worker took the command, reserved these targets, and was not heard of again until its lease was over.
+    /// A worker took the command, reserved these targets, and died; its lease has expired.
     pub async fn lose_worker(&self, command: &ActionCommand, targets: &[&str]) {
         let cooldown = |target: &&str| CooldownRequest {
             key: CooldownKey { action: command.action.clone(), target: (*target).to_owned() },
@@ -189,7 +149,7 @@ impl Rig {
         self.clock.advance_ms(LEASE_MS + 1);
     }
 
-    /// A worker performs the command, and dies before it could say so; its lease is over.
+    /// A worker performs the command, and dies before it stores the result; its lease has expired.
     pub async fn lose_worker_after(&self, worker: &Worker, command: &ActionCommand) {
         self.faults.fail_next_of("claims.finish", 1, When::Before);
         self.deliver(worker, command).await.unwrap_err();
@@ -237,10 +197,10 @@ pub fn attempt(command: &ActionCommand, attempt: u32) -> ActionCommand {
     ActionCommand { attempt, token: Token::new(format!("token-{attempt}")), ..command.clone() }
 }
 
-/// The end of a [`short`] command, and what a busy machine adds to it. Far under any client's own timeout.
+/// The longest that a [`short`] command takes, on a busy machine too. Far under any client's own timeout.
 pub const SHORTLY: Duration = Duration::from_secs(4);
 
-/// With so little real time: less than any client's own timeout.
+/// The command with a deadline in 2.5 s: less than any client's own timeout.
 pub fn short(rig: &Rig, command: ActionCommand) -> ActionCommand {
     ActionCommand { deadline: rig.clock.now().plus_ms(2_500), ..command }
 }
@@ -253,49 +213,4 @@ pub fn of_run(command: &ActionCommand, run: &str) -> ActionCommand {
 pub fn output(pairs: Value) -> Map {
     let Value::Object(map) = pairs else { panic!("outputs are an object") };
     map
-}
-
-/// The service and message of an outage.
-#[track_caller]
-pub fn unavailable(result: &AttemptResult) -> (&str, &str) {
-    match &result.outcome {
-        AttemptOutcome::Unavailable { service, message, .. } => (service, message),
-        other => panic!("not unavailable: {other:?}"),
-    }
-}
-
-/// Why it cannot be said whether it happened.
-#[track_caller]
-pub fn unknown(result: &AttemptResult) -> &str {
-    match &result.outcome {
-        AttemptOutcome::Unknown { message } => message,
-        other => panic!("not unknown: {other:?}"),
-    }
-}
-
-/// Why there was nothing to do.
-#[track_caller]
-pub fn no_op(result: &AttemptResult) -> &str {
-    match &result.outcome {
-        AttemptOutcome::NoOp { reason } => reason,
-        other => panic!("something was done: {other:?}"),
-    }
-}
-
-/// Code and message of a permanent failure.
-#[track_caller]
-pub fn failed(result: &AttemptResult) -> (&str, &str) {
-    match &result.outcome {
-        AttemptOutcome::Failed { code, message, retryable: false } => (code, message),
-        other => panic!("no permanent failure: {other:?}"),
-    }
-}
-
-/// The rules that were broken.
-#[track_caller]
-pub fn denied(result: &AttemptResult) -> Vec<&str> {
-    match &result.outcome {
-        AttemptOutcome::Denied { violations } => violations.iter().map(|violation| violation.rule.as_str()).collect(),
-        other => panic!("not denied: {other:?}"),
-    }
 }

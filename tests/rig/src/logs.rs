@@ -1,8 +1,7 @@
 //! The log lines of a test's own thread.
 //!
-//! One subscriber for the process, which notes by thread: a subscriber for each test would lose lines whose call site another
-//! thread met first.
-#![allow(dead_code, reason = "the tests of each action need another part of it")]
+//! One subscriber for the process, which collects by thread: a subscriber per test would lose lines whose call site another thread had
+//! registered first.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,7 +20,7 @@ thread_local! {
     static LINES: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Starts to note the lines of this thread. A test runs on one thread, its runtime included.
+/// Starts to collect the lines of this thread. A test runs on one thread, its runtime included.
 pub fn collect() {
     static SET: Once = Once::new();
     SET.call_once(|| tracing::subscriber::set_global_default(Registry::default().with(Notes)).unwrap());
