@@ -1,22 +1,16 @@
-//! The actions that this program carries: what they are, and the workers that perform them.
+//! The actions in this program: their descriptions, and the workers that perform them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use heal_clients::config::Config;
-use heal_clients::port::StoredBreaker;
-use heal_clients::{IdentityProvider, Wiring, identity, kubernetes, orchestrator, policy, tickets};
-use heal_embedded::Store;
 use heal_engine::catalog::{ActionSpec, Catalog};
 use heal_runtime::action::Action;
-use heal_runtime::attempt::{self, Worker};
-use heal_runtime::port::{Clock, SystemClock};
+use heal_runtime::attempt::Worker;
 use heal_wiring::observe::Observer;
+use heal_wiring::{Clients, Error, Ports};
 
-use heal_wiring::aws;
-
-/// What playbooks may name.
+/// The actions that a playbook may name.
 pub(crate) fn catalog() -> Catalog {
     Catalog::new(specs())
 }
@@ -34,87 +28,57 @@ fn specs() -> [ActionSpec; 8] {
     ]
 }
 
-/// What all clients of this process share: who it is, breakers that meet in `store`, and the `observer` that is told of their calls.
+/// A worker for each action, over `clients`. `needed` are the actions that the playbooks use.
 ///
-/// # Errors
-/// The configured identity cannot be had.
-pub(crate) async fn wiring(config: &Config, store: &Store, observer: &Arc<Observer>) -> anyhow::Result<Wiring> {
-    let breakers = StoredBreaker::new(Arc::new(store.clone()), config);
-    let identity = identity(config).await?;
-    Ok(Wiring { breaker_store: Some(Arc::new(breakers)), identity, observer: observer.clone() })
-}
-
-/// Who this process is.
-///
-/// # Errors
-/// The configured source cannot be used.
-pub(crate) async fn identity(config: &Config) -> anyhow::Result<Arc<dyn IdentityProvider>> {
-    let secrets = aws::secret_reader(&config.identity).await.context("identity")?;
-    identity::provider(&config.identity, secrets).context("identity")
-}
-
-/// A worker per action, over clients that share `wiring`. `needed` are the actions that there have to be; `observer` is told what they do.
-///
-/// An action whose service is not configured at all, such as a cluster on a machine that knows none, is left out where nobody needs it.
+/// Without a cluster, such as on a developer's machine, the two actions on pods are left out unless a playbook needs them.
 ///
 /// # Errors
 /// A client cannot be made from the configuration.
 pub(crate) async fn workers(
-    config: &Config,
-    store: &Store,
-    wiring: &Wiring,
+    ports: &Ports,
+    clients: &Clients,
     needed: &BTreeSet<&str>,
     observer: &Arc<Observer>,
 ) -> anyhow::Result<Vec<Worker>> {
-    let ports = Arc::new(attempt::Ports {
-        claims: Arc::new(store.clone()),
-        policy: Arc::new(policy::Client::new(&config.policy, wiring).context("policy")?),
-        sender: Arc::new(store.clone()),
-        clock: Arc::new(SystemClock),
-    });
-    let mut actions = of_tickets(config, wiring)?;
-    actions.extend(of_orchestrator(config, wiring)?);
-    match of_kubernetes(config, wiring).await {
-        Ok(of_pods) => actions.extend(of_pods),
+    let attempt_ports = Arc::new(ports.attempt(clients.policy()?));
+    let mut actions = ticket_actions(clients)?;
+    actions.extend(orchestrator_actions(clients)?);
+    match pod_actions(clients).await {
+        Ok(pod_actions) => actions.extend(pod_actions),
         Err(error) if needed.contains(heal_check_worker_health::NAME) || needed.contains(heal_restart_pod::NAME) => {
-            return Err(error.context("a playbook needs pods, and there is no cluster to look at"));
+            return Err(error).context("a playbook has actions on pods, but there is no usable Kubernetes cluster");
         }
         Err(error) => {
-            tracing::info!(error = %format_args!("{error:#}"), "no cluster: pods cannot be looked at, and no playbook does");
+            let error = &error as &dyn std::error::Error;
+            tracing::info!(error, "no Kubernetes cluster: the actions on pods are switched off, no playbook uses them");
         }
     }
-    let worker = |action| Ok(Worker::new(action, Arc::clone(&ports))?.observed_by(observer.clone()));
+    let worker = |action| Ok(Worker::new(action, Arc::clone(&attempt_ports))?.observed_by(observer.clone()));
     actions.into_iter().map(worker).collect()
 }
 
-fn of_tickets(config: &Config, wiring: &Wiring) -> anyhow::Result<Vec<Arc<dyn Action>>> {
-    let client = Arc::new(tickets::Client::new(&config.tickets, wiring).context("ticket service")?);
+fn ticket_actions(clients: &Clients) -> Result<Vec<Arc<dyn Action>>, Error> {
+    let client = clients.tickets()?;
     Ok(vec![
-        Arc::new(heal_reallocate_ticket::ReallocateTicket::new(Arc::clone(&client), clock())),
-        Arc::new(heal_update_ticket_status::UpdateTicketStatus::new(client, clock())),
+        Arc::new(heal_reallocate_ticket::ReallocateTicket::new(Arc::clone(&client), Clients::clock())),
+        Arc::new(heal_update_ticket_status::UpdateTicketStatus::new(client, Clients::clock())),
     ])
 }
 
-fn of_orchestrator(config: &Config, wiring: &Wiring) -> anyhow::Result<Vec<Arc<dyn Action>>> {
-    let client = Arc::new(orchestrator::Client::new(&config.orchestrator, wiring).context("orchestrator")?);
+fn orchestrator_actions(clients: &Clients) -> Result<Vec<Arc<dyn Action>>, Error> {
+    let client = clients.orchestrator()?;
     Ok(vec![
-        Arc::new(heal_get_workflow_status::GetWorkflowStatus::new(Arc::clone(&client), clock())),
-        Arc::new(heal_pause_workflow::PauseWorkflow::new(Arc::clone(&client), clock())),
-        Arc::new(heal_restart_workflow::RestartWorkflow::new(Arc::clone(&client), clock())),
-        Arc::new(heal_trigger_replanning::TriggerReplanning::new(client, clock())),
+        Arc::new(heal_get_workflow_status::GetWorkflowStatus::new(Arc::clone(&client), Clients::clock())),
+        Arc::new(heal_pause_workflow::PauseWorkflow::new(Arc::clone(&client), Clients::clock())),
+        Arc::new(heal_restart_workflow::RestartWorkflow::new(Arc::clone(&client), Clients::clock())),
+        Arc::new(heal_trigger_replanning::TriggerReplanning::new(client, Clients::clock())),
     ])
 }
 
-async fn of_kubernetes(config: &Config, wiring: &Wiring) -> anyhow::Result<Vec<Arc<dyn Action>>> {
-    let eks = aws::cluster(&config.kubernetes).await.context("Kubernetes")?;
-    let client = kubernetes::Client::new(&config.kubernetes, eks.as_ref(), wiring).await.context("Kubernetes")?;
-    let client = Arc::new(client);
+async fn pod_actions(clients: &Clients) -> Result<Vec<Arc<dyn Action>>, Error> {
+    let client = clients.kubernetes().await?;
     Ok(vec![
-        Arc::new(heal_check_worker_health::CheckWorkerHealth::new(Arc::clone(&client), clock())),
-        Arc::new(heal_restart_pod::RestartPod::new(client, clock())),
+        Arc::new(heal_check_worker_health::CheckWorkerHealth::new(Arc::clone(&client), Clients::clock())),
+        Arc::new(heal_restart_pod::RestartPod::new(client, Clients::clock())),
     ])
-}
-
-fn clock() -> Arc<dyn Clock> {
-    Arc::new(SystemClock)
 }

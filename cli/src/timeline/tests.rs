@@ -51,16 +51,16 @@ fn a_step_is_one_line_with_state_duration_attempt_and_reason() {
     let mut timeline = timeline();
     let first = StepRef::whole(0);
     assert!(told(&mut timeline, 1_000, started(first, 1)).is_empty());
-    assert_eq!(timeline.under_way(Timestamp(1_500)).unwrap(), "first attempt 1 for 500 ms");
+    assert_eq!(timeline.in_progress(Timestamp(1_500)).unwrap(), "first attempt 1 for 500 ms");
     let retry =
         |attempt| Event::RetryScheduled { step: first, attempt, due_at: Timestamp(4_000), reason: "busy".to_owned() };
     assert_eq!(told(&mut timeline, 2_000, retry(2)), ["  ↻ first  attempt 2 in 2.00 s: busy"]);
-    assert_eq!(timeline.under_way(Timestamp(2_100)).unwrap(), "first attempt 2 in 2 s");
+    assert_eq!(timeline.in_progress(Timestamp(2_100)).unwrap(), "first attempt 2 in 2 s");
     told(&mut timeline, 4_000, started(first, 2));
     assert!(told(&mut timeline, 4_000, retry(3)).is_empty(), "the same reason once more is not news");
     let line = told(&mut timeline, 5_250, ended(first, Outcome::NoOp, Some("is RUNNING\n")));
     assert_eq!(line, ["  ○ first  no_op                4.25 s  attempt 2    is RUNNING\\n"]);
-    assert_eq!(timeline.under_way(Timestamp(6_000)), None);
+    assert_eq!(timeline.in_progress(Timestamp(6_000)), None);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_step_that_fans_out_is_one_line_with_counts() {
     for (item, outcome) in [(0, Outcome::Succeeded), (1, Outcome::Denied)] {
         assert!(told(&mut timeline, 10, ended(StepRef::item(1, item), outcome, Some("x"))).is_empty());
     }
-    assert_eq!(timeline.under_way(Timestamp(10)).unwrap(), "many 2/3");
+    assert_eq!(timeline.in_progress(Timestamp(10)).unwrap(), "many 2/3");
     told(&mut timeline, 10, ended(StepRef::item(1, 2), Outcome::Succeeded, None));
     let line = told(&mut timeline, 20, ended(StepRef::whole(1), Outcome::Succeeded, None));
     assert_eq!(line, ["  ✓ many   succeeded             20 ms  3 attempts   3 items: 1 denied, 2 succeeded"]);
@@ -85,8 +85,8 @@ fn a_wait_says_how_long_it_still_takes() {
     let mut timeline = timeline();
     let wait = Event::WaitStarted { step: StepRef::whole(2), until: Timestamp(90_000) };
     assert!(told(&mut timeline, 0, wait).is_empty());
-    assert_eq!(timeline.under_way(Timestamp(0)).unwrap(), "last 1 min 30 s left");
-    assert_eq!(timeline.under_way(Timestamp(80_500)).unwrap(), "last 10 s left");
+    assert_eq!(timeline.in_progress(Timestamp(0)).unwrap(), "last 1 min 30 s left");
+    assert_eq!(timeline.in_progress(Timestamp(80_500)).unwrap(), "last 10 s left");
     let line = told(&mut timeline, 90_000, ended(StepRef::whole(2), Outcome::Succeeded, None));
     assert_eq!(line, ["  ✓ last   succeeded        1 min 30 s"]);
 }

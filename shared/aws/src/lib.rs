@@ -17,10 +17,11 @@ mod session;
 mod sign;
 mod store;
 mod text;
+pub mod variables;
 
 pub use error::Error;
 pub use queue::{QueueUrls, Queues};
 pub use session::Session;
 #[cfg(feature = "host")]
-pub use session::{Given, Keys};
+pub use session::{AwsOverrides, Keys};
 pub use store::Store;

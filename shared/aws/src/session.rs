@@ -22,7 +22,7 @@ use crate::text::chain;
 
 pub(crate) use endpoint::{Service, parse as parse_endpoint};
 #[cfg(feature = "host")]
-pub use host::{Given, Keys};
+pub use host::{AwsOverrides, Keys};
 
 /// Region, credentials and endpoints, for all clients of this crate.
 ///
@@ -52,7 +52,7 @@ impl Session {
     pub async fn from_env() -> Result<Self, Error> {
         #[cfg(feature = "host")]
         if !environment::is_function() {
-            return Self::load(Given::default()).await;
+            return Self::load(AwsOverrides::default()).await;
         }
         environment::session()
     }

@@ -7,6 +7,7 @@ use heal_runtime::Timestamp;
 use heal_runtime::checks::{Checks, Outcome, Ports};
 use heal_runtime::dispatcher::Inbound;
 use heal_runtime::port::{BackendError, CheckStore, Message, Prober, QueueName, RunStore as _, Sender as _};
+use heal_wiring::environment::ENV_CHECKS_FILE;
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::{Value, json};
 
@@ -15,9 +16,6 @@ use crate::file;
 use crate::function::{Function, clock, logged};
 use crate::limit::SWEEP_RUNS;
 use crate::serve::{diagnostic, serve};
-
-/// The file with the compiled checks (`heal check compile`).
-const ENV_CHECKS: &str = "HEAL_CHECKS";
 
 impl Function {
     /// Answers the schedule's ticks: overdue runs are told to the dispatcher, and the checks look through `prober`.
@@ -41,7 +39,7 @@ impl Function {
             store: Arc::new(self.store.clone()) as Arc<dyn CheckStore>,
             sender: Arc::new(self.queues.clone()),
         };
-        Ok(Checks::from_json(&file::read(&Env, ENV_CHECKS, "checks.json")?, ports)?)
+        Ok(Checks::from_json(&file::read(&Env, ENV_CHECKS_FILE, "checks.json")?, ports)?)
     }
 
     /// The checks have their say even where the sweep failed. The tick is a failure where either could not use the table or the queues, so that

@@ -9,6 +9,7 @@ use heal_runtime::dispatcher::{Dispatcher, Ports};
 use heal_runtime::inbox::Inbox;
 use heal_runtime::library::Library;
 use heal_runtime::port::{OsEntropy, RunStore, Sender};
+use heal_wiring::environment::ENV_PLAYBOOKS_FILE;
 use lambda_runtime::LambdaEvent;
 
 use crate::error::{BatchError, Error};
@@ -17,9 +18,6 @@ use crate::function::{Function, clock, logged};
 use crate::record::{Source, delivery};
 use crate::serve::{diagnostic, serve};
 use crate::settle::Batch;
-
-/// The file with the compiled playbooks (`heal playbook compile`).
-const ENV_PLAYBOOKS: &str = "HEAL_PLAYBOOKS";
 
 impl Function {
     /// Takes incidents, results and dead letters.
@@ -41,7 +39,7 @@ impl Function {
     }
 
     fn inbox(&self) -> Result<Inbox, Error> {
-        let library = Library::from_json(&file::read(&Env, ENV_PLAYBOOKS, "playbooks.json")?)?;
+        let library = Library::from_json(&file::read(&Env, ENV_PLAYBOOKS_FILE, "playbooks.json")?)?;
         let steps = library.entries().flat_map(|entry| entry.plan.playbook.steps());
         let actions: BTreeSet<String> = steps.map(|step| step.kind.clone()).collect();
         let observer = self.observer(actions.iter().map(String::as_str), library.names());

@@ -31,7 +31,8 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_there_is_named_with_its_variable() {
-        let error = read(&[("HEAL_PLAYBOOKS", "/nowhere/playbooks.json")], "HEAL_PLAYBOOKS", "x").unwrap_err();
-        assert_eq!(error.to_string(), "/nowhere/playbooks.json (HEAL_PLAYBOOKS) cannot be read");
+        let error =
+            read(&[("HEAL_PLAYBOOKS_FILE", "/nowhere/playbooks.json")], "HEAL_PLAYBOOKS_FILE", "x").unwrap_err();
+        assert_eq!(error.to_string(), "/nowhere/playbooks.json (HEAL_PLAYBOOKS_FILE) cannot be read");
     }
 }

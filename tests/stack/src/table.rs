@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use heal_aws::{Given, Keys, QueueUrls, Queues, Session, Store};
+use heal_aws::{AwsOverrides, Keys, QueueUrls, Queues, Session, Store};
 use serde_json::{Value, json};
 
 use crate::{ACCOUNT, MiniStack, REGION};
@@ -15,8 +15,11 @@ pub async fn session(stack: &MiniStack) -> Session {
         session_token: None,
         expires_at: None,
     };
-    let given =
-        Given { region: Some(REGION.to_owned()), keys: Some(keys), endpoint_url: Some(stack.endpoint_url.clone()) };
+    let given = AwsOverrides {
+        region: Some(REGION.to_owned()),
+        keys: Some(keys),
+        endpoint_url: Some(stack.endpoint_url.clone()),
+    };
     Session::load(given).await.unwrap()
 }
 

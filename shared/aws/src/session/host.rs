@@ -15,7 +15,7 @@ use crate::limit::LOAD_TIMEOUT;
 
 /// What is given instead of being looked for in the environment and the profile files.
 #[derive(Debug, Clone, Default)]
-pub struct Given {
+pub struct AwsOverrides {
     pub region: Option<String>,
     pub keys: Option<Keys>,
     /// One endpoint for all services, as `AWS_ENDPOINT_URL` would name it.
@@ -43,7 +43,7 @@ impl Session {
     ///
     /// # Errors
     /// `Invalid` where there is no region, or a region or endpoint is none.
-    pub async fn load(given: Given) -> Result<Self, Error> {
+    pub async fn load(given: AwsOverrides) -> Result<Self, Error> {
         let endpoint = given.endpoint_url.as_deref().map(|url| endpoint::parse(endpoint::ENV_URL, url)).transpose()?;
         let http = Arc::default();
         let mut loader = aws_config::defaults(transport::behavior())
@@ -83,7 +83,7 @@ mod tests {
             session_token: Some("sesame".to_owned()),
             expires_at: None,
         };
-        let given = Given { keys: Some(keys), ..Given::default() };
+        let given = AwsOverrides { keys: Some(keys), ..AwsOverrides::default() };
         let text = format!("{given:?}");
         assert!(text.contains("AKIDEXAMPLE") && !text.contains("hunter2") && !text.contains("sesame"), "{text}");
     }

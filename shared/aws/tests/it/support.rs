@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use heal_aws::{Given, Keys, Session};
+use heal_aws::{AwsOverrides, Keys, Session};
 use heal_engine::Timestamp;
 use heal_runtime::port::Clock;
 
@@ -26,7 +26,8 @@ pub(crate) fn keys() -> Keys {
 
 /// A session that leads to `url`, or to AWS itself, to which no test may connect.
 pub(crate) async fn session(url: Option<&str>, keys: Keys) -> Session {
-    let given = Given { region: Some(REGION.to_owned()), keys: Some(keys), endpoint_url: url.map(str::to_owned) };
+    let given =
+        AwsOverrides { region: Some(REGION.to_owned()), keys: Some(keys), endpoint_url: url.map(str::to_owned) };
     Session::load(given).await.unwrap()
 }
 
