@@ -17,6 +17,7 @@ mod local;
 mod moment;
 mod out;
 mod playbooks;
+mod sandbox;
 mod show;
 mod signal;
 mod state;

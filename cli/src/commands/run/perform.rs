@@ -16,14 +16,13 @@ use heal_sandbox::Platform;
 
 use super::args::Args;
 use super::seed;
-use crate::commands::sandbox;
 use crate::environment::Layered;
 use crate::exit::Exit;
 use crate::follow::{Follower, POLL};
 use crate::local::{self, Engine};
 use crate::show::Show;
 use crate::signal::Signals;
-use crate::state;
+use crate::{sandbox, state};
 
 /// Time for the loops to end after the run; they are idle by then.
 const GRACE: Duration = Duration::from_secs(2);
