@@ -112,7 +112,11 @@ mod tests {
         let check = check.check.unwrap_or_else(|| panic!("{:?}", check.diagnostics));
         let state = state::in_memory().unwrap();
         let observer = Observer::new(&Metrics::silent(), [], []);
-        let nowhere = [("EXECUTION_TICKET_SERVICE_URL", "http://127.0.0.1:1"), ("SPIFFE_IDENTITY_SOURCE", "none")];
+        let nowhere = [
+            ("EXECUTION_TICKET_SERVICE_URL", "http://127.0.0.1:1"),
+            ("ORCHESTRATOR_GRPC_USE_TLS", "false"),
+            ("SPIFFE_IDENTITY_SOURCE", "none"),
+        ];
         let dispatcher = ports(&state.store).reader();
         let plans = std::iter::empty();
         let (_, checks) = assemble(&state.store, dispatcher, &nowhere, plans, vec![check], &observer).await.unwrap();

@@ -26,6 +26,8 @@
 //! # Ok::<(), heal_clients::config::Invalid>(())
 //! ```
 
+#![warn(missing_docs)]
+
 pub(crate) mod keys;
 mod read;
 mod reader;

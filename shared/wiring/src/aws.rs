@@ -210,8 +210,8 @@ mod tests {
         let identity = Secret::new("spiffe/engine", TRUST_DOMAIN, reader).x509().await.unwrap();
         assert_eq!(identity.spiffe_id(), ENGINE_ID);
 
-        let nobody = session_at("http://127.0.0.1:1").await;
-        let reader = Arc::new(Secrets(secrets::Client::new(&nobody).unwrap()));
+        let unreachable = session_at("http://127.0.0.1:1").await;
+        let reader = Arc::new(Secrets(secrets::Client::new(&unreachable).unwrap()));
         let error = Secret::new("spiffe/engine", TRUST_DOMAIN, reader).x509().await.unwrap_err();
         assert!(
             matches!(&error, IdentityError::Unavailable { origin, .. } if origin == "secret spiffe/engine"),
