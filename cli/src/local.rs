@@ -96,6 +96,7 @@ async fn assemble<'a>(
 mod tests {
     use heal_clients::tickets;
     use heal_runtime::Timestamp;
+    use heal_runtime::checks::Outcome;
     use heal_runtime::port::BreakerStore as _;
 
     use super::*;
@@ -121,7 +122,8 @@ mod tests {
         let plans = std::iter::empty();
         let (_, checks) = assemble(&state.store, dispatcher, &nowhere, plans, vec![check], &observer).await.unwrap();
         for round in 1..=PROBES {
-            checks.run(Timestamp(round * 60_000)).await;
+            let checked = checks.run(Timestamp(round * 60_000)).await;
+            assert!(matches!(checked[0].outcome, Outcome::Unknown { .. }), "{:?}", checked[0]);
         }
         assert_eq!(state.store.read(tickets::SERVICE).await.unwrap(), None);
     }
