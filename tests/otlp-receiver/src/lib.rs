@@ -1,6 +1,12 @@
 //! A fake OTLP collector for tests: it runs in the process of the test and keeps every request. A dev-dependency only.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken collector is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::wildcard_enum_match_arm,
+    reason = "a broken collector is a failed test"
+)]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
