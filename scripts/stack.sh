@@ -163,8 +163,8 @@ import json, sys
 outputs = {output["OutputKey"]: output["OutputValue"] for output in json.load(open(sys.argv[1]))}
 print("HEAL_TABLE=" + outputs["TableName"])
 print("HEAL_QUEUE_URL_PREFIX=" + outputs["QueueUrlPrefix"])
-print("HEAL_PLAYBOOKS=.aws-sam/build/DispatcherFunction/playbooks.json")
-print("HEAL_CHECKS=.aws-sam/build/ScheduledChecksFunction/checks.json")
+print("HEAL_PLAYBOOKS_FILE=.aws-sam/build/DispatcherFunction/playbooks.json")
+print("HEAL_CHECKS_FILE=.aws-sam/build/ScheduledChecksFunction/checks.json")
 print("HEAL_METRICS_NAMESPACE=SelfHealing")
 END
     { sed '/^HEAL_/d' "$dir/env"; sed -n 's/^export //p' "$dir/sandbox.env"; } >>"$dir/functions.env"

@@ -1,24 +1,23 @@
-//! The remediation API over HTTP: what the platform's other services ask of the engine.
+//! The remediation API over HTTP, called by the platform's other services.
 //!
 //! | call | answer |
 //! |---|---|
-//! | `POST /api/v1/remediation/execute` | 202; 404 for an unknown playbook, 422 for what is wrong with the request |
+//! | `POST /api/v1/remediation/execute` | 202; 404 for an unknown playbook, 422 for an invalid request |
 //! | `GET /api/v1/remediation/{id}/status` | 200, 404 |
 //! | `POST /api/v1/remediation/{id}/cancel`, `…/approve` | 200, 404 |
-//! | `POST /api/v1/incidents` | 202 once the incident is on the disk; 422 for what cannot be understood |
+//! | `POST /api/v1/incidents` | 202 once the incident is on the disk; 422 for a message that is not an incident |
 //! | `GET /api/v1/playbooks`, `GET /health` | 200 |
 //! | `GET /metrics` | 200, in Prometheus' text format |
 //!
-//! A refusal is `{"error": {"message", "fields": [{"field", "message"}]}}`. There is no authentication here: bind it to loopback, or put
-//! something in front that has it.
+//! A refusal is `{"error": {"message", "fields": [{"field", "message"}]}}`. The API does not authenticate: bind it to loopback, or put
+//! an authenticating proxy in front of it.
 
-mod body;
 mod change;
 mod execute;
 mod health;
 mod incidents;
-mod metrics;
 mod problem;
+mod request;
 mod status;
 
 use std::sync::Arc;
@@ -30,28 +29,19 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use heal_embedded::Store;
 use heal_engine::limit;
-use heal_runtime::dispatcher::Dispatcher;
-use heal_telemetry::Telemetry;
 
 use problem::Problem;
 
-/// How long one exchange may take, the reading of its body included.
-const EXCHANGE: Duration = Duration::from_secs(30);
+pub(crate) use request::Service;
 
-/// What the handlers work on.
-#[derive(Debug)]
-pub(crate) struct Service {
-    pub dispatcher: Dispatcher,
-    pub store: Store,
-    pub telemetry: Telemetry,
-}
+/// Longest time for one request and its response, including the reading of the body.
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) fn router(service: Service) -> Router {
     Router::new()
         .route("/health", get(health::health))
-        .route("/metrics", get(metrics::metrics))
+        .route("/metrics", get(health::metrics))
         .route("/api/v1/playbooks", get(health::playbooks))
         .route("/api/v1/incidents", post(incidents::enqueue))
         .route("/api/v1/remediation/execute", post(execute::execute))
@@ -67,12 +57,12 @@ pub(crate) fn router(service: Service) -> Router {
         .with_state(Arc::new(service))
 }
 
-/// Ends what takes too long, such as a body that comes byte by byte, and tells what was asked.
+/// Ends a request that takes too long, such as one whose body arrives byte by byte, and logs every request.
 async fn bounded(request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let answered = tokio::time::timeout(EXCHANGE, next.run(request)).await;
-    let response = answered.unwrap_or_else(|_| {
-        let message = format!("the request was not over within {} s", EXCHANGE.as_secs());
+    let response = tokio::time::timeout(EXCHANGE_TIMEOUT, next.run(request)).await;
+    let response = response.unwrap_or_else(|_| {
+        let message = format!("the request did not end within {} s", EXCHANGE_TIMEOUT.as_secs());
         Problem::new(StatusCode::REQUEST_TIMEOUT, message).into_response()
     });
     tracing::debug!(%method, path, status = response.status().as_u16(), "request");

@@ -1,4 +1,4 @@
-//! Scheduled checks as files: found, read, and told apart by what is wrong with them.
+//! The files of the scheduled checks, read and validated.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub(crate) const FOLDER: &str = "checks";
 #[derive(Debug)]
 pub(crate) struct Source {
     pub path: PathBuf,
-    /// Empty where it is too large or no text.
+    /// Empty if the file is too large or not text.
     pub text: String,
     pub reading: Reading,
 }
@@ -31,10 +31,10 @@ impl Source {
     }
 }
 
-/// The folder of the checks: the one that is named, else the one in the folder of the playbooks; none where there is none.
+/// The folder of the checks: the named one, else `checks` in the folder of the playbooks, if it exists.
 ///
 /// # Errors
-/// The one that is named is not there.
+/// The named folder does not exist.
 pub(crate) fn folder(named: Option<&Path>, playbooks: &Path) -> anyhow::Result<Option<PathBuf>> {
     match named {
         Some(folder) if folder.is_dir() => Ok(Some(folder.to_owned())),
@@ -43,24 +43,24 @@ pub(crate) fn folder(named: Option<&Path>, playbooks: &Path) -> anyhow::Result<O
     }
 }
 
-/// Reads the checks of a folder, in the order of their names. With `playbooks`, their incidents have to lead to one of them.
+/// Reads the checks of a folder, in the order of their names. With `playbooks`, each incident must start one of them.
 ///
 /// # Errors
-/// The folder or a file cannot be read. What is wrong inside a file is in its [`Reading`].
+/// The folder or a file cannot be read. Faults inside a file are in its [`Reading`].
 pub(crate) fn read(folder: &Path, playbooks: Option<&[Playbook]>) -> anyhow::Result<Vec<Source>> {
     let files = playbooks::yaml_files(folder)?;
     let mut sources = files.into_iter().map(|path| source(path, playbooks)).collect::<anyhow::Result<Vec<_>>>()?;
-    refuse_twins(&mut sources);
+    refuse_duplicates(&mut sources);
     Ok(sources)
 }
 
-/// The checks of a folder, ready to be looked at. Faults are told on standard error, all of them.
+/// The checks of a folder, ready to be scheduled. Prints every error to standard error.
 ///
 /// # Errors
-/// The folder cannot be read, has too many checks, or one with an error.
+/// The folder cannot be read, has too many checks, or a check in it has an error.
 pub(crate) fn load(folder: &Path, playbooks: &[Playbook]) -> anyhow::Result<Vec<Check>> {
     let sources = read(folder, Some(playbooks))?;
-    let wrong = diagnostics::tell_errors(sources.iter().map(Source::faults));
+    let wrong = diagnostics::print_errors(sources.iter().map(Source::faults));
     if !wrong.is_empty() {
         bail!("{} of {} checks cannot be used: {}", wrong.len(), sources.len(), wrong.join(", "));
     }
@@ -77,8 +77,8 @@ fn source(path: PathBuf, playbooks: Option<&[Playbook]>) -> anyhow::Result<Sourc
     })
 }
 
-/// Two files of one check, such as `a.yaml` and `a.yml`: they would share a state.
-fn refuse_twins(sources: &mut [Source]) {
+/// Refuses two files of one check, such as `a.yaml` and `a.yml`: they would share one state.
+fn refuse_duplicates(sources: &mut [Source]) {
     let mut first: BTreeMap<String, PathBuf> = BTreeMap::new();
     for source in sources {
         let Some(check) = &source.reading.check else { continue };

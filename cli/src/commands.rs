@@ -1,28 +1,78 @@
-//! One module a command. Each has its arguments and what it does with them, and says how it went by its exit code.
+//! The command line: one module a command, each with its options and the code that executes it.
 
-pub(crate) mod check;
-pub(crate) mod dlq;
-pub(crate) mod doctor;
-pub(crate) mod incident;
-pub(crate) mod playbook;
-pub(crate) mod run;
-pub(crate) mod runs;
-pub(crate) mod sandbox;
-pub(crate) mod serve;
+mod check;
+mod dlq;
+mod doctor;
+mod incident;
+mod playbook;
+mod run;
+mod runs;
+mod sandbox;
+mod serve;
 
 use anyhow::Context as _;
+use clap::{Parser, Subcommand, ValueEnum};
 use heal_telemetry::Telemetry;
 use heal_telemetry::logs::{self, Format};
+use heal_wiring::environment::ENV_LOG_FORMAT;
 
-use crate::args::{Cli, Command, LogFormat};
-use crate::exit::Verdict;
+use crate::exit::Exit;
 
-/// What a command logs where `RUST_LOG` says nothing: at the terminal it has its own words for what it does. A service logs more.
+const EXAMPLES: &str = "\
+Examples:
+  heal run tests/events/ticket_timeout.json --sandbox     heal an incident against stand-in services
+  heal run incident.json --dry-run                        show the steps without executing them
+  heal playbook lint                                      every fault of every playbook
+  heal serve --state heal.db --listen 127.0.0.1:8080      the remediation API, durable
+  heal incident send incident.json --stack prod --watch   heal it on a deployed stack
+  heal runs list --stack prod --status failed             the failed runs of a deployed stack
+  heal doctor                                             check the configuration and every service
+
+Exit codes: 0 done · 1 the run or the lint failed · 2 bad usage or bad input.
+`heal doctor` lists the environment variables.";
+
+/// Filter of a command's log lines if `RUST_LOG` is unset. `heal serve` logs more: a command reports to the terminal itself.
 const COMMAND_LOGS: &str = "error";
 /// The service's name in metrics and traces.
 const SERVICE: &str = "heal";
 
-pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Verdict> {
+/// Turns incidents into safe, recorded, idempotent remedies.
+#[derive(Debug, Parser)]
+#[command(name = "heal", version, after_help = EXAMPLES, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// Format of the log lines on standard error; `RUST_LOG` filters them
+    #[arg(long, global = true, value_enum, default_value_t, env = ENV_LOG_FORMAT, value_name = "FORMAT")]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Serve(serve::Args),
+    Sandbox(sandbox::Args),
+    #[command(subcommand)]
+    Playbook(playbook::Command),
+    #[command(subcommand)]
+    Check(check::Command),
+    #[command(subcommand)]
+    Runs(runs::Command),
+    #[command(subcommand)]
+    Incident(incident::Command),
+    #[command(subcommand)]
+    Dlq(dlq::Command),
+    Doctor(doctor::Args),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum LogFormat {
+    #[default]
+    Human,
+    Json,
+}
+
+pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let telemetry = init_telemetry(cli.log_format, &cli.command)?;
     match cli.command {
         Command::Run(args) => run::run(args).await,
@@ -37,7 +87,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Verdict> {
     }
 }
 
-/// A service's telemetry goes where its variables say; any other command only logs.
+/// `heal serve` exports logs, metrics and traces as its variables say; any other command only logs.
 #[expect(clippy::disallowed_methods, reason = "telemetry reads its own variables once, at the start")]
 fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Telemetry> {
     let format = match format {
@@ -45,9 +95,8 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         LogFormat::Json => Format::Json,
     };
     match command {
-        Command::Serve(_) => {
-            Telemetry::serve(SERVICE, format, &|name| std::env::var(name).ok()).context("logs, metrics and traces")
-        }
+        Command::Serve(_) => Telemetry::serve(SERVICE, format, &|name| std::env::var(name).ok())
+            .context("failed to set up logs, metrics and traces"),
         Command::Run(_)
         | Command::Sandbox(_)
         | Command::Playbook(_)
@@ -56,8 +105,33 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Incident(_)
         | Command::Dlq(_)
         | Command::Doctor(_) => {
-            logs::init(format, COMMAND_LOGS).context("logs")?;
+            logs::init(format, COMMAND_LOGS).context("failed to set up the log")?;
             Ok(Telemetry::silent())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use heal_wiring::environment;
+
+    /// Holds the options' variables and defaults to the table of all variables.
+    fn check(command: &clap::Command) {
+        for arg in command.get_arguments() {
+            let Some(name) = arg.get_env() else { continue };
+            let variable = environment::all().find(|variable| name == variable.name);
+            let variable = variable.unwrap_or_else(|| panic!("{name:?} is not in heal_wiring::environment"));
+            assert!(variable.readers.include_heal(), "{name:?}");
+            if let [default] = arg.get_default_values() {
+                assert_eq!(default.to_str(), variable.default, "{name:?}");
+            }
+        }
+        command.get_subcommands().for_each(check);
+    }
+
+    #[test]
+    fn every_variable_of_an_option_is_in_the_table_with_its_default() {
+        check(&super::Cli::command());
     }
 }

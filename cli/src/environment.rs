@@ -1,10 +1,11 @@
-//! Where configuration comes from: the process environment, and above it what the sandbox says of itself.
+//! Sources of configuration: the process environment, and above it the sandbox's values.
 
 use std::collections::BTreeMap;
 
+use anyhow::Context as _;
 use heal_clients::config::{NotUnicode, Strings};
 
-/// Values that win, over others.
+/// Values that go before those of another source.
 #[derive(Debug)]
 pub(crate) struct Layered<S> {
     above: BTreeMap<String, String>,
@@ -24,4 +25,13 @@ impl<S: Strings> Strings for Layered<S> {
             None => self.below.get(key),
         }
     }
+}
+
+/// The value of a variable; an empty value counts as unset.
+///
+/// # Errors
+/// The value is not Unicode text.
+pub(crate) fn get(strings: &dyn Strings, name: &'static str) -> anyhow::Result<Option<String>> {
+    let value = strings.get(name).with_context(|| format!("failed to read the environment variable {name}"))?;
+    Ok(value.filter(|value| !value.is_empty()))
 }

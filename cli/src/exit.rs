@@ -1,30 +1,30 @@
-//! How a command ends, for the shell.
+//! The exit code of a command.
 
 use std::process::ExitCode;
 
-/// A command that could do what it was asked.
+/// How a command that was executed ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// 0: done, and well.
-    Done,
-    /// 1: the run failed, the lint found errors, the doctor found a fault. The command has said so.
-    Failed,
+pub(crate) enum Exit {
+    /// 0: everything succeeded.
+    Success,
+    /// 1: the run failed, the lint found errors, the doctor found a fault. The command has reported it.
+    Failure,
 }
 
 /// Bad usage or bad input: the same number as the argument parser's.
 const BAD_INPUT: u8 = 2;
 
-impl Verdict {
-    pub(crate) const fn of(well: bool) -> Self {
-        if well { Self::Done } else { Self::Failed }
+impl Exit {
+    pub(crate) const fn success_if(ok: bool) -> Self {
+        if ok { Self::Success } else { Self::Failure }
     }
 }
 
-/// The exit code; an error is told to standard error, causes behind colons.
-pub(crate) fn code(result: anyhow::Result<Verdict>) -> ExitCode {
+/// The exit code. An error is printed to standard error with its causes, each behind a colon.
+pub(crate) fn code(result: anyhow::Result<Exit>) -> ExitCode {
     match result {
-        Ok(Verdict::Done) => ExitCode::SUCCESS,
-        Ok(Verdict::Failed) => ExitCode::FAILURE,
+        Ok(Exit::Success) => ExitCode::SUCCESS,
+        Ok(Exit::Failure) => ExitCode::FAILURE,
         Err(error) => {
             crate::out::error(&error);
             ExitCode::from(BAD_INPUT)

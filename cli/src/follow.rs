@@ -9,55 +9,55 @@ use heal_engine::{Plan, RunId, Seq};
 use heal_runtime::dispatcher::Dispatcher;
 use heal_runtime::port::RunReader;
 
-use crate::place::Place;
+use crate::backend::Backend;
 use crate::show::Show;
 
-/// How often the log is looked at: often enough to look live, seldom enough to cost nothing.
+/// How often the log of a run in this process is polled: often enough to appear live, rarely enough to cost nothing.
 pub(crate) const POLL: Duration = Duration::from_millis(25);
 
 /// One run, as far as it has been read.
 pub(crate) struct Follower {
     runs: Arc<dyn RunReader>,
     pub run_id: RunId,
-    /// None for a message that was rejected.
+    /// `None` for a rejected message.
     pub plan: Option<Arc<Plan>>,
     commits: Vec<Commit>,
-    /// How many of them have been given out.
-    told: usize,
+    /// How many of the commits [`Follower::new_commits`] has returned.
+    returned: usize,
     status: RunStatus,
 }
 
 impl Follower {
     /// # Errors
-    /// There is no such run, or it cannot be read.
+    /// The run does not exist, or it cannot be read.
     pub(crate) async fn new(dispatcher: &Dispatcher, runs: Arc<dyn RunReader>, run_id: RunId) -> anyhow::Result<Self> {
         let (plan, commits) = dispatcher.read(&run_id).await?;
-        let mut follower = Self { runs, run_id, plan, commits, told: 0, status: RunStatus::Pending };
+        let mut follower = Self { runs, run_id, plan, commits, returned: 0, status: RunStatus::Pending };
         follower.learn_status().await?;
         Ok(follower)
     }
 
-    /// What has been committed since the last call, and where the run stands then. One look at the log where nothing has.
+    /// The commits since the last call, and the run's status after them. Costs one read of the log if there are none.
     ///
     /// # Errors
     /// The log cannot be read.
-    pub(crate) async fn news(&mut self) -> anyhow::Result<(&[Commit], RunStatus)> {
+    pub(crate) async fn new_commits(&mut self) -> anyhow::Result<(&[Commit], RunStatus)> {
         if self.read_on().await? {
             self.learn_status().await?;
         }
-        let known = std::mem::replace(&mut self.told, self.commits.len());
+        let known = std::mem::replace(&mut self.returned, self.commits.len());
         Ok((self.commits.get(known..).unwrap_or_default(), self.status))
     }
 
-    /// False where there is nothing new.
+    /// Whether there were new commits.
     async fn read_on(&mut self) -> anyhow::Result<bool> {
         let fresh = self.runs.load(&self.run_id, self.last_seq()).await?;
-        let is_news = !fresh.is_empty();
+        let has_new = !fresh.is_empty();
         self.commits.extend(fresh);
-        Ok(is_news)
+        Ok(has_new)
     }
 
-    /// The status that belongs to what has been read. Where the run went on meanwhile, that is read too.
+    /// Reads the status that belongs to the commits read so far, and the commits that were written meanwhile.
     async fn learn_status(&mut self) -> anyhow::Result<()> {
         while let Some(head) = self.runs.head(&self.run_id).await? {
             if head.last_seq <= self.last_seq() || !self.read_on().await? {
@@ -72,7 +72,7 @@ impl Follower {
         self.commits.last().map_or(0, Commit::last_seq)
     }
 
-    /// Everything that has been read.
+    /// Every commit read so far.
     pub(crate) fn commits(&self) -> &[Commit] {
         &self.commits
     }
@@ -81,49 +81,49 @@ impl Follower {
         self.status
     }
 
-    /// What the log says so far.
+    /// The report over the commits read so far.
     ///
     /// # Errors
-    /// The log does not fold.
+    /// The log is inconsistent.
     pub(crate) fn report(&self) -> anyhow::Result<Report> {
         Ok(heal_engine::report::report(self.plan.as_deref(), &self.run_id, &self.commits)?)
     }
 }
 
-/// Shows a run until it ends, and says how it stands then.
+/// Shows a run until it ends, and returns its final status.
 ///
 /// # Errors
-/// There is no such run, or it cannot be read or shown.
-pub(crate) async fn to_the_end(place: &Place, run_id: RunId, json: bool) -> anyhow::Result<RunStatus> {
-    let mut follower = Follower::new(&place.reader(), place.runs(), run_id).await?;
+/// The run does not exist, or it cannot be read or shown.
+pub(crate) async fn follow_to_end(backend: &Backend, run_id: RunId, json: bool) -> anyhow::Result<RunStatus> {
+    let mut follower = Follower::new(&backend.reader(), backend.runs(), run_id).await?;
     let mut show = Show::new(json, follower.plan.clone());
-    let mut told = Told::default();
+    let mut notified = Notified::default();
     loop {
-        let (news, status) = follower.news().await?;
-        for commit in news {
+        let (commits, status) = follower.new_commits().await?;
+        for commit in commits {
             show.commit(commit)?;
         }
         if status.is_terminal() {
             show.finish(&follower.report()?)?;
             return Ok(status);
         }
-        if !told.is_idle && place.is_idle() {
-            show.note("no `heal serve` works on this state file, so nothing will happen until one does");
-            told.is_idle = true;
+        if !notified.is_idle && backend.is_idle() {
+            show.note("no `heal serve` works on this state file; the run does not continue until one does");
+            notified.is_idle = true;
         }
-        if !told.awaits && status == RunStatus::AwaitingApproval {
-            let how = format!("heal runs approve {} {}", follower.run_id, place.option());
+        if !notified.awaits_approval && status == RunStatus::AwaitingApproval {
+            let how = format!("heal runs approve {} {}", follower.run_id, backend.option());
             show.note(&format!("this run awaits approval: `{}`", how.trim_end()));
-            told.awaits = true;
+            notified.awaits_approval = true;
         }
         show.wait();
-        tokio::time::sleep(place.poll()).await;
+        tokio::time::sleep(backend.poll()).await;
     }
 }
 
-/// What has been said already.
+/// The notes that have been printed already.
 #[derive(Debug, Default)]
-struct Told {
+struct Notified {
     is_idle: bool,
-    awaits: bool,
+    awaits_approval: bool,
 }

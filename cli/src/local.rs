@@ -1,56 +1,50 @@
-//! The engine in this process: dispatcher, actions and the loops between them, over one store.
+//! The engine in this process: dispatcher, workers and scheduled checks over one store.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use heal_clients::checks::Prober;
-use heal_clients::config::{Config, Strings};
+use heal_clients::config::Strings;
 use heal_embedded::Store;
 use heal_engine::Plan;
 use heal_engine::check::Check;
-use heal_runtime::checks::{self, Checks};
-use heal_runtime::dispatcher::{self, Dispatcher};
+use heal_runtime::checks::Checks;
+use heal_runtime::dispatcher::Dispatcher;
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
-use heal_runtime::port::{OsEntropy, SystemClock};
+use heal_runtime::port::SystemClock;
 use heal_telemetry::Metrics;
+use heal_wiring::Ports;
 use heal_wiring::observe::Observer;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::actions;
 
-/// How often it is looked whether a check is due.
+/// How often each check is tested for being due.
 const CHECK_TICK: Duration = Duration::from_secs(2);
 
-/// The dispatcher over `store`.
-pub(crate) fn dispatcher(store: &Store, library: Arc<Library>) -> Dispatcher {
-    let ports = dispatcher::Ports {
-        runs: Arc::new(store.clone()),
-        sender: Arc::new(store.clone()),
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(OsEntropy),
-    };
-    Dispatcher::new(ports, library)
+/// The ports of the engine over a state file.
+pub(crate) fn ports(store: &Store) -> Ports {
+    Ports::new(store, store)
 }
 
-/// Counts what happens with the playbooks of `library`.
+/// The metrics of this process, with the names of the playbooks of `library`.
 pub(crate) fn observer(metrics: &Metrics, library: &Library) -> Arc<Observer> {
     let catalog = actions::catalog();
     Observer::new(metrics, catalog.iter().map(|spec| spec.name), library.names())
 }
 
-/// The loops at work; they end when this is told to stop, or dropped.
+/// The engine's loops at work. They end at [`Engine::stop`], or when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub(crate) struct Engine {
     stop: watch::Sender<bool>,
     loops: JoinHandle<()>,
 }
 
-impl Running {
-    /// Starts the dispatcher's loops, the actions and the scheduled checks, whose clients are configured from `strings`. `plans` are those
-    /// that have to work; `observer` is told of the actions and their calls.
+impl Engine {
+    /// Starts the dispatcher's loops, the workers and the scheduled checks. `strings` configures the clients, `plans` are the plans that must
+    /// be executable, and `observer` counts attempts and calls.
     ///
     /// # Errors
     /// The configuration is wrong, each variable named; or a client that these plans need cannot be made.
@@ -62,35 +56,75 @@ impl Running {
         checks: Vec<Check>,
         observer: &Arc<Observer>,
     ) -> anyhow::Result<Self> {
-        let config = Config::read(strings).context("configuration")?;
-        let steps = plans.flat_map(|plan| plan.playbook.steps());
-        let wiring = actions::wiring(&config, store, observer).await?;
-        let needed = steps.map(|step| step.kind.as_str()).collect();
-        let workers = actions::workers(&config, store, &wiring, &needed, observer).await?;
-        let host = Host::new(dispatcher, workers, Arc::new(store.clone()), Arc::new(store.clone()));
-        let ports = checks::Ports {
-            prober: Arc::new(Prober::new(&config, &wiring)),
-            store: Arc::new(store.clone()),
-            sender: Arc::new(store.clone()),
-        };
-        let checks = Checks::new(checks, ports).context("checks")?.every(CHECK_TICK);
+        let (host, checks) = assemble(store, dispatcher, strings, plans, checks, observer).await?;
         let (stop, stopped) = watch::channel(false);
-        let looks = checks.run_until(Arc::new(SystemClock), stopped.clone());
+        let probing = checks.run_until(Arc::new(SystemClock), stopped.clone());
         let loops = async move {
-            tokio::join!(host.run(stopped), looks);
+            tokio::join!(host.run(stopped), probing);
         };
         Ok(Self { stop, loops: tokio::spawn(loops) })
     }
 
-    /// Takes nothing more, and waits for what is in flight, at most `grace`. False where something was left; it goes on at the next start.
+    /// Takes no more messages, and waits at most `grace` for the attempts in flight. False if some did not end; they are resumed at the next
+    /// start.
     pub(crate) async fn stop(self, grace: Duration) -> bool {
-        // Nobody listens only where the loops have ended already.
+        // Sending fails only if the loops have already ended.
         let _ = self.stop.send(true);
         tokio::time::timeout(grace, self.loops).await.is_ok()
     }
 }
 
-/// A dispatcher that knows no playbooks: it reads runs, and takes a person's word to one; plans come from the store.
-pub(crate) fn reader(store: &Store) -> Dispatcher {
-    dispatcher(store, Arc::default())
+async fn assemble<'a>(
+    store: &Store,
+    dispatcher: Dispatcher,
+    strings: &dyn Strings,
+    plans: impl Iterator<Item = &'a Plan>,
+    checks: Vec<Check>,
+    observer: &Arc<Observer>,
+) -> anyhow::Result<(Host, Checks)> {
+    let ports = ports(store);
+    let clients = ports.clients(strings, Arc::clone(observer)).await?;
+    let needed = plans.flat_map(|plan| plan.playbook.steps()).map(|step| step.kind.as_str()).collect();
+    let workers = actions::workers(&ports, &clients, &needed, observer).await?;
+    let host = Host::new(dispatcher, workers, Arc::new(store.clone()), Arc::clone(&ports.due_runs));
+    let checks =
+        Checks::new(checks, ports.checks(clients.prober())).context("failed to set up the scheduled checks")?;
+    Ok((host, checks.every(CHECK_TICK)))
+}
+
+#[cfg(test)]
+mod tests {
+    use heal_clients::tickets;
+    use heal_runtime::Timestamp;
+    use heal_runtime::checks::CheckOutcome;
+    use heal_runtime::port::BreakerStore as _;
+
+    use super::*;
+    use crate::state;
+
+    /// More failures than open a breaker.
+    const PROBES: u64 = 8;
+
+    #[tokio::test]
+    async fn failed_probes_do_not_open_the_breakers_of_the_actions() {
+        let text = "description: d\nevery_seconds: 10\nprobe: {type: overdue_tickets, overdue_seconds: 0}\n\
+                    incident: {incident_type: SLA_VIOLATION}\n";
+        let check = heal_engine::check::read("overdue", text, None);
+        let check = check.check.unwrap_or_else(|| panic!("{:?}", check.diagnostics));
+        let state = state::in_memory().unwrap();
+        let observer = Observer::new(&Metrics::silent(), [], []);
+        let nowhere = [
+            ("EXECUTION_TICKET_SERVICE_URL", "http://127.0.0.1:1"),
+            ("ORCHESTRATOR_GRPC_USE_TLS", "false"),
+            ("SPIFFE_IDENTITY_SOURCE", "none"),
+        ];
+        let dispatcher = ports(&state.store).reader();
+        let plans = std::iter::empty();
+        let (_, checks) = assemble(&state.store, dispatcher, &nowhere, plans, vec![check], &observer).await.unwrap();
+        for round in 1..=PROBES {
+            let checked = checks.run(Timestamp(round * 60_000)).await;
+            assert!(matches!(checked[0].outcome, CheckOutcome::Unknown { .. }), "{:?}", checked[0]);
+        }
+        assert_eq!(state.store.read(tickets::SERVICE).await.unwrap(), None);
+    }
 }

@@ -1,11 +1,12 @@
-//! `heal`: the self-healing engine on one machine, and a deployed stack of it from outside.
+//! `heal`: the self-healing engine on one machine, and the command line of a deployed stack.
 //!
-//! This file parses the command line and hands over. One folder a noun, one file a verb: [`commands`].
-//! Data goes to standard output, everything else to standard error. Exit codes are those of [`exit`].
+//! One folder a noun, one file a verb: [`commands`]. Data goes to standard output, everything else to standard error. Exit codes are
+//! those of [`exit`]. Modules import downwards only: commands, then what they share, then [`out`] and [`file`].
 
 mod actions;
 mod api;
 mod args;
+mod backend;
 mod checks;
 mod commands;
 mod environment;
@@ -15,12 +16,11 @@ mod follow;
 mod local;
 mod moment;
 mod out;
-mod place;
 mod playbooks;
+mod sandbox;
 mod show;
 mod signal;
 mod state;
-mod table;
 mod timeline;
 
 use std::process::ExitCode;
@@ -29,6 +29,6 @@ use clap::Parser as _;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = commands::Cli::parse();
     exit::code(commands::dispatch(cli).await)
 }

@@ -26,16 +26,16 @@ pub(crate) fn duration(ms: u64) -> String {
 /// `2026-11-23T20:21:00Z`, in UTC.
 pub(crate) fn rfc3339(at: Timestamp) -> String {
     let time = i64::try_from(at.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    // Beyond the year 9999 a number says as much.
+    // Times beyond the year 9999 are shown as a number.
     time.map_or_else(|| format!("{} ms", at.0), |time| format!("{time:.0}"))
 }
 
 /// A moment in the past: `90s`, `15m`, `2h`, `7d` before `now`, or RFC 3339.
 ///
 /// # Errors
-/// What was expected.
+/// The text is not a time; the error says what was expected.
 pub(crate) fn parse_since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    let expected = || format!("`{text}` is no time, expected such as 90s, 15m, 2h, 7d or 2026-11-23T20:21:00Z");
+    let expected = || format!("`{text}` is not a time, expected one such as 90s, 15m, 2h, 7d or 2026-11-23T20:21:00Z");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit_ms = match text.get(digits.len()..).unwrap_or_default() {
         "s" => SECOND_MS,

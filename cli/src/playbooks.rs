@@ -1,4 +1,4 @@
-//! Playbooks as files: found, read, and told apart by what is wrong with them.
+//! The files of the playbooks, read and validated.
 
 pub(crate) mod diagnostics;
 
@@ -21,7 +21,7 @@ use heal_runtime::library::Library;
 #[derive(Debug)]
 pub(crate) struct Source {
     pub path: PathBuf,
-    /// Empty where it is too large or no text.
+    /// Empty if the file is too large or not text.
     pub text: String,
     pub reading: Reading,
 }
@@ -35,7 +35,7 @@ impl Source {
 /// Reads files, and the `*.yaml` and `*.yml` of folders, in the order of their names.
 ///
 /// # Errors
-/// A path that is not there or cannot be read, or a folder without playbooks. What is wrong inside a file is in its [`Reading`].
+/// A path does not exist or cannot be read, or a folder has no playbooks. Faults inside a file are in its [`Reading`].
 pub(crate) fn read(paths: &[PathBuf], catalog: &Catalog) -> anyhow::Result<Vec<Source>> {
     let mut files = Vec::new();
     for path in paths {
@@ -46,11 +46,11 @@ pub(crate) fn read(paths: &[PathBuf], catalog: &Catalog) -> anyhow::Result<Vec<S
         }
     }
     let mut sources = files.into_iter().map(|path| source(path, catalog)).collect::<anyhow::Result<Vec<_>>>()?;
-    refuse_twins(&mut sources);
+    refuse_duplicates(&mut sources);
     Ok(sources)
 }
 
-/// The playbooks of a folder, ready to run. Faults are told on standard error, all of them.
+/// The playbooks of a folder, ready to run. Prints every error to standard error.
 ///
 /// # Errors
 /// The folder cannot be read, or a playbook in it has an error.
@@ -59,14 +59,19 @@ pub(crate) fn library(folder: &Path, catalog: &Catalog) -> anyhow::Result<Arc<Li
         bail!("{}: no such folder of playbooks, name one with --playbooks DIR", folder.display());
     }
     let sources = read(&[folder.to_owned()], catalog)?;
-    let wrong = diagnostics::tell_errors(sources.iter().map(Source::faults));
+    let wrong = diagnostics::print_errors(sources.iter().map(Source::faults));
     if !wrong.is_empty() {
         bail!("{} of {} playbooks cannot be used: {}", wrong.len(), sources.len(), wrong.join(", "));
     }
     Ok(Arc::new(Library::new(playbooks(sources))?))
 }
 
-/// The playbooks of those files that have one.
+/// The playbooks of a library as they were read.
+pub(crate) fn playbooks_from(library: &Library) -> Vec<Playbook> {
+    library.entries().map(|entry| entry.plan.playbook.clone()).collect()
+}
+
+/// The playbooks of the files without errors.
 pub(crate) fn playbooks(sources: Vec<Source>) -> impl Iterator<Item = Playbook> {
     sources.into_iter().filter_map(|source| source.reading.playbook)
 }
@@ -84,10 +89,10 @@ fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// # Errors
 /// The folder cannot be read.
 pub(crate) fn yaml_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let name = || folder.display().to_string();
+    let read_folder = || format!("failed to read the folder {}", folder.display());
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(name)? {
-        let path = entry.with_context(name)?.path();
+    for entry in std::fs::read_dir(folder).with_context(read_folder)? {
+        let path = entry.with_context(read_folder)?.path();
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         let is_yaml = path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
         if is_yaml && !hidden && path.is_file() {
@@ -107,21 +112,21 @@ fn source(path: PathBuf, catalog: &Catalog) -> anyhow::Result<Source> {
     })
 }
 
-/// What a file's playbook or check is called.
+/// The name of a file's playbook or check.
 pub(crate) fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// A file's text, or the fault that it has as a whole.
+/// A file's text, or the fault of the file as a whole.
 ///
 /// # Errors
-/// It cannot be read.
+/// The file cannot be read.
 pub(crate) fn text(path: &Path) -> anyhow::Result<Result<String, Diagnostic>> {
     let mut bytes = Vec::new();
-    // One byte more than is allowed tells a file that is too large from one that just fits.
+    // Reads one byte more than the limit, to detect a file that is too large.
     let bound = limit::PLAYBOOK_BYTES as u64 + 1;
     let read = File::open(path).and_then(|file| file.take(bound).read_to_end(&mut bytes));
-    read.with_context(|| path.display().to_string())?;
+    read.with_context(|| format!("failed to read {}", path.display()))?;
     if bytes.len() > limit::PLAYBOOK_BYTES {
         let size = std::fs::metadata(path).map_or(bound, |metadata| metadata.len());
         let message = format!("the file has {size} bytes, the limit is {} bytes", limit::PLAYBOOK_BYTES);
@@ -129,7 +134,7 @@ pub(crate) fn text(path: &Path) -> anyhow::Result<Result<String, Diagnostic>> {
     }
     Ok(String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let message = format!("the file is not UTF-8 text, the first wrong byte is at offset {at}");
+        let message = format!("the file is not UTF-8 text, the first invalid byte is at offset {at}");
         diagnostic(path, code::YAML_SYNTAX, message)
     }))
 }
@@ -140,8 +145,8 @@ pub(crate) fn diagnostic(path: &Path, code: &'static str, message: String) -> Di
     Diagnostic { severity: Severity::Error, code, message, file, line: 1, column: 1, span: Span::default(), help: None }
 }
 
-/// Two files of one playbook name, such as `a.yaml` and `a.yml`: which one runs would be chance.
-fn refuse_twins(sources: &mut [Source]) {
+/// Refuses two files of one playbook name, such as `a.yaml` and `a.yml`: it would be random which of them runs.
+fn refuse_duplicates(sources: &mut [Source]) {
     let mut first: BTreeMap<String, PathBuf> = BTreeMap::new();
     for source in sources {
         let Some(playbook) = &source.reading.playbook else { continue };

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::out;
 use crate::timeline::{Timeline, summary};
 
-/// How often the progress line turns.
+/// How often the spinner of the progress line advances.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Shows commits as they come, and the report at the end.
@@ -20,8 +20,8 @@ const TICK: Duration = Duration::from_millis(100);
 pub(crate) enum Show {
     /// One event a line as JSON.
     Json { plan: Option<Arc<Plan>> },
-    /// One line a step, and one that says what is being waited for, which only a terminal sees.
-    Timeline { timeline: Timeline, progress: ProgressBar, is_turning: bool },
+    /// One line a step, and a progress line, which only a terminal shows.
+    Timeline { timeline: Timeline, progress: ProgressBar, is_spinning: bool },
 }
 
 impl Show {
@@ -29,12 +29,12 @@ impl Show {
         if json {
             return Self::Json { plan };
         }
-        // A bar on standard error, hidden where that is no terminal.
+        // The bar is on standard error, and hidden unless that is a terminal.
         let progress = ProgressBar::new_spinner();
         if let Ok(style) = ProgressStyle::with_template("  {spinner} {wide_msg}") {
             progress.set_style(style);
         }
-        Self::Timeline { timeline: Timeline::new(plan), progress, is_turning: false }
+        Self::Timeline { timeline: Timeline::new(plan), progress, is_spinning: false }
     }
 
     /// # Errors
@@ -53,17 +53,17 @@ impl Show {
     pub(crate) fn wait(&mut self) {
         match self {
             Self::Json { .. } => {}
-            Self::Timeline { timeline, progress, is_turning } => {
-                let Some(under_way) = timeline.under_way(SystemClock.now()) else { return };
-                progress.set_message(under_way);
-                if !std::mem::replace(is_turning, true) {
+            Self::Timeline { timeline, progress, is_spinning } => {
+                let Some(message) = timeline.in_progress(SystemClock.now()) else { return };
+                progress.set_message(message);
+                if !std::mem::replace(is_spinning, true) {
                     progress.enable_steady_tick(TICK);
                 }
             }
         }
     }
 
-    /// Something for the person, beside the run.
+    /// A note for the person at the terminal.
     pub(crate) fn note(&self, text: &str) {
         match self {
             Self::Json { .. } => out::note(text),

@@ -1,15 +1,15 @@
-//! Being asked to stop.
+//! Signals to stop the process.
 
 use std::future::Future;
-use std::io;
 
+use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Resolves at the first Ctrl-C or SIGTERM from this call on.
 ///
 /// # Errors
-/// The system lets nobody listen.
-pub(crate) fn stop() -> io::Result<impl Future<Output = ()>> {
+/// The system refuses to register a signal handler.
+pub(crate) fn stop() -> anyhow::Result<impl Future<Output = ()>> {
     let mut signals = Signals::listen()?;
     Ok(async move { signals.next().await })
 }
@@ -23,9 +23,10 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// # Errors
-    /// The system lets nobody listen.
-    pub(crate) fn listen() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    /// The system refuses to register a signal handler.
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        let register = |kind| signal(kind).context("failed to register a handler for Ctrl-C and SIGTERM");
+        Ok(Self { interrupt: register(SignalKind::interrupt())?, terminate: register(SignalKind::terminate())? })
     }
 
     pub(crate) async fn next(&mut self) {

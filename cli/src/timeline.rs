@@ -1,11 +1,11 @@
-//! A run as a person follows it: one line a step, made from the log alone.
+//! A run as a person follows it: one line for each step, derived from the log alone.
 //!
-//! [`Timeline`] takes commits in order and gives lines; it does no I/O and reads no clock. [`events`] shows every single event instead,
-//! [`summary`] what is left to say at the end. Lines carry colours; who prints them takes them out where they don't belong.
+//! [`Timeline`] takes commits in order and returns lines; it does no I/O and reads no clock. [`events`] shows every single event instead,
+//! [`summary`] the end of the run. Lines contain colours, which [`crate::out`] removes for files and pipes.
 
 pub(crate) mod events;
-mod look;
-mod progress;
+mod line;
+mod step;
 pub(crate) mod summary;
 #[cfg(test)]
 mod tests;
@@ -16,52 +16,33 @@ use std::sync::Arc;
 use heal_engine::event::{Commit, Event, StepOutcome, StopCause};
 use heal_engine::id::{StepIndex, StepRef};
 use heal_engine::message::AttemptResult;
-use heal_engine::{Map, Plan, Timestamp};
+use heal_engine::{Plan, Timestamp};
 use owo_colors::OwoColorize as _;
+use step::{Items, StepProgress};
 
 use crate::{moment, out};
 
-/// Characters of a step's name that a column gives room to.
+/// Widest column of step names, in characters.
 const NAME_COLUMN: usize = 40;
+/// Steps that the progress line shows; the others are counted.
+const STEPS_SHOWN: usize = 3;
 
-/// What has been seen of a run.
+/// What the commits so far say about a run.
 #[derive(Debug)]
 pub(crate) struct Timeline {
     plan: Option<Arc<Plan>>,
     name_width: usize,
-    steps: BTreeMap<StepIndex, Seen>,
-}
-
-/// What has been seen of a step.
-#[derive(Debug, Default)]
-struct Seen {
-    started_at: Option<Timestamp>,
-    attempts: u32,
-    output: Map,
-    warnings: Vec<String>,
-    items: Option<Items>,
-    /// What it waits for: the next attempt, or the end of a `wait`.
-    waits_until: Option<Timestamp>,
-    /// Why it was tried again the last time; the same once more is not news.
-    retried_for: Option<String>,
-    ended: bool,
-}
-
-/// Elements of a step that fans out.
-#[derive(Debug, Default)]
-struct Items {
-    total: usize,
-    ended: BTreeMap<&'static str, usize>,
+    steps: BTreeMap<StepIndex, StepProgress>,
 }
 
 impl Timeline {
-    /// `plan` is none for a message that was rejected.
+    /// `plan` is `None` for a rejected message.
     pub(crate) fn new(plan: Option<Arc<Plan>>) -> Self {
         let longest = plan.iter().flat_map(|plan| plan.steps()).map(|(_, step)| step.spec.name.chars().count()).max();
         Self { plan, name_width: longest.unwrap_or(0).min(NAME_COLUMN), steps: BTreeMap::new() }
     }
 
-    /// The lines that a commit adds.
+    /// The lines for a commit.
     pub(crate) fn take(&mut self, commit: &Commit) -> Vec<String> {
         commit.events.iter().filter_map(|event| self.event(event, commit)).collect()
     }
@@ -69,15 +50,15 @@ impl Timeline {
     fn event(&mut self, event: &Event, commit: &Commit) -> Option<String> {
         let at = commit.at;
         match event {
-            Event::RunStarted(started) => Some(look::head(&commit.run_id, started)),
+            Event::RunStarted(started) => Some(line::head(&commit.run_id, started)),
             Event::IncidentRejected { incident_id, reason, .. } => {
-                Some(look::rejected(&commit.run_id, incident_id, reason))
+                Some(line::rejected(&commit.run_id, incident_id, reason))
             }
             Event::IncidentJoined { incident_id } => {
-                Some(look::remark("+", &format!("incident {} joined", out::text(incident_id))))
+                Some(line::remark("+", &format!("incident {} joined", out::text(incident_id))))
             }
-            Event::Approved { by } => Some(look::remark("+", &format!("approved by {}", out::text(by)))),
-            Event::CancelRequested { by } => Some(look::remark("■", &format!("cancelled by {}", out::text(by)))),
+            Event::Approved { by } => Some(line::remark("+", &format!("approved by {}", out::text(by)))),
+            Event::CancelRequested { by } => Some(line::remark("■", &format!("cancelled by {}", out::text(by)))),
             Event::ConditionFalse { step } => self.ended(*step, StepOutcome::ConditionFalse, None, at),
             Event::FannedOut { step, items } => {
                 let items = Items { total: items.len(), ended: BTreeMap::new() };
@@ -85,9 +66,9 @@ impl Timeline {
                 None
             }
             Event::AttemptStarted { step, .. } => {
-                let seen = self.started(*step, at);
-                seen.attempts += 1;
-                seen.waits_until = None;
+                let progress = self.started(*step, at);
+                progress.attempts += 1;
+                progress.waits_until = None;
                 None
             }
             Event::WaitStarted { step, until } => {
@@ -102,33 +83,33 @@ impl Timeline {
                 self.retried(*step, *attempt, *due_at, reason, at)
             }
             Event::StepEnded { step, outcome, reason } => self.ended(*step, *outcome, reason.as_deref(), at),
-            Event::VerifyStarted => Some(look::remark("?", "was it healed?")),
+            Event::VerifyStarted => Some(line::remark("?", "was it healed?")),
             Event::Stopping { cause, reason } => match cause {
-                // The step's own line has said it.
+                // The step's own line shows the reason.
                 StopCause::Failed | StopCause::Denied | StopCause::NotHealed => None,
                 StopCause::Timeout | StopCause::Cancelled => {
-                    Some(look::remark("■", &format!("stops: {}", out::text(reason))))
+                    Some(line::remark("■", &format!("stops: {}", out::text(reason))))
                 }
             },
             Event::RunEnded { .. } => None,
         }
     }
 
-    fn started(&mut self, step: StepRef, at: Timestamp) -> &mut Seen {
-        let seen = self.steps.entry(step.step).or_default();
-        seen.started_at.get_or_insert(at);
-        seen
+    fn started(&mut self, step: StepRef, at: Timestamp) -> &mut StepProgress {
+        let progress = self.steps.entry(step.step).or_default();
+        progress.started_at.get_or_insert(at);
+        progress
     }
 
     fn answered(&mut self, step: StepRef, result: &AttemptResult) {
-        let seen = self.steps.entry(step.step).or_default();
+        let progress = self.steps.entry(step.step).or_default();
         if step.item.is_none() {
-            seen.output.clone_from(&result.output);
-            seen.warnings.extend(result.warnings.iter().cloned());
+            progress.output.clone_from(&result.output);
+            progress.warnings.extend(result.warnings.iter().cloned());
         }
     }
 
-    /// A retry of one element among thousands is not told, nor one for the same reason again; the progress line has their number.
+    /// The line for a retry; `None` for one element of a fan-out, or if the reason repeats. The progress line counts those.
     fn retried(
         &mut self,
         step: StepRef,
@@ -140,9 +121,9 @@ impl Timeline {
         if step.item.is_some() {
             return None;
         }
-        let seen = self.started(step, at);
-        seen.waits_until = Some(due_at);
-        if seen.retried_for.replace(reason.to_owned()).is_some_and(|before| before == reason) {
+        let progress = self.started(step, at);
+        progress.waits_until = Some(due_at);
+        if progress.retry_reason.replace(reason.to_owned()).is_some_and(|before| before == reason) {
             return None;
         }
         let wait = moment::duration(due_at.since_ms(at));
@@ -152,18 +133,30 @@ impl Timeline {
 
     fn ended(&mut self, step: StepRef, outcome: StepOutcome, reason: Option<&str>, at: Timestamp) -> Option<String> {
         let name = self.name(step.step);
-        let seen = self.steps.entry(step.step).or_default();
+        let progress = self.steps.entry(step.step).or_default();
         if step.item.is_some() {
-            if let Some(items) = &mut seen.items {
+            if let Some(items) = &mut progress.items {
                 *items.ended.entry(outcome.as_str()).or_default() += 1;
             }
             return None;
         }
-        seen.ended = true;
-        Some(look::step(&name, seen, outcome, reason, at))
+        progress.ended = true;
+        Some(progress.ended_line(&name, outcome, reason, at))
     }
 
-    /// A step's name, filled up to the width of the longest one.
+    /// The steps in progress at `now`, and since or until when; `None` if there are none.
+    pub(crate) fn in_progress(&self, now: Timestamp) -> Option<String> {
+        let name = |step: &StepIndex| self.plan.as_ref().map_or("?", |plan| plan.name(*step));
+        let open: Vec<_> = self.steps.iter().filter(|(_, step)| !step.ended && step.started_at.is_some()).collect();
+        let shown: Vec<_> = open.iter().take(STEPS_SHOWN).map(|(step, it)| it.progress(name(step), now)).collect();
+        match (shown.is_empty(), open.len().saturating_sub(STEPS_SHOWN)) {
+            (true, _) => None,
+            (false, 0) => Some(shown.join(" · ")),
+            (false, rest) => Some(format!("{} · and {rest} more", shown.join(" · "))),
+        }
+    }
+
+    /// A step's name, padded to the width of the longest one.
     fn name(&self, step: StepIndex) -> String {
         let name = self.plan.as_ref().map_or("?", |plan| plan.name(step));
         format!("{name:<width$}", width = self.name_width)

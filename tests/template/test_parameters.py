@@ -1,6 +1,6 @@
 """Every variable that the functions read has its parameter, with the default that the configuration documents."""
 
-import re
+import json
 import unittest
 
 import facts
@@ -18,15 +18,10 @@ GUIDE = {
     "OPA_ENABLED": "true",
     "OPA_FAIL_OPEN": "true",
 }
-NOT_IN_LAMBDA = {
-    "SPIFFE_IDENTITY_SOURCE": "secrets_manager where a secret is given, else none",
-    "SPIFFE_ENDPOINT_SOCKET": "Lambda has no Workload API",
-    "SPIFFE_X509_SVID_FILE": "Lambda has no files that something keeps fresh",
-    "SPIFFE_X509_SVID_KEY_FILE": "Lambda has no files that something keeps fresh",
-    "SPIFFE_TRUST_BUNDLE_FILE": "Lambda has no files that something keeps fresh",
-    "SPIFFE_JWT_SVID_FILE": "Lambda has no files that something keeps fresh",
-    "KUBECONFIG": "Lambda has no such file; EKS_CLUSTER_NAME is the way",
-}
+# Set by the template without a parameter of the same name: secrets_manager if a secret is given, else none.
+WITHOUT_PARAMETER = {"SPIFFE_IDENTITY_SOURCE"}
+# Prefixes of the variables that are not the clients': the template sets them itself, or AWS Lambda does.
+NOT_OF_CLIENTS = ("HEAL_", "AWS_", "OTEL_", "RUST_LOG")
 NAMED_OTHERWISE = {"SPIFFE_SECRET_ID": "IdentitySecretArn"}
 SERVICES = {
     "EXECUTION_TICKET": "execution-ticket-service",
@@ -42,12 +37,15 @@ def parameter_of(variable):
     return NAMED_OTHERWISE.get(variable) or "".join(word.capitalize() for word in variable.split("_"))
 
 
+def table():
+    """The table of all variables, which a Rust test of heal-wiring writes and keeps up to date."""
+    return json.loads((ROOT / "tests/template/variables.json").read_text())
+
+
 def variables():
-    """What the clients read, with the default of each: the table in the source."""
-    text = (ROOT / "shared/clients/src/config/keys.rs").read_text()
-    table = re.findall(r'ENV_\w+ = "(\w+)", (?:Some\("([^"]*)"\)|None),', text)
-    assert len(table) > 20, "keys.rs has another form than this test reads"
-    return dict(table)
+    """The variables of the clients that functions read, with the default of each."""
+    rows = [row for row in table() if row["functions"] and not row["name"].startswith(NOT_OF_CLIENTS)]
+    return {row["name"]: row["default"] or "" for row in rows if row["name"] not in WITHOUT_PARAMETER}
 
 
 def environment(stack, folder):
@@ -67,12 +65,16 @@ class Parameters(unittest.TestCase):
 
     def test_every_variable_of_the_clients_has_its_parameter_with_the_documented_default(self):
         for variable, default in variables().items():
-            if variable not in NOT_IN_LAMBDA:
-                self.assertIn(parameter_of(variable), self.parameters, f"{variable} has no parameter in template.yaml")
-                self.assertEqual(str(self.parameters[parameter_of(variable)]["Default"]), default, variable)
+            self.assertIn(parameter_of(variable), self.parameters, f"{variable} has no parameter in template.yaml")
+            self.assertEqual(str(self.parameters[parameter_of(variable)]["Default"]), default, variable)
+
+    def test_a_function_gets_only_variables_that_functions_read(self):
+        read = {row["name"] for row in table() if row["functions"]}
+        for folder in facts.functions():
+            self.assertLessEqual(set(environment(self.stack, folder)), read, folder)
 
     def test_a_function_gets_each_variable_that_concerns_it_from_its_parameter(self):
-        read = [variable for variable in variables() if variable not in NOT_IN_LAMBDA]
+        read = list(variables())
         # One stack where every value is its own, and one for each choice, which has too few values for that.
         choices = [variable for variable in read if self.parameters[parameter_of(variable)].get("AllowedValues")]
         own = {parameter_of(variable): f"given {at}" for at, variable in enumerate(read) if variable not in choices}
@@ -101,8 +103,8 @@ class Parameters(unittest.TestCase):
             self.assertEqual(given["HEAL_METRICS_NAMESPACE"], "SelfHealing", folder)
             self.assertEqual(given["RUST_LOG"], "info", folder)
             self.assertNotIn("OTEL_EXPORTER_OTLP_ENDPOINT", given, folder)
-            self.assertEqual(given.get("HEAL_PLAYBOOKS"), "playbooks.json" if folder == "dispatcher" else None)
-            self.assertEqual(given.get("HEAL_CHECKS"), "checks.json" if folder == "scheduled-checks" else None)
+            self.assertEqual(given.get("HEAL_PLAYBOOKS_FILE"), "playbooks.json" if folder == "dispatcher" else None)
+            self.assertEqual(given.get("HEAL_CHECKS_FILE"), "checks.json" if folder == "scheduled-checks" else None)
 
     def test_traces_go_out_only_where_there_is_an_endpoint(self):
         stack = Stack(OtlpEndpoint="http://collector:4318")

@@ -1,4 +1,4 @@
-//! `POST /api/v1/remediation/{id}/cancel` and `…/approve`: a person's word to a run.
+//! `POST /api/v1/remediation/{id}/cancel` and `…/approve`: changes to a run.
 
 use std::sync::Arc;
 
@@ -9,58 +9,65 @@ use heal_runtime::message::Inbound;
 use heal_runtime::port::{Entropy as _, OsEntropy, RunReader as _};
 use serde_json::Value;
 
-use super::execute::answer;
-use super::status::run_id;
-use super::{Problem, Service};
+use super::execute::run_summary;
+use super::problem::Problem;
+use super::request::{Service, run_id};
 
-/// Who the log says it was.
+/// Name that the run's log records for the change.
 const BY: &str = "remediation API";
 
-/// Nothing new starts; what is in flight is waited for. A run that has ended stays as it is.
+/// Effect of a change on its run.
+enum ChangeOutcome {
+    AlreadyEnded(RunId),
+    Changed(RunId),
+    Unchanged(RunId),
+}
+
+/// Starts nothing new; waits for the attempts in flight. A run that has ended stays unchanged.
 ///
 /// # Errors
-/// 404 where there is no such run.
+/// 404 if the run does not exist.
 pub(super) async fn cancel(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let told = tell(&service, &id, |run_id| Inbound::Cancel { run_id, by: BY.to_owned() }).await?;
-    Ok(Json(match told {
-        Told::Ended(run_id) => answer(&service, &run_id, "the run had ended already").await?,
-        Told::News(run_id) => answer(&service, &run_id, "cancelled; what is in flight is waited for").await?,
-        Told::Nothing(run_id) => answer(&service, &run_id, "the run was stopping already").await?,
-    }))
+    let outcome = change(&service, &id, |run_id| Inbound::Cancel { run_id, by: BY.to_owned() }).await?;
+    let messages = ["cancelled; what is in flight is waited for", "the run was stopping already"];
+    answer(&service, &outcome, messages).await
 }
 
-/// A run that awaits approval starts.
+/// Starts a run that awaits approval.
 ///
 /// # Errors
-/// 404 where there is no such run.
+/// 404 if the run does not exist.
 pub(super) async fn approve(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let told = tell(&service, &id, |run_id| Inbound::Approve { run_id, by: BY.to_owned() }).await?;
-    Ok(Json(match told {
-        Told::Ended(run_id) => answer(&service, &run_id, "the run had ended already").await?,
-        Told::News(run_id) => answer(&service, &run_id, "approved").await?,
-        Told::Nothing(run_id) => answer(&service, &run_id, "the run awaits no approval").await?,
-    }))
+    let outcome = change(&service, &id, |run_id| Inbound::Approve { run_id, by: BY.to_owned() }).await?;
+    answer(&service, &outcome, ["approved", "the run awaits no approval"]).await
 }
 
-enum Told {
-    Ended(RunId),
-    News(RunId),
-    Nothing(RunId),
-}
-
-async fn tell(service: &Service, id: &str, what: impl Fn(RunId) -> Inbound) -> Result<Told, Problem> {
+async fn change(service: &Service, id: &str, input: impl Fn(RunId) -> Inbound) -> Result<ChangeOutcome, Problem> {
     let run_id = run_id(id)?;
     let head = service.store.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(id))?;
     if head.status.is_terminal() {
-        return Ok(Told::Ended(run_id));
+        return Ok(ChangeOutcome::AlreadyEnded(run_id));
     }
     let cause_id = format!("api:{:016x}", OsEntropy.next()?);
-    let taken = service.dispatcher.receive(&run_id, &cause_id, vec![what(run_id.clone())]).await?;
-    Ok(if taken.events > 0 { Told::News(run_id) } else { Told::Nothing(run_id) })
+    let turn = service.dispatcher.receive(&run_id, &cause_id, vec![input(run_id.clone())]).await?;
+    Ok(if turn.events > 0 { ChangeOutcome::Changed(run_id) } else { ChangeOutcome::Unchanged(run_id) })
+}
+
+async fn answer(
+    service: &Service,
+    outcome: &ChangeOutcome,
+    [changed, unchanged]: [&str; 2],
+) -> Result<Json<Value>, Problem> {
+    let (run_id, message) = match outcome {
+        ChangeOutcome::AlreadyEnded(run_id) => (run_id, "the run had ended already"),
+        ChangeOutcome::Changed(run_id) => (run_id, changed),
+        ChangeOutcome::Unchanged(run_id) => (run_id, unchanged),
+    };
+    Ok(Json(run_summary(service, run_id, message).await?))
 }

@@ -1,4 +1,4 @@
-//! `POST /api/v1/remediation/execute`: a playbook, now.
+//! `POST /api/v1/remediation/execute`: starts a run of a playbook.
 
 use std::sync::Arc;
 
@@ -13,9 +13,10 @@ use heal_runtime::dispatcher::IntakeOutcome;
 use heal_runtime::port::RunReader as _;
 use serde_json::{Value, json};
 
-use super::{Problem, Service, body};
+use super::problem::Problem;
+use super::request::{Service, json_text, traceparent};
 
-/// Answers once the run is on the disk. The same request again names the same run.
+/// Answers once the run is on the disk. A repeated request gets the same run.
 ///
 /// # Errors
 /// 404 for an unknown playbook, 413, 415, 422 with the fields that are wrong.
@@ -24,27 +25,27 @@ pub(super) async fn execute(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let text = body::text(&headers, body)?;
-    check(&incident::read(&text)?, &text)?;
+    let text = json_text(&headers, body)?;
+    check_request(&incident::read(&text)?, &text)?;
     let prepared = service.dispatcher.prepare(&text)?;
-    let accepted = service.dispatcher.start(prepared, body::traceparent(&headers).as_deref()).await?;
+    let accepted = service.dispatcher.start(prepared, traceparent(&headers).as_deref()).await?;
     let (run_id, message) = match accepted {
         IntakeOutcome::Started { run_id, .. } => (run_id, "started".to_owned()),
         IntakeOutcome::Known { run_id } => (run_id, "this request had been accepted before".to_owned()),
         IntakeOutcome::Joined { run_id } => (run_id, "joined the run that works on the same target".to_owned()),
-        // Both are found out before anything is started.
+        // `prepare` has already refused such a message.
         IntakeOutcome::Rejected { reason, .. } | IntakeOutcome::Ignored { reason } => {
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason));
         }
     };
-    Ok((StatusCode::ACCEPTED, Json(answer(&service, &run_id, &message).await?)))
+    Ok((StatusCode::ACCEPTED, Json(run_summary(&service, &run_id, &message).await?)))
 }
 
 /// `{remediation_id, status, started_at, message}`.
 ///
 /// # Errors
-/// 404 where there is no such run.
-pub(super) async fn answer(service: &Service, run_id: &RunId, message: &str) -> Result<Value, Problem> {
+/// 404 if the run does not exist.
+pub(super) async fn run_summary(service: &Service, run_id: &RunId, message: &str) -> Result<Value, Problem> {
     let head = service.store.head(run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
     Ok(json!({
         "remediation_id": head.run_id,
@@ -54,23 +55,23 @@ pub(super) async fn answer(service: &Service, run_id: &RunId, message: &str) -> 
     }))
 }
 
-/// Only a remediation request belongs here; its own id has to be one that a path can carry.
-fn check(intake: &Intake, text: &str) -> Result<(), Problem> {
+/// Accepts only remediation requests, with an id that fits into a path.
+fn check_request(intake: &Intake, text: &str) -> Result<(), Problem> {
     match (intake.shape, intake.via) {
         (Shape::RemediationRequest, Via::Direct) => {}
         (Shape::RemediationRequest | Shape::Incident | Shape::RemediationAction, _) => {
-            let message = "is missing, a string is needed; incidents of other shapes go to /api/v1/incidents";
+            let message = "is missing, expected a string; incidents of other shapes go to /api/v1/incidents";
             return Err(Problem::field("playbook_name", message));
         }
     }
     if intake.playbook.is_none() {
-        return Err(Problem::field("playbook_name", "is missing, a string is needed"));
+        return Err(Problem::field("playbook_name", "is missing, expected a string"));
     }
     let own = serde_json::from_str::<Value>(text).ok().and_then(|value| value.get("remediation_id").cloned());
     if intake.run_id.is_none() && own.is_some_and(|id| id.is_string()) {
         return Err(Problem::field(
             "remediation_id",
-            "cannot name a run, 1 to 128 letters, digits, `-`, `_`, `.` or `:` are needed",
+            "cannot name a run, expected 1 to 128 letters, digits, `-`, `_`, `.` or `:`",
         ));
     }
     Ok(())

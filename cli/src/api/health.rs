@@ -1,20 +1,29 @@
-//! `GET /health` and `GET /api/v1/playbooks`.
+//! `GET /health`, `GET /metrics` for Prometheus, and `GET /api/v1/playbooks`.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use heal_runtime::port::DueRuns as _;
+use heal_telemetry::export::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use super::{Problem, Service};
+use super::problem::Problem;
+use super::request::Service;
 
 /// # Errors
-/// 503 where the state file cannot be read.
+/// 503 if the state file cannot be read.
 pub(super) async fn health(State(service): State<Arc<Service>>) -> Result<Json<Value>, Problem> {
     service.store.next_due().await?;
     let playbooks = service.dispatcher.library().names().count();
     Ok(Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "playbooks": playbooks})))
+}
+
+pub(super) async fn metrics(State(service): State<Arc<Service>>) -> Response {
+    let text = service.telemetry.exposition().unwrap_or_default();
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
 }
 
 pub(super) async fn playbooks(State(service): State<Arc<Service>>) -> Json<Value> {

@@ -1,4 +1,4 @@
-//! `POST /api/v1/incidents`: whatever a producer of incidents sends, in any shape that the queues take.
+//! `POST /api/v1/incidents`: an incident in any shape that the queues take.
 
 use std::sync::Arc;
 
@@ -11,18 +11,19 @@ use heal_engine::incident::{self, IntakeError};
 use heal_runtime::port::{Message, QueueName, Sender as _};
 use serde_json::{Value, json};
 
-use super::{Problem, Service, body};
+use super::problem::Problem;
+use super::request::{Service, json_text, traceparent};
 
-/// Answers once the incident is on the disk, in the queue. One that no playbook fits becomes a failed run that keeps it.
+/// Answers once the incident is on the disk, in the queue. An incident that no playbook fits becomes a failed run that keeps it.
 ///
 /// # Errors
-/// 413, 415, 422 with the fields that are wrong: then nothing is kept, since the sender knows.
+/// 413, 415, 422 with the invalid fields. Nothing is stored then: the sender has the reason.
 pub(super) async fn enqueue(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let text = body::text(&headers, body)?;
+    let text = json_text(&headers, body)?;
     let intake = match incident::read(&text) {
         Ok(intake) => intake,
         Err(IntakeError::NotAnIncident { reason }) => {
@@ -30,8 +31,7 @@ pub(super) async fn enqueue(
         }
         Err(error) => return Err(error.into()),
     };
-    let message =
-        Message { queue: QueueName::Incidents, body: text, delay_ms: 0, traceparent: body::traceparent(&headers) };
+    let message = Message { queue: QueueName::Incidents, body: text, delay_ms: 0, traceparent: traceparent(&headers) };
     service.store.send(vec![message]).await?;
     let answer = json!({"incident_id": intake.incident_id, "status": "QUEUED", "message": "accepted"});
     Ok((StatusCode::ACCEPTED, Json(answer)))

@@ -1,4 +1,4 @@
-//! What is wrong with a request, in words and by field.
+//! The refusal of a request, with a message for each invalid field.
 
 use axum::Json;
 use axum::http::{StatusCode, header};
@@ -10,7 +10,7 @@ use heal_runtime::port::BackendError;
 use serde::Serialize;
 use serde_json::json;
 
-/// Seconds after which a request that met a busy store may work.
+/// Seconds after which a request that met a busy store may be repeated.
 const RETRY_AFTER_SECONDS: &str = "1";
 
 /// A refusal: `{"error": {"message", "fields"}}` with a status.
@@ -85,7 +85,7 @@ impl From<IntakeError> for Problem {
         match &error {
             IntakeError::Fields { faults, .. } => problem.with(faults.iter().map(|fault| {
                 let FieldFault { path, observed, expected } = fault;
-                (path.clone(), format!("is {observed}, {expected} is needed"))
+                (path.clone(), format!("is {observed}, expected {expected}"))
             })),
             IntakeError::DuplicateKey { path, .. }
             | IntakeError::TooDeep { path, .. }
@@ -145,7 +145,7 @@ impl From<DispatchError> for Problem {
         }
         tracing::error!(error = &error as &dyn std::error::Error, "request failed");
         if error.is_transient() {
-            return Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("not now, try again: {error}"));
+            return Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("the store is busy, try again: {error}"));
         }
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     }

@@ -1,18 +1,18 @@
-//! `GET /api/v1/remediation/{id}/status`: where a run stands.
+//! `GET /api/v1/remediation/{id}/status`: the progress of a run.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use heal_engine::RunId;
 use heal_engine::event::RunStatus;
 use heal_engine::report::{self, Report, StepStatus};
 use serde_json::{Value, json};
 
-use super::{Problem, Service};
+use super::problem::Problem;
+use super::request::{Service, run_id};
 
 /// # Errors
-/// 404 where there is no such run.
+/// 404 if the run does not exist.
 pub(super) async fn status(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
@@ -22,18 +22,6 @@ pub(super) async fn status(
     let report = report::report(plan.as_deref(), &run_id, &commits)
         .map_err(|cause| heal_runtime::dispatcher::DispatchError::Log { run_id, cause })?;
     Ok(Json(answer(&report)))
-}
-
-/// The id in a path; one that cannot name a run names none.
-///
-/// # Errors
-/// 404.
-pub(super) fn run_id(id: &str) -> Result<RunId, Problem> {
-    if RunId::is_legal(id) {
-        Ok(RunId::new(id))
-    } else {
-        Err(Problem::unknown_run(&id.chars().take(128).collect::<String>()))
-    }
 }
 
 fn answer(report: &Report) -> Value {
@@ -61,7 +49,7 @@ fn answer(report: &Report) -> Value {
     })
 }
 
-/// From 0 to 1. A run that completed is done, whatever its conditions left out.
+/// From 0 to 1. A completed run has 1, also if conditions left out steps.
 fn progress(status: RunStatus, (ended, all): (u32, u32)) -> f64 {
     match (status, all) {
         (RunStatus::Completed, _) => 1.0,

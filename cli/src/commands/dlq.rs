@@ -1,19 +1,18 @@
-//! `heal dlq`: messages that nobody could carry out, of a state file or a stack.
+//! `heal dlq`: the dead letters of a state file or a stack.
 
-mod letters;
-pub(crate) mod list;
-pub(crate) mod redrive;
+mod list;
+mod redrive;
 
-use crate::exit::Verdict;
+use crate::exit::Exit;
 
-/// Lists messages that nobody could carry out, and puts them back
+/// Lists the messages that could not be processed (dead letters), and puts them back
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     List(list::Args),
     Redrive(redrive::Args),
 }
 
-pub(crate) async fn run(command: Command) -> anyhow::Result<Verdict> {
+pub(crate) async fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::List(args) => list::run(args).await,
         Command::Redrive(args) => redrive::run(args).await,

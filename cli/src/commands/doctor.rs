@@ -1,34 +1,36 @@
-//! `heal doctor`: is everything configured, and within reach?
+//! `heal doctor`: checks the configuration, and whether every service can be reached.
 
 mod files;
-mod print;
+mod findings;
 mod services;
 mod stack;
+mod variables;
 
-use heal_clients::config::{Env, Setting, describe};
-use serde::Serialize;
+use findings::Findings;
+use heal_clients::config::Env;
 
 use crate::args::PlaybookDir;
-use crate::exit::Verdict;
+use crate::backend::{BackendArgs, BackendRef};
+use crate::exit::Exit;
 use crate::out;
-use crate::place::{Choice, PlaceArgs};
 
 const EXAMPLES: &str = "\
 Examples:
   heal doctor
-  heal doctor --offline            only what can be said without a call
+  heal doctor --offline            without any call
   heal doctor --json | jq '.configuration[] | select(.source == \"environment\")'";
 
 /// Shows every configuration variable with its value, source and purpose, and tries every service
 ///
-/// Also checks the playbooks, and whether the state file can be written or the stack's table and queues answer. Secrets are hidden. Exits with 1 where something is wrong.
+/// Also checks the playbooks, and whether the state file can be written or the stack's table and queues answer. Secrets are hidden. Exits
+/// with 1 if it finds a fault.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub playbooks: PlaybookDir,
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub backend: BackendArgs,
     /// Do not try the services
     #[arg(long)]
     pub offline: bool,
@@ -37,72 +39,21 @@ pub(crate) struct Args {
     pub json: bool,
 }
 
-/// Everything that was found.
-#[derive(Debug, Serialize)]
-struct Findings {
-    configuration: Vec<Variable>,
-    checks: Vec<Check>,
-}
-
-#[derive(Debug, Serialize)]
-struct Variable {
-    name: &'static str,
-    value: Option<String>,
-    source: String,
-    purpose: &'static str,
-    problem: Option<String>,
-}
-
-/// One thing that was tried.
-#[derive(Debug, Serialize)]
-struct Check {
-    what: &'static str,
-    /// What it is about: a file, an address.
-    subject: String,
-    well: bool,
-    /// How it stands, or what is wrong.
-    said: String,
-}
-
-impl Check {
-    fn new(what: &'static str, subject: impl Into<String>, result: Result<String, String>) -> Self {
-        let (well, said) = match result {
-            Ok(said) => (true, said),
-            Err(said) => (false, said),
-        };
-        Self { what, subject: subject.into(), well, said }
-    }
-}
-
-impl Findings {
-    fn well(&self) -> bool {
-        self.checks.iter().all(|check| check.well) && self.configuration.iter().all(|it| it.problem.is_none())
-    }
-}
-
-pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
-    let choice = args.place.choose()?;
-    let mut configuration: Vec<_> = describe(&Env).into_iter().map(Into::into).collect();
-    configuration.extend(stack::variables(&choice));
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    let backend = args.backend.resolve()?;
+    let configuration = variables::list(&Env, &backend);
     let mut checks = files::playbooks(&args.playbooks.playbooks);
-    match &choice {
-        Choice::File(path) => checks.push(files::state(path)),
-        Choice::Stack(site) if !args.offline => checks.extend(stack::check(site).await),
-        Choice::Stack(_) => {}
+    match &backend {
+        BackendRef::File(path) => checks.push(files::state(path)),
+        BackendRef::Stack(stack) if !args.offline => checks.extend(stack::check(stack).await),
+        BackendRef::Stack(_) => {}
     }
     checks.extend(Box::pin(services::check(args.offline)).await);
     let findings = Findings { configuration, checks };
     if args.json {
         out::json(&findings)?;
     } else {
-        print::lines(&findings).iter().try_for_each(out::line)?;
+        findings.lines().iter().try_for_each(out::line)?;
     }
-    Ok(Verdict::of(findings.well()))
-}
-
-impl From<Setting> for Variable {
-    fn from(setting: Setting) -> Self {
-        let Setting { name, value, source, purpose, problem } = setting;
-        Self { name, value, source: source.to_string(), purpose, problem }
-    }
+    Ok(Exit::success_if(findings.ok()))
 }

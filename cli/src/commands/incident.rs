@@ -1,8 +1,8 @@
-//! `heal incident`: what goes into a deployed stack.
+//! `heal incident`: incidents for a deployed stack.
 
-pub(crate) mod send;
+mod send;
 
-use crate::exit::Verdict;
+use crate::exit::Exit;
 
 /// Sends incidents to a deployed stack
 #[derive(Debug, clap::Subcommand)]
@@ -10,7 +10,7 @@ pub(crate) enum Command {
     Send(send::Args),
 }
 
-pub(crate) async fn run(command: Command) -> anyhow::Result<Verdict> {
+pub(crate) async fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Send(args) => send::run(args).await,
     }

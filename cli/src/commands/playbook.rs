@@ -1,14 +1,14 @@
-//! `heal playbook`: the playbooks as files.
+//! `heal playbook`: the files of the playbooks.
 
-pub(crate) mod compile;
-pub(crate) mod lint;
-pub(crate) mod list;
-pub(crate) mod schema;
-pub(crate) mod show;
+mod compile;
+mod lint;
+mod list;
+mod schema;
+mod show;
 
-use crate::exit::Verdict;
+use crate::exit::Exit;
 
-/// Checks and shows playbooks.
+/// Validates and shows playbooks
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Lint(lint::Args),
@@ -18,7 +18,7 @@ pub(crate) enum Command {
     Compile(compile::Args),
 }
 
-pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
+pub(crate) fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Lint(args) => lint::run(&args),
         Command::List(args) => list::run(&args),

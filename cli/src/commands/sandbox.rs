@@ -4,7 +4,6 @@ mod ports;
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use heal_clients::policy::BUNDLED_POLICY;
 use heal_sandbox::kubernetes::KubernetesConfig;
 use heal_sandbox::opa::OpaConfig;
@@ -14,12 +13,10 @@ use heal_sandbox::{Endpoints, Platform, PlatformConfig, Seed, Service};
 use owo_colors::OwoColorize as _;
 use serde_json::json;
 
-use crate::exit::Verdict;
-use crate::{file, out, signal};
+use crate::exit::Exit;
+use crate::sandbox::{env, platform_config, read_seed};
+use crate::{out, signal};
 use ports::Ports;
-
-/// Bytes of a seed file: that of a platform with some ten thousand tickets.
-const SEED_BYTES: u64 = 64 * 1024 * 1024;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,7 +25,7 @@ Examples:
   heal sandbox --like deployed                     services that behave as the deployed ones
   heal sandbox > .heal/sandbox.env &               then, in the same shell:
   . .heal/sandbox.env && heal serve
-  curl $HEAL_SANDBOX_CONTROL_URL                   everything that can be asked of it: state, calls, faults
+  curl $HEAL_SANDBOX_CONTROL_URL                   every request of the control port: state, calls, faults
 
 A seed is JSON; what is absent is empty:
   {\"tickets\":   [{\"ticket_id\": \"t-1\", \"status\": \"RUNNING\", \"assigned_worker\": \"w-1\", \"workflow_id\": \"wf-1\"}],
@@ -36,17 +33,17 @@ A seed is JSON; what is absent is empty:
    \"pods\":      [{\"namespace\": \"n\", \"name\": \"w-1\", \"ready\": false, \"waiting_reason\": \"CrashLoopBackOff\",
                   \"owner\": {\"kind\": \"StatefulSet\", \"name\": \"w\"}}]}";
 
-/// Stand-in services on loopback ports: tickets, orchestrator, Kubernetes, policy server.
+/// Stand-in services on loopback ports: tickets, orchestrator, Kubernetes, policy server
 ///
-/// Standard output gets the `export` lines that lead the engine to them, standard error everything else.
+/// Prints the `export` lines that point the engine at them to standard output, everything else to standard error.
 /// The control port seeds them, reads them back, and makes them refuse, hang, fail, be slow, or lose answers.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// What the services know at the start, as JSON
+    /// JSON file with the initial state of the services
     #[arg(long, value_name = "FILE")]
     pub seed: Option<PathBuf>,
-    /// Without a seed: every worker is well; otherwise `worker-1` is in a crash loop
+    /// Without a seed: every worker is healthy; otherwise `worker-1` is in a crash loop
     #[arg(long, conflicts_with = "seed")]
     pub healthy: bool,
     /// Fixed ports, of `tickets`, `orchestrator`, `kubernetes`, `opa`, `control`; the others are free ones
@@ -84,14 +81,14 @@ pub(crate) enum Dialect {
     StatusPatch,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let seed = match &args.seed {
         Some(path) => read_seed(path)?,
         None if args.healthy => Seed::healthy_worker(),
         None => Seed::unhealthy_worker(),
     };
     let seed = if args.seed.is_none() && args.like == Like::Deployed { seed.with_deployed_workers() } else { seed };
-    let stop = signal::stop().context("signals")?;
+    let stop = signal::stop()?;
     let platform = Platform::start(config(seed, &args))?;
     let endpoints = platform.endpoints();
     if args.json {
@@ -103,42 +100,18 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
             out::line(format_args!("export {name}={value}"))?;
         }
     }
-    introduce(&endpoints);
+    print_introduction(&endpoints);
     stop.await;
     out::note("sandbox: stopped");
     platform.shutdown().await;
-    Ok(Verdict::Done)
-}
-
-/// # Errors
-/// The file cannot be read, or is no seed; the file and the field are named.
-pub(crate) fn read_seed(path: &std::path::Path) -> anyhow::Result<Seed> {
-    let text = file::read_text(path, SEED_BYTES)?;
-    Seed::from_json(&text).with_context(|| path.display().to_string())
-}
-
-/// A platform whose policy server has the policy that this build carries.
-pub(crate) fn platform_config(seed: Seed) -> PlatformConfig {
-    let opa = OpaConfig { policy: Some(BUNDLED_POLICY.to_owned()), ..OpaConfig::default() };
-    PlatformConfig { opa, seed, ..PlatformConfig::default() }
-}
-
-/// The variables that lead the engine to the stand-in services, and keep it from asking for an identity there.
-pub(crate) fn env(endpoints: &Endpoints) -> Vec<(String, String)> {
-    let own = [
-        ("ENVIRONMENT", "sandbox".to_owned()),
-        ("SPIFFE_IDENTITY_SOURCE", "none".to_owned()),
-        ("KUBERNETES_NAMESPACE", heal_sandbox::seed::NAMESPACE.to_owned()),
-    ];
-    let control = endpoints.control_url.clone().map(|url| ("HEAL_SANDBOX_CONTROL_URL".to_owned(), url));
-    own.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(endpoints.env()).chain(control).collect()
+    Ok(Exit::Success)
 }
 
 fn config(seed: Seed, args: &Args) -> PlatformConfig {
     let ports = &args.ports;
     let base = match args.like {
-        Like::Guide => PlatformConfig::default(),
-        Like::Deployed => PlatformConfig::like_deployed(),
+        Like::Guide => platform_config(seed),
+        Like::Deployed => PlatformConfig { seed, ..PlatformConfig::like_deployed() },
     };
     let dialect = match args.dialect {
         Dialect::Guide => base.tickets.dialect,
@@ -150,27 +123,27 @@ fn config(seed: Seed, args: &Args) -> PlatformConfig {
         kubernetes: KubernetesConfig { port: ports.kubernetes, ..base.kubernetes },
         opa: OpaConfig { port: ports.opa, policy: Some(BUNDLED_POLICY.to_owned()), ..base.opa },
         control_port: Some(ports.control),
-        seed,
+        seed: base.seed,
     }
 }
 
-fn introduce(endpoints: &Endpoints) {
+fn print_introduction(endpoints: &Endpoints) {
     out::note("The stand-in platform is up:".bold());
     for service in Service::ALL {
         out::note(format_args!("  {:<13} {}", service.name(), endpoints.url(service)));
     }
     let control = endpoints.control_url.as_deref().unwrap_or_default();
     out::note(format_args!("  {:<13} {control}", "control"));
-    out::note("The export lines on standard output lead heal here. Then try:");
+    out::note("The export lines on standard output point heal at it. Then try:");
     for (command, what) in [
         (format!("curl {control}/state"), "tickets, workflows, pods"),
-        (format!("curl '{control}/calls?effects=true'"), "what has been changed, by whom"),
+        (format!("curl '{control}/calls?effects=true'"), "every change, and who made it"),
         (
             format!("curl -X PUT {control}/faults -d '{{\"service\": \"tickets\", \"fault\": \"refuse\"}}'"),
             "the ticket service is down",
         ),
-        (format!("curl -X DELETE {control}/faults"), "and up again"),
-        (format!("curl {control}"), "everything else that can be asked"),
+        (format!("curl -X DELETE {control}/faults"), "and is up again"),
+        (format!("curl {control}"), "every other request"),
     ] {
         out::note(format_args!("  {command}   {}", format_args!("# {what}").dimmed()));
     }

@@ -1,4 +1,4 @@
-//! `heal serve`: the embedded service.
+//! `heal serve`: the engine as a service over a state file.
 
 use std::future::IntoFuture as _;
 use std::net::SocketAddr;
@@ -14,20 +14,20 @@ use heal_runtime::library::Library;
 use heal_runtime::port::{Clock as _, SystemClock};
 use heal_telemetry::Telemetry;
 use heal_telemetry::export::FLUSH_EVERY;
+use heal_wiring::environment::ENV_LISTEN;
 use tokio::net::TcpListener;
 
 use crate::api::{self, Service};
 use crate::args::{CheckDir, PlaybookDir, StateFile};
-use crate::commands::check;
-use crate::exit::Verdict;
-use crate::local::{self, Running};
+use crate::exit::Exit;
+use crate::local::{self, Engine};
 use crate::{actions, checks, out, playbooks, signal, state};
 
-/// How long open requests may take after the word to stop.
+/// Time for open requests to end after the signal to stop.
 const REQUEST_GRACE: Duration = Duration::from_secs(10);
-/// How long attempts in flight may take after the word to stop; what is left goes on at the next start.
+/// Time for attempts in flight to end after the signal to stop; the others are resumed at the next start.
 const ATTEMPT_GRACE: Duration = Duration::from_secs(20);
-/// How often rows that are over are removed from the state file.
+/// How often expired rows are removed from the state file.
 const GARBAGE_EVERY: Duration = Duration::from_hours(1);
 const DAY_MS: u64 = 86_400_000;
 
@@ -39,11 +39,11 @@ Examples:
   curl localhost:8080/metrics
   heal runs list --state heal.db";
 
-/// Serves the remediation API, and carries out what comes in
+/// Serves the remediation API, and processes every incident
 ///
-/// The scheduled checks look meanwhile, and raise incidents of their own. Everything accepted is on the disk before it is answered: the
-/// process may be killed at any moment and goes on where it stood.
-/// SIGTERM and Ctrl-C end it after what is in flight. A state file has one `heal serve` at a time; `heal runs` works beside it.
+/// The scheduled checks run too, and raise incidents of their own. Everything accepted is on the disk before it is answered: the
+/// process may be killed at any moment and resumes where it was.
+/// SIGTERM and Ctrl-C end it once the work in flight has ended. A state file has one `heal serve` at a time; `heal runs` works beside it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -54,25 +54,27 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub checks: CheckDir,
     /// Address of the HTTP API; port 0 takes a free one
-    #[arg(long, env = "HEAL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = ENV_LISTEN, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
     /// Days after which an ended run is removed from the state file
     #[arg(long, default_value_t = 30, value_name = "DAYS")]
     pub keep_runs: u32,
 }
 
-pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Verdict> {
-    let stop = signal::stop().context("signals")?;
+pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit> {
+    let stop = signal::stop()?;
     let library = playbooks::library(&args.playbooks.playbooks, &actions::catalog())?;
     let checks = checks(&args, &library)?;
-    let listener = TcpListener::bind(args.listen).await.with_context(|| format!("--listen {}", args.listen))?;
-    let address = listener.local_addr().context("--listen")?;
-    let state = state::take(&args.state.state).await?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("failed to listen on {} (--listen)", args.listen))?;
+    let address = listener.local_addr().context("failed to read the address of the HTTP API")?;
+    let state = state::lock(&args.state.state).await?;
     let observer = local::observer(telemetry.metrics(), &library);
     observer.show_zeros();
-    let dispatcher = local::dispatcher(&state.store, Arc::clone(&library)).observed_by(observer.clone());
+    let dispatcher = local::ports(&state.store).dispatcher(Arc::clone(&library)).observed_by(observer.clone());
     let plans = library.entries().map(|entry| &*entry.plan);
-    let running = Running::start(&state.store, dispatcher.clone(), &Env, plans, checks, &observer).await?;
+    let engine = Engine::start(&state.store, dispatcher.clone(), &Env, plans, checks, &observer).await?;
     let garbage = tokio::spawn(collect_garbage(state.store.clone(), u64::from(args.keep_runs) * DAY_MS));
     let flushing = tokio::spawn({
         let telemetry = telemetry.clone();
@@ -84,53 +86,53 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Verd
     let service = Service { dispatcher, store: state.store.clone(), telemetry: telemetry.clone() };
     let served = serve(listener, service, stop).await;
     garbage.abort();
-    if !running.stop(ATTEMPT_GRACE).await {
-        tracing::warn!("attempts were still in flight; they go on at the next start");
+    if !engine.stop(ATTEMPT_GRACE).await {
+        tracing::warn!("attempts were still in flight; they are resumed at the next start");
     }
     flushing.abort();
     telemetry.flush().await;
     tracing::info!("stopped");
-    served.context("HTTP").map(|()| Verdict::Done)
+    served.context("the HTTP API failed").map(|()| Exit::Success)
 }
 
-/// The scheduled checks, if there are some.
+/// The scheduled checks, if there is a folder of them.
 fn checks(args: &Args, library: &Library) -> anyhow::Result<Vec<Check>> {
     match checks::folder(args.checks.checks.as_deref(), &args.playbooks.playbooks)? {
-        Some(folder) => checks::load(&folder, &check::of(library)),
+        Some(folder) => checks::load(&folder, &playbooks::playbooks_from(library)),
         None => Ok(Vec::new()),
     }
 }
 
-/// Until `stop`, and then until the open requests are answered or their time is over.
+/// Serves until `stop`, then until the open requests have ended or [`REQUEST_GRACE`] has passed.
 async fn serve(listener: TcpListener, service: Service, stop: impl Future<Output = ()>) -> std::io::Result<()> {
-    // Small answers would wait 40 ms for the other side's acknowledgement.
+    // Without this, small responses wait 40 ms for the client's acknowledgement.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
-    let (begin, begun) = tokio::sync::watch::channel(false);
-    let asked = move || {
-        let mut begun = begun.clone();
+    let (stop_sender, stopping) = tokio::sync::watch::channel(false);
+    let shutdown = move || {
+        let mut stopping = stopping.clone();
         async move {
-            // An error means that the other side is gone, and then it is time to go too.
-            let _ = begun.wait_for(|begun| *begun).await;
+            // An error means that the sender is gone, which is a reason to stop too.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
         }
     };
-    let server = axum::serve(listener, api::router(service)).with_graceful_shutdown(asked());
+    let server = axum::serve(listener, api::router(service)).with_graceful_shutdown(shutdown());
     let mut server = std::pin::pin!(server.into_future());
     tokio::select! {
         served = &mut server => return served,
         () = stop => {}
     }
     tracing::info!("stopping");
-    let _ = begin.send(true);
+    let _ = stop_sender.send(true);
     tokio::time::timeout(REQUEST_GRACE, server).await.unwrap_or(Ok(()))
 }
 
 async fn collect_garbage(store: Store, keep_runs_ms: u64) {
     loop {
         match store.collect_garbage(SystemClock.now(), keep_runs_ms).await {
-            Ok(collected) => tracing::debug!(?collected, "removed what is over"),
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "what is over was not removed"),
+            Ok(collected) => tracing::debug!(?collected, "removed expired rows"),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove expired rows"),
         }
         tokio::time::sleep(GARBAGE_EVERY).await;
     }

@@ -7,11 +7,11 @@ use heal_engine::{Map, Plan, Timestamp};
 use owo_colors::OwoColorize as _;
 use serde_json::Value;
 
-use super::look::short;
+use super::line::short;
 use crate::out::plural;
 use crate::{moment, out};
 
-/// Characters of parameters or outputs that one line shows; `--json` has all of it.
+/// Characters of parameters or outputs in one line; `--json` shows all of them.
 const DATA_CHARACTERS: usize = 400;
 
 /// The lines of a commit: `+1.25 s  attempt_ended  check attempt 1: succeeded`. Times are from the run's start.
@@ -19,14 +19,14 @@ pub(crate) fn lines(plan: Option<&Plan>, commit: &Commit, started_at: Timestamp)
     let mut lines = Vec::new();
     for event in &commit.events {
         let at = format!("+{}", moment::duration(commit.at.since_ms(started_at)));
-        lines.push(format!("{:>12}  {:<16}  {}", at.dimmed(), event.name(), told(plan, event, commit.at)));
+        lines.push(format!("{:>12}  {:<16}  {}", at.dimmed(), event.name(), describe(plan, event, commit.at)));
         let notes = notes(event).into_iter().map(|note| format!("{:>32}{note}", ""));
         lines.extend(notes);
     }
     lines
 }
 
-fn told(plan: Option<&Plan>, event: &Event, at: Timestamp) -> String {
+fn describe(plan: Option<&Plan>, event: &Event, at: Timestamp) -> String {
     let name = |step: &StepRef| name(plan, *step);
     match event {
         Event::RunStarted(started) => format!(
@@ -45,7 +45,7 @@ fn told(plan: Option<&Plan>, event: &Event, at: Timestamp) -> String {
         }
         Event::WaitStarted { step, until } => format!("{} for {}", name(step), moment::duration(until.since_ms(at))),
         Event::AttemptEnded { step, attempt, result } => {
-            format!("{} attempt {attempt}: {}", name(step), ending(&result.outcome, at))
+            format!("{} attempt {attempt}: {}", name(step), attempt_text(&result.outcome, at))
         }
         Event::RetryScheduled { step, attempt, due_at, reason } => format!(
             "{} attempt {attempt} in {}, because {}",
@@ -66,7 +66,7 @@ fn told(plan: Option<&Plan>, event: &Event, at: Timestamp) -> String {
     }
 }
 
-/// What stands below an event's own line: data, violations, warnings.
+/// The lines below an event: data, violations, warnings.
 fn notes(event: &Event) -> Vec<String> {
     match event {
         Event::RunStarted(started) => {
@@ -75,7 +75,7 @@ fn notes(event: &Event) -> Vec<String> {
             trace.into_iter().chain([data("variables", &started.variables)]).collect()
         }
         Event::AttemptStarted { parameters, .. } => vec![data("parameters", parameters)],
-        Event::AttemptEnded { result, .. } => answer_notes(result),
+        Event::AttemptEnded { result, .. } => result_notes(result),
         Event::IncidentRejected { message, .. } => vec![format!("message {}", short(message, DATA_CHARACTERS))],
         Event::IncidentJoined { .. }
         | Event::Approved { .. }
@@ -91,7 +91,7 @@ fn notes(event: &Event) -> Vec<String> {
     }
 }
 
-fn answer_notes(result: &AttemptResult) -> Vec<String> {
+fn result_notes(result: &AttemptResult) -> Vec<String> {
     let violations: &[Violation] = match &result.outcome {
         AttemptOutcome::Denied { violations } => violations,
         AttemptOutcome::Succeeded
@@ -112,8 +112,8 @@ fn answer_notes(result: &AttemptResult) -> Vec<String> {
     output.into_iter().chain(violations).chain(warnings).chain(follow_up).collect()
 }
 
-fn ending(ending: &AttemptOutcome, at: Timestamp) -> String {
-    match ending {
+fn attempt_text(outcome: &AttemptOutcome, at: Timestamp) -> String {
+    match outcome {
         AttemptOutcome::Succeeded => "succeeded".to_owned(),
         AttemptOutcome::NoOp { reason } => format!("nothing to do: {}", out::text(reason)),
         AttemptOutcome::Denied { violations } => {
@@ -123,14 +123,14 @@ fn ending(ending: &AttemptOutcome, at: Timestamp) -> String {
             format!("{} cools down for another {}", out::text(target), moment::duration(until.since_ms(at)))
         }
         AttemptOutcome::Unavailable { service, message, .. } => {
-            format!("{} out of reach: {}", out::text(service), out::text(message))
+            format!("{} is unreachable: {}", out::text(service), out::text(message))
         }
         AttemptOutcome::Failed { code, message, retryable } => {
-            let again = if *retryable { ", may be tried again" } else { "" };
+            let again = if *retryable { ", may be retried" } else { "" };
             format!("failed, {}: {}{again}", out::text(code), out::text(message))
         }
         AttemptOutcome::TimedOut { message } => format!("timed out: {}", out::text(message)),
-        AttemptOutcome::Unknown { message } => format!("not known whether it happened: {}", out::text(message)),
+        AttemptOutcome::Unknown { message } => format!("unknown whether it was applied: {}", out::text(message)),
     }
 }
 

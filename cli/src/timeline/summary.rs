@@ -1,4 +1,4 @@
-//! What is left to say once a run has ended, or stands still.
+//! The summary of a run that has ended, or awaits approval.
 
 use heal_engine::event::{RunOutcome, RunStatus};
 use heal_engine::report::Report;
@@ -6,7 +6,7 @@ use owo_colors::{OwoColorize as _, Style};
 
 use crate::{moment, out};
 
-/// Outcome, warnings, and what a person has to do, one line each.
+/// StepOutcome, warnings and follow-ups for a person, one line each.
 pub(crate) fn lines(report: &Report) -> Vec<String> {
     let mut lines = vec![headline(report)];
     if let Some(reason) = &report.reason {

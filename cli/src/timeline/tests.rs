@@ -20,7 +20,7 @@ fn timeline() -> Timeline {
 }
 
 /// The lines of one event at `at` milliseconds, without colours.
-fn told(timeline: &mut Timeline, at: u64, event: Event) -> Vec<String> {
+fn lines_of(timeline: &mut Timeline, at: u64, event: Event) -> Vec<String> {
     let commit = Commit {
         run_id: RunId::new("run-1"),
         first_seq: 1,
@@ -50,44 +50,44 @@ fn ended(step: StepRef, outcome: StepOutcome, reason: Option<&str>) -> Event {
 fn a_step_is_one_line_with_state_duration_attempt_and_reason() {
     let mut timeline = timeline();
     let first = StepRef::whole(0);
-    assert!(told(&mut timeline, 1_000, started(first, 1)).is_empty());
-    assert_eq!(timeline.under_way(Timestamp(1_500)).unwrap(), "first attempt 1 for 500 ms");
+    assert!(lines_of(&mut timeline, 1_000, started(first, 1)).is_empty());
+    assert_eq!(timeline.in_progress(Timestamp(1_500)).unwrap(), "first attempt 1 for 500 ms");
     let retry =
         |attempt| Event::RetryScheduled { step: first, attempt, due_at: Timestamp(4_000), reason: "busy".to_owned() };
-    assert_eq!(told(&mut timeline, 2_000, retry(2)), ["  ↻ first  attempt 2 in 2.00 s: busy"]);
-    assert_eq!(timeline.under_way(Timestamp(2_100)).unwrap(), "first attempt 2 in 2 s");
-    told(&mut timeline, 4_000, started(first, 2));
-    assert!(told(&mut timeline, 4_000, retry(3)).is_empty(), "the same reason once more is not news");
-    let line = told(&mut timeline, 5_250, ended(first, StepOutcome::NoOp, Some("is RUNNING\n")));
+    assert_eq!(lines_of(&mut timeline, 2_000, retry(2)), ["  ↻ first  attempt 2 in 2.00 s: busy"]);
+    assert_eq!(timeline.in_progress(Timestamp(2_100)).unwrap(), "first attempt 2 in 2 s");
+    lines_of(&mut timeline, 4_000, started(first, 2));
+    assert!(lines_of(&mut timeline, 4_000, retry(3)).is_empty(), "a repeated reason is not printed again");
+    let line = lines_of(&mut timeline, 5_250, ended(first, StepOutcome::NoOp, Some("is RUNNING\n")));
     assert_eq!(line, ["  ○ first  no_op                4.25 s  attempt 2    is RUNNING\\n"]);
-    assert_eq!(timeline.under_way(Timestamp(6_000)), None);
+    assert_eq!(timeline.in_progress(Timestamp(6_000)), None);
 }
 
 #[test]
 fn a_step_that_fans_out_is_one_line_with_counts() {
     let mut timeline = timeline();
     let items = (0..3).map(|item| json!(item)).collect();
-    assert!(told(&mut timeline, 0, Event::FannedOut { step: 1, items }).is_empty());
+    assert!(lines_of(&mut timeline, 0, Event::FannedOut { step: 1, items }).is_empty());
     for item in 0..3 {
-        assert!(told(&mut timeline, 0, started(StepRef::item(1, item), 1)).is_empty());
+        assert!(lines_of(&mut timeline, 0, started(StepRef::item(1, item), 1)).is_empty());
     }
     for (item, outcome) in [(0, StepOutcome::Succeeded), (1, StepOutcome::Denied)] {
-        assert!(told(&mut timeline, 10, ended(StepRef::item(1, item), outcome, Some("x"))).is_empty());
+        assert!(lines_of(&mut timeline, 10, ended(StepRef::item(1, item), outcome, Some("x"))).is_empty());
     }
-    assert_eq!(timeline.under_way(Timestamp(10)).unwrap(), "many 2/3");
-    told(&mut timeline, 10, ended(StepRef::item(1, 2), StepOutcome::Succeeded, None));
-    let line = told(&mut timeline, 20, ended(StepRef::whole(1), StepOutcome::Succeeded, None));
+    assert_eq!(timeline.in_progress(Timestamp(10)).unwrap(), "many 2/3");
+    lines_of(&mut timeline, 10, ended(StepRef::item(1, 2), StepOutcome::Succeeded, None));
+    let line = lines_of(&mut timeline, 20, ended(StepRef::whole(1), StepOutcome::Succeeded, None));
     assert_eq!(line, ["  ✓ many   succeeded             20 ms  3 attempts   3 items: 1 denied, 2 succeeded"]);
 }
 
 #[test]
-fn a_wait_says_how_long_it_still_takes() {
+fn a_wait_shows_the_remaining_time() {
     let mut timeline = timeline();
     let wait = Event::WaitStarted { step: StepRef::whole(2), until: Timestamp(90_000) };
-    assert!(told(&mut timeline, 0, wait).is_empty());
-    assert_eq!(timeline.under_way(Timestamp(0)).unwrap(), "last 1 min 30 s left");
-    assert_eq!(timeline.under_way(Timestamp(80_500)).unwrap(), "last 10 s left");
-    let line = told(&mut timeline, 90_000, ended(StepRef::whole(2), StepOutcome::Succeeded, None));
+    assert!(lines_of(&mut timeline, 0, wait).is_empty());
+    assert_eq!(timeline.in_progress(Timestamp(0)).unwrap(), "last 1 min 30 s left");
+    assert_eq!(timeline.in_progress(Timestamp(80_500)).unwrap(), "last 10 s left");
+    let line = lines_of(&mut timeline, 90_000, ended(StepRef::whole(2), StepOutcome::Succeeded, None));
     assert_eq!(line, ["  ✓ last   succeeded        1 min 30 s"]);
 }
 
@@ -95,7 +95,7 @@ fn a_wait_says_how_long_it_still_takes() {
 fn nothing_from_outside_steers_the_terminal_in_any_event() {
     let evil = "x\u{1b}[2J\u{202e}\ny";
     let variables: Map = [(evil.to_owned(), json!(evil))].into_iter().collect();
-    let begun = RunStarted {
+    let run_started = RunStarted {
         incident_id: evil.to_owned(),
         incident_type: Some(evil.to_owned()),
         playbook: "p".to_owned(),
@@ -116,7 +116,7 @@ fn nothing_from_outside_steers_the_terminal_in_any_event() {
         }],
     });
     let events = vec![
-        Event::RunStarted(Box::new(begun)),
+        Event::RunStarted(Box::new(run_started)),
         Event::IncidentJoined { incident_id: evil.to_owned() },
         Event::Approved { by: evil.to_owned() },
         Event::CancelRequested { by: evil.to_owned() },
@@ -127,7 +127,12 @@ fn nothing_from_outside_steers_the_terminal_in_any_event() {
         ended(step, StepOutcome::Failed, Some(evil)),
         Event::Stopping { cause: StopCause::Cancelled, reason: evil.to_owned() },
         Event::RunEnded { outcome: RunOutcome::Failed, reason: Some(evil.to_owned()) },
-        Event::IncidentRejected { incident_id: evil.to_owned(), reason: evil.to_owned(), message: evil.to_owned() },
+        Event::IncidentRejected {
+            incident_id: evil.to_owned(),
+            playbook: None,
+            reason: evil.to_owned(),
+            message: evil.to_owned(),
+        },
     ];
     let mut timeline = timeline();
     let commit =

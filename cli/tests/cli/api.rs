@@ -46,7 +46,7 @@ fn request(id: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_remediation_is_executed_and_its_progress_told() {
+async fn a_remediation_is_executed_and_its_progress_reported() {
     let site = Site::new(Seed::healthy_worker());
     let (status, body) = site.execute(&request("rem-1")).await;
     assert_eq!((status, &body["remediation_id"]), (202, &"rem-1".into()), "{body}");
@@ -101,7 +101,7 @@ async fn a_wrong_request_is_refused_with_its_fields() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_json_of_bounded_size_is_refused() {
+async fn a_body_that_is_not_json_or_too_large_is_refused() {
     let site = Site::new(Seed::healthy_worker());
     for route in ["/api/v1/remediation/execute", "/api/v1/incidents"] {
         let url = site.url(route);
@@ -174,7 +174,7 @@ async fn incidents_of_every_shape_are_queued_and_healed() {
     let ended = eventually("every incident has a run that ended", || {
         let runs = heal(&["runs", "list", "--json", "--state", path(&state)]).exits(0).json();
         let ended = runs.iter().filter(|run| run["outcome"].is_string()).count();
-        // Two that are about the same target at the same time are one run.
+        // Two incidents about the same target at the same time share one run.
         (ended == runs.len() && ended >= 3).then_some(runs)
     });
     assert!(ended.len() <= sent);

@@ -1,8 +1,8 @@
-//! What is wrong is named, with its place; exit 2, and nothing is stored.
+//! Bad input: the message names the fault and its position, the exit code is 2, and nothing is stored.
 
 use crate::support::{heal, heal_with_input, path, playbooks};
 
-/// The message on standard error for an incident, which nothing is done about.
+/// The message on standard error for an incident that is refused.
 fn refused(incident: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state.db");
@@ -14,7 +14,7 @@ fn refused(incident: &str) -> String {
 }
 
 #[test]
-fn a_wrong_incident_is_refused_with_the_place() {
+fn a_malformed_incident_is_refused_with_the_position() {
     let cases = [
         ("{\"incident_id\": \"i\",\n  \"severity\": }", &["standard input", "not JSON", "line 2"][..]),
         ("", &["not JSON", "line 1"]),
@@ -59,7 +59,7 @@ fn a_payload_of_ten_megabytes_is_refused_by_its_size() {
 }
 
 #[test]
-fn what_is_no_text_is_refused_with_the_offset() {
+fn a_file_that_is_not_text_is_refused_with_the_offset() {
     let ran = heal_with_input(&["run", "-", "--sandbox"], b"{\"incident_id\": \"\xff\"}").exits(2);
     ran.complains(&["not UTF-8", "offset 17"]);
 }
@@ -92,7 +92,7 @@ fn bad_usage_exits_with_2() {
 }
 
 #[test]
-fn broken_playbooks_are_all_told_before_anything_runs() {
+fn every_error_of_every_playbook_is_printed_before_anything_runs() {
     let folder = playbooks(&[
         (
             "cycle.yaml",
@@ -139,7 +139,7 @@ fn a_wrong_variable_of_the_environment_is_named() {
 }
 
 #[test]
-fn a_state_file_that_is_none_is_left_as_it_was() {
+fn a_file_that_is_not_a_state_file_is_left_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("letter.txt");
     std::fs::write(&file, "Dear Sir or Madam, ".repeat(100)).unwrap();

@@ -63,7 +63,7 @@ fn the_playbooks_lint_finds_the_faults_of_the_checks_too() {
 }
 
 #[test]
-fn while_a_playbook_cannot_be_read_nothing_is_said_of_where_incidents_lead() {
+fn checks_are_not_held_to_playbooks_while_one_cannot_be_read() {
     let folder = folder(&[("down.yaml", "actoins: []\n")], &[("good.yaml", CHECK)]);
     let ran = heal(&["playbook", "lint", path(folder.path())]).exits(1);
     assert!(!ran.stdout.contains("unrouted-incident"), "{ran:#?}");
@@ -77,7 +77,7 @@ fn two_files_of_one_check_are_refused() {
 }
 
 #[test]
-fn list_says_what_is_looked_at() {
+fn list_shows_the_probes() {
     let list = heal(&["check", "list"]).exits(0);
     for part in ["overdue RUNNING tickets", "workflows stuck in PAUSED", "ticket_service", "DEPENDENCY_DOWN", "900 s"] {
         assert!(list.stdout.contains(part), "no {part:?} in {list:#?}");
@@ -104,7 +104,7 @@ fn compile_writes_what_the_function_reads() {
 }
 
 #[test]
-fn nothing_is_compiled_of_checks_with_an_error() {
+fn checks_with_an_error_are_not_compiled() {
     let folder = folder(&[("down.yaml", PLAYBOOK)], &[("bad.yaml", "prob: 1\n"), ("good.yaml", CHECK)]);
     let file = folder.path().join("checks.json");
     let args = ["check", "compile", "--playbooks", path(folder.path()), "--out", path(&file)];
@@ -113,12 +113,11 @@ fn nothing_is_compiled_of_checks_with_an_error() {
     assert!(!file.exists());
 }
 
-/// Set to write the file anew, after the language has changed.
+/// Set this variable to write the file again after the language has changed.
 const UPDATE: &str = "UPDATE_CHECK_SCHEMA";
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a person sets the variable")]
-fn the_schema_that_editors_are_given_is_the_current_one() {
+fn the_checked_in_schema_is_up_to_date() {
     let path = root().join("playbooks/checks/check.schema.json");
     let current = heal(&["check", "schema"]).exits(0).stdout;
     if std::env::var_os(UPDATE).is_some() {
@@ -129,7 +128,7 @@ fn the_schema_that_editors_are_given_is_the_current_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_look_by_hand_says_what_is_seen_and_changes_nothing() {
+async fn run_shows_the_result_of_each_probe_and_changes_nothing() {
     let platform = platform(Seed::healthy_worker());
     let look = |args: &[&str]| -> Ran { finish(command(args).envs(env(&platform))) };
     let healthy = look(&["check", "run", "ticket_service_health", "orchestrator_health", "opa_health"]).exits(0);
@@ -177,7 +176,7 @@ async fn a_service_finds_overdue_tickets_by_itself_and_heals_each_once() {
     let checks = folder.path().join("checks");
     std::fs::create_dir(&checks).unwrap();
     let shipped = std::fs::read_to_string(root().join("playbooks/checks/overdue_tickets.yaml")).unwrap();
-    // As shipped, but in a hurry.
+    // The shipped check, with shorter intervals.
     let hurried = shipped.replace("every_seconds: 60", "every_seconds: 10").replace("for: 2", "for: 1");
     std::fs::write(checks.join("overdue_tickets.yaml"), hurried).unwrap();
     let state = folder.path().join("state.db");
@@ -193,15 +192,15 @@ async fn a_service_finds_overdue_tickets_by_itself_and_heals_each_once() {
             .iter()
             .all(|(id, playbook)| id.starts_with("check-overdue_tickets-") && playbook == "ticket_timeout_recovery")
     );
-    // A process that forgets nothing raises nothing anew, though the tickets are overdue once more.
+    // The restarted process raises no second incident, although the tickets are overdue again.
     serve.kill();
     platform.seed(Seed::unhealthy_worker()).unwrap();
     platform.forget_calls();
     let serve = start();
-    eventually("two more looks", || {
-        let looks = platform.calls().into_iter().filter(|call| call.operation == "list_tickets").count();
+    eventually("two more probes", || {
+        let probes = platform.calls().into_iter().filter(|call| call.operation == "list_tickets").count();
         std::thread::sleep(Duration::from_millis(100));
-        (looks >= 2).then_some(())
+        (probes >= 2).then_some(())
     });
     assert_eq!(serve.terminate(), 0);
     assert_eq!(runs(&state), first);

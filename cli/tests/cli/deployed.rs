@@ -31,7 +31,7 @@ const ACTIONS: [&str; 8] = [
     "update_ticket_status",
 ];
 
-/// Playbooks that need no action: they let time pass.
+/// Playbooks without actions, which only wait.
 const PLAYBOOKS: [(&str, &str); 3] = [
     ("short", "triggers: [{incident_type: SHORT}]\nactions: [{type: wait, parameters: {seconds: 1}}]\n"),
     ("long", "triggers: [{incident_type: LONG}]\nactions: [{type: wait, parameters: {seconds: 250}}]\n"),
@@ -49,7 +49,7 @@ pub(crate) struct Deployed {
     inbox: Inbox,
 }
 
-/// A dispatcher that takes what comes on the queues; it ends when this is dropped.
+/// A dispatcher that processes the queues; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct AtWork(JoinHandle<()>);
 
@@ -75,7 +75,7 @@ impl Deployed {
         Self { name, store, queues, inbox }
     }
 
-    /// Variables that lead to the local AWS, but to no stack there.
+    /// Variables that point at the local AWS, without a stack.
     pub(crate) fn aws() -> BTreeMap<&'static str, String> {
         BTreeMap::from([
             ("AWS_ENDPOINT_URL", MiniStack::shared().endpoint_url.clone()),
@@ -106,7 +106,7 @@ impl Deployed {
         folder
     }
 
-    /// Puts an incident on the queue, and lets the dispatcher take it. The run's id.
+    /// Puts an incident on the queue, lets the dispatcher process it, and returns the run's id.
     pub(crate) async fn run_of(&self, incident: &Value) -> String {
         let accepted = self.inbox.dispatcher().accept(&incident.to_string(), "message", None).await.unwrap();
         match accepted {
@@ -133,14 +133,15 @@ impl Deployed {
                     self.park(&queue, &delivery.message_id, &delivery.body, reason).await;
                 }
                 if !matches!(outcome, DeliveryOutcome::Retry { .. }) {
-                    let gone = json!({"QueueUrl": self.queues.urls().url_of(&queue), "ReceiptHandle": delivery.receipt});
+                    let gone =
+                        json!({"QueueUrl": self.queues.urls().url_of(&queue), "ReceiptHandle": delivery.receipt});
                     table::call(MiniStack::shared(), "AmazonSQS.DeleteMessage", &gone).await;
                 }
             }
         }
     }
 
-    /// What lies on a queue; it is hidden for 30 s then.
+    /// The messages on a queue, which are hidden for 30 s then.
     pub(crate) async fn receive(&self, queue: &QueueName) -> Vec<Delivery> {
         let receive = json!({"QueueUrl": self.queues.urls().url_of(queue), "MaxNumberOfMessages": 10});
         let answer = table::call(MiniStack::shared(), "AmazonSQS.ReceiveMessage", &receive).await;

@@ -12,10 +12,10 @@ use crate::support::{GUIDE_EXAMPLE, Ran, command, finish, path, playbooks};
 
 const TRUST_DOMAIN: &str = "neural-hive.local";
 const ENGINE_ID: &str = "spiffe://neural-hive.local/ns/neural-hive-resilience/sa/self-healing-engine";
-/// Whom the orchestrator's tokens are for (contracts, section 2).
+/// Audience of the tokens for the orchestrator (contracts, section 2).
 const AUDIENCE: &str = "orchestrator-dynamic.neural-hive.local";
 
-/// The restart alone, without the shipped playbook's patience.
+/// The restart alone, without the waits of the shipped playbook.
 const RESTART: &str = r#"
 name: workflow_restart
 description: Resume a workflow
@@ -25,7 +25,7 @@ actions:
     parameters: {workflow_id: "{{ workflow_id }}"}
 "#;
 
-/// A platform whose orchestrator lets in nobody but the engine, and the variables that lead a process to it as the engine.
+/// A platform whose orchestrator accepts the engine alone, and the variables that point a process at it with the identity of the engine.
 struct Secured {
     platform: Platform,
     env: Vec<(String, String)>,
@@ -72,7 +72,7 @@ impl Secured {
     }
 }
 
-/// Whether `part` stands in `whole` in this order, with other calls between.
+/// Whether `whole` contains `part` in this order, with other calls between.
 fn has_in_order(whole: &[String], part: &[&str]) -> bool {
     let mut whole = whole.iter();
     part.iter().all(|wanted| whole.any(|call| call == wanted))
@@ -108,7 +108,7 @@ async fn the_workflow_is_restarted_in_the_order_of_the_diagram_and_under_the_eng
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_orchestrator_under_another_name_is_not_spoken_to() {
+async fn an_orchestrator_with_another_identity_is_not_called() {
     let secured = secured(Seed::healthy_worker());
     let stranger = "spiffe://neural-hive.local/ns/neural-hive-orchestration/sa/somebody-else";
     let stranger = secured.authority.issue(stranger, Validity::default()).unwrap();

@@ -29,7 +29,7 @@ async fn dead_letters_of_a_stack_are_listed_with_every_queues_depth_and_put_back
 
     let moved = stack.heal(&["dlq", "redrive", "m-2"]).exits(0);
     assert!(moved.stdout.contains("m-2 is back"), "{moved:#?}");
-    stack.heal(&["dlq", "redrive", "m-2"]).exits(1).complains(&["m-2 is not among the dead letters"]);
+    stack.heal(&["dlq", "redrive", "m-2"]).exits(1).complains(&["m-2 is not a dead letter"]);
     assert_eq!(stack.depth(&QueueName::Results).await, 1);
     stack.heal(&["dlq", "redrive", "--all"]).exits(2).complains(&["2 messages of stack", "--yes"]);
     assert_eq!(stack.depth(&QueueName::Results).await, 1);
@@ -59,11 +59,11 @@ async fn dead_letters_of_a_state_file_are_listed_and_put_back() {
     heal(&["dlq", "redrive", ids[0], ids[1], "--yes", "--state", path(&state)]).exits(0);
     let back = store.receive(&QueueName::Incidents, 2, 60_000).await.unwrap();
     assert_eq!(back.iter().map(|delivery| &delivery.body).collect::<Vec<_>>(), ["one", "two"]);
-    heal(&["dlq", "redrive", "nobody", "--state", path(&state)]).exits(1).complains(&["nobody is not among"]);
+    heal(&["dlq", "redrive", "nobody", "--state", path(&state)]).exits(1).complains(&["nobody is not a dead letter"]);
 }
 
 #[test]
-fn which_messages_are_to_be_put_back_has_to_be_said() {
+fn redrive_needs_the_messages_or_all() {
     heal(&["dlq", "redrive", "--state", "x.db"]).exits(2).complains(&["MESSAGE"]);
     heal(&["dlq", "redrive", "m-1", "--all", "--state", "x.db"]).exits(2).complains(&["cannot be used with"]);
 }

@@ -7,7 +7,7 @@ use crate::deployed::Deployed;
 use crate::support::{command, env, finish, heal, path, platform, playbooks};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_is_well_in_the_sandbox() {
+async fn the_sandbox_has_no_fault() {
     let platform = platform(Seed::healthy_worker());
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("deep/state.db");
@@ -56,7 +56,7 @@ fn a_broken_playbook_is_named_with_its_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stack_is_shown_with_who_named_it_and_its_table_and_queues_are_tried() {
+async fn a_stack_is_shown_with_its_origin_and_its_table_and_queues_are_tried() {
     let platform = platform(Seed::healthy_worker());
     let stack = Deployed::new().await;
     let ran = finish(stack.command(&["doctor"]).envs(env(&platform))).exits(0);

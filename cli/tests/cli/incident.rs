@@ -21,7 +21,7 @@ fn incident(id: &str, kind: &str) -> (TempDir, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_sent_lies_on_the_queue_as_it_is_in_the_file() {
+async fn a_message_is_sent_verbatim() {
     let stack = Deployed::new().await;
     let name = "tests/events/ticket_timeout.json";
     let sent = stack.heal(&["incident", "send", name, "--json"]).exits(0).report();
@@ -38,7 +38,7 @@ async fn what_is_sent_lies_on_the_queue_as_it_is_in_the_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_cannot_be_understood_is_refused_with_its_place_unless_it_is_to_go_as_it_is() {
+async fn a_message_that_is_not_an_incident_is_refused_with_the_position_unless_raw() {
     let stack = Deployed::new().await;
     let (_folder, broken) = file("{\n  \"incident_id\": ,\n}");
     stack.heal(&["incident", "send", &broken]).exits(2).complains(&[&broken, "line 2"]);
@@ -52,7 +52,7 @@ async fn a_message_that_cannot_be_understood_is_refused_with_its_place_unless_it
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_incident_is_followed_to_the_end_of_its_run_and_known_the_next_time() {
+async fn an_incident_is_followed_to_the_end_of_its_run_and_deduplicated_the_next_time() {
     let stack = Deployed::new().await;
     let _at_work = stack.at_work();
     let (_folder, name) = incident("inc-1", "SHORT");
@@ -69,7 +69,7 @@ async fn an_incident_is_followed_to_the_end_of_its_run_and_known_the_next_time()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_is_rejected_shows_with_its_reason() {
+async fn a_rejected_message_is_shown_with_its_reason() {
     let stack = Deployed::new().await;
     let _at_work = stack.at_work();
     let (_folder, name) = incident("inc-1", "NOBODY_S");
@@ -88,11 +88,11 @@ async fn an_incident_that_joins_another_ones_run_is_followed_there() {
     let first = stack.run_of(&json!({"incident_id": "inc-1", "incident_type": "SHARED"})).await;
     let (_folder, name) = incident("inc-2", "SHARED");
     let ran = stack.heal(&["incident", "send", &name, "--watch"]).exits(0);
-    ran.complains(&["another incident's run works on this", &first]);
+    ran.complains(&["the run of another incident works on the same target", &first]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_nobody_takes_is_said_with_what_to_look_at() {
+async fn a_message_that_is_not_received_is_reported_with_the_depths_of_the_queues() {
     let stack = Deployed::new().await;
     let (_folder, name) = incident("inc-1", "SHORT");
     let ran = stack.heal(&["incident", "send", &name, "--watch", "--within", "1"]).exits(1);

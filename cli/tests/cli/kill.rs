@@ -1,4 +1,4 @@
-//! A service that is killed at any moment loses nothing and does nothing twice.
+//! A service that is killed at any moment loses no run and applies no effect twice.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{Serve, command, get, http, path, playbooks};
 
 const KILLS: u64 = 20;
-/// How long a run takes here, about: each of its calls is held up on purpose, so that most moments are in the middle of one.
+/// Approximate duration of a run: each of its calls is delayed on purpose, so that most kills hit the middle of one.
 const RUN_MS: u64 = 700;
 const CALL_MS: u64 = 40;
 
@@ -45,7 +45,7 @@ impl Sandbox {
         Self { child, env, control: said["control_url"].as_str().unwrap().to_owned() }
     }
 
-    /// Every call is performed at once and answered late: what a killed caller never hears of.
+    /// Every call is performed at once and answered late, so that a killed caller never receives the response.
     async fn slow_down(&self) {
         for service in ["tickets", "orchestrator", "kubernetes"] {
             let fault = json!({"service": service, "fault": {"slow": {"by_ms": CALL_MS}}});
@@ -54,7 +54,7 @@ impl Sandbox {
         }
     }
 
-    /// How often each effect came about.
+    /// How often each effect was applied.
     async fn effects(&self) -> BTreeMap<String, u32> {
         let (_, calls) = get(&format!("{}/calls?effects=true", self.control)).await;
         let mut effects = BTreeMap::new();
@@ -96,7 +96,7 @@ fn seed_of_this_run() -> u64 {
 fn world() -> Value {
     let all = 0..KILLS;
     let owner = json!({"kind": "StatefulSet", "name": "worker"});
-    // A pod that came a moment ago might be the replacement already.
+    // A pod that is too young could be taken for the replacement.
     let an_hour_ago = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() - 3_600_000;
     json!({
         "pods": all.clone().map(|run| json!({"namespace": "neural-hive-execution", "name": format!("worker-{run}"), "owner": owner,
@@ -117,7 +117,7 @@ fn effects_of(run: u64) -> [String; 5] {
     ]
 }
 
-/// A sandbox that is slow on purpose, and where the service's files are.
+/// A slow sandbox, and the files of the service.
 struct Site {
     folder: tempfile::TempDir,
     sandbox: Sandbox,
@@ -137,13 +137,13 @@ impl Site {
         Serve::start(&self.folder.path().join("state.db"), self.folder.path(), &self.sandbox.env)
     }
 
-    /// How many of a run's effects have come about.
+    /// How many of a run's effects have been applied.
     async fn done(&self, run: u64) -> usize {
         let effects = self.sandbox.effects().await;
         effects_of(run).iter().filter(|effect| effects.contains_key(*effect)).count()
     }
 
-    /// Fails unless each effect of the first `runs` runs came about once, and nothing else did.
+    /// Fails unless each effect of the first `runs` runs was applied once, and no other effect.
     async fn each_once(&self, runs: u64, seed: u64) {
         let effects = self.sandbox.effects().await;
         let expected: BTreeMap<_, _> = (0..runs).flat_map(effects_of).map(|effect| (effect, 1)).collect();
@@ -159,7 +159,7 @@ async fn begin(serve: &Serve, run: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_kills_at_random_moments_lose_nothing_and_do_nothing_twice() {
+async fn twenty_kills_at_random_moments_lose_no_run_and_repeat_no_effect() {
     let seed = seed_of_this_run();
     println!("repeat with HEAL_TEST_SEED={seed}");
     let mut random = Random(seed);
@@ -191,7 +191,7 @@ async fn one_run_that_is_killed_again_and_again_ends_too() {
     let mut serve = site.serve();
     begin(&serve, 0).await;
     for _ in 0..KILLS {
-        // Mostly less than one step takes: the same message is in hand again and again.
+        // Usually shorter than one step, so that the same message is delivered again and again.
         tokio::time::sleep(Duration::from_millis(random.below(CALL_MS * 2))).await;
         serve.kill();
         serve = site.serve();

@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod backend;
 mod bad_input;
 mod check;
 mod deployed;
@@ -17,10 +18,7 @@ mod dlq;
 mod doctor;
 mod incident;
 mod kill;
-mod place;
 mod playbook;
-#[path = "../../../shared/telemetry/tests/it/receiver.rs"]
-mod receiver;
 mod require;
 mod run;
 mod runs;

@@ -14,7 +14,7 @@ fn the_shipped_playbooks_have_no_fault() {
 }
 
 #[test]
-fn a_fault_is_shown_with_its_line_and_what_was_meant() {
+fn a_fault_is_shown_with_its_line_and_a_suggestion() {
     let text =
         "actions:\n  - type: check_worker_health\n    condtion: \"{{ true }}\"\n    parameters: {worker_id: w}\n";
     let folder =
@@ -34,7 +34,7 @@ fn a_fault_is_shown_with_its_line_and_what_was_meant() {
 /// The engine's own broken playbooks say in comments which faults they have: `# expect: 3:17 wrong-value …`, or `3:17 warning old-key …`.
 #[test]
 fn every_fault_of_the_broken_playbooks_is_named_at_its_line() {
-    let folder = root().join("shared/language/tests/playbooks/broken");
+    let folder = root().join("shared/engine/tests/playbooks/broken");
     let ran = heal(&["playbook", "lint", "--json", path(&folder)]).exits(1);
     let found = ran.json();
     let shown = heal(&["playbook", "lint", path(&folder)]).exits(1).stdout;
@@ -71,7 +71,7 @@ fn expectations(file: &Path) -> Vec<(String, String)> {
 }
 
 #[test]
-fn yaml_that_explodes_is_refused_quickly() {
+fn a_yaml_bomb_is_refused_quickly() {
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let before = format!("*a{}", level - 1);
@@ -100,7 +100,7 @@ fn two_files_of_one_playbook_are_refused() {
 }
 
 #[test]
-fn list_show_and_schema_say_what_the_engine_knows() {
+fn list_show_and_schema_show_what_the_engine_reads() {
     let list = heal(&["playbook", "list"]).exits(0);
     assert!(list.stdout.contains("workflow_restart") && list.stdout.contains("WORKFLOW_STUCK"), "{list:#?}");
     assert_eq!(heal(&["playbook", "list", "--json"]).exits(0).json().len(), 6);
@@ -136,7 +136,7 @@ fn compile_writes_what_a_function_can_read_without_yaml() {
 }
 
 #[test]
-fn nothing_is_compiled_of_playbooks_with_an_error() {
+fn playbooks_with_an_error_are_not_compiled() {
     let folder = playbooks(&[
         ("typo.yaml", "actoins: []\n"),
         ("good.yaml", "actions: [{type: wait, parameters: {seconds: 1}}]\n"),
@@ -148,12 +148,11 @@ fn nothing_is_compiled_of_playbooks_with_an_error() {
     assert!(!file.exists());
 }
 
-/// Set to write the file anew, after the language or an action has changed.
+/// Set this variable to write the file again after the language or an action has changed.
 const UPDATE: &str = "UPDATE_PLAYBOOK_SCHEMA";
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a person sets the variable")]
-fn the_schema_that_editors_are_given_is_the_current_one() {
+fn the_checked_in_schema_is_up_to_date() {
     let path = root().join("playbooks/playbook.schema.json");
     let current = heal(&["playbook", "schema"]).exits(0).stdout;
     if std::env::var_os(UPDATE).is_some() {

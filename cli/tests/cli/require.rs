@@ -1,4 +1,4 @@
-//! What `make run` and `make test` say where something is missing.
+//! The messages of `make run` and `make test` about missing tools.
 
 use std::process::Command;
 

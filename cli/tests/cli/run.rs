@@ -144,12 +144,12 @@ fn the_json_lines_are_events_and_then_the_report() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_touches_nothing_and_says_what_is_known() {
+async fn a_dry_run_executes_nothing_and_shows_what_is_known() {
     let platform = platform(Seed::unhealthy_worker());
     let ran = finish(command(&["run", TICKET_TIMEOUT, "--dry-run"]).envs(env(&platform))).exits(0);
     assert!(platform.calls().is_empty(), "{:#?}", platform.calls());
     for part in
-        ["nothing is touched", "ticket:ticket-1", "{{ worker_unhealthy }}  known later", "timeout_recovery", "until"]
+        ["nothing is executed", "ticket:ticket-1", "{{ worker_unhealthy }}  known later", "timeout_recovery", "until"]
     {
         assert!(ran.stdout.contains(part), "no {part:?} in {ran:#?}");
     }
@@ -159,7 +159,7 @@ async fn a_dry_run_touches_nothing_and_says_what_is_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn services_out_of_reach_are_skipped_with_a_follow_up() {
+async fn steps_of_unreachable_services_are_skipped_with_a_follow_up() {
     let platform = platform(Seed::healthy_worker());
     platform
         .set_fault(heal_sandbox::Fault::new(heal_sandbox::Service::Tickets, heal_sandbox::FaultKind::Refuse))
@@ -172,7 +172,7 @@ async fn services_out_of_reach_are_skipped_with_a_follow_up() {
 }
 
 #[test]
-fn a_run_that_asks_for_approval_says_how_to_give_it() {
+fn a_run_that_awaits_approval_shows_how_to_approve_it() {
     let request = json!({"incident_id": "i", "playbook_name": "workflow_restart", "parameters": {"workflow_id": "wf-1"},
         "execution_mode": "MANUAL_APPROVAL"});
     let input = request.to_string();
@@ -184,7 +184,7 @@ fn a_run_that_asks_for_approval_says_how_to_give_it() {
 }
 
 #[test]
-fn the_same_incident_in_the_same_file_makes_one_run() {
+fn the_same_incident_in_the_same_file_starts_one_run() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state.db");
     let args = ["run", TICKET_TIMEOUT, "--sandbox", "--json", "--state", path(&state)];
@@ -230,7 +230,7 @@ fn a_second_interrupt_leaves_at_once() {
         playbooks(&[("slow.yaml", "actions:\n  - {type: restart_workflow, parameters: {workflow_id: wf-1}}\n")]);
     let incident = folder.path().join("incident.json");
     std::fs::write(&incident, r#"{"incident_id": "i", "incident_type": "X"}"#).unwrap();
-    // Nobody answers there, and the connection is never refused.
+    // This address neither answers nor refuses the connection.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port().to_string();
     let args = ["run", path(&incident), "--json", "--playbook", "slow", "--playbooks", path(folder.path())];
@@ -251,7 +251,7 @@ fn a_second_interrupt_leaves_at_once() {
 }
 
 #[test]
-fn a_sandbox_knows_what_its_seed_says_and_nothing_else() {
+fn a_sandbox_has_the_state_of_its_seed_alone() {
     let folder = tempfile::tempdir().unwrap();
     let seed = folder.path().join("seed.json");
     std::fs::write(&seed, r#"{"workflows": [{"workflow_id": "wf-1", "plan_id": "p", "state": "CANCELLED"}]}"#).unwrap();
@@ -262,7 +262,7 @@ fn a_sandbox_knows_what_its_seed_says_and_nothing_else() {
 }
 
 #[test]
-fn reserved_names_of_an_incident_are_left_out_and_said() {
+fn reserved_names_of_an_incident_are_left_out_with_a_note() {
     let incident =
         br#"{"incident_id": "i", "incident_type": "WORKFLOW_STUCK", "workflow_id": "wf-1", "steps": {"x": 1}}"#;
     heal_with_input(&["run", "-", "--sandbox"], incident).exits(0).complains(&["left out", "steps"]);

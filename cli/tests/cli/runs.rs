@@ -36,7 +36,7 @@ fn finished_runs_are_listed_and_shown_with_every_decision() {
         heal(&["runs", "list", "--state", state, "--since", "1h", "--limit", "1", "--json"]).exits(0).json().len(),
         1
     );
-    heal(&["runs", "list", "--state", state, "--since", "soon"]).exits(2).complains(&["--since `soon`"]);
+    heal(&["runs", "list", "--state", state, "--since", "soon"]).exits(2).complains(&["invalid --since: `soon`"]);
 
     let run_id = denied["run_id"].as_str().unwrap();
     let show = heal(&["runs", "show", run_id, "--state", state]).exits(0);
@@ -61,7 +61,7 @@ fn finished_runs_are_listed_and_shown_with_every_decision() {
 }
 
 #[test]
-fn a_run_is_approved_from_outside_and_then_carried_out() {
+fn a_run_is_approved_from_another_process_and_then_executed() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state.db");
     let input = json!({"incident_id": "i", "incident_type": "WORKFLOW_STUCK", "workflow_id": "wf-1", "auto_remediation_enabled": false});

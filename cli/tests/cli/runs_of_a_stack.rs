@@ -42,14 +42,14 @@ async fn runs_are_listed_watched_and_shown() {
     let parts = [("HEAL_TABLE", table), ("HEAL_QUEUE_URL_PREFIX", stack.queues.urls().prefix())];
     let shown = finish(command(&["runs", "show", &short, "--json"]).envs(Deployed::aws()).envs(parts)).exits(0);
     assert_eq!(shown.report()["outcome"], "COMPLETED");
-    let complaint = format!("there is no run nobody in stack {}", stack.name);
+    let complaint = format!("run nobody does not exist in stack {}", stack.name);
     stack.heal(&["runs", "cancel", "nobody"]).exits(2).complains(&[&complaint]);
     stack.heal(&["runs", "show", "nobody"]).exits(2).complains(&["there is no run nobody"]);
     stack.heal(&["runs", "cancel", &short]).exits(1).complains(&["has ended already: COMPLETED"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_is_cancelled_by_the_dispatcher_that_is_told_to() {
+async fn the_dispatcher_cancels_a_run_on_request() {
     let stack = Deployed::new().await;
     let _at_work = stack.at_work();
     let run_id = stack.run_of(&incident("inc-1", "LONG")).await;
@@ -68,7 +68,7 @@ async fn a_run_is_approved_once() {
     let _at_work = stack.at_work();
     let asking = json!({"incident_id": "inc-1", "incident_type": "LONG", "auto_remediation_enabled": false});
     let run_id = stack.run_of(&asking).await;
-    // It says what gives the word before it is given.
+    // It shows the command that approves it before it is approved.
     let mut watch =
         stack.command(&["runs", "watch", &run_id]).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut note = String::new();
@@ -84,11 +84,11 @@ async fn a_run_is_approved_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_word_that_nobody_takes_changes_nothing_and_is_said() {
+async fn a_change_that_is_not_received_has_no_effect_and_is_reported() {
     let stack = Deployed::new().await;
     let run_id = stack.run_of(&incident("inc-1", "LONG")).await;
     let before = stack.store.load(&RunId::new(&run_id), 0).await.unwrap();
     let ran = stack.heal(&["runs", "cancel", &run_id, "--within", "1"]).exits(1);
-    ran.complains(&["not in its log within 1 s", "The queue results has ", "heal dlq list --stack"]);
+    ran.complains(&["not in the run's log within 1 s", "The queue results has ", "heal dlq list --stack"]);
     assert_eq!(stack.store.load(&RunId::new(&run_id), 0).await.unwrap(), before);
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use crate::support::{command, get, heal, path};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_export_lines_lead_to_services_that_know_the_seed() {
+async fn its_export_lines_point_at_services_with_the_state_of_the_seed() {
     let folder = tempfile::tempdir().unwrap();
     let seed = folder.path().join("seed.json");
     std::fs::write(&seed, r#"{"tickets": [{"ticket_id": "mine", "status": "RUNNING"}]}"#).unwrap();

@@ -1,4 +1,4 @@
-//! Processes of `heal`, and what they left behind.
+//! Processes of `heal`, and their output.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use heal_sandbox::{Platform, PlatformConfig, Seed};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Longer than anything here takes on a busy machine.
+/// Longer than any step of these tests on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The guide's own example, byte for byte.
 pub(crate) const GUIDE_EXAMPLE: &str = include_str!("guide_example.yaml");
 
-/// A `heal` that sees nothing of this machine's environment, in the repository's root.
+/// A `heal` without this machine's environment, in the repository's root.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_heal"));
     command.args(args).current_dir(root()).env_clear().stdin(Stdio::null());
@@ -27,7 +27,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// What a process that ended has said.
+/// The output of a process that has ended.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub code: i32,
@@ -46,7 +46,7 @@ impl Ran {
         self.json().pop().unwrap_or_else(|| panic!("{self:#?}"))
     }
 
-    /// Fails the test with everything that was said unless the process ended with `code`.
+    /// Fails the test with the whole output unless the process exited with `code`.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:#?}");
@@ -77,7 +77,7 @@ pub(crate) fn heal(args: &[&str]) -> Ran {
 /// `heal` with something on its standard input.
 pub(crate) fn heal_with_input(args: &[&str], input: &[u8]) -> Ran {
     let mut child = command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A reader that refuses closes its end before everything is written.
+    // A process that refuses the input closes the pipe before everything is written.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     Ran {
@@ -106,18 +106,18 @@ pub(crate) fn platform(seed: Seed) -> Platform {
     Platform::start(PlatformConfig { seed, opa, ..PlatformConfig::default() }).unwrap()
 }
 
-/// The variables that lead a process to `platform`.
+/// The variables that point a process at `platform`.
 pub(crate) fn env(platform: &Platform) -> Vec<(String, String)> {
     let own = [("SPIFFE_IDENTITY_SOURCE".to_owned(), "none".to_owned())];
     platform.env().into_iter().chain(own).collect()
 }
 
-/// Waits until `look` gives something.
+/// Waits until `poll` returns a value.
 #[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let give_up = Instant::now() + PATIENCE;
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = poll() {
             return found;
         }
         assert!(Instant::now() < give_up, "{what}: not within {} s", PATIENCE.as_secs());
@@ -140,7 +140,7 @@ fn no_checks(state: &Path) -> PathBuf {
 }
 
 impl Serve {
-    /// Without checks: nothing happens but what the test asks for.
+    /// Without checks, so that only the test causes calls.
     pub(crate) fn start(state: &Path, playbooks: &Path, env: &[(String, String)]) -> Self {
         Self::with_checks(state, playbooks, &no_checks(state), env)
     }

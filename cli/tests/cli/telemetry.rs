@@ -1,15 +1,15 @@
-//! What `heal serve` tells a collector, a scrape and its log of a run.
+//! What `heal serve` reports about a run to a collector, a scrape and its log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use heal_otlp_receiver::{Collector, Mood, text};
 use heal_sandbox::{Platform, Seed};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
 
-use crate::receiver::{Collector, Mood, text};
 use crate::support::{GUIDE_EXAMPLE, PATIENCE, Serve, env, http, platform, playbooks, post, root};
 
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -44,7 +44,7 @@ impl Site {
         Self { platform, serve, log, state, _folders: [folder, of_playbooks] }
     }
 
-    /// Runs the guide's incident to its end, the worker being ill.
+    /// Runs the guide's incident to its end, with a faulty worker.
     async fn heal(&self) -> String {
         let event = std::fs::read_to_string(root().join("tests/events/ticket_timeout.json")).unwrap();
         let mut parameters: Value = serde_json::from_str(&event).unwrap();
@@ -115,14 +115,14 @@ async fn a_run_is_one_trace_over_the_dispatcher_every_action_and_every_call() {
     {
         assert!(parent(call).is_some(), "{} hangs in the air", call.name);
     }
-    // Every service is told of the trace, and the ticket service of the very span that called it.
+    // Every service receives the trace, and the ticket service the span that called it.
     for call in platform.calls() {
         assert!(call.traceparent.as_deref().unwrap_or_default().contains(TRACE_ID), "{call:?}");
     }
     let reallocated = spans.iter().find(|span| span.name == "self_healing.reallocate_ticket").unwrap();
-    let told = format!("00-{TRACE_ID}-{}-01", hex(&reallocated.span_id));
+    let traceparent = format!("00-{TRACE_ID}-{}-01", hex(&reallocated.span_id));
     let journal = format!("{:?}", platform.calls());
-    assert!(journal.contains(&told), "{told} is not in {journal}");
+    assert!(journal.contains(&traceparent), "{traceparent} is not in {journal}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,7 +157,7 @@ async fn a_run_is_counted_for_the_scrape_and_for_the_collector() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_planted_secret_is_in_no_log_span_metric_or_event_and_every_line_of_an_attempt_says_whose_it_is() {
+async fn a_planted_secret_is_in_no_log_span_metric_or_event_and_every_line_of_an_attempt_names_its_run() {
     let collector = Collector::start(Mood::Well).await;
     let site = Site::start(&collector);
     let scraped = site.heal().await;
@@ -200,7 +200,7 @@ async fn a_planted_secret_is_in_no_log_span_metric_or_event_and_every_line_of_an
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_is_of_no_use_costs_a_run_nothing() {
+async fn a_broken_collector_does_not_delay_a_run() {
     for mood in [Mood::Hanging, Mood::Status(StatusCode::INTERNAL_SERVER_ERROR)] {
         let collector = Collector::start(mood).await;
         let site = Site::start(&collector);

@@ -1,4 +1,4 @@
-//! What the dashboard and the alerts ask for.
+//! The queries of the dashboard and of the alerts.
 
 use std::collections::BTreeSet;
 
@@ -28,8 +28,8 @@ fn substituted(query: &str) -> String {
     query
 }
 
-/// An alert's query without the number that it is held against: what the alert looks at.
-pub(crate) fn looked_at(alert: &str) -> &str {
+/// An alert's query without its threshold.
+pub(crate) fn without_threshold(alert: &str) -> &str {
     let end = [" > ", " == ", " < "].iter().find_map(|operator| alert.rfind(operator));
     &alert[..end.unwrap_or_else(|| panic!("{alert} is held against nothing"))]
 }

@@ -1,4 +1,4 @@
-//! Jaeger, which takes traces by OTLP and is asked for them by their id.
+//! Jaeger, which receives traces by OTLP and returns them by their id.
 
 use std::collections::BTreeMap;
 use std::path::Path;

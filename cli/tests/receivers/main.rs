@@ -1,6 +1,6 @@
-//! Real receivers: what `heal serve` tells arrives at a Prometheus that scrapes it, at a store of OTLP metrics, and in Jaeger.
+//! Real receivers: the telemetry of `heal serve` arrives at a Prometheus that scrapes it, at a store of OTLP metrics, and in Jaeger.
 //!
-//! The programs are in `.tools/bin` (`scripts/install-receivers.sh`). A test without one that it needs is skipped.
+//! The programs are in `.tools/bin` (`scripts/install-receivers.sh`). A test without its program prints that it was skipped.
 
 #![allow(
     clippy::unwrap_used,

@@ -18,6 +18,7 @@ pub mod secrets;
 mod session;
 mod sign;
 mod store;
+pub mod variables;
 
 pub use error::Error;
 use heal_runtime::text;

@@ -1,9 +1,33 @@
-//! Everything the environment decides about the clients: read once, checked at the start, described for a person.
+//! The configuration of the clients: environment variables, read once at the start and checked as a whole.
 //!
-//! [`Config::read`] takes any [`Strings`], so that tests pass a map. An empty value counts as unset, because deployment
-//! templates cannot leave a variable out. All faults are reported at once, each with the variable, its value and what was expected.
+//! [`Config::read`] takes any [`Strings`], so that tests pass a map. An empty value counts as unset, because deployment templates cannot
+//! leave a variable out. All faults are reported at once, each with the variable, its value and what was expected:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use heal_clients::config::{Config, Env, describe};
+//!
+//! // A program passes `&Env`; here two variables are set, and all others have their defaults.
+//! let config = Config::read(&[("OPA_HOST", "opa.example"), ("OPA_TIMEOUT_SECONDS", "5")])?;
+//! assert_eq!((config.policy.host.as_str(), config.policy.port), ("opa.example", 8181));
+//! assert_eq!(config.policy.timeout, Duration::from_secs(5));
+//!
+//! let wrong = Config::read(&[("OPA_PORT", "many"), ("OPA_ENABLED", "perhaps")]).unwrap_err();
+//! assert_eq!(
+//!     wrong.to_string(),
+//!     "OPA_PORT is \"many\", expected a port from 1 to 65535; OPA_ENABLED is \"perhaps\", expected true or false"
+//! );
+//!
+//! // `heal doctor` shows every variable with its value, its source and its purpose.
+//! for setting in describe(&Env) {
+//!     println!("{} = {:?} ({}): {}", setting.name, setting.value, setting.source, setting.purpose);
+//! }
+//! # Ok::<(), heal_clients::config::Invalid>(())
+//! ```
 
-mod describe;
+#![warn(missing_docs)]
+
 pub(crate) mod keys;
 mod read;
 mod reader;
@@ -11,26 +35,14 @@ mod sections;
 mod strings;
 mod value;
 
-pub use describe::{Setting, Source, describe};
 pub use keys::*;
-pub use reader::{Invalid, Problem};
+pub use reader::{Invalid, Problem, Setting, Source};
 pub use sections::{
-    Dialect, IdentityConfig, IdentitySource, KubernetesAccess, KubernetesConfig, OrchestratorConfig, PemPaths,
+    Config, Dialect, IdentityConfig, IdentitySource, KubernetesAccess, KubernetesConfig, OrchestratorConfig, PemPaths,
     PolicyConfig, TicketConfig,
 };
 pub use strings::{Env, NotUnicode, Strings};
-pub use value::{BaseUrl, Environment, SpiffeId};
-
-/// The configuration of all clients.
-#[derive(Debug, Clone)]
-pub struct Config {
-    pub environment: Environment,
-    pub tickets: TicketConfig,
-    pub orchestrator: OrchestratorConfig,
-    pub identity: IdentityConfig,
-    pub policy: PolicyConfig,
-    pub kubernetes: KubernetesConfig,
-}
+pub use value::{BaseUrl, Environment, SpiffeId, hide_credentials};
 
 impl Config {
     /// Reads and checks every variable of [`VARIABLES`].
@@ -45,4 +57,12 @@ impl Config {
             (_, problems) => Err(Invalid { problems }),
         }
     }
+}
+
+/// Every variable with its value and source, also if the configuration as a whole is invalid.
+pub fn describe(strings: &dyn Strings) -> Vec<Setting> {
+    let mut reader = reader::Reader::new(strings);
+    // Only the settings are of interest here; `Config::read` says whether they make a configuration.
+    let _ = read::config(&mut reader);
+    reader.into_settings()
 }

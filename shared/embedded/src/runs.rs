@@ -8,9 +8,7 @@ mod write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use heal_runtime::port::{
-    Appended, Created, DueRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader,
-};
+use heal_runtime::port::{Appended, Created, DueRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader};
 use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp, format};
 
 use crate::error::check_size;

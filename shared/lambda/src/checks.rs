@@ -7,6 +7,7 @@ use heal_runtime::Timestamp;
 use heal_runtime::checks::{CheckOutcome, Checks, Ports};
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{BackendError, CheckStore, DueRuns, Message, Prober, QueueName, Sender};
+use heal_wiring::environment::ENV_CHECKS_FILE;
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::{Value, json};
 
@@ -14,9 +15,6 @@ use crate::error::Error;
 use crate::function::{Function, clock, logged, read_file};
 use crate::limit::SWEEP_RUNS;
 use crate::serve::{diagnostic, serve};
-
-/// The file with the compiled checks (`heal check compile`).
-const ENV_CHECKS: &str = "HEAL_CHECKS_FILE";
 
 impl Function {
     /// Answers the schedule's ticks: wakes overdue runs, and runs the checks over `prober`.
@@ -40,7 +38,7 @@ impl Function {
             store: Arc::new(self.store.clone()) as Arc<dyn CheckStore>,
             sender: Arc::new(self.queues.clone()),
         };
-        Ok(Checks::from_json(&read_file(&Env, ENV_CHECKS, "checks.json")?, ports)?)
+        Ok(Checks::from_json(&read_file(&Env, ENV_CHECKS_FILE, "checks.json")?, ports)?)
     }
 
     /// Runs the sweep and the checks independently. The tick fails if either could not use the table or the queues, so that the alarm on

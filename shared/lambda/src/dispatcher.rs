@@ -9,6 +9,7 @@ use heal_runtime::dispatcher::{Dispatcher, Ports};
 use heal_runtime::inbox::Inbox;
 use heal_runtime::library::Library;
 use heal_runtime::port::{OsEntropy, RunLog, Sender};
+use heal_wiring::environment::ENV_PLAYBOOKS_FILE;
 use lambda_runtime::LambdaEvent;
 
 use crate::error::{BatchError, Error};
@@ -16,9 +17,6 @@ use crate::function::{Function, clock, logged, read_file};
 use crate::record::{Source, delivery};
 use crate::serve::{diagnostic, serve};
 use crate::settle::{Origin, answer};
-
-/// The file with the compiled playbooks (`heal playbook compile`).
-const ENV_PLAYBOOKS: &str = "HEAL_PLAYBOOKS_FILE";
 
 impl Function {
     /// Processes incidents, results and dead letters.
@@ -40,7 +38,7 @@ impl Function {
     }
 
     fn inbox(&self) -> Result<Inbox, Error> {
-        let library = Library::from_json(&read_file(&Env, ENV_PLAYBOOKS, "playbooks.json")?)?;
+        let library = Library::from_json(&read_file(&Env, ENV_PLAYBOOKS_FILE, "playbooks.json")?)?;
         let steps = library.entries().flat_map(|entry| entry.plan.playbook.steps());
         let actions: BTreeSet<String> = steps.map(|step| step.kind.clone()).collect();
         let observer = self.observer(actions.iter().map(String::as_str), library.names());

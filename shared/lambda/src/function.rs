@@ -9,15 +9,11 @@ use heal_clients::config::{Env, Strings};
 use heal_runtime::port::{Clock, SystemClock};
 use heal_telemetry::Telemetry;
 use heal_wiring::Clients;
+use heal_wiring::environment::{ENV_QUEUE_URL_PREFIX, ENV_TABLE};
 use heal_wiring::observe::Observer;
 
 use crate::error::Error;
 use crate::limit::FILE_BYTES;
-
-/// The table with runs, claims, cooldowns and breakers.
-pub const ENV_TABLE: &str = "HEAL_TABLE";
-/// The common prefix of the queues' URLs, up to the name of the stack and a dash.
-pub const ENV_QUEUES: &str = "HEAL_QUEUE_URL_PREFIX";
 
 /// A function that has started.
 #[derive(Debug, Clone)]
@@ -39,7 +35,7 @@ impl Function {
 
     async fn on(strings: &dyn Strings, telemetry: Telemetry) -> Result<Self, Error> {
         let table = needed(strings, ENV_TABLE)?;
-        let urls = QueueUrls::parse(ENV_QUEUES, &needed(strings, ENV_QUEUES)?)?;
+        let urls = QueueUrls::parse(ENV_QUEUE_URL_PREFIX, &needed(strings, ENV_QUEUE_URL_PREFIX)?)?;
         let session = Session::from_env().await?;
         Ok(Self { store: Store::new(&session, table)?, queues: Queues::new(&session, urls)?, telemetry })
     }

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use heal_engine::Timestamp;
 use tracing::Instrument as _;
 
-use crate::attempt::{attempt::Error, CommandOutcome, Worker};
+use crate::attempt::{self, CommandOutcome, Worker};
 use crate::dispatcher::{Dispatcher, IntakeOutcome};
 use crate::port::{BackendError, Delivery, LeaseOwner, QueueName, Receiver};
 use crate::span;

@@ -19,9 +19,9 @@ pub mod observe;
 pub mod port;
 mod span;
 
-pub use heal_engine::format;
 pub use heal_engine::catalog::{ActionSpec, Catalog, OutputType, Safety};
 pub use heal_engine::event::{Commit, RunOutcome, RunStatus};
+pub use heal_engine::format;
 pub use heal_engine::id::{Digest, RunId, Seq, Token};
 pub use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult, Context, Violation};
 pub use heal_engine::{Map, Timestamp, text};

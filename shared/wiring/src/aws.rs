@@ -1,6 +1,6 @@
-//! AWS behind the clients' traits: the secret with the identity, and the way into an EKS cluster.
+//! AWS behind the clients' traits: the secret that holds the identity, and the access to an EKS cluster.
 //!
-//! AWS is looked for only where the configuration names something of it.
+//! No AWS session is opened unless the configuration names a secret or a cluster.
 
 use std::sync::Arc;
 
@@ -11,19 +11,28 @@ use heal_clients::identity::{SecretFault, SecretReader};
 use heal_clients::kubernetes::{BearerToken, EksAccess, TokenFault, TokenProvider};
 use heal_runtime::port::SystemClock;
 
-/// Why AWS did not give what the configuration names of it.
+/// Why AWS did not give what the configuration names there.
 #[derive(Debug, thiserror::Error)]
 pub enum AwsError {
+    /// The call, or the settings that it needs.
     #[error(transparent)]
     Call(#[from] ::heal_aws::Error),
-    #[error("endpoint of EKS cluster {cluster}: {endpoint:?}, expected {expected}")]
-    Endpoint { cluster: String, endpoint: String, expected: String },
+    /// AWS describes the cluster with an endpoint that cannot be called.
+    #[error("endpoint of EKS cluster {cluster} is {endpoint:?}, expected {expected}")]
+    Endpoint {
+        /// Name of the cluster.
+        cluster: String,
+        /// The endpoint as AWS describes it.
+        endpoint: String,
+        /// What was expected instead.
+        expected: String,
+    },
 }
 
-/// What the identity's secret is read with; `None` where the identity is in no secret.
+/// The reader of the identity's secret; `None` unless the identity comes from AWS Secrets Manager.
 ///
 /// # Errors
-/// The settings name no region, or an endpoint that is none.
+/// The AWS settings name no region, or an endpoint that is not a URL.
 pub async fn secret_reader(config: &IdentityConfig) -> Result<Option<Arc<dyn SecretReader>>, AwsError> {
     match &config.source {
         IdentitySource::SecretsManager { .. } => {
@@ -34,10 +43,10 @@ pub async fn secret_reader(config: &IdentityConfig) -> Result<Option<Arc<dyn Sec
     }
 }
 
-/// The EKS cluster that the configuration names, as AWS describes it; `None` where it names none.
+/// The EKS cluster that the configuration names, as AWS describes it; `None` unless it names one.
 ///
 /// # Errors
-/// AWS does not describe it to us.
+/// AWS refuses to describe the cluster, or describes it without a usable endpoint.
 pub async fn cluster(config: &KubernetesConfig) -> Result<Option<EksAccess>, AwsError> {
     match &config.access {
         KubernetesAccess::Eks { cluster } => {
@@ -104,24 +113,24 @@ mod tests {
 
     const ENGINE_ID: &str = "spiffe://neural-hive.local/ns/self-healing/sa/engine";
 
-    /// EKS, the cluster's API and Secrets Manager in one, which keeps the `authorization` of every call.
-    struct Standin {
+    /// EKS, the cluster's API and Secrets Manager in one; it keeps the `authorization` header of every call.
+    struct FakeAws {
         url: String,
         ca: SpiffeCa,
         /// Path and `authorization`.
-        seen: Mutex<Vec<(String, String)>>,
+        calls: Mutex<Vec<(String, String)>>,
     }
 
-    async fn standin() -> (Arc<Standin>, Session) {
+    async fn fake_aws() -> (Arc<FakeAws>, Session) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let ca = SpiffeCa::new(TRUST_DOMAIN).unwrap();
-        let standin = Arc::new(Standin { url: url.clone(), ca, seen: Mutex::default() });
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&standin));
+        let aws = Arc::new(FakeAws { url: url.clone(), ca, calls: Mutex::default() });
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&aws));
         let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let session = session_at(&url).await;
-        (standin, session)
+        (aws, session)
     }
 
     async fn session_at(url: &str) -> Session {
@@ -135,18 +144,18 @@ mod tests {
         Session::load(AwsOverrides { region, keys: Some(keys), endpoint_url }).await.unwrap()
     }
 
-    async fn answer(State(standin): State<Arc<Standin>>, request: Request) -> Response {
+    async fn answer(State(aws): State<Arc<FakeAws>>, request: Request) -> Response {
         let path = request.uri().path().to_owned();
         let authorization = request.headers()["authorization"].to_str().unwrap().to_owned();
-        standin.seen.lock().unwrap().push((path.clone(), authorization));
+        aws.calls.lock().unwrap().push((path.clone(), authorization));
         let body = match path.as_str() {
             "/clusters/prod" => {
-                let authority = STANDARD.encode(standin.ca.trust_bundle_pem());
-                json!({"cluster": {"endpoint": standin.url, "certificateAuthority": {"data": authority}}})
+                let authority = STANDARD.encode(aws.ca.trust_bundle_pem());
+                json!({"cluster": {"endpoint": aws.url, "certificateAuthority": {"data": authority}}})
             }
             "/clusters/odd" => json!({"cluster": {"endpoint": "ftp://k", "certificateAuthority": {"data": ""}}}),
             "/" => {
-                let svid = standin.ca.issue(ENGINE_ID, Validity::default()).unwrap();
+                let svid = aws.ca.issue(ENGINE_ID, Validity::default()).unwrap();
                 let secret = json!({
                     "x509Svid": svid.certificate_chain_pem, "x509SvidKey": svid.private_key_pem,
                     "bundle": svid.trust_bundle_pem
@@ -162,8 +171,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cluster_is_called_where_aws_says_it_is_with_a_token_of_ours() {
-        let (standin, session) = standin().await;
+    async fn a_cluster_is_called_at_the_endpoint_that_aws_describes_with_a_signed_token() {
+        let (aws, session) = fake_aws().await;
         let config = Config::read(&[("EKS_CLUSTER_NAME", "prod")]).unwrap().kubernetes;
         let access = access(&session, "prod").await.unwrap();
         let client = kubernetes::Client::new(&config, Some(&access), &Wiring::default()).await.unwrap();
@@ -172,8 +181,8 @@ mod tests {
             let health = client.pod_health("worker-0", None, &context).await.unwrap();
             assert_eq!(health.phase, "Missing");
         }
-        let seen = standin.seen.lock().unwrap().clone();
-        let (paths, signed): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
+        let calls = aws.calls.lock().unwrap().clone();
+        let (paths, signed): (Vec<_>, Vec<_>) = calls.into_iter().unzip();
         let pod = "/api/v1/namespaces/default/pods/worker-0";
         assert_eq!(paths, ["/clusters/prod", pod, pod]);
         assert!(signed[0].starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"), "{signed:?}");
@@ -182,10 +191,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cluster_that_cannot_be_had_is_named() {
-        let (_standin, session) = standin().await;
+    async fn a_cluster_that_aws_does_not_describe_is_named() {
+        let (_aws, session) = fake_aws().await;
         for (name, text) in [
-            ("odd", "endpoint of EKS cluster odd: \"ftp://k\", expected an http:// or https:// URL"),
+            ("odd", "endpoint of EKS cluster odd is \"ftp://k\", expected an http:// or https:// URL"),
             ("none", "EKS cluster none does not exist: no message"),
             ("a/b", "EKS_CLUSTER_NAME: \"a/b\" is no cluster's name"),
         ] {
@@ -195,14 +204,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_identity_comes_out_of_its_secret() {
-        let (_standin, session) = standin().await;
+    async fn an_identity_is_read_from_its_secret() {
+        let (_aws, session) = fake_aws().await;
         let reader = Arc::new(Secrets(secrets::Client::new(&session).unwrap()));
         let identity = Secret::new("spiffe/engine", TRUST_DOMAIN, reader).x509().await.unwrap();
         assert_eq!(identity.spiffe_id(), ENGINE_ID);
 
-        let nobody = session_at("http://127.0.0.1:1").await;
-        let reader = Arc::new(Secrets(secrets::Client::new(&nobody).unwrap()));
+        let unreachable = session_at("http://127.0.0.1:1").await;
+        let reader = Arc::new(Secrets(secrets::Client::new(&unreachable).unwrap()));
         let error = Secret::new("spiffe/engine", TRUST_DOMAIN, reader).x509().await.unwrap_err();
         assert!(
             matches!(&error, IdentityError::Unavailable { origin, .. } if origin == "secret spiffe/engine"),
@@ -211,7 +220,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn aws_is_left_alone_where_nothing_of_it_is_named() {
+    async fn no_session_is_opened_unless_aws_is_configured() {
         let config = Config::read(&[]).unwrap();
         assert!(secret_reader(&config.identity).await.unwrap().is_none());
         assert!(cluster(&config.kubernetes).await.unwrap().is_none());

@@ -1,10 +1,19 @@
-//! Clients put together: from the configuration, over AWS where that names something of it, meeting their breakers in a store.
+//! One wiring for both homes of the engine, the Lambda functions and `heal`.
 //!
-//! `clients` knows no AWS and `aws` knows no clients; whoever puts a program together, the command line or a function, finds the two joined
-//! here. It deliberately makes nothing that a program does not ask for. Start at [`Clients`].
+//! [`Ports`] hands the stores and queues of a home to the drivers; [`Clients`] makes the clients of the services around from the
+//! configuration, over AWS where that names something there; [`observe`] counts what both report. [`environment`] is the table of all
+//! environment variables.
+//!
+//! It deliberately makes nothing that a program does not ask for, and knows no action: the functions depend on this crate.
+//! Start at [`Ports`], then [`Clients`].
+
+#![warn(missing_docs)]
 
 pub mod aws;
-mod clients_of;
+mod clients;
+pub mod environment;
 pub mod observe;
+mod ports;
 
-pub use clients_of::{Clients, Error};
+pub use clients::{Clients, Error};
+pub use ports::Ports;

@@ -1,4 +1,4 @@
-//! What the clients and the drivers tell, as metrics.
+//! Counts in metrics what the clients and the drivers report.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use heal_runtime::observe::Prevented;
 use heal_runtime::port::{Decision, DecisionSource, PolicyInput};
 use heal_telemetry::metrics::{Id, Metrics, Names, table};
 
-/// Counts for one process. The same value is the clients' observer and the drivers'.
+/// The metrics of one process. The same value observes the clients and the drivers.
 #[derive(Debug, Clone)]
 pub struct Observer {
     metrics: Metrics,
 }
 
 impl Observer {
-    /// `actions` and `playbooks` are those that may be told by name.
+    /// `actions` and `playbooks` are the names that a label may have; any other becomes `other`.
     pub fn new<'n>(
         metrics: &Metrics,
         actions: impl IntoIterator<Item = &'n str>,
@@ -158,7 +158,7 @@ impl heal_runtime::observe::Observer for Observer {
     }
 }
 
-/// Out of reach is `skipped`: what the guide's fail-safe makes of it, unless the playbook says otherwise.
+/// An unreachable service counts as `skipped`: that is the guide's fail-safe, unless the playbook says otherwise.
 const fn status(outcome: CallOutcome) -> &'static str {
     match outcome {
         CallOutcome::Success => "success",
@@ -167,10 +167,13 @@ const fn status(outcome: CallOutcome) -> &'static str {
     }
 }
 
-/// An allowance of the bundled policy is a `fallback`; its denial is a denial, whoever spoke it.
+/// The bundled policy's allowance counts as `fallback`; a denial counts as `deny`, whichever policy made it.
 const fn result(decision: &Decision) -> &'static str {
     match decision {
-        Decision::Allow { source: DecisionSource::Server | DecisionSource::Disabled | DecisionSource::NotValidated, .. } => "allow",
+        Decision::Allow {
+            source: DecisionSource::Server | DecisionSource::Disabled | DecisionSource::NotValidated,
+            ..
+        } => "allow",
         Decision::Allow { source: DecisionSource::Bundled, .. } => "fallback",
         Decision::Allow { source: DecisionSource::FailOpen, .. } => "fail_open",
         Decision::Deny { .. } => "deny",

@@ -15,8 +15,11 @@ pub async fn session(stack: &MiniStack) -> Session {
         session_token: None,
         expires_at: None,
     };
-    let given =
-        AwsOverrides { region: Some(REGION.to_owned()), keys: Some(keys), endpoint_url: Some(stack.endpoint_url.clone()) };
+    let given = AwsOverrides {
+        region: Some(REGION.to_owned()),
+        keys: Some(keys),
+        endpoint_url: Some(stack.endpoint_url.clone()),
+    };
     Session::load(given).await.unwrap()
 }
 

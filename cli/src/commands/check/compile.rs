@@ -1,10 +1,12 @@
-//! `heal check compile`: what the function that looks on a schedule is deployed with.
+//! `heal check compile`: the file that the function of the scheduled checks is deployed with.
 
 use std::path::PathBuf;
 
-use super::Folders;
+use heal_wiring::environment::ENV_CHECKS;
+
+use super::folders::Folders;
 use crate::args::{CheckDir, PlaybookDir};
-use crate::exit::Verdict;
+use crate::exit::Exit;
 use crate::playbooks::diagnostics;
 use crate::{checks, out};
 
@@ -15,30 +17,30 @@ Examples:
 
 /// Writes the checks as one JSON text, every default filled in
 ///
-/// Nothing is written, and it exits with 1, where a check has an error.
+/// Writes nothing and exits with 1 if a check has an error.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Folder of the checks; without it `checks` in the folder of the playbooks
-    #[arg(value_name = "DIR", env = "HEAL_CHECKS")]
+    /// Folder of the checks; by default `checks` in the folder of the playbooks
+    #[arg(value_name = "DIR", env = ENV_CHECKS)]
     pub dir: Option<PathBuf>,
     #[command(flatten)]
     pub playbooks: PlaybookDir,
-    /// File to write; without it, standard output
+    /// File to write; by default standard output
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<Verdict> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let folders = Folders { checks: CheckDir { checks: args.dir.clone() }, playbooks: args.playbooks.clone() };
-    let sources = checks::read(&folders.of_checks()?, Some(&folders.playbooks()?))?;
-    let wrong = diagnostics::tell_errors(sources.iter().map(checks::Source::faults));
+    let sources = checks::read(&folders.check_folder()?, Some(&folders.playbooks()?))?;
+    let wrong = diagnostics::print_errors(sources.iter().map(checks::Source::faults));
     if !wrong.is_empty() {
         out::note(format_args!("{} cannot be compiled", out::plural(wrong.len(), "check")));
-        return Ok(Verdict::Failed);
+        return Ok(Exit::Failure);
     }
     let compiled: Vec<_> = sources.into_iter().filter_map(|source| source.reading.check).collect();
     out::compiled(args.out.as_deref(), &heal_engine::check::to_json(&compiled))?;
     out::note(out::plural(compiled.len(), "check"));
-    Ok(Verdict::Done)
+    Ok(Exit::Success)
 }

@@ -1,8 +1,8 @@
-//! `heal check lint`: every fault of every check at once.
+//! `heal check lint`: every fault of every check.
 
-use super::Folders;
-use crate::commands::playbook::lint::{Tally, tell};
-use crate::exit::Verdict;
+use super::folders::Folders;
+use crate::exit::Exit;
+use crate::playbooks::diagnostics::{self, Tally};
 use crate::{checks, out};
 
 const EXAMPLES: &str = "\
@@ -11,9 +11,9 @@ Examples:
   heal check lint --checks my/checks --playbooks my/playbooks
   heal check lint --json | jq -r .message";
 
-/// Finds unknown keys, wrong values and templates, and incidents that no playbook is for
+/// Finds unknown keys, wrong values and templates, and incidents that start no playbook
 ///
-/// `heal playbook lint` does this too, for the folder `checks` of a folder of playbooks. Exits with 1 where a check has an error.
+/// `heal playbook lint` does this too, for the folder `checks` of a folder of playbooks. Exits with 1 if a check has an error.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -24,11 +24,11 @@ pub(crate) struct Args {
     pub json: bool,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<Verdict> {
-    let sources = checks::read(&args.folders.of_checks()?, Some(&args.folders.playbooks()?))?;
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let sources = checks::read(&args.folders.check_folder()?, Some(&args.folders.playbooks()?))?;
     let files: Vec<_> = sources.iter().map(checks::Source::faults).collect();
-    tell(&files, args.json)?;
-    let tally = Tally::of(&files);
-    out::note(format_args!("{}: {}", out::plural(sources.len(), "check"), tally.told()));
-    Ok(Verdict::of(tally.errors == 0))
+    diagnostics::print(&files, args.json)?;
+    let tally = Tally::count(&files);
+    out::note(format_args!("{}: {}", out::plural(sources.len(), "check"), tally.summary()));
+    Ok(Exit::success_if(tally.errors == 0))
 }

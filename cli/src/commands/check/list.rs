@@ -1,13 +1,12 @@
-//! `heal check list`: which checks there are.
+//! `heal check list`: the scheduled checks of a folder.
 
 use heal_engine::check::{Check, Probe};
-use owo_colors::OwoColorize as _;
 
-use super::Folders;
-use crate::exit::Verdict;
-use crate::{out, table};
+use super::folders::Folders;
+use crate::exit::Exit;
+use crate::out;
 
-/// Lists the checks with what they look at and what they raise
+/// Lists the checks with what they probe and the incidents that they raise
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -17,24 +16,22 @@ pub(crate) struct Args {
     pub json: bool,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<Verdict> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let checks = args.folders.load()?;
     if args.json {
         checks.iter().try_for_each(out::json)?;
-        return Ok(Verdict::Done);
+        return Ok(Exit::Success);
     }
-    let head = ["CHECK", "LOOKS AT", "EVERY", "FOR", "RAISES", "ONCE IN", "DESCRIPTION"];
-    for (place, line) in table::lines(head, checks.iter().map(row).collect()).enumerate() {
-        if place == 0 { out::line(line.dimmed())? } else { out::line(line)? }
-    }
-    Ok(Verdict::Done)
+    let head = ["CHECK", "PROBES", "EVERY", "FOR", "RAISES", "ONCE IN", "DESCRIPTION"];
+    out::table(head, checks.iter().map(row).collect())?;
+    Ok(Exit::Success)
 }
 
 fn row(check: &Check) -> [String; 7] {
     let raises = check.incident.get("incident_type").and_then(serde_json::Value::as_str).unwrap_or_default();
     [
         check.name.clone(),
-        out::text(&looks_at(&check.probe)),
+        out::text(&probe_target(&check.probe)),
         format!("{} s", check.every_seconds),
         check.failures.to_string(),
         out::text(raises),
@@ -43,7 +40,7 @@ fn row(check: &Check) -> [String; 7] {
     ]
 }
 
-fn looks_at(probe: &Probe) -> String {
+fn probe_target(probe: &Probe) -> String {
     match probe {
         Probe::Http(http) => format!("{} {}", http.method.as_str(), http.url),
         Probe::GrpcHealth(grpc) if grpc.service.is_empty() => format!("{}:{}", grpc.host, grpc.port),

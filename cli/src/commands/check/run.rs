@@ -1,18 +1,17 @@
-//! `heal check run`: a look by hand, at the services that are configured.
+//! `heal check run`: one probe of each check, against the configured services.
 
 use anyhow::{Context as _, bail};
 use futures_util::future::join_all;
-use heal_clients::Wiring;
-use heal_clients::checks::Prober;
 use heal_clients::config::{Config, Env};
 use heal_engine::check::{Check, Observation};
 use heal_runtime::port::{Clock as _, Prober as _, SystemClock};
+use heal_wiring::Clients;
 use owo_colors::OwoColorize as _;
 use serde_json::{Value, json};
 
-use super::Folders;
-use crate::exit::Verdict;
-use crate::{actions, out};
+use super::folders::Folders;
+use crate::exit::Exit;
+use crate::out;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,13 +19,13 @@ Examples:
   heal check run overdue_tickets       one of them
   heal check run --json | jq .failing";
 
-/// Looks once and says what is seen; it counts nothing and raises nothing
+/// Probes once and shows the result; counts nothing and raises no incident
 ///
-/// Exits with 1 where something is not well, or a look could tell nothing.
+/// Exits with 1 if a target is failing, or a probe had no result.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Names of checks; without them, all
+    /// Names of checks; by default all
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     #[command(flatten)]
@@ -36,31 +35,30 @@ pub(crate) struct Args {
     pub json: bool,
 }
 
-pub(crate) async fn run(args: &Args) -> anyhow::Result<Verdict> {
+pub(crate) async fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut checks = args.folders.load()?;
     if let Some(name) = args.names.iter().find(|name| checks.iter().all(|check| check.name != **name)) {
         let known: Vec<_> = checks.iter().map(|check| check.name.as_str()).collect();
         bail!("there is no check `{name}`; known are: {}", known.join(", "));
     }
     checks.retain(|check| args.names.is_empty() || args.names.contains(&check.name));
-    let config = Config::read(&Env).context("configuration")?;
-    let wiring = Wiring { identity: actions::identity(&config).await?, ..Wiring::default() };
-    let prober = Prober::new(&config, &wiring);
+    let config = Config::read(&Env).context("invalid configuration, `heal doctor` lists every variable")?;
+    let prober = Clients::unshared(config).with_identity().await?.prober();
     let now = SystemClock.now();
-    let seen = join_all(checks.iter().map(|check| prober.probe(&check.probe, now))).await;
-    let mut all_well = true;
-    for (check, observation) in checks.iter().zip(&seen) {
-        all_well &= is_well(observation);
+    let observations = join_all(checks.iter().map(|check| prober.probe(&check.probe, now))).await;
+    let mut all_ok = true;
+    for (check, observation) in checks.iter().zip(&observations) {
+        all_ok &= is_ok(observation);
         if args.json {
             out::json(&to_json(check, observation))?;
         } else {
             print(check, observation)?;
         }
     }
-    Ok(Verdict::of(all_well))
+    Ok(Exit::success_if(all_ok))
 }
 
-fn is_well(observation: &Observation) -> bool {
+fn is_ok(observation: &Observation) -> bool {
     match observation {
         Observation::Unknown { .. } => false,
         Observation::Seen(sighting) => sighting.failing.is_empty() && sighting.unknown.is_empty(),
@@ -71,13 +69,13 @@ fn print(check: &Check, observation: &Observation) -> std::io::Result<()> {
     let name = &check.name;
     match observation {
         Observation::Unknown { reason } => out::line(format_args!("{} {name}  {}", "?".yellow(), out::text(reason))),
-        Observation::Seen(_) if is_well(observation) => out::line(format_args!("{} {name}", "✓".green())),
+        Observation::Seen(_) if is_ok(observation) => out::line(format_args!("{} {name}", "✓".green())),
         Observation::Seen(sighting) => {
             for failing in &sighting.failing {
                 out::line(format_args!("{} {name}  {}", "✗".red(), out::text(&failing.reason)))?;
             }
             for id in &sighting.unknown {
-                out::line(format_args!("{} {name}  nothing can be told of {}", "?".yellow(), out::text(id)))?;
+                out::line(format_args!("{} {name}  no result for {}", "?".yellow(), out::text(id)))?;
             }
             Ok(())
         }

@@ -1,6 +1,6 @@
-//! `heal check schema`: for editors.
+//! `heal check schema`: the JSON Schema of check files.
 
-use crate::exit::Verdict;
+use crate::exit::Exit;
 use crate::out;
 
 const EXAMPLES: &str = "\
@@ -9,12 +9,12 @@ Examples:
   # and as the first line of a check, for editors with a YAML language server:
   # yaml-language-server: $schema=check.schema.json";
 
-/// Prints the JSON Schema of check files: completion and first faults while one types
+/// Prints the JSON Schema of check files, with which editors complete and validate them
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {}
 
-pub(crate) fn run(_: &Args) -> anyhow::Result<Verdict> {
+pub(crate) fn run(_: &Args) -> anyhow::Result<Exit> {
     out::line(serde_json::to_string_pretty(&heal_language::check::schema())?)?;
-    Ok(Verdict::Done)
+    Ok(Exit::Success)
 }

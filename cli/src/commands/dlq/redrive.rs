@@ -1,26 +1,25 @@
-//! `heal dlq redrive`: puts messages back on the queues that they came from.
+//! `heal dlq redrive`: puts dead letters back on their queues.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use anyhow::bail;
 
-use super::letters;
-use crate::exit::Verdict;
+use crate::backend::{Backend, BackendArgs};
+use crate::exit::Exit;
 use crate::out;
-use crate::place::{Place, PlaceArgs};
 
 const EXAMPLES: &str = "\
 Examples:
   heal dlq redrive 0b1c4f5e-6d1f-4b0e-9f5e-1f2e3d4c5b6a --stack prod
   heal dlq redrive --all --yes";
 
-/// Messages that one call moves.
-const MOST: usize = 1_000;
+/// Maximum number of messages of one call.
+const REDRIVE_LIMIT: usize = 1_000;
 
-/// Puts messages back on the queues that they came from, where they are taken as new
+/// Puts dead letters back on their queues, where they count as new messages
 ///
-/// Exits with 1 where one of them is not among the dead letters.
+/// Exits with 1 if one of them is not a dead letter.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -31,48 +30,50 @@ pub(crate) struct Args {
     #[arg(long)]
     pub all: bool,
     #[command(flatten)]
-    pub place: PlaceArgs,
-    /// Do not ask before more than one is moved
+    pub backend: BackendArgs,
+    /// Do not ask for confirmation before moving more than one
     #[arg(long)]
     pub yes: bool,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
-    let place = Place::open(&args.place).await?;
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    let backend = Backend::open(&args.backend).await?;
     let wanted: BTreeSet<String> = if args.all {
-        letters::list(&place, MOST).await?.into_iter().map(|letter| letter.message_id).collect()
+        backend.dead_letters(REDRIVE_LIMIT).await?.into_iter().map(|dead_letter| dead_letter.message_id).collect()
     } else {
         args.messages.iter().cloned().collect()
     };
     if wanted.is_empty() {
         out::note("no dead letters");
-        return Ok(Verdict::Done);
+        return Ok(Exit::Success);
     }
-    if wanted.len() > 1 && !args.yes && !agreed(&place, wanted.len())? {
+    if wanted.len() > 1 && !args.yes && !confirm(&backend, wanted.len())? {
         out::note("nothing was moved");
-        return Ok(Verdict::Failed);
+        return Ok(Exit::Failure);
     }
-    let moved = letters::redrive(&place, wanted.clone()).await?;
+    let moved = backend.redrive(&wanted).await?;
     for message_id in &wanted {
         let name = out::text(message_id);
         if moved.contains(message_id) {
             out::line(format_args!("{name} is back on its queue"))?;
         } else {
-            out::note(format_args!("{name} is not among the dead letters"));
+            out::note(format_args!("{name} is not a dead letter"));
         }
     }
-    Ok(Verdict::of(moved.len() == wanted.len()))
+    Ok(Exit::success_if(moved.len() == wanted.len()))
 }
 
 /// # Errors
-/// There is nobody to ask.
-fn agreed(place: &Place, count: usize) -> anyhow::Result<bool> {
+/// Standard input is not a terminal, so the question cannot be asked.
+fn confirm(backend: &Backend, count: usize) -> anyhow::Result<bool> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        bail!("{count} messages of {place} would be put back, and nobody is there to be asked: --yes agrees to it");
+        bail!(
+            "standard input is not a terminal, so putting {count} messages of {backend} back cannot be confirmed; use --yes"
+        );
     }
     let mut stderr = anstream::stderr();
-    write!(stderr, "put {count} messages of {place} back on their queues? [y/N] ")?;
+    write!(stderr, "put {count} messages of {backend} back on their queues? [y/N] ")?;
     stderr.flush()?;
     let mut answer = String::new();
     stdin.lock().read_line(&mut answer)?;

@@ -1,12 +1,12 @@
-//! What lies on the disk: playbooks and the state file.
+//! Playbooks and the state file.
 
 use std::fs::OpenOptions;
 use std::path::Path;
 
-use super::Check;
+use super::findings::Check;
 use crate::{actions, playbooks, state};
 
-/// One check a folder; a playbook with errors is named with its first one.
+/// One check for the folder; or one for each playbook with errors, with its first error.
 pub(super) fn playbooks(folder: &Path) -> Vec<Check> {
     let name = folder.display().to_string();
     let sources = match playbooks::read(&[folder.to_owned()], &actions::catalog()) {
@@ -15,8 +15,8 @@ pub(super) fn playbooks(folder: &Path) -> Vec<Check> {
     };
     let wrong = sources.iter().filter_map(|source| {
         let first = source.reading.errors().next()?;
-        let said = format!("line {}: {}; `heal playbook lint` has all", first.line, first.message);
-        Some(Check::new("playbook", source.path.display().to_string(), Err(said)))
+        let detail = format!("line {}: {}; `heal playbook lint` shows all", first.line, first.message);
+        Some(Check::new("playbook", source.path.display().to_string(), Err(detail)))
     });
     let wrong: Vec<_> = wrong.collect();
     if wrong.is_empty() {
@@ -25,7 +25,7 @@ pub(super) fn playbooks(folder: &Path) -> Vec<Check> {
     wrong
 }
 
-/// Whether the state file can be read and written, or made. It is not made here.
+/// Whether the state file can be read and written, or created. It is not created here.
 pub(super) fn state(path: &Path) -> Check {
     let name = path.display().to_string();
     let result = if path.exists() { existing(path) } else { missing(path) };
@@ -35,11 +35,11 @@ pub(super) fn state(path: &Path) -> Check {
 fn existing(path: &Path) -> Result<String, String> {
     OpenOptions::new().append(true).open(path).map_err(|error| format!("cannot be written: {error}"))?;
     state::open(path).map_err(|error| format!("{error:#}"))?;
-    let by = if state::is_taken(path) { "a heal works on it" } else { "nobody works on it" };
+    let by = if state::is_locked(path) { "another heal works on it" } else { "no process works on it" };
     Ok(format!("can be written, {by}"))
 }
 
-/// The nearest folder that is there has to take a new file.
+/// The nearest folder that exists must accept a new file.
 fn missing(path: &Path) -> Result<String, String> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Some(folder) =
@@ -51,5 +51,5 @@ fn missing(path: &Path) -> Result<String, String> {
     let made = OpenOptions::new().write(true).create_new(true).open(&probe);
     made.map_err(|error| format!("folder {} takes no new file: {error}", folder.display()))?;
     std::fs::remove_file(&probe).map_err(|error| format!("{}: {error}", probe.display()))?;
-    Ok("is not there yet, and can be made".to_owned())
+    Ok("does not exist yet, and can be made".to_owned())
 }

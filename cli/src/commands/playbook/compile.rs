@@ -1,10 +1,11 @@
-//! `heal playbook compile`: what functions are deployed with.
+//! `heal playbook compile`: the file that the dispatcher function is deployed with.
 
 use std::path::PathBuf;
 
 use heal_runtime::library::Library;
+use heal_wiring::environment::ENV_PLAYBOOKS;
 
-use crate::exit::Verdict;
+use crate::exit::Exit;
 use crate::playbooks::{self, Source, diagnostics};
 use crate::{actions, out};
 
@@ -15,27 +16,27 @@ Examples:
 
 /// Writes the playbooks as one JSON text, each as a run pins it
 ///
-/// Who has it needs neither YAML nor the actions' descriptions. Nothing is written, and it exits with 1, where a playbook has an error.
+/// The dispatcher then needs neither YAML nor the descriptions of the actions. Writes nothing and exits with 1 if a playbook has an error.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Files, or folders of `*.yaml` and `*.yml`
-    #[arg(value_name = "PATH", default_value = "playbooks", env = "HEAL_PLAYBOOKS")]
+    #[arg(value_name = "PATH", default_value = "playbooks", env = ENV_PLAYBOOKS)]
     pub paths: Vec<PathBuf>,
-    /// File to write; without it, standard output
+    /// File to write; by default standard output
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<Verdict> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let sources = playbooks::read(&args.paths, &actions::catalog())?;
-    let wrong = diagnostics::tell_errors(sources.iter().map(Source::faults));
+    let wrong = diagnostics::print_errors(sources.iter().map(Source::faults));
     if !wrong.is_empty() {
         out::note(format_args!("{} cannot be compiled", out::plural(wrong.len(), "playbook")));
-        return Ok(Verdict::Failed);
+        return Ok(Exit::Failure);
     }
     let library = Library::new(playbooks::playbooks(sources))?;
     out::compiled(args.out.as_deref(), &library.to_json())?;
     out::note(out::plural(library.names().count(), "playbook"));
-    Ok(Verdict::Done)
+    Ok(Exit::Success)
 }

@@ -1,12 +1,11 @@
-//! `heal playbook list`: which playbooks there are.
+//! `heal playbook list`: the playbooks of a folder.
 
 use heal_runtime::library::{Entry, Library};
-use owo_colors::OwoColorize as _;
 use serde_json::json;
 
 use crate::args::PlaybookDir;
-use crate::exit::Verdict;
-use crate::{actions, out, playbooks, table};
+use crate::exit::Exit;
+use crate::{actions, out, playbooks};
 
 /// Lists the playbooks with their triggers and steps
 #[derive(Debug, clap::Args)]
@@ -18,7 +17,7 @@ pub(crate) struct Args {
     pub json: bool,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<Verdict> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let library = playbooks::library(&args.playbooks.playbooks, &actions::catalog())?;
     if args.json {
         for entry in library.entries() {
@@ -27,10 +26,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Verdict> {
     } else {
         print(&library)?;
     }
-    Ok(Verdict::Done)
+    Ok(Exit::Success)
 }
 
-fn print(library: &Library) -> anyhow::Result<()> {
+fn print(library: &Library) -> std::io::Result<()> {
     let rows = library.entries().map(|entry| {
         let playbook = &entry.plan.playbook;
         let triggers: Vec<_> = playbook.triggers.iter().map(|trigger| trigger.incident_type.as_str()).collect();
@@ -41,10 +40,7 @@ fn print(library: &Library) -> anyhow::Result<()> {
             out::text(&playbook.description),
         ]
     });
-    for (place, line) in table::lines(["PLAYBOOK", "TRIGGERS", "STEPS", "DESCRIPTION"], rows.collect()).enumerate() {
-        if place == 0 { out::line(line.dimmed())? } else { out::line(line)? }
-    }
-    Ok(())
+    out::table(["PLAYBOOK", "TRIGGERS", "STEPS", "DESCRIPTION"], rows.collect())
 }
 
 fn to_json(entry: &Entry) -> serde_json::Value {

@@ -1,6 +1,6 @@
-//! `heal playbook schema`: for editors.
+//! `heal playbook schema`: the JSON Schema of playbook files.
 
-use crate::exit::Verdict;
+use crate::exit::Exit;
 use crate::{actions, out};
 
 const EXAMPLES: &str = "\
@@ -9,13 +9,13 @@ Examples:
   # and as the first line of a playbook, for editors with a YAML language server:
   # yaml-language-server: $schema=playbook.schema.json";
 
-/// Prints the JSON Schema of playbook files: completion and first faults while one types
+/// Prints the JSON Schema of playbook files, with which editors complete and validate them
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {}
 
-pub(crate) fn run(_: &Args) -> anyhow::Result<Verdict> {
+pub(crate) fn run(_: &Args) -> anyhow::Result<Exit> {
     let schema = heal_language::playbook::schema(&actions::catalog());
     out::line(serde_json::to_string_pretty(&schema)?)?;
-    Ok(Verdict::Done)
+    Ok(Exit::Success)
 }

@@ -1,4 +1,4 @@
-//! `heal playbook show`: one playbook, as the engine understands it.
+//! `heal playbook show`: one playbook in its resolved form.
 
 use anyhow::bail;
 use heal_engine::plan::Plan;
@@ -8,10 +8,10 @@ use owo_colors::OwoColorize as _;
 use serde_json::Value;
 
 use crate::args::PlaybookDir;
-use crate::exit::Verdict;
+use crate::exit::Exit;
 use crate::{actions, out, playbooks};
 
-/// Shows one playbook in its resolved form: every default filled in, every step with what it needs and gives
+/// Shows one playbook in its resolved form: every default filled in, every step with its needs and outputs
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Name of the playbook
@@ -23,7 +23,7 @@ pub(crate) struct Args {
     pub json: bool,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<Verdict> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let library = playbooks::library(&args.playbooks.playbooks, &actions::catalog())?;
     let Some(entry) = library.get(&args.name) else {
         let known: Vec<_> = library.names().collect();
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Verdict> {
             out::line(line)?;
         }
     }
-    Ok(Verdict::Done)
+    Ok(Exit::Success)
 }
 
 fn lines(plan: &Plan) -> Vec<String> {
@@ -46,7 +46,7 @@ fn lines(plan: &Plan) -> Vec<String> {
     field("digest", plan.digest.to_string());
     field("timeout", format!("{} s", playbook.timeout_seconds));
     for trigger in &playbook.triggers {
-        field("trigger", told_trigger(trigger));
+        field("trigger", trigger_text(trigger));
     }
     if let Some(key) = &playbook.concurrency_key {
         field("one run per", out::text(key));
@@ -63,9 +63,9 @@ fn lines(plan: &Plan) -> Vec<String> {
     lines
 }
 
-fn told_trigger(trigger: &Trigger) -> String {
+fn trigger_text(trigger: &Trigger) -> String {
     match &trigger.condition {
-        Some(condition) => format!("{} if {}", out::text(&trigger.incident_type), written(condition)),
+        Some(condition) => format!("{} if {}", out::text(&trigger.incident_type), condition_text(condition)),
         None => out::text(&trigger.incident_type),
     }
 }
@@ -77,7 +77,7 @@ fn step(step: &Step) -> Vec<String> {
     let needs = if step.needs.is_empty() { "nothing".to_owned() } else { step.needs.join(", ") };
     field("needs", needs);
     if let Some(condition) = &step.condition {
-        field("only if", written(condition));
+        field("only if", condition_text(condition));
     }
     if let Some(each) = &step.for_each {
         field("for each", format!("{}, {} at a time", printable_json(&each.items), each.max_parallel));
@@ -88,7 +88,7 @@ fn step(step: &Step) -> Vec<String> {
     }
     if let Some(until) = &step.until {
         let (within, every) = (until.within_seconds, until.every_seconds);
-        field("until", format!("{} within {within} s, looked at every {every} s", written(&until.condition)));
+        field("until", format!("{} within {within} s, probed every {every} s", condition_text(&until.condition)));
     }
     field("timeout", format!("{} s an attempt", step.timeout_seconds));
     let retry = step.retry;
@@ -102,12 +102,12 @@ fn step(step: &Step) -> Vec<String> {
     field("on failure", on_failure(step.on_failure).to_owned());
     field("on outage", on_unavailable(step.on_unavailable).to_owned());
     if !step.outputs.is_empty() {
-        field("gives", step.outputs.join(", "));
+        field("outputs", step.outputs.join(", "));
     }
     lines
 }
 
-fn written(condition: &Condition) -> String {
+fn condition_text(condition: &Condition) -> String {
     match condition {
         Condition::Fixed(value) => value.to_string(),
         Condition::Expression(text) => out::text(text),
@@ -117,7 +117,7 @@ fn written(condition: &Condition) -> String {
 const fn on_failure(rule: OnFailure) -> &'static str {
     match rule {
         OnFailure::Stop => "the run stops",
-        OnFailure::Continue => "the run goes on",
+        OnFailure::Continue => "the run continues",
     }
 }
 
@@ -125,6 +125,6 @@ const fn on_unavailable(rule: OnUnavailable) -> &'static str {
     match rule {
         OnUnavailable::Skip => "skipped, with a warning and a follow-up",
         OnUnavailable::Fail => "failed",
-        OnUnavailable::Retry => "tried again until time is up",
+        OnUnavailable::Retry => "retried until the timeout",
     }
 }

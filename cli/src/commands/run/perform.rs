@@ -1,4 +1,4 @@
-//! The run itself: started, followed, ended.
+//! Starts the run, follows it and ends the engine.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,70 +15,71 @@ use heal_runtime::message::Inbound;
 use heal_runtime::port::{Entropy as _, OsEntropy};
 use heal_sandbox::Platform;
 
-use super::{Args, seed};
-use crate::commands::sandbox;
+use super::args::Args;
+use super::seed;
 use crate::environment::Layered;
-use crate::exit::Verdict;
+use crate::exit::Exit;
 use crate::follow::{Follower, POLL};
-use crate::local::{self, Running};
+use crate::local::{self, Engine};
 use crate::show::Show;
 use crate::signal::Signals;
-use crate::state;
+use crate::{sandbox, state};
 
-/// How long the loops may take to end once the run has: they are idle by then.
+/// Time for the loops to end after the run; they are idle by then.
 const GRACE: Duration = Duration::from_secs(2);
 
-pub(super) async fn perform(args: &Args, library: Arc<Library>, prepared: Prepared) -> anyhow::Result<Verdict> {
-    let signals = Signals::listen().context("signals")?;
-    let sandbox = sandbox_of(args, &prepared)?;
+pub(super) async fn perform(args: &Args, library: Arc<Library>, prepared: Prepared) -> anyhow::Result<Exit> {
+    let signals = Signals::listen()?;
+    let sandbox = start_sandbox(args, &prepared)?;
     let strings = Layered::new(sandbox.as_ref().map(|platform| sandbox::env(&platform.endpoints())), Env);
     let state = match &args.state {
-        Some(path) => state::take(path).await?,
+        Some(path) => state::lock(path).await?,
         None => state::in_memory()?,
     };
-    let dispatcher = local::dispatcher(&state.store, library);
+    let dispatcher = local::ports(&state.store).dispatcher(library);
     let plan = std::iter::once(&*prepared.entry().plan);
-    // One run at a terminal shows itself; nothing is counted.
+    // A single run at a terminal has no metrics.
     let observer = heal_wiring::observe::Observer::new(&heal_telemetry::Metrics::silent(), [], []);
-    let running = Running::start(&state.store, dispatcher.clone(), &strings, plan, Vec::new(), &observer).await?;
+    let engine = Engine::start(&state.store, dispatcher.clone(), &strings, plan, Vec::new(), &observer).await?;
     let run_id = start(&dispatcher, prepared).await?;
     if args.approve {
-        tell(&dispatcher, &run_id, |run_id| Inbound::Approve { run_id, by: "heal run --approve".to_owned() }).await?;
+        send_input(&dispatcher, &run_id, |run_id| Inbound::Approve { run_id, by: "heal run --approve".to_owned() })
+            .await?;
     }
     let status = follow(args, &dispatcher, &state.store, &run_id, signals).await?;
-    running.stop(GRACE).await;
-    Ok(Verdict::of(status == RunStatus::Completed))
+    engine.stop(GRACE).await;
+    Ok(Exit::success_if(status == RunStatus::Completed))
 }
 
-fn sandbox_of(args: &Args, prepared: &Prepared) -> anyhow::Result<Option<Platform>> {
+fn start_sandbox(args: &Args, prepared: &Prepared) -> anyhow::Result<Option<Platform>> {
     if !args.sandbox.sandbox {
         return Ok(None);
     }
     let seed = match &args.sandbox.sandbox_seed {
         Some(path) => sandbox::read_seed(path)?,
-        None => seed::of(prepared.intake(), args.sandbox.healthy, args.sandbox.workflow_state),
+        None => seed::for_incident(prepared.intake(), args.sandbox.healthy, args.sandbox.workflow_state),
     };
-    Ok(Some(Platform::start(sandbox::platform_config(seed)).context("sandbox")?))
+    Ok(Some(Platform::start(sandbox::platform_config(seed)).context("failed to start the sandbox")?))
 }
 
-/// The run of the incident: a new one, or the one that it has already.
+/// The run of the incident: a new one, or its existing one.
 async fn start(dispatcher: &Dispatcher, prepared: Prepared) -> anyhow::Result<RunId> {
     match dispatcher.start(prepared, None).await? {
         IntakeOutcome::Started { run_id, .. } => Ok(run_id),
         IntakeOutcome::Known { run_id } => {
-            crate::out::note(format_args!("this incident has a run already, which goes on or is shown: {run_id}"));
+            crate::out::note(format_args!("this incident has a run already, which is continued or shown: {run_id}"));
             Ok(run_id)
         }
         IntakeOutcome::Joined { run_id } => {
-            crate::out::note(format_args!("another incident's run works on this: {run_id}"));
+            crate::out::note(format_args!("the run of another incident works on the same target: {run_id}"));
             Ok(run_id)
         }
-        // Both were found out before anything was started.
+        // `Prepared::new` has already refused such a message.
         IntakeOutcome::Rejected { reason, .. } | IntakeOutcome::Ignored { reason } => anyhow::bail!(reason),
     }
 }
 
-/// Shows the run to its end, or to where only a person can help.
+/// Shows the run until it ends or awaits approval.
 async fn follow(
     args: &Args,
     dispatcher: &Dispatcher,
@@ -90,8 +91,8 @@ async fn follow(
     let mut show = Show::new(args.json, follower.plan.clone());
     let mut cancelled = false;
     loop {
-        let (news, status) = follower.news().await?;
-        for commit in news {
+        let (commits, status) = follower.new_commits().await?;
+        for commit in commits {
             show.commit(commit)?;
         }
         if status.is_terminal() || status == RunStatus::AwaitingApproval {
@@ -106,7 +107,7 @@ async fn follow(
                 }
                 cancelled = true;
                 show.note("cancelled: what is in flight is waited for; Ctrl-C once more leaves at once");
-                tell(dispatcher, run_id, |run_id| Inbound::Cancel { run_id, by: "Ctrl-C".to_owned() }).await?;
+                send_input(dispatcher, run_id, |run_id| Inbound::Cancel { run_id, by: "Ctrl-C".to_owned() }).await?;
             }
         }
     }
@@ -117,20 +118,20 @@ async fn follow(
     Ok(follower.status())
 }
 
-async fn tell(dispatcher: &Dispatcher, run_id: &RunId, what: impl Fn(RunId) -> Inbound) -> anyhow::Result<()> {
+async fn send_input(dispatcher: &Dispatcher, run_id: &RunId, input: impl Fn(RunId) -> Inbound) -> anyhow::Result<()> {
     let cause_id = format!("command-line:{:016x}", OsEntropy.next()?);
-    dispatcher.receive(run_id, &cause_id, vec![what(run_id.clone())]).await?;
+    dispatcher.receive(run_id, &cause_id, vec![input(run_id.clone())]).await?;
     Ok(())
 }
 
 fn how_to_approve(run_id: &RunId, incident: &Path, state: Option<&Path>) -> String {
     match state {
         Some(state) => format!(
-            "this run awaits approval: `heal runs approve {run_id} --state {}`, then `heal run {} --state {0}` or `heal serve` carries it out",
+            "this run awaits approval: `heal runs approve {run_id} --state {}`, then `heal run {} --state {0}` or `heal serve` executes it",
             state.display(),
             incident.display()
         ),
-        None => "this run awaits approval: give it beforehand with --approve, or keep the run with --state FILE.db"
+        None => "this run awaits approval: approve it in advance with --approve, or keep the run with --state FILE.db"
             .to_owned(),
     }
 }

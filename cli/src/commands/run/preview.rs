@@ -1,4 +1,4 @@
-//! What a run would do, as far as it is known before its first step.
+//! The steps of a run, as far as they are known before the first one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::out;
 
-/// A template's value, or its text where a step has to run first.
+/// A template's value, or its source if the value depends on a step.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Known {
@@ -51,12 +51,12 @@ struct Step {
 /// # Errors
 /// Standard output cannot be written.
 pub(super) fn show(prepared: &Prepared, json: bool) -> std::io::Result<()> {
-    let preview = Preview::of(prepared);
+    let preview = Preview::new(prepared);
     if json { out::json(&preview) } else { preview.lines().iter().try_for_each(out::line) }
 }
 
 impl Preview {
-    fn of(prepared: &Prepared) -> Self {
+    fn new(prepared: &Prepared) -> Self {
         let (plan, intake) = (&prepared.entry().plan, prepared.intake());
         Self {
             playbook: plan.playbook.name.clone(),
@@ -64,7 +64,7 @@ impl Preview {
             awaits_approval: intake.approval,
             concurrency_key: prepared.concurrency_key().map(ToOwned::to_owned),
             timeout_seconds: plan.playbook.timeout_seconds,
-            steps: plan.steps().map(|(index, step)| Step::of(plan, index, step, intake)).collect(),
+            steps: plan.steps().map(|(index, step)| Step::new(plan, index, step, intake)).collect(),
         }
     }
 
@@ -74,10 +74,10 @@ impl Preview {
             self.playbook.bold(),
             out::text(&self.incident_id),
             self.timeout_seconds,
-            "nothing is touched".green()
+            "nothing is executed".green()
         )];
         if self.awaits_approval {
-            lines.push("  a person has to agree first (--approve)".yellow().to_string());
+            lines.push("  awaits approval first (--approve)".yellow().to_string());
         }
         if let Some(key) = &self.concurrency_key {
             lines.push(format!("  one live run per {}", out::text(key)));
@@ -88,8 +88,8 @@ impl Preview {
 }
 
 impl Step {
-    fn of(plan: &Plan, index: StepIndex, step: &PlannedStep, intake: &Intake) -> Self {
-        let before = Before::of(plan, index, intake);
+    fn new(plan: &Plan, index: StepIndex, step: &PlannedStep, intake: &Intake) -> Self {
+        let before = KnownBefore::new(plan, index, intake);
         let parameters = match &step.parameters {
             Tree::Object(fields) => fields.iter().map(|(name, tree)| (name.clone(), before.tree(tree))).collect(),
             Tree::Leaf(_) | Tree::Text(_) | Tree::List(_) => Vec::new(),
@@ -112,7 +112,7 @@ impl Step {
         let kind = if self.kind == self.name { String::new() } else { format!(" ({})", self.kind) };
         let after = if self.needs.is_empty() { String::new() } else { format!(", after {}", self.needs.join(" and ")) };
         let mut lines = vec![format!("  {place:>2}  {role} {}{kind}{after}", self.name.bold())];
-        let mut field = |name: &str, known: &Known| lines.push(format!("        {name:<14} {}", known.told()));
+        let mut field = |name: &str, known: &Known| lines.push(format!("        {name:<14} {}", known.display_text()));
         if let Some(condition) = &self.condition {
             field(if self.verify { "until" } else { "only if" }, condition);
         }
@@ -126,10 +126,10 @@ impl Step {
 
 impl Known {
     fn later(tree: &Tree) -> Self {
-        Self::Later(printable_json(&written(tree)))
+        Self::Later(printable_json(&source(tree)))
     }
 
-    fn told(&self) -> String {
+    fn display_text(&self) -> String {
         match self {
             Self::Now(Value::String(text)) => out::text(text),
             Self::Now(value) => printable_json(value),
@@ -138,28 +138,28 @@ impl Known {
     }
 }
 
-fn written(tree: &Tree) -> Value {
+fn source(tree: &Tree) -> Value {
     match tree {
         Tree::Leaf(value) => value.clone(),
         Tree::Text(template) => Value::String(template.source().to_owned()),
-        Tree::List(items) => items.iter().map(written).collect(),
-        Tree::Object(fields) => fields.iter().map(|(name, tree)| (name.clone(), written(tree))).collect(),
+        Tree::List(items) => items.iter().map(source).collect(),
+        Tree::Object(fields) => fields.iter().map(|(name, tree)| (name.clone(), source(tree))).collect(),
     }
 }
 
-/// What is known before a step: the incident's variables, but for the names that an earlier step gives anew.
-struct Before<'a> {
+/// The values known before a step: the incident's variables, without the names that an earlier step outputs.
+struct KnownBefore<'a> {
     incident: &'a Map,
     scope: Scope,
-    given: BTreeSet<&'a str>,
+    outputs: BTreeSet<&'a str>,
 }
 
-impl<'a> Before<'a> {
-    fn of(plan: &'a Plan, index: StepIndex, intake: &'a Intake) -> Self {
+impl<'a> KnownBefore<'a> {
+    fn new(plan: &'a Plan, index: StepIndex, intake: &'a Intake) -> Self {
         let earlier = plan.steps().filter(|(other, _)| *other < index || plan.is_verify(index));
-        let given = earlier.flat_map(|(_, step)| step.spec.outputs.iter().map(String::as_str)).collect();
+        let outputs = earlier.flat_map(|(_, step)| step.spec.outputs.iter().map(String::as_str)).collect();
         let scope = Scope::new(Arc::new(Incident(intake.variables.clone())));
-        Self { incident: &intake.variables, scope, given }
+        Self { incident: &intake.variables, scope, outputs }
     }
 
     fn test(&self, test: &Test) -> Known {
@@ -183,7 +183,7 @@ impl<'a> Before<'a> {
         if self.is_later(&template.names()) {
             return later();
         }
-        // What fails now may fail later too; its text is what can be said.
+        // A template that fails now may succeed later, so its source is shown.
         template.render(&self.scope).map_or_else(|_| later(), Known::Now)
     }
 
@@ -191,10 +191,10 @@ impl<'a> Before<'a> {
         self.incident.get(name).cloned().map(Known::Now)
     }
 
-    /// Whether one of `names`, such as `reason` or `steps.check.reason`, is a step's to give.
+    /// Whether a step outputs one of `names`, such as `reason` or `steps.check.reason`.
     fn is_later(&self, names: &BTreeSet<String>) -> bool {
         let root = |name: &'_ String| name.split('.').next().unwrap_or_default().to_owned();
-        names.iter().map(root).any(|root| root == "steps" || self.given.contains(root.as_str()))
+        names.iter().map(root).any(|root| root == "steps" || self.outputs.contains(root.as_str()))
     }
 }
 

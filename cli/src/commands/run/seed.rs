@@ -1,4 +1,4 @@
-//! Stand-in services that know what an incident speaks of.
+//! A seed of the stand-in services with everything that an incident names.
 
 use heal_engine::Map;
 use heal_engine::incident::Intake;
@@ -9,19 +9,19 @@ use heal_sandbox::seed::NAMESPACE;
 use heal_sandbox::tickets::{Ticket, TicketStatus};
 use serde_json::Value;
 
-use super::WorkflowState;
+use super::args::WorkflowState;
 
-/// Incident types that only a workflow which is at work can have.
-const AT_WORK: [&str; 3] = ["SLA_VIOLATION", "INCONSISTENCY", "PLAN_DRIFT"];
+/// Incident types of running workflows.
+const OF_RUNNING_WORKFLOWS: [&str; 3] = ["SLA_VIOLATION", "INCONSISTENCY", "PLAN_DRIFT"];
 
-/// The usual seed, with the incident's tickets, worker and workflow in the state that it complains about.
-pub(super) fn of(intake: &Intake, healthy: bool, state: Option<WorkflowState>) -> Seed {
+/// The default seed, with the incident's tickets, worker and workflow in the state that the incident reports.
+pub(super) fn for_incident(intake: &Intake, healthy: bool, state: Option<WorkflowState>) -> Seed {
     let variables = &intake.variables;
     let mut seed = if healthy { Seed::healthy_worker() } else { Seed::unhealthy_worker() };
-    let at_work = intake.incident_type.as_deref().is_some_and(|kind| AT_WORK.contains(&kind));
+    let is_running = intake.incident_type.as_deref().is_some_and(|kind| OF_RUNNING_WORKFLOWS.contains(&kind));
     pods(&mut seed, variables, healthy);
-    tickets(&mut seed, variables, at_work);
-    workflow(&mut seed, variables, state.map(Into::into), at_work);
+    tickets(&mut seed, variables, is_running);
+    workflow(&mut seed, variables, state.map(Into::into), is_running);
     seed
 }
 
@@ -30,7 +30,7 @@ fn pods(seed: &mut Seed, variables: &Map, healthy: bool) {
     for name in ["worker_id", "pod_name"].into_iter().filter_map(|name| text(variables, name)) {
         let known = |pod: &Pod| pod.name == name && pod.namespace == namespace;
         if !seed.pods.iter().any(known) {
-            // A stateful set's pods have its name and a number.
+            // A pod of a stateful set has the set's name and a number.
             let set = name.rsplit_once('-').map_or(name, |(set, _)| set);
             let owner = Some(Owner { kind: "StatefulSet".to_owned(), name: set.to_owned() });
             seed.pods.push(Pod { owner, ..Pod::new(namespace, name) });
@@ -62,12 +62,12 @@ fn tickets(seed: &mut Seed, variables: &Map, waiting: bool) {
     }
 }
 
-fn workflow(seed: &mut Seed, variables: &Map, asked: Option<orchestrator::WorkflowState>, at_work: bool) {
+fn workflow(seed: &mut Seed, variables: &Map, requested: Option<orchestrator::WorkflowState>, is_running: bool) {
     let Some(id) = text(variables, "workflow_id") else { return };
-    let usual = if at_work { orchestrator::WorkflowState::Running } else { orchestrator::WorkflowState::Paused };
+    let default = if is_running { orchestrator::WorkflowState::Running } else { orchestrator::WorkflowState::Paused };
     let known = seed.workflows.iter().find(|workflow| workflow.workflow_id == id);
-    // One that the usual seed has in another state, such as `wf-completed`, keeps it unless somebody asks.
-    let Some(state) = asked.or_else(|| (known.is_none() || at_work).then_some(usual)) else { return };
+    // A workflow of the default seed in another state, such as `wf-completed`, keeps it unless an option sets it.
+    let Some(state) = requested.or_else(|| (known.is_none() || is_running).then_some(default)) else { return };
     let plan_id = text(variables, "plan_id").or(known.map(|workflow| workflow.plan_id.as_str())).unwrap_or_default();
     let workflow = Workflow::new(id, plan_id, state);
     seed.workflows.retain(|workflow| workflow.workflow_id != id);
@@ -97,27 +97,27 @@ mod tests {
     use super::*;
 
     fn seed(message: &str, healthy: bool) -> Seed {
-        let seed = of(&heal_engine::incident::read(message).unwrap(), healthy, None);
+        let seed = for_incident(&heal_engine::incident::read(message).unwrap(), healthy, None);
         seed.check().unwrap();
         seed
     }
 
     #[test]
-    fn what_an_incident_names_exists_and_ails() {
+    fn the_targets_of_an_incident_exist_and_are_faulty() {
         let message = r#"{"incident_id": "i", "incident_type": "WORKER_FAILURE", "worker_id": "w-9", "namespace": "n",
             "affected_tickets": ["t-9", "ticket-1"], "workflow_id": "wf-9", "plan_id": "p-9"}"#;
-        let ill = seed(message, false);
-        let pod = ill.pods.iter().find(|pod| pod.name == "w-9").unwrap();
+        let faulty = seed(message, false);
+        let pod = faulty.pods.iter().find(|pod| pod.name == "w-9").unwrap();
         assert_eq!((pod.namespace.as_str(), pod.ready), ("n", false));
-        let ticket = ill.tickets.iter().find(|ticket| ticket.ticket_id == "t-9").unwrap();
+        let ticket = faulty.tickets.iter().find(|ticket| ticket.ticket_id == "t-9").unwrap();
         assert_eq!(ticket.assigned_worker.as_deref(), Some("w-9"));
-        assert_eq!(ill.tickets.iter().filter(|ticket| ticket.ticket_id == "ticket-1").count(), 1);
-        assert!(ill.workflows.iter().any(|workflow| workflow.workflow_id == "wf-9" && workflow.plan_id == "p-9"));
+        assert_eq!(faulty.tickets.iter().filter(|ticket| ticket.ticket_id == "ticket-1").count(), 1);
+        assert!(faulty.workflows.iter().any(|workflow| workflow.workflow_id == "wf-9" && workflow.plan_id == "p-9"));
         assert!(seed(message, true).pods.iter().all(|pod| pod.ready));
     }
 
     #[test]
-    fn a_late_workflow_is_at_work_and_its_tickets_wait() {
+    fn a_late_workflow_is_running_and_its_tickets_wait() {
         let message = r#"{"incident_id": "i", "incident_type": "SLA_VIOLATION", "workflow_id": "wf-1", "affected_tickets": ["ticket-1"]}"#;
         let seed = seed(message, false);
         let workflow = seed.workflows.iter().find(|workflow| workflow.workflow_id == "wf-1").unwrap();

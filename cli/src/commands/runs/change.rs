@@ -1,69 +1,67 @@
-//! A person's word to a run, from beside whoever works on it.
+//! `heal runs cancel` and `heal runs approve`: a change to a run from outside the process that works on it.
 //!
-//! To a state file it is taken as a turn of the run right here: the log's own guard lets two processes write to one run, and the answer
-//! says what became of it. Whoever works on the state file goes on from there. To a stack it is sent ([`sent`]): there only the
-//! dispatcher writes.
+//! On a state file the change is a turn of the run in this process: optimistic concurrency lets two processes write to one run, and the
+//! turn's outcome is known at once. The process that works on the state file continues from there. To a stack the change is sent
+//! ([`sent`]): only the dispatcher writes there.
 
 mod sent;
 
 use heal_engine::RunId;
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{Entropy as _, OsEntropy};
+use heal_wiring::environment::ENV_USER;
 
-use crate::exit::Verdict;
+use crate::backend::{Backend, RunArgs};
+use crate::exit::Exit;
 use crate::out;
-use crate::place::{Place, PlaceArgs};
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Change {
-    /// Id of the run
-    #[arg(value_name = "RUN")]
-    pub run_id: String,
+pub(crate) struct Args {
     #[command(flatten)]
-    pub place: PlaceArgs,
-    /// Who does so, for the record
-    #[arg(long, env = "USER", default_value = "operator", value_name = "NAME")]
-    pub by: String,
-    /// Over a stack: how long to wait for the change to show in the run's log
+    run: RunArgs,
+    /// Name that the run records for the change
+    #[arg(long, env = ENV_USER, default_value = "operator", value_name = "NAME")]
+    by: String,
+    /// On a stack: how long to wait until the run's log has the change
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=900))]
-    pub within: u64,
+    within: u64,
 }
 
-/// Exits with 1 where the run is past it, or where a stack has not taken it in time.
-///
-/// # Errors
-/// There is no such run, or it cannot be read or written.
-pub(super) async fn make(
-    change: &Change,
-    effect: &str,
-    word: impl Fn(RunId, String) -> Inbound,
-) -> anyhow::Result<Verdict> {
-    let run_id = super::run_id(&change.run_id)?;
-    let place = Place::open(&change.place).await?;
-    let Some(head) = place.runs().head(&run_id).await? else {
-        anyhow::bail!("there is no run {run_id} in {place}");
+pub(super) async fn cancel(args: Args) -> anyhow::Result<Exit> {
+    change(&args, "stops", |run_id, by| Inbound::Cancel { run_id, by }).await
+}
+
+pub(super) async fn approve(args: Args) -> anyhow::Result<Exit> {
+    change(&args, "starts", |run_id, by| Inbound::Approve { run_id, by }).await
+}
+
+/// Exits with 1 if the run is past this change, or if a stack has not made it in time.
+async fn change(args: &Args, effect: &str, input: impl Fn(RunId, String) -> Inbound) -> anyhow::Result<Exit> {
+    let (run_id, backend) = args.run.open().await?;
+    let Some(head) = backend.runs().head(&run_id).await? else {
+        anyhow::bail!("run {run_id} does not exist in {backend}; `heal runs list` shows the runs");
     };
     if head.status.is_terminal() {
         out::note(format_args!("{run_id} has ended already: {}", head.status.as_str()));
-        return Ok(Verdict::Failed);
+        return Ok(Exit::Failure);
     }
-    let word = word(run_id.clone(), change.by.clone());
-    match &place {
-        Place::File { .. } => take(&place, &run_id, effect, word).await,
-        Place::Stack(stack) => sent::send(stack, &place, &run_id, effect, word, change.within).await,
+    let input = input(run_id.clone(), args.by.clone());
+    match &backend {
+        Backend::File { .. } => receive(&backend, &run_id, effect, input).await,
+        Backend::Stack(stack) => sent::send(stack, &backend, &run_id, effect, input, args.within).await,
     }
 }
 
-async fn take(place: &Place, run_id: &RunId, effect: &str, word: Inbound) -> anyhow::Result<Verdict> {
+async fn receive(backend: &Backend, run_id: &RunId, effect: &str, input: Inbound) -> anyhow::Result<Exit> {
     let cause_id = format!("command-line:{:016x}", OsEntropy.next()?);
-    let taken = place.reader().receive(run_id, &cause_id, vec![word]).await?;
-    if taken.events == 0 {
-        out::note(format_args!("{run_id} is {}: nothing to change", taken.status.as_str()));
-        return Ok(Verdict::Failed);
+    let turn = backend.reader().receive(run_id, &cause_id, vec![input]).await?;
+    if turn.events == 0 {
+        out::note(format_args!("{run_id} is {}: nothing to change", turn.status.as_str()));
+        return Ok(Exit::Failure);
     }
-    out::line(format_args!("{run_id} {effect}: {}", taken.status.as_str()))?;
-    if !taken.status.is_terminal() && place.is_idle() {
-        out::note("no `heal serve` works on this state file; the rest follows once one does");
+    out::line(format_args!("{run_id} {effect}: {}", turn.status.as_str()))?;
+    if !turn.status.is_terminal() && backend.is_idle() {
+        out::note("no `heal serve` works on this state file; the run continues once one does");
     }
-    Ok(Verdict::Done)
+    Ok(Exit::Success)
 }

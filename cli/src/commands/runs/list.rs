@@ -1,12 +1,11 @@
-//! `heal runs list`: which runs there are, newest first.
+//! `heal runs list`: the runs of a backend, newest first.
 
 use heal_engine::event::{RunOutcome, RunStatus};
 use heal_runtime::port::{Clock as _, RunFilter, RunHead, SystemClock};
-use owo_colors::OwoColorize as _;
 
-use crate::exit::Verdict;
-use crate::place::{Place, PlaceArgs};
-use crate::{moment, out, table};
+use crate::backend::{Backend, BackendArgs};
+use crate::exit::Exit;
+use crate::{moment, out};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,7 +14,7 @@ Examples:
   heal runs list --stack prod
   heal runs list --json | jq -r 'select(.outcome == \"DENIED\") | .run_id'";
 
-/// Runs asked for at a time.
+/// Runs of one query.
 const PAGE: usize = 200;
 
 /// Lists runs, newest first
@@ -23,7 +22,7 @@ const PAGE: usize = 200;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub backend: BackendArgs,
     /// Only runs with this status
     #[arg(long, value_enum, ignore_case = true)]
     pub status: Option<Status>,
@@ -33,7 +32,7 @@ pub(crate) struct Args {
     /// Only runs started since then: `90s`, `15m`, `2h`, `7d`, or a time such as 2026-11-23T20:21:00Z
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
-    /// At most so many
+    /// Maximum number of runs
     #[arg(long, default_value_t = 20, value_name = "COUNT")]
     pub limit: usize,
     /// One JSON object a run
@@ -54,11 +53,11 @@ pub(crate) enum Status {
     Timeout,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let now = SystemClock.now();
     let since = args.since.as_deref().map(|text| moment::parse_since(text, now)).transpose();
-    let since = since.map_err(|wrong| anyhow::anyhow!("--since {wrong}"))?;
-    let runs = Place::open(&args.place).await?.runs();
+    let since = since.map_err(|wrong| anyhow::anyhow!("invalid --since: {wrong}"))?;
+    let runs = Backend::open(&args.backend).await?.runs();
     let filter = RunFilter { status: args.status.map(Into::into), playbook: args.playbook.clone(), since };
     let mut heads = Vec::new();
     let mut cursor = None;
@@ -74,7 +73,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Verdict> {
     if cursor.is_some() {
         out::note(format_args!("there are more than {}; --limit shows more", args.limit));
     }
-    Ok(Verdict::Done)
+    Ok(Exit::Success)
 }
 
 fn print(args: &Args, heads: &[RunHead]) -> std::io::Result<()> {
@@ -87,10 +86,7 @@ fn print(args: &Args, heads: &[RunHead]) -> std::io::Result<()> {
     }
     let rows = heads.iter().map(row).collect();
     let head = ["RUN", "STATUS", "OUTCOME", "PLAYBOOK", "INCIDENT", "STARTED", "TOOK", "REASON"];
-    for (place, line) in table::lines(head, rows).enumerate() {
-        if place == 0 { out::line(line.dimmed())? } else { out::line(line)? }
-    }
-    Ok(())
+    out::table(head, rows)
 }
 
 fn row(head: &RunHead) -> [String; 8] {

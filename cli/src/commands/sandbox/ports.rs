@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 const NAMES: &str = "tickets, orchestrator, kubernetes, opa, control";
 
-/// A port per service; 0 = a free one.
+/// One port for each service; 0 takes a free one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Ports {
     pub tickets: u16,
@@ -28,9 +28,9 @@ impl FromStr for Ports {
                 "kubernetes" => &mut ports.kubernetes,
                 "opa" => &mut ports.opa,
                 "control" => &mut ports.control,
-                other => return Err(format!("`{other}` is no service, expected one of {NAMES}")),
+                other => return Err(format!("`{other}` is not a service, expected one of {NAMES}")),
             };
-            *slot = port.trim().parse().map_err(|_| format!("{service}: `{port}` is no port from 0 to 65535"))?;
+            *slot = port.trim().parse().map_err(|_| format!("{service}: `{port}` is not a port from 0 to 65535"))?;
         }
         Ok(ports)
     }

@@ -5,9 +5,8 @@ use url::Url;
 
 use super::Session;
 use crate::error::Error;
-
-pub(super) const ENV_REGION: &str = "AWS_REGION";
-pub(super) const ENV_URL: &str = "AWS_ENDPOINT_URL";
+use crate::variables;
+pub(super) use crate::variables::{ENDPOINT_URL as ENV_URL, REGION as ENV_REGION};
 
 /// An AWS service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +44,11 @@ impl Service {
     /// The variable that errors about its endpoint name.
     fn variable(self) -> &'static str {
         match self {
-            Self::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
-            Self::Eks => "AWS_ENDPOINT_URL_EKS",
-            Self::SecretsManager => "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-            Self::Sqs => "AWS_ENDPOINT_URL_SQS",
-            Self::Sts => "AWS_ENDPOINT_URL_STS",
+            Self::DynamoDb => variables::ENDPOINT_URL_DYNAMODB,
+            Self::Eks => variables::ENDPOINT_URL_EKS,
+            Self::SecretsManager => variables::ENDPOINT_URL_SECRETS_MANAGER,
+            Self::Sqs => variables::ENDPOINT_URL_SQS,
+            Self::Sts => variables::ENDPOINT_URL_STS,
         }
     }
 }
@@ -77,9 +76,10 @@ impl Session {
         if let Some(endpoint) = self.endpoint_override(service)? {
             return Ok(endpoint);
         }
-        for (asked, field) in
-            [(self.sdk.use_fips(), "AWS_USE_FIPS_ENDPOINT"), (self.sdk.use_dual_stack(), "AWS_USE_DUALSTACK_ENDPOINT")]
-        {
+        for (asked, field) in [
+            (self.sdk.use_fips(), variables::USE_FIPS_ENDPOINT),
+            (self.sdk.use_dual_stack(), variables::USE_DUALSTACK_ENDPOINT),
+        ] {
             if asked == Some(true) {
                 let problem =
                     format!("is set, which is not supported here; set the endpoint in {}", service.variable());

@@ -10,18 +10,12 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use super::{Session, endpoint};
 use crate::error::Error;
 use crate::http::Connector;
-
-/// Set in every function (AWS Lambda, "Using the Lambda runtime API").
-#[cfg(feature = "host")]
-const ENV_RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
-const ENV_DEFAULT_REGION: &str = "AWS_DEFAULT_REGION";
-const ENV_FIPS: &str = "AWS_USE_FIPS_ENDPOINT";
-const ENV_DUAL_STACK: &str = "AWS_USE_DUALSTACK_ENDPOINT";
+use crate::variables;
 
 /// Whether this process is a Lambda function.
 #[cfg(feature = "host")]
 pub(super) fn is_function() -> bool {
-    variable(ENV_RUNTIME_API).is_some()
+    variable(variables::LAMBDA_RUNTIME_API).is_some()
 }
 
 /// A session from the environment alone, without profile files or a metadata service.
@@ -29,7 +23,7 @@ pub(super) fn is_function() -> bool {
 /// # Errors
 /// [`Error::Invalid`]: the region is missing or malformed.
 pub(super) fn session() -> Result<Session, Error> {
-    let named = variable(endpoint::ENV_REGION).or_else(|| variable(ENV_DEFAULT_REGION));
+    let named = variable(endpoint::ENV_REGION).or_else(|| variable(variables::DEFAULT_REGION));
     let region = endpoint::region(named.as_deref())?;
     let http = Arc::default();
     let sdk = SdkConfig::builder()
@@ -39,8 +33,8 @@ pub(super) fn session() -> Result<Session, Error> {
         .http_client(Connector::new(Arc::clone(&http)))
         .timeout_config(super::timeouts())
         .retry_config(super::retries())
-        .use_fips(is_set(ENV_FIPS))
-        .use_dual_stack(is_set(ENV_DUAL_STACK))
+        .use_fips(is_set(variables::USE_FIPS_ENDPOINT))
+        .use_dual_stack(is_set(variables::USE_DUALSTACK_ENDPOINT))
         .service_config(Variables)
         .build();
     Ok(Session { sdk, http, region, endpoint: None })

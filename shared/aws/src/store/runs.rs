@@ -9,9 +9,7 @@ mod read;
 mod row;
 
 use async_trait::async_trait;
-use heal_runtime::port::{
-    Appended, Created, DueRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader,
-};
+use heal_runtime::port::{Appended, Created, DueRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader};
 use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp};
 
 use super::Store;

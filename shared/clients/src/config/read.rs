@@ -1,14 +1,15 @@
-//! From variables to the configuration.
+//! Reads the variables into the configuration.
 
 mod identity;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Config;
 use super::keys;
 use super::reader::Reader;
-use super::sections::{Dialect, KubernetesAccess, KubernetesConfig, OrchestratorConfig, PolicyConfig, TicketConfig};
+use super::sections::{
+    Config, Dialect, KubernetesAccess, KubernetesConfig, OrchestratorConfig, PolicyConfig, TicketConfig,
+};
 use super::value::{self, BaseUrl, Environment, SpiffeId};
 use crate::breaker;
 use identity::IdentityPart;

@@ -1,15 +1,48 @@
-//! Reads variable after variable, notes what it saw, and goes on after a fault.
+//! Reads variable after variable, records each value and fault, and continues after a fault.
 
 use std::fmt;
 
-use super::describe::{Setting, Source};
 use super::keys::{VARIABLES, Variable};
 use super::strings::Strings;
 use super::value::hide_credentials;
 
+/// One variable and its value, as `heal doctor` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Name of the variable.
+    pub name: &'static str,
+    /// The value in effect, credentials hidden. `None`: unset and without a default.
+    pub value: Option<String>,
+    /// Where the value comes from.
+    pub source: Source,
+    /// One line about the variable's effect.
+    pub purpose: &'static str,
+    /// The fault of the value, if it has one.
+    pub problem: Option<String>,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The variable is set.
+    Environment,
+    /// The variable is unset or empty.
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Environment => "environment",
+            Self::Default => "default",
+        })
+    }
+}
+
 /// Everything that is wrong with the environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Invalid {
+    /// Each fault, in the order of [`VARIABLES`].
     pub problems: Vec<Problem>,
 }
 
@@ -28,9 +61,11 @@ impl fmt::Display for Invalid {
 /// One wrong variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// Name of the variable.
     pub variable: &'static str,
-    /// The value with credentials hidden; `None` where it is missing.
+    /// The value with credentials hidden; `None` if it is missing.
     pub value: Option<String>,
+    /// What was expected of the value.
     pub expected: String,
 }
 
@@ -60,7 +95,7 @@ impl<'a> Reader<'a> {
         self.read(name, default.map(str::to_owned), parse).flatten()
     }
 
-    /// As [`Reader::required`], with a default that other variables decide.
+    /// As [`Reader::required`], with a default that is derived from other variables.
     pub(super) fn derived<T>(
         &mut self,
         name: &'static str,
@@ -70,7 +105,7 @@ impl<'a> Reader<'a> {
         self.read(name, default, parse).flatten()
     }
 
-    /// The value of `name` if set: `None` after a fault, `Some(None)` where it is unset.
+    /// The value of `name` if set: `None` after a fault, `Some(None)` if it is unset.
     #[allow(clippy::option_option, reason = "fault, absence and value are three things")]
     pub(super) fn optional<T>(
         &mut self,
@@ -80,7 +115,7 @@ impl<'a> Reader<'a> {
         self.read(name, None, parse)
     }
 
-    /// Notes a fault that only shows when variables are seen together.
+    /// Records a fault in the combination of several variables.
     pub(super) fn fault(&mut self, variable: &'static str, value: Option<&str>, expected: &str) {
         self.note_problem(variable, value.map(hide_credentials), expected.to_owned());
     }

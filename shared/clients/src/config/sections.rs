@@ -1,4 +1,4 @@
-//! The configuration of each client.
+//! The configuration of each client, read and checked.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,16 +6,37 @@ use std::time::Duration;
 use super::value::{BaseUrl, Environment, SpiffeId};
 use crate::breaker;
 
+/// The configuration of all clients.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The deployment environment.
+    pub environment: Environment,
+    /// The execution ticket service.
+    pub tickets: TicketConfig,
+    /// The orchestrator.
+    pub orchestrator: OrchestratorConfig,
+    /// The identity of this process.
+    pub identity: IdentityConfig,
+    /// The validation of actions.
+    pub policy: PolicyConfig,
+    /// The Kubernetes API.
+    pub kubernetes: KubernetesConfig,
+}
+
 /// The execution ticket service.
 #[derive(Debug, Clone)]
 pub struct TicketConfig {
+    /// Base URL; a path in it is a prefix of every path.
     pub url: BaseUrl,
+    /// For one call, response included.
     pub timeout: Duration,
+    /// Which routes the service has.
     pub dialect: Dialect,
+    /// The circuit breaker's limits.
     pub breaker: breaker::Settings,
 }
 
-/// What the ticket service understands; the fact sheet on wire contracts has both.
+/// The routes that the ticket service has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// `POST …/reallocate`, `PATCH /tickets/{id}`.
@@ -27,68 +48,105 @@ pub enum Dialect {
 /// The orchestrator.
 #[derive(Debug, Clone)]
 pub struct OrchestratorConfig {
-    /// An IPv6 address is in brackets.
+    /// Host name or address; an IPv6 address is in brackets.
     pub host: String,
+    /// Port of the gRPC service.
     pub port: u16,
+    /// Mutual TLS; plain text otherwise.
     pub use_tls: bool,
+    /// For one call.
     pub timeout: Duration,
+    /// The circuit breaker's limits.
     pub breaker: breaker::Settings,
+    /// The deployment environment, which may require TLS.
     pub environment: Environment,
-    /// The one id that the server may have.
+    /// SPIFFE ID that the server must have.
     pub server_id: SpiffeId,
+    /// Audience of the JWT-SVID sent with each call.
     pub jwt_audience: String,
 }
 
-/// Who this process is.
+/// The identity of this process.
 #[derive(Debug, Clone)]
 pub struct IdentityConfig {
+    /// Trust domain of the platform.
     pub trust_domain: String,
+    /// Where the identity comes from.
     pub source: IdentitySource,
 }
 
+/// Where the identity comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdentitySource {
-    WorkloadApi { socket: String },
+    /// The SPIFFE Workload API.
+    WorkloadApi {
+        /// `unix:///path` or `tcp://ip:port`.
+        socket: String,
+    },
+    /// PEM files on the disk.
     Files(PemPaths),
-    SecretsManager { secret_id: String },
+    /// A secret of AWS Secrets Manager.
+    SecretsManager {
+        /// Name or ARN of the secret.
+        secret_id: String,
+    },
+    /// The process has no identity.
     None,
 }
 
-/// An identity in PEM files, which something else keeps fresh.
+/// An identity in PEM files, which another process renews.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PemPaths {
+    /// Certificate chain, leaf first.
     pub chain: PathBuf,
+    /// Private key.
     pub key: PathBuf,
+    /// Authorities of the trust domain.
     pub bundle: PathBuf,
+    /// A JWT-SVID, if there is one.
     pub jwt: Option<PathBuf>,
 }
 
 /// Validation of actions.
 #[derive(Debug, Clone)]
 pub struct PolicyConfig {
-    /// An IPv6 address is in brackets.
+    /// Host name or address; an IPv6 address is in brackets.
     pub host: String,
+    /// Port of the OPA server.
     pub port: u16,
+    /// `false` allows every action.
     pub enabled: bool,
+    /// Whether an action is allowed when no policy can decide.
     pub fail_open: bool,
+    /// For one query.
     pub timeout: Duration,
-    /// Besides the four that are always validated.
+    /// Names of the actions to validate besides the four that always are.
     pub extra_actions: Vec<String>,
 }
 
 /// The Kubernetes API.
 #[derive(Debug, Clone)]
 pub struct KubernetesConfig {
+    /// How the API is reached.
     pub access: KubernetesAccess,
+    /// Namespace of a pod if the action names none.
     pub namespace: String,
+    /// For one call.
     pub timeout: Duration,
 }
 
-/// How the Kubernetes API is found, the first of these that is configured.
+/// How the Kubernetes API is reached: the first of these that is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KubernetesAccess {
+    /// A URL that needs no credentials.
     Url(BaseUrl),
+    /// A kubeconfig file.
     Kubeconfig(PathBuf),
-    Eks { cluster: String },
+    /// An EKS cluster, described by AWS.
+    Eks {
+        /// Name of the cluster.
+        cluster: String,
+    },
+    /// The pod's service account.
     InCluster,
 }

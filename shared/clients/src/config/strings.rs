@@ -1,15 +1,18 @@
-//! The environment as a thing that can be handed over.
+//! The environment behind a trait, so that tests pass a map.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 
 /// Named strings: the process environment, or a map in a test.
 pub trait Strings {
-    /// The value of `key`, `None` where there is none.
+    /// The value of `key`; `None` if it is unset.
+    ///
+    /// # Errors
+    /// The value is not Unicode text.
     fn get(&self, key: &str) -> Result<Option<String>, NotUnicode>;
 }
 
-/// The value is no Unicode text.
+/// The value is not Unicode text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not valid UTF-8")]
 pub struct NotUnicode;

@@ -1,19 +1,21 @@
-//! The kinds of value that variables have, and what is said when a text is none of that kind.
+//! Parsers of the kinds of value that variables have. An error is what was expected of the text.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Where the process runs.
+/// The deployment environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Environment {
+    /// `production` or `prod`.
     Production,
+    /// `staging` or `stage`.
     Staging,
-    /// Any other name, as it was written.
+    /// Any other name, verbatim.
     Other(String),
 }
 
 impl Environment {
-    /// Whether plain-text gRPC is refused here.
+    /// Whether plain-text gRPC is refused.
     pub fn requires_tls(&self) -> bool {
         match self {
             Self::Production | Self::Staging => true,
@@ -21,7 +23,7 @@ impl Environment {
         }
     }
 
-    /// The short forms count too: a typing habit must not switch encryption off.
+    /// Accepts the short forms too, because the wrong spelling must not switch encryption off.
     #[allow(clippy::unnecessary_wraps, reason = "the shape of a value parser")]
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         Ok(match text.to_ascii_lowercase().as_str() {
@@ -47,6 +49,8 @@ impl fmt::Display for Environment {
 pub struct BaseUrl(String);
 
 impl BaseUrl {
+    /// Checks the URL and removes the slash at its end.
+    ///
     /// # Errors
     /// What was expected of the text.
     pub fn parse(text: &str) -> Result<Self, String> {
@@ -64,6 +68,7 @@ impl BaseUrl {
         Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
     }
 
+    /// The URL, without a slash at its end.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -80,6 +85,8 @@ impl fmt::Display for BaseUrl {
 pub struct SpiffeId(String);
 
 impl SpiffeId {
+    /// Checks the id.
+    ///
     /// # Errors
     /// What was expected of the text.
     pub fn parse(text: &str) -> Result<Self, String> {
@@ -91,6 +98,7 @@ impl SpiffeId {
         Ok(Self(id.to_string()))
     }
 
+    /// The id as a URI.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -129,7 +137,7 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Longest timeout that is taken: a Lambda function lives no longer.
+/// Longest timeout, in seconds: the longest that a Lambda invocation may run.
 const MAX_SECONDS: u64 = 900;
 
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
@@ -140,7 +148,7 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Most failures that a breaker may be told to sit through.
+/// Highest threshold of a circuit breaker, in failures.
 const MAX_THRESHOLD: u32 = 1000;
 
 pub(super) fn threshold(text: &str) -> Result<u32, String> {
@@ -157,7 +165,7 @@ pub(super) fn port(text: &str) -> Result<u16, String> {
     }
 }
 
-/// A host name or address, nothing around it. An IPv6 address comes back in brackets.
+/// A bare host name or address. An IPv6 address comes back in brackets.
 pub(super) fn host(text: &str) -> Result<String, String> {
     let expected = || "a host name or address without scheme, port and path".to_owned();
     let bracketed = match text.parse::<std::net::Ipv6Addr>() {
@@ -167,7 +175,7 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     url::Host::parse(&bracketed).map(|host| host.to_string()).map_err(|_| expected())
 }
 
-/// A DNS label, as Kubernetes wants a namespace to be.
+/// A DNS label, as Kubernetes requires of a namespace.
 pub(super) fn namespace(text: &str) -> Result<String, String> {
     if crate::kubernetes::is_dns_label(text) {
         Ok(text.to_owned())
@@ -197,8 +205,8 @@ pub(super) fn text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// `value` without what stands before an `@`: wherever the URL is broken, the password is on that side.
-pub(super) fn hide_credentials(value: &str) -> String {
+/// `value` without the part before an `@`: even in a malformed URL, the password is on that side.
+pub fn hide_credentials(value: &str) -> String {
     let Some((before, after)) = value.rsplit_once('@') else {
         return value.to_owned();
     };

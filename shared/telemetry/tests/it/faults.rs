@@ -8,8 +8,8 @@ use heal_telemetry::export::{FLUSH_CAP, Setup};
 use heal_telemetry::logs::{Filter, Format, Lines};
 use heal_telemetry::metrics::Id;
 
-use crate::receiver::{Collector, Mood};
 use crate::support::{Sink, settings};
+use heal_otlp_receiver::{Collector, Mood};
 
 /// Flushes one span and one count towards `url`, and gives the log.
 async fn flushed(url: &str, cap: Duration) -> (Telemetry, Sink, Duration) {

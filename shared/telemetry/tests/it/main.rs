@@ -11,7 +11,6 @@
 mod embedded;
 mod faults;
 mod otlp;
-mod receiver;
 mod scrape;
 mod secrets;
 mod support;

@@ -8,8 +8,8 @@ use heal_telemetry::metrics::{Id, Kind};
 use heal_telemetry::{Telemetry, trace};
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric::Data};
 
-use crate::receiver::{Collector, Mood, text};
 use crate::support::{Sink, count_all, names, settings};
+use heal_otlp_receiver::{Collector, Mood, text};
 
 const PARENT: &str = "00-58406520a006649127e371903a2de979-4c721bf33e3caf8f-01";
 

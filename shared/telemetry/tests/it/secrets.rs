@@ -4,9 +4,9 @@ use heal_telemetry::export::{FLUSH_CAP, Setup};
 use heal_telemetry::logs::{Filter, Format, Lines};
 use heal_telemetry::metrics::Id;
 
-use crate::receiver::{Collector, Mood};
 use crate::support::{Sink, count_all, names, settings};
 use axum::http::StatusCode;
+use heal_otlp_receiver::{Collector, Mood};
 
 const SECRET: &str = "hunter2-s3cr3t";
 

@@ -1,4 +1,4 @@
-//! What the attempts tell: decisions, cooldowns, claims, dead letters.
+//! Metrics of the attempts: decisions, cooldowns, claims, dead letters.
 
 use std::sync::atomic::Ordering;
 
@@ -9,8 +9,8 @@ use heal_testkit::memory::When;
 use crate::rig::{ACTION, Rig, allow, deny};
 
 #[tokio::test(start_paused = true)]
-async fn every_decision_has_its_word() {
-    let unavailable = || Decision::Unavailable { message: "nobody is there".to_owned() };
+async fn every_decision_has_its_label() {
+    let unavailable = || Decision::Unavailable { message: "connection refused".to_owned() };
     let cases = [
         (allow(DecisionSource::Server), "allow"),
         (allow(DecisionSource::NotAsked), "allow"),
@@ -20,13 +20,13 @@ async fn every_decision_has_its_word() {
         (deny(DecisionSource::Bundled), "deny"),
         (unavailable(), "error"),
     ];
-    for (decision, word) in cases {
+    for (decision, label) in cases {
         let rig = Rig::new();
         *rig.verdict.lock().unwrap() = decision.clone();
         rig.heal("i-1", "t-1").await;
-        let line = format!(r#"self_healing_opa_validation_total{{action="{ACTION}",result="{word}"}} 1"#);
+        let line = format!(r#"self_healing_opa_validation_total{{action="{ACTION}",result="{label}"}} 1"#);
         rig.assert_series(&[&line]);
-        if word == "deny" {
+        if label == "deny" {
             rig.assert_series(&[
                 r#"self_healing_ticket_reallocation_total{reason="timeout_recovery",status="denied"} 1"#,
                 r#"self_healing_attempts_total{action="reallocate_ticket",status="denied"} 1"#,
@@ -39,7 +39,7 @@ async fn every_decision_has_its_word() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_cannot_even_be_asked_for_the_facts_is_a_skip_of_the_call() {
+async fn an_unreachable_service_counts_as_a_skipped_call() {
     let rig = Rig::new();
     rig.unavailable.store(true, Ordering::SeqCst);
     rig.heal("i-1", "t-1").await;
@@ -51,7 +51,7 @@ async fn a_service_that_cannot_even_be_asked_for_the_facts_is_a_skip_of_the_call
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_target_that_cools_down_is_a_hit() {
+async fn a_target_that_cools_down_counts_as_a_hit() {
     let rig = Rig::new();
     rig.heal("i-1", "t-1").await;
     rig.assert_none("self_healing_cooldown_hits_total");
@@ -60,10 +60,10 @@ async fn a_target_that_cools_down_is_a_hit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_claim_that_ran_out_is_lost_by_one_worker_and_recovered_by_the_next() {
+async fn an_expired_claim_is_lost_by_one_worker_and_recovered_by_the_next() {
     let rig = Rig::new();
     rig.takes_ms.store(LEASE_MS + 1, Ordering::SeqCst);
-    // The claim, the cooldown, and after the effect the sign of life that would have prolonged it.
+    // The claim, the cooldown, and after the effect the heartbeat that would have extended it.
     let mut reservations = 0;
     rig.claims.decide_by(move |operation| {
         reservations += u32::from(operation == "claims.reserve");
@@ -83,7 +83,7 @@ async fn a_claim_that_ran_out_is_lost_by_one_worker_and_recovered_by_the_next() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_result_whose_storing_was_not_answered_is_told_by_nobody_and_recovered_by_nobody() {
+async fn a_result_whose_write_was_not_acknowledged_is_neither_counted_nor_recovered() {
     let rig = Rig::new();
     rig.claims.fail_next_of("claims.finish", 1, When::After);
     rig.heal("i-1", "t-1").await;
@@ -91,14 +91,14 @@ async fn a_result_whose_storing_was_not_answered_is_told_by_nobody_and_recovered
         rig.clock.advance_ms(1_000);
         rig.work().await;
     }
-    // The claim was finished, its answer lost: whoever came next found it finished.
+    // The claim was finished, but the response was lost; the next worker finds it finished.
     rig.assert_none("self_healing_claims_recovered_total");
     rig.assert_none("self_healing_attempts_total");
     rig.assert_series(&[r#"self_healing_runs_ended_total{outcome="COMPLETED",playbook="healing"} 1"#]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_command_that_cannot_be_read_is_a_dead_letter() {
+async fn a_malformed_command_is_a_dead_letter() {
     let rig = Rig::new();
     rig.send(QueueName::Action(ACTION.to_owned()), "{\"run_id\": 7}").await;
     rig.work().await;

@@ -1,4 +1,4 @@
-//! What the clients tell, every status of every metric of the guide; and names from outside.
+//! Metrics of the clients: every status of every metric of the guide; and names from outside.
 
 use std::time::Duration;
 

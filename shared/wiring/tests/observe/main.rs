@@ -1,4 +1,4 @@
-//! What the drivers and the clients tell, as a scrape reads it.
+//! Metrics of the drivers and the clients, as a scrape reads them.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Dispatcher and one action over the fakes, observed, in time that the test moves.
+//! The dispatcher and one action over the fakes, observed, with a clock that the test moves.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 pub const ACTION: &str = "reallocate_ticket";
 
-/// Gives a ticket back, for as long as it is told to.
+/// Reallocates a ticket; the effect takes as long as the test says.
 struct Reallocate {
     spec: ActionSpec,
     clock: Arc<ManualClock>,
@@ -49,7 +49,7 @@ impl Action for Reallocate {
 
     async fn facts(&self, _: &Call, _: &Map, _: &Target) -> Result<Facts<()>, AttemptResult> {
         if self.unavailable.load(Ordering::SeqCst) {
-            let (service, message) = ("execution-ticket-service".to_owned(), "nobody is there".to_owned());
+            let (service, message) = ("execution-ticket-service".to_owned(), "connection refused".to_owned());
             return Err(AttemptResult::new(AttemptOutcome::Unavailable { service, message, retry_after_ms: None }));
         }
         Ok(Facts::default())
@@ -65,7 +65,7 @@ impl Action for Reallocate {
     }
 }
 
-/// Says what it is told to say.
+/// Decides what the test says.
 struct Judge(Arc<Mutex<Decision>>);
 
 #[async_trait]
@@ -89,7 +89,7 @@ pub struct Rig {
     pub claims: Faults,
     pub verdict: Arc<Mutex<Decision>>,
     pub takes_ms: Arc<AtomicU64>,
-    /// The service that the action asks for its facts.
+    /// The service that has the facts of the action.
     pub unavailable: Arc<AtomicBool>,
 }
 
@@ -148,7 +148,7 @@ impl Rig {
         self.send(QueueName::Incidents, &body.to_string()).await;
     }
 
-    /// Works on what is due until nothing is.
+    /// Processes due messages until there are none.
     pub async fn work(&self) {
         loop {
             let mut handled = 0;
@@ -161,7 +161,7 @@ impl Rig {
         }
     }
 
-    /// A run of its own for `ticket`, to its end.
+    /// Executes a run of its own for `ticket` to its end.
     pub async fn heal(&self, incident_id: &str, ticket: &str) {
         self.incident(&incident(incident_id, ticket)).await;
         self.work().await;

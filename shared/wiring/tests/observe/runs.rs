@@ -1,4 +1,4 @@
-//! What the dispatcher's commits tell.
+//! Metrics of the dispatcher's commits.
 
 use std::sync::atomic::Ordering;
 
@@ -43,7 +43,7 @@ async fn an_incident_without_a_usable_time_counts_from_its_acceptance() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_are_counted_by_what_became_of_them() {
+async fn messages_are_counted_by_their_outcome() {
     let rig = Rig::new();
     rig.incident(&incident("i-1", "t-1")).await;
     rig.incident(&incident("i-1", "t-1")).await;
@@ -65,7 +65,7 @@ async fn messages_are_counted_by_what_became_of_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_commit_that_was_tried_twice_is_told_once() {
+async fn a_commit_that_was_retried_is_counted_once() {
     let rig = Rig::new();
     rig.runs.fail_next_of("runs.create", 1, When::Before);
     rig.runs.fail_next_of("runs.append", 2, When::Before);

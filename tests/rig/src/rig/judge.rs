@@ -27,7 +27,7 @@ pub fn deny(rule: &str) -> Decision {
         msg: "the test says no".to_owned(),
         severity: "high".to_owned(),
     };
-    Decision::Deny { source: DecisionSource::Server, violations: vec![violation] }
+    Decision::Deny { source: DecisionSource::Server, violations: vec![violation], warning: None }
 }
 
 impl Judge {

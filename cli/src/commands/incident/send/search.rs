@@ -1,53 +1,62 @@
-//! The run of a message that was sent, looked for among the stack's runs.
+//! Searches the stack's runs for the run of a message that was sent.
 //!
-//! The index finds runs by time and has their incident; that a run is this message's is read off its log, whose first commit names what
-//! caused it.
+//! The index finds runs by time and has their incident. The run's log decides: its first commit names the message that caused it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use heal_engine::event::{Event, RunStatus};
+use heal_engine::incident::Intake;
 use heal_engine::time::seconds_to_ms;
 use heal_engine::{RunId, Seq, Timestamp, limit};
 use heal_runtime::port::{Clock as _, RunFilter, RunHead, RunReader, SystemClock};
+use serde::Serialize;
 
-use super::Sent;
-
-/// How far the clocks of this machine and of the dispatcher may be apart.
+/// Tolerated difference between the clocks of this machine and of the dispatcher.
 const SKEW_MS: u64 = 600_000;
-/// Runs of one page.
+/// Runs of one query.
 const PAGE: usize = 200;
-/// Pages of the last look, which goes back as far as an incident is known.
+/// Pages of the last search, which goes back as far as incidents are deduplicated.
 const PAGES: usize = 10;
-/// Every so many looks also asks whether the incident has joined another run: that takes more reading.
+/// Every so many polls also search the logs of other runs that the incident may have joined, which costs more reads.
 const JOINED_EVERY: u32 = 3;
-/// Runs whose log one look reads for that.
+/// Logs that one such poll reads.
 const LOGS: usize = 20;
-/// What a run that keeps a message without any id is named by.
+/// Incident id of a run that keeps a message without any id.
 const UNKNOWN: &str = "unknown";
 
-/// What became of the message.
+/// A message that was sent.
+#[derive(Debug, Serialize)]
+pub(super) struct Sent {
+    pub message_id: String,
+    /// `None` if a message sent with --raw has none.
+    pub incident_id: Option<String>,
+    #[serde(skip)]
+    pub intake: Option<Intake>,
+}
+
+/// The run that a message led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
     Started(RunId),
     /// The incident had this run before.
     Known(RunId),
-    /// A live run that works on the same has recorded it.
+    /// A live run on the same target has recorded the incident.
     Joined(RunId),
     Rejected(RunId),
 }
 
-/// The newest runs before the message was sent, back to where an incident is known.
+/// The newest runs before the message was sent, within the time in which incidents are deduplicated.
 #[derive(Debug)]
-pub(super) struct Before {
+pub(super) struct Snapshot {
     heads: Vec<RunHead>,
     since: Timestamp,
 }
 
-impl Before {
+impl Snapshot {
     /// # Errors
     /// The runs cannot be read.
-    pub(super) async fn look(runs: &dyn RunReader) -> anyhow::Result<Self> {
+    pub(super) async fn take(runs: &dyn RunReader) -> anyhow::Result<Self> {
         let known_ms = seconds_to_ms(limit::DEDUPE_SECONDS) + SKEW_MS;
         let since = Timestamp(SystemClock.now().0.saturating_sub(known_ms));
         let filter = RunFilter { since: Some(since), ..RunFilter::default() };
@@ -58,28 +67,28 @@ impl Before {
 pub(super) struct Search {
     runs: Arc<dyn RunReader>,
     pub(super) sent: Sent,
-    before: Before,
+    before: Snapshot,
     sent_at: Timestamp,
-    looks: u32,
-    /// Runs of the incident that are not this message's.
+    polls: u32,
+    /// Runs of the same incident that another message caused.
     others: BTreeSet<RunId>,
-    /// How far the logs of other incidents' runs have been read.
+    /// Last sequence number read of each other incident's run.
     read: BTreeMap<RunId, Seq>,
 }
 
 impl Search {
-    pub(super) fn new(runs: Arc<dyn RunReader>, sent: Sent, before: Before) -> Self {
+    pub(super) fn new(runs: Arc<dyn RunReader>, sent: Sent, before: Snapshot) -> Self {
         let (others, read) = (BTreeSet::new(), BTreeMap::new());
-        Self { runs, sent, before, sent_at: SystemClock.now(), looks: 0, others, read }
+        Self { runs, sent, before, sent_at: SystemClock.now(), polls: 0, others, read }
     }
 
-    /// Looks once. None where nothing shows yet.
+    /// Searches once. `None` if the run does not appear yet.
     ///
     /// # Errors
     /// The runs cannot be read.
-    pub(super) async fn look(&mut self) -> anyhow::Result<Option<Found>> {
+    pub(super) async fn poll(&mut self) -> anyhow::Result<Option<Found>> {
         let mut heads = Vec::new();
-        // A request names its run itself.
+        // A remediation request names its run.
         if let Some(run_id) = self.sent.intake.as_ref().and_then(|intake| intake.run_id.clone()) {
             heads.extend(self.runs.head(&run_id).await?);
         }
@@ -87,26 +96,26 @@ impl Search {
         let filter = RunFilter { since, ..RunFilter::default() };
         heads.extend(self.runs.list(&filter, PAGE, None).await?.runs);
         heads.extend(self.before.heads.iter().cloned());
-        if let Some(found) = self.own(&heads).await? {
+        if let Some(found) = self.find_own(&heads).await? {
             return Ok(Some(found));
         }
-        self.looks += 1;
-        if self.looks.is_multiple_of(JOINED_EVERY) {
-            return self.joined(heads).await;
+        self.polls += 1;
+        if self.polls.is_multiple_of(JOINED_EVERY) {
+            return self.find_joined(heads).await;
         }
         Ok(None)
     }
 
-    /// Looks through everything that the incident may be known from, page by page.
+    /// Searches page by page through the whole time in which incidents are deduplicated.
     ///
     /// # Errors
     /// The runs cannot be read.
-    pub(super) async fn look_far(&mut self) -> anyhow::Result<Option<Found>> {
+    pub(super) async fn poll_history(&mut self) -> anyhow::Result<Option<Found>> {
         let filter = RunFilter { since: Some(self.before.since), ..RunFilter::default() };
         let mut cursor = None;
         for _ in 0..PAGES {
             let page = self.runs.list(&filter, PAGE, cursor.as_deref()).await?;
-            if let Some(found) = self.own(&page.runs).await? {
+            if let Some(found) = self.find_own(&page.runs).await? {
                 return Ok(Some(found));
             }
             cursor = page.next;
@@ -117,13 +126,13 @@ impl Search {
         Ok(None)
     }
 
-    async fn own(&mut self, heads: &[RunHead]) -> anyhow::Result<Option<Found>> {
+    async fn find_own(&mut self, heads: &[RunHead]) -> anyhow::Result<Option<Found>> {
         let incident_id = self.sent.incident_id.as_deref().unwrap_or(UNKNOWN);
         for head in heads.iter().filter(|head| head.incident_id == incident_id) {
             if self.others.contains(&head.run_id) {
                 continue;
             }
-            match self.judge(head).await? {
+            match self.classify(head).await? {
                 Some(found) => return Ok(Some(found)),
                 None => self.others.insert(head.run_id.clone()),
             };
@@ -131,8 +140,8 @@ impl Search {
         Ok(None)
     }
 
-    /// Whether this run of the incident is the message's.
-    async fn judge(&self, head: &RunHead) -> anyhow::Result<Option<Found>> {
+    /// Whether the message caused this run of its incident.
+    async fn classify(&self, head: &RunHead) -> anyhow::Result<Option<Found>> {
         let commits = self.runs.load(&head.run_id, 0).await?;
         let Some(first) = commits.first() else { return Ok(None) };
         let run_id = head.run_id.clone();
@@ -140,8 +149,8 @@ impl Search {
             return Ok(Some(Found::Rejected(run_id)));
         }
         let is_own = self.sent.intake.as_ref().is_some_and(|intake| {
-            let is_asked_for = intake.playbook.is_none() || intake.playbook == head.playbook;
-            intake.dedupe_key == first.cause_id && is_asked_for
+            let is_requested = intake.playbook.is_none() || intake.playbook == head.playbook;
+            intake.dedupe_key == first.cause_id && is_requested
         });
         let was_there = self.before.heads.iter().any(|before| before.run_id == run_id);
         let is_old = head.started_at < Timestamp(self.sent_at.0.saturating_sub(SKEW_MS));
@@ -150,13 +159,13 @@ impl Search {
     }
 
     /// Whether a run of another incident has recorded this one.
-    async fn joined(&mut self, mut heads: Vec<RunHead>) -> anyhow::Result<Option<Found>> {
+    async fn find_joined(&mut self, mut heads: Vec<RunHead>) -> anyhow::Result<Option<Found>> {
         let Some(incident_id) = self.sent.incident_id.clone() else { return Ok(None) };
         for status in RunStatus::ALL.into_iter().filter(|status| !status.is_terminal()) {
             let filter = RunFilter { status: Some(status), ..RunFilter::default() };
             heads.extend(self.runs.list(&filter, PAGE, None).await?.runs);
         }
-        // What was written last comes first.
+        // Newest writes first.
         heads.sort_by_key(|head| std::cmp::Reverse((head.updated_at, head.last_seq)));
         let since = Timestamp(self.sent_at.0.saturating_sub(SKEW_MS));
         let is_live = |head: &RunHead| !head.status.is_terminal() || head.updated_at >= since;

@@ -1,4 +1,4 @@
-//! A message that was sent, followed to the end of its run.
+//! Follows a message that was sent to the end of its run.
 
 use std::time::{Duration, Instant};
 
@@ -6,42 +6,47 @@ use heal_aws::Queues;
 use heal_engine::event::RunStatus;
 use heal_runtime::port::QueueName;
 
-use super::Args;
 use super::search::{Found, Search};
-use crate::exit::Verdict;
-use crate::place::Place;
+use crate::backend::Backend;
+use crate::exit::Exit;
 use crate::{follow, out};
 
-/// How often the runs are looked through: each time is a handful of queries.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Interval between searches: each costs a handful of queries.
+const POLL_EVERY: Duration = Duration::from_secs(1);
 
-/// Exits with 1 where the run's status is not COMPLETED at the end, or no run shows in time.
+/// Exits with 1 if the run's final status is not COMPLETED, or no run appears `within` so many seconds.
 ///
 /// # Errors
 /// The runs cannot be read.
-pub(super) async fn watch(args: &Args, place: &Place, queues: &Queues, mut search: Search) -> anyhow::Result<Verdict> {
-    let give_up = Instant::now() + Duration::from_secs(args.within);
+pub(super) async fn watch(
+    backend: &Backend,
+    queues: &Queues,
+    mut search: Search,
+    within: u64,
+    json: bool,
+) -> anyhow::Result<Exit> {
+    let give_up = Instant::now() + Duration::from_secs(within);
     let found = loop {
-        if let Some(found) = search.look().await? {
+        if let Some(found) = search.poll().await? {
             break Some(found);
         }
         if Instant::now() >= give_up {
-            break search.look_far().await?;
+            break search.poll_history().await?;
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_EVERY).await;
     };
     let Some(found) = found else {
-        out::note(nowhere(place, queues, &search, args.within).await);
-        return Ok(Verdict::Failed);
+        out::note(not_found_message(backend, queues, &search, within).await);
+        return Ok(Exit::Failure);
     };
     let run_id = match found {
         Found::Started(run_id) => run_id,
         Found::Known(run_id) => {
-            out::note(format_args!("this incident has a run already, which goes on or is shown: {run_id}"));
+            out::note(format_args!("this incident has a run already, which is continued or shown: {run_id}"));
             run_id
         }
         Found::Joined(run_id) => {
-            out::note(format_args!("another incident's run works on this: {run_id}"));
+            out::note(format_args!("the run of another incident works on the same target: {run_id}"));
             run_id
         }
         Found::Rejected(run_id) => {
@@ -49,12 +54,12 @@ pub(super) async fn watch(args: &Args, place: &Place, queues: &Queues, mut searc
             run_id
         }
     };
-    let status = follow::to_the_end(place, run_id, args.json).await?;
-    Ok(Verdict::of(status == RunStatus::Completed))
+    let status = follow::follow_to_end(backend, run_id, json).await?;
+    Ok(Exit::success_if(status == RunStatus::Completed))
 }
 
-/// What to look at.
-async fn nowhere(place: &Place, queues: &Queues, search: &Search, within: u64) -> String {
+/// Says where the message may be.
+async fn not_found_message(backend: &Backend, queues: &Queues, search: &Search, within: u64) -> String {
     let urls = queues.urls();
     let incidents = QueueName::Incidents;
     let mut waiting = Vec::new();
@@ -65,13 +70,13 @@ async fn nowhere(place: &Place, queues: &Queues, search: &Search, within: u64) -
     ] {
         waiting.push(match queues.depth(&url).await {
             Ok(depth) => format!("{name} has {depth}"),
-            Err(error) => format!("{name} cannot be looked at ({error})"),
+            Err(error) => format!("{name} cannot be queried ({error})"),
         });
     }
-    let option = place.option();
+    let option = backend.option();
     format!(
-        "no run of message {} within {within} s in {place}; {}. The message is not lost: see `heal dlq list {option}` and the dispatcher's \
-         log, later `heal runs list {option}`. A message that is no incident, such as an alarm that went to OK, makes no run",
+        "no run of message {} within {within} s in {backend}; {}. The message is not lost: see `heal dlq list {option}` and the dispatcher's \
+         log, later `heal runs list {option}`. A message that is not an incident, such as an alarm that went to OK, starts no run",
         search.sent.message_id,
         waiting.join(", ")
     )

@@ -1,4 +1,4 @@
-//! A person's word to a run of a stack: sent over its results queue, and looked for in the run's log.
+//! A change to a run of a stack: sent over the results queue, then awaited in the run's log.
 
 use std::time::{Duration, Instant};
 
@@ -7,77 +7,78 @@ use heal_engine::event::{Commit, Event, RunStatus};
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{Message, QueueName};
 
-use crate::exit::Verdict;
+use crate::backend::{Backend, Stack};
+use crate::exit::Exit;
 use crate::follow::Follower;
 use crate::out;
-use crate::place::{Place, Stack};
 
-/// Sends the word, and waits for the log to have it, `within` so many seconds.
+/// Sends the change, and waits up to `within` seconds until the run's log has it.
 ///
 /// # Errors
-/// It cannot be sent, or the run cannot be read.
+/// The change cannot be sent, or the run cannot be read.
 pub(super) async fn send(
     stack: &Stack,
-    place: &Place,
+    backend: &Backend,
     run_id: &RunId,
     effect: &str,
-    word: Inbound,
+    input: Inbound,
     within: u64,
-) -> anyhow::Result<Verdict> {
-    let mut follower = Follower::new(&place.reader(), place.runs(), run_id.clone()).await?;
-    if !can_follow(&word, follower.status(), follower.commits()) {
+) -> anyhow::Result<Exit> {
+    let mut follower = Follower::new(&backend.reader(), backend.runs(), run_id.clone()).await?;
+    if !can_follow(&input, follower.status(), follower.commits()) {
         out::note(format_args!("{run_id} is {}: nothing to change", follower.status().as_str()));
-        return Ok(Verdict::Failed);
+        return Ok(Exit::Failure);
     }
-    // What is there already is no answer.
-    follower.news().await?;
-    let message = Message { queue: QueueName::Results, body: word.to_body(), delay_ms: 0, traceparent: None };
+    // Skips the commits from before the change.
+    follower.new_commits().await?;
+    let message = Message { queue: QueueName::Results, body: input.to_body(), delay_ms: 0, traceparent: None };
     let message_id = stack.queues.send_one(&message).await?;
     let give_up = Instant::now() + Duration::from_secs(within);
     loop {
-        let (news, status) = follower.news().await?;
-        if shows(&word, news) {
+        let (commits, status) = follower.new_commits().await?;
+        if contains(&input, commits) {
             out::line(format_args!("{run_id} {effect}: {}", status.as_str()))?;
-            return Ok(Verdict::Done);
+            return Ok(Exit::Success);
         }
         if status.is_terminal() {
-            out::note(format_args!("{run_id} has ended meanwhile: {}", status.as_str()));
-            return Ok(Verdict::Failed);
+            out::note(format_args!("{run_id} has ended in the meantime: {}", status.as_str()));
+            return Ok(Exit::Failure);
         }
         if Instant::now() >= give_up {
-            out::note(not_yet(stack, place, run_id, &message_id, within).await);
-            return Ok(Verdict::Failed);
+            out::note(timeout_message(stack, backend, run_id, &message_id, within).await);
+            return Ok(Exit::Failure);
         }
-        tokio::time::sleep(place.poll()).await;
+        tokio::time::sleep(backend.poll()).await;
     }
 }
 
-/// Whether a run that stands so would take the word at all: else the dispatcher drops it without a trace.
-fn can_follow(word: &Inbound, status: RunStatus, commits: &[Commit]) -> bool {
-    match word {
+/// Whether a run in this state accepts the change. The dispatcher would drop it without a trace otherwise.
+fn can_follow(input: &Inbound, status: RunStatus, commits: &[Commit]) -> bool {
+    match input {
         Inbound::Approve { .. } => status == RunStatus::AwaitingApproval,
-        Inbound::Cancel { .. } => !shows(word, commits),
+        Inbound::Cancel { .. } => !contains(input, commits),
         Inbound::Result(_) | Inbound::Wake { .. } => true,
     }
 }
 
-fn shows(word: &Inbound, commits: &[Commit]) -> bool {
-    let is_word = |event: &Event| match word {
+fn contains(input: &Inbound, commits: &[Commit]) -> bool {
+    let is_change = |event: &Event| match input {
         Inbound::Approve { .. } => matches!(event, Event::Approved { .. }),
         Inbound::Cancel { .. } => matches!(event, Event::CancelRequested { .. }),
         Inbound::Result(_) | Inbound::Wake { .. } => false,
     };
-    commits.iter().flat_map(|commit| &commit.events).any(is_word)
+    commits.iter().flat_map(|commit| &commit.events).any(is_change)
 }
 
-/// It is not lost: what is on the queue is taken once somebody takes it.
-async fn not_yet(stack: &Stack, place: &Place, run_id: &RunId, message_id: &str, within: u64) -> String {
+/// The change is not lost: it stays on the queue until the dispatcher receives it.
+async fn timeout_message(stack: &Stack, backend: &Backend, run_id: &RunId, message_id: &str, within: u64) -> String {
     let depth = stack.queues.depth(&stack.queues.urls().url_of(&QueueName::Results)).await;
-    let waiting = depth.map_or_else(|error| format!("cannot be looked at: {error}"), |depth| format!("has {depth}"));
-    let option = place.option();
+    let waiting = depth.map_or_else(|error| format!("cannot be queried: {error}"), |depth| format!("has {depth}"));
+    let option = backend.option();
     format!(
-        "{run_id}: sent as message {message_id}, and not in its log within {within} s. The queue {} {waiting}; it takes effect once the \
-         dispatcher takes it from there. See the dispatcher's log, then `heal runs show {run_id} {option}` and `heal dlq list {option}`",
+        "{run_id}: the change was sent as message {message_id}, but was not in the run's log within {within} s. The queue {} {waiting}; the \
+         change takes effect once the dispatcher receives it. See the dispatcher's log, then `heal runs show {run_id} {option}` and \
+         `heal dlq list {option}`",
         QueueName::Results
     )
 }

@@ -1,4 +1,4 @@
-//! The identity's variables.
+//! Reads the variables of the identity.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Which state file or stack a command works on.
+//! The resolution of the state file or stack that a command works on.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ fn list_in(folder: &Path, variables: &[(&str, &str)], options: &[&str]) -> Ran {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_local_stack_is_used_where_nothing_else_is_named_and_that_is_said() {
+async fn the_local_stack_is_used_with_a_note_if_no_backend_is_named() {
     let stack = Deployed::new().await;
     let run_id = stack.run_of(&serde_json::json!({"incident_id": "i", "incident_type": "LONG"})).await;
     let folder = stack.folder();
@@ -22,7 +22,7 @@ async fn the_local_stack_is_used_where_nothing_else_is_named_and_that_is_said() 
     let ran = list_in(folder, &[], &[]).exits(0);
     assert!(ran.stdout.contains(&run_id), "{ran:#?}");
     ran.complains(&[&format!("local stack {} at http://", stack.name), ".heal/stack/env"]);
-    // Named, it is found there too, and nothing needs to be said.
+    // If it is named, its file is used too, without a note.
     for (variables, options) in
         [(vec![("HEAL_STACK", stack.name.as_str())], vec![]), (vec![], vec!["--stack", &stack.name])]
     {
@@ -32,7 +32,7 @@ async fn the_local_stack_is_used_where_nothing_else_is_named_and_that_is_said() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_local_stack_is_left_alone_where_something_else_is_named() {
+async fn the_local_stack_is_ignored_if_another_backend_is_named() {
     let stack = Deployed::new().await;
     let folder = stack.folder();
     let folder = folder.path();
@@ -41,7 +41,7 @@ async fn the_local_stack_is_left_alone_where_something_else_is_named() {
     }
     list_in(folder, &[("HEAL_STATE", "own.db")], &[]).exits(2).complains(&["own.db: there is no such state file"]);
     list_in(folder, &[], &["--state", "own.db"]).exits(2).complains(&["own.db: there is no such state file"]);
-    // Another stack is looked for where the environment leads, which is to nowhere.
+    // Another stack is searched at the AWS of the environment, which does not exist.
     let elsewhere = [("AWS_REGION", "eu-central-1"), ("AWS_EC2_METADATA_DISABLED", "true")];
     list_in(folder, &elsewhere, &["--stack", "other"]).exits(2).complains(&["no AWS credentials"]);
     let state = [("HEAL_STACK", stack.name.as_str())];
@@ -49,7 +49,7 @@ async fn the_local_stack_is_left_alone_where_something_else_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stack_that_is_not_there_is_named_with_region_and_endpoint() {
+async fn a_missing_stack_is_named_with_region_and_endpoint() {
     let args = ["incident", "send", "tests/events/ticket_timeout.json", "--stack", "nobody-s"];
     let ran = finish(command(&args).envs(Deployed::aws())).exits(2);
     ran.complains(&["stack nobody-s (region eu-central-1, endpoint http://", "there is no queue nobody-s-incidents"]);
@@ -57,7 +57,7 @@ async fn a_stack_that_is_not_there_is_named_with_region_and_endpoint() {
 }
 
 #[test]
-fn a_stack_that_is_named_wrongly_is_refused() {
+fn a_malformed_stack_is_refused() {
     heal(&["runs", "list", "--state", "a.db", "--stack", "b"]).exits(2).complains(&["cannot be used with"]);
     let folder = tempfile::tempdir().unwrap();
     list_in(folder.path(), &[("HEAL_TABLE", "t")], &[]).exits(2).complains(&["HEAL_QUEUE_URL_PREFIX is not"]);

@@ -1,4 +1,12 @@
-//! An OTLP collector in the process: it keeps what it is sent.
+//! A fake OTLP collector for tests: it runs in the process of the test and keeps every request. A dev-dependency only.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::wildcard_enum_match_arm,
+    reason = "a broken collector is a failed test"
+)]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,30 +22,39 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 
-/// How it answers.
+/// How the collector responds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mood {
+    /// Accepts every request.
     Well,
+    /// Responds with this status.
     Status(StatusCode),
-    /// Takes the request and never answers.
+    /// Accepts the connection and never responds.
     Hanging,
 }
 
+/// A collector on a free port of the loopback interface.
 #[derive(Debug, Clone)]
 pub struct Collector {
+    /// Base URL, without a path.
     pub url: String,
     got: Arc<Mutex<Vec<Got>>>,
     mood: Mood,
 }
 
+/// A request.
 #[derive(Debug, Clone)]
 pub struct Got {
+    /// Path of its URL.
     pub path: String,
+    /// Its headers.
     pub headers: HeaderMap,
+    /// Its body, protobuf.
     pub body: Bytes,
 }
 
 impl Collector {
+    /// Starts the collector; it ends with the runtime.
     pub async fn start(mood: Mood) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -47,20 +64,21 @@ impl Collector {
         collector
     }
 
+    /// Every request so far.
     pub fn got(&self) -> Vec<Got> {
         self.got.lock().unwrap().clone()
     }
 
     /// Resource attributes and metrics of the last request for metrics.
     pub fn metrics(&self) -> (Vec<KeyValue>, Vec<Metric>) {
-        let got = self.got().into_iter().rfind(|got| got.path == "/v1/metrics").expect("no metrics came");
+        let got = self.got().into_iter().rfind(|got| got.path == "/v1/metrics").expect("no metrics were received");
         let request = ExportMetricsServiceRequest::decode(got.body).unwrap();
         let of_resource = request.resource_metrics.into_iter().next().unwrap();
         let metrics = of_resource.scope_metrics.into_iter().flat_map(|scope| scope.metrics).collect();
         (of_resource.resource.unwrap().attributes, metrics)
     }
 
-    /// Every span that came.
+    /// Every span so far.
     pub fn spans(&self) -> Vec<Span> {
         let requests = self.got().into_iter().filter(|got| got.path == "/v1/traces");
         let requests = requests.map(|got| ExportTraceServiceRequest::decode(got.body).unwrap());

@@ -1,0 +1,193 @@
+//! Where runs are kept: a state file or a deployed stack. Most commands work on either.
+
+mod local_stack;
+mod resolve;
+mod stack;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use heal_clients::config::Env;
+use heal_engine::RunId;
+use heal_runtime::dispatcher::Dispatcher;
+use heal_runtime::port::{DeadLetter, Receiver as _, RunReader};
+use heal_wiring::Ports;
+
+pub(crate) use resolve::{BackendRef, StackName, StackRef};
+pub(crate) use stack::Stack;
+
+use crate::{local, state};
+
+/// How often the log of a state file is polled: another process writes it, and is not to be disturbed.
+const POLL_FILE: Duration = Duration::from_millis(200);
+/// How often the log of a table is polled: every read costs money.
+const POLL_STACK: Duration = Duration::from_millis(500);
+
+const STATE_HELP: &str = "SQLite file that keeps runs, queues and cooldowns [env: HEAL_STATE] \
+                          [default: the stack of `make stack` if it exists, else .heal/state.db]";
+const STACK_HELP: &str = "Name of the deployed stack in this region [env: HEAL_STACK, or HEAL_TABLE with HEAL_QUEUE_URL_PREFIX] \
+                          [default: the stack of `make stack`]";
+
+/// A state file or a stack.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct BackendArgs {
+    // clap does not read the variables: options go before variables, whichever of the two backends they name.
+    #[arg(long, value_name = "FILE.db", conflicts_with = "stack", help = STATE_HELP)]
+    pub state: Option<PathBuf>,
+    #[command(flatten)]
+    pub stack: StackArgs,
+}
+
+/// A stack.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct StackArgs {
+    #[arg(long, value_name = "NAME", help = STACK_HELP)]
+    pub stack: Option<String>,
+}
+
+/// A run, and the backend that keeps it.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct RunArgs {
+    /// Id of the run
+    #[arg(value_name = "RUN")]
+    run_id: String,
+    #[command(flatten)]
+    backend: BackendArgs,
+}
+
+/// An open backend.
+#[derive(Debug)]
+pub(crate) enum Backend {
+    File { path: PathBuf, store: heal_embedded::Store },
+    Stack(Stack),
+}
+
+impl BackendArgs {
+    /// The backend that options, variables or the local stack's file name.
+    ///
+    /// # Errors
+    /// A variable is not text, or one of a pair is missing; the local stack's file cannot be read.
+    pub(crate) fn resolve(&self) -> anyhow::Result<BackendRef> {
+        resolve::resolve(self.stack.stack.as_deref(), self.state.as_deref(), &Env, || local_stack::read(&Env))
+    }
+}
+
+impl StackArgs {
+    /// # Errors
+    /// No stack is named, or as [`Stack::open`].
+    pub(crate) async fn open(&self) -> anyhow::Result<Stack> {
+        let args = BackendArgs { state: None, stack: self.clone() };
+        match args.resolve()? {
+            BackendRef::Stack(stack) => Stack::open(&stack).await,
+            BackendRef::File(_) => anyhow::bail!(
+                "no stack is named: use --stack NAME, HEAL_STACK, or HEAL_TABLE with HEAL_QUEUE_URL_PREFIX; `make stack` starts a local one"
+            ),
+        }
+    }
+}
+
+impl RunArgs {
+    /// The run's id, and its backend. Whether the run exists is not checked.
+    ///
+    /// # Errors
+    /// The id is malformed, or as [`Backend::open`].
+    pub(crate) async fn open(&self) -> anyhow::Result<(RunId, Backend)> {
+        if !RunId::is_legal(&self.run_id) {
+            anyhow::bail!("`{}` cannot name a run; `heal runs list` shows their ids", self.run_id);
+        }
+        Ok((RunId::new(&self.run_id), Backend::open(&self.backend).await?))
+    }
+}
+
+impl Backend {
+    /// # Errors
+    /// As [`BackendArgs::resolve`]; or the state file or the stack does not exist.
+    pub(crate) async fn open(args: &BackendArgs) -> anyhow::Result<Self> {
+        match args.resolve()? {
+            BackendRef::File(path) => Ok(Self::File { store: state::open(&path)?, path }),
+            BackendRef::Stack(stack) => Ok(Self::Stack(Stack::open(&stack).await?)),
+        }
+    }
+
+    fn ports(&self) -> Ports {
+        match self {
+            Self::File { store, .. } => local::ports(store),
+            Self::Stack(stack) => stack.ports(),
+        }
+    }
+
+    pub(crate) fn runs(&self) -> Arc<dyn RunReader> {
+        self.ports().runs
+    }
+
+    /// A dispatcher without playbooks: it reads runs by the plans that are stored with them.
+    pub(crate) fn reader(&self) -> Dispatcher {
+        self.ports().reader()
+    }
+
+    /// The interval at which a run's log is polled.
+    pub(crate) const fn poll(&self) -> Duration {
+        match self {
+            Self::File { .. } => POLL_FILE,
+            Self::Stack(_) => POLL_STACK,
+        }
+    }
+
+    /// Whether no process works on the runs. The functions of a stack are assumed to work.
+    pub(crate) fn is_idle(&self) -> bool {
+        match self {
+            Self::File { path, .. } => !state::is_locked(path),
+            Self::Stack(_) => false,
+        }
+    }
+
+    /// The option that selects this backend in another command.
+    pub(crate) fn option(&self) -> String {
+        match self {
+            Self::File { path, .. } => format!("--state {}", path.display()),
+            Self::Stack(stack) => stack.option(),
+        }
+    }
+
+    /// Up to `limit` dead letters, the oldest first.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(crate) async fn dead_letters(&self, limit: usize) -> anyhow::Result<Vec<DeadLetter>> {
+        Ok(match self {
+            Self::File { store, .. } => store.dead_letters(limit).await?,
+            Self::Stack(stack) => stack.queues.parked(limit).await?,
+        })
+    }
+
+    /// Puts these dead letters back on their queues. Returns the ids of those that existed.
+    ///
+    /// # Errors
+    /// One cannot be put back; those before it are.
+    pub(crate) async fn redrive(&self, message_ids: &BTreeSet<String>) -> anyhow::Result<BTreeSet<String>> {
+        match self {
+            Self::File { store, .. } => {
+                let mut moved = BTreeSet::new();
+                for message_id in message_ids {
+                    if store.redrive(message_id).await? {
+                        moved.insert(message_id.clone());
+                    }
+                }
+                Ok(moved)
+            }
+            Self::Stack(stack) => Ok(stack.queues.redrive_all(message_ids).await?),
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, .. } => path.display().fmt(f),
+            Self::Stack(stack) => stack.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The options of `heal run`.
+
+use std::path::PathBuf;
+
+use heal_wiring::environment::ENV_STATE;
+
+use crate::args::PlaybookDir;
+
+const EXAMPLES: &str = "\
+Examples:
+  heal run tests/events/ticket_timeout.json --sandbox             a worker in a crash loop
+  heal run tests/events/ticket_timeout.json --sandbox --healthy   a healthy worker
+  heal run incident.json --dry-run                                show the steps without executing them
+  jq .incident alert.json | heal run - --state heal.db            kept in a file
+  heal run incident.json --json | tail -1 | jq .outcome           for scripts";
+
+/// Heals one incident in this process, and shows each step
+///
+/// Takes every shape that the queues take: an incident, a remediation request, an EventBridge or SNS envelope, a CloudWatch alarm.
+/// Ctrl-C cancels the run: what is in flight is waited for, nothing new starts. A second Ctrl-C leaves at once.
+/// Exits with 0 if the run's status is COMPLETED, with 1 if it is another one, and with 2 if the incident cannot be processed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// JSON file of the incident; `-` is standard input
+    #[arg(value_name = "INCIDENT.json")]
+    pub incident: PathBuf,
+    #[command(flatten)]
+    pub playbooks: PlaybookDir,
+    /// Run this playbook, whatever the incident asks for
+    #[arg(long, value_name = "NAME")]
+    pub playbook: Option<String>,
+    /// SQLite file that keeps the run; by default the run is not kept
+    #[arg(long, env = ENV_STATE, value_name = "FILE.db")]
+    pub state: Option<PathBuf>,
+    /// One event a line as JSON, the report as the last line
+    #[arg(long)]
+    pub json: bool,
+    /// Show playbook, steps, conditions and parameters, and execute nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Approve the run in advance if it awaits approval
+    #[arg(long, conflicts_with = "dry_run")]
+    pub approve: bool,
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
+}
+
+/// Stand-in services in this process instead of the real ones.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Sandbox")]
+pub(crate) struct SandboxArgs {
+    /// Run against stand-in services that have the incident's ticket, worker and workflow
+    #[arg(long)]
+    pub sandbox: bool,
+    /// JSON file with the state of the stand-in services (see `heal sandbox --help`), instead of what the incident names
+    #[arg(long, value_name = "FILE", requires = "sandbox")]
+    pub sandbox_seed: Option<PathBuf>,
+    /// The incident's worker is healthy; otherwise it is in a crash loop
+    #[arg(long, requires = "sandbox", conflicts_with = "sandbox_seed")]
+    pub healthy: bool,
+    /// State of the incident's workflow
+    #[arg(
+        long,
+        value_enum,
+        value_name = "STATE",
+        requires = "sandbox",
+        conflicts_with = "sandbox_seed",
+        ignore_case = true
+    )]
+    pub workflow_state: Option<WorkflowState>,
+}
+
+/// The orchestrator's states that a seed may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum WorkflowState {
+    Pending,
+    Running,
+    Paused,
+    Completed,
+    Failed,
+    Cancelled,
+    Replanning,
+}

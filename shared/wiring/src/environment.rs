@@ -1,0 +1,85 @@
+//! The environment variables of all programs: `heal` and the Lambda functions.
+//!
+//! Each variable is defined once, in the crate that reads it: the clients' in [`heal_clients::config`], AWS's own in
+//! [`heal_aws::variables`], the telemetry's in [`heal_telemetry`], and here those of the programs themselves. [`all`] joins them. The test
+//! `environment` holds `docs/configuration.md` and the stack's template to this table.
+
+use heal_aws::variables as aws;
+use heal_clients::config::Kind::{Boolean, Secret, Text, Url};
+use heal_clients::config::{self, Kind, Readers, Variable};
+use heal_telemetry::{export, logs};
+
+/// State file that `heal` uses if no other is named.
+pub const DEFAULT_STATE: &str = ".heal/state.db";
+
+heal_clients::variables! {
+    ENV_PLAYBOOKS = "HEAL_PLAYBOOKS", Path, Heal, Some("playbooks"),
+        "Folder of the playbooks, one `NAME.yaml` each";
+    ENV_CHECKS = "HEAL_CHECKS", Path, Heal, None,
+        "Folder of the scheduled checks, one `NAME.yaml` each; by default `checks` in the folder of the playbooks, if it exists";
+    ENV_STATE = "HEAL_STATE", Path, Heal, Some(DEFAULT_STATE),
+        "SQLite file that keeps runs, queues, claims and cooldowns; `heal run` keeps nothing by default";
+    ENV_STACK = "HEAL_STACK", Text, Heal, None,
+        "Name of the deployed stack that `heal runs`, `incident` and `dlq` work on; by default the local stack of `make stack`, if it exists";
+    ENV_TABLE = "HEAL_TABLE", Text, Both, None,
+        "DynamoDB table of the stack: runs, claims, cooldowns, breakers and checks";
+    ENV_QUEUE_URL_PREFIX = "HEAL_QUEUE_URL_PREFIX", Text, Both, None,
+        "Beginning of the URLs of the stack's queues, up to and including the stack's name and a dash";
+    ENV_PLAYBOOKS_FILE = "HEAL_PLAYBOOKS_FILE", Path, Functions, Some("playbooks.json"),
+        "File of the compiled playbooks (`heal playbook compile`), read by the dispatcher";
+    ENV_CHECKS_FILE = "HEAL_CHECKS_FILE", Path, Functions, Some("checks.json"),
+        "File of the compiled checks (`heal check compile`), read by the scheduled checks";
+    ENV_LISTEN = "HEAL_LISTEN", Text, Heal, Some("127.0.0.1:8080"),
+        "Address of the HTTP API of `heal serve`; port 0 takes a free one";
+    ENV_LOG_FORMAT = "HEAL_LOG_FORMAT", Choice, Heal, Some("human"),
+        "Format of the log lines on standard error: `human` or `json`";
+    ENV_NO_COLOR = "NO_COLOR", Text, Heal, None,
+        "Any value switches colours off";
+    ENV_USER = "USER", Text, Heal, Some("operator"),
+        "Name that `heal runs cancel` and `approve` record in the run";
+}
+
+/// The variables that the telemetry and AWS's own settings define.
+const OTHERS: &[Variable] = &[
+    row(logs::ENV_RUST_LOG, Text, Readers::Both, Some(logs::DEFAULT), "Log filter: a level, or levels by target"),
+    row(export::ENV_OTLP_ENDPOINT, Secret, Readers::Both, None, "OTLP endpoint of metrics and traces"),
+    row(export::ENV_OTLP_METRICS_ENDPOINT, Secret, Readers::Both, None, "OTLP endpoint of the metrics alone"),
+    row(export::ENV_OTLP_TRACES_ENDPOINT, Secret, Readers::Both, None, "OTLP endpoint of the traces alone"),
+    row(export::ENV_OTLP_HEADERS, Secret, Readers::Both, None, "Headers of the OTLP requests, `name=value` and commas"),
+    row(
+        export::ENV_METRICS_NAMESPACE,
+        Text,
+        Readers::Functions,
+        Some(export::DEFAULT_NAMESPACE),
+        "CloudWatch namespace of the metrics",
+    ),
+    row(aws::REGION, Text, Readers::Both, None, "AWS region of the stack, of the secret and of the EKS cluster"),
+    row(aws::DEFAULT_REGION, Text, Readers::Both, None, "AWS region if `AWS_REGION` is unset"),
+    row(aws::PROFILE, Text, Readers::Heal, None, "Profile of the AWS configuration files"),
+    row(aws::ACCESS_KEY_ID, Text, Readers::Both, None, "AWS credentials: id of the access key"),
+    row(aws::SECRET_ACCESS_KEY, Secret, Readers::Both, None, "AWS credentials: the secret access key"),
+    row(aws::SESSION_TOKEN, Secret, Readers::Both, None, "AWS credentials: the session token of temporary ones"),
+    row(aws::ENDPOINT_URL, Url, Readers::Both, None, "Endpoint of all AWS services, such as a local one"),
+    row(aws::ENDPOINT_URL_DYNAMODB, Url, Readers::Both, None, "Endpoint of DynamoDB"),
+    row(aws::ENDPOINT_URL_EKS, Url, Readers::Both, None, "Endpoint of EKS"),
+    row(aws::ENDPOINT_URL_SECRETS_MANAGER, Url, Readers::Both, None, "Endpoint of Secrets Manager"),
+    row(aws::ENDPOINT_URL_SQS, Url, Readers::Both, None, "Endpoint of SQS"),
+    row(aws::ENDPOINT_URL_STS, Url, Readers::Both, None, "Endpoint of STS"),
+    row(aws::USE_FIPS_ENDPOINT, Boolean, Readers::Both, None, "FIPS endpoints of DynamoDB, SQS and Secrets Manager"),
+    row(aws::USE_DUALSTACK_ENDPOINT, Boolean, Readers::Both, None, "Dual-stack endpoints of the same services"),
+];
+
+/// Every environment variable that a program of this repository reads, but for those that AWS Lambda and Kubernetes set by themselves.
+pub fn all() -> impl Iterator<Item = &'static Variable> {
+    config::VARIABLES.iter().chain(VARIABLES).chain(OTHERS)
+}
+
+const fn row(
+    name: &'static str,
+    kind: Kind,
+    readers: Readers,
+    default: Option<&'static str>,
+    purpose: &'static str,
+) -> Variable {
+    Variable { name, kind, readers, default, purpose }
+}

@@ -1,0 +1,97 @@
+//! The stores and queues of one home of the engine, handed to the drivers.
+
+use std::sync::Arc;
+
+use heal_clients::config::Strings;
+use heal_runtime::attempt;
+use heal_runtime::checks;
+use heal_runtime::dispatcher::{self, Dispatcher};
+use heal_runtime::library::Library;
+use heal_runtime::port::{
+    BreakerStore, CheckStore, ClaimStore, Clock, DueRuns, Entropy, OsEntropy, Policy, Prober, RunLog, RunStore, Sender,
+    SystemClock,
+};
+
+use crate::clients::{Clients, Error};
+use crate::observe::Observer;
+
+/// Every port that a home implements: one SQLite store, or a DynamoDB table and SQS queues. Cheap to clone.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "ports have no debug form")]
+pub struct Ports {
+    /// Event logs of the runs.
+    pub runs: Arc<dyn RunLog>,
+    /// The index of overdue runs.
+    pub due_runs: Arc<dyn DueRuns>,
+    /// Claims and cooldowns of the actions.
+    pub claims: Arc<dyn ClaimStore>,
+    /// Circuit breakers that all processes share.
+    pub breakers: Arc<dyn BreakerStore>,
+    /// States of the scheduled checks.
+    pub checks: Arc<dyn CheckStore>,
+    /// The queues, to send to.
+    pub sender: Arc<dyn Sender>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness of ids and of backoffs.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Ports {
+    /// The ports over `store` and `queues`, with the machine's clock and randomness.
+    pub fn new<S, Q>(store: &S, queues: &Q) -> Self
+    where
+        S: RunStore + ClaimStore + BreakerStore + CheckStore + Clone + 'static,
+        Q: Sender + Clone + 'static,
+    {
+        Self {
+            runs: Arc::new(store.clone()),
+            due_runs: Arc::new(store.clone()),
+            claims: Arc::new(store.clone()),
+            breakers: Arc::new(store.clone()),
+            checks: Arc::new(store.clone()),
+            sender: Arc::new(queues.clone()),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
+        }
+    }
+
+    /// The dispatcher over the playbooks of `library`.
+    pub fn dispatcher(&self, library: Arc<Library>) -> Dispatcher {
+        let ports = dispatcher::Ports {
+            runs: Arc::clone(&self.runs),
+            sender: Arc::clone(&self.sender),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+        };
+        Dispatcher::new(ports, library)
+    }
+
+    /// A dispatcher without playbooks: it reads runs by the plans that are stored with them, and takes approvals and cancellations.
+    pub fn reader(&self) -> Dispatcher {
+        self.dispatcher(Arc::default())
+    }
+
+    /// The ports of the actions' workers.
+    pub fn attempt(&self, policy: Arc<dyn Policy>) -> attempt::Ports {
+        attempt::Ports {
+            claims: Arc::clone(&self.claims),
+            policy,
+            sender: Arc::clone(&self.sender),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
+    /// The ports of the scheduled checks. [`Clients::prober`] is the prober that shares no breaker with the actions.
+    pub fn checks(&self, prober: Arc<dyn Prober>) -> checks::Ports {
+        checks::Ports { prober, store: Arc::clone(&self.checks), sender: Arc::clone(&self.sender) }
+    }
+
+    /// Clients configured from `strings` that share the breakers of this home and report their calls to `observer`.
+    ///
+    /// # Errors
+    /// As [`Clients::new`].
+    pub async fn clients(&self, strings: &dyn Strings, observer: Arc<Observer>) -> Result<Clients, Error> {
+        Clients::new(strings, Arc::clone(&self.breakers), observer).await
+    }
+}
