@@ -109,7 +109,7 @@ mod tests {
     async fn failed_probes_do_not_open_the_breakers_of_the_actions() {
         let text = "description: d\nevery_seconds: 10\nprobe: {type: overdue_tickets, overdue_seconds: 0}\n\
                     incident: {incident_type: SLA_VIOLATION}\n";
-        let check = heal_engine::check::read("overdue", text, None);
+        let check = heal_language::check::read("overdue", text, None);
         let check = check.check.unwrap_or_else(|| panic!("{:?}", check.diagnostics));
         let state = state::in_memory().unwrap();
         let observer = Observer::new(&Metrics::silent(), [], []);

@@ -127,12 +127,7 @@ fn nothing_from_outside_steers_the_terminal_in_any_event() {
         ended(step, StepOutcome::Failed, Some(evil)),
         Event::Stopping { cause: StopCause::Cancelled, reason: evil.to_owned() },
         Event::RunEnded { outcome: RunOutcome::Failed, reason: Some(evil.to_owned()) },
-        Event::IncidentRejected {
-            incident_id: evil.to_owned(),
-            playbook: None,
-            reason: evil.to_owned(),
-            message: evil.to_owned(),
-        },
+        Event::IncidentRejected { incident_id: evil.to_owned(), reason: evil.to_owned(), message: evil.to_owned() },
     ];
     let mut timeline = timeline();
     let commit =

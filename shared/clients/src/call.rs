@@ -1,11 +1,12 @@
 //! What a caller gives to every call, and what all clients of one process share.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use heal_runtime::port::BreakerStore;
 use http::HeaderValue;
 
-use crate::breaker::SharedBreaker;
 use crate::identity::{IdentityProvider, NoIdentity};
 use crate::observe::{NoopObserver, Observer};
 
@@ -66,13 +67,19 @@ impl CallContext {
 }
 
 /// What the clients of one process share: who is told of their calls, where their breakers meet other processes, and who they are.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Wiring {
     pub observer: Arc<dyn Observer>,
     /// `None` keeps breaker state in this process alone.
-    pub breaker_store: Option<Arc<dyn SharedBreaker>>,
+    pub breaker_store: Option<Arc<dyn BreakerStore>>,
     /// Needed for mutual TLS towards the orchestrator.
     pub identity: Arc<dyn IdentityProvider>,
+}
+
+impl fmt::Debug for Wiring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wiring").field("has_breaker_store", &self.breaker_store.is_some()).finish_non_exhaustive()
+    }
 }
 
 impl Default for Wiring {

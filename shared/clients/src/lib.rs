@@ -29,7 +29,6 @@ pub mod port;
 #[expect(clippy::disallowed_methods, reason = "a reallocation is stamped with the wall time")]
 pub mod tickets;
 
-pub use breaker::SharedBreaker;
 pub use call::{CallContext, Wiring};
 pub use error::{Effect, Error, MAX_MESSAGE_CHARS, Outage, OutageKind, Refusal, RefusalKind};
 pub use identity::IdentityProvider;

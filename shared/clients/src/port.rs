@@ -1,15 +1,12 @@
 //! The clients as the ports of `runtime`, and what every action needs between an attempt and a client's call.
 //!
-//! - [`StoredBreaker`] lets breakers meet in any [`heal_runtime::port::BreakerStore`]
 //! - [`context`] gives a call its deadline, key and trace; [`call_failed`] is the attempt's result of a call that failed
 //! - [`Workflows`] is what the actions on one workflow share
 
 mod attempt;
-mod breaker;
 mod workflow;
 
 pub use attempt::{
     CALL_MARGIN_MS, CONFIRMATION_RESERVE_MS, Manual, call_failed, context, failed, reserve_time_for_confirmation,
 };
-pub use breaker::StoredBreaker;
 pub use workflow::Workflows;

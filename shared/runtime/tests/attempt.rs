@@ -91,7 +91,9 @@ impl Policy for Judge {
         let violation =
             Violation { policy: "p".into(), rule: "forbidden".into(), msg: "no".into(), severity: "high".into() };
         match input.resource.ticket_id.as_str() {
-            "forbidden" => Decision::Deny { source: DecisionSource::Server, violations: vec![violation] },
+            "forbidden" => {
+                Decision::Deny { source: DecisionSource::Server, violations: vec![violation], warning: None }
+            }
             "undecided" => Decision::Unavailable { message: "no server".to_owned() },
             _ => Decision::Allow { source: DecisionSource::Server, warning: None },
         }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use heal_clients::config::{Config, Invalid, Strings};
-use heal_clients::port::StoredBreaker;
 use heal_clients::{Observer, Wiring, checks, identity, kubernetes, orchestrator, policy, tickets};
 use heal_runtime::port::{BreakerStore, Clock, SystemClock};
 
@@ -53,7 +52,7 @@ impl Clients {
         observer: Arc<dyn Observer>,
     ) -> Result<Self, Error> {
         let mut clients = Self::unshared(Config::read(strings)?).with_identity().await?;
-        clients.wiring.breaker_store = Some(Arc::new(StoredBreaker::new(breakers, &clients.config)));
+        clients.wiring.breaker_store = Some(breakers);
         clients.wiring.observer = observer;
         Ok(clients)
     }
@@ -180,7 +179,7 @@ mod tests {
         let status = "RUNNING".to_owned();
         let probe = Probe::OverdueTickets(OverdueTickets { status, overdue_seconds: 0, limit: 10, timeout_seconds: 5 });
         for _ in 0..PROBES {
-            let seen = prober.look(&probe, Timestamp(1)).await;
+            let seen = prober.probe(&probe, Timestamp(1)).await;
             assert!(matches!(seen, Observation::Unknown { .. }), "{seen:?}");
         }
         assert_eq!(touched.load(Ordering::Relaxed), 0);

@@ -1,4 +1,4 @@
-//! The breaker in front of a client's calls: the pure rules, a local view, and the shared store behind it.
+//! The breaker in front of a client's calls: the pure rules, a local view, and the store that processes share.
 
 use std::fmt;
 use std::future::Future;
@@ -6,19 +6,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::machine::{Admission, Record, Settings, State};
-use super::shared::{SharedBreaker, StoreFault};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{self, BackendError, BreakerRecord, BreakerStore};
+
+use super::machine::{Admission, Change, Settings, State};
 use crate::call::Wiring;
 use crate::error::{Effect, Error, Outage, OutageKind};
 use crate::observe::Observer;
 
-/// How old the local view of a shared breaker may be.
+/// Longest age of the local view of a shared breaker.
 pub const VIEW_LIFETIME: Duration = Duration::from_secs(5);
 
-/// Longest wait for the shared store; after it this process goes by what it saw itself.
+/// Longest wait for the store. Afterwards this process relies on its own view.
 pub const STORE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Epoch milliseconds.
+/// Gives the time in epoch milliseconds.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// The clock of this machine.
@@ -33,27 +35,31 @@ pub fn system_clock() -> Clock {
 pub struct Breaker {
     service: &'static str,
     settings: Settings,
-    /// Names this breaker among others as the holder of a trial.
-    caller: String,
-    store: Option<Arc<dyn SharedBreaker>>,
+    /// Unique among the breakers of all processes: the prefix of its trials' holders.
+    name: String,
+    trials: AtomicU64,
+    store: Option<Arc<dyn BreakerStore>>,
     observer: Arc<dyn Observer>,
     clock: Clock,
-    local: Mutex<Local>,
+    view: Mutex<View>,
 }
 
-struct Local {
+/// What this process knows.
+#[derive(Default)]
+struct View {
+    /// Consecutive failures of this process.
     failures: u32,
-    record: Record,
-    /// When `record` was last read from the store.
-    seen_ms: Option<u64>,
-    told: Option<State>,
+    record: Option<BreakerRecord>,
+    /// Time of the last read from the store.
+    read_at: Option<Timestamp>,
+    reported: Option<State>,
 }
 
-/// A call that was let through.
+/// A call that may pass.
 enum Permit {
     Ordinary,
-    /// The record that this call's trial made; another version means that the trial was taken away.
-    Trial(Record),
+    /// The record that names this call as the trial. Another record means that the trial was taken over.
+    Trial(Option<BreakerRecord>),
 }
 
 impl fmt::Debug for Breaker {
@@ -67,30 +73,32 @@ impl fmt::Debug for Breaker {
 }
 
 impl Breaker {
+    /// A closed breaker of `service`, over the store of `wiring` if it has one.
     pub fn new(service: &'static str, settings: Settings, wiring: &Wiring, clock: Clock) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let caller = format!("{}-{}-{number}", std::process::id(), clock());
+        let name = format!("{}-{}-{number}", std::process::id(), clock());
         Self {
             service,
             settings,
-            caller,
+            name,
+            trials: AtomicU64::new(0),
             store: wiring.breaker_store.clone(),
             observer: Arc::clone(&wiring.observer),
             clock,
-            local: Mutex::new(Local { failures: 0, record: Record::NEW, seen_ms: None, told: None }),
+            view: Mutex::default(),
         }
     }
 
     /// The state as this process sees it.
     pub fn state(&self) -> State {
-        self.local().record.state()
+        State::from_record(self.view().record.as_ref())
     }
 
-    /// Runs `call` if the breaker lets it through, and learns from how it ends.
+    /// Runs `call` if the breaker lets it pass, and learns from its result.
     ///
     /// # Errors
-    /// `Unavailable` of kind `BreakerOpen`, at once; else what `call` gave.
+    /// `Unavailable` of kind `BreakerOpen`, at once; else the error of `call`.
     pub async fn run<T>(
         &self,
         operation: &'static str,
@@ -105,14 +113,16 @@ impl Breaker {
 
     async fn admit(&self, operation: &'static str) -> Result<Permit, Error> {
         self.refresh().await;
-        let now_ms = (self.clock)();
-        let record = self.local().record.clone();
-        match record.admit(&self.settings, &self.caller, now_ms) {
+        let now = self.now();
+        let record = self.view().record.clone();
+        match self.settings.admit(record.as_ref(), now) {
             Admission::Pass => Ok(Permit::Ordinary),
             Admission::Refuse { retry_after } => Err(self.refused(operation, retry_after)),
-            Admission::Trial(trial) => {
-                if self.commit(&record, &trial).await {
-                    Ok(Permit::Trial(trial))
+            Admission::Trial => {
+                let holder = format!("{}-{}", self.name, self.trials.fetch_add(1, Ordering::Relaxed));
+                let trial = Change::TakeTrial { holder };
+                if self.commit(record.as_ref(), &trial, now).await {
+                    Ok(Permit::Trial(self.settings.apply(record, &trial, now)))
                 } else {
                     Err(self.refused(operation, self.settings.reset))
                 }
@@ -121,99 +131,115 @@ impl Breaker {
     }
 
     async fn learn(&self, permit: Permit, failed: bool) {
-        let now_ms = (self.clock)();
+        let now = self.now();
         match permit {
             Permit::Trial(trial) => {
-                let next = if failed { trial.opened(now_ms) } else { trial.closed() };
-                self.local().failures = 0;
-                self.commit(&trial, &next).await;
+                self.view().failures = 0;
+                let change = if failed { Change::Open } else { Change::Close };
+                self.commit(trial.as_ref(), &change, now).await;
             }
             Permit::Ordinary if failed => {
-                let (opening, record) = {
-                    let mut local = self.local();
-                    // A late failure of a call that went out before the opening says nothing new.
-                    let closed = local.record.state() == State::Closed;
-                    local.failures = if closed { local.failures.saturating_add(1) } else { 0 };
-                    let opening = local.failures >= self.settings.threshold;
-                    (opening, local.record.clone())
+                let opens = {
+                    let mut view = self.view();
+                    // A late failure of a call that started before the opening says nothing new.
+                    view.failures = if view.record.is_none() { view.failures.saturating_add(1) } else { 0 };
+                    view.failures >= self.settings.threshold
                 };
-                if opening {
-                    self.commit(&record, &record.opened(now_ms)).await;
-                    self.local().failures = 0;
+                if opens {
+                    self.commit(None, &Change::Open, now).await;
+                    self.view().failures = 0;
                 }
             }
-            Permit::Ordinary => self.local().failures = 0,
+            Permit::Ordinary => self.view().failures = 0,
         }
     }
 
-    /// Makes `next` the record, if it is still `from`. `false`: it was not, and the view is now the newer one.
-    async fn commit(&self, from: &Record, next: &Record) -> bool {
+    /// Applies `change` if the record is still `from`. False if it was not; the view is then up to date.
+    async fn commit(&self, from: Option<&BreakerRecord>, change: &Change, now: Timestamp) -> bool {
         if let Some(store) = &self.store {
-            match bounded(store.replace(self.service, from.version, next)).await {
+            match bounded(self.write(&**store, from, change, now)).await {
                 Ok(true) => {}
                 Ok(false) => {
-                    self.load(store).await;
+                    self.load(&**store).await;
                     return false;
                 }
                 Err(error) => self.warn(&error),
             }
         }
-        let mut local = self.local();
-        if local.record.version != from.version {
+        let mut view = self.view();
+        if view.record.as_ref() != from {
             return false;
         }
-        local.record = next.clone();
-        local.seen_ms = Some((self.clock)());
-        drop(local);
-        self.tell();
+        view.record = self.settings.apply(view.record.take(), change, now);
+        view.read_at = Some(now);
+        drop(view);
+        self.report();
         true
     }
 
-    /// Reads the shared record where the local view is too old. One caller reads, the others go by the old view meanwhile.
-    async fn refresh(&self) {
-        if let Some(store) = &self.store {
-            let now_ms = (self.clock)();
-            let stale = {
-                let mut local = self.local();
-                let lifetime = u64::try_from(VIEW_LIFETIME.as_millis()).unwrap_or(u64::MAX);
-                let stale = local.seen_ms.is_none_or(|seen| now_ms.saturating_sub(seen) >= lifetime);
-                if stale {
-                    local.seen_ms = Some(now_ms);
-                }
-                stale
-            };
-            if stale {
-                self.load(store).await;
-            }
+    /// Writes `change` if the stored record is `from`. The store itself guards each change against concurrent writers.
+    async fn write(
+        &self,
+        store: &dyn BreakerStore,
+        from: Option<&BreakerRecord>,
+        change: &Change,
+        now: Timestamp,
+    ) -> port::Result<bool> {
+        if store.read(self.service).await?.as_ref() != from {
+            return Ok(false);
         }
-        self.tell();
+        let until = self.settings.until(now);
+        match change {
+            Change::Open => store.open(self.service, now, until).await,
+            Change::TakeTrial { holder } => store.take_trial(self.service, holder, now, until).await,
+            Change::Close => store.close(self.service).await.map(|()| true),
+        }
     }
 
-    async fn load(&self, store: &Arc<dyn SharedBreaker>) {
-        match bounded(store.load(self.service)).await {
-            Ok(stored) => {
-                let stored = stored.unwrap_or(Record::NEW);
-                let mut local = self.local();
-                // A failing store left this process a version of its own; what others agreed on is what counts.
-                if local.record != stored {
-                    local.record = stored;
-                    local.failures = 0;
+    /// Reads the stored record if the view is too old. One caller reads; the others use the old view meanwhile.
+    async fn refresh(&self) {
+        if let Some(store) = &self.store {
+            let now = self.now();
+            let is_old = {
+                let mut view = self.view();
+                let lifetime_ms = u64::try_from(VIEW_LIFETIME.as_millis()).unwrap_or(u64::MAX);
+                let is_old = view.read_at.is_none_or(|read_at| now.since_ms(read_at) >= lifetime_ms);
+                if is_old {
+                    view.read_at = Some(now);
                 }
-                local.seen_ms = Some((self.clock)());
-                drop(local);
-                self.tell();
+                is_old
+            };
+            if is_old {
+                self.load(&**store).await;
+            }
+        }
+        self.report();
+    }
+
+    async fn load(&self, store: &dyn BreakerStore) {
+        match bounded(store.read(self.service)).await {
+            Ok(stored) => {
+                let mut view = self.view();
+                // While the store failed, this process kept a record of its own; the shared one counts.
+                if view.record != stored {
+                    view.record = stored;
+                    view.failures = 0;
+                }
+                view.read_at = Some(self.now());
+                drop(view);
+                self.report();
             }
             Err(error) => self.warn(&error),
         }
     }
 
-    /// Tells the observer of a state that it was not told of yet.
-    fn tell(&self) {
+    /// Reports a state that was not reported yet.
+    fn report(&self) {
         let changed = {
-            let mut local = self.local();
-            let state = local.record.state();
-            let changed = local.told != Some(state);
-            local.told = Some(state);
+            let mut view = self.view();
+            let state = State::from_record(view.record.as_ref());
+            let changed = view.reported != Some(state);
+            view.reported = Some(state);
             changed.then_some(state)
         };
         if let Some(state) = changed {
@@ -222,8 +248,9 @@ impl Breaker {
         }
     }
 
-    fn warn(&self, error: &StoreFault) {
-        tracing::warn!(service = self.service, %error, "breaker.store_unavailable");
+    fn warn(&self, error: &BackendError) {
+        let error = heal_telemetry::text::chain(error);
+        tracing::warn!(service = self.service, error, "breaker.store_unavailable");
     }
 
     fn refused(&self, operation: &'static str, retry_after: Duration) -> Error {
@@ -237,15 +264,22 @@ impl Breaker {
         })
     }
 
-    fn local(&self) -> MutexGuard<'_, Local> {
-        self.local.lock().unwrap_or_else(PoisonError::into_inner)
+    fn now(&self) -> Timestamp {
+        Timestamp((self.clock)())
+    }
+
+    fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// `answer` within [`STORE_TIMEOUT`].
-async fn bounded<T>(answer: impl Future<Output = Result<T, StoreFault>>) -> Result<T, StoreFault> {
+async fn bounded<T>(answer: impl Future<Output = port::Result<T>>) -> port::Result<T> {
     match tokio::time::timeout(STORE_TIMEOUT, answer).await {
         Ok(answer) => answer,
-        Err(_) => Err(StoreFault(format!("no answer within {} ms", STORE_TIMEOUT.as_millis()))),
+        Err(_) => {
+            let cause = format!("no answer within {} ms", STORE_TIMEOUT.as_millis());
+            Err(BackendError::unavailable("breaker", cause))
+        }
     }
 }

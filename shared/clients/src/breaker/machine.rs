@@ -1,13 +1,16 @@
-//! The breaker's rules, pure: a record, what happened, and the time give the next record.
+//! The breaker's rules, pure: the record of a service, what happened and the time give the next record.
 
 use std::time::Duration;
 
-/// When to open, and for how long.
+use heal_runtime::Timestamp;
+use heal_runtime::port::BreakerRecord;
+
+/// When a breaker opens, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// Consecutive failures that open it; at least 1.
     pub threshold: u32,
-    /// From the opening to the first trial, and from a trial that was never reported to the next one.
+    /// From the opening to the first trial call, and from a trial call without a result to the next one.
     pub reset: Duration,
 }
 
@@ -18,38 +21,29 @@ impl Default for Settings {
     }
 }
 
-/// The breaker of one service, as it is shared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// Grows by one with every change: the guard of conditional writes. 0 was never written.
-    pub version: u64,
-    pub phase: Phase,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Phase {
-    Closed,
-    /// Since epoch milliseconds.
-    Open {
-        since_ms: u64,
-    },
-    /// One trial is under way, taken by `holder` at `since_ms` (epoch milliseconds).
-    HalfOpen {
-        since_ms: u64,
-        holder: String,
-    },
-}
-
-/// The phase as a metric: without its details.
+/// The state as a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
+    /// Every call passes.
     Closed,
+    /// No call passes.
     Open,
+    /// One trial call is in flight.
     HalfOpen,
 }
 
 impl State {
-    pub fn as_str(self) -> &'static str {
+    /// The state that `record` describes; no record is closed.
+    pub const fn from_record(record: Option<&BreakerRecord>) -> Self {
+        match record {
+            None => Self::Closed,
+            Some(BreakerRecord { trial: None, .. }) => Self::Open,
+            Some(BreakerRecord { trial: Some(_), .. }) => Self::HalfOpen,
+        }
+    }
+
+    /// Its word in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
             Self::Open => "open",
@@ -58,58 +52,60 @@ impl State {
     }
 }
 
-/// Whether a call may go through.
+/// Whether a call may pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
+    /// It passes.
     Pass,
-    /// It may, once this record is committed.
-    Trial(Record),
+    /// It passes as the trial call, once the trial is written.
+    Trial,
+    /// It does not pass.
     Refuse {
+        /// Until the next trial call.
         retry_after: Duration,
     },
 }
 
-impl Record {
-    /// What holds where nothing was ever written.
-    pub const NEW: Self = Self { version: 0, phase: Phase::Closed };
+/// A change of a service's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The threshold was reached, or a trial call failed.
+    Open,
+    /// A trial call starts.
+    TakeTrial {
+        /// Unique to the trial call.
+        holder: String,
+    },
+    /// The trial call succeeded.
+    Close,
+}
 
-    pub fn state(&self) -> State {
-        match self.phase {
-            Phase::Closed => State::Closed,
-            Phase::Open { .. } => State::Open,
-            Phase::HalfOpen { .. } => State::HalfOpen,
+impl Settings {
+    /// Whether a call may pass at `now`. A clock that was put back refuses for at most the reset time.
+    pub fn admit(&self, record: Option<&BreakerRecord>, now: Timestamp) -> Admission {
+        let Some(record) = record else { return Admission::Pass };
+        let until = record.trial.as_ref().map_or(record.open_until, |(_, until)| *until);
+        match until.since_ms(now) {
+            0 => Admission::Trial,
+            left_ms => Admission::Refuse { retry_after: Duration::from_millis(left_ms).min(self.reset) },
         }
     }
 
-    /// Whether a call of `caller` may go through at `now_ms`.
-    pub fn admit(&self, settings: &Settings, caller: &str, now_ms: u64) -> Admission {
-        let since_ms = match &self.phase {
-            Phase::Closed => return Admission::Pass,
-            Phase::Open { since_ms } | Phase::HalfOpen { since_ms, .. } => *since_ms,
-        };
-        let waited = Duration::from_millis(now_ms.saturating_sub(since_ms));
-        match settings.reset.checked_sub(waited) {
-            Some(left) if !left.is_zero() => Admission::Refuse { retry_after: left },
-            Some(_) | None => {
-                Admission::Trial(self.next(Phase::HalfOpen { since_ms: now_ms, holder: caller.to_owned() }))
+    /// When an opening or a trial call that starts at `now` ends.
+    pub fn until(&self, now: Timestamp) -> Timestamp {
+        now.plus_ms(u64::try_from(self.reset.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// The record after `change` at `now`.
+    pub fn apply(&self, record: Option<BreakerRecord>, change: &Change, now: Timestamp) -> Option<BreakerRecord> {
+        let until = self.until(now);
+        match change {
+            Change::Close => None,
+            Change::Open => Some(BreakerRecord { opened_at: now, open_until: until, trial: None }),
+            Change::TakeTrial { holder } => {
+                record.map(|record| BreakerRecord { trial: Some((holder.clone(), until)), ..record })
             }
         }
-    }
-
-    /// The record after a trial that succeeded.
-    #[must_use]
-    pub fn closed(&self) -> Self {
-        self.next(Phase::Closed)
-    }
-
-    /// The record after the last failure that was let pass, or after a trial that failed.
-    #[must_use]
-    pub fn opened(&self, now_ms: u64) -> Self {
-        self.next(Phase::Open { since_ms: now_ms })
-    }
-
-    fn next(&self, phase: Phase) -> Self {
-        Self { version: self.version.saturating_add(1), phase }
     }
 }
 
@@ -119,35 +115,35 @@ mod tests {
 
     const SETTINGS: Settings = Settings { threshold: 5, reset: Duration::from_mins(1) };
 
-    #[test]
-    fn a_new_record_lets_every_call_pass() {
-        assert_eq!(Record::NEW.admit(&SETTINGS, "a", 0), Admission::Pass);
+    fn opened_at(ms: u64) -> Option<BreakerRecord> {
+        SETTINGS.apply(None, &Change::Open, Timestamp(ms))
     }
 
     #[test]
-    fn an_open_one_refuses_until_the_reset_time_is_over() {
-        let open = Record::NEW.opened(1_000);
-        assert_eq!(open.admit(&SETTINGS, "a", 60_999), Admission::Refuse { retry_after: Duration::from_millis(1) });
-        let Admission::Trial(trial) = open.admit(&SETTINGS, "a", 61_000) else {
-            panic!("no trial at the end of the reset time");
-        };
-        assert_eq!(trial.version, open.version + 1);
-        assert_eq!(trial.state(), State::HalfOpen);
+    fn a_service_without_a_record_lets_every_call_pass() {
+        assert_eq!(SETTINGS.admit(None, Timestamp(0)), Admission::Pass);
     }
 
     #[test]
-    fn a_trial_under_way_is_the_only_one_until_it_lapses() {
-        let open = Record::NEW.opened(0);
-        let Admission::Trial(trial) = open.admit(&SETTINGS, "a", 60_000) else {
-            panic!("no trial");
-        };
-        assert!(matches!(trial.admit(&SETTINGS, "b", 60_001), Admission::Refuse { .. }));
-        assert!(matches!(trial.admit(&SETTINGS, "b", 120_000), Admission::Trial(_)));
+    fn an_open_one_refuses_until_the_reset_time_has_passed() {
+        let open = opened_at(1_000);
+        let refuse = Admission::Refuse { retry_after: Duration::from_millis(1) };
+        assert_eq!(SETTINGS.admit(open.as_ref(), Timestamp(60_999)), refuse);
+        assert_eq!(SETTINGS.admit(open.as_ref(), Timestamp(61_000)), Admission::Trial);
     }
 
     #[test]
-    fn a_clock_that_went_back_refuses_for_no_longer_than_the_reset_time() {
-        let open = Record::NEW.opened(10_000);
-        assert_eq!(open.admit(&SETTINGS, "a", 0), Admission::Refuse { retry_after: SETTINGS.reset });
+    fn a_trial_in_flight_is_the_only_one_until_it_expires() {
+        let holder = "a".to_owned();
+        let trial = SETTINGS.apply(opened_at(0), &Change::TakeTrial { holder }, Timestamp(60_000));
+        assert_eq!(State::from_record(trial.as_ref()), State::HalfOpen);
+        assert!(matches!(SETTINGS.admit(trial.as_ref(), Timestamp(60_001)), Admission::Refuse { .. }));
+        assert_eq!(SETTINGS.admit(trial.as_ref(), Timestamp(120_000)), Admission::Trial);
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_refuses_for_at_most_the_reset_time() {
+        let refuse = Admission::Refuse { retry_after: SETTINGS.reset };
+        assert_eq!(SETTINGS.admit(opened_at(10_000).as_ref(), Timestamp(0)), refuse);
     }
 }

@@ -5,51 +5,47 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use heal_clients::breaker::{Breaker, InMemory, Record, STORE_TIMEOUT, Settings, State, StoreFault, VIEW_LIFETIME};
-use heal_clients::{Effect, Error, Outage, OutageKind, Refusal, RefusalKind, SharedBreaker, Wiring};
+use heal_clients::breaker::{Breaker, STORE_TIMEOUT, Settings, State, VIEW_LIFETIME};
+use heal_clients::{Effect, Error, Outage, OutageKind, Refusal, RefusalKind, Wiring};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{BreakerRecord, BreakerStore, Result};
+use heal_testkit::memory::{Breakers, Faults, When};
 
 use crate::support::Hand;
 
 const RESET: Duration = Duration::from_mins(1);
 
-/// Counts what was written.
-#[derive(Debug, Default)]
+/// Counts reads, and changes that were written.
+#[derive(Default)]
 struct Counting {
-    inner: InMemory,
+    inner: Breakers,
     reads: AtomicUsize,
     writes: AtomicUsize,
 }
 
 #[async_trait]
-impl SharedBreaker for Counting {
-    async fn load(&self, service: &str) -> Result<Option<Record>, StoreFault> {
+impl BreakerStore for Counting {
+    async fn read(&self, service: &str) -> Result<Option<BreakerRecord>> {
         self.reads.fetch_add(1, Ordering::SeqCst);
-        self.inner.load(service).await
+        self.inner.read(service).await
     }
 
-    async fn replace(&self, service: &str, expected: u64, next: &Record) -> Result<bool, StoreFault> {
-        let written = self.inner.replace(service, expected, next).await?;
+    async fn open(&self, service: &str, opened_at: Timestamp, open_until: Timestamp) -> Result<bool> {
+        let written = self.inner.open(service, opened_at, open_until).await?;
         self.writes.fetch_add(usize::from(written), Ordering::SeqCst);
         Ok(written)
     }
-}
 
-/// Never answers in time.
-#[derive(Debug)]
-struct Dead;
-
-#[async_trait]
-impl SharedBreaker for Dead {
-    async fn load(&self, _: &str) -> Result<Option<Record>, StoreFault> {
-        Err(StoreFault("down".to_owned()))
+    async fn take_trial(&self, service: &str, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool> {
+        self.inner.take_trial(service, holder, now, until).await
     }
 
-    async fn replace(&self, _: &str, _: u64, _: &Record) -> Result<bool, StoreFault> {
-        Err(StoreFault("down".to_owned()))
+    async fn close(&self, service: &str) -> Result<()> {
+        self.inner.close(service).await
     }
 }
 
-fn breaker(store: Option<Arc<dyn SharedBreaker>>, hand: &Hand) -> Breaker {
+fn breaker(store: Option<Arc<dyn BreakerStore>>, hand: &Hand) -> Breaker {
     let wiring = Wiring { breaker_store: store, ..Wiring::default() };
     Breaker::new("svc", Settings::default(), &wiring, hand.clock())
 }
@@ -69,7 +65,7 @@ async fn fail(breaker: &Breaker) -> Error {
     breaker.run("op", async { Err::<(), _>(failure(OutageKind::ServerError)) }).await.unwrap_err()
 }
 
-async fn succeed(breaker: &Breaker) -> Result<(), Error> {
+async fn succeed(breaker: &Breaker) -> std::result::Result<(), Error> {
     breaker.run("op", async { Ok(()) }).await
 }
 
@@ -212,13 +208,13 @@ async fn of_many_processes_one_has_the_trial() {
 #[tokio::test]
 async fn a_trial_whose_holder_vanished_is_granted_again() {
     let hand = Hand::default();
-    let store: Arc<dyn SharedBreaker> = Arc::new(InMemory::default());
+    let store: Arc<dyn BreakerStore> = Arc::new(Breakers::default());
     let (first, second) = (breaker(Some(store.clone()), &hand), breaker(Some(store), &hand));
     for _ in 0..5 {
         fail(&first).await;
     }
     hand.advance(RESET);
-    let lost = first.run("op", std::future::pending::<Result<(), Error>>());
+    let lost = first.run("op", std::future::pending::<std::result::Result<(), Error>>());
     assert!(tokio::time::timeout(Duration::from_millis(10), lost).await.is_err());
     assert!(refused_by_breaker(&succeed(&second).await.unwrap_err()));
     hand.advance(RESET);
@@ -230,7 +226,9 @@ async fn a_trial_whose_holder_vanished_is_granted_again() {
 #[tokio::test]
 async fn without_its_store_a_breaker_goes_by_what_it_saw() {
     let hand = Hand::default();
-    let breaker = breaker(Some(Arc::new(Dead)), &hand);
+    let faults = Faults::default();
+    faults.decide_by(|_| Some(When::Before));
+    let breaker = breaker(Some(Arc::new(Breakers::new(faults))), &hand);
     succeed(&breaker).await.unwrap();
     for _ in 0..5 {
         fail(&breaker).await;
@@ -241,17 +239,24 @@ async fn without_its_store_a_breaker_goes_by_what_it_saw() {
     assert_eq!(breaker.state(), State::Closed);
 }
 
-/// Never answers at all.
-#[derive(Debug)]
+/// Never answers.
 struct Hanging;
 
 #[async_trait]
-impl SharedBreaker for Hanging {
-    async fn load(&self, _: &str) -> Result<Option<Record>, StoreFault> {
+impl BreakerStore for Hanging {
+    async fn read(&self, _: &str) -> Result<Option<BreakerRecord>> {
         std::future::pending().await
     }
 
-    async fn replace(&self, _: &str, _: u64, _: &Record) -> Result<bool, StoreFault> {
+    async fn open(&self, _: &str, _: Timestamp, _: Timestamp) -> Result<bool> {
+        std::future::pending().await
+    }
+
+    async fn take_trial(&self, _: &str, _: &str, _: Timestamp, _: Timestamp) -> Result<bool> {
+        std::future::pending().await
+    }
+
+    async fn close(&self, _: &str) -> Result<()> {
         std::future::pending().await
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use heal_clients::CallContext;
 use heal_clients::config::Config;
-use heal_clients::policy::{Answer, Bundled, Client, Decision, Question, Source};
+use heal_clients::policy::{Answer, Bundled, Client};
+use heal_runtime::port::{Decision, DecisionSource, PolicyInput};
 use proptest::prelude::{Just, Strategy, any};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -216,25 +217,25 @@ async fn the_server_and_the_bundled_policy_give_the_same_answers() {
 async fn the_client_understands_a_real_server_with_and_without_the_policy() {
     let Some(opa) = opa() else { return };
     let empty = tempfile::tempdir().unwrap();
-    for (policy, source) in [(root().join("policies"), Source::Server), (empty.path().to_owned(), Source::Bundled)] {
+    for (policy, source) in
+        [(root().join("policies"), DecisionSource::Server), (empty.path().to_owned(), DecisionSource::Bundled)]
+    {
         let server = Running::start(&opa, &policy).await;
         let port = server.addr.port().to_string();
         let config = Config::read(&[("OPA_HOST", "127.0.0.1"), ("OPA_PORT", port.as_str())]).unwrap().policy;
         let client = Client::new(&config, &heal_clients::Wiring::default()).unwrap();
         let context = CallContext::within(Duration::from_secs(10));
         client.health(&context).await.unwrap();
-        let mut question = Question {
-            action: "reallocate_ticket".to_owned(),
-            ticket_id: "t-1".to_owned(),
-            reason: "r".to_owned(),
-            now_ns: NOW_NS,
-            ..Question::default()
-        };
+        let mut question = PolicyInput { critical: true, ..PolicyInput::default() };
+        question.resource.action = "reallocate_ticket".to_owned();
+        question.resource.ticket_id = "t-1".to_owned();
+        question.resource.reason = "r".to_owned();
+        question.context.now_ns = NOW_NS;
         match client.validate_action(&question, &context).await {
             Decision::Allow { source: found, .. } => assert_eq!(found, source),
             other => panic!("{other:?}"),
         }
-        question.last_reallocation_timestamp = NOW_NS - 1;
+        question.context.last_reallocation_timestamp = NOW_NS - 1;
         match client.validate_action(&question, &context).await {
             Decision::Deny { source: found, violations, .. } => {
                 assert_eq!(found, source);

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use heal_clients::orchestrator::WorkflowState;
-use heal_clients::policy::{Decision, Question, Source};
 use heal_clients::tickets::{Metadata, TicketStatus};
 use heal_clients::{CallContext, Wiring, orchestrator, policy, tickets};
+use heal_runtime::port::{Decision, DecisionSource, PolicyContext, PolicyInput, PolicyResource};
 use heal_sandbox::tickets::{Dialect, TicketsConfig};
 use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Service};
 
@@ -15,8 +15,18 @@ fn context(key: &str) -> CallContext {
     CallContext::within(Duration::from_secs(5)).with_key(key)
 }
 
-fn question(action: &str) -> Question {
-    Question { action: action.to_owned(), now_ns: 1_800_000_000_000_000_000, ..Question::default() }
+fn question(action: &str, ticket_id: &str) -> PolicyInput {
+    PolicyInput {
+        resource: PolicyResource {
+            action: action.to_owned(),
+            ticket_id: ticket_id.to_owned(),
+            reason: "timeout_recovery".to_owned(),
+            ..PolicyResource::default()
+        },
+        context: PolicyContext { now_ns: 1_800_000_000_000_000_000, ..PolicyContext::default() },
+        critical: true,
+        traceparent: None,
+    }
 }
 
 #[tokio::test]
@@ -31,18 +41,17 @@ async fn ticket_recovery_calls_in_the_order_of_the_guide() {
         let tickets = tickets::Client::new(&config.tickets, &Wiring::default()).unwrap();
         let policy = policy::Client::new(&config.policy, &Wiring::default()).unwrap();
 
-        let reallocate = Question {
-            ticket_id: "ticket-1".to_owned(),
-            reason: "timeout_recovery".to_owned(),
-            ..question("reallocate_ticket")
-        };
+        let reallocate = question("reallocate_ticket", "ticket-1");
         // The platform has no policy loaded: that is no decision, and the bundled one decides.
         let decision = policy.validate_action(&reallocate, &context("a")).await;
-        assert!(matches!(decision, Decision::Allow { source: Source::Bundled, warning: Some(_) }), "{decision:?}");
+        assert!(
+            matches!(decision, Decision::Allow { source: DecisionSource::Bundled, warning: Some(_) }),
+            "{decision:?}"
+        );
         let ticket =
             tickets.reallocate_ticket("ticket-1", "timeout_recovery", &Metadata::new(), &context("a")).await.unwrap();
         assert_eq!((ticket.known_status(), ticket.assigned_worker), (Some(TicketStatus::Pending), None));
-        let update = Question { ticket_id: "ticket-1".to_owned(), ..question("update_ticket_status") };
+        let update = question("update_ticket_status", "ticket-1");
         policy.validate_action(&update, &context("b")).await;
         tickets
             .update_ticket_status("ticket-1", TicketStatus::Pending, None, &Metadata::new(), &context("b"))

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use heal_clients::CallContext;
 use heal_clients::config::{Config, PolicyConfig};
-use heal_clients::policy::{
-    BUNDLED_POLICY, BUNDLED_POLICY_TESTS, CRITICAL_ACTIONS, Client, Decision, Module, Question, Source, run_rego_tests,
-};
+use heal_clients::policy::{BUNDLED_POLICY, BUNDLED_POLICY_TESTS, Client, Module, run_rego_tests};
+use heal_runtime::port::{Decision, DecisionSource, PolicyContext, PolicyInput, PolicyResource};
 use serde_json::{Value, json};
 
 use crate::support::spans;
@@ -24,19 +23,32 @@ fn config(addr: std::net::SocketAddr) -> PolicyConfig {
     config
 }
 
-fn reallocation() -> Question {
-    Question {
-        action: "reallocate_ticket".to_owned(),
-        ticket_id: "t-1".to_owned(),
-        reason: "timeout_recovery".to_owned(),
-        incident_id: "inc-1".to_owned(),
-        playbook_name: "ticket_timeout_recovery".to_owned(),
-        now_ns: NOW_NS,
-        ..Question::default()
+/// A question about a critical action that names nothing else.
+fn critical(action: &str) -> PolicyInput {
+    PolicyInput {
+        resource: PolicyResource { action: action.to_owned(), ..PolicyResource::default() },
+        context: PolicyContext { now_ns: NOW_NS, ..PolicyContext::default() },
+        critical: true,
+        traceparent: None,
     }
 }
 
-async fn decide(config: &PolicyConfig, question: &Question) -> Decision {
+fn reallocation() -> PolicyInput {
+    let mut input = critical("reallocate_ticket");
+    input.resource.ticket_id = "t-1".to_owned();
+    input.resource.reason = "timeout_recovery".to_owned();
+    input.context.incident_id = "inc-1".to_owned();
+    input.context.playbook_name = "ticket_timeout_recovery".to_owned();
+    input
+}
+
+fn recent_reallocation() -> PolicyInput {
+    let mut input = reallocation();
+    input.context.last_reallocation_timestamp = NOW_NS - MINUTE_NS;
+    input
+}
+
+async fn decide(config: &PolicyConfig, question: &PolicyInput) -> Decision {
     let client = Client::new(config, &heal_clients::Wiring::default()).unwrap();
     client.validate_action(question, &CallContext::within(Duration::from_secs(5))).await
 }
@@ -53,16 +65,13 @@ async fn the_question_has_the_contracts_shape_and_the_servers_word_counts() {
     let watch = Arc::new(Watch::default());
     spans::collect();
     let client = Client::new(&config(wire.addr), &watch.wiring()).unwrap();
-    let question = Question {
-        affected_tickets: vec!["{{ 7*7 }}".to_owned(), "a\r\n\u{202e}../%2e%2e".to_owned()],
-        last_reallocation_timestamp: NOW_NS - MINUTE_NS,
-        workflow_state: "PAUSED".to_owned(),
-        ..reallocation()
-    };
+    let mut question = recent_reallocation();
+    question.resource.affected_tickets = vec!["{{ 7*7 }}".to_owned(), "a\r\n\u{202e}../%2e%2e".to_owned()];
+    question.context.workflow_state = "PAUSED".to_owned();
     let context = CallContext::within(Duration::from_secs(5)).with_traceparent("00-a-b-01");
     let first = client.validate_action(&question, &context).await;
-    assert_eq!(first, Decision::Allow { source: Source::Server, warning: None });
-    let Decision::Deny { source: Source::Server, violations, warning: None } =
+    assert_eq!(first, Decision::Allow { source: DecisionSource::Server, warning: None });
+    let Decision::Deny { source: DecisionSource::Server, violations, warning: None } =
         client.validate_action(&question, &context).await
     else {
         panic!("not denied")
@@ -118,9 +127,8 @@ async fn what_is_no_decision_is_never_an_allow_of_the_server() {
     for act in no_decisions() {
         let wire = Wire::start([act.clone()]).await;
         let started = Instant::now();
-        let limited = Question { last_reallocation_timestamp: NOW_NS - MINUTE_NS, ..reallocation() };
-        match decide(&config(wire.addr), &limited).await {
-            Decision::Deny { source: Source::Bundled, violations, warning: Some(_) } => {
+        match decide(&config(wire.addr), &recent_reallocation()).await {
+            Decision::Deny { source: DecisionSource::Bundled, violations, warning: Some(_) } => {
                 assert_eq!(violations[0].rule, "reallocate_ticket_rate_limited", "{act:?}");
             }
             other => panic!("{act:?}: {other:?}"),
@@ -133,7 +141,7 @@ async fn what_is_no_decision_is_never_an_allow_of_the_server() {
 async fn the_bundled_policy_decides_while_the_server_is_down() {
     let config = config(closed_port().await);
     match decide(&config, &reallocation()).await {
-        Decision::Allow { source: Source::Bundled, warning: Some(warning) } => {
+        Decision::Allow { source: DecisionSource::Bundled, warning: Some(warning) } => {
             assert!(warning.starts_with("decided by the bundled policy, because opa is unavailable"), "{warning}");
         }
         other => panic!("{other:?}"),
@@ -144,8 +152,9 @@ async fn the_bundled_policy_decides_while_the_server_is_down() {
         ("update_ticket_status", "update_ticket_status_missing_ticket_id"),
         ("trigger_replanning", "trigger_replanning_missing_id"),
     ] {
-        let question = Question { action: action.to_owned(), now_ns: NOW_NS, ..Question::default() };
-        let Decision::Deny { source: Source::Bundled, violations, .. } = decide(&config, &question).await else {
+        let Decision::Deny { source: DecisionSource::Bundled, violations, .. } =
+            decide(&config, &critical(action)).await
+        else {
             panic!("{action} is not denied")
         };
         assert!(violations.iter().any(|violation| violation.rule == rule), "{violations:?}");
@@ -156,9 +165,9 @@ async fn the_bundled_policy_decides_while_the_server_is_down() {
 async fn what_nobody_can_decide_is_left_to_the_configuration() {
     let mut config = config(closed_port().await);
     config.extra_actions = vec!["restart_pod".to_owned()];
-    let question = Question { action: "restart_pod".to_owned(), ..Question::default() };
+    let question = PolicyInput { critical: false, ..critical("restart_pod") };
     match decide(&config, &question).await {
-        Decision::Allow { source: Source::FailOpen, warning: Some(warning) } => {
+        Decision::Allow { source: DecisionSource::FailOpen, warning: Some(warning) } => {
             assert!(warning.contains("OPA_FAIL_OPEN=true"), "{warning}");
         }
         other => panic!("{other:?}"),
@@ -166,23 +175,23 @@ async fn what_nobody_can_decide_is_left_to_the_configuration() {
     config.fail_open = false;
     assert!(matches!(decide(&config, &question).await, Decision::Unavailable { .. }));
     // A critical action is still decided: the bundled policy can.
-    assert!(matches!(decide(&config, &reallocation()).await, Decision::Allow { source: Source::Bundled, .. }));
+    assert!(matches!(decide(&config, &reallocation()).await, Decision::Allow { source: DecisionSource::Bundled, .. }));
 }
 
 #[tokio::test]
-async fn only_actions_on_the_list_are_asked_about() {
+async fn only_critical_and_configured_actions_are_put_to_the_policy() {
     let wire = Wire::start([allow()]).await;
     let mut config = config(wire.addr);
     config.extra_actions = vec!["restart_pod".to_owned()];
-    let of = |action: &str| Question { action: action.to_owned(), ..Question::default() };
-    let skipped = decide(&config, &of("pause_workflow")).await;
-    assert_eq!(skipped, Decision::Allow { source: Source::NotValidated, warning: None });
+    let optional = |action: &str| PolicyInput { critical: false, ..critical(action) };
+    let skipped = decide(&config, &optional("pause_workflow")).await;
+    assert_eq!(skipped, Decision::Allow { source: DecisionSource::NotValidated, warning: None });
     assert!(wire.seen().is_empty());
-    for action in CRITICAL_ACTIONS.into_iter().chain(["restart_pod"]) {
-        let decision = decide(&config, &of(action)).await;
-        assert_eq!(decision, Decision::Allow { source: Source::Server, warning: None });
+    for input in [critical("reallocate_ticket"), critical("an_action_of_a_site"), optional("restart_pod")] {
+        let decision = decide(&config, &input).await;
+        assert_eq!(decision, Decision::Allow { source: DecisionSource::Server, warning: None });
     }
-    assert_eq!(wire.seen().len(), 5);
+    assert_eq!(wire.seen().len(), 3);
 }
 
 #[tokio::test]
@@ -191,7 +200,7 @@ async fn switched_off_it_says_so() {
     let mut config = config(wire.addr);
     config.enabled = false;
     match decide(&config, &reallocation()).await {
-        Decision::Allow { source: Source::Disabled, warning: Some(warning) } => {
+        Decision::Allow { source: DecisionSource::Disabled, warning: Some(warning) } => {
             assert!(warning.contains("OPA_ENABLED=false"));
         }
         other => panic!("{other:?}"),
@@ -206,7 +215,7 @@ async fn a_dead_server_is_not_asked_again_and_again() {
     for _ in 0..20 {
         let context = CallContext::within(Duration::from_secs(5));
         let decision = client.validate_action(&reallocation(), &context).await;
-        assert!(matches!(decision, Decision::Allow { source: Source::Bundled, .. }));
+        assert!(matches!(decision, Decision::Allow { source: DecisionSource::Bundled, .. }));
     }
     assert_eq!(wire.seen().len(), 5, "then the breaker is open");
 }
@@ -216,7 +225,7 @@ async fn a_deadline_that_is_over_still_gets_a_decision() {
     let wire = Wire::start([allow()]).await;
     let client = Client::new(&config(wire.addr), &heal_clients::Wiring::default()).unwrap();
     let decision = client.validate_action(&reallocation(), &CallContext::until(Instant::now())).await;
-    assert!(matches!(decision, Decision::Allow { source: Source::Bundled, .. }), "{decision:?}");
+    assert!(matches!(decision, Decision::Allow { source: DecisionSource::Bundled, .. }), "{decision:?}");
     assert!(wire.seen().is_empty());
 }
 

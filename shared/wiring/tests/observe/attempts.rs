@@ -13,7 +13,7 @@ async fn every_decision_has_its_label() {
     let unavailable = || Decision::Unavailable { message: "connection refused".to_owned() };
     let cases = [
         (allow(DecisionSource::Server), "allow"),
-        (allow(DecisionSource::NotAsked), "allow"),
+        (allow(DecisionSource::NotValidated), "allow"),
         (allow(DecisionSource::Bundled), "fallback"),
         (allow(DecisionSource::FailOpen), "fail_open"),
         (deny(DecisionSource::Server), "deny"),

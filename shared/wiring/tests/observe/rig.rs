@@ -193,7 +193,7 @@ pub const fn allow(source: DecisionSource) -> Decision {
 
 pub fn deny(source: DecisionSource) -> Decision {
     let violation = Violation { policy: "p".into(), rule: "r".into(), msg: "m".into(), severity: "high".into() };
-    Decision::Deny { source, violations: vec![violation] }
+    Decision::Deny { source, violations: vec![violation], warning: None }
 }
 
 fn library() -> Library {
