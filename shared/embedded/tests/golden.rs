@@ -30,6 +30,8 @@ use serde_json::{Value, json};
 
 /// Rounds of one minute each within which every run ends: the longest wait in the playbooks is one hour.
 const ROUNDS: u64 = 200;
+/// A field of the event `incident_rejected` that was null in every log of release 0.1; this build ignores it.
+const NO_LONGER_WRITTEN: &str = r#""playbook":null,"#;
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
@@ -163,7 +165,8 @@ fn the_tables_are_those_of_the_golden_file_of_this_version() {
     assert_eq!(schema(&path), schema(&copy(&kept, folder.path())));
 }
 
-/// Each stored text stays the same when this build reads and writes it. A change of form needs a new golden file.
+/// Each stored text stays the same when this build reads and writes it, but for [`NO_LONGER_WRITTEN`]. Another change of form needs a
+/// new golden file.
 #[test]
 fn stored_texts_are_written_as_the_golden_file_has_them() {
     let folder = tempfile::tempdir().unwrap();
@@ -186,7 +189,7 @@ fn rewritten<T: format::Format>(file: &Connection, sql: &str) {
     let texts = column(file, sql);
     assert!(!texts.is_empty(), "the golden file has none: {sql}");
     for text in texts {
-        assert_eq!(format::encode(&format::decode::<T>(&text).unwrap()), text);
+        assert_eq!(format::encode(&format::decode::<T>(&text).unwrap()), text.replace(NO_LONGER_WRITTEN, ""));
     }
 }
 
