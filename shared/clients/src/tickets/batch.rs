@@ -1,4 +1,4 @@
-//! Many tickets at once, with an answer for each.
+//! Reallocates many tickets at once, with a result for each.
 
 use std::collections::HashSet;
 
@@ -7,26 +7,28 @@ use futures_util::stream;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::client::Client;
-use super::metadata::Metadata;
+use super::dialect::Metadata;
 use super::ticket::Ticket;
 use crate::call::CallContext;
 use crate::error::Error;
 
-/// Calls of one batch that are under way at once.
+/// Most concurrent calls of one batch.
 pub const MAX_IN_FLIGHT: usize = 10;
 
-/// What became of one ticket of a batch.
+/// The result for one ticket of a batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reallocation {
+    /// The ticket's id, as the caller gave it.
     pub ticket_id: String,
+    /// The ticket after its reallocation, or why its call failed.
     pub result: Result<Ticket, Error>,
 }
 
 impl Client {
-    /// Reallocates each ticket for itself, at most [`MAX_IN_FLIGHT`] at once; the answers are in the order of `ticket_ids`.
+    /// Reallocates each ticket with a call of its own, at most [`MAX_IN_FLIGHT`] at once; the results are in the order of `ticket_ids`.
     ///
-    /// A ticket that is named twice is reallocated once. Each has an idempotency key of its own, made of the batch's and its
-    /// id, and `batch_id` in its metadata. One that fails does not stop the others.
+    /// An id that occurs twice is reallocated once. Each call has its own idempotency key, `<batch key>:<ticket id>`, and the
+    /// batch's key as `batch_id` in its metadata. A failed call does not stop the others.
     pub async fn reallocate_multiple_tickets(
         &self,
         ticket_ids: &[String],
@@ -35,7 +37,7 @@ impl Client {
         context: &CallContext,
     ) -> Vec<Reallocation> {
         let mut metadata = metadata.clone();
-        // In a batch these belong to each ticket, not to the whole.
+        // Each ticket gets its own id; the caller's would be the same for all of them.
         metadata.remove("reallocation_id");
         if let Some(key) = &context.idempotency_key {
             metadata.entry("batch_id").or_insert_with(|| key.as_str().into());
@@ -44,7 +46,7 @@ impl Client {
         let tickets: Vec<&String> = ticket_ids.iter().filter(|id| seen.insert(id.as_str())).collect();
         stream::iter(tickets)
             .map(|ticket_id| {
-                let context = context_of(context, ticket_id);
+                let context = ticket_context(context, ticket_id);
                 let metadata = &metadata;
                 async move {
                     let result = self.reallocate_ticket(ticket_id, reason, metadata, &context).await;
@@ -57,7 +59,8 @@ impl Client {
     }
 }
 
-fn context_of(batch: &CallContext, ticket_id: &str) -> CallContext {
+/// The batch's context with the ticket's own idempotency key.
+fn ticket_context(batch: &CallContext, ticket_id: &str) -> CallContext {
     CallContext {
         idempotency_key: batch
             .idempotency_key

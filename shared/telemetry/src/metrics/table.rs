@@ -42,8 +42,7 @@ pub const REASONS: &[&str] = &["timeout_recovery", "worker_failure", "sla_violat
 /// A ticket's statuses on the wire.
 pub const TICKET_STATUSES: &[&str] = &["PENDING", "RUNNING", "COMPLETED", "FAILED", "COMPENSATING", "COMPENSATED"];
 /// The orchestrator's calls, as the spans name them.
-pub const OPERATIONS: &[&str] =
-    &["get_workflow_status", "pause_workflow", "resume_workflow", "trigger_replanning", "adjust_priorities"];
+pub const OPERATIONS: &[&str] = &["get_workflow_status", "pause_workflow", "resume_workflow", "trigger_replanning"];
 /// Services that have a breaker.
 pub const SERVICES: &[&str] = &["execution-ticket-service", "orchestrator", "kubernetes", "opa"];
 /// How a run ended.
