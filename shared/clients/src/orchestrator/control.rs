@@ -9,7 +9,6 @@ use tracing::Instrument;
 
 use super::client::{Client, adjustment_id, refusal, require_non_empty};
 use super::model::{Confirmation, Paused, Resumed, WorkflowState};
-use super::rpc::Kind;
 use crate::call::CallContext;
 use crate::error::{Effect, Error, OutageKind, RefusalKind};
 use change::{Change, ChangeResponse, StateEvidence};
@@ -121,7 +120,7 @@ impl Client {
         tracing::info!(operation = kind.operation, error = %lost, "orchestrator.answer_lost");
         match self.read_evidence(change, context).await {
             Some(StateEvidence::Applied(state)) => return Ok(ChangeOutcome::State(state)),
-            Some(StateEvidence::Impossible(state)) => return Err(terminal_refusal(kind, state)),
+            Some(StateEvidence::Impossible(state)) => return Err(terminal_refusal(change, state)),
             Some(StateEvidence::NotApplied) if is_reset(&lost) => {}
             Some(StateEvidence::NotApplied) | None => return Err(lost),
         }
@@ -132,7 +131,7 @@ impl Client {
         // The first call may have been applied after the state was read; the second is then refused because of it.
         match self.read_evidence(change, context).await {
             Some(StateEvidence::Applied(state)) => Ok(ChangeOutcome::State(state)),
-            Some(StateEvidence::Impossible(state)) => Err(terminal_refusal(kind, state)),
+            Some(StateEvidence::Impossible(state)) => Err(terminal_refusal(change, state)),
             Some(StateEvidence::NotApplied) if !second.is_unavailable() => Err(second),
             Some(StateEvidence::NotApplied) | None => Err(lost),
         }
@@ -165,7 +164,7 @@ fn is_reset(error: &Error) -> bool {
     matches!(error, Error::Unavailable(outage) if outage.kind == OutageKind::Reset)
 }
 
-fn terminal_refusal(kind: Kind, state: WorkflowState) -> Error {
-    let message = format!("the workflow is in the terminal state {state}");
-    refusal(kind, RefusalKind::Precondition, "FAILED_PRECONDITION", &message)
+fn terminal_refusal(change: &Change, state: WorkflowState) -> Error {
+    let message = format!("workflow {:?} is in the terminal state {state}", change.workflow_id());
+    refusal(change.kind(), RefusalKind::Precondition, "FAILED_PRECONDITION", &message)
 }

@@ -82,7 +82,7 @@ impl Client {
     /// The client adds the reallocation's source, reason, time and id to `metadata`.
     ///
     /// # Errors
-    /// `Invalid` for an id that a path cannot carry; otherwise as [`Error`] says.
+    /// `Invalid` for an id that a path cannot carry; `Refused` or `Unavailable` if the service does not apply the change.
     pub async fn reallocate_ticket(
         &self,
         ticket_id: &str,
@@ -110,7 +110,7 @@ impl Client {
     /// The `status_patch` dialect cannot carry metadata, and carries only `error_message` and `actual_duration_ms` of a result.
     ///
     /// # Errors
-    /// `Invalid` for an id that a path cannot carry; otherwise as [`Error`] says.
+    /// `Invalid` for an id that a path cannot carry; `Refused` or `Unavailable` if the service does not apply the change.
     pub async fn update_ticket_status(
         &self,
         ticket_id: &str,
@@ -140,7 +140,7 @@ impl Client {
     /// Lists one page of the tickets that match `filter`.
     ///
     /// # Errors
-    /// As [`Error`] says.
+    /// `Refused` or `Unavailable` if the service does not return a list.
     pub async fn list_tickets(&self, filter: &Filter, context: &CallContext) -> Result<TicketList, Error> {
         async {
             let mut url = path::url(&self.base, &["tickets"])?;

@@ -82,7 +82,7 @@ async fn an_unknown_workflow_is_not_found_whichever_way_the_orchestrator_reports
         let orchestrator = OrchestratorConfig { unknown_workflow, ..OrchestratorConfig::default() };
         let platform = Platform::start(PlatformConfig { orchestrator, ..PlatformConfig::default() }).unwrap();
         let client = Client::new(&platform_config(&platform).orchestrator, &Wiring::default()).unwrap();
-        let error = client.get_workflow_status("nobody", false, &context()).await.unwrap_err();
+        let error = client.get_workflow_status("no-such-workflow", false, &context()).await.unwrap_err();
         assert!(error.is_not_found() && !error.is_unavailable(), "{unknown_workflow:?}: {error}");
     }
 }
@@ -114,15 +114,12 @@ async fn an_invalid_argument_is_named_and_nothing_is_sent() {
     let nameless = Replanning::new("", "r", ReplanningTrigger::Failure);
     let errors = [
         (client.get_workflow_status("", false, &context()).await.unwrap_err(), "workflow_id: is empty"),
-        (
-            client.pause_workflow("wf-1", "r", None, &keyless).await.unwrap_err(),
-            "adjustment_id: is missing",
-        ),
+        (client.pause_workflow("wf-1", "r", None, &keyless).await.unwrap_err(), "adjustment_id: is missing"),
         (client.trigger_replanning(&plan, &context()).await.unwrap_err(), "priority: is 11, expected 1 to 10"),
         (client.trigger_replanning(&nameless, &context()).await.unwrap_err(), "plan_id: is empty"),
     ];
-    for (error, says) in errors {
-        assert!(error.to_string().starts_with(says), "{error}");
+    for (error, expected) in errors {
+        assert!(error.to_string().starts_with(expected), "{error}");
     }
     assert!(platform.calls().is_empty());
 }

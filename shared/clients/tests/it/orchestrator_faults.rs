@@ -23,7 +23,7 @@ fn on(operation: &str, kind: FaultKind) -> Fault {
 }
 
 fn grpc(code: &str) -> FaultKind {
-    FaultKind::GrpcStatus { code: code.to_owned(), message: "told to".to_owned() }
+    FaultKind::GrpcStatus { code: code.to_owned(), message: "injected".to_owned() }
 }
 
 fn operations(platform: &Platform) -> Vec<String> {
@@ -124,7 +124,7 @@ async fn codes_are_classified_as_in_the_contract() {
         let client = Client::new(&platform_config(&platform).orchestrator, &Wiring::default()).unwrap();
         let error = client.get_workflow_status("wf-1", false, &context()).await.unwrap_err();
         assert_eq!(error.is_unavailable(), unavailable, "{code}: {error}");
-        assert!(error.to_string().contains(code) && error.to_string().contains("told to"), "{error}");
+        assert!(error.to_string().contains(code) && error.to_string().contains("injected"), "{error}");
     }
     drop(client);
 }

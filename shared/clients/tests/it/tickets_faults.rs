@@ -173,7 +173,7 @@ async fn a_read_is_retried_without_a_key() {
 
 #[tokio::test]
 async fn an_answer_that_is_not_a_ticket_is_refused() {
-    for (act, says) in [
+    for (act, expected) in [
         (wire::reply(200, "content-type: text/html\r\n", "<p>"), "content type is text/html"),
         (wire::reply(200, "", "{}"), "content type is none"),
         (wire::json(200, &json!({"status": "PENDING"})), "missing field `ticket_id`"),
@@ -184,7 +184,7 @@ async fn an_answer_that_is_not_a_ticket_is_refused() {
         let wire = Wire::start([act]).await;
         let refusal = refusal(reallocate(&wire.url(), &context()).await);
         assert_eq!((refusal.kind, refusal.effect), (RefusalKind::BadAnswer, Effect::Unknown));
-        assert!(refusal.message.contains(says), "{}", refusal.message);
+        assert!(refusal.message.contains(expected), "{}", refusal.message);
     }
 }
 
