@@ -177,7 +177,7 @@ async fn an_answer_that_is_not_a_ticket_is_refused() {
         (wire::reply(200, "content-type: text/html\r\n", "<p>"), "content type is text/html"),
         (wire::reply(200, "", "{}"), "content type is none"),
         (wire::json(200, &json!({"status": "PENDING"})), "missing field `ticket_id`"),
-        (wire::json(200, &json!([])), "body cannot be read"),
+        (wire::json(200, &json!([])), "invalid type: sequence"),
         (wire::reply(204, "", ""), "content type is none"),
         (wire::json(200, &ticket("t-2", "PENDING")), "the answer is about ticket \"t-2\""),
     ] {
@@ -195,7 +195,7 @@ async fn of_a_hundred_megabyte_answer_at_most_one_megabyte_is_read() {
         let wire = Wire::start([Act::Big { bytes: BIG, announced }]).await;
         let refusal = refusal(reallocate(&wire.url(), &context()).await);
         assert_eq!(refusal.kind, RefusalKind::BadAnswer);
-        assert_eq!(refusal.message, "body is over 1048576 bytes");
+        assert!(refusal.message.contains("1048576 bytes"), "{}", refusal.message);
         // The kernel's buffers took more than the megabyte that the client read.
         assert!(wire.body_bytes_sent() < BIG / 4, "{} bytes", wire.body_bytes_sent());
     }
