@@ -1,9 +1,8 @@
-//! The looks of scheduled checks: every probe, over the clients of the services. Nothing here changes anything.
+//! The probes of scheduled checks, over the clients of the services. Every probe only reads.
 //!
-//! A service that does not answer is what a look at that service finds out; for a look at tickets or workflows it means that nothing can
-//! be told, and never that there is nothing to find.
+//! A service that does not respond is failing for the probe of that service. For the probes of tickets and workflows it makes the
+//! observation unknown, never empty.
 
-mod dependency;
 mod grpc_health;
 mod http;
 mod tickets;
@@ -20,31 +19,31 @@ use serde_json::{Map, Value};
 
 use crate::call::{CallContext, Wiring};
 use crate::config::{Config, SpiffeId};
-use crate::error::Error;
+use crate::error::{Error, OutageKind};
 use crate::identity::IdentityProvider;
 
 pub use tickets::{PAGE, PAGES};
 pub use workflows::CONCURRENT;
 
-use heal_runtime::checks::{Failing, Observation, OverdueTickets, Probe, StuckWorkflows};
+use heal_runtime::checks::{Failing, Observation, OverdueTickets, Probe, Service, StuckWorkflows};
 
-/// Looks at the services that the configuration names, and at those that checks name themselves.
+/// Probes the services of the configuration, and the addresses that checks name themselves.
 ///
-/// A client that cannot be made from the configuration costs the looks that need it, and no others.
+/// A client with an invalid configuration fails only the probes that need it.
 pub struct Prober {
-    tickets: Made<crate::tickets::Client>,
-    orchestrator: Made<crate::orchestrator::Client>,
-    policy: Made<crate::policy::Client>,
-    /// Where it is false nobody depends on the policy server.
+    tickets: Configured<crate::tickets::Client>,
+    orchestrator: Configured<crate::orchestrator::Client>,
+    policy: Configured<crate::policy::Client>,
+    /// If false, the engine does not call the policy server, so its dependency probe passes.
     is_policy_enabled: bool,
     http: http::Client,
     identity: Arc<dyn IdentityProvider>,
-    /// The id that a gRPC server has to have where the check names none.
+    /// The SPIFFE ID expected of a gRPC server if the check names none.
     server_id: SpiffeId,
 }
 
-/// A client, or why there is none.
-type Made<C> = Result<C, Error>;
+/// A client, or why its configuration is invalid.
+type Configured<C> = Result<C, Error>;
 
 impl fmt::Debug for Prober {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,6 +52,7 @@ impl fmt::Debug for Prober {
 }
 
 impl Prober {
+    /// A prober with one client per configured service.
     pub fn new(config: &Config, wiring: &Wiring) -> Self {
         Self {
             tickets: crate::tickets::Client::new(&config.tickets, wiring),
@@ -67,15 +67,39 @@ impl Prober {
 
     async fn overdue(&self, probe: &OverdueTickets, now: Timestamp, context: &CallContext) -> Observation {
         match &self.tickets {
-            Ok(tickets) => tickets::look(tickets, probe, now, context).await,
+            Ok(tickets) => tickets::probe(tickets, probe, now, context).await,
             Err(error) => Observation::unknown(error.to_string()),
         }
     }
 
     async fn stuck(&self, probe: &StuckWorkflows, now: Timestamp, context: &CallContext) -> Observation {
         match (&self.orchestrator, &self.tickets) {
-            (Ok(orchestrator), Ok(tickets)) => workflows::look(orchestrator, tickets, probe, now, context).await,
+            (Ok(orchestrator), Ok(tickets)) => workflows::probe(orchestrator, tickets, probe, now, context).await,
             (Err(error), _) | (_, Err(error)) => Observation::unknown(error.to_string()),
+        }
+    }
+
+    async fn dependency(&self, service: Service, context: &CallContext) -> Observation {
+        match self.call_health(service, context).await {
+            Ok(()) => Observation::well(),
+            // A fault of this process, not of the service.
+            Err(Error::Unavailable(outage)) if outage.kind == OutageKind::NoIdentity => {
+                Observation::unknown(outage.to_string())
+            }
+            Err(error @ Error::Invalid { .. }) => Observation::unknown(error.to_string()),
+            Err(error @ (Error::Unavailable(_) | Error::Refused(_))) => {
+                let name = service.as_str();
+                Observation::failing(failing(name, [("service", Value::from(name))], error.to_string()))
+            }
+        }
+    }
+
+    async fn call_health(&self, service: Service, context: &CallContext) -> Result<(), Error> {
+        match service {
+            Service::TicketService => available(&self.tickets)?.health(context).await,
+            Service::Orchestrator => available(&self.orchestrator)?.health(context).await,
+            Service::Opa if !self.is_policy_enabled => Ok(()),
+            Service::Opa => available(&self.policy)?.health(context).await,
         }
     }
 }
@@ -85,8 +109,8 @@ impl port::Prober for Prober {
     async fn probe(&self, probe: &Probe, now: Timestamp) -> Observation {
         let context = CallContext::within(Duration::from_secs(probe.timeout_seconds()));
         match probe {
-            Probe::Http(probe) => self.http.look(probe, &context).await,
-            Probe::GrpcHealth(probe) => grpc_health::look(probe, &self.identity, &self.server_id, &context).await,
+            Probe::Http(probe) => self.http.probe(probe, &context).await,
+            Probe::GrpcHealth(probe) => grpc_health::probe(probe, &self.identity, &self.server_id, &context).await,
             Probe::OverdueTickets(probe) => self.overdue(probe, now, &context).await,
             Probe::StuckWorkflows(probe) => self.stuck(probe, now, &context).await,
             Probe::Dependency(probe) => self.dependency(probe.service, &context).await,
@@ -94,14 +118,18 @@ impl port::Prober for Prober {
     }
 }
 
-/// A target that is not well. `fields` gets the id too.
+fn available<C>(client: &Configured<C>) -> Result<&C, Error> {
+    client.as_ref().map_err(Clone::clone)
+}
+
+/// A failing target. Adds `id` to `fields`.
 fn failing<const N: usize>(id: &str, fields: [(&str, Value); N], reason: String) -> Failing {
     let own = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
     let fields: Map<String, Value> = own.chain([("id".to_owned(), id.into())]).collect();
     Failing { id: id.to_owned(), fields, reason }
 }
 
-/// Epoch milliseconds as the services write them; none for what is no moment.
-fn moment(milliseconds: Option<i64>) -> Option<u64> {
-    milliseconds.and_then(|milliseconds| u64::try_from(milliseconds).ok()).filter(|moment| *moment > 0)
+/// Epoch milliseconds of a service's response; `None` for zero and for negative values, which mean "not set".
+fn epoch_ms(milliseconds: Option<i64>) -> Option<u64> {
+    milliseconds.and_then(|milliseconds| u64::try_from(milliseconds).ok()).filter(|time| *time > 0)
 }

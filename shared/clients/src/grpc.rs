@@ -1,8 +1,7 @@
-//! One HTTP/2 connection, made when it is needed and made anew when it may be dead.
+//! One HTTP/2 connection per server: opened by the first call, reopened when it may be dead or the identity was rotated.
 //!
-//! Not tonic's channel: that one cannot say whether a failed call was sent, and hands an old connection error to the next call.
-
-mod tls;
+//! Replaces tonic's channel, which does not report whether a failed call was sent, and fails a call with the connection error of
+//! an earlier one.
 
 use std::fmt;
 use std::future::Future;
@@ -14,30 +13,33 @@ use std::time::{Duration, Instant, SystemTime};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tonic::body::Body;
 use tonic::codegen::Service;
 
 use crate::config::SpiffeId;
 use crate::error::{OutageKind, chain};
-use crate::identity::{IdentityError, IdentityProvider, X509Identity};
+use crate::identity::{ALPN, IdentityError, IdentityProvider, X509Identity, client_config, untrusted};
 
-/// Longest wait for a connection, handshake included, within the time of the call.
+/// Timeout of opening a connection, TLS handshake included; a shorter call timeout wins.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// An unused connection older than this is not trusted: a frozen Lambda sandbox wakes up with dead ones.
+/// A connection idle for longer is reopened: a Lambda sandbox that was frozen thaws with dead connections.
 const MAX_IDLE: Duration = Duration::from_secs(20);
 
-/// While a call waits, a ping after this long tells a dead connection from a slow answer. Not shorter: servers count pings, and
-/// the usual limit (gRPC core: 2 without data) ends the connection.
+/// Interval of HTTP/2 pings during a call; they tell a dead connection from a slow response. Not shorter: a gRPC server closes the
+/// connection after too many pings (gRPC core: 2 without data).
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(4);
 
-/// How long a ping may stay unanswered.
+/// A connection is dead if a ping is not acknowledged within this time.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A way to one server.
+/// The connection to one server.
 pub(crate) struct Connection {
     /// `host:port`.
     authority: String,
@@ -50,7 +52,7 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 pub(crate) enum Security {
     Plain,
-    /// Mutual TLS as `identity`, towards `server_id` and nobody else.
+    /// Mutual TLS: authenticates as `identity` and accepts only the server with `server_id`.
     Mutual {
         identity: Arc<dyn IdentityProvider>,
         server_id: SpiffeId,
@@ -59,17 +61,17 @@ pub(crate) enum Security {
 
 struct Open {
     sender: http2::SendRequest<Body>,
-    /// Who this process was when the connection was made.
+    /// The identity that the connection was opened with; `None` in plain text.
     identity: Option<Arc<X509Identity>>,
-    used: Instant,
-    /// Beside the monotonic time, which stands still while a sandbox is frozen.
-    used_wall: SystemTime,
+    last_used: Instant,
+    /// The wall clock too: the monotonic clock stops while a sandbox is frozen.
+    last_used_wall: SystemTime,
 }
 
-/// Why there is no connection. Nothing was sent.
+/// A connection could not be opened, so nothing was sent.
 #[derive(Debug, thiserror::Error)]
 #[error("{detail}")]
-pub(crate) struct ConnectFault {
+pub(crate) struct ConnectError {
     pub kind: OutageKind,
     pub detail: String,
 }
@@ -85,7 +87,7 @@ impl Connection {
         Self { authority: format!("{host}:{port}"), host: host.to_owned(), security, current: Mutex::new(None) }
     }
 
-    /// Whether a token may be sent on it: never in plain text.
+    /// Whether a token may be sent on this connection: never in plain text.
     pub(crate) fn is_protected(&self) -> bool {
         match self.security {
             Security::Plain => false,
@@ -93,7 +95,7 @@ impl Connection {
         }
     }
 
-    /// Where calls say they go.
+    /// Scheme and authority of the requests.
     pub(crate) fn origin(&self) -> String {
         let scheme = match self.security {
             Security::Plain => "http",
@@ -102,52 +104,78 @@ impl Connection {
         format!("{scheme}://{}", self.authority)
     }
 
-    /// The connection to send the next call on. Of many callers one makes it, the others wait for that one.
+    /// Returns the connection for the next call; concurrent callers wait for the one that opens it.
     ///
-    /// A rotated identity gets a connection of its own; calls under way on the old one end there.
-    pub(crate) async fn sender(&self) -> Result<Sender, ConnectFault> {
+    /// A rotated identity opens a new connection. Calls in flight finish on the old one.
+    pub(crate) async fn sender(&self) -> Result<Sender, ConnectError> {
         let identity = match &self.security {
             Security::Plain => None,
-            Security::Mutual { identity, .. } => Some(identity.x509().await.map_err(|error| no_identity(&error))?),
+            Security::Mutual { identity, .. } => Some(identity.x509().await.map_err(|error| identity_error(&error))?),
         };
         let mut current = self.current.lock().await;
-        let usable = current.take().filter(|open| open.is_fresh() && same(open.identity.as_ref(), identity.as_ref()));
+        let usable = current
+            .take()
+            .filter(|open| open.is_fresh() && is_same_identity(open.identity.as_ref(), identity.as_ref()));
         let sender = match usable {
             Some(open) => open.sender,
             None => self.open_in_time(identity.as_deref()).await?,
         };
         let handle = Sender(sender.clone());
-        *current = Some(Open { sender, identity, used: Instant::now(), used_wall: SystemTime::now() });
+        *current = Some(Open { sender, identity, last_used: Instant::now(), last_used_wall: SystemTime::now() });
         Ok(handle)
     }
 
-    /// Lets go of the connection, which ended or did not answer. Calls under way on it go on.
+    /// Drops a connection that ended or did not respond. Calls in flight on it go on.
     pub(crate) async fn forget(&self) {
         *self.current.lock().await = None;
     }
 
-    async fn open_in_time(&self, identity: Option<&X509Identity>) -> Result<http2::SendRequest<Body>, ConnectFault> {
+    async fn open_in_time(&self, identity: Option<&X509Identity>) -> Result<http2::SendRequest<Body>, ConnectError> {
         tokio::time::timeout(CONNECT_TIMEOUT, self.open(identity)).await.unwrap_or_else(|_| {
             let detail = format!("no connection within {} ms", CONNECT_TIMEOUT.as_millis());
-            Err(ConnectFault { kind: OutageKind::Timeout, detail })
+            Err(ConnectError { kind: OutageKind::Timeout, detail })
         })
     }
 
-    async fn open(&self, identity: Option<&X509Identity>) -> Result<http2::SendRequest<Body>, ConnectFault> {
-        let stream = TcpStream::connect(&self.authority).await.map_err(|error| connect_fault(chain(&error)))?;
-        stream.set_nodelay(true).map_err(|error| connect_fault(chain(&error)))?;
+    async fn open(&self, identity: Option<&X509Identity>) -> Result<http2::SendRequest<Body>, ConnectError> {
+        let stream = TcpStream::connect(&self.authority).await.map_err(|error| connect_error(chain(&error)))?;
+        stream.set_nodelay(true).map_err(|error| connect_error(chain(&error)))?;
         match (&self.security, identity) {
             (Security::Mutual { server_id, .. }, Some(identity)) => {
-                talk(tls::handshake(stream, &self.host, identity, server_id).await?).await
+                http2_handshake(tls_handshake(stream, &self.host, identity, server_id).await?).await
             }
-            (Security::Plain, _) => talk(stream).await,
-            (Security::Mutual { .. }, None) => Err(no_identity(&IdentityError::NotConfigured)),
+            (Security::Plain, _) => http2_handshake(stream).await,
+            (Security::Mutual { .. }, None) => Err(identity_error(&IdentityError::NotConfigured)),
         }
     }
 }
 
+/// Performs the handshake of mutual TLS: authenticates as `identity` and accepts only the server with `server_id`.
+async fn tls_handshake(
+    stream: TcpStream,
+    host: &str,
+    identity: &X509Identity,
+    server_id: &SpiffeId,
+) -> Result<TlsStream<TcpStream>, ConnectError> {
+    let config = client_config(identity, server_id).map_err(|error| identity_error(&error))?;
+    let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    // Sent as SNI only: the server is verified by its SPIFFE ID, not by its host name.
+    let name = ServerName::try_from(bare).map_err(|error| connect_error(format!("{host}: {error}")))?;
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| {
+        let (kind, detail) = match untrusted(&error) {
+            Some(reason) => (OutageKind::Untrusted, reason),
+            None => (OutageKind::Connect, chain(&error)),
+        };
+        ConnectError { kind, detail: format!("TLS handshake: {detail}") }
+    })?;
+    match stream.get_ref().1.alpn_protocol() {
+        Some(ALPN) => Ok(stream),
+        Some(_) | None => Err(connect_error("TLS handshake: the server did not select HTTP/2 (ALPN `h2`)".to_owned())),
+    }
+}
+
 /// Starts HTTP/2 on a connected stream.
-async fn talk<S>(stream: S) -> Result<http2::SendRequest<Body>, ConnectFault>
+async fn http2_handshake<S>(stream: S) -> Result<http2::SendRequest<Body>, ConnectError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -158,7 +186,7 @@ where
         .keep_alive_while_idle(false)
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(|error| connect_fault(chain(&error)))?;
+        .map_err(|error| connect_error(chain(&error)))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(error = chain(&error), "grpc.connection_ended");
@@ -167,8 +195,8 @@ where
     Ok(sender)
 }
 
-/// Whether a connection made by `then` is one that `now` would make.
-fn same(then: Option<&Arc<X509Identity>>, now: Option<&Arc<X509Identity>>) -> bool {
+/// Whether the identity was not rotated since the connection was opened.
+fn is_same_identity(then: Option<&Arc<X509Identity>>, now: Option<&Arc<X509Identity>>) -> bool {
     match (then, now) {
         (Some(then), Some(now)) => Arc::ptr_eq(then, now),
         (None, None) => true,
@@ -178,53 +206,53 @@ fn same(then: Option<&Arc<X509Identity>>, now: Option<&Arc<X509Identity>>) -> bo
 
 impl Open {
     fn is_fresh(&self) -> bool {
-        let wall = SystemTime::now().duration_since(self.used_wall).unwrap_or(Duration::ZERO);
-        !self.sender.is_closed() && is_trusted(self.used.elapsed(), wall)
+        let wall = SystemTime::now().duration_since(self.last_used_wall).unwrap_or(Duration::ZERO);
+        !self.sender.is_closed() && is_alive(self.last_used.elapsed(), wall)
     }
 }
 
-/// Whether a connection unused for so long, by two clocks, is likely to be alive.
-fn is_trusted(idle: Duration, idle_wall: Duration) -> bool {
+/// Whether a connection that was idle for these times, by the monotonic and the wall clock, is probably alive.
+fn is_alive(idle: Duration, idle_wall: Duration) -> bool {
     idle < MAX_IDLE && idle_wall < MAX_IDLE
 }
 
-fn connect_fault(detail: String) -> ConnectFault {
-    ConnectFault { kind: OutageKind::Connect, detail }
+fn connect_error(detail: String) -> ConnectError {
+    ConnectError { kind: OutageKind::Connect, detail }
 }
 
-fn no_identity(error: &IdentityError) -> ConnectFault {
-    ConnectFault { kind: OutageKind::NoIdentity, detail: chain(error) }
+fn identity_error(error: &IdentityError) -> ConnectError {
+    ConnectError { kind: OutageKind::NoIdentity, detail: chain(error) }
 }
 
-/// The connection as one call sees it.
+/// A handle for one call on the connection.
 #[derive(Clone)]
 pub(crate) struct Sender(http2::SendRequest<Body>);
 
-/// The call ended without an answer.
+/// The call ended without a response.
 #[derive(Debug, thiserror::Error)]
 #[error("{detail}")]
-pub(crate) struct SendFault {
-    /// `false`: the request came back, no byte of it left.
+pub(crate) struct SendError {
+    /// `false` if hyper handed the request back unsent.
     pub sent: bool,
     detail: String,
 }
 
-type Answering = Pin<Box<dyn Future<Output = Result<http::Response<Incoming>, SendFault>> + Send>>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<http::Response<Incoming>, SendError>> + Send>>;
 
 impl Service<http::Request<Body>> for Sender {
     type Response = http::Response<Incoming>;
-    type Error = SendFault;
-    type Future = Answering;
+    type Error = SendError;
+    type Future = ResponseFuture;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), SendFault>> {
-        // A connection that is closed says so in `call`, where it is known that nothing was sent.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        // A closed connection fails in `call`, which knows that nothing was sent.
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Answering {
+    fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
         let answer = self.0.try_send_request(request);
         Box::pin(async move {
-            answer.await.map_err(|error| SendFault { sent: error.message().is_none(), detail: chain(error.error()) })
+            answer.await.map_err(|error| SendError { sent: error.message().is_none(), detail: chain(error.error()) })
         })
     }
 }
@@ -234,10 +262,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_is_not_trusted_after_a_freeze_that_only_the_wall_clock_saw() {
-        let little = Duration::from_secs(1);
-        assert!(is_trusted(little, Duration::from_millis(19_999)));
-        assert!(!is_trusted(little, MAX_IDLE));
-        assert!(!is_trusted(MAX_IDLE, little));
+    fn a_connection_is_reopened_after_a_freeze_that_only_the_wall_clock_shows() {
+        let short = Duration::from_secs(1);
+        assert!(is_alive(short, Duration::from_millis(19_999)));
+        assert!(!is_alive(short, MAX_IDLE));
+        assert!(!is_alive(MAX_IDLE, short));
     }
 }

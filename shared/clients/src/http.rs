@@ -1,4 +1,4 @@
-//! One HTTP exchange with everything bounded: time, size, tries. Used by the ticket and the policy client.
+//! One HTTP exchange, bounded in time, size and retries. Used by the ticket client, the policy client and HTTP probes.
 
 mod answer;
 
@@ -8,23 +8,23 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETR
 use reqwest::{Method, Url};
 
 use crate::call::CallContext;
-use crate::error::{Effect, Error, Outage, OutageKind, chain};
+use crate::error::{Effect, Error, OutageKind, chain};
 
-pub(crate) use answer::{Answer, Judge};
+pub(crate) use answer::{Answer, AnswerCheck, TransportError};
 
-/// Most that is read of an answer.
+/// Longest response body that is read.
 pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// Longest wait for a connection, within the timeout of the call.
+/// Timeout of opening a connection; a shorter call timeout wins.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long an unused connection is kept. Short, because a frozen Lambda sandbox wakes up with dead ones.
+/// An idle connection is closed after this time: a Lambda sandbox that was frozen thaws with dead connections.
 const POOL_IDLE: Duration = Duration::from_secs(15);
 
-/// Connections kept for one host: as many as calls of one batch are under way.
+/// Idle connections kept per host: as many as a batch has calls in flight.
 const POOL_SIZE: usize = 10;
 
-/// A service over HTTP.
+/// The HTTP client of one service.
 #[derive(Debug, Clone)]
 pub(crate) struct Http {
     client: reqwest::Client,
@@ -32,35 +32,28 @@ pub(crate) struct Http {
     timeout: Duration,
 }
 
-/// What is sent.
+/// One request, sent as JSON.
 pub(crate) struct Request {
     pub operation: &'static str,
     pub method: Method,
     pub url: Url,
     pub body: Option<Vec<u8>>,
-    /// The effect that a lost answer leaves open: `NotApplied` for a question.
+    /// The effect that a lost response leaves open; `NotApplied` for a request that only reads.
     pub at_stake: Effect,
 }
 
-/// Why there is no whole answer. `sent`: the service may have the request.
-struct Fault {
-    kind: OutageKind,
-    sent: bool,
-    detail: String,
-}
-
 impl Http {
-    /// For the service at `base`.
+    /// A client for `service` at the URL `base`. `timeout` bounds every exchange.
     pub(crate) fn new(service: &'static str, base: &str, timeout: Duration) -> Result<Self, Error> {
         let mut builder = reqwest::Client::builder();
         if base.starts_with("http://") {
-            // Nothing is verified, so no machine's certificates are read for it: a cold start costs less, and a bare image will do.
+            // Plain text: skip loading the system's root certificates, which a bare image lacks and a cold start pays for.
             builder = builder.tls_certs_only([]);
         }
         let client = builder
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            // Repeating is decided here, where it is known what may be repeated.
+            // `exchange` retries; only it knows which requests are safe to repeat.
             .retry(reqwest::retry::never())
             .referer(false)
             .tcp_nodelay(true)
@@ -73,32 +66,28 @@ impl Http {
         Ok(Self { client, service, timeout })
     }
 
-    /// Sends `request` and reads the answer, all before the caller's deadline and the client's timeout.
+    /// Sends `request` and reads the response within the caller's deadline and the client's timeout.
     ///
-    /// A connection that could not be made or broke is tried once more, at once, where a repetition cannot do a thing twice:
-    /// a question, or a call under an idempotency key.
+    /// Retries once, immediately, if the connection could not be opened or broke and the request is idempotent: it only reads, or
+    /// carries an idempotency key.
     ///
     /// # Errors
-    /// `Unavailable` where there is no answer, `Invalid` for a key that no header can carry. Any status is an answer.
+    /// `Unavailable` without a complete response, `Invalid` if the idempotency key cannot be sent as a header. A response with any
+    /// status is `Ok`.
     pub(crate) async fn exchange(&self, request: &Request, context: &CallContext) -> Result<Answer, Error> {
         let headers = headers(request, context)?;
+        let check = self.judge(request);
         let limit = context.limit(self.timeout);
         if limit <= Instant::now() {
-            return Err(self.unavailable(
-                request,
-                Fault {
-                    kind: OutageKind::Timeout,
-                    sent: false,
-                    detail: "the deadline was over before the call".to_owned(),
-                },
-            ));
+            let detail = "the deadline had passed before the call".to_owned();
+            return Err(check.unreachable(TransportError { kind: OutageKind::Timeout, sent: false, detail }));
         }
         let repeatable = request.at_stake == Effect::NotApplied || context.idempotency_key.is_some();
         let first = match self.attempt(request, &headers, limit).await {
             Ok(answer) => return Ok(answer),
-            Err(fault) => fault,
+            Err(error) => error,
         };
-        let again = match first.kind {
+        let may_retry = match first.kind {
             OutageKind::Connect | OutageKind::Reset => repeatable && Instant::now() < limit,
             OutageKind::Timeout
             | OutageKind::ServerError
@@ -109,58 +98,43 @@ impl Http {
             | OutageKind::NoIdentity
             | OutageKind::Untrusted => false,
         };
-        if !again {
-            return Err(self.unavailable(request, first));
+        if !may_retry {
+            return Err(check.unreachable(first));
         }
         tracing::debug!(service = self.service, operation = request.operation, error = first.detail, "call.repeated");
         self.attempt(request, &headers, limit).await.map_err(|mut second| {
             second.sent |= first.sent;
-            self.unavailable(request, second)
+            check.unreachable(second)
         })
     }
 
-    async fn attempt(&self, request: &Request, headers: &HeaderMap, limit: Instant) -> Result<Answer, Fault> {
+    async fn attempt(&self, request: &Request, headers: &HeaderMap, limit: Instant) -> Result<Answer, TransportError> {
         let mut message = reqwest::Request::new(request.method.clone(), request.url.clone());
         message.headers_mut().clone_from(headers);
         if let Some(body) = &request.body {
             *message.body_mut() = Some(body.clone().into());
         }
         let exchange = async {
-            let response = self.client.execute(message).await.map_err(Fault::of_send)?;
+            let response = self.client.execute(message).await.map_err(TransportError::from_reqwest)?;
             read(response).await
         };
         match tokio::time::timeout_at(limit.into(), exchange).await {
             Ok(result) => result,
-            Err(_) => Err(Fault {
-                kind: OutageKind::Timeout,
-                sent: true,
-                detail: "no whole answer within the time of the call".to_owned(),
-            }),
+            Err(_) => Err(TransportError::timed_out()),
         }
     }
 
-    /// What to say of the statuses of this service's answers.
-    pub(crate) fn judge(&self, request: &Request) -> Judge {
-        Judge { service: self.service, operation: request.operation, at_stake: request.at_stake }
-    }
-
-    fn unavailable(&self, request: &Request, fault: Fault) -> Error {
-        Error::Unavailable(Outage {
-            service: self.service,
-            operation: request.operation,
-            kind: fault.kind,
-            retry_after: None,
-            effect: if fault.sent { request.at_stake } else { Effect::NotApplied },
-            detail: fault.detail,
-        })
+    /// Interprets the response to `request`.
+    pub(crate) fn judge(&self, request: &Request) -> AnswerCheck {
+        AnswerCheck { service: self.service, operation: request.operation, at_stake: request.at_stake }
     }
 }
 
-impl Fault {
-    fn of_send(error: reqwest::Error) -> Self {
+impl TransportError {
+    fn from_reqwest(error: reqwest::Error) -> Self {
         let error = error.without_url();
         let (kind, sent) = match (error.is_connect(), error.is_timeout()) {
-            // Refused, say: it may be tried again at once. What took the whole time of a connection would take it again.
+            // Refused, for example: worth an immediate retry. After a connect timeout the retry would time out too.
             (true, false) => (OutageKind::Connect, false),
             (true, true) => (OutageKind::Timeout, false),
             (false, true) => (OutageKind::Timeout, true),
@@ -179,7 +153,7 @@ fn headers(request: &Request, context: &CallContext) -> Result<HeaderMap, Error>
     if let Some(key) = &context.idempotency_key {
         let value = HeaderValue::from_str(key).map_err(|_| Error::Invalid {
             field: "idempotency_key",
-            problem: "only visible ASCII characters can be sent as a header".to_owned(),
+            problem: "must consist of visible ASCII characters to be sent as a header".to_owned(),
         })?;
         headers.insert("idempotency-key", value);
     }
@@ -189,8 +163,8 @@ fn headers(request: &Request, context: &CallContext) -> Result<HeaderMap, Error>
     Ok(headers)
 }
 
-/// Reads the answer, at most [`MAX_BODY_BYTES`] of it. Letting go of a longer one closes the connection.
-async fn read(mut response: reqwest::Response) -> Result<Answer, Fault> {
+/// Reads the response, with at most [`MAX_BODY_BYTES`] of body. Dropping a longer one closes the connection.
+async fn read(mut response: reqwest::Response) -> Result<Answer, TransportError> {
     let mut answer = Answer {
         status: response.status().as_u16(),
         content_type: text(response.headers(), &CONTENT_TYPE),
@@ -211,10 +185,14 @@ async fn read(mut response: reqwest::Response) -> Result<Answer, Fault> {
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => break,
-            // The status says enough where it is a bad one: a cut body does not make it an outage of another kind.
+            // An error status decides the outcome; a truncated body must not turn it into another kind of outage.
             Err(_) if answer.status >= 300 => break,
             Err(error) => {
-                return Err(Fault { kind: OutageKind::Reset, sent: true, detail: chain(&error.without_url()) });
+                return Err(TransportError {
+                    kind: OutageKind::Reset,
+                    sent: true,
+                    detail: chain(&error.without_url()),
+                });
             }
         }
     }

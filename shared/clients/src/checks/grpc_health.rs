@@ -1,4 +1,4 @@
-//! The standard health service of gRPC (`grpc.health.v1`), of any server.
+//! Probe of any server's gRPC health service (`grpc.health.v1`).
 
 use std::sync::Arc;
 
@@ -13,37 +13,38 @@ use super::failing;
 use crate::call::CallContext;
 use crate::config::SpiffeId;
 use crate::error::{OutageKind, chain, one_line};
-use crate::grpc::{ConnectFault, Connection, Security};
+use crate::grpc::{ConnectError, Connection, Security};
 use crate::identity::IdentityProvider;
 use crate::orchestrator::status::name;
 
-/// Most that is read of an answer, which has a few bytes.
+/// Longest response that is read; a correct one has a few bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
-/// What a server said, or did not say.
-enum Said {
+/// The outcome of one health call.
+enum HealthOutcome {
     Status(ServingStatus),
-    /// No answer to the question: that is what the look finds out.
-    Nothing(String),
-    /// Why this process could not ask, or the server has no answer to give.
-    CannotTell(String),
+    /// The server did not respond, or with an error: it is failing.
+    Failed(String),
+    /// This process could not call, or the server does not report its health to it.
+    Unknown(String),
 }
 
-/// Makes a connection of its own each time: whether one can be made is a part of the question.
-pub(super) async fn look(
+/// Opens a new connection for every probe, so that a server that accepts none fails.
+pub(super) async fn probe(
     probe: &GrpcHealth,
     identity: &Arc<dyn IdentityProvider>,
     default_id: &SpiffeId,
     context: &CallContext,
 ) -> Observation {
-    let said = tokio::time::timeout_at(context.deadline.into(), ask(probe, identity, default_id)).await;
-    let said = said.unwrap_or_else(|_| Said::Nothing(format!("no answer within {} seconds", probe.timeout_seconds)));
+    let outcome = tokio::time::timeout_at(context.deadline.into(), call_health(probe, identity, default_id)).await;
+    let outcome = outcome
+        .unwrap_or_else(|_| HealthOutcome::Failed(format!("no response within {} seconds", probe.timeout_seconds)));
     let address = format!("{}:{}", probe.host, probe.port);
-    let (status, reason) = match said {
-        Said::Status(ServingStatus::Serving) => return Observation::well(),
-        Said::CannotTell(reason) => return Observation::unknown(format!("{address}: {reason}")),
-        Said::Status(status) => (Some(status.as_str_name()), format!("it is {}", status.as_str_name())),
-        Said::Nothing(reason) => (None, reason),
+    let (status, reason) = match outcome {
+        HealthOutcome::Status(ServingStatus::Serving) => return Observation::well(),
+        HealthOutcome::Unknown(reason) => return Observation::unknown(format!("{address}: {reason}")),
+        HealthOutcome::Status(status) => (Some(status.as_str_name()), format!("it is {}", status.as_str_name())),
+        HealthOutcome::Failed(reason) => (None, reason),
     };
     let (id, what) = match probe.service.as_str() {
         "" => (address.clone(), address.clone()),
@@ -57,39 +58,39 @@ pub(super) async fn look(
     Observation::failing(failing(&id, fields, format!("{what}: {reason}")))
 }
 
-async fn ask(probe: &GrpcHealth, identity: &Arc<dyn IdentityProvider>, default_id: &SpiffeId) -> Said {
+async fn call_health(probe: &GrpcHealth, identity: &Arc<dyn IdentityProvider>, default_id: &SpiffeId) -> HealthOutcome {
     let security = match security(probe, identity, default_id) {
         Ok(security) => security,
-        Err(problem) => return Said::CannotTell(problem),
+        Err(problem) => return HealthOutcome::Unknown(problem),
     };
     let connection = Connection::new(&bracketed(&probe.host), probe.port, security);
     let sender = match connection.sender().await {
         Ok(sender) => sender,
-        Err(ConnectFault { kind: OutageKind::NoIdentity, detail }) => return Said::CannotTell(detail),
-        Err(fault) => return Said::Nothing(chain(&fault)),
+        Err(ConnectError { kind: OutageKind::NoIdentity, detail }) => return HealthOutcome::Unknown(detail),
+        Err(error) => return HealthOutcome::Failed(chain(&error)),
     };
     let origin = match connection.origin().parse::<http::Uri>() {
         Ok(origin) => origin,
-        Err(error) => return Said::CannotTell(chain(&error)),
+        Err(error) => return HealthOutcome::Unknown(chain(&error)),
     };
     let mut client = HealthClient::with_origin(sender, origin).max_decoding_message_size(MAX_ANSWER_BYTES);
-    let question = HealthCheckRequest { service: probe.service.clone() };
-    match client.check(Request::new(question)).await {
-        Ok(answer) => Said::Status(answer.into_inner().status()),
-        Err(status) => refused(&status),
+    let request = HealthCheckRequest { service: probe.service.clone() };
+    match client.check(Request::new(request)).await {
+        Ok(answer) => HealthOutcome::Status(answer.into_inner().status()),
+        Err(status) => error_outcome(&status),
     }
 }
 
-/// A status that is no answer to the question.
-fn refused(status: &Status) -> Said {
+/// Interprets an error status.
+fn error_outcome(status: &Status) -> HealthOutcome {
     if let Some(cause) = std::error::Error::source(status) {
-        // Made on this side: the server said nothing.
-        return Said::Nothing(chain(cause));
+        // Created by the client: the server did not respond.
+        return HealthOutcome::Failed(chain(cause));
     }
-    let said = format!("{}: {}", name(status.code()), one_line(status.message()));
+    let detail = format!("{}: {}", name(status.code()), one_line(status.message()));
     match status.code() {
         Code::Unimplemented | Code::Unauthenticated | Code::PermissionDenied | Code::InvalidArgument => {
-            Said::CannotTell(said)
+            HealthOutcome::Unknown(detail)
         }
         Code::Ok
         | Code::Cancelled
@@ -103,7 +104,7 @@ fn refused(status: &Status) -> Said {
         | Code::OutOfRange
         | Code::Internal
         | Code::Unavailable
-        | Code::DataLoss => Said::Nothing(said),
+        | Code::DataLoss => HealthOutcome::Failed(detail),
     }
 }
 
@@ -122,7 +123,7 @@ fn security(
     Ok(Security::Mutual { identity: Arc::clone(identity), server_id })
 }
 
-/// An IPv6 address in brackets, as it stands before a port.
+/// Puts an IPv6 address in brackets, as a port requires.
 fn bracketed(host: &str) -> String {
     if host.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! HTTP probes: one exchange, under the rules that all clients keep.
+//! HTTP probes: one exchange with the limits of every client.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -7,47 +7,47 @@ use heal_runtime::checks::{Http as Probe, Method, Observation};
 use reqwest::Url;
 use serde_json::Value;
 
-use super::{Made, failing};
+use super::{Configured, failing};
 use crate::call::CallContext;
 use crate::error::{Effect, Error, chain};
 use crate::http::{Answer, Http, MAX_BODY_BYTES, Request};
 
 const SERVICE: &str = "http probe";
 
-/// More than any probe may take: its own time ends the call.
-const LONGEST: Duration = Duration::from_mins(1);
+/// Longer than any probe's timeout, which ends the call first.
+const MAX_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Whoever a check names, over plain HTTP or TLS; each is made when it is needed.
+/// One client for plain HTTP and one for TLS, each made at its first use.
 #[derive(Debug, Default)]
 pub(super) struct Client {
-    plain: OnceLock<Made<Http>>,
-    tls: OnceLock<Made<Http>>,
+    plain: OnceLock<Configured<Http>>,
+    tls: OnceLock<Configured<Http>>,
 }
 
 impl Client {
-    pub(super) async fn look(&self, probe: &Probe, context: &CallContext) -> Observation {
+    pub(super) async fn probe(&self, probe: &Probe, context: &CallContext) -> Observation {
         let (http, request) = match (self.http(&probe.url), request(probe)) {
             (Ok(http), Ok(request)) => (http, request),
             (Err(problem), _) | (_, Err(problem)) => return Observation::unknown(problem),
         };
-        let ill = |status: Option<u16>, reason: String| {
+        let failing_with = |status: Option<u16>, reason: String| {
             let fields = [("url", Value::from(probe.url.as_str())), ("status", Value::from(status))];
             Observation::failing(failing(&probe.url, fields, reason))
         };
         match http.exchange(&request, context).await {
-            Ok(answer) => match fault(probe, &answer) {
+            Ok(answer) => match unexpected(probe, &answer) {
                 None => Observation::well(),
-                Some(reason) => ill(Some(answer.status), reason),
+                Some(reason) => failing_with(Some(answer.status), reason),
             },
             Err(error @ Error::Invalid { .. }) => Observation::unknown(error.to_string()),
-            Err(error @ (Error::Unavailable(_) | Error::Refused(_))) => ill(None, error.to_string()),
+            Err(error @ (Error::Unavailable(_) | Error::Refused(_))) => failing_with(None, error.to_string()),
         }
     }
 
     fn http(&self, url: &str) -> Result<&Http, String> {
         let (slot, scheme) =
             if url.starts_with("http://") { (&self.plain, "http://") } else { (&self.tls, "https://") };
-        slot.get_or_init(|| Http::new(SERVICE, scheme, LONGEST)).as_ref().map_err(Error::to_string)
+        slot.get_or_init(|| Http::new(SERVICE, scheme, MAX_TIMEOUT)).as_ref().map_err(Error::to_string)
     }
 }
 
@@ -60,17 +60,17 @@ fn request(probe: &Probe) -> Result<Request, String> {
     Ok(Request { operation: "check", method, url, body: None, at_stake: Effect::NotApplied })
 }
 
-/// What is wrong with an answer.
-fn fault(probe: &Probe, answer: &Answer) -> Option<String> {
+/// Why the response is not the expected one; `None` if it is.
+fn unexpected(probe: &Probe, answer: &Answer) -> Option<String> {
     if !probe.expect_status.contains(&answer.status) {
         let expected: Vec<String> = probe.expect_status.iter().map(u16::to_string).collect();
-        return Some(format!("{} answers {}, expected {}", probe.url, answer.status, expected.join(" or ")));
+        return Some(format!("{} responds {}, expected {}", probe.url, answer.status, expected.join(" or ")));
     }
     let wanted = probe.expect_body_contains.as_deref()?;
     match &answer.body {
-        None => Some(format!("the answer of {} is over {MAX_BODY_BYTES} bytes and is not searched", probe.url)),
+        None => Some(format!("the response of {} is over {MAX_BODY_BYTES} bytes and is not searched", probe.url)),
         Some(body) if contains(body, wanted.as_bytes()) => None,
-        Some(_) => Some(format!("the answer of {} does not contain {wanted:?}", probe.url)),
+        Some(_) => Some(format!("the response of {} does not contain {wanted:?}", probe.url)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Overdue tickets: the pages of the ticket service's list, and which of the tickets should have ended.
+//! Probe for overdue tickets: lists the tickets of one status and selects those past their deadline.
 
 use std::collections::BTreeSet;
 
@@ -6,31 +6,31 @@ use heal_runtime::Timestamp;
 use heal_runtime::checks::{Failing, Observation, OverdueTickets, Sighting};
 use serde_json::Value;
 
-use super::{failing, moment};
+use super::{epoch_ms, failing};
 use crate::call::CallContext;
 use crate::error::Error;
 use crate::tickets::{Client, Filter, Ticket, TicketStatus};
 
-/// Tickets asked for at a time: what every list of the platform gives, and far under 1 MiB.
+/// Tickets per page: every dialect of the ticket service allows it, and a page stays far below 1 MiB.
 pub const PAGE: u32 = 100;
-/// Pages that one look reads. What lies behind them is not seen by this look, and does not count as ended.
+/// Most pages that one probe reads. Tickets on later pages are not observed, and do not count as ended.
 pub const PAGES: u32 = 50;
 
-/// Tickets of one status, as far as they were read.
+/// The tickets of one status that were read.
 pub(super) struct Listed {
     pub(super) tickets: Vec<Ticket>,
-    /// Not all of them.
+    /// Whether more pages exist than were read.
     pub(super) is_partial: bool,
 }
 
-pub(super) async fn look(
+pub(super) async fn probe(
     client: &Client,
     probe: &OverdueTickets,
     now: Timestamp,
     context: &CallContext,
 ) -> Observation {
     let Ok(status) = probe.status.parse::<TicketStatus>() else {
-        return Observation::unknown(format!("{:?} is no status of tickets", probe.status));
+        return Observation::unknown(format!("{:?} is not a ticket status", probe.status));
     };
     let Listed { tickets, is_partial } = match list(client, status, context).await {
         Ok(listed) => listed,
@@ -42,7 +42,7 @@ pub(super) async fn look(
         .filter_map(|ticket| Some((deadline(&ticket)?, ticket)))
         .filter(|(deadline, _)| now.0 > deadline.saturating_add(grace_ms))
         .collect();
-    // The longest overdue first, so that they are the ones that a limit leaves.
+    // Longest overdue first: the limit must keep these.
     overdue.sort_by(|(at, one), (other_at, other)| (at, &one.ticket_id).cmp(&(other_at, &other.ticket_id)));
     let limit = usize::try_from(probe.limit).unwrap_or(usize::MAX);
     let is_partial = is_partial || overdue.len() > limit;
@@ -50,8 +50,8 @@ pub(super) async fn look(
     Observation::Seen(Sighting { failing, is_partial, ..Sighting::default() })
 }
 
-/// Every ticket of this status, page by page, each once. Lists move while they are read, and services cap pages: it goes on until a page
-/// has nothing new, or the service's own total is reached.
+/// Reads every ticket of `status` once, page by page. A list changes while it is read and services cap their pages, so reading stops
+/// only at a page without a new ticket or at the total that the service states.
 pub(super) async fn list(client: &Client, status: TicketStatus, context: &CallContext) -> Result<Listed, Error> {
     let mut listed = Listed { tickets: Vec::new(), is_partial: false };
     let mut seen = BTreeSet::new();
@@ -62,7 +62,7 @@ pub(super) async fn list(client: &Client, status: TicketStatus, context: &CallCo
         offset = offset.saturating_add(u32::try_from(page.tickets.len()).unwrap_or(u32::MAX));
         let known = seen.len();
         for ticket in page.tickets {
-            // A service that does not know the filter must not have its ended tickets called overdue.
+            // Checked again: a service that ignores the filter returns ended tickets too.
             if seen.insert(ticket.ticket_id.clone()) && ticket.known_status() == Some(status) {
                 listed.tickets.push(ticket);
             }
@@ -76,11 +76,11 @@ pub(super) async fn list(client: &Client, status: TicketStatus, context: &CallCo
     Ok(listed)
 }
 
-/// When the ticket should have ended, epoch milliseconds; none where nothing was agreed on.
+/// The deadline of the ticket's SLA in epoch milliseconds; `None` if the SLA sets none.
 fn deadline(ticket: &Ticket) -> Option<u64> {
     let sla = ticket.sla.as_ref()?;
-    let from_start = || Some(moment(ticket.started_at)?.saturating_add(moment(sla.timeout_ms)?));
-    moment(sla.deadline).or_else(from_start)
+    let from_start = || Some(epoch_ms(ticket.started_at)?.saturating_add(epoch_ms(sla.timeout_ms)?));
+    epoch_ms(sla.deadline).or_else(from_start)
 }
 
 fn target(ticket: &Ticket, deadline: u64, now: Timestamp) -> Failing {
@@ -92,13 +92,13 @@ fn target(ticket: &Ticket, deadline: u64, now: Timestamp) -> Failing {
         ("worker_id", Value::from(worker)),
         ("workflow_id", Value::from(ticket.workflow_id.as_deref())),
         ("plan_id", Value::from(ticket.plan_id.as_deref())),
-        ("started_at", Value::from(moment(ticket.started_at))),
+        ("started_at", Value::from(epoch_ms(ticket.started_at))),
         ("deadline", Value::from(deadline)),
         ("overdue_seconds", Value::from(overdue_seconds)),
         // Plain data with text keys cannot fail to serialize.
         ("ticket", serde_json::to_value(ticket).unwrap_or_default()),
     ];
     let reason =
-        format!("ticket {} is {} and {overdue_seconds} seconds past its time", ticket.ticket_id, ticket.status);
+        format!("ticket {} is {} and {overdue_seconds} seconds past its deadline", ticket.ticket_id, ticket.status);
     failing(&ticket.ticket_id, fields, reason)
 }

@@ -1,4 +1,4 @@
-//! Stuck workflows: each is asked about by itself.
+//! Probe for stuck workflows: reads the status of each workflow.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +9,16 @@ use heal_runtime::checks::{Failing, Observation, Sighting, StuckWorkflows};
 use serde_json::Value;
 
 use super::tickets::list;
-use super::{failing, moment};
+use super::{epoch_ms, failing};
 use crate::call::CallContext;
 use crate::error::Error;
 use crate::orchestrator::{Client, WorkflowStatus};
 use crate::tickets::{self, TicketStatus};
 
-/// Workflows asked about at a time.
+/// Status calls in flight at a time.
 pub const CONCURRENT: usize = 10;
 
-pub(super) async fn look(
+pub(super) async fn probe(
     orchestrator: &Client,
     tickets: &tickets::Client,
     probe: &StuckWorkflows,
@@ -30,18 +30,18 @@ pub(super) async fn look(
         Ok(ids) => ids,
         Err(error) => return Observation::unknown(error.to_string()),
     };
-    let asked = stream::iter(ids).map(|id| async move {
+    let calls = stream::iter(ids).map(|id| async move {
         let answer = orchestrator.get_workflow_status(&id, false, context).await;
         (id, answer)
     });
-    let mut answers: Vec<_> = asked.buffer_unordered(CONCURRENT).collect().await;
+    let mut answers: Vec<_> = calls.buffer_unordered(CONCURRENT).collect().await;
     answers.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let asked = answers.len();
+    let probed = answers.len();
     let mut problem = None;
     for (id, answer) in answers {
         match answer {
             Ok(status) => sighting.failing.extend(stuck(&status, probe, now)),
-            // A workflow that is gone is not stuck.
+            // A deleted workflow is not stuck.
             Err(error) if error.is_not_found() => {}
             Err(error) => {
                 sighting.unknown.push(id);
@@ -50,12 +50,12 @@ pub(super) async fn look(
         }
     }
     match problem {
-        Some(error) if sighting.unknown.len() == asked => Observation::unknown(error.to_string()),
+        Some(error) if sighting.unknown.len() == probed => Observation::unknown(error.to_string()),
         Some(_) | None => Observation::Seen(sighting),
     }
 }
 
-/// The workflows to ask about, at most as many as the probe says.
+/// The workflows to probe: the named ones or those of running tickets, at most the probe's limit.
 async fn ids(
     tickets: &tickets::Client,
     probe: &StuckWorkflows,
@@ -74,8 +74,8 @@ async fn ids(
 }
 
 fn stuck(status: &WorkflowStatus, probe: &StuckWorkflows, now: Timestamp) -> Option<Failing> {
-    // A workflow without a moment of its last change cannot be said to stand still.
-    let updated_at = moment(Some(status.updated_at_ms))?;
+    // Without the time of its last change a workflow cannot be judged.
+    let updated_at = epoch_ms(Some(status.updated_at_ms))?;
     let stuck_seconds = now.0.saturating_sub(updated_at) / 1_000;
     if status.state.as_str() != probe.state || stuck_seconds < probe.stuck_seconds {
         return None;
@@ -90,5 +90,5 @@ fn stuck(status: &WorkflowStatus, probe: &StuckWorkflows, now: Timestamp) -> Opt
         ("updated_at", Value::from(updated_at)),
         ("stuck_seconds", Value::from(stuck_seconds)),
     ];
-    Some(failing(id, fields, format!("workflow {id} is {} without a change for {stuck_seconds} seconds", status.state)))
+    Some(failing(id, fields, format!("workflow {id} is {} unchanged for {stuck_seconds} seconds", status.state)))
 }

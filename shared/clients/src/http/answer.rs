@@ -1,4 +1,4 @@
-//! What an answer means, once, for every service over HTTP.
+//! The interpretation of HTTP responses and of their absence, the same for every service.
 
 use std::time::Duration;
 
@@ -7,29 +7,46 @@ use serde::de::DeserializeOwned;
 use super::MAX_BODY_BYTES;
 use crate::error::{Effect, Error, Outage, OutageKind, Refusal, RefusalKind, one_line};
 
-/// A whole answer of a service.
+/// A complete HTTP response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub status: u16,
     pub content_type: Option<String>,
     pub retry_after: Option<String>,
-    /// `None`: longer than is read.
+    /// `None` if it exceeds [`MAX_BODY_BYTES`].
     pub body: Option<Vec<u8>>,
 }
 
-/// Reads an answer as JSON, or says why it is none.
+/// No complete response arrived.
+pub(crate) struct TransportError {
+    pub kind: OutageKind,
+    /// Whether the service may have received the request.
+    pub sent: bool,
+    pub detail: String,
+}
+
+impl TransportError {
+    /// The time of the call ended first.
+    pub(crate) fn timed_out() -> Self {
+        let detail = "no complete response within the timeout of the call".to_owned();
+        Self { kind: OutageKind::Timeout, sent: true, detail }
+    }
+}
+
+/// Interprets the response to one call.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Judge {
+pub(crate) struct AnswerCheck {
     pub service: &'static str,
     pub operation: &'static str,
+    /// The effect that a lost response leaves open.
     pub at_stake: Effect,
 }
 
-/// Longest wait that is taken from a service: what is further away is the engine's next try anyway.
+/// Longest `Retry-After` that is respected: the engine retries within that time anyway.
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(15);
 
-impl Judge {
-    /// The answer's JSON, where the status is a good one.
+impl AnswerCheck {
+    /// Decodes the body of a 2xx response as JSON.
     pub(crate) fn json<T: DeserializeOwned>(self, answer: Answer) -> Result<T, Error> {
         let answer = self.good(answer)?;
         let is_json = answer.content_type.as_deref().is_some_and(is_json);
@@ -38,13 +55,13 @@ impl Judge {
             return Err(self.bad_answer(answer.status, &format!("content type is {found}, expected application/json")));
         }
         let Some(body) = answer.body else {
-            return Err(self.bad_answer(answer.status, &format!("body is over {MAX_BODY_BYTES} bytes")));
+            return Err(self.bad_answer(answer.status, &format!("body is over the limit of {MAX_BODY_BYTES} bytes")));
         };
         serde_json::from_slice(&body)
-            .map_err(|error| self.bad_answer(answer.status, &format!("body cannot be read: {error}")))
+            .map_err(|error| self.bad_answer(answer.status, &format!("failed to decode the body: {error}")))
     }
 
-    /// The answer itself, where the status is a good one.
+    /// Passes a 2xx response on; every other status is an error.
     pub(crate) fn good(self, answer: Answer) -> Result<Answer, Error> {
         match answer.status {
             200..=299 => Ok(answer),
@@ -62,7 +79,7 @@ impl Judge {
         }
     }
 
-    /// An answer with a good status that says nothing we can read: what it did stays open.
+    /// The error of a 2xx response that cannot be decoded: its effect stays unknown.
     pub(crate) fn bad_answer(self, status: u16, problem: &str) -> Error {
         Error::Refused(Refusal {
             service: self.service,
@@ -71,6 +88,18 @@ impl Judge {
             code: status.to_string(),
             message: one_line(problem),
             effect: self.at_stake,
+        })
+    }
+
+    /// The error of a call that got no complete response.
+    pub(crate) fn unreachable(self, error: TransportError) -> Error {
+        Error::Unavailable(Outage {
+            service: self.service,
+            operation: self.operation,
+            kind: error.kind,
+            retry_after: None,
+            effect: if error.sent { self.at_stake } else { Effect::NotApplied },
+            detail: error.detail,
         })
     }
 
@@ -86,7 +115,7 @@ impl Judge {
     }
 }
 
-/// What the service said of it: the usual fields of an error body, or the start of a text.
+/// The message of an error response: a usual field of a JSON body, or the start of a plain text.
 fn message(answer: &Answer) -> String {
     if (300..=399).contains(&answer.status) {
         return "redirects are not followed".to_owned();
@@ -118,7 +147,7 @@ fn refusal_kind(status: u16) -> RefusalKind {
     }
 }
 
-/// `application/json`, or a format built on it.
+/// `application/json`, or a media type with the suffix `+json`.
 fn is_json(content_type: &str) -> bool {
     let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
@@ -150,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_known_by_its_media_type_alone() {
+    fn json_is_recognised_by_its_media_type_alone() {
         assert!(is_json("application/json; charset=utf-8"));
         assert!(is_json("Application/Problem+JSON"));
         assert!(!is_json("text/html"));

@@ -1,4 +1,4 @@
-//! An identity in PEM files that something else keeps fresh, such as `spiffe-helper` or a mounted secret.
+//! An identity in PEM files that another program rotates, such as `spiffe-helper` or a mounted secret.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,45 +9,47 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use super::jwt::JwtSvid;
-use super::material::{X509Identity, certificates, key};
-use super::{IdentityError, IdentityProvider};
+use super::material::{IdentityError, X509Identity, parse_certificates, parse_key};
+use super::source::IdentityProvider;
 use crate::config::PemPaths;
 
-/// Largest file that is read.
+/// Largest PEM or token file that is read.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// PEM files, read again when one of them changed.
+/// PEM files, reread when one of them changes.
 ///
-/// Files that do not fit together (a writer is between two of them) do not replace an identity that still holds.
+/// Files that do not match each other (a rotation is half written) do not replace an identity that is still valid.
 #[derive(Debug)]
 pub struct PemFiles {
     paths: PemPaths,
     trust_domain: String,
-    known: Mutex<Known>,
+    cache: Mutex<Cache>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    stamps: Vec<Option<Stamp>>,
+struct Cache {
+    /// The versions of the files when they were last read.
+    versions: Vec<Option<FileVersion>>,
     identity: Option<Arc<X509Identity>>,
-    /// What was wrong with the files of `stamps`.
-    fault: Option<IdentityError>,
+    /// Why the files of `versions` could not be used.
+    error: Option<IdentityError>,
 }
 
-/// What tells one state of a file from the next.
-type Stamp = (u64, Option<SystemTime>, u64);
+/// Length, modification time and inode: a changed file differs in at least one.
+type FileVersion = (u64, Option<SystemTime>, u64);
 
 impl PemFiles {
+    /// The identity in `paths`; the bundle holds the authorities of `trust_domain`.
     pub fn new(paths: PemPaths, trust_domain: &str) -> Self {
-        Self { paths, trust_domain: trust_domain.to_owned(), known: Mutex::default() }
+        Self { paths, trust_domain: trust_domain.to_owned(), cache: Mutex::default() }
     }
 
     async fn read(&self) -> Result<X509Identity, IdentityError> {
         let (paths, trust_domain) = (self.paths.clone(), self.trust_domain.clone());
         blocking(move || {
-            let chain = certificates(&shown(&paths.chain), &contents(&paths.chain)?)?;
-            let key = key(&shown(&paths.key), &contents(&paths.key)?)?;
-            let authorities = certificates(&shown(&paths.bundle), &contents(&paths.bundle)?)?;
+            let chain = parse_certificates(&shown(&paths.chain), &contents(&paths.chain)?)?;
+            let key = parse_key(&shown(&paths.key), &contents(&paths.key)?)?;
+            let authorities = parse_certificates(&shown(&paths.bundle), &contents(&paths.bundle)?)?;
             X509Identity::new(&shown(&paths.chain), chain, key, BTreeMap::from([(trust_domain, authorities)]))
         })
         .await
@@ -58,29 +60,29 @@ impl PemFiles {
 impl IdentityProvider for PemFiles {
     async fn x509(&self) -> Result<Arc<X509Identity>, IdentityError> {
         let now = SystemTime::now();
-        let mut known = self.known.lock().await;
-        let stamps: Vec<Option<Stamp>> =
-            [&self.paths.chain, &self.paths.key, &self.paths.bundle].into_iter().map(stamp).collect();
-        if known.stamps != stamps {
-            known.stamps = stamps;
-            known.fault = None;
-            match self.read().await.and_then(|identity| identity.check_alive(now).map(|()| identity)) {
+        let mut cache = self.cache.lock().await;
+        let versions: Vec<Option<FileVersion>> =
+            [&self.paths.chain, &self.paths.key, &self.paths.bundle].into_iter().map(file_version).collect();
+        if cache.versions != versions {
+            cache.versions = versions;
+            cache.error = None;
+            match self.read().await.and_then(|identity| identity.check_not_expired(now).map(|()| identity)) {
                 Ok(identity) => {
                     tracing::info!(spiffe_id = identity.spiffe_id(), "identity.loaded");
-                    known.identity = Some(Arc::new(identity));
+                    cache.identity = Some(Arc::new(identity));
                 }
-                Err(fault) => {
-                    tracing::warn!(error = %fault, "identity.not_loaded");
-                    known.fault = Some(fault);
+                Err(error) => {
+                    tracing::warn!(%error, "identity.not_loaded");
+                    cache.error = Some(error);
                 }
             }
         }
-        match (&known.identity, &known.fault) {
-            (Some(identity), None) => identity.check_alive(now).map(|()| Arc::clone(identity)),
-            (Some(identity), Some(fault)) => {
-                identity.check_alive(now).map(|()| Arc::clone(identity)).map_err(|_| fault.clone())
+        match (&cache.identity, &cache.error) {
+            (Some(identity), None) => identity.check_not_expired(now).map(|()| Arc::clone(identity)),
+            (Some(identity), Some(error)) => {
+                identity.check_not_expired(now).map(|()| Arc::clone(identity)).map_err(|_| error.clone())
             }
-            (None, Some(fault)) => Err(fault.clone()),
+            (None, Some(error)) => Err(error.clone()),
             (None, None) => Err(IdentityError::unavailable("the PEM files", "not read yet")),
         }
     }
@@ -106,7 +108,7 @@ impl IdentityProvider for PemFiles {
     }
 }
 
-/// Runs what touches files where it may wait.
+/// Runs file I/O on a thread that may block.
 async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, IdentityError> + Send + 'static,
 ) -> Result<T, IdentityError> {
@@ -120,12 +122,12 @@ fn contents(path: &Path) -> Result<Vec<u8>, IdentityError> {
     let place = shown(path);
     let length = std::fs::metadata(path).map_err(|error| IdentityError::unusable(&place, error))?.len();
     if length > MAX_FILE_BYTES {
-        return Err(IdentityError::unusable(place, format!("has {length} bytes, at most {MAX_FILE_BYTES} are read")));
+        return Err(IdentityError::unusable(place, format!("is {length} bytes, over the limit of {MAX_FILE_BYTES}")));
     }
     std::fs::read(path).map_err(|error| IdentityError::unusable(place, error))
 }
 
-fn stamp(path: &PathBuf) -> Option<Stamp> {
+fn file_version(path: &PathBuf) -> Option<FileVersion> {
     use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.len(), metadata.modified().ok(), metadata.ino()))

@@ -1,16 +1,16 @@
-//! A function's Workload API: there is none, since no agent runs beside a function.
+//! The Workload API in a Lambda function: always unavailable, because no SPIFFE agent runs beside a function.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::jwt::JwtSvid;
-use super::material::X509Identity;
-use super::{IdentityError, IdentityProvider};
+use super::material::{IdentityError, X509Identity};
+use super::source::IdentityProvider;
 use crate::config::keys;
 
-/// Where the configuration names the Workload API, as it does by default. A function that calls nobody who asks for an identity does as well
-/// without; for one that does, every call says so.
+/// Stands for the Workload API that the configuration names, as it does by default. A function whose calls need no identity works
+/// without one; in any other function every call fails with the remedy.
 #[derive(Debug)]
 pub(super) struct NoAgent {
     socket: String,
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_function_that_needs_an_agent_is_told_what_to_set() {
+    async fn the_error_in_a_function_names_the_variable_to_set() {
         let identity = NoAgent::new("unix:///run/agent.sock");
         let error = identity.x509().await.unwrap_err().to_string();
         assert!(error.contains("unix:///run/agent.sock") && error.contains("SPIFFE_IDENTITY_SOURCE"), "{error}");

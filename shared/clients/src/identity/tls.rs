@@ -1,25 +1,18 @@
-//! From an identity to a TLS configuration for one connection.
+//! The TLS configuration of one connection, made from an identity.
 
 use std::sync::Arc;
 
 use rustls::client::Resumption;
-use rustls::crypto::CryptoProvider;
 use rustls::{CertificateError, ClientConfig, OtherError, RootCertStore};
 
-use super::IdentityError;
-use super::material::X509Identity;
-use super::verifier::ExactServer;
+use super::material::{IdentityError, X509Identity, crypto};
+use super::verifier::SpiffeVerifier;
 use crate::config::SpiffeId;
 
-/// HTTP/2, which gRPC is made of.
+/// The ALPN protocol of gRPC: HTTP/2.
 pub(crate) const ALPN: &[u8] = b"h2";
 
-/// The one crypto provider.
-pub(crate) fn crypto() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
-}
-
-/// TLS as `identity`, towards the server that is `server_id` and nobody else.
+/// Mutual TLS: authenticates as `identity` and accepts only the server with `server_id`.
 pub(crate) fn client_config(identity: &X509Identity, server_id: &SpiffeId) -> Result<ClientConfig, IdentityError> {
     let unusable = |error: rustls::Error| IdentityError::unusable(identity.spiffe_id(), error);
     let mut roots = RootCertStore::empty();
@@ -27,7 +20,7 @@ pub(crate) fn client_config(identity: &X509Identity, server_id: &SpiffeId) -> Re
         roots.add(authority.clone()).map_err(unusable)?;
     }
     let crypto = crypto();
-    let verifier = ExactServer {
+    let verifier = SpiffeVerifier {
         expected: server_id.as_str().to_owned(),
         roots,
         algorithms: crypto.signature_verification_algorithms,
@@ -40,17 +33,17 @@ pub(crate) fn client_config(identity: &X509Identity, server_id: &SpiffeId) -> Re
         .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
         .map_err(unusable)?;
     config.alpn_protocols = vec![ALPN.to_vec()];
-    // A resumed session would skip the check of who the server is now.
+    // A resumed session would skip the verification of the server's current certificate.
     config.resumption = Resumption::disabled();
     Ok(config)
 }
 
-/// Why a handshake failed, where it was because of who the server is.
+/// Why the server's certificate was rejected; `None` if the handshake failed for another reason.
 pub(crate) fn untrusted(error: &std::io::Error) -> Option<String> {
     let cause = error.get_ref()?.downcast_ref::<rustls::Error>()?;
-    if let rustls::Error::InvalidCertificate(fault) = cause {
-        if let CertificateError::Other(OtherError(who)) = fault {
-            return Some(who.to_string());
+    if let rustls::Error::InvalidCertificate(reason) = cause {
+        if let CertificateError::Other(OtherError(wrong_server)) = reason {
+            return Some(wrong_server.to_string());
         }
         return Some(cause.to_string());
     }

@@ -1,4 +1,4 @@
-//! Who the server has to be: one id, vouched for by its own trust domain.
+//! Verification of the server's certificate: one expected SPIFFE ID, issued by its own trust domain.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 
-use super::material::one_uri;
+use super::material::spiffe_id_of;
 
-/// Accepts the server that has exactly the expected SPIFFE ID.
+/// Accepts only a server with exactly the expected SPIFFE ID.
 #[derive(Debug)]
-pub(super) struct ExactServer {
+pub(super) struct SpiffeVerifier {
     pub expected: String,
-    /// The authorities of the expected id's trust domain, and no others.
+    /// The authorities of the expected ID's trust domain only.
     pub roots: RootCertStore,
     pub algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// A valid certificate of somebody else.
+/// A valid certificate with another SPIFFE ID, or with none.
 #[derive(Debug, thiserror::Error)]
 #[error("the server is {found}, expected {expected}")]
 pub(super) struct WrongServer {
@@ -28,19 +28,19 @@ pub(super) struct WrongServer {
     expected: String,
 }
 
-impl ServerCertVerifier for ExactServer {
+impl ServerCertVerifier for SpiffeVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        // The id is in the certificate; names and addresses say nothing about a workload.
+        // Ignored: a workload is identified by the SPIFFE ID in its certificate, not by a host name.
         _server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let certificate = ParsedCertificate::try_from(end_entity)?;
         verify_server_cert_signed_by_trust_anchor(&certificate, &self.roots, intermediates, now, self.algorithms.all)?;
-        let found = one_uri(end_entity).unwrap_or_else(|problem| format!("nobody ({problem})"));
+        let found = spiffe_id_of(end_entity).unwrap_or_else(|problem| format!("unidentified ({problem})"));
         if found == self.expected {
             return Ok(ServerCertVerified::assertion());
         }

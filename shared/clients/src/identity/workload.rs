@@ -1,4 +1,4 @@
-//! The SPIFFE Workload API of the agent on this node.
+//! An identity from the SPIFFE Workload API of this node's agent.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,32 +11,33 @@ use spiffe::x509_source::X509SourceState;
 use spiffe::{WorkloadApiClient, X509Source};
 
 use super::jwt::JwtSvid;
-use super::material::X509Identity;
-use super::{IdentityError, IdentityProvider};
+use super::material::{IdentityError, X509Identity};
+use super::source::IdentityProvider;
 use crate::error::chain;
 
-/// Longest wait for the first answer of the agent.
-const FIRST_ANSWER: Duration = Duration::from_secs(2);
+/// Timeout of opening the identity stream, first response included.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Longest wait for a token. A call goes on without one: where it is needed, the server says so.
-const TOKEN_ANSWER: Duration = Duration::from_secs(1);
+/// Timeout of fetching a token. The call goes on without one; a server that requires it rejects the call.
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// After an agent gave no token it is left alone for so long.
-const TOKEN_PAUSE: Duration = Duration::from_secs(30);
+/// After a failed fetch of a token the agent is not asked again for this long.
+const TOKEN_BACKOFF: Duration = Duration::from_secs(30);
 
-/// The Workload API: identities are streamed, so that a rotation is known at once.
+/// The Workload API. The agent streams identities, so a rotation takes effect at once.
 pub struct WorkloadApi {
     socket: String,
     source: tokio::sync::Mutex<Option<X509Source>>,
-    /// The last identity with the revision that it was made of.
+    /// The latest identity and the stream revision that it was made from.
     current: Mutex<Option<(u64, Arc<X509Identity>)>>,
-    tokens: Mutex<Tokens>,
+    tokens: Mutex<TokenCache>,
 }
 
 #[derive(Default)]
-struct Tokens {
+struct TokenCache {
     by_audience: BTreeMap<String, JwtSvid>,
-    not_before: Option<Instant>,
+    /// No token is fetched before this time.
+    retry_at: Option<Instant>,
 }
 
 impl fmt::Debug for WorkloadApi {
@@ -46,7 +47,7 @@ impl fmt::Debug for WorkloadApi {
 }
 
 impl WorkloadApi {
-    /// `socket` as `unix:///path` or `tcp://ip:port`. Connects at the first use.
+    /// A source at `socket`, `unix:///path` or `tcp://ip:port`. Connects at the first use.
     pub fn new(socket: &str) -> Self {
         Self {
             socket: socket.to_owned(),
@@ -60,20 +61,20 @@ impl WorkloadApi {
         IdentityError::unavailable(format!("the Workload API at {}", self.socket), problem)
     }
 
-    /// The state of the stream, which is opened where there is none. Of many callers one opens it, the others wait.
+    /// The state of the identity stream. Opens the stream if it is not open; concurrent callers wait for the one that opens it.
     async fn state(&self) -> Result<X509SourceState, IdentityError> {
         let mut source = self.source.lock().await;
         if let Some(state) = source.as_ref().map(X509Source::state).filter(|state| !state.is_closed()) {
             return Ok(state);
         }
-        let open = X509Source::builder().endpoint(&self.socket).initial_sync_timeout(FIRST_ANSWER).build();
-        let opened = match tokio::time::timeout(FIRST_ANSWER, open).await {
+        let open = X509Source::builder().endpoint(&self.socket).initial_sync_timeout(STREAM_TIMEOUT).build();
+        let opened = match tokio::time::timeout(STREAM_TIMEOUT, open).await {
             Ok(opened) => opened.map_err(|error| self.unavailable(chain(&error)))?,
-            Err(_) => return Err(self.unavailable(format!("no answer within {} ms", FIRST_ANSWER.as_millis()))),
+            Err(_) => return Err(self.unavailable(format!("no response within {} ms", STREAM_TIMEOUT.as_millis()))),
         };
         let state = opened.state();
         *source = Some(opened);
-        // Revisions count anew.
+        // The revisions of a new stream start over.
         *self.current() = None;
         Ok(state)
     }
@@ -82,11 +83,11 @@ impl WorkloadApi {
         let fetch = async {
             let client = WorkloadApiClient::connect_to(&self.socket).await.map_err(|error| chain(&error))?;
             let svid = client.fetch_jwt_svid([audience], None).await.map_err(|error| chain(&error))?;
-            Ok::<_, String>(JwtSvid::of(&svid))
+            Ok::<_, String>(JwtSvid::from_spiffe(&svid))
         };
-        match tokio::time::timeout(TOKEN_ANSWER, fetch).await {
+        match tokio::time::timeout(TOKEN_TIMEOUT, fetch).await {
             Ok(token) => token.map_err(|problem| self.unavailable(problem)),
-            Err(_) => Err(self.unavailable(format!("no token within {} ms", TOKEN_ANSWER.as_millis()))),
+            Err(_) => Err(self.unavailable(format!("no token within {} ms", TOKEN_TIMEOUT.as_millis()))),
         }
     }
 
@@ -94,7 +95,7 @@ impl WorkloadApi {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tokens(&self) -> MutexGuard<'_, Tokens> {
+    fn tokens(&self) -> MutexGuard<'_, TokenCache> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -108,7 +109,7 @@ impl IdentityProvider for WorkloadApi {
         if let Some((revision, identity)) = current.as_ref()
             && *revision == state.revision()
         {
-            identity.check_alive(SystemTime::now())?;
+            identity.check_not_expired(SystemTime::now())?;
             return Ok(Arc::clone(identity));
         }
         let context = state.context().map_err(|error| self.unavailable(chain(&error)))?;
@@ -133,20 +134,20 @@ impl IdentityProvider for WorkloadApi {
             if let Some(token) = tokens.by_audience.get(audience).filter(|token| token.is_usable(now)) {
                 return Some(token.clone());
             }
-            if tokens.not_before.is_some_and(|instant| Instant::now() < instant) {
+            if tokens.retry_at.is_some_and(|instant| Instant::now() < instant) {
                 return None;
             }
         }
         match self.fetch_token(audience).await {
             Ok(token) => {
                 let mut tokens = self.tokens();
-                tokens.not_before = None;
+                tokens.retry_at = None;
                 tokens.by_audience.insert(audience.to_owned(), token.clone());
                 Some(token)
             }
             Err(error) => {
                 tracing::info!(%error, "identity.no_token");
-                self.tokens().not_before = Some(Instant::now() + TOKEN_PAUSE);
+                self.tokens().retry_at = Some(Instant::now() + TOKEN_BACKOFF);
                 None
             }
         }

@@ -1,29 +1,35 @@
-//! How the API is reached: a plain URL, a kubeconfig, the in-cluster account, or EKS with signed tokens.
-
-#[cfg(feature = "host")]
-mod host;
+//! Access to the Kubernetes API: a URL, a kubeconfig, the pod's service account, or EKS with signed tokens.
 
 use std::fmt;
+#[cfg(feature = "host")]
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::config::{BaseUrl, KubernetesAccess, keys};
 use crate::error::{Error, chain};
 use async_trait::async_trait;
+#[cfg(feature = "host")]
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-/// Makes tokens for an EKS cluster. The signing of the request behind them is not here.
+/// Issues tokens for an EKS cluster. The implementation signs them with AWS credentials.
 #[async_trait]
 pub trait TokenProvider: fmt::Debug + Send + Sync {
-    /// A fresh token. Called seldom: a token is used until shortly before it ends.
+    /// A fresh token. Called rarely: a token is cached until shortly before its expiry.
+    ///
+    /// # Errors
+    /// The credentials are missing or the signature failed.
     async fn token(&self) -> Result<BearerToken, TokenFault>;
 }
 
 /// A token for the `authorization` header.
 #[derive(Clone)]
 pub struct BearerToken {
+    /// The token, sent after `Bearer `.
     pub secret: String,
+    /// When the API stops accepting it.
     pub expires_at: SystemTime,
 }
 
@@ -33,54 +39,57 @@ impl fmt::Debug for BearerToken {
     }
 }
 
-/// There is no token to be had just now.
+/// A token could not be issued; holds the cause.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no token: {0}")]
+#[error("failed to issue a token: {0}")]
 pub struct TokenFault(pub String);
 
-/// An EKS cluster as AWS describes it, and how to sign in.
+/// An EKS cluster as `eks:DescribeCluster` returns it, and the source of its tokens.
 #[derive(Debug, Clone)]
 pub struct EksAccess {
+    /// The URL of the API.
     pub endpoint: BaseUrl,
-    /// The cluster's authority, PEM.
+    /// The certificate authority of the API's server, PEM.
     pub authority_pem: String,
+    /// Issues the tokens that authenticate the calls.
     pub tokens: Arc<dyn TokenProvider>,
 }
 
-/// Where the API is, and who vouches for it.
-pub(super) struct Place {
+/// The resolved access: the library's configuration, and the authorities to verify the server with.
+pub(super) struct Endpoint {
     pub config: kube::Config,
     pub authorities: Authorities,
 }
 
-/// Who vouches for the API's server.
+/// The certificate authorities that the API's server is verified with.
 pub(super) enum Authorities {
-    /// Nobody, over plain text.
+    /// Plain text, nothing is verified.
     None,
-    /// Those of the machine.
-    Machine,
-    Given(Vec<CertificateDer<'static>>),
-    /// Those that the library's configuration names, with whatever else it says of TLS.
+    /// The operating system's root certificates.
+    System,
+    /// These certificates only.
+    Explicit(Vec<CertificateDer<'static>>),
+    /// The authorities and all other TLS options of the library's configuration.
     #[cfg(feature = "host")]
-    OfConfig,
+    FromConfig,
 }
 
-/// Where `access` leads.
-#[cfg_attr(not(feature = "host"), expect(clippy::unused_async, reason = "it waits where there are files to read"))]
-pub(super) async fn place(access: &KubernetesAccess, eks: Option<&EksAccess>) -> Result<Place, Error> {
+/// Resolves `access`; reads the kubeconfig or the service account's files.
+#[cfg_attr(not(feature = "host"), expect(clippy::unused_async, reason = "awaits the reading of files under `host`"))]
+pub(super) async fn resolve(access: &KubernetesAccess, eks: Option<&EksAccess>) -> Result<Endpoint, Error> {
     let (mut config, authorities) = match access {
         KubernetesAccess::Url(url) => {
             let is_plain = url.as_str().starts_with("http://");
-            let authorities = if is_plain { Authorities::None } else { Authorities::Machine };
+            let authorities = if is_plain { Authorities::None } else { Authorities::System };
             (kube::Config::new(uri(keys::ENV_KUBERNETES_API_URL, url)?), authorities)
         }
         #[cfg(feature = "host")]
-        KubernetesAccess::Kubeconfig(path) => (host::kubeconfig(path).await?, Authorities::OfConfig),
+        KubernetesAccess::Kubeconfig(path) => (kubeconfig(path).await?, Authorities::FromConfig),
         #[cfg(feature = "host")]
-        KubernetesAccess::InCluster => (host::in_cluster()?, Authorities::OfConfig),
+        KubernetesAccess::InCluster => (in_cluster()?, Authorities::FromConfig),
         #[cfg(not(feature = "host"))]
         KubernetesAccess::Kubeconfig(_) => {
-            let problem = "is not read by a function; name the cluster, or the API's URL".to_owned();
+            let problem = "is not supported in a function; set EKS_CLUSTER_NAME or KUBERNETES_API_URL".to_owned();
             return Err(invalid(keys::ENV_KUBECONFIG, problem));
         }
         #[cfg(not(feature = "host"))]
@@ -89,25 +98,56 @@ pub(super) async fn place(access: &KubernetesAccess, eks: Option<&EksAccess>) ->
         }
         KubernetesAccess::Eks { cluster } => {
             let Some(eks) = eks else {
-                let problem = format!("{cluster} is named, but there is nothing to sign in with");
+                let problem =
+                    format!("{cluster} is named, but this program has no AWS credentials to authenticate with");
                 return Err(invalid(keys::ENV_EKS_CLUSTER_NAME, problem));
             };
-            let authorities = Authorities::Given(certificates(&eks.authority_pem)?);
+            let authorities = Authorities::Explicit(certificates(&eks.authority_pem)?);
             (kube::Config::new(uri(keys::ENV_EKS_CLUSTER_NAME, &eks.endpoint)?), authorities)
         }
     };
-    // From here on nothing in the environment has a say in where the calls go.
+    // Discards a proxy that the library took from the environment.
     config.proxy_url = None;
-    Ok(Place { config, authorities })
+    Ok(Endpoint { config, authorities })
+}
+
+/// The service account of the pod that this process runs in.
+#[cfg(feature = "host")]
+fn in_cluster() -> Result<kube::Config, Error> {
+    kube::Config::incluster().map_err(|error| {
+        let problem = format!("none of them is set, and this process does not run in a pod: {}", chain(&error));
+        invalid("KUBERNETES_API_URL, KUBECONFIG, EKS_CLUSTER_NAME", problem)
+    })
+}
+
+/// Reads `path` as kubectl reads `KUBECONFIG`: a list of files, of which the first to set a value wins.
+#[cfg(feature = "host")]
+async fn kubeconfig(path: &Path) -> Result<kube::Config, Error> {
+    let invalid_file = |error: &(dyn std::error::Error + 'static)| invalid(keys::ENV_KUBECONFIG, chain(error));
+    let mut merged = Kubeconfig::default();
+    for file in std::env::split_paths(path.as_os_str()).filter(|file| !file.as_os_str().is_empty()) {
+        let next = Kubeconfig::read_from(file).map_err(|error| invalid_file(&error))?;
+        merged = merged.merge(next).map_err(|error| invalid_file(&error))?;
+    }
+    let proxied = merged.clusters.iter().any(|named| {
+        named.cluster.as_ref().is_some_and(|cluster| cluster.proxy_url.as_deref().is_some_and(|url| !url.is_empty()))
+    });
+    if proxied {
+        return Err(invalid(keys::ENV_KUBECONFIG, "proxy-url is not supported".to_owned()));
+    }
+    kube::Config::from_custom_kubeconfig(merged, &KubeConfigOptions::default())
+        .await
+        .map_err(|error| invalid_file(&error))
 }
 
 fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let problem =
-        |why: String| invalid(keys::ENV_EKS_CLUSTER_NAME, format!("the cluster's authority cannot be read: {why}"));
+    let problem = |why: String| {
+        invalid(keys::ENV_EKS_CLUSTER_NAME, format!("failed to parse the cluster's certificate authority: {why}"))
+    };
     let found = CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| problem(error.to_string()))?;
-    if found.is_empty() { Err(problem("no certificate in it".to_owned())) } else { Ok(found) }
+    if found.is_empty() { Err(problem("it contains no certificate".to_owned())) } else { Ok(found) }
 }
 
 fn uri(field: &'static str, url: &BaseUrl) -> Result<http::Uri, Error> {

@@ -1,4 +1,4 @@
-//! The three calls that are needed of the API, each with its deadline, size and error bounded.
+//! The three API calls: get, list and delete pods, each bounded in time and size.
 
 use std::time::Instant;
 
@@ -13,18 +13,18 @@ use tracing::debug;
 use super::SERVICE;
 use super::client::Client;
 use super::model::{Metadata, Pod};
-use super::transport::NoToken;
+use super::transport::TokenUnavailable;
 use crate::call::CallContext;
-use crate::error::{Effect, Error, Outage, OutageKind, chain};
-use crate::http::{Answer, Judge, MAX_BODY_BYTES};
+use crate::error::{Effect, Error, OutageKind, chain};
+use crate::http::{Answer, AnswerCheck, MAX_BODY_BYTES, TransportError};
 
-/// Pods of one page of a list; only their metadata is asked for, about 2 KiB each.
+/// Pods per page of a list. Only their metadata is requested, about 2 KiB each.
 const PAGE: u32 = 200;
 
-/// Most pages that are read of one list.
+/// Most pages read of one list.
 const MAX_PAGES: usize = 10;
 
-/// A pod without its specification and state.
+/// The metadata of a pod in a list.
 #[derive(Deserialize)]
 pub(super) struct Summary {
     pub metadata: Metadata,
@@ -43,15 +43,15 @@ struct PageMetadata {
     next: Option<String>,
 }
 
-/// What became of a deletion.
+/// The outcome of a deletion.
 pub(super) enum Deletion {
     Done,
-    /// The pod is gone or is another one by now: someone else did it.
+    /// The pod does not exist any more, or its name belongs to a later pod: somebody else deleted it.
     AlreadyGone,
 }
 
 impl Client {
-    /// The pod, `None` where there is none.
+    /// Reads a pod; `None` if it does not exist.
     pub(super) async fn get_pod(
         &self,
         namespace: &str,
@@ -60,15 +60,15 @@ impl Client {
     ) -> Result<Option<Pod>, Error> {
         let operation = "get_pod";
         let request = pods(namespace).get(name, &GetParams::default());
-        let judge = Judge { service: SERVICE, operation, at_stake: Effect::NotApplied };
+        let check = AnswerCheck { service: SERVICE, operation, at_stake: Effect::NotApplied };
         let call = async {
-            let answer = self.exchange(operation, Effect::NotApplied, request, context).await?;
-            if answer.status == 404 && is_status(&answer) { Ok(None) } else { judge.json(answer).map(Some) }
+            let answer = self.exchange(check, request, context).await?;
+            if answer.status == 404 && is_status(&answer) { Ok(None) } else { check.json(answer).map(Some) }
         };
         self.breaker.run(operation, call).await
     }
 
-    /// The metadata of all pods that match `labels` (`name=value`, separated by commas).
+    /// Reads the metadata of all pods that match `labels` (`name=value`, separated by commas).
     pub(super) async fn list_pods(
         &self,
         namespace: &str,
@@ -76,14 +76,14 @@ impl Client {
         context: &CallContext,
     ) -> Result<Vec<Summary>, Error> {
         let operation = "list_pods";
-        let judge = Judge { service: SERVICE, operation, at_stake: Effect::NotApplied };
+        let check = AnswerCheck { service: SERVICE, operation, at_stake: Effect::NotApplied };
         let mut found = Vec::new();
         let mut parameters = ListParams::default().labels(labels).limit(PAGE);
         for _ in 0..MAX_PAGES {
             let request = pods(namespace).list_metadata(&parameters);
             let call = async {
-                let answer = self.exchange(operation, Effect::NotApplied, request, context).await?;
-                judge.json::<Page>(answer)
+                let answer = self.exchange(check, request, context).await?;
+                check.json::<Page>(answer)
             };
             let page = self.breaker.run(operation, call).await?;
             found.extend(page.items);
@@ -92,10 +92,10 @@ impl Client {
                 Some(_) | None => return Ok(found),
             }
         }
-        Err(judge.bad_answer(200, &format!("the list is over {} pods", PAGE as usize * MAX_PAGES)))
+        Err(check.bad_answer(200, &format!("the list exceeds the limit of {} pods", PAGE as usize * MAX_PAGES)))
     }
 
-    /// Deletes the pod that has `uid`, and no later one of its name.
+    /// Deletes the pod with `uid`, but not a later pod of the same name.
     pub(super) async fn delete_pod(
         &self,
         namespace: &str,
@@ -106,23 +106,22 @@ impl Client {
         let operation = "delete_pod";
         let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let request = pods(namespace).delete(name, &DeleteParams::default().preconditions(preconditions));
-        let judge = Judge { service: SERVICE, operation, at_stake: Effect::Unknown };
+        let check = AnswerCheck { service: SERVICE, operation, at_stake: Effect::Unknown };
         let call = async {
-            let answer = self.exchange(operation, Effect::Unknown, request, context).await?;
+            let answer = self.exchange(check, request, context).await?;
             match answer.status {
                 404 | 409 => Ok(Deletion::AlreadyGone),
-                _ => judge.good(answer).map(|_| Deletion::Done),
+                _ => check.good(answer).map(|_| Deletion::Done),
             }
         };
         self.breaker.run(operation, call).await
     }
 
-    /// Sends and reads, once more where the connection could not be made or broke: each of these calls may be made twice, a
-    /// deletion because its uid can be deleted only once.
+    /// Sends a request and reads the response. Retries once if the connection could not be opened or broke: every call is
+    /// idempotent, a deletion because of its uid precondition.
     async fn exchange(
         &self,
-        operation: &'static str,
-        at_stake: Effect,
+        check: AnswerCheck,
         request: Result<http::Request<Vec<u8>>, request::Error>,
         context: &CallContext,
     ) -> Result<Answer, Error> {
@@ -132,38 +131,30 @@ impl Client {
             request.headers_mut().insert("traceparent", traceparent);
         }
         let limit = context.limit(self.timeout);
-        let mut sent = false;
-        for try_number in 0..2 {
-            let fault = match tokio::time::timeout_at(limit.into(), self.once(request.clone())).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(fault)) => fault,
-                Err(_) => Fault {
-                    kind: OutageKind::Timeout,
-                    sent: true,
-                    detail: "no whole answer within the time of the call".to_owned(),
-                },
-            };
-            sent |= fault.sent;
-            let again = matches!(fault.kind, OutageKind::Connect | OutageKind::Reset);
-            if try_number == 0 && again && Instant::now() < limit {
-                debug!(service = SERVICE, operation, error = fault.detail, "call.repeated");
-                continue;
-            }
-            return Err(Error::Unavailable(Outage {
-                service: SERVICE,
-                operation,
-                kind: fault.kind,
-                retry_after: None,
-                effect: if sent { at_stake } else { Effect::NotApplied },
-                detail: fault.detail,
-            }));
+        let first = match self.attempt(request.clone(), limit).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        if !matches!(first.kind, OutageKind::Connect | OutageKind::Reset) || limit <= Instant::now() {
+            return Err(check.unreachable(first));
         }
-        // Both tries have returned above.
-        Err(Error::Invalid { field: "kubernetes request", problem: "was not tried".to_owned() })
+        debug!(service = SERVICE, operation = check.operation, error = first.detail, "call.repeated");
+        self.attempt(request, limit).await.map_err(|mut second| {
+            second.sent |= first.sent;
+            check.unreachable(second)
+        })
     }
 
-    async fn once(&self, request: http::Request<Vec<u8>>) -> Result<Answer, Fault> {
-        let response = self.kube.send(request.map(Body::from)).await.map_err(|error| Fault::of(&error))?;
+    /// Sends the request once, with `limit` as the deadline.
+    async fn attempt(&self, request: http::Request<Vec<u8>>, limit: Instant) -> Result<Answer, TransportError> {
+        tokio::time::timeout_at(limit.into(), self.send(request))
+            .await
+            .unwrap_or_else(|_| Err(TransportError::timed_out()))
+    }
+
+    async fn send(&self, request: http::Request<Vec<u8>>) -> Result<Answer, TransportError> {
+        let response =
+            self.kube.send(request.map(Body::from)).await.map_err(|error| TransportError::from_kube(&error))?;
         let (parts, mut body) = response.into_parts();
         let text =
             |name: http::HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -175,7 +166,8 @@ impl Client {
         };
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| Fault { kind: OutageKind::Reset, sent: true, detail: chain(&error) })?;
+            let frame =
+                frame.map_err(|error| TransportError { kind: OutageKind::Reset, sent: true, detail: chain(&error) })?;
             if let Ok(data) = frame.into_data() {
                 if bytes.len() + data.len() > MAX_BODY_BYTES {
                     return Ok(answer);
@@ -188,7 +180,7 @@ impl Client {
     }
 }
 
-/// Whether it is the API that says so, and not a proxy that does not know the path.
+/// Whether the API itself sent the response: a proxy that does not know the path sends no `Status` object.
 fn is_status(answer: &Answer) -> bool {
     let body = answer.body.as_deref().unwrap_or_default();
     serde_json::from_slice::<serde_json::Value>(body)
@@ -210,19 +202,12 @@ fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
     false
 }
 
-/// Why there is no whole answer. `sent`: the API may have the request.
-struct Fault {
-    kind: OutageKind,
-    sent: bool,
-    detail: String,
-}
-
-impl Fault {
-    fn of(error: &kube::Error) -> Self {
+impl TransportError {
+    fn from_kube(error: &kube::Error) -> Self {
         let detail = chain(error);
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(this) = cause {
-            if this.is::<NoToken>() {
+            if this.is::<TokenUnavailable>() {
                 return Self { kind: OutageKind::NoIdentity, sent: false, detail };
             }
             if this.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect) {

@@ -1,34 +1,35 @@
-//! What the state of a pod says of its health.
+//! The health of a pod, derived from its status.
 
 use serde::Serialize;
 
 use super::model::{ContainerStatus, Pod, PodStatus};
 
-/// Reasons of a waiting container that pass by themselves.
+/// Reasons of a waiting container that end without intervention.
 const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
-/// The facts about a pod.
+/// The health of one pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PodHealth {
     /// Running, ready, and not being deleted.
     pub healthy: bool,
     /// Kubernetes' phase, or `Missing`.
     pub phase: String,
+    /// Whether the pod's condition `Ready` is `True`.
     pub ready: bool,
-    /// Why it is not healthy, such as `CrashLoopBackOff`; `None` where it is.
+    /// Why the pod is not healthy, such as `CrashLoopBackOff`; `None` if it is healthy.
     pub reason: Option<String>,
-    /// Of all containers.
+    /// Restarts of all containers, init containers excluded.
     pub restarts: i32,
-    /// Why a container ended the last time, such as `OOMKilled`, also where it runs again.
+    /// Reason of the last termination of a container, such as `OOMKilled`, even if it is running again.
     pub last_termination: Option<String>,
-    /// `None` where the pod is missing.
+    /// `None` if the pod is missing.
     pub uid: Option<String>,
-    /// When the API made the pod, in milliseconds since the epoch, to the second; `None` where the pod is missing.
+    /// Creation time in epoch milliseconds, precise to the second; `None` if the pod is missing.
     pub created_at_ms: Option<u64>,
 }
 
 impl PodHealth {
-    /// There is no such pod.
+    /// The health of a pod that does not exist.
     pub(super) fn missing() -> Self {
         Self {
             healthy: false,
@@ -42,7 +43,7 @@ impl PodHealth {
         }
     }
 
-    pub(super) fn of(pod: &Pod) -> Self {
+    pub(super) fn from_pod(pod: &Pod) -> Self {
         let empty = PodStatus::default();
         let status = pod.status.as_ref().unwrap_or(&empty);
         let phase = status.phase.clone().unwrap_or_else(|| "Unknown".to_owned());
@@ -72,7 +73,8 @@ fn created_at_ms(pod: &Pod) -> Option<u64> {
     u64::try_from(created.0.as_millisecond()).ok()
 }
 
-/// The nearest cause that the state names: what a container waits for, how it ended, what happened to the pod, what it lacks.
+/// The most specific reason in the status. In order: a container's (waiting or terminated), the pod's, the last termination's, a
+/// condition's.
 fn reason(status: &PodStatus, phase: &str, last_termination: Option<&str>) -> String {
     let state = |container: &ContainerStatus| {
         let state = container.state.as_ref()?;
@@ -109,7 +111,7 @@ mod tests {
     use super::*;
 
     fn health(status: &Value) -> PodHealth {
-        PodHealth::of(&serde_json::from_value(json!({"metadata": {"uid": "u"}, "status": status})).unwrap())
+        PodHealth::from_pod(&serde_json::from_value(json!({"metadata": {"uid": "u"}, "status": status})).unwrap())
     }
 
     fn container(restarts: i32, state: &Value, last: &Value) -> Value {
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_is_the_nearest_cause_that_the_state_names() {
+    fn the_reason_is_the_most_specific_one_in_the_status() {
         let waiting = |reason: &str| json!({"waiting": {"reason": reason}});
         let oom = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
         let not_ready = json!([{"type": "Ready", "status": "False", "reason": "ContainersNotReady"}]);
@@ -172,7 +174,7 @@ mod tests {
     fn a_pod_that_is_being_deleted_is_not_healthy_however_ready_it_looks() {
         let pod = json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"},
             "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
-        let health = PodHealth::of(&serde_json::from_value(pod).unwrap());
+        let health = PodHealth::from_pod(&serde_json::from_value(pod).unwrap());
         assert_eq!((health.healthy, health.reason.as_deref()), (false, Some("Terminating")));
     }
 }

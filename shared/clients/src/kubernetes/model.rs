@@ -1,6 +1,6 @@
-//! What is read of a pod: its controller, its times, and how its containers do. The rest of its some hundred fields is nobody's concern here.
+//! The fields of a pod that this crate reads: its controller, times, and the states of its containers.
 //!
-//! Source: the Kubernetes API reference, "Pod v1 core". A field that is missing and one that is `null` are the same.
+//! Source: the Kubernetes API reference, "Pod v1 core". A missing field and a `null` mean the same.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(super) struct Metadata {
     pub labels: Option<BTreeMap<String, String>>,
     pub owner_references: Option<Vec<Owner>>,
     pub creation_timestamp: Option<Time>,
-    /// When the pod is killed, where it was told to go.
+    /// When a pod that is being deleted is killed: the time of the request plus the grace period.
     pub deletion_timestamp: Option<Time>,
     pub deletion_grace_period_seconds: Option<i64>,
 }
@@ -71,7 +71,7 @@ pub(super) struct Reason {
     pub reason: Option<String>,
 }
 
-/// A time of the API's clock (RFC 3339).
+/// A time by the API server's clock (RFC 3339).
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Time(pub jiff::Timestamp);
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_null_is_missing_and_what_is_more_is_passed_over() {
+    fn a_null_field_reads_as_missing_and_unknown_fields_are_ignored() {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "c", "ports": null}]},
             "metadata": {"name": "n", "labels": null, "ownerReferences": null, "managedFields": [{"manager": "kubelet"}],
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_is_none_is_an_error_and_no_time() {
+    fn a_malformed_time_is_an_error() {
         let pod = json!({"metadata": {"creationTimestamp": "yesterday"}});
         assert!(serde_json::from_value::<Pod>(pod).is_err());
     }

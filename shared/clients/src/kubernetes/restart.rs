@@ -1,4 +1,4 @@
-//! A restart: the pod is deleted, and its controller puts another in its place.
+//! Restart of a pod: deletes it and waits for its controller to replace it.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -13,41 +13,54 @@ use super::model::Metadata;
 use crate::call::CallContext;
 use crate::error::{Effect, Error, Refusal, RefusalKind};
 
-/// Time between two looks for the replacement: first short, then longer.
+/// Interval between polls for the replacement: starts at the first, doubles up to the second.
 const FIRST_POLL: Duration = Duration::from_millis(100);
 const LONGEST_POLL: Duration = Duration::from_secs(2);
 
-/// Labels that differ from one pod of a controller to the next.
-const OWN_LABELS: [&str; 4] = [
+/// Labels that are unique to one pod of a controller.
+const PER_POD_LABELS: [&str; 4] = [
     "statefulset.kubernetes.io/pod-name",
     "apps.kubernetes.io/pod-index",
     "batch.kubernetes.io/job-completion-index",
     "controller-revision-hash",
 ];
 
-/// One pod, and no later one of its name.
+/// One pod; a later pod of the same name has another uid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodRef {
+    /// The namespace of the pod.
     pub namespace: String,
+    /// The name, unique in the namespace at any one time.
     pub name: String,
+    /// The uid, unique in the cluster for ever.
     pub uid: String,
 }
 
-/// How a restart ended, once the pod was deleted.
+/// The outcome of a restart after the deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Restart {
     /// Another pod of the same controller is ready.
-    Replaced { old: PodRef, new: PodRef },
-    /// The time was up first. `last_seen` is the replacement's state, where there was one.
-    NotBack { old: PodRef, last_seen: Option<PodHealth> },
+    Replaced {
+        /// The deleted pod.
+        old: PodRef,
+        /// Its replacement.
+        new: PodRef,
+    },
+    /// The deadline passed before a replacement was ready.
+    NotBack {
+        /// The deleted pod.
+        old: PodRef,
+        /// The last health read of the replacement; `None` if none appeared.
+        last_seen: Option<PodHealth>,
+    },
 }
 
 impl Client {
-    /// Deletes the pod and waits, until the caller's deadline, for a ready pod of the same controller that was not there before.
+    /// Deletes the pod and waits, until the caller's deadline, for a new ready pod of the same controller.
     ///
     /// # Errors
-    /// `Refused` of kind `NotFound` where there is no such pod, and of kind `Precondition` where nobody would replace it: such a
-    /// pod is left alone.
+    /// `Refused` of kind `NotFound` if the pod does not exist, and of kind `Precondition` if it has no controller that would replace
+    /// it; such a pod is not deleted.
     pub async fn restart_pod(
         &self,
         pod_name: &str,
@@ -56,9 +69,9 @@ impl Client {
     ) -> Result<Restart, Error> {
         let span = tracing::info_span!("self_healing.kubernetes.restart_pod", pod_name);
         async {
-            let namespace = self.checked("pod_name", pod_name, namespace)?;
+            let namespace = self.checked_namespace("pod_name", pod_name, namespace)?;
             let Some(pod) = self.get_pod(namespace, pod_name, context).await? else {
-                return Err(refused(RefusalKind::NotFound, "404", "there is no such pod"));
+                return Err(refused(RefusalKind::NotFound, "404", "the pod does not exist"));
             };
             let Some(uid) = pod.metadata.uid.clone() else {
                 return Err(refused(RefusalKind::BadAnswer, "200", "the pod has no uid"));
@@ -80,8 +93,8 @@ impl Client {
         .await
     }
 
-    /// The uids of the pods that cannot be the replacement: those of the controller that were there before the old one was told to go. Someone
-    /// else may have told it so already, and the replacement may be there by now.
+    /// The uids of the pods that cannot be the replacement: those that the controller created before the deletion of the old pod was
+    /// requested. Somebody else may have requested it already, so the replacement may exist by now.
     async fn known_before(
         &self,
         old: &PodRef,
@@ -92,21 +105,21 @@ impl Client {
         let siblings = self.siblings(&old.namespace, labels, owner, context).await?;
         let mut known = BTreeSet::from([old.uid.clone()]);
         if let Some(listed) = siblings.iter().find(|pod| pod.uid.as_deref() == Some(old.uid.as_str())) {
-            let told = told_to_go(listed);
-            let older = siblings.into_iter().filter(|pod| told.is_none() || created(pod) < told);
+            let requested = deletion_requested_at(listed);
+            let older = siblings.into_iter().filter(|pod| requested.is_none() || created_at(pod) < requested);
             known.extend(older.filter_map(|pod| pod.uid));
             return Ok(known);
         }
-        // Gone since it was read. Only a pod that took its name is known to stand for it.
+        // Deleted since it was read. Only a pod that took over its name is certainly its replacement.
         let successor = self.get_pod(&old.namespace, &old.name, context).await?.map(|pod| pod.metadata);
         let Some(successor) = successor.filter(|pod| controller(pod).as_deref() == Some(owner)) else {
-            return Err(refused(RefusalKind::NotFound, "404", "the pod went while it was looked at"));
+            return Err(refused(RefusalKind::NotFound, "404", "the pod was deleted while its siblings were read"));
         };
         known.extend(siblings.into_iter().filter(|pod| pod.uid != successor.uid).filter_map(|pod| pod.uid));
         Ok(known)
     }
 
-    /// Looks until a new pod is ready or the time is up. An API that does not answer meanwhile is asked again.
+    /// Polls until a new pod is ready or the deadline has passed. A failed poll is retried.
     async fn await_replacement(
         &self,
         old: PodRef,
@@ -133,7 +146,7 @@ impl Client {
         }
     }
 
-    /// A pod of the controller that was not there before, the healthy one where there are several.
+    /// A pod of the controller that is not in `known`; a healthy one if there are several.
     async fn replacement(
         &self,
         namespace: &str,
@@ -150,9 +163,9 @@ impl Client {
             }
             let new = PodRef { namespace: namespace.to_owned(), name, uid };
             let Some(pod) = self.get_pod(namespace, &new.name, context).await? else { continue };
-            let health = PodHealth::of(&pod);
-            let is_it = pod.metadata.uid.as_deref() == Some(new.uid.as_str());
-            if is_it && health.healthy {
+            let health = PodHealth::from_pod(&pod);
+            let is_same_pod = pod.metadata.uid.as_deref() == Some(new.uid.as_str());
+            if is_same_pod && health.healthy {
                 return Ok(Some((new, health)));
             }
             found = Some((new, health));
@@ -173,14 +186,14 @@ impl Client {
     }
 }
 
-/// When the pod was told to go, by the API's clock, in whole seconds since the epoch. What it gives is the time at which it is killed.
-fn told_to_go(metadata: &Metadata) -> Option<i64> {
+/// When the deletion of the pod was requested, in epoch seconds by the API server's clock. The API states when the pod is killed.
+fn deletion_requested_at(metadata: &Metadata) -> Option<i64> {
     let killed = metadata.deletion_timestamp.as_ref()?.0.as_second();
     Some(killed - metadata.deletion_grace_period_seconds.unwrap_or(0))
 }
 
-/// When the pod was made, by the API's clock, in whole seconds since the epoch.
-fn created(metadata: &Metadata) -> Option<i64> {
+/// When the pod was created, in epoch seconds by the API server's clock.
+fn created_at(metadata: &Metadata) -> Option<i64> {
     metadata.creation_timestamp.as_ref().map(|time| time.0.as_second())
 }
 
@@ -190,9 +203,9 @@ fn controller(metadata: &Metadata) -> Option<String> {
     owners.iter().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.clone())
 }
 
-/// A selector for the pods of the same controller, as far as labels can tell.
+/// A label selector for the pods of the same controller; it may match other pods too.
 fn selector(metadata: &Metadata) -> String {
-    let labels = metadata.labels.iter().flatten().filter(|(name, _)| !OWN_LABELS.contains(&name.as_str()));
+    let labels = metadata.labels.iter().flatten().filter(|(name, _)| !PER_POD_LABELS.contains(&name.as_str()));
     labels.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",")
 }
 

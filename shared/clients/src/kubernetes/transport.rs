@@ -1,4 +1,6 @@
-//! The HTTP stack under the Kubernetes library: timeouts, `TCP_NODELAY`, tokens, and nothing that repeats or follows.
+//! The HTTP stack under the Kubernetes library: timeouts, `TCP_NODELAY` and tokens; no retries, no redirects.
+//!
+//! Not over reqwest, which cannot set the server name of a kubeconfig's `tls-server-name`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,71 +19,74 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 use tower::{BoxError, Service, ServiceBuilder};
 
-use super::access::{Authorities, BearerToken, EksAccess, Place, TokenProvider};
+use super::access::{Authorities, BearerToken, EksAccess, Endpoint, TokenProvider};
 use crate::error::{Error, chain};
 use crate::http::CONNECT_TIMEOUT;
 use crate::identity::crypto;
 
-/// How long an unused connection is kept. Short, because a frozen Lambda sandbox wakes up with dead ones.
+/// An idle connection is closed after this time: a Lambda sandbox that was frozen thaws with dead connections.
 const POOL_IDLE: Duration = Duration::from_secs(15);
 
-/// A token is not used in the last part of its life: the call that carries it takes time too.
-const TOKEN_MARGIN: Duration = Duration::from_secs(30);
+/// A token this close to its expiry is not used: it would expire during the call.
+const TOKEN_EXPIRY_MARGIN: Duration = Duration::from_secs(30);
 
-/// The library's client over our stack.
-pub(super) fn client(place: &Place, eks: Option<&EksAccess>) -> Result<kube::Client, Error> {
+/// The Kubernetes library's client over this stack.
+pub(super) fn client(endpoint: &Endpoint, eks: Option<&EksAccess>) -> Result<kube::Client, Error> {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    let https = secured(place, http)?;
+    let https = with_tls(endpoint, http)?;
     let client = legacy::Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(POOL_IDLE)
         .retry_canceled_requests(false)
         .build::<_, Body>(https);
-    let transport = Transport { client, tokens: eks.map(|eks| Arc::new(Tokens::new(Arc::clone(&eks.tokens)))) };
-    let config = &place.config;
+    let transport = Transport { client, tokens: eks.map(|eks| Arc::new(TokenCache::new(Arc::clone(&eks.tokens)))) };
+    let config = &endpoint.config;
     let service = ServiceBuilder::new().layer(config.base_uri_layer());
-    // A file or a pod's account may say who calls, and with which further headers; a URL or a cluster of EKS does not.
+    // A kubeconfig and a service account bring credentials and extra headers; a URL and EKS do not.
     #[cfg(feature = "host")]
-    let service =
-        service.option_layer(config.auth_layer().map_err(fault)?).layer(config.extra_headers_layer().map_err(fault)?);
+    let service = service
+        .option_layer(config.auth_layer().map_err(invalid_config)?)
+        .layer(config.extra_headers_layer().map_err(invalid_config)?);
     Ok(kube::Client::new(service.service(transport), config.default_namespace.clone()))
 }
 
-/// TLS over `http`, towards a server that the place's authorities vouch for.
-fn secured(place: &Place, http: HttpConnector) -> Result<HttpsConnector<HttpConnector>, Error> {
+/// Adds TLS to `http`, which verifies the server with the endpoint's authorities.
+fn with_tls(endpoint: &Endpoint, http: HttpConnector) -> Result<HttpsConnector<HttpConnector>, Error> {
     let builder = || ClientConfig::builder_with_provider(crypto()).with_safe_default_protocol_versions();
-    let tls = match &place.authorities {
+    let tls = match &endpoint.authorities {
         Authorities::None => builder().map(|builder| builder.with_root_certificates(RootCertStore::empty())),
-        Authorities::Machine => builder().and_then(BuilderVerifierExt::with_platform_verifier),
-        Authorities::Given(certificates) => {
+        Authorities::System => builder().and_then(BuilderVerifierExt::with_platform_verifier),
+        Authorities::Explicit(certificates) => {
             let mut roots = RootCertStore::empty();
             let added = certificates.iter().try_for_each(|authority| roots.add(authority.clone()));
             added.and_then(|()| Ok(builder()?.with_root_certificates(roots)))
         }
         #[cfg(feature = "host")]
-        Authorities::OfConfig => return place.config.rustls_https_connector_with_connector(http).map_err(fault),
+        Authorities::FromConfig => {
+            return endpoint.config.rustls_https_connector_with_connector(http).map_err(invalid_config);
+        }
     };
     let tls = tls.map_err(|error| Error::Invalid { field: "kubernetes client", problem: chain(&error) })?;
     Ok(HttpsConnector::from((http, Arc::new(tls.with_no_client_auth()))))
 }
 
 #[cfg(feature = "host")]
-#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
-fn fault(error: kube::Error) -> Error {
+#[expect(clippy::needless_pass_by_value, reason = "the signature that `map_err` needs")]
+fn invalid_config(error: kube::Error) -> Error {
     Error::Invalid { field: "kubernetes client", problem: chain(&error) }
 }
 
-/// The innermost service: adds a token where tokens are needed, and sends.
+/// The innermost service: adds the token of an EKS cluster and sends the request.
 #[derive(Clone)]
 struct Transport<C> {
     client: legacy::Client<C, Body>,
-    tokens: Option<Arc<Tokens>>,
+    tokens: Option<Arc<TokenCache>>,
 }
 
-type Sending = Pin<Box<dyn Future<Output = Result<Response<Incoming>, BoxError>> + Send>>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Incoming>, BoxError>> + Send>>;
 
 impl<C> Service<Request<Body>> for Transport<C>
 where
@@ -89,13 +94,13 @@ where
 {
     type Response = Response<Incoming>;
     type Error = BoxError;
-    type Future = Sending;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> Sending {
+    fn call(&mut self, mut request: Request<Body>) -> ResponseFuture {
         let this = self.clone();
         Box::pin(async move {
             if let Some(tokens) = &this.tokens {
@@ -108,30 +113,30 @@ where
     }
 }
 
-/// The token in use.
+/// The latest token, used until shortly before its expiry.
 #[derive(Debug)]
-struct Tokens {
+struct TokenCache {
     provider: Arc<dyn TokenProvider>,
     current: Mutex<Option<BearerToken>>,
 }
 
-/// No token: nothing was sent.
+/// No token could be issued, so nothing was sent.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct NoToken(String);
+pub(super) struct TokenUnavailable(String);
 
-impl Tokens {
+impl TokenCache {
     fn new(provider: Arc<dyn TokenProvider>) -> Self {
         Self { provider, current: Mutex::new(None) }
     }
 
-    async fn current(&self) -> Result<String, NoToken> {
-        let usable = |token: &BearerToken| SystemTime::now() + TOKEN_MARGIN < token.expires_at;
-        let known = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(usable);
-        if let Some(token) = known {
+    async fn current(&self) -> Result<String, TokenUnavailable> {
+        let usable = |token: &BearerToken| SystemTime::now() + TOKEN_EXPIRY_MARGIN < token.expires_at;
+        let cached = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(usable);
+        if let Some(token) = cached {
             return Ok(token.secret);
         }
-        let token = self.provider.token().await.map_err(|fault| NoToken(fault.to_string()))?;
+        let token = self.provider.token().await.map_err(|error| TokenUnavailable(error.to_string()))?;
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
         Ok(token.secret)
     }

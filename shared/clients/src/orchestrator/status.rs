@@ -6,7 +6,7 @@ use tonic::{Code, Status};
 
 use super::SERVICE;
 use crate::error::{Effect, Error, Outage, OutageKind, Refusal, RefusalKind, chain, one_line};
-use crate::grpc::SendFault;
+use crate::grpc::SendError;
 
 /// The metadata key in which the server says how long to wait before the next try (gRPC retry design, A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
@@ -98,7 +98,7 @@ fn pushback(status: &Status) -> Option<Duration> {
     Some(Duration::from_millis(wait))
 }
 
-fn find_send_fault<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a SendFault> {
+fn find_send_fault<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a SendError> {
     let mut error = Some(error);
     while let Some(this) = error {
         if let Some(fault) = this.downcast_ref() {

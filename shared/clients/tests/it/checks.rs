@@ -1,4 +1,4 @@
-//! The looks of scheduled checks over real sockets: what they see, and what they say where they cannot.
+//! The probes of scheduled checks over real sockets: what they observe, and when the observation is unknown.
 
 mod dependency;
 mod grpc;
@@ -21,7 +21,7 @@ fn now() -> Timestamp {
     SystemClock.now()
 }
 
-/// Epoch milliseconds so many seconds ago.
+/// The time `seconds` ago, in epoch milliseconds.
 fn ago(seconds: i64) -> i64 {
     i64::try_from(now().0).unwrap() - seconds * 1_000
 }
@@ -38,7 +38,7 @@ fn prober(platform: &Platform, more: &[(&str, &str)]) -> Prober {
     Prober::new(&Config::read(&env).unwrap(), &Wiring::default())
 }
 
-async fn look(prober: &Prober, probe: &Probe) -> Observation {
+async fn observe(prober: &Prober, probe: &Probe) -> Observation {
     let started = Instant::now();
     let observation = prober.probe(probe, now()).await;
     let most = Duration::from_secs(probe.timeout_seconds()) + Duration::from_secs(1);
@@ -50,11 +50,11 @@ async fn look(prober: &Prober, probe: &Probe) -> Observation {
 fn sighting(observation: Observation) -> Sighting {
     match observation {
         Observation::Seen(sighting) => sighting,
-        Observation::Unknown { reason } => panic!("nothing could be told: {reason}"),
+        Observation::Unknown { reason } => panic!("expected an observation, the probe could not tell: {reason}"),
     }
 }
 
-/// The one target that is not well; it has every field that templates may name.
+/// The only failing target; asserts that it has every field that templates may name.
 #[track_caller]
 fn failing(probe: &Probe, observation: Observation) -> Failing {
     let mut failing = sighting(observation).failing;
@@ -72,11 +72,11 @@ fn failing(probe: &Probe, observation: Observation) -> Failing {
 fn unknown(observation: Observation) -> String {
     match observation {
         Observation::Unknown { reason } => reason,
-        Observation::Seen(sighting) => panic!("something was seen: {sighting:?}"),
+        Observation::Seen(sighting) => panic!("expected an unknown observation: {sighting:?}"),
     }
 }
 
-/// Down, hanging, ill, elsewhere, and lying, each until it is cleared.
+/// A service that is down, hangs, fails, redirects or responds wrongly; each fault lasts until it is cleared.
 fn outages() -> Vec<FaultKind> {
     vec![
         FaultKind::Refuse,
@@ -88,7 +88,7 @@ fn outages() -> Vec<FaultKind> {
     ]
 }
 
-/// What only somebody who reads the answer can stumble over.
+/// Malformed responses: faults only for a client that reads the body.
 fn lies() -> Vec<FaultKind> {
     vec![
         FaultKind::WrongContentType { content_type: "text/html".to_owned(), body: Some("<p>it works</p>".to_owned()) },

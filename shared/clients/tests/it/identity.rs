@@ -1,4 +1,4 @@
-//! Mutual TLS over real sockets: who may be the server, and what a rotation does to calls under way.
+//! Mutual TLS over real sockets: which servers are accepted, and what a rotation does to calls in flight.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ fn context() -> CallContext {
     CallContext::within(Duration::from_secs(5)).with_key("k")
 }
 
-/// An identity of `ca` in files that are gone at the end of the test.
+/// `svid` in PEM files, which are deleted when the test ends.
 fn files(svid: &X509Svid) -> (tempfile::TempDir, Arc<dyn IdentityProvider>) {
     let folder = tempfile::tempdir().unwrap();
     let written = svid.write_pem_files(folder.path()).unwrap();
@@ -32,7 +32,7 @@ pub(crate) fn engine(ca: &SpiffeCa) -> (tempfile::TempDir, Arc<dyn IdentityProvi
     files(&ca.issue(ENGINE_ID, Validity::default()).unwrap())
 }
 
-/// The error of a call as the engine of `ca` to a server with `tls`.
+/// Calls a server with `tls` as the engine of `ca`; returns the error of the client.
 async fn refused_by_client(ca: &SpiffeCa, tls: TlsMaterial) -> heal_clients::Outage {
     let platform = serve(tls, |_| {});
     let (_folder, identity) = engine(ca);
@@ -54,7 +54,7 @@ async fn the_server_with_the_expected_id_is_called_as_the_engine() {
     client(&platform, identity).unwrap().resume_workflow("wf-1", "r", &context()).await.unwrap();
     let call = platform.calls().pop().unwrap();
     assert_eq!(call.spiffe_id.as_deref(), Some(ENGINE_ID));
-    assert_eq!(call.authorization, None, "files give no token");
+    assert_eq!(call.authorization, None, "files provide no token");
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn another_trust_domain_is_refused_whatever_id_it_claims() {
 }
 
 #[tokio::test]
-async fn a_server_outside_of_its_time_is_refused() {
+async fn a_server_certificate_outside_its_validity_is_refused() {
     let ca = authority();
     for validity in [Validity::expired(), Validity::not_yet()] {
         let server = ca.issue(ORCHESTRATOR_ID, validity).unwrap().server_tls();
@@ -105,7 +105,7 @@ async fn a_server_outside_of_its_time_is_refused() {
 }
 
 #[tokio::test]
-async fn a_certificate_with_two_ids_is_nobodys() {
+async fn a_certificate_without_exactly_one_id_is_refused() {
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose, SanType};
     let uri = |text: &str| SanType::URI(text.try_into().unwrap());
     let mut params = CertificateParams::default();
@@ -154,7 +154,7 @@ async fn a_certificate_with_two_ids_is_nobodys() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_let_us_in_is_no_success() {
+async fn a_server_that_rejects_the_engine_is_an_error() {
     let ca = authority();
     let platform = serve(ca.orchestrator_tls().unwrap(), |config| config.clients = vec!["spiffe://a/b".to_owned()]);
     let (_folder, identity) = engine(&ca);
@@ -162,7 +162,7 @@ async fn a_server_that_does_not_let_us_in_is_no_success() {
         Error::Refused(refusal) => assert_eq!(refusal.kind, RefusalKind::Forbidden),
         other => panic!("{other:?}"),
     }
-    // One that does not believe our authority ends the connection.
+    // A server that does not trust the engine's authority closes the connection.
     let mut server = ca.orchestrator_tls().unwrap();
     server.client_authorities_pem = authority().trust_bundle_pem();
     let outage = refused_by_client(&ca, server).await;
@@ -170,7 +170,7 @@ async fn a_server_that_does_not_let_us_in_is_no_success() {
 }
 
 #[tokio::test]
-async fn plain_text_and_tls_do_not_talk_to_each_other() {
+async fn plain_text_and_tls_do_not_interoperate() {
     let ca = authority();
     let (_folder, identity) = engine(&ca);
     let plain = Platform::start(PlatformConfig::default()).unwrap();
@@ -190,14 +190,14 @@ async fn plain_text_and_tls_do_not_talk_to_each_other() {
 }
 
 #[tokio::test]
-async fn tls_without_an_identity_source_is_a_fault_of_the_configuration() {
+async fn tls_without_an_identity_source_is_a_configuration_error() {
     let platform = serve(authority().orchestrator_tls().unwrap(), |_| {});
     let error = client(&platform, Arc::new(NoIdentity)).unwrap_err();
     assert!(error.to_string().starts_with("SPIFFE_IDENTITY_SOURCE: is none"), "{error}");
 }
 
 #[tokio::test]
-async fn a_rotation_drops_no_call_and_the_next_one_is_made_with_the_new_identity() {
+async fn a_rotation_drops_no_call_and_the_next_call_uses_the_new_identity() {
     let old = authority();
     let agent = Agent::start(&Socket::Tcp(0), old.clone(), ENGINE_ID).unwrap();
     let platform = serve(old.orchestrator_tls().unwrap(), |_| {});
@@ -208,23 +208,23 @@ async fn a_rotation_drops_no_call_and_the_next_one_is_made_with_the_new_identity
 
     let slow = Fault::new(Service::Orchestrator, FaultKind::Slow { by_ms: 400 }).on("ResumeWorkflow");
     platform.set_fault(slow).unwrap();
-    let under_way = tokio::spawn({
+    let in_flight = tokio::spawn({
         let client = client.clone();
         async move { client.resume_workflow("wf-1", "r", &context()).await }
     });
     while platform.effects().is_empty() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    // Both sides get an identity of a new authority while that call waits for its answer.
+    // Rotate both sides to a new authority while the call waits for its response.
     let new = authority();
     platform.set_orchestrator_tls(&new.orchestrator_tls().unwrap()).unwrap();
     agent.rotate_authority(new.clone(), Validity::default()).unwrap();
     eventually(|| async { !Arc::ptr_eq(&first, &source.x509().await.unwrap()) }).await;
     client.get_workflow_status("wf-1", false, &context()).await.unwrap();
-    let resumed = under_way.await.unwrap().unwrap();
-    assert_eq!(resumed.confirmed, heal_clients::orchestrator::Confirmation::Answer, "its own answer came");
+    let resumed = in_flight.await.unwrap().unwrap();
+    assert_eq!(resumed.confirmed, heal_clients::orchestrator::Confirmation::Answer, "the response to the call itself");
 
-    // That new calls are on a new connection shows when the server is somebody else for new connections.
+    // Give new connections a server with another ID: a call that fails was made on a new connection.
     let stranger = new.issue("spiffe://neural-hive.local/ns/a/sa/b", Validity::default()).unwrap();
     platform.set_orchestrator_tls(&stranger.server_tls()).unwrap();
     client.get_workflow_status("wf-1", false, &context()).await.unwrap();
@@ -238,7 +238,7 @@ async fn a_rotation_drops_no_call_and_the_next_one_is_made_with_the_new_identity
     .await;
 }
 
-/// Waits for what a stream of updates brings about.
+/// Polls until a streamed update makes `condition` true.
 async fn eventually<F: Future<Output = bool>>(condition: impl Fn() -> F) {
     let end = Instant::now() + Duration::from_secs(5);
     while !condition().await {

@@ -1,4 +1,4 @@
-//! An identity in a secret: when it is read, and what is said of one that cannot be used.
+//! An identity in a secret: when it is reread, and the errors of an unusable one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::support::mtls::{ENGINE_ID, authority};
 
-/// A secret that a test writes, and how often it was read.
+/// A secret that the test writes; counts its reads.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     secret: Mutex<Option<Vec<u8>>>,
@@ -51,7 +51,7 @@ fn issue(ca: &SpiffeCa) -> X509Svid {
 }
 
 #[tokio::test]
-async fn a_secret_is_read_once_while_it_is_young_and_again_from_the_middle_of_its_life() {
+async fn a_secret_is_cached_for_half_of_its_lifetime_and_then_reread() {
     let ca = authority();
     let store = Arc::new(Store::default());
     store.put(&issue(&ca));
@@ -72,7 +72,7 @@ async fn a_secret_is_read_once_while_it_is_young_and_again_from_the_middle_of_it
 }
 
 #[tokio::test]
-async fn a_secret_that_ended_is_read_each_time_until_there_is_a_new_one() {
+async fn an_expired_secret_is_reread_at_every_call_until_it_is_renewed() {
     let ca = authority();
     let store = Arc::new(Store::default());
     let source = secret(&store);
@@ -85,7 +85,7 @@ async fn a_secret_that_ended_is_read_each_time_until_there_is_a_new_one() {
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_used_is_named_but_not_quoted() {
+async fn an_unusable_secret_is_named_but_not_quoted() {
     let store = Arc::new(Store::default());
     let good = issue(&authority());
     let with = |field: &str, value: &str| {

@@ -1,4 +1,4 @@
-//! The four sources of an identity, and what each does when it has none.
+//! The four sources of an identity, and their behaviour without one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -32,7 +32,7 @@ fn issue(ca: &SpiffeCa) -> X509Svid {
 }
 
 #[tokio::test]
-async fn every_source_gives_the_same_identity_to_a_call() {
+async fn every_source_provides_the_same_identity_to_a_call() {
     let ca = authority();
     let folder = tempfile::tempdir().unwrap();
     let unix = Agent::start(&Socket::Unix(folder.path().join("agent.sock")), ca.clone(), ENGINE_ID).unwrap();
@@ -58,17 +58,17 @@ async fn every_source_gives_the_same_identity_to_a_call() {
 }
 
 #[tokio::test]
-async fn the_configured_source_is_made() {
-    let of = |env: &[(&str, &str)]| {
+async fn the_configured_source_is_used() {
+    let config = |env: &[(&str, &str)]| {
         let env = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         Config::read(&env.collect::<std::collections::BTreeMap<_, _>>()).unwrap().identity
     };
-    let none = identity::provider(&of(&[("SPIFFE_IDENTITY_SOURCE", "none")]), None).unwrap();
+    let none = identity::provider(&config(&[("SPIFFE_IDENTITY_SOURCE", "none")]), None).unwrap();
     assert!(!none.is_configured());
     assert_eq!(none.x509().await.unwrap_err(), IdentityError::NotConfigured);
     assert!(none.jwt(AUDIENCE).await.is_none());
-    assert!(identity::provider(&of(&[]), None).unwrap().is_configured());
-    let stored = of(&[("SPIFFE_IDENTITY_SOURCE", "secrets_manager"), ("SPIFFE_SECRET_ID", "spiffe/engine")]);
+    assert!(identity::provider(&config(&[]), None).unwrap().is_configured());
+    let stored = config(&[("SPIFFE_IDENTITY_SOURCE", "secrets_manager"), ("SPIFFE_SECRET_ID", "spiffe/engine")]);
     let error = identity::provider(&stored, None).unwrap_err();
     assert!(error.to_string().starts_with("SPIFFE_IDENTITY_SOURCE: is secrets_manager"), "{error}");
     let store = Arc::new(Store::default());
@@ -78,7 +78,7 @@ async fn the_configured_source_is_made() {
 }
 
 #[tokio::test]
-async fn an_agent_that_is_away_is_waited_for_shortly_and_found_when_it_is_there() {
+async fn a_missing_agent_fails_the_call_soon_and_is_used_once_it_starts() {
     let ca = authority();
     let platform = serve(ca.orchestrator_tls().unwrap(), |_| {});
     let folder = tempfile::tempdir().unwrap();
@@ -98,7 +98,7 @@ async fn an_agent_that_is_away_is_waited_for_shortly_and_found_when_it_is_there(
 }
 
 #[tokio::test]
-async fn an_agent_that_withdraws_its_identity_ends_its_use() {
+async fn an_identity_that_the_agent_withdraws_is_not_used_any_more() {
     let agent = Agent::start(&Socket::Tcp(0), authority(), ENGINE_ID).unwrap();
     let source = WorkloadApi::new(agent.endpoint());
     source.x509().await.unwrap();
@@ -111,7 +111,7 @@ async fn an_agent_that_withdraws_its_identity_ends_its_use() {
 }
 
 #[tokio::test]
-async fn a_token_is_used_until_shortly_before_its_end() {
+async fn a_token_is_cached_until_shortly_before_its_expiry() {
     let agent = Agent::start(&Socket::Tcp(0), authority(), ENGINE_ID).unwrap();
     let source = WorkloadApi::new(agent.endpoint());
     for _ in 0..3 {
@@ -122,39 +122,39 @@ async fn a_token_is_used_until_shortly_before_its_end() {
     for _ in 0..2 {
         source.jwt("another-audience").await.unwrap();
     }
-    assert_eq!(agent.fetched().jwt_svids, 3, "one that ends within 10 s is not used twice");
+    assert_eq!(agent.fetched().jwt_svids, 3, "a token that expires within 10 s is not reused");
 }
 
 #[tokio::test]
-async fn without_a_token_the_call_goes_on() {
+async fn a_call_without_a_token_is_sent() {
     let ca = authority();
     let agent = Agent::start(&Socket::Tcp(0), ca.clone(), ENGINE_ID).unwrap();
     let source = Arc::new(WorkloadApi::new(agent.endpoint()));
     source.x509().await.unwrap();
     let platform = serve(ca.orchestrator_tls().unwrap(), |_| {});
     let client = client(&platform, source).unwrap();
-    // The stream of certificates stays as it is for a moment, but tokens are no longer given.
+    // The certificate stream lasts a moment longer, but tokens are refused at once.
     agent.refuse(Some(Code::Unimplemented));
     client.get_workflow_status("wf-1", false, &context()).await.unwrap();
     assert_eq!(platform.calls().pop().unwrap().authorization, None);
 }
 
 #[tokio::test]
-async fn files_are_read_again_when_they_changed() {
+async fn changed_files_are_reread() {
     let (ca, folder) = (authority(), tempfile::tempdir().unwrap());
     let source = PemFiles::new(pem(&folder, &issue(&ca)), TRUST_DOMAIN);
     let first = source.x509().await.unwrap();
     assert!(Arc::ptr_eq(&first, &source.x509().await.unwrap()), "unchanged files are the same identity");
     let second = ca.issue("spiffe://neural-hive.local/ns/a/sa/b", Validity::default()).unwrap();
-    // A writer in between: the certificate is new, the key still the old one.
+    // A half-written rotation: new certificate, old key.
     std::fs::write(folder.path().join("svid.pem"), &second.certificate_chain_pem).unwrap();
-    assert!(Arc::ptr_eq(&first, &source.x509().await.unwrap()), "what does not fit together replaces nothing");
+    assert!(Arc::ptr_eq(&first, &source.x509().await.unwrap()), "files that do not match replace nothing");
     second.write_pem_files(folder.path()).unwrap();
     assert_eq!(source.x509().await.unwrap().spiffe_id(), second.spiffe_id);
 }
 
 #[tokio::test]
-async fn files_that_cannot_be_used_name_the_file_and_the_fault() {
+async fn an_unusable_file_is_named_with_its_fault() {
     let (ca, folder) = (authority(), tempfile::tempdir().unwrap());
     let paths = pem(&folder, &issue(&ca));
     let fault =
@@ -162,19 +162,19 @@ async fn files_that_cannot_be_used_name_the_file_and_the_fault() {
     let missing = PemPaths { chain: folder.path().join("none.pem"), ..paths.clone() };
     assert!(fault(&missing).await.contains("none.pem: No such file"));
     std::fs::write(&paths.bundle, "no pem").unwrap();
-    assert!(fault(&paths).await.contains("bundle.pem: no certificate in it"));
+    assert!(fault(&paths).await.contains("bundle.pem: contains no certificate"));
     std::fs::write(&paths.bundle, vec![b' '; (1 << 20) + 1]).unwrap();
-    assert!(fault(&paths).await.contains("bundle.pem: has 1048577 bytes, at most 1048576 are read"));
+    assert!(fault(&paths).await.contains("bundle.pem: is 1048577 bytes, over the limit of 1048576"));
     let paths = pem(&folder, &issue(&ca));
     std::fs::write(&paths.key, &issue(&ca).private_key_pem).unwrap();
-    assert!(fault(&paths).await.contains("the key does not fit the certificate"));
+    assert!(fault(&paths).await.contains("the private key does not match the certificate"));
     let expired = pem(&folder, &ca.issue(ENGINE_ID, Validity::expired()).unwrap());
-    assert!(fault(&expired).await.starts_with(&format!("the identity of {ENGINE_ID} ended at 2")));
+    assert!(fault(&expired).await.starts_with(&format!("the identity of {ENGINE_ID} expired at 2")));
 }
 
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "tokens expire by the wall clock")]
-async fn a_token_file_is_read_for_each_call_and_left_out_when_it_has_ended() {
+async fn a_token_file_is_read_for_every_call_and_ignored_when_expired() {
     let (ca, folder) = (authority(), tempfile::tempdir().unwrap());
     let jwt = folder.path().join("token");
     let paths = PemPaths { jwt: Some(jwt.clone()), ..pem(&folder, &issue(&ca)) };
@@ -185,13 +185,13 @@ async fn a_token_file_is_read_for_each_call_and_left_out_when_it_has_ended() {
     std::fs::write(&jwt, format!("{}\n", token(300))).unwrap();
     assert!(source.jwt(AUDIENCE).await.unwrap().expires_at() > SystemTime::now());
     std::fs::write(&jwt, token(5)).unwrap();
-    assert!(source.jwt(AUDIENCE).await.is_none(), "it ends before a call would");
+    assert!(source.jwt(AUDIENCE).await.is_none(), "it would expire during the call");
     std::fs::write(&jwt, "garbage").unwrap();
     assert!(source.jwt(AUDIENCE).await.is_none());
 }
 
 #[tokio::test]
-async fn secrets_are_in_no_debug_form() {
+async fn debug_output_contains_no_secrets() {
     let ca = authority();
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::default());
@@ -210,7 +210,7 @@ async fn secrets_are_in_no_debug_form() {
     assert!(shown.contains(ENGINE_ID));
 }
 
-/// The test's own store would show its secret.
+/// Hides the store, whose own `Debug` shows the secret.
 struct NoDebug(Arc<Store>);
 
 impl std::fmt::Debug for NoDebug {

@@ -1,4 +1,4 @@
-//! Pods over real sockets: health, restart, and an API that does not answer.
+//! Pods over real sockets: health, restart, and an API that does not respond.
 
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ fn at(url: &str) -> KubernetesConfig {
 }
 
 #[tokio::test]
-async fn health_is_read_off_phase_conditions_and_containers() {
+async fn health_is_derived_from_phase_conditions_and_containers() {
     spans::collect();
     let platform = start(0, 0);
     let client = client(&platform).await;
@@ -53,7 +53,7 @@ async fn health_is_read_off_phase_conditions_and_containers() {
 }
 
 #[tokio::test]
-async fn without_a_namespace_the_configured_one_holds() {
+async fn the_namespace_defaults_to_the_configured_one() {
     let platform = start(0, 0);
     let mut config = platform_config(&platform).kubernetes;
     config.namespace = NAMESPACE.to_owned();
@@ -65,7 +65,7 @@ async fn without_a_namespace_the_configured_one_holds() {
 #[tokio::test]
 async fn a_restart_deletes_by_uid_and_waits_for_the_new_pod_of_the_same_controller() {
     spans::collect();
-    // A stateful set gives the name again, a replica set a new one and has a ready sibling that is not the replacement.
+    // A stateful set reuses the name. A replica set picks a new one, and has a ready sibling that is not the replacement.
     for name in ["worker-1", "executor-7d9f8-x2k4q"] {
         let platform = start(150, 80);
         let before = platform.pods();
@@ -86,7 +86,7 @@ async fn a_restart_deletes_by_uid_and_waits_for_the_new_pod_of_the_same_controll
 }
 
 #[tokio::test]
-async fn a_pod_that_does_not_come_back_is_said_to_be_away_when_the_time_is_up() {
+async fn a_pod_that_is_not_replaced_by_the_deadline_is_not_back() {
     for replacement in [Replacement::Unhealthy, Replacement::None] {
         let platform = start(0, 0);
         let mut seed = Seed::unhealthy_worker();
@@ -105,7 +105,7 @@ async fn a_pod_that_does_not_come_back_is_said_to_be_away_when_the_time_is_up() 
 }
 
 #[tokio::test]
-async fn a_pod_that_nobody_would_replace_is_left_alone() {
+async fn a_pod_without_a_controller_is_not_deleted() {
     let platform = start(0, 0);
     platform.seed(Seed { pods: vec![Pod::new(NAMESPACE, "lonely")], ..Seed::default() }).unwrap();
     let client = client(&platform).await;
@@ -119,7 +119,7 @@ async fn a_pod_that_nobody_would_replace_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_deletion_whose_answer_is_lost_is_one_deletion() {
+async fn a_deletion_whose_response_is_lost_happens_once() {
     let platform = start(0, 0);
     let fault = Fault::new(Service::Kubernetes, FaultKind::DropAnswer).on("delete_pod").times(1);
     platform.set_fault(fault).unwrap();
@@ -129,10 +129,10 @@ async fn a_deletion_whose_answer_is_lost_is_one_deletion() {
 }
 
 #[tokio::test]
-async fn an_api_that_stops_answering_after_the_deletion_is_asked_again() {
+async fn a_poll_that_fails_after_the_deletion_is_retried() {
     let platform = start(0, 0);
     let client = client(&platform).await;
-    // The list before the deletion is sound, the two after it are not.
+    // The reads before the deletion succeed, the next two fail.
     let busy = FaultKind::Status { code: 503, retry_after_seconds: None };
     let fault = Fault::new(Service::Kubernetes, busy).on("get_pod").times(2);
     client.pod_health("worker-1", NS, &context()).await.unwrap();
@@ -151,7 +151,7 @@ async fn an_api_that_stops_answering_after_the_deletion_is_asked_again() {
 }
 
 #[tokio::test]
-async fn names_that_are_no_dns_names_never_get_into_a_path() {
+async fn names_that_are_not_dns_names_are_never_sent() {
     let platform = start(0, 0);
     let client = client(&platform).await;
     let strange =
@@ -170,11 +170,11 @@ async fn names_that_are_no_dns_names_never_get_into_a_path() {
     client.pod_health(&longest, NS, &context()).await.unwrap();
     client.pod_health(&too_long, NS, &context()).await.unwrap_err();
     client.pod_health(&format!("{longest}a"), NS, &context()).await.unwrap_err();
-    assert_eq!(platform.calls().len(), 1, "only the legal one was asked for");
+    assert_eq!(platform.calls().len(), 1, "only the valid name was sent");
 }
 
 #[tokio::test]
-async fn an_api_that_does_not_answer_is_unavailable_and_never_healthy() {
+async fn an_api_that_does_not_respond_is_unavailable_and_never_healthy() {
     let status = |code| FaultKind::Status { code, retry_after_seconds: None };
     for kind in [
         status(500),
@@ -202,7 +202,7 @@ async fn an_api_that_does_not_answer_is_unavailable_and_never_healthy() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_pod_is_refused() {
+async fn a_response_that_is_not_a_pod_is_refused() {
     let html = FaultKind::WrongContentType { content_type: "text/html".to_owned(), body: Some("<p>".to_owned()) };
     let elsewhere = FaultKind::Redirect { location: "http://127.0.0.1:1/".to_owned(), status: 307 };
     for (kind, refusal_kind) in [
@@ -259,30 +259,30 @@ async fn a_list_is_read_to_its_last_page_by_the_labels_that_siblings_share() {
     assert_eq!(wire.seen()[3].json()["preconditions"]["uid"], "old");
 }
 
-/// What a restart finds that begins just before another one of the same pod has ended.
-async fn beside_another_restart(answers: impl IntoIterator<Item = wire::Act>) -> Result<Restart, Error> {
+/// A restart that starts while another restart of the same pod is finishing.
+async fn restart_beside_another(answers: impl IntoIterator<Item = wire::Act>) -> Result<Restart, Error> {
     let wire = Wire::start(answers).await;
     let client = Client::new(&at(&wire.url()), None, &Wiring::default()).await.unwrap();
     client.restart_pod("w-1", Some("ns"), &CallContext::within(Duration::from_secs(2))).await
 }
 
 #[tokio::test]
-async fn a_pod_that_someone_else_has_just_replaced_under_its_name_is_found() {
+async fn a_replacement_that_somebody_else_caused_under_the_same_name_is_found() {
     let (old, new) = (pod("w-1", "old", false), pod("w-1", "new", true));
     let gone = wire::json(409, &json!({"kind": "Status", "status": "Failure", "reason": "Conflict"}));
     let listed = || page(std::slice::from_ref(&new), "");
     let answers = [wire::json(200, &old), listed(), wire::json(200, &new), gone, listed(), wire::json(200, &new)];
-    match beside_another_restart(answers).await.unwrap() {
+    match restart_beside_another(answers).await.unwrap() {
         Restart::Replaced { old, new } => assert_eq!((old.uid.as_str(), new.uid.as_str()), ("old", "new")),
         other @ Restart::NotBack { .. } => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
-async fn a_pod_that_went_while_it_was_looked_at_and_left_its_name_to_nobody_is_not_there() {
+async fn a_pod_deleted_meanwhile_without_a_successor_of_its_name_is_not_found() {
     let none = wire::json(404, &json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}));
     let sibling = page(&[pod("w-2", "sibling", true)], "");
-    match beside_another_restart([wire::json(200, &pod("w-1", "old", false)), sibling, none]).await.unwrap_err() {
+    match restart_beside_another([wire::json(200, &pod("w-1", "old", false)), sibling, none]).await.unwrap_err() {
         Error::Refused(refusal) => {
             assert_eq!((refusal.kind, refusal.effect), (RefusalKind::NotFound, Effect::NotApplied));
         }
@@ -291,10 +291,10 @@ async fn a_pod_that_went_while_it_was_looked_at_and_left_its_name_to_nobody_is_n
 }
 
 #[tokio::test]
-async fn the_replacement_of_a_pod_that_is_going_already_may_be_there_already() {
+async fn the_replacement_of_a_terminating_pod_may_exist_already() {
     let mut old = pod("w-1", "old", false);
     old["metadata"]["creationTimestamp"] = json!("2026-11-23T10:00:00Z");
-    // Told to go at 11:00:00.
+    // Its deletion was requested at 11:00:00.
     old["metadata"]["deletionTimestamp"] = json!("2026-11-23T11:00:30Z");
     old["metadata"]["deletionGracePeriodSeconds"] = json!(30);
     let (mut sibling, mut new) = (pod("w-2", "sibling", true), pod("w-3", "new", true));
@@ -302,7 +302,7 @@ async fn the_replacement_of_a_pod_that_is_going_already_may_be_there_already() {
     new["metadata"]["creationTimestamp"] = json!("2026-11-23T11:00:00Z");
     let listed = || page(&[old.clone(), sibling.clone(), new.clone()], "");
     let deleted = wire::json(200, &json!({"kind": "Status", "status": "Success"}));
-    match beside_another_restart([wire::json(200, &old), listed(), deleted, listed(), wire::json(200, &new)])
+    match restart_beside_another([wire::json(200, &old), listed(), deleted, listed(), wire::json(200, &new)])
         .await
         .unwrap()
     {
@@ -312,7 +312,7 @@ async fn the_replacement_of_a_pod_that_is_going_already_may_be_there_already() {
 }
 
 #[tokio::test]
-async fn a_list_without_an_end_is_given_up_before_anything_is_deleted() {
+async fn an_endless_list_fails_before_anything_is_deleted() {
     let wire = Wire::start([wire::json(200, &pod("w-1", "old", false)), page(&[], "more")]).await;
     let client = Client::new(&at(&wire.url()), None, &Wiring::default()).await.unwrap();
     let error = client.restart_pod("w-1", Some("ns"), &context()).await.unwrap_err();

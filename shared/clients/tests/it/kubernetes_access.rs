@@ -1,4 +1,4 @@
-//! How the Kubernetes API is reached, and with which credentials.
+//! Access to the Kubernetes API: its address and credentials.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ fn at(url: &str) -> KubernetesConfig {
 }
 
 #[tokio::test]
-async fn a_kubeconfig_leads_to_its_cluster_with_its_token() {
+async fn a_kubeconfig_sets_the_cluster_and_its_token() {
     let wire = Wire::start([gone()]).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config");
@@ -56,7 +56,7 @@ async fn a_kubeconfig_leads_to_its_cluster_with_its_token() {
 }
 
 #[tokio::test]
-async fn outside_of_a_cluster_the_error_names_what_could_be_set() {
+async fn outside_a_pod_the_error_names_the_variables_to_set() {
     let error = Client::new(&config(KubernetesAccess::InCluster), None, &Wiring::default()).await.unwrap_err();
     assert!(
         error.to_string().starts_with("KUBERNETES_API_URL, KUBECONFIG, EKS_CLUSTER_NAME: none of them is set"),
@@ -65,7 +65,7 @@ async fn outside_of_a_cluster_the_error_names_what_could_be_set() {
 }
 
 #[tokio::test]
-async fn a_404_that_is_not_the_apis_own_says_nothing_of_a_pod() {
+async fn a_404_that_the_api_did_not_send_is_not_a_missing_pod() {
     for act in [wire::reply(404, "content-type: text/plain\r\n", "404 page not found"), wire::json(404, &json!({}))] {
         let wire = Wire::start([act]).await;
         let client = Client::new(&at(&wire.url()), None, &Wiring::default()).await.unwrap();
@@ -74,15 +74,15 @@ async fn a_404_that_is_not_the_apis_own_says_nothing_of_a_pod() {
     }
 }
 
-/// The API's word that a pod is not there.
+/// The API's response for a missing pod.
 fn gone() -> wire::Act {
     wire::json(404, &json!({"kind": "Status", "code": 404, "reason": "NotFound", "message": "gone"}))
 }
 
-/// Gives out numbered tokens that live for so long.
+/// Issues numbered tokens with the lifetime `life`.
 #[derive(Debug)]
 struct Numbered {
-    given: AtomicUsize,
+    issued: AtomicUsize,
     life: Duration,
 }
 
@@ -90,7 +90,7 @@ struct Numbered {
 impl TokenProvider for Numbered {
     #[expect(clippy::disallowed_methods, reason = "tokens expire by the wall clock")]
     async fn token(&self) -> Result<BearerToken, TokenFault> {
-        let number = self.given.fetch_add(1, Ordering::SeqCst);
+        let number = self.issued.fetch_add(1, Ordering::SeqCst);
         if self.life.is_zero() {
             return Err(TokenFault("sts says no".to_owned()));
         }
@@ -99,7 +99,7 @@ impl TokenProvider for Numbered {
 }
 
 async fn eks(wire: &Wire, life: Duration) -> (Client, Arc<Numbered>) {
-    let tokens = Arc::new(Numbered { given: AtomicUsize::new(0), life });
+    let tokens = Arc::new(Numbered { issued: AtomicUsize::new(0), life });
     let authority = heal_sandbox::spiffe_ca::SpiffeCa::new("example.org").unwrap().trust_bundle_pem();
     let endpoint = BaseUrl::parse(&wire.url()).unwrap();
     let access = EksAccess { endpoint, authority_pem: authority, tokens: tokens.clone() };
@@ -108,20 +108,20 @@ async fn eks(wire: &Wire, life: Duration) -> (Client, Arc<Numbered>) {
 }
 
 #[tokio::test]
-async fn an_eks_token_is_used_until_shortly_before_its_end() {
+async fn an_eks_token_is_cached_until_shortly_before_its_expiry() {
     let wire = Wire::start([gone()]).await;
     let (client, tokens) = eks(&wire, Duration::from_mins(10)).await;
     for _ in 0..3 {
         client.pod_health("worker-0", NS, &context()).await.unwrap();
     }
-    assert_eq!(tokens.given.load(Ordering::SeqCst), 1);
+    assert_eq!(tokens.issued.load(Ordering::SeqCst), 1);
     assert!(wire.seen().iter().all(|seen| seen.header("authorization") == Some("Bearer token-0")));
-    // One that ends within the margin is not used twice.
+    // A token that expires within the margin is not reused.
     let (client, tokens) = eks(&wire, Duration::from_secs(20)).await;
     for _ in 0..2 {
         client.pod_health("worker-0", NS, &context()).await.unwrap();
     }
-    assert_eq!(tokens.given.load(Ordering::SeqCst), 2);
+    assert_eq!(tokens.issued.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn without_a_token_nothing_is_sent() {
 }
 
 #[test]
-fn a_token_is_not_in_its_debug_form() {
+fn debug_output_does_not_contain_the_token() {
     let token = BearerToken { secret: "sesame".to_owned(), expires_at: SystemTime::UNIX_EPOCH };
     assert!(!format!("{token:?}").contains("sesame"));
 }

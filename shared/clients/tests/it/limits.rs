@@ -1,4 +1,4 @@
-//! What holds for every client: a host that swallows packets, and an environment that names a proxy.
+//! Limits of every client: the connect timeout, and no proxy from the environment.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -11,10 +11,10 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use crate::support::ticket_config;
 use crate::support::wire::closed_port;
 
-/// What the clients wait for a connection.
+/// The connect timeout of the clients.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// An address that completes no more connections: its backlog is full. The rest keeps it so.
+/// An address that accepts no more connections, because its backlog is full; dropping the rest would free it.
 async fn full_backlog() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -27,7 +27,7 @@ async fn full_backlog() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
     (addr, listener, waiting)
 }
 
-fn gave_up_connecting(error: &Error, started: Instant) {
+fn assert_connect_timeout(error: &Error, started: Instant) {
     match error {
         Error::Unavailable(outage) => {
             assert_eq!((outage.kind, outage.effect), (OutageKind::Timeout, Effect::NotApplied), "{outage}");
@@ -39,7 +39,7 @@ fn gave_up_connecting(error: &Error, started: Instant) {
 }
 
 #[tokio::test]
-async fn a_connection_that_does_not_come_about_is_given_up_and_not_tried_again() {
+async fn a_connect_timeout_is_not_retried() {
     let (addr, _listener, _waiting) = full_backlog().await;
     let context = CallContext::within(Duration::from_secs(30)).with_key("k");
     let mut config = ticket_config(&format!("http://{addr}"));
@@ -66,17 +66,17 @@ async fn a_connection_that_does_not_come_about_is_given_up_and_not_tried_again()
         orchestrator.resume_workflow("wf-1", "r", &context),
         kubernetes.pod_health("worker-1", None, &context),
     );
-    gave_up_connecting(&ticket.unwrap_err(), started);
-    gave_up_connecting(&resumed.unwrap_err(), started);
-    gave_up_connecting(&pod.unwrap_err(), started);
+    assert_connect_timeout(&ticket.unwrap_err(), started);
+    assert_connect_timeout(&resumed.unwrap_err(), started);
+    assert_connect_timeout(&pod.unwrap_err(), started);
 }
 
-/// One test of each client that has to work however the environment looks.
+/// One test per client; each must pass whatever the environment contains.
 const TESTS: [&str; 4] = [
     "tickets::health_is_any_good_status",
     "policy::only_critical_and_configured_actions_are_put_to_the_policy",
-    "kubernetes::without_a_namespace_the_configured_one_holds",
-    "kubernetes_access::a_kubeconfig_leads_to_its_cluster_with_its_token",
+    "kubernetes::the_namespace_defaults_to_the_configured_one",
+    "kubernetes_access::a_kubeconfig_sets_the_cluster_and_its_token",
 ];
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What several tests need.
+//! Fixtures of several tests.
 
 pub(crate) mod mtls;
 pub(crate) mod spans;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use heal_clients::breaker::Clock;
 use heal_clients::config::{BaseUrl, Dialect, TicketConfig};
 
-/// Time that a test moves by hand, in epoch milliseconds.
+/// A clock that the test advances, in epoch milliseconds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hand(Arc<AtomicU64>);
 
@@ -36,7 +36,7 @@ pub(crate) fn ticket_config(url: &str) -> TicketConfig {
     }
 }
 
-/// The clients' configuration that leads to a stand-in platform.
+/// The clients' configuration for a stand-in platform.
 pub(crate) fn platform_config(platform: &heal_sandbox::Platform) -> heal_clients::config::Config {
     let env: std::collections::BTreeMap<String, String> = platform.env().into_iter().collect();
     heal_clients::config::Config::read(&env).unwrap()

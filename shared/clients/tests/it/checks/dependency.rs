@@ -1,4 +1,4 @@
-//! The services that the engine depends on.
+//! Probe of the services that the engine depends on.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use heal_runtime::checks::{Dependency, Observation, Probe, Service, StuckWorkflo
 use heal_sandbox::orchestrator::{OrchestratorConfig, UnknownWorkflow};
 use heal_sandbox::{Fault, Platform, PlatformConfig, Seed};
 
-use super::{failing, look, outages, prober, start, unknown};
+use super::{failing, observe, outages, prober, start, unknown};
 use crate::support::mtls::{authority, serve};
 use crate::support::platform_config;
 
@@ -23,22 +23,22 @@ const STAND_INS: [(Service, heal_sandbox::Service); 3] = [
 ];
 
 #[tokio::test]
-async fn services_that_answer_are_well() {
+async fn services_that_respond_pass() {
     let (platform, prober) = start(Seed::default());
     for (service, _) in STAND_INS {
-        assert_eq!(look(&prober, &probe(service)).await, Observation::well(), "{service:?}");
+        assert_eq!(observe(&prober, &probe(service)).await, Observation::well(), "{service:?}");
     }
     assert!(platform.effects().is_empty());
 }
 
 #[tokio::test]
-async fn an_outage_of_a_service_is_its_own_and_over_when_it_is_back() {
+async fn an_outage_fails_only_its_service_and_ends_when_the_service_recovers() {
     let (platform, prober) = start(Seed::default());
     for (service, stand_in) in STAND_INS {
         for fault in outages() {
             platform.set_fault(Fault::new(stand_in, fault.clone())).unwrap();
             for (other, _) in STAND_INS {
-                let observation = look(&prober, &probe(other)).await;
+                let observation = observe(&prober, &probe(other)).await;
                 if other == service {
                     let failing = failing(&probe(service), observation);
                     assert_eq!(
@@ -50,7 +50,7 @@ async fn an_outage_of_a_service_is_its_own_and_over_when_it_is_back() {
                 }
             }
             platform.clear_faults();
-            assert_eq!(look(&prober, &probe(service)).await, Observation::well(), "{service:?} after {fault:?}");
+            assert_eq!(observe(&prober, &probe(service)).await, Observation::well(), "{service:?} after {fault:?}");
         }
     }
 }
@@ -60,24 +60,24 @@ async fn an_open_breaker_hides_no_recovery() {
     let (platform, prober) = start(Seed::default());
     platform.set_fault(Fault::new(heal_sandbox::Service::Orchestrator, heal_sandbox::FaultKind::Refuse)).unwrap();
     for _ in 0..10 {
-        failing(&probe(Service::Orchestrator), look(&prober, &probe(Service::Orchestrator)).await);
+        failing(&probe(Service::Orchestrator), observe(&prober, &probe(Service::Orchestrator)).await);
     }
     platform.clear_faults();
-    assert_eq!(look(&prober, &probe(Service::Orchestrator)).await, Observation::well());
+    assert_eq!(observe(&prober, &probe(Service::Orchestrator)).await, Observation::well());
 }
 
 #[tokio::test]
-async fn either_way_of_not_knowing_a_workflow_is_an_answer() {
+async fn both_responses_about_an_unknown_workflow_pass() {
     for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified] {
         let orchestrator = OrchestratorConfig { unknown_workflow, ..OrchestratorConfig::default() };
         let platform = Platform::start(PlatformConfig { orchestrator, ..PlatformConfig::default() }).unwrap();
         let prober = prober(&platform, &[]);
-        assert_eq!(look(&prober, &probe(Service::Orchestrator)).await, Observation::well());
+        assert_eq!(observe(&prober, &probe(Service::Orchestrator)).await, Observation::well());
     }
 }
 
 #[tokio::test]
-async fn a_process_without_an_identity_can_tell_nothing_of_the_orchestrator() {
+async fn without_an_identity_the_orchestrator_is_unknown() {
     let ca = authority();
     let server =
         ca.issue(heal_sandbox::spiffe_ca::ORCHESTRATOR_ID, heal_sandbox::spiffe_ca::Validity::default()).unwrap();
@@ -90,12 +90,12 @@ async fn a_process_without_an_identity_can_tell_nothing_of_the_orchestrator() {
     };
     let identity = Arc::new(heal_clients::identity::PemFiles::new(missing, heal_sandbox::spiffe_ca::TRUST_DOMAIN));
     let prober = Prober::new(&platform_config(&platform), &Wiring { identity, ..Wiring::default() });
-    let reason = unknown(look(&prober, &probe(Service::Orchestrator)).await);
+    let reason = unknown(observe(&prober, &probe(Service::Orchestrator)).await);
     assert!(reason.contains("no_identity"), "{reason}");
 }
 
 #[tokio::test]
-async fn a_client_that_cannot_be_made_costs_the_looks_that_need_it() {
+async fn a_client_with_invalid_configuration_fails_only_the_probes_that_need_it() {
     let (platform, _) = start(Seed::default());
     let prober = prober(&platform, &[("ORCHESTRATOR_GRPC_USE_TLS", "true"), ("SPIFFE_IDENTITY_SOURCE", "none")]);
     let stuck = Probe::StuckWorkflows(StuckWorkflows {
@@ -106,19 +106,19 @@ async fn a_client_that_cannot_be_made_costs_the_looks_that_need_it() {
         timeout_seconds: 5,
     });
     for needs_it in [probe(Service::Orchestrator), stuck] {
-        let reason = unknown(look(&prober, &needs_it).await);
+        let reason = unknown(observe(&prober, &needs_it).await);
         assert!(reason.contains("SPIFFE_IDENTITY_SOURCE"), "{reason}");
     }
     for other in [Service::TicketService, Service::Opa] {
-        assert_eq!(look(&prober, &probe(other)).await, Observation::well());
+        assert_eq!(observe(&prober, &probe(other)).await, Observation::well());
     }
 }
 
 #[tokio::test]
-async fn nobody_depends_on_a_policy_server_that_is_switched_off() {
+async fn a_disabled_policy_server_passes_without_a_call() {
     let (platform, _) = start(Seed::default());
     platform.set_fault(Fault::new(heal_sandbox::Service::Opa, heal_sandbox::FaultKind::Refuse)).unwrap();
     let prober = prober(&platform, &[("OPA_ENABLED", "false")]);
-    assert_eq!(look(&prober, &probe(Service::Opa)).await, Observation::well());
+    assert_eq!(observe(&prober, &probe(Service::Opa)).await, Observation::well());
     assert!(platform.calls().is_empty());
 }

@@ -1,4 +1,4 @@
-//! gRPC's health service.
+//! Probe of gRPC's health service.
 
 use heal_clients::Wiring;
 use heal_clients::checks::Prober;
@@ -7,7 +7,7 @@ use heal_sandbox::orchestrator::OrchestratorConfig;
 use heal_sandbox::spiffe_ca::{ORCHESTRATOR_ID, Validity};
 use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Seed, Service};
 
-use super::{failing, look, prober, start, unknown};
+use super::{failing, observe, prober, start, unknown};
 use crate::identity::engine;
 use crate::support::mtls::{authority, serve};
 use crate::support::platform_config;
@@ -28,24 +28,25 @@ fn probe(platform: &Platform, service: &str) -> GrpcHealth {
 }
 
 #[tokio::test]
-async fn a_serving_server_and_service_are_well() {
+async fn a_serving_server_and_service_pass() {
     let (platform, prober) = start(Seed::default());
     for service in ["", SERVICE] {
         let probe = Probe::GrpcHealth(probe(&platform, service));
-        assert_eq!(look(&prober, &probe).await, Observation::well(), "{service:?}");
+        assert_eq!(observe(&prober, &probe).await, Observation::well(), "{service:?}");
     }
-    let asked: Vec<(String, String)> = platform.calls().into_iter().map(|call| (call.operation, call.target)).collect();
-    assert_eq!(asked, [("Check".to_owned(), String::new()), ("Check".to_owned(), SERVICE.to_owned())]);
+    let called: Vec<(String, String)> =
+        platform.calls().into_iter().map(|call| (call.operation, call.target)).collect();
+    assert_eq!(called, [("Check".to_owned(), String::new()), ("Check".to_owned(), SERVICE.to_owned())]);
 }
 
 #[tokio::test]
-async fn a_service_that_does_not_serve_is_told_from_its_server() {
+async fn a_service_that_does_not_serve_fails_apart_from_its_server() {
     let orchestrator = OrchestratorConfig { not_serving: vec![SERVICE.to_owned()], ..OrchestratorConfig::default() };
     let platform = Platform::start(PlatformConfig { orchestrator, ..PlatformConfig::default() }).unwrap();
     let prober = prober(&platform, &[]);
-    assert_eq!(look(&prober, &Probe::GrpcHealth(probe(&platform, ""))).await, Observation::well());
+    assert_eq!(observe(&prober, &Probe::GrpcHealth(probe(&platform, ""))).await, Observation::well());
     let probe = Probe::GrpcHealth(probe(&platform, SERVICE));
-    let found = failing(&probe, look(&prober, &probe).await);
+    let found = failing(&probe, observe(&prober, &probe).await);
     let address = platform.endpoints().orchestrator;
     assert_eq!(found.id, format!("{address}/{SERVICE}"));
     assert_eq!((&found.fields["status"], &found.fields["service"]), (&"NOT_SERVING".into(), &SERVICE.into()));
@@ -53,15 +54,15 @@ async fn a_service_that_does_not_serve_is_told_from_its_server() {
 }
 
 #[tokio::test]
-async fn a_service_that_the_server_does_not_know_is_not_well() {
+async fn a_service_that_the_server_does_not_know_fails() {
     let (platform, prober) = start(Seed::default());
     let probe = Probe::GrpcHealth(probe(&platform, "no.Such"));
-    let found = failing(&probe, look(&prober, &probe).await);
+    let found = failing(&probe, observe(&prober, &probe).await);
     assert!(found.reason.ends_with("NOT_FOUND: unknown service"), "{}", found.reason);
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_hanging_or_ill_is_not_well() {
+async fn a_server_that_is_down_hangs_or_errs_fails() {
     let (platform, prober) = start(Seed::default());
     let probe = Probe::GrpcHealth(probe(&platform, ""));
     let unavailable = FaultKind::GrpcStatus { code: "UNAVAILABLE".to_owned(), message: "told to".to_owned() };
@@ -74,31 +75,31 @@ async fn a_server_that_is_down_hanging_or_ill_is_not_well() {
         FaultKind::HugeBody { bytes: 100 << 20 },
     ] {
         platform.set_fault(Fault::new(Service::Orchestrator, fault.clone())).unwrap();
-        let found = failing(&probe, look(&prober, &probe).await);
+        let found = failing(&probe, observe(&prober, &probe).await);
         assert_eq!(found.fields["status"], serde_json::Value::Null, "{fault:?}");
         platform.clear_faults();
-        assert_eq!(look(&prober, &probe).await, Observation::well(), "after {fault:?}");
+        assert_eq!(observe(&prober, &probe).await, Observation::well(), "after {fault:?}");
     }
     let closed = closed_port().await;
     let closed = GrpcHealth { port: closed.port(), host: closed.ip().to_string(), ..self::probe(&platform, "") };
     let closed = Probe::GrpcHealth(closed);
-    failing(&closed, look(&prober, &closed).await);
+    failing(&closed, observe(&prober, &closed).await);
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_speak_of_its_health_or_not_to_us_tells_nothing() {
+async fn a_server_that_does_not_report_its_health_or_denies_the_call_is_unknown() {
     let (platform, prober) = start(Seed::default());
     let probe = Probe::GrpcHealth(probe(&platform, ""));
     for code in ["UNIMPLEMENTED", "PERMISSION_DENIED", "UNAUTHENTICATED"] {
         let fault = FaultKind::GrpcStatus { code: code.to_owned(), message: "no".to_owned() };
         platform.set_fault(Fault::new(Service::Orchestrator, fault)).unwrap();
-        let reason = unknown(look(&prober, &probe).await);
+        let reason = unknown(observe(&prober, &probe).await);
         assert!(reason.contains(code), "{reason}");
     }
 }
 
 #[tokio::test]
-async fn under_tls_the_server_is_the_expected_one_and_we_are_the_engine() {
+async fn over_tls_the_server_is_verified_and_the_engine_authenticates() {
     let ca = authority();
     let server = ca.issue(ORCHESTRATOR_ID, Validity::default()).unwrap();
     let platform = serve(server.server_tls(), |_| {});
@@ -108,19 +109,19 @@ async fn under_tls_the_server_is_the_expected_one_and_we_are_the_engine() {
         Probe::GrpcHealth(GrpcHealth { tls: true, spiffe_id: spiffe_id.map(ToOwned::to_owned), ..probe(&platform, "") })
     };
     for right in [None, Some(ORCHESTRATOR_ID)] {
-        assert_eq!(look(&prober, &tls(right)).await, Observation::well(), "{right:?}");
+        assert_eq!(observe(&prober, &tls(right)).await, Observation::well(), "{right:?}");
     }
     let other = tls(Some("spiffe://neural-hive.local/ns/a/sa/other"));
-    let found = failing(&other, look(&prober, &other).await);
+    let found = failing(&other, observe(&prober, &other).await);
     assert!(found.reason.contains("TLS handshake"), "{}", found.reason);
-    let spoken = platform.calls().into_iter().filter(|call| call.operation == "Check").map(|call| call.spiffe_id);
-    assert!(spoken.into_iter().all(|id| id.as_deref() == Some(crate::support::mtls::ENGINE_ID)));
+    let callers = platform.calls().into_iter().filter(|call| call.operation == "Check").map(|call| call.spiffe_id);
+    assert!(callers.into_iter().all(|id| id.as_deref() == Some(crate::support::mtls::ENGINE_ID)));
 }
 
 #[tokio::test]
-async fn tls_without_an_identity_tells_nothing() {
+async fn tls_without_an_identity_is_unknown() {
     let (platform, prober) = start(Seed::default());
     let probe = Probe::GrpcHealth(GrpcHealth { tls: true, ..probe(&platform, "") });
-    unknown(look(&prober, &probe).await);
+    unknown(observe(&prober, &probe).await);
     assert!(platform.calls().is_empty());
 }

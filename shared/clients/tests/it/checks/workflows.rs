@@ -1,4 +1,4 @@
-//! Stuck workflows.
+//! Probe for stuck workflows.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use heal_sandbox::orchestrator::{Workflow, WorkflowState};
 use heal_sandbox::tickets::{Ticket, TicketStatus};
 use heal_sandbox::{Fault, FaultKind, Seed, Service};
 
-use super::{ago, failing, look, outages, sighting, start, unknown};
+use super::{ago, failing, observe, outages, sighting, start, unknown};
 
 fn probe() -> StuckWorkflows {
     StuckWorkflows {
@@ -55,10 +55,10 @@ fn ids(observation: Observation) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_workflow_of_running_tickets_that_stands_still_is_a_target_with_its_fields() {
+async fn a_stuck_workflow_of_running_tickets_is_a_target_with_its_fields() {
     let (platform, prober) = start(seed());
     let probe = Probe::StuckWorkflows(probe());
-    let found = failing(&probe, look(&prober, &probe).await);
+    let found = failing(&probe, observe(&prober, &probe).await);
     assert_eq!(found.id, "long-paused");
     assert_eq!((&found.fields["state"], &found.fields["plan_id"]), (&"PAUSED".into(), &"plan-1".into()));
     let stuck = found.fields["stuck_seconds"].as_u64().unwrap();
@@ -75,22 +75,22 @@ async fn a_workflow_of_running_tickets_that_stands_still_is_a_target_with_its_fi
 }
 
 #[tokio::test]
-async fn workflows_that_are_named_are_asked_about_without_any_ticket() {
+async fn named_workflows_are_probed_without_reading_tickets() {
     let (platform, prober) = start(seed());
     let named = StuckWorkflows { workflow_ids: vec!["idle".to_owned(), "running".to_owned()], ..probe() };
-    assert_eq!(ids(look(&prober, &Probe::StuckWorkflows(named.clone())).await), ["idle"]);
+    assert_eq!(ids(observe(&prober, &Probe::StuckWorkflows(named.clone())).await), ["idle"]);
     let running = StuckWorkflows { state: "RUNNING".to_owned(), ..named };
-    assert_eq!(ids(look(&prober, &Probe::StuckWorkflows(running)).await), ["running"]);
+    assert_eq!(ids(observe(&prober, &Probe::StuckWorkflows(running)).await), ["running"]);
     assert!(platform.calls().iter().all(|call| call.service == Service::Orchestrator));
 }
 
 #[tokio::test]
-async fn a_workflow_that_cannot_be_asked_about_is_open_and_costs_the_others_nothing() {
+async fn a_workflow_whose_status_call_fails_is_unknown_and_the_others_are_observed() {
     let (platform, prober) = start(seed());
     let unavailable = FaultKind::GrpcStatus { code: "UNAVAILABLE".to_owned(), message: String::new() };
     let named = StuckWorkflows { workflow_ids: vec!["idle".to_owned(), "long-paused".to_owned()], ..probe() };
     platform.set_fault(Fault::new(Service::Orchestrator, unavailable).on("GetWorkflowStatus").times(1)).unwrap();
-    let seen = sighting(look(&prober, &Probe::StuckWorkflows(named)).await);
+    let seen = sighting(observe(&prober, &Probe::StuckWorkflows(named)).await);
     assert_eq!((seen.failing.len(), seen.unknown.len()), (1, 1), "{seen:?}");
     assert_ne!(seen.failing[0].id, seen.unknown[0]);
 }
@@ -99,14 +99,14 @@ async fn a_workflow_that_cannot_be_asked_about_is_open_and_costs_the_others_noth
 async fn more_workflows_than_the_limit_are_a_partial_view() {
     let (_platform, prober) = start(seed());
     let narrow = StuckWorkflows { limit: 3, ..probe() };
-    let seen = sighting(look(&prober, &Probe::StuckWorkflows(narrow)).await);
+    let seen = sighting(observe(&prober, &Probe::StuckWorkflows(narrow)).await);
     assert!(seen.is_partial);
     let enough = StuckWorkflows { limit: 4, ..probe() };
-    assert!(!sighting(look(&prober, &Probe::StuckWorkflows(enough)).await).is_partial);
+    assert!(!sighting(observe(&prober, &Probe::StuckWorkflows(enough)).await).is_partial);
 }
 
 #[tokio::test]
-async fn a_few_workflows_are_asked_about_at_a_time() {
+async fn status_calls_run_concurrently_up_to_the_limit() {
     let rounds = 3;
     let ids: Vec<String> = (0..CONCURRENT * rounds).map(|number| format!("wf-{number}")).collect();
     let workflows = ids.iter().map(|id| workflow(id, WorkflowState::Paused, 900)).collect();
@@ -114,26 +114,26 @@ async fn a_few_workflows_are_asked_about_at_a_time() {
     platform.set_fault(Fault::new(Service::Orchestrator, FaultKind::Slow { by_ms: 200 })).unwrap();
     let all = Probe::StuckWorkflows(StuckWorkflows { workflow_ids: ids.clone(), timeout_seconds: 5, ..probe() });
     let started = Instant::now();
-    assert_eq!(self::ids(look(&prober, &all).await).len(), ids.len());
+    assert_eq!(self::ids(observe(&prober, &all).await).len(), ids.len());
     let took = started.elapsed();
-    // One after the other they would take six seconds, all at once a fifth of one.
+    // In sequence the calls would take six seconds, all at once 0.2 seconds.
     assert!(took >= Duration::from_millis(600) && took < Duration::from_secs(4), "{took:?}");
 }
 
 #[tokio::test]
-async fn services_out_of_reach_tell_nothing() {
+async fn an_outage_is_unknown() {
     for service in [Service::Tickets, Service::Orchestrator] {
         for fault in outages() {
             let (platform, prober) = start(seed());
             platform.set_fault(Fault::new(service, fault.clone())).unwrap();
-            let reason = unknown(look(&prober, &Probe::StuckWorkflows(probe())).await);
+            let reason = unknown(observe(&prober, &Probe::StuckWorkflows(probe())).await);
             assert!(!reason.is_empty(), "{service:?} {fault:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn without_workflows_there_is_nothing_stuck() {
+async fn without_workflows_nothing_is_stuck() {
     let (_platform, prober) = start(Seed::default());
-    assert_eq!(look(&prober, &Probe::StuckWorkflows(probe())).await, Observation::well());
+    assert_eq!(observe(&prober, &Probe::StuckWorkflows(probe())).await, Observation::well());
 }

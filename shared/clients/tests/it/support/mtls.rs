@@ -1,4 +1,4 @@
-//! An orchestrator that speaks mutual TLS alone, and clients for it.
+//! An orchestrator that requires mutual TLS, and clients for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(crate) fn serve(tls: TlsMaterial, adjust: impl FnOnce(&mut OrchestratorConfi
     Platform::start(PlatformConfig { orchestrator, ..PlatformConfig::default() }).unwrap()
 }
 
-/// In production, where nothing but TLS is taken.
+/// A client configured for production, which requires TLS.
 pub(crate) fn client(platform: &Platform, identity: Arc<dyn IdentityProvider>) -> Result<Client, Error> {
     let mut env: BTreeMap<String, String> = platform.env().into_iter().collect();
     env.insert("ENVIRONMENT".to_owned(), "production".to_owned());

@@ -1,7 +1,7 @@
-//! Names of the spans that a test made.
+//! Names of the spans that a test creates.
 //!
-//! One subscriber for the process, which notes by thread: a subscriber for each test would lose spans whose call site another
-//! thread met first.
+//! One subscriber per process records by thread: a subscriber per test would lose spans whose call site another thread registered
+//! first.
 
 use std::cell::RefCell;
 use std::sync::Once;
@@ -14,10 +14,10 @@ thread_local! {
     static NAMES: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Starts to note the spans of this thread. A test runs on one thread, its runtime included.
+/// Starts recording the spans of this thread. A test and its runtime share one thread.
 pub(crate) fn collect() {
     static SET: Once = Once::new();
-    SET.call_once(|| tracing::subscriber::set_global_default(Registry::default().with(Notes)).unwrap());
+    SET.call_once(|| tracing::subscriber::set_global_default(Registry::default().with(Recorder)).unwrap());
     NAMES.with_borrow_mut(Vec::clear);
 }
 
@@ -25,9 +25,9 @@ pub(crate) fn names() -> Vec<&'static str> {
     NAMES.with_borrow(Clone::clone)
 }
 
-struct Notes;
+struct Recorder;
 
-impl<S: tracing::Subscriber> Layer<S> for Notes {
+impl<S: tracing::Subscriber> Layer<S> for Recorder {
     fn on_new_span(&self, attributes: &Attributes<'_>, _id: &Id, _context: Context<'_, S>) {
         NAMES.with_borrow_mut(|names| names.push(attributes.metadata().name()));
     }

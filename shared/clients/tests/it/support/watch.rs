@@ -1,4 +1,4 @@
-//! An observer that remembers.
+//! An observer that records every notification.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

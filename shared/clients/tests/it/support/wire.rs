@@ -1,4 +1,4 @@
-//! A server that speaks HTTP/1.1 by hand and does with each request what the script says.
+//! A hand-written HTTP/1.1 server that handles each request as its script says.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -8,26 +8,26 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What happens to one request.
+/// How the server handles one request.
 #[derive(Debug, Clone)]
 pub(crate) enum Act {
     Reply(Vec<u8>),
-    /// No byte, for as long as the client waits.
+    /// Sends nothing until the client gives up.
     Hang,
-    /// The request is taken and the connection closed.
+    /// Reads the request and closes the connection.
     DropAnswer,
-    /// An answer that announces more than it sends before the connection closes.
+    /// Closes the connection before the announced body is complete.
     CutBody,
-    /// One byte every 50 ms, without an end.
+    /// Sends one byte every 50 ms for ever.
     Drip,
-    /// So many bytes of body, with or without their number in the head.
+    /// Sends a body of `bytes` bytes; `announced` adds `content-length`.
     Big {
         bytes: usize,
         announced: bool,
     },
 }
 
-/// One request as it came.
+/// One received request.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub method: String,
@@ -66,7 +66,7 @@ struct Shared {
 }
 
 impl Wire {
-    /// Does the acts in order, the last one for ever.
+    /// Performs the acts in order and repeats the last one.
     pub(crate) async fn start(script: impl IntoIterator<Item = Act>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let wire = Self {
@@ -119,17 +119,17 @@ impl Wire {
                     _ => shared.script.pop_front().unwrap(),
                 }
             };
-            let going_on = self.perform(&mut stream, act).await;
+            let keep_open = self.perform(&mut stream, act).await;
             self.shared.lock().unwrap().under_way -= 1;
-            going_on?;
+            keep_open?;
         }
     }
 
-    /// `None`: the connection is over.
+    /// `None` if the connection is to be closed.
     async fn perform(&self, stream: &mut TcpStream, act: Act) -> Option<()> {
         match act {
             Act::Reply(bytes) => {
-                // So that calls of a batch overlap.
+                // Lets the calls of a batch overlap.
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 stream.write_all(&bytes).await.ok()
             }
@@ -202,18 +202,18 @@ async fn read_request(stream: &mut TcpStream) -> Option<Seen> {
     Some(seen)
 }
 
-/// An answer with a JSON body.
+/// A response with a JSON body.
 pub(crate) fn json(status: u16, body: &serde_json::Value) -> Act {
     reply(status, "content-type: application/json\r\n", &body.to_string())
 }
 
-/// An answer with header lines of its own, each ended by CRLF.
+/// A response with additional header lines, each terminated by CRLF.
 pub(crate) fn reply(status: u16, headers: &str, body: &str) -> Act {
     let length = body.len();
     Act::Reply(format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n{body}").into_bytes())
 }
 
-/// A ticket as the service answers it.
+/// A ticket as the service returns it.
 pub(crate) fn ticket(id: &str, status: &str) -> serde_json::Value {
     serde_json::json!({
         "ticket_id": id, "status": status, "assigned_worker": null, "workflow_id": "wf-1", "plan_id": "plan-1",
@@ -222,7 +222,7 @@ pub(crate) fn ticket(id: &str, status: &str) -> serde_json::Value {
     })
 }
 
-/// An address where nobody listens.
+/// An address without a listener.
 pub(crate) async fn closed_port() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
