@@ -105,4 +105,13 @@ mod tests {
             assert_eq!((has_rules, is_documented), (spec.critical, spec.critical), "{}", spec.name);
         }
     }
+
+    #[test]
+    fn no_action_has_an_output_of_a_name_that_the_engine_sets() {
+        let reserved =
+            |(name, _): &&(&str, _)| heal_engine::catalog::STEP_FIELDS.iter().any(|(field, _)| field == name);
+        for spec in specs() {
+            assert_eq!(spec.outputs.iter().find(reserved), None, "{}", spec.name);
+        }
+    }
 }

@@ -28,7 +28,8 @@ Examples:
   heal runs list --stack prod --status failed             the failed runs of a deployed stack
   heal doctor                                             check the configuration and every service
 
-Exit codes: 0 done · 1 the run or the lint failed · 2 bad usage or bad input.
+Exit codes: 0 done · 1 the run or the lint failed · 2 bad usage or bad input · 3 the run is done (DEGRADED), but something is
+left for a person.
 `heal doctor` lists the environment variables.";
 
 /// Filter of a command's log lines if `RUST_LOG` is unset. `heal serve` logs more: a command reports to the terminal itself.

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use heal_engine::event::{RunOutcome, RunStatus};
+
 /// How a command that was executed ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -9,14 +11,25 @@ pub(crate) enum Exit {
     Success,
     /// 1: the run failed, the lint found errors, the doctor found a fault. The command has reported it.
     Failure,
+    /// 3: the run ended `DEGRADED`: done, and something is left for a person.
+    LeftOver,
 }
 
 /// Bad usage or bad input: the same number as the argument parser's.
 const BAD_INPUT: u8 = 2;
+const LEFT_OVER: u8 = 3;
 
 impl Exit {
     pub(crate) const fn success_if(ok: bool) -> Self {
         if ok { Self::Success } else { Self::Failure }
+    }
+
+    /// The exit of a command that followed a run up to here.
+    pub(crate) fn of_run(status: RunStatus, outcome: Option<RunOutcome>) -> Self {
+        match outcome {
+            Some(RunOutcome::Degraded) => Self::LeftOver,
+            Some(_) | None => Self::success_if(status == RunStatus::Completed),
+        }
     }
 }
 
@@ -25,6 +38,7 @@ pub(crate) fn code(result: anyhow::Result<Exit>) -> ExitCode {
     match result {
         Ok(Exit::Success) => ExitCode::SUCCESS,
         Ok(Exit::Failure) => ExitCode::FAILURE,
+        Ok(Exit::LeftOver) => ExitCode::from(LEFT_OVER),
         Err(error) => {
             crate::out::error(&error);
             ExitCode::from(BAD_INPUT)

@@ -10,6 +10,7 @@ use heal_runtime::dispatcher::Dispatcher;
 use heal_runtime::port::RunReader;
 
 use crate::backend::Backend;
+use crate::exit::Exit;
 use crate::show::Show;
 
 /// How often the log of a run in this process is polled: often enough to appear live, rarely enough to cost nothing.
@@ -90,11 +91,11 @@ impl Follower {
     }
 }
 
-/// Shows a run until it ends, and returns its final status.
+/// Shows a run until it ends, and returns the exit that its outcome calls for.
 ///
 /// # Errors
 /// The run does not exist, or it cannot be read or shown.
-pub(crate) async fn follow_to_end(backend: &Backend, run_id: RunId, json: bool) -> anyhow::Result<RunStatus> {
+pub(crate) async fn follow_to_end(backend: &Backend, run_id: RunId, json: bool) -> anyhow::Result<Exit> {
     let mut follower = Follower::new(&backend.reader(), backend.runs(), run_id).await?;
     let mut show = Show::new(json, follower.plan.clone());
     let mut notified = Notified::default();
@@ -104,8 +105,9 @@ pub(crate) async fn follow_to_end(backend: &Backend, run_id: RunId, json: bool) 
             show.commit(commit)?;
         }
         if status.is_terminal() {
-            show.finish(&follower.report()?)?;
-            return Ok(status);
+            let report = follower.report()?;
+            show.finish(&report)?;
+            return Ok(Exit::of_run(report.status, report.outcome));
         }
         if !notified.is_idle && backend.is_idle() {
             show.note("no `heal serve` works on this state file; the run does not continue until one does");

@@ -38,6 +38,7 @@ fn section(lines: &mut Vec<String>, title: &str, entries: &[String], style: Styl
 const fn style(report: &Report) -> Style {
     let style = Style::new().bold();
     match report.status {
+        RunStatus::Completed if matches!(report.outcome, Some(RunOutcome::Degraded)) => style.yellow(),
         RunStatus::Completed => style.green(),
         RunStatus::Pending | RunStatus::AwaitingApproval | RunStatus::Running | RunStatus::Cancelled => style.yellow(),
         RunStatus::Failed | RunStatus::Timeout => style.red(),

@@ -164,11 +164,27 @@ async fn steps_of_unreachable_services_are_skipped_with_a_follow_up() {
     platform
         .set_fault(heal_sandbox::Fault::new(heal_sandbox::Service::Tickets, heal_sandbox::FaultKind::Refuse))
         .unwrap();
-    let ran = finish(command(&["run", TICKET_TIMEOUT]).envs(env(&platform))).exits(0);
-    for part in ["! reallocate_ticket", "skipped", "warnings", "what is left for a person"] {
+    let state = tempfile::tempdir().unwrap();
+    let state = state.path().join("state.db");
+    let args = ["--log-format", "json", "run", TICKET_TIMEOUT, "--state", path(&state)];
+    let ran = finish(command(&args).envs(env(&platform)).env("RUST_LOG", "warn")).exits(3);
+    let logged = ran.stderr.lines().find(|line| line.contains("run.degraded")).unwrap_or_else(|| panic!("{ran:#?}"));
+    for part in ["WARN", "run_id", "incident_id", "ticket_timeout_recovery", "reallocate_ticket was skipped"] {
+        assert!(logged.contains(part), "no {part:?} in {logged}");
+    }
+    for part in ["! reallocate_ticket", "skipped", "DEGRADED", "warnings", "what is left for a person"] {
         assert!(ran.stdout.contains(part), "no {part:?} in {ran:#?}");
     }
     assert!(platform.effects().is_empty());
+    let list = heal(&["runs", "list", "--state", path(&state)]).exits(0);
+    assert!(list.stdout.contains("DEGRADED !"), "{list:#?}");
+    let run_id = heal(&["runs", "list", "--json", "--state", path(&state)]).exits(0).report()["run_id"].clone();
+    let run_id = run_id.as_str().unwrap();
+    heal(&["runs", "watch", run_id, "--state", path(&state)]).exits(3);
+    let report = heal(&["runs", "show", run_id, "--json", "--state", path(&state)]).exits(0).report();
+    let flags = |step: usize| (&report["steps"][step]["success"], &report["steps"][step]["skipped"]);
+    assert_eq!((flags(0), flags(2)), ((&json!(true), &json!(false)), (&json!(true), &json!(true))), "{report:#}");
+    assert_eq!((&report["status"], &report["outcome"]), (&json!("COMPLETED"), &json!("DEGRADED")));
 }
 
 #[test]

@@ -111,10 +111,10 @@ async fn outages(site: &Site) {
     for service in [Service::Tickets, Service::Orchestrator] {
         site.platform.set_fault(Fault::new(service, FaultKind::Refuse)).unwrap();
     }
-    site.open.ends("skipped-1", "give_back", json!({"ticket_id": "ticket-3"}), "COMPLETED").await;
-    site.open.ends("skipped-2", "mark", json!({"ticket_id": "ticket-3"}), "COMPLETED").await;
-    site.open.ends("skipped-3", "pause", json!({"workflow_id": "wf-running"}), "COMPLETED").await;
-    site.closed.ends("skipped-4", "give_back", json!({"ticket_id": "ticket-3"}), "COMPLETED").await;
+    site.open.ends("skipped-1", "give_back", json!({"ticket_id": "ticket-3"}), "DEGRADED").await;
+    site.open.ends("skipped-2", "mark", json!({"ticket_id": "ticket-3"}), "DEGRADED").await;
+    site.open.ends("skipped-3", "pause", json!({"workflow_id": "wf-running"}), "DEGRADED").await;
+    site.closed.ends("skipped-4", "give_back", json!({"ticket_id": "ticket-3"}), "DEGRADED").await;
     site.platform.clear_faults();
 }
 

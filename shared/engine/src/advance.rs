@@ -25,7 +25,7 @@ pub fn next(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<
         return Some(event);
     }
     if state.stopping.is_some() {
-        return (state.in_flight == 0).then(|| end_run(state));
+        return (state.in_flight == 0).then(|| end_run(plan, state));
     }
     match state.phase {
         Phase::AwaitingApproval | Phase::Ended(_) => None,
@@ -120,15 +120,15 @@ fn end_phase(plan: &Plan, state: &State) -> Option<Event> {
         return None;
     }
     match state.phase {
-        Phase::Acting if plan.playbook.verify.is_empty() => Some(end_run(state)),
+        Phase::Acting if plan.playbook.verify.is_empty() => Some(end_run(plan, state)),
         Phase::Acting => Some(Event::VerifyStarted),
-        Phase::Verifying => Some(end_run(state)),
+        Phase::Verifying => Some(end_run(plan, state)),
         Phase::AwaitingApproval | Phase::Ended(_) => None,
     }
 }
 
 /// Ends the run, with the outcome that its stop or its verification gives it.
-fn end_run(state: &State) -> Event {
+fn end_run(plan: &Plan, state: &State) -> Event {
     let (outcome, reason) = match &state.stopping {
         Some(stop) => {
             let outcome = match stop.cause {
@@ -140,13 +140,16 @@ fn end_run(state: &State) -> Event {
             };
             (outcome, Some(stop.reason.clone()))
         }
-        None => unstopped_outcome(state),
+        None => unstopped_outcome(plan, state),
     };
     Event::RunEnded { outcome, reason }
 }
 
 /// The outcome of a run that nothing stopped.
-fn unstopped_outcome(state: &State) -> (RunOutcome, Option<String>) {
+fn unstopped_outcome(plan: &Plan, state: &State) -> (RunOutcome, Option<String>) {
+    if let Some(reason) = state.shortfall(plan) {
+        return (RunOutcome::Degraded, Some(reason));
+    }
     if state.phase != Phase::Verifying {
         return (RunOutcome::Completed, None);
     }
@@ -154,6 +157,6 @@ fn unstopped_outcome(state: &State) -> (RunOutcome, Option<String>) {
     if state.steps.iter().skip(state.first_verify).all(has_passed) {
         (RunOutcome::Healed, None)
     } else {
-        (RunOutcome::Completed, Some("the verification could not check everything".to_owned()))
+        (RunOutcome::Completed, Some("a condition left out a part of the verification".to_owned()))
     }
 }

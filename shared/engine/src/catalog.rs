@@ -43,6 +43,11 @@ pub enum OutputType {
     Any,
 }
 
+/// The fields of `steps.NAME` that the engine sets once a step has ended: how it ended, as in the log, and whether it was skipped.
+///
+/// An action has no outputs of these names. A step that fanned out has the number of its skipped elements as `skipped`.
+pub const STEP_FIELDS: [(&str, OutputType); 2] = [("outcome", OutputType::String), ("skipped", OutputType::Boolean)];
+
 /// One action as its author describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActionSpec {

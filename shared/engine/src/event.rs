@@ -2,6 +2,7 @@
 
 mod outcome;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -179,22 +180,50 @@ pub struct RunStarted {
     pub traceparent: Option<String>,
 }
 
-/// The events of one commit, as stores keep them: a list, which becomes an object if it ever gets a second version.
+/// The events of one commit, as stores keep them.
+///
+/// | version | text | new in it |
+/// |---|---|---|
+/// | 1 | a list of events | |
+/// | 2 | `{"format":2,"events":[…]}` | the run outcome `DEGRADED` |
 impl Format for Vec<Event> {
     const NAME: &'static str = "run events";
+    const VERSION: u32 = 2;
+    const LIST: &'static str = "events";
+
+    fn needed_version(&self) -> u32 {
+        let is_new = |event: &Event| matches!(event, Event::RunEnded { outcome: RunOutcome::Degraded, .. });
+        if self.iter().any(is_new) { 2 } else { 1 }
+    }
+
+    fn parse(text: &str, version: u32) -> Result<Self, serde_json::Error> {
+        parse_events(text, version)
+    }
 
     fn explain(text: &str, cause: serde_json::Error) -> format::Error {
         #[derive(Deserialize)]
         struct Named {
             event: String,
         }
-        let names: Vec<Named> = serde_json::from_str(text).unwrap_or_default();
+        let observed = format::version(text).unwrap_or(1);
+        let names: Vec<Named> = parse_events(text, observed).unwrap_or_default();
         match names.into_iter().find(|named| !Event::NAMES.contains(&named.event.as_str())) {
             Some(Named { event }) => {
-                format::Error::UnknownEvent { name: Self::NAME, event, observed: 1, supported: Self::VERSION }
+                format::Error::UnknownEvent { name: Self::NAME, event, observed, supported: Self::VERSION }
             }
             None => format::Error::Malformed { name: Self::NAME, cause },
         }
+    }
+}
+
+fn parse_events<T: DeserializeOwned>(text: &str, version: u32) -> Result<Vec<T>, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Wrapped<T> {
+        events: Vec<T>,
+    }
+    match version {
+        1 => serde_json::from_str(text),
+        _ => serde_json::from_str(text).map(|wrapped: Wrapped<T>| wrapped.events),
     }
 }
 

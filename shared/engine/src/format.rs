@@ -1,6 +1,7 @@
 //! The versions of stored and sent texts: a build reads what older builds wrote, and refuses what a newer build wrote.
 //!
 //! Every such text is JSON. A text without a field `format` has version 1; from version 2 on, the text is an object with `"format": N`.
+//! A value is written in the oldest version that can hold it, so that older builds read all that they understand.
 //! Unknown fields are ignored, so a field that older builds can do without needs no new version. A reader that gets an [`Error`] leaves
 //! the text where it is: nothing is lost, and a newer build can still read it.
 
@@ -13,8 +14,23 @@ use serde::{Deserialize, Serialize};
 pub trait Format: Serialize + DeserializeOwned {
     /// What the text is, as error messages name it.
     const NAME: &'static str;
-    /// The version that this build writes, and the newest that it reads.
+    /// The newest version that this build writes and reads.
     const VERSION: u32 = 1;
+    /// The field of an object of version 2 or later that holds a value which is a list in version 1.
+    const LIST: &'static str = "list";
+
+    /// The oldest version that can hold this value.
+    fn needed_version(&self) -> u32 {
+        Self::VERSION
+    }
+
+    /// Reads a text of `version`, which this build knows.
+    ///
+    /// # Errors
+    /// The text does not fit the type.
+    fn parse(text: &str, _version: u32) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
 
     /// The error for a text that does not fit the type although this build knows its version. A type that can say more overrides this.
     fn explain(_text: &str, cause: serde_json::Error) -> Error {
@@ -69,15 +85,16 @@ pub fn decode<T: Format>(text: &str) -> Result<T, Error> {
     if observed > T::VERSION {
         return Err(Error::Newer { name: T::NAME, observed, supported: T::VERSION });
     }
-    serde_json::from_str(text).map_err(|cause| T::explain(text, cause))
+    T::parse(text, observed).map_err(|cause| T::explain(text, cause))
 }
 
-/// The text of `value` in this build's version.
+/// The text of `value`, in the oldest version that can hold it.
 pub fn encode<T: Format>(value: &T) -> String {
     // Plain data with text keys cannot fail to serialize.
     let text = serde_json::to_string(value).unwrap_or_default();
-    match (T::VERSION, text.strip_prefix('{')) {
-        (1, _) | (_, None) => text,
+    match (value.needed_version(), text.strip_prefix('{')) {
+        (1, _) => text,
+        (version, None) => format!("{{\"format\":{version},\"{}\":{text}}}", T::LIST),
         (version, Some("}")) => format!("{{\"format\":{version}}}"),
         (version, Some(fields)) => format!("{{\"format\":{version},{fields}"),
     }

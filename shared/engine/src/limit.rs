@@ -32,6 +32,8 @@ pub const OUTPUT_BYTES: usize = 16 * 1024;
 pub const TEXT_BYTES: usize = 2 * 1024;
 /// Warnings, and follow-up entries, that a run's summary keeps of each; the log keeps all.
 pub const NOTES: usize = 200;
+/// Steps that the reason of a `DEGRADED` run names; the report has all.
+pub const NAMED_STEPS: usize = 5;
 /// Bytes of an incoming message: a quarter of the 1 MiB that SQS carries, and far more than any incident has.
 pub const MESSAGE_BYTES: usize = 256 * 1024;
 /// Bytes of a rejected message that are kept in its run.

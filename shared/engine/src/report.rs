@@ -53,6 +53,10 @@ pub struct StepReport {
     pub kind: String,
     /// How the step stands.
     pub status: StepStatus,
+    /// Whether the step ended well; false while it has not ended.
+    pub success: bool,
+    /// Whether the step was skipped, which also counts as a success.
+    pub skipped: bool,
     /// Attempts that started, over all elements of a step that fans out.
     pub attempts: u32,
     /// Milliseconds from the first start to the end; `None` if the step did not start or has not ended.

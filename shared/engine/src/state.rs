@@ -65,6 +65,8 @@ pub struct State {
     pub(crate) unended: u32,
     /// Outputs that a skipped step would have produced, with that step's name.
     pub(crate) skipped_outputs: BTreeMap<String, String>,
+    /// Steps that were skipped, ended badly or left a follow-up, with how they ended: what makes an unstopped run `DEGRADED`.
+    pub(crate) shortfalls: BTreeMap<StepIndex, StepOutcome>,
     /// Commands that the log has authorised so far.
     pub commands_sent: u64,
     /// Warnings of the steps that have ended.
@@ -184,6 +186,7 @@ impl State {
             steps: plan.steps().map(initial).collect(),
             first_verify: plan.actions() as usize,
             skipped_outputs: BTreeMap::new(),
+            shortfalls: BTreeMap::new(),
             ready: BTreeSet::new(),
             fanning: BTreeSet::new(),
             answered: BTreeSet::new(),
@@ -260,6 +263,11 @@ impl Notes {
         let dropped = self.total - self.kept.len();
         let rest = (dropped > 0).then(|| format!("… and {dropped} more, see the run's log"));
         self.kept.iter().cloned().chain(rest).collect()
+    }
+
+    /// Different notes added so far, the dropped ones included.
+    pub(crate) const fn len(&self) -> usize {
+        self.total
     }
 
     /// Whether there is no note.

@@ -56,6 +56,10 @@ struct Move {
     does: String,
     #[serde(default)]
     output: Map,
+    #[serde(default)]
+    warnings: Vec<String>,
+    #[serde(default)]
+    follow_up: Vec<String>,
     /// The input has to be refused as stale.
     #[serde(default)]
     stale: bool,
@@ -122,7 +126,8 @@ fn input(run: &Run, step: &Move) -> Input {
     let result = |outcome: AttemptOutcome| {
         let (step_ref, attempt) =
             transcript::step_of(&run.plan, step.step.as_deref().expect("a result names its step"));
-        run.result(step_ref, attempt, AttemptResult { output: step.output.clone(), ..AttemptResult::new(outcome) })
+        let (output, warnings, follow_up) = (step.output.clone(), step.warnings.clone(), step.follow_up.clone());
+        run.result(step_ref, attempt, AttemptResult { output, warnings, follow_up, ..AttemptResult::new(outcome) })
     };
     let message = "it broke".to_owned();
     match step.does.as_str() {

@@ -156,7 +156,7 @@ impl Dispatcher {
             let append = self.ports.runs.append(&commit, &head, current.state.concurrency_key.as_deref());
             match append.instrument(span.clone()).await? {
                 Appended::Appended => {
-                    observe::committed(&*self.observer, &current.plan, &current.state, &commit);
+                    span.in_scope(|| observe::committed(&*self.observer, &current.plan, &current.state, &commit));
                     let owed = heal_engine::decide::since(&current.plan, &current.state, now, before);
                     return self.settle(current, commit.events.len(), owed, more, now).instrument(span).await;
                 }

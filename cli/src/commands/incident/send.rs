@@ -24,8 +24,8 @@ Examples:
 /// Sends an incident to a deployed stack
 ///
 /// Takes every shape that the queue takes: an incident, a remediation request, an EventBridge or SNS envelope, a CloudWatch alarm.
-/// Exits with 0 once the message is on the queue. With --watch, exits with 0 if the run's status is COMPLETED, and with 1 if it is another
-/// one or no run appears.
+/// Exits with 0 once the message is on the queue. With --watch, exits with 0 if the run is done, with 3 if it is DEGRADED (something is left
+/// for a person), and with 1 if it ended otherwise or no run appears.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

@@ -18,7 +18,8 @@ Examples:
 ///
 /// Takes every shape that the queues take: an incident, a remediation request, an EventBridge or SNS envelope, a CloudWatch alarm.
 /// Ctrl-C cancels the run: what is in flight is waited for, nothing new starts. A second Ctrl-C leaves at once.
-/// Exits with 0 if the run's status is COMPLETED, with 1 if it is another one, and with 2 if the incident cannot be processed.
+/// Exits with 0 if the run is done, with 3 if it is DEGRADED (done, but something is left for a person), with 1 if it ended otherwise, and
+/// with 2 if the incident cannot be processed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

@@ -46,9 +46,9 @@ pub(super) async fn perform(args: &Args, library: Arc<Library>, prepared: Prepar
         send_input(&dispatcher, &run_id, |run_id| Inbound::Approve { run_id, by: "heal run --approve".to_owned() })
             .await?;
     }
-    let status = follow(args, &dispatcher, &state.store, &run_id, signals).await?;
+    let exit = follow(args, &dispatcher, &state.store, &run_id, signals).await?;
     engine.stop(GRACE).await;
-    Ok(Exit::success_if(status == RunStatus::Completed))
+    Ok(exit)
 }
 
 fn start_sandbox(args: &Args, prepared: &Prepared) -> anyhow::Result<Option<Platform>> {
@@ -86,7 +86,7 @@ async fn follow(
     store: &Store,
     run_id: &RunId,
     mut signals: Signals,
-) -> anyhow::Result<RunStatus> {
+) -> anyhow::Result<Exit> {
     let mut follower = Follower::new(dispatcher, Arc::new(store.clone()), run_id.clone()).await?;
     let mut show = Show::new(args.json, follower.plan.clone());
     let mut cancelled = false;
@@ -114,8 +114,9 @@ async fn follow(
     if follower.status() == RunStatus::AwaitingApproval {
         show.note(&how_to_approve(run_id, &args.incident, args.state.as_deref()));
     }
-    show.finish(&follower.report()?)?;
-    Ok(follower.status())
+    let report = follower.report()?;
+    show.finish(&report)?;
+    Ok(Exit::of_run(report.status, report.outcome))
 }
 
 async fn send_input(dispatcher: &Dispatcher, run_id: &RunId, input: impl Fn(RunId) -> Inbound) -> anyhow::Result<()> {

@@ -94,13 +94,22 @@ fn row(head: &RunHead) -> [String; 8] {
     [
         out::text(head.run_id.as_str()),
         head.status.as_str().to_owned(),
-        head.outcome.map_or("-", RunOutcome::as_str).to_owned(),
+        outcome_cell(head),
         out::text(head.playbook.as_deref().unwrap_or("-")),
         out::text(&head.incident_id),
         moment::rfc3339(head.started_at),
         took.unwrap_or_else(|| "-".to_owned()),
         out::text(head.reason.as_deref().unwrap_or_default()),
     ]
+}
+
+/// The outcome's word, with a mark if the run left something for a person.
+fn outcome_cell(head: &RunHead) -> String {
+    match head.outcome {
+        Some(outcome @ RunOutcome::Degraded) => format!("{} !", outcome.as_str()),
+        Some(outcome) => outcome.as_str().to_owned(),
+        None => "-".to_owned(),
+    }
 }
 
 impl From<Status> for RunStatus {

@@ -1,12 +1,10 @@
 //! `heal runs watch`: follow a run to its end.
 
-use heal_engine::event::RunStatus;
-
 use crate::backend::RunArgs;
 use crate::exit::Exit;
 use crate::follow;
 
-/// Follows a run until it ends; exits with 0 if its status is COMPLETED then
+/// Follows a run until it ends; exits with 0 if it is done, 3 if it is DEGRADED (something is left for a person), 1 otherwise
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -18,6 +16,5 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let (run_id, backend) = args.run.open().await?;
-    let status = follow::follow_to_end(&backend, run_id, args.json).await?;
-    Ok(Exit::success_if(status == RunStatus::Completed))
+    follow::follow_to_end(&backend, run_id, args.json).await
 }

@@ -32,10 +32,24 @@ pub(super) fn end(plan: &Plan, state: &mut State, step: StepRef, outcome: StepOu
     let Some(planned) = plan.step(step.step) else {
         return;
     };
+    let follow_ups = state.follow_up.len();
     note(planned, state, step, outcome, reason, last.as_ref());
+    let has_follow_up = state.follow_up.len() > follow_ups;
+    if has_follow_up || outcome == StepOutcome::Skipped || !outcome.is_ok() {
+        record_shortfall(state, step, outcome);
+    }
     match step.item {
         Some(_) => end_item(planned, state, step, last.is_some(), outcome, reason),
         None => end_whole(planned, state, step.step, outcome, reason),
+    }
+}
+
+/// Of the elements of a fan-out the first counts, unless the step as a whole falls short.
+fn record_shortfall(state: &mut State, step: StepRef, outcome: StepOutcome) {
+    if step.item.is_none() {
+        state.shortfalls.insert(step.step, outcome);
+    } else {
+        state.shortfalls.entry(step.step).or_insert(outcome);
     }
 }
 
@@ -72,7 +86,8 @@ fn end_whole(planned: &PlannedStep, state: &mut State, step: StepIndex, outcome:
         let counts = planned.kept(&count_elements(fan));
         Arc::make_mut(&mut state.variables).set_fan_counts(&planned.spec.name, counts);
     }
-    Arc::make_mut(&mut state.variables).end_step(&planned.spec.name);
+    let ending = planned.kept(&ending_fields(outcome, state.fan(step).is_some()));
+    Arc::make_mut(&mut state.variables).end_step(&planned.spec.name, ending);
     state.ready.remove(&step);
     state.fanning.remove(&step);
     state.unended = state.unended.saturating_sub(1);
@@ -177,6 +192,16 @@ fn note(
             }
         }
     }
+}
+
+/// The fields of `steps.NAME` that the engine sets; see [`STEP_FIELDS`](crate::catalog::STEP_FIELDS).
+fn ending_fields(outcome: StepOutcome, has_counts: bool) -> Map {
+    let mut fields = Map::from_iter([("outcome".to_owned(), json!(outcome.as_str()))]);
+    // A step that fanned out has a count of this name.
+    if !has_counts {
+        fields.insert("skipped".to_owned(), json!(outcome == StepOutcome::Skipped));
+    }
+    fields
 }
 
 /// The outputs of a step that fanned out: how many elements ended with which outcome.

@@ -84,10 +84,12 @@ pub enum StopCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RunOutcome {
-    /// No action failed, and the verification saw that they helped.
+    /// Every action did what it was to do, and the verification saw that they helped.
     Healed,
-    /// No action failed; there was no verification, or it could not check everything.
+    /// Every action did what it was to do; there was no verification, or a condition left a part of it out.
     Completed,
+    /// Nothing stopped the run, but a step was skipped, ended badly, could not probe or left a follow-up: a person has something to do.
+    Degraded,
     /// The verification did not pass.
     NotHealed,
     /// A step failed, or the run used up its budget.
@@ -106,6 +108,7 @@ impl RunOutcome {
         match self {
             Self::Healed => "HEALED",
             Self::Completed => "COMPLETED",
+            Self::Degraded => "DEGRADED",
             Self::NotHealed => "NOT_HEALED",
             Self::Failed => "FAILED",
             Self::Denied => "DENIED",
@@ -117,7 +120,7 @@ impl RunOutcome {
     /// The status of the remediation API (contracts, section 6) that stands for this outcome.
     pub const fn status(self) -> RunStatus {
         match self {
-            Self::Healed | Self::Completed => RunStatus::Completed,
+            Self::Healed | Self::Completed | Self::Degraded => RunStatus::Completed,
             Self::NotHealed | Self::Failed | Self::Denied => RunStatus::Failed,
             Self::Timeout => RunStatus::Timeout,
             Self::Cancelled => RunStatus::Cancelled,
@@ -135,7 +138,7 @@ pub enum RunStatus {
     AwaitingApproval,
     /// Executes or verifies.
     Running,
-    /// Ended without a failure.
+    /// Ended without being stopped.
     Completed,
     /// Ended with a failure, a denial or a verification that did not pass.
     Failed,

@@ -148,7 +148,8 @@ impl StepFacts {
             let tally = self.tally.iter().map(|(outcome, count)| ((*outcome).to_owned(), Value::from(*count)));
             iter::once(("count".to_owned(), Value::from(items))).chain(tally).collect()
         });
-        let is_error = matches!(status, StepStatus::Ended(outcome) if !outcome.is_ok());
+        let success = matches!(status, StepStatus::Ended(outcome) if outcome.is_ok());
+        let is_error = matches!(status, StepStatus::Ended(_)) && !success;
         let is_skipped = status == StepStatus::Ended(StepOutcome::Skipped);
         let skip = self.reason.clone().filter(|_| is_skipped);
         let warnings: Vec<_> = skip.into_iter().chain(self.warnings).collect();
@@ -156,6 +157,8 @@ impl StepFacts {
             name: step.name.clone(),
             kind: step.kind.clone(),
             status,
+            success,
+            skipped: is_skipped,
             attempts: self.attempts,
             duration_ms: self.started_at.zip(self.ended_at).map(|(start, end)| end.since_ms(start)),
             output: counts.or(self.output),

@@ -8,6 +8,7 @@ use super::{Fan, Pending, Phase, State, StepState};
 use crate::event::{RunOutcome, RunStatus, StepOutcome};
 use crate::id::{StepIndex, StepRef, Token};
 use crate::limit;
+use crate::plan::Plan;
 use crate::template::{Lookup, Scope};
 use crate::time::Timestamp;
 
@@ -78,6 +79,32 @@ impl State {
         }
         let (sent, limit) = (self.commands_sent, limit::COMMANDS_PER_RUN);
         (sent >= limit).then(|| format!("the run has sent {sent} commands, the limit is {limit}"))
+    }
+
+    /// What an unstopped run leaves for a person, as a sentence that names the steps; `None` if it leaves nothing.
+    pub(crate) fn shortfall(&self, plan: &Plan) -> Option<String> {
+        let describe = |(step, outcome): (&StepIndex, &StepOutcome)| {
+            let name = plan.name(*step);
+            match outcome {
+                StepOutcome::Skipped if plan.is_verify(*step) => format!("{name} could not probe"),
+                StepOutcome::Skipped if self.step_outcome(*step) == Some(StepOutcome::Skipped) => {
+                    format!("{name} was skipped")
+                }
+                StepOutcome::Skipped => format!("{name} was skipped in part"),
+                StepOutcome::Succeeded | StepOutcome::NoOp | StepOutcome::ConditionFalse => {
+                    format!("{name} left a follow-up")
+                }
+                StepOutcome::Denied
+                | StepOutcome::CoolingDown
+                | StepOutcome::Failed
+                | StepOutcome::TimedOut
+                | StepOutcome::Unknown => format!("{name} ended {}", outcome.as_str()),
+            }
+        };
+        let more = self.shortfalls.len().saturating_sub(limit::NAMED_STEPS);
+        let more = (more > 0).then(|| format!("and {more} more"));
+        let parts: Vec<_> = self.shortfalls.iter().take(limit::NAMED_STEPS).map(describe).chain(more).collect();
+        (!parts.is_empty()).then(|| format!("incomplete: {}", parts.join(", ")))
     }
 
     /// The variables as a step's templates see them, with `item` in an element of a step that fans out.

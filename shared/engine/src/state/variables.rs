@@ -37,9 +37,10 @@ impl Variables {
         self.steps.insert(name.to_owned(), counts);
     }
 
-    /// Makes an ended step known even without outputs, so that a template's `default` can stand in for a missing one.
-    pub(crate) fn end_step(&mut self, name: &str) {
-        self.steps.entry(name.to_owned()).or_default();
+    /// Makes an ended step known even without outputs, so that a template's `default` can stand in for a missing one. `ending` is what
+    /// the engine says of its end.
+    pub(crate) fn end_step(&mut self, name: &str, ending: Map) {
+        self.steps.entry(name.to_owned()).or_default().extend(ending);
     }
 }
 

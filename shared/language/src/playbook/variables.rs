@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use heal_engine::catalog::{Catalog, OutputType};
+use heal_engine::catalog::{Catalog, OutputType, STEP_FIELDS};
 use heal_engine::event::StepOutcome;
 use heal_engine::suggest;
 use serde_json::Value;
@@ -134,18 +134,18 @@ impl<'d> Variables<'d> {
             let finding = Finding::error(code::UNKNOWN_STEP, span, format!("there is no step `{}`", quoted(name)));
             return Some(finding.suggest(suggest::closest(name, names)));
         };
-        if let Some(output) = parts.next()
+        let output = parts.next();
+        if let Some(output) = output
             && let Err(outputs) = self.step_output(name, output)
         {
             let message = format!("step `{}` has no output `{}`", quoted(name), quoted(output));
             let finding = Finding::error(code::UNKNOWN_OUTPUT, span, message);
             let finding = finding.suggest(suggest::closest(output, outputs.iter().copied()));
-            return Some(match outputs.as_slice() {
-                [] => finding.help("it has no outputs"),
-                outputs => finding.help(format!("its outputs are {}", outputs.join(", "))),
-            });
+            return Some(finding.help(format!("its outputs are {}", outputs.join(", "))));
         }
-        let is_there = self.order.has_ended(index, from) || (has_own_outputs && index == from);
+        // A probe has outputs before its entry has ended, and no outcome yet.
+        let has_own = has_own_outputs && output.is_none_or(|output| field_type(output).is_none());
+        let is_there = self.order.has_ended(index, from) || (has_own && index == from);
         (!is_there && !guarded).then(|| {
             let point = EvaluationPoint::Step { index: from, in_for_each: false, has_own_outputs };
             self.too_early(path, index, span, point)
@@ -185,12 +185,16 @@ impl<'d> Variables<'d> {
     /// The outputs of the step, if `output` is not one of them.
     fn step_output(&self, step: &str, output: &str) -> Result<Option<OutputType>, Vec<&str>> {
         match self.order.find(step).and_then(|index| self.steps.get(index)) {
-            Some(StepOutputs::Declared(outputs)) => match outputs.iter().find(|(name, _)| *name == output) {
-                Some((_, kind)) => Ok(Some(*kind)),
-                None => Err(outputs.iter().map(|(name, _)| *name).collect()),
-            },
+            Some(StepOutputs::Declared(outputs)) => {
+                let own = outputs.iter().find(|(name, _)| *name == output).map(|(_, kind)| *kind);
+                match field_type(output).or(own) {
+                    Some(kind) => Ok(Some(kind)),
+                    None => Err(outputs.iter().chain(&STEP_FIELDS).map(|(name, _)| *name).collect()),
+                }
+            }
+            Some(StepOutputs::Counts) if output == "outcome" => Ok(field_type(output)),
             Some(StepOutputs::Counts) => {
-                let counts = || StepOutcome::ALL.iter().map(|outcome| outcome.as_str()).chain(["count"]);
+                let counts = || StepOutcome::ALL.iter().map(|outcome| outcome.as_str()).chain(["count", "outcome"]);
                 if counts().any(|count| count == output) {
                     Ok(Some(OutputType::Integer))
                 } else {
@@ -237,6 +241,11 @@ impl KnownNames for Variables<'_> {
         }
         .filter(|kind| *kind != OutputType::Any)
     }
+}
+
+/// The type of a field that every ended step has.
+fn field_type(name: &str) -> Option<OutputType> {
+    STEP_FIELDS.iter().find(|(field, _)| *field == name).map(|(_, kind)| *kind)
 }
 
 fn outputs<'d>(step: &StepDraft<'_>, catalog: &'d Catalog) -> StepOutputs<'d> {

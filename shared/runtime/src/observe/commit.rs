@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use heal_engine::event::{Commit, Event, StepOutcome, StopCause};
+use heal_engine::event::{Commit, Event, RunOutcome, StepOutcome, StopCause};
 use heal_engine::id::StepRef;
 use heal_engine::{Plan, State, Timestamp};
 
@@ -23,7 +23,11 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
                 step_ended(observer, plan, state, *step, StepOutcome::ConditionFalse, commit.at);
             }
             Event::StepEnded { step, outcome, .. } => step_ended(observer, plan, state, *step, *outcome, commit.at),
-            Event::RunEnded { outcome, .. } => {
+            Event::RunEnded { outcome, reason } => {
+                if *outcome == RunOutcome::Degraded {
+                    // Its status is `COMPLETED`, like that of a run that leaves nothing. The span has the run, incident and playbook.
+                    tracing::warn!(reason, follow_up = state.follow_up.to_vec().join("; "), "run.degraded");
+                }
                 observer.run_ended(playbook, *outcome, between(state.started_at, commit.at), state.commands_sent);
             }
             Event::Stopping { cause: StopCause::Failed, .. } if state.budget_exhausted().is_some() => {

@@ -53,7 +53,8 @@ pub const OPERATIONS: &[&str] = &["get_workflow_status", "pause_workflow", "resu
 /// Services that have a circuit breaker.
 pub const SERVICES: &[&str] = &["execution-ticket-service", "orchestrator", "kubernetes", "opa"];
 /// How a run ended.
-pub const RUN_OUTCOMES: &[&str] = &["HEALED", "COMPLETED", "NOT_HEALED", "FAILED", "DENIED", "TIMEOUT", "CANCELLED"];
+pub const RUN_OUTCOMES: &[&str] =
+    &["HEALED", "COMPLETED", "DEGRADED", "NOT_HEALED", "FAILED", "DENIED", "TIMEOUT", "CANCELLED"];
 /// How a step ended.
 pub const STEP_OUTCOMES: &[&str] =
     &["succeeded", "skipped", "no_op", "condition_false", "denied", "cooling_down", "failed", "timed_out", "unknown"];

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use heal_aws::Queues;
-use heal_engine::event::RunStatus;
 use heal_runtime::port::QueueName;
 
 use super::search::{Found, Search};
@@ -14,7 +13,7 @@ use crate::{follow, out};
 /// Interval between searches: each costs a handful of queries.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 
-/// Exits with 1 if the run's final status is not COMPLETED, or no run appears `within` so many seconds.
+/// Exits as [`Exit::of_run`] says, and with 1 if no run appears `within` so many seconds.
 ///
 /// # Errors
 /// The runs cannot be read.
@@ -54,8 +53,7 @@ pub(super) async fn watch(
             run_id
         }
     };
-    let status = follow::follow_to_end(backend, run_id, json).await?;
-    Ok(Exit::success_if(status == RunStatus::Completed))
+    follow::follow_to_end(backend, run_id, json).await
 }
 
 /// Says where the message may be.

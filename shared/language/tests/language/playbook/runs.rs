@@ -146,6 +146,17 @@ fn the_ticket_of_an_unhealthy_worker_is_reallocated_after_its_pod_is_replaced() 
 }
 
 #[test]
+fn a_ticket_whose_reallocation_was_skipped_keeps_its_status() {
+    let incident = json!({"ticket_id": "t", "worker_id": "w"});
+    let run = run(&shipped("ticket_timeout_recovery"), incident, |command, _| match &*command.action {
+        "reallocate_ticket" => out_of_reach("execution-ticket-service"),
+        _ => health(true),
+    });
+    assert_eq!(run.actions(), ["check_worker_health", "reallocate_ticket", "check_worker_health"]);
+    assert_eq!(run.outcome, RunOutcome::Degraded);
+}
+
+#[test]
 fn a_worker_that_does_not_come_back_is_not_healed() {
     let incident = json!({"ticket_id": "t", "worker_id": "w", "pod_name": "p", "namespace": "n"});
     let run = run(&shipped("ticket_timeout_recovery"), incident, |_, _| health(false));
@@ -203,7 +214,7 @@ fn tickets_are_reallocated_even_if_the_cluster_is_unreachable() {
     });
     assert!(run.actions().contains(&"reallocate_ticket"), "{:?}", run.actions());
     assert!(!run.actions().contains(&"restart_pod"), "nothing is known of the worker");
-    assert_eq!(run.outcome, RunOutcome::Completed);
+    assert_eq!(run.outcome, RunOutcome::Degraded);
 }
 
 /// The status of a workflow: state, and failed, completed and pending tickets.
@@ -248,7 +259,7 @@ fn an_unreachable_orchestrator_causes_neither_pause_nor_replanning() {
     let plan = shipped("sla_violation_mitigation");
     let run = run(&plan, json!({"workflow_id": "wf"}), |_, _| out_of_reach("orchestrator"));
     assert!(run.actions().iter().all(|action| *action == "get_workflow_status"), "{:?}", run.actions());
-    assert_eq!(run.outcome, RunOutcome::Completed);
+    assert_eq!(run.outcome, RunOutcome::Degraded);
 }
 
 #[test]
