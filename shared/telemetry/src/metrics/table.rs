@@ -34,7 +34,7 @@ pub const HOPS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.0, 1000.0
 /// How a call to a service ended.
 pub const STATUSES: &[&str] = &["success", "error", "skipped", "denied"];
 /// What the policy said.
-pub const RESULTS: &[&str] = &["allow", "deny", "error", "fail_open", "fallback"];
+pub const RESULTS: &[&str] = &["allow", "deny", "disabled", "error", "fail_open", "fallback"];
 /// Who was asked for a decision.
 pub const SOURCES: &[&str] = &["server", "bundled", "fail_open", "disabled", "not_validated", "none"];
 /// Why tickets are given back, as the guide and the shipped playbooks say it.

@@ -118,7 +118,9 @@ async fn a_client_that_cannot_be_made_costs_the_looks_that_need_it() {
 async fn nobody_depends_on_a_policy_server_that_is_switched_off() {
     let (platform, _) = start(Seed::default());
     platform.set_fault(Fault::new(heal_sandbox::Service::Opa, heal_sandbox::FaultKind::Refuse)).unwrap();
-    let prober = prober(&platform, &[("OPA_ENABLED", "false")]);
-    assert_eq!(look(&prober, &probe(Service::Opa)).await, Observation::well());
+    for switched_off in [("OPA_ENABLED", "false"), ("OPA_HOST", "")] {
+        let prober = prober(&platform, &[switched_off]);
+        assert_eq!(look(&prober, &probe(Service::Opa)).await, Observation::well(), "{switched_off:?}");
+    }
     assert!(platform.calls().is_empty());
 }
