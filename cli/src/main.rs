@@ -1,7 +1,7 @@
 //! `heal`: the self-healing engine on one machine, and the command line of a deployed stack.
 //!
 //! One folder a noun, one file a verb: [`commands`]. Data goes to standard output, everything else to standard error. Exit codes are
-//! those of [`exit`]. Modules import downwards only: commands, then what they share, then [`out`] and [`file`].
+//! those of [`exit`]. Modules import downwards only: commands, then what they share, then [`out`] and `file`.
 
 mod actions;
 mod api;

@@ -21,7 +21,7 @@ pub(crate) fn line(text: impl Display) -> io::Result<()> {
 /// Prints a JSON value as one line to standard output, with every control character escaped.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`fn@line`].
 pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     let value = serde_json::to_value(value).map_err(io::Error::other)?;
     forgive_closed(writeln!(io::stdout().lock(), "{}", printable_json(&value)))
@@ -30,7 +30,7 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
 /// Prints a table: `head`, dimmed, and `rows`, with every column but the last padded to its widest cell.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`fn@line`].
 pub(crate) fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> io::Result<()> {
     let mut lines = table_lines(head, rows);
     lines.next().into_iter().try_for_each(|head| line(head.dimmed()))?;

@@ -1,8 +1,8 @@
-//! The orchestrator's gRPC messages, and those of gRPC's own health service, with tonic clients (feature `client`) and servers
-//! (feature `server`); and for the stand-in platform, the SPIFFE Workload API's (feature `workload-api`).
+//! gRPC messages of the orchestrator, of gRPC's own health service and, for the stand-in platform, of the SPIFFE Workload API
+//! (feature `workload-api`), with tonic clients (feature `client`) and servers (feature `server`).
 //!
-//! Generated from the `.proto` files and checked in, so that no build needs a protobuf compiler; the test
-//! `generated` makes it again and fails on a difference. No connection, deadline or identity is decided here.
+//! Generated from the `.proto` files and checked in, so that a build needs no protobuf compiler; the test `generated` generates the
+//! code again and fails on a difference. This crate deliberately has no connections, deadlines or identities.
 
 #[allow(
     clippy::all,

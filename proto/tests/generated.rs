@@ -1,12 +1,12 @@
-//! The checked-in code is what the `.proto` files generate.
+//! The checked-in code equals the code generated from the `.proto` files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
 
-/// Set, the test writes the generated code instead of comparing it.
+/// If set, the test writes the generated code instead of comparing it.
 const ENV_UPDATE: &str = "UPDATE_GENERATED";
 
-/// The proto file by its stem, and what the generator names the code after: the package, `_` for none.
+/// The stem of each proto file, and its package, after which the generator names the code (`_` if there is none).
 const GENERATED: [(&str, &str); 3] =
     [("orchestrator", "orchestrator"), ("health", "grpc.health.v1"), ("workload", "_")];
 
@@ -16,7 +16,7 @@ fn generate(proto: &str, package: &str) -> String {
     let out = tempfile::tempdir().unwrap();
     tonic_prost_build::configure()
         .build_transport(false)
-        // Ordered maps, so that the same message is always the same bytes.
+        // Ordered maps give equal messages equal bytes.
         .btree_map(".")
         .client_mod_attribute(".", "#[cfg(feature = \"client\")]")
         .server_mod_attribute(".", "#[cfg(feature = \"server\")]")
@@ -39,8 +39,8 @@ fn the_checked_in_code_is_generated_from_the_proto() {
         let found = std::fs::read_to_string(&path).unwrap();
         assert!(
             found == expected,
-            "src/gen/{proto}.rs is not what {proto}.proto generates; \
-             rewrite it with: {ENV_UPDATE}=1 cargo test -p orchestrator-proto"
+            "src/gen/{proto}.rs differs from the code generated from {proto}.proto; \
+             rewrite it with: {ENV_UPDATE}=1 cargo test -p heal-proto"
         );
     }
 }

@@ -6,7 +6,7 @@ use owo_colors::{OwoColorize as _, Style};
 
 use crate::{moment, out};
 
-/// StepOutcome, warnings and follow-ups for a person, one line each.
+/// Outcome, warnings and follow-ups for a person, one line each.
 pub(crate) fn lines(report: &Report) -> Vec<String> {
     let mut lines = vec![headline(report)];
     if let Some(reason) = &report.reason {

@@ -22,5 +22,5 @@ fn an_old_compiler_is_named_with_both_versions() {
     let mut command = Command::new("/bin/sh");
     let search = format!("{}:/usr/bin:/bin", path(folder.path()));
     command.arg("scripts/require.sh").current_dir(root()).env_clear().env("PATH", search);
-    finish(&mut command).exits(1).complains(&["rustc 1.95.0 or newer, this one is 1.70.0"]);
+    finish(&mut command).exits(1).complains(&["rustc 1.95.0 or newer; found 1.70.0"]);
 }

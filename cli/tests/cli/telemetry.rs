@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use heal_otlp_receiver::{Collector, Mood, text};
+use heal_otlp_receiver::{Collector, Reply, text};
 use heal_sandbox::{Platform, Seed};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ fn of_run(spans: Vec<Span>) -> Vec<Span> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_one_trace_over_the_dispatcher_every_action_and_every_call() {
-    let collector = Collector::start(Mood::Well).await;
+    let collector = Collector::start(Reply::Ok).await;
     let site = Site::start(&collector);
     site.heal().await;
     let Site { platform, serve, .. } = site;
@@ -127,7 +127,7 @@ async fn a_run_is_one_trace_over_the_dispatcher_every_action_and_every_call() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_counted_for_the_scrape_and_for_the_collector() {
-    let collector = Collector::start(Mood::Well).await;
+    let collector = Collector::start(Reply::Ok).await;
     let site = Site::start(&collector);
     let scraped = site.heal().await;
     assert_eq!(site.serve.terminate(), 0);
@@ -158,7 +158,7 @@ async fn a_run_is_counted_for_the_scrape_and_for_the_collector() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_planted_secret_is_in_no_log_span_metric_or_event_and_every_line_of_an_attempt_names_its_run() {
-    let collector = Collector::start(Mood::Well).await;
+    let collector = Collector::start(Reply::Ok).await;
     let site = Site::start(&collector);
     let scraped = site.heal().await;
     let Site { serve, log, state, platform, _folders } = site;
@@ -170,7 +170,7 @@ async fn a_planted_secret_is_in_no_log_span_metric_or_event_and_every_line_of_an
     let kept = std::fs::read(state).unwrap();
     assert!(kept.windows("api_token".len()).any(|window| window == b"api_token"), "the state file has the incident");
     assert!(!kept.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()), "in an event");
-    let got = collector.got();
+    let got = collector.received();
     assert!(got.iter().any(|got| got.headers["authorization"].to_str().unwrap().ends_with(SECRET)), "nothing to hide");
     for got in &got {
         assert!(!got.body.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()), "in {}", got.path);
@@ -201,14 +201,14 @@ async fn a_planted_secret_is_in_no_log_span_metric_or_event_and_every_line_of_an
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_collector_does_not_delay_a_run() {
-    for mood in [Mood::Hanging, Mood::Status(StatusCode::INTERNAL_SERVER_ERROR)] {
+    for mood in [Reply::Hang, Reply::Status(StatusCode::INTERNAL_SERVER_ERROR)] {
         let collector = Collector::start(mood).await;
         let site = Site::start(&collector);
         let healed = tokio::time::timeout(Duration::from_secs(30), site.heal()).await;
         assert!(healed.unwrap().contains(r#"self_healing_runs_ended_total{outcome="COMPLETED""#), "{mood:?}");
         assert_eq!(site.serve.terminate(), 0, "{mood:?}");
         let log = std::fs::read_to_string(&site.log).unwrap();
-        let warning = if mood == Mood::Hanging { "telemetry.flush_cut" } else { "telemetry.export_failed" };
+        let warning = if mood == Reply::Hang { "telemetry.flush_cut" } else { "telemetry.export_failed" };
         assert!(log.contains(warning), "{mood:?}: {log}");
     }
 }

@@ -28,7 +28,7 @@ pub mod health_check_response {
         Unknown = 0,
         Serving = 1,
         NotServing = 2,
-        /// Of `Watch` alone.
+        /// Only sent by `Watch`.
         ServiceUnknown = 3,
     }
     impl ServingStatus {
@@ -137,7 +137,7 @@ pub mod health_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// How a service is. NOT_FOUND for one that the server does not know.
+        /// The health of a service. NOT_FOUND if the server does not know the service.
         pub async fn check(
             &mut self,
             request: impl tonic::IntoRequest<super::HealthCheckRequest>,
@@ -178,7 +178,7 @@ pub mod health_server {
     /// Generated trait containing gRPC methods that should be implemented for use with HealthServer.
     #[async_trait]
     pub trait Health: std::marker::Send + std::marker::Sync + 'static {
-        /// How a service is. NOT_FOUND for one that the server does not know.
+        /// The health of a service. NOT_FOUND if the server does not know the service.
         async fn check(
             &self,
             request: tonic::Request<super::HealthCheckRequest>,

@@ -23,7 +23,7 @@ pub struct AdjustPrioritiesRequest {
     pub new_priority: i32,
     #[prost(string, tag = "4")]
     pub reason: ::prost::alloc::string::String,
-    /// Stable over retries, so that a retry is recognised.
+    /// The same for every retry, so that the server recognises a repeated call.
     #[prost(string, tag = "5")]
     pub adjustment_id: ::prost::alloc::string::String,
     #[prost(btree_map = "string, string", tag = "6")]
@@ -125,7 +125,7 @@ pub struct ResumeWorkflowResponse {
     pub message: ::prost::alloc::string::String,
     #[prost(int64, tag = "3")]
     pub resumed_at: i64,
-    /// How long the workflow had been paused.
+    /// How long the workflow was paused.
     #[prost(int64, tag = "4")]
     pub pause_duration_seconds: i64,
 }
@@ -397,7 +397,7 @@ pub mod orchestrator_strategic_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Gives a workflow, or a whole plan, another priority.
+        /// Changes the priority of a workflow or of a whole plan.
         pub async fn adjust_priorities(
             &mut self,
             request: impl tonic::IntoRequest<super::AdjustPrioritiesRequest>,
@@ -427,7 +427,7 @@ pub mod orchestrator_strategic_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Divides resources anew among workflows.
+        /// Redistributes resources among workflows.
         pub async fn rebalance_resources(
             &mut self,
             request: impl tonic::IntoRequest<super::RebalanceResourcesRequest>,
@@ -517,7 +517,7 @@ pub mod orchestrator_strategic_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Has a plan made again.
+        /// Replans a plan.
         pub async fn trigger_replanning(
             &mut self,
             request: impl tonic::IntoRequest<super::TriggerReplanningRequest>,
@@ -593,7 +593,7 @@ pub mod orchestrator_strategic_server {
     /// Generated trait containing gRPC methods that should be implemented for use with OrchestratorStrategicServer.
     #[async_trait]
     pub trait OrchestratorStrategic: std::marker::Send + std::marker::Sync + 'static {
-        /// Gives a workflow, or a whole plan, another priority.
+        /// Changes the priority of a workflow or of a whole plan.
         async fn adjust_priorities(
             &self,
             request: tonic::Request<super::AdjustPrioritiesRequest>,
@@ -601,7 +601,7 @@ pub mod orchestrator_strategic_server {
             tonic::Response<super::AdjustPrioritiesResponse>,
             tonic::Status,
         >;
-        /// Divides resources anew among workflows.
+        /// Redistributes resources among workflows.
         async fn rebalance_resources(
             &self,
             request: tonic::Request<super::RebalanceResourcesRequest>,
@@ -625,7 +625,7 @@ pub mod orchestrator_strategic_server {
             tonic::Response<super::ResumeWorkflowResponse>,
             tonic::Status,
         >;
-        /// Has a plan made again.
+        /// Replans a plan.
         async fn trigger_replanning(
             &self,
             request: tonic::Request<super::TriggerReplanningRequest>,

@@ -8,7 +8,7 @@ pub struct X509svidResponse {
     /// DER.
     #[prost(bytes = "vec", repeated, tag = "2")]
     pub crl: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
-    /// By trust domain id; DER certificates, one after the other.
+    /// Trust domain id to concatenated DER certificates.
     #[prost(btree_map = "string, bytes", tag = "3")]
     pub federated_bundles: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
@@ -19,13 +19,13 @@ pub struct X509svidResponse {
 pub struct X509svid {
     #[prost(string, tag = "1")]
     pub spiffe_id: ::prost::alloc::string::String,
-    /// DER certificates, leaf first, one after the other.
+    /// Concatenated DER certificates, leaf first.
     #[prost(bytes = "vec", tag = "2")]
     pub x509_svid: ::prost::alloc::vec::Vec<u8>,
     /// PKCS#8, DER.
     #[prost(bytes = "vec", tag = "3")]
     pub x509_svid_key: ::prost::alloc::vec::Vec<u8>,
-    /// DER certificates, one after the other.
+    /// Concatenated DER certificates.
     #[prost(bytes = "vec", tag = "4")]
     pub bundle: ::prost::alloc::vec::Vec<u8>,
     #[prost(string, tag = "5")]
@@ -38,7 +38,7 @@ pub struct X509BundlesResponse {
     /// DER.
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub crl: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
-    /// By trust domain id; DER certificates, one after the other.
+    /// Trust domain id to concatenated DER certificates.
     #[prost(btree_map = "string, bytes", tag = "2")]
     pub bundles: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
@@ -72,7 +72,7 @@ pub struct Jwtsvid {
 pub struct JwtBundlesRequest {}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct JwtBundlesResponse {
-    /// By trust domain id; a JWK Set.
+    /// Trust domain id to JWK Set.
     #[prost(btree_map = "string, bytes", tag = "1")]
     pub bundles: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
@@ -161,7 +161,7 @@ pub mod spiffe_workload_api_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// The caller's X.509 identities, and anew whenever one changes.
+        /// The caller's X.509 identities; sent again whenever one changes.
         pub async fn fetch_x509svid(
             &mut self,
             request: impl tonic::IntoRequest<super::X509svidRequest>,
@@ -186,7 +186,7 @@ pub mod spiffe_workload_api_client {
                 .insert(GrpcMethod::new("SpiffeWorkloadAPI", "FetchX509SVID"));
             self.inner.server_streaming(req, path, codec).await
         }
-        /// The X.509 authorities of all trust domains, and anew whenever one changes.
+        /// The X.509 authorities of all trust domains; sent again whenever one changes.
         pub async fn fetch_x509_bundles(
             &mut self,
             request: impl tonic::IntoRequest<super::X509BundlesRequest>,
@@ -236,7 +236,7 @@ pub mod spiffe_workload_api_client {
                 .insert(GrpcMethod::new("SpiffeWorkloadAPI", "FetchJWTSVID"));
             self.inner.unary(req, path, codec).await
         }
-        /// The token keys of all trust domains, and anew whenever one changes.
+        /// The token keys of all trust domains; sent again whenever one changes.
         pub async fn fetch_jwt_bundles(
             &mut self,
             request: impl tonic::IntoRequest<super::JwtBundlesRequest>,
@@ -283,7 +283,7 @@ pub mod spiffe_workload_api_server {
             >
             + std::marker::Send
             + 'static;
-        /// The caller's X.509 identities, and anew whenever one changes.
+        /// The caller's X.509 identities; sent again whenever one changes.
         async fn fetch_x509svid(
             &self,
             request: tonic::Request<super::X509svidRequest>,
@@ -297,7 +297,7 @@ pub mod spiffe_workload_api_server {
             >
             + std::marker::Send
             + 'static;
-        /// The X.509 authorities of all trust domains, and anew whenever one changes.
+        /// The X.509 authorities of all trust domains; sent again whenever one changes.
         async fn fetch_x509_bundles(
             &self,
             request: tonic::Request<super::X509BundlesRequest>,
@@ -316,7 +316,7 @@ pub mod spiffe_workload_api_server {
             >
             + std::marker::Send
             + 'static;
-        /// The token keys of all trust domains, and anew whenever one changes.
+        /// The token keys of all trust domains; sent again whenever one changes.
         async fn fetch_jwt_bundles(
             &self,
             request: tonic::Request<super::JwtBundlesRequest>,

@@ -1,4 +1,4 @@
-//! What a caller gives to every call, and what all clients of one process share.
+//! What a caller passes to every call, and what all clients of one process share.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,46 +10,48 @@ use http::HeaderValue;
 use crate::identity::{IdentityProvider, NoIdentity};
 use crate::observe::{NoopObserver, Observer};
 
-/// The caller's side of one call: how long it may last, and what ties its tries together.
+/// The caller's part of one call: its deadline, and the keys that identify its retries and its trace.
 #[derive(Debug, Clone)]
 pub struct CallContext {
-    /// The same for every try of one attempt. Without it a changing call is never repeated by the client.
+    /// The same for every try of one attempt. Without a key, the client never retries a changing call.
     pub idempotency_key: Option<String>,
-    /// W3C `traceparent`, sent as it is where the call's own span goes nowhere.
+    /// W3C `traceparent`; sent unchanged if spans are not exported.
     pub traceparent: Option<String>,
-    /// When the caller stops listening. The client's own timeout may end the call earlier.
+    /// When the caller stops waiting. The client's own timeout may end the call earlier.
     pub deadline: Instant,
 }
 
 impl CallContext {
-    /// A call that has to be over at `deadline`.
+    /// A call that must end by `deadline`.
     pub fn until(deadline: Instant) -> Self {
         Self { idempotency_key: None, traceparent: None, deadline }
     }
 
-    /// A call that has to be over `time` from now.
+    /// A call that must end within `time` from now.
     pub fn within(time: Duration) -> Self {
         Self::until(Instant::now() + time)
     }
 
+    /// Sets the idempotency key.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
         self
     }
 
+    /// Sets the W3C `traceparent`.
     #[must_use]
     pub fn with_traceparent(mut self, traceparent: impl Into<String>) -> Self {
         self.traceparent = Some(traceparent.into());
         self
     }
 
-    /// What the service is told of the trace: the current span where spans are exported, else what the caller gave.
+    /// The `traceparent` to send: the current span's if spans are exported, else the caller's.
     pub(crate) fn outgoing_traceparent(&self) -> Option<String> {
         heal_telemetry::trace::current().or_else(|| self.traceparent.clone())
     }
 
-    /// [`CallContext::outgoing_traceparent`] as a header. A trace that cannot be continued is no reason not to heal.
+    /// [`CallContext::outgoing_traceparent`] as a header; `None` if it is not a legal value: that must not fail the call.
     pub(crate) fn traceparent_header(&self) -> Option<HeaderValue> {
         match HeaderValue::from_str(&self.outgoing_traceparent()?) {
             Ok(value) => Some(value),
@@ -60,19 +62,20 @@ impl CallContext {
         }
     }
 
-    /// The end of a call that starts now and may last `timeout`.
+    /// When a call that starts now and may last `timeout` must end.
     pub(crate) fn limit(&self, timeout: Duration) -> Instant {
         self.deadline.min(Instant::now() + timeout)
     }
 }
 
-/// What the clients of one process share: who is told of their calls, where their breakers meet other processes, and who they are.
+/// What the clients of one process share: the observer of their calls, the store of shared breaker state, and their identity.
 #[derive(Clone)]
 pub struct Wiring {
+    /// Receives a report of every call.
     pub observer: Arc<dyn Observer>,
-    /// `None` keeps breaker state in this process alone.
+    /// Where breaker state is shared with other processes. `None` keeps it in this process alone.
     pub breaker_store: Option<Arc<dyn BreakerStore>>,
-    /// Needed for mutual TLS towards the orchestrator.
+    /// The identity for mutual TLS with the orchestrator.
     pub identity: Arc<dyn IdentityProvider>,
 }
 

@@ -1,4 +1,5 @@
-//! How a call can end badly. One type for all services, because the engine asks the same three questions of each.
+//! How a call can fail. One type for all services, because the engine asks the same of each: may a later try succeed, may the
+//! target have been changed, and when to retry.
 
 use std::time::Duration;
 
@@ -6,72 +7,102 @@ pub(crate) use heal_telemetry::text::{chain, one_line};
 
 use crate::observe::CallOutcome;
 
-/// A call without the answer that was asked for.
+/// Why a call failed.
 ///
-/// `Unavailable` is an outage: the fail-safe of the guide applies and a later try may succeed. `Refused` is an answer: trying
-/// again changes nothing. `Invalid` never left this process.
+/// `Unavailable` is an outage: the guide's fail-safe applies, and a later try may succeed. `Refused` is a final answer: a retry
+/// changes nothing. `Invalid` was never sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// An argument cannot be sent.
+    /// An argument or a setting is unusable.
     #[error("{field}: {problem}")]
-    Invalid { field: &'static str, problem: String },
+    Invalid {
+        /// The argument, or the setting's variable.
+        field: &'static str,
+        /// Observed and expected.
+        problem: String,
+    },
+    /// The service answered, and the answer is final.
     #[error(transparent)]
     Refused(Refusal),
+    /// The service did not answer, or cannot serve the call now.
     #[error(transparent)]
     Unavailable(Outage),
 }
 
 /// The service answered, and the answer is final.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{service} refused {operation} ({code}): {message}")]
+#[error("{service} {} {operation} ({code}): {message}", kind.verb())]
 pub struct Refusal {
+    /// The service's name, such as [`crate::tickets::SERVICE`].
     pub service: &'static str,
+    /// The call, such as `get_ticket`.
     pub operation: &'static str,
+    /// What a caller can tell apart.
     pub kind: RefusalKind,
-    /// HTTP status or gRPC code name, as it came.
+    /// HTTP status or gRPC code name, as the service sent it.
     pub code: String,
-    /// The service's own words where it had any, cut to [`MAX_MESSAGE_CHARS`].
+    /// The service's own message if it sent one, or what is wrong with its answer; cut to [`MAX_MESSAGE_CHARS`].
     pub message: String,
+    /// Whether the target may have been changed.
     pub effect: Effect,
 }
 
-/// What kind of final answer.
+/// The kind of a final answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalKind {
+    /// The target does not exist (`NOT_FOUND`, 404, 410).
     NotFound,
-    /// The target is in a state that forbids the call (`FAILED_PRECONDITION`, 409, 412).
+    /// The target's state forbids the call (`FAILED_PRECONDITION`, 409, 412).
     Precondition,
-    /// The service found the request wrong (`INVALID_ARGUMENT`, 400, 422).
+    /// The service rejected the request as malformed (`INVALID_ARGUMENT`, 400, 422).
     BadRequest,
-    /// Not allowed to (`PERMISSION_DENIED`, `UNAUTHENTICATED`, 401, 403).
+    /// This process is not allowed to (`PERMISSION_DENIED`, `UNAUTHENTICATED`, 401, 403).
     Forbidden,
-    /// The service wanted the call somewhere else; redirects are not followed.
+    /// The service redirected the call (3xx); redirects are not followed.
     Redirect,
-    /// An answer that cannot be read: content type, size or shape.
+    /// The answer cannot be used: wrong content type, size or shape.
     BadAnswer,
+    /// Any other final answer.
     Other,
 }
 
-/// The service did not answer, or said that it cannot just now.
+impl RefusalKind {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::BadAnswer => "sent an unusable answer to",
+            Self::NotFound | Self::Precondition | Self::BadRequest | Self::Forbidden | Self::Redirect | Self::Other => {
+                "refused"
+            }
+        }
+    }
+}
+
+/// The service did not answer, or answered that it cannot serve the call now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{service} is unavailable for {operation} ({}): {detail}", kind.as_str())]
 pub struct Outage {
+    /// The service's name, such as [`crate::tickets::SERVICE`].
     pub service: &'static str,
+    /// The call, such as `get_ticket`.
     pub operation: &'static str,
+    /// The cause.
     pub kind: OutageKind,
-    /// The earliest time to try again, where the service or the breaker named one.
+    /// How long to wait before the next try, if the service or the breaker named a time.
     pub retry_after: Option<Duration>,
+    /// Whether the target may have been changed.
     pub effect: Effect,
+    /// The cause in words, with the service's own message if it sent one.
     pub detail: String,
 }
 
+/// The cause of an outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutageKind {
-    /// No connection: refused, no route, no such host, no handshake.
+    /// No connection: refused, no route, unknown host, or a failed handshake.
     Connect,
-    /// The connection ended before the answer did.
+    /// The connection broke before the answer was complete.
     Reset,
-    /// The client's timeout or the caller's deadline.
+    /// The client's timeout or the caller's deadline expired.
     Timeout,
     /// 5xx, or a gRPC code of the same meaning.
     ServerError,
@@ -79,17 +110,18 @@ pub enum OutageKind {
     RateLimited,
     /// 408.
     RequestTimeout,
-    /// `ABORTED`: the call met another one.
+    /// `ABORTED`: the call conflicted with a concurrent one.
     Aborted,
-    /// Not tried: too many failures before this one.
+    /// Not tried: the circuit breaker is open after too many failures.
     BreakerOpen,
-    /// No identity to call with: the Workload API, file or secret gave none.
+    /// Not tried: the Workload API, file or secret provided no identity.
     NoIdentity,
-    /// Somebody else answers there: the server has no valid certificate, or not the expected identity.
+    /// The server's certificate is invalid, or not of the expected identity.
     Untrusted,
 }
 
 impl OutageKind {
+    /// The name in error texts, such as `server_error`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Connect => "connect",
@@ -106,18 +138,18 @@ impl OutageKind {
     }
 }
 
-/// Whether the target may have been touched by a call that failed.
+/// Whether a failed call may have changed its target.
 ///
-/// A reservation made for the call may be given back only on `NotApplied`.
+/// Only on `NotApplied` may the caller release a reservation that it made for the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Proven: the request did not get there, or was turned down.
+    /// Proven: the request did not reach the service, or the service refused it.
     NotApplied,
-    /// Sent, and no answer says what became of it.
+    /// The request was sent, and no answer tells whether it was applied.
     Unknown,
 }
 
-/// Characters of a service's message that are kept.
+/// Longest part of a service's message that is kept, in characters.
 pub const MAX_MESSAGE_CHARS: usize = heal_telemetry::text::LINE_CHARACTERS;
 
 impl Error {
@@ -129,6 +161,7 @@ impl Error {
         }
     }
 
+    /// Whether the service answered that the target does not exist.
     pub fn is_not_found(&self) -> bool {
         match self {
             Self::Refused(refusal) => refusal.kind == RefusalKind::NotFound,
@@ -136,6 +169,7 @@ impl Error {
         }
     }
 
+    /// Whether the target may have been changed.
     pub fn effect(&self) -> Effect {
         match self {
             Self::Invalid { .. } => Effect::NotApplied,
@@ -144,6 +178,7 @@ impl Error {
         }
     }
 
+    /// How long to wait before the next try, if the service or the breaker named a time.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Unavailable(outage) => outage.retry_after,
@@ -151,7 +186,7 @@ impl Error {
         }
     }
 
-    /// Whether the breaker counts it. An answer never counts, not even 408 or 429: who answers is there.
+    /// Whether the breaker counts this error as a failure. A final answer never counts, nor does 408 or 429: the service is up.
     pub(crate) fn is_failure_of_the_service(&self) -> bool {
         match self {
             Self::Unavailable(outage) => match outage.kind {

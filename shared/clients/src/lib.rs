@@ -1,11 +1,11 @@
-//! Every call that the engine makes to a service around it: ticket service, orchestrator, policy, Kubernetes.
+//! The clients of the services around the engine: ticket service, orchestrator, policy, Kubernetes.
 //!
-//! One folder per service, each with a `Client` whose methods are the guide's. All of them keep the same promises: a deadline
-//! on every call, an answer that says "out of reach" apart from "refused" ([`Error`]), a cap on what is read, no proxy from the
-//! environment, no redirect followed, one immediate retry at most and only where it cannot do a thing twice.
+//! One folder per service, each with a `Client` whose methods are the guide's. All of them give the same guarantees: a deadline
+//! on every call, an error that separates "unavailable" from "refused" ([`Error`]), a cap on the bytes read, no proxy from the
+//! environment, no redirect followed, and at most one immediate retry, only where it cannot apply a change twice.
 //!
-//! It deliberately has no metrics vendor ([`Observer`] is told what happened), and no AWS: secrets, signed tokens and the shared
-//! breaker's store come in through small traits. What meets the ports of `runtime` is in [`port`] and [`checks`] alone.
+//! It deliberately has no metrics vendor (calls are reported to an [`Observer`]), and no AWS: secrets, signed tokens and the
+//! shared breaker's store come in through small traits. Only [`port`] and [`checks`] implement the ports of `heal-runtime`.
 //! Start at [`config`], then [`tickets`].
 
 #[expect(clippy::disallowed_methods, reason = "breakers share their state by wall time")]

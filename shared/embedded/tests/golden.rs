@@ -1,7 +1,7 @@
-//! A state file of an earlier build: this build opens it and ends what was under way. `golden/make.sh` says how the file was made.
+//! A state file of an earlier build: this build opens it and continues its live runs to their end. `golden/make.sh` made the file.
 //!
-//! `state-vN.db` has version N of the tables. Whoever changes the tables or a stored JSON text adds a file, and keeps the older ones.
-//! `UPDATE_GOLDEN=1` writes the reports anew.
+//! `state-vN.db` has version N of the tables. A change of the tables or of a stored JSON text adds a file, and keeps the older ones.
+//! `HEAL_GOLDEN=add` writes the reports anew; the state file is never changed. Read the difference before you commit it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -16,22 +16,30 @@ use actions::Ledger;
 use heal_embedded::{Location, Store};
 use heal_engine::playbook::Playbook;
 use heal_engine::{Event, Plan, format, report};
-use heal_runtime::dispatcher::{self, Dispatcher, Inbound};
+use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
+use heal_runtime::message::Inbound;
 use heal_runtime::port::{
-    BreakerStore as _, CheckStore, Clock, Message, QueueName, Receiver as _, RunFilter, RunHead, RunStore, Sender,
+    BreakerStore as _, CheckStore, Clock, Message, QueueName, Receiver as _, RunFilter, RunHead, RunReader, Sender,
 };
 use heal_runtime::{ActionCommand, AttemptResult, RunStatus, Timestamp};
 use heal_testkit::memory::ManualClock;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-/// Rounds of a minute each within which every run ends: the longest wait in the playbooks is an hour.
+/// Rounds of one minute each within which every run ends: the longest wait in the playbooks is one hour.
 const ROUNDS: u64 = 200;
+/// A field of the event `incident_rejected` that was null in every log of release 0.1; this build ignores it.
+const NO_LONGER_WRITTEN: &str = r#""playbook":null,"#;
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a switch of the test, not configuration")]
+fn is_adding() -> bool {
+    std::env::var("HEAL_GOLDEN").is_ok_and(|value| value == "add")
 }
 
 /// The first column of every row of `sql`.
@@ -46,9 +54,9 @@ async fn heads(store: &Store) -> Vec<RunHead> {
     runs
 }
 
-/// The run's report, under the incident's name: the id of a run that starts here is not a claim of the test.
+/// The run's report without the run's id: a run that starts here has another id in each build.
 async fn reported(store: &Store, head: &RunHead) -> Value {
-    let log = RunStore::load(store, &head.run_id, 0).await.unwrap();
+    let log = RunReader::load(store, &head.run_id, 0).await.unwrap();
     let plan = match log[0].events.first() {
         Some(Event::RunStarted(started)) => {
             let text = store.plan(&started.plan_digest).await.unwrap().unwrap();
@@ -97,13 +105,13 @@ async fn a_state_file_of_an_earlier_build_is_finished_with_each_effect_once() {
     }
     let expected = golden("state-v2.reports.json");
     let text = format!("{}\n", serde_json::to_string_pretty(&reports).unwrap());
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+    if is_adding() {
         std::fs::write(&expected, &text).unwrap();
     }
     assert_eq!(text, std::fs::read_to_string(&expected).unwrap());
 }
 
-/// Works until every run has ended. A person approves what asks for it.
+/// Processes messages until every run has ended, and approves each run that waits for an approval.
 async fn finish(store: &Store, clock: &Arc<ManualClock>, ledger: &Arc<Ledger>) {
     let shared = Arc::new(store.clone());
     let ports = dispatcher::Ports {
@@ -115,7 +123,7 @@ async fn finish(store: &Store, clock: &Arc<ManualClock>, ledger: &Arc<Ledger>) {
     let playbooks = std::fs::read_to_string(golden("made-with/playbooks.json")).unwrap();
     let library = Arc::new(Library::from_json(&playbooks).unwrap());
     let workers = actions::workers(store, clock, ledger);
-    let host = Host::new(Dispatcher::new(ports, library), workers, shared);
+    let host = Host::new(Dispatcher::new(ports, library), workers, shared.clone(), shared);
     let actions = actions::NAMES.map(|name| QueueName::Action(name.to_owned()));
     let queues = [vec![QueueName::Incidents, QueueName::Results], actions.to_vec()].concat();
     for _ in 0..ROUNDS {
@@ -138,7 +146,7 @@ async fn finish(store: &Store, clock: &Arc<ManualClock>, ledger: &Arc<Ledger>) {
             store.send(vec![message]).await.unwrap();
         }
         clock.advance_ms(60_000);
-        host.dispatcher().sweep(200).await.unwrap();
+        host.dispatcher().sweep(store, 200).await.unwrap();
     }
     panic!("runs are left after {ROUNDS} rounds: {:?}", heads(store).await);
 }
@@ -157,7 +165,8 @@ fn the_tables_are_those_of_the_golden_file_of_this_version() {
     assert_eq!(schema(&path), schema(&copy(&kept, folder.path())));
 }
 
-/// Each stored text, read and written by this build, is the same text: a change of form needs a golden file that has it.
+/// Each stored text stays the same when this build reads and writes it, but for [`NO_LONGER_WRITTEN`]. Another change of form needs a
+/// new golden file.
 #[test]
 fn stored_texts_are_written_as_the_golden_file_has_them() {
     let folder = tempfile::tempdir().unwrap();
@@ -180,11 +189,11 @@ fn rewritten<T: format::Format>(file: &Connection, sql: &str) {
     let texts = column(file, sql);
     assert!(!texts.is_empty(), "the golden file has none: {sql}");
     for text in texts {
-        assert_eq!(format::encode(&format::decode::<T>(&text).unwrap()), text);
+        assert_eq!(format::encode(&format::decode::<T>(&text).unwrap()), text.replace(NO_LONGER_WRITTEN, ""));
     }
 }
 
-/// Opening a database in WAL mode writes beside it, which is not done to the golden file.
+/// SQLite writes files beside a database in WAL mode: a test opens a copy, never the golden file.
 fn copy(file: &Path, folder: &Path) -> PathBuf {
     let copy = folder.join("golden.db");
     std::fs::copy(file, &copy).unwrap();

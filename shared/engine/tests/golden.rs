@@ -47,6 +47,7 @@ fn plan(name: &str) -> Plan {
     Plan::parse(&Digest::of(json.as_bytes()), &json).unwrap_or_else(|error| panic!("plan {name}: {error}"))
 }
 
+#[expect(clippy::disallowed_methods, reason = "a switch of the test, not configuration")]
 fn is_adding() -> bool {
     std::env::var("HEAL_GOLDEN").is_ok_and(|value| value == "add")
 }

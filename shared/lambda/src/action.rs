@@ -6,13 +6,13 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::future::join_all;
 use heal_runtime::Timestamp;
 use heal_runtime::action::Action;
-use heal_runtime::attempt::{Ports, Worker};
+use heal_runtime::attempt::Worker;
 use heal_runtime::inbox;
-use heal_runtime::port::{ClaimStore, LeaseOwner, Policy, Sender};
+use heal_runtime::port::{LeaseOwner, Policy};
 use lambda_runtime::LambdaEvent;
 
 use crate::error::{BatchError, Error};
-use crate::function::{Function, clock, logged};
+use crate::function::{Function, logged};
 use crate::limit::END_MARGIN_MS;
 use crate::record::{Source, delivery};
 use crate::serve::{diagnostic, serve};
@@ -38,12 +38,7 @@ impl Function {
     }
 
     fn worker(&self, action: impl Action, policy: Arc<dyn Policy>) -> Result<Worker, Error> {
-        let ports = Ports {
-            claims: Arc::new(self.store.clone()) as Arc<dyn ClaimStore>,
-            policy,
-            sender: Arc::new(self.queues.clone()) as Arc<dyn Sender>,
-            clock: clock(),
-        };
+        let ports = self.ports().attempt(policy);
         let observer = self.observer([action.spec().name], []);
         Ok(Worker::new(action, Arc::new(ports))?.observed_by(observer))
     }

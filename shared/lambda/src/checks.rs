@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use heal_clients::config::Env;
 use heal_runtime::Timestamp;
-use heal_runtime::checks::{CheckOutcome, Checks, Ports};
+use heal_runtime::checks::{CheckOutcome, Checks};
 use heal_runtime::message::Inbound;
-use heal_runtime::port::{BackendError, CheckStore, DueRuns, Message, Prober, QueueName, Sender};
+use heal_runtime::port::{BackendError, DueRuns, Message, Prober, QueueName, Sender};
 use heal_wiring::environment::ENV_CHECKS_FILE;
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::{Value, json};
@@ -33,12 +33,7 @@ impl Function {
     }
 
     fn checks(&self, prober: Arc<dyn Prober>) -> Result<Checks, Error> {
-        let ports = Ports {
-            prober,
-            store: Arc::new(self.store.clone()) as Arc<dyn CheckStore>,
-            sender: Arc::new(self.queues.clone()),
-        };
-        Ok(Checks::from_json(&read_file(&Env, ENV_CHECKS_FILE, "checks.json")?, ports)?)
+        Ok(Checks::from_json(&read_file(&Env, ENV_CHECKS_FILE, "checks.json")?, self.ports().checks(prober))?)
     }
 
     /// Runs the sweep and the checks independently. The tick fails if either could not use the table or the queues, so that the alarm on

@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use heal_clients::config::Env;
-use heal_runtime::dispatcher::{Dispatcher, Ports};
 use heal_runtime::inbox::Inbox;
 use heal_runtime::library::Library;
-use heal_runtime::port::{OsEntropy, RunLog, Sender};
 use heal_wiring::environment::ENV_PLAYBOOKS_FILE;
 use lambda_runtime::LambdaEvent;
 
 use crate::error::{BatchError, Error};
-use crate::function::{Function, clock, logged, read_file};
+use crate::function::{Function, logged, read_file};
 use crate::record::{Source, delivery};
 use crate::serve::{diagnostic, serve};
 use crate::settle::{Origin, answer};
@@ -42,13 +40,7 @@ impl Function {
         let steps = library.entries().flat_map(|entry| entry.plan.playbook.steps());
         let actions: BTreeSet<String> = steps.map(|step| step.kind.clone()).collect();
         let observer = self.observer(actions.iter().map(String::as_str), library.names());
-        let ports = Ports {
-            runs: Arc::new(self.store.clone()) as Arc<dyn RunLog>,
-            sender: Arc::new(self.queues.clone()) as Arc<dyn Sender>,
-            clock: clock(),
-            entropy: Arc::new(OsEntropy),
-        };
-        Ok(Inbox::new(Dispatcher::new(ports, Arc::new(library)).observed_by(observer)))
+        Ok(Inbox::new(self.ports().dispatcher(Arc::new(library)).observed_by(observer)))
     }
 
     async fn messages(&self, inbox: &Inbox, event: SqsEvent) -> Result<SqsBatchResponse, BatchError> {

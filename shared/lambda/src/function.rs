@@ -8,9 +8,9 @@ use heal_aws::{QueueUrls, Queues, Session, Store};
 use heal_clients::config::{Env, Strings};
 use heal_runtime::port::{Clock, SystemClock};
 use heal_telemetry::Telemetry;
-use heal_wiring::Clients;
 use heal_wiring::environment::{ENV_QUEUE_URL_PREFIX, ENV_TABLE};
 use heal_wiring::observe::Observer;
+use heal_wiring::{Clients, Ports};
 
 use crate::error::Error;
 use crate::limit::FILE_BYTES;
@@ -45,8 +45,13 @@ impl Function {
     /// # Errors
     /// The configuration is wrong, with every wrong variable; or the identity cannot be loaded.
     pub async fn clients(&self) -> Result<Clients, Error> {
-        let clients = Clients::new(&Env, Arc::new(self.store.clone()), self.observer([], [])).await;
+        let clients = self.ports().clients(&Env, self.observer([], [])).await;
         logged(clients.map_err(Error::from))
+    }
+
+    /// The table and the queues, as the drivers take them.
+    pub(crate) fn ports(&self) -> Ports {
+        Ports::new(&self.store, &self.queues)
     }
 
     /// Counts for this function; these actions and playbooks are allowed as label values.

@@ -1,7 +1,7 @@
-//! Scheduled checks: a file's text in, a validated [`Check`] or every fault of the text out.
+//! Scheduled checks: a file's text in, a validated `Check` or every fault of the text out.
 //!
-//! In this order: the keys of the file, its probe ([`probe`]), the variables of its templates ([`variables`]), its incident
-//! ([`incident`]), and whether a playbook handles that ([`route`]).
+//! In this order: the keys of the file, its probe (`probe`), the variables of its templates (`variables`), its incident
+//! (`incident`), and whether a playbook handles that (`route`).
 
 use std::ops::RangeInclusive;
 

@@ -1,7 +1,7 @@
-//! Playbooks: a file's text in, a checked [`Playbook`] or every fault of the text out.
+//! Playbooks: a file's text in, a checked `Playbook` or every fault of the text out.
 //!
-//! In this order: the YAML tree ([`yaml`]), its keys ([`document`], [`step`]), the steps' names and needs ([`order`]),
-//! what names can mean ([`variables`]), every template ([`crate::template`], [`crate::condition`]), the parameters ([`parameters`]), the times ([`budget`]).
+//! In this order: the YAML tree (`yaml`), its keys (`document`, `step`), the steps' names and needs (`order`),
+//! what names can mean (`variables`), every template (`crate::template`, `crate::condition`), the parameters (`parameters`), the times (`budget`).
 
 use heal_engine::catalog::Catalog;
 use heal_engine::playbook::Playbook;

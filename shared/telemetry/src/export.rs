@@ -1,7 +1,8 @@
-//! Where metrics and traces go: by OTLP to a collector, to whoever scrapes, or as embedded metric format on standard output.
+//! The export of metrics and traces: by OTLP to a collector, as Prometheus text to a scraper, or as embedded metric format on
+//! standard output.
 //!
-//! *Invariant*: telemetry never fails or delays a run. Counting and spans cost memory only, within bounds; [`Telemetry::flush`] is called when
-//! the work is done, ends within its cap, and says in a warning what did not go through.
+//! *Invariant*: telemetry never fails or delays a run. Counting and spans cost bounded memory and nothing else;
+//! [`Telemetry::flush`] runs after the work, ends within its cap, and logs a warning if an export failed.
 
 mod client;
 mod emf;
@@ -31,12 +32,12 @@ use emf::Emf;
 use otlp::{OtlpMetrics, OtlpSpans};
 use scrape::Scrape;
 
-/// The longest that one flush may take, over all signals: what telemetry may cost an invocation.
+/// Longest duration of one flush, over all signals: the most that telemetry may add to an invocation.
 pub const FLUSH_CAP: Duration = Duration::from_secs(1);
-/// How often a service that runs on flushes.
+/// How often a long-running service flushes.
 pub const FLUSH_EVERY: Duration = Duration::from_secs(10);
 
-/// A process's telemetry. Cheap to clone.
+/// The telemetry of one process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Telemetry {
     metrics: Metrics,
@@ -45,7 +46,7 @@ pub struct Telemetry {
 
 #[derive(Debug)]
 struct Inner {
-    /// Dropped, it would stop counting.
+    /// Held because dropping it stops the metrics.
     _meters: Option<SdkMeterProvider>,
     tracers: Option<SdkTracerProvider>,
     spans: Option<OtlpSpans>,
@@ -53,12 +54,12 @@ struct Inner {
     emf: Option<Emf>,
     scrape: Option<Scrape>,
     cap: Duration,
-    /// One flush at a time: each takes what there is.
+    /// Serialises flushes: each takes everything that is pending.
     flushing: tokio::sync::Mutex<()>,
 }
 
 impl Telemetry {
-    /// Goes nowhere.
+    /// Telemetry that exports nothing.
     pub fn silent() -> Self {
         let inner = Inner {
             _meters: None,
@@ -73,24 +74,26 @@ impl Telemetry {
         Self { metrics: Metrics::silent(), inner: Arc::new(inner) }
     }
 
+    /// The process's metrics.
     pub const fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// Whether spans are exported, and outgoing calls name them.
+    /// Whether spans are exported; if so, outgoing calls carry their `traceparent`.
     pub fn traces(&self) -> bool {
         self.inner.tracers.is_some()
     }
 
-    /// What a scrape is answered, in Prometheus' text format; none where nobody may scrape.
+    /// The metrics in Prometheus' text format; `None` unless [`Setup::with_scrape`] enabled it.
     pub fn exposition(&self) -> Option<String> {
         self.inner.scrape.as_ref().map(Scrape::text)
     }
 
-    /// Sends what has come together since the last flush. After an invocation's reply, before the freeze.
+    /// Exports everything recorded since the last flush. On Lambda it runs after an invocation's reply, before the sandbox freezes.
     ///
     /// # Guarantees
-    /// It is over within the cap, and never fails: spans that did not go through are lost, metrics come with the next flush, and a warning says so.
+    /// Ends within the cap and never fails. If an export fails, a warning is logged, the spans are lost, and the metrics are sent
+    /// with the next flush.
     pub async fn flush(&self) {
         let inner = &self.inner;
         let work = async {
@@ -117,11 +120,15 @@ impl Telemetry {
             warn_if_failed("metrics", metrics);
         } else {
             let cap_ms = u64::try_from(inner.cap.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(event = "telemetry.flush_cut", cap_ms, "the collector did not answer in time");
+            tracing::warn!(
+                event = "telemetry.flush_cut",
+                cap_ms,
+                "telemetry flush cut off: the collector did not answer within the cap"
+            );
         }
     }
 
-    /// Flushes every so often, or when much has come together; for a service that runs on. Never ends.
+    /// Flushes every `every`, and as soon as the span buffer is half full; for a long-running service. Never returns.
     pub async fn flush_every(&self, every: Duration) {
         loop {
             let full = async {
@@ -141,6 +148,6 @@ impl Telemetry {
 
 fn warn_if_failed(signal: &'static str, result: Result<(), String>) {
     if let Err(error) = result {
-        tracing::warn!(event = "telemetry.export_failed", signal, error, "telemetry did not go through");
+        tracing::warn!(event = "telemetry.export_failed", signal, error, "failed to export telemetry");
     }
 }

@@ -1,7 +1,6 @@
-//! What the engine says of itself while it works: [`logs`], [`metrics`] and [`trace`]s, where they go ([`export`]), and the neutralising
-//! of [`text`] that came from outside.
+//! The engine's telemetry: [`logs`], [`metrics`] and [`trace`]s, their [`export`], and the neutralising of [`text`] from outside.
 //!
-//! It deliberately knows nothing of runs and playbooks: whoever logs or counts gives the fields and labels. Start at [`Telemetry`].
+//! It deliberately knows nothing of runs and playbooks: the caller gives the fields and labels. Start at [`Telemetry`].
 
 pub mod export;
 pub mod logs;

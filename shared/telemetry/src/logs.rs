@@ -1,6 +1,6 @@
-//! Log lines on standard error: for people or as JSON, one event a line, whatever its fields hold.
+//! Log lines on standard error, for people or as JSON. Each event is exactly one line, whatever its fields contain.
 //!
-//! `RUST_LOG` says what is logged, such as `info` or `runtime=debug,warn`.
+//! `RUST_LOG` selects the events, for example `info` or `heal_runtime=debug,warn`.
 
 mod fields;
 mod filter;
@@ -13,41 +13,44 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 pub use filter::Filter;
 pub use layer::Lines;
 
-/// The variable that says what is logged.
+/// The environment variable with the log directives.
 pub const ENV_RUST_LOG: &str = "RUST_LOG";
-/// What a service logs where `RUST_LOG` says nothing.
+/// The directives if `RUST_LOG` is unset or blank.
 pub const DEFAULT: &str = "info";
-/// Bytes of one field's text that a line keeps; the rest is cut, with a mark.
+/// Longest text of one field, in bytes; the rest is cut, and a mark says how much.
 pub const FIELD_BYTES: usize = 8 * 1024;
 
-/// What a line looks like.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
     /// `2026-11-23T20:21:00.123Z WARN heal_runtime::host: message name=value`
     #[default]
     Human,
-    /// One object a line: `timestamp`, `level`, `target`, `message`, the spans' fields and the event's own.
+    /// One JSON object per line: `timestamp`, `level`, `target`, `message`, the fields of the spans, then the event's own.
     Json,
 }
 
-/// Why logging could not be set up.
+/// Why logging could not be initialised.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{ENV_RUST_LOG} is {value:?}, expected directives such as `info` or `runtime=debug,warn`")]
+    /// The directives cannot be parsed.
+    #[error("{ENV_RUST_LOG} is {value:?}, expected directives such as `info` or `heal_runtime=debug,warn`")]
     Filter {
+        /// The directives, as given.
         value: String,
+        /// The parser's error.
         #[source]
         cause: tracing_subscriber::filter::ParseError,
     },
-    /// Another part of this process has done so already.
-    #[error("logging is set up already")]
-    Twice(#[from] tracing_subscriber::util::TryInitError),
+    /// Another part of this process has already done so.
+    #[error("failed to initialise logging: it is already initialised in this process")]
+    AlreadyInitialised(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Logs to standard error from here on. `default` are the directives that hold where `RUST_LOG` is unset or empty.
+/// Starts logging to standard error. `default` gives the directives if `RUST_LOG` is unset or blank.
 ///
 /// # Errors
-/// `RUST_LOG` cannot be read, or logging is set up already.
+/// `RUST_LOG` cannot be parsed, or logging is already initialised.
 pub fn init(format: Format, default: &str) -> Result<(), Error> {
     #[expect(clippy::disallowed_methods, reason = "`RUST_LOG` is read once, at the start")]
     let filter = Filter::parse(&std::env::var(ENV_RUST_LOG).unwrap_or_default(), default)?;

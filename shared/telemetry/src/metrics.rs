@@ -1,7 +1,7 @@
 //! The engine's metrics: their names, labels and instruments.
 //!
-//! [`table`] is the one place that names them, as data. [`Metrics`] counts, sets and records; it lets no label value through that is not in
-//! its label's closed set, so that no text from outside can make a new time series. [`Metrics::silent`] counts for nobody.
+//! [`table`] is the one place that defines them, as data. [`Metrics`] counts, sets and records. It replaces every label value
+//! outside its label's closed set, so that no text from outside can create a time series. [`Metrics::silent`] records nothing.
 
 mod instrument;
 pub mod label;
@@ -17,7 +17,7 @@ pub use table::{Id, Kind, Metric};
 
 use instrument::Instruments;
 
-/// Counts what the engine does. Cheap to clone; no method blocks or fails.
+/// Records the engine's metrics. Cheap to clone; no method blocks or fails.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     instruments: Option<Arc<Instruments>>,
@@ -25,7 +25,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Counts for nobody.
+    /// Metrics that record nothing.
     pub fn silent() -> Self {
         Self::default()
     }
@@ -34,31 +34,31 @@ impl Metrics {
         Self { instruments: Some(Arc::new(Instruments::new(provider))), names: Arc::default() }
     }
 
-    /// The same metrics, with the playbooks and actions that may be told by name; all others are `other`.
+    /// The same metrics, with the playbooks and actions that may occur as label values; all others become `other`.
     #[must_use]
     pub fn with_names(&self, names: Names) -> Self {
         Self { instruments: self.instruments.clone(), names: Arc::new(names) }
     }
 
-    /// One more; `labels` in the order of the metric's table entry.
+    /// Adds one to a counter; `labels` in the order of the metric's table entry.
     pub fn count(&self, id: Id, labels: &[&str]) {
         if let Some(instruments) = &self.instruments {
             instruments.add(id, 1, &self.attributes(id, labels));
         }
     }
 
-    /// Shows every counter at zero, with each value that its labels may have by name. A rate, and so an alert on the first event of its kind,
-    /// needs a value from before it; for a service that is scraped from its start.
+    /// Creates every counter at zero, for each combination of its known label values. A rate needs a sample from before the first
+    /// event, and so does an alert on it; for a service that is scraped from its start.
     pub fn show_zeros(&self) {
         let Some(instruments) = &self.instruments else { return };
         for id in Id::ALL.iter().filter(|id| id.metric().kind == Kind::Counter) {
-            for attributes in self.every_attributes(*id) {
+            for attributes in self.known_attributes(*id) {
                 instruments.add(*id, 0, &attributes);
             }
         }
     }
 
-    /// Adds an observation, in the metric's own unit.
+    /// Adds an observation to a histogram, in the metric's own unit.
     pub fn observe(&self, id: Id, value: f64, labels: &[&str]) {
         if let Some(instruments) = &self.instruments {
             instruments.record(id, value, &self.attributes(id, labels));
@@ -70,15 +70,15 @@ impl Metrics {
         self.observe(id, took.as_secs_f64(), labels);
     }
 
-    /// Sets a gauge.
+    /// Sets a gauge; `labels` in the order of the metric's table entry.
     pub fn set(&self, id: Id, value: u64, labels: &[&str]) {
         if let Some(instruments) = &self.instruments {
             instruments.set(id, value, &self.attributes(id, labels));
         }
     }
 
-    /// Every combination of the values that the labels have by name.
-    fn every_attributes(&self, id: Id) -> Vec<Vec<KeyValue>> {
+    /// Every combination of the labels' known values.
+    fn known_attributes(&self, id: Id) -> Vec<Vec<KeyValue>> {
         id.metric().labels.iter().fold(vec![Vec::new()], |combinations, label| {
             let values = label.known(&self.names);
             let with = |rest: &Vec<KeyValue>, value: &str| {
@@ -89,8 +89,8 @@ impl Metrics {
     }
 
     fn attributes(&self, id: Id, labels: &[&str]) -> Vec<KeyValue> {
-        let of_table = id.metric().labels.iter();
-        of_table
+        let declared = id.metric().labels.iter();
+        declared
             .zip(labels)
             .map(|(label, value)| KeyValue::new(label.name, label.admit(value, &self.names).into_owned()))
             .collect()

@@ -1,4 +1,4 @@
-//! The dashboard and the alerts ask only for what the metric table has, and every alert has its page.
+//! The dashboard and the alerts query only metrics of the table, and every alert has its page.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,8 +14,8 @@ use std::path::PathBuf;
 use heal_telemetry::metrics::{Id, Kind, Metric, Values};
 use serde_json::Value;
 
-/// Labels that a receiver adds.
-const ADDED: [&str; 3] = ["le", "job", "instance"];
+/// Labels that the metrics backend adds.
+const BACKEND_LABELS: [&str; 3] = ["le", "job", "instance"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -25,7 +25,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-fn queries_of_dashboard() -> Vec<String> {
+fn dashboard_queries() -> Vec<String> {
     let dashboard: Value = serde_json::from_str(&read("dashboards/self-healing-integration.json")).unwrap();
     let panels = dashboard["panels"].as_array().unwrap().iter();
     let targets = panels.flat_map(|panel| panel["targets"].as_array().cloned().unwrap_or_default());
@@ -53,19 +53,19 @@ fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// The metric that a series belongs to, and whether the series is one that its kind has.
+/// The metric of a series. Panics if no metric has such a series.
 fn metric(series: &str) -> &'static Metric {
-    let of = |name: &str| Id::ALL.iter().map(|id| id.metric()).find(|metric| metric.name == name);
-    if let Some(metric) = of(series) {
+    let find = |name: &str| Id::ALL.iter().map(|id| id.metric()).find(|metric| metric.name == name);
+    if let Some(metric) = find(series) {
         assert!(
             !matches!(metric.kind, Kind::Histogram(_)),
-            "{series} is a histogram: ask for its _bucket, _sum or _count"
+            "{series} is a histogram: query its _bucket, _sum or _count"
         );
         return metric;
     }
     let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| series.strip_suffix(suffix));
-    let metric = base.and_then(of).unwrap_or_else(|| panic!("there is no series {series}"));
-    assert!(matches!(metric.kind, Kind::Histogram(_)), "{series}: {} is no histogram", metric.name);
+    let metric = base.and_then(find).unwrap_or_else(|| panic!("there is no series {series}"));
+    assert!(matches!(metric.kind, Kind::Histogram(_)), "{series}: {} is not a histogram", metric.name);
     metric
 }
 
@@ -85,7 +85,7 @@ fn check(query: &str) -> BTreeSet<&'static str> {
     for (start, _) in query.match_indices(" by (") {
         let names = query[start + " by (".len()..].split_once(')').unwrap().0;
         for name in names.split(',').map(str::trim) {
-            assert!(labels.contains(name) || ADDED.contains(&name), "no label {name} in {query}");
+            assert!(labels.contains(name) || BACKEND_LABELS.contains(&name), "no label {name} in {query}");
         }
     }
     asked
@@ -95,7 +95,7 @@ fn check_matcher(metric: &Metric, matcher: &str) {
     let name: String = matcher.trim().chars().take_while(|c| is_name(*c)).collect();
     let label = metric.labels.iter().find(|label| label.name == name);
     let label = label.unwrap_or_else(|| panic!("{} has no label {name}", metric.name));
-    let Values::Closed(values) = label.values else { panic!("{name} has no fixed values to ask for: {matcher}") };
+    let Values::Closed(values) = label.values else { panic!("{name} has no fixed values to match: {matcher}") };
     let asked = matcher.split('"').nth(1).unwrap_or_else(|| panic!("{matcher}"));
     for value in asked.split('|') {
         assert!(values.contains(&value), "{} is never {name}={value:?}", metric.name);
@@ -103,8 +103,8 @@ fn check_matcher(metric: &Metric, matcher: &str) {
 }
 
 #[test]
-fn every_panel_asks_for_what_there_is_and_every_metric_has_a_panel() {
-    let asked: BTreeSet<_> = queries_of_dashboard().iter().flat_map(|query| check(query)).collect();
+fn every_panel_queries_existing_metrics_and_every_metric_has_a_panel() {
+    let asked: BTreeSet<_> = dashboard_queries().iter().flat_map(|query| check(query)).collect();
     for id in Id::ALL {
         assert!(asked.contains(id.metric().name), "no panel shows {}", id.metric().name);
     }
@@ -125,11 +125,11 @@ fn the_dashboard_has_the_guides_groups() {
 }
 
 #[test]
-fn every_alert_asks_for_what_there_is_and_has_its_page() {
+fn every_alert_queries_existing_metrics_and_has_its_page() {
     let alerts = alerts();
     assert!(alerts.len() >= 10, "{alerts:?}");
     for [name, query, page] in &alerts {
-        assert!(!check(query).is_empty(), "{name} asks for nothing: {query}");
+        assert!(!check(query).is_empty(), "{name} queries no metric: {query}");
         let page = read(page);
         assert!(page.contains(&format!("Alert `{name}`.")), "{name}");
         for heading in ["## Meaning", "## Check", "## Remedy"] {
@@ -141,7 +141,7 @@ fn every_alert_asks_for_what_there_is_and_has_its_page() {
 }
 
 #[test]
-fn the_runbooks_name_only_metrics_that_there_are() {
+fn the_runbooks_name_only_existing_metrics() {
     for [_, _, page] in alerts() {
         let text = read(&page);
         for (start, _) in text.match_indices("`self_healing_") {

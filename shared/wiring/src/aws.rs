@@ -196,7 +196,7 @@ mod tests {
         for (name, text) in [
             ("odd", "endpoint of EKS cluster odd is \"ftp://k\", expected an http:// or https:// URL"),
             ("none", "EKS cluster none does not exist: no message"),
-            ("a/b", "EKS_CLUSTER_NAME: \"a/b\" is no cluster's name"),
+            ("a/b", "EKS_CLUSTER_NAME: \"a/b\" is not a cluster's name"),
         ] {
             let error = format!("{:#}", access(&session, name).await.unwrap_err());
             assert!(error.starts_with(text), "{error}");

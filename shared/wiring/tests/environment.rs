@@ -48,6 +48,7 @@ fn the_page_on_configuration_has_every_variable_with_its_default_and_no_other() 
 
 /// The tests of the template are in Python and read this file.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the switch that writes the file anew")]
 fn the_file_for_the_tests_of_the_template_is_up_to_date() {
     let path = root().join("tests/template/variables.json");
     let rows: Vec<Value> = environment::all()

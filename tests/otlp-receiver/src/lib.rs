@@ -22,15 +22,13 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 
-/// How the collector responds.
+/// How the collector answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mood {
-    /// Accepts every request.
-    Well,
-    /// Responds with this status.
+pub enum Reply {
+    Ok,
     Status(StatusCode),
-    /// Accepts the connection and never responds.
-    Hanging,
+    /// Reads the request and never answers.
+    Hang,
 }
 
 /// A collector on a free port of the loopback interface.
@@ -38,14 +36,13 @@ pub enum Mood {
 pub struct Collector {
     /// Base URL, without a path.
     pub url: String,
-    got: Arc<Mutex<Vec<Got>>>,
-    mood: Mood,
+    received: Arc<Mutex<Vec<Received>>>,
+    reply: Reply,
 }
 
 /// A request.
 #[derive(Debug, Clone)]
-pub struct Got {
-    /// Path of its URL.
+pub struct Received {
     pub path: String,
     /// Its headers.
     pub headers: HeaderMap,
@@ -54,46 +51,45 @@ pub struct Got {
 }
 
 impl Collector {
-    /// Starts the collector; it ends with the runtime.
-    pub async fn start(mood: Mood) -> Self {
+    pub async fn start(reply: Reply) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let collector = Self { url, got: Arc::default(), mood };
-        let router = Router::new().fallback(take).with_state(collector.clone());
+        let collector = Self { url, received: Arc::default(), reply };
+        let router = Router::new().fallback(receive).with_state(collector.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         collector
     }
 
-    /// Every request so far.
-    pub fn got(&self) -> Vec<Got> {
-        self.got.lock().unwrap().clone()
+    pub fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
     }
 
     /// Resource attributes and metrics of the last request for metrics.
     pub fn metrics(&self) -> (Vec<KeyValue>, Vec<Metric>) {
-        let got = self.got().into_iter().rfind(|got| got.path == "/v1/metrics").expect("no metrics were received");
-        let request = ExportMetricsServiceRequest::decode(got.body).unwrap();
-        let of_resource = request.resource_metrics.into_iter().next().unwrap();
-        let metrics = of_resource.scope_metrics.into_iter().flat_map(|scope| scope.metrics).collect();
-        (of_resource.resource.unwrap().attributes, metrics)
+        let received =
+            self.received().into_iter().rfind(|received| received.path == "/v1/metrics").expect("no metrics arrived");
+        let request = ExportMetricsServiceRequest::decode(received.body).unwrap();
+        let first = request.resource_metrics.into_iter().next().unwrap();
+        let metrics = first.scope_metrics.into_iter().flat_map(|scope| scope.metrics).collect();
+        (first.resource.unwrap().attributes, metrics)
     }
 
-    /// Every span so far.
+    /// Every span received.
     pub fn spans(&self) -> Vec<Span> {
-        let requests = self.got().into_iter().filter(|got| got.path == "/v1/traces");
-        let requests = requests.map(|got| ExportTraceServiceRequest::decode(got.body).unwrap());
-        let of_resource = requests.flat_map(|request| request.resource_spans);
-        of_resource.flat_map(|spans| spans.scope_spans).flat_map(|scope| scope.spans).collect()
+        let requests = self.received().into_iter().filter(|received| received.path == "/v1/traces");
+        let requests = requests.map(|received| ExportTraceServiceRequest::decode(received.body).unwrap());
+        let resources = requests.flat_map(|request| request.resource_spans);
+        resources.flat_map(|spans| spans.scope_spans).flat_map(|scope| scope.spans).collect()
     }
 }
 
-async fn take(State(collector): State<Collector>, uri: Uri, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let got = Got { path: uri.path().to_owned(), headers, body };
-    collector.got.lock().unwrap().push(got);
-    match collector.mood {
-        Mood::Well => StatusCode::OK,
-        Mood::Status(status) => status,
-        Mood::Hanging => {
+async fn receive(State(collector): State<Collector>, uri: Uri, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let received = Received { path: uri.path().to_owned(), headers, body };
+    collector.received.lock().unwrap().push(received);
+    match collector.reply {
+        Reply::Ok => StatusCode::OK,
+        Reply::Status(status) => status,
+        Reply::Hang => {
             tokio::time::sleep(Duration::from_hours(1)).await;
             StatusCode::OK
         }

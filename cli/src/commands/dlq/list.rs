@@ -1,4 +1,4 @@
-//! `heal dlq list`: the dead dead_letters, and the number of messages on each queue of a stack.
+//! `heal dlq list`: the dead letters, and the number of messages on each queue of a stack.
 
 use futures_util::{StreamExt as _, stream};
 use heal_aws::Queues;

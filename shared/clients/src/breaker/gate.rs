@@ -275,11 +275,9 @@ impl Breaker {
 
 /// `answer` within [`STORE_TIMEOUT`].
 async fn bounded<T>(answer: impl Future<Output = port::Result<T>>) -> port::Result<T> {
-    match tokio::time::timeout(STORE_TIMEOUT, answer).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            let cause = format!("no answer within {} ms", STORE_TIMEOUT.as_millis());
-            Err(BackendError::unavailable("breaker", cause))
-        }
-    }
+    let late = |_| {
+        let cause = format!("no answer within {} ms", STORE_TIMEOUT.as_millis());
+        BackendError::unavailable("breaker", cause)
+    };
+    tokio::time::timeout(STORE_TIMEOUT, answer).await.map_err(late)?
 }

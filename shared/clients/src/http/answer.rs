@@ -81,7 +81,7 @@ impl Judge {
             kind,
             retry_after: answer.retry_after.as_deref().and_then(retry_after),
             effect,
-            detail: format!("{}: {}", answer.status, message(answer)),
+            detail: format!("HTTP {}: {}", answer.status, message(answer)),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The client, and what its calls share.
+//! The client, and the steps that all its calls share.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::config::OrchestratorConfig;
 use crate::error::{Effect, Error, OutageKind, Refusal, RefusalKind, one_line};
 use crate::observe::{CallOutcome, Observer};
 
-/// The orchestrator.
+/// A client of the orchestrator.
 #[derive(Debug)]
 pub struct Client {
     pub(super) rpc: Rpc,
@@ -26,30 +26,33 @@ pub struct Client {
 
 const STATUS: Kind = Kind { operation: "get_workflow_status", at_stake: Effect::NotApplied, repeatable: true };
 
-/// The workflow that a look at the orchestrator itself asks about.
-const NOBODY: &str = "self-healing-engine-probe";
+/// An id that no workflow has: a health probe reads its state.
+const PROBE_WORKFLOW_ID: &str = "self-healing-engine-probe";
 
 impl Client {
-    /// Connects at the first call, by mutual TLS as `wiring.identity`, or in plain text where the configuration says so.
+    /// Connects at the first call: by mutual TLS with `wiring.identity`, or in plain text if the configuration says so.
     ///
     /// # Errors
-    /// `Invalid` where plain text is asked for in production or staging, or TLS without an identity.
+    /// `Invalid` if plain text is configured in production or staging, or TLS without an identity.
     pub fn new(config: &OrchestratorConfig, wiring: &Wiring) -> Result<Self, Error> {
         Self::with_clock(config, wiring, system_clock())
     }
 
-    /// As [`Client::new`], with the breaker's time given.
+    /// As [`Client::new`], with the breaker's clock given.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
     pub fn with_clock(config: &OrchestratorConfig, wiring: &Wiring, clock: Clock) -> Result<Self, Error> {
         if !config.use_tls && config.environment.requires_tls() {
             return Err(Error::Invalid {
                 field: "ORCHESTRATOR_GRPC_USE_TLS",
-                problem: format!("plain text is refused in {}", config.environment),
+                problem: format!("is false, but plain text is refused in {}; set it to true", config.environment),
             });
         }
         if config.use_tls && !wiring.identity.is_configured() {
             return Err(Error::Invalid {
                 field: "SPIFFE_IDENTITY_SOURCE",
-                problem: "is none, but mutual TLS needs an identity (ORCHESTRATOR_GRPC_USE_TLS=true)".to_owned(),
+                problem: "is none, but mutual TLS (ORCHESTRATOR_GRPC_USE_TLS=true) needs an identity".to_owned(),
             });
         }
         Ok(Self {
@@ -59,14 +62,15 @@ impl Client {
         })
     }
 
+    /// The state of this client's circuit breaker.
     pub fn breaker_state(&self) -> State {
         self.breaker.state()
     }
 
-    /// Where a workflow stands; with the numbers of its tickets if `include_tickets`.
+    /// Reads a workflow's status; with the counts of its tickets if `include_tickets`.
     ///
     /// # Errors
-    /// `Refused` of kind `NotFound` for a workflow that the orchestrator does not know, however it says so.
+    /// `Refused` of kind `NotFound` if the orchestrator does not know the workflow, whether it answers `NOT_FOUND` or `UNSPECIFIED`.
     pub async fn get_workflow_status(
         &self,
         workflow_id: &str,
@@ -79,25 +83,29 @@ impl Client {
             outcome = tracing::field::Empty
         );
         let call = async {
-            given("workflow_id", workflow_id)?;
+            require_non_empty("workflow_id", workflow_id)?;
             let limit = self.limit(STATUS, context)?;
             self.breaker.run(STATUS.operation, self.read_status(workflow_id, include_tickets, limit, context)).await
         };
-        self.observed(STATUS.operation, span, call).await
+        self.observe(STATUS.operation, span, call).await
     }
 
-    /// Whether the orchestrator answers, with the identity of this process. Does not ask the breaker: this is how one finds out.
+    /// Probes whether the orchestrator answers this process's identity. Bypasses the breaker, so it also reaches a service that
+    /// the breaker has cut off.
     ///
-    /// It is asked about a workflow that nobody has: that it is not there is an answer.
+    /// The probe reads the state of a workflow that does not exist; "not found" proves that the orchestrator answers.
+    ///
+    /// # Errors
+    /// Any answer other than a status or "not found".
     pub async fn health(&self, context: &CallContext) -> Result<(), Error> {
         let limit = self.limit(STATUS, context)?;
-        match self.read_status(NOBODY, false, limit, context).await {
+        match self.read_status(PROBE_WORKFLOW_ID, false, limit, context).await {
             Err(error) if !error.is_not_found() => Err(error),
             Ok(_) | Err(_) => Ok(()),
         }
     }
 
-    /// Reads the state past the breaker: part of a call that the breaker let through already.
+    /// Reads the state without asking the breaker: part of a call that the breaker has already let through.
     pub(super) async fn read_status(
         &self,
         workflow_id: &str,
@@ -114,22 +122,23 @@ impl Client {
         let answer = self.rpc.call(STATUS, message, limit, context, invoke).await?;
         let status = WorkflowStatus::from(answer);
         if status.state == WorkflowState::Unspecified {
-            return Err(refused(STATUS, RefusalKind::NotFound, "UNSPECIFIED", "no such workflow"));
+            let message = format!("workflow {workflow_id:?} does not exist: its state is UNSPECIFIED");
+            return Err(refusal(STATUS, RefusalKind::NotFound, "UNSPECIFIED", &message));
         }
         Ok(status)
     }
 
     /// Runs a changing call under the breaker, its span and the observer.
-    pub(super) async fn changing<T>(
+    pub(super) async fn run_change<T>(
         &self,
         kind: Kind,
         span: Span,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        self.observed(kind.operation, span, self.breaker.run(kind.operation, call)).await
+        self.observe(kind.operation, span, self.breaker.run(kind.operation, call)).await
     }
 
-    async fn observed<T>(
+    async fn observe<T>(
         &self,
         operation: &'static str,
         span: Span,
@@ -137,7 +146,7 @@ impl Client {
     ) -> Result<T, Error> {
         let started = Instant::now();
         let result = call.instrument(span.clone()).await;
-        let outcome = CallOutcome::of(&result);
+        let outcome = CallOutcome::from_result(&result);
         span.record("outcome", outcome.as_str());
         self.observer.orchestrator_call(operation, outcome, started.elapsed());
         result
@@ -147,38 +156,38 @@ impl Client {
     pub(super) fn limit(&self, kind: Kind, context: &CallContext) -> Result<Instant, Error> {
         let limit = context.limit(self.rpc.timeout);
         if limit <= Instant::now() {
-            let detail = "the deadline was over before the call".to_owned();
+            let detail = "the deadline had passed before the call was sent".to_owned();
             return Err(super::rpc::outage(kind, OutageKind::Timeout, Effect::NotApplied, detail));
         }
         Ok(limit)
     }
 }
 
-/// The key of a changing call, which is its `adjustment_id`.
+/// The idempotency key of a changing call: its `adjustment_id` on the wire.
 pub(super) fn adjustment_id(context: &CallContext) -> Result<String, Error> {
     match context.idempotency_key.as_deref() {
         Some(key) if !key.is_empty() => Ok(key.to_owned()),
         Some(_) | None => Err(Error::Invalid {
             field: "adjustment_id",
-            problem: "a changing call needs one, so that a repetition is recognised".to_owned(),
+            problem: "is missing; a changing call needs an idempotency key so that the orchestrator recognises a repeated call".to_owned(),
         }),
     }
 }
 
-pub(super) fn given(field: &'static str, value: &str) -> Result<(), Error> {
+pub(super) fn require_non_empty(field: &'static str, value: &str) -> Result<(), Error> {
     if value.is_empty() { Err(Error::Invalid { field, problem: "is empty".to_owned() }) } else { Ok(()) }
 }
 
-/// `success: false` is a refusal with the orchestrator's reason.
-pub(super) fn accepted(kind: Kind, success: bool, message: &str) -> Result<(), Error> {
-    if success { Ok(()) } else { Err(refused(kind, RefusalKind::Other, "success=false", message)) }
+/// A response with `success: false` is a refusal, with the orchestrator's reason.
+pub(super) fn check_success(kind: Kind, success: bool, message: &str) -> Result<(), Error> {
+    if success { Ok(()) } else { Err(refusal(kind, RefusalKind::Other, "success=false", message)) }
 }
 
-pub(super) fn refused(kind: Kind, refusal: RefusalKind, code: &str, message: &str) -> Error {
+pub(super) fn refusal(kind: Kind, reason: RefusalKind, code: &str, message: &str) -> Error {
     Error::Refused(Refusal {
         service: SERVICE,
         operation: kind.operation,
-        kind: refusal,
+        kind: reason,
         code: code.to_owned(),
         message: one_line(message),
         effect: Effect::NotApplied,

@@ -1,4 +1,4 @@
-//! What the orchestrator says, without its wire types. Times are epoch milliseconds.
+//! The orchestrator's answers, without its wire types. Times are epoch milliseconds.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,13 +10,21 @@ use serde::Serialize;
 /// The state of a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WorkflowState {
+    /// The orchestrator does not know the workflow.
     Unspecified,
+    /// Not started yet.
     Pending,
+    /// Executing tickets.
     Running,
+    /// Suspended until it is resumed or its pause ends.
     Paused,
+    /// Ended with success.
     Completed,
+    /// Ended with failure.
     Failed,
+    /// Ended by a cancellation.
     Cancelled,
+    /// Its plan is being replaced.
     Replanning,
     /// A number that this build has no name for.
     Unknown(i32),
@@ -38,7 +46,7 @@ impl WorkflowState {
         }
     }
 
-    /// Whether the workflow is over: it can neither be paused nor resumed.
+    /// Whether the workflow has ended: it can be neither paused nor resumed.
     pub fn is_terminal(self) -> bool {
         match self {
             Self::Completed | Self::Failed | Self::Cancelled => true,
@@ -48,7 +56,7 @@ impl WorkflowState {
         }
     }
 
-    fn of_wire(number: i32) -> Self {
+    fn from_wire(number: i32) -> Self {
         match proto::WorkflowState::try_from(number) {
             Ok(proto::WorkflowState::Unspecified) => Self::Unspecified,
             Ok(proto::WorkflowState::Pending) => Self::Pending,
@@ -78,96 +86,125 @@ impl Serialize for WorkflowState {
     }
 }
 
-/// How a change is known to have been made.
+/// How a change was confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confirmation {
     /// The orchestrator answered the call.
     Answer,
-    /// The answer was lost; the state, read afterwards, is the one that was asked for.
+    /// The answer was lost; the workflow, read afterwards, was in this state, which proves the change.
     State(WorkflowState),
 }
 
-/// A workflow that is paused now.
+/// The outcome of a pause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paused {
+    /// The orchestrator's message, or how the pause was confirmed without it.
     pub message: String,
-    /// `None` where only the state is known.
+    /// Epoch milliseconds; `None` if only the state is known.
     pub paused_at_ms: Option<i64>,
+    /// When the pause ends by itself, in epoch milliseconds; `None` if it is open-ended or only the state is known.
     pub scheduled_resume_at_ms: Option<i64>,
+    /// How the pause was confirmed.
     pub confirmed: Confirmation,
 }
 
-/// A workflow that goes on now.
+/// The outcome of a resume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resumed {
+    /// The orchestrator's message, or how the resume was confirmed without it.
     pub message: String,
-    /// `None` where only the state is known.
+    /// Epoch milliseconds; `None` if only the state is known.
     pub resumed_at_ms: Option<i64>,
+    /// How long the workflow was paused, in seconds; `None` if only the state is known.
     pub pause_duration_seconds: Option<i64>,
+    /// How the resume was confirmed.
     pub confirmed: Confirmation,
 }
 
-/// A plan that is being made again.
+/// The outcome of a replanning request: the orchestrator has begun to replan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replanned {
+    /// The orchestrator's message.
     pub message: String,
+    /// The orchestrator's id of this replanning.
     pub replanning_id: String,
+    /// Epoch milliseconds.
     pub triggered_at_ms: i64,
+    /// The orchestrator's estimate of the time until the new plan is ready, in seconds.
     pub estimated_completion_seconds: Option<i64>,
 }
 
-/// A workflow or plan that has another priority now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prioritised {
-    pub message: String,
-    pub previous_priority: i32,
-    pub applied_priority: i32,
-    pub applied_at_ms: i64,
-}
-
-/// Where a workflow stands.
+/// A workflow's status.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WorkflowStatus {
+    /// The workflow.
     pub workflow_id: String,
+    /// The plan that it executes.
     pub plan_id: String,
+    /// Its state when the orchestrator answered.
     pub state: WorkflowState,
+    /// 1 to 10.
     pub current_priority: i32,
+    /// What the workflow may use, if resources were allocated.
     pub allocated_resources: Option<ResourceAllocation>,
-    /// Only where they were asked for.
+    /// Only if the caller asked for the ticket counts.
     pub tickets: Option<TicketSummary>,
     /// 0 to 100.
     pub progress_percent: f32,
+    /// Epoch milliseconds.
     pub started_at_ms: i64,
+    /// Epoch milliseconds.
     pub updated_at_ms: i64,
+    /// Epoch milliseconds.
     pub sla_deadline_ms: Option<i64>,
+    /// Seconds until the SLA's deadline.
     pub sla_remaining_seconds: Option<i64>,
+    /// Always empty: this client does not request the history.
     pub history: Vec<WorkflowEvent>,
+    /// Further facts, as the orchestrator sent them.
     pub metadata: BTreeMap<String, String>,
 }
 
+/// Counts of a workflow's tickets, by status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct TicketSummary {
+    /// Tickets in any status.
     pub total: i32,
+    /// Tickets in status `COMPLETED`.
     pub completed: i32,
+    /// Tickets in status `PENDING`.
     pub pending: i32,
+    /// Tickets in status `RUNNING`.
     pub running: i32,
+    /// Tickets in status `FAILED`.
     pub failed: i32,
 }
 
+/// The resources that a workflow may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ResourceAllocation {
+    /// Thousandths of a CPU core.
     pub cpu_millicores: i32,
+    /// Megabytes.
     pub memory_mb: i32,
+    /// Tickets that may run at the same time.
     pub max_parallel_tickets: i32,
+    /// GPUs, if the orchestrator reports any.
     pub gpu_count: Option<i32>,
+    /// The scheduler's priority, as the orchestrator sent it.
     pub scheduling_priority: i32,
 }
 
+/// One entry of a workflow's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WorkflowEvent {
+    /// The orchestrator's name for the kind of event.
     pub event_type: String,
+    /// Epoch milliseconds.
     pub at_ms: i64,
+    /// What happened, for people.
     pub description: String,
+    /// Further facts, as the orchestrator sent them.
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -176,7 +213,7 @@ impl From<proto::GetWorkflowStatusResponse> for WorkflowStatus {
         Self {
             workflow_id: wire.workflow_id,
             plan_id: wire.plan_id,
-            state: WorkflowState::of_wire(wire.state),
+            state: WorkflowState::from_wire(wire.state),
             current_priority: wire.current_priority,
             allocated_resources: wire.allocated_resources.map(|it| ResourceAllocation {
                 cpu_millicores: it.cpu_millicores,
@@ -214,17 +251,23 @@ impl From<proto::WorkflowEvent> for WorkflowEvent {
     }
 }
 
-/// Why a plan is made again.
+/// Why a plan must be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplanningTrigger {
+    /// The execution deviates from the plan.
     Drift,
+    /// A part of the plan failed.
     Failure,
+    /// The goals changed.
     Strategic,
+    /// A deadline was or will be missed.
     SlaViolation,
+    /// The plan needs more resources than there are.
     ResourceConstraint,
 }
 
 impl ReplanningTrigger {
+    /// Every trigger.
     pub const ALL: [Self; 5] =
         [Self::Drift, Self::Failure, Self::Strategic, Self::SlaViolation, Self::ResourceConstraint];
 
@@ -251,17 +294,17 @@ impl ReplanningTrigger {
     }
 }
 
-/// The text is no trigger.
+/// A text that does not name a trigger.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no replanning trigger, expected one of DRIFT, FAILURE, STRATEGIC, SLA_VIOLATION, RESOURCE_CONSTRAINT"
+    "{0:?} is not a replanning trigger; expected one of DRIFT, FAILURE, STRATEGIC, SLA_VIOLATION, RESOURCE_CONSTRAINT"
 )]
 pub struct UnknownTrigger(pub String);
 
 impl FromStr for ReplanningTrigger {
     type Err = UnknownTrigger;
 
-    /// Any case, with or without `TRIGGER_TYPE_` before it.
+    /// Accepts any letter case, with or without the prefix `TRIGGER_TYPE_`.
     fn from_str(text: &str) -> Result<Self, UnknownTrigger> {
         let upper = text.trim().to_ascii_uppercase();
         let bare = upper.strip_prefix("TRIGGER_TYPE_").unwrap_or(&upper);

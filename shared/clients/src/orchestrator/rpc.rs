@@ -1,4 +1,4 @@
-//! One call on the wire: deadline, metadata, and at most one repetition.
+//! One call on the wire: deadline, metadata, and at most one retry.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,22 +16,22 @@ use crate::error::{Effect, Error, Outage, OutageKind, chain};
 use crate::grpc::{Connection, Security, Sender};
 use crate::identity::{IdentityProvider, JwtSvid};
 
-/// Most that is read of an answer.
+/// Longest answer that is decoded, in bytes.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 pub(super) type Stub = OrchestratorStrategicClient<Sender>;
 
-/// What a call is, apart from its message.
+/// What distinguishes one kind of call from another, apart from its message.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Kind {
     pub operation: &'static str,
-    /// What a lost answer leaves open: `NotApplied` for a question.
+    /// The effect that a call may have had if its answer is lost: `NotApplied` for a read.
     pub at_stake: Effect,
-    /// Whether a lost call may be sent again without looking first.
+    /// Whether a lost call may be sent again without reading the state first.
     pub repeatable: bool,
 }
 
-/// The orchestrator's end of the wire.
+/// The connection to the orchestrator, with what every call on it needs.
 #[derive(Debug)]
 pub(super) struct Rpc {
     connection: Connection,
@@ -55,7 +55,7 @@ impl Rpc {
         }
     }
 
-    /// Calls, and once more where no connection was made or it broke and the call is repeatable, all before `limit`.
+    /// Sends the call; retries once if it was not sent, or if the connection broke and the call is repeatable. Ends before `limit`.
     pub(super) async fn call<M: Clone, A, F>(
         &self,
         kind: Kind,
@@ -67,11 +67,11 @@ impl Rpc {
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        let first = match Box::pin(self.once(kind, message.clone(), limit, context, &invoke)).await {
+        let first = match Box::pin(self.call_once(kind, message.clone(), limit, context, &invoke)).await {
             Err(Error::Unavailable(outage)) => outage,
             result => return result,
         };
-        let again = match first.kind {
+        let may_retry = match first.kind {
             OutageKind::Connect | OutageKind::Reset => kind.repeatable || first.effect == Effect::NotApplied,
             OutageKind::Timeout
             | OutageKind::ServerError
@@ -82,11 +82,11 @@ impl Rpc {
             | OutageKind::NoIdentity
             | OutageKind::Untrusted => false,
         };
-        if !again || Instant::now() >= limit {
+        if !may_retry || Instant::now() >= limit {
             return Err(Error::Unavailable(first));
         }
         tracing::debug!(service = SERVICE, operation = kind.operation, error = first.detail, "call.repeated");
-        Box::pin(self.once(kind, message, limit, context, &invoke)).await.map_err(|error| match error {
+        Box::pin(self.call_once(kind, message, limit, context, &invoke)).await.map_err(|error| match error {
             Error::Unavailable(mut second) => {
                 if first.effect == Effect::Unknown {
                     second.effect = Effect::Unknown;
@@ -97,7 +97,7 @@ impl Rpc {
         })
     }
 
-    async fn once<M, A, F>(
+    async fn call_once<M, A, F>(
         &self,
         kind: Kind,
         message: M,
@@ -121,13 +121,15 @@ impl Rpc {
             invoke(self.stub(sender)?, request)
                 .await
                 .map(Response::into_inner)
-                .map_err(|status| status::error(kind.operation, kind.at_stake, &status))
+                .map_err(|status| status::error_from(kind.operation, kind.at_stake, &status))
         };
         let result = if let Ok(result) = tokio::time::timeout_at(limit.into(), exchange).await {
             result
         } else {
             let effect = if sent { kind.at_stake } else { Effect::NotApplied };
-            Err(outage(kind, OutageKind::Timeout, effect, "no answer within the time of the call".to_owned()))
+            let detail =
+                if sent { "no answer before the call's deadline" } else { "not connected before the call's deadline" };
+            Err(outage(kind, OutageKind::Timeout, effect, detail.to_owned()))
         };
         if let Err(Error::Unavailable(outage)) = &result
             && matches!(outage.kind, OutageKind::Timeout | OutageKind::Reset)
@@ -150,7 +152,7 @@ fn request<M>(message: M, limit: Instant, context: &CallContext, token: Option<&
     let mut request = Request::new(message);
     request.set_timeout(limit.saturating_duration_since(Instant::now()));
     if let Some(traceparent) = context.outgoing_traceparent() {
-        // A trace that cannot be continued is no reason not to heal.
+        // An unusable trace context must not fail the call.
         match traceparent.parse() {
             Ok(value) => drop(request.metadata_mut().insert("traceparent", value)),
             Err(error) => tracing::debug!(%error, "call.traceparent_dropped"),

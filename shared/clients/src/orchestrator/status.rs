@@ -1,4 +1,4 @@
-//! What a gRPC status means, decided once.
+//! What a gRPC status means for the caller.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use super::SERVICE;
 use crate::error::{Effect, Error, Outage, OutageKind, Refusal, RefusalKind, chain, one_line};
 use crate::grpc::SendFault;
 
-/// Where the server says how long to wait before the next try (gRPC retry design, A6).
+/// The metadata key in which the server says how long to wait before the next try (gRPC retry design, A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
-/// An answer that is no success, or no answer.
-pub(super) fn error(operation: &'static str, at_stake: Effect, status: &Status) -> Error {
+/// The error for a status that is not a success, or for a call without an answer.
+pub(super) fn error_from(operation: &'static str, at_stake: Effect, status: &Status) -> Error {
     if let Some(cause) = std::error::Error::source(status) {
-        // Made on this side: the server said nothing.
+        // This client made the status: the server did not answer.
         let sent = find_send_fault(cause).is_none_or(|fault| fault.sent);
         return Error::Unavailable(Outage {
             service: SERVICE,
@@ -40,7 +40,7 @@ pub(super) fn error(operation: &'static str, at_stake: Effect, status: &Status) 
             kind,
             code: name(status.code()).to_owned(),
             message: one_line(status.message()),
-            // An answer that was too long to read is one of a call that was performed.
+            // If an answer is too long to read, the call was applied.
             effect: if kind == RefusalKind::BadAnswer { at_stake } else { Effect::NotApplied },
         }),
     }
@@ -51,8 +51,8 @@ enum Class {
     Permanent(RefusalKind),
 }
 
-/// The fact sheet on wire contracts names four permanent and five transient codes. Of the others those are permanent that say
-/// something of the request; the rest says something of the server.
+/// The fact sheet on wire contracts names four permanent and five transient codes. Of the others, a code about the request is
+/// permanent and a code about the server is transient.
 fn class(code: Code) -> Class {
     match code {
         Code::InvalidArgument => Class::Permanent(RefusalKind::BadRequest),
@@ -70,7 +70,7 @@ fn class(code: Code) -> Class {
     }
 }
 
-/// The code as it is written in the gRPC documents.
+/// The code's name in the gRPC documentation.
 pub(crate) fn name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
@@ -114,24 +114,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_is_classed_as_the_contract_has_it() {
+    fn every_code_is_classified_as_in_the_contract() {
         for code in [Code::InvalidArgument, Code::PermissionDenied, Code::FailedPrecondition, Code::NotFound] {
-            let error = error("op", Effect::Unknown, &Status::new(code, "no"));
+            let error = error_from("op", Effect::Unknown, &Status::new(code, "no"));
             assert!(matches!(&error, Error::Refused(refusal) if refusal.code == name(code)), "{error}");
             assert_eq!(error.effect(), Effect::NotApplied);
         }
         for code in [Code::Unavailable, Code::DeadlineExceeded, Code::ResourceExhausted, Code::Aborted, Code::Internal]
         {
-            let error = error("op", Effect::Unknown, &Status::new(code, "no"));
+            let error = error_from("op", Effect::Unknown, &Status::new(code, "no"));
             assert!(error.is_unavailable(), "{error}");
             assert_eq!(error.effect(), Effect::Unknown);
         }
     }
 
     #[test]
-    fn a_server_that_pushes_back_says_for_how_long() {
+    fn the_servers_pushback_becomes_the_retry_delay() {
         let mut status = Status::new(Code::ResourceExhausted, "full");
         status.metadata_mut().insert(PUSHBACK, "1500".parse().unwrap());
-        assert_eq!(error("op", Effect::Unknown, &status).retry_after(), Some(Duration::from_millis(1500)));
+        assert_eq!(error_from("op", Effect::Unknown, &status).retry_after(), Some(Duration::from_millis(1500)));
     }
 }

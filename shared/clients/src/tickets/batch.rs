@@ -1,10 +1,10 @@
-//! Many tickets at once, with an answer for each.
+//! Reallocates many tickets at once, with a result for each.
 
 use futures_util::{Stream, StreamExt as _, stream};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::client::Client;
-use super::metadata::Metadata;
+use super::dialect::Metadata;
 use super::ticket::Ticket;
 use crate::call::CallContext;
 use crate::error::Error;

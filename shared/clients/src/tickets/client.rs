@@ -8,8 +8,7 @@ use serde_json::Value;
 use tracing::{Instrument, Span};
 
 use super::SERVICE;
-use super::dialect::{self, Change, WireList};
-use super::metadata::{self, Metadata};
+use super::dialect::{self, Change, Metadata, WireList};
 use super::path;
 use super::ticket::{Filter, Ticket, TicketList, TicketStatus};
 use crate::breaker::{Breaker, Clock, State, system_clock};
@@ -19,7 +18,7 @@ use crate::error::{Effect, Error};
 use crate::http::{Http, Request};
 use crate::observe::{CallOutcome, Observer};
 
-/// The execution ticket service.
+/// A client of the execution ticket service.
 #[derive(Debug)]
 pub struct Client {
     http: Http,
@@ -30,13 +29,18 @@ pub struct Client {
 }
 
 impl Client {
+    /// Connects at the first call.
+    ///
     /// # Errors
-    /// `Invalid` where no TLS can be set up on this machine.
+    /// `Invalid` if TLS cannot be set up on this machine.
     pub fn new(config: &TicketConfig, wiring: &Wiring) -> Result<Self, Error> {
         Self::with_clock(config, wiring, system_clock())
     }
 
-    /// As [`Client::new`], with the breaker's time given.
+    /// As [`Client::new`], with the breaker's clock given.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
     pub fn with_clock(config: &TicketConfig, wiring: &Wiring, clock: Clock) -> Result<Self, Error> {
         Ok(Self {
             http: Http::new(SERVICE, config.url.as_str(), config.timeout)?,
@@ -47,14 +51,15 @@ impl Client {
         })
     }
 
+    /// The state of this client's circuit breaker.
     pub fn breaker_state(&self) -> State {
         self.breaker.state()
     }
 
-    /// The ticket as it is now.
+    /// Reads one ticket.
     ///
     /// # Errors
-    /// `Refused` of kind `NotFound` where there is none.
+    /// `Refused` of kind `NotFound` if there is no such ticket.
     pub async fn get_ticket(&self, ticket_id: &str, context: &CallContext) -> Result<Ticket, Error> {
         let span = tracing::info_span!("self_healing.get_ticket", ticket_id);
         async {
@@ -66,15 +71,18 @@ impl Client {
                 body: None,
                 at_stake: Effect::NotApplied,
             };
-            self.ticket(ticket_id, &request, context).await
+            self.exchange_ticket(ticket_id, &request, context).await
         }
         .instrument(span)
         .await
     }
 
-    /// Gives one ticket back to be executed anew: `PENDING`, without a worker.
+    /// Returns one ticket to the queue: its status becomes `PENDING` and its worker is removed.
     ///
-    /// `metadata` is completed with what every reallocation has (source, reason, time, id).
+    /// The client adds the reallocation's source, reason, time and id to `metadata`.
+    ///
+    /// # Errors
+    /// `Invalid` for an id that a path cannot carry; `Refused` or `Unavailable` if the service does not apply the change.
     pub async fn reallocate_ticket(
         &self,
         ticket_id: &str,
@@ -86,7 +94,7 @@ impl Client {
         let span = tracing::info_span!("self_healing.reallocate_ticket", ticket_id, outcome = tracing::field::Empty);
         let result = async {
             let key = context.idempotency_key.as_deref();
-            let metadata = metadata::of_reallocation(metadata, reason, key);
+            let metadata = dialect::reallocation_metadata(metadata, reason, key);
             let change = dialect::reallocate(self.dialect, reason, &metadata);
             self.change("reallocate_ticket", ticket_id, change, context).await
         }
@@ -97,9 +105,12 @@ impl Client {
         result
     }
 
-    /// Writes a ticket's status, with a result where there is one.
+    /// Sets a ticket's status, and its result if one is given.
     ///
-    /// The `status_patch` dialect has no place for metadata, and keeps `error_message` and `actual_duration_ms` of a result.
+    /// The `status_patch` dialect cannot carry metadata, and carries only `error_message` and `actual_duration_ms` of a result.
+    ///
+    /// # Errors
+    /// `Invalid` for an id that a path cannot carry; `Refused` or `Unavailable` if the service does not apply the change.
     pub async fn update_ticket_status(
         &self,
         ticket_id: &str,
@@ -115,7 +126,7 @@ impl Client {
             outcome = tracing::field::Empty
         );
         let answer = async {
-            let metadata = metadata::of_status_update(metadata);
+            let metadata = dialect::status_update_metadata(metadata);
             let change = dialect::update_status(self.dialect, status, result, &metadata);
             self.change("update_ticket_status", ticket_id, change, context).await
         }
@@ -126,7 +137,10 @@ impl Client {
         answer
     }
 
-    /// Tickets by status and worker, a page at a time.
+    /// Lists one page of the tickets that match `filter`.
+    ///
+    /// # Errors
+    /// `Refused` or `Unavailable` if the service does not return a list.
     pub async fn list_tickets(&self, filter: &Filter, context: &CallContext) -> Result<TicketList, Error> {
         async {
             let mut url = path::url(&self.base, &["tickets"])?;
@@ -158,7 +172,10 @@ impl Client {
         .await
     }
 
-    /// Whether the service says that it is well. Does not ask the breaker: this is how a person finds out.
+    /// Probes the service's health route. Bypasses the breaker, so it also reaches a service that the breaker has cut off.
+    ///
+    /// # Errors
+    /// The service does not answer, or answers with a status other than 2xx.
     pub async fn health(&self, context: &CallContext) -> Result<(), Error> {
         let request = Request {
             operation: "health",
@@ -180,7 +197,7 @@ impl Client {
     ) -> Result<Ticket, Error> {
         let id = path::segment("ticket_id", ticket_id)?;
         let mut segments = vec!["tickets", id.as_str()];
-        segments.extend(change.under);
+        segments.extend(change.subpath);
         let request = Request {
             operation,
             method: change.method,
@@ -188,11 +205,16 @@ impl Client {
             body: Some(change.body.to_string().into_bytes()),
             at_stake: Effect::Unknown,
         };
-        self.ticket(ticket_id, &request, context).await
+        self.exchange_ticket(ticket_id, &request, context).await
     }
 
-    /// Sends `request` and reads the ticket that it is about.
-    async fn ticket(&self, ticket_id: &str, request: &Request, context: &CallContext) -> Result<Ticket, Error> {
+    /// Sends `request` and reads the ticket in the answer; refuses an answer about another ticket.
+    async fn exchange_ticket(
+        &self,
+        ticket_id: &str,
+        request: &Request,
+        context: &CallContext,
+    ) -> Result<Ticket, Error> {
         let call = async {
             let answer = self.http.exchange(request, context).await?;
             let status = answer.status;
@@ -201,7 +223,7 @@ impl Client {
             if ticket.ticket_id.eq_ignore_ascii_case(ticket_id) {
                 Ok(ticket)
             } else {
-                let problem = format!("the answer is about ticket {:?}", ticket.ticket_id);
+                let problem = format!("the answer is about ticket {:?}, expected {ticket_id:?}", ticket.ticket_id);
                 Err(judge.bad_answer(status, &problem))
             }
         };
@@ -209,9 +231,9 @@ impl Client {
     }
 }
 
-/// Notes how a call ended on its span.
+/// Records the call's outcome on its span.
 fn record<T>(span: &Span, result: &Result<T, Error>) -> CallOutcome {
-    let outcome = CallOutcome::of(result);
+    let outcome = CallOutcome::from_result(result);
     span.record("outcome", outcome.as_str());
     outcome
 }

@@ -1,18 +1,24 @@
-//! The two dialects: which request a change is, and what a list looks like.
+//! The two dialects of the service: the request for each change, its metadata, and the shapes of a list.
 
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::metadata::Metadata;
 use super::ticket::{Ticket, TicketList, TicketStatus};
 use crate::config::Dialect;
 
-/// A change of one ticket: the method, the path after the ticket's own, and the body.
+/// Further facts of a change, such as `workflow_id`, `incident_id`, `previous_worker`: who made it and why.
+pub type Metadata = Map<String, Value>;
+
+/// The engine's name in the metadata of its changes.
+pub const SOURCE: &str = "self-healing-engine";
+
+/// The request for a change of one ticket.
 #[derive(Debug, PartialEq)]
 pub(super) struct Change {
     pub method: Method,
-    pub under: Option<&'static str>,
+    /// Follows the ticket's own path.
+    pub subpath: Option<&'static str>,
     pub body: Value,
 }
 
@@ -20,13 +26,13 @@ pub(super) fn reallocate(dialect: Dialect, reason: &str, metadata: &Metadata) ->
     match dialect {
         Dialect::Guide => Change {
             method: Method::POST,
-            under: Some("reallocate"),
+            subpath: Some("reallocate"),
             body: json!({"reason": reason, "metadata": metadata}),
         },
-        // No reallocation there: a status update to PENDING, which has no place for metadata.
+        // This dialect has no reallocation: a status update to PENDING has the same effect, but cannot carry metadata.
         Dialect::StatusPatch => Change {
             method: Method::PATCH,
-            under: Some("status"),
+            subpath: Some("status"),
             body: json!({"status": TicketStatus::Pending.as_str(), "error_message": reason}),
         },
     }
@@ -46,7 +52,7 @@ pub(super) fn update_status(
                 body.insert("result".to_owned(), result.clone());
             }
             body.insert("metadata".to_owned(), metadata.clone().into());
-            Change { method: Method::PATCH, under: None, body: body.into() }
+            Change { method: Method::PATCH, subpath: None, body: body.into() }
         }
         Dialect::StatusPatch => {
             if let Some(Value::String(message)) = field(result, &["error_message", "error"]) {
@@ -55,16 +61,36 @@ pub(super) fn update_status(
             if let Some(duration) = field(result, &["actual_duration_ms"]).and_then(Value::as_u64) {
                 body.insert("actual_duration_ms".to_owned(), duration.into());
             }
-            Change { method: Method::PATCH, under: Some("status"), body: body.into() }
+            Change { method: Method::PATCH, subpath: Some("status"), body: body.into() }
         }
     }
+}
+
+/// The metadata of a reallocation: the caller's, completed with what every reallocation has.
+///
+/// Keeps the caller's `reallocation_timestamp` if there is one, so that a repeated attempt can send the same body.
+pub(super) fn reallocation_metadata(given: &Metadata, reason: &str, key: Option<&str>) -> Metadata {
+    let mut metadata = given.clone();
+    metadata.insert("reallocation_source".to_owned(), SOURCE.into());
+    metadata.insert("reallocation_reason".to_owned(), reason.into());
+    metadata.entry("reallocation_timestamp").or_insert_with(|| jiff::Timestamp::now().to_string().into());
+    if let Some(key) = key {
+        metadata.entry("reallocation_id").or_insert_with(|| key.into());
+    }
+    metadata
+}
+
+pub(super) fn status_update_metadata(given: &Metadata) -> Metadata {
+    let mut metadata = given.clone();
+    metadata.insert("updated_by".to_owned(), SOURCE.into());
+    metadata
 }
 
 fn field<'a>(result: Option<&'a Value>, names: &[&str]) -> Option<&'a Value> {
     names.iter().find_map(|name| result?.get(name))
 }
 
-/// A list as the service sends it.
+/// A list of tickets on the wire: a bare array, or a page object.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum WireList {
@@ -94,10 +120,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_update_of_the_deployed_service_keeps_what_it_has_a_place_for() {
+    fn a_status_patch_update_carries_only_the_fields_of_its_dialect() {
         let result = json!({"error_message": "worker gone", "actual_duration_ms": 1200, "more": 1});
         let change = update_status(Dialect::StatusPatch, TicketStatus::Failed, Some(&result), &Metadata::new());
-        assert_eq!(change.under, Some("status"));
+        assert_eq!(change.subpath, Some("status"));
         assert_eq!(
             change.body,
             json!({"status": "FAILED", "error_message": "worker gone", "actual_duration_ms": 1200})
@@ -105,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guide_update_leaves_out_a_result_that_was_not_given() {
+    fn a_guide_update_omits_a_result_that_was_not_given() {
         let change = update_status(Dialect::Guide, TicketStatus::Pending, None, &Metadata::new());
         assert_eq!(change.body, json!({"status": "PENDING", "metadata": {}}));
     }

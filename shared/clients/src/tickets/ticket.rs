@@ -1,4 +1,4 @@
-//! Tickets as they are on the wire.
+//! The ticket, its statuses and lists, as on the wire.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,21 +6,26 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-/// One ticket. Fields that the engine does not know are in `other` and go through unread.
+/// One ticket. `other` keeps the fields that the engine does not know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ticket {
+    /// The ticket's id.
     pub ticket_id: String,
-    /// As it came; [`Ticket::known_status`] reads it.
+    /// The status as the service sent it; [`Ticket::known_status`] parses it.
     pub status: String,
+    /// The worker that executes it, if any.
     #[serde(default)]
     pub assigned_worker: Option<String>,
+    /// The workflow that it belongs to.
     #[serde(default)]
     pub workflow_id: Option<String>,
+    /// The plan that it belongs to.
     #[serde(default)]
     pub plan_id: Option<String>,
-    /// A number or a name, as the platform has it.
+    /// A number or a name; the service defines which.
     #[serde(default)]
     pub priority: Value,
+    /// How often the platform has retried it.
     #[serde(default)]
     pub retry_count: Option<i64>,
     /// Epoch milliseconds.
@@ -29,29 +34,34 @@ pub struct Ticket {
     /// Epoch milliseconds.
     #[serde(default)]
     pub started_at: Option<i64>,
+    /// The agreed times, if any.
     #[serde(default)]
     pub sla: Option<Sla>,
+    /// Further facts; `null` reads as empty.
     #[serde(default, deserialize_with = "null_as_empty")]
     pub metadata: Map<String, Value>,
+    /// Fields that the engine does not know, unchanged.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl Ticket {
+    /// The status, if it is one that this build knows.
     pub fn known_status(&self) -> Option<TicketStatus> {
         self.status.parse().ok()
     }
 }
 
-/// What was agreed on for a ticket.
+/// The agreed times of a ticket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sla {
-    /// Milliseconds.
+    /// How long its execution may take, in milliseconds.
     #[serde(default)]
     pub timeout_ms: Option<i64>,
     /// Epoch milliseconds.
     #[serde(default)]
     pub deadline: Option<i64>,
+    /// Fields that the engine does not know, unchanged.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -60,18 +70,25 @@ fn null_as_empty<'de, D: Deserializer<'de>>(from: D) -> Result<Map<String, Value
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
-/// The statuses that the platform knows. Read in any case, written in upper case.
+/// The platform's ticket statuses. Parsed in any letter case, written in upper case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TicketStatus {
+    /// Waits for a worker.
     Pending,
+    /// A worker executes it.
     Running,
+    /// Ended with success.
     Completed,
+    /// Ended with failure.
     Failed,
+    /// Its effects are being undone.
     Compensating,
+    /// Its effects are undone.
     Compensated,
 }
 
 impl TicketStatus {
+    /// Every status.
     pub const ALL: [Self; 6] =
         [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Compensating, Self::Compensated];
 
@@ -94,9 +111,9 @@ impl fmt::Display for TicketStatus {
     }
 }
 
-/// The text is no status of the platform.
+/// A text that does not name a ticket status.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no ticket status, expected one of PENDING, RUNNING, COMPLETED, FAILED, COMPENSATING, COMPENSATED")]
+#[error("{0:?} is not a ticket status; expected one of PENDING, RUNNING, COMPLETED, FAILED, COMPENSATING, COMPENSATED")]
 pub struct UnknownStatus(pub String);
 
 impl FromStr for TicketStatus {
@@ -113,18 +130,26 @@ impl FromStr for TicketStatus {
 /// Which tickets to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
+    /// Only tickets in this status.
     pub status: Option<TicketStatus>,
+    /// Only tickets of this worker.
     pub assigned_worker: Option<String>,
+    /// Most tickets in the page; the service's default if `None`.
     pub limit: Option<u32>,
+    /// How many tickets to skip before the page.
     pub offset: Option<u32>,
 }
 
-/// A page of tickets. The three numbers are known only where the service sent an object.
+/// A page of tickets. The three numbers are `None` if the service sent a bare array.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TicketList {
+    /// The tickets of this page.
     pub tickets: Vec<Ticket>,
+    /// How many tickets match, over all pages.
     pub total: Option<u64>,
+    /// How many tickets precede this page.
     pub offset: Option<u64>,
+    /// Most tickets in a page.
     pub limit: Option<u64>,
 }
 
@@ -135,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_that_are_not_known_go_through_a_ticket() {
+    fn unknown_fields_survive_a_round_trip() {
         let wire = json!({
             "ticket_id": "t-1", "status": "RUNNING", "assigned_worker": null, "workflow_id": "w", "plan_id": "p",
             "priority": "HIGH", "retry_count": 2, "created_at": 1, "started_at": 2,
@@ -157,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_are_read_in_any_case_and_no_others() {
+    fn only_known_statuses_are_parsed_and_in_any_letter_case() {
         for status in TicketStatus::ALL {
             assert_eq!(status.as_str().to_lowercase().parse(), Ok(status));
         }

@@ -74,7 +74,7 @@ async fn a_connection_that_does_not_come_about_is_given_up_and_not_tried_again()
 /// One test of each client that has to work however the environment looks.
 const TESTS: [&str; 4] = [
     "tickets::health_is_any_good_status",
-    "policy::only_actions_on_the_list_are_asked_about",
+    "policy::only_critical_and_configured_actions_are_put_to_the_policy",
     "kubernetes::without_a_namespace_the_configured_one_holds",
     "kubernetes_access::a_kubeconfig_leads_to_its_cluster_with_its_token",
 ];

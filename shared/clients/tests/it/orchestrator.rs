@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use heal_clients::orchestrator::{
-    Client, Confirmation, PriorityAdjustment, Replanning, ReplanningTrigger, WorkflowState,
-};
+use heal_clients::orchestrator::{Client, Confirmation, Replanning, ReplanningTrigger, WorkflowState};
 use heal_clients::{CallContext, Effect, Error, RefusalKind, Wiring};
 use heal_sandbox::orchestrator::{OrchestratorConfig, UnknownWorkflow};
 use heal_sandbox::{Platform, PlatformConfig};
@@ -43,14 +41,6 @@ async fn each_call_carries_what_the_contract_lists_under_its_span() {
     replanning.context = BTreeMap::from([("incident_id".to_owned(), "inc-1".to_owned())]);
     let replanned = client.trigger_replanning(&replanning, &context()).await.unwrap();
     assert!(!replanned.replanning_id.is_empty());
-    let adjustment = PriorityAdjustment {
-        workflow_id: "wf-1".to_owned(),
-        new_priority: 9,
-        reason: "sla".to_owned(),
-        ..PriorityAdjustment::default()
-    };
-    let prioritised = client.adjust_priorities(&adjustment, &context()).await.unwrap();
-    assert_eq!((prioritised.previous_priority, prioritised.applied_priority), (5, 9));
 
     let calls = platform.calls();
     let bodies: Vec<Value> = calls.iter().map(|call| serde_json::from_str(&call.body).unwrap()).collect();
@@ -59,17 +49,14 @@ async fn each_call_carries_what_the_contract_lists_under_its_span() {
     assert_eq!(bodies[0]["pause_duration_seconds"].to_string().trim_matches('"'), "90");
     assert_eq!(bodies[2]["include_tickets"], json!(true));
     assert_eq!(bodies[3]["context"]["incident_id"], "inc-1");
-    assert_eq!(bodies[4]["new_priority"], json!(9));
-    for (call, name) in calls.iter().zip(["Pause", "Resume", "Get", "Trigger", "Adjust"]) {
+    for (call, name) in calls.iter().zip(["Pause", "Resume", "Get", "Trigger"]) {
         assert!(call.operation.starts_with(name), "{}", call.operation);
         assert_eq!(call.traceparent.as_deref(), Some(TRACEPARENT));
         if name != "Get" {
             assert_eq!(call.key.as_deref(), Some("run-1/step/1"));
         }
     }
-    for operation in
-        ["pause_workflow", "resume_workflow", "get_workflow_status", "trigger_replanning", "adjust_priorities"]
-    {
+    for operation in ["pause_workflow", "resume_workflow", "get_workflow_status", "trigger_replanning"] {
         let span = format!("self_healing.orchestrator.{operation}");
         assert!(spans::names().iter().any(|name| *name == span), "{span}");
         assert!(watch.told().contains(&format!("orchestrator {operation} success")), "{:?}", watch.told());
@@ -77,7 +64,7 @@ async fn each_call_carries_what_the_contract_lists_under_its_span() {
 }
 
 #[tokio::test]
-async fn strange_text_arrives_as_it_is() {
+async fn text_with_special_characters_arrives_unchanged() {
     let (platform, client, _) = start();
     for text in ["{{ 7*7 }}", "../", "%2e%2e", "a\r\nX-Evil: 1", "a\u{202e}b"] {
         let error = client.get_workflow_status(text, false, &context()).await.unwrap_err();
@@ -90,12 +77,12 @@ async fn strange_text_arrives_as_it_is() {
 }
 
 #[tokio::test]
-async fn an_unknown_workflow_is_not_found_however_the_orchestrator_says_so() {
+async fn an_unknown_workflow_is_not_found_whichever_way_the_orchestrator_reports_it() {
     for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified] {
         let orchestrator = OrchestratorConfig { unknown_workflow, ..OrchestratorConfig::default() };
         let platform = Platform::start(PlatformConfig { orchestrator, ..PlatformConfig::default() }).unwrap();
         let client = Client::new(&platform_config(&platform).orchestrator, &Wiring::default()).unwrap();
-        let error = client.get_workflow_status("nobody", false, &context()).await.unwrap_err();
+        let error = client.get_workflow_status("no-such-workflow", false, &context()).await.unwrap_err();
         assert!(error.is_not_found() && !error.is_unavailable(), "{unknown_workflow:?}: {error}");
     }
 }
@@ -114,38 +101,31 @@ async fn a_workflow_in_the_wrong_state_is_a_refusal() {
             other => panic!("{other:?}"),
         }
     }
-    // Pausing what is paused is success.
+    // Pausing a paused workflow succeeds.
     client.pause_workflow("wf-1", "r", None, &context()).await.unwrap();
     assert!(platform.effects().is_empty());
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_names_its_field_and_sends_nothing() {
+async fn an_invalid_argument_is_named_and_nothing_is_sent() {
     let (platform, client, _) = start();
     let keyless = CallContext::within(Duration::from_secs(5));
     let plan = Replanning { priority: 11, ..Replanning::new("plan-1", "r", ReplanningTrigger::Failure) };
-    let nobody = PriorityAdjustment { new_priority: 5, ..PriorityAdjustment::default() };
-    let low = PriorityAdjustment { workflow_id: "wf-1".to_owned(), ..PriorityAdjustment::default() };
     let nameless = Replanning::new("", "r", ReplanningTrigger::Failure);
     let errors = [
         (client.get_workflow_status("", false, &context()).await.unwrap_err(), "workflow_id: is empty"),
-        (
-            client.pause_workflow("wf-1", "r", None, &keyless).await.unwrap_err(),
-            "adjustment_id: a changing call needs one",
-        ),
+        (client.pause_workflow("wf-1", "r", None, &keyless).await.unwrap_err(), "adjustment_id: is missing"),
         (client.trigger_replanning(&plan, &context()).await.unwrap_err(), "priority: is 11, expected 1 to 10"),
         (client.trigger_replanning(&nameless, &context()).await.unwrap_err(), "plan_id: is empty"),
-        (client.adjust_priorities(&nobody, &context()).await.unwrap_err(), "workflow_id: is empty"),
-        (client.adjust_priorities(&low, &context()).await.unwrap_err(), "new_priority: is 0, expected 1 to 10"),
     ];
-    for (error, says) in errors {
-        assert!(error.to_string().starts_with(says), "{error}");
+    for (error, expected) in errors {
+        assert!(error.to_string().starts_with(expected), "{error}");
     }
     assert!(platform.calls().is_empty());
 }
 
 #[test]
-fn triggers_are_read_as_playbooks_write_them() {
+fn triggers_are_parsed_as_playbooks_write_them() {
     for trigger in ReplanningTrigger::ALL {
         assert_eq!(trigger.as_str().to_lowercase().parse(), Ok(trigger));
         assert_eq!(format!("TRIGGER_TYPE_{}", trigger.as_str()).parse(), Ok(trigger));

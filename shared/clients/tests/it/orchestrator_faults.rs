@@ -1,4 +1,4 @@
-//! What the orchestrator and the way to it can do wrong. After a lost answer the state is read before anything is called failed.
+//! Faults of the orchestrator and the network. If an answer is lost, the state is read before a change counts as failed.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ fn on(operation: &str, kind: FaultKind) -> Fault {
 }
 
 fn grpc(code: &str) -> FaultKind {
-    FaultKind::GrpcStatus { code: code.to_owned(), message: "told to".to_owned() }
+    FaultKind::GrpcStatus { code: code.to_owned(), message: "injected".to_owned() }
 }
 
 fn operations(platform: &Platform) -> Vec<String> {
@@ -31,7 +31,7 @@ fn operations(platform: &Platform) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_a_resume_is_looked_up_before_it_is_called_failed() {
+async fn after_a_lost_answer_to_a_resume_the_state_confirms_it() {
     let (platform, client) = start();
     platform.set_fault(on("ResumeWorkflow", FaultKind::DropAnswer)).unwrap();
     let resumed = client.resume_workflow("wf-1", "r", &context()).await.unwrap();
@@ -41,7 +41,7 @@ async fn a_lost_answer_to_a_resume_is_looked_up_before_it_is_called_failed() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_a_pause_is_looked_up_before_it_is_called_failed() {
+async fn after_a_lost_answer_to_a_pause_the_state_confirms_it() {
     let (platform, client) = start();
     platform.set_fault(on("PauseWorkflow", FaultKind::DropAnswer)).unwrap();
     let paused = client.pause_workflow("wf-running", "r", None, &context()).await.unwrap();
@@ -65,7 +65,7 @@ async fn a_call_that_hangs_leaves_time_to_read_the_state() {
 }
 
 #[tokio::test]
-async fn a_slow_success_is_found_by_the_state() {
+async fn a_slow_success_is_confirmed_by_the_state() {
     let (platform, client) = start();
     platform.set_fault(on("ResumeWorkflow", FaultKind::Slow { by_ms: 60_000 })).unwrap();
     let context = CallContext::within(Duration::from_millis(800)).with_key("k");
@@ -74,7 +74,7 @@ async fn a_slow_success_is_found_by_the_state() {
 }
 
 #[tokio::test]
-async fn a_reset_before_the_effect_is_tried_once_more_after_a_look() {
+async fn after_a_reset_before_the_effect_the_state_is_read_and_the_call_retried_once() {
     let (platform, client) = start();
     platform.set_fault(on("ResumeWorkflow", FaultKind::Refuse).times(1)).unwrap();
     let resumed = client.resume_workflow("wf-1", "r", &context()).await.unwrap();
@@ -84,7 +84,7 @@ async fn a_reset_before_the_effect_is_tried_once_more_after_a_look() {
 }
 
 #[tokio::test]
-async fn where_the_state_cannot_be_read_either_the_effect_stays_open() {
+async fn if_the_state_cannot_be_read_either_the_effect_is_unknown() {
     let (platform, client) = start();
     platform.set_fault(on("ResumeWorkflow", FaultKind::DropAnswer)).unwrap();
     platform.set_fault(on("GetWorkflowStatus", grpc("UNAVAILABLE"))).unwrap();
@@ -94,7 +94,7 @@ async fn where_the_state_cannot_be_read_either_the_effect_stays_open() {
 }
 
 #[tokio::test]
-async fn a_workflow_that_ended_meanwhile_is_a_refusal() {
+async fn a_change_of_an_ended_workflow_is_refused() {
     let (platform, client) = start();
     platform.set_fault(on("PauseWorkflow", grpc("INTERNAL"))).unwrap();
     match client.pause_workflow("wf-failed", "r", None, &context()).await.unwrap_err() {
@@ -107,7 +107,7 @@ async fn a_workflow_that_ended_meanwhile_is_a_refusal() {
 }
 
 #[tokio::test]
-async fn codes_are_classed_as_the_contract_has_them() {
+async fn codes_are_classified_as_in_the_contract() {
     let (platform, client) = start();
     for (code, unavailable) in [
         ("INVALID_ARGUMENT", false),
@@ -124,13 +124,13 @@ async fn codes_are_classed_as_the_contract_has_them() {
         let client = Client::new(&platform_config(&platform).orchestrator, &Wiring::default()).unwrap();
         let error = client.get_workflow_status("wf-1", false, &context()).await.unwrap_err();
         assert_eq!(error.is_unavailable(), unavailable, "{code}: {error}");
-        assert!(error.to_string().contains(code) && error.to_string().contains("told to"), "{error}");
+        assert!(error.to_string().contains(code) && error.to_string().contains("injected"), "{error}");
     }
     drop(client);
 }
 
 #[tokio::test]
-async fn answers_that_are_no_grpc_are_errors_within_the_deadline() {
+async fn answers_that_are_not_grpc_are_errors_within_the_deadline() {
     let status = |code| FaultKind::Status { code, retry_after_seconds: None };
     let html = FaultKind::WrongContentType { content_type: "text/html".to_owned(), body: Some("<p>".to_owned()) };
     for kind in [
@@ -150,13 +150,13 @@ async fn answers_that_are_no_grpc_are_errors_within_the_deadline() {
         let context = CallContext::within(Duration::from_millis(500));
         let error = client.get_workflow_status("wf-1", false, &context).await.unwrap_err();
         assert!(started.elapsed() < Duration::from_millis(1500), "{kind:?} took {:?}", started.elapsed());
-        assert_eq!(error.effect(), Effect::NotApplied, "{kind:?}: a question changes nothing");
+        assert_eq!(error.effect(), Effect::NotApplied, "{kind:?}: a read changes nothing");
         assert_eq!(platform.calls().len(), 1, "{kind:?}");
     }
 }
 
 #[tokio::test]
-async fn of_a_huge_answer_to_a_change_the_effect_is_looked_up() {
+async fn after_an_oversized_answer_to_a_change_the_state_confirms_it() {
     let (platform, client) = start();
     platform.set_fault(on("ResumeWorkflow", FaultKind::HugeBody { bytes: 100 << 20 })).unwrap();
     let resumed = client.resume_workflow("wf-1", "r", &context()).await.unwrap();
@@ -164,7 +164,7 @@ async fn of_a_huge_answer_to_a_change_the_effect_is_looked_up() {
 }
 
 #[tokio::test]
-async fn a_lost_replanning_is_asked_for_again_under_its_key_and_made_once() {
+async fn a_lost_replanning_is_requested_again_under_its_key_and_applied_once() {
     let (platform, client) = start();
     platform.set_fault(on("TriggerReplanning", FaultKind::DropAnswer).times(1)).unwrap();
     let replanning = Replanning::new("plan-1", "r", ReplanningTrigger::SlaViolation);

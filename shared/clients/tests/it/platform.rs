@@ -1,4 +1,4 @@
-//! The clients against the stand-in platform: the guide's two diagrams, call by call, and the platform's own faults.
+//! The clients against the stand-in platform: the guide's two diagrams call by call, and the platform's faults.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ async fn ticket_recovery_calls_in_the_order_of_the_guide() {
         let policy = policy::Client::new(&config.policy, &Wiring::default()).unwrap();
 
         let reallocate = question("reallocate_ticket", "ticket-1");
-        // The platform has no policy loaded: that is no decision, and the bundled one decides.
+        // The platform's OPA has no policy loaded and gives no decision, so the bundled policy decides.
         let decision = policy.validate_action(&reallocate, &context("a")).await;
         assert!(
             matches!(decision, Decision::Allow { source: DecisionSource::Bundled, warning: Some(_) }),
@@ -78,7 +78,7 @@ async fn a_workflow_restart_calls_in_the_order_of_the_guide() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_after_the_effect_is_one_effect() {
+async fn a_retry_after_a_lost_answer_has_no_second_effect() {
     let platform = Platform::start(PlatformConfig::default()).unwrap();
     let config = platform_config(&platform);
     let tickets = tickets::Client::new(&config.tickets, &Wiring::default()).unwrap();
@@ -91,7 +91,7 @@ async fn an_answer_that_is_lost_after_the_effect_is_one_effect() {
 }
 
 #[tokio::test]
-async fn a_service_that_refuses_connections_is_met_again_when_it_is_back() {
+async fn a_service_is_reached_again_when_it_accepts_connections_again() {
     let platform = Platform::start(PlatformConfig::default()).unwrap();
     let config = platform_config(&platform);
     let tickets = tickets::Client::new(&config.tickets, &Wiring::default()).unwrap();

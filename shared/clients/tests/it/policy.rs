@@ -34,12 +34,20 @@ fn critical(action: &str) -> PolicyInput {
 }
 
 fn reallocation() -> PolicyInput {
-    let mut input = critical("reallocate_ticket");
-    input.resource.ticket_id = "t-1".to_owned();
-    input.resource.reason = "timeout_recovery".to_owned();
-    input.context.incident_id = "inc-1".to_owned();
-    input.context.playbook_name = "ticket_timeout_recovery".to_owned();
-    input
+    let input = critical("reallocate_ticket");
+    PolicyInput {
+        resource: PolicyResource {
+            ticket_id: "t-1".to_owned(),
+            reason: "timeout_recovery".to_owned(),
+            ..input.resource
+        },
+        context: PolicyContext {
+            incident_id: "inc-1".to_owned(),
+            playbook_name: "ticket_timeout_recovery".to_owned(),
+            ..input.context
+        },
+        ..input
+    }
 }
 
 fn recent_reallocation() -> PolicyInput {

@@ -1,4 +1,4 @@
-//! The ticket client's requests and answers, byte by byte.
+//! The ticket client's requests and answers on the wire.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ fn metadata() -> Metadata {
 }
 
 #[tokio::test]
-async fn a_reallocation_is_a_post_with_all_that_the_contract_lists() {
+async fn a_reallocation_is_a_post_with_everything_the_contract_lists() {
     let wire = Wire::start([wire::json(200, &ticket("t-1", "PENDING"))]).await;
     let watch = Arc::new(Watch::default());
     spans::collect();
@@ -84,7 +84,7 @@ async fn a_status_update_is_a_patch_in_upper_case() {
 }
 
 #[tokio::test]
-async fn the_deployed_dialect_has_one_route_for_changes() {
+async fn the_status_patch_dialect_has_one_route_for_changes() {
     let wire = Wire::start([wire::json(200, &ticket("t-1", "PENDING"))]).await;
     let mut config = ticket_config(&wire.url());
     config.dialect = Dialect::StatusPatch;
@@ -101,7 +101,7 @@ async fn the_deployed_dialect_has_one_route_for_changes() {
 }
 
 #[tokio::test]
-async fn a_list_is_read_in_both_shapes() {
+async fn both_shapes_of_a_list_are_parsed() {
     let bare = wire::json(200, &json!([ticket("t-1", "RUNNING")]));
     let page = wire::json(
         200,
@@ -123,7 +123,7 @@ async fn a_list_is_read_in_both_shapes() {
 }
 
 #[tokio::test]
-async fn a_batch_has_ten_in_flight_and_an_answer_for_each_ticket() {
+async fn a_batch_has_ten_calls_in_flight_and_a_result_for_each_ticket() {
     let request = |number| {
         let ticket_id = format!("t-{number}");
         let idempotency_key = format!("run-1/step/1{}", key_suffix(&ticket_id));
@@ -139,7 +139,7 @@ async fn a_batch_has_ten_in_flight_and_an_answer_for_each_ticket() {
     assert_eq!(wire.most_under_way(), MAX_IN_FLIGHT);
     for (at, answer) in answers.iter().enumerate() {
         assert_eq!(answer.ticket_id, format!("t-{at}"));
-        // The server answers about one ticket, whatever was asked: the others see that it is not theirs.
+        // The server answers every request with ticket t-7, so the calls for other tickets must refuse the answer.
         match &answer.result {
             Ok(ticket) => assert_eq!((at, ticket.ticket_id.as_str()), (7, "t-7")),
             Err(Error::Refused(refusal)) => {
@@ -172,7 +172,7 @@ async fn health_is_any_good_status() {
 }
 
 #[tokio::test]
-async fn strange_ids_and_reasons_arrive_as_they_are_or_not_at_all() {
+async fn unusual_ids_and_reasons_arrive_unchanged_or_are_rejected() {
     let strange = ["{{ 7*7 }}", "../", "%2e%2e", "a\r\nX-Evil: 1", "a\u{202e}b"];
     let wire = Wire::start([wire::json(200, &ticket("{{ 7*7 }}", "PENDING"))]).await;
     let client = client(&wire, "");
@@ -192,5 +192,5 @@ async fn strange_ids_and_reasons_arrive_as_they_are_or_not_at_all() {
     let bad_key = context().with_key("a\r\nX-Evil: 1");
     let error = client.reallocate_ticket("t", "r", &metadata(), &bad_key).await.unwrap_err();
     assert!(matches!(error, Error::Invalid { field: "idempotency_key", .. }), "{error}");
-    assert_eq!(wire.seen().len(), sent, "nothing of these was sent");
+    assert_eq!(wire.seen().len(), sent, "a rejected call was sent");
 }

@@ -1,4 +1,4 @@
-//! The variables that bound a call, from the environment to the socket.
+//! The environment variables that bound a call take effect on the socket.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use heal_clients::config::Config;
 use heal_clients::{CallContext, Error, OutageKind, Wiring, orchestrator, tickets};
 use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Service};
 
-/// Well under the default of every timeout, and well over the second that is asked for.
+/// Well under every default timeout, and well over the configured second.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn config(platform: &Platform, own: &[(&str, &str)]) -> Config {
@@ -20,12 +20,12 @@ fn config(platform: &Platform, own: &[(&str, &str)]) -> Config {
 fn outage(error: &Error) -> OutageKind {
     match error {
         Error::Unavailable(outage) => outage.kind,
-        Error::Refused(_) | Error::Invalid { .. } => panic!("no outage: {error}"),
+        Error::Refused(_) | Error::Invalid { .. } => panic!("expected an outage, got {error}"),
     }
 }
 
 #[tokio::test]
-async fn the_timeouts_of_the_ticket_service_and_the_orchestrator_are_those_of_their_variables() {
+async fn the_timeouts_of_the_ticket_service_and_the_orchestrator_come_from_their_variables() {
     let platform = Platform::start(PlatformConfig::default()).unwrap();
     for service in [Service::Tickets, Service::Orchestrator] {
         platform.set_fault(Fault::new(service, FaultKind::Hang)).unwrap();
@@ -48,7 +48,7 @@ async fn the_timeouts_of_the_ticket_service_and_the_orchestrator_are_those_of_th
 }
 
 #[tokio::test]
-async fn the_breakers_open_after_as_many_failures_as_their_variables_say() {
+async fn the_breakers_open_after_the_configured_number_of_failures() {
     let platform = Platform::start(PlatformConfig::default()).unwrap();
     for service in [Service::Tickets, Service::Orchestrator] {
         platform.set_fault(Fault::new(service, FaultKind::Refuse)).unwrap();

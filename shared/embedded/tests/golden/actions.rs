@@ -1,13 +1,13 @@
-//! Actions that write down what they do, and succeed.
+//! Actions that record their calls, and succeed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use heal_embedded::Store;
-use heal_runtime::action::{Action, Call, Cooldown, Performed, Target};
+use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Target};
 use heal_runtime::attempt::{self, Worker};
-use heal_runtime::port::{CooldownKey, Decision, DecisionSource, Entropy, Policy, PolicyInput, PolicyResource};
+use heal_runtime::port::{self, CooldownKey, Decision, DecisionSource, Entropy, Policy, PolicyInput, PolicyResource};
 use heal_runtime::{ActionSpec, AttemptResult, Map, Safety};
 use heal_testkit::memory::ManualClock;
 use serde_json::json;
@@ -21,7 +21,7 @@ pub(crate) const NAMES: [&str; 6] = [
     "update_ticket_status",
 ];
 
-/// The idempotency keys of what was performed, in order.
+/// The idempotency keys of the performed calls, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger(Mutex<Vec<String>>);
 
@@ -36,8 +36,8 @@ impl Ledger {
 pub(crate) struct Counter(AtomicU64);
 
 impl Entropy for Counter {
-    fn next(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::SeqCst) + 1
+    fn next(&self) -> port::Result<u64> {
+        Ok(self.0.fetch_add(1, Ordering::SeqCst) + 1)
     }
 }
 
@@ -50,7 +50,7 @@ impl Policy for AllowAll {
     }
 
     async fn decide(&self, _: &PolicyInput) -> Decision {
-        Decision::Allow { source: DecisionSource::NotAsked, warning: None }
+        Decision::Allow { source: DecisionSource::NotValidated, warning: None }
     }
 }
 
@@ -61,22 +61,29 @@ struct Scripted {
 
 #[async_trait]
 impl Action for Scripted {
+    type Parameters = Map;
+    type Facts = ();
+
     fn spec(&self) -> &ActionSpec {
         &self.spec
     }
 
-    fn targets(&self, call: &Call) -> Result<Vec<Target>, AttemptResult> {
-        let id = call.parameters().get("ticket_id").and_then(|id| id.as_str()).unwrap_or("none").to_owned();
+    fn targets(&self, _: &Call, parameters: &Map) -> Result<Vec<Target>, AttemptResult> {
+        let id = parameters.get("ticket_id").and_then(|id| id.as_str()).unwrap_or("none").to_owned();
         let key = CooldownKey { action: self.spec.name.to_owned(), target: id.clone() };
         let cooldown = (self.spec.name == "reallocate_ticket").then_some(Cooldown { key, duration_ms: 300_000 });
         Ok(vec![Target { id, resource: PolicyResource::default(), cooldown }])
     }
 
-    async fn perform(&self, call: &Call, _: &[Target]) -> Performed {
+    async fn facts(&self, _: &Call, _: &Map, _: &Target) -> Result<Facts<()>, AttemptResult> {
+        Ok(Facts::default())
+    }
+
+    async fn perform(&self, call: &Call, _: &Map, _: &[Admitted<()>]) -> Performed {
         self.ledger.0.lock().unwrap().push(call.idempotency_key.clone());
         let output = match self.spec.name {
             "check_worker_health" => json!({"healthy": true, "worker_unhealthy": false, "reason": null}),
-            // What the run that is verifying hopes to see.
+            // The state that the verification waits for.
             "get_workflow_status" => json!({"state": "PAUSED", "plan_id": "p-1"}),
             _ => json!({}),
         };
@@ -90,7 +97,7 @@ pub(crate) fn workers(store: &Store, clock: &Arc<ManualClock>, ledger: &Arc<Ledg
     let worker = |name| {
         let spec = ActionSpec {
             name,
-            description: "Writes down that it was performed.",
+            description: "Records its calls.",
             parameters: json!({"type": "object"}),
             outputs: &[],
             safety: Safety::Idempotent,
@@ -104,7 +111,7 @@ pub(crate) fn workers(store: &Store, clock: &Arc<ManualClock>, ledger: &Arc<Ledg
             sender: shared.clone(),
             clock: clock.clone(),
         };
-        Worker::new(Arc::new(Scripted { spec, ledger: Arc::clone(ledger) }), Arc::new(ports)).unwrap()
+        Worker::new(Scripted { spec, ledger: Arc::clone(ledger) }, Arc::new(ports)).unwrap()
     };
     NAMES.into_iter().map(worker).collect()
 }

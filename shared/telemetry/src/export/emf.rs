@@ -1,6 +1,7 @@
-//! `CloudWatch` embedded metric format: lines on standard output that `CloudWatch` Logs turns into metrics, so that a plain deployment has some.
+//! `CloudWatch` embedded metric format: lines on standard output that `CloudWatch` Logs turns into metrics, so that a deployment
+//! without a collector has metrics too.
 //!
-//! The format is AWS' "Specification: CloudWatch embedded metric format". Sums and histograms are what came since the last flush.
+//! The format is AWS' "Specification: CloudWatch embedded metric format". Sums and histograms cover the time since the last flush.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::reader::Reader;
 
-/// Where the lines go.
+/// The writer of the lines.
 pub(super) type Out = Box<dyn Write + Send>;
 
 pub(super) struct Emf {
@@ -33,7 +34,7 @@ impl fmt::Debug for Emf {
 /// The dimension that every metric has.
 const SERVICE: &str = "service_name";
 
-/// What has the same labels goes into one line.
+/// Labels to metric name to unit and value: metrics with the same labels share a line.
 type ByLabels = BTreeMap<BTreeMap<String, String>, BTreeMap<String, (&'static str, Value)>>;
 
 impl Emf {
@@ -41,7 +42,7 @@ impl Emf {
         Self { reader, namespace, service, out: Mutex::new(out) }
     }
 
-    /// Writes what came since the last time.
+    /// Writes the metrics recorded since the last call.
     pub(super) fn write(&self) {
         let Some(metrics) = self.reader.read() else { return };
         let mut lines = ByLabels::new();
@@ -53,13 +54,13 @@ impl Emf {
         let now = u64::try_from(now).unwrap_or(u64::MAX);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         for (labels, values) in lines {
-            // Standard output that cannot be written to leaves nothing to be done.
+            // If standard output cannot be written, the metrics are lost; that must not fail the run.
             let _ = writeln!(out, "{}", self.line(now, labels, values));
         }
         let _ = out.flush();
     }
 
-    /// Each metric under its service and labels, and once more under its service alone, so that an alarm needs no sum.
+    /// Publishes each metric by service and labels, and again by service alone, so that an alarm needs no sum.
     fn line(
         &self,
         now_ms: u64,
@@ -97,7 +98,7 @@ fn add(lines: &mut ByLabels, metric: &Metric) {
             let unit = if metric.unit() == "s" { "Seconds" } else { "None" };
             histogram.data_points().for_each(|point| put(labels(point.attributes()), unit, distribution(point)));
         }
-        // The table has no other kinds.
+        // The table has no such metrics.
         AggregatedMetrics::U64(MetricData::Histogram(_) | MetricData::ExponentialHistogram(_))
         | AggregatedMetrics::F64(MetricData::Sum(_) | MetricData::Gauge(_) | MetricData::ExponentialHistogram(_))
         | AggregatedMetrics::I64(_) => {}
@@ -108,7 +109,7 @@ fn labels<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> BTreeMap<String
     attributes.map(|label| (label.key.as_str().to_owned(), label.value.as_str().into_owned())).collect()
 }
 
-/// Values with their counts: each filled bucket stands for the middle of its bounds, within what was really observed.
+/// Values with their counts. Each filled bucket is represented by the middle of its bounds, clamped to the observed range.
 fn distribution(point: &HistogramDataPoint<f64>) -> Value {
     let (min, max) = (point.min().unwrap_or_default(), point.max().unwrap_or_default());
     let uppers = point.bounds().chain([f64::INFINITY]);

@@ -1,4 +1,4 @@
-//! OTLP over HTTP, as protobuf: one try a flush, no repetition.
+//! OTLP over HTTP, as protobuf: one try per flush, no retry.
 
 use std::fmt;
 
@@ -14,35 +14,41 @@ use super::FLUSH_CAP;
 use super::client::Client;
 use super::reader::Reader;
 use super::settings::Endpoint;
-use super::spans::Kept;
+use super::spans::SpanBuffer;
 
-/// Spans of one request: a few hundred kilobytes.
+/// Most spans in one request: a few hundred kilobytes.
 const BATCH: usize = 512;
 
-/// Why an exporter cannot be made.
+/// Why an exporter could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum OtlpError {
-    #[error("the HTTP client of the OTLP exporter cannot be made")]
+    /// TLS or the HTTP client could not be initialised.
+    #[error("failed to create the HTTP client of the OTLP exporter")]
     Client(#[from] reqwest::Error),
-    /// Without the exporter's own error: it repeats the URL, which may hold credentials.
-    #[error("the OTLP endpoint of {signal} is no URL such as http://collector:4318")]
-    Exporter { signal: &'static str },
+    /// The endpoint is not a URL. The exporter's own error is left out: it repeats the URL, which may contain credentials.
+    #[error(
+        "the OTLP endpoint of {signal} is not a URL such as http://collector:4318; check OTEL_EXPORTER_OTLP_ENDPOINT"
+    )]
+    Exporter {
+        /// `traces` or `metrics`.
+        signal: &'static str,
+    },
 }
 
 /// Sends the spans that have ended.
 pub(super) struct OtlpSpans {
     exporter: SpanExporter,
-    kept: Kept,
+    buffer: SpanBuffer,
 }
 
-/// Sends every series, cumulative.
+/// Sends every time series, cumulative.
 pub(super) struct OtlpMetrics {
     exporter: MetricExporter,
     reader: Reader,
 }
 
 impl fmt::Debug for OtlpSpans {
-    /// Without the exporter, which prints its headers.
+    /// Omits the exporter, whose own output contains its headers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OtlpSpans").finish_non_exhaustive()
     }
@@ -55,7 +61,7 @@ impl fmt::Debug for OtlpMetrics {
 }
 
 impl OtlpSpans {
-    pub(super) fn new(endpoint: &Endpoint, resource: &Resource, kept: Kept) -> Result<Self, OtlpError> {
+    pub(super) fn new(endpoint: &Endpoint, resource: &Resource, buffer: SpanBuffer) -> Result<Self, OtlpError> {
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(Client::new(&endpoint.url)?)
@@ -63,23 +69,23 @@ impl OtlpSpans {
             .with_protocol(Protocol::HttpBinary)
             .with_timeout(FLUSH_CAP)
             .with_headers(endpoint.headers.clone())
-            // A repetition would only use up the cap.
+            // A retry would only use up the cap.
             .with_retry_policy(RetryPolicy::disabled())
             .build();
         let mut exporter = exporter.map_err(|_| OtlpError::Exporter { signal: "traces" })?;
         exporter.set_resource(resource);
-        Ok(Self { exporter, kept })
+        Ok(Self { exporter, buffer })
     }
 
-    /// Everything that is kept at this moment. What does not go through is lost.
+    /// Sends the spans buffered at this moment. Spans whose request fails are lost.
     pub(super) async fn send(&self) -> Result<(), String> {
-        let dropped = self.kept.dropped();
+        let dropped = self.buffer.take_dropped();
         if dropped > 0 {
-            tracing::warn!(event = "telemetry.spans_dropped", dropped, "more spans than there is room for");
+            tracing::warn!(event = "telemetry.spans_dropped", dropped, "spans dropped: the buffer was full");
         }
-        let mut left = super::spans::SPANS;
+        let mut left = super::spans::CAPACITY;
         loop {
-            let batch = self.kept.take(BATCH.min(left));
+            let batch = self.buffer.take(BATCH.min(left));
             if batch.is_empty() {
                 return Ok(());
             }
@@ -89,12 +95,12 @@ impl OtlpSpans {
     }
 
     pub(super) async fn half_full(&self) {
-        self.kept.half_full().await;
+        self.buffer.half_full().await;
     }
 }
 
 impl OtlpMetrics {
-    /// Prometheus refuses a request with deltas in it, so sums are cumulative.
+    /// Sums are cumulative, because Prometheus refuses a request with deltas.
     pub(super) fn new(endpoint: &Endpoint, reader: Reader) -> Result<Self, OtlpError> {
         let exporter = MetricExporter::builder()
             .with_http()
@@ -103,7 +109,7 @@ impl OtlpMetrics {
             .with_protocol(Protocol::HttpBinary)
             .with_timeout(FLUSH_CAP)
             .with_headers(endpoint.headers.clone())
-            // A repetition would only use up the cap.
+            // A retry would only use up the cap.
             .with_retry_policy(RetryPolicy::disabled())
             .with_temporality(Temporality::Cumulative)
             .build();

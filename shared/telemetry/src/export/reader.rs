@@ -1,4 +1,4 @@
-//! A reader that a flush collects from when it wants to.
+//! A metric reader that a flush collects from on demand.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 
-/// One end is the meter provider's, the other the exporter's.
+/// Shared by the meter provider, which registers it, and the exporter, which reads it.
 #[derive(Debug, Clone)]
 pub(super) struct Reader(Arc<ManualReader>);
 
@@ -17,7 +17,7 @@ impl Reader {
         Self(Arc::new(ManualReader::builder().with_temporality(temporality).build()))
     }
 
-    /// What there is now; none where nothing was counted, or the provider is gone.
+    /// The current metrics; `None` if nothing was recorded or the provider was dropped.
     pub(super) fn read(&self) -> Option<ResourceMetrics> {
         let mut metrics = ResourceMetrics::default();
         self.0.collect(&mut metrics).ok().map(|()| metrics)

@@ -1,23 +1,23 @@
-//! Prometheus' text format, for whoever scrapes.
+//! Prometheus' text format, for scrapes.
 
 use opentelemetry_prometheus::PrometheusExporter;
 use opentelemetry_sdk::error::OTelSdkError;
 use prometheus::{Registry, TextEncoder};
 
-/// What a scrape's answer says that it is.
+/// The content type of the answer to a scrape.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
-/// Gathers the metrics anew at each scrape.
+/// Gathers the metrics at each scrape.
 #[derive(Debug)]
 pub(super) struct Scrape(Registry);
 
 impl Scrape {
-    /// With the reader that the meter provider has to know.
+    /// The scrape, and the reader to register with the meter provider.
     pub(super) fn new() -> Result<(Self, PrometheusExporter), OTelSdkError> {
         let registry = Registry::new();
         let reader = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
-            // The table's names are whole: nothing is appended to them.
+            // The table's names are complete: append nothing.
             .without_units()
             .without_counter_suffixes()
             .without_target_info()
@@ -30,7 +30,7 @@ impl Scrape {
         match TextEncoder::new().encode_to_string(&self.0.gather()) {
             Ok(text) => text,
             Err(error) => {
-                tracing::warn!(event = "telemetry.scrape_failed", %error, "metrics could not be written out");
+                tracing::warn!(event = "telemetry.scrape_failed", %error, "failed to write the metrics of a scrape as text");
                 String::new()
             }
         }

@@ -1,4 +1,4 @@
-//! What the environment says of telemetry. The variables of OpenTelemetry keep their meaning.
+//! The telemetry settings in the environment. OpenTelemetry's variables keep their meaning.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,49 +7,55 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 
-/// Where metrics and traces go by OTLP over HTTP: `/v1/metrics` and `/v1/traces` below it.
+/// Base URL of the OTLP/HTTP receiver; `/v1/metrics` and `/v1/traces` are appended.
 pub const ENV_OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-/// Where metrics alone go, as it is: for Prometheus 3 `http://HOST:9090/api/v1/otlp/v1/metrics`.
+/// Complete URL for metrics alone; for Prometheus 3 `http://HOST:9090/api/v1/otlp/v1/metrics`.
 pub const ENV_OTLP_METRICS_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
-/// Where traces alone go, as it is.
+/// Complete URL for traces alone.
 pub const ENV_OTLP_TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
-/// Headers of these requests, `name=value` with commas between; credentials, so never shown.
+/// Headers of these requests: `name=value`, separated by commas. They are credentials and are never shown.
 pub const ENV_OTLP_HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 /// `CloudWatch` namespace of the embedded metric format.
 pub const ENV_METRICS_NAMESPACE: &str = "HEAL_METRICS_NAMESPACE";
-/// Set by AWS in every function.
+/// The function's name; AWS sets it in every function.
 pub const ENV_FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
 
+/// The namespace if [`ENV_METRICS_NAMESPACE`] is unset.
 pub const DEFAULT_NAMESPACE: &str = "SelfHealing";
 
-/// Where telemetry goes, and as whose.
+/// The receivers of telemetry, and the service that it comes from.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The service's name, such as `dispatcher`.
     pub service: String,
     /// The function's name, on Lambda.
     pub function: Option<String>,
+    /// Receiver of traces; `None` exports none.
     pub traces: Option<Endpoint>,
+    /// Receiver of metrics; `None` exports none by OTLP.
     pub metrics: Option<Endpoint>,
-    /// Of the embedded metric format.
+    /// `CloudWatch` namespace of the embedded metric format.
     pub namespace: String,
 }
 
-/// One signal's receiver.
+/// The receiver of one signal.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
+    /// Complete URL, without credentials.
     pub url: String,
+    /// Headers of every request; they may be credentials.
     pub headers: HashMap<String, String>,
 }
 
 impl fmt::Debug for Endpoint {
-    /// Without the headers, and without the path, which may hold a token.
+    /// Omits the headers, and the path, which may contain a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint").field("host", &self.host()).finish_non_exhaustive()
     }
 }
 
 impl Endpoint {
-    /// Credentials in the URL become the header that they stand for: HTTP libraries print the URLs that they talk to.
+    /// Moves credentials in the URL into the `authorization` header, because HTTP libraries print URLs.
     fn new(url: String, mut headers: HashMap<String, String>) -> Self {
         let Some((scheme, rest)) = url.split_once("://") else { return Self { url, headers } };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -70,14 +76,14 @@ impl Endpoint {
 }
 
 impl Settings {
-    /// Reads the variables by `get`; an empty one counts as unset.
+    /// Reads the variables with `get`; a blank one counts as unset.
     pub fn read(service: &str, get: &dyn Fn(&str) -> Option<String>) -> Self {
         let given = |name: &str| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let headers = given(ENV_OTLP_HEADERS).map(|text| headers(&text)).unwrap_or_default();
         let base = given(ENV_OTLP_ENDPOINT);
         let endpoint = |own: &str, path: &str| {
-            let below = || base.as_ref().map(|base| format!("{}/{path}", base.trim_end_matches('/')));
-            given(own).or_else(below).map(|url| Endpoint::new(url, headers.clone()))
+            let from_base = || base.as_ref().map(|base| format!("{}/{path}", base.trim_end_matches('/')));
+            given(own).or_else(from_base).map(|url| Endpoint::new(url, headers.clone()))
         };
         Self {
             service: service.to_owned(),
@@ -89,7 +95,7 @@ impl Settings {
     }
 }
 
-/// `name=value,name=value`, values percent-encoded as in W3C Baggage. What is no such pair is left out.
+/// Parses `name=value,name=value`, values percent-encoded as in W3C Baggage. Skips anything else.
 fn headers(text: &str) -> HashMap<String, String> {
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=')?;
@@ -114,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn one_endpoint_serves_both_signals_and_its_own_wins() {
+    fn one_endpoint_serves_both_signals_and_a_signals_own_takes_precedence() {
         let settings = read(&[(ENV_OTLP_ENDPOINT, "http://collector:4318/")]);
         assert_eq!(url(settings.traces).as_deref(), Some("http://collector:4318/v1/traces"));
         assert_eq!(url(settings.metrics).as_deref(), Some("http://collector:4318/v1/metrics"));

@@ -1,4 +1,4 @@
-//! A process's telemetry put together, from its settings.
+//! Builds a process's telemetry from its settings.
 
 use std::time::Duration;
 
@@ -19,24 +19,27 @@ use super::otlp::{OtlpError, OtlpMetrics, OtlpSpans};
 use super::reader::Reader;
 use super::scrape::Scrape;
 use super::settings::Settings;
-use super::spans::Kept;
+use super::spans::SpanBuffer;
 use super::{FLUSH_CAP, Inner, Telemetry};
 use crate::logs::{self, Format, Lines};
 use crate::metrics::{Id, Metrics};
 use crate::trace;
 
-/// Why telemetry could not be set up.
+/// Why telemetry could not be initialised.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// An OTLP exporter could not be created.
     #[error(transparent)]
     Otlp(#[from] OtlpError),
-    #[error("the registry for scrapes cannot be made")]
+    /// The Prometheus exporter could not be created.
+    #[error("failed to create the Prometheus exporter for scrapes")]
     Scrape(#[from] opentelemetry_sdk::error::OTelSdkError),
+    /// Logging could not be initialised.
     #[error(transparent)]
     Logs(#[from] logs::Error),
 }
 
-/// What a process's telemetry is to be.
+/// A builder of a process's [`Telemetry`].
 pub struct Setup {
     settings: Settings,
     cap: Duration,
@@ -51,34 +54,36 @@ impl std::fmt::Debug for Setup {
 }
 
 impl Setup {
-    /// OTLP where an endpoint is configured, and nothing else.
+    /// Exports by OTLP if an endpoint is configured, and nowhere else.
     pub const fn new(settings: Settings) -> Self {
         Self { settings, cap: FLUSH_CAP, scrape: false, embedded: None }
     }
 
-    /// Another cap than [`FLUSH_CAP`], for a test that does not want to wait.
+    /// Replaces [`FLUSH_CAP`], for tests that must not wait that long.
     #[must_use]
     pub const fn with_cap(mut self, cap: Duration) -> Self {
         self.cap = cap;
         self
     }
 
-    /// Keeps what [`Telemetry::exposition`] gives.
+    /// Enables [`Telemetry::exposition`].
     #[must_use]
     pub const fn with_scrape(mut self) -> Self {
         self.scrape = true;
         self
     }
 
-    /// Writes metrics to `out` in the embedded metric format where no endpoint for metrics is configured.
+    /// Writes metrics to `out` in the embedded metric format if no OTLP endpoint for metrics is configured.
     #[must_use]
     pub fn with_embedded_metrics(mut self, out: impl std::io::Write + Send + 'static) -> Self {
         self.embedded = Some(Box::new(out));
         self
     }
 
+    /// Builds the telemetry.
+    ///
     /// # Errors
-    /// An endpoint is no URL.
+    /// An endpoint is not a URL, or an exporter could not be created.
     pub fn build(self) -> Result<Telemetry, Error> {
         let Self { settings, cap, scrape, embedded } = self;
         let resource = resource(&settings);
@@ -106,11 +111,11 @@ impl Setup {
         }
         let (tracers, spans) = match &settings.traces {
             Some(endpoint) => {
-                let kept = Kept::default();
-                let spans = OtlpSpans::new(endpoint, &resource, kept.clone())?;
+                let buffer = SpanBuffer::default();
+                let spans = OtlpSpans::new(endpoint, &resource, buffer.clone())?;
                 let tracers = SdkTracerProvider::builder()
                     .with_id_generator(XrayIdGenerator::default())
-                    .with_span_processor(kept)
+                    .with_span_processor(buffer)
                     .with_resource(resource)
                     .build();
                 (Some(tracers), Some(spans))
@@ -127,36 +132,38 @@ impl Setup {
 }
 
 impl Telemetry {
-    /// A function's telemetry, installed: JSON lines on standard error, and by OTLP what an endpoint is configured for; metrics without one go
-    /// to standard output in the embedded metric format. `get` reads a variable.
+    /// Builds and installs a function's telemetry: JSON lines on standard error, and OTLP for each signal with an endpoint. Without an
+    /// endpoint for metrics, they go to standard output in the embedded metric format. `get` reads a variable.
     ///
-    /// Whatever is wrong with the settings of telemetry is a warning, and costs what it is about: it is no reason not to heal.
+    /// A wrong setting is logged as a warning and disables what it configures; it must not stop the function from healing.
     pub fn lambda(service: &str, get: &dyn Fn(&str) -> Option<String>) -> Self {
         let setup = Setup::new(Settings::read(service, get)).with_embedded_metrics(std::io::stdout());
-        let (telemetry, fault) = match setup.build() {
+        let (telemetry, setup_error) = match setup.build() {
             Ok(telemetry) => (telemetry, None),
             Err(error) => (Self::silent(), Some(error)),
         };
         let directives = get(logs::ENV_RUST_LOG).unwrap_or_default();
-        let (filter, misread) = match logs::Filter::parse(&directives, logs::DEFAULT) {
+        let (filter, filter_error) = match logs::Filter::parse(&directives, logs::DEFAULT) {
             Ok(filter) => (filter, None),
             Err(error) => (logs::Filter::default(), Some(error)),
         };
         let lines = Lines::new(Format::Json, std::io::stderr);
         let installed = telemetry.subscriber(filter, lines).try_init();
-        for error in fault.map(|error| error.to_string()).into_iter().chain(misread.map(|error| error.to_string())) {
-            tracing::warn!(event = "telemetry.misconfigured", error, "telemetry is not what was asked for");
+        let errors = [setup_error.map(|error| error.to_string()), filter_error.map(|error| error.to_string())];
+        for error in errors.into_iter().flatten() {
+            tracing::warn!(event = "telemetry.misconfigured", error, "invalid telemetry setting ignored");
         }
         if installed.is_err() {
-            tracing::warn!(event = "telemetry.misconfigured", "logging was set up already");
+            tracing::warn!(event = "telemetry.misconfigured", "logging was already initialised in this process");
         }
         telemetry
     }
 
-    /// A long-running service's telemetry, installed: log lines on standard error, [`Telemetry::exposition`], and OTLP where it is configured.
+    /// Builds and installs a long-running service's telemetry: log lines on standard error, [`Telemetry::exposition`], and OTLP for
+    /// each signal with an endpoint.
     ///
     /// # Errors
-    /// An endpoint is no URL, `RUST_LOG` cannot be read, or logging is set up already.
+    /// An endpoint is not a URL, `RUST_LOG` cannot be parsed, or logging is already initialised.
     pub fn serve(service: &str, format: Format, get: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let telemetry = Setup::new(Settings::read(service, get)).with_scrape().build()?;
         let filter = logs::Filter::parse(&get(logs::ENV_RUST_LOG).unwrap_or_default(), logs::DEFAULT)?;
@@ -165,7 +172,7 @@ impl Telemetry {
         Ok(telemetry)
     }
 
-    /// Log lines by `filter`, and spans where they are exported: the two do not depend on each other.
+    /// A subscriber that writes the lines that `filter` admits, and records spans if they are exported, independently of `filter`.
     pub fn subscriber<W>(&self, filter: logs::Filter, lines: Lines<W>) -> impl Subscriber + Send + Sync + 'static
     where
         W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
@@ -178,7 +185,7 @@ impl Telemetry {
         S: Subscriber + for<'s> LookupSpan<'s> + Send + Sync,
     {
         let tracer = self.inner.tracers.as_ref()?.tracer(trace::SCOPE);
-        // Only our spans, and no events: what is said in the log needs no second place where it could say too much.
+        // The engine's spans only, without events: the log has them already, and a second copy is a second place to leak from.
         let ours = filter_fn(|metadata| metadata.is_span() && trace::is_ours(metadata.name()));
         let layer = tracing_opentelemetry::layer()
             .with_tracer(tracer)
@@ -190,7 +197,7 @@ impl Telemetry {
     }
 }
 
-/// Who this is: one `service.instance.id` per process, so that the series of two sandboxes stay apart.
+/// The process's identity. One `service.instance.id` per process keeps the series of two sandboxes apart.
 fn resource(settings: &Settings) -> Resource {
     let mut attributes = vec![
         KeyValue::new("service.name", settings.service.clone()),
@@ -206,7 +213,7 @@ fn resource(settings: &Settings) -> Resource {
 #[expect(clippy::disallowed_methods, reason = "an instance's id is random")]
 fn instance_id() -> String {
     let mut bytes = [0; 16];
-    // The operating system's generator does not fail after boot; the process' id still tells most sandboxes apart.
+    // The operating system's generator does not fail after boot. If it does, the process id still tells most sandboxes apart.
     if getrandom::fill(&mut bytes).is_err() {
         return format!("process-{}", std::process::id());
     }

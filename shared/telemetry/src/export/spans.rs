@@ -1,4 +1,4 @@
-//! Spans that have ended, until a flush takes them.
+//! A buffer of ended spans, which a flush empties.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,16 +9,16 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use tokio::sync::Notify;
 
-/// Spans kept between two flushes; a run of the guide's playbook makes about twenty.
-pub(super) const SPANS: usize = 8_192;
+/// Most spans buffered between two flushes; a run of the guide's playbook makes about twenty.
+pub(super) const CAPACITY: usize = 8_192;
 
-/// Keeps spans in the order in which they ended. Beyond [`SPANS`] the newest are dropped, and counted.
+/// Holds spans in the order in which they ended. When [`CAPACITY`] is reached, new spans are dropped and counted.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Kept(Arc<Shared>);
+pub(super) struct SpanBuffer(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    kept: Mutex<Ended>,
+    ended: Mutex<Ended>,
     half_full: Notify,
 }
 
@@ -28,42 +28,42 @@ struct Ended {
     dropped: usize,
 }
 
-impl Kept {
-    /// Up to `max` spans, oldest first.
+impl SpanBuffer {
+    /// Removes up to `max` spans, oldest first.
     pub(super) fn take(&self, max: usize) -> Vec<SpanData> {
-        let mut ended = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
         let count = max.min(ended.spans.len());
         ended.spans.drain(..count).collect()
     }
 
-    /// How many were dropped since this was asked last.
-    pub(super) fn dropped(&self) -> usize {
-        let mut ended = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The number of spans dropped since the last call.
+    pub(super) fn take_dropped(&self) -> usize {
+        let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut ended.dropped)
     }
 
-    /// Resolves when half the room is used.
+    /// Resolves when the buffer is half full.
     pub(super) async fn half_full(&self) {
         self.0.half_full.notified().await;
     }
 }
 
-impl SpanProcessor for Kept {
+impl SpanProcessor for SpanBuffer {
     fn on_start(&self, _: &mut Span, _: &Context) {}
 
     fn on_end(&self, span: SpanData) {
-        let mut ended = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if ended.spans.len() >= SPANS {
+        let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.spans.len() >= CAPACITY {
             ended.dropped += 1;
             return;
         }
         ended.spans.push_back(span);
-        if ended.spans.len() == SPANS / 2 {
+        if ended.spans.len() == CAPACITY / 2 {
             self.0.half_full.notify_one();
         }
     }
 
-    /// The flush is [`super::Telemetry::flush`], which is not of the SDK's thread.
+    /// Does nothing: [`super::Telemetry::flush`] sends the spans.
     fn force_flush(&self) -> OTelSdkResult {
         Ok(())
     }

@@ -8,47 +8,47 @@ use tracing::field::{Field, Visit};
 
 use super::FIELD_BYTES;
 
-/// What was recorded, in order; a name given twice keeps its last value.
+/// The recorded fields; a name that occurs twice keeps its last value.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fields(pub(super) Map<String, Value>);
 
 impl Fields {
-    fn put(&mut self, field: &Field, value: impl Into<Value>) {
+    fn insert(&mut self, field: &Field, value: impl Into<Value>) {
         self.0.insert(field.name().to_owned(), value.into());
     }
 
-    fn text(&mut self, field: &Field, mut text: String) {
+    fn insert_text(&mut self, field: &Field, mut text: String) {
         if text.len() > FIELD_BYTES {
             let missing = text.len() - FIELD_BYTES;
             text.truncate(text.floor_char_boundary(FIELD_BYTES));
             text.push_str(&format!("… ({missing} bytes cut)"));
         }
-        self.put(field, text);
+        self.insert(field, text);
     }
 }
 
 impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, value);
+        self.insert(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value);
+        self.insert(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value);
+        self.insert(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value);
+        self.insert(field, value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, value.to_owned());
+        self.insert_text(field, value.to_owned());
     }
 
-    /// The whole chain of causes: the last one is often the one that helps.
+    /// Writes the whole chain of causes: the last one often explains the failure.
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         let mut text = value.to_string();
         let mut cause = value.source();
@@ -60,10 +60,10 @@ impl Visit for Fields {
             }
             cause = error.source();
         }
-        self.text(field, text);
+        self.insert_text(field, text);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.text(field, format!("{value:?}"));
+        self.insert_text(field, format!("{value:?}"));
     }
 }

@@ -1,4 +1,4 @@
-//! Which lines there are.
+//! The filter that decides which events are logged.
 
 use tracing::subscriber::Interest;
 use tracing::{Metadata, Subscriber, span};
@@ -8,7 +8,8 @@ use tracing_subscriber::layer::{self, Context};
 use super::{DEFAULT, Error};
 use crate::trace;
 
-/// Events by the directives of `RUST_LOG`. Our own spans always: a warning is to say which run it is about, also where only warnings are logged.
+/// Admits events by the directives of `RUST_LOG`, and the engine's own spans always: a warning must carry the fields of its run even
+/// if only warnings are logged.
 #[derive(Debug)]
 pub struct Filter(EnvFilter);
 
@@ -19,10 +20,10 @@ impl Default for Filter {
 }
 
 impl Filter {
-    /// By `directives`, or by `default` where they are blank.
+    /// Parses `directives`, or `default` if they are blank.
     ///
     /// # Errors
-    /// They cannot be read.
+    /// The directives cannot be parsed.
     pub fn parse(directives: &str, default: &str) -> Result<Self, Error> {
         let value = if directives.trim().is_empty() { default } else { directives };
         match EnvFilter::try_new(value) {
@@ -47,7 +48,7 @@ impl<S: Subscriber> layer::Filter<S> for Filter {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        // None means that there is no bound.
+        // `None` means unbounded, so it stays `None`.
         layer::Filter::<S>::max_level_hint(&self.0).map(|hint| hint.max(LevelFilter::INFO))
     }
 

@@ -1,4 +1,4 @@
-//! From an event to a line.
+//! The layer that turns events into lines.
 
 use std::io::Write as _;
 
@@ -12,7 +12,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::fields::Fields;
 use super::{Format, line};
 
-/// Writes one line an event, with the fields of the spans around it.
+/// Writes one line per event, with the fields of its enclosing spans.
 #[derive(Debug)]
 pub struct Lines<W> {
     format: Format,
@@ -20,6 +20,7 @@ pub struct Lines<W> {
 }
 
 impl<W: for<'w> MakeWriter<'w>> Lines<W> {
+    /// Lines in `format`, written to `writer`.
     pub const fn new(format: Format, writer: W) -> Self {
         Self { format, writer }
     }
@@ -47,8 +48,8 @@ where
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Map::new();
         for span in context.event_scope(event).into_iter().flat_map(tracing_subscriber::registry::Scope::from_root) {
-            if let Some(Fields(of_span)) = span.extensions().get::<Fields>() {
-                fields.extend(of_span.clone());
+            if let Some(Fields(span_fields)) = span.extensions().get::<Fields>() {
+                fields.extend(span_fields.clone());
             }
         }
         let mut own = Fields::default();
@@ -60,7 +61,7 @@ where
             None => String::new(),
         };
         let line = line::write(self.format, event.metadata(), &message, fields);
-        // Standard error that cannot be written to leaves nobody to tell.
+        // If the log itself cannot be written, there is nowhere to report that.
         let _ = self.writer.make_writer_for(event.metadata()).write_all(line.as_bytes());
     }
 }

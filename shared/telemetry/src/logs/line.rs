@@ -1,4 +1,4 @@
-//! The two looks of a line.
+//! The two formats of a line.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -7,7 +7,7 @@ use tracing::Metadata;
 use super::Format;
 use crate::text::{printable, printable_json};
 
-/// Names that the line itself uses; a field of such a name is written with an underscore behind it.
+/// Names that the line itself uses; a field with such a name gets a trailing underscore.
 const OWN: [&str; 4] = ["timestamp", "level", "target", "message"];
 
 pub(super) fn write(format: Format, metadata: &Metadata<'_>, message: &str, fields: Map<String, Value>) -> String {
@@ -38,7 +38,7 @@ fn human(now: Timestamp, metadata: &Metadata<'_>, message: &str, fields: &Map<St
 fn json(now: Timestamp, metadata: &Metadata<'_>, message: &str, fields: Map<String, Value>) -> String {
     let text = |text: &str| printable_json(&Value::String(text.to_owned()));
     let (level, target) = (metadata.level(), metadata.target());
-    // These four first, in this order, for the eye; a map would sort them in among the others.
+    // Written by hand to keep these four first; a map would sort them among the other fields.
     let mut line =
         format!(r#"{{"timestamp":"{now:.3}","level":"{level}","target":"{target}","message":{}"#, text(message));
     for (name, value) in fields {
@@ -49,7 +49,7 @@ fn json(now: Timestamp, metadata: &Metadata<'_>, message: &str, fields: Map<Stri
     line
 }
 
-/// Whether it reads as one value without quotes.
+/// Whether `text` is unambiguous as a value without quotes.
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '='))
 }
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forged_line_stays_inside_its_field() {
+    fn a_field_cannot_forge_a_line() {
         let evil = "x\n2026-01-01T00:00:00.000Z ERROR forged\u{1b}[31m\u{202e}";
         let human = logged(Format::Human, || tracing::warn!(ticket = evil, count = 3, "refused {evil}"));
         assert_eq!(human.lines().count(), 1, "{human}");
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_json_line_carries_the_values_verbatim() {
+    fn a_json_line_preserves_the_values() {
         let evil = "x\ny\u{202e}";
         let text = logged(Format::Json, || {
             let span = tracing::info_span!("attempt", run = "run-1", step = tracing::field::Empty);

@@ -1,4 +1,4 @@
-//! OpenTelemetry's instruments, made from the table.
+//! OpenTelemetry's instruments, created from the table.
 
 use std::sync::OnceLock;
 
@@ -7,15 +7,15 @@ use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, MeterProvider};
 
 use super::table::{Id, Kind, Metric};
 
-/// The name under which the instruments are made.
+/// The instrumentation scope of all instruments.
 const SCOPE: &str = "self_healing";
 
-/// One instrument per entry of the table, at its entry's place, made when it is first used: a function uses few of them, and a start waits for
-/// none.
+/// One instrument per table entry, at the entry's index. Each is created at its first use: a function uses few of them, and its
+/// cold start should not pay for the rest.
 #[derive(Debug)]
 pub(super) struct Instruments {
     meter: Meter,
-    made: Vec<OnceLock<Instrument>>,
+    instruments: Vec<OnceLock<Instrument>>,
 }
 
 #[derive(Debug)]
@@ -27,27 +27,27 @@ enum Instrument {
 
 impl Instruments {
     pub(super) fn new(provider: &dyn MeterProvider) -> Self {
-        Self { meter: provider.meter(SCOPE), made: Id::ALL.iter().map(|_| OnceLock::new()).collect() }
+        Self { meter: provider.meter(SCOPE), instruments: Id::ALL.iter().map(|_| OnceLock::new()).collect() }
     }
 
-    fn of(&self, id: Id) -> Option<&Instrument> {
-        self.made.get(id as usize).map(|made| made.get_or_init(|| Instrument::new(&self.meter, id.metric())))
+    fn get_or_create(&self, id: Id) -> Option<&Instrument> {
+        self.instruments.get(id as usize).map(|cell| cell.get_or_init(|| Instrument::new(&self.meter, id.metric())))
     }
 
     pub(super) fn add(&self, id: Id, count: u64, attributes: &[KeyValue]) {
-        if let Some(Instrument::Counter(counter)) = self.of(id) {
+        if let Some(Instrument::Counter(counter)) = self.get_or_create(id) {
             counter.add(count, attributes);
         }
     }
 
     pub(super) fn set(&self, id: Id, value: u64, attributes: &[KeyValue]) {
-        if let Some(Instrument::Gauge(gauge)) = self.of(id) {
+        if let Some(Instrument::Gauge(gauge)) = self.get_or_create(id) {
             gauge.record(value, attributes);
         }
     }
 
     pub(super) fn record(&self, id: Id, value: f64, attributes: &[KeyValue]) {
-        if let Some(Instrument::Histogram(histogram)) = self.of(id) {
+        if let Some(Instrument::Histogram(histogram)) = self.get_or_create(id) {
             histogram.record(value, attributes);
         }
     }

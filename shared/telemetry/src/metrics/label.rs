@@ -1,19 +1,21 @@
-//! Labels, each with the closed set of the values that it may have.
+//! Labels, each with the closed set of its values.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-/// What stands for a value that is not in its label's set.
+/// Replaces a value that is not in its label's set.
 pub const OTHER: &str = "other";
 
 /// One label of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Label {
+    /// The label's name in every export.
     pub name: &'static str,
+    /// The values that it may have.
     pub values: Values,
 }
 
-/// Which values a label may have.
+/// The values that a label may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Values {
     /// These, and [`OTHER`] for the rest.
@@ -22,19 +24,21 @@ pub enum Values {
     Actions,
     /// [`Names::playbooks`], and [`OTHER`] for the rest.
     Playbooks,
-    /// What this build says of itself.
+    /// Constants of this build; not checked.
     Build,
 }
 
-/// Names that are known here: of a library's playbooks, and of the actions of this build.
+/// The names that may occur as label values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
+    /// The actions of this build.
     pub actions: BTreeSet<String>,
+    /// The playbooks of the library.
     pub playbooks: BTreeSet<String>,
 }
 
 impl Label {
-    /// The values that are told by name; none where the build alone says them.
+    /// The values that are known in advance; empty for [`Values::Build`].
     pub fn known<'n>(&self, names: &'n Names) -> Vec<&'n str> {
         match self.values {
             Values::Closed(values) => values.to_vec(),
@@ -61,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_in_the_set_is_other() {
+    fn a_value_outside_the_set_becomes_other() {
         let names = Names {
             actions: BTreeSet::from(["restart_pod".to_owned()]),
             playbooks: BTreeSet::from(["worker_failure_recovery".to_owned()]),

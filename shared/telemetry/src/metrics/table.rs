@@ -1,61 +1,69 @@
 //! Every metric: name, kind, unit, labels, help. The six of the guide ("Prometheus Metrics") come first.
 //!
-//! Names are written out as Prometheus has them, `_total` and `_seconds` included, and units are given only where the name ends in them: so
-//! a scrape and Prometheus' own OTLP receiver, which adds the suffixes that it misses, come to the same names.
+//! Names are complete as in Prometheus, with `_total` and `_seconds`, and a unit is given only if the name ends in it. A scrape and
+//! Prometheus' OTLP receiver, which appends missing suffixes, therefore produce the same names.
 
 use super::label::{Label, Values};
 
 /// One metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Metric {
+    /// The complete name, such as `self_healing_attempts_total`.
     pub name: &'static str,
+    /// Counter, gauge or histogram.
     pub kind: Kind,
-    /// As OpenTelemetry writes it: `s`, or empty.
+    /// In OpenTelemetry's notation: `s`, or empty.
     pub unit: &'static str,
+    /// In the order in which callers give their values.
     pub labels: &'static [Label],
+    /// The help text of every export.
     pub help: &'static str,
 }
 
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
+    /// A sum that only grows.
     Counter,
+    /// A value that is set.
     Gauge,
-    /// With the upper bounds of its buckets.
+    /// A distribution, with the upper bounds of its buckets.
     Histogram(&'static [f64]),
 }
 
-/// Seconds of one call to a service: from a loopback answer up to the longest timeout that is configured by default.
+/// Bucket bounds for one call to a service, in seconds: from a loopback answer up to the longest default timeout.
 pub const CALL_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-/// Seconds of a step, a run, or the wait for a first action: up to a run's usual deadline, and beyond it to an hour.
+/// Bucket bounds for a step, a run, or the wait for a first action, in seconds: past a run's usual deadline, up to an hour.
 pub const RUN_SECONDS: &[f64] = &[0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
-/// Commands of one run: 10,000 elements are the most that one step fans out to.
-pub const HOPS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.0, 1000.0, 10_000.0];
+/// Bucket bounds for the commands of one run: one step fans out to at most 10,000 elements.
+pub const COMMANDS_PER_RUN: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.0, 1000.0, 10_000.0];
 
 /// How a call to a service ended.
 pub const STATUSES: &[&str] = &["success", "error", "skipped", "denied"];
-/// What the policy said.
+/// The policy's decisions.
 pub const RESULTS: &[&str] = &["allow", "deny", "disabled", "error", "fail_open", "fallback"];
-/// Who was asked for a decision.
+/// Who decided.
 pub const SOURCES: &[&str] = &["server", "bundled", "fail_open", "disabled", "not_validated", "none"];
-/// Why tickets are given back, as the guide and the shipped playbooks say it.
+/// Why tickets are reallocated: the reasons of the guide and of the shipped playbooks.
 pub const REASONS: &[&str] = &["timeout_recovery", "worker_failure", "sla_violation", "inconsistency", "manual"];
 /// A ticket's statuses on the wire.
 pub const TICKET_STATUSES: &[&str] = &["PENDING", "RUNNING", "COMPLETED", "FAILED", "COMPENSATING", "COMPENSATED"];
-/// The orchestrator's calls, as the spans name them.
-pub const OPERATIONS: &[&str] =
-    &["get_workflow_status", "pause_workflow", "resume_workflow", "trigger_replanning", "adjust_priorities"];
-/// Services that have a breaker.
+/// The calls to the orchestrator, as in the span names.
+pub const OPERATIONS: &[&str] = &["get_workflow_status", "pause_workflow", "resume_workflow", "trigger_replanning"];
+/// Services that have a circuit breaker.
 pub const SERVICES: &[&str] = &["execution-ticket-service", "orchestrator", "kubernetes", "opa"];
 /// How a run ended.
 pub const RUN_OUTCOMES: &[&str] = &["HEALED", "COMPLETED", "NOT_HEALED", "FAILED", "DENIED", "TIMEOUT", "CANCELLED"];
 /// How a step ended.
 pub const STEP_OUTCOMES: &[&str] =
     &["succeeded", "skipped", "no_op", "condition_false", "denied", "cooling_down", "failed", "timed_out", "unknown"];
-/// What became of a message on the incidents queue.
+/// The outcomes of a message on the incidents queue.
 pub const INCIDENTS: &[&str] = &["started", "known", "joined", "rejected", "ignored"];
-/// Values of `self_healing_circuit_breaker_state`.
+/// `self_healing_circuit_breaker_state` of a closed breaker.
 pub const BREAKER_CLOSED: u64 = 0;
+/// `self_healing_circuit_breaker_state` of a half-open breaker.
 pub const BREAKER_HALF_OPEN: u64 = 1;
+/// `self_healing_circuit_breaker_state` of an open breaker.
 pub const BREAKER_OPEN: u64 = 2;
 
 const fn closed(name: &'static str, values: &'static [&'static str]) -> Label {
@@ -66,19 +74,20 @@ const STATUS: Label = closed("status", STATUSES);
 const ACTION: Label = Label { name: "action", values: Values::Actions };
 const PLAYBOOK: Label = Label { name: "playbook", values: Values::Playbooks };
 
-/// Declares the metrics, and the table of all.
+/// Declares [`Id`] and the table entry of each metric.
 macro_rules! metrics {
     ($($id:ident = $name:literal, $kind:expr, $unit:literal, [$($label:expr),*], $help:literal;)+) => {
-        /// Names a metric in this program.
+        /// Identifies a metric.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Id {
             $(#[doc = $help] $id,)+
         }
 
         impl Id {
+            /// Every metric, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$id),+];
 
-            /// Its entry in the table.
+            /// The metric's table entry.
             pub const fn metric(self) -> &'static Metric {
                 match self {
                     $(Self::$id => {
@@ -139,7 +148,7 @@ metrics! {
         "Attempts taken over from a worker that did not end them";
     DeadLetteredSteps = "self_healing_dead_lettered_steps_total", Kind::Counter, "", [ACTION],
         "Commands given up by their queue";
-    RunHops = "self_healing_run_hops", Kind::Histogram(HOPS), "", [PLAYBOOK],
+    RunHops = "self_healing_run_hops", Kind::Histogram(COMMANDS_PER_RUN), "", [PLAYBOOK],
         "Commands of a run, told at its end";
     HopBudgetExceeded = "self_healing_hop_budget_exceeded_total", Kind::Counter, "", [PLAYBOOK],
         "Runs stopped because they had used up their budget";
@@ -171,17 +180,17 @@ mod tests {
     }
 
     #[test]
-    fn the_guides_metrics_are_the_guides() {
-        for (name, of_kind, labels) in GUIDE {
+    fn the_metrics_of_the_guide_have_its_names_kinds_and_labels() {
+        for (name, expected_kind, labels) in GUIDE {
             let id = Id::ALL.iter().find(|id| id.metric().name == name).unwrap_or_else(|| panic!("{name}"));
             let names: Vec<_> = id.metric().labels.iter().map(|label| label.name).collect();
-            assert_eq!(kind(id.metric().kind), of_kind, "{name}");
+            assert_eq!(kind(id.metric().kind), expected_kind, "{name}");
             assert_eq!(if names.is_empty() { "-".to_owned() } else { names.join(", ") }, labels, "{name}");
         }
     }
 
     #[test]
-    fn names_end_as_their_kind_and_unit_ask() {
+    fn names_end_in_the_suffixes_of_their_kind_and_unit() {
         for id in Id::ALL {
             let Metric { name, kind, unit, help, .. } = *id.metric();
             assert!(name.starts_with("self_healing_"), "{name}");
@@ -194,8 +203,8 @@ mod tests {
     }
 
     #[test]
-    fn buckets_rise() {
-        for bounds in [CALL_SECONDS, RUN_SECONDS, HOPS] {
+    fn bucket_bounds_increase() {
+        for bounds in [CALL_SECONDS, RUN_SECONDS, COMMANDS_PER_RUN] {
             assert!(bounds.windows(2).all(|pair| pair[0] < pair[1]), "{bounds:?}");
         }
     }

@@ -1,4 +1,4 @@
-//! Lines of `CloudWatch`'s embedded metric format, held against AWS' specification.
+//! Lines of `CloudWatch`'s embedded metric format, checked against AWS' specification.
 
 use heal_telemetry::Telemetry;
 use heal_telemetry::export::Setup;
@@ -13,7 +13,7 @@ fn telemetry(variables: &[(&str, &str)]) -> (Telemetry, Sink) {
     (setup.build().unwrap(), sink)
 }
 
-/// The parts that AWS' specification asks for, and no more metrics, dimensions or bytes than it takes.
+/// Asserts that a line has the parts that AWS' specification requires, and stays within its limits.
 fn assert_valid(line: &Value) {
     assert!(line.to_string().len() < 1_048_576);
     let aws = line["_aws"].as_object().unwrap();
@@ -77,7 +77,7 @@ async fn every_metric_of_the_table_is_in_a_valid_line_with_its_labels() {
 }
 
 #[tokio::test]
-async fn a_flush_writes_what_came_since_the_last_one() {
+async fn a_flush_writes_the_metrics_since_the_last_one() {
     let (telemetry, sink) = telemetry(&[]);
     let metrics = telemetry.metrics();
     metrics.count(Id::OpaValidation, &["x", "allow"]);
@@ -90,11 +90,11 @@ async fn a_flush_writes_what_came_since_the_last_one() {
     assert_eq!(values, [2, 1]);
     let before = sink.text().len();
     telemetry.flush().await;
-    assert_eq!(sink.text().len(), before, "nothing new, no line");
+    assert_eq!(sink.text().len(), before, "a flush without new metrics wrote a line");
 }
 
 #[tokio::test]
-async fn a_distribution_stays_within_what_was_observed() {
+async fn a_distribution_stays_within_the_observed_range() {
     let (telemetry, sink) = telemetry(&[]);
     for seconds in [0.2, 0.2, 0.3, 45.0] {
         telemetry.metrics().observe(Id::TicketReallocationDuration, seconds, &[]);
@@ -109,7 +109,7 @@ async fn a_distribution_stays_within_what_was_observed() {
 }
 
 #[tokio::test]
-async fn where_an_endpoint_is_configured_no_line_is_written() {
+async fn with_an_otlp_endpoint_no_line_is_written() {
     let (telemetry, sink) = telemetry(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://127.0.0.1:9/v1/metrics")]);
     count_all(telemetry.metrics());
     telemetry.flush().await;

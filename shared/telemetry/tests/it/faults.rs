@@ -1,4 +1,4 @@
-//! A collector that is down, slow or refusing costs a warning, and never more than the cap.
+//! A collector that is down, slow or refusing causes a warning, and never takes longer than the cap.
 
 use std::time::{Duration, Instant};
 
@@ -9,9 +9,9 @@ use heal_telemetry::logs::{Filter, Format, Lines};
 use heal_telemetry::metrics::Id;
 
 use crate::support::{Sink, settings};
-use heal_otlp_receiver::{Collector, Mood};
+use heal_otlp_receiver::{Collector, Reply};
 
-/// Flushes one span and one count towards `url`, and gives the log.
+/// Flushes one span and one count to `url`; returns the log, and how long the flush took.
 async fn flushed(url: &str, cap: Duration) -> (Telemetry, Sink, Duration) {
     let setup = Setup::new(settings(&[("OTEL_EXPORTER_OTLP_ENDPOINT", url)])).with_cap(cap);
     let telemetry = setup.build().unwrap();
@@ -31,7 +31,7 @@ fn events(sink: &Sink) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_collector_that_is_down_costs_a_warning() {
+async fn a_collector_that_is_down_causes_a_warning() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -41,29 +41,29 @@ async fn a_collector_that_is_down_costs_a_warning() {
 }
 
 #[tokio::test]
-async fn a_collector_that_refuses_costs_a_warning_and_no_second_try() {
+async fn a_collector_that_refuses_causes_a_warning_and_no_retry() {
     for status in [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::TOO_MANY_REQUESTS, StatusCode::UNAUTHORIZED] {
-        let collector = Collector::start(Mood::Status(status)).await;
+        let collector = Collector::start(Reply::Status(status)).await;
         let (_, sink, _) = flushed(&collector.url, FLUSH_CAP).await;
         assert_eq!(events(&sink), ["telemetry.export_failed", "telemetry.export_failed"], "{}", sink.text());
         assert!(sink.text().contains(status.as_str()), "{}", sink.text());
-        assert_eq!(collector.got().len(), 2, "one try a signal");
+        assert_eq!(collector.received().len(), 2, "one try per signal");
     }
 }
 
 #[tokio::test]
-async fn a_collector_that_hangs_costs_the_cap_and_no_more() {
-    let collector = Collector::start(Mood::Hanging).await;
+async fn a_collector_that_hangs_costs_at_most_the_cap() {
+    let collector = Collector::start(Reply::Hang).await;
     let cap = Duration::from_millis(100);
     let (_, sink, took) = flushed(&collector.url, cap).await;
     assert_eq!(events(&sink), ["telemetry.flush_cut"], "{}", sink.text());
     assert!(took >= cap && took < Duration::from_secs(5), "{took:?}");
-    assert_eq!(FLUSH_CAP, Duration::from_secs(1), "what an invocation may be charged");
+    assert_eq!(FLUSH_CAP, Duration::from_secs(1), "the most that a flush may add to an invocation");
 }
 
 #[tokio::test]
 async fn what_was_counted_while_the_collector_was_away_comes_with_the_next_flush() {
-    let collector = Collector::start(Mood::Well).await;
+    let collector = Collector::start(Reply::Ok).await;
     let (telemetry, _, _) = flushed(&collector.url, FLUSH_CAP).await;
     telemetry.flush().await;
     let (_, metrics) = collector.metrics();
@@ -72,7 +72,7 @@ async fn what_was_counted_while_the_collector_was_away_comes_with_the_next_flush
 }
 
 #[tokio::test]
-async fn telemetry_that_goes_nowhere_takes_everything() {
+async fn telemetry_without_a_receiver_accepts_everything() {
     let telemetry = Telemetry::silent();
     telemetry.metrics().count(Id::RunsStarted, &["x"]);
     telemetry.flush().await;
@@ -81,7 +81,7 @@ async fn telemetry_that_goes_nowhere_takes_everything() {
 }
 
 #[test]
-fn an_endpoint_that_is_no_url_is_said_without_its_text() {
+fn an_endpoint_that_is_not_a_url_is_reported_without_its_text() {
     let error = Setup::new(settings(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://hunter2 x:y")])).build().unwrap_err();
     assert!(!format!("{error:?} {error}").contains("hunter2"), "{error:?}");
 }

@@ -1,4 +1,4 @@
-//! Telemetry as its receivers see it: a collector over a real socket, a scrape, `CloudWatch`'s lines.
+//! Telemetry as its receivers get it: a collector over a real socket, a scrape, `CloudWatch`'s lines.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

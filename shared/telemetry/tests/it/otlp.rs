@@ -1,4 +1,4 @@
-//! What a collector is sent.
+//! The requests that a collector receives.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use heal_telemetry::{Telemetry, trace};
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric::Data};
 
 use crate::support::{Sink, count_all, names, settings};
-use heal_otlp_receiver::{Collector, Mood, text};
+use heal_otlp_receiver::{Collector, Reply, text};
 
 const PARENT: &str = "00-58406520a006649127e371903a2de979-4c721bf33e3caf8f-01";
 
@@ -19,8 +19,9 @@ fn telemetry(collector: &Collector) -> Telemetry {
     Setup::new(settings(&endpoint)).build().unwrap()
 }
 
-/// Prometheus 3 appends what it misses: `_total` to a sum that grows, the unit's word where the name does not have it, `_ratio` for the unit `1`.
-fn as_prometheus_names_it(name: &str, unit: &str, grows: bool) -> String {
+/// The name that Prometheus 3 gives a metric: it appends a missing `_total` to a monotonic sum, a missing unit to the name, and
+/// `_ratio` for the unit `1`.
+fn prometheus_name(name: &str, unit: &str, grows: bool) -> String {
     let word = match unit {
         "" => None,
         "s" => Some("seconds"),
@@ -35,7 +36,7 @@ fn as_prometheus_names_it(name: &str, unit: &str, grows: bool) -> String {
 
 #[tokio::test]
 async fn every_metric_arrives_cumulative_under_the_name_that_prometheus_keeps() {
-    let collector = Collector::start(Mood::Well).await;
+    let collector = Collector::start(Reply::Ok).await;
     let telemetry = telemetry(&collector);
     count_all(&telemetry.metrics().with_names(names()));
     telemetry.flush().await;
@@ -43,9 +44,9 @@ async fn every_metric_arrives_cumulative_under_the_name_that_prometheus_keeps() 
     let (_, metrics) = collector.metrics();
     let metrics: BTreeMap<_, _> = metrics.into_iter().map(|metric| (metric.name.clone(), metric)).collect();
     for id in Id::ALL {
-        let of_table = id.metric();
-        let sent = metrics.get(of_table.name).unwrap_or_else(|| panic!("{} did not come", of_table.name));
-        let (points, grows) = match (sent.data.as_ref().unwrap(), of_table.kind) {
+        let entry = id.metric();
+        let sent = metrics.get(entry.name).unwrap_or_else(|| panic!("{} did not arrive", entry.name));
+        let (points, grows) = match (sent.data.as_ref().unwrap(), entry.kind) {
             (Data::Sum(sum), Kind::Counter) => {
                 assert_eq!(sum.aggregation_temporality(), AggregationTemporality::Cumulative, "{}", sent.name);
                 assert!(sum.is_monotonic, "{}", sent.name);
@@ -59,20 +60,20 @@ async fn every_metric_arrives_cumulative_under_the_name_that_prometheus_keeps() 
                 assert_eq!(histogram.data_points[0].explicit_bounds, bounds, "{}", sent.name);
                 (histogram.data_points.iter().map(|point| &point.attributes).collect(), false)
             }
-            (data, kind) => panic!("{}: {kind:?} came as {data:?}", sent.name),
+            (data, kind) => panic!("{}: {kind:?} arrived as {data:?}", sent.name),
         };
-        assert_eq!(as_prometheus_names_it(&sent.name, &sent.unit, grows), of_table.name);
+        assert_eq!(prometheus_name(&sent.name, &sent.unit, grows), entry.name);
         let mut labels: Vec<_> = points[0].iter().map(|label| label.key.as_str()).collect();
         labels.sort_unstable();
-        let mut of_labels: Vec<_> = of_table.labels.iter().map(|label| label.name).collect();
-        of_labels.sort_unstable();
-        assert_eq!(labels, of_labels, "{}", sent.name);
+        let mut expected: Vec<_> = entry.labels.iter().map(|label| label.name).collect();
+        expected.sort_unstable();
+        assert_eq!(labels, expected, "{}", sent.name);
     }
 }
 
 #[tokio::test]
 async fn a_second_flush_carries_the_sum_and_two_processes_are_two_instances() {
-    let collector = Collector::start(Mood::Well).await;
+    let collector = Collector::start(Reply::Ok).await;
     let (first, second) = (telemetry(&collector), telemetry(&collector));
     let mut instances = Vec::new();
     for telemetry in [&first, &second] {
@@ -96,8 +97,8 @@ async fn a_second_flush_carries_the_sum_and_two_processes_are_two_instances() {
 }
 
 #[tokio::test]
-async fn spans_continue_their_parent_link_their_causes_and_name_themselves_outwards() {
-    let collector = Collector::start(Mood::Well).await;
+async fn spans_have_their_parent_and_links_and_outgoing_calls_carry_them() {
+    let collector = Collector::start(Reply::Ok).await;
     let telemetry = telemetry(&collector);
     let subscriber =
         telemetry.subscriber(Filter::parse("error", "error").unwrap(), Lines::new(Format::Json, Sink::default));
@@ -117,7 +118,7 @@ async fn spans_continue_their_parent_link_their_causes_and_name_themselves_outwa
     let spans = collector.spans();
     let named = |name: &str| spans.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("{name}: {spans:?}"));
     let (attempt, call) = (named("self_healing.attempt"), named("self_healing.reallocate_ticket"));
-    assert_eq!(spans.len(), 2, "a span that is not ours was sent: {spans:?}");
+    assert_eq!(spans.len(), 2, "a foreign span was sent: {spans:?}");
     assert_eq!(hex(&attempt.trace_id), "58406520a006649127e371903a2de979");
     assert_eq!(hex(&attempt.parent_span_id), "4c721bf33e3caf8f");
     assert_eq!(attempt.links.len(), 1);
@@ -128,8 +129,8 @@ async fn spans_continue_their_parent_link_their_causes_and_name_themselves_outwa
 }
 
 #[tokio::test]
-async fn a_trace_that_begins_here_has_an_id_that_xray_takes() {
-    let collector = Collector::start(Mood::Well).await;
+async fn a_trace_that_begins_here_has_an_id_that_xray_accepts() {
+    let collector = Collector::start(Reply::Ok).await;
     let telemetry = telemetry(&collector);
     let subscriber = telemetry.subscriber(Filter::default(), Lines::new(Format::Json, Sink::default));
     let parent = tracing::subscriber::with_default(subscriber, || {

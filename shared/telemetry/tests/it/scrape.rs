@@ -6,7 +6,7 @@ use heal_telemetry::metrics::{Id, Kind};
 use crate::support::{count_all, names, settings};
 
 #[test]
-fn a_scrape_reads_exactly_this() {
+fn a_scrape_is_in_prometheus_text_format() {
     let telemetry = Setup::new(settings(&[])).with_scrape().build().unwrap();
     let metrics = telemetry.metrics().with_names(names());
     metrics.count(Id::TicketReallocation, &["success", "timeout_recovery"]);
@@ -70,7 +70,7 @@ fn every_metric_of_the_table_has_its_own_name_and_type() {
 }
 
 #[test]
-fn every_counter_can_be_seen_at_zero_before_its_first_event() {
+fn every_counter_is_zero_before_its_first_event() {
     let telemetry = Setup::new(settings(&[])).with_scrape().build().unwrap();
     let metrics = telemetry.metrics().with_names(names());
     metrics.show_zeros();
@@ -81,7 +81,7 @@ fn every_counter_can_be_seen_at_zero_before_its_first_event() {
         assert!(series.peek().is_some(), "no {start} in\n{shown}");
         assert!(series.all(|line| line.ends_with(" 0")), "{shown}");
     }
-    // No more series come with the events, and none goes.
+    // An event neither adds nor removes a series.
     metrics.count(Id::Incidents, &["rejected"]);
     let counted = telemetry.exposition().unwrap();
     assert_eq!(counted.lines().count(), shown.lines().count(), "{counted}");

@@ -1,4 +1,4 @@
-//! A secret in the settings is found in nothing that this crate says.
+//! A secret in the settings appears in nothing that this crate writes.
 
 use heal_telemetry::export::{FLUSH_CAP, Setup};
 use heal_telemetry::logs::{Filter, Format, Lines};
@@ -6,14 +6,14 @@ use heal_telemetry::metrics::Id;
 
 use crate::support::{Sink, count_all, names, settings};
 use axum::http::StatusCode;
-use heal_otlp_receiver::{Collector, Mood};
+use heal_otlp_receiver::{Collector, Reply};
 
 const SECRET: &str = "hunter2-s3cr3t";
 
 #[tokio::test]
-async fn a_secret_in_headers_urls_and_labels_is_said_nowhere() {
-    for mood in [Mood::Well, Mood::Status(StatusCode::UNAUTHORIZED)] {
-        let collector = Collector::start(mood).await;
+async fn a_secret_in_headers_urls_and_labels_appears_nowhere() {
+    for reply in [Reply::Ok, Reply::Status(StatusCode::UNAUTHORIZED)] {
+        let collector = Collector::start(reply).await;
         let url = collector.url.replace("http://", &format!("http://user:{SECRET}@"));
         let headers = format!("authorization=Bearer {SECRET}");
         let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("OTEL_EXPORTER_OTLP_HEADERS", &headers)];
@@ -30,17 +30,17 @@ async fn a_secret_in_headers_urls_and_labels_is_said_nowhere() {
         telemetry.metrics().count(Id::TicketReallocation, &["success", SECRET]);
         telemetry.flush().await;
 
-        let got = collector.got();
-        assert!(!got.is_empty());
+        let received = collector.received();
+        assert!(!received.is_empty());
         assert!(
-            got.iter().any(|got| got.headers["authorization"].to_str().unwrap().contains(SECRET)),
-            "the header that the collector asks for was not sent"
+            received.iter().any(|received| received.headers["authorization"].to_str().unwrap().contains(SECRET)),
+            "the configured header was not sent"
         );
-        for got in &got {
-            assert!(!contains(&got.body), "in what was sent to {}", got.path);
+        for received in &received {
+            assert!(!contains(&received.body), "the secret was sent to {}", received.path);
         }
-        for said in [sink.text(), telemetry.exposition().unwrap(), shown, format!("{telemetry:?}")] {
-            assert!(!said.contains(SECRET), "{said}");
+        for output in [sink.text(), telemetry.exposition().unwrap(), shown, format!("{telemetry:?}")] {
+            assert!(!output.contains(SECRET), "{output}");
         }
         assert!(sink.text().contains("something happened"));
     }

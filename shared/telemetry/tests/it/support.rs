@@ -1,4 +1,4 @@
-//! Writers that keep what is written, and settings out of pairs.
+//! A writer that records its input, settings from pairs, and sample label values.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -41,7 +41,7 @@ pub fn names() -> Names {
     Names { actions: ["restart_pod".to_owned()].into(), playbooks: ["worker_failure_recovery".to_owned()].into() }
 }
 
-/// A label value that the metric knows.
+/// A label value from the closed set.
 pub fn known(values: Values) -> &'static str {
     match values {
         Values::Closed(values) => values[0],
@@ -51,7 +51,7 @@ pub fn known(values: Values) -> &'static str {
     }
 }
 
-/// Counts every metric of the table once, with label values that it knows.
+/// Records every metric of the table once, with label values from their closed sets.
 pub fn count_all(metrics: &Metrics) {
     for id in Id::ALL {
         let labels: Vec<_> = id.metric().labels.iter().map(|label| known(label.values)).collect();

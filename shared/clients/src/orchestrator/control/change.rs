@@ -1,4 +1,4 @@
-//! A pause or a resume: how it is sent, and what a state says of it.
+//! A pause or a resume: how it is sent, and which states prove that it was applied.
 
 use std::time::Instant;
 
@@ -6,11 +6,11 @@ use heal_proto as proto;
 
 use crate::call::CallContext;
 use crate::error::{Effect, Error};
-use crate::orchestrator::client::accepted;
+use crate::orchestrator::client::check_success;
 use crate::orchestrator::model::WorkflowState;
 use crate::orchestrator::rpc::{Kind, Rpc, Stub};
 
-/// Not repeatable without a look: the second of two resumes is `FAILED_PRECONDITION`, whoever made the first.
+/// Not repeatable before the state was read: the second of two resumes is `FAILED_PRECONDITION`, whoever sent the first.
 pub(super) const PAUSE: Kind = Kind { operation: "pause_workflow", at_stake: Effect::Unknown, repeatable: false };
 pub(super) const RESUME: Kind = Kind { operation: "resume_workflow", at_stake: Effect::Unknown, repeatable: false };
 
@@ -19,20 +19,21 @@ pub(super) enum Change {
     Resume(proto::ResumeWorkflowRequest),
 }
 
-/// What the orchestrator answered.
-pub(super) struct Answered {
+/// The orchestrator's response to a change.
+pub(super) struct ChangeResponse {
     pub message: String,
+    /// When the change was applied, in epoch milliseconds.
     pub at_ms: i64,
-    /// When a pause ends by itself (epoch milliseconds), or how long it was (seconds).
+    /// Pause: when it ends by itself (epoch milliseconds). Resume: how long the pause lasted (seconds).
     pub detail: Option<i64>,
 }
 
-/// What a state says of a change whose answer was lost.
-pub(super) enum Verdict {
-    Done(WorkflowState),
-    NotDone,
-    /// It cannot be done any more.
-    Over(WorkflowState),
+/// What the workflow's state says of a change whose answer was lost.
+pub(super) enum StateEvidence {
+    Applied(WorkflowState),
+    NotApplied,
+    /// The workflow has ended, so the change can no longer be applied.
+    Impossible(WorkflowState),
 }
 
 impl Change {
@@ -50,36 +51,39 @@ impl Change {
         }
     }
 
-    pub(super) async fn send(&self, rpc: &Rpc, limit: Instant, context: &CallContext) -> Result<Answered, Error> {
+    pub(super) async fn send(&self, rpc: &Rpc, limit: Instant, context: &CallContext) -> Result<ChangeResponse, Error> {
         match self {
             Self::Pause(message) => {
                 let invoke = |mut stub: Stub, request| async move { stub.pause_workflow(request).await };
                 let answer = rpc.call(PAUSE, message.clone(), limit, context, invoke).await?;
-                accepted(PAUSE, answer.success, &answer.message)?;
-                Ok(Answered { message: answer.message, at_ms: answer.paused_at, detail: answer.scheduled_resume_at })
+                check_success(PAUSE, answer.success, &answer.message)?;
+                let detail = answer.scheduled_resume_at;
+                Ok(ChangeResponse { message: answer.message, at_ms: answer.paused_at, detail })
             }
             Self::Resume(message) => {
                 let invoke = |mut stub: Stub, request| async move { stub.resume_workflow(request).await };
                 let answer = rpc.call(RESUME, message.clone(), limit, context, invoke).await?;
-                accepted(RESUME, answer.success, &answer.message)?;
+                check_success(RESUME, answer.success, &answer.message)?;
                 let detail = Some(answer.pause_duration_seconds);
-                Ok(Answered { message: answer.message, at_ms: answer.resumed_at, detail })
+                Ok(ChangeResponse { message: answer.message, at_ms: answer.resumed_at, detail })
             }
         }
     }
 
-    pub(super) fn verdict(&self, state: WorkflowState) -> Verdict {
+    pub(super) fn evidence_in(&self, state: WorkflowState) -> StateEvidence {
         match (self, state) {
-            (Self::Pause(_), WorkflowState::Paused) => Verdict::Done(state),
-            // A completed one went on, and to its end.
+            (Self::Pause(_), WorkflowState::Paused) => StateEvidence::Applied(state),
+            // A workflow that has completed was resumed before it ended.
             (
                 Self::Resume(_),
                 WorkflowState::Pending | WorkflowState::Running | WorkflowState::Replanning | WorkflowState::Completed,
-            ) => Verdict::Done(state),
-            (_, WorkflowState::Completed | WorkflowState::Failed | WorkflowState::Cancelled) => Verdict::Over(state),
+            ) => StateEvidence::Applied(state),
+            (_, WorkflowState::Completed | WorkflowState::Failed | WorkflowState::Cancelled) => {
+                StateEvidence::Impossible(state)
+            }
             (_, WorkflowState::Unspecified | WorkflowState::Unknown(_))
             | (Self::Pause(_), WorkflowState::Pending | WorkflowState::Running | WorkflowState::Replanning)
-            | (Self::Resume(_), WorkflowState::Paused) => Verdict::NotDone,
+            | (Self::Resume(_), WorkflowState::Paused) => StateEvidence::NotApplied,
         }
     }
 }
