@@ -66,7 +66,7 @@ impl Policy for Open {
     }
 
     async fn decide(&self, _: &PolicyInput) -> Decision {
-        Decision::Allow { source: DecisionSource::NotAsked, warning: None }
+        Decision::Allow { source: DecisionSource::NotValidated, warning: None }
     }
 }
 
