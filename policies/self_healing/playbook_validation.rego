@@ -138,8 +138,9 @@ recently_reallocated if {
 	not is_number(last)
 }
 
-# The asker's clock, so that every evaluator of this policy decides alike; the evaluator's own where none is given.
-now_ns := given if {
+# The earlier of the asker's clock and the evaluator's own: a time in the future does not lift the limit. Where none is given, the
+# evaluator's own.
+now_ns := min([given, time.now_ns()]) if {
 	given := context("now_ns")
 	is_number(given)
 	given > 0

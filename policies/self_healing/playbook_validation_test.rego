@@ -3,7 +3,8 @@ package neuralhive.self_healing.playbook_validation_test
 
 import data.neuralhive.self_healing.playbook_validation as policy
 
-now := 1800000000000000000
+# In the past of every evaluator's clock.
+now := 1700000000000000000
 
 second := 1000000000
 
@@ -82,6 +83,15 @@ test_without_a_time_the_evaluators_clock_counts if {
 	context := {"last_reallocation_timestamp": time.now_ns() - minute}
 	broken(reallocation, context) == {"reallocate_ticket_rate_limited"}
 	allowed(reallocation, {"last_reallocation_timestamp": time.now_ns() - (6 * minute)})
+}
+
+test_a_time_in_the_future_does_not_lift_the_limit if {
+	own := time.now_ns()
+	every given in [own + (6 * minute), own * 1000, 1e300] {
+		context := {"now_ns": given, "last_reallocation_timestamp": own - minute}
+		broken(reallocation, context) == {"reallocate_ticket_rate_limited"}
+		not allowed(reallocation, context)
+	}
 }
 
 # --- restart_workflow ---

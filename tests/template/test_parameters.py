@@ -118,9 +118,13 @@ class Parameters(unittest.TestCase):
                 wanted = expected if service == "orchestrator" else None
                 self.assertEqual(environment(stack, folder).get("SPIFFE_IDENTITY_SOURCE"), wanted, folder)
 
+    def test_an_empty_policy_host_reaches_the_functions_as_it_is(self):
+        self.assertNotIn("AllowedPattern", self.parameters["OpaHost"])
+        self.assertEqual(environment(Stack(OpaHost=""), "restart-workflow")["OPA_HOST"], "")
+
     def test_a_stack_that_could_not_start_is_refused(self):
         rules = source()["Rules"]
-        self.assertEqual(set(rules), {"MutualTlsNeedsAnIdentity", "ProductionNeedsMutualTls", "SubnetsNeedSecurityGroups"})
+        self.assertEqual(set(rules), {"MutualTlsNeedsAnIdentity", "NoFallbackNeedsAPolicyServer", "ProductionNeedsMutualTls", "SubnetsNeedSecurityGroups"})
         names = set(rules["ProductionNeedsMutualTls"]["RuleCondition"]["Fn::Contains"][0])
         self.assertEqual(names, {"production", "prod", "staging", "stage"})
 

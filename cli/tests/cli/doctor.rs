@@ -37,6 +37,15 @@ async fn a_service_that_does_not_answer_is_named_with_its_error() {
     assert_eq!(well("orchestrator"), Value::from(false));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_policy_server_the_bundled_policy_is_named() {
+    let platform = platform(Seed::healthy_worker());
+    let mut command = command(&["doctor", "--json", "--state", "heal.db"]);
+    let findings = finish(command.envs(env(&platform)).env("OPA_HOST", "")).exits(0).report();
+    let policy = findings["checks"].as_array().unwrap().iter().find(|check| check["what"] == "policy").unwrap();
+    assert_eq!((policy["subject"].as_str(), policy["well"].as_bool()), (Some("bundled"), Some(true)), "{policy}");
+}
+
 #[test]
 fn wrong_variables_are_named_and_passwords_hidden() {
     let mut command = command(&["doctor", "--offline"]);

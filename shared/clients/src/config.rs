@@ -1,7 +1,7 @@
 //! The configuration of the clients: environment variables, read once at the start and checked as a whole.
 //!
 //! [`Config::read`] takes any [`Strings`], so that tests pass a map. An empty value counts as unset, because deployment templates cannot
-//! leave a variable out. All faults are reported at once, each with the variable, its value and what was expected:
+//! leave a variable out; an empty `OPA_HOST` alone has a meaning of its own. All faults are reported at once, each with the variable, its value and what was expected:
 //!
 //! ```
 //! use std::time::Duration;
@@ -10,7 +10,7 @@
 //!
 //! // A program passes `&Env`; here two variables are set, and all others have their defaults.
 //! let config = Config::read(&[("OPA_HOST", "opa.example"), ("OPA_TIMEOUT_SECONDS", "5")])?;
-//! assert_eq!((config.policy.host.as_str(), config.policy.port), ("opa.example", 8181));
+//! assert_eq!((config.policy.host.as_deref(), config.policy.port), (Some("opa.example"), 8181));
 //! assert_eq!(config.policy.timeout, Duration::from_secs(5));
 //!
 //! let wrong = Config::read(&[("OPA_PORT", "many"), ("OPA_ENABLED", "perhaps")]).unwrap_err();
@@ -39,7 +39,7 @@ pub use keys::*;
 pub use reader::{Invalid, Problem, Setting, Source};
 pub use sections::{
     Config, Dialect, IdentityConfig, IdentitySource, KubernetesAccess, KubernetesConfig, OrchestratorConfig, PemPaths,
-    PolicyConfig, TicketConfig,
+    PolicyConfig, PolicyFallback, TicketConfig,
 };
 pub use strings::{Env, NotUnicode, Strings};
 pub use value::{BaseUrl, Environment, SpiffeId, hide_credentials};

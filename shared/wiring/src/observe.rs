@@ -167,14 +167,14 @@ const fn status(outcome: CallOutcome) -> &'static str {
     }
 }
 
-/// The bundled policy's allowance counts as `fallback`; a denial counts as `deny`, whichever policy made it.
+/// The bundled policy's allowance counts as `fallback` if its warning says that the server should have decided. A denial counts as `deny`,
+/// whichever policy made it.
 const fn result(decision: &Decision) -> &'static str {
     match decision {
-        Decision::Allow {
-            source: DecisionSource::Server | DecisionSource::Disabled | DecisionSource::NotValidated,
-            ..
-        } => "allow",
-        Decision::Allow { source: DecisionSource::Bundled, .. } => "fallback",
+        Decision::Allow { source: DecisionSource::Server | DecisionSource::NotValidated, .. }
+        | Decision::Allow { source: DecisionSource::Bundled, warning: None } => "allow",
+        Decision::Allow { source: DecisionSource::Bundled, warning: Some(_) } => "fallback",
+        Decision::Allow { source: DecisionSource::Disabled, .. } => "disabled",
         Decision::Allow { source: DecisionSource::FailOpen, .. } => "fail_open",
         Decision::Deny { .. } => "deny",
         Decision::Unavailable { .. } => "error",

@@ -59,9 +59,16 @@ async fn kubernetes(clients: &Clients) -> Check {
 
 async fn policy(clients: &Clients) -> Check {
     let config = &clients.config().policy;
-    let address = format!("{}:{}", config.host, config.port);
+    let address = config.host.as_ref().map_or_else(|| "bundled".to_owned(), |host| format!("{host}:{}", config.port));
     if !config.enabled {
         return Check::new("policy", address, Ok("switched off (OPA_ENABLED=false), not tried".to_owned()));
+    }
+    if config.host.is_none() {
+        return Check::new(
+            "policy",
+            address,
+            Ok("decides in the process, without a server (OPA_HOST is empty)".to_owned()),
+        );
     }
     let call = async { Ok(clients.policy()?.health(&CallContext::within(PATIENCE)).await?) };
     Check::new("policy", address, outcome(call).await)

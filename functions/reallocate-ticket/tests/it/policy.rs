@@ -1,15 +1,15 @@
 //! The shipped policy decides: the platform's policy server has none loaded.
 
 use heal_reallocate_ticket::{ReallocateTicket, spec};
-use heal_runtime::AttemptOutcome;
 use heal_runtime::attempt::Worker;
 use heal_runtime::port::{Clock as _, Decision};
+use heal_runtime::{AttemptOutcome, Timestamp};
 use heal_sandbox::PlatformConfig;
 use heal_sandbox::seed::Seed;
 use heal_sandbox::tickets::{Ticket, TicketStatus};
 use serde_json::json;
 
-use crate::rig::{Rig, denied, of_run};
+use crate::rig::{Rig, denied, failed, of_run};
 use crate::{logs, of_ticket, worker};
 
 fn under_shipped_policy(rig: &Rig) -> Worker {
@@ -41,14 +41,16 @@ async fn a_second_reallocation_within_five_minutes_is_rate_limited() {
 #[tokio::test]
 async fn a_reallocation_by_somebody_else_counts_from_the_services_record() {
     let rig = Rig::new();
-    let now = rig.clock.now();
+    // 2025-01-15T08:00:00Z: the policy trusts no time after the evaluator's own.
+    let now = Timestamp(1_736_928_000_000);
+    rig.clock.set(now);
     let ticket = |id: &str, timestamp: &str| {
         let mut ticket = Ticket::new(id, TicketStatus::Running);
         ticket.metadata.insert("reallocation_id".to_owned(), json!("somebody-else"));
         ticket.metadata.insert("reallocation_timestamp".to_owned(), json!(timestamp));
         ticket
     };
-    let tickets = vec![ticket("recent", "2027-01-15T07:56:00"), ticket("old", "2027-01-15T07:54:59Z")];
+    let tickets = vec![ticket("recent", "2025-01-15T07:56:00"), ticket("old", "2025-01-15T07:54:59Z")];
     rig.platform.seed(Seed { tickets, ..Seed::default() }).unwrap();
     let worker = under_shipped_policy(&rig);
     let result = rig.perform(&worker, &of_ticket(&rig, "recent")).await;
@@ -85,6 +87,18 @@ async fn without_a_policy_decision_nothing_is_done() {
     );
     assert!(rig.platform.effects().is_empty());
     assert!(rig.is_free("reallocate_ticket", "ticket-1").await);
+}
+
+#[tokio::test]
+async fn a_playbook_cannot_set_the_times_of_a_decision() {
+    let rig = Rig::new();
+    for name in ["now_ns", "last_reallocation_timestamp"] {
+        let parameters = json!({"ticket_id": "ticket-1", "reason": "r", name: 9_000_000_000_000_000_000_u64});
+        let result = rig.perform(&worker(&rig), &of_run(&rig.command(&spec(), parameters), name)).await;
+        let (code, message) = failed(&result);
+        assert!(code == "bad_parameters" && message.contains(name), "{message}");
+    }
+    assert!(rig.policy.asked().is_empty());
 }
 
 #[tokio::test]

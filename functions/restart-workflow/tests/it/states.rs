@@ -74,6 +74,9 @@ async fn a_workflow_in_a_terminal_state_is_not_resumed() {
         let worker = rig.worker_under(action, rig.shipped_policy());
         let result = rig.perform(&worker, &of_run(&of(&rig, id), "run-2")).await;
         assert_eq!(denied(&result), ["restart_workflow_terminal_state"]);
+        assert_eq!(logs::of("opa_validation_denied").len(), 1);
+        let lines = logs::of("restart_workflow_failed");
+        assert!(lines.len() == 2 && lines[1]["error"].contains("in a terminal state"), "{lines:?}");
         assert!(rig.calls_of("ResumeWorkflow").is_empty());
     }
 }

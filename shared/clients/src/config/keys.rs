@@ -152,15 +152,17 @@ variables! {
         "Name or ARN of the secret that holds the X.509-SVID (source `secrets_manager`)";
 
     ENV_OPA_HOST = "OPA_HOST", Host, Both, Some("opa.svc.cluster.local"),
-        "Host of the OPA server";
+        "Host of the OPA server; empty: no server, the bundled policy decides alone";
     ENV_OPA_PORT = "OPA_PORT", Port, Both, Some("8181"),
         "Port of the OPA server";
     ENV_OPA_ENABLED = "OPA_ENABLED", Boolean, Both, Some("true"),
         "Whether actions are validated; `false` allows every action, with a warning";
     ENV_OPA_FAIL_OPEN = "OPA_FAIL_OPEN", Boolean, Both, Some("true"),
-        "Whether an action is allowed, with a warning, when neither OPA nor the bundled policy can decide";
+        "Whether an action is allowed, with a warning, when no policy can decide";
+    ENV_OPA_FALLBACK = "OPA_FALLBACK", Choice, Both, Some("bundled"),
+        "What decides when the OPA server does not: `bundled`, the policy in this process, or `none`";
     ENV_OPA_TIMEOUT = "OPA_TIMEOUT_SECONDS", Seconds, Both, Some("2"),
-        "Seconds for one query to the OPA server, before the bundled policy decides";
+        "Seconds for one query to the OPA server";
     ENV_OPA_VALIDATED_ACTIONS = "OPA_VALIDATED_ACTIONS", Names, Both, Some(""),
         "Actions to validate besides the guide's four, separated by commas";
 

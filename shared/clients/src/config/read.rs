@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::keys;
 use super::reader::Reader;
 use super::sections::{
-    Config, Dialect, KubernetesAccess, KubernetesConfig, OrchestratorConfig, PolicyConfig, TicketConfig,
+    Config, Dialect, KubernetesAccess, KubernetesConfig, OrchestratorConfig, PolicyConfig, PolicyFallback, TicketConfig,
 };
 use super::value::{self, BaseUrl, Environment, SpiffeId};
 use crate::breaker;
@@ -97,10 +97,19 @@ impl OrchestratorPart {
 }
 
 fn policy(reader: &mut Reader<'_>) -> Option<PolicyConfig> {
-    let host = reader.required(keys::ENV_OPA_HOST, value::host);
+    let host = reader.required_or_empty(keys::ENV_OPA_HOST, value::host);
     let port = reader.required(keys::ENV_OPA_PORT, value::port);
     let enabled = reader.required(keys::ENV_OPA_ENABLED, value::boolean);
     let fail_open = reader.required(keys::ENV_OPA_FAIL_OPEN, value::boolean);
+    let fallback = reader.required(keys::ENV_OPA_FALLBACK, |text| match text {
+        "bundled" => Ok(PolicyFallback::Bundled),
+        "none" => Ok(PolicyFallback::None),
+        _ => Err("bundled or none".to_owned()),
+    });
+    if let (Some(None), Some(PolicyFallback::None)) = (&host, fallback) {
+        let expected = format!("bundled, because {} is empty and no policy could decide", keys::ENV_OPA_HOST);
+        reader.fault(keys::ENV_OPA_FALLBACK, Some("none"), &expected);
+    }
     let timeout = reader.required(keys::ENV_OPA_TIMEOUT, value::seconds);
     let extra_actions = reader.required(keys::ENV_OPA_VALIDATED_ACTIONS, value::names);
     Some(PolicyConfig {
@@ -108,6 +117,7 @@ fn policy(reader: &mut Reader<'_>) -> Option<PolicyConfig> {
         port: port?,
         enabled: enabled?,
         fail_open: fail_open?,
+        fallback: fallback?,
         timeout: timeout?,
         extra_actions: extra_actions?,
     })

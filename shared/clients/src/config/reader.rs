@@ -26,7 +26,7 @@ pub struct Setting {
 pub enum Source {
     /// The variable is set.
     Environment,
-    /// The variable is unset or empty.
+    /// The variable is unset, or empty and not `OPA_HOST`.
     Default,
 }
 
@@ -93,6 +93,22 @@ impl<'a> Reader<'a> {
     pub(super) fn required<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let default = variable(name).and_then(|variable| variable.default);
         self.read(name, default.map(str::to_owned), parse).flatten()
+    }
+
+    /// As [`Reader::required`], for a variable whose empty value has a meaning of its own: `Some(None)`.
+    #[allow(clippy::option_option, reason = "fault, empty and value are three things")]
+    pub(super) fn required_or_empty<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Option<T>> {
+        match self.strings.get(name) {
+            Ok(Some(value)) if value.trim().is_empty() => {
+                self.note(name, Some(String::new()), Source::Environment);
+                Some(None)
+            }
+            Ok(_) | Err(_) => self.required(name, parse).map(Some),
+        }
     }
 
     /// As [`Reader::required`], with a default that is derived from other variables.

@@ -110,18 +110,29 @@ pub struct PemPaths {
 /// Validation of actions.
 #[derive(Debug, Clone)]
 pub struct PolicyConfig {
-    /// Host name or address; an IPv6 address is in brackets.
-    pub host: String,
+    /// Host name or address of the OPA server, an IPv6 address in brackets; `None`: the bundled policy decides alone.
+    pub host: Option<String>,
     /// Port of the OPA server.
     pub port: u16,
     /// `false` allows every action.
     pub enabled: bool,
+    /// What decides if the OPA server does not.
+    pub fallback: PolicyFallback,
     /// Whether an action is allowed when no policy can decide.
     pub fail_open: bool,
     /// For one query.
     pub timeout: Duration,
     /// Names of the actions to validate besides the four that always are.
     pub extra_actions: Vec<String>,
+}
+
+/// What decides if the OPA server does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyFallback {
+    /// The policy in this process.
+    Bundled,
+    /// Nothing: [`PolicyConfig::fail_open`] applies.
+    None,
 }
 
 /// The Kubernetes API.

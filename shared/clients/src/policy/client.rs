@@ -14,7 +14,7 @@ use super::decision::Answer;
 use super::server::Server;
 use crate::breaker::{Clock, system_clock};
 use crate::call::{CallContext, Wiring};
-use crate::config::PolicyConfig;
+use crate::config::{PolicyConfig, PolicyFallback};
 use crate::error::Error;
 use crate::observe::Observer;
 
@@ -24,8 +24,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Decides whether an action may be done.
 #[derive(Debug)]
 pub struct Client {
-    server: Server,
-    /// Compiled when the server is first out of reach.
+    /// `None` if `OPA_HOST` is empty.
+    server: Option<Server>,
+    fallback: PolicyFallback,
+    /// Compiled when it is first asked.
     bundled: OnceLock<Result<Bundled, EvaluationError>>,
     enabled: bool,
     fail_open: bool,
@@ -35,15 +37,17 @@ pub struct Client {
 
 impl Client {
     /// # Errors
-    /// `Invalid` where the host is none.
+    /// `Invalid` if `OPA_HOST` and `OPA_PORT` do not form a URL.
     pub fn new(config: &PolicyConfig, wiring: &Wiring) -> Result<Self, Error> {
         Self::with_clock(config, wiring, system_clock())
     }
 
     /// As [`Client::new`], with the breaker's time given.
     pub fn with_clock(config: &PolicyConfig, wiring: &Wiring, clock: Clock) -> Result<Self, Error> {
+        let server = config.host.as_ref().map(|host| Server::new(host, config, wiring, clock)).transpose()?;
         Ok(Self {
-            server: Server::new(config, wiring, clock)?,
+            server,
+            fallback: config.fallback,
             bundled: OnceLock::new(),
             enabled: config.enabled,
             fail_open: config.fail_open,
@@ -73,12 +77,15 @@ impl Client {
         decision
     }
 
-    /// Asks the server for its health.
+    /// Asks the server for its health. Without a server there is nothing to ask.
     ///
     /// # Errors
     /// The server is out of reach, or reports a fault.
     pub async fn health(&self, context: &CallContext) -> Result<(), Error> {
-        self.server.health(context).await
+        match &self.server {
+            Some(server) => server.health(context).await,
+            None => Ok(()),
+        }
     }
 
     async fn resolve(&self, input: &PolicyInput, context: &CallContext) -> Decision {
@@ -91,22 +98,21 @@ impl Client {
         }
         // Plain data with text keys cannot fail to serialize.
         let document = serde_json::to_value(input).unwrap_or_default();
-        let no_server = match self.server.ask(&document, context).await {
-            Ok(answer) => return answer.into_decision(DecisionSource::Server, None),
+        let no_server = match &self.server {
+            Some(server) => match server.ask(&document, context).await {
+                Ok(answer) => return answer.into_decision(DecisionSource::Server, None),
+                Err(reason) => Some(reason),
+            },
+            None => None,
+        };
+        let no_bundled = match self.ask_bundled(input, &document) {
+            Ok(answer) => {
+                let warning = no_server.map(|reason| format!("decided by the bundled policy, because {reason}"));
+                return answer.into_decision(DecisionSource::Bundled, warning);
+            }
             Err(reason) => reason,
         };
-        // The bundled policy allows whatever it has no rule for, so its answer means nothing for an action that is not critical.
-        let no_bundled = if input.critical {
-            match self.evaluate(&document) {
-                Ok(answer) => {
-                    let warning = format!("decided by the bundled policy, because {no_server}");
-                    return answer.into_decision(DecisionSource::Bundled, Some(warning));
-                }
-                Err(error) => error.to_string(),
-            }
-        } else {
-            "the bundled policy has no rules for this action".to_owned()
-        };
+        let no_server = no_server.as_deref().unwrap_or("no policy server is configured (OPA_HOST is empty)");
         let reason = format!("{no_server}; {no_bundled}");
         if self.fail_open {
             let warning = format!("allowed without a decision (OPA_FAIL_OPEN=true): {reason}");
@@ -116,9 +122,20 @@ impl Client {
         }
     }
 
-    /// Asks the bundled policy.
-    fn evaluate(&self, input: &Value) -> Result<Answer, EvaluationError> {
-        self.bundled.get_or_init(Bundled::new).as_ref().map_err(Clone::clone)?.evaluate(input)
+    /// The bundled policy's answer on `document`, or why it gives none.
+    ///
+    /// It allows whatever it has no rule for, so its answer means nothing for an action that is not critical.
+    fn ask_bundled(&self, input: &PolicyInput, document: &Value) -> Result<Answer, String> {
+        match self.fallback {
+            PolicyFallback::None => Err("the bundled policy is not asked (OPA_FALLBACK=none)".to_owned()),
+            PolicyFallback::Bundled if !input.critical => {
+                Err("the bundled policy has no rules for this action".to_owned())
+            }
+            PolicyFallback::Bundled => match self.bundled.get_or_init(Bundled::new) {
+                Ok(bundled) => bundled.evaluate(document).map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            },
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use heal_runtime::Violation;
 use heal_runtime::port::{Decision, DecisionSource};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::one_line;
@@ -18,7 +19,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads `{"allow": bool, "violations": [...]}`.
+    /// Reads `{"allow": bool, "violations": [...]}`; the violations may be in either form of [`violations`].
     ///
     /// # Errors
     /// A sentence that says why this is not a decision: no result, or no boolean `allow`.
@@ -60,18 +61,39 @@ fn key(violation: &Violation) -> [&str; 4] {
     [&violation.policy, &violation.rule, &violation.msg, &violation.severity]
 }
 
-/// The violations that can be read, and the number of those that cannot.
-fn violations(value: Option<&Value>) -> (Vec<Violation>, usize) {
-    match value {
-        None | Some(Value::Null) => (Vec::new(), 0),
-        Some(Value::Array(items)) => {
-            let read: Vec<Violation> =
-                items.iter().filter_map(|item| serde_json::from_value(item.clone()).ok()).collect();
-            let unread = items.len() - read.len();
-            (read, unread)
-        }
-        Some(_) => (Vec::new(), 1),
+/// A violation on the wire. A policy of a site may name the rule alone.
+#[derive(Deserialize)]
+struct Wire {
+    rule: String,
+    #[serde(default)]
+    policy: String,
+    #[serde(default)]
+    msg: String,
+    #[serde(default)]
+    severity: String,
+}
+
+impl From<Wire> for Violation {
+    fn from(Wire { rule, policy, msg, severity }: Wire) -> Self {
+        Self { policy, rule, msg, severity }
     }
+}
+
+/// The violations that can be read, and the number of those that cannot.
+///
+/// OPA answers a rule `violations contains …` with a list, and `violations[v] if …` with an object that maps the JSON text of each
+/// violation to `true`.
+fn violations(value: Option<&Value>) -> (Vec<Violation>, usize) {
+    let items: Vec<Option<Wire>> = match value {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(items)) => items.iter().map(|item| Wire::deserialize(item).ok()).collect(),
+        Some(Value::Object(members)) => members.keys().map(|text| serde_json::from_str(text).ok()).collect(),
+        Some(Value::Bool(_) | Value::Number(_) | Value::String(_)) => vec![None],
+    };
+    let total = items.len();
+    let read: Vec<Violation> = items.into_iter().flatten().map(Violation::from).collect();
+    let unread = total - read.len();
+    (read, unread)
 }
 
 #[cfg(test)]
@@ -92,9 +114,31 @@ mod tests {
 
     #[test]
     fn a_denial_without_readable_violations_stays_a_denial() {
-        for violations in [json!(null), json!("x"), json!([1, {"msg": "no rule"}])] {
+        for violations in [json!(null), json!("x"), json!([1, {"msg": "no rule"}]), json!({"x": true, "{}": true})] {
             let answer = Answer::read(Some(&json!({"allow": false, "violations": violations}))).unwrap();
             assert!(!answer.allow);
+        }
+    }
+
+    #[test]
+    fn both_forms_of_violations_carry_the_same_reasons() {
+        let first = json!({"policy": "p", "rule": "a", "msg": "says \"no\"", "severity": "high"});
+        let second = json!({"rule": "b"});
+        let list = json!([second, first]);
+        let object = json!({first.to_string(): true, second.to_string(): true});
+        for violations in [list, object] {
+            let answer = Answer::read(Some(&json!({"allow": false, "violations": violations}))).unwrap();
+            let reasons: Vec<_> = answer.violations.iter().map(|it| (it.rule.as_str(), it.msg.as_str())).collect();
+            assert_eq!(reasons, [("b", ""), ("a", "says \"no\"")]);
+            assert_eq!(answer.warning, None);
+        }
+    }
+
+    #[test]
+    fn no_violation_in_either_form_needs_no_warning() {
+        for violations in [json!([]), json!({})] {
+            let answer = Answer::read(Some(&json!({"allow": true, "violations": violations}))).unwrap();
+            assert_eq!(answer, Answer { allow: true, violations: vec![], warning: None });
         }
     }
 

@@ -29,9 +29,9 @@ struct Wire {
 }
 
 impl Server {
-    pub(super) fn new(config: &PolicyConfig, wiring: &Wiring, clock: Clock) -> Result<Self, Error> {
+    pub(super) fn new(host: &str, config: &PolicyConfig, wiring: &Wiring, clock: Clock) -> Result<Self, Error> {
         let url = |path: &str| {
-            Url::parse(&format!("http://{}:{}{path}", config.host, config.port))
+            Url::parse(&format!("http://{host}:{}{path}", config.port))
                 .map_err(|error| Error::Invalid { field: "OPA_HOST", problem: chain(&error) })
         };
         Ok(Self {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use heal_clients::config::{self, Config, Dialect, Environment, IdentitySource, KubernetesAccess, Source, VARIABLES};
+use heal_clients::config::{
+    self, Config, Dialect, Environment, IdentitySource, KubernetesAccess, PolicyFallback, Source, VARIABLES,
+};
 
 fn problems(env: &dyn config::Strings) -> Vec<String> {
     match Config::read(env) {
@@ -27,8 +29,9 @@ fn without_any_variable_the_guides_defaults_hold() {
         "spiffe://neural-hive.local/ns/neural-hive-orchestration/sa/orchestrator-dynamic"
     );
     assert_eq!(config.orchestrator.jwt_audience, "orchestrator-dynamic.neural-hive.local");
-    assert_eq!((config.policy.host.as_str(), config.policy.port), ("opa.svc.cluster.local", 8181));
+    assert_eq!((config.policy.host.as_deref(), config.policy.port), (Some("opa.svc.cluster.local"), 8181));
     assert!(config.policy.enabled && config.policy.fail_open && config.policy.extra_actions.is_empty());
+    assert_eq!(config.policy.fallback, PolicyFallback::Bundled);
     assert_eq!(
         config.identity.source,
         IdentitySource::WorkloadApi { socket: "unix:///run/spire/sockets/agent.sock".to_owned() }
@@ -39,9 +42,33 @@ fn without_any_variable_the_guides_defaults_hold() {
 
 #[test]
 fn an_empty_value_counts_as_unset() {
-    let config = Config::read(&[("OPA_HOST", ""), ("KUBECONFIG", "  "), ("OPA_PORT", " 9 ")]).unwrap();
-    assert_eq!((config.policy.host.as_str(), config.policy.port), ("opa.svc.cluster.local", 9));
+    let config = Config::read(&[("ORCHESTRATOR_GRPC_HOST", ""), ("KUBECONFIG", "  "), ("OPA_PORT", " 9 ")]).unwrap();
+    assert_eq!(config.orchestrator.host, "orchestrator-dynamic.svc.cluster.local");
+    assert_eq!(config.policy.port, 9);
     assert_eq!(config.kubernetes.access, KubernetesAccess::InCluster);
+}
+
+#[test]
+fn an_empty_opa_host_means_that_there_is_no_server() {
+    for empty in ["", " "] {
+        let config = Config::read(&[("OPA_HOST", empty)]).unwrap();
+        assert_eq!((config.policy.host, config.policy.fallback), (None, PolicyFallback::Bundled));
+    }
+    let settings = config::describe(&[("OPA_HOST", "")]);
+    let host = settings.iter().find(|setting| setting.name == "OPA_HOST").unwrap();
+    assert_eq!((host.value.as_deref(), host.source), (Some(""), Source::Environment));
+}
+
+#[test]
+fn a_policy_that_nothing_could_decide_is_refused() {
+    let found = problems(&[("OPA_HOST", ""), ("OPA_FALLBACK", "none")]);
+    assert_eq!(
+        found,
+        [r#"OPA_FALLBACK is "none", expected bundled, because OPA_HOST is empty and no policy could decide"#]
+    );
+    assert!(problems(&[("OPA_HOST", "opa"), ("OPA_FALLBACK", "none")]).is_empty());
+    let found = problems(&[("OPA_FALLBACK", "server")]);
+    assert_eq!(found, [r#"OPA_FALLBACK is "server", expected bundled or none"#]);
 }
 
 #[test]

@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 /// Inputs that both evaluate.
 const CORPUS: usize = 1500;
 
-const NOW_NS: u64 = 1_800_000_000_000_000_000;
+/// In the past of every evaluator's clock, so that it is the time of the decision.
+const NOW_NS: u64 = 1_700_000_000_000_000_000;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -244,6 +245,38 @@ async fn the_client_understands_a_real_server_with_and_without_the_policy() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// The rule form that a real OPA answers with an object.
+#[tokio::test]
+async fn violations_that_a_real_server_answers_as_an_object_are_read() {
+    let Some(opa) = opa() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("object.rego");
+    let text = r#"package neuralhive.self_healing.playbook_validation
+import rego.v1
+violations[violation] if {
+	input.resource.reason == ""
+	violation := {"policy": "p", "rule": "no_reason", "msg": "says \"why\"", "severity": "low"}
+}
+default allow := false
+allow if count(violations) == 0"#;
+    std::fs::write(&policy, text).unwrap();
+    let server = Running::start(&opa, &policy).await;
+    let port = server.addr.port().to_string();
+    let config = Config::read(&[("OPA_HOST", "127.0.0.1"), ("OPA_PORT", port.as_str())]).unwrap().policy;
+    let client = Client::new(&config, &heal_clients::Wiring::default()).unwrap();
+    let context = CallContext::within(Duration::from_secs(10));
+    let mut question = PolicyInput { critical: true, ..PolicyInput::default() };
+    let Decision::Deny { source: DecisionSource::Server, violations, warning: None } =
+        client.validate_action(&question, &context).await
+    else {
+        panic!("not denied by the server")
+    };
+    assert_eq!((violations[0].rule.as_str(), violations[0].msg.as_str()), ("no_reason", "says \"why\""));
+    question.resource.reason = "r".to_owned();
+    let allowed = client.validate_action(&question, &context).await;
+    assert_eq!(allowed, Decision::Allow { source: DecisionSource::Server, warning: None });
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use heal_clients::CallContext;
-use heal_clients::config::{Config, PolicyConfig};
+use heal_clients::config::{Config, PolicyConfig, PolicyFallback};
 use heal_clients::policy::{BUNDLED_POLICY, BUNDLED_POLICY_TESTS, Client, Module, run_rego_tests};
 use heal_runtime::port::{Decision, DecisionSource, PolicyContext, PolicyInput, PolicyResource};
 use serde_json::{Value, json};
@@ -184,6 +184,43 @@ async fn what_nobody_can_decide_is_left_to_the_configuration() {
     assert!(matches!(decide(&config, &question).await, Decision::Unavailable { .. }));
     // A critical action is still decided: the bundled policy can.
     assert!(matches!(decide(&config, &reallocation()).await, Decision::Allow { source: DecisionSource::Bundled, .. }));
+}
+
+#[tokio::test]
+async fn without_the_fallback_an_outage_is_left_to_the_configuration() {
+    let mut config = config(closed_port().await);
+    config.fallback = PolicyFallback::None;
+    match decide(&config, &recent_reallocation()).await {
+        Decision::Allow { source: DecisionSource::FailOpen, warning: Some(warning) } => {
+            assert!(warning.contains("opa is unavailable") && warning.contains("OPA_FALLBACK=none"), "{warning}");
+        }
+        other => panic!("{other:?}"),
+    }
+    config.fail_open = false;
+    match decide(&config, &reallocation()).await {
+        Decision::Unavailable { message } => assert!(message.contains("OPA_FALLBACK=none"), "{message}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn without_a_server_the_bundled_policy_decides_and_warns_of_nothing() {
+    let mut config = Config::read(&[("OPA_HOST", ""), ("OPA_FAIL_OPEN", "false")]).unwrap().policy;
+    config.extra_actions = vec!["restart_pod".to_owned()];
+    let decision = decide(&config, &reallocation()).await;
+    assert_eq!(decision, Decision::Allow { source: DecisionSource::Bundled, warning: None });
+    match decide(&config, &recent_reallocation()).await {
+        Decision::Deny { source: DecisionSource::Bundled, violations, warning: None } => {
+            assert_eq!(violations[0].rule, "reallocate_ticket_rate_limited");
+        }
+        other => panic!("{other:?}"),
+    }
+    match decide(&config, &PolicyInput { critical: false, ..critical("restart_pod") }).await {
+        Decision::Unavailable { message } => assert!(message.contains("OPA_HOST is empty"), "{message}"),
+        other => panic!("{other:?}"),
+    }
+    let client = Client::new(&config, &heal_clients::Wiring::default()).unwrap();
+    client.health(&CallContext::within(Duration::from_secs(1))).await.unwrap();
 }
 
 #[tokio::test]

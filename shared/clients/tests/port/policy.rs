@@ -6,7 +6,7 @@ use std::sync::Arc;
 use heal_clients::config::Config;
 use heal_clients::{Wiring, policy};
 use heal_runtime::port::{Decision, DecisionSource, Policy, PolicyContext, PolicyInput, PolicyResource};
-use heal_sandbox::opa::{self, OpaConfig};
+use heal_sandbox::opa::{self, OpaConfig, ViolationsForm};
 use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Service};
 
 fn policy(platform: &Platform, fail_open: bool) -> Arc<dyn Policy> {
@@ -56,6 +56,31 @@ async fn a_decision_says_who_made_it() {
     assert!(matches!(&decision, Decision::Allow { source: DecisionSource::Bundled, warning: Some(_) }), "{decision:?}");
     let decision = policy.decide(&recent).await;
     assert!(matches!(&decision, Decision::Deny { source: DecisionSource::Bundled, .. }), "{decision:?}");
+}
+
+#[tokio::test]
+async fn both_forms_of_violations_deny_with_their_reasons_and_allow_without_a_warning() {
+    for violations in [ViolationsForm::List, ViolationsForm::Object] {
+        let policy_text = Some(policy::BUNDLED_POLICY.to_owned());
+        let opa = OpaConfig { policy: policy_text, violations, ..OpaConfig::default() };
+        let platform = Platform::start(PlatformConfig { opa, ..PlatformConfig::default() }).unwrap();
+        let policy = policy(&platform, true);
+        let allowed = policy.decide(&reallocation("t-1")).await;
+        assert_eq!(allowed, Decision::Allow { source: DecisionSource::Server, warning: None }, "{violations:?}");
+        let mut question = of("reallocate_ticket");
+        question.critical = true;
+        let Decision::Deny { source: DecisionSource::Server, violations: reasons, warning: None } =
+            policy.decide(&question).await
+        else {
+            panic!("{violations:?}: not denied by the server")
+        };
+        let reasons: Vec<_> = reasons.iter().map(|it| (it.rule.as_str(), it.msg.as_str())).collect();
+        let expected = [
+            ("reallocate_ticket_missing_reason", "a reallocation says why"),
+            ("reallocate_ticket_missing_ticket_id", "a reallocation names a ticket, or a list of affected tickets"),
+        ];
+        assert_eq!(reasons, expected, "{violations:?}");
+    }
 }
 
 #[tokio::test]

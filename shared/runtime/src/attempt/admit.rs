@@ -95,6 +95,10 @@ impl<A: Action> Attempt<'_, A> {
             Decision::Deny { violations, .. } => {
                 self.observe_prevented(target, Prevented::Denied);
                 log_denial(call, target, &violations);
+                // The guide looks for the action's own event, whoever found the target in a terminal state.
+                let rules = violations.iter().map(|violation| format!("{} ({})", violation.rule, violation.msg));
+                let message = format!("denied by policy: {}", rules.collect::<Vec<_>>().join(", "));
+                self.log_failed([target], &message);
                 Err(Refusal::Denied(violations))
             }
             Decision::Unavailable { message } => {

@@ -60,7 +60,7 @@ pub enum Decision {
     Allow {
         /// Who decided.
         source: DecisionSource,
-        /// Set if the answer did not come from the policy server.
+        /// Set if a policy server should have decided and did not, or if its answer contradicts itself.
         warning: Option<String>,
     },
     /// The action must not go ahead.
@@ -69,7 +69,7 @@ pub enum Decision {
         source: DecisionSource,
         /// The broken rules; empty if the policy named none.
         violations: Vec<Violation>,
-        /// Set if the answer did not come from the policy server, or a violation could not be read.
+        /// Set if a policy server should have decided and did not, or if a violation cannot be read.
         warning: Option<String>,
     },
     /// Nobody could decide, and the configuration fails closed (`OPA_FAIL_OPEN=false`).
@@ -84,7 +84,7 @@ pub enum Decision {
 pub enum DecisionSource {
     /// The policy server.
     Server,
-    /// The bundled policy, in this process, because the server could not.
+    /// The bundled policy, in this process: the server did not decide, or none is configured.
     Bundled,
     /// Nobody: `OPA_FAIL_OPEN=true` let the action pass.
     FailOpen,

@@ -41,7 +41,7 @@ pub const COMMANDS_PER_RUN: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 5
 /// How a call to a service ended.
 pub const STATUSES: &[&str] = &["success", "error", "skipped", "denied"];
 /// The policy's decisions.
-pub const RESULTS: &[&str] = &["allow", "deny", "error", "fail_open", "fallback"];
+pub const RESULTS: &[&str] = &["allow", "deny", "disabled", "error", "fail_open", "fallback"];
 /// Who decided.
 pub const SOURCES: &[&str] = &["server", "bundled", "fail_open", "disabled", "not_validated", "none"];
 /// Why tickets are reallocated: the reasons of the guide and of the shipped playbooks.

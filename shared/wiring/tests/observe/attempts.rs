@@ -11,10 +11,14 @@ use crate::rig::{ACTION, Rig, allow, deny};
 #[tokio::test(start_paused = true)]
 async fn every_decision_has_its_label() {
     let unavailable = || Decision::Unavailable { message: "connection refused".to_owned() };
+    let warning = Some("decided by the bundled policy, because opa is unavailable".to_owned());
+    let fallback = Decision::Allow { source: DecisionSource::Bundled, warning };
     let cases = [
         (allow(DecisionSource::Server), "allow"),
         (allow(DecisionSource::NotValidated), "allow"),
-        (allow(DecisionSource::Bundled), "fallback"),
+        (allow(DecisionSource::Bundled), "allow"),
+        (fallback, "fallback"),
+        (allow(DecisionSource::Disabled), "disabled"),
         (allow(DecisionSource::FailOpen), "fail_open"),
         (deny(DecisionSource::Server), "deny"),
         (deny(DecisionSource::Bundled), "deny"),

@@ -118,7 +118,9 @@ async fn a_client_with_invalid_configuration_fails_only_the_probes_that_need_it(
 async fn a_disabled_policy_server_passes_without_a_call() {
     let (platform, _) = start(Seed::default());
     platform.set_fault(Fault::new(heal_sandbox::Service::Opa, heal_sandbox::FaultKind::Refuse)).unwrap();
-    let prober = prober(&platform, &[("OPA_ENABLED", "false")]);
-    assert_eq!(observe(&prober, &probe(Service::Opa)).await, Observation::well());
+    for switched_off in [("OPA_ENABLED", "false"), ("OPA_HOST", "")] {
+        let prober = prober(&platform, &[switched_off]);
+        assert_eq!(observe(&prober, &probe(Service::Opa)).await, Observation::well(), "{switched_off:?}");
+    }
     assert!(platform.calls().is_empty());
 }
