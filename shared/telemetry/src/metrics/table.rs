@@ -53,7 +53,8 @@ pub const OPERATIONS: &[&str] = &["get_workflow_status", "pause_workflow", "resu
 /// Services that have a circuit breaker.
 pub const SERVICES: &[&str] = &["execution-ticket-service", "orchestrator", "kubernetes", "opa"];
 /// How a run ended.
-pub const RUN_OUTCOMES: &[&str] = &["HEALED", "COMPLETED", "NOT_HEALED", "FAILED", "DENIED", "TIMEOUT", "CANCELLED"];
+pub const RUN_OUTCOMES: &[&str] =
+    &["HEALED", "COMPLETED", "DEGRADED", "NOT_HEALED", "FAILED", "DENIED", "TIMEOUT", "CANCELLED"];
 /// How a step ended.
 pub const STEP_OUTCOMES: &[&str] =
     &["succeeded", "skipped", "no_op", "condition_false", "denied", "cooling_down", "failed", "timed_out", "unknown"];
@@ -74,6 +75,18 @@ const STATUS: Label = closed("status", STATUSES);
 const ACTION: Label = Label { name: "action", values: Values::Actions };
 const PLAYBOOK: Label = Label { name: "playbook", values: Values::Playbooks };
 
+/// Labels by which alarms of CloudWatch ask, over all functions, playbooks and actions.
+const ALARM_LABELS: [&str; 3] = ["outcome", "result", "service"];
+
+impl Metric {
+    /// The label that is also a dimension of its own in CloudWatch, where an alarm cannot search for combinations of labels.
+    #[must_use]
+    pub fn alarm_label(&self) -> Option<&'static str> {
+        let is_closed = |label: &&Label| matches!(label.values, Values::Closed(_));
+        self.labels.iter().filter(is_closed).map(|label| label.name).find(|name| ALARM_LABELS.contains(name))
+    }
+}
+
 /// Declares [`Id`] and the table entry of each metric.
 macro_rules! metrics {
     ($($id:ident = $name:literal, $kind:expr, $unit:literal, [$($label:expr),*], $help:literal;)+) => {
@@ -86,6 +99,11 @@ macro_rules! metrics {
         impl Id {
             /// Every metric, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$id),+];
+
+            /// The metric of this name.
+            pub fn by_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|id| id.metric().name == name)
+            }
 
             /// The metric's table entry.
             pub const fn metric(self) -> &'static Metric {
