@@ -1,10 +1,10 @@
-"""Alarms for every queue, every function, the table and the hop budget; the dashboard."""
+"""Alarms for every queue, every function, the table and the outcomes of runs; the dashboard."""
 
 import json
 import unittest
 
 import facts
-from stack import Stack
+from stack import ROOT, Stack
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:people"
 
@@ -27,17 +27,46 @@ METRICS = {
 GROUPS = ["Ticket reallocations", "Workflow operations", "OPA validations", "Integration health", "Runs", "Queues", "Functions"]
 
 
+def series(alarm):
+    """What an alarm asks for: (namespace, metric, dimensions, statistic), several if it is computed."""
+    asked = [query["MetricStat"] for query in alarm.get("Metrics", []) if "MetricStat" in query]
+    asked = [{**metric["Metric"], "Statistic": metric["Stat"]} for metric in asked] or [alarm]
+    for metric in asked:
+        dimensions = tuple(sorted((given["Name"], given["Value"]) for given in metric.get("Dimensions", [])))
+        yield metric["Namespace"], metric["MetricName"], dimensions, metric["Statistic"]
+
+
+def own(metric, statistic, **dimensions):
+    """A series of the engine's own metrics."""
+    return "SelfHealing", f"self_healing_{metric}", tuple(sorted(dimensions.items())), statistic
+
+
+OUTCOMES = {
+    "HopBudgetAlarm": {own("hop_budget_exceeded_total", "Sum", service_name="dispatcher")},
+    "RunsFailAlarm": {own("runs_ended_total", "Sum", outcome=outcome) for outcome in ("FAILED", "NOT_HEALED", "TIMEOUT")},
+    "RunsDegradedAlarm": {own("runs_ended_total", "Sum", outcome="DEGRADED")},
+    "StepsUnknownAlarm": {own("step_duration_seconds", "SampleCount", outcome="unknown")},
+    "PolicyUndecidedAlarm": {own("opa_validation_total", "Sum", result=result) for result in ("error", "fail_open")},
+    "BreakerOpenAlarm": {
+        own("circuit_breaker_state", "Maximum", service=service) for service in {"opa", *facts.SERVICES.values()}
+    },
+    "RunsPileUpAlarm": {own("runs_active", "Maximum", service_name="scheduled-checks")},
+    "ScheduleStoppedAlarm": {("AWS/Lambda", "Invocations", (("FunctionName", "heal-scheduled-checks"),), "Sum")},
+}
+# Thresholds of the alarms that do not go off at the first.
+HALF_OPEN = 1
+THRESHOLDS = {"ApproximateAgeOfOldestMessage": 1800, "self_healing_circuit_breaker_state": HALF_OPEN, "self_healing_runs_active": 500}
+
+
 class Alarms(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.stack = Stack(AlarmTopicArn=TOPIC)
-        cls.alarms = {}
-        for alarm in cls.stack.of_type("AWS::CloudWatch::Alarm").values():
-            dimensions = tuple(sorted((given["Name"], given["Value"]) for given in alarm.get("Dimensions", [])))
-            cls.alarms[(alarm["Namespace"], alarm["MetricName"], dimensions)] = alarm
+        cls.by_id = cls.stack.of_type("AWS::CloudWatch::Alarm")
+        cls.alarms = {key[:3]: alarm for alarm in cls.by_id.values() for key in series(alarm)}
 
     def test_there_is_an_alarm_for_everything_that_can_go_wrong_unseen_and_no_other(self):
-        expected = {("SelfHealing", "self_healing_hop_budget_exceeded_total", (("service_name", "dispatcher"),))}
+        expected = {key[:3] for outcome in OUTCOMES.values() for key in outcome}
         for name in facts.work_queues():
             expected.add(("AWS/SQS", "ApproximateNumberOfMessagesVisible", (("QueueName", f"heal-{name}-dead"),)))
             expected.add(("AWS/SQS", "ApproximateAgeOfOldestMessage", (("QueueName", f"heal-{name}"),)))
@@ -49,12 +78,41 @@ class Alarms(unittest.TestCase):
             expected.add(("AWS/DynamoDB", "SystemErrors", (("Operation", operation), ("TableName", "Table"))))
         self.assertEqual(set(self.alarms), expected)
 
+    def test_outcomes_have_their_alarms(self):
+        for logical_id, expected in OUTCOMES.items():
+            self.assertEqual(set(series(self.by_id[logical_id])), expected, logical_id)
+
+    def test_a_computed_alarm_uses_each_of_its_series_and_returns_one(self):
+        for logical_id, alarm in self.by_id.items():
+            if "Metrics" not in alarm:
+                continue
+            [computed] = [query for query in alarm["Metrics"] if query.get("ReturnData", True)]
+            names = computed["Expression"].split("[")[1].rstrip("])").split(", ")
+            self.assertEqual(names, [query["Id"] for query in alarm["Metrics"] if query is not computed], logical_id)
+            # CloudWatch's limits of an alarm: no search, ten metrics.
+            self.assertNotIn("SEARCH", computed["Expression"], logical_id)
+            self.assertLessEqual(len(names), 10, logical_id)
+
     def test_an_alarm_goes_off_at_the_first_and_is_quiet_without_data(self):
         for (_, metric, dimensions), alarm in self.alarms.items():
-            threshold = 1800 if metric == "ApproximateAgeOfOldestMessage" else 0
-            self.assertEqual(alarm["Threshold"], threshold, dimensions)
+            if metric == "Invocations":
+                continue
+            self.assertEqual(alarm["Threshold"], THRESHOLDS.get(metric, 0), dimensions)
             self.assertEqual(alarm["ComparisonOperator"], "GreaterThanThreshold", dimensions)
             self.assertEqual(alarm["TreatMissingData"], "notBreaching", dimensions)
+
+    def test_a_schedule_that_stopped_raises_an_alarm_unless_it_is_switched_off(self):
+        alarm = self.by_id["ScheduleStoppedAlarm"]
+        self.assertEqual((alarm["Threshold"], alarm["ComparisonOperator"]), (1, "LessThanThreshold"))
+        self.assertEqual((alarm["Period"] * alarm["EvaluationPeriods"], alarm["TreatMissingData"]), (600, "breaching"))
+        self.assertNotIn("ScheduleStoppedAlarm", Stack(ScheduledChecksEnabled="false").of_type("AWS::CloudWatch::Alarm"))
+
+    def test_every_alarm_says_what_is_wrong_and_names_its_page(self):
+        for logical_id, alarm in self.by_id.items():
+            text, page = alarm["AlarmDescription"].rsplit(" ", 1)
+            self.assertTrue(text.endswith("."), logical_id)
+            self.assertRegex(page, r"^docs/runbooks/[a-z-]+\.md$", logical_id)
+            self.assertTrue((ROOT / page).is_file(), page)
 
     def test_a_wake_up_that_waits_its_time_raises_no_alarm(self):
         age = next(alarm for (_, metric, _), alarm in self.alarms.items() if metric == "ApproximateAgeOfOldestMessage")
@@ -62,7 +120,7 @@ class Alarms(unittest.TestCase):
         self.assertGreater(age["Threshold"], longest_delay_seconds + 6 * facts.ACTION_TIMEOUT_SECONDS)
 
     def test_alarms_report_to_the_topic_where_there_is_one(self):
-        for key, alarm in self.alarms.items():
+        for key, alarm in self.by_id.items():
             self.assertEqual((alarm["AlarmActions"], alarm["OKActions"]), ([TOPIC], [TOPIC]), key)
         for logical_id, alarm in Stack().of_type("AWS::CloudWatch::Alarm").items():
             self.assertNotIn("AlarmActions", alarm, logical_id)

@@ -19,7 +19,7 @@ pub trait Observer: Debug + Send + Sync {
     /// `self_healing_opa_validation_total`; `result` is `allow`, `deny` or `unavailable`, `source` names who decided.
     fn opa_validation(&self, _action: &str, _result: &'static str, _source: &'static str, _took: Duration) {}
 
-    /// The breaker of `service` is in `state`. Reported on every change, and once at the first call.
+    /// The state of the breaker of `service`, at each call and each change.
     fn breaker_state(&self, _service: &'static str, _state: breaker::State) {}
 }
 

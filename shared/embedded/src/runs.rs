@@ -102,4 +102,8 @@ impl DueRuns for Store {
     async fn next_due(&self) -> Result<Option<Timestamp>> {
         self.read("runs.next_due", listing::next_due).await
     }
+
+    async fn count_live(&self) -> Result<u64> {
+        self.read("runs.count_live", listing::count_live).await
+    }
 }

@@ -1,4 +1,4 @@
-//! One tick of the schedule: wake overdue runs, and run the checks.
+//! One tick of the schedule: wake overdue runs, count live ones, and run the checks.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use heal_clients::config::Env;
 use heal_runtime::Timestamp;
 use heal_runtime::checks::{CheckOutcome, Checks};
 use heal_runtime::message::Inbound;
+use heal_runtime::observe::Observer;
 use heal_runtime::port::{BackendError, DueRuns, Message, Prober, QueueName, Sender};
 use heal_wiring::environment::ENV_CHECKS_FILE;
 use lambda_runtime::{Diagnostic, LambdaEvent};
@@ -24,10 +25,11 @@ impl Function {
     pub async fn check(self, prober: Arc<dyn Prober>) -> Result<(), Error> {
         let checks = logged(self.checks(prober))?;
         let telemetry = self.telemetry.clone();
+        let observer = self.observer([], []);
         let (function, checks) = (Arc::new(self), Arc::new(checks));
         serve(telemetry, move |_: LambdaEvent<Value>| {
-            let (function, checks) = (Arc::clone(&function), Arc::clone(&checks));
-            async move { function.tick(&checks).await }
+            let (function, checks, observer) = (Arc::clone(&function), Arc::clone(&checks), Arc::clone(&observer));
+            async move { function.tick(&checks, &*observer).await }
         })
         .await
     }
@@ -38,9 +40,13 @@ impl Function {
 
     /// Runs the sweep and the checks independently. The tick fails if either could not use the table or the queues, so that the alarm on
     /// errors fires; a target that cannot be probed is not a failure of the tick.
-    async fn tick(&self, checks: &Checks) -> Result<Value, Diagnostic> {
+    async fn tick(&self, checks: &Checks, observer: &dyn Observer) -> Result<Value, Diagnostic> {
         let now = clock().now();
-        let (woken, checked) = tokio::join!(wake_due(&self.store, &self.queues, now), checks.run(now));
+        let (woken, (), checked) = tokio::join!(
+            wake_due(&self.store, &self.queues, now),
+            report_live(&self.store, observer),
+            checks.run(now)
+        );
         let woken = woken.map_err(|error| diagnostic("SweepError", &error))?;
         let failed = checked.into_iter().find_map(|checked| match checked.outcome {
             CheckOutcome::Failed(error) => Some(error),
@@ -54,6 +60,16 @@ impl Function {
         match failed {
             None => Ok(json!({"woken": woken, "checked": checks.iter().count()})),
             Some(error) => Err(diagnostic("CheckError", &error)),
+        }
+    }
+}
+
+/// Reports the number of live runs. Only the metric misses a count that failed.
+async fn report_live(due_runs: &dyn DueRuns, observer: &dyn Observer) {
+    match due_runs.count_live().await {
+        Ok(live) => observer.runs_active(live),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "failed to count the live runs");
         }
     }
 }

@@ -121,7 +121,7 @@ impl Host {
                 break;
             }
             if sweep.is_multiple_of(SWEEPS_PER_COUNT)
-                && let Err(error) = self.inbox.dispatcher().count_active().await
+                && let Err(error) = self.inbox.dispatcher().count_active(&*self.due_runs).await
             {
                 tracing::warn!(error = &error as &dyn std::error::Error, "failed to count the live runs");
             }

@@ -1,4 +1,4 @@
-//! The dashboard and the alerts query only metrics of the table, and every alert has its page.
+//! Dashboards and alerts, of Prometheus and of CloudWatch, query only metrics of the table, and every alert has its page.
 
 #![allow(
     clippy::unwrap_used,
@@ -69,6 +69,43 @@ fn metric(series: &str) -> &'static Metric {
     metric
 }
 
+/// The pages that the descriptions of CloudWatch's alarms name.
+fn pages_of_alarms() -> BTreeSet<String> {
+    let template = read("template.yaml");
+    let descriptions = template.lines().filter_map(|line| line.trim().strip_prefix("AlarmDescription: "));
+    descriptions.map(|text| text.rsplit(' ').next().unwrap().to_owned()).collect()
+}
+
+/// What follows `start` in `text`, up to `end`.
+fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
+    text.split_once(start).and_then(|(_, rest)| rest.split_once(end)).unwrap_or_else(|| panic!("no {start} in {text}")).0
+}
+
+fn metric_named(name: &str) -> &'static Metric {
+    Id::by_name(name).unwrap_or_else(|| panic!("there is no metric {name}")).metric()
+}
+
+/// An alarm has to name a set of dimensions that is published, with values that occur.
+fn check_dimensions(metric: &Metric, dimensions: &str) {
+    let pairs = dimensions.split("Name: ").skip(1);
+    let pairs: Vec<_> = pairs.map(|pair| (pair.split(',').next().unwrap(), between(pair, "Value: ", "}"))).collect();
+    let [(name, value)] = pairs[..] else { panic!("{}: an alarm asks by one dimension, not {dimensions}", metric.name) };
+    if name == "service_name" {
+        assert!(root().join("functions").join(value).is_dir(), "{}: no function {value}", metric.name);
+    } else {
+        assert_eq!(metric.alarm_label(), Some(name), "{} is not published by {name} alone", metric.name);
+        check_matcher(metric, &format!("{name}=\"{value}\""));
+    }
+}
+
+/// A search finds the metric by all of its labels, or by its function alone.
+fn check_search(metric: &Metric, schema: &str) {
+    let searched: BTreeSet<_> = schema.split(',').collect();
+    let by_function = BTreeSet::from(["SelfHealing", "service_name"]);
+    let by_labels = metric.labels.iter().map(|label| label.name).chain(by_function.iter().copied()).collect();
+    assert!(searched == by_function || searched == by_labels, "{} is not published by {schema}", metric.name);
+}
+
 fn check(query: &str) -> BTreeSet<&'static str> {
     let mut asked = BTreeSet::new();
     let mut labels = BTreeSet::new();
@@ -136,13 +173,48 @@ fn every_alert_queries_existing_metrics_and_has_its_page() {
             assert!(page.contains(heading), "{heading} of {name}");
         }
     }
-    let pages = std::fs::read_dir(root().join("docs/runbooks")).unwrap().count();
-    assert_eq!(pages, alerts.len(), "a page without an alert");
+}
+
+#[test]
+fn every_runbook_belongs_to_an_alert_or_to_an_alarm() {
+    let named: BTreeSet<_> = alerts().into_iter().map(|[_, _, page]| page).chain(pages_of_alarms()).collect();
+    let pages = std::fs::read_dir(root().join("docs/runbooks")).unwrap();
+    let pages = pages.map(|page| format!("docs/runbooks/{}", page.unwrap().file_name().to_str().unwrap()));
+    assert_eq!(pages.collect::<BTreeSet<_>>(), named);
+}
+
+#[test]
+fn every_alarm_of_the_template_queries_published_metrics_and_has_its_page() {
+    let template = read("template.yaml");
+    let asked: Vec<_> = template.split("MetricName: self_healing_").skip(1).collect();
+    assert!(asked.len() >= 10, "{}", asked.len());
+    for alarm in asked {
+        let name: String = alarm.chars().take_while(|c| is_name(*c)).collect();
+        let metric = metric_named(&format!("self_healing_{name}"));
+        check_dimensions(metric, between(alarm, "Dimensions: [", "]"));
+    }
+    for page in pages_of_alarms() {
+        let page = read(&page);
+        for heading in ["## Meaning", "## Check", "## Remedy"] {
+            assert!(page.contains(heading), "{heading} in {page}");
+        }
+    }
+}
+
+#[test]
+fn every_search_of_the_templates_dashboard_finds_published_metrics() {
+    let template = read("template.yaml");
+    let searches: Vec<_> = template.split("SEARCH('{").skip(1).collect();
+    assert!(searches.len() >= 10, "{}", searches.len());
+    for search in searches {
+        let metric = metric_named(between(search, "MetricName=\\\"", "\\\""));
+        check_search(metric, search.split('}').next().unwrap());
+    }
 }
 
 #[test]
 fn the_runbooks_name_only_existing_metrics() {
-    for [_, _, page] in alerts() {
+    for page in alerts().into_iter().map(|[_, _, page]| page).chain(pages_of_alarms()) {
         let text = read(&page);
         for (start, _) in text.match_indices("`self_healing_") {
             let name: String = text[start + 1..].chars().take_while(|c| is_name(*c)).collect();

@@ -75,4 +75,8 @@ impl DueRuns for Store {
     async fn next_due(&self) -> Result<Option<Timestamp>> {
         due::next_due(self).await
     }
+
+    async fn count_live(&self) -> Result<u64> {
+        due::count_live(self).await
+    }
 }

@@ -233,19 +233,17 @@ impl Breaker {
         }
     }
 
-    /// Reports a state that was not reported yet.
+    /// Reports the state at every call, because metrics that cover the time since the last flush need it again; logs its changes.
     fn report(&self) {
-        let changed = {
+        let (state, changed) = {
             let mut view = self.view();
             let state = State::from_record(view.record.as_ref());
-            let changed = view.reported != Some(state);
-            view.reported = Some(state);
-            changed.then_some(state)
+            (state, view.reported.replace(state) != Some(state))
         };
-        if let Some(state) = changed {
+        if changed {
             tracing::info!(service = self.service, state = state.as_str(), "breaker.state");
-            self.observer.breaker_state(self.service, state);
         }
+        self.observer.breaker_state(self.service, state);
     }
 
     fn warn(&self, error: &BackendError) {

@@ -1,7 +1,7 @@
 //! Lists of runs: filtered, and those that are due.
 
 use heal_runtime::port::{BackendError, Page, RunFilter};
-use heal_runtime::{RunId, Timestamp};
+use heal_runtime::{RunId, RunStatus, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::head::{COLUMNS, Columns};
@@ -72,12 +72,19 @@ pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>, Job
     Ok(statement.query_row([], |row| moment(row, 0)).optional()?)
 }
 
+pub(super) fn count_live(connection: &Connection) -> Result<u64, JobError> {
+    let mut statement = connection.prepare_cached("SELECT count(*) FROM run WHERE status = ?1")?;
+    let live = RunStatus::ALL.into_iter().filter(|status| !status.is_terminal());
+    let counts = live.map(|status| statement.query_row([status.as_str()], |row| row.get::<_, i64>(0)));
+    Ok(counts.sum::<rusqlite::Result<i64>>()?.unsigned_abs())
+}
+
 /// The statement of each combination of conditions.
 #[cfg(test)]
 pub(crate) fn every_statement() -> Vec<String> {
     let combination = |bits: u8| {
         let filter = RunFilter {
-            status: (bits & 1 > 0).then_some(heal_runtime::RunStatus::Running),
+            status: (bits & 1 > 0).then_some(RunStatus::Running),
             playbook: (bits & 2 > 0).then(String::new),
             since: (bits & 4 > 0).then_some(Timestamp(0)),
         };

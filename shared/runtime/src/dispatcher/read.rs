@@ -2,18 +2,13 @@
 
 use std::sync::Arc;
 
-use heal_engine::event::{Commit, RunStatus};
+use heal_engine::event::Commit;
 use heal_engine::{Plan, RunId, turn};
 
 use super::cache::Live;
 use super::{DispatchError, Dispatcher};
 use crate::library::Library;
-use crate::port::{BackendError, RunFilter};
-
-/// Index entries per page of the count.
-const PAGE: usize = 500;
-/// Pages counted of each status: beyond 10,000 runs, the exact number does not matter.
-const PAGES: usize = 20;
+use crate::port::{BackendError, DueRuns};
 
 impl Dispatcher {
     /// Folds a run from its log.
@@ -67,32 +62,14 @@ impl Dispatcher {
         }
     }
 
-    /// Counts the live runs, up to 10,000 of each status, and reports the number to the observer.
+    /// Counts the live runs, and reports the number to the observer.
     ///
     /// # Errors
-    /// The index cannot be read.
-    pub async fn count_active(&self) -> Result<u64, BackendError> {
-        let mut active = 0;
-        for status in RunStatus::ALL.into_iter().filter(|status| !status.is_terminal()) {
-            active += self.count(status).await?;
-        }
+    /// `due_runs` cannot be read.
+    pub async fn count_active(&self, due_runs: &dyn DueRuns) -> Result<u64, BackendError> {
+        let active = due_runs.count_live().await?;
         self.observer.runs_active(active);
         Ok(active)
-    }
-
-    async fn count(&self, status: RunStatus) -> Result<u64, BackendError> {
-        let filter = RunFilter { status: Some(status), ..RunFilter::default() };
-        let mut count = 0;
-        let mut cursor = None;
-        for _ in 0..PAGES {
-            let page = self.ports.runs.list(&filter, PAGE, cursor.as_deref()).await?;
-            count += page.runs.len() as u64;
-            cursor = page.next;
-            if cursor.is_none() {
-                break;
-            }
-        }
-        Ok(count)
     }
 }
 

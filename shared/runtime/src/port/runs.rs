@@ -142,6 +142,9 @@ pub trait DueRuns: Send + Sync + 'static {
 
     /// The earliest `wake_at` of a live run.
     async fn next_due(&self) -> Result<Option<Timestamp>>;
+
+    /// The number of live runs, by the index alone: a run may still count for moments after its end.
+    async fn count_live(&self) -> Result<u64>;
 }
 
 /// A store of runs as a whole, for those who hand its parts out.

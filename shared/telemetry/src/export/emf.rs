@@ -14,6 +14,7 @@ use opentelemetry_sdk::metrics::data::{AggregatedMetrics, HistogramDataPoint, Me
 use serde_json::{Map, Value, json};
 
 use super::reader::Reader;
+use crate::metrics::Id;
 
 /// The writer of the lines.
 pub(super) type Out = Box<dyn Write + Send>;
@@ -60,7 +61,7 @@ impl Emf {
         let _ = out.flush();
     }
 
-    /// Publishes each metric by service and labels, and again by service alone, so that an alarm needs no sum.
+    /// Publishes each metric by service and labels, by service alone, and by its alarm label alone: an alarm names its dimensions exactly.
     fn line(
         &self,
         now_ms: u64,
@@ -72,6 +73,9 @@ impl Emf {
         if !labels.is_empty() {
             dimensions.push(json!([SERVICE]));
         }
+        // Metrics with the same labels have the same alarm label.
+        let alarm_label = values.keys().find_map(|name| Id::by_name(name)?.metric().alarm_label());
+        dimensions.extend(alarm_label.map(|label| json!([label])));
         let definitions: Vec<_> = values.iter().map(|(name, (unit, _))| json!({"Name": name, "Unit": unit})).collect();
         let directive = json!({"Namespace": self.namespace, "Dimensions": dimensions, "Metrics": definitions});
         let mut line = Map::new();

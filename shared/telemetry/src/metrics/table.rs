@@ -75,6 +75,18 @@ const STATUS: Label = closed("status", STATUSES);
 const ACTION: Label = Label { name: "action", values: Values::Actions };
 const PLAYBOOK: Label = Label { name: "playbook", values: Values::Playbooks };
 
+/// Labels by which alarms of CloudWatch ask, over all functions, playbooks and actions.
+const ALARM_LABELS: [&str; 3] = ["outcome", "result", "service"];
+
+impl Metric {
+    /// The label that is also a dimension of its own in CloudWatch, where an alarm cannot search for combinations of labels.
+    #[must_use]
+    pub fn alarm_label(&self) -> Option<&'static str> {
+        let is_closed = |label: &&Label| matches!(label.values, Values::Closed(_));
+        self.labels.iter().filter(is_closed).map(|label| label.name).find(|name| ALARM_LABELS.contains(name))
+    }
+}
+
 /// Declares [`Id`] and the table entry of each metric.
 macro_rules! metrics {
     ($($id:ident = $name:literal, $kind:expr, $unit:literal, [$($label:expr),*], $help:literal;)+) => {
@@ -87,6 +99,11 @@ macro_rules! metrics {
         impl Id {
             /// Every metric, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$id),+];
+
+            /// The metric of this name.
+            pub fn by_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|id| id.metric().name == name)
+            }
 
             /// The metric's table entry.
             pub const fn metric(self) -> &'static Metric {

@@ -76,6 +76,38 @@ async fn every_metric_of_the_table_is_in_a_valid_line_with_its_labels() {
     }
 }
 
+/// The dimension sets of the line that has the metric.
+async fn dimensions(id: Id, labels: &[&str]) -> Vec<Vec<String>> {
+    let (telemetry, sink) = telemetry(&[]);
+    let metrics = telemetry.metrics().with_names(names());
+    match id.metric().kind {
+        Kind::Counter => metrics.count(id, labels),
+        Kind::Gauge => metrics.set(id, 1, labels),
+        Kind::Histogram(_) => metrics.observe(id, 0.2, labels),
+    }
+    telemetry.flush().await;
+    let lines = sink.lines();
+    let line = lines.iter().find(|line| line.get(id.metric().name).is_some()).unwrap();
+    serde_json::from_value(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"].clone()).unwrap()
+}
+
+#[tokio::test]
+async fn an_alarm_finds_an_outcome_over_all_functions_playbooks_and_actions() {
+    let service = ["service_name"].as_slice();
+    let cases: [(Id, &[&str], &[&[&str]]); 7] = [
+        (Id::RunsEnded, &["x", "FAILED"], &[&["service_name", "outcome", "playbook"], service, &["outcome"]]),
+        (Id::StepDuration, &["x", "unknown"], &[&["service_name", "action", "outcome"], service, &["outcome"]]),
+        (Id::OpaValidation, &["x", "error"], &[&["service_name", "action", "result"], service, &["result"]]),
+        (Id::BreakerState, &["opa"], &[&["service_name", "service"], service, &["service"]]),
+        (Id::Attempts, &["x", "error"], &[&["service_name", "action", "status"], service]),
+        (Id::BuildInfo, &["x", "1"], &[&["service_name", "service", "version"], service]),
+        (Id::RunsActive, &[], &[service]),
+    ];
+    for (id, labels, expected) in cases {
+        assert_eq!(dimensions(id, labels).await, expected, "{id:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_flush_writes_the_metrics_since_the_last_one() {
     let (telemetry, sink) = telemetry(&[]);

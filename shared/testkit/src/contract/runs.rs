@@ -66,6 +66,7 @@ macro_rules! run_store_contract {
             an_ended_run_is_never_due,
             a_run_without_a_wake_time_is_never_due,
             the_next_due_is_the_earliest_wake_time_of_a_live_run,
+            live_runs_are_counted_until_they_end,
         ] }
     };
 }

@@ -165,6 +165,11 @@ impl DueRuns for Runs {
     async fn next_due(&self) -> Result<Option<Timestamp>> {
         self.faults.around("runs.next_due", || lock(&self.model).wakes().first().map(|(at, _)| *at))
     }
+
+    async fn count_live(&self) -> Result<u64> {
+        let is_live = |run: &&Run| !run.head.status.is_terminal();
+        self.faults.around("runs.count_live", || lock(&self.model).runs.values().filter(is_live).count() as u64)
+    }
 }
 
 fn parse_cursor(cursor: &str) -> Result<(Timestamp, RunId)> {

@@ -86,6 +86,7 @@ pub struct Rig {
     pub clock: Arc<ManualClock>,
     pub queues: Arc<Queues>,
     pub runs: Faults,
+    pub due_runs: Arc<Runs>,
     pub claims: Faults,
     pub verdict: Arc<Mutex<Decision>>,
     pub takes_ms: Arc<AtomicU64>,
@@ -124,7 +125,7 @@ impl Rig {
             unavailable: Arc::clone(&unavailable),
         };
         let worker = Worker::new(action, Arc::new(ports)).unwrap().observed_by(observer.clone());
-        let host = Host::new(dispatcher, [worker], queues.clone(), runs);
+        let host = Host::new(dispatcher, [worker], queues.clone(), runs.clone());
         Self {
             telemetry,
             observer,
@@ -132,6 +133,7 @@ impl Rig {
             clock,
             queues,
             runs: of_runs,
+            due_runs: runs,
             claims: of_claims,
             verdict,
             takes_ms,

@@ -89,9 +89,9 @@ async fn runs_that_have_not_ended_are_counted_over_all_statuses() {
     asks["auto_remediation_enabled"] = false.into();
     rig.incident(&asks).await;
     rig.host.once(&QueueName::Incidents, 10).await.unwrap();
-    assert_eq!(rig.host.dispatcher().count_active().await.unwrap(), 2);
+    assert_eq!(rig.host.dispatcher().count_active(&*rig.due_runs).await.unwrap(), 2);
     rig.assert_series(&["self_healing_runs_active 2"]);
     rig.work().await;
-    assert_eq!(rig.host.dispatcher().count_active().await.unwrap(), 1);
+    assert_eq!(rig.host.dispatcher().count_active(&*rig.due_runs).await.unwrap(), 1);
     rig.assert_series(&["self_healing_runs_active 1"]);
 }

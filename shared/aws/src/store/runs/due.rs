@@ -36,6 +36,11 @@ pub(super) async fn next_due(store: &Store) -> Result<Option<Timestamp>> {
     Ok(heads.into_iter().filter_map(|head| head.wake_at).min())
 }
 
+/// Counts the live rows, without a read of the runs.
+pub(super) async fn count_live(store: &Store) -> Result<u64> {
+    live_rows(store, "runs.count_live", None).await.map(|rows| rows.len() as u64)
+}
+
 /// The heads of the live runs; with `now`, only of those that the sweep may read by then.
 pub(super) async fn heads(store: &Store, operation: &'static str, now: Option<Timestamp>) -> Result<Vec<RunHead>> {
     let rows = live_rows(store, operation, now).await?;

@@ -40,7 +40,13 @@ impl Observer for Watch {
         self.note(format!("opa {action} {result} {source}"));
     }
 
+    /// Notes the changes; each call reports the state again.
     fn breaker_state(&self, service: &'static str, state: breaker::State) {
-        self.note(format!("breaker {service} {}", state.as_str()));
+        let prefix = format!("breaker {service} ");
+        let noted = self.told().into_iter().rfind(|note| note.starts_with(&prefix));
+        let note = format!("{prefix}{}", state.as_str());
+        if noted.as_ref() != Some(&note) {
+            self.note(note);
+        }
     }
 }

@@ -69,3 +69,14 @@ pub async fn the_next_due_is_the_earliest_wake_time_of_a_live_run(store: Runs) {
     store.append(&end, &RunHead { status: RunStatus::Completed, wake_at: None, ..head(&end) }, None).await.unwrap();
     assert_eq!(store.next_due().await.unwrap(), Some(T0.plus_ms(500)));
 }
+
+pub async fn live_runs_are_counted_until_they_end(store: Runs) {
+    assert_eq!(store.count_live().await.unwrap(), 0);
+    for status in RunStatus::ALL {
+        create_waking(&store, status.as_str(), None, status).await;
+    }
+    assert_eq!(store.count_live().await.unwrap(), 3, "PENDING, AWAITING_APPROVAL, RUNNING");
+    let end = commit(RunStatus::Running.as_str(), 2, "end", 1);
+    store.append(&end, &RunHead { status: RunStatus::Completed, wake_at: None, ..head(&end) }, None).await.unwrap();
+    assert_eq!(store.count_live().await.unwrap(), 2);
+}
