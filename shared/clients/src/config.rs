@@ -1,7 +1,8 @@
 //! The configuration of the clients: environment variables, read once at the start and checked as a whole.
 //!
 //! [`Config::read`] takes any [`Strings`], so that tests pass a map. An empty value counts as unset, because deployment templates cannot
-//! leave a variable out; an empty `OPA_HOST` alone has a meaning of its own. All faults are reported at once, each with the variable, its value and what was expected:
+//! leave a variable out; only an empty `OPA_HOST` has a meaning of its own. All faults are reported at once, each with the variable, its
+//! value and what was expected:
 //!
 //! ```
 //! use std::time::Duration;

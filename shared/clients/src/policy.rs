@@ -4,7 +4,8 @@
 //!
 //! # Who decides
 //! 1. Neither critical nor in `OPA_VALIDATED_ACTIONS`, or `OPA_ENABLED=false`: allowed, and the decision names the reason.
-//! 2. The OPA server, unless `OPA_HOST` is empty. An answer without a boolean `allow`, a late one, one over 1 MiB, or none at all is not a decision, and never an allow.
+//! 2. The OPA server, unless `OPA_HOST` is empty. An answer without a boolean `allow`, a late one, one over 1 MiB, or none at all is not a
+//!    decision, and never an allow.
 //! 3. The bundled policy, unless `OPA_FALLBACK=none`; for critical actions only, because it allows whatever it has no rule for.
 //! 4. `OPA_FAIL_OPEN`: allowed with a warning, or [`heal_runtime::port::Decision::Unavailable`].
 

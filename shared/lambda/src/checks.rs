@@ -42,11 +42,8 @@ impl Function {
     /// errors fires; a target that cannot be probed is not a failure of the tick.
     async fn tick(&self, checks: &Checks, observer: &dyn Observer) -> Result<Value, Diagnostic> {
         let now = clock().now();
-        let (woken, (), checked) = tokio::join!(
-            wake_due(&self.store, &self.queues, now),
-            report_live(&self.store, observer),
-            checks.run(now)
-        );
+        let (woken, (), checked) =
+            tokio::join!(wake_due(&self.store, &self.queues, now), report_live(&self.store, observer), checks.run(now));
         let woken = woken.map_err(|error| diagnostic("SweepError", &error))?;
         let failed = checked.into_iter().find_map(|checked| match checked.outcome {
             CheckOutcome::Failed(error) => Some(error),

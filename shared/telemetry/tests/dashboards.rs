@@ -78,7 +78,10 @@ fn pages_of_alarms() -> BTreeSet<String> {
 
 /// What follows `start` in `text`, up to `end`.
 fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
-    text.split_once(start).and_then(|(_, rest)| rest.split_once(end)).unwrap_or_else(|| panic!("no {start} in {text}")).0
+    text.split_once(start)
+        .and_then(|(_, rest)| rest.split_once(end))
+        .unwrap_or_else(|| panic!("no {start} in {text}"))
+        .0
 }
 
 fn metric_named(name: &str) -> &'static Metric {
@@ -89,7 +92,9 @@ fn metric_named(name: &str) -> &'static Metric {
 fn check_dimensions(metric: &Metric, dimensions: &str) {
     let pairs = dimensions.split("Name: ").skip(1);
     let pairs: Vec<_> = pairs.map(|pair| (pair.split(',').next().unwrap(), between(pair, "Value: ", "}"))).collect();
-    let [(name, value)] = pairs[..] else { panic!("{}: an alarm asks by one dimension, not {dimensions}", metric.name) };
+    let [(name, value)] = pairs[..] else {
+        panic!("{}: an alarm asks by one dimension, not {dimensions}", metric.name)
+    };
     if name == "service_name" {
         assert!(root().join("functions").join(value).is_dir(), "{}: no function {value}", metric.name);
     } else {

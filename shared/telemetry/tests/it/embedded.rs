@@ -94,7 +94,8 @@ async fn dimensions(id: Id, labels: &[&str]) -> Vec<Vec<String>> {
 #[tokio::test]
 async fn an_alarm_finds_an_outcome_over_all_functions_playbooks_and_actions() {
     let service = ["service_name"].as_slice();
-    let cases: [(Id, &[&str], &[&[&str]]); 7] = [
+    type Case<'a> = (Id, &'a [&'a str], &'a [&'a [&'a str]]);
+    let cases: [Case<'_>; 7] = [
         (Id::RunsEnded, &["x", "FAILED"], &[&["service_name", "outcome", "playbook"], service, &["outcome"]]),
         (Id::StepDuration, &["x", "unknown"], &[&["service_name", "action", "outcome"], service, &["outcome"]]),
         (Id::OpaValidation, &["x", "error"], &[&["service_name", "action", "result"], service, &["result"]]),
