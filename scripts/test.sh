@@ -81,6 +81,8 @@ if is_ci; then
     scripts/install-cargo-deny.sh
 fi
 if command -v cargo-deny >/dev/null 2>&1; then
+    # It reads the crates of every platform, not only of this one.
+    cargo fetch --locked --quiet
     cargo deny --offline --log-level error check bans licenses sources
 else
     skip "licences, sources and forbidden edges of the dependencies: cargo-deny is not installed (\`make deny\` installs it)"

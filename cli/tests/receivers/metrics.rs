@@ -25,11 +25,12 @@ const OF_RESOURCE: [&str; 8] = [
     "scope_version",
 ];
 /// Alerts that wait for nothing, and that the scenario gives a reason.
-const FIRE_AT_ONCE: [&str; 5] = [
+const FIRE_AT_ONCE: [&str; 6] = [
     "SelfHealingBudgetExceeded",
     "SelfHealingDeadLetters",
     "SelfHealingIncidentsRejected",
     "SelfHealingPolicyUndecided",
+    "SelfHealingRunsDegraded",
     "SelfHealingStepsSkipped",
 ];
 

@@ -84,15 +84,17 @@ impl Store {
         }
     }
 
-    /// What it answers as soon as that is something.
+    /// The answer to `query`, once it has one. A store that has just started may refuse queries for a moment.
     pub(crate) async fn eventually(&self, query: &str) -> Vec<Sample> {
         let give_up = std::time::Instant::now() + PATIENCE;
         loop {
-            let found = self.query(query).await.unwrap_or_else(|said| panic!("{} on {query}: {said}", self.name));
-            if !found.is_empty() {
-                return found;
+            let answer = self.query(query).await;
+            if let Ok(found) = &answer
+                && !found.is_empty()
+            {
+                return found.clone();
             }
-            assert!(std::time::Instant::now() < give_up, "{} has nothing for {query}", self.name);
+            assert!(std::time::Instant::now() < give_up, "{} has no series for {query}: {answer:?}", self.name);
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
     }

@@ -76,7 +76,10 @@ async fn an_expired_secret_is_reread_at_every_call_until_it_is_renewed() {
     let ca = authority();
     let store = Arc::new(Store::default());
     let source = secret(&store);
-    assert_eq!(source.x509().await.unwrap_err().to_string(), "secret spiffe/engine gives no identity: access denied");
+    assert_eq!(
+        source.x509().await.unwrap_err().to_string(),
+        "secret spiffe/engine provides no identity: access denied"
+    );
     store.put(&ca.issue(ENGINE_ID, Validity::expired()).unwrap());
     assert!(matches!(source.x509().await.unwrap_err(), IdentityError::Expired { .. }));
     store.put(&issue(&ca));

@@ -316,7 +316,7 @@ async fn an_endless_list_fails_before_anything_is_deleted() {
     let wire = Wire::start([wire::json(200, &pod("w-1", "old", false)), page(&[], "more")]).await;
     let client = Client::new(&at(&wire.url()), None, &Wiring::default()).await.unwrap();
     let error = client.restart_pod("w-1", Some("ns"), &context()).await.unwrap_err();
-    assert!(error.to_string().contains("the list is over 2000 pods"), "{error}");
+    assert!(error.to_string().contains("the list exceeds the limit of 2000 pods"), "{error}");
     assert!(wire.seen().iter().all(|seen| seen.method == "GET"));
     assert_eq!(wire.seen().len(), 11);
 }
