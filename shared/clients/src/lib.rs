@@ -8,6 +8,8 @@
 //! shared breaker's store come in through small traits. Only [`port`] and [`checks`] implement the ports of `heal-runtime`.
 //! Start at [`config`], then [`tickets`].
 
+#![warn(missing_docs)]
+
 #[expect(clippy::disallowed_methods, reason = "breakers share their state by wall time")]
 pub mod breaker;
 mod call;

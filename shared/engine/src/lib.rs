@@ -7,6 +7,8 @@
 //! [`advance`] gives the next event that follows without an input, and [`decide`] gives the commands to send. [`mod@format`] says how
 //! everything that is stored or sent survives a change of this crate.
 
+#![warn(missing_docs)]
+
 pub mod advance;
 pub mod apply;
 pub mod catalog;

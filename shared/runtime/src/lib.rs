@@ -7,6 +7,8 @@
 //! This crate deliberately has no adapters: `embedded` and `aws` implement the ports, `clients` reach the services.
 //! Start reading at [`dispatcher`].
 
+#![warn(missing_docs)]
+
 pub mod action;
 pub mod attempt;
 pub mod checks;

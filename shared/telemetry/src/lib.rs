@@ -2,6 +2,8 @@
 //!
 //! It deliberately knows nothing of runs and playbooks: the caller gives the fields and labels. Start at [`Telemetry`].
 
+#![warn(missing_docs)]
+
 pub mod export;
 pub mod logs;
 pub mod metrics;

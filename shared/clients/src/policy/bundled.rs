@@ -1,4 +1,4 @@
-//! The policy in this process.
+//! The bundled policy, evaluated in this process.
 
 use std::fmt;
 
@@ -7,16 +7,16 @@ use serde_json::Value;
 use super::EvaluationError;
 use super::decision::Answer;
 
-/// The text of the policy that this build carries.
+/// The Rego text of the bundled policy.
 pub const BUNDLED_POLICY: &str = include_str!("../../../../policies/self_healing/playbook_validation.rego");
 
-/// The text of the policy's own tests.
+/// The Rego text of its tests.
 pub const BUNDLED_POLICY_TESTS: &str = include_str!("../../../../policies/self_healing/playbook_validation_test.rego");
 
-/// Where the policy is, in the server and here.
+/// The package of the policy, on a server as here.
 const PACKAGE: &str = "data.neuralhive.self_healing.playbook_validation";
 
-/// A compiled policy. One is enough for a process: an evaluation works on a copy of its own.
+/// A compiled policy. One per process is enough: each evaluation works on a copy.
 pub struct Bundled {
     engine: regorus::Engine,
 }
@@ -28,33 +28,33 @@ impl fmt::Debug for Bundled {
 }
 
 impl Bundled {
-    /// The policy that this build carries.
+    /// Compiles the bundled policy.
     ///
     /// # Errors
-    /// The text is no policy: a fault of the build.
+    /// The text does not compile: a fault of the build.
     pub fn new() -> Result<Self, EvaluationError> {
         Self::of("playbook_validation.rego", BUNDLED_POLICY)
     }
 
-    /// The policy in `text`, which has to be of the same package.
+    /// Compiles `text`, a policy of the same package.
     ///
     /// # Errors
-    /// The text cannot be compiled; `path` is named.
+    /// The text does not compile; the error names `path`.
     pub fn of(path: &str, text: &str) -> Result<Self, EvaluationError> {
         let mut engine = regorus::Engine::new();
-        // A function that fails is an error here. Undefined instead, it would only make a violation go away.
+        // A built-in function that fails is an error. As `undefined` it would silently remove a violation.
         engine.set_strict_builtin_errors(true);
         engine.add_policy(path.to_owned(), text.to_owned()).map_err(|error| fault(&error))?;
-        // Compiled here once: copies are then ready.
+        // The first evaluation compiles; copies are then ready.
         engine.set_input(regorus::Value::new_object());
         engine.eval_rule(format!("{PACKAGE}.allow")).map_err(|error| fault(&error))?;
         Ok(Self { engine })
     }
 
-    /// Evaluates `input`, the policy's whole input document.
+    /// Evaluates the policy on `input`, its whole input document.
     ///
     /// # Errors
-    /// The policy gives no decision.
+    /// The evaluation failed, or its result is not a decision.
     pub fn evaluate(&self, input: &Value) -> Result<Answer, EvaluationError> {
         let mut engine = self.engine.clone();
         engine.set_input_json(&input.to_string()).map_err(|error| fault(&error))?;
@@ -76,7 +76,7 @@ impl Bundled {
     }
 }
 
-/// The first line of an evaluator's error: the rest quotes the policy.
+/// An evaluator's error in one line; the rest only quotes the policy.
 pub(super) fn fault(error: &impl fmt::Display) -> EvaluationError {
     EvaluationError(crate::error::one_line(&error.to_string()))
 }
@@ -87,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    /// A policy that allows nothing on a given day in that time zone.
+    /// The answer of a policy that denies everything on Thursdays in `zone`.
     fn closed_on_a_day(zone: &str) -> Result<Answer, EvaluationError> {
         let text = format!(
             r#"package neuralhive.self_healing.playbook_validation
@@ -101,7 +101,7 @@ allow if count(violations) == 0"#
     }
 
     #[test]
-    fn a_time_zone_that_is_not_in_the_build_is_no_decision_and_never_leave() {
+    fn a_time_zone_that_is_not_in_the_build_is_an_error_and_never_an_allow() {
         assert!(!closed_on_a_day("UTC").unwrap().allow);
         assert!(closed_on_a_day("Mars/Olympus_Mons").is_err());
     }

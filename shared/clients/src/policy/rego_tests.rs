@@ -6,21 +6,24 @@ use super::bundled::fault;
 /// A Rego file.
 #[derive(Debug, Clone, Copy)]
 pub struct Module<'a> {
+    /// Its name in errors.
     pub path: &'a str,
+    /// Its source.
     pub text: &'a str,
 }
 
-/// How one `test_…` rule ended.
+/// The result of one `test_…` rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegoTest {
-    /// With its package: `data.….test_…`.
+    /// The rule with its package, such as `data.….test_…`.
     pub name: String,
+    /// Whether the rule is `true`.
     pub passed: bool,
-    /// What the evaluator said, where it could not evaluate the rule.
+    /// The evaluator's error, if it could not evaluate the rule.
     pub error: Option<String>,
 }
 
-/// Evaluates every rule whose name starts with `test_`; it passes where it is `true`.
+/// Evaluates every rule whose name starts with `test_`; a test passes if its rule is `true`.
 ///
 /// # Errors
 /// A module cannot be compiled.

@@ -1,4 +1,4 @@
-//! The OPA server.
+//! Queries to the OPA server.
 
 use reqwest::{Method, Url};
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use crate::http::{Http, Request};
 
 const PATH: &str = "/v1/data/neuralhive/self_healing/playbook_validation";
 
-/// The policy on a server.
+/// A client of the OPA server.
 #[derive(Debug)]
 pub(super) struct Server {
     http: Http,
@@ -42,7 +42,7 @@ impl Server {
         })
     }
 
-    /// The server's decision on `input`, or why it gave none.
+    /// The server's decision on `input`, or a sentence that says why there is none.
     pub(super) async fn ask(&self, input: &Value, context: &CallContext) -> Result<Answer, String> {
         let request = Request {
             operation: "validate_action",
@@ -51,7 +51,7 @@ impl Server {
             body: Some(json!({ "input": input }).to_string().into_bytes()),
             at_stake: Effect::NotApplied,
         };
-        // A question to the policy is nothing that a key could make happen once.
+        // A query changes nothing, so it needs no idempotency key.
         let context = CallContext { idempotency_key: None, ..context.clone() };
         let call = async {
             let answer = self.http.exchange(&request, &context).await?;
