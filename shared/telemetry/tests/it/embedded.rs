@@ -91,10 +91,12 @@ async fn dimensions(id: Id, labels: &[&str]) -> Vec<Vec<String>> {
     serde_json::from_value(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"].clone()).unwrap()
 }
 
+/// A metric, the values of its labels, and the dimension sets that it is published by.
+type Case<'a> = (Id, &'a [&'a str], &'a [&'a [&'a str]]);
+
 #[tokio::test]
 async fn an_alarm_finds_an_outcome_over_all_functions_playbooks_and_actions() {
     let service = ["service_name"].as_slice();
-    type Case<'a> = (Id, &'a [&'a str], &'a [&'a [&'a str]]);
     let cases: [Case<'_>; 7] = [
         (Id::RunsEnded, &["x", "FAILED"], &[&["service_name", "outcome", "playbook"], service, &["outcome"]]),
         (Id::StepDuration, &["x", "unknown"], &[&["service_name", "action", "outcome"], service, &["outcome"]]),
