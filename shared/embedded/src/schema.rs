@@ -183,8 +183,9 @@ pub(crate) fn check(connection: &Connection) -> Result<(), OpenError> {
 
 /// The version of the file's tables; 0 for an empty file.
 fn version(connection: &Connection) -> Result<u32, OpenError> {
-    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    // The tables first: another process that is creating them commits its application id with them.
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if application != APPLICATION_ID && tables > 0 {
         return Err(OpenError::Foreign { application });
     }
