@@ -86,7 +86,7 @@ impl Prober {
             Err(Error::Unavailable(outage)) if outage.kind == OutageKind::NoIdentity => {
                 Observation::unknown(outage.to_string())
             }
-            Err(error @ Error::Invalid { .. }) => Observation::unknown(error.to_string()),
+            Err(error @ (Error::Invalid { .. } | Error::Misconfigured(_))) => Observation::unknown(error.to_string()),
             Err(error @ (Error::Unavailable(_) | Error::Refused(_))) => {
                 let name = service.as_str();
                 Observation::failing(failing(name, [("service", Value::from(name))], error.to_string()))

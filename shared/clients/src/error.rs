@@ -10,7 +10,7 @@ use crate::observe::CallOutcome;
 /// Why a call failed.
 ///
 /// `Unavailable` is an outage: the guide's fail-safe applies, and a later try may succeed. `Refused` is a final answer: a retry
-/// changes nothing. `Invalid` was never sent.
+/// changes nothing. `Misconfigured` needs a person: this process calls the wrong service, or in the wrong way. `Invalid` was never sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// An argument or a setting is unusable.
@@ -21,12 +21,31 @@ pub enum Error {
         /// Observed and expected.
         problem: String,
     },
+    /// What answers is not the service that this process is configured for.
+    #[error(transparent)]
+    Misconfigured(Misconfiguration),
     /// The service answered, and the answer is final.
     #[error(transparent)]
     Refused(Refusal),
     /// The service did not answer, or cannot serve the call now.
     #[error(transparent)]
     Unavailable(Outage),
+}
+
+/// What answers is not the service that this process is configured for. Nothing took effect there, and no retry helps.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{service} does not fit {variable} (during {operation}): observed {observed}, expected {expected}")]
+pub struct Misconfiguration {
+    /// The service's name, such as [`crate::tickets::SERVICE`].
+    pub service: &'static str,
+    /// The call, such as `get_ticket`.
+    pub operation: &'static str,
+    /// The environment variable to correct, such as `EXECUTION_TICKET_SERVICE_API`.
+    pub variable: &'static str,
+    /// What the service showed of itself, such as the SPIFFE ID of its certificate.
+    pub observed: String,
+    /// What `variable` makes this process expect.
+    pub expected: String,
 }
 
 /// The service answered, and the answer is final.
@@ -157,7 +176,7 @@ impl Error {
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Unavailable(_) => true,
-            Self::Invalid { .. } | Self::Refused(_) => false,
+            Self::Invalid { .. } | Self::Misconfigured(_) | Self::Refused(_) => false,
         }
     }
 
@@ -165,14 +184,14 @@ impl Error {
     pub fn is_not_found(&self) -> bool {
         match self {
             Self::Refused(refusal) => refusal.kind == RefusalKind::NotFound,
-            Self::Invalid { .. } | Self::Unavailable(_) => false,
+            Self::Invalid { .. } | Self::Misconfigured(_) | Self::Unavailable(_) => false,
         }
     }
 
     /// Whether the target may have been changed.
     pub fn effect(&self) -> Effect {
         match self {
-            Self::Invalid { .. } => Effect::NotApplied,
+            Self::Invalid { .. } | Self::Misconfigured(_) => Effect::NotApplied,
             Self::Refused(refusal) => refusal.effect,
             Self::Unavailable(outage) => outage.effect,
         }
@@ -182,7 +201,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Unavailable(outage) => outage.retry_after,
-            Self::Invalid { .. } | Self::Refused(_) => None,
+            Self::Invalid { .. } | Self::Misconfigured(_) | Self::Refused(_) => None,
         }
     }
 
@@ -198,13 +217,13 @@ impl Error {
                 | OutageKind::NoIdentity
                 | OutageKind::Untrusted => false,
             },
-            Self::Invalid { .. } | Self::Refused(_) => false,
+            Self::Invalid { .. } | Self::Misconfigured(_) | Self::Refused(_) => false,
         }
     }
 
     pub(crate) fn outcome(&self) -> CallOutcome {
         match self {
-            Self::Invalid { .. } | Self::Refused(_) => CallOutcome::Refused,
+            Self::Invalid { .. } | Self::Misconfigured(_) | Self::Refused(_) => CallOutcome::Refused,
             Self::Unavailable(_) => CallOutcome::Unavailable,
         }
     }

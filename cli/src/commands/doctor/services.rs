@@ -83,7 +83,8 @@ async fn outcome(call: impl Future<Output = Result<()>>) -> Result<String, Strin
         Ok(()) => Ok(format!("answers ({took})")),
         Err(error) => match error.downcast_ref() {
             Some(Error::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => Ok(format!("answers ({took})")),
-            Some(Error::Refused(_) | Error::Unavailable(_) | Error::Invalid { .. }) | None => Err(format!("{error:#}")),
+            Some(Error::Refused(_) | Error::Misconfigured(_) | Error::Unavailable(_) | Error::Invalid { .. })
+            | None => Err(format!("{error:#}")),
         },
     }
 }

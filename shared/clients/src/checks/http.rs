@@ -39,7 +39,7 @@ impl Client {
                 None => Observation::well(),
                 Some(reason) => failing_with(Some(answer.status), reason),
             },
-            Err(error @ Error::Invalid { .. }) => Observation::unknown(error.to_string()),
+            Err(error @ (Error::Invalid { .. } | Error::Misconfigured(_))) => Observation::unknown(error.to_string()),
             Err(error @ (Error::Unavailable(_) | Error::Refused(_))) => failing_with(None, error.to_string()),
         }
     }

@@ -123,8 +123,7 @@ pub(super) fn trust_domain(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn workload_socket(text: &str) -> Result<String, String> {
-    use std::str::FromStr;
-    spiffe::transport::Endpoint::from_str(text)
+    <spiffe::transport::Endpoint as std::str::FromStr>::from_str(text)
         .map(|_| text.to_owned())
         .map_err(|error| format!("unix:///path or tcp://ip:port ({error})"))
 }

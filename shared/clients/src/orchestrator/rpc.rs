@@ -93,7 +93,7 @@ impl Rpc {
                 }
                 Error::Unavailable(second)
             }
-            refused @ (Error::Invalid { .. } | Error::Refused(_)) => refused,
+            refused @ (Error::Invalid { .. } | Error::Misconfigured(_) | Error::Refused(_)) => refused,
         })
     }
 

@@ -53,11 +53,11 @@ pub fn reserve_time_for_confirmation(context: &CallContext) -> CallContext {
 /// The result of an attempt whose call for `target` failed; also logs the guide's event.
 ///
 /// An unavailable service is [`AttemptOutcome::Unavailable`] with what a person has to do, so that the playbook's `on_unavailable` decides. A
-/// refusal, and an argument that cannot be sent, is a permanent failure.
+/// refusal, a service that does not fit its settings, and an argument that cannot be sent, is a permanent failure.
 pub fn call_failed(call: &Call, target: &str, error: &Error, manual: &Manual) -> AttemptResult {
     let follow_up = match (error.effect(), error) {
         (Effect::Unknown, _) => Some(manual.check.as_str()),
-        (Effect::NotApplied, Error::Unavailable(_)) => Some(manual.act.as_str()),
+        (Effect::NotApplied, Error::Unavailable(_) | Error::Misconfigured(_)) => Some(manual.act.as_str()),
         // The engine's own follow-up suffices if nothing is left open.
         (Effect::NotApplied, Error::Refused(_) | Error::Invalid { .. }) => None,
     };
@@ -69,6 +69,7 @@ pub fn call_failed(call: &Call, target: &str, error: &Error, manual: &Manual) ->
             return with_follow_up(AttemptOutcome::Unavailable { service, message, retry_after_ms }, follow_up);
         }
         Error::Refused(refusal) => refusal_code(refusal.kind),
+        Error::Misconfigured(_) => "misconfigured",
         Error::Invalid { .. } => "bad_parameters",
     };
     log::failed(call, target, error, follow_up);

@@ -72,7 +72,7 @@ impl Workflows {
             Error::Refused(refusal) if refusal.kind == RefusalKind::Precondition => {
                 self.state(workflow_id, context).await.ok()
             }
-            Error::Refused(_) | Error::Unavailable(_) | Error::Invalid { .. } => None,
+            Error::Refused(_) | Error::Misconfigured(_) | Error::Unavailable(_) | Error::Invalid { .. } => None,
         }
     }
 }

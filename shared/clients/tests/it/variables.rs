@@ -20,7 +20,9 @@ fn config(platform: &Platform, own: &[(&str, &str)]) -> Config {
 fn outage(error: &Error) -> OutageKind {
     match error {
         Error::Unavailable(outage) => outage.kind,
-        Error::Refused(_) | Error::Invalid { .. } => panic!("expected an outage, got {error}"),
+        Error::Refused(_) | Error::Misconfigured(_) | Error::Invalid { .. } => {
+            panic!("expected an outage, got {error}")
+        }
     }
 }
 

@@ -93,7 +93,9 @@ async fn call(breaker: &Breaker, works: bool) -> std::result::Result<(), Error> 
 fn refused(result: &std::result::Result<(), Error>) -> Option<Duration> {
     match result {
         Err(Error::Unavailable(outage)) if outage.kind == OutageKind::BreakerOpen => outage.retry_after,
-        Ok(()) | Err(Error::Unavailable(_) | Error::Refused(_) | Error::Invalid { .. }) => None,
+        Ok(()) | Err(Error::Unavailable(_) | Error::Refused(_) | Error::Misconfigured(_) | Error::Invalid { .. }) => {
+            None
+        }
     }
 }
 
