@@ -89,12 +89,27 @@ async fn a_missing_agent_fails_the_call_soon_and_is_used_once_it_starts() {
     match client.resume_workflow("wf-1", "r", &context()).await.unwrap_err() {
         Error::Unavailable(outage) => {
             assert_eq!((outage.kind, outage.effect), (OutageKind::NoIdentity, Effect::NotApplied));
+            let expected = format!("the SPIFFE Workload API at unix://{} does not answer", path.display());
+            assert!(outage.detail.starts_with(&expected), "{}", outage.detail);
+            let remedy = "is the agent running, and is SPIFFE_ENDPOINT_SOCKET right?";
+            assert!(outage.detail.ends_with(remedy), "{}", outage.detail);
         }
         other => panic!("{other:?}"),
     }
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     let _agent = Agent::start(&Socket::Unix(path), ca, ENGINE_ID).unwrap();
     client.resume_workflow("wf-1", "r", &context()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_agent_that_knows_no_identity_for_this_process_says_so() {
+    let agent = Agent::start(&Socket::Tcp(0), authority(), ENGINE_ID).unwrap();
+    agent.refuse(Some(Code::PermissionDenied));
+    let error = WorkloadApi::new(agent.endpoint()).x509().await.unwrap_err().to_string();
+    assert!(
+        error.contains(agent.endpoint()) && error.ends_with("is this process registered with the agent?"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
