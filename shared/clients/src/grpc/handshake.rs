@@ -18,7 +18,7 @@ use super::fault::{ConnectError, Setting};
 use super::preface::{Opening, Watched};
 use crate::config::SpiffeId;
 use crate::error::chain;
-use crate::identity::{ALPN, WrongServer, X509Identity, client_config};
+use crate::identity::{ALPN, IdentityError, WrongServer, X509Identity, client_config};
 
 /// Interval of HTTP/2 pings during a call; they tell a dead connection from a slow response. Not shorter: a gRPC server closes the
 /// connection after too many pings (gRPC core: 2 without data).
@@ -52,7 +52,7 @@ pub(super) async fn tls_handshake(
     host: &str,
     ends: &Ends<'_>,
 ) -> Result<TlsStream<TcpStream>, ConnectError> {
-    let config = client_config(ends.identity, ends.server_id).map_err(|error| ConnectError::no_identity(&error))?;
+    let config = client_config(ends.identity, ends.server_id).map_err(|error| ends.explain_identity(&error))?;
     let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     // Sent as SNI only: the server is verified by its SPIFFE ID, not by its host name.
     let name = ServerName::try_from(bare).map_err(|error| ConnectError::away(format!("{host}: {error}")))?;
@@ -121,6 +121,14 @@ where
 }
 
 impl Ends<'_> {
+    fn explain_identity(&self, error: &IdentityError) -> ConnectError {
+        if let IdentityError::NoAuthorities(domain) = error {
+            let observed = format!("an identity of {} without the authorities of {domain}", self.identity.spiffe_id());
+            return ConnectError::misfit(Setting::TrustDomain, observed, format!("the authorities of {domain}"));
+        }
+        ConnectError::no_identity(error)
+    }
+
     /// What an error of TLS means: a setting that does not fit, or a server that cannot serve now.
     fn explain(&self, error: &rustls::Error) -> ConnectError {
         let domain = self.server_id.trust_domain();

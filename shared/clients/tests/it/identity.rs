@@ -176,7 +176,7 @@ async fn a_server_that_rejects_the_engine_is_an_error() {
     server.client_authorities_pem = authority().trust_bundle_pem();
     let misfit = misfit(refused_by_client(&ca, server).await);
     assert_eq!(misfit.variable, "SPIFFE_TRUST_DOMAIN");
-    assert!(misfit.observed.contains(ENGINE_ID) && misfit.observed.contains("UnknownCA"), "{}", misfit.observed);
+    assert!(misfit.observed.contains(ENGINE_ID) && misfit.observed.contains("TLS alert"), "{}", misfit.observed);
 }
 
 #[tokio::test]

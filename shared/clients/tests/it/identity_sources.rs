@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
-use heal_clients::config::{Config, PemPaths};
+use heal_clients::config::{Config, PemPaths, SpiffeId};
 use heal_clients::identity::{
     self, IdentityError, NoIdentity, PemFiles, Secret, SecretFault, SecretReader, WorkloadApi,
 };
-use heal_clients::{CallContext, Effect, Error, IdentityProvider, OutageKind};
+use heal_clients::{CallContext, Effect, Error, IdentityProvider, OutageKind, Wiring};
 use heal_sandbox::spiffe_ca::{SpiffeCa, TRUST_DOMAIN, Validity, X509Svid};
 use heal_sandbox::workload_api::{Socket, WorkloadApi as Agent};
 use tonic::Code;
@@ -110,6 +110,25 @@ async fn an_agent_that_knows_no_identity_for_this_process_says_so() {
         error.contains(agent.endpoint()) && error.ends_with("is this process registered with the agent?"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn an_identity_of_another_trust_domain_is_a_wrong_setting() {
+    let ca = authority();
+    let agent = Agent::start(&Socket::Tcp(0), ca.clone(), ENGINE_ID).unwrap();
+    let platform = serve(ca.orchestrator_tls().unwrap(), |_| {});
+    let mut config = crate::support::platform_config(&platform).orchestrator;
+    config.use_tls = true;
+    config.server_id = SpiffeId::parse("spiffe://example.org/ns/a/sa/b").unwrap();
+    let wiring = Wiring { identity: Arc::new(WorkloadApi::new(agent.endpoint())), ..Wiring::default() };
+    let client = heal_clients::orchestrator::Client::new(&config, &wiring).unwrap();
+    match client.resume_workflow("wf-1", "r", &context()).await.unwrap_err() {
+        Error::Misconfigured(misfit) => {
+            assert_eq!(misfit.variable, "SPIFFE_TRUST_DOMAIN");
+            assert_eq!(misfit.expected, "the authorities of example.org");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

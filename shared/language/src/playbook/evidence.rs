@@ -5,7 +5,8 @@
 //! - its parameters name a subject of a changing step: a variable, or a fixed text, that stands in the parameters of the changing step, or
 //!   in those of a reading step whose outputs decide about the changing step (its condition, `for_each` or parameters).
 //!
-//! Anything else held before the run just as well. The rule looks at names only, so it can miss an entry that is no evidence.
+//! `incident_id` and `namespace` name no subject. Anything else may have held before the run. The rule looks at names only, so it can miss an
+//! entry that is no evidence.
 
 use std::collections::BTreeSet;
 
@@ -17,6 +18,9 @@ use super::step::{Section, StepDraft};
 use crate::code;
 use crate::report::{Finding, Report};
 use crate::yaml::{Kind, Node};
+
+/// Variables that many targets share: the incident is named in reasons, a namespace holds many pods.
+const NO_SUBJECTS: [&str; 2] = ["incident_id", "namespace"];
 
 /// What a step's texts name: variables as `name` or `steps.name.output`, fixed texts in quotes.
 type Names = BTreeSet<String>;
@@ -68,8 +72,7 @@ fn subjects(steps: &[StepDraft<'_>], changing: &BTreeSet<usize>, order: &StepOrd
         }
         subjects.extend(own);
     }
-    // An incident's id is in every reason, and no target.
-    subjects.remove("incident_id");
+    subjects.retain(|name| !NO_SUBJECTS.contains(&name.as_str()));
     subjects
 }
 
