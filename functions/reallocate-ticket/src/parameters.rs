@@ -60,11 +60,36 @@ impl Parameters {
         let command = &call.command;
         let item = command.item.map_or(String::new(), |item| format!("[{item}]"));
         let step = format!("{}/{}{item}", command.run_id, command.step);
-        // A key is the step's own, or has the number of an attempt behind it.
-        key == call.idempotency_key
-            || key.strip_prefix(&step).is_some_and(|rest| {
-                let number = rest.strip_prefix(['/', '#']);
-                rest.is_empty() || number.is_some_and(|number| number.parse::<u32>().is_ok())
-            })
+        key == call.idempotency_key || is_key_of_step(key, &step)
+    }
+}
+
+/// Whether `key` is the step's own, or has the number of an attempt behind it.
+fn is_key_of_step(key: &str, step: &str) -> bool {
+    key.strip_prefix(step).is_some_and(|rest| {
+        let number = rest.strip_prefix(['/', '#']);
+        rest.is_empty() || number.is_some_and(|number| number.parse::<u32>().is_ok())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_belongs_to_one_step_whatever_its_attempt() {
+        for (key, belongs) in [
+            ("run/heal", true),
+            ("run/heal/1", true),
+            ("run/heal#2", true),
+            ("run/heal_2/1", false),
+            ("run/heal[0]/1", false),
+            ("run/1", false),
+            ("run-2/heal/1", false),
+            ("somebody-else", false),
+        ] {
+            assert_eq!(is_key_of_step(key, "run/heal"), belongs, "{key}");
+        }
+        assert!(is_key_of_step("run/heal[3]/1", "run/heal[3]"));
     }
 }

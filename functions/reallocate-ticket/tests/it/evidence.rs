@@ -1,6 +1,5 @@
 //! A reallocation succeeded only if the answer, or the ticket read after it, shows it; on the service as deployed too.
 
-use heal_clients::tickets::CLOCK_TOLERANCE_MS;
 use heal_runtime::AttemptOutcome;
 use heal_runtime::Timestamp;
 use heal_runtime::port::Clock as _;
@@ -110,7 +109,7 @@ async fn a_ticket_that_another_worker_took_meanwhile_is_left_to_it() {
 }
 
 #[tokio::test]
-async fn without_a_look_nothing_is_repeated_and_a_person_has_to_check() {
+async fn without_a_read_nothing_is_repeated_and_a_person_has_to_check() {
     let rig = deployed();
     rig.fault_times(Service::Tickets, "update_ticket_status", FaultKind::DropAnswer, 1);
     then_read_as(&rig, FaultKind::Status { code: 500, retry_after_seconds: None });
@@ -178,5 +177,4 @@ async fn after_a_lost_worker_a_ticket_that_was_taken_since_is_left_to_its_worker
     let command = of_run(&command, "run-2");
     rig.lose_worker(&command, &[]).await;
     assert!(no_op(&rig.perform(&worker, &command).await).contains("COMPLETED"));
-    assert!(CLOCK_TOLERANCE_MS > 0);
 }

@@ -77,7 +77,7 @@ async fn a_dropped_answer_is_one_effect() {
 }
 
 #[tokio::test]
-async fn without_a_look_nothing_is_repeated_and_a_person_has_to_check() {
+async fn without_a_read_nothing_is_repeated_and_a_person_has_to_check() {
     let rig = deployed();
     rig.fault_times(Service::Tickets, "update_ticket_status", FaultKind::DropAnswer, 1);
     let platform = rig.platform.clone();

@@ -87,7 +87,11 @@ impl Client {
     ) -> ChangeOutcome {
         let first = match self.change_once(change, changing, reading).await {
             ChangeOutcome::NotDone(error) if is_lost(&error) && Instant::now() < changing.deadline => error,
-            outcome => return outcome,
+            outcome @ (ChangeOutcome::Done(_)
+            | ChangeOutcome::Seen { .. }
+            | ChangeOutcome::MovedOn { .. }
+            | ChangeOutcome::NotDone(_)
+            | ChangeOutcome::Open { .. }) => return outcome,
         };
         tracing::debug!(service = SERVICE, ticket_id = change.before.ticket_id, error = %first, "call.repeated");
         match self.change_once(change, changing, reading).await {
@@ -95,7 +99,11 @@ impl Client {
             ChangeOutcome::NotDone(Error::Unavailable(second)) if second.kind == OutageKind::BreakerOpen => {
                 ChangeOutcome::NotDone(first)
             }
-            outcome => outcome,
+            outcome @ (ChangeOutcome::Done(_)
+            | ChangeOutcome::Seen { .. }
+            | ChangeOutcome::MovedOn { .. }
+            | ChangeOutcome::NotDone(_)
+            | ChangeOutcome::Open { .. }) => outcome,
         }
     }
 

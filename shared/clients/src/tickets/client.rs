@@ -65,7 +65,7 @@ impl Client {
 
     /// Returns one ticket to the queue: its status becomes `PENDING` and its worker is removed.
     ///
-    /// The client adds the reallocation's source, reason, time and id to `metadata`. One call, without a look at the ticket: see
+    /// The client adds the reallocation's source, reason, time and id to `metadata`. One call, without a read of the ticket: see
     /// [`Client::change_ticket`].
     ///
     /// # Errors
@@ -84,7 +84,7 @@ impl Client {
     /// Sets a ticket's status, and its result if one is given.
     ///
     /// The `status_patch` dialect cannot carry metadata, and carries only `error_message` and `actual_duration_ms` of a result. One call,
-    /// without a look at the ticket: see [`Client::change_ticket`].
+    /// without a read of the ticket: see [`Client::change_ticket`].
     ///
     /// # Errors
     /// As [`Client::reallocate_ticket`].

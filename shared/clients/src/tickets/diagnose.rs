@@ -48,7 +48,7 @@ impl Client {
             let (own, has) = (dialect::reallocation_subpath(self.dialect), dialect::reallocation_subpath(other));
             let base = &self.base;
             let observed = format!("{base} has the route /tickets/{{id}}/{has} and no /tickets/{{id}}/{own}");
-            return Err(self.other_dialect("check_dialect", observed, true));
+            return Err(self.other_dialect("check_dialect", &observed, true));
         }
         Ok(())
     }
@@ -95,7 +95,7 @@ impl Client {
                 let is_other = self.has_route_of(dialect::other(self.dialect), context).await == Some(true);
                 let observed =
                     format!("{status} for {} {}, though the ticket exists", request.method, bare(&request.url));
-                Some(self.other_dialect(request.operation, observed, is_other))
+                Some(self.other_dialect(request.operation, &observed, is_other))
             }
             Err(error @ Error::Misconfigured(_)) => Some(error),
             Err(Error::Invalid { .. } | Error::Refused(_) | Error::Unavailable(_)) => None,
@@ -116,14 +116,14 @@ impl Client {
     }
 
     /// `is_other` says that the service has the other dialect's route.
-    fn other_dialect(&self, operation: &'static str, observed: String, is_other: bool) -> Error {
+    fn other_dialect(&self, operation: &'static str, observed: &str, is_other: bool) -> Error {
         let (own, other) = (dialect::name(self.dialect), dialect::name(dialect::other(self.dialect)));
         let expected = if is_other {
-            format!("{ENV_TICKETS_API}={other} for this service, it is {own}")
+            format!("{ENV_TICKETS_API}={other} (it is {own})")
         } else {
             format!("the routes of {ENV_TICKETS_API}={own}; the other dialect is {other}")
         };
-        misconfigured(operation, ENV_TICKETS_API, &observed, expected)
+        misconfigured(operation, ENV_TICKETS_API, observed, expected)
     }
 }
 
