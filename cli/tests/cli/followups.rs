@@ -3,7 +3,7 @@
 use heal_sandbox::Seed;
 use serde_json::{Value, json};
 
-use crate::support::{Serve, env, eventually, heal, heal_with_input, path, platform, post, root};
+use crate::support::{Serve, env, eventually, get, heal, heal_with_input, path, platform, post, root};
 
 fn list(state: &str, options: &[&str]) -> Vec<Value> {
     heal(&[&["followups", "list", "--json", "--state", state], options].concat()).exits(0).json()
@@ -25,7 +25,9 @@ pub(crate) fn are_listed_and_done(run_id: &str, state: &str) {
     let first = all.iter().find(|entry| entry["id"] == id).unwrap();
     assert_eq!((&first["done_by"], &first["note"]), (&json!("Ada"), &json!("moved it")));
     let shown = heal(&["runs", "show", run_id, "--state", state]).exits(0);
-    assert!(shown.stdout.contains("follow_up_done") && shown.stdout.contains("by Ada: moved it"), "{shown:#?}");
+    for part in ["follow_up_done", "by Ada: moved it", "(done by Ada)"] {
+        assert!(shown.stdout.contains(part), "no {part:?} in {shown:#?}");
+    }
     let report = heal(&["runs", "show", run_id, "--json", "--state", state]).exits(0).report();
     assert_eq!((&report["outcome"], report["follow_up"].as_array().unwrap().len()), (&json!("DEGRADED"), all.len()));
 
@@ -76,6 +78,9 @@ async fn a_resolved_incident_withdraws_its_run_and_a_rejected_message_is_ticked_
     assert_eq!(post(&url, &incident).await.0, 202);
     let runs = || heal(&["runs", "list", "--json", "--state", path(&state)]).exits(0).json();
     eventually("the run awaits approval", || runs().into_iter().find(|run| run["status"] == "AWAITING_APPROVAL"));
+    let waiting = runs()[0]["run_id"].as_str().unwrap().to_owned();
+    let (_, answer) = get(&format!("{}/api/v1/remediation/{waiting}/status", serve.url)).await;
+    assert_eq!((&answer["severity"], &answer["follow_ups"]), (&json!("HIGH"), &json!([])), "{answer}");
     let (status, answer) = post(&url, &json!({"incident_id": "inc-9", "status": "Resolved"})).await;
     assert_eq!((status, &answer["message"]), (202, &json!("accepted: the incident \"inc-9\" was resolved")));
     let ended = eventually("the run is withdrawn", || runs().into_iter().find(|run| run["outcome"] == "CANCELLED"));
