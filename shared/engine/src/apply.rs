@@ -58,6 +58,7 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
         Event::RunStarted(_) | Event::IncidentRejected { .. } => {}
         Event::IncidentJoined { incident_id } => {
             state.joined.insert(incident_id.clone());
+            lift_withdrawal(state);
         }
         Event::ApprovalExpiring { percent, .. } => state.reminded_percent = *percent,
         Event::Approved { .. } => state.start_acting(plan, at),
@@ -191,6 +192,15 @@ fn withdraw(plan: &Plan, state: &mut State, reason: &str) {
         state.stopping = Some(Stop { cause: StopCause::Cancelled, reason: no_longer_needed(reason) });
     }
     state.withdrawn = Some(reason.to_owned());
+}
+
+/// A run that another incident joins is needed again. A person's cancellation stays.
+fn lift_withdrawal(state: &mut State) {
+    let Some(reason) = state.withdrawn.take() else { return };
+    let own = no_longer_needed(&reason);
+    if state.stopping.as_ref().is_some_and(|stop| stop.reason.starts_with(&own)) {
+        state.stopping = None;
+    }
 }
 
 fn end_run(plan: &Plan, state: &mut State, outcome: RunOutcome) {

@@ -5,7 +5,7 @@ use heal_engine::severity::Severity;
 use heal_engine::{RunId, event::RunOutcome};
 use heal_runtime::dispatcher::Dispatcher;
 use heal_runtime::port::{Clock as _, RunFilter, RunHead, SystemClock};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::backend::{Backend, BackendArgs};
 use crate::exit::Exit;
@@ -50,7 +50,9 @@ pub(crate) struct Args {
 }
 
 /// A follow-up with its run.
+#[derive(Serialize)]
 struct Entry {
+    #[serde(flatten)]
     follow_up: FollowUp,
     run_id: RunId,
     incident_id: String,
@@ -137,7 +139,7 @@ async fn read(args: &Args, reader: &Dispatcher, run_id: RunId) -> anyhow::Result
 
 fn print(args: &Args, entries: &[Entry]) -> std::io::Result<()> {
     if args.json {
-        return entries.iter().map(to_json).try_for_each(|entry| out::json(&entry));
+        return entries.iter().try_for_each(out::json);
     }
     if entries.is_empty() {
         out::note(if args.all { "no follow-ups" } else { "no open follow-ups" });
@@ -163,14 +165,4 @@ fn row(entry: &Entry) -> [String; 6] {
         done,
         out::text(&follow_up.text),
     ]
-}
-
-fn to_json(entry: &Entry) -> Value {
-    let mut value = json!(entry.follow_up);
-    value["run_id"] = json!(entry.run_id);
-    value["incident_id"] = json!(entry.incident_id);
-    value["playbook"] = json!(entry.playbook);
-    value["severity"] = json!(entry.severity);
-    value["escalation_required"] = json!(entry.escalation_required);
-    value
 }
