@@ -26,6 +26,11 @@ impl Variables {
         Self { run_id: run_id.clone(), incident: event.variables.clone(), outputs: Map::new(), steps: BTreeMap::new() }
     }
 
+    /// The incident's fields.
+    pub const fn incident(&self) -> &Map {
+        &self.incident
+    }
+
     /// Sets the outputs of an ordinary step, as far as the plan keeps them.
     pub(crate) fn set_step_output(&mut self, name: &str, output: Map) {
         self.outputs.extend(output.clone());
