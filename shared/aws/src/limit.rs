@@ -55,7 +55,7 @@ pub const SWEEP_AFTER_MS: u64 = 10_000;
 pub const SWEEP_CONCURRENT_READS: usize = 32;
 /// Ended runs that one page of the index has. A filter is applied after the page is read.
 pub const LIST_PAGE_RUNS: usize = 500;
-/// Ended runs of one status that one call of a listing examines: about 600 KB of the index, and at most as many newest commits.
+/// Ended runs that one call of a listing examines in each partition of the index: about 600 KB of the index, and at most as many newest commits.
 pub const LIST_EXAMINED_RUNS: usize = 2_000;
 /// Milliseconds after which a live row without a run is garbage: its writer died between the two writes.
 pub const ORPHAN_MS: u64 = 3_600_000;
@@ -75,7 +75,7 @@ pub const CLAIM_KEPT_MS: u64 = 16 * 86_400_000;
 pub const COOLDOWN_KEPT_MS: u64 = 86_400_000;
 /// Messages of one `SendMessageBatch`.
 pub const SEND_BATCH_MESSAGES: usize = 10;
-/// Ended runs of one status that one garbage collection removes. With one collection a minute, that is over 100,000 runs a day.
+/// Runs that one garbage collection removes from each partition of the index. With one collection a minute, that is over 100,000 runs a day.
 pub const GARBAGE_RUNS: i32 = 25;
 /// Rows that garbage collection deletes concurrently.
 pub const GARBAGE_CONCURRENT_DELETES: usize = 16;

@@ -154,7 +154,7 @@ ALTER TABLE run ADD COLUMN workflow_id TEXT;
 ALTER TABLE run ADD COLUMN worker_id TEXT;
 ALTER TABLE run ADD COLUMN severity TEXT;
 ALTER TABLE run ADD COLUMN escalation_required INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE run ADD COLUMN urgency INTEGER NOT NULL DEFAULT 2;
+ALTER TABLE run ADD COLUMN urgency INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE run ADD COLUMN open_follow_ups INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE run ADD COLUMN attention INTEGER NOT NULL DEFAULT 0;
 
@@ -174,8 +174,8 @@ FROM (
 ) AS incident
 WHERE incident.run_no = run.no AND incident.fields IS NOT NULL;
 UPDATE run SET
-    urgency = 2 * CASE severity WHEN 'CRITICAL' THEN 4 WHEN 'HIGH' THEN 3 WHEN 'MEDIUM' THEN 2 WHEN 'LOW' THEN 0 ELSE 1 END
-        + escalation_required,
+    urgency = escalation_required
+        + 2 * CASE severity WHEN 'CRITICAL' THEN 5 WHEN 'HIGH' THEN 4 WHEN 'MEDIUM' THEN 3 WHEN 'LOW' THEN 2 WHEN 'INFO' THEN 1 ELSE 0 END,
     attention = status = 'AWAITING_APPROVAL'
         OR coalesce(outcome IN ('DEGRADED', 'NOT_HEALED', 'FAILED', 'DENIED', 'TIMEOUT'), 0);
 

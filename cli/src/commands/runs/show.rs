@@ -50,7 +50,7 @@ async fn missing(backend: &Backend, run_id: &RunId) -> anyhow::Result<anyhow::Er
             moment::rfc3339(head.updated_at),
         ),
         None => anyhow::anyhow!(
-            "run {run_id} does not exist in {backend}, or it ended so long ago that it was removed; `heal runs list` shows the runs"
+            "there is no run {run_id} in {backend}, or no longer: ended runs are removed in time; `heal runs list` shows the runs"
         ),
     })
 }

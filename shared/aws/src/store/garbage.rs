@@ -20,7 +20,7 @@ use crate::store::runs::INDEX;
 const OPERATION: &str = "garbage.collect";
 
 impl Store {
-    /// Removes runs that ended before the retention (`keeping_runs_for`), at most [`GARBAGE_RUNS`] of each status, the oldest first, and
+    /// Removes runs that ended before the retention (`keeping_runs_for`), at most [`GARBAGE_RUNS`] of each kind of end, the oldest first, and
     /// returns their number. Live runs stay, whatever their age.
     ///
     /// # Errors
@@ -28,16 +28,16 @@ impl Store {
     pub async fn collect_garbage(&self, now: Timestamp) -> Result<usize> {
         let ended_by = Timestamp(now.0.saturating_sub(self.keep_runs_ms));
         let mut removed = 0;
-        for status in RunStatus::ALL.into_iter().filter(|status| status.is_terminal()) {
-            for run_id in self.expired(status, ended_by).await? {
+        for partition in key::ENDED {
+            for run_id in self.expired(partition, ended_by).await? {
                 removed += usize::from(self.remove_run(&run_id).await?);
             }
         }
         Ok(removed)
     }
 
-    /// Runs with this status that ended at or before `ended_by`, by the index.
-    async fn expired(&self, status: RunStatus, ended_by: Timestamp) -> Result<Vec<RunId>> {
+    /// Runs of this partition of the index that ended at or before `ended_by`.
+    async fn expired(&self, partition: &str, ended_by: Timestamp) -> Result<Vec<RunId>> {
         let text = |text: String| AttributeValue::S(text);
         let mut expired = Vec::new();
         let mut from: Option<Attributes> = None;
@@ -48,9 +48,9 @@ impl Store {
                 .query()
                 .table_name(&*self.table)
                 .index_name(INDEX)
-                .key_condition_expression("gsi_pk = :status AND gsi_sk <= :last")
+                .key_condition_expression("gsi_pk = :partition AND gsi_sk <= :last")
                 .filter_expression("updated_at <= :ended_by")
-                .expression_attribute_values(":status", text(status.as_str().to_owned()))
+                .expression_attribute_values(":partition", text(partition.to_owned()))
                 .expression_attribute_values(":last", text(key::ended(ended_by, "~")))
                 .expression_attribute_values(":ended_by", AttributeValue::N(ended_by.0.to_string()))
                 .limit(GARBAGE_RUNS)

@@ -21,6 +21,25 @@ fn refusal(path: &Path) -> String {
     text
 }
 
+/// The first version had neither the checks' states nor what runs are about.
+const TO_VERSION_1: &str = "
+DROP TABLE check_state;
+DROP INDEX run_by_incident;
+DROP INDEX run_by_ticket;
+DROP INDEX run_by_workflow;
+DROP INDEX run_by_worker;
+DROP INDEX run_attention;
+ALTER TABLE run DROP COLUMN ticket_id;
+ALTER TABLE run DROP COLUMN workflow_id;
+ALTER TABLE run DROP COLUMN worker_id;
+ALTER TABLE run DROP COLUMN severity;
+ALTER TABLE run DROP COLUMN escalation_required;
+ALTER TABLE run DROP COLUMN urgency;
+ALTER TABLE run DROP COLUMN open_follow_ups;
+ALTER TABLE run DROP COLUMN attention;
+PRAGMA user_version = 1;
+";
+
 fn version(path: &Path) -> u32 {
     Connection::open(path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
 }
@@ -143,9 +162,8 @@ async fn a_file_of_an_earlier_version_becomes_a_current_one_and_keeps_its_runs()
     let store = open(&path).unwrap();
     store.create(&new_run("run-1")).await.unwrap();
     drop(store);
-    // The first version had everything but the checks' states.
     let earlier = Connection::open(&path).unwrap();
-    earlier.execute_batch("DROP TABLE check_state; PRAGMA user_version = 1").unwrap();
+    earlier.execute_batch(TO_VERSION_1).unwrap();
     drop(earlier);
     let store = open(&path).unwrap();
     assert!(CheckStore::store(&store, "opa_health", 0, "{}").await.unwrap());
@@ -169,7 +187,7 @@ async fn a_file_whose_copy_cannot_be_kept_is_not_migrated() {
     let path = folder.path().join("heal.db");
     drop(open(&path).unwrap());
     let earlier = Connection::open(&path).unwrap();
-    earlier.execute_batch("DROP TABLE check_state; PRAGMA user_version = 1").unwrap();
+    earlier.execute_batch(TO_VERSION_1).unwrap();
     drop(earlier);
     fs::create_dir_all(folder.path().join("heal.db.v1.bak").join("in the way")).unwrap();
     let text = refusal(&path);

@@ -37,6 +37,7 @@ pub(crate) enum Severity {
     High,
     Medium,
     Low,
+    Info,
 }
 
 impl From<Status> for RunStatus {
@@ -76,6 +77,7 @@ impl Severity {
             Self::High => "HIGH",
             Self::Medium => "MEDIUM",
             Self::Low => "LOW",
+            Self::Info => "INFO",
         }
     }
 }

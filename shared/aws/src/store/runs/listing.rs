@@ -8,7 +8,6 @@ mod ended;
 pub(in crate::store) use ended::INDEX;
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use heal_runtime::RunStatus;
 use heal_runtime::port::{Page, Position, Result, RunFilter, RunHead};
 
 use super::{due, read};
@@ -19,16 +18,15 @@ pub(super) const OPERATION: &str = "runs.list";
 
 pub(super) async fn list(store: &Store, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
     let before = cursor.map(|cursor| filter.parse_cursor(OPERATION, cursor)).transpose()?;
-    let (ended, live): (Vec<RunStatus>, Vec<RunStatus>) = filter.statuses().partition(|status| status.is_terminal());
     let mut heads = Vec::new();
-    if !live.is_empty() {
+    if filter.statuses().any(|status| !status.is_terminal()) {
         heads.extend(due::heads(store, OPERATION, None).await?);
     }
     // A run that ends meanwhile is in both lists; the later read is newer.
     let query = ended::Query { store, filter, limit, before: before.as_ref() };
-    let found = try_join_all(ended.iter().map(|status| query.list(*status))).await?;
+    let found = try_join_all(ended::partitions(filter).into_iter().map(|partition| query.list(partition))).await?;
     heads.retain(|head| found.iter().flat_map(|found| &found.heads).all(|other| other.run_id != head.run_id));
-    // A status whose runs were not examined to the end says nothing about runs before its last one.
+    // A partition that was not examined to its end says nothing about runs before its last one.
     let horizon = found.iter().filter_map(|found| found.stopped_at.clone()).max();
     heads.extend(found.into_iter().flat_map(|found| found.heads));
     let mut placed: Vec<(Position, RunHead)> = heads.into_iter().map(|head| (filter.position(&head), head)).collect();

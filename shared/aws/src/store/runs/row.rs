@@ -58,10 +58,9 @@ pub(super) fn commit(commit: &Commit, before: Option<&RunHead>, head: &RunHead, 
     if head.open_follow_ups > 0 {
         item = item.number("open_follow_ups", u64::from(head.open_follow_ups));
     }
-    if head.status.is_terminal() && before.is_none_or(|before| !before.status.is_terminal()) {
-        item = item
-            .text("gsi_pk", head.status.as_str())
-            .text("gsi_sk", key::ended(head.started_at, commit.run_id.as_str()));
+    let partition = key::ended_partition(head.status, head.outcome);
+    if let Some(partition) = partition.filter(|_| before.is_none_or(|before| !before.status.is_terminal())) {
+        item = item.text("gsi_pk", partition).text("gsi_sk", key::ended(head.started_at, commit.run_id.as_str()));
     }
     let room = WRITE_UNIT_BYTES.saturating_sub(item.bytes() + "events".len());
     item.value("events", pack::pack(&events, room))

@@ -25,7 +25,7 @@ pub struct Subject {
     pub workflow_id: Option<String>,
     /// The worker.
     pub worker_id: Option<String>,
-    /// How severe the incident is, in upper case: mostly `LOW`, `MEDIUM`, `HIGH` or `CRITICAL`, but a producer may send any word.
+    /// How severe the incident is, in upper case: mostly `CRITICAL`, `HIGH`, `MEDIUM`, `LOW` or `INFO`, but a producer may send any word.
     pub severity: Option<String>,
     /// Whether the incident asks for a person whatever becomes of the run.
     pub escalation_required: bool,
@@ -49,14 +49,15 @@ impl Subject {
     }
 
     /// Orders runs that wait for a person; the greater number is more urgent. Of two runs of equal severity, the one that requires
-    /// escalation comes first. A severity that is missing or unknown comes before `LOW`, since nobody said that it can wait.
+    /// escalation comes first. A severity that is missing or unknown comes last.
     pub fn urgency(&self) -> u8 {
         let severity = match self.severity.as_deref() {
-            Some("CRITICAL") => 4,
-            Some("HIGH") => 3,
-            Some("MEDIUM") => 2,
-            Some("LOW") => 0,
-            Some(_) | None => 1,
+            Some("CRITICAL") => 5,
+            Some("HIGH") => 4,
+            Some("MEDIUM") => 3,
+            Some("LOW") => 2,
+            Some("INFO") => 1,
+            Some(_) | None => 0,
         };
         severity * 2 + u8::from(self.escalation_required)
     }
@@ -133,10 +134,12 @@ mod tests {
             of("HIGH", false),
             of("MEDIUM", true),
             of("MEDIUM", false),
-            of("SEV-2", true),
-            Subject::default().urgency(),
             of("LOW", true),
             of("LOW", false),
+            of("INFO", true),
+            of("INFO", false),
+            of("SEV-2", true),
+            Subject::default().urgency(),
         ];
         assert!(descending.is_sorted_by(|a, b| a > b), "{descending:?}");
     }

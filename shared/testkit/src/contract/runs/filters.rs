@@ -150,8 +150,8 @@ pub async fn what_needs_a_person_comes_most_urgent_first(store: Runs) {
         "DENIED",
         "FAILED",
         "NOT_HEALED",
-        "cancelled-with-follow-ups",
         "waits-low",
+        "cancelled-with-follow-ups",
     ];
     let filter = RunFilter { needs_attention: true, ..RunFilter::default() };
     assert_eq!(list(&store, &filter).await, expected);

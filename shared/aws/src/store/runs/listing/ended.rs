@@ -1,8 +1,8 @@
-//! The ended runs of one status.
+//! The ended runs of one partition of the index.
 
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::types::AttributeValue;
-use heal_runtime::port::{ATTENTION_OUTCOMES, Position, Result, RunFilter, RunHead};
+use heal_runtime::port::{Position, Result, RunFilter, RunHead};
 use heal_runtime::{RunOutcome, RunStatus, Timestamp};
 
 use super::{OPERATION, newest, reads_newest};
@@ -13,6 +13,23 @@ use crate::store::{Store, call, key};
 
 /// The index over the commits that ended their runs.
 pub(in crate::store) const INDEX: &str = "ended";
+
+/// The partitions that can have runs of this listing.
+///
+/// A run that completed without a shortfall needs nobody, so the listing of those that do reads none of them.
+pub(super) fn partitions(filter: &RunFilter) -> Vec<&'static str> {
+    let is_wanted = |partition: &&'static str| {
+        let degraded = RunOutcome::Degraded.as_str();
+        let completed = RunStatus::Completed.as_str();
+        let status = if *partition == degraded { completed } else { *partition };
+        let fits_outcome = match filter.outcome {
+            Some(outcome) => (outcome == RunOutcome::Degraded) == (*partition == degraded),
+            None => !filter.needs_attention || *partition != completed,
+        };
+        fits_outcome && filter.statuses().any(|wanted| wanted.as_str() == status)
+    };
+    key::ENDED.into_iter().filter(is_wanted).collect()
+}
 
 /// What to list.
 #[derive(Clone, Copy)]
@@ -33,7 +50,7 @@ pub(super) struct Found {
 impl Query<'_> {
     /// Newest first: more than the limit if there are as many, so that the caller sees whether there are more; for a listing by urgency,
     /// all. Examines [`LIST_EXAMINED_RUNS`] at most.
-    pub(super) async fn list(self, status: RunStatus) -> Result<Found> {
+    pub(super) async fn list(self, partition: &'static str) -> Result<Found> {
         let mut heads = Vec::new();
         let mut examined = 0;
         let mut from: Option<Attributes> = None;
@@ -42,7 +59,7 @@ impl Query<'_> {
             return Ok(Found { heads, stopped_at: None });
         }
         loop {
-            let page = self.page(status, (&first, &last), from).await?;
+            let page = self.page(partition, (&first, &last), from).await?;
             examined += usize::try_from(page.scanned_count()).unwrap_or(0);
             heads.extend(self.admitted(&page).await?);
             let is_enough = heads.len() > self.limit && !self.filter.needs_attention;
@@ -63,7 +80,7 @@ impl Query<'_> {
         (key::ended(self.filter.since.unwrap_or(Timestamp(0)), ""), last)
     }
 
-    async fn page(&self, status: RunStatus, range: (&str, &str), from: Option<Attributes>) -> Result<QueryOutput> {
+    async fn page(&self, partition: &str, range: (&str, &str), from: Option<Attributes>) -> Result<QueryOutput> {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let mut call = self
             .store
@@ -71,27 +88,22 @@ impl Query<'_> {
             .query()
             .table_name(&*self.store.table)
             .index_name(INDEX)
-            .key_condition_expression("gsi_pk = :status AND gsi_sk BETWEEN :first AND :last")
-            .expression_attribute_values(":status", text(status.as_str()))
+            .key_condition_expression("gsi_pk = :partition AND gsi_sk BETWEEN :first AND :last")
+            .expression_attribute_values(":partition", text(partition))
             .expression_attribute_values(":first", text(range.0))
             .expression_attribute_values(":last", text(range.1))
             .scan_index_forward(false)
             .set_exclusive_start_key(from);
+        let outcome = self.filter.outcome.map(|outcome| outcome.as_str().to_owned());
         let mut conditions = Vec::new();
         for (condition, name, value) in [
             ("playbook = :playbook", ":playbook", &self.filter.playbook),
             ("incident_id = :incident", ":incident", &self.filter.incident_id),
+            ("outcome = :outcome", ":outcome", &outcome),
         ] {
             if let Some(value) = value {
-                conditions.push(condition.to_owned());
+                conditions.push(condition);
                 call = call.expression_attribute_values(name, text(value));
-            }
-        }
-        if let Some(outcomes) = outcomes(self.filter) {
-            let names: Vec<String> = (0..outcomes.len()).map(|index| format!(":outcome{index}")).collect();
-            conditions.push(format!("outcome IN ({})", names.join(", ")));
-            for (name, outcome) in names.into_iter().zip(outcomes) {
-                call = call.expression_attribute_values(name, text(outcome.as_str()));
             }
         }
         // The cursor's own run may be among them, and one more tells whether there is a next page.
@@ -113,17 +125,6 @@ impl Query<'_> {
         let before = |head: &RunHead| self.before.is_none_or(|before| self.filter.position(head) < *before);
         heads.retain(|head| self.filter.admits(head) && before(head));
         Ok(heads)
-    }
-}
-
-/// The outcomes that the index has to look for; `None` for every outcome.
-///
-/// A run that left follow-ups ended as one that needs attention, or was cancelled.
-fn outcomes(filter: &RunFilter) -> Option<Vec<RunOutcome>> {
-    match filter.outcome {
-        Some(outcome) => Some(vec![outcome]),
-        None if filter.needs_attention => Some([&ATTENTION_OUTCOMES[..], &[RunOutcome::Cancelled]].concat()),
-        None => None,
     }
 }
 
