@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::function::{Function, clock, logged, read_file};
-use crate::limit::SWEEP_RUNS;
+use crate::limit::{GARBAGE_TIME, SWEEP_RUNS};
 use crate::serve::{diagnostic, serve};
 
 impl Function {
@@ -76,12 +76,13 @@ async fn report_live(due_runs: &dyn DueRuns, observer: &dyn Observer) {
     }
 }
 
-/// Removes runs that ended before the retention. A failure only means that they are kept until the next tick.
+/// Removes runs that ended before the retention. A failure only means that they are kept until the next tick, and so does an interruption.
 async fn remove_old(store: &Store, now: Timestamp) {
-    match store.collect_garbage(now).await {
-        Ok(0) => {}
-        Ok(removed) => tracing::info!(removed, "removed runs that ended before the retention"),
-        Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove old runs"),
+    match tokio::time::timeout(GARBAGE_TIME, store.collect_garbage(now)).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(removed)) => tracing::info!(removed, "removed runs that ended before the retention"),
+        Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove old runs"),
+        Err(_) => tracing::info!(seconds = GARBAGE_TIME.as_secs(), "stopped removing old runs; the next tick goes on"),
     }
 }
 

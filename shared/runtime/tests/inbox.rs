@@ -10,7 +10,9 @@ use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::inbox::{self, DeliveryOutcome, Inbox, Settled};
 use heal_runtime::library::Library;
 use heal_runtime::message::Inbound;
-use heal_runtime::port::{Clock as _, Delivery, Message, OsEntropy, QueueName, Receiver, RunFilter, RunHead, RunReader, Sender};
+use heal_runtime::port::{
+    Clock as _, Delivery, Message, OsEntropy, QueueName, Receiver, RunFilter, RunHead, RunReader, Sender,
+};
 use heal_runtime::{ActionResult, AttemptResult, Map};
 use heal_testkit::memory::{Faults, ManualClock, Queues, Runs, When};
 use serde_json::json;

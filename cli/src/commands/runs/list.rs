@@ -86,7 +86,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     print(&args, &listed.heads)?;
     if let Some(moment) = listed.unexamined_before {
         let moment = moment::rfc3339(moment);
-        out::note(format_args!("stopped early: runs that started before {moment} were not examined; --since shortens the search"));
+        out::note(format_args!(
+            "stopped early: runs that started before {moment} were not examined; --since shortens the search"
+        ));
     } else if listed.more {
         out::note(format_args!("there are more than {}; --limit shows more", args.limit));
     }
@@ -137,8 +139,8 @@ struct Line<'a> {
 
 fn print(args: &Args, heads: &[RunHead]) -> std::io::Result<()> {
     if args.json {
-        let lines = heads.iter().map(|head| Line { head, needs_attention: head.needs_attention() });
-        return lines.into_iter().try_for_each(|line| out::json(&line));
+        let mut lines = heads.iter().map(|head| Line { head, needs_attention: head.needs_attention() });
+        return lines.try_for_each(|line| out::json(&line));
     }
     if heads.is_empty() {
         out::note("no runs");

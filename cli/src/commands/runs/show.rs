@@ -5,8 +5,8 @@ use heal_runtime::dispatcher::DispatchError;
 
 use crate::backend::{Backend, RunArgs};
 use crate::exit::Exit;
-use crate::{moment, out};
 use crate::timeline::{events, summary};
+use crate::{moment, out};
 
 /// Shows every event of a run, with the reason of each decision
 #[derive(Debug, clap::Args)]

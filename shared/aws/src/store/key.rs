@@ -118,7 +118,13 @@ mod tests {
 
     #[test]
     fn every_ended_run_is_in_one_of_the_partitions() {
-        let outcomes = [RunOutcome::Healed, RunOutcome::Degraded, RunOutcome::NotHealed, RunOutcome::Cancelled, RunOutcome::Timeout];
+        let outcomes = [
+            RunOutcome::Healed,
+            RunOutcome::Degraded,
+            RunOutcome::NotHealed,
+            RunOutcome::Cancelled,
+            RunOutcome::Timeout,
+        ];
         let found = outcomes.map(|outcome| ended_partition(outcome.status(), Some(outcome)).unwrap());
         assert_eq!(found, ENDED);
         assert_eq!(ended_partition(RunStatus::Running, None), None);

@@ -87,7 +87,11 @@ async fn a_run_that_is_being_removed_is_ended_or_gone() {
             while !done.load(Ordering::SeqCst) {
                 let log = store.load(&run_id, 0).await.unwrap();
                 assert!(log.is_empty() || log == whole, "a part of the log: {} commits", log.len());
-                if log.is_empty() { saw_empty += 1 } else { saw_whole += 1 }
+                if log.is_empty() {
+                    saw_empty += 1
+                } else {
+                    saw_whole += 1
+                }
                 if let Some(head) = store.head(&run_id).await.unwrap() {
                     assert_eq!((head.status, head.outcome), (RunStatus::Failed, Some(RunOutcome::NotHealed)));
                 }
@@ -102,7 +106,10 @@ async fn a_run_that_is_being_removed_is_ended_or_gone() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     let mut interrupted = 0;
     // Each try has a little more time than the last.
-    while tokio::time::timeout(Duration::from_millis(10 + 5 * interrupted), store.collect_garbage(days(91))).await.is_err() {
+    while tokio::time::timeout(Duration::from_millis(10 + 5 * interrupted), store.collect_garbage(days(91)))
+        .await
+        .is_err()
+    {
         interrupted += 1;
     }
     let (log, head) = (store.load(&run_id, 0).await.unwrap(), store.head(&run_id).await.unwrap());

@@ -100,7 +100,7 @@ pub(super) fn count_live(connection: &Connection) -> Result<u64, JobError> {
 #[cfg(test)]
 pub(crate) fn every_statement() -> Vec<String> {
     let combination = |bits: u32| {
-        let has = |bit: u32| bits >> bit & 1 == 1;
+        let has = |bit: u32| (bits >> bit) & 1 == 1;
         let text = |bit| has(bit).then(String::new);
         let filter = RunFilter {
             status: has(0).then_some(RunStatus::Failed),

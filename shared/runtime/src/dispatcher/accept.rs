@@ -18,7 +18,8 @@ use crate::{message, observe, span};
 /// Milliseconds for which a plan is stored: a run may wait a day for its approval and a day in queues, and may take a day; the store may
 /// have been asked [`PLAN_REFRESH_MS`] ago. The rest is for clocks that differ and attempts in flight at the deadline.
 const PLAN_KEPT_MS: u64 = 7 * 86_400_000;
-const _: () = assert!(PLAN_KEPT_MS >= PLAN_REFRESH_MS + seconds_to_ms(limit::APPROVAL_SECONDS + 2 * limit::DURATION_SECONDS));
+const _: () =
+    assert!(PLAN_KEPT_MS >= PLAN_REFRESH_MS + seconds_to_ms(limit::APPROVAL_SECONDS + 2 * limit::DURATION_SECONDS));
 
 impl Dispatcher {
     /// Reads a message and finds its playbook, without starting a run.

@@ -64,7 +64,11 @@ impl RunFilter {
     /// The cursor of the page after `position`. It fits listings of the same order only.
     pub fn cursor(&self, position: &Position) -> String {
         let Position { urgency, started_at, run_id } = position;
-        if self.needs_attention { format!("{urgency}.{}:{run_id}", started_at.0) } else { format!("{}:{run_id}", started_at.0) }
+        if self.needs_attention {
+            format!("{urgency}.{}:{run_id}", started_at.0)
+        } else {
+            format!("{}:{run_id}", started_at.0)
+        }
     }
 
     /// Reads a cursor of [`RunFilter::cursor`].

@@ -105,7 +105,10 @@ mod tests {
             escalation_required: true,
         };
         assert_eq!(whole, expected);
-        assert_eq!(subject(json!({"ticket_id": {}, "worker_id": "", "escalation_required": "true"})), Subject::default());
+        assert_eq!(
+            subject(json!({"ticket_id": {}, "worker_id": "", "escalation_required": "true"})),
+            Subject::default()
+        );
     }
 
     #[test]

@@ -132,7 +132,8 @@ impl Query<'_> {
 fn position(key: &Attributes) -> Result<Position> {
     let fields = Fields::read(OPERATION, key)?;
     let sk = fields.text("gsi_sk")?;
-    let (started_at, run_id) = sk.split_once('#').ok_or_else(|| fields.corrupt("gsi_sk", "is not a start and a run"))?;
+    let (started_at, run_id) =
+        sk.split_once('#').ok_or_else(|| fields.corrupt("gsi_sk", "is not a start and a run"))?;
     let started_at = started_at.parse().map_err(|error| fields.corrupt("gsi_sk", error))?;
     Ok(Position { urgency: 0, started_at: Timestamp(started_at), run_id: run_id.to_owned() })
 }
