@@ -10,10 +10,16 @@ use heal_engine::{RunId, Timestamp, limit};
 use heal_telemetry::trace;
 use tracing::Instrument as _;
 
-use super::cache::Live;
+use super::cache::{Live, PLAN_REFRESH_MS};
 use super::{DispatchError, Dispatcher, IntakeOutcome, Prepared, Rejection};
-use crate::port::{BackendError, Created, NewRun, RunHead};
+use crate::port::{BackendError, Created, NewRun, RunHead, Subject};
 use crate::{message, observe, span};
+
+/// Milliseconds for which a plan is stored: a run may wait a day for its approval and a day in queues, and may take a day; the store may
+/// have been asked [`PLAN_REFRESH_MS`] ago. The rest is for clocks that differ and attempts in flight at the deadline.
+const PLAN_KEPT_MS: u64 = 7 * 86_400_000;
+const _: () =
+    assert!(PLAN_KEPT_MS >= PLAN_REFRESH_MS + seconds_to_ms(limit::APPROVAL_SECONDS + 2 * limit::DURATION_SECONDS));
 
 impl Dispatcher {
     /// Reads a message and finds its playbook, without starting a run.
@@ -128,7 +134,7 @@ impl Dispatcher {
             dedupe_until: now.plus_ms(seconds_to_ms(limit::DEDUPE_SECONDS)),
             concurrency_key: concurrency_key.clone().filter(|_| !live.state.is_ended()),
         };
-        self.store_plan(plan).await?;
+        self.store_plan(plan, now).await?;
         match self.ports.runs.create(&run).await? {
             Created::Created => {
                 observe::committed(&*self.observer, &live.plan, &live.state, &run.commit);
@@ -164,11 +170,11 @@ impl Dispatcher {
         }
     }
 
-    /// Plans are stored once per process and digest, and never deleted.
-    async fn store_plan(&self, plan: &Arc<heal_engine::Plan>) -> Result<(), DispatchError> {
-        if !self.cache.is_stored(&plan.digest) {
-            self.ports.runs.put_plan(&plan.digest, plan.to_json()).await?;
-            self.cache.stored(&plan.digest);
+    /// Stores the plan once per process and [`PLAN_REFRESH_MS`], to be kept for any run that starts until then.
+    async fn store_plan(&self, plan: &Arc<heal_engine::Plan>, now: Timestamp) -> Result<(), DispatchError> {
+        if !self.cache.is_stored(&plan.digest, now) {
+            self.ports.runs.put_plan(&plan.digest, plan.to_json(), now.plus_ms(PLAN_KEPT_MS)).await?;
+            self.cache.stored(&plan.digest, now);
         }
         Ok(())
     }
@@ -199,6 +205,9 @@ impl Dispatcher {
             wake_at: None,
             last_seq: 1,
             reason: Some(reason.clone()),
+            subject: Subject::default(),
+            // What was rejected is for a person.
+            open_follow_ups: 1,
         };
         let commit = Commit { run_id, first_seq: 1, cause_id: dedupe_key.clone(), at: now, events: vec![event] };
         let dedupe_until = now.plus_ms(seconds_to_ms(limit::DEDUPE_SECONDS));

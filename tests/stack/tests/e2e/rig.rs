@@ -114,8 +114,9 @@ impl Rig {
         let mut found = Vec::new();
         let mut cursor = None;
         loop {
-            let page = self.store.list(&RunFilter::default(), 500, cursor.as_deref()).await.unwrap();
-            found.extend(page.runs.into_iter().filter(|head| head.incident_id == incident_id));
+            let filter = RunFilter { incident_id: Some(incident_id.to_owned()), ..RunFilter::default() };
+            let page = self.store.list(&filter, 500, cursor.as_deref()).await.unwrap();
+            found.extend(page.runs);
             cursor = page.next;
             if cursor.is_none() {
                 return found;
