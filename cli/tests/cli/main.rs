@@ -18,6 +18,7 @@ mod dlq;
 mod doctor;
 mod incident;
 mod kill;
+mod platform;
 mod playbook;
 mod require;
 mod run;

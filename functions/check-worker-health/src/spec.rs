@@ -23,6 +23,10 @@ pub fn spec() -> ActionSpec {
         outputs: &[
             ("healthy", OutputType::Boolean),
             ("worker_unhealthy", OutputType::Boolean),
+            ("found", OutputType::Boolean),
+            // The pod found; null if no pod matches the worker.
+            ("pod_name", OutputType::Any),
+            ("pod_uid", OutputType::Any),
             ("phase", OutputType::String),
             // Null where it is healthy.
             ("reason", OutputType::Any),

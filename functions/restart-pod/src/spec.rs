@@ -16,6 +16,7 @@ pub fn spec() -> ActionSpec {
             "additionalProperties": false,
             "properties": {
                 "pod_name": {"type": "string", "minLength": 1, "description": "The pod."},
+                "pod_uid": {"type": "string", "minLength": 1, "description": "The pod's uid: a pod of another uid is left alone."},
                 "namespace": {"type": "string", "minLength": 1, "description": "Its namespace, KUBERNETES_NAMESPACE by default."},
             },
             "required": ["pod_name"],

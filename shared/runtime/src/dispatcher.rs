@@ -20,6 +20,7 @@ mod cache;
 mod error;
 mod intake;
 mod read;
+mod tickets;
 
 pub use error::DispatchError;
 pub use intake::{IntakeOutcome, Prepared, Rejection};

@@ -78,6 +78,8 @@ impl heal_runtime::observe::Observer for Observer {
             IntakeOutcome::Joined { .. } => "joined",
             IntakeOutcome::Rejected { .. } => "rejected",
             IntakeOutcome::Ignored { .. } => "ignored",
+            // Its outcomes are reported one by one.
+            IntakeOutcome::PerTicket { .. } => return,
         };
         self.metrics.count(Id::Incidents, &[result]);
     }
