@@ -99,8 +99,8 @@ pub struct Intake {
     /// The innermost envelope.
     pub via: Via,
     /// The same for every delivery of a message and for retries of its producer: `remediation:<id>`, `action:<id>`,
-    /// `alarm:<ARN>:<time of the state change>`, else `incident:<id>`. Independent of the playbook. The intake of one of
-    /// several tickets ends it with `#ticket:<id>`.
+    /// `alarm:<ARN>:<time of the state change>`, else `incident:<id>`. Independent of the playbook. For one of several
+    /// tickets, `ticket:<id>:` comes before it.
     pub dedupe_key: String,
 }
 

@@ -33,7 +33,7 @@ impl Intake {
         let mut variables = self.variables.clone();
         variables.insert("affected_tickets".to_owned(), Value::from(vec![ticket]));
         variables.insert("ticket_id".to_owned(), Value::from(ticket));
-        Self { variables, dedupe_key: format!("{}#ticket:{ticket}", self.dedupe_key), ..self.clone() }
+        Self { variables, dedupe_key: format!("ticket:{ticket}:{}", self.dedupe_key), ..self.clone() }
     }
 }
 
@@ -57,7 +57,7 @@ mod tests {
         let whole = read(&message.to_string()).unwrap();
         assert_eq!(whole.tickets(), ["a", "b"]);
         let one = whole.for_ticket("b");
-        assert_eq!((one.incident_id.as_str(), one.dedupe_key.as_str()), ("i", "incident:i#ticket:b"));
+        assert_eq!((one.incident_id.as_str(), one.dedupe_key.as_str()), ("i", "ticket:b:incident:i"));
         let variables = json!({"incident_id": "i", "severity": "HIGH", "ticket_id": "b", "affected_tickets": ["b"]});
         assert_eq!(serde_json::Value::Object(one.variables.clone()), variables);
         assert!(one.tickets().is_empty());

@@ -105,8 +105,8 @@ impl Search {
     pub(super) async fn tickets(&self, run_id: &RunId) -> anyhow::Result<Vec<String>> {
         let Some(intake) = &self.sent.intake else { return Ok(Vec::new()) };
         let commits = self.runs.load(run_id, 0).await?;
-        let ticket = commits.first().and_then(|first| first.cause_id.strip_prefix(&intake.dedupe_key));
-        Ok(if ticket.is_some_and(is_of_ticket) { intake.tickets() } else { Vec::new() })
+        let is_one_of_several = commits.first().is_some_and(|first| is_of_ticket(intake, &first.cause_id));
+        Ok(if is_one_of_several { intake.tickets() } else { Vec::new() })
     }
 
     /// Searches once. `None` if the run does not appear yet.
@@ -177,8 +177,8 @@ impl Search {
         }
         let is_own = self.sent.intake.as_ref().is_some_and(|intake| {
             let is_requested = intake.playbook.is_none() || intake.playbook == head.playbook;
-            let ticket = first.cause_id.strip_prefix(&intake.dedupe_key);
-            ticket.is_some_and(|rest| rest.is_empty() || is_of_ticket(rest)) && is_requested
+            let is_cause = intake.dedupe_key == first.cause_id || is_of_ticket(intake, &first.cause_id);
+            is_cause && is_requested
         });
         let was_there = self.before.heads.iter().any(|before| before.run_id == run_id);
         let is_old = head.started_at < Timestamp(self.sent_at.0.saturating_sub(SKEW_MS));
@@ -217,7 +217,8 @@ impl Search {
     }
 }
 
-/// Whether this end of a cause's id says that it was one of several tickets.
-fn is_of_ticket(rest: &str) -> bool {
-    rest.starts_with("#ticket:")
+/// Whether one of the tickets of `intake` caused the run.
+fn is_of_ticket(intake: &Intake, cause_id: &str) -> bool {
+    let ticket = cause_id.strip_suffix(&intake.dedupe_key);
+    ticket.is_some_and(|ticket| ticket.starts_with("ticket:") && ticket.ends_with(':'))
 }
