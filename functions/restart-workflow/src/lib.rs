@@ -95,7 +95,7 @@ impl Action for RestartWorkflow {
     }
 
     /// Paused: not resumed. Running again, or completed: resumed. Failed or cancelled: resuming is refused, so it may be tried.
-    async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target]) -> Probe {
+    async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target], _: Option<&serde_json::Value>) -> Probe {
         match self.workflows.state(&parameters.workflow_id, &self.workflows.context(call)).await {
             Ok(state) if state::is_resumed(state) => {
                 Probe::Done(Box::new(AttemptResult::succeeded(output(true, state, None))))

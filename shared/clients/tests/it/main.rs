@@ -16,6 +16,7 @@ mod identity_secret;
 mod identity_sources;
 mod kubernetes;
 mod kubernetes_access;
+mod kubernetes_restart;
 mod limits;
 mod opa;
 mod orchestrator;
