@@ -28,8 +28,7 @@ fn seed() -> Seed {
 }
 
 fn run_on(platform: &Platform, name: &str) -> Ran {
-    let own = [("KUBERNETES_NAMESPACE", heal_sandbox::seed::NAMESPACE)];
-    finish(command(&["run", &file(name), "--json"]).envs(env(platform)).envs(own))
+    finish(command(&["run", &file(name), "--json"]).envs(env(platform)))
 }
 
 /// The reports of all runs, in their order.
