@@ -20,6 +20,7 @@ mod incident;
 mod kill;
 mod platform;
 mod playbook;
+mod replanning;
 mod require;
 mod run;
 mod runs;
