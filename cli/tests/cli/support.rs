@@ -108,9 +108,7 @@ pub(crate) fn platform(seed: Seed) -> Platform {
 
 /// The variables that point a process at `platform`.
 pub(crate) fn env(platform: &Platform) -> Vec<(String, String)> {
-    let namespace = heal_sandbox::seed::NAMESPACE;
-    let own = [("SPIFFE_IDENTITY_SOURCE", "none"), ("KUBERNETES_NAMESPACE", namespace)];
-    let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let own = [("SPIFFE_IDENTITY_SOURCE".to_owned(), "none".to_owned())];
     platform.env().into_iter().chain(own).collect()
 }
 

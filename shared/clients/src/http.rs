@@ -1,10 +1,11 @@
 //! One HTTP exchange, bounded in time, size and retries. Used by the ticket client, the policy client and HTTP probes.
 
 mod answer;
+mod redirect;
 
 use std::time::{Duration, Instant};
 
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, Url};
 
 use crate::call::CallContext;
@@ -68,8 +69,8 @@ impl Http {
 
     /// Sends `request` and reads the response within the caller's deadline and the client's timeout.
     ///
-    /// Retries once, immediately, if the connection could not be opened or broke and the request is idempotent: it only reads, or
-    /// carries an idempotency key.
+    /// Retries once, immediately, if the connection could not be opened, or broke and the request only reads. A changing request that was
+    /// sent is never repeated here: a service may ignore its idempotency key, so only a read of the target can tell whether it may be.
     ///
     /// # Errors
     /// `Unavailable` without a complete response, `Invalid` if the idempotency key cannot be sent as a header. A response with any
@@ -82,13 +83,13 @@ impl Http {
             let detail = "the deadline had passed before the call".to_owned();
             return Err(check.unreachable(TransportError { kind: OutageKind::Timeout, sent: false, detail }));
         }
-        let repeatable = request.at_stake == Effect::NotApplied || context.idempotency_key.is_some();
         let first = match self.attempt(request, &headers, limit).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
         let may_retry = match first.kind {
-            OutageKind::Connect | OutageKind::Reset => repeatable && Instant::now() < limit,
+            OutageKind::Connect => Instant::now() < limit,
+            OutageKind::Reset => request.at_stake == Effect::NotApplied && Instant::now() < limit,
             OutageKind::Timeout
             | OutageKind::ServerError
             | OutageKind::RateLimited
@@ -168,6 +169,7 @@ async fn read(mut response: reqwest::Response) -> Result<Answer, TransportError>
         status: response.status().as_u16(),
         content_type: text(response.headers(), &CONTENT_TYPE),
         retry_after: text(response.headers(), &RETRY_AFTER),
+        location: text(response.headers(), &LOCATION),
         body: Some(Vec::new()),
     };
     let announced = text(response.headers(), &CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());

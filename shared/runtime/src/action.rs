@@ -200,6 +200,8 @@ impl<F> From<F> for Facts<F> {
 pub struct PolicyFacts {
     /// Bare, such as `PAUSED`.
     pub workflow_state: Option<String>,
+    /// In upper case, such as `COMPLETED`.
+    pub ticket_status: Option<String>,
     /// When the service itself says that the target was last reallocated, if it says so.
     pub last_reallocation: Option<Timestamp>,
 }

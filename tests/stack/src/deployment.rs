@@ -63,8 +63,7 @@ impl Deployment {
     /// The variables of the stand-in services as template parameters: `EXECUTION_TICKET_SERVICE_URL` becomes
     /// `ExecutionTicketServiceUrl`.
     fn overrides(&self, parameters: &[(&str, &str)]) -> Vec<String> {
-        let own = [("ENVIRONMENT", "e2e"), ("KUBERNETES_NAMESPACE", heal_sandbox::seed::NAMESPACE)];
-        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let own = [("ENVIRONMENT".to_owned(), "e2e".to_owned())];
         let services = self.platform.endpoints().env().into_iter().chain(own);
         let services = services.map(|(variable, value)| format!("{}={value}", camel(&variable)));
         services.chain(parameters.iter().map(|(name, value)| format!("{name}={value}"))).collect()

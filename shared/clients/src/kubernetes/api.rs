@@ -197,6 +197,7 @@ impl Client {
         let mut answer = Answer {
             status: parts.status.as_u16(),
             content_type: text(http::header::CONTENT_TYPE),
+            location: None,
             retry_after: text(http::header::RETRY_AFTER),
             body: None,
         };

@@ -198,3 +198,34 @@ async fn a_worker_that_no_label_can_name_is_not_found_without_a_call() {
     }
     assert!(platform.calls().is_empty());
 }
+
+#[tokio::test]
+async fn pods_are_deleted_only_in_the_namespaces_that_are_named() {
+    let platform = start(0, 0);
+    let allowed = async |namespace: &str, named: Option<&[&str]>, asked: Option<&str>| {
+        let restart_namespaces = named.map(|named| named.iter().map(|name| (*name).to_owned()).collect());
+        let base = platform_config(&platform).kubernetes;
+        let config = KubernetesConfig { namespace: namespace.to_owned(), restart_namespaces, ..base };
+        Client::new(&config, None, &Wiring::default()).await.unwrap().check_deletable(asked)
+    };
+    allowed("a", None, None).await.unwrap();
+    allowed("a", None, Some("a")).await.unwrap();
+    allowed("a", Some(&["b", "kube-system"]), Some("kube-system")).await.unwrap();
+    for (error, expected) in [
+        (
+            allowed("a", None, Some("b")).await,
+            r#"pods in namespace "b" are never restarted: KUBERNETES_NAMESPACES is not set, which allows KUBERNETES_NAMESPACE "a""#,
+        ),
+        (allowed("kube-system", None, None).await, r#"pods in namespace "kube-system" are never restarted"#),
+        (allowed("kube-public", None, Some("kube-public")).await, "unless it is a system namespace"),
+        (
+            allowed("a", Some(&["b", "c"]), Some("a")).await,
+            r#"KUBERNETES_NAMESPACES is "b,c"; name the namespace there"#,
+        ),
+        (allowed("a", Some(&["b"]), Some("kube-node-lease")).await, r#""kube-node-lease""#),
+    ] {
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    assert!(platform.calls().is_empty());
+}

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use heal_clients::config::KubernetesConfig;
 use heal_clients::kubernetes::{Client, Replacement, Restart, RestartIntent};
 use heal_clients::{CallContext, Effect, Error, RefusalKind, Wiring};
 use heal_sandbox::kubernetes::{Owner, Pod, Replacement as Spare};
@@ -11,8 +10,8 @@ use heal_sandbox::{Fault, FaultKind, Platform, Seed, Service};
 use serde_json::{Value, json};
 
 use crate::kubernetes::{NS, at, client, context, start};
+use crate::support::spans;
 use crate::support::wire::{self, Wire};
-use crate::support::{platform_config, spans};
 
 async fn plan(client: &Client, name: &str) -> Result<RestartIntent, Error> {
     let pod = client.find_pod(name, NS, &context()).await?.unwrap();
@@ -187,37 +186,6 @@ async fn a_poll_that_fails_after_the_deletion_is_retried() {
     let busy = FaultKind::Status { code: 503, retry_after_seconds: None };
     platform.set_fault(Fault::new(Service::Kubernetes, busy).on("get_pod").times(2)).unwrap();
     ready(client.restart(&intent, &context()).await.unwrap());
-}
-
-#[tokio::test]
-async fn pods_are_deleted_only_in_the_namespaces_that_are_named() {
-    let platform = start(0, 0);
-    let allowed = async |namespace: &str, named: Option<&[&str]>, asked: Option<&str>| {
-        let restart_namespaces = named.map(|named| named.iter().map(|name| (*name).to_owned()).collect());
-        let base = platform_config(&platform).kubernetes;
-        let config = KubernetesConfig { namespace: namespace.to_owned(), restart_namespaces, ..base };
-        Client::new(&config, None, &Wiring::default()).await.unwrap().check_deletable(asked)
-    };
-    allowed("a", None, None).await.unwrap();
-    allowed("a", None, Some("a")).await.unwrap();
-    allowed("a", Some(&["b", "kube-system"]), Some("kube-system")).await.unwrap();
-    for (error, expected) in [
-        (
-            allowed("a", None, Some("b")).await,
-            r#"pods in namespace "b" are never restarted: KUBERNETES_NAMESPACES is not set, which allows KUBERNETES_NAMESPACE "a""#,
-        ),
-        (allowed("kube-system", None, None).await, r#"pods in namespace "kube-system" are never restarted"#),
-        (allowed("kube-public", None, Some("kube-public")).await, "unless it is a system namespace"),
-        (
-            allowed("a", Some(&["b", "c"]), Some("a")).await,
-            r#"KUBERNETES_NAMESPACES is "b,c"; name the namespace there"#,
-        ),
-        (allowed("a", Some(&["b"]), Some("kube-node-lease")).await, r#""kube-node-lease""#),
-    ] {
-        let error = error.unwrap_err().to_string();
-        assert!(error.contains(expected), "{error}");
-    }
-    assert!(platform.calls().is_empty());
 }
 
 fn pod(name: &str, uid: &str, ready: bool) -> Value {

@@ -25,5 +25,7 @@ mod platform;
 mod policy;
 mod support;
 mod tickets;
+mod tickets_changes;
+mod tickets_dialect;
 mod tickets_faults;
 mod variables;
