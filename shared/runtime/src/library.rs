@@ -208,12 +208,11 @@ fn works_on_one_ticket(plan: &Plan) -> bool {
 
 /// A schema fault with the path of the variable: `/ticket_id: …`, cut to 200 bytes. Of alternatives, the fault of each.
 fn describe(error: &jsonschema::ValidationError<'_>) -> String {
-    let mut text = match error.kind() {
-        jsonschema::error::ValidationErrorKind::AnyOf { context } => {
-            let first = context.iter().filter_map(|faults| faults.first()).map(ToString::to_string);
-            format!("none of the alternatives fits: {}", first.collect::<Vec<_>>().join("; or "))
-        }
-        _ => error.to_string(),
+    let mut text = if let jsonschema::error::ValidationErrorKind::AnyOf { context } = error.kind() {
+        let first = context.iter().filter_map(|faults| faults.first()).map(ToString::to_string);
+        format!("none of the alternatives fits: {}", first.collect::<Vec<_>>().join("; or "))
+    } else {
+        error.to_string()
     };
     heal_engine::message::cut(&mut text, 200);
     match error.instance_path().to_string().as_str() {

@@ -122,16 +122,15 @@ pub(super) fn is_manual(mode: &str) -> bool {
 
 /// Reports a remediation request that names no playbook, or two.
 pub(super) fn check_playbook(fields: &Map, path: &str, faults: &mut FieldFaults) {
-    match (text(fields, "playbook_name"), text(fields, "playbook_id")) {
-        (None, None) if !has(fields, "playbook_name") && !has(fields, "playbook_id") => {
-            let expected = "the name of a playbook (or `playbook_id`)";
-            faults.push(path::join(path, "playbook_name"), "missing".to_owned(), expected);
-        }
-        (Some(name), Some(id)) if name != id => {
-            let observed = brief(&Value::from(id));
-            faults.push(path::join(path, "playbook_id"), observed, "the same playbook as in `playbook_name`");
-        }
-        (Some(_), Some(_)) | (Some(_), None) | (None, Some(_)) | (None, None) => {}
+    if !has(fields, "playbook_name") && !has(fields, "playbook_id") {
+        let expected = "the name of a playbook (or `playbook_id`)";
+        faults.push(path::join(path, "playbook_name"), "missing".to_owned(), expected);
+    }
+    if let (Some(name), Some(id)) = (text(fields, "playbook_name"), text(fields, "playbook_id"))
+        && name != id
+    {
+        let observed = brief(&Value::from(id));
+        faults.push(path::join(path, "playbook_id"), observed, "the same playbook as in `playbook_name`");
     }
 }
 
