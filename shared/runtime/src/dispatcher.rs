@@ -21,6 +21,7 @@ mod error;
 mod intake;
 mod read;
 mod rejected;
+mod tickets;
 mod withdraw;
 
 pub use error::DispatchError;

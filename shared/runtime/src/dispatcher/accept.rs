@@ -59,11 +59,22 @@ impl Dispatcher {
         }
     }
 
-    /// Starts the run of a message, unless the run exists or a live run holds its concurrency key.
+    /// Starts the run of a message, or one for each of its tickets, unless the run exists or a live run holds its concurrency key.
     ///
     /// # Errors
     /// As [`Dispatcher::accept`].
     pub async fn start(&self, prepared: Prepared, traceparent: Option<&str>) -> Result<IntakeOutcome, DispatchError> {
+        match prepared.several {
+            Some(several) => self.start_each(&several, &prepared.entry, traceparent).await,
+            None => self.start_one(prepared, traceparent).await,
+        }
+    }
+
+    pub(super) async fn start_one(
+        &self,
+        prepared: Prepared,
+        traceparent: Option<&str>,
+    ) -> Result<IntakeOutcome, DispatchError> {
         // The trace in the incident takes precedence over that of the message.
         let own = prepared.intake.traceparent.clone();
         let traceparent = own.as_deref().or(traceparent);
@@ -97,7 +108,7 @@ impl Dispatcher {
     }
 
     async fn create(&self, prepared: &Prepared, traceparent: Option<&str>) -> Result<Creation, DispatchError> {
-        let Prepared { intake, entry, concurrency_key } = prepared;
+        let Prepared { intake, entry, concurrency_key, several: _ } = prepared;
         let plan = &entry.plan;
         let now = self.ports.clock.now();
         let dedupe_key = format!("{}\n{}", intake.dedupe_key, plan.playbook.name);
@@ -185,13 +196,25 @@ impl Dispatcher {
         message_id: &str,
         rejection: &Rejection,
     ) -> Result<IntakeOutcome, DispatchError> {
-        let now = self.ports.clock.now();
-        let dedupe_key = format!("rejected:{message_id}");
-        let run_id = RunId::derive(&dedupe_key, now, self.ports.entropy.next()?);
         let incident_id = incident::peek_incident_id(message).unwrap_or_else(|| "unknown".to_owned());
-        let mut kept = incident::without_secrets(message);
+        let kept = incident::without_secrets(message);
+        let understood = matches!(rejection, Rejection::Route(_));
+        self.record_rejection(format!("rejected:{message_id}"), incident_id, rejection.to_string(), kept, understood)
+            .await
+    }
+
+    /// Records a failed run that keeps the message. Recorded once per `dedupe_key`.
+    pub(super) async fn record_rejection(
+        &self,
+        dedupe_key: String,
+        incident_id: String,
+        mut reason: String,
+        mut kept: String,
+        understood: bool,
+    ) -> Result<IntakeOutcome, DispatchError> {
+        let now = self.ports.clock.now();
+        let run_id = RunId::derive(&dedupe_key, now, self.ports.entropy.next()?);
         heal_engine::message::cut(&mut kept, limit::REJECTED_BYTES);
-        let mut reason = rejection.to_string();
         heal_engine::message::cut(&mut reason, limit::TEXT_BYTES);
         let event = Event::IncidentRejected { incident_id: incident_id.clone(), reason: reason.clone(), message: kept };
         let head = RunHead {
@@ -217,7 +240,7 @@ impl Dispatcher {
             Created::Duplicate { run_id } | Created::Busy { run_id } => run_id,
         };
         tracing::warn!(run_id = %run_id, reason, "incident rejected");
-        Ok(IntakeOutcome::Rejected { run_id, reason, understood: matches!(rejection, Rejection::Route(_)) })
+        Ok(IntakeOutcome::Rejected { run_id, reason, understood })
     }
 }
 

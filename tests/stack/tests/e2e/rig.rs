@@ -34,8 +34,8 @@ pub(crate) struct Rig {
     _turn: Turn,
 }
 
-/// Breakers close after a second, so that a test that opens one does not delay the next.
-const PARAMETERS: [(&str, &str); 3] = [
+/// Parameters of the template. Breakers close after a second, so that a test that opens one does not delay the next.
+pub(crate) const PARAMETERS: [(&str, &str); 3] = [
     ("ExecutionTicketCircuitBreakerResetSeconds", "1"),
     ("OrchestratorCircuitBreakerResetSeconds", "1"),
     // The tests send the ticks themselves.
@@ -87,7 +87,10 @@ impl Rig {
     }
 
     async fn new(turn: Turn) -> Self {
-        let deployment = tokio::task::spawn_blocking(|| Deployment::shared(config, &PARAMETERS)).await.unwrap();
+        Self::on(tokio::task::spawn_blocking(|| Deployment::shared(config, &PARAMETERS)).await.unwrap(), turn).await
+    }
+
+    pub(crate) async fn on(deployment: &'static Deployment, turn: Turn) -> Self {
         Self { deployment, store: deployment.store().await, queues: deployment.queues().await, _turn: turn }
     }
 
