@@ -57,7 +57,8 @@ impl Parameters {
     pub(crate) fn earlier_attempt(&self, call: &Call, ticket_id: &str, id: &str) -> Option<u32> {
         let key = if self.is_batch() { id.strip_suffix(&key_suffix(ticket_id))? } else { id };
         let (step, attempt) = key.rsplit_once('/')?;
-        let (own_step, _) = call.idempotency_key.rsplit_once('/')?;
+        let own_attempt = call.command.attempt_key();
+        let (own_step, _) = own_attempt.rsplit_once('/')?;
         let attempt: u32 = attempt.parse().ok()?;
         (step == own_step && attempt < call.command.attempt).then_some(attempt)
     }

@@ -144,9 +144,16 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
         seen.largest_in_flight = seen.largest_in_flight.max(performs.len());
         // In the second half every attempt succeeds, so only a livelock goes on.
         let input = match performs.get(pick as usize % performs.len().max(1)) {
+            Some(Command::Perform { step, command, .. }) if choice > 240 && choice != 255 && round <= MOVES / 2 => {
+                run.late(*step, command.attempt, now)
+            }
             Some(Command::Perform { step, command, .. }) if choice != 255 => {
                 let outcome = if round > MOVES / 2 { AttemptOutcome::Succeeded } else { outcome(choice) };
-                run.result(*step, command.attempt, AttemptResult::new(outcome))
+                let not_applied = choice % 2 == 0;
+                let result = AttemptResult { not_applied, ..AttemptResult::new(outcome) };
+                // Of a worker whose clock is off by up to two seconds.
+                let taken = Timestamp(command.issued_at.0 + wait_ms / 2).plus_ms(u64::from(choice) * 8);
+                run.worked(*step, command.attempt, result, (taken, taken.plus_ms(wait_ms)))
             }
             _ => {
                 now = now.plus_ms(1_000);

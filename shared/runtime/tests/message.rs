@@ -5,11 +5,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use heal_engine::format;
+use heal_engine::message::LateCommand;
 use heal_runtime::message::Inbound;
 use heal_runtime::{ActionResult, AttemptOutcome, AttemptResult, RunId, Timestamp, Token};
 use serde_json::json;
 
-fn messages() -> [(&'static str, Inbound); 4] {
+fn messages() -> [(&'static str, Inbound); 5] {
     let run_id = RunId::new("run-1");
     let outcome = AttemptOutcome::Unavailable {
         service: "ticket service".to_owned(),
@@ -27,9 +28,19 @@ fn messages() -> [(&'static str, Inbound); 4] {
         attempt: 2,
         token: Token::new("token-1"),
         finished_at: Timestamp(1_800_000_000_000),
+        started_at: None,
         result,
     };
+    let late = LateCommand {
+        run_id: run_id.clone(),
+        step: "move_ticket".to_owned(),
+        item: Some(3),
+        attempt: 2,
+        token: Token::new("token-1"),
+        taken_at: Timestamp(1_800_000_000_000),
+    };
     [
+        (include_str!("messages/v2/late.json"), Inbound::Late(Box::new(late))),
         (include_str!("messages/v1/result.json"), Inbound::Result(Box::new(result))),
         (include_str!("messages/v1/wake.json"), Inbound::Wake { run_id: run_id.clone() }),
         (
@@ -52,8 +63,8 @@ fn every_kind_is_read_and_written_as_in_its_golden_file() {
 fn an_unknown_field_is_ignored_and_a_newer_version_is_named() {
     let later = r#"{"kind":"wake","run_id":"run-1","added_later":true}"#;
     assert_eq!(Inbound::parse(later).unwrap(), Inbound::Wake { run_id: RunId::new("run-1") });
-    let newer = Inbound::parse(r#"{"format":2,"kind":"wake","run_id":"run-1"}"#).unwrap_err();
-    assert!(matches!(newer, format::Error::Newer { observed: 2, supported: 1, .. }), "{newer:?}");
+    let newer = Inbound::parse(r#"{"format":3,"kind":"wake","run_id":"run-1"}"#).unwrap_err();
+    assert!(matches!(newer, format::Error::Newer { observed: 3, supported: 2, .. }), "{newer:?}");
     for malformed in ["", "{}", r#"{"kind":"dance","run_id":"run-1"}"#] {
         let error = Inbound::parse(malformed).unwrap_err();
         assert!(matches!(error, format::Error::Malformed { .. }), "{malformed}: {error:?}");

@@ -21,7 +21,7 @@ pub(crate) const NAMES: [&str; 6] = [
     "update_ticket_status",
 ];
 
-/// The idempotency keys of the performed calls, in order.
+/// The attempts' keys of the performed calls, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger(Mutex<Vec<String>>);
 
@@ -80,7 +80,7 @@ impl Action for Scripted {
     }
 
     async fn perform(&self, call: &Call, _: &Map, _: &[Admitted<()>]) -> Performed {
-        self.ledger.0.lock().unwrap().push(call.idempotency_key.clone());
+        self.ledger.0.lock().unwrap().push(call.command.attempt_key());
         let output = match self.spec.name {
             "check_worker_health" => json!({"healthy": true, "worker_unhealthy": false, "reason": null}),
             // The state that the verification waits for.

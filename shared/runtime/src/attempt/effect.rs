@@ -6,9 +6,10 @@ use std::time::Duration;
 use heal_engine::catalog::Safety;
 use heal_engine::message::{AttemptOutcome, AttemptResult};
 
+use super::NotStarted;
 use super::typed::Attempt;
 use crate::action::{Action, Admitted, Performed, Probe, Target};
-use crate::port::CooldownRequest;
+use crate::port::{BackendError, CooldownRequest};
 
 /// An attempt that took longer than this, in milliseconds, has its cooldowns restarted at its end; less is within what clocks may differ.
 const RESTART_COOLDOWN_AFTER_MS: u64 = 1_000;
@@ -35,25 +36,36 @@ impl<A: Action> Attempt<'_, A> {
         Some(AttemptResult::new(AttemptOutcome::Unknown { message }))
     }
 
-    pub(super) async fn perform(&self, targets: &[Admitted<A::Facts>]) -> Performed {
-        let Self { worker, action, call, parameters, lease } = self;
+    /// # Errors
+    /// This process was frozen before anything was done, and its time has passed meanwhile.
+    pub(super) async fn perform(&self, targets: &[Admitted<A::Facts>]) -> Result<Performed, NotStarted> {
+        let Self { worker, action, call, parameters, lease, watch } = self;
         let ids = || targets.iter().map(|admitted| &admitted.target);
         let now = worker.ports.clock.now();
-        // The process may have been frozen since it took the claim: then another worker may hold it.
-        if now >= call.deadline || now >= lease.until() {
-            let frozen_ms = now.since_ms(call.started_at);
-            let message = format!("nothing was done: {frozen_ms} ms went by before it could be started");
+        // Then another worker may hold the claim.
+        if action.spec().safety != Safety::ReadOnly && now >= lease.until() {
+            let cause = "the claim's lease expired before anything was done";
+            return Err(BackendError::unavailable("perform", cause).into());
+        }
+        if now >= call.deadline {
+            if watch.frozen_ms() > 0 && call.command.timeout_ms.is_some() {
+                return Err(NotStarted::Late);
+            }
+            let spent_ms = now.since_ms(call.started_at);
+            let message = format!("nothing was done: {spent_ms} ms went by before it could be started");
             self.log_failed(ids(), &message);
             let proven_not_applied = ids().map(|target| target.id.clone()).collect();
-            return Performed { result: AttemptResult::new(AttemptOutcome::TimedOut { message }), proven_not_applied };
+            let result = AttemptResult::new(AttemptOutcome::TimedOut { message });
+            return Ok(Performed { result, proven_not_applied });
         }
         let left = Duration::from_millis(call.deadline.since_ms(now));
-        tokio::time::timeout(left, action.perform(call, parameters, targets)).await.unwrap_or_else(|_| {
+        let performed = tokio::time::timeout(left, action.perform(call, parameters, targets)).await;
+        Ok(performed.unwrap_or_else(|_| {
             let seconds = call.deadline.since_ms(call.started_at) / 1_000;
             let message = format!("{} did not end within {seconds} s", worker.name());
             self.log_failed(ids(), &message);
             AttemptResult::new(AttemptOutcome::TimedOut { message }).into()
-        })
+        }))
     }
 
     /// For a slow effect, restarts the cooldowns at its end: the targets may have been touched until then.

@@ -19,6 +19,9 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
         match event {
             Event::RunStarted(_) => observer.run_started(playbook),
             Event::AttemptStarted { .. } => commands += 1,
+            Event::AttemptReissued { step, attempt, reason, .. } => {
+                tracing::info!(step = plan.name(step.step), item = step.item, attempt, reason, "attempt.reissued");
+            }
             Event::ConditionFalse { step } => {
                 step_ended(observer, plan, state, *step, StepOutcome::ConditionFalse, commit.at);
             }

@@ -57,7 +57,7 @@ fn can_follow(input: &Inbound, status: RunStatus, commits: &[Commit]) -> bool {
     match input {
         Inbound::Approve { .. } => status == RunStatus::AwaitingApproval,
         Inbound::Cancel { .. } => !contains(input, commits),
-        Inbound::Result(_) | Inbound::Wake { .. } => true,
+        Inbound::Result(_) | Inbound::Late(_) | Inbound::Wake { .. } => true,
     }
 }
 
@@ -65,7 +65,7 @@ fn contains(input: &Inbound, commits: &[Commit]) -> bool {
     let is_change = |event: &Event| match input {
         Inbound::Approve { .. } => matches!(event, Event::Approved { .. }),
         Inbound::Cancel { .. } => matches!(event, Event::CancelRequested { .. }),
-        Inbound::Result(_) | Inbound::Wake { .. } => false,
+        Inbound::Result(_) | Inbound::Late(_) | Inbound::Wake { .. } => false,
     };
     commits.iter().flat_map(|commit| &commit.events).any(is_change)
 }
