@@ -80,7 +80,7 @@ impl Http {
         let limit = context.limit(self.timeout);
         if limit <= Instant::now() {
             let detail = "the deadline had passed before the call".to_owned();
-            return Err(check.unreachable(TransportError { kind: OutageKind::Timeout, sent: false, detail }));
+            return Err(check.unreachable(TransportError { kind: OutageKind::DeadlinePassed, sent: false, detail }));
         }
         let repeatable = request.at_stake == Effect::NotApplied || context.idempotency_key.is_some();
         let first = match self.attempt(request, &headers, limit).await {
@@ -90,6 +90,7 @@ impl Http {
         let may_retry = match first.kind {
             OutageKind::Connect | OutageKind::Reset => repeatable && Instant::now() < limit,
             OutageKind::Timeout
+            | OutageKind::DeadlinePassed
             | OutageKind::ServerError
             | OutageKind::RateLimited
             | OutageKind::RequestTimeout
