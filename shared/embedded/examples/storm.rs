@@ -105,15 +105,10 @@ fn library() -> Library {
 
 fn host(store: &Store, target: &Arc<Bounded>) -> Host {
     let (store, clock) = (Arc::new(store.clone()), Arc::new(SystemClock));
-    let ports = attempt::Ports {
-        claims: store.clone(),
-        policy: Arc::new(Open),
-        sender: store.clone(),
-        clock: clock.clone(),
-    };
-    let worker = Worker::new(Heal(Arc::clone(target)), Arc::new(ports)).unwrap();
     let ports =
-        dispatcher::Ports { runs: store.clone(), sender: store.clone(), clock, entropy: Arc::new(OsEntropy) };
+        attempt::Ports { claims: store.clone(), policy: Arc::new(Open), sender: store.clone(), clock: clock.clone() };
+    let worker = Worker::new(Heal(Arc::clone(target)), Arc::new(ports)).unwrap();
+    let ports = dispatcher::Ports { runs: store.clone(), sender: store.clone(), clock, entropy: Arc::new(OsEntropy) };
     Host::new(Dispatcher::new(ports, Arc::new(library())), [worker], store.clone(), store)
 }
 
@@ -121,7 +116,8 @@ fn host(store: &Store, target: &Arc<Bounded>) -> Host {
 async fn send(store: &Store, incidents: u64, length: Duration) {
     let started = Instant::now();
     for number in 0..incidents {
-        let due = length.mul_f64(f64::from(u32::try_from(number).unwrap()) / f64::from(u32::try_from(incidents).unwrap()));
+        let due =
+            length.mul_f64(f64::from(u32::try_from(number).unwrap()) / f64::from(u32::try_from(incidents).unwrap()));
         tokio::time::sleep_until((started + due).into()).await;
         let body = json!({"incident_id": format!("inc-{number}"), "incident_type": "STORM"}).to_string();
         let message = Message { queue: QueueName::Incidents, body, delay_ms: 0, traceparent: None };

@@ -1,6 +1,13 @@
 //! A storm: far more commands than their target can serve, in time that only the test advances. Nothing fails for being late.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::pedantic
+)]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
