@@ -81,6 +81,7 @@ impl Timeline {
                 progress.waits_until = None;
                 None
             }
+            Event::AttemptReissued { .. } => None,
             Event::WaitStarted { step, until } => {
                 self.started(*step, at).waits_until = Some(*until);
                 None

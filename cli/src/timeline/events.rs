@@ -51,11 +51,15 @@ fn describe(plan: Option<&Plan>, event: &Event, at: Timestamp) -> String {
         Event::Approved { by } | Event::CancelRequested { by } => format!("by {}", out::text(by)),
         Event::ConditionFalse { step } => name(step),
         Event::FannedOut { step, items } => format!("{} over {} items", name(&StepRef::whole(*step)), items.len()),
-        Event::AttemptStarted { step, attempt, deadline, .. } => {
-            format!("{} attempt {attempt}, until {}", name(step), moment::duration(deadline.since_ms(at)))
+        Event::AttemptStarted { step, attempt, deadline, timeout_ms, .. } => {
+            let time = moment::duration(timeout_ms.unwrap_or(deadline.since_ms(at)));
+            format!("{} attempt {attempt}, {time} once a worker takes it", name(step))
+        }
+        Event::AttemptReissued { step, attempt, reason, .. } => {
+            format!("{} attempt {attempt}, because {}", name(step), out::text(reason))
         }
         Event::WaitStarted { step, until } => format!("{} for {}", name(step), moment::duration(until.since_ms(at))),
-        Event::AttemptEnded { step, attempt, result } => {
+        Event::AttemptEnded { step, attempt, result, .. } => {
             format!("{} attempt {attempt}: {}", name(step), attempt_text(&result.outcome, at))
         }
         Event::RetryScheduled { step, attempt, due_at, reason } => format!(
@@ -96,6 +100,7 @@ fn notes(event: &Event) -> Vec<String> {
         | Event::FollowUpDone { .. }
         | Event::ConditionFalse { .. }
         | Event::FannedOut { .. }
+        | Event::AttemptReissued { .. }
         | Event::WaitStarted { .. }
         | Event::RetryScheduled { .. }
         | Event::StepEnded { .. }

@@ -39,6 +39,7 @@ fn started(step: StepRef, attempt: u32) -> Event {
         parameters: Map::new(),
         parameters_digest: Digest::new("d"),
         deadline: Timestamp(90_000),
+        timeout_ms: None,
     }
 }
 
@@ -124,8 +125,15 @@ fn nothing_from_outside_steers_the_terminal_in_any_event() {
         Event::RunWithdrawn { reason: evil.to_owned() },
         Event::FollowUpDone { id: evil.to_owned(), by: evil.to_owned(), note: Some(evil.to_owned()) },
         started(step, 1),
-        Event::AttemptEnded { step, attempt: 1, result },
-        Event::AttemptEnded { step, attempt: 1, result: denied },
+        Event::AttemptEnded { step, attempt: 1, result, started_at: None, finished_at: None },
+        Event::AttemptReissued {
+            step,
+            attempt: 1,
+            token: Token::new("t"),
+            deadline: Timestamp(90_000),
+            reason: evil.to_owned(),
+        },
+        Event::AttemptEnded { step, attempt: 1, result: denied, started_at: None, finished_at: None },
         Event::RetryScheduled { step, attempt: 2, due_at: Timestamp(9), reason: evil.to_owned() },
         ended(step, StepOutcome::Failed, Some(evil)),
         Event::Stopping { cause: StopCause::Cancelled, reason: evil.to_owned() },

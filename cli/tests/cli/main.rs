@@ -17,6 +17,7 @@ mod diagrams;
 mod dlq;
 mod doctor;
 mod followups;
+mod freeze;
 mod incident;
 mod kill;
 mod platform;

@@ -179,6 +179,18 @@ impl Serve {
         self.child.wait().unwrap();
     }
 
+    /// Stops the process for `length`, as a closed lid or a frozen sandbox does, and lets it go on.
+    pub(crate) async fn freeze(&self, length: Duration) {
+        self.signal("-STOP");
+        tokio::time::sleep(length).await;
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "kill {signal}: {sent}");
+    }
+
     /// As an init system does; the exit code.
     pub(crate) fn terminate(mut self) -> i32 {
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();

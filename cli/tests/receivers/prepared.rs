@@ -91,8 +91,10 @@ fn history(now: Timestamp) -> Vec<Event> {
                 parameters: Map::new(),
                 parameters_digest: parameters_digest.clone(),
                 deadline: now.plus_ms(1_000),
+                timeout_ms: None,
             });
-            events.push(Event::AttemptEnded { step, attempt, result: AttemptResult::transient("busy", "later") });
+            let result = AttemptResult::transient("busy", "later");
+            events.push(Event::AttemptEnded { step, attempt, result, started_at: None, finished_at: None });
             events.push(if attempt < ATTEMPTS {
                 Event::RetryScheduled { step, attempt: attempt + 1, due_at: now, reason: "busy".to_owned() }
             } else {

@@ -139,6 +139,8 @@ async fn attempt(worker: &Worker, number: usize) {
         parameters: parameters.as_object().unwrap().clone(),
         issued_at: now,
         deadline: now.plus_ms(60_000),
+        timeout_ms: None,
+        effect_key: None,
         context: Context { incident_id: "inc".into(), playbook: "p".into(), workflow_id: None, traceparent: None },
         commands_sent: 1,
     };

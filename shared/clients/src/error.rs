@@ -126,6 +126,8 @@ pub enum OutageKind {
     Reset,
     /// The client's timeout or the caller's deadline expired.
     Timeout,
+    /// Not tried: the caller's deadline had passed before.
+    DeadlinePassed,
     /// 5xx, or a gRPC code of the same meaning.
     ServerError,
     /// 429 or `RESOURCE_EXHAUSTED`.
@@ -147,6 +149,7 @@ impl OutageKind {
             Self::Connect => "connect",
             Self::Reset => "reset",
             Self::Timeout => "timeout",
+            Self::DeadlinePassed => "deadline_passed",
             Self::ServerError => "server_error",
             Self::RateLimited => "rate_limited",
             Self::RequestTimeout => "request_timeout",
@@ -210,7 +213,8 @@ impl Error {
         match self {
             Self::Unavailable(outage) => match outage.kind {
                 OutageKind::Connect | OutageKind::Reset | OutageKind::Timeout | OutageKind::ServerError => true,
-                OutageKind::RateLimited
+                OutageKind::DeadlinePassed
+                | OutageKind::RateLimited
                 | OutageKind::RequestTimeout
                 | OutageKind::Aborted
                 | OutageKind::BreakerOpen

@@ -81,7 +81,7 @@ impl Http {
         let limit = context.limit(self.timeout);
         if limit <= Instant::now() {
             let detail = "the deadline had passed before the call".to_owned();
-            return Err(check.unreachable(TransportError { kind: OutageKind::Timeout, sent: false, detail }));
+            return Err(check.unreachable(TransportError { kind: OutageKind::DeadlinePassed, sent: false, detail }));
         }
         let first = match self.attempt(request, &headers, limit).await {
             Ok(answer) => return Ok(answer),
@@ -91,6 +91,7 @@ impl Http {
             OutageKind::Connect => Instant::now() < limit,
             OutageKind::Reset => request.at_stake == Effect::NotApplied && Instant::now() < limit,
             OutageKind::Timeout
+            | OutageKind::DeadlinePassed
             | OutageKind::ServerError
             | OutageKind::RateLimited
             | OutageKind::RequestTimeout

@@ -2,13 +2,13 @@
 
 mod answer;
 mod approval;
+pub(crate) mod reissue;
 mod start;
 mod withdrawal;
 
 use crate::event::{Event, RunOutcome, StepOutcome, StopCause};
 use crate::id::{StepIndex, StepRef};
 use crate::limit;
-use crate::message::{AttemptOutcome, AttemptResult};
 use crate::plan::Plan;
 use crate::state::{Pending, Phase, State, StepState};
 use crate::time::Timestamp;
@@ -37,7 +37,8 @@ fn following(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option
         Phase::AwaitingApproval => approval::next(state, now),
         Phase::Ended(_) => None,
         Phase::Acting | Phase::Verifying => {
-            end_fan(state).or_else(|| start::next(plan, state, now, entropy)).or_else(|| end_phase(plan, state))
+            let start = || if state.is_overdue(now) { None } else { start::next(plan, state, now, entropy) };
+            end_fan(state).or_else(start).or_else(|| end_phase(plan, state))
         }
     }
 }
@@ -53,18 +54,24 @@ fn stop(plan: &Plan, state: &State, now: Timestamp) -> Option<Event> {
     if let Some(reason) = state.budget_exhausted() {
         return Some(Event::Stopping { cause: StopCause::Failed, reason });
     }
-    if now < state.deadline {
+    if !state.is_overdue(now) || state.in_flight > 0 {
         return None;
     }
     let (cause, reason) = match state.phase {
         Phase::AwaitingApproval => {
             (StopCause::Cancelled, format!("not approved within {} seconds", limit::APPROVAL_SECONDS))
         }
-        Phase::Acting | Phase::Verifying | Phase::Ended(_) => {
-            (StopCause::Timeout, format!("the run exceeded its timeout of {} seconds", plan.playbook.timeout_seconds))
-        }
+        Phase::Acting | Phase::Verifying | Phase::Ended(_) => (StopCause::Timeout, timeout_reason(plan, state)),
     };
     Some(Event::Stopping { cause, reason })
+}
+
+fn timeout_reason(plan: &Plan, state: &State) -> String {
+    let timeout = format!("the run exceeded its timeout of {} seconds", plan.playbook.timeout_seconds);
+    match state.waited_ms() / 1_000 {
+        0 => timeout,
+        waited => format!("{timeout}, not counting {waited} s of waiting in queues"),
+    }
 }
 
 /// What is due at `now`: the end of an attempt that has no result, a retry, the end of a wait.
@@ -74,16 +81,7 @@ fn end_due(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<E
         return None;
     }
     match state.pending.get(&step)? {
-        Pending::Attempt(attempt) => {
-            let message = format!(
-                "no result of attempt {} of {} by its deadline, {} s after its start",
-                attempt.number,
-                plan.name(step.step),
-                attempt.deadline.since_ms(attempt.started_at) / 1_000
-            );
-            let result = AttemptResult::new(AttemptOutcome::TimedOut { message });
-            Some(Event::AttemptEnded { step, attempt: attempt.number, result })
-        }
+        Pending::Attempt(attempt) => Some(reissue::unanswered(plan, state, step, attempt, now, entropy)),
         Pending::Retry { .. } | Pending::Wait { .. } if state.stopping.is_some() => {
             let reason = Some("the run stopped before the step was due".to_owned());
             Some(Event::StepEnded { step, outcome: StepOutcome::Failed, reason })

@@ -1,5 +1,6 @@
 //! Folds an event into the state.
 
+pub(crate) mod attempt;
 mod closing;
 mod ending;
 mod legal;
@@ -12,7 +13,6 @@ use serde_json::Value;
 use crate::event::{Event, RunOutcome, StepOutcome, StopCause};
 use crate::id::{Seq, StepIndex, StepRef};
 use crate::limit;
-use crate::message::AttemptResult;
 use crate::plan::Plan;
 use crate::state::follow_up::Done;
 use crate::state::{Attempt, Fan, Pending, Phase, State, StepState, Stop, no_longer_needed};
@@ -74,8 +74,9 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
             state.step_starts.insert(*step, at);
             fan_out(plan, state, *step, items);
         }
-        Event::AttemptStarted { step, attempt, token, parameters, parameters_digest, deadline } => {
+        Event::AttemptStarted { step, attempt, token, parameters, parameters_digest, deadline, timeout_ms } => {
             state.commands_sent += 1;
+            let before = attempt::earlier(state, *step);
             let attempt = Attempt {
                 since: state.seq,
                 number: *attempt,
@@ -84,7 +85,11 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
                 digest: parameters_digest.clone(),
                 started_at: at,
                 deadline: *deadline,
-                first_started_at: first_start(state, *step).unwrap_or(at),
+                timeout_ms: *timeout_ms,
+                first_issued_at: at,
+                first_started_at: before.map_or(at, |before| before.first_started_at),
+                waited_ms: before.map_or(0, |before| before.waited_ms),
+                proven_not_applied: before.map_or(0, |before| before.proven_not_applied),
                 commands_sent: state.commands_sent,
             };
             mark_started(state, *step);
@@ -98,8 +103,11 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
             let since = state.seq;
             set_pending(state, *step, Pending::Wait { since, until: *until });
         }
-        Event::AttemptEnded { step, result, .. } => end_attempt(plan, state, *step, result),
-        Event::RetryScheduled { step, due_at, reason, .. } => schedule_retry(state, *step, *due_at, reason),
+        Event::AttemptReissued { step, token, deadline, .. } => attempt::reissue(state, *step, token, *deadline, at),
+        Event::AttemptEnded { step, result, started_at, finished_at, .. } => {
+            attempt::end(plan, state, *step, result, started_at.zip(*finished_at), at);
+        }
+        Event::RetryScheduled { step, due_at, reason, .. } => attempt::schedule_retry(state, *step, *due_at, reason),
         Event::StepEnded { step, outcome, reason } => ending::end(plan, state, *step, *outcome, reason.as_deref()),
         Event::VerifyStarted => state.enter(plan, Phase::Verifying),
         Event::Stopping { cause, reason } => state.stopping = Some(Stop { cause: *cause, reason: reason.clone() }),
@@ -144,13 +152,6 @@ fn fan_out(plan: &Plan, state: &mut State, step: StepIndex, items: &[Value]) {
     }
 }
 
-fn first_start(state: &State, step: StepRef) -> Option<Timestamp> {
-    match state.pending.get(&step)? {
-        Pending::Retry { attempt, .. } => Some(attempt.first_started_at),
-        Pending::Attempt(_) | Pending::Answered(..) | Pending::Wait { .. } => None,
-    }
-}
-
 /// Replaces what `step` waits for, its timer included.
 fn set_pending(state: &mut State, step: StepRef, pending: Pending) {
     clear_pending(state, step);
@@ -163,27 +164,6 @@ fn clear_pending(state: &mut State, step: StepRef) -> Option<Pending> {
     state.timers.remove(&(before.due_at(), step));
     state.answered.remove(&step);
     Some(before)
-}
-
-fn end_attempt(plan: &Plan, state: &mut State, step: StepRef, result: &AttemptResult) {
-    if let Some(Pending::Attempt(attempt)) = clear_pending(state, step) {
-        state.in_flight -= 1;
-        state.answered.insert(step);
-        // Without a timer: the next event of the same turn follows from the result.
-        state.pending.insert(step, Pending::Answered(attempt, Box::new(result.clone())));
-    }
-    if let (Some(planned), None) = (plan.step(step.step), step.item)
-        && ending::has_output(result)
-    {
-        Arc::make_mut(&mut state.variables).set_step_output(&planned.spec.name, planned.kept(&result.output));
-    }
-}
-
-fn schedule_retry(state: &mut State, step: StepRef, due_at: Timestamp, reason: &str) {
-    let since = state.seq;
-    if let Some(Pending::Answered(attempt, _)) = clear_pending(state, step) {
-        set_pending(state, step, Pending::Retry { since, due_at, attempt, reason: reason.to_owned() });
-    }
 }
 
 /// A run that has changed nothing stops here; another one stops before its next change.

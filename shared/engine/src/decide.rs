@@ -1,7 +1,7 @@
 //! The commands that a run owes, in the imperative. They follow from committed state only.
 
 use crate::id::{Seq, StepRef};
-use crate::message::{ActionCommand, Context};
+use crate::message::{ActionCommand, Context, effect_key};
 use crate::plan::Plan;
 use crate::state::{Attempt, Pending, State};
 use crate::time::Timestamp;
@@ -38,7 +38,7 @@ impl Command {
 
 /// Everything that the committed `state` owes at `now`, oldest first. Equal arguments give equal commands.
 ///
-/// An attempt is owed until its deadline; afterwards its action would refuse to start.
+/// An attempt is owed until its last moment to start; afterwards its action would do nothing.
 pub fn decide(plan: &Plan, state: &State, now: Timestamp) -> Vec<Command> {
     since(plan, state, now, 0)
 }
@@ -71,8 +71,13 @@ fn action_command(plan: &Plan, state: &State, step: StepRef, attempt: &Attempt) 
         action: planned.spec.kind.clone(),
         parameters: attempt.parameters.clone(),
         parameters_digest: attempt.digest.clone(),
-        issued_at: attempt.started_at,
+        issued_at: attempt.first_issued_at,
         deadline: attempt.deadline,
+        timeout_ms: attempt.timeout_ms,
+        // An attempt that an older build started keeps the key that it was started with.
+        effect_key: attempt
+            .timeout_ms
+            .map(|_| effect_key(&state.run_id, &planned.spec.name, step.item, attempt.proven_not_applied)),
         context: Context {
             incident_id: state.incident_id.clone(),
             playbook: plan.playbook.name.clone(),

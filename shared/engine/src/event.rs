@@ -116,8 +116,27 @@ pub enum Event {
         parameters: Map,
         /// [`digest_parameters`](crate::message::digest_parameters) of `parameters`.
         parameters_digest: Digest,
-        /// No effect starts at or after this moment.
+        /// No effect starts at or after this moment: the last one at which a worker may take the command.
         deadline: Timestamp,
+        /// Milliseconds that the attempt has once a worker took it. Without it, an older build wrote the event, and the attempt has to have
+        /// ended by `deadline`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout_ms: Option<u64>,
+    },
+    /// The command of an attempt is issued again, because nothing was done about it: no worker took it in time, or no answer came. The attempt
+    /// keeps its number, its parameters and its claim.
+    AttemptReissued {
+        /// The step, or the element of a step that fans out.
+        #[serde(flatten)]
+        step: StepRef,
+        /// The attempt that goes on.
+        attempt: u32,
+        /// The attempt's new secret: an answer to the earlier command no longer counts.
+        token: Token,
+        /// As of [`Event::AttemptStarted`].
+        deadline: Timestamp,
+        /// Why the command is issued again, as a sentence.
+        reason: String,
     },
     /// A `wait` step began.
     WaitStarted {
@@ -136,6 +155,12 @@ pub enum Event {
         attempt: u32,
         /// The result, within the bounds of [`AttemptResult::capped`].
         result: AttemptResult,
+        /// When a worker took the attempt; `None` if no worker said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        started_at: Option<Timestamp>,
+        /// When that worker ended it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        finished_at: Option<Timestamp>,
     },
     /// Another attempt of the step will start after a backoff.
     RetryScheduled {
@@ -208,7 +233,7 @@ pub struct RunStarted {
 /// |---|---|---|
 /// | 1 | a list of events | |
 /// | 2 | `{"format":2,"events":[…]}` | the run outcome `DEGRADED` |
-/// | 3 | | the events `approval_expiring`, `run_withdrawn`, `follow_up_done` |
+/// | 3 | | the events `approval_expiring`, `attempt_reissued`, `follow_up_done`, `run_withdrawn` |
 impl Format for Vec<Event> {
     const NAME: &'static str = "run events";
     const VERSION: u32 = 3;
@@ -216,7 +241,10 @@ impl Format for Vec<Event> {
 
     fn needed_version(&self) -> u32 {
         let needed = |event: &Event| match event {
-            Event::ApprovalExpiring { .. } | Event::RunWithdrawn { .. } | Event::FollowUpDone { .. } => 3,
+            Event::ApprovalExpiring { .. }
+            | Event::AttemptReissued { .. }
+            | Event::RunWithdrawn { .. }
+            | Event::FollowUpDone { .. } => 3,
             Event::RunEnded { outcome: RunOutcome::Degraded, .. } => 2,
             Event::RunStarted(_)
             | Event::IncidentRejected { .. }
@@ -270,7 +298,7 @@ fn parse_events<T: DeserializeOwned>(text: &str, version: u32) -> Result<Vec<T>,
 
 impl Event {
     /// The names of all events.
-    pub const NAMES: [&'static str; 18] = [
+    pub const NAMES: [&'static str; 19] = [
         "run_started",
         "incident_rejected",
         "incident_joined",
@@ -282,6 +310,7 @@ impl Event {
         "condition_false",
         "fanned_out",
         "attempt_started",
+        "attempt_reissued",
         "wait_started",
         "attempt_ended",
         "retry_scheduled",
@@ -305,6 +334,7 @@ impl Event {
             Self::ConditionFalse { .. } => "condition_false",
             Self::FannedOut { .. } => "fanned_out",
             Self::AttemptStarted { .. } => "attempt_started",
+            Self::AttemptReissued { .. } => "attempt_reissued",
             Self::WaitStarted { .. } => "wait_started",
             Self::AttemptEnded { .. } => "attempt_ended",
             Self::RetryScheduled { .. } => "retry_scheduled",
@@ -330,6 +360,7 @@ impl Event {
             | Self::ConditionFalse { .. }
             | Self::FannedOut { .. }
             | Self::AttemptStarted { .. }
+            | Self::AttemptReissued { .. }
             | Self::WaitStarted { .. }
             | Self::AttemptEnded { .. }
             | Self::RetryScheduled { .. }

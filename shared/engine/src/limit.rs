@@ -23,6 +23,13 @@ pub const APPROVAL_SECONDS: u64 = 86_400;
 pub const APPROVAL_REMINDERS_PERCENT: [u32; 2] = [50, 90];
 /// Seconds in which the same incident does not start a second run: one day.
 pub const DEDUPE_SECONDS: u64 = 86_400;
+/// Milliseconds in which a worker has to take a command; afterwards the command is issued again: 15 minutes, the longest delay of one SQS
+/// message. A command that was lost is noticed this much later, so it is not longer.
+pub const START_WINDOW_MS: u64 = 900_000;
+/// Milliseconds that one attempt may wait for a worker in all, and by which waiting extends a run's timeout at most: one day.
+pub const WAIT_MS: u64 = 86_400_000;
+/// Milliseconds of an attempt that starts just before its run's deadline, at least: an action gives up half a second before its end.
+pub const SHORTEST_ATTEMPT_MS: u64 = 1_000;
 /// Bytes of one template's source text.
 pub const TEMPLATE_BYTES: usize = 8 * 1024;
 /// Fuel of one rendering, in the template engine's unit: about one per instruction and per element visited.

@@ -30,8 +30,15 @@ pub struct ActionCommand {
     pub parameters_digest: Digest,
     /// When the log authorised the attempt.
     pub issued_at: Timestamp,
-    /// No effect starts at or after this moment.
+    /// The last moment to start: a worker that takes the command at or after it does nothing, and says so.
     pub deadline: Timestamp,
+    /// Milliseconds that the attempt has once a worker took it. Without it, an older build sent the command, and the attempt has to have
+    /// ended by `deadline`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// What the services recognise the step's effect by; see [`ActionCommand::idempotency_key`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect_key: Option<String>,
     /// Why the attempt happens.
     pub context: Context,
     /// Commands that the run has sent, this one included.
@@ -44,13 +51,31 @@ impl Format for ActionCommand {
 }
 
 impl ActionCommand {
-    /// Names the attempt, and is its idempotency key: `run/step/attempt`, or `run/step[item]/attempt`.
+    /// Names the attempt, for its claim: `run/step/attempt`, or `run/step[item]/attempt`. The same for every command of the attempt.
     pub fn attempt_key(&self) -> String {
-        let Self { run_id, step, attempt, .. } = self;
-        match self.item {
-            None => format!("{run_id}/{step}/{attempt}"),
-            Some(item) => format!("{run_id}/{step}[{item}]/{attempt}"),
-        }
+        format!("{}/{}", step_key(&self.run_id, &self.step, self.item), self.attempt)
+    }
+
+    /// What the services recognise the effect by: that of the step, [`effect_key`], so that an attempt whose effect may have happened is
+    /// repeated under the same key. A command of an older build has the attempt's.
+    pub fn idempotency_key(&self) -> String {
+        self.effect_key.clone().unwrap_or_else(|| self.attempt_key())
+    }
+}
+
+/// The idempotency key of a step's effect: `run/step` or `run/step[item]`; after `proven` attempts that are proven not to have taken effect,
+/// with `#proven` behind it, since a service may have stored its refusal under the earlier key.
+pub fn effect_key(run_id: &RunId, step: &str, item: Option<u32>, proven: u32) -> String {
+    match proven {
+        0 => step_key(run_id, step, item),
+        _ => format!("{}#{proven}", step_key(run_id, step, item)),
+    }
+}
+
+fn step_key(run_id: &RunId, step: &str, item: Option<u32>) -> String {
+    match item {
+        None => format!("{run_id}/{step}"),
+        Some(item) => format!("{run_id}/{step}[{item}]"),
     }
 }
 
@@ -92,8 +117,29 @@ pub struct ActionResult {
     pub token: Token,
     /// When the attempt ended, by the action's clock.
     pub finished_at: Timestamp,
+    /// When the worker took the command, by the same clock; `None` in the results of older builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
     /// How the attempt ended.
     pub result: AttemptResult,
+}
+
+/// A worker's answer to a command that it took after its last moment to start: nothing was done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LateCommand {
+    /// The command's run.
+    pub run_id: RunId,
+    /// The command's step.
+    pub step: String,
+    /// The command's element, if its step fans out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<u32>,
+    /// The command's attempt.
+    pub attempt: u32,
+    /// The command's token: an answer without it is dropped.
+    pub token: Token,
+    /// When the worker took the command, by its clock.
+    pub taken_at: Timestamp,
 }
 
 /// How one attempt ended, with its output and its notes.
@@ -111,6 +157,9 @@ pub struct AttemptResult {
     /// What is left for a person to do, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub follow_up: Vec<String>,
+    /// Whether an attempt that ended `unavailable` or `timed_out` is proven not to have taken effect.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_applied: bool,
 }
 
 /// How an attempt can end.
@@ -207,7 +256,7 @@ impl AttemptOutcome {
 impl AttemptResult {
     /// A result without output and notes.
     pub fn new(outcome: AttemptOutcome) -> Self {
-        Self { outcome, output: Map::new(), warnings: Vec::new(), follow_up: Vec::new() }
+        Self { outcome, output: Map::new(), warnings: Vec::new(), follow_up: Vec::new(), not_applied: false }
     }
 
     /// A success with its output.
@@ -228,6 +277,18 @@ impl AttemptResult {
     /// A failure that another attempt may not repeat.
     pub fn transient(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(AttemptOutcome::Failed { code: code.into(), message: message.into(), retryable: true })
+    }
+
+    /// Whether the attempt is proven not to have taken effect. Then the next attempt may have an idempotency key of its own.
+    pub const fn is_proven_not_applied(&self) -> bool {
+        match self.outcome {
+            AttemptOutcome::NoOp { .. }
+            | AttemptOutcome::Denied { .. }
+            | AttemptOutcome::CoolingDown { .. }
+            | AttemptOutcome::Failed { .. } => true,
+            AttemptOutcome::Unavailable { .. } | AttemptOutcome::TimedOut { .. } => self.not_applied,
+            AttemptOutcome::Succeeded | AttemptOutcome::Unknown { .. } => false,
+        }
     }
 
     /// The result with one more warning.

@@ -33,6 +33,9 @@ pub struct Report {
     pub started_at: Timestamp,
     /// When the run ended; `None` while it is live.
     pub ended_at: Option<Timestamp>,
+    /// Milliseconds in which the run waited in queues, by which its timeout was extended; not written if 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub waited_ms: u64,
     /// The steps of the plan, in the plan's order.
     pub steps: Vec<StepReport>,
     /// What a person should know.
@@ -69,6 +72,9 @@ pub struct StepReport {
     pub attempts: u32,
     /// Milliseconds from the first start to the end; `None` if the step did not start or has not ended.
     pub duration_ms: Option<u64>,
+    /// Milliseconds of `duration_ms` in which commands and results of the step waited in queues, each by itself; not written if 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub waited_ms: u64,
     /// The step's output; for a step that fans out, how many elements ended with which outcome.
     pub output: Option<Map>,
     /// The step's warnings, joined by `; `.
@@ -136,6 +142,11 @@ pub fn report(plan: Option<&Plan>, run_id: &RunId, commits: &[Commit]) -> Result
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(milliseconds: &u64) -> bool {
+    *milliseconds == 0
+}
+
 fn report_rejection(run_id: &RunId, incident_id: &str, reason: &str, commits: &[Commit]) -> Report {
     let at = commits.first().map_or(Timestamp(0), |first| first.at);
     let follow_ups = follow_up::of_rejection(reason, at, commits);
@@ -148,6 +159,7 @@ fn report_rejection(run_id: &RunId, incident_id: &str, reason: &str, commits: &[
         reason: Some(reason.to_owned()),
         started_at: at,
         ended_at: Some(at),
+        waited_ms: 0,
         steps: Vec::new(),
         warnings: Vec::new(),
         follow_up: follow_ups.to_vec(),

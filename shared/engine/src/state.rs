@@ -4,8 +4,10 @@
 
 mod approval;
 pub mod follow_up;
+mod pending;
 mod query;
 mod variables;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,17 +15,17 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::event::{RunOutcome, RunStarted, StepOutcome, StopCause};
-use crate::id::{Digest, RunId, Seq, StepIndex, StepRef, Token};
-use crate::message::{AttemptResult, cut};
+use crate::id::{Digest, RunId, Seq, StepIndex, StepRef};
+use crate::limit;
+use crate::message::cut;
 use crate::plan::{Plan, PlannedStep};
 use crate::time::{Timestamp, seconds_to_ms};
-use crate::{Map, limit};
 
 pub use follow_up::FollowUps;
+pub use pending::ANSWER_GRACE_MS;
+pub(crate) use pending::{Attempt, Pending};
 pub use variables::Variables;
-
-/// Milliseconds after an attempt's deadline in which its result is still accepted: the clocks of two machines may differ by this much.
-pub const ANSWER_GRACE_MS: u64 = 5_000;
+pub(crate) use waits::Waits;
 
 /// The state of one run. Only [`apply`](crate::apply::apply) changes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,12 +44,14 @@ pub struct State {
     pub started_at: Timestamp,
     /// When the last event happened.
     pub updated_at: Timestamp,
-    /// When the run times out; before its approval, when it is cancelled.
-    pub deadline: Timestamp,
     /// Percent of the time for approval that had passed at the last reminder; 0 before the first.
     pub(crate) reminded_percent: u32,
     /// Why the run is no longer needed, once that is known.
     pub withdrawn: Option<String>,
+    /// When the run times out, its waiting for workers included; before its approval, when it is cancelled.
+    pub deadline: Timestamp,
+    /// The time that the run has spent waiting for workers, by which `deadline` is later.
+    pub(crate) waits: Waits,
     /// The incident that the run is for.
     pub incident_id: String,
     /// The digest of the run's plan.
@@ -134,35 +138,6 @@ pub(crate) struct Fan {
     pub first_failure: Option<(StepOutcome, String)>,
 }
 
-/// What a step, or an element of one, waits for.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Pending {
-    /// The result of this attempt.
-    Attempt(Box<Attempt>),
-    /// Nothing: the attempt has its result, and the next event of the same turn follows from it.
-    Answered(Box<Attempt>, Box<AttemptResult>),
-    /// The moment `due_at`, at which the attempt after this one starts.
-    Retry { since: Seq, due_at: Timestamp, attempt: Box<Attempt>, reason: String },
-    /// The moment `until`.
-    Wait { since: Seq, until: Timestamp },
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Attempt {
-    /// The event that authorised the attempt.
-    pub since: Seq,
-    pub number: u32,
-    pub token: Token,
-    pub parameters: Map,
-    pub digest: Digest,
-    pub started_at: Timestamp,
-    pub deadline: Timestamp,
-    /// When the first attempt of the step started.
-    pub first_started_at: Timestamp,
-    /// Commands that the run has sent, this attempt's included.
-    pub commands_sent: u64,
-}
-
 /// The first [`limit::NOTES`] different sentences of a list, and the number of the others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Notes {
@@ -190,6 +165,7 @@ impl State {
             reminded_percent: 0,
             withdrawn: None,
             deadline: at.plus_ms(seconds_to_ms(limit::APPROVAL_SECONDS)),
+            waits: Waits::default(),
             incident_id: event.incident_id.clone(),
             plan_digest: event.plan_digest.clone(),
             concurrency_key: event.concurrency_key.clone(),
@@ -238,17 +214,6 @@ impl State {
 /// The reason of a run that stops because it was withdrawn.
 pub(crate) fn no_longer_needed(reason: &str) -> String {
     format!("no longer needed: {reason}")
-}
-
-impl Pending {
-    /// When time alone settles it.
-    pub(crate) fn due_at(&self) -> Timestamp {
-        match self {
-            Self::Attempt(attempt) | Self::Answered(attempt, _) => attempt.deadline.plus_ms(ANSWER_GRACE_MS),
-            Self::Retry { due_at, .. } => *due_at,
-            Self::Wait { until, .. } => *until,
-        }
-    }
 }
 
 impl Fan {

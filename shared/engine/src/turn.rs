@@ -41,6 +41,7 @@
 //!     attempt: command.attempt,
 //!     token: command.token,
 //!     finished_at: now,
+//!     started_at: Some(now),
 //!     result: AttemptResult::succeeded(Map::new()),
 //! };
 //! let turn = turn::take(&plan, &mut state, Input::Result(Box::new(result)), now, entropy)?;
@@ -51,13 +52,13 @@
 //! # }
 //! ```
 
-use crate::advance;
+use crate::advance::{self, reissue};
 use crate::apply::{self, apply};
 use crate::event::{Commit, Event, RunStarted};
 use crate::id::{RunId, StepRef};
 use crate::incident::Resolution;
 use crate::limit;
-use crate::message::{ActionResult, cut};
+use crate::message::{ActionResult, LateCommand, cut};
 use crate::plan::Plan;
 use crate::state::State;
 use crate::time::Timestamp;
@@ -67,6 +68,8 @@ use crate::time::Timestamp;
 pub enum Input {
     /// An action sent the result of an attempt.
     Result(Box<ActionResult>),
+    /// A worker took a command after its last moment to start, and did nothing.
+    Late(Box<LateCommand>),
     /// Time has passed.
     Wake,
     /// Another incident has the run's concurrency key.
@@ -129,7 +132,7 @@ pub fn begin(
 /// [`apply::Error::Stale`] if the input came too late or twice: the state is unchanged, and the commands that it owes should be sent again.
 pub fn take(plan: &Plan, state: &mut State, input: Input, now: Timestamp, entropy: u64) -> Result<Turn, apply::Error> {
     let mut turn = Turn::default();
-    if let Some(event) = event_from(plan, state, input)? {
+    if let Some(event) = event_from(plan, state, input, now, entropy)? {
         apply(plan, state, &event, now)?;
         turn.events.push(event);
     }
@@ -189,7 +192,8 @@ fn estimate_bytes(event: &Event) -> usize {
         Event::AttemptStarted { parameters, .. } => serde_json::to_string(parameters),
         Event::FannedOut { items, .. } => serde_json::to_string(items),
         Event::AttemptEnded { result, .. } => serde_json::to_string(result),
-        Event::RunStarted(_)
+        Event::AttemptReissued { .. }
+        | Event::RunStarted(_)
         | Event::IncidentRejected { .. }
         | Event::IncidentJoined { .. }
         | Event::ApprovalExpiring { .. }
@@ -208,7 +212,13 @@ fn estimate_bytes(event: &Event) -> usize {
     256 + large.map_or(0, |text| text.len())
 }
 
-fn event_from(plan: &Plan, state: &State, input: Input) -> Result<Option<Event>, apply::Error> {
+fn event_from(
+    plan: &Plan,
+    state: &State,
+    input: Input,
+    now: Timestamp,
+    entropy: u64,
+) -> Result<Option<Event>, apply::Error> {
     match input {
         Input::Wake => Ok(None),
         Input::Joined { incident_id } => Ok(Some(Event::IncidentJoined { incident_id })),
@@ -217,6 +227,7 @@ fn event_from(plan: &Plan, state: &State, input: Input) -> Result<Option<Event>,
         Input::Resolved(resolution) => accept_resolution(state, *resolution).map(Some),
         Input::FollowUpDone { id, by, note } => accept_done(state, id, by, note).map(Some),
         Input::Result(result) => accept_result(plan, state, *result).map(Some),
+        Input::Late(late) => accept_late(plan, state, &late, now, entropy).map(Some),
     }
 }
 
@@ -244,6 +255,23 @@ fn accept_done(state: &State, id: String, mut by: String, mut note: Option<Strin
     Ok(Event::FollowUpDone { id, by, note })
 }
 
+/// Accepts that nothing was done, only for the attempt that is pending and only with its token.
+fn accept_late(
+    plan: &Plan,
+    state: &State,
+    late: &LateCommand,
+    now: Timestamp,
+    entropy: u64,
+) -> Result<Event, apply::Error> {
+    let stale = || apply::Error::Stale {
+        event: "attempt_reissued",
+        why: format!("attempt {} of step {} of run {} is not pending", late.attempt, late.step, late.run_id),
+    };
+    let step = StepRef { step: plan.find(&late.step).ok_or_else(stale)?, item: late.item };
+    let attempt = state.expected(step, late.attempt, &late.token).ok_or_else(stale)?;
+    Ok(reissue::late(plan, state, step, attempt, now, entropy))
+}
+
 /// Accepts a result only for the attempt that is pending, and only with its token.
 fn accept_result(plan: &Plan, state: &State, result: ActionResult) -> Result<Event, apply::Error> {
     let stale = || apply::Error::Stale {
@@ -254,5 +282,7 @@ fn accept_result(plan: &Plan, state: &State, result: ActionResult) -> Result<Eve
     if !state.expects(step, result.attempt, &result.token) {
         return Err(stale());
     }
-    Ok(Event::AttemptEnded { step, attempt: result.attempt, result: result.result.capped() })
+    let ActionResult { attempt, started_at, finished_at, result, .. } = result;
+    let finished_at = started_at.map(|started_at| finished_at.max(started_at));
+    Ok(Event::AttemptEnded { step, attempt, result: result.capped(), started_at, finished_at })
 }

@@ -11,7 +11,7 @@ use heal_engine::PlanError;
 use heal_engine::event::{Event, RunOutcome};
 use heal_engine::format::{self, Error, Format};
 use heal_engine::message::{ActionCommand, AttemptResult};
-use heal_engine::{Command, Digest, Map, Plan, Timestamp};
+use heal_engine::{Command, Digest, Map, Plan, StepRef, Timestamp, Token};
 use serde::{Deserialize, Serialize};
 
 /// A type in its third version: the second one added `by`.
@@ -70,7 +70,16 @@ fn events_are_written_in_the_oldest_version_that_can_hold_them() {
     let end = |outcome| vec![Event::VerifyStarted, Event::RunEnded { outcome, reason: None }];
     let withdrawn = Event::RunWithdrawn { reason: "the alert is over".to_owned() };
     let withdrawn_and_degraded = [vec![withdrawn], end(RunOutcome::Degraded)].concat();
-    let cases = [(end(RunOutcome::Healed), 1), (end(RunOutcome::Degraded), 2), (withdrawn_and_degraded, 3)];
+    let reissued = Event::AttemptReissued {
+        step: StepRef::whole(0),
+        attempt: 1,
+        token: Token::new("secret"),
+        deadline: Timestamp(5),
+        reason: "late".to_owned(),
+    };
+    let reissued = [end(RunOutcome::Degraded), vec![reissued]].concat();
+    let cases =
+        [(end(RunOutcome::Healed), 1), (end(RunOutcome::Degraded), 2), (withdrawn_and_degraded, 3), (reissued, 3)];
     for (events, version) in cases {
         let text = format::encode(&events);
         assert_eq!(format::version(&text).unwrap(), version, "{text}");

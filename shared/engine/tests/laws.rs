@@ -152,9 +152,16 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
                 alert: Alert::Incident { id: run.state.incident_id.clone() },
                 reason: "it was resolved".to_owned(),
             })),
+            Some(Command::Perform { step, command, .. }) if choice > 240 && choice != 255 && round <= MOVES / 2 => {
+                run.late(*step, command.attempt, now)
+            }
             Some(Command::Perform { step, command, .. }) if choice != 255 => {
                 let outcome = if round > MOVES / 2 { AttemptOutcome::Succeeded } else { outcome(choice) };
-                run.result(*step, command.attempt, AttemptResult::new(outcome))
+                let not_applied = choice % 2 == 0;
+                let result = AttemptResult { not_applied, ..AttemptResult::new(outcome) };
+                // Of a worker whose clock is off by up to two seconds.
+                let taken = Timestamp(command.issued_at.0 + wait_ms / 2).plus_ms(u64::from(choice) * 8);
+                run.worked(*step, command.attempt, result, (taken, taken.plus_ms(wait_ms)))
             }
             _ => {
                 now = now.plus_ms(1_000);

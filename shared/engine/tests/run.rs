@@ -22,7 +22,7 @@ use fixture::{PlaybookCase, Run};
 use heal_engine::incident::{Alert, Resolution};
 use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
 use heal_engine::turn::Input;
-use heal_engine::{ApplyError, Map, Timestamp};
+use heal_engine::{ApplyError, Command, Map, Timestamp};
 use serde::Deserialize;
 
 /// One case: `tests/runs/*.yaml` hold lists of them.
@@ -46,6 +46,12 @@ struct Case {
     /// Follow-ups that are open at the end.
     #[serde(default)]
     open: Option<u32>,
+    /// Milliseconds that the run has waited in queues.
+    #[serde(default)]
+    waited_ms: Option<u64>,
+    /// The idempotency keys of the commands that the run sent, without the run's id, each once.
+    #[serde(default)]
+    keys: Option<Vec<String>>,
 }
 
 /// One input, `at` seconds after the start.
@@ -56,7 +62,8 @@ struct Move {
     /// `name`, or `name[item]`, with `#attempt` behind it where it is not the first.
     #[serde(default)]
     step: Option<String>,
-    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `unavailable`, `transient`, `failed`, `timed_out`, `unknown`; or `wake`, `cancel`, `approve`, `join`, `resolve`, `done`.
+    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `unavailable`, `not_applied`, `transient`, `failed`, `timed_out`, `unknown`, `late`; or
+    /// `wake`, `cancel`, `approve`, `join`, `resolve`, `done`.
     does: String,
     #[serde(default)]
     output: Map,
@@ -64,6 +71,12 @@ struct Move {
     warnings: Vec<String>,
     #[serde(default)]
     follow_up: Vec<String>,
+    /// When a worker took the attempt and when it ended it, in seconds after the start.
+    #[serde(default)]
+    worked: Option<(f64, f64)>,
+    /// The input is the answer to the first command of its attempt, not to the newest.
+    #[serde(default)]
+    to_first: bool,
     /// The input has to be refused as stale.
     #[serde(default)]
     stale: bool,
@@ -94,14 +107,32 @@ fn every_case_gives_the_log_that_it_claims() {
 fn check(case: &Case) -> Result<(), String> {
     let start = Timestamp(1_000_000);
     let mut run = Run::start(case.playbook.clone().into_plan(), case.variables.clone(), case.approval, start, 7);
+    let mut keys = owed_keys(&run, start);
+    let mut first_tokens = run.tokens.clone();
     for step in &case.script {
-        let at = Timestamp(start.0 + (step.at * 1_000.0) as u64);
-        let input = input(&run, step);
+        let at = after(start, step.at);
+        let newest = run.tokens.clone();
+        if step.to_first {
+            run.tokens.clone_from(&first_tokens);
+        }
+        let input = input(&run, step, start);
+        run.tokens = newest;
         match (run.take(input, at), step.stale) {
             (Ok(_), false) | (Err(ApplyError::Stale { .. }), true) => {}
             (Ok(events), true) => return Err(format!("{step:?} should be stale and gave {events:?}")),
             (Err(error), _) => return Err(format!("{step:?}: {error}")),
         }
+        for (attempt, token) in &run.tokens {
+            first_tokens.entry(*attempt).or_insert_with(|| token.clone());
+        }
+        keys.extend(owed_keys(&run, at));
+        keys.dedup();
+    }
+    if case.keys.as_ref().is_some_and(|expected| *expected != keys) {
+        return Err(format!("keys: expected {:?}, observed {keys:?}", case.keys));
+    }
+    if case.waited_ms.is_some_and(|expected| expected != run.state.waited_ms()) {
+        return Err(format!("waited: expected {:?}, observed {} ms", case.waited_ms, run.state.waited_ms()));
     }
     let log: Vec<_> = run
         .commits
@@ -130,12 +161,29 @@ fn check(case: &Case) -> Result<(), String> {
     Ok(())
 }
 
-fn input(run: &Run, step: &Move) -> Input {
+fn after(start: Timestamp, seconds: f64) -> Timestamp {
+    Timestamp(start.0 + (seconds * 1_000.0) as u64)
+}
+
+fn owed_keys(run: &Run, at: Timestamp) -> Vec<String> {
+    let key = |command: Command| match command {
+        Command::Perform { command, .. } => Some(command.idempotency_key().trim_start_matches("run-1/").to_owned()),
+        Command::Wake { .. } => None,
+    };
+    run.owed(at).into_iter().filter_map(key).collect()
+}
+
+fn input(run: &Run, step: &Move, start: Timestamp) -> Input {
     let result = |outcome: AttemptOutcome| {
         let (step_ref, attempt) =
             transcript::step_of(&run.plan, step.step.as_deref().expect("a result names its step"));
         let (output, warnings, follow_up) = (step.output.clone(), step.warnings.clone(), step.follow_up.clone());
-        run.result(step_ref, attempt, AttemptResult { output, warnings, follow_up, ..AttemptResult::new(outcome) })
+        let not_applied = step.does == "not_applied";
+        let result = AttemptResult { output, warnings, follow_up, not_applied, ..AttemptResult::new(outcome) };
+        match step.worked {
+            Some((from, to)) => run.worked(step_ref, attempt, result, (after(start, from), after(start, to))),
+            None => run.result(step_ref, attempt, result),
+        }
     };
     let message = "it broke".to_owned();
     match step.does.as_str() {
@@ -166,7 +214,11 @@ fn input(run: &Run, step: &Move) -> Input {
         "cooling_down" => {
             result(AttemptOutcome::CoolingDown { target: "ticket-1".to_owned(), until: Timestamp(1_090_000) })
         }
-        "unavailable" => {
+        "late" => {
+            let (step_ref, attempt) = transcript::step_of(&run.plan, step.step.as_deref().expect("it names its step"));
+            run.late(step_ref, attempt, after(start, step.at))
+        }
+        "unavailable" | "not_applied" => {
             result(AttemptOutcome::Unavailable { service: "ets".to_owned(), message, retry_after_ms: None })
         }
         "transient" => result(AttemptOutcome::Failed { code: "flaky".to_owned(), message, retryable: true }),

@@ -1,5 +1,7 @@
 //! What an action is: one trait, implemented once per action, executed alike by a function and by the embedded engine.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use heal_engine::Timestamp;
 use heal_engine::catalog::ActionSpec;
@@ -144,11 +146,11 @@ pub trait Action: Send + Sync + 'static {
 pub struct Call {
     /// The command as the dispatcher sent it.
     pub command: ActionCommand,
-    /// The same for all tries of this attempt, and for no other attempt. Sent to the services.
+    /// The same for all tries of this step, until an attempt of it is proven not to have taken effect. Sent to the services.
     pub idempotency_key: String,
     /// When the attempt has to have ended; before the platform would end the process.
     pub deadline: Timestamp,
-    /// When this try of the attempt started.
+    /// When the worker took the command.
     pub started_at: Timestamp,
 }
 
@@ -222,6 +224,14 @@ pub struct Performed {
     pub result: AttemptResult,
     /// Ids of targets whose effect is proven not to have happened: their cooldowns are freed.
     pub proven_not_applied: Vec<String>,
+}
+
+impl Performed {
+    /// Whether the effect on each of `targets` is proven not to have happened.
+    pub(crate) fn is_untouched<F>(&self, targets: &[Admitted<F>]) -> bool {
+        let proven: HashSet<&str> = self.proven_not_applied.iter().map(String::as_str).collect();
+        targets.iter().all(|admitted| proven.contains(admitted.target.id.as_str()))
+    }
 }
 
 impl From<AttemptResult> for Performed {

@@ -5,23 +5,19 @@
 use std::sync::Arc;
 
 use heal_engine::Timestamp;
-use heal_engine::catalog::Safety;
-use heal_engine::message::{ActionCommand, ActionResult, AttemptResult};
+use heal_engine::message::{ActionCommand, AttemptResult};
 use tracing::Instrument as _;
 
-use crate::action::{Action, Call, Performed};
-use crate::message::Inbound;
+use crate::action::Action;
+use crate::freeze::FreezeWatch;
 use crate::observe::{self, Observer};
-use crate::port::{
-    BackendError, ClaimKey, ClaimRequest, ClaimStore, Clock, CooldownKey, Finish, LeaseOwner, Message, Policy,
-    QueueName, Reservation, Sender,
-};
+use crate::port::{BackendError, ClaimStore, Clock, LeaseOwner, Policy, Sender};
 use crate::span;
-use lease::Lease;
 use typed::AnyAction;
 
 mod admit;
 mod effect;
+mod flow;
 mod lease;
 mod merge;
 mod typed;
@@ -59,6 +55,8 @@ pub struct Ports {
 pub enum CommandOutcome {
     /// Its result is on the results queue: acknowledge the message.
     Answered(Box<AttemptResult>),
+    /// It came after its last moment to start, and nothing was done: the dispatcher is notified, and issues it again. Acknowledge the message.
+    Late,
     /// Another worker holds the claim until then: keep the message, and deliver it again afterwards.
     Busy {
         /// The end of the other worker's lease.
@@ -67,6 +65,24 @@ pub enum CommandOutcome {
     /// The claim expired while the attempt was performed, so its result was not stored: keep the message, the next worker recovers.
     Lost,
 }
+
+/// Why a try did not start: nothing was done.
+#[derive(Debug)]
+enum NotStarted {
+    /// Its last moment to start has passed, or its platform's end is too near.
+    Late,
+    /// A port is unavailable.
+    Backend(BackendError),
+}
+
+impl From<BackendError> for NotStarted {
+    fn from(error: BackendError) -> Self {
+        Self::Backend(error)
+    }
+}
+
+/// Watches a try by the clock of its worker.
+type Watch<'a> = FreezeWatch<&'a (dyn Fn() -> Timestamp + Send + Sync)>;
 
 /// Why a command was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -138,7 +154,8 @@ impl Worker {
 
     /// Performs the command in `body`. `holder` is unique to this delivery.
     ///
-    /// `latest` is when the platform ends this process's work, if it does: an attempt ends before that, whatever its own deadline.
+    /// The attempt's time counts from now. `latest` is when the platform ends this process's work, if it does: an attempt ends before that,
+    /// whatever time it has.
     ///
     /// # Flow
     /// 1. Read the command.
@@ -148,11 +165,12 @@ impl Worker {
     /// 5. The cooldowns of the admitted targets.
     /// 6. What the action is about to do is stored in the claim, if the action has a probe that needs it.
     /// 7. Perform, within the deadline, under one idempotency key.
+    /// 8. After a freeze of this process that left the outcome open, the same again from 3, as after a lost worker.
     /// 8. Store the result in the claim, and send it with the attempt's token.
     ///
     /// # Guarantees
     /// No effect before the claim, the policy and the cooldown. An attempt whose earlier worker died is repeated only as far as its action
-    /// declares it safe. A result is sent only after it is stored. A read-only action takes no claim and stores nothing: it may read twice.
+    /// declares it safe. A command after its last moment to start does nothing, and its claim is free again. A result is sent only after it is stored. A read-only action takes no claim and stores nothing: it may read twice.
     ///
     /// # Errors
     /// The command cannot be read, is for another action, or a port is unavailable; see [`Error`].
@@ -167,7 +185,7 @@ impl Worker {
             return Err(Error::WrongAction { observed: command.action, expected: self.name().to_owned() });
         }
         let span = span::attempt(&command);
-        self.handle_call(self.call(command, latest), holder).instrument(span).await
+        self.perform_command(command, latest, holder).instrument(span).await
     }
 
     /// As [`Worker::handle_before`], on a platform that sets no end of its own.
@@ -176,94 +194,5 @@ impl Worker {
     /// As there.
     pub async fn handle(&self, body: &str, holder: LeaseOwner) -> Result<CommandOutcome, Error> {
         self.handle_before(body, holder, None).await
-    }
-
-    fn call(&self, command: ActionCommand, latest: Option<Timestamp>) -> Call {
-        let end = latest.map_or(command.deadline, |latest| latest.min(command.deadline));
-        let deadline = Timestamp(end.0.saturating_sub(ANSWER_MARGIN_MS));
-        Call { idempotency_key: command.attempt_key(), deadline, started_at: self.ports.clock.now(), command }
-    }
-
-    async fn handle_call(&self, call: Call, holder: LeaseOwner) -> Result<CommandOutcome, Error> {
-        let claim = ClaimKey { action: call.command.action.clone(), attempt: call.idempotency_key.clone() };
-        let lease = Lease::new(ClaimRequest {
-            key: claim.clone(),
-            holder: holder.clone(),
-            now: call.started_at,
-            lease_until: call.started_at.plus_ms(LEASE_MS),
-            cooldowns: Vec::new(),
-        });
-        if self.action.description().safety == Safety::ReadOnly {
-            let Performed { result, .. } = self.action.attempt(self, &call, &lease, false).await?;
-            return self.conclude(&call, result.capped()).await;
-        }
-        let recovered = match self.ports.claims.reserve(&lease.with(call.started_at, Vec::new())).await? {
-            Reservation::Busy { until } => return Ok(CommandOutcome::Busy { until }),
-            Reservation::Finished(result) => {
-                self.answer(&call, &result).await?;
-                return Ok(CommandOutcome::Answered(result));
-            }
-            Reservation::Held { recovered, .. } => recovered,
-        };
-        if recovered {
-            self.observer.claim_recovered(self.name());
-        }
-        let attempted = tokio::select! {
-            attempted = self.action.attempt(self, &call, &lease, recovered) => attempted,
-            never = self.keep(&lease) => match never {},
-        };
-        let performed = match attempted {
-            Ok(performed) => performed,
-            Err(error) => return Err(self.release(&claim, &holder, error).await),
-        };
-        // What this try did not touch, the earlier worker may have touched.
-        let proven_not_applied = if recovered { Vec::new() } else { performed.proven_not_applied };
-        let proven_not_applied: Vec<_> =
-            proven_not_applied.into_iter().map(|target| CooldownKey { action: claim.action.clone(), target }).collect();
-        let result = performed.result.capped();
-        match self.ports.claims.finish(&claim, &holder, self.ports.clock.now(), &result, &proven_not_applied).await? {
-            Finish::Lost => {
-                self.observer.claim_lost(self.name());
-                Ok(CommandOutcome::Lost)
-            }
-            Finish::Stored => self.conclude(&call, result).await,
-        }
-    }
-
-    /// Nothing was done: releases the claim, so that the next worker neither waits for it nor has to recover it. If this fails too, the lease
-    /// expires.
-    async fn release(&self, claim: &ClaimKey, holder: &LeaseOwner, error: Error) -> Error {
-        if let Err(second) = self.ports.claims.release(claim, holder).await {
-            tracing::warn!(
-                attempt = claim.attempt,
-                error = &second as &dyn std::error::Error,
-                "failed to release claim"
-            );
-        }
-        error
-    }
-
-    /// Reports the attempt's outcome, and sends its result.
-    async fn conclude(&self, call: &Call, result: AttemptResult) -> Result<CommandOutcome, Error> {
-        self.observer.attempt_ended(self.name(), &result.outcome);
-        tracing::Span::current().record("outcome", result.outcome.as_str());
-        self.answer(call, &result).await?;
-        Ok(CommandOutcome::Answered(Box::new(result)))
-    }
-
-    async fn answer(&self, call: &Call, result: &AttemptResult) -> Result<(), BackendError> {
-        let command = &call.command;
-        let body = Inbound::Result(Box::new(ActionResult {
-            run_id: command.run_id.clone(),
-            step: command.step.clone(),
-            item: command.item,
-            attempt: command.attempt,
-            token: command.token.clone(),
-            finished_at: self.ports.clock.now(),
-            result: result.clone(),
-        }));
-        let traceparent = heal_telemetry::trace::current().or_else(|| command.context.traceparent.clone());
-        let message = Message { queue: QueueName::Results, body: body.to_body(), delay_ms: 0, traceparent };
-        self.ports.sender.send(vec![message]).await
     }
 }

@@ -13,6 +13,7 @@ pub mod action;
 pub mod attempt;
 pub mod checks;
 pub mod dispatcher;
+pub mod freeze;
 pub mod host;
 pub mod inbox;
 pub mod library;

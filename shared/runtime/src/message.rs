@@ -1,7 +1,7 @@
 //! The messages between functions: bodies on the results queue, and a run's commands as messages.
 
 use heal_engine::format::{self, Format};
-use heal_engine::message::ActionResult;
+use heal_engine::message::{ActionResult, LateCommand};
 use heal_engine::turn::Input;
 use heal_engine::{Command, RunId, State, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,8 @@ const DELAY_MS: u64 = 900_000;
 pub enum Inbound {
     /// An action's answer to a command.
     Result(Box<ActionResult>),
+    /// A worker's answer to a command that it took too late to start: nothing was done. New in version 2.
+    Late(Box<LateCommand>),
     /// Continue the run: a deadline or a wait may have ended, or a message may have been lost.
     Wake {
         /// The run.
@@ -57,7 +59,7 @@ impl Format for Inbound {
 
     fn needed_version(&self) -> u32 {
         match self {
-            Self::FollowUpDone { .. } => 2,
+            Self::Late(_) | Self::FollowUpDone { .. } => 2,
             Self::Result(_) | Self::Wake { .. } | Self::Approve { .. } | Self::Cancel { .. } => 1,
         }
     }
@@ -81,6 +83,7 @@ impl Inbound {
     pub const fn run_id(&self) -> &RunId {
         match self {
             Self::Result(result) => &result.run_id,
+            Self::Late(late) => &late.run_id,
             Self::Wake { run_id }
             | Self::Approve { run_id, .. }
             | Self::Cancel { run_id, .. }
@@ -93,6 +96,7 @@ impl From<Inbound> for Input {
     fn from(message: Inbound) -> Self {
         match message {
             Inbound::Result(result) => Self::Result(result),
+            Inbound::Late(late) => Self::Late(late),
             Inbound::Wake { .. } => Self::Wake,
             Inbound::Approve { by, .. } => Self::Approved { by },
             Inbound::Cancel { by, .. } => Self::CancelRequested { by },

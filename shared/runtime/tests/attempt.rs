@@ -9,10 +9,12 @@
     clippy::pedantic
 )]
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use heal_engine::limit;
 use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Probe, Target};
 use heal_runtime::attempt::{CommandOutcome, Error, LEASE_MS, Ports, Worker};
 use heal_runtime::message::Inbound;
@@ -20,7 +22,8 @@ use heal_runtime::port::{
     Clock, CooldownKey, Decision, DecisionSource, LeaseOwner, Policy, PolicyInput, PolicyResource, QueueName, Receiver,
 };
 use heal_runtime::{
-    ActionCommand, ActionSpec, AttemptOutcome, AttemptResult, Context, Digest, Map, RunId, Safety, Token, Violation,
+    ActionCommand, ActionSpec, AttemptOutcome, AttemptResult, Context, Digest, Map, RunId, Safety, Timestamp, Token,
+    Violation,
 };
 use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, When};
 use serde_json::{Value, json};
@@ -34,6 +37,17 @@ struct Touch {
     takes_ms: Arc<AtomicU64>,
     touched: Arc<AtomicU32>,
     read: Arc<AtomicU32>,
+    script: Arc<Script>,
+}
+
+/// What the test makes the action do besides.
+#[derive(Default)]
+struct Script {
+    reading_takes_ms: AtomicU64,
+    /// The results of the first calls; afterwards every call succeeds.
+    results: Mutex<VecDeque<AttemptResult>>,
+    /// The calls that were made: their keys, their starts and their deadlines.
+    calls: Mutex<Vec<(String, Timestamp, Timestamp)>>,
 }
 
 #[derive(serde::Deserialize)]
@@ -62,17 +76,20 @@ impl Action for Touch {
     }
 
     async fn facts(&self, _: &Call, _: &Tickets, _: &Target) -> Result<Facts<u32>, AttemptResult> {
+        self.clock.advance_ms(self.script.reading_takes_ms.load(Ordering::SeqCst));
         Ok(self.read.fetch_add(1, Ordering::SeqCst).into())
     }
 
-    async fn perform(&self, _: &Call, parameters: &Tickets, targets: &[Admitted<u32>]) -> Performed {
+    async fn perform(&self, call: &Call, parameters: &Tickets, targets: &[Admitted<u32>]) -> Performed {
+        self.script.calls.lock().unwrap().push((call.idempotency_key.clone(), call.started_at, call.deadline));
         for admitted in targets {
             let ticket = &parameters.tickets[usize::try_from(admitted.facts).unwrap() % parameters.tickets.len()];
             assert_eq!(*ticket, admitted.target.id, "a target arrives with the facts that were read of it");
         }
         self.clock.advance_ms(self.takes_ms.load(Ordering::SeqCst));
         self.touched.fetch_add(u32::try_from(targets.len()).unwrap(), Ordering::SeqCst);
-        AttemptResult::succeeded(Map::new()).into()
+        let scripted = self.script.results.lock().unwrap().pop_front();
+        scripted.unwrap_or_else(|| AttemptResult::succeeded(Map::new())).into()
     }
 
     fn intent(&self, _: &Call, _: &Tickets, targets: &[Admitted<u32>]) -> Option<Value> {
@@ -123,6 +140,7 @@ struct Rig {
     takes_ms: Arc<AtomicU64>,
     touched: Arc<AtomicU32>,
     read: Arc<AtomicU32>,
+    script: Arc<Script>,
     deliveries: AtomicU32,
 }
 
@@ -132,7 +150,7 @@ impl Rig {
         let queues = Arc::new(Queues::new(clock.clone(), Faults::default()));
         let faults = Faults::default();
         let (judge, takes_ms) = (Arc::new(Judge::default()), Arc::default());
-        let (touched, read) = (Arc::default(), Arc::default());
+        let (touched, read, script) = (Arc::default(), Arc::default(), Arc::<Script>::default());
         let spec = ActionSpec {
             name: "touch",
             description: "Touches tickets.",
@@ -152,11 +170,12 @@ impl Rig {
             takes_ms: Arc::clone(&takes_ms),
             touched: Arc::clone(&touched),
             read: Arc::clone(&read),
+            script: Arc::clone(&script),
         };
         let claims = Arc::new(Claims::new(faults.clone()));
         let ports = Ports { claims, policy: judge.clone(), sender: queues.clone(), clock: clock.clone() };
         let worker = Worker::new(action, Arc::new(ports)).unwrap();
-        Self { worker, clock, queues, faults, judge, takes_ms, touched, read, deliveries: AtomicU32::new(0) }
+        Self { worker, clock, queues, faults, judge, takes_ms, touched, read, script, deliveries: AtomicU32::new(0) }
     }
 
     fn command(&self, run: &str, parameters: Value) -> ActionCommand {
@@ -172,9 +191,23 @@ impl Rig {
             parameters: parameters.as_object().unwrap().clone(),
             issued_at: now,
             deadline: now.plus_ms(120_000),
+            timeout_ms: None,
+            effect_key: None,
             context: Context { incident_id: "i".into(), playbook: "p".into(), workflow_id: None, traceparent: None },
             commands_sent: 1,
         }
+    }
+
+    /// The same from a build that gives an attempt its time from when a worker takes it: a quarter of an hour to start, a minute to end.
+    fn queued(&self, run: &str, parameters: Value) -> ActionCommand {
+        let deadline = self.clock.now().plus_ms(limit::START_WINDOW_MS);
+        let effect_key = Some(format!("{run}/step#2"));
+        ActionCommand { deadline, timeout_ms: Some(60_000), effect_key, ..self.command(run, parameters) }
+    }
+
+    async fn inbound(&self) -> Vec<Inbound> {
+        let deliveries = self.queues.receive(&QueueName::Results, 100, 1_000).await.unwrap();
+        deliveries.iter().map(|delivery| Inbound::parse(&delivery.body).unwrap()).collect()
     }
 
     async fn deliver(&self, command: &ActionCommand) -> Result<CommandOutcome, Error> {
@@ -424,4 +457,126 @@ async fn a_batch_makes_four_claim_calls_whatever_its_size_and_reads_and_asks_onc
         assert_eq!(rig.judge.0.lock().unwrap().len(), names.len());
         assert_eq!(rig.touched(), size);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempts_time_counts_from_when_a_worker_takes_it() {
+    let rig = Rig::new(Safety::Idempotent);
+    let command = rig.queued("run", tickets(&["a"]));
+    rig.clock.set(Timestamp(command.deadline.0 - 1));
+    let taken = rig.clock.now();
+    assert_eq!(rig.perform(&command).await.outcome, AttemptOutcome::Succeeded);
+    let end = taken.plus_ms(60_000 - heal_runtime::attempt::ANSWER_MARGIN_MS);
+    assert_eq!(*rig.script.calls.lock().unwrap(), [("run/step#2".to_owned(), taken, end)]);
+    let [Inbound::Result(result)] = &rig.inbound().await[..] else { panic!("no result") };
+    assert_eq!(result.started_at, Some(taken));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_after_its_last_moment_to_start_does_nothing_and_the_same_attempt_can_be_issued_again() {
+    for safety in [Safety::Unknown, Safety::Idempotent, Safety::ReadOnly] {
+        let rig = Rig::new(safety);
+        let command = rig.queued("run", tickets(&["a"]));
+        rig.clock.set(command.deadline);
+        assert_eq!(rig.deliver(&command).await.unwrap(), CommandOutcome::Late);
+        assert_eq!(rig.touched(), 0);
+        let [Inbound::Late(late)] = &rig.inbound().await[..] else { panic!("no answer") };
+        assert_eq!((&late.token, late.attempt, late.taken_at), (&command.token, 1, command.deadline));
+        let again = ActionCommand { token: Token::new("again"), ..rig.queued("run", tickets(&["a"])) };
+        let result = rig.perform(&again).await;
+        assert_eq!((result.outcome, rig.touched()), (AttemptOutcome::Succeeded, 1), "{safety:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_commands_of_an_attempt_the_second_gets_the_stored_result_under_its_own_token() {
+    let rig = Rig::new(Safety::Unknown);
+    let first = rig.queued("run", tickets(&["a"]));
+    let second = ActionCommand { token: Token::new("again"), ..first.clone() };
+    let result = rig.perform(&first).await;
+    // Also if it comes late: what was done was done in time.
+    rig.clock.set(second.deadline);
+    assert_eq!(rig.perform(&second).await, result);
+    assert_eq!(rig.touched(), 1);
+    let token = |inbound| match inbound {
+        Inbound::Result(result) => result.token,
+        other => panic!("not a result: {other:?}"),
+    };
+    let tokens: Vec<_> = rig.inbound().await.into_iter().map(token).collect();
+    assert_eq!(tokens, [first.token, second.token]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_its_platform_gives_no_time_is_late() {
+    let rig = Rig::new(Safety::Idempotent);
+    let body = serde_json::to_string(&rig.queued("run", tickets(&["a"]))).unwrap();
+    let outcome = rig.worker.handle_before(&body, LeaseOwner("h".to_owned()), Some(rig.clock.now())).await.unwrap();
+    assert_eq!((outcome, rig.touched()), (CommandOutcome::Late, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_was_frozen_before_its_effect_is_late_and_leaves_no_cooldown() {
+    let rig = Rig::new(Safety::Unknown);
+    let command = ActionCommand { timeout_ms: Some(10_000), ..rig.queued("run", tickets(&["a"])) };
+    // Within the claim's lease, beyond the attempt's time.
+    rig.script.reading_takes_ms.store(20_000, Ordering::SeqCst);
+    assert_eq!(rig.deliver(&command).await.unwrap(), CommandOutcome::Late);
+    rig.script.reading_takes_ms.store(0, Ordering::SeqCst);
+    assert_eq!(rig.touched(), 0);
+    let other = rig.perform(&rig.queued("run-2", tickets(&["a"]))).await;
+    assert_eq!(other.outcome, AttemptOutcome::Succeeded, "the target is free");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_outlasted_its_lease_in_a_freeze_is_delivered_again() {
+    let rig = Rig::new(Safety::Unknown);
+    let command = rig.queued("run", tickets(&["a"]));
+    rig.script.reading_takes_ms.store(LEASE_MS, Ordering::SeqCst);
+    assert!(matches!(rig.deliver(&command).await, Err(Error::Backend(_))));
+    rig.script.reading_takes_ms.store(0, Ordering::SeqCst);
+    assert_eq!((rig.perform(&command).await.outcome, rig.touched()), (AttemptOutcome::Succeeded, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_that_a_freeze_explains_is_tried_again_as_far_as_that_is_safe() {
+    let outage = || {
+        let (service, message) = ("tickets".to_owned(), "timeout".to_owned());
+        AttemptResult::new(AttemptOutcome::Unavailable { service, message, retry_after_ms: None })
+    };
+    for (safety, touched) in [(Safety::Idempotent, 2), (Safety::Unknown, 1)] {
+        let rig = Rig::new(safety);
+        rig.takes_ms.store(90_000, Ordering::SeqCst);
+        rig.script.results.lock().unwrap().push_back(outage());
+        let result = rig.perform(&rig.queued("run", tickets(&["a"]))).await;
+        assert_eq!(rig.touched(), touched, "{safety:?}");
+        assert_eq!(result.outcome == AttemptOutcome::Succeeded, safety == Safety::Idempotent, "{result:?}");
+        assert_eq!(matches!(result.outcome, AttemptOutcome::Unknown { .. }), safety == Safety::Unknown, "{result:?}");
+        let calls = rig.script.calls.lock().unwrap();
+        assert!(calls.iter().all(|(key, ..)| key == "run/step#2"), "{calls:?}");
+    }
+    // Without a freeze, it is an outage.
+    let rig = Rig::new(Safety::Idempotent);
+    rig.script.results.lock().unwrap().push_back(outage());
+    let result = rig.perform(&rig.queued("run", tickets(&["a"]))).await;
+    assert_eq!((result, rig.touched()), (outage(), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_freezes_in_every_try_gives_up_and_reports_what_it_saw() {
+    let rig = Rig::new(Safety::Idempotent);
+    rig.takes_ms.store(5_000, Ordering::SeqCst);
+    let timed_out = || AttemptResult::new(AttemptOutcome::TimedOut { message: "slow".to_owned() });
+    rig.script.results.lock().unwrap().extend([timed_out(), timed_out(), timed_out(), timed_out()]);
+    assert_eq!((rig.perform(&rig.queued("run", tickets(&["a"]))).await, rig.touched()), (timed_out(), 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_before_the_effect_is_proven_not_to_have_applied() {
+    let rig = Rig::new(Safety::Idempotent);
+    let timed_out = ActionCommand { timeout_ms: None, ..rig.command("run", tickets(&["a"])) };
+    rig.script.reading_takes_ms.store(25_000, Ordering::SeqCst);
+    let command = ActionCommand { deadline: timed_out.issued_at.plus_ms(20_000), ..timed_out };
+    let result = rig.perform(&command).await;
+    assert!(matches!(result.outcome, AttemptOutcome::TimedOut { .. }) && result.not_applied, "{result:?}");
+    assert_eq!(rig.touched(), 0);
 }

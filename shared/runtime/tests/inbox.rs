@@ -82,6 +82,7 @@ fn answer(command: &str) -> String {
         attempt: command.attempt,
         token: command.token,
         finished_at: ManualClock::START,
+        started_at: None,
         result: AttemptResult::succeeded(Map::new()),
     }))
     .to_body()

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use heal_engine::format;
+use heal_engine::message::LateCommand;
 use heal_runtime::message::Inbound;
 use heal_runtime::{ActionResult, AttemptOutcome, AttemptResult, RunId, Timestamp, Token};
 use serde_json::json;
@@ -27,9 +28,19 @@ fn messages() -> [(&'static str, Inbound); 5] {
         attempt: 2,
         token: Token::new("token-1"),
         finished_at: Timestamp(1_800_000_000_000),
+        started_at: None,
         result,
     };
+    let late = LateCommand {
+        run_id: run_id.clone(),
+        step: "move_ticket".to_owned(),
+        item: Some(3),
+        attempt: 2,
+        token: Token::new("token-1"),
+        taken_at: Timestamp(1_800_000_000_000),
+    };
     [
+        (include_str!("messages/v2/late.json"), Inbound::Late(Box::new(late))),
         (include_str!("messages/v1/result.json"), Inbound::Result(Box::new(result))),
         (include_str!("messages/v1/wake.json"), Inbound::Wake { run_id: run_id.clone() }),
         (

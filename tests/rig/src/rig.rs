@@ -107,6 +107,8 @@ impl Rig {
             parameters,
             issued_at: self.clock.now(),
             deadline: self.clock.now().plus_ms(120_000),
+            timeout_ms: None,
+            effect_key: None,
             context: Context {
                 incident_id: "INC-1".to_owned(),
                 playbook: "ticket_timeout_recovery".to_owned(),

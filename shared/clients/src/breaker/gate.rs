@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use heal_runtime::Timestamp;
+use heal_runtime::freeze::FreezeWatch;
 use heal_runtime::port::{self, BackendError, BreakerRecord, BreakerStore};
 
 use super::machine::{Admission, Change, Settings, State};
@@ -95,7 +96,8 @@ impl Breaker {
         State::from_record(self.view().record.as_ref())
     }
 
-    /// Runs `call` if the breaker lets it pass, and learns from its result.
+    /// Runs `call` if the breaker lets it pass, and learns from its result. A call during which this process was frozen is no failure of the
+    /// service: its timeout passed while nobody could read the answer.
     ///
     /// # Errors
     /// `Unavailable` of kind `BreakerOpen`, at once; else the error of `call`.
@@ -105,9 +107,16 @@ impl Breaker {
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let permit = self.admit(operation).await?;
-        let result = call.await;
+        let watch = FreezeWatch::start(|| self.now());
+        let result = watch.during(call).await;
         let failed = result.as_ref().is_err_and(Error::is_failure_of_the_service);
-        self.learn(permit, failed).await;
+        match watch.frozen_ms() {
+            frozen_ms if failed && frozen_ms > 0 => {
+                // A trial call leaves its record as it is: the next trial comes after the reset time.
+                tracing::warn!(service = self.service, operation, frozen_ms, "breaker.freeze_not_counted");
+            }
+            _ => self.learn(permit, failed).await,
+        }
         result
     }
 

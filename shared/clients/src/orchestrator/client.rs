@@ -153,7 +153,7 @@ impl Client {
         let limit = context.limit(self.rpc.timeout);
         if limit <= Instant::now() {
             let detail = "the deadline had passed before the call was sent".to_owned();
-            return Err(super::rpc::outage(kind, OutageKind::Timeout, Effect::NotApplied, detail));
+            return Err(super::rpc::outage(kind, OutageKind::DeadlinePassed, Effect::NotApplied, detail));
         }
         Ok(limit)
     }

@@ -176,6 +176,7 @@ fn had_answered(error: &Error) -> bool {
             OutageKind::Connect
             | OutageKind::Reset
             | OutageKind::Timeout
+            | OutageKind::DeadlinePassed
             | OutageKind::BreakerOpen
             | OutageKind::NoIdentity => false,
         },

@@ -77,6 +77,7 @@ impl Rpc {
         let may_retry = match first.kind {
             OutageKind::Connect | OutageKind::Reset => kind.repeatable || first.effect == Effect::NotApplied,
             OutageKind::Timeout
+            | OutageKind::DeadlinePassed
             | OutageKind::ServerError
             | OutageKind::RateLimited
             | OutageKind::RequestTimeout

@@ -96,7 +96,9 @@ impl Client {
         tracing::debug!(service = SERVICE, ticket_id = change.before.ticket_id, error = %first, "call.repeated");
         match self.change_once(change, changing, reading).await {
             // The repetition was not sent, and its error would hide the cause.
-            ChangeOutcome::NotDone(Error::Unavailable(second)) if second.kind == OutageKind::BreakerOpen => {
+            ChangeOutcome::NotDone(Error::Unavailable(second))
+                if matches!(second.kind, OutageKind::BreakerOpen | OutageKind::DeadlinePassed) =>
+            {
                 ChangeOutcome::NotDone(first)
             }
             outcome @ (ChangeOutcome::Done(_)

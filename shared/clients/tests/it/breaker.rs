@@ -274,3 +274,56 @@ async fn a_store_that_hangs_holds_a_call_up_for_its_time_and_no_longer() {
     succeed(&breaker).await.unwrap();
     assert!(started.elapsed() < STORE_TIMEOUT);
 }
+
+#[tokio::test]
+async fn a_call_during_which_the_process_was_frozen_is_no_failure_of_the_service() {
+    let hand = Hand::default();
+    let breaker = breaker(None, &hand);
+    let frozen = |by: Duration| {
+        let hand = &hand;
+        breaker.run("op", async move {
+            hand.advance(by);
+            Err::<(), _>(failure(OutageKind::Timeout))
+        })
+    };
+    for _ in 0..20 {
+        frozen(Duration::from_secs(3)).await.unwrap_err();
+    }
+    assert_eq!(breaker.state(), State::Closed);
+    // Nor does it break the row of failures: nothing is known of the service.
+    for _ in 0..4 {
+        fail(&breaker).await;
+    }
+    frozen(Duration::from_secs(3)).await.unwrap_err();
+    assert_eq!(breaker.state(), State::Closed);
+    frozen(Duration::from_secs(1)).await.unwrap_err();
+    assert_eq!(breaker.state(), State::Open, "a delay within what a busy machine has is not a freeze");
+}
+
+#[tokio::test]
+async fn a_trial_that_was_frozen_neither_closes_the_breaker_nor_opens_it_for_another_minute() {
+    let hand = Hand::default();
+    let breaker = breaker(None, &hand);
+    for _ in 0..5 {
+        fail(&breaker).await;
+    }
+    hand.advance(RESET);
+    let trial = breaker.run("op", async {
+        hand.advance(RESET);
+        Err::<(), _>(failure(OutageKind::Timeout))
+    });
+    trial.await.unwrap_err();
+    assert_eq!(breaker.state(), State::HalfOpen);
+    succeed(&breaker).await.expect("the next trial passes at once");
+    assert_eq!(breaker.state(), State::Closed);
+}
+
+#[tokio::test]
+async fn a_call_that_was_not_tried_for_lack_of_time_is_no_failure_of_the_service() {
+    let breaker = breaker(None, &Hand::default());
+    for _ in 0..20 {
+        let untried = breaker.run("op", async { Err::<(), _>(failure(OutageKind::DeadlinePassed)) });
+        untried.await.unwrap_err();
+    }
+    assert_eq!(breaker.state(), State::Closed);
+}

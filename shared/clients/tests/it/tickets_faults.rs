@@ -81,7 +81,7 @@ async fn after_the_deadline_nothing_is_sent() {
     let wire = Wire::start([wire::json(200, &ticket("t-1", "PENDING"))]).await;
     let context = CallContext::until(Instant::now()).with_key("k");
     let outage = outage(reallocate(&wire.url(), &context).await);
-    assert_eq!((outage.kind, outage.effect), (OutageKind::Timeout, Effect::NotApplied));
+    assert_eq!((outage.kind, outage.effect), (OutageKind::DeadlinePassed, Effect::NotApplied));
     assert!(wire.seen().is_empty());
 }
 

@@ -19,7 +19,7 @@ pub(crate) const NAMES: [&str; 6] = [
     "update_ticket_status",
 ];
 
-/// The idempotency keys of the performed calls, in order.
+/// The attempts' keys of the performed calls, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger(Mutex<Vec<String>>);
 

@@ -86,11 +86,11 @@ fn judge(
             }
         }
         AttemptOutcome::TimedOut { message } => match planned.spec.safety {
-            Safety::Unknown => Consequence::End(StepOutcome::Unknown, Some(message.clone())),
-            Safety::ReadOnly | Safety::Idempotent | Safety::Probe if is_last => {
+            Safety::Unknown if !result.not_applied => Consequence::End(StepOutcome::Unknown, Some(message.clone())),
+            Safety::ReadOnly | Safety::Idempotent | Safety::Probe | Safety::Unknown if is_last => {
                 Consequence::End(StepOutcome::TimedOut, Some(message.clone()))
             }
-            Safety::ReadOnly | Safety::Idempotent | Safety::Probe => {
+            Safety::ReadOnly | Safety::Idempotent | Safety::Probe | Safety::Unknown => {
                 Consequence::Retry { reason: message.clone(), after_ms: 0 }
             }
         },
@@ -114,7 +114,10 @@ fn verify(planned: &PlannedStep, state: &State, step: StepRef) -> Consequence {
 fn exceeded_time(planned: &PlannedStep, state: &State, attempt: &Attempt, due_at: Timestamp) -> Option<String> {
     let within = planned.spec.until.as_ref().map(|until| until.within_seconds);
     match within {
-        Some(seconds) if due_at > attempt.first_started_at.plus_ms(seconds_to_ms(seconds)) => {
+        // Waiting for workers does not count.
+        Some(seconds)
+            if due_at > attempt.first_started_at.plus_ms(seconds_to_ms(seconds)).plus_ms(attempt.waited_ms) =>
+        {
             Some(format!("its {seconds} seconds have passed"))
         }
         _ if due_at >= state.deadline => Some("the run times out before another attempt".to_owned()),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::reissue::last_start;
 use crate::catalog::WAIT;
 use crate::event::{Event, StepOutcome};
 use crate::id::{StepIndex, StepRef, Token};
@@ -151,7 +152,18 @@ fn start_attempt(
         token: Token::derive(&state.run_id, step, number, entropy),
         parameters_digest: digest_parameters(&parameters),
         parameters,
-        deadline: now.plus_ms(seconds_to_ms(timeout_seconds)).min(state.deadline),
+        deadline: last_start(now, now),
+        timeout_ms: Some(time_of_attempt(timeout_seconds, state.deadline.since_ms(now))),
+    }
+}
+
+/// Milliseconds of an attempt: the step's timeout, or what is left of the run's. A retry that was due before the run's deadline and comes
+/// after it, because this process was late, has the step's timeout.
+fn time_of_attempt(timeout_seconds: u64, left_ms: u64) -> u64 {
+    let timeout_ms = seconds_to_ms(timeout_seconds);
+    match left_ms {
+        0 => timeout_ms,
+        _ => timeout_ms.min(left_ms.max(limit::SHORTEST_ATTEMPT_MS)),
     }
 }
 

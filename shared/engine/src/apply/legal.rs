@@ -56,12 +56,15 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
         Event::ConditionFalse { step } | Event::WaitStarted { step, .. } => startable(state, *step).map_err(illegal),
         Event::FannedOut { step, .. } => startable(state, StepRef::whole(*step)).map_err(illegal),
         Event::AttemptStarted { step, attempt, .. } => attemptable(state, *step, *attempt).map_err(illegal),
-        Event::AttemptEnded { step, attempt, .. } => match state.pending.get(step) {
-            Some(Pending::Attempt(pending)) if pending.number == *attempt => Ok(()),
-            Some(_) | None => {
-                stale(format!("attempt {attempt} of step {} of run {run_id} is not pending", plan.name(step.step)))
+        Event::AttemptReissued { .. } if state.stopping.is_some() => Err(illegal("the run is stopping".to_owned())),
+        Event::AttemptReissued { step, attempt, .. } | Event::AttemptEnded { step, attempt, .. } => {
+            match state.pending.get(step) {
+                Some(Pending::Attempt(pending)) if pending.number == *attempt => Ok(()),
+                Some(_) | None => {
+                    stale(format!("attempt {attempt} of step {} of run {run_id} is not pending", plan.name(step.step)))
+                }
             }
-        },
+        }
         Event::RetryScheduled { step, .. } => match state.pending.get(step) {
             Some(Pending::Answered(..)) => Ok(()),
             Some(_) | None => Err(illegal(format!("step {step} has no attempt with a result"))),

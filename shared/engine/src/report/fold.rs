@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{OpenStatus, Report, StepReport, StepStatus};
 use crate::Map;
+use crate::apply::attempt::waits_around;
 use crate::event::{Commit, Event, StepOutcome};
 use crate::id::{StepIndex, StepRef};
 use crate::message::{AttemptOutcome, AttemptResult};
@@ -19,6 +20,8 @@ use crate::time::Timestamp;
 pub(super) struct ReportFold<'a> {
     plan: &'a Plan,
     steps: BTreeMap<StepIndex, StepFacts>,
+    /// When the newest command of each attempt in flight was issued.
+    issued: BTreeMap<StepRef, Timestamp>,
     joined: Vec<String>,
     reason: Option<String>,
     ended_at: Option<Timestamp>,
@@ -31,6 +34,7 @@ struct StepFacts {
     ended_at: Option<Timestamp>,
     open: Option<OpenStatus>,
     attempts: u32,
+    waited_ms: u64,
     output: Option<Map>,
     warnings: Vec<String>,
     reason: Option<String>,
@@ -40,7 +44,7 @@ struct StepFacts {
 
 impl<'a> ReportFold<'a> {
     pub(super) const fn new(plan: &'a Plan) -> Self {
-        Self { plan, steps: BTreeMap::new(), joined: Vec::new(), reason: None, ended_at: None }
+        Self { plan, steps: BTreeMap::new(), issued: BTreeMap::new(), joined: Vec::new(), reason: None, ended_at: None }
     }
 
     pub(super) fn read(mut self, commits: &[Commit]) -> Self {
@@ -69,7 +73,14 @@ impl<'a> ReportFold<'a> {
                 let facts = self.start(*step, at, OpenStatus::Running);
                 facts.items = Some(items.len());
             }
-            Event::AttemptStarted { step, .. } => self.start(step.step, at, OpenStatus::Running).attempts += 1,
+            Event::AttemptStarted { step, .. } => {
+                self.issued.insert(*step, at);
+                self.start(step.step, at, OpenStatus::Running).attempts += 1;
+            }
+            Event::AttemptReissued { step, .. } => {
+                self.end_wait(*step, Some((at, at)), at);
+                self.issued.insert(*step, at);
+            }
             Event::WaitStarted { step, .. } => {
                 self.start(step.step, at, OpenStatus::Waiting);
             }
@@ -77,7 +88,10 @@ impl<'a> ReportFold<'a> {
                 self.start(step.step, at, OpenStatus::Waiting);
             }
             Event::RetryScheduled { .. } => {}
-            Event::AttemptEnded { step, result, .. } => self.end_attempt(*step, result),
+            Event::AttemptEnded { step, result, started_at, finished_at, .. } => {
+                self.end_wait(*step, started_at.zip(*finished_at), at);
+                self.end_attempt(*step, result);
+            }
             Event::StepEnded { step, outcome, reason } => self.end_step(*step, *outcome, reason.as_ref(), at),
             Event::RunEnded { reason, .. } => {
                 self.reason.clone_from(reason);
@@ -91,6 +105,15 @@ impl<'a> ReportFold<'a> {
         facts.started_at.get_or_insert(at);
         facts.open = Some(open);
         facts
+    }
+
+    /// Adds the waits around the time in which a worker worked on the step's newest command.
+    fn end_wait(&mut self, step: StepRef, worked: Option<(Timestamp, Timestamp)>, at: Timestamp) {
+        if let (Some(issued_at), Some(worked)) = (self.issued.remove(&step), worked) {
+            let waits = waits_around(issued_at, worked, at);
+            let waited_ms: u64 = waits.iter().map(|(from, to)| to.since_ms(*from)).sum();
+            self.steps.entry(step.step).or_default().waited_ms += waited_ms;
+        }
     }
 
     fn end_attempt(&mut self, step: StepRef, result: &AttemptResult) {
@@ -136,6 +159,7 @@ impl<'a> ReportFold<'a> {
             reason: self.reason,
             started_at: state.started_at,
             ended_at: self.ended_at,
+            waited_ms: state.waited_ms(),
             steps,
             warnings: state.warnings.to_vec(),
             follow_up: state.follow_up.to_vec(),
@@ -167,6 +191,7 @@ impl StepFacts {
             skipped: is_skipped,
             attempts: self.attempts,
             duration_ms: self.started_at.zip(self.ended_at).map(|(start, end)| end.since_ms(start)),
+            waited_ms: self.waited_ms,
             output: counts.or(self.output),
             warning: (!warnings.is_empty()).then(|| warnings.join("; ")),
             error: self.reason.clone().filter(|_| is_error),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Fan, Pending, Phase, State, StepState};
+use super::{Attempt, Fan, Pending, Phase, State, StepState};
 use crate::event::{RunOutcome, RunStatus, StepOutcome};
 use crate::id::{StepIndex, StepRef, Token};
 use crate::limit;
@@ -37,9 +37,14 @@ impl State {
 
     /// Whether this attempt is pending, with this token.
     pub fn expects(&self, step: StepRef, attempt: u32, token: &Token) -> bool {
-        match self.pending.get(&step) {
-            Some(Pending::Attempt(pending)) => pending.number == attempt && pending.token == *token,
-            Some(Pending::Answered(..) | Pending::Retry { .. } | Pending::Wait { .. }) | None => false,
+        self.expected(step, attempt, token).is_some()
+    }
+
+    /// The pending attempt of this number and with this token.
+    pub(crate) fn expected(&self, step: StepRef, attempt: u32, token: &Token) -> Option<&Attempt> {
+        match self.pending.get(&step)? {
+            Pending::Attempt(pending) => Some(&**pending).filter(|it| it.number == attempt && it.token == *token),
+            Pending::Answered(..) | Pending::Retry { .. } | Pending::Wait { .. } => None,
         }
     }
 
@@ -72,13 +77,20 @@ impl State {
         self.variables.incident_field("escalation_required") == Some(&Value::Bool(true))
     }
 
+    /// Whether the run's time has passed at `now`. An attempt in flight may have waited, and its answer may extend the time: until then the
+    /// run neither starts a step nor stops.
+    pub(crate) fn is_overdue(&self, now: Timestamp) -> bool {
+        now >= self.deadline
+    }
+
     /// The next moment at which an event follows from time alone; `None` once the run has ended.
     pub fn wake_at(&self) -> Option<Timestamp> {
         if self.is_ended() {
             return None;
         }
         let timer = self.timers.first().map(|(at, _)| *at);
-        let deadline = self.stopping.is_none().then_some(self.deadline);
+        let stops_by_time = self.stopping.is_none() && self.in_flight == 0;
+        let deadline = stops_by_time.then_some(self.deadline);
         let reminder = self.next_reminder().map(|(at, _)| at);
         timer.into_iter().chain(deadline).chain(reminder).min()
     }

@@ -92,6 +92,7 @@ fn next_input(plan: &Plan, state: &State, now: &mut Timestamp) -> Input {
         attempt: command.attempt,
         token: command.token,
         finished_at: *now,
+        started_at: None,
         result: AttemptResult::succeeded(serde_json::from_value(output).unwrap()),
     }))
 }

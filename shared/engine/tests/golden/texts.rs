@@ -21,11 +21,18 @@ pub fn all() -> Vec<(&'static str, String, String)> {
     let results = outcomes()
         .into_iter()
         .map(|result| ("results", result.outcome.as_str().to_owned(), format::encode(&action_result(result))));
+    let not_applied = outcomes().into_iter().find(|result| matches!(result.outcome, AttemptOutcome::TimedOut { .. }));
+    let not_applied = AttemptResult { not_applied: true, ..not_applied.unwrap() };
+    let worked = ActionResult { started_at: Some(AT), ..action_result(not_applied.clone()) };
+    let new = [
+        ("results", "worked".to_owned(), format::encode(&worked)),
+        ("answers", "not_applied".to_owned(), format::encode(&not_applied)),
+    ];
     let answers =
         outcomes().into_iter().map(|result| ("answers", result.outcome.as_str().to_owned(), format::encode(&result)));
     let commands = commands().into_iter().map(text("commands"));
     let memories = memories().into_iter().map(text("check_memory"));
-    events.chain(results).chain(answers).chain(commands).chain(memories).collect()
+    events.chain(results).chain(answers).chain(new).chain(commands).chain(memories).collect()
 }
 
 fn object(value: serde_json::Value) -> Map {
@@ -61,6 +68,18 @@ fn events() -> Vec<(&'static str, Event)> {
         parameters: object(json!({"ticket_id": "t-1"})),
         parameters_digest: Digest::of(b"parameters"),
         deadline: AT,
+        timeout_ms: None,
+    };
+    let issued = match attempt(step) {
+        Event::AttemptStarted { step, attempt, token, parameters, parameters_digest, deadline, .. } => {
+            let timeout_ms = Some(60_000);
+            Event::AttemptStarted { step, attempt, token, parameters, parameters_digest, deadline, timeout_ms }
+        }
+        other => other,
+    };
+    let ended = |step, attempt, result, worked: Option<(Timestamp, Timestamp)>| {
+        let (started_at, finished_at) = worked.unzip();
+        Event::AttemptEnded { step, attempt, result, started_at, finished_at }
     };
     let reason = || Some("it broke".to_owned());
     let done = |note: Option<&str>| Event::FollowUpDone {
@@ -91,9 +110,21 @@ fn events() -> Vec<(&'static str, Event)> {
         ("", Event::FannedOut { step: 1, items: vec![json!("a"), json!({"b": 2}), json!(null)] }),
         ("", attempt(step)),
         ("_item", attempt(item)),
+        ("_window", issued),
+        (
+            "",
+            Event::AttemptReissued {
+                step: item,
+                attempt: 2,
+                token: Token::new("secret"),
+                deadline: AT,
+                reason: "no worker took it in time".to_owned(),
+            },
+        ),
         ("", Event::WaitStarted { step, until: AT }),
-        ("", Event::AttemptEnded { step, attempt: 2, result: outcomes().remove(0) }),
-        ("_item", Event::AttemptEnded { step: item, attempt: 1, result: outcomes().remove(2) }),
+        ("", ended(step, 2, outcomes().remove(0), None)),
+        ("_item", ended(item, 1, outcomes().remove(2), None)),
+        ("_worked", ended(step, 1, outcomes().remove(1), Some((AT, AT.plus_ms(1_234))))),
         ("", Event::RetryScheduled { step, attempt: 3, due_at: AT, reason: "it broke".to_owned() }),
         ("", Event::StepEnded { step, outcome: StepOutcome::NoOp, reason: reason() }),
         ("_bare", Event::StepEnded { step: item, outcome: StepOutcome::Succeeded, reason: None }),
@@ -137,11 +168,12 @@ fn action_result(result: AttemptResult) -> ActionResult {
         attempt: 1,
         token: Token::new("secret"),
         finished_at: AT,
+        started_at: None,
         result,
     }
 }
 
-fn commands() -> [(&'static str, ActionCommand); 2] {
+fn commands() -> [(&'static str, ActionCommand); 3] {
     let full = ActionCommand {
         run_id: RunId::new("run-1"),
         step: "reallocate_ticket".to_owned(),
@@ -153,6 +185,8 @@ fn commands() -> [(&'static str, ActionCommand); 2] {
         parameters_digest: Digest::of(b"parameters"),
         issued_at: AT,
         deadline: AT.plus_ms(60_000),
+        timeout_ms: None,
+        effect_key: None,
         context: Context {
             incident_id: "incident-1".to_owned(),
             playbook: "ticket_timeout_recovery".to_owned(),
@@ -163,7 +197,9 @@ fn commands() -> [(&'static str, ActionCommand); 2] {
     };
     let context = Context { workflow_id: None, traceparent: None, ..full.context.clone() };
     let bare = ActionCommand { item: None, context, ..full.clone() };
-    [("full", full), ("bare", bare)]
+    let effect_key = Some("run-1/reallocate_ticket[4]#1".to_owned());
+    let window = ActionCommand { timeout_ms: Some(60_000), effect_key, ..full.clone() };
+    [("full", full), ("bare", bare), ("window", window)]
 }
 
 fn memories() -> [(&'static str, check::State); 2] {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use heal_engine::catalog::Safety;
 use heal_engine::event::{Commit, Event, RunStarted};
-use heal_engine::message::{ActionResult, AttemptResult};
+use heal_engine::message::{ActionResult, AttemptResult, LateCommand};
 use heal_engine::playbook::{Condition, ForEach, OnFailure, OnUnavailable, Playbook, Retry, Step, Until};
 use heal_engine::turn::{self, Input, Turn};
 use heal_engine::{ApplyError, Command, Map, Plan, RunId, State, StepRef, Timestamp};
@@ -155,8 +155,34 @@ impl Run {
             attempt,
             token,
             finished_at: Timestamp(0),
+            started_at: None,
             result,
         }))
+    }
+
+    /// As [`Run::result`], of an attempt on which a worker worked between these moments.
+    pub fn worked(
+        &self,
+        step: StepRef,
+        attempt: u32,
+        result: AttemptResult,
+        (started_at, finished_at): (Timestamp, Timestamp),
+    ) -> Input {
+        match self.result(step, attempt, result) {
+            Input::Result(result) => {
+                Input::Result(Box::new(ActionResult { started_at: Some(started_at), finished_at, ..*result }))
+            }
+            other => other,
+        }
+    }
+
+    /// A worker took the attempt's command too late.
+    pub fn late(&self, step: StepRef, attempt: u32, taken_at: Timestamp) -> Input {
+        let Input::Result(result) = self.result(step, attempt, AttemptResult::succeeded(Map::new())) else {
+            unreachable!("a result")
+        };
+        let ActionResult { run_id, step, item, attempt, token, .. } = *result;
+        Input::Late(Box::new(LateCommand { run_id, step, item, attempt, token, taken_at }))
     }
 
     pub fn owed(&self, at: Timestamp) -> Vec<Command> {
@@ -168,7 +194,9 @@ impl Run {
             return;
         }
         for event in &turn.events {
-            if let Event::AttemptStarted { step, attempt, token, .. } = event {
+            if let Event::AttemptStarted { step, attempt, token, .. }
+            | Event::AttemptReissued { step, attempt, token, .. } = event
+            {
                 self.tokens.insert((*step, *attempt), token.clone());
             }
         }

@@ -26,6 +26,9 @@ pub fn line(plan: &Plan, event: &Event) -> String {
             };
             format!("{name} {}#{attempt}{parameters}", step_name(plan, *step))
         }
+        Event::AttemptReissued { step, attempt, reason, .. } => {
+            format!("{name} {}#{attempt}: {reason}", step_name(plan, *step))
+        }
         Event::WaitStarted { step, until } => format!("{name} {} {}", step_name(plan, *step), until.0 - 1_000_000),
         Event::AttemptEnded { step, attempt, .. } => format!("{name} {}#{attempt}", step_name(plan, *step)),
         Event::RetryScheduled { step, attempt, reason, .. } => {

@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use heal_engine::Timestamp;
 use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
 
-use super::Error;
+use super::NotStarted;
 use super::effect::cooldown_requests;
 use super::typed::Attempt;
 use crate::action::{Action, Admitted, Call, PolicyFacts, Target};
@@ -37,7 +37,7 @@ pub(super) enum Refusal {
 }
 
 impl<A: Action> Attempt<'_, A> {
-    pub(super) async fn admit(&self, targets: Vec<Target>) -> Result<Admission<A::Facts>, Error> {
+    pub(super) async fn admit(&self, targets: Vec<Target>) -> Result<Admission<A::Facts>, NotStarted> {
         let asked = targets.len();
         let last_touched = self.last_touched(&targets).await?;
         let decided = stream::iter(targets.into_iter().zip(last_touched))
@@ -64,7 +64,7 @@ impl<A: Action> Attempt<'_, A> {
     }
 
     /// Time of each target's last reservation that was not released; `None` if there was none, or it has no cooldown.
-    async fn last_touched(&self, targets: &[Target]) -> Result<Vec<Option<Timestamp>>, Error> {
+    async fn last_touched(&self, targets: &[Target]) -> Result<Vec<Option<Timestamp>>, NotStarted> {
         let keys: Vec<_> =
             targets.iter().filter_map(|target| target.cooldown.as_ref()).map(|cooldown| cooldown.key.clone()).collect();
         if keys.is_empty() {
@@ -141,7 +141,7 @@ impl<A: Action> Attempt<'_, A> {
     }
 
     /// Reserves the cooldowns of the admitted targets, and refuses those that another attempt has touched meanwhile.
-    async fn reserve_cooldowns(&self, admission: &mut Admission<A::Facts>) -> Result<(), Error> {
+    async fn reserve_cooldowns(&self, admission: &mut Admission<A::Facts>) -> Result<(), NotStarted> {
         let cooldowns = cooldown_requests(admission.admitted.iter().map(|admitted| &admitted.target));
         if cooldowns.is_empty() {
             return Ok(());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use heal_engine::catalog::Safety;
 use heal_engine::message::{AttemptOutcome, AttemptResult};
 
-use super::Error;
+use super::NotStarted;
 use super::typed::Attempt;
 use crate::action::{Action, Admitted, Performed, Probe, Target};
 use crate::port::{BackendError, CooldownRequest, Finish};
@@ -19,7 +19,7 @@ impl<A: Action> Attempt<'_, A> {
     ///
     /// # Errors
     /// The stored intent cannot be read. Nothing was done.
-    pub(super) async fn recover(&self, targets: &[Target]) -> Result<Option<AttemptResult>, Error> {
+    pub(super) async fn recover(&self, targets: &[Target]) -> Result<Option<AttemptResult>, NotStarted> {
         let message = match self.action.spec().safety {
             Safety::ReadOnly | Safety::Idempotent => return Ok(None),
             Safety::Unknown => "its worker died, and it is not known whether the worker had acted".to_owned(),
@@ -39,7 +39,7 @@ impl<A: Action> Attempt<'_, A> {
         Ok(Some(AttemptResult::new(AttemptOutcome::Unknown { message })))
     }
 
-    async fn probe(&self, targets: &[Target]) -> Result<Probe, Error> {
+    async fn probe(&self, targets: &[Target]) -> Result<Probe, NotStarted> {
         let intent = self.worker.ports.claims.intent(self.lease.key()).await?;
         Ok(self.action.probe(self.call, self.parameters, targets, intent.as_ref()).await)
     }
@@ -48,8 +48,8 @@ impl<A: Action> Attempt<'_, A> {
     ///
     /// # Errors
     /// It could not be stored, or the claim was lost. Nothing was done.
-    pub(super) async fn store_intent(&self, targets: &[Admitted<A::Facts>]) -> Result<(), Error> {
-        let Self { worker, action, call, parameters, lease } = self;
+    pub(super) async fn store_intent(&self, targets: &[Admitted<A::Facts>]) -> Result<(), NotStarted> {
+        let Self { worker, action, call, parameters, lease, .. } = self;
         if action.spec().safety != Safety::Probe {
             return Ok(());
         }
@@ -63,25 +63,36 @@ impl<A: Action> Attempt<'_, A> {
         }
     }
 
-    pub(super) async fn perform(&self, targets: &[Admitted<A::Facts>]) -> Performed {
-        let Self { worker, action, call, parameters, lease } = self;
+    /// # Errors
+    /// This process was frozen before anything was done, and its time has passed meanwhile.
+    pub(super) async fn perform(&self, targets: &[Admitted<A::Facts>]) -> Result<Performed, NotStarted> {
+        let Self { worker, action, call, parameters, lease, watch } = self;
         let ids = || targets.iter().map(|admitted| &admitted.target);
         let now = worker.ports.clock.now();
-        // The process may have been frozen since it took the claim: then another worker may hold it.
-        if now >= call.deadline || now >= lease.until() {
-            let frozen_ms = now.since_ms(call.started_at);
-            let message = format!("nothing was done: {frozen_ms} ms went by before it could be started");
+        // Then another worker may hold the claim.
+        if action.spec().safety != Safety::ReadOnly && now >= lease.until() {
+            let cause = "the claim's lease expired before anything was done";
+            return Err(BackendError::unavailable("perform", cause).into());
+        }
+        if now >= call.deadline {
+            if watch.frozen_ms() > 0 && call.command.timeout_ms.is_some() {
+                return Err(NotStarted::Late);
+            }
+            let spent_ms = now.since_ms(call.started_at);
+            let message = format!("nothing was done: {spent_ms} ms went by before it could be started");
             self.log_failed(ids(), &message);
             let proven_not_applied = ids().map(|target| target.id.clone()).collect();
-            return Performed { result: AttemptResult::new(AttemptOutcome::TimedOut { message }), proven_not_applied };
+            let result = AttemptResult::new(AttemptOutcome::TimedOut { message });
+            return Ok(Performed { result, proven_not_applied });
         }
         let left = Duration::from_millis(call.deadline.since_ms(now));
-        tokio::time::timeout(left, action.perform(call, parameters, targets)).await.unwrap_or_else(|_| {
+        let performed = tokio::time::timeout(left, action.perform(call, parameters, targets)).await;
+        Ok(performed.unwrap_or_else(|_| {
             let seconds = call.deadline.since_ms(call.started_at) / 1_000;
             let message = format!("{} did not end within {seconds} s", worker.name());
             self.log_failed(ids(), &message);
             AttemptResult::new(AttemptOutcome::TimedOut { message }).into()
-        })
+        }))
     }
 
     /// For a slow effect, restarts the cooldowns at its end: the targets may have been touched until then.

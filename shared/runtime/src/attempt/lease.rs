@@ -7,7 +7,7 @@ use std::time::Duration;
 use heal_engine::Timestamp;
 
 use super::{LEASE_MS, Worker};
-use crate::port::{ClaimKey, ClaimRequest, CooldownRequest, LeaseOwner, Reservation};
+use crate::port::{BackendError, ClaimKey, ClaimRequest, CooldownRequest, LeaseOwner, Reservation};
 
 /// A claim that this worker holds, and until when.
 #[derive(Debug)]
@@ -47,24 +47,28 @@ impl Lease {
 }
 
 impl Worker {
+    /// Renews the lease once.
+    pub(super) async fn renew(&self, lease: &Lease) -> Result<Reservation, BackendError> {
+        let request = lease.renewed(self.ports.clock.now(), Vec::new());
+        let reservation = self.ports.claims.reserve(&request).await?;
+        if let Reservation::Held { .. } = reservation {
+            lease.until.fetch_max(request.lease_until.0, Ordering::Relaxed);
+        }
+        Ok(reservation)
+    }
+
     /// Renews the lease until dropped. If that fails, the lease expires and the attempt's result is not stored.
     pub(super) async fn keep(&self, lease: &Lease) -> Infallible {
         loop {
             tokio::time::sleep(Duration::from_millis(LEASE_MS / 3)).await;
-            let request = lease.renewed(self.ports.clock.now(), Vec::new());
-            match self.ports.claims.reserve(&request).await {
-                Ok(Reservation::Held { .. }) => {
-                    lease.until.fetch_max(request.lease_until.0, Ordering::Relaxed);
-                }
+            let claim = &lease.key().attempt;
+            match self.renew(lease).await {
+                Ok(Reservation::Held { .. }) => {}
                 Ok(Reservation::Busy { .. } | Reservation::Finished(_)) => {
-                    tracing::warn!(claim = request.key.attempt, "claim is held by another worker");
+                    tracing::warn!(claim, "claim is held by another worker");
                 }
                 Err(error) => {
-                    tracing::warn!(
-                        claim = request.key.attempt,
-                        error = &error as &dyn std::error::Error,
-                        "failed to renew claim"
-                    );
+                    tracing::warn!(claim, error = &error as &dyn std::error::Error, "failed to renew claim");
                 }
             }
         }

@@ -33,6 +33,19 @@ pub(super) fn merge<F>(admission: Admission<F>, performed: Option<Performed>) ->
     Performed { result, proven_not_applied }
 }
 
+/// Whether the result says nothing of its own about its effect, so that it matters what the action has proven.
+pub(super) const fn can_be_not_applied(result: &AttemptResult) -> bool {
+    match result.outcome {
+        AttemptOutcome::Unavailable { .. } | AttemptOutcome::TimedOut { .. } => true,
+        AttemptOutcome::Succeeded
+        | AttemptOutcome::NoOp { .. }
+        | AttemptOutcome::Denied { .. }
+        | AttemptOutcome::CoolingDown { .. }
+        | AttemptOutcome::Failed { .. }
+        | AttemptOutcome::Unknown { .. } => false,
+    }
+}
+
 /// Nothing was admitted: one refusal stands for all. A denial says more than a cooldown, both more than an outage, and that more than a target
 /// with nothing to do.
 fn refusal(refused: &[(Target, Refusal)]) -> AttemptResult {

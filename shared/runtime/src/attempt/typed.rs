@@ -7,7 +7,7 @@ use heal_engine::message::{ActionCommand, AttemptOutcome, AttemptResult};
 use serde_json::Value;
 
 use super::lease::Lease;
-use super::{Error, Worker, merge};
+use super::{NotStarted, Watch, Worker, merge};
 use crate::action::{Action, Call, Performed, Target, log};
 
 /// An [`Action`] whatever its types are: a worker holds one of these, so that a host can hold workers of many actions.
@@ -15,11 +15,20 @@ use crate::action::{Action, Call, Performed, Target, log};
 pub(super) trait AnyAction: Send + Sync {
     fn description(&self) -> &ActionSpec;
 
-    /// Everything of an attempt between its claim and its result. `recovered` says that an earlier worker may have acted.
+    /// Everything of one try of an attempt between its claim and its result.
     ///
     /// # Errors
     /// Only before anything was done.
-    async fn attempt(&self, worker: &Worker, call: &Call, lease: &Lease, recovered: bool) -> Result<Performed, Error>;
+    async fn attempt(&self, worker: &Worker, current: Try<'_>) -> Result<Performed, NotStarted>;
+}
+
+/// One try of an attempt.
+pub(super) struct Try<'a> {
+    pub call: &'a Call,
+    pub lease: &'a Lease,
+    pub watch: &'a Watch<'a>,
+    /// An earlier worker, or an earlier try, may have acted.
+    pub recovered: bool,
 }
 
 #[async_trait]
@@ -28,7 +37,8 @@ impl<A: Action> AnyAction for A {
         self.spec()
     }
 
-    async fn attempt(&self, worker: &Worker, call: &Call, lease: &Lease, recovered: bool) -> Result<Performed, Error> {
+    async fn attempt(&self, worker: &Worker, current: Try<'_>) -> Result<Performed, NotStarted> {
+        let Try { call, lease, watch, recovered } = current;
         let unauthorised = worker.unauthorised(&call.command);
         if let Some(result) = &unauthorised
             && !recovered
@@ -43,7 +53,7 @@ impl<A: Action> AnyAction for A {
             Ok(targets) => targets,
             Err(result) => return Ok(result.into()),
         };
-        let attempt = Attempt { worker, action: self, call, parameters: &parameters, lease };
+        let attempt = Attempt { worker, action: self, call, parameters: &parameters, lease, watch };
         if recovered && let Some(result) = attempt.recover(&targets).await? {
             return Ok(result.into());
         }
@@ -61,26 +71,35 @@ pub(super) struct Attempt<'a, A: Action> {
     pub call: &'a Call,
     pub parameters: &'a A::Parameters,
     pub lease: &'a Lease,
+    pub watch: &'a Watch<'a>,
 }
 
 impl<A: Action> Attempt<'_, A> {
-    async fn perform_admitted(&self, targets: Vec<Target>) -> Result<Performed, Error> {
-        if self.call.started_at >= self.call.deadline {
-            let late_ms = self.call.started_at.since_ms(self.call.deadline);
+    async fn perform_admitted(&self, targets: Vec<Target>) -> Result<Performed, NotStarted> {
+        let Call { command, started_at, deadline, .. } = self.call;
+        if command.timeout_ms.is_some() && (started_at >= deadline || *started_at >= command.deadline) {
+            return Err(NotStarted::Late);
+        }
+        if started_at >= deadline {
+            let late_ms = started_at.since_ms(*deadline);
             let message = format!("the command arrived {late_ms} ms after the last moment to start");
             self.log_failed(targets.iter(), &message);
-            return Ok(AttemptResult::new(AttemptOutcome::TimedOut { message }).into());
+            let result = AttemptResult::new(AttemptOutcome::TimedOut { message });
+            return Ok(AttemptResult { not_applied: true, ..result }.into());
         }
         let admission = self.admit(targets).await?;
         let performed = if admission.admitted.is_empty() {
             None
         } else {
             self.store_intent(&admission.admitted).await?;
-            let performed = self.perform(&admission.admitted).await;
+            let performed = self.perform(&admission.admitted).await?;
             self.restart_cooldowns(&admission.admitted, &performed).await;
             Some(performed)
         };
-        Ok(merge::merge(admission, performed))
+        let is_untouched = performed.as_ref().is_none_or(|performed| performed.is_untouched(&admission.admitted));
+        let mut merged = merge::merge(admission, performed);
+        merged.result.not_applied = is_untouched && merge::can_be_not_applied(&merged.result);
+        Ok(merged)
     }
 
     /// Logs the guide's event of a failure that the driver found, for each target.

@@ -60,6 +60,7 @@ fn done(input: &Input) -> Option<Event> {
             Some(Event::FollowUpDone { id: id.clone(), by: bounded(by), note: note.as_ref().map(bounded) })
         }
         Input::Result(_)
+        | Input::Late(_)
         | Input::Wake
         | Input::Joined { .. }
         | Input::Approved { .. }

@@ -63,6 +63,7 @@ fn dead(command: &ActionCommand, now: heal_engine::Timestamp) -> ActionResult {
         attempt: *attempt,
         token: command.token.clone(),
         finished_at: now,
+        started_at: None,
         result,
     }
 }

@@ -32,6 +32,9 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
             Event::RunWithdrawn { reason } => lines::withdrawn(state, reason),
             Event::FollowUpDone { id, by, .. } => lines::follow_up_done(state, id, by),
             Event::AttemptStarted { .. } => commands += 1,
+            Event::AttemptReissued { step, attempt, reason, .. } => {
+                tracing::info!(step = plan.name(step.step), item = step.item, attempt, reason, "attempt.reissued");
+            }
             Event::ConditionFalse { step } => {
                 step_ended(observer, plan, state, *step, StepOutcome::ConditionFalse, commit.at);
             }

@@ -93,11 +93,12 @@ impl Authorised {
     }
 }
 
-/// An effect that is not idempotent happens once per attempt.
+/// An effect that is not idempotent happens once per attempt, and once under one idempotency key.
 fn at_most_once_unless_idempotent(effects: &[Effect]) {
     let mut seen = BTreeSet::new();
     for effect in effects.iter().filter(|effect| effect.safety != Safety::Idempotent) {
         assert!(seen.insert(&effect.key), "{effect:?} happened twice");
+        assert!(seen.insert(&effect.effect_key), "{effect:?} happened twice under one key");
     }
 }
 

@@ -18,7 +18,10 @@ pub struct Effect {
     pub action: &'static str,
     pub safety: Safety,
     pub target: String,
+    /// The attempt's key.
     pub key: String,
+    /// The idempotency key that the service got.
+    pub effect_key: String,
     pub digest: Digest,
     pub at: Timestamp,
     pub deadline: Timestamp,
@@ -105,7 +108,8 @@ impl Action for Remedy {
             action: self.spec.name,
             safety: self.spec.safety,
             target: parameters.target.clone(),
-            key: call.idempotency_key.clone(),
+            key: call.command.attempt_key(),
+            effect_key: call.idempotency_key.clone(),
             digest: call.command.parameters_digest.clone(),
             at: world.clock.now(),
             deadline: call.command.deadline,
@@ -118,7 +122,7 @@ impl Action for Remedy {
 
     async fn probe(&self, call: &Call, _: &Parameters, _: &[Target], _: Option<&serde_json::Value>) -> Probe {
         let effects = self.world.effects.lock().unwrap();
-        let done = effects.iter().any(|effect| effect.key == call.idempotency_key);
+        let done = effects.iter().any(|effect| effect.effect_key == call.idempotency_key);
         if done { Probe::Done(Box::new(AttemptResult::succeeded(Map::new()))) } else { Probe::NotDone }
     }
 }

@@ -56,7 +56,11 @@ pub(super) async fn send(
 const fn may_follow_the_end(input: &Inbound) -> bool {
     match input {
         Inbound::FollowUpDone { .. } => true,
-        Inbound::Approve { .. } | Inbound::Cancel { .. } | Inbound::Result(_) | Inbound::Wake { .. } => false,
+        Inbound::Approve { .. }
+        | Inbound::Cancel { .. }
+        | Inbound::Result(_)
+        | Inbound::Late(_)
+        | Inbound::Wake { .. } => false,
     }
 }
 
@@ -65,7 +69,7 @@ fn can_follow(input: &Inbound, status: RunStatus, commits: &[Commit]) -> bool {
     match input {
         Inbound::Approve { .. } => status == RunStatus::AwaitingApproval,
         Inbound::Cancel { .. } | Inbound::FollowUpDone { .. } => !contains(input, commits),
-        Inbound::Result(_) | Inbound::Wake { .. } => true,
+        Inbound::Result(_) | Inbound::Late(_) | Inbound::Wake { .. } => true,
     }
 }
 
@@ -74,7 +78,7 @@ fn contains(input: &Inbound, commits: &[Commit]) -> bool {
         Inbound::Approve { .. } => matches!(event, Event::Approved { .. }),
         Inbound::Cancel { .. } => matches!(event, Event::CancelRequested { .. }),
         Inbound::FollowUpDone { id, .. } => matches!(event, Event::FollowUpDone { id: done, .. } if done == id),
-        Inbound::Result(_) | Inbound::Wake { .. } => false,
+        Inbound::Result(_) | Inbound::Late(_) | Inbound::Wake { .. } => false,
     };
     commits.iter().flat_map(|commit| &commit.events).any(is_change)
 }

@@ -113,6 +113,7 @@ fn run(plan: &Plan, variables: Value, mut answer: impl FnMut(&ActionCommand, usi
                     attempt: command.attempt,
                     token: command.token,
                     finished_at: now,
+                    started_at: None,
                     result,
                 }))
             }

@@ -1,0 +1,74 @@
+//! What the started steps of a run wait for.
+
+use crate::Map;
+use crate::id::{Digest, Seq, Token};
+use crate::message::AttemptResult;
+use crate::time::Timestamp;
+
+/// Milliseconds after an attempt's end in which its result is still accepted: the clocks of two machines may differ by this much.
+pub const ANSWER_GRACE_MS: u64 = 5_000;
+
+/// What a step, or an element of one, waits for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Pending {
+    /// The result of this attempt.
+    Attempt(Box<Attempt>),
+    /// Nothing: the attempt has its result, and the next event of the same turn follows from it.
+    Answered(Box<Attempt>, Box<AttemptResult>),
+    /// The moment `due_at`, at which the attempt after this one starts.
+    Retry { since: Seq, due_at: Timestamp, attempt: Box<Attempt>, reason: String },
+    /// The moment `until`.
+    Wait { since: Seq, until: Timestamp },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Attempt {
+    /// The event that authorised the attempt.
+    pub since: Seq,
+    pub number: u32,
+    pub token: Token,
+    pub parameters: Map,
+    pub digest: Digest,
+    /// When the newest command of the attempt was issued.
+    pub started_at: Timestamp,
+    /// The last moment to start; without `timeout_ms`, the last one to end.
+    pub deadline: Timestamp,
+    /// What the attempt has once a worker took it; `None` if an older build started it.
+    pub timeout_ms: Option<u64>,
+    /// When the first command of the attempt was issued.
+    pub first_issued_at: Timestamp,
+    /// When the first attempt of the step started.
+    pub first_started_at: Timestamp,
+    /// Milliseconds that the step's attempts so far have waited for workers.
+    pub waited_ms: u64,
+    /// Earlier attempts of the step that are proven not to have taken effect.
+    pub proven_not_applied: u32,
+    /// Commands that the run has sent, this attempt's included.
+    pub commands_sent: u64,
+}
+
+impl Pending {
+    /// When time alone settles it.
+    pub(crate) fn due_at(&self) -> Timestamp {
+        match self {
+            Self::Attempt(attempt) | Self::Answered(attempt, _) => attempt.answer_due_at(),
+            Self::Retry { due_at, .. } => *due_at,
+            Self::Wait { until, .. } => *until,
+        }
+    }
+
+    /// When the newest command of an attempt in flight was issued.
+    pub(crate) fn issued_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Attempt(attempt) => Some(attempt.started_at),
+            Self::Answered(..) | Self::Retry { .. } | Self::Wait { .. } => None,
+        }
+    }
+}
+
+impl Attempt {
+    /// When its result is overdue: a worker that took the command at the last moment would have ended it by now.
+    pub(crate) fn answer_due_at(&self) -> Timestamp {
+        self.deadline.plus_ms(self.timeout_ms.unwrap_or(0)).plus_ms(ANSWER_GRACE_MS)
+    }
+}

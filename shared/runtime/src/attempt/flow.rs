@@ -1,0 +1,248 @@
+//! The flow of one command: claim, tries, result.
+
+use heal_engine::Timestamp;
+use heal_engine::catalog::Safety;
+use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult, LateCommand};
+
+use super::lease::Lease;
+use super::typed::Try;
+use super::{ANSWER_MARGIN_MS, CommandOutcome, Error, LEASE_MS, NotStarted, Watch, Worker};
+use crate::action::{Call, Performed};
+use crate::freeze::FreezeWatch;
+use crate::message::Inbound;
+use crate::port::{
+    BackendError, ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Message, QueueName, Reservation,
+};
+
+/// Tries of one command by one worker: the first, and those after a freeze that left the outcome open.
+const TRIES: u32 = 3;
+
+/// What the earlier tries of an attempt may have done.
+#[derive(Debug, Clone, Copy, Default)]
+struct Earlier {
+    /// Another worker held the claim, and may have acted.
+    recovered: bool,
+    /// This worker may have acted, and was frozen.
+    may_have_acted: bool,
+}
+
+impl Worker {
+    pub(super) async fn perform_command(
+        &self,
+        command: ActionCommand,
+        latest: Option<Timestamp>,
+        holder: LeaseOwner,
+    ) -> Result<CommandOutcome, Error> {
+        let now = || self.ports.clock.now();
+        let mut call = self.call(command, latest);
+        let lease = Lease::new(ClaimRequest {
+            key: ClaimKey { action: call.command.action.clone(), attempt: call.command.attempt_key() },
+            holder,
+            now: call.started_at,
+            lease_until: call.started_at.plus_ms(LEASE_MS),
+            cooldowns: Vec::new(),
+        });
+        let mut earlier = Earlier::default();
+        if self.takes_claim() {
+            let reservation = self.ports.claims.reserve(&lease.with(call.started_at, Vec::new())).await?;
+            match self.claimed(&call, reservation).await? {
+                Ok(recovered) => earlier.recovered = recovered,
+                Err(outcome) => return Ok(outcome),
+            }
+        }
+        if earlier.recovered {
+            self.observer.claim_recovered(self.name());
+        }
+        for tries_left in (0..TRIES).rev() {
+            let watch = FreezeWatch::start(&now as &(dyn Fn() -> Timestamp + Send + Sync));
+            let performed = match self.try_once(&call, &lease, &watch, earlier).await {
+                Ok(performed) => performed,
+                Err(not_started) => return self.not_started(&call, &lease, earlier, not_started).await,
+            };
+            let frozen_ms = watch.frozen_ms();
+            if frozen_ms == 0 || tries_left == 0 || !is_open(&performed.result) {
+                return self.finish(&call, &lease, earlier, performed).await;
+            }
+            tracing::warn!(frozen_ms, "attempt.frozen");
+            earlier.may_have_acted |= !performed.result.is_proven_not_applied();
+            if self.takes_claim() {
+                let reservation = self.renew(&lease).await?;
+                match self.claimed(&call, reservation).await? {
+                    Ok(recovered) => earlier.recovered |= recovered,
+                    Err(outcome) => return Ok(outcome),
+                }
+            }
+            call = self.call(call.command, latest);
+        }
+        Ok(CommandOutcome::Lost)
+    }
+
+    /// The attempt's time counts from now on.
+    fn call(&self, command: ActionCommand, latest: Option<Timestamp>) -> Call {
+        let started_at = self.ports.clock.now();
+        let (own, margin_ms) = match command.timeout_ms {
+            Some(timeout_ms) => (started_at.plus_ms(timeout_ms), ANSWER_MARGIN_MS.min(timeout_ms / 2)),
+            None => (command.deadline, ANSWER_MARGIN_MS),
+        };
+        let end = latest.map_or(own, |latest| latest.min(own));
+        let deadline = Timestamp(end.0.saturating_sub(margin_ms));
+        Call { idempotency_key: command.idempotency_key(), deadline, started_at, command }
+    }
+
+    /// An action that only reads may read twice.
+    fn takes_claim(&self) -> bool {
+        self.action.description().safety != Safety::ReadOnly
+    }
+
+    /// Whether the claim was recovered; the inner error is the outcome if another worker has the claim, or had it to the end.
+    async fn claimed(
+        &self,
+        call: &Call,
+        reservation: Reservation,
+    ) -> Result<Result<bool, CommandOutcome>, BackendError> {
+        Ok(match reservation {
+            Reservation::Held { recovered, .. } => Ok(recovered),
+            Reservation::Busy { until } => Err(CommandOutcome::Busy { until }),
+            Reservation::Finished(result) => {
+                self.answer(call, &result).await?;
+                Err(CommandOutcome::Answered(result))
+            }
+        })
+    }
+
+    async fn try_once(
+        &self,
+        call: &Call,
+        lease: &Lease,
+        watch: &Watch<'_>,
+        earlier: Earlier,
+    ) -> Result<Performed, NotStarted> {
+        let current = Try { call, lease, watch, recovered: earlier.is_open() };
+        let mut performed = tokio::select! {
+            attempted = self.action.attempt(self, current) => attempted?,
+            never = self.keep(lease), if self.takes_claim() => match never {},
+            never = watch.tick() => match never {},
+        };
+        // What this try did not touch, an earlier one may have touched.
+        if earlier.is_open() {
+            performed.proven_not_applied.clear();
+            performed.result.not_applied = false;
+        }
+        Ok(performed)
+    }
+
+    /// Nothing was done by this try, nor by an earlier one of this worker: releases the claim, so that the next worker neither waits for it nor
+    /// has to recover it.
+    async fn not_started(
+        &self,
+        call: &Call,
+        lease: &Lease,
+        earlier: Earlier,
+        why: NotStarted,
+    ) -> Result<CommandOutcome, Error> {
+        if earlier.may_have_acted {
+            tracing::warn!(?why, "attempt was frozen and could not be repeated; the next worker recovers");
+            return Ok(CommandOutcome::Lost);
+        }
+        if self.takes_claim() {
+            self.release(lease).await;
+        }
+        match why {
+            NotStarted::Backend(error) => Err(error.into()),
+            NotStarted::Late => {
+                self.answer_late(call).await?;
+                Ok(CommandOutcome::Late)
+            }
+        }
+    }
+
+    /// If this fails, the lease expires.
+    async fn release(&self, lease: &Lease) {
+        if let Err(error) = self.ports.claims.release(lease.key(), lease.holder()).await {
+            let attempt = &lease.key().attempt;
+            tracing::warn!(attempt, error = &error as &dyn std::error::Error, "failed to release claim");
+        }
+    }
+
+    /// Stores the result, and sends it.
+    async fn finish(
+        &self,
+        call: &Call,
+        lease: &Lease,
+        earlier: Earlier,
+        performed: Performed,
+    ) -> Result<CommandOutcome, Error> {
+        let Performed { result, proven_not_applied } = performed;
+        let result = result.capped();
+        if self.takes_claim() {
+            let key = |target| CooldownKey { action: lease.key().action.clone(), target };
+            let untouched: Vec<_> = proven_not_applied.into_iter().map(key).collect();
+            let now = self.ports.clock.now();
+            match self.ports.claims.finish(lease.key(), lease.holder(), now, &result, &untouched).await? {
+                Finish::Stored => {}
+                Finish::Lost => {
+                    tracing::warn!(?earlier, "attempt's claim expired before its result was stored");
+                    self.observer.claim_lost(self.name());
+                    return Ok(CommandOutcome::Lost);
+                }
+            }
+        }
+        self.observer.attempt_ended(self.name(), &result.outcome);
+        tracing::Span::current().record("outcome", result.outcome.as_str());
+        self.answer(call, &result).await?;
+        Ok(CommandOutcome::Answered(Box::new(result)))
+    }
+
+    async fn answer(&self, call: &Call, result: &AttemptResult) -> Result<(), BackendError> {
+        let command = &call.command;
+        let answer = Inbound::Result(Box::new(ActionResult {
+            run_id: command.run_id.clone(),
+            step: command.step.clone(),
+            item: command.item,
+            attempt: command.attempt,
+            token: command.token.clone(),
+            finished_at: self.ports.clock.now(),
+            started_at: Some(call.started_at),
+            result: result.clone(),
+        }));
+        self.send(command, &answer).await
+    }
+
+    async fn answer_late(&self, call: &Call) -> Result<(), BackendError> {
+        let command = &call.command;
+        tracing::Span::current().record("outcome", "late");
+        let answer = Inbound::Late(Box::new(LateCommand {
+            run_id: command.run_id.clone(),
+            step: command.step.clone(),
+            item: command.item,
+            attempt: command.attempt,
+            token: command.token.clone(),
+            taken_at: call.started_at,
+        }));
+        self.send(command, &answer).await
+    }
+
+    async fn send(&self, command: &ActionCommand, answer: &Inbound) -> Result<(), BackendError> {
+        let traceparent = heal_telemetry::trace::current().or_else(|| command.context.traceparent.clone());
+        let message = Message { queue: QueueName::Results, body: answer.to_body(), delay_ms: 0, traceparent };
+        self.ports.sender.send(vec![message]).await
+    }
+}
+
+impl Earlier {
+    const fn is_open(self) -> bool {
+        self.recovered || self.may_have_acted
+    }
+}
+
+/// Whether the result may be that of the freeze and not of the target.
+const fn is_open(result: &AttemptResult) -> bool {
+    match result.outcome {
+        AttemptOutcome::Unavailable { .. } | AttemptOutcome::TimedOut { .. } | AttemptOutcome::Unknown { .. } => true,
+        AttemptOutcome::Failed { retryable, .. } => retryable,
+        AttemptOutcome::Succeeded
+        | AttemptOutcome::NoOp { .. }
+        | AttemptOutcome::Denied { .. }
+        | AttemptOutcome::CoolingDown { .. } => false,
+    }
+}
