@@ -3,7 +3,7 @@
 HEAL := $${CARGO_TARGET_DIR:-target}/debug/heal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-aws deny stack stack-down watch invoke require
+.PHONY: help run test lint bench bench-aws fault-matrix deny stack stack-down watch invoke require
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-17s %s\n", $$1, $$2 }'
@@ -27,6 +27,9 @@ bench: require ## time, throughput and bytes per step, with the machine's descri
 
 bench-aws: require ## requests and list price of a run on AWS, and the start-up of each function; builds for 15 minutes
 	scripts/bench-aws.sh
+
+fault-matrix: require ## run every playbook under every fault of every service, and write docs/fault-matrix.md; 3 minutes
+	@scripts/fault-matrix.sh
 
 deny: require ## licences, advisories and forbidden edges of the dependencies
 	@scripts/install-cargo-deny.sh

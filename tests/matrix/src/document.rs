@@ -78,13 +78,18 @@ impl Matrix {
     }
 }
 
+/// The lines of one fault: one for the services that show it alike.
 fn faults(page: &mut String, fault: Fault) {
-    for service in Service::ALL {
-        let shown = match fault.not_applicable(service) {
-            Some(reason) => format!("not applicable: {reason}"),
-            None => fault.shown_by(service).to_owned(),
-        };
-        let _ = writeln!(page, "| {} | {} | {shown} |", fault.name(), title(service));
+    let shown = |service: Service| match fault.not_applicable(service) {
+        Some(reason) => format!("not applicable: {reason}"),
+        None => fault.shown_by(service).to_owned(),
+    };
+    let mut texts: Vec<_> = Service::ALL.map(shown).into();
+    texts.dedup();
+    for text in texts {
+        let alike: Vec<_> = Service::ALL.into_iter().filter(|&service| shown(service) == text).map(title).collect();
+        let services = if alike.len() == Service::ALL.len() { "every service".to_owned() } else { alike.join(", ") };
+        let _ = writeln!(page, "| {} | {services} | {text} |", fault.name());
     }
 }
 
@@ -124,4 +129,29 @@ fn facts_of(line: &str) -> Option<&str> {
     }
     let row = line.strip_prefix('|').filter(|_| line.matches('|').count() == 9)?;
     row.trim_end_matches('|').rsplit_once('|').map(|(facts, _)| facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::Cell;
+    use crate::facts::Facts;
+
+    fn matrix(outcome: &str, wait: (&str, u64)) -> Matrix {
+        let mut facts = Facts { outcome: outcome.to_owned(), ..Facts::default() };
+        facts.explained.deadline_seconds = 60;
+        facts.explained.parts = vec![(wait.0.to_owned(), wait.1)];
+        Matrix { rows: vec![Row { cell: Cell::all()[0], facts }] }
+    }
+
+    #[test]
+    fn a_page_differs_by_what_happened_and_not_by_its_time() {
+        let page = matrix("HEALED", ("backoffs", 6)).document();
+        assert!(page.contains("6: backoffs"), "{page}");
+        assert_eq!(matrix("HEALED", ("verification", 60)).differences(&page), [""; 0]);
+        let differences = matrix("DEGRADED", ("backoffs", 6)).differences(&page);
+        assert!(differences[0].contains("not on the page: ") && differences[0].contains("DEGRADED"), "{differences:?}");
+        assert!(differences[1].contains("on the page only: ") && differences[1].contains("HEALED"), "{differences:?}");
+        assert_eq!(Matrix { rows: Vec::new() }.differences(&page).len(), 1);
+    }
 }

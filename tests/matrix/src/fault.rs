@@ -17,6 +17,8 @@ pub enum Fault {
     TooMany,
     /// The call is performed, its answer is lost.
     AnswerLost,
+    /// The call is performed, then the service reports a failure.
+    Aborted,
     /// The service speaks otherwise than configured.
     WrongDialect,
     /// The configured address is another one.
@@ -36,12 +38,13 @@ pub enum Extent {
 
 impl Fault {
     /// Every fault, in the order of the page.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Refuse,
         Self::Hang,
         Self::ServerError,
         Self::TooMany,
         Self::AnswerLost,
+        Self::Aborted,
         Self::WrongDialect,
         Self::WrongAddress,
         Self::Impostor,
@@ -55,6 +58,7 @@ impl Fault {
             Self::ServerError => "500",
             Self::TooMany => "429",
             Self::AnswerLost => "answer lost",
+            Self::Aborted => "aborted",
             Self::WrongDialect => "wrong dialect",
             Self::WrongAddress => "wrong address",
             Self::Impostor => "impostor",
@@ -65,16 +69,19 @@ impl Fault {
     pub fn is_misconfiguration(self) -> bool {
         match self {
             Self::WrongDialect | Self::WrongAddress | Self::Impostor => true,
-            Self::Refuse | Self::Hang | Self::ServerError | Self::TooMany | Self::AnswerLost => false,
+            Self::Refuse | Self::Hang | Self::ServerError | Self::TooMany | Self::AnswerLost | Self::Aborted => false,
         }
     }
 
     /// Why `service` cannot have this fault.
     pub fn not_applicable(self, service: Service) -> Option<&'static str> {
         match (self, service) {
-            (Self::Impostor, Service::Opa) => Some(
-                "the policy server is called over plain HTTP inside the cluster, so there is no identity to verify",
-            ),
+            (Self::Impostor, Service::Opa) => {
+                Some("it is called over plain HTTP inside the cluster, so there is no identity to verify")
+            }
+            (Self::Aborted, Service::Tickets | Service::Kubernetes | Service::Opa) => {
+                Some("over HTTP it cannot be told from *500* and *answer lost*")
+            }
             _ => None,
         }
     }
@@ -91,6 +98,7 @@ impl Fault {
             (Self::TooMany, Service::Orchestrator) => "`RESOURCE_EXHAUSTED`, not performed",
             (Self::TooMany, _) => "429 with `Retry-After: 1`, not performed",
             (Self::AnswerLost, _) => "it performs the call, then the connection is reset",
+            (Self::Aborted, _) => "it performs the call, then answers `UNAVAILABLE`",
             (Self::WrongDialect, Service::Tickets) => {
                 "`EXECUTION_TICKET_SERVICE_API=guide`, but the service is the deployed one"
             }
@@ -128,7 +136,9 @@ impl Fault {
             (Self::Impostor, Service::Kubernetes) => &["KUBECONFIG"],
             // The bundled policy decides in its place.
             (Self::WrongDialect | Self::WrongAddress | Self::Impostor, Service::Opa) => &[],
-            (Self::Refuse | Self::Hang | Self::ServerError | Self::TooMany | Self::AnswerLost, _) => &[],
+            (Self::Refuse | Self::Hang | Self::ServerError | Self::TooMany | Self::AnswerLost | Self::Aborted, _) => {
+                &[]
+            }
         }
     }
 
@@ -147,6 +157,10 @@ impl Fault {
             (Self::TooMany, Service::Orchestrator) => Some(grpc("RESOURCE_EXHAUSTED")),
             (Self::TooMany, _) => Some(FaultKind::Status { code: 429, retry_after_seconds: Some(RETRY_AFTER_SECONDS) }),
             (Self::AnswerLost, _) => Some(FaultKind::DropAnswer),
+            (Self::Aborted, _) => {
+                let message = "injected fault".to_owned();
+                Some(FaultKind::AbortAfterEffect { code: "UNAVAILABLE".to_owned(), message })
+            }
             (Self::WrongDialect, Service::Orchestrator | Service::Kubernetes) => Some(html()),
             (Self::WrongDialect, Service::Tickets | Service::Opa) | (Self::WrongAddress | Self::Impostor, _) => None,
         }

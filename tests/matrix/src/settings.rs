@@ -5,7 +5,7 @@ use std::time::Duration;
 use heal_sandbox::Service;
 
 /// Runs at a time. A run waits far more than it computes.
-pub(crate) const PARALLEL_RUNS: usize = 24;
+pub(crate) const PARALLEL_RUNS: usize = 48;
 
 /// What `heal` itself may need beside the waits that are explained, in seconds: its start and end, and its turns, on a busy machine.
 pub(crate) const OWN_SECONDS: u64 = 10;
