@@ -84,9 +84,11 @@ fn faults(page: &mut String, fault: Fault) {
         Some(reason) => format!("not applicable: {reason}"),
         None => fault.shown_by(service).to_owned(),
     };
-    let mut texts: Vec<_> = Service::ALL.map(shown).into();
-    texts.dedup();
-    for text in texts {
+    for (at, first) in Service::ALL.into_iter().enumerate() {
+        let text = shown(first);
+        if Service::ALL.into_iter().take(at).any(|earlier| shown(earlier) == text) {
+            continue;
+        }
         let alike: Vec<_> = Service::ALL.into_iter().filter(|&service| shown(service) == text).map(title).collect();
         let services = if alike.len() == Service::ALL.len() { "every service".to_owned() } else { alike.join(", ") };
         let _ = writeln!(page, "| {} | {services} | {text} |", fault.name());
@@ -117,9 +119,23 @@ fn line(row: &Row) -> String {
         "| {service} | {fault} | {extent} | {} ({}) | {} | {target} | {} | {time} |",
         facts.outcome,
         facts.exit,
-        listed(&facts.effects),
+        listed(&effects(row)),
         listed(&facts.open_steps),
     )
+}
+
+/// The effects of a row. Of several tickets, which of them a fault hits is a matter of chance, so that they are counted.
+fn effects(row: &Row) -> Vec<String> {
+    const FREED: &str = " PENDING";
+    let has_several = row.cell.scenario.effects.iter().filter(|effect| effect.ends_with(FREED)).count() > 1;
+    let (freed, mut others): (Vec<_>, Vec<_>) =
+        row.facts.effects.iter().cloned().partition(|effect| has_several && effect.ends_with(FREED));
+    match freed.len() {
+        0 => {}
+        1 => others.push(format!("1 ticket{FREED}")),
+        several => others.push(format!("{several} tickets{FREED}")),
+    }
+    others
 }
 
 /// A row without its time, or the heading that the rows below belong to.

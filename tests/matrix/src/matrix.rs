@@ -1,15 +1,15 @@
 //! The whole matrix: every cell, run in parallel.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::cell::{Cell, Row};
 use crate::facts::Facts;
 use crate::playbook::{self, Playbook};
 use crate::process;
-use crate::settings::PARALLEL_RUNS;
+use crate::settings::{PARALLEL_RUNS, PARALLEL_STARTS};
 use crate::world::{Identities, World};
 
 /// The rows of the cells that were run, in the order of the page.
@@ -23,14 +23,18 @@ pub async fn run(heal: &Path, root: &Path, only: &str) -> Matrix {
     let playbooks = Arc::new(playbook::shipped(heal, root));
     let identities = Arc::new(Identities::new());
     let places = Arc::new(Semaphore::new(PARALLEL_RUNS));
+    let starts = Arc::new(Semaphore::new(PARALLEL_STARTS));
     let cells = Cell::all().into_iter().filter(|cell| cell.name().contains(only));
     let runs: Vec<_> = cells
         .map(|cell| {
             let (heal, root) = (heal.to_owned(), root.to_owned());
-            let (playbooks, identities, places) = (playbooks.clone(), identities.clone(), places.clone());
+            let (playbooks, identities) = (playbooks.clone(), identities.clone());
+            let (places, starts) = (places.clone(), starts.clone());
             tokio::spawn(async move {
                 let _place = places.acquire().await.unwrap();
-                run_cell(cell, &heal, &root, &playbooks, &identities).await
+                let world = World::start(cell, &identities).await;
+                let start = starts.acquire_owned().await.unwrap();
+                run_cell(cell, world, heal, root, start, &playbooks).await
             })
         })
         .collect();
@@ -41,11 +45,17 @@ pub async fn run(heal: &Path, root: &Path, only: &str) -> Matrix {
     Matrix { rows }
 }
 
-async fn run_cell(cell: Cell, heal: &Path, root: &Path, playbooks: &[Playbook], identities: &Identities) -> Row {
-    let world = World::start(cell, identities).await;
-    let (heal, root, env) = (heal.to_owned(), root.to_owned(), world.env.clone());
-    let incident = cell.scenario.incident();
-    let ran = tokio::task::spawn_blocking(move || process::run(&heal, &root, &env, &incident)).await.unwrap();
+async fn run_cell(
+    cell: Cell,
+    world: World,
+    heal: PathBuf,
+    root: PathBuf,
+    start: OwnedSemaphorePermit,
+    playbooks: &[Playbook],
+) -> Row {
+    let (env, incident) = (world.env.clone(), cell.scenario.incident());
+    let run = move || process::run(&heal, &root, &env, &incident, start);
+    let ran = tokio::task::spawn_blocking(run).await.unwrap();
     let playbook = playbooks.iter().find(|playbook| playbook.name == cell.scenario.playbook).unwrap();
     let facts = Facts::read(cell, playbook, &world.platform, &ran);
     Row { cell, facts }

@@ -1,7 +1,7 @@
 //! One process of `heal run`.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -27,21 +27,24 @@ pub(crate) fn command(heal: &Path, root: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// Runs `heal run` on `incident`, and waits for its end.
-pub(crate) fn run(heal: &Path, root: &Path, env: &BTreeMap<String, String>, incident: &Value) -> Ran {
+/// Runs `heal run` on `incident`, and waits for its end. Drops `start` when the first attempt has ended.
+pub(crate) fn run<T>(heal: &Path, root: &Path, env: &BTreeMap<String, String>, incident: &Value, start: T) -> Ran {
+    let mut start = Some(start);
     let mut command = command(heal, root, &["run", "-", "--json"]);
+    // Little is written to standard error, so that its pipe does not fill before it is read.
     command.envs(env).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let started = Instant::now();
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(incident.to_string().as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let elapsed = started.elapsed();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    let lines = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    Ran {
-        exit: output.status.code().unwrap_or(-1),
-        lines,
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        elapsed,
+    let mut lines = Vec::new();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        if line["event"] == "attempt_ended" {
+            start.take();
+        }
+        lines.push(line);
     }
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ran { exit: output.status.code().unwrap_or(-1), lines, stderr, elapsed: started.elapsed() }
 }

@@ -7,6 +7,9 @@ use heal_sandbox::Service;
 /// Runs at a time. A run waits far more than it computes.
 pub(crate) const PARALLEL_RUNS: usize = 48;
 
+/// Runs at a time that have not ended their first attempt: what a run computes, it computes then, and a call must not time out for that.
+pub(crate) const PARALLEL_STARTS: usize = 4;
+
 /// What `heal` itself may need beside the waits that are explained, in seconds: its start and end, and its turns, on a busy machine.
 pub(crate) const OWN_SECONDS: u64 = 10;
 
@@ -19,11 +22,14 @@ pub(crate) const POD_READY_AFTER: Duration = Duration::from_millis(300);
 /// The namespace of the worker's pods.
 pub(crate) const NAMESPACE: &str = heal_sandbox::seed::NAMESPACE;
 
+/// The longest of [`call_seconds`].
+pub(crate) const LONGEST_CALL_SECONDS: u64 = 4;
+
 /// Seconds for one call to `service`.
 pub(crate) const fn call_seconds(service: Service) -> u64 {
     match service {
-        Service::Tickets | Service::Orchestrator | Service::Kubernetes => 2,
-        Service::Opa => 1,
+        Service::Tickets | Service::Orchestrator | Service::Kubernetes => LONGEST_CALL_SECONDS,
+        Service::Opa => 2,
     }
 }
 

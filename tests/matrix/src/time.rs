@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::cell::Injection;
 use crate::playbook::{Playbook, Step};
-use crate::settings::{self, OWN_SECONDS};
+use crate::settings::{self, LONGEST_CALL_SECONDS, OWN_SECONDS};
 
 /// What a run waited for, and the longest that it may have waited for it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -85,9 +85,6 @@ fn step_wait(step: &Step, events: &[Value]) -> Option<(String, u64)> {
     let name = format!("backoffs of `{}` {} s", step.name, texts.join(" + "));
     (!waits.is_empty()).then(|| (name, waits.iter().sum()))
 }
-
-/// The longest call of a probe, in seconds.
-const LONGEST_CALL_SECONDS: u64 = 2;
 
 /// The time-out of a restart that did not see a ready pod.
 fn replacement_wait(step: &Step, events: &[Value]) -> Option<u64> {
