@@ -1,6 +1,8 @@
 //! `heal doctor`.
 
-use heal_sandbox::{Fault, FaultKind, Seed, Service};
+use heal_sandbox::orchestrator::OrchestratorConfig;
+use heal_sandbox::spiffe_ca::{SpiffeCa, Validity};
+use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Seed, Service};
 use serde_json::Value;
 
 use crate::deployed::Deployed;
@@ -35,6 +37,51 @@ async fn a_service_that_does_not_answer_is_named_with_its_error() {
     let well = |what: &str| checks.iter().find(|check| check["what"] == what).unwrap()["well"].clone();
     assert_eq!((well("tickets"), well("kubernetes"), well("policy")), (true.into(), true.into(), true.into()));
     assert_eq!(well("orchestrator"), Value::from(false));
+}
+
+/// What `doctor` says of the orchestrator, which has a fault.
+fn orchestrators_fault(env: &[(String, String)], own: &[(&str, &str)]) -> String {
+    let mut command = command(&["doctor", "--json", "--state", "heal.db"]);
+    let findings = finish(command.envs(env.iter().cloned()).envs(own.iter().copied())).exits(1).report();
+    let checks = findings["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["what"] == "orchestrator").unwrap();
+    assert_eq!(check["well"], false, "{check}");
+    check.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orchestrator_that_does_not_fit_its_settings_is_named_with_the_variable_to_correct() {
+    let plain = platform(Seed::healthy_worker());
+    let env: Vec<(String, String)> = plain.env().into_iter().collect();
+    let tickets = plain.endpoints().tickets_url;
+    let tickets = tickets.rsplit(':').next().and_then(|rest| rest.split('/').next()).unwrap();
+    let found = orchestrators_fault(&env, &[("ORCHESTRATOR_GRPC_PORT", tickets)]);
+    assert!(found.contains("does not fit ORCHESTRATOR_GRPC_HOST or ORCHESTRATOR_GRPC_PORT"), "{found}");
+
+    let away = [("ORCHESTRATOR_GRPC_USE_TLS", "true"), ("SPIFFE_ENDPOINT_SOCKET", "/nowhere/agent.sock")];
+    let found = orchestrators_fault(&env, &away);
+    assert!(found.contains("the SPIFFE Workload API at unix:///nowhere/agent.sock does not answer"), "{found}");
+
+    let authority = SpiffeCa::new("neural-hive.local").unwrap();
+    let impostor = "spiffe://neural-hive.local/ns/other/sa/impostor";
+    let server = authority.issue(impostor, Validity::default()).unwrap();
+    let orchestrator = OrchestratorConfig { tls: Some(server.server_tls()), ..OrchestratorConfig::default() };
+    let secured = Platform::start(PlatformConfig { orchestrator, ..PlatformConfig::default() }).unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let engine = "spiffe://neural-hive.local/ns/neural-hive-resilience/sa/self-healing-engine";
+    let pem = authority.issue(engine, Validity::default()).unwrap().write_pem_files(files.path()).unwrap();
+    let identity = [
+        ("ORCHESTRATOR_GRPC_USE_TLS", "true"),
+        ("SPIFFE_IDENTITY_SOURCE", "files"),
+        ("SPIFFE_X509_SVID_FILE", path(&pem.certificate_chain)),
+        ("SPIFFE_X509_SVID_KEY_FILE", path(&pem.private_key)),
+        ("SPIFFE_TRUST_BUNDLE_FILE", path(&pem.trust_bundle)),
+    ];
+    let env: Vec<(String, String)> = secured.env().into_iter().collect();
+    let found = orchestrators_fault(&env, &identity);
+    let expected =
+        format!("does not fit ORCHESTRATOR_SPIFFE_ID (during get_workflow_status): observed {impostor}, expected");
+    assert!(found.contains(&expected), "{found}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,7 @@ mod doctor;
 mod incident;
 mod kill;
 mod playbook;
+mod replanning;
 mod require;
 mod run;
 mod runs;

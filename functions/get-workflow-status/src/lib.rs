@@ -92,6 +92,11 @@ fn output(status: &WorkflowStatus) -> Map {
     put("is_terminal", state.is_terminal().into());
     put("is_paused", (state == WorkflowState::Paused).into());
     put("sla_remaining_seconds", status.sla_remaining_seconds.into());
+    for (name, at_ms) in [("started_at", status.started_at_ms), ("updated_at", status.updated_at_ms)] {
+        if at_ms > 0 {
+            put(name, at_ms.into());
+        }
+    }
     if let Some(TicketSummary { total, completed, pending, running, failed }) = status.tickets {
         put("tickets_total", total.into());
         put("tickets_completed", completed.into());

@@ -35,6 +35,9 @@ pub fn spec() -> ActionSpec {
             ("tickets_pending", OutputType::Integer),
             ("tickets_running", OutputType::Integer),
             ("tickets_failed", OutputType::Integer),
+            // Epoch milliseconds.
+            ("started_at", OutputType::Integer),
+            ("updated_at", OutputType::Integer),
             // Null where the workflow has no service level.
             ("sla_remaining_seconds", OutputType::Any),
         ],

@@ -1,6 +1,6 @@
 //! `pause_workflow`: pauses a workflow, for a while or until it is resumed.
 //!
-//! Pausing a paused workflow succeeds; one in a terminal state cannot be paused. The crate knows no claim and no queue; `heal_runtime::attempt`
+//! Pausing a paused workflow succeeds; one in a terminal state, or one that the orchestrator does not know, cannot be paused. The crate knows no claim and no queue; `heal_runtime::attempt`
 //! holds those. Start at [`PauseWorkflow`].
 
 mod spec;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use heal_clients::Error;
 use heal_clients::orchestrator::{self, Confirmation};
-use heal_clients::port::{Manual, Workflows, call_failed, failed};
+use heal_clients::port::{Manual, Workflows, failed};
 use heal_runtime::action::{Action, Admitted, Call, CallMetric, Facts, Performed, Target, log};
 use heal_runtime::port::Clock;
 use heal_runtime::{ActionSpec, AttemptResult, Map};
@@ -84,7 +84,8 @@ impl Action for PauseWorkflow {
         Ok(vec![Workflows::target(&parameters.workflow_id, parameters.reason.as_deref())])
     }
 
-    /// The state, for a site whose policy has a rule on it.
+    /// The state: for a site whose policy has a rule on it, and because an orchestrator may make a record of a workflow that it does not
+    /// know when that is paused.
     async fn facts(&self, call: &Call, _: &Parameters, target: &Target) -> Result<Facts<()>, AttemptResult> {
         self.workflows.facts(call, target, &manual(&target.id)).await
     }
@@ -92,7 +93,7 @@ impl Action for PauseWorkflow {
     async fn perform(&self, call: &Call, parameters: &Parameters, _: &[Admitted<()>]) -> Performed {
         let workflow_id = &parameters.workflow_id;
         let result = self.pause(call, parameters).await;
-        result.unwrap_or_else(|error| call_failed(call, workflow_id, &error, &manual(workflow_id))).into()
+        result.unwrap_or_else(|error| Workflows::change_failed(call, workflow_id, &error, &manual(workflow_id))).into()
     }
 
     fn call_metric(&self, _: &Parameters, _: &Target) -> Option<CallMetric> {
@@ -105,7 +106,8 @@ fn output(scheduled_resume_at: Value) -> Map {
 }
 
 fn manual(workflow_id: &str) -> Manual {
-    Manual::either_way(format!(
-        "pause workflow {workflow_id:?} by hand, or run the playbook again when the orchestrator answers"
-    ))
+    let act =
+        format!("pause workflow {workflow_id:?} by hand, or run the playbook again when the orchestrator answers");
+    let check = format!("check whether workflow {workflow_id:?} is PAUSED; if it is not, {act}");
+    Manual { act, check }
 }

@@ -12,13 +12,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use heal_clients::Error;
 use heal_clients::orchestrator::{self, Confirmation, WorkflowState};
-use heal_clients::port::{Manual, Workflows, call_failed};
+use heal_clients::port::{Manual, Workflows};
 use heal_runtime::action::{Action, Admitted, Call, CallMetric, Facts, Performed, Probe, Target, log};
 use heal_runtime::port::Clock;
 use heal_runtime::{ActionSpec, AttemptResult};
 use serde::Deserialize;
 
-use state::{left_alone, output};
+use state::{Restart, left_alone, output};
 
 pub use spec::{NAME, spec};
 
@@ -66,7 +66,9 @@ impl RestartWorkflow {
         };
         let what = format!("workflow {workflow_id:?} is resumed");
         log::done(call, "playbook_executor.workflow_resumed", workflow_id, &what);
-        let result = AttemptResult::succeeded(output(true, state, resumed.pause_duration_seconds));
+        let (resumed_at_ms, pause_duration_seconds) = (resumed.resumed_at_ms, resumed.pause_duration_seconds);
+        let restart = Restart { state, resumed_at_ms, pause_duration_seconds };
+        let result = AttemptResult::succeeded(output(&restart, true));
         Ok(warning.into_iter().fold(result, AttemptResult::warn))
     }
 }
@@ -91,14 +93,16 @@ impl Action for RestartWorkflow {
     async fn perform(&self, call: &Call, parameters: &Parameters, _: &[Admitted<()>]) -> Performed {
         let workflow_id = &parameters.workflow_id;
         let result = self.resume(call, parameters).await;
-        result.unwrap_or_else(|error| call_failed(call, workflow_id, &error, &manual(workflow_id))).into()
+        result.unwrap_or_else(|error| Workflows::change_failed(call, workflow_id, &error, &manual(workflow_id))).into()
     }
 
     /// Paused: not resumed. Running again, or completed: resumed. Failed or cancelled: resuming is refused, so it may be tried.
     async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target]) -> Probe {
-        match self.workflows.state(&parameters.workflow_id, &self.workflows.context(call)).await {
-            Ok(state) if state::is_resumed(state) => {
-                Probe::Done(Box::new(AttemptResult::succeeded(output(true, state, None))))
+        match self.workflows.status(&parameters.workflow_id, &self.workflows.context(call)).await {
+            Ok(status) if state::is_resumed(status.state) => {
+                let resumed_at_ms = Some(status.updated_at_ms).filter(|at| *at > 0);
+                let restart = Restart { state: status.state, resumed_at_ms, pause_duration_seconds: None };
+                Probe::Done(Box::new(AttemptResult::succeeded(output(&restart, true))))
             }
             Ok(_) => Probe::NotDone,
             Err(error) if error.is_not_found() => Probe::NotDone,

@@ -25,6 +25,8 @@ pub fn spec() -> ActionSpec {
             ("state", OutputType::String),
             // Null where it was not paused, or where only the state told that it was resumed.
             ("pause_duration_seconds", OutputType::Any),
+            // Epoch milliseconds; null where it was not paused.
+            ("resumed_at", OutputType::Any),
         ],
         safety: Safety::Probe,
         inherits: &["workflow_id"],

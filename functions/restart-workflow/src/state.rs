@@ -17,7 +17,10 @@ pub(crate) fn left_alone(call: &Call, workflow_id: &str, state: WorkflowState) -
         WorkflowState::Running | WorkflowState::Pending | WorkflowState::Replanning => {
             let reason = format!("workflow {workflow_id:?} is {state}, there is nothing to resume");
             log::done(call, "playbook_executor.restart_workflow_not_needed", workflow_id, &reason);
-            AttemptResult::no_op(reason, output(false, state, None))
+            AttemptResult::no_op(
+                reason,
+                output(&Restart { state, resumed_at_ms: None, pause_duration_seconds: None }, false),
+            )
         }
         WorkflowState::Unspecified
         | WorkflowState::Unknown(_)
@@ -48,11 +51,21 @@ pub(crate) fn answer_lost(workflow_id: &str, state: WorkflowState) -> String {
     format!("the answer for workflow {workflow_id:?} was lost; its state is {state} now")
 }
 
-pub(crate) fn output(resumed: bool, state: WorkflowState, pause_duration_seconds: Option<i64>) -> Map {
-    let pairs: [(&str, Value); 3] = [
-        ("resumed", resumed.into()),
-        ("state", state.as_str().into()),
-        ("pause_duration_seconds", pause_duration_seconds.into()),
+/// What is known of a restart.
+#[derive(Debug)]
+pub(crate) struct Restart {
+    pub(crate) state: WorkflowState,
+    /// Epoch milliseconds.
+    pub(crate) resumed_at_ms: Option<i64>,
+    pub(crate) pause_duration_seconds: Option<i64>,
+}
+
+pub(crate) fn output(restart: &Restart, is_resumed: bool) -> Map {
+    let pairs: [(&str, Value); 4] = [
+        ("resumed", is_resumed.into()),
+        ("state", restart.state.as_str().into()),
+        ("pause_duration_seconds", restart.pause_duration_seconds.into()),
+        ("resumed_at", restart.resumed_at_ms.into()),
     ];
     pairs.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
 }

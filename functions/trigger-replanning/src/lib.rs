@@ -1,8 +1,8 @@
 //! `trigger_replanning`: asks the orchestrator to plan a workflow again.
 //!
-//! Two replannings at a time undo each other, so a replanning that may have been triggered is never triggered again: a workflow that is being
-//! replanned is left alone, and a lost answer is `unknown` unless the workflow's state tells. The crate knows no claim and no queue;
-//! `heal_runtime::attempt` holds those. Start at [`TriggerReplanning`].
+//! Two replannings at a time undo each other, and the orchestrator's states do not show one. So a replanning that may have been triggered is
+//! never triggered again: the workflow is left alone for [`COOLDOWN_MS`], and a lost answer is `unknown` unless the workflow's state
+//! tells. The crate knows no claim and no queue; `heal_runtime::attempt` holds those. Start at [`TriggerReplanning`].
 
 mod parameters;
 mod result;
@@ -12,62 +12,63 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use heal_clients::orchestrator::{self, WorkflowState, WorkflowStatus};
-use heal_clients::port::{call_failed, context, failed, reserve_time_for_confirmation};
+use heal_clients::port::{Workflows, call_failed, reserve_time_for_confirmation};
 use heal_clients::{CallContext, Effect, Error};
 use heal_runtime::action::{Action, Admitted, Call, CallMetric, Facts, Performed, PolicyFacts, Probe, Target, log};
 use heal_runtime::port::{Clock, PolicyResource};
 use heal_runtime::{ActionSpec, AttemptResult};
 
 use parameters::Parameters;
+use result::untouched;
 
-pub use spec::{NAME, spec};
+pub use spec::{COOLDOWN_MS, NAME, spec};
 
 /// The action over the orchestrator.
 #[expect(missing_debug_implementations, reason = "a client and a clock: there is nothing to print")]
 pub struct TriggerReplanning {
-    orchestrator: Arc<orchestrator::Client>,
-    clock: Arc<dyn Clock>,
+    workflows: Workflows,
     spec: ActionSpec,
 }
 
 impl TriggerReplanning {
     /// `clock` is the one that the attempts' deadlines are set by.
     pub fn new(orchestrator: Arc<orchestrator::Client>, clock: Arc<dyn Clock>) -> Self {
-        Self { orchestrator, clock, spec: spec() }
+        Self { workflows: Workflows::new(orchestrator, clock), spec: spec() }
     }
 
-    /// The workflow's status, if a workflow is named. An unknown workflow is an error only if its plan is needed.
+    /// The workflow's status, if a workflow is named.
     async fn status(&self, parameters: &Parameters, context: &CallContext) -> Result<Option<WorkflowStatus>, Error> {
-        let Some(workflow_id) = &parameters.workflow_id else { return Ok(None) };
-        match self.orchestrator.get_workflow_status(workflow_id, false, context).await {
-            Err(error) if error.is_not_found() && parameters.plan_id.is_some() => Ok(None),
-            status => status.map(Some),
+        match &parameters.workflow_id {
+            Some(workflow_id) => self.workflows.status(workflow_id, context).await.map(Some),
+            None => Ok(None),
         }
     }
 
-    async fn trigger(&self, call: &Call, parameters: &Parameters) -> Result<AttemptResult, Error> {
-        let context = context(call, &*self.clock);
+    /// # Errors
+    /// Nothing was triggered.
+    async fn trigger(&self, call: &Call, parameters: &Parameters) -> Result<Performed, Error> {
+        let context = self.workflows.context(call);
         let status = self.status(parameters, &context).await?;
         if let Some(status) = &status
             && let Some(result) = result::left_alone(call, parameters, status.state)
         {
-            return Ok(result);
+            return Ok(untouched(parameters, result));
         }
-        let of_workflow = status.as_ref().map(|status| &status.plan_id);
-        let Some(plan_id) = parameters.plan_id.as_ref().or(of_workflow).filter(|plan_id| !plan_id.is_empty()) else {
-            let message = format!("workflow {:?} has no plan", parameters.target());
-            return Ok(failed(call, parameters.target(), "no_plan", message));
+        let of_workflow = status.as_ref().map(|status| status.plan_id.as_str()).filter(|plan_id| !plan_id.is_empty());
+        let Some(plan_id) = parameters.plan_id().or(of_workflow) else {
+            return Ok(untouched(parameters, result::without_plan(call, parameters)));
         };
         let replanning = parameters.replanning(call, plan_id);
-        match self.orchestrator.trigger_replanning(&replanning, &reserve_time_for_confirmation(&context)).await {
+        let changing = reserve_time_for_confirmation(&context);
+        match self.workflows.orchestrator().trigger_replanning(&replanning, &changing).await {
             Ok(replanned) => {
                 let what = format!("replanning of plan {plan_id:?} triggered");
                 log::done(call, "playbook_executor.replanning_triggered", parameters.target(), &what);
-                Ok(AttemptResult::succeeded(result::output(Some(replanned.replanning_id))))
+                Ok(AttemptResult::succeeded(result::triggered(&replanned)).into())
             }
             Err(error) if error.effect() == Effect::Unknown => {
-                let state = self.status(parameters, &context).await.ok().flatten().map(|status| status.state);
-                Ok(result::open(call, parameters, &error, state))
+                let status = self.status(parameters, &context).await.ok().flatten();
+                Ok(result::open(call, parameters, &error, status.as_ref()).into())
             }
             Err(error) => Err(error),
         }
@@ -83,38 +84,40 @@ impl Action for TriggerReplanning {
         &self.spec
     }
 
-    fn targets(&self, _: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
+    fn targets(&self, call: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
         let resource = PolicyResource {
             workflow_id: parameters.workflow_id.clone().unwrap_or_default(),
-            plan_id: parameters.plan_id.clone().unwrap_or_default(),
-            reason: parameters.reason.clone(),
+            plan_id: parameters.plan_id().unwrap_or_default().to_owned(),
+            reason: Workflows::reason(call, parameters.reason.as_deref()),
             ..PolicyResource::default()
         };
-        Ok(vec![Target::new(parameters.target(), resource)])
+        let target = Target::new(parameters.target(), resource);
+        Ok(vec![Target { cooldown: Some(parameters.cooldown()), ..target }])
     }
 
     /// The state of the workflow as the orchestrator has it, so that the policy can refuse a workflow in a terminal state.
     async fn facts(&self, call: &Call, parameters: &Parameters, target: &Target) -> Result<Facts<()>, AttemptResult> {
-        let status = self.status(parameters, &context(call, &*self.clock)).await;
-        let status = status.map_err(|error| call_failed(call, &target.id, &error, &result::manual(parameters)))?;
+        let status = self.status(parameters, &self.workflows.context(call)).await;
+        let status =
+            status.map_err(|error| call_failed(call, &target.id, &error, &result::manual(call, parameters)))?;
         let workflow_state = status.map(|status| status.state.as_str().to_owned());
         Ok(Facts { policy: PolicyFacts { workflow_state, ..PolicyFacts::default() }, own: () })
     }
 
     async fn perform(&self, call: &Call, parameters: &Parameters, _: &[Admitted<()>]) -> Performed {
-        let result = self.trigger(call, parameters).await;
-        let failed = |error| call_failed(call, parameters.target(), &error, &result::manual(parameters));
-        result.unwrap_or_else(failed).into()
+        self.trigger(call, parameters).await.unwrap_or_else(|error| {
+            untouched(parameters, call_failed(call, parameters.target(), &error, &result::manual(call, parameters)))
+        })
     }
 
     /// A workflow that is being replanned proves the trigger. Nothing disproves it: a replanning may have ended by now.
     async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target]) -> Probe {
-        match self.status(parameters, &context(call, &*self.clock)).await {
+        match self.status(parameters, &self.workflows.context(call)).await {
             Ok(Some(status)) if status.state == WorkflowState::Replanning => {
-                Probe::Done(Box::new(AttemptResult::succeeded(result::output(None))))
+                Probe::Done(Box::new(AttemptResult::succeeded(result::told_by_state(&status))))
             }
             Ok(Some(status)) => Probe::Unclear(format!(
-                "workflow {:?} is {}, a replanning may have ended by now",
+                "workflow {:?} is {}, a replanning may be under way or have ended by now",
                 parameters.target(),
                 status.state
             )),
@@ -122,6 +125,7 @@ impl Action for TriggerReplanning {
             Err(error) => Probe::Unclear(error.to_string()),
         }
     }
+
     fn call_metric(&self, _: &Parameters, _: &Target) -> Option<CallMetric> {
         Some(CallMetric::OrchestratorCall { operation: "trigger_replanning" })
     }

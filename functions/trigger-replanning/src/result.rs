@@ -1,10 +1,11 @@
-//! The results of a replanning that was not simply triggered.
+//! The results of an attempt.
 
-use heal_clients::orchestrator::WorkflowState;
-use heal_clients::port::{Manual, call_failed, failed};
-use heal_clients::{Error, OutageKind};
-use heal_runtime::action::{Call, log};
-use heal_runtime::{AttemptOutcome, AttemptResult, Map};
+use heal_clients::Error;
+use heal_clients::orchestrator::{Replanned, WorkflowState, WorkflowStatus};
+use heal_clients::port::{Manual, Workflows, failed};
+use heal_runtime::action::{Call, Performed, log};
+use heal_runtime::{AttemptResult, Map};
+use serde_json::Value;
 
 use crate::parameters::Parameters;
 
@@ -18,44 +19,71 @@ pub(crate) fn left_alone(call: &Call, parameters: &Parameters, state: WorkflowSt
     (state == WorkflowState::Replanning).then(|| {
         let reason = format!("workflow {target:?} is being replanned already");
         log::done(call, "playbook_executor.trigger_replanning_not_needed", target, &reason);
-        AttemptResult::no_op(reason, output(None))
+        AttemptResult::no_op(reason, nothing_triggered())
     })
 }
 
-/// The result if no answer says whether a replanning was triggered. `state` is the workflow's, read afterwards.
-pub(crate) fn open(call: &Call, parameters: &Parameters, error: &Error, state: Option<WorkflowState>) -> AttemptResult {
+/// The result for a workflow that has no plan.
+pub(crate) fn without_plan(call: &Call, parameters: &Parameters) -> AttemptResult {
     let target = parameters.target();
-    if state == Some(WorkflowState::Replanning) {
+    failed(call, target, "no_plan", format!("workflow {target:?} has no plan: nothing to replan"))
+}
+
+/// The result if no answer says whether a replanning was triggered. `status` is the workflow's, read afterwards.
+pub(crate) fn open(
+    call: &Call,
+    parameters: &Parameters,
+    error: &Error,
+    status: Option<&WorkflowStatus>,
+) -> AttemptResult {
+    let target = parameters.target();
+    if let Some(status) = status.filter(|status| status.state == WorkflowState::Replanning) {
         let what = format!("workflow {target:?} is being replanned");
         log::done(call, "playbook_executor.replanning_triggered", target, &what);
         let warning = format!("the answer for {target:?} was lost; the workflow is REPLANNING now");
-        return AttemptResult::succeeded(output(None)).warn(warning);
+        return AttemptResult::succeeded(told_by_state(status)).warn(warning);
     }
-    let result = call_failed(call, target, error, &manual(parameters));
-    if !is_lost(error) {
-        return result;
-    }
-    // Another attempt has another id: the orchestrator would not recognise it as the same.
-    let message = format!("whether a replanning was triggered is not known: {error}");
-    AttemptResult { outcome: AttemptOutcome::Unknown { message }, ..result }
+    // Any other state proves nothing: an orchestrator may not report REPLANNING at all (contracts, section 8).
+    Workflows::change_failed(call, target, error, &manual(call, parameters))
 }
 
-/// Sent, and never answered. An error answer is an answer.
-fn is_lost(error: &Error) -> bool {
-    let Error::Unavailable(outage) = error else { return false };
-    matches!(outage.kind, OutageKind::Reset | OutageKind::Timeout)
+/// The result of an attempt that triggered nothing, for certain: the target may be replanned by the next one.
+pub(crate) fn untouched(parameters: &Parameters, result: AttemptResult) -> Performed {
+    Performed { result, proven_not_applied: vec![parameters.target().to_owned()] }
 }
 
-pub(crate) fn output(replanning_id: Option<String>) -> Map {
-    [("replanning_id".to_owned(), replanning_id.into())].into_iter().collect()
+pub(crate) fn triggered(replanned: &Replanned) -> Map {
+    output(
+        replanned.replanning_id.as_str().into(),
+        replanned.triggered_at_ms.into(),
+        replanned.estimated_completion_seconds.into(),
+    )
 }
 
-pub(crate) fn manual(parameters: &Parameters) -> Manual {
-    let target = match (&parameters.workflow_id, &parameters.plan_id) {
+/// The workflow's state proves the replanning; its last change is no earlier.
+pub(crate) fn told_by_state(status: &WorkflowStatus) -> Map {
+    output(Value::Null, status.updated_at_ms.into(), Value::Null)
+}
+
+fn nothing_triggered() -> Map {
+    output(Value::Null, Value::Null, Value::Null)
+}
+
+fn output(replanning_id: Value, triggered_at: Value, estimated_completion_seconds: Value) -> Map {
+    let pairs = [
+        ("replanning_id", replanning_id),
+        ("triggered_at", triggered_at),
+        ("estimated_completion_seconds", estimated_completion_seconds),
+    ];
+    pairs.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+}
+
+pub(crate) fn manual(call: &Call, parameters: &Parameters) -> Manual {
+    let target = match (&parameters.workflow_id, parameters.plan_id()) {
         (Some(workflow_id), _) => format!("workflow {workflow_id:?}"),
-        (None, plan_id) => format!("plan {:?}", plan_id.as_deref().unwrap_or_default()),
+        (None, plan_id) => format!("plan {:?}", plan_id.unwrap_or_default()),
     };
-    let reason = &parameters.reason;
+    let reason = Workflows::reason(call, parameters.reason.as_deref());
     let act = format!(
         "trigger a replanning of {target} by hand (reason {reason:?}), or run the playbook again when the orchestrator answers"
     );

@@ -135,8 +135,6 @@ pub enum OutageKind {
     BreakerOpen,
     /// Not tried: the Workload API, file or secret provided no identity.
     NoIdentity,
-    /// The server's certificate is invalid, or not of the expected identity.
-    Untrusted,
 }
 
 impl OutageKind {
@@ -152,7 +150,6 @@ impl OutageKind {
             Self::Aborted => "aborted",
             Self::BreakerOpen => "breaker_open",
             Self::NoIdentity => "no_identity",
-            Self::Untrusted => "untrusted",
         }
     }
 }
@@ -214,8 +211,7 @@ impl Error {
                 | OutageKind::RequestTimeout
                 | OutageKind::Aborted
                 | OutageKind::BreakerOpen
-                | OutageKind::NoIdentity
-                | OutageKind::Untrusted => false,
+                | OutageKind::NoIdentity => false,
             },
             Self::Invalid { .. } | Self::Misconfigured(_) | Self::Refused(_) => false,
         }

@@ -1,7 +1,11 @@
 //! One HTTP/2 connection per server: opened by the first call, reopened when it may be dead or the identity was rotated.
 //!
 //! Replaces tonic's channel, which does not report whether a failed call was sent, and fails a call with the connection error of
-//! an earlier one.
+//! an earlier one. Nothing is sent on a connection before its server has shown that it speaks HTTP/2.
+
+mod fault;
+mod handshake;
+mod preface;
 
 use std::fmt;
 use std::future::Future;
@@ -12,32 +16,23 @@ use std::time::{Duration, Instant, SystemTime};
 
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tonic::body::Body;
 use tonic::codegen::Service;
 
 use crate::config::SpiffeId;
 use crate::error::{OutageKind, chain};
-use crate::identity::{ALPN, IdentityError, IdentityProvider, X509Identity, client_config, untrusted};
+use crate::identity::{IdentityError, IdentityProvider, X509Identity};
+use handshake::{Ends, http2_handshake, tls_handshake};
+
+pub(crate) use fault::{ConnectError, Misfit, Setting};
 
 /// Timeout of opening a connection, TLS handshake included; a shorter call timeout wins.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A connection idle for longer is reopened: a Lambda sandbox that was frozen thaws with dead connections.
 const MAX_IDLE: Duration = Duration::from_secs(20);
-
-/// Interval of HTTP/2 pings during a call; they tell a dead connection from a slow response. Not shorter: a gRPC server closes the
-/// connection after too many pings (gRPC core: 2 without data).
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(4);
-
-/// A connection is dead if a ping is not acknowledged within this time.
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The connection to one server.
 pub(crate) struct Connection {
@@ -66,14 +61,6 @@ struct Open {
     last_used: Instant,
     /// The wall clock too: the monotonic clock stops while a sandbox is frozen.
     last_used_wall: SystemTime,
-}
-
-/// A connection could not be opened, so nothing was sent.
-#[derive(Debug, thiserror::Error)]
-#[error("{detail}")]
-pub(crate) struct ConnectError {
-    pub kind: OutageKind,
-    pub detail: String,
 }
 
 impl fmt::Debug for Connection {
@@ -110,7 +97,9 @@ impl Connection {
     pub(crate) async fn sender(&self) -> Result<Sender, ConnectError> {
         let identity = match &self.security {
             Security::Plain => None,
-            Security::Mutual { identity, .. } => Some(identity.x509().await.map_err(|error| identity_error(&error))?),
+            Security::Mutual { identity, .. } => {
+                Some(identity.x509().await.map_err(|error| ConnectError::no_identity(&error))?)
+            }
         };
         let mut current = self.current.lock().await;
         let usable = current
@@ -133,66 +122,23 @@ impl Connection {
     async fn open_in_time(&self, identity: Option<&X509Identity>) -> Result<http2::SendRequest<Body>, ConnectError> {
         tokio::time::timeout(CONNECT_TIMEOUT, self.open(identity)).await.unwrap_or_else(|_| {
             let detail = format!("no connection within {} ms", CONNECT_TIMEOUT.as_millis());
-            Err(ConnectError { kind: OutageKind::Timeout, detail })
+            Err(ConnectError::Outage { kind: OutageKind::Timeout, detail })
         })
     }
 
     async fn open(&self, identity: Option<&X509Identity>) -> Result<http2::SendRequest<Body>, ConnectError> {
-        let stream = TcpStream::connect(&self.authority).await.map_err(|error| connect_error(chain(&error)))?;
-        stream.set_nodelay(true).map_err(|error| connect_error(chain(&error)))?;
+        let stream = TcpStream::connect(&self.authority).await.map_err(|error| ConnectError::away(chain(&error)))?;
+        stream.set_nodelay(true).map_err(|error| ConnectError::away(chain(&error)))?;
         match (&self.security, identity) {
             (Security::Mutual { server_id, .. }, Some(identity)) => {
-                http2_handshake(tls_handshake(stream, &self.host, identity, server_id).await?).await
+                let ends = Ends { identity, server_id };
+                let stream = tls_handshake(stream, &self.host, &ends).await?;
+                http2_handshake(stream, &self.authority, Some(&ends)).await
             }
-            (Security::Plain, _) => http2_handshake(stream).await,
-            (Security::Mutual { .. }, None) => Err(identity_error(&IdentityError::NotConfigured)),
+            (Security::Plain, _) => http2_handshake(stream, &self.authority, None).await,
+            (Security::Mutual { .. }, None) => Err(ConnectError::no_identity(&IdentityError::NotConfigured)),
         }
     }
-}
-
-/// Performs the handshake of mutual TLS: authenticates as `identity` and accepts only the server with `server_id`.
-async fn tls_handshake(
-    stream: TcpStream,
-    host: &str,
-    identity: &X509Identity,
-    server_id: &SpiffeId,
-) -> Result<TlsStream<TcpStream>, ConnectError> {
-    let config = client_config(identity, server_id).map_err(|error| identity_error(&error))?;
-    let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    // Sent as SNI only: the server is verified by its SPIFFE ID, not by its host name.
-    let name = ServerName::try_from(bare).map_err(|error| connect_error(format!("{host}: {error}")))?;
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| {
-        let (kind, detail) = match untrusted(&error) {
-            Some(reason) => (OutageKind::Untrusted, reason),
-            None => (OutageKind::Connect, chain(&error)),
-        };
-        ConnectError { kind, detail: format!("TLS handshake: {detail}") }
-    })?;
-    match stream.get_ref().1.alpn_protocol() {
-        Some(ALPN) => Ok(stream),
-        Some(_) | None => Err(connect_error("TLS handshake: the server did not select HTTP/2 (ALPN `h2`)".to_owned())),
-    }
-}
-
-/// Starts HTTP/2 on a connected stream.
-async fn http2_handshake<S>(stream: S) -> Result<http2::SendRequest<Body>, ConnectError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(KEEP_ALIVE_INTERVAL)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-        .keep_alive_while_idle(false)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| connect_error(chain(&error)))?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error = chain(&error), "grpc.connection_ended");
-        }
-    });
-    Ok(sender)
 }
 
 /// Whether the identity was not rotated since the connection was opened.
@@ -214,14 +160,6 @@ impl Open {
 /// Whether a connection that was idle for these times, by the monotonic and the wall clock, is probably alive.
 fn is_alive(idle: Duration, idle_wall: Duration) -> bool {
     idle < MAX_IDLE && idle_wall < MAX_IDLE
-}
-
-fn connect_error(detail: String) -> ConnectError {
-    ConnectError { kind: OutageKind::Connect, detail }
-}
-
-fn identity_error(error: &IdentityError) -> ConnectError {
-    ConnectError { kind: OutageKind::NoIdentity, detail: chain(error) }
 }
 
 /// A handle for one call on the connection.

@@ -95,8 +95,7 @@ impl Http {
             | OutageKind::RequestTimeout
             | OutageKind::Aborted
             | OutageKind::BreakerOpen
-            | OutageKind::NoIdentity
-            | OutageKind::Untrusted => false,
+            | OutageKind::NoIdentity => false,
         };
         if !may_retry {
             return Err(check.unreachable(first));

@@ -32,7 +32,8 @@ pub use source::{IdentityProvider, NoIdentity};
 pub use workload::WorkloadApi;
 
 pub(crate) use material::crypto;
-pub(crate) use tls::{ALPN, client_config, untrusted};
+pub(crate) use tls::{ALPN, client_config};
+pub(crate) use verifier::WrongServer;
 
 use crate::config::{IdentityConfig, IdentitySource, keys};
 use crate::error::Error;

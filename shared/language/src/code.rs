@@ -28,6 +28,8 @@ pub const MISSING_KEY: &str = "missing-key";
 pub const MISPLACED_KEY: &str = "misplaced-key";
 /// A key or value that has no effect.
 pub const NO_EFFECT: &str = "no-effect";
+/// A verify entry that reads nothing which a changing step touches or gives.
+pub const NO_EVIDENCE: &str = "no-evidence";
 /// A value of the wrong type.
 pub const WRONG_TYPE: &str = "wrong-type";
 /// A value of the right type that is not allowed.

@@ -1,7 +1,8 @@
 //! Playbooks: a file's text in, a checked `Playbook` or every fault of the text out.
 //!
 //! In this order: the YAML tree (`yaml`), its keys (`document`, `step`), the steps' names and needs (`order`),
-//! what names can mean (`variables`), every template (`crate::template`, `crate::condition`), the parameters (`parameters`), the times (`budget`).
+//! what names can mean (`variables`), every template (`crate::template`, `crate::condition`), the parameters (`parameters`), the times (`budget`),
+//! the verification (`evidence`).
 
 use heal_engine::catalog::Catalog;
 use heal_engine::playbook::Playbook;
@@ -14,6 +15,7 @@ mod budget;
 mod build;
 mod contract;
 mod document;
+mod evidence;
 mod order;
 mod parameters;
 mod schema;

@@ -12,59 +12,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use heal_engine::event::{Event, RunOutcome};
-use heal_runtime::action::{Action, Admitted, Call, Facts, Performed, Target};
-use heal_runtime::attempt::{self, Worker};
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
-use heal_runtime::port::{
-    Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName, RunFilter, RunHead,
-    RunReader, Sender,
-};
-use heal_runtime::{ActionSpec, AttemptResult, Map, Safety};
+use heal_runtime::port::{Message, OsEntropy, QueueName, RunFilter, RunHead, RunReader, Sender};
 use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Runs};
+use heal_testkit::scripted;
 use serde_json::{Value, json};
-
-/// Counts its calls.
-struct Count(ActionSpec, Arc<Mutex<BTreeMap<String, u32>>>);
-
-#[async_trait]
-impl Action for Count {
-    type Parameters = Map;
-    type Facts = ();
-
-    fn spec(&self) -> &ActionSpec {
-        &self.0
-    }
-
-    fn targets(&self, _: &Call, parameters: &Map) -> Result<Vec<Target>, AttemptResult> {
-        Ok(vec![Target::new(parameters["id"].to_string(), PolicyResource::default())])
-    }
-
-    async fn facts(&self, _: &Call, _: &Map, _: &Target) -> Result<Facts<()>, AttemptResult> {
-        Ok(Facts::default())
-    }
-
-    async fn perform(&self, _: &Call, _: &Map, targets: &[Admitted<()>]) -> Performed {
-        *self.1.lock().unwrap().entry(targets[0].target.id.clone()).or_default() += 1;
-        AttemptResult::succeeded(Map::from_iter([("ready".to_owned(), json!(true))])).into()
-    }
-}
-
-struct Open;
-
-#[async_trait]
-impl Policy for Open {
-    fn validates(&self, _: &str) -> bool {
-        false
-    }
-
-    async fn decide(&self, _: &PolicyInput) -> Decision {
-        Decision::Allow { source: DecisionSource::NotValidated, warning: None }
-    }
-}
 
 struct Ended {
     head: RunHead,
@@ -79,16 +34,6 @@ async fn run(actions: Value, variables: Value) -> Ended {
     let runs = Arc::new(Runs::new(Faults::default()));
     let queues = Arc::new(Queues::new(clock.clone(), Faults::default()));
     let done = Arc::new(Mutex::new(BTreeMap::new()));
-    let spec = ActionSpec {
-        name: "count",
-        description: "Counts.",
-        parameters: json!({"type": "object"}),
-        outputs: &[],
-        safety: Safety::Idempotent,
-        inherits: &[],
-        default_timeout_seconds: 60,
-        critical: false,
-    };
     let playbook = json!({
         "name": "large", "description": "", "timeout_seconds": 3_600, "triggers": [{"incident_type": "LARGE"}], "actions": actions, "verify": [],
     });
@@ -100,8 +45,11 @@ async fn run(actions: Value, variables: Value) -> Ended {
         entropy: Arc::new(OsEntropy),
     };
     let claims = Arc::new(Claims::new(Faults::default()));
-    let worker_ports = attempt::Ports { claims, policy: Arc::new(Open), sender: queues.clone(), clock: clock.clone() };
-    let worker = Worker::new(Count(spec, done.clone()), Arc::new(worker_ports)).unwrap();
+    let counts = done.clone();
+    let worker = scripted::worker("count", claims, queues.clone(), clock.clone(), move |call| {
+        *counts.lock().unwrap().entry(call.command.parameters["id"].to_string()).or_default() += 1;
+        json!({"ready": true})
+    });
     let host = Host::new(Dispatcher::new(ports, Arc::new(library)), [worker], queues.clone(), runs.clone());
     let mut body = json!({"incident_id": "incident-1", "incident_type": "LARGE"});
     body.as_object_mut().unwrap().extend(variables.as_object().unwrap().clone());

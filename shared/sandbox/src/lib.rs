@@ -11,6 +11,8 @@
 //! - [`spiffe_ca`] issues identities for mTLS, [`workload_api`] serves them to workloads
 //! - [`PlatformConfig`] chooses between the guide's behaviour and that of the deployed services
 
+#![warn(missing_docs)]
+
 mod config;
 mod connection;
 mod control;

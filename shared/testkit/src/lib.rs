@@ -2,6 +2,7 @@
 //!
 //! - [`contract`]: one suite of cases per port, run over every backend alike
 //! - [`memory`]: fakes of the ports, with a manual clock and planned faults
+//! - [`scripted`]: workers whose actions do what a test says
 //!
 //! The stand-in services live in `heal-sandbox`, which ships inside `heal`.
 
@@ -9,3 +10,4 @@
 
 pub mod contract;
 pub mod memory;
+pub mod scripted;

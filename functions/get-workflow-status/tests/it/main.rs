@@ -51,6 +51,11 @@ async fn the_outputs_give_the_workflows_state() {
         assert_eq!(result.output[name], value, "{name}");
     }
     assert!((3_500..=3_600).contains(&result.output["sla_remaining_seconds"].as_i64().unwrap()));
+    let workflow = rig.platform.workflow("wf-1").unwrap();
+    assert_eq!(
+        [&result.output["started_at"], &result.output["updated_at"]],
+        [&json!(workflow.started_at), &json!(workflow.updated_at)]
+    );
     let call = &rig.platform.calls()[0];
     assert_eq!(call.traceparent.as_deref(), Some(TRACEPARENT));
     let lines = logs::of("workflow_status_retrieved");
@@ -94,19 +99,26 @@ async fn an_ended_workflow_is_terminal() {
 
 #[tokio::test]
 async fn what_is_not_known_is_null_or_left_out() {
-    let workflow = Workflow { sla_deadline: None, ..Workflow::new("wf-1", "plan-1", WorkflowState::Running) };
+    let workflow = Workflow {
+        sla_deadline: None,
+        started_at: 0,
+        updated_at: 0,
+        ..Workflow::new("wf-1", "plan-1", WorkflowState::Running)
+    };
     let seed = Seed { workflows: vec![workflow], ..Seed::default() };
     let rig = Rig::with(PlatformConfig { seed, ..PlatformConfig::default() });
     let command = rig.command(&spec(), json!({"workflow_id": "wf-1", "include_tickets": false}));
     let result = rig.perform(&worker(&rig), &command).await;
     assert_eq!(result.output["sla_remaining_seconds"], Value::Null);
-    assert!(!result.output.contains_key("tickets_total"), "{:?}", result.output);
+    for name in ["tickets_total", "started_at", "updated_at"] {
+        assert!(!result.output.contains_key(name), "{name}: {:?}", result.output);
+    }
     assert!(result.warnings.is_empty());
 }
 
 #[tokio::test]
-async fn an_unknown_workflow_is_a_failure_in_both_forms_of_the_answer() {
-    for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified] {
+async fn an_unknown_workflow_is_a_failure_in_every_form_of_the_answer() {
+    for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified, UnknownWorkflow::Pending] {
         logs::collect();
         let orchestrator = OrchestratorConfig { unknown_workflow, ..OrchestratorConfig::default() };
         let rig = Rig::with(PlatformConfig { orchestrator, ..PlatformConfig::default() });

@@ -11,14 +11,14 @@
 use std::time::Instant;
 
 use heal_pause_workflow::{MAX_PAUSE_SECONDS, PauseWorkflow, spec};
-use heal_rig::rig::{Rig, TRACEPARENT, denied, failed, of_run, output, short, unavailable};
+use heal_rig::rig::{Rig, TRACEPARENT, denied, failed, of_run, output, short, unavailable, unknown};
 use heal_rig::{logs, rig};
 use heal_runtime::action::CallMetric;
 use heal_runtime::attempt::Worker;
 use heal_runtime::observe::Prevented;
 use heal_runtime::{ActionCommand, AttemptOutcome};
-use heal_sandbox::orchestrator::WorkflowState;
-use heal_sandbox::{Fault, FaultKind, Service};
+use heal_sandbox::orchestrator::{OrchestratorConfig, UnknownWorkflow, WorkflowState};
+use heal_sandbox::{Fault, FaultKind, PlatformConfig, Service};
 use serde_json::{Value, json};
 
 fn worker(rig: &Rig) -> Worker {
@@ -84,9 +84,14 @@ async fn a_workflow_in_a_terminal_state_cannot_be_paused() {
 }
 
 #[tokio::test]
-async fn an_unknown_workflow_is_a_failure() {
-    let rig = Rig::new();
-    assert_eq!(failed(&rig.perform(&worker(&rig), &of(&rig, "wf-9")).await).0, "not_found");
+async fn an_unknown_workflow_is_a_failure_and_leaves_no_record() {
+    for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified, UnknownWorkflow::Pending] {
+        let orchestrator = OrchestratorConfig { unknown_workflow, ..OrchestratorConfig::default() };
+        let rig = Rig::with(PlatformConfig { orchestrator, ..PlatformConfig::default() });
+        assert_eq!(failed(&rig.perform(&worker(&rig), &of(&rig, "wf-9")).await).0, "not_found");
+        assert!(rig.calls_of("PauseWorkflow").is_empty(), "{unknown_workflow:?}");
+        assert_eq!(rig.platform.workflow("wf-9"), None);
+    }
 }
 
 #[tokio::test]
@@ -137,7 +142,6 @@ async fn an_orchestrator_out_of_reach_is_skipped_with_what_a_person_has_to_do() 
     for (operation, fault) in [
         (None, FaultKind::Refuse),
         (Some("GetWorkflowStatus"), FaultKind::Hang),
-        (Some("PauseWorkflow"), FaultKind::Hang),
         (Some("GetWorkflowStatus"), status("UNAVAILABLE")),
         (Some("PauseWorkflow"), status("INTERNAL")),
         (Some("PauseWorkflow"), FaultKind::Status { code: 502, retry_after_seconds: None }),
@@ -157,6 +161,39 @@ async fn an_orchestrator_out_of_reach_is_skipped_with_what_a_person_has_to_do() 
         );
         assert_eq!(logs::of("orchestrator_client_unavailable").len(), 1, "{fault:?}");
         assert_eq!(rig.platform.workflow("wf-running").unwrap().state, WorkflowState::Running);
+    }
+}
+
+#[tokio::test]
+async fn an_abort_after_the_effect_is_one_pause() {
+    for code in ["UNKNOWN", "UNAVAILABLE", "ABORTED", "INTERNAL"] {
+        let rig = Rig::new();
+        let abort = FaultKind::AbortAfterEffect { code: code.to_owned(), message: String::new() };
+        rig.fault(Service::Orchestrator, "PauseWorkflow", abort);
+        let result = rig.perform(&worker(&rig), &of(&rig, "wf-running")).await;
+        assert_eq!((result.outcome, result.warnings.len()), (AttemptOutcome::Succeeded, 1), "{code}");
+        assert_eq!(rig.calls_of("PauseWorkflow").len(), 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_pause_that_may_still_come_is_unknown_and_a_person_has_to_check() {
+    for (fault, state_too) in [(FaultKind::Hang, false), (FaultKind::DropAnswer, true), (status("INTERNAL"), true)] {
+        let rig = Rig::new();
+        // The state is read once before the pause, and cannot be read after it.
+        let policy_reads = rig.platform.clone();
+        rig.fault(Service::Orchestrator, "PauseWorkflow", fault.clone());
+        rig.policy.decide_by(move |_| {
+            if state_too {
+                let away = Fault::new(Service::Orchestrator, status("UNAVAILABLE")).on("GetWorkflowStatus");
+                policy_reads.set_fault(away).unwrap();
+            }
+            rig::allow()
+        });
+        let result = rig.perform(&worker(&rig), &short(&rig, of(&rig, "wf-running"))).await;
+        assert!(unknown(&result).contains("pause_workflow of \"wf-running\""), "{fault:?}: {result:?}");
+        let check = "check whether workflow \"wf-running\" is PAUSED; if it is not, pause workflow";
+        assert!(result.follow_up[0].starts_with(check), "{:?}", result.follow_up);
     }
 }
 

@@ -8,7 +8,7 @@ use heal_sandbox::orchestrator::WorkflowState;
 use heal_sandbox::{Fault, FaultKind, Service};
 use serde_json::json;
 
-use crate::rig::{Rig, attempt, failed, no_op, of_run, output, short, unavailable};
+use crate::rig::{Rig, attempt, failed, no_op, of_run, output, short, unavailable, unknown};
 use crate::{logs, of, worker};
 
 fn status(code: &str) -> FaultKind {
@@ -20,7 +20,6 @@ async fn an_orchestrator_out_of_reach_is_skipped_with_what_a_person_has_to_do() 
     for (operation, fault) in [
         (None, FaultKind::Refuse),
         (Some("GetWorkflowStatus"), FaultKind::Hang),
-        (Some("ResumeWorkflow"), FaultKind::Hang),
         (Some("GetWorkflowStatus"), status("UNAVAILABLE")),
         (Some("ResumeWorkflow"), status("UNAVAILABLE")),
         (Some("ResumeWorkflow"), status("RESOURCE_EXHAUSTED")),
@@ -42,6 +41,30 @@ async fn an_orchestrator_out_of_reach_is_skipped_with_what_a_person_has_to_do() 
         assert_eq!(lines[0]["follow_up"], result.follow_up[0]);
         assert_eq!(rig.platform.workflow("wf-1").unwrap().state, WorkflowState::Paused);
     }
+}
+
+#[tokio::test]
+async fn an_abort_after_the_effect_is_one_resume() {
+    for code in ["UNKNOWN", "UNAVAILABLE", "ABORTED", "INTERNAL"] {
+        let rig = Rig::new();
+        let abort = FaultKind::AbortAfterEffect { code: code.to_owned(), message: String::new() };
+        rig.fault(Service::Orchestrator, "ResumeWorkflow", abort);
+        let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
+        assert_eq!((result.outcome, result.warnings.len()), (AttemptOutcome::Succeeded, 1), "{code}");
+        assert_eq!(rig.calls_of("ResumeWorkflow").len(), 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_resume_that_may_still_come_is_unknown_and_a_person_has_to_check() {
+    logs::collect();
+    let rig = Rig::new();
+    rig.fault(Service::Orchestrator, "ResumeWorkflow", FaultKind::Hang);
+    let result = rig.perform(&worker(&rig), &short(&rig, of(&rig, "wf-1"))).await;
+    assert!(unknown(&result).contains("restart_workflow of \"wf-1\""), "{result:?}");
+    let check = "check whether workflow \"wf-1\" is still PAUSED, and resume it by hand";
+    assert!(result.follow_up[0].starts_with(check), "{:?}", result.follow_up);
+    assert_eq!(logs::of("orchestrator_client_unavailable").len(), 1);
 }
 
 #[tokio::test]
@@ -77,7 +100,10 @@ async fn a_dropped_answer_is_one_effect() {
     rig.fault(Service::Orchestrator, "ResumeWorkflow", FaultKind::DropAnswer);
     let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
     assert_eq!(result.outcome, AttemptOutcome::Succeeded);
-    assert_eq!(result.output, output(json!({"resumed": true, "state": "RUNNING", "pause_duration_seconds": null})));
+    let resumed_at = rig.platform.workflow("wf-1").unwrap().updated_at;
+    let expected =
+        json!({"resumed": true, "state": "RUNNING", "pause_duration_seconds": null, "resumed_at": resumed_at});
+    assert_eq!(result.output, output(expected));
     assert_eq!(result.warnings.len(), 1);
     assert_eq!(rig.platform.effects().len(), 1);
 }

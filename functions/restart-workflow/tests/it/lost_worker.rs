@@ -27,7 +27,10 @@ async fn what_was_done_is_not_done_again() {
     rig.lose_worker_after(&worker, &command).await;
     let result = rig.perform(&worker, &command).await;
     assert_eq!(result.outcome, AttemptOutcome::Succeeded);
-    assert_eq!(result.output, output(json!({"resumed": true, "state": "RUNNING", "pause_duration_seconds": null})));
+    let resumed_at = rig.platform.workflow("wf-1").unwrap().updated_at;
+    let expected =
+        json!({"resumed": true, "state": "RUNNING", "pause_duration_seconds": null, "resumed_at": resumed_at});
+    assert_eq!(result.output, output(expected));
     assert_eq!(result.warnings.len(), 1);
     assert_eq!(rig.calls_of("ResumeWorkflow").len(), 1);
 }

@@ -24,7 +24,9 @@ async fn a_paused_workflow_is_resumed() {
     assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!((&result.output["resumed"], &result.output["state"]), (&json!(true), &json!("RUNNING")));
     assert!(result.output["pause_duration_seconds"].as_i64().unwrap() >= 59, "{:?}", result.output);
-    assert_eq!(rig.platform.workflow("wf-1").unwrap().state, WorkflowState::Running);
+    let workflow = rig.platform.workflow("wf-1").unwrap();
+    assert_eq!(workflow.state, WorkflowState::Running);
+    assert_eq!(result.output["resumed_at"], workflow.updated_at);
     assert_eq!(rig.policy.asked()[0].context.workflow_state, "PAUSED");
     let resume = &rig.calls_of("ResumeWorkflow")[0];
     assert_eq!((resume.key.as_deref(), resume.traceparent.as_deref()), (Some("run-1/heal/1"), Some(TRACEPARENT)));
@@ -53,7 +55,8 @@ async fn a_workflow_that_is_not_paused_needs_nothing() {
         let rig = Rig::with(PlatformConfig { seed: seed(state), ..PlatformConfig::default() });
         let result = rig.perform(&worker(&rig), &of(&rig, "wf-1")).await;
         assert!(no_op(&result).contains(state.name()), "{result:?}");
-        let expected = json!({"resumed": false, "state": state.name(), "pause_duration_seconds": null});
+        let expected =
+            json!({"resumed": false, "state": state.name(), "pause_duration_seconds": null, "resumed_at": null});
         assert_eq!(result.output, output(expected));
         assert!(rig.calls_of("ResumeWorkflow").is_empty());
     }
@@ -82,8 +85,8 @@ async fn a_workflow_in_a_terminal_state_is_not_resumed() {
 }
 
 #[tokio::test]
-async fn an_unknown_workflow_is_a_failure_in_both_forms_of_the_answer() {
-    for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified] {
+async fn an_unknown_workflow_is_a_failure_in_every_form_of_the_answer() {
+    for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified, UnknownWorkflow::Pending] {
         let orchestrator = OrchestratorConfig { unknown_workflow, ..OrchestratorConfig::default() };
         let rig = Rig::with(PlatformConfig { orchestrator, ..PlatformConfig::default() });
         let result = rig.perform(&worker(&rig), &of(&rig, "wf-9")).await;

@@ -6,7 +6,7 @@ use heal_runtime::AttemptOutcome;
 use heal_sandbox::{Fault, FaultKind, Service};
 use serde_json::Value;
 
-use crate::rig::{Rig, attempt, failed, no_op, short, unavailable, unknown};
+use crate::rig::{Rig, failed, short, unavailable, unknown};
 use crate::{logs, of_plan, of_workflow, worker};
 
 fn status(code: &str) -> FaultKind {
@@ -19,8 +19,6 @@ async fn an_orchestrator_out_of_reach_is_skipped_with_what_a_person_has_to_do() 
         (None, FaultKind::Refuse),
         (Some("GetWorkflowStatus"), FaultKind::Hang),
         (Some("GetWorkflowStatus"), status("UNAVAILABLE")),
-        (Some("TriggerReplanning"), status("UNAVAILABLE")),
-        (Some("TriggerReplanning"), FaultKind::Status { code: 503, retry_after_seconds: None }),
     ] {
         logs::collect();
         let rig = Rig::new();
@@ -47,28 +45,40 @@ async fn a_refusal_is_a_failure() {
     }
 }
 
+/// An error that may have come after the effect, whoever answered it.
 #[tokio::test]
-async fn an_answer_that_is_dropped_once_is_asked_for_again_under_the_same_id() {
-    let rig = Rig::new();
-    rig.fault_times(Service::Orchestrator, "TriggerReplanning", FaultKind::DropAnswer, 1);
-    let result = rig.perform(&worker(&rig), &of_plan(&rig, "plan-1")).await;
-    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
-    assert_eq!(result.output["replanning_id"], "replanning-1");
-    let calls = rig.calls_of("TriggerReplanning");
-    assert!(calls.len() == 2 && calls.iter().all(|call| call.key.as_deref() == Some("run-1/heal/1")));
-    assert_eq!(rig.platform.replannings().len(), 1);
+async fn an_error_of_a_call_that_was_sent_is_unknown_and_is_not_sent_again() {
+    let abort = FaultKind::AbortAfterEffect { code: "UNKNOWN".to_owned(), message: "aborted".to_owned() };
+    for fault in [
+        abort,
+        status("UNKNOWN"),
+        status("UNAVAILABLE"),
+        status("ABORTED"),
+        status("INTERNAL"),
+        status("DEADLINE_EXCEEDED"),
+        FaultKind::Status { code: 503, retry_after_seconds: None },
+        FaultKind::DropAnswer,
+    ] {
+        logs::collect();
+        let rig = Rig::new();
+        rig.fault(Service::Orchestrator, "TriggerReplanning", fault.clone());
+        let result = rig.perform(&worker(&rig), &of_plan(&rig, "plan-1")).await;
+        assert!(unknown(&result).contains("trigger_replanning of \"plan-1\""), "{fault:?}: {result:?}");
+        assert!(result.follow_up[0].starts_with("check whether plan \"plan-1\""), "{:?}", result.follow_up);
+        assert_eq!(rig.calls_of("TriggerReplanning").len(), 1, "{fault:?}");
+        assert_eq!(logs::of("orchestrator_client_unavailable").len(), 1, "{fault:?}");
+        assert!(!rig.is_free("trigger_replanning", "plan/plan-1").await, "{fault:?}");
+    }
 }
 
 #[tokio::test]
 async fn after_a_lost_answer_the_workflow_tells_that_it_was_triggered() {
     let rig = Rig::new();
     rig.fault(Service::Orchestrator, "TriggerReplanning", FaultKind::DropAnswer);
-    let worker = worker(&rig);
-    let command = of_workflow(&rig, "wf-running");
-    let result = rig.perform(&worker, &command).await;
+    let result = rig.perform(&worker(&rig), &of_workflow(&rig, "wf-running")).await;
     assert_eq!(result.outcome, AttemptOutcome::Succeeded);
     assert_eq!((&result.output["replanning_id"], result.warnings.len()), (&Value::Null, 1));
-    no_op(&rig.perform(&worker, &attempt(&command, 2)).await);
+    assert_eq!(result.output["triggered_at"], rig.platform.workflow("wf-running").unwrap().updated_at);
     assert_eq!(rig.platform.replannings().len(), 1);
 }
 

@@ -8,6 +8,7 @@
     missing_debug_implementations
 )]
 
+mod cooldown;
 mod faults;
 mod lost_worker;
 mod requests;

@@ -6,10 +6,10 @@ use heal_runtime::observe::Prevented;
 use heal_sandbox::PlatformConfig;
 use heal_sandbox::orchestrator::{OrchestratorConfig, UnknownWorkflow, Workflow, WorkflowState};
 use heal_sandbox::seed::Seed;
-use heal_trigger_replanning::TriggerReplanning;
-use serde_json::{Value, json};
+use heal_trigger_replanning::{COOLDOWN_MS, TriggerReplanning};
+use serde_json::json;
 
-use crate::rig::{Rig, TRACEPARENT, allow, denied, failed, no_op, of_run};
+use crate::rig::{Rig, TRACEPARENT, allow, denied, failed, no_op, of_run, output};
 use crate::{logs, of_plan, of_workflow, with, worker};
 
 #[tokio::test]
@@ -18,8 +18,9 @@ async fn the_plan_comes_from_the_workflow_where_it_is_not_named() {
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig), &of_workflow(&rig, "wf-running")).await;
     assert_eq!(result.outcome, AttemptOutcome::Succeeded);
-    assert_eq!(result.output["replanning_id"], "replanning-1");
     let replanning = &rig.platform.replannings()[0];
+    let expected = json!({"replanning_id": "replanning-1", "triggered_at": replanning.triggered_at, "estimated_completion_seconds": 30});
+    assert_eq!(result.output, output(expected));
     assert_eq!(replanning.plan_id, "plan-running");
     assert_eq!(replanning.trigger_type, "TRIGGER_TYPE_FAILURE");
     assert_eq!((replanning.reason.as_str(), replanning.priority, replanning.preserve_progress), ("drifted", 5, true));
@@ -45,6 +46,8 @@ async fn everything_that_is_given_is_passed_on() {
             .iter()
             .enumerate()
     {
+        // A plan is not replanned again within the cooldown.
+        rig.clock.advance_ms(COOLDOWN_MS);
         let parameters = json!({"plan_id": "plan-1", "reason": format!("r{number}"), "trigger_type": text,
             "priority": number + 6, "preserve_progress": number % 2 == 0});
         assert_eq!(rig.perform(&worker, &with(&rig, parameters)).await.outcome, AttemptOutcome::Succeeded, "{text}");
@@ -65,8 +68,10 @@ async fn a_call_with_bad_parameters_touches_nothing() {
     let rig = Rig::new();
     for (parameters, named) in [
         (json!({"reason": "r"}), "anyOf"),
-        (json!({"plan_id": "plan-1"}), "reason"),
-        (json!({"plan_id": "", "reason": "r"}), "parameters/plan_id"),
+        (json!({"plan_id": "plan-1", "reason": ""}), "parameters/reason"),
+        (json!({"plan_id": "", "reason": "r"}), "anyOf"),
+        (json!({"plan_id": null, "reason": "r"}), "anyOf"),
+        (json!({"plan_id": 7, "workflow_id": "wf-1"}), "parameters/plan_id"),
         (json!({"plan_id": "plan-1", "reason": "r", "trigger_type": "whim"}), "strategic"),
         (json!({"plan_id": "plan-1", "reason": "r", "trigger_type": "UNSPECIFIED"}), "strategic"),
         (json!({"plan_id": "plan-1", "reason": "r", "priority": 0}), "parameters/priority"),
@@ -116,13 +121,26 @@ async fn the_shipped_policy_wants_a_plan_or_a_workflow_and_allows_either() {
 
 #[tokio::test]
 async fn a_workflow_that_is_being_replanned_is_left_alone() {
-    let rig = Rig::new();
-    let worker = worker(&rig);
-    rig.perform(&worker, &of_workflow(&rig, "wf-running")).await;
-    let result = rig.perform(&worker, &of_run(&of_workflow(&rig, "wf-running"), "run-2")).await;
+    let workflows = vec![Workflow::new("wf-running", "plan-running", WorkflowState::Replanning)];
+    let rig = Rig::with(PlatformConfig { seed: Seed { workflows, ..Seed::default() }, ..PlatformConfig::default() });
+    let result = rig.perform(&worker(&rig), &of_workflow(&rig, "wf-running")).await;
     assert!(no_op(&result).contains("being replanned already"));
-    assert_eq!(result.output["replanning_id"], Value::Null);
-    assert_eq!(rig.platform.replannings().len(), 1);
+    let nothing = json!({"replanning_id": null, "triggered_at": null, "estimated_completion_seconds": null});
+    assert_eq!(result.output, output(nothing));
+    assert!(rig.platform.replannings().is_empty());
+    assert!(rig.is_free("trigger_replanning", "workflow/wf-running").await, "nothing was triggered");
+}
+
+#[tokio::test]
+async fn without_a_reason_the_orchestrator_gets_playbook_and_incident() {
+    let rig = Rig::new();
+    for parameters in [json!({"workflow_id": "wf-running"}), json!({"plan_id": "plan-1"})] {
+        let result = rig.perform(&worker(&rig), &with(&rig, parameters)).await;
+        assert_eq!(result.outcome, AttemptOutcome::Succeeded);
+    }
+    let expected = "self-healing by playbook ticket_timeout_recovery, incident INC-1";
+    assert!(rig.platform.replannings().iter().all(|replanning| replanning.reason == expected));
+    assert_eq!(rig.policy.asked()[0].resource.reason, expected);
 }
 
 #[tokio::test]
@@ -141,26 +159,46 @@ async fn the_state_just_before_the_effect_decides() {
 }
 
 #[tokio::test]
-async fn an_unknown_workflow_is_a_failure_unless_the_plan_is_named() {
-    for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified] {
+async fn an_unknown_workflow_is_a_failure_even_if_the_plan_is_named() {
+    for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified, UnknownWorkflow::Pending] {
         let orchestrator = OrchestratorConfig { unknown_workflow, ..OrchestratorConfig::default() };
         let rig = Rig::with(PlatformConfig { orchestrator, ..PlatformConfig::default() });
         let worker = worker(&rig);
         assert_eq!(failed(&rig.perform(&worker, &of_workflow(&rig, "wf-9")).await).0, "not_found");
         let parameters = json!({"plan_id": "plan-1", "workflow_id": "wf-9", "reason": "r"});
-        assert_eq!(rig.perform(&worker, &with(&rig, parameters)).await.outcome, AttemptOutcome::Succeeded);
-        assert_eq!(rig.policy.asked().last().unwrap().context.workflow_state, "");
+        assert_eq!(failed(&rig.perform(&worker, &with(&rig, parameters)).await).0, "not_found");
+        assert!(rig.calls_of("TriggerReplanning").is_empty(), "{unknown_workflow:?}");
     }
 }
 
 #[tokio::test]
-async fn an_unknown_plan_and_a_workflow_without_one_are_failures() {
+async fn an_unknown_plan_is_a_failure() {
+    let rig = Rig::new();
+    assert_eq!(failed(&rig.perform(&worker(&rig), &of_plan(&rig, "plan-9")).await).0, "not_found");
+    assert!(rig.is_free("trigger_replanning", "plan/plan-9").await, "a refusal changes nothing");
+}
+
+#[tokio::test]
+async fn a_workflow_without_a_plan_has_nothing_to_replan() {
     let workflows = vec![Workflow::new("wf-bare", "", WorkflowState::Running)];
     let rig = Rig::with(PlatformConfig { seed: Seed { workflows, ..Seed::default() }, ..PlatformConfig::default() });
     let worker = worker(&rig);
-    assert_eq!(failed(&rig.perform(&worker, &of_plan(&rig, "plan-9")).await).0, "not_found");
-    let result = rig.perform(&worker, &of_run(&of_workflow(&rig, "wf-bare"), "run-2")).await;
-    assert_eq!(failed(&result).0, "no_plan");
+    for parameters in [
+        json!({"workflow_id": "wf-bare"}),
+        json!({"workflow_id": "wf-bare", "plan_id": ""}),
+        json!({"workflow_id": "wf-bare", "plan_id": null}),
+    ] {
+        let result = rig.perform(&worker, &with(&rig, parameters)).await;
+        assert_eq!(failed(&result), ("no_plan", "workflow \"wf-bare\" has no plan: nothing to replan"));
+    }
+}
+
+#[tokio::test]
+async fn an_empty_plan_is_that_of_the_workflow() {
+    let rig = Rig::new();
+    let parameters = json!({"workflow_id": "wf-running", "plan_id": ""});
+    assert_eq!(rig.perform(&worker(&rig), &with(&rig, parameters)).await.outcome, AttemptOutcome::Succeeded);
+    assert_eq!(rig.platform.replannings()[0].plan_id, "plan-running");
 }
 
 #[tokio::test]

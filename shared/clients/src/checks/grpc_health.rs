@@ -66,8 +66,10 @@ async fn call_health(probe: &GrpcHealth, identity: &Arc<dyn IdentityProvider>, d
     let connection = Connection::new(&bracketed(&probe.host), probe.port, security);
     let sender = match connection.sender().await {
         Ok(sender) => sender,
-        Err(ConnectError { kind: OutageKind::NoIdentity, detail }) => return HealthOutcome::Unknown(detail),
-        Err(error) => return HealthOutcome::Failed(chain(&error)),
+        Err(ConnectError::Outage { kind: OutageKind::NoIdentity, detail }) => return HealthOutcome::Unknown(detail),
+        // The probe names another server than the one that answers, or calls it in the wrong way.
+        Err(ConnectError::Misfit(misfit)) => return HealthOutcome::Unknown(misfit.to_string()),
+        Err(error @ ConnectError::Outage { .. }) => return HealthOutcome::Failed(chain(&error)),
     };
     let origin = match connection.origin().parse::<http::Uri>() {
         Ok(origin) => origin,

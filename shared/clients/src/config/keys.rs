@@ -135,7 +135,7 @@ variables! {
     ENV_SPIFFE_TRUST_DOMAIN = "SPIFFE_TRUST_DOMAIN", Text, Both, Some("neural-hive.local"),
         "Trust domain of the platform";
     ENV_SPIFFE_ENDPOINT_SOCKET = "SPIFFE_ENDPOINT_SOCKET", Text, Heal, Some("unix:///run/spire/sockets/agent.sock"),
-        "Socket of the SPIFFE Workload API, `unix:///path` or `tcp://ip:port`";
+        "Socket of the SPIFFE Workload API, `unix:///path`, a bare `/path` or `tcp://ip:port`";
     ENV_SPIFFE_SERVER_ID = "ORCHESTRATOR_SPIFFE_ID", Text, Both, None,
         "SPIFFE ID that the orchestrator must have; by default `spiffe://<trust domain>/ns/neural-hive-orchestration/sa/orchestrator-dynamic`";
     ENV_SPIFFE_JWT_AUDIENCE = "SPIFFE_JWT_AUDIENCE", Text, Both, None,

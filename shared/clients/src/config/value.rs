@@ -122,10 +122,13 @@ pub(super) fn trust_domain(text: &str) -> Result<String, String> {
         .map_err(|error| format!("a SPIFFE trust domain such as example.org ({error})"))
 }
 
+/// The socket as a URI. A bare absolute path, as the integration guide writes it, is a Unix socket.
 pub(super) fn workload_socket(text: &str) -> Result<String, String> {
-    <spiffe::transport::Endpoint as std::str::FromStr>::from_str(text)
-        .map(|_| text.to_owned())
-        .map_err(|error| format!("unix:///path or tcp://ip:port ({error})"))
+    let uri = if text.starts_with('/') { format!("unix://{text}") } else { text.to_owned() };
+    match <spiffe::transport::Endpoint as std::str::FromStr>::from_str(&uri) {
+        Ok(_) => Ok(uri),
+        Err(error) => Err(format!("unix:///path, /path or tcp://ip:port ({error})")),
+    }
 }
 
 pub(super) fn boolean(text: &str) -> Result<bool, String> {

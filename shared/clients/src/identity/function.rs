@@ -25,7 +25,7 @@ impl NoAgent {
 #[async_trait]
 impl IdentityProvider for NoAgent {
     async fn x509(&self) -> Result<Arc<X509Identity>, IdentityError> {
-        let place = format!("the Workload API at {}", self.socket);
+        let place = format!("the SPIFFE Workload API at {}", self.socket);
         let problem = format!("no agent runs beside a function; set {} to secrets_manager", keys::ENV_SPIFFE_SOURCE);
         Err(IdentityError::unavailable(place, problem))
     }

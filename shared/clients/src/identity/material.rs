@@ -24,6 +24,17 @@ pub enum IdentityError {
         /// The cause, on one line.
         problem: String,
     },
+    /// Nobody answers at the socket of the Workload API.
+    #[error(
+        "the SPIFFE Workload API at {socket} does not answer ({problem}); is the agent running, and is {} right?",
+        crate::config::keys::ENV_SPIFFE_ENDPOINT_SOCKET
+    )]
+    AgentAway {
+        /// The socket, as configured.
+        socket: String,
+        /// The cause, on one line.
+        problem: String,
+    },
     /// The source responded with something that cannot be used.
     #[error("{place}: {problem}")]
     Unusable {

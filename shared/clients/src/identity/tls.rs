@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls::client::Resumption;
-use rustls::{CertificateError, ClientConfig, OtherError, RootCertStore};
+use rustls::{ClientConfig, RootCertStore};
 
 use super::material::{IdentityError, X509Identity, crypto};
 use super::verifier::SpiffeVerifier;
@@ -36,16 +36,4 @@ pub(crate) fn client_config(identity: &X509Identity, server_id: &SpiffeId) -> Re
     // A resumed session would skip the verification of the server's current certificate.
     config.resumption = Resumption::disabled();
     Ok(config)
-}
-
-/// Why the server's certificate was rejected; `None` if the handshake failed for another reason.
-pub(crate) fn untrusted(error: &std::io::Error) -> Option<String> {
-    let cause = error.get_ref()?.downcast_ref::<rustls::Error>()?;
-    if let rustls::Error::InvalidCertificate(reason) = cause {
-        if let CertificateError::Other(OtherError(wrong_server)) = reason {
-            return Some(wrong_server.to_string());
-        }
-        return Some(cause.to_string());
-    }
-    None
 }

@@ -23,9 +23,9 @@ pub(super) struct SpiffeVerifier {
 /// A valid certificate with another SPIFFE ID, or with none.
 #[derive(Debug, thiserror::Error)]
 #[error("the server is {found}, expected {expected}")]
-pub(super) struct WrongServer {
-    found: String,
-    expected: String,
+pub(crate) struct WrongServer {
+    pub(crate) found: String,
+    pub(crate) expected: String,
 }
 
 impl ServerCertVerifier for SpiffeVerifier {

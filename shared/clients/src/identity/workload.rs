@@ -7,8 +7,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use spiffe::transport::Endpoint;
 use spiffe::x509_source::X509SourceState;
 use spiffe::{WorkloadApiClient, X509Source};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::jwt::JwtSvid;
 use super::material::{IdentityError, X509Identity};
@@ -58,7 +60,28 @@ impl WorkloadApi {
     }
 
     fn unavailable(&self, problem: impl fmt::Display) -> IdentityError {
-        IdentityError::unavailable(format!("the Workload API at {}", self.socket), problem)
+        IdentityError::unavailable(format!("the SPIFFE Workload API at {}", self.socket), problem)
+    }
+
+    /// Whether anybody listens at the socket. The Workload API's own client does not tell an agent that is away from one that has
+    /// no identity for this process.
+    async fn reach(&self) -> Result<(), IdentityError> {
+        let connect = async {
+            let endpoint: Endpoint = self.socket.parse().map_err(std::io::Error::other)?;
+            if let Endpoint::Unix(path) = &endpoint {
+                UnixStream::connect(path).await?;
+            }
+            if let Endpoint::Tcp { host, port } = endpoint {
+                TcpStream::connect((host, port)).await?;
+            }
+            Ok(())
+        };
+        let problem = match tokio::time::timeout(STREAM_TIMEOUT, connect).await {
+            Ok(Ok::<(), std::io::Error>(())) => return Ok(()),
+            Ok(Err(error)) => chain(&error),
+            Err(_) => format!("no connection within {} ms", STREAM_TIMEOUT.as_millis()),
+        };
+        Err(IdentityError::AgentAway { socket: self.socket.clone(), problem })
     }
 
     /// The state of the identity stream. Opens the stream if it is not open; concurrent callers wait for the one that opens it.
@@ -67,10 +90,14 @@ impl WorkloadApi {
         if let Some(state) = source.as_ref().map(X509Source::state).filter(|state| !state.is_closed()) {
             return Ok(state);
         }
+        self.reach().await?;
         let open = X509Source::builder().endpoint(&self.socket).initial_sync_timeout(STREAM_TIMEOUT).build();
         let opened = match tokio::time::timeout(STREAM_TIMEOUT, open).await {
-            Ok(opened) => opened.map_err(|error| self.unavailable(chain(&error)))?,
-            Err(_) => return Err(self.unavailable(format!("no response within {} ms", STREAM_TIMEOUT.as_millis()))),
+            Ok(opened) => opened.map_err(|error| self.unavailable(unregistered(&chain(&error))))?,
+            Err(_) => {
+                let problem = format!("no response within {} ms", STREAM_TIMEOUT.as_millis());
+                return Err(self.unavailable(unregistered(&problem)));
+            }
         };
         let state = opened.state();
         *source = Some(opened);
@@ -98,6 +125,10 @@ impl WorkloadApi {
     fn tokens(&self) -> MutexGuard<'_, TokenCache> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn unregistered(problem: &str) -> String {
+    format!("{problem}; is this process registered with the agent?")
 }
 
 #[async_trait]

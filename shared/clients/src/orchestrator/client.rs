@@ -8,7 +8,7 @@ use heal_proto as proto;
 use tracing::{Instrument, Span};
 
 use super::SERVICE;
-use super::model::{WorkflowState, WorkflowStatus};
+use super::model::WorkflowStatus;
 use super::rpc::{Kind, Rpc};
 use crate::breaker::{Breaker, Clock, State, system_clock};
 use crate::call::{CallContext, Wiring};
@@ -70,7 +70,8 @@ impl Client {
     /// Reads a workflow's status; with the counts of its tickets if `include_tickets`.
     ///
     /// # Errors
-    /// `Refused` of kind `NotFound` if the orchestrator does not know the workflow, whether it answers `NOT_FOUND` or `UNSPECIFIED`.
+    /// `Refused` of kind `NotFound` if the orchestrator does not know the workflow, whichever way it says so
+    /// ([`WorkflowStatus::is_known`]); of kind `BadAnswer` if it answers about another workflow.
     pub async fn get_workflow_status(
         &self,
         workflow_id: &str,
@@ -120,12 +121,7 @@ impl Client {
         };
         let invoke = |mut stub: super::rpc::Stub, request| async move { stub.get_workflow_status(request).await };
         let answer = self.rpc.call(STATUS, message, limit, context, invoke).await?;
-        let status = WorkflowStatus::from(answer);
-        if status.state == WorkflowState::Unspecified {
-            let message = format!("workflow {workflow_id:?} does not exist: its state is UNSPECIFIED");
-            return Err(refusal(STATUS, RefusalKind::NotFound, "UNSPECIFIED", &message));
-        }
-        Ok(status)
+        require_answer(workflow_id, WorkflowStatus::from(answer))
     }
 
     /// Runs a changing call under the breaker, its span and the observer.
@@ -174,6 +170,20 @@ pub(super) fn adjustment_id(context: &CallContext) -> Result<String, Error> {
     }
 }
 
+/// The status, if it is about the workflow that was asked for, and that is known.
+fn require_answer(workflow_id: &str, status: WorkflowStatus) -> Result<WorkflowStatus, Error> {
+    if !status.is_known() {
+        let state = status.state;
+        let message = format!("workflow {workflow_id:?} is not known: it is {state}, without a plan and without times");
+        return Err(refusal(STATUS, RefusalKind::NotFound, state.as_str(), &message));
+    }
+    if status.workflow_id != workflow_id {
+        let message = format!("asked for workflow {workflow_id:?}, answered about workflow {:?}", status.workflow_id);
+        return Err(refusal(STATUS, RefusalKind::BadAnswer, "OK", &message));
+    }
+    Ok(status)
+}
+
 pub(super) fn require_non_empty(field: &'static str, value: &str) -> Result<(), Error> {
     if value.is_empty() { Err(Error::Invalid { field, problem: "is empty".to_owned() }) } else { Ok(()) }
 }
@@ -192,4 +202,46 @@ pub(super) fn refusal(kind: Kind, reason: RefusalKind, code: &str, message: &str
         message: one_line(message),
         effect: Effect::NotApplied,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(workflow_id: &str, state: proto::WorkflowState, plan_id: &str, updated_at: i64) -> WorkflowStatus {
+        let (workflow_id, plan_id) = (workflow_id.to_owned(), plan_id.to_owned());
+        let answer = proto::GetWorkflowStatusResponse {
+            workflow_id,
+            plan_id,
+            updated_at,
+            state: state.into(),
+            ..Default::default()
+        };
+        WorkflowStatus::from(answer)
+    }
+
+    #[test]
+    fn an_answer_about_another_workflow_is_no_answer() {
+        let running = proto::WorkflowState::Running;
+        assert!(require_answer("wf-1", answer("wf-1", running, "", 0)).is_ok());
+        for other in ["wf-2", ""] {
+            match require_answer("wf-1", answer(other, running, "plan-2", 1)).unwrap_err() {
+                Error::Refused(refusal) => {
+                    assert_eq!(refusal.kind, RefusalKind::BadAnswer);
+                    assert!(refusal.message.contains(&format!("{other:?}")), "{}", refusal.message);
+                }
+                error => panic!("{error:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_pending_workflow_is_known_by_its_plan_or_its_times() {
+        let pending = proto::WorkflowState::Pending;
+        assert!(require_answer("wf-1", answer("wf-1", pending, "plan-1", 0)).is_ok());
+        assert!(require_answer("wf-1", answer("wf-1", pending, "", 1)).is_ok());
+        for state in [pending, proto::WorkflowState::Unspecified] {
+            assert!(require_answer("wf-1", answer("wf-1", state, "", 0)).unwrap_err().is_not_found());
+        }
+    }
 }

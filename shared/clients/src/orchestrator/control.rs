@@ -1,4 +1,5 @@
-//! Pause and resume. If the answer to a change is lost, the workflow's state is read before the change counts as failed.
+//! Pause and resume. If the answer to a change is lost, or is an error that may have come after the effect, the workflow's state is
+//! read: it proves the change, or that an answered call changed nothing. What it does not tell stays unknown.
 
 mod change;
 
@@ -10,8 +11,8 @@ use tracing::Instrument;
 use super::client::{Client, adjustment_id, refusal, require_non_empty};
 use super::model::{Confirmation, Paused, Resumed, WorkflowState};
 use crate::call::CallContext;
-use crate::error::{Effect, Error, OutageKind, RefusalKind};
-use change::{Change, ChangeResponse, StateEvidence};
+use crate::error::{Effect, Error, Outage, OutageKind, RefusalKind};
+use change::{AppliedState, Change, ChangeResponse, StateEvidence};
 
 /// Most of the caller's time that is reserved for reading the state after a lost answer.
 const MAX_RESERVE: Duration = Duration::from_secs(2);
@@ -21,7 +22,7 @@ const CONFIRMED_BY_STATE: &str = "the answer was lost; the workflow's state conf
 /// How a change was confirmed.
 enum ChangeOutcome {
     Response(ChangeResponse),
-    State(WorkflowState),
+    State(AppliedState),
 }
 
 impl Client {
@@ -56,9 +57,9 @@ impl Client {
                     scheduled_resume_at_ms: answer.detail,
                     confirmed: Confirmation::Answer,
                 },
-                ChangeOutcome::State(state) => Paused {
+                ChangeOutcome::State(AppliedState { state, updated_at_ms }) => Paused {
                     message: CONFIRMED_BY_STATE.to_owned(),
-                    paused_at_ms: None,
+                    paused_at_ms: updated_at_ms,
                     scheduled_resume_at_ms: None,
                     confirmed: Confirmation::State(state),
                 },
@@ -96,9 +97,9 @@ impl Client {
                     pause_duration_seconds: answer.detail,
                     confirmed: Confirmation::Answer,
                 },
-                ChangeOutcome::State(state) => Resumed {
+                ChangeOutcome::State(AppliedState { state, updated_at_ms }) => Resumed {
                     message: CONFIRMED_BY_STATE.to_owned(),
-                    resumed_at_ms: None,
+                    resumed_at_ms: updated_at_ms,
                     pause_duration_seconds: None,
                     confirmed: Confirmation::State(state),
                 },
@@ -107,8 +108,8 @@ impl Client {
         self.run_change(change::RESUME, span, call).await
     }
 
-    /// Sends the change. If the answer is lost, reads the state; if the state shows that the change was not applied and the
-    /// connection broke, sends the change once more.
+    /// Sends the change. If it may have been applied, reads the state. A call that ended with an error changed nothing if the state is as
+    /// before; a call whose connection broke is sent once more then, under the same id.
     async fn call_and_confirm(&self, change: &Change, context: &CallContext) -> Result<ChangeOutcome, Error> {
         let kind = change.kind();
         self.limit(kind, context)?;
@@ -121,6 +122,7 @@ impl Client {
         match self.read_evidence(change, context).await {
             Some(StateEvidence::Applied(state)) => return Ok(ChangeOutcome::State(state)),
             Some(StateEvidence::Impossible(state)) => return Err(terminal_refusal(change, state)),
+            Some(StateEvidence::NotApplied) if had_answered(&lost) => return Err(not_applied(lost)),
             Some(StateEvidence::NotApplied) if is_reset(&lost) => {}
             Some(StateEvidence::NotApplied) | None => return Err(lost),
         }
@@ -143,7 +145,7 @@ impl Client {
         let limit = context.limit(self.rpc.timeout);
         let span = tracing::info_span!("self_healing.orchestrator.get_workflow_status", workflow_id);
         match self.read_status(workflow_id, false, limit, context).instrument(span).await {
-            Ok(status) => Some(change.evidence_in(status.state)),
+            Ok(status) => Some(change.evidence_in(&status)),
             Err(error) => {
                 tracing::info!(workflow_id, %error, "orchestrator.state_unknown");
                 None
@@ -162,6 +164,31 @@ impl Client {
 
 fn is_reset(error: &Error) -> bool {
     matches!(error, Error::Unavailable(outage) if outage.kind == OutageKind::Reset)
+}
+
+/// Whether the orchestrator ended the call, though with an error: it does not act on it any more.
+fn had_answered(error: &Error) -> bool {
+    match error {
+        Error::Unavailable(outage) => match outage.kind {
+            OutageKind::ServerError | OutageKind::RateLimited | OutageKind::RequestTimeout | OutageKind::Aborted => {
+                true
+            }
+            OutageKind::Connect
+            | OutageKind::Reset
+            | OutageKind::Timeout
+            | OutageKind::BreakerOpen
+            | OutageKind::NoIdentity => false,
+        },
+        Error::Invalid { .. } | Error::Misconfigured(_) | Error::Refused(_) => false,
+    }
+}
+
+/// The same outage, of which the workflow's state proves that nothing was applied.
+fn not_applied(error: Error) -> Error {
+    match error {
+        Error::Unavailable(outage) => Error::Unavailable(Outage { effect: Effect::NotApplied, ..outage }),
+        Error::Invalid { .. } | Error::Misconfigured(_) | Error::Refused(_) => error,
+    }
 }
 
 fn terminal_refusal(change: &Change, state: WorkflowState) -> Error {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
 
 use heal_proto as proto;
 use serde::Serialize;
@@ -100,7 +99,7 @@ pub enum Confirmation {
 pub struct Paused {
     /// The orchestrator's message, or how the pause was confirmed without it.
     pub message: String,
-    /// Epoch milliseconds; `None` if only the state is known.
+    /// Epoch milliseconds; the workflow's last change if only its state is known.
     pub paused_at_ms: Option<i64>,
     /// When the pause ends by itself, in epoch milliseconds; `None` if it is open-ended or only the state is known.
     pub scheduled_resume_at_ms: Option<i64>,
@@ -113,7 +112,7 @@ pub struct Paused {
 pub struct Resumed {
     /// The orchestrator's message, or how the resume was confirmed without it.
     pub message: String,
-    /// Epoch milliseconds; `None` if only the state is known.
+    /// Epoch milliseconds; the workflow's last change if only its state is known.
     pub resumed_at_ms: Option<i64>,
     /// How long the workflow was paused, in seconds; `None` if only the state is known.
     pub pause_duration_seconds: Option<i64>,
@@ -151,9 +150,9 @@ pub struct WorkflowStatus {
     pub tickets: Option<TicketSummary>,
     /// 0 to 100.
     pub progress_percent: f32,
-    /// Epoch milliseconds.
+    /// Epoch milliseconds; 0 if the orchestrator gave none.
     pub started_at_ms: i64,
-    /// Epoch milliseconds.
+    /// The last change, in epoch milliseconds; 0 if the orchestrator gave none.
     pub updated_at_ms: i64,
     /// Epoch milliseconds.
     pub sla_deadline_ms: Option<i64>,
@@ -208,6 +207,15 @@ pub struct WorkflowEvent {
     pub metadata: BTreeMap<String, String>,
 }
 
+impl WorkflowStatus {
+    /// Whether the orchestrator knows the workflow. One that it does not know, it reports as `UNSPECIFIED`, or as `PENDING` without a
+    /// plan and without times (contracts, section 8).
+    pub fn is_known(&self) -> bool {
+        let is_blank = self.plan_id.is_empty() && self.started_at_ms == 0 && self.updated_at_ms == 0;
+        !(self.state == WorkflowState::Unspecified || (self.state == WorkflowState::Pending && is_blank))
+    }
+}
+
 impl From<proto::GetWorkflowStatusResponse> for WorkflowStatus {
     fn from(wire: proto::GetWorkflowStatusResponse) -> Self {
         Self {
@@ -248,66 +256,5 @@ impl From<proto::WorkflowEvent> for WorkflowEvent {
             description: wire.description,
             metadata: wire.metadata,
         }
-    }
-}
-
-/// Why a plan must be replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplanningTrigger {
-    /// The execution deviates from the plan.
-    Drift,
-    /// A part of the plan failed.
-    Failure,
-    /// The goals changed.
-    Strategic,
-    /// A deadline was or will be missed.
-    SlaViolation,
-    /// The plan needs more resources than there are.
-    ResourceConstraint,
-}
-
-impl ReplanningTrigger {
-    /// Every trigger.
-    pub const ALL: [Self; 5] =
-        [Self::Drift, Self::Failure, Self::Strategic, Self::SlaViolation, Self::ResourceConstraint];
-
-    /// The bare name, such as `SLA_VIOLATION`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Drift => "DRIFT",
-            Self::Failure => "FAILURE",
-            Self::Strategic => "STRATEGIC",
-            Self::SlaViolation => "SLA_VIOLATION",
-            Self::ResourceConstraint => "RESOURCE_CONSTRAINT",
-        }
-    }
-
-    pub(super) fn to_wire(self) -> i32 {
-        match self {
-            Self::Drift => proto::ReplanningTriggerType::TriggerTypeDrift,
-            Self::Failure => proto::ReplanningTriggerType::TriggerTypeFailure,
-            Self::Strategic => proto::ReplanningTriggerType::TriggerTypeStrategic,
-            Self::SlaViolation => proto::ReplanningTriggerType::TriggerTypeSlaViolation,
-            Self::ResourceConstraint => proto::ReplanningTriggerType::TriggerTypeResourceConstraint,
-        }
-        .into()
-    }
-}
-
-/// A text that does not name a trigger.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is not a replanning trigger; expected one of DRIFT, FAILURE, STRATEGIC, SLA_VIOLATION, RESOURCE_CONSTRAINT"
-)]
-pub struct UnknownTrigger(pub String);
-
-impl FromStr for ReplanningTrigger {
-    type Err = UnknownTrigger;
-
-    /// Accepts any letter case, with or without the prefix `TRIGGER_TYPE_`.
-    fn from_str(text: &str) -> Result<Self, UnknownTrigger> {
-        let upper = text.trim().to_ascii_uppercase();
-        let bare = upper.strip_prefix("TRIGGER_TYPE_").unwrap_or(&upper);
-        Self::ALL.into_iter().find(|trigger| trigger.as_str() == bare).ok_or_else(|| UnknownTrigger(text.to_owned()))
     }
 }

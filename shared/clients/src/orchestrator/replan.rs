@@ -1,16 +1,18 @@
-//! Replanning. The orchestrator recognises a request by its `adjustment_id`, so a lost call may be sent again.
+//! Replanning. A request that may have arrived is not sent again: the state does not tell whether a replanning is under way, and a
+//! second one would undo the first.
 
 use std::collections::BTreeMap;
 
 use heal_proto as proto;
 
 use super::client::{Client, adjustment_id, check_success, require_non_empty};
-use super::model::{Replanned, ReplanningTrigger};
+use super::model::Replanned;
 use super::rpc::{Kind, Stub};
+use super::trigger::ReplanningTrigger;
 use crate::call::CallContext;
 use crate::error::{Effect, Error};
 
-const REPLAN: Kind = Kind { operation: "trigger_replanning", at_stake: Effect::Unknown, repeatable: true };
+const REPLAN: Kind = Kind { operation: "trigger_replanning", at_stake: Effect::Unknown, repeatable: false };
 
 /// The priorities that the orchestrator accepts (`orchestrator.proto`).
 const PRIORITIES: std::ops::RangeInclusive<i32> = 1..=10;
@@ -50,7 +52,7 @@ impl Client {
     /// Asks the orchestrator to replan a plan.
     ///
     /// # Errors
-    /// `Invalid` for an empty `plan_id`, a priority outside 1 to 10, or a context without an idempotency key.
+    /// Of effect `Unknown` if the request was sent and no answer says what became of it. `Invalid` for an empty `plan_id`, a priority outside 1 to 10, or a context without an idempotency key.
     pub async fn trigger_replanning(&self, replanning: &Replanning, context: &CallContext) -> Result<Replanned, Error> {
         let span = tracing::info_span!(
             "self_healing.orchestrator.trigger_replanning",

@@ -11,13 +11,16 @@ use tonic::{Request, Response, Status};
 use super::SERVICE;
 use super::status;
 use crate::call::CallContext;
-use crate::config::OrchestratorConfig;
-use crate::error::{Effect, Error, Outage, OutageKind, chain};
-use crate::grpc::{Connection, Security, Sender};
+use crate::config::{OrchestratorConfig, keys};
+use crate::error::{Effect, Error, Misconfiguration, Outage, OutageKind, chain};
+use crate::grpc::{ConnectError, Connection, Misfit, Security, Sender, Setting};
 use crate::identity::{IdentityProvider, JwtSvid};
 
 /// Longest answer that is decoded, in bytes.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// The variables that say where the orchestrator is: a wrong one leads to another server.
+pub(super) const ADDRESS: &str = "ORCHESTRATOR_GRPC_HOST or ORCHESTRATOR_GRPC_PORT";
 
 pub(super) type Stub = OrchestratorStrategicClient<Sender>;
 
@@ -79,8 +82,7 @@ impl Rpc {
             | OutageKind::RequestTimeout
             | OutageKind::Aborted
             | OutageKind::BreakerOpen
-            | OutageKind::NoIdentity
-            | OutageKind::Untrusted => false,
+            | OutageKind::NoIdentity => false,
         };
         if !may_retry || Instant::now() >= limit {
             return Err(Error::Unavailable(first));
@@ -110,11 +112,7 @@ impl Rpc {
     {
         let mut sent = false;
         let exchange = async {
-            let sender = self
-                .connection
-                .sender()
-                .await
-                .map_err(|fault| outage(kind, fault.kind, Effect::NotApplied, chain(&fault)))?;
+            let sender = self.connection.sender().await.map_err(|fault| not_connected(kind, fault))?;
             let token = if self.connection.is_protected() { self.identity.jwt(&self.audience).await } else { None };
             let request = request(message, limit, context, token.as_ref());
             sent = true;
@@ -168,6 +166,22 @@ fn request<M>(message: M, limit: Instant, context: &CallContext, token: Option<&
         }
     }
     request
+}
+
+fn not_connected(kind: Kind, fault: ConnectError) -> Error {
+    match fault {
+        ConnectError::Outage { kind: cause, detail } => outage(kind, cause, Effect::NotApplied, detail),
+        ConnectError::Misfit(Misfit { setting, observed, expected }) => {
+            let variable = match setting {
+                Setting::ServerId => keys::ENV_SPIFFE_SERVER_ID,
+                Setting::TrustDomain => keys::ENV_SPIFFE_TRUST_DOMAIN,
+                Setting::Tls => keys::ENV_ORCHESTRATOR_USE_TLS,
+                Setting::Address => ADDRESS,
+            };
+            let operation = kind.operation;
+            Error::Misconfigured(Misconfiguration { service: SERVICE, operation, variable, observed, expected })
+        }
+    }
 }
 
 pub(super) fn outage(kind: Kind, outage: OutageKind, effect: Effect, detail: String) -> Error {

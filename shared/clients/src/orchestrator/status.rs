@@ -5,7 +5,8 @@ use std::time::Duration;
 use tonic::{Code, Status};
 
 use super::SERVICE;
-use crate::error::{Effect, Error, Outage, OutageKind, Refusal, RefusalKind, chain, one_line};
+use super::rpc::ADDRESS;
+use crate::error::{Effect, Error, Misconfiguration, Outage, OutageKind, Refusal, RefusalKind, chain, one_line};
 use crate::grpc::SendError;
 
 /// The metadata key in which the server says how long to wait before the next try (gRPC retry design, A6).
@@ -26,6 +27,13 @@ pub(super) fn error_from(operation: &'static str, at_stake: Effect, status: &Sta
         });
     }
     match class(status.code()) {
+        Class::Misfit => Error::Misconfigured(Misconfiguration {
+            service: SERVICE,
+            operation,
+            variable: ADDRESS,
+            observed: format!("a server without this call ({}: {})", name(status.code()), one_line(status.message())),
+            expected: "a server of `orchestrator.OrchestratorStrategic`".to_owned(),
+        }),
         Class::Transient(kind) => Error::Unavailable(Outage {
             service: SERVICE,
             operation,
@@ -47,6 +55,8 @@ pub(super) fn error_from(operation: &'static str, at_stake: Effect, status: &Sta
 }
 
 enum Class {
+    /// Another server answers than the orchestrator, or one of another version.
+    Misfit,
     Transient(OutageKind),
     Permanent(RefusalKind),
 }
@@ -60,7 +70,8 @@ fn class(code: Code) -> Class {
         Code::FailedPrecondition | Code::AlreadyExists => Class::Permanent(RefusalKind::Precondition),
         Code::NotFound => Class::Permanent(RefusalKind::NotFound),
         Code::OutOfRange => Class::Permanent(RefusalKind::BadAnswer),
-        Code::Unimplemented | Code::Ok => Class::Permanent(RefusalKind::Other),
+        Code::Unimplemented => Class::Misfit,
+        Code::Ok => Class::Permanent(RefusalKind::Other),
         Code::DeadlineExceeded => Class::Transient(OutageKind::Timeout),
         Code::ResourceExhausted => Class::Transient(OutageKind::RateLimited),
         Code::Aborted => Class::Transient(OutageKind::Aborted),
@@ -120,12 +131,26 @@ mod tests {
             assert!(matches!(&error, Error::Refused(refusal) if refusal.code == name(code)), "{error}");
             assert_eq!(error.effect(), Effect::NotApplied);
         }
-        for code in [Code::Unavailable, Code::DeadlineExceeded, Code::ResourceExhausted, Code::Aborted, Code::Internal]
-        {
+        for code in [
+            Code::Unavailable,
+            Code::DeadlineExceeded,
+            Code::ResourceExhausted,
+            Code::Aborted,
+            Code::Internal,
+            Code::Unknown,
+        ] {
             let error = error_from("op", Effect::Unknown, &Status::new(code, "no"));
             assert!(error.is_unavailable(), "{error}");
             assert_eq!(error.effect(), Effect::Unknown);
         }
+    }
+
+    #[test]
+    fn a_call_that_the_server_does_not_have_is_a_wrong_address() {
+        let error = error_from("op", Effect::Unknown, &Status::new(Code::Unimplemented, "no such service"));
+        let Error::Misconfigured(misfit) = &error else { panic!("{error}") };
+        assert!(misfit.variable.contains("ORCHESTRATOR_GRPC_PORT") && misfit.observed.contains("no such service"));
+        assert_eq!(error.effect(), Effect::NotApplied);
     }
 
     #[test]

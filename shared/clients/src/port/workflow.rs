@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use heal_runtime::AttemptResult;
 use heal_runtime::action::{Call, Facts, PolicyFacts, Target};
 use heal_runtime::port::{Clock, PolicyResource};
+use heal_runtime::{AttemptOutcome, AttemptResult};
 
 use super::attempt::{Manual, call_failed, context};
 use crate::call::CallContext;
-use crate::error::{Error, RefusalKind};
-use crate::orchestrator::{Client, WorkflowState};
+use crate::error::{Effect, Error, RefusalKind};
+use crate::orchestrator::{Client, WorkflowState, WorkflowStatus};
 
 /// The orchestrator, as an action on one workflow uses it.
 #[expect(missing_debug_implementations, reason = "a client and a clock: there is nothing to print")]
@@ -47,12 +47,33 @@ impl Workflows {
         given.map_or_else(own, str::to_owned)
     }
 
+    /// Reads the status of `workflow_id`, without the counts of its tickets.
+    ///
+    /// # Errors
+    /// The orchestrator is unavailable, or refuses; it does not know the workflow.
+    pub async fn status(&self, workflow_id: &str, context: &CallContext) -> Result<WorkflowStatus, Error> {
+        self.orchestrator.get_workflow_status(workflow_id, false, context).await
+    }
+
     /// Reads the state of `workflow_id`.
     ///
     /// # Errors
-    /// The orchestrator is unavailable, or refuses.
+    /// As [`Workflows::status`].
     pub async fn state(&self, workflow_id: &str, context: &CallContext) -> Result<WorkflowState, Error> {
-        self.orchestrator.get_workflow_status(workflow_id, false, context).await.map(|status| status.state)
+        self.status(workflow_id, context).await.map(|status| status.state)
+    }
+
+    /// The result of an attempt whose change of `target` failed: `unknown` if the change may have been applied, else as [`call_failed`].
+    pub fn change_failed(call: &Call, target: &str, error: &Error, manual: &Manual) -> AttemptResult {
+        let result = call_failed(call, target, error, manual);
+        match error.effect() {
+            Effect::NotApplied => result,
+            Effect::Unknown => {
+                let action = &call.command.action;
+                let message = format!("it is not known whether {action} of {target:?} took effect: {error}");
+                AttemptResult { outcome: AttemptOutcome::Unknown { message }, ..result }
+            }
+        }
     }
 
     /// The state for the policy, read from the orchestrator whatever the incident claims.

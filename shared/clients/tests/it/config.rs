@@ -122,6 +122,24 @@ fn a_source_names_the_variables_that_it_lacks() {
 }
 
 #[test]
+fn the_agents_socket_may_be_a_bare_path() {
+    for (text, expected) in [
+        ("/run/spire/sockets/agent.sock", "unix:///run/spire/sockets/agent.sock"),
+        ("unix:///run/agent.sock", "unix:///run/agent.sock"),
+        ("tcp://127.0.0.1:8081", "tcp://127.0.0.1:8081"),
+    ] {
+        let config = Config::read(&[("SPIFFE_ENDPOINT_SOCKET", text)]).unwrap();
+        assert!(
+            matches!(&config.identity.source, IdentitySource::WorkloadApi { socket } if socket == expected),
+            "{text}: {:?}",
+            config.identity.source
+        );
+    }
+    let found = problems(&[("SPIFFE_ENDPOINT_SOCKET", "run/agent.sock")]);
+    assert!(found[0].contains("unix:///path, /path or tcp://ip:port"), "{found:#?}");
+}
+
+#[test]
 fn what_is_derived_follows_the_trust_domain() {
     let config = Config::read(&[("SPIFFE_TRUST_DOMAIN", "example.org")]).unwrap();
     assert_eq!(config.orchestrator.server_id.trust_domain(), "example.org");

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use heal_clients::identity::{NoIdentity, PemFiles, WorkloadApi};
-use heal_clients::{CallContext, Effect, Error, IdentityProvider, OutageKind, RefusalKind};
+use heal_clients::{CallContext, Effect, Error, IdentityProvider, Misconfiguration, OutageKind, RefusalKind};
 use heal_sandbox::spiffe_ca::{ORCHESTRATOR_ID, SpiffeCa, TRUST_DOMAIN, Validity, X509Svid};
 use heal_sandbox::workload_api::{Socket, WorkloadApi as Agent};
 use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Service, TlsMaterial};
 
 use crate::support::mtls::{ENGINE_ID, authority, client, serve};
+use crate::support::wire::{self, Act, Wire};
 
 fn context() -> CallContext {
     CallContext::within(Duration::from_secs(5)).with_key("k")
@@ -33,15 +34,20 @@ pub(crate) fn engine(ca: &SpiffeCa) -> (tempfile::TempDir, Arc<dyn IdentityProvi
 }
 
 /// Calls a server with `tls` as the engine of `ca`; returns the error of the client.
-async fn refused_by_client(ca: &SpiffeCa, tls: TlsMaterial) -> heal_clients::Outage {
+async fn refused_by_client(ca: &SpiffeCa, tls: TlsMaterial) -> Error {
     let platform = serve(tls, |_| {});
     let (_folder, identity) = engine(ca);
     let started = Instant::now();
     let error = client(&platform, identity).unwrap().resume_workflow("wf-1", "r", &context()).await.unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(3));
     assert!(platform.effects().is_empty());
+    assert_eq!(error.effect(), Effect::NotApplied);
+    error
+}
+
+fn misfit(error: Error) -> Misconfiguration {
     match error {
-        Error::Unavailable(outage) => outage,
+        Error::Misconfigured(misfit) => misfit,
         other => panic!("{other:?}"),
     }
 }
@@ -68,13 +74,9 @@ async fn any_other_id_of_the_trust_domain_is_refused() {
         "spiffe://neural-hive.local",
     ] {
         let server = ca.issue(id, Validity::default()).unwrap().server_tls();
-        let outage = refused_by_client(&ca, server).await;
-        assert_eq!((outage.kind, outage.effect), (OutageKind::Untrusted, Effect::NotApplied), "{id}");
-        assert!(
-            outage.detail.contains(&format!("the server is {id}, expected {ORCHESTRATOR_ID}")),
-            "{}",
-            outage.detail
-        );
+        let misfit = misfit(refused_by_client(&ca, server).await);
+        let shown = (misfit.variable, misfit.observed.as_str(), misfit.expected.as_str());
+        assert_eq!(shown, ("ORCHESTRATOR_SPIFFE_ID", id, ORCHESTRATOR_ID));
     }
 }
 
@@ -82,25 +84,30 @@ async fn any_other_id_of_the_trust_domain_is_refused() {
 async fn another_trust_domain_is_refused_whatever_id_it_claims() {
     let (ours, theirs) = (authority(), SpiffeCa::new("evil.example").unwrap());
     let clients_of_ours = ours.trust_bundle_pem();
-    for (issuer, id) in [
-        (&theirs, "spiffe://evil.example/ns/neural-hive-orchestration/sa/orchestrator-dynamic"),
-        (&theirs, ORCHESTRATOR_ID),
-        (ours.as_ref(), "spiffe://evil.example/ns/neural-hive-orchestration/sa/orchestrator-dynamic"),
+    let evil = "spiffe://evil.example/ns/neural-hive-orchestration/sa/orchestrator-dynamic";
+    for (issuer, id, variable) in [
+        (&theirs, evil, "SPIFFE_TRUST_DOMAIN"),
+        (&theirs, ORCHESTRATOR_ID, "SPIFFE_TRUST_DOMAIN"),
+        (ours.as_ref(), evil, "ORCHESTRATOR_SPIFFE_ID"),
     ] {
         let mut server = issuer.issue(id, Validity::default()).unwrap().server_tls();
         server.client_authorities_pem.clone_from(&clients_of_ours);
-        let outage = refused_by_client(&ours, server).await;
-        assert_eq!(outage.kind, OutageKind::Untrusted, "{id}: {}", outage.detail);
+        assert_eq!(misfit(refused_by_client(&ours, server).await).variable, variable, "{id}");
     }
 }
 
 #[tokio::test]
-async fn a_server_certificate_outside_its_validity_is_refused() {
+async fn a_server_certificate_outside_its_validity_is_an_outage() {
     let ca = authority();
     for validity in [Validity::expired(), Validity::not_yet()] {
         let server = ca.issue(ORCHESTRATOR_ID, validity).unwrap().server_tls();
-        let outage = refused_by_client(&ca, server).await;
-        assert_eq!(outage.kind, OutageKind::Untrusted, "{}", outage.detail);
+        match refused_by_client(&ca, server).await {
+            Error::Unavailable(outage) => {
+                assert_eq!(outage.kind, OutageKind::Connect);
+                assert!(outage.detail.contains("outside its validity"), "{}", outage.detail);
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -137,17 +144,19 @@ async fn a_certificate_without_exactly_one_id_is_refused() {
         jwt: None,
     };
     let identity: Arc<dyn IdentityProvider> = Arc::new(PemFiles::new(paths, TRUST_DOMAIN));
-    for (ids, kind) in [
-        (vec![ORCHESTRATOR_ID], None),
-        (vec![ORCHESTRATOR_ID, "spiffe://neural-hive.local/ns/a/sa/b"], Some(OutageKind::Untrusted)),
-        (vec!["https://x/", ORCHESTRATOR_ID], Some(OutageKind::Untrusted)),
-        (vec![], Some(OutageKind::Untrusted)),
+    for (ids, is_accepted) in [
+        (vec![ORCHESTRATOR_ID], true),
+        (vec![ORCHESTRATOR_ID, "spiffe://neural-hive.local/ns/a/sa/b"], false),
+        (vec!["https://x/", ORCHESTRATOR_ID], false),
+        (vec![], false),
     ] {
         let platform = serve(issue(&ids), |_| {});
         let result = client(&platform, identity.clone()).unwrap().get_workflow_status("wf-1", false, &context()).await;
-        match (result, kind) {
-            (Ok(_), None) => {}
-            (Err(Error::Unavailable(outage)), Some(kind)) => assert_eq!(outage.kind, kind, "{ids:?}"),
+        match (result, is_accepted) {
+            (Ok(_), true) => {}
+            (Err(Error::Misconfigured(misfit)), false) => {
+                assert_eq!(misfit.variable, "ORCHESTRATOR_SPIFFE_ID", "{ids:?}");
+            }
             (result, _) => panic!("{ids:?}: {result:?}"),
         }
     }
@@ -162,11 +171,12 @@ async fn a_server_that_rejects_the_engine_is_an_error() {
         Error::Refused(refusal) => assert_eq!(refusal.kind, RefusalKind::Forbidden),
         other => panic!("{other:?}"),
     }
-    // A server that does not trust the engine's authority closes the connection.
+    // A server that does not trust the engine's authority says so only after the handshake.
     let mut server = ca.orchestrator_tls().unwrap();
     server.client_authorities_pem = authority().trust_bundle_pem();
-    let outage = refused_by_client(&ca, server).await;
-    assert!(matches!(outage.kind, OutageKind::Reset | OutageKind::Connect), "{outage:?}");
+    let misfit = misfit(refused_by_client(&ca, server).await);
+    assert_eq!(misfit.variable, "SPIFFE_TRUST_DOMAIN");
+    assert!(misfit.observed.contains(ENGINE_ID) && misfit.observed.contains("TLS alert"), "{}", misfit.observed);
 }
 
 #[tokio::test]
@@ -179,14 +189,51 @@ async fn plain_text_and_tls_do_not_interoperate() {
     let wiring = heal_clients::Wiring { identity, ..heal_clients::Wiring::default() };
     let client = heal_clients::orchestrator::Client::new(&config, &wiring).unwrap();
     let error = client.resume_workflow("wf-1", "r", &context()).await.unwrap_err();
-    assert!(error.is_unavailable() && error.effect() == Effect::NotApplied, "{error}");
+    let found = misfit(error);
+    assert_eq!((found.variable, found.expected.as_str()), ("ORCHESTRATOR_GRPC_USE_TLS", "TLS (true)"));
 
     let protected = serve(ca.orchestrator_tls().unwrap(), |_| {});
     let mut config = crate::support::platform_config(&protected).orchestrator;
     config.use_tls = false;
     let client = heal_clients::orchestrator::Client::new(&config, &heal_clients::Wiring::default()).unwrap();
-    assert!(client.resume_workflow("wf-1", "r", &context()).await.unwrap_err().is_unavailable());
+    let found = misfit(client.resume_workflow("wf-1", "r", &context()).await.unwrap_err());
+    assert_eq!((found.variable, found.expected.as_str()), ("ORCHESTRATOR_GRPC_USE_TLS", "plain text (false)"));
     assert!(plain.effects().is_empty() && protected.effects().is_empty());
+}
+
+/// A client in plain text of whatever is at the address.
+fn client_of(addr: std::net::SocketAddr) -> heal_clients::orchestrator::Client {
+    let platform = Platform::start(PlatformConfig::default()).unwrap();
+    let mut config = crate::support::platform_config(&platform).orchestrator;
+    (config.host, config.port) = (addr.ip().to_string(), addr.port());
+    heal_clients::orchestrator::Client::new(&config, &heal_clients::Wiring::default()).unwrap()
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_no_grpc_is_a_wrong_address() {
+    let web = Wire::start([wire::json(400, &serde_json::json!({}))]).await;
+    let misfit = misfit(client_of(web.addr).resume_workflow("wf-1", "r", &context()).await.unwrap_err());
+    assert_eq!(misfit.variable, "ORCHESTRATOR_GRPC_HOST or ORCHESTRATOR_GRPC_PORT");
+    assert_eq!(misfit.observed, format!("an HTTP/1.1 server at {}", web.addr));
+}
+
+#[tokio::test]
+async fn nothing_was_sent_to_a_server_that_does_not_answer_the_connection() {
+    for act in [Act::Hang, Act::DropAnswer] {
+        let silent = Wire::start([act]).await;
+        let context = CallContext::within(Duration::from_millis(500)).with_key("k");
+        let error = client_of(silent.addr).resume_workflow("wf-1", "r", &context).await.unwrap_err();
+        assert!(error.is_unavailable() && error.effect() == Effect::NotApplied, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_misconfiguration_does_not_open_the_breaker() {
+    let web = Wire::start([wire::json(400, &serde_json::json!({}))]).await;
+    let client = client_of(web.addr);
+    for _ in 0..10 {
+        misfit(client.get_workflow_status("wf-1", false, &context()).await.unwrap_err());
+    }
 }
 
 #[tokio::test]
@@ -231,7 +278,7 @@ async fn a_rotation_drops_no_call_and_the_next_call_uses_the_new_identity() {
     agent.rotate(Validity::default()).unwrap();
     eventually(|| async {
         match client.get_workflow_status("wf-1", false, &context()).await {
-            Err(Error::Unavailable(outage)) => outage.kind == OutageKind::Untrusted,
+            Err(Error::Misconfigured(misfit)) => misfit.variable == "ORCHESTRATOR_SPIFFE_ID",
             _ => false,
         }
     })

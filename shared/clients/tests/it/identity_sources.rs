@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
-use heal_clients::config::{Config, PemPaths};
+use heal_clients::config::{Config, PemPaths, SpiffeId};
 use heal_clients::identity::{
     self, IdentityError, NoIdentity, PemFiles, Secret, SecretFault, SecretReader, WorkloadApi,
 };
-use heal_clients::{CallContext, Effect, Error, IdentityProvider, OutageKind};
+use heal_clients::{CallContext, Effect, Error, IdentityProvider, OutageKind, Wiring};
 use heal_sandbox::spiffe_ca::{SpiffeCa, TRUST_DOMAIN, Validity, X509Svid};
 use heal_sandbox::workload_api::{Socket, WorkloadApi as Agent};
 use tonic::Code;
@@ -89,12 +89,46 @@ async fn a_missing_agent_fails_the_call_soon_and_is_used_once_it_starts() {
     match client.resume_workflow("wf-1", "r", &context()).await.unwrap_err() {
         Error::Unavailable(outage) => {
             assert_eq!((outage.kind, outage.effect), (OutageKind::NoIdentity, Effect::NotApplied));
+            let expected = format!("the SPIFFE Workload API at unix://{} does not answer", path.display());
+            assert!(outage.detail.starts_with(&expected), "{}", outage.detail);
+            let remedy = "is the agent running, and is SPIFFE_ENDPOINT_SOCKET right?";
+            assert!(outage.detail.ends_with(remedy), "{}", outage.detail);
         }
         other => panic!("{other:?}"),
     }
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     let _agent = Agent::start(&Socket::Unix(path), ca, ENGINE_ID).unwrap();
     client.resume_workflow("wf-1", "r", &context()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_agent_that_knows_no_identity_for_this_process_says_so() {
+    let agent = Agent::start(&Socket::Tcp(0), authority(), ENGINE_ID).unwrap();
+    agent.refuse(Some(Code::PermissionDenied));
+    let error = WorkloadApi::new(agent.endpoint()).x509().await.unwrap_err().to_string();
+    assert!(
+        error.contains(agent.endpoint()) && error.ends_with("is this process registered with the agent?"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_identity_of_another_trust_domain_is_a_wrong_setting() {
+    let ca = authority();
+    let agent = Agent::start(&Socket::Tcp(0), ca.clone(), ENGINE_ID).unwrap();
+    let platform = serve(ca.orchestrator_tls().unwrap(), |_| {});
+    let mut config = crate::support::platform_config(&platform).orchestrator;
+    config.use_tls = true;
+    config.server_id = SpiffeId::parse("spiffe://example.org/ns/a/sa/b").unwrap();
+    let wiring = Wiring { identity: Arc::new(WorkloadApi::new(agent.endpoint())), ..Wiring::default() };
+    let client = heal_clients::orchestrator::Client::new(&config, &wiring).unwrap();
+    match client.resume_workflow("wf-1", "r", &context()).await.unwrap_err() {
+        Error::Misconfigured(misfit) => {
+            assert_eq!(misfit.variable, "SPIFFE_TRUST_DOMAIN");
+            assert_eq!(misfit.expected, "the authorities of example.org");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

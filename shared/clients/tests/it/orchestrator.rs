@@ -78,7 +78,7 @@ async fn text_with_special_characters_arrives_unchanged() {
 
 #[tokio::test]
 async fn an_unknown_workflow_is_not_found_whichever_way_the_orchestrator_reports_it() {
-    for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified] {
+    for unknown_workflow in [UnknownWorkflow::NotFound, UnknownWorkflow::Unspecified, UnknownWorkflow::Pending] {
         let orchestrator = OrchestratorConfig { unknown_workflow, ..OrchestratorConfig::default() };
         let platform = Platform::start(PlatformConfig { orchestrator, ..PlatformConfig::default() }).unwrap();
         let client = Client::new(&platform_config(&platform).orchestrator, &Wiring::default()).unwrap();

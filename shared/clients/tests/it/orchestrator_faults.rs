@@ -163,14 +163,58 @@ async fn after_an_oversized_answer_to_a_change_the_state_confirms_it() {
     assert_eq!(resumed.confirmed, Confirmation::State(WorkflowState::Running));
 }
 
+/// The codes that a servicer may answer with after the effect.
+const MAY_HAVE_HAPPENED: [&str; 5] = ["UNKNOWN", "UNAVAILABLE", "ABORTED", "INTERNAL", "DEADLINE_EXCEEDED"];
+
 #[tokio::test]
-async fn a_lost_replanning_is_requested_again_under_its_key_and_applied_once() {
+async fn an_abort_after_the_effect_is_a_success_by_the_state() {
+    for code in MAY_HAVE_HAPPENED {
+        let (platform, client) = start();
+        let abort = FaultKind::AbortAfterEffect { code: code.to_owned(), message: "aborted".to_owned() };
+        platform.set_fault(on("PauseWorkflow", abort.clone())).unwrap();
+        platform.set_fault(on("ResumeWorkflow", abort)).unwrap();
+        let paused = client.pause_workflow("wf-running", "r", None, &context()).await.unwrap();
+        assert_eq!(paused.confirmed, Confirmation::State(WorkflowState::Paused), "{code}");
+        assert!(paused.paused_at_ms.is_some(), "the time of the last change");
+        let resumed = client.resume_workflow("wf-1", "r", &context()).await.unwrap();
+        assert_eq!(resumed.confirmed, Confirmation::State(WorkflowState::Running), "{code}");
+        assert_eq!(platform.effects().len(), 2, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_answer_with_an_unchanged_state_proves_that_nothing_happened() {
+    for code in ["UNKNOWN", "UNAVAILABLE", "ABORTED", "INTERNAL", "RESOURCE_EXHAUSTED"] {
+        let (platform, client) = start();
+        platform.set_fault(on("PauseWorkflow", grpc(code))).unwrap();
+        let error = client.pause_workflow("wf-running", "r", None, &context()).await.unwrap_err();
+        assert!(error.is_unavailable() && error.effect() == Effect::NotApplied, "{code}: {error}");
+        assert_eq!(operations(&platform), ["PauseWorkflow", "GetWorkflowStatus"], "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_replanning_that_may_have_happened_is_not_sent_again() {
+    let codes = MAY_HAVE_HAPPENED.map(grpc).into_iter();
+    let abort = FaultKind::AbortAfterEffect { code: "UNKNOWN".to_owned(), message: String::new() };
+    for fault in codes.chain([abort, FaultKind::DropAnswer, FaultKind::Hang]) {
+        let (platform, client) = start();
+        platform.set_fault(on("TriggerReplanning", fault.clone())).unwrap();
+        let replanning = Replanning::new("plan-1", "r", ReplanningTrigger::SlaViolation);
+        let context = CallContext::within(Duration::from_millis(800)).with_key("k");
+        let error = client.trigger_replanning(&replanning, &context).await.unwrap_err();
+        assert_eq!(error.effect(), Effect::Unknown, "{fault:?}: {error}");
+        assert_eq!(operations(&platform), ["TriggerReplanning"], "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_replanning_that_never_left_this_process_is_proven_not_to_have_happened() {
     let (platform, client) = start();
-    platform.set_fault(on("TriggerReplanning", FaultKind::DropAnswer).times(1)).unwrap();
+    platform.set_fault(Fault::new(Service::Orchestrator, FaultKind::Refuse)).unwrap();
     let replanning = Replanning::new("plan-1", "r", ReplanningTrigger::SlaViolation);
-    client.trigger_replanning(&replanning, &context()).await.unwrap();
-    assert_eq!(platform.calls().len(), 2);
-    assert_eq!(platform.replannings().len(), 1);
+    let error = client.trigger_replanning(&replanning, &context()).await.unwrap_err();
+    assert!(error.is_unavailable() && error.effect() == Effect::NotApplied, "{error}");
 }
 
 #[tokio::test]

@@ -4,18 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use heal_embedded::{Location, Store};
-use heal_runtime::action::{Action, Admitted, Call, Facts, Performed, Target};
-use heal_runtime::attempt::{self, Worker};
+use heal_runtime::RunStatus;
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
-use heal_runtime::port::{
-    Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName, RunFilter, RunReader,
-    Sender, SystemClock,
-};
-use heal_runtime::{ActionSpec, AttemptResult, Map, RunStatus, Safety};
+use heal_runtime::port::{Message, OsEntropy, QueueName, RunFilter, RunReader, Sender, SystemClock};
+use heal_testkit::scripted;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -30,44 +25,6 @@ pub struct Course {
     host: JoinHandle<()>,
     sent: AtomicUsize,
     folder: TempDir,
-}
-
-struct Nothing(ActionSpec);
-
-#[async_trait]
-impl Action for Nothing {
-    type Parameters = Map;
-    type Facts = ();
-
-    fn spec(&self) -> &ActionSpec {
-        &self.0
-    }
-
-    fn targets(&self, _: &Call, _: &Map) -> Result<Vec<Target>, AttemptResult> {
-        Ok(vec![Target::new("nothing", PolicyResource::default())])
-    }
-
-    async fn facts(&self, _: &Call, _: &Map, _: &Target) -> Result<Facts<()>, AttemptResult> {
-        Ok(Facts::default())
-    }
-
-    async fn perform(&self, _: &Call, _: &Map, _: &[Admitted<()>]) -> Performed {
-        let output: Map = serde_json::from_value(json!({"ready": true, "phase": "Running"})).unwrap();
-        AttemptResult::succeeded(output).into()
-    }
-}
-
-struct Open;
-
-#[async_trait]
-impl Policy for Open {
-    fn validates(&self, _: &str) -> bool {
-        false
-    }
-
-    async fn decide(&self, _: &PolicyInput) -> Decision {
-        Decision::Allow { source: DecisionSource::NotValidated, warning: None }
-    }
 }
 
 fn step(name: &str, needs: &[String], more: &Value) -> Value {
@@ -114,19 +71,13 @@ impl Course {
             clock: clock.clone(),
             entropy: Arc::new(OsEntropy),
         };
-        let spec = ActionSpec {
-            name: "nothing",
-            description: "Does nothing.",
-            parameters: json!({"type": "object"}),
-            outputs: &[],
-            safety: Safety::Idempotent,
-            inherits: &[],
-            default_timeout_seconds: 60,
-            critical: false,
-        };
-        let worker_ports =
-            attempt::Ports { claims: shared.clone(), policy: Arc::new(Open), sender: shared.clone(), clock };
-        let worker = Worker::new(Nothing(spec), Arc::new(worker_ports)).unwrap();
+        let worker = scripted::worker(
+            "nothing",
+            shared.clone(),
+            shared.clone(),
+            clock,
+            |_| json!({"ready": true, "phase": "Running"}),
+        );
         let host = Host::new(Dispatcher::new(ports, Arc::new(library)), [worker], shared.clone(), shared);
         let (stop, stopped) = watch::channel(false);
         let host = tokio::spawn(host.run(stopped));

@@ -9,7 +9,7 @@ use super::order::StepOrder;
 use super::parameters::Schemas;
 use super::step::{Section, StepDraft};
 use super::variables::Variables;
-use super::{budget, contract};
+use super::{budget, contract, evidence};
 use crate::code;
 use crate::condition::{self, CheckedCondition};
 use crate::diagnostic::Span;
@@ -53,6 +53,7 @@ pub(super) fn build(source: &str, document: &Document<'_>, catalog: &Catalog, re
         }
     }
     budget::check(document, &order, report);
+    evidence::check(&document.steps, &order, catalog, report);
     Playbook {
         name: document.name.clone(),
         description: document.description.clone(),

@@ -1,77 +1,19 @@
 //! An engine over a table in DynamoDB, with actions that succeed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_trait::async_trait;
 use heal_aws::Store;
 use heal_engine::{Event, Plan, report};
-use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Target};
-use heal_runtime::attempt::{self, Worker};
+use heal_runtime::Timestamp;
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
-use heal_runtime::port::{
-    self, CooldownKey, Decision, DecisionSource, Entropy, Message, Policy, PolicyInput, PolicyResource, QueueName,
-    RunFilter, RunHead, RunReader, Sender as _,
-};
-use heal_runtime::{ActionSpec, AttemptResult, Map, Safety, Timestamp};
+use heal_runtime::port::{Message, QueueName, RunFilter, RunHead, RunReader, Sender as _};
 use heal_testkit::memory::{Faults, ManualClock, Queues};
+use heal_testkit::scripted::{self, Counter};
 use serde_json::{Value, json};
 
 pub(super) const ACTIONS: [&str; 2] = ["check_worker_health", "reallocate_ticket"];
-
-/// 1, 2, 3, …
-#[derive(Default)]
-struct Counter(AtomicU64);
-
-impl Entropy for Counter {
-    fn next(&self) -> port::Result<u64> {
-        Ok(self.0.fetch_add(1, Ordering::SeqCst) + 1)
-    }
-}
-
-struct AllowAll;
-
-#[async_trait]
-impl Policy for AllowAll {
-    fn validates(&self, _: &str) -> bool {
-        false
-    }
-
-    async fn decide(&self, _: &PolicyInput) -> Decision {
-        Decision::Allow { source: DecisionSource::NotValidated, warning: None }
-    }
-}
-
-/// An action that only succeeds.
-struct Scripted(ActionSpec);
-
-#[async_trait]
-impl Action for Scripted {
-    type Parameters = Map;
-    type Facts = ();
-
-    fn spec(&self) -> &ActionSpec {
-        &self.0
-    }
-
-    fn targets(&self, _: &Call, parameters: &Map) -> Result<Vec<Target>, AttemptResult> {
-        let id = parameters.get("ticket_id").and_then(|id| id.as_str()).unwrap_or("none").to_owned();
-        let key = CooldownKey { action: self.0.name.to_owned(), target: id.clone() };
-        let cooldown = (self.0.name == "reallocate_ticket").then_some(Cooldown { key, duration_ms: 300_000 });
-        Ok(vec![Target { id, resource: PolicyResource::default(), cooldown }])
-    }
-
-    async fn facts(&self, _: &Call, _: &Map, _: &Target) -> Result<Facts<()>, AttemptResult> {
-        Ok(Facts::default())
-    }
-
-    async fn perform(&self, _: &Call, _: &Map, _: &[Admitted<()>]) -> Performed {
-        let output: Map = serde_json::from_value(json!({"healthy": true, "worker_unhealthy": false})).unwrap();
-        AttemptResult::succeeded(output).into()
-    }
-}
 
 /// An engine over the table, with queues in memory that start empty.
 pub(super) struct Engine {
@@ -87,23 +29,13 @@ impl Engine {
         let queues = Arc::new(Queues::new(clock.clone(), Faults::default()));
         let shared = Arc::new(store.clone());
         let worker = |name| {
-            let spec = ActionSpec {
+            scripted::worker(
                 name,
-                description: "Succeeds.",
-                parameters: json!({"type": "object"}),
-                outputs: &[],
-                safety: Safety::Idempotent,
-                inherits: &[],
-                default_timeout_seconds: 60,
-                critical: false,
-            };
-            let ports = attempt::Ports {
-                claims: shared.clone(),
-                policy: Arc::new(AllowAll),
-                sender: queues.clone(),
-                clock: clock.clone(),
-            };
-            Worker::new(Scripted(spec), Arc::new(ports)).unwrap()
+                shared.clone(),
+                queues.clone(),
+                clock.clone(),
+                |_| json!({"healthy": true, "worker_unhealthy": false}),
+            )
         };
         let ports = dispatcher::Ports {
             runs: shared.clone(),

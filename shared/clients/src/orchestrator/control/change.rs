@@ -7,7 +7,7 @@ use heal_proto as proto;
 use crate::call::CallContext;
 use crate::error::{Effect, Error};
 use crate::orchestrator::client::check_success;
-use crate::orchestrator::model::WorkflowState;
+use crate::orchestrator::model::{WorkflowState, WorkflowStatus};
 use crate::orchestrator::rpc::{Kind, Rpc, Stub};
 
 /// Not repeatable before the state was read: the second of two resumes is `FAILED_PRECONDITION`, whoever sent the first.
@@ -30,10 +30,17 @@ pub(super) struct ChangeResponse {
 
 /// What the workflow's state says of a change whose answer was lost.
 pub(super) enum StateEvidence {
-    Applied(WorkflowState),
+    Applied(AppliedState),
     NotApplied,
     /// The workflow has ended, so the change can no longer be applied.
     Impossible(WorkflowState),
+}
+
+/// A state that proves a change.
+pub(super) struct AppliedState {
+    pub state: WorkflowState,
+    /// The workflow's last change, in epoch milliseconds; `None` if the orchestrator gave none.
+    pub updated_at_ms: Option<i64>,
 }
 
 impl Change {
@@ -70,14 +77,17 @@ impl Change {
         }
     }
 
-    pub(super) fn evidence_in(&self, state: WorkflowState) -> StateEvidence {
+    pub(super) fn evidence_in(&self, status: &WorkflowStatus) -> StateEvidence {
+        let state = status.state;
+        let updated_at_ms = Some(status.updated_at_ms).filter(|at| *at > 0);
+        let applied = || StateEvidence::Applied(AppliedState { state, updated_at_ms });
         match (self, state) {
-            (Self::Pause(_), WorkflowState::Paused) => StateEvidence::Applied(state),
+            (Self::Pause(_), WorkflowState::Paused) => applied(),
             // A workflow that has completed was resumed before it ended.
             (
                 Self::Resume(_),
                 WorkflowState::Pending | WorkflowState::Running | WorkflowState::Replanning | WorkflowState::Completed,
-            ) => StateEvidence::Applied(state),
+            ) => applied(),
             (_, WorkflowState::Completed | WorkflowState::Failed | WorkflowState::Cancelled) => {
                 StateEvidence::Impossible(state)
             }

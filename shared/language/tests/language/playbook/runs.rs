@@ -1,13 +1,15 @@
 //! Runs of the shipped playbooks against scripted results.
 
 use heal_engine::event::{RunOutcome, RunStarted};
-use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult, Violation};
+use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult};
 use heal_engine::turn::{self, Input};
 use heal_engine::{Command, Map, Plan, RunId, State, Timestamp};
 use serde_json::{Value, json};
 
 use super::read;
 use crate::{folder_texts, shipped_folder, texts};
+
+mod workflows;
 
 /// Bound on the inputs of one run; these runs need far fewer.
 const TURNS: usize = 200;
@@ -164,30 +166,6 @@ fn a_worker_that_does_not_come_back_is_not_healed() {
 }
 
 #[test]
-fn a_paused_workflow_is_resumed_and_verified() {
-    let run = run(&shipped("workflow_restart"), json!({"workflow_id": "wf"}), |command, _| match &*command.action {
-        "restart_workflow" => gave(json!({"resumed": true, "state": "RUNNING", "pause_duration_seconds": 7})),
-        _ => gave(json!({"state": "RUNNING"})),
-    });
-    assert_eq!((run.outcome, run.actions()), (RunOutcome::Healed, vec!["restart_workflow", "get_workflow_status"]));
-    assert_eq!(run.parameters("restart_workflow")["reason"], "workflow stuck, incident i-1");
-}
-
-#[test]
-fn an_ended_workflow_is_not_resumed() {
-    let refused = Violation {
-        policy: "playbook_validation".into(),
-        rule: "restart_workflow_terminal_state".into(),
-        msg: "it is COMPLETED".into(),
-        severity: "high".into(),
-    };
-    let run = run(&shipped("workflow_restart"), json!({"workflow_id": "wf"}), |_, _| {
-        AttemptResult::new(AttemptOutcome::Denied { violations: vec![refused.clone()] })
-    });
-    assert_eq!((run.outcome, run.actions()), (RunOutcome::Denied, vec!["restart_workflow"]));
-}
-
-#[test]
 fn tickets_of_a_failed_worker_are_reallocated_as_a_batch() {
     let incident = json!({"worker_id": "w", "affected_tickets": ["a", "b"]});
     let run = run(&shipped("worker_failure_recovery"), incident, |_, before| health(before >= 3));
@@ -215,69 +193,4 @@ fn tickets_are_reallocated_even_if_the_cluster_is_unreachable() {
     assert!(run.actions().contains(&"reallocate_ticket"), "{:?}", run.actions());
     assert!(!run.actions().contains(&"restart_pod"), "nothing is known of the worker");
     assert_eq!(run.outcome, RunOutcome::Degraded);
-}
-
-/// The status of a workflow: state, and failed, completed and pending tickets.
-fn status(state: &str, [failed, completed, pending]: [u32; 3]) -> AttemptResult {
-    gave(json!({
-        "state": state, "plan_id": "plan-of-the-orchestrator", "progress_percent": 40.0, "current_priority": 5,
-        "is_terminal": matches!(state, "COMPLETED" | "FAILED" | "CANCELLED"), "is_paused": state == "PAUSED",
-        "tickets_total": failed + completed + pending, "tickets_completed": completed, "tickets_pending": pending,
-        "tickets_running": 0, "tickets_failed": failed, "sla_remaining_seconds": null,
-    }))
-}
-
-#[test]
-fn the_remedy_of_an_sla_violation_depends_on_its_cause() {
-    for (state, tickets, remedy, after, outcome) in [
-        ("RUNNING", [3, 2, 5], Some("pause_workflow"), "PAUSED", RunOutcome::Healed),
-        ("RUNNING", [3, 2, 5], Some("pause_workflow"), "RUNNING", RunOutcome::NotHealed),
-        ("RUNNING", [0, 2, 5], Some("trigger_replanning"), "REPLANNING", RunOutcome::Healed),
-        ("RUNNING", [1, 2, 5], Some("trigger_replanning"), "RUNNING", RunOutcome::Healed),
-        ("RUNNING", [0, 9, 0], None, "COMPLETED", RunOutcome::Healed),
-        ("PAUSED", [3, 2, 5], None, "PAUSED", RunOutcome::Healed),
-        ("FAILED", [3, 2, 5], None, "FAILED", RunOutcome::NotHealed),
-    ] {
-        let plan = shipped("sla_violation_mitigation");
-        let mut looks = 0;
-        let run = run(&plan, json!({"workflow_id": "wf"}), |command, _| match &*command.action {
-            "get_workflow_status" => {
-                looks += 1;
-                status(if looks == 1 { state } else { after }, tickets)
-            }
-            "pause_workflow" => gave(json!({"paused": true, "scheduled_resume_at": 1})),
-            _ => gave(json!({"replanning_id": "r"})),
-        });
-        let remedies: Vec<&str> = run.actions().into_iter().filter(|action| *action != "get_workflow_status").collect();
-        assert_eq!(remedies, remedy.into_iter().collect::<Vec<_>>(), "{state} {tickets:?}");
-        assert_eq!(run.outcome, outcome, "{state} {tickets:?} {after}");
-    }
-}
-
-#[test]
-fn an_unreachable_orchestrator_causes_neither_pause_nor_replanning() {
-    let plan = shipped("sla_violation_mitigation");
-    let run = run(&plan, json!({"workflow_id": "wf"}), |_, _| out_of_reach("orchestrator"));
-    assert!(run.actions().iter().all(|action| *action == "get_workflow_status"), "{:?}", run.actions());
-    assert_eq!(run.outcome, RunOutcome::Degraded);
-}
-
-#[test]
-fn a_workflow_is_replanned_with_its_current_plan() {
-    let incident = json!({"workflow_id": "wf", "plan_id": "plan-of-the-incident"});
-    let run = run(&shipped("workflow_replanning"), incident, |command, _| match &*command.action {
-        "get_workflow_status" => status("RUNNING", [0, 1, 1]),
-        _ => gave(json!({"replanning_id": "r"})),
-    });
-    assert_eq!(run.outcome, RunOutcome::Healed);
-    let parameters = run.parameters("trigger_replanning");
-    assert_eq!(parameters["plan_id"], "plan-of-the-orchestrator");
-    assert_eq!((&parameters["priority"], &parameters["preserve_progress"]), (&json!(7), &json!(true)));
-}
-
-#[test]
-fn a_workflow_that_is_being_replanned_is_left_alone() {
-    let plan = shipped("workflow_replanning");
-    let run = run(&plan, json!({"workflow_id": "wf"}), |_, _| status("REPLANNING", [0, 1, 1]));
-    assert_eq!((run.outcome, run.actions().len()), (RunOutcome::Healed, 2));
 }
