@@ -26,13 +26,14 @@ target is well afterwards, and how long that may take. Each row is one run of `h
 - **outcome (exit)**: the outcome of the run, and the exit status of `heal run`: 0 nothing is left, 3 something is left for a person, 1 not done.
 - **effects**: what changed on the platform. A lost answer does not undo its effect.
 - **target**: whether it is as the playbook wants it, read from the platform and not from the run's own words.
-- **open steps**: those that neither did what they were to do nor had nothing to do. Each has a follow-up, or the reason of the run names it.
+- **open steps**: those that neither did what they were to do nor had nothing to do. Each has a follow-up, or the reason of the run names it. A
+  batch of which a part is left is not open, and has a follow-up for that part.
 - **at most**: the waits that the time-outs and schedules in force explain, in seconds, and what they consist of. The test allows ";
 
 const RULES: &str = "\
 The test fails if a row says `HEALED` or `COMPLETED` or exits with 0 while the target is not well; if an effect stands twice, or is not one of this
 playbook's; if the exit status does not fit the outcome; if a run takes longer than explained; if a run that is not done has no follow-up; if the
-policy server did not decide and no warning says so; if a wrong configuration of another service is skipped over or its variable is not named; and
+policy server did not decide and no warning says so; if a wrong configuration of another service is skipped over, counts as done, or has its variable unnamed; and
 if a run without a fault does not heal.
 ";
 

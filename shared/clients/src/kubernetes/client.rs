@@ -24,6 +24,8 @@ pub struct Client {
     pub(super) kube: kube::Client,
     pub(super) breaker: Breaker,
     pub(super) timeout: Duration,
+    /// The variable that says where the API is.
+    pub(super) variable: &'static str,
     namespace: String,
 }
 
@@ -57,6 +59,7 @@ impl Client {
             kube: transport::client(&endpoint, eks)?,
             breaker: Breaker::new(SERVICE, Settings::default(), wiring, clock),
             timeout: config.timeout,
+            variable: access::variable(&config.access),
             namespace: config.namespace.clone(),
         })
     }
