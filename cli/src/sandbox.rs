@@ -31,11 +31,7 @@ pub(crate) fn platform_config(seed: Seed) -> PlatformConfig {
 
 /// The variables that point the engine at the stand-in services, without an identity.
 pub(crate) fn env(endpoints: &Endpoints) -> Vec<(String, String)> {
-    let own = [
-        (variables::ENV_ENVIRONMENT, "sandbox".to_owned()),
-        (variables::ENV_SPIFFE_SOURCE, "none".to_owned()),
-        (variables::ENV_KUBERNETES_NAMESPACE, heal_sandbox::seed::NAMESPACE.to_owned()),
-    ];
+    let own = [(variables::ENV_ENVIRONMENT, "sandbox".to_owned()), (variables::ENV_SPIFFE_SOURCE, "none".to_owned())];
     let control = endpoints.control_url.clone().map(|url| (ENV_CONTROL_URL.to_owned(), url));
     own.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(endpoints.env()).chain(control).collect()
 }

@@ -11,6 +11,9 @@ reallocation_pause_ns := ((5 * 60) * 1000) * 1000000
 
 terminal_states := {"COMPLETED", "FAILED", "CANCELLED"}
 
+# The work of such a ticket is done, or is being or has been undone. A failed one may be tried again.
+terminal_ticket_statuses := {"COMPLETED", "COMPENSATING", "COMPENSATED"}
+
 default allow := false
 
 # Where no action is named there is nothing to allow.
@@ -46,6 +49,14 @@ violations contains violation(
 	recently_reallocated
 }
 
+violations contains violation(
+	"reallocate_ticket_terminal_state", "high",
+	"the ticket is in a terminal status and is not executed again",
+) if {
+	resource("action") == "reallocate_ticket"
+	has_terminal_ticket
+}
+
 # --- restart_workflow ---
 
 violations contains violation(
@@ -72,6 +83,14 @@ violations contains violation(
 ) if {
 	resource("action") == "update_ticket_status"
 	not present(resource("ticket_id"))
+}
+
+violations contains violation(
+	"update_ticket_status_terminal_state", "high",
+	"the ticket is in a terminal status, which is not overwritten",
+) if {
+	resource("action") == "update_ticket_status"
+	has_terminal_ticket
 }
 
 # --- trigger_replanning ---
@@ -150,4 +169,10 @@ in_terminal_state if {
 	state := context("workflow_state")
 	is_string(state)
 	trim_prefix(upper(trim_space(state)), "WORKFLOW_STATE_") in terminal_states
+}
+
+has_terminal_ticket if {
+	status := context("ticket_status")
+	is_string(status)
+	upper(trim_space(status)) in terminal_ticket_statuses
 }

@@ -94,6 +94,19 @@ test_a_time_in_the_future_does_not_lift_the_limit if {
 	}
 }
 
+test_a_ticket_that_is_over_is_not_reallocated if {
+	every status in ["COMPLETED", "COMPENSATING", "COMPENSATED", "completed", " Compensated "] {
+		broken(reallocation, {"now_ns": now, "ticket_status": status}) == {"reallocate_ticket_terminal_state"}
+		not allowed(reallocation, {"now_ns": now, "ticket_status": status})
+	}
+}
+
+test_a_ticket_in_another_status_may_be_reallocated if {
+	every status in ["PENDING", "RUNNING", "FAILED", "", null, 7] {
+		allowed(reallocation, {"now_ns": now, "ticket_status": status})
+	}
+}
+
 # --- restart_workflow ---
 
 test_a_paused_workflow_may_be_restarted if {
@@ -124,6 +137,17 @@ test_a_status_update_needs_its_ticket if {
 	allowed({"action": "update_ticket_status", "ticket_id": "t-1"}, {})
 	broken({"action": "update_ticket_status", "affected_tickets": ["t-1"]}, {}) == {"update_ticket_status_missing_ticket_id"}
 	not allowed({"action": "update_ticket_status"}, {})
+}
+
+test_the_status_of_a_ticket_that_is_over_is_not_overwritten if {
+	resource := {"action": "update_ticket_status", "ticket_id": "t-1"}
+	every status in ["COMPLETED", "COMPENSATING", "COMPENSATED", "compensating"] {
+		broken(resource, {"ticket_status": status}) == {"update_ticket_status_terminal_state"}
+		not allowed(resource, {"ticket_status": status})
+	}
+	every status in ["PENDING", "RUNNING", "FAILED", "", null] {
+		allowed(resource, {"ticket_status": status})
+	}
 }
 
 # --- trigger_replanning ---
@@ -157,7 +181,12 @@ test_severities_are_those_of_the_contract if {
 		{"action": "update_ticket_status"},
 		{"action": "trigger_replanning"},
 	]
-	context := {"now_ns": now, "last_reallocation_timestamp": now, "workflow_state": "FAILED"}
+	context := {
+		"now_ns": now,
+		"last_reallocation_timestamp": now,
+		"workflow_state": "FAILED",
+		"ticket_status": "COMPLETED",
+	}
 	severities := {violation.rule: violation.severity |
 		some resource in resources
 		some violation in policy.violations with input as {"resource": resource, "context": context}
@@ -166,9 +195,11 @@ test_severities_are_those_of_the_contract if {
 		"reallocate_ticket_missing_ticket_id": "high",
 		"reallocate_ticket_missing_reason": "medium",
 		"reallocate_ticket_rate_limited": "high",
+		"reallocate_ticket_terminal_state": "high",
 		"restart_workflow_missing_workflow_id": "high",
 		"restart_workflow_terminal_state": "high",
 		"update_ticket_status_missing_ticket_id": "high",
+		"update_ticket_status_terminal_state": "high",
 		"trigger_replanning_missing_id": "high",
 		"trigger_replanning_terminal_state": "high",
 	}

@@ -85,6 +85,22 @@ async fn an_orchestrator_that_does_not_fit_its_settings_is_named_with_the_variab
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_service_that_does_not_fit_its_settings_is_named_with_the_variable() {
+    let deployed = Platform::start(PlatformConfig::like_deployed()).unwrap();
+    let url = deployed.endpoints().tickets_url;
+    let host = url.strip_suffix("/api/v1").unwrap();
+    for (name, value, expected) in [
+        ("EXECUTION_TICKET_SERVICE_API", "guide", "EXECUTION_TICKET_SERVICE_API=status_patch"),
+        ("EXECUTION_TICKET_SERVICE_URL", host, &format!("EXECUTION_TICKET_SERVICE_URL={url}")),
+    ] {
+        let mut command = command(&["doctor", "--state", "heal.db"]);
+        let ran = finish(command.envs(env(&deployed)).env(name, value)).exits(1);
+        assert!(ran.stdout.contains(expected), "no {expected:?} in {ran:#?}");
+    }
+    assert!(deployed.effects().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_policy_server_the_bundled_policy_is_named() {
     let platform = platform(Seed::healthy_worker());
     let mut command = command(&["doctor", "--json", "--state", "heal.db"]);

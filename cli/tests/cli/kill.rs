@@ -96,11 +96,9 @@ fn seed_of_this_run() -> u64 {
 fn world() -> Value {
     let all = 0..KILLS;
     let owner = json!({"kind": "StatefulSet", "name": "worker"});
-    // A pod that is too young could be taken for the replacement.
-    let an_hour_ago = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() - 3_600_000;
     json!({
         "pods": all.clone().map(|run| json!({"namespace": "neural-hive-execution", "name": format!("worker-{run}"), "owner": owner,
-            "ready": false, "restarts": 7, "waiting_reason": "CrashLoopBackOff", "created_at": an_hour_ago})).collect::<Vec<_>>(),
+            "ready": false, "restarts": 7, "waiting_reason": "CrashLoopBackOff"})).collect::<Vec<_>>(),
         "tickets": all.clone().map(|run| json!({"ticket_id": format!("ticket-{run}"), "status": "RUNNING",
             "assigned_worker": format!("worker-{run}")})).collect::<Vec<_>>(),
         "workflows": all.map(|run| json!({"workflow_id": format!("wf-{run}"), "state": "PAUSED"})).collect::<Vec<_>>(),

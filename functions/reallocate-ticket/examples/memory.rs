@@ -41,6 +41,14 @@ impl ClaimStore for Absent {
         Ok(Reservation::Held { recovered: false, cooling: Vec::new() })
     }
 
+    async fn intend(&self, _: &ClaimKey, _: &LeaseOwner, _: Timestamp, _: &serde_json::Value) -> Result<Finish> {
+        Ok(Finish::Stored)
+    }
+
+    async fn intent(&self, _: &ClaimKey) -> Result<Option<serde_json::Value>> {
+        Ok(None)
+    }
+
     async fn finish(
         &self,
         _: &ClaimKey,

@@ -1,12 +1,12 @@
 //! The reallocation itself, with an answer for each ticket.
 
-use futures_util::{StreamExt as _, stream};
-use heal_clients::tickets::{self, MAX_IN_FLIGHT, Metadata, Reallocation, ReallocationRequest, SOURCE, Ticket};
-use heal_clients::{CallContext, Effect, Error, OutageKind};
+use futures_util::StreamExt as _;
+use heal_clients::CallContext;
+use heal_clients::tickets::{self, ChangeOutcome, Metadata, ReallocationRequest, SOURCE, Ticket};
 use heal_runtime::action::{Admitted, Call};
 use serde_json::Value;
 
-use crate::facts::{TicketFacts, is_waiting};
+use crate::facts::TicketFacts;
 use crate::parameters::Parameters;
 
 /// One call's reallocations.
@@ -24,70 +24,47 @@ pub(crate) struct Batch<'a> {
 pub(crate) struct Answer {
     pub ticket_id: String,
     pub previous_worker: Option<String>,
-    pub result: Result<Reallocated, Error>,
+    pub outcome: Outcome,
 }
 
-/// How a reallocation was confirmed; with the ticket afterwards.
+/// How the reallocation of one ticket ended.
 #[derive(Debug)]
-pub(crate) enum Reallocated {
-    /// By the service's answer.
-    ByAnswer(Box<Ticket>),
-    /// By the ticket, which was read where the answer was lost.
-    ByTicket(Box<Ticket>),
+pub(crate) enum Outcome {
+    /// This attempt asked for it.
+    Now(ChangeOutcome),
+    /// Its earlier worker, which died, had asked for it.
+    Before(Box<Ticket>),
 }
 
 impl Batch<'_> {
     /// Reallocates each ticket that this attempt has not reallocated already; the answers are in the order of `targets`.
     pub(crate) async fn reallocate(&self, targets: &[Admitted<TicketFacts>]) -> Vec<Answer> {
-        let open: Vec<_> = targets.iter().filter(|admitted| admitted.facts.done.is_none()).collect();
-        let requests = open.iter().map(|admitted| self.request(admitted)).collect();
-        let answers = self.tickets.reallocate_multiple_tickets(requests, &self.parameters.reason, self.changing);
-        let waiting: Vec<bool> = open.iter().map(|admitted| admitted.facts.was_waiting).collect();
-        let confirmed = stream::iter(waiting).zip(answers).map(|(waiting, answer)| self.confirm(answer, waiting));
-        let mut confirmed = confirmed.buffered(MAX_IN_FLIGHT).collect::<Vec<_>>().await.into_iter();
+        let open = targets.iter().filter(|admitted| !admitted.facts.is_done);
+        let requests = open.map(|admitted| self.request(admitted)).collect();
+        let (tickets, reason) = (self.tickets, &self.parameters.reason);
+        let outcomes = tickets.reallocate_multiple_tickets(requests, reason, self.changing, self.context);
+        let mut outcomes = outcomes.collect::<Vec<_>>().await.into_iter();
         let answer = |Admitted { target, facts }: &Admitted<TicketFacts>| {
-            let result = match &facts.done {
-                Some(ticket) => Ok(Reallocated::ByTicket(ticket.clone())),
-                None => confirmed.next()?,
+            let outcome = if facts.is_done {
+                Outcome::Before(facts.ticket.clone())
+            } else {
+                Outcome::Now(outcomes.next()?.outcome)
             };
-            Some(Answer { ticket_id: target.id.clone(), previous_worker: facts.previous_worker.clone(), result })
+            Some(Answer { ticket_id: target.id.clone(), previous_worker: facts.previous_worker.clone(), outcome })
         };
         targets.iter().filter_map(answer).collect()
     }
 
     fn request(&self, Admitted { target, facts }: &Admitted<TicketFacts>) -> ReallocationRequest {
         let id = self.parameters.reallocation_id(self.call, &target.id);
-        ReallocationRequest { ticket_id: target.id.clone(), metadata: self.metadata(facts, &id), idempotency_key: id }
-    }
-
-    /// After an answer that leaves the outcome open, reads the ticket; `was_waiting` is what it was before. If the service had answered, though
-    /// with an error, and the ticket is unchanged afterwards, nothing has happened.
-    async fn confirm(&self, answer: Reallocation, was_waiting: bool) -> Result<Reallocated, Error> {
-        let Reallocation { ticket_id, result } = answer;
-        let mut error = match result {
-            Ok(ticket) => return Ok(Reallocated::ByAnswer(Box::new(ticket))),
-            Err(error) if error.effect() == Effect::Unknown => error,
-            Err(error) => return Err(error),
-        };
-        let id = self.parameters.reallocation_id(self.call, &ticket_id);
-        let context = self.context.clone().with_key(&id);
-        let Ok(ticket) = self.tickets.get_ticket(&ticket_id, &context).await else { return Err(error) };
-        let is_own = ticket.metadata.get("reallocation_id").and_then(Value::as_str) == Some(&id);
-        if is_own || (is_waiting(&ticket) && !was_waiting) {
-            return Ok(Reallocated::ByTicket(Box::new(ticket)));
-        }
-        if let Error::Unavailable(outage) = &mut error
-            && had_answered(outage.kind)
-        {
-            outage.effect = Effect::NotApplied;
-        }
-        Err(error)
+        let metadata = self.metadata(facts, &id);
+        ReallocationRequest { before: (*facts.ticket).clone(), metadata, idempotency_key: id }
     }
 
     /// What the platform wants in the record of a reallocation (contracts, section 1).
     fn metadata(&self, facts: &TicketFacts, id: &str) -> Metadata {
         let command = &self.call.command;
-        let workflow_id = facts.workflow_id.as_ref().or(command.context.workflow_id.as_ref());
+        let workflow_id = facts.ticket.workflow_id.as_ref().or(command.context.workflow_id.as_ref());
         let mut metadata = self.parameters.metadata.clone();
         let own = [
             ("reallocation_id", id.into()),
@@ -105,11 +82,6 @@ impl Batch<'_> {
         }
         metadata
     }
-}
-
-/// Whether the service answered: then the request has ended, and its effect can be read.
-fn had_answered(kind: OutageKind) -> bool {
-    matches!(kind, OutageKind::ServerError | OutageKind::RateLimited | OutageKind::RequestTimeout | OutageKind::Aborted)
 }
 
 /// `None` for a moment that no calendar has.

@@ -1,12 +1,14 @@
 //! `reallocate_ticket`: returns tickets to the queue, so that another worker executes them; each at most once in five minutes.
 //!
 //! Each ticket is a target of its own: it has its own facts, policy question, cooldown, idempotency key and answer, so that one ticket of a
-//! batch neither vouches for the others nor stops them. The crate knows no claim and no queue; `heal_runtime::attempt` holds those.
+//! batch neither vouches for the others nor stops them. A ticket in a terminal status is left alone. A reallocation counts only if the answer,
+//! or the ticket read after it, shows it. The crate knows no claim and no queue; `heal_runtime::attempt` holds those.
 //! Start at [`ReallocateTicket`].
 
 mod effect;
 mod facts;
 mod parameters;
+mod probe;
 mod result;
 mod spec;
 
@@ -15,7 +17,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use heal_clients::port::{context, reserve_time_for_confirmation};
 use heal_clients::tickets;
-use heal_runtime::action::{Action, Admitted, Call, CallMetric, Cooldown, Facts, Performed, PolicyFacts, Target};
+use heal_runtime::action::{
+    Action, Admitted, Call, CallMetric, Cooldown, Facts, Performed, PolicyFacts, Probe, Target,
+};
 use heal_runtime::port::{Clock, CooldownKey, PolicyResource};
 use heal_runtime::{ActionSpec, AttemptResult};
 
@@ -68,7 +72,7 @@ impl Action for ReallocateTicket {
         Ok(parameters.tickets.iter().map(target).collect())
     }
 
-    /// The ticket as the service has it: whether it exists, and when it was last reallocated.
+    /// The ticket as the service has it: whether it exists, its status, and when it was last reallocated.
     async fn facts(
         &self,
         call: &Call,
@@ -77,11 +81,16 @@ impl Action for ReallocateTicket {
     ) -> Result<Facts<TicketFacts>, AttemptResult> {
         let read = self.tickets.get_ticket(&target.id, &context(call, &*self.clock)).await;
         let ticket = read.map_err(|error| result::unread(call, parameters, &target.id, &error))?;
-        let own = TicketFacts::read(call, parameters, &ticket);
-        if let Some(earlier) = own.earlier_attempt {
-            return Err(result::done_before(&ticket, earlier));
+        let own = TicketFacts::read(call, parameters, ticket);
+        // In a batch, what this very attempt has done counts among the others' results.
+        if own.is_done && !(parameters.is_batch() && call.command.attempt == 1) {
+            return Err(result::done_before(call, parameters, &own));
         }
-        let policy = PolicyFacts { last_reallocation: own.last_reallocation, ..PolicyFacts::default() };
+        if own.ticket.is_terminal() && !own.is_done {
+            return Err(result::terminal(&own));
+        }
+        let ticket_status = (!own.is_done).then(|| own.ticket.status.to_ascii_uppercase());
+        let policy = PolicyFacts { last_reallocation: own.last_reallocation, ticket_status, ..PolicyFacts::default() };
         Ok(Facts { policy, own })
     }
 
@@ -90,6 +99,10 @@ impl Action for ReallocateTicket {
         let changing = reserve_time_for_confirmation(&context);
         let batch = Batch { call, parameters, context: &context, changing: &changing, tickets: &self.tickets };
         result::merged(call, parameters, batch.reallocate(targets).await)
+    }
+
+    async fn probe(&self, call: &Call, parameters: &Parameters, targets: &[Target]) -> Probe {
+        probe::probe(call, parameters, targets, &self.tickets, &context(call, &*self.clock)).await
     }
 
     fn call_metric(&self, parameters: &Parameters, _: &Target) -> Option<CallMetric> {

@@ -53,12 +53,43 @@ impl Parameters {
         if self.is_batch() { format!("{key}{}", key_suffix(ticket_id)) } else { key.clone() }
     }
 
-    /// The number of the earlier attempt of the same step that made the reallocation of this id.
-    pub(crate) fn earlier_attempt(&self, call: &Call, ticket_id: &str, id: &str) -> Option<u32> {
-        let key = if self.is_batch() { id.strip_suffix(&key_suffix(ticket_id))? } else { id };
-        let (step, attempt) = key.rsplit_once('/')?;
-        let (own_step, _) = call.idempotency_key.rsplit_once('/')?;
-        let attempt: u32 = attempt.parse().ok()?;
-        (step == own_step && attempt < call.command.attempt).then_some(attempt)
+    /// Whether `id`, from the ticket's record, names a reallocation by this very step: by any of its attempts.
+    pub(crate) fn is_of_step(&self, call: &Call, ticket_id: &str, id: &str) -> bool {
+        let suffix = if self.is_batch() { key_suffix(ticket_id) } else { String::new() };
+        let Some(key) = id.strip_suffix(&suffix) else { return false };
+        let command = &call.command;
+        let item = command.item.map_or(String::new(), |item| format!("[{item}]"));
+        let step = format!("{}/{}{item}", command.run_id, command.step);
+        key == call.idempotency_key || is_key_of_step(key, &step)
+    }
+}
+
+/// Whether `key` is the step's own, or has the number of an attempt behind it.
+fn is_key_of_step(key: &str, step: &str) -> bool {
+    key.strip_prefix(step).is_some_and(|rest| {
+        let number = rest.strip_prefix(['/', '#']);
+        rest.is_empty() || number.is_some_and(|number| number.parse::<u32>().is_ok())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_belongs_to_one_step_whatever_its_attempt() {
+        for (key, belongs) in [
+            ("run/heal", true),
+            ("run/heal/1", true),
+            ("run/heal#2", true),
+            ("run/heal_2/1", false),
+            ("run/heal[0]/1", false),
+            ("run/1", false),
+            ("run-2/heal/1", false),
+            ("somebody-else", false),
+        ] {
+            assert_eq!(is_key_of_step(key, "run/heal"), belongs, "{key}");
+        }
+        assert!(is_key_of_step("run/heal[3]/1", "run/heal[3]"));
     }
 }

@@ -44,7 +44,7 @@ pub fn spec() -> ActionSpec {
             ("status", OutputType::String),
             ("previous_worker", OutputType::Any),
         ],
-        safety: Safety::Idempotent,
+        safety: Safety::Probe,
         inherits: &[],
         default_timeout_seconds: 60,
         critical: true,

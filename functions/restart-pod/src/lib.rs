@@ -1,25 +1,24 @@
-//! `restart_pod`: deletes a pod and waits until its controller has a ready one again.
+//! `restart_pod`: deletes an unhealthy pod and waits until its controller has a ready one again.
 //!
-//! The pod is deleted by its uid, so that a later pod of the same name is never deleted. A pod without a controller, which nothing would
-//! replace, is left alone. The crate knows no claim and no queue; `heal_runtime::attempt` holds those. Start at [`RestartPod`].
+//! The pod is deleted by its uid, so that a later pod of the same name is never deleted. A healthy pod, a pod without a controller, which
+//! nothing would replace, and a pod in a namespace that the configuration does not name, are left alone. The crate knows no claim and no
+//! queue; `heal_runtime::attempt` holds those. Start at [`RestartPod`].
 
-mod after;
+mod result;
 mod spec;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use heal_clients::kubernetes::{self, PodRef, Restart};
-use heal_clients::port::{Manual, call_failed, context};
-use heal_clients::{CallContext, Effect};
+use heal_clients::CallContext;
+use heal_clients::kubernetes::{self, FoundPod, Restart, RestartIntent};
+use heal_clients::port::{call_failed, context, failed};
 use heal_runtime::action::{Action, Admitted, Call, Facts, Performed, Probe, Target};
 use heal_runtime::port::{Clock, PolicyResource};
 use heal_runtime::{ActionSpec, AttemptResult};
 use serde::Deserialize;
+use serde_json::Value;
 
-use after::PodAfter;
-
-pub use after::CLOCK_ERROR_MS;
 pub use spec::{NAME, spec};
 
 /// The action over the Kubernetes API.
@@ -35,30 +34,61 @@ pub struct RestartPod {
 pub struct Parameters {
     pub(crate) pod_name: String,
     #[serde(default)]
+    pub(crate) pod_uid: Option<String>,
+    #[serde(default)]
     pub(crate) namespace: Option<String>,
+    #[serde(default)]
+    pub(crate) force: bool,
+}
+
+/// The pod as it is just before its deletion.
+#[derive(Debug)]
+pub struct UnhealthyPod {
+    intent: RestartIntent,
+    /// Somebody else is deleting it already.
+    is_terminating: bool,
 }
 
 impl RestartPod {
-    /// `clock` is the one that the attempts' deadlines are set by, and not far from the cluster's ([`CLOCK_ERROR_MS`]).
+    /// `clock` is the one that the attempts' deadlines are set by.
     pub fn new(kubernetes: Arc<kubernetes::Client>, clock: Arc<dyn Clock>) -> Self {
         Self { kubernetes, clock, spec: spec() }
     }
 
-    async fn restart(&self, call: &Call, parameters: &Parameters, context: &CallContext) -> AttemptResult {
-        let Parameters { pod_name, namespace } = parameters;
-        match self.kubernetes.restart_pod(pod_name, namespace.as_deref(), context).await {
-            Ok(Restart::Replaced { old, new }) => after::replaced(call, &old.name, &new.name),
-            Ok(Restart::NotBack { old: PodRef { name, .. }, last_seen }) => {
-                after::not_back(call, &name, last_seen.as_ref())
+    async fn find(
+        &self,
+        call: &Call,
+        parameters: &Parameters,
+        context: &CallContext,
+    ) -> Result<FoundPod, AttemptResult> {
+        let Parameters { pod_name, pod_uid, namespace, force } = parameters;
+        let found = self.kubernetes.find_pod(pod_name, namespace.as_deref(), context).await;
+        let found = found.map_err(|error| call_failed(call, pod_name, &error, &result::manual(parameters)))?;
+        let Some(found) = found else { return Err(result::already_gone(pod_name)) };
+        match pod_uid {
+            Some(uid) if !uid.is_empty() && *uid != found.health.uid => {
+                Err(result::replaced_since_found(uid, &found.health))
             }
-            Err(error) if error.effect() == Effect::Unknown => match self.pod_after(call, parameters, context).await {
-                Ok(after) if after.is_deleted() => {
-                    let lost = format!("the answer to the deletion of pod {pod_name:?} was lost, and the pod is gone");
-                    self.await_replacement(call, parameters, context, after).await.warn(lost)
-                }
-                Ok(_) | Err(_) => call_failed(call, pod_name, &error, &manual(parameters)),
-            },
-            Err(error) => call_failed(call, pod_name, &error, &manual(parameters)),
+            Some(_) | None if found.health.healthy && !force => Err(result::healthy(pod_name)),
+            Some(_) | None => Ok(found),
+        }
+    }
+
+    async fn restart(&self, call: &Call, parameters: &Parameters, pod: &UnhealthyPod) -> AttemptResult {
+        let (name, context) = (&parameters.pod_name, context(call, &*self.clock));
+        if pod.is_terminating {
+            let replacement = self.kubernetes.await_replacement(&pod.intent, &context).await;
+            return result::deleted_by_another(call, name, &replacement);
+        }
+        match self.kubernetes.restart(&pod.intent, &context).await {
+            Ok(Restart::Deleted { replacement, answer_lost: false }) => result::deleted(call, name, &replacement),
+            Ok(Restart::Deleted { replacement, answer_lost: true }) => {
+                let lost = format!("the answer to the deletion of pod {name:?} was lost, and the pod is gone");
+                result::deleted(call, name, &replacement).warn(lost)
+            }
+            Ok(Restart::AlreadyGone) => result::already_gone(name),
+            Ok(Restart::AlreadyReplaced) => result::replaced_just_now(name),
+            Err(error) => call_failed(call, name, &error, &result::manual(parameters)),
         }
     }
 }
@@ -66,42 +96,63 @@ impl RestartPod {
 #[async_trait]
 impl Action for RestartPod {
     type Parameters = Parameters;
-    type Facts = ();
+    type Facts = UnhealthyPod;
 
     fn spec(&self) -> &ActionSpec {
         &self.spec
     }
 
-    fn targets(&self, _: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
-        Ok(vec![Target::new(&parameters.pod_name, PolicyResource::default())])
+    /// Names that could not be a pod's, and namespaces that are not allowed, end the attempt before any call.
+    fn targets(&self, call: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
+        let Parameters { pod_name, namespace, .. } = parameters;
+        let names = self.kubernetes.check_pod_name(pod_name, namespace.as_deref());
+        names.map_err(|error| call_failed(call, pod_name, &error, &result::manual(parameters)))?;
+        let allowed = self.kubernetes.check_deletable(namespace.as_deref());
+        allowed.map_err(|error| failed(call, pod_name, "namespace_not_allowed", error.to_string()))?;
+        Ok(vec![Target::new(pod_name, PolicyResource::default())])
     }
 
-    async fn facts(&self, _: &Call, _: &Parameters, _: &Target) -> Result<Facts<()>, AttemptResult> {
-        Ok(Facts::default())
-    }
-
-    async fn perform(&self, call: &Call, parameters: &Parameters, _: &[Admitted<()>]) -> Performed {
-        self.restart(call, parameters, &context(call, &*self.clock)).await.into()
-    }
-
-    /// An earlier worker deleted the command's pod if no pod has its name, or only one that was created after the command.
-    async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target]) -> Probe {
+    /// Reads the pod, and ends the attempt if nothing is to be done.
+    async fn facts(
+        &self,
+        call: &Call,
+        parameters: &Parameters,
+        _: &Target,
+    ) -> Result<Facts<UnhealthyPod>, AttemptResult> {
         let context = context(call, &*self.clock);
-        match self.pod_after(call, parameters, &context).await {
-            Ok(PodAfter::StillThere) => Probe::NotDone,
-            Ok(after) => Probe::Done(Box::new(self.await_replacement(call, parameters, &context, after).await)),
+        let pod = self.find(call, parameters, &context).await?;
+        let intent = self.kubernetes.plan_restart(&pod, &context).await;
+        let intent =
+            intent.map_err(|error| call_failed(call, &parameters.pod_name, &error, &result::manual(parameters)))?;
+        Ok(UnhealthyPod { intent, is_terminating: pod.health.terminating }.into())
+    }
+
+    fn intent(&self, _: &Call, _: &Parameters, targets: &[Admitted<UnhealthyPod>]) -> Option<Value> {
+        targets.first().map(|admitted| admitted.facts.intent.to_json())
+    }
+
+    async fn perform(&self, call: &Call, parameters: &Parameters, targets: &[Admitted<UnhealthyPod>]) -> Performed {
+        match targets.first() {
+            Some(admitted) => self.restart(call, parameters, &admitted.facts).await.into(),
+            None => result::already_gone(&parameters.pod_name).into(),
+        }
+    }
+
+    /// An earlier worker deleted the pod if the one with the stored uid is gone or being deleted. Without a stored uid it died before.
+    async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target], intent: Option<&Value>) -> Probe {
+        let Some(stored) = intent else { return Probe::NotDone };
+        let intent = match RestartIntent::from_json(stored) {
+            Ok(intent) => intent,
+            Err(why) => return Probe::Unclear(why),
+        };
+        let context = context(call, &*self.clock);
+        match self.kubernetes.is_deleted(&intent, &context).await {
+            Ok(false) => Probe::NotDone,
+            Ok(true) => {
+                let replacement = self.kubernetes.await_replacement(&intent, &context).await;
+                Probe::Done(Box::new(result::deleted(call, &parameters.pod_name, &replacement)))
+            }
             Err(error) => Probe::Unclear(error.to_string()),
         }
     }
-}
-
-fn manual(parameters: &Parameters) -> Manual {
-    let name = &parameters.pod_name;
-    let namespace =
-        parameters.namespace.as_ref().map_or_else(String::new, |namespace| format!(" in namespace {namespace:?}"));
-    let act = format!(
-        "restart pod {name:?}{namespace} by hand (kubectl delete pod), or run the playbook again when Kubernetes answers"
-    );
-    let check = format!("check whether pod {name:?}{namespace} was replaced and is ready; only if it was not, {act}");
-    Manual { act, check }
 }

@@ -10,18 +10,20 @@ pub const NAME: &str = "restart_pod";
 pub fn spec() -> ActionSpec {
     ActionSpec {
         name: NAME,
-        description: "Deletes a pod and waits until its controller has a ready one again.",
+        description: "Deletes an unhealthy pod and waits until its controller has a ready one again.",
         parameters: json!({
             "type": "object",
             "additionalProperties": false,
             "properties": {
                 "pod_name": {"type": "string", "minLength": 1, "description": "The pod."},
-                "namespace": {"type": "string", "minLength": 1, "description": "Its namespace, KUBERNETES_NAMESPACE by default."},
+                "pod_uid": {"type": "string", "description": "Its uid, as check_worker_health gives it: a later pod of the same name is left alone."},
+                "namespace": {"type": "string", "minLength": 1, "description": "Its namespace, KUBERNETES_NAMESPACE by default; one of KUBERNETES_NAMESPACES."},
+                "force": {"type": "boolean", "description": "Whether a healthy pod is restarted too; false by default."},
             },
             "required": ["pod_name"],
         }),
         outputs: &[
-            // The name of the ready pod; null where only the old one's absence was seen.
+            // The name of the ready pod that took its place; null where nothing was to be done.
             ("replaced_by", OutputType::Any),
         ],
         safety: Safety::Probe,

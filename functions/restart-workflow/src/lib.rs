@@ -97,7 +97,7 @@ impl Action for RestartWorkflow {
     }
 
     /// Paused: not resumed. Running again, or completed: resumed. Failed or cancelled: resuming is refused, so it may be tried.
-    async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target]) -> Probe {
+    async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target], _: Option<&serde_json::Value>) -> Probe {
         match self.workflows.status(&parameters.workflow_id, &self.workflows.context(call)).await {
             Ok(status) if state::is_resumed(status.state) => {
                 let resumed_at_ms = Some(status.updated_at_ms).filter(|at| *at > 0);

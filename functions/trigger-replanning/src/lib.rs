@@ -111,7 +111,7 @@ impl Action for TriggerReplanning {
     }
 
     /// A workflow that is being replanned proves the trigger. Nothing disproves it: a replanning may have ended by now.
-    async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target]) -> Probe {
+    async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target], _: Option<&serde_json::Value>) -> Probe {
         match self.status(parameters, &self.workflows.context(call)).await {
             Ok(Some(status)) if status.state == WorkflowState::Replanning => {
                 Probe::Done(Box::new(AttemptResult::succeeded(result::told_by_state(&status))))

@@ -1,18 +1,19 @@
 //! `update_ticket_status`: writes a ticket's status.
 //!
-//! It always writes, also if the ticket has the status already: the record then says who asked for it. The crate knows no claim and no
-//! queue; `heal_runtime::attempt` holds those. Start at [`UpdateTicketStatus`].
+//! A ticket in a terminal status is left alone, and so is one of which the call would write nothing new. An update counts only if the answer,
+//! or the ticket read after it, shows it. The crate knows no claim and no queue; `heal_runtime::attempt` holds those.
+//! Start at [`UpdateTicketStatus`].
 
 mod parameters;
+mod result;
 mod spec;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use heal_clients::port::{Manual, call_failed, context, reserve_time_for_confirmation};
-use heal_clients::tickets::{self, Metadata, Ticket};
-use heal_clients::{CallContext, Effect, Error};
-use heal_runtime::action::{Action, Admitted, Call, CallMetric, Facts, Performed, Target, log};
+use heal_clients::tickets::{self, Change, ChangeOutcome, Metadata, Ticket, TicketChange, Trace};
+use heal_runtime::action::{Action, Admitted, Call, CallMetric, Facts, Performed, PolicyFacts, Probe, Target};
 use heal_runtime::port::{Clock, PolicyResource};
 use heal_runtime::{ActionSpec, AttemptResult, Map};
 use serde_json::Value;
@@ -29,55 +30,26 @@ pub struct UpdateTicketStatus {
     spec: ActionSpec,
 }
 
-/// The ticket before the change.
-#[derive(Debug, Clone)]
-pub struct TicketFacts {
-    status: String,
-    workflow_id: Option<String>,
-}
-
 impl UpdateTicketStatus {
     /// `clock` is the one that the attempts' deadlines are set by.
     pub fn new(tickets: Arc<tickets::Client>, clock: Arc<dyn Clock>) -> Self {
         Self { tickets, clock, spec: spec() }
     }
 
-    async fn read(&self, ticket_id: &str, context: &CallContext) -> Result<TicketFacts, Error> {
-        let Ticket { status, workflow_id, .. } = self.tickets.get_ticket(ticket_id, context).await?;
-        Ok(TicketFacts { status, workflow_id })
-    }
-
-    async fn update(&self, call: &Call, parameters: &Parameters, before: &TicketFacts) -> Result<AttemptResult, Error> {
-        let Parameters { ticket_id, status, .. } = parameters;
+    async fn update(&self, call: &Call, parameters: &Parameters, before: &Ticket) -> ChangeOutcome {
         let context = context(call, &*self.clock);
         let metadata = metadata(call, parameters, before);
         let result = parameters.result();
-        let changing = reserve_time_for_confirmation(&context);
-        let answer = self.tickets.update_ticket_status(ticket_id, *status, result.as_ref(), &metadata, &changing).await;
-        let (now, warning) = match answer {
-            Ok(ticket) => (ticket.status, None),
-            // Where the answer is lost, the ticket itself may show the change.
-            Err(error) if error.effect() == Effect::Unknown => match self.read(ticket_id, &context).await {
-                Ok(after) if after.status.parse() == Ok(*status) => {
-                    let warning =
-                        format!("the answer for ticket {ticket_id:?} was lost; the ticket itself has the status now");
-                    (after.status, Some(warning))
-                }
-                Ok(_) | Err(_) => return Err(error),
-            },
-            Err(error) => return Err(error),
-        };
-        let what = format!("ticket {ticket_id:?} went from {} to {now}", before.status);
-        log::done(call, "playbook_executor.ticket_status_updated", ticket_id, &what);
-        let result = AttemptResult::succeeded(output(&now, &before.status));
-        Ok(warning.into_iter().fold(result, AttemptResult::warn))
+        let change = Change::SetStatus { status: parameters.status, result: result.as_ref() };
+        let change = TicketChange { change, before, metadata: &metadata };
+        self.tickets.change_ticket(&change, &reserve_time_for_confirmation(&context), &context).await
     }
 }
 
 #[async_trait]
 impl Action for UpdateTicketStatus {
     type Parameters = Parameters;
-    type Facts = TicketFacts;
+    type Facts = Ticket;
 
     fn spec(&self) -> &ActionSpec {
         &self.spec
@@ -92,25 +64,47 @@ impl Action for UpdateTicketStatus {
         Ok(vec![Target::new(&parameters.ticket_id, resource)])
     }
 
-    /// Whether the ticket exists, and its status before the change.
+    /// The ticket before the change: whether it exists, and whether there is anything to write.
     async fn facts(
         &self,
         call: &Call,
         parameters: &Parameters,
         target: &Target,
-    ) -> Result<Facts<TicketFacts>, AttemptResult> {
-        let read = self.read(&target.id, &context(call, &*self.clock)).await;
+    ) -> Result<Facts<Ticket>, AttemptResult> {
+        let read = self.tickets.get_ticket(&target.id, &context(call, &*self.clock)).await;
         // Nothing was done, whatever became of the reading.
-        let manual = || Manual::either_way(by_hand(parameters));
-        read.map(Facts::from).map_err(|error| call_failed(call, &target.id, &error, &manual()))
+        let manual = || Manual::either_way(result::by_hand(parameters));
+        let ticket = read.map_err(|error| call_failed(call, &target.id, &error, &manual()))?;
+        if let Some(needless) = result::needless(call, parameters, &ticket, self.tickets.keeps_records()) {
+            return Err(needless);
+        }
+        let ticket_status = Some(ticket.status.to_ascii_uppercase());
+        Ok(Facts { policy: PolicyFacts { ticket_status, ..PolicyFacts::default() }, own: ticket })
     }
 
-    async fn perform(&self, call: &Call, parameters: &Parameters, targets: &[Admitted<TicketFacts>]) -> Performed {
-        let [Admitted { target, facts }] = targets else {
+    async fn perform(&self, call: &Call, parameters: &Parameters, targets: &[Admitted<Ticket>]) -> Performed {
+        let [Admitted { facts: before, .. }] = targets else {
             return AttemptResult::no_op("there is no ticket to update", Map::new()).into();
         };
-        let result = self.update(call, parameters, facts).await;
-        result.unwrap_or_else(|error| call_failed(call, &target.id, &error, &manual(parameters))).into()
+        result::of_change(call, parameters, before, self.update(call, parameters, before).await).into()
+    }
+
+    /// The ticket has the status: written. It was last changed before the command was issued: not written. Otherwise it does not say: a worker
+    /// may have taken it since.
+    async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target]) -> Probe {
+        let Parameters { ticket_id, status, .. } = parameters;
+        let ticket = match self.tickets.get_ticket(ticket_id, &context(call, &*self.clock)).await {
+            Ok(ticket) => ticket,
+            Err(error) if error.is_not_found() => return Probe::NotDone,
+            Err(error) => return Probe::Unclear(error.to_string()),
+        };
+        let change = Change::SetStatus { status: *status, result: None };
+        match self.tickets.trace(&ticket, change, &call.idempotency_key, call.command.issued_at) {
+            // Its status before is not known any more.
+            Trace::Done => Probe::Done(Box::new(AttemptResult::succeeded(result::output(&ticket.status, None)))),
+            Trace::NotDone => Probe::NotDone,
+            Trace::Unclear(why) => Probe::Unclear(why),
+        }
     }
 
     fn call_metric(&self, parameters: &Parameters, _: &Target) -> Option<CallMetric> {
@@ -119,7 +113,7 @@ impl Action for UpdateTicketStatus {
 }
 
 /// What the platform wants in the record of a status update (contracts, section 1).
-fn metadata(call: &Call, parameters: &Parameters, before: &TicketFacts) -> Metadata {
+fn metadata(call: &Call, parameters: &Parameters, before: &Ticket) -> Metadata {
     let context = &call.command.context;
     let workflow_id = before.workflow_id.as_ref().or(context.workflow_id.as_ref());
     let mut metadata = parameters.metadata.clone();
@@ -130,20 +124,4 @@ fn metadata(call: &Call, parameters: &Parameters, before: &TicketFacts) -> Metad
     ];
     metadata.extend(own.map(|(name, value)| (name.to_owned(), value)));
     metadata
-}
-
-fn output(status: &str, previous_status: &str) -> Map {
-    [("status".to_owned(), status.into()), ("previous_status".to_owned(), previous_status.into())].into_iter().collect()
-}
-
-fn by_hand(Parameters { ticket_id, status, .. }: &Parameters) -> String {
-    format!(
-        "set the status of ticket {ticket_id:?} to {status} by hand, or run the playbook again when the ticket service answers"
-    )
-}
-
-fn manual(parameters: &Parameters) -> Manual {
-    let act = by_hand(parameters);
-    let check = format!("check the status of ticket {:?}; if it is another one, {act}", parameters.ticket_id);
-    Manual { act, check }
 }

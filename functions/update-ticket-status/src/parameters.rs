@@ -21,6 +21,11 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    /// Whether more than a status is to be written.
+    pub(crate) fn has_result(&self) -> bool {
+        self.result.is_some() || self.error_message.is_some()
+    }
+
     /// The result with the error in it: the service has no other field for an error.
     pub(crate) fn result(&self) -> Option<Value> {
         match (&self.result, &self.error_message) {

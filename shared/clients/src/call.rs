@@ -13,7 +13,7 @@ use crate::observe::{NoopObserver, Observer};
 /// The caller's part of one call: its deadline, and the keys that identify its retries and its trace.
 #[derive(Debug, Clone)]
 pub struct CallContext {
-    /// The same for every try of one attempt. Without a key, the client never retries a changing call.
+    /// The same for every try of one change, so that a service can recognise a repeated call.
     pub idempotency_key: Option<String>,
     /// W3C `traceparent`; sent unchanged if spans are not exported.
     pub traceparent: Option<String>,

@@ -33,6 +33,7 @@ pub(crate) mod keys;
 mod read;
 mod reader;
 mod sections;
+mod selector;
 mod strings;
 mod value;
 
@@ -40,8 +41,9 @@ pub use keys::*;
 pub use reader::{Invalid, Problem, Setting, Source};
 pub use sections::{
     Config, Dialect, IdentityConfig, IdentitySource, KubernetesAccess, KubernetesConfig, OrchestratorConfig, PemPaths,
-    PolicyConfig, PolicyFallback, TicketConfig,
+    PolicyConfig, PolicyFallback, SYSTEM_NAMESPACES, TicketConfig,
 };
+pub use selector::WorkerSelector;
 pub use strings::{Env, NotUnicode, Strings};
 pub use value::{BaseUrl, Environment, SpiffeId, hide_credentials};
 

@@ -77,10 +77,12 @@ pub enum RefusalKind {
     BadRequest,
     /// This process is not allowed to (`PERMISSION_DENIED`, `UNAUTHENTICATED`, 401, 403).
     Forbidden,
-    /// The service redirected the call (3xx); redirects are not followed.
+    /// The service redirected the call (3xx) to where it is not followed.
     Redirect,
     /// The answer cannot be used: wrong content type, size or shape.
     BadAnswer,
+    /// The service answered with success, and its answer or the target does not show the change.
+    NotApplied,
     /// Any other final answer.
     Other,
 }
@@ -89,6 +91,7 @@ impl RefusalKind {
     fn verb(self) -> &'static str {
         match self {
             Self::BadAnswer => "sent an unusable answer to",
+            Self::NotApplied => "did not apply",
             Self::NotFound | Self::Precondition | Self::BadRequest | Self::Forbidden | Self::Redirect | Self::Other => {
                 "refused"
             }

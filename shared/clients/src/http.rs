@@ -2,10 +2,11 @@
 
 mod answer;
 mod certificate;
+mod redirect;
 
 use std::time::{Duration, Instant};
 
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, Url};
 
 use crate::call::CallContext;
@@ -76,8 +77,8 @@ impl Http {
 
     /// Sends `request` and reads the response within the caller's deadline and the client's timeout.
     ///
-    /// Retries once, immediately, if the connection could not be opened or broke and the request is idempotent: it only reads, or
-    /// carries an idempotency key.
+    /// Retries once, immediately, if the connection could not be opened, or broke and the request only reads. A changing request that was
+    /// sent is never repeated here: a service may ignore its idempotency key, so only a read of the target can tell whether it may be.
     ///
     /// # Errors
     /// `Unavailable` without a complete response, `Invalid` if the idempotency key cannot be sent as a header. A response with any
@@ -90,13 +91,13 @@ impl Http {
             let detail = "the deadline had passed before the call".to_owned();
             return Err(check.unreachable(TransportError::new(OutageKind::Timeout, false, detail)));
         }
-        let repeatable = request.at_stake == Effect::NotApplied || context.idempotency_key.is_some();
         let first = match self.attempt(request, &headers, limit).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
         let may_retry = match first.kind {
-            OutageKind::Connect | OutageKind::Reset => repeatable && Instant::now() < limit,
+            OutageKind::Connect => Instant::now() < limit,
+            OutageKind::Reset => request.at_stake == Effect::NotApplied && Instant::now() < limit,
             OutageKind::Timeout
             | OutageKind::ServerError
             | OutageKind::RateLimited
@@ -181,6 +182,7 @@ async fn read(mut response: reqwest::Response) -> Result<Answer, TransportError>
         status: response.status().as_u16(),
         content_type: text(response.headers(), &CONTENT_TYPE),
         retry_after: text(response.headers(), &RETRY_AFTER),
+        location: text(response.headers(), &LOCATION),
         body: Some(Vec::new()),
     };
     let announced = text(response.headers(), &CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());

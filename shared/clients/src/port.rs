@@ -7,6 +7,7 @@ mod attempt;
 mod workflow;
 
 pub use attempt::{
-    CALL_MARGIN_MS, CONFIRMATION_RESERVE_MS, Manual, call_failed, context, failed, reserve_time_for_confirmation,
+    CALL_MARGIN_MS, CONFIRMATION_RESERVE_MS, Manual, call_failed, context, failed, left_open,
+    reserve_time_for_confirmation,
 };
 pub use workflow::Workflows;

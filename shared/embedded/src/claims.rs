@@ -6,6 +6,7 @@ mod cooldown;
 use async_trait::async_trait;
 use heal_runtime::port::{ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish, LeaseOwner, Reservation, Result};
 use heal_runtime::{AttemptResult, Timestamp, format};
+use serde_json::Value;
 
 use crate::error::check_size;
 use crate::store::Store;
@@ -23,6 +24,19 @@ impl ClaimStore for Store {
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation> {
         let request = request.clone();
         self.write("claims.reserve", move |connection| claim::reserve(connection, &request)).await
+    }
+
+    async fn intend(&self, key: &ClaimKey, holder: &LeaseOwner, now: Timestamp, intent: &Value) -> Result<Finish> {
+        let operation = "claims.intend";
+        let intent = intent.to_string();
+        check_size(operation, "intent", &intent)?;
+        let (key, holder) = (key.clone(), holder.clone());
+        self.write(operation, move |connection| claim::intend(connection, &key, &holder, now, &intent)).await
+    }
+
+    async fn intent(&self, key: &ClaimKey) -> Result<Option<Value>> {
+        let key = key.clone();
+        self.read("claims.intent", move |connection| claim::intent(connection, &key)).await
     }
 
     async fn finish(

@@ -22,10 +22,10 @@ use crate::open::OpenError;
 pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"heal");
 
 /// The migrations from an empty file to the current version. A released migration never changes; new ones are appended.
-const MIGRATIONS: [&str; VERSION as usize] = [V1, V2];
+const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3];
 
 /// The version of the tables that this build reads and writes, `user_version` of the file.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// SQLite writes each page that a transaction touches twice and whole, so rows that are written together are kept together: commits lie in
 /// the order of their arrival, and an index of small numbers finds them by run.
@@ -143,6 +143,11 @@ CREATE TABLE check_state (
     version INTEGER NOT NULL,
     body TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What the holder of a claim was about to do, as JSON.
+const V3: &str = "
+ALTER TABLE claim ADD COLUMN intent TEXT;
 ";
 
 /// Brings the file to the current version, in one transaction. Of several processes that open the same file at once, one does it.

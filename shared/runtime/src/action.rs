@@ -5,6 +5,7 @@ use heal_engine::Timestamp;
 use heal_engine::catalog::ActionSpec;
 use heal_engine::message::{ActionCommand, AttemptResult};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::port::{CooldownKey, PolicyResource};
 
@@ -14,8 +15,8 @@ pub mod log;
 ///
 /// # Flow of one attempt
 /// 1. The driver holds the parameters against the schema of `spec`, and parses them once. · 2. `targets`: what the call touches. ·
-/// 3. After a lost worker, `probe`. · 4. Per target: `facts`, then the policy. · 5. The cooldowns. · 6. `perform` with the targets that
-/// passed, each with the facts that were read of it.
+/// 3. After a lost worker, `probe`. · 4. Per target: `facts`, then the policy. · 5. The cooldowns. · 6. `intent`, stored in the claim. ·
+/// 7. `perform` with the targets that passed, each with the facts that were read of it.
 ///
 /// # Assumptions
 /// An effect happens in `perform` only.
@@ -108,10 +109,25 @@ pub trait Action: Send + Sync + 'static {
     async fn perform(&self, call: &Call, parameters: &Self::Parameters, targets: &[Admitted<Self::Facts>])
     -> Performed;
 
+    /// What `perform` is about to do to `targets`, in the action's own form, for a later `probe`. Stored in the claim before the effect.
+    /// Called only where the safety is `Probe`.
+    fn intent(&self, call: &Call, parameters: &Self::Parameters, targets: &[Admitted<Self::Facts>]) -> Option<Value> {
+        let _ = (call, parameters, targets);
+        None
+    }
+
     /// Reads from the targets whether an earlier worker of this attempt, which died, had performed it. Called only where the safety is `Probe`,
     /// and before `facts`: a target that the effect has changed may have no facts any more.
-    async fn probe(&self, call: &Call, parameters: &Self::Parameters, targets: &[Target]) -> Probe {
-        let _ = (call, parameters, targets);
+    ///
+    /// `intent` is what the worker stored; `None` if it died before that, or the action has none.
+    async fn probe(
+        &self,
+        call: &Call,
+        parameters: &Self::Parameters,
+        targets: &[Target],
+        intent: Option<&Value>,
+    ) -> Probe {
+        let _ = (call, parameters, targets, intent);
         Probe::Unclear("this action has no probe".to_owned())
     }
 
@@ -184,6 +200,8 @@ impl<F> From<F> for Facts<F> {
 pub struct PolicyFacts {
     /// Bare, such as `PAUSED`.
     pub workflow_state: Option<String>,
+    /// In upper case, such as `COMPLETED`.
+    pub ticket_status: Option<String>,
     /// When the service itself says that the target was last reallocated, if it says so.
     pub last_reallocation: Option<Timestamp>,
 }

@@ -146,8 +146,9 @@ impl Worker {
     /// 3. Hold the parameters against digest and schema, and parse them, once.
     /// 4. Facts, then the policy, per target.
     /// 5. The cooldowns of the admitted targets.
-    /// 6. Perform, within the deadline, under one idempotency key.
-    /// 7. Store the result in the claim, and send it with the attempt's token.
+    /// 6. What the action is about to do is stored in the claim, if the action has a probe that needs it.
+    /// 7. Perform, within the deadline, under one idempotency key.
+    /// 8. Store the result in the claim, and send it with the attempt's token.
     ///
     /// # Guarantees
     /// No effect before the claim, the policy and the cooldown. An attempt whose earlier worker died is repeated only as far as its action

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Target};
+use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Probe, Target};
 use heal_runtime::attempt::{CommandOutcome, Error, LEASE_MS, Ports, Worker};
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{
@@ -73,6 +73,20 @@ impl Action for Touch {
         self.clock.advance_ms(self.takes_ms.load(Ordering::SeqCst));
         self.touched.fetch_add(u32::try_from(targets.len()).unwrap(), Ordering::SeqCst);
         AttemptResult::succeeded(Map::new()).into()
+    }
+
+    fn intent(&self, _: &Call, _: &Tickets, targets: &[Admitted<u32>]) -> Option<Value> {
+        Some(targets.iter().map(|admitted| json!(admitted.target.id)).collect())
+    }
+
+    async fn probe(&self, _: &Call, _: &Tickets, _: &[Target], intent: Option<&Value>) -> Probe {
+        match intent {
+            Some(stored) => {
+                let output = Map::from_iter([("intent".to_owned(), stored.clone())]);
+                Probe::Done(Box::new(AttemptResult::succeeded(output)))
+            }
+            None => Probe::NotDone,
+        }
     }
 }
 
@@ -324,6 +338,35 @@ async fn another_workers_live_claim_is_left_alone_and_an_expired_one_is_recovere
         assert_eq!(rig.touched(), touched, "{safety:?}");
         assert_eq!(matches!(result.outcome, AttemptOutcome::Unknown { .. }), safety == Safety::Unknown, "{result:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_gets_what_the_dead_worker_was_about_to_do() {
+    let rig = Rig::new(Safety::Probe);
+    let command = rig.command("run", tickets(&["forbidden", "b"]));
+    rig.faults.fail_next_of("claims.finish", 1, When::Before);
+    assert!(rig.deliver(&command).await.is_err());
+    rig.clock.advance_ms(LEASE_MS);
+    let result = rig.perform(&command).await;
+    assert_eq!(result.output["intent"], json!(["b"]), "of the admitted targets alone: {result:?}");
+    assert_eq!(rig.touched(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_touched_before_the_intent_is_stored() {
+    for when in [When::Before, When::After] {
+        let rig = Rig::new(Safety::Probe);
+        let command = rig.command("run", tickets(&["a"]));
+        rig.faults.fail_next_of("claims.intend", 1, when);
+        assert!(rig.deliver(&command).await.is_err());
+        assert_eq!(rig.touched(), 0);
+        // The claim was released: the next worker neither waits nor probes.
+        let result = rig.perform(&command).await;
+        assert_eq!((result.outcome, result.output.len(), rig.touched()), (AttemptOutcome::Succeeded, 0, 1));
+    }
+    let rig = Rig::new(Safety::Idempotent);
+    rig.faults.fail_next_of("claims.intend", 1, When::Before);
+    assert_eq!(rig.perform(&rig.command("run", tickets(&["a"]))).await.outcome, AttemptOutcome::Succeeded);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use crate::kubernetes::KubernetesConfig;
 use crate::opa::{OpaConfig, PolicyError, ViolationsForm};
 use crate::orchestrator::{OrchestratorConfig, UnknownWorkflow};
-use crate::seed::{Seed, SeedError};
+use crate::seed::{NAMESPACE, Seed, SeedError};
 use crate::service::Service;
 use crate::tickets::{Dialect, TicketsConfig};
 use crate::tls::TlsError;
@@ -146,6 +146,7 @@ impl Endpoints {
             ("OPA_HOST", self.opa.ip().to_string()),
             ("OPA_PORT", self.opa.port().to_string()),
             ("KUBERNETES_API_URL", self.kubernetes_url.clone()),
+            ("KUBERNETES_NAMESPACE", NAMESPACE.to_owned()),
         ];
         pairs.map(|(name, value)| (name.to_owned(), value)).into()
     }

@@ -14,13 +14,14 @@ use heal_runtime::port::{
 };
 use heal_runtime::{ActionCommand, ActionSpec, AttemptResult, Context, Digest, Map, RunId, Token};
 use heal_sandbox::{Call, Fault, FaultKind, Platform, PlatformConfig, Service};
-use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, When};
+use heal_testkit::memory::{Claims, Faults, ManualClock, Queues};
 use serde_json::Value;
 
 mod expect;
 mod judge;
 
 pub use expect::{denied, failed, no_op, unavailable, unknown};
+pub use heal_testkit::memory::When;
 pub use judge::{Judge, Recorder, allow, deny};
 
 pub const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

@@ -30,7 +30,11 @@ pub(super) async fn check(offline: bool) -> Vec<Check> {
 }
 
 async fn tickets(clients: &Clients) -> Check {
-    let call = async { Ok(clients.tickets()?.health(&CallContext::within(PATIENCE)).await?) };
+    let call = async {
+        let (client, context) = (clients.tickets()?, CallContext::within(PATIENCE));
+        client.health(&context).await?;
+        Ok(client.check_dialect(&context).await?)
+    };
     Check::new("tickets", clients.config().tickets.url.as_str(), outcome(call).await)
 }
 

@@ -34,9 +34,12 @@ async fn a_healthy_worker_is_healthy() {
     let rig = Rig::new();
     let result = rig.perform(&worker(&rig).await, &of(&rig, "worker-0")).await;
     assert_eq!(result.outcome, AttemptOutcome::Succeeded);
-    let expected =
-        json!({"healthy": true, "worker_unhealthy": false, "phase": "Running", "reason": null, "restarts": 0});
+    let pods = rig.platform.pods();
+    let uid = &pods.iter().find(|pod| pod.name == "worker-0").unwrap().uid;
+    let expected = json!({"found": true, "healthy": true, "worker_unhealthy": false, "pod_name": "worker-0", "pod_uid": uid,
+        "phase": "Running", "reason": null, "restarts": 0});
     assert_eq!(result.output, output(expected));
+    assert_eq!((&result.warnings, &result.follow_up), (&vec![], &vec![]));
     assert_eq!(rig.operations(), ["get_pod"]);
     let lines = logs::of("worker_health_checked");
     assert_eq!(lines.len(), 1);
@@ -72,18 +75,68 @@ async fn an_unhealthy_worker_says_why() {
         ("worker-2", "Pending", "ImagePullBackOff", 0),
         ("worker-3", "Running", "OOMKilled", 1),
         ("worker-4", "Failed", "Error", 0),
-        ("worker-9", "Missing", "NotFound", 0),
     ] {
         let result = rig.perform(&worker, &of_run(&of(&rig, id), id)).await;
-        assert_eq!(
-            result.outcome,
-            AttemptOutcome::Succeeded,
-            "{id}: what is not there is unhealthy, and that is an answer"
-        );
-        let expected =
-            json!({"healthy": false, "worker_unhealthy": true, "phase": phase, "reason": reason, "restarts": restarts});
-        assert_eq!(result.output, output(expected), "{id}");
+        assert_eq!(result.outcome, AttemptOutcome::Succeeded, "{id}");
+        for (name, expected) in [
+            ("found", json!(true)),
+            ("healthy", json!(false)),
+            ("worker_unhealthy", json!(true)),
+            ("pod_name", json!(id)),
+            ("phase", json!(phase)),
+            ("reason", json!(reason)),
+            ("restarts", json!(restarts)),
+        ] {
+            assert_eq!(result.output[name], expected, "{id}: {name}");
+        }
     }
+}
+
+#[tokio::test]
+async fn a_worker_that_no_pod_matches_is_neither_healthy_nor_unhealthy() {
+    for (id, tried) in [
+        ("worker-9", "none has the label self-healing.io/worker-id=worker-9"),
+        ("0a9b1c2d-3e4f-4a5b-8c6d-7e8f9a0b1c2d", "self-healing.io/worker-id=0a9b1c2d-3e4f-4a5b-8c6d-7e8f9a0b1c2d"),
+        ("unknown worker", "no label can have it as its value"),
+    ] {
+        logs::collect();
+        let rig = Rig::with(PlatformConfig::like_deployed());
+        let result = rig.perform(&worker(&rig).await, &of(&rig, id)).await;
+        assert_eq!(result.outcome, AttemptOutcome::Succeeded, "{id}");
+        let expected = json!({"found": false, "healthy": false, "worker_unhealthy": false, "pod_name": null, "pod_uid": null,
+            "phase": "Missing", "reason": "NotFound", "restarts": 0});
+        assert_eq!(result.output, output(expected), "{id}");
+        for notes in [&result.warnings, &result.follow_up] {
+            assert_eq!(notes.len(), 1);
+            for part in [format!("{id:?}").as_str(), tried, NAMESPACE, "KUBERNETES_WORKER_SELECTOR"] {
+                assert!(notes[0].contains(part), "no {part} in {}", notes[0]);
+            }
+        }
+        assert_eq!(logs::of("worker_health_checked").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_of_a_deployment_is_found_by_its_label() {
+    let rig = Rig::with(PlatformConfig::like_deployed());
+    let worker = worker(&rig).await;
+    for (id, healthy) in [("worker-0", true), ("worker-1", false)] {
+        let result = rig.perform(&worker, &of_run(&of(&rig, id), id)).await;
+        assert_eq!(result.output["healthy"], healthy, "{result:?}");
+        assert_eq!(result.output["pod_name"], format!("{id}-6d5f9c7b8-x2k4q"));
+    }
+    assert_eq!(rig.operations(), ["get_pod", "list_pods", "get_pod", "list_pods"]);
+}
+
+#[tokio::test]
+async fn a_site_may_label_its_workers_otherwise() {
+    let label = |pod: Pod, worker: &str| Pod { labels: [("agent".to_owned(), worker.to_owned())].into(), ..pod };
+    let pods = vec![label(Pod::new(NAMESPACE, "a-1"), "agent-7"), label(Pod::new(NAMESPACE, "a-2"), "agent-8")];
+    let mut rig = Rig::with(PlatformConfig { seed: Seed { pods, ..Seed::default() }, ..PlatformConfig::default() });
+    rig.config.kubernetes.worker_selector =
+        heal_clients::config::WorkerSelector::parse("agent in ({worker_id})").unwrap();
+    let result = rig.perform(&worker(&rig).await, &of(&rig, "agent-8")).await;
+    assert_eq!(result.output["pod_name"], "a-2", "{result:?}");
 }
 
 #[tokio::test]
@@ -140,20 +193,18 @@ async fn an_api_that_forbids_reading_or_answers_garbage_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_name_that_would_be_another_path_is_refused_before_any_call() {
+async fn a_name_that_would_be_another_path_is_never_sent() {
     let rig = Rig::new();
     let worker = worker(&rig).await;
-    let odd = ["{{ 7*7 }}", "../", "%2e%2e", "a/b", "x\r\nHost: y", "a\u{202e}b", "A", "-a", ".."];
+    let odd = ["{{ 7*7 }}", "../", "%2e%2e", "a/b", "x\r\nHost: y", "a\u{202e}b", "-a", ".."];
     for (number, name) in odd.iter().enumerate() {
-        for (field, parameters) in [
-            ("worker_id", json!({"worker_id": name, "namespace": NAMESPACE})),
-            ("namespace", json!({"worker_id": "worker-0", "namespace": name})),
-        ] {
-            let command = of_run(&rig.command(&spec(), parameters), &format!("{field}-{number}"));
-            let result = rig.perform(&worker, &command).await;
-            let (code, message) = failed(&result);
-            assert!(code == "bad_parameters" && message.starts_with(field), "{name:?}: {message}");
-        }
+        let as_worker = rig.command(&spec(), json!({"worker_id": name, "namespace": NAMESPACE}));
+        let result = rig.perform(&worker, &of_run(&as_worker, &format!("worker-{number}"))).await;
+        assert_eq!(result.output["found"], false, "{name:?}: {result:?}");
+        let as_namespace = rig.command(&spec(), json!({"worker_id": "worker-0", "namespace": name}));
+        let result = rig.perform(&worker, &of_run(&as_namespace, &format!("namespace-{number}"))).await;
+        let (code, message) = failed(&result);
+        assert!(code == "bad_parameters" && message.starts_with("namespace"), "{name:?}: {message}");
     }
     assert!(rig.platform.calls().is_empty());
 }

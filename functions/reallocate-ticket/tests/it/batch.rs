@@ -94,7 +94,7 @@ async fn a_batch_without_one_success_is_a_failure() {
     let result = rig.perform(&worker, &of_tickets(&rig, &["ticket-1", "ticket-2"])).await;
     let (code, message) = failed(&result);
     assert_eq!(code, "bad_request");
-    assert!(message.starts_with("none of 2 tickets was reallocated; "), "{message}");
+    assert!(message.starts_with("none of 2 tickets was seen to be reallocated; "), "{message}");
     assert_eq!(result.follow_up.len(), 2, "{result:?}");
 
     rig.fault_times(

@@ -1,6 +1,5 @@
 //! The ticket service down, hanging, failing, and losing its answer; and a worker that died.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use heal_runtime::action::CallMetric;
@@ -12,7 +11,7 @@ use heal_sandbox::tickets::{Dialect, Ticket, TicketStatus, TicketsConfig};
 use heal_sandbox::{Fault, FaultKind, PlatformConfig, Service};
 use serde_json::json;
 
-use crate::rig::{Rig, allow, attempt, denied, of_run, short, unavailable};
+use crate::rig::{Rig, allow, attempt, denied, of_run, short, unavailable, unknown};
 use crate::{logs, of_ticket, of_tickets, worker};
 
 #[tokio::test]
@@ -37,22 +36,23 @@ async fn a_service_that_is_down_is_skipped_with_what_a_person_has_to_do() {
 }
 
 #[tokio::test]
-async fn only_tickets_that_no_call_was_sent_for_are_free_afterwards() {
+async fn tickets_whose_calls_broke_and_that_are_as_before_are_free_afterwards() {
     let ids: Vec<String> = (0..15).map(|number| format!("t-{number:02}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let tickets = ids.iter().map(|id| Ticket::new(id, TicketStatus::Running)).collect();
+    let running =
+        |id: &&str| Ticket { assigned_worker: Some("w".to_owned()), ..Ticket::new(id, TicketStatus::Running) };
+    let tickets = ids.iter().map(running).collect();
     let rig = Rig::with(PlatformConfig { seed: Seed { tickets, ..Seed::default() }, ..PlatformConfig::default() });
     // Each connection breaks; ten of these, and the breaker has opened.
     rig.fault(Service::Tickets, "reallocate_ticket", FaultKind::Refuse);
     let result = rig.perform(&worker(&rig), &of_tickets(&rig, &ids)).await;
     unavailable(&result);
     assert_eq!(result.follow_up.len(), ids.len(), "{:?}", result.follow_up);
-    let sent: BTreeSet<String> = rig.calls_of("reallocate_ticket").into_iter().map(|call| call.target).collect();
-    assert!(sent.len() < ids.len(), "{sent:?}");
     for (id, entry) in ids.iter().zip(&result.follow_up) {
-        assert_eq!(rig.is_free("reallocate_ticket", id).await, !sent.contains(*id), "{id}");
-        assert_eq!(entry.starts_with("check whether"), sent.contains(*id), "{entry}");
+        assert!(rig.is_free("reallocate_ticket", id).await, "{id}");
+        assert!(entry.starts_with("reallocate ticket"), "{entry}");
     }
+    assert!(rig.platform.effects().is_empty());
 }
 
 #[tokio::test]
@@ -96,7 +96,12 @@ async fn a_service_that_hangs_is_out_of_reach_within_the_deadline() {
 
 #[tokio::test]
 async fn an_error_answer_is_found_without_effect_and_the_next_attempt_works() {
-    let rig = Rig::new();
+    let running = |number| Ticket {
+        assigned_worker: Some("worker-1".to_owned()),
+        ..Ticket::new(&format!("ticket-{number}"), TicketStatus::Running)
+    };
+    let seed = Seed { tickets: (1..=4).map(running).collect(), ..Seed::default() };
+    let rig = Rig::with(PlatformConfig { seed, ..PlatformConfig::default() });
     for (number, code) in [500, 503, 429, 408].into_iter().enumerate() {
         let fault = FaultKind::Status { code, retry_after_seconds: Some(3) };
         rig.fault_times(Service::Tickets, "reallocate_ticket", fault, 1);
@@ -113,17 +118,15 @@ async fn an_error_answer_is_found_without_effect_and_the_next_attempt_works() {
 
 #[tokio::test]
 async fn a_dropped_answer_is_one_effect() {
-    for drops in [1, 2] {
-        let rig = Rig::new();
-        rig.fault_times(Service::Tickets, "reallocate_ticket", FaultKind::DropAnswer, drops);
-        let result = rig.perform(&worker(&rig), &of_ticket(&rig, "ticket-1")).await;
-        assert_eq!(result.outcome, AttemptOutcome::Succeeded);
-        assert_eq!(result.output["reallocated"], json!(["ticket-1"]));
-        assert_eq!(result.output["previous_worker"], "worker-1");
-        assert_eq!(result.warnings.len(), usize::from(drops == 2), "{:?}", result.warnings);
-        assert_eq!(rig.platform.effects().len(), 1);
-        assert!(!rig.is_free("reallocate_ticket", "ticket-1").await);
-    }
+    let rig = Rig::new();
+    rig.fault_times(Service::Tickets, "reallocate_ticket", FaultKind::DropAnswer, 1);
+    let result = rig.perform(&worker(&rig), &of_ticket(&rig, "ticket-1")).await;
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded);
+    assert_eq!(result.output["reallocated"], json!(["ticket-1"]));
+    assert_eq!(result.output["previous_worker"], "worker-1");
+    assert_eq!(result.warnings.len(), 1, "{:?}", result.warnings);
+    assert_eq!(rig.operations(), ["get_ticket", "reallocate_ticket", "get_ticket"]);
+    assert!(!rig.is_free("reallocate_ticket", "ticket-1").await);
 }
 
 #[tokio::test]
@@ -156,8 +159,10 @@ async fn lose_every_answer(rig: &Rig, worker: &heal_runtime::attempt::Worker, co
         allow()
     });
     let result = rig.perform(worker, command).await;
-    unavailable(&result);
+    let why = unknown(&result);
+    assert!(why.contains("may have been reallocated") && why.contains("answered 500"), "{why}");
     assert!(result.follow_up[0].starts_with("check whether ticket \"ticket-1\""), "{:?}", result.follow_up);
+    assert_eq!(rig.calls_of("reallocate_ticket").len(), 1, "nothing is repeated blindly");
     rig.platform.clear_faults();
     rig.policy.decide_by(|_| allow());
 }
@@ -169,7 +174,7 @@ async fn the_next_attempt_recognises_an_effect_whose_answer_was_lost() {
     lose_every_answer(&rig, &worker, &command).await;
     assert!(!rig.is_free("reallocate_ticket", "ticket-1").await);
     let again = rig.perform(&worker, &attempt(&command, 2)).await;
-    assert!(matches!(&again.outcome, AttemptOutcome::NoOp { reason } if reason.contains("attempt 1")), "{again:?}");
+    assert_eq!((&again.outcome, again.warnings.len()), (&AttemptOutcome::Succeeded, 1), "{again:?}");
     assert_eq!(again.output["reallocated"], json!(["ticket-1"]));
     assert_eq!(again.output["previous_worker"], "worker-1");
     assert_eq!(rig.platform.effects().len(), 1);

@@ -10,9 +10,11 @@
 
 mod batch;
 mod concurrency;
+mod evidence;
 mod faults;
 mod policy;
 mod single;
+mod terminal;
 
 use heal_reallocate_ticket::{ReallocateTicket, spec};
 use heal_rig::rig::Rig;

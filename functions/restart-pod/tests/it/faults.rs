@@ -6,7 +6,7 @@ use heal_runtime::AttemptOutcome;
 use heal_sandbox::{Fault, FaultKind, Service};
 
 use crate::rig::{SHORTLY, failed, short, unavailable};
-use crate::{cluster, logs, of, worker};
+use crate::{EXECUTOR, WORKER, cluster, logs, of, worker};
 
 #[tokio::test]
 async fn an_api_out_of_reach_is_skipped_with_what_a_person_has_to_do() {
@@ -14,7 +14,6 @@ async fn an_api_out_of_reach_is_skipped_with_what_a_person_has_to_do() {
     for (operation, fault) in [
         (None, FaultKind::Refuse),
         (Some("get_pod"), FaultKind::Hang),
-        (Some("list_pods"), FaultKind::Hang),
         (Some("delete_pod"), FaultKind::Hang),
         (Some("get_pod"), error.clone()),
         (Some("delete_pod"), error),
@@ -37,6 +36,16 @@ async fn an_api_out_of_reach_is_skipped_with_what_a_person_has_to_do() {
 }
 
 #[tokio::test]
+async fn where_the_siblings_of_a_pod_cannot_be_read_it_is_not_deleted() {
+    let rig = cluster(0, 0);
+    let worker = worker(&rig).await;
+    rig.fault(Service::Kubernetes, "list_pods", FaultKind::Hang);
+    let result = rig.perform(&worker, &short(&rig, of(&rig, EXECUTOR))).await;
+    assert_eq!(unavailable(&result).0, "kubernetes");
+    assert!(rig.platform.effects().is_empty());
+}
+
+#[tokio::test]
 async fn an_api_that_forbids_it_is_a_failure() {
     let rig = cluster(0, 0);
     let worker = worker(&rig).await;
@@ -45,16 +54,16 @@ async fn an_api_that_forbids_it_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_dropped_answer_is_one_deletion() {
-    for drops in [1, 2] {
+async fn after_a_dropped_answer_the_pod_is_looked_for_by_its_uid_and_not_deleted_again() {
+    for name in [WORKER, EXECUTOR] {
         let rig = cluster(100, 100);
         let worker = worker(&rig).await;
-        rig.fault_times(Service::Kubernetes, "delete_pod", FaultKind::DropAnswer, drops);
-        let result = rig.perform(&worker, &of(&rig, "worker-1")).await;
+        rig.fault(Service::Kubernetes, "delete_pod", FaultKind::DropAnswer);
+        let result = rig.perform(&worker, &of(&rig, name)).await;
         assert_eq!(result.outcome, AttemptOutcome::Succeeded, "{result:?}");
-        assert_eq!(result.output["replaced_by"], "worker-1");
-        assert_eq!(result.warnings.len(), usize::from(drops == 2));
-        assert_eq!(rig.platform.effects().len(), 1);
+        assert_eq!(result.output["replaced_by"] == name, name == WORKER);
+        assert!(result.warnings.len() == 1 && result.warnings[0].contains("was lost"), "{:?}", result.warnings);
+        assert_eq!((rig.calls_of("delete_pod").len(), rig.platform.effects().len()), (1, 1));
     }
 }
 

@@ -11,6 +11,7 @@
 mod faults;
 mod lost_worker;
 mod pods;
+mod safety;
 
 use std::time::Duration;
 
@@ -19,20 +20,16 @@ use heal_rig::rig::Rig;
 use heal_rig::{logs, rig};
 use heal_runtime::ActionCommand;
 use heal_runtime::attempt::Worker;
-use heal_runtime::port::{Clock as _, SystemClock};
 use heal_sandbox::PlatformConfig;
 use heal_sandbox::kubernetes::KubernetesConfig;
 use heal_sandbox::seed::{NAMESPACE, Seed};
 use serde_json::json;
 
-/// Older than any difference of the clocks.
-const AGE_MS: i64 = 60_000;
-
 async fn worker(rig: &Rig) -> Worker {
     rig.worker(RestartPod::new(rig.kubernetes().await, rig.clock()))
 }
 
-/// A cluster with these delays, whose pods were created a minute ago; the engine's clock shows the cluster's time.
+/// A cluster with these delays. The two clocks differ by decades: nothing depends on their agreement.
 fn cluster(ready_after_ms: u64, terminate_after_ms: u64) -> Rig {
     let kubernetes = KubernetesConfig {
         ready_after: Duration::from_millis(ready_after_ms),
@@ -40,10 +37,19 @@ fn cluster(ready_after_ms: u64, terminate_after_ms: u64) -> Rig {
         ..KubernetesConfig::default()
     };
     let mut seed = Seed::unhealthy_worker();
-    seed.pods.iter_mut().for_each(|pod| pod.created_at -= AGE_MS);
-    let rig = Rig::with(PlatformConfig { kubernetes, seed, ..PlatformConfig::default() });
-    rig.clock.set(SystemClock.now());
+    let executor = seed.pods.iter_mut().find(|pod| pod.name == EXECUTOR).unwrap();
+    executor.ready = false;
+    let mut rig = Rig::with(PlatformConfig { kubernetes, seed, ..PlatformConfig::default() });
+    rig.config.kubernetes.namespace = NAMESPACE.to_owned();
     rig
+}
+
+/// An unhealthy pod of a stateful set, and one of a replica set.
+const WORKER: &str = "worker-1";
+const EXECUTOR: &str = "executor-7d9f8-x2k4q";
+
+fn uid(rig: &Rig, pod_name: &str) -> String {
+    rig.platform.pods().into_iter().find(|pod| pod.name == pod_name).unwrap().uid
 }
 
 fn of(rig: &Rig, pod_name: &str) -> ActionCommand {

@@ -16,6 +16,7 @@ use heal_runtime::port::{
     Result,
 };
 use heal_runtime::{AttemptResult, Timestamp, format};
+use serde_json::Value;
 
 use super::Store;
 use crate::limit::COOLDOWNS_AT_ONCE;
@@ -37,6 +38,14 @@ impl ClaimStore for Store {
         let owner = Owner { attempt: &request.key, fencing_token };
         let cooling = reserve_all(self, &request.cooldowns, &owner, request.now).await?;
         Ok(Reservation::Held { recovered, cooling })
+    }
+
+    async fn intend(&self, key: &ClaimKey, holder: &LeaseOwner, now: Timestamp, intent: &Value) -> Result<Finish> {
+        claim::intend(self, key, holder, now, &intent.to_string()).await
+    }
+
+    async fn intent(&self, key: &ClaimKey) -> Result<Option<Value>> {
+        claim::intent(self, key).await
     }
 
     async fn finish(

@@ -174,6 +174,10 @@ variables! {
         "EKS cluster, used where neither of the two above is set; without all three, the pod's service account is used";
     ENV_KUBERNETES_NAMESPACE = "KUBERNETES_NAMESPACE", Text, Both, Some("default"),
         "Namespace of a pod if the action names none";
+    ENV_KUBERNETES_NAMESPACES = "KUBERNETES_NAMESPACES", Text, Both, None,
+        "Namespaces whose pods may be restarted, separated by commas; by default `KUBERNETES_NAMESPACE` alone, unless it is a system namespace";
+    ENV_KUBERNETES_WORKER_SELECTOR = "KUBERNETES_WORKER_SELECTOR", Text, Both, Some("self-healing.io/worker-id={worker_id}"),
+        "Label selector that finds the pods of a worker whose id is not a pod's name, with `{worker_id}` in it";
     ENV_KUBERNETES_TIMEOUT = "KUBERNETES_TIMEOUT_SECONDS", Seconds, Both, Some("10"),
         "Seconds for one call to the Kubernetes API";
 }

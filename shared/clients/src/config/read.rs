@@ -10,6 +10,7 @@ use super::reader::Reader;
 use super::sections::{
     Config, Dialect, KubernetesAccess, KubernetesConfig, OrchestratorConfig, PolicyConfig, PolicyFallback, TicketConfig,
 };
+use super::selector::WorkerSelector;
 use super::value::{self, BaseUrl, Environment, SpiffeId};
 use crate::breaker;
 use identity::IdentityPart;
@@ -128,6 +129,8 @@ fn kubernetes(reader: &mut Reader<'_>) -> Option<KubernetesConfig> {
     let kubeconfig = reader.optional(keys::ENV_KUBECONFIG, value::text);
     let cluster = reader.optional(keys::ENV_EKS_CLUSTER_NAME, value::text);
     let namespace = reader.required(keys::ENV_KUBERNETES_NAMESPACE, value::namespace);
+    let restart_namespaces = reader.optional(keys::ENV_KUBERNETES_NAMESPACES, value::namespaces);
+    let worker_selector = reader.required(keys::ENV_KUBERNETES_WORKER_SELECTOR, WorkerSelector::parse);
     let timeout = reader.required(keys::ENV_KUBERNETES_TIMEOUT, value::seconds);
     let access = match (url?, kubeconfig?, cluster?) {
         (Some(url), _, _) => KubernetesAccess::Url(url),
@@ -135,5 +138,11 @@ fn kubernetes(reader: &mut Reader<'_>) -> Option<KubernetesConfig> {
         (None, None, Some(cluster)) => KubernetesAccess::Eks { cluster },
         (None, None, None) => KubernetesAccess::InCluster,
     };
-    Some(KubernetesConfig { access, namespace: namespace?, timeout: timeout? })
+    Some(KubernetesConfig {
+        access,
+        namespace: namespace?,
+        restart_namespaces: restart_namespaces?,
+        worker_selector: worker_selector?,
+        timeout: timeout?,
+    })
 }

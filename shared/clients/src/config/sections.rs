@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::selector::WorkerSelector;
 use super::value::{BaseUrl, Environment, SpiffeId};
 use crate::breaker;
 
@@ -142,9 +143,16 @@ pub struct KubernetesConfig {
     pub access: KubernetesAccess,
     /// Namespace of a pod if the action names none.
     pub namespace: String,
+    /// Namespaces whose pods may be deleted; `None`: only `namespace`, unless it is one of [`SYSTEM_NAMESPACES`].
+    pub restart_namespaces: Option<Vec<String>>,
+    /// Finds the pods of a worker whose id is not a pod's name.
+    pub worker_selector: WorkerSelector,
     /// For one call.
     pub timeout: Duration,
 }
+
+/// Kubernetes' own namespaces: pods in them may be deleted only where [`KubernetesConfig::restart_namespaces`] names them.
+pub const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// How the Kubernetes API is reached: the first of these that is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]

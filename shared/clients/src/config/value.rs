@@ -186,6 +186,18 @@ pub(super) fn namespace(text: &str) -> Result<String, String> {
     }
 }
 
+/// Namespaces separated by commas, at least one.
+pub(super) fn namespaces(text: &str) -> Result<Vec<String>, String> {
+    let all: Result<Vec<_>, _> =
+        text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(namespace).collect();
+    match all {
+        Ok(all) if !all.is_empty() => Ok(all),
+        Ok(_) | Err(_) => {
+            Err("namespaces separated by commas, each at most 63 of a-z, 0-9 and -, not first or last".to_owned())
+        }
+    }
+}
+
 /// Names separated by commas, each of `a-z`, `0-9` and `_`.
 pub(super) fn names(text: &str) -> Result<Vec<String>, String> {
     text.split(',')

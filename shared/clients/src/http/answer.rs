@@ -13,6 +13,7 @@ pub(crate) struct Answer {
     pub status: u16,
     pub content_type: Option<String>,
     pub retry_after: Option<String>,
+    pub location: Option<String>,
     /// `None` if it exceeds [`MAX_BODY_BYTES`].
     pub body: Option<Vec<u8>>,
 }
@@ -99,6 +100,18 @@ impl AnswerCheck {
         })
     }
 
+    /// The error of a response that redirects to where the call does not follow; `problem` says why not.
+    pub(crate) fn redirected(self, status: u16, problem: &str) -> Error {
+        Error::Refused(Refusal {
+            service: self.service,
+            operation: self.operation,
+            kind: RefusalKind::Redirect,
+            code: status.to_string(),
+            message: one_line(problem),
+            effect: Effect::NotApplied,
+        })
+    }
+
     /// The error of a call that got no complete response.
     pub(crate) fn unreachable(self, error: TransportError) -> Error {
         if let (Some(problem), Some(variable)) = (&error.refused_certificate, self.variable) {
@@ -128,7 +141,7 @@ impl AnswerCheck {
             kind,
             retry_after: answer.retry_after.as_deref().and_then(retry_after),
             effect,
-            detail: format!("HTTP {}: {}", answer.status, message(answer)),
+            detail: format!("answered {}: {}", answer.status, message(answer)),
         })
     }
 }
@@ -136,7 +149,8 @@ impl AnswerCheck {
 /// The message of an error response: a usual field of a JSON body, or the start of a plain text.
 fn message(answer: &Answer) -> String {
     if (300..=399).contains(&answer.status) {
-        return "redirects are not followed".to_owned();
+        let place = answer.location.as_deref().unwrap_or("nowhere");
+        return one_line(&format!("redirected to {place}, which is not followed"));
     }
     let body = answer.body.as_deref().unwrap_or_default();
     if let Ok(json) = serde_json::from_slice::<serde_json::Value>(body) {

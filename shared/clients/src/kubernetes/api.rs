@@ -8,6 +8,7 @@ use kube::api::{DeleteParams, GetParams, ListParams, Preconditions};
 use kube::client::Body;
 use kube::core::request;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tracing::debug;
 
 use super::SERVICE;
@@ -18,8 +19,11 @@ use crate::call::CallContext;
 use crate::error::{Effect, Error, Misconfiguration, OutageKind, chain};
 use crate::http::{Answer, AnswerCheck, MAX_BODY_BYTES, TransportError, is_json, refused_certificate};
 
-/// Pods per page of a list. Only their metadata is requested, about 2 KiB each.
-const PAGE: u32 = 200;
+/// Pods per page of a list of metadata, about 2 KiB each.
+const METADATA_PAGE: u32 = 200;
+
+/// Pods per page of a list of whole pods, about 20 KiB each.
+const POD_PAGE: u32 = 20;
 
 /// Most pages read of one list.
 const MAX_PAGES: usize = 10;
@@ -31,11 +35,14 @@ pub(super) struct Summary {
 }
 
 #[derive(Deserialize)]
-struct Page {
+struct Page<T> {
     #[serde(default)]
     metadata: PageMetadata,
-    items: Vec<Summary>,
+    items: Vec<T>,
 }
+
+/// What a list call requests: whole pods, or their metadata.
+type ListRequest = fn(&request::Request, &ListParams) -> Result<http::Request<Vec<u8>>, request::Error>;
 
 #[derive(Default, Deserialize)]
 struct PageMetadata {
@@ -43,11 +50,15 @@ struct PageMetadata {
     next: Option<String>,
 }
 
-/// The outcome of a deletion.
+/// The API's answer to a deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Deletion {
-    Done,
-    /// The pod does not exist any more, or its name belongs to a later pod: somebody else deleted it.
-    AlreadyGone,
+    /// The pod is gone, or being deleted.
+    Requested,
+    /// The pod does not exist any more.
+    Gone,
+    /// Its name belongs to a later pod, which stays.
+    Replaced,
 }
 
 impl Client {
@@ -68,22 +79,44 @@ impl Client {
         self.breaker.run(operation, call).await
     }
 
-    /// Reads the metadata of all pods that match `labels` (`name=value`, separated by commas).
-    pub(super) async fn list_pods(
+    /// Reads the metadata of all pods that match `labels`.
+    pub(super) async fn list_metadata(
         &self,
         namespace: &str,
         labels: &str,
         context: &CallContext,
     ) -> Result<Vec<Summary>, Error> {
+        self.list(namespace, labels, METADATA_PAGE, request::Request::list_metadata, context).await
+    }
+
+    /// Reads all pods that match `labels`.
+    pub(super) async fn list_worker_pods(
+        &self,
+        namespace: &str,
+        labels: &str,
+        context: &CallContext,
+    ) -> Result<Vec<Pod>, Error> {
+        self.list(namespace, labels, POD_PAGE, request::Request::list, context).await
+    }
+
+    /// Reads a list to its last page.
+    async fn list<T: DeserializeOwned>(
+        &self,
+        namespace: &str,
+        labels: &str,
+        page: u32,
+        request: ListRequest,
+        context: &CallContext,
+    ) -> Result<Vec<T>, Error> {
         let operation = "list_pods";
         let check = self.check(operation, Effect::NotApplied);
         let mut found = Vec::new();
-        let mut parameters = ListParams::default().labels(labels).limit(PAGE);
+        let mut parameters = ListParams::default().labels(labels).limit(page);
         for _ in 0..MAX_PAGES {
-            let request = pods(namespace).list_metadata(&parameters);
+            let request = request(&pods(namespace), &parameters);
             let call = async {
                 let answer = self.exchange(check, request, context).await?;
-                check.json::<Page>(answer)
+                check.json::<Page<T>>(answer)
             };
             let page = self.breaker.run(operation, call).await?;
             found.extend(page.items);
@@ -92,7 +125,7 @@ impl Client {
                 Some(_) | None => return Ok(found),
             }
         }
-        Err(check.bad_answer(200, &format!("the list exceeds the limit of {} pods", PAGE as usize * MAX_PAGES)))
+        Err(check.bad_answer(200, &format!("the list exceeds the limit of {} pods", page as usize * MAX_PAGES)))
     }
 
     /// Deletes the pod with `uid`, but not a later pod of the same name.
@@ -110,8 +143,9 @@ impl Client {
         let call = async {
             let answer = self.exchange(check, request, context).await?;
             match answer.status {
-                404 | 409 => Ok(Deletion::AlreadyGone),
-                _ => check.good(answer).map(|_| Deletion::Done),
+                404 if is_status(&answer) => Ok(Deletion::Gone),
+                409 => Ok(Deletion::Replaced),
+                _ => check.good(answer).map(|_| Deletion::Requested),
             }
         };
         self.breaker.run(operation, call).await
@@ -141,8 +175,8 @@ impl Client {
         }
     }
 
-    /// Sends a request and reads the response. Retries once if the connection could not be opened or broke: every call is
-    /// idempotent, a deletion because of its uid precondition.
+    /// Sends a request and reads the response. Retries once if the connection could not be opened or broke, unless that could repeat
+    /// an effect.
     async fn exchange_any(
         &self,
         check: AnswerCheck,
@@ -159,7 +193,9 @@ impl Client {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        if !matches!(first.kind, OutageKind::Connect | OutageKind::Reset) || limit <= Instant::now() {
+        let may_repeat_effect = first.sent && check.at_stake == Effect::Unknown;
+        let is_broken = matches!(first.kind, OutageKind::Connect | OutageKind::Reset);
+        if !is_broken || may_repeat_effect || limit <= Instant::now() {
             return Err(check.unreachable(first));
         }
         debug!(service = SERVICE, operation = check.operation, error = first.detail, "call.repeated");
@@ -185,6 +221,7 @@ impl Client {
         let mut answer = Answer {
             status: parts.status.as_u16(),
             content_type: text(http::header::CONTENT_TYPE),
+            location: None,
             retry_after: text(http::header::RETRY_AFTER),
             body: None,
         };

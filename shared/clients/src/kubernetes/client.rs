@@ -1,16 +1,15 @@
-//! The client, and its query for a pod's health.
+//! The client, how it finds a pod by name, and where it may delete pods.
 
 use std::time::Duration;
-
-use tracing::Instrument;
 
 use super::SERVICE;
 use super::access::{self, EksAccess};
 use super::health::PodHealth;
+use super::model::Metadata;
 use super::transport;
 use crate::breaker::{Breaker, Clock, Settings, State, system_clock};
 use crate::call::{CallContext, Wiring};
-use crate::config::KubernetesConfig;
+use crate::config::{KubernetesConfig, SYSTEM_NAMESPACES, WorkerSelector, keys};
 use crate::error::Error;
 
 /// Longest DNS label (RFC 1123).
@@ -26,7 +25,32 @@ pub struct Client {
     pub(super) timeout: Duration,
     /// The variable that says where the API is.
     pub(super) variable: &'static str,
+    pub(super) worker_selector: WorkerSelector,
     namespace: String,
+    restart_namespaces: Option<Vec<String>>,
+}
+
+/// A pod that was found by its name.
+#[derive(Debug, Clone)]
+pub struct FoundPod {
+    /// The namespace in which it was found.
+    pub namespace: String,
+    /// Its health, name and uid.
+    pub health: PodHealth,
+    pub(super) metadata: Metadata,
+}
+
+/// The configuration does not allow the deletion of pods in the namespace.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "pods in namespace {namespace:?} are never restarted: {} {allowed}; name the namespace there if its pods may be deleted",
+    keys::ENV_KUBERNETES_NAMESPACES
+)]
+pub struct NamespaceNotAllowed {
+    /// The namespace of the pod.
+    pub namespace: String,
+    /// The value of `KUBERNETES_NAMESPACES`, or what its absence means.
+    pub allowed: String,
 }
 
 impl std::fmt::Debug for Client {
@@ -60,7 +84,9 @@ impl Client {
             breaker: Breaker::new(SERVICE, Settings::default(), wiring, clock),
             timeout: config.timeout,
             variable: access::variable(&config.access),
+            worker_selector: config.worker_selector.clone(),
             namespace: config.namespace.clone(),
+            restart_namespaces: config.restart_namespaces.clone(),
         })
     }
 
@@ -69,40 +95,80 @@ impl Client {
         self.breaker.state()
     }
 
-    /// Reads the health of a pod. `namespace` defaults to the configured one.
+    /// Reads the health of a pod; `None` if it does not exist. `namespace` defaults to the configured one.
     ///
     /// # Errors
-    /// `Unavailable` if the API does not respond, `Refused` if it denies the read. A missing pod is `Ok` and unhealthy.
+    /// Those of [`Client::find_pod`].
     pub async fn pod_health(
         &self,
         pod_name: &str,
         namespace: Option<&str>,
         context: &CallContext,
-    ) -> Result<PodHealth, Error> {
-        let span = tracing::info_span!("self_healing.kubernetes.check_worker_health", pod_name);
-        async {
-            let namespace = self.checked_namespace("worker_id", pod_name, namespace)?;
-            let pod = self.get_pod(namespace, pod_name, context).await?;
-            Ok(pod.as_ref().map_or_else(PodHealth::missing, PodHealth::from_pod))
-        }
-        .instrument(span)
-        .await
+    ) -> Result<Option<PodHealth>, Error> {
+        Ok(self.find_pod(pod_name, namespace, context).await?.map(|pod| pod.health))
     }
 
-    /// Returns the namespace to use, after checking that both names are safe in a URL path.
-    pub(super) fn checked_namespace<'a>(
-        &'a self,
-        field: &'static str,
-        name: &str,
-        namespace: Option<&'a str>,
-    ) -> Result<&'a str, Error> {
-        let namespace = namespace.filter(|name| !name.is_empty()).unwrap_or(&self.namespace);
-        if !is_dns_name(name) {
-            let problem = format!(
-                "{name:?} is not a pod name: expected at most 253 of a-z, 0-9, \"-\" and \".\", in labels of 1 to 63 characters"
-            );
-            return Err(Error::Invalid { field, problem });
+    /// Reads a pod; `None` if it does not exist. `namespace` defaults to the configured one.
+    ///
+    /// # Errors
+    /// `Unavailable` if the API does not respond, `Refused` if it denies the read, `Invalid` if a name could not be one.
+    pub async fn find_pod(
+        &self,
+        pod_name: &str,
+        namespace: Option<&str>,
+        context: &CallContext,
+    ) -> Result<Option<FoundPod>, Error> {
+        self.check_pod_name(pod_name, namespace)?;
+        let namespace = self.checked_namespace(namespace)?;
+        let pod = self.get_pod(namespace, pod_name, context).await?;
+        Ok(pod.map(|pod| FoundPod {
+            namespace: namespace.to_owned(),
+            health: PodHealth::from_pod(&pod),
+            metadata: pod.metadata,
+        }))
+    }
+
+    /// Checks that both names are safe in a URL path.
+    ///
+    /// # Errors
+    /// `Invalid`, naming `pod_name` or `namespace`.
+    pub fn check_pod_name(&self, pod_name: &str, namespace: Option<&str>) -> Result<(), Error> {
+        if is_dns_name(pod_name) {
+            return self.checked_namespace(namespace).map(drop);
         }
+        let problem = format!(
+            "{pod_name:?} is not a pod name: expected at most 253 of a-z, 0-9, \"-\" and \".\", in labels of 1 to 63 characters"
+        );
+        Err(Error::Invalid { field: "pod_name", problem })
+    }
+
+    /// Checks that pods of the namespace may be deleted. `namespace` defaults to the configured one.
+    ///
+    /// # Errors
+    /// The configuration does not allow it.
+    pub fn check_deletable(&self, namespace: Option<&str>) -> Result<(), NamespaceNotAllowed> {
+        let namespace = self.namespace_or_default(namespace);
+        let is_allowed = match &self.restart_namespaces {
+            Some(allowed) => allowed.iter().any(|allowed| allowed == namespace),
+            None => namespace == self.namespace && !SYSTEM_NAMESPACES.contains(&namespace),
+        };
+        if is_allowed {
+            return Ok(());
+        }
+        let allowed = match &self.restart_namespaces {
+            Some(allowed) => format!("is {:?}", allowed.join(",")),
+            None => format!(
+                "is not set, which allows {} {:?} unless it is a system namespace",
+                keys::ENV_KUBERNETES_NAMESPACE,
+                self.namespace
+            ),
+        };
+        Err(NamespaceNotAllowed { namespace: namespace.to_owned(), allowed })
+    }
+
+    /// Returns the namespace to use, after checking that it is safe in a URL path.
+    pub(super) fn checked_namespace<'a>(&'a self, namespace: Option<&'a str>) -> Result<&'a str, Error> {
+        let namespace = self.namespace_or_default(namespace);
         if !is_dns_label(namespace) {
             let problem = format!(
                 "{namespace:?} is not a namespace: expected at most 63 of a-z, 0-9 and \"-\", with \"-\" neither first nor last"
@@ -110,6 +176,10 @@ impl Client {
             return Err(Error::Invalid { field: "namespace", problem });
         }
         Ok(namespace)
+    }
+
+    fn namespace_or_default<'a>(&'a self, namespace: Option<&'a str>) -> &'a str {
+        namespace.filter(|name| !name.is_empty()).unwrap_or(&self.namespace)
     }
 }
 

@@ -12,7 +12,7 @@ const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 pub struct PodHealth {
     /// Running, ready, and not being deleted.
     pub healthy: bool,
-    /// Kubernetes' phase, or `Missing`.
+    /// Kubernetes' phase, such as `Running`.
     pub phase: String,
     /// Whether the pod's condition `Ready` is `True`.
     pub ready: bool,
@@ -22,25 +22,18 @@ pub struct PodHealth {
     pub restarts: i32,
     /// Reason of the last termination of a container, such as `OOMKilled`, even if it is running again.
     pub last_termination: Option<String>,
-    /// `None` if the pod is missing.
-    pub uid: Option<String>,
-    /// Creation time in epoch milliseconds, precise to the second; `None` if the pod is missing.
-    pub created_at_ms: Option<u64>,
+    /// The name, unique in the namespace at any one time.
+    pub name: String,
+    /// The uid, unique in the cluster for ever.
+    pub uid: String,
+    /// Whether the pod is being deleted.
+    pub terminating: bool,
 }
 
 impl PodHealth {
-    /// The health of a pod that does not exist.
-    pub(super) fn missing() -> Self {
-        Self {
-            healthy: false,
-            phase: "Missing".to_owned(),
-            ready: false,
-            reason: Some("NotFound".to_owned()),
-            restarts: 0,
-            last_termination: None,
-            uid: None,
-            created_at_ms: None,
-        }
+    /// Whether the pod has ended and will not run again: its controller has replaced it, if it is going to.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.phase.as_str(), "Succeeded" | "Failed")
     }
 
     pub(super) fn from_pod(pod: &Pod) -> Self {
@@ -61,16 +54,12 @@ impl PodHealth {
             reason,
             restarts: status.container_statuses.iter().flatten().map(|container| container.restart_count).sum(),
             last_termination,
-            uid: pod.metadata.uid.clone(),
-            created_at_ms: created_at_ms(pod),
+            name: pod.metadata.name.clone().unwrap_or_default(),
+            uid: pod.metadata.uid.clone().unwrap_or_default(),
+            terminating: deleting,
             phase,
         }
     }
-}
-
-fn created_at_ms(pod: &Pod) -> Option<u64> {
-    let created = pod.metadata.creation_timestamp.as_ref()?;
-    u64::try_from(created.0.as_millisecond()).ok()
 }
 
 /// The most specific reason in the status. In order: a container's (waiting or terminated), the pod's, the last termination's, a

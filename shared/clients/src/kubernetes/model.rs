@@ -14,7 +14,7 @@ pub(super) struct Pod {
     pub status: Option<PodStatus>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Metadata {
     pub name: Option<String>,
@@ -27,8 +27,9 @@ pub(super) struct Metadata {
     pub deletion_grace_period_seconds: Option<i64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Owner {
+    pub kind: String,
     pub uid: String,
     pub controller: Option<bool>,
 }

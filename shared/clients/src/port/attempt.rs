@@ -58,6 +58,9 @@ pub fn call_failed(call: &Call, target: &str, error: &Error, manual: &Manual) ->
     let follow_up = match (error.effect(), error) {
         (Effect::Unknown, _) => Some(manual.check.as_str()),
         (Effect::NotApplied, Error::Unavailable(_) | Error::Misconfigured(_)) => Some(manual.act.as_str()),
+        (Effect::NotApplied, Error::Refused(refusal)) if refusal.kind == RefusalKind::NotApplied => {
+            Some(manual.act.as_str())
+        }
         // The engine's own follow-up suffices if nothing is left open.
         (Effect::NotApplied, Error::Refused(_) | Error::Invalid { .. }) => None,
     };
@@ -75,6 +78,13 @@ pub fn call_failed(call: &Call, target: &str, error: &Error, manual: &Manual) ->
     log::failed(call, target, error, follow_up);
     let (code, message) = (code.to_owned(), error.to_string());
     with_follow_up(AttemptOutcome::Failed { code, message, retryable: false }, follow_up)
+}
+
+/// The result of an attempt whose change of `target` may have happened, and must not be repeated: a person has to check. Also logs the
+/// guide's event. `message` names the call's error, and what a read of the target showed.
+pub fn left_open(call: &Call, target: &str, message: String, manual: &Manual) -> AttemptResult {
+    log::failed(call, target, &message, Some(&manual.check));
+    with_follow_up(AttemptOutcome::Unknown { message }, Some(&manual.check))
 }
 
 /// A permanent failure that the action itself found; also logs the guide's event.
@@ -96,6 +106,7 @@ fn refusal_code(kind: RefusalKind) -> &'static str {
         RefusalKind::Forbidden => "forbidden",
         RefusalKind::Redirect => "redirected",
         RefusalKind::BadAnswer => "bad_answer",
+        RefusalKind::NotApplied => "not_applied",
         RefusalKind::Other => "refused",
     }
 }

@@ -1,4 +1,4 @@
-//! The two dialects of the service: the request for each change, its metadata, and the shapes of a list.
+//! The two dialects of the service: the request for each change, its metadata, and the routes and shapes of a list.
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -13,26 +13,59 @@ pub type Metadata = Map<String, Value>;
 /// The engine's name in the metadata of its changes.
 pub const SOURCE: &str = "self-healing-engine";
 
+/// The path of a list, below the base URL.
+pub(super) const fn list(dialect: Dialect) -> &'static [&'static str] {
+    match dialect {
+        Dialect::Guide => &["tickets"],
+        // The last slash: without it the service redirects.
+        Dialect::StatusPatch => &["tickets", ""],
+    }
+}
+
+/// What tells the dialect's route of a reallocation from the other dialect's, below a ticket's own path.
+pub(super) const fn reallocation_subpath(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Guide => "reallocate",
+        Dialect::StatusPatch => "status",
+    }
+}
+
+/// The value of `EXECUTION_TICKET_SERVICE_API`.
+pub(super) const fn name(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Guide => "guide",
+        Dialect::StatusPatch => "status_patch",
+    }
+}
+
+/// The other dialect.
+pub(super) const fn other(dialect: Dialect) -> Dialect {
+    match dialect {
+        Dialect::Guide => Dialect::StatusPatch,
+        Dialect::StatusPatch => Dialect::Guide,
+    }
+}
+
 /// The request for a change of one ticket.
 #[derive(Debug, PartialEq)]
-pub(super) struct Change {
+pub(super) struct WireChange {
     pub method: Method,
     /// Follows the ticket's own path.
     pub subpath: Option<&'static str>,
     pub body: Value,
 }
 
-pub(super) fn reallocate(dialect: Dialect, reason: &str, metadata: &Metadata) -> Change {
+pub(super) fn reallocate(dialect: Dialect, reason: &str, metadata: &Metadata) -> WireChange {
     match dialect {
-        Dialect::Guide => Change {
+        Dialect::Guide => WireChange {
             method: Method::POST,
-            subpath: Some("reallocate"),
+            subpath: Some(reallocation_subpath(dialect)),
             body: json!({"reason": reason, "metadata": metadata}),
         },
         // This dialect has no reallocation: a status update to PENDING has the same effect, but cannot carry metadata.
-        Dialect::StatusPatch => Change {
+        Dialect::StatusPatch => WireChange {
             method: Method::PATCH,
-            subpath: Some("status"),
+            subpath: Some(reallocation_subpath(dialect)),
             body: json!({"status": TicketStatus::Pending.as_str(), "error_message": reason}),
         },
     }
@@ -43,7 +76,7 @@ pub(super) fn update_status(
     status: TicketStatus,
     result: Option<&Value>,
     metadata: &Metadata,
-) -> Change {
+) -> WireChange {
     let mut body = Map::new();
     body.insert("status".to_owned(), status.as_str().into());
     match dialect {
@@ -52,7 +85,7 @@ pub(super) fn update_status(
                 body.insert("result".to_owned(), result.clone());
             }
             body.insert("metadata".to_owned(), metadata.clone().into());
-            Change { method: Method::PATCH, subpath: None, body: body.into() }
+            WireChange { method: Method::PATCH, subpath: None, body: body.into() }
         }
         Dialect::StatusPatch => {
             if let Some(Value::String(message)) = field(result, &["error_message", "error"]) {
@@ -61,7 +94,7 @@ pub(super) fn update_status(
             if let Some(duration) = field(result, &["actual_duration_ms"]).and_then(Value::as_u64) {
                 body.insert("actual_duration_ms".to_owned(), duration.into());
             }
-            Change { method: Method::PATCH, subpath: Some("status"), body: body.into() }
+            WireChange { method: Method::PATCH, subpath: Some("status"), body: body.into() }
         }
     }
 }

@@ -26,6 +26,13 @@ pub(super) fn url(base: &BaseUrl, segments: &[&str]) -> Result<Url, Error> {
     }
 }
 
+/// The URL of `path`, such as `/health`, at the root of the base URL's host.
+pub(super) fn root(base: &BaseUrl, path: &str) -> Result<Url, Error> {
+    let mut url = Url::parse(base.as_str()).map_err(|error| invalid("url", &error.to_string()))?;
+    url.set_path(path);
+    Ok(url)
+}
+
 /// Encodes `id` as one path segment.
 ///
 /// # Errors

@@ -50,6 +50,53 @@ impl Ticket {
     pub fn known_status(&self) -> Option<TicketStatus> {
         self.status.parse().ok()
     }
+
+    /// Whether its status is terminal; false for a status that this build does not know.
+    pub fn is_terminal(&self) -> bool {
+        self.known_status().is_some_and(TicketStatus::is_terminal)
+    }
+
+    /// The id of the last reallocation in its record, if the service keeps one.
+    pub fn reallocation_id(&self) -> Option<&str> {
+        self.metadata.get("reallocation_id").and_then(Value::as_str)
+    }
+
+    /// When it was last changed or started, by the service's clock in epoch milliseconds; `None` if the ticket does not say.
+    ///
+    /// A start alone says it of a running ticket only: the others were changed afterwards.
+    pub fn last_change_ms(&self) -> Option<u64> {
+        let started = self.started_at.and_then(|at| u64::try_from(at).ok()).filter(|at| *at > 0);
+        match self.updated_at().and_then(epoch_ms) {
+            Some(updated) => Some(started.map_or(updated, |started| started.max(updated))),
+            None => started.filter(|_| self.known_status() == Some(TicketStatus::Running)),
+        }
+    }
+
+    /// The service's own mark of its last change, if it has one.
+    pub(super) fn updated_at(&self) -> Option<&Value> {
+        self.other.get("updated_at").filter(|value| !value.is_null())
+    }
+
+    /// Status and worker, for people.
+    pub(super) fn describe(&self) -> String {
+        match &self.assigned_worker {
+            Some(worker) => format!("{} on {worker:?}", self.status),
+            None => format!("{} without a worker", self.status),
+        }
+    }
+}
+
+/// A time on the wire: epoch milliseconds, or RFC 3339. Without an offset it is UTC.
+fn epoch_ms(time: &Value) -> Option<u64> {
+    let text = match time {
+        Value::Number(number) => return number.as_u64(),
+        Value::String(text) => text,
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+    };
+    let utc =
+        || text.parse::<jiff::civil::DateTime>()?.to_zoned(jiff::tz::TimeZone::UTC).map(|zoned| zoned.timestamp());
+    let at = text.parse::<jiff::Timestamp>().or_else(|_| utc()).ok()?;
+    u64::try_from(at.as_millisecond()).ok()
 }
 
 /// The agreed times of a ticket.
@@ -91,6 +138,14 @@ impl TicketStatus {
     /// Every status.
     pub const ALL: [Self; 6] =
         [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Compensating, Self::Compensated];
+
+    /// Whether the ticket's work is done, or is being or has been undone: to reopen it would repeat or contradict that.
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Completed | Self::Compensating | Self::Compensated => true,
+            Self::Pending | Self::Running | Self::Failed => false,
+        }
+    }
 
     /// The wire value.
     pub fn as_str(self) -> &'static str {
@@ -179,6 +234,26 @@ mod tests {
             serde_json::from_value(json!({"ticket_id": "t", "status": "X", "metadata": null})).unwrap();
         assert_eq!(ticket.known_status(), None);
         assert!(ticket.metadata.is_empty());
+    }
+
+    #[test]
+    fn the_last_change_is_the_later_of_the_tickets_own_times() {
+        for (fields, expected) in [
+            (json!({"status": "RUNNING", "started_at": 2_000}), Some(2_000)),
+            (json!({"status": "FAILED", "started_at": 2_000}), None),
+            (json!({"status": "FAILED", "started_at": 2_000, "updated_at": 3_000}), Some(3_000)),
+            (json!({"status": "RUNNING", "started_at": 4_000, "updated_at": 3_000}), Some(4_000)),
+            (json!({"status": "RUNNING", "updated_at": "1970-01-01T00:00:03"}), Some(3_000)),
+            (json!({"status": "RUNNING", "updated_at": "1970-01-01T01:00:03+01:00"}), Some(3_000)),
+            (json!({"status": "RUNNING", "updated_at": "recently"}), None),
+            (json!({"status": "RUNNING", "started_at": 0}), None),
+            (json!({"status": "PENDING"}), None),
+        ] {
+            let mut wire = json!({"ticket_id": "t"});
+            wire.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            let ticket: Ticket = serde_json::from_value(wire).unwrap();
+            assert_eq!(ticket.last_change_ms(), expected, "{fields}");
+        }
     }
 
     #[test]

@@ -89,14 +89,18 @@ fn every_fault_is_reported_at_once_with_variable_value_and_expectation() {
         ("OPA_TIMEOUT_SECONDS", "901"),
         ("KUBERNETES_NAMESPACE", "../kube-system"),
         ("KUBERNETES_API_URL", "localhost:8001"),
+        ("KUBERNETES_NAMESPACES", "workers,Kube-System"),
+        ("KUBERNETES_WORKER_SELECTOR", "app=worker"),
     ]);
-    assert_eq!(found.len(), 15, "{found:#?}");
+    assert_eq!(found.len(), 17, "{found:#?}");
     for expected in [
         r#"EXECUTION_TICKET_SERVICE_URL is "ftp://x", expected an http:// or https:// URL"#,
         r#"EXECUTION_TICKET_SERVICE_TIMEOUT is "0", expected a whole number of seconds from 1 to 900"#,
         r#"EXECUTION_TICKET_SERVICE_API is "soap", expected guide or status_patch"#,
         r#"ORCHESTRATOR_GRPC_PORT is "70000", expected a port from 1 to 65535"#,
         r#"ORCHESTRATOR_GRPC_USE_TLS is "maybe", expected true or false"#,
+        r#"KUBERNETES_NAMESPACES is "workers,Kube-System", expected namespaces separated by commas, each at most 63 of a-z, 0-9 and -, not first or last"#,
+        r#"KUBERNETES_WORKER_SELECTOR is "app=worker", expected a label selector with {worker_id} in it, such as app=worker,worker-id={worker_id}"#,
     ] {
         assert!(found.iter().any(|problem| problem == expected), "{expected} not in {found:#?}");
     }

@@ -1,25 +1,24 @@
-//! Pods over real sockets: health, restart, and an API that does not respond.
+//! Pods over real sockets: how a worker is found, its health, and an API that does not respond.
 
 use std::time::{Duration, Instant};
 
 use heal_clients::config::{BaseUrl, Config, KubernetesAccess, KubernetesConfig};
-use heal_clients::kubernetes::{Client, Restart};
+use heal_clients::kubernetes::{Client, PodHealth, WorkerSearch};
 use heal_clients::{CallContext, Effect, Error, OutageKind, RefusalKind, Wiring};
-use heal_sandbox::kubernetes::{KubernetesConfig as Cluster, Pod, Replacement};
-use heal_sandbox::seed::NAMESPACE;
+use heal_sandbox::kubernetes::{KubernetesConfig as Cluster, Pod};
+use heal_sandbox::seed::{NAMESPACE, WORKER_LABEL};
 use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Seed, Service};
-use serde_json::json;
 
-use crate::support::wire::{self, Wire, closed_port};
+use crate::support::wire::closed_port;
 use crate::support::{platform_config, spans};
 
-const NS: Option<&str> = Some(NAMESPACE);
+pub(crate) const NS: Option<&str> = Some(NAMESPACE);
 
-fn context() -> CallContext {
+pub(crate) fn context() -> CallContext {
     CallContext::within(Duration::from_secs(5))
 }
 
-fn start(ready_after_ms: u64, terminate_after_ms: u64) -> Platform {
+pub(crate) fn start(ready_after_ms: u64, terminate_after_ms: u64) -> Platform {
     let kubernetes = Cluster {
         ready_after: Duration::from_millis(ready_after_ms),
         terminate_after: Duration::from_millis(terminate_after_ms),
@@ -28,11 +27,11 @@ fn start(ready_after_ms: u64, terminate_after_ms: u64) -> Platform {
     Platform::start(PlatformConfig { kubernetes, ..PlatformConfig::default() }).unwrap()
 }
 
-async fn client(platform: &Platform) -> Client {
+pub(crate) async fn client(platform: &Platform) -> Client {
     Client::new(&platform_config(platform).kubernetes, None, &Wiring::default()).await.unwrap()
 }
 
-fn at(url: &str) -> KubernetesConfig {
+pub(crate) fn at(url: &str) -> KubernetesConfig {
     let access = KubernetesAccess::Url(BaseUrl::parse(url).unwrap());
     KubernetesConfig { access, ..Config::read(&[]).unwrap().kubernetes }
 }
@@ -42,13 +41,14 @@ async fn health_is_derived_from_phase_conditions_and_containers() {
     spans::collect();
     let platform = start(0, 0);
     let client = client(&platform).await;
-    let sick = client.pod_health("worker-1", NS, &context()).await.unwrap();
+    let sick = client.pod_health("worker-1", NS, &context()).await.unwrap().unwrap();
     assert!(!sick.healthy);
     assert_eq!((sick.phase.as_str(), sick.reason.as_deref(), sick.restarts), ("Running", Some("CrashLoopBackOff"), 7));
-    let well = client.pod_health("worker-0", NS, &context()).await.unwrap();
+    let well = client.pod_health("worker-0", NS, &context()).await.unwrap().unwrap();
     assert!(well.healthy && well.reason.is_none());
-    let missing = client.pod_health("worker-9", NS, &context()).await.unwrap();
-    assert_eq!((missing.healthy, missing.phase.as_str()), (false, "Missing"));
+    assert_eq!((sick.name.as_str(), sick.terminating), ("worker-1", false));
+    assert_eq!(client.pod_health("worker-9", NS, &context()).await.unwrap(), None);
+    client.find_worker("worker-0", NS, &context()).await.unwrap();
     assert!(spans::names().contains(&"self_healing.kubernetes.check_worker_health"));
 }
 
@@ -58,96 +58,8 @@ async fn the_namespace_defaults_to_the_configured_one() {
     let mut config = platform_config(&platform).kubernetes;
     config.namespace = NAMESPACE.to_owned();
     let client = Client::new(&config, None, &Wiring::default()).await.unwrap();
-    assert!(client.pod_health("worker-0", None, &context()).await.unwrap().healthy);
-    assert!(client.pod_health("worker-0", Some(""), &context()).await.unwrap().healthy);
-}
-
-#[tokio::test]
-async fn a_restart_deletes_by_uid_and_waits_for_the_new_pod_of_the_same_controller() {
-    spans::collect();
-    // A stateful set reuses the name. A replica set picks a new one, and has a ready sibling that is not the replacement.
-    for name in ["worker-1", "executor-7d9f8-x2k4q"] {
-        let platform = start(150, 80);
-        let before = platform.pods();
-        let Restart::Replaced { old, new } = client(&platform).await.restart_pod(name, NS, &context()).await.unwrap()
-        else {
-            panic!("{name} is not back")
-        };
-        assert_eq!(old.name, name);
-        assert!(before.iter().any(|pod| pod.uid == old.uid && pod.name == name));
-        assert!(before.iter().all(|pod| pod.uid != new.uid), "the replacement was not there before");
-        let after = platform.pods().into_iter().find(|pod| pod.uid == new.uid).unwrap();
-        assert!(after.ready);
-        let deletions: Vec<_> = platform.effects();
-        assert_eq!(deletions.len(), 1);
-        assert!(deletions[0].body.contains(&old.uid), "{}", deletions[0].body);
-    }
-    assert!(spans::names().contains(&"self_healing.kubernetes.restart_pod"));
-}
-
-#[tokio::test]
-async fn a_pod_that_is_not_replaced_by_the_deadline_is_not_back() {
-    for replacement in [Replacement::Unhealthy, Replacement::None] {
-        let platform = start(0, 0);
-        let mut seed = Seed::unhealthy_worker();
-        seed.pods.iter_mut().for_each(|pod| pod.replacement = replacement);
-        platform.seed(seed).unwrap();
-        let started = Instant::now();
-        let context = CallContext::within(Duration::from_millis(700));
-        let Restart::NotBack { last_seen, .. } =
-            client(&platform).await.restart_pod("worker-1", NS, &context).await.unwrap()
-        else {
-            panic!("{replacement:?}")
-        };
-        assert!(started.elapsed() >= Duration::from_millis(700) && started.elapsed() < Duration::from_secs(2));
-        assert_eq!(last_seen.is_some(), replacement == Replacement::Unhealthy);
-    }
-}
-
-#[tokio::test]
-async fn a_pod_without_a_controller_is_not_deleted() {
-    let platform = start(0, 0);
-    platform.seed(Seed { pods: vec![Pod::new(NAMESPACE, "lonely")], ..Seed::default() }).unwrap();
-    let client = client(&platform).await;
-    for (name, kind) in [("lonely", RefusalKind::Precondition), ("nobody", RefusalKind::NotFound)] {
-        match client.restart_pod(name, NS, &context()).await.unwrap_err() {
-            Error::Refused(refusal) => assert_eq!((refusal.kind, refusal.effect), (kind, Effect::NotApplied)),
-            other => panic!("{other:?}"),
-        }
-    }
-    assert!(platform.effects().is_empty());
-}
-
-#[tokio::test]
-async fn a_deletion_whose_response_is_lost_happens_once() {
-    let platform = start(0, 0);
-    let fault = Fault::new(Service::Kubernetes, FaultKind::DropAnswer).on("delete_pod").times(1);
-    platform.set_fault(fault).unwrap();
-    let restart = client(&platform).await.restart_pod("worker-1", NS, &context()).await.unwrap();
-    assert!(matches!(restart, Restart::Replaced { .. }), "{restart:?}");
-    assert_eq!(platform.effects().len(), 1);
-}
-
-#[tokio::test]
-async fn a_poll_that_fails_after_the_deletion_is_retried() {
-    let platform = start(0, 0);
-    let client = client(&platform).await;
-    // The reads before the deletion succeed, the next two fail.
-    let busy = FaultKind::Status { code: 503, retry_after_seconds: None };
-    let fault = Fault::new(Service::Kubernetes, busy).on("get_pod").times(2);
-    client.pod_health("worker-1", NS, &context()).await.unwrap();
-    let restart = {
-        let context = context();
-        let call = client.restart_pod("executor-7d9f8-x2k4q", NS, &context);
-        let break_it = async {
-            while platform.effects().is_empty() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            platform.set_fault(fault).unwrap();
-        };
-        futures_util::future::join(call, break_it).await.0.unwrap()
-    };
-    assert!(matches!(restart, Restart::Replaced { .. }), "{restart:?}");
+    assert!(client.pod_health("worker-0", None, &context()).await.unwrap().unwrap().healthy);
+    assert!(client.pod_health("worker-0", Some(""), &context()).await.unwrap().unwrap().healthy);
 }
 
 #[tokio::test]
@@ -157,13 +69,15 @@ async fn names_that_are_not_dns_names_are_never_sent() {
     let strange =
         ["", "..", "../", "%2e%2e", "a/b", "{{ 7*7 }}", "a\r\nX: y", "a\u{202e}b", "Worker-1", "-a", "a-", "a..b"];
     for name in strange {
-        let health = client.pod_health(name, NS, &context()).await.unwrap_err();
-        assert!(matches!(health, Error::Invalid { field: "worker_id", .. }), "{health}");
-        let restart = client.restart_pod(name, NS, &context()).await.unwrap_err();
-        assert!(matches!(restart, Error::Invalid { field: "pod_name", .. }), "{restart}");
+        let error = client.pod_health(name, NS, &context()).await.unwrap_err();
+        assert!(matches!(error, Error::Invalid { field: "pod_name", .. }), "{error}");
         if !name.is_empty() {
-            let error = client.pod_health("worker-1", Some(name), &context()).await.unwrap_err();
-            assert!(matches!(error, Error::Invalid { field: "namespace", .. }), "{error}");
+            for error in [
+                client.pod_health("worker-1", Some(name), &context()).await.unwrap_err(),
+                client.find_worker("worker-1", Some(name), &context()).await.unwrap_err(),
+            ] {
+                assert!(matches!(error, Error::Invalid { field: "namespace", .. }), "{error}");
+            }
         }
     }
     let (longest, too_long) = ([["a"; 63].concat().as_str(); 4].join(".")[..253].to_owned(), "a".repeat(64));
@@ -220,101 +134,96 @@ async fn a_response_that_is_not_a_pod_is_refused() {
     }
 }
 
-fn pod(name: &str, uid: &str, ready: bool) -> serde_json::Value {
-    json!({
-        "metadata": {"name": name, "uid": uid, "labels": {"app": "w", "pod-template-hash": "h", "controller-revision-hash": "r"},
-            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "w", "uid": "owner", "controller": true}]},
-        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": if ready { "True" } else { "False" }}]}
-    })
+fn labelled(name: &str, worker: &str, ready: bool) -> Pod {
+    Pod { labels: [(WORKER_LABEL.to_owned(), worker.to_owned())].into(), ready, ..Pod::new(NAMESPACE, name) }
 }
 
-fn page(pods: &[serde_json::Value], next: &str) -> wire::Act {
-    wire::json(200, &json!({"kind": "PodList", "apiVersion": "v1", "metadata": {"continue": next}, "items": pods}))
-}
-
-#[tokio::test]
-async fn a_list_is_read_to_its_last_page_by_the_labels_that_siblings_share() {
-    let (old, sibling, new) = (pod("w-1", "old", false), pod("w-2", "sibling", true), pod("w-3", "new", true));
-    let wire = Wire::start([
-        wire::json(200, &old),
-        page(std::slice::from_ref(&old), "more"),
-        page(std::slice::from_ref(&sibling), ""),
-        wire::json(200, &json!({"kind": "Status", "status": "Success"})),
-        page(&[sibling], "more"),
-        page(std::slice::from_ref(&new), ""),
-        wire::json(200, &new),
-    ])
-    .await;
-    let client = Client::new(&at(&wire.url()), None, &Wiring::default()).await.unwrap();
-    let Restart::Replaced { new, .. } = client.restart_pod("w-1", Some("ns"), &context()).await.unwrap() else {
-        panic!("not back")
-    };
-    assert_eq!((new.name.as_str(), new.uid.as_str()), ("w-3", "new"));
-    let targets: Vec<String> = wire.seen().into_iter().map(|seen| seen.target).collect();
-    assert!(targets[1].contains("labelSelector=app%3Dw%2Cpod-template-hash%3Dh&"), "{}", targets[1]);
-    assert!(targets[1].contains("limit=200") && targets[2].contains("continue=more"), "{targets:?}");
-    assert!(wire.seen()[1].header("accept").unwrap().contains("as=PartialObjectMetadataList"));
-    assert_eq!(wire.seen()[3].json()["preconditions"]["uid"], "old");
-}
-
-/// A restart that starts while another restart of the same pod is finishing.
-async fn restart_beside_another(answers: impl IntoIterator<Item = wire::Act>) -> Result<Restart, Error> {
-    let wire = Wire::start(answers).await;
-    let client = Client::new(&at(&wire.url()), None, &Wiring::default()).await.unwrap();
-    client.restart_pod("w-1", Some("ns"), &CallContext::within(Duration::from_secs(2))).await
-}
-
-#[tokio::test]
-async fn a_replacement_that_somebody_else_caused_under_the_same_name_is_found() {
-    let (old, new) = (pod("w-1", "old", false), pod("w-1", "new", true));
-    let gone = wire::json(409, &json!({"kind": "Status", "status": "Failure", "reason": "Conflict"}));
-    let listed = || page(std::slice::from_ref(&new), "");
-    let answers = [wire::json(200, &old), listed(), wire::json(200, &new), gone, listed(), wire::json(200, &new)];
-    match restart_beside_another(answers).await.unwrap() {
-        Restart::Replaced { old, new } => assert_eq!((old.uid.as_str(), new.uid.as_str()), ("old", "new")),
-        other @ Restart::NotBack { .. } => panic!("{other:?}"),
-    }
-}
-
-#[tokio::test]
-async fn a_pod_deleted_meanwhile_without_a_successor_of_its_name_is_not_found() {
-    let none = wire::json(404, &json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}));
-    let sibling = page(&[pod("w-2", "sibling", true)], "");
-    match restart_beside_another([wire::json(200, &pod("w-1", "old", false)), sibling, none]).await.unwrap_err() {
-        Error::Refused(refusal) => {
-            assert_eq!((refusal.kind, refusal.effect), (RefusalKind::NotFound, Effect::NotApplied));
+/// The pod that stands for the worker among `pods`.
+async fn found(platform: &Platform, worker: &str) -> Option<PodHealth> {
+    match client(platform).await.find_worker(worker, NS, &context()).await.unwrap() {
+        WorkerSearch::Found(health) => Some(health),
+        WorkerSearch::NotFound { namespace, selector } => {
+            assert_eq!(namespace, NAMESPACE);
+            assert_eq!(selector, Some(format!("{WORKER_LABEL}={worker}")));
+            None
         }
-        other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
-async fn the_replacement_of_a_terminating_pod_may_exist_already() {
-    let mut old = pod("w-1", "old", false);
-    old["metadata"]["creationTimestamp"] = json!("2026-11-23T10:00:00Z");
-    // Its deletion was requested at 11:00:00.
-    old["metadata"]["deletionTimestamp"] = json!("2026-11-23T11:00:30Z");
-    old["metadata"]["deletionGracePeriodSeconds"] = json!(30);
-    let (mut sibling, mut new) = (pod("w-2", "sibling", true), pod("w-3", "new", true));
-    sibling["metadata"]["creationTimestamp"] = json!("2026-11-23T10:59:59Z");
-    new["metadata"]["creationTimestamp"] = json!("2026-11-23T11:00:00Z");
-    let listed = || page(&[old.clone(), sibling.clone(), new.clone()], "");
-    let deleted = wire::json(200, &json!({"kind": "Status", "status": "Success"}));
-    match restart_beside_another([wire::json(200, &old), listed(), deleted, listed(), wire::json(200, &new)])
-        .await
-        .unwrap()
-    {
-        Restart::Replaced { new, .. } => assert_eq!(new.uid, "new"),
-        other @ Restart::NotBack { .. } => panic!("{other:?}"),
+async fn a_worker_is_found_by_its_pods_name_else_by_its_label_in_its_namespace_alone() {
+    let platform = start(0, 0);
+    let agent = "0A9b1c2d-3e4f-4a5b-8c6d-7e8f9a0b1c2d";
+    let elsewhere = Pod { namespace: "elsewhere".to_owned(), ..labelled("w-3", "worker-7", true) };
+    let named = Pod { labels: [(WORKER_LABEL.to_owned(), "w-1".to_owned())].into(), ..Pod::new(NAMESPACE, "w-2") };
+    let pods = vec![labelled("w-1", agent, true), named, elsewhere];
+    platform.seed(Seed { pods, ..Seed::default() }).unwrap();
+    assert_eq!(found(&platform, "w-1").await.unwrap().name, "w-1", "the name goes before the label");
+    assert_eq!(found(&platform, agent).await.unwrap().name, "w-1");
+    for nobody in ["worker-7", "w-3", "w-9"] {
+        assert_eq!(found(&platform, nobody).await, None, "{nobody}");
     }
 }
 
 #[tokio::test]
-async fn an_endless_list_fails_before_anything_is_deleted() {
-    let wire = Wire::start([wire::json(200, &pod("w-1", "old", false)), page(&[], "more")]).await;
-    let client = Client::new(&at(&wire.url()), None, &Wiring::default()).await.unwrap();
-    let error = client.restart_pod("w-1", Some("ns"), &context()).await.unwrap_err();
-    assert!(error.to_string().contains("the list exceeds the limit of 2000 pods"), "{error}");
-    assert!(wire.seen().iter().all(|seen| seen.method == "GET"));
-    assert_eq!(wire.seen().len(), 11);
+async fn of_several_pods_an_unhealthy_one_stands_for_the_worker_unless_it_has_ended_or_is_terminating() {
+    let platform = start(0, 60_000);
+    let ended = Pod { phase: "Failed".to_owned(), ..labelled("w-0", "worker-7", false) };
+    let pods = vec![ended, labelled("w-1", "worker-7", true), labelled("w-2", "worker-7", false)];
+    platform.seed(Seed { pods, ..Seed::default() }).unwrap();
+    let delete = async |name: &str| {
+        let url = format!("{}/api/v1/namespaces/{NAMESPACE}/pods/{name}", platform.endpoints().kubernetes_url);
+        assert_eq!(reqwest::Client::new().delete(url).send().await.unwrap().status(), 200);
+    };
+    let sick = found(&platform, "worker-7").await.unwrap();
+    assert_eq!((sick.name.as_str(), sick.healthy), ("w-2", false));
+    delete("w-2").await;
+    let well = found(&platform, "worker-7").await.unwrap();
+    assert_eq!((well.name.as_str(), well.healthy), ("w-1", true));
+    delete("w-1").await;
+    assert_eq!(found(&platform, "worker-7").await.unwrap().name, "w-0", "it has ended, and is not being deleted");
+    delete("w-0").await;
+    assert!(found(&platform, "worker-7").await.unwrap().terminating);
+}
+
+#[tokio::test]
+async fn a_worker_that_no_label_can_name_is_not_found_without_a_call() {
+    let platform = start(0, 0);
+    let client = client(&platform).await;
+    for worker in ["two words", "a,app=worker", "{{ 7*7 }}", "../", "-a", ""] {
+        let search = client.find_worker(worker, NS, &context()).await.unwrap();
+        assert!(matches!(search, WorkerSearch::NotFound { selector: None, .. }), "{worker:?}: {search:?}");
+    }
+    assert!(platform.calls().is_empty());
+}
+
+#[tokio::test]
+async fn pods_are_deleted_only_in_the_namespaces_that_are_named() {
+    let platform = start(0, 0);
+    let allowed = async |namespace: &str, named: Option<&[&str]>, asked: Option<&str>| {
+        let restart_namespaces = named.map(|named| named.iter().map(|name| (*name).to_owned()).collect());
+        let base = platform_config(&platform).kubernetes;
+        let config = KubernetesConfig { namespace: namespace.to_owned(), restart_namespaces, ..base };
+        Client::new(&config, None, &Wiring::default()).await.unwrap().check_deletable(asked)
+    };
+    allowed("a", None, None).await.unwrap();
+    allowed("a", None, Some("a")).await.unwrap();
+    allowed("a", Some(&["b", "kube-system"]), Some("kube-system")).await.unwrap();
+    for (error, expected) in [
+        (
+            allowed("a", None, Some("b")).await,
+            r#"pods in namespace "b" are never restarted: KUBERNETES_NAMESPACES is not set, which allows KUBERNETES_NAMESPACE "a""#,
+        ),
+        (allowed("kube-system", None, None).await, r#"pods in namespace "kube-system" are never restarted"#),
+        (allowed("kube-public", None, Some("kube-public")).await, "unless it is a system namespace"),
+        (
+            allowed("a", Some(&["b", "c"]), Some("a")).await,
+            r#"KUBERNETES_NAMESPACES is "b,c"; name the namespace there"#,
+        ),
+        (allowed("a", Some(&["b"]), Some("kube-node-lease")).await, r#""kube-node-lease""#),
+    ] {
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    assert!(platform.calls().is_empty());
 }

@@ -42,7 +42,7 @@ async fn a_kubeconfig_sets_the_cluster_and_its_token() {
     std::fs::write(&path, &text).unwrap();
     let client =
         Client::new(&config(KubernetesAccess::Kubeconfig(path.clone())), None, &Wiring::default()).await.unwrap();
-    assert_eq!(client.pod_health("worker-0", NS, &context()).await.unwrap().phase, "Missing");
+    assert_eq!(client.pod_health("worker-0", NS, &context()).await.unwrap(), None);
     let seen = &wire.seen()[0];
     assert_eq!(seen.target, format!("/api/v1/namespaces/{NAMESPACE}/pods/worker-0"));
     assert_eq!(seen.header("authorization"), Some("Bearer sesame"));

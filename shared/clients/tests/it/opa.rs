@@ -128,6 +128,16 @@ fn state() -> impl Strategy<Value = Value> {
     ]
 }
 
+fn status() -> impl Strategy<Value = Value> {
+    let statuses = ["COMPLETED", "COMPENSATING", "COMPENSATED", "FAILED", "RUNNING", "completed", " Compensated "];
+    prop_oneof![
+        6 => proptest::sample::select(statuses.to_vec()).prop_map(Value::from),
+        1 => Just(json!("COMPENSAT\u{131}NG")),
+        1 => any::<String>().prop_map(Value::from),
+        1 => any_json(),
+    ]
+}
+
 /// Epoch nanoseconds around the edge of five minutes, and elsewhere.
 fn last() -> impl Strategy<Value = Value> {
     let edge = NOW_NS - 300_000_000_000;
@@ -163,8 +173,14 @@ fn input() -> impl Strategy<Value = Value> {
             ])
         });
     let now = prop_oneof![19 => Just(json!(NOW_NS)), 1 => any_json()];
-    let context = (option::of(last()), option::of(state()), now).prop_map(|(last, state, now)| {
-        object([("last_reallocation_timestamp", last), ("workflow_state", state), ("now_ns", Some(now))])
+    let context = (option::of(last()), option::of(state()), option::of(status()), now);
+    let context = context.prop_map(|(last, state, status, now)| {
+        object([
+            ("last_reallocation_timestamp", last),
+            ("workflow_state", state),
+            ("ticket_status", status),
+            ("now_ns", Some(now)),
+        ])
     });
     let whole = (option::weighted(0.97, resource), option::weighted(0.97, context))
         .prop_map(|(resource, context)| object([("resource", resource), ("context", context)]));
@@ -210,7 +226,7 @@ async fn the_server_and_the_bundled_policy_give_the_same_answers() {
         allowed += usize::from(allow);
         rules.extend(violations.into_iter().map(|violation| violation.rule));
     }
-    assert_eq!(rules.len(), 8, "the corpus breaks every rule: {rules:?}");
+    assert_eq!(rules.len(), 10, "the corpus breaks every rule: {rules:?}");
     assert!(allowed > CORPUS / 20 && allowed < CORPUS, "{allowed} of {CORPUS} are allowed");
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use heal_clients::orchestrator::WorkflowState;
-use heal_clients::tickets::{Metadata, TicketStatus};
+use heal_clients::tickets::{Change, ChangeOutcome, Metadata, TicketChange, TicketStatus};
 use heal_clients::{CallContext, Wiring, orchestrator, policy, tickets};
 use heal_runtime::port::{Decision, DecisionSource, PolicyContext, PolicyInput, PolicyResource};
 use heal_sandbox::tickets::{Dialect, TicketsConfig};
@@ -78,15 +78,19 @@ async fn a_workflow_restart_calls_in_the_order_of_the_guide() {
 }
 
 #[tokio::test]
-async fn a_retry_after_a_lost_answer_has_no_second_effect() {
+async fn after_a_lost_answer_the_ticket_is_read_and_the_call_is_not_repeated() {
     let platform = Platform::start(PlatformConfig::default()).unwrap();
     let config = platform_config(&platform);
     let tickets = tickets::Client::new(&config.tickets, &Wiring::default()).unwrap();
+    let before = tickets.get_ticket("ticket-1", &context("once")).await.unwrap();
+    platform.forget_calls();
     platform.set_fault(Fault::new(Service::Tickets, FaultKind::DropAnswer).times(1)).unwrap();
-    tickets.reallocate_ticket("ticket-1", "r", &Metadata::new(), &context("once")).await.unwrap();
-    let calls = platform.calls();
-    assert_eq!(calls.len(), 2);
-    assert!(calls.iter().all(|call| call.key.as_deref() == Some("once")));
+    let (change, metadata) = (Change::Reallocate { reason: "r" }, Metadata::new());
+    let change = TicketChange { change, before: &before, metadata: &metadata };
+    let outcome = tickets.change_ticket(&change, &context("once"), &context("once")).await;
+    assert!(matches!(&outcome, ChangeOutcome::Seen { .. }), "{outcome:?}");
+    let operations: Vec<String> = platform.calls().into_iter().map(|call| call.operation).collect();
+    assert_eq!(operations, ["reallocate_ticket", "get_ticket"]);
     assert_eq!(platform.effects().len(), 1);
 }
 

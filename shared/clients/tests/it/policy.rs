@@ -76,6 +76,7 @@ async fn the_question_has_the_contracts_shape_and_the_servers_word_counts() {
     let mut question = recent_reallocation();
     question.resource.affected_tickets = vec!["{{ 7*7 }}".to_owned(), "a\r\n\u{202e}../%2e%2e".to_owned()];
     question.context.workflow_state = "PAUSED".to_owned();
+    question.context.ticket_status = "RUNNING".to_owned();
     let context = CallContext::within(Duration::from_secs(5)).with_traceparent("00-a-b-01");
     let first = client.validate_action(&question, &context).await;
     assert_eq!(first, Decision::Allow { source: DecisionSource::Server, warning: None });
@@ -97,7 +98,7 @@ async fn the_question_has_the_contracts_shape_and_the_servers_word_counts() {
             "resource": {"action": "reallocate_ticket", "ticket_id": "t-1", "workflow_id": "", "plan_id": "",
                 "reason": "timeout_recovery", "affected_tickets": ["{{ 7*7 }}", "a\r\n\u{202e}../%2e%2e"]},
             "context": {"last_reallocation_timestamp": NOW_NS - MINUTE_NS, "workflow_state": "PAUSED",
-                "incident_id": "inc-1", "playbook_name": "ticket_timeout_recovery", "now_ns": NOW_NS}
+                "ticket_status": "RUNNING", "incident_id": "inc-1", "playbook_name": "ticket_timeout_recovery", "now_ns": NOW_NS}
         }})
     );
     assert!(spans::names().contains(&"self_healing.opa.validate_action"));

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use heal_clients::config::Dialect;
-use heal_clients::tickets::{Client, Filter, MAX_IN_FLIGHT, Metadata, ReallocationRequest, TicketStatus, key_suffix};
-use heal_clients::{CallContext, Effect, Error, RefusalKind, Wiring};
+use heal_clients::tickets::{
+    ChangeOutcome, Client, Filter, MAX_IN_FLIGHT, Metadata, ReallocationRequest, TicketStatus, key_suffix,
+};
+use heal_clients::{CallContext, Effect, Error, Wiring};
 use serde_json::{Value, json};
 
 use crate::support::spans;
@@ -85,7 +87,8 @@ async fn a_status_update_is_a_patch_in_upper_case() {
 
 #[tokio::test]
 async fn the_status_patch_dialect_has_one_route_for_changes() {
-    let wire = Wire::start([wire::json(200, &ticket("t-1", "PENDING"))]).await;
+    let answers = ["PENDING", "FAILED"].map(|status| wire::json(200, &ticket("t-1", status)));
+    let wire = Wire::start(answers).await;
     let mut config = ticket_config(&wire.url());
     config.dialect = Dialect::StatusPatch;
     let client = Client::new(&config, &Wiring::default()).unwrap();
@@ -127,29 +130,32 @@ async fn a_batch_has_ten_calls_in_flight_and_a_result_for_each_ticket() {
     let request = |number| {
         let ticket_id = format!("t-{number}");
         let idempotency_key = format!("run-1/step/1{}", key_suffix(&ticket_id));
-        ReallocationRequest { ticket_id, idempotency_key, metadata: Metadata::new() }
+        let before = serde_json::from_value(ticket(&ticket_id, "RUNNING")).unwrap();
+        ReallocationRequest { before, idempotency_key, metadata: Metadata::new() }
     };
     let requests: Vec<_> = (0..30).map(request).collect();
     let wire = Wire::start([wire::json(200, &ticket("t-7", "PENDING"))]).await;
     let client = client(&wire, "");
     let context = context();
-    let answers: Vec<_> = client.reallocate_multiple_tickets(requests, "worker_failure", &context).collect().await;
+    let answers = client.reallocate_multiple_tickets(requests, "worker_failure", &context, &context);
+    let answers: Vec<_> = answers.collect().await;
     assert_eq!(answers.len(), 30);
-    assert_eq!(wire.seen().len(), 30);
+    let seen = wire.seen();
+    let (changes, reads): (Vec<_>, Vec<_>) = seen.iter().partition(|seen| seen.method == "POST");
+    assert_eq!((changes.len(), reads.len()), (30, 29), "an answer about another ticket is followed by a read");
     assert_eq!(wire.most_under_way(), MAX_IN_FLIGHT);
     for (at, answer) in answers.iter().enumerate() {
         assert_eq!(answer.ticket_id, format!("t-{at}"));
-        // The server answers every request with ticket t-7, so the calls for other tickets must refuse the answer.
-        match &answer.result {
-            Ok(ticket) => assert_eq!((at, ticket.ticket_id.as_str()), (7, "t-7")),
-            Err(Error::Refused(refusal)) => {
-                assert_eq!((refusal.kind, refusal.effect), (RefusalKind::BadAnswer, Effect::Unknown));
+        // The server answers every request with ticket t-7: for every other ticket that is no answer.
+        match &answer.outcome {
+            ChangeOutcome::Done(ticket) => assert_eq!((at, ticket.ticket_id.as_str()), (7, "t-7")),
+            ChangeOutcome::Open { cause, seen } => {
+                assert!(at != 7 && cause.to_string().contains("t-7") && seen.contains("t-7"), "{cause}; {seen}");
             }
-            Err(other) => panic!("{other}"),
+            other => panic!("{other:?}"),
         }
     }
-    let mut keys: Vec<String> = wire
-        .seen()
+    let mut keys: Vec<String> = changes
         .iter()
         .map(|seen| {
             let key = seen.header("idempotency-key").unwrap().to_owned();
@@ -168,7 +174,7 @@ async fn health_is_any_good_status() {
     let client = client(&wire, "/api/v1");
     client.health(&context()).await.unwrap();
     assert!(client.health(&context()).await.unwrap_err().is_unavailable());
-    assert_eq!(wire.seen()[0].target, "/api/v1/health");
+    assert_eq!(wire.seen()[0].target, "/health", "at the root of the host");
 }
 
 #[tokio::test]

@@ -59,6 +59,36 @@ async fn a_decision_says_who_made_it() {
 }
 
 #[tokio::test]
+async fn a_ticket_in_a_terminal_status_is_denied_by_the_server_and_in_process_alike() {
+    let opa = OpaConfig { policy: Some(policy::BUNDLED_POLICY.to_owned()), ..OpaConfig::default() };
+    let platform = Platform::start(PlatformConfig { opa, ..PlatformConfig::default() }).unwrap();
+    let policy = policy(&platform, true);
+    for is_server_up in [true, false] {
+        if !is_server_up {
+            platform.set_fault(Fault::new(Service::Opa, FaultKind::Refuse)).unwrap();
+        }
+        for action in ["reallocate_ticket", "update_ticket_status"] {
+            let mut input = reallocation("t-1");
+            input.resource.action = action.to_owned();
+            for (status, is_denied) in
+                [("RUNNING", false), ("FAILED", false), ("COMPLETED", true), ("COMPENSATING", true)]
+            {
+                input.context.ticket_status = status.to_owned();
+                let rules: Vec<_> = match policy.decide(&input).await {
+                    Decision::Deny { violations, .. } => {
+                        violations.into_iter().map(|it| (it.rule, it.severity)).collect()
+                    }
+                    Decision::Allow { .. } => Vec::new(),
+                    Decision::Unavailable { message } => panic!("{message}"),
+                };
+                let expected = (format!("{action}_terminal_state"), "high".to_owned());
+                assert_eq!(rules, if is_denied { vec![expected] } else { Vec::new() }, "{action} {status}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn both_forms_of_violations_deny_with_their_reasons_and_allow_without_a_warning() {
     for violations in [ViolationsForm::List, ViolationsForm::Object] {
         let policy_text = Some(policy::BUNDLED_POLICY.to_owned());

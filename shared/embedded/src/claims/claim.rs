@@ -3,6 +3,7 @@
 use heal_runtime::port::{ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Reservation};
 use heal_runtime::{Timestamp, format};
 use rusqlite::{Connection, OptionalExtension as _, params};
+use serde_json::Value;
 
 use super::cooldown::{self, ReserveOutcome};
 use crate::column::{millis, moment};
@@ -86,6 +87,30 @@ pub(super) fn reserve(connection: &Connection, request: &ClaimRequest) -> Result
     )?;
     upsert.execute(params![key.action, key.attempt, holder.0, millis(*lease_until), recovered, pairs])?;
     Ok(Reservation::Held { recovered, cooling })
+}
+
+/// Stores the intent if the claim is live and the holder's.
+pub(super) fn intend(
+    connection: &Connection,
+    key: &ClaimKey,
+    holder: &LeaseOwner,
+    now: Timestamp,
+    intent: &str,
+) -> Result<Finish, JobError> {
+    let mut update = connection.prepare_cached(
+        "UPDATE claim SET intent = ?5
+         WHERE action = ?1 AND attempt = ?2 AND holder = ?3 AND lease_until > ?4 AND result IS NULL",
+    )?;
+    let changed = update.execute(params![key.action, key.attempt, holder.0, millis(now), intent])?;
+    Ok(if changed == 1 { Finish::Stored } else { Finish::Lost })
+}
+
+/// The last stored intent.
+pub(super) fn intent(connection: &Connection, key: &ClaimKey) -> Result<Option<Value>, JobError> {
+    let mut select = connection.prepare_cached("SELECT intent FROM claim WHERE action = ?1 AND attempt = ?2")?;
+    let stored: Option<Option<String>> = select.query_row([&key.action, &key.attempt], |row| row.get(0)).optional()?;
+    let read = |text: String| serde_json::from_str(&text).map_err(|error| JobError::corrupt(name_claim(key), error));
+    stored.flatten().map(read).transpose()
 }
 
 pub(super) fn finish(

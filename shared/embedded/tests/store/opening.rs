@@ -136,6 +136,9 @@ fn a_new_file_may_be_opened_by_many_at_once() {
     assert_eq!(version(&path), Store::version());
 }
 
+/// The first version had neither the checks' states nor the intents of claims.
+const TO_VERSION_1: &str = "DROP TABLE check_state; ALTER TABLE claim DROP COLUMN intent; PRAGMA user_version = 1";
+
 #[tokio::test]
 async fn a_file_of_an_earlier_version_becomes_a_current_one_and_keeps_its_runs() {
     let folder = tempfile::tempdir().unwrap();
@@ -143,9 +146,8 @@ async fn a_file_of_an_earlier_version_becomes_a_current_one_and_keeps_its_runs()
     let store = open(&path).unwrap();
     store.create(&new_run("run-1")).await.unwrap();
     drop(store);
-    // The first version had everything but the checks' states.
     let earlier = Connection::open(&path).unwrap();
-    earlier.execute_batch("DROP TABLE check_state; PRAGMA user_version = 1").unwrap();
+    earlier.execute_batch(TO_VERSION_1).unwrap();
     drop(earlier);
     let store = open(&path).unwrap();
     assert!(CheckStore::store(&store, "opa_health", 0, "{}").await.unwrap());
@@ -169,7 +171,7 @@ async fn a_file_whose_copy_cannot_be_kept_is_not_migrated() {
     let path = folder.path().join("heal.db");
     drop(open(&path).unwrap());
     let earlier = Connection::open(&path).unwrap();
-    earlier.execute_batch("DROP TABLE check_state; PRAGMA user_version = 1").unwrap();
+    earlier.execute_batch(TO_VERSION_1).unwrap();
     drop(earlier);
     fs::create_dir_all(folder.path().join("heal.db.v1.bak").join("in the way")).unwrap();
     let text = refusal(&path);

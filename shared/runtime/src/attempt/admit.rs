@@ -116,6 +116,7 @@ impl<A: Action> Attempt<'_, A> {
             context: PolicyContext {
                 last_reallocation_timestamp: last.map_or(0, nanoseconds),
                 workflow_state: facts.workflow_state.unwrap_or_default(),
+                ticket_status: facts.ticket_status.unwrap_or_default(),
                 incident_id: context.incident_id.clone(),
                 playbook_name: context.playbook.clone(),
                 now_ns: nanoseconds(self.worker.ports.clock.now()),

@@ -6,25 +6,29 @@ use std::time::Duration;
 use heal_engine::catalog::Safety;
 use heal_engine::message::{AttemptOutcome, AttemptResult};
 
+use super::Error;
 use super::typed::Attempt;
 use crate::action::{Action, Admitted, Performed, Probe, Target};
-use crate::port::CooldownRequest;
+use crate::port::{BackendError, CooldownRequest, Finish};
 
 /// An attempt that took longer than this, in milliseconds, has its cooldowns restarted at its end; less is within what clocks may differ.
 const RESTART_COOLDOWN_AFTER_MS: u64 = 1_000;
 
 impl<A: Action> Attempt<'_, A> {
     /// The result of an attempt whose earlier worker died and had, or may have, acted; `None` if performing it is safe.
-    pub(super) async fn recover(&self, targets: &[Target]) -> Option<AttemptResult> {
+    ///
+    /// # Errors
+    /// The stored intent cannot be read. Nothing was done.
+    pub(super) async fn recover(&self, targets: &[Target]) -> Result<Option<AttemptResult>, Error> {
         let message = match self.action.spec().safety {
-            Safety::ReadOnly | Safety::Idempotent => return None,
+            Safety::ReadOnly | Safety::Idempotent => return Ok(None),
             Safety::Unknown => "its worker died, and it is not known whether the worker had acted".to_owned(),
-            Safety::Probe => match self.action.probe(self.call, self.parameters, targets).await {
-                Probe::NotDone => return None,
+            Safety::Probe => match self.probe(targets).await? {
+                Probe::NotDone => return Ok(None),
                 Probe::Done(result) => {
-                    return Some(
+                    return Ok(Some(
                         result.warn("its worker died after it had acted; a probe of the target found it done"),
-                    );
+                    ));
                 }
                 Probe::Unclear(why) => {
                     format!("its worker died, and a probe of the target does not tell whether it had acted: {why}")
@@ -32,7 +36,31 @@ impl<A: Action> Attempt<'_, A> {
             },
         };
         self.log_failed(targets, &message);
-        Some(AttemptResult::new(AttemptOutcome::Unknown { message }))
+        Ok(Some(AttemptResult::new(AttemptOutcome::Unknown { message })))
+    }
+
+    async fn probe(&self, targets: &[Target]) -> Result<Probe, Error> {
+        let intent = self.worker.ports.claims.intent(self.lease.key()).await?;
+        Ok(self.action.probe(self.call, self.parameters, targets, intent.as_ref()).await)
+    }
+
+    /// Stores what the action is about to do, so that a probe after this worker's death can tell whether it was done.
+    ///
+    /// # Errors
+    /// It could not be stored, or the claim was lost. Nothing was done.
+    pub(super) async fn store_intent(&self, targets: &[Admitted<A::Facts>]) -> Result<(), Error> {
+        let Self { worker, action, call, parameters, lease } = self;
+        if action.spec().safety != Safety::Probe {
+            return Ok(());
+        }
+        let Some(intent) = action.intent(call, parameters, targets) else { return Ok(()) };
+        let now = worker.ports.clock.now();
+        match worker.ports.claims.intend(lease.key(), lease.holder(), now, &intent).await? {
+            Finish::Stored => Ok(()),
+            Finish::Lost => {
+                Err(BackendError::unavailable("intend", "the claim was lost before anything was done").into())
+            }
+        }
     }
 
     pub(super) async fn perform(&self, targets: &[Admitted<A::Facts>]) -> Performed {

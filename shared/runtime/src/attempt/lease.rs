@@ -7,7 +7,7 @@ use std::time::Duration;
 use heal_engine::Timestamp;
 
 use super::{LEASE_MS, Worker};
-use crate::port::{ClaimKey, ClaimRequest, CooldownRequest, Reservation};
+use crate::port::{ClaimKey, ClaimRequest, CooldownRequest, LeaseOwner, Reservation};
 
 /// A claim that this worker holds, and until when.
 #[derive(Debug)]
@@ -24,6 +24,10 @@ impl Lease {
 
     pub(super) fn key(&self) -> &ClaimKey {
         &self.request.key
+    }
+
+    pub(super) fn holder(&self) -> &LeaseOwner {
+        &self.request.holder
     }
 
     /// The end of the last renewal that is known to have succeeded.

@@ -10,7 +10,7 @@ use super::admit::{Admission, Refusal};
 use crate::action::{Performed, Target};
 
 /// The attempt's result. If something was performed, warnings, follow-ups and the output `denied` name each refused target; if nothing was,
-/// the refusal is the result.
+/// the refusal is the result. A target with nothing to do needs no follow-up.
 pub(super) fn merge<F>(admission: Admission<F>, performed: Option<Performed>) -> Performed {
     let Admission { refused, warnings, asked, .. } = admission;
     let Performed { mut result, proven_not_applied } = match performed {
@@ -20,7 +20,9 @@ pub(super) fn merge<F>(admission: Admission<F>, performed: Option<Performed>) ->
     if refused.len() < asked {
         for (target, why) in &refused {
             result.warnings.push(format!("{} was left alone: {why}", target.id));
-            result.follow_up.push(format!("{}: {why}", target.id));
+            if !why.is_no_op() {
+                result.follow_up.push(format!("{}: {why}", target.id));
+            }
         }
     }
     if asked > 1 && !refused.is_empty() {
@@ -31,11 +33,13 @@ pub(super) fn merge<F>(admission: Admission<F>, performed: Option<Performed>) ->
     Performed { result, proven_not_applied }
 }
 
-/// Nothing was admitted: one refusal stands for all. A denial says more than a cooldown, and both more than an outage.
+/// Nothing was admitted: one refusal stands for all. A denial says more than a cooldown, both more than an outage, and that more than a target
+/// with nothing to do.
 fn refusal(refused: &[(Target, Refusal)]) -> AttemptResult {
     let mut violations = None;
     let mut cooling = None;
-    let mut ended = None;
+    let mut ended: Option<(&Target, &AttemptResult)> = None;
+    let mut no_ops = 0_usize;
     for (target, refusal) in refused {
         match refusal {
             Refusal::Denied(denied) => violations.get_or_insert_with(Vec::new).extend(denied.iter().cloned()),
@@ -45,7 +49,9 @@ fn refusal(refused: &[(Target, Refusal)]) -> AttemptResult {
                 cooling = Some(cooling.map_or(this, |first| this.min(first)));
             }
             Refusal::Ended(result) => {
-                ended.get_or_insert(result);
+                let is_worse = ended.is_none_or(|(_, first)| is_no_op(first) && !is_no_op(result));
+                no_ops += usize::from(is_no_op(result));
+                ended = if is_worse { Some((target, result)) } else { ended };
             }
         }
     }
@@ -54,8 +60,32 @@ fn refusal(refused: &[(Target, Refusal)]) -> AttemptResult {
         (None, Some((until, target)), _) => {
             AttemptResult::new(AttemptOutcome::CoolingDown { target: target.clone(), until })
         }
-        (None, None, Some(result)) => result.clone(),
+        (None, None, Some((target, result))) => one_of(no_ops, target, result),
         (None, None, None) => AttemptResult::no_op("there is nothing to touch", heal_engine::Map::new()),
+    }
+}
+
+/// `result`, which stands for all; if it is one of several with nothing to do, its reason says so.
+fn one_of(no_ops: usize, target: &Target, result: &AttemptResult) -> AttemptResult {
+    let mut result = result.clone();
+    if let AttemptOutcome::NoOp { reason } = &mut result.outcome
+        && no_ops > 1
+    {
+        *reason = format!("there is nothing to do for {no_ops} targets; {}: {reason}", target.id);
+    }
+    result
+}
+
+const fn is_no_op(result: &AttemptResult) -> bool {
+    matches!(result.outcome, AttemptOutcome::NoOp { .. })
+}
+
+impl Refusal {
+    const fn is_no_op(&self) -> bool {
+        match self {
+            Self::Ended(result) => is_no_op(result),
+            Self::Denied(_) | Self::CoolingDown(_) => false,
+        }
     }
 }
 

@@ -44,7 +44,7 @@ impl<A: Action> AnyAction for A {
             Err(result) => return Ok(result.into()),
         };
         let attempt = Attempt { worker, action: self, call, parameters: &parameters, lease };
-        if recovered && let Some(result) = attempt.recover(&targets).await {
+        if recovered && let Some(result) = attempt.recover(&targets).await? {
             return Ok(result.into());
         }
         match unauthorised {
@@ -75,6 +75,7 @@ impl<A: Action> Attempt<'_, A> {
         let performed = if admission.admitted.is_empty() {
             None
         } else {
+            self.store_intent(&admission.admitted).await?;
             let performed = self.perform(&admission.admitted).await;
             self.restart_cooldowns(&admission.admitted, &performed).await;
             Some(performed)

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use heal_engine::Timestamp;
 use heal_engine::message::AttemptResult;
+use serde_json::Value;
 
 use super::Result;
 
@@ -71,7 +72,7 @@ pub enum Reservation {
     Finished(Box<AttemptResult>),
 }
 
-/// The result of [`ClaimStore::finish`].
+/// The result of [`ClaimStore::finish`] and of [`ClaimStore::intend`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finish {
     /// The result is stored.
@@ -94,6 +95,13 @@ pub trait ClaimStore: Send + Sync + 'static {
     /// the claim, the lease is extended as requested, and the targets are reserved.
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation>;
 
+    /// Stores in the claim what its holder is about to do, in place of what was stored before: a later holder whose claim is `recovered`
+    /// compares it with the target. The same intent again, by the same holder, answers `Stored`.
+    async fn intend(&self, key: &ClaimKey, holder: &LeaseOwner, now: Timestamp, intent: &Value) -> Result<Finish>;
+
+    /// The claim's last stored intent, by whichever holder; `None` if there is none.
+    async fn intent(&self, key: &ClaimKey) -> Result<Option<Value>>;
+
     /// Stores the result, and releases the cooldowns in `proven_not_applied`: the targets whose effect is proven not to have happened.
     /// A released target has its earlier last touch again. The same result again, by the same holder, answers `Stored`.
     async fn finish(
@@ -106,7 +114,7 @@ pub trait ClaimStore: Send + Sync + 'static {
     ) -> Result<Finish>;
 
     /// Releases a claim without a result, and all its cooldowns: no effect has happened. Another holder's claim stays unchanged.
-    /// If the claim was `recovered`, the earlier holder's effect may have happened: the targets that it reserved stay reserved, and the
-    /// next holder's claim is `recovered` too.
+    /// If the claim was `recovered`, the earlier holder's effect may have happened: the targets that it reserved stay reserved, the intent
+    /// stays, and the next holder's claim is `recovered` too.
     async fn release(&self, key: &ClaimKey, holder: &LeaseOwner) -> Result<()>;
 }

@@ -45,6 +45,8 @@ pub struct PolicyContext {
     pub last_reallocation_timestamp: u64,
     /// Bare, such as `PAUSED`; empty if the action has no workflow.
     pub workflow_state: String,
+    /// In upper case, such as `COMPLETED`; empty if the action has no ticket, or did not read it.
+    pub ticket_status: String,
     /// The incident of the run.
     pub incident_id: String,
     /// The playbook of the run.

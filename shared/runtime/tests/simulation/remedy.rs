@@ -116,7 +116,7 @@ impl Action for Remedy {
         AttemptResult::succeeded(Map::new()).into()
     }
 
-    async fn probe(&self, call: &Call, _: &Parameters, _: &[Target]) -> Probe {
+    async fn probe(&self, call: &Call, _: &Parameters, _: &[Target], _: Option<&serde_json::Value>) -> Probe {
         let effects = self.world.effects.lock().unwrap();
         let done = effects.iter().any(|effect| effect.key == call.idempotency_key);
         if done { Probe::Done(Box::new(AttemptResult::succeeded(Map::new()))) } else { Probe::NotDone }

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::pod::Pod;
 use crate::wire::rfc3339;
 
+/// The time that a deleted pod has to end, in seconds: Kubernetes' default.
+const GRACE_SECONDS: i64 = 30;
+
 /// The image of every container.
 const IMAGE: &str = "worker:1.0.0";
 
@@ -30,8 +33,9 @@ pub(super) fn manifest(pod: &Pod, resource_version: u64, deleted_at: Option<i64>
         fields.insert("ownerReferences".to_owned(), reference);
     }
     if let (Some(at), Some(fields)) = (deleted_at, metadata.as_object_mut()) {
-        fields.insert("deletionTimestamp".to_owned(), rfc3339(at).into());
-        fields.insert("deletionGracePeriodSeconds".to_owned(), 30.into());
+        // The API states when the pod is killed at the latest.
+        fields.insert("deletionTimestamp".to_owned(), rfc3339(at + GRACE_SECONDS * 1_000).into());
+        fields.insert("deletionGracePeriodSeconds".to_owned(), GRACE_SECONDS.into());
     }
     json!({
         "kind": "Pod",

@@ -171,6 +171,10 @@ impl Held {
         let Some(owner) = &old.owner else {
             return;
         };
+        // Such a controller replaces a pod when it ends, not when its remains are deleted.
+        if !owner.keeps_names() && matches!(old.phase.as_str(), "Failed" | "Succeeded") {
+            return;
+        }
         let waiting_reason = match old.replacement {
             Replacement::None => return,
             Replacement::Healthy => None,

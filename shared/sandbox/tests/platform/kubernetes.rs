@@ -141,7 +141,7 @@ async fn a_terminating_pod_still_exists_and_is_still_ready() {
     let platform = cluster(0, 200);
     let (code, going) = delete(&platform, "worker-0", json!({})).await;
     assert_eq!((code, &going["kind"]), (200, &json!("Pod")));
-    assert!(going["metadata"]["deletionTimestamp"].is_string());
+    assert!(going["metadata"]["deletionTimestamp"].as_str() > going["metadata"]["creationTimestamp"].as_str());
     let uid = going["metadata"]["uid"].as_str().unwrap().to_owned();
     assert!(platform.pods().iter().any(|pod| pod.uid == uid && pod.ready));
     // Deleting a terminating pod changes nothing.

@@ -16,6 +16,7 @@ async fn the_variables_point_at_the_services() {
     assert_eq!(env["ORCHESTRATOR_GRPC_USE_TLS"], "false");
     assert_eq!((env["OPA_HOST"].as_str(), &env["OPA_PORT"]), ("127.0.0.1", &endpoints.opa.port().to_string()));
     assert_eq!(env["KUBERNETES_API_URL"], endpoints.kubernetes_url);
+    assert_eq!(env["KUBERNETES_NAMESPACE"], heal_sandbox::seed::NAMESPACE);
 }
 
 #[tokio::test]

@@ -2,10 +2,12 @@
 
 mod cooldowns;
 mod freeing;
+mod intents;
 mod leases;
 
 pub use cooldowns::*;
 pub use freeing::*;
+pub use intents::*;
 pub use leases::*;
 
 use heal_runtime::port::{ClaimStore, CooldownKey, Reservation};
@@ -62,6 +64,11 @@ macro_rules! claim_store_contract {
             no_attempt_frees_a_target_of_another,
             a_lost_finish_frees_nothing,
             a_finished_claim_keeps_its_targets_cooling,
+            a_new_claim_has_no_intent,
+            an_intent_outlives_its_holder,
+            a_later_intent_replaces_the_one_before,
+            only_the_holder_of_a_live_claim_stores_an_intent,
+            a_released_claim_has_no_intent_and_a_released_recovery_keeps_it,
         ] }
     };
 }

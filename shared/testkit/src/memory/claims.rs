@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use heal_runtime::port::{ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish, LeaseOwner, Reservation, Result};
 use heal_runtime::{AttemptResult, Timestamp};
+use serde_json::Value;
 
 use super::{Faults, lock};
 
@@ -30,6 +31,7 @@ struct Claim {
     recovered: bool,
     /// The targets that this holder reserved; those of earlier holders are not among them.
     reserved: BTreeSet<CooldownKey>,
+    intent: Option<Value>,
     result: Option<AttemptResult>,
 }
 
@@ -72,8 +74,20 @@ impl Model {
             }
         }
         let (holder, lease_until) = (request.holder.clone(), request.lease_until);
-        self.claims.insert(request.key.clone(), Claim { holder, lease_until, recovered, reserved, result: None });
+        let intent = self.claims.remove(&request.key).and_then(|claim| claim.intent);
+        self.claims
+            .insert(request.key.clone(), Claim { holder, lease_until, recovered, reserved, intent, result: None });
         Reservation::Held { recovered, cooling }
+    }
+
+    fn intend(&mut self, key: &ClaimKey, holder: &LeaseOwner, now: Timestamp, intent: &Value) -> Finish {
+        match self.claims.get_mut(key) {
+            Some(claim) if claim.holder == *holder && claim.result.is_none() && claim.lease_until > now => {
+                claim.intent = Some(intent.clone());
+                Finish::Stored
+            }
+            Some(_) | None => Finish::Lost,
+        }
     }
 
     fn finish(
@@ -154,6 +168,14 @@ impl ClaimStore for Claims {
 
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation> {
         self.faults.around("claims.reserve", || lock(&self.model).reserve(request))
+    }
+
+    async fn intend(&self, key: &ClaimKey, holder: &LeaseOwner, now: Timestamp, intent: &Value) -> Result<Finish> {
+        self.faults.around("claims.intend", || lock(&self.model).intend(key, holder, now, intent))
+    }
+
+    async fn intent(&self, key: &ClaimKey) -> Result<Option<Value>> {
+        self.faults.around("claims.intent", || lock(&self.model).claims.get(key).and_then(|claim| claim.intent.clone()))
     }
 
     async fn finish(

@@ -80,6 +80,7 @@ fn every_case_is_in_its_suite() {
     let claims = [
         include_str!("../contract/claims/cooldowns.rs"),
         include_str!("../contract/claims/freeing.rs"),
+        include_str!("../contract/claims/intents.rs"),
         include_str!("../contract/claims/leases.rs"),
     ];
     let queue = [

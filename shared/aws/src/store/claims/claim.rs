@@ -1,8 +1,9 @@
 //! A claim: the right to perform one attempt.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use heal_runtime::port::{BackendError, ClaimKey, ClaimRequest, CooldownKey, LeaseOwner, Result};
+use heal_runtime::port::{BackendError, ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Result};
 use heal_runtime::{AttemptResult, Timestamp, format};
+use serde_json::Value;
 
 use crate::limit::{CLAIM_KEPT_MS, CONTENTION_TRIES, WRITE_UNIT_BYTES};
 use crate::store::call::{Change, Written, contended, pause};
@@ -137,6 +138,39 @@ fn reserved(request: &ClaimRequest) -> AttributeValue {
     pairs.sort();
     pairs.dedup();
     AttributeValue::Ss(pairs)
+}
+
+/// Stores the intent if the claim is live and the owner's.
+pub(super) async fn intend(
+    store: &Store,
+    key: &ClaimKey,
+    holder: &LeaseOwner,
+    now: Timestamp,
+    intent: &str,
+) -> Result<Finish> {
+    let packed = pack::pack(intent, WRITE_UNIT_BYTES / 2);
+    let change = Change {
+        key: key::claim(key),
+        update: "SET intent = :intent",
+        condition: "holder = :holder AND attribute_not_exists(answer) AND lease_until > :now",
+        values: Item::default().value(":intent", packed).text(":holder", &holder.0).moment(":now", now),
+    };
+    match store.update("claims.intend", change).await? {
+        Written::Done(_) => Ok(Finish::Stored),
+        Written::Refused(_) => Ok(Finish::Lost),
+    }
+}
+
+/// The last stored intent.
+pub(super) async fn intent(store: &Store, key: &ClaimKey) -> Result<Option<Value>> {
+    let operation = "claims.intent";
+    let Some(row) = store.get(operation, &key::claim(key)).await? else { return Ok(None) };
+    if !row.contains_key("intent") {
+        return Ok(None);
+    }
+    let fields = Fields::read(operation, &row)?;
+    let read = serde_json::from_str(&fields.packed("intent")?);
+    read.map(Some).map_err(|error| fields.corrupt("intent", chain(&error)))
 }
 
 pub(super) async fn finish(

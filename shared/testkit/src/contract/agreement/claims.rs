@@ -1,5 +1,6 @@
 use heal_runtime::port::{ClaimKey, ClaimRequest, CooldownKey, CooldownRequest, LeaseOwner};
 use heal_runtime::{AttemptResult, Timestamp};
+use serde_json::json;
 
 use super::Dice;
 use crate::contract::breaker::Breakers;
@@ -17,7 +18,7 @@ pub async fn claims_agree(left: &Claims, right: &Claims, seed: u64, calls: usize
         let place = format!("seed {seed}, call {call}");
         let key = attempt(&mut dice, now);
         let by = LeaseOwner(dice.name("worker", 4));
-        match dice.roll(6) {
+        match dice.roll(7) {
             0..=2 => {
                 let request = random_request(&mut dice, now);
                 let answers = (left.reserve(&request).await.unwrap(), right.reserve(&request).await.unwrap());
@@ -34,12 +35,20 @@ pub async fn claims_agree(left: &Claims, right: &Claims, seed: u64, calls: usize
                 left.release(&key, &by).await.unwrap();
                 right.release(&key, &by).await.unwrap();
             }
+            5 => {
+                let intent = json!(dice.name("uid", 3));
+                let left = left.intend(&key, &by, now, &intent).await.unwrap();
+                let right = right.intend(&key, &by, now, &intent).await.unwrap();
+                assert_eq!(left, right, "{place}: intend {key:?} by {by:?}");
+            }
             // Sometimes the clock is behind.
             _ => now = Timestamp(dice.after(now, 40).0 - 5),
         }
         let keys: Vec<CooldownKey> = (0..5).map(|index| target(&format!("T-{index}"))).collect();
         let touched = (left.last_touched(&keys, &key).await.unwrap(), right.last_touched(&keys, &key).await.unwrap());
         assert_eq!(touched.0, touched.1, "{place}");
+        let intents = (left.intent(&key).await.unwrap(), right.intent(&key).await.unwrap());
+        assert_eq!(intents.0, intents.1, "{place}: {key:?}");
     }
 }
 
