@@ -3,6 +3,7 @@
 mod check;
 mod dlq;
 mod doctor;
+mod followups;
 mod incident;
 mod playbook;
 mod run;
@@ -26,6 +27,7 @@ Examples:
   heal serve --state heal.db --listen 127.0.0.1:8080      the remediation API, durable
   heal incident send incident.json --stack prod --watch   heal it on a deployed stack
   heal runs list --stack prod --status failed             the failed runs of a deployed stack
+  heal followups list --stack prod                        what runs have left for a person
   heal doctor                                             check the configuration and every service
 
 Exit codes: 0 done · 1 the run or the lint failed · 2 bad usage or bad input · 3 the run is done (DEGRADED), but something is
@@ -60,6 +62,8 @@ enum Command {
     #[command(subcommand)]
     Runs(runs::Command),
     #[command(subcommand)]
+    Followups(followups::Command),
+    #[command(subcommand)]
     Incident(incident::Command),
     #[command(subcommand)]
     Dlq(dlq::Command),
@@ -82,6 +86,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Playbook(command) => playbook::run(command),
         Command::Check(command) => check::run(command).await,
         Command::Runs(command) => Box::pin(runs::run(command)).await,
+        Command::Followups(command) => Box::pin(followups::run(command)).await,
         Command::Incident(command) => Box::pin(incident::run(command)).await,
         Command::Dlq(command) => Box::pin(dlq::run(command)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
@@ -103,6 +108,7 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Playbook(_)
         | Command::Check(_)
         | Command::Runs(_)
+        | Command::Followups(_)
         | Command::Incident(_)
         | Command::Dlq(_)
         | Command::Doctor(_) => {

@@ -55,15 +55,31 @@ pub(crate) fn read(paths: &[PathBuf], catalog: &Catalog) -> anyhow::Result<Vec<S
 /// # Errors
 /// The folder cannot be read, or a playbook in it has an error.
 pub(crate) fn library(folder: &Path, catalog: &Catalog) -> anyhow::Result<Arc<Library>> {
-    if !folder.is_dir() {
-        bail!("{}: no such folder of playbooks, name one with --playbooks DIR", folder.display());
-    }
-    let sources = read(&[folder.to_owned()], catalog)?;
+    let sources = read_folder(folder, catalog)?;
     let wrong = diagnostics::print_errors(sources.iter().map(Source::faults));
     if !wrong.is_empty() {
         bail!("{} of {} playbooks cannot be used: {}", wrong.len(), sources.len(), wrong.join(", "));
     }
     Ok(Arc::new(Library::new(playbooks(sources))?))
+}
+
+/// The usable playbooks of a folder, for commands that only show them, and the files that cannot be used. Prints every error to standard
+/// error.
+///
+/// # Errors
+/// The folder cannot be read.
+pub(crate) fn usable(folder: &Path, catalog: &Catalog) -> anyhow::Result<(Library, Vec<PathBuf>)> {
+    let sources = read_folder(folder, catalog)?;
+    let wrong = diagnostics::print_errors(sources.iter().map(Source::faults));
+    let wrong = wrong.into_iter().map(PathBuf::from).collect();
+    Ok((Library::new(playbooks(sources))?, wrong))
+}
+
+fn read_folder(folder: &Path, catalog: &Catalog) -> anyhow::Result<Vec<Source>> {
+    if !folder.is_dir() {
+        bail!("{}: no such folder of playbooks, name one with --playbooks DIR", folder.display());
+    }
+    read(&[folder.to_owned()], catalog)
 }
 
 /// The playbooks of a library as they were read.

@@ -58,6 +58,16 @@ impl Timeline {
                 Some(line::remark("+", &format!("incident {} joined", out::text(incident_id))))
             }
             Event::Approved { by } => Some(line::remark("+", &format!("approved by {}", out::text(by)))),
+            Event::ApprovalExpiring { percent, until } => Some(line::remark(
+                "…",
+                &format!("awaits approval until {}, {percent} % of the time are over", moment::rfc3339(*until)),
+            )),
+            Event::RunWithdrawn { reason } => {
+                Some(line::remark("■", &format!("no longer needed: {}", out::text(reason))))
+            }
+            Event::FollowUpDone { id, by, .. } => {
+                Some(line::remark("+", &format!("follow-up {} done by {}", out::text(id), out::text(by))))
+            }
             Event::CancelRequested { by } => Some(line::remark("■", &format!("cancelled by {}", out::text(by)))),
             Event::ConditionFalse { step } => self.ended(*step, StepOutcome::ConditionFalse, None, at),
             Event::FannedOut { step, items } => {

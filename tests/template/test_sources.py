@@ -22,14 +22,14 @@ class Sources(unittest.TestCase):
         self.assertEqual(named["EventPattern"], {"detail-type": ["self-healing.incident"], "source": ["hive.monitor"]})
         self.assertEqual(named["EventBusName"], "hive")
 
-    def test_alarms_become_incidents_by_their_name_and_only_when_they_go_off(self):
+    def test_alarms_become_incidents_by_their_name_and_are_withdrawn_when_they_are_ok(self):
         rule = Stack(IncidentAlarmPrefix="worker-").properties("IncidentAlarmRule")
         self.assertEqual(
             rule["EventPattern"],
             {
                 "source": ["aws.cloudwatch"],
                 "detail-type": ["CloudWatch Alarm State Change"],
-                "detail": {"alarmName": [{"prefix": "worker-"}], "state": {"value": ["ALARM"]}},
+                "detail": {"alarmName": [{"prefix": "worker-"}], "state": {"value": ["ALARM", "OK"]}},
             },
         )
         self.assertEqual([target["Arn"] for target in rule["Targets"]], [self.stack.queue("incidents")])

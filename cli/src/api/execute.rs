@@ -34,6 +34,10 @@ pub(super) async fn execute(
         IntakeOutcome::Known { run_id } => (run_id, "this request had been accepted before".to_owned()),
         IntakeOutcome::Joined { run_id } => (run_id, "joined the run that works on the same target".to_owned()),
         // `prepare` has already refused such a message.
+        IntakeOutcome::Withdrawn { .. } => {
+            let message = "the request reports an alert as over, expected one that starts a run";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message));
+        }
         IntakeOutcome::Rejected { reason, .. } | IntakeOutcome::Ignored { reason } => {
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason));
         }

@@ -24,15 +24,18 @@ pub(super) async fn enqueue(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let text = json_text(&headers, body)?;
-    let intake = match incident::read(&text) {
-        Ok(intake) => intake,
-        Err(IntakeError::NotAnIncident { reason }) => {
+    let answer = match incident::read(&text) {
+        Ok(intake) => json!({"incident_id": intake.incident_id, "status": "QUEUED", "message": "accepted"}),
+        // It withdraws the runs of its alert.
+        Err(IntakeError::NotAnIncident { reason, resolution: Some(_) }) => {
+            json!({"status": "QUEUED", "message": format!("accepted: {reason}")})
+        }
+        Err(IntakeError::NotAnIncident { reason, resolution: None }) => {
             return Ok((StatusCode::OK, Json(json!({"status": "IGNORED", "message": reason}))));
         }
         Err(error) => return Err(error.into()),
     };
     let message = Message { queue: QueueName::Incidents, body: text, delay_ms: 0, traceparent: traceparent(&headers) };
     service.store.send(vec![message]).await?;
-    let answer = json!({"incident_id": intake.incident_id, "status": "QUEUED", "message": "accepted"});
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }

@@ -46,6 +46,9 @@ fn answer(report: &Report) -> Value {
         "total_actions": total,
         "result": report.status.is_terminal().then_some(report),
         "error": error,
+        "severity": report.severity,
+        "escalation_required": report.escalation_required,
+        "follow_ups": report.follow_ups,
     })
 }
 

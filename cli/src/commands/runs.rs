@@ -1,6 +1,6 @@
 //! `heal runs`: the runs of a state file or a stack. Works beside a `heal serve` on the same file.
 
-mod change;
+pub(super) mod change;
 mod list;
 mod show;
 mod watch;

@@ -37,6 +37,17 @@ fn describe(plan: Option<&Plan>, event: &Event, at: Timestamp) -> String {
         ),
         Event::IncidentRejected { reason, .. } => out::text(reason),
         Event::IncidentJoined { incident_id } => format!("incident {}", out::text(incident_id)),
+        Event::ApprovalExpiring { percent, until } => {
+            format!(
+                "{percent} % of the time for approval are over, it ends in {}",
+                moment::duration(until.since_ms(at))
+            )
+        }
+        Event::RunWithdrawn { reason } => format!("no longer needed: {}", out::text(reason)),
+        Event::FollowUpDone { id, by, note } => {
+            let note = note.as_deref().map(|note| format!(": {}", out::text(note)));
+            format!("{} by {}{}", out::text(id), out::text(by), note.unwrap_or_default())
+        }
         Event::Approved { by } | Event::CancelRequested { by } => format!("by {}", out::text(by)),
         Event::ConditionFalse { step } => name(step),
         Event::FannedOut { step, items } => format!("{} over {} items", name(&StepRef::whole(*step)), items.len()),
@@ -78,8 +89,11 @@ fn notes(event: &Event) -> Vec<String> {
         Event::AttemptEnded { result, .. } => result_notes(result),
         Event::IncidentRejected { message, .. } => vec![format!("message {}", short(message, DATA_CHARACTERS))],
         Event::IncidentJoined { .. }
+        | Event::ApprovalExpiring { .. }
         | Event::Approved { .. }
         | Event::CancelRequested { .. }
+        | Event::RunWithdrawn { .. }
+        | Event::FollowUpDone { .. }
         | Event::ConditionFalse { .. }
         | Event::FannedOut { .. }
         | Event::WaitStarted { .. }

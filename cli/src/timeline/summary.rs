@@ -1,7 +1,7 @@
 //! The summary of a run that has ended, or awaits approval.
 
 use heal_engine::event::{RunOutcome, RunStatus};
-use heal_engine::report::Report;
+use heal_engine::report::{FollowUp, Report};
 use owo_colors::{OwoColorize as _, Style};
 
 use crate::{moment, out};
@@ -13,7 +13,8 @@ pub(crate) fn lines(report: &Report) -> Vec<String> {
         lines.push(format!("  {}", out::text(reason)));
     }
     section(&mut lines, "warnings", &report.warnings, Style::new().yellow());
-    section(&mut lines, "what is left for a person", &report.follow_up, Style::new().cyan());
+    let follow_ups: Vec<_> = report.follow_ups.iter().map(follow_up).collect();
+    section(&mut lines, "what is left for a person", &follow_ups, Style::new().cyan());
     lines
 }
 
@@ -25,6 +26,14 @@ fn headline(report: &Report) -> String {
         None => String::new(),
     };
     format!("{}  {playbook}{took}  {}", word.style(style(report)), report.run_id.dimmed())
+}
+
+/// The text, with who has done it.
+fn follow_up(entry: &FollowUp) -> String {
+    match &entry.done_by {
+        Some(by) => format!("{} (done by {by})", entry.text),
+        None => entry.text.clone(),
+    }
 }
 
 fn section(lines: &mut Vec<String>, title: &str, entries: &[String], style: Style) {

@@ -16,6 +16,7 @@ mod deployed;
 mod diagrams;
 mod dlq;
 mod doctor;
+mod followups;
 mod incident;
 mod kill;
 mod playbook;

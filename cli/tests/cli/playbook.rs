@@ -120,6 +120,27 @@ fn list_show_and_schema_show_what_the_engine_reads() {
 }
 
 #[test]
+fn a_good_playbook_is_shown_and_listed_beside_a_faulty_one() {
+    let good = "actions: [{type: wait, parameters: {seconds: 1}}]\n";
+    let folder = playbooks(&[("good.yaml", good), ("typo.yaml", "actoins: []\n")]);
+    let folder = path(folder.path());
+    let show = heal(&["playbook", "show", "good", "--playbooks", folder]).exits(0);
+    assert!(show.stdout.contains("good"), "{show:#?}");
+    show.complains(&["typo.yaml:1:1", "did you mean `actions`?"]);
+    heal(&["playbook", "show", "typo", "--playbooks", folder])
+        .exits(2)
+        .complains(&["`typo` cannot be used", "typo.yaml"]);
+    let list = heal(&["playbook", "list", "--playbooks", folder]).exits(1);
+    for part in ["good", "typo", "cannot be used"] {
+        assert!(list.stdout.contains(part), "no {part:?} in {list:#?}");
+    }
+    list.complains(&["typo.yaml:1:1"]);
+    let listed = heal(&["playbook", "list", "--json", "--playbooks", folder]).exits(1).json();
+    assert_eq!((&listed[0]["name"], &listed[1]["name"]), (&"good".into(), &"typo".into()));
+    assert!(listed[0]["error"].is_null() && listed[1]["error"].is_string(), "{listed:#?}");
+}
+
+#[test]
 fn compile_writes_what_a_function_can_read_without_yaml() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("playbooks.json");

@@ -181,6 +181,7 @@ async fn steps_of_unreachable_services_are_skipped_with_a_follow_up() {
     let run_id = heal(&["runs", "list", "--json", "--state", path(&state)]).exits(0).report()["run_id"].clone();
     let run_id = run_id.as_str().unwrap();
     heal(&["runs", "watch", run_id, "--state", path(&state)]).exits(3);
+    crate::followups::are_listed_and_done(run_id, path(&state));
     let report = heal(&["runs", "show", run_id, "--json", "--state", path(&state)]).exits(0).report();
     let flags = |step: usize| (&report["steps"][step]["success"], &report["steps"][step]["skipped"]);
     assert_eq!((flags(0), flags(2)), ((&json!(true), &json!(false)), (&json!(true), &json!(true))), "{report:#}");

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use heal_telemetry::metrics::{Id, Kind, Metric};
 
+use crate::approvals;
 use crate::asked;
 use crate::promql::Store;
 use crate::receiver::installed;
@@ -25,9 +26,12 @@ const OF_RESOURCE: [&str; 8] = [
     "scope_version",
 ];
 /// Alerts that wait for nothing, and that the scenario gives a reason.
-const FIRE_AT_ONCE: [&str; 6] = [
+const FIRE_AT_ONCE: [&str; 9] = [
+    "SelfHealingApprovalExpiring",
+    "SelfHealingApprovalRequested",
     "SelfHealingBudgetExceeded",
     "SelfHealingDeadLetters",
+    "SelfHealingEscalation",
     "SelfHealingIncidentsRejected",
     "SelfHealingPolicyUndecided",
     "SelfHealingRunsDegraded",
@@ -43,6 +47,7 @@ async fn every_metric_arrives_at_a_scrape_and_by_otlp_and_answers_what_dashboard
     // What happens before the first scrape is in no rate.
     scraped.eventually("count(self_healing_build_info) == 2").await;
     scenario::play(&site).await;
+    approvals::await_one(&site).await;
 
     every_series_is_there(&scraped, &OF_SCRAPE).await;
     every_panel_shows_something(&scraped).await;

@@ -101,7 +101,13 @@ impl Action for ReallocateTicket {
         result::merged(call, parameters, batch.reallocate(targets).await)
     }
 
-    async fn probe(&self, call: &Call, parameters: &Parameters, targets: &[Target]) -> Probe {
+    async fn probe(
+        &self,
+        call: &Call,
+        parameters: &Parameters,
+        targets: &[Target],
+        _: Option<&serde_json::Value>,
+    ) -> Probe {
         probe::probe(call, parameters, targets, &self.tickets, &context(call, &*self.clock)).await
     }
 

@@ -91,7 +91,7 @@ impl Action for UpdateTicketStatus {
 
     /// The ticket has the status: written. It was last changed before the command was issued: not written. Otherwise it does not say: a worker
     /// may have taken it since.
-    async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target]) -> Probe {
+    async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target], _: Option<&serde_json::Value>) -> Probe {
         let Parameters { ticket_id, status, .. } = parameters;
         let ticket = match self.tickets.get_ticket(ticket_id, &context(call, &*self.clock)).await {
             Ok(ticket) => ticket,

@@ -2,6 +2,7 @@
 
 mod head;
 mod listing;
+mod live;
 mod read;
 mod write;
 
@@ -50,6 +51,11 @@ impl RunReader for Store {
     async fn plan(&self, digest: &Digest) -> Result<Option<String>> {
         let digest = digest.clone();
         self.read("runs.plan", move |connection| read::plan(connection, &digest)).await
+    }
+
+    async fn live_of_incidents(&self, prefix: &str) -> Result<Vec<RunId>> {
+        let prefix = prefix.to_owned();
+        self.read("runs.live_of_incidents", move |connection| live::of_incidents(connection, &prefix)).await
     }
 
     async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {

@@ -1,7 +1,9 @@
 //! The next event that follows from the state alone, without an input.
 
 mod answer;
+mod approval;
 mod start;
+mod withdrawal;
 
 use crate::event::{Event, RunOutcome, StepOutcome, StopCause};
 use crate::id::{StepIndex, StepRef};
@@ -15,6 +17,10 @@ use crate::time::Timestamp;
 ///
 /// `entropy` is the source of tokens and of the backoff's jitter. Equal arguments give equal events.
 pub fn next(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<Event> {
+    following(plan, state, now, entropy).map(|event| withdrawal::hold_back(plan, state, event))
+}
+
+fn following(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<Event> {
     if state.is_ended() {
         return None;
     }
@@ -28,7 +34,8 @@ pub fn next(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<
         return (state.in_flight == 0).then(|| end_run(plan, state));
     }
     match state.phase {
-        Phase::AwaitingApproval | Phase::Ended(_) => None,
+        Phase::AwaitingApproval => approval::next(state, now),
+        Phase::Ended(_) => None,
         Phase::Acting | Phase::Verifying => {
             end_fan(state).or_else(|| start::next(plan, state, now, entropy)).or_else(|| end_phase(plan, state))
         }

@@ -1,5 +1,6 @@
 //! Folds an event into the state.
 
+mod closing;
 mod ending;
 mod legal;
 
@@ -13,7 +14,8 @@ use crate::id::{Seq, StepIndex, StepRef};
 use crate::limit;
 use crate::message::AttemptResult;
 use crate::plan::Plan;
-use crate::state::{Attempt, Fan, Pending, Phase, State, StepState, Stop};
+use crate::state::follow_up::Done;
+use crate::state::{Attempt, Fan, Pending, Phase, State, StepState, Stop, no_longer_needed};
 use crate::time::Timestamp;
 
 /// Why an event does not fold.
@@ -50,15 +52,22 @@ pub enum Error {
 pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Result<(), Error> {
     legal::check(plan, state, event)?;
     state.seq += 1;
+    state.updated_at = at;
     match event {
         // Both are first events, which `legal` refuses.
         Event::RunStarted(_) | Event::IncidentRejected { .. } => {}
         Event::IncidentJoined { incident_id } => {
             state.joined.insert(incident_id.clone());
+            lift_withdrawal(state);
         }
+        Event::ApprovalExpiring { percent, .. } => state.reminded_percent = *percent,
         Event::Approved { .. } => state.start_acting(plan, at),
         Event::CancelRequested { by } => {
             state.stopping = Some(Stop { cause: StopCause::Cancelled, reason: format!("cancelled by {by}") });
+        }
+        Event::RunWithdrawn { reason } => withdraw(plan, state, reason),
+        Event::FollowUpDone { id, by, note } => {
+            state.follow_up.mark_done(id, Done { at, by: by.clone(), note: note.clone() });
         }
         Event::ConditionFalse { step } => ending::end(plan, state, *step, StepOutcome::ConditionFalse, None),
         Event::FannedOut { step, items } => {
@@ -94,7 +103,7 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
         Event::StepEnded { step, outcome, reason } => ending::end(plan, state, *step, *outcome, reason.as_deref()),
         Event::VerifyStarted => state.enter(plan, Phase::Verifying),
         Event::Stopping { cause, reason } => state.stopping = Some(Stop { cause: *cause, reason: reason.clone() }),
-        Event::RunEnded { outcome, .. } => end_run(state, *outcome),
+        Event::RunEnded { outcome, .. } => end_run(plan, state, *outcome),
     }
     Ok(())
 }
@@ -177,7 +186,25 @@ fn schedule_retry(state: &mut State, step: StepRef, due_at: Timestamp, reason: &
     }
 }
 
-fn end_run(state: &mut State, outcome: RunOutcome) {
+/// A run that has changed nothing stops here; another one stops before its next change.
+fn withdraw(plan: &Plan, state: &mut State, reason: &str) {
+    if !closing::has_changed(plan, state) {
+        state.stopping = Some(Stop { cause: StopCause::Cancelled, reason: no_longer_needed(reason) });
+    }
+    state.withdrawn = Some(reason.to_owned());
+}
+
+/// A run that another incident joins is needed again. A person's cancellation stays.
+fn lift_withdrawal(state: &mut State) {
+    let Some(reason) = state.withdrawn.take() else { return };
+    let own = no_longer_needed(&reason);
+    if state.stopping.as_ref().is_some_and(|stop| stop.reason.starts_with(&own)) {
+        state.stopping = None;
+    }
+}
+
+fn end_run(plan: &Plan, state: &mut State, outcome: RunOutcome) {
+    closing::add_follow_ups(plan, state, outcome);
     state.phase = Phase::Ended(outcome);
     state.ready.clear();
     state.fanning.clear();

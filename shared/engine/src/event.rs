@@ -58,6 +58,13 @@ pub enum Event {
         /// The other incident.
         incident_id: String,
     },
+    /// The time for approval is running out, and nobody has approved the run.
+    ApprovalExpiring {
+        /// The part of the time that has passed, in percent.
+        percent: u32,
+        /// When the run is cancelled.
+        until: Timestamp,
+    },
     /// A person let the run start.
     Approved {
         /// Who approved.
@@ -67,6 +74,21 @@ pub enum Event {
     CancelRequested {
         /// Who asked.
         by: String,
+    },
+    /// The alert that started the run is over.
+    RunWithdrawn {
+        /// What the message said, as a part of a sentence.
+        reason: String,
+    },
+    /// A person did what the run had left. The only event that may follow the last one.
+    FollowUpDone {
+        /// The id of the entry in this run.
+        id: String,
+        /// Who did it.
+        by: String,
+        /// What this person added.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
     },
     /// A step's condition was false, so the step ended without an attempt.
     ConditionFalse {
@@ -147,7 +169,7 @@ pub enum Event {
         /// Why the run stops, as a sentence.
         reason: String,
     },
-    /// The last event of a run.
+    /// The end of a run. Only [`Event::FollowUpDone`] may follow.
     RunEnded {
         /// How the run ended.
         outcome: RunOutcome,
@@ -186,14 +208,33 @@ pub struct RunStarted {
 /// |---|---|---|
 /// | 1 | a list of events | |
 /// | 2 | `{"format":2,"events":[…]}` | the run outcome `DEGRADED` |
+/// | 3 | | the events `approval_expiring`, `run_withdrawn`, `follow_up_done` |
 impl Format for Vec<Event> {
     const NAME: &'static str = "run events";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const LIST: &'static str = "events";
 
     fn needed_version(&self) -> u32 {
-        let is_new = |event: &Event| matches!(event, Event::RunEnded { outcome: RunOutcome::Degraded, .. });
-        if self.iter().any(is_new) { 2 } else { 1 }
+        let needed = |event: &Event| match event {
+            Event::ApprovalExpiring { .. } | Event::RunWithdrawn { .. } | Event::FollowUpDone { .. } => 3,
+            Event::RunEnded { outcome: RunOutcome::Degraded, .. } => 2,
+            Event::RunStarted(_)
+            | Event::IncidentRejected { .. }
+            | Event::IncidentJoined { .. }
+            | Event::Approved { .. }
+            | Event::CancelRequested { .. }
+            | Event::ConditionFalse { .. }
+            | Event::FannedOut { .. }
+            | Event::AttemptStarted { .. }
+            | Event::WaitStarted { .. }
+            | Event::AttemptEnded { .. }
+            | Event::RetryScheduled { .. }
+            | Event::StepEnded { .. }
+            | Event::VerifyStarted
+            | Event::Stopping { .. }
+            | Event::RunEnded { .. } => 1,
+        };
+        self.iter().map(needed).max().unwrap_or(1)
     }
 
     fn parse(text: &str, version: u32) -> Result<Self, serde_json::Error> {
@@ -229,12 +270,15 @@ fn parse_events<T: DeserializeOwned>(text: &str, version: u32) -> Result<Vec<T>,
 
 impl Event {
     /// The names of all events.
-    pub const NAMES: [&'static str; 15] = [
+    pub const NAMES: [&'static str; 18] = [
         "run_started",
         "incident_rejected",
         "incident_joined",
+        "approval_expiring",
         "approved",
         "cancel_requested",
+        "run_withdrawn",
+        "follow_up_done",
         "condition_false",
         "fanned_out",
         "attempt_started",
@@ -253,8 +297,11 @@ impl Event {
             Self::RunStarted(_) => "run_started",
             Self::IncidentRejected { .. } => "incident_rejected",
             Self::IncidentJoined { .. } => "incident_joined",
+            Self::ApprovalExpiring { .. } => "approval_expiring",
             Self::Approved { .. } => "approved",
             Self::CancelRequested { .. } => "cancel_requested",
+            Self::RunWithdrawn { .. } => "run_withdrawn",
+            Self::FollowUpDone { .. } => "follow_up_done",
             Self::ConditionFalse { .. } => "condition_false",
             Self::FannedOut { .. } => "fanned_out",
             Self::AttemptStarted { .. } => "attempt_started",
@@ -275,8 +322,11 @@ impl Event {
             Self::RunStarted(_)
             | Self::IncidentRejected { .. }
             | Self::IncidentJoined { .. }
+            | Self::ApprovalExpiring { .. }
             | Self::Approved { .. }
             | Self::CancelRequested { .. }
+            | Self::RunWithdrawn { .. }
+            | Self::FollowUpDone { .. }
             | Self::ConditionFalse { .. }
             | Self::FannedOut { .. }
             | Self::AttemptStarted { .. }

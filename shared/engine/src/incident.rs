@@ -21,7 +21,8 @@
 //! readers. A field whose name says that it holds a secret, such as `api_token` or `password`, gets the value [`HIDDEN`].
 //!
 //! # Alarms
-//! Only a change to the state ALARM is an incident; other alarm events are [`IntakeError::NotAnIncident`]. The type and
+//! Only a change to the state ALARM is an incident; other alarm events are [`IntakeError::NotAnIncident`]. A change to OK
+//! is a [`Resolution`], and so is an incident whose `status` or `state` is `resolved` in any case. The type and
 //! further variables come from the description of the alarm: either a JSON object, or words such as
 //! `incident_type=WORKER_FAILURE worker_id=worker-1` in a sentence; the default type is [`ALARM_TYPE`]. Metric
 //! dimensions are variables under their own name and under its `snake_case` form (`PodName`, `pod_name`). Facts of the
@@ -35,6 +36,7 @@ mod field;
 mod json;
 mod path;
 mod peek;
+mod resolution;
 mod secret;
 mod shape;
 
@@ -45,6 +47,7 @@ use crate::{Map, RunId, limit};
 pub use error::{FieldFault, IntakeError};
 pub use field::type_mismatch;
 pub use peek::peek_incident_id;
+pub use resolution::{Alert, Resolution};
 pub use secret::{HIDDEN, without_secrets};
 
 /// Characters of an `incident_id`, and of every other name in a message.
@@ -124,7 +127,7 @@ pub enum Via {
 /// Refuses a duplicate key in an object: readers differ in which value they keep.
 ///
 /// # Errors
-/// Acknowledge [`IntakeError::NotAnIncident`]. Any other error is permanent: dead-letter the message.
+/// Acknowledge [`IntakeError::NotAnIncident`] once its [`Resolution`], if it has one, is executed. Any other error is permanent: dead-letter the message.
 pub fn read(message: &str) -> Result<Intake, IntakeError> {
     if message.len() > limit::MESSAGE_BYTES {
         return Err(IntakeError::TooLarge { observed_bytes: message.len() });

@@ -23,6 +23,7 @@ pub mod message;
 pub mod plan;
 pub mod playbook;
 pub mod report;
+pub mod severity;
 pub mod state;
 pub mod suggest;
 pub mod template;

@@ -18,6 +18,9 @@ pub const BACKOFF_SECONDS: u64 = 900;
 pub const DURATION_SECONDS: u64 = 86_400;
 /// Seconds after which a run that nobody approved is cancelled: one day.
 pub const APPROVAL_SECONDS: u64 = 86_400;
+/// Shares of [`APPROVAL_SECONDS`] after which a run reminds that it awaits approval, in percent: early enough to decide, and once more before
+/// the run is cancelled.
+pub const APPROVAL_REMINDERS_PERCENT: [u32; 2] = [50, 90];
 /// Seconds in which the same incident does not start a second run: one day.
 pub const DEDUPE_SECONDS: u64 = 86_400;
 /// Bytes of one template's source text.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::catalog::{Safety, WAIT};
 use crate::format::{self, Format};
 use crate::id::{Digest, StepIndex};
 use crate::playbook::{Playbook, Step};
@@ -215,6 +216,11 @@ impl PlannedStep {
             kept: Kept::Named(Arc::default()),
             spec: step.clone(),
         })
+    }
+
+    /// Whether the step may change its target. A `wait` and an action that only reads do not.
+    pub fn is_change(&self) -> bool {
+        self.spec.kind != WAIT && self.spec.safety != Safety::ReadOnly
     }
 
     /// Every name that the step's templates read, with attributes as far as they are fixed.

@@ -1,6 +1,7 @@
 //! A run's summary for people and other services: a second fold of the log, which keeps outputs and times and decides nothing.
 
 mod fold;
+pub mod follow_up;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use crate::plan::Plan;
 use crate::time::Timestamp;
 use crate::{Map, apply, turn};
 use fold::ReportFold;
+pub use follow_up::FollowUp;
 
 /// A run's summary: the last line of `heal run --json`, and what `heal runs show` prints.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,6 +39,12 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// What is left for a person to do.
     pub follow_up: Vec<String>,
+    /// The same, each with an id and with who did it.
+    pub follow_ups: Vec<FollowUp>,
+    /// The incident's severity, as its producer wrote it.
+    pub severity: Option<String>,
+    /// Whether the incident asks that a person be called.
+    pub escalation_required: bool,
     /// Incidents that joined this run.
     pub joined: Vec<String>,
     /// W3C `traceparent` that the run continues.
@@ -116,7 +124,7 @@ pub fn report(plan: Option<&Plan>, run_id: &RunId, commits: &[Commit]) -> Result
     let first = commits.first().ok_or_else(empty)?;
     match (plan, first.events.first().ok_or_else(empty)?) {
         (_, Event::IncidentRejected { incident_id, reason, .. }) => {
-            Ok(report_rejection(run_id, incident_id, reason, first.at))
+            Ok(report_rejection(run_id, incident_id, reason, commits))
         }
         (Some(plan), _) => {
             let state = turn::fold(plan, commits)?.ok_or_else(empty)?;
@@ -128,7 +136,9 @@ pub fn report(plan: Option<&Plan>, run_id: &RunId, commits: &[Commit]) -> Result
     }
 }
 
-fn report_rejection(run_id: &RunId, incident_id: &str, reason: &str, at: Timestamp) -> Report {
+fn report_rejection(run_id: &RunId, incident_id: &str, reason: &str, commits: &[Commit]) -> Report {
+    let at = commits.first().map_or(Timestamp(0), |first| first.at);
+    let follow_ups = follow_up::of_rejection(reason, at, commits);
     Report {
         run_id: run_id.clone(),
         incident_id: incident_id.to_owned(),
@@ -140,7 +150,10 @@ fn report_rejection(run_id: &RunId, incident_id: &str, reason: &str, at: Timesta
         ended_at: Some(at),
         steps: Vec::new(),
         warnings: Vec::new(),
-        follow_up: vec![format!("correct the message and send it again: {reason}")],
+        follow_up: follow_ups.to_vec(),
+        follow_ups: follow_up::list(run_id, &follow_ups),
+        severity: None,
+        escalation_required: false,
         joined: Vec::new(),
         traceparent: None,
     }

@@ -2,6 +2,8 @@
 //!
 //! Every event updates the sets of steps that are ready, open or pending, so a step costs the same in a run of ten steps and of a thousand.
 
+mod approval;
+pub mod follow_up;
 mod query;
 mod variables;
 
@@ -17,6 +19,7 @@ use crate::plan::{Plan, PlannedStep};
 use crate::time::{Timestamp, seconds_to_ms};
 use crate::{Map, limit};
 
+pub use follow_up::FollowUps;
 pub use variables::Variables;
 
 /// Milliseconds after an attempt's deadline in which its result is still accepted: the clocks of two machines may differ by this much.
@@ -37,8 +40,14 @@ pub struct State {
     pub(crate) failure: Option<Stop>,
     /// When the run started.
     pub started_at: Timestamp,
+    /// When the last event happened.
+    pub updated_at: Timestamp,
     /// When the run times out; before its approval, when it is cancelled.
     pub deadline: Timestamp,
+    /// Percent of the time for approval that had passed at the last reminder; 0 before the first.
+    pub(crate) reminded_percent: u32,
+    /// Why the run is no longer needed, once that is known.
+    pub withdrawn: Option<String>,
     /// The incident that the run is for.
     pub incident_id: String,
     /// The digest of the run's plan.
@@ -72,7 +81,7 @@ pub struct State {
     /// Warnings of the steps that have ended.
     pub warnings: Notes,
     /// What the steps that have ended leave for a person to do.
-    pub follow_up: Notes,
+    pub follow_up: FollowUps,
     pub(crate) joined: BTreeSet<String>,
     /// When each step started that has started.
     pub(crate) step_starts: BTreeMap<StepIndex, Timestamp>,
@@ -177,6 +186,9 @@ impl State {
             stopping: None,
             failure: None,
             started_at: at,
+            updated_at: at,
+            reminded_percent: 0,
+            withdrawn: None,
             deadline: at.plus_ms(seconds_to_ms(limit::APPROVAL_SECONDS)),
             incident_id: event.incident_id.clone(),
             plan_digest: event.plan_digest.clone(),
@@ -196,7 +208,7 @@ impl State {
             unended: 0,
             commands_sent: 0,
             warnings: Notes::default(),
-            follow_up: Notes::default(),
+            follow_up: FollowUps::default(),
             joined: BTreeSet::new(),
             step_starts: BTreeMap::new(),
         };
@@ -221,6 +233,11 @@ impl State {
         let ready = of_phase().filter(|index| matches!(self.steps.get(*index as usize), Some(StepState::Ready)));
         self.ready = ready.collect();
     }
+}
+
+/// The reason of a run that stops because it was withdrawn.
+pub(crate) fn no_longer_needed(reason: &str) -> String {
+    format!("no longer needed: {reason}")
 }
 
 impl Pending {
@@ -263,11 +280,6 @@ impl Notes {
         let dropped = self.total - self.kept.len();
         let rest = (dropped > 0).then(|| format!("… and {dropped} more, see the run's log"));
         self.kept.iter().cloned().chain(rest).collect()
-    }
-
-    /// Different notes added so far, the dropped ones included.
-    pub(crate) const fn len(&self) -> usize {
-        self.total
     }
 
     /// Whether there is no note.

@@ -55,8 +55,9 @@ use crate::advance;
 use crate::apply::{self, apply};
 use crate::event::{Commit, Event, RunStarted};
 use crate::id::{RunId, StepRef};
+use crate::incident::Resolution;
 use crate::limit;
-use crate::message::ActionResult;
+use crate::message::{ActionResult, cut};
 use crate::plan::Plan;
 use crate::state::State;
 use crate::time::Timestamp;
@@ -82,6 +83,17 @@ pub enum Input {
     CancelRequested {
         /// Who asked.
         by: String,
+    },
+    /// An alert is over.
+    Resolved(Box<Resolution>),
+    /// A person did what the run had left.
+    FollowUpDone {
+        /// The id of the entry in this run.
+        id: String,
+        /// Who did it.
+        by: String,
+        /// What this person added.
+        note: Option<String>,
     },
 }
 
@@ -180,8 +192,11 @@ fn estimate_bytes(event: &Event) -> usize {
         Event::RunStarted(_)
         | Event::IncidentRejected { .. }
         | Event::IncidentJoined { .. }
+        | Event::ApprovalExpiring { .. }
         | Event::Approved { .. }
         | Event::CancelRequested { .. }
+        | Event::RunWithdrawn { .. }
+        | Event::FollowUpDone { .. }
         | Event::ConditionFalse { .. }
         | Event::WaitStarted { .. }
         | Event::RetryScheduled { .. }
@@ -199,8 +214,34 @@ fn event_from(plan: &Plan, state: &State, input: Input) -> Result<Option<Event>,
         Input::Joined { incident_id } => Ok(Some(Event::IncidentJoined { incident_id })),
         Input::Approved { by } => Ok(Some(Event::Approved { by })),
         Input::CancelRequested { by } => Ok(Some(Event::CancelRequested { by })),
+        Input::Resolved(resolution) => accept_resolution(state, *resolution).map(Some),
+        Input::FollowUpDone { id, by, note } => accept_done(state, id, by, note).map(Some),
         Input::Result(result) => accept_result(plan, state, *result).map(Some),
     }
+}
+
+/// Accepts a resolution only if its alert is all that the run is for.
+fn accept_resolution(state: &State, resolution: Resolution) -> Result<Event, apply::Error> {
+    match resolution.mismatch(state) {
+        Some(why) => Err(apply::Error::Stale { event: "run_withdrawn", why }),
+        None => Ok(Event::RunWithdrawn { reason: resolution.reason }),
+    }
+}
+
+/// Accepts an entry that the run has, and once.
+fn accept_done(state: &State, id: String, mut by: String, mut note: Option<String>) -> Result<Event, apply::Error> {
+    let stale = |why: String| apply::Error::Stale { event: "follow_up_done", why };
+    if !state.follow_up.contains(&id) {
+        return Err(stale(format!("run {} has no follow-up {id}", state.run_id)));
+    }
+    if let Some(done) = state.follow_up.done(&id) {
+        return Err(stale(format!("follow-up {id} of run {} was done by {} already", state.run_id, done.by)));
+    }
+    cut(&mut by, limit::TEXT_BYTES);
+    if let Some(note) = &mut note {
+        cut(note, limit::TEXT_BYTES);
+    }
+    Ok(Event::FollowUpDone { id, by, note })
 }
 
 /// Accepts a result only for the attempt that is pending, and only with its token.

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fixture::{PlaybookCase, Run};
 use heal_engine::event::{Commit, Event};
+use heal_engine::incident::{Alert, Resolution};
 use heal_engine::message::{AttemptOutcome, AttemptResult};
 use heal_engine::turn::{self, Input};
 use heal_engine::{ApplyError, Command, Map, StepRef, Timestamp, limit};
@@ -86,6 +87,7 @@ struct Seen {
     authorised: BTreeSet<(StepRef, u32)>,
     ended: BTreeMap<u32, bool>,
     largest_in_flight: usize,
+    withdrawn: bool,
     commits: usize,
 }
 
@@ -102,9 +104,11 @@ impl Seen {
     }
 
     fn event(&mut self, run: &Run, event: &Event) -> Result<(), TestCaseError> {
+        self.withdrawn |= matches!(event, Event::RunWithdrawn { .. });
         if let Event::AttemptStarted { step, attempt, .. } = event {
             prop_assert!(self.authorised.insert((*step, *attempt)), "attempt {step}#{attempt} was authorised twice");
             let planned = run.plan.step(step.step).unwrap();
+            prop_assert!(!(self.withdrawn && planned.is_change()), "a withdrawn run started the change {step}");
             for need in &planned.needs {
                 prop_assert_eq!(self.ended.get(need), Some(&true), "step {} started before its need {}", step, need);
             }
@@ -144,6 +148,10 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
         seen.largest_in_flight = seen.largest_in_flight.max(performs.len());
         // In the second half every attempt succeeds, so only a livelock goes on.
         let input = match performs.get(pick as usize % performs.len().max(1)) {
+            _ if choice == 254 => Input::Resolved(Box::new(Resolution {
+                alert: Alert::Incident { id: run.state.incident_id.clone() },
+                reason: "it was resolved".to_owned(),
+            })),
             Some(Command::Perform { step, command, .. }) if choice != 255 => {
                 let outcome = if round > MOVES / 2 { AttemptOutcome::Succeeded } else { outcome(choice) };
                 run.result(*step, command.attempt, AttemptResult::new(outcome))
@@ -178,8 +186,24 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
         run.take(Input::Wake, now.plus_ms(10_000_000)).unwrap_or_default().is_empty(),
         "a run that has ended went on"
     );
+    only_follow_ups_are_taken_after_the_end(&mut run, now)?;
     log_is_whole(&run)?;
     every_prefix_folds(&run)
+}
+
+/// Each follow-up is reported as done once; anything else comes too late.
+fn only_follow_ups_are_taken_after_the_end(run: &mut Run, now: Timestamp) -> Result<(), TestCaseError> {
+    let ended = run.state.outcome();
+    for entry in run.state.follow_up.entries() {
+        let done = Input::FollowUpDone { id: entry.id, by: "ann".to_owned(), note: None };
+        prop_assert_eq!(run.take(done.clone(), now).unwrap().len(), 1);
+        let twice = run.take(done, now);
+        prop_assert!(matches!(twice, Err(ApplyError::Stale { .. })), "done twice gave {twice:?}");
+    }
+    let cancel = run.take(Input::CancelRequested { by: "ann".to_owned() }, now);
+    prop_assert!(matches!(cancel, Err(ApplyError::Stale { .. })), "a cancellation gave {cancel:?}");
+    prop_assert_eq!((run.state.follow_up.open(), run.state.outcome()), (0, ended));
+    Ok(())
 }
 
 /// Sequence numbers have no gap and no duplicate.

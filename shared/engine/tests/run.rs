@@ -19,6 +19,7 @@ use std::fs;
 use std::path::Path;
 
 use fixture::{PlaybookCase, Run};
+use heal_engine::incident::{Alert, Resolution};
 use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
 use heal_engine::turn::Input;
 use heal_engine::{ApplyError, Map, Timestamp};
@@ -42,6 +43,9 @@ struct Case {
     warnings: Option<Vec<String>>,
     #[serde(default)]
     follow_up: Option<Vec<String>>,
+    /// Follow-ups that are open at the end.
+    #[serde(default)]
+    open: Option<u32>,
 }
 
 /// One input, `at` seconds after the start.
@@ -52,7 +56,7 @@ struct Move {
     /// `name`, or `name[item]`, with `#attempt` behind it where it is not the first.
     #[serde(default)]
     step: Option<String>,
-    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `unavailable`, `transient`, `failed`, `timed_out`, `unknown`; or `wake`, `cancel`, `approve`, `join`.
+    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `unavailable`, `transient`, `failed`, `timed_out`, `unknown`; or `wake`, `cancel`, `approve`, `join`, `resolve`, `done`.
     does: String,
     #[serde(default)]
     output: Map,
@@ -115,6 +119,10 @@ fn check(case: &Case) -> Result<(), String> {
             return Err(format!("{name}: expected {expected:?}, observed {observed:?}"));
         }
     }
+    let open = run.state.follow_up.open();
+    if case.open.is_some_and(|expected| expected != open) {
+        return Err(format!("expected {:?} open follow-ups, observed {open}", case.open));
+    }
     let folded = heal_engine::turn::fold(&run.plan, &run.commits).map_err(|error| error.to_string())?;
     if folded.as_ref() != Some(&run.state) {
         return Err("the state is not the fold of its log".to_owned());
@@ -134,6 +142,15 @@ fn input(run: &Run, step: &Move) -> Input {
         "wake" => Input::Wake,
         "cancel" => Input::CancelRequested { by: "ann".to_owned() },
         "approve" => Input::Approved { by: "ann".to_owned() },
+        "resolve" => Input::Resolved(Box::new(Resolution {
+            alert: Alert::Incident { id: "incident-1".to_owned() },
+            reason: "the alert was resolved".to_owned(),
+        })),
+        "done" => Input::FollowUpDone {
+            id: run.state.follow_up.entries().first().map(|entry| entry.id.clone()).unwrap_or_default(),
+            by: "ann".to_owned(),
+            note: Some("the pod is up again".to_owned()),
+        },
         "join" => Input::Joined { incident_id: "incident-2".to_owned() },
         "succeeded" => result(AttemptOutcome::Succeeded),
         "no_op" => result(AttemptOutcome::NoOp { reason: "nothing to do".to_owned() }),

@@ -20,6 +20,8 @@ mod cache;
 mod error;
 mod intake;
 mod read;
+mod rejected;
+mod withdraw;
 
 pub use error::DispatchError;
 pub use intake::{IntakeOutcome, Prepared, Rejection};
@@ -129,7 +131,12 @@ impl Dispatcher {
             let mut is_fresh = live.is_none();
             let current = match live {
                 Some(current) => current,
-                None => live.insert(self.load(run_id).await?),
+                None => match self.load(run_id).await {
+                    Err(DispatchError::UnknownRun { .. }) => {
+                        return self.take_for_rejected(run_id, cause_id, inputs).await;
+                    }
+                    loaded => live.insert(loaded?),
+                },
             };
             let now = self.ports.clock.now();
             let span = span::dispatch(&current.plan, &current.state);

@@ -36,10 +36,31 @@ pub enum Inbound {
         /// Who cancels it.
         by: String,
     },
+    /// A person did what the run had left.
+    FollowUpDone {
+        /// The run.
+        run_id: RunId,
+        /// The entry's id in this run.
+        id: String,
+        /// Who did it.
+        by: String,
+        /// What this person adds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
 }
 
+/// Version 2 adds the kind `follow_up_done`.
 impl Format for Inbound {
     const NAME: &'static str = "message on the results queue";
+    const VERSION: u32 = 2;
+
+    fn needed_version(&self) -> u32 {
+        match self {
+            Self::FollowUpDone { .. } => 2,
+            Self::Result(_) | Self::Wake { .. } | Self::Approve { .. } | Self::Cancel { .. } => 1,
+        }
+    }
 }
 
 impl Inbound {
@@ -60,7 +81,10 @@ impl Inbound {
     pub const fn run_id(&self) -> &RunId {
         match self {
             Self::Result(result) => &result.run_id,
-            Self::Wake { run_id } | Self::Approve { run_id, .. } | Self::Cancel { run_id, .. } => run_id,
+            Self::Wake { run_id }
+            | Self::Approve { run_id, .. }
+            | Self::Cancel { run_id, .. }
+            | Self::FollowUpDone { run_id, .. } => run_id,
         }
     }
 }
@@ -72,6 +96,7 @@ impl From<Inbound> for Input {
             Inbound::Wake { .. } => Self::Wake,
             Inbound::Approve { by, .. } => Self::Approved { by },
             Inbound::Cancel { by, .. } => Self::CancelRequested { by },
+            Inbound::FollowUpDone { id, by, note, .. } => Self::FollowUpDone { id, by, note },
         }
     }
 }

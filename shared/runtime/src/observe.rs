@@ -11,6 +11,7 @@ use crate::dispatcher::IntakeOutcome;
 use crate::port::{Decision, PolicyInput};
 
 mod commit;
+mod lines;
 
 pub(crate) use commit::committed;
 
@@ -30,6 +31,12 @@ pub trait Observer: Debug + Send + Sync + 'static {
 
     /// A run ended after `took`, with `commands` commands sent.
     fn run_ended(&self, _playbook: &str, _outcome: RunOutcome, _took: Duration, _commands: u64) {}
+
+    /// A run of an incident with this severity awaits approval, or no longer does.
+    fn approval(&self, _stage: ApprovalStage, _severity: Option<&str>) {}
+
+    /// A run ended other than `HEALED` or `COMPLETED`. `escalated`: its incident requires that a person be called.
+    fn run_left_work(&self, _severity: Option<&str>, _escalated: bool) {}
 
     /// A step ended as a whole; `took` is `None` if it had not started.
     fn step_ended(&self, _action: &str, _outcome: StepOutcome, _took: Option<Duration>) {}
@@ -60,6 +67,19 @@ pub trait Observer: Debug + Send + Sync + 'static {
 
     /// The number of live runs, over all processes.
     fn runs_active(&self, _runs: u64) {}
+}
+
+/// How far the wait for an approval is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApprovalStage {
+    /// The run awaits approval.
+    Requested,
+    /// Much of the time is over.
+    Expiring,
+    /// A person approved the run.
+    Approved,
+    /// The time is over: the run is cancelled.
+    Lapsed,
 }
 
 /// Why a call was not made.

@@ -9,7 +9,7 @@ use heal_runtime::message::Inbound;
 use heal_runtime::{ActionResult, AttemptOutcome, AttemptResult, RunId, Timestamp, Token};
 use serde_json::json;
 
-fn messages() -> [(&'static str, Inbound); 4] {
+fn messages() -> [(&'static str, Inbound); 5] {
     let run_id = RunId::new("run-1");
     let outcome = AttemptOutcome::Unavailable {
         service: "ticket service".to_owned(),
@@ -36,7 +36,19 @@ fn messages() -> [(&'static str, Inbound); 4] {
             include_str!("messages/v1/approve.json"),
             Inbound::Approve { run_id: run_id.clone(), by: "somebody".to_owned() },
         ),
-        (include_str!("messages/v1/cancel.json"), Inbound::Cancel { run_id, by: "somebody".to_owned() }),
+        (
+            include_str!("messages/v1/cancel.json"),
+            Inbound::Cancel { run_id: run_id.clone(), by: "somebody".to_owned() },
+        ),
+        (
+            include_str!("messages/v2/follow_up_done.json"),
+            Inbound::FollowUpDone {
+                run_id,
+                id: "0a1b2c3d".to_owned(),
+                by: "somebody".to_owned(),
+                note: Some("the pod is up again".to_owned()),
+            },
+        ),
     ]
 }
 
@@ -52,8 +64,8 @@ fn every_kind_is_read_and_written_as_in_its_golden_file() {
 fn an_unknown_field_is_ignored_and_a_newer_version_is_named() {
     let later = r#"{"kind":"wake","run_id":"run-1","added_later":true}"#;
     assert_eq!(Inbound::parse(later).unwrap(), Inbound::Wake { run_id: RunId::new("run-1") });
-    let newer = Inbound::parse(r#"{"format":2,"kind":"wake","run_id":"run-1"}"#).unwrap_err();
-    assert!(matches!(newer, format::Error::Newer { observed: 2, supported: 1, .. }), "{newer:?}");
+    let newer = Inbound::parse(r#"{"format":3,"kind":"wake","run_id":"run-1"}"#).unwrap_err();
+    assert!(matches!(newer, format::Error::Newer { observed: 3, supported: 2, .. }), "{newer:?}");
     for malformed in ["", "{}", r#"{"kind":"dance","run_id":"run-1"}"#] {
         let error = Inbound::parse(malformed).unwrap_err();
         assert!(matches!(error, format::Error::Malformed { .. }), "{malformed}: {error:?}");

@@ -47,6 +47,12 @@ pub enum Error {
     AlreadyInitialised(#[from] tracing_subscriber::util::TryInitError),
 }
 
+/// A moment in milliseconds since the Unix epoch as a field of a line: `2026-11-23T20:21:00Z`. Times beyond the year 9999 stay a number.
+pub fn rfc3339(epoch_ms: u64) -> String {
+    let time = i64::try_from(epoch_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    time.map_or_else(|| format!("{epoch_ms} ms"), |time| format!("{time:.0}"))
+}
+
 /// Starts logging to standard error. `default` gives the directives if `RUST_LOG` is unset or blank.
 ///
 /// # Errors

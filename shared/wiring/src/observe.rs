@@ -8,11 +8,12 @@ use heal_clients::observe::CallOutcome;
 use heal_engine::catalog::WAIT;
 use heal_engine::event::{RunOutcome, StepOutcome};
 use heal_engine::message::AttemptOutcome;
+use heal_engine::severity::Severity;
 use heal_runtime::action::CallMetric;
 use heal_runtime::dispatcher::IntakeOutcome;
-use heal_runtime::observe::Prevented;
+use heal_runtime::observe::{ApprovalStage, Prevented};
 use heal_runtime::port::{Decision, DecisionSource, PolicyInput};
-use heal_telemetry::metrics::{Id, Metrics, Names, table};
+use heal_telemetry::metrics::{Id, Metrics, Names, OTHER, table};
 
 /// The metrics of one process. The same value observes the clients and the drivers.
 #[derive(Debug, Clone)]
@@ -77,6 +78,7 @@ impl heal_runtime::observe::Observer for Observer {
             IntakeOutcome::Known { .. } => "known",
             IntakeOutcome::Joined { .. } => "joined",
             IntakeOutcome::Rejected { .. } => "rejected",
+            IntakeOutcome::Withdrawn { .. } => "withdrawn",
             IntakeOutcome::Ignored { .. } => "ignored",
         };
         self.metrics.count(Id::Incidents, &[result]);
@@ -95,6 +97,23 @@ impl heal_runtime::observe::Observer for Observer {
         self.metrics.count(Id::RunsEnded, &[playbook, outcome.as_str()]);
         self.metrics.time(Id::RunDuration, took, &[playbook, outcome.as_str()]);
         self.metrics.observe(Id::RunHops, commands as f64, &[playbook]);
+    }
+
+    fn approval(&self, stage: ApprovalStage, severity: Option<&str>) {
+        let result = match stage {
+            ApprovalStage::Requested => "requested",
+            ApprovalStage::Expiring => "expiring",
+            ApprovalStage::Approved => "approved",
+            ApprovalStage::Lapsed => "lapsed",
+        };
+        self.metrics.count(Id::Approvals, &[result, severity_label(severity)]);
+    }
+
+    fn run_left_work(&self, severity: Option<&str>, escalated: bool) {
+        self.metrics.count(Id::RunsLeftWork, &[severity_label(severity)]);
+        if escalated {
+            self.metrics.count(Id::Escalations, &[severity_label(severity)]);
+        }
     }
 
     fn step_ended(&self, action: &str, outcome: StepOutcome, took: Option<Duration>) {
@@ -155,6 +174,14 @@ impl heal_runtime::observe::Observer for Observer {
 
     fn runs_active(&self, runs: u64) {
         self.metrics.set(Id::RunsActive, runs, &[]);
+    }
+}
+
+/// A word that the engine does not know is not in the label's set and becomes `other`.
+fn severity_label(severity: Option<&str>) -> &'static str {
+    match severity {
+        None => "none",
+        Some(word) => Severity::parse(word).map_or(OTHER, Severity::as_str),
     }
 }
 

@@ -6,7 +6,7 @@ mod watch;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use heal_engine::incident::{self, Intake};
+use heal_engine::incident::{self, Intake, IntakeError};
 use heal_engine::limit;
 use heal_runtime::port::{Message, QueueName};
 use search::{Search, Sent, Snapshot};
@@ -78,6 +78,8 @@ fn read_intake(args: &Args, body: &str) -> anyhow::Result<Option<Intake>> {
     match incident::read(body) {
         Ok(intake) => Ok(Some(intake)),
         Err(_) if args.raw => Ok(None),
+        // It withdraws the runs of its alert, and has none of its own to watch.
+        Err(IntakeError::NotAnIncident { resolution: Some(_), .. }) if !args.watch => Ok(None),
         Err(error) => {
             Err(error).with_context(|| format!("failed to read the incident in {}", file::name(&args.incident)))
         }

@@ -1,5 +1,7 @@
 //! `heal playbook list`: the playbooks of a folder.
 
+use std::path::PathBuf;
+
 use heal_runtime::library::{Entry, Library};
 use serde_json::json;
 
@@ -7,7 +9,12 @@ use crate::args::PlaybookDir;
 use crate::exit::Exit;
 use crate::{actions, out, playbooks};
 
+/// What the list says of a file with errors.
+const UNUSABLE: &str = "cannot be used, see its errors";
+
 /// Lists the playbooks with their triggers and steps
+///
+/// A file with errors is marked; the errors are printed to standard error, and the exit status is 1.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -18,18 +25,19 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
-    let library = playbooks::library(&args.playbooks.playbooks, &actions::catalog())?;
+    let (library, wrong) = playbooks::usable(&args.playbooks.playbooks, &actions::catalog())?;
     if args.json {
-        for entry in library.entries() {
-            out::json(&to_json(entry))?;
-        }
+        library.entries().try_for_each(|entry| out::json(&to_json(entry)))?;
+        wrong
+            .iter()
+            .try_for_each(|file| out::json(&json!({"name": playbooks::stem(file), "file": file, "error": UNUSABLE})))?;
     } else {
-        print(&library)?;
+        print(&library, &wrong)?;
     }
-    Ok(Exit::Success)
+    Ok(if wrong.is_empty() { Exit::Success } else { Exit::Failure })
 }
 
-fn print(library: &Library) -> std::io::Result<()> {
+fn print(library: &Library, wrong: &[PathBuf]) -> std::io::Result<()> {
     let rows = library.entries().map(|entry| {
         let playbook = &entry.plan.playbook;
         let triggers: Vec<_> = playbook.triggers.iter().map(|trigger| trigger.incident_type.as_str()).collect();
@@ -40,6 +48,11 @@ fn print(library: &Library) -> std::io::Result<()> {
             out::text(&playbook.description),
         ]
     });
+    let wrong = wrong.iter().map(|file| {
+        let mark = format!("{UNUSABLE}: {}", file.display());
+        [playbooks::stem(file), "-".to_owned(), "-".to_owned(), out::text(&mark)]
+    });
+    let rows = rows.chain(wrong);
     out::table(["PLAYBOOK", "TRIGGERS", "STEPS", "DESCRIPTION"], rows.collect())
 }
 

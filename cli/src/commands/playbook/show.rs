@@ -12,6 +12,8 @@ use crate::exit::Exit;
 use crate::{actions, out, playbooks};
 
 /// Shows one playbook in its resolved form: every default filled in, every step with its needs and outputs
+///
+/// Errors in other files of the folder are printed to standard error; they do not change the exit status.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Name of the playbook
@@ -24,8 +26,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
-    let library = playbooks::library(&args.playbooks.playbooks, &actions::catalog())?;
+    let (library, wrong) = playbooks::usable(&args.playbooks.playbooks, &actions::catalog())?;
     let Some(entry) = library.get(&args.name) else {
+        if let Some(file) = wrong.iter().find(|file| playbooks::stem(file) == args.name) {
+            bail!("playbook `{}` cannot be used: {} has errors", args.name, file.display());
+        }
         let known: Vec<_> = library.names().collect();
         bail!("there is no playbook `{}`; known are: {}", args.name, known.join(", "));
     };

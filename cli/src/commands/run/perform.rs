@@ -75,6 +75,9 @@ async fn start(dispatcher: &Dispatcher, prepared: Prepared) -> anyhow::Result<Ru
             Ok(run_id)
         }
         // `Prepared::new` has already refused such a message.
+        IntakeOutcome::Withdrawn { .. } => {
+            anyhow::bail!("the message reports an alert as over, expected one that starts a run")
+        }
         IntakeOutcome::Rejected { reason, .. } | IntakeOutcome::Ignored { reason } => anyhow::bail!(reason),
     }
 }

@@ -46,9 +46,23 @@ async fn change(args: &Args, effect: &str, input: impl Fn(RunId, String) -> Inbo
         return Ok(Exit::Failure);
     }
     let input = input(run_id.clone(), args.by.clone());
-    match &backend {
-        Backend::File { .. } => receive(&backend, &run_id, effect, input).await,
-        Backend::Stack(stack) => sent::send(stack, &backend, &run_id, effect, input, args.within).await,
+    make(&backend, &run_id, effect, input, args.within).await
+}
+
+/// Makes a change to an existing run, and says so with `effect`. Exits with 1 if the run is past it, or a stack has not made it in time.
+///
+/// # Errors
+/// The run cannot be read or written, or the change cannot be sent.
+pub(in crate::commands) async fn make(
+    backend: &Backend,
+    run_id: &RunId,
+    effect: &str,
+    input: Inbound,
+    within: u64,
+) -> anyhow::Result<Exit> {
+    match backend {
+        Backend::File { .. } => receive(backend, run_id, effect, input).await,
+        Backend::Stack(stack) => sent::send(stack, backend, run_id, effect, input, within).await,
     }
 }
 

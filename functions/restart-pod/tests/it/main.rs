@@ -40,7 +40,7 @@ fn cluster(ready_after_ms: u64, terminate_after_ms: u64) -> Rig {
     let executor = seed.pods.iter_mut().find(|pod| pod.name == EXECUTOR).unwrap();
     executor.ready = false;
     let mut rig = Rig::with(PlatformConfig { kubernetes, seed, ..PlatformConfig::default() });
-    rig.config.kubernetes.namespace = NAMESPACE.to_owned();
+    NAMESPACE.clone_into(&mut rig.config.kubernetes.namespace);
     rig
 }
 

@@ -4,6 +4,7 @@ mod append;
 mod create;
 mod due;
 mod listing;
+mod live;
 mod newest_cache;
 mod read;
 mod row;
@@ -35,6 +36,10 @@ impl RunReader for Store {
         let operation = "runs.plan";
         let found = self.get(operation, &key::plan(digest)).await?;
         found.map(|row| Fields::read(operation, &row)?.packed("body")).transpose()
+    }
+
+    async fn live_of_incidents(&self, prefix: &str) -> Result<Vec<RunId>> {
+        live::of_incidents(self, prefix).await
     }
 
     async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {

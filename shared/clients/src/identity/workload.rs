@@ -74,10 +74,10 @@ impl WorkloadApi {
             if let Endpoint::Tcp { host, port } = endpoint {
                 TcpStream::connect((host, port)).await?;
             }
-            Ok(())
+            Ok::<(), std::io::Error>(())
         };
         let problem = match tokio::time::timeout(STREAM_TIMEOUT, connect).await {
-            Ok(Ok::<(), std::io::Error>(())) => return Ok(()),
+            Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => chain(&error),
             Err(_) => format!("no connection within {} ms", STREAM_TIMEOUT.as_millis()),
         };

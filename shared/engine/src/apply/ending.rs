@@ -157,27 +157,26 @@ fn note(
     for warning in result.iter().flat_map(|result| &result.warnings) {
         state.warnings.add(format!("{name}: {warning}"));
     }
-    for entry in result.iter().flat_map(|result| &result.follow_up) {
-        state.follow_up.add(format!("{name}: {entry}"));
-    }
     // The elements of a step that fans out have added theirs one by one.
     let is_fan = step.item.is_none() && state.fan(step.step).is_some();
     let has_own = result.is_some_and(|result| !result.follow_up.is_empty());
+    let mut add = |text: String| state.follow_up.add(Some(name.clone()), text, state.updated_at);
+    for entry in result.iter().flat_map(|result| &result.follow_up) {
+        add(format!("{name}: {entry}"));
+    }
     match outcome {
         StepOutcome::Succeeded | StepOutcome::NoOp | StepOutcome::ConditionFalse => {}
         StepOutcome::Skipped => {
             state.warnings.add(format!("{name} was skipped: {why}"));
             if !has_own && !is_fan {
-                state.follow_up.add(format!(
+                add(format!(
                     "{name}: do manually what {} would have done, or run the playbook again",
                     planned.spec.kind
                 ));
             }
         }
         StepOutcome::Unknown if !has_own => {
-            state
-                .follow_up
-                .add(format!("{name}: check whether {} took effect before you retry it: {why}", planned.spec.kind));
+            add(format!("{name}: check whether {} took effect before you retry it: {why}", planned.spec.kind));
         }
         StepOutcome::Denied
         | StepOutcome::CoolingDown
@@ -188,7 +187,7 @@ fn note(
                 state.warnings.add(format!("{name} ended {}: {why}", outcome.as_str()));
             }
             if !has_own && !is_fan {
-                state.follow_up.add(format!("{name} ended {}: {why}", outcome.as_str()));
+                add(format!("{name} ended {}: {why}", outcome.as_str()));
             }
         }
     }

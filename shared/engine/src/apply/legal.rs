@@ -14,6 +14,10 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
     let run_id = &state.run_id;
     let illegal = |why: String| Error::Illegal { event: name, why };
     let stale = |why: String| Err(Error::Stale { event: name, why });
+    if let Event::FollowUpDone { .. } = event {
+        // Also after the run's end. A later build may not derive the entry any more, so the fold does not ask for it.
+        return Ok(());
+    }
     if state.is_ended() {
         return stale(format!("run {run_id} has ended"));
     }
@@ -37,7 +41,18 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
             stale(format!("run {run_id} is not awaiting approval"))
         }
         Event::CancelRequested { .. } if state.stopping.is_some() => stale(format!("run {run_id} is stopping already")),
-        Event::IncidentJoined { .. } | Event::Approved { .. } | Event::CancelRequested { .. } => Ok(()),
+        Event::RunWithdrawn { .. } if state.stopping.is_some() || state.withdrawn.is_some() => {
+            stale(format!("run {run_id} is stopping or withdrawn already"))
+        }
+        Event::ApprovalExpiring { percent, .. } if state.next_reminder().is_none_or(|(_, next)| *percent < next) => {
+            Err(illegal(format!("no reminder at {percent} % is due")))
+        }
+        Event::IncidentJoined { .. }
+        | Event::ApprovalExpiring { .. }
+        | Event::Approved { .. }
+        | Event::CancelRequested { .. }
+        | Event::RunWithdrawn { .. }
+        | Event::FollowUpDone { .. } => Ok(()),
         Event::ConditionFalse { step } | Event::WaitStarted { step, .. } => startable(state, *step).map_err(illegal),
         Event::FannedOut { step, .. } => startable(state, StepRef::whole(*step)).map_err(illegal),
         Event::AttemptStarted { step, attempt, .. } => attemptable(state, *step, *attempt).map_err(illegal),

@@ -117,6 +117,14 @@ impl RunOutcome {
         }
     }
 
+    /// Whether something is left undone or unproven, so that a person has to know.
+    pub const fn leaves_work(self) -> bool {
+        match self {
+            Self::Healed | Self::Completed => false,
+            Self::Degraded | Self::NotHealed | Self::Failed | Self::Denied | Self::Timeout | Self::Cancelled => true,
+        }
+    }
+
     /// The status of the remediation API (contracts, section 6) that stands for this outcome.
     pub const fn status(self) -> RunStatus {
         match self {

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::error::FieldFaults;
 use super::field::{accepts, has, text};
+use super::resolution::Resolution;
 use super::{ALARM_TYPE, IntakeError, NAME_CHARACTERS, path};
 use crate::Map;
 use crate::template::brief;
@@ -90,16 +91,20 @@ pub(super) fn layout(fields: &Map) -> Option<&'static Layout> {
 /// The state is not ALARM, or fields have the wrong type, also in the description.
 pub(super) fn read(fields: Map, layout: &Layout, path: &str) -> Result<Alarm, IntakeError> {
     if let Some(kind) = text(&fields, "detail-type").filter(|kind| *kind != EVENT) {
-        return Err(IntakeError::NotAnIncident {
-            reason: format!("the event {kind:?} is not a state change of an alarm"),
-        });
+        return Err(IntakeError::not_an_incident(format!("the event {kind:?} is not a state change of an alarm")));
     }
     let event = Value::Object(fields);
     let mut reader = AlarmReader { event: &event, path, faults: FieldFaults::default() };
     let state = reader.required(layout.state, "OK, ALARM or INSUFFICIENT_DATA");
     let name = reader.required(layout.name, "a string");
     if let (Some(state @ ("OK" | "INSUFFICIENT_DATA")), name) = (state, name.unwrap_or_default()) {
-        return Err(IntakeError::NotAnIncident { reason: format!("the alarm {name:?} went to {state}") });
+        let changed_at = reader.optional(layout.changed_at).filter(|_| state == "OK" && !name.is_empty());
+        return Err(match changed_at {
+            Some(changed_at) => {
+                IntakeError::resolved(Resolution::of_alarm(name, reader.optional(layout.arn), changed_at))
+            }
+            None => IntakeError::not_an_incident(format!("the alarm {name:?} went to {state}")),
+        });
     }
     if let Some(state) = state.filter(|state| *state != "ALARM") {
         reader.wrong(layout.state, &Value::from(state), "OK, ALARM or INSUFFICIENT_DATA");

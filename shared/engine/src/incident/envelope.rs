@@ -85,5 +85,5 @@ impl Layer {
 fn confirmation(fields: &Map) -> IntakeError {
     let kind = text(fields, "Type").unwrap_or_default();
     let topic = text(fields, "TopicArn").unwrap_or_default();
-    IntakeError::NotAnIncident { reason: format!("{kind} of the SNS topic {topic:?}, which a person has to confirm") }
+    IntakeError::not_an_incident(format!("{kind} of the SNS topic {topic:?}, which a person has to confirm"))
 }

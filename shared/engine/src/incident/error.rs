@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::path::place;
+use super::resolution::Resolution;
 use super::{DEPTH_LEVELS, ENVELOPES, FAULTS};
 use crate::{Map, limit};
 
@@ -93,6 +94,8 @@ pub enum IntakeError {
     NotAnIncident {
         /// Why, for people.
         reason: String,
+        /// The alert that the message reports as over.
+        resolution: Option<Box<Resolution>>,
     },
 }
 
@@ -137,6 +140,14 @@ impl FieldFaults {
 }
 
 impl IntakeError {
+    pub(super) const fn not_an_incident(reason: String) -> Self {
+        Self::NotAnIncident { reason, resolution: None }
+    }
+
+    pub(super) fn resolved(resolution: Resolution) -> Self {
+        Self::NotAnIncident { reason: resolution.reason.clone(), resolution: Some(Box::new(resolution)) }
+    }
+
     pub(super) fn field(path: String, observed: String, expected: &'static str) -> Self {
         Self::Fields { faults: vec![FieldFault { path, observed, expected }], observed: 1 }
     }

@@ -5,11 +5,12 @@ use serde_json::Value;
 use super::alarm::Alarm;
 use super::error::FieldFaults;
 use super::field::{self, Field, MANUAL_APPROVAL, has, text};
+use super::resolution::Resolution;
 use super::{Intake, IntakeError, RESERVED, Shape, Via, path, secret};
 use crate::{Digest, Map, RunId};
 
 /// # Errors
-/// No shape matches, or fields have the wrong type; all of them in one error.
+/// No shape matches, or fields have the wrong type; all of them in one error. A resolved incident is an error, too.
 pub(super) fn parse(mut fields: Map, path: &str, via: Via) -> Result<Intake, IntakeError> {
     let Some(shape) = Shape::detect(&fields) else {
         return Err(IntakeError::no_shape(&fields, path));
@@ -30,6 +31,9 @@ pub(super) fn parse(mut fields: Map, path: &str, via: Via) -> Result<Intake, Int
     let Some(incident_id) = names.into_iter().flatten().next().map(ToOwned::to_owned) else {
         return Err(IntakeError::no_shape(&fields, path));
     };
+    if let Some(resolution) = Resolution::of_incident(shape, &fields, &incident_id) {
+        return Err(IntakeError::resolved(resolution));
+    }
     let remediation_id = text(&fields, "remediation_id");
     let dedupe_key = match (shape, remediation_id, text(&fields, "action_id")) {
         (Shape::RemediationRequest, Some(id), _) => format!("remediation:{id}"),

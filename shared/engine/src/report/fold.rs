@@ -56,8 +56,11 @@ impl<'a> ReportFold<'a> {
         match event {
             Event::RunStarted(_)
             | Event::IncidentRejected { .. }
+            | Event::ApprovalExpiring { .. }
             | Event::Approved { .. }
             | Event::CancelRequested { .. }
+            | Event::RunWithdrawn { .. }
+            | Event::FollowUpDone { .. }
             | Event::VerifyStarted
             | Event::Stopping { .. } => {}
             Event::IncidentJoined { incident_id } => self.joined.push(incident_id.clone()),
@@ -136,6 +139,9 @@ impl<'a> ReportFold<'a> {
             steps,
             warnings: state.warnings.to_vec(),
             follow_up: state.follow_up.to_vec(),
+            follow_ups: super::follow_up::list(&state.run_id, &state.follow_up),
+            severity: state.severity().map(ToOwned::to_owned),
+            escalation_required: state.escalation_required(),
             joined: self.joined,
             traceparent: state.traceparent.clone(),
         }

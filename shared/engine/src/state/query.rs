@@ -62,6 +62,16 @@ impl State {
         self.variable("created_at").and_then(|at| at.as_u64()).map(Timestamp)
     }
 
+    /// The incident's severity, as its producer wrote it.
+    pub fn severity(&self) -> Option<&str> {
+        self.variables.incident_field("severity").and_then(Value::as_str).filter(|severity| !severity.trim().is_empty())
+    }
+
+    /// Whether the incident asks that a person be called.
+    pub fn escalation_required(&self) -> bool {
+        self.variables.incident_field("escalation_required") == Some(&Value::Bool(true))
+    }
+
     /// The next moment at which an event follows from time alone; `None` once the run has ended.
     pub fn wake_at(&self) -> Option<Timestamp> {
         if self.is_ended() {
@@ -69,7 +79,8 @@ impl State {
         }
         let timer = self.timers.first().map(|(at, _)| *at);
         let deadline = self.stopping.is_none().then_some(self.deadline);
-        timer.into_iter().chain(deadline).min()
+        let reminder = self.next_reminder().map(|(at, _)| at);
+        timer.into_iter().chain(deadline).chain(reminder).min()
     }
 
     /// The limit that the run has reached, as a sentence; `None` while it may go on.

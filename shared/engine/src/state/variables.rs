@@ -26,6 +26,11 @@ impl Variables {
         Self { run_id: run_id.clone(), incident: event.variables.clone(), outputs: Map::new(), steps: BTreeMap::new() }
     }
 
+    /// A field of the incident that the run is for, whatever a step's output of that name says.
+    pub(crate) fn incident_field(&self, name: &str) -> Option<&Value> {
+        self.incident.get(name)
+    }
+
     /// Sets the outputs of an ordinary step, as far as the plan keeps them.
     pub(crate) fn set_step_output(&mut self, name: &str, output: Map) {
         self.outputs.extend(output.clone());

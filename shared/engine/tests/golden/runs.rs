@@ -3,6 +3,7 @@
 use std::fs;
 
 use heal_engine::event::{Commit, Event};
+use heal_engine::incident::{Alert, Resolution};
 use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
 use heal_engine::turn::Input;
 use heal_engine::{Map, Plan, RunId, StepRef, Timestamp};
@@ -129,6 +130,33 @@ fn runs() -> Vec<(&'static str, &'static str, Vec<Commit>)> {
     let mut waiting = start(wait_plan(), json!({}), false);
     answer(&mut waiting, "ask", None, 1, AttemptResult::new(broken(true)));
 
+    let mut reminded = start(
+        plan("workflow_restart"),
+        json!({"workflow_id": "wf-1", "incident_id": "incident-1", "severity": "HIGH", "escalation_required": true}),
+        true,
+    );
+    after(&mut reminded, 43_200_000, Input::Wake);
+
+    let mut withdrawn = ticket();
+    answer(&mut withdrawn, "check_worker_health", None, 1, sick());
+    let resolution = Resolution {
+        alert: Alert::Incident { id: "incident-1".to_owned() },
+        reason: "the incident \"incident-1\" was resolved".to_owned(),
+    };
+    after(&mut withdrawn, 50, Input::Resolved(Box::new(resolution)));
+
+    let mut followed_up =
+        start(plan("workflow_restart"), json!({"workflow_id": "wf-1", "incident_id": "incident-1"}), false);
+    answer(
+        &mut followed_up,
+        "restart_workflow",
+        None,
+        1,
+        AttemptResult::failed("gone", "it is gone").follow_up("make a new one"),
+    );
+    let id = followed_up.state.follow_up.entries()[0].id.clone();
+    after(&mut followed_up, 50, Input::FollowUpDone { id, by: "ann".to_owned(), note: Some("made wf-2".to_owned()) });
+
     let rejected = Event::IncidentRejected {
         incident_id: "incident-1".to_owned(),
         reason: "incident_type is missing".to_owned(),
@@ -151,6 +179,9 @@ fn runs() -> Vec<(&'static str, &'static str, Vec<Commit>)> {
         ("skipped", "ticket_timeout_recovery", skipped.commits),
         ("fanned_out", "case_fan_out", fanned_out.commits),
         ("waiting", "case_wait", waiting.commits),
+        ("reminded", "workflow_restart", reminded.commits),
+        ("withdrawn", "ticket_timeout_recovery", withdrawn.commits),
+        ("followed_up", "workflow_restart", followed_up.commits),
         ("rejected", "-", vec![rejected]),
     ]
 }

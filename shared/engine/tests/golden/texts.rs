@@ -63,6 +63,11 @@ fn events() -> Vec<(&'static str, Event)> {
         deadline: AT,
     };
     let reason = || Some("it broke".to_owned());
+    let done = |note: Option<&str>| Event::FollowUpDone {
+        id: "0a1b2c3d".to_owned(),
+        by: "ann".to_owned(),
+        note: note.map(ToOwned::to_owned),
+    };
     vec![
         ("", Event::RunStarted(Box::new(started))),
         ("_bare", Event::RunStarted(Box::new(bare))),
@@ -75,7 +80,11 @@ fn events() -> Vec<(&'static str, Event)> {
             },
         ),
         ("", Event::IncidentJoined { incident_id: "incident-2".to_owned() }),
+        ("", Event::ApprovalExpiring { percent: 50, until: AT }),
         ("", Event::Approved { by: "ann".to_owned() }),
+        ("", Event::RunWithdrawn { reason: "the alarm \"cpu\" went to OK".to_owned() }),
+        ("", done(Some("the pod is up again"))),
+        ("_bare", done(None)),
         ("", Event::CancelRequested { by: "ann".to_owned() }),
         ("", Event::ConditionFalse { step }),
         ("_item", Event::ConditionFalse { step: item }),

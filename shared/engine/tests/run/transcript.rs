@@ -10,6 +10,11 @@ pub fn line(plan: &Plan, event: &Event) -> String {
         Event::RunStarted(_) | Event::VerifyStarted => name.to_owned(),
         Event::IncidentRejected { reason, .. } => format!("{name} {reason}"),
         Event::IncidentJoined { incident_id } => format!("{name} {incident_id}"),
+        Event::ApprovalExpiring { percent, until } => {
+            format!("{name} {percent} % of the time until {}", until.0 - 1_000_000)
+        }
+        Event::RunWithdrawn { reason } => format!("{name}: {reason}"),
+        Event::FollowUpDone { by, note, .. } => format!("{name} by {by}{}", because(note.as_deref())),
         Event::Approved { by } | Event::CancelRequested { by } => format!("{name} {by}"),
         Event::ConditionFalse { step } => format!("{name} {}", step_name(plan, *step)),
         Event::FannedOut { step, items } => format!("{name} {} {}", plan.name(*step), items.len()),

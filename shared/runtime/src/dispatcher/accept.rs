@@ -37,10 +37,13 @@ impl Dispatcher {
     ) -> Result<IntakeOutcome, DispatchError> {
         match self.prepare(message) {
             Ok(prepared) => self.start(prepared, traceparent).await,
-            Err(Rejection::Intake(error)) if matches!(error, IntakeError::NotAnIncident { .. }) => {
-                let ignored = IntakeOutcome::Ignored { reason: error.to_string() };
-                self.observer.incident_taken(&ignored);
-                Ok(ignored)
+            Err(Rejection::Intake(IntakeError::NotAnIncident { reason, resolution })) => {
+                let outcome = match resolution {
+                    Some(resolution) => self.withdraw(&resolution, message_id).await?,
+                    None => IntakeOutcome::Ignored { reason: format!("not an incident: {reason}") },
+                };
+                self.observer.incident_taken(&outcome);
+                Ok(outcome)
             }
             Err(rejection) => {
                 let rejected = self.reject(message, message_id, &rejection).await?;

@@ -56,7 +56,12 @@ pub enum IntakeOutcome {
         /// True: the message is a readable incident without a usable playbook. False: it is not readable as an incident.
         understood: bool,
     },
-    /// The message is not an incident, such as an alarm that returned to OK.
+    /// The message says that an alert is over: these live runs of it are withdrawn.
+    Withdrawn {
+        /// The runs; at least one.
+        runs: Vec<RunId>,
+    },
+    /// The message is not an incident, such as an alarm that returned to OK and has no live run.
     Ignored {
         /// Why it is ignored.
         reason: String,

@@ -6,7 +6,7 @@ use heal_engine::event::{Commit, Event, RunOutcome, StepOutcome, StopCause};
 use heal_engine::id::StepRef;
 use heal_engine::{Plan, State, Timestamp};
 
-use super::Observer;
+use super::{ApprovalStage, Observer, lines};
 
 /// Milliseconds in a day. An incident that claims to be older has a wrong clock or another unit of time.
 const DAY_MS: u64 = 86_400_000;
@@ -17,25 +17,41 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
     let mut commands = 0;
     for event in &commit.events {
         match event {
-            Event::RunStarted(_) => observer.run_started(playbook),
+            Event::RunStarted(started) => {
+                observer.run_started(playbook);
+                lines::started(state, started.approval);
+                if started.approval {
+                    observer.approval(ApprovalStage::Requested, state.severity());
+                }
+            }
+            Event::ApprovalExpiring { percent, until } => {
+                lines::approval_expiring(state, *percent, *until);
+                observer.approval(ApprovalStage::Expiring, state.severity());
+            }
+            Event::Approved { .. } => observer.approval(ApprovalStage::Approved, state.severity()),
+            Event::RunWithdrawn { reason } => lines::withdrawn(state, reason),
+            Event::FollowUpDone { id, by, .. } => lines::follow_up_done(state, id, by),
             Event::AttemptStarted { .. } => commands += 1,
             Event::ConditionFalse { step } => {
                 step_ended(observer, plan, state, *step, StepOutcome::ConditionFalse, commit.at);
             }
             Event::StepEnded { step, outcome, .. } => step_ended(observer, plan, state, *step, *outcome, commit.at),
             Event::RunEnded { outcome, reason } => {
-                if *outcome == RunOutcome::Degraded {
-                    // Its status is `COMPLETED`, like that of a run that leaves nothing. The span has the run, incident and playbook.
-                    tracing::warn!(reason, follow_up = state.follow_up.to_vec().join("; "), "run.degraded");
+                lines::ended(state, *outcome, reason.as_deref());
+                if outcome.leaves_work() && !is_withdrawal(state, *outcome) {
+                    observer.run_left_work(state.severity(), state.escalation_required());
                 }
                 observer.run_ended(playbook, *outcome, between(state.started_at, commit.at), state.commands_sent);
             }
             Event::Stopping { cause: StopCause::Failed, .. } if state.budget_exhausted().is_some() => {
                 observer.budget_exceeded(playbook);
             }
+            // Of the stops of a cancelled run only that after the time for approval is an event of its own, unless the run was withdrawn.
+            Event::Stopping { cause: StopCause::Cancelled, .. } if state.withdrawn.is_none() => {
+                observer.approval(ApprovalStage::Lapsed, state.severity());
+            }
             Event::IncidentRejected { .. }
             | Event::IncidentJoined { .. }
-            | Event::Approved { .. }
             | Event::CancelRequested { .. }
             | Event::FannedOut { .. }
             | Event::WaitStarted { .. }
@@ -49,6 +65,11 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
         let created = state.incident_created_at().filter(|created| commit.at.since_ms(*created) <= DAY_MS);
         observer.first_action(playbook, between(created.unwrap_or(state.started_at), commit.at));
     }
+}
+
+/// Nobody has to know that a run ended which was no longer needed.
+fn is_withdrawal(state: &State, outcome: RunOutcome) -> bool {
+    state.withdrawn.is_some() && outcome == RunOutcome::Cancelled
 }
 
 fn step_ended(observer: &dyn Observer, plan: &Plan, state: &State, step: StepRef, outcome: StepOutcome, at: Timestamp) {

@@ -113,6 +113,9 @@ pub trait RunReader: Send + Sync + 'static {
     /// The plan that [`RunLog::put_plan`] stored under this digest.
     async fn plan(&self, digest: &Digest) -> Result<Option<String>>;
 
+    /// The live runs whose incident's id starts with `prefix`, in any order, and perhaps others: the log decides.
+    async fn live_of_incidents(&self, prefix: &str) -> Result<Vec<RunId>>;
+
     /// One page of at most `limit` runs; `cursor` is the `next` of an earlier page.
     async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page>;
 }

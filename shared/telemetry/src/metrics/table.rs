@@ -59,7 +59,11 @@ pub const RUN_OUTCOMES: &[&str] =
 pub const STEP_OUTCOMES: &[&str] =
     &["succeeded", "skipped", "no_op", "condition_false", "denied", "cooling_down", "failed", "timed_out", "unknown"];
 /// The outcomes of a message on the incidents queue.
-pub const INCIDENTS: &[&str] = &["started", "known", "joined", "rejected", "ignored"];
+pub const INCIDENTS: &[&str] = &["started", "known", "joined", "withdrawn", "rejected", "ignored"];
+/// How far the wait for an approval is.
+pub const APPROVALS: &[&str] = &["requested", "expiring", "approved", "lapsed"];
+/// The severities of incidents that the engine knows, and `none` if the incident has none.
+pub const SEVERITIES: &[&str] = &["critical", "high", "medium", "low", "info", "none"];
 /// `self_healing_circuit_breaker_state` of a closed breaker.
 pub const BREAKER_CLOSED: u64 = 0;
 /// `self_healing_circuit_breaker_state` of a half-open breaker.
@@ -72,6 +76,7 @@ const fn closed(name: &'static str, values: &'static [&'static str]) -> Label {
 }
 
 const STATUS: Label = closed("status", STATUSES);
+const SEVERITY: Label = closed("severity", SEVERITIES);
 const ACTION: Label = Label { name: "action", values: Values::Actions };
 const PLAYBOOK: Label = Label { name: "playbook", values: Values::Playbooks };
 
@@ -149,6 +154,12 @@ metrics! {
     RunDuration = "self_healing_run_duration_seconds", Kind::Histogram(RUN_SECONDS), "s",
         [PLAYBOOK, closed("outcome", RUN_OUTCOMES)],
         "From a run's start to its end";
+    Approvals = "self_healing_approvals_total", Kind::Counter, "", [closed("result", APPROVALS), SEVERITY],
+        "Runs that await approval, by how far the wait is";
+    RunsLeftWork = "self_healing_runs_left_work_total", Kind::Counter, "", [SEVERITY],
+        "Runs that ended other than HEALED or COMPLETED, without those that were no longer needed";
+    Escalations = "self_healing_escalations_total", Kind::Counter, "", [SEVERITY],
+        "Runs that left work for a person and whose incident requires escalation";
     StepDuration = "self_healing_step_duration_seconds", Kind::Histogram(RUN_SECONDS), "s",
         [ACTION, closed("outcome", STEP_OUTCOMES)],
         "From a step's first attempt to its end";

@@ -129,6 +129,14 @@ impl RunReader for Runs {
         self.faults.around("runs.plan", || lock(&self.model).plans.get(digest).cloned())
     }
 
+    async fn live_of_incidents(&self, prefix: &str) -> Result<Vec<RunId>> {
+        let fits = |head: &&RunHead| !head.status.is_terminal() && head.incident_id.starts_with(prefix);
+        self.faults.around("runs.live_of_incidents", || {
+            let model = lock(&self.model);
+            model.runs.values().map(|run| &run.head).filter(fits).map(|head| head.run_id.clone()).collect()
+        })
+    }
+
     async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
         let before = cursor.map(parse_cursor).transpose()?;
         self.faults.around("runs.list", || lock(&self.model).list(filter, limit, before.as_ref()))

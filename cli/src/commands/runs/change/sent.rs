@@ -40,7 +40,7 @@ pub(super) async fn send(
             out::line(format_args!("{run_id} {effect}: {}", status.as_str()))?;
             return Ok(Exit::Success);
         }
-        if status.is_terminal() {
+        if status.is_terminal() && !may_follow_the_end(&input) {
             out::note(format_args!("{run_id} has ended in the meantime: {}", status.as_str()));
             return Ok(Exit::Failure);
         }
@@ -52,11 +52,19 @@ pub(super) async fn send(
     }
 }
 
+/// Whether a run that has ended takes the change.
+const fn may_follow_the_end(input: &Inbound) -> bool {
+    match input {
+        Inbound::FollowUpDone { .. } => true,
+        Inbound::Approve { .. } | Inbound::Cancel { .. } | Inbound::Result(_) | Inbound::Wake { .. } => false,
+    }
+}
+
 /// Whether a run in this state accepts the change. The dispatcher would drop it without a trace otherwise.
 fn can_follow(input: &Inbound, status: RunStatus, commits: &[Commit]) -> bool {
     match input {
         Inbound::Approve { .. } => status == RunStatus::AwaitingApproval,
-        Inbound::Cancel { .. } => !contains(input, commits),
+        Inbound::Cancel { .. } | Inbound::FollowUpDone { .. } => !contains(input, commits),
         Inbound::Result(_) | Inbound::Wake { .. } => true,
     }
 }
@@ -65,6 +73,7 @@ fn contains(input: &Inbound, commits: &[Commit]) -> bool {
     let is_change = |event: &Event| match input {
         Inbound::Approve { .. } => matches!(event, Event::Approved { .. }),
         Inbound::Cancel { .. } => matches!(event, Event::CancelRequested { .. }),
+        Inbound::FollowUpDone { id, .. } => matches!(event, Event::FollowUpDone { id: done, .. } if done == id),
         Inbound::Result(_) | Inbound::Wake { .. } => false,
     };
     commits.iter().flat_map(|commit| &commit.events).any(is_change)

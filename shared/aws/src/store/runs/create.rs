@@ -79,6 +79,7 @@ fn look_at(run: &NewRun) -> Timestamp {
 fn live_row(run: &NewRun, live: &Live) -> Item {
     Item::at(&live_key(run))
         .text("run_id", run.commit.run_id.as_str())
+        .text("incident_id", &run.head.incident_id)
         .moment("look_at", live.look_at)
         .moment("at", run.commit.at)
 }

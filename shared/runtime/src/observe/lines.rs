@@ -1,0 +1,71 @@
+//! The log lines of a run: its start, what it waits for, its end. The span around them has the run, the incident and the playbook.
+
+use heal_engine::event::RunOutcome;
+use heal_engine::{State, Timestamp};
+use heal_telemetry::logs::rfc3339;
+
+/// A run started, and waits for a person if `approval`.
+pub(super) fn started(state: &State, approval: bool) {
+    let (severity, escalation_required) = (state.severity(), state.escalation_required());
+    tracing::info!(severity, escalation_required, "run.started");
+    if approval {
+        let (until, approve) = (rfc3339(state.deadline.0), how_to_approve(state));
+        tracing::warn!(
+            event = "approval.requested",
+            severity,
+            escalation_required,
+            until,
+            approve,
+            "a run awaits approval"
+        );
+    }
+}
+
+/// Nobody has approved the run yet, and `percent` of the time are over.
+pub(super) fn approval_expiring(state: &State, percent: u32, until: Timestamp) {
+    tracing::warn!(
+        event = "approval.expiring",
+        severity = state.severity(),
+        escalation_required = state.escalation_required(),
+        percent,
+        until = rfc3339(until.0),
+        approve = how_to_approve(state),
+        "a run awaits approval, and its time is running out"
+    );
+}
+
+/// The alert of the run is over.
+pub(super) fn withdrawn(state: &State, reason: &str) {
+    tracing::info!(event = "run.withdrawn", severity = state.severity(), reason, "a run is no longer needed");
+}
+
+/// A person did what the run had left.
+pub(super) fn follow_up_done(state: &State, id: &str, by: &str) {
+    tracing::info!(
+        event = "follow_up.done",
+        follow_up_id = id,
+        by,
+        open = state.follow_up.open(),
+        "a follow-up is done"
+    );
+}
+
+/// The run ended. A line of level WARN is one that a person should read.
+pub(super) fn ended(state: &State, outcome: RunOutcome, reason: Option<&str>) {
+    let (severity, escalation_required) = (state.severity(), state.escalation_required());
+    let word = outcome.as_str();
+    if escalation_required && outcome.leaves_work() {
+        tracing::warn!(outcome = word, reason, severity, escalation_required, "run.ended");
+    } else {
+        tracing::info!(outcome = word, reason, severity, escalation_required, "run.ended");
+    }
+    if outcome == RunOutcome::Degraded {
+        // Its status is `COMPLETED`, like that of a run that leaves nothing.
+        let follow_up = state.follow_up.to_vec().join("; ");
+        tracing::warn!(reason, follow_up, severity, escalation_required, "run.degraded");
+    }
+}
+
+fn how_to_approve(state: &State) -> String {
+    format!("heal runs approve {}", state.run_id)
+}
