@@ -33,8 +33,8 @@ target is well afterwards, and how long that may take. Each row is one run of `h
 const RULES: &str = "\
 The test fails if a row says `HEALED` or `COMPLETED` or exits with 0 while the target is not well; if an effect stands twice, or is not one of this
 playbook's; if the exit status does not fit the outcome; if a run takes longer than explained; if a run that is not done has no follow-up; if the
-policy server did not decide and no warning says so; if a wrong configuration of another service is skipped over, counts as done, or has its variable unnamed; and
-if a run without a fault does not heal.
+policy server did not decide and no warning says so; if a wrong configuration of another service is skipped over, counts as done, or has its
+variable unnamed; and if a run without a fault does not heal.
 ";
 
 impl Matrix {
