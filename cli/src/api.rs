@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `POST /api/v1/remediation/execute` | 202; 404 for an unknown playbook, 422 for an invalid request |
 //! | `GET /api/v1/remediation/{id}/status` | 200, 404 |
-//! | `POST /api/v1/remediation/{id}/cancel`, `…/approve` | 200, 404 |
+//! | `POST /api/v1/remediation/{id}/cancel` (optionally with `{reason}`), `…/approve` | 200, 404 |
 //! | `POST /api/v1/incidents` | 202 once the incident is on the disk; 422 for a message that is not an incident |
 //! | `GET /api/v1/playbooks`, `GET /health` | 200 |
 //! | `GET /metrics` | 200, in Prometheus' text format |

@@ -24,6 +24,15 @@ impl Exit {
         if ok { Self::Success } else { Self::Failure }
     }
 
+    /// The exit of a command that did both.
+    pub(crate) const fn worse(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Failure, _) | (_, Self::Failure) => Self::Failure,
+            (Self::LeftOver, _) | (_, Self::LeftOver) => Self::LeftOver,
+            (Self::Success, Self::Success) => Self::Success,
+        }
+    }
+
     /// The exit of a command that followed a run up to here.
     pub(crate) fn of_run(status: RunStatus, outcome: Option<RunOutcome>) -> Self {
         match outcome {

@@ -23,10 +23,24 @@ pub(crate) fn read_seed(path: &Path) -> anyhow::Result<Seed> {
     Seed::from_json(&text).with_context(|| format!("invalid seed file {}", path.display()))
 }
 
+/// How the services behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Like {
+    /// As the integration guide says
+    #[default]
+    Guide,
+    /// As the platform is deployed: ticket service at /api/v1 in its own dialect, workers as Deployments, …
+    Deployed,
+}
+
 /// A platform whose policy server has the bundled policy.
-pub(crate) fn platform_config(seed: Seed) -> PlatformConfig {
-    let opa = OpaConfig { policy: Some(BUNDLED_POLICY.to_owned()), ..OpaConfig::default() };
-    PlatformConfig { opa, seed, ..PlatformConfig::default() }
+pub(crate) fn platform_config(seed: Seed, like: Like) -> PlatformConfig {
+    let base = match like {
+        Like::Guide => PlatformConfig::default(),
+        Like::Deployed => PlatformConfig::like_deployed(),
+    };
+    let opa = OpaConfig { policy: Some(BUNDLED_POLICY.to_owned()), ..base.opa };
+    PlatformConfig { opa, seed, ..base }
 }
 
 /// The variables that point the engine at the stand-in services, without an identity.

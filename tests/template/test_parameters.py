@@ -106,6 +106,16 @@ class Parameters(unittest.TestCase):
             self.assertEqual(given.get("HEAL_PLAYBOOKS_FILE"), "playbooks.json" if folder == "dispatcher" else None)
             self.assertEqual(given.get("HEAL_CHECKS_FILE"), "checks.json" if folder == "scheduled-checks" else None)
 
+    def test_those_that_keep_and_remove_runs_know_for_how_long(self):
+        parameter = self.parameters["RunRetentionDays"]
+        self.assertEqual((parameter["MinValue"], parameter["MaxValue"]), (1, 3650))
+        [row] = [row for row in table() if row["name"] == "HEAL_RUN_RETENTION_DAYS"]
+        self.assertEqual(str(parameter["Default"]), row["default"])
+        stack = Stack(RunRetentionDays=7)
+        for folder in facts.functions():
+            expected = 7 if folder in ("dispatcher", "scheduled-checks") else None
+            self.assertEqual(environment(stack, folder).get("HEAL_RUN_RETENTION_DAYS"), expected, folder)
+
     def test_traces_go_out_only_where_there_is_an_endpoint(self):
         stack = Stack(OtlpEndpoint="http://collector:4318")
         for folder in facts.functions():

@@ -56,7 +56,8 @@ def expected(stack, folder):
     elif folder == "scheduled-checks":
         allow(["sqs:SendMessage"], queues(["incidents", "results"]))
         allow(["dynamodb:Query"], [TABLE], ["LIVE#*", "RUN#*"])
-        allow(["dynamodb:DeleteItem"], [TABLE], ["LIVE#*"])
+        allow(["dynamodb:DeleteItem"], [TABLE], ["LIVE#*", "RUN#*"])
+        allow(["dynamodb:Query"], [f"{TABLE}/index/ended"])
         allow([*READ, *CHANGE], [TABLE], ["CHECK#*"])
         # They look at workflows, so they have to say who they are.
         allow(["secretsmanager:GetSecretValue"], [SECRET])

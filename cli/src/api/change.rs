@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use heal_engine::RunId;
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{Entropy as _, OsEntropy, RunReader as _};
@@ -11,10 +14,12 @@ use serde_json::Value;
 
 use super::execute::run_summary;
 use super::problem::Problem;
-use super::request::{Service, run_id};
+use super::request::{Service, json_text, run_id};
 
 /// Name that the run's log records for the change.
 const BY: &str = "remediation API";
+/// Bytes of a cancellation's reason that are kept; the rest is cut, with a mark.
+const REASON_BYTES: usize = 500;
 
 /// Effect of a change on its run.
 enum ChangeOutcome {
@@ -23,15 +28,21 @@ enum ChangeOutcome {
     Unchanged(RunId),
 }
 
-/// Starts nothing new; waits for the attempts in flight. A run that has ended stays unchanged.
+/// Starts nothing new; waits for the attempts in flight. A run that has ended stays unchanged. The body, if there is one, is `{reason}`.
 ///
 /// # Errors
-/// 404 if the run does not exist.
+/// 404 if the run does not exist, 415 and 422 for a body of another form.
 pub(super) async fn cancel(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let outcome = change(&service, &id, |run_id| Inbound::Cancel { run_id, by: BY.to_owned() }).await?;
+    let by = match cancel_reason(&headers, body)? {
+        Some(reason) => format!("{BY}, reason: {reason}"),
+        None => BY.to_owned(),
+    };
+    let outcome = change(&service, &id, |run_id| Inbound::Cancel { run_id, by: by.clone() }).await?;
     let messages = ["cancelled; what is in flight is waited for", "the run was stopping already"];
     answer(&service, &outcome, messages).await
 }
@@ -46,6 +57,30 @@ pub(super) async fn approve(
 ) -> Result<Json<Value>, Problem> {
     let outcome = change(&service, &id, |run_id| Inbound::Approve { run_id, by: BY.to_owned() }).await?;
     answer(&service, &outcome, ["approved", "the run awaits no approval"]).await
+}
+
+/// The `reason` of a cancellation, cut to [`REASON_BYTES`].
+fn cancel_reason(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Option<String>, Problem> {
+    if body.as_ref().is_ok_and(Bytes::is_empty) {
+        return Ok(None);
+    }
+    let text = json_text(headers, body)?;
+    let body: Value =
+        serde_json::from_str(&text).map_err(|error| Problem::field("body", format!("is not JSON: {error}")))?;
+    let Value::Object(mut fields) = body else {
+        return Err(Problem::field("body", "is not an object, expected `{\"reason\": \"…\"}`"));
+    };
+    match fields.remove("reason") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(mut reason)) => {
+            heal_engine::message::cut(&mut reason, REASON_BYTES);
+            Ok(Some(reason).filter(|reason| !reason.trim().is_empty()))
+        }
+        Some(other) => {
+            let observed = heal_engine::template::brief(&other);
+            Err(Problem::field("reason", format!("is {observed}, expected a string")))
+        }
+    }
 }
 
 async fn change(service: &Service, id: &str, input: impl Fn(RunId) -> Inbound) -> Result<ChangeOutcome, Problem> {

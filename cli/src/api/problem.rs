@@ -108,12 +108,16 @@ impl From<RouteError> for Problem {
             | RouteError::Nothing
             | RouteError::TriggerFailed { .. }
             | RouteError::Variables { .. }
+            | RouteError::SeveralTickets { .. }
             | RouteError::ConcurrencyKey { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         };
         let problem = Self::new(status, error.to_string());
         match &error {
             RouteError::UnknownPlaybook { .. } => {
                 problem.with(std::iter::once(("playbook_name".to_owned(), error.to_string())))
+            }
+            RouteError::SeveralTickets { .. } => {
+                problem.with(std::iter::once(("parameters.affected_tickets".to_owned(), error.to_string())))
             }
             RouteError::Variables { faults, .. } => problem.with(faults.iter().map(|fault| parameter(fault))),
             RouteError::NoTrigger { .. }

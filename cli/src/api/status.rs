@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::request::{Service, run_id};
+use crate::moment;
 
 /// # Errors
 /// 404 if the run does not exist.
@@ -41,6 +42,7 @@ fn answer(report: &Report) -> Value {
     json!({
         "remediation_id": report.run_id,
         "status": report.status,
+        "started_at": moment::rfc3339(report.started_at),
         "progress": progress(report.status, ended(true)),
         "actions_completed": completed,
         "total_actions": total,

@@ -4,7 +4,6 @@ mod ports;
 
 use std::path::PathBuf;
 
-use heal_clients::policy::BUNDLED_POLICY;
 use heal_sandbox::kubernetes::KubernetesConfig;
 use heal_sandbox::opa::OpaConfig;
 use heal_sandbox::orchestrator::OrchestratorConfig;
@@ -14,7 +13,7 @@ use owo_colors::OwoColorize as _;
 use serde_json::json;
 
 use crate::exit::Exit;
-use crate::sandbox::{env, platform_config, read_seed};
+use crate::sandbox::{Like, env, platform_config, read_seed};
 use crate::{out, signal};
 use ports::Ports;
 
@@ -60,16 +59,6 @@ pub(crate) struct Args {
     pub json: bool,
 }
 
-/// How the services behave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub(crate) enum Like {
-    /// As the integration guide says
-    #[default]
-    Guide,
-    /// As the platform is deployed: ticket service at /api/v1 in its own dialect, workers as Deployments, …
-    Deployed,
-}
-
 /// The two dialects of the ticket service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum Dialect {
@@ -109,10 +98,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
 
 fn config(seed: Seed, args: &Args) -> PlatformConfig {
     let ports = &args.ports;
-    let base = match args.like {
-        Like::Guide => platform_config(seed),
-        Like::Deployed => PlatformConfig { seed, ..PlatformConfig::like_deployed() },
-    };
+    let base = platform_config(seed, args.like);
     let dialect = match args.dialect {
         Dialect::Guide => base.tickets.dialect,
         Dialect::StatusPatch => heal_sandbox::tickets::Dialect::StatusPatch,
@@ -121,7 +107,7 @@ fn config(seed: Seed, args: &Args) -> PlatformConfig {
         tickets: TicketsConfig { port: ports.tickets, dialect, ..base.tickets },
         orchestrator: OrchestratorConfig { port: ports.orchestrator, ..base.orchestrator },
         kubernetes: KubernetesConfig { port: ports.kubernetes, ..base.kubernetes },
-        opa: OpaConfig { port: ports.opa, policy: Some(BUNDLED_POLICY.to_owned()), ..base.opa },
+        opa: OpaConfig { port: ports.opa, ..base.opa },
         control_port: Some(ports.control),
         seed: base.seed,
     }

@@ -14,7 +14,8 @@ use heal_runtime::library::Library;
 use heal_runtime::port::{Clock as _, SystemClock};
 use heal_telemetry::Telemetry;
 use heal_telemetry::export::FLUSH_EVERY;
-use heal_wiring::environment::ENV_LISTEN;
+use heal_wiring::environment::{ENV_LISTEN, ENV_RUN_RETENTION_DAYS};
+use heal_wiring::retention::{MAX_RUN_RETENTION_DAYS, RUN_RETENTION_DAYS};
 use tokio::net::TcpListener;
 
 use crate::api::{self, Service};
@@ -57,8 +58,9 @@ pub(crate) struct Args {
     #[arg(long, env = ENV_LISTEN, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
     /// Days after which an ended run is removed from the state file
-    #[arg(long, default_value_t = 30, value_name = "DAYS")]
-    pub keep_runs: u32,
+    #[arg(long, env = ENV_RUN_RETENTION_DAYS, default_value_t = RUN_RETENTION_DAYS, value_name = "DAYS",
+        value_parser = clap::value_parser!(u64).range(1..=MAX_RUN_RETENTION_DAYS))]
+    pub keep_runs: u64,
 }
 
 pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit> {
@@ -75,7 +77,7 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     let dispatcher = local::ports(&state.store).dispatcher(Arc::clone(&library)).observed_by(observer.clone());
     let plans = library.entries().map(|entry| &*entry.plan);
     let engine = Engine::start(&state.store, dispatcher.clone(), &Env, plans, checks, &observer).await?;
-    let garbage = tokio::spawn(collect_garbage(state.store.clone(), u64::from(args.keep_runs) * DAY_MS));
+    let garbage = tokio::spawn(collect_garbage(state.store.clone(), args.keep_runs * DAY_MS));
     let flushing = tokio::spawn({
         let telemetry = telemetry.clone();
         async move { telemetry.flush_every(FLUSH_EVERY).await }

@@ -50,9 +50,10 @@ async fn a_remediation_is_executed_and_its_progress_reported() {
     let site = Site::new(Seed::healthy_worker());
     let (status, body) = site.execute(&request("rem-1")).await;
     assert_eq!((status, &body["remediation_id"]), (202, &"rem-1".into()), "{body}");
-    assert!(body["started_at"].as_u64().unwrap() > 1_700_000_000_000);
+    assert!(is_rfc3339(&body["started_at"]), "{body}");
     let ended = site.ended("rem-1").await;
     assert_eq!(ended["status"], "COMPLETED", "{ended}");
+    assert_eq!(ended["started_at"], body["started_at"]);
     assert_eq!((&ended["progress"], &ended["error"]), (&1.0.into(), &Value::Null));
     assert_eq!((&ended["actions_completed"], &ended["total_actions"]), (&1.into(), &1.into()));
     assert_eq!(ended["result"]["outcome"], "HEALED");
@@ -61,6 +62,29 @@ async fn a_remediation_is_executed_and_its_progress_reported() {
     let (status, again) = site.execute(&request("rem-1")).await;
     assert_eq!((status, &again["status"]), (202, &"COMPLETED".into()));
     assert_eq!(site.platform.effects().len(), 1, "the same request once more did something");
+}
+
+fn is_rfc3339(value: &Value) -> bool {
+    let text = value.as_str().unwrap_or_default();
+    text.len() == "2026-11-23T20:21:00Z".len() && text.parse::<jiff::Timestamp>().is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_with_several_tickets_names_the_run_of_each() {
+    let site = Site::new(Seed::healthy_worker());
+    let request = json!({"incident_id": "i", "playbook_id": "ticket_timeout_recovery",
+        "parameters": {"affected_tickets": ["ticket-1", "ticket-2"]}});
+    let (status, body) = site.execute(&request).await;
+    assert_eq!((status, &body["message"]), (202, &"2 runs, one for each ticket".into()), "{body}");
+    let ids = body["remediation_ids"].as_array().unwrap();
+    assert_eq!((ids.len(), &ids[0]), (2, &body["remediation_id"]), "{body}");
+    for id in ids {
+        assert_eq!(site.ended(id.as_str().unwrap()).await["status"], "COMPLETED");
+    }
+    let mut named = request;
+    named["remediation_id"] = "rem-9".into();
+    let (status, body) = site.execute(&named).await;
+    assert_eq!((status, &body["error"]["fields"][0]["field"]), (422, &"parameters.affected_tickets".into()), "{body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,6 +177,17 @@ async fn a_run_is_cancelled_once_and_an_unknown_one_is_not_found() {
     let (_, body) = get(&url("rem-3", "status")).await;
     assert_eq!(body["status"], "CANCELLED");
     assert!(body["error"].is_string(), "{body}");
+    assert!(body["error"].as_str().unwrap().ends_with("remediation API"), "{body}");
+
+    let other = json!({"remediation_id": "rem-4", "incident_id": "j", "playbook_id": "long", "parameters": {}});
+    assert_eq!(post(&format!("{}/api/v1/remediation/execute", serve.url), &other).await.0, 202);
+    let (status, body) = post(&url("rem-4", "cancel"), &json!({"reason": 7})).await;
+    assert_eq!((status, &body["error"]["fields"][0]["field"]), (422, &"reason".into()), "{body}");
+    let (status, body) = post(&url("rem-4", "cancel"), &json!({"reason": "healed by hand", "by": "ann"})).await;
+    assert_eq!((status, &body["status"]), (200, &"CANCELLED".into()), "{body}");
+    assert!(is_rfc3339(&body["started_at"]), "{body}");
+    let (_, body) = get(&url("rem-4", "status")).await;
+    assert!(body["error"].as_str().unwrap().ends_with("reason: healed by hand"), "{body}");
     for call in ["cancel", "approve"] {
         assert_eq!(answer(http().post(url("nobody", call)).send().await.unwrap()).await.0, 404);
     }

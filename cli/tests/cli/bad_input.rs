@@ -26,8 +26,20 @@ fn a_malformed_incident_is_refused_with_the_position() {
         ),
         (r#"{"incident_id": "i", "incident_id": "j"}"#, &["`incident_id` is given twice"]),
         (
-            r#"{"incident_id": "i", "incident_type": "TICKET_TIMEOUT", "ticket_id": "t"}"#,
-            &["ticket_timeout_recovery", "worker_id"],
+            r#"{"incident_id": "i", "incident_type": "TICKET_TIMEOUT", "worker_id": "w"}"#,
+            &["ticket_timeout_recovery", "ticket_id"],
+        ),
+        (
+            r#"{"incident_id": "i", "incident_type": "WORKER_FAILURE", "worker_id": null}"#,
+            &["worker_failure_recovery", "none of the alternatives fits", "worker_id", "affected_tickets"],
+        ),
+        (
+            r#"{"incident_id": "i", "remediation_id": "r", "playbook_id": "ticket_timeout_recovery", "parameters": {"affected_tickets": ["a", "b"]}}"#,
+            &[
+                "ticket_timeout_recovery works on one ticket",
+                "the request `r` names 2",
+                "send one request for each ticket",
+            ],
         ),
         (
             r#"{"incident_id": "i", "incident_type": "TICKET_TIMOUT"}"#,

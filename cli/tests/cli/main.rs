@@ -19,6 +19,7 @@ mod doctor;
 mod followups;
 mod incident;
 mod kill;
+mod platform;
 mod playbook;
 mod replanning;
 mod require;

@@ -106,9 +106,13 @@ fn list_show_and_schema_show_what_the_engine_reads() {
     assert_eq!(heal(&["playbook", "list", "--json"]).exits(0).json().len(), 6);
 
     let show = heal(&["playbook", "show", "ticket_timeout_recovery"]).exits(0);
-    for part in
-        ["restart_pod", "only if", "{{ worker_unhealthy }}", "skipped, with a warning and a follow-up", "verify"]
-    {
+    for part in [
+        "restart_pod",
+        "only if",
+        "worker_unhealthy | default(false) }}",
+        "skipped, with a warning and a follow-up",
+        "verify",
+    ] {
         assert!(show.stdout.contains(part), "no {part:?} in {show:#?}");
     }
     heal(&["playbook", "show", "nonsense"]).exits(2).complains(&["no playbook `nonsense`"]);

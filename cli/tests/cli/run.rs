@@ -148,13 +148,14 @@ async fn a_dry_run_executes_nothing_and_shows_what_is_known() {
     let platform = platform(Seed::unhealthy_worker());
     let ran = finish(command(&["run", TICKET_TIMEOUT, "--dry-run"]).envs(env(&platform))).exits(0);
     assert!(platform.calls().is_empty(), "{:#?}", platform.calls());
+    let later = "{{ steps.check_worker_health.worker_unhealthy | default(false) }}";
     for part in
-        ["nothing is executed", "ticket:ticket-1", "{{ worker_unhealthy }}  known later", "timeout_recovery", "until"]
+        ["nothing is executed", "ticket:ticket-1", &format!("{later}  known later"), "timeout_recovery", "until"]
     {
         assert!(ran.stdout.contains(part), "no {part:?} in {ran:#?}");
     }
     let json = heal(&["run", TICKET_TIMEOUT, "--dry-run", "--json"]).exits(0).report();
-    assert_eq!(json["steps"][1]["condition"], json!({"later": "{{ worker_unhealthy }}"}));
+    assert_eq!(json["steps"][1]["condition"], json!({"later": later}));
     assert_eq!(json["steps"][2]["parameters"][1], json!(["ticket_id", {"now": "ticket-1"}]));
 }
 

@@ -61,6 +61,60 @@ fn finished_runs_are_listed_and_shown_with_every_decision() {
 }
 
 #[test]
+fn runs_are_found_by_what_they_are_about_and_by_what_they_need() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state.db");
+    let state = path(&state);
+    let args = ["run", "tests/events/ticket_timeout.json", "--sandbox", "--state", state];
+    heal(&args).exits(0);
+    let args = ["run", "tests/events/workflow_stuck.json", "--sandbox", "--workflow-state", "failed", "--state", state];
+    heal(&args).exits(1);
+    let critical = json!({"incident_id": "waits", "incident_type": "WORKFLOW_STUCK", "workflow_id": "wf-2", "severity": "critical",
+        "escalation_required": true, "auto_remediation_enabled": false});
+    heal_with_input(&["run", "-", "--sandbox", "--state", state], critical.to_string().as_bytes()).exits(1);
+
+    let list = |options: &[&str]| heal(&[&["runs", "list", "--state", state], options].concat());
+    let found = |options: &[&str]| -> Vec<String> {
+        let lines = list(&[options, &["--json"]].concat()).exits(0).json();
+        lines.iter().map(|line| line["incident_id"].as_str().unwrap().to_owned()).collect()
+    };
+    let newest_first = ["waits", "inc-workflow-stuck-1", "inc-ticket-timeout-1"];
+    assert_eq!(found(&[]), newest_first);
+    assert_eq!(found(&["--needs-attention"]), newest_first[..2]);
+    for (options, expected) in [
+        (["--ticket", "ticket-1"], &newest_first[2..]),
+        (["--workflow", "wf-1"], &newest_first[1..]),
+        (["--worker", "worker-1"], &newest_first[2..]),
+        (["--incident", "waits"], &newest_first[..1]),
+        (["--severity", "MEDIUM"], &newest_first[1..2]),
+        (["--outcome", "denied"], &newest_first[1..2]),
+        (["--outcome", "HEALED"], &newest_first[2..]),
+        (["--status", "awaiting_approval"], &newest_first[..1]),
+    ] {
+        assert_eq!(found(&options), expected, "{options:?}");
+    }
+    assert_eq!(found(&["--workflow", "wf-1", "--outcome", "denied"]), newest_first[1..2]);
+    assert_eq!(found(&["--ticket", "ticket-1", "--worker", "worker-2"]), [] as [&str; 0]);
+
+    let line = list(&["--incident", "waits", "--json"]).exits(0).json().remove(0);
+    let fields = ["workflow_id", "severity", "escalation_required", "open_follow_ups", "needs_attention", "ticket_id"];
+    let values = fields.map(|field| line.get(field).unwrap_or_else(|| panic!("no {field} in {line}")).clone());
+    assert_eq!(json!(values), json!(["wf-2", "CRITICAL", true, 0, true, null]));
+    let table = list(&[]).exits(0).stdout;
+    for part in ["AWAITING_APPROVAL !", "DENIED !", "CRITICAL", "SEVERITY", "ticket-1"] {
+        assert!(table.contains(part), "no {part:?} in {table}");
+    }
+    assert!(!table.contains("HEALED !"), "{table}");
+    let limited = list(&["--needs-attention", "--limit", "1"]).exits(0);
+    limited.complains(&["there are more than 1"]);
+    assert!(limited.stdout.contains("waits") && !limited.stdout.contains("inc-workflow-stuck-1"), "{limited:#?}");
+    // A misspelled word has a suggestion.
+    list(&["--outcome", "heald"]).exits(2).complains(&["invalid value 'heald' for '--outcome", "'healed'"]);
+    list(&["--status", "runing"]).exits(2).complains(&["invalid value 'runing' for '--status", "'running'"]);
+    list(&["--severity", "hight"]).exits(2).complains(&["invalid value 'hight' for '--severity", "'high'"]);
+}
+
+#[test]
 fn a_run_is_approved_from_another_process_and_then_executed() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state.db");

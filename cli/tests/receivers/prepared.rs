@@ -6,7 +6,7 @@ use heal_engine::message::AttemptResult;
 use heal_engine::{Digest, Map, Plan, RunId, Timestamp, limit};
 use heal_runtime::port::{
     Appended, ClaimKey, ClaimRequest, ClaimStore as _, Created, LeaseOwner, Message, NewRun, QueueName, Reservation,
-    RunHead, RunLog as _, Sender as _,
+    RunHead, RunLog as _, Sender as _, Subject,
 };
 
 /// Attempts that each element of the run at its budget has had.
@@ -19,7 +19,7 @@ pub(crate) async fn run_at_its_budget(store: &heal_embedded::Store, playbook: &s
     let catalog = heal_engine::catalog::Catalog::new([heal_check_worker_health::spec()]);
     let reading = heal_language::playbook::read(playbook, yaml, &catalog);
     let plan = Plan::compile(reading.playbook.unwrap_or_else(|| panic!("{:?}", reading.diagnostics))).unwrap();
-    store.put_plan(&plan.digest, plan.to_json()).await.unwrap();
+    store.put_plan(&plan.digest, plan.to_json(), now).await.unwrap();
     let run_id = RunId::new("run-at-its-budget");
     // Nobody looks at it before it is whole.
     let head = |last_seq, wake_at| RunHead {
@@ -33,6 +33,8 @@ pub(crate) async fn run_at_its_budget(store: &heal_embedded::Store, playbook: &s
         wake_at,
         last_seq,
         reason: None,
+        subject: Subject::default(),
+        open_follow_ups: 0,
     };
     let commit = |first_seq, events: Vec<Event>| Commit {
         run_id: run_id.clone(),

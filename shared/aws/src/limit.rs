@@ -51,8 +51,12 @@ pub const LIVE_SHARDS: u32 = 4;
 /// Milliseconds after its start from which the sweep reads a live run whatever its first deadline, so that the live row need not be
 /// written again at every step.
 pub const SWEEP_AFTER_MS: u64 = 10_000;
-/// Live runs whose newest commits the sweep reads concurrently.
+/// Runs whose newest commits the sweep or a listing reads concurrently.
 pub const SWEEP_CONCURRENT_READS: usize = 32;
+/// Ended runs that one page of the index has. A filter is applied after the page is read.
+pub const LIST_PAGE_RUNS: usize = 500;
+/// Ended runs that one call of a listing examines in each partition of the index: about 600 KB of the index, and at most as many newest commits.
+pub const LIST_EXAMINED_RUNS: usize = 2_000;
 /// Milliseconds after which a live row without a run is garbage: its writer died between the two writes.
 pub const ORPHAN_MS: u64 = 3_600_000;
 /// Runs whose newest commit a process caches, to append without a read.
@@ -71,6 +75,12 @@ pub const CLAIM_KEPT_MS: u64 = 16 * 86_400_000;
 pub const COOLDOWN_KEPT_MS: u64 = 86_400_000;
 /// Messages of one `SendMessageBatch`.
 pub const SEND_BATCH_MESSAGES: usize = 10;
+/// Runs that one garbage collection removes from each partition of the index. With one collection a minute, that is over 100,000 runs a day.
+pub const GARBAGE_RUNS: i32 = 25;
+/// Rows that garbage collection deletes concurrently.
+pub const GARBAGE_CONCURRENT_DELETES: usize = 16;
+/// Default of [`crate::Store::keeping_runs_for`], in days.
+pub const RUN_RETENTION_DAYS: u64 = 90;
 /// Bytes of one message's body, and of all messages of one batch: the service's original limit, which every endpoint accepts.
 pub const MESSAGE_BYTES: usize = 256 * 1024;
 /// Seconds of the longest delay of a message.

@@ -7,6 +7,7 @@ mod breaker;
 mod call;
 mod checks;
 mod claims;
+mod garbage;
 mod item;
 mod key;
 mod pack;
@@ -21,7 +22,9 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
 
 use crate::error::Error;
-use crate::limit::{BACKOFF, CONNECT_TIMEOUT, STORE_ATTEMPT_TIMEOUT, STORE_MAX_ATTEMPTS, STORE_OPERATION_TIMEOUT};
+use crate::limit::{
+    BACKOFF, CONNECT_TIMEOUT, RUN_RETENTION_DAYS, STORE_ATTEMPT_TIMEOUT, STORE_MAX_ATTEMPTS, STORE_OPERATION_TIMEOUT,
+};
 use crate::session::{Service, Session};
 
 /// The ports over one table. Clones share the client and the cache.
@@ -30,6 +33,8 @@ pub struct Store {
     client: Client,
     table: Arc<str>,
     newest_runs: Arc<runs::NewestCache>,
+    /// Milliseconds that a run is kept after its end.
+    keep_runs_ms: u64,
 }
 
 impl fmt::Debug for Store {
@@ -49,7 +54,15 @@ impl Store {
         if let Some(endpoint) = endpoint {
             config = config.endpoint_url(endpoint);
         }
-        Ok(Self { client: Client::from_conf(config.build()), table: table.into(), newest_runs: Arc::default() })
+        let client = Client::from_conf(config.build());
+        let store = Self { client, table: table.into(), newest_runs: Arc::default(), keep_runs_ms: 0 };
+        Ok(store.keeping_runs_for(RUN_RETENTION_DAYS))
+    }
+
+    /// The same store, which keeps a run, and its plan, for `days` after the run's end; by default [`RUN_RETENTION_DAYS`].
+    #[must_use]
+    pub fn keeping_runs_for(self, days: u64) -> Self {
+        Self { keep_runs_ms: days.saturating_mul(86_400_000), ..self }
     }
 
     /// The table's name.

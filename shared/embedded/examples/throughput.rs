@@ -13,7 +13,7 @@ use heal_embedded::{Location, Store};
 use heal_engine::Event;
 use heal_runtime::port::{
     ClaimKey, ClaimRequest, ClaimStore, Clock as _, LeaseOwner, Message, NewRun, QueueName, Receiver, RunHead, RunLog,
-    Sender, SystemClock,
+    Sender, Subject, SystemClock,
 };
 use heal_runtime::{Commit, RunId, RunStatus};
 
@@ -180,6 +180,8 @@ fn head(commit: &Commit) -> RunHead {
         wake_at: Some(commit.at.plus_ms(120_000)),
         last_seq: commit.last_seq(),
         reason: None,
+        subject: Subject::default(),
+        open_follow_ups: 0,
     }
 }
 

@@ -60,7 +60,7 @@ impl RunReader for Store {
 
     async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
         let operation = "runs.list";
-        let before = cursor.map(|cursor| listing::parse_cursor(operation, cursor)).transpose()?;
+        let before = cursor.map(|cursor| filter.parse_cursor(operation, cursor)).transpose()?;
         let filter = filter.clone();
         self.read(operation, move |connection| listing::list(connection, &filter, limit, before.as_ref())).await
     }
@@ -87,7 +87,8 @@ impl RunLog for Store {
         self.write(operation, move |connection| write::append(connection, &row, key.as_deref())).await
     }
 
-    async fn put_plan(&self, digest: &Digest, plan: &str) -> Result<()> {
+    /// Plans are never removed: they are few, and stored once each.
+    async fn put_plan(&self, digest: &Digest, plan: &str, _keep_until: Timestamp) -> Result<()> {
         let operation = "runs.put_plan";
         check_size(operation, "plan", plan)?;
         // Most runs use a stored plan, which saves the write.

@@ -2,7 +2,7 @@
 //!
 //! | table | one row is |
 //! |---|---|
-//! | `run` | the head of a run: status, times, last sequence number; `no` is its key in `event_commit` |
+//! | `run` | the head of a run: status, times, what it is about; `no` is its key in `event_commit` |
 //! | `event_commit` | one commit: all events of one accepted input, as JSON |
 //! | `dedupe` | an input that starts no second run before `until` |
 //! | `concurrency` | a key, and the live run that holds it |
@@ -145,9 +145,47 @@ CREATE TABLE check_state (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What the holder of a claim was about to do, as JSON.
+/// What the holder of a claim was about to do, as JSON; what a run is about and whether it needs a person, read from the log for the runs of
+/// earlier builds. Earlier builds did not count follow-ups: their runs with follow-ups ended `DEGRADED` or worse, so they need a person all the
+/// same. `urgency` is computed as in `heal_runtime::port::Subject`.
 const V3: &str = "
 ALTER TABLE claim ADD COLUMN intent TEXT;
+
+ALTER TABLE run ADD COLUMN ticket_id TEXT;
+ALTER TABLE run ADD COLUMN workflow_id TEXT;
+ALTER TABLE run ADD COLUMN worker_id TEXT;
+ALTER TABLE run ADD COLUMN severity TEXT;
+ALTER TABLE run ADD COLUMN escalation_required INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE run ADD COLUMN urgency INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE run ADD COLUMN open_follow_ups INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE run ADD COLUMN attention INTEGER NOT NULL DEFAULT 0;
+
+UPDATE run SET
+    ticket_id = coalesce(
+        CASE WHEN json_type(incident.fields, '$.ticket_id') IN ('text', 'integer') THEN incident.fields ->> '$.ticket_id' END,
+        CASE WHEN json_array_length(incident.fields, '$.affected_tickets') = 1 THEN incident.fields ->> '$.affected_tickets[0]' END),
+    workflow_id = CASE WHEN json_type(incident.fields, '$.workflow_id') IN ('text', 'integer') THEN incident.fields ->> '$.workflow_id' END,
+    worker_id = CASE WHEN json_type(incident.fields, '$.worker_id') IN ('text', 'integer') THEN incident.fields ->> '$.worker_id' END,
+    severity = CASE WHEN json_type(incident.fields, '$.severity') IN ('text', 'integer') THEN upper(incident.fields ->> '$.severity') END,
+    escalation_required = json_type(incident.fields, '$.escalation_required') IS 'true'
+FROM (
+    SELECT run_no, CASE json_type(events)
+        WHEN 'array' THEN events -> '$[0].variables'
+        ELSE events -> '$.events[0].variables' END AS fields
+    FROM event_commit WHERE first_seq = 1 AND json_valid(events)
+) AS incident
+WHERE incident.run_no = run.no AND incident.fields IS NOT NULL;
+UPDATE run SET
+    urgency = escalation_required
+        + 2 * CASE severity WHEN 'CRITICAL' THEN 5 WHEN 'HIGH' THEN 4 WHEN 'MEDIUM' THEN 3 WHEN 'LOW' THEN 2 WHEN 'INFO' THEN 1 ELSE 0 END,
+    attention = status = 'AWAITING_APPROVAL'
+        OR coalesce(outcome IN ('DEGRADED', 'NOT_HEALED', 'FAILED', 'DENIED', 'TIMEOUT'), 0);
+
+CREATE INDEX run_by_incident ON run (incident_id, started_at, run_id);
+CREATE INDEX run_by_ticket ON run (ticket_id, started_at, run_id) WHERE ticket_id IS NOT NULL;
+CREATE INDEX run_by_workflow ON run (workflow_id, started_at, run_id) WHERE workflow_id IS NOT NULL;
+CREATE INDEX run_by_worker ON run (worker_id, started_at, run_id) WHERE worker_id IS NOT NULL;
+CREATE INDEX run_attention ON run (urgency, started_at, run_id) WHERE attention = 1;
 ";
 
 /// Brings the file to the current version, in one transaction. Of several processes that open the same file at once, one does it.

@@ -10,15 +10,20 @@
 //!    - `detail-type` with `detail`: EventBridge. The object `detail` is read;
 //!    - `Type` = `Notification` with `Message`: SNS. The text `Message` is read.
 //! 2. `action_id` with `playbook`: a remediation action. Its `context` has the variables.
-//! 3. `remediation_id` or `playbook_name`: a remediation request. Its `parameters` have the variables.
+//! 3. `remediation_id`, `playbook_name` or `playbook_id`: a remediation request. Its `parameters` have the variables.
 //! 4. `incident_id`, even if it is `null` and thus invalid: an incident.
 //!
 //! # Variables
 //! Every field of the message keeps its name and its type; fields of `parameters` or `context` override those next to
 //! them, except `incident_id`. Fields that only control a request or an action (`remediation_id`, `playbook_name`,
-//! `execution_mode`, `action_id`, `playbook`) are not variables. [`RESERVED`] names are removed from the variables and
+//! `playbook_id`, `execution_mode`, `action_id`, `playbook`) are not variables. [`RESERVED`] names are removed from the variables and
 //! listed in [`Intake::reserved`]. An integer of more than 64 bits becomes a floating-point number, as in most JSON
 //! readers. A field whose name says that it holds a secret, such as `api_token` or `password`, gets the value [`HIDDEN`].
+//!
+//! # Targets
+//! A [`TARGETS`] field that is `null` or blank counts as absent: producers write both where they do not know the target.
+//! Where `ticket_id` is absent and `affected_tickets` names one ticket, that one is the `ticket_id`. Several are
+//! [`Intake::tickets`], and a playbook that works on one ticket gets a run for each.
 //!
 //! # Alarms
 //! Only a change to the state ALARM is an incident; other alarm events are [`IntakeError::NotAnIncident`]. A change to OK
@@ -39,6 +44,7 @@ mod peek;
 mod resolution;
 mod secret;
 mod shape;
+mod tickets;
 
 use serde::Serialize;
 
@@ -63,6 +69,9 @@ pub const FAULTS: usize = 20;
 /// Names that templates define themselves, so a payload cannot set them.
 pub const RESERVED: [&str; 4] = ["incident", "item", "run_id", "steps"];
 
+/// Names of what an incident is about; each may be missing.
+pub const TARGETS: [&str; 5] = ["affected_tickets", "namespace", "pod_name", "ticket_id", "worker_id"];
+
 /// The incident type of an alarm whose description has none.
 pub const ALARM_TYPE: &str = "CLOUDWATCH_ALARM";
 
@@ -73,12 +82,13 @@ pub struct Intake {
     pub incident_id: String,
     /// Selects the playbook if the message names none.
     pub incident_type: Option<String>,
-    /// The playbook that the message names: `playbook_name`, else `playbook`, else a `recommended_playbook` that is not
-    /// blank.
+    /// The playbook that the message names: `playbook_name` or `playbook_id`, else `playbook`, else a `recommended_playbook`
+    /// that is not blank.
     pub playbook: Option<String>,
     /// The id of a remediation request, if it is a legal run id.
     pub run_id: Option<RunId>,
-    /// Whether a person has to approve first: `execution_mode` is `MANUAL_APPROVAL`, or `auto_remediation_enabled` is false.
+    /// Whether a person has to approve first: `execution_mode` is `MANUAL_APPROVAL` or `MANUAL_APPROVAL_REQUIRED`, or
+    /// `auto_remediation_enabled` is false.
     pub approval: bool,
     /// The variables of the templates. They are data: no text in them is ever compiled.
     pub variables: Map,
@@ -92,7 +102,8 @@ pub struct Intake {
     /// The innermost envelope.
     pub via: Via,
     /// The same for every delivery of a message and for retries of its producer: `remediation:<id>`, `action:<id>`,
-    /// `alarm:<ARN>:<time of the state change>`, else `incident:<id>`. Independent of the playbook.
+    /// `alarm:<ARN>:<time of the state change>`, else `incident:<id>`. Independent of the playbook. For one of several
+    /// tickets, `ticket:<id>:` comes before it.
     pub dedupe_key: String,
 }
 

@@ -52,6 +52,9 @@ pub const EVENTS_PER_TURN: usize = 200;
 pub const TURN_BYTES: usize = 200 * 1024;
 /// Incidents that one run records as joined.
 pub const JOINED: usize = 1_000;
+/// Runs that one incident starts for its tickets, one each: started within seconds, inside the time that a Lambda function has for a batch.
+/// A further ticket is recorded as rejected.
+pub const TICKET_RUNS: usize = 100;
 /// Checks of one installation: one run of the schedule, once a minute, executes all of them at the same time.
 pub const CHECKS: usize = 100;
 /// Targets that one check remembers: with [`CHECK_TARGET_BYTES`] and some 200 bytes of counts each, under half of a `DynamoDB` item.

@@ -98,11 +98,14 @@ fn every_case_holds() {
 
 #[test]
 fn every_shipped_event_has_a_case() {
-    let cases = fs::read_to_string(here("tests/incidents/event.json")).unwrap();
-    let entries = fs::read_dir(events()).unwrap().map(Result::unwrap);
-    for file in entries.filter(|entry| entry.file_type().unwrap().is_file()) {
-        let name = file.file_name().into_string().unwrap();
-        assert!(cases.contains(&format!("\"event\": \"{name}\"")), "{name} has no case");
+    let cases =
+        ["event", "platform"].map(|name| fs::read_to_string(here(&format!("tests/incidents/{name}.json"))).unwrap());
+    for folder in ["", "platform/"] {
+        let entries = fs::read_dir(events().join(folder)).unwrap().map(Result::unwrap);
+        for file in entries.filter(|entry| entry.file_type().unwrap().is_file()) {
+            let name = format!("{folder}{}", file.file_name().into_string().unwrap());
+            assert!(cases.concat().contains(&format!("\"event\": \"{name}\"")), "{name} has no case");
+        }
     }
 }
 

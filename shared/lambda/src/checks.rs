@@ -1,7 +1,8 @@
-//! One tick of the schedule: wake overdue runs, count live ones, and run the checks.
+//! One tick of the schedule: wake overdue runs, count live ones, remove old ones, and run the checks.
 
 use std::sync::Arc;
 
+use heal_aws::Store;
 use heal_clients::config::Env;
 use heal_runtime::Timestamp;
 use heal_runtime::checks::{CheckOutcome, Checks};
@@ -14,11 +15,11 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::function::{Function, clock, logged, read_file};
-use crate::limit::SWEEP_RUNS;
+use crate::limit::{GARBAGE_TIME, SWEEP_RUNS};
 use crate::serve::{diagnostic, serve};
 
 impl Function {
-    /// Answers the schedule's ticks: wakes overdue runs, and runs the checks over `prober`.
+    /// Answers the schedule's ticks: wakes overdue runs, removes old ones, and runs the checks over `prober`.
     ///
     /// # Errors
     /// The checks cannot be used, or the platform's interface failed.
@@ -42,8 +43,12 @@ impl Function {
     /// errors fires; a target that cannot be probed is not a failure of the tick.
     async fn tick(&self, checks: &Checks, observer: &dyn Observer) -> Result<Value, Diagnostic> {
         let now = clock().now();
-        let (woken, (), checked) =
-            tokio::join!(wake_due(&self.store, &self.queues, now), report_live(&self.store, observer), checks.run(now));
+        let (woken, (), (), checked) = tokio::join!(
+            wake_due(&self.store, &self.queues, now),
+            report_live(&self.store, observer),
+            remove_old(&self.store, now),
+            checks.run(now)
+        );
         let woken = woken.map_err(|error| diagnostic("SweepError", &error))?;
         let failed = checked.into_iter().find_map(|checked| match checked.outcome {
             CheckOutcome::Failed(error) => Some(error),
@@ -68,6 +73,16 @@ async fn report_live(due_runs: &dyn DueRuns, observer: &dyn Observer) {
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "failed to count the live runs");
         }
+    }
+}
+
+/// Removes runs that ended before the retention. A failure only means that they are kept until the next tick, and so does an interruption.
+async fn remove_old(store: &Store, now: Timestamp) {
+    match tokio::time::timeout(GARBAGE_TIME, store.collect_garbage(now)).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(removed)) => tracing::info!(removed, "removed runs that ended before the retention"),
+        Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove old runs"),
+        Err(_) => tracing::info!(seconds = GARBAGE_TIME.as_secs(), "stopped removing old runs; the next tick goes on"),
     }
 }
 

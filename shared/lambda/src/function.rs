@@ -8,9 +8,9 @@ use heal_aws::{QueueUrls, Queues, Session, Store};
 use heal_clients::config::{Env, Strings};
 use heal_runtime::port::{Clock, SystemClock};
 use heal_telemetry::Telemetry;
-use heal_wiring::environment::{ENV_QUEUE_URL_PREFIX, ENV_TABLE};
+use heal_wiring::environment::{ENV_QUEUE_URL_PREFIX, ENV_RUN_RETENTION_DAYS, ENV_TABLE};
 use heal_wiring::observe::Observer;
-use heal_wiring::{Clients, Ports};
+use heal_wiring::{Clients, Ports, retention};
 
 use crate::error::Error;
 use crate::limit::FILE_BYTES;
@@ -36,8 +36,10 @@ impl Function {
     async fn on(strings: &dyn Strings, telemetry: Telemetry) -> Result<Self, Error> {
         let table = needed(strings, ENV_TABLE)?;
         let urls = QueueUrls::parse(ENV_QUEUE_URL_PREFIX, &needed(strings, ENV_QUEUE_URL_PREFIX)?)?;
+        let days = keep_runs_days(strings)?;
         let session = Session::from_env().await?;
-        Ok(Self { store: Store::new(&session, table)?, queues: Queues::new(&session, urls)?, telemetry })
+        let store = Store::new(&session, table)?.keeping_runs_for(days);
+        Ok(Self { store, queues: Queues::new(&session, urls)?, telemetry })
     }
 
     /// The services' clients. Their circuit breakers share their state in the table.
@@ -73,6 +75,13 @@ pub fn clock() -> Arc<dyn Clock> {
 fn variable(strings: &dyn Strings, variable: &'static str) -> Result<Option<String>, Error> {
     let value = strings.get(variable).map_err(|fault| Error::Variable { variable, problem: fault.to_string() })?;
     Ok(value.filter(|value| !value.is_empty()))
+}
+
+/// Days that a run is kept after its end.
+fn keep_runs_days(strings: &dyn Strings) -> Result<u64, Error> {
+    let name = ENV_RUN_RETENTION_DAYS;
+    let days = variable(strings, name)?.map(|text| retention::parse_days(&text)).transpose();
+    Ok(days.map_err(|problem| Error::Variable { variable: name, problem })?.unwrap_or(retention::RUN_RETENTION_DAYS))
 }
 
 fn needed(strings: &dyn Strings, name: &'static str) -> Result<String, Error> {
@@ -126,6 +135,11 @@ mod tests {
         assert_eq!(
             fault(&[("HEAL_TABLE", "t"), ("HEAL_QUEUE_URL_PREFIX", "")]).await,
             "HEAL_QUEUE_URL_PREFIX: not set"
+        );
+        let prefix = ("HEAL_QUEUE_URL_PREFIX", "http://127.0.0.1:1/000000000000/heal-");
+        assert_eq!(
+            fault(&[("HEAL_TABLE", "t"), prefix, ("HEAL_RUN_RETENTION_DAYS", "0")]).await,
+            "HEAL_RUN_RETENTION_DAYS: `0` is not a whole number of days from 1 to 3650"
         );
         let error = Function::on(&[("HEAL_TABLE", "t"), ("HEAL_QUEUE_URL_PREFIX", "heal-")], Telemetry::silent()).await;
         let cause = std::error::Error::source(&error.unwrap_err()).unwrap().to_string();

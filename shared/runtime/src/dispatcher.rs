@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use crate::library::Library;
 use crate::message::{self, Inbound};
 use crate::observe::{self, Observer};
-use crate::port::{Appended, BackendError, Clock, DueRuns, Entropy, RunHead, RunLog, Sender};
+use crate::port::{Appended, BackendError, Clock, DueRuns, Entropy, RunHead, RunLog, Sender, Subject};
 use crate::span;
 
 mod accept;
@@ -21,6 +21,7 @@ mod error;
 mod intake;
 mod read;
 mod rejected;
+mod tickets;
 mod withdraw;
 
 pub use error::DispatchError;
@@ -269,5 +270,7 @@ fn head(live: &Live, commit: &Commit) -> RunHead {
         wake_at: state.wake_at(),
         last_seq: state.seq,
         reason: reason.map(ToOwned::to_owned).or_else(|| state.stopping.as_ref().map(|stop| stop.reason.clone())),
+        subject: Subject::from_variables(state.variables.incident()),
+        open_follow_ups: state.follow_up.open(),
     }
 }

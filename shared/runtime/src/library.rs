@@ -1,14 +1,17 @@
 //! The playbooks of a dispatcher, and the routing of incidents to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use heal_engine::PlanError;
 use heal_engine::incident::Intake;
 use heal_engine::playbook::Playbook;
-use heal_engine::template::{Scope, TemplateError, Test};
+use heal_engine::template::{Scope, Template, TemplateError, Test};
 use heal_engine::{Map, Plan, suggest};
 use serde_json::Value;
+
+mod error;
+
+pub use error::{LibraryError, RouteError};
 
 /// Compiled playbooks by name.
 #[derive(Debug, Default)]
@@ -22,95 +25,8 @@ pub struct Entry {
     /// The compiled playbook.
     pub plan: Arc<Plan>,
     triggers: Vec<(String, Option<Test>)>,
+    works_on_one_ticket: bool,
     variables: Option<jsonschema::Validator>,
-}
-
-/// A set of playbooks that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum LibraryError {
-    /// A playbook does not compile.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// The condition of a trigger does not compile.
-    #[error("failed to compile the trigger {incident_type} of playbook {playbook}")]
-    Trigger {
-        /// The playbook.
-        playbook: String,
-        /// The trigger.
-        incident_type: String,
-        /// What is wrong with the condition.
-        #[source]
-        cause: TemplateError,
-    },
-    /// `parameters_schema` is not a JSON Schema.
-    #[error("failed to compile the parameters_schema of playbook {playbook}: {detail}")]
-    Schema {
-        /// The playbook.
-        playbook: String,
-        /// What is wrong with the schema.
-        detail: String,
-    },
-    /// Names have to be unique.
-    #[error("two playbooks are named {name}; rename one")]
-    Twice {
-        /// The name.
-        name: String,
-    },
-    /// The text is not what `heal playbook compile` writes.
-    #[error("failed to read the compiled playbooks")]
-    Unreadable(#[source] serde_json::Error),
-}
-
-/// Why an incident does not start a run.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RouteError {
-    /// The incident names a playbook that does not exist.
-    #[error("there is no playbook `{name}`{}; known are: {}", hint(.suggestion.as_deref()), .known.join(", "))]
-    UnknownPlaybook {
-        /// The name in the incident.
-        name: String,
-        /// The most similar name.
-        suggestion: Option<String>,
-        /// All names.
-        known: Vec<String>,
-    },
-    /// No trigger fits the incident.
-    #[error("no playbook has a trigger for incident_type `{incident_type}`, and the incident names none; triggers exist for: {}", .known.join(", "))]
-    NoTrigger {
-        /// The incident's type.
-        incident_type: String,
-        /// The types of all triggers.
-        known: Vec<String>,
-    },
-    /// The incident can neither be routed by name nor by type.
-    #[error("the incident has neither an incident_type nor the name of a playbook")]
-    Nothing,
-    /// The condition of the only fitting trigger cannot be evaluated.
-    #[error("playbook {playbook} has a trigger for `{incident_type}`, and its condition failed: {detail}")]
-    TriggerFailed {
-        /// The playbook.
-        playbook: String,
-        /// The trigger.
-        incident_type: String,
-        /// Why the condition failed.
-        detail: String,
-    },
-    /// The variables do not satisfy `parameters_schema`.
-    #[error("the variables do not fit playbook {playbook}: {}", .faults.join("; "))]
-    Variables {
-        /// The playbook.
-        playbook: String,
-        /// Each fault, with the variable's path.
-        faults: Vec<String>,
-    },
-    /// The concurrency key cannot be rendered.
-    #[error("concurrency_key of playbook {playbook}: {detail}")]
-    ConcurrencyKey {
-        /// The playbook.
-        playbook: String,
-        /// Why not.
-        detail: String,
-    },
 }
 
 impl Library {
@@ -160,17 +76,16 @@ impl Library {
         self.playbooks.values()
     }
 
-    /// The playbook for an incident: the one that the incident names, else the first by name whose trigger fits.
+    /// The playbook for an incident: the one that the incident names, else the first by name whose trigger fits. Its schema is not checked.
     ///
     /// # Errors
-    /// No playbook fits, or the incident's variables do not fit the playbook's schema.
+    /// No playbook fits.
     pub fn route(&self, intake: &Intake) -> Result<Arc<Entry>, RouteError> {
         let entry = match (&intake.playbook, &intake.incident_type) {
             (Some(name), _) => self.get(name).ok_or_else(|| self.unknown(name))?,
             (None, Some(incident_type)) => self.triggered(incident_type, &intake.variables)?,
             (None, None) => return Err(RouteError::Nothing),
         };
-        entry.check(&intake.variables)?;
         Ok(Arc::clone(entry))
     }
 
@@ -220,7 +135,13 @@ impl Entry {
         let schema = playbook.parameters_schema.as_ref().map(jsonschema::validator_for).transpose();
         let variables =
             schema.map_err(|error| LibraryError::Schema { playbook: name.clone(), detail: error.to_string() })?;
-        Ok(Self { plan: Arc::new(Plan::compile(playbook)?), triggers, variables })
+        let plan = Arc::new(Plan::compile(playbook)?);
+        Ok(Self { works_on_one_ticket: works_on_one_ticket(&plan), plan, triggers, variables })
+    }
+
+    /// Whether the playbook reads `ticket_id` and not `affected_tickets`: an incident with several tickets needs a run for each.
+    pub const fn works_on_one_ticket(&self) -> bool {
+        self.works_on_one_ticket
     }
 
     fn fits(&self, incident_type: &str, variables: &Map) -> Result<bool, TemplateError> {
@@ -231,7 +152,11 @@ impl Entry {
             .try_fold(false, |fits, (_, test)| Ok(fits || test.as_ref().map_or(Ok(true), |test| test.holds(&scope()))?))
     }
 
-    fn check(&self, variables: &Map) -> Result<(), RouteError> {
+    /// Checks the variables of an incident against `parameters_schema`.
+    ///
+    /// # Errors
+    /// Every fault, with the variable's path.
+    pub fn check(&self, variables: &Map) -> Result<(), RouteError> {
         let Some(validator) = &self.variables else { return Ok(()) };
         let variables = Value::Object(variables.clone());
         let faults: Vec<_> = validator.iter_errors(&variables).map(|error| describe(&error)).collect();
@@ -266,16 +191,32 @@ fn scope(variables: &Map) -> Scope {
     Scope::new(Arc::new(variables))
 }
 
-/// A schema fault with the path of the variable: `/ticket_id: …`, cut to 200 bytes.
+fn works_on_one_ticket(plan: &Plan) -> bool {
+    let key = plan.concurrency_key.iter().flat_map(Template::names);
+    let names: BTreeSet<String> = plan.steps().flat_map(|(_, step)| step.names()).chain(key).collect();
+    let required = plan.playbook.parameters_schema.as_ref().and_then(|schema| schema.get("required")?.as_array());
+    let is_required = |variable: &str| required.into_iter().flatten().any(|name| name.as_str() == Some(variable));
+    let is_read = |variable: &str| {
+        names.iter().any(|name| {
+            let name = name.strip_prefix("incident.").unwrap_or(name);
+            name.split('.').next() == Some(variable)
+        })
+    };
+    let uses = |variable: &str| is_read(variable) || is_required(variable);
+    uses("ticket_id") && !uses("affected_tickets")
+}
+
+/// A schema fault with the path of the variable: `/ticket_id: …`, cut to 200 bytes. Of alternatives, the fault of each.
 fn describe(error: &jsonschema::ValidationError<'_>) -> String {
-    let mut text = error.to_string();
+    let mut text = if let jsonschema::error::ValidationErrorKind::AnyOf { context } = error.kind() {
+        let first = context.iter().filter_map(|faults| faults.first()).map(ToString::to_string);
+        format!("none of the alternatives fits: {}", first.collect::<Vec<_>>().join("; or "))
+    } else {
+        error.to_string()
+    };
     heal_engine::message::cut(&mut text, 200);
     match error.instance_path().to_string().as_str() {
         "" => text,
         path => format!("{path}: {text}"),
     }
-}
-
-fn hint(suggestion: Option<&str>) -> String {
-    suggestion.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default()
 }

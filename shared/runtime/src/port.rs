@@ -13,7 +13,10 @@ pub use checks::{CheckStore, Prober};
 pub use claims::{ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Finish, LeaseOwner, Reservation};
 pub use policy::{Decision, DecisionSource, Policy, PolicyContext, PolicyInput, PolicyResource};
 pub use queue::{DeadLetter, Delivery, Message, QueueName, Receiver, Sender};
-pub use runs::{Appended, Created, DueRuns, NewRun, Page, RunFilter, RunHead, RunLog, RunReader, RunStore};
+pub use runs::{
+    ATTENTION_OUTCOMES, Appended, Created, DueRuns, NewRun, Page, Position, RunFilter, RunHead, RunLog, RunReader,
+    RunStore, SUBJECT_BYTES, Subject,
+};
 pub use time::{Clock, Entropy, OsEntropy, SystemClock};
 
 /// A failed call of a backend. The caller leaves the message on its queue and tries again.

@@ -4,12 +4,15 @@
 
 use std::sync::Arc;
 
+use heal_engine::{Event, limit};
 use heal_runtime::RunStatus;
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::inbox::{self, DeliveryOutcome, Inbox, Settled};
 use heal_runtime::library::Library;
 use heal_runtime::message::Inbound;
-use heal_runtime::port::{Delivery, Message, OsEntropy, QueueName, Receiver, RunFilter, RunHead, RunReader, Sender};
+use heal_runtime::port::{
+    Clock as _, Delivery, Message, OsEntropy, QueueName, Receiver, RunFilter, RunHead, RunReader, Sender,
+};
 use heal_runtime::{ActionResult, AttemptResult, Map};
 use heal_testkit::memory::{Faults, ManualClock, Queues, Runs, When};
 use serde_json::json;
@@ -216,4 +219,29 @@ async fn a_message_whose_outcome_the_handler_lost_is_delivered_again() {
     let again = queues.receive(&QueueName::Incidents, 10, 600_000).await.unwrap();
     let bodies: Vec<_> = again.iter().map(|delivery| delivery.body.as_str()).collect();
     assert_eq!(bodies, ["lost", "contradicted"]);
+}
+
+/// The fake says until when the plan has to be kept; the process runs for ten days and remembers the plan all the time.
+#[tokio::test]
+async fn a_plan_is_kept_for_every_run_that_may_have_started_with_it() {
+    let clock = Arc::new(ManualClock::default());
+    let runs = Arc::new(Runs::default());
+    let queues = Arc::new(Queues::new(clock.clone(), Faults::default()));
+    let inbox = inbox(runs.clone(), queues, clock.clone());
+    // Waits for its approval, then in queues, then takes its time.
+    let longest_ms = 1_000 * (limit::APPROVAL_SECONDS + 2 * limit::DURATION_SECONDS);
+    let mut kept = std::collections::BTreeSet::new();
+    for round in 0..40 {
+        let name = format!("inc-{round}");
+        inbox.take(&QueueName::Incidents, vec![incident(&name)]).await;
+        let filter = RunFilter { incident_id: Some(name), ..RunFilter::default() };
+        let head = runs.list(&filter, 1, None).await.unwrap().runs.remove(0);
+        let log = runs.load(&head.run_id, 0).await.unwrap();
+        let Some(Event::RunStarted(started)) = log[0].events.first() else { panic!("{log:?}") };
+        let kept_until = runs.plan_kept_until(&started.plan_digest).unwrap();
+        assert!(kept_until >= clock.now().plus_ms(longest_ms), "round {round}: {kept_until:?}");
+        kept.insert(kept_until);
+        clock.advance_ms(6 * 3_600_000);
+    }
+    assert_eq!(kept.len(), 10, "one write a day");
 }

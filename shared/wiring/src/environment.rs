@@ -29,6 +29,8 @@ heal_clients::variables! {
         "File of the compiled playbooks (`heal playbook compile`), read by the dispatcher";
     ENV_CHECKS_FILE = "HEAL_CHECKS_FILE", Path, Functions, Some("checks.json"),
         "File of the compiled checks (`heal check compile`), read by the scheduled checks";
+    ENV_RUN_RETENTION_DAYS = "HEAL_RUN_RETENTION_DAYS", Days, Both, Some("90"),
+        "Days after which an ended run is removed from the stack's table, or by `heal serve` from its state file: 1 to 3650";
     ENV_LISTEN = "HEAL_LISTEN", Text, Heal, Some("127.0.0.1:8080"),
         "Address of the HTTP API of `heal serve`; port 0 takes a free one";
     ENV_LOG_FORMAT = "HEAL_LOG_FORMAT", Choice, Heal, Some("human"),

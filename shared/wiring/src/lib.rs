@@ -14,6 +14,7 @@ mod clients;
 pub mod environment;
 pub mod observe;
 mod ports;
+pub mod retention;
 
 pub use clients::{Clients, Error};
 pub use ports::Ports;

@@ -80,6 +80,8 @@ impl heal_runtime::observe::Observer for Observer {
             IntakeOutcome::Rejected { .. } => "rejected",
             IntakeOutcome::Withdrawn { .. } => "withdrawn",
             IntakeOutcome::Ignored { .. } => "ignored",
+            // Its outcomes are reported one by one.
+            IntakeOutcome::PerTicket { .. } => return,
         };
         self.metrics.count(Id::Incidents, &[result]);
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use heal_aws::{QueueUrls, Queues, Store};
 use heal_sandbox::{Platform, PlatformConfig};
@@ -12,6 +12,9 @@ use crate::table;
 
 /// The name of the stack.
 pub const STACK: &str = "heal-e2e";
+
+/// Held while the SAM CLI works: two deployments would build into the same folder.
+static SAM: Mutex<()> = Mutex::new(());
 
 /// The deployed engine.
 #[derive(Debug)]
@@ -49,6 +52,7 @@ impl Deployment {
         };
         let deployment = Self { stack, platform };
         let overrides = deployment.overrides(parameters);
+        let _alone = SAM.lock().unwrap_or_else(PoisonError::into_inner);
         deployment.sam(&["build", "--config-env", "local"], &[]);
         let mut deploy = vec!["deploy", "--config-env", "local", "--stack-name", STACK, "--region", REGION];
         deploy.extend(["--no-confirm-changeset", "--parameter-overrides"]);

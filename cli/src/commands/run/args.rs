@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use heal_wiring::environment::ENV_STATE;
 
 use crate::args::PlaybookDir;
+use crate::sandbox::Like;
 
 const EXAMPLES: &str = "\
 Examples:
   heal run tests/events/ticket_timeout.json --sandbox             a worker in a crash loop
   heal run tests/events/ticket_timeout.json --sandbox --healthy   a healthy worker
+  heal run tests/events/platform/http_timeout_agent.json --sandbox --like deployed
   heal run incident.json --dry-run                                show the steps without executing them
   jq .incident alert.json | heal run - --state heal.db            kept in a file
   heal run incident.json --json | tail -1 | jq .outcome           for scripts";
@@ -18,8 +20,9 @@ Examples:
 ///
 /// Takes every shape that the queues take: an incident, a remediation request, an EventBridge or SNS envelope, a CloudWatch alarm.
 /// Ctrl-C cancels the run: what is in flight is waited for, nothing new starts. A second Ctrl-C leaves at once.
+/// An incident with several tickets starts one run for each if its playbook works on one ticket; they are shown one after the other.
 /// Exits with 0 if the run is done, with 3 if it is DEGRADED (done, but something is left for a person), with 1 if it ended otherwise, and
-/// with 2 if the incident cannot be processed.
+/// with 2 if the incident cannot be processed. Of several runs, the worst counts.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -34,7 +37,7 @@ pub(crate) struct Args {
     /// SQLite file that keeps the run; by default the run is not kept
     #[arg(long, env = ENV_STATE, value_name = "FILE.db")]
     pub state: Option<PathBuf>,
-    /// One event a line as JSON, the report as the last line
+    /// One event a line as JSON, each run's report as its last line
     #[arg(long)]
     pub json: bool,
     /// Show playbook, steps, conditions and parameters, and execute nothing
@@ -54,6 +57,9 @@ pub(crate) struct SandboxArgs {
     /// Run against stand-in services that have the incident's ticket, worker and workflow
     #[arg(long)]
     pub sandbox: bool,
+    /// Whether the stand-in services behave as the integration guide says or as they are deployed
+    #[arg(long, value_enum, default_value_t, requires = "sandbox")]
+    pub like: Like,
     /// JSON file with the state of the stand-in services (see `heal sandbox --help`), instead of what the incident names
     #[arg(long, value_name = "FILE", requires = "sandbox")]
     pub sandbox_seed: Option<PathBuf>,

@@ -29,7 +29,7 @@ use crate::{sandbox, state};
 const GRACE: Duration = Duration::from_secs(2);
 
 pub(super) async fn perform(args: &Args, library: Arc<Library>, prepared: Prepared) -> anyhow::Result<Exit> {
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let sandbox = start_sandbox(args, &prepared)?;
     let strings = Layered::new(sandbox.as_ref().map(|platform| sandbox::env(&platform.endpoints())), Env);
     let state = match &args.state {
@@ -41,12 +41,18 @@ pub(super) async fn perform(args: &Args, library: Arc<Library>, prepared: Prepar
     // A single run at a terminal has no metrics.
     let observer = heal_wiring::observe::Observer::new(&heal_telemetry::Metrics::silent(), [], []);
     let engine = Engine::start(&state.store, dispatcher.clone(), &strings, plan, Vec::new(), &observer).await?;
-    let run_id = start(&dispatcher, prepared).await?;
+    let mut run_ids = Vec::new();
+    runs_of(dispatcher.start(prepared, None).await?, &mut run_ids)?;
     if args.approve {
-        send_input(&dispatcher, &run_id, |run_id| Inbound::Approve { run_id, by: "heal run --approve".to_owned() })
-            .await?;
+        let approve = |run_id| Inbound::Approve { run_id, by: "heal run --approve".to_owned() };
+        send_inputs(&dispatcher, &run_ids, approve).await?;
     }
-    let exit = follow(args, &dispatcher, &state.store, &run_id, signals).await?;
+    let mut exit = Exit::Success;
+    let mut left = run_ids.as_slice();
+    while !left.is_empty() {
+        exit = exit.worse(follow(args, &dispatcher, &state.store, left, &mut signals).await?);
+        left = left.get(1..).unwrap_or_default();
+    }
     engine.stop(GRACE).await;
     Ok(exit)
 }
@@ -57,39 +63,48 @@ fn start_sandbox(args: &Args, prepared: &Prepared) -> anyhow::Result<Option<Plat
     }
     let seed = match &args.sandbox.sandbox_seed {
         Some(path) => sandbox::read_seed(path)?,
-        None => seed::for_incident(prepared.intake(), args.sandbox.healthy, args.sandbox.workflow_state),
+        None => seed::for_incident(prepared, &args.sandbox),
     };
-    Ok(Some(Platform::start(sandbox::platform_config(seed)).context("failed to start the sandbox")?))
+    let config = sandbox::platform_config(seed, args.sandbox.like);
+    Ok(Some(Platform::start(config).context("failed to start the sandbox")?))
 }
 
-/// The run of the incident: a new one, or its existing one.
-async fn start(dispatcher: &Dispatcher, prepared: Prepared) -> anyhow::Result<RunId> {
-    match dispatcher.start(prepared, None).await? {
-        IntakeOutcome::Started { run_id, .. } => Ok(run_id),
+/// The runs of the incident, in the order of its tickets: new ones, or existing ones.
+fn runs_of(accepted: IntakeOutcome, run_ids: &mut Vec<RunId>) -> anyhow::Result<()> {
+    match accepted {
+        IntakeOutcome::Started { run_id, .. } => run_ids.push(run_id),
         IntakeOutcome::Known { run_id } => {
             crate::out::note(format_args!("this incident has a run already, which is continued or shown: {run_id}"));
-            Ok(run_id)
+            run_ids.push(run_id);
         }
         IntakeOutcome::Joined { run_id } => {
             crate::out::note(format_args!("the run of another incident works on the same target: {run_id}"));
-            Ok(run_id)
+            run_ids.push(run_id);
         }
         // `Prepared::new` has already refused such a message.
         IntakeOutcome::Withdrawn { .. } => {
             anyhow::bail!("the message reports an alert as over, expected one that starts a run")
         }
-        IntakeOutcome::Rejected { reason, .. } | IntakeOutcome::Ignored { reason } => anyhow::bail!(reason),
+        IntakeOutcome::PerTicket { outcomes } => {
+            crate::out::note(format_args!("one run for each of several tickets, shown one after the other"));
+            outcomes.into_iter().try_for_each(|outcome| runs_of(outcome, run_ids))?;
+        }
+        // Tickets beyond the limit; any other message was refused by `Prepared::new`.
+        IntakeOutcome::Rejected { run_id, .. } => run_ids.push(run_id),
+        IntakeOutcome::Ignored { reason } => anyhow::bail!(reason),
     }
+    Ok(())
 }
 
-/// Shows the run until it ends or awaits approval.
+/// Shows the first of `run_ids` until it ends or awaits approval. A signal cancels all of them.
 async fn follow(
     args: &Args,
     dispatcher: &Dispatcher,
     store: &Store,
-    run_id: &RunId,
-    mut signals: Signals,
+    run_ids: &[RunId],
+    signals: &mut Signals,
 ) -> anyhow::Result<Exit> {
+    let Some(run_id) = run_ids.first() else { return Ok(Exit::Success) };
     let mut follower = Follower::new(dispatcher, Arc::new(store.clone()), run_id.clone()).await?;
     let mut show = Show::new(args.json, follower.plan.clone());
     let mut cancelled = false;
@@ -110,7 +125,7 @@ async fn follow(
                 }
                 cancelled = true;
                 show.note("cancelled: what is in flight is waited for; Ctrl-C once more leaves at once");
-                send_input(dispatcher, run_id, |run_id| Inbound::Cancel { run_id, by: "Ctrl-C".to_owned() }).await?;
+                send_inputs(dispatcher, run_ids, |run_id| Inbound::Cancel { run_id, by: "Ctrl-C".to_owned() }).await?;
             }
         }
     }
@@ -122,9 +137,15 @@ async fn follow(
     Ok(Exit::of_run(report.status, report.outcome))
 }
 
-async fn send_input(dispatcher: &Dispatcher, run_id: &RunId, input: impl Fn(RunId) -> Inbound) -> anyhow::Result<()> {
-    let cause_id = format!("command-line:{:016x}", OsEntropy.next()?);
-    dispatcher.receive(run_id, &cause_id, vec![input(run_id.clone())]).await?;
+async fn send_inputs(
+    dispatcher: &Dispatcher,
+    run_ids: &[RunId],
+    input: impl Fn(RunId) -> Inbound,
+) -> anyhow::Result<()> {
+    for run_id in run_ids {
+        let cause_id = format!("command-line:{:016x}", OsEntropy.next()?);
+        dispatcher.receive(run_id, &cause_id, vec![input(run_id.clone())]).await?;
+    }
     Ok(())
 }
 

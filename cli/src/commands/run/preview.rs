@@ -29,6 +29,9 @@ struct Preview {
     playbook: String,
     incident_id: String,
     awaits_approval: bool,
+    /// The tickets that get a run each; the steps are those of the first one's. Absent if there is one run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tickets: Vec<String>,
     concurrency_key: Option<String>,
     timeout_seconds: u64,
     steps: Vec<Step>,
@@ -62,6 +65,7 @@ impl Preview {
             playbook: plan.playbook.name.clone(),
             incident_id: intake.incident_id.clone(),
             awaits_approval: intake.approval,
+            tickets: prepared.tickets().to_vec(),
             concurrency_key: prepared.concurrency_key().map(ToOwned::to_owned),
             timeout_seconds: plan.playbook.timeout_seconds,
             steps: plan.steps().map(|(index, step)| Step::new(plan, index, step, intake)).collect(),
@@ -78,6 +82,10 @@ impl Preview {
         )];
         if self.awaits_approval {
             lines.push("  awaits approval first (--approve)".yellow().to_string());
+        }
+        if let [first, others @ ..] = self.tickets.as_slice() {
+            let others = others.iter().map(|ticket| out::text(ticket)).collect::<Vec<_>>().join(", ");
+            lines.push(format!("  one run for each ticket: this is that of {}, then {others}", out::text(first)));
         }
         if let Some(key) = &self.concurrency_key {
             lines.push(format!("  one live run per {}", out::text(key)));

@@ -1,7 +1,7 @@
 //! A seed of the stand-in services with everything that an incident names.
 
 use heal_engine::Map;
-use heal_engine::incident::Intake;
+use heal_runtime::dispatcher::Prepared;
 use heal_sandbox::Seed;
 use heal_sandbox::kubernetes::{Owner, Pod};
 use heal_sandbox::orchestrator::{self, Workflow};
@@ -9,25 +9,39 @@ use heal_sandbox::seed::NAMESPACE;
 use heal_sandbox::tickets::{Ticket, TicketStatus};
 use serde_json::Value;
 
-use super::args::WorkflowState;
+use super::args::{SandboxArgs, WorkflowState};
+use crate::sandbox::Like;
 
 /// Incident types of running workflows.
 const OF_RUNNING_WORKFLOWS: [&str; 3] = ["SLA_VIOLATION", "INCONSISTENCY", "PLAN_DRIFT"];
 
+/// What producers write where they do not know the worker: it has no pod.
+const UNKNOWN_WORKER: &str = "unknown-worker";
+
 /// The default seed, with the incident's tickets, worker and workflow in the state that the incident reports.
-pub(super) fn for_incident(intake: &Intake, healthy: bool, state: Option<WorkflowState>) -> Seed {
+pub(super) fn for_incident(prepared: &Prepared, args: &SandboxArgs) -> Seed {
+    let intake = prepared.intake();
     let variables = &intake.variables;
-    let mut seed = if healthy { Seed::healthy_worker() } else { Seed::unhealthy_worker() };
+    let mut seed = if args.healthy { Seed::healthy_worker() } else { Seed::unhealthy_worker() };
     let is_running = intake.incident_type.as_deref().is_some_and(|kind| OF_RUNNING_WORKFLOWS.contains(&kind));
-    pods(&mut seed, variables, healthy);
-    tickets(&mut seed, variables, is_running);
-    workflow(&mut seed, variables, state.map(Into::into), is_running);
-    seed
+    pods(&mut seed, variables, args.healthy);
+    // An incident that names its playbook has tickets that are at work.
+    let is_waiting = is_running && intake.playbook.is_none();
+    for ticket_id in prepared.tickets() {
+        ticket(&mut seed, variables, ticket_id, is_waiting);
+    }
+    tickets(&mut seed, variables, is_waiting);
+    workflow(&mut seed, variables, args.workflow_state.map(Into::into), is_running);
+    match args.like {
+        Like::Guide => seed,
+        Like::Deployed => seed.with_deployed_workers(),
+    }
 }
 
 fn pods(seed: &mut Seed, variables: &Map, healthy: bool) {
     let namespace = text(variables, "namespace").unwrap_or(NAMESPACE);
-    for name in ["worker_id", "pod_name"].into_iter().filter_map(|name| text(variables, name)) {
+    let names = ["worker_id", "pod_name"].into_iter().filter_map(|name| text(variables, name));
+    for name in names.filter(|name| *name != UNKNOWN_WORKER) {
         let known = |pod: &Pod| pod.name == name && pod.namespace == namespace;
         if !seed.pods.iter().any(known) {
             // A pod of a stateful set has the set's name and a number.
@@ -47,18 +61,22 @@ fn tickets(seed: &mut Seed, variables: &Map, waiting: bool) {
     let batch = variables.get("affected_tickets").and_then(Value::as_array);
     let batch = batch.into_iter().flatten().filter_map(Value::as_str).filter(|id| !id.is_empty());
     for id in text(variables, "ticket_id").into_iter().chain(batch) {
-        if !seed.tickets.iter().any(|ticket| ticket.ticket_id == id) {
-            seed.tickets.push(Ticket {
-                assigned_worker: text(variables, "worker_id").map(ToOwned::to_owned),
-                workflow_id: text(variables, "workflow_id").unwrap_or_default().to_owned(),
-                plan_id: text(variables, "plan_id").unwrap_or_default().to_owned(),
-                ..Ticket::new(id, TicketStatus::Running)
-            });
-        }
-        for ticket in seed.tickets.iter_mut().filter(|ticket| waiting && ticket.ticket_id == id) {
-            ticket.status = TicketStatus::Pending;
-            ticket.assigned_worker = None;
-        }
+        ticket(seed, variables, id, waiting);
+    }
+}
+
+fn ticket(seed: &mut Seed, variables: &Map, id: &str, waiting: bool) {
+    if !seed.tickets.iter().any(|ticket| ticket.ticket_id == id) {
+        seed.tickets.push(Ticket {
+            assigned_worker: text(variables, "worker_id").map(ToOwned::to_owned),
+            workflow_id: text(variables, "workflow_id").unwrap_or_default().to_owned(),
+            plan_id: text(variables, "plan_id").unwrap_or_default().to_owned(),
+            ..Ticket::new(id, TicketStatus::Running)
+        });
+    }
+    for ticket in seed.tickets.iter_mut().filter(|ticket| waiting && ticket.ticket_id == id) {
+        ticket.status = TicketStatus::Pending;
+        ticket.assigned_worker = None;
     }
 }
 
@@ -97,7 +115,12 @@ mod tests {
     use super::*;
 
     fn seed(message: &str, healthy: bool) -> Seed {
-        let seed = for_incident(&heal_engine::incident::read(message).unwrap(), healthy, None);
+        let text = "triggers: [{incident_type: WORKER_FAILURE}, {incident_type: SLA_VIOLATION}]\nactions: [{type: wait, parameters: {seconds: 1}}]\n";
+        let playbook = heal_language::playbook::read("any", text, &heal_engine::catalog::Catalog::default());
+        let library = heal_runtime::library::Library::new(playbook.playbook).unwrap();
+        let prepared = Prepared::new(&library, message, None).unwrap();
+        let args = SandboxArgs { sandbox: true, like: Like::Guide, sandbox_seed: None, healthy, workflow_state: None };
+        let seed = for_incident(&prepared, &args);
         seed.check().unwrap();
         seed
     }

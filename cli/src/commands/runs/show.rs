@@ -1,11 +1,12 @@
 //! `heal runs show`: every event of one run.
 
-use heal_engine::report;
+use heal_engine::{RunId, report};
+use heal_runtime::dispatcher::DispatchError;
 
-use crate::backend::RunArgs;
+use crate::backend::{Backend, RunArgs};
 use crate::exit::Exit;
-use crate::out;
 use crate::timeline::{events, summary};
+use crate::{moment, out};
 
 /// Shows every event of a run, with the reason of each decision
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,10 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let (run_id, backend) = args.run.open().await?;
-    let (plan, commits) = backend.reader().read(&run_id).await?;
+    let (plan, commits) = match backend.reader().read(&run_id).await {
+        Err(DispatchError::UnknownRun { .. }) => return Err(missing(&backend, &run_id).await?),
+        read => read?,
+    };
     let report = report::report(plan.as_deref(), &run_id, &commits)?;
     for commit in &commits {
         if args.json {
@@ -35,4 +39,18 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         summary::lines(&report).iter().try_for_each(out::line)?;
     }
     Ok(Exit::Success)
+}
+
+/// Why the run's log is empty. A run whose retention is over is removed row by row, the end last.
+async fn missing(backend: &Backend, run_id: &RunId) -> anyhow::Result<anyhow::Error> {
+    Ok(match backend.runs().head(run_id).await? {
+        Some(head) => anyhow::anyhow!(
+            "run {run_id} in {backend} has expired: it ended {} at {}, and its log is being removed",
+            head.status.as_str(),
+            moment::rfc3339(head.updated_at),
+        ),
+        None => anyhow::anyhow!(
+            "there is no run {run_id} in {backend}, or no longer: ended runs are removed in time; `heal runs list` shows the runs"
+        ),
+    })
 }

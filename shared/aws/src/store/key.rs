@@ -12,7 +12,7 @@
 //! | a scheduled check's memory | `CHECK#<check>` | `CHECK` |
 
 use heal_runtime::port::{ClaimKey, CooldownKey};
-use heal_runtime::{Digest, RunId, Seq, Timestamp};
+use heal_runtime::{Digest, RunId, RunOutcome, RunStatus, Seq, Timestamp};
 
 use super::item::Key;
 use crate::limit::{KEY_BYTES, LIVE_SHARDS};
@@ -82,6 +82,18 @@ pub(super) fn check(name: &str) -> Key {
     key(format!("CHECK#{}", bounded(name)), "CHECK")
 }
 
+/// The partitions of the index of ended runs: the statuses of the remediation API, and one of its own for completed runs that left
+/// something for a person, so that nobody searches them among those that did not.
+pub(super) const ENDED: [&str; 5] = ["COMPLETED", "DEGRADED", "FAILED", "CANCELLED", "TIMEOUT"];
+
+/// The partition of an ended run; `None` for a live one.
+pub(super) fn ended_partition(status: RunStatus, outcome: Option<RunOutcome>) -> Option<&'static str> {
+    match outcome {
+        Some(outcome @ RunOutcome::Degraded) => Some(outcome.as_str()),
+        Some(_) | None => Some(status.as_str()).filter(|_| status.is_terminal()),
+    }
+}
+
 /// An ended run's sort key in the index: by start, then by id.
 pub(super) fn ended(started_at: Timestamp, run_id: &str) -> String {
     format!("{:020}#{run_id}", started_at.0)
@@ -102,6 +114,20 @@ mod tests {
         let row = live(&RunId::new("run-1"), Some(&long));
         assert!(row.sk.starts_with("key:sha256:") && row.sk.len() < 100, "{}", row.sk);
         assert_eq!(live(&RunId::new("run-1"), Some("ticket:1")).sk, "key:ticket:1");
+    }
+
+    #[test]
+    fn every_ended_run_is_in_one_of_the_partitions() {
+        let outcomes = [
+            RunOutcome::Healed,
+            RunOutcome::Degraded,
+            RunOutcome::NotHealed,
+            RunOutcome::Cancelled,
+            RunOutcome::Timeout,
+        ];
+        let found = outcomes.map(|outcome| ended_partition(outcome.status(), Some(outcome)).unwrap());
+        assert_eq!(found, ENDED);
+        assert_eq!(ended_partition(RunStatus::Running, None), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod due;
 mod listing;
 mod live;
 mod newest_cache;
+mod plan;
 mod read;
 mod row;
 
@@ -14,11 +15,8 @@ use heal_runtime::port::{Appended, Created, DueRuns, NewRun, Page, Result, RunFi
 use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp};
 
 use super::Store;
-use super::call::Written;
-use super::item::{Fields, Item};
-use super::{key, pack};
-use crate::limit::PLAIN_PLAN_BYTES;
 
+pub(super) use listing::INDEX;
 pub(super) use newest_cache::NewestCache;
 
 #[async_trait]
@@ -33,9 +31,7 @@ impl RunReader for Store {
     }
 
     async fn plan(&self, digest: &Digest) -> Result<Option<String>> {
-        let operation = "runs.plan";
-        let found = self.get(operation, &key::plan(digest)).await?;
-        found.map(|row| Fields::read(operation, &row)?.packed("body")).transpose()
+        plan::read(self, digest).await
     }
 
     async fn live_of_incidents(&self, prefix: &str) -> Result<Vec<RunId>> {
@@ -58,16 +54,8 @@ impl RunLog for Store {
         append::append(self, commit, head).await
     }
 
-    async fn put_plan(&self, digest: &Digest, plan: &str) -> Result<()> {
-        let operation = "runs.put_plan";
-        // Most runs use a stored plan, which saves the write.
-        if self.plan(digest).await?.is_some() {
-            return Ok(());
-        }
-        let item = Item::at(&key::plan(digest)).value("body", pack::pack(plan, PLAIN_PLAN_BYTES));
-        match self.put(operation, item, "attribute_not_exists(pk)", Item::default()).await? {
-            Written::Done(_) | Written::Refused(_) => Ok(()),
-        }
+    async fn put_plan(&self, digest: &Digest, plan: &str, keep_until: Timestamp) -> Result<()> {
+        plan::put(self, digest, plan, keep_until).await
     }
 }
 

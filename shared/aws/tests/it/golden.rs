@@ -1,8 +1,8 @@
 //! Rows and parked messages of an earlier build: this build reads them, continues the live runs to their end, and writes the same forms.
 //!
 //! `golden/rows-vN.json` is a scan of a table with ended and live runs; `golden/parked-vN.json` is a message of the queue for messages
-//! that cannot be processed. Version 1 has the forms of release 0.1; version 2 says what a run is about. A change of a form adds files, and keeps the older ones: they are
-//! what an installation has stored.
+//! that cannot be processed. Version 1 has the forms of release 0.1; version 2 says what a run is about. A change of a form adds files,
+//! and keeps the older ones: they are what an installation has stored.
 //!
 //! `HEAL_GOLDEN=add cargo test -p heal-aws --test it golden` writes the files that are missing, and writes the reports anew; call it
 //! twice, because the reports come from the files. Read the difference before you commit it.

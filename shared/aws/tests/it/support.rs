@@ -1,5 +1,6 @@
 //! What several tests need.
 
+pub(crate) mod run;
 pub(crate) mod server;
 pub(crate) mod sigv4;
 

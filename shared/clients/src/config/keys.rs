@@ -24,6 +24,8 @@ pub enum Kind {
     Boolean,
     /// One of the words that the purpose lists.
     Choice,
+    /// A whole number of days.
+    Days,
     /// A host name or an IP address.
     Host,
     /// Names separated by commas.
@@ -72,6 +74,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Boolean => "boolean",
             Self::Choice => "choice",
+            Self::Days => "days",
             Self::Host => "host",
             Self::Names => "names",
             Self::Path => "path",

@@ -1,6 +1,6 @@
 //! The row of a run's head.
 
-use heal_runtime::port::RunHead;
+use heal_runtime::port::{RunHead, Subject};
 use heal_runtime::{RunId, Timestamp};
 use rusqlite::Row;
 
@@ -8,8 +8,8 @@ use crate::column::{moment, number, optional_moment, word};
 use crate::error::JobError;
 
 /// The columns of [`Columns::read`], in its order.
-pub(crate) const COLUMNS: &str =
-    "run_id, incident_id, playbook, status, outcome, started_at, updated_at, wake_at, last_seq, reason";
+pub(crate) const COLUMNS: &str = "run_id, incident_id, playbook, status, outcome, started_at, updated_at, wake_at, last_seq, \
+     reason, ticket_id, workflow_id, worker_id, severity, escalation_required, open_follow_ups";
 
 /// A row as it is stored.
 pub(super) struct Columns {
@@ -23,6 +23,8 @@ pub(super) struct Columns {
     wake_at: Option<Timestamp>,
     last_seq: u64,
     reason: Option<String>,
+    subject: Subject,
+    open_follow_ups: u32,
 }
 
 impl Columns {
@@ -38,6 +40,14 @@ impl Columns {
             wake_at: optional_moment(row, 7)?,
             last_seq: number(row, 8)?,
             reason: row.get(9)?,
+            subject: Subject {
+                ticket_id: row.get(10)?,
+                workflow_id: row.get(11)?,
+                worker_id: row.get(12)?,
+                severity: row.get(13)?,
+                escalation_required: row.get(14)?,
+            },
+            open_follow_ups: row.get(15)?,
         })
     }
 
@@ -58,6 +68,8 @@ impl Columns {
             wake_at: self.wake_at,
             last_seq: self.last_seq,
             reason: self.reason,
+            subject: self.subject,
+            open_follow_ups: self.open_follow_ups,
         })
     }
 }

@@ -1,61 +1,78 @@
 //! Lists of runs: filtered, and those that are due.
 
-use heal_runtime::port::{BackendError, Page, RunFilter};
-use heal_runtime::{RunId, RunStatus, Timestamp};
+use heal_runtime::port::{Page, Position, RunFilter};
+use heal_runtime::{RunId, RunOutcome, RunStatus, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::head::{COLUMNS, Columns};
 use crate::column::{millis, moment, rows};
 use crate::error::JobError;
 
-/// The last run of a page; the next page continues after it. A run never changes its place in the order, so a run inserted between two
-/// pages neither hides another nor repeats it.
-pub(super) struct Cursor {
-    started_at: Timestamp,
-    run_id: String,
-}
-
-pub(super) fn parse_cursor(operation: &'static str, text: &str) -> Result<Cursor, BackendError> {
-    let parts = text.split_once(':').and_then(|(at, run_id)| Some((Timestamp(at.parse().ok()?), run_id.to_owned())));
-    let (started_at, run_id) = parts
-        .ok_or_else(|| BackendError::corrupt(operation, format!("`{text}` is not a cursor that a listing gave")))?;
-    Ok(Cursor { started_at, run_id })
-}
-
 pub(super) fn list(
     connection: &Connection,
     filter: &RunFilter,
     limit: usize,
-    before: Option<&Cursor>,
+    before: Option<&Position>,
 ) -> Result<Page, JobError> {
     let sql = statement(filter, before);
     let mut statement = connection.prepare_cached(&sql)?;
     let values = params![
-        filter.status.map(heal_runtime::RunStatus::as_str),
+        status(filter).map(RunStatus::as_str),
+        filter.outcome.map(RunOutcome::as_str),
         filter.playbook,
+        filter.incident_id,
+        filter.ticket_id,
+        filter.workflow_id,
+        filter.worker_id,
+        filter.severity,
         filter.since.map(millis),
-        before.map(|cursor| millis(cursor.started_at)),
-        before.map(|cursor| cursor.run_id.as_str()),
+        before.map(|position| position.urgency),
+        before.map(|position| millis(position.started_at)),
+        before.map(|position| position.run_id.as_str()),
         rows(limit.saturating_add(1)),
     ];
     let found = statement.query_map(values, Columns::read)?.collect::<rusqlite::Result<Vec<Columns>>>()?;
     let more = found.len() > limit;
     let runs = found.into_iter().take(limit).map(Columns::into_head).collect::<Result<Vec<_>, JobError>>()?;
-    let next = runs.last().filter(|_| more).map(|last| format!("{}:{}", last.started_at.0, last.run_id));
-    Ok(Page { runs, next })
+    let next = runs.last().filter(|_| more).map(|last| filter.cursor(&filter.position(last)));
+    Ok(Page { runs, next, unexamined_before: None })
 }
 
-/// Contains only the filter's conditions, so that SQLite plans each combination by its own index.
-fn statement(filter: &RunFilter, before: Option<&Cursor>) -> String {
+/// An outcome implies its status, by which an index finds it.
+fn status(filter: &RunFilter) -> Option<RunStatus> {
+    filter.status.or(filter.outcome.map(RunOutcome::status))
+}
+
+/// Contains only the filter's conditions, so that SQLite plans each combination by its own index. The index of runs that need attention
+/// is the only one in their order, but SQLite would prefer one with more columns in the conditions, and sort.
+fn statement(filter: &RunFilter, before: Option<&Position>) -> String {
     let conditions = [
-        filter.status.map(|_| "status = ?1"),
-        filter.playbook.as_ref().map(|_| "playbook = ?2"),
-        filter.since.map(|_| "started_at >= ?3"),
-        before.map(|_| "(started_at, run_id) < (?4, ?5)"),
+        status(filter).map(|_| "status = ?1"),
+        filter.outcome.map(|_| "outcome = ?2"),
+        filter.playbook.as_ref().map(|_| "playbook = ?3"),
+        filter.incident_id.as_ref().map(|_| "incident_id = ?4"),
+        filter.ticket_id.as_ref().map(|_| "ticket_id = ?5"),
+        filter.workflow_id.as_ref().map(|_| "workflow_id = ?6"),
+        filter.worker_id.as_ref().map(|_| "worker_id = ?7"),
+        filter.severity.as_ref().map(|_| "severity = ?8"),
+        filter.since.map(|_| "started_at >= ?9"),
+        filter.needs_attention.then_some("attention = 1"),
+        before.map(|_| {
+            if filter.needs_attention {
+                "(urgency, started_at, run_id) < (?10, ?11, ?12)"
+            } else {
+                "(started_at, run_id) < (?11, ?12)"
+            }
+        }),
     ];
     let conditions: Vec<&str> = conditions.into_iter().flatten().collect();
     let selected = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
-    format!("SELECT {COLUMNS} FROM run {selected} ORDER BY started_at DESC, run_id DESC LIMIT ?6")
+    let (index, order) = if filter.needs_attention {
+        ("INDEXED BY run_attention", "urgency DESC, started_at DESC, run_id DESC")
+    } else {
+        ("", "started_at DESC, run_id DESC")
+    };
+    format!("SELECT {COLUMNS} FROM run {index} {selected} ORDER BY {order} LIMIT ?13")
 }
 
 pub(super) fn due(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<RunId>, JobError> {
@@ -82,14 +99,23 @@ pub(super) fn count_live(connection: &Connection) -> Result<u64, JobError> {
 /// The statement of each combination of conditions.
 #[cfg(test)]
 pub(crate) fn every_statement() -> Vec<String> {
-    let combination = |bits: u8| {
+    let combination = |bits: u32| {
+        let has = |bit: u32| (bits >> bit) & 1 == 1;
+        let text = |bit| has(bit).then(String::new);
         let filter = RunFilter {
-            status: (bits & 1 > 0).then_some(RunStatus::Running),
-            playbook: (bits & 2 > 0).then(String::new),
-            since: (bits & 4 > 0).then_some(Timestamp(0)),
+            status: has(0).then_some(RunStatus::Failed),
+            outcome: has(1).then_some(RunOutcome::Denied),
+            playbook: text(2),
+            incident_id: text(3),
+            ticket_id: text(4),
+            workflow_id: text(5),
+            worker_id: text(6),
+            severity: text(7),
+            since: has(8).then_some(Timestamp(0)),
+            needs_attention: has(9),
         };
-        let cursor = Cursor { started_at: Timestamp(0), run_id: String::new() };
-        statement(&filter, (bits & 8 > 0).then_some(&cursor))
+        let position = Position { urgency: 0, started_at: Timestamp(0), run_id: String::new() };
+        statement(&filter, has(10).then_some(&position))
     };
-    (0..16).map(combination).collect()
+    (0..1 << 11).map(combination).collect()
 }

@@ -94,8 +94,9 @@ fn insert_commit(connection: &Connection, run_no: i64, row: &Row) -> Result<(), 
 fn insert_run(connection: &Connection, row: &Row) -> Result<(), JobError> {
     let head = &row.head;
     let mut insert = connection.prepare_cached(
-        "INSERT INTO run (run_id, incident_id, playbook, status, live, outcome, started_at, updated_at, wake_at, last_seq, reason)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO run (run_id, incident_id, playbook, status, live, outcome, started_at, updated_at, wake_at, last_seq, reason,
+             ticket_id, workflow_id, worker_id, severity, escalation_required, urgency, open_follow_ups, attention)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
     )?;
     insert.execute(params![
         row.run_id,
@@ -109,6 +110,14 @@ fn insert_run(connection: &Connection, row: &Row) -> Result<(), JobError> {
         head.wake_at.map(millis),
         integer(row.last_seq),
         head.reason,
+        head.subject.ticket_id,
+        head.subject.workflow_id,
+        head.subject.worker_id,
+        head.subject.severity,
+        head.subject.escalation_required,
+        head.subject.urgency(),
+        head.open_follow_ups,
+        head.needs_attention(),
     ])?;
     Ok(())
 }
@@ -117,7 +126,8 @@ fn insert_run(connection: &Connection, row: &Row) -> Result<(), JobError> {
 fn update_run(connection: &Connection, run_no: i64, row: &Row, status_changed: bool) -> Result<(), JobError> {
     let head = &row.head;
     let mut update = connection.prepare_cached(
-        "UPDATE run SET outcome = ?2, updated_at = ?3, wake_at = ?4, last_seq = ?5, reason = ?6 WHERE no = ?1",
+        "UPDATE run SET outcome = ?2, updated_at = ?3, wake_at = ?4, last_seq = ?5, reason = ?6, open_follow_ups = ?7, attention = ?8
+         WHERE no = ?1",
     )?;
     update.execute(params![
         run_no,
@@ -126,6 +136,8 @@ fn update_run(connection: &Connection, run_no: i64, row: &Row, status_changed: b
         head.wake_at.map(millis),
         integer(row.last_seq),
         head.reason,
+        head.open_follow_ups,
+        head.needs_attention(),
     ])?;
     if status_changed {
         let mut update = connection.prepare_cached("UPDATE run SET status = ?2, live = ?3 WHERE no = ?1")?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use heal_embedded::{Location, OpenError, Store};
 use heal_engine::Event;
-use heal_runtime::port::{Clock, NewRun, RunHead};
+use heal_runtime::port::{Clock, NewRun, RunHead, Subject};
 use heal_runtime::{Commit, RunId, RunStatus, Timestamp};
 use heal_testkit::memory::ManualClock;
 
@@ -33,6 +33,8 @@ pub(crate) fn head(commit: &Commit, status: RunStatus) -> RunHead {
         wake_at: (!status.is_terminal()).then_some(T0.plus_ms(60_000)),
         last_seq: commit.last_seq(),
         reason: None,
+        subject: Subject::default(),
+        open_follow_ups: 0,
     }
 }
 

@@ -97,7 +97,7 @@ async fn a_text_over_the_limit_is_refused_with_its_size() {
     let sizes = format!("has {} bytes, the limit is {} bytes", limit::TEXT_BYTES + 1, limit::TEXT_BYTES);
     let error = store.send(vec![message.clone()]).await.unwrap_err();
     assert_eq!(error.to_string(), format!("queue.send: message {sizes}"));
-    let error = store.put_plan(&Digest::of(b""), &too_much).await.unwrap_err();
+    let error = store.put_plan(&Digest::of(b""), &too_much, T0).await.unwrap_err();
     assert_eq!(error.to_string(), format!("runs.put_plan: plan {sizes}"));
     let mut run = new_run("run-1");
     run.commit = commit("run-1", 1, &too_much);

@@ -21,6 +21,26 @@ fn refusal(path: &Path) -> String {
     text
 }
 
+/// The first version had neither the checks' states nor the intents of claims nor what runs are about.
+const TO_VERSION_1: &str = "
+DROP TABLE check_state;
+ALTER TABLE claim DROP COLUMN intent;
+DROP INDEX run_by_incident;
+DROP INDEX run_by_ticket;
+DROP INDEX run_by_workflow;
+DROP INDEX run_by_worker;
+DROP INDEX run_attention;
+ALTER TABLE run DROP COLUMN ticket_id;
+ALTER TABLE run DROP COLUMN workflow_id;
+ALTER TABLE run DROP COLUMN worker_id;
+ALTER TABLE run DROP COLUMN severity;
+ALTER TABLE run DROP COLUMN escalation_required;
+ALTER TABLE run DROP COLUMN urgency;
+ALTER TABLE run DROP COLUMN open_follow_ups;
+ALTER TABLE run DROP COLUMN attention;
+PRAGMA user_version = 1;
+";
+
 fn version(path: &Path) -> u32 {
     Connection::open(path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
 }
@@ -135,9 +155,6 @@ fn a_new_file_may_be_opened_by_many_at_once() {
     }
     assert_eq!(version(&path), Store::version());
 }
-
-/// The first version had neither the checks' states nor the intents of claims.
-const TO_VERSION_1: &str = "DROP TABLE check_state; ALTER TABLE claim DROP COLUMN intent; PRAGMA user_version = 1";
 
 #[tokio::test]
 async fn a_file_of_an_earlier_version_becomes_a_current_one_and_keeps_its_runs() {

@@ -67,7 +67,7 @@ pub enum IntakeError {
     },
     /// None of the shapes matches.
     #[error(
-        "{} has no known shape; expected `incident_id` (incident), `playbook_name` or `remediation_id` (remediation request), \
+        "{} has no known shape; expected `incident_id` (incident), `playbook_name`, `playbook_id` or `remediation_id` (remediation request), \
          `action_id` with `playbook` (remediation action), `detail-type` with `detail` (EventBridge), `Type` = `Notification` with \
          `Message` (SNS), `AlarmName` with `NewStateValue`, or `source` = `aws.cloudwatch` with `detail` or `alarmData` (CloudWatch alarm); found {}",
         place(path),

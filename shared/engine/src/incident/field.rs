@@ -28,8 +28,9 @@ enum Kind {
     Object,
 }
 
-pub(super) const AUTOMATIC: &str = "AUTOMATIC";
-pub(super) const MANUAL_APPROVAL: &str = "MANUAL_APPROVAL";
+const AUTOMATIC: &str = "AUTOMATIC";
+/// The modes in which a person approves first; producers use both words.
+const MANUAL: [&str; 2] = ["MANUAL_APPROVAL", "MANUAL_APPROVAL_REQUIRED"];
 
 /// In any part of a message.
 pub(super) const COMMON: [Field; 13] = [
@@ -51,9 +52,10 @@ pub(super) const COMMON: [Field; 13] = [
 pub(super) const INCIDENT: [Field; 2] =
     [Field::new("incident_id", Kind::Name).required(), Field::new("playbook", Kind::Name)];
 
-pub(super) const REQUEST: [Field; 4] = [
+pub(super) const REQUEST: [Field; 5] = [
     Field::new("incident_id", Kind::Name).required(),
-    Field::new("playbook_name", Kind::Name).required(),
+    Field::new("playbook_name", Kind::Name),
+    Field::new("playbook_id", Kind::Name),
     Field::new("remediation_id", Kind::Name),
     Field::new("parameters", Kind::Object),
 ];
@@ -95,7 +97,7 @@ impl Kind {
             Self::Texts => "a list of strings",
             Self::Flag => "true or false",
             Self::Moment => "a whole number of milliseconds since the Unix epoch",
-            Self::Mode => "AUTOMATIC or MANUAL_APPROVAL",
+            Self::Mode => "AUTOMATIC, MANUAL_APPROVAL or MANUAL_APPROVAL_REQUIRED",
             Self::Object => "an object",
         }
     }
@@ -107,9 +109,28 @@ impl Kind {
             Self::Texts => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
             Self::Flag => value.is_boolean(),
             Self::Moment => value.is_u64(),
-            Self::Mode => value.as_str().is_some_and(|mode| mode == AUTOMATIC || mode == MANUAL_APPROVAL),
+            Self::Mode => value.as_str().is_some_and(|mode| mode == AUTOMATIC || is_manual(mode)),
             Self::Object => value.is_object(),
         }
+    }
+}
+
+/// Whether a person has to approve a request with this `execution_mode`.
+pub(super) fn is_manual(mode: &str) -> bool {
+    MANUAL.contains(&mode)
+}
+
+/// Reports a remediation request that names no playbook, or two.
+pub(super) fn check_playbook(fields: &Map, path: &str, faults: &mut FieldFaults) {
+    if !has(fields, "playbook_name") && !has(fields, "playbook_id") {
+        let expected = "the name of a playbook (or `playbook_id`)";
+        faults.push(path::join(path, "playbook_name"), "missing".to_owned(), expected);
+    }
+    if let (Some(name), Some(id)) = (text(fields, "playbook_name"), text(fields, "playbook_id"))
+        && name != id
+    {
+        let observed = brief(&Value::from(id));
+        faults.push(path::join(path, "playbook_id"), observed, "the same playbook as in `playbook_name`");
     }
 }
 

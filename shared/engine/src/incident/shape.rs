@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::alarm::Alarm;
 use super::error::FieldFaults;
-use super::field::{self, Field, MANUAL_APPROVAL, has, text};
+use super::field::{self, Field, has, text};
 use super::resolution::Resolution;
-use super::{Intake, IntakeError, RESERVED, Shape, Via, path, secret};
+use super::{Intake, IntakeError, RESERVED, Shape, Via, path, secret, tickets};
 use crate::{Digest, Map, RunId};
 
 /// # Errors
@@ -18,6 +18,9 @@ pub(super) fn parse(mut fields: Map, path: &str, via: Via) -> Result<Intake, Int
     let mut faults = FieldFaults::default();
     field::check(&fields, shape.fields(), path, &mut faults);
     field::check(&fields, &field::COMMON, path, &mut faults);
+    if shape == Shape::RemediationRequest {
+        field::check_playbook(&fields, path, &mut faults);
+    }
     let mut nested = Map::new();
     if let Some(name) = shape.nested()
         && let Some(Value::Object(inner)) = fields.remove(name)
@@ -56,7 +59,7 @@ impl Shape {
         if has(fields, "action_id") && has(fields, "playbook") {
             return Some(Self::RemediationAction);
         }
-        if has(fields, "remediation_id") || has(fields, "playbook_name") {
+        if ["remediation_id", "playbook_name", "playbook_id"].into_iter().any(|name| has(fields, name)) {
             return Some(Self::RemediationRequest);
         }
         // A null `incident_id` is an invalid incident, not an unknown message.
@@ -84,7 +87,7 @@ impl Shape {
     const fn control_fields(self) -> &'static [&'static str] {
         match self {
             Self::Incident => &[],
-            Self::RemediationRequest => &["remediation_id", "playbook_name", "execution_mode"],
+            Self::RemediationRequest => &["remediation_id", "playbook_name", "playbook_id", "execution_mode"],
             Self::RemediationAction => &["action_id", "playbook", "execution_mode"],
         }
     }
@@ -106,8 +109,8 @@ impl Parts {
     fn assemble(self) -> Intake {
         let Self { shape, via, incident_id, run_id, dedupe_key, mut fields, nested } = self;
         let playbook = playbook(&fields);
-        let approval =
-            is_refused(&fields) || is_refused(&nested) || text(&fields, "execution_mode") == Some(MANUAL_APPROVAL);
+        let is_manual = text(&fields, "execution_mode").is_some_and(field::is_manual);
+        let approval = is_manual || is_refused(&fields) || is_refused(&nested);
         for name in shape.control_fields() {
             fields.remove(*name);
         }
@@ -116,6 +119,7 @@ impl Parts {
         let reserved =
             RESERVED.into_iter().filter(|name| variables.remove(*name).is_some()).map(ToOwned::to_owned).collect();
         variables.insert("incident_id".to_owned(), Value::from(incident_id.as_str()));
+        tickets::complete(&mut variables);
         secret::hide(&mut variables);
         Intake {
             incident_type: text(&variables, "incident_type").map(ToOwned::to_owned),
@@ -135,7 +139,7 @@ impl Parts {
 
 /// A blank recommendation counts as absent: producers without optional fields write it.
 fn playbook(fields: &Map) -> Option<String> {
-    let asked = text(fields, "playbook_name").or_else(|| text(fields, "playbook"));
+    let asked = ["playbook_name", "playbook_id", "playbook"].into_iter().find_map(|name| text(fields, name));
     let recommended = || text(fields, "recommended_playbook").filter(|name| !name.trim().is_empty());
     asked.or_else(recommended).map(ToOwned::to_owned)
 }

@@ -31,6 +31,11 @@ impl Variables {
         self.incident.get(name)
     }
 
+    /// The incident's fields.
+    pub const fn incident(&self) -> &Map {
+        &self.incident
+    }
+
     /// Sets the outputs of an ordinary step, as far as the plan keeps them.
     pub(crate) fn set_step_output(&mut self, name: &str, output: Map) {
         self.outputs.extend(output.clone());

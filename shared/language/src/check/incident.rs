@@ -23,11 +23,12 @@ pub(super) struct IncidentDraft<'n> {
 }
 
 /// Fields that turn the message into something other than an incident (contracts, section 5), or that the engine sets itself.
-const REFUSED: [(&str, &str); 12] = [
+const REFUSED: [(&str, &str); 13] = [
     ("incident_id", "it is derived from the check, the target and the window, so that the incident is raised once"),
     ("action_id", "it turns the message into a remediation action"),
     ("remediation_id", "it turns the message into a remediation request"),
     ("playbook_name", "write `recommended_playbook`"),
+    ("playbook_id", "write `recommended_playbook`"),
     ("playbook", "write `recommended_playbook`"),
     ("alarmData", "it turns the message into an alarm"),
     ("AlarmName", "it turns the message into an alarm"),

@@ -17,6 +17,17 @@ pub(super) const KEYS: [&str; 8] =
     ["name", "description", "timeout_seconds", "triggers", "parameters_schema", "concurrency_key", "actions", "verify"];
 pub(super) const TRIGGER_KEYS: [&str; 2] = ["incident_type", "condition"];
 
+/// Keys of older playbooks that have no effect, each with what to do instead.
+const IGNORED_KEYS: [(&str, &str); 7] = [
+    ("playbook_id", "a run pins its playbook by digest; remove the line"),
+    ("version", "a run pins its playbook by digest; remove the line"),
+    ("playbook_type", "`triggers` say which incidents start a playbook; remove the line"),
+    ("status", "every playbook in the folder is in use; remove the line, or the file to retire the playbook"),
+    ("validation_checks", "write what has to hold after the actions as entries of `verify`"),
+    ("rollback_playbook", "nothing is rolled back; write `on_failure` and `verify`, whose follow-ups go to a person"),
+    ("required_capabilities", "the lint knows the actions that this build has; remove the line"),
+];
+
 /// Five minutes: longer than every plain remedy takes, shorter than an operator waits.
 pub(super) const DEFAULT_TIMEOUT_SECONDS: u64 = 300;
 
@@ -54,10 +65,9 @@ pub(super) fn read<'n>(stem: &str, root: &'n Node, catalog: &Catalog, report: &m
     // A wrong timeout becomes the longest one, so that no step is reported as longer than the run.
     let timeout = timeout
         .map(|field| field.whole(1..=limit::DURATION_SECONDS, "seconds", report).unwrap_or(limit::DURATION_SECONDS));
-    for old in ["playbook_id", "version"] {
+    for (old, help) in IGNORED_KEYS {
         if let Some(field) = fields.take(old) {
             let message = format!("`{old}` is an old key and is ignored");
-            let help = "a run pins its playbook by digest; remove the line";
             report.add(Finding::warning(code::OLD_KEY, field.key_span, message).help(help));
         }
     }

@@ -10,10 +10,16 @@ use heal_engine::{RunId, Timestamp, limit};
 use heal_telemetry::trace;
 use tracing::Instrument as _;
 
-use super::cache::Live;
+use super::cache::{Live, PLAN_REFRESH_MS};
 use super::{DispatchError, Dispatcher, IntakeOutcome, Prepared, Rejection};
-use crate::port::{BackendError, Created, NewRun, RunHead};
+use crate::port::{BackendError, Created, NewRun, RunHead, Subject};
 use crate::{message, observe, span};
+
+/// Milliseconds for which a plan is stored: a run may wait a day for its approval and a day in queues, and may take a day; the store may
+/// have been asked [`PLAN_REFRESH_MS`] ago. The rest is for clocks that differ and attempts in flight at the deadline.
+const PLAN_KEPT_MS: u64 = 7 * 86_400_000;
+const _: () =
+    assert!(PLAN_KEPT_MS >= PLAN_REFRESH_MS + seconds_to_ms(limit::APPROVAL_SECONDS + 2 * limit::DURATION_SECONDS));
 
 impl Dispatcher {
     /// Reads a message and finds its playbook, without starting a run.
@@ -53,11 +59,22 @@ impl Dispatcher {
         }
     }
 
-    /// Starts the run of a message, unless the run exists or a live run holds its concurrency key.
+    /// Starts the run of a message, or one for each of its tickets, unless the run exists or a live run holds its concurrency key.
     ///
     /// # Errors
     /// As [`Dispatcher::accept`].
     pub async fn start(&self, prepared: Prepared, traceparent: Option<&str>) -> Result<IntakeOutcome, DispatchError> {
+        match prepared.several {
+            Some(several) => self.start_each(&several, &prepared.entry, traceparent).await,
+            None => self.start_one(prepared, traceparent).await,
+        }
+    }
+
+    pub(super) async fn start_one(
+        &self,
+        prepared: Prepared,
+        traceparent: Option<&str>,
+    ) -> Result<IntakeOutcome, DispatchError> {
         // The trace in the incident takes precedence over that of the message.
         let own = prepared.intake.traceparent.clone();
         let traceparent = own.as_deref().or(traceparent);
@@ -91,7 +108,7 @@ impl Dispatcher {
     }
 
     async fn create(&self, prepared: &Prepared, traceparent: Option<&str>) -> Result<Creation, DispatchError> {
-        let Prepared { intake, entry, concurrency_key } = prepared;
+        let Prepared { intake, entry, concurrency_key, several: _ } = prepared;
         let plan = &entry.plan;
         let now = self.ports.clock.now();
         let dedupe_key = format!("{}\n{}", intake.dedupe_key, plan.playbook.name);
@@ -128,7 +145,7 @@ impl Dispatcher {
             dedupe_until: now.plus_ms(seconds_to_ms(limit::DEDUPE_SECONDS)),
             concurrency_key: concurrency_key.clone().filter(|_| !live.state.is_ended()),
         };
-        self.store_plan(plan).await?;
+        self.store_plan(plan, now).await?;
         match self.ports.runs.create(&run).await? {
             Created::Created => {
                 observe::committed(&*self.observer, &live.plan, &live.state, &run.commit);
@@ -164,11 +181,11 @@ impl Dispatcher {
         }
     }
 
-    /// Plans are stored once per process and digest, and never deleted.
-    async fn store_plan(&self, plan: &Arc<heal_engine::Plan>) -> Result<(), DispatchError> {
-        if !self.cache.is_stored(&plan.digest) {
-            self.ports.runs.put_plan(&plan.digest, plan.to_json()).await?;
-            self.cache.stored(&plan.digest);
+    /// Stores the plan once per process and [`PLAN_REFRESH_MS`], to be kept for any run that starts until then.
+    async fn store_plan(&self, plan: &Arc<heal_engine::Plan>, now: Timestamp) -> Result<(), DispatchError> {
+        if !self.cache.is_stored(&plan.digest, now) {
+            self.ports.runs.put_plan(&plan.digest, plan.to_json(), now.plus_ms(PLAN_KEPT_MS)).await?;
+            self.cache.stored(&plan.digest, now);
         }
         Ok(())
     }
@@ -179,13 +196,25 @@ impl Dispatcher {
         message_id: &str,
         rejection: &Rejection,
     ) -> Result<IntakeOutcome, DispatchError> {
-        let now = self.ports.clock.now();
-        let dedupe_key = format!("rejected:{message_id}");
-        let run_id = RunId::derive(&dedupe_key, now, self.ports.entropy.next()?);
         let incident_id = incident::peek_incident_id(message).unwrap_or_else(|| "unknown".to_owned());
-        let mut kept = incident::without_secrets(message);
+        let kept = incident::without_secrets(message);
+        let understood = matches!(rejection, Rejection::Route(_));
+        self.record_rejection(format!("rejected:{message_id}"), incident_id, rejection.to_string(), kept, understood)
+            .await
+    }
+
+    /// Records a failed run that keeps the message. Recorded once per `dedupe_key`.
+    pub(super) async fn record_rejection(
+        &self,
+        dedupe_key: String,
+        incident_id: String,
+        mut reason: String,
+        mut kept: String,
+        understood: bool,
+    ) -> Result<IntakeOutcome, DispatchError> {
+        let now = self.ports.clock.now();
+        let run_id = RunId::derive(&dedupe_key, now, self.ports.entropy.next()?);
         heal_engine::message::cut(&mut kept, limit::REJECTED_BYTES);
-        let mut reason = rejection.to_string();
         heal_engine::message::cut(&mut reason, limit::TEXT_BYTES);
         let event = Event::IncidentRejected { incident_id: incident_id.clone(), reason: reason.clone(), message: kept };
         let head = RunHead {
@@ -199,6 +228,9 @@ impl Dispatcher {
             wake_at: None,
             last_seq: 1,
             reason: Some(reason.clone()),
+            subject: Subject::default(),
+            // What was rejected is for a person.
+            open_follow_ups: 1,
         };
         let commit = Commit { run_id, first_seq: 1, cause_id: dedupe_key.clone(), at: now, events: vec![event] };
         let dedupe_until = now.plus_ms(seconds_to_ms(limit::DEDUPE_SECONDS));
@@ -208,7 +240,7 @@ impl Dispatcher {
             Created::Duplicate { run_id } | Created::Busy { run_id } => run_id,
         };
         tracing::warn!(run_id = %run_id, reason, "incident rejected");
-        Ok(IntakeOutcome::Rejected { run_id, reason, understood: matches!(rejection, Rejection::Route(_)) })
+        Ok(IntakeOutcome::Rejected { run_id, reason, understood })
     }
 }
 

@@ -1,14 +1,16 @@
 //! Cache of folded runs. It may be stale: the conditional write then fails, and the run is folded anew from its log.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use heal_engine::{Digest, Plan, RunId, State};
+use heal_engine::{Digest, Plan, RunId, State, Timestamp};
 
 /// Cached runs; at this number, the runs without a turn in progress are evicted.
 const RUNS: usize = 4_096;
 /// Cached plans that are not in the library.
 const PLANS: usize = 64;
+/// Milliseconds after which a plan is stored again, so that the store keeps a plan that is in use. A day: one request per plan and process.
+pub(super) const PLAN_REFRESH_MS: u64 = 86_400_000;
 
 /// A run as it was after its last known commit.
 #[derive(Debug)]
@@ -24,8 +26,8 @@ type Slot = Arc<tokio::sync::Mutex<Option<Live>>>;
 pub(super) struct Cache {
     runs: Mutex<HashMap<RunId, Slot>>,
     plans: Mutex<HashMap<Digest, Arc<Plan>>>,
-    /// Digests of plans that are known to be in the store.
-    stored: Mutex<HashSet<Digest>>,
+    /// When each plan was stored last.
+    stored: Mutex<HashMap<Digest, Timestamp>>,
 }
 
 impl Cache {
@@ -53,12 +55,14 @@ impl Cache {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
     }
 
-    pub(super) fn is_stored(&self, digest: &Digest) -> bool {
-        self.stored.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+    /// Whether this process stored the plan within [`PLAN_REFRESH_MS`] before `now`.
+    pub(super) fn is_stored(&self, digest: &Digest, now: Timestamp) -> bool {
+        let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        stored.get(digest).is_some_and(|at| *at <= now && now.since_ms(*at) < PLAN_REFRESH_MS)
     }
 
-    pub(super) fn stored(&self, digest: &Digest) {
-        self.stored.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone());
+    pub(super) fn stored(&self, digest: &Digest, now: Timestamp) {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone(), now);
     }
 
     pub(super) fn keep_plan(&self, plan: Plan) -> Arc<Plan> {

@@ -6,14 +6,17 @@ use heal_engine::RunId;
 use heal_engine::event::RunStatus;
 use heal_engine::incident::{self, Intake, IntakeError};
 
+use super::tickets::Several;
 use crate::library::{Entry, Library, RouteError};
 
-/// A message with its playbook, ready to start.
+/// A message with its playbook, ready to start: one run, or one for each of several tickets.
 #[derive(Debug)]
 pub struct Prepared {
     pub(super) intake: Intake,
     pub(super) entry: Arc<Entry>,
     pub(super) concurrency_key: Option<String>,
+    /// The tickets, if each needs a run of its own. Then `intake` is about the first one.
+    pub(super) several: Option<Several>,
 }
 
 /// Why a message is rejected.
@@ -56,6 +59,11 @@ pub enum IntakeOutcome {
         /// True: the message is a readable incident without a usable playbook. False: it is not readable as an incident.
         understood: bool,
     },
+    /// The message has several tickets, and its playbook works on one.
+    PerTicket {
+        /// What became of each ticket, in the order of the message; then, if there are too many tickets, the rejection of the rest.
+        outcomes: Vec<Self>,
+    },
     /// The message says that an alert is over: these live runs of it are withdrawn.
     Withdrawn {
         /// The runs; at least one.
@@ -79,8 +87,17 @@ impl Prepared {
             intake.playbook = Some(name.to_owned());
         }
         let entry = library.route(&intake)?;
+        match Several::new(&intake, &entry)? {
+            Some((several, first)) => Ok(Self { several: Some(several), ..Self::single(first, entry)? }),
+            None => Self::single(intake, entry),
+        }
+    }
+
+    /// One run.
+    pub(super) fn single(intake: Intake, entry: Arc<Entry>) -> Result<Self, Rejection> {
+        entry.check(&intake.variables)?;
         let concurrency_key = entry.concurrency_key(&intake.variables)?;
-        Ok(Self { intake, entry, concurrency_key })
+        Ok(Self { intake, entry, concurrency_key, several: None })
     }
 
     /// The playbook's name.
@@ -93,9 +110,14 @@ impl Prepared {
         &self.entry
     }
 
-    /// The incident.
+    /// The incident; of several tickets, the incident about the first one.
     pub const fn intake(&self) -> &Intake {
         &self.intake
+    }
+
+    /// The tickets that get a run each; empty if the incident starts one run.
+    pub fn tickets(&self) -> &[String] {
+        self.several.as_ref().map(Several::started).unwrap_or_default()
     }
 
     /// The concurrency key that the run would hold, if its playbook has one.

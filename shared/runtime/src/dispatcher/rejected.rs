@@ -40,7 +40,7 @@ impl Dispatcher {
                 at: self.ports.clock.now(),
                 events: vec![reported.clone()],
             };
-            let head = RunHead { updated_at: commit.at, last_seq: commit.last_seq(), ..head };
+            let head = RunHead { updated_at: commit.at, last_seq: commit.last_seq(), open_follow_ups: 0, ..head };
             if self.ports.runs.append(&commit, &head, None).await? == Appended::Appended {
                 return Ok(TurnOutcome { status: head.status, events: 1, commands: 0 });
             }

@@ -3,12 +3,18 @@
 //! One store, three needs: [`RunReader`] reads, [`RunLog`] also writes, [`DueRuns`] finds overdue runs. A signature shows which one its
 //! holder has.
 
+mod filter;
+mod subject;
+
 use async_trait::async_trait;
 use heal_engine::event::{Commit, RunOutcome, RunStatus};
 use heal_engine::{Digest, RunId, Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Result;
+use super::{BackendError, Result};
+
+pub use filter::{Page, Position, RunFilter};
+pub use subject::{ATTENTION_OUTCOMES, SUBJECT_BYTES, Subject};
 
 /// A run's entry in the index, written in the same transaction as the commit that it describes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +39,12 @@ pub struct RunHead {
     pub last_seq: Seq,
     /// One sentence on why the run stops or how it ended.
     pub reason: Option<String>,
+    /// What the run is about. Never changes after the run's start.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// What the run has left for a person to do and nobody has ticked off. Always 0 if the run ended `HEALED` or `COMPLETED`.
+    #[serde(default)]
+    pub open_follow_ups: u32,
 }
 
 /// A run to create.
@@ -78,33 +90,14 @@ pub enum Appended {
     Conflict,
 }
 
-/// Which runs to list. Conditions add up; `None` admits every run.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct RunFilter {
-    /// Only runs with this status.
-    pub status: Option<RunStatus>,
-    /// Only runs of this playbook.
-    pub playbook: Option<String>,
-    /// Only runs started at or after this moment.
-    pub since: Option<Timestamp>,
-}
-
-/// One page of a listing, newest run first.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Page {
-    /// The index entries of the page.
-    pub runs: Vec<RunHead>,
-    /// The cursor of the next page; `None` on the last page.
-    pub next: Option<String>,
-}
-
 /// Reads runs.
 ///
 /// # Guarantees
 /// A read by run id sees every commit that was acknowledged before it.
 #[async_trait]
 pub trait RunReader: Send + Sync + 'static {
-    /// The commits whose first sequence number is greater than `after`, in order; empty if there are none.
+    /// The commits whose first sequence number is greater than `after`, in order; empty if there are none, or if the run's retention is
+    /// over and a part of its log is removed already.
     async fn load(&self, run_id: &RunId, after: Seq) -> Result<Vec<Commit>>;
 
     /// The index entry of one run.
@@ -116,7 +109,7 @@ pub trait RunReader: Send + Sync + 'static {
     /// The live runs whose incident's id starts with `prefix`, in any order, and perhaps others: the log decides.
     async fn live_of_incidents(&self, prefix: &str) -> Result<Vec<RunId>>;
 
-    /// One page of at most `limit` runs; `cursor` is the `next` of an earlier page.
+    /// One page of at most `limit` runs; `cursor` is the `next` of an earlier page of the same filter.
     async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page>;
 }
 
@@ -130,11 +123,13 @@ pub trait RunLog: RunReader {
     async fn create(&self, run: &NewRun) -> Result<Created>;
 
     /// Stores the next commit. If `head.status` is terminal, the run's concurrency key is free afterwards.
-    /// `incident_id`, `playbook` and `started_at` stay as created. For a run that does not exist, the answer is `Conflict`.
+    /// `incident_id`, `playbook`, `started_at` and `subject` stay as created. A run that has ended takes further commits. For a run that
+    /// does not exist, the answer is `Conflict`.
     async fn append(&self, commit: &Commit, head: &RunHead, concurrency_key: Option<&str>) -> Result<Appended>;
 
-    /// Stores a plan under its digest. Storing the same plan twice has no further effect.
-    async fn put_plan(&self, digest: &Digest, plan: &str) -> Result<()>;
+    /// Stores a plan under its digest. The store keeps it until `keep_until` at least, and then as long as it keeps ended runs. Storing
+    /// the same plan again can only prolong that.
+    async fn put_plan(&self, digest: &Digest, plan: &str, keep_until: Timestamp) -> Result<()>;
 }
 
 /// Finds overdue runs.

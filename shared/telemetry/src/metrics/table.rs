@@ -146,7 +146,7 @@ metrics! {
     BreakerState = "self_healing_circuit_breaker_state", Kind::Gauge, "", [closed("service", SERVICES)],
         "Circuit breaker of a service: 0 closed, 1 half open, 2 open";
     Incidents = "self_healing_incidents_total", Kind::Counter, "", [closed("result", INCIDENTS)],
-        "Messages on the incidents queue, by what became of them";
+        "Messages on the incidents queue, and tickets that get a run each, by what became of them";
     RunsStarted = "self_healing_runs_started_total", Kind::Counter, "", [PLAYBOOK],
         "Runs started";
     RunsEnded = "self_healing_runs_ended_total", Kind::Counter, "", [PLAYBOOK, closed("outcome", RUN_OUTCOMES)],

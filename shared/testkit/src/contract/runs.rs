@@ -3,12 +3,14 @@
 mod append;
 mod create;
 mod due;
+mod filters;
 mod listing;
 mod live;
 
 pub use append::*;
 pub use create::*;
 pub use due::*;
+pub use filters::*;
 pub use listing::*;
 pub use live::*;
 
@@ -58,6 +60,11 @@ macro_rules! run_store_contract {
             a_listing_is_newest_first,
             a_listing_filters_by_status_playbook_and_start,
             a_listing_follows_the_status,
+            a_subject_is_read_back_with_its_run,
+            a_listing_filters_by_what_the_run_is_about,
+            a_listing_filters_by_outcome,
+            what_needs_a_person_comes_most_urgent_first,
+            an_ended_run_takes_commits_and_is_listed_once_as_the_newest_says,
             pages_cover_every_run_once,
             runs_of_one_moment_are_paged_without_loss,
             a_cursor_is_stable_under_inserts,

@@ -3,7 +3,7 @@
 use heal_engine::event::RunStarted;
 use heal_engine::{Event, Map};
 use heal_runtime::port::{
-    ClaimKey, ClaimRequest, CooldownKey, CooldownRequest, LeaseOwner, Message, NewRun, QueueName, RunHead,
+    ClaimKey, ClaimRequest, CooldownKey, CooldownRequest, LeaseOwner, Message, NewRun, QueueName, RunHead, Subject,
 };
 use heal_runtime::{AttemptResult, Commit, Digest, RunId, RunStatus, Seq, Timestamp};
 use serde_json::json;
@@ -36,6 +36,8 @@ pub(crate) fn head(commit: &Commit) -> RunHead {
         wake_at: Some(T0.plus_ms(60_000)),
         last_seq: commit.last_seq(),
         reason: None,
+        subject: Subject::default(),
+        open_follow_ups: 0,
     }
 }
 

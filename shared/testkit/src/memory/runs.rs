@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use heal_runtime::port::{
-    Appended, BackendError, Created, DueRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader,
+    Appended, Created, DueRuns, NewRun, Page, Position, Result, RunFilter, RunHead, RunLog, RunReader,
 };
 use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp};
 
@@ -23,7 +23,8 @@ struct Model {
     runs: BTreeMap<RunId, Run>,
     dedupe: BTreeMap<String, (RunId, Timestamp)>,
     concurrency: BTreeMap<String, RunId>,
-    plans: BTreeMap<Digest, String>,
+    /// Each plan, and until when it has to be kept.
+    plans: BTreeMap<Digest, (String, Timestamp)>,
 }
 
 #[derive(Debug)]
@@ -69,6 +70,7 @@ impl Model {
             playbook: run.head.playbook.clone(),
             started_at: run.head.started_at,
             last_seq: commit.last_seq(),
+            subject: run.head.subject.clone(),
             ..head.clone()
         };
         if let Some(key) = concurrency_key
@@ -80,19 +82,17 @@ impl Model {
         Appended::Appended
     }
 
-    fn list(&self, filter: &RunFilter, limit: usize, before: Option<&(Timestamp, RunId)>) -> Page {
-        let wanted = |head: &&RunHead| {
-            filter.status.is_none_or(|status| head.status == status)
-                && filter.playbook.as_ref().is_none_or(|playbook| head.playbook.as_ref() == Some(playbook))
-                && filter.since.is_none_or(|since| head.started_at >= since)
-                && before.is_none_or(|(at, id)| (head.started_at, &head.run_id) < (*at, id))
+    fn list(&self, filter: &RunFilter, limit: usize, before: Option<&Position>) -> Page {
+        let heads = self.runs.values().map(|run| (filter.position(&run.head), &run.head));
+        let wanted = |(position, head): &(Position, &RunHead)| {
+            filter.admits(head) && before.is_none_or(|before| position < before)
         };
-        let mut runs: Vec<RunHead> = self.runs.values().map(|run| &run.head).filter(wanted).cloned().collect();
-        runs.sort_by(|a, b| (b.started_at, &b.run_id).cmp(&(a.started_at, &a.run_id)));
-        let more = runs.len() > limit;
-        runs.truncate(limit);
-        let next = runs.last().filter(|_| more).map(|last| format!("{}:{}", last.started_at.0, last.run_id));
-        Page { runs, next }
+        let mut found: Vec<(Position, &RunHead)> = heads.filter(wanted).collect();
+        found.sort_by(|(a, _), (b, _)| b.cmp(a));
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|(position, _)| filter.cursor(position));
+        Page { runs: found.into_iter().map(|(_, head)| head.clone()).collect(), next, unexamined_before: None }
     }
 
     /// The wake times of live runs, earliest first.
@@ -108,6 +108,11 @@ impl Runs {
     /// An empty fake whose calls fail as `faults` decides.
     pub fn new(faults: Faults) -> Self {
         Self { faults, model: Mutex::default() }
+    }
+
+    /// Until when the plan has to be kept; `None` for a plan that was never stored.
+    pub fn plan_kept_until(&self, digest: &Digest) -> Option<Timestamp> {
+        lock(&self.model).plans.get(digest).map(|(_, keep_until)| *keep_until)
     }
 }
 
@@ -126,7 +131,7 @@ impl RunReader for Runs {
     }
 
     async fn plan(&self, digest: &Digest) -> Result<Option<String>> {
-        self.faults.around("runs.plan", || lock(&self.model).plans.get(digest).cloned())
+        self.faults.around("runs.plan", || lock(&self.model).plans.get(digest).map(|(plan, _)| plan.clone()))
     }
 
     async fn live_of_incidents(&self, prefix: &str) -> Result<Vec<RunId>> {
@@ -138,7 +143,7 @@ impl RunReader for Runs {
     }
 
     async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
-        let before = cursor.map(parse_cursor).transpose()?;
+        let before = cursor.map(|cursor| filter.parse_cursor("runs.list", cursor)).transpose()?;
         self.faults.around("runs.list", || lock(&self.model).list(filter, limit, before.as_ref()))
     }
 }
@@ -153,9 +158,11 @@ impl RunLog for Runs {
         self.faults.around("runs.append", || lock(&self.model).append(commit, head, concurrency_key))
     }
 
-    async fn put_plan(&self, digest: &Digest, plan: &str) -> Result<()> {
+    async fn put_plan(&self, digest: &Digest, plan: &str, keep_until: Timestamp) -> Result<()> {
         self.faults.around("runs.put_plan", || {
-            lock(&self.model).plans.insert(digest.clone(), plan.to_owned());
+            let mut model = lock(&self.model);
+            let stored = model.plans.entry(digest.clone()).or_insert_with(|| (plan.to_owned(), keep_until));
+            stored.1 = stored.1.max(keep_until);
         })
     }
 }
@@ -178,9 +185,4 @@ impl DueRuns for Runs {
         let is_live = |run: &&Run| !run.head.status.is_terminal();
         self.faults.around("runs.count_live", || lock(&self.model).runs.values().filter(is_live).count() as u64)
     }
-}
-
-fn parse_cursor(cursor: &str) -> Result<(Timestamp, RunId)> {
-    let parsed = cursor.split_once(':').and_then(|(at, id)| Some((Timestamp(at.parse().ok()?), RunId::new(id))));
-    parsed.ok_or_else(|| BackendError::corrupt("runs.list", format!("`{cursor}` is not a cursor that a listing gave")))
 }

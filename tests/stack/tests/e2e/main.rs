@@ -1,7 +1,7 @@
 //! The real template with the real functions on a local AWS, with the stand-in platform as target. Tests send messages to the
 //! queues and assert on the record of the run and on the state of the platform.
 //!
-//! All tests share one deployment. Each has its own tickets and workflows; a test that injects a fault runs alone.
+//! All tests share one deployment, but for those of `platform`, whose services behave as the deployed ones. Each has its own tickets and workflows; a test that injects a fault runs alone.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,5 +16,6 @@ mod diagrams;
 mod faults;
 mod load;
 mod messages;
+mod platform;
 mod rig;
 mod time;

@@ -34,8 +34,8 @@ pub(crate) struct Rig {
     _turn: Turn,
 }
 
-/// Breakers close after a second, so that a test that opens one does not delay the next.
-const PARAMETERS: [(&str, &str); 3] = [
+/// Parameters of the template. Breakers close after a second, so that a test that opens one does not delay the next.
+pub(crate) const PARAMETERS: [(&str, &str); 3] = [
     ("ExecutionTicketCircuitBreakerResetSeconds", "1"),
     ("OrchestratorCircuitBreakerResetSeconds", "1"),
     // The tests send the ticks themselves.
@@ -87,7 +87,10 @@ impl Rig {
     }
 
     async fn new(turn: Turn) -> Self {
-        let deployment = tokio::task::spawn_blocking(|| Deployment::shared(config, &PARAMETERS)).await.unwrap();
+        Self::on(tokio::task::spawn_blocking(|| Deployment::shared(config, &PARAMETERS)).await.unwrap(), turn).await
+    }
+
+    pub(crate) async fn on(deployment: &'static Deployment, turn: Turn) -> Self {
         Self { deployment, store: deployment.store().await, queues: deployment.queues().await, _turn: turn }
     }
 
@@ -114,8 +117,9 @@ impl Rig {
         let mut found = Vec::new();
         let mut cursor = None;
         loop {
-            let page = self.store.list(&RunFilter::default(), 500, cursor.as_deref()).await.unwrap();
-            found.extend(page.runs.into_iter().filter(|head| head.incident_id == incident_id));
+            let filter = RunFilter { incident_id: Some(incident_id.to_owned()), ..RunFilter::default() };
+            let page = self.store.list(&filter, 500, cursor.as_deref()).await.unwrap();
+            found.extend(page.runs);
             cursor = page.next;
             if cursor.is_none() {
                 return found;

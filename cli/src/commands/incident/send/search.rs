@@ -26,7 +26,7 @@ const LOGS: usize = 20;
 const UNKNOWN: &str = "unknown";
 
 /// A message that was sent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Sent {
     pub message_id: String,
     /// `None` if a message sent with --raw has none.
@@ -46,8 +46,16 @@ pub(super) enum Found {
     Rejected(RunId),
 }
 
+impl Found {
+    pub(super) const fn run_id(&self) -> &RunId {
+        match self {
+            Self::Started(run_id) | Self::Known(run_id) | Self::Joined(run_id) | Self::Rejected(run_id) => run_id,
+        }
+    }
+}
+
 /// The newest runs before the message was sent, within the time in which incidents are deduplicated.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Snapshot {
     heads: Vec<RunHead>,
     since: Timestamp,
@@ -80,6 +88,25 @@ impl Search {
     pub(super) fn new(runs: Arc<dyn RunReader>, sent: Sent, before: Snapshot) -> Self {
         let (others, read) = (BTreeSet::new(), BTreeMap::new());
         Self { runs, sent, before, sent_at: SystemClock.now(), polls: 0, others, read }
+    }
+
+    /// The search for the run of one of the message's tickets.
+    pub(super) fn for_ticket(&self, ticket: &str) -> Self {
+        let intake = self.sent.intake.as_ref().map(|intake| intake.for_ticket(ticket));
+        let mut search = Self::new(Arc::clone(&self.runs), Sent { intake, ..self.sent.clone() }, self.before.clone());
+        search.sent_at = self.sent_at;
+        search
+    }
+
+    /// The message's tickets, if `run_id` is the run of one of them; else empty.
+    ///
+    /// # Errors
+    /// The run cannot be read.
+    pub(super) async fn tickets(&self, run_id: &RunId) -> anyhow::Result<Vec<String>> {
+        let Some(intake) = &self.sent.intake else { return Ok(Vec::new()) };
+        let commits = self.runs.load(run_id, 0).await?;
+        let is_one_of_several = commits.first().is_some_and(|first| is_of_ticket(intake, &first.cause_id));
+        Ok(if is_one_of_several { intake.tickets() } else { Vec::new() })
     }
 
     /// Searches once. `None` if the run does not appear yet.
@@ -150,7 +177,8 @@ impl Search {
         }
         let is_own = self.sent.intake.as_ref().is_some_and(|intake| {
             let is_requested = intake.playbook.is_none() || intake.playbook == head.playbook;
-            intake.dedupe_key == first.cause_id && is_requested
+            let is_cause = intake.dedupe_key == first.cause_id || is_of_ticket(intake, &first.cause_id);
+            is_cause && is_requested
         });
         let was_there = self.before.heads.iter().any(|before| before.run_id == run_id);
         let is_old = head.started_at < Timestamp(self.sent_at.0.saturating_sub(SKEW_MS));
@@ -187,4 +215,10 @@ impl Search {
         }
         Ok(None)
     }
+}
+
+/// Whether one of the tickets of `intake` caused the run.
+fn is_of_ticket(intake: &Intake, cause_id: &str) -> bool {
+    let ticket = cause_id.strip_suffix(&intake.dedupe_key);
+    ticket.is_some_and(|ticket| ticket.starts_with("ticket:") && ticket.ends_with(':'))
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use heal_aws::Queues;
+use heal_engine::{RunId, limit};
 use heal_runtime::port::QueueName;
 
 use super::search::{Found, Search};
@@ -24,21 +25,58 @@ pub(super) async fn watch(
     within: u64,
     json: bool,
 ) -> anyhow::Result<Exit> {
-    let give_up = Instant::now() + Duration::from_secs(within);
-    let found = loop {
-        if let Some(found) = search.poll().await? {
-            break Some(found);
-        }
-        if Instant::now() >= give_up {
-            break search.poll_history().await?;
-        }
-        tokio::time::sleep(POLL_EVERY).await;
-    };
-    let Some(found) = found else {
+    let Some(found) = find(&mut search, within).await? else {
         out::note(not_found_message(backend, queues, &search, within).await);
         return Ok(Exit::Failure);
     };
-    let run_id = match found {
+    let tickets = search.tickets(found.run_id()).await?;
+    if tickets.is_empty() {
+        return follow::follow_to_end(backend, announce(found), json).await;
+    }
+    out::note(format_args!("one run for each of {} tickets, shown one after the other", tickets.len()));
+    let mut exit = Exit::Success;
+    if let Some(rest) = tickets.get(limit::TICKET_RUNS..).filter(|rest| !rest.is_empty()) {
+        out::note(format_args!(
+            "{} tickets are too many and have no run; a failed run of the incident keeps them",
+            rest.len()
+        ));
+        exit = Exit::Failure;
+    }
+    for ticket in tickets.iter().take(limit::TICKET_RUNS) {
+        let mut search = search.for_ticket(ticket);
+        let ended = match find(&mut search, within).await? {
+            Some(found) => follow::follow_to_end(backend, announce(found), json).await?,
+            None => {
+                out::note(format_args!(
+                    "ticket {}: {}",
+                    out::text(ticket),
+                    not_found_message(backend, queues, &search, within).await
+                ));
+                Exit::Failure
+            }
+        };
+        exit = exit.worse(ended);
+    }
+    Ok(exit)
+}
+
+/// The run of the message, `None` if it does not appear `within` so many seconds.
+async fn find(search: &mut Search, within: u64) -> anyhow::Result<Option<Found>> {
+    let give_up = Instant::now() + Duration::from_secs(within);
+    loop {
+        if let Some(found) = search.poll().await? {
+            return Ok(Some(found));
+        }
+        if Instant::now() >= give_up {
+            return search.poll_history().await;
+        }
+        tokio::time::sleep(POLL_EVERY).await;
+    }
+}
+
+/// Notes what kind of run was found.
+fn announce(found: Found) -> RunId {
+    match found {
         Found::Started(run_id) => run_id,
         Found::Known(run_id) => {
             out::note(format_args!("this incident has a run already, which is continued or shown: {run_id}"));
@@ -52,8 +90,7 @@ pub(super) async fn watch(
             out::note(format_args!("the message was rejected, and is kept as {run_id}"));
             run_id
         }
-    };
-    follow::follow_to_end(backend, run_id, json).await
+    }
 }
 
 /// Says where the message may be.

@@ -17,15 +17,16 @@ pub(super) async fn append(store: &Store, commit: &Commit, head: &RunHead) -> Re
     // These fields never change after the run's start.
     let head = RunHead {
         run_id: commit.run_id.clone(),
-        incident_id: last.head.incident_id,
-        playbook: last.head.playbook,
+        incident_id: last.head.incident_id.clone(),
+        playbook: last.head.playbook.clone(),
         started_at: last.head.started_at,
+        subject: last.head.subject.clone(),
         last_seq: commit.last_seq(),
         ..head.clone()
     };
     let earlier = head.wake_at.filter(|wake_at| *wake_at < last.live.look_at);
     let live = Live { look_at: earlier.unwrap_or(last.live.look_at), sk: last.live.sk };
-    let item = row::commit(commit, &head, &live);
+    let item = row::commit(commit, Some(&last.head), &head, &live);
     let appended = match store.put(OPERATION, item, "attribute_not_exists(pk)", Item::default()).await? {
         Written::Done(_) => Appended::Appended,
         Written::Refused(Some(there)) if row::is_of(&there, &commit.cause_id) => Appended::AlreadyThere,

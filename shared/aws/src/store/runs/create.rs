@@ -35,7 +35,7 @@ enum Obstacle {
 pub(super) async fn create(store: &Store, run: &NewRun) -> Result<Created> {
     let live = Live { sk: live_key(run).sk, look_at: look_at(run) };
     let newest = Newest { head: run.head.clone(), live };
-    let commit = row::commit(&run.commit, &run.head, &newest.live);
+    let commit = row::commit(&run.commit, None, &run.head, &newest.live);
     check_size(OPERATION, &commit)?;
     let is_live = !run.head.status.is_terminal();
     if is_live && run.concurrency_key.is_none() {

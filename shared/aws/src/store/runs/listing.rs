@@ -1,108 +1,65 @@
 //! Lists runs: live ones by their live rows, ended ones by the index over the commits that ended them.
+//!
+//! The index only finds. It has the status, the outcome, the playbook, the incident and the start of a run; what else a filter asks for,
+//! and what a page shows, is read from the run's newest commit.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+mod ended;
+
+pub(in crate::store) use ended::INDEX;
 use futures_util::future::try_join_all;
-use heal_runtime::port::{BackendError, Page, Result, RunFilter, RunHead};
-use heal_runtime::{RunStatus, Timestamp};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use heal_runtime::port::{Page, Position, Result, RunFilter, RunHead};
 
-use super::{due, row};
-use crate::store::item::Attributes;
-use crate::store::{Store, call, key};
+use super::{due, read};
+use crate::limit::SWEEP_CONCURRENT_READS;
+use crate::store::Store;
 
-const OPERATION: &str = "runs.list";
-/// The index over the commits that ended their runs.
-const INDEX: &str = "ended";
-
-/// The last run of a page; the next page continues after it. A run never changes its place in the order.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Cursor {
-    started_at: Timestamp,
-    run_id: String,
-}
-
-impl Cursor {
-    fn from_head(head: &RunHead) -> Self {
-        Self { started_at: head.started_at, run_id: head.run_id.to_string() }
-    }
-
-    fn parse(text: &str) -> Result<Self> {
-        let parts = text.split_once(':').and_then(|(at, run_id)| Some((at.parse().ok()?, run_id.to_owned())));
-        let (started_at, run_id) = parts
-            .ok_or_else(|| BackendError::corrupt(OPERATION, format!("`{text}` is not a cursor that a listing gave")))?;
-        Ok(Self { started_at: Timestamp(started_at), run_id })
-    }
-}
+pub(super) const OPERATION: &str = "runs.list";
 
 pub(super) async fn list(store: &Store, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
-    let before = cursor.map(Cursor::parse).transpose()?;
-    let wanted = |status: &RunStatus| filter.status.is_none_or(|asked| asked == *status);
-    let (ended, live): (Vec<RunStatus>, Vec<RunStatus>) =
-        RunStatus::ALL.into_iter().filter(wanted).partition(|status| status.is_terminal());
+    let before = cursor.map(|cursor| filter.parse_cursor(OPERATION, cursor)).transpose()?;
     let mut heads = Vec::new();
-    if !live.is_empty() {
+    if filter.statuses().any(|status| !status.is_terminal()) {
         heads.extend(due::heads(store, OPERATION, None).await?);
     }
     // A run that ends meanwhile is in both lists; the later read is newer.
-    let ended = try_join_all(ended.iter().map(|status| list_ended(store, *status, filter, limit, before.as_ref())));
-    let ended: Vec<RunHead> = ended.await?.into_iter().flatten().collect();
-    heads.retain(|head| live.contains(&head.status) && ended.iter().all(|other| other.run_id != head.run_id));
-    heads.extend(ended);
-    heads.retain(|head| fits(head, filter, before.as_ref()));
-    heads.sort_by_key(|head| std::cmp::Reverse(Cursor::from_head(head)));
-    let more = heads.len() > limit;
-    heads.truncate(limit);
-    let next = heads.last().filter(|_| more).map(|last| format!("{}:{}", last.started_at.0, last.run_id));
-    Ok(Page { runs: heads, next })
+    let query = ended::Query { store, filter, limit, before: before.as_ref() };
+    let found = try_join_all(ended::partitions(filter).into_iter().map(|partition| query.list(partition))).await?;
+    heads.retain(|head| found.iter().flat_map(|found| &found.heads).all(|other| other.run_id != head.run_id));
+    // A partition that was not examined to its end says nothing about runs before its last one.
+    let horizon = found.iter().filter_map(|found| found.stopped_at.clone()).max();
+    heads.extend(found.into_iter().flat_map(|found| found.heads));
+    let mut placed: Vec<(Position, RunHead)> = heads.into_iter().map(|head| (filter.position(&head), head)).collect();
+    placed.retain(|(position, head)| {
+        filter.admits(head)
+            && before.as_ref().is_none_or(|before| position < before)
+            && (filter.needs_attention || horizon.as_ref().is_none_or(|horizon| position >= horizon))
+    });
+    placed.sort_by(|(a, _), (b, _)| b.cmp(a));
+    let more = placed.len() > limit;
+    placed.truncate(limit);
+    let last = placed.last().filter(|_| more).map(|(position, _)| position);
+    let next = last.or(horizon.as_ref().filter(|_| !filter.needs_attention)).map(|position| filter.cursor(position));
+    let unexamined_before = horizon.filter(|_| !more || filter.needs_attention).map(|horizon| horizon.started_at);
+    let heads = placed.into_iter().map(|(_, head)| head).collect();
+    let runs = if reads_newest(filter) { heads } else { newest(store, heads).await? };
+    Ok(Page { runs, next, unexamined_before })
 }
 
-fn fits(head: &RunHead, filter: &RunFilter, before: Option<&Cursor>) -> bool {
-    filter.playbook.as_ref().is_none_or(|playbook| head.playbook.as_ref() == Some(playbook))
-        && filter.since.is_none_or(|since| head.started_at >= since)
-        && before.is_none_or(|before| Cursor::from_head(head) < *before)
+/// Whether the index cannot tell which runs the listing has, or in which order.
+fn reads_newest(filter: &RunFilter) -> bool {
+    let RunFilter { ticket_id, workflow_id, worker_id, severity, needs_attention, .. } = filter;
+    *needs_attention || [ticket_id, workflow_id, worker_id, severity].iter().any(|asked| asked.is_some())
 }
 
-/// Ended runs of one status, newest first: at least `limit` + 1 if there are as many, so that the caller sees whether there are more.
-async fn list_ended(
-    store: &Store,
-    status: RunStatus,
-    filter: &RunFilter,
-    limit: usize,
-    before: Option<&Cursor>,
-) -> Result<Vec<RunHead>> {
-    let text = |text: String| AttributeValue::S(text);
-    // Up to the cursor's run, from the filter's first moment on.
-    let last = before.map_or_else(|| "~".to_owned(), |cursor| key::ended(cursor.started_at, &cursor.run_id));
-    let first = key::ended(filter.since.unwrap_or(Timestamp(0)), "");
-    let mut heads = Vec::new();
-    let mut from: Option<Attributes> = None;
-    if first > last {
-        return Ok(heads);
-    }
-    loop {
-        let mut call = store
-            .client
-            .query()
-            .table_name(&*store.table)
-            .index_name(INDEX)
-            .key_condition_expression("gsi_pk = :status AND gsi_sk BETWEEN :first AND :last")
-            .expression_attribute_values(":status", text(status.as_str().to_owned()))
-            .expression_attribute_values(":first", text(first.clone()))
-            .expression_attribute_values(":last", text(last.clone()))
-            .scan_index_forward(false)
-            .set_exclusive_start_key(from);
-        if let Some(playbook) = &filter.playbook {
-            call = call
-                .filter_expression("playbook = :playbook")
-                .expression_attribute_values(":playbook", text(playbook.clone()));
+/// The runs as their newest commits describe them, without those that are removed by now.
+async fn newest(store: &Store, heads: Vec<RunHead>) -> Result<Vec<RunHead>> {
+    let reads = stream::iter(heads).map(|head| async move {
+        if !head.status.is_terminal() {
+            return Ok(Some(head));
         }
-        let page = Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(OPERATION, &error))?;
-        for row in page.items() {
-            heads.push(row::read_head(OPERATION, row)?);
-        }
-        // The cursor's own run may be among them.
-        if page.last_evaluated_key.is_none() || heads.len() > limit + 1 {
-            return Ok(heads);
-        }
-        from = page.last_evaluated_key;
-    }
+        let newest = read::newest(store, OPERATION, &head.run_id).await?;
+        Ok(newest.map(|newest| newest.head))
+    });
+    reads.buffered(SWEEP_CONCURRENT_READS).try_filter_map(|head| async { Ok(head) }).try_collect().await
 }

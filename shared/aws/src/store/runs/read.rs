@@ -27,7 +27,7 @@ pub(super) async fn newest(store: &Store, operation: &'static str, run_id: &RunI
     Ok(newest)
 }
 
-/// The run's commits after sequence number `after`.
+/// The run's commits after sequence number `after`; none if the run is being removed.
 ///
 /// # Errors
 /// A commit whose events cannot be read, or that does not follow the one before it: named by run and sequence number.
@@ -48,8 +48,11 @@ pub(super) async fn load(store: &Store, run_id: &RunId, after: Seq) -> Result<Ve
         let page = Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(operation, &error))?;
         for row in page.items() {
             let commit = row::read_commit(operation, row, run_id)?;
-            check_follows(operation, commits.last(), &commit, after)?;
-            commits.push(commit);
+            match check_follows(operation, commits.last(), &commit, after) {
+                Ok(()) => commits.push(commit),
+                Err(_) if is_being_removed(store, operation, run_id).await? => return Ok(Vec::new()),
+                Err(gap) => return Err(gap),
+            }
         }
         if page.last_evaluated_key.is_none() {
             if let Some(last) = page.items().last() {
@@ -59,6 +62,16 @@ pub(super) async fn load(store: &Store, run_id: &RunId, after: Seq) -> Result<Ve
         }
         from = page.last_evaluated_key;
     }
+}
+
+/// Whether garbage collection removes the run: it removes the first commit first, and the one that ended the run last. An ended run whose
+/// first commit is there is not being removed, so a gap in its log is damage.
+async fn is_being_removed(store: &Store, operation: &'static str, run_id: &RunId) -> Result<bool> {
+    if store.get(operation, &key::commit(run_id, 1)).await?.is_some() {
+        return Ok(false);
+    }
+    let newest = newest(store, operation, run_id).await?;
+    Ok(newest.is_none_or(|newest| newest.head.status.is_terminal()))
 }
 
 /// Checks that `commit` follows the one before it. If `after` lies inside a commit, the first number to expect is unknown.

@@ -1,7 +1,7 @@
 //! A commit as a row: its events, and the head of the run after it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use heal_runtime::port::{Result, RunHead};
+use heal_runtime::port::{Result, RunHead, Subject};
 use heal_runtime::{Commit, RunId, RunOutcome, RunStatus, Seq, Timestamp, format};
 use serde::de::DeserializeOwned;
 
@@ -26,8 +26,12 @@ pub(super) struct Live {
     pub look_at: Timestamp,
 }
 
-/// The commit as a row. A commit that ends its run has the keys of the index of ended runs.
-pub(super) fn commit(commit: &Commit, head: &RunHead, live: &Live) -> Item {
+/// The commit as a row.
+///
+/// The commit that ends its run has the keys of the index of ended runs. A later one (`before` has ended) has none, so that the index has
+/// the run once. `before` is the head before this commit.
+pub(super) fn commit(commit: &Commit, before: Option<&RunHead>, head: &RunHead, live: &Live) -> Item {
+    let subject = &head.subject;
     let events = format::encode(&commit.events);
     let mut item = Item::at(&key::commit(&commit.run_id, commit.first_seq))
         .text("cause_id", &commit.cause_id)
@@ -43,11 +47,20 @@ pub(super) fn commit(commit: &Commit, head: &RunHead, live: &Live) -> Item {
         .moment("updated_at", head.updated_at)
         .maybe_moment("wake_at", head.wake_at)
         .number("last_seq", commit.last_seq())
-        .maybe_text("reason", head.reason.as_ref());
-    if head.status.is_terminal() {
-        item = item
-            .text("gsi_pk", head.status.as_str())
-            .text("gsi_sk", key::ended(head.started_at, commit.run_id.as_str()));
+        .maybe_text("reason", head.reason.as_ref())
+        .maybe_text("ticket_id", subject.ticket_id.as_ref())
+        .maybe_text("workflow_id", subject.workflow_id.as_ref())
+        .maybe_text("worker_id", subject.worker_id.as_ref())
+        .maybe_text("severity", subject.severity.as_ref());
+    if subject.escalation_required {
+        item = item.flag("escalation_required", true);
+    }
+    if head.open_follow_ups > 0 {
+        item = item.number("open_follow_ups", u64::from(head.open_follow_ups));
+    }
+    let partition = key::ended_partition(head.status, head.outcome);
+    if let Some(partition) = partition.filter(|_| before.is_none_or(|before| !before.status.is_terminal())) {
+        item = item.text("gsi_pk", partition).text("gsi_sk", key::ended(head.started_at, commit.run_id.as_str()));
     }
     let room = WRITE_UNIT_BYTES.saturating_sub(item.bytes() + "events".len());
     item.value("events", pack::pack(&events, room))
@@ -72,7 +85,8 @@ pub(super) fn read_newest(operation: &'static str, row: &Attributes) -> Result<N
     Ok(Newest { head: read_head(operation, row)?, live })
 }
 
-/// Reads the head from a commit's row, or from a row of the index of ended runs.
+/// Reads the head from a commit's row, or from a row of the index of ended runs. The index has neither the subject nor the follow-ups: its
+/// attributes are fixed at the table's creation. Rows of earlier builds have neither too.
 pub(super) fn read_head(operation: &'static str, row: &Attributes) -> Result<RunHead> {
     let fields = Fields::read(operation, row)?;
     Ok(RunHead {
@@ -86,7 +100,20 @@ pub(super) fn read_head(operation: &'static str, row: &Attributes) -> Result<Run
         wake_at: fields.maybe_moment("wake_at")?,
         last_seq: fields.number("last_seq")?,
         reason: fields.maybe_text("reason")?.map(ToOwned::to_owned),
+        subject: Subject {
+            ticket_id: fields.maybe_text("ticket_id")?.map(ToOwned::to_owned),
+            workflow_id: fields.maybe_text("workflow_id")?.map(ToOwned::to_owned),
+            worker_id: fields.maybe_text("worker_id")?.map(ToOwned::to_owned),
+            severity: fields.maybe_text("severity")?.map(ToOwned::to_owned),
+            escalation_required: fields.flag("escalation_required"),
+        },
+        open_follow_ups: follow_ups(&fields)?,
     })
+}
+
+fn follow_ups(fields: &Fields<'_>) -> Result<u32> {
+    let number = fields.maybe_number("open_follow_ups")?.unwrap_or(0);
+    u32::try_from(number).map_err(|_| fields.corrupt("open_follow_ups", format!("{number} is more than {}", u32::MAX)))
 }
 
 fn first_seq(fields: &Fields<'_>) -> Result<Seq> {

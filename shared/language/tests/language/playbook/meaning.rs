@@ -60,7 +60,10 @@ fn a_step_has_the_defaults_of_the_language_and_of_its_action() {
     assert_eq!(step.inherits, ["namespace"]);
     assert_eq!((&step.condition, &step.for_each, &step.until), (&None, &None, &None));
     let check = &good("actions:\n  - type: check_worker_health\n    parameters: {worker_id: w}\n").actions[0];
-    assert_eq!(check.outputs, ["healthy", "worker_unhealthy", "phase", "reason", "restarts"]);
+    assert_eq!(
+        check.outputs,
+        ["healthy", "worker_unhealthy", "found", "pod_name", "pod_uid", "phase", "reason", "restarts"]
+    );
 }
 
 #[test]

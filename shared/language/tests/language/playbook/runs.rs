@@ -61,7 +61,23 @@ fn out_of_reach(service: &str) -> AttemptResult {
 }
 
 fn health(healthy: bool) -> AttemptResult {
-    gave(json!({"healthy": healthy, "worker_unhealthy": !healthy, "phase": "Running", "reason": null, "restarts": 0}))
+    gave(json!({
+        "healthy": healthy, "worker_unhealthy": !healthy, "found": true, "pod_name": "p-1", "pod_uid": "u-1",
+        "phase": "Running", "reason": null, "restarts": 0,
+    }))
+}
+
+/// No pod matches the worker.
+fn not_found() -> AttemptResult {
+    let output = json!({
+        "healthy": false, "worker_unhealthy": false, "found": false, "pod_name": null, "pod_uid": null,
+        "phase": "", "reason": null, "restarts": 0,
+    });
+    gave(output).follow_up("find the pod of worker w")
+}
+
+fn reallocated() -> AttemptResult {
+    gave(json!({"reallocated": ["t"], "denied": [], "status": "PENDING", "previous_worker": null}))
 }
 
 /// Runs to the end. `answer` gives the result of every attempt, from its command and the number of attempts before it.
@@ -143,7 +159,8 @@ fn the_ticket_of_an_unhealthy_worker_is_reallocated_after_its_pod_is_replaced() 
             "check_worker_health"
         ]
     );
-    assert_eq!(run.parameters("restart_pod"), &object(json!({"pod_name": "p", "namespace": "n"})));
+    let found = json!({"pod_name": "p-1", "pod_uid": "u-1", "namespace": "n"});
+    assert_eq!(run.parameters("restart_pod"), &object(found), "the pod that was found, not the one of the incident");
     assert_eq!(run.parameters("check_worker_health"), &object(json!({"worker_id": "w", "namespace": "n"})));
 }
 
@@ -154,8 +171,85 @@ fn a_ticket_whose_reallocation_was_skipped_keeps_its_status() {
         "reallocate_ticket" => out_of_reach("execution-ticket-service"),
         _ => health(true),
     });
-    assert_eq!(run.actions(), ["check_worker_health", "reallocate_ticket", "check_worker_health"]);
+    assert_eq!(run.actions(), ["check_worker_health", "reallocate_ticket"]);
     assert_eq!(run.outcome, RunOutcome::Degraded);
+}
+
+#[test]
+fn without_a_worker_the_ticket_is_reallocated_and_nothing_is_claimed_of_the_worker() {
+    let (timeout, failure) = (shipped("ticket_timeout_recovery"), shipped("worker_failure_recovery"));
+    let run_of_timeout = run(&timeout, json!({"ticket_id": "t", "worker_unhealthy": true}), |_, _| reallocated());
+    assert_eq!(run_of_timeout.actions(), ["reallocate_ticket", "update_ticket_status"]);
+    assert_eq!(run_of_timeout.outcome, RunOutcome::Completed);
+    let run_of_failure = run(&failure, json!({"affected_tickets": ["t"]}), |_, _| reallocated());
+    assert_eq!(run_of_failure.actions(), ["reallocate_ticket"]);
+    assert_eq!(run_of_failure.outcome, RunOutcome::Completed);
+}
+
+#[test]
+fn a_worker_that_no_pod_matches_is_left_alone_and_the_run_says_so() {
+    let cases = [
+        ("ticket_timeout_recovery", json!({"ticket_id": "t", "worker_id": "w"})),
+        ("worker_failure_recovery", json!({"affected_tickets": ["t"], "worker_id": "w"})),
+    ];
+    for (name, incident) in cases {
+        let run = run(&shipped(name), incident, |command, _| match &*command.action {
+            "check_worker_health" => not_found(),
+            _ => reallocated(),
+        });
+        assert!(run.actions().contains(&"reallocate_ticket"), "{name}: {:?}", run.actions());
+        assert!(!run.actions().contains(&"restart_pod"), "{name}: {:?}", run.actions());
+        assert_eq!(run.outcome, RunOutcome::Degraded, "{name}");
+    }
+}
+
+#[test]
+fn the_restart_is_of_the_pod_that_was_found_and_the_verification_follows_its_replacement() {
+    let cases = [
+        ("ticket_timeout_recovery", json!({"ticket_id": "t", "worker_id": "w", "pod_name": "old"})),
+        ("worker_failure_recovery", json!({"affected_tickets": ["t"], "worker_id": "w", "pod_name": "old"})),
+    ];
+    for (name, incident) in cases {
+        let run = run(&shipped(name), incident, |command, before| match &*command.action {
+            "check_worker_health" => health(before > 0),
+            "restart_pod" => gave(json!({"replaced_by": "p-2"})),
+            _ => reallocated(),
+        });
+        assert_eq!(run.parameters("restart_pod"), &object(json!({"pod_name": "p-1", "pod_uid": "u-1"})), "{name}");
+        let verified = run.asked.iter().rev().find(|(action, _)| action == "check_worker_health");
+        assert_eq!(verified.unwrap().1, object(json!({"worker_id": "p-2"})), "{name}");
+        assert_eq!(run.outcome, RunOutcome::Healed, "{name}");
+    }
+}
+
+#[test]
+fn the_ticket_does_not_wait_for_a_cluster_that_refuses() {
+    let incident = json!({"ticket_id": "t", "worker_id": "w"});
+    let refuses = |action: &'static str| {
+        move |command: &ActionCommand, _: usize| match &*command.action {
+            refused if refused == action => AttemptResult::new(AttemptOutcome::Failed {
+                code: "forbidden".into(),
+                message: "pods are forbidden".into(),
+                retryable: false,
+            }),
+            "check_worker_health" => health(false),
+            _ => reallocated(),
+        }
+    };
+    for action in ["check_worker_health", "restart_pod"] {
+        let run = run(&shipped("ticket_timeout_recovery"), incident.clone(), refuses(action));
+        assert!(run.actions().contains(&"update_ticket_status"), "{action}: {:?}", run.actions());
+        assert_eq!(run.outcome, RunOutcome::Degraded, "{action}");
+    }
+}
+
+#[test]
+fn a_ticket_that_has_ended_keeps_its_status() {
+    let incident = json!({"ticket_id": "t"});
+    let run = run(&shipped("ticket_timeout_recovery"), incident, |_, _| {
+        AttemptResult::new(AttemptOutcome::NoOp { reason: "the ticket is COMPLETED".into() })
+    });
+    assert_eq!((run.actions(), run.outcome), (vec!["reallocate_ticket"], RunOutcome::Completed));
 }
 
 #[test]
@@ -170,7 +264,7 @@ fn tickets_of_a_failed_worker_are_reallocated_as_a_batch() {
     let incident = json!({"worker_id": "w", "affected_tickets": ["a", "b"]});
     let run = run(&shipped("worker_failure_recovery"), incident, |_, before| health(before >= 3));
     assert_eq!(run.outcome, RunOutcome::Healed);
-    assert_eq!(run.parameters("restart_pod"), &object(json!({"pod_name": "w"})), "a pod has its worker's name");
+    assert_eq!(run.parameters("restart_pod"), &object(json!({"pod_name": "p-1", "pod_uid": "u-1"})));
     let batch = json!({"affected_tickets": ["a", "b"], "reason": "worker_failure"});
     assert_eq!(run.parameters("reallocate_ticket"), &object(batch));
 }

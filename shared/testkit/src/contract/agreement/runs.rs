@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use heal_engine::Event;
-use heal_runtime::port::{Created, NewRun, Page, RunFilter, RunHead};
+use heal_runtime::port::{Created, NewRun, Page, RunFilter, RunHead, Subject};
 use heal_runtime::{Commit, Digest, RunId, RunOutcome, RunStatus, Timestamp};
 
 use super::Dice;
@@ -52,6 +52,18 @@ fn status(dice: &mut Dice) -> RunStatus {
     RunStatus::ALL.get(index).copied().unwrap_or(RunStatus::Running)
 }
 
+/// An outcome that has this status.
+fn outcome(dice: &mut Dice, status: RunStatus) -> RunOutcome {
+    let completed = if dice.once_in(2) { RunOutcome::Healed } else { RunOutcome::Degraded };
+    let failed = if dice.once_in(2) { RunOutcome::NotHealed } else { RunOutcome::Denied };
+    match status {
+        RunStatus::Completed => completed,
+        RunStatus::Cancelled => RunOutcome::Cancelled,
+        RunStatus::Timeout => RunOutcome::Timeout,
+        RunStatus::Failed | RunStatus::Pending | RunStatus::AwaitingApproval | RunStatus::Running => failed,
+    }
+}
+
 fn random_commit(dice: &mut Dice, run_id: RunId, first_seq: u64, at: Timestamp) -> Commit {
     let events: Vec<Event> = (0..=dice.roll(3)).map(|_| joined(&dice.name("incident", 1_000))).collect();
     Commit { run_id, first_seq, cause_id: dice.name("cause", 3), at, events }
@@ -59,17 +71,34 @@ fn random_commit(dice: &mut Dice, run_id: RunId, first_seq: u64, at: Timestamp) 
 
 fn random_head(dice: &mut Dice, commit: &Commit) -> RunHead {
     let status = status(dice);
+    let outcome = status.is_terminal().then(|| outcome(dice, status));
+    // A run with follow-ups is at best degraded.
+    let may_leave_something = outcome != Some(RunOutcome::Healed) && dice.once_in(4);
     RunHead {
         run_id: commit.run_id.clone(),
         incident_id: dice.name("INC", 5),
         playbook: (!dice.once_in(4)).then(|| dice.name("playbook", 3)),
         status,
-        outcome: status.is_terminal().then_some(RunOutcome::NotHealed),
+        outcome,
         started_at: dice.after(T0, 10),
         updated_at: commit.at,
         wake_at: (!dice.once_in(4)).then(|| dice.after(commit.at, 5_000)),
         last_seq: commit.last_seq(),
         reason: dice.once_in(2).then(|| dice.name("reason", 100)),
+        subject: random_subject(dice),
+        open_follow_ups: if may_leave_something { 2 } else { 0 },
+    }
+}
+
+fn random_subject(dice: &mut Dice) -> Subject {
+    let severities = ["LOW", "CRITICAL", "SEV-1"];
+    let severity = usize::try_from(dice.roll(5)).unwrap();
+    Subject {
+        ticket_id: dice.once_in(2).then(|| dice.name("ticket", 3)),
+        workflow_id: dice.once_in(2).then(|| dice.name("workflow", 3)),
+        worker_id: dice.once_in(2).then(|| dice.name("worker", 3)),
+        severity: severities.get(severity).map(|word| (*word).to_owned()),
+        escalation_required: dice.once_in(2),
     }
 }
 
@@ -118,8 +147,8 @@ async fn read(dice: &mut Dice, left: &Runs, right: &Runs, place: &str) {
     let digest = Digest::of(&dice.roll(3).to_be_bytes());
     assert_eq!(left.plan(&digest).await.unwrap(), right.plan(&digest).await.unwrap(), "{place}");
     if dice.once_in(10) {
-        left.put_plan(&digest, "a plan").await.unwrap();
-        right.put_plan(&digest, "a plan").await.unwrap();
+        left.put_plan(&digest, "a plan", T0).await.unwrap();
+        right.put_plan(&digest, "a plan", T0).await.unwrap();
     }
 }
 
@@ -129,13 +158,20 @@ async fn list(dice: &mut Dice, left: &Runs, right: &Runs, place: &str) {
         status: dice.once_in(2).then(|| status(dice)),
         playbook: dice.once_in(2).then(|| dice.name("playbook", 3)),
         since: dice.once_in(2).then(|| dice.after(T0, 10)),
+        incident_id: dice.once_in(4).then(|| dice.name("INC", 5)),
+        ticket_id: dice.once_in(4).then(|| dice.name("ticket", 3)),
+        workflow_id: dice.once_in(4).then(|| dice.name("workflow", 3)),
+        worker_id: dice.once_in(4).then(|| dice.name("worker", 3)),
+        severity: dice.once_in(4).then(|| "CRITICAL".to_owned()),
+        outcome: dice.once_in(4).then_some(RunOutcome::Degraded),
+        needs_attention: dice.once_in(3),
     };
     let limit = usize::try_from(1 + dice.roll(5)).unwrap();
     let (mut left_cursor, mut right_cursor): (Option<String>, Option<String>) = (None, None);
     loop {
-        let Page { runs: left_runs, next: left_next } =
+        let Page { runs: left_runs, next: left_next, .. } =
             left.list(&filter, limit, left_cursor.as_deref()).await.unwrap();
-        let Page { runs: right_runs, next: right_next } =
+        let Page { runs: right_runs, next: right_next, .. } =
             right.list(&filter, limit, right_cursor.as_deref()).await.unwrap();
         assert_eq!(left_runs, right_runs, "{place}: {filter:?}");
         assert_eq!(left_next.is_some(), right_next.is_some(), "{place}: {filter:?}");

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use heal_engine::Event;
-use heal_runtime::port::{Appended, Created, NewRun, RunHead};
+use heal_runtime::port::{Appended, Created, NewRun, RunHead, Subject};
 use heal_runtime::{RunId, RunOutcome, RunStatus, Seq, Timestamp};
 use serde_json::json;
 
@@ -130,7 +130,9 @@ pub async fn the_head_follows_its_commit(store: Runs) {
 pub async fn the_start_of_a_run_never_changes(store: Runs) {
     let run_id = with_run(&store).await;
     let next = commit("run-1", 2, "cause", 1);
-    let changed = RunHead { incident_id: "INC-2".to_owned(), playbook: None, started_at: Timestamp(7), ..head(&next) };
+    let subject = Subject { ticket_id: Some("other".to_owned()), ..Subject::default() };
+    let changed =
+        RunHead { incident_id: "INC-2".to_owned(), playbook: None, started_at: Timestamp(7), subject, ..head(&next) };
     store.append(&next, &changed, None).await.unwrap();
     assert_eq!(store.head(&run_id).await.unwrap(), Some(head(&next)));
 }

@@ -48,8 +48,8 @@ async fn pages(store: &Runs, filter: &RunFilter, limit: usize) -> Vec<Vec<String
 pub async fn a_plan_is_stored_under_its_digest(store: Runs) {
     let (digest, plan) = (Digest::of(b"plan"), "{\"name\":\"ünïcode\"}");
     assert_eq!(store.plan(&digest).await.unwrap(), None);
-    store.put_plan(&digest, plan).await.unwrap();
-    store.put_plan(&digest, plan).await.unwrap();
+    store.put_plan(&digest, plan, T0).await.unwrap();
+    store.put_plan(&digest, plan, T0).await.unwrap();
     assert_eq!(store.plan(&digest).await.unwrap().as_deref(), Some(plan));
     assert_eq!(store.plan(&Digest::of(b"other")).await.unwrap(), None);
 }
@@ -78,8 +78,7 @@ pub async fn a_listing_filters_by_status_playbook_and_start(store: Runs) {
     assert_eq!(all(&store, &q).await.len(), 7);
     let since = RunFilter { since: Some(T0.plus_ms(7)), ..RunFilter::default() };
     assert_eq!(all(&store, &since).await, all(&store, &q).await);
-    let everything =
-        RunFilter { status: Some(RunStatus::Pending), playbook: Some("q".to_owned()), since: Some(T0.plus_ms(7)) };
+    let everything = RunFilter { status: Some(RunStatus::Pending), since: Some(T0.plus_ms(7)), ..q };
     assert_eq!(all(&store, &everything).await, ["q-PENDING"]);
     let nothing = RunFilter { since: Some(T0.plus_ms(8)), ..everything };
     assert_eq!(all(&store, &nothing).await, [] as [&str; 0]);
@@ -106,8 +105,12 @@ pub async fn pages_cover_every_run_once(store: Runs) {
         assert_eq!(pages.len(), whole.len().div_ceil(limit), "pages of {limit}");
         assert_eq!(pages.concat(), whole);
     }
-    let running =
-        RunFilter { status: Some(RunStatus::Running), playbook: Some("p".to_owned()), since: Some(T0.plus_ms(10_000)) };
+    let running = RunFilter {
+        status: Some(RunStatus::Running),
+        playbook: Some("p".to_owned()),
+        since: Some(T0.plus_ms(10_000)),
+        ..RunFilter::default()
+    };
     assert_eq!(pages(&store, &running, 4).await.concat(), whole[..13]);
 }
 
