@@ -3,7 +3,7 @@
 HEAL := $${CARGO_TARGET_DIR:-target}/debug/heal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-aws bench-storm deny stack stack-down watch invoke require
+.PHONY: help run test lint bench bench-aws bench-storm fault-matrix deny stack stack-down watch invoke require
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-17s %s\n", $$1, $$2 }'
@@ -30,6 +30,9 @@ bench-aws: require ## requests and list price of a run on AWS, and the start-up 
 
 bench-storm: require ## 10,000 incidents in a minute on a target of 100 calls a second: none may fail for being late; takes five minutes
 	@scripts/bench-storm.sh
+
+fault-matrix: require ## run every playbook under every fault of every service, and write docs/fault-matrix.md; 3 minutes
+	@scripts/fault-matrix.sh
 
 deny: require ## licences, advisories and forbidden edges of the dependencies
 	@scripts/install-cargo-deny.sh

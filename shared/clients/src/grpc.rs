@@ -166,12 +166,14 @@ fn is_alive(idle: Duration, idle_wall: Duration) -> bool {
 #[derive(Clone)]
 pub(crate) struct Sender(http2::SendRequest<Body>);
 
-/// The call ended without a response.
+/// The call ended without a response of gRPC.
 #[derive(Debug, thiserror::Error)]
 #[error("{detail}")]
 pub(crate) struct SendError {
     /// `false` if hyper handed the request back unsent.
     pub sent: bool,
+    /// Whether a server answered with success that speaks HTTP/2, but not gRPC.
+    pub is_foreign: bool,
     detail: String,
 }
 
@@ -190,9 +192,28 @@ impl Service<http::Request<Body>> for Sender {
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
         let answer = self.0.try_send_request(request);
         Box::pin(async move {
-            answer.await.map_err(|error| SendError { sent: error.message().is_none(), detail: chain(error.error()) })
+            let response = answer.await.map_err(|error| SendError {
+                sent: error.message().is_none(),
+                is_foreign: false,
+                detail: chain(error.error()),
+            })?;
+            match foreign_content(&response) {
+                Some(found) => Err(SendError {
+                    sent: true,
+                    is_foreign: true,
+                    detail: format!("HTTP {} with content type {found}", response.status().as_u16()),
+                }),
+                None => Ok(response),
+            }
         })
     }
+}
+
+/// The content type of a successful response that is not one of gRPC. A proxy's error is not a success, and stands for the server.
+fn foreign_content(response: &http::Response<Incoming>) -> Option<String> {
+    let content = response.headers().get(http::header::CONTENT_TYPE).map_or(&b"none"[..], |value| value.as_bytes());
+    let is_foreign = response.status().is_success() && !content.starts_with(b"application/grpc");
+    is_foreign.then(|| String::from_utf8_lossy(content).into_owned())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One HTTP exchange, bounded in time, size and retries. Used by the ticket client, the policy client and HTTP probes.
 
 mod answer;
+mod certificate;
 mod redirect;
 
 use std::time::{Duration, Instant};
@@ -11,7 +12,8 @@ use reqwest::{Method, Url};
 use crate::call::CallContext;
 use crate::error::{Effect, Error, OutageKind, chain};
 
-pub(crate) use answer::{Answer, AnswerCheck, TransportError};
+pub(crate) use answer::{Answer, AnswerCheck, TransportError, is_json};
+pub(crate) use certificate::refused_certificate;
 
 /// Longest response body that is read.
 pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -31,6 +33,7 @@ pub(crate) struct Http {
     client: reqwest::Client,
     service: &'static str,
     timeout: Duration,
+    variable: Option<&'static str>,
 }
 
 /// One request, sent as JSON.
@@ -64,7 +67,12 @@ impl Http {
             .user_agent(concat!("self-healing-engine/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Error::Invalid { field: "http client", problem: chain(&error) })?;
-        Ok(Self { client, service, timeout })
+        Ok(Self { client, service, timeout, variable: None })
+    }
+
+    /// A refused certificate is a fault of the setting `variable`, which says where the service is, and not an outage.
+    pub(crate) fn configured_by(self, variable: &'static str) -> Self {
+        Self { variable: Some(variable), ..self }
     }
 
     /// Sends `request` and reads the response within the caller's deadline and the client's timeout.
@@ -81,7 +89,7 @@ impl Http {
         let limit = context.limit(self.timeout);
         if limit <= Instant::now() {
             let detail = "the deadline had passed before the call".to_owned();
-            return Err(check.unreachable(TransportError { kind: OutageKind::DeadlinePassed, sent: false, detail }));
+            return Err(check.unreachable(TransportError::new(OutageKind::DeadlinePassed, false, detail)));
         }
         let first = match self.attempt(request, &headers, limit).await {
             Ok(answer) => return Ok(answer),
@@ -127,7 +135,12 @@ impl Http {
 
     /// Interprets the response to `request`.
     pub(crate) fn judge(&self, request: &Request) -> AnswerCheck {
-        AnswerCheck { service: self.service, operation: request.operation, at_stake: request.at_stake }
+        AnswerCheck {
+            service: self.service,
+            operation: request.operation,
+            at_stake: request.at_stake,
+            variable: self.variable,
+        }
     }
 }
 
@@ -141,7 +154,7 @@ impl TransportError {
             (false, true) => (OutageKind::Timeout, true),
             (false, false) => (OutageKind::Reset, true),
         };
-        Self { kind, sent, detail: chain(&error) }
+        Self { kind, sent, detail: chain(&error), refused_certificate: refused_certificate(&error) }
     }
 }
 
@@ -190,11 +203,7 @@ async fn read(mut response: reqwest::Response) -> Result<Answer, TransportError>
             // An error status decides the outcome; a truncated body must not turn it into another kind of outage.
             Err(_) if answer.status >= 300 => break,
             Err(error) => {
-                return Err(TransportError {
-                    kind: OutageKind::Reset,
-                    sent: true,
-                    detail: chain(&error.without_url()),
-                });
+                return Err(TransportError::new(OutageKind::Reset, true, chain(&error.without_url())));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::MAX_BODY_BYTES;
-use crate::error::{Effect, Error, Outage, OutageKind, Refusal, RefusalKind, one_line};
+use crate::error::{Effect, Error, Misconfiguration, Outage, OutageKind, Refusal, RefusalKind, one_line};
 
 /// A complete HTTP response.
 #[derive(Debug)]
@@ -24,13 +24,19 @@ pub(crate) struct TransportError {
     /// Whether the service may have received the request.
     pub sent: bool,
     pub detail: String,
+    /// Why the server's certificate was refused, if that is the cause.
+    pub refused_certificate: Option<String>,
 }
 
 impl TransportError {
     /// The time of the call ended first.
     pub(crate) fn timed_out() -> Self {
-        let detail = "no complete response within the timeout of the call".to_owned();
-        Self { kind: OutageKind::Timeout, sent: true, detail }
+        Self::new(OutageKind::Timeout, true, "no complete response within the timeout of the call".to_owned())
+    }
+
+    /// An error with another cause than a certificate.
+    pub(crate) fn new(kind: OutageKind, sent: bool, detail: String) -> Self {
+        Self { kind, sent, detail, refused_certificate: None }
     }
 }
 
@@ -41,6 +47,8 @@ pub(crate) struct AnswerCheck {
     pub operation: &'static str,
     /// The effect that a lost response leaves open.
     pub at_stake: Effect,
+    /// The variable that configures where the service is; without one, a refused certificate is an outage like any other.
+    pub variable: Option<&'static str>,
 }
 
 /// Longest `Retry-After` that is respected: the engine retries within that time anyway.
@@ -106,6 +114,16 @@ impl AnswerCheck {
 
     /// The error of a call that got no complete response.
     pub(crate) fn unreachable(self, error: TransportError) -> Error {
+        if let (Some(problem), Some(variable)) = (&error.refused_certificate, self.variable) {
+            let expected = "a certificate for this address, of an authority that this process trusts".to_owned();
+            return Error::Misconfigured(Misconfiguration {
+                service: self.service,
+                operation: self.operation,
+                variable,
+                observed: format!("a server whose certificate is refused ({problem})"),
+                expected,
+            });
+        }
         Error::Unavailable(Outage {
             service: self.service,
             operation: self.operation,
@@ -162,7 +180,7 @@ fn refusal_kind(status: u16) -> RefusalKind {
 }
 
 /// `application/json`, or a media type with the suffix `+json`.
-fn is_json(content_type: &str) -> bool {
+pub(crate) fn is_json(content_type: &str) -> bool {
     let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
 }

@@ -74,6 +74,16 @@ pub(super) enum Authorities {
     FromConfig,
 }
 
+/// The variable that says where the API is. Kubernetes itself sets the one of a pod.
+pub(super) const fn variable(access: &KubernetesAccess) -> &'static str {
+    match access {
+        KubernetesAccess::Url(_) => keys::ENV_KUBERNETES_API_URL,
+        KubernetesAccess::Kubeconfig(_) => keys::ENV_KUBECONFIG,
+        KubernetesAccess::Eks { .. } => keys::ENV_EKS_CLUSTER_NAME,
+        KubernetesAccess::InCluster => "KUBERNETES_SERVICE_HOST",
+    }
+}
+
 /// Resolves `access`; reads the kubeconfig or the service account's files.
 #[cfg_attr(not(feature = "host"), expect(clippy::unused_async, reason = "awaits the reading of files under `host`"))]
 pub(super) async fn resolve(access: &KubernetesAccess, eks: Option<&EksAccess>) -> Result<Endpoint, Error> {

@@ -16,8 +16,8 @@ use super::client::Client;
 use super::model::{Metadata, Pod};
 use super::transport::TokenUnavailable;
 use crate::call::CallContext;
-use crate::error::{Effect, Error, OutageKind, chain};
-use crate::http::{Answer, AnswerCheck, MAX_BODY_BYTES, TransportError};
+use crate::error::{Effect, Error, Misconfiguration, OutageKind, chain};
+use crate::http::{Answer, AnswerCheck, MAX_BODY_BYTES, TransportError, is_json, refused_certificate};
 
 /// Pods per page of a list of metadata, about 2 KiB each.
 const METADATA_PAGE: u32 = 200;
@@ -71,7 +71,7 @@ impl Client {
     ) -> Result<Option<Pod>, Error> {
         let operation = "get_pod";
         let request = pods(namespace).get(name, &GetParams::default());
-        let check = AnswerCheck { service: SERVICE, operation, at_stake: Effect::NotApplied };
+        let check = self.check(operation, Effect::NotApplied);
         let call = async {
             let answer = self.exchange(check, request, context).await?;
             if answer.status == 404 && is_status(&answer) { Ok(None) } else { check.json(answer).map(Some) }
@@ -109,7 +109,7 @@ impl Client {
         context: &CallContext,
     ) -> Result<Vec<T>, Error> {
         let operation = "list_pods";
-        let check = AnswerCheck { service: SERVICE, operation, at_stake: Effect::NotApplied };
+        let check = self.check(operation, Effect::NotApplied);
         let mut found = Vec::new();
         let mut parameters = ListParams::default().labels(labels).limit(page);
         for _ in 0..MAX_PAGES {
@@ -139,7 +139,7 @@ impl Client {
         let operation = "delete_pod";
         let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let request = pods(namespace).delete(name, &DeleteParams::default().preconditions(preconditions));
-        let check = AnswerCheck { service: SERVICE, operation, at_stake: Effect::Unknown };
+        let check = self.check(operation, Effect::Unknown);
         let call = async {
             let answer = self.exchange(check, request, context).await?;
             match answer.status {
@@ -151,9 +151,33 @@ impl Client {
         self.breaker.run(operation, call).await
     }
 
+    fn check(&self, operation: &'static str, at_stake: Effect) -> AnswerCheck {
+        AnswerCheck { service: SERVICE, operation, at_stake, variable: Some(self.variable) }
+    }
+
+    /// Sends a request and reads the response of the API. A server that is not the API is a fault of the setting.
+    async fn exchange(
+        &self,
+        check: AnswerCheck,
+        request: Result<http::Request<Vec<u8>>, request::Error>,
+        context: &CallContext,
+    ) -> Result<Answer, Error> {
+        let answer = self.exchange_any(check, request, context).await?;
+        match foreign_answer(&answer) {
+            Some(observed) => Err(Error::Misconfigured(Misconfiguration {
+                service: SERVICE,
+                operation: check.operation,
+                variable: self.variable,
+                observed,
+                expected: "the API of a Kubernetes cluster".to_owned(),
+            })),
+            None => Ok(answer),
+        }
+    }
+
     /// Sends a request and reads the response. Retries once if the connection could not be opened or broke, unless that could repeat
     /// an effect.
-    async fn exchange(
+    async fn exchange_any(
         &self,
         check: AnswerCheck,
         request: Result<http::Request<Vec<u8>>, request::Error>,
@@ -203,8 +227,7 @@ impl Client {
         };
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
-            let frame =
-                frame.map_err(|error| TransportError { kind: OutageKind::Reset, sent: true, detail: chain(&error) })?;
+            let frame = frame.map_err(|error| TransportError::new(OutageKind::Reset, true, chain(&error)))?;
             if let Ok(data) = frame.into_data() {
                 if bytes.len() + data.len() > MAX_BODY_BYTES {
                     return Ok(answer);
@@ -214,6 +237,18 @@ impl Client {
         }
         answer.body = Some(bytes);
         Ok(answer)
+    }
+}
+
+/// What the response shows of a server that is not the API; `None` for one that the API may have sent.
+fn foreign_answer(answer: &Answer) -> Option<String> {
+    let content = answer.content_type.as_deref().unwrap_or("none");
+    match answer.status {
+        404 if !is_status(answer) => Some("a server that answers 404 to a route of every cluster".to_owned()),
+        status @ 200..=299 if !is_json(content) => {
+            Some(format!("a server that answers {status} with content type {content}"))
+        }
+        _ => None,
     }
 }
 
@@ -245,14 +280,14 @@ impl TransportError {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(this) = cause {
             if this.is::<TokenUnavailable>() {
-                return Self { kind: OutageKind::NoIdentity, sent: false, detail };
+                return Self::new(OutageKind::NoIdentity, false, detail);
             }
             if this.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect) {
                 let kind = if is_timeout(this) { OutageKind::Timeout } else { OutageKind::Connect };
-                return Self { kind, sent: false, detail };
+                return Self { refused_certificate: refused_certificate(this), ..Self::new(kind, false, detail) };
             }
             cause = this.source();
         }
-        Self { kind: OutageKind::Reset, sent: true, detail }
+        Self::new(OutageKind::Reset, true, detail)
     }
 }

@@ -23,6 +23,8 @@ pub struct Client {
     pub(super) kube: kube::Client,
     pub(super) breaker: Breaker,
     pub(super) timeout: Duration,
+    /// The variable that says where the API is.
+    pub(super) variable: &'static str,
     pub(super) worker_selector: WorkerSelector,
     namespace: String,
     restart_namespaces: Option<Vec<String>>,
@@ -81,6 +83,7 @@ impl Client {
             kube: transport::client(&endpoint, eks)?,
             breaker: Breaker::new(SERVICE, Settings::default(), wiring, clock),
             timeout: config.timeout,
+            variable: access::variable(&config.access),
             worker_selector: config.worker_selector.clone(),
             namespace: config.namespace.clone(),
             restart_namespaces: config.restart_namespaces.clone(),

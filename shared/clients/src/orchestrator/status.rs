@@ -16,7 +16,17 @@ const PUSHBACK: &str = "grpc-retry-pushback-ms";
 pub(super) fn error_from(operation: &'static str, at_stake: Effect, status: &Status) -> Error {
     if let Some(cause) = std::error::Error::source(status) {
         // This client made the status: the server did not answer.
-        let sent = find_send_fault(cause).is_none_or(|fault| fault.sent);
+        let fault = find_send_fault(cause);
+        if fault.is_some_and(|fault| fault.is_foreign) {
+            return Error::Misconfigured(Misconfiguration {
+                service: SERVICE,
+                operation,
+                variable: ADDRESS,
+                observed: format!("a server that does not speak gRPC ({})", chain(cause)),
+                expected: "a server of `orchestrator.OrchestratorStrategic`".to_owned(),
+            });
+        }
+        let sent = fault.is_none_or(|fault| fault.sent);
         return Error::Unavailable(Outage {
             service: SERVICE,
             operation,

@@ -12,7 +12,7 @@ use super::ticket::{Filter, Ticket, TicketList, TicketStatus};
 use super::{SERVICE, diagnose, path};
 use crate::breaker::{Breaker, Clock, State, system_clock};
 use crate::call::{CallContext, Wiring};
-use crate::config::{BaseUrl, Dialect, TicketConfig};
+use crate::config::{BaseUrl, Dialect, TicketConfig, keys};
 use crate::error::Error;
 use crate::http::Http;
 use crate::observe::Observer;
@@ -42,7 +42,7 @@ impl Client {
     /// As [`Client::new`].
     pub fn with_clock(config: &TicketConfig, wiring: &Wiring, clock: Clock) -> Result<Self, Error> {
         Ok(Self {
-            http: Http::new(SERVICE, config.url.as_str(), config.timeout)?,
+            http: Http::new(SERVICE, config.url.as_str(), config.timeout)?.configured_by(keys::ENV_TICKETS_URL),
             base: config.url.clone(),
             dialect: config.dialect,
             breaker: Breaker::new(SERVICE, config.breaker, wiring, clock),

@@ -65,12 +65,18 @@ async fn outside_a_pod_the_error_names_the_variables_to_set() {
 }
 
 #[tokio::test]
-async fn a_404_that_the_api_did_not_send_is_not_a_missing_pod() {
-    for act in [wire::reply(404, "content-type: text/plain\r\n", "404 page not found"), wire::json(404, &json!({}))] {
+async fn a_server_that_is_not_the_api_is_a_fault_of_the_setting() {
+    for act in [
+        wire::reply(404, "content-type: text/plain\r\n", "404 page not found"),
+        wire::json(404, &json!({})),
+        wire::reply(200, "content-type: text/html\r\n", "<title>Sign in</title>"),
+    ] {
         let wire = Wire::start([act]).await;
         let client = Client::new(&at(&wire.url()), None, &Wiring::default()).await.unwrap();
         let error = client.pod_health("worker-0", NS, &context()).await.unwrap_err();
-        assert!(error.is_not_found(), "{error}");
+        let Error::Misconfigured(misfit) = &error else { panic!("{error}") };
+        assert_eq!(misfit.variable, "KUBERNETES_API_URL");
+        assert_eq!(misfit.expected, "the API of a Kubernetes cluster");
     }
 }
 

@@ -156,6 +156,18 @@ async fn answers_that_are_not_grpc_are_errors_within_the_deadline() {
 }
 
 #[tokio::test]
+async fn a_server_that_does_not_speak_grpc_is_a_wrong_address() {
+    let (platform, client) = start();
+    let html = FaultKind::WrongContentType { content_type: "text/html".to_owned(), body: Some("<p>".to_owned()) };
+    platform.set_fault(Fault::new(Service::Orchestrator, html)).unwrap();
+    let Err(Error::Misconfigured(misfit)) = client.get_workflow_status("wf-1", false, &context()).await else {
+        panic!("an HTML page was taken for an answer or an outage");
+    };
+    assert!(misfit.variable.contains("ORCHESTRATOR_GRPC_PORT"), "{misfit}");
+    assert!(misfit.observed.contains("HTTP 200 with content type text/html"), "{misfit}");
+}
+
+#[tokio::test]
 async fn after_an_oversized_answer_to_a_change_the_state_confirms_it() {
     let (platform, client) = start();
     platform.set_fault(on("ResumeWorkflow", FaultKind::HugeBody { bytes: 100 << 20 })).unwrap();
