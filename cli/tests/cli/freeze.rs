@@ -10,15 +10,15 @@ use crate::support::{PATIENCE, Serve, env, get, http, platform, playbooks};
 /// Longer than the calls' timeouts, than the steps' and than the run's.
 const FREEZE: Duration = Duration::from_secs(6);
 /// Each response is that late, so that the process is stopped while it waits for one.
-const SLOW_MS: u64 = 700;
+const SLOW_MS: u64 = 1_500;
 
 /// No step has a second attempt, and an outage would be skipped.
 const PLAYBOOK: &str = r#"
 timeout_seconds: 5
 triggers: [{incident_type: FREEZE}]
 actions:
-  - {type: reallocate_ticket, timeout_seconds: 3, parameters: {ticket_id: "{{ ticket_id }}", reason: frozen}}
-  - {type: pause_workflow, timeout_seconds: 3, parameters: {workflow_id: "{{ workflow_id }}", reason: frozen}}
+  - {type: reallocate_ticket, timeout_seconds: 4, parameters: {ticket_id: "{{ ticket_id }}", reason: frozen}}
+  - {type: pause_workflow, timeout_seconds: 4, parameters: {workflow_id: "{{ workflow_id }}", reason: frozen}}
 "#;
 
 fn effects(platform: &Platform) -> Vec<String> {
@@ -60,8 +60,8 @@ async fn a_process_that_was_frozen_in_mid_call_heals_its_run_with_each_effect_on
     }
     let folder = playbooks(&[("freeze.yaml", PLAYBOOK)]);
     let timeouts = [
-        ("EXECUTION_TICKET_SERVICE_TIMEOUT", "2"),
-        ("ORCHESTRATOR_GRPC_TIMEOUT_SECONDS", "2"),
+        ("EXECUTION_TICKET_SERVICE_TIMEOUT", "3"),
+        ("ORCHESTRATOR_GRPC_TIMEOUT_SECONDS", "3"),
         // One counted failure would open them.
         ("EXECUTION_TICKET_CIRCUIT_BREAKER_THRESHOLD", "1"),
         ("ORCHESTRATOR_CIRCUIT_BREAKER_THRESHOLD", "1"),

@@ -227,6 +227,13 @@ pub struct Performed {
 }
 
 impl Performed {
+    /// The cooldowns' targets of those of `targets` that are proven untouched: a cooldown need not be named like its target.
+    pub(crate) fn cooldowns_to_free<F>(&self, targets: &[Admitted<F>]) -> Vec<String> {
+        let proven: HashSet<&str> = self.proven_not_applied.iter().map(String::as_str).collect();
+        let untouched = targets.iter().filter(|admitted| proven.contains(admitted.target.id.as_str()));
+        untouched.filter_map(|admitted| Some(admitted.target.cooldown.as_ref()?.key.target.clone())).collect()
+    }
+
     /// Whether the effect on each of `targets` is proven not to have happened.
     pub(crate) fn is_untouched<F>(&self, targets: &[Admitted<F>]) -> bool {
         let proven: HashSet<&str> = self.proven_not_applied.iter().map(String::as_str).collect();

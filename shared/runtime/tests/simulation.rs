@@ -26,7 +26,9 @@ use stage::Stage;
 /// Random things that happen in one course.
 const HAPPENINGS: usize = 600;
 /// Rounds after the faults have stopped, within which every run has to end.
-const QUIET_ROUNDS: usize = 3_000;
+const QUIET_ROUNDS: usize = 4_000;
+/// Milliseconds that pass every 20 quiet rounds: in all more than the engine waits for a command that was lost.
+const QUIET_MS: u64 = 10_000;
 const COURSES: u64 = 100;
 
 #[expect(clippy::disallowed_methods, reason = "a person repeats a failure with the seed")]
@@ -60,7 +62,7 @@ async fn course(seed: u64) -> Stage {
     for round in 0..QUIET_ROUNDS {
         stage.work().await;
         if round % 20 == 19 {
-            stage.clock.advance_ms(5_000);
+            stage.clock.advance_ms(QUIET_MS);
             let heads = stage.heads().await;
             if stage.queues.pending() == 0 && heads.iter().all(|head| head.status.is_terminal()) {
                 break;

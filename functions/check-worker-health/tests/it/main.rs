@@ -178,7 +178,8 @@ async fn an_api_that_forbids_reading_or_answers_garbage_is_a_failure() {
     let html = FaultKind::WrongContentType { content_type: "text/html".to_owned(), body: Some("<p>login".to_owned()) };
     for (fault, expected) in [
         (FaultKind::Status { code: 403, retry_after_seconds: None }, "forbidden"),
-        (html, "bad_answer"),
+        // Another server answers.
+        (html, "misconfigured"),
         (FaultKind::HugeBody { bytes: 100 << 20 }, "bad_answer"),
     ] {
         logs::collect();

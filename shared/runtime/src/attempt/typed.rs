@@ -97,7 +97,9 @@ impl<A: Action> Attempt<'_, A> {
             Some(performed)
         };
         let is_untouched = performed.as_ref().is_none_or(|performed| performed.is_untouched(&admission.admitted));
+        let freed = performed.as_ref().map(|performed| performed.cooldowns_to_free(&admission.admitted));
         let mut merged = merge::merge(admission, performed);
+        merged.proven_not_applied = freed.unwrap_or_default();
         merged.result.not_applied = is_untouched && merge::can_be_not_applied(&merged.result);
         Ok(merged)
     }

@@ -75,7 +75,9 @@ fn every_case_is_in_its_suite() {
         include_str!("../contract/runs/append.rs"),
         include_str!("../contract/runs/create.rs"),
         include_str!("../contract/runs/due.rs"),
+        include_str!("../contract/runs/filters.rs"),
         include_str!("../contract/runs/listing.rs"),
+        include_str!("../contract/runs/live.rs"),
     ];
     let claims = [
         include_str!("../contract/claims/cooldowns.rs"),

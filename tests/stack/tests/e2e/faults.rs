@@ -38,8 +38,10 @@ async fn a_service_that_is_down_is_skipped_with_a_follow_up_and_used_again_when_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_action_function_that_dies_in_mid_step_costs_an_attempt_and_no_second_effect() {
+async fn an_action_function_that_dies_in_mid_step_costs_no_attempt_and_no_second_effect() {
     let rig = Rig::alone().await;
+    // The queue delivers the command again after its visibility timeout: here not much longer than the dead worker's claim holds.
+    rig.set_visibility("update-ticket-status", 35).await;
     rig.platform().set_fault(Fault::new(Service::Tickets, FaultKind::Hang).on("update_ticket")).unwrap();
     rig.send([incident("inc-dies", "SET_STATUS_SOON", json!({"ticket_id": "dies-0"}))]).await;
     let is_at_work = || {
@@ -49,18 +51,12 @@ async fn an_action_function_that_dies_in_mid_step_costs_an_attempt_and_no_second
     until("the function is at work on the ticket", || async { is_at_work() }).await;
     kill_function("update-ticket-status");
     rig.platform().clear_faults();
-    // The attempt times out, a tick of the schedule finds that, and the next attempt succeeds.
-    let started = Instant::now();
-    while rig.effects("dies-0").is_empty() {
-        assert!(started.elapsed() < Duration::from_secs(90), "no second attempt was started");
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        rig.tick().await;
-    }
     let head = rig.completed("inc-dies").await;
     assert_eq!(rig.effects("dies-0").len(), 1);
     let events: Vec<_> =
         rig.log(&head).await.iter().flat_map(|commit| commit.events.clone()).map(|event| event.name()).collect();
-    assert!(events.iter().filter(|name| **name == "attempt_started").count() >= 2, "{events:?}");
+    let attempts = events.iter().filter(|name| matches!(**name, "attempt_started" | "retry_scheduled")).count();
+    assert_eq!(attempts, 1, "{events:?}");
 }
 
 /// Kills the processes of the function, as if AWS lost their host.
