@@ -23,8 +23,8 @@ pub const APPROVAL_SECONDS: u64 = 86_400;
 pub const APPROVAL_REMINDERS_PERCENT: [u32; 2] = [50, 90];
 /// Seconds in which the same incident does not start a second run: one day.
 pub const DEDUPE_SECONDS: u64 = 86_400;
-/// Milliseconds in which a worker has to take a command; afterwards the command is issued again: 5 minutes. A command that was lost, or whose
-/// worker died, is noticed this much later, so it is not longer; in a backlog each command is sent again this often, so it is not shorter.
+/// Milliseconds in which a worker has to take the first command of an attempt: 5 minutes. Afterwards the command is issued again, each time with
+/// twice the time. A command that was lost, or whose worker died, is noticed this much later.
 pub const START_WINDOW_MS: u64 = 300_000;
 /// Milliseconds that one attempt may wait for a worker in all, and by which waiting extends a run's timeout at most: one day.
 pub const WAIT_MS: u64 = 86_400_000;

@@ -147,10 +147,16 @@ impl Dispatcher {
                 is_fresh = !self.catch_up(current).instrument(span.clone()).await?;
                 folded = span.in_scope(|| self.fold(run_id, current, inputs, now))?;
             }
-            let Fresh { events, more, .. } = folded;
+            let Fresh { events, more, stale } = folded;
             let before = current.state.seq - events.len() as u64;
             if events.is_empty() {
-                let owed = heal_engine::decide::decide(&current.plan, &current.state, now);
+                // Of a command that was issued again, and came late in the meantime: sending the newer one once more would fill a full queue.
+                let is_overtaken = stale && inputs.iter().all(|input| matches!(input, Input::Late(_)));
+                let owed = if is_overtaken {
+                    Vec::new()
+                } else {
+                    heal_engine::decide::decide(&current.plan, &current.state, now)
+                };
                 return self.settle(current, 0, owed, false, now).instrument(span).await;
             }
             let commit = Commit {

@@ -61,13 +61,11 @@ pub(super) async fn tls_handshake(
         Some(cause) => ends.explain(cause),
         None => ConnectError::away(format!("TLS handshake: {}", chain(&error))),
     })?;
-    match stream.get_ref().1.alpn_protocol() {
-        Some(ALPN) => Ok(stream),
-        Some(_) | None => {
-            let observed = "a TLS server that does not offer HTTP/2 (ALPN `h2`)";
-            Err(ConnectError::misfit(Setting::Address, observed, GRPC_SERVER))
-        }
+    if stream.get_ref().1.alpn_protocol() == Some(ALPN) {
+        return Ok(stream);
     }
+    let observed = "a TLS server that does not offer HTTP/2 (ALPN `h2`)";
+    Err(ConnectError::misfit(Setting::Address, observed, GRPC_SERVER))
 }
 
 /// What the address must belong to.

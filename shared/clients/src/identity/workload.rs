@@ -92,13 +92,11 @@ impl WorkloadApi {
         }
         self.reach().await?;
         let open = X509Source::builder().endpoint(&self.socket).initial_sync_timeout(STREAM_TIMEOUT).build();
-        let opened = match tokio::time::timeout(STREAM_TIMEOUT, open).await {
-            Ok(opened) => opened.map_err(|error| self.unavailable(unregistered(&chain(&error))))?,
-            Err(_) => {
-                let problem = format!("no response within {} ms", STREAM_TIMEOUT.as_millis());
-                return Err(self.unavailable(unregistered(&problem)));
-            }
+        let Ok(opened) = tokio::time::timeout(STREAM_TIMEOUT, open).await else {
+            let problem = format!("no response within {} ms", STREAM_TIMEOUT.as_millis());
+            return Err(self.unavailable(unregistered(&problem)));
         };
+        let opened = opened.map_err(|error| self.unavailable(unregistered(&chain(&error))))?;
         let state = opened.state();
         *source = Some(opened);
         // The revisions of a new stream start over.

@@ -68,9 +68,16 @@ pub(super) fn unanswered(
     Event::AttemptEnded { step, attempt: number, result, started_at: None, finished_at: None }
 }
 
-/// The last moment to start for a command that is issued at `now`, of an attempt that was first issued at `first`.
-pub(super) fn last_start(first: Timestamp, now: Timestamp) -> Timestamp {
-    now.plus_ms(limit::START_WINDOW_MS).min(first.plus_ms(limit::WAIT_MS))
+/// The last moment to start for the first command of an attempt.
+pub(super) fn first_last_start(now: Timestamp) -> Timestamp {
+    now.plus_ms(limit::START_WINDOW_MS)
+}
+
+/// The last moment to start for the attempt's next command: it has twice the time of the one before, so that a queue whose delay exceeds the
+/// window is not filled with commands that come too late.
+fn next_last_start(attempt: &Attempt, now: Timestamp) -> Timestamp {
+    let window_ms = attempt.deadline.since_ms(attempt.started_at).saturating_mul(2);
+    now.plus_ms(window_ms).min(attempt.first_issued_at.plus_ms(limit::WAIT_MS))
 }
 
 /// Whether the run still wants the attempt: a run that stops wants none, a withdrawn one no change.
@@ -84,7 +91,7 @@ fn issue(state: &State, step: StepRef, attempt: &Attempt, reason: String, now: T
         step,
         attempt: attempt.number,
         token: Token::derive(&state.run_id, step, attempt.number, entropy),
-        deadline: last_start(attempt.first_issued_at, now),
+        deadline: next_last_start(attempt, now),
         reason,
     }
 }

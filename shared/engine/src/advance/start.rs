@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::reissue::last_start;
+use super::reissue::first_last_start;
 use crate::catalog::WAIT;
 use crate::event::{Event, StepOutcome};
 use crate::id::{StepIndex, StepRef, Token};
@@ -152,7 +152,7 @@ fn start_attempt(
         token: Token::derive(&state.run_id, step, number, entropy),
         parameters_digest: digest_parameters(&parameters),
         parameters,
-        deadline: last_start(now, now),
+        deadline: first_last_start(now),
         timeout_ms: Some(time_of_attempt(timeout_seconds, state.deadline.since_ms(now))),
     }
 }

@@ -4,6 +4,7 @@ use heal_runtime::{RunOutcome, RunStatus};
 use super::Runs;
 use crate::contract::sample::{T0, commit, head, new_run};
 
+#[expect(clippy::unnecessary_wraps, reason = "the fields of a filter are optional")]
 fn owned(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
