@@ -58,7 +58,7 @@ async fn kubernetes(clients: &Clients) -> Check {
         let client = clients.kubernetes().await?;
         Ok(client.pod_health(NO_TARGET, None, &CallContext::within(PATIENCE)).await.map(drop)?)
     };
-    Check::new("kubernetes", subject, outcome(call).await)
+    Check::new("kubernetes", subject, Box::pin(outcome(call)).await)
 }
 
 async fn policy(clients: &Clients) -> Check {

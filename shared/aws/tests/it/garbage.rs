@@ -88,9 +88,9 @@ async fn a_run_that_is_being_removed_is_ended_or_gone() {
                 let log = store.load(&run_id, 0).await.unwrap();
                 assert!(log.is_empty() || log == whole, "a part of the log: {} commits", log.len());
                 if log.is_empty() {
-                    saw_empty += 1
+                    saw_empty += 1;
                 } else {
-                    saw_whole += 1
+                    saw_whole += 1;
                 }
                 if let Some(head) = store.head(&run_id).await.unwrap() {
                     assert_eq!((head.status, head.outcome), (RunStatus::Failed, Some(RunOutcome::NotHealed)));

@@ -225,13 +225,10 @@ mod tests {
         let running = proto::WorkflowState::Running;
         assert!(require_answer("wf-1", answer("wf-1", running, "", 0)).is_ok());
         for other in ["wf-2", ""] {
-            match require_answer("wf-1", answer(other, running, "plan-2", 1)).unwrap_err() {
-                Error::Refused(refusal) => {
-                    assert_eq!(refusal.kind, RefusalKind::BadAnswer);
-                    assert!(refusal.message.contains(&format!("{other:?}")), "{}", refusal.message);
-                }
-                error => panic!("{error:?}"),
-            }
+            let error = require_answer("wf-1", answer(other, running, "plan-2", 1)).unwrap_err();
+            let Error::Refused(refusal) = error else { panic!("{error:?}") };
+            assert_eq!(refusal.kind, RefusalKind::BadAnswer);
+            assert!(refusal.message.contains(&format!("{other:?}")), "{}", refusal.message);
         }
     }
 

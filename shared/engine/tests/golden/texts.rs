@@ -61,22 +61,17 @@ fn events() -> Vec<(&'static str, Event)> {
         traceparent: None,
         ..started.clone()
     };
-    let attempt = |step| Event::AttemptStarted {
+    let started_within = |step, timeout_ms| Event::AttemptStarted {
         step,
         attempt: 2,
         token: Token::new("secret"),
         parameters: object(json!({"ticket_id": "t-1"})),
         parameters_digest: Digest::of(b"parameters"),
         deadline: AT,
-        timeout_ms: None,
+        timeout_ms,
     };
-    let issued = match attempt(step) {
-        Event::AttemptStarted { step, attempt, token, parameters, parameters_digest, deadline, .. } => {
-            let timeout_ms = Some(60_000);
-            Event::AttemptStarted { step, attempt, token, parameters, parameters_digest, deadline, timeout_ms }
-        }
-        other => other,
-    };
+    let attempt = |step| started_within(step, None);
+    let issued = started_within(step, Some(60_000));
     let ended = |step, attempt, result, worked: Option<(Timestamp, Timestamp)>| {
         let (started_at, finished_at) = worked.unzip();
         Event::AttemptEnded { step, attempt, result, started_at, finished_at }

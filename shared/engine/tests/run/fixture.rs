@@ -168,12 +168,8 @@ impl Run {
         result: AttemptResult,
         (started_at, finished_at): (Timestamp, Timestamp),
     ) -> Input {
-        match self.result(step, attempt, result) {
-            Input::Result(result) => {
-                Input::Result(Box::new(ActionResult { started_at: Some(started_at), finished_at, ..*result }))
-            }
-            other => other,
-        }
+        let Input::Result(result) = self.result(step, attempt, result) else { panic!("not a result") };
+        Input::Result(Box::new(ActionResult { started_at: Some(started_at), finished_at, ..*result }))
     }
 
     /// A worker took the attempt's command too late.

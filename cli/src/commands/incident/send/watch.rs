@@ -44,16 +44,12 @@ pub(super) async fn watch(
     }
     for ticket in tickets.iter().take(limit::TICKET_RUNS) {
         let mut search = search.for_ticket(ticket);
-        let ended = match find(&mut search, within).await? {
-            Some(found) => follow::follow_to_end(backend, announce(found), json).await?,
-            None => {
-                out::note(format_args!(
-                    "ticket {}: {}",
-                    out::text(ticket),
-                    not_found_message(backend, queues, &search, within).await
-                ));
-                Exit::Failure
-            }
+        let ended = if let Some(found) = find(&mut search, within).await? {
+            follow::follow_to_end(backend, announce(found), json).await?
+        } else {
+            let problem = not_found_message(backend, queues, &search, within).await;
+            out::note(format_args!("ticket {}: {problem}", out::text(ticket)));
+            Exit::Failure
         };
         exit = exit.worse(ended);
     }

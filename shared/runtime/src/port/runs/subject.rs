@@ -82,13 +82,13 @@ mod tests {
 
     use super::*;
 
-    fn subject(variables: Value) -> Subject {
+    fn subject(variables: &Value) -> Subject {
         Subject::from_variables(variables.as_object().unwrap())
     }
 
     #[test]
     fn the_incidents_fields_are_read() {
-        let whole = subject(json!({
+        let whole = subject(&json!({
             "ticket_id": "t-1", "workflow_id": "wf-1", "worker_id": 7, "severity": "critical", "escalation_required": true,
         }));
         let expected = Subject {
@@ -100,14 +100,14 @@ mod tests {
         };
         assert_eq!(whole, expected);
         assert_eq!(
-            subject(json!({"ticket_id": {}, "worker_id": "", "escalation_required": "true"})),
+            subject(&json!({"ticket_id": {}, "worker_id": "", "escalation_required": "true"})),
             Subject::default()
         );
     }
 
     #[test]
     fn the_only_affected_ticket_is_the_ticket() {
-        let ticket = |variables| subject(variables).ticket_id;
+        let ticket = |variables: Value| subject(&variables).ticket_id;
         assert_eq!(ticket(json!({"affected_tickets": ["t-2"]})).as_deref(), Some("t-2"));
         assert_eq!(ticket(json!({"affected_tickets": ["t-2"], "ticket_id": "t-1"})).as_deref(), Some("t-1"));
         assert_eq!(ticket(json!({"affected_tickets": ["t-2", "t-3"]})), None);
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_long_name_is_cut() {
-        let long = subject(json!({"ticket_id": "t".repeat(2 * SUBJECT_BYTES)})).ticket_id.unwrap();
+        let long = subject(&json!({"ticket_id": "t".repeat(2 * SUBJECT_BYTES)})).ticket_id.unwrap();
         assert!(long.len() < SUBJECT_BYTES + 64, "{} bytes", long.len());
     }
 
