@@ -1,13 +1,12 @@
 //! What happened in a run, in the past tense. The log consists of events and of nothing else.
 
+mod format;
 mod outcome;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Map;
-use crate::format::{self, Format};
 use crate::id::{Digest, RunId, Seq, StepIndex, StepRef, Token};
 use crate::message::AttemptResult;
 use crate::time::Timestamp;
@@ -227,75 +226,6 @@ pub struct RunStarted {
     pub traceparent: Option<String>,
 }
 
-/// The events of one commit, as stores keep them.
-///
-/// | version | text | new in it |
-/// |---|---|---|
-/// | 1 | a list of events | |
-/// | 2 | `{"format":2,"events":[…]}` | the run outcome `DEGRADED` |
-/// | 3 | | the events `approval_expiring`, `attempt_reissued`, `follow_up_done`, `run_withdrawn` |
-impl Format for Vec<Event> {
-    const NAME: &'static str = "run events";
-    const VERSION: u32 = 3;
-    const LIST: &'static str = "events";
-
-    fn needed_version(&self) -> u32 {
-        let needed = |event: &Event| match event {
-            Event::ApprovalExpiring { .. }
-            | Event::AttemptReissued { .. }
-            | Event::RunWithdrawn { .. }
-            | Event::FollowUpDone { .. } => 3,
-            Event::RunEnded { outcome: RunOutcome::Degraded, .. } => 2,
-            Event::RunStarted(_)
-            | Event::IncidentRejected { .. }
-            | Event::IncidentJoined { .. }
-            | Event::Approved { .. }
-            | Event::CancelRequested { .. }
-            | Event::ConditionFalse { .. }
-            | Event::FannedOut { .. }
-            | Event::AttemptStarted { .. }
-            | Event::WaitStarted { .. }
-            | Event::AttemptEnded { .. }
-            | Event::RetryScheduled { .. }
-            | Event::StepEnded { .. }
-            | Event::VerifyStarted
-            | Event::Stopping { .. }
-            | Event::RunEnded { .. } => 1,
-        };
-        self.iter().map(needed).max().unwrap_or(1)
-    }
-
-    fn parse(text: &str, version: u32) -> Result<Self, serde_json::Error> {
-        parse_events(text, version)
-    }
-
-    fn explain(text: &str, cause: serde_json::Error) -> format::Error {
-        #[derive(Deserialize)]
-        struct Named {
-            event: String,
-        }
-        let observed = format::version(text).unwrap_or(1);
-        let names: Vec<Named> = parse_events(text, observed).unwrap_or_default();
-        match names.into_iter().find(|named| !Event::NAMES.contains(&named.event.as_str())) {
-            Some(Named { event }) => {
-                format::Error::UnknownEvent { name: Self::NAME, event, observed, supported: Self::VERSION }
-            }
-            None => format::Error::Malformed { name: Self::NAME, cause },
-        }
-    }
-}
-
-fn parse_events<T: DeserializeOwned>(text: &str, version: u32) -> Result<Vec<T>, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Wrapped<T> {
-        events: Vec<T>,
-    }
-    match version {
-        1 => serde_json::from_str(text),
-        _ => serde_json::from_str(text).map(|wrapped: Wrapped<T>| wrapped.events),
-    }
-}
-
 impl Event {
     /// The names of all events.
     pub const NAMES: [&'static str; 19] = [
@@ -347,26 +277,7 @@ impl Event {
 
     /// Why the run ended, if this event ends it and gives a reason.
     pub fn end_reason(&self) -> Option<&str> {
-        match self {
-            Self::RunEnded { reason, .. } => reason.as_deref(),
-            Self::RunStarted(_)
-            | Self::IncidentRejected { .. }
-            | Self::IncidentJoined { .. }
-            | Self::ApprovalExpiring { .. }
-            | Self::Approved { .. }
-            | Self::CancelRequested { .. }
-            | Self::RunWithdrawn { .. }
-            | Self::FollowUpDone { .. }
-            | Self::ConditionFalse { .. }
-            | Self::FannedOut { .. }
-            | Self::AttemptStarted { .. }
-            | Self::AttemptReissued { .. }
-            | Self::WaitStarted { .. }
-            | Self::AttemptEnded { .. }
-            | Self::RetryScheduled { .. }
-            | Self::StepEnded { .. }
-            | Self::VerifyStarted
-            | Self::Stopping { .. } => None,
-        }
+        let Self::RunEnded { reason, .. } = self else { return None };
+        reason.as_deref()
     }
 }

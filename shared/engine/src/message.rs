@@ -1,12 +1,16 @@
 //! What the dispatcher and the actions send each other.
 
+mod outcome;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Map;
 use crate::format::Format;
 use crate::id::{Digest, RunId, Token};
 use crate::time::Timestamp;
-use crate::{Map, limit};
+
+pub use outcome::{AttemptOutcome, AttemptResult, Violation};
 
 /// The body of a message on an action's queue: execute one attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -141,213 +145,8 @@ pub struct LateCommand {
     /// When the worker took the command, by its clock.
     pub taken_at: Timestamp,
 }
-
-/// How one attempt ended, with its output and its notes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AttemptResult {
-    /// How the attempt ended; in JSON the field `ending` names it.
-    #[serde(flatten)]
-    pub outcome: AttemptOutcome,
-    /// Variables for later steps.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub output: Map,
-    /// What a person should know, one sentence each.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<String>,
-    /// What is left for a person to do, one sentence each.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub follow_up: Vec<String>,
-    /// Whether an attempt that ended `unavailable` or `timed_out` is proven not to have taken effect.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub not_applied: bool,
-}
-
-/// How an attempt can end.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "ending", rename_all = "snake_case")]
-pub enum AttemptOutcome {
-    /// The action took effect.
-    Succeeded,
-    /// Nothing had to be done.
-    NoOp {
-        /// Why nothing had to be done.
-        reason: String,
-    },
-    /// The policy refused.
-    Denied {
-        /// Every rule that refused.
-        violations: Vec<Violation>,
-    },
-    /// The target's cooldown has not passed.
-    CoolingDown {
-        /// The target's id.
-        target: String,
-        /// When the cooldown ends.
-        until: Timestamp,
-    },
-    /// The service is unavailable; as far as is known, nothing took effect.
-    Unavailable {
-        /// The service's name.
-        service: String,
-        /// What the call failed with.
-        message: String,
-        /// The delay that the service asked for, in milliseconds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        retry_after_ms: Option<u64>,
-    },
-    /// The action failed, and took no effect.
-    Failed {
-        /// A word that a playbook author can search for, such as `terminal_state`.
-        code: String,
-        /// What the action failed with.
-        message: String,
-        /// Whether another attempt may succeed.
-        retryable: bool,
-    },
-    /// The deadline passed before the action ended.
-    TimedOut {
-        /// What the attempt was waiting for.
-        message: String,
-    },
-    /// The action may or may not have taken effect.
-    Unknown {
-        /// Why it is not known.
-        message: String,
-    },
-}
-
-/// One reason why the policy refuses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Violation {
-    /// The policy's name.
-    pub policy: String,
-    /// The rule's name.
-    pub rule: String,
-    /// The rule's sentence for people.
-    pub msg: String,
-    /// The rule's severity, such as `high`.
-    pub severity: String,
-}
-
 impl Format for ActionResult {
     const NAME: &'static str = "action result";
-}
-
-impl Format for AttemptResult {
-    const NAME: &'static str = "attempt result";
-}
-
-impl AttemptOutcome {
-    /// The outcome's word in the log.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::NoOp { .. } => "no_op",
-            Self::Denied { .. } => "denied",
-            Self::CoolingDown { .. } => "cooling_down",
-            Self::Unavailable { .. } => "unavailable",
-            Self::Failed { .. } => "failed",
-            Self::TimedOut { .. } => "timed_out",
-            Self::Unknown { .. } => "unknown",
-        }
-    }
-}
-
-impl AttemptResult {
-    /// A result without output and notes.
-    pub fn new(outcome: AttemptOutcome) -> Self {
-        Self { outcome, output: Map::new(), warnings: Vec::new(), follow_up: Vec::new(), not_applied: false }
-    }
-
-    /// A success with its output.
-    pub fn succeeded(output: Map) -> Self {
-        Self { output, ..Self::new(AttemptOutcome::Succeeded) }
-    }
-
-    /// A result of an action that had nothing to do.
-    pub fn no_op(reason: impl Into<String>, output: Map) -> Self {
-        Self { output, ..Self::new(AttemptOutcome::NoOp { reason: reason.into() }) }
-    }
-
-    /// A failure that another attempt would repeat.
-    pub fn failed(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new(AttemptOutcome::Failed { code: code.into(), message: message.into(), retryable: false })
-    }
-
-    /// A failure that another attempt may not repeat.
-    pub fn transient(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new(AttemptOutcome::Failed { code: code.into(), message: message.into(), retryable: true })
-    }
-
-    /// Whether the attempt is proven not to have taken effect. Then the next attempt may have an idempotency key of its own.
-    pub const fn is_proven_not_applied(&self) -> bool {
-        match self.outcome {
-            AttemptOutcome::NoOp { .. }
-            | AttemptOutcome::Denied { .. }
-            | AttemptOutcome::CoolingDown { .. }
-            | AttemptOutcome::Failed { .. } => true,
-            AttemptOutcome::Unavailable { .. } | AttemptOutcome::TimedOut { .. } => self.not_applied,
-            AttemptOutcome::Succeeded | AttemptOutcome::Unknown { .. } => false,
-        }
-    }
-
-    /// The result with one more warning.
-    #[must_use]
-    pub fn warn(mut self, warning: impl Into<String>) -> Self {
-        self.warnings.push(warning.into());
-        self
-    }
-
-    /// The result with one more follow-up.
-    #[must_use]
-    pub fn follow_up(mut self, entry: impl Into<String>) -> Self {
-        self.follow_up.push(entry.into());
-        self
-    }
-
-    /// The result within the bounds of the log: output and texts are cut, with a mark.
-    #[must_use]
-    pub fn capped(mut self) -> Self {
-        self.output = cap_output(self.output);
-        for list in [&mut self.warnings, &mut self.follow_up] {
-            list.truncate(limit::NOTES);
-            list.iter_mut().for_each(|text| cut(text, limit::TEXT_BYTES));
-        }
-        match &mut self.outcome {
-            AttemptOutcome::NoOp { reason: text }
-            | AttemptOutcome::Unavailable { message: text, .. }
-            | AttemptOutcome::Failed { message: text, .. }
-            | AttemptOutcome::TimedOut { message: text }
-            | AttemptOutcome::Unknown { message: text } => cut(text, limit::TEXT_BYTES),
-            AttemptOutcome::Denied { violations } => violations.truncate(limit::NOTES),
-            AttemptOutcome::Succeeded | AttemptOutcome::CoolingDown { .. } => {}
-        }
-        self
-    }
-}
-
-/// Keeps the outputs that fit in [`limit::OUTPUT_BYTES`], smallest first, and lists the names of the others under `_cut`.
-fn cap_output(output: Map) -> Map {
-    let size = |value: &Value| value.to_string().len();
-    if size(&Value::Object(output.clone())) <= limit::OUTPUT_BYTES {
-        return output;
-    }
-    let mut by_size: Vec<_> =
-        output.into_iter().map(|(key, value)| (size(&value) + key.len() + 4, key, value)).collect();
-    by_size.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
-    let mut kept = Map::new();
-    let mut lost = Vec::new();
-    let mut used = 0;
-    for (bytes, key, value) in by_size {
-        used += bytes;
-        if used <= limit::OUTPUT_BYTES {
-            kept.insert(key, value);
-        } else {
-            lost.push(Value::String(key));
-        }
-    }
-    kept.insert("_cut".to_owned(), Value::Array(lost));
-    kept
 }
 
 /// The digest of an attempt's parameters: what the log authorises, and what the action holds its command's parameters against.

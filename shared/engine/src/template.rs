@@ -1,7 +1,6 @@
 //! Templates: strict, without I/O, bounded in fuel and size. Only text of playbooks and checks is compiled, never a payload.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::LazyLock;
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
@@ -10,9 +9,13 @@ use serde_json::Value;
 use crate::limit;
 
 mod convert;
+mod error;
 mod scope;
+mod tree;
 
+pub use error::TemplateError;
 pub use scope::{Lookup, Scope};
+pub use tree::Tree;
 
 /// One environment for all templates: it has settings, filters and tests, and stores no template.
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -27,71 +30,6 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.remove_global("namespace");
     environment
 });
-
-/// A template that could not be compiled or rendered.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
-    /// The source is over the limit.
-    #[error("template has {observed_bytes} bytes, the limit is {} bytes", limit::TEMPLATE_BYTES)]
-    TooLong {
-        /// Its size.
-        observed_bytes: usize,
-    },
-    /// The source is not a template.
-    #[error("template cannot be parsed: {detail}")]
-    Syntax {
-        /// The error of the template engine.
-        detail: String,
-        /// Line in the source, from 1.
-        line: usize,
-        /// The bytes of the source at fault, if the template engine knows them; not always on character boundaries.
-        range: Option<Range<usize>>,
-    },
-    /// A variable that the scope does not have.
-    #[error("variable `{name}` is not defined")]
-    Undefined {
-        /// Its path: `steps.check.healthy`.
-        name: String,
-    },
-    /// An operation that its values do not support.
-    #[error("template `{template}` failed: {detail}")]
-    Failed {
-        /// The source.
-        template: String,
-        /// The error of the template engine.
-        detail: String,
-    },
-    /// Rendering took too many instructions.
-    #[error("template `{template}` used up its budget of {} fuel units", limit::TEMPLATE_FUEL)]
-    OutOfFuel {
-        /// The source.
-        template: String,
-    },
-    /// A condition rendered to something other than a boolean.
-    #[error("condition `{template}` gave {observed}, a boolean is needed")]
-    NotBoolean {
-        /// The source.
-        template: String,
-        /// [`brief`] of the value.
-        observed: String,
-    },
-    /// The items of a `for_each` rendered to something other than a list.
-    #[error("`{template}` gave {observed}, a list is needed")]
-    NotList {
-        /// The source.
-        template: String,
-        /// [`brief`] of the value.
-        observed: String,
-    },
-    /// A value that JSON cannot represent.
-    #[error("`{template}` gave a value that JSON cannot represent: {detail}")]
-    NotJson {
-        /// The source.
-        template: String,
-        /// The value.
-        detail: String,
-    },
-}
 
 /// A compiled text.
 #[derive(Debug)]
@@ -252,75 +190,6 @@ impl Test {
     }
 }
 
-/// A compiled JSON value: every string in it is a template.
-#[derive(Debug)]
-pub enum Tree {
-    /// Null, boolean or number.
-    Leaf(Value),
-    /// A string.
-    Text(Template),
-    /// A list.
-    List(Vec<Tree>),
-    /// An object, in the order of its keys.
-    Object(Vec<(String, Tree)>),
-}
-
-impl Tree {
-    /// Compiles every string in `value`.
-    ///
-    /// # Errors
-    /// The path of the string that is not a template, such as `metadata.note`, and why.
-    pub fn compile(value: &Value) -> Result<Self, (String, TemplateError)> {
-        match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => Ok(Self::Leaf(value.clone())),
-            Value::String(text) => Template::compile(text).map(Self::Text).map_err(|error| (String::new(), error)),
-            Value::Array(items) => {
-                let compile = |(index, item)| Self::compile(item).map_err(|error| within(&format!("[{index}]"), error));
-                items.iter().enumerate().map(compile).collect::<Result<_, _>>().map(Self::List)
-            }
-            Value::Object(fields) => {
-                let compile = |(key, item): (&String, _)| {
-                    Self::compile(item).map(|tree| (key.clone(), tree)).map_err(|error| within(key, error))
-                };
-                fields.iter().map(compile).collect::<Result<_, _>>().map(Self::Object)
-            }
-        }
-    }
-
-    /// Renders every string with the variables of `scope`.
-    ///
-    /// # Errors
-    /// The path of the string that could not be rendered, and why.
-    pub fn render(&self, scope: &Scope) -> Result<Value, (String, TemplateError)> {
-        match self {
-            Self::Leaf(value) => Ok(value.clone()),
-            Self::Text(template) => template.render(scope).map_err(|error| (String::new(), error)),
-            Self::List(items) => {
-                let render = |(index, item): (usize, &Self)| {
-                    item.render(scope).map_err(|error| within(&format!("[{index}]"), error))
-                };
-                items.iter().enumerate().map(render).collect::<Result<_, _>>().map(Value::Array)
-            }
-            Self::Object(fields) => {
-                let render = |(key, item): &(String, Self)| {
-                    item.render(scope).map(|value| (key.clone(), value)).map_err(|error| within(key, error))
-                };
-                fields.iter().map(render).collect::<Result<_, _>>().map(Value::Object)
-            }
-        }
-    }
-
-    /// The variables that it reads; see [`Template::names`].
-    pub fn names(&self) -> BTreeSet<String> {
-        match self {
-            Self::Leaf(_) => BTreeSet::new(),
-            Self::Text(template) => template.names(),
-            Self::List(items) => items.iter().flat_map(Self::names).collect(),
-            Self::Object(fields) => fields.iter().flat_map(|(_, tree)| tree.names()).collect(),
-        }
-    }
-}
-
 /// Whether a text contains template marks; any other text renders to itself.
 pub fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
@@ -351,14 +220,6 @@ pub fn brief(value: &Value) -> String {
         Value::String(text) => format!("a text of {} bytes", text.len()),
         Value::Array(items) => format!("a list of {}", items.len()),
         Value::Object(fields) => format!("an object of {} fields", fields.len()),
-    }
-}
-
-fn within(outer: &str, (inner, error): (String, TemplateError)) -> (String, TemplateError) {
-    match inner.as_str() {
-        "" => (outer.to_owned(), error),
-        index if index.starts_with('[') => (format!("{outer}{index}"), error),
-        _ => (format!("{outer}.{inner}"), error),
     }
 }
 
