@@ -78,7 +78,7 @@ async fn refusals(site: &Site) {
 
 async fn badly_ended_runs(site: &Site) {
     site.open.ends("in-vain", "in_vain", json!({}), "NOT_HEALED").await;
-    site.open.ends("too-long", "too_long", json!({}), "TIMEOUT").await;
+    site.open.ends("too-long", "too_long", json!({"seconds": 60}), "TIMEOUT").await;
 }
 
 /// An attempt whose claim another worker takes meanwhile, and which is recovered from it; a command that nobody can read.

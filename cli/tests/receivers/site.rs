@@ -33,7 +33,7 @@ const OWN: [(&str, &str); 7] = [
         "actions: [{type: reallocate_ticket, parameters: {ticket_id: \"{{ ticket_id }}\", reason: worker_failure}}]",
     ),
     ("mark", "actions: [{type: update_ticket_status, parameters: {ticket_id: \"{{ ticket_id }}\", status: running}}]"),
-    ("too_long", "timeout_seconds: 2\nactions: [{type: wait, parameters: {seconds: 60}}]"),
+    ("too_long", "timeout_seconds: 2\nactions: [{type: wait, parameters: {seconds: \"{{ seconds }}\"}}]"),
     (
         "in_vain",
         "actions: [{type: check_worker_health, parameters: {worker_id: nobody}}]\n\

@@ -34,7 +34,7 @@ async fn a_second_incident_within_the_cooldown_triggers_nothing() {
     let (worker, command) = (worker(&rig), of_workflow(&rig, "wf-running"));
     assert_eq!(rig.perform(&worker, &command).await.outcome, AttemptOutcome::Succeeded);
     rig.clock.advance_ms(COOLDOWN_MS - 1);
-    assert!(is_cooling_down(&rig.perform(&worker, &other_run(&command)).await));
+    assert!(is_cooling_down(&rig.perform(&worker, &other_run(&of_workflow(&rig, "wf-running"))).await));
     // Whichever plan it names: by now the workflow may have another one.
     let parameters = json!({"workflow_id": "wf-running", "plan_id": "plan-new"});
     assert!(is_cooling_down(&rig.perform(&worker, &with(&rig, parameters)).await));

@@ -41,7 +41,7 @@ async fn a_service_that_is_down_is_skipped_with_a_follow_up_and_used_again_when_
 async fn an_action_function_that_dies_in_mid_step_costs_no_attempt_and_no_second_effect() {
     let rig = Rig::alone().await;
     // The queue delivers the command again after its visibility timeout: here not much longer than the dead worker's claim holds.
-    rig.set_visibility("update-ticket-status", 35).await;
+    rig.set_visibility("update_ticket_status", 35).await;
     rig.platform().set_fault(Fault::new(Service::Tickets, FaultKind::Hang).on("update_ticket")).unwrap();
     rig.send([incident("inc-dies", "SET_STATUS_SOON", json!({"ticket_id": "dies-0"}))]).await;
     let is_at_work = || {

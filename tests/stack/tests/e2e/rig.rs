@@ -108,12 +108,11 @@ impl Rig {
         self.queues.send(bodies.into_iter().map(message).collect()).await.unwrap();
     }
 
-    /// Sets how long a received message of the function's queue is hidden.
-    pub(crate) async fn set_visibility(&self, function: &str, seconds: u32) {
-        let stack = &self.deployment.stack;
-        let url = format!("{}/{}/{}-{function}", stack.endpoint_url, heal_stack::ACCOUNT, heal_stack::STACK);
+    /// Sets how long a received message of the action's queue is hidden.
+    pub(crate) async fn set_visibility(&self, action: &str, seconds: u32) {
+        let url = self.queues.urls().url_of(&QueueName::Action(action.to_owned()));
         let body = json!({"QueueUrl": url, "Attributes": {"VisibilityTimeout": seconds.to_string()}});
-        heal_stack::table::call(stack, "AmazonSQS.SetQueueAttributes", &body).await;
+        heal_stack::table::call(&self.deployment.stack, "AmazonSQS.SetQueueAttributes", &body).await;
     }
 
     pub(crate) async fn tell(&self, inbound: Inbound) {
