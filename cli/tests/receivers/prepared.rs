@@ -16,26 +16,10 @@ const EVENTS_PER_COMMIT: usize = 600;
 
 /// A run that has sent all the commands that one run may send, and would go on: `playbook` with the text `yaml`, whose first step fans out.
 pub(crate) async fn run_at_its_budget(store: &heal_embedded::Store, playbook: &str, yaml: &str, now: Timestamp) {
-    let catalog = heal_engine::catalog::Catalog::new([heal_check_worker_health::spec()]);
-    let reading = heal_language::playbook::read(playbook, yaml, &catalog);
-    let plan = Plan::compile(reading.playbook.unwrap_or_else(|| panic!("{:?}", reading.diagnostics))).unwrap();
-    store.put_plan(&plan.digest, plan.to_json(), now).await.unwrap();
+    let plan = stored_plan(store, playbook, yaml, now).await;
     let run_id = RunId::new("run-at-its-budget");
     // Nobody looks at it before it is whole.
-    let head = |last_seq, wake_at| RunHead {
-        run_id: run_id.clone(),
-        incident_id: "inc-in-circles".to_owned(),
-        playbook: Some(playbook.to_owned()),
-        status: RunStatus::Running,
-        outcome: None,
-        started_at: now,
-        updated_at: now,
-        wake_at,
-        last_seq,
-        reason: None,
-        subject: Subject::default(),
-        open_follow_ups: 0,
-    };
+    let head = |last_seq, wake_at| RunHead { last_seq, wake_at, ..head(&run_id, &plan, now) };
     let commit = |first_seq, events: Vec<Event>| Commit {
         run_id: run_id.clone(),
         first_seq,
@@ -43,16 +27,7 @@ pub(crate) async fn run_at_its_budget(store: &heal_embedded::Store, playbook: &s
         at: now,
         events,
     };
-    let first = commit(1, vec![started(&plan)]);
-    let dedupe_until = now.plus_ms(1);
-    let run = NewRun {
-        head: head(1, None),
-        commit: first,
-        dedupe_key: "prepared".to_owned(),
-        dedupe_until,
-        concurrency_key: None,
-    };
-    assert_eq!(store.create(&run).await.unwrap(), Created::Created);
+    create(store, head(1, None), commit(1, vec![started(&plan)])).await;
     let mut seq = 1;
     let history = history(now);
     for events in history.chunks(EVENTS_PER_COMMIT) {
@@ -63,9 +38,52 @@ pub(crate) async fn run_at_its_budget(store: &heal_embedded::Store, playbook: &s
     }
 }
 
+/// A run that started an hour ago and has done nothing since: `playbook` with the text `yaml`, whose timeout is shorter.
+pub(crate) async fn overdue_run(store: &heal_embedded::Store, playbook: &str, yaml: &str, now: Timestamp) -> RunId {
+    let plan = stored_plan(store, playbook, yaml, now).await;
+    let (run_id, started_at) = (RunId::new("overdue-run"), Timestamp(now.0 - 3_600_000));
+    let events = vec![started(&plan)];
+    let commit =
+        Commit { run_id: run_id.clone(), first_seq: 1, cause_id: "prepared".to_owned(), at: started_at, events };
+    create(store, RunHead { wake_at: Some(now), ..head(&run_id, &plan, started_at) }, commit).await;
+    run_id
+}
+
+async fn stored_plan(store: &heal_embedded::Store, playbook: &str, yaml: &str, now: Timestamp) -> Plan {
+    let catalog = heal_engine::catalog::Catalog::new([heal_check_worker_health::spec()]);
+    let reading = heal_language::playbook::read(playbook, yaml, &catalog);
+    let plan = Plan::compile(reading.playbook.unwrap_or_else(|| panic!("{:?}", reading.diagnostics))).unwrap();
+    store.put_plan(&plan.digest, plan.to_json(), now).await.unwrap();
+    plan
+}
+
+/// A running run after its first event, which nothing wakes.
+fn head(run_id: &RunId, plan: &Plan, started_at: Timestamp) -> RunHead {
+    RunHead {
+        run_id: run_id.clone(),
+        incident_id: "inc-prepared".to_owned(),
+        playbook: Some(plan.playbook.name.clone()),
+        status: RunStatus::Running,
+        outcome: None,
+        started_at,
+        updated_at: started_at,
+        wake_at: None,
+        last_seq: 1,
+        reason: None,
+        subject: Subject::default(),
+        open_follow_ups: 0,
+    }
+}
+
+async fn create(store: &heal_embedded::Store, head: RunHead, commit: Commit) {
+    let dedupe_key = format!("prepared:{}", commit.run_id);
+    let run = NewRun { dedupe_until: commit.at.plus_ms(1), head, commit, dedupe_key, concurrency_key: None };
+    assert_eq!(store.create(&run).await.unwrap(), Created::Created);
+}
+
 fn started(plan: &Plan) -> Event {
     Event::RunStarted(Box::new(RunStarted {
-        incident_id: "inc-in-circles".to_owned(),
+        incident_id: "inc-prepared".to_owned(),
         incident_type: None,
         playbook: plan.playbook.name.clone(),
         plan_digest: plan.digest.clone(),

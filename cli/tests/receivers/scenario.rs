@@ -78,7 +78,9 @@ async fn refusals(site: &Site) {
 
 async fn badly_ended_runs(site: &Site) {
     site.open.ends("in-vain", "in_vain", json!({}), "NOT_HEALED").await;
-    site.open.ends("too-long", "too_long", json!({"seconds": 60}), "TIMEOUT").await;
+    let overdue = site.open.receives_an_overdue_run().await;
+    let result = site.open.ended(&overdue).await;
+    assert_eq!(result["outcome"], "TIMEOUT", "{result:#}");
 }
 
 /// An attempt whose claim another worker takes meanwhile, and which is recovered from it; a command that nobody can read.

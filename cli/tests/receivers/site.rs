@@ -33,7 +33,7 @@ const OWN: [(&str, &str); 7] = [
         "actions: [{type: reallocate_ticket, parameters: {ticket_id: \"{{ ticket_id }}\", reason: worker_failure}}]",
     ),
     ("mark", "actions: [{type: update_ticket_status, parameters: {ticket_id: \"{{ ticket_id }}\", status: running}}]"),
-    ("too_long", "timeout_seconds: 2\nactions: [{type: wait, parameters: {seconds: \"{{ seconds }}\"}}]"),
+    (TOO_LONG, "timeout_seconds: 2\nactions: [{type: wait, parameters: {seconds: \"{{ seconds }}\"}}]"),
     (
         "in_vain",
         "actions: [{type: check_worker_health, parameters: {worker_id: nobody}}]\n\
@@ -46,6 +46,8 @@ const OWN: [(&str, &str); 7] = [
          parameters: {worker_id: \"{{ item }}\"}}]",
     ),
 ];
+/// Longer than its timeout.
+const TOO_LONG: &str = "too_long";
 const IN_CIRCLES: &str = "in_circles";
 
 /// Both services, and the platform that they heal.
@@ -115,6 +117,12 @@ impl Service {
     pub(crate) async fn receives_a_run_at_its_budget(&self) {
         let (name, text) = OWN.iter().find(|(name, _)| *name == IN_CIRCLES).unwrap();
         prepared::run_at_its_budget(&self.store, name, text, crate::scenario::now()).await;
+    }
+
+    /// Puts a run into its state file whose timeout has passed, and returns its id.
+    pub(crate) async fn receives_an_overdue_run(&self) -> String {
+        let (name, text) = OWN.iter().find(|(name, _)| *name == TOO_LONG).unwrap();
+        prepared::overdue_run(&self.store, name, text, crate::scenario::now()).await.to_string()
     }
 
     /// Starts `playbook` as the run `id`.
