@@ -562,6 +562,17 @@ async fn an_outage_that_a_freeze_explains_is_tried_again_as_far_as_that_is_safe(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_success_that_took_a_freeze_does_not_cost_the_run_the_time_of_the_freeze() {
+    let rig = Rig::new(Safety::Idempotent);
+    let taken = rig.clock.now();
+    rig.takes_ms.store(20_000, Ordering::SeqCst);
+    assert_eq!(rig.perform(&rig.queued("run", tickets(&["a"]))).await.outcome, AttemptOutcome::Succeeded);
+    let [Inbound::Result(result)] = &rig.inbound().await[..] else { panic!("no result") };
+    // The dispatcher counts what is before the start as time in the queue.
+    assert_eq!((result.started_at, result.finished_at), (Some(taken.plus_ms(20_000)), taken.plus_ms(20_000)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_process_that_freezes_in_every_try_gives_up_and_reports_what_it_saw() {
     let rig = Rig::new(Safety::Idempotent);
     rig.takes_ms.store(5_000, Ordering::SeqCst);

@@ -61,6 +61,8 @@ impl Worker {
             };
             let frozen_ms = watch.frozen_ms();
             if frozen_ms == 0 || tries_left == 0 || !is_open(&performed.result) {
+                // The freeze was not work: the run gets it back as time in which the command waited.
+                call.started_at = call.started_at.plus_ms(frozen_ms).min(now());
                 return self.finish(&call, &lease, earlier, performed).await;
             }
             tracing::warn!(frozen_ms, "attempt.frozen");
