@@ -118,6 +118,9 @@ async fn an_orchestrator_with_another_identity_is_not_called() {
     let report = ran.report();
     assert!(secured.platform.effects().is_empty(), "{report:#}");
     let restart = &report["steps"][0];
-    assert_eq!(restart["status"], "failed", "another server is no outage: {report:#}");
+    assert_eq!(
+        restart["status"], "failed",
+        "a wrong server counts as a misconfiguration, not as an outage: {report:#}"
+    );
     assert!(!report["follow_up"].as_array().unwrap().is_empty(), "{report:#}");
 }

@@ -39,7 +39,7 @@ pub(crate) fn are_listed_and_done(run_id: &str, state: &str) {
     for part in ["FOLLOW-UP", "WHAT IS LEFT", id, "Ada: moved it"] {
         assert!(table.stdout.contains(part), "no {part:?} in {table:#?}");
     }
-    assert_eq!(list(state, &["--incident", "nobody's"]), [] as [Value; 0]);
+    assert_eq!(list(state, &["--incident", "of-no-run"]), [] as [Value; 0]);
 }
 
 #[test]

@@ -44,7 +44,7 @@ async fn runs_are_listed_watched_and_shown() {
     assert_eq!(shown.report()["outcome"], "COMPLETED");
     let complaint = format!("run nobody does not exist in stack {}", stack.name);
     stack.heal(&["runs", "cancel", "nobody"]).exits(2).complains(&[&complaint]);
-    stack.heal(&["runs", "show", "nobody"]).exits(2).complains(&["there is no run nobody"]);
+    stack.heal(&["runs", "show", "nobody"]).exits(2).complains(&["run nobody is not in"]);
     stack.heal(&["runs", "cancel", &short]).exits(1).complains(&["has ended already: COMPLETED"]);
 }
 

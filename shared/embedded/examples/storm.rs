@@ -18,11 +18,9 @@ use heal_runtime::attempt::{self, Worker};
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
-use heal_runtime::port::{
-    Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName, RunFilter, RunReader,
-    Sender, SystemClock,
-};
+use heal_runtime::port::{Message, OsEntropy, PolicyResource, QueueName, RunFilter, RunReader, Sender, SystemClock};
 use heal_runtime::{ActionSpec, AttemptResult, Map, Safety};
+use heal_testkit::scripted::AllowAll;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -73,19 +71,6 @@ impl Action for Heal {
     }
 }
 
-struct Open;
-
-#[async_trait]
-impl Policy for Open {
-    fn validates(&self, _: &str) -> bool {
-        false
-    }
-
-    async fn decide(&self, _: &PolicyInput) -> Decision {
-        Decision::Allow { source: DecisionSource::NotValidated, warning: None }
-    }
-}
-
 /// Steps of five seconds with one attempt, half a minute for all: short against the minutes in the queue.
 fn library() -> Library {
     let step = |number: usize| {
@@ -105,8 +90,12 @@ fn library() -> Library {
 
 fn host(store: &Store, target: &Arc<Bounded>) -> Host {
     let (store, clock) = (Arc::new(store.clone()), Arc::new(SystemClock));
-    let ports =
-        attempt::Ports { claims: store.clone(), policy: Arc::new(Open), sender: store.clone(), clock: clock.clone() };
+    let ports = attempt::Ports {
+        claims: store.clone(),
+        policy: Arc::new(AllowAll),
+        sender: store.clone(),
+        clock: clock.clone(),
+    };
     let worker = Worker::new(Heal(Arc::clone(target)), Arc::new(ports)).unwrap();
     let ports = dispatcher::Ports { runs: store.clone(), sender: store.clone(), clock, entropy: Arc::new(OsEntropy) };
     Host::new(Dispatcher::new(ports, Arc::new(library())), [worker], store.clone(), store)

@@ -19,12 +19,10 @@ use heal_runtime::attempt::{self, Worker};
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
-use heal_runtime::port::{
-    Decision, DecisionSource, Entropy, Message, Policy, PolicyInput, PolicyResource, QueueName, Result, RunFilter,
-    RunReader, Sender,
-};
+use heal_runtime::port::{Message, PolicyResource, QueueName, RunFilter, RunReader, Sender};
 use heal_runtime::{ActionSpec, AttemptResult, Map, RunOutcome, Safety};
 use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Runs};
+use heal_testkit::scripted::{AllowAll, Counter};
 use serde_json::{Value, json};
 
 /// Seconds of virtual time after which a storm has to be over.
@@ -45,42 +43,17 @@ impl Action for Heal {
         &self.spec
     }
 
-    fn targets(&self, _: &Call, _: &Map) -> std::result::Result<Vec<Target>, AttemptResult> {
+    fn targets(&self, _: &Call, _: &Map) -> Result<Vec<Target>, AttemptResult> {
         Ok(vec![Target::new("target", PolicyResource::default())])
     }
 
-    async fn facts(&self, _: &Call, _: &Map, _: &Target) -> std::result::Result<Facts<()>, AttemptResult> {
+    async fn facts(&self, _: &Call, _: &Map, _: &Target) -> Result<Facts<()>, AttemptResult> {
         Ok(Facts::default())
     }
 
     async fn perform(&self, call: &Call, _: &Map, _: &[Admitted<()>]) -> Performed {
         *self.effects.lock().unwrap().entry(call.idempotency_key.clone()).or_default() += 1;
         AttemptResult::succeeded(Map::new()).into()
-    }
-}
-
-struct Open;
-
-#[async_trait]
-impl Policy for Open {
-    fn validates(&self, _: &str) -> bool {
-        false
-    }
-
-    async fn decide(&self, _: &PolicyInput) -> Decision {
-        Decision::Allow { source: DecisionSource::NotValidated, warning: None }
-    }
-}
-
-/// 1, 2, 3, …
-#[derive(Default)]
-struct Counter(Mutex<u64>);
-
-impl Entropy for Counter {
-    fn next(&self) -> Result<u64> {
-        let mut last = self.0.lock().unwrap();
-        *last += 1;
-        Ok(*last)
     }
 }
 
@@ -117,7 +90,7 @@ impl Storm {
         let effects = Arc::new(Mutex::default());
         let ports = attempt::Ports {
             claims: Arc::new(Claims::new(Faults::default())),
-            policy: Arc::new(Open),
+            policy: Arc::new(AllowAll),
             sender: queues.clone(),
             clock: clock.clone(),
         };

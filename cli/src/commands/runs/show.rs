@@ -50,7 +50,7 @@ async fn missing(backend: &Backend, run_id: &RunId) -> anyhow::Result<anyhow::Er
             moment::rfc3339(head.updated_at),
         ),
         None => anyhow::anyhow!(
-            "there is no run {run_id} in {backend}, or no longer: ended runs are removed in time; `heal runs list` shows the runs"
+            "run {run_id} is not in {backend}: it never existed, or it was removed after its retention; `heal runs list` shows the runs that are kept"
         ),
     })
 }

@@ -1,4 +1,4 @@
-//! Requests and answers about one ticket: an answer about another ticket is no answer, a route that does not exist names the wrong setting.
+//! Requests and answers about one ticket: an answer about another ticket is refused as unusable, and a route that does not exist names the wrong setting.
 
 use reqwest::Method;
 use tracing::Instrument as _;

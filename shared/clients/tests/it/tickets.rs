@@ -146,7 +146,7 @@ async fn a_batch_has_ten_calls_in_flight_and_a_result_for_each_ticket() {
     assert_eq!(wire.most_under_way(), MAX_IN_FLIGHT);
     for (at, answer) in answers.iter().enumerate() {
         assert_eq!(answer.ticket_id, format!("t-{at}"));
-        // The server answers every request with ticket t-7: for every other ticket that is no answer.
+        // The server answers every request with ticket t-7: for every other ticket that is an unusable answer.
         match &answer.outcome {
             ChangeOutcome::Done(ticket) => assert_eq!((at, ticket.ticket_id.as_str()), (7, "t-7")),
             ChangeOutcome::Open { cause, seen } => {

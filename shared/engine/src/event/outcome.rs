@@ -76,7 +76,7 @@ pub enum StopCause {
     NotHealed,
     /// The run exceeded its timeout.
     Timeout,
-    /// A person cancelled the run, or nobody approved it in time.
+    /// A person cancelled the run, it was not approved in time, or its alert was resolved.
     Cancelled,
 }
 
@@ -98,7 +98,7 @@ pub enum RunOutcome {
     Denied,
     /// The run exceeded its timeout.
     Timeout,
-    /// A person cancelled the run, or nobody approved it in time.
+    /// A person cancelled the run, it was not approved in time, or its alert was resolved.
     Cancelled,
 }
 

@@ -6,7 +6,7 @@
 //!   in those of a reading step whose outputs decide about the changing step (its condition, `for_each` or parameters).
 //!
 //! `incident_id` and `namespace` name no subject. Anything else may have held before the run. The rule looks at names only, so it can miss an
-//! entry that is no evidence.
+//! entry that proves nothing.
 
 use std::collections::BTreeSet;
 
