@@ -56,7 +56,9 @@ fn finished_runs_are_listed_and_shown_with_every_decision() {
     assert_eq!(shown, healed);
     assert_eq!(heal(&["runs", "watch", run_id, "--state", state]).exits(1).stderr, "");
     heal(&["runs", "cancel", run_id, "--state", state]).exits(1).complains(&["has ended already"]);
-    heal(&["runs", "show", "run-nobody", "--state", state]).exits(2).complains(&["no run run-nobody"]);
+    heal(&["runs", "show", "run-nobody", "--state", state])
+        .exits(2)
+        .complains(&["run run-nobody is not in", "heal runs list"]);
     heal(&["runs", "cancel", "../x", "--state", state]).exits(2).complains(&["cannot name a run"]);
 }
 
