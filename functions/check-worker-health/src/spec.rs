@@ -37,6 +37,7 @@ pub fn spec() -> ActionSpec {
         safety: Safety::ReadOnly,
         inherits: &["namespace"],
         default_timeout_seconds: 30,
+        service: heal_clients::kubernetes::SERVICE,
         critical: false,
     }
 }

@@ -44,6 +44,7 @@ pub fn spec() -> ActionSpec {
         safety: Safety::ReadOnly,
         inherits: &["workflow_id"],
         default_timeout_seconds: 30,
+        service: heal_clients::orchestrator::SERVICE,
         critical: false,
     }
 }

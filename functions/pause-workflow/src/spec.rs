@@ -37,6 +37,7 @@ pub fn spec() -> ActionSpec {
         safety: Safety::Idempotent,
         inherits: &["workflow_id"],
         default_timeout_seconds: 30,
+        service: heal_clients::orchestrator::SERVICE,
         critical: false,
     }
 }

@@ -47,6 +47,7 @@ pub fn spec() -> ActionSpec {
         safety: Safety::Probe,
         inherits: &[],
         default_timeout_seconds: 60,
+        service: heal_clients::tickets::SERVICE,
         critical: true,
     }
 }

@@ -30,6 +30,7 @@ pub fn spec() -> ActionSpec {
         inherits: &["namespace"],
         // A container's image has to be pulled and its probes have to pass.
         default_timeout_seconds: 90,
+        service: heal_clients::kubernetes::SERVICE,
         critical: false,
     }
 }

@@ -31,6 +31,7 @@ pub fn spec() -> ActionSpec {
         safety: Safety::Probe,
         inherits: &["workflow_id"],
         default_timeout_seconds: 30,
+        service: heal_clients::orchestrator::SERVICE,
         critical: true,
     }
 }

@@ -34,6 +34,7 @@ pub fn spec() -> ActionSpec {
         safety: Safety::Probe,
         inherits: &[],
         default_timeout_seconds: 30,
+        service: heal_clients::tickets::SERVICE,
         critical: true,
     }
 }

@@ -183,6 +183,7 @@ async fn main() -> ExitCode {
             safety: Safety::Idempotent,
             inherits: &[],
             default_timeout_seconds: 5,
+            service: "lamps",
             critical: false,
         },
         interval: Duration::from_secs(1) / u32::try_from(rate).unwrap(),

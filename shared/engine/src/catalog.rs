@@ -65,6 +65,8 @@ pub struct ActionSpec {
     pub inherits: &'static [&'static str],
     /// Seconds of one attempt, unless the playbook sets `timeout_seconds`.
     pub default_timeout_seconds: u64,
+    /// The service that it calls, by the name that its circuit breaker has; people halt by it.
+    pub service: &'static str,
     /// Whether every attempt asks the policy first.
     pub critical: bool,
 }

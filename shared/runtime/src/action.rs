@@ -76,6 +76,7 @@ pub mod log;
 ///     safety: Safety::Idempotent,
 ///     inherits: &[],
 ///     default_timeout_seconds: 30,
+///     service: "lamps",
 ///     critical: false,
 /// };
 /// assert_eq!(SwitchOff { spec }.spec().name, "switch_off");

@@ -162,6 +162,7 @@ impl Rig {
             safety,
             inherits: &[],
             default_timeout_seconds: 60,
+            service: "lamps",
             critical: true,
         };
         let action = Touch {

@@ -102,6 +102,7 @@ impl Storm {
             safety: Safety::Unknown,
             inherits: &[],
             default_timeout_seconds: 5,
+            service: "lamps",
             critical: false,
         };
         let worker = Worker::new(Heal { spec, effects: Arc::clone(&effects) }, Arc::new(ports)).unwrap();

@@ -52,6 +52,7 @@ pub fn worker(
         safety: Safety::Idempotent,
         inherits: &[],
         default_timeout_seconds: 60,
+        service: "lamps",
         critical: false,
     };
     let ports = Ports { claims, policy: Arc::new(AllowAll), sender, clock };

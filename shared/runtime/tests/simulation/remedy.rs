@@ -63,6 +63,7 @@ impl Remedy {
             safety,
             inherits: &[],
             default_timeout_seconds: 30,
+            service: "lamps",
             critical: false,
         };
         Self { spec, world }

@@ -224,6 +224,7 @@ fn spec() -> ActionSpec {
         safety: Safety::Idempotent,
         inherits: &[],
         default_timeout_seconds: 120,
+        service: "lamps",
         critical: true,
     }
 }

@@ -1,0 +1,103 @@
+//! The decision itself.
+
+use heal_engine::message::Violation;
+
+use crate::decision::{Decision, Part, Reason, Verdict};
+use crate::question::{Counter, PolicyAnswer, Question};
+
+/// Decides on one effect. Pure: equal questions give equal decisions.
+///
+/// Every part gives its reason; the verdict of the highest rank wins, and of equal ones the first. A hold outranks a denial, since everything is
+/// read anew after it.
+pub fn decide(question: &Question) -> Decision {
+    let mut reasons = vec![switches(question)];
+    reasons.extend(policy(&question.policy));
+    reasons.extend(question.counters.iter().map(counter));
+    let verdict = reasons.iter().map(|reason| &reason.verdict).rev().max_by_key(|verdict| verdict.rank());
+    Decision { verdict: verdict.cloned().unwrap_or(Verdict::Proceed), reasons }
+}
+
+fn switches(question: &Question) -> Reason {
+    let holding = question.halts.iter().filter(|halt| halt.holds(&question.effect, question.now));
+    match holding.max_by_key(|halt| halt.until) {
+        None => Reason { part: Part::Switches, verdict: Verdict::Proceed, text: "nothing is halted".to_owned() },
+        Some(halt) => Reason {
+            part: Part::Switches,
+            verdict: Verdict::Hold { until: Some(halt.until) },
+            text: format!("{} is halted by {}: {}", halt.scope, halt.by, halt.reason),
+        },
+    }
+}
+
+fn policy(answer: &PolicyAnswer) -> Option<Reason> {
+    let (verdict, text) = match answer {
+        PolicyAnswer::NotAsked => return None,
+        PolicyAnswer::Allow { source } => (Verdict::Proceed, format!("the policy ({source}) allows it")),
+        PolicyAnswer::Deny { source, violations } => (
+            Verdict::Deny { rules: violations.clone() },
+            format!("the policy ({source}) denies it{}", rules(violations)),
+        ),
+        PolicyAnswer::RequireApproval { source, violations, approvers } => (
+            Verdict::NeedsApproval { who: approvers.clone() },
+            format!("the policy ({source}) asks for an approval{}", rules(violations)),
+        ),
+    };
+    Some(Reason { part: Part::Policy, verdict, text })
+}
+
+fn counter(counter: &Counter) -> Reason {
+    let Counter { name, key, used, limit, full_until } = counter;
+    let verdict = full_until.map_or(Verdict::Proceed, |until| Verdict::Hold { until: Some(until) });
+    Reason { part: Part::Counters, verdict, text: format!("{name} for {key}: {used} of {limit} used") }
+}
+
+fn rules(violations: &[Violation]) -> String {
+    let rules: Vec<_> = violations.iter().map(|violation| format!("{} ({})", violation.rule, violation.msg)).collect();
+    if rules.is_empty() { String::new() } else { format!(": {}", rules.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use heal_engine::Timestamp;
+
+    use super::*;
+    use crate::{Effect, Halt, HaltScope};
+
+    fn question() -> Question {
+        Question::new(Effect::new("restart_pod", "worker_failure_recovery", "worker-1"), Timestamp(1_000))
+    }
+
+    fn halt(scope: HaltScope, until: u64) -> Halt {
+        let (since, until) = (Timestamp(0), Timestamp(until));
+        Halt { id: "halt-1".to_owned(), scope, since, until, reason: "wait".to_owned(), by: "local:anna".to_owned() }
+    }
+
+    #[test]
+    fn a_halt_holds_what_it_names_until_its_end() {
+        let named = |name: &str| HaltScope::Target { name: name.to_owned() };
+        for (scope, until, is_held) in [
+            (HaltScope::All, 2_000, true),
+            (HaltScope::All, 1_000, false),
+            (named("worker-1"), 2_000, true),
+            (named("worker-2"), 2_000, false),
+        ] {
+            let question = Question { halts: vec![halt(scope.clone(), until)], ..question() };
+            let expected = if is_held { Verdict::Hold { until: Some(Timestamp(until)) } } else { Verdict::Proceed };
+            assert_eq!(decide(&question).verdict, expected, "{scope} until {until}");
+        }
+    }
+
+    #[test]
+    fn every_part_gives_its_reason() {
+        let (policy, rule) = ("heal".to_owned(), "no_restart".to_owned());
+        let rule = Violation { policy, rule, msg: "not today".to_owned(), severity: "high".to_owned() };
+        let policy = PolicyAnswer::Deny { source: "bundled".to_owned(), violations: vec![rule.clone()] };
+        let question = Question { policy, halts: vec![halt(HaltScope::All, 2_000)], ..question() };
+        let decision = decide(&question);
+        let parts: Vec<_> = decision.reasons.iter().map(|reason| (reason.part, reason.verdict.as_str())).collect();
+        assert_eq!(parts, [(Part::Switches, "hold"), (Part::Policy, "deny")]);
+        assert_eq!(decision.verdict, Verdict::Hold { until: Some(Timestamp(2_000)) });
+        let denied = decide(&Question { halts: Vec::new(), ..question });
+        assert_eq!(denied.verdict, Verdict::Deny { rules: vec![rule] });
+    }
+}

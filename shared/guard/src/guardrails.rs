@@ -1,0 +1,137 @@
+//! The guardrails: the bounds that people set, as plain data with every default filled in.
+//!
+//! `heal-language` reads them from `guardrails.yaml`; functions are deployed with their canonical JSON.
+
+use heal_engine::id::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::effect::Effect;
+
+/// All bounds of a home. The default is safe: no file at all, or an empty one, means exactly this.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Guardrails {
+    /// Cooldowns per target that differ from the action's own; of two for one action the last counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cooldowns: Vec<CooldownRule>,
+    /// Bounds on the number of effects in a window.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<Budget>,
+    /// When the same remedy for the same target is handed to a person.
+    pub repeats: Repeats,
+}
+
+/// How long a target is left alone by one action after an effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CooldownRule {
+    /// The action's name.
+    pub action: String,
+    /// Seconds from the effect's end; 0: no cooldown.
+    pub seconds: u64,
+}
+
+/// At most `max` effects in every window of `window_seconds`, per rendered key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Unique among the budgets; names the counter's rows, so a renamed budget starts to count anew.
+    pub name: String,
+    /// The effects that count.
+    #[serde(default, skip_serializing_if = "Selector::is_everything")]
+    pub applies_to: Selector,
+    /// A template over `action`, `service`, `playbook`, `target` and `workflow_id`; an empty text: one counter for all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub key: String,
+    /// Effects in a window, at least 1.
+    pub max: u32,
+    /// Seconds of a window.
+    pub window_seconds: u64,
+}
+
+/// Which effects a rule is for; an empty list admits all.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Selector {
+    /// Names of actions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<String>,
+    /// Names of playbooks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub playbooks: Vec<String>,
+    /// Names of services.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
+}
+
+/// The runs of one playbook on one target are counted whatever their outcome. The run that would be number `escalate_at` in the window ends
+/// `ESCALATED` before any effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeats {
+    /// At least 2.
+    pub escalate_at: u32,
+    /// Seconds of the window.
+    pub window_seconds: u64,
+}
+
+impl Default for Repeats {
+    /// Two tries in an hour; the third incident about the same target goes to a person.
+    fn default() -> Self {
+        Self { escalate_at: 3, window_seconds: 3_600 }
+    }
+}
+
+impl Selector {
+    /// Whether every effect is admitted.
+    pub const fn is_everything(&self) -> bool {
+        self.actions.is_empty() && self.playbooks.is_empty() && self.services.is_empty()
+    }
+
+    /// Whether `effect` is admitted.
+    pub fn admits(&self, effect: &Effect) -> bool {
+        let has = |wanted: &[String], found: &str| wanted.is_empty() || wanted.iter().any(|name| name == found);
+        has(&self.actions, &effect.action)
+            && has(&self.playbooks, &effect.playbook)
+            && has(&self.services, &effect.service)
+    }
+}
+
+impl Guardrails {
+    /// Milliseconds for which `action` leaves a target alone; `own_ms` where no rule names the action.
+    pub fn cooldown_ms(&self, action: &str, own_ms: Option<u64>) -> Option<u64> {
+        let rule = self.cooldowns.iter().rev().find(|rule| rule.action == action);
+        rule.map_or(own_ms, |rule| Some(rule.seconds.saturating_mul(1_000))).filter(|ms| *ms > 0)
+    }
+
+    /// The canonical text, which the digest is of.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The digest of the canonical text.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.to_json().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_actions_own_cooldown_holds_unless_a_rule_names_the_action() {
+        let rule = |seconds| CooldownRule { action: "restart_pod".to_owned(), seconds };
+        let of = |cooldowns: Vec<CooldownRule>, own_ms| {
+            Guardrails { cooldowns, ..Guardrails::default() }.cooldown_ms("restart_pod", own_ms)
+        };
+        assert_eq!(of(vec![], None), None);
+        assert_eq!(of(vec![], Some(5)), Some(5));
+        assert_eq!(of(vec![rule(60), rule(90)], Some(5)), Some(90_000));
+        assert_eq!(of(vec![rule(0)], Some(5)), None);
+    }
+
+    #[test]
+    fn nothing_and_an_empty_object_are_the_default() {
+        let read: Guardrails = serde_json::from_str("{}").unwrap();
+        assert_eq!(read, Guardrails::default());
+        assert_eq!(serde_json::from_str::<Guardrails>(&read.to_json()).unwrap(), read);
+    }
+}
