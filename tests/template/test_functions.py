@@ -54,13 +54,13 @@ class Functions(unittest.TestCase):
         for name, group in groups.items():
             self.assertEqual(group.get("RetentionInDays"), 7, name)
 
-    def test_only_those_that_reach_targets_are_in_the_vpc_and_only_where_one_is_given(self):
+    def test_every_function_is_in_the_vpc_and_only_where_one_is_given(self):
         for name, function in self.functions.items():
             self.assertNotIn("VpcConfig", function, name)
         stack = Stack(SubnetIds="subnet-1,subnet-2", SecurityGroupIds="sg-1")
         for properties in stack.of_type("AWS::Lambda::Function").values():
             name = properties["FunctionName"].removeprefix("heal-")
-            expected = None if name == "dispatcher" else {"SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
+            expected = {"SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
             self.assertEqual(properties.get("VpcConfig"), expected, name)
 
     def test_the_table_is_as_the_store_expects_it(self):

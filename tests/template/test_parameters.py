@@ -90,7 +90,7 @@ class Parameters(unittest.TestCase):
                 # The checks look at what the actions touch, pods excepted.
                 reached = {"execution-ticket-service", "orchestrator"} if folder == "scheduled-checks" else {facts.SERVICES.get(folder)}
                 concerned = variable == "ENVIRONMENT" or (
-                    folder != "dispatcher" and (variable.startswith("OPA_") or (service is not None and service in reached))
+                    variable.startswith("OPA_") or (service is not None and service in reached)
                 )
                 expected = parameters[parameter_of(variable)] if concerned else None
                 self.assertEqual(environment(stack, folder).get(variable), expected, f"{variable} of {folder}")

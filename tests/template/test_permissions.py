@@ -52,6 +52,7 @@ def expected(stack, folder):
         allow(["sqs:SendMessage"], queues(action_queues + ["results", "dead"]))
         rows = ["RUN#*", "DEDUPE#*", "LIVE#*", "PLAN#*"]
         allow([*READ, *CHANGE], [TABLE], rows)
+        allow(["dynamodb:BatchGetItem"], [TABLE], ["COOLDOWN#*"])
         allow(["dynamodb:Query"], [f"{TABLE}/index/ended"])
     elif folder == "scheduled-checks":
         allow(["sqs:SendMessage"], queues(["incidents", "results"]))
@@ -120,11 +121,10 @@ class Permissions(unittest.TestCase):
                     if key.startswith(("CLAIM#", "COOLDOWN#")):
                         self.assertEqual(key.split("#")[1:], [facts.action(folder), "*"], folder)
 
-    def test_managed_policies_are_there_only_in_a_vpc_and_not_for_the_dispatcher(self):
+    def test_managed_policies_are_there_only_in_a_vpc(self):
         for stack, in_vpc in ((Stack(), False), (self.stack, True)):
             for logical_id, role in stack.of_type("AWS::IAM::Role").items():
-                reaches_targets = logical_id != "DispatcherRole"
-                self.assertEqual(role.get("ManagedPolicyArns", []), [VPC_POLICY] if in_vpc and reaches_targets else [], logical_id)
+                self.assertEqual(role.get("ManagedPolicyArns", []), [VPC_POLICY] if in_vpc else [], logical_id)
 
     def test_without_a_secret_and_a_cluster_nobody_may_read_one(self):
         stack = Stack()

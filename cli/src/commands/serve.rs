@@ -74,7 +74,9 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     let state = state::lock(&args.state.state).await?;
     let observer = local::observer(telemetry.metrics(), &library);
     observer.show_zeros();
-    let dispatcher = local::ports(&state.store).dispatcher(Arc::clone(&library)).observed_by(observer.clone());
+    let ports = local::ports(&state.store);
+    let gatekeeper = ports.gatekeeper(&Env, Arc::clone(&observer))?;
+    let dispatcher = ports.dispatcher(Arc::clone(&library)).observed_by(observer.clone()).gated_by(gatekeeper);
     let plans = library.entries().map(|entry| &*entry.plan);
     let engine = Engine::start(&state.store, dispatcher.clone(), &Env, plans, checks, &observer).await?;
     let garbage = tokio::spawn(collect_garbage(state.store.clone(), args.keep_runs * DAY_MS));

@@ -103,6 +103,7 @@ fn nothing_from_outside_steers_the_terminal_in_any_event() {
         plan_digest: Digest::new("d"),
         variables: variables.clone(),
         approval: true,
+        gate: None,
         concurrency_key: None,
         traceparent: None,
     };

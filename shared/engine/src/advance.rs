@@ -6,6 +6,8 @@ pub(crate) mod reissue;
 mod start;
 mod withdrawal;
 
+pub(crate) use start::render_parameters;
+
 use crate::event::{Event, RunOutcome, StepOutcome, StopCause};
 use crate::id::{StepIndex, StepRef};
 use crate::limit;

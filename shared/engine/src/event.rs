@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Map;
+use crate::gate::Gate;
 use crate::id::{Digest, RunId, Seq, StepIndex, StepRef, Token};
 use crate::message::AttemptResult;
 use crate::time::Timestamp;
@@ -218,6 +219,9 @@ pub struct RunStarted {
     pub variables: Map,
     /// Whether a person has to approve the run before its first step.
     pub approval: bool,
+    /// What the plan gate found; `None` if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
     /// The rendered key; runs with equal keys are not live at the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency_key: Option<String>,

@@ -16,6 +16,7 @@ pub mod check;
 pub mod decide;
 pub mod event;
 pub mod format;
+pub mod gate;
 pub mod id;
 pub mod incident;
 pub mod limit;

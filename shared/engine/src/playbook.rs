@@ -29,6 +29,27 @@ pub struct Playbook {
     pub actions: Vec<Step>,
     /// In the order of the file; they start after all actions.
     pub verify: Vec<Step>,
+    /// What follows from an effect that would be denied, before the first one happens.
+    #[serde(default, skip_serializing_if = "PlanGate::is_default")]
+    pub plan_gate: PlanGate,
+}
+
+/// What follows if a later effect of a run would be denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanGate {
+    /// The run does nothing, if the failure of the denied step would stop it.
+    #[default]
+    Stop,
+    /// The run starts, with a warning.
+    Warn,
+}
+
+impl PlanGate {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    const fn is_default(&self) -> bool {
+        matches!(self, Self::Stop)
+    }
 }
 
 /// Which incidents start a playbook.
@@ -82,6 +103,9 @@ pub struct Step {
     pub until: Option<Until>,
     /// Copied from the catalogue: whether an attempt may be repeated.
     pub safety: Safety,
+    /// Copied from the catalogue: whether the policy is asked before every attempt.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub critical: bool,
     /// Copied from the catalogue: parameters that default to the variable of the same name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inherits: Vec<String>,

@@ -191,6 +191,10 @@ impl State {
         if !event.approval {
             state.start_acting(plan, at);
         }
+        if let Some(gate) = &event.gate {
+            gate.warnings.iter().for_each(|warning| state.warnings.add(warning.clone()));
+            state.failure = gate.stop.clone().map(|reason| Stop { cause: StopCause::Denied, reason });
+        }
         state
     }
 

@@ -23,6 +23,7 @@
 //!     plan_digest: plan.digest.clone(),
 //!     variables: Map::from_iter([("pod_name".to_owned(), "worker-1".into())]),
 //!     approval: false,
+//!     gate: None,
 //!     concurrency_key: None,
 //!     traceparent: None,
 //! };

@@ -40,7 +40,9 @@ impl Function {
         let steps = library.entries().flat_map(|entry| entry.plan.playbook.steps());
         let actions: BTreeSet<String> = steps.map(|step| step.kind.clone()).collect();
         let observer = self.observer(actions.iter().map(String::as_str), library.names());
-        Ok(Inbox::new(self.ports().dispatcher(Arc::new(library)).observed_by(observer)))
+        let gatekeeper = self.ports().gatekeeper(&Env, Arc::clone(&observer))?;
+        let dispatcher = self.ports().dispatcher(Arc::new(library)).observed_by(observer).gated_by(gatekeeper);
+        Ok(Inbox::new(dispatcher))
     }
 
     async fn messages(&self, inbox: &Inbox, event: SqsEvent) -> Result<SqsBatchResponse, BatchError> {

@@ -18,6 +18,7 @@ use crate::span;
 mod accept;
 mod cache;
 mod error;
+mod gate;
 mod intake;
 mod read;
 mod rejected;
@@ -25,6 +26,7 @@ mod tickets;
 mod withdraw;
 
 pub use error::DispatchError;
+pub use gate::{GATE_QUESTIONS, Gatekeeper};
 pub use intake::{IntakeOutcome, Prepared, Rejection};
 
 use cache::{Cache, Live};
@@ -39,6 +41,7 @@ pub struct Dispatcher {
     library: Arc<Library>,
     cache: Arc<Cache>,
     observer: Arc<dyn Observer>,
+    gatekeeper: Option<Gatekeeper>,
 }
 
 /// What a dispatcher may touch.
@@ -74,7 +77,14 @@ impl std::fmt::Debug for Dispatcher {
 impl Dispatcher {
     /// A dispatcher with an empty cache that runs the playbooks of `library`.
     pub fn new(ports: Ports, library: Arc<Library>) -> Self {
-        Self { ports: Arc::new(ports), library, cache: Arc::default(), observer: Arc::new(observe::NoopObserver) }
+        let observer = Arc::new(observe::NoopObserver);
+        Self { ports: Arc::new(ports), library, cache: Arc::default(), observer, gatekeeper: None }
+    }
+
+    /// Examines every plan by `gatekeeper` before its run starts.
+    #[must_use]
+    pub fn gated_by(self, gatekeeper: Gatekeeper) -> Self {
+        Self { gatekeeper: Some(gatekeeper), ..self }
     }
 
     /// Reports every turn to `observer`.

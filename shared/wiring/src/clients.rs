@@ -51,15 +51,21 @@ impl Clients {
         breakers: Arc<dyn BreakerStore>,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, Error> {
-        let mut clients = Self::unshared(Config::read(strings)?).with_identity().await?;
+        let mut clients = Self::unshared(Config::read(strings)?).observed_by(observer).with_identity().await?;
         clients.wiring.breaker_store = Some(breakers);
-        clients.wiring.observer = observer;
         Ok(clients)
     }
 
     /// Clients for single calls from outside a run: without identity and observer, with breakers of their own.
     pub fn unshared(config: Config) -> Self {
         Self { config, wiring: Wiring::default() }
+    }
+
+    /// The same clients, which report their calls to `observer`.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.wiring.observer = observer;
+        self
     }
 
     /// The same clients with the configured workload identity.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use heal_clients::config::Strings;
+use heal_clients::config::{Config, Strings};
 use heal_runtime::attempt;
 use heal_runtime::checks;
-use heal_runtime::dispatcher::{self, Dispatcher};
+use heal_runtime::dispatcher::{self, Dispatcher, Gatekeeper};
 use heal_runtime::library::Library;
 use heal_runtime::port::{
     BreakerStore, CheckStore, ClaimStore, Clock, DueRuns, Entropy, OsEntropy, Policy, Prober, RunLog, RunStore, Sender,
@@ -70,6 +70,15 @@ impl Ports {
     /// A dispatcher without playbooks: it reads runs by the plans that are stored with them, and takes approvals and cancellations.
     pub fn reader(&self) -> Dispatcher {
         self.dispatcher(Arc::default())
+    }
+
+    /// Examines plans before their runs start, by the policy that `strings` configures for the actions.
+    ///
+    /// # Errors
+    /// The configuration is wrong, with every wrong variable; or the policy client cannot be made from it.
+    pub fn gatekeeper(&self, strings: &dyn Strings, observer: Arc<Observer>) -> Result<Gatekeeper, Error> {
+        let clients = Clients::unshared(Config::read(strings)?).observed_by(observer);
+        Ok(Gatekeeper { policy: clients.policy()?, claims: Arc::clone(&self.claims) })
     }
 
     /// The ports of the actions' workers.

@@ -36,10 +36,11 @@ pub(super) async fn perform(args: &Args, library: Arc<Library>, prepared: Prepar
         Some(path) => state::lock(path).await?,
         None => state::in_memory()?,
     };
-    let dispatcher = local::ports(&state.store).dispatcher(library);
     let plan = std::iter::once(&*prepared.entry().plan);
     // A single run at a terminal has no metrics.
     let observer = heal_wiring::observe::Observer::new(&heal_telemetry::Metrics::silent(), [], []);
+    let ports = local::ports(&state.store);
+    let dispatcher = ports.dispatcher(library).gated_by(ports.gatekeeper(&strings, Arc::clone(&observer))?);
     let engine = Engine::start(&state.store, dispatcher.clone(), &strings, plan, Vec::new(), &observer).await?;
     let mut run_ids = Vec::new();
     runs_of(dispatcher.start(prepared, None).await?, &mut run_ids)?;

@@ -101,7 +101,11 @@ fn begin(planned: &PlannedStep, state: &State, step: StepRef, now: Timestamp, en
     start_attempt(state, step, 1, parameters, planned.spec.timeout_seconds, now, entropy)
 }
 
-fn render_parameters(planned: &PlannedStep, state: &State, step: StepRef) -> Result<Map, (String, TemplateError)> {
+pub(crate) fn render_parameters(
+    planned: &PlannedStep,
+    state: &State,
+    step: StepRef,
+) -> Result<Map, (String, TemplateError)> {
     let scope = state.scope(step);
     let rendered = planned.parameters.render(&scope)?;
     let mut parameters = match rendered {

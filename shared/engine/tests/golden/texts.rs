@@ -51,12 +51,14 @@ fn events() -> Vec<(&'static str, Event)> {
             json!({"ticket_id": "t-1", "created_at": 1, "ratio": 0.5, "none": null, "list": ["é", true]}),
         ),
         approval: true,
+        gate: None,
         concurrency_key: Some("ticket:t-1".to_owned()),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
     };
     let bare = RunStarted {
         incident_type: None,
         approval: false,
+        gate: None,
         concurrency_key: None,
         traceparent: None,
         ..started.clone()

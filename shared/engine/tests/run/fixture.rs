@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use heal_engine::catalog::Safety;
 use heal_engine::event::{Commit, Event, RunStarted};
 use heal_engine::message::{ActionResult, AttemptResult, LateCommand};
-use heal_engine::playbook::{Condition, ForEach, OnFailure, OnUnavailable, Playbook, Retry, Step, Until};
+use heal_engine::playbook::{Condition, ForEach, OnFailure, OnUnavailable, PlanGate, Playbook, Retry, Step, Until};
 use heal_engine::turn::{self, Input, Turn};
 use heal_engine::{ApplyError, Command, Map, Plan, RunId, State, StepRef, Timestamp};
 use serde::Deserialize;
@@ -79,6 +79,7 @@ impl PlaybookCase {
             concurrency_key: None,
             actions: chain(self.actions),
             verify: chain(self.verify),
+            plan_gate: PlanGate::default(),
         };
         Plan::compile(playbook).expect("the case's playbook compiles")
     }
@@ -102,6 +103,7 @@ impl StepCase {
             parameters: self.parameters,
             until: self.until.map(|condition| Until { condition, within_seconds, every_seconds: 5 }),
             safety: self.safety,
+            critical: false,
             inherits: self.inherits,
             outputs: self.outputs,
         }
@@ -129,6 +131,7 @@ impl Run {
             plan_digest: plan.digest.clone(),
             variables,
             approval,
+            gate: None,
             concurrency_key: None,
             traceparent: None,
         };

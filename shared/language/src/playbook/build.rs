@@ -63,6 +63,7 @@ pub(super) fn build(source: &str, document: &Document<'_>, catalog: &Catalog, re
         concurrency_key,
         actions,
         verify,
+        plan_gate: document.plan_gate,
     }
 }
 
@@ -120,6 +121,7 @@ fn step(
         parameters: draft.parameters.map(|node| entries_to_json(node.entries())).unwrap_or_default(),
         until: until(cx, draft, index, report),
         safety: spec.map_or(Safety::Idempotent, |spec| spec.safety),
+        critical: spec.is_some_and(|spec| spec.critical),
         inherits: names(spec.into_iter().flat_map(|spec| spec.inherits).copied()),
         outputs: names(spec.into_iter().flat_map(|spec| spec.outputs).map(|(name, _)| *name)),
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use heal_engine::catalog::Catalog;
 use heal_engine::limit;
+use heal_engine::playbook::PlanGate;
 
 use super::step::{self, Section, StepDraft};
 use crate::code;
@@ -13,8 +14,18 @@ use crate::name::file_name;
 use crate::report::{Finding, Report, quoted};
 use crate::yaml::{Kind, Node};
 
-pub(super) const KEYS: [&str; 8] =
-    ["name", "description", "timeout_seconds", "triggers", "parameters_schema", "concurrency_key", "actions", "verify"];
+pub(super) const KEYS: [&str; 9] = [
+    "name",
+    "description",
+    "timeout_seconds",
+    "triggers",
+    "parameters_schema",
+    "concurrency_key",
+    "plan_gate",
+    "actions",
+    "verify",
+];
+pub(super) const PLAN_GATE: [(&str, PlanGate); 2] = [("stop", PlanGate::Stop), ("warn", PlanGate::Warn)];
 pub(super) const TRIGGER_KEYS: [&str; 2] = ["incident_type", "condition"];
 
 /// Keys of older playbooks that have no effect, each with what to do instead.
@@ -41,6 +52,7 @@ pub(super) struct Document<'n> {
     pub(super) triggers: Option<Vec<Trigger<'n>>>,
     pub(super) parameters_schema: Option<&'n Node>,
     pub(super) concurrency_key: Option<(&'n str, Span)>,
+    pub(super) plan_gate: PlanGate,
     /// The actions, then the verify entries.
     pub(super) steps: Vec<StepDraft<'n>>,
 }
@@ -74,6 +86,7 @@ pub(super) fn read<'n>(stem: &str, root: &'n Node, catalog: &Catalog, report: &m
     let triggers = fields.take("triggers").map(|field| triggers(&field, report));
     let schema = fields.take("parameters_schema").map(|field| field.node);
     let key = fields.take("concurrency_key").and_then(|field| Some((field.text(report)?, field.node.span)));
+    let plan_gate = fields.take("plan_gate").and_then(|field| field.choice(&PLAN_GATE, report));
     let actions = fields.take_or_old("actions", &["steps"], report);
     let verify = fields.take("verify");
     let retries = fields.take("max_retries").and_then(|field| step::old_retries(&field, report));
@@ -85,6 +98,7 @@ pub(super) fn read<'n>(stem: &str, root: &'n Node, catalog: &Catalog, report: &m
         triggers,
         parameters_schema: schema,
         concurrency_key: key,
+        plan_gate: plan_gate.unwrap_or_default(),
         steps: Vec::new(),
     };
     match actions {

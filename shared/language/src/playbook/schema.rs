@@ -9,7 +9,7 @@ use heal_engine::playbook::Retry;
 use serde_json::{Map, Value, json};
 
 use super::build::{DEFAULT_EVERY_SECONDS, DEFAULT_MAX_PARALLEL};
-use super::document::DEFAULT_TIMEOUT_SECONDS;
+use super::document::{DEFAULT_TIMEOUT_SECONDS, PLAN_GATE};
 use super::step::{ON_FAILURE, ON_UNAVAILABLE};
 use crate::name::NAME_BYTES;
 
@@ -45,6 +45,10 @@ pub fn schema(catalog: &Catalog) -> Value {
                 "description": "A template. Runs with the same key exclude each other: a second incident joins the first run.",
                 "type": "string",
                 "minLength": 1,
+            },
+            "plan_gate": {
+                "description": "What follows if a later effect would be denied, before the first one happens: stop does nothing at all if the denied step would stop the run, warn starts the run with a warning. Default: stop.",
+                "enum": PLAN_GATE.iter().map(|(word, _)| *word).collect::<Vec<_>>(),
             },
             "actions": {
                 "description": "The steps, in sequence unless `needs` says otherwise.",

@@ -6,7 +6,7 @@ use heal_engine::event::{Commit, Event, RunOutcome, RunStarted, RunStatus};
 use heal_engine::incident::{self, IntakeError};
 use heal_engine::time::seconds_to_ms;
 use heal_engine::turn::{self, Input};
-use heal_engine::{RunId, Timestamp, limit};
+use heal_engine::{RunId, State, Timestamp, limit};
 use heal_telemetry::trace;
 use tracing::Instrument as _;
 
@@ -118,16 +118,21 @@ impl Dispatcher {
         };
         let traceparent = self.traceparent(traceparent, now)?;
         span::accepted(&run_id, &traceparent);
-        let started = RunStarted {
+        let mut started = RunStarted {
             incident_id: intake.incident_id.clone(),
             incident_type: intake.incident_type.clone(),
             playbook: plan.playbook.name.clone(),
             plan_digest: plan.digest.clone(),
             variables: intake.variables.clone(),
             approval: intake.approval,
+            gate: None,
             concurrency_key: concurrency_key.clone(),
             traceparent: Some(traceparent),
         };
+        if let Some(gatekeeper) = &self.gatekeeper {
+            let state = State::started(plan, run_id.clone(), &started, now);
+            started.gate = gatekeeper.examine(plan, &state, now).await?;
+        }
         let log = |cause| DispatchError::Log { run_id: run_id.clone(), cause };
         let (state, turn) = turn::begin(plan, run_id.clone(), started, now, self.ports.entropy.next()?).map_err(log)?;
         let commit = Commit {

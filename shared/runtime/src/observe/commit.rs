@@ -134,6 +134,7 @@ mod tests {
                 plan_digest: plan.digest.clone(),
                 variables: Map::new(),
                 approval: false,
+                gate: None,
                 concurrency_key: None,
                 traceparent: None,
             };

@@ -1,0 +1,194 @@
+//! The plan gate: what is known to be denied stops a run before its first effect.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::pedantic)]
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use heal_engine::event::{RunOutcome, RunStatus};
+use heal_engine::message::Violation;
+use heal_runtime::dispatcher::{self, Dispatcher, GATE_QUESTIONS, Gatekeeper, IntakeOutcome};
+use heal_runtime::library::Library;
+use heal_runtime::port::{
+    ClaimKey, ClaimRequest, ClaimStore as _, Clock as _, CooldownKey, CooldownRequest, Decision, DecisionSource,
+    LeaseOwner, OsEntropy, Policy, PolicyInput, RunReader as _,
+};
+use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Runs};
+use serde_json::{Value, json};
+
+/// Denies tickets whose id starts with `no`, and those that were touched before. Keeps what it was asked.
+#[derive(Debug, Default)]
+struct Denying(Mutex<Vec<PolicyInput>>);
+
+#[async_trait]
+impl Policy for Denying {
+    fn validates(&self, _: &str) -> bool {
+        false
+    }
+
+    async fn decide(&self, input: &PolicyInput) -> Decision {
+        self.0.lock().unwrap().push(input.clone());
+        let is_denied = input.resource.ticket_id.starts_with("no") || input.context.last_reallocation_timestamp > 0;
+        let rule = |name: &str| Violation {
+            policy: "test".to_owned(),
+            rule: name.to_owned(),
+            msg: "not this one".to_owned(),
+            severity: "high".to_owned(),
+        };
+        if is_denied {
+            Decision::Deny { source: DecisionSource::Bundled, violations: vec![rule("no_ticket")], warning: None }
+        } else {
+            Decision::Allow { source: DecisionSource::Bundled, warning: None }
+        }
+    }
+}
+
+struct Rig {
+    dispatcher: Dispatcher,
+    runs: Arc<Runs>,
+    queues: Arc<Queues>,
+    claims: Arc<Claims>,
+    policy: Arc<Denying>,
+    clock: Arc<ManualClock>,
+}
+
+fn step(name: &str, kind: &str, rest: Value) -> Value {
+    let mut step = json!({
+        "name": name, "type": kind, "needs": [], "timeout_seconds": 60, "on_failure": "stop", "on_unavailable": "skip",
+        "retry": {"max_attempts": 1, "backoff_seconds": 2, "max_backoff_seconds": 60}, "safety": "idempotent", "parameters": {},
+    });
+    step.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+    step
+}
+
+/// A restart, then a reallocation, which the policy validates. `change` is merged into the reallocation, `file` into the playbook.
+fn playbook(change: Value, file: Value) -> Value {
+    let restart =
+        step("restart", "restart_pod", json!({"parameters": {"pod_name": "p-1"}, "outputs": ["replaced_by"]}));
+    let parameters = json!({"ticket_id": "{{ ticket_id }}", "reason": "test"});
+    let mut reallocate = step(
+        "reallocate",
+        "reallocate_ticket",
+        json!({"needs": ["restart"], "critical": true, "parameters": parameters}),
+    );
+    reallocate.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    let mut playbook = json!({
+        "name": "two_steps", "description": "", "timeout_seconds": 600, "triggers": [{"incident_type": "ONE"}],
+        "actions": [restart, reallocate], "verify": [],
+    });
+    playbook.as_object_mut().unwrap().extend(file.as_object().unwrap().clone());
+    playbook
+}
+
+impl Rig {
+    fn new(playbook: Value) -> Self {
+        let library = Library::new([serde_json::from_value(playbook).unwrap()]).unwrap();
+        let clock = Arc::new(ManualClock::default());
+        let runs = Arc::new(Runs::new(Faults::default()));
+        let queues = Arc::new(Queues::new(clock.clone(), Faults::default()));
+        let claims = Arc::new(Claims::new(Faults::default()));
+        let policy = Arc::new(Denying::default());
+        let ports = dispatcher::Ports {
+            runs: runs.clone(),
+            sender: queues.clone(),
+            clock: clock.clone(),
+            entropy: Arc::new(OsEntropy),
+        };
+        let gatekeeper = Gatekeeper { policy: policy.clone(), claims: claims.clone() };
+        let dispatcher = Dispatcher::new(ports, Arc::new(library)).gated_by(gatekeeper);
+        Self { dispatcher, runs, queues, claims, policy, clock }
+    }
+
+    /// The outcome of the run so far, the commands that it sent, and its warnings.
+    async fn start(&self, mut incident: Value) -> (Option<RunOutcome>, usize, Vec<String>) {
+        let fields = incident.as_object_mut().unwrap();
+        fields.insert("incident_id".to_owned(), "i-1".into());
+        fields.insert("incident_type".to_owned(), "ONE".into());
+        let accepted = self.dispatcher.accept(&incident.to_string(), "message", None).await.unwrap();
+        let IntakeOutcome::Started { run_id, status } = accepted else { panic!("{accepted:?}") };
+        let head = self.runs.head(&run_id).await.unwrap().unwrap();
+        assert_eq!(status == RunStatus::Running, head.outcome.is_none(), "{status:?} {head:?}");
+        let commits = self.runs.load(&run_id, 0).await.unwrap();
+        let plan = self.dispatcher.library().get("two_steps").unwrap().plan.clone();
+        let state = heal_engine::turn::fold(&plan, &commits).unwrap().unwrap();
+        let sent = self.queues.pending();
+        (head.outcome, sent, state.warnings.to_vec())
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.policy.0.lock().unwrap().iter().map(|input| input.resource.ticket_id.clone()).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_denial_of_the_last_step_stops_the_first() {
+    let rig = Rig::new(playbook(json!({}), json!({})));
+    let (outcome, sent, _) = rig.start(json!({"ticket_id": "no-1"})).await;
+    assert_eq!((outcome, sent), (Some(RunOutcome::Denied), 0));
+    let rig = Rig::new(playbook(json!({}), json!({})));
+    let (outcome, sent, warnings) = rig.start(json!({"ticket_id": "t-1"})).await;
+    assert_eq!((outcome, sent, warnings), (None, 1, Vec::new()));
+    assert_eq!(rig.asked(), ["t-1"]);
+}
+
+#[tokio::test]
+async fn what_may_not_happen_or_may_fail_only_warns() {
+    let warned = "step reallocate will probably be denied: ticket no-1: not this one (no_ticket)";
+    for (change, file) in [
+        (json!({}), json!({"plan_gate": "warn"})),
+        (json!({"on_failure": "continue"}), json!({})),
+        (json!({"condition": "{{ replaced_by is defined }}"}), json!({})),
+        (json!({"condition": "{{ steps.restart.outcome == 'succeeded' }}"}), json!({})),
+    ] {
+        let rig = Rig::new(playbook(change.clone(), file));
+        let (outcome, sent, warnings) = rig.start(json!({"ticket_id": "no-1"})).await;
+        assert_eq!((outcome, sent, warnings), (None, 1, vec![warned.to_owned()]), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_known_or_will_not_happen_is_not_asked() {
+    for change in [
+        json!({"condition": "{{ severity == 'HIGH' }}"}),
+        json!({"parameters": {"ticket_id": "{{ replaced_by }}", "reason": "test"}}),
+        json!({"parameters": {"ticket_id": "{{ steps.restart.replaced_by }}", "reason": "test"}}),
+        json!({"parameters": {"ticket_id": "{{ nowhere }}", "reason": "test"}}),
+        json!({"critical": false}),
+    ] {
+        let rig = Rig::new(playbook(change.clone(), json!({})));
+        let (outcome, sent, warnings) = rig.start(json!({"ticket_id": "no-1", "severity": "LOW"})).await;
+        assert_eq!((outcome, sent, warnings), (None, 1, Vec::new()), "{change}");
+        assert!(rig.asked().is_empty(), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_stops_the_run_only_if_every_ticket_is_denied() {
+    let batch = json!({"parameters": {"affected_tickets": "{{ affected_tickets }}", "reason": "test"}});
+    let rig = Rig::new(playbook(batch.clone(), json!({})));
+    let (outcome, _, warnings) = rig.start(json!({"affected_tickets": ["no-1", "t-1"]})).await;
+    assert_eq!((outcome, warnings.len()), (None, 1), "{warnings:?}");
+    let rig = Rig::new(playbook(batch.clone(), json!({})));
+    let (outcome, sent, _) = rig.start(json!({"affected_tickets": ["no-1", "no-2"]})).await;
+    assert_eq!((outcome, sent), (Some(RunOutcome::Denied), 0));
+    let rig = Rig::new(playbook(batch, json!({})));
+    let many: Vec<_> = (0..2 * GATE_QUESTIONS).map(|index| format!("t-{index}")).collect();
+    rig.start(json!({"affected_tickets": many})).await;
+    assert_eq!(rig.asked().len(), GATE_QUESTIONS);
+}
+
+#[tokio::test]
+async fn the_policy_knows_when_the_ticket_was_touched() {
+    let rig = Rig::new(playbook(json!({}), json!({})));
+    let key = CooldownKey { action: "reallocate_ticket".to_owned(), target: "t-1".to_owned() };
+    let request = ClaimRequest {
+        key: ClaimKey { action: "reallocate_ticket".to_owned(), attempt: "another".to_owned() },
+        holder: LeaseOwner("another".to_owned()),
+        now: rig.clock.now(),
+        lease_until: rig.clock.now().plus_ms(1_000),
+        cooldowns: vec![CooldownRequest { key, cooldown_ms: 300_000 }],
+    };
+    rig.claims.reserve(&request).await.unwrap();
+    let (outcome, sent, _) = rig.start(json!({"ticket_id": "t-1"})).await;
+    assert_eq!((outcome, sent), (Some(RunOutcome::Denied), 0));
+}
