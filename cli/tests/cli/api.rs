@@ -1,6 +1,6 @@
 //! The HTTP API of `heal serve`.
 
-use heal_sandbox::{Platform, Seed};
+use heal_sandbox::{Platform, Seed, Service};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -156,7 +156,8 @@ async fn a_run_waits_for_approval_and_starts_with_it() {
     let (status, body) = site.execute(&manual).await;
     assert_eq!((status, &body["status"]), (202, &"AWAITING_APPROVAL".into()));
     assert_eq!(site.ended("rem-2").await["progress"], 0.0);
-    assert!(site.platform.calls().is_empty());
+    // The plan gate has asked the policy; no target was even read.
+    assert!(site.platform.calls().iter().all(|call| call.service == Service::Opa));
     let (status, _) = answer(http().post(site.url("/api/v1/remediation/rem-2/approve")).send().await.unwrap()).await;
     assert_eq!(status, 200);
     assert_eq!(site.ended("rem-2").await["status"], "COMPLETED");
