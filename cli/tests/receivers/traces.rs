@@ -104,6 +104,10 @@ async fn complete(jaeger: &Jaeger, trace_id: &str, actions: &[&str], calls: &[&s
             "self_healing.attempt" => {
                 parent(span).is_some_and(|it| ["self_healing.dispatch", "self_healing.accept"].contains(&it))
             }
+            // By the plan gate, or just before the effect.
+            "self_healing.opa.validate_action" => {
+                parent(span).is_some_and(|it| ["self_healing.accept", "self_healing.attempt"].contains(&it))
+            }
             _ => parent(span) == Some("self_healing.attempt"),
         };
         assert!(is_below, "{} is below {:?} in {spans:#?}", span.name, parent(span));

@@ -131,7 +131,7 @@ impl Dispatcher {
         };
         if let Some(gatekeeper) = &self.gatekeeper {
             let state = State::started(plan, run_id.clone(), &started, now);
-            started.gate = gatekeeper.examine(plan, &state, now).await?;
+            started.gate = gatekeeper.examine(plan, &state, now, &*self.observer).await?;
         }
         let log = |cause| DispatchError::Log { run_id: run_id.clone(), cause };
         let (state, turn) = turn::begin(plan, run_id.clone(), started, now, self.ports.entropy.next()?).map_err(log)?;

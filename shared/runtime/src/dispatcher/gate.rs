@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use heal_engine::gate::{Gate, KnownStep, known_steps};
+use heal_engine::message::Violation;
 use heal_engine::{Plan, State, Timestamp};
 use heal_telemetry::trace;
 use serde_json::Value;
 
+use crate::observe::Observer;
 use crate::port::{
     ClaimKey, ClaimStore, CooldownKey, Decision, Policy, PolicyContext, PolicyInput, PolicyResource, Result,
 };
@@ -39,7 +41,13 @@ impl Gatekeeper {
     ///
     /// # Errors
     /// The cooldowns cannot be read.
-    pub async fn examine(&self, plan: &Plan, state: &State, now: Timestamp) -> Result<Option<Gate>> {
+    pub(super) async fn examine(
+        &self,
+        plan: &Plan,
+        state: &State,
+        now: Timestamp,
+        observer: &dyn Observer,
+    ) -> Result<Option<Gate>> {
         let steps = known_steps(plan, state);
         let is_asked = |step: &&KnownStep<'_>| {
             let spec = &step.step.spec;
@@ -52,6 +60,12 @@ impl Gatekeeper {
         let inputs: Vec<_> =
             known.iter().zip(touched).map(|(known, last)| input(plan, state, known, last, now)).collect();
         let answers = join_all(inputs.iter().map(|input| self.policy.decide(input))).await;
+        for (input, answer) in inputs.iter().zip(&answers) {
+            observer.policy_decided(input, answer);
+            if let Decision::Deny { violations, .. } = answer {
+                log_denial(state, input, violations);
+            }
+        }
         for step in &steps {
             let own = known.iter().zip(&answers).filter(|(known, _)| std::ptr::eq(known.step, step));
             let answers: Vec<_> = own.map(|(known, answer)| (known, answer)).collect();
@@ -121,6 +135,21 @@ fn input(plan: &Plan, state: &State, known: &Known<'_>, last: Option<Timestamp>,
         traceparent: trace::current().or_else(|| state.traceparent.clone()),
         critical: known.step.step.spec.critical,
     }
+}
+
+/// The guide's event of a denial, as the worker logs it.
+fn log_denial(state: &State, input: &PolicyInput, violations: &[Violation]) {
+    let rules: Vec<_> = violations.iter().map(|violation| violation.rule.as_str()).collect();
+    tracing::warn!(
+        event = "playbook_executor.opa_validation_denied",
+        run_id = %state.run_id,
+        incident_id = state.incident_id,
+        playbook = input.context.playbook_name,
+        action = input.resource.action,
+        target_id = input.resource.ticket_id,
+        rules = rules.join(","),
+        "policy denies the action before the run's first effect"
+    );
 }
 
 /// Why the target is denied, as a part of a sentence.
