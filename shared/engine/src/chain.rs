@@ -268,7 +268,8 @@ mod tests {
 
     #[test]
     fn the_head_of_a_day_depends_on_every_run_and_not_on_the_order_of_the_listing() {
-        let end = |run: &str, at| RunEnd { at: Timestamp(at), run_id: RunId::new(run), chain: Digest::of(run.as_bytes()) };
+        let end =
+            |run: &str, at| RunEnd { at: Timestamp(at), run_id: RunId::new(run), chain: Digest::of(run.as_bytes()) };
         let head = head_of_day(vec![end("b", 2), end("a", 1)]);
         assert_eq!(head, head_of_day(vec![end("a", 1), end("b", 2)]));
         assert_ne!(head, head_of_day(vec![end("a", 1)]));
