@@ -1,5 +1,6 @@
 //! The command line: one module a command, each with its options and the code that executes it.
 
+mod audit;
 mod check;
 mod dlq;
 mod doctor;
@@ -28,6 +29,7 @@ Examples:
   heal incident send incident.json --stack prod --watch   heal it on a deployed stack
   heal runs list --stack prod --status failed             the failed runs of a deployed stack
   heal followups list --stack prod                        what runs have left for a person
+  heal audit verify --state heal.db                       whether a log was changed after it was written
   heal doctor                                             check the configuration and every service
 
 Exit codes: 0 done · 1 the run or the lint failed · 2 bad usage or bad input · 3 the run is done (DEGRADED), but something is
@@ -64,6 +66,8 @@ enum Command {
     #[command(subcommand)]
     Followups(followups::Command),
     #[command(subcommand)]
+    Audit(audit::Command),
+    #[command(subcommand)]
     Incident(incident::Command),
     #[command(subcommand)]
     Dlq(dlq::Command),
@@ -87,6 +91,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(command) => check::run(command).await,
         Command::Runs(command) => Box::pin(runs::run(command)).await,
         Command::Followups(command) => Box::pin(followups::run(command)).await,
+        Command::Audit(command) => Box::pin(audit::run(command)).await,
         Command::Incident(command) => Box::pin(incident::run(command)).await,
         Command::Dlq(command) => Box::pin(dlq::run(command)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
@@ -109,6 +114,7 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Check(_)
         | Command::Runs(_)
         | Command::Followups(_)
+        | Command::Audit(_)
         | Command::Incident(_)
         | Command::Dlq(_)
         | Command::Doctor(_) => {

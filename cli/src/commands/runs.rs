@@ -1,6 +1,7 @@
 //! `heal runs`: the runs of a state file or a stack. Works beside a `heal serve` on the same file.
 
 pub(super) mod change;
+mod explain;
 mod list;
 mod show;
 mod watch;
@@ -12,6 +13,7 @@ use crate::exit::Exit;
 pub(crate) enum Command {
     List(list::Args),
     Show(show::Args),
+    Explain(explain::Args),
     Watch(watch::Args),
     /// Cancels a run: nothing new starts, what is in flight is waited for
     Cancel(change::Args),
@@ -23,6 +25,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::List(args) => list::run(args).await,
         Command::Show(args) => show::run(args).await,
+        Command::Explain(args) => explain::run(args).await,
         Command::Watch(args) => watch::run(args).await,
         Command::Cancel(args) => change::cancel(args).await,
         Command::Approve(args) => change::approve(args).await,

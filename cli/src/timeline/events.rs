@@ -131,7 +131,7 @@ fn result_notes(result: &AttemptResult) -> Vec<String> {
     output.into_iter().chain(violations).chain(warnings).chain(follow_up).collect()
 }
 
-fn attempt_text(outcome: &AttemptOutcome, at: Timestamp) -> String {
+pub(crate) fn attempt_text(outcome: &AttemptOutcome, at: Timestamp) -> String {
     match outcome {
         AttemptOutcome::Succeeded => "succeeded".to_owned(),
         AttemptOutcome::NoOp { reason } => format!("nothing to do: {}", out::text(reason)),
@@ -153,7 +153,7 @@ fn attempt_text(outcome: &AttemptOutcome, at: Timestamp) -> String {
     }
 }
 
-fn name(plan: Option<&Plan>, step: StepRef) -> String {
+pub(crate) fn name(plan: Option<&Plan>, step: StepRef) -> String {
     let name = plan.map_or("?", |plan| plan.name(step.step));
     match step.item {
         Some(item) => format!("{name}[{item}]"),
@@ -161,7 +161,7 @@ fn name(plan: Option<&Plan>, step: StepRef) -> String {
     }
 }
 
-fn data(what: &str, fields: &Map) -> String {
+pub(crate) fn data(what: &str, fields: &Map) -> String {
     let json = heal_telemetry::text::printable_json(&Value::Object(fields.clone()));
     format!("{what} {}", short(&json, DATA_CHARACTERS)).dimmed().to_string()
 }

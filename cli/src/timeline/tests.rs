@@ -27,6 +27,7 @@ fn lines_of(timeline: &mut Timeline, at: u64, event: Event) -> Vec<String> {
         cause_id: String::new(),
         at: Timestamp(at),
         events: vec![event],
+        chain: None,
     };
     timeline.take(&commit).iter().map(|line| anstream::adapter::strip_str(line).to_string()).collect()
 }
@@ -142,8 +143,14 @@ fn nothing_from_outside_steers_the_terminal_in_any_event() {
         Event::IncidentRejected { incident_id: evil.to_owned(), reason: evil.to_owned(), message: evil.to_owned() },
     ];
     let mut timeline = timeline();
-    let commit =
-        Commit { run_id: RunId::new("run-1"), first_seq: 1, cause_id: String::new(), at: Timestamp(1), events };
+    let commit = Commit {
+        run_id: RunId::new("run-1"),
+        first_seq: 1,
+        cause_id: String::new(),
+        at: Timestamp(1),
+        events,
+        chain: None,
+    };
     let lines = timeline.take(&commit).into_iter().chain(events::lines(None, &commit, Timestamp(0)));
     for line in lines {
         let plain = anstream::adapter::strip_str(&line).to_string();

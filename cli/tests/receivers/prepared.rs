@@ -26,6 +26,7 @@ pub(crate) async fn run_at_its_budget(store: &heal_embedded::Store, playbook: &s
         cause_id: format!("prepared:{first_seq}"),
         at: now,
         events,
+        chain: None,
     };
     create(store, head(1, None), commit(1, vec![started(&plan)])).await;
     let mut seq = 1;
@@ -43,8 +44,14 @@ pub(crate) async fn overdue_run(store: &heal_embedded::Store, playbook: &str, ya
     let plan = stored_plan(store, playbook, yaml, now).await;
     let (run_id, started_at) = (RunId::new("overdue-run"), Timestamp(now.0 - 3_600_000));
     let events = vec![started(&plan)];
-    let commit =
-        Commit { run_id: run_id.clone(), first_seq: 1, cause_id: "prepared".to_owned(), at: started_at, events };
+    let commit = Commit {
+        run_id: run_id.clone(),
+        first_seq: 1,
+        cause_id: "prepared".to_owned(),
+        at: started_at,
+        events,
+        chain: None,
+    };
     create(store, RunHead { wake_at: Some(now), ..head(&run_id, &plan, started_at) }, commit).await;
     run_id
 }

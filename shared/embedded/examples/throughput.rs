@@ -165,7 +165,7 @@ fn message(queue: &QueueName) -> Message {
 fn commit(run_id: &str, first_seq: u64) -> Commit {
     let events = vec![Event::IncidentJoined { incident_id: format!("INC-{first_seq}") }];
     let cause_id = format!("message-{first_seq}");
-    Commit { run_id: RunId::new(run_id), first_seq, cause_id, at: SystemClock.now(), events }
+    Commit { run_id: RunId::new(run_id), first_seq, cause_id, at: SystemClock.now(), events, chain: None }
 }
 
 fn head(commit: &Commit) -> RunHead {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use heal_runtime::port::{Appended, Created, DueRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader};
-use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp, format};
+use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, Timestamp, format};
 
 use crate::error::check_size;
 use crate::store::Store;
@@ -32,6 +32,7 @@ fn row(operation: &'static str, commit: &Commit, head: &RunHead) -> Result<Row> 
         cause_id: commit.cause_id.clone(),
         at: commit.at,
         events,
+        chain: commit.chain.as_ref().map(ToString::to_string),
         head: head.clone(),
     })
 }
@@ -41,6 +42,11 @@ impl RunReader for Store {
     async fn load(&self, run_id: &RunId, after: Seq) -> Result<Vec<Commit>> {
         let run_id = run_id.clone();
         self.read("runs.load", move |connection| read::load(connection, &run_id, after)).await
+    }
+
+    async fn stored(&self, run_id: &RunId) -> Result<Vec<StoredCommit>> {
+        let run_id = run_id.clone();
+        self.read("runs.stored", move |connection| read::stored(connection, &run_id, 0)).await
     }
 
     async fn head(&self, run_id: &RunId) -> Result<Option<RunHead>> {

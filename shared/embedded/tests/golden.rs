@@ -1,6 +1,6 @@
 //! A state file of an earlier build: this build opens it and continues its live runs to their end. `golden/make.sh` made the file.
 //!
-//! `state-vN.db` has version N of the tables; version 3 is version 2 after its migration. A change of the tables or of a stored JSON text
+//! `state-vN.db` has version N of the tables; a version above 2 is version 2 after its migrations. A change of the tables or of a stored JSON text
 //! adds a file, and keeps the older ones.
 //! `HEAL_GOLDEN=add` writes the reports anew; the state file is never changed. Read the difference before you commit it.
 

@@ -29,6 +29,9 @@ pub struct Commit {
     pub at: Timestamp,
     /// Never empty; the event at index `i` has sequence number `first_seq + i`.
     pub events: Vec<Event>,
+    /// The run's audit chain up to here, see [`mod@crate::chain`]; `None` in the logs of older builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Digest>,
 }
 
 impl Commit {

@@ -74,6 +74,23 @@ impl Digest {
     pub fn of(bytes: &[u8]) -> Self {
         Self(hex(&Sha256::digest(bytes)))
     }
+
+    /// The digest that has these bytes, as [`Digest::to_bytes`] gave them.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self(hex(bytes))
+    }
+
+    /// The 32 bytes of the digest; `None` if the text is not one.
+    pub fn to_bytes(&self) -> Option<[u8; 32]> {
+        let mut bytes = [0; 32];
+        if self.0.len() != 2 * bytes.len() {
+            return None;
+        }
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(self.0.get(2 * index..2 * index + 2)?, 16).ok()?;
+        }
+        Some(bytes)
+    }
 }
 
 impl Token {

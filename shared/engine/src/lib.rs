@@ -12,6 +12,7 @@
 pub mod advance;
 pub mod apply;
 pub mod catalog;
+pub mod chain;
 pub mod check;
 pub mod decide;
 pub mod event;
@@ -33,6 +34,7 @@ pub mod time;
 pub mod turn;
 
 pub use apply::Error as ApplyError;
+pub use chain::StoredCommit;
 pub use decide::Command;
 pub use event::Event;
 pub use id::{Digest, RunId, Seq, StepRef, Token};

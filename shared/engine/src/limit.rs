@@ -38,6 +38,10 @@ pub const TEMPLATE_FUEL: u64 = 200_000;
 pub const PARAMETER_BYTES: usize = 64 * 1024;
 /// Bytes of a step's output that are kept; the rest is cut, with a mark.
 pub const OUTPUT_BYTES: usize = 16 * 1024;
+/// Decisions on targets that an attempt's result keeps; a batch may have more targets. Those that were not let pass come first.
+pub const DECISIONS: usize = 20;
+/// Bytes of these decisions as JSON: one has about 600, one with many broken rules a few thousand.
+pub const DECISION_BYTES: usize = 16 * 1024;
 /// Bytes of one warning, error, reason or follow-up; the rest is cut, with a mark.
 pub const TEXT_BYTES: usize = 2 * 1024;
 /// Warnings, and follow-up entries, that a run's summary keeps of each; the log keeps all.

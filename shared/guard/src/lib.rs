@@ -29,6 +29,7 @@ mod effect;
 mod guardrails;
 mod halt;
 mod question;
+mod record;
 
 pub use decide::decide;
 pub use decision::{Decision, Part, Reason, Verdict};
@@ -39,3 +40,4 @@ pub use heal_engine::Timestamp;
 pub use heal_engine::id::Digest;
 pub use heal_engine::message::Violation;
 pub use question::{Counter, PolicyAnswer, Question};
+pub use record::{DecisionRecord, Difference, PolicyFacts, Subject, replay};

@@ -175,11 +175,14 @@ impl Dispatcher {
                 cause_id: cause_id.to_owned(),
                 at: now,
                 events,
-            };
+                chain: None,
+            }
+            .chained(current.chain.as_ref());
             let head = head(current, &commit);
             let append = self.ports.runs.append(&commit, &head, current.state.concurrency_key.as_deref());
             match append.instrument(span.clone()).await? {
                 Appended::Appended => {
+                    current.chain.clone_from(&commit.chain);
                     span.in_scope(|| observe::committed(&*self.observer, &current.plan, &current.state, &commit));
                     let owed = heal_engine::decide::since(&current.plan, &current.state, now, before);
                     return self.settle(current, commit.events.len(), owed, more, now).instrument(span).await;

@@ -22,6 +22,7 @@ pub mod observe;
 pub mod port;
 mod span;
 
+pub use heal_engine::StoredCommit;
 pub use heal_engine::catalog::{ActionSpec, Catalog, OutputType, Safety};
 pub use heal_engine::event::{Commit, RunOutcome, RunStatus};
 pub use heal_engine::format;

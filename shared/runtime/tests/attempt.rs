@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use heal_engine::limit;
+use heal_engine::{format, limit};
+use heal_guard::{DecisionRecord, replay};
 use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Probe, Target};
 use heal_runtime::attempt::{CommandOutcome, Error, LEASE_MS, Ports, Worker};
 use heal_runtime::message::Inbound;
@@ -559,7 +560,7 @@ async fn an_outage_that_a_freeze_explains_is_tried_again_as_far_as_that_is_safe(
     let rig = Rig::new(Safety::Idempotent);
     rig.script.results.lock().unwrap().push_back(outage());
     let result = rig.perform(&rig.queued("run", tickets(&["a"]))).await;
-    assert_eq!((result, rig.touched()), (outage(), 1));
+    assert_eq!((result.outcome, rig.touched()), (outage().outcome, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -579,7 +580,8 @@ async fn a_process_that_freezes_in_every_try_gives_up_and_reports_what_it_saw() 
     rig.takes_ms.store(5_000, Ordering::SeqCst);
     let timed_out = || AttemptResult::new(AttemptOutcome::TimedOut { message: "slow".to_owned() });
     rig.script.results.lock().unwrap().extend([timed_out(), timed_out(), timed_out(), timed_out()]);
-    assert_eq!((rig.perform(&rig.queued("run", tickets(&["a"]))).await, rig.touched()), (timed_out(), 3));
+    let result = rig.perform(&rig.queued("run", tickets(&["a"]))).await;
+    assert_eq!((result.outcome, rig.touched()), (timed_out().outcome, 3));
 }
 
 #[tokio::test(start_paused = true)]
@@ -591,4 +593,62 @@ async fn an_outage_before_the_effect_is_proven_not_to_have_applied() {
     let result = rig.perform(&command).await;
     assert!(matches!(result.outcome, AttemptOutcome::TimedOut { .. }) && result.not_applied, "{result:?}");
     assert_eq!(rig.touched(), 0);
+}
+
+/// The recorded decisions, each made again: target, verdict, and which part spoke against it.
+fn decided(result: &AttemptResult) -> Vec<(String, &'static str, Vec<String>)> {
+    let read = |value: &Value| {
+        let record: DecisionRecord = format::decode(&value.to_string()).unwrap();
+        let decision = replay(&record).unwrap_or_else(|difference| panic!("{difference}"));
+        assert_eq!(
+            (record.question.effect.action.as_str(), record.question.effect.service.as_str()),
+            ("touch", "lamps")
+        );
+        let against = decision.reasons.iter().filter(|reason| reason.verdict.as_str() != "proceed");
+        let against = against.map(|reason| reason.text.clone()).collect();
+        (record.question.effect.target, decision.verdict.as_str(), against)
+    };
+    result.decisions.iter().map(read).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_decided_is_recorded_for_each_target_and_replays() {
+    let rig = Rig::new(Safety::Idempotent);
+    rig.perform(&rig.command("earlier", tickets(&["b"]))).await;
+    rig.clock.advance_ms(1_000);
+    rig.read.store(0, Ordering::SeqCst);
+    let result = rig.perform(&rig.command("run", tickets(&["a", "forbidden", "b", "undecided"]))).await;
+    let no = "the policy (server) denies it: forbidden (no)".to_owned();
+    let cools = "cooldown of touch for b: 1 of 1 used".to_owned();
+    assert_eq!(
+        decided(&result),
+        // Nothing was decided on the target that the policy had no answer for.
+        [
+            ("forbidden".to_owned(), "deny", vec![no]),
+            ("b".to_owned(), "hold", vec![cools]),
+            ("a".to_owned(), "proceed", vec![])
+        ]
+    );
+    let cooling: DecisionRecord = format::decode(&result.decisions[1].to_string()).unwrap();
+    assert_eq!((cooling.policy_facts.touched_ms_ago, cooling.policy_took_ms), (Some(1_000), Some(0)));
+    assert_eq!(rig.answers().await.last(), Some(&result), "the results queue carries them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_large_batch_the_refusals_are_recorded_first_and_the_rest_is_counted() {
+    let rig = Rig::new(Safety::Idempotent);
+    let names: Vec<String> = (0..limit::DECISIONS + 5).map(|number| format!("t-{number}")).collect();
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.push("forbidden");
+    let result = rig.perform(&rig.command("run", tickets(&names))).await;
+    let decided = decided(&result);
+    assert_eq!((decided.len(), decided[0].1), (limit::DECISIONS, "deny"));
+    assert_eq!(result.decisions_cut.map(std::num::NonZeroU32::get), Some(6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_action_that_only_reads_records_the_policys_answer_and_nothing_else() {
+    let rig = Rig::new(Safety::ReadOnly);
+    let result = rig.perform(&rig.command("run", tickets(&["a"]))).await;
+    assert_eq!(decided(&result).len(), 1, "this policy validates every action");
 }

@@ -42,7 +42,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 /// Why the run's log is empty. A run whose retention is over is removed row by row, the end last.
-async fn missing(backend: &Backend, run_id: &RunId) -> anyhow::Result<anyhow::Error> {
+pub(super) async fn missing(backend: &Backend, run_id: &RunId) -> anyhow::Result<anyhow::Error> {
     Ok(match backend.runs().head(run_id).await? {
         Some(head) => anyhow::anyhow!(
             "run {run_id} in {backend} has expired: it ended {} at {}, and its log is being removed",

@@ -168,6 +168,14 @@ impl<'a> Fields<'a> {
         matches!(self.attributes.get(name), Some(AttributeValue::Bool(true)))
     }
 
+    pub(super) fn maybe_bytes(&self, name: &str) -> Result<Option<&'a [u8]>, BackendError> {
+        match self.attributes.get(name) {
+            None => Ok(None),
+            Some(AttributeValue::B(bytes)) => Ok(Some(bytes.as_ref())),
+            Some(_) => Err(self.corrupt(name, "is not bytes")),
+        }
+    }
+
     /// A text, unpacked if it is packed.
     pub(super) fn packed(&self, name: &str) -> Result<String, BackendError> {
         let value = self.attributes.get(name).ok_or_else(|| self.corrupt(name, "is missing"))?;

@@ -12,7 +12,7 @@ mod row;
 
 use async_trait::async_trait;
 use heal_runtime::port::{Appended, Created, DueRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader};
-use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp};
+use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, Timestamp};
 
 use super::Store;
 
@@ -23,6 +23,10 @@ pub(super) use newest_cache::NewestCache;
 impl RunReader for Store {
     async fn load(&self, run_id: &RunId, after: Seq) -> Result<Vec<Commit>> {
         read::load(self, run_id, after).await
+    }
+
+    async fn stored(&self, run_id: &RunId) -> Result<Vec<StoredCommit>> {
+        read::stored(self, run_id).await
     }
 
     async fn head(&self, run_id: &RunId) -> Result<Option<RunHead>> {

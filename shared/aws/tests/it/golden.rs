@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 const NO_LONGER_WRITTEN: &str = r#"\"playbook\":null,"#;
 const T0: Timestamp = ManualClock::START;
 /// The versions of the rows; the last one is what this build writes.
-const VERSIONS: [&str; 2] = ["v1", "v2"];
+const VERSIONS: [&str; 3] = ["v1", "v2", "v3"];
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)

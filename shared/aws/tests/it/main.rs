@@ -8,6 +8,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod audit;
 mod cluster;
 mod contract;
 mod environment;

@@ -1,7 +1,7 @@
 //! Reads one run.
 
 use heal_runtime::port::RunHead;
-use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp, format};
+use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, format};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::head::{COLUMNS, Columns};
@@ -19,12 +19,23 @@ pub(super) fn plan(connection: &Connection, digest: &Digest) -> Result<Option<St
     Ok(statement.query_row([digest.as_str()], |row| row.get(0)).optional()?)
 }
 
-/// A commit as it is stored.
-struct Stored {
-    first_seq: Seq,
-    cause_id: String,
-    at: Timestamp,
-    events: String,
+/// The run's commits after sequence number `after`, as they are stored.
+pub(super) fn stored(connection: &Connection, run_id: &RunId, after: Seq) -> Result<Vec<StoredCommit>, JobError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT first_seq, cause_id, at, events, chain FROM event_commit
+         WHERE run_no = (SELECT no FROM run WHERE run_id = ?1) AND first_seq > ?2 ORDER BY first_seq",
+    )?;
+    let rows = statement.query_map(params![run_id.as_str(), integer(after)], |row| {
+        Ok(StoredCommit {
+            run_id: run_id.clone(),
+            first_seq: number(row, 0)?,
+            cause_id: row.get(1)?,
+            at: moment(row, 2)?,
+            events: row.get(3)?,
+            chain: row.get::<_, Option<String>>(4)?.map(Digest::new),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The run's commits after sequence number `after`.
@@ -32,16 +43,8 @@ struct Stored {
 /// # Errors
 /// A commit whose events cannot be read, or that does not follow the one before it: named by run and sequence number.
 pub(super) fn load(connection: &Connection, run_id: &RunId, after: Seq) -> Result<Vec<Commit>, JobError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT first_seq, cause_id, at, events FROM event_commit
-         WHERE run_no = (SELECT no FROM run WHERE run_id = ?1) AND first_seq > ?2 ORDER BY first_seq",
-    )?;
-    let rows = statement.query_map(params![run_id.as_str(), integer(after)], |row| {
-        Ok(Stored { first_seq: number(row, 0)?, cause_id: row.get(1)?, at: moment(row, 2)?, events: row.get(3)? })
-    })?;
     let mut commits: Vec<Commit> = Vec::new();
-    for row in rows {
-        let Stored { first_seq, cause_id, at, events } = row?;
+    for StoredCommit { run_id, first_seq, cause_id, at, events, chain } in stored(connection, run_id, after)? {
         let place = || format!("run {run_id}, commit at sequence number {first_seq}");
         // If `after` lies inside a commit, the first number to expect is unknown.
         let expected = commits.last().map_or((after == 0).then_some(1), |last| Some(last.last_seq() + 1));
@@ -52,7 +55,7 @@ pub(super) fn load(connection: &Connection, run_id: &RunId, after: Seq) -> Resul
             ));
         }
         let events = format::decode(&events).map_err(|error| JobError::unreadable(place(), &error))?;
-        commits.push(Commit { run_id: run_id.clone(), first_seq, cause_id, at, events });
+        commits.push(Commit { run_id, first_seq, cause_id, at, events, chain });
     }
     Ok(commits)
 }

@@ -16,6 +16,7 @@ pub(super) struct Row {
     pub at: Timestamp,
     /// JSON.
     pub events: String,
+    pub chain: Option<String>,
     pub head: RunHead,
 }
 
@@ -85,9 +86,9 @@ pub(super) fn put_plan(connection: &Connection, digest: &Digest, plan: &str) -> 
 
 fn insert_commit(connection: &Connection, run_no: i64, row: &Row) -> Result<(), JobError> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO event_commit (run_no, first_seq, cause_id, at, events) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO event_commit (run_no, first_seq, cause_id, at, events, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    insert.execute(params![run_no, integer(row.first_seq), row.cause_id, millis(row.at), row.events])?;
+    insert.execute(params![run_no, integer(row.first_seq), row.cause_id, millis(row.at), row.events, row.chain])?;
     Ok(())
 }
 

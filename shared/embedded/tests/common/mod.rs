@@ -18,7 +18,14 @@ pub(crate) fn open(path: &Path) -> Result<Store, OpenError> {
 /// A commit of one event with `text` in it.
 pub(crate) fn commit(run_id: &str, first_seq: u64, text: &str) -> Commit {
     let events = vec![Event::IncidentJoined { incident_id: text.to_owned() }];
-    Commit { run_id: RunId::new(run_id), first_seq, cause_id: format!("cause-{first_seq}"), at: T0, events }
+    Commit {
+        run_id: RunId::new(run_id),
+        first_seq,
+        cause_id: format!("cause-{first_seq}"),
+        at: T0,
+        events,
+        chain: None,
+    }
 }
 
 pub(crate) fn head(commit: &Commit, status: RunStatus) -> RunHead {

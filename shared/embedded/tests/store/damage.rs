@@ -1,4 +1,5 @@
 use heal_embedded::limit;
+use heal_engine::chain;
 use heal_runtime::port::{
     BackendError, ClaimKey, ClaimRequest, ClaimStore, LeaseOwner, Message, QueueName, RunFilter, RunLog, RunReader,
     Sender,
@@ -113,4 +114,50 @@ async fn a_table_that_is_gone_fails_its_own_calls_alone() {
     let error = store.plan(&Digest::of(b"")).await.unwrap_err();
     assert!(matches!(error, BackendError::Unavailable { operation: "runs.plan", .. }), "{error:?}");
     store.create(&new_run("run-2")).await.unwrap();
+}
+
+/// A file with one run of three chained commits, after the SQL; and what the audit of the run says.
+async fn audited(sql: &str) -> Result<chain::Verified, chain::Broken> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heal.db");
+    let store = open(&path).unwrap();
+    let mut new = new_run("run-1");
+    new.commit = new.commit.chained(None);
+    store.create(&new).await.unwrap();
+    let mut before = new.commit.chain.clone();
+    for seq in 2..=3 {
+        let next = commit("run-1", seq, "next").chained(before.as_ref());
+        store.append(&next, &head(&next, RunStatus::Running), None).await.unwrap();
+        before.clone_from(&next.chain);
+    }
+    let changed = Connection::open(&path).unwrap().execute(sql, []).unwrap();
+    assert_eq!(changed, 1, "{sql}");
+    chain::verify(&store.stored(&RunId::new("run-1")).await.unwrap())
+}
+
+#[tokio::test]
+async fn one_changed_byte_of_a_stored_commit_is_found_with_its_place() {
+    assert_eq!(
+        audited("UPDATE run SET reason = 'touched'").await.map(|whole| (whole.commits, whole.unchained)),
+        Ok((3, 0))
+    );
+    for byte in 1..=20 {
+        // The byte becomes another printable one.
+        let sql = format!(
+            "UPDATE event_commit SET events = substr(events, 1, {byte} - 1)
+                || char((unicode(substr(events, {byte}, 1)) - 32 + 1) % 95 + 32) || substr(events, {byte} + 1)
+             WHERE first_seq = 2"
+        );
+        let broken = audited(&sql).await.unwrap_err();
+        assert!(broken.to_string().starts_with("run run-1, commit at sequence number 2: its chain is "), "{broken}");
+    }
+    for (sql, seq) in [
+        ("UPDATE event_commit SET cause_id = cause_id || 'x' WHERE first_seq = 3", 3),
+        ("UPDATE event_commit SET at = at + 1 WHERE first_seq = 1", 1),
+        ("UPDATE event_commit SET chain = replace(chain, substr(chain, 1, 1), 'x') WHERE first_seq = 2", 2),
+        ("DELETE FROM event_commit WHERE first_seq = 2", 3),
+    ] {
+        let chain::Broken::Link { seq: found, .. } = audited(sql).await.unwrap_err() else { panic!("{sql}") };
+        assert_eq!(found, seq, "{sql}");
+    }
 }

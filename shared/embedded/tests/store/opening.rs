@@ -24,6 +24,7 @@ fn refusal(path: &Path) -> String {
 /// The first version had neither the checks' states nor the intents of claims nor what runs are about.
 const TO_VERSION_1: &str = "
 DROP TABLE check_state;
+ALTER TABLE event_commit DROP COLUMN chain;
 ALTER TABLE claim DROP COLUMN intent;
 DROP INDEX run_by_incident;
 DROP INDEX run_by_ticket;

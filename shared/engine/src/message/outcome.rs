@@ -1,5 +1,7 @@
 //! How an attempt ended.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,6 +28,13 @@ pub struct AttemptResult {
     /// Whether an attempt that ended `unavailable` or `timed_out` is proven not to have taken effect.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_applied: bool,
+    /// What was decided on each target before the effect, those that were not let pass first. One JSON text of `heal_guard::DecisionRecord`
+    /// each, which the engine keeps and does not read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Value>,
+    /// Decisions that were left out, since there were more than [`limit::DECISIONS`] or they had more than [`limit::DECISION_BYTES`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decisions_cut: Option<NonZeroU32>,
 }
 
 /// How an attempt can end.
@@ -118,7 +127,15 @@ impl AttemptOutcome {
 impl AttemptResult {
     /// A result without output and notes.
     pub fn new(outcome: AttemptOutcome) -> Self {
-        Self { outcome, output: Map::new(), warnings: Vec::new(), follow_up: Vec::new(), not_applied: false }
+        Self {
+            outcome,
+            output: Map::new(),
+            warnings: Vec::new(),
+            follow_up: Vec::new(),
+            not_applied: false,
+            decisions: Vec::new(),
+            decisions_cut: None,
+        }
     }
 
     /// A success with its output.
@@ -175,6 +192,7 @@ impl AttemptResult {
             list.truncate(limit::NOTES);
             list.iter_mut().for_each(|text| cut(text, limit::TEXT_BYTES));
         }
+        self.cap_decisions();
         match &mut self.outcome {
             AttemptOutcome::NoOp { reason: text }
             | AttemptOutcome::Unavailable { message: text, .. }
@@ -185,6 +203,24 @@ impl AttemptResult {
             AttemptOutcome::Succeeded | AttemptOutcome::CoolingDown { .. } => {}
         }
         self
+    }
+}
+
+impl AttemptResult {
+    /// Keeps the first decisions that fit in the bounds, and counts the others.
+    fn cap_decisions(&mut self) {
+        let mut bytes = 0;
+        let fits = |decision: &&Value| {
+            bytes += decision.to_string().len();
+            bytes <= limit::DECISION_BYTES
+        };
+        let kept = self.decisions.iter().take(limit::DECISIONS).take_while(fits).count();
+        let cut = u32::try_from(self.decisions.len() - kept).unwrap_or(u32::MAX);
+        self.decisions.truncate(kept);
+        self.decisions_cut = match self.decisions_cut {
+            Some(before) => Some(before.saturating_add(cut)),
+            None => NonZeroU32::new(cut),
+        };
     }
 }
 
@@ -210,4 +246,26 @@ fn cap_output(output: Map) -> Map {
     }
     kept.insert("_cut".to_owned(), Value::Array(lost));
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn capped(decisions: Vec<Value>) -> (usize, Option<u32>) {
+        let result = AttemptResult { decisions, ..AttemptResult::succeeded(Map::new()) }.capped();
+        // What is within the bounds is not cut again.
+        assert_eq!(result.clone().capped(), result);
+        (result.decisions.len(), result.decisions_cut.map(NonZeroU32::get))
+    }
+
+    #[test]
+    fn decisions_are_kept_within_their_bounds_and_the_others_counted() {
+        let of = |count: usize, bytes: usize| vec![Value::String("x".repeat(bytes - 2)); count];
+        assert_eq!(capped(of(0, 2)), (0, None));
+        assert_eq!(capped(of(limit::DECISIONS, 600)), (limit::DECISIONS, None));
+        assert_eq!(capped(of(limit::DECISIONS + 3, 600)), (limit::DECISIONS, Some(3)));
+        assert_eq!(capped(of(5, limit::DECISION_BYTES / 2)), (2, Some(3)));
+        assert_eq!(capped(of(1, limit::DECISION_BYTES + 1)), (0, Some(1)));
+    }
 }

@@ -29,7 +29,7 @@ impl Log {
             let mut part = || parts.next().unwrap();
             let (first_seq, at) = (part().parse().unwrap(), Timestamp(part().parse().unwrap()));
             let events: Vec<Event> = format::decode(part()).unwrap_or_else(|error| panic!("{line}: {error:?}"));
-            Commit { run_id: RunId::new("run-1"), first_seq, cause_id: "golden".to_owned(), at, events }
+            Commit { run_id: RunId::new("run-1"), first_seq, cause_id: "golden".to_owned(), at, events, chain: None }
         };
         Self { plan: (plan != "-").then(|| super::plan(plan)), commits: lines.map(commit).collect() }
     }
@@ -61,6 +61,7 @@ impl Log {
                     cause_id: "golden".to_owned(),
                     at: now,
                     events,
+                    chain: None,
                 });
             }
             assert!(state.is_ended(), "no end after {TURNS} inputs");

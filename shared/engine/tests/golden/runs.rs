@@ -168,6 +168,7 @@ fn runs() -> Vec<(&'static str, &'static str, Vec<Commit>)> {
         cause_id: "m-1".to_owned(),
         at: START,
         events: vec![rejected],
+        chain: None,
     };
 
     vec![

@@ -27,6 +27,8 @@ pub fn all() -> Vec<(&'static str, String, String)> {
     let new = [
         ("results", "worked".to_owned(), format::encode(&worked)),
         ("answers", "not_applied".to_owned(), format::encode(&not_applied)),
+        ("answers", "decided".to_owned(), format::encode(&decided())),
+        ("results", "decided".to_owned(), format::encode(&action_result(decided()))),
     ];
     let answers =
         outcomes().into_iter().map(|result| ("answers", result.outcome.as_str().to_owned(), format::encode(&result)));
@@ -154,6 +156,18 @@ fn outcomes() -> Vec<AttemptResult> {
     ];
     let first = full.warn("the ticket had no worker").follow_up("tell the owner");
     std::iter::once(first).chain(others.map(AttemptResult::new)).collect()
+}
+
+/// A denial with what was decided, as the first of two targets.
+fn decided() -> AttemptResult {
+    let violations = match outcomes().remove(2).outcome {
+        AttemptOutcome::Denied { violations } => violations,
+        other => panic!("{other:?}"),
+    };
+    let decision =
+        json!({"question": {"effect": {"action": "reallocate_ticket"}, "now": AT}, "decision": {"reasons": []}});
+    let denied = AttemptResult::new(AttemptOutcome::Denied { violations });
+    AttemptResult { decisions: vec![decision], decisions_cut: std::num::NonZeroU32::new(1), ..denied }
 }
 
 fn action_result(result: AttemptResult) -> ActionResult {

@@ -201,6 +201,13 @@ impl Run {
         }
         let first_seq = self.commits.last().map_or(1, |last| last.last_seq() + 1);
         let run_id = self.state.run_id.clone();
-        self.commits.push(Commit { run_id, first_seq, cause_id: "test".to_owned(), at, events: turn.events });
+        self.commits.push(Commit {
+            run_id,
+            first_seq,
+            cause_id: "test".to_owned(),
+            at,
+            events: turn.events,
+            chain: None,
+        });
     }
 }

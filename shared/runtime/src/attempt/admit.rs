@@ -4,10 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt as _, stream};
 use heal_engine::Timestamp;
+use heal_engine::catalog::Safety;
 use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
+use heal_guard::DecisionRecord;
 
 use super::NotStarted;
 use super::effect::cooldown_requests;
+use super::record::Asked;
 use super::typed::Attempt;
 use crate::action::{Action, Admitted, Call, PolicyFacts, Target};
 use crate::observe::Prevented;
@@ -25,6 +28,8 @@ pub(super) struct Admission<F> {
     pub warnings: Vec<String>,
     /// How many targets there were.
     pub asked: usize,
+    /// What was decided, for the log.
+    pub records: Vec<DecisionRecord>,
 }
 
 /// Why a target is left alone.
@@ -42,15 +47,18 @@ impl<A: Action> Attempt<'_, A> {
         let last_touched = self.last_touched(&targets).await?;
         let decided = stream::iter(targets.into_iter().zip(last_touched))
             .map(|(target, last)| async move {
-                let verdict = self.decide(&target, last).await;
-                (target, verdict)
+                let (asked, verdict) = self.decide(&target, last).await;
+                (target, asked, verdict)
             })
             .buffered(PARALLEL)
             .collect::<Vec<_>>()
             .await;
-        let mut admission = Admission { admitted: Vec::new(), refused: Vec::new(), warnings: Vec::new(), asked };
+        let (admitted, refused) = (Vec::new(), Vec::new());
+        let mut admission = Admission { admitted, refused, warnings: Vec::new(), asked, records: Vec::new() };
         let mut known = HashSet::new();
-        for (target, verdict) in decided {
+        let mut answers = Vec::new();
+        for (target, answer, verdict) in decided {
+            answers.extend(answer.map(|answer| (target.id.clone(), answer)));
             match verdict {
                 Ok((facts, warning)) => {
                     admission.warnings.extend(warning.filter(|warning| known.insert(warning.clone())));
@@ -60,6 +68,7 @@ impl<A: Action> Attempt<'_, A> {
             }
         }
         self.reserve_cooldowns(&mut admission).await?;
+        admission.records = self.records(&admission, answers);
         Ok(admission)
     }
 
@@ -74,27 +83,42 @@ impl<A: Action> Attempt<'_, A> {
         Ok(targets.iter().map(|target| target.cooldown.as_ref().and_then(|_| touched.next().flatten())).collect())
     }
 
-    /// Reads the facts, then asks the policy. Ok carries the action's facts and the policy's warning.
+    /// Reads the facts, then asks the policy. Ok carries the action's facts and the policy's warning. The first part is what to record; `None`
+    /// if nothing was decided, or nothing is to be changed.
     async fn decide(
         &self,
         target: &Target,
         last_touched: Option<Timestamp>,
-    ) -> Result<(A::Facts, Option<String>), Refusal> {
+    ) -> (Option<Asked>, Result<(A::Facts, Option<String>), Refusal>) {
         let Self { worker, action, call, parameters, .. } = self;
-        let facts = action.facts(call, parameters, target).await;
-        let facts = facts.map_err(|ended| self.without_facts(target, ended))?;
+        let facts = match action.facts(call, parameters, target).await {
+            Ok(facts) => facts,
+            Err(ended) => return (None, Err(self.without_facts(target, ended))),
+        };
         let (spec, policy) = (action.spec(), &worker.ports.policy);
         if !spec.critical && !policy.validates(spec.name) {
-            return Ok((facts.own, None));
+            return ((spec.safety != Safety::ReadOnly).then(Asked::default), Ok((facts.own, None)));
         }
         let input = self.policy_input(target, facts.policy, last_touched);
+        let asked_at = worker.ports.clock.now();
         let decision = policy.decide(&input).await;
+        let asked = Asked::new(&input, &decision, worker.ports.clock.now().since_ms(asked_at));
         worker.observer.policy_decided(&input, &decision);
+        (asked, self.follow(target, facts.own, decision))
+    }
+
+    /// What the policy's answer means for the target.
+    fn follow(
+        &self,
+        target: &Target,
+        facts: A::Facts,
+        decision: Decision,
+    ) -> Result<(A::Facts, Option<String>), Refusal> {
         match decision {
-            Decision::Allow { warning, .. } => Ok((facts.own, warning)),
+            Decision::Allow { warning, .. } => Ok((facts, warning)),
             Decision::Deny { violations, .. } => {
                 self.observe_prevented(target, Prevented::Denied);
-                log_denial(call, target, &violations);
+                log_denial(self.call, target, &violations);
                 // The guide looks for the action's own event, whoever found the target in a terminal state.
                 let rules = violations.iter().map(|violation| format!("{} ({})", violation.rule, violation.msg));
                 let message = format!("denied by policy: {}", rules.collect::<Vec<_>>().join(", "));

@@ -7,12 +7,13 @@ use heal_engine::message::{AttemptOutcome, AttemptResult};
 use serde_json::{Value, json};
 
 use super::admit::{Admission, Refusal};
+use super::record;
 use crate::action::{Performed, Target};
 
 /// The attempt's result. If something was performed, warnings, follow-ups and the output `denied` name each refused target; if nothing was,
 /// the refusal is the result. A target with nothing to do needs no follow-up.
 pub(super) fn merge<F>(admission: Admission<F>, performed: Option<Performed>) -> Performed {
-    let Admission { refused, warnings, asked, .. } = admission;
+    let Admission { refused, warnings, asked, records, .. } = admission;
     let Performed { mut result, proven_not_applied } = match performed {
         Some(performed) => performed,
         None => refusal(&refused).into(),
@@ -30,6 +31,7 @@ pub(super) fn merge<F>(admission: Admission<F>, performed: Option<Performed>) ->
         result.output.insert("denied".to_owned(), Value::Array(denied.collect()));
     }
     result.warnings.splice(0..0, warnings);
+    result.decisions = record::values(records);
     Performed { result, proven_not_applied }
 }
 

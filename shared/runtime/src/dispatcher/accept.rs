@@ -141,8 +141,10 @@ impl Dispatcher {
             cause_id: intake.dedupe_key.clone(),
             at: now,
             events: turn.events,
-        };
-        let live = Live { plan: Arc::clone(plan), state };
+            chain: None,
+        }
+        .chained(None);
+        let live = Live { plan: Arc::clone(plan), state, chain: commit.chain.clone() };
         let run = NewRun {
             head: super::head(&live, &commit),
             commit,
@@ -237,7 +239,8 @@ impl Dispatcher {
             // What was rejected is for a person.
             open_follow_ups: 1,
         };
-        let commit = Commit { run_id, first_seq: 1, cause_id: dedupe_key.clone(), at: now, events: vec![event] };
+        let (cause_id, events) = (dedupe_key.clone(), vec![event]);
+        let commit = Commit { run_id, first_seq: 1, cause_id, at: now, events, chain: None }.chained(None);
         let dedupe_until = now.plus_ms(seconds_to_ms(limit::DEDUPE_SECONDS));
         let run = NewRun { commit, head, dedupe_key, dedupe_until, concurrency_key: None };
         let run_id = match self.ports.runs.create(&run).await? {

@@ -17,6 +17,8 @@ pub(super) const PLAN_REFRESH_MS: u64 = 86_400_000;
 pub(super) struct Live {
     pub plan: Arc<Plan>,
     pub state: State,
+    /// The newest chain of the run's commits.
+    pub chain: Option<Digest>,
 }
 
 /// One run's entry. Its lock serialises this process's turns of the run.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use heal_engine::event::Commit;
-use heal_engine::{Plan, RunId, turn};
+use heal_engine::{Plan, RunId, chain, turn};
 
 use super::cache::Live;
 use super::{DispatchError, Dispatcher};
@@ -21,7 +21,7 @@ impl Dispatcher {
         let plan = self.plan(run_id, &started.plan_digest).await?;
         let log = |cause| DispatchError::Log { run_id: run_id.clone(), cause };
         let state = turn::fold(&plan, &commits).map_err(log)?.ok_or_else(unknown)?;
-        Ok(Live { plan, state })
+        Ok(Live { plan, state, chain: chain::last(&commits).cloned() })
     }
 
     /// Folds in the commits that other dispatchers have added since; only those are read. False if there are none.
@@ -32,6 +32,7 @@ impl Dispatcher {
             turn::fold_commit(&live.plan, &mut live.state, commit)
                 .map_err(|cause| DispatchError::Log { run_id: run_id.clone(), cause })?;
         }
+        live.chain = chain::last(&commits).cloned().or(live.chain.take());
         Ok(!commits.is_empty())
     }
 

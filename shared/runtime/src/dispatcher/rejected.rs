@@ -3,7 +3,7 @@
 use heal_engine::event::{Commit, Event};
 use heal_engine::report::follow_up;
 use heal_engine::turn::Input;
-use heal_engine::{RunId, limit, message};
+use heal_engine::{RunId, chain, limit, message};
 
 use super::{CONFLICTS, DispatchError, Dispatcher, TurnOutcome};
 use crate::port::{Appended, RunHead};
@@ -39,7 +39,9 @@ impl Dispatcher {
                 cause_id: cause_id.to_owned(),
                 at: self.ports.clock.now(),
                 events: vec![reported.clone()],
-            };
+                chain: None,
+            }
+            .chained(chain::last(&commits));
             let head = RunHead { updated_at: commit.at, last_seq: commit.last_seq(), open_follow_ups: 0, ..head };
             if self.ports.runs.append(&commit, &head, None).await? == Appended::Appended {
                 return Ok(TurnOutcome { status: head.status, events: 1, commands: 0 });

@@ -141,7 +141,14 @@ mod tests {
             let (mut state, _) = turn::begin(&plan, RunId::new("run-1"), started, now, 1).unwrap();
             state.commands_sent = hops;
             let events = turn::take(&plan, &mut state, input, now, 1).unwrap().events;
-            let commit = Commit { run_id: RunId::new("run-1"), first_seq: 1, cause_id: String::new(), at: now, events };
+            let commit = Commit {
+                run_id: RunId::new("run-1"),
+                first_seq: 1,
+                cause_id: String::new(),
+                at: now,
+                events,
+                chain: None,
+            };
             let budgets = Budgets::default();
             committed(&budgets, &plan, &state, &commit);
             assert_eq!(*budgets.0.lock().unwrap(), reported, "{commit:?}");

@@ -8,7 +8,7 @@ mod subject;
 
 use async_trait::async_trait;
 use heal_engine::event::{Commit, RunOutcome, RunStatus};
-use heal_engine::{Digest, RunId, Seq, Timestamp};
+use heal_engine::{Digest, RunId, Seq, StoredCommit, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{BackendError, Result};
@@ -99,6 +99,9 @@ pub trait RunReader: Send + Sync + 'static {
     /// The commits whose first sequence number is greater than `after`, in order; empty if there are none, or if the run's retention is
     /// over and a part of its log is removed already.
     async fn load(&self, run_id: &RunId, after: Seq) -> Result<Vec<Commit>>;
+
+    /// All commits of a run as they are stored, unread, in order; for the audit alone. A run that is being removed may lack its first commits.
+    async fn stored(&self, run_id: &RunId) -> Result<Vec<StoredCommit>>;
 
     /// The index entry of one run.
     async fn head(&self, run_id: &RunId) -> Result<Option<RunHead>>;

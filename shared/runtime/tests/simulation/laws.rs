@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use heal_engine::Plan;
 use heal_engine::catalog::Safety;
+use heal_engine::chain;
 use heal_engine::event::{Commit, Event};
 use heal_runtime::Timestamp;
 use heal_runtime::port::RunReader;
@@ -34,6 +35,12 @@ pub async fn hold(stage: &Stage) {
         let json = stage.runs.plan(&started.plan_digest).await.unwrap().expect("the pinned plan is stored");
         let plan = Plan::parse(&started.plan_digest, &json).unwrap();
         whole(&plan, &commits);
+        let chained = chain::verify(&stage.runs.stored(&head.run_id).await.unwrap());
+        assert_eq!(
+            chained.map(|chained| chained.unchained),
+            Ok(0),
+            "whoever wrote, each commit follows the one before"
+        );
         authorised.read(&plan, &commits);
         incidents.extend(commits.iter().flat_map(|commit| &commit.events).filter_map(|event| match event {
             Event::IncidentJoined { incident_id } => Some(incident_id.clone()),

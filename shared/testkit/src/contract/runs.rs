@@ -1,6 +1,7 @@
 //! The contract of [`RunStore`].
 
 mod append;
+mod chain;
 mod create;
 mod due;
 mod filters;
@@ -8,6 +9,7 @@ mod listing;
 mod live;
 
 pub use append::*;
+pub use chain::*;
 pub use create::*;
 pub use due::*;
 pub use filters::*;
@@ -56,6 +58,8 @@ macro_rules! run_store_contract {
             racing_writers_leave_no_gap,
             a_large_commit_is_read_back_whole,
             numbers_are_read_back_to_the_last_bit,
+            a_chain_is_read_back_with_the_texts_it_is_over,
+            a_log_that_an_older_build_began_is_chained_from_there_on,
             a_plan_is_stored_under_its_digest,
             a_listing_is_newest_first,
             a_listing_filters_by_status_playbook_and_start,

@@ -20,7 +20,8 @@ pub(crate) fn joined(incident_id: &str) -> Event {
 /// A commit of `count` events.
 pub(crate) fn commit(run_id: &str, first_seq: Seq, cause_id: &str, count: usize) -> Commit {
     let events = (0..count).map(|index| joined(&format!("incident-{first_seq}-{index}"))).collect();
-    Commit { run_id: RunId::new(run_id), first_seq, cause_id: cause_id.to_owned(), at: T0.plus_ms(first_seq), events }
+    let (run_id, cause_id, at) = (RunId::new(run_id), cause_id.to_owned(), T0.plus_ms(first_seq));
+    Commit { run_id, first_seq, cause_id, at, events, chain: None }
 }
 
 /// The head of a running run after `commit`.
@@ -66,6 +67,7 @@ pub(crate) fn new_run(run_id: &str) -> NewRun {
         cause_id: format!("incident:{run_id}"),
         at: T0,
         events: vec![Event::RunStarted(Box::new(started))],
+        chain: None,
     };
     let head = head(&commit);
     NewRun {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use heal_runtime::port::{
     Appended, Created, DueRuns, NewRun, Page, Position, Result, RunFilter, RunHead, RunLog, RunReader,
 };
-use heal_runtime::{Commit, Digest, RunId, Seq, Timestamp};
+use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, Timestamp};
 
 use super::{Faults, lock};
 
@@ -123,6 +123,14 @@ impl RunReader for Runs {
             let model = lock(&self.model);
             let commits = model.runs.get(run_id).map(|run| run.commits.as_slice()).unwrap_or_default();
             commits.iter().filter(|commit| commit.first_seq > after).cloned().collect()
+        })
+    }
+
+    async fn stored(&self, run_id: &RunId) -> Result<Vec<StoredCommit>> {
+        self.faults.around("runs.stored", || {
+            let model = lock(&self.model);
+            let commits = model.runs.get(run_id).map(|run| run.commits.as_slice()).unwrap_or_default();
+            commits.iter().map(StoredCommit::from).collect()
         })
     }
 

@@ -1,8 +1,9 @@
 //! Reads one run.
 
+use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::types::AttributeValue;
 use heal_runtime::port::{BackendError, Result};
-use heal_runtime::{Commit, RunId, Seq};
+use heal_runtime::{Commit, RunId, Seq, StoredCommit};
 
 use super::row::{self, Newest};
 use crate::store::item::Attributes;
@@ -36,16 +37,7 @@ pub(super) async fn load(store: &Store, run_id: &RunId, after: Seq) -> Result<Ve
     let mut commits: Vec<Commit> = Vec::new();
     let mut from: Option<Attributes> = None;
     loop {
-        let call = store
-            .client
-            .query()
-            .table_name(&*store.table)
-            .key_condition_expression("pk = :run AND sk > :after")
-            .expression_attribute_values(":run", AttributeValue::S(key::run(run_id)))
-            .expression_attribute_values(":after", AttributeValue::S(key::seq(after)))
-            .set_exclusive_start_key(from)
-            .consistent_read(true);
-        let page = Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(operation, &error))?;
+        let page = page(store, operation, run_id, after, from).await?;
         for row in page.items() {
             let commit = row::read_commit(operation, row, run_id)?;
             match check_follows(operation, commits.last(), &commit, after) {
@@ -62,6 +54,46 @@ pub(super) async fn load(store: &Store, run_id: &RunId, after: Seq) -> Result<Ve
         }
         from = page.last_evaluated_key;
     }
+}
+
+/// The run's commits as they are stored.
+///
+/// # Errors
+/// A row that is not a commit, or that does not unpack: named by its key.
+pub(super) async fn stored(store: &Store, run_id: &RunId) -> Result<Vec<StoredCommit>> {
+    let operation = "runs.stored";
+    let mut commits = Vec::new();
+    let mut from: Option<Attributes> = None;
+    loop {
+        let page = page(store, operation, run_id, 0, from).await?;
+        for row in page.items() {
+            commits.push(row::read_stored(operation, row, run_id)?);
+        }
+        if page.last_evaluated_key.is_none() {
+            return Ok(commits);
+        }
+        from = page.last_evaluated_key;
+    }
+}
+
+/// One page of the run's rows after sequence number `after`, strongly consistent.
+async fn page(
+    store: &Store,
+    operation: &'static str,
+    run_id: &RunId,
+    after: Seq,
+    from: Option<Attributes>,
+) -> Result<QueryOutput> {
+    let call = store
+        .client
+        .query()
+        .table_name(&*store.table)
+        .key_condition_expression("pk = :run AND sk > :after")
+        .expression_attribute_values(":run", AttributeValue::S(key::run(run_id)))
+        .expression_attribute_values(":after", AttributeValue::S(key::seq(after)))
+        .set_exclusive_start_key(from)
+        .consistent_read(true);
+    Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(operation, &error))
 }
 
 /// Whether garbage collection removes the run: it removes the first commit first, and the one that ended the run last. An ended run whose

@@ -1,14 +1,15 @@
 //! A commit as a row: its events, and the head of the run after it.
 
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use heal_runtime::port::{Result, RunHead, Subject};
-use heal_runtime::{Commit, RunId, RunOutcome, RunStatus, Seq, Timestamp, format};
+use heal_runtime::{Commit, Digest, RunId, RunOutcome, RunStatus, Seq, StoredCommit, Timestamp, format};
 use serde::de::DeserializeOwned;
 
 use crate::limit::WRITE_UNIT_BYTES;
 use crate::store::item::{Attributes, Fields, Item};
 use crate::store::{key, pack};
-use crate::text::chain;
+use crate::text::chain as causes;
 
 /// A run as its newest commit describes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +63,10 @@ pub(super) fn commit(commit: &Commit, before: Option<&RunHead>, head: &RunHead, 
     if let Some(partition) = partition.filter(|_| before.is_none_or(|before| !before.status.is_terminal())) {
         item = item.text("gsi_pk", partition).text("gsi_sk", key::ended(head.started_at, commit.run_id.as_str()));
     }
+    // 32 bytes instead of 64 digits: most commits are one write unit, and are to stay so.
+    if let Some(bytes) = commit.chain.as_ref().and_then(Digest::to_bytes) {
+        item = item.value("chain", AttributeValue::B(Blob::new(bytes)));
+    }
     let room = WRITE_UNIT_BYTES.saturating_sub(item.bytes() + "events".len());
     item.value("events", pack::pack(&events, room))
 }
@@ -69,13 +74,21 @@ pub(super) fn commit(commit: &Commit, before: Option<&RunHead>, head: &RunHead, 
 /// Reads a commit from its row.
 pub(super) fn read_commit(operation: &'static str, row: &Attributes, run_id: &RunId) -> Result<Commit> {
     let fields = Fields::read(operation, row)?;
-    let events = fields.packed("events")?;
-    Ok(Commit {
+    let StoredCommit { run_id, first_seq, cause_id, at, events, chain } = read_stored(operation, row, run_id)?;
+    let events = format::decode(&events).map_err(|error| fields.corrupt("events", causes(&error)))?;
+    Ok(Commit { run_id, first_seq, cause_id, at, events, chain })
+}
+
+/// Reads a commit from its row, and leaves its events unread.
+pub(super) fn read_stored(operation: &'static str, row: &Attributes, run_id: &RunId) -> Result<StoredCommit> {
+    let fields = Fields::read(operation, row)?;
+    Ok(StoredCommit {
         run_id: run_id.clone(),
         first_seq: first_seq(&fields)?,
         cause_id: fields.text("cause_id")?.to_owned(),
         at: fields.moment("at")?,
-        events: format::decode(&events).map_err(|error| fields.corrupt("events", chain(&error)))?,
+        events: fields.packed("events")?,
+        chain: fields.maybe_bytes("chain")?.map(Digest::from_bytes),
     })
 }
 
@@ -130,4 +143,111 @@ fn word<T: DeserializeOwned>(fields: &Fields<'_>, name: &str) -> Result<T> {
 /// Whether the stored commit comes from the same input.
 pub(super) fn is_of(row: &Attributes, cause_id: &str) -> bool {
     matches!(row.get("cause_id"), Some(AttributeValue::S(stored)) if stored == cause_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use heal_engine::Event;
+    use heal_engine::id::{StepIndex, StepRef};
+    use heal_guard::{Counter, DecisionRecord, Effect, PolicyAnswer, PolicyFacts, Question, decide};
+    use heal_runtime::{AttemptResult, Map, Token};
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_795_465_260_123);
+
+    /// A change that was let pass, with everything that a home with guardrails records.
+    fn record() -> DecisionRecord {
+        let effect = Effect {
+            service: "kubernetes".to_owned(),
+            workflow_id: "wf-8b1f9c52-5a7d-4d7e-9a43".to_owned(),
+            ..Effect::new("restart_pod", "worker_failure_recovery", "worker-deployment-7c9f6d5b8-x2x4q")
+        };
+        let counter = |name: &str, used, limit| Counter {
+            name: name.to_owned(),
+            key: effect.target.clone(),
+            used,
+            limit,
+            full_until: None,
+        };
+        let question = Question {
+            guardrails: Some(Digest::of(b"guardrails")),
+            policy: PolicyAnswer::Allow { source: "bundled".to_owned() },
+            counters: vec![counter("cooldown of restart_pod", 0, 1), counter("restarts_per_hour", 3, 10)],
+            ..Question::new(effect.clone(), NOW)
+        };
+        let decision = decide(&question);
+        let policy_facts = PolicyFacts { workflow_state: "RUNNING".to_owned(), ..PolicyFacts::default() };
+        DecisionRecord { policy_facts, policy_took_ms: Some(4), ..DecisionRecord::new(question, decision) }
+    }
+
+    /// The commit of a turn that takes a result, ends the step and starts the next one.
+    fn turn(step: StepIndex, decisions: Vec<serde_json::Value>) -> Commit {
+        let output: Map =
+            serde_json::from_value(json!({"restarted": true, "pod_name": "worker-deployment-7c9f6d5b8-x2x4q",
+            "replacement": "worker-deployment-7c9f6d5b8-k8r2m", "ready_after_ms": 8_412}))
+            .unwrap();
+        let parameters = json!({"ticket_id": "ticket-5f0c1a3e-77d0-4a62", "reason": "worker_failure"});
+        let events = vec![
+            Event::AttemptEnded {
+                step: StepRef::whole(step),
+                attempt: 1,
+                result: AttemptResult { decisions, ..AttemptResult::succeeded(output) },
+                started_at: Some(NOW),
+                finished_at: Some(NOW.plus_ms(9_000)),
+            },
+            Event::StepEnded {
+                step: StepRef::whole(step),
+                outcome: heal_engine::event::StepOutcome::Succeeded,
+                reason: None,
+            },
+            Event::AttemptStarted {
+                step: StepRef::whole(step + 1),
+                attempt: 1,
+                token: Token::new("8c1d7be0a54f36921b7e02cd"),
+                parameters: serde_json::from_value(parameters).unwrap(),
+                parameters_digest: Digest::of(b"parameters"),
+                deadline: NOW.plus_ms(300_000),
+                timeout_ms: Some(60_000),
+            },
+        ];
+        let run_id = RunId::new("run-15554c2c77a6b5a1d1d583e0");
+        let cause_id = "result:run-15554c2c77a6b5a1d1d583e0/restart_pod/1".to_owned();
+        Commit { run_id, first_seq: 5, cause_id, at: NOW, events, chain: None }
+    }
+
+    fn bytes(row: &Commit) -> usize {
+        let head = RunHead {
+            run_id: row.run_id.clone(),
+            incident_id: "inc-0d5b7a64-93c5-4d5f-8a66".to_owned(),
+            playbook: Some("worker_failure_recovery".to_owned()),
+            status: RunStatus::Running,
+            outcome: None,
+            started_at: NOW,
+            updated_at: NOW,
+            wake_at: Some(NOW),
+            last_seq: row.last_seq(),
+            reason: None,
+            subject: Subject {
+                ticket_id: Some("ticket-5f0c1a3e-77d0-4a62".to_owned()),
+                workflow_id: Some("wf-8b1f9c52-5a7d-4d7e-9a43".to_owned()),
+                worker_id: Some("worker-deployment-7c9f6d5b8-x2x4q".to_owned()),
+                severity: Some("HIGH".to_owned()),
+                escalation_required: false,
+            },
+            open_follow_ups: 0,
+        };
+        commit(row, None, &head, &Live { sk: "key:ticket:5f0c1a3e-77d0-4a62".to_owned(), look_at: NOW }).bytes()
+    }
+
+    /// The shipped playbooks change at most two targets in one run, so a run costs at most two units more than without chain and records.
+    #[test]
+    fn a_commit_with_chain_and_decision_takes_at_most_one_write_unit_more() {
+        let before = bytes(&turn(2, Vec::new()));
+        let chained = bytes(&turn(2, Vec::new()).chained(None));
+        let full = bytes(&turn(2, vec![serde_json::to_value(record()).unwrap()]).chained(None));
+        assert!(before <= chained && chained <= WRITE_UNIT_BYTES, "{before} bytes before, {chained} chained");
+        assert!(full <= 2 * WRITE_UNIT_BYTES, "{before} bytes before, {chained} chained, {full} with a decision");
+    }
 }

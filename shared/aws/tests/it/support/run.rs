@@ -13,7 +13,7 @@ pub(crate) const T0: Timestamp = ManualClock::START;
 
 pub(crate) fn commit(run_id: &str, seq: u64, at: Timestamp) -> Commit {
     let events = vec![Event::IncidentJoined { incident_id: format!("INC-{seq}") }];
-    Commit { run_id: RunId::new(run_id), first_seq: seq, cause_id: format!("cause-{seq}"), at, events }
+    Commit { run_id: RunId::new(run_id), first_seq: seq, cause_id: format!("cause-{seq}"), at, events, chain: None }
 }
 
 /// The head after `commit`; `outcome` if it ends the run.

@@ -66,7 +66,7 @@ fn outcome(dice: &mut Dice, status: RunStatus) -> RunOutcome {
 
 fn random_commit(dice: &mut Dice, run_id: RunId, first_seq: u64, at: Timestamp) -> Commit {
     let events: Vec<Event> = (0..=dice.roll(3)).map(|_| joined(&dice.name("incident", 1_000))).collect();
-    Commit { run_id, first_seq, cause_id: dice.name("cause", 3), at, events }
+    Commit { run_id, first_seq, cause_id: dice.name("cause", 3), at, events, chain: None }
 }
 
 fn random_head(dice: &mut Dice, commit: &Commit) -> RunHead {
