@@ -4,10 +4,16 @@
 
 use std::collections::BTreeMap;
 
-use heal_engine::id::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::effect::Effect;
+
+mod text;
+
+pub use text::BadGuardrails;
+
+/// The names that the template of a budget's `key` may use. An unknown workflow is an empty text.
+pub const KEY_NAMES: [&str; 5] = ["action", "service", "playbook", "target", "workflow_id"];
 
 /// All bounds of a home. The default is safe: no file at all, or an empty one, means exactly this.
 ///
@@ -50,7 +56,7 @@ pub struct Budget {
     /// The effects that count.
     #[serde(default, skip_serializing_if = "Selector::is_everything")]
     pub applies_to: Selector,
-    /// A template over `action`, `service`, `playbook`, `target` and `workflow_id`; an empty text: one counter for all.
+    /// A template over [`KEY_NAMES`]; an empty text: one counter for all.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub key: String,
     /// Effects in a window: 1 to [`limit::BUDGET_MAX`](crate::limit::BUDGET_MAX).
@@ -171,16 +177,6 @@ impl Guardrails {
         let rule = self.autonomy.iter().rev().find(|rule| rule.playbook == playbook);
         rule.map_or(AutonomyLevel::default(), |rule| rule.level)
     }
-
-    /// The canonical text, which the digest is of.
-    pub fn to_json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-
-    /// The digest of the canonical text.
-    pub fn digest(&self) -> Digest {
-        Digest::of(self.to_json().as_bytes())
-    }
 }
 
 #[cfg(test)]
@@ -200,9 +196,15 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_an_empty_object_are_the_default() {
-        let read: Guardrails = serde_json::from_str("{}").unwrap();
-        assert_eq!(read, Guardrails::default());
-        assert_eq!(serde_json::from_str::<Guardrails>(&read.to_json()).unwrap(), read);
+    fn a_playbook_acts_by_itself_unless_a_rule_says_less() {
+        let rule = AutonomyRule { playbook: "restarts".to_owned(), level: AutonomyLevel::Approve };
+        let guardrails = Guardrails { autonomy: vec![rule], ..Guardrails::default() };
+        assert_eq!(guardrails.autonomy_level("restarts"), AutonomyLevel::Approve);
+        assert_eq!(guardrails.autonomy_level("others"), AutonomyLevel::Auto);
+        let levels = [AutonomyLevel::Off, AutonomyLevel::Shadow, AutonomyLevel::Approve, AutonomyLevel::Auto];
+        assert!(levels.is_sorted());
+        for level in levels {
+            assert_eq!(serde_json::to_value(level).unwrap(), level.as_str());
+        }
     }
 }

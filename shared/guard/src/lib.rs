@@ -34,7 +34,10 @@ mod question;
 pub use decide::decide;
 pub use decision::{Decision, Part, Reason, Verdict};
 pub use effect::Effect;
-pub use guardrails::{Approvals, AutonomyLevel, AutonomyRule, Budget, CooldownRule, Guardrails, Repeats, Selector};
+pub use guardrails::{
+    Approvals, AutonomyLevel, AutonomyRule, BadGuardrails, Budget, CooldownRule, Guardrails, KEY_NAMES, Repeats,
+    Selector,
+};
 pub use halt::{Halt, HaltScope};
 pub use heal_engine::Timestamp;
 pub use heal_engine::id::Digest;

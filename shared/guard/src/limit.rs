@@ -11,8 +11,14 @@ pub const BUDGETS: usize = 50;
 /// Budgets that can count one effect: each is a row in the same atomic write, and a `DynamoDB` transaction has at most 100 rows for a batch of
 /// targets.
 pub const BUDGETS_PER_EFFECT: usize = 5;
+/// Names in one list of a budget: actions, playbooks or services.
+pub const NAMES: usize = 50;
+/// The smallest `escalate_at`: the first run of a remedy is no repetition.
+pub const REPEATS_LEAST: u32 = 2;
 /// The largest `escalate_at`. A row keeps the id of each run that it counts.
 pub const REPEATS: u32 = 100;
+/// Seconds of the shortest window of repeats: a shorter one ends before a run does, and would count nothing.
+pub const REPEATS_WINDOW_LEAST_SECONDS: u64 = 60;
 /// Groups of approvers.
 pub const GROUPS: usize = 50;
 /// Members of one group.
