@@ -17,6 +17,8 @@ use heal_language::playbook::Reading;
 use heal_language::{Diagnostic, Severity, Span, code};
 use heal_runtime::library::Library;
 
+use crate::guardrails;
+
 /// One file, read.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -93,7 +95,8 @@ pub(crate) fn playbooks(sources: Vec<Source>) -> impl Iterator<Item = Playbook> 
 }
 
 fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let files = yaml_files(folder)?;
+    let mut files = yaml_files(folder)?;
+    files.retain(|file| file.file_name().is_none_or(|name| name != guardrails::FILE));
     if files.is_empty() {
         bail!("{}: there is no playbook (*.yaml) in this folder", folder.display());
     }

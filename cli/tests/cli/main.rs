@@ -18,6 +18,7 @@ mod dlq;
 mod doctor;
 mod followups;
 mod freeze;
+mod guardrails;
 mod incident;
 mod kill;
 mod platform;

@@ -40,7 +40,7 @@ impl Function {
         let steps = library.entries().flat_map(|entry| entry.plan.playbook.steps());
         let actions: BTreeSet<String> = steps.map(|step| step.kind.clone()).collect();
         let observer = self.observer(actions.iter().map(String::as_str), library.names());
-        Ok(Inbox::new(self.ports().dispatcher(Arc::new(library)).observed_by(observer)))
+        Ok(Inbox::new(self.bounded_ports()?.dispatcher(Arc::new(library)).observed_by(observer)))
     }
 
     async fn messages(&self, inbox: &Inbox, event: SqsEvent) -> Result<SqsBatchResponse, BatchError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use heal_clients::config::Strings;
-use heal_guard::Guardrails;
+use heal_guard::{BadGuardrails, Guardrails};
 use heal_runtime::attempt;
 use heal_runtime::checks;
 use heal_runtime::dispatcher::{self, Dispatcher};
@@ -64,6 +64,14 @@ impl Ports {
     #[must_use]
     pub fn bounded_by(self, guardrails: Arc<Guardrails>) -> Self {
         Self { guardrails, ..self }
+    }
+
+    /// These ports under the guardrails of a canonical text, with which functions are deployed.
+    ///
+    /// # Errors
+    /// The text is not usable, see [`Guardrails::from_json`].
+    pub fn bounded_by_json(self, text: &str) -> Result<Self, BadGuardrails> {
+        Ok(self.bounded_by(Arc::new(Guardrails::from_json(text)?)))
     }
 
     /// The dispatcher over the playbooks of `library`.
