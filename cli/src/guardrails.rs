@@ -13,6 +13,8 @@ use crate::{actions, out, playbooks};
 
 /// The file in a folder of playbooks.
 pub(crate) const FILE: &str = "guardrails.yaml";
+/// The ending that playbooks may have too.
+const MISNAMED: &str = "guardrails.yml";
 
 /// The file, read.
 #[derive(Debug)]
@@ -29,15 +31,23 @@ impl Source {
     }
 }
 
+/// Whether a file in a folder of playbooks is that of the guardrails, rightly named or not.
+pub(crate) fn is_guardrails(path: &Path) -> bool {
+    path.file_stem().is_some_and(|stem| stem == guardrails::FILE_STEM)
+}
+
 /// The file of the guardrails: the named one, else `guardrails.yaml` in the folder of the playbooks, if it exists.
 ///
 /// # Errors
-/// The named file does not exist.
+/// The named file does not exist, or the folder has a `guardrails.yml`, which would silently not be read.
 pub(crate) fn file(named: Option<&Path>, playbooks: &Path) -> anyhow::Result<Option<PathBuf>> {
     match named {
         Some(file) if file.is_file() => Ok(Some(file.to_owned())),
         Some(file) => {
             bail!("{}: there is no such file of guardrails; an empty file means the defaults", file.display())
+        }
+        None if playbooks.join(MISNAMED).is_file() => {
+            bail!("{}: guardrails are read from {FILE} only, rename the file", playbooks.join(MISNAMED).display())
         }
         None => Ok(Some(playbooks.join(FILE)).filter(|file| file.is_file())),
     }
@@ -63,7 +73,7 @@ pub(crate) fn read(file: &Path, playbooks: Option<&[Playbook]>) -> anyhow::Resul
 /// The guardrails of this home, and the file that they are from; the defaults without one. Prints every error to standard error.
 ///
 /// # Errors
-/// The named file does not exist, or the file cannot be read or has an error.
+/// As [`file`]; or the file cannot be read or has an error.
 pub(crate) fn load(named: Option<&Path>, folder: &Path, playbooks: &[Playbook]) -> anyhow::Result<Loaded> {
     let Some(file) = file(named, folder)? else { return Ok(Loaded::default()) };
     let source = read(&file, Some(playbooks))?;

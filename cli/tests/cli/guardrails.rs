@@ -20,15 +20,14 @@ fn the_shipped_guardrails_have_no_fault() {
 fn a_fault_is_shown_with_its_line_and_a_suggestion() {
     let text = "budgets:\n  - {name: restarts, actions: [restart_pods], max: 3, window_seconds: 60}\n\
                 autonomy: [{playbook: paus, level: off}]\n";
-    let folder = playbooks(&[PLAYBOOK, ("guardrails.yaml", text)]);
-    let [folder, file] = [folder.path().to_owned(), folder.path().join("guardrails.yaml")];
+    let files = playbooks(&[PLAYBOOK, ("guardrails.yaml", text)]);
+    let (folder, file) = (files.path(), files.path().join("guardrails.yaml"));
     let lints = [
-        vec!["guardrails", "lint", path(&file), "--playbooks", path(&folder)],
-        vec!["guardrails", "lint", "--playbooks", path(&folder)],
-        vec!["playbook", "lint", path(&folder)],
+        vec!["guardrails", "lint", path(&file), "--playbooks", path(folder)],
+        vec!["guardrails", "lint", "--playbooks", path(folder)],
+        vec!["playbook", "lint", path(folder)],
     ];
     for args in lints {
-        // The folder lives until the end of the test.
         let ran = heal(&args).exits(1);
         for part in [
             "error[unknown-action]",
@@ -42,6 +41,8 @@ fn a_fault_is_shown_with_its_line_and_a_suggestion() {
         }
         ran.complains(&["2 errors"]);
     }
+    let beside = files.path().join("pause.yaml");
+    heal(&["playbook", "lint", path(&beside), path(&file)]).exits(1).complains(&["1 playbook, guardrails: 2 errors"]);
     let faults = heal(&["guardrails", "lint", path(&file), "--json"]).exits(1).json();
     assert_eq!((&faults[0]["line"], &faults[0]["code"]), (&json!(2), &json!("unknown-action")));
 }
@@ -72,7 +73,7 @@ fn show_fills_in_every_default() {
     let shown = heal(&[&["guardrails", "show"], of.as_slice()].concat()).exits(0);
     for part in [
         "restart_pod              7 s        set",
-        "at most 3 in 60 s per {{ target }}, of on kubernetes",
+        "at most 3 in 60 s per {{ target }} on kubernetes",
         "oncall                   local:anna",
         "pause                    shadow",
     ] {
@@ -128,6 +129,16 @@ fn nothing_starts_with_guardrails_that_are_broken_or_named_and_missing() {
     heal(&[run.as_slice(), &[path(&broken)]].concat()).exits(2).complains(&["guardrails.yaml:1:24"]);
     heal(&[run.as_slice(), &["nowhere.yaml"]].concat()).exits(2).complains(&["nowhere.yaml"]);
     assert!(!state.exists());
+}
+
+#[test]
+fn a_file_with_the_other_ending_is_refused_rather_than_ignored() {
+    let folder = playbooks(&[PLAYBOOK, ("guardrails.yml", "repeats: {escalate_at: 2}\n")]);
+    let of = ["--playbooks", path(folder.path())];
+    for command in [["guardrails", "show"].as_slice(), &["guardrails", "lint"], &["run", TICKET_TIMEOUT, "--sandbox"]] {
+        heal(&[command, of.as_slice()].concat()).exits(2).complains(&["guardrails.yml: guardrails are read from"]);
+    }
+    heal(&["playbook", "lint", path(folder.path())]).exits(2).complains(&["rename the file"]);
 }
 
 /// The log of a service over these playbooks.

@@ -113,14 +113,14 @@ fn budget(budget: &Budget) -> String {
     let Budget { name, applies_to, key, max, window_seconds } = budget;
     let per = if key.is_empty() { String::new() } else { format!(" per {}", out::text(key)) };
     let bound = format!("at most {max} in {window_seconds} s{per}");
-    format!("  {:<24} {bound}, of {}", name.green(), counted(applies_to))
+    format!("  {:<24} {bound} {}", name.green(), counted(applies_to))
 }
 
 /// The effects that a budget counts.
 fn counted(selector: &Selector) -> String {
     let Selector { actions, playbooks, services } = selector;
     let part = |of: &str, names: &[String]| (!names.is_empty()).then(|| format!("{of}{}", names.join(", ")));
-    let parts = [part("", actions), part("in ", playbooks), part("on ", services)];
+    let parts = [part("of ", actions), part("in ", playbooks), part("on ", services)];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    if parts.is_empty() { "every action".to_owned() } else { out::text(&parts.join(" ")) }
+    if parts.is_empty() { "of every action".to_owned() } else { out::text(&parts.join(" ")) }
 }

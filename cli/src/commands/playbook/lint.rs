@@ -43,8 +43,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
         checks.extend(checks::read(&folder, all.as_deref())?);
     }
     let mut guards = Vec::new();
-    for file in args.paths.iter().map(|path| path.join(guardrails::FILE)).filter(|file| file.is_file()) {
-        guards.push(guardrails::read(&file, all.as_deref())?);
+    for path in &args.paths {
+        let named = Some(path.as_path()).filter(|path| guardrails::is_guardrails(path));
+        if let Some(file) = guardrails::file(named, path)? {
+            guards.push(guardrails::read(&file, all.as_deref())?);
+        }
     }
     let files = sources.iter().map(Source::faults).chain(checks.iter().map(checks::Source::faults));
     let files: Vec<_> = files.chain(guards.iter().map(guardrails::Source::faults)).collect();

@@ -19,7 +19,13 @@ pub(super) fn read(source: &str, field: &Field<'_>, report: &mut Report) -> Opti
     let text = field.text(report)?;
     let cx = Context { source, names: &EffectNames };
     let checked = template::check(cx, text, field.node.span, EvaluationPoint::BeforeRun, report)?;
-    if checked.template.names().is_empty() {
+    let names = checked.template.names();
+    if names.iter().any(|name| FUNCTIONS.contains(&name.as_str())) {
+        let finding = Finding::error(code::UNKNOWN_FUNCTION, field.node.span, "a key has no functions");
+        report.add(finding.help(format!("the variables of a key are {}", KEY_NAMES.join(", "))));
+        return None;
+    }
+    if names.is_empty() {
         let message = "this key is the same for every effect: they all share one counter";
         let finding = Finding::warning(code::NO_EFFECT, field.node.span, message);
         report.add(match KEY_NAMES.iter().find(|name| **name == text.trim()) {
@@ -33,7 +39,7 @@ pub(super) fn read(source: &str, field: &Field<'_>, report: &mut Report) -> Opti
 impl KnownNames for EffectNames {
     fn check(&self, path: &str, span: Span, _: EvaluationPoint, _: bool) -> Option<Finding> {
         let root = path.split('.').next().unwrap_or_default();
-        if FUNCTIONS.contains(&path) || KEY_NAMES.contains(&path) {
+        if KEY_NAMES.contains(&path) {
             return None;
         }
         if KEY_NAMES.contains(&root) {

@@ -6,7 +6,7 @@ use super::{codes, read};
 
 fn budgets(count: usize) -> String {
     let budget = |index: usize| {
-        // Each its own playbook's name would be unknown; a window and a maximum that grow together are never shadowed.
+        // A budget with both a larger maximum and a longer window is never shadowed.
         let key = if index.is_multiple_of(2) { "target" } else { "action" };
         format!("  - {{name: b{index}, key: \"{{{{ {key} }}}}\", max: {0}, window_seconds: {0}}}\n", index + 1)
     };
