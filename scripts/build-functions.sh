@@ -104,3 +104,5 @@ case $name in
 dispatcher) "$heal" playbook compile playbooks ${HEAL_BUILD_PLAYBOOKS:+"$HEAL_BUILD_PLAYBOOKS"} --out "$folder/playbooks.json" ;;
 scheduled-checks) "$heal" check compile playbooks/checks --out "$folder/checks.json" ;;
 esac
+# A file of guardrails that is missing or has an error fails the build, not the first message.
+"$heal" guardrails compile --playbooks playbooks ${HEAL_BUILD_PLAYBOOKS:+--playbooks "$HEAL_BUILD_PLAYBOOKS"} --out "$folder/guardrails.json"

@@ -164,6 +164,7 @@ outputs = {output["OutputKey"]: output["OutputValue"] for output in json.load(op
 print("HEAL_TABLE=" + outputs["TableName"])
 print("HEAL_QUEUE_URL_PREFIX=" + outputs["QueueUrlPrefix"])
 print("HEAL_PLAYBOOKS_FILE=.aws-sam/build/DispatcherFunction/playbooks.json")
+print("HEAL_GUARDRAILS_FILE=.aws-sam/build/DispatcherFunction/guardrails.json")
 print("HEAL_CHECKS_FILE=.aws-sam/build/ScheduledChecksFunction/checks.json")
 print("HEAL_METRICS_NAMESPACE=SelfHealing")
 END

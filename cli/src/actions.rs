@@ -28,6 +28,15 @@ fn specs() -> [ActionSpec; 8] {
     ]
 }
 
+/// Milliseconds for which an action leaves a target alone unless the guardrails say otherwise.
+pub(crate) fn own_cooldown_ms(action: &str) -> Option<u64> {
+    match action {
+        heal_reallocate_ticket::NAME => Some(heal_reallocate_ticket::COOLDOWN_MS),
+        heal_trigger_replanning::NAME => Some(heal_trigger_replanning::COOLDOWN_MS),
+        _ => None,
+    }
+}
+
 /// A worker for each action, over `clients`. `needed` are the actions that the playbooks use.
 ///
 /// Without a cluster, such as on a developer's machine, the two actions on pods are left out unless a playbook needs them.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use heal_wiring::environment::{DEFAULT_STATE, ENV_CHECKS, ENV_PLAYBOOKS, ENV_STATE};
+use heal_wiring::environment::{DEFAULT_STATE, ENV_CHECKS, ENV_GUARDRAILS, ENV_PLAYBOOKS, ENV_STATE};
 
 /// Folder of the playbooks.
 #[derive(Debug, Clone, clap::Args)]
@@ -18,6 +18,14 @@ pub(crate) struct CheckDir {
     /// Folder of the scheduled checks, one `NAME.yaml` each; by default `checks` in the folder of the playbooks, if it exists
     #[arg(long, env = ENV_CHECKS, value_name = "DIR")]
     pub checks: Option<PathBuf>,
+}
+
+/// File of the guardrails.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct GuardrailsFile {
+    /// File of the guardrails; by default `guardrails.yaml` in the folder of the playbooks, or the defaults without one
+    #[arg(long, env = ENV_GUARDRAILS, value_name = "FILE")]
+    pub guardrails: Option<PathBuf>,
 }
 
 /// State file.

@@ -5,6 +5,7 @@ mod check;
 mod dlq;
 mod doctor;
 mod followups;
+mod guardrails;
 mod incident;
 mod playbook;
 mod run;
@@ -25,6 +26,7 @@ Examples:
   heal run tests/events/ticket_timeout.json --sandbox     heal an incident against stand-in services
   heal run incident.json --dry-run                        show the steps without executing them
   heal playbook lint                                      every fault of every playbook
+  heal guardrails show                                    the bounds that hold
   heal serve --state heal.db --listen 127.0.0.1:8080      the remediation API, durable
   heal incident send incident.json --stack prod --watch   heal it on a deployed stack
   heal runs list --stack prod --status failed             the failed runs of a deployed stack
@@ -62,6 +64,8 @@ enum Command {
     #[command(subcommand)]
     Check(check::Command),
     #[command(subcommand)]
+    Guardrails(guardrails::Command),
+    #[command(subcommand)]
     Runs(runs::Command),
     #[command(subcommand)]
     Followups(followups::Command),
@@ -89,6 +93,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Playbook(command) => playbook::run(command),
         Command::Check(command) => check::run(command).await,
+        Command::Guardrails(command) => guardrails::run(command),
         Command::Runs(command) => Box::pin(runs::run(command)).await,
         Command::Followups(command) => Box::pin(followups::run(command)).await,
         Command::Audit(command) => Box::pin(audit::run(command)).await,
@@ -112,6 +117,7 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Sandbox(_)
         | Command::Playbook(_)
         | Command::Check(_)
+        | Command::Guardrails(_)
         | Command::Runs(_)
         | Command::Followups(_)
         | Command::Audit(_)

@@ -43,20 +43,21 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Starts the dispatcher's loops, the workers and the scheduled checks. `strings` configures the clients, `plans` are the plans that must
+    /// Starts the dispatcher's loops, and the workers and the scheduled checks over `ports`. `strings` configures the clients, `plans` are the plans that must
     /// be executable, and `observer` counts attempts and calls.
     ///
     /// # Errors
     /// The configuration is wrong, each variable named; or a client that these plans need cannot be made.
     pub(crate) async fn start<'a>(
         store: &Store,
+        ports: &Ports,
         dispatcher: Dispatcher,
         strings: &dyn Strings,
         plans: impl Iterator<Item = &'a Plan>,
         checks: Vec<Check>,
         observer: &Arc<Observer>,
     ) -> anyhow::Result<Self> {
-        let (host, checks) = assemble(store, dispatcher, strings, plans, checks, observer).await?;
+        let (host, checks) = assemble(store, ports, dispatcher, strings, plans, checks, observer).await?;
         let (stop, stopped) = watch::channel(false);
         let probing = checks.run_until(Arc::new(SystemClock), stopped.clone());
         let loops = async move {
@@ -76,16 +77,16 @@ impl Engine {
 
 async fn assemble<'a>(
     store: &Store,
+    ports: &Ports,
     dispatcher: Dispatcher,
     strings: &dyn Strings,
     plans: impl Iterator<Item = &'a Plan>,
     checks: Vec<Check>,
     observer: &Arc<Observer>,
 ) -> anyhow::Result<(Host, Checks)> {
-    let ports = ports(store);
     let clients = ports.clients(strings, Arc::clone(observer)).await?;
     let needed = plans.flat_map(|plan| plan.playbook.steps()).map(|step| step.kind.as_str()).collect();
-    let workers = actions::workers(&ports, &clients, &needed, observer).await?;
+    let workers = actions::workers(ports, &clients, &needed, observer).await?;
     let host = Host::new(dispatcher, workers, Arc::new(store.clone()), Arc::clone(&ports.due_runs));
     let checks =
         Checks::new(checks, ports.checks(clients.prober())).context("failed to set up the scheduled checks")?;
@@ -118,9 +119,11 @@ mod tests {
             ("ORCHESTRATOR_GRPC_USE_TLS", "false"),
             ("SPIFFE_IDENTITY_SOURCE", "none"),
         ];
-        let dispatcher = ports(&state.store).reader();
+        let ports = ports(&state.store);
+        let dispatcher = ports.reader();
         let plans = std::iter::empty();
-        let (_, checks) = assemble(&state.store, dispatcher, &nowhere, plans, vec![check], &observer).await.unwrap();
+        let (_, checks) =
+            assemble(&state.store, &ports, dispatcher, &nowhere, plans, vec![check], &observer).await.unwrap();
         for round in 1..=PROBES {
             let checked = checks.run(Timestamp(round * 60_000)).await;
             assert!(matches!(checked[0].outcome, CheckOutcome::Unknown { .. }), "{:?}", checked[0]);

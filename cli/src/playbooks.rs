@@ -17,6 +17,8 @@ use heal_language::playbook::Reading;
 use heal_language::{Diagnostic, Severity, Span, code};
 use heal_runtime::library::Library;
 
+use crate::guardrails;
+
 /// One file, read.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -32,7 +34,7 @@ impl Source {
     }
 }
 
-/// Reads files, and the `*.yaml` and `*.yml` of folders, in the order of their names.
+/// Reads files, and the `*.yaml` and `*.yml` of folders, in the order of their names. The file of the guardrails is not a playbook.
 ///
 /// # Errors
 /// A path does not exist or cannot be read, or a folder has no playbooks. Faults inside a file are in its [`Reading`].
@@ -41,7 +43,7 @@ pub(crate) fn read(paths: &[PathBuf], catalog: &Catalog) -> anyhow::Result<Vec<S
     for path in paths {
         if path.is_dir() {
             files.extend(in_folder(path)?);
-        } else {
+        } else if !guardrails::is_guardrails(path) {
             files.push(path.clone());
         }
     }
@@ -93,7 +95,8 @@ pub(crate) fn playbooks(sources: Vec<Source>) -> impl Iterator<Item = Playbook> 
 }
 
 fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let files = yaml_files(folder)?;
+    let mut files = yaml_files(folder)?;
+    files.retain(|file| !guardrails::is_guardrails(file));
     if files.is_empty() {
         bail!("{}: there is no playbook (*.yaml) in this folder", folder.display());
     }

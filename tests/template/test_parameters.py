@@ -104,6 +104,7 @@ class Parameters(unittest.TestCase):
             self.assertEqual(given["RUST_LOG"], "info", folder)
             self.assertNotIn("OTEL_EXPORTER_OTLP_ENDPOINT", given, folder)
             self.assertEqual(given.get("HEAL_PLAYBOOKS_FILE"), "playbooks.json" if folder == "dispatcher" else None)
+            self.assertEqual(given["HEAL_GUARDRAILS_FILE"], "guardrails.json", folder)
             self.assertEqual(given.get("HEAL_CHECKS_FILE"), "checks.json" if folder == "scheduled-checks" else None)
 
     def test_those_that_keep_and_remove_runs_know_for_how_long(self):

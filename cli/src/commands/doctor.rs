@@ -9,7 +9,7 @@ mod variables;
 use findings::Findings;
 use heal_clients::config::Env;
 
-use crate::args::PlaybookDir;
+use crate::args::{GuardrailsFile, PlaybookDir};
 use crate::backend::{BackendArgs, BackendRef};
 use crate::exit::Exit;
 use crate::out;
@@ -22,13 +22,15 @@ Examples:
 
 /// Shows every configuration variable with its value, source and purpose, and tries every service
 ///
-/// Also checks the playbooks, and whether the state file can be written or the stack's table and queues answer. Secrets are hidden. Exits
+/// Also checks the playbooks and the guardrails, and whether the state file can be written or the stack's table and queues answer. Secrets are hidden. Exits
 /// with 1 if it finds a fault.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub playbooks: PlaybookDir,
+    #[command(flatten)]
+    pub guardrails: GuardrailsFile,
     #[command(flatten)]
     pub backend: BackendArgs,
     /// Do not try the services
@@ -43,6 +45,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let backend = args.backend.resolve()?;
     let configuration = variables::list(&Env, &backend);
     let mut checks = files::playbooks(&args.playbooks.playbooks);
+    checks.push(files::guardrails(args.guardrails.guardrails.as_deref(), &args.playbooks.playbooks));
     match &backend {
         BackendRef::File(path) => checks.push(files::state(path)),
         BackendRef::Stack(stack) if !args.offline => checks.extend(stack::check(stack).await),

@@ -12,11 +12,14 @@ use heal_runtime::dispatcher::Prepared;
 pub(crate) use args::Args;
 
 use crate::exit::Exit;
-use crate::{actions, file, out, playbooks};
+use crate::{actions, file, guardrails, out, playbooks};
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let message = file::read_text(&args.incident, limit::MESSAGE_BYTES as u64)?;
     let library = playbooks::library(&args.playbooks.playbooks, &actions::catalog())?;
+    let playbooks = playbooks::playbooks_from(&library);
+    let guardrails = guardrails::load(args.guardrails.guardrails.as_deref(), &args.playbooks.playbooks, &playbooks)?;
+    guardrails.log();
     // A fault of the incident shows here, before anything is started or stored.
     let prepared = Prepared::new(&library, &message, args.playbook.as_deref())
         .with_context(|| format!("failed to process the incident in {}", file::name(&args.incident)))?;
@@ -29,5 +32,5 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         preview::show(&prepared, args.json)?;
         return Ok(Exit::Success);
     }
-    perform::perform(&args, library, prepared).await
+    perform::perform(&args, library, guardrails.guardrails, prepared).await
 }

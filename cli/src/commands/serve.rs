@@ -10,6 +10,7 @@ use axum::serve::ListenerExt as _;
 use heal_clients::config::Env;
 use heal_embedded::Store;
 use heal_engine::check::Check;
+use heal_guard::Guardrails;
 use heal_runtime::library::Library;
 use heal_runtime::port::{Clock as _, SystemClock};
 use heal_telemetry::Telemetry;
@@ -19,10 +20,10 @@ use heal_wiring::retention::{MAX_RUN_RETENTION_DAYS, RUN_RETENTION_DAYS};
 use tokio::net::TcpListener;
 
 use crate::api::{self, Service};
-use crate::args::{CheckDir, PlaybookDir, StateFile};
+use crate::args::{CheckDir, GuardrailsFile, PlaybookDir, StateFile};
 use crate::exit::Exit;
 use crate::local::{self, Engine};
-use crate::{actions, checks, out, playbooks, signal, state};
+use crate::{actions, checks, guardrails, out, playbooks, signal, state};
 
 /// Time for open requests to end after the signal to stop.
 const REQUEST_GRACE: Duration = Duration::from_secs(10);
@@ -54,6 +55,8 @@ pub(crate) struct Args {
     pub playbooks: PlaybookDir,
     #[command(flatten)]
     pub checks: CheckDir,
+    #[command(flatten)]
+    pub guardrails: GuardrailsFile,
     /// Address of the HTTP API; port 0 takes a free one
     #[arg(long, env = ENV_LISTEN, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
@@ -67,6 +70,7 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     let stop = signal::stop()?;
     let library = playbooks::library(&args.playbooks.playbooks, &actions::catalog())?;
     let checks = checks(&args, &library)?;
+    let guardrails = guardrails(&args, &library)?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("failed to listen on {} (--listen)", args.listen))?;
@@ -74,11 +78,11 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     let state = state::lock(&args.state.state).await?;
     let observer = local::observer(telemetry.metrics(), &library);
     observer.show_zeros();
-    let ports = local::ports(&state.store);
+    let ports = local::ports(&state.store).bounded_by(guardrails);
     let gatekeeper = ports.gatekeeper(&Env, Arc::clone(&observer))?;
     let dispatcher = ports.dispatcher(Arc::clone(&library)).observed_by(observer.clone()).gated_by(gatekeeper);
     let plans = library.entries().map(|entry| &*entry.plan);
-    let engine = Engine::start(&state.store, dispatcher.clone(), &Env, plans, checks, &observer).await?;
+    let engine = Engine::start(&state.store, &ports, dispatcher.clone(), &Env, plans, checks, &observer).await?;
     let garbage = tokio::spawn(collect_garbage(state.store.clone(), args.keep_runs * DAY_MS));
     let flushing = tokio::spawn({
         let telemetry = telemetry.clone();
@@ -105,6 +109,14 @@ fn checks(args: &Args, library: &Library) -> anyhow::Result<Vec<Check>> {
         Some(folder) => checks::load(&folder, &playbooks::playbooks_from(library)),
         None => Ok(Vec::new()),
     }
+}
+
+/// The guardrails that hold while this process lives, logged.
+fn guardrails(args: &Args, library: &Library) -> anyhow::Result<Arc<Guardrails>> {
+    let playbooks = playbooks::playbooks_from(library);
+    let loaded = guardrails::load(args.guardrails.guardrails.as_deref(), &args.playbooks.playbooks, &playbooks)?;
+    loaded.log();
+    Ok(loaded.guardrails)
 }
 
 /// Serves until `stop`, then until the open requests have ended or [`REQUEST_GRACE`] has passed.

@@ -20,6 +20,7 @@ mod doctor;
 mod followups;
 mod freeze;
 mod gate;
+mod guardrails;
 mod incident;
 mod kill;
 mod platform;

@@ -2,14 +2,24 @@
 //!
 //! `heal-language` reads them from `guardrails.yaml`; functions are deployed with their canonical JSON.
 
-use heal_engine::id::Digest;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::effect::Effect;
 
+mod text;
+
+pub use text::BadGuardrails;
+
+/// The names that the template of a budget's `key` may use. An unknown workflow is an empty text.
+pub const KEY_NAMES: [&str; 5] = ["action", "service", "playbook", "target", "workflow_id"];
+
 /// All bounds of a home. The default is safe: no file at all, or an empty one, means exactly this.
+///
+/// A text with a bound that this build does not know is refused: a bound that is silently ignored would be worse than none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Guardrails {
     /// Cooldowns per target that differ from the action's own; of two for one action the last counts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -19,10 +29,17 @@ pub struct Guardrails {
     pub budgets: Vec<Budget>,
     /// When the same remedy for the same target is handed to a person.
     pub repeats: Repeats,
+    /// Who may approve.
+    #[serde(skip_serializing_if = "Approvals::is_default")]
+    pub approvals: Approvals,
+    /// How far a playbook may act by itself, at most one rule a playbook; `auto` where none names it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub autonomy: Vec<AutonomyRule>,
 }
 
 /// How long a target is left alone by one action after an effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CooldownRule {
     /// The action's name.
     pub action: String,
@@ -32,16 +49,17 @@ pub struct CooldownRule {
 
 /// At most `max` effects in every window of `window_seconds`, per rendered key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Budget {
     /// Unique among the budgets; names the counter's rows, so a renamed budget starts to count anew.
     pub name: String,
     /// The effects that count.
     #[serde(default, skip_serializing_if = "Selector::is_everything")]
     pub applies_to: Selector,
-    /// A template over `action`, `service`, `playbook`, `target` and `workflow_id`; an empty text: one counter for all.
+    /// A template over [`KEY_NAMES`]; an empty text: one counter for all.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub key: String,
-    /// Effects in a window, at least 1.
+    /// Effects in a window: 1 to [`limit::BUDGET_MAX`](crate::limit::BUDGET_MAX).
     pub max: u32,
     /// Seconds of a window.
     pub window_seconds: u64,
@@ -49,7 +67,7 @@ pub struct Budget {
 
 /// Which effects a rule is for; an empty list admits all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Selector {
     /// Names of actions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -65,11 +83,64 @@ pub struct Selector {
 /// The runs of one playbook on one target are counted whatever their outcome. The run that would be number `escalate_at` in the window ends
 /// `ESCALATED` before any effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Repeats {
     /// At least 2.
     pub escalate_at: u32,
     /// Seconds of the window.
     pub window_seconds: u64,
+}
+
+/// Who may approve what the engine must not do by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Approvals {
+    /// The members of each group, as identities `KIND:NAME` such as `local:anna`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, Vec<String>>,
+}
+
+/// How far one playbook may act by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AutonomyRule {
+    /// The playbook's name.
+    pub playbook: String,
+    /// The most that its runs may do.
+    pub level: AutonomyLevel,
+}
+
+/// How far a playbook may act by itself; the greater level allows more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AutonomyLevel {
+    /// No run is started.
+    Off,
+    /// Runs read and decide, and record what they would have done.
+    Shadow,
+    /// Every effect waits for an approval.
+    Approve,
+    /// Runs act by themselves.
+    #[default]
+    Auto,
+}
+
+impl Approvals {
+    fn is_default(&self) -> bool {
+        self.groups.is_empty()
+    }
+}
+
+impl AutonomyLevel {
+    /// The level's word, in the file and for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Shadow => "shadow",
+            Self::Approve => "approve",
+            Self::Auto => "auto",
+        }
+    }
 }
 
 impl Default for Repeats {
@@ -101,14 +172,10 @@ impl Guardrails {
         rule.map_or(own_ms, |rule| Some(rule.seconds.saturating_mul(1_000))).filter(|ms| *ms > 0)
     }
 
-    /// The canonical text, which the digest is of.
-    pub fn to_json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-
-    /// The digest of the canonical text.
-    pub fn digest(&self) -> Digest {
-        Digest::of(self.to_json().as_bytes())
+    /// How far `playbook` may act by itself.
+    pub fn autonomy_level(&self, playbook: &str) -> AutonomyLevel {
+        let rule = self.autonomy.iter().rev().find(|rule| rule.playbook == playbook);
+        rule.map_or(AutonomyLevel::default(), |rule| rule.level)
     }
 }
 
@@ -129,9 +196,15 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_an_empty_object_are_the_default() {
-        let read: Guardrails = serde_json::from_str("{}").unwrap();
-        assert_eq!(read, Guardrails::default());
-        assert_eq!(serde_json::from_str::<Guardrails>(&read.to_json()).unwrap(), read);
+    fn a_playbook_acts_by_itself_unless_a_rule_says_less() {
+        let rule = AutonomyRule { playbook: "restarts".to_owned(), level: AutonomyLevel::Approve };
+        let guardrails = Guardrails { autonomy: vec![rule], ..Guardrails::default() };
+        assert_eq!(guardrails.autonomy_level("restarts"), AutonomyLevel::Approve);
+        assert_eq!(guardrails.autonomy_level("others"), AutonomyLevel::Auto);
+        let levels = [AutonomyLevel::Off, AutonomyLevel::Shadow, AutonomyLevel::Approve, AutonomyLevel::Auto];
+        assert!(levels.is_sorted());
+        for level in levels {
+            assert_eq!(serde_json::to_value(level).unwrap(), level.as_str());
+        }
     }
 }

@@ -38,7 +38,7 @@ impl Function {
     }
 
     fn worker(&self, action: impl Action, policy: Arc<dyn Policy>) -> Result<Worker, Error> {
-        let ports = self.ports().attempt(policy);
+        let ports = self.bounded_ports()?.attempt(policy);
         let observer = self.observer([action.spec().name], []);
         Ok(Worker::new(action, Arc::new(ports))?.observed_by(observer))
     }

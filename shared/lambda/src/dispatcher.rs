@@ -40,9 +40,9 @@ impl Function {
         let steps = library.entries().flat_map(|entry| entry.plan.playbook.steps());
         let actions: BTreeSet<String> = steps.map(|step| step.kind.clone()).collect();
         let observer = self.observer(actions.iter().map(String::as_str), library.names());
-        let gatekeeper = self.ports().gatekeeper(&Env, Arc::clone(&observer))?;
-        let dispatcher = self.ports().dispatcher(Arc::new(library)).observed_by(observer).gated_by(gatekeeper);
-        Ok(Inbox::new(dispatcher))
+        let ports = self.bounded_ports()?;
+        let gatekeeper = ports.gatekeeper(&Env, Arc::clone(&observer))?;
+        Ok(Inbox::new(ports.dispatcher(Arc::new(library)).observed_by(observer).gated_by(gatekeeper)))
     }
 
     async fn messages(&self, inbox: &Inbox, event: SqsEvent) -> Result<SqsBatchResponse, BatchError> {

@@ -38,6 +38,9 @@ pub enum Error {
     /// The compiled checks cannot be used.
     #[error("failed to load the scheduled checks")]
     Checks(#[from] checks::Error),
+    /// The compiled guardrails cannot be used.
+    #[error("failed to load the guardrails")]
+    Guardrails(#[from] heal_wiring::BadGuardrails),
     /// The action's own description is wrong.
     #[error("failed to set the action up")]
     Spec(#[from] BadSpec),

@@ -8,7 +8,7 @@ use heal_aws::{QueueUrls, Queues, Session, Store};
 use heal_clients::config::{Env, Strings};
 use heal_runtime::port::{Clock, SystemClock};
 use heal_telemetry::Telemetry;
-use heal_wiring::environment::{ENV_QUEUE_URL_PREFIX, ENV_RUN_RETENTION_DAYS, ENV_TABLE};
+use heal_wiring::environment::{ENV_GUARDRAILS_FILE, ENV_QUEUE_URL_PREFIX, ENV_RUN_RETENTION_DAYS, ENV_TABLE};
 use heal_wiring::observe::Observer;
 use heal_wiring::{Clients, Ports, retention};
 
@@ -54,6 +54,14 @@ impl Function {
     /// The table and the queues, as the drivers take them.
     pub(crate) fn ports(&self) -> Ports {
         Ports::new(&self.store, &self.queues)
+    }
+
+    /// The same under the guardrails that the function is deployed with. Only the scheduled checks do without: they change nothing.
+    pub(crate) fn bounded_ports(&self) -> Result<Ports, Error> {
+        let text = read_file(&Env, ENV_GUARDRAILS_FILE, "guardrails.json")?;
+        let ports = self.ports().bounded_by_json(&text)?;
+        tracing::info!(digest = %ports.guardrails.digest(), "guardrails are in force");
+        Ok(ports)
     }
 
     /// Counts for this function; these actions and playbooks are allowed as label values.

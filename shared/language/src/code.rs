@@ -1,4 +1,4 @@
-//! The stable codes of diagnostics. Most apply to playbooks and checks alike.
+//! The stable codes of diagnostics. Most apply to playbooks, checks and guardrails alike.
 
 /// The file is larger than [`PLAYBOOK_BYTES`](heal_engine::limit::PLAYBOOK_BYTES).
 pub const TOO_LARGE: &str = "too-large";
@@ -88,3 +88,11 @@ pub const UNROUTED_INCIDENT: &str = "unrouted-incident";
 pub const MISSING_VARIABLE: &str = "missing-variable";
 /// A field of a check's incident whose value its playbook or the engine refuses.
 pub const WRONG_VARIABLE: &str = "wrong-variable";
+/// A service that no action calls.
+pub const UNKNOWN_SERVICE: &str = "unknown-service";
+/// A playbook that does not exist.
+pub const UNKNOWN_PLAYBOOK: &str = "unknown-playbook";
+/// A guardrail that can never fire.
+pub const UNREACHABLE_RULE: &str = "unreachable-rule";
+/// A guardrail that lets everything through.
+pub const NO_BOUND: &str = "no-bound";

@@ -1,4 +1,4 @@
-//! A fault of a playbook or check, and its place in the file.
+//! A fault of a file, and its place in the file.
 
 use std::ops::Range;
 

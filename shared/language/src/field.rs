@@ -76,6 +76,7 @@ impl<'n> Fields<'n> {
             }
             let suggestion = synonym(&entry.key)
                 .filter(|name| known.contains(name))
+                .or_else(|| with_unit(&entry.key, known))
                 .or_else(|| suggest::closest(&entry.key, known.iter().copied()));
             let finding =
                 Finding::error(code::UNKNOWN_KEY, entry.key_span, format!("unknown key `{key}`")).suggest(suggestion);
@@ -155,6 +156,11 @@ impl<'n> Field<'n> {
     }
 }
 
+/// The key of which `key` lacks the unit: `window` of `window_seconds`.
+fn with_unit<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
+    known.iter().copied().find(|name| name.strip_prefix(key).is_some_and(|unit| unit == "_seconds"))
+}
+
 /// The key that corresponds to a key of another tool.
 fn synonym(key: &str) -> Option<&'static str> {
     match key {
@@ -176,6 +182,8 @@ fn synonym(key: &str) -> Option<&'static str> {
         "timeout" => Some("timeout_seconds"),
         "check" | "look" => Some("probe"),
         "raise" | "raises" => Some("incident"),
+        "limit" | "count" | "maximum" => Some("max"),
+        "per" | "group_by" | "partition" => Some("key"),
         "parallel" | "parallelism" | "concurrency" => Some("max_parallel"),
         _ => None,
     }

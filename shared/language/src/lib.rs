@@ -1,8 +1,8 @@
-//! The language of playbooks and checks: YAML text in, a model or everything that is wrong with the text out.
+//! The language of playbooks, checks and guardrails: YAML text in, a model or everything that is wrong with the text out.
 //!
-//! It deliberately has no I/O, and nothing of it is in a function: functions get the models of [`heal_engine`] as JSON.
+//! It deliberately has no I/O, and nothing of it is in a function: functions get the models of [`heal_engine`] and [`heal_guard`] as JSON.
 //!
-//! Start at [`playbook::read`] and [`check::read`].
+//! Start at [`playbook::read`], [`check::read`] and [`guardrails::read`].
 //!
 //! # Reading a playbook
 //! ```
@@ -25,6 +25,7 @@ pub mod code;
 mod condition;
 mod diagnostic;
 mod field;
+pub mod guardrails;
 mod name;
 pub mod playbook;
 mod report;

@@ -1,4 +1,4 @@
-//! Names of playbooks, steps and checks.
+//! Names of playbooks, steps, checks and guardrails.
 
 use crate::code;
 use crate::diagnostic::Span;

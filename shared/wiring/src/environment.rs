@@ -17,6 +17,8 @@ heal_clients::variables! {
         "Folder of the playbooks, one `NAME.yaml` each";
     ENV_CHECKS = "HEAL_CHECKS", Path, Heal, None,
         "Folder of the scheduled checks, one `NAME.yaml` each; by default `checks` in the folder of the playbooks, if it exists";
+    ENV_GUARDRAILS = "HEAL_GUARDRAILS", Path, Heal, None,
+        "File of the guardrails; by default `guardrails.yaml` in the folder of the playbooks, or the defaults without one";
     ENV_STATE = "HEAL_STATE", Path, Heal, Some(DEFAULT_STATE),
         "SQLite file that keeps runs, queues, claims and cooldowns; `heal run` keeps nothing by default";
     ENV_STACK = "HEAL_STACK", Text, Heal, None,
@@ -29,6 +31,8 @@ heal_clients::variables! {
         "File of the compiled playbooks (`heal playbook compile`), read by the dispatcher";
     ENV_CHECKS_FILE = "HEAL_CHECKS_FILE", Path, Functions, Some("checks.json"),
         "File of the compiled checks (`heal check compile`), read by the scheduled checks";
+    ENV_GUARDRAILS_FILE = "HEAL_GUARDRAILS_FILE", Path, Functions, Some("guardrails.json"),
+        "File of the compiled guardrails (`heal guardrails compile`), read by the dispatcher and every action";
     ENV_RUN_RETENTION_DAYS = "HEAL_RUN_RETENTION_DAYS", Days, Both, Some("90"),
         "Days after which an ended run is removed from the stack's table, or by `heal serve` from its state file: 1 to 3650";
     ENV_LISTEN = "HEAL_LISTEN", Text, Heal, Some("127.0.0.1:8080"),

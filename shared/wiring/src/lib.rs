@@ -17,4 +17,5 @@ mod ports;
 pub mod retention;
 
 pub use clients::{Clients, Error};
+pub use heal_guard::BadGuardrails;
 pub use ports::Ports;

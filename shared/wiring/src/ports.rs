@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use heal_clients::config::{Config, Strings};
+use heal_guard::{BadGuardrails, Guardrails};
 use heal_runtime::attempt;
 use heal_runtime::checks;
 use heal_runtime::dispatcher::{self, Dispatcher, Gatekeeper};
@@ -35,6 +36,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Randomness of ids and of backoffs.
     pub entropy: Arc<dyn Entropy>,
+    /// The bounds that people set; the defaults until [`Ports::bounded_by`].
+    pub guardrails: Arc<Guardrails>,
 }
 
 impl Ports {
@@ -53,7 +56,22 @@ impl Ports {
             sender: Arc::new(queues.clone()),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
+            guardrails: Arc::default(),
         }
+    }
+
+    /// These ports under `guardrails`, for the dispatcher and all workers.
+    #[must_use]
+    pub fn bounded_by(self, guardrails: Arc<Guardrails>) -> Self {
+        Self { guardrails, ..self }
+    }
+
+    /// These ports under the guardrails of a canonical text, with which functions are deployed.
+    ///
+    /// # Errors
+    /// The text is not usable, see [`Guardrails::from_json`].
+    pub fn bounded_by_json(self, text: &str) -> Result<Self, BadGuardrails> {
+        Ok(self.bounded_by(Arc::new(Guardrails::from_json(text)?)))
     }
 
     /// The dispatcher over the playbooks of `library`.
@@ -63,6 +81,7 @@ impl Ports {
             sender: Arc::clone(&self.sender),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
+            guardrails: Arc::clone(&self.guardrails),
         };
         Dispatcher::new(ports, library)
     }
@@ -88,6 +107,7 @@ impl Ports {
             policy,
             sender: Arc::clone(&self.sender),
             clock: Arc::clone(&self.clock),
+            guardrails: Arc::clone(&self.guardrails),
         }
     }
 

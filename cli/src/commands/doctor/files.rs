@@ -1,10 +1,12 @@
-//! Playbooks and the state file.
+//! Playbooks, guardrails and the state file.
 
 use std::fs::OpenOptions;
 use std::path::Path;
 
+use heal_guard::Guardrails;
+
 use super::findings::Check;
-use crate::{actions, playbooks, state};
+use crate::{actions, guardrails, playbooks, state};
 
 /// One check for the folder; or one for each playbook with errors, with its first error.
 pub(super) fn playbooks(folder: &Path) -> Vec<Check> {
@@ -23,6 +25,30 @@ pub(super) fn playbooks(folder: &Path) -> Vec<Check> {
         return vec![Check::new("playbooks", name, Ok(format!("{} playbooks, no error", sources.len())))];
     }
     wrong
+}
+
+/// The guardrails that hold: their digest and number of rules, or the first error of their file.
+pub(super) fn guardrails(named: Option<&Path>, folder: &Path) -> Check {
+    let name = named.map_or_else(|| folder.join(guardrails::FILE), Path::to_owned).display().to_string();
+    Check::new("guardrails", name, examine_guardrails(named, folder).unwrap_or_else(|error| Err(format!("{error:#}"))))
+}
+
+fn examine_guardrails(named: Option<&Path>, folder: &Path) -> anyhow::Result<Result<String, String>> {
+    let Some(file) = guardrails::file(named, folder)? else {
+        return Ok(Ok(format!(
+            "there is no such file, the defaults hold: {}",
+            guardrails::summary(&Guardrails::default())
+        )));
+    };
+    // A playbook that cannot be read has its own line here.
+    let playbooks = playbooks::read(&[folder.to_owned()], &actions::catalog()).ok();
+    let playbooks: Option<Vec<_>> =
+        playbooks.and_then(|sources| sources.into_iter().map(|source| source.reading.playbook).collect());
+    let source = guardrails::read(&file, playbooks.as_deref())?;
+    if let Some(first) = source.reading.errors().next() {
+        return Ok(Err(format!("line {}: {}; `heal guardrails lint` shows all", first.line, first.message)));
+    }
+    Ok(source.reading.guardrails.map(|read| guardrails::summary(&read)).ok_or_else(|| "cannot be used".to_owned()))
 }
 
 /// Whether the state file can be read and written, or created. It is not created here.

@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::out::plural;
 use crate::playbooks::diagnostics::{self, Tally};
 use crate::playbooks::{self, Source};
-use crate::{actions, checks, out};
+use crate::{actions, checks, guardrails, out};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,7 +19,8 @@ Examples:
 
 /// Finds unknown keys, actions, parameters and variables, cycles, wrong conditions, and more
 ///
-/// The scheduled checks in the folder `checks` of a folder are read too; their incidents must start one of the playbooks.
+/// The scheduled checks in the folder `checks` of a folder are read too; their incidents must start one of the playbooks. So is its
+/// `guardrails.yaml`.
 /// Each fault comes with file, line, column, the line itself and a remedy. Exits with 1 if there is an error;
 /// warnings alone exit with 0.
 #[derive(Debug, clap::Args)]
@@ -41,12 +42,23 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     for folder in args.paths.iter().map(|path| path.join(checks::FOLDER)).filter(|folder| folder.is_dir()) {
         checks.extend(checks::read(&folder, all.as_deref())?);
     }
-    let files: Vec<_> = sources.iter().map(Source::faults).chain(checks.iter().map(checks::Source::faults)).collect();
+    let mut guards = Vec::new();
+    for path in &args.paths {
+        let named = Some(path.as_path()).filter(|path| guardrails::is_guardrails(path));
+        if let Some(file) = guardrails::file(named, path)? {
+            guards.push(guardrails::read(&file, all.as_deref())?);
+        }
+    }
+    let files = sources.iter().map(Source::faults).chain(checks.iter().map(checks::Source::faults));
+    let files: Vec<_> = files.chain(guards.iter().map(guardrails::Source::faults)).collect();
     diagnostics::print(&files, args.json)?;
-    let counts = match checks.len() {
-        0 => plural(sources.len(), "playbook"),
-        count => format!("{}, {}", plural(sources.len(), "playbook"), plural(count, "check")),
-    };
+    let mut counts = plural(sources.len(), "playbook");
+    if !checks.is_empty() {
+        counts = format!("{counts}, {}", plural(checks.len(), "check"));
+    }
+    if !guards.is_empty() {
+        counts = format!("{counts}, guardrails");
+    }
     let tally = Tally::count(&files);
     out::note(format_args!("{counts}: {}", tally.summary()));
     // A playbook without errors must compile too; this finds a fault that the reading missed.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use heal_wiring::environment::ENV_STATE;
 
-use crate::args::PlaybookDir;
+use crate::args::{GuardrailsFile, PlaybookDir};
 use crate::sandbox::Like;
 
 const EXAMPLES: &str = "\
@@ -31,6 +31,8 @@ pub(crate) struct Args {
     pub incident: PathBuf,
     #[command(flatten)]
     pub playbooks: PlaybookDir,
+    #[command(flatten)]
+    pub guardrails: GuardrailsFile,
     /// Run this playbook, whatever the incident asks for
     #[arg(long, value_name = "NAME")]
     pub playbook: Option<String>,

@@ -9,6 +9,7 @@ use heal_clients::config::Env;
 use heal_embedded::Store;
 use heal_engine::RunId;
 use heal_engine::event::RunStatus;
+use heal_guard::Guardrails;
 use heal_runtime::dispatcher::{Dispatcher, IntakeOutcome, Prepared};
 use heal_runtime::library::Library;
 use heal_runtime::message::Inbound;
@@ -28,7 +29,12 @@ use crate::{sandbox, state};
 /// Time for the loops to end after the run; they are idle by then.
 const GRACE: Duration = Duration::from_secs(2);
 
-pub(super) async fn perform(args: &Args, library: Arc<Library>, prepared: Prepared) -> anyhow::Result<Exit> {
+pub(super) async fn perform(
+    args: &Args,
+    library: Arc<Library>,
+    guardrails: Arc<Guardrails>,
+    prepared: Prepared,
+) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen()?;
     let sandbox = start_sandbox(args, &prepared)?;
     let strings = Layered::new(sandbox.as_ref().map(|platform| sandbox::env(&platform.endpoints())), Env);
@@ -36,12 +42,12 @@ pub(super) async fn perform(args: &Args, library: Arc<Library>, prepared: Prepar
         Some(path) => state::lock(path).await?,
         None => state::in_memory()?,
     };
+    let ports = local::ports(&state.store).bounded_by(guardrails);
     let plan = std::iter::once(&*prepared.entry().plan);
     // A single run at a terminal has no metrics.
     let observer = heal_wiring::observe::Observer::new(&heal_telemetry::Metrics::silent(), [], []);
-    let ports = local::ports(&state.store);
     let dispatcher = ports.dispatcher(library).gated_by(ports.gatekeeper(&strings, Arc::clone(&observer))?);
-    let engine = Engine::start(&state.store, dispatcher.clone(), &strings, plan, Vec::new(), &observer).await?;
+    let engine = Engine::start(&state.store, &ports, dispatcher.clone(), &strings, plan, Vec::new(), &observer).await?;
     let mut run_ids = Vec::new();
     runs_of(dispatcher.start(prepared, None).await?, &mut run_ids)?;
     if args.approve {

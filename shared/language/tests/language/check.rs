@@ -13,7 +13,7 @@ use heal_language::check::Reading;
 use heal_language::code;
 
 use crate::catalog::catalog;
-use crate::{folder_texts, shipped_folder};
+use crate::shipped_playbooks;
 
 /// The codes that only checks have.
 pub const CODES_OF_CHECKS: [&str; 3] = [code::UNROUTED_INCIDENT, code::MISSING_VARIABLE, code::WRONG_VARIABLE];
@@ -21,7 +21,7 @@ pub const CODES_OF_CHECKS: [&str; 3] = [code::UNROUTED_INCIDENT, code::MISSING_V
 /// The shipped playbooks, against which the files of `good` and `broken` are linted.
 static PLAYBOOKS: LazyLock<Vec<Playbook>> = LazyLock::new(|| {
     let catalog = catalog();
-    let texts = folder_texts(&shipped_folder()).into_iter();
+    let texts = shipped_playbooks().into_iter();
     texts
         .map(|(name, text)| heal_language::playbook::read(&name, &text, &catalog).playbook.expect("a good playbook"))
         .collect()

@@ -11,6 +11,7 @@
 mod catalog;
 mod check;
 mod expectation;
+mod guardrails;
 mod playbook;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,16 @@ use std::path::{Path, PathBuf};
 /// The playbooks that ship.
 fn shipped_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../playbooks")
+}
+
+/// Stems and texts of the playbooks that ship.
+fn shipped_playbooks() -> Vec<(String, String)> {
+    let texts = folder_texts(&shipped_folder());
+    texts.into_iter().filter(|(stem, _)| stem != heal_language::guardrails::FILE_STEM).collect()
+}
+
+fn shipped_guardrails() -> String {
+    std::fs::read_to_string(shipped_folder().join("guardrails.yaml")).unwrap()
 }
 
 /// The YAML files of a folder of `tests`: stems and texts, in the order of their names.

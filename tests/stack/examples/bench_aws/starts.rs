@@ -37,9 +37,11 @@ pub(crate) async fn print() {
     );
     let folder = tempfile::tempdir().unwrap();
     let heal = target().join("debug/heal");
-    for (noun, path, file) in
-        [("playbook", "playbooks", "playbooks.json"), ("check", "playbooks/checks", "checks.json")]
-    {
+    for (noun, path, file) in [
+        ("playbook", "playbooks", "playbooks.json"),
+        ("check", "playbooks/checks", "checks.json"),
+        ("guardrails", "playbooks/guardrails.yaml", "guardrails.json"),
+    ] {
         let out = folder.path().join(file);
         let compiled = std::process::Command::new(&heal)
             .args([noun, "compile", path, "--out"])

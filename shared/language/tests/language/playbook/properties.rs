@@ -6,7 +6,7 @@ use heal_language::Severity;
 use proptest::prelude::*;
 
 use super::read;
-use crate::{folder_texts, shipped_folder, texts};
+use crate::{shipped_playbooks, texts};
 
 /// The guarantees of reading.
 fn check(text: &str) {
@@ -32,7 +32,7 @@ fn check(text: &str) {
 fn good_texts() -> Vec<String> {
     texts("playbooks/good")
         .into_iter()
-        .chain(folder_texts(&shipped_folder()))
+        .chain(shipped_playbooks())
         .chain(texts("playbooks/broken"))
         .map(|(_, text)| text)
         .collect()

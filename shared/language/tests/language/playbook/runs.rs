@@ -7,7 +7,7 @@ use heal_engine::{Command, Map, Plan, RunId, State, Timestamp};
 use serde_json::{Value, json};
 
 use super::read;
-use crate::{folder_texts, shipped_folder, texts};
+use crate::{shipped_playbooks, texts};
 
 mod workflows;
 
@@ -33,7 +33,7 @@ impl Run {
 }
 
 fn shipped(name: &str) -> Plan {
-    plan(folder_texts(&shipped_folder()), name)
+    plan(shipped_playbooks(), name)
 }
 
 fn plan(texts: Vec<(String, String)>, name: &str) -> Plan {

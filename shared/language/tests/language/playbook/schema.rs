@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::read;
 use crate::catalog::catalog;
-use crate::{folder_texts, shipped_folder, texts};
+use crate::{shipped_playbooks, texts};
 
 fn validator() -> Validator {
     jsonschema::draft202012::new(&schema(&catalog())).expect("a JSON Schema")
@@ -28,7 +28,7 @@ fn the_schema_is_a_json_schema() {
 fn playbooks_that_are_read_without_a_warning_are_valid() {
     let validator = validator();
     let good = texts("playbooks/good").into_iter().filter(|(name, _)| name != "older");
-    for (name, text) in good.chain(folder_texts(&shipped_folder())) {
+    for (name, text) in good.chain(shipped_playbooks()) {
         let value = json(text.trim_start_matches('\u{feff}'));
         let errors: Vec<String> =
             validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();

@@ -4,7 +4,7 @@ use heal_engine::Plan;
 use heal_engine::playbook::Playbook;
 
 use super::read;
-use crate::{folder_texts, shipped_folder, texts};
+use crate::{shipped_playbooks, texts};
 
 /// It remedies nothing: its run makes an outage visible to people.
 const NO_REMEDY: &str = "dependency_down";
@@ -19,7 +19,7 @@ const NAMES: [&str; 6] = [
 ];
 
 fn shipped() -> Vec<(String, String)> {
-    folder_texts(&shipped_folder())
+    shipped_playbooks()
 }
 
 #[test]

@@ -1,0 +1,76 @@
+//! `heal guardrails`: the bounds of what the engine does by itself.
+
+mod compile;
+mod lint;
+mod schema;
+mod show;
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use heal_engine::playbook::Playbook;
+use heal_wiring::environment::{ENV_GUARDRAILS, ENV_PLAYBOOKS};
+
+use crate::exit::Exit;
+use crate::guardrails::{self, FILE, Source};
+use crate::{actions, playbooks};
+
+/// Validates and shows the guardrails, the bounds of what is done without a person
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    Lint(lint::Args),
+    Show(show::Args),
+    Schema(schema::Args),
+    Compile(compile::Args),
+}
+
+pub(crate) fn run(command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Lint(args) => lint::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Compile(args) => compile::run(&args),
+    }
+}
+
+/// The file, and the playbooks that it may name.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Files {
+    /// File of the guardrails; by default `guardrails.yaml` in the folder of the playbooks
+    #[arg(value_name = "FILE", env = ENV_GUARDRAILS)]
+    pub file: Option<PathBuf>,
+    /// Folders or files of the playbooks that the guardrails may name
+    #[arg(long, env = ENV_PLAYBOOKS, default_value = "playbooks", value_name = "PATH")]
+    pub playbooks: Vec<PathBuf>,
+}
+
+impl Files {
+    /// The file.
+    ///
+    /// # Errors
+    /// It does not exist.
+    fn file(&self) -> anyhow::Result<PathBuf> {
+        let folder = self.playbooks.first().cloned().unwrap_or_default();
+        match guardrails::file(self.file.as_deref(), &folder)? {
+            Some(file) => Ok(file),
+            None => bail!(
+                "{}: there is no file of guardrails; an empty one means the defaults, `heal guardrails show` prints them",
+                folder.join(FILE).display()
+            ),
+        }
+    }
+
+    /// The file, read against the playbooks.
+    ///
+    /// # Errors
+    /// The file or the playbooks cannot be read. Faults inside the file are in its reading.
+    fn read(&self) -> anyhow::Result<Source> {
+        guardrails::read(&self.file()?, self.known_playbooks()?.as_deref())
+    }
+
+    /// `None` while a playbook has an error, which `heal playbook lint` reports.
+    fn known_playbooks(&self) -> anyhow::Result<Option<Vec<Playbook>>> {
+        let sources = playbooks::read(&self.playbooks, &actions::catalog())?;
+        Ok(sources.into_iter().map(|source| source.reading.playbook).collect())
+    }
+}
