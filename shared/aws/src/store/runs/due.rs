@@ -5,7 +5,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use heal_runtime::port::{Result, RunHead};
+use heal_runtime::port::{LiveRuns, Result, RunHead};
 use heal_runtime::{RunId, Timestamp};
 
 use super::read;
@@ -13,11 +13,16 @@ use crate::limit::{LIVE_SHARDS, ORPHAN_MS, SWEEP_CONCURRENT_READS};
 use crate::store::item::{Attributes, Fields, Item};
 use crate::store::{Store, call, key};
 
+/// The flag of a live row whose run awaits approval, for its count alone.
+pub(super) const AWAITS_APPROVAL: &str = "awaits_approval";
+
 /// A live row.
 struct LiveRow {
     sk: String,
     run_id: RunId,
     at: Timestamp,
+    /// A row of an earlier build does not say so.
+    awaits_approval: bool,
 }
 
 pub(super) async fn due(store: &Store, now: Timestamp, limit: usize) -> Result<Vec<RunId>> {
@@ -37,8 +42,10 @@ pub(super) async fn next_due(store: &Store) -> Result<Option<Timestamp>> {
 }
 
 /// Counts the live rows, without a read of the runs.
-pub(super) async fn count_live(store: &Store) -> Result<u64> {
-    live_rows(store, "runs.count_live", None).await.map(|rows| rows.len() as u64)
+pub(super) async fn count_live(store: &Store) -> Result<LiveRuns> {
+    let rows = live_rows(store, "runs.count_live", None).await?;
+    let awaiting_approval = rows.iter().filter(|row| row.awaits_approval).count() as u64;
+    Ok(LiveRuns { active: rows.len() as u64, awaiting_approval })
 }
 
 /// The heads of the live runs; with `now`, only of those that the sweep may read by then.
@@ -98,7 +105,9 @@ async fn live_shard(
         for row in page.items() {
             let fields = Fields::read(operation, row)?;
             let run_id = RunId::new(fields.text("run_id")?);
-            rows.push(LiveRow { sk: fields.text("sk")?.to_owned(), run_id, at: fields.moment("at")? });
+            let sk = fields.text("sk")?.to_owned();
+            let awaits_approval = fields.flag(AWAITS_APPROVAL);
+            rows.push(LiveRow { sk, run_id, at: fields.moment("at")?, awaits_approval });
         }
         if page.last_evaluated_key.is_none() {
             return Ok(rows);
