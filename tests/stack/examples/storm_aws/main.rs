@@ -37,7 +37,7 @@ const PARAMETERS: [(&str, &str); 4] = [
 async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let mut number = |otherwise: u32| arguments.next().map_or(otherwise, |text| text.parse().expect("a number"));
-    let (incidents, seconds, rate) = (number(1_000), number(60), number(100));
+    let (incidents, seconds, rate) = (number(2_000), number(60), number(20));
     println!("{incidents} incidents in {seconds} s, {CHANGES} changes each, on a ticket service of {rate} calls/s");
     let platform = Platform::start(config(incidents)).unwrap();
     let tickets = platform.endpoints().env().into_iter().find(|(name, _)| name == "EXECUTION_TICKET_SERVICE_URL");
