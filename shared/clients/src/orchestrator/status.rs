@@ -14,8 +14,9 @@ const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 /// How gRPC's C core, and the languages over it, begin the message about an answer that exceeds the server's limit.
 const ANSWER_TOO_LARGE: &str = "Sent message larger than max";
-/// How tonic ends the message about an HTTP 429 without a gRPC status.
-const HTTP_TOO_MANY_REQUESTS: &str = "mapped from HTTP status code 429";
+/// How tonic ends the message about an HTTP 429 without a gRPC status: without a body, and with one that is not a gRPC message.
+const HTTP_TOO_MANY_REQUESTS: [&str; 2] =
+    ["mapped from HTTP status code 429", "while receiving response with status: 429 Too Many Requests"];
 
 /// The error for a status that is not a success, or for a call without an answer.
 pub(super) fn error_from(operation: &'static str, at_stake: Effect, status: &Status) -> Error {
@@ -99,12 +100,12 @@ fn class(code: Code) -> Class {
 /// Whether the server, or a proxy before it, turned the call away because of its load, before doing anything.
 ///
 /// `RESOURCE_EXHAUSTED` says so (gRPC's `doc/statuscodes.md`: "server temporarily out of resources"), but for an answer that was too large to
-/// send: by then the call was served. A proxy's HTTP 429 arrives as `UNAVAILABLE` (`doc/http-grpc-status-mapping.md`), which by itself may
-/// come after the effect; tonic keeps the HTTP status in the text.
+/// send: by then the call was served. A proxy's HTTP 429 arrives as `UNAVAILABLE` (`doc/http-grpc-status-mapping.md`) or `INTERNAL`, which by
+/// themselves may come after the effect; tonic keeps the HTTP status in the text.
 fn is_turned_away(status: &Status) -> bool {
     let message = status.message();
     (status.code() == Code::ResourceExhausted && !message.starts_with(ANSWER_TOO_LARGE))
-        || (status.code() == Code::Unavailable && message.ends_with(HTTP_TOO_MANY_REQUESTS))
+        || HTTP_TOO_MANY_REQUESTS.iter().any(|end| message.ends_with(end))
 }
 
 /// The code's name in the gRPC documentation.
