@@ -76,7 +76,7 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
         }
         Event::AttemptStarted { step, attempt, token, parameters, parameters_digest, deadline, timeout_ms } => {
             state.commands_sent += 1;
-            attempt::end_timer(state, *step, at);
+            attempt::end_timer(state, *step);
             let before = attempt::earlier(state, *step);
             let attempt = Attempt {
                 since: state.seq,
@@ -109,10 +109,7 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
             attempt::end(plan, state, *step, result, started_at.zip(*finished_at), at);
         }
         Event::RetryScheduled { step, due_at, reason, .. } => attempt::schedule_retry(state, *step, *due_at, reason),
-        Event::StepEnded { step, outcome, reason } => {
-            attempt::end_timer(state, *step, at);
-            ending::end(plan, state, *step, *outcome, reason.as_deref());
-        }
+        Event::StepEnded { step, outcome, reason } => ending::end(plan, state, *step, *outcome, reason.as_deref()),
         Event::VerifyStarted => state.enter(plan, Phase::Verifying),
         Event::Stopping { cause, reason } => state.stopping = Some(Stop { cause: *cause, reason: reason.clone() }),
         Event::RunEnded { outcome, .. } => end_run(plan, state, *outcome),

@@ -17,9 +17,10 @@ pub(super) fn earlier(state: &State, step: StepRef) -> Option<&Attempt> {
     }
 }
 
-/// What waited for a timer goes on at `at`. The time since the timer was due is no time of the run: its wake-up was late, or the process was
+/// What waited for a timer goes on now. The time since the timer was due is not time of the run: its wake-up was late, or the process was
 /// frozen.
-pub(super) fn end_timer(state: &mut State, step: StepRef, at: Timestamp) {
+pub(super) fn end_timer(state: &mut State, step: StepRef) {
+    let at = state.updated_at;
     let due_at = match state.pending.get_mut(&step) {
         Some(Pending::Retry { due_at, attempt, .. }) => {
             attempt.waited_ms = attempt.waited_ms.saturating_add(at.since_ms(*due_at));
