@@ -10,8 +10,8 @@ use heal_runtime::{RunId, Timestamp};
 
 use super::read;
 use crate::limit::{LIVE_SHARDS, ORPHAN_MS, SWEEP_CONCURRENT_READS};
-use crate::store::item::{Attributes, Fields, Item};
-use crate::store::{Store, call, key};
+use crate::store::item::{Fields, Item};
+use crate::store::{Store, key};
 
 /// The flag of a live row whose run awaits approval, for its count alone.
 pub(super) const AWAITS_APPROVAL: &str = "awaits_approval";
@@ -85,33 +85,15 @@ async fn live_shard(
     shard: u32,
     now: Option<Timestamp>,
 ) -> Result<Vec<LiveRow>> {
-    let mut rows = Vec::new();
-    let mut from: Option<Attributes> = None;
-    loop {
-        let mut call = store
-            .client
-            .query()
-            .table_name(&*store.table)
-            .key_condition_expression("pk = :shard")
-            .expression_attribute_values(":shard", AttributeValue::S(key::live_shard(shard)))
-            .set_exclusive_start_key(from)
-            .consistent_read(true);
-        if let Some(now) = now {
-            call = call
-                .filter_expression("look_at <= :now")
-                .expression_attribute_values(":now", AttributeValue::N(now.0.to_string()));
-        }
-        let page = Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(operation, &error))?;
-        for row in page.items() {
-            let fields = Fields::read(operation, row)?;
-            let run_id = RunId::new(fields.text("run_id")?);
-            let sk = fields.text("sk")?.to_owned();
-            let awaits_approval = fields.flag(AWAITS_APPROVAL);
-            rows.push(LiveRow { sk, run_id, at: fields.moment("at")?, awaits_approval });
-        }
-        if page.last_evaluated_key.is_none() {
-            return Ok(rows);
-        }
-        from = page.last_evaluated_key;
+    let mut query = store.query(key::live_shard(shard));
+    if let Some(now) = now {
+        query = query
+            .filter_expression("look_at <= :now")
+            .expression_attribute_values(":now", AttributeValue::N(now.0.to_string()));
     }
+    let read = |row: &Fields| {
+        let (sk, run_id) = (row.text("sk")?.to_owned(), RunId::new(row.text("run_id")?));
+        Ok(LiveRow { sk, run_id, at: row.moment("at")?, awaits_approval: row.flag(AWAITS_APPROVAL) })
+    };
+    store.read_all(operation, query, read).await
 }
