@@ -20,6 +20,8 @@ METRICS = {
     "self_healing_runs_started_total": {"playbook"},
     "self_healing_runs_ended_total": {"playbook", "outcome"},
     "self_healing_run_duration_seconds": set(),
+    "self_healing_runs_active": set(),
+    "self_healing_runs_awaiting_approval": set(),
     "self_healing_circuit_breaker_state": {"service"},
     "self_healing_dead_lettered_steps_total": {"action"},
     "self_healing_hop_budget_exceeded_total": set(),

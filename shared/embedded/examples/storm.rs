@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use heal_embedded::{Location, Store};
-use heal_engine::{Plan, report};
 use heal_runtime::action::{Action, Admitted, Call, Facts, Performed, Target};
 use heal_runtime::attempt::{self, Worker};
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
-use heal_runtime::port::{Message, OsEntropy, PolicyResource, QueueName, RunFilter, RunReader, Sender, SystemClock};
+use heal_runtime::port::{OsEntropy, PolicyResource, SystemClock};
 use heal_runtime::{ActionSpec, AttemptResult, Map, Safety};
 use heal_testkit::scripted::AllowAll;
+use heal_testkit::storm::{self, Outcomes};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -108,59 +108,6 @@ fn host(store: &Store, target: &Arc<Bounded>) -> Host {
     Host::new(Dispatcher::new(ports, Arc::new(library())), [worker], store.clone(), store)
 }
 
-/// Sends the incidents, evenly over `length`.
-async fn send(store: &Store, incidents: u64, length: Duration) {
-    let started = Instant::now();
-    for number in 0..incidents {
-        let due =
-            length.mul_f64(f64::from(u32::try_from(number).unwrap()) / f64::from(u32::try_from(incidents).unwrap()));
-        tokio::time::sleep_until((started + due).into()).await;
-        let body = json!({"incident_id": format!("inc-{number}"), "incident_type": "STORM"}).to_string();
-        let message = Message { queue: QueueName::Incidents, body, delay_ms: 0, traceparent: None };
-        store.send(vec![message]).await.unwrap();
-    }
-}
-
-/// What became of all runs.
-#[derive(Default)]
-struct Outcomes {
-    runs: BTreeMap<String, u64>,
-    reasons: BTreeMap<String, u64>,
-    attempts: u64,
-    waited_ms: Vec<u64>,
-}
-
-async fn outcomes(store: &Store) -> Outcomes {
-    let mut outcomes = Outcomes::default();
-    let mut cursor = None;
-    loop {
-        let page = store.list(&RunFilter::default(), 500, cursor.as_deref()).await.unwrap();
-        for head in page.runs {
-            let log = RunReader::load(store, &head.run_id, 0).await.unwrap();
-            let Some(heal_engine::Event::RunStarted(started)) = log.first().and_then(|commit| commit.events.first())
-            else {
-                continue;
-            };
-            let plan = store.plan(&started.plan_digest).await.unwrap().unwrap();
-            let plan = Plan::parse(&started.plan_digest, &plan).unwrap();
-            let report = report::report(Some(&plan), &head.run_id, &log).unwrap();
-            let outcome = report.outcome.map_or("live", |outcome| outcome.as_str());
-            *outcomes.runs.entry(outcome.to_owned()).or_default() += 1;
-            outcomes.attempts += report.steps.iter().map(|step| u64::from(step.attempts)).sum::<u64>();
-            outcomes.waited_ms.push(report.waited_ms);
-            if let Some(reason) = report.reason {
-                *outcomes.reasons.entry(reason).or_default() += 1;
-            }
-        }
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => break,
-        }
-    }
-    outcomes.waited_ms.sort_unstable();
-    outcomes
-}
-
 async fn finished(target: &Bounded, calls: u64, give_up: Instant) -> bool {
     while Instant::now() < give_up {
         let done = u64::try_from(target.calls.lock().unwrap().len()).unwrap();
@@ -203,26 +150,20 @@ async fn main() -> ExitCode {
     let running = tokio::spawn(host(&store, &target).run(stopped));
     let started = Instant::now();
     let ideal = Duration::from_secs(seconds + calls / rate);
-    let sending = send(&store, incidents, Duration::from_secs(seconds));
+    let incident = |number| json!({"incident_id": format!("inc-{number}"), "incident_type": "STORM"}).to_string();
+    let sending = storm::send(&store, incidents, Duration::from_secs(seconds), incident);
     let (is_finished, ()) = tokio::join!(finished(&target, calls, started + ideal * PATIENCE), sending);
     let took = started.elapsed();
     stop.send(true).unwrap();
     running.await.unwrap();
-    let outcomes = outcomes(&store).await;
+    let outcomes = Outcomes::read(&store).await;
     let made = target.calls.lock().unwrap().values().map(|times| u64::from(*times)).sum::<u64>();
-    let at = |part: usize| outcomes.waited_ms.get(outcomes.waited_ms.len() * part / 100).copied().unwrap_or(0) / 1_000;
-    println!("outcomes {:?} in {} s, {made} calls, {} attempts", outcomes.runs, took.as_secs(), outcomes.attempts);
-    println!("a run waited {} s in queues (median), {} s (99 %)", at(50), at(99));
-    for (reason, count) in &outcomes.reasons {
-        println!("{count} × {reason}");
-    }
+    println!("{made} calls in {} s\n{outcomes}", took.as_secs());
     drop(store);
     for suffix in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
     }
-    let all_healed = outcomes.runs.get("COMPLETED") == Some(&incidents) && outcomes.runs.len() == 1;
-    let each_once = (made, outcomes.attempts) == (calls, calls);
-    if is_finished && all_healed && each_once {
+    if is_finished && made == calls && outcomes.are_complete(incidents, calls) {
         ExitCode::SUCCESS
     } else {
         println!("failed: every run has to be COMPLETED, with one attempt and one call for each step");

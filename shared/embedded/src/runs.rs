@@ -9,7 +9,9 @@ mod write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use heal_runtime::port::{Appended, Created, DueRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader};
+use heal_runtime::port::{
+    Appended, Created, DueRuns, LiveRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader,
+};
 use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, Timestamp, format};
 
 use crate::error::check_size;
@@ -116,7 +118,7 @@ impl DueRuns for Store {
         self.read("runs.next_due", listing::next_due).await
     }
 
-    async fn count_live(&self) -> Result<u64> {
+    async fn count_live(&self) -> Result<LiveRuns> {
         self.read("runs.count_live", listing::count_live).await
     }
 }

@@ -88,7 +88,7 @@ fn end_due(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<E
             let reason = Some("the run stopped before the step was due".to_owned());
             Some(Event::StepEnded { step, outcome: StepOutcome::Failed, reason })
         }
-        Pending::Retry { attempt, .. } => Some(start::retry(plan, state, step, attempt, now, entropy)),
+        Pending::Retry { attempt, .. } => Some(start::retry(plan, state, step, (attempt, at), now, entropy)),
         Pending::Wait { .. } => Some(Event::StepEnded { step, outcome: StepOutcome::Succeeded, reason: None }),
         // It has no timer.
         Pending::Answered(..) => None,

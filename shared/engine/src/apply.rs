@@ -76,6 +76,7 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
         }
         Event::AttemptStarted { step, attempt, token, parameters, parameters_digest, deadline, timeout_ms } => {
             state.commands_sent += 1;
+            attempt::end_timer(state, *step);
             let before = attempt::earlier(state, *step);
             let attempt = Attempt {
                 since: state.seq,

@@ -66,7 +66,7 @@ impl Function {
     }
 }
 
-/// Reports the number of live runs. Only the metric misses a count that failed.
+/// Reports the numbers of live runs. Only the metric misses a count that failed.
 async fn report_live(due_runs: &dyn DueRuns, observer: &dyn Observer) {
     match due_runs.count_live().await {
         Ok(live) => observer.runs_active(live),

@@ -8,7 +8,7 @@ use heal_engine::message::AttemptOutcome;
 
 use crate::action::CallMetric;
 use crate::dispatcher::IntakeOutcome;
-use crate::port::{Decision, PolicyInput};
+use crate::port::{Decision, LiveRuns, PolicyInput};
 
 mod commit;
 mod lines;
@@ -65,8 +65,8 @@ pub trait Observer: Debug + Send + Sync + 'static {
     /// A command of `action` became a dead letter.
     fn step_dead_lettered(&self, _action: &str) {}
 
-    /// The number of live runs, over all processes.
-    fn runs_active(&self, _runs: u64) {}
+    /// The numbers of live runs, over all processes.
+    fn runs_active(&self, _live: LiveRuns) {}
 }
 
 /// How far the wait for an approval is.

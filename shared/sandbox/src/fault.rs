@@ -87,6 +87,11 @@ pub enum FaultKind {
         #[serde(default)]
         message: String,
     },
+    /// Performed; then answered with an HTTP status.
+    StatusAfterEffect {
+        /// 200 to 599.
+        code: u16,
+    },
     /// Performed; then the connection is reset instead of a response.
     DropAnswer,
     /// Performed; the response is delayed.
@@ -149,6 +154,7 @@ impl FaultKind {
             Self::Status { .. } => "status",
             Self::GrpcStatus { .. } => "grpc_status",
             Self::AbortAfterEffect { .. } => "abort_after_effect",
+            Self::StatusAfterEffect { .. } => "status_after_effect",
             Self::DropAnswer => "drop_answer",
             Self::Slow { .. } => "slow",
             Self::WrongContentType { .. } => "wrong_content_type",
@@ -188,6 +194,9 @@ impl Fault {
             FaultKind::Status { code, .. } if !(200..600).contains(code) => {
                 error("fault.status.code", "expected an HTTP status from 200 to 599", code)
             }
+            FaultKind::StatusAfterEffect { code } if !(200..600).contains(code) => {
+                error("fault.status_after_effect.code", "expected an HTTP status from 200 to 599", code)
+            }
             FaultKind::GrpcStatus { code, .. } => {
                 self.check_grpc(["fault.grpc_status", "fault.grpc_status.code"], code)
             }
@@ -218,6 +227,7 @@ impl Fault {
             FaultKind::Refuse
             | FaultKind::Hang
             | FaultKind::Status { .. }
+            | FaultKind::StatusAfterEffect { .. }
             | FaultKind::DropAnswer
             | FaultKind::Slow { .. }
             | FaultKind::WrongContentType { .. }

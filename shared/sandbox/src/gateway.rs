@@ -136,6 +136,10 @@ async fn with_fault<'a>(kind: FaultKind, perform: impl FnOnce() -> Answer<'a>, p
             perform().await;
             fault::grpc_status(&code, &message)
         }
+        FaultKind::StatusAfterEffect { code } => {
+            perform().await;
+            fault::empty(code, None)
+        }
         FaultKind::DropAnswer => {
             perform().await;
             cut(peer).await

@@ -3,6 +3,7 @@
 //! - [`contract`]: one suite of cases per port, run over every backend alike
 //! - [`memory`]: fakes of the ports, with a manual clock and planned faults
 //! - [`scripted`]: workers whose actions do what a test says
+//! - [`storm`]: many incidents at once, and what became of them
 //!
 //! The stand-in services live in `heal-sandbox`, which ships inside `heal`.
 
@@ -11,3 +12,4 @@
 pub mod contract;
 pub mod memory;
 pub mod scripted;
+pub mod storm;

@@ -12,7 +12,7 @@ use heal_engine::severity::Severity;
 use heal_runtime::action::CallMetric;
 use heal_runtime::dispatcher::IntakeOutcome;
 use heal_runtime::observe::{ApprovalStage, Prevented};
-use heal_runtime::port::{Decision, DecisionSource, PolicyInput};
+use heal_runtime::port::{Decision, DecisionSource, LiveRuns, PolicyInput};
 use heal_telemetry::metrics::{Id, Metrics, Names, OTHER, table};
 
 /// The metrics of one process. The same value observes the clients and the drivers.
@@ -174,8 +174,9 @@ impl heal_runtime::observe::Observer for Observer {
         self.metrics.count(Id::DeadLetteredSteps, &[action]);
     }
 
-    fn runs_active(&self, runs: u64) {
-        self.metrics.set(Id::RunsActive, runs, &[]);
+    fn runs_active(&self, live: LiveRuns) {
+        self.metrics.set(Id::RunsActive, live.active, &[]);
+        self.metrics.set(Id::RunsAwaitingApproval, live.awaiting_approval, &[]);
     }
 }
 

@@ -4,11 +4,13 @@ use heal_sandbox::Service;
 
 use crate::facts::Facts;
 use crate::fault::{Extent, Fault};
-use crate::scenario::Scenario;
+use crate::scenario::{Like, Scenario};
 
 /// A scenario, and the fault under which it runs; `None` for the run without a fault.
 #[derive(Clone, Copy)]
 pub struct Cell {
+    /// The platform.
+    pub like: Like,
     /// The incident.
     pub scenario: &'static Scenario,
     /// The fault.
@@ -37,18 +39,19 @@ pub struct Row {
 impl Cell {
     /// Every applicable cell, in the order of the page.
     pub fn all() -> Vec<Self> {
-        SCENARIOS.iter().flat_map(Self::of).collect()
+        let of = |like| SCENARIOS.iter().flat_map(move |scenario| Self::of(like, scenario));
+        of(Like::Deployed).chain(of(Like::Guide)).collect()
     }
 
-    fn of(scenario: &'static Scenario) -> Vec<Self> {
-        let mut cells = vec![Self { scenario, injection: None }];
+    fn of(like: Like, scenario: &'static Scenario) -> Vec<Self> {
+        let mut cells = vec![Self { like, scenario, injection: None }];
         for &service in scenario.services {
             for fault in Fault::ALL.into_iter().filter(|fault| fault.not_applicable(service).is_none()) {
                 for extent in [Extent::WholeRun, Extent::FirstChange] {
-                    // A wrong configuration lasts until somebody corrects it.
-                    let is_possible = extent == Extent::WholeRun || !fault.is_misconfiguration();
-                    if is_possible && (extent == Extent::WholeRun || scenario.change(service).is_some()) {
-                        cells.push(Self { scenario, injection: Some(Injection { service, fault, extent }) });
+                    let is_possible = extent == Extent::WholeRun || !fault.is_of_settings();
+                    let has_call = extent == Extent::WholeRun || scenario.change(service, like).is_some();
+                    if is_possible && has_call && (like == Like::Deployed || fault.is_main(extent)) {
+                        cells.push(Self { like, scenario, injection: Some(Injection { service, fault, extent }) });
                     }
                 }
             }
@@ -56,11 +59,17 @@ impl Cell {
         cells
     }
 
+    /// What a run without the fault changes, sorted.
+    pub(crate) fn effects(&self) -> &'static [&'static str] {
+        self.scenario.effects(self.like)
+    }
+
     /// The name in messages, such as `workflow_restart (wf-1 resumed): orchestrator, hang, whole run`.
     pub fn name(&self) -> String {
-        let Scenario { playbook, effects, .. } = self.scenario;
+        let (playbook, effects) = (self.scenario.playbook, self.effects());
+        let on = if self.like == Like::Guide { " as in the guide" } else { "" };
         let fault = self.injection.map_or("no fault".to_owned(), |injection| injection.name());
-        format!("{playbook} ({}): {fault}", effects.join(", "))
+        format!("{playbook}{on} ({}): {fault}", effects.join(", "))
     }
 }
 

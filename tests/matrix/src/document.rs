@@ -1,5 +1,6 @@
 //! The page `docs/fault-matrix.md`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use heal_sandbox::Service;
@@ -7,7 +8,7 @@ use heal_sandbox::Service;
 use crate::cell::{Injection, Row};
 use crate::fault::Fault;
 use crate::matrix::Matrix;
-use crate::scenario::Scenario;
+use crate::scenario::{Like, Scenario};
 use crate::settings::{OWN_SECONDS, call_seconds, timeout_variable};
 
 const HEAD: &str = "\
@@ -17,7 +18,8 @@ const HEAD: &str = "\
 
 Every shipped playbook that calls a service, under every fault of every service that it calls: how the run ends, what it changes, whether the
 target is well afterwards, and how long that may take. Each row is one run of `heal run --json` against the stand-in platform as it is deployed
-(`heal sandbox --like deployed`, the orchestrator with mutual TLS). `dependency_down` calls no service and has no rows.
+(`heal sandbox --like deployed`, the orchestrator with mutual TLS). `dependency_down` calls no service and has no rows. The last sections repeat
+the main faults on the platform as the integration guide describes it (`heal sandbox`).
 
 ## How to read it
 
@@ -33,9 +35,12 @@ target is well afterwards, and how long that may take. Each row is one run of `h
 const RULES: &str = "\
 The test fails if a row says `HEALED` or `COMPLETED` or exits with 0 while the target is not well; if an effect stands twice, or is not one of this
 playbook's; if the exit status does not fit the outcome; if a run takes longer than explained; if a run that is not done has no follow-up; if the
-policy server did not decide and no warning says so; if a wrong configuration of another service is skipped over, counts as done, or has its
-variable unnamed; and if a run without a fault does not heal.
+policy server did not decide and no warning says so; if a run that was to act only on a decision is done without one; if a wrong configuration of
+another service is skipped over, counts as done, or has its variable unnamed; and if a run without a fault does not heal.
 ";
+
+/// How a ticket is freed from its worker, in the words of an effect.
+const FREED: [&str; 2] = ["PENDING", "reallocated"];
 
 impl Matrix {
     /// The page.
@@ -52,8 +57,10 @@ impl Matrix {
         for fault in Fault::ALL {
             faults(&mut page, fault);
         }
-        for scenario in &Scenario::ALL {
-            self.section(&mut page, scenario);
+        for like in [Like::Deployed, Like::Guide] {
+            for scenario in &Scenario::ALL {
+                self.section(&mut page, like, scenario);
+            }
         }
         page
     }
@@ -68,12 +75,14 @@ impl Matrix {
         missing.chain(stale).collect()
     }
 
-    fn section(&self, page: &mut String, scenario: &Scenario) {
-        let of_scenario = |row: &&Row| row.cell.scenario.story == scenario.story;
-        let _ = write!(page, "\n## `{}`: {}\n\n{}\n\n", scenario.playbook, scenario.effects.join(", "), scenario.story);
+    fn section(&self, page: &mut String, like: Like, scenario: &Scenario) {
+        let of_section = |row: &&Row| row.cell.like == like && row.cell.scenario.story == scenario.story;
+        let (on, effects) =
+            (if like == Like::Guide { " as in the guide" } else { "" }, scenario.effects(like).join(", "));
+        let _ = write!(page, "\n## `{}`{on}: {effects}\n\n{}\n\n", scenario.playbook, scenario.story);
         page.push_str("| fault of | fault | lasts | outcome (exit) | effects | target | open steps | at most |\n");
         page.push_str("|---|---|---|---|---|---|---|---|\n");
-        for row in self.rows.iter().filter(of_scenario) {
+        for row in self.rows.iter().filter(of_section) {
             let _ = writeln!(page, "{}", line(row));
         }
     }
@@ -127,16 +136,21 @@ fn line(row: &Row) -> String {
 
 /// The effects of a row. Of several tickets, which of them a fault hits is a matter of chance, so that they are counted.
 fn effects(row: &Row) -> Vec<String> {
-    const FREED: &str = " PENDING";
-    let has_several = row.cell.scenario.effects.iter().filter(|effect| effect.ends_with(FREED)).count() > 1;
-    let (freed, mut others): (Vec<_>, Vec<_>) =
-        row.facts.effects.iter().cloned().partition(|effect| has_several && effect.ends_with(FREED));
-    match freed.len() {
-        0 => {}
-        1 => others.push(format!("1 ticket{FREED}")),
-        several => others.push(format!("{several} tickets{FREED}")),
+    let freed =
+        |effect: &str| effect.split_once(' ').map(|(_, how)| how.to_owned()).filter(|how| FREED.contains(&&**how));
+    let has_several =
+        FREED.iter().any(|how| row.cell.effects().iter().filter(|effect| effect.ends_with(how)).count() > 1);
+    let mut shown: Vec<String> = Vec::new();
+    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+    for effect in &row.facts.effects {
+        match freed(effect).filter(|_| has_several) {
+            Some(how) => *counts.entry(how).or_default() += 1,
+            None => shown.push(effect.clone()),
+        }
     }
-    others
+    let counted = |(how, count): (String, u32)| format!("{count} ticket{} {how}", if count == 1 { "" } else { "s" });
+    shown.extend(counts.into_iter().map(counted));
+    shown
 }
 
 /// A row without its time, or the heading that the rows below belong to.

@@ -81,7 +81,7 @@ fn effect(call: &Call) -> String {
         "PauseWorkflow" => format!("{target} paused"),
         "ResumeWorkflow" => format!("{target} resumed"),
         "TriggerReplanning" => format!("{target} replanned"),
-        "reallocate_ticket" => format!("{target} PENDING"),
+        "reallocate_ticket" => format!("{target} reallocated"),
         "update_ticket" | "update_ticket_status" => {
             let body: Value = serde_json::from_str(&call.body).unwrap_or(Value::Null);
             format!("{target} {}", text(&body["status"]))
@@ -96,7 +96,7 @@ fn is_met(cell: Cell, calls: &[Call]) -> bool {
     let mut own = calls.iter().filter(|call| call.service == injection.service);
     match (injection.fault, injection.extent) {
         // Its port is closed, so that nothing arrives.
-        (Fault::Refuse, Extent::WholeRun) => own.next().is_none(),
+        (Fault::Refuse | Fault::UndecidedClosed | Fault::UndecidedOpen, Extent::WholeRun) => own.next().is_none(),
         (Fault::WrongAddress | Fault::Impostor, _) => true,
         (Fault::WrongDialect, _) if injection.fault.kind(injection.service).is_none() => own.next().is_some(),
         _ => own.any(|call| call.fault.is_some()),

@@ -25,6 +25,10 @@ pub enum Fault {
     WrongAddress,
     /// The server proves another identity than the expected one.
     Impostor,
+    /// No connection, and nothing that decides in the policy server's place: fail closed.
+    UndecidedClosed,
+    /// No connection, and nothing that decides in the policy server's place: fail open.
+    UndecidedOpen,
 }
 
 /// How long a fault lasts.
@@ -38,7 +42,7 @@ pub enum Extent {
 
 impl Fault {
     /// Every fault, in the order of the page.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Refuse,
         Self::Hang,
         Self::ServerError,
@@ -48,6 +52,8 @@ impl Fault {
         Self::WrongDialect,
         Self::WrongAddress,
         Self::Impostor,
+        Self::UndecidedClosed,
+        Self::UndecidedOpen,
     ];
 
     /// The word on the page.
@@ -62,14 +68,32 @@ impl Fault {
             Self::WrongDialect => "wrong dialect",
             Self::WrongAddress => "wrong address",
             Self::Impostor => "impostor",
+            Self::UndecidedClosed => "undecided, closed",
+            Self::UndecidedOpen => "undecided, open",
         }
     }
 
-    /// Whether a person has to correct the configuration.
-    pub fn is_misconfiguration(self) -> bool {
+    /// Whether the fault is one of the settings, which last until somebody changes them.
+    pub fn is_of_settings(self) -> bool {
         match self {
-            Self::WrongDialect | Self::WrongAddress | Self::Impostor => true,
+            Self::WrongDialect | Self::WrongAddress | Self::Impostor | Self::UndecidedClosed | Self::UndecidedOpen => {
+                true
+            }
             Self::Refuse | Self::Hang | Self::ServerError | Self::TooMany | Self::AnswerLost | Self::Aborted => false,
+        }
+    }
+
+    /// Whether the fault is among those under which the guide's platform runs too: outages of the whole run, and changes whose answer is lost.
+    pub fn is_main(self, extent: Extent) -> bool {
+        match self {
+            Self::Refuse | Self::Hang | Self::ServerError => extent == Extent::WholeRun,
+            Self::AnswerLost | Self::Aborted => extent == Extent::FirstChange,
+            Self::TooMany
+            | Self::WrongDialect
+            | Self::WrongAddress
+            | Self::Impostor
+            | Self::UndecidedClosed
+            | Self::UndecidedOpen => false,
         }
     }
 
@@ -79,9 +103,11 @@ impl Fault {
             (Self::Impostor, Service::Opa) => {
                 Some("it is called over plain HTTP inside the cluster, so there is no identity to verify")
             }
-            (Self::Aborted, Service::Tickets | Service::Kubernetes | Service::Opa) => {
-                Some("over HTTP it cannot be told from *500* and *answer lost*")
-            }
+            (Self::Aborted, Service::Opa) => Some("a question changes nothing, so it is the same as *500*"),
+            (
+                Self::UndecidedClosed | Self::UndecidedOpen,
+                Service::Tickets | Service::Orchestrator | Service::Kubernetes,
+            ) => Some("only the policy server can be replaced by a decision of `heal` itself"),
             _ => None,
         }
     }
@@ -98,7 +124,8 @@ impl Fault {
             (Self::TooMany, Service::Orchestrator) => "`RESOURCE_EXHAUSTED`, not performed",
             (Self::TooMany, _) => "429 with `Retry-After: 1`, not performed",
             (Self::AnswerLost, _) => "it performs the call, then the connection is reset",
-            (Self::Aborted, _) => "it performs the call, then answers `UNAVAILABLE`",
+            (Self::Aborted, Service::Orchestrator) => "it performs the call, then answers `UNAVAILABLE`",
+            (Self::Aborted, _) => "it performs the call, then answers 500",
             (Self::WrongDialect, Service::Tickets) => {
                 "`EXECUTION_TICKET_SERVICE_API=guide`, but the service is the deployed one"
             }
@@ -120,6 +147,8 @@ impl Fault {
             (Self::Impostor, Service::Kubernetes) => {
                 "a kubeconfig, and a certificate of another authority than it names"
             }
+            (Self::UndecidedClosed, _) => "its port is closed, `OPA_FALLBACK=none` and `OPA_FAIL_OPEN=false`",
+            (Self::UndecidedOpen, _) => "its port is closed, `OPA_FALLBACK=none` and `OPA_FAIL_OPEN=true`",
             (Self::Impostor, Service::Opa) => "not applicable",
         }
     }
@@ -136,9 +165,17 @@ impl Fault {
             (Self::Impostor, Service::Kubernetes) => &["KUBECONFIG"],
             // The bundled policy decides in its place.
             (Self::WrongDialect | Self::WrongAddress | Self::Impostor, Service::Opa) => &[],
-            (Self::Refuse | Self::Hang | Self::ServerError | Self::TooMany | Self::AnswerLost | Self::Aborted, _) => {
-                &[]
-            }
+            (
+                Self::Refuse
+                | Self::Hang
+                | Self::ServerError
+                | Self::TooMany
+                | Self::AnswerLost
+                | Self::Aborted
+                | Self::UndecidedClosed
+                | Self::UndecidedOpen,
+                _,
+            ) => &[],
         }
     }
 
@@ -150,14 +187,17 @@ impl Fault {
         };
         let grpc = |code: &str| FaultKind::GrpcStatus { code: code.to_owned(), message: "injected fault".to_owned() };
         match (self, service) {
-            (Self::Refuse, _) => Some(FaultKind::Refuse),
+            (Self::Refuse | Self::UndecidedClosed | Self::UndecidedOpen, _) => Some(FaultKind::Refuse),
             (Self::Hang, _) => Some(FaultKind::Hang),
             (Self::ServerError, Service::Orchestrator) => Some(grpc("INTERNAL")),
             (Self::ServerError, _) => Some(FaultKind::Status { code: 500, retry_after_seconds: None }),
             (Self::TooMany, Service::Orchestrator) => Some(grpc("RESOURCE_EXHAUSTED")),
             (Self::TooMany, _) => Some(FaultKind::Status { code: 429, retry_after_seconds: Some(RETRY_AFTER_SECONDS) }),
             (Self::AnswerLost, _) => Some(FaultKind::DropAnswer),
-            (Self::Aborted, _) => {
+            (Self::Aborted, Service::Tickets | Service::Kubernetes | Service::Opa) => {
+                Some(FaultKind::StatusAfterEffect { code: 500 })
+            }
+            (Self::Aborted, Service::Orchestrator) => {
                 let message = "injected fault".to_owned();
                 Some(FaultKind::AbortAfterEffect { code: "UNAVAILABLE".to_owned(), message })
             }

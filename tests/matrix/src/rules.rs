@@ -3,7 +3,7 @@
 use heal_sandbox::Service;
 
 use crate::cell::{Injection, Row};
-use crate::fault::Extent;
+use crate::fault::{Extent, Fault};
 
 /// The outcomes of a run that claims to have done its work.
 const DONE: [&str; 2] = ["HEALED", "COMPLETED"];
@@ -40,8 +40,7 @@ impl Row {
     }
 
     fn touches_what_is_not_its_own(&self) -> Option<String> {
-        let foreign =
-            self.facts.effects.iter().find(|effect| !self.cell.scenario.effects.contains(&effect.as_str()))?;
+        let foreign = self.facts.effects.iter().find(|effect| !self.cell.effects().contains(&effect.as_str()))?;
         Some(format!("`{foreign}` is not an effect of this playbook"))
     }
 
@@ -77,8 +76,8 @@ impl Row {
         if facts.outcome != "HEALED" || !facts.is_well {
             found.push(format!("{} without a fault, expected HEALED and a target that is well", facts.outcome));
         }
-        if facts.effects != self.cell.scenario.effects {
-            found.push(format!("effects {:?}, expected {:?}", facts.effects, self.cell.scenario.effects));
+        if facts.effects != self.cell.effects() {
+            found.push(format!("effects {:?}, expected {:?}", facts.effects, self.cell.effects()));
         }
         if !facts.called.iter().eq(self.cell.scenario.services) {
             found.push(format!("called {:?}, expected {:?}", facts.called, self.cell.scenario.services));
@@ -90,8 +89,11 @@ impl Row {
         let facts = &self.facts;
         let mut found = Vec::new();
         // An outage of the policy server never passes in silence, whoever decides in its place.
-        if service == Service::Opa && extent == Extent::WholeRun && facts.warnings == 0 {
+        if service == Service::Opa && extent == Extent::WholeRun && facts.warnings == 0 && facts.exit == 0 {
             found.push("the policy server did not decide, and no warning says so".to_owned());
+        }
+        if fault == Fault::UndecidedClosed && facts.exit == 0 {
+            found.push("nobody decided, and `heal` was to act only on a decision".to_owned());
         }
         let variables = fault.variables(service);
         if variables.is_empty() {
@@ -117,13 +119,13 @@ mod tests {
     use super::*;
     use crate::cell::Cell;
     use crate::facts::Facts;
-    use crate::fault::Fault;
+    use crate::scenario::Like;
 
     fn healed() -> Facts {
         let scenario = Cell::all()[0].scenario;
         Facts {
             outcome: "HEALED".to_owned(),
-            effects: scenario.effects.iter().map(ToString::to_string).collect(),
+            effects: scenario.effects(Like::Deployed).iter().map(ToString::to_string).collect(),
             is_well: true,
             is_met: true,
             called: scenario.services.iter().copied().collect(),
@@ -134,7 +136,7 @@ mod tests {
     fn violations(injection: Option<(Service, Fault)>, facts: Facts) -> Vec<String> {
         let injection = injection.map(|(service, fault)| Injection { service, fault, extent: Extent::WholeRun });
         let scenario = Cell::all()[0].scenario;
-        Row { cell: Cell { scenario, injection }, facts }.violations()
+        Row { cell: Cell { like: Like::Deployed, scenario, injection }, facts }.violations()
     }
 
     #[test]
@@ -155,6 +157,7 @@ mod tests {
             (refuse, Facts { elapsed: Duration::from_mins(1), ..healed() }, "took 60.0 s"),
             (refuse, Facts { is_met: false, ..healed() }, "did not meet the fault"),
             (Some((Service::Opa, Fault::Refuse)), healed(), "no warning says so"),
+            (Some((Service::Opa, Fault::UndecidedClosed)), healed(), "nobody decided"),
             (Some((Service::Tickets, Fault::WrongDialect)), healed(), "but the configuration is wrong"),
             (Some((Service::Tickets, Fault::WrongDialect)), healed(), "no text names"),
             (

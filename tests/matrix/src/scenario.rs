@@ -8,6 +8,15 @@ use serde_json::{Value, json};
 
 use crate::settings::NAMESPACE;
 
+/// Which platform the stand-in behaves like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Like {
+    /// The services as they are deployed.
+    Deployed,
+    /// The services as the integration guide describes them.
+    Guide,
+}
+
 /// One incident, the playbook that it starts, and its target.
 #[derive(Clone, Copy)]
 pub struct Scenario {
@@ -17,8 +26,10 @@ pub struct Scenario {
     pub story: &'static str,
     /// The services that the run calls, in the order of [`Service::ALL`].
     pub services: &'static [Service],
-    /// What a run without a fault changes, sorted.
-    pub effects: &'static [&'static str],
+    /// What a run without a fault changes on the platform as it is deployed, sorted.
+    effects: &'static [&'static str],
+    /// The same on the guide's platform, whose ticket service has a call of its own for a reallocation; `None` if it is the same.
+    guide_effects: Option<&'static [&'static str]>,
     /// The operations that change something, one per service.
     pub(crate) changes: &'static [(Service, &'static str)],
     pub(crate) incident: fn() -> Value,
@@ -30,11 +41,22 @@ impl Scenario {
     pub const ALL: [Self; 6] =
         [TICKET_TIMEOUT, WORKER_FAILURE, FAILING_WORKFLOW, WAITING_WORKFLOW, DRIFTED_WORKFLOW, STUCK_WORKFLOW];
 
+    /// What a run without a fault changes, sorted.
+    pub fn effects(&self, like: Like) -> &'static [&'static str] {
+        match like {
+            Like::Deployed => self.effects,
+            Like::Guide => self.guide_effects.unwrap_or(self.effects),
+        }
+    }
+
     /// The operation of `service` by which this scenario's playbook changes something, or asks whether it may.
-    pub(crate) fn change(&self, service: Service) -> Option<&'static str> {
-        match service {
-            Service::Opa => Some("evaluate"),
-            Service::Tickets | Service::Orchestrator | Service::Kubernetes => {
+    pub(crate) fn change(&self, service: Service, like: Like) -> Option<&'static str> {
+        match (service, like) {
+            (Service::Opa, _) => Some("evaluate"),
+            // The guide's dialect has a call of its own for what the deployed service does by a change of status.
+            (Service::Tickets, Like::Guide) if !self.changes.iter().any(|(of, _)| *of == service) => None,
+            (Service::Tickets, Like::Guide) => Some("reallocate_ticket"),
+            (Service::Tickets | Service::Orchestrator | Service::Kubernetes, _) => {
                 self.changes.iter().find(|(of, _)| *of == service).map(|(_, operation)| *operation)
             }
         }
@@ -57,6 +79,7 @@ const TICKET_TIMEOUT: Scenario = Scenario {
             PENDING without a worker.",
     services: &[Service::Tickets, Service::Kubernetes, Service::Opa],
     effects: &["pod of worker-1 deleted", "ticket-1 PENDING"],
+    guide_effects: Some(&["pod of worker-1 deleted", "ticket-1 PENDING", "ticket-1 reallocated"]),
     changes: &[(Service::Tickets, "update_ticket_status"), (Service::Kubernetes, "delete_pod")],
     incident: || {
         json!({"incident_id": "matrix", "incident_type": "TICKET_TIMEOUT", "severity": "HIGH", "workflow_id": "wf-1",
@@ -71,6 +94,7 @@ const WORKER_FAILURE: Scenario = Scenario {
             and both tickets are PENDING without a worker.",
     services: &[Service::Tickets, Service::Kubernetes, Service::Opa],
     effects: &["pod of worker-1 deleted", "ticket-1 PENDING", "ticket-2 PENDING"],
+    guide_effects: Some(&["pod of worker-1 deleted", "ticket-1 reallocated", "ticket-2 reallocated"]),
     changes: &[(Service::Tickets, "update_ticket_status"), (Service::Kubernetes, "delete_pod")],
     incident: || {
         json!({"incident_id": "matrix", "incident_type": "WORKER_FAILURE", "severity": "CRITICAL", "workflow_id": "wf-1",
@@ -84,6 +108,7 @@ const FAILING_WORKFLOW: Scenario = Scenario {
     story: "`wf-failing` is late, and two of its three tickets have failed. Well: it is PAUSED.",
     services: &[Service::Orchestrator],
     effects: &["wf-failing paused"],
+    guide_effects: None,
     changes: &[(Service::Orchestrator, "PauseWorkflow")],
     incident: || workflow_incident("SLA_VIOLATION", "wf-failing"),
     is_well: |platform| has_state(platform, "wf-failing", WorkflowState::Paused),
@@ -94,6 +119,7 @@ const WAITING_WORKFLOW: Scenario = Scenario {
     story: "`wf-waiting` is late, and two of its tickets wait. Well: a replanning of its plan was triggered.",
     services: &[Service::Orchestrator, Service::Opa],
     effects: &["plan-waiting replanned"],
+    guide_effects: None,
     changes: &[(Service::Orchestrator, "TriggerReplanning")],
     incident: || workflow_incident("SLA_VIOLATION", "wf-waiting"),
     is_well: |platform| is_replanned(platform, "plan-waiting"),
@@ -104,6 +130,7 @@ const DRIFTED_WORKFLOW: Scenario = Scenario {
     story: "`wf-drifted` does something else than its plan says. Well: a replanning of its plan was triggered.",
     services: &[Service::Orchestrator, Service::Opa],
     effects: &["plan-drifted replanned"],
+    guide_effects: None,
     changes: &[(Service::Orchestrator, "TriggerReplanning")],
     incident: || workflow_incident("PLAN_DRIFT", "wf-drifted"),
     is_well: |platform| is_replanned(platform, "plan-drifted"),
@@ -114,14 +141,18 @@ const STUCK_WORKFLOW: Scenario = Scenario {
     story: "`wf-1` is PAUSED, and nobody means it to. Well: it is RUNNING.",
     services: &[Service::Orchestrator, Service::Opa],
     effects: &["wf-1 resumed"],
+    guide_effects: None,
     changes: &[(Service::Orchestrator, "ResumeWorkflow")],
     incident: || workflow_incident("WORKFLOW_STUCK", "wf-1"),
     is_well: |platform| has_state(platform, "wf-1", WorkflowState::Running),
 };
 
-/// The platform as it is deployed, with the targets of every scenario.
-pub(crate) fn seed() -> Seed {
-    let mut seed = Seed::unhealthy_worker().with_deployed_workers();
+/// The targets of every scenario.
+pub(crate) fn seed(like: Like) -> Seed {
+    let mut seed = match like {
+        Like::Deployed => Seed::unhealthy_worker().with_deployed_workers(),
+        Like::Guide => Seed::unhealthy_worker(),
+    };
     let states = [("failing", TicketStatus::Failed), ("waiting", TicketStatus::Pending)];
     for (name, status) in states {
         for number in 1..=2 {
@@ -148,7 +179,7 @@ fn has_new_pod(platform: &Platform) -> bool {
     let of_worker = |labels: &std::collections::BTreeMap<String, String>| {
         labels.get(WORKER_LABEL).is_some_and(|worker| worker == "worker-1")
     };
-    platform.pods().iter().any(|pod| of_worker(&pod.labels) && pod.ready)
+    platform.pods().iter().any(|pod| (of_worker(&pod.labels) || pod.name == "worker-1") && pod.ready)
 }
 
 fn is_free(platform: &Platform, ticket_id: &str) -> bool {

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::cell::{Cell, Injection};
 use crate::fault::{Extent, Fault};
 use crate::front::Front;
+use crate::scenario::Like;
 use crate::{scenario, settings};
 
 const POLICY: &str = include_str!("../../../policies/self_healing/playbook_validation.rego");
@@ -71,17 +72,20 @@ impl Identities {
 }
 
 impl World {
-    /// Starts the platform of `cell`, as the services are deployed, and injects the cell's fault.
+    /// Starts the platform of `cell`, and injects the cell's fault.
     pub(crate) async fn start(cell: Cell, identities: &Identities) -> Self {
         let injection = cell.injection;
         let is = |service, fault| injection.is_some_and(|found| (found.service, found.fault) == (service, fault));
-        let deployed = PlatformConfig::like_deployed();
+        let base = match cell.like {
+            Like::Deployed => PlatformConfig::like_deployed(),
+            Like::Guide => PlatformConfig::default(),
+        };
         let mut config = PlatformConfig {
-            opa: OpaConfig { policy: Some(POLICY.to_owned()), ..deployed.opa.clone() },
-            kubernetes: KubernetesConfig { ready_after: settings::POD_READY_AFTER, ..deployed.kubernetes.clone() },
+            opa: OpaConfig { policy: Some(POLICY.to_owned()), ..base.opa.clone() },
+            kubernetes: KubernetesConfig { ready_after: settings::POD_READY_AFTER, ..base.kubernetes.clone() },
             control_port: None,
-            seed: scenario::seed(),
-            ..deployed
+            seed: scenario::seed(cell.like),
+            ..base
         };
         let is_impostor = is(Service::Orchestrator, Fault::Impostor);
         let tls = if is_impostor { &identities.impostor } else { &identities.orchestrator };
@@ -122,7 +126,7 @@ fn inject(platform: &Platform, cell: Cell, injection: Injection) {
     let fault = Injected::new(injection.service, kind);
     let fault = match injection.extent {
         Extent::WholeRun => fault,
-        Extent::FirstChange => fault.on(cell.scenario.change(injection.service).unwrap()).times(1),
+        Extent::FirstChange => fault.on(cell.scenario.change(injection.service, cell.like).unwrap()).times(1),
     };
     platform.set_fault(fault).unwrap();
 }
@@ -151,6 +155,10 @@ async fn misconfigure(
         }
         (Fault::WrongAddress, Service::Opa) => {
             set("OPA_PORT", address(&endpoints.kubernetes_url).port().to_string());
+        }
+        (Fault::UndecidedClosed | Fault::UndecidedOpen, _) => {
+            set("OPA_FALLBACK", "none".to_owned());
+            set("OPA_FAIL_OPEN", (injection.fault == Fault::UndecidedOpen).to_string());
         }
         (Fault::Impostor, Service::Tickets) => {
             let front = Front::start(&identities.stranger, address(&endpoints.tickets_url)).await;

@@ -41,8 +41,6 @@ impl Deployment {
     /// # Panics
     /// As [`Deployment::shared`].
     pub fn start(config: PlatformConfig, parameters: &[(&str, &str)], variables: &[(&str, &str)]) -> Self {
-        let own = [("LAMBDA_EXECUTOR", "local"), ("MINISTACK_HOST", "127.0.0.1")];
-        let stack = MiniStack::start(&[own.as_slice(), variables].concat()).unwrap();
         // The platform's sockets are tasks of this runtime, which must outlive the test that runs first.
         let services = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let services: &'static tokio::runtime::Runtime = Box::leak(Box::new(services));
@@ -50,6 +48,16 @@ impl Deployment {
             let _on_it = services.enter();
             Platform::start(config).unwrap()
         };
+        Self::over(platform, parameters, variables)
+    }
+
+    /// As [`Deployment::start`], over a platform that runs already.
+    ///
+    /// # Panics
+    /// As [`Deployment::shared`].
+    pub fn over(platform: Platform, parameters: &[(&str, &str)], variables: &[(&str, &str)]) -> Self {
+        let own = [("LAMBDA_EXECUTOR", "local"), ("MINISTACK_HOST", "127.0.0.1")];
+        let stack = MiniStack::start(&[own.as_slice(), variables].concat()).unwrap();
         let deployment = Self { stack, platform };
         let overrides = deployment.overrides(parameters);
         let _alone = SAM.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,7 +73,9 @@ impl Deployment {
     fn overrides(&self, parameters: &[(&str, &str)]) -> Vec<String> {
         let own = [("ENVIRONMENT".to_owned(), "e2e".to_owned())];
         let services = self.platform.endpoints().env().into_iter().chain(own);
-        let services = services.map(|(variable, value)| format!("{}={value}", camel(&variable)));
+        let services = services.map(|(variable, value)| (camel(&variable), value));
+        let is_own = |(name, _): &(String, String)| parameters.iter().all(|(parameter, _)| parameter != name);
+        let services = services.filter(is_own).map(|(name, value)| format!("{name}={value}"));
         services.chain(parameters.iter().map(|(name, value)| format!("{name}={value}"))).collect()
     }
 

@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// Only follow-ups that nobody has reported as done (the default)
     #[arg(long, conflicts_with = "all")]
     open: bool,
-    /// Also those that are done
+    /// Also those that are done. Reads the log of every run that did not end well
     #[arg(long)]
     all: bool,
     /// Only of runs for this incident
@@ -71,7 +71,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let (run_ids, has_more) = match &args.run {
         Some(run) if RunId::is_legal(run) => (vec![RunId::new(run)], false),
         Some(run) => anyhow::bail!("`{run}` cannot name a run; `heal runs list` shows their ids"),
-        None => candidates(&args, &backend, RunFilter { since, ..RunFilter::default() }).await?,
+        // A run with an open follow-up needs a person; what is done is known to the logs alone.
+        None => {
+            let filter = RunFilter { since, needs_attention: !args.all, ..RunFilter::default() };
+            candidates(&args, &backend, filter).await?
+        }
     };
     for run_id in run_ids {
         entries.extend(read(&args, &reader, run_id).await?);
@@ -80,7 +84,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     print(&args, &entries)?;
     if has_more {
         out::note(format_args!(
-            "only the newest {RUNS} runs that may have follow-ups were read; --since, --incident or --run narrow the search"
+            "only {RUNS} runs with follow-ups were read; --since, --incident or --run narrow the search"
         ));
     }
     Ok(Exit::Success)
@@ -89,23 +93,27 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
 /// The runs that may have follow-ups, and whether there are more of them than [`RUNS`].
 async fn candidates(args: &Args, backend: &Backend, filter: RunFilter) -> anyhow::Result<(Vec<RunId>, bool)> {
     let runs = backend.runs();
-    let fits = |head: &RunHead| args.incident.as_ref().is_none_or(|id| head.incident_id == *id) && may_have_any(head);
+    let has_any = |head: &RunHead| if args.all { may_have_any(head) } else { head.open_follow_ups > 0 };
+    let fits = |head: &RunHead| args.incident.as_ref().is_none_or(|id| head.incident_id == *id) && has_any(head);
     let mut found = Vec::new();
     let mut cursor = None;
+    let mut has_more = false;
     loop {
         let page = runs.list(&filter, PAGE, cursor.as_deref()).await?;
         found.extend(page.runs.into_iter().filter(fits).map(|head| head.run_id));
+        // A listing by urgency leaves out what the store did not examine.
+        has_more |= filter.needs_attention && page.unexamined_before.is_some();
         cursor = page.next;
         if cursor.is_none() || found.len() > RUNS {
             break;
         }
     }
-    let has_more = found.len() > RUNS;
+    has_more |= found.len() > RUNS;
     found.truncate(RUNS);
     Ok((found, has_more))
 }
 
-/// A run that left something for a person never ends `HEALED` or `COMPLETED`.
+/// A run that left something for a person, done or not, never ends `HEALED` or `COMPLETED`.
 const fn may_have_any(head: &RunHead) -> bool {
     match head.outcome {
         Some(RunOutcome::Healed | RunOutcome::Completed) => false,

@@ -71,6 +71,22 @@ async fn an_error_of_a_call_that_was_sent_is_unknown_and_is_not_sent_again() {
     }
 }
 
+/// The server turned the call away: the next attempt may trigger it, and nothing cools down meanwhile.
+#[tokio::test]
+async fn a_call_turned_away_for_load_is_not_applied_and_may_be_repeated() {
+    for fault in [status("RESOURCE_EXHAUSTED"), FaultKind::Status { code: 429, retry_after_seconds: None }] {
+        let rig = Rig::new();
+        rig.fault_times(Service::Orchestrator, "TriggerReplanning", fault.clone(), 1);
+        let command = of_plan(&rig, "plan-1");
+        let result = rig.perform(&worker(&rig), &command).await;
+        assert_eq!(unavailable(&result).0, "orchestrator", "{fault:?}");
+        assert!(result.not_applied && rig.is_free("trigger_replanning", "plan/plan-1").await, "{fault:?}");
+        let again = rig.perform(&worker(&rig), &crate::rig::attempt(&command, 2)).await;
+        assert_eq!(again.outcome, AttemptOutcome::Succeeded, "{fault:?}");
+        assert_eq!(rig.platform.replannings().len(), 1, "{fault:?}");
+    }
+}
+
 #[tokio::test]
 async fn after_a_lost_answer_the_workflow_tells_that_it_was_triggered() {
     let rig = Rig::new();

@@ -5,15 +5,16 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    AttributeValue, CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use heal_runtime::port::{BackendError, Result};
 
 use super::Store;
-use super::item::{Attributes, Item, Key};
+use super::item::{Attributes, Fields, Item, Key};
 use crate::error::Error;
 use crate::limit::{CONTENTION_PAUSE_MS, CONTENTION_TRIES, ROW_BYTES};
 
@@ -48,6 +49,34 @@ pub(super) struct Change {
 const OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
 
 impl Store {
+    /// A strongly consistent query of one partition.
+    pub(super) fn query(&self, partition: String) -> QueryFluentBuilder {
+        let query = self.client.query().table_name(&*self.table).key_condition_expression("pk = :pk");
+        query.expression_attribute_values(":pk", AttributeValue::S(partition)).consistent_read(true)
+    }
+
+    /// Every row that `query` finds, as `read` reads it.
+    pub(super) async fn read_all<T>(
+        &self,
+        operation: &'static str,
+        query: QueryFluentBuilder,
+        read: impl Fn(&Fields) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut found = Vec::new();
+        let mut from = None;
+        loop {
+            let call = query.clone().set_exclusive_start_key(from);
+            let page = Box::pin(call.send()).await.map_err(|error| wrap_sdk_error(operation, &error))?;
+            for row in page.items() {
+                found.push(read(&Fields::read(operation, row)?)?);
+            }
+            if page.last_evaluated_key.is_none() {
+                return Ok(found);
+            }
+            from = page.last_evaluated_key;
+        }
+    }
+
     /// Writes the whole row if `condition` holds; `values` are the condition's.
     pub(super) async fn put(
         &self,

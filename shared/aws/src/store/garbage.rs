@@ -89,32 +89,17 @@ impl Store {
 
     /// The run's rows, in order.
     async fn rows_of(&self, run_id: &RunId) -> Result<Vec<Row>> {
-        let mut rows = Vec::new();
-        let mut from: Option<Attributes> = None;
-        loop {
-            let call = self
-                .client
-                .query()
-                .table_name(&*self.table)
-                .key_condition_expression("pk = :run")
-                .expression_attribute_values(":run", AttributeValue::S(key::run(run_id)))
-                .projection_expression("pk, sk, #status")
-                .expression_attribute_names("#status", "status")
-                .set_exclusive_start_key(from)
-                .consistent_read(true);
-            let page = Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(OPERATION, &error))?;
-            for row in page.items() {
-                let fields = Fields::read(OPERATION, row)?;
-                let status = fields.text("status")?;
-                let known = RunStatus::ALL.into_iter().find(|known| known.as_str() == status);
-                let has_ended = known.ok_or_else(|| fields.corrupt("status", "is not a status"))?.is_terminal();
-                rows.push(Row { sk: fields.text("sk")?.to_owned(), has_ended });
-            }
-            if page.last_evaluated_key.is_none() {
-                return Ok(rows);
-            }
-            from = page.last_evaluated_key;
-        }
+        let query = self
+            .query(key::run(run_id))
+            .projection_expression("pk, sk, #status")
+            .expression_attribute_names("#status", "status");
+        let read = |row: &Fields| {
+            let status = row.text("status")?;
+            let known = RunStatus::ALL.into_iter().find(|known| known.as_str() == status);
+            let has_ended = known.ok_or_else(|| row.corrupt("status", "is not a status"))?.is_terminal();
+            Ok(Row { sk: row.text("sk")?.to_owned(), has_ended })
+        };
+        self.read_all(OPERATION, query, read).await
     }
 }
 

@@ -11,7 +11,9 @@ mod read;
 mod row;
 
 use async_trait::async_trait;
-use heal_runtime::port::{Appended, Created, DueRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader};
+use heal_runtime::port::{
+    Appended, Created, DueRuns, LiveRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader,
+};
 use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, Timestamp};
 
 use super::Store;
@@ -73,7 +75,7 @@ impl DueRuns for Store {
         due::next_due(self).await
     }
 
-    async fn count_live(&self) -> Result<u64> {
+    async fn count_live(&self) -> Result<LiveRuns> {
         due::count_live(self).await
     }
 }

@@ -12,6 +12,12 @@ use crate::grpc::SendError;
 /// The metadata key in which the server says how long to wait before the next try (gRPC retry design, A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
+/// How gRPC's C core, and the languages over it, begin the message about an answer that exceeds the server's limit.
+const ANSWER_TOO_LARGE: &str = "Sent message larger than max";
+/// How tonic ends the message about an HTTP 429 without a gRPC status: without a body, and with one that is not a gRPC message.
+const HTTP_TOO_MANY_REQUESTS: [&str; 2] =
+    ["mapped from HTTP status code 429", "while receiving response with status: 429 Too Many Requests"];
+
 /// The error for a status that is not a success, or for a call without an answer.
 pub(super) fn error_from(operation: &'static str, at_stake: Effect, status: &Status) -> Error {
     if let Some(cause) = std::error::Error::source(status) {
@@ -47,9 +53,9 @@ pub(super) fn error_from(operation: &'static str, at_stake: Effect, status: &Sta
         Class::Transient(kind) => Error::Unavailable(Outage {
             service: SERVICE,
             operation,
-            kind,
+            kind: if is_turned_away(status) { OutageKind::RateLimited } else { kind },
             retry_after: pushback(status),
-            effect: at_stake,
+            effect: if is_turned_away(status) { Effect::NotApplied } else { at_stake },
             detail: format!("{}: {}", name(status.code()), one_line(status.message())),
         }),
         Class::Permanent(kind) => Error::Refused(Refusal {
@@ -89,6 +95,17 @@ fn class(code: Code) -> Class {
             Class::Transient(OutageKind::ServerError)
         }
     }
+}
+
+/// Whether the server, or a proxy before it, turned the call away because of its load, before doing anything.
+///
+/// `RESOURCE_EXHAUSTED` says so (gRPC's `doc/statuscodes.md`: "server temporarily out of resources"), but for an answer that was too large to
+/// send: by then the call was served. A proxy's HTTP 429 arrives as `UNAVAILABLE` (`doc/http-grpc-status-mapping.md`) or `INTERNAL`, which by
+/// themselves may come after the effect; tonic keeps the HTTP status in the text.
+fn is_turned_away(status: &Status) -> bool {
+    let message = status.message();
+    (status.code() == Code::ResourceExhausted && !message.starts_with(ANSWER_TOO_LARGE))
+        || HTTP_TOO_MANY_REQUESTS.iter().any(|end| message.ends_with(end))
 }
 
 /// The code's name in the gRPC documentation.
@@ -141,17 +158,30 @@ mod tests {
             assert!(matches!(&error, Error::Refused(refusal) if refusal.code == name(code)), "{error}");
             assert_eq!(error.effect(), Effect::NotApplied);
         }
-        for code in [
-            Code::Unavailable,
-            Code::DeadlineExceeded,
-            Code::ResourceExhausted,
-            Code::Aborted,
-            Code::Internal,
-            Code::Unknown,
-        ] {
+        for code in [Code::Unavailable, Code::DeadlineExceeded, Code::Aborted, Code::Internal, Code::Unknown] {
             let error = error_from("op", Effect::Unknown, &Status::new(code, "no"));
             assert!(error.is_unavailable(), "{error}");
             assert_eq!(error.effect(), Effect::Unknown);
+        }
+    }
+
+    #[test]
+    fn a_call_turned_away_for_load_was_not_applied() {
+        let refused = [
+            Status::new(Code::ResourceExhausted, "quota exceeded"),
+            Status::new(Code::Unavailable, "grpc-status header missing, mapped from HTTP status code 429"),
+        ];
+        for status in refused {
+            let error = error_from("op", Effect::Unknown, &status);
+            let Error::Unavailable(outage) = &error else { panic!("{error}") };
+            assert_eq!((outage.kind, outage.effect), (OutageKind::RateLimited, Effect::NotApplied), "{error}");
+        }
+        let served = [
+            Status::new(Code::ResourceExhausted, "Sent message larger than max (5000000 vs. 4194304)"),
+            Status::new(Code::Unavailable, "grpc-status header missing, mapped from HTTP status code 503"),
+        ];
+        for status in served {
+            assert_eq!(error_from("op", Effect::Unknown, &status).effect(), Effect::Unknown, "{status}");
         }
     }
 

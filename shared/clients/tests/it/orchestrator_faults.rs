@@ -196,12 +196,23 @@ async fn an_abort_after_the_effect_is_a_success_by_the_state() {
 
 #[tokio::test]
 async fn an_error_answer_with_an_unchanged_state_proves_that_nothing_happened() {
-    for code in ["UNKNOWN", "UNAVAILABLE", "ABORTED", "INTERNAL", "RESOURCE_EXHAUSTED"] {
+    for code in ["UNKNOWN", "UNAVAILABLE", "ABORTED", "INTERNAL"] {
         let (platform, client) = start();
         platform.set_fault(on("PauseWorkflow", grpc(code))).unwrap();
         let error = client.pause_workflow("wf-running", "r", None, &context()).await.unwrap_err();
         assert!(error.is_unavailable() && error.effect() == Effect::NotApplied, "{code}: {error}");
         assert_eq!(operations(&platform), ["PauseWorkflow", "GetWorkflowStatus"], "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_turned_away_for_load_is_proven_not_to_have_happened_without_a_read() {
+    for fault in [grpc("RESOURCE_EXHAUSTED"), FaultKind::Status { code: 429, retry_after_seconds: None }] {
+        let (platform, client) = start();
+        platform.set_fault(on("PauseWorkflow", fault.clone())).unwrap();
+        let error = client.pause_workflow("wf-running", "r", None, &context()).await.unwrap_err();
+        assert!(error.is_unavailable() && error.effect() == Effect::NotApplied, "{fault:?}: {error}");
+        assert_eq!(operations(&platform), ["PauseWorkflow"], "{fault:?}");
     }
 }
 

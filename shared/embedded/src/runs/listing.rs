@@ -1,6 +1,6 @@
 //! Lists of runs: filtered, and those that are due.
 
-use heal_runtime::port::{Page, Position, RunFilter};
+use heal_runtime::port::{LiveRuns, Page, Position, RunFilter};
 use heal_runtime::{RunId, RunOutcome, RunStatus, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -89,11 +89,17 @@ pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>, Job
     Ok(statement.query_row([], |row| moment(row, 0)).optional()?)
 }
 
-pub(super) fn count_live(connection: &Connection) -> Result<u64, JobError> {
+pub(super) fn count_live(connection: &Connection) -> Result<LiveRuns, JobError> {
     let mut statement = connection.prepare_cached("SELECT count(*) FROM run WHERE status = ?1")?;
-    let live = RunStatus::ALL.into_iter().filter(|status| !status.is_terminal());
-    let counts = live.map(|status| statement.query_row([status.as_str()], |row| row.get::<_, i64>(0)));
-    Ok(counts.sum::<rusqlite::Result<i64>>()?.unsigned_abs())
+    let mut live = LiveRuns::default();
+    for status in RunStatus::ALL.into_iter().filter(|status| !status.is_terminal()) {
+        let runs = statement.query_row([status.as_str()], |row| row.get::<_, i64>(0))?.unsigned_abs();
+        live.active += runs;
+        if status == RunStatus::AwaitingApproval {
+            live.awaiting_approval = runs;
+        }
+    }
+    Ok(live)
 }
 
 /// The statement of each combination of conditions.

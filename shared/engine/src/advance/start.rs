@@ -34,10 +34,18 @@ pub(super) fn next(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> 
     })
 }
 
-/// Starts the attempt after a backoff, with the same parameters and a new token.
-pub(super) fn retry(plan: &Plan, state: &State, step: StepRef, last: &Attempt, now: Timestamp, entropy: u64) -> Event {
-    let timeout = plan.step(step.step).map_or(1, |planned| planned.spec.timeout_seconds);
-    start_attempt(state, step, last.number + 1, last.parameters.clone(), timeout, now, entropy)
+/// Starts the attempt after a backoff, with the same parameters and a new token. It has the time that was left when it was due at `due_at`.
+pub(super) fn retry(
+    plan: &Plan,
+    state: &State,
+    step: StepRef,
+    (last, due_at): (&Attempt, Timestamp),
+    now: Timestamp,
+    entropy: u64,
+) -> Event {
+    let timeout_seconds = plan.step(step.step).map_or(1, |planned| planned.spec.timeout_seconds);
+    let timeout_ms = time_of_attempt(timeout_seconds, state.deadline.since_ms(due_at));
+    start_attempt(state, step, last.number + 1, last.parameters.clone(), timeout_ms, now, entropy)
 }
 
 /// Ends the step, or the element, if its condition is false or cannot be evaluated.
@@ -98,7 +106,8 @@ fn begin(planned: &PlannedStep, state: &State, step: StepRef, now: Timestamp, en
             format!("the parameters have {bytes} bytes, the limit is {} bytes", limit::PARAMETER_BYTES),
         );
     }
-    start_attempt(state, step, 1, parameters, planned.spec.timeout_seconds, now, entropy)
+    let timeout_ms = time_of_attempt(planned.spec.timeout_seconds, state.deadline.since_ms(now));
+    start_attempt(state, step, 1, parameters, timeout_ms, now, entropy)
 }
 
 pub(crate) fn render_parameters(
@@ -146,7 +155,7 @@ fn start_attempt(
     step: StepRef,
     number: u32,
     parameters: Map,
-    timeout_seconds: u64,
+    timeout_ms: u64,
     now: Timestamp,
     entropy: u64,
 ) -> Event {
@@ -157,18 +166,13 @@ fn start_attempt(
         parameters_digest: digest_parameters(&parameters),
         parameters,
         deadline: first_last_start(now),
-        timeout_ms: Some(time_of_attempt(timeout_seconds, state.deadline.since_ms(now))),
+        timeout_ms: Some(timeout_ms),
     }
 }
 
-/// Milliseconds of an attempt: the step's timeout, or what is left of the run's. A retry that was due before the run's deadline and comes
-/// after it, because this process was late, has the step's timeout.
+/// Milliseconds of an attempt: the step's timeout, or what is left of the run's.
 fn time_of_attempt(timeout_seconds: u64, left_ms: u64) -> u64 {
-    let timeout_ms = seconds_to_ms(timeout_seconds);
-    match left_ms {
-        0 => timeout_ms,
-        _ => timeout_ms.min(left_ms.max(limit::SHORTEST_ATTEMPT_MS)),
-    }
+    seconds_to_ms(timeout_seconds).min(left_ms.max(limit::SHORTEST_ATTEMPT_MS))
 }
 
 /// Ends a step that has a fault before its first attempt.

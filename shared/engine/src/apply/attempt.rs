@@ -17,6 +17,21 @@ pub(super) fn earlier(state: &State, step: StepRef) -> Option<&Attempt> {
     }
 }
 
+/// What waited for a timer goes on now. The time since the timer was due is not time of the run: its wake-up was late, or the process was
+/// frozen.
+pub(super) fn end_timer(state: &mut State, step: StepRef) {
+    let at = state.updated_at;
+    let due_at = match state.pending.get_mut(&step) {
+        Some(Pending::Retry { due_at, attempt, .. }) => {
+            attempt.waited_ms = attempt.waited_ms.saturating_add(at.since_ms(*due_at));
+            *due_at
+        }
+        Some(Pending::Wait { until, .. }) => *until,
+        Some(Pending::Attempt(_) | Pending::Answered(..)) | None => return,
+    };
+    state.wait_in_queues(&[(due_at, at)]);
+}
+
 /// Issues the command of an attempt again: until now it waited.
 pub(super) fn reissue(state: &mut State, step: StepRef, token: &Token, deadline: Timestamp, at: Timestamp) {
     let Some(Pending::Attempt(attempt)) = clear_pending(state, step) else {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::attempt::end_timer;
 use super::{clear_pending, mark_started};
 use crate::Map;
 use crate::event::{StepOutcome, StopCause};
@@ -28,6 +29,7 @@ pub(super) const fn has_output(result: &AttemptResult) -> bool {
 
 /// Ends a step, or one element of a step that fans out.
 pub(super) fn end(plan: &Plan, state: &mut State, step: StepRef, outcome: StepOutcome, reason: Option<&str>) {
+    end_timer(state, step);
     let last = clear_pending(state, step);
     let Some(planned) = plan.step(step.step) else {
         return;

@@ -29,14 +29,7 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
         Event::RunStarted(_) | Event::IncidentRejected { .. } => {
             Err(illegal("only a log's first event can be it".to_owned()))
         }
-        Event::IncidentJoined { incident_id }
-            if state.joined.contains(incident_id) || *incident_id == state.incident_id =>
-        {
-            stale(format!("run {run_id} knows incident {incident_id} already"))
-        }
-        Event::IncidentJoined { .. } if state.joined.len() >= limit::JOINED => {
-            stale(format!("run {run_id} has {} joined incidents, the limit", limit::JOINED))
-        }
+        Event::IncidentJoined { incident_id } => joinable(state, incident_id).or_else(stale),
         Event::Approved { .. } if state.phase != Phase::AwaitingApproval || state.stopping.is_some() => {
             stale(format!("run {run_id} is not awaiting approval"))
         }
@@ -47,8 +40,7 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
         Event::ApprovalExpiring { percent, .. } if state.next_reminder().is_none_or(|(_, next)| *percent < next) => {
             Err(illegal(format!("no reminder at {percent} % is due")))
         }
-        Event::IncidentJoined { .. }
-        | Event::ApprovalExpiring { .. }
+        Event::ApprovalExpiring { .. }
         | Event::Approved { .. }
         | Event::CancelRequested { .. }
         | Event::RunWithdrawn { .. }
@@ -58,12 +50,7 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
         Event::AttemptStarted { step, attempt, .. } => attemptable(state, *step, *attempt).map_err(illegal),
         Event::AttemptReissued { .. } if state.stopping.is_some() => Err(illegal("the run is stopping".to_owned())),
         Event::AttemptReissued { step, attempt, .. } | Event::AttemptEnded { step, attempt, .. } => {
-            match state.pending.get(step) {
-                Some(Pending::Attempt(pending)) if pending.number == *attempt => Ok(()),
-                Some(_) | None => {
-                    stale(format!("attempt {attempt} of step {} of run {run_id} is not pending", plan.name(step.step)))
-                }
-            }
+            answerable(plan, state, *step, *attempt).or_else(stale)
         }
         Event::RetryScheduled { step, .. } => match state.pending.get(step) {
             Some(Pending::Answered(..)) => Ok(()),
@@ -80,6 +67,26 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
             Err(illegal(format!("{} attempts are in flight", state.in_flight)))
         }
         Event::RunEnded { .. } => Ok(()),
+    }
+}
+
+fn joinable(state: &State, incident_id: &str) -> Result<(), String> {
+    let run_id = &state.run_id;
+    if state.joined.contains(incident_id) || incident_id == state.incident_id {
+        return Err(format!("run {run_id} knows incident {incident_id} already"));
+    }
+    if state.joined.len() >= limit::JOINED {
+        return Err(format!("run {run_id} has {} joined incidents, the limit", limit::JOINED));
+    }
+    Ok(())
+}
+
+fn answerable(plan: &Plan, state: &State, step: StepRef, attempt: u32) -> Result<(), String> {
+    match state.pending.get(&step) {
+        Some(Pending::Attempt(pending)) if pending.number == attempt => Ok(()),
+        Some(_) | None => {
+            Err(format!("attempt {attempt} of step {} of run {} is not pending", plan.name(step.step), state.run_id))
+        }
     }
 }
 

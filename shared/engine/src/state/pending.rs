@@ -57,11 +57,12 @@ impl Pending {
         }
     }
 
-    /// When the newest command of an attempt in flight was issued.
-    pub(crate) fn issued_at(&self) -> Option<Timestamp> {
+    /// From when on it can wait in a queue: an attempt from its newest command on, a timer from the moment on at which it is due.
+    pub(crate) fn waits_from(&self) -> Option<Timestamp> {
         match self {
             Self::Attempt(attempt) => Some(attempt.started_at),
-            Self::Answered(..) | Self::Retry { .. } | Self::Wait { .. } => None,
+            Self::Retry { due_at: at, .. } | Self::Wait { until: at, .. } => Some(*at),
+            Self::Answered(..) => None,
         }
     }
 }

@@ -78,9 +78,10 @@ impl State {
     }
 
     /// Whether the run's time has passed at `now`. An attempt in flight may have waited, and its answer may extend the time: until then the
-    /// run neither starts a step nor stops.
+    /// run neither starts a step nor stops. A timer that is due extends it as well, by its lateness, as soon as its event is recorded.
     pub(crate) fn is_overdue(&self, now: Timestamp) -> bool {
-        now >= self.deadline
+        let late_ms = self.timers.first().map_or(0, |(due_at, _)| now.since_ms(*due_at));
+        now >= self.deadline.plus_ms(late_ms.min(self.waits.room_ms()))
     }
 
     /// The next moment at which an event follows from time alone; `None` once the run has ended.

@@ -14,6 +14,11 @@ pub(crate) struct Waits {
 }
 
 impl Waits {
+    /// Milliseconds by which the waits can still grow.
+    pub(super) fn room_ms(&self) -> u64 {
+        limit::WAIT_MS - self.total_ms()
+    }
+
     /// Milliseconds in all, at most [`limit::WAIT_MS`].
     pub(crate) fn total_ms(&self) -> u64 {
         let open = self.open.iter().map(|(from, to)| to.since_ms(*from));
@@ -45,7 +50,8 @@ impl Waits {
 }
 
 impl State {
-    /// Milliseconds in which a command of the run waited for a worker, or a result for the dispatcher. The run's deadline is later by as much.
+    /// Milliseconds in which a command of the run waited for a worker, or a result or a due timer for the dispatcher. The run's deadline is
+    /// later by as much.
     pub fn waited_ms(&self) -> u64 {
         self.waits.total_ms()
     }
@@ -56,8 +62,8 @@ impl State {
         for (from, to) in intervals {
             self.waits.add(*from, *to);
         }
-        // At most `limit::IN_FLIGHT` attempts are pending. Without one, no interval can come that starts before those so far end.
-        let earliest = self.pending.values().filter_map(super::Pending::issued_at).min();
+        // Later intervals start where something pending starts to wait, or later.
+        let earliest = self.pending.values().filter_map(super::Pending::waits_from).min();
         self.waits.settle(earliest.unwrap_or(Timestamp(u64::MAX)));
         self.deadline = self.deadline.plus_ms(self.waits.total_ms().saturating_sub(before));
     }

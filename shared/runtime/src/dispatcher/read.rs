@@ -8,7 +8,7 @@ use heal_engine::{Plan, RunId, chain, turn};
 use super::cache::Live;
 use super::{DispatchError, Dispatcher};
 use crate::library::Library;
-use crate::port::{BackendError, DueRuns};
+use crate::port::{BackendError, DueRuns, LiveRuns};
 
 impl Dispatcher {
     /// Folds a run from its log.
@@ -63,14 +63,14 @@ impl Dispatcher {
         }
     }
 
-    /// Counts the live runs, and reports the number to the observer.
+    /// Counts the live runs, and reports the numbers to the observer.
     ///
     /// # Errors
     /// `due_runs` cannot be read.
-    pub async fn count_active(&self, due_runs: &dyn DueRuns) -> Result<u64, BackendError> {
-        let active = due_runs.count_live().await?;
-        self.observer.runs_active(active);
-        Ok(active)
+    pub async fn count_active(&self, due_runs: &dyn DueRuns) -> Result<LiveRuns, BackendError> {
+        let live = due_runs.count_live().await?;
+        self.observer.runs_active(live);
+        Ok(live)
     }
 }
 

@@ -144,8 +144,17 @@ pub trait DueRuns: Send + Sync + 'static {
     /// The earliest `wake_at` of a live run.
     async fn next_due(&self) -> Result<Option<Timestamp>>;
 
-    /// The number of live runs, by the index alone: a run may still count for moments after its end.
-    async fn count_live(&self) -> Result<u64>;
+    /// The numbers of live runs, by the index alone: a run may still count for moments after its end or its approval.
+    async fn count_live(&self) -> Result<LiveRuns>;
+}
+
+/// The numbers of runs that have not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LiveRuns {
+    /// All of them.
+    pub active: u64,
+    /// Those of them that await approval.
+    pub awaiting_approval: u64,
 }
 
 /// A store of runs as a whole, for those who hand its parts out.

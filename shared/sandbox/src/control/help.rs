@@ -76,6 +76,7 @@ Faults
   {"grpc_status": {"code": "UNAVAILABLE"}}              not performed; orchestrator only
   {"redirect": {"location": "http://127.0.0.1:9/"}}     not performed
   {"abort_after_effect": {"code": "UNKNOWN"}}           performed; answered with that gRPC status; orchestrator only
+  {"status_after_effect": {"code": 500}}                performed; answered with that HTTP status
   "drop_answer"                                         performed; the connection is then reset
   {"slow": {"by_ms": 5000}}                             performed; answered later
   {"wrong_content_type": {"content_type": "text/html"}} performed; with "body": not performed, that body is sent

@@ -70,6 +70,7 @@ async fn the_faults_in_the_help_are_faults() {
         "refuse",
         "slow",
         "status",
+        "status_after_effect",
         "wrong_content_type",
     ];
     assert_eq!(names, all);

@@ -169,6 +169,8 @@ metrics! {
         "From the incident's creation to the run's first command";
     RunsActive = "self_healing_runs_active", Kind::Gauge, "", [],
         "Runs that have not ended";
+    RunsAwaitingApproval = "self_healing_runs_awaiting_approval", Kind::Gauge, "", [],
+        "Runs that await approval now";
     CooldownHits = "self_healing_cooldown_hits_total", Kind::Counter, "", [ACTION],
         "Targets left alone because they were touched too recently";
     ClaimsLost = "self_healing_claims_lost_total", Kind::Counter, "", [ACTION],

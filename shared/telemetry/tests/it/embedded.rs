@@ -97,7 +97,7 @@ type Case<'a> = (Id, &'a [&'a str], &'a [&'a [&'a str]]);
 #[tokio::test]
 async fn an_alarm_finds_an_outcome_over_all_functions_playbooks_and_actions() {
     let service = ["service_name"].as_slice();
-    let cases: [Case<'_>; 7] = [
+    let cases: [Case<'_>; 8] = [
         (Id::RunsEnded, &["x", "FAILED"], &[&["service_name", "outcome", "playbook"], service, &["outcome"]]),
         (Id::StepDuration, &["x", "unknown"], &[&["service_name", "action", "outcome"], service, &["outcome"]]),
         (Id::OpaValidation, &["x", "error"], &[&["service_name", "action", "result"], service, &["result"]]),
@@ -105,6 +105,7 @@ async fn an_alarm_finds_an_outcome_over_all_functions_playbooks_and_actions() {
         (Id::Attempts, &["x", "error"], &[&["service_name", "action", "status"], service]),
         (Id::BuildInfo, &["x", "1"], &[&["service_name", "service", "version"], service]),
         (Id::RunsActive, &[], &[service]),
+        (Id::RunsAwaitingApproval, &[], &[service]),
     ];
     for (id, labels, expected) in cases {
         assert_eq!(dimensions(id, labels).await, expected, "{id:?}");

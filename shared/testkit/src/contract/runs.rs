@@ -80,6 +80,7 @@ macro_rules! run_store_contract {
             a_run_without_a_wake_time_is_never_due,
             the_next_due_is_the_earliest_wake_time_of_a_live_run,
             live_runs_are_counted_until_they_end,
+            a_run_counts_as_awaiting_approval_only_while_it_does,
             live_runs_are_found_by_the_start_of_their_incidents_id,
             an_ended_run_is_not_among_the_live_ones_of_its_incident,
         ] }

@@ -5,9 +5,9 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use heal_runtime::port::{
-    Appended, Created, DueRuns, NewRun, Page, Position, Result, RunFilter, RunHead, RunLog, RunReader,
+    Appended, Created, DueRuns, LiveRuns, NewRun, Page, Position, Result, RunFilter, RunHead, RunLog, RunReader,
 };
-use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, Timestamp};
+use heal_runtime::{Commit, Digest, RunId, RunStatus, Seq, StoredCommit, Timestamp};
 
 use super::{Faults, lock};
 
@@ -189,8 +189,12 @@ impl DueRuns for Runs {
         self.faults.around("runs.next_due", || lock(&self.model).wakes().first().map(|(at, _)| *at))
     }
 
-    async fn count_live(&self) -> Result<u64> {
-        let is_live = |run: &&Run| !run.head.status.is_terminal();
-        self.faults.around("runs.count_live", || lock(&self.model).runs.values().filter(is_live).count() as u64)
+    async fn count_live(&self) -> Result<LiveRuns> {
+        self.faults.around("runs.count_live", || {
+            let model = lock(&self.model);
+            let live = model.runs.values().map(|run| run.head.status).filter(|status| !status.is_terminal());
+            let awaiting = live.clone().filter(|status| *status == RunStatus::AwaitingApproval);
+            LiveRuns { active: live.count() as u64, awaiting_approval: awaiting.count() as u64 }
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use heal_runtime::port::QueueName;
+use heal_runtime::port::{LiveRuns, QueueName};
 use heal_testkit::memory::When;
 use serde_json::json;
 
@@ -89,9 +89,10 @@ async fn runs_that_have_not_ended_are_counted_over_all_statuses() {
     asks["auto_remediation_enabled"] = false.into();
     rig.incident(&asks).await;
     rig.host.once(&QueueName::Incidents, 10).await.unwrap();
-    assert_eq!(rig.host.dispatcher().count_active(&*rig.due_runs).await.unwrap(), 2);
-    rig.assert_series(&["self_healing_runs_active 2"]);
+    let count = async || rig.host.dispatcher().count_active(&*rig.due_runs).await.unwrap();
+    assert_eq!(count().await, LiveRuns { active: 2, awaiting_approval: 1 });
+    rig.assert_series(&["self_healing_runs_active 2", "self_healing_runs_awaiting_approval 1"]);
     rig.work().await;
-    assert_eq!(rig.host.dispatcher().count_active(&*rig.due_runs).await.unwrap(), 1);
-    rig.assert_series(&["self_healing_runs_active 1"]);
+    assert_eq!(count().await, LiveRuns { active: 1, awaiting_approval: 1 });
+    rig.assert_series(&["self_healing_runs_active 1", "self_healing_runs_awaiting_approval 1"]);
 }

@@ -1,7 +1,7 @@
 //! Appends a commit to a run.
 
 use heal_runtime::port::{Appended, Result, RunHead};
-use heal_runtime::{Commit, Timestamp};
+use heal_runtime::{Commit, RunStatus, Timestamp};
 
 use super::read;
 use super::row::{self, Live, Newest};
@@ -32,9 +32,12 @@ pub(super) async fn append(store: &Store, commit: &Commit, head: &RunHead) -> Re
         Written::Refused(Some(there)) if row::is_of(&there, &commit.cause_id) => Appended::AlreadyThere,
         Written::Refused(_) => return Ok(Appended::Conflict),
     };
+    let awaits_approval = |head: &RunHead| head.status == RunStatus::AwaitingApproval;
+    let has_changed = awaits_approval(&last.head) != awaits_approval(&head);
+    let awaits = has_changed.then(|| awaits_approval(&head));
     let newest = Newest { head, live };
     store.newest_runs.update(&newest);
-    if let Err(error) = follow(store, &newest, earlier).await {
+    if let Err(error) = follow(store, &newest, earlier, awaits).await {
         // The log decides. The sweep finds the run through the stale row, and corrects the row.
         tracing::warn!(run = %commit.run_id, error = &error as &dyn std::error::Error, "failed to update the live row; the sweep will correct it");
     }
@@ -57,18 +60,29 @@ async fn refused(store: &Store, commit: &Commit) -> Result<Appended> {
     Ok(if same { Appended::AlreadyThere } else { Appended::Conflict })
 }
 
-/// Updates the live row: deletes it at the run's end, or makes the sweep read the run earlier.
-async fn follow(store: &Store, newest: &Newest, earlier: Option<Timestamp>) -> Result<()> {
+/// Updates the live row: deletes it at the run's end, makes the sweep read the run earlier, or says that the run awaits approval or no longer
+/// does.
+async fn follow(store: &Store, newest: &Newest, earlier: Option<Timestamp>, awaits: Option<bool>) -> Result<()> {
     let key = key::live_by_sk(newest.live.sk.clone());
     let values = Item::default().text(":run", newest.head.run_id.as_str());
     if newest.head.status.is_terminal() {
-        store.delete(OPERATION, &key, "run_id = :run", values).await?;
-    } else if let Some(look_at) = earlier {
+        return store.delete(OPERATION, &key, "run_id = :run", values).await.map(drop);
+    }
+    if let Some(look_at) = earlier {
         let change = Change {
-            key,
+            key: key.clone(),
             update: "SET look_at = :look_at",
             condition: "run_id = :run AND look_at > :look_at",
-            values: values.moment(":look_at", look_at),
+            values: values.clone().moment(":look_at", look_at),
+        };
+        store.update(OPERATION, change).await?;
+    }
+    if let Some(awaits) = awaits {
+        let change = Change {
+            key,
+            update: "SET awaits_approval = :awaits",
+            condition: "run_id = :run",
+            values: values.flag(":awaits", awaits),
         };
         store.update(OPERATION, change).await?;
     }

@@ -4,8 +4,9 @@ use aws_sdk_dynamodb::types::{
     CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use heal_runtime::port::{BackendError, Created, NewRun, Result};
-use heal_runtime::{RunId, Timestamp};
+use heal_runtime::{RunId, RunStatus, Timestamp};
 
+use super::due::AWAITS_APPROVAL;
 use super::read;
 use super::row::{self, Live, Newest};
 use crate::limit::{CONTENTION_TRIES, SWEEP_AFTER_MS};
@@ -77,11 +78,12 @@ fn look_at(run: &NewRun) -> Timestamp {
 }
 
 fn live_row(run: &NewRun, live: &Live) -> Item {
-    Item::at(&live_key(run))
+    let row = Item::at(&live_key(run))
         .text("run_id", run.commit.run_id.as_str())
         .text("incident_id", &run.head.incident_id)
         .moment("look_at", live.look_at)
-        .moment("at", run.commit.at)
+        .moment("at", run.commit.at);
+    if run.head.status == RunStatus::AwaitingApproval { row.flag(AWAITS_APPROVAL, true) } else { row }
 }
 
 fn dedupe_row(store: &Store, run: &NewRun) -> Result<TransactWriteItem> {

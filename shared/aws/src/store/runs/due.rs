@@ -5,19 +5,24 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use heal_runtime::port::{Result, RunHead};
+use heal_runtime::port::{LiveRuns, Result, RunHead};
 use heal_runtime::{RunId, Timestamp};
 
 use super::read;
 use crate::limit::{LIVE_SHARDS, ORPHAN_MS, SWEEP_CONCURRENT_READS};
-use crate::store::item::{Attributes, Fields, Item};
-use crate::store::{Store, call, key};
+use crate::store::item::{Fields, Item};
+use crate::store::{Store, key};
+
+/// The flag of a live row whose run awaits approval, for its count alone.
+pub(super) const AWAITS_APPROVAL: &str = "awaits_approval";
 
 /// A live row.
 struct LiveRow {
     sk: String,
     run_id: RunId,
     at: Timestamp,
+    /// A row of an earlier build does not say so.
+    awaits_approval: bool,
 }
 
 pub(super) async fn due(store: &Store, now: Timestamp, limit: usize) -> Result<Vec<RunId>> {
@@ -37,8 +42,10 @@ pub(super) async fn next_due(store: &Store) -> Result<Option<Timestamp>> {
 }
 
 /// Counts the live rows, without a read of the runs.
-pub(super) async fn count_live(store: &Store) -> Result<u64> {
-    live_rows(store, "runs.count_live", None).await.map(|rows| rows.len() as u64)
+pub(super) async fn count_live(store: &Store) -> Result<LiveRuns> {
+    let rows = live_rows(store, "runs.count_live", None).await?;
+    let awaiting_approval = rows.iter().filter(|row| row.awaits_approval).count() as u64;
+    Ok(LiveRuns { active: rows.len() as u64, awaiting_approval })
 }
 
 /// The heads of the live runs; with `now`, only of those that the sweep may read by then.
@@ -78,31 +85,15 @@ async fn live_shard(
     shard: u32,
     now: Option<Timestamp>,
 ) -> Result<Vec<LiveRow>> {
-    let mut rows = Vec::new();
-    let mut from: Option<Attributes> = None;
-    loop {
-        let mut call = store
-            .client
-            .query()
-            .table_name(&*store.table)
-            .key_condition_expression("pk = :shard")
-            .expression_attribute_values(":shard", AttributeValue::S(key::live_shard(shard)))
-            .set_exclusive_start_key(from)
-            .consistent_read(true);
-        if let Some(now) = now {
-            call = call
-                .filter_expression("look_at <= :now")
-                .expression_attribute_values(":now", AttributeValue::N(now.0.to_string()));
-        }
-        let page = Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(operation, &error))?;
-        for row in page.items() {
-            let fields = Fields::read(operation, row)?;
-            let run_id = RunId::new(fields.text("run_id")?);
-            rows.push(LiveRow { sk: fields.text("sk")?.to_owned(), run_id, at: fields.moment("at")? });
-        }
-        if page.last_evaluated_key.is_none() {
-            return Ok(rows);
-        }
-        from = page.last_evaluated_key;
+    let mut query = store.query(key::live_shard(shard));
+    if let Some(now) = now {
+        query = query
+            .filter_expression("look_at <= :now")
+            .expression_attribute_values(":now", AttributeValue::N(now.0.to_string()));
     }
+    let read = |row: &Fields| {
+        let (sk, run_id) = (row.text("sk")?.to_owned(), RunId::new(row.text("run_id")?));
+        Ok(LiveRow { sk, run_id, at: row.moment("at")?, awaits_approval: row.flag(AWAITS_APPROVAL) })
+    };
+    store.read_all(operation, query, read).await
 }

@@ -11,15 +11,7 @@ use crate::store::{Store, call, key};
 
 /// The run's newest commit, strongly consistent.
 pub(super) async fn newest(store: &Store, operation: &'static str, run_id: &RunId) -> Result<Option<Newest>> {
-    let call = store
-        .client
-        .query()
-        .table_name(&*store.table)
-        .key_condition_expression("pk = :run")
-        .expression_attribute_values(":run", AttributeValue::S(key::run(run_id)))
-        .consistent_read(true)
-        .scan_index_forward(false)
-        .limit(1);
+    let call = store.query(key::run(run_id)).scan_index_forward(false).limit(1);
     let found = Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(operation, &error))?;
     let newest = found.items().first().map(|row| row::read_newest(operation, row)).transpose()?;
     if let Some(newest) = &newest {
@@ -85,14 +77,10 @@ async fn page(
     from: Option<Attributes>,
 ) -> Result<QueryOutput> {
     let call = store
-        .client
-        .query()
-        .table_name(&*store.table)
-        .key_condition_expression("pk = :run AND sk > :after")
-        .expression_attribute_values(":run", AttributeValue::S(key::run(run_id)))
+        .query(key::run(run_id))
+        .key_condition_expression("pk = :pk AND sk > :after")
         .expression_attribute_values(":after", AttributeValue::S(key::seq(after)))
-        .set_exclusive_start_key(from)
-        .consistent_read(true);
+        .set_exclusive_start_key(from);
     Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(operation, &error))
 }
 

@@ -1,4 +1,4 @@
-use heal_runtime::port::{NewRun, RunHead};
+use heal_runtime::port::{LiveRuns, NewRun, RunHead};
 use heal_runtime::{RunId, RunStatus, Timestamp};
 
 use super::Runs;
@@ -71,12 +71,25 @@ pub async fn the_next_due_is_the_earliest_wake_time_of_a_live_run(store: Runs) {
 }
 
 pub async fn live_runs_are_counted_until_they_end(store: Runs) {
-    assert_eq!(store.count_live().await.unwrap(), 0);
+    assert_eq!(store.count_live().await.unwrap(), LiveRuns::default());
     for status in RunStatus::ALL {
         create_waking(&store, status.as_str(), None, status).await;
     }
-    assert_eq!(store.count_live().await.unwrap(), 3, "PENDING, AWAITING_APPROVAL, RUNNING");
+    let of = |active, awaiting_approval| LiveRuns { active, awaiting_approval };
+    assert_eq!(store.count_live().await.unwrap(), of(3, 1), "PENDING, AWAITING_APPROVAL, RUNNING");
     let end = commit(RunStatus::Running.as_str(), 2, "end", 1);
     store.append(&end, &RunHead { status: RunStatus::Completed, wake_at: None, ..head(&end) }, None).await.unwrap();
-    assert_eq!(store.count_live().await.unwrap(), 2);
+    assert_eq!(store.count_live().await.unwrap(), of(2, 1));
+}
+
+pub async fn a_run_counts_as_awaiting_approval_only_while_it_does(store: Runs) {
+    create_waking(&store, "a", None, RunStatus::AwaitingApproval).await;
+    let mut counts = Vec::new();
+    for (seq, status) in [(2, RunStatus::Running), (3, RunStatus::AwaitingApproval), (4, RunStatus::Cancelled)] {
+        let next = commit("a", seq, "next", 1);
+        store.append(&next, &RunHead { status, wake_at: None, ..head(&next) }, None).await.unwrap();
+        let live = store.count_live().await.unwrap();
+        counts.push((live.active, live.awaiting_approval));
+    }
+    assert_eq!(counts, [(1, 0), (1, 1), (0, 0)]);
 }

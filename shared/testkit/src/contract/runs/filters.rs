@@ -193,5 +193,5 @@ pub async fn an_ended_run_takes_commits_and_is_listed_once_as_the_newest_says(st
     }
     assert_eq!(list(&store, &attention).await, [] as [&str; 0]);
     assert_eq!(store.load(&end.run_id, 0).await.unwrap().len(), 4);
-    assert_eq!(store.count_live().await.unwrap(), 0);
+    assert_eq!(store.count_live().await.unwrap().active, 0);
 }
