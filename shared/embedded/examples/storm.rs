@@ -93,11 +93,18 @@ fn host(store: &Store, target: &Arc<Bounded>) -> Host {
     let ports = attempt::Ports {
         claims: store.clone(),
         policy: Arc::new(AllowAll),
+        halts: heal_testkit::memory::no_halts(),
         sender: store.clone(),
         clock: clock.clone(),
     };
     let worker = Worker::new(Heal(Arc::clone(target)), Arc::new(ports)).unwrap();
-    let ports = dispatcher::Ports { runs: store.clone(), sender: store.clone(), clock, entropy: Arc::new(OsEntropy) };
+    let ports = dispatcher::Ports {
+        runs: store.clone(),
+        halts: heal_testkit::memory::no_halts(),
+        sender: store.clone(),
+        clock,
+        entropy: Arc::new(OsEntropy),
+    };
     Host::new(Dispatcher::new(ports, Arc::new(library())), [worker], store.clone(), store)
 }
 

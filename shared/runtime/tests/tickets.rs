@@ -31,7 +31,13 @@ impl Rig {
         let faults = Faults::default();
         let runs = Arc::new(Runs::new(faults.clone()));
         let sender = Arc::new(Queues::new(clock.clone(), Faults::default()));
-        let ports = dispatcher::Ports { runs: runs.clone(), sender, clock, entropy: Arc::new(OsEntropy) };
+        let ports = dispatcher::Ports {
+            runs: runs.clone(),
+            halts: heal_testkit::memory::no_halts(),
+            sender,
+            clock,
+            entropy: Arc::new(OsEntropy),
+        };
         Self { dispatcher: Dispatcher::new(ports, Arc::new(library())), runs, faults }
     }
 

@@ -177,6 +177,14 @@ impl heal_runtime::observe::Observer for Observer {
     fn runs_active(&self, runs: u64) {
         self.metrics.set(Id::RunsActive, runs, &[]);
     }
+
+    fn runs_held(&self, runs: u64) {
+        self.metrics.set(Id::RunsHeld, runs, &[]);
+    }
+
+    fn halts_active(&self, halts: u64) {
+        self.metrics.set(Id::HaltsActive, halts, &[]);
+    }
 }
 
 /// A word that the engine does not know is not in the label's set and becomes `other`.

@@ -89,7 +89,9 @@ impl Rig {
     }
 
     pub fn worker_under(&self, action: impl Action, policy: Arc<dyn Policy>) -> Worker {
-        let ports = Ports { claims: self.claims.clone(), policy, sender: self.queues.clone(), clock: self.clock() };
+        let halts = heal_testkit::memory::no_halts();
+        let ports =
+            Ports { claims: self.claims.clone(), policy, halts, sender: self.queues.clone(), clock: self.clock() };
         Worker::new(action, Arc::new(ports)).unwrap().observed_by(self.recorder.clone())
     }
 

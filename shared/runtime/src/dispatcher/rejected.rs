@@ -61,6 +61,9 @@ fn done(input: &Input) -> Option<Event> {
         }
         Input::Result(_)
         | Input::Late(_)
+        | Input::Held(_)
+        | Input::Hold(_)
+        | Input::Release { .. }
         | Input::Wake
         | Input::Joined { .. }
         | Input::Approved { .. }

@@ -3,6 +3,7 @@
 use heal_runtime::port::{Appended, Result, RunHead};
 use heal_runtime::{Commit, Timestamp};
 
+use super::held;
 use super::read;
 use super::row::{self, Live, Newest};
 use crate::store::call::{Change, Written};
@@ -32,9 +33,10 @@ pub(super) async fn append(store: &Store, commit: &Commit, head: &RunHead) -> Re
         Written::Refused(Some(there)) if row::is_of(&there, &commit.cause_id) => Appended::AlreadyThere,
         Written::Refused(_) => return Ok(Appended::Conflict),
     };
+    let is_held_otherwise = head.held_by != last.head.held_by;
     let newest = Newest { head, live };
     store.newest_runs.update(&newest);
-    if let Err(error) = follow(store, &newest, earlier).await {
+    if let Err(error) = follow(store, &newest, earlier, is_held_otherwise).await {
         // The log decides. The sweep finds the run through the stale row, and corrects the row.
         tracing::warn!(run = %commit.run_id, error = &error as &dyn std::error::Error, "failed to update the live row; the sweep will correct it");
     }
@@ -57,13 +59,18 @@ async fn refused(store: &Store, commit: &Commit) -> Result<Appended> {
     Ok(if same { Appended::AlreadyThere } else { Appended::Conflict })
 }
 
-/// Updates the live row: deletes it at the run's end, or makes the sweep read the run earlier.
-async fn follow(store: &Store, newest: &Newest, earlier: Option<Timestamp>) -> Result<()> {
+/// Updates the live row: deletes it at the run's end, makes the sweep read the run earlier, or notes what holds the run.
+async fn follow(store: &Store, newest: &Newest, earlier: Option<Timestamp>, is_held_otherwise: bool) -> Result<()> {
     let key = key::live_by_sk(newest.live.sk.clone());
     let values = Item::default().text(":run", newest.head.run_id.as_str());
     if newest.head.status.is_terminal() {
         store.delete(OPERATION, &key, "run_id = :run", values).await?;
-    } else if let Some(look_at) = earlier {
+        return Ok(());
+    }
+    if is_held_otherwise {
+        held::note(store, OPERATION, &newest.head, &newest.live.sk).await?;
+    }
+    if let Some(look_at) = earlier {
         let change = Change {
             key,
             update: "SET look_at = :look_at",
