@@ -4,12 +4,16 @@ mod check;
 mod dlq;
 mod doctor;
 mod followups;
+mod halt;
+mod halts;
 mod incident;
 mod playbook;
+mod resume;
 mod run;
 mod runs;
 mod sandbox;
 mod serve;
+mod switch;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -28,6 +32,7 @@ Examples:
   heal incident send incident.json --stack prod --watch   heal it on a deployed stack
   heal runs list --stack prod --status failed             the failed runs of a deployed stack
   heal followups list --stack prod                        what runs have left for a person
+  heal halt --all --for 1h --reason deployment            stop every change by the engine for an hour
   heal doctor                                             check the configuration and every service
 
 Exit codes: 0 done · 1 the run or the lint failed · 2 bad usage or bad input · 3 the run is done (DEGRADED), but something is
@@ -63,6 +68,9 @@ enum Command {
     Runs(runs::Command),
     #[command(subcommand)]
     Followups(followups::Command),
+    Halt(halt::Args),
+    Resume(resume::Args),
+    Halts(halts::Args),
     #[command(subcommand)]
     Incident(incident::Command),
     #[command(subcommand)]
@@ -87,6 +95,9 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(command) => check::run(command).await,
         Command::Runs(command) => Box::pin(runs::run(command)).await,
         Command::Followups(command) => Box::pin(followups::run(command)).await,
+        Command::Halt(args) => Box::pin(halt::run(args)).await,
+        Command::Resume(args) => Box::pin(resume::run(args)).await,
+        Command::Halts(args) => Box::pin(halts::run(args)).await,
         Command::Incident(command) => Box::pin(incident::run(command)).await,
         Command::Dlq(command) => Box::pin(dlq::run(command)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
@@ -109,6 +120,9 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Check(_)
         | Command::Runs(_)
         | Command::Followups(_)
+        | Command::Halt(_)
+        | Command::Resume(_)
+        | Command::Halts(_)
         | Command::Incident(_)
         | Command::Dlq(_)
         | Command::Doctor(_) => {

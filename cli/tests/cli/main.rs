@@ -18,6 +18,7 @@ mod dlq;
 mod doctor;
 mod followups;
 mod freeze;
+mod halt;
 mod incident;
 mod kill;
 mod platform;
