@@ -5,6 +5,7 @@
 //! | `POST /api/v1/remediation/execute` | 202; 404 for an unknown playbook, 422 for an invalid request |
 //! | `GET /api/v1/remediation/{id}/status` | 200, 404 |
 //! | `POST /api/v1/remediation/{id}/cancel` (optionally with `{reason}`), `…/approve` | 200, 404 |
+//! | `GET /api/v1/halts`, `POST /api/v1/halts` with `{scope, name?, for_seconds, reason}`, `DELETE /api/v1/halts/{id}` | 200, 201; 404, 409, 422 |
 //! | `POST /api/v1/incidents` | 202 once the incident is on the disk; 422 for a message that is not an incident |
 //! | `GET /api/v1/playbooks`, `GET /health` | 200 |
 //! | `GET /metrics` | 200, in Prometheus' text format |
@@ -14,6 +15,7 @@
 
 mod change;
 mod execute;
+mod halts;
 mod health;
 mod incidents;
 mod problem;
@@ -28,7 +30,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use heal_engine::limit;
 
 use problem::Problem;
@@ -44,6 +46,8 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/api/v1/playbooks", get(health::playbooks))
         .route("/api/v1/incidents", post(incidents::enqueue))
+        .route("/api/v1/halts", get(halts::list).post(halts::halt))
+        .route("/api/v1/halts/{id}", delete(halts::resume))
         .route("/api/v1/remediation/execute", post(execute::execute))
         .route("/api/v1/remediation/{id}/status", get(status::status))
         .route("/api/v1/remediation/{id}/cancel", post(change::cancel))

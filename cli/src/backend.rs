@@ -112,7 +112,7 @@ impl Backend {
         }
     }
 
-    fn ports(&self) -> Ports {
+    pub(crate) fn ports(&self) -> Ports {
         match self {
             Self::File { store, .. } => local::ports(store),
             Self::Stack(stack) => stack.ports(),

@@ -6,12 +6,16 @@ mod dlq;
 mod doctor;
 mod followups;
 mod guardrails;
+mod halt;
+mod halts;
 mod incident;
 mod playbook;
+mod resume;
 mod run;
 mod runs;
 mod sandbox;
 mod serve;
+mod switch;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -32,6 +36,7 @@ Examples:
   heal runs list --stack prod --status failed             the failed runs of a deployed stack
   heal followups list --stack prod                        what runs have left for a person
   heal audit verify --state heal.db                       whether a log was changed after it was written
+  heal halt --all --for 1h --reason deployment            stop every change by the engine for an hour
   heal doctor                                             check the configuration and every service
 
 Exit codes: 0 done · 1 the run or the lint failed · 2 bad usage or bad input · 3 the run is done (DEGRADED), but something is
@@ -69,6 +74,9 @@ enum Command {
     Runs(runs::Command),
     #[command(subcommand)]
     Followups(followups::Command),
+    Halt(halt::Args),
+    Resume(resume::Args),
+    Halts(halts::Args),
     #[command(subcommand)]
     Audit(audit::Command),
     #[command(subcommand)]
@@ -97,6 +105,9 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Runs(command) => Box::pin(runs::run(command)).await,
         Command::Followups(command) => Box::pin(followups::run(command)).await,
         Command::Audit(command) => Box::pin(audit::run(command)).await,
+        Command::Halt(args) => Box::pin(halt::run(args)).await,
+        Command::Resume(args) => Box::pin(resume::run(args)).await,
+        Command::Halts(args) => Box::pin(halts::run(args)).await,
         Command::Incident(command) => Box::pin(incident::run(command)).await,
         Command::Dlq(command) => Box::pin(dlq::run(command)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
@@ -121,6 +132,9 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Runs(_)
         | Command::Followups(_)
         | Command::Audit(_)
+        | Command::Halt(_)
+        | Command::Resume(_)
+        | Command::Halts(_)
         | Command::Incident(_)
         | Command::Dlq(_)
         | Command::Doctor(_) => {

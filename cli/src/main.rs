@@ -14,6 +14,7 @@ mod exit;
 mod file;
 mod follow;
 mod guardrails;
+mod identity;
 mod local;
 mod moment;
 mod out;

@@ -36,19 +36,33 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
 /// The text is not a time; the error says what was expected.
 pub(crate) fn parse_since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let expected = || format!("`{text}` is not a time, expected one such as 90s, 15m, 2h, 7d or 2026-11-23T20:21:00Z");
+    if let Some(age_ms) = length_ms(text) {
+        return Ok(Timestamp(now.0.saturating_sub(age_ms)));
+    }
+    let time: jiff::Timestamp = text.parse().map_err(|_| expected())?;
+    u64::try_from(time.as_millisecond()).map(Timestamp).map_err(|_| expected())
+}
+
+/// A length of time in milliseconds, more than none: `90s`, `15m`, `2h`, `7d`.
+///
+/// # Errors
+/// The text is not a length; the error says what was expected.
+pub(crate) fn parse_length(text: &str) -> Result<u64, String> {
+    let expected = || format!("`{text}` is not a length of time, expected one such as 90s, 15m, 2h or 7d");
+    length_ms(text).filter(|ms| *ms > 0).ok_or_else(expected)
+}
+
+fn length_ms(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit_ms = match text.get(digits.len()..).unwrap_or_default() {
         "s" => SECOND_MS,
         "m" | "min" => MINUTE_MS,
         "h" => HOUR_MS,
         "d" => DAY_MS,
-        _ => {
-            let time: jiff::Timestamp = text.parse().map_err(|_| expected())?;
-            return u64::try_from(time.as_millisecond()).map(Timestamp).map_err(|_| expected());
-        }
+        _ => return None,
     };
-    let count: u64 = digits.trim().parse().map_err(|_| expected())?;
-    Ok(Timestamp(now.0.saturating_sub(count.saturating_mul(unit_ms))))
+    let count: u64 = digits.trim().parse().ok()?;
+    Some(count.saturating_mul(unit_ms))
 }
 
 #[cfg(test)]
@@ -69,6 +83,17 @@ mod tests {
         ];
         for (ms, expected) in cases {
             assert_eq!(duration(ms), expected);
+        }
+    }
+
+    #[test]
+    fn a_length_has_a_unit_and_is_more_than_none() {
+        assert_eq!(
+            (parse_length("90s"), parse_length("30min"), parse_length("2d")),
+            (Ok(90_000), Ok(1_800_000), Ok(2 * DAY_MS))
+        );
+        for wrong in ["", "0s", "h", "90", "2 weeks", "-1h", "2026-11-23T20:21:00Z"] {
+            assert!(parse_length(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -65,6 +65,15 @@ impl Timeline {
             Event::RunWithdrawn { reason } => {
                 Some(line::remark("■", &format!("no longer needed: {}", out::text(reason))))
             }
+            Event::RunHeld { by, reason, until, .. } => {
+                let until = until.map(|until| format!(" until {}", moment::rfc3339(until))).unwrap_or_default();
+                Some(line::remark("‖", &format!("held by {}{until}: {}", out::text(by), out::text(reason))))
+            }
+            Event::RunReleased { reason, .. } => Some(line::remark("▸", &format!("goes on: {}", out::text(reason)))),
+            Event::AttemptHeld { step, .. } => {
+                self.held(*step);
+                None
+            }
             Event::FollowUpDone { id, by, .. } => {
                 Some(line::remark("+", &format!("follow-up {} done by {}", out::text(id), out::text(by))))
             }
@@ -110,6 +119,15 @@ impl Timeline {
         let progress = self.steps.entry(step.step).or_default();
         progress.started_at.get_or_insert(at);
         progress
+    }
+
+    /// The attempt does not count, and the step has not started if it was its first.
+    fn held(&mut self, step: StepRef) {
+        let progress = self.steps.entry(step.step).or_default();
+        progress.attempts = progress.attempts.saturating_sub(1);
+        if progress.attempts == 0 && progress.items.is_none() {
+            progress.started_at = None;
+        }
     }
 
     fn answered(&mut self, step: StepRef, result: &AttemptResult) {

@@ -50,13 +50,14 @@ def expected(stack, folder):
     if folder == "dispatcher":
         allow(RECEIVE, queues(["incidents", "results"] + [f"{name}-dead" for name in facts.work_queues()]))
         allow(["sqs:SendMessage"], queues(action_queues + ["results", "dead"]))
-        rows = ["RUN#*", "DEDUPE#*", "LIVE#*", "PLAN#*"]
+        rows = ["RUN#*", "DEDUPE#*", "LIVE#*", "PLAN#*", "HALT"]
         allow([*READ, *CHANGE], [TABLE], rows)
         allow(["dynamodb:BatchGetItem"], [TABLE], ["COOLDOWN#*"])
         allow(["dynamodb:Query"], [f"{TABLE}/index/ended"])
     elif folder == "scheduled-checks":
         allow(["sqs:SendMessage"], queues(["incidents", "results"]))
-        allow(["dynamodb:Query"], [TABLE], ["LIVE#*", "RUN#*"])
+        allow(["dynamodb:Query"], [TABLE], ["LIVE#*", "RUN#*", "HALT"])
+        allow(["dynamodb:UpdateItem"], [TABLE], ["LIVE#*"])
         allow(["dynamodb:DeleteItem"], [TABLE], ["LIVE#*", "RUN#*"])
         allow(["dynamodb:Query"], [f"{TABLE}/index/ended"])
         allow([*READ, *CHANGE], [TABLE], ["CHECK#*"])
@@ -69,6 +70,8 @@ def expected(stack, folder):
         allow(["sqs:SendMessage"], queues(["results"]))
         rows = [f"CLAIM#{name}#*", f"COOLDOWN#{name}#*", f"BREAKER#{service}", "BREAKER#opa"]
         allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", *CHANGE], [TABLE], rows)
+        # No action can halt or resume.
+        allow(["dynamodb:Query"], [TABLE], ["HALT"])
         if service == "orchestrator":
             allow(["secretsmanager:GetSecretValue"], [SECRET])
             allow(["kms:Decrypt"], [KEY])

@@ -44,6 +44,14 @@ fn describe(plan: Option<&Plan>, event: &Event, at: Timestamp) -> String {
             )
         }
         Event::RunWithdrawn { reason } => format!("no longer needed: {}", out::text(reason)),
+        Event::RunHeld { by, reason, until, .. } => {
+            let until = until.map(|until| format!(" until {}", moment::rfc3339(until))).unwrap_or_default();
+            format!("by {}{until}, because {}", out::text(by), out::text(reason))
+        }
+        Event::RunReleased { by, reason } => format!("by {}, because {}", out::text(by), out::text(reason)),
+        Event::AttemptHeld { step, attempt, reason, .. } => {
+            format!("{} attempt {attempt}, nothing was done, because {}", name(step), out::text(reason))
+        }
         Event::FollowUpDone { id, by, note } => {
             let note = note.as_deref().map(|note| format!(": {}", out::text(note)));
             format!("{} by {}{}", out::text(id), out::text(by), note.unwrap_or_default())
@@ -97,6 +105,9 @@ fn notes(event: &Event) -> Vec<String> {
         | Event::Approved { .. }
         | Event::CancelRequested { .. }
         | Event::RunWithdrawn { .. }
+        | Event::RunHeld { .. }
+        | Event::RunReleased { .. }
+        | Event::AttemptHeld { .. }
         | Event::FollowUpDone { .. }
         | Event::ConditionFalse { .. }
         | Event::FannedOut { .. }

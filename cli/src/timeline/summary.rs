@@ -12,6 +12,11 @@ pub(crate) fn lines(report: &Report) -> Vec<String> {
     if let Some(reason) = &report.reason {
         lines.push(format!("  {}", out::text(reason)));
     }
+    if let Some(held) = &report.held {
+        let until = held.hold.until.map(|until| format!(" until {}", moment::rfc3339(until))).unwrap_or_default();
+        let (by, reason) = (out::text(&held.hold.by), out::text(&held.hold.reason));
+        lines.push(format!("  held since {}{until} by {by}: {reason}", moment::rfc3339(held.since)));
+    }
     section(&mut lines, "warnings", &report.warnings, Style::new().yellow());
     let follow_ups: Vec<_> = report.follow_ups.iter().map(follow_up).collect();
     section(&mut lines, "what is left for a person", &follow_ups, Style::new().cyan());

@@ -174,6 +174,7 @@ fn dispatcher(store: &Store, queues: &Queues) -> Dispatcher {
     };
     let ports = dispatcher::Ports {
         runs: Arc::new(store.clone()),
+        halts: Arc::new(heal_runtime::halts::HaltCache::new(Arc::new(store.clone()))),
         sender: Arc::new(queues.clone()),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),

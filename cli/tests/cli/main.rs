@@ -21,6 +21,7 @@ mod followups;
 mod freeze;
 mod gate;
 mod guardrails;
+mod halt;
 mod incident;
 mod kill;
 mod platform;

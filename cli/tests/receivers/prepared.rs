@@ -79,6 +79,7 @@ fn head(run_id: &RunId, plan: &Plan, started_at: Timestamp) -> RunHead {
         reason: None,
         subject: Subject::default(),
         open_follow_ups: 0,
+        held_by: None,
     }
 }
 

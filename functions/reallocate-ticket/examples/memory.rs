@@ -104,6 +104,7 @@ async fn measure() {
     let ports = Ports {
         claims: Arc::new(Absent),
         policy,
+        halts: heal_rig::no_halts(),
         sender: Arc::new(Absent),
         clock: Arc::new(SystemClock),
         guardrails: Arc::default(),

@@ -12,6 +12,7 @@ mod item;
 mod key;
 mod pack;
 mod runs;
+mod switches;
 
 use std::fmt;
 use std::sync::Arc;

@@ -93,6 +93,7 @@ fn host(store: &Store, target: &Arc<Bounded>) -> Host {
     let ports = attempt::Ports {
         claims: store.clone(),
         policy: Arc::new(AllowAll),
+        halts: heal_testkit::memory::no_halts(),
         sender: store.clone(),
         clock: clock.clone(),
         guardrails: Arc::default(),
@@ -100,6 +101,7 @@ fn host(store: &Store, target: &Arc<Bounded>) -> Host {
     let worker = Worker::new(Heal(Arc::clone(target)), Arc::new(ports)).unwrap();
     let ports = dispatcher::Ports {
         runs: store.clone(),
+        halts: heal_testkit::memory::no_halts(),
         sender: store.clone(),
         clock,
         entropy: Arc::new(OsEntropy),

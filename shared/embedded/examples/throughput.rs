@@ -182,6 +182,7 @@ fn head(commit: &Commit) -> RunHead {
         reason: None,
         subject: Subject::default(),
         open_follow_ups: 0,
+        held_by: None,
     }
 }
 

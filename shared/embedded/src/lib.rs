@@ -25,6 +25,7 @@ mod recover;
 mod runs;
 mod schema;
 mod store;
+mod switches;
 
 pub use garbage::Collected;
 pub use open::OpenError;

@@ -1,6 +1,7 @@
 //! Runs: the event log, and the heads that index it.
 
 mod head;
+mod held;
 mod listing;
 mod live;
 mod read;
@@ -116,6 +117,15 @@ impl DueRuns for Store {
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
         self.read("runs.next_due", listing::next_due).await
+    }
+
+    async fn held_by_others(&self, halts: &[String], limit: usize) -> Result<Vec<RunId>> {
+        let halts = halts.to_vec();
+        self.read("runs.held_by_others", move |connection| held::by_others(connection, &halts, limit)).await
+    }
+
+    async fn count_held(&self) -> Result<u64> {
+        self.read("runs.count_held", held::count).await
     }
 
     async fn count_live(&self) -> Result<LiveRuns> {

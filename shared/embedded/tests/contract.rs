@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use heal_embedded::{Location, Store};
-use heal_runtime::port::{BreakerStore, CheckStore, ClaimStore, Clock, RunStore};
+use heal_runtime::port::{BreakerStore, CheckStore, ClaimStore, Clock, RunStore, Switches};
 use heal_testkit::contract::{Fixture, Queues};
 use heal_testkit::memory::ManualClock;
 
@@ -46,6 +46,10 @@ fn checks(store: Store) -> Arc<dyn CheckStore> {
     Arc::new(store)
 }
 
+fn switches(store: Store) -> Arc<dyn Switches> {
+    Arc::new(store)
+}
+
 mod file {
     mod runs {
         heal_testkit::run_store_contract!(crate::in_file(crate::runs));
@@ -61,6 +65,9 @@ mod file {
     }
     mod checks {
         heal_testkit::check_store_contract!(crate::in_file(crate::checks));
+    }
+    mod switches {
+        heal_testkit::switches_contract!(crate::in_file(crate::switches));
     }
 }
 
@@ -79,6 +86,9 @@ mod memory {
     }
     mod checks {
         heal_testkit::check_store_contract!(crate::in_memory(crate::checks));
+    }
+    mod switches {
+        heal_testkit::switches_contract!(crate::in_memory(crate::switches));
     }
 }
 

@@ -118,6 +118,7 @@ async fn finish(store: &Store, clock: &Arc<ManualClock>, ledger: &Arc<Ledger>) {
     let shared = Arc::new(store.clone());
     let ports = dispatcher::Ports {
         runs: shared.clone(),
+        halts: heal_testkit::memory::no_halts(),
         sender: shared.clone(),
         clock: clock.clone(),
         entropy: Arc::new(actions::Counter::default()),

@@ -23,7 +23,8 @@ pub fn next(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<
 }
 
 fn following(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<Event> {
-    if state.is_ended() {
+    // What a held run has to decide, it decides at its release.
+    if state.is_ended() || state.stands_still() {
         return None;
     }
     if let Some(step) = state.answered.first() {
@@ -84,11 +85,12 @@ fn end_due(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<E
     }
     match state.pending.get(&step)? {
         Pending::Attempt(attempt) => Some(reissue::unanswered(plan, state, step, attempt, now, entropy)),
-        Pending::Retry { .. } | Pending::Wait { .. } if state.stopping.is_some() => {
+        Pending::Retry { .. } | Pending::Wait { .. } | Pending::Held { .. } if state.stopping.is_some() => {
             let reason = Some("the run stopped before the step was due".to_owned());
             Some(Event::StepEnded { step, outcome: StepOutcome::Failed, reason })
         }
         Pending::Retry { attempt, .. } => Some(start::retry(plan, state, step, (attempt, at), now, entropy)),
+        Pending::Held { attempt, .. } => start::anew(plan, state, step, attempt, now, entropy),
         Pending::Wait { .. } => Some(Event::StepEnded { step, outcome: StepOutcome::Succeeded, reason: None }),
         // It has no timer.
         Pending::Answered(..) => None,

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::event::{Event, RunOutcome, StepOutcome, StopCause};
 use crate::id::{Seq, StepIndex, StepRef};
 use crate::limit;
+use crate::message::Hold;
 use crate::plan::Plan;
 use crate::state::follow_up::Done;
 use crate::state::{Attempt, Fan, Pending, Phase, State, StepState, Stop, no_longer_needed};
@@ -61,11 +62,17 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
             lift_withdrawal(state);
         }
         Event::ApprovalExpiring { percent, .. } => state.reminded_percent = *percent,
-        Event::Approved { .. } => state.start_acting(plan, at),
+        Event::Approved { .. } => approve(plan, state, at),
         Event::CancelRequested { by } => {
             state.stopping = Some(Stop { cause: StopCause::Cancelled, reason: format!("cancelled by {by}") });
         }
         Event::RunWithdrawn { reason } => withdraw(plan, state, reason),
+        Event::RunHeld { by, reason, halt, until } => {
+            let hold = Hold { by: by.clone(), reason: reason.clone(), halt: halt.clone(), until: *until };
+            state.hold(hold, at);
+        }
+        Event::RunReleased { .. } => state.release(at),
+        Event::AttemptHeld { step, may_have_acted, .. } => attempt::hold(state, *step, *may_have_acted, at),
         Event::FollowUpDone { id, by, note } => {
             state.follow_up.mark_done(id, Done { at, by: by.clone(), note: note.clone() });
         }
@@ -77,7 +84,7 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
         Event::AttemptStarted { step, attempt, token, parameters, parameters_digest, deadline, timeout_ms } => {
             state.commands_sent += 1;
             attempt::end_timer(state, *step);
-            let before = attempt::earlier(state, *step);
+            let (before, held) = (attempt::earlier(state, *step), attempt::held(state, *step));
             let attempt = Attempt {
                 since: state.seq,
                 number: *attempt,
@@ -87,7 +94,8 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
                 started_at: at,
                 deadline: *deadline,
                 timeout_ms: *timeout_ms,
-                first_issued_at: at,
+                first_issued_at: held.map_or(at, |held| held.first_issued_at),
+                held_ms: held.map_or(0, |held| held.held_ms),
                 first_started_at: before.map_or(at, |before| before.first_started_at),
                 waited_ms: before.map_or(0, |before| before.waited_ms),
                 proven_not_applied: before.map_or(0, |before| before.proven_not_applied),
@@ -115,6 +123,14 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
         Event::RunEnded { outcome, .. } => end_run(plan, state, *outcome),
     }
     Ok(())
+}
+
+/// Starts the actions. In a held run their time stands still from now on.
+fn approve(plan: &Plan, state: &mut State, at: Timestamp) {
+    state.start_acting(plan, at);
+    if let Some(held) = &mut state.held {
+        held.since = at;
+    }
 }
 
 /// Takes the step, or the element, out of those that can start. A second attempt changes nothing here.
@@ -192,4 +208,5 @@ fn end_run(plan: &Plan, state: &mut State, outcome: RunOutcome) {
     state.pending.clear();
     state.timers.clear();
     state.answered.clear();
+    state.held = None;
 }

@@ -38,13 +38,16 @@ impl Command {
 
 /// Everything that the committed `state` owes at `now`, oldest first. Equal arguments give equal commands.
 ///
-/// An attempt is owed until its last moment to start; afterwards its action would do nothing.
+/// A held run owes nothing. An attempt is owed until its last moment to start; afterwards its action would do nothing.
 pub fn decide(plan: &Plan, state: &State, now: Timestamp) -> Vec<Command> {
     since(plan, state, now, 0)
 }
 
 /// The part of [`decide`] that follows from events after `seq`: what a commit added.
 pub fn since(plan: &Plan, state: &State, now: Timestamp, seq: Seq) -> Vec<Command> {
+    if state.held.is_some() {
+        return Vec::new();
+    }
     let command = |(step, pending): (&StepRef, &Pending)| match pending {
         Pending::Attempt(attempt) if attempt.since > seq && now < attempt.deadline => {
             let command = Box::new(action_command(plan, state, *step, attempt)?);
@@ -53,7 +56,11 @@ pub fn since(plan: &Plan, state: &State, now: Timestamp, seq: Seq) -> Vec<Comman
         Pending::Retry { since, due_at: at, .. } | Pending::Wait { since, until: at } if *since > seq => {
             Some(Command::Wake { since: *since, at: *at })
         }
-        Pending::Attempt(_) | Pending::Answered(..) | Pending::Retry { .. } | Pending::Wait { .. } => None,
+        Pending::Attempt(_)
+        | Pending::Answered(..)
+        | Pending::Retry { .. }
+        | Pending::Wait { .. }
+        | Pending::Held { .. } => None,
     };
     let mut commands: Vec<_> = state.pending.iter().filter_map(command).collect();
     commands.sort_by_key(Command::since);

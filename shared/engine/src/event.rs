@@ -83,6 +83,40 @@ pub enum Event {
         /// What the message said, as a part of a sentence.
         reason: String,
     },
+    /// The run starts nothing until it is released; its deadline and its timers stand still.
+    RunHeld {
+        /// The identity of who holds it: of who ordered the halt, or of a person who holds this run alone.
+        by: String,
+        /// Why, as a person wrote it.
+        reason: String,
+        /// The halt that holds it; `None` if a person holds this run alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        halt: Option<String>,
+        /// When the halt ends by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
+    /// The run goes on: what it holds back is evaluated anew.
+    RunReleased {
+        /// The identity of who released it.
+        by: String,
+        /// Why, as a sentence.
+        reason: String,
+    },
+    /// Nothing was done about an attempt, because it was halted. Its step is ready again, and starts anew once the run is released, under the
+    /// same number: so a late duplicate of the earlier command and the new one share a claim.
+    AttemptHeld {
+        /// The step, or the element of a step that fans out.
+        #[serde(flatten)]
+        step: StepRef,
+        /// The attempt, which does not count as one of the step's retries.
+        attempt: u32,
+        /// Why, as a sentence.
+        reason: String,
+        /// An earlier worker of the attempt died, and may have acted.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        may_have_acted: bool,
+    },
     /// A person did what the run had left. The only event that may follow the last one.
     FollowUpDone {
         /// The id of the entry in this run.
@@ -235,7 +269,7 @@ pub struct RunStarted {
 
 impl Event {
     /// The names of all events.
-    pub const NAMES: [&'static str; 19] = [
+    pub const NAMES: [&'static str; 22] = [
         "run_started",
         "incident_rejected",
         "incident_joined",
@@ -243,6 +277,9 @@ impl Event {
         "approved",
         "cancel_requested",
         "run_withdrawn",
+        "run_held",
+        "run_released",
+        "attempt_held",
         "follow_up_done",
         "condition_false",
         "fanned_out",
@@ -267,6 +304,9 @@ impl Event {
             Self::Approved { .. } => "approved",
             Self::CancelRequested { .. } => "cancel_requested",
             Self::RunWithdrawn { .. } => "run_withdrawn",
+            Self::RunHeld { .. } => "run_held",
+            Self::RunReleased { .. } => "run_released",
+            Self::AttemptHeld { .. } => "attempt_held",
             Self::FollowUpDone { .. } => "follow_up_done",
             Self::ConditionFalse { .. } => "condition_false",
             Self::FannedOut { .. } => "fanned_out",

@@ -145,6 +145,44 @@ pub struct LateCommand {
     /// When the worker took the command, by its clock.
     pub taken_at: Timestamp,
 }
+
+/// A worker's answer to a command whose effect is halted: nothing was done, and its claim is free again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeldCommand {
+    /// The command's run.
+    pub run_id: RunId,
+    /// The command's step.
+    pub step: String,
+    /// The command's element, if its step fans out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<u32>,
+    /// The command's attempt.
+    pub attempt: u32,
+    /// The command's token: an answer without it is dropped.
+    pub token: Token,
+    /// What holds the command.
+    #[serde(flatten)]
+    pub hold: Hold,
+    /// An earlier worker of the attempt died, and may have acted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_have_acted: bool,
+}
+
+/// What holds a run: a halt, or a person who holds this run alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The identity of who ordered it.
+    pub by: String,
+    /// Why, as a person wrote it.
+    pub reason: String,
+    /// The id of the halt; `None` if a person holds this run alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halt: Option<String>,
+    /// When the halt ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
 impl Format for ActionResult {
     const NAME: &'static str = "action result";
 }

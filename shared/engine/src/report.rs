@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::event::{Commit, Event, RunOutcome, RunStatus, StepOutcome};
 use crate::id::RunId;
+use crate::message::Hold;
 use crate::plan::Plan;
 use crate::time::Timestamp;
 use crate::{Map, apply, turn};
@@ -36,6 +37,9 @@ pub struct Report {
     /// Milliseconds in which the run waited in queues, by which its timeout was extended; not written if 0.
     #[serde(skip_serializing_if = "is_zero")]
     pub waited_ms: u64,
+    /// What holds the run; not written while nothing does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldReport>,
     /// The steps of the plan, in the plan's order.
     pub steps: Vec<StepReport>,
     /// What a person should know.
@@ -52,6 +56,16 @@ pub struct Report {
     pub joined: Vec<String>,
     /// W3C `traceparent` that the run continues.
     pub traceparent: Option<String>,
+}
+
+/// What holds a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeldReport {
+    /// Since when the run's time stands still.
+    pub since: Timestamp,
+    /// Who holds the run, why, and until when.
+    #[serde(flatten)]
+    pub hold: Hold,
 }
 
 /// One step of the plan, started or not.
@@ -160,6 +174,7 @@ fn report_rejection(run_id: &RunId, incident_id: &str, reason: &str, commits: &[
         started_at: at,
         ended_at: Some(at),
         waited_ms: 0,
+        held: None,
         steps: Vec::new(),
         warnings: Vec::new(),
         follow_up: follow_ups.to_vec(),

@@ -4,6 +4,7 @@
 
 mod approval;
 pub mod follow_up;
+mod held;
 mod pending;
 mod query;
 mod variables;
@@ -22,6 +23,7 @@ use crate::plan::{Plan, PlannedStep};
 use crate::time::{Timestamp, seconds_to_ms};
 
 pub use follow_up::FollowUps;
+pub use held::Held;
 pub use pending::ANSWER_GRACE_MS;
 pub(crate) use pending::{Attempt, Pending};
 pub use variables::Variables;
@@ -48,6 +50,8 @@ pub struct State {
     pub(crate) reminded_percent: u32,
     /// Why the run is no longer needed, once that is known.
     pub withdrawn: Option<String>,
+    /// What holds the run; `None` while it may go on.
+    pub held: Option<Held>,
     /// When the run times out, its waiting for workers included; before its approval, when it is cancelled.
     pub deadline: Timestamp,
     /// The time that the run has spent waiting for workers, by which `deadline` is later.
@@ -164,6 +168,7 @@ impl State {
             updated_at: at,
             reminded_percent: 0,
             withdrawn: None,
+            held: None,
             deadline: at.plus_ms(seconds_to_ms(limit::APPROVAL_SECONDS)),
             waits: Waits::default(),
             incident_id: event.incident_id.clone(),

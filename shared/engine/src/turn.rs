@@ -53,13 +53,15 @@
 //! # }
 //! ```
 
+mod held;
+
 use crate::advance::{self, reissue};
 use crate::apply::{self, apply};
 use crate::event::{Commit, Event, RunStarted};
 use crate::id::{RunId, StepRef};
 use crate::incident::Resolution;
 use crate::limit;
-use crate::message::{ActionResult, LateCommand, cut};
+use crate::message::{ActionResult, HeldCommand, Hold, LateCommand, cut};
 use crate::plan::Plan;
 use crate::state::State;
 use crate::time::Timestamp;
@@ -71,6 +73,19 @@ pub enum Input {
     Result(Box<ActionResult>),
     /// A worker took a command after its last moment to start, and did nothing.
     Late(Box<LateCommand>),
+    /// A worker took a command whose effect is halted, and did nothing.
+    Held(Box<HeldCommand>),
+    /// A halt, or a person, holds the run.
+    Hold(Hold),
+    /// The run may go on.
+    Release {
+        /// The identity of who releases it.
+        by: String,
+        /// Why, as a sentence.
+        reason: String,
+        /// The halt that ended; `None`: the hold of a person.
+        halt: Option<String>,
+    },
     /// Time has passed.
     Wake,
     /// Another incident has the run's concurrency key.
@@ -121,8 +136,28 @@ pub fn begin(
     now: Timestamp,
     entropy: u64,
 ) -> Result<(State, Turn), apply::Error> {
+    begin_held(plan, run_id, event, None, now, entropy)
+}
+
+/// As [`begin`], of a run that is held from its start on if `hold` is given.
+///
+/// # Errors
+/// As [`begin`].
+pub fn begin_held(
+    plan: &Plan,
+    run_id: RunId,
+    event: RunStarted,
+    hold: Option<Hold>,
+    now: Timestamp,
+    entropy: u64,
+) -> Result<(State, Turn), apply::Error> {
     let mut state = State::started(plan, run_id, &event, now);
     let mut turn = Turn { events: vec![Event::RunStarted(Box::new(event))], more: false };
+    if let Some(hold) = hold {
+        let event = held::held(hold);
+        apply(plan, &mut state, &event, now)?;
+        turn.events.push(event);
+    }
     follow(plan, &mut state, now, entropy, &mut turn)?;
     Ok((state, turn))
 }
@@ -133,7 +168,7 @@ pub fn begin(
 /// [`apply::Error::Stale`] if the input came too late or twice: the state is unchanged, and the commands that it owes should be sent again.
 pub fn take(plan: &Plan, state: &mut State, input: Input, now: Timestamp, entropy: u64) -> Result<Turn, apply::Error> {
     let mut turn = Turn::default();
-    if let Some(event) = event_from(plan, state, input, now, entropy)? {
+    for event in events_from(plan, state, input, now, entropy)? {
         apply(plan, state, &event, now)?;
         turn.events.push(event);
     }
@@ -201,6 +236,9 @@ fn estimate_bytes(event: &Event) -> usize {
         | Event::Approved { .. }
         | Event::CancelRequested { .. }
         | Event::RunWithdrawn { .. }
+        | Event::RunHeld { .. }
+        | Event::RunReleased { .. }
+        | Event::AttemptHeld { .. }
         | Event::FollowUpDone { .. }
         | Event::ConditionFalse { .. }
         | Event::WaitStarted { .. }
@@ -213,23 +251,28 @@ fn estimate_bytes(event: &Event) -> usize {
     256 + large.map_or(0, |text| text.len())
 }
 
-fn event_from(
+/// The events that record `input`; none for a wake-up.
+fn events_from(
     plan: &Plan,
     state: &State,
     input: Input,
     now: Timestamp,
     entropy: u64,
-) -> Result<Option<Event>, apply::Error> {
-    match input {
-        Input::Wake => Ok(None),
-        Input::Joined { incident_id } => Ok(Some(Event::IncidentJoined { incident_id })),
-        Input::Approved { by } => Ok(Some(Event::Approved { by })),
-        Input::CancelRequested { by } => Ok(Some(Event::CancelRequested { by })),
-        Input::Resolved(resolution) => accept_resolution(state, *resolution).map(Some),
-        Input::FollowUpDone { id, by, note } => accept_done(state, id, by, note).map(Some),
-        Input::Result(result) => accept_result(plan, state, *result).map(Some),
-        Input::Late(late) => accept_late(plan, state, &late, now, entropy).map(Some),
-    }
+) -> Result<Vec<Event>, apply::Error> {
+    let event = match input {
+        Input::Wake => return Ok(Vec::new()),
+        Input::Held(held) => return held::accept_answer(plan, state, *held),
+        Input::Hold(hold) => held::held(hold),
+        Input::Release { by, reason, halt } => held::accept_release(state, by, reason, halt.as_deref())?,
+        Input::Joined { incident_id } => Event::IncidentJoined { incident_id },
+        Input::Approved { by } => Event::Approved { by },
+        Input::CancelRequested { by } => Event::CancelRequested { by },
+        Input::Resolved(resolution) => accept_resolution(state, *resolution)?,
+        Input::FollowUpDone { id, by, note } => accept_done(state, id, by, note)?,
+        Input::Result(result) => accept_result(plan, state, *result)?,
+        Input::Late(late) => accept_late(plan, state, &late, now, entropy)?,
+    };
+    Ok(vec![event])
 }
 
 /// Accepts a resolution only if its alert is all that the run is for.
@@ -270,6 +313,10 @@ fn accept_late(
     };
     let step = StepRef { step: plan.find(&late.step).ok_or_else(stale)?, item: late.item };
     let attempt = state.expected(step, late.attempt, &late.token).ok_or_else(stale)?;
+    if state.stands_still() {
+        let reason = "the command waited in the queue until the run was held".to_owned();
+        return Ok(Event::AttemptHeld { step, attempt: attempt.number, reason, may_have_acted: false });
+    }
     Ok(reissue::late(plan, state, step, attempt, now, entropy))
 }
 

@@ -42,13 +42,13 @@ fn a_later_version_is_written_and_every_earlier_one_is_read() {
 fn a_newer_version_is_refused_with_both_versions_whatever_else_the_text_holds() {
     for text in [r#"{"format":4,"text":"a"}"#, r#"{"format":4,"words":["a"]}"#] {
         let error = format::decode::<Note>(text).unwrap_err();
-        assert!(matches!(error, Error::Newer { name: "note", observed: 4, supported: 3 }), "{error:?}");
-        let expected = "failed to read note: format 4 is newer than this build's format 3; upgrade heal";
+        assert!(matches!(error, Error::Newer { name: "note", observed: 5, supported: 4 }), "{error:?}");
+        let expected = "failed to read note: format 4 is newer than this build's format 4; upgrade heal";
         assert_eq!(error.to_string(), expected);
     }
     let error = format::decode::<ActionCommand>(r#"{"format":2}"#).unwrap_err();
     assert!(matches!(error, Error::Newer { observed: 2, supported: 1, .. }), "{error:?}");
-    let events = r#"{"format":4,"events":[]}"#;
+    let events = r#"{"format":5,"events":[]}"#;
     let error = format::decode::<Vec<Event>>(events).unwrap_err();
     assert!(matches!(error, Error::Newer { observed: 4, supported: 3, .. }), "{error:?}");
 }
@@ -78,8 +78,14 @@ fn events_are_written_in_the_oldest_version_that_can_hold_them() {
         reason: "late".to_owned(),
     };
     let reissued = [end(RunOutcome::Degraded), vec![reissued]].concat();
-    let cases =
-        [(end(RunOutcome::Healed), 1), (end(RunOutcome::Degraded), 2), (withdrawn_and_degraded, 3), (reissued, 3)];
+    let released = vec![Event::RunReleased { by: "local:ann".to_owned(), reason: "resumed".to_owned() }];
+    let cases = [
+        (end(RunOutcome::Healed), 1),
+        (end(RunOutcome::Degraded), 2),
+        (withdrawn_and_degraded, 3),
+        (reissued, 3),
+        (released, 4),
+    ];
     for (events, version) in cases {
         let text = format::encode(&events);
         assert_eq!(format::version(&text).unwrap(), version, "{text}");

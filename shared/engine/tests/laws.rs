@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fixture::{PlaybookCase, Run};
 use heal_engine::event::{Commit, Event};
 use heal_engine::incident::{Alert, Resolution};
-use heal_engine::message::{AttemptOutcome, AttemptResult};
+use heal_engine::message::{AttemptOutcome, AttemptResult, Hold};
 use heal_engine::turn::{self, Input};
 use heal_engine::{ApplyError, Command, Map, StepRef, Timestamp, limit};
 use proptest::prelude::*;
@@ -88,6 +88,7 @@ struct Seen {
     ended: BTreeMap<u32, bool>,
     largest_in_flight: usize,
     withdrawn: bool,
+    held: bool,
     commits: usize,
 }
 
@@ -106,12 +107,22 @@ impl Seen {
     fn event(&mut self, run: &Run, event: &Event) -> Result<(), TestCaseError> {
         self.withdrawn |= matches!(event, Event::RunWithdrawn { .. });
         if let Event::AttemptStarted { step, attempt, .. } = event {
+            prop_assert!(!self.held, "a held run started {step}#{attempt}");
             prop_assert!(self.authorised.insert((*step, *attempt)), "attempt {step}#{attempt} was authorised twice");
             let planned = run.plan.step(step.step).unwrap();
             prop_assert!(!(self.withdrawn && planned.is_change()), "a withdrawn run started the change {step}");
             for need in &planned.needs {
                 prop_assert_eq!(self.ended.get(need), Some(&true), "step {} started before its need {}", step, need);
             }
+        }
+        match event {
+            Event::RunHeld { .. } => self.held = true,
+            Event::RunReleased { .. } => self.held = false,
+            // Nothing was done about it: it may start again.
+            Event::AttemptHeld { step, attempt, .. } => {
+                self.authorised.remove(&(*step, *attempt));
+            }
+            _ => {}
         }
         if let Event::StepEnded { step, outcome, .. } = event
             && step.item.is_none()
@@ -136,6 +147,8 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
     let mut run = Run::start(case.into_plan(), variables, false, now, 1);
     let mut seen = Seen::default();
     let mut last: Option<Input> = None;
+    // What was sent before the run was held may be answered while it is.
+    let mut sent: Vec<Command> = Vec::new();
     let mut moves = moves.iter().copied().cycle();
     for round in 0..MOVES {
         if run.state.is_ended() {
@@ -144,14 +157,39 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
         let (pick, choice, wait_ms, again) = moves.next().unwrap();
         now = now.plus_ms(wait_ms);
         let owed = run.owed(now);
-        let performs: Vec<_> = owed.iter().filter(|command| matches!(command, Command::Perform { .. })).collect();
+        if !owed.is_empty() {
+            sent.clone_from(&owed);
+        }
+        let answerable = if run.state.held.is_some() { &sent } else { &owed };
+        let performs: Vec<_> = answerable.iter().filter(|command| matches!(command, Command::Perform { .. })).collect();
         seen.largest_in_flight = seen.largest_in_flight.max(performs.len());
         // In the second half every attempt succeeds, so only a livelock goes on.
+        let by = || "local:ann".to_owned();
+        let hold = |halt: Option<&str>| Hold {
+            by: by(),
+            reason: "wait".to_owned(),
+            halt: halt.map(ToOwned::to_owned),
+            until: None,
+        };
+        let is_early = round <= MOVES / 2;
+        if let Some(held) = &run.state.held {
+            prop_assert!(owed.is_empty(), "a held run owes {owed:?}");
+            prop_assert!(run.state.stopping.is_some() || run.state.wake_at().is_none(), "time goes on in {held:?}");
+        }
         let input = match performs.get(pick as usize % performs.len().max(1)) {
             _ if choice == 254 => Input::Resolved(Box::new(Resolution {
                 alert: Alert::Incident { id: run.state.incident_id.clone() },
                 reason: "it was resolved".to_owned(),
             })),
+            _ if choice == 253 && is_early => Input::Hold(hold(None)),
+            _ if choice == 252 && is_early => Input::Hold(hold(Some("halt-1"))),
+            _ if run.state.held.is_some() && (choice % 4 == 0 || !is_early) => {
+                let halt = run.state.held.as_ref().and_then(|held| held.hold.halt.clone());
+                Input::Release { by: by(), reason: "go on".to_owned(), halt }
+            }
+            Some(Command::Perform { step, command, .. }) if choice > 245 && choice < 252 && is_early => {
+                run.held(*step, command.attempt, hold(Some("halt-2")), choice % 2 == 0)
+            }
             Some(Command::Perform { step, command, .. }) if choice > 240 && choice != 255 && round <= MOVES / 2 => {
                 run.late(*step, command.attempt, now)
             }
@@ -176,8 +214,13 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
         seen.read_new_commits(&run)?;
         if again {
             let before = run.state.clone();
-            for input in
-                [Some(input.clone()), last.take()].into_iter().flatten().filter(|input| !matches!(input, Input::Wake))
+            for input in [
+                Some(input.clone()),
+                last.take().filter(|last| !matches!(last, Input::Hold(_) | Input::Release { .. })),
+            ]
+            .into_iter()
+            .flatten()
+            .filter(|input| !matches!(input, Input::Wake))
             {
                 let twice = run.take(input, now);
                 prop_assert!(matches!(twice, Err(ApplyError::Stale { .. })), "a repeated input gave {twice:?}");

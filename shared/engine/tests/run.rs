@@ -20,7 +20,7 @@ use std::path::Path;
 
 use fixture::{PlaybookCase, Run};
 use heal_engine::incident::{Alert, Resolution};
-use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
+use heal_engine::message::{AttemptOutcome, AttemptResult, Hold, Violation};
 use heal_engine::turn::Input;
 use heal_engine::{ApplyError, Command, Map, Timestamp};
 use serde::Deserialize;
@@ -62,8 +62,8 @@ struct Move {
     /// `name`, or `name[item]`, with `#attempt` behind it where it is not the first.
     #[serde(default)]
     step: Option<String>,
-    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `unavailable`, `not_applied`, `transient`, `failed`, `timed_out`, `unknown`, `late`; or
-    /// `wake`, `cancel`, `approve`, `join`, `resolve`, `done`.
+    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `unavailable`, `not_applied`, `transient`, `failed`, `timed_out`, `unknown`, `late`, `held`,
+    /// `held_after_a_death`; or `wake`, `cancel`, `approve`, `join`, `resolve`, `done`, `halt`, `halt_again`, `resume`, `hold`, `release`.
     does: String,
     #[serde(default)]
     output: Map,
@@ -173,6 +173,12 @@ fn owed_keys(run: &Run, at: Timestamp) -> Vec<String> {
     run.owed(at).into_iter().filter_map(key).collect()
 }
 
+/// What a halt until 500 s after the start holds a run by.
+fn halted(start: Timestamp) -> Hold {
+    let (by, reason) = ("local:ann".to_owned(), "a deployment".to_owned());
+    Hold { by, reason, halt: Some("halt-1".to_owned()), until: Some(after(start, 500.0)) }
+}
+
 fn input(run: &Run, step: &Move, start: Timestamp) -> Input {
     let result = |outcome: AttemptOutcome| {
         let (step_ref, attempt) =
@@ -199,6 +205,21 @@ fn input(run: &Run, step: &Move, start: Timestamp) -> Input {
             by: "ann".to_owned(),
             note: Some("the pod is up again".to_owned()),
         },
+        "halt" => Input::Hold(halted(start)),
+        "halt_again" => Input::Hold(Hold { halt: Some("halt-2".to_owned()), ..halted(start) }),
+        "resume" => {
+            let halt = run.state.held.as_ref().and_then(|held| held.hold.halt.clone());
+            Input::Release { by: "local:ben".to_owned(), reason: "resumed".to_owned(), halt }
+        }
+        "hold" => {
+            let (by, reason) = ("local:ann".to_owned(), "let me look".to_owned());
+            Input::Hold(Hold { by, reason, halt: None, until: None })
+        }
+        "release" => Input::Release { by: "local:ann".to_owned(), reason: "looks good".to_owned(), halt: None },
+        "held" | "held_after_a_death" => {
+            let (step_ref, attempt) = transcript::step_of(&run.plan, step.step.as_deref().expect("it names its step"));
+            run.held(step_ref, attempt, halted(start), step.does != "held")
+        }
         "join" => Input::Joined { incident_id: "incident-2".to_owned() },
         "succeeded" => result(AttemptOutcome::Succeeded),
         "no_op" => result(AttemptOutcome::NoOp { reason: "nothing to do".to_owned() }),

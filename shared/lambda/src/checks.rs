@@ -6,9 +6,10 @@ use heal_aws::Store;
 use heal_clients::config::Env;
 use heal_runtime::Timestamp;
 use heal_runtime::checks::{CheckOutcome, Checks};
+use heal_runtime::halts;
 use heal_runtime::message::Inbound;
 use heal_runtime::observe::Observer;
-use heal_runtime::port::{BackendError, DueRuns, Message, Prober, QueueName, Sender};
+use heal_runtime::port::{BackendError, DueRuns, Message, Prober, QueueName, Sender, Switches};
 use heal_wiring::environment::ENV_CHECKS_FILE;
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::{Value, json};
@@ -45,7 +46,7 @@ impl Function {
         let now = clock().now();
         let (woken, (), (), checked) = tokio::join!(
             wake_due(&self.store, &self.queues, now),
-            report_live(&self.store, observer),
+            report_live(&self.store, observer, now),
             remove_old(&self.store, now),
             checks.run(now)
         );
@@ -66,12 +67,16 @@ impl Function {
     }
 }
 
-/// Reports the numbers of live runs. Only the metric misses a count that failed.
-async fn report_live(due_runs: &dyn DueRuns, observer: &dyn Observer) {
-    match due_runs.count_live().await {
-        Ok(live) => observer.runs_active(live),
-        Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "failed to count the live runs");
+/// Reports the numbers of live runs, of those that are held, and of halts. Only the metric misses a count that failed.
+async fn report_live(store: &Store, observer: &dyn Observer, now: Timestamp) {
+    match tokio::join!(store.count_live(), store.count_held(), store.halts()) {
+        (Ok(live), Ok(held), Ok(halts)) => {
+            observer.runs_active(live);
+            observer.runs_held(held);
+            observer.halts_active(halts::lasting(&halts, now).len() as u64);
+        }
+        (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "failed to count the live runs and the halts");
         }
     }
 }
@@ -86,9 +91,15 @@ async fn remove_old(store: &Store, now: Timestamp) {
     }
 }
 
-/// Sends a wake-up to every overdue run (a lost result, a lost wake-up, a deadline) and returns their number.
-async fn wake_due(due_runs: &dyn DueRuns, sender: &dyn Sender, now: Timestamp) -> Result<usize, BackendError> {
-    let due = due_runs.due(now, SWEEP_RUNS).await?;
+/// Sends a wake-up to every overdue run (a lost result, a lost wake-up, a deadline) and to every run whose halt has ended; returns their number.
+async fn wake_due<S: DueRuns + Switches>(
+    store: &S,
+    sender: &dyn Sender,
+    now: Timestamp,
+) -> Result<usize, BackendError> {
+    let halts = halts::lasting(&store.halts().await?, now);
+    let mut due = store.due(now, SWEEP_RUNS).await?;
+    due.extend(store.held_by_others(&halts, SWEEP_RUNS).await?);
     let wake = |run_id| Message {
         queue: QueueName::Results,
         body: Inbound::Wake { run_id }.to_body(),

@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use heal_engine::Timestamp;
-use heal_engine::message::{ActionCommand, AttemptResult};
+use heal_engine::message::{ActionCommand, AttemptResult, Hold};
 use heal_guard::Guardrails;
 use tracing::Instrument as _;
 
 use crate::action::Action;
 use crate::freeze::FreezeWatch;
+use crate::halts::HaltCache;
 use crate::observe::{self, Observer};
 use crate::port::{BackendError, ClaimStore, Clock, LeaseOwner, Policy, Sender};
 use crate::span;
@@ -19,6 +20,7 @@ use typed::AnyAction;
 mod admit;
 mod effect;
 mod flow;
+mod halted;
 mod lease;
 mod merge;
 mod record;
@@ -46,6 +48,8 @@ pub struct Ports {
     pub claims: Arc<dyn ClaimStore>,
     /// Asked before every effect that it has a say in.
     pub policy: Arc<dyn Policy>,
+    /// The halts, which stop an effect before anything is done.
+    pub halts: Arc<HaltCache>,
     /// Sends the results.
     pub sender: Arc<dyn Sender>,
     /// The clock that deadlines and leases are set by.
@@ -61,6 +65,8 @@ pub enum CommandOutcome {
     Answered(Box<AttemptResult>),
     /// It came after its last moment to start, and nothing was done: the dispatcher is notified, and issues it again. Acknowledge the message.
     Late,
+    /// Its effect is halted, and nothing was done: the dispatcher is notified, and holds the run. Acknowledge the message.
+    Held,
     /// Another worker holds the claim until then: keep the message, and deliver it again afterwards.
     Busy {
         /// The end of the other worker's lease.
@@ -75,6 +81,8 @@ pub enum CommandOutcome {
 enum NotStarted {
     /// Its last moment to start has passed, or its platform's end is too near.
     Late,
+    /// Its effect is halted.
+    Halted(Box<Hold>),
     /// A port is unavailable.
     Backend(BackendError),
 }
@@ -165,10 +173,10 @@ impl Worker {
     /// 1. Read the command.
     /// 2. Take the claim: a finished one is answered again and touches nothing, a live one is another worker's.
     /// 3. Hold the parameters against digest and schema, and parse them, once.
-    /// 4. Facts, then the policy, per target.
+    /// 4. The halts, unless the action only reads; then facts and policy, per target.
     /// 5. The cooldowns of the admitted targets.
     /// 6. What the action is about to do is stored in the claim, if the action has a probe that needs it.
-    /// 7. Perform, within the deadline, under one idempotency key.
+    /// 7. The halts once more, if they were read too long ago. Perform, within the deadline, under one idempotency key.
     /// 8. After a freeze of this process that left the outcome open, the same again from 3, as after a lost worker.
     /// 8. Store the result in the claim, and send it with the attempt's token.
     ///

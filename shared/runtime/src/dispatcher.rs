@@ -7,9 +7,10 @@ use std::sync::Arc;
 use heal_engine::event::{Commit, RunStatus};
 use heal_engine::turn::{self, Input};
 use heal_engine::{ApplyError, Command, RunId, Timestamp};
-use heal_guard::Guardrails;
+use heal_guard::{Guardrails, Halt};
 use tracing::Instrument as _;
 
+use crate::halts::HaltCache;
 use crate::library::Library;
 use crate::message::{self, Inbound};
 use crate::observe::{self, Observer};
@@ -20,6 +21,7 @@ mod accept;
 mod cache;
 mod error;
 mod gate;
+mod held;
 mod intake;
 mod read;
 mod rejected;
@@ -28,6 +30,7 @@ mod withdraw;
 
 pub use error::DispatchError;
 pub use gate::{GATE_QUESTIONS, Gatekeeper};
+pub use held::SwitchOutcome;
 pub use intake::{IntakeOutcome, Prepared, Rejection};
 
 use cache::{Cache, Live};
@@ -50,6 +53,8 @@ pub struct Dispatcher {
 pub struct Ports {
     /// The event logs of the runs.
     pub runs: Arc<dyn RunLog>,
+    /// The halts, which hold runs before they start anything.
+    pub halts: Arc<HaltCache>,
     /// The queues of commands and wake-ups.
     pub sender: Arc<dyn Sender>,
     /// The time of turns.
@@ -153,12 +158,13 @@ impl Dispatcher {
                 },
             };
             let now = self.ports.clock.now();
+            let halts = self.halts_for(&current.state, now).await?;
             let span = span::dispatch(&current.plan, &current.state);
-            let mut folded = span.in_scope(|| self.fold(run_id, current, inputs, now))?;
+            let mut folded = span.in_scope(|| self.fold(run_id, current, inputs, &halts, now))?;
             // An input that looks stale may be expected after another dispatcher's commit.
             while folded.stale && !is_fresh {
                 is_fresh = !self.catch_up(current).instrument(span.clone()).await?;
-                folded = span.in_scope(|| self.fold(run_id, current, inputs, now))?;
+                folded = span.in_scope(|| self.fold(run_id, current, inputs, &halts, now))?;
             }
             let Fresh { events, more, stale } = folded;
             let before = current.state.seq - events.len() as u64;
@@ -196,11 +202,18 @@ impl Dispatcher {
         Err(DispatchError::Contended { run_id: run_id.clone() })
     }
 
-    /// Folds the inputs; a stale one is skipped and logged.
-    fn fold(&self, run_id: &RunId, live: &mut Live, inputs: &[Input], now: Timestamp) -> Result<Fresh, DispatchError> {
+    /// Folds the inputs, after what follows from the halts; a stale one is skipped and logged.
+    fn fold(
+        &self,
+        run_id: &RunId,
+        live: &mut Live,
+        inputs: &[Input],
+        halts: &[Halt],
+        now: Timestamp,
+    ) -> Result<Fresh, DispatchError> {
         let mut fresh = Fresh::default();
-        for input in inputs {
-            match turn::take(&live.plan, &mut live.state, input.clone(), now, self.ports.entropy.next()?) {
+        for input in held::input(live, halts, now).into_iter().chain(inputs.iter().cloned()) {
+            match turn::take(&live.plan, &mut live.state, input, now, self.ports.entropy.next()?) {
                 Ok(turn) => {
                     fresh.events.extend(turn.events);
                     fresh.more |= turn.more;
@@ -245,27 +258,21 @@ impl Dispatcher {
         cause_id: &str,
         messages: Vec<Inbound>,
     ) -> Result<TurnOutcome, DispatchError> {
-        let inputs: Vec<_> = messages.into_iter().map(Input::from).collect();
+        let inputs: Vec<_> = messages.into_iter().filter_map(Inbound::into_input).collect();
         self.take(run_id, cause_id, &inputs).await
     }
 
-    /// Continues up to `limit` overdue runs (lost results, lost wake-ups, deadlines) and returns their number.
+    /// Continues up to `limit` overdue runs (lost results, lost wake-ups, deadlines), and as many whose halt has ended; returns their number.
     ///
     /// A run that cannot continue is logged and does not hold up the others.
     ///
     /// # Errors
-    /// `due_runs` cannot be read.
+    /// `due_runs` or the halts cannot be read.
     pub async fn sweep(&self, due_runs: &dyn DueRuns, limit: usize) -> Result<usize, BackendError> {
         let now = self.ports.clock.now();
-        let due = due_runs.due(now, limit).await?;
-        let count = due.len();
-        for run_id in due {
-            let cause_id = format!("sweep:{}", now.0);
-            if let Err(error) = self.take(&run_id, &cause_id, &[Input::Wake]).await {
-                tracing::error!(run_id = %run_id, error = &error as &dyn std::error::Error, "failed to continue an overdue run");
-            }
-        }
-        Ok(count)
+        let mut due = due_runs.due(now, limit).await?;
+        due.extend(self.releasable(due_runs, now, limit).await?);
+        Ok(self.wake(&due, now).await)
     }
 }
 
@@ -294,5 +301,7 @@ fn head(live: &Live, commit: &Commit) -> RunHead {
         reason: reason.map(ToOwned::to_owned).or_else(|| state.stopping.as_ref().map(|stop| stop.reason.clone())),
         subject: Subject::from_variables(state.variables.incident()),
         open_follow_ups: state.follow_up.open(),
+        // A run that stops waits for its attempts alone.
+        held_by: state.held.as_ref().filter(|_| state.stopping.is_none()).map(|held| held.holder().to_owned()),
     }
 }

@@ -136,7 +136,7 @@ impl Inbox {
 /// Performs one command with `worker`. `holder` is unique to this delivery; the attempt ends before `latest`, if given.
 pub async fn perform(worker: &Worker, delivery: Delivery, holder: LeaseOwner, latest: Option<Timestamp>) -> Settled {
     let outcome = match worker.handle_before(&delivery.body, holder, latest).await {
-        Ok(CommandOutcome::Answered(_) | CommandOutcome::Late) => DeliveryOutcome::Acknowledge,
+        Ok(CommandOutcome::Answered(_) | CommandOutcome::Late | CommandOutcome::Held) => DeliveryOutcome::Acknowledge,
         Ok(CommandOutcome::Busy { until }) => {
             DeliveryOutcome::Retry { delay_ms: worker.wait_ms(until) + AFTER_LEASE_MS }
         }

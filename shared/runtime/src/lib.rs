@@ -14,6 +14,7 @@ pub mod attempt;
 pub mod checks;
 pub mod dispatcher;
 pub mod freeze;
+pub mod halts;
 pub mod host;
 pub mod inbox;
 pub mod library;

@@ -1,9 +1,10 @@
 //! The messages between functions: bodies on the results queue, and a run's commands as messages.
 
 use heal_engine::format::{self, Format};
-use heal_engine::message::{ActionResult, LateCommand};
+use heal_engine::message::{ActionResult, HeldCommand, Hold, LateCommand};
 use heal_engine::turn::Input;
 use heal_engine::{Command, RunId, State, Timestamp};
+use heal_guard::Halt;
 use serde::{Deserialize, Serialize};
 
 use crate::port::{Message, QueueName};
@@ -19,6 +20,35 @@ pub enum Inbound {
     Result(Box<ActionResult>),
     /// A worker's answer to a command that it took too late to start: nothing was done. New in version 2.
     Late(Box<LateCommand>),
+    /// A worker's answer to a command whose effect is halted: nothing was done. New in version 3.
+    Held(Box<HeldCommand>),
+    /// A person holds the run. New in version 3.
+    Hold {
+        /// The run.
+        run_id: RunId,
+        /// The identity of who holds it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person releases a run that a person holds. New in version 3.
+    Release {
+        /// The run.
+        run_id: RunId,
+        /// The identity of who releases it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person orders a halt. New in version 3.
+    Halt(Box<Halt>),
+    /// A person ends a halt. New in version 3.
+    Resume {
+        /// The halt's id.
+        id: String,
+        /// The identity of who ends it.
+        by: String,
+    },
     /// Continue the run: a deadline or a wait may have ended, or a message may have been lost.
     Wake {
         /// The run.
@@ -52,13 +82,14 @@ pub enum Inbound {
     },
 }
 
-/// Version 2 adds the kind `follow_up_done`.
+/// Version 2 adds the kinds `late` and `follow_up_done`, version 3 adds `held`, `hold`, `release`, `halt` and `resume`.
 impl Format for Inbound {
     const NAME: &'static str = "message on the results queue";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     fn needed_version(&self) -> u32 {
         match self {
+            Self::Held(_) | Self::Hold { .. } | Self::Release { .. } | Self::Halt(_) | Self::Resume { .. } => 3,
             Self::Late(_) | Self::FollowUpDone { .. } => 2,
             Self::Result(_) | Self::Wake { .. } | Self::Approve { .. } | Self::Cancel { .. } => 1,
         }
@@ -79,29 +110,36 @@ impl Inbound {
         format::encode(self)
     }
 
-    /// The run that the message is for.
-    pub const fn run_id(&self) -> &RunId {
+    /// The run that the message is for; `None` if it is for the switches of the home.
+    pub const fn run_id(&self) -> Option<&RunId> {
         match self {
-            Self::Result(result) => &result.run_id,
-            Self::Late(late) => &late.run_id,
+            Self::Result(result) => Some(&result.run_id),
+            Self::Late(late) => Some(&late.run_id),
+            Self::Held(held) => Some(&held.run_id),
             Self::Wake { run_id }
             | Self::Approve { run_id, .. }
             | Self::Cancel { run_id, .. }
-            | Self::FollowUpDone { run_id, .. } => run_id,
+            | Self::Hold { run_id, .. }
+            | Self::Release { run_id, .. }
+            | Self::FollowUpDone { run_id, .. } => Some(run_id),
+            Self::Halt(_) | Self::Resume { .. } => None,
         }
     }
-}
 
-impl From<Inbound> for Input {
-    fn from(message: Inbound) -> Self {
-        match message {
-            Inbound::Result(result) => Self::Result(result),
-            Inbound::Late(late) => Self::Late(late),
-            Inbound::Wake { .. } => Self::Wake,
-            Inbound::Approve { by, .. } => Self::Approved { by },
-            Inbound::Cancel { by, .. } => Self::CancelRequested { by },
-            Inbound::FollowUpDone { id, by, note, .. } => Self::FollowUpDone { id, by, note },
-        }
+    /// The message as an input of its run; `None` if it is for the switches of the home.
+    pub fn into_input(self) -> Option<Input> {
+        Some(match self {
+            Self::Result(result) => Input::Result(result),
+            Self::Late(late) => Input::Late(late),
+            Self::Held(held) => Input::Held(held),
+            Self::Wake { .. } => Input::Wake,
+            Self::Approve { by, .. } => Input::Approved { by },
+            Self::Cancel { by, .. } => Input::CancelRequested { by },
+            Self::Hold { by, reason, .. } => Input::Hold(Hold { by, reason, halt: None, until: None }),
+            Self::Release { by, reason, .. } => Input::Release { by, reason, halt: None },
+            Self::FollowUpDone { id, by, note, .. } => Input::FollowUpDone { id, by, note },
+            Self::Halt(_) | Self::Resume { .. } => return None,
+        })
     }
 }
 

@@ -67,6 +67,12 @@ pub trait Observer: Debug + Send + Sync + 'static {
 
     /// The numbers of live runs, over all processes.
     fn runs_active(&self, _live: LiveRuns) {}
+
+    /// The number of live runs that are held, over all processes.
+    fn runs_held(&self, _runs: u64) {}
+
+    /// The number of halts that last.
+    fn halts_active(&self, _halts: u64) {}
 }
 
 /// How far the wait for an approval is.

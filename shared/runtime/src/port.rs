@@ -6,6 +6,7 @@ mod claims;
 mod policy;
 mod queue;
 mod runs;
+mod switches;
 mod time;
 
 pub use breaker::{BreakerRecord, BreakerStore};
@@ -17,6 +18,7 @@ pub use runs::{
     ATTENTION_OUTCOMES, Appended, Created, DueRuns, LiveRuns, NewRun, Page, Position, RunFilter, RunHead, RunLog,
     RunReader, RunStore, SUBJECT_BYTES, Subject,
 };
+pub use switches::{HALTS, Switches};
 pub use time::{Clock, Entropy, OsEntropy, SystemClock};
 
 /// A failed call of a backend. The caller leaves the message on its queue and tries again.

@@ -178,6 +178,7 @@ impl Rig {
         let ports = Ports {
             claims,
             policy: judge.clone(),
+            halts: heal_testkit::memory::no_halts(),
             sender: queues.clone(),
             clock: clock.clone(),
             guardrails: Arc::default(),

@@ -90,6 +90,8 @@ impl Rig {
         let policy = Arc::new(Denying::default());
         let ports = dispatcher::Ports {
             runs: runs.clone(),
+            halts: heal_testkit::memory::no_halts(),
+            guardrails: Arc::default(),
             sender: queues.clone(),
             clock: clock.clone(),
             entropy: Arc::new(OsEntropy),

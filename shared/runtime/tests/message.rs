@@ -5,12 +5,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use heal_engine::format;
-use heal_engine::message::LateCommand;
+use heal_engine::message::{HeldCommand, Hold, LateCommand};
+use heal_guard::{Halt, HaltScope};
 use heal_runtime::message::Inbound;
 use heal_runtime::{ActionResult, AttemptOutcome, AttemptResult, RunId, Timestamp, Token};
 use serde_json::json;
 
-fn messages() -> [(&'static str, Inbound); 6] {
+fn messages() -> [(&'static str, Inbound); 11] {
     let run_id = RunId::new("run-1");
     let outcome = AttemptOutcome::Unavailable {
         service: "ticket service".to_owned(),
@@ -39,7 +40,42 @@ fn messages() -> [(&'static str, Inbound); 6] {
         token: Token::new("token-1"),
         taken_at: Timestamp(1_800_000_000_000),
     };
+    let until = Timestamp(1_800_000_600_000);
+    let held = HeldCommand {
+        run_id: run_id.clone(),
+        step: "move_ticket".to_owned(),
+        item: Some(3),
+        attempt: 2,
+        token: Token::new("token-1"),
+        hold: Hold {
+            by: "local:anna".to_owned(),
+            reason: "a deployment".to_owned(),
+            halt: Some("halt-1".to_owned()),
+            until: Some(until),
+        },
+        may_have_acted: true,
+    };
+    let halt = Halt {
+        id: "halt-1".to_owned(),
+        scope: HaltScope::Playbook { name: "ticket_timeout_recovery".to_owned() },
+        since: Timestamp(1_800_000_000_000),
+        until,
+        reason: "a deployment".to_owned(),
+        by: "local:anna".to_owned(),
+    };
+    let by = || "local:anna".to_owned();
     [
+        (include_str!("messages/v3/held.json"), Inbound::Held(Box::new(held))),
+        (include_str!("messages/v3/halt.json"), Inbound::Halt(Box::new(halt))),
+        (include_str!("messages/v3/resume.json"), Inbound::Resume { id: "halt-1".to_owned(), by: by() }),
+        (
+            include_str!("messages/v3/hold.json"),
+            Inbound::Hold { run_id: run_id.clone(), by: by(), reason: "let me look".to_owned() },
+        ),
+        (
+            include_str!("messages/v3/release.json"),
+            Inbound::Release { run_id: run_id.clone(), by: by(), reason: "looks good".to_owned() },
+        ),
         (include_str!("messages/v2/late.json"), Inbound::Late(Box::new(late))),
         (include_str!("messages/v1/result.json"), Inbound::Result(Box::new(result))),
         (include_str!("messages/v1/wake.json"), Inbound::Wake { run_id: run_id.clone() }),
@@ -75,8 +111,8 @@ fn every_kind_is_read_and_written_as_in_its_golden_file() {
 fn an_unknown_field_is_ignored_and_a_newer_version_is_named() {
     let later = r#"{"kind":"wake","run_id":"run-1","added_later":true}"#;
     assert_eq!(Inbound::parse(later).unwrap(), Inbound::Wake { run_id: RunId::new("run-1") });
-    let newer = Inbound::parse(r#"{"format":3,"kind":"wake","run_id":"run-1"}"#).unwrap_err();
-    assert!(matches!(newer, format::Error::Newer { observed: 3, supported: 2, .. }), "{newer:?}");
+    let newer = Inbound::parse(r#"{"format":4,"kind":"wake","run_id":"run-1"}"#).unwrap_err();
+    assert!(matches!(newer, format::Error::Newer { observed: 4, supported: 3, .. }), "{newer:?}");
     for malformed in ["", "{}", r#"{"kind":"dance","run_id":"run-1"}"#] {
         let error = Inbound::parse(malformed).unwrap_err();
         assert!(matches!(error, format::Error::Malformed { .. }), "{malformed}: {error:?}");

@@ -40,6 +40,7 @@ async fn run(actions: Value, variables: Value) -> Ended {
     let library = Library::new([serde_json::from_value(playbook).unwrap()]).unwrap();
     let ports = dispatcher::Ports {
         runs: runs.clone(),
+        halts: heal_testkit::memory::no_halts(),
         sender: queues.clone(),
         clock: clock.clone(),
         entropy: Arc::new(OsEntropy),

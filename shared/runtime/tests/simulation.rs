@@ -1,5 +1,5 @@
 //! Seeded random faults: calls lost before and after they were applied, workers that die after their effect, processes that restart with an
-//! empty cache, duplicates, cancellations, and a clock that jumps. The laws hold throughout, and when the faults stop every run ends.
+//! empty cache, duplicates, cancellations, halts and holds by persons, and a clock that jumps. The laws hold throughout, and when the faults stop every run ends.
 //!
 //! `SIMULATION_SEED=n` repeats one course, `SIMULATION_COURSES=n` runs more of them.
 
@@ -63,6 +63,7 @@ async fn course(seed: u64) -> Stage {
         stage.work().await;
         if round % 20 == 19 {
             stage.clock.advance_ms(QUIET_MS);
+            stage.release_all().await;
             let heads = stage.heads().await;
             if stage.queues.pending() == 0 && heads.iter().all(|head| head.status.is_terminal()) {
                 break;

@@ -91,6 +91,7 @@ impl Storm {
         let ports = attempt::Ports {
             claims: Arc::new(Claims::new(Faults::default())),
             policy: Arc::new(AllowAll),
+            halts: heal_testkit::memory::no_halts(),
             sender: queues.clone(),
             clock: clock.clone(),
             guardrails: Arc::default(),
@@ -109,6 +110,7 @@ impl Storm {
         let worker = Worker::new(Heal { spec, effects: Arc::clone(&effects) }, Arc::new(ports)).unwrap();
         let ports = dispatcher::Ports {
             runs: runs.clone(),
+            halts: heal_testkit::memory::no_halts(),
             sender: queues.clone(),
             clock: clock.clone(),
             entropy: Arc::new(Counter::default()),

@@ -33,6 +33,7 @@ impl Rig {
         let sender = Arc::new(Queues::new(clock.clone(), Faults::default()));
         let ports = dispatcher::Ports {
             runs: runs.clone(),
+            halts: heal_testkit::memory::no_halts(),
             sender,
             clock,
             entropy: Arc::new(OsEntropy),

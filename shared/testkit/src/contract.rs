@@ -21,6 +21,7 @@ pub mod claims;
 pub mod queue;
 pub mod runs;
 pub(crate) mod sample;
+pub mod switches;
 
 use std::any::Any;
 use std::fmt;

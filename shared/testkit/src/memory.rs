@@ -10,6 +10,7 @@ mod clock;
 mod faults;
 mod queues;
 mod runs;
+mod switches;
 
 pub use breakers::Breakers;
 pub use checks::Checks;
@@ -18,6 +19,7 @@ pub use clock::ManualClock;
 pub use faults::{Faults, When};
 pub use queues::{MAX_RECEIVES, Queues};
 pub use runs::Runs;
+pub use switches::{Switches, no_halts};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

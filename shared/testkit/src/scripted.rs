@@ -16,6 +16,8 @@ use heal_runtime::port::{
 use heal_runtime::{ActionSpec, AttemptResult, Map, Safety};
 use serde_json::{Value, json};
 
+use crate::memory::no_halts;
+
 /// How long a target of `reallocate_ticket` is left alone, in milliseconds, as the real action does.
 const COOLDOWN_MS: u64 = 300_000;
 
@@ -55,7 +57,8 @@ pub fn worker(
         service: "lamps",
         critical: false,
     };
-    let ports = Ports { claims, policy: Arc::new(AllowAll), sender, clock, guardrails: Arc::default() };
+    let ports =
+        Ports { claims, policy: Arc::new(AllowAll), halts: no_halts(), sender, clock, guardrails: Arc::default() };
     Worker::new(Scripted { spec, output }, Arc::new(ports)).expect("the schema is a JSON Schema")
 }
 

@@ -178,6 +178,14 @@ impl heal_runtime::observe::Observer for Observer {
         self.metrics.set(Id::RunsActive, live.active, &[]);
         self.metrics.set(Id::RunsAwaitingApproval, live.awaiting_approval, &[]);
     }
+
+    fn runs_held(&self, runs: u64) {
+        self.metrics.set(Id::RunsHeld, runs, &[]);
+    }
+
+    fn halts_active(&self, halts: u64) {
+        self.metrics.set(Id::HaltsActive, halts, &[]);
+    }
 }
 
 /// A word that the engine does not know is not in the label's set and becomes `other`.

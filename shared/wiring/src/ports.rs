@@ -7,10 +7,11 @@ use heal_guard::{BadGuardrails, Guardrails};
 use heal_runtime::attempt;
 use heal_runtime::checks;
 use heal_runtime::dispatcher::{self, Dispatcher, Gatekeeper};
+use heal_runtime::halts::HaltCache;
 use heal_runtime::library::Library;
 use heal_runtime::port::{
     BreakerStore, CheckStore, ClaimStore, Clock, DueRuns, Entropy, OsEntropy, Policy, Prober, RunLog, RunStore, Sender,
-    SystemClock,
+    Switches, SystemClock,
 };
 
 use crate::clients::{Clients, Error};
@@ -28,6 +29,8 @@ pub struct Ports {
     pub claims: Arc<dyn ClaimStore>,
     /// Circuit breakers that all processes share.
     pub breakers: Arc<dyn BreakerStore>,
+    /// The halts, which every driver of this process reads through one cache.
+    pub halts: Arc<HaltCache>,
     /// States of the scheduled checks.
     pub checks: Arc<dyn CheckStore>,
     /// The queues, to send to.
@@ -44,7 +47,7 @@ impl Ports {
     /// The ports over `store` and `queues`, with the machine's clock and randomness.
     pub fn new<S, Q>(store: &S, queues: &Q) -> Self
     where
-        S: RunStore + ClaimStore + BreakerStore + CheckStore + Clone + 'static,
+        S: RunStore + ClaimStore + BreakerStore + CheckStore + Switches + Clone + 'static,
         Q: Sender + Clone + 'static,
     {
         Self {
@@ -52,6 +55,7 @@ impl Ports {
             due_runs: Arc::new(store.clone()),
             claims: Arc::new(store.clone()),
             breakers: Arc::new(store.clone()),
+            halts: Arc::new(HaltCache::new(Arc::new(store.clone()))),
             checks: Arc::new(store.clone()),
             sender: Arc::new(queues.clone()),
             clock: Arc::new(SystemClock),
@@ -78,6 +82,7 @@ impl Ports {
     pub fn dispatcher(&self, library: Arc<Library>) -> Dispatcher {
         let ports = dispatcher::Ports {
             runs: Arc::clone(&self.runs),
+            halts: Arc::clone(&self.halts),
             sender: Arc::clone(&self.sender),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
@@ -105,6 +110,7 @@ impl Ports {
         attempt::Ports {
             claims: Arc::clone(&self.claims),
             policy,
+            halts: Arc::clone(&self.halts),
             sender: Arc::clone(&self.sender),
             clock: Arc::clone(&self.clock),
             guardrails: Arc::clone(&self.guardrails),

@@ -21,7 +21,7 @@ mod expect;
 mod judge;
 
 pub use expect::{denied, failed, no_op, unavailable, unknown};
-pub use heal_testkit::memory::When;
+pub use heal_testkit::memory::{When, no_halts};
 pub use judge::{Judge, Recorder, allow, deny};
 
 pub const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -92,6 +92,7 @@ impl Rig {
         let ports = Ports {
             claims: self.claims.clone(),
             policy,
+            halts: heal_testkit::memory::no_halts(),
             sender: self.queues.clone(),
             clock: self.clock(),
             guardrails: Arc::default(),

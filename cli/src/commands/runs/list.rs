@@ -168,9 +168,13 @@ fn row(head: &RunHead) -> [String; 10] {
     ]
 }
 
-/// The status, with the mark if the run needs a person and has no outcome to carry the mark.
+/// The status, with the mark if the run needs a person and has no outcome to carry the mark, and with what holds the run.
 fn status_cell(head: &RunHead) -> String {
-    mark(head.status.as_str(), head.outcome.is_none() && head.needs_attention())
+    let status = mark(head.status.as_str(), head.outcome.is_none() && head.needs_attention());
+    match &head.held_by {
+        Some(holder) => format!("{status}, held by {}", out::text(holder)),
+        None => status,
+    }
 }
 
 fn outcome_cell(head: &RunHead) -> String {

@@ -10,6 +10,7 @@
 //! | a target's cooldown | `COOLDOWN#<action>#<target>` | `COOLDOWN` |
 //! | an open circuit breaker | `BREAKER#<service>` | `BREAKER` |
 //! | a scheduled check's memory | `CHECK#<check>` | `CHECK` |
+//! | a halt | `HALT` | its id |
 
 use heal_runtime::port::{ClaimKey, CooldownKey};
 use heal_runtime::{Digest, RunId, RunOutcome, RunStatus, Seq, Timestamp};
@@ -80,6 +81,13 @@ pub(super) fn breaker(service: &str) -> Key {
 
 pub(super) fn check(name: &str) -> Key {
     key(format!("CHECK#{}", bounded(name)), "CHECK")
+}
+
+/// The partition of all halts.
+pub(super) const HALTS: &str = "HALT";
+
+pub(super) fn halt(id: &str) -> Key {
+    key(HALTS.to_owned(), id)
 }
 
 /// The partitions of the index of ended runs: the statuses of the remediation API, and one of its own for completed runs that left

@@ -3,6 +3,7 @@
 mod append;
 mod create;
 mod due;
+mod held;
 mod listing;
 mod live;
 mod newest_cache;
@@ -73,6 +74,14 @@ impl DueRuns for Store {
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
         due::next_due(self).await
+    }
+
+    async fn held_by_others(&self, halts: &[String], limit: usize) -> Result<Vec<RunId>> {
+        held::by_others(self, halts, limit).await
+    }
+
+    async fn count_held(&self) -> Result<u64> {
+        held::count(self).await
     }
 
     async fn count_live(&self) -> Result<LiveRuns> {

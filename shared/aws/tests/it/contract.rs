@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use heal_aws::Store;
-use heal_runtime::port::{BreakerStore, CheckStore, ClaimStore, RunStore};
+use heal_runtime::port::{BreakerStore, CheckStore, ClaimStore, RunStore, Switches};
 use heal_stack::{MiniStack, table};
 use heal_testkit::contract::Fixture;
 
@@ -29,6 +29,10 @@ fn breakers(store: Store) -> Arc<dyn BreakerStore> {
     Arc::new(store)
 }
 
+fn switches(store: Store) -> Arc<dyn Switches> {
+    Arc::new(store)
+}
+
 mod dynamodb {
     mod runs {
         heal_testkit::run_store_contract!(crate::contract::fresh(crate::contract::runs).await);
@@ -38,6 +42,9 @@ mod dynamodb {
     }
     mod checks {
         heal_testkit::check_store_contract!(crate::contract::fresh(crate::contract::checks).await);
+    }
+    mod switches {
+        heal_testkit::switches_contract!(crate::contract::fresh(crate::contract::switches).await);
     }
     mod breaker {
         heal_testkit::breaker_store_contract!(crate::contract::fresh(crate::contract::breakers).await);

@@ -67,6 +67,7 @@ impl Course {
         let shared = Arc::new(store.clone());
         let ports = dispatcher::Ports {
             runs: shared.clone(),
+            halts: heal_testkit::memory::no_halts(),
             sender: shared.clone(),
             clock: clock.clone(),
             entropy: Arc::new(OsEntropy),

@@ -9,7 +9,7 @@ use crate::error::JobError;
 
 /// The columns of [`Columns::read`], in its order.
 pub(crate) const COLUMNS: &str = "run_id, incident_id, playbook, status, outcome, started_at, updated_at, wake_at, last_seq, \
-     reason, ticket_id, workflow_id, worker_id, severity, escalation_required, open_follow_ups";
+     reason, ticket_id, workflow_id, worker_id, severity, escalation_required, open_follow_ups, held_by";
 
 /// A row as it is stored.
 pub(super) struct Columns {
@@ -25,6 +25,7 @@ pub(super) struct Columns {
     reason: Option<String>,
     subject: Subject,
     open_follow_ups: u32,
+    held_by: Option<String>,
 }
 
 impl Columns {
@@ -48,6 +49,7 @@ impl Columns {
                 escalation_required: row.get(14)?,
             },
             open_follow_ups: row.get(15)?,
+            held_by: row.get(16)?,
         })
     }
 
@@ -70,6 +72,7 @@ impl Columns {
             reason: self.reason,
             subject: self.subject,
             open_follow_ups: self.open_follow_ups,
+            held_by: self.held_by,
         })
     }
 }

@@ -96,8 +96,8 @@ fn insert_run(connection: &Connection, row: &Row) -> Result<(), JobError> {
     let head = &row.head;
     let mut insert = connection.prepare_cached(
         "INSERT INTO run (run_id, incident_id, playbook, status, live, outcome, started_at, updated_at, wake_at, last_seq, reason,
-             ticket_id, workflow_id, worker_id, severity, escalation_required, urgency, open_follow_ups, attention)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+             ticket_id, workflow_id, worker_id, severity, escalation_required, urgency, open_follow_ups, attention, held_by)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
     )?;
     insert.execute(params![
         row.run_id,
@@ -119,6 +119,7 @@ fn insert_run(connection: &Connection, row: &Row) -> Result<(), JobError> {
         head.subject.urgency(),
         head.open_follow_ups,
         head.needs_attention(),
+        head.held_by,
     ])?;
     Ok(())
 }
@@ -127,7 +128,7 @@ fn insert_run(connection: &Connection, row: &Row) -> Result<(), JobError> {
 fn update_run(connection: &Connection, run_no: i64, row: &Row, status_changed: bool) -> Result<(), JobError> {
     let head = &row.head;
     let mut update = connection.prepare_cached(
-        "UPDATE run SET outcome = ?2, updated_at = ?3, wake_at = ?4, last_seq = ?5, reason = ?6, open_follow_ups = ?7, attention = ?8
+        "UPDATE run SET outcome = ?2, updated_at = ?3, wake_at = ?4, last_seq = ?5, reason = ?6, open_follow_ups = ?7, attention = ?8, held_by = ?9
          WHERE no = ?1",
     )?;
     update.execute(params![
@@ -139,6 +140,7 @@ fn update_run(connection: &Connection, run_no: i64, row: &Row, status_changed: b
         head.reason,
         head.open_follow_ups,
         head.needs_attention(),
+        head.held_by,
     ])?;
     if status_changed {
         let mut update = connection.prepare_cached("UPDATE run SET status = ?2, live = ?3 WHERE no = ?1")?;

@@ -6,7 +6,7 @@ use crate::open;
 use crate::runs::{HEAD_COLUMNS, listing_statements};
 
 /// The store's files with statements in them.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 14] = [
     include_str!("../breaker.rs"),
     include_str!("../checks.rs"),
     include_str!("../claims/claim.rs"),
@@ -15,10 +15,12 @@ const SOURCES: [&str; 12] = [
     include_str!("../queue/dead.rs"),
     include_str!("../queue/deliver.rs"),
     include_str!("../queue/settle.rs"),
+    include_str!("../runs/held.rs"),
     include_str!("../runs/listing.rs"),
     include_str!("../runs/live.rs"),
     include_str!("../runs/read.rs"),
     include_str!("../runs/write.rs"),
+    include_str!("../switches.rs"),
 ];
 
 /// The text literals of `source` that are statements.

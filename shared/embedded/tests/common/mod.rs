@@ -42,6 +42,7 @@ pub(crate) fn head(commit: &Commit, status: RunStatus) -> RunHead {
         reason: None,
         subject: Subject::default(),
         open_follow_ups: 0,
+        held_by: None,
     }
 }
 

@@ -21,10 +21,13 @@ fn refusal(path: &Path) -> String {
     text
 }
 
-/// The first version had neither the checks' states nor the intents of claims nor what runs are about.
+/// The first version had neither the checks' states nor the intents of claims nor what runs are about nor halts.
 const TO_VERSION_1: &str = "
 DROP TABLE check_state;
 ALTER TABLE event_commit DROP COLUMN chain;
+DROP TABLE halt;
+DROP INDEX run_held;
+ALTER TABLE run DROP COLUMN held_by;
 ALTER TABLE claim DROP COLUMN intent;
 DROP INDEX run_by_incident;
 DROP INDEX run_by_ticket;

@@ -36,6 +36,13 @@ pub(crate) fn late(
     Event::AttemptEnded { step, attempt: attempt.number, result, started_at: None, finished_at: None }
 }
 
+/// What follows from a worker's answer that the command is halted, if the run stops: the attempt ends without an effect.
+pub(crate) fn halted_at_end(step: StepRef, attempt: &Attempt) -> Event {
+    let message = "nothing was done: the command was halted, and then the run stopped".to_owned();
+    let result = AttemptResult { not_applied: true, ..AttemptResult::new(AttemptOutcome::TimedOut { message }) };
+    Event::AttemptEnded { step, attempt: attempt.number, result, started_at: None, finished_at: None }
+}
+
 /// What follows if no worker has answered and the time for it has passed.
 pub(super) fn unanswered(
     plan: &Plan,
@@ -77,13 +84,13 @@ pub(super) fn first_last_start(now: Timestamp) -> Timestamp {
 /// window is not filled with commands that come too late.
 fn next_last_start(attempt: &Attempt, now: Timestamp) -> Timestamp {
     let window_ms = attempt.deadline.since_ms(attempt.started_at).saturating_mul(2);
-    now.plus_ms(window_ms).min(attempt.first_issued_at.plus_ms(limit::WAIT_MS))
+    now.plus_ms(window_ms).min(attempt.wait_ends_at())
 }
 
 /// Whether the run still wants the attempt: a run that stops wants none, a withdrawn one no change.
 fn may_issue(plan: &Plan, state: &State, step: StepRef, attempt: &Attempt, now: Timestamp) -> bool {
     let is_held_back = state.withdrawn.is_some() && plan.step(step.step).is_some_and(PlannedStep::is_change);
-    state.stopping.is_none() && !is_held_back && now < attempt.first_issued_at.plus_ms(limit::WAIT_MS)
+    state.stopping.is_none() && !is_held_back && now < attempt.wait_ends_at()
 }
 
 fn issue(state: &State, step: StepRef, attempt: &Attempt, reason: String, now: Timestamp, entropy: u64) -> Event {

@@ -11,7 +11,7 @@ use crate::id::{StepIndex, StepRef, Token};
 use crate::message::digest_parameters;
 use crate::plan::{Plan, PlannedStep};
 use crate::state::{Attempt, State};
-use crate::template::{TemplateError, Tree, brief};
+use crate::template::{TemplateError, Test, Tree, brief};
 use crate::time::{Timestamp, seconds_to_ms};
 use crate::{Map, limit};
 
@@ -48,6 +48,29 @@ pub(super) fn retry(
     start_attempt(state, step, last.number + 1, last.parameters.clone(), timeout_ms, now, entropy)
 }
 
+/// Starts a held attempt anew: nothing was done about it, and the facts may have changed since. It keeps its number, so a late duplicate of
+/// its earlier command shares its claim.
+pub(super) fn anew(
+    plan: &Plan,
+    state: &State,
+    step: StepRef,
+    held: &Attempt,
+    now: Timestamp,
+    entropy: u64,
+) -> Option<Event> {
+    let planned = plan.step(step.step)?;
+    if let Some(event) = planned.condition.as_ref().and_then(|condition| unless_true(planned, condition, state, step)) {
+        return Some(event);
+    }
+    Some(match prepare(planned, state, step) {
+        Ok(parameters) => {
+            let timeout_ms = time_of_attempt(planned.spec.timeout_seconds, state.deadline.since_ms(now));
+            start_attempt(state, step, held.number, parameters, timeout_ms, now, entropy)
+        }
+        Err(event) => event,
+    })
+}
+
 /// Ends the step, or the element, if its condition is false or cannot be evaluated.
 ///
 /// A condition that reads `item` is checked for each element of a step that fans out, any other once for the step.
@@ -58,6 +81,10 @@ fn check_condition(planned: &PlannedStep, state: &State, step: StepRef) -> Optio
     if is_per_item != step.item.is_some() {
         return None;
     }
+    unless_true(planned, condition, state, step)
+}
+
+fn unless_true(planned: &PlannedStep, condition: &Test, state: &State, step: StepRef) -> Option<Event> {
     match condition.holds(&state.scope(step)) {
         Ok(true) => None,
         Ok(false) => Some(Event::ConditionFalse { step }),
@@ -90,24 +117,31 @@ fn fan_out(planned: &PlannedStep, items: &Tree, state: &State, step: StepRef) ->
 
 /// Starts the first attempt, or the wait.
 fn begin(planned: &PlannedStep, state: &State, step: StepRef, now: Timestamp, entropy: u64) -> Event {
-    let parameters = match render_parameters(planned, state, step) {
+    let parameters = match prepare(planned, state, step) {
         Ok(parameters) => parameters,
-        Err((path, error)) => {
-            return cannot_start(planned, state, step, &format!("parameters.{path}"), &error);
-        }
+        Err(event) => return event,
     };
     if planned.spec.kind == WAIT {
         return start_wait(state, step, &parameters, now);
     }
-    let bytes = Value::Object(parameters.clone()).to_string().len();
-    if bytes > limit::PARAMETER_BYTES {
-        return failed(
-            step,
-            format!("the parameters have {bytes} bytes, the limit is {} bytes", limit::PARAMETER_BYTES),
-        );
-    }
     let timeout_ms = time_of_attempt(planned.spec.timeout_seconds, state.deadline.since_ms(now));
     start_attempt(state, step, 1, parameters, timeout_ms, now, entropy)
+}
+
+/// The rendered parameters.
+///
+/// # Errors
+/// The event that ends the step, because it has none.
+fn prepare(planned: &PlannedStep, state: &State, step: StepRef) -> Result<Map, Event> {
+    let rendered = render_parameters(planned, state, step);
+    let parameters =
+        rendered.map_err(|(path, error)| cannot_start(planned, state, step, &format!("parameters.{path}"), &error))?;
+    let bytes = Value::Object(parameters.clone()).to_string().len();
+    if bytes > limit::PARAMETER_BYTES {
+        let limit = limit::PARAMETER_BYTES;
+        return Err(failed(step, format!("the parameters have {bytes} bytes, the limit is {limit} bytes")));
+    }
+    Ok(parameters)
 }
 
 pub(crate) fn render_parameters(

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 /// The last attempt of a step whose next one starts now; `None` before its first.
 pub(super) fn earlier(state: &State, step: StepRef) -> Option<&Attempt> {
     match state.pending.get(&step)? {
-        Pending::Retry { attempt, .. } => Some(attempt),
+        Pending::Retry { attempt, .. } | Pending::Held { attempt, .. } => Some(attempt),
         Pending::Attempt(_) | Pending::Answered(..) | Pending::Wait { .. } => None,
     }
 }
@@ -26,10 +26,18 @@ pub(super) fn end_timer(state: &mut State, step: StepRef) {
             attempt.waited_ms = attempt.waited_ms.saturating_add(at.since_ms(*due_at));
             *due_at
         }
-        Some(Pending::Wait { until, .. }) => *until,
+        Some(Pending::Wait { until: due_at, .. } | Pending::Held { at: due_at, .. }) => *due_at,
         Some(Pending::Attempt(_) | Pending::Answered(..)) | None => return,
     };
     state.wait_in_queues(&[(due_at, at)]);
+}
+
+/// The attempt of a step that starts anew now, because it was held: then it is the same attempt.
+pub(super) fn held(state: &State, step: StepRef) -> Option<&Attempt> {
+    match state.pending.get(&step)? {
+        Pending::Held { attempt, .. } => Some(attempt),
+        Pending::Attempt(_) | Pending::Answered(..) | Pending::Retry { .. } | Pending::Wait { .. } => None,
+    }
 }
 
 /// Issues the command of an attempt again: until now it waited.
@@ -51,6 +59,19 @@ pub(super) fn reissue(state: &mut State, step: StepRef, token: &Token, deadline:
     };
     set_pending(state, step, Pending::Attempt(Box::new(attempt)));
     state.wait_in_queues(&[(issued_at, at)]);
+}
+
+/// Nothing was done about the attempt: it starts anew once the run is released. A step whose first attempt it was has not started, unless
+/// an earlier worker may have acted.
+pub(super) fn hold(state: &mut State, step: StepRef, may_have_acted: bool, at: Timestamp) {
+    let Some(Pending::Attempt(attempt)) = clear_pending(state, step) else {
+        return;
+    };
+    state.in_flight -= 1;
+    if step.item.is_none() && attempt.number == 1 && !may_have_acted {
+        state.step_starts.remove(&step.step);
+    }
+    set_pending(state, step, Pending::Held { at, attempt });
 }
 
 /// `worked` is when a worker took the attempt and when it ended it: before that the command waited, afterwards the result.

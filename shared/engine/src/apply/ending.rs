@@ -154,7 +154,7 @@ fn note(
     let why = reason.unwrap_or(outcome.as_str());
     let result = match last {
         Some(Pending::Answered(_, result)) => Some(result),
-        Some(Pending::Attempt(_) | Pending::Retry { .. } | Pending::Wait { .. }) | None => None,
+        Some(Pending::Attempt(_) | Pending::Retry { .. } | Pending::Wait { .. } | Pending::Held { .. }) | None => None,
     };
     for warning in result.iter().flat_map(|result| &result.warnings) {
         state.warnings.add(format!("{name}: {warning}"));

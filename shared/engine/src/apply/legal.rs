@@ -25,6 +25,9 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
     if starts && state.seq >= limit::EVENTS {
         return Err(Error::TooManyEvents { observed: state.seq });
     }
+    if state.held.is_some() && moves_on(event) {
+        return Err(illegal("the run is held".to_owned()));
+    }
     match event {
         Event::RunStarted(_) | Event::IncidentRejected { .. } => {
             Err(illegal("only a log's first event can be it".to_owned()))
@@ -40,18 +43,27 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
         Event::ApprovalExpiring { percent, .. } if state.next_reminder().is_none_or(|(_, next)| *percent < next) => {
             Err(illegal(format!("no reminder at {percent} % is due")))
         }
-        Event::ApprovalExpiring { .. }
+        Event::RunHeld { .. } if state.stopping.is_some() => stale(format!("run {run_id} is stopping already")),
+        Event::RunHeld { halt, .. } if !can_hold(state, halt.as_deref()) => {
+            stale(format!("run {run_id} is held already"))
+        }
+        Event::RunReleased { .. } if state.held.is_none() => stale(format!("run {run_id} is not held")),
+        Event::AttemptHeld { .. } if state.held.is_none() => Err(illegal("the run is not held".to_owned())),
+        Event::RunHeld { .. }
+        | Event::RunReleased { .. }
+        | Event::ApprovalExpiring { .. }
         | Event::Approved { .. }
         | Event::CancelRequested { .. }
         | Event::RunWithdrawn { .. }
         | Event::FollowUpDone { .. } => Ok(()),
+        Event::ConditionFalse { step } if is_held(state, *step) => Ok(()),
         Event::ConditionFalse { step } | Event::WaitStarted { step, .. } => startable(state, *step).map_err(illegal),
         Event::FannedOut { step, .. } => startable(state, StepRef::whole(*step)).map_err(illegal),
         Event::AttemptStarted { step, attempt, .. } => attemptable(state, *step, *attempt).map_err(illegal),
         Event::AttemptReissued { .. } if state.stopping.is_some() => Err(illegal("the run is stopping".to_owned())),
-        Event::AttemptReissued { step, attempt, .. } | Event::AttemptEnded { step, attempt, .. } => {
-            answerable(plan, state, *step, *attempt).or_else(stale)
-        }
+        Event::AttemptReissued { step, attempt, .. }
+        | Event::AttemptHeld { step, attempt, .. }
+        | Event::AttemptEnded { step, attempt, .. } => answerable(plan, state, *step, *attempt).or_else(stale),
         Event::RetryScheduled { step, .. } => match state.pending.get(step) {
             Some(Pending::Answered(..)) => Ok(()),
             Some(_) | None => Err(illegal(format!("step {step} has no attempt with a result"))),
@@ -90,6 +102,29 @@ fn answerable(plan: &Plan, state: &State, step: StepRef, attempt: u32) -> Result
     }
 }
 
+/// Whether the event starts something, so that a held run must not have it.
+const fn moves_on(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::ConditionFalse { .. }
+            | Event::FannedOut { .. }
+            | Event::AttemptStarted { .. }
+            | Event::AttemptReissued { .. }
+            | Event::WaitStarted { .. }
+            | Event::RetryScheduled { .. }
+            | Event::VerifyStarted
+    )
+}
+
+/// Whether `halt`, or a person if it is `None`, can hold the run. What a person holds, no halt takes over.
+fn can_hold(state: &State, halt: Option<&str>) -> bool {
+    state.held.as_ref().is_none_or(|held| held.hold.halt.is_some() && held.hold.halt.as_deref() != halt)
+}
+
+fn is_held(state: &State, step: StepRef) -> bool {
+    matches!(state.pending.get(&step), Some(Pending::Held { .. })) && state.stopping.is_none()
+}
+
 fn whole(state: &State, step: StepIndex) -> Result<&StepState, String> {
     state.steps.get(step as usize).ok_or_else(|| format!("the plan has no step {step}"))
 }
@@ -109,6 +144,7 @@ fn attemptable(state: &State, step: StepRef, attempt: u32) -> Result<(), String>
     match state.pending.get(&step) {
         None if attempt == 1 => startable(state, step),
         Some(Pending::Retry { attempt: last, .. }) if last.number + 1 == attempt && state.stopping.is_none() => Ok(()),
+        Some(Pending::Held { attempt: held, .. }) if held.number == attempt && state.stopping.is_none() => Ok(()),
         Some(_) | None => Err(format!("attempt {attempt} of step {step} is not due")),
     }
 }
@@ -116,7 +152,9 @@ fn attemptable(state: &State, step: StepRef, attempt: u32) -> Result<(), String>
 /// A step can end after a result, after a wait, after all its elements, or instead of its first attempt.
 fn endable(state: &State, step: StepRef) -> Result<(), String> {
     match (state.pending.get(&step), step.item) {
-        (Some(Pending::Answered(..) | Pending::Wait { .. } | Pending::Retry { .. }), _) => Ok(()),
+        (Some(Pending::Answered(..) | Pending::Wait { .. } | Pending::Retry { .. } | Pending::Held { .. }), _) => {
+            Ok(())
+        }
         (Some(Pending::Attempt(_)), _) => Err(format!("step {step} has an attempt in flight")),
         (None, Some(_)) => startable(state, step),
         (None, None) => match whole(state, step.step)? {

@@ -5,7 +5,7 @@ use std::iter;
 
 use serde_json::Value;
 
-use super::{OpenStatus, Report, StepReport, StepStatus};
+use super::{HeldReport, OpenStatus, Report, StepReport, StepStatus};
 use crate::Map;
 use crate::apply::attempt::waits_around;
 use crate::event::{Commit, Event, StepOutcome};
@@ -64,6 +64,8 @@ impl<'a> ReportFold<'a> {
             | Event::Approved { .. }
             | Event::CancelRequested { .. }
             | Event::RunWithdrawn { .. }
+            | Event::RunHeld { .. }
+            | Event::RunReleased { .. }
             | Event::FollowUpDone { .. }
             | Event::VerifyStarted
             | Event::Stopping { .. } => {}
@@ -80,6 +82,11 @@ impl<'a> ReportFold<'a> {
             Event::AttemptReissued { step, .. } => {
                 self.end_wait(*step, Some((at, at)), at);
                 self.issued.insert(*step, at);
+            }
+            Event::AttemptHeld { step, .. } => {
+                self.issued.remove(step);
+                let facts = self.start(step.step, at, OpenStatus::Waiting);
+                facts.attempts = facts.attempts.saturating_sub(1);
             }
             Event::WaitStarted { step, .. } => {
                 self.start(step.step, at, OpenStatus::Waiting);
@@ -160,6 +167,7 @@ impl<'a> ReportFold<'a> {
             started_at: state.started_at,
             ended_at: self.ended_at,
             waited_ms: state.waited_ms(),
+            held: state.held.as_ref().map(|held| HeldReport { since: held.since, hold: held.hold.clone() }),
             steps,
             warnings: state.warnings.to_vec(),
             follow_up: state.follow_up.to_vec(),

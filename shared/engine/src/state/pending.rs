@@ -1,9 +1,9 @@
 //! What the started steps of a run wait for.
 
-use crate::Map;
 use crate::id::{Digest, Seq, Token};
 use crate::message::AttemptResult;
 use crate::time::Timestamp;
+use crate::{Map, limit};
 
 /// Milliseconds after an attempt's end in which its result is still accepted: the clocks of two machines may differ by this much.
 pub const ANSWER_GRACE_MS: u64 = 5_000;
@@ -19,6 +19,8 @@ pub(crate) enum Pending {
     Retry { since: Seq, due_at: Timestamp, attempt: Box<Attempt>, reason: String },
     /// The moment `until`.
     Wait { since: Seq, until: Timestamp },
+    /// The run's release: nothing was done about this attempt, which was held `at` this moment, and it starts anew.
+    Held { at: Timestamp, attempt: Box<Attempt> },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +39,8 @@ pub(crate) struct Attempt {
     pub timeout_ms: Option<u64>,
     /// When the first command of the attempt was issued.
     pub first_issued_at: Timestamp,
+    /// Milliseconds since then in which the run was held.
+    pub held_ms: u64,
     /// When the first attempt of the step started.
     pub first_started_at: Timestamp,
     /// Milliseconds that the step's attempts so far have waited for workers.
@@ -54,6 +58,7 @@ impl Pending {
             Self::Attempt(attempt) | Self::Answered(attempt, _) => attempt.answer_due_at(),
             Self::Retry { due_at, .. } => *due_at,
             Self::Wait { until, .. } => *until,
+            Self::Held { at, .. } => *at,
         }
     }
 
@@ -61,13 +66,18 @@ impl Pending {
     pub(crate) fn waits_from(&self) -> Option<Timestamp> {
         match self {
             Self::Attempt(attempt) => Some(attempt.started_at),
-            Self::Retry { due_at: at, .. } | Self::Wait { until: at, .. } => Some(*at),
+            Self::Retry { due_at: at, .. } | Self::Wait { until: at, .. } | Self::Held { at, .. } => Some(*at),
             Self::Answered(..) => None,
         }
     }
 }
 
 impl Attempt {
+    /// When it has waited for a worker as long as it may. Held time does not count.
+    pub(crate) fn wait_ends_at(&self) -> Timestamp {
+        self.first_issued_at.plus_ms(self.held_ms).plus_ms(limit::WAIT_MS)
+    }
+
     /// When its result is overdue: a worker that took the command at the last moment would have ended it by now.
     pub(crate) fn answer_due_at(&self) -> Timestamp {
         self.deadline.plus_ms(self.timeout_ms.unwrap_or(0)).plus_ms(ANSWER_GRACE_MS)

@@ -44,7 +44,7 @@ impl State {
     pub(crate) fn expected(&self, step: StepRef, attempt: u32, token: &Token) -> Option<&Attempt> {
         match self.pending.get(&step)? {
             Pending::Attempt(pending) => Some(&**pending).filter(|it| it.number == attempt && it.token == *token),
-            Pending::Answered(..) | Pending::Retry { .. } | Pending::Wait { .. } => None,
+            Pending::Answered(..) | Pending::Retry { .. } | Pending::Wait { .. } | Pending::Held { .. } => None,
         }
     }
 
@@ -84,9 +84,14 @@ impl State {
         now >= self.deadline.plus_ms(late_ms.min(self.waits.room_ms()))
     }
 
-    /// The next moment at which an event follows from time alone; `None` once the run has ended.
+    /// Whether the run is held and does not stop: then nothing follows from time or from results until it is released.
+    pub(crate) const fn stands_still(&self) -> bool {
+        self.held.is_some() && self.stopping.is_none()
+    }
+
+    /// The next moment at which an event follows from time alone; `None` while the run is held, and once it has ended.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        if self.is_ended() {
+        if self.is_ended() || self.stands_still() {
             return None;
         }
         let timer = self.timers.first().map(|(at, _)| *at);

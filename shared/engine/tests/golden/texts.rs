@@ -101,6 +101,21 @@ fn events() -> Vec<(&'static str, Event)> {
         ("", Event::ApprovalExpiring { percent: 50, until: AT }),
         ("", Event::Approved { by: "ann".to_owned() }),
         ("", Event::RunWithdrawn { reason: "the alarm \"cpu\" went to OK".to_owned() }),
+        (
+            "",
+            Event::RunHeld {
+                by: "local:ann".to_owned(),
+                reason: "a deployment".to_owned(),
+                halt: Some("halt-1".to_owned()),
+                until: Some(AT),
+            },
+        ),
+        (
+            "_bare",
+            Event::RunHeld { by: "local:ann".to_owned(), reason: "let me look".to_owned(), halt: None, until: None },
+        ),
+        ("", Event::RunReleased { by: "local:ann".to_owned(), reason: "halt-1 was resumed".to_owned() }),
+        ("", Event::AttemptHeld { step: item, attempt: 2, reason: "a deployment".to_owned(), may_have_acted: true }),
         ("", done(Some("the pod is up again"))),
         ("_bare", done(None)),
         ("", Event::CancelRequested { by: "ann".to_owned() }),

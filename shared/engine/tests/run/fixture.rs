@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use heal_engine::catalog::Safety;
 use heal_engine::event::{Commit, Event, RunStarted};
-use heal_engine::message::{ActionResult, AttemptResult, LateCommand};
+use heal_engine::message::{ActionResult, AttemptResult, HeldCommand, Hold, LateCommand};
 use heal_engine::playbook::{Condition, ForEach, OnFailure, OnUnavailable, PlanGate, Playbook, Retry, Step, Until};
 use heal_engine::turn::{self, Input, Turn};
 use heal_engine::{ApplyError, Command, Map, Plan, RunId, State, StepRef, Timestamp};
@@ -182,6 +182,14 @@ impl Run {
         };
         let ActionResult { run_id, step, item, attempt, token, .. } = *result;
         Input::Late(Box::new(LateCommand { run_id, step, item, attempt, token, taken_at }))
+    }
+
+    /// The answer of a worker that found the attempt's effect halted by `hold`.
+    pub fn held(&self, step: StepRef, attempt: u32, hold: Hold, may_have_acted: bool) -> Input {
+        let result = self.result(step, attempt, AttemptResult::succeeded(Map::new()));
+        let Input::Result(result) = result else { unreachable!("a result") };
+        let ActionResult { run_id, step, item, attempt, token, .. } = *result;
+        Input::Held(Box::new(HeldCommand { run_id, step, item, attempt, token, hold, may_have_acted }))
     }
 
     pub fn owed(&self, at: Timestamp) -> Vec<Command> {

@@ -14,6 +14,14 @@ pub fn line(plan: &Plan, event: &Event) -> String {
             format!("{name} {percent} % of the time until {}", until.0 - 1_000_000)
         }
         Event::RunWithdrawn { reason } => format!("{name}: {reason}"),
+        Event::RunHeld { by, reason, until, .. } => {
+            let until = until.map(|until| format!(" until {}", until.0 - 1_000_000)).unwrap_or_default();
+            format!("{name} by {by}{until}: {reason}")
+        }
+        Event::RunReleased { by, reason } => format!("{name} by {by}: {reason}"),
+        Event::AttemptHeld { step, attempt, reason, .. } => {
+            format!("{name} {}#{attempt}: {reason}", step_name(plan, *step))
+        }
         Event::FollowUpDone { by, note, .. } => format!("{name} by {by}{}", because(note.as_deref())),
         Event::Approved { by } | Event::CancelRequested { by } => format!("{name} {by}"),
         Event::ConditionFalse { step } => format!("{name} {}", step_name(plan, *step)),

@@ -2,7 +2,9 @@
 
 use heal_engine::Timestamp;
 use heal_engine::catalog::Safety;
-use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult, LateCommand};
+use heal_engine::message::{
+    ActionCommand, ActionResult, AttemptOutcome, AttemptResult, HeldCommand, Hold, LateCommand,
+};
 
 use super::lease::Lease;
 use super::typed::Try;
@@ -155,6 +157,10 @@ impl Worker {
                 self.answer_late(call).await?;
                 Ok(CommandOutcome::Late)
             }
+            NotStarted::Halted(hold) => {
+                self.answer_held(call, *hold, earlier.recovered).await?;
+                Ok(CommandOutcome::Held)
+            }
         }
     }
 
@@ -220,6 +226,22 @@ impl Worker {
             attempt: command.attempt,
             token: command.token.clone(),
             taken_at: call.started_at,
+        }));
+        self.send(command, &answer).await
+    }
+
+    async fn answer_held(&self, call: &Call, hold: Hold, may_have_acted: bool) -> Result<(), BackendError> {
+        let command = &call.command;
+        tracing::Span::current().record("outcome", "held");
+        tracing::info!(halt = hold.halt, reason = hold.reason, "attempt.held");
+        let answer = Inbound::Held(Box::new(HeldCommand {
+            run_id: command.run_id.clone(),
+            step: command.step.clone(),
+            item: command.item,
+            attempt: command.attempt,
+            token: command.token.clone(),
+            hold,
+            may_have_acted,
         }));
         self.send(command, &answer).await
     }

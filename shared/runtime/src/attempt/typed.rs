@@ -59,7 +59,10 @@ impl<A: Action> AnyAction for A {
         }
         match unauthorised {
             Some(result) => Ok(refused(call, result)),
-            None => attempt.perform_admitted(targets).await,
+            None => {
+                attempt.unless_halted(&targets).await?;
+                attempt.perform_admitted(targets).await
+            }
         }
     }
 }
@@ -92,6 +95,7 @@ impl<A: Action> Attempt<'_, A> {
             None
         } else {
             self.store_intent(&admission.admitted).await?;
+            self.unless_halted(admission.admitted.iter().map(|admitted| &admitted.target)).await?;
             let performed = self.perform(&admission.admitted).await?;
             self.restart_cooldowns(&admission.admitted, &performed).await;
             Some(performed)

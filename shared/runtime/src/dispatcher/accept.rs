@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 use super::cache::{Live, PLAN_REFRESH_MS};
 use super::{DispatchError, Dispatcher, IntakeOutcome, Prepared, Rejection};
 use crate::port::{BackendError, Created, NewRun, RunHead, Subject};
-use crate::{message, observe, span};
+use crate::{halts, message, observe, span};
 
 /// Milliseconds for which a plan is stored: a run may wait a day for its approval and a day in queues, and may take a day; the store may
 /// have been asked [`PLAN_REFRESH_MS`] ago. The rest is for clocks that differ and attempts in flight at the deadline.
@@ -134,7 +134,10 @@ impl Dispatcher {
             started.gate = gatekeeper.examine(plan, &state, now, &*self.observer).await?;
         }
         let log = |cause| DispatchError::Log { run_id: run_id.clone(), cause };
-        let (state, turn) = turn::begin(plan, run_id.clone(), started, now, self.ports.entropy.next()?).map_err(log)?;
+        let halts = self.ports.halts.read(now).await?;
+        let hold = halts::of_run(&halts, &plan.playbook.name, now).map(halts::hold);
+        let begun = turn::begin_held(plan, run_id.clone(), started, hold, now, self.ports.entropy.next()?);
+        let (state, turn) = begun.map_err(log)?;
         let commit = Commit {
             run_id: run_id.clone(),
             first_seq: 1,
@@ -238,6 +241,7 @@ impl Dispatcher {
             subject: Subject::default(),
             // What was rejected is for a person.
             open_follow_ups: 1,
+            held_by: None,
         };
         let (cause_id, events) = (dedupe_key.clone(), vec![event]);
         let commit = Commit { run_id, first_seq: 1, cause_id, at: now, events, chain: None }.chained(None);

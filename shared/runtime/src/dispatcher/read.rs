@@ -7,6 +7,7 @@ use heal_engine::{Plan, RunId, chain, turn};
 
 use super::cache::Live;
 use super::{DispatchError, Dispatcher};
+use crate::halts;
 use crate::library::Library;
 use crate::port::{BackendError, DueRuns, LiveRuns};
 
@@ -63,13 +64,17 @@ impl Dispatcher {
         }
     }
 
-    /// Counts the live runs, and reports the numbers to the observer.
+    /// Counts the live runs, those that are held and the halts, and reports the numbers to the observer. Returns the first.
     ///
     /// # Errors
-    /// `due_runs` cannot be read.
+    /// `due_runs` or the halts cannot be read.
     pub async fn count_active(&self, due_runs: &dyn DueRuns) -> Result<LiveRuns, BackendError> {
         let live = due_runs.count_live().await?;
         self.observer.runs_active(live);
+        self.observer.runs_held(due_runs.count_held().await?);
+        let now = self.now();
+        let halts = self.ports.halts.read(now).await?;
+        self.observer.halts_active(halts::lasting(&halts, now).len() as u64);
         Ok(live)
     }
 }

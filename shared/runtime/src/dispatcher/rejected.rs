@@ -63,6 +63,9 @@ fn done(input: &Input) -> Option<Event> {
         }
         Input::Result(_)
         | Input::Late(_)
+        | Input::Held(_)
+        | Input::Hold(_)
+        | Input::Release { .. }
         | Input::Wake
         | Input::Joined { .. }
         | Input::Approved { .. }

@@ -7,9 +7,9 @@ use heal_engine::RunId;
 
 use super::dead::unreadable;
 use super::{DeliveryOutcome, Inbox};
-use crate::dispatcher::DispatchError;
+use crate::dispatcher::{DispatchError, SwitchOutcome};
 use crate::message::Inbound;
-use crate::port::Delivery;
+use crate::port::{Delivery, HALTS};
 
 impl Inbox {
     /// Each outcome with the index of its delivery.
@@ -19,7 +19,10 @@ impl Inbox {
         let mut runs: BTreeMap<RunId, Vec<(usize, Inbound)>> = BTreeMap::new();
         for (index, delivery) in deliveries.iter().enumerate() {
             match Inbound::parse(&delivery.body) {
-                Ok(message) => runs.entry(message.run_id().clone()).or_default().push((index, message)),
+                Ok(message) => match message.run_id().cloned() {
+                    Some(run_id) => runs.entry(run_id).or_default().push((index, message)),
+                    None => outcomes.push((index, self.switch(delivery, message).await)),
+                },
                 Err(error) => outcomes.push((index, unreadable(&error, delivery))),
             }
         }
@@ -30,6 +33,37 @@ impl Inbox {
         });
         outcomes.extend(join_all(turns).await.into_iter().flatten());
         outcomes
+    }
+
+    /// An order to the switches. A halt goes before the runs of its batch, so that they start nothing.
+    async fn switch(&self, delivery: &Delivery, message: Inbound) -> DeliveryOutcome {
+        let done = match &message {
+            Inbound::Halt(halt) => self.dispatcher.halt(halt).await,
+            Inbound::Resume { id, by } => self.dispatcher.resume(id, by).await,
+            Inbound::Result(_)
+            | Inbound::Late(_)
+            | Inbound::Held(_)
+            | Inbound::Hold { .. }
+            | Inbound::Release { .. }
+            | Inbound::Wake { .. }
+            | Inbound::Approve { .. }
+            | Inbound::Cancel { .. }
+            | Inbound::FollowUpDone { .. } => return DeliveryOutcome::Acknowledge,
+        };
+        match done {
+            // It was resumed before, or it has ended.
+            Ok(SwitchOutcome::Done | SwitchOutcome::Unknown) => DeliveryOutcome::Acknowledge,
+            Ok(SwitchOutcome::Invalid(invalid)) => {
+                DeliveryOutcome::dead_letter(format!("the halt is refused: {invalid}"))
+            }
+            Ok(SwitchOutcome::TooMany) => {
+                DeliveryOutcome::dead_letter(format!("the halt is refused: {HALTS} halts last already, the limit"))
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "failed to set a switch; it will be retried");
+                DeliveryOutcome::back_off(delivery.receive_count)
+            }
+        }
     }
 
     /// One turn of one run, with one write: `messages` are the bodies of `deliveries`.

@@ -30,6 +30,11 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
             }
             Event::Approved { .. } => observer.approval(ApprovalStage::Approved, state.severity()),
             Event::RunWithdrawn { reason } => lines::withdrawn(state, reason),
+            Event::RunHeld { by, reason, halt, until } => lines::held(by, reason, halt.as_deref(), *until),
+            Event::RunReleased { by, reason } => tracing::info!(event = "run.released", by, reason, "a run goes on"),
+            Event::AttemptHeld { step, attempt, reason, .. } => {
+                tracing::info!(step = plan.name(step.step), item = step.item, attempt, reason, "attempt.held");
+            }
             Event::FollowUpDone { id, by, .. } => lines::follow_up_done(state, id, by),
             Event::AttemptStarted { .. } => commands += 1,
             Event::AttemptReissued { step, attempt, reason, .. } => {

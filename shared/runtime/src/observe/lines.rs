@@ -39,6 +39,12 @@ pub(super) fn withdrawn(state: &State, reason: &str) {
     tracing::info!(event = "run.withdrawn", severity = state.severity(), reason, "a run is no longer needed");
 }
 
+/// The run is held.
+pub(super) fn held(by: &str, reason: &str, halt: Option<&str>, until: Option<Timestamp>) {
+    let until = until.map(|until| rfc3339(until.0));
+    tracing::info!(event = "run.held", by, halt, reason, until, "a run is held");
+}
+
 /// A person did what the run had left.
 pub(super) fn follow_up_done(state: &State, id: &str, by: &str) {
     tracing::info!(

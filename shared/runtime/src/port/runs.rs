@@ -45,6 +45,10 @@ pub struct RunHead {
     /// What the run has left for a person to do and nobody has ticked off. Always 0 if the run ended `HEALED` or `COMPLETED`.
     #[serde(default)]
     pub open_follow_ups: u32,
+    /// What holds the run: the id of a halt, or the identity of a person who holds it alone. `None` while nothing does. A run that
+    /// is held has no `wake_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<String>,
 }
 
 /// A run to create.
@@ -88,6 +92,13 @@ pub enum Appended {
     AlreadyThere,
     /// Another writer stored this sequence number first. Read again and decide anew.
     Conflict,
+}
+
+impl RunHead {
+    /// The halt that holds the run; `None` if nothing holds it, or a person does. An identity has a colon, which no halt's id has.
+    pub fn held_by_halt(&self) -> Option<&str> {
+        self.held_by.as_deref().filter(|holder| !holder.contains(':'))
+    }
 }
 
 /// Reads runs.
@@ -143,6 +154,12 @@ pub trait DueRuns: Send + Sync + 'static {
 
     /// The earliest `wake_at` of a live run.
     async fn next_due(&self) -> Result<Option<Timestamp>>;
+
+    /// Live runs that a halt holds which is not among `halts`, in any order; at most `limit`. Runs that a person holds are not among them.
+    async fn held_by_others(&self, halts: &[String], limit: usize) -> Result<Vec<RunId>>;
+
+    /// The number of live runs that are held, by the index alone.
+    async fn count_held(&self) -> Result<u64>;
 
     /// The numbers of live runs, by the index alone: a run may still count for moments after its end or its approval.
     async fn count_live(&self) -> Result<LiveRuns>;

@@ -7,6 +7,7 @@ use heal_engine::catalog::Safety;
 use heal_engine::chain;
 use heal_engine::event::{Commit, Event};
 use heal_runtime::Timestamp;
+use heal_runtime::halts::HALT_CACHE_MS;
 use heal_runtime::port::RunReader;
 
 use super::remedy::{COOLDOWN_MS, Effect};
@@ -57,6 +58,7 @@ pub async fn hold(stage: &Stage) {
     apart(&effects);
     for effect in &effects {
         authorised.check(effect);
+        unhalted(stage, effect);
     }
 }
 
@@ -79,7 +81,8 @@ impl Authorised {
                     Event::AttemptStarted { step, attempt, parameters_digest, .. } => {
                         let item = step.item.map(|item| format!("[{item}]")).unwrap_or_default();
                         let key = format!("{}/{}{item}/{attempt}", commit.run_id, plan.name(step.step));
-                        self.attempts.insert(key, (parameters_digest.clone(), commit.at));
+                        // A held attempt starts again under its key. A worker that died may have acted before.
+                        self.attempts.entry(key).or_insert_with(|| (parameters_digest.clone(), commit.at));
                     }
                     Event::RunEnded { .. } => {
                         self.ends.insert(commit.run_id.to_string(), commit.at);
@@ -97,6 +100,20 @@ impl Authorised {
         assert!(effect.at < effect.deadline, "{effect:?} started after its deadline");
         let end = self.ends.get(effect.key.split('/').next().unwrap()).unwrap();
         assert!(effect.at <= *end, "{effect:?} started after its run had ended at {end:?}");
+    }
+}
+
+/// No effect happens while it is halted, from when every cache has to have read the halt.
+fn unhalted(stage: &Stage, effect: &Effect) {
+    let playbook = if effect.key.contains("/x") || effect.key.contains("/y") || effect.key.contains("/z") {
+        "fan"
+    } else {
+        "chain"
+    };
+    let effect_of = heal_guard::Effect::new(effect.action, playbook, &effect.target);
+    for (halt, ended) in &stage.halts {
+        let lasts = halt.since.plus_ms(HALT_CACHE_MS) <= effect.at && effect.at < *ended;
+        assert!(!(lasts && halt.scope.holds(&effect_of)), "{effect:?} happened under {halt:?}, ended at {ended:?}");
     }
 }
 

@@ -7,15 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use heal_engine::catalog::Safety;
 use heal_engine::playbook::Playbook;
+use heal_guard::{Halt, HaltScope};
+use heal_runtime::Timestamp;
 use heal_runtime::attempt::{self, Worker};
 use heal_runtime::dispatcher::{self, Dispatcher};
+use heal_runtime::halts::HaltCache;
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{
-    Decision, DecisionSource, Message, Policy, PolicyInput, QueueName, RunFilter, RunHead, RunReader, Sender,
+    Clock as _, Decision, DecisionSource, Message, Policy, PolicyInput, QueueName, RunFilter, RunHead, RunReader,
+    Sender, Switches as _,
 };
-use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Runs, When};
+use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Runs, Switches, When};
 use serde_json::{Value, json};
 
 use super::remedy::{Remedy, World};
@@ -34,6 +38,9 @@ pub struct Stage {
     library: Arc<Library>,
     hosts: Vec<Host>,
     claims: Arc<Claims>,
+    switches: Arc<Switches>,
+    /// The halts that were surely stored, and the time at which somebody first ended each.
+    pub halts: Vec<(Halt, Timestamp)>,
     /// Incidents that were sent, and those whose sending failed: they may have arrived all the same.
     pub incidents: BTreeSet<String>,
     pub perhaps: BTreeSet<String>,
@@ -103,6 +110,7 @@ impl Stage {
         let runs = Arc::new(Runs::new(faults.clone()));
         let queues = Arc::new(Queues::new(clock.clone(), faults.clone()));
         let claims = Arc::new(Claims::new(faults.clone()));
+        let switches = Arc::new(Switches::new(faults.clone()));
         let library = Arc::new(Library::new(playbooks()).unwrap());
         let mut stage = Self {
             rng,
@@ -114,6 +122,8 @@ impl Stage {
             library,
             hosts: Vec::new(),
             claims,
+            switches,
+            halts: Vec::new(),
             incidents: BTreeSet::new(),
             perhaps: BTreeSet::new(),
         };
@@ -124,8 +134,10 @@ impl Stage {
 
     /// A process with an empty cache.
     fn host(&self) -> Host {
+        let halts = Arc::new(HaltCache::new(self.switches.clone()));
         let ports = dispatcher::Ports {
             runs: self.runs.clone(),
+            halts: halts.clone(),
             sender: self.queues.clone(),
             clock: self.clock.clone(),
             entropy: self.rng.clone(),
@@ -135,6 +147,7 @@ impl Stage {
             let ports = attempt::Ports {
                 claims: self.claims.clone(),
                 policy: Arc::new(Open),
+                halts: halts.clone(),
                 sender: self.queues.clone(),
                 clock: self.clock.clone(),
                 guardrails: Arc::default(),
@@ -163,7 +176,7 @@ impl Stage {
 
     /// One random thing happens.
     pub async fn happen(&mut self) {
-        match self.rng.below(20) {
+        match self.rng.below(22) {
             0 => self.send_incident().await,
             1 => {
                 let index = self.rng.below(self.hosts.len() as u64) as usize;
@@ -173,6 +186,8 @@ impl Stage {
             3 => {
                 self.clock.advance_ms(self.rng.below(140_000));
             }
+            20 => self.halt_something().await,
+            21 => self.hold_something().await,
             4..=6 => {
                 self.clock.advance_ms(self.rng.below(3_000));
             }
@@ -227,6 +242,66 @@ impl Stage {
                 .send(vec![Message { queue: QueueName::Results, body, delay_ms: 0, traceparent: None }])
                 .await;
         }
+    }
+
+    /// Halts a part of the world for up to a minute, or ends a halt.
+    async fn halt_something(&mut self) {
+        let now = self.clock.now();
+        if self.rng.chance(50) {
+            let index = self.rng.below(self.halts.len() as u64) as usize;
+            let Some((halt, ended)) = self.halts.get_mut(index) else { return };
+            *ended = (*ended).min(now);
+            let _ = self.switches.resume(&halt.id, now).await;
+            return;
+        }
+        let scope = match self.rng.below(4) {
+            0 => HaltScope::All,
+            1 => HaltScope::Action { name: ACTIONS[self.rng.below(3) as usize].0.to_owned() },
+            2 => HaltScope::Target { name: format!("t{}", self.rng.below(4)) },
+            _ => HaltScope::Playbook { name: if self.rng.chance(50) { "chain" } else { "fan" }.to_owned() },
+        };
+        let halt = Halt {
+            id: format!("halt-{}", self.rng.below(u64::MAX)),
+            scope,
+            since: now,
+            until: now.plus_ms(1 + self.rng.below(60_000)),
+            reason: "chance".to_owned(),
+            by: "local:chance".to_owned(),
+        };
+        // If the answer is lost, nobody knows whether it halts.
+        if self.switches.halt(&halt).await.is_ok_and(|stored| stored) {
+            let until = halt.until;
+            self.halts.push((halt, until));
+        }
+    }
+
+    /// A person holds a run, or releases it.
+    async fn hold_something(&self) {
+        for head in self.heads().await {
+            if !head.status.is_terminal() && self.rng.chance(20) {
+                self.person(&head, self.rng.chance(50)).await;
+            }
+        }
+    }
+
+    /// Releases every run that a person holds.
+    pub async fn release_all(&self) {
+        for head in self.heads().await {
+            if head.held_by.as_ref().is_some_and(|holder| holder.contains(':')) {
+                self.person(&head, false).await;
+            }
+        }
+    }
+
+    async fn person(&self, head: &RunHead, holds: bool) {
+        let (run_id, by, reason) = (head.run_id.clone(), "local:chance".to_owned(), "chance".to_owned());
+        let body = if holds {
+            Inbound::Hold { run_id, by, reason }.to_body()
+        } else {
+            Inbound::Release { run_id, by, reason }.to_body()
+        };
+        let message = Message { queue: QueueName::Results, body, delay_ms: 0, traceparent: None };
+        let _ = self.queues.send(vec![message]).await;
     }
 
     pub async fn heads(&self) -> Vec<RunHead> {

@@ -171,6 +171,10 @@ metrics! {
         "Runs that have not ended";
     RunsAwaitingApproval = "self_healing_runs_awaiting_approval", Kind::Gauge, "", [],
         "Runs that await approval now";
+    RunsHeld = "self_healing_runs_held", Kind::Gauge, "", [],
+        "Runs that start nothing until they are released";
+    HaltsActive = "self_healing_halts_active", Kind::Gauge, "", [],
+        "Orders to stop that last";
     CooldownHits = "self_healing_cooldown_hits_total", Kind::Counter, "", [ACTION],
         "Targets left alone because they were touched too recently";
     ClaimsLost = "self_healing_claims_lost_total", Kind::Counter, "", [ACTION],

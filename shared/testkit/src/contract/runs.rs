@@ -5,6 +5,7 @@ mod chain;
 mod create;
 mod due;
 mod filters;
+mod held;
 mod listing;
 mod live;
 
@@ -13,6 +14,7 @@ pub use chain::*;
 pub use create::*;
 pub use due::*;
 pub use filters::*;
+pub use held::*;
 pub use listing::*;
 pub use live::*;
 
@@ -81,6 +83,9 @@ macro_rules! run_store_contract {
             the_next_due_is_the_earliest_wake_time_of_a_live_run,
             live_runs_are_counted_until_they_end,
             a_run_counts_as_awaiting_approval_only_while_it_does,
+            a_held_run_is_found_once_its_halt_is_gone,
+            a_run_is_held_from_one_commit_to_another,
+            an_ended_run_is_not_held,
             live_runs_are_found_by_the_start_of_their_incidents_id,
             an_ended_run_is_not_among_the_live_ones_of_its_incident,
         ] }

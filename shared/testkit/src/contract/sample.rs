@@ -39,6 +39,7 @@ pub(crate) fn head(commit: &Commit) -> RunHead {
         reason: None,
         subject: Subject::default(),
         open_follow_ups: 0,
+        held_by: None,
     }
 }
 

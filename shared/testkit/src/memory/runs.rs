@@ -189,6 +189,22 @@ impl DueRuns for Runs {
         self.faults.around("runs.next_due", || lock(&self.model).wakes().first().map(|(at, _)| *at))
     }
 
+    async fn held_by_others(&self, halts: &[String], limit: usize) -> Result<Vec<RunId>> {
+        self.faults.around("runs.held_by_others", || {
+            let model = lock(&self.model);
+            let live = model.runs.values().map(|run| &run.head).filter(|head| !head.status.is_terminal());
+            let is_released = |head: &&RunHead| {
+                head.held_by_halt().is_some_and(|holder| halts.iter().all(|halt| halt.as_str() != holder))
+            };
+            live.filter(is_released).take(limit).map(|head| head.run_id.clone()).collect()
+        })
+    }
+
+    async fn count_held(&self) -> Result<u64> {
+        let is_held = |run: &&Run| !run.head.status.is_terminal() && run.head.held_by.is_some();
+        self.faults.around("runs.count_held", || lock(&self.model).runs.values().filter(is_held).count() as u64)
+    }
+
     async fn count_live(&self) -> Result<LiveRuns> {
         self.faults.around("runs.count_live", || {
             let model = lock(&self.model);

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use heal_runtime::port::{BreakerStore, CheckStore, ClaimStore, Clock, RunStore};
+use heal_runtime::port::{self, BreakerStore, CheckStore, ClaimStore, Clock, RunStore};
 
-use super::{Breakers, Checks, Claims, Faults, ManualClock, Queues, Runs};
+use super::{Breakers, Checks, Claims, Faults, ManualClock, Queues, Runs, Switches};
 use crate::contract::{self, Fixture};
 
 mod runs {
@@ -56,6 +56,16 @@ mod checks {
     crate::check_store_contract!(store());
 }
 
+mod switches {
+    use super::*;
+
+    fn store() -> Fixture<dyn port::Switches> {
+        Fixture::new(Arc::new(Switches::default()), Arc::default())
+    }
+
+    crate::switches_contract!(store());
+}
+
 /// The names between the brackets of a suite's macro, and of the public cases in its files.
 fn suite_and_cases(suite: &str, files: &[&str]) -> (Vec<String>, Vec<String>) {
     let list = suite.split_once(", [\n").and_then(|(_, rest)| rest.split_once(']')).map_or("", |(list, _)| list);
@@ -76,6 +86,7 @@ fn every_case_is_in_its_suite() {
         include_str!("../contract/runs/create.rs"),
         include_str!("../contract/runs/due.rs"),
         include_str!("../contract/runs/filters.rs"),
+        include_str!("../contract/runs/held.rs"),
         include_str!("../contract/runs/listing.rs"),
         include_str!("../contract/runs/live.rs"),
     ];
@@ -92,12 +103,14 @@ fn every_case_is_in_its_suite() {
     ];
     let breaker = include_str!("../contract/breaker.rs");
     let checks = include_str!("../contract/checks.rs");
+    let switches = include_str!("../contract/switches.rs");
     for (suite, files) in [
         (include_str!("../contract/runs.rs"), runs.as_slice()),
         (include_str!("../contract/claims.rs"), claims.as_slice()),
         (include_str!("../contract/queue.rs"), queue.as_slice()),
         (breaker, &[breaker]),
         (checks, &[checks]),
+        (switches, &[switches]),
     ] {
         let (named, written) = suite_and_cases(suite, files);
         assert!(!written.is_empty());

@@ -104,6 +104,7 @@ impl Rig {
         let runs = Arc::new(Runs::new(of_runs.clone()));
         let ports = dispatcher::Ports {
             runs: runs.clone(),
+            halts: heal_testkit::memory::no_halts(),
             sender: queues.clone(),
             clock: clock.clone(),
             entropy: Arc::new(OsEntropy),
@@ -115,6 +116,7 @@ impl Rig {
         let ports = attempt::Ports {
             claims: Arc::new(Claims::new(of_claims.clone())),
             policy: Arc::new(Judge(Arc::clone(&verdict))),
+            halts: heal_testkit::memory::no_halts(),
             sender: queues.clone(),
             clock: clock.clone(),
             guardrails: Arc::default(),

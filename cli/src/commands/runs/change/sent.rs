@@ -60,6 +60,11 @@ const fn may_follow_the_end(input: &Inbound) -> bool {
         | Inbound::Cancel { .. }
         | Inbound::Result(_)
         | Inbound::Late(_)
+        | Inbound::Held(_)
+        | Inbound::Hold { .. }
+        | Inbound::Release { .. }
+        | Inbound::Halt(_)
+        | Inbound::Resume { .. }
         | Inbound::Wake { .. } => false,
     }
 }
@@ -69,7 +74,14 @@ fn can_follow(input: &Inbound, status: RunStatus, commits: &[Commit]) -> bool {
     match input {
         Inbound::Approve { .. } => status == RunStatus::AwaitingApproval,
         Inbound::Cancel { .. } | Inbound::FollowUpDone { .. } => !contains(input, commits),
-        Inbound::Result(_) | Inbound::Late(_) | Inbound::Wake { .. } => true,
+        Inbound::Hold { .. } => !is_held_by_person(commits),
+        Inbound::Release { .. } => is_held_by_person(commits),
+        Inbound::Result(_)
+        | Inbound::Late(_)
+        | Inbound::Held(_)
+        | Inbound::Halt(_)
+        | Inbound::Resume { .. }
+        | Inbound::Wake { .. } => true,
     }
 }
 
@@ -78,9 +90,23 @@ fn contains(input: &Inbound, commits: &[Commit]) -> bool {
         Inbound::Approve { .. } => matches!(event, Event::Approved { .. }),
         Inbound::Cancel { .. } => matches!(event, Event::CancelRequested { .. }),
         Inbound::FollowUpDone { id, .. } => matches!(event, Event::FollowUpDone { id: done, .. } if done == id),
-        Inbound::Result(_) | Inbound::Late(_) | Inbound::Wake { .. } => false,
+        Inbound::Hold { .. } => matches!(event, Event::RunHeld { halt: None, .. }),
+        Inbound::Release { .. } => matches!(event, Event::RunReleased { .. }),
+        Inbound::Result(_)
+        | Inbound::Late(_)
+        | Inbound::Held(_)
+        | Inbound::Halt(_)
+        | Inbound::Resume { .. }
+        | Inbound::Wake { .. } => false,
     };
     commits.iter().flat_map(|commit| &commit.events).any(is_change)
+}
+
+/// Whether a person holds the run after these commits, its whole log.
+fn is_held_by_person(commits: &[Commit]) -> bool {
+    let mut events = commits.iter().flat_map(|commit| &commit.events);
+    let newest = events.rfind(|event| matches!(event, Event::RunHeld { .. } | Event::RunReleased { .. }));
+    matches!(newest, Some(Event::RunHeld { halt: None, .. }))
 }
 
 /// The change is not lost: it stays on the queue until the dispatcher receives it.

@@ -57,6 +57,11 @@ fn event_told(plan: Option<&Plan>, event: &Event, at: Timestamp) -> Option<Told>
         Event::IncidentRejected { reason, .. } => plain(format!("the message was rejected: {}", out::text(reason))),
         Event::Approved { by } => plain(format!("{} approved the run", out::text(by))),
         Event::CancelRequested { by } => plain(format!("{} asked the run to stop", out::text(by))),
+        Event::RunHeld { by, reason, .. } => plain(format!("{} holds the run: {}", out::text(by), out::text(reason))),
+        Event::RunReleased { by, reason } => plain(format!("{} released the run: {}", out::text(by), out::text(reason))),
+        Event::AttemptHeld { step, attempt, reason, .. } => {
+            plain(format!("{}, attempt {attempt}: held, nothing was done: {}", name(plan, *step), out::text(reason)))
+        }
         Event::RunWithdrawn { reason } => plain(format!("the run is no longer needed: {}", out::text(reason))),
         Event::ConditionFalse { step } => plain(format!("{}: not started, its condition was false", name(plan, *step))),
         Event::AttemptStarted { step, attempt, parameters, .. } => {
@@ -113,6 +118,7 @@ const fn step(event: &Event) -> Option<StepRef> {
         Event::ConditionFalse { step }
         | Event::AttemptStarted { step, .. }
         | Event::AttemptReissued { step, .. }
+        | Event::AttemptHeld { step, .. }
         | Event::WaitStarted { step, .. }
         | Event::AttemptEnded { step, .. }
         | Event::RetryScheduled { step, .. }
@@ -124,6 +130,8 @@ const fn step(event: &Event) -> Option<StepRef> {
         | Event::ApprovalExpiring { .. }
         | Event::Approved { .. }
         | Event::CancelRequested { .. }
+        | Event::RunHeld { .. }
+        | Event::RunReleased { .. }
         | Event::RunWithdrawn { .. }
         | Event::FollowUpDone { .. }
         | Event::VerifyStarted

@@ -3,6 +3,7 @@
 use heal_runtime::port::{Appended, Result, RunHead};
 use heal_runtime::{Commit, RunStatus, Timestamp};
 
+use super::held;
 use super::read;
 use super::row::{self, Live, Newest};
 use crate::store::call::{Change, Written};
@@ -34,10 +35,14 @@ pub(super) async fn append(store: &Store, commit: &Commit, head: &RunHead) -> Re
     };
     let awaits_approval = |head: &RunHead| head.status == RunStatus::AwaitingApproval;
     let has_changed = awaits_approval(&last.head) != awaits_approval(&head);
-    let awaits = has_changed.then(|| awaits_approval(&head));
+    let changes = LiveChanges {
+        earlier,
+        awaits: has_changed.then(|| awaits_approval(&head)),
+        is_held_otherwise: head.held_by != last.head.held_by,
+    };
     let newest = Newest { head, live };
     store.newest_runs.update(&newest);
-    if let Err(error) = follow(store, &newest, earlier, awaits).await {
+    if let Err(error) = follow(store, &newest, &changes).await {
         // The log decides. The sweep finds the run through the stale row, and corrects the row.
         tracing::warn!(run = %commit.run_id, error = &error as &dyn std::error::Error, "failed to update the live row; the sweep will correct it");
     }
@@ -60,13 +65,26 @@ async fn refused(store: &Store, commit: &Commit) -> Result<Appended> {
     Ok(if same { Appended::AlreadyThere } else { Appended::Conflict })
 }
 
-/// Updates the live row: deletes it at the run's end, makes the sweep read the run earlier, or says that the run awaits approval or no longer
-/// does.
-async fn follow(store: &Store, newest: &Newest, earlier: Option<Timestamp>, awaits: Option<bool>) -> Result<()> {
+/// What a commit changes of the live row of a run that goes on.
+struct LiveChanges {
+    /// The sweep has to read the run earlier.
+    earlier: Option<Timestamp>,
+    /// The run awaits approval now, or no longer does.
+    awaits: Option<bool>,
+    /// Another holder, or none any more.
+    is_held_otherwise: bool,
+}
+
+/// Updates the live row, or deletes it at the run's end.
+async fn follow(store: &Store, newest: &Newest, changes: &LiveChanges) -> Result<()> {
+    let LiveChanges { earlier, awaits, is_held_otherwise } = *changes;
     let key = key::live_by_sk(newest.live.sk.clone());
     let values = Item::default().text(":run", newest.head.run_id.as_str());
     if newest.head.status.is_terminal() {
         return store.delete(OPERATION, &key, "run_id = :run", values).await.map(drop);
+    }
+    if is_held_otherwise {
+        held::note(store, OPERATION, &newest.head, &newest.live.sk).await?;
     }
     if let Some(look_at) = earlier {
         let change = Change {

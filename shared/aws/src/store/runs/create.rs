@@ -81,6 +81,7 @@ fn live_row(run: &NewRun, live: &Live) -> Item {
     let row = Item::at(&live_key(run))
         .text("run_id", run.commit.run_id.as_str())
         .text("incident_id", &run.head.incident_id)
+        .maybe_text("held_by", run.head.held_by.as_ref())
         .moment("look_at", live.look_at)
         .moment("at", run.commit.at);
     if run.head.status == RunStatus::AwaitingApproval { row.flag(AWAITS_APPROVAL, true) } else { row }

@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use heal_runtime::port::{LiveRuns, Result, RunHead};
 use heal_runtime::{RunId, Timestamp};
 
-use super::read;
+use super::{held, read};
 use crate::limit::{LIVE_SHARDS, ORPHAN_MS, SWEEP_CONCURRENT_READS};
 use crate::store::item::{Fields, Item};
 use crate::store::{Store, key};
@@ -17,12 +17,25 @@ use crate::store::{Store, key};
 pub(super) const AWAITS_APPROVAL: &str = "awaits_approval";
 
 /// A live row.
-struct LiveRow {
-    sk: String,
-    run_id: RunId,
+pub(super) struct LiveRow {
+    pub sk: String,
+    pub run_id: RunId,
     at: Timestamp,
     /// A row of an earlier build does not say so.
     awaits_approval: bool,
+    /// What holds the run.
+    pub held_by: Option<String>,
+}
+
+/// Which live rows to read.
+#[derive(Clone, Copy)]
+pub(super) enum Which {
+    /// All of them.
+    All,
+    /// Those that the sweep may read by then: not those of held runs.
+    Due(Timestamp),
+    /// Those of held runs.
+    Held,
 }
 
 pub(super) async fn due(store: &Store, now: Timestamp, limit: usize) -> Result<Vec<RunId>> {
@@ -43,14 +56,14 @@ pub(super) async fn next_due(store: &Store) -> Result<Option<Timestamp>> {
 
 /// Counts the live rows, without a read of the runs.
 pub(super) async fn count_live(store: &Store) -> Result<LiveRuns> {
-    let rows = live_rows(store, "runs.count_live", None).await?;
+    let rows = live_rows(store, "runs.count_live", Which::All).await?;
     let awaiting_approval = rows.iter().filter(|row| row.awaits_approval).count() as u64;
     Ok(LiveRuns { active: rows.len() as u64, awaiting_approval })
 }
 
 /// The heads of the live runs; with `now`, only of those that the sweep may read by then.
 pub(super) async fn heads(store: &Store, operation: &'static str, now: Option<Timestamp>) -> Result<Vec<RunHead>> {
-    let rows = live_rows(store, operation, now).await?;
+    let rows = live_rows(store, operation, now.map_or(Which::All, Which::Due)).await?;
     let heads = stream::iter(rows).map(|row| head(store, operation, row, now)).buffer_unordered(SWEEP_CONCURRENT_READS);
     heads.try_filter_map(|head| async { Ok(head) }).try_collect().await
 }
@@ -64,7 +77,11 @@ async fn head(store: &Store, operation: &'static str, row: LiveRow, now: Option<
         None => now.is_some_and(|now| now.since_ms(row.at) >= ORPHAN_MS),
     };
     if !is_stale {
-        return Ok(newest.map(|newest| newest.head));
+        let head = newest.map(|newest| newest.head);
+        if let Some(head) = head.as_ref().filter(|head| now.is_some() && head.held_by != row.held_by) {
+            held::note(store, operation, head, &row.sk).await?;
+        }
+        return Ok(head);
     }
     if now.is_some() {
         let values = Item::default().text(":run", row.run_id.as_str());
@@ -73,27 +90,25 @@ async fn head(store: &Store, operation: &'static str, row: LiveRow, now: Option<
     Ok(None)
 }
 
-async fn live_rows(store: &Store, operation: &'static str, now: Option<Timestamp>) -> Result<Vec<LiveRow>> {
-    let shards = stream::iter(0..LIVE_SHARDS).map(|shard| live_shard(store, operation, shard, now));
+pub(super) async fn live_rows(store: &Store, operation: &'static str, which: Which) -> Result<Vec<LiveRow>> {
+    let shards = stream::iter(0..LIVE_SHARDS).map(|shard| live_shard(store, operation, shard, which));
     let rows: Vec<Vec<LiveRow>> = shards.buffer_unordered(LIVE_SHARDS as usize).try_collect().await?;
     Ok(rows.into_iter().flatten().collect())
 }
 
-async fn live_shard(
-    store: &Store,
-    operation: &'static str,
-    shard: u32,
-    now: Option<Timestamp>,
-) -> Result<Vec<LiveRow>> {
+async fn live_shard(store: &Store, operation: &'static str, shard: u32, which: Which) -> Result<Vec<LiveRow>> {
     let mut query = store.query(key::live_shard(shard));
-    if let Some(now) = now {
-        query = query
-            .filter_expression("look_at <= :now")
-            .expression_attribute_values(":now", AttributeValue::N(now.0.to_string()));
-    }
+    query = match which {
+        Which::All => query,
+        Which::Held => query.filter_expression("attribute_exists(held_by)"),
+        Which::Due(now) => query
+            .filter_expression("look_at <= :now AND attribute_not_exists(held_by)")
+            .expression_attribute_values(":now", AttributeValue::N(now.0.to_string())),
+    };
     let read = |row: &Fields| {
-        let (sk, run_id) = (row.text("sk")?.to_owned(), RunId::new(row.text("run_id")?));
-        Ok(LiveRow { sk, run_id, at: row.moment("at")?, awaits_approval: row.flag(AWAITS_APPROVAL) })
+        let held_by = row.maybe_text("held_by")?.map(ToOwned::to_owned);
+        let (sk, run_id, at) = (row.text("sk")?.to_owned(), RunId::new(row.text("run_id")?), row.moment("at")?);
+        Ok(LiveRow { sk, run_id, at, awaits_approval: row.flag(AWAITS_APPROVAL), held_by })
     };
     store.read_all(operation, query, read).await
 }

@@ -59,6 +59,7 @@ pub(super) fn commit(commit: &Commit, before: Option<&RunHead>, head: &RunHead, 
     if head.open_follow_ups > 0 {
         item = item.number("open_follow_ups", u64::from(head.open_follow_ups));
     }
+    item = item.maybe_text("held_by", head.held_by.as_ref());
     let partition = key::ended_partition(head.status, head.outcome);
     if let Some(partition) = partition.filter(|_| before.is_none_or(|before| !before.status.is_terminal())) {
         item = item.text("gsi_pk", partition).text("gsi_sk", key::ended(head.started_at, commit.run_id.as_str()));
@@ -121,6 +122,7 @@ pub(super) fn read_head(operation: &'static str, row: &Attributes) -> Result<Run
             escalation_required: fields.flag("escalation_required"),
         },
         open_follow_ups: follow_ups(&fields)?,
+        held_by: fields.maybe_text("held_by")?.map(ToOwned::to_owned),
     })
 }
 
@@ -237,6 +239,7 @@ mod tests {
                 escalation_required: false,
             },
             open_follow_ups: 0,
+            held_by: None,
         };
         commit(row, None, &head, &Live { sk: "key:ticket:5f0c1a3e-77d0-4a62".to_owned(), look_at: NOW }).bytes()
     }

@@ -39,6 +39,7 @@ impl Engine {
         };
         let ports = dispatcher::Ports {
             runs: shared.clone(),
+            halts: heal_testkit::memory::no_halts(),
             sender: queues.clone(),
             clock: clock.clone(),
             entropy: Arc::new(Counter::default()),

@@ -31,6 +31,7 @@ pub(crate) fn head(commit: &Commit, outcome: Option<RunOutcome>) -> RunHead {
         reason: None,
         subject: Subject { ticket_id: Some("t-1".to_owned()), ..Subject::default() },
         open_follow_ups: 0,
+        held_by: None,
     }
 }
 

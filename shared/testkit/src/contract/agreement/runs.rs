@@ -37,10 +37,22 @@ pub async fn runs_agree(left: &Runs, right: &Runs, seed: u64, calls: usize) {
                 let limit = usize::try_from(dice.roll(6)).unwrap();
                 assert_eq!(left.due(now, limit).await.unwrap(), right.due(now, limit).await.unwrap(), "{place}");
                 assert_eq!(left.next_due().await.unwrap(), right.next_due().await.unwrap(), "{place}");
+                held(left, right, &place).await;
             }
             _ => now = dice.after(now, 3_000),
         }
     }
+}
+
+async fn held(left: &Runs, right: &Runs, place: &str) {
+    for halts in [vec![], vec!["halt-1".to_owned()], vec!["halt-1".to_owned(), "halt-2".to_owned()]] {
+        let mut found = left.held_by_others(&halts, 100).await.unwrap();
+        let mut other = right.held_by_others(&halts, 100).await.unwrap();
+        found.sort();
+        other.sort();
+        assert_eq!(found, other, "{place}: {halts:?}");
+    }
+    assert_eq!(left.count_held().await.unwrap(), right.count_held().await.unwrap(), "{place}");
 }
 
 fn run_id(dice: &mut Dice) -> RunId {
@@ -74,6 +86,8 @@ fn random_head(dice: &mut Dice, commit: &Commit) -> RunHead {
     let outcome = status.is_terminal().then(|| outcome(dice, status));
     // A run with follow-ups is at best degraded.
     let may_leave_something = outcome != Some(RunOutcome::Healed) && dice.once_in(4);
+    let held_by = random_holder(dice, status);
+    let wake_at = (!dice.once_in(4)).then(|| dice.after(commit.at, 5_000)).filter(|_| held_by.is_none());
     RunHead {
         run_id: commit.run_id.clone(),
         incident_id: dice.name("INC", 5),
@@ -82,12 +96,19 @@ fn random_head(dice: &mut Dice, commit: &Commit) -> RunHead {
         outcome,
         started_at: dice.after(T0, 10),
         updated_at: commit.at,
-        wake_at: (!dice.once_in(4)).then(|| dice.after(commit.at, 5_000)),
+        wake_at,
         last_seq: commit.last_seq(),
         reason: dice.once_in(2).then(|| dice.name("reason", 100)),
         subject: random_subject(dice),
         open_follow_ups: if may_leave_something { 2 } else { 0 },
+        held_by,
     }
+}
+
+/// An ended run is not held.
+fn random_holder(dice: &mut Dice, status: RunStatus) -> Option<String> {
+    let holder = ["halt-1", "halt-2", "local:anna"].get(usize::try_from(dice.roll(6)).unwrap());
+    holder.filter(|_| !status.is_terminal()).map(|holder| (*holder).to_owned())
 }
 
 fn random_subject(dice: &mut Dice) -> Subject {

@@ -1,0 +1,56 @@
+//! The halts: few rows of one partition, read by one query.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::types::AttributeValue;
+use heal_guard::Halt;
+use heal_runtime::Timestamp;
+use heal_runtime::port::{BackendError, HALTS, Result, Switches};
+
+use super::Store;
+use super::call::{self, Written};
+use super::item::{Fields, Item};
+use super::key;
+
+#[async_trait]
+impl Switches for Store {
+    async fn halts(&self) -> Result<Vec<Halt>> {
+        let operation = "switches.halts";
+        // 100 halts have under 100 KB, far less than the megabyte of one page.
+        let call = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", AttributeValue::S(key::HALTS.to_owned()))
+            .consistent_read(true);
+        let page = Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(operation, &error))?;
+        let read = |row| {
+            let fields = Fields::read(operation, row)?;
+            serde_json::from_str(fields.text("halt")?).map_err(|error| fields.corrupt("halt", error))
+        };
+        page.items().iter().map(read).collect()
+    }
+
+    /// Two that are ordered at once may both be the last one: the limit is against mistakes, not against a race.
+    async fn halt(&self, halt: &Halt) -> Result<bool> {
+        let operation = "switches.halt";
+        let lasting = self.halts().await?.into_iter().filter(|other| halt.since < other.until && other.id != halt.id);
+        if lasting.count() >= HALTS {
+            return Ok(false);
+        }
+        let body = serde_json::to_string(halt).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
+        let item =
+            Item::at(&key::halt(&halt.id)).text("halt", body).moment("ends_at", halt.until).expires(halt.until, 0);
+        // Refused: it is there already.
+        self.put(operation, item, "attribute_not_exists(pk)", Item::default()).await?;
+        Ok(true)
+    }
+
+    async fn resume(&self, id: &str, at: Timestamp) -> Result<bool> {
+        let values = Item::default().moment(":at", at);
+        match self.delete("switches.resume", &key::halt(id), "ends_at > :at", values).await? {
+            Written::Done(_) => Ok(true),
+            Written::Refused(_) => Ok(false),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The time in which a run is held. It counts for nothing: no deadline, wait or backoff moves on while it lasts.
+
+use super::{Attempt, Pending, State};
+use crate::message::Hold;
+use crate::time::Timestamp;
+
+/// A hold that lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Since when time stands still.
+    pub since: Timestamp,
+    /// Who holds the run, and why.
+    pub hold: Hold,
+}
+
+impl Held {
+    /// What the index finds the run by: the halt's id, or the identity of the person who holds this run alone.
+    pub fn holder(&self) -> &str {
+        self.hold.halt.as_deref().unwrap_or(&self.hold.by)
+    }
+}
+
+impl State {
+    /// Holds the run from `at` on. A run that is held already keeps its moment, and has another holder.
+    pub(crate) fn hold(&mut self, hold: Hold, at: Timestamp) {
+        let since = self.held.as_ref().map_or(at, |held| held.since);
+        self.held = Some(Held { since, hold });
+    }
+
+    /// Lets time go on at `at`: everything that the run waits for comes later by as much as it was held.
+    pub(crate) fn release(&mut self, at: Timestamp) {
+        let Some(held) = self.held.take() else { return };
+        let held_ms = at.since_ms(held.since);
+        let seq = self.seq;
+        self.deadline = self.deadline.plus_ms(held_ms);
+        self.timers.clear();
+        for (step, pending) in &mut self.pending {
+            pending.postpone(held_ms, seq);
+            if !matches!(pending, Pending::Answered(..)) {
+                self.timers.insert((pending.due_at(), *step));
+            }
+        }
+    }
+}
+
+impl Pending {
+    /// `seq` is the event that lets time go on: a wake-up that was sent before it comes too early.
+    fn postpone(&mut self, by_ms: u64, seq: u64) {
+        match self {
+            Self::Attempt(attempt) | Self::Answered(attempt, _) => attempt.postpone(by_ms),
+            Self::Retry { since, due_at, attempt, .. } => {
+                *since = seq;
+                *due_at = due_at.plus_ms(by_ms);
+                attempt.postpone(by_ms);
+            }
+            Self::Wait { since, until } => {
+                *since = seq;
+                *until = until.plus_ms(by_ms);
+            }
+            // It is due as soon as time goes on.
+            Self::Held { attempt, .. } => attempt.postpone(by_ms),
+        }
+    }
+}
+
+impl Attempt {
+    fn postpone(&mut self, by_ms: u64) {
+        for moment in [&mut self.started_at, &mut self.deadline, &mut self.first_started_at] {
+            *moment = moment.plus_ms(by_ms);
+        }
+        // A worker compares `first_issued_at` with the time of a change that it finds, so that moment stays.
+        self.held_ms = self.held_ms.saturating_add(by_ms);
+    }
+}

@@ -1,0 +1,127 @@
+//! What the halts mean for a run: it is held before it starts anything, and goes on once no halt holds it any more.
+
+use std::sync::Arc;
+
+use heal_engine::turn::Input;
+use heal_engine::{RunId, State, Timestamp};
+use heal_guard::Halt;
+
+use super::cache::Live;
+use super::{DispatchError, Dispatcher};
+use crate::halts;
+use crate::port::{BackendError, DueRuns};
+
+/// Who releases a run whose halt has ended.
+const BY: &str = "system:switch";
+
+/// What a person's order to the switches came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SwitchOutcome {
+    /// It is done.
+    Done,
+    /// There is no such halt.
+    Unknown,
+    /// The halt breaks a bound.
+    Invalid(halts::Invalid),
+    /// [`HALTS`](crate::port::HALTS) halts last already.
+    TooMany,
+}
+
+/// What the halts do to the run now. A halt of everything, or of the run's playbook, holds it; other halts hold it by a worker's answer. A run
+/// that one halt holds goes on once that halt has ended, unless another one of its playbook lasts. What a person holds stays held.
+pub(super) fn input(live: &Live, halts: &[Halt], now: Timestamp) -> Option<Input> {
+    let state = &live.state;
+    if state.is_ended() || state.stopping.is_some() {
+        return None;
+    }
+    let holding = halts::of_run(halts, &live.plan.playbook.name, now).map(halts::hold);
+    let Some(held) = &state.held else { return holding.map(Input::Hold) };
+    let id = held.hold.halt.as_ref()?;
+    if halts.iter().any(|halt| halt.id == *id && now < halt.until) {
+        return None;
+    }
+    let reason = format!("{id} has ended");
+    Some(holding.map_or(Input::Release { by: BY.to_owned(), reason, halt: Some(id.clone()) }, Input::Hold))
+}
+
+impl Dispatcher {
+    /// The halts, for a turn of a run. Those of a held run are read after it was held: a worker may have read its halt before this process.
+    pub(super) async fn halts_for(&self, state: &State, now: Timestamp) -> Result<Arc<[Halt]>, BackendError> {
+        let halts = &self.ports.halts;
+        if state.held.is_some() { halts.read_after(state.updated_at, now).await } else { halts.read(now).await }
+    }
+
+    /// Up to `limit` runs whose halt has ended.
+    pub(super) async fn releasable(
+        &self,
+        due_runs: &dyn DueRuns,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RunId>, BackendError> {
+        let halts = self.ports.halts.read(now).await?;
+        due_runs.held_by_others(&halts::lasting(&halts, now), limit).await
+    }
+
+    /// Continues up to `limit` runs whose halt has ended, and returns their number. One that cannot continue is logged.
+    ///
+    /// # Errors
+    /// `due_runs` or the halts cannot be read.
+    pub async fn release_held(&self, due_runs: &dyn DueRuns, limit: usize) -> Result<usize, BackendError> {
+        let now = self.now();
+        let runs = self.releasable(due_runs, now, limit).await?;
+        Ok(self.wake(&runs, now).await)
+    }
+
+    /// Continues the runs, and returns their number.
+    pub(super) async fn wake(&self, runs: &[RunId], now: Timestamp) -> usize {
+        let cause_id = format!("sweep:{}", now.0);
+        for run_id in runs {
+            if let Err(error) = self.take(run_id, &cause_id, &[Input::Wake]).await {
+                tracing::error!(run_id = %run_id, error = &error as &dyn std::error::Error, "failed to continue an overdue run");
+            }
+        }
+        runs.len()
+    }
+
+    /// The halts that last now, the one that ends last first.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub async fn halts(&self) -> Result<Vec<Halt>, BackendError> {
+        let now = self.now();
+        let mut halts: Vec<_> =
+            self.ports.halts.read(now).await?.iter().filter(|halt| now < halt.until).cloned().collect();
+        halts.sort_by(|a, b| (b.until, &b.id).cmp(&(a.until, &a.id)));
+        Ok(halts)
+    }
+
+    /// Stores a halt. From now on this process starts nothing that it holds; other processes within
+    /// [`HALT_CACHE_MS`](halts::HALT_CACHE_MS).
+    ///
+    /// # Errors
+    /// The switches cannot be written.
+    pub async fn halt(&self, halt: &Halt) -> Result<SwitchOutcome, DispatchError> {
+        if let Err(invalid) = halts::check(halt) {
+            return Ok(SwitchOutcome::Invalid(invalid));
+        }
+        if !self.ports.halts.halt(halt).await? {
+            return Ok(SwitchOutcome::TooMany);
+        }
+        let Halt { id, scope, until, reason, by, .. } = halt;
+        let until = heal_telemetry::logs::rfc3339(until.0);
+        tracing::warn!(event = "switch.halted", id, %scope, until, reason, by, "effects are halted");
+        Ok(SwitchOutcome::Done)
+    }
+
+    /// Ends a halt. The sweep releases its runs.
+    ///
+    /// # Errors
+    /// The switches cannot be written.
+    pub async fn resume(&self, id: &str, by: &str) -> Result<SwitchOutcome, DispatchError> {
+        if !self.ports.halts.resume(id, self.now()).await? {
+            return Ok(SwitchOutcome::Unknown);
+        }
+        tracing::warn!(event = "switch.resumed", id, by, "a halt has ended");
+        Ok(SwitchOutcome::Done)
+    }
+}
