@@ -40,8 +40,8 @@ pub(super) fn retry(plan: &Plan, state: &State, step: StepRef, last: &Attempt, n
     start_attempt(state, step, last.number + 1, last.parameters.clone(), timeout, now, entropy)
 }
 
-/// Starts a held attempt anew: nothing was done about it, and the facts may have changed since. It keeps its number, so a late duplicate of
-/// its earlier command shares its claim.
+/// Starts a held attempt anew: nothing was done about it, and the facts may have changed since. It has the next number, since
+/// the claim of the earlier one is closed.
 pub(super) fn anew(
     plan: &Plan,
     state: &State,
@@ -56,7 +56,7 @@ pub(super) fn anew(
     }
     Some(match prepare(planned, state, step) {
         Ok(parameters) => {
-            start_attempt(state, step, held.number, parameters, planned.spec.timeout_seconds, now, entropy)
+            start_attempt(state, step, held.number + 1, parameters, planned.spec.timeout_seconds, now, entropy)
         }
         Err(event) => event,
     })
