@@ -179,6 +179,9 @@ impl Worker {
         cooldowns: &[CooldownKey],
     ) -> Result<CommandOutcome, Error> {
         let (now, result) = (self.ports.clock.now(), halted::to_result(&hold));
+        // A worker that died may have acted, unless a probe found that it had not: then the target stays reserved.
+        let is_untouched = !earlier.recovered || self.action.description().safety == Safety::Probe;
+        let cooldowns = if is_untouched { cooldowns } else { &[] };
         match self.ports.claims.finish(lease.key(), lease.holder(), now, &result, cooldowns).await? {
             Finish::Lost => Ok(CommandOutcome::Lost),
             Finish::Stored => {
