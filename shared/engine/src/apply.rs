@@ -84,18 +84,19 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
         Event::AttemptStarted { step, attempt, token, parameters, parameters_digest, deadline, timeout_ms } => {
             state.commands_sent += 1;
             attempt::end_timer(state, *step);
-            let (before, held) = (attempt::earlier(state, *step), attempt::held(state, *step));
+            let before = attempt::earlier(state, *step);
             let attempt = Attempt {
                 since: state.seq,
                 number: *attempt,
+                held: attempt::held_before(state, *step),
                 token: token.clone(),
                 parameters: parameters.clone(),
                 digest: parameters_digest.clone(),
                 started_at: at,
                 deadline: *deadline,
                 timeout_ms: *timeout_ms,
-                first_issued_at: held.map_or(at, |held| held.first_issued_at),
-                held_ms: held.map_or(0, |held| held.held_ms),
+                first_issued_at: at,
+                held_ms: 0,
                 first_started_at: before.map_or(at, |before| before.first_started_at),
                 waited_ms: before.map_or(0, |before| before.waited_ms),
                 proven_not_applied: before.map_or(0, |before| before.proven_not_applied),

@@ -104,7 +104,7 @@ pub enum Event {
         reason: String,
     },
     /// Nothing was done about an attempt, because it was halted. Its step is ready again, and starts anew once the run is released, under the
-    /// same number: so a late duplicate of the earlier command and the new one share a claim.
+    /// next number: the claim of this attempt is closed, so that a late duplicate of its command does nothing.
     AttemptHeld {
         /// The step, or the element of a step that fans out.
         #[serde(flatten)]

@@ -146,7 +146,7 @@ pub struct LateCommand {
     pub taken_at: Timestamp,
 }
 
-/// A worker's answer to a command whose effect is halted: nothing was done, and its claim is free again.
+/// A worker's answer to a command whose effect is halted: nothing was done, and its claim is closed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeldCommand {
     /// The command's run.

@@ -42,15 +42,15 @@ fn a_later_version_is_written_and_every_earlier_one_is_read() {
 fn a_newer_version_is_refused_with_both_versions_whatever_else_the_text_holds() {
     for text in [r#"{"format":4,"text":"a"}"#, r#"{"format":4,"words":["a"]}"#] {
         let error = format::decode::<Note>(text).unwrap_err();
-        assert!(matches!(error, Error::Newer { name: "note", observed: 5, supported: 4 }), "{error:?}");
-        let expected = "failed to read note: format 4 is newer than this build's format 4; upgrade heal";
+        assert!(matches!(error, Error::Newer { name: "note", observed: 4, supported: 3 }), "{error:?}");
+        let expected = "failed to read note: format 4 is newer than this build's format 3; upgrade heal";
         assert_eq!(error.to_string(), expected);
     }
     let error = format::decode::<ActionCommand>(r#"{"format":2}"#).unwrap_err();
     assert!(matches!(error, Error::Newer { observed: 2, supported: 1, .. }), "{error:?}");
     let events = r#"{"format":5,"events":[]}"#;
     let error = format::decode::<Vec<Event>>(events).unwrap_err();
-    assert!(matches!(error, Error::Newer { observed: 4, supported: 3, .. }), "{error:?}");
+    assert!(matches!(error, Error::Newer { observed: 5, supported: 4, .. }), "{error:?}");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn an_unknown_event_is_refused_by_its_name() {
     for (text, format) in [(list.to_owned(), 1), (format!(r#"{{"format":2,"events":{list}}}"#), 2)] {
         let error = format::decode::<Vec<Event>>(&text).unwrap_err();
         let expected = format!(
-            "failed to read run events: event `run_paused` (format {format}) is unknown to this build's format 3; upgrade heal"
+            "failed to read run events: event `run_paused` (format {format}) is unknown to this build's format 4; upgrade heal"
         );
         assert_eq!(error.to_string(), expected);
     }

@@ -118,10 +118,6 @@ impl Seen {
         match event {
             Event::RunHeld { .. } => self.held = true,
             Event::RunReleased { .. } => self.held = false,
-            // Nothing was done about it: it may start again.
-            Event::AttemptHeld { step, attempt, .. } => {
-                self.authorised.remove(&(*step, *attempt));
-            }
             _ => {}
         }
         if let Event::StepEnded { step, outcome, .. } = event

@@ -13,7 +13,7 @@ use crate::action::Action;
 use crate::freeze::FreezeWatch;
 use crate::halts::HaltCache;
 use crate::observe::{self, Observer};
-use crate::port::{BackendError, ClaimStore, Clock, LeaseOwner, Policy, Sender};
+use crate::port::{BackendError, ClaimStore, Clock, CooldownKey, LeaseOwner, Policy, Sender};
 use crate::span;
 use typed::AnyAction;
 
@@ -82,7 +82,12 @@ enum NotStarted {
     /// Its last moment to start has passed, or its platform's end is too near.
     Late,
     /// Its effect is halted.
-    Halted(Box<Hold>),
+    Halted {
+        /// What halts it.
+        hold: Box<Hold>,
+        /// The cooldowns that it may have reserved.
+        cooldowns: Vec<CooldownKey>,
+    },
     /// A port is unavailable.
     Backend(BackendError),
 }
@@ -182,7 +187,8 @@ impl Worker {
     ///
     /// # Guarantees
     /// No effect before the claim, the policy and the cooldown. An attempt whose earlier worker died is repeated only as far as its action
-    /// declares it safe. A command after its last moment to start does nothing, and its claim is free again. A result is sent only after it is stored. A read-only action takes no claim and stores nothing: it may read twice.
+    /// declares it safe. A command after its last moment to start does nothing, and its claim is free again. A halted command does nothing, and its claim is closed: a
+    /// duplicate of it does nothing either, and the attempt after it has a claim of its own. A result is sent only after it is stored. A read-only action takes no claim and stores nothing: it may read twice.
     ///
     /// # Errors
     /// The command cannot be read, is for another action, or a port is unavailable; see [`Error`].

@@ -35,7 +35,7 @@ pub(super) fn next(plan: &Plan, state: &State, step: StepRef, now: Timestamp, en
         Consequence::Retry { reason, after_ms } => {
             let delay_ms = match &planned.spec.until {
                 Some(until) => seconds_to_ms(until.every_seconds).max(after_ms),
-                None => backoff_ms(planned.spec.retry, attempt.number, jitter(step, entropy)).max(after_ms),
+                None => backoff_ms(planned.spec.retry, attempt.tries(), jitter(step, entropy)).max(after_ms),
             };
             let due_at = now.plus_ms(delay_ms);
             match exceeded_time(planned, state, attempt, due_at) {
@@ -53,7 +53,7 @@ fn judge(
     attempt: &Attempt,
     result: &AttemptResult,
 ) -> Consequence {
-    let is_last = attempt.number >= planned.spec.retry.max_attempts && planned.spec.until.is_none();
+    let is_last = attempt.tries() >= planned.spec.retry.max_attempts && planned.spec.until.is_none();
     match &result.outcome {
         AttemptOutcome::Succeeded | AttemptOutcome::NoOp { .. } if planned.until.is_some() => {
             verify(planned, state, step)

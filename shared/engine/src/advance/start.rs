@@ -48,8 +48,8 @@ pub(super) fn retry(
     start_attempt(state, step, last.number + 1, last.parameters.clone(), timeout_ms, now, entropy)
 }
 
-/// Starts a held attempt anew: nothing was done about it, and the facts may have changed since. It keeps its number, so a late duplicate of
-/// its earlier command shares its claim.
+/// Starts a held attempt anew: nothing was done about it, and the facts may have changed since. It has the next number, since
+/// the claim of the earlier one is closed.
 pub(super) fn anew(
     plan: &Plan,
     state: &State,
@@ -65,7 +65,7 @@ pub(super) fn anew(
     Some(match prepare(planned, state, step) {
         Ok(parameters) => {
             let timeout_ms = time_of_attempt(planned.spec.timeout_seconds, state.deadline.since_ms(now));
-            start_attempt(state, step, held.number, parameters, timeout_ms, now, entropy)
+            start_attempt(state, step, held.number + 1, parameters, timeout_ms, now, entropy)
         }
         Err(event) => event,
     })

@@ -32,11 +32,12 @@ pub(super) fn end_timer(state: &mut State, step: StepRef) {
     state.wait_in_queues(&[(due_at, at)]);
 }
 
-/// The attempt of a step that starts anew now, because it was held: then it is the same attempt.
-pub(super) fn held(state: &State, step: StepRef) -> Option<&Attempt> {
-    match state.pending.get(&step)? {
-        Pending::Held { attempt, .. } => Some(attempt),
-        Pending::Attempt(_) | Pending::Answered(..) | Pending::Retry { .. } | Pending::Wait { .. } => None,
+/// How many attempts of the step were held so far.
+pub(super) fn held_before(state: &State, step: StepRef) -> u32 {
+    match state.pending.get(&step) {
+        Some(Pending::Held { attempt, .. }) => attempt.held + 1,
+        Some(Pending::Retry { attempt, .. }) => attempt.held,
+        Some(Pending::Attempt(_) | Pending::Answered(..) | Pending::Wait { .. }) | None => 0,
     }
 }
 
@@ -68,7 +69,7 @@ pub(super) fn hold(state: &mut State, step: StepRef, may_have_acted: bool, at: T
         return;
     };
     state.in_flight -= 1;
-    if step.item.is_none() && attempt.number == 1 && !may_have_acted {
+    if step.item.is_none() && attempt.tries() == 1 && !may_have_acted {
         state.step_starts.remove(&step.step);
     }
     set_pending(state, step, Pending::Held { at, attempt });

@@ -144,7 +144,7 @@ fn attemptable(state: &State, step: StepRef, attempt: u32) -> Result<(), String>
     match state.pending.get(&step) {
         None if attempt == 1 => startable(state, step),
         Some(Pending::Retry { attempt: last, .. }) if last.number + 1 == attempt && state.stopping.is_none() => Ok(()),
-        Some(Pending::Held { attempt: held, .. }) if held.number == attempt && state.stopping.is_none() => Ok(()),
+        Some(Pending::Held { attempt: held, .. }) if held.number + 1 == attempt && state.stopping.is_none() => Ok(()),
         Some(_) | None => Err(format!("attempt {attempt} of step {step} is not due")),
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Attempt {
     /// The event that authorised the attempt.
     pub since: Seq,
     pub number: u32,
+    /// Attempts before this one that were held: they do not count as tries of the step.
+    pub held: u32,
     pub token: Token,
     pub parameters: Map,
     pub digest: Digest,
@@ -73,6 +75,11 @@ impl Pending {
 }
 
 impl Attempt {
+    /// Tries of the step so far, this one included.
+    pub(crate) fn tries(&self) -> u32 {
+        self.number.saturating_sub(self.held)
+    }
+
     /// When it has waited for a worker as long as it may. Held time does not count.
     pub(crate) fn wait_ends_at(&self) -> Timestamp {
         self.first_issued_at.plus_ms(self.held_ms).plus_ms(limit::WAIT_MS)

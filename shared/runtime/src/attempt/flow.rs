@@ -6,6 +6,7 @@ use heal_engine::message::{
     ActionCommand, ActionResult, AttemptOutcome, AttemptResult, HeldCommand, Hold, LateCommand,
 };
 
+use super::halted;
 use super::lease::Lease;
 use super::typed::Try;
 use super::{ANSWER_MARGIN_MS, CommandOutcome, Error, LEASE_MS, NotStarted, Watch, Worker};
@@ -107,10 +108,16 @@ impl Worker {
         Ok(match reservation {
             Reservation::Held { recovered, .. } => Ok(recovered),
             Reservation::Busy { until } => Err(CommandOutcome::Busy { until }),
-            Reservation::Finished(result) => {
-                self.answer(call, &result).await?;
-                Err(CommandOutcome::Answered(result))
-            }
+            Reservation::Finished(result) => match halted::from_result(&result) {
+                Some(hold) => {
+                    self.answer_held(call, hold, true).await?;
+                    Err(CommandOutcome::Held)
+                }
+                None => {
+                    self.answer(call, &result).await?;
+                    Err(CommandOutcome::Answered(result))
+                }
+            },
         })
     }
 
@@ -148,17 +155,37 @@ impl Worker {
             tracing::warn!(?why, "attempt was frozen and could not be repeated; the next worker recovers");
             return Ok(CommandOutcome::Lost);
         }
-        if self.takes_claim() {
-            self.release(lease).await;
-        }
         match why {
-            NotStarted::Backend(error) => Err(error.into()),
+            NotStarted::Halted { hold, cooldowns } => self.halted(call, lease, earlier, *hold, &cooldowns).await,
+            NotStarted::Backend(error) => {
+                self.release(lease).await;
+                Err(error.into())
+            }
             NotStarted::Late => {
+                self.release(lease).await;
                 self.answer_late(call).await?;
                 Ok(CommandOutcome::Late)
             }
-            NotStarted::Halted(hold) => {
-                self.answer_held(call, *hold, earlier.recovered).await?;
+        }
+    }
+
+    /// Closes the claim, so that no duplicate of the command acts once the halt is over, and frees the cooldowns.
+    async fn halted(
+        &self,
+        call: &Call,
+        lease: &Lease,
+        earlier: Earlier,
+        hold: Hold,
+        cooldowns: &[CooldownKey],
+    ) -> Result<CommandOutcome, Error> {
+        let (now, result) = (self.ports.clock.now(), halted::to_result(&hold));
+        // A worker that died may have acted, unless a probe found that it had not: then the target stays reserved.
+        let is_untouched = !earlier.recovered || self.action.description().safety == Safety::Probe;
+        let cooldowns = if is_untouched { cooldowns } else { &[] };
+        match self.ports.claims.finish(lease.key(), lease.holder(), now, &result, cooldowns).await? {
+            Finish::Lost => Ok(CommandOutcome::Lost),
+            Finish::Stored => {
+                self.answer_held(call, hold, earlier.recovered).await?;
                 Ok(CommandOutcome::Held)
             }
         }
@@ -166,6 +193,9 @@ impl Worker {
 
     /// If this fails, the lease expires.
     async fn release(&self, lease: &Lease) {
+        if !self.takes_claim() {
+            return;
+        }
         if let Err(error) = self.ports.claims.release(lease.key(), lease.holder()).await {
             let attempt = &lease.key().attempt;
             tracing::warn!(attempt, error = &error as &dyn std::error::Error, "failed to release claim");

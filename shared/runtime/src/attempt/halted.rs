@@ -1,6 +1,10 @@
 //! The kill switch at the point of effect.
+//!
+//! A halted attempt closes its claim with a result that only says so: a duplicate of the command gets that answer and cannot act later.
 
+use heal_engine::Map;
 use heal_engine::catalog::Safety;
+use heal_engine::message::{AttemptOutcome, AttemptResult, Hold};
 use heal_guard::{Effect, Question, Verdict, decide};
 
 use super::NotStarted;
@@ -14,14 +18,14 @@ impl<A: Action> Attempt<'_, A> {
     ///
     /// # Errors
     /// [`NotStarted::Halted`], or the halts cannot be read: then nothing is done either.
-    pub(super) async fn unless_halted(&self, targets: impl IntoIterator<Item = &Target>) -> Result<(), NotStarted> {
+    pub(super) async fn unless_halted(&self, targets: &[&Target]) -> Result<(), NotStarted> {
         if self.action.spec().safety == Safety::ReadOnly {
             return Ok(());
         }
         let ports = &self.worker.ports;
         let now = ports.clock.now();
         let all = ports.halts.read(now).await?;
-        let effects: Vec<_> = targets.into_iter().map(|target| self.effect(target)).collect();
+        let effects: Vec<_> = targets.iter().map(|target| self.effect(target)).collect();
         if !effects.iter().any(|effect| all.iter().any(|halt| halt.holds(effect, now))) {
             return Ok(());
         }
@@ -31,7 +35,9 @@ impl<A: Action> Attempt<'_, A> {
             let question = Question { halts: matching, ..Question::new(effect, now) };
             let longest = question.halts.iter().max_by_key(|halt| halt.until);
             if let (Verdict::Hold { .. }, Some(halt)) = (decide(&question).verdict, longest) {
-                return Err(NotStarted::Halted(Box::new(halts::hold(halt))));
+                let cooldowns = targets.iter().filter_map(|target| target.cooldown.as_ref());
+                let cooldowns = cooldowns.map(|cooldown| cooldown.key.clone()).collect();
+                return Err(NotStarted::Halted { hold: Box::new(halts::hold(halt)), cooldowns });
             }
         }
         Ok(())
@@ -44,5 +50,33 @@ impl<A: Action> Attempt<'_, A> {
             workflow_id: context.workflow_id.clone().unwrap_or_default(),
             ..Effect::new(spec.name, &context.playbook, &target.id)
         }
+    }
+}
+
+/// The code of the result that closes the claim of a halted attempt.
+const CODE: &str = "halted";
+/// The output of that result which has the hold.
+const HOLD: &str = "hold";
+
+/// What a halted attempt leaves in its claim.
+pub(super) fn to_result(hold: &Hold) -> AttemptResult {
+    let output = Map::from_iter([(HOLD.to_owned(), serde_json::json!(hold))]);
+    AttemptResult { output, not_applied: true, ..AttemptResult::failed(CODE, &hold.reason) }
+}
+
+/// The hold in the result of a closed claim; `None` if its attempt was not halted.
+pub(super) fn from_result(result: &AttemptResult) -> Option<Hold> {
+    match &result.outcome {
+        AttemptOutcome::Failed { code, .. } if code == CODE => {
+            serde_json::from_value(result.output.get(HOLD)?.clone()).ok()
+        }
+        AttemptOutcome::Failed { .. }
+        | AttemptOutcome::Succeeded
+        | AttemptOutcome::NoOp { .. }
+        | AttemptOutcome::Denied { .. }
+        | AttemptOutcome::CoolingDown { .. }
+        | AttemptOutcome::Unavailable { .. }
+        | AttemptOutcome::TimedOut { .. }
+        | AttemptOutcome::Unknown { .. } => None,
     }
 }

@@ -60,7 +60,7 @@ impl<A: Action> AnyAction for A {
         match unauthorised {
             Some(result) => Ok(refused(call, result)),
             None => {
-                attempt.unless_halted(&targets).await?;
+                attempt.unless_halted(&targets.iter().collect::<Vec<_>>()).await?;
                 attempt.perform_admitted(targets).await
             }
         }
@@ -95,7 +95,8 @@ impl<A: Action> Attempt<'_, A> {
             None
         } else {
             self.store_intent(&admission.admitted).await?;
-            self.unless_halted(admission.admitted.iter().map(|admitted| &admitted.target)).await?;
+            let targets: Vec<_> = admission.admitted.iter().map(|admitted| &admitted.target).collect();
+            self.unless_halted(&targets).await?;
             let performed = self.perform(&admission.admitted).await?;
             self.restart_cooldowns(&admission.admitted, &performed).await;
             Some(performed)

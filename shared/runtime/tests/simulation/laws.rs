@@ -81,8 +81,7 @@ impl Authorised {
                     Event::AttemptStarted { step, attempt, parameters_digest, .. } => {
                         let item = step.item.map(|item| format!("[{item}]")).unwrap_or_default();
                         let key = format!("{}/{}{item}/{attempt}", commit.run_id, plan.name(step.step));
-                        // A held attempt starts again under its key. A worker that died may have acted before.
-                        self.attempts.entry(key).or_insert_with(|| (parameters_digest.clone(), commit.at));
+                        self.attempts.insert(key, (parameters_digest.clone(), commit.at));
                     }
                     Event::RunEnded { .. } => {
                         self.ends.insert(commit.run_id.to_string(), commit.at);
