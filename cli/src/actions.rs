@@ -28,13 +28,15 @@ fn specs() -> [ActionSpec; 8] {
     ]
 }
 
-/// Milliseconds for which an action leaves a target alone unless the guardrails say otherwise.
+/// Milliseconds for which each action leaves a target alone unless the guardrails say otherwise; an action that is not here has no cooldown.
+const COOLDOWNS_MS: [(&str, u64); 2] = [
+    (heal_reallocate_ticket::NAME, heal_reallocate_ticket::COOLDOWN_MS),
+    (heal_trigger_replanning::NAME, heal_trigger_replanning::COOLDOWN_MS),
+];
+
+/// Milliseconds for which an action leaves a target alone unless the guardrails say otherwise; `None`: it has no cooldown.
 pub(crate) fn own_cooldown_ms(action: &str) -> Option<u64> {
-    match action {
-        heal_reallocate_ticket::NAME => Some(heal_reallocate_ticket::COOLDOWN_MS),
-        heal_trigger_replanning::NAME => Some(heal_trigger_replanning::COOLDOWN_MS),
-        _ => None,
-    }
+    COOLDOWNS_MS.iter().find(|(name, _)| *name == action).map(|(_, ms)| *ms)
 }
 
 /// A worker for each action, over `clients`. `needed` are the actions that the playbooks use.

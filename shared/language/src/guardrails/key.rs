@@ -1,8 +1,12 @@
 //! The template of a budget's key.
 
+use std::sync::Arc;
+
 use heal_engine::catalog::OutputType;
 use heal_engine::suggest;
+use heal_engine::template::{Lookup, Scope, Template};
 use heal_guard::KEY_NAMES;
+use serde_json::Value;
 
 use crate::code;
 use crate::diagnostic::Span;
@@ -14,7 +18,13 @@ use crate::template::{self, Context, EvaluationPoint, FUNCTIONS, KnownNames};
 #[derive(Debug)]
 struct EffectNames;
 
-/// `None` and a finding if it is not a template over [`KEY_NAMES`].
+/// An effect to render a key with.
+#[derive(Debug)]
+struct Sample {
+    workflow_id: &'static str,
+}
+
+/// `None` and a finding if it is not a template over [`KEY_NAMES`], or cannot be rendered.
 pub(super) fn read(source: &str, field: &Field<'_>, report: &mut Report) -> Option<String> {
     let text = field.text(report)?;
     let cx = Context { source, names: &EffectNames };
@@ -33,7 +43,30 @@ pub(super) fn read(source: &str, field: &Field<'_>, report: &mut Report) -> Opti
             None => finding.help("leave the key out"),
         });
     }
+    if !report.has_error_within(field.node.span) {
+        render(&checked.template, field, report);
+    }
     Some(text.to_owned())
+}
+
+/// Reports a key that fails for an effect with a workflow, or for one without: it would fail at each attempt.
+fn render(template: &Template, field: &Field<'_>, report: &mut Report) {
+    for workflow_id in ["name-1", ""] {
+        let Err(error) = template.render(&Scope::new(Arc::new(Sample { workflow_id }))) else { continue };
+        let message = format!("this key cannot be rendered: {error}");
+        let finding = Finding::error(code::TEMPLATE_FAILS, field.node.span, message);
+        report.add(finding.help("every variable is a text; `workflow_id` is empty if the incident names no workflow"));
+        return;
+    }
+}
+
+impl Lookup for Sample {
+    fn variable(&self, name: &str) -> Option<Value> {
+        match name {
+            "workflow_id" => Some(self.workflow_id.into()),
+            name => KEY_NAMES.contains(&name).then(|| "name-1".into()),
+        }
+    }
 }
 
 impl KnownNames for EffectNames {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use heal_engine::catalog::{ActionSpec, Safety};
+use heal_engine::playbook::Playbook;
 use heal_guard::{Budget, Effect, Selector, limit};
 
 use super::budget::Draft;
@@ -35,7 +36,7 @@ fn counts_nothing(draft: &Draft, known: Known<'_>) -> Option<Finding> {
         return Some(Finding::warning(code::UNREACHABLE_RULE, draft.span, never("its actions only read")));
     }
     let playbooks = known.playbooks.filter(|_| !applies_to.playbooks.is_empty())?;
-    let mut steps = playbooks.iter().filter(|it| applies_to.playbooks.contains(&it.name)).flat_map(|it| it.steps());
+    let mut steps = playbooks.iter().filter(|it| applies_to.playbooks.contains(&it.name)).flat_map(Playbook::steps);
     if steps.any(|step| admitted.iter().any(|spec| spec.name == step.kind && spec.safety != Safety::ReadOnly)) {
         return None;
     }
