@@ -3,7 +3,6 @@
 //! `make bench-storm STACK=1` builds the functions and runs this; arguments: incidents, seconds, calls a second of the ticket service. Exits
 //! with 1 unless every run did every step with its first attempt, and every ticket was changed once by each.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
-#![expect(clippy::disallowed_methods, reason = "a benchmark reads its arguments")]
 
 mod bounded;
 
