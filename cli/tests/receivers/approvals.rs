@@ -41,7 +41,7 @@ async fn asked_before(site: &Site, id: &str, hours: u64) {
     let clock = Arc::new(Past(Timestamp(now().0 - hours * HOUR_MS)));
     let ports = dispatcher::Ports {
         runs: store.clone(),
-        halts: heal_testkit::memory::no_halts(),
+        halts: Arc::new(heal_runtime::halts::HaltCache::new(store.clone())),
         sender: store,
         clock,
         entropy: Arc::new(OsEntropy),

@@ -104,7 +104,7 @@ async fn measure() {
     let ports = Ports {
         claims: Arc::new(Absent),
         policy,
-        halts: heal_rig::no_halts(),
+        halts: heal_rig::rig::no_halts(),
         sender: Arc::new(Absent),
         clock: Arc::new(SystemClock),
         guardrails: Arc::default(),

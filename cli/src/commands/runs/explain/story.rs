@@ -58,7 +58,9 @@ fn event_told(plan: Option<&Plan>, event: &Event, at: Timestamp) -> Option<Told>
         Event::Approved { by } => plain(format!("{} approved the run", out::text(by))),
         Event::CancelRequested { by } => plain(format!("{} asked the run to stop", out::text(by))),
         Event::RunHeld { by, reason, .. } => plain(format!("{} holds the run: {}", out::text(by), out::text(reason))),
-        Event::RunReleased { by, reason } => plain(format!("{} released the run: {}", out::text(by), out::text(reason))),
+        Event::RunReleased { by, reason } => {
+            plain(format!("{} released the run: {}", out::text(by), out::text(reason)))
+        }
         Event::AttemptHeld { step, attempt, reason, .. } => {
             plain(format!("{}, attempt {attempt}: held, nothing was done: {}", name(plan, *step), out::text(reason)))
         }
