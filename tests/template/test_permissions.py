@@ -66,7 +66,7 @@ def expected(stack, folder):
         name, service = facts.action(folder), facts.SERVICES[folder]
         allow(RECEIVE, queues([f"action-{name}"]))
         allow(["sqs:SendMessage"], queues(["results"]))
-        rows = [f"CLAIM#{name}#*", f"COOLDOWN#{name}#*", f"BREAKER#{service}", "BREAKER#opa"]
+        rows = [f"CLAIM#{name}#*", f"COOLDOWN#{name}#*", "BUDGET#*", f"BREAKER#{service}", "BREAKER#opa"]
         allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", *CHANGE], [TABLE], rows)
         if service == "orchestrator":
             allow(["secretsmanager:GetSecretValue"], [SECRET])

@@ -13,14 +13,14 @@ use async_trait::async_trait;
 use heal_clients::Error;
 use heal_clients::orchestrator::{self, Confirmation, WorkflowState};
 use heal_clients::port::{Manual, Workflows};
-use heal_runtime::action::{Action, Admitted, Call, CallMetric, Facts, Performed, Probe, Target, log};
+use heal_runtime::action::{Action, Admitted, Call, CallMetric, Cooldown, Facts, Performed, Probe, Target, log};
 use heal_runtime::port::Clock;
 use heal_runtime::{ActionSpec, AttemptResult};
 use serde::Deserialize;
 
 use state::{Restart, left_alone, output};
 
-pub use spec::{NAME, spec};
+pub use spec::{COOLDOWN_MS, NAME, spec};
 
 /// The action over the orchestrator.
 #[expect(missing_debug_implementations, reason = "a client and a clock: there is nothing to print")]
@@ -83,7 +83,8 @@ impl Action for RestartWorkflow {
     }
 
     fn targets(&self, _: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
-        Ok(vec![Workflows::target(&parameters.workflow_id, parameters.reason.as_deref())])
+        let cooldown = Cooldown::new(NAME, &parameters.workflow_id, COOLDOWN_MS);
+        Ok(vec![Workflows::target(&parameters.workflow_id, parameters.reason.as_deref()).cooling(cooldown)])
     }
 
     async fn facts(&self, call: &Call, _: &Parameters, target: &Target) -> Result<Facts<()>, AttemptResult> {
@@ -93,7 +94,7 @@ impl Action for RestartWorkflow {
     async fn perform(&self, call: &Call, parameters: &Parameters, _: &[Admitted<()>]) -> Performed {
         let workflow_id = &parameters.workflow_id;
         let result = self.resume(call, parameters).await;
-        result.unwrap_or_else(|error| Workflows::change_failed(call, workflow_id, &error, &manual(workflow_id))).into()
+        Workflows::performed(call, workflow_id, result, &manual(workflow_id))
     }
 
     /// Paused: not resumed. Running again, or completed: resumed. Failed or cancelled: resuming is refused, so it may be tried.

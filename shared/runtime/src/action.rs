@@ -9,6 +9,7 @@ use heal_engine::message::{ActionCommand, AttemptResult};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::attempt::Counted;
 use crate::port::{CooldownKey, PolicyResource};
 
 pub mod log;
@@ -17,8 +18,8 @@ pub mod log;
 ///
 /// # Flow of one attempt
 /// 1. The driver holds the parameters against the schema of `spec`, and parses them once. · 2. `targets`: what the call touches. ·
-/// 3. After a lost worker, `probe`. · 4. Per target: `facts`, then the policy. · 5. The cooldowns. · 6. `intent`, stored in the claim. ·
-/// 7. `perform` with the targets that passed, each with the facts that were read of it.
+/// 3. After a lost worker, `probe`. · 4. Per target: `facts`, then the policy. · 5. The cooldowns and budgets, with the `intent`. ·
+/// 6. `perform` with the targets that passed, each with the facts that were read of it.
 ///
 /// # Assumptions
 /// An effect happens in `perform` only.
@@ -162,7 +163,7 @@ pub struct Target {
     pub id: String,
     /// What the policy reads of it. The driver fills in `action`.
     pub resource: PolicyResource,
-    /// How long it is left alone afterwards; `None` if it is not.
+    /// How long it is left alone afterwards; `None` if it is not, unless the guardrails say so.
     pub cooldown: Option<Cooldown>,
 }
 
@@ -171,6 +172,12 @@ impl Target {
     pub fn new(id: impl Into<String>, resource: PolicyResource) -> Self {
         Self { id: id.into(), resource, cooldown: None }
     }
+
+    /// The target with a cooldown.
+    #[must_use]
+    pub fn cooling(self, cooldown: Cooldown) -> Self {
+        Self { cooldown: Some(cooldown), ..self }
+    }
 }
 
 /// A target is left alone for this long after an effect.
@@ -178,8 +185,18 @@ impl Target {
 pub struct Cooldown {
     /// What the reservation is stored under.
     pub key: CooldownKey,
-    /// Milliseconds from the effect's end.
+    /// Milliseconds from the effect's end, unless the guardrails name the action.
     pub duration_ms: u64,
+    /// Whether the policy is told when the target was last reserved, which costs a read.
+    pub is_policy_fact: bool,
+}
+
+impl Cooldown {
+    /// A cooldown of `action` that the policy is not told of.
+    pub fn new(action: &str, target: impl Into<String>, duration_ms: u64) -> Self {
+        let key = CooldownKey { action: action.to_owned(), target: target.into() };
+        Self { key, duration_ms, is_policy_fact: false }
+    }
 }
 
 /// What was read of one target at the point of effect.
@@ -209,7 +226,7 @@ pub struct PolicyFacts {
     pub last_reallocation: Option<Timestamp>,
 }
 
-/// A target that passed policy and cooldown, with the facts that the action read of it.
+/// A target that the guard let proceed, with the facts that the action read of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admitted<F> {
     /// The target.
@@ -223,22 +240,29 @@ pub struct Admitted<F> {
 pub struct Performed {
     /// The attempt's result.
     pub result: AttemptResult,
-    /// Ids of targets whose effect is proven not to have happened: their cooldowns are freed.
+    /// Ids of targets whose effect is proven not to have happened: their cooldowns and their places in budgets are freed.
     pub proven_not_applied: Vec<String>,
 }
 
 impl Performed {
-    /// The cooldowns' targets of those of `targets` that are proven untouched: a cooldown need not be named like its target.
-    pub(crate) fn cooldowns_to_free<F>(&self, targets: &[Admitted<F>]) -> Vec<String> {
+    /// Those of `targets` that are proven untouched and have something reserved, by the names that the store has for them.
+    pub(crate) fn untouched<F>(&self, targets: &[Admitted<F>], counted: &[Counted]) -> Vec<CooldownKey> {
         let proven: HashSet<&str> = self.proven_not_applied.iter().map(String::as_str).collect();
-        let untouched = targets.iter().filter(|admitted| proven.contains(admitted.target.id.as_str()));
-        untouched.filter_map(|admitted| Some(admitted.target.cooldown.as_ref()?.key.target.clone())).collect()
+        let both = targets.iter().zip(counted).filter(|(one, _)| proven.contains(one.target.id.as_str()));
+        both.filter(|(_, counted)| !counted.is_free()).map(|(_, counted)| counted.key.clone()).collect()
     }
 
     /// Whether the effect on each of `targets` is proven not to have happened.
     pub(crate) fn is_untouched<F>(&self, targets: &[Admitted<F>]) -> bool {
         let proven: HashSet<&str> = self.proven_not_applied.iter().map(String::as_str).collect();
         targets.iter().all(|admitted| proven.contains(admitted.target.id.as_str()))
+    }
+}
+
+impl Performed {
+    /// A result of a call on one target that is proven not to have taken effect.
+    pub fn not_applied(target: impl Into<String>, result: AttemptResult) -> Self {
+        Self { result, proven_not_applied: vec![target.into()] }
     }
 }
 

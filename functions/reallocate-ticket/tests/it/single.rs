@@ -167,7 +167,8 @@ async fn a_ticket_is_left_alone_for_five_minutes() {
     rig.clock.advance_ms(299_999);
     let fresh = |run: &str| rig::of_run(&of_ticket(&rig, "ticket-1"), run);
     let result = rig.perform(&worker, &fresh("run-2")).await;
-    let expected = AttemptOutcome::CoolingDown { target: "ticket-1".to_owned(), until: first_at.plus_ms(300_000) };
+    let expected =
+        AttemptOutcome::CoolingDown { target: "ticket-1".to_owned(), until: first_at.plus_ms(300_000), rule: None };
     assert_eq!(result.outcome, expected);
     rig.clock.advance_ms(1);
     assert_eq!(rig.perform(&worker, &fresh("run-3")).await.outcome, AttemptOutcome::Succeeded);

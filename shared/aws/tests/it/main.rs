@@ -10,6 +10,7 @@
 
 mod cluster;
 mod contract;
+mod cost;
 mod environment;
 mod faults;
 mod garbage;

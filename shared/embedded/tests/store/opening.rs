@@ -21,8 +21,10 @@ fn refusal(path: &Path) -> String {
     text
 }
 
-/// The first version had neither the checks' states nor the intents of claims nor what runs are about.
+/// The first version had neither budgets nor the checks' states nor the intents of claims nor what runs are about.
 const TO_VERSION_1: &str = "
+DROP TABLE budget;
+ALTER TABLE claim DROP COLUMN asked;
 DROP TABLE check_state;
 ALTER TABLE claim DROP COLUMN intent;
 DROP INDEX run_by_incident;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use heal_engine::catalog::Safety;
 use heal_engine::playbook::Playbook;
+use heal_guard::{Budget, Guardrails, Selector};
 use heal_runtime::attempt::{self, Worker};
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
@@ -51,6 +52,20 @@ impl Policy for Open {
     async fn decide(&self, _: &PolicyInput) -> Decision {
         Decision::Allow { source: DecisionSource::NotValidated, warning: None }
     }
+}
+
+/// Budgets that the courses use up: one for two actions together, one for each target.
+pub fn guardrails() -> Guardrails {
+    let budget = |name: &str, actions: &[&str], key: &str, max, window_seconds| Budget {
+        name: name.to_owned(),
+        applies_to: Selector { actions: actions.iter().map(|&name| name.to_owned()).collect(), ..Selector::default() },
+        key: key.to_owned(),
+        max,
+        window_seconds,
+    };
+    let budgets =
+        vec![budget("few", &["again", "once"], "", 4, 200), budget("each", &["look"], "{{ target }}", 2, 600)];
+    Guardrails { budgets, ..Guardrails::default() }
 }
 
 fn playbooks() -> Vec<Playbook> {
@@ -137,7 +152,7 @@ impl Stage {
                 policy: Arc::new(Open),
                 sender: self.queues.clone(),
                 clock: self.clock.clone(),
-                guardrails: Arc::default(),
+                guardrails: Arc::new(guardrails()),
             };
             Worker::new(Remedy::new(name, safety, self.world.clone()), Arc::new(ports)).unwrap()
         };
