@@ -12,7 +12,10 @@ use serde_json::Value;
 use crate::attempt::Counted;
 use crate::port::{CooldownKey, PolicyResource};
 
+mod cooldown;
 pub mod log;
+
+pub use cooldown::Cooldown;
 
 /// One action.
 ///
@@ -180,25 +183,6 @@ impl Target {
     }
 }
 
-/// A target is left alone for this long after an effect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cooldown {
-    /// What the reservation is stored under.
-    pub key: CooldownKey,
-    /// Milliseconds from the effect's end, unless the guardrails name the action.
-    pub duration_ms: u64,
-    /// Whether the policy is told when the target was last reserved, which costs a read.
-    pub is_policy_fact: bool,
-}
-
-impl Cooldown {
-    /// A cooldown of `action` that the policy is not told of.
-    pub fn new(action: &str, target: impl Into<String>, duration_ms: u64) -> Self {
-        let key = CooldownKey { action: action.to_owned(), target: target.into() };
-        Self { key, duration_ms, is_policy_fact: false }
-    }
-}
-
 /// What was read of one target at the point of effect.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts<F> {
@@ -245,24 +229,26 @@ pub struct Performed {
 }
 
 impl Performed {
+    /// A result of a call on one target that is proven not to have taken effect.
+    pub fn not_applied(target: impl Into<String>, result: AttemptResult) -> Self {
+        Self { result, proven_not_applied: vec![target.into()] }
+    }
+
+    fn proven(&self) -> HashSet<&str> {
+        self.proven_not_applied.iter().map(String::as_str).collect()
+    }
+
     /// Those of `targets` that are proven untouched and have something reserved, by the names that the store has for them.
     pub(crate) fn untouched<F>(&self, targets: &[Admitted<F>], counted: &[Counted]) -> Vec<CooldownKey> {
-        let proven: HashSet<&str> = self.proven_not_applied.iter().map(String::as_str).collect();
+        let proven = self.proven();
         let both = targets.iter().zip(counted).filter(|(one, _)| proven.contains(one.target.id.as_str()));
         both.filter(|(_, counted)| !counted.is_free()).map(|(_, counted)| counted.key.clone()).collect()
     }
 
     /// Whether the effect on each of `targets` is proven not to have happened.
     pub(crate) fn is_untouched<F>(&self, targets: &[Admitted<F>]) -> bool {
-        let proven: HashSet<&str> = self.proven_not_applied.iter().map(String::as_str).collect();
+        let proven = self.proven();
         targets.iter().all(|admitted| proven.contains(admitted.target.id.as_str()))
-    }
-}
-
-impl Performed {
-    /// A result of a call on one target that is proven not to have taken effect.
-    pub fn not_applied(target: impl Into<String>, result: AttemptResult) -> Self {
-        Self { result, proven_not_applied: vec![target.into()] }
     }
 }
 

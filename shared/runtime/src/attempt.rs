@@ -19,6 +19,7 @@ pub(crate) use bounds::Counted;
 use typed::AnyAction;
 
 mod admit;
+mod ask;
 mod bounds;
 mod effect;
 mod flow;

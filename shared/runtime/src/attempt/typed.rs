@@ -61,7 +61,9 @@ impl<A: Action> AnyAction for A {
     }
 
     fn announce(&self, worker: &Worker, call: &Call) -> Vec<Counted> {
-        if worker.unauthorised(&call.command).is_some() {
+        // A late command is given back at once, and what it announced would have to be freed.
+        let is_late = call.started_at >= call.deadline.min(call.command.deadline);
+        if is_late || worker.unauthorised(&call.command).is_some() {
             return Vec::new();
         }
         let Ok(parameters) = parse(&call.command) else { return Vec::new() };
