@@ -10,8 +10,7 @@ use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
 use heal_runtime::port::{
-    Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName,
-    Sender as _,
+    Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName, Sender as _,
 };
 use heal_runtime::{ActionSpec, AttemptOutcome, AttemptResult, Map, Safety, Violation};
 use heal_telemetry::Telemetry;
