@@ -191,5 +191,6 @@ async fn a_cooldown_and_a_missed_deadline_are_logged_as_failures_of_the_action()
     logs::assert_common_fields(&lines[0], "reallocate_ticket");
     let told: Vec<_> = lines.iter().map(|line| (line["target_id"].as_str(), line["error"].as_str())).collect();
     assert!(told.len() == 2 && told[0].0 == "ticket-1" && told[1].0 == "ticket-2", "{told:?}");
-    assert!(told[0].1.starts_with("cooling down until") && told[1].1.contains("the last moment to start"), "{told:?}");
+    let cooling = "cooling down: cooldown of reallocate_ticket for ticket-1: 1 of 1 used, free again in 300 s";
+    assert!(told[0].1 == cooling && told[1].1.contains("the last moment to start"), "{told:?}");
 }

@@ -175,7 +175,7 @@ mod tests {
     fn call() -> Call {
         let command = json!({
             "run_id": "run-1", "step": "s", "attempt": 1, "token": "t", "action": "touch", "parameters": {},
-            "parameters_digest": Digest::of(b"{}"), "issued_at": 0, "deadline": 1_000, "commands_sent": 1,
+            "parameters_digest": Digest::of(b"{}"), "issued_at": 0, "deadline": 1_000, "hop": 1,
             "context": {"incident_id": "i", "playbook": "p", "workflow_id": "wf-1"},
         });
         let at = heal_engine::Timestamp(0);
