@@ -103,6 +103,8 @@ fn orchestrator_workers(clients: &Clients, shared: &Shared) -> anyhow::Result<Ve
 
 #[cfg(test)]
 mod tests {
+    use heal_engine::catalog::Safety;
+
     use super::specs;
 
     #[test]
@@ -114,6 +116,28 @@ mod tests {
             let has_rules = policy.contains(&format!("resource(\"action\") == \"{}\"", spec.name));
             let is_documented = documented.contains(&format!("`{}`", spec.name));
             assert_eq!((has_rules, is_documented), (spec.critical, spec.critical), "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn the_page_has_the_default_cooldown_of_every_changing_action() {
+        let page = include_str!("../../docs/default-cooldowns.md");
+        let seconds = |name: &str| -> Option<u64> {
+            let row = page.lines().find(|line| line.starts_with(&format!("| `{name}` |")))?;
+            row.trim_end_matches(" |").rsplit("| ").next()?.parse().ok()
+        };
+        let own = [
+            (heal_pause_workflow::NAME, heal_pause_workflow::COOLDOWN_MS),
+            (heal_reallocate_ticket::NAME, heal_reallocate_ticket::COOLDOWN_MS),
+            (heal_restart_pod::NAME, heal_restart_pod::COOLDOWN_MS),
+            (heal_restart_workflow::NAME, heal_restart_workflow::COOLDOWN_MS),
+            (heal_trigger_replanning::NAME, heal_trigger_replanning::COOLDOWN_MS),
+            (heal_update_ticket_status::NAME, heal_update_ticket_status::COOLDOWN_MS),
+        ];
+        for spec in specs() {
+            let cooldown_ms = own.iter().find(|(name, _)| *name == spec.name).map(|(_, ms)| *ms);
+            assert_eq!(cooldown_ms.is_some(), spec.safety != Safety::ReadOnly, "{} changes its target", spec.name);
+            assert_eq!(seconds(spec.name).map(|seconds| seconds * 1_000), cooldown_ms, "{}", spec.name);
         }
     }
 

@@ -68,7 +68,7 @@ def expected(stack, folder):
         name, service = facts.action(folder), facts.SERVICES[folder]
         allow(RECEIVE, queues([f"action-{name}"]))
         allow(["sqs:SendMessage"], queues(["results"]))
-        rows = [f"CLAIM#{name}#*", f"COOLDOWN#{name}#*", f"BREAKER#{service}", "BREAKER#opa"]
+        rows = [f"CLAIM#{name}#*", f"COOLDOWN#{name}#*", "BUDGET#*", f"BREAKER#{service}", "BREAKER#opa"]
         allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", *CHANGE], [TABLE], rows)
         # No action can halt or resume.
         allow(["dynamodb:Query"], [TABLE], ["HALT"])

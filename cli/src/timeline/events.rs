@@ -149,7 +149,10 @@ pub(crate) fn attempt_text(outcome: &AttemptOutcome, at: Timestamp) -> String {
         AttemptOutcome::Denied { violations } => {
             format!("denied by the policy ({})", plural(violations.len(), "violation"))
         }
-        AttemptOutcome::CoolingDown { target, until } => {
+        AttemptOutcome::CoolingDown { target, rule: Some(rule), .. } => {
+            format!("{} is left alone: {}", out::text(target), out::text(rule))
+        }
+        AttemptOutcome::CoolingDown { target, until, rule: None } => {
             format!("{} cools down for another {}", out::text(target), moment::duration(until.since_ms(at)))
         }
         AttemptOutcome::Unavailable { service, message, .. } => {

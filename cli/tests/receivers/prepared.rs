@@ -141,13 +141,8 @@ pub(crate) async fn unreadable_command(store: &heal_embedded::Store, action: &st
 
 /// Takes the claim of an attempt that is under way, as a worker does whose clock says that its lease has run out, and holds it until then.
 pub(crate) async fn take_over(store: &heal_embedded::Store, action: &str, attempt: &str, until: Timestamp) {
-    let request = ClaimRequest {
-        key: ClaimKey { action: action.to_owned(), attempt: attempt.to_owned() },
-        holder: LeaseOwner("another worker".to_owned()),
-        now: until.plus_ms(3_600_000),
-        lease_until: until,
-        cooldowns: Vec::new(),
-    };
+    let key = ClaimKey { action: action.to_owned(), attempt: attempt.to_owned() };
+    let request = ClaimRequest::new(key, LeaseOwner("another worker".to_owned()), until.plus_ms(3_600_000), until);
     let taken = store.reserve(&request).await.unwrap();
     assert!(matches!(taken, Reservation::Held { recovered: true, .. }), "{taken:?}");
 }

@@ -11,13 +11,13 @@ use async_trait::async_trait;
 use heal_clients::Error;
 use heal_clients::orchestrator::{self, Confirmation};
 use heal_clients::port::{Manual, Workflows, failed};
-use heal_runtime::action::{Action, Admitted, Call, CallMetric, Facts, Performed, Target, log};
+use heal_runtime::action::{Action, Admitted, Call, CallMetric, Cooldown, Facts, Performed, Target, log};
 use heal_runtime::port::Clock;
 use heal_runtime::{ActionSpec, AttemptResult, Map};
 use serde::Deserialize;
 use serde_json::Value;
 
-pub use spec::{MAX_PAUSE_SECONDS, NAME, spec};
+pub use spec::{COOLDOWN_MS, MAX_PAUSE_SECONDS, NAME, spec};
 
 /// The action over the orchestrator.
 #[expect(missing_debug_implementations, reason = "a client and a clock: there is nothing to print")]
@@ -81,7 +81,8 @@ impl Action for PauseWorkflow {
     }
 
     fn targets(&self, _: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
-        Ok(vec![Workflows::target(&parameters.workflow_id, parameters.reason.as_deref())])
+        let cooldown = Cooldown::new(NAME, &parameters.workflow_id, COOLDOWN_MS);
+        Ok(vec![Workflows::target(&parameters.workflow_id, parameters.reason.as_deref()).cooling(cooldown)])
     }
 
     /// The state: for a site whose policy has a rule on it, and because an orchestrator may make a record of a workflow that it does not
@@ -93,7 +94,7 @@ impl Action for PauseWorkflow {
     async fn perform(&self, call: &Call, parameters: &Parameters, _: &[Admitted<()>]) -> Performed {
         let workflow_id = &parameters.workflow_id;
         let result = self.pause(call, parameters).await;
-        result.unwrap_or_else(|error| Workflows::change_failed(call, workflow_id, &error, &manual(workflow_id))).into()
+        Workflows::performed(call, workflow_id, result, &manual(workflow_id))
     }
 
     fn call_metric(&self, _: &Parameters, _: &Target) -> Option<CallMetric> {

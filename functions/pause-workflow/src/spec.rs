@@ -9,6 +9,9 @@ pub const NAME: &str = "pause_workflow";
 /// Seconds of the longest pause that can be asked for: 30 days. A longer one is open-ended.
 pub const MAX_PAUSE_SECONDS: u32 = 30 * 24 * 60 * 60;
 
+/// How long a workflow is left alone after it was paused, in milliseconds.
+pub const COOLDOWN_MS: u64 = 60 * 1_000;
+
 /// The action's description.
 pub fn spec() -> ActionSpec {
     ActionSpec {

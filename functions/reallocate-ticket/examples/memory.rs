@@ -38,7 +38,7 @@ impl ClaimStore for Absent {
     }
 
     async fn reserve(&self, _: &ClaimRequest) -> Result<Reservation> {
-        Ok(Reservation::Held { recovered: false, cooling: Vec::new() })
+        Ok(Reservation::Held { recovered: false, cooling: Vec::new(), budgets: Vec::new() })
     }
 
     async fn intend(&self, _: &ClaimKey, _: &LeaseOwner, _: Timestamp, _: &serde_json::Value) -> Result<Finish> {

@@ -20,7 +20,7 @@ use heal_clients::tickets;
 use heal_runtime::action::{
     Action, Admitted, Call, CallMetric, Cooldown, Facts, Performed, PolicyFacts, Probe, Target,
 };
-use heal_runtime::port::{Clock, CooldownKey, PolicyResource};
+use heal_runtime::port::{Clock, PolicyResource};
 use heal_runtime::{ActionSpec, AttemptResult};
 
 use effect::Batch;
@@ -64,10 +64,7 @@ impl Action for ReallocateTicket {
                 reason: parameters.reason.clone(),
                 ..PolicyResource::default()
             },
-            cooldown: Some(Cooldown {
-                key: CooldownKey { action: NAME.to_owned(), target: ticket_id.clone() },
-                duration_ms: COOLDOWN_MS,
-            }),
+            cooldown: Some(Cooldown { is_policy_fact: true, ..Cooldown::new(NAME, ticket_id, COOLDOWN_MS) }),
         };
         Ok(parameters.tickets.iter().map(target).collect())
     }

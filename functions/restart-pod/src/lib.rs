@@ -10,16 +10,16 @@ mod spec;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use heal_clients::CallContext;
 use heal_clients::kubernetes::{self, FoundPod, Restart, RestartIntent};
 use heal_clients::port::{call_failed, context, failed};
-use heal_runtime::action::{Action, Admitted, Call, Facts, Performed, Probe, Target};
+use heal_clients::{CallContext, Effect};
+use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Probe, Target};
 use heal_runtime::port::{Clock, PolicyResource};
 use heal_runtime::{ActionSpec, AttemptResult};
 use serde::Deserialize;
 use serde_json::Value;
 
-pub use spec::{NAME, spec};
+pub use spec::{COOLDOWN_MS, NAME, spec};
 
 /// The action over the Kubernetes API.
 #[expect(missing_debug_implementations, reason = "a client and a clock: there is nothing to print")]
@@ -74,21 +74,29 @@ impl RestartPod {
         }
     }
 
-    async fn restart(&self, call: &Call, parameters: &Parameters, pod: &UnhealthyPod) -> AttemptResult {
+    async fn restart(&self, call: &Call, parameters: &Parameters, pod: &UnhealthyPod) -> Performed {
         let (name, context) = (&parameters.pod_name, context(call, &*self.clock));
         if pod.is_terminating {
             let replacement = self.kubernetes.await_replacement(&pod.intent, &context).await;
-            return result::deleted_by_another(call, name, &replacement);
+            return Performed::not_applied(name, result::deleted_by_another(call, name, &replacement));
         }
         match self.kubernetes.restart(&pod.intent, &context).await {
-            Ok(Restart::Deleted { replacement, answer_lost: false }) => result::deleted(call, name, &replacement),
+            Ok(Restart::Deleted { replacement, answer_lost: false }) => {
+                result::deleted(call, name, &replacement).into()
+            }
             Ok(Restart::Deleted { replacement, answer_lost: true }) => {
                 let lost = format!("the answer to the deletion of pod {name:?} was lost, and the pod is gone");
-                result::deleted(call, name, &replacement).warn(lost)
+                result::deleted(call, name, &replacement).warn(lost).into()
             }
-            Ok(Restart::AlreadyGone) => result::already_gone(name),
-            Ok(Restart::AlreadyReplaced) => result::replaced_just_now(name),
-            Err(error) => call_failed(call, name, &error, &result::manual(parameters)),
+            Ok(Restart::AlreadyGone) => Performed::not_applied(name, result::already_gone(name)),
+            Ok(Restart::AlreadyReplaced) => Performed::not_applied(name, result::replaced_just_now(name)),
+            Err(error) => {
+                let result = call_failed(call, name, &error, &result::manual(parameters));
+                match error.effect() {
+                    Effect::NotApplied => Performed::not_applied(name, result),
+                    Effect::Unknown => result.into(),
+                }
+            }
         }
     }
 }
@@ -109,7 +117,8 @@ impl Action for RestartPod {
         names.map_err(|error| call_failed(call, pod_name, &error, &result::manual(parameters)))?;
         let allowed = self.kubernetes.check_deletable(namespace.as_deref());
         allowed.map_err(|error| failed(call, pod_name, "namespace_not_allowed", error.to_string()))?;
-        Ok(vec![Target::new(pod_name, PolicyResource::default())])
+        let cooldown = Cooldown::new(NAME, pod_name, COOLDOWN_MS);
+        Ok(vec![Target::new(pod_name, PolicyResource::default()).cooling(cooldown)])
     }
 
     /// Reads the pod, and ends the attempt if nothing is to be done.
@@ -133,7 +142,7 @@ impl Action for RestartPod {
 
     async fn perform(&self, call: &Call, parameters: &Parameters, targets: &[Admitted<UnhealthyPod>]) -> Performed {
         match targets.first() {
-            Some(admitted) => self.restart(call, parameters, &admitted.facts).await.into(),
+            Some(admitted) => self.restart(call, parameters, &admitted.facts).await,
             None => result::already_gone(&parameters.pod_name).into(),
         }
     }

@@ -6,6 +6,10 @@ use serde_json::json;
 /// The `type` that playbooks name.
 pub const NAME: &str = "restart_pod";
 
+/// How long a pod of that name is left alone after its deletion, in milliseconds: a pod that has to be deleted again
+/// sooner is not healed by it.
+pub const COOLDOWN_MS: u64 = 5 * 60 * 1_000;
+
 /// The action's description.
 pub fn spec() -> ActionSpec {
     ActionSpec {

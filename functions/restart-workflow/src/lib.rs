@@ -12,15 +12,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use heal_clients::Error;
 use heal_clients::orchestrator::{self, Confirmation, WorkflowState};
-use heal_clients::port::{Manual, Workflows};
-use heal_runtime::action::{Action, Admitted, Call, CallMetric, Facts, Performed, Probe, Target, log};
+use heal_clients::port::{Manual, Workflows, call_failed};
+use heal_runtime::action::{
+    Action, Admitted, Call, CallMetric, Cooldown, Facts, Performed, PolicyFacts, Probe, Target, log,
+};
 use heal_runtime::port::Clock;
 use heal_runtime::{ActionSpec, AttemptResult};
 use serde::Deserialize;
 
 use state::{Restart, left_alone, output};
 
-pub use spec::{NAME, spec};
+pub use spec::{COOLDOWN_MS, NAME, spec};
 
 /// The action over the orchestrator.
 #[expect(missing_debug_implementations, reason = "a client and a clock: there is nothing to print")]
@@ -83,17 +85,25 @@ impl Action for RestartWorkflow {
     }
 
     fn targets(&self, _: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
-        Ok(vec![Workflows::target(&parameters.workflow_id, parameters.reason.as_deref())])
+        let cooldown = Cooldown::new(NAME, &parameters.workflow_id, COOLDOWN_MS);
+        Ok(vec![Workflows::target(&parameters.workflow_id, parameters.reason.as_deref()).cooling(cooldown)])
     }
 
+    /// The state, for the policy. A workflow that runs needs nothing, also while its cooldown lasts.
     async fn facts(&self, call: &Call, _: &Parameters, target: &Target) -> Result<Facts<()>, AttemptResult> {
-        self.workflows.facts(call, target, &manual(&target.id)).await
+        let state = self.workflows.state(&target.id, &self.workflows.context(call)).await;
+        let state = state.map_err(|error| call_failed(call, &target.id, &error, &manual(&target.id)))?;
+        if state::is_running(state) {
+            return Err(left_alone(call, &target.id, state));
+        }
+        let workflow_state = Some(state.as_str().to_owned());
+        Ok(Facts { policy: PolicyFacts { workflow_state, ..PolicyFacts::default() }, own: () })
     }
 
     async fn perform(&self, call: &Call, parameters: &Parameters, _: &[Admitted<()>]) -> Performed {
         let workflow_id = &parameters.workflow_id;
         let result = self.resume(call, parameters).await;
-        result.unwrap_or_else(|error| Workflows::change_failed(call, workflow_id, &error, &manual(workflow_id))).into()
+        Workflows::performed(call, workflow_id, result, &manual(workflow_id))
     }
 
     /// Paused: not resumed. Running again, or completed: resumed. Failed or cancelled: resuming is refused, so it may be tried.

@@ -6,6 +6,10 @@ use serde_json::json;
 /// The `type` that playbooks name.
 pub const NAME: &str = "restart_workflow";
 
+/// How long a workflow is left alone after it was resumed, in milliseconds: one that is paused again so soon was paused
+/// for a reason.
+pub const COOLDOWN_MS: u64 = 5 * 60 * 1_000;
+
 /// The action's description.
 pub fn spec() -> ActionSpec {
     ActionSpec {

@@ -34,12 +34,17 @@ pub(crate) fn left_alone(call: &Call, workflow_id: &str, state: WorkflowState) -
     }
 }
 
-/// Whether a workflow that was paused was resumed.
+/// Whether a workflow that was paused was resumed. A completed one was, and ran to its end.
 pub(crate) fn is_resumed(state: WorkflowState) -> bool {
+    is_running(state) || state == WorkflowState::Completed
+}
+
+/// Whether there is nothing to resume.
+pub(crate) fn is_running(state: WorkflowState) -> bool {
     match state {
-        // A completed one was resumed, and ran to its end.
-        WorkflowState::Running | WorkflowState::Pending | WorkflowState::Replanning | WorkflowState::Completed => true,
+        WorkflowState::Running | WorkflowState::Pending | WorkflowState::Replanning => true,
         WorkflowState::Paused
+        | WorkflowState::Completed
         | WorkflowState::Failed
         | WorkflowState::Cancelled
         | WorkflowState::Unspecified

@@ -3,7 +3,6 @@
 use heal_clients::orchestrator::{Replanning, ReplanningTrigger};
 use heal_clients::port::Workflows;
 use heal_runtime::action::{Call, Cooldown};
-use heal_runtime::port::CooldownKey;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -43,7 +42,7 @@ impl Parameters {
             Some(workflow_id) => format!("workflow/{workflow_id}"),
             None => format!("plan/{}", self.target()),
         };
-        Cooldown { key: CooldownKey { action: NAME.to_owned(), target }, duration_ms: COOLDOWN_MS }
+        Cooldown { is_policy_fact: true, ..Cooldown::new(NAME, target, COOLDOWN_MS) }
     }
 
     /// The whole request, with the circumstances for the orchestrator's record.

@@ -13,14 +13,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use heal_clients::port::{Manual, call_failed, context, reserve_time_for_confirmation};
 use heal_clients::tickets::{self, Change, ChangeOutcome, Metadata, Ticket, TicketChange, Trace};
-use heal_runtime::action::{Action, Admitted, Call, CallMetric, Facts, Performed, PolicyFacts, Probe, Target};
+use heal_runtime::action::{
+    Action, Admitted, Call, CallMetric, Cooldown, Facts, Performed, PolicyFacts, Probe, Target,
+};
 use heal_runtime::port::{Clock, PolicyResource};
 use heal_runtime::{ActionSpec, AttemptResult, Map};
 use serde_json::Value;
 
 use parameters::Parameters;
 
-pub use spec::{NAME, spec};
+pub use spec::{COOLDOWN_MS, NAME, spec};
 
 /// The action over the ticket service.
 #[expect(missing_debug_implementations, reason = "a client and a clock: there is nothing to print")]
@@ -61,7 +63,10 @@ impl Action for UpdateTicketStatus {
             workflow_id: call.command.context.workflow_id.clone().unwrap_or_default(),
             ..PolicyResource::default()
         };
-        Ok(vec![Target::new(&parameters.ticket_id, resource)])
+        let Parameters { ticket_id, status, .. } = parameters;
+        // By status too: a ticket may well go through several of them in one run.
+        let cooldown = Cooldown::new(NAME, format!("{ticket_id}/{}", status.as_str()), COOLDOWN_MS);
+        Ok(vec![Target::new(ticket_id, resource).cooling(cooldown)])
     }
 
     /// The ticket before the change: whether it exists, and whether there is anything to write.
@@ -86,7 +91,7 @@ impl Action for UpdateTicketStatus {
         let [Admitted { facts: before, .. }] = targets else {
             return AttemptResult::no_op("there is no ticket to update", Map::new()).into();
         };
-        result::of_change(call, parameters, before, self.update(call, parameters, before).await).into()
+        result::of_change(call, parameters, before, self.update(call, parameters, before).await)
     }
 
     /// The ticket has the status: written. It was last changed before the command was issued: not written. Otherwise it does not say: a worker

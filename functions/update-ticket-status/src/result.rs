@@ -1,8 +1,9 @@
 //! The attempt's result, from what the answer and the ticket show.
 
+use heal_clients::Effect;
 use heal_clients::port::{Manual, call_failed, left_open};
 use heal_clients::tickets::{ChangeOutcome, Ticket, TicketStatus};
-use heal_runtime::action::{Call, log};
+use heal_runtime::action::{Call, Performed, log};
 use heal_runtime::{AttemptResult, Map};
 
 use crate::parameters::Parameters;
@@ -38,12 +39,7 @@ fn is_taken_after_own_reallocation(call: &Call, ticket: &Ticket) -> bool {
 }
 
 /// The result of a change that was asked for.
-pub(crate) fn of_change(
-    call: &Call,
-    parameters: &Parameters,
-    before: &Ticket,
-    outcome: ChangeOutcome,
-) -> AttemptResult {
+pub(crate) fn of_change(call: &Call, parameters: &Parameters, before: &Ticket, outcome: ChangeOutcome) -> Performed {
     let ticket_id = parameters.ticket_id.as_str();
     let done = |ticket: &Ticket| {
         let what = format!("ticket {ticket_id:?} went from {} to {}", before.status, ticket.status);
@@ -51,22 +47,28 @@ pub(crate) fn of_change(
         AttemptResult::succeeded(output(&ticket.status, Some(&before.status)))
     };
     match outcome {
-        ChangeOutcome::Done(ticket) => done(&ticket),
+        ChangeOutcome::Done(ticket) => done(&ticket).into(),
         ChangeOutcome::Seen { ticket, cause } => {
             let warning = format!("ticket {ticket_id:?}, read afterwards, has the status; its call: {cause}");
-            done(&ticket).warn(warning)
+            done(&ticket).warn(warning).into()
         }
         ChangeOutcome::MovedOn { ticket, cause } => {
             let reason = format!("ticket {ticket_id:?} went on meanwhile and is {}", ticket.status);
             let warning = format!(
                 "{reason}: the update took effect or is not needed any more, and is not repeated; its call: {cause}"
             );
-            AttemptResult::no_op(reason, output(&ticket.status, Some(&before.status))).warn(warning)
+            AttemptResult::no_op(reason, output(&ticket.status, Some(&before.status))).warn(warning).into()
         }
-        ChangeOutcome::NotDone(error) => call_failed(call, ticket_id, &error, &manual(parameters)),
+        ChangeOutcome::NotDone(error) => {
+            let result = call_failed(call, ticket_id, &error, &manual(parameters));
+            match error.effect() {
+                Effect::NotApplied => Performed::not_applied(ticket_id, result),
+                Effect::Unknown => result.into(),
+            }
+        }
         ChangeOutcome::Open { cause, seen } => {
             let message = format!("the status of ticket {ticket_id:?} may have been written: {cause}; {seen}");
-            left_open(call, ticket_id, message, &manual(parameters))
+            left_open(call, ticket_id, message, &manual(parameters)).into()
         }
     }
 }

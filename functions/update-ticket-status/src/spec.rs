@@ -6,6 +6,10 @@ use serde_json::json;
 /// The `type` that playbooks name.
 pub const NAME: &str = "update_ticket_status";
 
+/// How long the same status of the same ticket is left alone after it was written, in milliseconds: a ticket may
+/// well go through several statuses in that time.
+pub const COOLDOWN_MS: u64 = 30 * 1_000;
+
 /// The action's description.
 pub fn spec() -> ActionSpec {
     ActionSpec {

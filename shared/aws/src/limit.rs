@@ -73,6 +73,8 @@ pub const BATCH_GET_KEYS: usize = 100;
 pub const CLAIM_KEPT_MS: u64 = 16 * 86_400_000;
 /// Milliseconds that a cooldown is kept after its end, because the policy asks when a target was last touched.
 pub const COOLDOWN_KEPT_MS: u64 = 86_400_000;
+/// Milliseconds that a budget's row is kept after its last place is free: DynamoDB's own expiry needs no haste, and a clock may be behind.
+pub const BUDGET_KEPT_MS: u64 = 86_400_000;
 /// Messages of one `SendMessageBatch`.
 pub const SEND_BATCH_MESSAGES: usize = 10;
 /// Runs that one garbage collection removes from each partition of the index. With one collection a minute, that is over 100,000 runs a day.

@@ -148,8 +148,7 @@ async fn perform(workload: Workload, store: &Store, caller: u64, round: u64) -> 
             let key = ClaimKey { action: "restart_pod".to_owned(), attempt: format!("{run_id}/step/{round}") };
             let now = SystemClock.now();
             let lease_until = now.plus_ms(60_000);
-            let request =
-                ClaimRequest { key, holder: LeaseOwner("worker".to_owned()), now, lease_until, cooldowns: vec![] };
+            let request = ClaimRequest::new(key, LeaseOwner("worker".to_owned()), now, lease_until);
             store.reserve(&request).await.unwrap();
             1
         }

@@ -1,5 +1,6 @@
-//! Claims, and the cooldowns that they reserve.
+//! Claims, and the cooldowns and places in budgets that they reserve.
 
+mod budget;
 mod claim;
 mod cooldown;
 
@@ -22,6 +23,9 @@ impl ClaimStore for Store {
     }
 
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation> {
+        if let Some(intent) = &request.intent {
+            check_size("claims.reserve", "intent", &intent.to_string())?;
+        }
         let request = request.clone();
         self.write("claims.reserve", move |connection| claim::reserve(connection, &request)).await
     }

@@ -136,7 +136,7 @@ fn result(attempt: &str) -> AttemptResult {
 
 fn claim(attempt: &str, holder: &str) -> ClaimRequest {
     let key = ClaimKey { action: "restart_pod".to_owned(), attempt: attempt.to_owned() };
-    ClaimRequest { key, holder: LeaseOwner(holder.to_owned()), now: T0, lease_until: T0.plus_ms(1), cooldowns: vec![] }
+    ClaimRequest::new(key, LeaseOwner(holder.to_owned()), T0, T0.plus_ms(1))
 }
 
 /// Writes for ever, and says what was acknowledged. Not a test of its own: run without its variables, it does nothing.

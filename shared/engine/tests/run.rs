@@ -62,8 +62,9 @@ struct Move {
     /// `name`, or `name[item]`, with `#attempt` behind it where it is not the first.
     #[serde(default)]
     step: Option<String>,
-    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `unavailable`, `not_applied`, `transient`, `failed`, `timed_out`, `unknown`, `late`, `held`,
-    /// `held_after_a_death`; or `wake`, `cancel`, `approve`, `join`, `resolve`, `done`, `halt`, `halt_again`, `resume`, `hold`, `release`.
+    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `over_budget`, `unavailable`, `not_applied`, `transient`, `failed`, `timed_out`, `unknown`,
+    /// `late`, `held`, `held_after_a_death`; or `wake`, `cancel`, `approve`, `join`, `resolve`, `done`, `halt`, `halt_again`, `resume`, `hold`,
+    /// `release`.
     does: String,
     #[serde(default)]
     output: Map,
@@ -232,8 +233,15 @@ fn input(run: &Run, step: &Move, start: Timestamp) -> Input {
             };
             result(AttemptOutcome::Denied { violations: vec![violation("rate_limited")] })
         }
-        "cooling_down" => {
-            result(AttemptOutcome::CoolingDown { target: "ticket-1".to_owned(), until: Timestamp(1_090_000) })
+        "cooling_down" => result(AttemptOutcome::CoolingDown {
+            target: "ticket-1".to_owned(),
+            until: Timestamp(1_090_000),
+            rule: None,
+        }),
+        "over_budget" => {
+            let rule = Some("budget \"restarts\": 10 of 10 used, free again in 90 s".to_owned());
+            let until = Timestamp(1_090_000);
+            result(AttemptOutcome::CoolingDown { target: "ticket-1".to_owned(), until, rule })
         }
         "late" => {
             let (step_ref, attempt) = transcript::step_of(&run.plan, step.step.as_deref().expect("it names its step"));

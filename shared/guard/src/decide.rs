@@ -1,5 +1,6 @@
 //! The decision itself.
 
+use heal_engine::Timestamp;
 use heal_engine::message::Violation;
 
 use crate::decision::{Decision, Part, Reason, Verdict};
@@ -12,7 +13,7 @@ use crate::question::{Counter, PolicyAnswer, Question};
 pub fn decide(question: &Question) -> Decision {
     let mut reasons = vec![switches(question)];
     reasons.extend(policy(&question.policy));
-    reasons.extend(question.counters.iter().map(counter));
+    reasons.extend(question.counters.iter().map(|one| counter(one, question.now)));
     let verdict = reasons.iter().map(|reason| &reason.verdict).rev().max_by_key(|verdict| verdict.rank());
     Decision { verdict: verdict.cloned().unwrap_or(Verdict::Proceed), reasons }
 }
@@ -45,10 +46,13 @@ fn policy(answer: &PolicyAnswer) -> Option<Reason> {
     Some(Reason { part: Part::Policy, verdict, text })
 }
 
-fn counter(counter: &Counter) -> Reason {
+fn counter(counter: &Counter, now: Timestamp) -> Reason {
     let Counter { name, key, used, limit, full_until } = counter;
     let verdict = full_until.map_or(Verdict::Proceed, |until| Verdict::Hold { until: Some(until) });
-    Reason { part: Part::Counters, verdict, text: format!("{name} for {key}: {used} of {limit} used") }
+    let of_key = if key.is_empty() { String::new() } else { format!(" for {key}") };
+    let free = full_until.map(|until| format!(", free again in {} s", until.since_ms(now).div_ceil(1_000)));
+    let text = format!("{name}{of_key}: {used} of {limit} used{}", free.unwrap_or_default());
+    Reason { part: Part::Counters, verdict, text }
 }
 
 fn rules(violations: &[Violation]) -> String {
@@ -58,8 +62,6 @@ fn rules(violations: &[Violation]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use heal_engine::Timestamp;
-
     use super::*;
     use crate::{Effect, Halt, HaltScope};
 
@@ -99,5 +101,24 @@ mod tests {
         assert_eq!(decision.verdict, Verdict::Hold { until: Some(Timestamp(2_000)) });
         let denied = decide(&Question { halts: Vec::new(), ..question });
         assert_eq!(denied.verdict, Verdict::Deny { rules: vec![rule] });
+    }
+
+    #[test]
+    fn a_full_counter_holds_until_its_next_place_is_free_and_says_how_full_it_is() {
+        let counter = |key: &str, used, full_until| {
+            let (name, key) = ("budget \"restarts\"".to_owned(), key.to_owned());
+            Counter { name, key, used, limit: 10, full_until }
+        };
+        let full = counter("", 10, Some(Timestamp(240_500)));
+        let decision = decide(&Question { counters: vec![counter("worker-1", 3, None), full], ..question() });
+        assert_eq!(decision.verdict, Verdict::Hold { until: Some(Timestamp(240_500)) });
+        let texts: Vec<_> = decision.reasons.iter().skip(1).map(|reason| reason.text.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "budget \"restarts\" for worker-1: 3 of 10 used",
+                "budget \"restarts\": 10 of 10 used, free again in 240 s"
+            ]
+        );
     }
 }

@@ -69,7 +69,7 @@ pub enum PolicyAnswer {
 /// A cooldown or a budget after the store was asked to reserve a place in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
-    /// The rule, as `cooldown of restart_pod` or the budget's name.
+    /// The rule, as `cooldown of restart_pod` or `budget "restarts"`.
     pub name: String,
     /// What the rule counts by, rendered.
     pub key: String,

@@ -9,16 +9,20 @@ use heal_engine::message::{ActionCommand, AttemptResult};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::attempt::Counted;
 use crate::port::{CooldownKey, PolicyResource};
 
+mod cooldown;
 pub mod log;
+
+pub use cooldown::Cooldown;
 
 /// One action.
 ///
 /// # Flow of one attempt
 /// 1. The driver holds the parameters against the schema of `spec`, and parses them once. · 2. `targets`: what the call touches. ·
-/// 3. After a lost worker, `probe`. · 4. Per target: `facts`, then the policy. · 5. The cooldowns. · 6. `intent`, stored in the claim. ·
-/// 7. `perform` with the targets that passed, each with the facts that were read of it.
+/// 3. After a lost worker, `probe`. · 4. Per target: `facts`, then the policy. · 5. The cooldowns and budgets, with the `intent`. ·
+/// 6. `perform` with the targets that passed, each with the facts that were read of it.
 ///
 /// # Assumptions
 /// An effect happens in `perform` only.
@@ -162,7 +166,7 @@ pub struct Target {
     pub id: String,
     /// What the policy reads of it. The driver fills in `action`.
     pub resource: PolicyResource,
-    /// How long it is left alone afterwards; `None` if it is not.
+    /// How long it is left alone afterwards; `None` if it is not, unless the guardrails say so.
     pub cooldown: Option<Cooldown>,
 }
 
@@ -171,15 +175,18 @@ impl Target {
     pub fn new(id: impl Into<String>, resource: PolicyResource) -> Self {
         Self { id: id.into(), resource, cooldown: None }
     }
-}
 
-/// A target is left alone for this long after an effect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cooldown {
-    /// What the reservation is stored under.
-    pub key: CooldownKey,
-    /// Milliseconds from the effect's end.
-    pub duration_ms: u64,
+    /// What the store names the target of `action`.
+    pub(crate) fn key(&self, action: &str) -> CooldownKey {
+        let own = self.cooldown.as_ref().map(|cooldown| cooldown.key.clone());
+        own.unwrap_or_else(|| CooldownKey { action: action.to_owned(), target: self.id.clone() })
+    }
+
+    /// The target with a cooldown.
+    #[must_use]
+    pub fn cooling(self, cooldown: Cooldown) -> Self {
+        Self { cooldown: Some(cooldown), ..self }
+    }
 }
 
 /// What was read of one target at the point of effect.
@@ -209,7 +216,7 @@ pub struct PolicyFacts {
     pub last_reallocation: Option<Timestamp>,
 }
 
-/// A target that passed policy and cooldown, with the facts that the action read of it.
+/// A target that the guard let proceed, with the facts that the action read of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admitted<F> {
     /// The target.
@@ -223,21 +230,30 @@ pub struct Admitted<F> {
 pub struct Performed {
     /// The attempt's result.
     pub result: AttemptResult,
-    /// Ids of targets whose effect is proven not to have happened: their cooldowns are freed.
+    /// Ids of targets whose effect is proven not to have happened: their cooldowns and their places in budgets are freed.
     pub proven_not_applied: Vec<String>,
 }
 
 impl Performed {
-    /// The cooldowns' targets of those of `targets` that are proven untouched: a cooldown need not be named like its target.
-    pub(crate) fn cooldowns_to_free<F>(&self, targets: &[Admitted<F>]) -> Vec<String> {
-        let proven: HashSet<&str> = self.proven_not_applied.iter().map(String::as_str).collect();
-        let untouched = targets.iter().filter(|admitted| proven.contains(admitted.target.id.as_str()));
-        untouched.filter_map(|admitted| Some(admitted.target.cooldown.as_ref()?.key.target.clone())).collect()
+    /// A result of a call on one target that is proven not to have taken effect.
+    pub fn not_applied(target: impl Into<String>, result: AttemptResult) -> Self {
+        Self { result, proven_not_applied: vec![target.into()] }
+    }
+
+    fn proven(&self) -> HashSet<&str> {
+        self.proven_not_applied.iter().map(String::as_str).collect()
+    }
+
+    /// Those of `targets` that are proven untouched and have something reserved, by the names that the store has for them.
+    pub(crate) fn untouched<F>(&self, targets: &[Admitted<F>], counted: &[Counted]) -> Vec<CooldownKey> {
+        let proven = self.proven();
+        let both = targets.iter().zip(counted).filter(|(one, _)| proven.contains(one.target.id.as_str()));
+        both.filter(|(_, counted)| !counted.is_free()).map(|(_, counted)| counted.key.clone()).collect()
     }
 
     /// Whether the effect on each of `targets` is proven not to have happened.
     pub(crate) fn is_untouched<F>(&self, targets: &[Admitted<F>]) -> bool {
-        let proven: HashSet<&str> = self.proven_not_applied.iter().map(String::as_str).collect();
+        let proven = self.proven();
         targets.iter().all(|admitted| proven.contains(admitted.target.id.as_str()))
     }
 }

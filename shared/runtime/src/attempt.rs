@@ -1,6 +1,6 @@
 //! One attempt: the flow that every action goes through, wherever it runs.
 //!
-//! An attempt touches its own target, its claim and cooldown rows and the results queue, and nothing else. Its memory is the claim.
+//! An attempt touches its own target, its claim, cooldown and budget rows and the results queue, and nothing else. Its memory is the claim.
 
 use std::sync::Arc;
 
@@ -15,15 +15,20 @@ use crate::halts::HaltCache;
 use crate::observe::{self, Observer};
 use crate::port::{BackendError, ClaimStore, Clock, CooldownKey, LeaseOwner, Policy, Sender};
 use crate::span;
+use bounds::Bounds;
+pub(crate) use bounds::Counted;
 use typed::AnyAction;
 
 mod admit;
+mod ask;
+mod bounds;
 mod effect;
 mod flow;
 mod halted;
 mod lease;
 mod merge;
 mod record;
+mod reserve;
 mod typed;
 
 /// How long a claim is held without a renewal, in milliseconds. A worker renews it while it performs; after a worker that died,
@@ -38,13 +43,14 @@ pub struct Worker {
     action: Arc<dyn AnyAction>,
     ports: Arc<Ports>,
     schema: Arc<jsonschema::Validator>,
+    bounds: Arc<Bounds>,
     observer: Arc<dyn Observer>,
 }
 
 /// What a worker may touch besides its target.
 #[expect(missing_debug_implementations, reason = "ports are behaviour, there is nothing to print")]
 pub struct Ports {
-    /// Claims and cooldowns.
+    /// Claims, cooldowns and budgets.
     pub claims: Arc<dyn ClaimStore>,
     /// Asked before every effect that it has a say in.
     pub policy: Arc<dyn Policy>,
@@ -85,8 +91,8 @@ enum NotStarted {
     Halted {
         /// What halts it.
         hold: Box<Hold>,
-        /// The cooldowns that it may have reserved.
-        cooldowns: Vec<CooldownKey>,
+        /// The targets that it may have reserved.
+        reserved: Vec<CooldownKey>,
     },
     /// A port is unavailable.
     Backend(BackendError),
@@ -120,12 +126,25 @@ pub enum Error {
     },
 }
 
-/// A fault in an action's own description, found when its worker is made.
+/// A fault in what a worker is made of: its action's own description, or the guardrails.
 #[derive(Debug, thiserror::Error)]
-#[error("the parameter schema of action {action} is not a JSON Schema: {detail}")]
-pub struct BadSpec {
-    action: &'static str,
-    detail: String,
+pub enum BadSpec {
+    /// The parameter schema is not a JSON Schema.
+    #[error("the parameter schema of action {action} is not a JSON Schema: {detail}")]
+    Schema {
+        /// The action's name.
+        action: &'static str,
+        /// What is wrong with the schema.
+        detail: String,
+    },
+    /// The key of a budget is not a template.
+    #[error("the guardrails of action {action} cannot be used: {detail}; correct the key of the budget")]
+    Guardrails {
+        /// The action's name.
+        action: &'static str,
+        /// The budget, and what is wrong with its key.
+        detail: String,
+    },
 }
 
 impl std::fmt::Debug for Worker {
@@ -136,12 +155,15 @@ impl std::fmt::Debug for Worker {
 
 impl Worker {
     /// # Errors
-    /// The action's parameter schema is not a JSON Schema.
+    /// The action's parameter schema is not a JSON Schema, or the key of a budget is not a template.
     pub fn new(action: impl Action, ports: Arc<Ports>) -> Result<Self, BadSpec> {
         let spec = action.spec();
         let schema = jsonschema::validator_for(&spec.parameters);
-        let schema = schema.map_err(|error| BadSpec { action: spec.name, detail: error.to_string() })?;
+        let schema = schema.map_err(|error| BadSpec::Schema { action: spec.name, detail: error.to_string() })?;
+        let bounds = Bounds::compile(&ports.guardrails, spec);
+        let bounds = bounds.map_err(|detail| BadSpec::Guardrails { action: spec.name, detail })?;
         Ok(Self {
+            bounds: Arc::new(bounds),
             action: Arc::new(action),
             ports,
             schema: Arc::new(schema),
@@ -179,14 +201,14 @@ impl Worker {
     /// 2. Take the claim: a finished one is answered again and touches nothing, a live one is another worker's.
     /// 3. Hold the parameters against digest and schema, and parse them, once.
     /// 4. The halts, unless the action only reads; then facts and policy, per target.
-    /// 5. The cooldowns of the admitted targets.
-    /// 6. What the action is about to do is stored in the claim, if the action has a probe that needs it.
-    /// 7. The halts once more, if they were read too long ago. Perform, within the deadline, under one idempotency key.
-    /// 8. After a freeze of this process that left the outcome open, the same again from 3, as after a lost worker.
+    /// 5. The cooldowns and budgets of the targets, and what the action is about to do, if it has a probe that needs it. The guard decides on
+    ///    each target.
+    /// 6. The halts once more, if they were read too long ago. Perform, within the deadline, under one idempotency key.
+    /// 7. After a freeze of this process that left the outcome open, the same again from 3, as after a lost worker.
     /// 8. Store the result in the claim, and send it with the attempt's token.
     ///
     /// # Guarantees
-    /// No effect before the claim, the policy and the cooldown. An attempt whose earlier worker died is repeated only as far as its action
+    /// No effect before the claim, and none that the guard does not let proceed. An attempt whose earlier worker died is repeated only as far as its action
     /// declares it safe. A command after its last moment to start does nothing, and its claim is free again. A halted command does nothing, and its claim is closed: a
     /// duplicate of it does nothing either, and the attempt after it has a claim of its own. A result is sent only after it is stored. A read-only action takes no claim and stores nothing: it may read twice.
     ///

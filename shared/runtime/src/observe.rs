@@ -56,6 +56,9 @@ pub trait Observer: Debug + Send + Sync + 'static {
     /// A target was not touched because of its cooldown.
     fn cooldown_hit(&self, _action: &str) {}
 
+    /// A target was not touched because a budget had no place left.
+    fn budget_hit(&self, _action: &str) {}
+
     /// An attempt's result was not stored, because its claim had expired.
     fn claim_lost(&self, _action: &str) {}
 

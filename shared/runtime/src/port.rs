@@ -1,6 +1,7 @@
 //! The ports: what the drivers need from the outside. One capability per trait, so that a signature shows what its holder may touch.
 
 mod breaker;
+mod budget;
 mod checks;
 mod claims;
 mod policy;
@@ -10,8 +11,11 @@ mod switches;
 mod time;
 
 pub use breaker::{BreakerRecord, BreakerStore};
+pub use budget::{BudgetKey, BudgetRequest, BudgetRequests, BudgetUse, PlaceOutcome, Places, Taken, Taker};
 pub use checks::{CheckStore, Prober};
-pub use claims::{ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Finish, LeaseOwner, Reservation};
+pub use claims::{
+    ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Finish, LeaseOwner, Reservation, Stage,
+};
 pub use policy::{Decision, DecisionSource, Policy, PolicyContext, PolicyInput, PolicyResource};
 pub use queue::{DeadLetter, Delivery, Message, QueueName, Receiver, Sender};
 pub use runs::{

@@ -9,18 +9,21 @@
     clippy::pedantic
 )]
 
+#[path = "attempt/bounds.rs"]
+mod bounds;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use heal_engine::{format, limit};
-use heal_guard::{DecisionRecord, replay};
+use heal_guard::{DecisionRecord, Guardrails, replay};
 use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Probe, Target};
 use heal_runtime::attempt::{CommandOutcome, Error, LEASE_MS, Ports, Worker};
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{
-    Clock, CooldownKey, Decision, DecisionSource, LeaseOwner, Policy, PolicyInput, PolicyResource, QueueName, Receiver,
+    Clock, Decision, DecisionSource, LeaseOwner, Policy, PolicyInput, PolicyResource, QueueName, Receiver,
 };
 use heal_runtime::{
     ActionCommand, ActionSpec, AttemptOutcome, AttemptResult, Context, Digest, Map, RunId, Safety, Timestamp, Token,
@@ -69,9 +72,9 @@ impl Action for Touch {
     fn targets(&self, _: &Call, parameters: &Tickets) -> Result<Vec<Target>, AttemptResult> {
         let target = |id: &String| {
             let id = id.clone();
-            let key = CooldownKey { action: "touch".to_owned(), target: id.clone() };
             let resource = PolicyResource { ticket_id: id.clone(), ..PolicyResource::default() };
-            Target { id, resource, cooldown: Some(Cooldown { key, duration_ms: COOLDOWN_MS }) }
+            let cooldown = Cooldown { is_policy_fact: true, ..Cooldown::new("touch", &id, COOLDOWN_MS) };
+            Target::new(id, resource).cooling(cooldown)
         };
         Ok(parameters.tickets.iter().map(target).collect())
     }
@@ -147,6 +150,10 @@ struct Rig {
 
 impl Rig {
     fn new(safety: Safety) -> Self {
+        Self::bounded(safety, Guardrails::default())
+    }
+
+    fn bounded(safety: Safety, guardrails: Guardrails) -> Self {
         let clock = Arc::new(ManualClock::default());
         let queues = Arc::new(Queues::new(clock.clone(), Faults::default()));
         let faults = Faults::default();
@@ -181,7 +188,7 @@ impl Rig {
             halts: heal_testkit::memory::no_halts(),
             sender: queues.clone(),
             clock: clock.clone(),
-            guardrails: Arc::default(),
+            guardrails: Arc::new(guardrails),
         };
         let worker = Worker::new(action, Arc::new(ports)).unwrap();
         Self { worker, clock, queues, faults, judge, takes_ms, touched, read, script, deliveries: AtomicU32::new(0) }
@@ -212,6 +219,15 @@ impl Rig {
         let deadline = self.clock.now().plus_ms(limit::START_WINDOW_MS);
         let effect_key = Some(format!("{run}/step#2"));
         ActionCommand { deadline, timeout_ms: Some(60_000), effect_key, ..self.command(run, parameters) }
+    }
+
+    /// The first call of an attempt takes the claim; the second reserves, and stores the intent.
+    fn fail_second_reservation(&self, when: When) {
+        let mut reservations = 0;
+        self.faults.decide_by(move |operation| {
+            reservations += u32::from(operation == "claims.reserve");
+            (operation == "claims.reserve" && reservations == 2).then_some(when)
+        });
     }
 
     async fn inbound(&self) -> Vec<Inbound> {
@@ -399,8 +415,9 @@ async fn nothing_is_touched_before_the_intent_is_stored() {
     for when in [When::Before, When::After] {
         let rig = Rig::new(Safety::Probe);
         let command = rig.command("run", tickets(&["a"]));
-        rig.faults.fail_next_of("claims.intend", 1, when);
+        rig.fail_second_reservation(when);
         assert!(rig.deliver(&command).await.is_err());
+        rig.faults.clear();
         assert_eq!(rig.touched(), 0);
         // The claim was released: the next worker neither waits nor probes.
         let result = rig.perform(&command).await;

@@ -183,13 +183,10 @@ async fn a_batch_stops_the_run_only_if_every_ticket_is_denied() {
 async fn the_policy_knows_when_the_ticket_was_touched() {
     let rig = Rig::new(playbook(json!({}), json!({})));
     let key = CooldownKey { action: "reallocate_ticket".to_owned(), target: "t-1".to_owned() };
-    let request = ClaimRequest {
-        key: ClaimKey { action: "reallocate_ticket".to_owned(), attempt: "another".to_owned() },
-        holder: LeaseOwner("another".to_owned()),
-        now: rig.clock.now(),
-        lease_until: rig.clock.now().plus_ms(1_000),
-        cooldowns: vec![CooldownRequest { key, cooldown_ms: 300_000 }],
-    };
+    let claim = ClaimKey { action: "reallocate_ticket".to_owned(), attempt: "another".to_owned() };
+    let (holder, now) = (LeaseOwner("another".to_owned()), rig.clock.now());
+    let cooldowns = vec![CooldownRequest { key, cooldown_ms: 300_000 }];
+    let request = ClaimRequest { cooldowns, ..ClaimRequest::new(claim, holder, now, now.plus_ms(1_000)) };
     rig.claims.reserve(&request).await.unwrap();
     let (outcome, sent, _) = rig.start(json!({"ticket_id": "t-1"})).await;
     assert_eq!((outcome, sent), (Some(RunOutcome::Denied), 0));

@@ -46,7 +46,8 @@ impl Action for Lamp {
 
     fn targets(&self, _: &Call, _: &Map) -> Result<Vec<Target>, AttemptResult> {
         let key = CooldownKey { action: self.spec.name.to_owned(), target: "lamp-1".to_owned() };
-        let cooldown = (self.spec.name == "act").then_some(Cooldown { key, duration_ms: 3_600_000 });
+        let cooldown =
+            (self.spec.name == "act").then_some(Cooldown { key, duration_ms: 3_600_000, is_policy_fact: false });
         Ok(vec![Target { id: "lamp-1".to_owned(), resource: PolicyResource::default(), cooldown }])
     }
 

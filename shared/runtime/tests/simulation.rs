@@ -42,15 +42,18 @@ async fn whatever_goes_wrong_the_laws_hold_and_every_run_ends() {
         Some(seed) => seed..seed + 1,
         None => 0..number("SIMULATION_COURSES").unwrap_or(COURSES),
     };
-    let mut effects = 0;
+    let (mut effects, mut full) = (0, 0);
     for seed in seeds {
         let guard = Named(seed);
         let stage = course(seed).await;
-        effects += stage.world.effects.lock().unwrap().len();
+        let of_course = stage.world.effects.lock().unwrap().clone();
+        effects += of_course.len();
+        full += laws::within_budget(&of_course);
         std::mem::forget(guard);
     }
     assert!(effects > 0, "the courses had no effects");
-    println!("{effects} effects");
+    assert!(full > 0, "the courses used no budget up");
+    println!("{effects} effects, {full} of them took the last place of a budget");
 }
 
 async fn course(seed: u64) -> Stage {

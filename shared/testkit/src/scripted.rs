@@ -10,8 +10,7 @@ use async_trait::async_trait;
 use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Target};
 use heal_runtime::attempt::{Ports, Worker};
 use heal_runtime::port::{
-    self, ClaimStore, Clock, CooldownKey, Decision, DecisionSource, Entropy, Policy, PolicyInput, PolicyResource,
-    Sender,
+    self, ClaimStore, Clock, Decision, DecisionSource, Entropy, Policy, PolicyInput, PolicyResource, Sender,
 };
 use heal_runtime::{ActionSpec, AttemptResult, Map, Safety};
 use serde_json::{Value, json};
@@ -90,8 +89,8 @@ impl<F: Fn(&Call) -> Value + Send + Sync + 'static> Action for Scripted<F> {
 
     fn targets(&self, _: &Call, parameters: &Map) -> Result<Vec<Target>, AttemptResult> {
         let id = parameters.get("ticket_id").and_then(Value::as_str).unwrap_or("none").to_owned();
-        let key = CooldownKey { action: self.spec.name.to_owned(), target: id.clone() };
-        let cooldown = (self.spec.name == "reallocate_ticket").then_some(Cooldown { key, duration_ms: COOLDOWN_MS });
+        let cooldown = Cooldown { is_policy_fact: true, ..Cooldown::new(self.spec.name, &id, COOLDOWN_MS) };
+        let cooldown = (self.spec.name == "reallocate_ticket").then_some(cooldown);
         Ok(vec![Target { id, resource: PolicyResource::default(), cooldown }])
     }
 

@@ -162,6 +162,10 @@ impl heal_runtime::observe::Observer for Observer {
         self.metrics.count(Id::CooldownHits, &[action]);
     }
 
+    fn budget_hit(&self, action: &str) {
+        self.metrics.count(Id::BudgetHits, &[action]);
+    }
+
     fn claim_lost(&self, action: &str) {
         self.metrics.count(Id::ClaimsLost, &[action]);
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use heal_clients::Wiring;
 use heal_clients::config::Config;
+use heal_guard::{CooldownRule, Guardrails};
 use heal_runtime::action::Action;
 use heal_runtime::attempt::{CommandOutcome, Error, LEASE_MS, Ports, Worker};
 use heal_runtime::port::{
@@ -36,6 +37,7 @@ pub struct Rig {
     pub queues: Arc<Queues>,
     pub policy: Arc<Judge>,
     pub recorder: Arc<Recorder>,
+    guardrails: Arc<Guardrails>,
     deliveries: AtomicUsize,
 }
 
@@ -55,11 +57,19 @@ impl Rig {
             queues: Arc::new(Queues::new(clock.clone(), Faults::default())),
             policy: Arc::default(),
             recorder: Arc::default(),
+            guardrails: Arc::default(),
             deliveries: AtomicUsize::new(0),
             platform,
             faults,
             clock,
         }
+    }
+
+    /// Switches the cooldown of `action` off, for a test of what happens without it.
+    #[must_use]
+    pub fn without_cooldown(self, action: &str) -> Self {
+        let cooldowns = vec![CooldownRule { action: action.to_owned(), seconds: 0 }];
+        Self { guardrails: Arc::new(Guardrails { cooldowns, ..Guardrails::default() }), ..self }
     }
 
     pub fn clock(&self) -> Arc<dyn Clock> {
@@ -95,7 +105,7 @@ impl Rig {
             halts: heal_testkit::memory::no_halts(),
             sender: self.queues.clone(),
             clock: self.clock(),
-            guardrails: Arc::default(),
+            guardrails: self.guardrails.clone(),
         };
         Worker::new(action, Arc::new(ports)).unwrap().observed_by(self.recorder.clone())
     }
@@ -147,13 +157,10 @@ impl Rig {
             key: CooldownKey { action: command.action.clone(), target: (*target).to_owned() },
             cooldown_ms: 300_000,
         };
-        let request = ClaimRequest {
-            key: ClaimKey { action: command.action.clone(), attempt: command.attempt_key() },
-            holder: LeaseOwner("lost".to_owned()),
-            now: self.clock.now(),
-            lease_until: self.clock.now().plus_ms(LEASE_MS),
-            cooldowns: targets.iter().map(cooldown).collect(),
-        };
+        let (key, now) =
+            (ClaimKey { action: command.action.clone(), attempt: command.attempt_key() }, self.clock.now());
+        let claim = ClaimRequest::new(key, LeaseOwner("lost".to_owned()), now, now.plus_ms(LEASE_MS));
+        let request = ClaimRequest { cooldowns: targets.iter().map(cooldown).collect(), ..claim };
         let reservation = self.claims.reserve(&request).await.unwrap();
         assert!(matches!(reservation, Reservation::Held { recovered: false, .. }), "{reservation:?}");
         self.clock.advance_ms(LEASE_MS + 1);
@@ -171,13 +178,9 @@ impl Rig {
         let number = self.deliveries.fetch_add(1, Ordering::SeqCst);
         let key = ClaimKey { action: action.to_owned(), attempt: format!("probe/{number}") };
         let cooldown = CooldownKey { action: action.to_owned(), target: target.to_owned() };
-        let request = ClaimRequest {
-            key: key.clone(),
-            holder: LeaseOwner(format!("probe-{number}")),
-            now: self.clock.now(),
-            lease_until: self.clock.now().plus_ms(1),
-            cooldowns: vec![CooldownRequest { key: cooldown, cooldown_ms: 1 }],
-        };
+        let (by, now) = (LeaseOwner(format!("probe-{number}")), self.clock.now());
+        let cooldowns = vec![CooldownRequest { key: cooldown, cooldown_ms: 1 }];
+        let request = ClaimRequest { cooldowns, ..ClaimRequest::new(key.clone(), by, now, now.plus_ms(1)) };
         let reservation = self.claims.reserve(&request).await.unwrap();
         self.claims.release(&key, &request.holder).await.unwrap();
         matches!(reservation, Reservation::Held { cooling, .. } if cooling.is_empty())

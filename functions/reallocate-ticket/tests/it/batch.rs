@@ -59,7 +59,7 @@ async fn denied_and_cooling_tickets_are_reported_one_by_one_and_the_others_go_ah
         denied.iter().map(|one| (one["target"].as_str().unwrap(), one["reason"].as_str().unwrap())).collect();
     assert_eq!(denied.len(), 3, "{denied:?}");
     assert_eq!(denied["ticket-2"], "denied by policy: no_touch");
-    assert!(denied["ticket-3"].starts_with("cooling down until"), "{denied:?}");
+    assert!(denied["ticket-3"].starts_with("cooling down: cooldown of reallocate_ticket for ticket-3"), "{denied:?}");
     assert!(denied["ticket-9"].contains("404"), "{denied:?}");
     assert_eq!(result.follow_up.len(), 3, "{:?}", result.follow_up);
     let touched: Vec<_> = rig.calls_of("reallocate_ticket").into_iter().map(|call| call.target).collect();

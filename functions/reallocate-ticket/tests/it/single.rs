@@ -167,7 +167,8 @@ async fn a_ticket_is_left_alone_for_five_minutes() {
     rig.clock.advance_ms(299_999);
     let fresh = |run: &str| rig::of_run(&of_ticket(&rig, "ticket-1"), run);
     let result = rig.perform(&worker, &fresh("run-2")).await;
-    let expected = AttemptOutcome::CoolingDown { target: "ticket-1".to_owned(), until: first_at.plus_ms(300_000) };
+    let expected =
+        AttemptOutcome::CoolingDown { target: "ticket-1".to_owned(), until: first_at.plus_ms(300_000), rule: None };
     assert_eq!(result.outcome, expected);
     rig.clock.advance_ms(1);
     assert_eq!(rig.perform(&worker, &fresh("run-3")).await.outcome, AttemptOutcome::Succeeded);
@@ -190,5 +191,6 @@ async fn a_cooldown_and_a_missed_deadline_are_logged_as_failures_of_the_action()
     logs::assert_common_fields(&lines[0], "reallocate_ticket");
     let told: Vec<_> = lines.iter().map(|line| (line["target_id"].as_str(), line["error"].as_str())).collect();
     assert!(told.len() == 2 && told[0].0 == "ticket-1" && told[1].0 == "ticket-2", "{told:?}");
-    assert!(told[0].1.starts_with("cooling down until") && told[1].1.contains("the last moment to start"), "{told:?}");
+    let cooling = "cooling down: cooldown of reallocate_ticket for ticket-1: 1 of 1 used, free again in 300 s";
+    assert!(told[0].1 == cooling && told[1].1.contains("the last moment to start"), "{told:?}");
 }

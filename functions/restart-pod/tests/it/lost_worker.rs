@@ -19,8 +19,14 @@ async fn stored_intent(rig: &crate::rig::Rig, command: &heal_runtime::ActionComm
 async fn the_uid_is_stored_before_the_effect() {
     let rig = cluster(0, 0);
     let (worker, command) = (worker(&rig).await, of(&rig, EXECUTOR));
-    rig.faults.fail_next_of("claims.intend", 1, When::Before);
+    // The first call takes the claim, the second reserves the pod and stores the intent.
+    let mut reservations = 0;
+    rig.faults.decide_by(move |operation| {
+        reservations += u32::from(operation == "claims.reserve");
+        (operation == "claims.reserve" && reservations == 2).then_some(When::Before)
+    });
     rig.deliver(&worker, &command).await.unwrap_err();
+    rig.faults.clear();
     assert!(rig.platform.effects().is_empty(), "nothing is deleted that is not stored");
     let uid = uid(&rig, EXECUTOR);
     rig.lose_worker_after(&worker, &command).await;

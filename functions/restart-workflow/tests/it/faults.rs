@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use futures_util::future::join_all;
+use heal_restart_workflow::{COOLDOWN_MS, NAME};
 use heal_runtime::AttemptOutcome;
 use heal_sandbox::orchestrator::WorkflowState;
 use heal_sandbox::{Fault, FaultKind, Service};
@@ -83,7 +84,7 @@ async fn a_refusal_is_a_failure() {
 
 #[tokio::test]
 async fn of_many_restarts_at_once_one_resumes_and_the_others_find_nothing_to_do() {
-    let rig = Rig::new();
+    let rig = Rig::new().without_cooldown(NAME);
     let worker = worker(&rig);
     let commands: Vec<_> = (0..20).map(|number| of_run(&of(&rig, "wf-1"), &format!("run-{number}"))).collect();
     let results = join_all(commands.iter().map(|command| rig.perform(&worker, command))).await;
@@ -92,6 +93,18 @@ async fn of_many_restarts_at_once_one_resumes_and_the_others_find_nothing_to_do(
     assert_eq!((resumed, needless), (1, 19), "{results:?}");
     assert!(rig.calls_of("ResumeWorkflow").len() > 1, "several saw it paused");
     assert_eq!(rig.platform.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn of_many_restarts_at_once_one_is_asked_for_and_the_others_leave_the_workflow_alone() {
+    let rig = Rig::new();
+    let worker = worker(&rig);
+    let commands: Vec<_> = (0..20).map(|number| of_run(&of(&rig, "wf-1"), &format!("run-{number}"))).collect();
+    let results = join_all(commands.iter().map(|command| rig.perform(&worker, command))).await;
+    assert_eq!(results.iter().filter(|result| result.outcome == AttemptOutcome::Succeeded).count(), 1, "{results:?}");
+    assert_eq!(rig.calls_of("ResumeWorkflow").len(), 1);
+    rig.clock.advance_ms(COOLDOWN_MS);
+    no_op(&rig.perform(&worker, &of_run(&of(&rig, "wf-1"), "later")).await);
 }
 
 #[tokio::test]

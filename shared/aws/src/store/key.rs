@@ -8,11 +8,12 @@
 //! | a compiled playbook | `PLAN#<digest>` | `PLAN` |
 //! | the right to perform an attempt | `CLAIM#<action>#<attempt>` | `CLAIM` |
 //! | a target's cooldown | `COOLDOWN#<action>#<target>` | `COOLDOWN` |
+//! | a counter of a budget | `BUDGET#<budget>#<key>` | `BUDGET` |
 //! | an open circuit breaker | `BREAKER#<service>` | `BREAKER` |
 //! | a scheduled check's memory | `CHECK#<check>` | `CHECK` |
 //! | a halt | `HALT` | its id |
 
-use heal_runtime::port::{ClaimKey, CooldownKey};
+use heal_runtime::port::{BudgetKey, ClaimKey, CooldownKey};
 use heal_runtime::{Digest, RunId, RunOutcome, RunStatus, Seq, Timestamp};
 
 use super::item::Key;
@@ -73,6 +74,10 @@ pub(super) fn claim(claim: &ClaimKey) -> Key {
 
 pub(super) fn cooldown(cooldown: &CooldownKey) -> Key {
     key(format!("COOLDOWN#{}#{}", cooldown.action, bounded(&cooldown.target)), "COOLDOWN")
+}
+
+pub(super) fn budget(budget: &BudgetKey) -> Key {
+    key(format!("BUDGET#{}#{}", bounded(&budget.name), bounded(&budget.key)), "BUDGET")
 }
 
 pub(super) fn breaker(service: &str) -> Key {

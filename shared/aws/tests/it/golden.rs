@@ -2,7 +2,8 @@
 //!
 //! `golden/rows-vN.json` is a scan of a table with ended and live runs; `golden/parked-vN.json` is a message of the queue for messages
 //! that cannot be processed. Version 1 has the forms of release 0.1; from version 2 on, a row
-//! says what its run is about, and an attempt has its time from when a worker takes it. A change of a form adds files, and keeps the older
+//! says what its run is about, and an attempt has its time from when a worker takes it; from version 3 on, there are budgets, and a
+//! cooldown names the owner of the lease that reserved it. A change of a form adds files, and keeps the older
 //! ones: they are what an installation has stored.
 //!
 //! `HEAL_GOLDEN=add cargo test -p heal-aws --test it golden` writes the files that are missing, and writes the reports anew; call it
@@ -18,8 +19,8 @@ use heal_aws::Store;
 use heal_aws::queue::dead::Unworkable;
 use heal_runtime::Timestamp;
 use heal_runtime::port::{
-    BreakerStore, CheckStore, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, LeaseOwner, QueueName,
-    Reservation,
+    BreakerStore, BudgetKey, BudgetRequest, CheckStore, ClaimKey, ClaimRequest, ClaimStore, CooldownKey,
+    CooldownRequest, LeaseOwner, QueueName, Reservation,
 };
 use heal_stack::{MiniStack, table};
 use heal_testkit::memory::ManualClock;
@@ -65,12 +66,13 @@ fn many_tickets() -> Value {
 
 fn claim(attempt: &str, holder: &str, now_ms: u64) -> ClaimRequest {
     let key = CooldownKey { action: "reallocate_ticket".to_owned(), target: "t-claimed".to_owned() };
+    let claim = ClaimKey { action: "reallocate_ticket".to_owned(), attempt: attempt.to_owned() };
+    let (now, lease_until) = (T0.plus_ms(now_ms), T0.plus_ms(now_ms + 30_000));
+    let budget = BudgetKey { name: "reallocations".to_owned(), key: "execution-ticket-service".to_owned() };
     ClaimRequest {
-        key: ClaimKey { action: "reallocate_ticket".to_owned(), attempt: attempt.to_owned() },
-        holder: LeaseOwner(holder.to_owned()),
-        now: T0.plus_ms(now_ms),
-        lease_until: T0.plus_ms(now_ms + 30_000),
+        budgets: vec![BudgetRequest { target: key.clone(), key: budget, max: 3, window_ms: 3_600_000 }],
         cooldowns: vec![CooldownRequest { key, cooldown_ms: 60_000 }],
+        ..ClaimRequest::new(claim, LeaseOwner(holder.to_owned()), now, lease_until)
     }
 }
 
@@ -123,7 +125,7 @@ async fn continued(version: &str) {
     let held = store.reserve(&claim("r/held/1", "other", 210_000)).await.unwrap();
     assert_eq!(held, Reservation::Busy { until: T0.plus_ms(230_000) });
     let recovered = store.reserve(&claim("r/recovered/1", "third", 220_000)).await.unwrap();
-    let Reservation::Held { recovered: true, cooling } = recovered else { panic!("{recovered:?}") };
+    let Reservation::Held { recovered: true, cooling, .. } = recovered else { panic!("{recovered:?}") };
     assert_eq!(cooling.len(), 1, "the claim that is held reserved the same target");
 
     let engine = Engine::new(&store, T0.plus_ms(1_000));

@@ -11,6 +11,7 @@
 mod audit;
 mod cluster;
 mod contract;
+mod cost;
 mod environment;
 mod faults;
 mod garbage;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use heal_runtime::action::{Call, Facts, PolicyFacts, Target};
+use heal_runtime::action::{Call, Facts, Performed, PolicyFacts, Target};
 use heal_runtime::port::{Clock, PolicyResource};
 use heal_runtime::{AttemptOutcome, AttemptResult};
 
@@ -61,6 +61,26 @@ impl Workflows {
     /// As [`Workflows::status`].
     pub async fn state(&self, workflow_id: &str, context: &CallContext) -> Result<WorkflowState, Error> {
         self.status(workflow_id, context).await.map(|status| status.state)
+    }
+
+    /// What an attempt to change `workflow_id` did: a result that is not a success, and a failure before the change, left it untouched.
+    pub fn performed(
+        call: &Call,
+        workflow_id: &str,
+        changed: Result<AttemptResult, Error>,
+        manual: &Manual,
+    ) -> Performed {
+        match changed {
+            Ok(result) if result.is_proven_not_applied() => Performed::not_applied(workflow_id, result),
+            Ok(result) => result.into(),
+            Err(error) => {
+                let result = Self::change_failed(call, workflow_id, &error, manual);
+                match error.effect() {
+                    Effect::NotApplied => Performed::not_applied(workflow_id, result),
+                    Effect::Unknown => result.into(),
+                }
+            }
+        }
     }
 
     /// The result of an attempt whose change of `target` failed: `unknown` if the change may have been applied, else as [`call_failed`].

@@ -1,11 +1,13 @@
 //! A claim: the right to perform one attempt.
 
-use heal_runtime::port::{ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Reservation};
+use std::collections::BTreeSet;
+
+use heal_runtime::port::{BudgetKey, ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Reservation, Stage};
 use heal_runtime::{Timestamp, format};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::Value;
 
-use super::cooldown::{self, ReserveOutcome};
+use super::{budget, cooldown};
 use crate::column::{millis, moment};
 use crate::error::JobError;
 
@@ -18,6 +20,8 @@ struct Claim {
     recovered: bool,
     /// The targets that this owner reserved, as JSON pairs of action and target; those of earlier owners are not among them.
     reserved: String,
+    /// The budgets that this owner asked for places in, as JSON quadruples of name, key, action and target.
+    asked: String,
     result: Option<String>,
 }
 
@@ -36,6 +40,14 @@ impl Claim {
             serde_json::from_str(&self.reserved).map_err(|error| JobError::corrupt(name_claim(key), error))?;
         Ok(pairs.into_iter().map(|(action, target)| CooldownKey { action, target }).collect())
     }
+
+    /// The budgets that this owner asked for places in, each with the target.
+    fn asked(&self, key: &ClaimKey) -> Result<Vec<(BudgetKey, CooldownKey)>, JobError> {
+        let all: Vec<(String, String, String, String)> =
+            serde_json::from_str(&self.asked).map_err(|error| JobError::corrupt(name_claim(key), error))?;
+        let pair = |(name, key, action, target)| (BudgetKey { name, key }, CooldownKey { action, target });
+        Ok(all.into_iter().map(pair).collect())
+    }
 }
 
 fn name_claim(key: &ClaimKey) -> String {
@@ -44,7 +56,7 @@ fn name_claim(key: &ClaimKey) -> String {
 
 fn find(connection: &Connection, key: &ClaimKey) -> Result<Option<Claim>, JobError> {
     let mut select = connection.prepare_cached(
-        "SELECT holder, lease_until, recovered, reserved, result FROM claim WHERE action = ?1 AND attempt = ?2",
+        "SELECT holder, lease_until, recovered, reserved, asked, result FROM claim WHERE action = ?1 AND attempt = ?2",
     )?;
     let found = select.query_row([&key.action, &key.attempt], |row| {
         Ok(Claim {
@@ -52,41 +64,68 @@ fn find(connection: &Connection, key: &ClaimKey) -> Result<Option<Claim>, JobErr
             lease_until: moment(row, 1)?,
             recovered: row.get(2)?,
             reserved: row.get(3)?,
-            result: row.get(4)?,
+            asked: row.get(4)?,
+            result: row.get(5)?,
         })
     });
     Ok(found.optional()?)
 }
 
 pub(super) fn reserve(connection: &Connection, request: &ClaimRequest) -> Result<Reservation, JobError> {
-    let ClaimRequest { key, holder, now, lease_until, cooldowns } = request;
-    let (recovered, mut reserved) = match find(connection, key)? {
-        None => (false, Vec::new()),
+    let ClaimRequest { key, holder, now, lease_until, budgets, intent, stage, .. } = request;
+    let (recovered, mut reserved, mut asked) = match find(connection, key)? {
+        None => (false, Vec::new(), Vec::new()),
         Some(Claim { result: Some(result), .. }) => {
             let result = format::decode(&result).map_err(|error| JobError::unreadable(name_claim(key), &error))?;
             return Ok(Reservation::Finished(Box::new(result)));
         }
-        Some(claim) if claim.is_held_by(holder) => (claim.recovered, claim.reserved(key)?),
+        Some(claim) if claim.is_held_by(holder) => (claim.recovered, claim.reserved(key)?, claim.asked(key)?),
         Some(claim) if claim.is_live(*now) => return Ok(Reservation::Busy { until: claim.lease_until }),
-        Some(_) => (true, Vec::new()),
+        Some(_) => (true, Vec::new(), Vec::new()),
     };
-    let mut cooling = Vec::new();
-    for wanted in cooldowns {
-        match cooldown::reserve(connection, wanted, key, *now)? {
-            ReserveOutcome::New => reserved.push(wanted.key.clone()),
-            ReserveOutcome::Renewed => {}
-            ReserveOutcome::Cooling { until } => cooling.push((wanted.key.clone(), until)),
+    let (mut cooling, mut uses) = (Vec::new(), Vec::new());
+    if *stage != Stage::Announce {
+        let new;
+        (cooling, new) = cooldown::reserve_all(connection, request)?;
+        let mut refused: BTreeSet<_> = cooling.iter().map(|(key, _)| key.clone()).collect();
+        uses = budget::take_all(connection, request, &mut refused)?;
+        for key in new {
+            if refused.contains(&key) {
+                // What a budget refuses gives its cooldown back.
+                cooldown::free(connection, &key, &request.key)?;
+            } else {
+                reserved.push(key);
+            }
         }
+        asked.extend(budgets.iter().map(|wanted| (wanted.key.clone(), wanted.target.clone())));
+        asked.sort();
+        asked.dedup();
     }
-    let pairs: Vec<(&str, &str)> = reserved.iter().map(|key| (key.action.as_str(), key.target.as_str())).collect();
-    let pairs = serde_json::to_string(&pairs).map_err(|error| JobError::corrupt(name_claim(key), error))?;
+    let intent = intent.as_ref().map(Value::to_string);
     let mut upsert = connection.prepare_cached(
-        "INSERT INTO claim (action, attempt, holder, lease_until, recovered, reserved) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO claim (action, attempt, holder, lease_until, recovered, reserved, asked, intent)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (action, attempt) DO UPDATE SET holder = excluded.holder, lease_until = excluded.lease_until,
-         recovered = excluded.recovered, reserved = excluded.reserved",
+         recovered = excluded.recovered, reserved = excluded.reserved, asked = excluded.asked,
+         intent = coalesce(excluded.intent, intent)",
     )?;
-    upsert.execute(params![key.action, key.attempt, holder.0, millis(*lease_until), recovered, pairs])?;
-    Ok(Reservation::Held { recovered, cooling })
+    let (reserved, asked) = (pairs(key, &reserved)?, quadruples(key, &asked)?);
+    let lease_until = millis(*lease_until);
+    upsert.execute(params![key.action, key.attempt, holder.0, lease_until, recovered, reserved, asked, intent])?;
+    Ok(Reservation::Held { recovered, cooling, budgets: uses })
+}
+
+/// The column `reserved`.
+fn pairs(key: &ClaimKey, reserved: &[CooldownKey]) -> Result<String, JobError> {
+    let pairs: Vec<(&str, &str)> = reserved.iter().map(|key| (key.action.as_str(), key.target.as_str())).collect();
+    serde_json::to_string(&pairs).map_err(|error| JobError::corrupt(name_claim(key), error))
+}
+
+/// The column `asked`.
+fn quadruples(key: &ClaimKey, asked: &[(BudgetKey, CooldownKey)]) -> Result<String, JobError> {
+    let all: Vec<(&str, &str, &str, &str)> =
+        asked.iter().map(|(budget, target)| (&*budget.name, &*budget.key, &*target.action, &*target.target)).collect();
+    serde_json::to_string(&all).map_err(|error| JobError::corrupt(name_claim(key), error))
 }
 
 /// Stores the intent if the claim is live and the holder's.
@@ -133,6 +172,9 @@ pub(super) fn finish(
     for target in proven_not_applied {
         cooldown::free(connection, target, key)?;
     }
+    for (budget, target) in claim.asked(key)?.iter().filter(|(_, target)| proven_not_applied.contains(target)) {
+        budget::give_back(connection, budget, target, key, holder)?;
+    }
     Ok(Finish::Stored)
 }
 
@@ -142,9 +184,12 @@ pub(super) fn release(connection: &Connection, key: &ClaimKey, holder: &LeaseOwn
     for target in claim.reserved(key)? {
         cooldown::free(connection, &target, key)?;
     }
+    for (budget, target) in claim.asked(key)? {
+        budget::give_back(connection, &budget, &target, key, holder)?;
+    }
     // If an earlier owner may have acted, the claim stays, so that the next one recovers the attempt.
     let sql = if claim.recovered {
-        "UPDATE claim SET holder = NULL, reserved = '[]' WHERE action = ?1 AND attempt = ?2"
+        "UPDATE claim SET holder = NULL, reserved = '[]', asked = '[]' WHERE action = ?1 AND attempt = ?2"
     } else {
         "DELETE FROM claim WHERE action = ?1 AND attempt = ?2"
     };

@@ -1,14 +1,17 @@
 //! A cooldown: the time after a reservation in which no other attempt may touch the target.
 
 use heal_runtime::Timestamp;
-use heal_runtime::port::{ClaimKey, CooldownKey, CooldownRequest};
+use heal_runtime::port::{ClaimKey, ClaimRequest, CooldownKey, CooldownRequest};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::column::{millis, moment, optional_moment};
 use crate::error::JobError;
 
+/// The targets that are cooling, each with the end of its cooldown, and those that were reserved.
+type Reserved = (Vec<(CooldownKey, Timestamp)>, Vec<CooldownKey>);
+
 /// The outcome of reserving one target.
-pub(super) enum ReserveOutcome {
+enum ReserveOutcome {
     /// Reserved now.
     New,
     /// The same attempt reserved it earlier; the cooldown restarts now.
@@ -58,7 +61,20 @@ pub(super) fn last_touched(
     }))
 }
 
-pub(super) fn reserve(
+/// Reserves the targets. Those that are cooling, and those that are reserved now and were not before.
+pub(super) fn reserve_all(connection: &Connection, request: &ClaimRequest) -> Result<Reserved, JobError> {
+    let (mut cooling, mut new) = (Vec::new(), Vec::new());
+    for wanted in &request.cooldowns {
+        match reserve(connection, wanted, &request.key, request.now)? {
+            ReserveOutcome::New => new.push(wanted.key.clone()),
+            ReserveOutcome::Renewed => {}
+            ReserveOutcome::Cooling { until } => cooling.push((wanted.key.clone(), until)),
+        }
+    }
+    Ok((cooling, new))
+}
+
+fn reserve(
     connection: &Connection,
     wanted: &CooldownRequest,
     by: &ClaimKey,

@@ -6,9 +6,10 @@ use crate::open;
 use crate::runs::{HEAD_COLUMNS, listing_statements};
 
 /// The store's files with statements in them.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
     include_str!("../breaker.rs"),
     include_str!("../checks.rs"),
+    include_str!("../claims/budget.rs"),
     include_str!("../claims/claim.rs"),
     include_str!("../claims/cooldown.rs"),
     include_str!("../garbage.rs"),

@@ -21,13 +21,7 @@ async fn damaged(sql: &str) -> (TempDir, heal_embedded::Store) {
         store.append(&next, &head(&next, RunStatus::Running), None).await.unwrap();
     }
     let key = ClaimKey { action: "restart_pod".to_owned(), attempt: "run-1/step/1".to_owned() };
-    let claim = ClaimRequest {
-        key,
-        holder: LeaseOwner("a".to_owned()),
-        now: T0,
-        lease_until: T0.plus_ms(9),
-        cooldowns: vec![],
-    };
+    let claim = ClaimRequest::new(key, LeaseOwner("a".to_owned()), T0, T0.plus_ms(9));
     store.reserve(&claim).await.unwrap();
     Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     (folder, store)
@@ -83,7 +77,7 @@ async fn a_status_that_nobody_knows_is_named_by_its_run() {
 async fn a_result_that_is_no_json_is_named_by_its_attempt() {
     let (_folder, store) = damaged("UPDATE claim SET result = 'done'").await;
     let key = ClaimKey { action: "restart_pod".to_owned(), attempt: "run-1/step/1".to_owned() };
-    let claim = ClaimRequest { key, holder: LeaseOwner("b".to_owned()), now: T0, lease_until: T0, cooldowns: vec![] };
+    let claim = ClaimRequest::new(key, LeaseOwner("b".to_owned()), T0, T0);
     let text = corrupt(store.reserve(&claim).await.unwrap_err());
     assert!(text.starts_with("claims.reserve: claim of run-1/step/1 on restart_pod: failed to read"), "{text}");
 }

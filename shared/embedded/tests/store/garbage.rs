@@ -1,7 +1,7 @@
 use heal_embedded::{Collected, Store, limit};
 use heal_runtime::port::{
-    ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Created, LeaseOwner, NewRun, Reservation, RunLog,
-    RunReader,
+    BudgetKey, BudgetRequest, BudgetUse, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Created,
+    LeaseOwner, NewRun, Reservation, RunLog, RunReader,
 };
 use heal_runtime::{RunId, RunStatus, Timestamp};
 
@@ -15,14 +15,18 @@ async fn end(store: &Store, run_id: &str, at: Timestamp) {
     store.append(&end, &head(&end, RunStatus::Completed), None).await.unwrap();
 }
 
+fn budget() -> BudgetKey {
+    BudgetKey { name: "reallocations".to_owned(), key: "tickets".to_owned() }
+}
+
 fn claim(attempt: &str, now: Timestamp) -> ClaimRequest {
     let key = CooldownKey { action: "reallocate_ticket".to_owned(), target: "T-1".to_owned() };
+    let claim = ClaimKey { action: "reallocate_ticket".to_owned(), attempt: attempt.to_owned() };
+    let budget = BudgetRequest { target: key.clone(), key: budget(), max: 2, window_ms: 300_000 };
     ClaimRequest {
-        key: ClaimKey { action: "reallocate_ticket".to_owned(), attempt: attempt.to_owned() },
-        holder: LeaseOwner("a".to_owned()),
-        now,
-        lease_until: now.plus_ms(30_000),
         cooldowns: vec![CooldownRequest { key, cooldown_ms: 300_000 }],
+        budgets: vec![budget],
+        ..ClaimRequest::new(claim, LeaseOwner("a".to_owned()), now, now.plus_ms(30_000))
     }
 }
 
@@ -49,12 +53,14 @@ async fn what_is_over_goes() {
     store.reserve(&claim("ended/step/1", T0)).await.unwrap();
     let now = T0.plus_ms(DAY_MS + limit::KEEP_CLAIMS_MS);
     let collected = store.collect_garbage(now, DAY_MS).await.unwrap();
-    assert_eq!(collected, Collected { inputs: 2, claims: 1, cooldowns: 1, runs: 1 });
+    assert_eq!(collected, Collected { inputs: 2, claims: 1, cooldowns: 1, budgets: 1, runs: 1 });
     assert_eq!(store.load(&RunId::new("ended"), 0).await.unwrap(), vec![]);
     // A live run stays, however old it is.
     assert_eq!(store.load(&RunId::new("live"), 0).await.unwrap().len(), 1);
+    let target = CooldownKey { action: "reallocate_ticket".to_owned(), target: "T-1".to_owned() };
+    let free = BudgetUse { target, key: budget(), used: 0, full_until: None };
     let again = store.reserve(&claim("ended/step/1", now)).await.unwrap();
-    assert_eq!(again, Reservation::Held { recovered: false, cooling: vec![] });
+    assert_eq!(again, Reservation::Held { recovered: false, cooling: vec![], budgets: vec![free] });
     assert_eq!(store.collect_garbage(now, DAY_MS).await.unwrap(), Collected::default());
 }
 

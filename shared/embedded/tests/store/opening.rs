@@ -21,8 +21,10 @@ fn refusal(path: &Path) -> String {
     text
 }
 
-/// The first version had neither the checks' states nor the intents of claims nor what runs are about nor halts.
+/// The first version had neither budgets nor halts nor the checks' states nor the intents of claims nor what runs are about.
 const TO_VERSION_1: &str = "
+DROP TABLE budget;
+ALTER TABLE claim DROP COLUMN asked;
 DROP TABLE check_state;
 ALTER TABLE event_commit DROP COLUMN chain;
 DROP TABLE halt;

@@ -9,13 +9,7 @@ use crate::common::{T0, new_run, open};
 
 fn claim(holder: &str) -> ClaimRequest {
     let key = ClaimKey { action: "restart_pod".to_owned(), attempt: "run-1/step/1".to_owned() };
-    ClaimRequest {
-        key,
-        holder: LeaseOwner(holder.to_owned()),
-        now: T0,
-        lease_until: T0.plus_ms(60_000),
-        cooldowns: vec![],
-    }
+    ClaimRequest::new(key, LeaseOwner(holder.to_owned()), T0, T0.plus_ms(60_000))
 }
 
 #[tokio::test]
@@ -45,7 +39,7 @@ async fn what_a_dead_process_had_in_hand_goes_on_at_once() {
         [("in hand", 1)]
     );
     let taken = store.reserve(&claim("next")).await.unwrap();
-    assert_eq!(taken, Reservation::Held { recovered: true, cooling: vec![] });
+    assert_eq!(taken, Reservation::Held { recovered: true, cooling: vec![], budgets: vec![] });
     assert!(store.take_trial("ets", "next", T0, T0.plus_ms(60_000)).await.unwrap());
 }
 

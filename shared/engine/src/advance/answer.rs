@@ -63,9 +63,12 @@ fn judge(
         AttemptOutcome::Denied { violations } => {
             Consequence::End(StepOutcome::Denied, Some(join_violations(violations)))
         }
-        AttemptOutcome::CoolingDown { target, until } => {
+        AttemptOutcome::CoolingDown { target, until, rule: None } => {
             let left = until.since_ms(attempt.started_at).div_ceil(1_000);
             Consequence::End(StepOutcome::CoolingDown, Some(format!("{target} is cooling down for another {left} s")))
+        }
+        AttemptOutcome::CoolingDown { target, rule: Some(rule), .. } => {
+            Consequence::End(StepOutcome::CoolingDown, Some(format!("{target} is left alone: {rule}")))
         }
         AttemptOutcome::Unavailable { service, message, retry_after_ms } => {
             let reason = format!("{service} is out of reach: {message}");

@@ -53,12 +53,15 @@ pub enum AttemptOutcome {
         /// Every rule that refused.
         violations: Vec<Violation>,
     },
-    /// The target's cooldown has not passed.
+    /// The target's cooldown has not passed, or a budget has no place left.
     CoolingDown {
         /// The target's id.
         target: String,
-        /// When the cooldown ends.
+        /// When the cooldown ends, or the budget has a place again.
         until: Timestamp,
+        /// Which budget, and how full it is; absent for the target's own cooldown.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
     },
     /// The service is unavailable; as far as is known, nothing took effect.
     Unavailable {
@@ -199,8 +202,9 @@ impl AttemptResult {
             | AttemptOutcome::Failed { message: text, .. }
             | AttemptOutcome::TimedOut { message: text }
             | AttemptOutcome::Unknown { message: text } => cut(text, limit::TEXT_BYTES),
+            AttemptOutcome::CoolingDown { rule: Some(text), .. } => cut(text, limit::TEXT_BYTES),
             AttemptOutcome::Denied { violations } => violations.truncate(limit::NOTES),
-            AttemptOutcome::Succeeded | AttemptOutcome::CoolingDown { .. } => {}
+            AttemptOutcome::Succeeded | AttemptOutcome::CoolingDown { rule: None, .. } => {}
         }
         self
     }

@@ -163,7 +163,7 @@ fn outcomes() -> Vec<AttemptResult> {
     let others = [
         AttemptOutcome::NoOp { reason: "nothing to do".to_owned() },
         AttemptOutcome::Denied { violations: vec![violation] },
-        AttemptOutcome::CoolingDown { target: "t-1".to_owned(), until: AT },
+        AttemptOutcome::CoolingDown { target: "t-1".to_owned(), until: AT, rule: None },
         AttemptOutcome::Unavailable { service: "kubernetes".to_owned(), message: message(), retry_after_ms: Some(5) },
         AttemptOutcome::Failed { code: "http_500".to_owned(), message: message(), retryable: true },
         AttemptOutcome::TimedOut { message: message() },

@@ -1,20 +1,21 @@
-//! Which targets are admitted: facts, policy and cooldown, each target for itself.
+//! Which targets are admitted: facts, policy, cooldown and budgets, each target for itself. The guard decides.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use futures_util::{StreamExt as _, stream};
 use heal_engine::Timestamp;
 use heal_engine::catalog::Safety;
 use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
-use heal_guard::DecisionRecord;
+use heal_guard::{Decision, DecisionRecord, PolicyAnswer, Question, Verdict};
 
 use super::NotStarted;
-use super::effect::cooldown_requests;
-use super::record::Asked;
+use super::ask::log_denial;
+use super::bounds::{Answer, Counted};
+use super::record::Told;
 use super::typed::Attempt;
-use crate::action::{Action, Admitted, Call, PolicyFacts, Target};
+use crate::action::{Action, Admitted, Target};
 use crate::observe::Prevented;
-use crate::port::{BackendError, CooldownKey, Decision, PolicyContext, PolicyInput, PolicyResource, Reservation};
+use crate::port::CooldownKey;
 
 /// Targets whose facts are read and whose policy is asked at the same time.
 const PARALLEL: usize = 10;
@@ -23,130 +24,120 @@ const PARALLEL: usize = 10;
 #[derive(Debug)]
 pub(super) struct Admission<F> {
     pub admitted: Vec<Admitted<F>>,
+    /// What each of the admitted targets counts in, in the same order.
+    pub counted: Vec<Counted>,
     pub refused: Vec<(Target, Refusal)>,
     /// The policy's, each once.
     pub warnings: Vec<String>,
     /// How many targets there were.
     pub asked: usize,
-    /// What was decided, for the log.
-    pub records: Vec<DecisionRecord>,
+    /// What was decided on each target that is to be changed, for the log.
+    pub decisions: Vec<DecisionRecord>,
+    /// Whether the store has the intent already.
+    pub intent_stored: bool,
+    /// Targets that the store reserved, and that another part of the guard refused since.
+    pub reserved_in_vain: Vec<CooldownKey>,
 }
 
 /// Why a target is left alone.
 #[derive(Debug)]
 pub(super) enum Refusal {
     Denied(Vec<Violation>),
-    CoolingDown(Timestamp),
-    /// The facts could not be read, or the policy could not be asked.
+    CoolingDown {
+        until: Timestamp,
+        /// Which rule, and how full it is.
+        rule: String,
+        /// Whether it is not the target's own cooldown, so that people have to be told which rule it is.
+        is_budget: bool,
+    },
+    /// The facts could not be read, the policy could not be asked, or the guard wants a person.
     Ended(AttemptResult),
+}
+
+/// A target that nothing speaks against before its counters are asked.
+struct Candidate<F> {
+    admitted: Admitted<F>,
+    counted: Counted,
+    question: Question,
+    told: Told,
+}
+
+/// What became of a target before its counters were asked.
+enum Asked<F> {
+    Candidate(Candidate<F>, Option<String>),
+    Refused(Target, Refusal, Option<DecisionRecord>),
 }
 
 impl<A: Action> Attempt<'_, A> {
     pub(super) async fn admit(&self, targets: Vec<Target>) -> Result<Admission<A::Facts>, NotStarted> {
-        let asked = targets.len();
+        let mut admission = Admission {
+            admitted: Vec::new(),
+            counted: Vec::new(),
+            refused: Vec::new(),
+            warnings: Vec::new(),
+            asked: targets.len(),
+            decisions: Vec::new(),
+            intent_stored: false,
+            reserved_in_vain: Vec::new(),
+        };
         let last_touched = self.last_touched(&targets).await?;
-        let decided = stream::iter(targets.into_iter().zip(last_touched))
-            .map(|(target, last)| async move {
-                let (asked, verdict) = self.decide(&target, last).await;
-                (target, asked, verdict)
-            })
+        let asked = stream::iter(targets.into_iter().zip(last_touched))
+            .map(|(target, last)| self.ask(target, last))
             .buffered(PARALLEL)
             .collect::<Vec<_>>()
             .await;
-        let (admitted, refused) = (Vec::new(), Vec::new());
-        let mut admission = Admission { admitted, refused, warnings: Vec::new(), asked, records: Vec::new() };
         let mut known = HashSet::new();
-        let mut answers = Vec::new();
-        for (target, answer, verdict) in decided {
-            answers.extend(answer.map(|answer| (target.id.clone(), answer)));
-            match verdict {
-                Ok((facts, warning)) => {
+        let mut candidates = Vec::new();
+        for asked in asked {
+            match asked {
+                Asked::Candidate(candidate, warning) => {
                     admission.warnings.extend(warning.filter(|warning| known.insert(warning.clone())));
-                    admission.admitted.push(Admitted { target, facts });
+                    candidates.push(candidate);
                 }
-                Err(refusal) => admission.refused.push((target, refusal)),
+                Asked::Refused(target, refusal, decided) => {
+                    admission.decisions.extend(decided);
+                    admission.refused.push((target, refusal));
+                }
             }
         }
-        self.reserve_cooldowns(&mut admission).await?;
-        admission.records = self.records(&admission, answers);
+        self.reserve_and_decide(candidates, &mut admission).await?;
         Ok(admission)
     }
 
-    /// Time of each target's last reservation that was not released; `None` if there was none, or it has no cooldown.
-    async fn last_touched(&self, targets: &[Target]) -> Result<Vec<Option<Timestamp>>, NotStarted> {
-        let keys: Vec<_> =
-            targets.iter().filter_map(|target| target.cooldown.as_ref()).map(|cooldown| cooldown.key.clone()).collect();
-        if keys.is_empty() {
-            return Ok(vec![None; targets.len()]);
-        }
-        let mut touched = self.worker.ports.claims.last_touched(&keys, self.lease.key()).await?.into_iter();
-        Ok(targets.iter().map(|target| target.cooldown.as_ref().and_then(|_| touched.next().flatten())).collect())
-    }
-
-    /// Reads the facts, then asks the policy. Ok carries the action's facts and the policy's warning. The first part is what to record; `None`
-    /// if nothing was decided, or nothing is to be changed.
-    async fn decide(
-        &self,
-        target: &Target,
-        last_touched: Option<Timestamp>,
-    ) -> (Option<Asked>, Result<(A::Facts, Option<String>), Refusal>) {
-        let Self { worker, action, call, parameters, .. } = self;
-        let facts = match action.facts(call, parameters, target).await {
+    /// Reads the facts, then asks the policy and the guard.
+    async fn ask(&self, target: Target, last_touched: Option<Timestamp>) -> Asked<A::Facts> {
+        let facts = match self.action.facts(self.call, self.parameters, &target).await {
             Ok(facts) => facts,
-            Err(ended) => return (None, Err(self.without_facts(target, ended))),
+            Err(ended) => {
+                let refusal = self.without_facts(&target, ended);
+                return Asked::Refused(target, refusal, None);
+            }
         };
-        let (spec, policy) = (action.spec(), &worker.ports.policy);
-        if !spec.critical && !policy.validates(spec.name) {
-            return ((spec.safety != Safety::ReadOnly).then(Asked::default), Ok((facts.own, None)));
-        }
-        let input = self.policy_input(target, facts.policy, last_touched);
-        let asked_at = worker.ports.clock.now();
-        let decision = policy.decide(&input).await;
-        let asked = Asked::new(&input, &decision, worker.ports.clock.now().since_ms(asked_at));
-        worker.observer.policy_decided(&input, &decision);
-        (asked, self.follow(target, facts.own, decision))
-    }
-
-    /// What the policy's answer means for the target.
-    fn follow(
-        &self,
-        target: &Target,
-        facts: A::Facts,
-        decision: Decision,
-    ) -> Result<(A::Facts, Option<String>), Refusal> {
-        match decision {
-            Decision::Allow { warning, .. } => Ok((facts, warning)),
-            Decision::Deny { violations, .. } => {
-                self.observe_prevented(target, Prevented::Denied);
-                log_denial(self.call, target, &violations);
-                // The guide looks for the action's own event, whoever found the target in a terminal state.
-                let rules = violations.iter().map(|violation| format!("{} ({})", violation.rule, violation.msg));
-                let message = format!("denied by policy: {}", rules.collect::<Vec<_>>().join(", "));
-                self.log_failed([target], &message);
-                Err(Refusal::Denied(violations))
+        let (policy, warning, told) = match self.ask_policy(&target, facts.policy, last_touched).await {
+            Ok(answer) => answer,
+            Err(refusal) => return Asked::Refused(target, refusal, None),
+        };
+        let counted = match self.worker.bounds.count(self.action.spec(), self.call, &target) {
+            Ok(counted) => counted,
+            Err(error) => {
+                let message = format!("nothing was done: failed to render the key of a budget: {error}");
+                self.log_failed([&target], &message);
+                let refusal = Refusal::Ended(AttemptResult::failed("bad_guardrails", message));
+                return Asked::Refused(target, refusal, None);
             }
-            Decision::Unavailable { message } => {
-                let message = format!("nothing was done: failed to ask the policy: {message}");
-                Err(Refusal::Ended(AttemptResult::transient("policy_unavailable", message)))
+        };
+        let question = Question {
+            guardrails: Some(self.worker.bounds.digest().clone()),
+            policy,
+            ..Question::new(counted.effect.clone(), self.worker.ports.clock.now())
+        };
+        let decision = heal_guard::decide(&question);
+        match self.refusal(&target, &counted, &question, &decision) {
+            None => {
+                let admitted = Admitted { target, facts: facts.own };
+                Asked::Candidate(Candidate { admitted, counted, question, told }, warning)
             }
-        }
-    }
-
-    fn policy_input(&self, target: &Target, facts: PolicyFacts, last_touched: Option<Timestamp>) -> PolicyInput {
-        let context = &self.call.command.context;
-        let last = last_touched.max(facts.last_reallocation);
-        PolicyInput {
-            resource: PolicyResource { action: self.worker.name().to_owned(), ..target.resource.clone() },
-            context: PolicyContext {
-                last_reallocation_timestamp: last.map_or(0, nanoseconds),
-                workflow_state: facts.workflow_state.unwrap_or_default(),
-                ticket_status: facts.ticket_status.unwrap_or_default(),
-                incident_id: context.incident_id.clone(),
-                playbook_name: context.playbook.clone(),
-                now_ns: nanoseconds(self.worker.ports.clock.now()),
-            },
-            traceparent: context.traceparent.clone(),
-            critical: self.action.spec().critical,
+            Some(refusal) => Asked::Refused(target, refusal, Some(told.record(question, decision))),
         }
     }
 
@@ -164,66 +155,98 @@ impl<A: Action> Attempt<'_, A> {
         }
     }
 
-    /// Reserves the cooldowns of the admitted targets, and refuses those that another attempt has touched meanwhile.
-    async fn reserve_cooldowns(&self, admission: &mut Admission<A::Facts>) -> Result<(), NotStarted> {
-        let cooldowns = cooldown_requests(admission.admitted.iter().map(|admitted| &admitted.target));
-        if cooldowns.is_empty() {
-            return Ok(());
+    /// Reserves what the candidates count in, and lets the guard decide on each with what the store answered.
+    async fn reserve_and_decide(
+        &self,
+        candidates: Vec<Candidate<A::Facts>>,
+        admission: &mut Admission<A::Facts>,
+    ) -> Result<(), NotStarted> {
+        let (mut admitted, mut asked) = (Vec::new(), Vec::new());
+        for Candidate { admitted: this, counted, question, told } in candidates {
+            admitted.push(this);
+            asked.push((counted, question, told));
         }
-        let Self { worker, lease, .. } = self;
-        let now = worker.ports.clock.now();
-        if now >= lease.until() {
-            return Err(
-                BackendError::unavailable("reserve", "the claim's lease expired before anything was done").into()
-            );
+        let counted: Vec<&Counted> = asked.iter().map(|(counted, ..)| counted).filter(|one| !one.is_free()).collect();
+        let mut answer = Answer::default();
+        if !counted.is_empty() {
+            let intent = self.intent(&admitted);
+            let has_intent = intent.is_some();
+            answer = self.reserve(&counted, intent).await?;
+            admission.intent_stored = has_intent;
         }
-        match worker.ports.claims.reserve(&lease.with(now, cooldowns)).await? {
-            Reservation::Held { cooling, .. } => {
-                self.refuse_cooling(admission, cooling);
-                Ok(())
-            }
-            // The claim was lost between the two calls: nothing was done, and its present holder goes on.
-            Reservation::Busy { .. } | Reservation::Finished(_) => {
-                Err(BackendError::unavailable("reserve", "the claim was lost before anything was done").into())
-            }
-        }
-    }
-
-    fn refuse_cooling(&self, admission: &mut Admission<A::Facts>, cooling: Vec<(CooldownKey, Timestamp)>) {
-        cooling.iter().for_each(|_| self.worker.observer.cooldown_hit(self.worker.name()));
-        let cooling: HashMap<_, _> = cooling.into_iter().collect();
-        for admitted in std::mem::take(&mut admission.admitted) {
-            let key = admitted.target.cooldown.as_ref().map(|cooldown| &cooldown.key);
-            match key.and_then(|key| cooling.get(key)) {
-                None => admission.admitted.push(admitted),
-                Some(until) => {
-                    let refusal = Refusal::CoolingDown(*until);
-                    self.log_failed([&admitted.target], &refusal.to_string());
+        let now = self.worker.ports.clock.now();
+        for (admitted, (counted, question, told)) in admitted.into_iter().zip(asked) {
+            let question = Question { now, counters: counted.counters(&answer), ..question };
+            let decision = heal_guard::decide(&question);
+            match self.refusal(&admitted.target, &counted, &question, &decision) {
+                None => {
+                    admission.admitted.push(admitted);
+                    admission.counted.push(counted);
+                }
+                Some(refusal) => {
+                    // What was stored names more than what is done.
+                    admission.intent_stored = false;
+                    if !counted.is_free() && counted.budget_is_full(&question.counters).is_none() {
+                        admission.reserved_in_vain.push(counted.key);
+                    }
                     admission.refused.push((admitted.target, refusal));
                 }
             }
+            if self.action.spec().safety != Safety::ReadOnly || question.policy != PolicyAnswer::NotAsked {
+                admission.decisions.push(told.record(question, decision));
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the guard leaves `target` alone; `None` if it does not. Tells metrics and log.
+    fn refusal(&self, target: &Target, counted: &Counted, question: &Question, decision: &Decision) -> Option<Refusal> {
+        let refusal = match &decision.verdict {
+            Verdict::Proceed => return None,
+            Verdict::Hold { until } => {
+                let is_budget = counted.budget_is_full(&question.counters);
+                if let Some(is_budget) = is_budget {
+                    self.observe_full(is_budget);
+                }
+                let holds = |reason: &&heal_guard::Reason| reason.verdict == decision.verdict;
+                let rule = decision.reasons.iter().find(holds).map(|reason| reason.text.clone());
+                Refusal::CoolingDown {
+                    until: until.unwrap_or(question.now),
+                    rule: rule.unwrap_or_default(),
+                    is_budget: is_budget != Some(false),
+                }
+            }
+            Verdict::Deny { rules } => {
+                self.observe_prevented(target, Prevented::Denied);
+                log_denial(self.call, target, rules);
+                // The guide looks for the action's own event, whoever found the target in a terminal state.
+                let told = rules.iter().map(|violation| format!("{} ({})", violation.rule, violation.msg));
+                let message = format!("denied by policy: {}", told.collect::<Vec<_>>().join(", "));
+                self.log_failed([target], &message);
+                return Some(Refusal::Denied(rules.clone()));
+            }
+            Verdict::Escalate { why } => Refusal::Ended(AttemptResult::failed("escalated", why.clone())),
+            Verdict::NeedsApproval { who } => {
+                let who = if who.is_empty() { "a person".to_owned() } else { who.join(" or ") };
+                Refusal::Ended(AttemptResult::failed("needs_approval", format!("{who} has to approve it first")))
+            }
+        };
+        self.log_failed([target], &refusal.to_string());
+        Some(refusal)
+    }
+
+    fn observe_full(&self, is_budget: bool) {
+        let Self { worker, .. } = self;
+        if is_budget {
+            worker.observer.budget_hit(worker.name());
+        } else {
+            worker.observer.cooldown_hit(worker.name());
         }
     }
-}
 
-fn log_denial(call: &Call, target: &Target, violations: &[Violation]) {
-    let rules: Vec<_> = violations.iter().map(|violation| violation.rule.as_str()).collect();
-    let command = &call.command;
-    tracing::warn!(
-        event = "playbook_executor.opa_validation_denied",
-        run_id = %command.run_id,
-        incident_id = command.context.incident_id,
-        playbook = command.context.playbook,
-        step = command.step,
-        action = command.action,
-        attempt = command.attempt,
-        trace_id = command.context.trace_id(),
-        target_id = target.id,
-        rules = rules.join(","),
-        "policy denied the action"
-    );
-}
-
-const fn nanoseconds(at: Timestamp) -> u64 {
-    at.0.saturating_mul(1_000_000)
+    /// What the action is about to do, for a probe after this worker's death.
+    pub(super) fn intent(&self, targets: &[Admitted<A::Facts>]) -> Option<serde_json::Value> {
+        let Self { action, call, parameters, .. } = self;
+        (action.spec().safety == Safety::Probe).then(|| action.intent(call, parameters, targets)).flatten()
+    }
 }

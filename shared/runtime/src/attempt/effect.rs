@@ -1,6 +1,5 @@
 //! The effect itself: what an earlier worker may have done, and the performing within deadline and lease.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use heal_engine::catalog::Safety;
@@ -9,10 +8,7 @@ use heal_engine::message::{AttemptOutcome, AttemptResult};
 use super::NotStarted;
 use super::typed::Attempt;
 use crate::action::{Action, Admitted, Performed, Probe, Target};
-use crate::port::{BackendError, CooldownRequest, Finish};
-
-/// An attempt that took longer than this, in milliseconds, has its cooldowns restarted at its end; less is within what clocks may differ.
-const RESTART_COOLDOWN_AFTER_MS: u64 = 1_000;
+use crate::port::{BackendError, Finish};
 
 impl<A: Action> Attempt<'_, A> {
     /// The result of an attempt whose earlier worker died and had, or may have, acted; `None` if performing it is safe.
@@ -49,11 +45,8 @@ impl<A: Action> Attempt<'_, A> {
     /// # Errors
     /// It could not be stored, or the claim was lost. Nothing was done.
     pub(super) async fn store_intent(&self, targets: &[Admitted<A::Facts>]) -> Result<(), NotStarted> {
-        let Self { worker, action, call, parameters, lease, .. } = self;
-        if action.spec().safety != Safety::Probe {
-            return Ok(());
-        }
-        let Some(intent) = action.intent(call, parameters, targets) else { return Ok(()) };
+        let Self { worker, lease, .. } = self;
+        let Some(intent) = self.intent(targets) else { return Ok(()) };
         let now = worker.ports.clock.now();
         match worker.ports.claims.intend(lease.key(), lease.holder(), now, &intent).await? {
             Finish::Stored => Ok(()),
@@ -94,36 +87,4 @@ impl<A: Action> Attempt<'_, A> {
             AttemptResult::new(AttemptOutcome::TimedOut { message }).into()
         }))
     }
-
-    /// For a slow effect, restarts the cooldowns at its end: the targets may have been touched until then.
-    ///
-    /// If this fails, the cooldowns count from before the effect, which the log says.
-    pub(super) async fn restart_cooldowns(&self, targets: &[Admitted<A::Facts>], performed: &Performed) {
-        let now = self.worker.ports.clock.now();
-        if now.since_ms(self.call.started_at) <= RESTART_COOLDOWN_AFTER_MS {
-            return;
-        }
-        let untouched: HashSet<&str> = performed.proven_not_applied.iter().map(String::as_str).collect();
-        let touched = targets.iter().map(|admitted| &admitted.target);
-        let cooldowns = cooldown_requests(touched.filter(|target| !untouched.contains(target.id.as_str())));
-        if cooldowns.is_empty() {
-            return;
-        }
-        let request = self.lease.renewed(now, cooldowns);
-        if let Err(error) = self.worker.ports.claims.reserve(&request).await {
-            tracing::warn!(
-                attempt = request.key.attempt,
-                error = &error as &dyn std::error::Error,
-                "failed to restart cooldowns: they count from before the effect"
-            );
-        }
-    }
-}
-
-/// The reservations of those targets that have a cooldown.
-pub(super) fn cooldown_requests<'t>(targets: impl Iterator<Item = &'t Target>) -> Vec<CooldownRequest> {
-    targets
-        .filter_map(|target| target.cooldown.clone())
-        .map(|cooldown| CooldownRequest { key: cooldown.key, cooldown_ms: cooldown.duration_ms })
-        .collect()
 }

@@ -8,13 +8,14 @@ use heal_engine::message::{
 
 use super::halted;
 use super::lease::Lease;
-use super::typed::Try;
+use super::reserve::with_counted;
+use super::typed::{Attempted, Try};
 use super::{ANSWER_MARGIN_MS, CommandOutcome, Error, LEASE_MS, NotStarted, Watch, Worker};
-use crate::action::{Call, Performed};
+use crate::action::Call;
 use crate::freeze::FreezeWatch;
 use crate::message::Inbound;
 use crate::port::{
-    BackendError, ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Message, QueueName, Reservation,
+    BackendError, ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Message, QueueName, Reservation, Stage,
 };
 
 /// Tries of one command by one worker: the first, and those after a freeze that left the outcome open.
@@ -38,16 +39,13 @@ impl Worker {
     ) -> Result<CommandOutcome, Error> {
         let now = || self.ports.clock.now();
         let mut call = self.call(command, latest);
-        let lease = Lease::new(ClaimRequest {
-            key: ClaimKey { action: call.command.action.clone(), attempt: call.command.attempt_key() },
-            holder,
-            now: call.started_at,
-            lease_until: call.started_at.plus_ms(LEASE_MS),
-            cooldowns: Vec::new(),
-        });
+        let key = ClaimKey { action: call.command.action.clone(), attempt: call.command.attempt_key() };
+        let lease = Lease::new(ClaimRequest::new(key, holder, call.started_at, call.started_at.plus_ms(LEASE_MS)));
         let mut earlier = Earlier::default();
         if self.takes_claim() {
-            let reservation = self.ports.claims.reserve(&lease.with(call.started_at, Vec::new())).await?;
+            let announced = self.action.announce(self, &call);
+            let request = ClaimRequest { stage: Stage::Announce, ..lease.at(call.started_at) };
+            let reservation = self.ports.claims.reserve(&with_counted(request, announced.iter())).await?;
             match self.claimed(&call, reservation).await? {
                 Ok(recovered) => earlier.recovered = recovered,
                 Err(outcome) => return Ok(outcome),
@@ -127,7 +125,7 @@ impl Worker {
         lease: &Lease,
         watch: &Watch<'_>,
         earlier: Earlier,
-    ) -> Result<Performed, NotStarted> {
+    ) -> Result<Attempted, NotStarted> {
         let current = Try { call, lease, watch, recovered: earlier.is_open() };
         let mut performed = tokio::select! {
             attempted = self.action.attempt(self, current) => attempted?,
@@ -156,7 +154,7 @@ impl Worker {
             return Ok(CommandOutcome::Lost);
         }
         match why {
-            NotStarted::Halted { hold, cooldowns } => self.halted(call, lease, earlier, *hold, &cooldowns).await,
+            NotStarted::Halted { hold, reserved } => self.halted(call, lease, earlier, *hold, &reserved).await,
             NotStarted::Backend(error) => {
                 self.release(lease).await;
                 Err(error.into())
@@ -169,20 +167,20 @@ impl Worker {
         }
     }
 
-    /// Closes the claim, so that no duplicate of the command acts once the halt is over, and frees the cooldowns.
+    /// Closes the claim, so that no duplicate of the command acts once the halt is over, and frees what was reserved.
     async fn halted(
         &self,
         call: &Call,
         lease: &Lease,
         earlier: Earlier,
         hold: Hold,
-        cooldowns: &[CooldownKey],
+        reserved: &[CooldownKey],
     ) -> Result<CommandOutcome, Error> {
         let (now, result) = (self.ports.clock.now(), halted::to_result(&hold));
         // A worker that died may have acted, unless a probe found that it had not: then the target stays reserved.
         let is_untouched = !earlier.recovered || self.action.description().safety == Safety::Probe;
-        let cooldowns = if is_untouched { cooldowns } else { &[] };
-        match self.ports.claims.finish(lease.key(), lease.holder(), now, &result, cooldowns).await? {
+        let freed = if is_untouched { reserved } else { &[] };
+        match self.ports.claims.finish(lease.key(), lease.holder(), now, &result, freed).await? {
             Finish::Lost => Ok(CommandOutcome::Lost),
             Finish::Stored => {
                 self.answer_held(call, hold, earlier.recovered).await?;
@@ -208,15 +206,13 @@ impl Worker {
         call: &Call,
         lease: &Lease,
         earlier: Earlier,
-        performed: Performed,
+        attempted: Attempted,
     ) -> Result<CommandOutcome, Error> {
-        let Performed { result, proven_not_applied } = performed;
+        let Attempted { result, proven_not_applied } = attempted;
         let result = result.capped();
         if self.takes_claim() {
-            let key = |target| CooldownKey { action: lease.key().action.clone(), target };
-            let untouched: Vec<_> = proven_not_applied.into_iter().map(key).collect();
             let now = self.ports.clock.now();
-            match self.ports.claims.finish(lease.key(), lease.holder(), now, &result, &untouched).await? {
+            match self.ports.claims.finish(lease.key(), lease.holder(), now, &result, &proven_not_applied).await? {
                 Finish::Stored => {}
                 Finish::Lost => {
                     tracing::warn!(?earlier, "attempt's claim expired before its result was stored");

@@ -35,9 +35,8 @@ impl<A: Action> Attempt<'_, A> {
             let question = Question { halts: matching, ..Question::new(effect, now) };
             let longest = question.halts.iter().max_by_key(|halt| halt.until);
             if let (Verdict::Hold { .. }, Some(halt)) = (decide(&question).verdict, longest) {
-                let cooldowns = targets.iter().filter_map(|target| target.cooldown.as_ref());
-                let cooldowns = cooldowns.map(|cooldown| cooldown.key.clone()).collect();
-                return Err(NotStarted::Halted { hold: Box::new(halts::hold(halt)), cooldowns });
+                let reserved = targets.iter().map(|target| target.key(self.action.spec().name)).collect();
+                return Err(NotStarted::Halted { hold: Box::new(halts::hold(halt)), reserved });
             }
         }
         Ok(())

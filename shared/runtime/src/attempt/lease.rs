@@ -7,7 +7,7 @@ use std::time::Duration;
 use heal_engine::Timestamp;
 
 use super::{LEASE_MS, Worker};
-use crate::port::{BackendError, ClaimKey, ClaimRequest, CooldownRequest, LeaseOwner, Reservation};
+use crate::port::{BackendError, ClaimKey, ClaimRequest, LeaseOwner, Reservation};
 
 /// A claim that this worker holds, and until when.
 #[derive(Debug)]
@@ -35,21 +35,21 @@ impl Lease {
         Timestamp(self.until.load(Ordering::Relaxed))
     }
 
-    /// A request for the cooldowns of targets under the same claim, without a renewal.
-    pub(super) fn with(&self, now: Timestamp, cooldowns: Vec<CooldownRequest>) -> ClaimRequest {
-        ClaimRequest { now, lease_until: self.until(), cooldowns, ..self.request.clone() }
+    /// A request under the same claim, without a renewal.
+    pub(super) fn at(&self, now: Timestamp) -> ClaimRequest {
+        ClaimRequest { now, lease_until: self.until(), ..self.request.clone() }
     }
 
     /// The same, with a renewal for a whole lease from `now` on.
-    pub(super) fn renewed(&self, now: Timestamp, cooldowns: Vec<CooldownRequest>) -> ClaimRequest {
-        ClaimRequest { lease_until: now.plus_ms(LEASE_MS), ..self.with(now, cooldowns) }
+    pub(super) fn renewed(&self, now: Timestamp) -> ClaimRequest {
+        ClaimRequest { lease_until: now.plus_ms(LEASE_MS), ..self.at(now) }
     }
 }
 
 impl Worker {
     /// Renews the lease once.
     pub(super) async fn renew(&self, lease: &Lease) -> Result<Reservation, BackendError> {
-        let request = lease.renewed(self.ports.clock.now(), Vec::new());
+        let request = lease.renewed(self.ports.clock.now());
         let reservation = self.ports.claims.reserve(&request).await?;
         if let Reservation::Held { .. } = reservation {
             lease.until.fetch_max(request.lease_until.0, Ordering::Relaxed);

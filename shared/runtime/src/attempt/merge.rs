@@ -2,22 +2,17 @@
 
 use std::fmt;
 
-use heal_engine::Timestamp;
 use heal_engine::message::{AttemptOutcome, AttemptResult};
 use serde_json::{Value, json};
 
 use super::admit::{Admission, Refusal};
-use super::record;
-use crate::action::{Performed, Target};
+use crate::action::Target;
 
 /// The attempt's result. If something was performed, warnings, follow-ups and the output `denied` name each refused target; if nothing was,
 /// the refusal is the result. A target with nothing to do needs no follow-up.
-pub(super) fn merge<F>(admission: Admission<F>, performed: Option<Performed>) -> Performed {
-    let Admission { refused, warnings, asked, records, .. } = admission;
-    let Performed { mut result, proven_not_applied } = match performed {
-        Some(performed) => performed,
-        None => refusal(&refused).into(),
-    };
+pub(super) fn merge<F>(admission: Admission<F>, performed: Option<AttemptResult>) -> AttemptResult {
+    let Admission { refused, warnings, asked, .. } = admission;
+    let mut result = performed.unwrap_or_else(|| refusal(&refused));
     if refused.len() < asked {
         for (target, why) in &refused {
             result.warnings.push(format!("{} was left alone: {why}", target.id));
@@ -31,8 +26,7 @@ pub(super) fn merge<F>(admission: Admission<F>, performed: Option<Performed>) ->
         result.output.insert("denied".to_owned(), Value::Array(denied.collect()));
     }
     result.warnings.splice(0..0, warnings);
-    result.decisions = record::values(records);
-    Performed { result, proven_not_applied }
+    result
 }
 
 /// Whether the result says nothing of its own about its effect, so that it matters what the action has proven.
@@ -59,8 +53,8 @@ fn refusal(refused: &[(Target, Refusal)]) -> AttemptResult {
         match refusal {
             Refusal::Denied(denied) => violations.get_or_insert_with(Vec::new).extend(denied.iter().cloned()),
             // The one that is free first: then another try may succeed.
-            Refusal::CoolingDown(until) => {
-                let this = (*until, &target.id);
+            Refusal::CoolingDown { until, rule, is_budget } => {
+                let this = (*until, &target.id, is_budget.then_some(rule));
                 cooling = Some(cooling.map_or(this, |first| this.min(first)));
             }
             Refusal::Ended(result) => {
@@ -72,8 +66,8 @@ fn refusal(refused: &[(Target, Refusal)]) -> AttemptResult {
     }
     match (violations, cooling, ended) {
         (Some(violations), _, _) => AttemptResult::new(AttemptOutcome::Denied { violations }),
-        (None, Some((until, target)), _) => {
-            AttemptResult::new(AttemptOutcome::CoolingDown { target: target.clone(), until })
+        (None, Some((until, target, rule)), _) => {
+            AttemptResult::new(AttemptOutcome::CoolingDown { target: target.clone(), until, rule: rule.cloned() })
         }
         (None, None, Some((target, result))) => one_of(no_ops, target, result),
         (None, None, None) => AttemptResult::no_op("there is nothing to touch", heal_engine::Map::new()),
@@ -99,7 +93,7 @@ impl Refusal {
     const fn is_no_op(&self) -> bool {
         match self {
             Self::Ended(result) => is_no_op(result),
-            Self::Denied(_) | Self::CoolingDown(_) => false,
+            Self::Denied(_) | Self::CoolingDown { .. } => false,
         }
     }
 }
@@ -111,7 +105,7 @@ impl fmt::Display for Refusal {
                 let rules: Vec<_> = violations.iter().map(|violation| violation.rule.as_str()).collect();
                 write!(f, "denied by policy: {}", rules.join(", "))
             }
-            Self::CoolingDown(Timestamp(until)) => write!(f, "cooling down until {until} ms after the epoch"),
+            Self::CoolingDown { rule, .. } => write!(f, "cooling down: {rule}"),
             Self::Ended(result) => f.write_str(match &result.outcome {
                 AttemptOutcome::NoOp { reason: text }
                 | AttemptOutcome::Unavailable { message: text, .. }

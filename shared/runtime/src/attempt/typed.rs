@@ -6,9 +6,11 @@ use heal_engine::id::Digest;
 use heal_engine::message::{ActionCommand, AttemptOutcome, AttemptResult};
 use serde_json::Value;
 
+use super::bounds::Counted;
 use super::lease::Lease;
-use super::{NotStarted, Watch, Worker, merge};
-use crate::action::{Action, Call, Performed, Target, log};
+use super::{NotStarted, Watch, Worker, merge, record};
+use crate::action::{Action, Call, Target, log};
+use crate::port::CooldownKey;
 
 /// An [`Action`] whatever its types are: a worker holds one of these, so that a host can hold workers of many actions.
 #[async_trait]
@@ -19,7 +21,25 @@ pub(super) trait AnyAction: Send + Sync {
     ///
     /// # Errors
     /// Only before anything was done.
-    async fn attempt(&self, worker: &Worker, current: Try<'_>) -> Result<Performed, NotStarted>;
+    async fn attempt(&self, worker: &Worker, current: Try<'_>) -> Result<Attempted, NotStarted>;
+
+    /// What the targets of `call` will count in; empty if its parameters are at fault, which the attempt itself finds.
+    fn announce(&self, worker: &Worker, call: &Call) -> Vec<Counted>;
+}
+
+/// What one try did.
+#[derive(Debug)]
+pub(super) struct Attempted {
+    pub result: AttemptResult,
+    /// The targets whose effect is proven not to have happened: what they reserved is free again.
+    pub proven_not_applied: Vec<CooldownKey>,
+}
+
+impl From<AttemptResult> for Attempted {
+    /// Nothing was reserved.
+    fn from(result: AttemptResult) -> Self {
+        Self { result, proven_not_applied: Vec::new() }
+    }
 }
 
 /// One try of an attempt.
@@ -37,7 +57,21 @@ impl<A: Action> AnyAction for A {
         self.spec()
     }
 
-    async fn attempt(&self, worker: &Worker, current: Try<'_>) -> Result<Performed, NotStarted> {
+    fn announce(&self, worker: &Worker, call: &Call) -> Vec<Counted> {
+        // A late command is given back at once, and what it announced would have to be freed.
+        let is_late = call.started_at >= call.deadline.min(call.command.deadline);
+        if is_late || worker.unauthorised(&call.command).is_some() {
+            return Vec::new();
+        }
+        let Ok(parameters) = parse(&call.command) else { return Vec::new() };
+        // An action logs what is wrong with its targets; the attempt itself asks for them again, and then it is logged.
+        let quietly = tracing::subscriber::NoSubscriber::new();
+        let targets = tracing::subscriber::with_default(quietly, || self.targets(call, &parameters));
+        let count = |target: &Target| worker.bounds.count(self.spec(), call, target).ok();
+        targets.unwrap_or_default().iter().filter_map(count).filter(|counted| !counted.is_free()).collect()
+    }
+
+    async fn attempt(&self, worker: &Worker, current: Try<'_>) -> Result<Attempted, NotStarted> {
         let Try { call, lease, watch, recovered } = current;
         let unauthorised = worker.unauthorised(&call.command);
         if let Some(result) = &unauthorised
@@ -78,7 +112,7 @@ pub(super) struct Attempt<'a, A: Action> {
 }
 
 impl<A: Action> Attempt<'_, A> {
-    async fn perform_admitted(&self, targets: Vec<Target>) -> Result<Performed, NotStarted> {
+    async fn perform_admitted(&self, targets: Vec<Target>) -> Result<Attempted, NotStarted> {
         let Call { command, started_at, deadline, .. } = self.call;
         if command.timeout_ms.is_some() && (started_at >= deadline || *started_at >= command.deadline) {
             return Err(NotStarted::Late);
@@ -90,23 +124,28 @@ impl<A: Action> Attempt<'_, A> {
             let result = AttemptResult::new(AttemptOutcome::TimedOut { message });
             return Ok(AttemptResult { not_applied: true, ..result }.into());
         }
-        let admission = self.admit(targets).await?;
+        let mut admission = self.admit(targets).await?;
         let performed = if admission.admitted.is_empty() {
             None
         } else {
-            self.store_intent(&admission.admitted).await?;
+            if !admission.intent_stored {
+                self.store_intent(&admission.admitted).await?;
+            }
             let targets: Vec<_> = admission.admitted.iter().map(|admitted| &admitted.target).collect();
             self.unless_halted(&targets).await?;
             let performed = self.perform(&admission.admitted).await?;
-            self.restart_cooldowns(&admission.admitted, &performed).await;
+            self.restart_reservations(&admission.admitted, &admission.counted, &performed).await;
             Some(performed)
         };
         let is_untouched = performed.as_ref().is_none_or(|performed| performed.is_untouched(&admission.admitted));
-        let freed = performed.as_ref().map(|performed| performed.cooldowns_to_free(&admission.admitted));
-        let mut merged = merge::merge(admission, performed);
-        merged.proven_not_applied = freed.unwrap_or_default();
-        merged.result.not_applied = is_untouched && merge::can_be_not_applied(&merged.result);
-        Ok(merged)
+        let freed = performed.as_ref().map(|performed| performed.untouched(&admission.admitted, &admission.counted));
+        let mut freed = freed.unwrap_or_default();
+        freed.append(&mut admission.reserved_in_vain);
+        let decisions = std::mem::take(&mut admission.decisions);
+        let mut result = merge::merge(admission, performed.map(|performed| performed.result));
+        result.not_applied = is_untouched && merge::can_be_not_applied(&result);
+        result.decisions = record::values(decisions);
+        Ok(Attempted { result, proven_not_applied: freed })
     }
 
     /// Logs the guide's event of a failure that the driver found, for each target.
@@ -142,7 +181,7 @@ fn bad_parameters(message: String) -> AttemptResult {
 }
 
 /// Such a command names no target that could be trusted.
-fn refused(call: &Call, result: AttemptResult) -> Performed {
+fn refused(call: &Call, result: AttemptResult) -> Attempted {
     if let AttemptOutcome::Failed { message, .. } = &result.outcome {
         log::failed(call, "", message, None);
     }

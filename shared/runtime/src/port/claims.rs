@@ -1,11 +1,11 @@
-//! Claims (the right to perform one attempt) and cooldowns (the time in which a target is not touched again).
+//! Claims (the right to perform one attempt), cooldowns (the time in which a target is not touched again) and the places in budgets.
 
 use async_trait::async_trait;
 use heal_engine::Timestamp;
 use heal_engine::message::AttemptResult;
 use serde_json::Value;
 
-use super::Result;
+use super::{BudgetRequest, BudgetUse, Result};
 
 /// Names one attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,8 +49,43 @@ pub struct ClaimRequest {
     pub now: Timestamp,
     /// When the lease ends: an expired claim cannot store a result.
     pub lease_until: Timestamp,
-    /// The targets to reserve.
+    /// The targets whose cooldowns are to be reserved.
     pub cooldowns: Vec<CooldownRequest>,
+    /// The places to take in budgets, for the same targets or others.
+    pub budgets: Vec<BudgetRequest>,
+    /// What is about to be done, stored in the same transaction where the store can, as [`ClaimStore::intend`] stores it.
+    pub intent: Option<Value>,
+    /// How much of this is to be done.
+    pub stage: Stage,
+}
+
+/// How much of a [`ClaimRequest`] is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stage {
+    /// Take or extend the claim, and reserve.
+    #[default]
+    Full,
+    /// Take the claim, and reserve nothing: cooldowns and budgets are those of a later request of the same holder. A store that cannot write
+    /// all rows in one transaction notes them in the claim, so that a release frees them even if the worker died in between.
+    Announce,
+    /// Reserve what the same holder announced. The caller knows that its lease has not ended, and the store may rely on it.
+    Reserve,
+}
+
+impl ClaimRequest {
+    /// A request for the claim alone.
+    pub const fn new(key: ClaimKey, holder: LeaseOwner, now: Timestamp, lease_until: Timestamp) -> Self {
+        Self {
+            key,
+            holder,
+            now,
+            lease_until,
+            cooldowns: Vec::new(),
+            budgets: Vec::new(),
+            intent: None,
+            stage: Stage::Full,
+        }
+    }
 }
 
 /// The result of [`ClaimStore::reserve`].
@@ -60,8 +95,11 @@ pub enum Reservation {
     Held {
         /// An earlier holder's lease expired: its effect may have happened.
         recovered: bool,
-        /// The targets in their cooldown, each with its end. Only the others are reserved.
+        /// The targets in their cooldown, each with its end.
         cooling: Vec<(CooldownKey, Timestamp)>,
+        /// The budgets that were asked, by counter in the order of the requests, and in each by target. Only targets that are neither in
+        /// their cooldown nor without a place in a budget are reserved.
+        budgets: Vec<BudgetUse>,
     },
     /// Another holder has the claim.
     Busy {
@@ -93,6 +131,10 @@ pub trait ClaimStore: Send + Sync + 'static {
     /// A target that an earlier holder of the same attempt reserved counts as reserved by the attempt, not as cooling.
     /// The same request by the same holder has the same answer. The holder of a live claim may call again with further targets: it keeps
     /// the claim, the lease is extended as requested, and the targets are reserved.
+    ///
+    /// A target is reserved if its cooldown has ended and each of its budgets has a place. Cooldowns are asked first, then budget by budget;
+    /// a target that one refuses is not asked for in the next, and gives back what it has. An attempt has one place per target and budget, so
+    /// the same attempt again counts once.
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation>;
 
     /// Stores in the claim what its holder is about to do, in place of what was stored before: a later holder whose claim is `recovered`
@@ -102,8 +144,8 @@ pub trait ClaimStore: Send + Sync + 'static {
     /// The claim's last stored intent, by whichever holder; `None` if there is none.
     async fn intent(&self, key: &ClaimKey) -> Result<Option<Value>>;
 
-    /// Stores the result, and releases the cooldowns in `proven_not_applied`: the targets whose effect is proven not to have happened.
-    /// A released target has its earlier last touch again. The same result again, by the same holder, answers `Stored`.
+    /// Stores the result, and releases the targets in `proven_not_applied`, whose effect is proven not to have happened: their cooldowns, and
+    /// the places that this holder took for them. A released target has its earlier last touch again. The same result again, by the same holder, answers `Stored`.
     async fn finish(
         &self,
         key: &ClaimKey,
@@ -113,7 +155,7 @@ pub trait ClaimStore: Send + Sync + 'static {
         proven_not_applied: &[CooldownKey],
     ) -> Result<Finish>;
 
-    /// Releases a claim without a result, and all its cooldowns: no effect has happened. Another holder's claim stays unchanged.
+    /// Releases a claim without a result, and all cooldowns and places that its holder reserved: no effect has happened. Another holder's claim stays unchanged.
     /// If the claim was `recovered`, the earlier holder's effect may have happened: the targets that it reserved stay reserved, the intent
     /// stays, and the next holder's claim is `recovered` too.
     async fn release(&self, key: &ClaimKey, holder: &LeaseOwner) -> Result<()>;

@@ -11,7 +11,7 @@ use heal_runtime::halts::HALT_CACHE_MS;
 use heal_runtime::port::RunReader;
 
 use super::remedy::{COOLDOWN_MS, Effect};
-use super::stage::Stage;
+use super::stage::{Stage, guardrails};
 
 /// Everything that the logs authorised: the attempt's key, its parameters' digest, and when its run ended.
 #[derive(Default)]
@@ -56,6 +56,7 @@ pub async fn hold(stage: &Stage) {
     let effects = stage.world.effects.lock().unwrap().clone();
     at_most_once_unless_idempotent(&effects);
     apart(&effects);
+    within_budget(&effects);
     for effect in &effects {
         authorised.check(effect);
         unhalted(stage, effect);
@@ -123,6 +124,28 @@ fn at_most_once_unless_idempotent(effects: &[Effect]) {
         assert!(seen.insert(&effect.key), "{effect:?} happened twice");
         assert!(seen.insert(&effect.effect_key), "{effect:?} happened twice under one key");
     }
+}
+
+/// No window of a budget has more attempts with an effect than the budget has places. The number of windows that were full.
+pub fn within_budget(effects: &[Effect]) -> usize {
+    let mut full = 0;
+    for budget in &guardrails().budgets {
+        let counts = |effect: &&Effect| budget.applies_to.actions.iter().any(|name| name == effect.action);
+        let key = |effect: &Effect| if budget.key.is_empty() { String::new() } else { effect.target.clone() };
+        for last in effects.iter().filter(counts) {
+            let in_window = |effect: &&Effect| {
+                effect.at <= last.at
+                    && effect.at.plus_ms(budget.window_seconds * 1_000) > last.at
+                    && key(effect) == key(last)
+            };
+            let attempts: BTreeSet<_> =
+                effects.iter().filter(counts).filter(in_window).map(|effect| &effect.key).collect();
+            let max = budget.max as usize;
+            assert!(attempts.len() <= max, "budget {:?} of {max} was exceeded by {last:?}: {attempts:?}", budget.name);
+            full += usize::from(attempts.len() == max);
+        }
+    }
+    full
 }
 
 /// Two effects on one target are at least its cooldown apart, unless they belong to one attempt.

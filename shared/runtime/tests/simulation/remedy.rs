@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Probe, Target};
-use heal_runtime::port::{Clock, CooldownKey, PolicyResource};
+use heal_runtime::port::{Clock, PolicyResource};
 use heal_runtime::{ActionSpec, AttemptOutcome, AttemptResult, Digest, Map, Safety, Timestamp};
 use heal_testkit::memory::ManualClock;
 use serde_json::json;
@@ -81,8 +81,7 @@ impl Action for Remedy {
 
     fn targets(&self, _: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
         let id = parameters.target.clone();
-        let key = CooldownKey { action: self.spec.name.to_owned(), target: id.clone() };
-        let cooldown = (self.spec.name == "again").then_some(Cooldown { key, duration_ms: COOLDOWN_MS });
+        let cooldown = (self.spec.name == "again").then(|| Cooldown::new("again", &id, COOLDOWN_MS));
         Ok(vec![Target { id, resource: PolicyResource::default(), cooldown }])
     }
 

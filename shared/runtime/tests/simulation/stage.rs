@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use heal_engine::catalog::Safety;
 use heal_engine::playbook::Playbook;
-use heal_guard::{Halt, HaltScope};
+use heal_guard::{Budget, Guardrails, Halt, HaltScope, Selector};
 use heal_runtime::Timestamp;
 use heal_runtime::attempt::{self, Worker};
 use heal_runtime::dispatcher::{self, Dispatcher};
@@ -58,6 +58,20 @@ impl Policy for Open {
     async fn decide(&self, _: &PolicyInput) -> Decision {
         Decision::Allow { source: DecisionSource::NotValidated, warning: None }
     }
+}
+
+/// Budgets that the courses use up: one for two actions together, one for each target.
+pub fn guardrails() -> Guardrails {
+    let budget = |name: &str, actions: &[&str], key: &str, max, window_seconds| Budget {
+        name: name.to_owned(),
+        applies_to: Selector { actions: actions.iter().map(|&name| name.to_owned()).collect(), ..Selector::default() },
+        key: key.to_owned(),
+        max,
+        window_seconds,
+    };
+    let budgets =
+        vec![budget("few", &["again", "once"], "", 4, 200), budget("each", &["look"], "{{ target }}", 2, 600)];
+    Guardrails { budgets, ..Guardrails::default() }
 }
 
 fn playbooks() -> Vec<Playbook> {
@@ -150,7 +164,7 @@ impl Stage {
                 halts: halts.clone(),
                 sender: self.queues.clone(),
                 clock: self.clock.clone(),
-                guardrails: Arc::default(),
+                guardrails: Arc::new(guardrails()),
             };
             Worker::new(Remedy::new(name, safety, self.world.clone()), Arc::new(ports)).unwrap()
         };

@@ -177,6 +177,8 @@ metrics! {
         "Orders to stop that last";
     CooldownHits = "self_healing_cooldown_hits_total", Kind::Counter, "", [ACTION],
         "Targets left alone because they were touched too recently";
+    BudgetHits = "self_healing_budget_hits_total", Kind::Counter, "", [ACTION],
+        "Targets left alone because a budget had no place left";
     ClaimsLost = "self_healing_claims_lost_total", Kind::Counter, "", [ACTION],
         "Attempts whose result was not taken because their claim had run out";
     ClaimsRecovered = "self_healing_claims_recovered_total", Kind::Counter, "", [ACTION],

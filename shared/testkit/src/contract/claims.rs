@@ -1,10 +1,12 @@
 //! The contract of [`ClaimStore`].
 
+mod budgets;
 mod cooldowns;
 mod freeing;
 mod intents;
 mod leases;
 
+pub use budgets::*;
 pub use cooldowns::*;
 pub use freeing::*;
 pub use intents::*;
@@ -57,6 +59,18 @@ macro_rules! claim_store_contract {
             an_open_attempt_of_another_counts_as_a_touch,
             an_attempt_is_not_blocked_by_its_own_reservation,
             last_touches_come_in_the_order_of_the_keys,
+            two_hundred_concurrent_attempts_on_one_budget_let_as_many_through_as_it_has_places,
+            a_budgets_window_slides,
+            a_batch_takes_the_places_that_there_are,
+            budgets_of_other_names_and_keys_are_separate,
+            a_target_that_a_budget_refuses_gives_its_cooldown_and_places_back,
+            a_cooling_target_takes_no_place,
+            the_same_attempt_counts_once,
+            a_dead_workers_place_stays_taken,
+            a_place_of_a_target_proven_untouched_is_free_at_once,
+            a_release_gives_places_back,
+            an_announced_target_is_reserved_when_it_is_asked_for,
+            an_intent_is_stored_with_the_reservations,
             a_target_proven_untouched_is_free_at_once,
             a_release_frees_its_targets,
             a_released_recovery_keeps_the_earlier_holders_targets,
@@ -73,14 +87,15 @@ macro_rules! claim_store_contract {
     };
 }
 
-const NOTHING_COOLING: Reservation = Reservation::Held { recovered: false, cooling: Vec::new() };
+const NOTHING_COOLING: Reservation = Reservation::Held { recovered: false, cooling: Vec::new(), budgets: Vec::new() };
 
 fn finished(result: AttemptResult) -> Reservation {
     Reservation::Finished(Box::new(result))
 }
 
 fn held(recovered: bool, cooling: &[(&str, Timestamp)]) -> Reservation {
-    Reservation::Held { recovered, cooling: cooling.iter().map(|(name, until)| (target(name), *until)).collect() }
+    let cooling = cooling.iter().map(|(name, until)| (target(name), *until)).collect();
+    Reservation::Held { recovered, cooling, budgets: Vec::new() }
 }
 
 /// The answer to reserving `targets` for a new `attempt` by its only holder.

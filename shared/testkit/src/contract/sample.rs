@@ -100,13 +100,8 @@ pub(crate) const COOLDOWN_MS: u64 = 300_000;
 /// A request by `by` for the claim of `attempt` at `now`, with `targets`.
 pub(crate) fn request(attempt: &str, by: &str, now: Timestamp, targets: &[&str]) -> ClaimRequest {
     let cooldown = |name: &&str| CooldownRequest { key: target(name), cooldown_ms: COOLDOWN_MS };
-    ClaimRequest {
-        key: claim_key(attempt),
-        holder: holder(by),
-        now,
-        lease_until: now.plus_ms(LEASE_MS),
-        cooldowns: targets.iter().map(cooldown).collect(),
-    }
+    let claim = ClaimRequest::new(claim_key(attempt), holder(by), now, now.plus_ms(LEASE_MS));
+    ClaimRequest { cooldowns: targets.iter().map(cooldown).collect(), ..claim }
 }
 
 /// A result with an output, a warning and characters that need escaping.

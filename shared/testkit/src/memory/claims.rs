@@ -1,10 +1,13 @@
-//! Claims and cooldowns in memory.
+//! Claims, cooldowns and budgets in memory.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use heal_runtime::port::{ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish, LeaseOwner, Reservation, Result};
+use heal_runtime::port::{
+    BudgetKey, BudgetRequests, BudgetUse, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish, LeaseOwner,
+    PlaceOutcome, Places, Reservation, Result, Stage, Taker,
+};
 use heal_runtime::{AttemptResult, Timestamp};
 use serde_json::Value;
 
@@ -21,6 +24,7 @@ pub struct Claims {
 struct Model {
     claims: HashMap<ClaimKey, Claim>,
     cooldowns: HashMap<CooldownKey, Cooldown>,
+    budgets: HashMap<BudgetKey, Places>,
 }
 
 #[derive(Debug)]
@@ -31,6 +35,8 @@ struct Claim {
     recovered: bool,
     /// The targets that this holder reserved; those of earlier holders are not among them.
     reserved: BTreeSet<CooldownKey>,
+    /// The budgets that this holder asked for places in, each with the target.
+    asked: BTreeSet<(BudgetKey, CooldownKey)>,
     intent: Option<Value>,
     result: Option<AttemptResult>,
 }
@@ -47,14 +53,40 @@ struct Cooldown {
 
 impl Model {
     fn reserve(&mut self, request: &ClaimRequest) -> Reservation {
-        let (recovered, mut reserved) = match self.claims.get(&request.key) {
-            None => (false, BTreeSet::new()),
+        let (recovered, mut reserved, mut asked) = match self.claims.get(&request.key) {
+            None => (false, BTreeSet::new(), BTreeSet::new()),
             Some(Claim { result: Some(result), .. }) => return Reservation::Finished(Box::new(result.clone())),
-            Some(claim) if claim.holder == request.holder => (claim.recovered, claim.reserved.clone()),
+            Some(claim) if claim.holder == request.holder => {
+                (claim.recovered, claim.reserved.clone(), claim.asked.clone())
+            }
             Some(claim) if claim.lease_until > request.now => return Reservation::Busy { until: claim.lease_until },
-            Some(_) => (true, BTreeSet::new()),
+            Some(_) => (true, BTreeSet::new(), BTreeSet::new()),
         };
-        let mut cooling = Vec::new();
+        let (mut cooling, mut budgets) = (Vec::new(), Vec::new());
+        if request.stage != Stage::Announce {
+            let new;
+            (cooling, new) = self.reserve_cooldowns(request);
+            let mut refused: BTreeSet<_> = cooling.iter().map(|(key, _)| key.clone()).collect();
+            budgets = self.take_places(request, &mut refused);
+            // What a budget refuses gives its cooldown back.
+            let (kept, freed): (Vec<_>, Vec<_>) = new.into_iter().partition(|key| !refused.contains(key));
+            freed.iter().for_each(|key| self.free(key, &request.key));
+            reserved.extend(kept);
+            asked.extend(request.budgets.iter().map(|wanted| (wanted.key.clone(), wanted.target.clone())));
+        }
+        let (holder, lease_until) = (request.holder.clone(), request.lease_until);
+        let before = self.claims.remove(&request.key).and_then(|claim| claim.intent);
+        let intent = request.intent.clone().or(before);
+        self.claims.insert(
+            request.key.clone(),
+            Claim { holder, lease_until, recovered, reserved, asked, intent, result: None },
+        );
+        Reservation::Held { recovered, cooling, budgets }
+    }
+
+    /// The targets that are cooling, and those that are reserved now and were not before.
+    fn reserve_cooldowns(&mut self, request: &ClaimRequest) -> (Vec<(CooldownKey, Timestamp)>, Vec<CooldownKey>) {
+        let (mut cooling, mut new) = (Vec::new(), Vec::new());
         for wanted in &request.cooldowns {
             let until = request.now.plus_ms(wanted.cooldown_ms);
             let before = match self.cooldowns.get(&wanted.key) {
@@ -70,14 +102,45 @@ impl Model {
             let earlier =
                 self.cooldowns.insert(wanted.key.clone(), Cooldown { reserved_at: request.now, until, by, before });
             if earlier.is_none_or(|earlier| earlier.by.as_ref() != Some(&request.key)) {
-                reserved.insert(wanted.key.clone());
+                new.push(wanted.key.clone());
             }
         }
-        let (holder, lease_until) = (request.holder.clone(), request.lease_until);
-        let intent = self.claims.remove(&request.key).and_then(|claim| claim.intent);
-        self.claims
-            .insert(request.key.clone(), Claim { holder, lease_until, recovered, reserved, intent, result: None });
-        Reservation::Held { recovered, cooling }
+        (cooling, new)
+    }
+
+    /// Takes places budget by budget. A target without one is added to `refused`, and gives back the places that it has.
+    fn take_places(&mut self, request: &ClaimRequest, refused: &mut BTreeSet<CooldownKey>) -> Vec<BudgetUse> {
+        let ClaimRequest { key: attempt, holder, now, .. } = request;
+        let taker = Taker { attempt, holder, now: *now };
+        let (mut uses, mut new): (Vec<BudgetUse>, Vec<(BudgetKey, CooldownKey)>) = Default::default();
+        for mut wanted in BudgetRequests::by_counter(&request.budgets) {
+            wanted.targets.retain(|target| !refused.contains(target));
+            let taken = self.budgets.entry(wanted.key.clone()).or_default().take(&taker, &wanted);
+            for (target, taken) in wanted.targets.into_iter().zip(taken) {
+                let full_until = match taken.outcome {
+                    PlaceOutcome::New => {
+                        new.push((wanted.key.clone(), target.clone()));
+                        None
+                    }
+                    PlaceOutcome::Renewed => None,
+                    PlaceOutcome::Full { until } => {
+                        refused.insert(target.clone());
+                        Some(until)
+                    }
+                };
+                uses.push(BudgetUse { target, key: wanted.key.clone(), used: taken.used, full_until });
+            }
+        }
+        for (budget, target) in new.iter().filter(|(_, target)| refused.contains(target)) {
+            self.give_back(budget, target, attempt, holder);
+        }
+        uses
+    }
+
+    fn give_back(&mut self, budget: &BudgetKey, target: &CooldownKey, attempt: &ClaimKey, holder: &LeaseOwner) {
+        if let Some(places) = self.budgets.get_mut(budget) {
+            places.give_back(attempt, holder, target);
+        }
     }
 
     fn intend(&mut self, key: &ClaimKey, holder: &LeaseOwner, now: Timestamp, intent: &Value) -> Finish {
@@ -104,8 +167,12 @@ impl Model {
             Some(claim) if claim.result.is_none() && claim.lease_until > now => claim.result = Some(result.clone()),
             Some(_) | None => return Finish::Lost,
         }
+        let asked = self.claims.get(key).map(|claim| claim.asked.clone()).unwrap_or_default();
         for target in proven_not_applied {
             self.free(target, key);
+        }
+        for (budget, target) in asked.iter().filter(|(_, target)| proven_not_applied.contains(target)) {
+            self.give_back(budget, target, key, holder);
         }
         Finish::Stored
     }
@@ -115,7 +182,7 @@ impl Model {
         if claim.holder != *holder || claim.result.is_some() {
             return;
         }
-        let reserved = std::mem::take(&mut claim.reserved);
+        let (reserved, asked) = (std::mem::take(&mut claim.reserved), std::mem::take(&mut claim.asked));
         if claim.recovered {
             // The earlier holder's effect may have happened: the next holder recovers.
             claim.lease_until = Timestamp(0);
@@ -124,6 +191,9 @@ impl Model {
         }
         for target in &reserved {
             self.free(target, key);
+        }
+        for (budget, target) in &asked {
+            self.give_back(budget, target, key, holder);
         }
     }
 

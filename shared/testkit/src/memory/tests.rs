@@ -91,6 +91,7 @@ fn every_case_is_in_its_suite() {
         include_str!("../contract/runs/live.rs"),
     ];
     let claims = [
+        include_str!("../contract/claims/budgets.rs"),
         include_str!("../contract/claims/cooldowns.rs"),
         include_str!("../contract/claims/freeing.rs"),
         include_str!("../contract/claims/intents.rs"),

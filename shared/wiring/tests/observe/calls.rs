@@ -41,7 +41,7 @@ fn an_attempt_has_the_status_of_its_ending() {
         (AttemptOutcome::Succeeded, "success"),
         (AttemptOutcome::NoOp { reason: message() }, "success"),
         (AttemptOutcome::Denied { violations: Vec::new() }, "denied"),
-        (AttemptOutcome::CoolingDown { target: "t".to_owned(), until: Timestamp(1) }, "denied"),
+        (AttemptOutcome::CoolingDown { target: "t".to_owned(), until: Timestamp(1), rule: None }, "denied"),
         (AttemptOutcome::Unavailable { service: "s".to_owned(), message: message(), retry_after_ms: None }, "skipped"),
         (AttemptOutcome::Failed { code: "c".to_owned(), message: message(), retryable: true }, "error"),
         (AttemptOutcome::TimedOut { message: message() }, "error"),

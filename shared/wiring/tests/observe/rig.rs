@@ -10,8 +10,7 @@ use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
 use heal_runtime::port::{
-    CooldownKey, Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName,
-    Sender as _,
+    Decision, DecisionSource, Message, OsEntropy, Policy, PolicyInput, PolicyResource, QueueName, Sender as _,
 };
 use heal_runtime::{ActionSpec, AttemptOutcome, AttemptResult, Map, Safety, Violation};
 use heal_telemetry::Telemetry;
@@ -42,9 +41,8 @@ impl Action for Reallocate {
     fn targets(&self, _: &Call, parameters: &Map) -> Result<Vec<Target>, AttemptResult> {
         let text = |name: &str| parameters[name].as_str().unwrap_or_default().to_owned();
         let id = text("ticket_id");
-        let key = CooldownKey { action: ACTION.to_owned(), target: id.clone() };
         let resource = PolicyResource { ticket_id: id.clone(), reason: text("reason"), ..PolicyResource::default() };
-        Ok(vec![Target { id, resource, cooldown: Some(Cooldown { key, duration_ms: 300_000 }) }])
+        Ok(vec![Target::new(&id, resource).cooling(Cooldown::new(ACTION, &id, 300_000))])
     }
 
     async fn facts(&self, _: &Call, _: &Map, _: &Target) -> Result<Facts<()>, AttemptResult> {

@@ -1,7 +1,7 @@
 //! A claim: the right to perform one attempt.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use heal_runtime::port::{BackendError, ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Result};
+use heal_runtime::port::{BudgetKey, BudgetRequest, ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Result};
 use heal_runtime::{AttemptResult, Timestamp, format};
 use serde_json::Value;
 
@@ -17,8 +17,6 @@ pub(super) enum TakeOutcome {
     Held {
         /// Whether an earlier owner may have acted.
         recovered: bool,
-        /// Counts the owners of this claim.
-        fencing_token: u64,
     },
     /// Another owner's lease has not ended.
     Busy { until: Timestamp },
@@ -29,7 +27,10 @@ pub(super) enum TakeOutcome {
 /// The outcome of storing a result.
 pub(super) enum FinishOutcome {
     /// Stored by this call.
-    Now,
+    Now {
+        /// What the claim's owner had listed.
+        listed: Listed,
+    },
     /// An earlier call stored the same result.
     Before,
     /// The claim belongs to another owner.
@@ -39,14 +40,19 @@ pub(super) enum FinishOutcome {
 /// A claim that its owner is about to release.
 pub(super) struct HeldClaim {
     pub recovered: bool,
-    pub fencing_token: u64,
-    /// The targets that this owner listed before reserving them.
-    pub reserved: Vec<CooldownKey>,
+    pub listed: Listed,
 }
 
-const RESERVE: &str = "claims.reserve";
+/// What an owner listed in its claim before it reserved it.
+#[derive(Default)]
+pub(super) struct Listed {
+    pub cooldowns: Vec<CooldownKey>,
+    pub places: Vec<(BudgetKey, CooldownKey)>,
+}
 
-/// Takes the claim if it is free, the owner's own, or expired, and lists the targets to reserve in it.
+pub(super) const RESERVE: &str = "claims.reserve";
+
+/// Takes the claim if it is free, the owner's own, or expired, and lists in it what is to be reserved.
 pub(super) async fn take(store: &Store, request: &ClaimRequest) -> Result<TakeOutcome> {
     for tried in 0..CONTENTION_TRIES {
         let there = match first_take(store, request).await? {
@@ -76,17 +82,18 @@ pub(super) async fn take(store: &Store, request: &ClaimRequest) -> Result<TakeOu
 
 fn held_by(row: &Attributes) -> Result<TakeOutcome> {
     let fields = Fields::read(RESERVE, row)?;
-    Ok(TakeOutcome::Held { recovered: fields.flag("recovered"), fencing_token: fields.number("tenure")? })
+    Ok(TakeOutcome::Held { recovered: fields.flag("recovered") })
 }
 
 /// Creates the claim, or extends the owner's own.
 async fn first_take(store: &Store, request: &ClaimRequest) -> Result<Written> {
     let mut values = values(request).number(":first", 1).flag(":no", false);
-    let update = if request.cooldowns.is_empty() {
+    let reserved = reserved(request);
+    let update = if reserved.is_empty() {
         "SET holder = :holder, lease_until = :lease_until, tenure = if_not_exists(tenure, :first), \
          recovered = if_not_exists(recovered, :no), expires_at = :expires_at"
     } else {
-        values = values.value(":reserved", reserved(request));
+        values = values.value(":reserved", AttributeValue::Ss(reserved));
         "SET holder = :holder, lease_until = :lease_until, tenure = if_not_exists(tenure, :first), \
          recovered = if_not_exists(recovered, :no), expires_at = :expires_at ADD reserved :reserved"
     };
@@ -106,11 +113,12 @@ async fn take_over(store: &Store, request: &ClaimRequest, fencing_token: u64) ->
         .number(":next", fencing_token + 1)
         .flag(":yes", true)
         .moment(":now", request.now);
-    let update = if request.cooldowns.is_empty() {
+    let reserved = reserved(request);
+    let update = if reserved.is_empty() {
         "SET holder = :holder, lease_until = :lease_until, tenure = :next, recovered = :yes, expires_at = :expires_at \
          REMOVE reserved"
     } else {
-        values = values.value(":reserved", reserved(request));
+        values = values.value(":reserved", AttributeValue::Ss(reserved));
         "SET holder = :holder, lease_until = :lease_until, tenure = :next, recovered = :yes, expires_at = :expires_at, \
          reserved = :reserved"
     };
@@ -131,13 +139,37 @@ fn values(request: &ClaimRequest) -> Item {
         .number(":expires_at", request.now.plus_ms(CLAIM_KEPT_MS).0 / 1_000)
 }
 
-/// The targets as a set of texts: JSON pairs of action and target.
-fn reserved(request: &ClaimRequest) -> AttributeValue {
-    let pair = |key: &CooldownKey| serde_json::json!([key.action, key.target]).to_string();
-    let mut pairs: Vec<String> = request.cooldowns.iter().map(|cooldown| pair(&cooldown.key)).collect();
-    pairs.sort();
-    pairs.dedup();
-    AttributeValue::Ss(pairs)
+/// Targets and places as a set of texts: JSON arrays of action and target, and of action, target, budget and key.
+fn reserved(request: &ClaimRequest) -> Vec<String> {
+    let target = |key: &CooldownKey| serde_json::json!([key.action, key.target]).to_string();
+    let place = |place: &BudgetRequest| {
+        let BudgetRequest { target, key, .. } = place;
+        serde_json::json!([target.action, target.target, key.name, key.key]).to_string()
+    };
+    let targets = request.cooldowns.iter().map(|cooldown| target(&cooldown.key));
+    let mut all: Vec<String> = targets.chain(request.budgets.iter().map(place)).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+impl Listed {
+    fn read(fields: &Fields<'_>) -> Result<Self> {
+        let mut listed = Self::default();
+        for text in fields.set("reserved")? {
+            let parts: Vec<String> = serde_json::from_str(text).map_err(|error| fields.corrupt("reserved", error))?;
+            match <[String; 2]>::try_from(parts) {
+                Ok([action, target]) => listed.cooldowns.push(CooldownKey { action, target }),
+                Err(parts) => {
+                    let place = <[String; 4]>::try_from(parts);
+                    let place = place.map_err(|parts| fields.corrupt("reserved", format!("has {} parts", parts.len())));
+                    let [action, target, name, key] = place?;
+                    listed.places.push((BudgetKey { name, key }, CooldownKey { action, target }));
+                }
+            }
+        }
+        Ok(listed)
+    }
 }
 
 /// Stores the intent if the claim is live and the owner's.
@@ -189,7 +221,7 @@ pub(super) async fn finish(
         values: Item::default().value(":answer", packed).text(":holder", &holder.0).moment(":now", now),
     };
     match store.update(operation, change).await? {
-        Written::Done(_) => Ok(FinishOutcome::Now),
+        Written::Done(row) => Ok(FinishOutcome::Now { listed: Listed::read(&Fields::read(operation, &row)?)? }),
         Written::Refused(None) => Ok(FinishOutcome::Lost),
         Written::Refused(Some(there)) => {
             let fields = Fields::read(operation, &there)?;
@@ -211,15 +243,7 @@ pub(super) async fn held(
     if fields.maybe_text("holder")? != Some(holder.0.as_str()) || row.contains_key("answer") {
         return Ok(None);
     }
-    let target = |pair: &String| {
-        let (action, target) = serde_json::from_str(pair).map_err(|error| fields.corrupt("reserved", error))?;
-        Ok::<_, BackendError>(CooldownKey { action, target })
-    };
-    Ok(Some(HeldClaim {
-        recovered: fields.flag("recovered"),
-        fencing_token: fields.number("tenure")?,
-        reserved: fields.set("reserved")?.iter().map(target).collect::<Result<_>>()?,
-    }))
+    Ok(Some(HeldClaim { recovered: fields.flag("recovered"), listed: Listed::read(&fields)? }))
 }
 
 /// Removes the claim. If an earlier owner may have acted, the row stays without an owner, so that the next one recovers the attempt.

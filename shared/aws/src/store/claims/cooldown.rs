@@ -4,17 +4,21 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use heal_runtime::Timestamp;
-use heal_runtime::port::{BackendError, ClaimKey, CooldownKey, CooldownRequest, Result};
+use heal_runtime::port::{BackendError, ClaimKey, CooldownKey, CooldownRequest, LeaseOwner, Result, Taker};
 
 use crate::limit::{BATCH_GET_KEYS, CONTENTION_TRIES, COOLDOWN_KEPT_MS};
 use crate::store::call::{self, Change, Written, contended, pause};
 use crate::store::item::{Attributes, Fields, Item, Key, PK};
 use crate::store::{Store, key};
 
-/// Who reserves: an attempt, with the fencing token of its claim.
-pub(super) struct Owner<'a> {
-    pub attempt: &'a ClaimKey,
-    pub fencing_token: u64,
+/// The outcome of reserving one target.
+pub(super) enum ReserveOutcome {
+    /// Reserved now.
+    New,
+    /// The same attempt reserved it earlier; the cooldown restarts now.
+    Renewed,
+    /// Another attempt's cooldown has not ended.
+    Cooling { until: Timestamp },
 }
 
 const RESERVE: &str = "claims.reserve";
@@ -24,25 +28,21 @@ fn name(attempt: &ClaimKey) -> String {
     format!("{}#{}", attempt.action, attempt.attempt)
 }
 
-/// Reserves the target from `now` on. Returns the end of its cooldown if another attempt reserved it.
-pub(super) async fn reserve(
-    store: &Store,
-    wanted: &CooldownRequest,
-    owner: &Owner<'_>,
-    now: Timestamp,
-) -> Result<Option<Timestamp>> {
+/// Reserves the target from now on.
+pub(super) async fn reserve(store: &Store, wanted: &CooldownRequest, taker: &Taker<'_>) -> Result<ReserveOutcome> {
+    let now = taker.now;
     let key = key::cooldown(&wanted.key);
     let until = now.plus_ms(wanted.cooldown_ms);
-    let by = name(owner.attempt);
+    let by = name(taker.attempt);
     for tried in 0..CONTENTION_TRIES {
         let fresh = Item::at(&key)
             .moment("reserved_at", now)
             .moment("cools_until", until)
             .text("reserved_by", &by)
-            .number("tenure", owner.fencing_token)
+            .text("holder", &taker.holder.0)
             .expires(until, COOLDOWN_KEPT_MS);
         let there = match store.put(RESERVE, fresh, "attribute_not_exists(pk)", Item::default()).await? {
-            Written::Done(_) => return Ok(None),
+            Written::Done(_) => return Ok(ReserveOutcome::New),
             Written::Refused(Some(there)) => there,
             Written::Refused(None) => continue,
         };
@@ -52,47 +52,49 @@ pub(super) async fn reserve(
             .moment(":until", until)
             .text(":by", &by)
             .number(":expires_at", until.plus_ms(COOLDOWN_KEPT_MS).0 / 1_000);
-        let change = if found.by.as_deref() == Some(by.as_str()) {
+        let is_own = found.by.as_deref() == Some(by.as_str());
+        let change = if is_own {
             // The same attempt again: the cooldown restarts now, and the reservation before it stays.
             let update = "SET reserved_at = :now, cools_until = :until, expires_at = :expires_at";
             Change { key: key.clone(), update, condition: "reserved_by = :by", values }
         } else if found.until > now {
-            return Ok(Some(found.until));
+            return Ok(ReserveOutcome::Cooling { until: found.until });
         } else {
             Change {
                 key: key.clone(),
                 update: "SET before_at = reserved_at, before_until = cools_until, reserved_at = :now, cools_until = :until, \
-                         reserved_by = :by, tenure = :tenure, expires_at = :expires_at",
+                         reserved_by = :by, holder = :holder, expires_at = :expires_at",
                 condition: "reserved_at = :was_at AND cools_until = :was_until AND (attribute_not_exists(reserved_by) OR reserved_by <> :by)",
                 values: values
-                    .number(":tenure", owner.fencing_token)
+                    .text(":holder", &taker.holder.0)
                     .moment(":was_at", found.reserved_at)
                     .moment(":was_until", found.until),
             }
         };
         match store.update(RESERVE, change).await? {
-            Written::Done(_) => return Ok(None),
+            Written::Done(_) if is_own => return Ok(ReserveOutcome::Renewed),
+            Written::Done(_) => return Ok(ReserveOutcome::New),
             Written::Refused(_) => pause(tried).await,
         }
     }
     Err(contended(RESERVE))
 }
 
-/// Undoes the reservation of `by`, with that fencing token if one is given; leaves any other reservation alone.
+/// Undoes the reservation of `by`, by that owner if one is given; leaves any other reservation alone.
 pub(super) async fn free(
     store: &Store,
     operation: &'static str,
     target: &CooldownKey,
     by: &ClaimKey,
-    fencing_token: Option<u64>,
+    holder: Option<&LeaseOwner>,
 ) -> Result<()> {
     let key = key::cooldown(target);
     let values = Item::default().text(":by", name(by));
-    let (values, gone, restored) = match fencing_token {
-        Some(fencing_token) => (
-            values.number(":tenure", fencing_token),
-            "reserved_by = :by AND tenure = :tenure AND attribute_not_exists(before_at)",
-            "reserved_by = :by AND tenure = :tenure AND attribute_exists(before_at)",
+    let (values, gone, restored) = match holder {
+        Some(holder) => (
+            values.text(":holder", &holder.0),
+            "reserved_by = :by AND holder = :holder AND attribute_not_exists(before_at)",
+            "reserved_by = :by AND holder = :holder AND attribute_exists(before_at)",
         ),
         None => (
             values,
@@ -102,7 +104,7 @@ pub(super) async fn free(
     };
     match store.delete(operation, &key, gone, values.clone()).await? {
         Written::Refused(Some(there)) if there.contains_key("before_at") => {
-            let update = "SET reserved_at = before_at, cools_until = before_until REMOVE reserved_by, tenure, before_at, before_until";
+            let update = "SET reserved_at = before_at, cools_until = before_until REMOVE reserved_by, holder, tenure, before_at, before_until";
             store.update(operation, Change { key, update, condition: restored, values }).await.map(drop)
         }
         Written::Done(_) | Written::Refused(_) => Ok(()),

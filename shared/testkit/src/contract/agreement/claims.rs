@@ -1,4 +1,4 @@
-use heal_runtime::port::{ClaimKey, ClaimRequest, CooldownKey, CooldownRequest, LeaseOwner};
+use heal_runtime::port::{BudgetKey, BudgetRequest, ClaimKey, ClaimRequest, CooldownKey, CooldownRequest, LeaseOwner};
 use heal_runtime::{AttemptResult, Timestamp};
 use serde_json::json;
 
@@ -64,13 +64,19 @@ fn attempt(dice: &mut Dice, now: Timestamp) -> ClaimKey {
 }
 
 fn random_request(dice: &mut Dice, now: Timestamp) -> ClaimRequest {
-    ClaimRequest {
-        key: attempt(dice, now),
-        holder: LeaseOwner(dice.name("worker", 4)),
-        now,
-        lease_until: dice.after(now, 60),
-        cooldowns: targets(dice).into_iter().map(|key| CooldownRequest { key, cooldown_ms: dice.roll(120) }).collect(),
+    let (key, by) = (attempt(dice, now), LeaseOwner(dice.name("worker", 4)));
+    let mut request = ClaimRequest::new(key, by, now, dice.after(now, 60));
+    for key in targets(dice) {
+        let budgets = (0..dice.roll(3)).map(|number| BudgetRequest {
+            target: key.clone(),
+            key: BudgetKey { name: "budget".to_owned(), key: number.to_string() },
+            max: 3,
+            window_ms: 150,
+        });
+        request.budgets.extend(budgets);
+        request.cooldowns.push(CooldownRequest { key, cooldown_ms: dice.roll(120) });
     }
+    request
 }
 
 /// Makes `calls` random calls to both stores.

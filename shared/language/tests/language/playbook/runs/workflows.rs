@@ -130,7 +130,11 @@ fn a_run_that_replans_nothing_claims_no_healing() {
     assert_eq!((being_replanned.outcome, being_replanned.actions().len()), (RunOutcome::Completed, 2));
     let cooling = run(&plan, json!({"workflow_id": "wf"}), |command, _| match &*command.action {
         "get_workflow_status" => running(),
-        _ => AttemptResult::new(AttemptOutcome::CoolingDown { target: "wf".into(), until: Timestamp(300_000) }),
+        _ => AttemptResult::new(AttemptOutcome::CoolingDown {
+            target: "wf".into(),
+            until: Timestamp(300_000),
+            rule: None,
+        }),
     });
     assert_eq!(cooling.outcome, RunOutcome::Denied);
     let needless = run(&plan, json!({"workflow_id": "wf"}), |command, _| match &*command.action {

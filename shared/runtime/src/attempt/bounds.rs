@@ -1,0 +1,221 @@
+//! What bounds an effect: the cooldown of its target, and the budgets that it counts in.
+
+use std::sync::Arc;
+
+use heal_engine::Timestamp;
+use heal_engine::catalog::{ActionSpec, Safety};
+use heal_engine::template::{Lookup, Scope, Template, TemplateError};
+use heal_guard::limit::BUDGET_MAX;
+use heal_guard::{Budget, Counter, Digest, Effect, Guardrails};
+use serde_json::Value;
+
+use crate::action::{Call, Target};
+use crate::port::{BudgetKey, BudgetRequest, BudgetUse, CooldownKey, CooldownRequest};
+
+/// The bounds of one action, with the keys of its budgets compiled.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    guardrails: Arc<Guardrails>,
+    digest: Digest,
+    budgets: Vec<(Budget, Template)>,
+}
+
+/// What the effect on one target counts in.
+#[derive(Debug, Clone)]
+pub(crate) struct Counted {
+    pub effect: Effect,
+    /// What the store names the target.
+    pub key: CooldownKey,
+    pub cooldown: Option<CooldownRequest>,
+    pub budgets: Vec<BudgetRequest>,
+}
+
+/// What a store answered about all targets of an attempt.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub cooling: Vec<(CooldownKey, Timestamp)>,
+    pub budgets: Vec<BudgetUse>,
+}
+
+impl Bounds {
+    /// # Errors
+    /// The key of a budget is not a template; names the budget.
+    pub(super) fn compile(guardrails: &Arc<Guardrails>, spec: &ActionSpec) -> Result<Self, String> {
+        let applies = |budget: &&Budget| {
+            let actions = &budget.applies_to.actions;
+            spec.safety != Safety::ReadOnly && (actions.is_empty() || actions.iter().any(|name| name == spec.name))
+        };
+        let compile = |budget: &Budget| {
+            let key = Template::compile(&budget.key).map_err(|error| format!("budget {:?}: {error}", budget.name))?;
+            Ok((budget.clone(), key))
+        };
+        let budgets = guardrails.budgets.iter().filter(applies).map(compile).collect::<Result<_, String>>()?;
+        Ok(Self { digest: guardrails.digest(), guardrails: Arc::clone(guardrails), budgets })
+    }
+
+    /// The digest of the guardrails.
+    pub(super) const fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// What an effect on `target` counts in.
+    ///
+    /// # Errors
+    /// The key of a budget cannot be rendered.
+    pub(super) fn count(&self, spec: &ActionSpec, call: &Call, target: &Target) -> Result<Counted, TemplateError> {
+        let context = &call.command.context;
+        let effect = Effect {
+            action: spec.name.to_owned(),
+            service: spec.service.to_owned(),
+            playbook: context.playbook.clone(),
+            target: target.id.clone(),
+            workflow_id: context.workflow_id.clone().unwrap_or_default(),
+        };
+        let own = target.cooldown.as_ref();
+        let key = target.key(spec.name);
+        if spec.safety == Safety::ReadOnly {
+            return Ok(Counted { effect, key, cooldown: None, budgets: Vec::new() });
+        }
+        let cooldown_ms = self.guardrails.cooldown_ms(spec.name, own.map(|own| own.duration_ms));
+        let cooldown = cooldown_ms.map(|cooldown_ms| CooldownRequest { key: key.clone(), cooldown_ms });
+        let mut budgets = Vec::new();
+        for (budget, template) in self.budgets.iter().filter(|(budget, _)| budget.applies_to.admits(&effect)) {
+            let rendered = match template.render(&Scope::new(Arc::new(EffectVariables(effect.clone()))))? {
+                Value::String(text) => text,
+                other => other.to_string(),
+            };
+            budgets.push(BudgetRequest {
+                target: key.clone(),
+                key: BudgetKey { name: budget.name.clone(), key: rendered },
+                max: budget.max.clamp(1, BUDGET_MAX),
+                window_ms: budget.window_seconds.saturating_mul(1_000),
+            });
+        }
+        Ok(Counted { effect, key, cooldown, budgets })
+    }
+}
+
+impl Counted {
+    /// Whether nothing is to be reserved.
+    pub(crate) const fn is_free(&self) -> bool {
+        self.cooldown.is_none() && self.budgets.is_empty()
+    }
+
+    /// Whether the counter that is full is a budget, and not the cooldown; `None` if none is.
+    pub(super) fn budget_is_full(&self, counters: &[Counter]) -> Option<bool> {
+        let full = counters.iter().position(|counter| counter.full_until.is_some())?;
+        Some(full > 0 || self.cooldown.is_none())
+    }
+
+    /// The counters as the store answered, the cooldown first; a counter that was not asked is left out.
+    pub(super) fn counters(&self, answer: &Answer) -> Vec<Counter> {
+        let cooldown = self.cooldown.as_ref().map(|_| {
+            let full_until = answer.cooling.iter().find(|(key, _)| *key == self.key).map(|(_, until)| *until);
+            let (used, key) = (u32::from(full_until.is_some()), self.key.target.clone());
+            Counter { name: format!("cooldown of {}", self.effect.action), key, used, limit: 1, full_until }
+        });
+        let budgets = self.budgets.iter().filter_map(|request| {
+            let asked = |asked: &&BudgetUse| asked.target == request.target && asked.key == request.key;
+            let BudgetUse { used, full_until, .. } = *answer.budgets.iter().find(asked)?;
+            let BudgetKey { name, key } = request.key.clone();
+            Some(Counter { name: format!("budget {name:?}"), key, used, limit: request.max, full_until })
+        });
+        cooldown.into_iter().chain(budgets).collect()
+    }
+}
+
+/// The variables of a budget's key.
+#[derive(Debug)]
+struct EffectVariables(Effect);
+
+impl Lookup for EffectVariables {
+    fn variable(&self, name: &str) -> Option<Value> {
+        let Effect { action, service, playbook, target, workflow_id } = &self.0;
+        let value = match name {
+            "action" => action,
+            "service" => service,
+            "playbook" => playbook,
+            "target" => target,
+            "workflow_id" => workflow_id,
+            _ => return None,
+        };
+        Some(Value::String(value.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use heal_engine::catalog::Safety;
+    use heal_guard::{CooldownRule, Selector};
+    use serde_json::json;
+
+    use super::*;
+
+    fn spec(safety: Safety) -> ActionSpec {
+        ActionSpec {
+            name: "touch",
+            description: "",
+            parameters: json!({}),
+            outputs: &[],
+            safety,
+            inherits: &[],
+            default_timeout_seconds: 1,
+            service: "lamps",
+            critical: false,
+        }
+    }
+
+    fn budget(name: &str, key: &str, actions: &[&str]) -> Budget {
+        let applies_to =
+            Selector { actions: actions.iter().map(|&name| name.to_owned()).collect(), ..Selector::default() };
+        Budget { name: name.to_owned(), applies_to, key: key.to_owned(), max: 5_000, window_seconds: 60 }
+    }
+
+    fn call() -> Call {
+        let command = json!({
+            "run_id": "run-1", "step": "s", "attempt": 1, "token": "t", "action": "touch", "parameters": {},
+            "parameters_digest": Digest::of(b"{}"), "issued_at": 0, "deadline": 1_000, "hop": 1,
+            "context": {"incident_id": "i", "playbook": "p", "workflow_id": "wf-1"},
+        });
+        let at = heal_engine::Timestamp(0);
+        let command = serde_json::from_value(command).unwrap();
+        Call { command, idempotency_key: String::new(), deadline: at, started_at: at }
+    }
+
+    fn count(guardrails: Guardrails, safety: Safety) -> Counted {
+        let spec = spec(safety);
+        let bounds = Bounds::compile(&Arc::new(guardrails), &spec).unwrap();
+        bounds.count(&spec, &call(), &Target::new("t-1", Default::default())).unwrap()
+    }
+
+    #[test]
+    fn an_effect_counts_in_the_budgets_that_are_for_it_under_their_rendered_keys() {
+        let budgets = vec![
+            budget("all", "", &[]),
+            budget("each", "{{ service }}/{{ target }} of {{ workflow_id }}", &["touch"]),
+            budget("others", "", &["restart_pod"]),
+        ];
+        let counted = count(Guardrails { budgets, ..Guardrails::default() }, Safety::Unknown);
+        let keys: Vec<_> = counted.budgets.iter().map(|request| (&*request.key.name, &*request.key.key)).collect();
+        assert_eq!(keys, [("all", ""), ("each", "lamps/t-1 of wf-1")]);
+        assert!(counted.budgets.iter().all(|request| request.max == BUDGET_MAX && request.window_ms == 60_000));
+    }
+
+    #[test]
+    fn an_action_without_a_cooldown_has_one_where_a_rule_says_so_and_none_if_it_only_reads() {
+        let rule = CooldownRule { action: "touch".to_owned(), seconds: 7 };
+        let rails =
+            Guardrails { cooldowns: vec![rule], budgets: vec![budget("all", "", &[])], ..Guardrails::default() };
+        let counted = count(rails.clone(), Safety::Unknown);
+        assert_eq!(counted.cooldown.unwrap().cooldown_ms, 7_000);
+        assert!(count(rails, Safety::ReadOnly).is_free());
+        assert!(count(Guardrails::default(), Safety::Unknown).is_free());
+    }
+
+    #[test]
+    fn a_key_that_is_not_a_template_names_its_budget() {
+        let rails = Guardrails { budgets: vec![budget("each", "{{ target", &[])], ..Guardrails::default() };
+        let error = Bounds::compile(&Arc::new(rails), &spec(Safety::Unknown)).unwrap_err();
+        assert!(error.starts_with("budget \"each\": "), "{error}");
+    }
+}
