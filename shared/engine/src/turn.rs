@@ -313,9 +313,10 @@ fn accept_late(
     };
     let step = StepRef { step: plan.find(&late.step).ok_or_else(stale)?, item: late.item };
     let attempt = state.expected(step, late.attempt, &late.token).ok_or_else(stale)?;
+    // It is issued again after the release, once its answer is overdue: only under the same claim, since a later copy may have acted.
     if state.stands_still() {
-        let reason = "the command waited in the queue until the run was held".to_owned();
-        return Ok(Event::AttemptHeld { step, attempt: attempt.number, reason, may_have_acted: false });
+        let why = format!("run {} is held", late.run_id);
+        return Err(apply::Error::Stale { event: "attempt_reissued", why });
     }
     Ok(reissue::late(plan, state, step, attempt, now, entropy))
 }

@@ -83,6 +83,7 @@ fn suite_and_cases(suite: &str, files: &[&str]) -> (Vec<String>, Vec<String>) {
 fn every_case_is_in_its_suite() {
     let runs = [
         include_str!("../contract/runs/append.rs"),
+        include_str!("../contract/runs/chain.rs"),
         include_str!("../contract/runs/create.rs"),
         include_str!("../contract/runs/due.rs"),
         include_str!("../contract/runs/filters.rs"),

@@ -82,10 +82,8 @@ impl Decided {
 /// `policy: the policy (server) denies it: … It was told that the workflow is FAILED, and answered in 3 ms.`
 fn said(reason: &Reason, record: &DecisionRecord) -> String {
     let part = serde_json::to_value(reason.part).unwrap_or_default();
-    let against = match &reason.verdict {
-        Verdict::Proceed => String::new(),
-        other => format!(" → {}", verdict(other)),
-    };
+    let is_against = reason.verdict != Verdict::Proceed;
+    let against = if is_against { format!(" → {}", verdict(&reason.verdict)) } else { String::new() };
     let beside = if reason.part == Part::Policy { asked(record) } else { String::new() };
     format!("{}: {}{against}{beside}", part.as_str().unwrap_or("?"), out::text(&reason.text))
 }
