@@ -17,12 +17,14 @@ pub struct Collected {
     pub claims: usize,
     /// Cooldowns that ended more than [`limit::KEEP_COOLDOWNS_MS`] ago.
     pub cooldowns: usize,
+    /// Counts of repeated runs whose window ended.
+    pub counts: usize,
     /// Ended runs, with their logs.
     pub runs: usize,
 }
 
 impl Store {
-    /// Removes inputs, claims and cooldowns as [`Collected`] says, and runs that ended more than `keep_runs_ms` before `now`. Live runs,
+    /// Removes inputs, claims, cooldowns and counts as [`Collected`] says, and runs that ended more than `keep_runs_ms` before `now`. Live runs,
     /// messages, dead letters and plans stay. Each write removes at most [`limit::GARBAGE_ROWS`], so that other writes are not held up.
     ///
     /// # Errors
@@ -33,6 +35,7 @@ impl Store {
             inputs: self.remove(INPUTS, now).await?,
             claims: self.remove(CLAIMS, before(limit::KEEP_CLAIMS_MS)).await?,
             cooldowns: self.remove(COOLDOWNS, before(limit::KEEP_COOLDOWNS_MS)).await?,
+            counts: self.remove(COUNTS, now).await?,
             runs: self.remove(RUNS, before(keep_runs_ms)).await?,
         })
     }
@@ -61,6 +64,8 @@ const CLAIMS: &str = "DELETE FROM claim WHERE (action, attempt) IN
 
 const COOLDOWNS: &str = "DELETE FROM cooldown WHERE (action, target) IN
     (SELECT action, target FROM cooldown WHERE until <= ?1 LIMIT ?2)";
+
+const COUNTS: &str = "DELETE FROM repeated WHERE key IN (SELECT key FROM repeated WHERE until <= ?1 LIMIT ?2)";
 
 /// A run's commits are removed with it, so each write takes a tenth of the rows.
 const RUNS: &str = "DELETE FROM run WHERE no IN

@@ -10,9 +10,12 @@
 //! | `message`, `dead_letter` | a message on its queue; a message that was dead-lettered, with the reason |
 //! | `claim`, `cooldown` | the right to perform an attempt; a target that was reserved |
 //! | `breaker` | an open circuit breaker |
+//! | `repeated` | the runs for one target of a playbook, as JSON; counts nothing after `until` |
 //! | `check_state` | the memory of a scheduled check between two probes |
 //!
 //! Times are milliseconds since the Unix epoch.
+
+mod repeats;
 
 use rusqlite::Connection;
 
@@ -22,10 +25,10 @@ use crate::open::OpenError;
 pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"heal");
 
 /// The migrations from an empty file to the current version. A released migration never changes; new ones are appended.
-const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3];
+const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3, repeats::REPEATED];
 
 /// The version of the tables that this build reads and writes, `user_version` of the file.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// SQLite writes each page that a transaction touches twice and whole, so rows that are written together are kept together: commits lie in
 /// the order of their arrival, and an index of small numbers finds them by run.

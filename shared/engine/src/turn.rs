@@ -52,6 +52,8 @@
 //! # }
 //! ```
 
+mod escalate;
+
 use crate::advance::{self, reissue};
 use crate::apply::{self, apply};
 use crate::event::{Commit, Event, RunStarted};
@@ -63,6 +65,8 @@ use crate::plan::Plan;
 use crate::state::State;
 use crate::time::Timestamp;
 
+pub use escalate::escalate;
+
 /// What can reach a live run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
@@ -72,7 +76,7 @@ pub enum Input {
     Late(Box<LateCommand>),
     /// Time has passed.
     Wake,
-    /// Another incident has the run's concurrency key.
+    /// Another incident has the run's concurrency key, or is about the target of this escalated run.
     Joined {
         /// The other incident.
         incident_id: String,

@@ -148,7 +148,7 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
         seen.largest_in_flight = seen.largest_in_flight.max(performs.len());
         // In the second half every attempt succeeds, so only a livelock goes on.
         let input = match performs.get(pick as usize % performs.len().max(1)) {
-            _ if choice == 254 => Input::Resolved(Box::new(Resolution {
+            _ if choice == 254 && round <= MOVES / 2 => Input::Resolved(Box::new(Resolution {
                 alert: Alert::Incident { id: run.state.incident_id.clone() },
                 reason: "it was resolved".to_owned(),
             })),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use heal_engine::event::{Commit, RunStatus};
 use heal_engine::turn::{self, Input};
 use heal_engine::{ApplyError, Command, RunId, Timestamp};
+use heal_guard::Guardrails;
 use tracing::Instrument as _;
 
 use crate::library::Library;
@@ -21,6 +22,7 @@ mod error;
 mod intake;
 mod read;
 mod rejected;
+mod repeats;
 mod tickets;
 mod withdraw;
 
@@ -52,6 +54,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Run ids, tokens and jitter.
     pub entropy: Arc<dyn Entropy>,
+    /// The bounds that people set.
+    pub guardrails: Arc<Guardrails>,
 }
 
 /// The result of a turn.
@@ -264,7 +268,6 @@ struct Fresh {
 /// The index entry after `commit`.
 fn head(live: &Live, commit: &Commit) -> RunHead {
     let state = &live.state;
-    let reason = commit.events.iter().rev().find_map(heal_engine::Event::end_reason);
     RunHead {
         run_id: state.run_id.clone(),
         incident_id: state.incident_id.clone(),
@@ -275,7 +278,7 @@ fn head(live: &Live, commit: &Commit) -> RunHead {
         updated_at: commit.at,
         wake_at: state.wake_at(),
         last_seq: state.seq,
-        reason: reason.map(ToOwned::to_owned).or_else(|| state.stopping.as_ref().map(|stop| stop.reason.clone())),
+        reason: state.end_reason.clone().or_else(|| state.stopping.as_ref().map(|stop| stop.reason.clone())),
         subject: Subject::from_variables(state.variables.incident()),
         open_follow_ups: state.follow_up.open(),
     }

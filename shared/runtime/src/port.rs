@@ -14,8 +14,8 @@ pub use claims::{ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownReques
 pub use policy::{Decision, DecisionSource, Policy, PolicyContext, PolicyInput, PolicyResource};
 pub use queue::{DeadLetter, Delivery, Message, QueueName, Receiver, Sender};
 pub use runs::{
-    ATTENTION_OUTCOMES, Appended, Created, DueRuns, NewRun, Page, Position, RunFilter, RunHead, RunLog, RunReader,
-    RunStore, SUBJECT_BYTES, Subject,
+    ATTENTION_OUTCOMES, Appended, Created, DueRuns, NewRun, Page, Position, Repeat, RepeatCounter, RunFilter, RunHead,
+    RunLog, RunReader, RunStore, SUBJECT_BYTES, Subject,
 };
 pub use time::{Clock, Entropy, OsEntropy, SystemClock};
 

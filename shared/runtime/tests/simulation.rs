@@ -21,6 +21,8 @@ mod rng;
 #[path = "simulation/stage.rs"]
 mod stage;
 
+use heal_runtime::RunOutcome;
+use heal_runtime::port::RunHead;
 use stage::Stage;
 
 /// Random things that happen in one course.
@@ -42,15 +44,18 @@ async fn whatever_goes_wrong_the_laws_hold_and_every_run_ends() {
         Some(seed) => seed..seed + 1,
         None => 0..number("SIMULATION_COURSES").unwrap_or(COURSES),
     };
-    let mut effects = 0;
+    let (mut effects, mut escalations) = (0, 0);
     for seed in seeds {
         let guard = Named(seed);
         let stage = course(seed).await;
         effects += stage.world.effects.lock().unwrap().len();
+        let is_escalated = |head: &RunHead| head.outcome == Some(RunOutcome::Escalated);
+        escalations += stage.heads().await.iter().filter(|head| is_escalated(head)).count();
         std::mem::forget(guard);
     }
     assert!(effects > 0, "the courses had no effects");
-    println!("{effects} effects");
+    assert!(escalations > 0, "no target was escalated");
+    println!("{effects} effects, {escalations} escalations");
 }
 
 async fn course(seed: u64) -> Stage {

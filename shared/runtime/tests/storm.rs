@@ -111,6 +111,7 @@ impl Storm {
             sender: queues.clone(),
             clock: clock.clone(),
             entropy: Arc::new(Counter::default()),
+            guardrails: Arc::default(),
         };
         let dispatcher = Dispatcher::new(ports, Arc::new(library(steps)));
         let host = Host::new(dispatcher, [worker], queues.clone(), runs.clone());

@@ -9,6 +9,7 @@
 //! | the right to perform an attempt | `CLAIM#<action>#<attempt>` | `CLAIM` |
 //! | a target's cooldown | `COOLDOWN#<action>#<target>` | `COOLDOWN` |
 //! | an open circuit breaker | `BREAKER#<service>` | `BREAKER` |
+//! | the count of runs for one target of a playbook | `REPEAT#<playbook and target>` | `REPEAT` |
 //! | a scheduled check's memory | `CHECK#<check>` | `CHECK` |
 
 use heal_runtime::port::{ClaimKey, CooldownKey};
@@ -76,6 +77,10 @@ pub(super) fn cooldown(cooldown: &CooldownKey) -> Key {
 
 pub(super) fn breaker(service: &str) -> Key {
     key(format!("BREAKER#{service}"), "BREAKER")
+}
+
+pub(super) fn repeat(counted: &str) -> Key {
+    key(format!("REPEAT#{}", bounded(counted)), "REPEAT")
 }
 
 pub(super) fn check(name: &str) -> Key {

@@ -6,7 +6,7 @@ use crate::open;
 use crate::runs::{HEAD_COLUMNS, listing_statements};
 
 /// The store's files with statements in them.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     include_str!("../breaker.rs"),
     include_str!("../checks.rs"),
     include_str!("../claims/claim.rs"),
@@ -18,6 +18,7 @@ const SOURCES: [&str; 12] = [
     include_str!("../runs/listing.rs"),
     include_str!("../runs/live.rs"),
     include_str!("../runs/read.rs"),
+    include_str!("../runs/repeats.rs"),
     include_str!("../runs/write.rs"),
 ];
 

@@ -23,6 +23,7 @@ fn refusal(path: &Path) -> String {
 
 /// The first version had neither the checks' states nor the intents of claims nor what runs are about.
 const TO_VERSION_1: &str = "
+DROP TABLE repeated;
 DROP TABLE check_state;
 ALTER TABLE claim DROP COLUMN intent;
 DROP INDEX run_by_incident;

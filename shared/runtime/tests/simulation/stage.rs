@@ -129,6 +129,7 @@ impl Stage {
             sender: self.queues.clone(),
             clock: self.clock.clone(),
             entropy: self.rng.clone(),
+            guardrails: Arc::default(),
         };
         let worker = |(name, safety)| {
             let ports = attempt::Ports {

@@ -107,6 +107,7 @@ impl Rig {
             sender: queues.clone(),
             clock: clock.clone(),
             entropy: Arc::new(OsEntropy),
+            guardrails: Arc::default(),
         };
         let dispatcher = Dispatcher::new(ports, Arc::new(library())).observed_by(observer.clone());
         let verdict = Arc::new(Mutex::new(allow(DecisionSource::Server)));
