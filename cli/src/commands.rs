@@ -3,6 +3,7 @@
 mod check;
 mod dlq;
 mod doctor;
+mod escalations;
 mod followups;
 mod incident;
 mod playbook;
@@ -28,10 +29,11 @@ Examples:
   heal incident send incident.json --stack prod --watch   heal it on a deployed stack
   heal runs list --stack prod --status failed             the failed runs of a deployed stack
   heal followups list --stack prod                        what runs have left for a person
+  heal escalations ack RUN --note TEXT                    let the engine act on the target again
   heal doctor                                             check the configuration and every service
 
-Exit codes: 0 done · 1 the run or the lint failed · 2 bad usage or bad input · 3 the run is done (DEGRADED), but something is
-left for a person.
+Exit codes: 0 done · 1 the run or the lint failed · 2 bad usage or bad input · 3 something is left for a person: the run is done
+(DEGRADED), or did nothing because the same remedy was needed too often (ESCALATED).
 `heal doctor` lists the environment variables.";
 
 /// Filter of a command's log lines if `RUST_LOG` is unset. `heal serve` logs more: a command reports to the terminal itself.
@@ -64,6 +66,8 @@ enum Command {
     #[command(subcommand)]
     Followups(followups::Command),
     #[command(subcommand)]
+    Escalations(escalations::Command),
+    #[command(subcommand)]
     Incident(incident::Command),
     #[command(subcommand)]
     Dlq(dlq::Command),
@@ -87,6 +91,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(command) => check::run(command).await,
         Command::Runs(command) => Box::pin(runs::run(command)).await,
         Command::Followups(command) => Box::pin(followups::run(command)).await,
+        Command::Escalations(command) => Box::pin(escalations::run(command)).await,
         Command::Incident(command) => Box::pin(incident::run(command)).await,
         Command::Dlq(command) => Box::pin(dlq::run(command)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
@@ -109,6 +114,7 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Check(_)
         | Command::Runs(_)
         | Command::Followups(_)
+        | Command::Escalations(_)
         | Command::Incident(_)
         | Command::Dlq(_)
         | Command::Doctor(_) => {
