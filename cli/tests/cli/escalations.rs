@@ -1,8 +1,9 @@
 //! `heal escalations`: the same fix again and again is for a person.
 
+use heal_sandbox::Seed;
 use serde_json::{Value, json};
 
-use crate::support::{Ran, heal, heal_with_input, path};
+use crate::support::{Ran, Serve, env, eventually, heal, heal_with_input, path, platform, post, root};
 
 fn run(state: &str, number: u32) -> Ran {
     let incident = json!({"incident_id": format!("inc-{number}"), "incident_type": "WORKER_FAILURE", "worker_id": "worker-1",
@@ -62,6 +63,35 @@ fn the_third_run_for_one_worker_is_escalated_until_a_person_acknowledges_it() {
         assert!(shown.stdout.contains(part), "no {part:?} in {shown:#?}");
     }
     assert_ne!(run(state, 7).report()["outcome"], "ESCALATED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn six_incidents_about_one_worker_notify_people_once() {
+    let platform = platform(Seed::unhealthy_worker());
+    let folder = tempfile::tempdir().unwrap();
+    let (state, log) = (folder.path().join("state.db"), folder.path().join("log"));
+    let serve = Serve::start_logging(&state, &root().join("playbooks"), &env(&platform), "info", &log);
+    let url = format!("{}/api/v1/incidents", serve.url);
+    let state = path(&state);
+    for number in 1..=6 {
+        let incident = json!({"incident_id": format!("inc-{number}"), "incident_type": "WORKER_FAILURE", "worker_id": "worker-1",
+            "pod_name": "worker-1", "namespace": "neural-hive-execution"});
+        assert_eq!(post(&url, &incident).await.0, 202);
+        eventually("the incident is taken, and its run has ended", || {
+            let runs = heal(&["runs", "list", "--json", "--state", state]).exits(0).json();
+            let joined: usize = list(state, &[]).iter().map(|run| run["joined"].as_array().unwrap().len()).sum();
+            let ended = runs.iter().filter(|run| run["outcome"].is_string()).count();
+            (ended == runs.len() && ended + joined == number).then_some(())
+        });
+    }
+    let restarts = platform.effects().iter().filter(|call| call.operation == "delete_pod").count();
+    assert!((1..=2).contains(&restarts), "{restarts} restarts");
+    let log = std::fs::read_to_string(&log).unwrap();
+    let told: Vec<_> = log.lines().filter(|line| line.contains("run.escalated")).collect();
+    let [line] = &told[..] else { panic!("{told:#?}") };
+    for part in ["WARN", "third worker_failure_recovery of worker:worker-1", "heal escalations ack run-"] {
+        assert!(line.contains(part), "no {part:?} in {line}");
+    }
 }
 
 #[test]

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use heal_engine::Event;
 use heal_engine::event::RunOutcome;
 use heal_engine::state::follow_up::ESCALATION;
 use heal_engine::turn::Input;
+use heal_engine::{Event, limit};
 use heal_guard::{Guardrails, Repeats};
 use heal_runtime::dispatcher::{self, Dispatcher, IntakeOutcome};
 use heal_runtime::library::Library;
@@ -225,6 +225,25 @@ async fn an_incident_that_joins_a_live_run_is_not_counted() {
     other["worker_id"] = json!("w-2");
     rig.accept(&other).await;
     assert_eq!(rig.outcomes().await, ["-", "COMPLETED"]);
+}
+
+#[tokio::test]
+async fn the_count_and_the_reason_are_bounded() {
+    let rig = Rig::with(Repeats { escalate_at: u32::MAX, window_seconds: 36_000 });
+    let name = "w".repeat(2 * limit::TARGET_BYTES);
+    let allowed = usize::try_from(limit::REPEATED_RUNS).unwrap();
+    for number in 0..=allowed {
+        rig.accept(&json!({"incident_id": format!("i-{number}"), "incident_type": "PLAIN", "worker_id": name})).await;
+    }
+    let heads = rig.runs.list(&RunFilter::default(), 1_000, None).await.unwrap().runs;
+    let escalated: Vec<_> = heads.iter().filter(|head| head.outcome == Some(RunOutcome::Escalated)).collect();
+    assert_eq!((heads.len(), escalated.len()), (allowed + 1, 1));
+    let reason = escalated[0].reason.as_deref().unwrap();
+    assert!(
+        reason.starts_with("no. 101 plain of worker:www") && reason.contains("w… (263 bytes cut) within"),
+        "{reason}"
+    );
+    assert_eq!(reason.matches("ended COMPLETED").count(), limit::NAMED_STEPS);
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 //!
 //! `golden/rows-vN.json` is a scan of a table with ended and live runs; `golden/parked-vN.json` is a message of the queue for messages
 //! that cannot be processed. Version 1 has the forms of release 0.1; from version 2 on, a row
-//! says what its run is about, and an attempt has its time from when a worker takes it. A change of a form adds files, and keeps the older
-//! ones: they are what an installation has stored.
+//! says what its run is about, and an attempt has its time from when a worker takes it; version 3 adds the count of runs for a target. A change of a
+//! form adds files, and keeps the older ones: they are what an installation has stored.
 //!
 //! `HEAL_GOLDEN=add cargo test -p heal-aws --test it golden` writes the files that are missing, and writes the reports anew; call it
 //! twice, because the reports come from the files. Read the difference before you commit it.
@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 const NO_LONGER_WRITTEN: &str = r#"\"playbook\":null,"#;
 const T0: Timestamp = ManualClock::START;
 /// The versions of the rows; the last one is what this build writes.
-const VERSIONS: [&str; 2] = ["v1", "v2"];
+const VERSIONS: [&str; 3] = ["v1", "v2", "v3"];
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)

@@ -81,6 +81,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_count_expires_with_its_window_and_an_escalation_after_a_year() {
+        let repeat = Repeat { key: String::new(), max: 1, window_ms: 5, escalates: false, acknowledged: None };
+        let escalated = RepeatCounter { escalated: Some(RunId::new("run-1")), ..RepeatCounter::default() };
+        assert_eq!(RepeatCounter::default().expires_at(Timestamp(7), &repeat), Timestamp(12));
+        assert_eq!(escalated.expires_at(Timestamp(7), &repeat), Timestamp(7 + 31_536_000_000));
+    }
+
+    #[test]
     fn stored_counters_are_read_as_they_were_written() {
         let counted = |run: &str, at| CountedRun { run_id: RunId::new(run), at: Timestamp(at) };
         let runs = vec![counted("run-1", 5), counted("run-2", 7)];
