@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod dlq;
 mod doctor;
+mod escalations;
 mod followups;
 mod guardrails;
 mod halt;
@@ -37,10 +38,11 @@ Examples:
   heal followups list --stack prod                        what runs have left for a person
   heal audit verify --state heal.db                       whether a log was changed after it was written
   heal halt --all --for 1h --reason deployment            stop every change by the engine for an hour
+  heal escalations ack RUN --note TEXT                    let the engine act on the target again
   heal doctor                                             check the configuration and every service
 
-Exit codes: 0 done · 1 the run or the lint failed · 2 bad usage or bad input · 3 the run is done (DEGRADED), but something is
-left for a person.
+Exit codes: 0 done · 1 the run or the lint failed · 2 bad usage or bad input · 3 something is left for a person: the run is done
+(DEGRADED), or did nothing because the same remedy was needed too often (ESCALATED).
 `heal doctor` lists the environment variables.";
 
 /// Filter of a command's log lines if `RUST_LOG` is unset. `heal serve` logs more: a command reports to the terminal itself.
@@ -80,6 +82,8 @@ enum Command {
     #[command(subcommand)]
     Audit(audit::Command),
     #[command(subcommand)]
+    Escalations(escalations::Command),
+    #[command(subcommand)]
     Incident(incident::Command),
     #[command(subcommand)]
     Dlq(dlq::Command),
@@ -108,6 +112,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Halt(args) => Box::pin(halt::run(args)).await,
         Command::Resume(args) => Box::pin(resume::run(args)).await,
         Command::Halts(args) => Box::pin(halts::run(args)).await,
+        Command::Escalations(command) => Box::pin(escalations::run(command)).await,
         Command::Incident(command) => Box::pin(incident::run(command)).await,
         Command::Dlq(command) => Box::pin(dlq::run(command)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
@@ -135,6 +140,7 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Halt(_)
         | Command::Resume(_)
         | Command::Halts(_)
+        | Command::Escalations(_)
         | Command::Incident(_)
         | Command::Dlq(_)
         | Command::Doctor(_) => {

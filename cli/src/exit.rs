@@ -11,7 +11,7 @@ pub(crate) enum Exit {
     Success,
     /// 1: the run failed, the lint found errors, the doctor found a fault. The command has reported it.
     Failure,
-    /// 3: the run ended `DEGRADED`: done, and something is left for a person.
+    /// 3: something is left for a person. The run ended `DEGRADED`, so it is done; or `ESCALATED`, so it did nothing.
     LeftOver,
 }
 
@@ -36,7 +36,7 @@ impl Exit {
     /// The exit of a command that followed a run up to here.
     pub(crate) fn of_run(status: RunStatus, outcome: Option<RunOutcome>) -> Self {
         match outcome {
-            Some(RunOutcome::Degraded) => Self::LeftOver,
+            Some(RunOutcome::Degraded | RunOutcome::Escalated) => Self::LeftOver,
             Some(_) | None => Self::success_if(status == RunStatus::Completed),
         }
     }

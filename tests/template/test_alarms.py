@@ -47,6 +47,7 @@ OUTCOMES = {
     "RunsNotHealedAlarm": own("runs_ended_total", "Sum", outcome="NOT_HEALED"),
     "RunsTimeoutAlarm": own("runs_ended_total", "Sum", outcome="TIMEOUT"),
     "RunsDegradedAlarm": own("runs_ended_total", "Sum", outcome="DEGRADED"),
+    "RunsEscalatedAlarm": own("runs_ended_total", "Sum", outcome="ESCALATED"),
     "ApprovalRequestedAlarm": own("approvals_total", "Sum", result="requested"),
     "ApprovalExpiringAlarm": own("approvals_total", "Sum", result="expiring"),
     "ApprovalLapsedAlarm": own("approvals_total", "Sum", result="lapsed"),

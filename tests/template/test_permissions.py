@@ -50,7 +50,7 @@ def expected(stack, folder):
     if folder == "dispatcher":
         allow(RECEIVE, queues(["incidents", "results"] + [f"{name}-dead" for name in facts.work_queues()]))
         allow(["sqs:SendMessage"], queues(action_queues + ["results", "dead"]))
-        rows = ["RUN#*", "DEDUPE#*", "LIVE#*", "PLAN#*", "HALT"]
+        rows = ["RUN#*", "DEDUPE#*", "LIVE#*", "PLAN#*", "REPEAT#*", "HALT"]
         allow([*READ, *CHANGE], [TABLE], rows)
         allow(["dynamodb:BatchGetItem"], [TABLE], ["COOLDOWN#*"])
         allow(["dynamodb:Query"], [f"{TABLE}/index/ended"])

@@ -88,7 +88,7 @@ async fn an_incident_that_joins_another_ones_run_is_followed_there() {
     let first = stack.run_of(&json!({"incident_id": "inc-1", "incident_type": "SHARED"})).await;
     let (_folder, name) = incident("inc-2", "SHARED");
     let ran = stack.heal(&["incident", "send", &name, "--watch"]).exits(0);
-    ran.complains(&["the run of another incident works on the same target", &first]);
+    ran.complains(&["this incident joined the run of another one about the same target", &first]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

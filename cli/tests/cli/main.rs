@@ -17,6 +17,7 @@ mod deployed;
 mod diagrams;
 mod dlq;
 mod doctor;
+mod escalations;
 mod followups;
 mod freeze;
 mod gate;

@@ -63,6 +63,27 @@ async fn the_dispatcher_cancels_a_run_on_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_escalation_is_acknowledged_over_the_queue() {
+    let stack = Deployed::new().await;
+    let _at_work = stack.at_work();
+    let sick =
+        |number: u32| json!({"incident_id": format!("inc-{number}"), "incident_type": "SHORT", "worker_id": "w-1"});
+    for number in 1..=2 {
+        stack.run_of(&sick(number)).await;
+    }
+    let escalated = stack.run_of(&sick(3)).await;
+    let listed = stack.heal(&["escalations", "list", "--json"]).exits(0).json();
+    assert_eq!(listed.iter().map(|run| &run["run_id"]).collect::<Vec<_>>(), [&escalated]);
+    let ack = ["escalations", "ack", &escalated, "--note", "new disk"];
+    assert!(stack.heal(&ack).exits(0).stdout.contains("is acknowledged"));
+    assert_eq!(stack.heal(&["escalations", "list", "--json"]).exits(0).json(), [] as [Value; 0]);
+    let listed = stack.heal(&["escalations", "list", "--all", "--json"]).exits(0).json();
+    assert_eq!(listed[0]["note"], "new disk");
+    let again = stack.run_of(&sick(4)).await;
+    assert_eq!(stack.heal(&["runs", "watch", &again, "--json"]).exits(0).report()["outcome"], "COMPLETED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_approved_once() {
     let stack = Deployed::new().await;
     let _at_work = stack.at_work();

@@ -26,7 +26,7 @@ const OF_RESOURCE: [&str; 8] = [
     "scope_version",
 ];
 /// Alerts that wait for nothing, and that the scenario gives a reason.
-const FIRE_AT_ONCE: [&str; 9] = [
+const FIRE_AT_ONCE: [&str; 10] = [
     "SelfHealingApprovalExpiring",
     "SelfHealingApprovalRequested",
     "SelfHealingBudgetExceeded",
@@ -35,6 +35,7 @@ const FIRE_AT_ONCE: [&str; 9] = [
     "SelfHealingIncidentsRejected",
     "SelfHealingPolicyUndecided",
     "SelfHealingRunsDegraded",
+    "SelfHealingRunsEscalated",
     "SelfHealingStepsSkipped",
 ];
 

@@ -78,6 +78,9 @@ async fn refusals(site: &Site) {
 
 async fn badly_ended_runs(site: &Site) {
     site.open.ends("in-vain", "in_vain", json!({}), "NOT_HEALED").await;
+    for (number, outcome) in ["NOT_HEALED", "NOT_HEALED", "ESCALATED"].into_iter().enumerate() {
+        site.open.ends(&format!("same-{number}"), "in_vain", json!({"worker_id": "w-same"}), outcome).await;
+    }
     let overdue = site.open.receives_an_overdue_run().await;
     let result = site.open.ended(&overdue).await;
     assert_eq!(result["outcome"], "TIMEOUT", "{result:#}");

@@ -126,7 +126,9 @@ impl Service {
     }
 
     /// Starts `playbook` as the run `id`.
-    pub(crate) async fn execute(&self, id: &str, playbook: &str, parameters: Value) {
+    /// Its target is its own, unless the parameters name a worker.
+    pub(crate) async fn execute(&self, id: &str, playbook: &str, mut parameters: Value) {
+        parameters.as_object_mut().unwrap().entry("worker_id").or_insert_with(|| id.into());
         let request = json!({"remediation_id": id, "incident_id": format!("inc-{id}"), "playbook_name": playbook,
             "parameters": parameters});
         let (status, body) = post(&format!("{}/api/v1/remediation/execute", self.serve.url), &request).await;

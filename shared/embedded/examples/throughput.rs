@@ -195,5 +195,6 @@ fn run(run_id: &str) -> NewRun {
         dedupe_key: format!("input:{run_id}"),
         dedupe_until,
         concurrency_key: Some(format!("ticket:{run_id}")),
+        repeat: None,
     }
 }

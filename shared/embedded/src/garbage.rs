@@ -19,12 +19,14 @@ pub struct Collected {
     pub cooldowns: usize,
     /// Budgets whose last place was free more than [`limit::KEEP_COOLDOWNS_MS`] ago.
     pub budgets: usize,
+    /// Counts of repeated runs whose window ended.
+    pub counts: usize,
     /// Ended runs, with their logs.
     pub runs: usize,
 }
 
 impl Store {
-    /// Removes inputs, claims, cooldowns and budgets as [`Collected`] says, and runs that ended more than `keep_runs_ms` before `now`. Live runs,
+    /// Removes inputs, claims, cooldowns, budgets and counts as [`Collected`] says, and runs that ended more than `keep_runs_ms` before `now`. Live runs,
     /// messages, dead letters and plans stay. Each write removes at most [`limit::GARBAGE_ROWS`], so that other writes are not held up.
     ///
     /// # Errors
@@ -36,6 +38,7 @@ impl Store {
             claims: self.remove(CLAIMS, before(limit::KEEP_CLAIMS_MS)).await?,
             cooldowns: self.remove(COOLDOWNS, before(limit::KEEP_COOLDOWNS_MS)).await?,
             budgets: self.remove(BUDGETS, before(limit::KEEP_COOLDOWNS_MS)).await?,
+            counts: self.remove(COUNTS, now).await?,
             runs: self.remove(RUNS, before(keep_runs_ms)).await?,
         })
     }
@@ -66,6 +69,7 @@ const COOLDOWNS: &str = "DELETE FROM cooldown WHERE (action, target) IN
     (SELECT action, target FROM cooldown WHERE until <= ?1 LIMIT ?2)";
 
 const BUDGETS: &str = "DELETE FROM budget WHERE rowid IN (SELECT rowid FROM budget WHERE until <= ?1 LIMIT ?2)";
+const COUNTS: &str = "DELETE FROM repeated WHERE key IN (SELECT key FROM repeated WHERE until <= ?1 LIMIT ?2)";
 
 /// A run's commits are removed with it, so each write takes a tenth of the rows.
 const RUNS: &str = "DELETE FROM run WHERE no IN

@@ -5,6 +5,7 @@ mod held;
 mod listing;
 mod live;
 mod read;
+mod repeats;
 mod write;
 
 use std::sync::Arc;
@@ -80,13 +81,8 @@ impl RunLog for Store {
     async fn create(&self, run: &NewRun) -> Result<Created> {
         let operation = "runs.create";
         let row = row(operation, &run.commit, &run.head)?;
-        let NewRun { dedupe_key, dedupe_until, concurrency_key, .. } = run;
-        let keys = write::Keys {
-            dedupe: dedupe_key.clone(),
-            dedupe_until: *dedupe_until,
-            concurrency: concurrency_key.clone(),
-        };
-        self.write(operation, move |connection| write::create(connection, &row, &keys)).await
+        let run = run.clone();
+        self.write(operation, move |connection| write::create(connection, &row, &run)).await
     }
 
     async fn append(&self, commit: &Commit, head: &RunHead, concurrency_key: Option<&str>) -> Result<Appended> {

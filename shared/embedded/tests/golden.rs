@@ -17,6 +17,7 @@ use actions::Ledger;
 use heal_embedded::{Location, Store};
 use heal_engine::playbook::Playbook;
 use heal_engine::{Event, Plan, format, report};
+use heal_guard::{Guardrails, Repeats};
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
@@ -122,7 +123,11 @@ async fn finish(store: &Store, clock: &Arc<ManualClock>, ledger: &Arc<Ledger>) {
         sender: shared.clone(),
         clock: clock.clone(),
         entropy: Arc::new(actions::Counter::default()),
-        guardrails: Arc::default(),
+        // The earlier build did not count.
+        guardrails: Arc::new(Guardrails {
+            repeats: Repeats { escalate_at: u32::MAX, ..Repeats::default() },
+            ..Guardrails::default()
+        }),
     };
     let playbooks = std::fs::read_to_string(golden("made-with/playbooks.json")).unwrap();
     let library = Arc::new(Library::from_json(&playbooks).unwrap());

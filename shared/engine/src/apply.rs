@@ -121,7 +121,7 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
         Event::StepEnded { step, outcome, reason } => ending::end(plan, state, *step, *outcome, reason.as_deref()),
         Event::VerifyStarted => state.enter(plan, Phase::Verifying),
         Event::Stopping { cause, reason } => state.stopping = Some(Stop { cause: *cause, reason: reason.clone() }),
-        Event::RunEnded { outcome, .. } => end_run(plan, state, *outcome),
+        Event::RunEnded { outcome, reason } => end_run(plan, state, *outcome, reason.as_deref()),
     }
     Ok(())
 }
@@ -201,8 +201,9 @@ fn lift_withdrawal(state: &mut State) {
     }
 }
 
-fn end_run(plan: &Plan, state: &mut State, outcome: RunOutcome) {
-    closing::add_follow_ups(plan, state, outcome);
+fn end_run(plan: &Plan, state: &mut State, outcome: RunOutcome, reason: Option<&str>) {
+    closing::add_follow_ups(plan, state, outcome, reason);
+    state.end_reason = reason.map(ToOwned::to_owned);
     state.phase = Phase::Ended(outcome);
     state.ready.clear();
     state.fanning.clear();

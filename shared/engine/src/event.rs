@@ -56,7 +56,7 @@ pub enum Event {
         /// The message without its secrets, cut to [`crate::limit::REJECTED_BYTES`].
         message: String,
     },
-    /// Another incident with the same concurrency key arrived while this run was live.
+    /// Another incident with the same concurrency key arrived while this run was live, or another one about the target of an escalated run.
     IncidentJoined {
         /// The other incident.
         incident_id: String,
@@ -117,7 +117,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         may_have_acted: bool,
     },
-    /// A person did what the run had left. The only event that may follow the last one.
+    /// A person did what the run had left; of an escalated run, this acknowledges the escalation. May follow the last event.
     FollowUpDone {
         /// The id of the entry in this run.
         id: String,
@@ -231,7 +231,7 @@ pub enum Event {
         /// Why the run stops, as a sentence.
         reason: String,
     },
-    /// The end of a run. Only [`Event::FollowUpDone`] may follow.
+    /// The end of a run. Only [`Event::FollowUpDone`] may follow, and [`Event::IncidentJoined`] if the run is escalated.
     RunEnded {
         /// How the run ended.
         outcome: RunOutcome,
@@ -320,11 +320,5 @@ impl Event {
             Self::Stopping { .. } => "stopping",
             Self::RunEnded { .. } => "run_ended",
         }
-    }
-
-    /// Why the run ended, if this event ends it and gives a reason.
-    pub fn end_reason(&self) -> Option<&str> {
-        let Self::RunEnded { reason, .. } = self else { return None };
-        reason.as_deref()
     }
 }

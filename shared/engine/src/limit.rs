@@ -63,6 +63,11 @@ pub const EVENTS_PER_TURN: usize = 200;
 pub const TURN_BYTES: usize = 200 * 1024;
 /// Incidents that one run records as joined.
 pub const JOINED: usize = 1_000;
+/// Runs of one playbook about one target that are counted together, so that their record stays small; the bound on repeated runs is at most one
+/// more.
+pub const REPEATED_RUNS: u32 = 100;
+/// Bytes of a target's name in the reason of an escalation; the rest is cut, with a mark.
+pub const TARGET_BYTES: usize = 256;
 /// Runs that one incident starts for its tickets, one each: started within seconds, inside the time that a Lambda function has for a batch.
 /// A further ticket is recorded as rejected.
 pub const TICKET_RUNS: usize = 100;

@@ -40,6 +40,8 @@ pub struct State {
     pub phase: Phase,
     /// Why the run stops, once it does.
     pub stopping: Option<Stop>,
+    /// Why the run ended as it did, once it has and if its outcome alone does not say it.
+    pub end_reason: Option<String>,
     /// A step's failure that has to stop the run, until the stop is recorded.
     pub(crate) failure: Option<Stop>,
     /// When the run started.
@@ -163,6 +165,7 @@ impl State {
             seq: 1,
             phase: Phase::AwaitingApproval,
             stopping: None,
+            end_reason: None,
             failure: None,
             started_at: at,
             updated_at: at,

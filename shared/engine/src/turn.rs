@@ -53,6 +53,7 @@
 //! # }
 //! ```
 
+mod escalate;
 mod held;
 
 use crate::advance::{self, reissue};
@@ -65,6 +66,8 @@ use crate::message::{ActionResult, HeldCommand, Hold, LateCommand, cut};
 use crate::plan::Plan;
 use crate::state::State;
 use crate::time::Timestamp;
+
+pub use escalate::escalate;
 
 /// What can reach a live run.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,7 +91,7 @@ pub enum Input {
     },
     /// Time has passed.
     Wake,
-    /// Another incident has the run's concurrency key.
+    /// Another incident has the run's concurrency key, or is about the target of this escalated run.
     Joined {
         /// The other incident.
         incident_id: String,

@@ -173,7 +173,7 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
             prop_assert!(run.state.stopping.is_some() || run.state.wake_at().is_none(), "time goes on in {held:?}");
         }
         let input = match performs.get(pick as usize % performs.len().max(1)) {
-            _ if choice == 254 => Input::Resolved(Box::new(Resolution {
+            _ if choice == 254 && round <= MOVES / 2 => Input::Resolved(Box::new(Resolution {
                 alert: Alert::Incident { id: run.state.incident_id.clone() },
                 reason: "it was resolved".to_owned(),
             })),
@@ -189,7 +189,7 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
             Some(Command::Perform { step, command, .. }) if choice > 240 && choice != 255 && round <= MOVES / 2 => {
                 run.late(*step, command.attempt, now)
             }
-            Some(Command::Perform { step, command, .. }) if choice != 255 => {
+            Some(Command::Perform { step, command, .. }) if choice != 255 || round > MOVES / 2 => {
                 let outcome = if round > MOVES / 2 { AttemptOutcome::Succeeded } else { outcome(choice) };
                 let not_applied = choice % 2 == 0;
                 let result = AttemptResult { not_applied, ..AttemptResult::new(outcome) };

@@ -35,6 +35,9 @@ struct Case {
     variables: Map,
     #[serde(default)]
     approval: bool,
+    /// Why the run is escalated instead of begun.
+    #[serde(default)]
+    escalated: Option<String>,
     #[serde(default)]
     script: Vec<Move>,
     /// The log, one line an event, as `transcript::line` writes it.
@@ -63,7 +66,7 @@ struct Move {
     #[serde(default)]
     step: Option<String>,
     /// `succeeded`, `no_op`, `denied`, `cooling_down`, `over_budget`, `unavailable`, `not_applied`, `transient`, `failed`, `timed_out`, `unknown`,
-    /// `late`, `held`, `held_after_a_death`; or `wake`, `cancel`, `approve`, `join`, `resolve`, `done`, `halt`, `halt_again`, `resume`, `hold`,
+    /// `late`, `held`, `held_after_a_death`; or `wake`, `cancel`, `approve`, `join`, `join_another`, `resolve`, `done`, `halt`, `halt_again`, `resume`, `hold`,
     /// `release`.
     does: String,
     #[serde(default)]
@@ -107,7 +110,11 @@ fn every_case_gives_the_log_that_it_claims() {
 
 fn check(case: &Case) -> Result<(), String> {
     let start = Timestamp(1_000_000);
-    let mut run = Run::start(case.playbook.clone().into_plan(), case.variables.clone(), case.approval, start, 7);
+    let (plan, variables) = (case.playbook.clone().into_plan(), case.variables.clone());
+    let mut run = match &case.escalated {
+        Some(reason) => Run::escalated(plan, variables, reason, start),
+        None => Run::start(plan, variables, case.approval, start, 7),
+    };
     let mut keys = owed_keys(&run, start);
     let mut first_tokens = run.tokens.clone();
     for step in &case.script {
@@ -206,6 +213,7 @@ fn input(run: &Run, step: &Move, start: Timestamp) -> Input {
             by: "ann".to_owned(),
             note: Some("the pod is up again".to_owned()),
         },
+        "join_another" => Input::Joined { incident_id: "incident-3".to_owned() },
         "halt" => Input::Hold(halted(start)),
         "halt_again" => Input::Hold(Hold { halt: Some("halt-2".to_owned()), ..halted(start) }),
         "resume" => {

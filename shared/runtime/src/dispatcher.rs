@@ -25,6 +25,7 @@ mod held;
 mod intake;
 mod read;
 mod rejected;
+mod repeats;
 mod tickets;
 mod withdraw;
 
@@ -287,7 +288,6 @@ struct Fresh {
 /// The index entry after `commit`.
 fn head(live: &Live, commit: &Commit) -> RunHead {
     let state = &live.state;
-    let reason = commit.events.iter().rev().find_map(heal_engine::Event::end_reason);
     RunHead {
         run_id: state.run_id.clone(),
         incident_id: state.incident_id.clone(),
@@ -298,7 +298,7 @@ fn head(live: &Live, commit: &Commit) -> RunHead {
         updated_at: commit.at,
         wake_at: state.wake_at(),
         last_seq: state.seq,
-        reason: reason.map(ToOwned::to_owned).or_else(|| state.stopping.as_ref().map(|stop| stop.reason.clone())),
+        reason: state.end_reason.clone().or_else(|| state.stopping.as_ref().map(|stop| stop.reason.clone())),
         subject: Subject::from_variables(state.variables.incident()),
         open_follow_ups: state.follow_up.open(),
         // A run that stops waits for its attempts alone.

@@ -19,8 +19,8 @@ pub use claims::{
 pub use policy::{Decision, DecisionSource, Policy, PolicyContext, PolicyInput, PolicyResource};
 pub use queue::{DeadLetter, Delivery, Message, QueueName, Receiver, Sender};
 pub use runs::{
-    ATTENTION_OUTCOMES, Appended, Created, DueRuns, LiveRuns, NewRun, Page, Position, RunFilter, RunHead, RunLog,
-    RunReader, RunStore, SUBJECT_BYTES, Subject,
+    ATTENTION_OUTCOMES, Appended, Created, DueRuns, LiveRuns, NewRun, Page, Position, Repeat, RepeatCounter, RunFilter,
+    RunHead, RunLog, RunReader, RunStore, SUBJECT_BYTES, Subject,
 };
 pub use switches::{HALTS, Switches};
 pub use time::{Clock, Entropy, OsEntropy, SystemClock};

@@ -21,6 +21,8 @@ mod rng;
 #[path = "simulation/stage.rs"]
 mod stage;
 
+use heal_runtime::RunOutcome;
+use heal_runtime::port::RunHead;
 use stage::Stage;
 
 /// Random things that happen in one course.
@@ -42,18 +44,21 @@ async fn whatever_goes_wrong_the_laws_hold_and_every_run_ends() {
         Some(seed) => seed..seed + 1,
         None => 0..number("SIMULATION_COURSES").unwrap_or(COURSES),
     };
-    let (mut effects, mut full) = (0, 0);
+    let (mut effects, mut full, mut escalations) = (0, 0, 0);
     for seed in seeds {
         let guard = Named(seed);
         let stage = course(seed).await;
         let of_course = stage.world.effects.lock().unwrap().clone();
         effects += of_course.len();
         full += laws::within_budget(&of_course);
+        let is_escalated = |head: &RunHead| head.outcome == Some(RunOutcome::Escalated);
+        escalations += stage.heads().await.iter().filter(|head| is_escalated(head)).count();
         std::mem::forget(guard);
     }
     assert!(effects > 0, "the courses had no effects");
     assert!(full > 0, "the courses used no budget up");
-    println!("{effects} effects, {full} of them took the last place of a budget");
+    assert!(escalations > 0, "no target was escalated");
+    println!("{effects} effects, {full} of them took the last place of a budget, {escalations} escalations");
 }
 
 async fn course(seed: u64) -> Stage {

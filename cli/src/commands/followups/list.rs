@@ -123,7 +123,8 @@ const fn may_have_any(head: &RunHead) -> bool {
             | RunOutcome::Failed
             | RunOutcome::Denied
             | RunOutcome::Timeout
-            | RunOutcome::Cancelled,
+            | RunOutcome::Cancelled
+            | RunOutcome::Escalated,
         )
         | None => true,
     }

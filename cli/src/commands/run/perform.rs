@@ -85,7 +85,9 @@ fn runs_of(accepted: IntakeOutcome, run_ids: &mut Vec<RunId>) -> anyhow::Result<
             run_ids.push(run_id);
         }
         IntakeOutcome::Joined { run_id } => {
-            crate::out::note(format_args!("the run of another incident works on the same target: {run_id}"));
+            crate::out::note(format_args!(
+                "this incident joined the run of another one about the same target: {run_id}"
+            ));
             run_ids.push(run_id);
         }
         // `Prepared::new` has already refused such a message.

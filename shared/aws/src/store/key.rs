@@ -10,6 +10,7 @@
 //! | a target's cooldown | `COOLDOWN#<action>#<target>` | `COOLDOWN` |
 //! | a counter of a budget | `BUDGET#<budget>#<key>` | `BUDGET` |
 //! | an open circuit breaker | `BREAKER#<service>` | `BREAKER` |
+//! | the count of runs for one target of a playbook | `REPEAT#<playbook and target>` | `REPEAT` |
 //! | a scheduled check's memory | `CHECK#<check>` | `CHECK` |
 //! | a halt | `HALT` | its id |
 
@@ -82,6 +83,10 @@ pub(super) fn budget(budget: &BudgetKey) -> Key {
 
 pub(super) fn breaker(service: &str) -> Key {
     key(format!("BREAKER#{service}"), "BREAKER")
+}
+
+pub(super) fn repeat(counted: &str) -> Key {
+    key(format!("REPEAT#{}", bounded(counted)), "REPEAT")
 }
 
 pub(super) fn check(name: &str) -> Key {

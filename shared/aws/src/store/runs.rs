@@ -9,6 +9,7 @@ mod live;
 mod newest_cache;
 mod plan;
 mod read;
+mod repeats;
 mod row;
 
 use async_trait::async_trait;

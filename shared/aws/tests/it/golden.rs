@@ -2,7 +2,7 @@
 //!
 //! `golden/rows-vN.json` is a scan of a table with ended and live runs; `golden/parked-vN.json` is a message of the queue for messages
 //! that cannot be processed. Version 1 has the forms of release 0.1; from version 2 on, a row
-//! says what its run is about, and an attempt has its time from when a worker takes it; from version 3 on, there are budgets, and a
+//! says what its run is about, and an attempt has its time from when a worker takes it; from version 3 on, there are budgets and the counts of runs for a target, and a
 //! cooldown names the owner of the lease that reserved it. A change of a form adds files, and keeps the older
 //! ones: they are what an installation has stored.
 //!

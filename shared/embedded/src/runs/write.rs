@@ -1,9 +1,10 @@
 //! Creates runs and appends to them.
 
-use heal_runtime::port::{Appended, Created, RunHead};
+use heal_runtime::port::{Appended, Created, NewRun, RunHead};
 use heal_runtime::{Digest, RunId, RunOutcome, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::repeats;
 use crate::column::{integer, millis, number};
 use crate::error::JobError;
 
@@ -20,36 +21,32 @@ pub(super) struct Row {
     pub head: RunHead,
 }
 
-/// The keys that a new run must be the only holder of.
-pub(super) struct Keys {
-    pub dedupe: String,
-    pub dedupe_until: Timestamp,
-    pub concurrency: Option<String>,
-}
-
-pub(super) fn create(connection: &Connection, row: &Row, keys: &Keys) -> Result<Created, JobError> {
+pub(super) fn create(connection: &Connection, row: &Row, run: &NewRun) -> Result<Created, JobError> {
     let one = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
         let mut statement = connection.prepare_cached(sql)?;
         statement.query_row(values, |found| Ok(RunId::new(found.get::<_, String>(0)?))).optional()
     };
     let open = "SELECT run_id FROM dedupe WHERE key = ?1 AND until > ?2";
-    if let Some(run_id) = one(open, &[&keys.dedupe, &millis(row.at)])? {
+    if let Some(run_id) = one(open, &[&run.dedupe_key, &millis(row.at)])? {
         return Ok(Created::Duplicate { run_id });
     }
     if let Some(run_id) = one("SELECT run_id FROM run WHERE run_id = ?1", &[&row.run_id])? {
         return Ok(Created::Duplicate { run_id });
     }
-    if let Some(key) = &keys.concurrency
+    if let Some(key) = &run.concurrency_key
         && let Some(run_id) = one("SELECT run_id FROM concurrency WHERE key = ?1", &[key])?
     {
         return Ok(Created::Busy { run_id });
+    }
+    if let Err(refusal) = repeats::count(connection, run)? {
+        return Ok(refusal);
     }
     insert_run(connection, row)?;
     insert_commit(connection, connection.last_insert_rowid(), row)?;
     let mut dedupe =
         connection.prepare_cached("INSERT OR REPLACE INTO dedupe (key, run_id, until) VALUES (?1, ?2, ?3)")?;
-    dedupe.execute(params![keys.dedupe, row.run_id, millis(keys.dedupe_until)])?;
-    if let Some(key) = keys.concurrency.as_ref().filter(|_| !row.head.status.is_terminal()) {
+    dedupe.execute(params![run.dedupe_key, row.run_id, millis(run.dedupe_until)])?;
+    if let Some(key) = run.concurrency_key.as_ref().filter(|_| !row.head.status.is_terminal()) {
         let mut hold = connection.prepare_cached("INSERT INTO concurrency (key, run_id) VALUES (?1, ?2)")?;
         hold.execute(params![key, row.run_id])?;
     }

@@ -6,7 +6,7 @@ use crate::open;
 use crate::runs::{HEAD_COLUMNS, listing_statements};
 
 /// The store's files with statements in them.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     include_str!("../breaker.rs"),
     include_str!("../checks.rs"),
     include_str!("../claims/budget.rs"),
@@ -20,6 +20,7 @@ const SOURCES: [&str; 15] = [
     include_str!("../runs/listing.rs"),
     include_str!("../runs/live.rs"),
     include_str!("../runs/read.rs"),
+    include_str!("../runs/repeats.rs"),
     include_str!("../runs/write.rs"),
     include_str!("../switches.rs"),
 ];

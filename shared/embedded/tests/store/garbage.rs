@@ -1,7 +1,7 @@
 use heal_embedded::{Collected, Store, limit};
 use heal_runtime::port::{
     BudgetKey, BudgetRequest, BudgetUse, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Created,
-    LeaseOwner, NewRun, Reservation, RunLog, RunReader,
+    LeaseOwner, NewRun, Repeat, Reservation, RunLog, RunReader,
 };
 use heal_runtime::{RunId, RunStatus, Timestamp};
 
@@ -30,11 +30,17 @@ fn claim(attempt: &str, now: Timestamp) -> ClaimRequest {
     }
 }
 
+/// A run that is counted for `target`.
+fn counted(run_id: &str, target: &str, escalates: bool) -> NewRun {
+    let repeat = Repeat { key: target.to_owned(), max: 2, window_ms: DAY_MS, escalates, acknowledged: None };
+    NewRun { repeat: Some(repeat), ..new_run(run_id) }
+}
+
 #[tokio::test]
 async fn what_is_in_use_stays() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder.path().join("heal.db")).unwrap();
-    store.create(&new_run("live")).await.unwrap();
+    store.create(&counted("live", "worker-1", false)).await.unwrap();
     store.create(&new_run("ended")).await.unwrap();
     end(&store, "ended", T0).await;
     store.reserve(&claim("ended/step/1", T0)).await.unwrap();
@@ -47,14 +53,17 @@ async fn what_is_in_use_stays() {
 async fn what_is_over_goes() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder.path().join("heal.db")).unwrap();
-    store.create(&new_run("live")).await.unwrap();
-    store.create(&new_run("ended")).await.unwrap();
+    store.create(&counted("live", "worker-1", false)).await.unwrap();
+    store.create(&counted("ended", "worker-2", true)).await.unwrap();
     end(&store, "ended", T0).await;
     store.reserve(&claim("ended/step/1", T0)).await.unwrap();
     let now = T0.plus_ms(DAY_MS + limit::KEEP_CLAIMS_MS);
     let collected = store.collect_garbage(now, DAY_MS).await.unwrap();
-    assert_eq!(collected, Collected { inputs: 2, claims: 1, cooldowns: 1, budgets: 1, runs: 1 });
+    assert_eq!(collected, Collected { inputs: 2, claims: 1, cooldowns: 1, budgets: 1, counts: 1, runs: 1 });
     assert_eq!(store.load(&RunId::new("ended"), 0).await.unwrap(), vec![]);
+    // An escalation waits for a person.
+    let next = store.create(&counted("next", "worker-2", false)).await.unwrap();
+    assert_eq!(next, Created::Escalated { run_id: RunId::new("ended") });
     // A live run stays, however old it is.
     assert_eq!(store.load(&RunId::new("live"), 0).await.unwrap().len(), 1);
     let target = CooldownKey { action: "reallocate_ticket".to_owned(), target: "T-1".to_owned() };

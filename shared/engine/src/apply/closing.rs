@@ -4,6 +4,7 @@ use crate::event::RunOutcome;
 use crate::id::StepIndex;
 use crate::plan::{Plan, PlannedStep};
 use crate::state::State;
+use crate::state::follow_up::ESCALATION;
 
 /// Whether a step has started that changes something.
 pub(super) fn has_changed(plan: &Plan, state: &State) -> bool {
@@ -11,8 +12,17 @@ pub(super) fn has_changed(plan: &Plan, state: &State) -> bool {
 }
 
 /// Adds the follow-ups of a run that ends with `outcome`.
-pub(super) fn add_follow_ups(plan: &Plan, state: &mut State, outcome: RunOutcome) {
+pub(super) fn add_follow_ups(plan: &Plan, state: &mut State, outcome: RunOutcome, reason: Option<&str>) {
     let at = state.updated_at;
+    if outcome == RunOutcome::Escalated {
+        let (run_id, reason) = (&state.run_id, reason.unwrap_or("the same remedy was needed too often"));
+        let text = format!(
+            "find the cause, since the remedy does not last: {reason}; the engine does nothing more about it until you acknowledge: \
+             heal escalations ack {run_id}"
+        );
+        state.follow_up.add_as(ESCALATION, text, at);
+        return;
+    }
     let was_withdrawn = state.withdrawn.is_some() && outcome == RunOutcome::Cancelled;
     if was_withdrawn && has_changed(plan, state) {
         let text = describe_rest(plan, state);

@@ -18,7 +18,7 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
         // Also after the run's end. A later build may not derive the entry any more, so the fold does not ask for it.
         return Ok(());
     }
-    if state.is_ended() {
+    if state.is_ended() && !(matches!(event, Event::IncidentJoined { .. }) && state.awaits_acknowledgement()) {
         return stale(format!("run {run_id} has ended"));
     }
     let starts = matches!(event, Event::AttemptStarted { .. } | Event::FannedOut { .. } | Event::WaitStarted { .. });

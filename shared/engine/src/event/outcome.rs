@@ -100,6 +100,8 @@ pub enum RunOutcome {
     Timeout,
     /// A person cancelled the run, it was not approved in time, or its alert was resolved.
     Cancelled,
+    /// The same playbook had run for the same target too often: the run did nothing, and a person has to find the cause.
+    Escalated,
 }
 
 impl RunOutcome {
@@ -114,6 +116,7 @@ impl RunOutcome {
             Self::Denied => "DENIED",
             Self::Timeout => "TIMEOUT",
             Self::Cancelled => "CANCELLED",
+            Self::Escalated => "ESCALATED",
         }
     }
 
@@ -121,7 +124,13 @@ impl RunOutcome {
     pub const fn leaves_work(self) -> bool {
         match self {
             Self::Healed | Self::Completed => false,
-            Self::Degraded | Self::NotHealed | Self::Failed | Self::Denied | Self::Timeout | Self::Cancelled => true,
+            Self::Degraded
+            | Self::NotHealed
+            | Self::Failed
+            | Self::Denied
+            | Self::Timeout
+            | Self::Cancelled
+            | Self::Escalated => true,
         }
     }
 
@@ -129,7 +138,7 @@ impl RunOutcome {
     pub const fn status(self) -> RunStatus {
         match self {
             Self::Healed | Self::Completed | Self::Degraded => RunStatus::Completed,
-            Self::NotHealed | Self::Failed | Self::Denied => RunStatus::Failed,
+            Self::NotHealed | Self::Failed | Self::Denied | Self::Escalated => RunStatus::Failed,
             Self::Timeout => RunStatus::Timeout,
             Self::Cancelled => RunStatus::Cancelled,
         }
@@ -148,7 +157,7 @@ pub enum RunStatus {
     Running,
     /// Ended without being stopped.
     Completed,
-    /// Ended with a failure, a denial or a verification that did not pass.
+    /// Ended with a failure, a denial, an escalation or a verification that did not pass.
     Failed,
     /// Ended because a person cancelled it, or nobody approved it in time.
     Cancelled,

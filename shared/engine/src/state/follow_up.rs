@@ -7,6 +7,8 @@ use crate::limit;
 use crate::message::cut;
 use crate::time::Timestamp;
 
+/// The id of the only entry of an escalated run. Reporting it as done acknowledges the escalation.
+pub const ESCALATION: &str = "escalation";
 /// The id of the entry that stands for those over [`limit::NOTES`].
 const REST: &str = "rest";
 /// Hexadecimal digits of an entry's id.
@@ -62,6 +64,12 @@ impl FollowUps {
             }
             self.dropped += 1;
         }
+    }
+
+    /// Adds a follow-up under an id that does not depend on its text.
+    pub(crate) fn add_as(&mut self, id: &str, mut text: String, at: Timestamp) {
+        cut(&mut text, limit::TEXT_BYTES);
+        self.kept.push(FollowUp { id: id.to_owned(), text, step: None, at });
     }
 
     fn free_id(&self, text: &str) -> String {

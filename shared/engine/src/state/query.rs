@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::follow_up::ESCALATION;
 use super::{Attempt, Fan, Pending, Phase, State, StepState};
 use crate::event::{RunOutcome, RunStatus, StepOutcome};
 use crate::id::{StepIndex, StepRef, Token};
@@ -33,6 +34,11 @@ impl State {
     /// Whether the run has ended.
     pub const fn is_ended(&self) -> bool {
         self.outcome().is_some()
+    }
+
+    /// Whether the run is escalated and nobody has acknowledged that: further incidents about its target join it.
+    pub fn awaits_acknowledgement(&self) -> bool {
+        self.outcome() == Some(RunOutcome::Escalated) && self.follow_up.done(ESCALATION).is_none()
     }
 
     /// Whether this attempt is pending, with this token.

@@ -5,6 +5,7 @@ use std::fs;
 use heal_engine::event::{Commit, Event};
 use heal_engine::incident::{Alert, Resolution};
 use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
+use heal_engine::state::follow_up::ESCALATION;
 use heal_engine::turn::Input;
 use heal_engine::{Map, Plan, RunId, StepRef, Timestamp};
 use serde_json::{Value, json};
@@ -157,6 +158,21 @@ fn runs() -> Vec<(&'static str, &'static str, Vec<Commit>)> {
     let id = followed_up.state.follow_up.entries()[0].id.clone();
     after(&mut followed_up, 50, Input::FollowUpDone { id, by: "ann".to_owned(), note: Some("made wf-2".to_owned()) });
 
+    let reason = "third worker_failure_recovery of worker:w-1 within 3600 s: run a ended HEALED, run b ended HEALED";
+    let mut escalated = Run::escalated(
+        plan("worker_failure_recovery"),
+        object(json!({"incident_id": "incident-1", "worker_id": "w-1", "affected_tickets": ["t-1"]})),
+        reason,
+        START,
+    );
+    after(&mut escalated, 50, Input::Joined { incident_id: "incident-2".to_owned() });
+    let acknowledged = Input::FollowUpDone {
+        id: ESCALATION.to_owned(),
+        by: "local:ann".to_owned(),
+        note: Some("new disk".to_owned()),
+    };
+    after(&mut escalated, 50, acknowledged);
+
     let rejected = Event::IncidentRejected {
         incident_id: "incident-1".to_owned(),
         reason: "incident_type is missing".to_owned(),
@@ -183,6 +199,7 @@ fn runs() -> Vec<(&'static str, &'static str, Vec<Commit>)> {
         ("reminded", "workflow_restart", reminded.commits),
         ("withdrawn", "ticket_timeout_recovery", withdrawn.commits),
         ("followed_up", "workflow_restart", followed_up.commits),
+        ("escalated", "worker_failure_recovery", escalated.commits),
         ("rejected", "-", vec![rejected]),
     ]
 }

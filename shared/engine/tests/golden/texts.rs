@@ -146,6 +146,7 @@ fn events() -> Vec<(&'static str, Event)> {
         ("", Event::Stopping { cause: StopCause::NotHealed, reason: "it broke".to_owned() }),
         ("", Event::RunEnded { outcome: RunOutcome::NotHealed, reason: reason() }),
         ("_bare", Event::RunEnded { outcome: RunOutcome::Healed, reason: None }),
+        ("_escalated", Event::RunEnded { outcome: RunOutcome::Escalated, reason: reason() }),
         ("_degraded", Event::RunEnded { outcome: RunOutcome::Degraded, reason: reason() }),
     ]
 }

@@ -122,9 +122,8 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn start(plan: Plan, variables: Map, approval: bool, at: Timestamp, entropy: u64) -> Self {
-        let run_id = RunId::new("run-1");
-        let started = RunStarted {
+    fn started(plan: &Plan, variables: Map, approval: bool) -> RunStarted {
+        RunStarted {
             incident_id: "incident-1".to_owned(),
             incident_type: None,
             playbook: plan.playbook.name.clone(),
@@ -134,7 +133,22 @@ impl Run {
             gate: None,
             concurrency_key: None,
             traceparent: None,
-        };
+        }
+    }
+
+    /// A run that is escalated at once.
+    pub fn escalated(plan: Plan, variables: Map, reason: &str, at: Timestamp) -> Self {
+        let started = Self::started(&plan, variables, false);
+        let (state, turn) =
+            turn::escalate(&plan, RunId::new("run-1"), started, reason.to_owned(), at).expect("a run is escalated");
+        let mut run = Self { plan, state, commits: Vec::new(), tokens: BTreeMap::new(), entropy: 7 };
+        run.commit(turn, at);
+        run
+    }
+
+    pub fn start(plan: Plan, variables: Map, approval: bool, at: Timestamp, entropy: u64) -> Self {
+        let run_id = RunId::new("run-1");
+        let started = Self::started(&plan, variables, approval);
         let (state, turn) = turn::begin(&plan, run_id, started, at, entropy).expect("a run begins");
         let mut run = Self { plan, state, commits: Vec::new(), tokens: BTreeMap::new(), entropy };
         run.commit(turn, at);

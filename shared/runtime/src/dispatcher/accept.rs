@@ -11,6 +11,7 @@ use heal_telemetry::trace;
 use tracing::Instrument as _;
 
 use super::cache::{Live, PLAN_REFRESH_MS};
+use super::repeats::Again;
 use super::{DispatchError, Dispatcher, IntakeOutcome, Prepared, Rejection};
 use crate::port::{BackendError, Created, NewRun, RunHead, Subject};
 use crate::{halts, message, observe, span};
@@ -89,9 +90,10 @@ impl Dispatcher {
         prepared: Prepared,
         traceparent: Option<&str>,
     ) -> Result<IntakeOutcome, DispatchError> {
+        let mut again = Again::default();
         // The run that holds the key may end before this incident joins it: then the key is free.
         for _ in 0..super::CONFLICTS {
-            match self.create(&prepared, traceparent).await? {
+            match self.create(&prepared, traceparent, &again).await? {
                 Creation::Done(accepted) => return Ok(accepted),
                 Creation::Busy(run_id) => {
                     let incident_id = prepared.intake.incident_id.clone();
@@ -101,13 +103,25 @@ impl Dispatcher {
                         return Ok(IntakeOutcome::Joined { run_id });
                     }
                 }
+                Creation::Repeated(runs) => again.escalation = Some(self.escalation(&prepared, &runs).await?),
+                Creation::Escalated(run_id) => {
+                    if self.join_escalated(&run_id, &prepared.intake.incident_id).await? {
+                        return Ok(IntakeOutcome::Joined { run_id });
+                    }
+                    again = Again { acknowledged: Some(run_id), escalation: None };
+                }
             }
         }
         let run_id = prepared.intake.run_id.unwrap_or_else(|| RunId::new(prepared.intake.incident_id));
         Err(DispatchError::Contended { run_id })
     }
 
-    async fn create(&self, prepared: &Prepared, traceparent: Option<&str>) -> Result<Creation, DispatchError> {
+    async fn create(
+        &self,
+        prepared: &Prepared,
+        traceparent: Option<&str>,
+        again: &Again,
+    ) -> Result<Creation, DispatchError> {
         let Prepared { intake, entry, concurrency_key, several: _ } = prepared;
         let plan = &entry.plan;
         let now = self.ports.clock.now();
@@ -134,9 +148,15 @@ impl Dispatcher {
             started.gate = gatekeeper.examine(plan, &state, now, &*self.observer).await?;
         }
         let log = |cause| DispatchError::Log { run_id: run_id.clone(), cause };
-        let halts = self.ports.halts.read(now).await?;
-        let hold = halts::of_run(&halts, &plan.playbook.name, now).map(halts::hold);
-        let begun = turn::begin_held(plan, run_id.clone(), started, hold, now, self.ports.entropy.next()?);
+        let entropy = self.ports.entropy.next()?;
+        let begun = match &again.escalation {
+            None => {
+                let halts = self.ports.halts.read(now).await?;
+                let hold = halts::of_run(&halts, &plan.playbook.name, now).map(halts::hold);
+                turn::begin_held(plan, run_id.clone(), started, hold, now, entropy)
+            }
+            Some(reason) => turn::escalate(plan, run_id.clone(), started, reason.clone(), now),
+        };
         let (state, turn) = begun.map_err(log)?;
         let commit = Commit {
             run_id: run_id.clone(),
@@ -154,6 +174,7 @@ impl Dispatcher {
             dedupe_key,
             dedupe_until: now.plus_ms(seconds_to_ms(limit::DEDUPE_SECONDS)),
             concurrency_key: concurrency_key.clone().filter(|_| !live.state.is_ended()),
+            repeat: self.repeat(prepared, again),
         };
         self.store_plan(plan, now).await?;
         match self.ports.runs.create(&run).await? {
@@ -170,6 +191,8 @@ impl Dispatcher {
             }
             Created::Duplicate { run_id } => self.known(run_id).await.map(Creation::Done),
             Created::Busy { run_id } => Ok(Creation::Busy(run_id)),
+            Created::Repeated { runs } => Ok(Creation::Repeated(runs)),
+            Created::Escalated { run_id } => Ok(Creation::Escalated(run_id)),
         }
     }
 
@@ -246,10 +269,11 @@ impl Dispatcher {
         let (cause_id, events) = (dedupe_key.clone(), vec![event]);
         let commit = Commit { run_id, first_seq: 1, cause_id, at: now, events, chain: None }.chained(None);
         let dedupe_until = now.plus_ms(seconds_to_ms(limit::DEDUPE_SECONDS));
-        let run = NewRun { commit, head, dedupe_key, dedupe_until, concurrency_key: None };
+        let run = NewRun { commit, head, dedupe_key, dedupe_until, concurrency_key: None, repeat: None };
         let run_id = match self.ports.runs.create(&run).await? {
-            Created::Created => run.commit.run_id,
-            Created::Duplicate { run_id } | Created::Busy { run_id } => run_id,
+            // It is not counted, so no count refuses it.
+            Created::Created | Created::Repeated { .. } => run.commit.run_id,
+            Created::Duplicate { run_id } | Created::Busy { run_id } | Created::Escalated { run_id } => run_id,
         };
         tracing::warn!(run_id = %run_id, reason, "incident rejected");
         Ok(IntakeOutcome::Rejected { run_id, reason, understood })
@@ -259,4 +283,6 @@ impl Dispatcher {
 enum Creation {
     Done(IntakeOutcome),
     Busy(RunId),
+    Repeated(Vec<RunId>),
+    Escalated(RunId),
 }

@@ -19,8 +19,8 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
         match event {
             Event::RunStarted(started) => {
                 observer.run_started(playbook);
-                lines::started(state, started.approval);
-                if started.approval {
+                lines::started(state, started.approval && !state.is_ended());
+                if started.approval && !state.is_ended() {
                     observer.approval(ApprovalStage::Requested, state.severity());
                 }
             }

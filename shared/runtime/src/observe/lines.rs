@@ -65,11 +65,26 @@ pub(super) fn ended(state: &State, outcome: RunOutcome, reason: Option<&str>) {
     } else {
         tracing::info!(outcome = word, reason, severity, escalation_required, "run.ended");
     }
+    if outcome == RunOutcome::Escalated {
+        escalated(state, reason);
+    }
     if outcome == RunOutcome::Degraded {
         // Its status is `COMPLETED`, like that of a run that leaves nothing.
         let follow_up = state.follow_up.to_vec().join("; ");
         tracing::warn!(reason, follow_up, severity, escalation_required, "run.degraded");
     }
+}
+
+/// The same remedy was needed too often. The record that notifies people: one for each escalated run, whatever joins it.
+fn escalated(state: &State, reason: Option<&str>) {
+    tracing::warn!(
+        event = "run.escalated",
+        severity = state.severity(),
+        escalation_required = state.escalation_required(),
+        reason,
+        acknowledge = format!("heal escalations ack {}", state.run_id),
+        "a person has to find the cause: the same remedy does not last"
+    );
 }
 
 fn how_to_approve(state: &State) -> String {

@@ -4,6 +4,7 @@
 //! holder has.
 
 mod filter;
+mod repeats;
 mod subject;
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{BackendError, Result};
 
 pub use filter::{Page, Position, RunFilter};
+pub use repeats::{Repeat, RepeatCounter};
 pub use subject::{ATTENTION_OUTCOMES, SUBJECT_BYTES, Subject};
 
 /// A run's entry in the index, written in the same transaction as the commit that it describes.
@@ -64,6 +66,8 @@ pub struct NewRun {
     pub dedupe_until: Timestamp,
     /// Held until the run ends: one live run per key. A run that has ended with its first commit holds none.
     pub concurrency_key: Option<String>,
+    /// Counts the run among those for the same target; `None` if it is not counted.
+    pub repeat: Option<Repeat>,
 }
 
 /// The result of [`RunLog::create`].
@@ -79,6 +83,16 @@ pub enum Created {
     /// Another live run holds the concurrency key.
     Busy {
         /// The run that holds the key.
+        run_id: RunId,
+    },
+    /// As many runs for the target as may act in the window exist already.
+    Repeated {
+        /// These runs, the oldest first.
+        runs: Vec<RunId>,
+    },
+    /// The target is escalated already, so no run for it starts.
+    Escalated {
+        /// The escalated run.
         run_id: RunId,
     },
 }
@@ -133,7 +147,8 @@ pub trait RunReader: Send + Sync + 'static {
 /// A commit is stored whole or not at all. `first_seq` is unique in its run, and a commit is only accepted right behind the last one.
 #[async_trait]
 pub trait RunLog: RunReader {
-    /// Stores the run's first commit unless its dedupe key, its id or its concurrency key is taken. The dedupe key is compared first.
+    /// Stores the run's first commit unless its dedupe key, its id or its concurrency key is taken, or its [`Repeat`] refuses it. They are
+    /// compared in this order. The run is counted in the same write: a run exists if and only if it is counted.
     async fn create(&self, run: &NewRun) -> Result<Created>;
 
     /// Stores the next commit. If `head.status` is terminal, the run's concurrency key is free afterwards.

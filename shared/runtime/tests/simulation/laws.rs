@@ -6,6 +6,8 @@ use heal_engine::Plan;
 use heal_engine::catalog::Safety;
 use heal_engine::chain;
 use heal_engine::event::{Commit, Event};
+use heal_guard::Repeats;
+use heal_runtime::RunOutcome;
 use heal_runtime::Timestamp;
 use heal_runtime::halts::HALT_CACHE_MS;
 use heal_runtime::port::RunReader;
@@ -53,6 +55,7 @@ pub async fn hold(stage: &Stage) {
     let unknown: Vec<_> =
         incidents.iter().filter(|id| !stage.incidents.contains(*id) && !stage.perhaps.contains(*id)).collect();
     assert!(unknown.is_empty(), "incidents {unknown:?} came from nowhere");
+    under_the_bound(stage).await;
     let effects = stage.world.effects.lock().unwrap().clone();
     at_most_once_unless_idempotent(&effects);
     apart(&effects);
@@ -60,6 +63,30 @@ pub async fn hold(stage: &Stage) {
     for effect in &effects {
         authorised.check(effect);
         unhalted(stage, effect);
+    }
+}
+
+/// Runs that act, for one target within an hour; an escalated run does nothing.
+async fn under_the_bound(stage: &Stage) {
+    let Repeats { escalate_at, window_seconds } = Repeats::default();
+    let mut starts: BTreeMap<String, Vec<Timestamp>> = BTreeMap::new();
+    for head in stage.heads().await {
+        let commits = stage.runs.load(&head.run_id, 0).await.unwrap();
+        let Some(Event::RunStarted(started)) = commits[0].events.first() else { panic!("no start: {:?}", commits[0]) };
+        let Some(key) = &started.concurrency_key else { continue };
+        if head.outcome == Some(RunOutcome::Escalated) {
+            let commands = commits.iter().flat_map(|commit| &commit.events);
+            assert!(!commands.into_iter().any(|event| matches!(event, Event::AttemptStarted { .. })), "{head:?} acted");
+        } else {
+            starts.entry(format!("{} of {key}", started.playbook)).or_default().push(head.started_at);
+        }
+    }
+    for (key, mut starts) in starts {
+        starts.sort();
+        for window in starts.windows(escalate_at as usize) {
+            let apart = window[window.len() - 1].since_ms(window[0]);
+            assert!(apart >= window_seconds * 1_000, "{escalate_at} runs {key} within {apart} ms");
+        }
     }
 }
 

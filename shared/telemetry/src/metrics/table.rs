@@ -54,7 +54,7 @@ pub const OPERATIONS: &[&str] = &["get_workflow_status", "pause_workflow", "resu
 pub const SERVICES: &[&str] = &["execution-ticket-service", "orchestrator", "kubernetes", "opa"];
 /// How a run ended.
 pub const RUN_OUTCOMES: &[&str] =
-    &["HEALED", "COMPLETED", "DEGRADED", "NOT_HEALED", "FAILED", "DENIED", "TIMEOUT", "CANCELLED"];
+    &["HEALED", "COMPLETED", "DEGRADED", "NOT_HEALED", "FAILED", "DENIED", "TIMEOUT", "CANCELLED", "ESCALATED"];
 /// How a step ended.
 pub const STEP_OUTCOMES: &[&str] =
     &["succeeded", "skipped", "no_op", "condition_false", "denied", "cooling_down", "failed", "timed_out", "unknown"];

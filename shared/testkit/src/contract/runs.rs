@@ -8,6 +8,7 @@ mod filters;
 mod held;
 mod listing;
 mod live;
+mod repeats;
 
 pub use append::*;
 pub use chain::*;
@@ -17,6 +18,7 @@ pub use filters::*;
 pub use held::*;
 pub use listing::*;
 pub use live::*;
+pub use repeats::*;
 
 use heal_runtime::port::RunStore;
 
@@ -88,6 +90,13 @@ macro_rules! run_store_contract {
             an_ended_run_is_not_held,
             live_runs_are_found_by_the_start_of_their_incidents_id,
             an_ended_run_is_not_among_the_live_ones_of_its_incident,
+            a_run_over_the_bound_is_refused_and_stores_nothing,
+            a_run_is_counted_until_its_window_ends,
+            the_same_input_and_a_busy_target_are_not_counted,
+            an_escalation_stands_for_its_target_until_it_is_acknowledged,
+            an_escalation_is_known_by_its_input,
+            concurrent_creates_for_one_target_stay_under_the_bound,
+            concurrent_escalations_are_one,
         ] }
     };
 }

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use heal_runtime::port::{
-    Appended, Created, DueRuns, LiveRuns, NewRun, Page, Position, Result, RunFilter, RunHead, RunLog, RunReader,
+    Appended, Created, DueRuns, LiveRuns, NewRun, Page, Position, RepeatCounter, Result, RunFilter, RunHead, RunLog,
+    RunReader,
 };
 use heal_runtime::{Commit, Digest, RunId, RunStatus, Seq, StoredCommit, Timestamp};
 
@@ -23,6 +24,7 @@ struct Model {
     runs: BTreeMap<RunId, Run>,
     dedupe: BTreeMap<String, (RunId, Timestamp)>,
     concurrency: BTreeMap<String, RunId>,
+    repeats: BTreeMap<String, RepeatCounter>,
     /// Each plan, and until when it has to be kept.
     plans: BTreeMap<Digest, (String, Timestamp)>,
 }
@@ -46,6 +48,12 @@ impl Model {
         }
         if let Some(holder) = run.concurrency_key.as_ref().and_then(|key| self.concurrency.get(key)) {
             return Created::Busy { run_id: holder.clone() };
+        }
+        if let Some(repeat) = &run.repeat {
+            match self.repeats.entry(repeat.key.clone()).or_default().admit(run, repeat) {
+                Ok(counted) => self.repeats.insert(repeat.key.clone(), counted),
+                Err(refusal) => return refusal,
+            };
         }
         self.dedupe.insert(run.dedupe_key.clone(), (run_id.clone(), run.dedupe_until));
         if let Some(key) = run.concurrency_key.clone().filter(|_| !run.head.status.is_terminal()) {

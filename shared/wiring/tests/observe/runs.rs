@@ -28,6 +28,21 @@ async fn a_run_is_counted_and_timed_from_its_incident_to_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_same_fix_again_is_counted_as_escalated_once() {
+    let rig = Rig::new();
+    for number in 1..=6 {
+        rig.heal(&format!("i-{number}"), "t-1").await;
+        rig.clock.advance_ms(301_000);
+    }
+    rig.assert_series(&[
+        r#"self_healing_runs_ended_total{outcome="COMPLETED",playbook="healing"} 2"#,
+        r#"self_healing_runs_ended_total{outcome="ESCALATED",playbook="healing"} 1"#,
+        r#"self_healing_attempts_total{action="reallocate_ticket",status="success"} 2"#,
+        r#"self_healing_incidents_total{result="joined"} 3"#,
+    ]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_incident_without_a_usable_time_counts_from_its_acceptance() {
     let rig = Rig::new();
     for (id, created_at) in [("none", json!(null)), ("in_seconds", json!(1_800_000_000)), ("ahead", json!(u64::MAX))] {

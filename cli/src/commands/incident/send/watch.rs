@@ -79,7 +79,7 @@ fn announce(found: Found) -> RunId {
             run_id
         }
         Found::Joined(run_id) => {
-            out::note(format_args!("the run of another incident works on the same target: {run_id}"));
+            out::note(format_args!("this incident joined the run of another one about the same target: {run_id}"));
             run_id
         }
         Found::Rejected(run_id) => {

@@ -8,10 +8,11 @@ use heal_runtime::{RunId, RunStatus, Timestamp};
 
 use super::due::AWAITS_APPROVAL;
 use super::read;
+use super::repeats::Count;
 use super::row::{self, Live, Newest};
 use crate::limit::{CONTENTION_TRIES, SWEEP_AFTER_MS};
 use crate::store::call::{Committed, check_size, contended, pause};
-use crate::store::item::{Fields, Item, Key};
+use crate::store::item::{Attributes, Fields, Item, Key};
 use crate::store::{Store, key};
 
 const OPERATION: &str = "runs.create";
@@ -25,13 +26,15 @@ enum Obstacle {
     Duplicate(RunId),
     /// A live run holds the concurrency key.
     Busy(RunId),
+    /// The count of runs for the target is another than this create was decided on: that row.
+    Count(Option<Attributes>),
     /// Another transaction works on the same rows.
     Contention,
 }
 
-/// Stores the first commit, the input's dedupe row, and the run's live row.
+/// Stores the first commit, the input's dedupe row, the run's live row, and the count of runs for its target.
 ///
-/// With a concurrency key the three are one transaction. Without one there is no contention for the live row, so it is written on its
+/// With a concurrency key they are one transaction. Without one there is no contention for the live row, so it is written on its
 /// own, and first: the sweep removes a live row without a run, but would never find a run without a live row.
 pub(super) async fn create(store: &Store, run: &NewRun) -> Result<Created> {
     let live = Live { sk: live_key(run).sk, look_at: look_at(run) };
@@ -39,9 +42,8 @@ pub(super) async fn create(store: &Store, run: &NewRun) -> Result<Created> {
     let commit = row::commit(&run.commit, None, &run.head, &newest.live);
     check_size(OPERATION, &commit)?;
     let is_live = !run.head.status.is_terminal();
-    if is_live && run.concurrency_key.is_none() {
-        store.put(OPERATION, live_row(run, &newest.live), "attribute_not_exists(pk)", Item::default()).await?;
-    }
+    let mut count = Count::read(store, OPERATION, run).await?;
+    let mut owes_live_row = is_live && run.concurrency_key.is_none();
     let mut writes = vec![dedupe_row(store, run)?, put(store, commit, "attribute_not_exists(pk)", Item::default())?];
     if run.concurrency_key.is_some() {
         writes.push(if is_live {
@@ -51,7 +53,13 @@ pub(super) async fn create(store: &Store, run: &NewRun) -> Result<Created> {
         });
     }
     for tried in 0..CONTENTION_TRIES {
-        let obstacle = match store.transact(OPERATION, writes.clone()).await? {
+        let is_refused = count.as_ref().is_some_and(Count::is_refused);
+        if owes_live_row && !is_refused {
+            store.put(OPERATION, live_row(run, &newest.live), "attribute_not_exists(pk)", Item::default()).await?;
+            owes_live_row = false;
+        }
+        let counted = count.as_ref().map(|count| count.write(store)).transpose()?;
+        let obstacle = match store.transact(OPERATION, writes.iter().cloned().chain(counted).collect()).await? {
             Committed::Done => {
                 store.newest_runs.update(&newest);
                 return Ok(Created::Created);
@@ -62,6 +70,12 @@ pub(super) async fn create(store: &Store, run: &NewRun) -> Result<Created> {
             Obstacle::Duplicate(run_id) => return Ok(Created::Duplicate { run_id }),
             Obstacle::Busy(run_id) if has_ended(store, &run_id).await? => free(store, run, &run_id).await?,
             Obstacle::Busy(run_id) => return Ok(Created::Busy { run_id }),
+            Obstacle::Count(row) => {
+                count = Count::from_row(OPERATION, run, row.as_ref())?;
+                if let Some(refusal) = count.as_ref().and_then(Count::refusal) {
+                    return Ok(refusal);
+                }
+            }
             Obstacle::Contention => pause(tried).await,
         }
     }
@@ -95,8 +109,8 @@ fn dedupe_row(store: &Store, run: &NewRun) -> Result<TransactWriteItem> {
     put(store, item, "attribute_not_exists(pk) OR open_until <= :at", Item::default().moment(":at", run.commit.at))
 }
 
-fn put(store: &Store, item: Item, condition: &str, values: Item) -> Result<TransactWriteItem> {
-    let values: crate::store::item::Attributes = values.into();
+pub(super) fn put(store: &Store, item: Item, condition: &str, values: Item) -> Result<TransactWriteItem> {
+    let values: Attributes = values.into();
     let put = Put::builder()
         .table_name(&*store.table)
         .set_item(item.into())
@@ -108,8 +122,8 @@ fn put(store: &Store, item: Item, condition: &str, values: Item) -> Result<Trans
     Ok(TransactWriteItem::builder().put(put).build())
 }
 
-/// A run that is created as ended holds no key, so the condition only checks that no other run holds it.
-fn check(store: &Store, key: &Key) -> Result<TransactWriteItem> {
+/// Checks that there is no such row. A run that is created as ended holds no key, so the condition only checks that no other run holds it.
+pub(super) fn check(store: &Store, key: &Key) -> Result<TransactWriteItem> {
     let check = ConditionCheck::builder()
         .table_name(&*store.table)
         .set_key(Some(key.attributes()))
@@ -120,7 +134,7 @@ fn check(store: &Store, key: &Key) -> Result<TransactWriteItem> {
     Ok(TransactWriteItem::builder().condition_check(check).build())
 }
 
-/// The dedupe key takes precedence, then the run's id, then the concurrency key.
+/// The dedupe key takes precedence, then the run's id, then the concurrency key, then the count.
 fn obstacle(run: &NewRun, reasons: &[CancellationReason]) -> Result<Obstacle> {
     let code = |index: usize| reasons.get(index).and_then(CancellationReason::code).unwrap_or(NOT_FAILED);
     if code(0) == REFUSED {
@@ -132,7 +146,10 @@ fn obstacle(run: &NewRun, reasons: &[CancellationReason]) -> Result<Obstacle> {
     if code(1) == REFUSED {
         return Ok(Obstacle::Duplicate(run.commit.run_id.clone()));
     }
-    Ok(Obstacle::Busy(holder(reasons, 2)?))
+    match run.concurrency_key {
+        Some(_) if code(2) == REFUSED => Ok(Obstacle::Busy(holder(reasons, 2)?)),
+        Some(_) | None => Ok(Obstacle::Count(reasons.last().and_then(CancellationReason::item).cloned())),
+    }
 }
 
 /// The run that the conflicting row names.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use heal_aws::Store;
 use heal_engine::{Event, Plan, report};
+use heal_guard::{Guardrails, Repeats};
 use heal_runtime::Timestamp;
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
@@ -43,7 +44,11 @@ impl Engine {
             sender: queues.clone(),
             clock: clock.clone(),
             entropy: Arc::new(Counter::default()),
-            guardrails: Arc::default(),
+            // The earlier build did not count.
+            guardrails: Arc::new(Guardrails {
+                repeats: Repeats { escalate_at: u32::MAX, ..Repeats::default() },
+                ..Guardrails::default()
+            }),
         };
         let playbooks = std::fs::read_to_string(super::golden("playbooks.json")).unwrap();
         let library = Arc::new(Library::from_json(&playbooks).unwrap());

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use heal_engine::Event;
-use heal_runtime::port::{Created, NewRun, Page, RunFilter, RunHead, Subject};
+use heal_runtime::port::{Created, NewRun, Page, Repeat, RunFilter, RunHead, Subject};
 use heal_runtime::{Commit, Digest, RunId, RunOutcome, RunStatus, Timestamp};
 
 use super::Dice;
@@ -133,6 +133,18 @@ fn random_run(dice: &mut Dice, now: Timestamp) -> NewRun {
         dedupe_key: dice.name("input", RUNS),
         dedupe_until: dice.after(now, 10_000),
         concurrency_key: (!dice.once_in(3)).then(|| dice.name("ticket", 4)),
+        repeat: (!dice.once_in(3)).then(|| random_repeat(dice)),
+    }
+}
+
+/// Sometimes an escalation, and sometimes after one that may have been.
+fn random_repeat(dice: &mut Dice) -> Repeat {
+    Repeat {
+        key: dice.name("target", 3),
+        max: 2,
+        window_ms: 5_000,
+        escalates: dice.once_in(4),
+        acknowledged: dice.once_in(2).then(|| run_id(dice)),
     }
 }
 

@@ -31,7 +31,9 @@ async fn ticket_is_free(store: &Runs) -> bool {
     match store.create(&run).await.unwrap() {
         Created::Created => true,
         Created::Busy { .. } => false,
-        Created::Duplicate { run_id } => panic!("{run_id} is a duplicate"),
+        other @ (Created::Duplicate { .. } | Created::Repeated { .. } | Created::Escalated { .. }) => {
+            panic!("{other:?}")
+        }
     }
 }
 

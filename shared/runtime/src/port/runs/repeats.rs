@@ -1,0 +1,106 @@
+//! The count of runs for one target: the same remedy again and again does not heal it.
+
+use heal_engine::format::Format;
+use heal_engine::{RunId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{Created, NewRun};
+
+/// Milliseconds that an escalation waits for a person: one year. Afterwards the target counts as new.
+const ESCALATION_KEPT_MS: u64 = 365 * 86_400_000;
+
+/// How a new run is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeat {
+    /// What is counted: the playbook and its target.
+    pub key: String,
+    /// Runs that may start in a window, at least 1; at most [`heal_engine::limit::REPEATED_RUNS`].
+    pub max: u32,
+    /// Milliseconds of the window, from the start of each run.
+    pub window_ms: u64,
+    /// Whether the run is the escalation itself: it is created although the bound is reached, and then stands for the target.
+    pub escalates: bool,
+    /// An escalation that is over: it no longer stands for the target, and the count starts anew.
+    pub acknowledged: Option<RunId>,
+}
+
+/// What a store keeps under a [`Repeat::key`]. The decision is made here, alike for every store.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RepeatCounter {
+    /// The newest runs, the oldest first; at most [`Repeat::max`].
+    runs: Vec<CountedRun>,
+    /// The run that stands for the target until somebody acknowledges it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    escalated: Option<RunId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct CountedRun {
+    run_id: RunId,
+    at: Timestamp,
+}
+
+impl Format for RepeatCounter {
+    const NAME: &'static str = "count of repeated runs";
+}
+
+impl RepeatCounter {
+    /// The counter after `run` was created.
+    ///
+    /// # Errors
+    /// Why `run` must not be created: [`Created::Repeated`] or [`Created::Escalated`].
+    pub fn admit(&self, run: &NewRun, repeat: &Repeat) -> Result<Self, Created> {
+        let (run_id, now) = (&run.commit.run_id, run.commit.at);
+        let is_over = self.escalated.is_some() && self.escalated == repeat.acknowledged;
+        let before = if is_over { Self::default() } else { self.clone() };
+        if let Some(run_id) = before.escalated {
+            return Err(Created::Escalated { run_id });
+        }
+        let mut runs = before.runs;
+        runs.retain(|counted| now < counted.at.plus_ms(repeat.window_ms));
+        if repeat.escalates {
+            return Ok(Self { runs, escalated: Some(run_id.clone()) });
+        }
+        if runs.len() >= repeat.max as usize {
+            return Err(Created::Repeated { runs: runs.into_iter().map(|counted| counted.run_id).collect() });
+        }
+        runs.push(CountedRun { run_id: run_id.clone(), at: now });
+        Ok(Self { runs, escalated: None })
+    }
+
+    /// When the counter no longer says anything about a run that starts at `now` or later.
+    pub fn expires_at(&self, now: Timestamp, repeat: &Repeat) -> Timestamp {
+        now.plus_ms(if self.escalated.is_some() { ESCALATION_KEPT_MS } else { repeat.window_ms })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use heal_engine::format;
+
+    use super::*;
+
+    #[test]
+    fn a_count_expires_with_its_window_and_an_escalation_after_a_year() {
+        let repeat = Repeat { key: String::new(), max: 1, window_ms: 5, escalates: false, acknowledged: None };
+        let escalated = RepeatCounter { escalated: Some(RunId::new("run-1")), ..RepeatCounter::default() };
+        assert_eq!(RepeatCounter::default().expires_at(Timestamp(7), &repeat), Timestamp(12));
+        assert_eq!(escalated.expires_at(Timestamp(7), &repeat), Timestamp(7 + 31_536_000_000));
+    }
+
+    #[test]
+    fn stored_counters_are_read_as_they_were_written() {
+        let counted = |run: &str, at| CountedRun { run_id: RunId::new(run), at: Timestamp(at) };
+        let runs = vec![counted("run-1", 5), counted("run-2", 7)];
+        for (text, counter) in [
+            (r#"{"runs":[]}"#, RepeatCounter::default()),
+            (
+                r#"{"runs":[{"run_id":"run-1","at":5},{"run_id":"run-2","at":7}],"escalated":"run-3"}"#,
+                RepeatCounter { runs, escalated: Some(RunId::new("run-3")) },
+            ),
+        ] {
+            assert_eq!(format::encode(&counter), text);
+            assert_eq!(format::decode::<RepeatCounter>(text).unwrap(), counter);
+        }
+    }
+}
