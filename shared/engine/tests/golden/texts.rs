@@ -176,10 +176,7 @@ fn outcomes() -> Vec<AttemptResult> {
 
 /// A denial with what was decided, as the first of two targets.
 fn decided() -> AttemptResult {
-    let violations = match outcomes().remove(2).outcome {
-        AttemptOutcome::Denied { violations } => violations,
-        other => panic!("{other:?}"),
-    };
+    let AttemptOutcome::Denied { violations } = outcomes().remove(2).outcome else { panic!("no denial") };
     let decision =
         json!({"question": {"effect": {"action": "reallocate_ticket"}, "now": AT}, "decision": {"reasons": []}});
     let denied = AttemptResult::new(AttemptOutcome::Denied { violations });

@@ -80,10 +80,8 @@ impl Bounds {
         let cooldown = cooldown_ms.map(|cooldown_ms| CooldownRequest { key: key.clone(), cooldown_ms });
         let mut budgets = Vec::new();
         for (budget, template) in self.budgets.iter().filter(|(budget, _)| budget.applies_to.admits(&effect)) {
-            let rendered = match template.render(&Scope::new(Arc::new(EffectVariables(effect.clone()))))? {
-                Value::String(text) => text,
-                other => other.to_string(),
-            };
+            let rendered = template.render(&Scope::new(Arc::new(EffectVariables(effect.clone()))))?;
+            let rendered = rendered.as_str().map_or_else(|| rendered.to_string(), ToOwned::to_owned);
             budgets.push(BudgetRequest {
                 target: key.clone(),
                 key: BudgetKey { name: budget.name.clone(), key: rendered },
@@ -150,6 +148,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::port::PolicyResource;
 
     fn spec(safety: Safety) -> ActionSpec {
         ActionSpec {
@@ -185,7 +184,7 @@ mod tests {
     fn count(guardrails: Guardrails, safety: Safety) -> Counted {
         let spec = spec(safety);
         let bounds = Bounds::compile(&Arc::new(guardrails), &spec).unwrap();
-        bounds.count(&spec, &call(), &Target::new("t-1", Default::default())).unwrap()
+        bounds.count(&spec, &call(), &Target::new("t-1", PolicyResource::default())).unwrap()
     }
 
     #[test]

@@ -106,16 +106,13 @@ impl Worker {
         Ok(match reservation {
             Reservation::Held { recovered, .. } => Ok(recovered),
             Reservation::Busy { until } => Err(CommandOutcome::Busy { until }),
-            Reservation::Finished(result) => match halted::from_result(&result) {
-                Some(hold) => {
-                    self.answer_held(call, hold, true).await?;
-                    Err(CommandOutcome::Held)
-                }
-                None => {
-                    self.answer(call, &result).await?;
-                    Err(CommandOutcome::Answered(result))
-                }
-            },
+            Reservation::Finished(result) => Err(if let Some(hold) = halted::from_result(&result) {
+                self.answer_held(call, hold, true).await?;
+                CommandOutcome::Held
+            } else {
+                self.answer(call, &result).await?;
+                CommandOutcome::Answered(result)
+            }),
         })
     }
 

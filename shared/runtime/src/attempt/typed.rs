@@ -91,13 +91,11 @@ impl<A: Action> AnyAction for A {
         if recovered && let Some(result) = attempt.recover(&targets).await? {
             return Ok(result.into());
         }
-        match unauthorised {
-            Some(result) => Ok(refused(call, result)),
-            None => {
-                attempt.unless_halted(&targets.iter().collect::<Vec<_>>()).await?;
-                attempt.perform_admitted(targets).await
-            }
+        if let Some(result) = unauthorised {
+            return Ok(refused(call, result));
         }
+        attempt.unless_halted(&targets.iter().collect::<Vec<_>>()).await?;
+        attempt.perform_admitted(targets).await
     }
 }
 

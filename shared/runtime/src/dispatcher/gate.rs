@@ -67,11 +67,10 @@ impl Gatekeeper {
             }
         }
         for step in &steps {
-            let own = known.iter().zip(&answers).filter(|(known, _)| std::ptr::eq(known.step, step));
-            let answers: Vec<_> = own.map(|(known, answer)| (known, answer)).collect();
-            let denials: Vec<_> = answers.iter().filter_map(|(known, answer)| denial(known, answer)).collect();
+            let own = || known.iter().zip(&answers).filter(|(known, _)| std::ptr::eq(known.step, step));
+            let denials: Vec<_> = own().filter_map(|(known, answer)| denial(known, answer)).collect();
             match denials.first() {
-                Some(why) if denials.len() == answers.len() => gate.deny(plan, step, why),
+                Some(why) if denials.len() == own().count() => gate.deny(plan, step, why),
                 Some(why) => gate.warnings.push(format!("step {}: {why}", step.step.spec.name)),
                 None => {}
             }

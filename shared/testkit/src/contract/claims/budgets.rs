@@ -28,7 +28,7 @@ fn places(attempt: &str, now: Timestamp, names: &[&str], max: u32) -> ClaimReque
 fn uses(reservation: Reservation) -> Vec<BudgetUse> {
     match reservation {
         Reservation::Held { budgets, .. } => budgets,
-        other => panic!("not held: {other:?}"),
+        other @ (Reservation::Busy { .. } | Reservation::Finished(_)) => panic!("not held: {other:?}"),
     }
 }
 
