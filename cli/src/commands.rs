@@ -1,5 +1,6 @@
 //! The command line: one module a command, each with its options and the code that executes it.
 
+mod autonomy;
 mod check;
 mod dlq;
 mod doctor;
@@ -10,6 +11,7 @@ mod run;
 mod runs;
 mod sandbox;
 mod serve;
+mod shadow;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -22,12 +24,13 @@ use crate::exit::Exit;
 const EXAMPLES: &str = "\
 Examples:
   heal run tests/events/ticket_timeout.json --sandbox     heal an incident against stand-in services
-  heal run incident.json --dry-run                        show the steps without executing them
+  heal run incident.json --dry-run                        read and decide as a run does, and change nothing
   heal playbook lint                                      every fault of every playbook
   heal serve --state heal.db --listen 127.0.0.1:8080      the remediation API, durable
   heal incident send incident.json --stack prod --watch   heal it on a deployed stack
   heal runs list --stack prod --status failed             the failed runs of a deployed stack
   heal followups list --stack prod                        what runs have left for a person
+  heal shadow report --since 7d                           what playbooks at the level `shadow` would have done
   heal doctor                                             check the configuration and every service
 
 Exit codes: 0 done · 1 the run or the lint failed · 2 bad usage or bad input · 3 the run is done (DEGRADED), but something is
@@ -64,6 +67,10 @@ enum Command {
     #[command(subcommand)]
     Followups(followups::Command),
     #[command(subcommand)]
+    Autonomy(autonomy::Command),
+    #[command(subcommand)]
+    Shadow(shadow::Command),
+    #[command(subcommand)]
     Incident(incident::Command),
     #[command(subcommand)]
     Dlq(dlq::Command),
@@ -87,6 +94,8 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(command) => check::run(command).await,
         Command::Runs(command) => Box::pin(runs::run(command)).await,
         Command::Followups(command) => Box::pin(followups::run(command)).await,
+        Command::Autonomy(command) => Box::pin(autonomy::run(command)).await,
+        Command::Shadow(command) => Box::pin(shadow::run(command)).await,
         Command::Incident(command) => Box::pin(incident::run(command)).await,
         Command::Dlq(command) => Box::pin(dlq::run(command)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
@@ -109,6 +118,8 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Check(_)
         | Command::Runs(_)
         | Command::Followups(_)
+        | Command::Autonomy(_)
+        | Command::Shadow(_)
         | Command::Incident(_)
         | Command::Dlq(_)
         | Command::Doctor(_) => {

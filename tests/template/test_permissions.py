@@ -53,6 +53,7 @@ def expected(stack, folder):
         rows = ["RUN#*", "DEDUPE#*", "LIVE#*", "PLAN#*"]
         allow([*READ, *CHANGE], [TABLE], rows)
         allow(["dynamodb:Query"], [f"{TABLE}/index/ended"])
+        allow(["dynamodb:GetItem"], [TABLE], ["AUTONOMY"])
     elif folder == "scheduled-checks":
         allow(["sqs:SendMessage"], queues(["incidents", "results"]))
         allow(["dynamodb:Query"], [TABLE], ["LIVE#*", "RUN#*"])

@@ -103,6 +103,8 @@ fn nothing_from_outside_steers_the_terminal_in_any_event() {
         plan_digest: Digest::new("d"),
         variables: variables.clone(),
         approval: true,
+        mode: heal_engine::autonomy::RunMode::Live,
+        autonomy: None,
         concurrency_key: None,
         traceparent: None,
     };

@@ -89,6 +89,8 @@ fn started(plan: &Plan) -> Event {
         plan_digest: plan.digest.clone(),
         variables: Map::new(),
         approval: false,
+        mode: heal_engine::autonomy::RunMode::Live,
+        autonomy: None,
         concurrency_key: None,
         traceparent: None,
     }))

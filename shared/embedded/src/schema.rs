@@ -11,9 +11,13 @@
 //! | `claim`, `cooldown` | the right to perform an attempt; a target that was reserved |
 //! | `breaker` | an open circuit breaker |
 //! | `check_state` | the memory of a scheduled check between two probes |
+//! | `autonomy` | the level of autonomy that somebody has set for a playbook |
 //!
 //! Times are milliseconds since the Unix epoch.
 
+mod autonomy;
+
+use autonomy::AUTONOMY;
 use rusqlite::Connection;
 
 use crate::open::OpenError;
@@ -22,10 +26,10 @@ use crate::open::OpenError;
 pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"heal");
 
 /// The migrations from an empty file to the current version. A released migration never changes; new ones are appended.
-const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3];
+const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3, AUTONOMY];
 
 /// The version of the tables that this build reads and writes, `user_version` of the file.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// SQLite writes each page that a transaction touches twice and whole, so rows that are written together are kept together: commits lie in
 /// the order of their arrival, and an index of small numbers finds them by run.

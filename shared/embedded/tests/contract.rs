@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use heal_embedded::{Location, Store};
-use heal_runtime::port::{BreakerStore, CheckStore, ClaimStore, Clock, RunStore};
+use heal_runtime::port::{AutonomyStore, BreakerStore, CheckStore, ClaimStore, Clock, RunStore};
 use heal_testkit::contract::{Fixture, Queues};
 use heal_testkit::memory::ManualClock;
 
@@ -42,6 +42,10 @@ fn breakers(store: Store) -> Arc<dyn BreakerStore> {
     Arc::new(store)
 }
 
+fn autonomy(store: Store) -> Arc<dyn AutonomyStore> {
+    Arc::new(store)
+}
+
 fn checks(store: Store) -> Arc<dyn CheckStore> {
     Arc::new(store)
 }
@@ -62,6 +66,9 @@ mod file {
     mod checks {
         heal_testkit::check_store_contract!(crate::in_file(crate::checks));
     }
+    mod autonomy {
+        heal_testkit::autonomy_store_contract!(crate::in_file(crate::autonomy));
+    }
 }
 
 mod memory {
@@ -79,6 +86,9 @@ mod memory {
     }
     mod checks {
         heal_testkit::check_store_contract!(crate::in_memory(crate::checks));
+    }
+    mod autonomy {
+        heal_testkit::autonomy_store_contract!(crate::in_memory(crate::autonomy));
     }
 }
 

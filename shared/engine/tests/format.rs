@@ -48,9 +48,9 @@ fn a_newer_version_is_refused_with_both_versions_whatever_else_the_text_holds() 
     }
     let error = format::decode::<ActionCommand>(r#"{"format":2}"#).unwrap_err();
     assert!(matches!(error, Error::Newer { observed: 2, supported: 1, .. }), "{error:?}");
-    let events = r#"{"format":4,"events":[]}"#;
+    let events = r#"{"format":5,"events":[]}"#;
     let error = format::decode::<Vec<Event>>(events).unwrap_err();
-    assert!(matches!(error, Error::Newer { observed: 4, supported: 3, .. }), "{error:?}");
+    assert!(matches!(error, Error::Newer { observed: 5, supported: 4, .. }), "{error:?}");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn an_unknown_event_is_refused_by_its_name() {
     for (text, format) in [(list.to_owned(), 1), (format!(r#"{{"format":2,"events":{list}}}"#), 2)] {
         let error = format::decode::<Vec<Event>>(&text).unwrap_err();
         let expected = format!(
-            "failed to read run events: event `run_paused` (format {format}) is unknown to this build's format 3; upgrade heal"
+            "failed to read run events: event `run_paused` (format {format}) is unknown to this build's format 4; upgrade heal"
         );
         assert_eq!(error.to_string(), expected);
     }
@@ -79,7 +79,7 @@ fn events_are_written_in_the_oldest_version_that_can_hold_them() {
     };
     let reissued = [end(RunOutcome::Degraded), vec![reissued]].concat();
     let cases =
-        [(end(RunOutcome::Healed), 1), (end(RunOutcome::Degraded), 2), (withdrawn_and_degraded, 3), (reissued, 3)];
+        [(end(RunOutcome::Healed), 1), (end(RunOutcome::Degraded), 2), (withdrawn_and_degraded, 3), (reissued, 3), (end(RunOutcome::Shadowed), 4)];
     for (events, version) in cases {
         let text = format::encode(&events);
         assert_eq!(format::version(&text).unwrap(), version, "{text}");

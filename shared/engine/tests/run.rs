@@ -19,8 +19,9 @@ use std::fs;
 use std::path::Path;
 
 use fixture::{PlaybookCase, Run};
+use heal_engine::autonomy::{Autonomy, RunMode};
 use heal_engine::incident::{Alert, Resolution};
-use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
+use heal_engine::message::{ActionCommand, AttemptOutcome, AttemptResult, Violation};
 use heal_engine::turn::Input;
 use heal_engine::{ApplyError, Command, Map, Timestamp};
 use serde::Deserialize;
@@ -35,6 +36,10 @@ struct Case {
     variables: Map,
     #[serde(default)]
     approval: bool,
+    #[serde(default)]
+    mode: RunMode,
+    #[serde(default)]
+    autonomy: Option<Autonomy>,
     #[serde(default)]
     script: Vec<Move>,
     /// The log, one line an event, as `transcript::line` writes it.
@@ -62,7 +67,7 @@ struct Move {
     /// `name`, or `name[item]`, with `#attempt` behind it where it is not the first.
     #[serde(default)]
     step: Option<String>,
-    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `unavailable`, `not_applied`, `transient`, `failed`, `timed_out`, `unknown`, `late`; or
+    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `unavailable`, `not_applied`, `transient`, `failed`, `timed_out`, `unknown`, `shadowed`, `late`; or
     /// `wake`, `cancel`, `approve`, `join`, `resolve`, `done`.
     does: String,
     #[serde(default)]
@@ -106,8 +111,19 @@ fn every_case_gives_the_log_that_it_claims() {
 
 fn check(case: &Case) -> Result<(), String> {
     let start = Timestamp(1_000_000);
-    let mut run = Run::start(case.playbook.clone().into_plan(), case.variables.clone(), case.approval, start, 7);
+    let mut run = Run::start_at(
+        case.playbook.clone().into_plan(),
+        case.variables.clone(),
+        case.approval,
+        case.mode,
+        case.autonomy.clone(),
+        start,
+        7,
+    );
     let mut keys = owed_keys(&run, start);
+    if let Some(command) = commands(&run, start).find(|command| command.shadow != case.mode.is_shadow()) {
+        return Err(format!("shadow is {} in the command of a run of mode {:?}", command.shadow, case.mode));
+    }
     let mut first_tokens = run.tokens.clone();
     for step in &case.script {
         let at = after(start, step.at);
@@ -165,12 +181,15 @@ fn after(start: Timestamp, seconds: f64) -> Timestamp {
     Timestamp(start.0 + (seconds * 1_000.0) as u64)
 }
 
-fn owed_keys(run: &Run, at: Timestamp) -> Vec<String> {
-    let key = |command: Command| match command {
-        Command::Perform { command, .. } => Some(command.idempotency_key().trim_start_matches("run-1/").to_owned()),
+fn commands(run: &Run, at: Timestamp) -> impl Iterator<Item = ActionCommand> {
+    run.owed(at).into_iter().filter_map(|command| match command {
+        Command::Perform { command, .. } => Some(*command),
         Command::Wake { .. } => None,
-    };
-    run.owed(at).into_iter().filter_map(key).collect()
+    })
+}
+
+fn owed_keys(run: &Run, at: Timestamp) -> Vec<String> {
+    commands(run, at).map(|command| command.idempotency_key().trim_start_matches("run-1/").to_owned()).collect()
 }
 
 fn input(run: &Run, step: &Move, start: Timestamp) -> Input {
@@ -224,6 +243,10 @@ fn input(run: &Run, step: &Move, start: Timestamp) -> Input {
         "transient" => result(AttemptOutcome::Failed { code: "flaky".to_owned(), message, retryable: true }),
         "failed" => result(AttemptOutcome::Failed { code: "broken".to_owned(), message, retryable: false }),
         "timed_out" => result(AttemptOutcome::TimedOut { message }),
+        "shadowed" => {
+            let (would, targets) = ("would delete pod p-1".to_owned(), vec!["p-1".to_owned()]);
+            result(AttemptOutcome::Shadowed { would, targets })
+        }
         "unknown" => result(AttemptOutcome::Unknown { message }),
         other => panic!("unknown input `{other}`"),
     }

@@ -5,6 +5,7 @@
 use heal_engine::id::Digest;
 use serde::{Deserialize, Serialize};
 
+use crate::autonomy::AutonomyRule;
 use crate::effect::Effect;
 
 /// All bounds of a home. The default is safe: no file at all, or an empty one, means exactly this.
@@ -17,6 +18,9 @@ pub struct Guardrails {
     /// Bounds on the number of effects in a window.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<Budget>,
+    /// How far the engine may go alone, per playbook; without a rule it acts alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub autonomy: Vec<AutonomyRule>,
     /// When the same remedy for the same target is handed to a person.
     pub repeats: Repeats,
 }

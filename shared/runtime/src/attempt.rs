@@ -20,6 +20,7 @@ mod effect;
 mod flow;
 mod lease;
 mod merge;
+mod shadow;
 mod typed;
 
 /// How long a claim is held without a renewal, in milliseconds. A worker renews it while it performs; after a worker that died,

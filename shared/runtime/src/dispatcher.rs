@@ -16,6 +16,7 @@ use crate::port::{Appended, BackendError, Clock, DueRuns, Entropy, RunHead, RunL
 use crate::span;
 
 mod accept;
+mod autonomy;
 mod cache;
 mod error;
 mod intake;
@@ -37,6 +38,7 @@ const CONFLICTS: u32 = 16;
 pub struct Dispatcher {
     ports: Arc<Ports>,
     library: Arc<Library>,
+    autonomy: Arc<autonomy::Source>,
     cache: Arc<Cache>,
     observer: Arc<dyn Observer>,
 }
@@ -74,7 +76,13 @@ impl std::fmt::Debug for Dispatcher {
 impl Dispatcher {
     /// A dispatcher with an empty cache that runs the playbooks of `library`.
     pub fn new(ports: Ports, library: Arc<Library>) -> Self {
-        Self { ports: Arc::new(ports), library, cache: Arc::default(), observer: Arc::new(observe::NoopObserver) }
+        Self {
+            ports: Arc::new(ports),
+            library,
+            autonomy: Arc::default(),
+            cache: Arc::default(),
+            observer: Arc::new(observe::NoopObserver),
+        }
     }
 
     /// Reports every turn to `observer`.

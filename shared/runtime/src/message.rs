@@ -1,7 +1,7 @@
 //! The messages between functions: bodies on the results queue, and a run's commands as messages.
 
 use heal_engine::format::{self, Format};
-use heal_engine::message::{ActionResult, LateCommand};
+use heal_engine::message::{ActionResult, AttemptOutcome, LateCommand};
 use heal_engine::turn::Input;
 use heal_engine::{Command, RunId, State, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -52,13 +52,14 @@ pub enum Inbound {
     },
 }
 
-/// Version 2 adds the kind `follow_up_done`.
+/// Version 2 adds the kind `follow_up_done`, version 3 the outcome `shadowed` of a result.
 impl Format for Inbound {
     const NAME: &'static str = "message on the results queue";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     fn needed_version(&self) -> u32 {
         match self {
+            Self::Result(answer) if matches!(answer.result.outcome, AttemptOutcome::Shadowed { .. }) => 3,
             Self::Late(_) | Self::FollowUpDone { .. } => 2,
             Self::Result(_) | Self::Wake { .. } | Self::Approve { .. } | Self::Cancel { .. } => 1,
         }

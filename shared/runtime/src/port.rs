@@ -1,5 +1,6 @@
 //! The ports: what the drivers need from the outside. One capability per trait, so that a signature shows what its holder may touch.
 
+mod autonomy;
 mod breaker;
 mod checks;
 mod claims;
@@ -8,6 +9,7 @@ mod queue;
 mod runs;
 mod time;
 
+pub use autonomy::{AutonomyStore, NoAutonomy};
 pub use breaker::{BreakerRecord, BreakerStore};
 pub use checks::{CheckStore, Prober};
 pub use claims::{ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Finish, LeaseOwner, Reservation};

@@ -3,6 +3,7 @@
 //! Each is a map behind a lock, simple enough to be read as the specification: tests compare the real backends with them, and the
 //! simulation runs on them. [`Faults`] makes any call fail before or after its effect, as a network does.
 
+mod autonomy;
 mod breakers;
 mod checks;
 mod claims;
@@ -11,6 +12,7 @@ mod faults;
 mod queues;
 mod runs;
 
+pub use autonomy::Autonomies;
 pub use breakers::Breakers;
 pub use checks::Checks;
 pub use claims::Claims;

@@ -8,7 +8,7 @@ use heal_runtime::checks;
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::library::Library;
 use heal_runtime::port::{
-    BreakerStore, CheckStore, ClaimStore, Clock, DueRuns, Entropy, OsEntropy, Policy, Prober, RunLog, RunStore, Sender,
+    AutonomyStore, BreakerStore, CheckStore, ClaimStore, Clock, DueRuns, Entropy, OsEntropy, Policy, Prober, RunLog, RunStore, Sender,
     SystemClock,
 };
 
@@ -25,6 +25,8 @@ pub struct Ports {
     pub due_runs: Arc<dyn DueRuns>,
     /// Claims and cooldowns of the actions.
     pub claims: Arc<dyn ClaimStore>,
+    /// Levels of autonomy that people have set.
+    pub autonomy: Arc<dyn AutonomyStore>,
     /// Circuit breakers that all processes share.
     pub breakers: Arc<dyn BreakerStore>,
     /// States of the scheduled checks.
@@ -41,13 +43,14 @@ impl Ports {
     /// The ports over `store` and `queues`, with the machine's clock and randomness.
     pub fn new<S, Q>(store: &S, queues: &Q) -> Self
     where
-        S: RunStore + ClaimStore + BreakerStore + CheckStore + Clone + 'static,
+        S: RunStore + ClaimStore + AutonomyStore + BreakerStore + CheckStore + Clone + 'static,
         Q: Sender + Clone + 'static,
     {
         Self {
             runs: Arc::new(store.clone()),
             due_runs: Arc::new(store.clone()),
             claims: Arc::new(store.clone()),
+            autonomy: Arc::new(store.clone()),
             breakers: Arc::new(store.clone()),
             checks: Arc::new(store.clone()),
             sender: Arc::new(queues.clone()),
@@ -64,7 +67,7 @@ impl Ports {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
         };
-        Dispatcher::new(ports, library)
+        Dispatcher::new(ports, library).with_autonomy(Arc::clone(&self.autonomy), Arc::default())
     }
 
     /// A dispatcher without playbooks: it reads runs by the plans that are stored with them, and takes approvals and cancellations.

@@ -33,8 +33,9 @@ pub(super) async fn perform(args: &Args, library: Arc<Library>, prepared: Prepar
     let sandbox = start_sandbox(args, &prepared)?;
     let strings = Layered::new(sandbox.as_ref().map(|platform| sandbox::env(&platform.endpoints())), Env);
     let state = match &args.state {
-        Some(path) => state::lock(path).await?,
-        None => state::in_memory()?,
+        // An engine over the file would also go on with the runs in it.
+        Some(path) if !args.dry_run => state::lock(path).await?,
+        Some(_) | None => state::in_memory()?,
     };
     let dispatcher = local::ports(&state.store).dispatcher(library);
     let plan = std::iter::once(&*prepared.entry().plan);

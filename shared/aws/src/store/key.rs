@@ -10,6 +10,7 @@
 //! | a target's cooldown | `COOLDOWN#<action>#<target>` | `COOLDOWN` |
 //! | an open circuit breaker | `BREAKER#<service>` | `BREAKER` |
 //! | a scheduled check's memory | `CHECK#<check>` | `CHECK` |
+//! | a playbook's level of autonomy | `AUTONOMY` | the playbook's name |
 
 use heal_runtime::port::{ClaimKey, CooldownKey};
 use heal_runtime::{Digest, RunId, RunOutcome, RunStatus, Seq, Timestamp};
@@ -76,6 +77,13 @@ pub(super) fn cooldown(cooldown: &CooldownKey) -> Key {
 
 pub(super) fn breaker(service: &str) -> Key {
     key(format!("BREAKER#{service}"), "BREAKER")
+}
+
+/// The partition of the levels of autonomy.
+pub(super) const AUTONOMY: &str = "AUTONOMY";
+
+pub(super) fn autonomy(playbook: &str) -> Key {
+    key(AUTONOMY.to_owned(), bounded(playbook))
 }
 
 pub(super) fn check(name: &str) -> Key {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use heal_aws::Store;
-use heal_runtime::port::{BreakerStore, CheckStore, ClaimStore, RunStore};
+use heal_runtime::port::{AutonomyStore, BreakerStore, CheckStore, ClaimStore, RunStore};
 use heal_stack::{MiniStack, table};
 use heal_testkit::contract::Fixture;
 
@@ -25,6 +25,10 @@ fn checks(store: Store) -> Arc<dyn CheckStore> {
     Arc::new(store)
 }
 
+fn autonomy(store: Store) -> Arc<dyn AutonomyStore> {
+    Arc::new(store)
+}
+
 fn breakers(store: Store) -> Arc<dyn BreakerStore> {
     Arc::new(store)
 }
@@ -38,6 +42,9 @@ mod dynamodb {
     }
     mod checks {
         heal_testkit::check_store_contract!(crate::contract::fresh(crate::contract::checks).await);
+    }
+    mod autonomy {
+        heal_testkit::autonomy_store_contract!(crate::contract::fresh(crate::contract::autonomy).await);
     }
     mod breaker {
         heal_testkit::breaker_store_contract!(crate::contract::fresh(crate::contract::breakers).await);

@@ -163,6 +163,8 @@ mod tests {
             plan_digest: plan.digest.clone(),
             variables: intake.variables,
             approval: true,
+            mode: crate::autonomy::RunMode::Live,
+            autonomy: None,
             concurrency_key: None,
             traceparent: None,
         };

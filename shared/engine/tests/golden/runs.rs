@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use heal_engine::autonomy::{Autonomy, AutonomyLevel, RunMode};
 use heal_engine::event::{Commit, Event};
 use heal_engine::incident::{Alert, Resolution};
 use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
@@ -157,6 +158,21 @@ fn runs() -> Vec<(&'static str, &'static str, Vec<Commit>)> {
     let id = followed_up.state.follow_up.entries()[0].id.clone();
     after(&mut followed_up, 50, Input::FollowUpDone { id, by: "ann".to_owned(), note: Some("made wf-2".to_owned()) });
 
+    let mut shadowed = Run::start_at(
+        plan("workflow_restart"),
+        object(json!({"workflow_id": "wf-1", "incident_id": "incident-1"})),
+        false,
+        RunMode::Shadow,
+        Some(Autonomy { level: AutonomyLevel::Shadow, by: "local:ann".to_owned(), reason: "we watch it".to_owned() }),
+        START,
+        7,
+    );
+    let would = AttemptOutcome::Shadowed {
+        would: "would resume workflow \"wf-1\"".to_owned(),
+        targets: vec!["wf-1".to_owned()],
+    };
+    answer(&mut shadowed, "restart_workflow", None, 1, AttemptResult::new(would));
+
     let rejected = Event::IncidentRejected {
         incident_id: "incident-1".to_owned(),
         reason: "incident_type is missing".to_owned(),
@@ -182,6 +198,7 @@ fn runs() -> Vec<(&'static str, &'static str, Vec<Commit>)> {
         ("reminded", "workflow_restart", reminded.commits),
         ("withdrawn", "ticket_timeout_recovery", withdrawn.commits),
         ("followed_up", "workflow_restart", followed_up.commits),
+        ("shadowed", "workflow_restart", shadowed.commits),
         ("rejected", "-", vec![rejected]),
     ]
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use heal_engine::autonomy::{Autonomy, RunMode};
 use heal_engine::catalog::Safety;
 use heal_engine::event::{Commit, Event, RunStarted};
 use heal_engine::message::{ActionResult, AttemptResult, LateCommand};
@@ -121,6 +122,19 @@ pub struct Run {
 
 impl Run {
     pub fn start(plan: Plan, variables: Map, approval: bool, at: Timestamp, entropy: u64) -> Self {
+        Self::start_at(plan, variables, approval, RunMode::Live, None, at, entropy)
+    }
+
+    /// As [`Run::start`], of a mode and under a level of autonomy.
+    pub fn start_at(
+        plan: Plan,
+        variables: Map,
+        approval: bool,
+        mode: RunMode,
+        autonomy: Option<Autonomy>,
+        at: Timestamp,
+        entropy: u64,
+    ) -> Self {
         let run_id = RunId::new("run-1");
         let started = RunStarted {
             incident_id: "incident-1".to_owned(),
@@ -129,6 +143,8 @@ impl Run {
             plan_digest: plan.digest.clone(),
             variables,
             approval,
+            mode,
+            autonomy,
             concurrency_key: None,
             traceparent: None,
         };

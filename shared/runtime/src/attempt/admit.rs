@@ -59,12 +59,16 @@ impl<A: Action> Attempt<'_, A> {
                 Err(refusal) => admission.refused.push((target, refusal)),
             }
         }
-        self.reserve_cooldowns(&mut admission).await?;
+        if self.is_shadow() {
+            self.refuse_cooling_without_reserving(&mut admission).await?;
+        } else {
+            self.reserve_cooldowns(&mut admission).await?;
+        }
         Ok(admission)
     }
 
     /// Time of each target's last reservation that was not released; `None` if there was none, or it has no cooldown.
-    async fn last_touched(&self, targets: &[Target]) -> Result<Vec<Option<Timestamp>>, NotStarted> {
+    pub(super) async fn last_touched(&self, targets: &[Target]) -> Result<Vec<Option<Timestamp>>, NotStarted> {
         let keys: Vec<_> =
             targets.iter().filter_map(|target| target.cooldown.as_ref()).map(|cooldown| cooldown.key.clone()).collect();
         if keys.is_empty() {
@@ -135,6 +139,10 @@ impl<A: Action> Attempt<'_, A> {
     }
 
     fn observe_prevented(&self, target: &Target, why: Prevented) {
+        // A shadow run would not have made the call.
+        if self.is_shadow() {
+            return;
+        }
         if let Some(metric) = self.action.call_metric(self.parameters, target) {
             self.worker.observer.call_prevented(&metric, why);
         }
@@ -165,7 +173,7 @@ impl<A: Action> Attempt<'_, A> {
         }
     }
 
-    fn refuse_cooling(&self, admission: &mut Admission<A::Facts>, cooling: Vec<(CooldownKey, Timestamp)>) {
+    pub(super) fn refuse_cooling(&self, admission: &mut Admission<A::Facts>, cooling: Vec<(CooldownKey, Timestamp)>) {
         cooling.iter().for_each(|_| self.worker.observer.cooldown_hit(self.worker.name()));
         let cooling: HashMap<_, _> = cooling.into_iter().collect();
         for admitted in std::mem::take(&mut admission.admitted) {

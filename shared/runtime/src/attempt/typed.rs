@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use heal_engine::catalog::ActionSpec;
-use heal_engine::id::Digest;
 use heal_engine::message::{ActionCommand, AttemptOutcome, AttemptResult};
 use serde_json::Value;
 
@@ -39,6 +38,8 @@ impl<A: Action> AnyAction for A {
 
     async fn attempt(&self, worker: &Worker, current: Try<'_>) -> Result<Performed, NotStarted> {
         let Try { call, lease, watch, recovered } = current;
+        // An earlier worker of a shadow run's attempt has not acted either.
+        let recovered = recovered && !call.command.shadow;
         let unauthorised = worker.unauthorised(&call.command);
         if let Some(result) = &unauthorised
             && !recovered
@@ -90,6 +91,8 @@ impl<A: Action> Attempt<'_, A> {
         let admission = self.admit(targets).await?;
         let performed = if admission.admitted.is_empty() {
             None
+        } else if self.is_shadow() {
+            Some(self.shadow(&admission.admitted).await)
         } else {
             self.store_intent(&admission.admitted).await?;
             let performed = self.perform(&admission.admitted).await?;
@@ -114,8 +117,7 @@ impl Worker {
     /// The result of a command whose parameters are not those that were authorised, or do not fit the schema.
     fn unauthorised(&self, command: &ActionCommand) -> Option<AttemptResult> {
         let parameters = Value::Object(command.parameters.clone());
-        let observed = Digest::of(parameters.to_string().as_bytes());
-        if observed != command.parameters_digest {
+        if let Err(observed) = command.check_digest() {
             let message =
                 format!("the parameters have digest {observed}, authorised were {}", command.parameters_digest);
             return Some(AttemptResult::failed("parameters_changed", message));

@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use heal_engine::catalog::Safety;
 use heal_engine::playbook::Playbook;
+use heal_guard::{AutonomyLevel, AutonomySetting};
 use heal_runtime::attempt::{self, Worker};
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{
-    Decision, DecisionSource, Message, Policy, PolicyInput, QueueName, RunFilter, RunHead, RunReader, Sender,
+    AutonomyStore as _, Clock as _, Decision, DecisionSource, Message, Policy, PolicyInput, QueueName, RunFilter, RunHead, RunReader, Sender,
 };
-use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Runs, When};
+use heal_testkit::memory::{Autonomies, Claims, Faults, ManualClock, Queues, Runs, When};
 use serde_json::{Value, json};
 
 use super::remedy::{Remedy, World};
@@ -34,6 +35,7 @@ pub struct Stage {
     library: Arc<Library>,
     hosts: Vec<Host>,
     claims: Arc<Claims>,
+    autonomy: Arc<Autonomies>,
     /// Incidents that were sent, and those whose sending failed: they may have arrived all the same.
     pub incidents: BTreeSet<String>,
     pub perhaps: BTreeSet<String>,
@@ -103,6 +105,7 @@ impl Stage {
         let runs = Arc::new(Runs::new(faults.clone()));
         let queues = Arc::new(Queues::new(clock.clone(), faults.clone()));
         let claims = Arc::new(Claims::new(faults.clone()));
+        let autonomy = Arc::new(Autonomies::new(faults.clone()));
         let library = Arc::new(Library::new(playbooks()).unwrap());
         let mut stage = Self {
             rng,
@@ -114,6 +117,7 @@ impl Stage {
             library,
             hosts: Vec::new(),
             claims,
+            autonomy,
             incidents: BTreeSet::new(),
             perhaps: BTreeSet::new(),
         };
@@ -140,6 +144,7 @@ impl Stage {
             Worker::new(Remedy::new(name, safety, self.world.clone()), Arc::new(ports)).unwrap()
         };
         let dispatcher = Dispatcher::new(ports, self.library.clone());
+        let dispatcher = dispatcher.with_autonomy(self.autonomy.clone(), Arc::default());
         Host::new(dispatcher, ACTIONS.map(worker), self.queues.clone(), self.runs.clone())
     }
 
@@ -161,13 +166,14 @@ impl Stage {
 
     /// One random thing happens.
     pub async fn happen(&mut self) {
-        match self.rng.below(20) {
+        match self.rng.below(21) {
             0 => self.send_incident().await,
             1 => {
                 let index = self.rng.below(self.hosts.len() as u64) as usize;
                 self.hosts[index] = self.host();
             }
             2 => self.cancel_something().await,
+            20 => self.set_autonomy().await,
             3 => {
                 self.clock.advance_ms(self.rng.below(140_000));
             }
@@ -214,6 +220,15 @@ impl Stage {
             Ok(()) => self.incidents.insert(incident_id),
             Err(_) => self.perhaps.insert(incident_id),
         };
+    }
+
+    /// Somebody changes how far the engine may go alone with a playbook.
+    async fn set_autonomy(&self) {
+        let level = [AutonomyLevel::Off, AutonomyLevel::Shadow, AutonomyLevel::Auto][self.rng.below(3) as usize];
+        let playbook = if self.rng.chance(50) { "chain" } else { "fan" };
+        let (by, reason) = ("local:chance".to_owned(), "because".to_owned());
+        let setting = AutonomySetting { playbook: playbook.to_owned(), level, by, reason, since: self.clock.now() };
+        let _ = self.autonomy.set(&setting).await;
     }
 
     async fn cancel_something(&self) {

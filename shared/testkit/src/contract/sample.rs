@@ -56,6 +56,8 @@ pub(crate) fn new_run(run_id: &str) -> NewRun {
         plan_digest: Digest::of(b"plan"),
         variables,
         approval: false,
+        mode: heal_engine::autonomy::RunMode::Live,
+        autonomy: None,
         concurrency_key: None,
         traceparent: None,
     };

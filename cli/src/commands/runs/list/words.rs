@@ -27,6 +27,7 @@ pub(crate) enum Outcome {
     Denied,
     Timeout,
     Cancelled,
+    Shadowed,
 }
 
 /// The severities that an incident usually has.
@@ -65,6 +66,7 @@ impl From<Outcome> for RunOutcome {
             Outcome::Denied => Self::Denied,
             Outcome::Timeout => Self::Timeout,
             Outcome::Cancelled => Self::Cancelled,
+            Outcome::Shadowed => Self::Shadowed,
         }
     }
 }

@@ -92,6 +92,8 @@ fn run(plan: &Plan, variables: Value, mut answer: impl FnMut(&ActionCommand, usi
         plan_digest: plan.digest.clone(),
         variables,
         approval: false,
+        mode: heal_engine::autonomy::RunMode::Live,
+        autonomy: None,
         concurrency_key: None,
         traceparent: None,
     };
