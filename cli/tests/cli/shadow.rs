@@ -60,8 +60,8 @@ fn shadowed(report: &Value) -> BTreeSet<String> {
     shadowed.map(|step| step["type"].as_str().unwrap().to_owned()).collect()
 }
 
-#[test]
-fn the_shadow_run_of_every_shipped_playbook_reads_and_writes_nothing() {
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shadow_run_of_every_shipped_playbook_reads_and_writes_nothing() {
     let shipped: BTreeSet<_> = std::fs::read_dir(root().join("playbooks"))
         .unwrap()
         .map(|file| file.unwrap().path())
@@ -89,8 +89,8 @@ fn the_shadow_run_of_every_shipped_playbook_reads_and_writes_nothing() {
 }
 
 /// Otherwise the test above could not fail.
-#[test]
-fn the_live_runs_of_the_same_incidents_do_write() {
+#[tokio::test(flavor = "multi_thread")]
+async fn the_live_runs_of_the_same_incidents_do_write() {
     for (playbook, incident, would) in incidents().into_iter().filter(|(_, _, would)| !would.is_empty()) {
         let platform = platform(Seed::unhealthy_worker());
         let report = run(&platform, playbook, &incident, &["--approve"]).report();
@@ -98,8 +98,8 @@ fn the_live_runs_of_the_same_incidents_do_write() {
     }
 }
 
-#[test]
-fn a_shadow_run_that_the_policy_denies_is_denied() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shadow_run_that_the_policy_denies_is_denied() {
     let platform = platform(Seed::unhealthy_worker());
     let incident = json!({"incident_type": "WORKFLOW_STUCK", "workflow_id": "wf-cancelled"});
     let ran = run(&platform, "workflow_restart", &incident, &["--dry-run"]).exits(1);
@@ -156,12 +156,12 @@ fn a_level_of_autonomy_holds_for_the_next_incident_and_the_report_says_what_woul
     assert_eq!(report["outcome"], "CANCELLED");
     assert_eq!(report["reason"], "playbook workflow_restart is switched off by local:ann: a deployment is under way");
 
-    set(&state, "approve", "a person looks first").exits(0);
-    assert_eq!(stuck(&state, "i-approve").exits(1).report()["status"], "AWAITING_APPROVAL");
-
     set(&state, "auto", "it was right").exits(0);
     // The incident of the shadow run is healed, as if nobody had seen it.
     assert_eq!(stuck(&state, "i-shadow").exits(0).report()["outcome"], "HEALED");
+
+    set(&state, "approve", "a person looks first").exits(0);
+    assert_eq!(stuck(&state, "i-approve").exits(1).report()["status"], "AWAITING_APPROVAL");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use heal_runtime::message::Inbound;
 use heal_runtime::{ActionResult, AttemptOutcome, AttemptResult, RunId, Timestamp, Token};
 use serde_json::json;
 
-fn messages() -> [(&'static str, Inbound); 6] {
+fn messages() -> [(&'static str, Inbound); 7] {
     let run_id = RunId::new("run-1");
     let outcome = AttemptOutcome::Unavailable {
         service: "ticket service".to_owned(),
@@ -31,6 +31,11 @@ fn messages() -> [(&'static str, Inbound); 6] {
         started_at: None,
         result,
     };
+    let would = AttemptOutcome::Shadowed {
+        would: "would move ticket \"T-1\"".to_owned(),
+        targets: vec!["T-1".to_owned()],
+    };
+    let shadowed = ActionResult { result: AttemptResult::new(would), ..result.clone() };
     let late = LateCommand {
         run_id: run_id.clone(),
         step: "move_ticket".to_owned(),
@@ -42,6 +47,7 @@ fn messages() -> [(&'static str, Inbound); 6] {
     [
         (include_str!("messages/v2/late.json"), Inbound::Late(Box::new(late))),
         (include_str!("messages/v1/result.json"), Inbound::Result(Box::new(result))),
+        (include_str!("messages/v3/shadowed.json"), Inbound::Result(Box::new(shadowed))),
         (include_str!("messages/v1/wake.json"), Inbound::Wake { run_id: run_id.clone() }),
         (
             include_str!("messages/v1/approve.json"),
@@ -75,8 +81,8 @@ fn every_kind_is_read_and_written_as_in_its_golden_file() {
 fn an_unknown_field_is_ignored_and_a_newer_version_is_named() {
     let later = r#"{"kind":"wake","run_id":"run-1","added_later":true}"#;
     assert_eq!(Inbound::parse(later).unwrap(), Inbound::Wake { run_id: RunId::new("run-1") });
-    let newer = Inbound::parse(r#"{"format":3,"kind":"wake","run_id":"run-1"}"#).unwrap_err();
-    assert!(matches!(newer, format::Error::Newer { observed: 3, supported: 2, .. }), "{newer:?}");
+    let newer = Inbound::parse(r#"{"format":4,"kind":"wake","run_id":"run-1"}"#).unwrap_err();
+    assert!(matches!(newer, format::Error::Newer { observed: 4, supported: 3, .. }), "{newer:?}");
     for malformed in ["", "{}", r#"{"kind":"dance","run_id":"run-1"}"#] {
         let error = Inbound::parse(malformed).unwrap_err();
         assert!(matches!(error, format::Error::Malformed { .. }), "{malformed}: {error:?}");
