@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use heal_sandbox::tickets::TicketStatus;
 use heal_sandbox::{Platform, PlatformConfig, Seed, opa::OpaConfig};
 use serde_json::{Value, json};
 
@@ -35,6 +36,18 @@ fn incidents() -> Vec<(&'static str, Value, &'static [&'static str])> {
     ]
 }
 
+/// The default platform, with a ticket of the running workflow that waits for a worker: something that a plan can move.
+fn seed() -> Seed {
+    let mut seed = Seed::unhealthy_worker();
+    let mut waiting = seed.tickets[0].clone();
+    waiting.ticket_id = "ticket-waiting".to_owned();
+    waiting.status = TicketStatus::Pending;
+    waiting.assigned_worker = None;
+    waiting.workflow_id = "wf-running".to_owned();
+    seed.tickets.push(waiting);
+    seed
+}
+
 fn run(platform: &Platform, playbook: &str, incident: &Value, flags: &[&str]) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("incident.json");
@@ -49,8 +62,8 @@ fn run(platform: &Platform, playbook: &str, incident: &Value, flags: &[&str]) ->
 fn platforms() -> [Platform; 2] {
     let base = PlatformConfig::like_deployed();
     let opa = OpaConfig { policy: Some(heal_clients::policy::BUNDLED_POLICY.to_owned()), ..base.opa };
-    let seed = Seed::unhealthy_worker().with_deployed_workers();
-    [platform(Seed::unhealthy_worker()), Platform::start(PlatformConfig { seed, opa, ..base }).unwrap()]
+    let deployed = seed().with_deployed_workers();
+    [platform(seed()), Platform::start(PlatformConfig { seed: deployed, opa, ..base }).unwrap()]
 }
 
 /// The actions of the steps that ended `shadowed`, without verification and waits.
@@ -92,7 +105,7 @@ async fn the_shadow_run_of_every_shipped_playbook_reads_and_writes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_live_runs_of_the_same_incidents_do_write() {
     for (playbook, incident, would) in incidents().into_iter().filter(|(_, _, would)| !would.is_empty()) {
-        let platform = platform(Seed::unhealthy_worker());
+        let platform = platform(seed());
         let report = run(&platform, playbook, &incident, &["--approve"]).report();
         assert!(!platform.writes().is_empty(), "{playbook} would {would:?} and wrote nothing: {report:#}");
     }

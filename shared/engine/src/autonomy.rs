@@ -69,13 +69,14 @@ impl fmt::Display for AutonomyLevel {
 
 impl RunMode {
     /// Whether runs of this mode change nothing.
-    pub const fn is_shadow(&self) -> bool {
+    pub const fn is_shadow(self) -> bool {
         match self {
             Self::Live => false,
             Self::Shadow => true,
         }
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub(crate) const fn is_live(&self) -> bool {
         !self.is_shadow()
     }
