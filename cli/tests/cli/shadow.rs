@@ -11,7 +11,8 @@ use crate::support::{Ran, command, env, finish, heal, heal_with_input, path, pla
 
 /// An incident for each shipped playbook whose actions all have something to do, and what a live run of it would execute.
 fn incidents() -> Vec<(&'static str, Value, &'static [&'static str])> {
-    let on_worker = json!({"worker_id": "worker-1", "pod_name": "worker-1", "namespace": heal_sandbox::seed::NAMESPACE});
+    let on_worker =
+        json!({"worker_id": "worker-1", "pod_name": "worker-1", "namespace": heal_sandbox::seed::NAMESPACE});
     let with = |fields: Value| {
         let mut incident = on_worker.clone();
         incident.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -69,7 +70,8 @@ fn platforms() -> [Platform; 2] {
 /// The actions of the steps that ended `shadowed`, without verification and waits.
 fn shadowed(report: &Value) -> BTreeSet<String> {
     let steps = report["steps"].as_array().unwrap().iter();
-    let shadowed = steps.filter(|step| step["status"] == "shadowed" && step["verify"] == false && step["type"] != "wait");
+    let shadowed =
+        steps.filter(|step| step["status"] == "shadowed" && step["verify"] == false && step["type"] != "wait");
     shadowed.map(|step| step["type"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -158,7 +160,9 @@ fn a_level_of_autonomy_holds_for_the_next_incident_and_the_report_says_what_woul
     assert_eq!(tally["steps"][0]["would"], "would resume workflow \"wf-1\"");
     assert_eq!(tally["steps"][0]["targets"], json!(["wf-1"]));
     let text = heal(&["shadow", "report", "--since", "1h", "--state", path(&state)]).exits(0);
-    for part in ["1 shadow run since 1h", "restart_workflow", "would resume workflow", report["run_id"].as_str().unwrap()] {
+    for part in
+        ["1 shadow run since 1h", "restart_workflow", "would resume workflow", report["run_id"].as_str().unwrap()]
+    {
         assert!(text.stdout.contains(part), "no {part:?} in {text:#?}");
     }
     let none = heal(&["shadow", "report", "--playbook", "other", "--state", path(&state)]).exits(0);

@@ -98,7 +98,12 @@ impl Action for PauseWorkflow {
         result.unwrap_or_else(|error| Workflows::change_failed(call, workflow_id, &error, &manual(workflow_id))).into()
     }
 
-    async fn describe(&self, call: &Call, parameters: &Parameters, _: &[Admitted<()>]) -> Result<String, AttemptResult> {
+    async fn describe(
+        &self,
+        call: &Call,
+        parameters: &Parameters,
+        _: &[Admitted<()>],
+    ) -> Result<String, AttemptResult> {
         let Parameters { workflow_id, duration_seconds, .. } = parameters;
         let length = match duration_seconds {
             Some(seconds) if *seconds > 0 => format!("for {seconds} s"),

@@ -96,7 +96,12 @@ impl Action for RestartWorkflow {
         result.unwrap_or_else(|error| Workflows::change_failed(call, workflow_id, &error, &manual(workflow_id))).into()
     }
 
-    async fn describe(&self, call: &Call, parameters: &Parameters, _: &[Admitted<()>]) -> Result<String, AttemptResult> {
+    async fn describe(
+        &self,
+        call: &Call,
+        parameters: &Parameters,
+        _: &[Admitted<()>],
+    ) -> Result<String, AttemptResult> {
         let workflow_id = &parameters.workflow_id;
         match self.workflows.state(workflow_id, &self.workflows.context(call)).await {
             Ok(WorkflowState::Paused) => Ok(format!("resume workflow {workflow_id:?}")),

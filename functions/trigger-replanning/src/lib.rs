@@ -122,7 +122,12 @@ impl Action for TriggerReplanning {
         })
     }
 
-    async fn describe(&self, call: &Call, parameters: &Parameters, _: &[Admitted<()>]) -> Result<String, AttemptResult> {
+    async fn describe(
+        &self,
+        call: &Call,
+        parameters: &Parameters,
+        _: &[Admitted<()>],
+    ) -> Result<String, AttemptResult> {
         match self.find_plan(call, parameters, &self.workflows.context(call)).await {
             Ok(found) => found.map(|plan_id| {
                 let of = parameters.workflow_id.as_ref().map(|id| format!(" of workflow {id:?}")).unwrap_or_default();

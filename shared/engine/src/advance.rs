@@ -108,7 +108,8 @@ fn end_fan(state: &State) -> Option<Event> {
             (StepOutcome::Skipped, Some("every element was skipped".to_owned()))
         }
         None if count(StepOutcome::Shadowed) > 0 => {
-            let reason = format!("{} of {} elements would have been executed", count(StepOutcome::Shadowed), fan.items.len());
+            let reason =
+                format!("{} of {} elements would have been executed", count(StepOutcome::Shadowed), fan.items.len());
             (StepOutcome::Shadowed, Some(reason))
         }
         None => (StepOutcome::Succeeded, None),

@@ -78,8 +78,13 @@ fn events_are_written_in_the_oldest_version_that_can_hold_them() {
         reason: "late".to_owned(),
     };
     let reissued = [end(RunOutcome::Degraded), vec![reissued]].concat();
-    let cases =
-        [(end(RunOutcome::Healed), 1), (end(RunOutcome::Degraded), 2), (withdrawn_and_degraded, 3), (reissued, 3), (end(RunOutcome::Shadowed), 4)];
+    let cases = [
+        (end(RunOutcome::Healed), 1),
+        (end(RunOutcome::Degraded), 2),
+        (withdrawn_and_degraded, 3),
+        (reissued, 3),
+        (end(RunOutcome::Shadowed), 4),
+    ];
     for (events, version) in cases {
         let text = format::encode(&events);
         assert_eq!(format::version(&text).unwrap(), version, "{text}");

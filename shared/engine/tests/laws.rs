@@ -204,7 +204,10 @@ fn walk(playbook: Value, flag: bool, mode: RunMode, moves: &[Move]) -> Result<()
     );
     if mode.is_shadow() {
         let outcome = run.state.outcome();
-        prop_assert!(!matches!(outcome, Some(RunOutcome::Healed | RunOutcome::Completed | RunOutcome::Degraded)), "{outcome:?}");
+        prop_assert!(
+            !matches!(outcome, Some(RunOutcome::Healed | RunOutcome::Completed | RunOutcome::Degraded)),
+            "{outcome:?}"
+        );
         prop_assert!(run.state.follow_up.entries().is_empty(), "{:?}", run.state.follow_up);
         let waits = |event: &Event| matches!(event, Event::WaitStarted { .. });
         prop_assert!(!run.commits.iter().flat_map(|commit| &commit.events).any(waits), "a shadow run waited");

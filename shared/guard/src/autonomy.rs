@@ -42,9 +42,10 @@ pub fn level_of(playbook: &str, rules: &[AutonomyRule], setting: Option<&Autonom
         by: GUARDRAILS.to_owned(),
         reason: "the guardrails hold it at this level".to_owned(),
     });
-    let set = setting.filter(|setting| setting.playbook == playbook).map(|AutonomySetting { level, by, reason, .. }| {
-        Autonomy { level: *level, by: by.clone(), reason: reason.clone() }
-    });
+    let set =
+        setting.filter(|setting| setting.playbook == playbook).map(|AutonomySetting { level, by, reason, .. }| {
+            Autonomy { level: *level, by: by.clone(), reason: reason.clone() }
+        });
     set.into_iter().chain(rule).min_by_key(|autonomy| autonomy.level)
 }
 

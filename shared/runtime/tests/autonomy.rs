@@ -8,9 +8,7 @@ use heal_engine::event::{Event, RunOutcome, RunStarted};
 use heal_guard::{AutonomyLevel, AutonomyRule, AutonomySetting, Guardrails};
 use heal_runtime::dispatcher::{self, DispatchError, Dispatcher, IntakeOutcome};
 use heal_runtime::library::Library;
-use heal_runtime::port::{
-    AutonomyStore as _, OsEntropy, QueueName, Receiver as _, RunFilter, RunHead, RunReader as _,
-};
+use heal_runtime::port::{AutonomyStore as _, OsEntropy, QueueName, Receiver as _, RunFilter, RunHead, RunReader as _};
 use heal_runtime::{ActionCommand, RunStatus, Timestamp};
 use heal_testkit::memory::{Autonomies, Faults, ManualClock, Queues, Runs, When};
 use serde_json::json;

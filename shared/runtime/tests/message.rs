@@ -31,10 +31,8 @@ fn messages() -> [(&'static str, Inbound); 7] {
         started_at: None,
         result,
     };
-    let would = AttemptOutcome::Shadowed {
-        would: "would move ticket \"T-1\"".to_owned(),
-        targets: vec!["T-1".to_owned()],
-    };
+    let would =
+        AttemptOutcome::Shadowed { would: "would move ticket \"T-1\"".to_owned(), targets: vec!["T-1".to_owned()] };
     let shadowed = ActionResult { result: AttemptResult::new(would), ..result.clone() };
     let late = LateCommand {
         run_id: run_id.clone(),

@@ -1,6 +1,13 @@
 //! The attempt of a shadow run: everything that a live one does before its effect, and nothing of the effect.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::pedantic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::pedantic
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -217,7 +224,10 @@ async fn a_command_whose_mark_was_changed_on_the_way_is_refused() {
     for (run, shadow) in [("run-1", true), ("run-2", false)] {
         let command = ActionCommand { shadow: !shadow, ..rig.command(run, &["a"], shadow) };
         let result = rig.perform(&command).await;
-        assert!(matches!(&result.outcome, AttemptOutcome::Failed { code, .. } if code == "parameters_changed"), "{result:?}");
+        assert!(
+            matches!(&result.outcome, AttemptOutcome::Failed { code, .. } if code == "parameters_changed"),
+            "{result:?}"
+        );
     }
     assert_eq!(rig.counts(), (0, 0));
 }

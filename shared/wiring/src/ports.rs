@@ -8,8 +8,8 @@ use heal_runtime::checks;
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::library::Library;
 use heal_runtime::port::{
-    AutonomyStore, BreakerStore, CheckStore, ClaimStore, Clock, DueRuns, Entropy, OsEntropy, Policy, Prober, RunLog, RunStore, Sender,
-    SystemClock,
+    AutonomyStore, BreakerStore, CheckStore, ClaimStore, Clock, DueRuns, Entropy, OsEntropy, Policy, Prober, RunLog,
+    RunStore, Sender, SystemClock,
 };
 
 use crate::clients::{Clients, Error};

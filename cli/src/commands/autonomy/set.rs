@@ -58,7 +58,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let store = backend.autonomy();
     let before = store.setting(&setting.playbook).await?;
     store.set(&setting).await?;
-    let before = before.map_or_else(|| "not set".to_owned(), |before| format!("{}, set by {}", before.level, before.by));
+    let before =
+        before.map_or_else(|| "not set".to_owned(), |before| format!("{}, set by {}", before.level, before.by));
     out::line(format_args!("{} is {} in {backend}; before: {}", setting.playbook, setting.level, out::text(&before)))?;
     out::note(what_follows(setting.level));
     Ok(Exit::Success)

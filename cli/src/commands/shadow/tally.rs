@@ -168,7 +168,9 @@ impl<'a> Run<'a> {
             StepOutcome::Denied => {
                 tally.denied += 1;
                 if let Some(AttemptOutcome::Denied { violations }) = result {
-                    violations.iter().for_each(|violation| *tally.rules.entry(violation.rule.clone()).or_default() += 1);
+                    violations
+                        .iter()
+                        .for_each(|violation| *tally.rules.entry(violation.rule.clone()).or_default() += 1);
                 }
             }
             StepOutcome::CoolingDown => tally.cooling_down += 1,

@@ -179,7 +179,9 @@ impl State {
     pub(crate) fn absent_producer(&self, path: &str) -> Option<(&str, StepOutcome)> {
         let mut parts = path.split('.');
         match parts.next()? {
-            "steps" => parts.next().and_then(|step| self.absent_outputs.values().find(|(producer, _)| producer == step)),
+            "steps" => {
+                parts.next().and_then(|step| self.absent_outputs.values().find(|(producer, _)| producer == step))
+            }
             name => self.absent_outputs.get(name),
         }
         .map(|(producer, outcome)| (producer.as_str(), *outcome))

@@ -5,7 +5,9 @@ use heal_engine::check;
 use heal_engine::event::{Event, RunOutcome, RunStarted, StepOutcome, StopCause};
 use heal_engine::format::{self, Format};
 use heal_engine::id::{Digest, RunId, StepRef, Token};
-use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult, Context, Violation, digest_shadowed};
+use heal_engine::message::{
+    ActionCommand, ActionResult, AttemptOutcome, AttemptResult, Context, Violation, digest_shadowed,
+};
 use heal_engine::{Map, Timestamp};
 use serde_json::json;
 

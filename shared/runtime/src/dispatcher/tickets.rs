@@ -64,7 +64,8 @@ impl Dispatcher {
     ) -> Result<IntakeOutcome, DispatchError> {
         let mut outcomes = Vec::with_capacity(several.tickets.len());
         for portion in several.started().chunks(AT_ONCE) {
-            let started = portion.iter().map(|ticket| self.start_ticket(&several.whole, ticket, entry, mode, traceparent));
+            let started =
+                portion.iter().map(|ticket| self.start_ticket(&several.whole, ticket, entry, mode, traceparent));
             outcomes.extend(try_join_all(started).await?);
         }
         if let [_, ..] = several.left_out() {

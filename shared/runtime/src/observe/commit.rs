@@ -55,7 +55,9 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
             }
             // Of the stops of a cancelled run only that after the time for approval is an event of its own, unless the run was withdrawn or
             // its playbook is switched off.
-            Event::Stopping { cause: StopCause::Cancelled, .. } if state.withdrawn.is_none() && !is_switched_off(state) => {
+            Event::Stopping { cause: StopCause::Cancelled, .. }
+                if state.withdrawn.is_none() && !is_switched_off(state) =>
+            {
                 observer.approval(ApprovalStage::Lapsed, state.severity());
             }
             Event::IncidentRejected { .. }

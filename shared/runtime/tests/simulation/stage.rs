@@ -14,7 +14,8 @@ use heal_runtime::host::Host;
 use heal_runtime::library::Library;
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{
-    AutonomyStore as _, Clock as _, Decision, DecisionSource, Message, Policy, PolicyInput, QueueName, RunFilter, RunHead, RunReader, Sender,
+    AutonomyStore as _, Clock as _, Decision, DecisionSource, Message, Policy, PolicyInput, QueueName, RunFilter,
+    RunHead, RunReader, Sender,
 };
 use heal_testkit::memory::{Autonomies, Claims, Faults, ManualClock, Queues, Runs, When};
 use serde_json::{Value, json};
