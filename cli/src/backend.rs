@@ -13,7 +13,7 @@ use std::time::Duration;
 use heal_clients::config::Env;
 use heal_engine::RunId;
 use heal_runtime::dispatcher::Dispatcher;
-use heal_runtime::port::{DeadLetter, Receiver as _, RunReader};
+use heal_runtime::port::{AutonomyStore, DeadLetter, Receiver as _, RunReader};
 use heal_wiring::Ports;
 
 pub(crate) use resolve::{BackendRef, StackName, StackRef};
@@ -117,6 +117,11 @@ impl Backend {
             Self::File { store, .. } => local::ports(store),
             Self::Stack(stack) => stack.ports(),
         }
+    }
+
+    /// The levels of autonomy.
+    pub(crate) fn autonomy(&self) -> Arc<dyn AutonomyStore> {
+        self.ports().autonomy
     }
 
     pub(crate) fn runs(&self) -> Arc<dyn RunReader> {

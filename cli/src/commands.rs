@@ -1,6 +1,7 @@
 //! The command line: one module a command, each with its options and the code that executes it.
 
 mod audit;
+mod autonomy;
 mod check;
 mod dlq;
 mod doctor;
@@ -16,6 +17,7 @@ mod run;
 mod runs;
 mod sandbox;
 mod serve;
+mod shadow;
 mod switch;
 
 use anyhow::Context as _;
@@ -29,7 +31,7 @@ use crate::exit::Exit;
 const EXAMPLES: &str = "\
 Examples:
   heal run tests/events/ticket_timeout.json --sandbox     heal an incident against stand-in services
-  heal run incident.json --dry-run                        show the steps without executing them
+  heal run incident.json --dry-run                        read and decide as a run does, and change nothing
   heal playbook lint                                      every fault of every playbook
   heal guardrails show                                    the bounds that hold
   heal serve --state heal.db --listen 127.0.0.1:8080      the remediation API, durable
@@ -39,6 +41,7 @@ Examples:
   heal audit verify --state heal.db                       whether a log was changed after it was written
   heal halt --all --for 1h --reason deployment            stop every change by the engine for an hour
   heal escalations ack RUN --note TEXT                    let the engine act on the target again
+  heal shadow report --since 7d                           what playbooks at the level `shadow` would have done
   heal doctor                                             check the configuration and every service
 
 Exit codes: 0 done · 1 the run or the lint failed · 2 bad usage or bad input · 3 something is left for a person: the run is done
@@ -84,6 +87,10 @@ enum Command {
     #[command(subcommand)]
     Escalations(escalations::Command),
     #[command(subcommand)]
+    Autonomy(autonomy::Command),
+    #[command(subcommand)]
+    Shadow(shadow::Command),
+    #[command(subcommand)]
     Incident(incident::Command),
     #[command(subcommand)]
     Dlq(dlq::Command),
@@ -113,6 +120,8 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Resume(args) => Box::pin(resume::run(args)).await,
         Command::Halts(args) => Box::pin(halts::run(args)).await,
         Command::Escalations(command) => Box::pin(escalations::run(command)).await,
+        Command::Autonomy(command) => Box::pin(autonomy::run(command)).await,
+        Command::Shadow(command) => Box::pin(shadow::run(command)).await,
         Command::Incident(command) => Box::pin(incident::run(command)).await,
         Command::Dlq(command) => Box::pin(dlq::run(command)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
@@ -141,6 +150,8 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Resume(_)
         | Command::Halts(_)
         | Command::Escalations(_)
+        | Command::Autonomy(_)
+        | Command::Shadow(_)
         | Command::Incident(_)
         | Command::Dlq(_)
         | Command::Doctor(_) => {

@@ -54,6 +54,7 @@ def expected(stack, folder):
         allow([*READ, *CHANGE], [TABLE], rows)
         allow(["dynamodb:BatchGetItem"], [TABLE], ["COOLDOWN#*"])
         allow(["dynamodb:Query"], [f"{TABLE}/index/ended"])
+        allow(["dynamodb:GetItem"], [TABLE], ["AUTONOMY"])
     elif folder == "scheduled-checks":
         allow(["sqs:SendMessage"], queues(["incidents", "results"]))
         allow(["dynamodb:Query"], [TABLE], ["LIVE#*", "RUN#*", "HALT"])

@@ -28,9 +28,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         let names = reserved.join(", ");
         out::note(format_args!("left out, because these names are reserved in playbooks: {names}"));
     }
-    if args.dry_run {
+    let prepared = if args.dry_run {
         preview::show(&prepared, args.json)?;
-        return Ok(Exit::Success);
-    }
+        prepared.in_shadow()
+    } else {
+        prepared
+    };
     perform::perform(&args, library, guardrails.guardrails, prepared).await
 }

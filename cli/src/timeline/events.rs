@@ -7,7 +7,7 @@ use heal_engine::{Map, Plan, Timestamp};
 use owo_colors::OwoColorize as _;
 use serde_json::Value;
 
-use super::line::short;
+use super::line::{kind_of_start, short};
 use crate::out::plural;
 use crate::{moment, out};
 
@@ -33,7 +33,7 @@ fn describe(plan: Option<&Plan>, event: &Event, at: Timestamp) -> String {
             "playbook {} for incident {}{}",
             started.playbook,
             out::text(&started.incident_id),
-            if started.approval { ", awaits approval" } else { "" }
+            kind_of_start(started)
         ),
         Event::IncidentRejected { reason, .. } => out::text(reason),
         Event::IncidentJoined { incident_id } => format!("incident {}", out::text(incident_id)),
@@ -130,7 +130,8 @@ fn result_notes(result: &AttemptResult) -> Vec<String> {
         | AttemptOutcome::Unavailable { .. }
         | AttemptOutcome::Failed { .. }
         | AttemptOutcome::TimedOut { .. }
-        | AttemptOutcome::Unknown { .. } => &[],
+        | AttemptOutcome::Unknown { .. }
+        | AttemptOutcome::Shadowed { .. } => &[],
     };
     let violations = violations.iter().map(|violation| {
         let Violation { policy, rule, msg, severity } = violation;
@@ -162,6 +163,7 @@ pub(crate) fn attempt_text(outcome: &AttemptOutcome, at: Timestamp) -> String {
             let again = if *retryable { ", may be retried" } else { "" };
             format!("failed, {}: {}{again}", out::text(code), out::text(message))
         }
+        AttemptOutcome::Shadowed { would, .. } => out::text(would),
         AttemptOutcome::TimedOut { message } => format!("timed out: {}", out::text(message)),
         AttemptOutcome::Unknown { message } => format!("unknown whether it was applied: {}", out::text(message)),
     }

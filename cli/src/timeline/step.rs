@@ -98,6 +98,7 @@ const fn mark(outcome: StepOutcome) -> (&'static str, Style) {
         StepOutcome::Succeeded => ("✓", style.green()),
         StepOutcome::NoOp | StepOutcome::ConditionFalse => ("○", style.dimmed()),
         StepOutcome::Skipped => ("!", style.yellow()),
+        StepOutcome::Shadowed => ("◌", style.cyan()),
         StepOutcome::Denied | StepOutcome::CoolingDown => ("✗", style.yellow()),
         StepOutcome::Failed | StepOutcome::TimedOut => ("✗", style.red()),
         StepOutcome::Unknown => ("?", style.red()),

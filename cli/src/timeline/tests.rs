@@ -105,6 +105,8 @@ fn nothing_from_outside_steers_the_terminal_in_any_event() {
         variables: variables.clone(),
         approval: true,
         gate: None,
+        mode: heal_engine::autonomy::RunMode::Live,
+        autonomy: None,
         concurrency_key: None,
         traceparent: None,
     };

@@ -33,5 +33,6 @@ mod run;
 mod runs;
 mod runs_of_a_stack;
 mod sandbox;
+mod shadow;
 mod support;
 mod telemetry;

@@ -142,10 +142,12 @@ async fn a_lost_answer_makes_no_second_reallocation() {
 
 #[test]
 fn a_dry_run_shows_the_tickets_that_get_a_run_each() {
-    let ran = heal(&["run", &file("queue_ticket_timeout"), "--dry-run"]).exits(0);
+    let ran = heal(&["run", &file("queue_ticket_timeout"), "--sandbox", "--dry-run"]).exits(0);
     assert!(ran.stdout.contains("one run for each ticket: this is that of ticket-1, then ticket-2"), "{ran:#?}");
-    let json = heal(&["run", &file("queue_ticket_timeout"), "--dry-run", "--json"]).exits(0).report();
-    assert_eq!(json["tickets"], json!(["ticket-1", "ticket-2"]));
+    let ran = heal(&["run", &file("queue_ticket_timeout"), "--sandbox", "--dry-run", "--json"]).exits(0);
+    assert_eq!(ran.json()[0]["tickets"], json!(["ticket-1", "ticket-2"]));
+    let runs = reports(&ran).into_iter().filter(|report| report["outcome"] == "SHADOWED");
+    assert_eq!(runs.count(), 2, "each ticket has a shadow run: {ran:#?}");
 }
 
 #[test]

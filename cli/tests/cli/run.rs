@@ -144,19 +144,25 @@ fn the_json_lines_are_events_and_then_the_report() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_executes_nothing_and_shows_what_is_known() {
+async fn a_dry_run_changes_nothing_and_shows_what_is_known_and_what_would_be_done() {
     let platform = platform(Seed::unhealthy_worker());
     let ran = finish(command(&["run", TICKET_TIMEOUT, "--dry-run"]).envs(env(&platform))).exits(0);
-    assert!(platform.calls().is_empty(), "{:#?}", platform.calls());
+    assert!(platform.writes().is_empty(), "{:#?}", platform.writes());
+    assert!(platform.calls().iter().any(|call| call.operation == "get_pod"), "reads are real: {:#?}", platform.calls());
     let later = "{{ steps.check_worker_health.worker_unhealthy | default(false) }}";
-    for part in
-        ["nothing is executed", "ticket:ticket-1", &format!("{later}  known later"), "timeout_recovery", "until"]
-    {
+    let known =
+        ["nothing is executed", "ticket:ticket-1", &format!("{later}  known later"), "timeout_recovery", "until"];
+    let would = ["shadow: nothing is changed", "would delete pod \"worker-1\"", "would reallocate ticket", "SHADOWED"];
+    for part in known.into_iter().chain(would) {
         assert!(ran.stdout.contains(part), "no {part:?} in {ran:#?}");
     }
-    let json = heal(&["run", TICKET_TIMEOUT, "--dry-run", "--json"]).exits(0).report();
+    let ran = finish(command(&["run", TICKET_TIMEOUT, "--dry-run", "--json"]).envs(env(&platform))).exits(0);
+    let json = &ran.json()[0];
     assert_eq!(json["steps"][1]["condition"], json!({"later": later}));
     assert_eq!(json["steps"][2]["parameters"][1], json!(["ticket_id", {"now": "ticket-1"}]));
+    let report = ran.report();
+    assert_eq!((&report["mode"], &report["outcome"]), (&json!("shadow"), &json!("SHADOWED")), "{report:#}");
+    assert!(platform.writes().is_empty(), "{:#?}", platform.writes());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -216,7 +222,9 @@ fn the_same_incident_in_the_same_file_starts_one_run() {
 fn text_from_an_incident_cannot_steer_the_terminal() {
     let incident = json!({"incident_id": "i\u{1b}[2J\u{202e}\nx", "incident_type": "WORKFLOW_STUCK", "workflow_id": "wf-1\u{1b}]0;x\u{7}"});
     let input = incident.to_string();
-    for args in [&["run", "-", "--sandbox"][..], &["run", "-", "--sandbox", "--json"], &["run", "-", "--dry-run"]] {
+    for args in
+        [&["run", "-", "--sandbox"][..], &["run", "-", "--sandbox", "--json"], &["run", "-", "--sandbox", "--dry-run"]]
+    {
         let ran = heal_with_input(args, input.as_bytes());
         let said = format!("{}{}", ran.stdout, ran.stderr);
         assert!(!said.lines().any(|line| line.contains(heal_telemetry::text::is_risky)), "{said:?}");

@@ -99,6 +99,8 @@ fn started(plan: &Plan) -> Event {
         variables: Map::new(),
         approval: false,
         gate: None,
+        mode: heal_engine::autonomy::RunMode::Live,
+        autonomy: None,
         concurrency_key: None,
         traceparent: None,
     }))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use heal_clients::Error;
-use heal_clients::orchestrator::{self, Confirmation};
+use heal_clients::orchestrator::{self, Confirmation, WorkflowState};
 use heal_clients::port::{Manual, Workflows, failed};
 use heal_runtime::action::{Action, Admitted, Call, CallMetric, Cooldown, Facts, Performed, Target, log};
 use heal_runtime::port::Clock;
@@ -51,11 +51,7 @@ impl PauseWorkflow {
         let paused = match answer {
             Ok(paused) => paused,
             Err(error) => match workflows.state_behind(&error, workflow_id, &context).await {
-                Some(state) if state.is_terminal() => {
-                    let message =
-                        format!("workflow {workflow_id:?} is in the terminal state {state} and cannot be paused");
-                    return Ok(failed(call, workflow_id, "terminal_state", message));
-                }
+                Some(state) if state.is_terminal() => return Ok(terminal(call, workflow_id, state)),
                 Some(_) | None => return Err(error),
             },
         };
@@ -69,6 +65,12 @@ impl PauseWorkflow {
             }
         })
     }
+}
+
+/// The result if the workflow has ended.
+fn terminal(call: &Call, workflow_id: &str, state: WorkflowState) -> AttemptResult {
+    let message = format!("workflow {workflow_id:?} is in the terminal state {state} and cannot be paused");
+    failed(call, workflow_id, "terminal_state", message)
 }
 
 #[async_trait]
@@ -95,6 +97,24 @@ impl Action for PauseWorkflow {
         let workflow_id = &parameters.workflow_id;
         let result = self.pause(call, parameters).await;
         Workflows::performed(call, workflow_id, result, &manual(workflow_id))
+    }
+
+    async fn describe(
+        &self,
+        call: &Call,
+        parameters: &Parameters,
+        _: &[Admitted<()>],
+    ) -> Result<String, AttemptResult> {
+        let Parameters { workflow_id, duration_seconds, .. } = parameters;
+        let length = match duration_seconds {
+            Some(seconds) if *seconds > 0 => format!("for {seconds} s"),
+            Some(_) | None => "until it is resumed".to_owned(),
+        };
+        match self.workflows.state(workflow_id, &self.workflows.context(call)).await {
+            Ok(state) if state.is_terminal() => Err(terminal(call, workflow_id, state)),
+            Ok(state) => Ok(format!("pause workflow {workflow_id:?}, which is {state}, {length}")),
+            Err(error) => Err(Workflows::change_failed(call, workflow_id, &error, &manual(workflow_id))),
+        }
     }
 
     fn call_metric(&self, _: &Parameters, _: &Target) -> Option<CallMetric> {

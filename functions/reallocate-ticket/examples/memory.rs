@@ -148,6 +148,7 @@ async fn attempt(worker: &Worker, number: usize) {
         deadline: now.plus_ms(60_000),
         timeout_ms: None,
         effect_key: None,
+        shadow: false,
         context: Context { incident_id: "inc".into(), playbook: "p".into(), workflow_id: None, traceparent: None },
         commands_sent: 1,
     };

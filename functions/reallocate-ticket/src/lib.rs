@@ -98,6 +98,20 @@ impl Action for ReallocateTicket {
         result::merged(call, parameters, batch.reallocate(targets).await)
     }
 
+    async fn describe(
+        &self,
+        _: &Call,
+        _: &Parameters,
+        targets: &[Admitted<TicketFacts>],
+    ) -> Result<String, AttemptResult> {
+        let describe = |Admitted { target, facts }: &Admitted<TicketFacts>| {
+            let worker = facts.previous_worker.as_ref().map_or("no worker".to_owned(), |id| format!("worker {id:?}"));
+            format!("{:?} ({}, {worker})", target.id, facts.ticket.status)
+        };
+        let tickets: Vec<_> = targets.iter().filter(|admitted| !admitted.facts.is_done).map(describe).collect();
+        Ok(format!("reallocate {} {}", if tickets.len() == 1 { "ticket" } else { "tickets" }, tickets.join(", ")))
+    }
+
     async fn probe(
         &self,
         call: &Call,

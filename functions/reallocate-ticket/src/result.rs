@@ -177,7 +177,8 @@ fn none(failed: Vec<Failed>) -> AttemptResult {
         | AttemptOutcome::Denied { .. }
         | AttemptOutcome::CoolingDown { .. }
         | AttemptOutcome::Failed { .. }
-        | AttemptOutcome::TimedOut { .. } => 2,
+        | AttemptOutcome::TimedOut { .. }
+        | AttemptOutcome::Shadowed { .. } => 2,
     };
     let Some(telling) = failed.iter().min_by_key(rank) else {
         return AttemptResult::no_op("there is no ticket to reallocate", Map::new());

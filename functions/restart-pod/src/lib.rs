@@ -49,6 +49,18 @@ pub struct UnhealthyPod {
     is_terminating: bool,
 }
 
+impl UnhealthyPod {
+    fn describe(&self) -> String {
+        let RestartIntent { namespace, name, uid, .. } = &self.intent;
+        let pod = format!("pod {name:?} of namespace {namespace:?} (uid {uid})");
+        if self.is_terminating {
+            format!("wait for the replacement of {pod}, which is being deleted already")
+        } else {
+            format!("delete {pod} and wait for its replacement")
+        }
+    }
+}
+
 impl RestartPod {
     /// `clock` is the one that the attempts' deadlines are set by.
     pub fn new(kubernetes: Arc<kubernetes::Client>, clock: Arc<dyn Clock>) -> Self {
@@ -134,6 +146,16 @@ impl Action for RestartPod {
         let intent =
             intent.map_err(|error| call_failed(call, &parameters.pod_name, &error, &result::manual(parameters)))?;
         Ok(UnhealthyPod { intent, is_terminating: pod.health.terminating }.into())
+    }
+
+    async fn describe(
+        &self,
+        _: &Call,
+        _: &Parameters,
+        targets: &[Admitted<UnhealthyPod>],
+    ) -> Result<String, AttemptResult> {
+        let pods: Vec<_> = targets.iter().map(|admitted| admitted.facts.describe()).collect();
+        Ok(pods.join(", "))
     }
 
     fn intent(&self, _: &Call, _: &Parameters, targets: &[Admitted<UnhealthyPod>]) -> Option<Value> {

@@ -106,6 +106,20 @@ impl Action for RestartWorkflow {
         Workflows::performed(call, workflow_id, result, &manual(workflow_id))
     }
 
+    async fn describe(
+        &self,
+        call: &Call,
+        parameters: &Parameters,
+        _: &[Admitted<()>],
+    ) -> Result<String, AttemptResult> {
+        let workflow_id = &parameters.workflow_id;
+        match self.workflows.state(workflow_id, &self.workflows.context(call)).await {
+            Ok(WorkflowState::Paused) => Ok(format!("resume workflow {workflow_id:?}")),
+            Ok(state) => Err(left_alone(call, workflow_id, state)),
+            Err(error) => Err(Workflows::change_failed(call, workflow_id, &error, &manual(workflow_id))),
+        }
+    }
+
     /// Paused: not resumed. Running again, or completed: resumed. Failed or cancelled: resuming is refused, so it may be tried.
     async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target], _: Option<&serde_json::Value>) -> Probe {
         match self.workflows.status(&parameters.workflow_id, &self.workflows.context(call)).await {

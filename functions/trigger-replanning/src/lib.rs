@@ -44,21 +44,33 @@ impl TriggerReplanning {
         }
     }
 
+    /// The plan to plan again; the inner error is the result if nothing is to be triggered.
+    async fn find_plan(
+        &self,
+        call: &Call,
+        parameters: &Parameters,
+        context: &CallContext,
+    ) -> Result<Result<String, AttemptResult>, Error> {
+        let status = self.status(parameters, context).await?;
+        if let Some(status) = &status
+            && let Some(result) = result::left_alone(call, parameters, status.state)
+        {
+            return Ok(Err(result));
+        }
+        let of_workflow = status.as_ref().map(|status| status.plan_id.as_str()).filter(|plan_id| !plan_id.is_empty());
+        let plan_id = parameters.plan_id().or(of_workflow).map(str::to_owned);
+        Ok(plan_id.ok_or_else(|| result::without_plan(call, parameters)))
+    }
+
     /// # Errors
     /// Nothing was triggered.
     async fn trigger(&self, call: &Call, parameters: &Parameters) -> Result<Performed, Error> {
         let context = self.workflows.context(call);
-        let status = self.status(parameters, &context).await?;
-        if let Some(status) = &status
-            && let Some(result) = result::left_alone(call, parameters, status.state)
-        {
-            return Ok(untouched(parameters, result));
-        }
-        let of_workflow = status.as_ref().map(|status| status.plan_id.as_str()).filter(|plan_id| !plan_id.is_empty());
-        let Some(plan_id) = parameters.plan_id().or(of_workflow) else {
-            return Ok(untouched(parameters, result::without_plan(call, parameters)));
+        let plan_id = match self.find_plan(call, parameters, &context).await? {
+            Ok(plan_id) => plan_id,
+            Err(result) => return Ok(untouched(parameters, result)),
         };
-        let replanning = parameters.replanning(call, plan_id);
+        let replanning = parameters.replanning(call, &plan_id);
         let changing = reserve_time_for_confirmation(&context);
         match self.workflows.orchestrator().trigger_replanning(&replanning, &changing).await {
             Ok(replanned) => {
@@ -108,6 +120,21 @@ impl Action for TriggerReplanning {
         self.trigger(call, parameters).await.unwrap_or_else(|error| {
             untouched(parameters, call_failed(call, parameters.target(), &error, &result::manual(call, parameters)))
         })
+    }
+
+    async fn describe(
+        &self,
+        call: &Call,
+        parameters: &Parameters,
+        _: &[Admitted<()>],
+    ) -> Result<String, AttemptResult> {
+        match self.find_plan(call, parameters, &self.workflows.context(call)).await {
+            Ok(found) => found.map(|plan_id| {
+                let of = parameters.workflow_id.as_ref().map(|id| format!(" of workflow {id:?}")).unwrap_or_default();
+                format!("trigger a replanning of plan {plan_id:?}{of}")
+            }),
+            Err(error) => Err(call_failed(call, parameters.target(), &error, &result::manual(call, parameters))),
+        }
     }
 
     /// A workflow that is being replanned proves the trigger. Nothing disproves it: a replanning may have ended by now.

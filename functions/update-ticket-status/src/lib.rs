@@ -94,6 +94,18 @@ impl Action for UpdateTicketStatus {
         result::of_change(call, parameters, before, self.update(call, parameters, before).await)
     }
 
+    async fn describe(
+        &self,
+        _: &Call,
+        parameters: &Parameters,
+        targets: &[Admitted<Ticket>],
+    ) -> Result<String, AttemptResult> {
+        let Parameters { ticket_id, status, .. } = parameters;
+        let before = targets.first().map(|admitted| format!(" from {}", admitted.facts.status)).unwrap_or_default();
+        let result = if parameters.has_result() { ", with a result" } else { "" };
+        Ok(format!("set the status of ticket {ticket_id:?}{before} to {status}{result}"))
+    }
+
     /// The ticket has the status: written. It was last changed before the command was issued: not written. Otherwise it does not say: a worker
     /// may have taken it since.
     async fn probe(&self, call: &Call, parameters: &Parameters, _: &[Target], _: Option<&Value>) -> Probe {

@@ -3,6 +3,7 @@
 //! Every decision is a condition on one row, or on the few rows of one transaction; a fact from an index is read again from the log before
 //! it decides anything. A retry recognises its own first try. Names of rows: `store/key.rs`.
 
+mod autonomy;
 mod breaker;
 mod call;
 mod checks;

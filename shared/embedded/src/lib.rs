@@ -11,6 +11,7 @@
 
 #![warn(missing_docs)]
 
+mod autonomy;
 mod breaker;
 mod checks;
 mod claims;

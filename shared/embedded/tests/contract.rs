@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use heal_embedded::{Location, Store};
-use heal_runtime::port::{BreakerStore, CheckStore, ClaimStore, Clock, RunStore, Switches};
+use heal_runtime::port::{AutonomyStore, BreakerStore, CheckStore, ClaimStore, Clock, RunStore, Switches};
 use heal_testkit::contract::{Fixture, Queues};
 use heal_testkit::memory::ManualClock;
 
@@ -42,6 +42,10 @@ fn breakers(store: Store) -> Arc<dyn BreakerStore> {
     Arc::new(store)
 }
 
+fn autonomy(store: Store) -> Arc<dyn AutonomyStore> {
+    Arc::new(store)
+}
+
 fn checks(store: Store) -> Arc<dyn CheckStore> {
     Arc::new(store)
 }
@@ -69,6 +73,10 @@ mod file {
     mod switches {
         heal_testkit::switches_contract!(crate::in_file(crate::switches));
     }
+
+    mod autonomy {
+        heal_testkit::autonomy_store_contract!(crate::in_file(crate::autonomy));
+    }
 }
 
 mod memory {
@@ -89,6 +97,10 @@ mod memory {
     }
     mod switches {
         heal_testkit::switches_contract!(crate::in_memory(crate::switches));
+    }
+
+    mod autonomy {
+        heal_testkit::autonomy_store_contract!(crate::in_memory(crate::autonomy));
     }
 }
 

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use heal_engine::autonomy::RunMode;
 use heal_engine::event::RunStarted;
 use heal_engine::message::{ActionResult, AttemptResult};
 use heal_engine::turn::{self, Input};
@@ -46,6 +47,8 @@ fn run(plan: &Plan, done: usize) -> (State, Input) {
         variables: serde_json::from_value(json!({"ready": true, "count": 0, "ticket_id": "ticket-1"})).unwrap(),
         approval: false,
         gate: None,
+        mode: RunMode::Live,
+        autonomy: None,
         concurrency_key: None,
         traceparent: None,
     };

@@ -51,6 +51,9 @@ fn stop(plan: &Plan, state: &State, now: Timestamp) -> Option<Event> {
     if state.stopping.is_some() {
         return None;
     }
+    if let Some(reason) = state.switched_off(plan) {
+        return Some(Event::Stopping { cause: StopCause::Cancelled, reason });
+    }
     if let Some(failure) = &state.failure {
         return Some(Event::Stopping { cause: failure.cause, reason: failure.reason.clone() });
     }
@@ -108,6 +111,11 @@ fn end_fan(state: &State) -> Option<Event> {
         None if count(StepOutcome::Skipped) == ok => {
             (StepOutcome::Skipped, Some("every element was skipped".to_owned()))
         }
+        None if count(StepOutcome::Shadowed) > 0 => {
+            let reason =
+                format!("{} of {} elements would have been executed", count(StepOutcome::Shadowed), fan.items.len());
+            (StepOutcome::Shadowed, Some(reason))
+        }
         None => (StepOutcome::Succeeded, None),
         Some((first, why)) => {
             let ended: u32 = fan.tally.values().sum();
@@ -156,6 +164,9 @@ fn end_run(plan: &Plan, state: &State) -> Event {
 
 /// The outcome of a run that nothing stopped.
 fn unstopped_outcome(plan: &Plan, state: &State) -> (RunOutcome, Option<String>) {
+    if state.mode.is_shadow() {
+        return (RunOutcome::Shadowed, Some(state.shadow_summary(plan)));
+    }
     if let Some(reason) = state.shortfall(plan) {
         return (RunOutcome::Degraded, Some(reason));
     }

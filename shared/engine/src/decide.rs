@@ -85,6 +85,7 @@ fn action_command(plan: &Plan, state: &State, step: StepRef, attempt: &Attempt) 
         effect_key: attempt
             .timeout_ms
             .map(|_| effect_key(&state.run_id, &planned.spec.name, step.item, attempt.proven_not_applied)),
+        shadow: state.mode.is_shadow(),
         context: Context {
             incident_id: state.incident_id.clone(),
             playbook: plan.playbook.name.clone(),

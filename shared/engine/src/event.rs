@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Map;
+use crate::autonomy::{Autonomy, RunMode};
 use crate::gate::Gate;
 use crate::id::{Digest, RunId, Seq, StepIndex, StepRef, Token};
 use crate::message::AttemptResult;
@@ -259,6 +260,12 @@ pub struct RunStarted {
     /// What the plan gate found; `None` if nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
+    /// Whether the run may change its targets.
+    #[serde(default, skip_serializing_if = "RunMode::is_live")]
+    pub mode: RunMode,
+    /// The playbook's level of autonomy, if anybody set one; `off` ends the run at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autonomy: Option<Autonomy>,
     /// The rendered key; runs with equal keys are not live at the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency_key: Option<String>,

@@ -11,6 +11,7 @@
 
 pub mod advance;
 pub mod apply;
+pub mod autonomy;
 pub mod catalog;
 pub mod chain;
 pub mod check;

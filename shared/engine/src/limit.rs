@@ -46,6 +46,10 @@ pub const DECISION_BYTES: usize = 16 * 1024;
 pub const TEXT_BYTES: usize = 2 * 1024;
 /// Warnings, and follow-up entries, that a run's summary keeps of each; the log keeps all.
 pub const NOTES: usize = 200;
+/// Targets that the result of a shadowed attempt names; what it would have done says all.
+pub const SHADOWED_TARGETS: usize = 100;
+/// Bytes of each of them.
+pub const SHADOWED_TARGET_BYTES: usize = 256;
 /// Steps that the reason of a `DEGRADED` run names; the report has all.
 pub const NAMED_STEPS: usize = 5;
 /// Bytes of an incoming message: a quarter of the 1 MiB that SQS carries, and far more than any incident has.

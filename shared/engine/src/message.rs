@@ -43,6 +43,9 @@ pub struct ActionCommand {
     /// What the services recognise the step's effect by; see [`ActionCommand::idempotency_key`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect_key: Option<String>,
+    /// Everything is read and decided, and the effect is left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
     /// Why the attempt happens.
     pub context: Context,
     /// Commands that the run has sent, this one included.
@@ -55,6 +58,16 @@ impl Format for ActionCommand {
 }
 
 impl ActionCommand {
+    /// Whether the parameters are exactly those that the log authorises, for an attempt of this mode. The error is their digest.
+    ///
+    /// # Errors
+    /// The digest that the parameters have instead.
+    pub fn check_digest(&self) -> Result<(), Digest> {
+        let digest = if self.shadow { digest_shadowed } else { digest_parameters };
+        let observed = digest(&self.parameters);
+        if observed == self.parameters_digest { Ok(()) } else { Err(observed) }
+    }
+
     /// Names the attempt, for its claim: `run/step/attempt`, or `run/step[item]/attempt`. The same for every command of the attempt.
     pub fn attempt_key(&self) -> String {
         format!("{}/{}", step_key(&self.run_id, &self.step, self.item), self.attempt)
@@ -185,11 +198,22 @@ pub struct Hold {
 
 impl Format for ActionResult {
     const NAME: &'static str = "action result";
+    const VERSION: u32 = 2;
+
+    fn needed_version(&self) -> u32 {
+        self.result.needed_version()
+    }
 }
 
 /// The digest of an attempt's parameters: what the log authorises, and what the action holds its command's parameters against.
 pub fn digest_parameters(parameters: &Map) -> Digest {
     Digest::of(Value::Object(parameters.clone()).to_string().as_bytes())
+}
+
+/// The digest of the parameters of a shadow run's attempt. It differs from [`digest_parameters`], so that a command that lost its mark `shadow`
+/// on the way, or reached a worker that does not know it, is refused and not executed.
+pub fn digest_shadowed(parameters: &Map) -> Digest {
+    Digest::of(format!("shadow\n{}", Value::Object(parameters.clone())).as_bytes())
 }
 
 /// Cuts `text` to at most `bytes`, on a character boundary, and appends how many bytes are missing.

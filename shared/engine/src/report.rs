@@ -6,6 +6,7 @@ pub mod follow_up;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::autonomy::{Autonomy, RunMode};
 use crate::event::{Commit, Event, RunOutcome, RunStatus, StepOutcome};
 use crate::id::RunId;
 use crate::message::Hold;
@@ -24,6 +25,12 @@ pub struct Report {
     pub incident_id: String,
     /// The playbook's name; `None` for a rejected message.
     pub playbook: Option<String>,
+    /// Whether the run may change its targets; not written if it may.
+    #[serde(skip_serializing_if = "RunMode::is_live")]
+    pub mode: RunMode,
+    /// The playbook's level of autonomy at the run's start, if anybody had set one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autonomy: Option<Autonomy>,
     /// The status in the words of the remediation API.
     pub status: RunStatus,
     /// How the run ended; `None` while it is live.
@@ -168,6 +175,8 @@ fn report_rejection(run_id: &RunId, incident_id: &str, reason: &str, commits: &[
         run_id: run_id.clone(),
         incident_id: incident_id.to_owned(),
         playbook: None,
+        mode: RunMode::Live,
+        autonomy: None,
         status: RunStatus::Failed,
         outcome: Some(RunOutcome::Failed),
         reason: Some(reason.to_owned()),

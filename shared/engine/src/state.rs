@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::autonomy::{Autonomy, RunMode};
 use crate::event::{RunOutcome, RunStarted, StepOutcome, StopCause};
 use crate::id::{Digest, RunId, Seq, StepIndex, StepRef};
 use crate::limit;
@@ -36,6 +37,10 @@ pub struct State {
     pub run_id: RunId,
     /// Sequence number of the last event folded in.
     pub seq: Seq,
+    /// Whether the run may change its targets.
+    pub mode: RunMode,
+    /// The playbook's level of autonomy at the run's start, if anybody had set one.
+    pub autonomy: Option<Autonomy>,
     /// What the run does now.
     pub phase: Phase,
     /// Why the run stops, once it does.
@@ -82,8 +87,8 @@ pub struct State {
     pub(crate) in_flight: usize,
     /// Steps of the current phase that have not ended.
     pub(crate) unended: u32,
-    /// Outputs that a skipped step would have produced, with that step's name.
-    pub(crate) skipped_outputs: BTreeMap<String, String>,
+    /// Outputs that a skipped or shadowed step would have produced, with that step's name and outcome.
+    pub(crate) absent_outputs: BTreeMap<String, (String, StepOutcome)>,
     /// Steps that were skipped, ended badly or left a follow-up, with how they ended: what makes an unstopped run `DEGRADED`.
     pub(crate) shortfalls: BTreeMap<StepIndex, StepOutcome>,
     /// Commands that the log has authorised so far.
@@ -163,6 +168,8 @@ impl State {
         let mut state = Self {
             run_id,
             seq: 1,
+            mode: event.mode,
+            autonomy: event.autonomy.clone(),
             phase: Phase::AwaitingApproval,
             stopping: None,
             end_reason: None,
@@ -181,7 +188,7 @@ impl State {
             variables: Arc::new(variables),
             steps: plan.steps().map(initial).collect(),
             first_verify: plan.actions() as usize,
-            skipped_outputs: BTreeMap::new(),
+            absent_outputs: BTreeMap::new(),
             shortfalls: BTreeMap::new(),
             ready: BTreeSet::new(),
             fanning: BTreeSet::new(),

@@ -3,6 +3,7 @@
 //! A run of one step, from its start to its end:
 //!
 //! ```
+//! use heal_engine::autonomy::RunMode;
 //! use heal_engine::event::{RunOutcome, RunStarted};
 //! use heal_engine::message::{ActionResult, AttemptResult};
 //! use heal_engine::turn::{self, Input};
@@ -24,6 +25,8 @@
 //!     variables: Map::from_iter([("pod_name".to_owned(), "worker-1".into())]),
 //!     approval: false,
 //!     gate: None,
+//!     mode: RunMode::Live,
+//!     autonomy: None,
 //!     concurrency_key: None,
 //!     traceparent: None,
 //! };

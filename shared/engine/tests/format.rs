@@ -86,6 +86,7 @@ fn events_are_written_in_the_oldest_version_that_can_hold_them() {
         (reissued, 3),
         (released, 4),
         (end(RunOutcome::Escalated), 4),
+        (end(RunOutcome::Shadowed), 4),
     ];
     for (events, version) in cases {
         let text = format::encode(&events);

@@ -16,7 +16,8 @@ mod fixture;
 use std::collections::{BTreeMap, BTreeSet};
 
 use fixture::{PlaybookCase, Run};
-use heal_engine::event::{Commit, Event};
+use heal_engine::autonomy::RunMode;
+use heal_engine::event::{Commit, Event, RunOutcome};
 use heal_engine::incident::{Alert, Resolution};
 use heal_engine::message::{AttemptOutcome, AttemptResult, Hold};
 use heal_engine::turn::{self, Input};
@@ -136,11 +137,11 @@ impl Seen {
     }
 }
 
-fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError> {
+fn walk(playbook: Value, flag: bool, mode: RunMode, moves: &[Move]) -> Result<(), TestCaseError> {
     let case: PlaybookCase = serde_json::from_value(playbook).unwrap();
     let variables: Map = serde_json::from_value(json!({"flag": flag})).unwrap();
     let mut now = Timestamp(1_000_000);
-    let mut run = Run::start(case.into_plan(), variables, false, now, 1);
+    let mut run = Run::start_at(case.into_plan(), variables, false, mode, None, now, 1);
     let mut seen = Seen::default();
     let mut last: Option<Input> = None;
     // What was sent before the run was held may be answered while it is.
@@ -190,7 +191,15 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
                 run.late(*step, command.attempt, now)
             }
             Some(Command::Perform { step, command, .. }) if choice != 255 || round > MOVES / 2 => {
+                prop_assert_eq!(command.shadow, mode.is_shadow());
                 let outcome = if round > MOVES / 2 { AttemptOutcome::Succeeded } else { outcome(choice) };
+                let outcome = match outcome {
+                    // What a worker answers instead of every effect.
+                    AttemptOutcome::Succeeded if command.shadow => {
+                        AttemptOutcome::Shadowed { would: "would act".to_owned(), targets: Vec::new() }
+                    }
+                    outcome => outcome,
+                };
                 let not_applied = choice % 2 == 0;
                 let result = AttemptResult { not_applied, ..AttemptResult::new(outcome) };
                 // Of a worker whose clock is off by up to two seconds.
@@ -232,6 +241,16 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
         run.take(Input::Wake, now.plus_ms(10_000_000)).unwrap_or_default().is_empty(),
         "a run that has ended went on"
     );
+    if mode.is_shadow() {
+        let outcome = run.state.outcome();
+        prop_assert!(
+            !matches!(outcome, Some(RunOutcome::Healed | RunOutcome::Completed | RunOutcome::Degraded)),
+            "{outcome:?}"
+        );
+        prop_assert!(run.state.follow_up.entries().is_empty(), "{:?}", run.state.follow_up);
+        let waits = |event: &Event| matches!(event, Event::WaitStarted { .. });
+        prop_assert!(!run.commits.iter().flat_map(|commit| &commit.events).any(waits), "a shadow run waited");
+    }
     only_follow_ups_are_taken_after_the_end(&mut run, now)?;
     log_is_whole(&run)?;
     every_prefix_folds(&run)
@@ -292,6 +311,15 @@ proptest! {
         flag in any::<bool>(),
         moves in prop::collection::vec((any::<u32>(), any::<u8>(), 0_u64..4_000, any::<bool>()), 1..60),
     ) {
-        walk(playbook, flag, &moves)?;
+        walk(playbook, flag, RunMode::Live, &moves)?;
+    }
+
+    #[test]
+    fn a_shadow_run_ends_too_waits_for_nothing_and_leaves_nothing_to_do(
+        playbook in playbook(),
+        flag in any::<bool>(),
+        moves in prop::collection::vec((any::<u32>(), any::<u8>(), 0_u64..4_000, any::<bool>()), 1..60),
+    ) {
+        walk(playbook, flag, RunMode::Shadow, &moves)?;
     }
 }

@@ -19,8 +19,9 @@ use std::fs;
 use std::path::Path;
 
 use fixture::{PlaybookCase, Run};
+use heal_engine::autonomy::{Autonomy, RunMode};
 use heal_engine::incident::{Alert, Resolution};
-use heal_engine::message::{AttemptOutcome, AttemptResult, Hold, Violation};
+use heal_engine::message::{ActionCommand, AttemptOutcome, AttemptResult, Hold, Violation};
 use heal_engine::turn::Input;
 use heal_engine::{ApplyError, Command, Map, Timestamp};
 use serde::Deserialize;
@@ -38,6 +39,10 @@ struct Case {
     /// Why the run is escalated instead of begun.
     #[serde(default)]
     escalated: Option<String>,
+    #[serde(default)]
+    mode: RunMode,
+    #[serde(default)]
+    autonomy: Option<Autonomy>,
     #[serde(default)]
     script: Vec<Move>,
     /// The log, one line an event, as `transcript::line` writes it.
@@ -65,7 +70,7 @@ struct Move {
     /// `name`, or `name[item]`, with `#attempt` behind it where it is not the first.
     #[serde(default)]
     step: Option<String>,
-    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `over_budget`, `unavailable`, `not_applied`, `transient`, `failed`, `timed_out`, `unknown`,
+    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `over_budget`, `unavailable`, `not_applied`, `transient`, `failed`, `timed_out`, `unknown`, `shadowed`,
     /// `late`, `held`, `held_after_a_death`; or `wake`, `cancel`, `approve`, `join`, `join_another`, `resolve`, `done`, `halt`, `halt_again`, `resume`, `hold`,
     /// `release`.
     does: String,
@@ -113,9 +118,12 @@ fn check(case: &Case) -> Result<(), String> {
     let (plan, variables) = (case.playbook.clone().into_plan(), case.variables.clone());
     let mut run = match &case.escalated {
         Some(reason) => Run::escalated(plan, variables, reason, start),
-        None => Run::start(plan, variables, case.approval, start, 7),
+        None => Run::start_at(plan, variables, case.approval, case.mode, case.autonomy.clone(), start, 7),
     };
     let mut keys = owed_keys(&run, start);
+    if let Some(command) = commands(&run, start).find(|command| command.shadow != case.mode.is_shadow()) {
+        return Err(format!("shadow is {} in the command of a run of mode {:?}", command.shadow, case.mode));
+    }
     let mut first_tokens = run.tokens.clone();
     for step in &case.script {
         let at = after(start, step.at);
@@ -173,12 +181,15 @@ fn after(start: Timestamp, seconds: f64) -> Timestamp {
     Timestamp(start.0 + (seconds * 1_000.0) as u64)
 }
 
-fn owed_keys(run: &Run, at: Timestamp) -> Vec<String> {
-    let key = |command: Command| match command {
-        Command::Perform { command, .. } => Some(command.idempotency_key().trim_start_matches("run-1/").to_owned()),
+fn commands(run: &Run, at: Timestamp) -> impl Iterator<Item = ActionCommand> {
+    run.owed(at).into_iter().filter_map(|command| match command {
+        Command::Perform { command, .. } => Some(*command),
         Command::Wake { .. } => None,
-    };
-    run.owed(at).into_iter().filter_map(key).collect()
+    })
+}
+
+fn owed_keys(run: &Run, at: Timestamp) -> Vec<String> {
+    commands(run, at).map(|command| command.idempotency_key().trim_start_matches("run-1/").to_owned()).collect()
 }
 
 /// What a halt until 500 s after the start holds a run by.
@@ -261,6 +272,10 @@ fn input(run: &Run, step: &Move, start: Timestamp) -> Input {
         "transient" => result(AttemptOutcome::Failed { code: "flaky".to_owned(), message, retryable: true }),
         "failed" => result(AttemptOutcome::Failed { code: "broken".to_owned(), message, retryable: false }),
         "timed_out" => result(AttemptOutcome::TimedOut { message }),
+        "shadowed" => {
+            let (would, targets) = ("would delete pod p-1".to_owned(), vec!["p-1".to_owned()]);
+            result(AttemptOutcome::Shadowed { would, targets })
+        }
         "unknown" => result(AttemptOutcome::Unknown { message }),
         other => panic!("unknown input `{other}`"),
     }

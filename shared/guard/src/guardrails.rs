@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::autonomy::AutonomyRule;
 use crate::effect::Effect;
 
 mod text;
@@ -100,46 +101,9 @@ pub struct Approvals {
     pub groups: BTreeMap<String, Vec<String>>,
 }
 
-/// How far one playbook may act by itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AutonomyRule {
-    /// The playbook's name.
-    pub playbook: String,
-    /// The most that its runs may do.
-    pub level: AutonomyLevel,
-}
-
-/// How far a playbook may act by itself; the greater level allows more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AutonomyLevel {
-    /// No run is started.
-    Off,
-    /// Runs read and decide, and record what they would have done.
-    Shadow,
-    /// Every effect waits for an approval.
-    Approve,
-    /// Runs act by themselves.
-    #[default]
-    Auto,
-}
-
 impl Approvals {
     fn is_default(&self) -> bool {
         self.groups.is_empty()
-    }
-}
-
-impl AutonomyLevel {
-    /// The level's word, in the file and for people.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Shadow => "shadow",
-            Self::Approve => "approve",
-            Self::Auto => "auto",
-        }
     }
 }
 
@@ -171,12 +135,6 @@ impl Guardrails {
         let rule = self.cooldowns.iter().rev().find(|rule| rule.action == action);
         rule.map_or(own_ms, |rule| Some(rule.seconds.saturating_mul(1_000))).filter(|ms| *ms > 0)
     }
-
-    /// How far `playbook` may act by itself.
-    pub fn autonomy_level(&self, playbook: &str) -> AutonomyLevel {
-        let rule = self.autonomy.iter().rev().find(|rule| rule.playbook == playbook);
-        rule.map_or(AutonomyLevel::default(), |rule| rule.level)
-    }
 }
 
 #[cfg(test)]
@@ -193,18 +151,5 @@ mod tests {
         assert_eq!(of(vec![], Some(5)), Some(5));
         assert_eq!(of(vec![rule(60), rule(90)], Some(5)), Some(90_000));
         assert_eq!(of(vec![rule(0)], Some(5)), None);
-    }
-
-    #[test]
-    fn a_playbook_acts_by_itself_unless_a_rule_says_less() {
-        let rule = AutonomyRule { playbook: "restarts".to_owned(), level: AutonomyLevel::Approve };
-        let guardrails = Guardrails { autonomy: vec![rule], ..Guardrails::default() };
-        assert_eq!(guardrails.autonomy_level("restarts"), AutonomyLevel::Approve);
-        assert_eq!(guardrails.autonomy_level("others"), AutonomyLevel::Auto);
-        let levels = [AutonomyLevel::Off, AutonomyLevel::Shadow, AutonomyLevel::Approve, AutonomyLevel::Auto];
-        assert!(levels.is_sorted());
-        for level in levels {
-            assert_eq!(serde_json::to_value(level).unwrap(), level.as_str());
-        }
     }
 }

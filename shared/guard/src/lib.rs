@@ -23,6 +23,7 @@
 //! assert_eq!(decide(&question).verdict, Verdict::Hold { until: Some(Timestamp(2_000)) });
 //! ```
 
+mod autonomy;
 mod decide;
 mod decision;
 mod effect;
@@ -32,15 +33,14 @@ pub mod limit;
 mod question;
 mod record;
 
+pub use autonomy::{AutonomyRule, AutonomySetting, GUARDRAILS, level_of};
 pub use decide::decide;
 pub use decision::{Decision, Part, Reason, Verdict};
 pub use effect::Effect;
-pub use guardrails::{
-    Approvals, AutonomyLevel, AutonomyRule, BadGuardrails, Budget, CooldownRule, Guardrails, KEY_NAMES, Repeats,
-    Selector,
-};
+pub use guardrails::{Approvals, BadGuardrails, Budget, CooldownRule, Guardrails, KEY_NAMES, Repeats, Selector};
 pub use halt::{Halt, HaltScope};
 pub use heal_engine::Timestamp;
+pub use heal_engine::autonomy::{Autonomy, AutonomyLevel, RunMode};
 pub use heal_engine::id::Digest;
 pub use heal_engine::message::Violation;
 pub use question::{Counter, PolicyAnswer, Question};

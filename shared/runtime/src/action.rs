@@ -22,7 +22,8 @@ pub use cooldown::Cooldown;
 /// # Flow of one attempt
 /// 1. The driver holds the parameters against the schema of `spec`, and parses them once. · 2. `targets`: what the call touches. ·
 /// 3. After a lost worker, `probe`. · 4. Per target: `facts`, then the policy. · 5. The cooldowns and budgets, with the `intent`. ·
-/// 6. `perform` with the targets that passed, each with the facts that were read of it.
+/// 6. `perform` with the targets that passed, each with the facts that were read of it. In a shadow run, 4 reads
+/// the cooldowns, 5 is left out, and `describe` takes the place of `perform`.
 ///
 /// # Assumptions
 /// An effect happens in `perform` only.
@@ -115,6 +116,22 @@ pub trait Action: Send + Sync + 'static {
     /// The effect. `targets` are those that passed policy and cooldown, in order; never empty.
     async fn perform(&self, call: &Call, parameters: &Self::Parameters, targets: &[Admitted<Self::Facts>])
     -> Performed;
+
+    /// What `perform` would do to `targets` now, as the rest of a sentence that begins with "would": ``delete pod "p-1" (uid 7)``. Called in
+    /// place of `perform` in a shadow run, and only for an action that changes something. It may read, and changes nothing.
+    ///
+    /// # Errors
+    /// The result that `perform` would have without any effect, such as that there is nothing to do.
+    async fn describe(
+        &self,
+        call: &Call,
+        parameters: &Self::Parameters,
+        targets: &[Admitted<Self::Facts>],
+    ) -> Result<String, AttemptResult> {
+        let _ = parameters;
+        let targets: Vec<_> = targets.iter().map(|admitted| format!("{:?}", admitted.target.id)).collect();
+        Ok(format!("execute {} for {}", call.command.action, targets.join(", ")))
+    }
 
     /// What `perform` is about to do to `targets`, in the action's own form, for a later `probe`. Stored in the claim before the effect.
     /// Called only where the safety is `Probe`.

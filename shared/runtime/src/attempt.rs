@@ -29,6 +29,7 @@ mod lease;
 mod merge;
 mod record;
 mod reserve;
+mod shadow;
 mod typed;
 
 /// How long a claim is held without a renewal, in milliseconds. A worker renews it while it performs; after a worker that died,

@@ -18,6 +18,7 @@ use crate::port::{Appended, BackendError, Clock, DueRuns, Entropy, RunHead, RunL
 use crate::span;
 
 mod accept;
+mod autonomy;
 mod cache;
 mod error;
 mod gate;
@@ -44,6 +45,7 @@ const CONFLICTS: u32 = 16;
 pub struct Dispatcher {
     ports: Arc<Ports>,
     library: Arc<Library>,
+    autonomy: Arc<autonomy::Source>,
     cache: Arc<Cache>,
     observer: Arc<dyn Observer>,
     gatekeeper: Option<Gatekeeper>,
@@ -87,7 +89,14 @@ impl Dispatcher {
     /// A dispatcher with an empty cache that runs the playbooks of `library`.
     pub fn new(ports: Ports, library: Arc<Library>) -> Self {
         let observer = Arc::new(observe::NoopObserver);
-        Self { ports: Arc::new(ports), library, cache: Arc::default(), observer, gatekeeper: None }
+        Self {
+            ports: Arc::new(ports),
+            library,
+            autonomy: Arc::default(),
+            cache: Arc::default(),
+            observer,
+            gatekeeper: None,
+        }
     }
 
     /// Examines every plan by `gatekeeper` before its run starts.

@@ -1,7 +1,7 @@
 //! The messages between functions: bodies on the results queue, and a run's commands as messages.
 
 use heal_engine::format::{self, Format};
-use heal_engine::message::{ActionResult, HeldCommand, Hold, LateCommand};
+use heal_engine::message::{ActionResult, AttemptOutcome, HeldCommand, Hold, LateCommand};
 use heal_engine::turn::Input;
 use heal_engine::{Command, RunId, State, Timestamp};
 use heal_guard::Halt;
@@ -82,13 +82,15 @@ pub enum Inbound {
     },
 }
 
-/// Version 2 adds the kinds `late` and `follow_up_done`, version 3 adds `held`, `hold`, `release`, `halt` and `resume`.
+/// Version 2 adds the kinds `late` and `follow_up_done`, version 3 adds `held`, `hold`, `release`, `halt` and `resume`,
+/// and the outcome `shadowed` of a result.
 impl Format for Inbound {
     const NAME: &'static str = "message on the results queue";
     const VERSION: u32 = 3;
 
     fn needed_version(&self) -> u32 {
         match self {
+            Self::Result(answer) if matches!(answer.result.outcome, AttemptOutcome::Shadowed { .. }) => 3,
             Self::Held(_) | Self::Hold { .. } | Self::Release { .. } | Self::Halt(_) | Self::Resume { .. } => 3,
             Self::Late(_) | Self::FollowUpDone { .. } => 2,
             Self::Result(_) | Self::Wake { .. } | Self::Approve { .. } | Self::Cancel { .. } => 1,

@@ -1,5 +1,6 @@
 //! The ports: what the drivers need from the outside. One capability per trait, so that a signature shows what its holder may touch.
 
+mod autonomy;
 mod breaker;
 mod budget;
 mod checks;
@@ -10,6 +11,7 @@ mod runs;
 mod switches;
 mod time;
 
+pub use autonomy::{AutonomyStore, NoAutonomy};
 pub use breaker::{BreakerRecord, BreakerStore};
 pub use budget::{BudgetKey, BudgetRequest, BudgetRequests, BudgetUse, PlaceOutcome, Places, Taken, Taker};
 pub use checks::{CheckStore, Prober};

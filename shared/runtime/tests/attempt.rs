@@ -209,6 +209,7 @@ impl Rig {
             deadline: now.plus_ms(120_000),
             timeout_ms: None,
             effect_key: None,
+            shadow: false,
             context: Context { incident_id: "i".into(), playbook: "p".into(), workflow_id: None, traceparent: None },
             commands_sent: 1,
         }

@@ -11,7 +11,7 @@ use heal_runtime::message::Inbound;
 use heal_runtime::{ActionResult, AttemptOutcome, AttemptResult, RunId, Timestamp, Token};
 use serde_json::json;
 
-fn messages() -> [(&'static str, Inbound); 11] {
+fn messages() -> [(&'static str, Inbound); 12] {
     let run_id = RunId::new("run-1");
     let outcome = AttemptOutcome::Unavailable {
         service: "ticket service".to_owned(),
@@ -32,6 +32,9 @@ fn messages() -> [(&'static str, Inbound); 11] {
         started_at: None,
         result,
     };
+    let would =
+        AttemptOutcome::Shadowed { would: "would move ticket \"T-1\"".to_owned(), targets: vec!["T-1".to_owned()] };
+    let shadowed = ActionResult { result: AttemptResult::new(would), ..result.clone() };
     let late = LateCommand {
         run_id: run_id.clone(),
         step: "move_ticket".to_owned(),
@@ -78,6 +81,7 @@ fn messages() -> [(&'static str, Inbound); 11] {
         ),
         (include_str!("messages/v2/late.json"), Inbound::Late(Box::new(late))),
         (include_str!("messages/v1/result.json"), Inbound::Result(Box::new(result))),
+        (include_str!("messages/v3/shadowed.json"), Inbound::Result(Box::new(shadowed))),
         (include_str!("messages/v1/wake.json"), Inbound::Wake { run_id: run_id.clone() }),
         (
             include_str!("messages/v1/approve.json"),

@@ -117,6 +117,11 @@ impl Platform {
         self.calls().into_iter().filter(|call| call.effect).collect()
     }
 
+    /// The calls that asked for a change, whatever became of them, oldest first.
+    pub fn writes(&self) -> Vec<Call> {
+        self.calls().into_iter().filter(|call| call.service.is_write(&call.operation)).collect()
+    }
+
     /// Clears the journal.
     pub fn forget_calls(&self) {
         self.services.journal.clear();

@@ -55,6 +55,18 @@ impl Service {
             Self::Opa => &["evaluate", "health"],
         }
     }
+
+    /// Whether a call of this operation asks for a change, whatever becomes of it. An operation that the service does not have may be one.
+    pub fn is_write(self, operation: &str) -> bool {
+        let reads: &[&str] = match self {
+            Self::Tickets => &["get_ticket", "list_tickets", "health"],
+            Self::Orchestrator => &["GetWorkflowStatus", "Check"],
+            Self::Kubernetes => &["get_pod", "list_pods", "version", "readyz"],
+            Self::Opa => self.operations(),
+        };
+        let is_connection = matches!(operation, "connect" | "handshake");
+        !is_connection && !reads.contains(&operation)
+    }
 }
 
 impl fmt::Display for Service {

@@ -15,6 +15,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::missing_panics_doc)]
 
 pub mod agreement;
+pub mod autonomy;
 pub mod breaker;
 pub mod checks;
 pub mod claims;

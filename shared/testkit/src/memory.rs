@@ -3,6 +3,7 @@
 //! Each is a map behind a lock, simple enough to be read as the specification: tests compare the real backends with them, and the
 //! simulation runs on them. [`Faults`] makes any call fail before or after its effect, as a network does.
 
+mod autonomy;
 mod breakers;
 mod checks;
 mod claims;
@@ -12,6 +13,7 @@ mod queues;
 mod runs;
 mod switches;
 
+pub use autonomy::Autonomies;
 pub use breakers::Breakers;
 pub use checks::Checks;
 pub use claims::Claims;

@@ -133,6 +133,7 @@ impl heal_runtime::observe::Observer for Observer {
             AttemptOutcome::Succeeded | AttemptOutcome::NoOp { .. } => "success",
             AttemptOutcome::Denied { .. } | AttemptOutcome::CoolingDown { .. } => "denied",
             AttemptOutcome::Unavailable { .. } => "skipped",
+            AttemptOutcome::Shadowed { .. } => "shadowed",
             AttemptOutcome::Failed { .. } | AttemptOutcome::TimedOut { .. } | AttemptOutcome::Unknown { .. } => "error",
         };
         self.metrics.count(Id::Attempts, &[action, status]);

@@ -10,8 +10,8 @@ use heal_runtime::dispatcher::{self, Dispatcher, Gatekeeper};
 use heal_runtime::halts::HaltCache;
 use heal_runtime::library::Library;
 use heal_runtime::port::{
-    BreakerStore, CheckStore, ClaimStore, Clock, DueRuns, Entropy, OsEntropy, Policy, Prober, RunLog, RunStore, Sender,
-    Switches, SystemClock,
+    AutonomyStore, BreakerStore, CheckStore, ClaimStore, Clock, DueRuns, Entropy, OsEntropy, Policy, Prober, RunLog,
+    RunStore, Sender, Switches, SystemClock,
 };
 
 use crate::clients::{Clients, Error};
@@ -27,6 +27,8 @@ pub struct Ports {
     pub due_runs: Arc<dyn DueRuns>,
     /// Claims and cooldowns of the actions.
     pub claims: Arc<dyn ClaimStore>,
+    /// Levels of autonomy that people have set.
+    pub autonomy: Arc<dyn AutonomyStore>,
     /// Circuit breakers that all processes share.
     pub breakers: Arc<dyn BreakerStore>,
     /// The halts, which every driver of this process reads through one cache.
@@ -47,13 +49,14 @@ impl Ports {
     /// The ports over `store` and `queues`, with the machine's clock and randomness.
     pub fn new<S, Q>(store: &S, queues: &Q) -> Self
     where
-        S: RunStore + ClaimStore + BreakerStore + CheckStore + Switches + Clone + 'static,
+        S: RunStore + ClaimStore + AutonomyStore + BreakerStore + CheckStore + Switches + Clone + 'static,
         Q: Sender + Clone + 'static,
     {
         Self {
             runs: Arc::new(store.clone()),
             due_runs: Arc::new(store.clone()),
             claims: Arc::new(store.clone()),
+            autonomy: Arc::new(store.clone()),
             breakers: Arc::new(store.clone()),
             halts: Arc::new(HaltCache::new(Arc::new(store.clone()))),
             checks: Arc::new(store.clone()),
@@ -88,7 +91,7 @@ impl Ports {
             entropy: Arc::clone(&self.entropy),
             guardrails: Arc::clone(&self.guardrails),
         };
-        Dispatcher::new(ports, library)
+        Dispatcher::new(ports, library).with_autonomy(Arc::clone(&self.autonomy), Arc::clone(&self.guardrails))
     }
 
     /// A dispatcher without playbooks: it reads runs by the plans that are stored with them, and takes approvals and cancellations.

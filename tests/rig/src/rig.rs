@@ -126,6 +126,7 @@ impl Rig {
             deadline: self.clock.now().plus_ms(120_000),
             timeout_ms: None,
             effect_key: None,
+            shadow: false,
             context: Context {
                 incident_id: "INC-1".to_owned(),
                 playbook: "ticket_timeout_recovery".to_owned(),

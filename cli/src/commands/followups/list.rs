@@ -116,7 +116,7 @@ async fn candidates(args: &Args, backend: &Backend, filter: RunFilter) -> anyhow
 /// A run that left something for a person, done or not, never ends `HEALED` or `COMPLETED`.
 const fn may_have_any(head: &RunHead) -> bool {
     match head.outcome {
-        Some(RunOutcome::Healed | RunOutcome::Completed) => false,
+        Some(RunOutcome::Healed | RunOutcome::Completed | RunOutcome::Shadowed) => false,
         Some(
             RunOutcome::Degraded
             | RunOutcome::NotHealed

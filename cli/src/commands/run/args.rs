@@ -12,7 +12,7 @@ Examples:
   heal run tests/events/ticket_timeout.json --sandbox             a worker in a crash loop
   heal run tests/events/ticket_timeout.json --sandbox --healthy   a healthy worker
   heal run tests/events/platform/http_timeout_agent.json --sandbox --like deployed
-  heal run incident.json --dry-run                                show the steps without executing them
+  heal run incident.json --dry-run                                read and decide as a run does, and change nothing
   jq .incident alert.json | heal run - --state heal.db            kept in a file
   heal run incident.json --json | tail -1 | jq .outcome           for scripts";
 
@@ -42,7 +42,10 @@ pub(crate) struct Args {
     /// One event a line as JSON, each run's report as its last line
     #[arg(long)]
     pub json: bool,
-    /// Show playbook, steps, conditions and parameters, and execute nothing
+    /// Show playbook, steps, conditions and parameters, then run in shadow: read, decide, change nothing, and say what would be done
+    ///
+    /// The services have to be reachable, as for a run. The run is kept nowhere, whatever --state says, so no cooldown of an earlier run is
+    /// seen. With --json, the first line has the steps.
     #[arg(long)]
     pub dry_run: bool,
     /// Approve the run in advance if it awaits approval

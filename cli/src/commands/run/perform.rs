@@ -39,8 +39,9 @@ pub(super) async fn perform(
     let sandbox = start_sandbox(args, &prepared)?;
     let strings = Layered::new(sandbox.as_ref().map(|platform| sandbox::env(&platform.endpoints())), Env);
     let state = match &args.state {
-        Some(path) => state::lock(path).await?,
-        None => state::in_memory()?,
+        // An engine over the file would also go on with the runs in it.
+        Some(path) if !args.dry_run => state::lock(path).await?,
+        Some(_) | None => state::in_memory()?,
     };
     let ports = local::ports(&state.store).bounded_by(guardrails);
     let plan = std::iter::once(&*prepared.entry().plan);

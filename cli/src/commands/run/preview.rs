@@ -81,7 +81,7 @@ impl Preview {
             "nothing is executed".green()
         )];
         if self.awaits_approval {
-            lines.push("  awaits approval first (--approve)".yellow().to_string());
+            lines.push("  a live run awaits approval first (--approve)".yellow().to_string());
         }
         if let [first, others @ ..] = self.tickets.as_slice() {
             let others = others.iter().map(|ticket| out::text(ticket)).collect::<Vec<_>>().join(", ");

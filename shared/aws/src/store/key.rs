@@ -13,6 +13,7 @@
 //! | the count of runs for one target of a playbook | `REPEAT#<playbook and target>` | `REPEAT` |
 //! | a scheduled check's memory | `CHECK#<check>` | `CHECK` |
 //! | a halt | `HALT` | its id |
+//! | a playbook's level of autonomy | `AUTONOMY` | the playbook's name |
 
 use heal_runtime::port::{BudgetKey, ClaimKey, CooldownKey};
 use heal_runtime::{Digest, RunId, RunOutcome, RunStatus, Seq, Timestamp};
@@ -87,6 +88,13 @@ pub(super) fn breaker(service: &str) -> Key {
 
 pub(super) fn repeat(counted: &str) -> Key {
     key(format!("REPEAT#{}", bounded(counted)), "REPEAT")
+}
+
+/// The partition of the levels of autonomy.
+pub(super) const AUTONOMY: &str = "AUTONOMY";
+
+pub(super) fn autonomy(playbook: &str) -> Key {
+    key(AUTONOMY.to_owned(), bounded(playbook))
 }
 
 pub(super) fn check(name: &str) -> Key {

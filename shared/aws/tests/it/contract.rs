@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use heal_aws::Store;
-use heal_runtime::port::{BreakerStore, CheckStore, ClaimStore, RunStore, Switches};
+use heal_runtime::port::{AutonomyStore, BreakerStore, CheckStore, ClaimStore, RunStore, Switches};
 use heal_stack::{MiniStack, table};
 use heal_testkit::contract::Fixture;
 
@@ -22,6 +22,10 @@ fn claims(store: Store) -> Arc<dyn ClaimStore> {
 }
 
 fn checks(store: Store) -> Arc<dyn CheckStore> {
+    Arc::new(store)
+}
+
+fn autonomy(store: Store) -> Arc<dyn AutonomyStore> {
     Arc::new(store)
 }
 
@@ -45,6 +49,10 @@ mod dynamodb {
     }
     mod switches {
         heal_testkit::switches_contract!(crate::contract::fresh(crate::contract::switches).await);
+    }
+
+    mod autonomy {
+        heal_testkit::autonomy_store_contract!(crate::contract::fresh(crate::contract::autonomy).await);
     }
     mod breaker {
         heal_testkit::breaker_store_contract!(crate::contract::fresh(crate::contract::breakers).await);

@@ -6,7 +6,8 @@ use crate::open;
 use crate::runs::{HEAD_COLUMNS, listing_statements};
 
 /// The store's files with statements in them.
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 17] = [
+    include_str!("../autonomy.rs"),
     include_str!("../breaker.rs"),
     include_str!("../checks.rs"),
     include_str!("../claims/budget.rs"),

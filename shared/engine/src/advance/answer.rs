@@ -98,6 +98,7 @@ fn judge(
             }
         },
         AttemptOutcome::Unknown { message } => Consequence::End(StepOutcome::Unknown, Some(message.clone())),
+        AttemptOutcome::Shadowed { would, .. } => Consequence::End(StepOutcome::Shadowed, Some(would.clone())),
     }
 }
 
@@ -141,6 +142,7 @@ const fn outcome_without_retry(result: &AttemptResult) -> StepOutcome {
     match result.outcome {
         AttemptOutcome::TimedOut { .. } => StepOutcome::TimedOut,
         AttemptOutcome::Unknown { .. } => StepOutcome::Unknown,
+        AttemptOutcome::Shadowed { .. } => StepOutcome::Shadowed,
         AttemptOutcome::Succeeded
         | AttemptOutcome::NoOp { .. }
         | AttemptOutcome::Denied { .. }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::reissue::first_last_start;
+use crate::autonomy::RunMode;
 use crate::catalog::WAIT;
 use crate::event::{Event, StepOutcome};
 use crate::id::{StepIndex, StepRef, Token};
-use crate::message::digest_parameters;
+use crate::message::{digest_parameters, digest_shadowed};
 use crate::plan::{Plan, PlannedStep};
 use crate::state::{Attempt, State};
 use crate::template::{TemplateError, Test, Tree, brief};
@@ -25,6 +26,9 @@ pub(super) fn next(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> 
     let whole = || state.ready.first().copied().map(StepRef::whole);
     let step = state.fanning.iter().find_map(element).or_else(whole)?;
     let planned = plan.step(step.step)?;
+    if state.mode.is_shadow() && plan.is_verify(step.step) {
+        return Some(shadowed(step, "nothing was done, so there is nothing to verify".to_owned()));
+    }
     if let Some(event) = check_condition(planned, state, step) {
         return Some(event);
     }
@@ -177,6 +181,9 @@ fn start_wait(state: &State, step: StepRef, parameters: &Map, now: Timestamp) ->
             format!("parameters.seconds is {seconds}, the limit is {} seconds", limit::DURATION_SECONDS),
         );
     }
+    if state.mode.is_shadow() {
+        return shadowed(step, format!("would wait {seconds} s"));
+    }
     let until = now.plus_ms(u64::try_from(length.as_millis()).unwrap_or(u64::MAX));
     if until >= state.deadline {
         return failed(step, format!("a wait of {seconds} s ends after the run's deadline"));
@@ -197,7 +204,10 @@ fn start_attempt(
         step,
         attempt: number,
         token: Token::derive(&state.run_id, step, number, entropy),
-        parameters_digest: digest_parameters(&parameters),
+        parameters_digest: match state.mode {
+            RunMode::Live => digest_parameters(&parameters),
+            RunMode::Shadow => digest_shadowed(&parameters),
+        },
         parameters,
         deadline: first_last_start(now),
         timeout_ms: Some(timeout_ms),
@@ -211,15 +221,20 @@ fn time_of_attempt(timeout_seconds: u64, left_ms: u64) -> u64 {
 
 /// Ends a step that has a fault before its first attempt.
 ///
-/// A step that reads an output of a skipped step is skipped too: the guide rules that a playbook goes on if a service is unavailable.
+/// A step that reads an output of a skipped step is skipped too: the guide rules that a playbook goes on if a service is unavailable. Just so,
+/// a step that reads an output of a shadowed step is shadowed.
 fn cannot_start(planned: &PlannedStep, state: &State, step: StepRef, field: &str, error: &TemplateError) -> Event {
     if let TemplateError::Undefined { name } = error
-        && let Some(producer) = state.skipped_producer(name)
+        && let Some((producer, outcome)) = state.absent_producer(name)
     {
-        let reason = format!("{field} needs `{name}`, an output of step {producer}, which was skipped");
-        return Event::StepEnded { step, outcome: StepOutcome::Skipped, reason: Some(reason) };
+        let reason = format!("{field} needs `{name}`, an output of step {producer}, which was {}", outcome.as_str());
+        return Event::StepEnded { step, outcome, reason: Some(reason) };
     }
     failed(step, format!("{field} of step {}: {error}", planned.spec.name))
+}
+
+fn shadowed(step: StepRef, reason: String) -> Event {
+    Event::StepEnded { step, outcome: StepOutcome::Shadowed, reason: Some(reason) }
 }
 
 fn failed(step: StepRef, reason: String) -> Event {

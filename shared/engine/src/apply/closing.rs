@@ -8,11 +8,14 @@ use crate::state::follow_up::ESCALATION;
 
 /// Whether a step has started that changes something.
 pub(super) fn has_changed(plan: &Plan, state: &State) -> bool {
-    changes(plan).any(|(step, _)| state.step_started_at(step).is_some())
+    !state.mode.is_shadow() && changes(plan).any(|(step, _)| state.step_started_at(step).is_some())
 }
 
-/// Adds the follow-ups of a run that ends with `outcome`.
+/// Adds the follow-ups of a run that ends with `outcome`. A shadow run leaves none: it was not to do anything.
 pub(super) fn add_follow_ups(plan: &Plan, state: &mut State, outcome: RunOutcome, reason: Option<&str>) {
+    if state.mode.is_shadow() {
+        return;
+    }
     let at = state.updated_at;
     if outcome == RunOutcome::Escalated {
         let (run_id, reason) = (&state.run_id, reason.unwrap_or("the same remedy was needed too often"));

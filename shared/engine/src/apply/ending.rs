@@ -23,7 +23,8 @@ pub(super) const fn has_output(result: &AttemptResult) -> bool {
         | AttemptOutcome::Unavailable { .. }
         | AttemptOutcome::Failed { .. }
         | AttemptOutcome::TimedOut { .. }
-        | AttemptOutcome::Unknown { .. } => false,
+        | AttemptOutcome::Unknown { .. }
+        | AttemptOutcome::Shadowed { .. } => false,
     }
 }
 
@@ -96,9 +97,10 @@ fn end_whole(planned: &PlannedStep, state: &mut State, step: StepIndex, outcome:
     if let Some(slot) = state.steps.get_mut(step as usize) {
         *slot = StepState::Ended(outcome);
     }
-    if outcome == StepOutcome::Skipped {
-        let outputs = planned.spec.outputs.iter().map(|output| (output.clone(), planned.spec.name.clone()));
-        state.skipped_outputs.extend(outputs);
+    if matches!(outcome, StepOutcome::Skipped | StepOutcome::Shadowed) {
+        let producer = (planned.spec.name.clone(), outcome);
+        let outputs = planned.spec.outputs.iter().map(|output| (output.clone(), producer.clone()));
+        state.absent_outputs.extend(outputs);
     }
     if outcome.is_ok() || planned.spec.on_failure == OnFailure::Continue {
         release(state, planned);
@@ -133,7 +135,8 @@ fn stop(planned: &PlannedStep, outcome: StepOutcome, reason: Option<&str>) -> St
         | StepOutcome::ConditionFalse
         | StepOutcome::Failed
         | StepOutcome::TimedOut
-        | StepOutcome::Unknown => StopCause::Failed,
+        | StepOutcome::Unknown
+        | StepOutcome::Shadowed => StopCause::Failed,
     };
     Stop { cause, reason: format!("step {name}: {}", reason.unwrap_or(outcome.as_str())) }
 }
@@ -162,12 +165,18 @@ fn note(
     // The elements of a step that fans out have added theirs one by one.
     let is_fan = step.item.is_none() && state.fan(step.step).is_some();
     let has_own = result.is_some_and(|result| !result.follow_up.is_empty());
-    let mut add = |text: String| state.follow_up.add(Some(name.clone()), text, state.updated_at);
+    // A shadow run was not to do anything, so it leaves nothing to do.
+    let is_live = !state.mode.is_shadow();
+    let mut add = |text: String| {
+        if is_live {
+            state.follow_up.add(Some(name.clone()), text, state.updated_at);
+        }
+    };
     for entry in result.iter().flat_map(|result| &result.follow_up) {
         add(format!("{name}: {entry}"));
     }
     match outcome {
-        StepOutcome::Succeeded | StepOutcome::NoOp | StepOutcome::ConditionFalse => {}
+        StepOutcome::Succeeded | StepOutcome::NoOp | StepOutcome::ConditionFalse | StepOutcome::Shadowed => {}
         StepOutcome::Skipped => {
             state.warnings.add(format!("{name} was skipped: {why}"));
             if !has_own && !is_fan {

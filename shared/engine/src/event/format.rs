@@ -3,8 +3,9 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Event, RunOutcome};
+use super::{Event, RunOutcome, StepOutcome};
 use crate::format::{self, Format};
+use crate::message::AttemptOutcome;
 
 /// The events of one commit, as stores keep them.
 ///
@@ -13,7 +14,7 @@ use crate::format::{self, Format};
 /// | 1 | a list of events | |
 /// | 2 | `{"format":2,"events":[…]}` | the run outcome `DEGRADED` |
 /// | 3 | | the events `approval_expiring`, `attempt_reissued`, `follow_up_done`, `run_withdrawn` |
-/// | 4 | | the events `run_held`, `run_released`, `attempt_held`; the run outcome `ESCALATED`, after which `incident_joined` may follow |
+/// | 4 | | the events `run_held`, `run_released`, `attempt_held`; the run outcome `ESCALATED`, after which `incident_joined` may follow; a run of mode `shadow`: its first event, what would have been done, the outcomes `shadowed` and `SHADOWED` |
 impl Format for Vec<Event> {
     const NAME: &'static str = "run events";
     const VERSION: u32 = 4;
@@ -23,6 +24,11 @@ impl Format for Vec<Event> {
         let needed = |event: &Event| match event {
             Event::RunHeld { .. } | Event::RunReleased { .. } | Event::AttemptHeld { .. } => 4,
             Event::RunEnded { outcome: RunOutcome::Escalated, .. } => 4,
+            // An older build would execute the run.
+            Event::RunStarted(started) if started.mode.is_shadow() => 4,
+            Event::StepEnded { outcome: StepOutcome::Shadowed, .. }
+            | Event::RunEnded { outcome: RunOutcome::Shadowed, .. } => 4,
+            Event::AttemptEnded { result, .. } if matches!(result.outcome, AttemptOutcome::Shadowed { .. }) => 4,
             Event::ApprovalExpiring { .. }
             | Event::AttemptReissued { .. }
             | Event::RunWithdrawn { .. }

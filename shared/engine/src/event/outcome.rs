@@ -24,11 +24,13 @@ pub enum StepOutcome {
     TimedOut,
     /// The action may or may not have taken effect.
     Unknown,
+    /// In a shadow run: the action would have been executed here.
+    Shadowed,
 }
 
 impl StepOutcome {
     /// Every outcome, in the order of the reports.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Succeeded,
         Self::Skipped,
         Self::NoOp,
@@ -38,12 +40,13 @@ impl StepOutcome {
         Self::Failed,
         Self::TimedOut,
         Self::Unknown,
+        Self::Shadowed,
     ];
 
     /// Whether the steps that need this one may start.
     pub const fn is_ok(self) -> bool {
         match self {
-            Self::Succeeded | Self::Skipped | Self::NoOp | Self::ConditionFalse => true,
+            Self::Succeeded | Self::Skipped | Self::NoOp | Self::ConditionFalse | Self::Shadowed => true,
             Self::Denied | Self::CoolingDown | Self::Failed | Self::TimedOut | Self::Unknown => false,
         }
     }
@@ -60,6 +63,7 @@ impl StepOutcome {
             Self::Failed => "failed",
             Self::TimedOut => "timed_out",
             Self::Unknown => "unknown",
+            Self::Shadowed => "shadowed",
         }
     }
 }
@@ -76,7 +80,7 @@ pub enum StopCause {
     NotHealed,
     /// The run exceeded its timeout.
     Timeout,
-    /// A person cancelled the run, it was not approved in time, or its alert was resolved.
+    /// A person cancelled the run, it was not approved in time, its alert was resolved, or its playbook is switched off.
     Cancelled,
 }
 
@@ -98,10 +102,12 @@ pub enum RunOutcome {
     Denied,
     /// The run exceeded its timeout.
     Timeout,
-    /// A person cancelled the run, it was not approved in time, or its alert was resolved.
+    /// A person cancelled the run, it was not approved in time, its alert was resolved, or its playbook is switched off.
     Cancelled,
     /// The same playbook had run for the same target too often: the run did nothing, and a person has to find the cause.
     Escalated,
+    /// A shadow run came to its end: it changed nothing.
+    Shadowed,
 }
 
 impl RunOutcome {
@@ -117,13 +123,14 @@ impl RunOutcome {
             Self::Timeout => "TIMEOUT",
             Self::Cancelled => "CANCELLED",
             Self::Escalated => "ESCALATED",
+            Self::Shadowed => "SHADOWED",
         }
     }
 
     /// Whether something is left undone or unproven, so that a person has to know.
     pub const fn leaves_work(self) -> bool {
         match self {
-            Self::Healed | Self::Completed => false,
+            Self::Healed | Self::Completed | Self::Shadowed => false,
             Self::Degraded
             | Self::NotHealed
             | Self::Failed
@@ -137,7 +144,7 @@ impl RunOutcome {
     /// The status of the remediation API (contracts, section 6) that stands for this outcome.
     pub const fn status(self) -> RunStatus {
         match self {
-            Self::Healed | Self::Completed | Self::Degraded => RunStatus::Completed,
+            Self::Healed | Self::Completed | Self::Degraded | Self::Shadowed => RunStatus::Completed,
             Self::NotHealed | Self::Failed | Self::Denied | Self::Escalated => RunStatus::Failed,
             Self::Timeout => RunStatus::Timeout,
             Self::Cancelled => RunStatus::Cancelled,

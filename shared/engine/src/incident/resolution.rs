@@ -164,6 +164,8 @@ mod tests {
             variables: intake.variables,
             approval: true,
             gate: None,
+            mode: crate::autonomy::RunMode::Live,
+            autonomy: None,
             concurrency_key: None,
             traceparent: None,
         };

@@ -92,6 +92,13 @@ pub enum AttemptOutcome {
         /// Why it is not known.
         message: String,
     },
+    /// In a shadow run: everything that comes before the effect has passed, and the effect was left out.
+    Shadowed {
+        /// What a live attempt would have done now, as `would delete pod "worker-1" (uid 7)`.
+        would: String,
+        /// What people call the targets that it would have touched; at most [`limit::SHADOWED_TARGETS`].
+        targets: Vec<String>,
+    },
 }
 
 /// One reason why the policy refuses.
@@ -109,6 +116,12 @@ pub struct Violation {
 
 impl Format for AttemptResult {
     const NAME: &'static str = "attempt result";
+    const VERSION: u32 = 2;
+
+    /// Version 2 adds the outcome `shadowed`.
+    fn needed_version(&self) -> u32 {
+        self.outcome.needed_version()
+    }
 }
 
 impl AttemptOutcome {
@@ -123,6 +136,22 @@ impl AttemptOutcome {
             Self::Failed { .. } => "failed",
             Self::TimedOut { .. } => "timed_out",
             Self::Unknown { .. } => "unknown",
+            Self::Shadowed { .. } => "shadowed",
+        }
+    }
+
+    /// The version of [`AttemptResult`] that can hold it.
+    const fn needed_version(&self) -> u32 {
+        match self {
+            Self::Shadowed { .. } => 2,
+            Self::Succeeded
+            | Self::NoOp { .. }
+            | Self::Denied { .. }
+            | Self::CoolingDown { .. }
+            | Self::Unavailable { .. }
+            | Self::Failed { .. }
+            | Self::TimedOut { .. }
+            | Self::Unknown { .. } => 1,
         }
     }
 }
@@ -167,7 +196,8 @@ impl AttemptResult {
             AttemptOutcome::NoOp { .. }
             | AttemptOutcome::Denied { .. }
             | AttemptOutcome::CoolingDown { .. }
-            | AttemptOutcome::Failed { .. } => true,
+            | AttemptOutcome::Failed { .. }
+            | AttemptOutcome::Shadowed { .. } => true,
             AttemptOutcome::Unavailable { .. } | AttemptOutcome::TimedOut { .. } => self.not_applied,
             AttemptOutcome::Succeeded | AttemptOutcome::Unknown { .. } => false,
         }
@@ -204,6 +234,11 @@ impl AttemptResult {
             | AttemptOutcome::Unknown { message: text } => cut(text, limit::TEXT_BYTES),
             AttemptOutcome::CoolingDown { rule: Some(text), .. } => cut(text, limit::TEXT_BYTES),
             AttemptOutcome::Denied { violations } => violations.truncate(limit::NOTES),
+            AttemptOutcome::Shadowed { would, targets } => {
+                cut(would, limit::TEXT_BYTES);
+                targets.truncate(limit::SHADOWED_TARGETS);
+                targets.iter_mut().for_each(|target| cut(target, limit::SHADOWED_TARGET_BYTES));
+            }
             AttemptOutcome::Succeeded | AttemptOutcome::CoolingDown { rule: None, .. } => {}
         }
         self

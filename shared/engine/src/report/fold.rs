@@ -161,6 +161,8 @@ impl<'a> ReportFold<'a> {
             run_id: state.run_id.clone(),
             incident_id: state.incident_id.clone(),
             playbook: Some(self.plan.playbook.name.clone()),
+            mode: state.mode,
+            autonomy: state.autonomy.clone(),
             status: state.status(),
             outcome: state.outcome(),
             reason: self.reason,

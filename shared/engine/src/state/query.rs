@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::follow_up::ESCALATION;
 use super::{Attempt, Fan, Pending, Phase, State, StepState};
+use crate::autonomy::{Autonomy, AutonomyLevel};
+use crate::catalog::WAIT;
 use crate::event::{RunOutcome, RunStatus, StepOutcome};
 use crate::id::{StepIndex, StepRef, Token};
 use crate::limit;
@@ -126,7 +128,7 @@ impl State {
                     format!("{name} was skipped")
                 }
                 StepOutcome::Skipped => format!("{name} was skipped in part"),
-                StepOutcome::Succeeded | StepOutcome::NoOp | StepOutcome::ConditionFalse => {
+                StepOutcome::Succeeded | StepOutcome::NoOp | StepOutcome::ConditionFalse | StepOutcome::Shadowed => {
                     format!("{name} left a follow-up")
                 }
                 StepOutcome::Denied
@@ -140,6 +142,35 @@ impl State {
         let more = (more > 0).then(|| format!("and {more} more"));
         let parts: Vec<_> = self.shortfalls.iter().take(limit::NAMED_STEPS).map(describe).chain(more).collect();
         (!parts.is_empty()).then(|| format!("incomplete: {}", parts.join(", ")))
+    }
+
+    /// What a shadow run that nothing stopped would have done, as a sentence that names the steps.
+    pub(crate) fn shadow_summary(&self, plan: &Plan) -> String {
+        let is_shadowed = |index: StepIndex| self.step_outcome(index) == Some(StepOutcome::Shadowed);
+        let shadowed: Vec<_> = plan
+            .steps()
+            .filter(|(index, planned)| planned.spec.kind != WAIT && !plan.is_verify(*index) && is_shadowed(*index))
+            .map(|(_, planned)| planned.spec.name.as_str())
+            .collect();
+        let more = shadowed.len().saturating_sub(limit::NAMED_STEPS);
+        let more = (more > 0).then(|| format!("and {more} more"));
+        let named: Vec<_> =
+            shadowed.iter().take(limit::NAMED_STEPS).map(|name| (*name).to_owned()).chain(more).collect();
+        let done = match named.as_slice() {
+            [] => "a live run would have changed nothing".to_owned(),
+            named => format!("a live run would have executed {}", named.join(", ")),
+        };
+        match self.shortfall(plan) {
+            Some(shortfall) => format!("{done}; {shortfall}"),
+            None => done,
+        }
+    }
+
+    /// Why nothing is done for the run's incident, if its playbook is switched off.
+    pub(crate) fn switched_off(&self, plan: &Plan) -> Option<String> {
+        let Autonomy { level, by, reason } = self.autonomy.as_ref()?;
+        let playbook = &plan.playbook.name;
+        (*level == AutonomyLevel::Off).then(|| format!("playbook {playbook} is switched off by {by}: {reason}"))
     }
 
     /// The variables as a step's templates see them, with `item` in an element of a step that fans out.
@@ -156,14 +187,16 @@ impl State {
         self.variables.variable(name)
     }
 
-    /// The skipped step that would have produced `path`, such as `worker_unhealthy` or `steps.check.healthy`.
-    pub(crate) fn skipped_producer(&self, path: &str) -> Option<&str> {
+    /// The skipped or shadowed step that would have produced `path`, such as `worker_unhealthy` or `steps.check.healthy`, with its outcome.
+    pub(crate) fn absent_producer(&self, path: &str) -> Option<(&str, StepOutcome)> {
         let mut parts = path.split('.');
         match parts.next()? {
-            "steps" => parts.next().and_then(|step| self.skipped_outputs.values().find(|producer| *producer == step)),
-            name => self.skipped_outputs.get(name),
+            "steps" => {
+                parts.next().and_then(|step| self.absent_outputs.values().find(|(producer, _)| producer == step))
+            }
+            name => self.absent_outputs.get(name),
         }
-        .map(String::as_str)
+        .map(|(producer, outcome)| (producer.as_str(), *outcome))
     }
 
     pub(crate) fn fan(&self, step: StepIndex) -> Option<&Fan> {

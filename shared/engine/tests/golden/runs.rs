@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use heal_engine::autonomy::{Autonomy, AutonomyLevel, RunMode};
 use heal_engine::event::{Commit, Event};
 use heal_engine::incident::{Alert, Resolution};
 use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
@@ -172,6 +173,20 @@ fn runs() -> Vec<(&'static str, &'static str, Vec<Commit>)> {
         note: Some("new disk".to_owned()),
     };
     after(&mut escalated, 50, acknowledged);
+    let mut shadowed = Run::start_at(
+        plan("workflow_restart"),
+        object(json!({"workflow_id": "wf-1", "incident_id": "incident-1"})),
+        false,
+        RunMode::Shadow,
+        Some(Autonomy { level: AutonomyLevel::Shadow, by: "local:ann".to_owned(), reason: "we watch it".to_owned() }),
+        START,
+        7,
+    );
+    let would = AttemptOutcome::Shadowed {
+        would: "would resume workflow \"wf-1\"".to_owned(),
+        targets: vec!["wf-1".to_owned()],
+    };
+    answer(&mut shadowed, "restart_workflow", None, 1, AttemptResult::new(would));
 
     let rejected = Event::IncidentRejected {
         incident_id: "incident-1".to_owned(),
@@ -200,6 +215,7 @@ fn runs() -> Vec<(&'static str, &'static str, Vec<Commit>)> {
         ("withdrawn", "ticket_timeout_recovery", withdrawn.commits),
         ("followed_up", "workflow_restart", followed_up.commits),
         ("escalated", "worker_failure_recovery", escalated.commits),
+        ("shadowed", "workflow_restart", shadowed.commits),
         ("rejected", "-", vec![rejected]),
     ]
 }

@@ -1,10 +1,13 @@
 //! Today's text of every format, with every field set and with every optional field left out.
 
+use heal_engine::autonomy::{Autonomy, AutonomyLevel, RunMode};
 use heal_engine::check;
 use heal_engine::event::{Event, RunOutcome, RunStarted, StepOutcome, StopCause};
 use heal_engine::format::{self, Format};
 use heal_engine::id::{Digest, RunId, StepRef, Token};
-use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult, Context, Violation};
+use heal_engine::message::{
+    ActionCommand, ActionResult, AttemptOutcome, AttemptResult, Context, Violation, digest_shadowed,
+};
 use heal_engine::{Map, Timestamp};
 use serde_json::json;
 
@@ -54,6 +57,8 @@ fn events() -> Vec<(&'static str, Event)> {
         ),
         approval: true,
         gate: None,
+        mode: RunMode::Live,
+        autonomy: None,
         concurrency_key: Some("ticket:t-1".to_owned()),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
     };
@@ -64,6 +69,15 @@ fn events() -> Vec<(&'static str, Event)> {
         concurrency_key: None,
         traceparent: None,
         ..started.clone()
+    };
+    let shadow = RunStarted {
+        mode: RunMode::Shadow,
+        autonomy: Some(Autonomy {
+            level: AutonomyLevel::Shadow,
+            by: "local:ann".to_owned(),
+            reason: "we watch it first".to_owned(),
+        }),
+        ..bare.clone()
     };
     let started_within = |step, timeout_ms| Event::AttemptStarted {
         step,
@@ -89,6 +103,7 @@ fn events() -> Vec<(&'static str, Event)> {
     vec![
         ("", Event::RunStarted(Box::new(started))),
         ("_bare", Event::RunStarted(Box::new(bare))),
+        ("_shadow", Event::RunStarted(Box::new(shadow))),
         (
             "",
             Event::IncidentRejected {
@@ -147,6 +162,9 @@ fn events() -> Vec<(&'static str, Event)> {
         ("", Event::RunEnded { outcome: RunOutcome::NotHealed, reason: reason() }),
         ("_bare", Event::RunEnded { outcome: RunOutcome::Healed, reason: None }),
         ("_escalated", Event::RunEnded { outcome: RunOutcome::Escalated, reason: reason() }),
+        ("_shadowed", ended(step, 1, shadowed(), Some((AT, AT.plus_ms(5))))),
+        ("_shadowed", Event::StepEnded { step, outcome: StepOutcome::Shadowed, reason: reason() }),
+        ("_shadowed", Event::RunEnded { outcome: RunOutcome::Shadowed, reason: reason() }),
         ("_degraded", Event::RunEnded { outcome: RunOutcome::Degraded, reason: reason() }),
     ]
 }
@@ -170,8 +188,14 @@ fn outcomes() -> Vec<AttemptResult> {
         AttemptOutcome::TimedOut { message: message() },
         AttemptOutcome::Unknown { message: message() },
     ];
+    let others = others.map(AttemptResult::new).into_iter().chain([shadowed()]);
     let first = full.warn("the ticket had no worker").follow_up("tell the owner");
-    std::iter::once(first).chain(others.map(AttemptResult::new)).collect()
+    std::iter::once(first).chain(others).collect()
+}
+
+fn shadowed() -> AttemptResult {
+    let would = "would delete pod \"p-1\" (uid 7)".to_owned();
+    AttemptResult::new(AttemptOutcome::Shadowed { would, targets: vec!["p-1".to_owned()] })
 }
 
 /// A denial with what was decided, as the first of two targets.
@@ -197,7 +221,7 @@ fn action_result(result: AttemptResult) -> ActionResult {
     }
 }
 
-fn commands() -> [(&'static str, ActionCommand); 3] {
+fn commands() -> [(&'static str, ActionCommand); 4] {
     let full = ActionCommand {
         run_id: RunId::new("run-1"),
         step: "reallocate_ticket".to_owned(),
@@ -211,6 +235,7 @@ fn commands() -> [(&'static str, ActionCommand); 3] {
         deadline: AT.plus_ms(60_000),
         timeout_ms: None,
         effect_key: None,
+        shadow: false,
         context: Context {
             incident_id: "incident-1".to_owned(),
             playbook: "ticket_timeout_recovery".to_owned(),
@@ -223,7 +248,9 @@ fn commands() -> [(&'static str, ActionCommand); 3] {
     let bare = ActionCommand { item: None, context, ..full.clone() };
     let effect_key = Some("run-1/reallocate_ticket[4]#1".to_owned());
     let window = ActionCommand { timeout_ms: Some(60_000), effect_key, ..full.clone() };
-    [("full", full), ("bare", bare), ("window", window)]
+    let parameters_digest = digest_shadowed(&full.parameters);
+    let shadow = ActionCommand { shadow: true, parameters_digest, ..window.clone() };
+    [("full", full), ("bare", bare), ("window", window), ("shadow", shadow)]
 }
 
 fn memories() -> [(&'static str, check::State); 2] {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use heal_engine::autonomy::{Autonomy, RunMode};
 use heal_engine::catalog::Safety;
 use heal_engine::event::{Commit, Event, RunStarted};
 use heal_engine::message::{ActionResult, AttemptResult, HeldCommand, Hold, LateCommand};
@@ -130,6 +131,8 @@ impl Run {
             plan_digest: plan.digest.clone(),
             variables,
             approval,
+            mode: RunMode::Live,
+            autonomy: None,
             gate: None,
             concurrency_key: None,
             traceparent: None,
@@ -147,8 +150,21 @@ impl Run {
     }
 
     pub fn start(plan: Plan, variables: Map, approval: bool, at: Timestamp, entropy: u64) -> Self {
+        Self::start_at(plan, variables, approval, RunMode::Live, None, at, entropy)
+    }
+
+    /// As [`Run::start`], of a mode and under a level of autonomy.
+    pub fn start_at(
+        plan: Plan,
+        variables: Map,
+        approval: bool,
+        mode: RunMode,
+        autonomy: Option<Autonomy>,
+        at: Timestamp,
+        entropy: u64,
+    ) -> Self {
         let run_id = RunId::new("run-1");
-        let started = Self::started(&plan, variables, approval);
+        let started = RunStarted { mode, autonomy, ..Self::started(&plan, variables, approval) };
         let (state, turn) = turn::begin(&plan, run_id, started, at, entropy).expect("a run begins");
         let mut run = Self { plan, state, commits: Vec::new(), tokens: BTreeMap::new(), entropy };
         run.commit(turn, at);

@@ -150,6 +150,10 @@ impl<A: Action> Attempt<'_, A> {
     }
 
     fn observe_prevented(&self, target: &Target, why: Prevented) {
+        // A shadow run would not have made the call.
+        if self.is_shadow() {
+            return;
+        }
         if let Some(metric) = self.action.call_metric(self.parameters, target) {
             self.worker.observer.call_prevented(&metric, why);
         }
@@ -169,10 +173,9 @@ impl<A: Action> Attempt<'_, A> {
         let counted: Vec<&Counted> = asked.iter().map(|(counted, ..)| counted).filter(|one| !one.is_free()).collect();
         let mut answer = Answer::default();
         if !counted.is_empty() {
-            let intent = self.intent(&admitted);
-            let has_intent = intent.is_some();
-            answer = self.reserve(&counted, intent).await?;
-            admission.intent_stored = has_intent;
+            let intent = self.intent(&admitted).filter(|_| !self.is_shadow());
+            admission.intent_stored = intent.is_some();
+            answer = if self.is_shadow() { self.peek(&counted).await? } else { self.reserve(&counted, intent).await? };
         }
         let now = self.worker.ports.clock.now();
         for (admitted, (counted, question, told)) in admitted.into_iter().zip(asked) {

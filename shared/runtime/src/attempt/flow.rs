@@ -290,6 +290,7 @@ const fn is_open(result: &AttemptResult) -> bool {
         AttemptOutcome::Succeeded
         | AttemptOutcome::NoOp { .. }
         | AttemptOutcome::Denied { .. }
-        | AttemptOutcome::CoolingDown { .. } => false,
+        | AttemptOutcome::CoolingDown { .. }
+        | AttemptOutcome::Shadowed { .. } => false,
     }
 }

@@ -14,12 +14,12 @@ use crate::halts;
 
 impl<A: Action> Attempt<'_, A> {
     /// Nothing, unless a halt holds the effect on one of the targets: then the attempt as a whole is held, the other targets too. An action
-    /// that only reads is not halted.
+    /// that only reads, and a shadow run, are not halted.
     ///
     /// # Errors
     /// [`NotStarted::Halted`], or the halts cannot be read: then nothing is done either.
     pub(super) async fn unless_halted(&self, targets: &[&Target]) -> Result<(), NotStarted> {
-        if self.action.spec().safety == Safety::ReadOnly {
+        if self.action.spec().safety == Safety::ReadOnly || self.is_shadow() {
             return Ok(());
         }
         let ports = &self.worker.ports;
@@ -75,6 +75,7 @@ pub(super) fn from_result(result: &AttemptResult) -> Option<Hold> {
         | AttemptOutcome::Denied { .. }
         | AttemptOutcome::CoolingDown { .. }
         | AttemptOutcome::Unavailable { .. }
+        | AttemptOutcome::Shadowed { .. }
         | AttemptOutcome::TimedOut { .. }
         | AttemptOutcome::Unknown { .. } => None,
     }

@@ -38,7 +38,8 @@ pub(super) const fn can_be_not_applied(result: &AttemptResult) -> bool {
         | AttemptOutcome::Denied { .. }
         | AttemptOutcome::CoolingDown { .. }
         | AttemptOutcome::Failed { .. }
-        | AttemptOutcome::Unknown { .. } => false,
+        | AttemptOutcome::Unknown { .. }
+        | AttemptOutcome::Shadowed { .. } => false,
     }
 }
 
@@ -111,7 +112,8 @@ impl fmt::Display for Refusal {
                 | AttemptOutcome::Unavailable { message: text, .. }
                 | AttemptOutcome::Failed { message: text, .. }
                 | AttemptOutcome::TimedOut { message: text }
-                | AttemptOutcome::Unknown { message: text } => text,
+                | AttemptOutcome::Unknown { message: text }
+                | AttemptOutcome::Shadowed { would: text, .. } => text,
                 AttemptOutcome::Succeeded | AttemptOutcome::Denied { .. } | AttemptOutcome::CoolingDown { .. } => {
                     "not touched"
                 }

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use heal_engine::catalog::ActionSpec;
-use heal_engine::id::Digest;
 use heal_engine::message::{ActionCommand, AttemptOutcome, AttemptResult};
 use serde_json::Value;
 
@@ -60,7 +59,7 @@ impl<A: Action> AnyAction for A {
     fn announce(&self, worker: &Worker, call: &Call) -> Vec<Counted> {
         // A late command is given back at once, and what it announced would have to be freed.
         let is_late = call.started_at >= call.deadline.min(call.command.deadline);
-        if is_late || worker.unauthorised(&call.command).is_some() {
+        if is_late || call.command.shadow || worker.unauthorised(&call.command).is_some() {
             return Vec::new();
         }
         let Ok(parameters) = parse(&call.command) else { return Vec::new() };
@@ -73,6 +72,8 @@ impl<A: Action> AnyAction for A {
 
     async fn attempt(&self, worker: &Worker, current: Try<'_>) -> Result<Attempted, NotStarted> {
         let Try { call, lease, watch, recovered } = current;
+        // An earlier worker of a shadow run's attempt has not acted either.
+        let recovered = recovered && !call.command.shadow;
         let unauthorised = worker.unauthorised(&call.command);
         if let Some(result) = &unauthorised
             && !recovered
@@ -125,6 +126,8 @@ impl<A: Action> Attempt<'_, A> {
         let mut admission = self.admit(targets).await?;
         let performed = if admission.admitted.is_empty() {
             None
+        } else if self.is_shadow() {
+            Some(self.shadow(&admission.admitted).await)
         } else {
             if !admission.intent_stored {
                 self.store_intent(&admission.admitted).await?;
@@ -156,8 +159,7 @@ impl Worker {
     /// The result of a command whose parameters are not those that were authorised, or do not fit the schema.
     fn unauthorised(&self, command: &ActionCommand) -> Option<AttemptResult> {
         let parameters = Value::Object(command.parameters.clone());
-        let observed = Digest::of(parameters.to_string().as_bytes());
-        if observed != command.parameters_digest {
+        if let Err(observed) = command.check_digest() {
             let message =
                 format!("the parameters have digest {observed}, authorised were {}", command.parameters_digest);
             return Some(AttemptResult::failed("parameters_changed", message));

@@ -66,7 +66,7 @@ impl Dispatcher {
     /// As [`Dispatcher::accept`].
     pub async fn start(&self, prepared: Prepared, traceparent: Option<&str>) -> Result<IntakeOutcome, DispatchError> {
         match prepared.several {
-            Some(several) => self.start_each(&several, &prepared.entry, traceparent).await,
+            Some(several) => self.start_each(&several, &prepared.entry, prepared.mode, traceparent).await,
             None => self.start_one(prepared, traceparent).await,
         }
     }
@@ -122,10 +122,14 @@ impl Dispatcher {
         traceparent: Option<&str>,
         again: &Again,
     ) -> Result<Creation, DispatchError> {
-        let Prepared { intake, entry, concurrency_key, several: _ } = prepared;
+        let Prepared { intake, entry, concurrency_key, several: _, mode: _ } = prepared;
+        let admission = self.admission(prepared).await?;
+        let concurrency_key = concurrency_key.as_ref().map(|key| admission.key(key));
+        // A run that changes nothing is not counted.
+        let repeat = self.repeat(prepared, again).filter(|_| admission.acts());
         let plan = &entry.plan;
         let now = self.ports.clock.now();
-        let dedupe_key = format!("{}\n{}", intake.dedupe_key, plan.playbook.name);
+        let dedupe_key = admission.key(&format!("{}\n{}", intake.dedupe_key, plan.playbook.name));
         let run_id = match &intake.run_id {
             Some(run_id) => run_id.clone(),
             None => RunId::derive(&dedupe_key, now, self.ports.entropy.next()?),
@@ -138,7 +142,9 @@ impl Dispatcher {
             playbook: plan.playbook.name.clone(),
             plan_digest: plan.digest.clone(),
             variables: intake.variables.clone(),
-            approval: intake.approval,
+            approval: admission.approval,
+            mode: admission.mode,
+            autonomy: admission.autonomy,
             gate: None,
             concurrency_key: concurrency_key.clone(),
             traceparent: Some(traceparent),
@@ -173,8 +179,8 @@ impl Dispatcher {
             commit,
             dedupe_key,
             dedupe_until: now.plus_ms(seconds_to_ms(limit::DEDUPE_SECONDS)),
-            concurrency_key: concurrency_key.clone().filter(|_| !live.state.is_ended()),
-            repeat: self.repeat(prepared, again),
+            concurrency_key: concurrency_key.filter(|_| !live.state.is_ended()),
+            repeat,
         };
         self.store_plan(plan, now).await?;
         match self.ports.runs.create(&run).await? {

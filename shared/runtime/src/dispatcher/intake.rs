@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use heal_engine::RunId;
+use heal_engine::autonomy::RunMode;
 use heal_engine::event::RunStatus;
 use heal_engine::incident::{self, Intake, IntakeError};
 
@@ -17,6 +18,8 @@ pub struct Prepared {
     pub(super) concurrency_key: Option<String>,
     /// The tickets, if each needs a run of its own. Then `intake` is about the first one.
     pub(super) several: Option<Several>,
+    /// `Shadow` if the run changes nothing whatever its playbook's level of autonomy is.
+    pub(super) mode: RunMode,
 }
 
 /// Why a message is rejected.
@@ -97,7 +100,13 @@ impl Prepared {
     pub(super) fn single(intake: Intake, entry: Arc<Entry>) -> Result<Self, Rejection> {
         entry.check(&intake.variables)?;
         let concurrency_key = entry.concurrency_key(&intake.variables)?;
-        Ok(Self { intake, entry, concurrency_key, several: None })
+        Ok(Self { intake, entry, concurrency_key, several: None, mode: RunMode::Live })
+    }
+
+    /// The same, for a run that reads and decides as a live one and changes nothing.
+    #[must_use]
+    pub fn in_shadow(self) -> Self {
+        Self { mode: RunMode::Shadow, ..self }
     }
 
     /// The playbook's name.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
+use heal_engine::autonomy::RunMode;
 use heal_engine::incident::Intake;
 use heal_engine::limit;
 use serde_json::Value;
@@ -58,11 +59,13 @@ impl Dispatcher {
         &self,
         several: &Several,
         entry: &Arc<Entry>,
+        mode: RunMode,
         traceparent: Option<&str>,
     ) -> Result<IntakeOutcome, DispatchError> {
         let mut outcomes = Vec::with_capacity(several.tickets.len());
         for portion in several.started().chunks(AT_ONCE) {
-            let started = portion.iter().map(|ticket| self.start_ticket(&several.whole, ticket, entry, traceparent));
+            let started =
+                portion.iter().map(|ticket| self.start_ticket(&several.whole, ticket, entry, mode, traceparent));
             outcomes.extend(try_join_all(started).await?);
         }
         if let [_, ..] = several.left_out() {
@@ -76,12 +79,13 @@ impl Dispatcher {
         whole: &Intake,
         ticket: &str,
         entry: &Arc<Entry>,
+        mode: RunMode,
         traceparent: Option<&str>,
     ) -> Result<IntakeOutcome, DispatchError> {
         let intake = whole.for_ticket(ticket);
         let key = format!("rejected:{}", intake.dedupe_key);
         match Prepared::single(intake, Arc::clone(entry)) {
-            Ok(prepared) => self.start_one(prepared, traceparent).await,
+            Ok(prepared) => self.start_one(Prepared { mode, ..prepared }, traceparent).await,
             // One ticket that the playbook refuses does not hold up the others.
             Err(rejection) => self.reject_tickets(key, whole, &[ticket.to_owned()], rejection.to_string()).await,
         }

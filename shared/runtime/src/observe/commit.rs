@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use heal_engine::autonomy::AutonomyLevel;
 use heal_engine::event::{Commit, Event, RunOutcome, StepOutcome, StopCause};
 use heal_engine::id::StepRef;
 use heal_engine::{Plan, State, Timestamp};
@@ -46,16 +47,22 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
             Event::StepEnded { step, outcome, .. } => step_ended(observer, plan, state, *step, *outcome, commit.at),
             Event::RunEnded { outcome, reason } => {
                 lines::ended(state, *outcome, reason.as_deref());
-                if outcome.leaves_work() && !is_withdrawal(state, *outcome) {
+                let is_shadow = state.mode.is_shadow();
+                if outcome.leaves_work() && !is_shadow && !is_withdrawal(state, *outcome) {
                     observer.run_left_work(state.severity(), state.escalation_required());
                 }
-                observer.run_ended(playbook, *outcome, between(state.started_at, commit.at), state.commands_sent);
+                // However it ended: an alarm on failed runs is about those that were to do something.
+                let counted = if is_shadow { RunOutcome::Shadowed } else { *outcome };
+                observer.run_ended(playbook, counted, between(state.started_at, commit.at), state.commands_sent);
             }
             Event::Stopping { cause: StopCause::Failed, .. } if state.budget_exhausted().is_some() => {
                 observer.budget_exceeded(playbook);
             }
-            // Of the stops of a cancelled run only that after the time for approval is an event of its own, unless the run was withdrawn.
-            Event::Stopping { cause: StopCause::Cancelled, .. } if state.withdrawn.is_none() => {
+            // Of the stops of a cancelled run only that after the time for approval is an event of its own, unless the run was withdrawn or
+            // its playbook is switched off.
+            Event::Stopping { cause: StopCause::Cancelled, .. }
+                if state.withdrawn.is_none() && !is_switched_off(state) =>
+            {
                 observer.approval(ApprovalStage::Lapsed, state.severity());
             }
             Event::IncidentRejected { .. }
@@ -80,6 +87,10 @@ fn is_withdrawal(state: &State, outcome: RunOutcome) -> bool {
     state.withdrawn.is_some() && outcome == RunOutcome::Cancelled
 }
 
+fn is_switched_off(state: &State) -> bool {
+    state.autonomy.as_ref().is_some_and(|autonomy| autonomy.level == AutonomyLevel::Off)
+}
+
 fn step_ended(observer: &dyn Observer, plan: &Plan, state: &State, step: StepRef, outcome: StepOutcome, at: Timestamp) {
     // The elements of a fan-out are reported with their step.
     if let (Some(planned), None) = (plan.step(step.step), step.item) {
@@ -97,6 +108,7 @@ fn between(from: Timestamp, to: Timestamp) -> Duration {
 mod tests {
     use std::sync::Mutex;
 
+    use heal_engine::autonomy::RunMode;
     use heal_engine::event::RunStarted;
     use heal_engine::turn::{self, Input};
     use heal_engine::{Map, RunId, limit};
@@ -140,6 +152,8 @@ mod tests {
                 variables: Map::new(),
                 approval: false,
                 gate: None,
+                mode: RunMode::Live,
+                autonomy: None,
                 concurrency_key: None,
                 traceparent: None,
             };

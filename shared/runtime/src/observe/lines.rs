@@ -7,7 +7,10 @@ use heal_telemetry::logs::rfc3339;
 /// A run started, and waits for a person if `approval`.
 pub(super) fn started(state: &State, approval: bool) {
     let (severity, escalation_required) = (state.severity(), state.escalation_required());
-    tracing::info!(severity, escalation_required, "run.started");
+    let autonomy = state.autonomy.as_ref();
+    let (level, set_by) = (autonomy.map(|autonomy| autonomy.level.as_str()), autonomy.map(|autonomy| &*autonomy.by));
+    let shadow = state.mode.is_shadow();
+    tracing::info!(severity, escalation_required, shadow, autonomy = level, autonomy_by = set_by, "run.started");
     if approval {
         let (until, approve) = (rfc3339(state.deadline.0), how_to_approve(state));
         tracing::warn!(
@@ -60,7 +63,7 @@ pub(super) fn follow_up_done(state: &State, id: &str, by: &str) {
 pub(super) fn ended(state: &State, outcome: RunOutcome, reason: Option<&str>) {
     let (severity, escalation_required) = (state.severity(), state.escalation_required());
     let word = outcome.as_str();
-    if escalation_required && outcome.leaves_work() {
+    if escalation_required && outcome.leaves_work() && !state.mode.is_shadow() {
         tracing::warn!(outcome = word, reason, severity, escalation_required, "run.ended");
     } else {
         tracing::info!(outcome = word, reason, severity, escalation_required, "run.ended");

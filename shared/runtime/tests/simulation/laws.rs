@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use heal_engine::Plan;
+use heal_engine::autonomy::AutonomyLevel;
 use heal_engine::catalog::Safety;
 use heal_engine::chain;
 use heal_engine::event::{Commit, Event};
@@ -25,6 +26,7 @@ struct Authorised {
 pub async fn hold(stage: &Stage) {
     let mut authorised = Authorised::default();
     let mut incidents = BTreeSet::new();
+    let mut starts = BTreeSet::new();
     for head in stage.heads().await {
         assert!(
             head.status.is_terminal(),
@@ -34,7 +36,12 @@ pub async fn hold(stage: &Stage) {
         );
         let commits = stage.runs.load(&head.run_id, 0).await.unwrap();
         let Some(Event::RunStarted(started)) = commits[0].events.first() else { panic!("no start: {:?}", commits[0]) };
-        assert!(incidents.insert(started.incident_id.clone()), "incident {} has two runs", started.incident_id);
+        // An incident that came again after its playbook's level was raised has a run that may act beside those that may not.
+        let level = started.autonomy.as_ref().map(|autonomy| autonomy.level);
+        let is_off = level == Some(AutonomyLevel::Off);
+        let start = (started.incident_id.clone(), started.mode.is_shadow(), is_off);
+        assert!(starts.insert(start), "incident {} has two runs of one kind", started.incident_id);
+        incidents.insert(started.incident_id.clone());
         let json = stage.runs.plan(&started.plan_digest).await.unwrap().expect("the pinned plan is stored");
         let plan = Plan::parse(&started.plan_digest, &json).unwrap();
         whole(&plan, &commits);
@@ -44,7 +51,10 @@ pub async fn hold(stage: &Stage) {
             Ok(0),
             "whoever wrote, each commit follows the one before"
         );
-        authorised.read(&plan, &commits);
+        // Neither a shadow run nor one of a playbook that is switched off authorises an effect.
+        if !started.mode.is_shadow() && !is_off {
+            authorised.read(&plan, &commits);
+        }
         incidents.extend(commits.iter().flat_map(|commit| &commit.events).filter_map(|event| match event {
             Event::IncidentJoined { incident_id } => Some(incident_id.clone()),
             _ => None,

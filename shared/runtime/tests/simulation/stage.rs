@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use heal_engine::catalog::Safety;
 use heal_engine::playbook::Playbook;
-use heal_guard::{Budget, Guardrails, Halt, HaltScope, Selector};
+use heal_guard::{AutonomyLevel, AutonomySetting, Budget, Guardrails, Halt, HaltScope, Selector};
 use heal_runtime::Timestamp;
 use heal_runtime::attempt::{self, Worker};
 use heal_runtime::dispatcher::{self, Dispatcher};
@@ -16,10 +16,10 @@ use heal_runtime::host::Host;
 use heal_runtime::library::Library;
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{
-    Clock as _, Decision, DecisionSource, Message, Policy, PolicyInput, QueueName, RunFilter, RunHead, RunReader,
-    Sender, Switches as _,
+    AutonomyStore as _, Clock as _, Decision, DecisionSource, Message, Policy, PolicyInput, QueueName, RunFilter,
+    RunHead, RunReader, Sender, Switches as _,
 };
-use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Runs, Switches, When};
+use heal_testkit::memory::{Autonomies, Claims, Faults, ManualClock, Queues, Runs, Switches, When};
 use serde_json::{Value, json};
 
 use super::remedy::{Remedy, World};
@@ -41,6 +41,7 @@ pub struct Stage {
     switches: Arc<Switches>,
     /// The halts that were surely stored, and the time at which somebody first ended each.
     pub halts: Vec<(Halt, Timestamp)>,
+    autonomy: Arc<Autonomies>,
     /// Incidents that were sent, and those whose sending failed: they may have arrived all the same.
     pub incidents: BTreeSet<String>,
     pub perhaps: BTreeSet<String>,
@@ -125,6 +126,7 @@ impl Stage {
         let queues = Arc::new(Queues::new(clock.clone(), faults.clone()));
         let claims = Arc::new(Claims::new(faults.clone()));
         let switches = Arc::new(Switches::new(faults.clone()));
+        let autonomy = Arc::new(Autonomies::new(faults.clone()));
         let library = Arc::new(Library::new(playbooks()).unwrap());
         let mut stage = Self {
             rng,
@@ -138,6 +140,7 @@ impl Stage {
             claims,
             switches,
             halts: Vec::new(),
+            autonomy,
             incidents: BTreeSet::new(),
             perhaps: BTreeSet::new(),
         };
@@ -169,6 +172,7 @@ impl Stage {
             Worker::new(Remedy::new(name, safety, self.world.clone()), Arc::new(ports)).unwrap()
         };
         let dispatcher = Dispatcher::new(ports, self.library.clone());
+        let dispatcher = dispatcher.with_autonomy(self.autonomy.clone(), Arc::default());
         Host::new(dispatcher, ACTIONS.map(worker), self.queues.clone(), self.runs.clone())
     }
 
@@ -190,13 +194,14 @@ impl Stage {
 
     /// One random thing happens.
     pub async fn happen(&mut self) {
-        match self.rng.below(22) {
+        match self.rng.below(23) {
             0 => self.send_incident().await,
             1 => {
                 let index = self.rng.below(self.hosts.len() as u64) as usize;
                 self.hosts[index] = self.host();
             }
             2 => self.cancel_something().await,
+            22 => self.set_autonomy().await,
             3 => {
                 self.clock.advance_ms(self.rng.below(140_000));
             }
@@ -245,6 +250,15 @@ impl Stage {
             Ok(()) => self.incidents.insert(incident_id),
             Err(_) => self.perhaps.insert(incident_id),
         };
+    }
+
+    /// Somebody changes how far the engine may go alone with a playbook.
+    async fn set_autonomy(&self) {
+        let level = [AutonomyLevel::Off, AutonomyLevel::Shadow, AutonomyLevel::Auto][self.rng.below(3) as usize];
+        let playbook = if self.rng.chance(50) { "chain" } else { "fan" };
+        let (by, reason) = ("local:chance".to_owned(), "because".to_owned());
+        let setting = AutonomySetting { playbook: playbook.to_owned(), level, by, reason, since: self.clock.now() };
+        let _ = self.autonomy.set(&setting).await;
     }
 
     async fn cancel_something(&self) {

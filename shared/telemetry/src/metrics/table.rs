@@ -53,11 +53,33 @@ pub const OPERATIONS: &[&str] = &["get_workflow_status", "pause_workflow", "resu
 /// Services that have a circuit breaker.
 pub const SERVICES: &[&str] = &["execution-ticket-service", "orchestrator", "kubernetes", "opa"];
 /// How a run ended.
-pub const RUN_OUTCOMES: &[&str] =
-    &["HEALED", "COMPLETED", "DEGRADED", "NOT_HEALED", "FAILED", "DENIED", "TIMEOUT", "CANCELLED", "ESCALATED"];
+pub const RUN_OUTCOMES: &[&str] = &[
+    "HEALED",
+    "COMPLETED",
+    "DEGRADED",
+    "NOT_HEALED",
+    "FAILED",
+    "DENIED",
+    "TIMEOUT",
+    "CANCELLED",
+    "ESCALATED",
+    "SHADOWED",
+];
 /// How a step ended.
-pub const STEP_OUTCOMES: &[&str] =
-    &["succeeded", "skipped", "no_op", "condition_false", "denied", "cooling_down", "failed", "timed_out", "unknown"];
+pub const STEP_OUTCOMES: &[&str] = &[
+    "succeeded",
+    "skipped",
+    "no_op",
+    "condition_false",
+    "denied",
+    "cooling_down",
+    "failed",
+    "timed_out",
+    "unknown",
+    "shadowed",
+];
+/// The outcomes of an attempt, in the words of the guide's metrics; `shadowed` is that of a shadow run.
+pub const ATTEMPT_STATUSES: &[&str] = &["success", "denied", "skipped", "error", "shadowed"];
 /// The outcomes of a message on the incidents queue.
 pub const INCIDENTS: &[&str] = &["started", "known", "joined", "withdrawn", "rejected", "ignored"];
 /// How far the wait for an approval is.
@@ -163,7 +185,7 @@ metrics! {
     StepDuration = "self_healing_step_duration_seconds", Kind::Histogram(RUN_SECONDS), "s",
         [ACTION, closed("outcome", STEP_OUTCOMES)],
         "From a step's first attempt to its end";
-    Attempts = "self_healing_attempts_total", Kind::Counter, "", [ACTION, STATUS],
+    Attempts = "self_healing_attempts_total", Kind::Counter, "", [ACTION, closed("status", ATTEMPT_STATUSES)],
         "Attempts ended";
     IncidentToFirstAction = "self_healing_incident_to_first_action_seconds", Kind::Histogram(RUN_SECONDS), "s", [PLAYBOOK],
         "From the incident's creation to the run's first command";

@@ -59,6 +59,8 @@ pub(crate) fn new_run(run_id: &str) -> NewRun {
         variables,
         approval: false,
         gate: None,
+        mode: heal_engine::autonomy::RunMode::Live,
+        autonomy: None,
         concurrency_key: None,
         traceparent: None,
     };

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use heal_runtime::port::{self, BreakerStore, CheckStore, ClaimStore, Clock, RunStore};
+use heal_runtime::port::{self, AutonomyStore, BreakerStore, CheckStore, ClaimStore, Clock, RunStore};
 
-use super::{Breakers, Checks, Claims, Faults, ManualClock, Queues, Runs, Switches};
+use super::{Autonomies, Breakers, Checks, Claims, Faults, ManualClock, Queues, Runs, Switches};
 use crate::contract::{self, Fixture};
 
 mod runs {
@@ -34,6 +34,16 @@ mod claims {
     }
 
     crate::claim_store_contract!(store());
+}
+
+mod autonomy {
+    use super::*;
+
+    fn store() -> Fixture<dyn AutonomyStore> {
+        Fixture::new(Arc::new(Autonomies::default()), Arc::default())
+    }
+
+    crate::autonomy_store_contract!(store());
 }
 
 mod breaker {

@@ -18,4 +18,5 @@ mod load;
 mod messages;
 mod platform;
 mod rig;
+mod shadow;
 mod time;

@@ -53,7 +53,7 @@ fn seed() -> Seed {
     let mut seed = base.clone();
     let overdue = base["tickets"][0].clone();
     let tickets = seed["tickets"].as_array_mut().unwrap();
-    for group in ["check", "batch", "load", "twice", "down", "dies", "poison"] {
+    for group in ["check", "batch", "load", "twice", "down", "dies", "poison", "shadow"] {
         for number in 0..TICKETS_PER_GROUP {
             let mut ticket = overdue.clone();
             ticket["ticket_id"] = json!(format!("{group}-{number}"));

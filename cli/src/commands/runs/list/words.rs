@@ -28,6 +28,7 @@ pub(crate) enum Outcome {
     Timeout,
     Cancelled,
     Escalated,
+    Shadowed,
 }
 
 /// The severities that an incident usually has.
@@ -67,6 +68,7 @@ impl From<Outcome> for RunOutcome {
             Outcome::Timeout => Self::Timeout,
             Outcome::Cancelled => Self::Cancelled,
             Outcome::Escalated => Self::Escalated,
+            Outcome::Shadowed => Self::Shadowed,
         }
     }
 }

@@ -93,6 +93,8 @@ fn run(plan: &Plan, variables: Value, mut answer: impl FnMut(&ActionCommand, usi
         variables,
         approval: false,
         gate: None,
+        mode: heal_engine::autonomy::RunMode::Live,
+        autonomy: None,
         concurrency_key: None,
         traceparent: None,
     };

@@ -1,0 +1,64 @@
+//! The levels of autonomy that people have set.
+
+use async_trait::async_trait;
+use heal_guard::{AutonomyLevel, AutonomySetting};
+use heal_runtime::port::{AutonomyStore, Result};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::column::{millis, moment};
+use crate::store::Store;
+
+#[async_trait]
+impl AutonomyStore for Store {
+    async fn setting(&self, playbook: &str) -> Result<Option<AutonomySetting>> {
+        let playbook = playbook.to_owned();
+        let work = move |connection: &Connection| {
+            let mut select = connection
+                .prepare_cached("SELECT playbook, level, set_by, reason, since FROM autonomy WHERE playbook = ?1")?;
+            Ok(select.query_row([&playbook], read).optional()?)
+        };
+        Store::read(self, "autonomy.setting", work).await
+    }
+
+    async fn settings(&self) -> Result<Vec<AutonomySetting>> {
+        let work = |connection: &Connection| {
+            // A few rows, one a playbook.
+            let mut select = connection.prepare_cached(
+                "SELECT playbook, level, set_by, reason, since FROM autonomy WHERE playbook > '' ORDER BY playbook",
+            )?;
+            Ok(select.query_map([], read)?.collect::<rusqlite::Result<_>>()?)
+        };
+        Store::read(self, "autonomy.settings", work).await
+    }
+
+    async fn set(&self, setting: &AutonomySetting) -> Result<()> {
+        let AutonomySetting { playbook, level, by, reason, since } = setting.clone();
+        let work = move |connection: &Connection| {
+            let mut upsert = connection.prepare_cached(
+                "INSERT INTO autonomy (playbook, level, set_by, reason, since) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (playbook) DO UPDATE
+                 SET level = excluded.level, set_by = excluded.set_by, reason = excluded.reason, since = excluded.since",
+            )?;
+            upsert.execute(params![playbook, level.as_str(), by, reason, millis(since)])?;
+            Ok(())
+        };
+        self.write("autonomy.set", work).await
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<AutonomySetting> {
+    let level: String = row.get(1)?;
+    Ok(AutonomySetting {
+        playbook: row.get(0)?,
+        level: AutonomyLevel::parse(&level).ok_or_else(|| unknown_level(&level))?,
+        by: row.get(2)?,
+        reason: row.get(3)?,
+        since: moment(row, 4)?,
+    })
+}
+
+fn unknown_level(word: &str) -> rusqlite::Error {
+    let cause = format!("`{word}` is not a level of autonomy");
+    rusqlite::Error::FromSqlConversionFailure(1, Type::Text, cause.into())
+}
