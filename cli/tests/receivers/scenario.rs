@@ -124,6 +124,7 @@ async fn outages(site: &Site) {
 async fn without_a_policy_server(site: &Site) {
     site.platform.set_fault(Fault::new(Service::Opa, FaultKind::Refuse)).unwrap();
     site.open.ends("bundled", "mark", json!({"ticket_id": "ticket-3"}), "COMPLETED").await;
+    site.open.ends("over-budget", "mark", json!({"ticket_id": "ticket-5"}), "DENIED").await;
     site.closed.ends("undecided-2", "pause", json!({"workflow_id": "wf-running"}), "FAILED").await;
     site.open.ends("undecided-1", "pause", json!({"workflow_id": "wf-running"}), "COMPLETED").await;
     site.platform.clear_faults();

@@ -46,6 +46,8 @@ const OWN: [(&str, &str); 7] = [
          parameters: {worker_id: \"{{ item }}\"}}]",
     ),
 ];
+/// One ticket an hour may be marked.
+const GUARDRAILS: &str = "budgets: [{name: marks, playbooks: [mark], max: 1, window_seconds: 3600}]";
 /// Longer than its timeout.
 const TOO_LONG: &str = "too_long";
 const IN_CIRCLES: &str = "in_circles";
@@ -99,6 +101,7 @@ impl Service {
         for (name, text) in OWN {
             write(of_playbooks.path(), name, text);
         }
+        std::fs::write(of_playbooks.path().join("guardrails.yaml"), GUARDRAILS).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state.db");
         let store = heal_embedded::Store::open(Location::File(state.clone()), Arc::new(SystemClock)).unwrap();
