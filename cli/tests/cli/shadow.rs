@@ -41,10 +41,10 @@ fn incidents() -> Vec<(&'static str, Value, &'static [&'static str])> {
 fn seed() -> Seed {
     let mut seed = Seed::unhealthy_worker();
     let mut waiting = seed.tickets[0].clone();
-    waiting.ticket_id = "ticket-waiting".to_owned();
+    "ticket-waiting".clone_into(&mut waiting.ticket_id);
     waiting.status = TicketStatus::Pending;
     waiting.assigned_worker = None;
-    waiting.workflow_id = "wf-running".to_owned();
+    "wf-running".clone_into(&mut waiting.workflow_id);
     seed.tickets.push(waiting);
     seed
 }

@@ -644,7 +644,7 @@ async fn what_was_decided_is_recorded_for_each_target_and_replays() {
     rig.read.store(0, Ordering::SeqCst);
     let result = rig.perform(&rig.command("run", tickets(&["a", "forbidden", "b", "undecided"]))).await;
     let no = "the policy (server) denies it: forbidden (no)".to_owned();
-    let cools = "cooldown of touch for b: 1 of 1 used".to_owned();
+    let cools = "cooldown of touch for b: 1 of 1 used, free again in 299 s".to_owned();
     assert_eq!(
         decided(&result),
         // Nothing was decided on the target that the policy had no answer for.
