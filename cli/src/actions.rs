@@ -29,9 +29,13 @@ fn specs() -> [ActionSpec; 8] {
 }
 
 /// Milliseconds for which each action leaves a target alone unless the guardrails say otherwise; an action that is not here has no cooldown.
-const COOLDOWNS_MS: [(&str, u64); 2] = [
+const COOLDOWNS_MS: [(&str, u64); 6] = [
+    (heal_pause_workflow::NAME, heal_pause_workflow::COOLDOWN_MS),
     (heal_reallocate_ticket::NAME, heal_reallocate_ticket::COOLDOWN_MS),
+    (heal_restart_pod::NAME, heal_restart_pod::COOLDOWN_MS),
+    (heal_restart_workflow::NAME, heal_restart_workflow::COOLDOWN_MS),
     (heal_trigger_replanning::NAME, heal_trigger_replanning::COOLDOWN_MS),
+    (heal_update_ticket_status::NAME, heal_update_ticket_status::COOLDOWN_MS),
 ];
 
 /// Milliseconds for which an action leaves a target alone unless the guardrails say otherwise; `None`: it has no cooldown.
@@ -126,16 +130,8 @@ mod tests {
             let row = page.lines().find(|line| line.starts_with(&format!("| `{name}` |")))?;
             row.trim_end_matches(" |").rsplit("| ").next()?.parse().ok()
         };
-        let own = [
-            (heal_pause_workflow::NAME, heal_pause_workflow::COOLDOWN_MS),
-            (heal_reallocate_ticket::NAME, heal_reallocate_ticket::COOLDOWN_MS),
-            (heal_restart_pod::NAME, heal_restart_pod::COOLDOWN_MS),
-            (heal_restart_workflow::NAME, heal_restart_workflow::COOLDOWN_MS),
-            (heal_trigger_replanning::NAME, heal_trigger_replanning::COOLDOWN_MS),
-            (heal_update_ticket_status::NAME, heal_update_ticket_status::COOLDOWN_MS),
-        ];
         for spec in specs() {
-            let cooldown_ms = own.iter().find(|(name, _)| *name == spec.name).map(|(_, ms)| *ms);
+            let cooldown_ms = own_cooldown_ms(spec.name);
             assert_eq!(cooldown_ms.is_some(), spec.safety != Safety::ReadOnly, "{} changes its target", spec.name);
             assert_eq!(seconds(spec.name).map(|seconds| seconds * 1_000), cooldown_ms, "{}", spec.name);
         }
