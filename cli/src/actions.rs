@@ -131,7 +131,7 @@ mod tests {
             row.trim_end_matches(" |").rsplit("| ").next()?.parse().ok()
         };
         for spec in specs() {
-            let cooldown_ms = own_cooldown_ms(spec.name);
+            let cooldown_ms = super::own_cooldown_ms(spec.name);
             assert_eq!(cooldown_ms.is_some(), spec.safety != Safety::ReadOnly, "{} changes its target", spec.name);
             assert_eq!(seconds(spec.name).map(|seconds| seconds * 1_000), cooldown_ms, "{}", spec.name);
         }

@@ -31,11 +31,12 @@ use crate::open::OpenError;
 /// Marks the file as ours: "heal" in ASCII.
 pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"heal");
 
-/// The migrations from an empty file to the current version. A released migration never changes; new ones are appended.
-const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3, chain::UP, held::UP, budgets::UP, repeats::UP, autonomy::UP];
+/// The migrations from an empty file to the current version, each in its parts. A released migration never changes; new ones are appended.
+const MIGRATIONS: [&[&str]; VERSION as usize] =
+    [&[V1], &[V2], &[V3], &[chain::UP, held::UP, budgets::UP, repeats::UP, autonomy::UP]];
 
 /// The version of the tables that this build reads and writes, `user_version` of the file.
-pub(crate) const VERSION: u32 = 8;
+pub(crate) const VERSION: u32 = 4;
 
 /// SQLite writes each page that a transaction touches twice and whole, so rows that are written together are kept together: commits lie in
 /// the order of their arrival, and an index of small numbers finds them by run.
@@ -217,8 +218,8 @@ pub(crate) fn migrate(
     }
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let found = version(&transaction)?;
-    for (step, version) in MIGRATIONS.iter().zip(1..).skip_while(|(_, version)| *version <= found) {
-        transaction.execute_batch(step)?;
+    for (parts, version) in MIGRATIONS.iter().zip(1..).skip_while(|(_, version)| *version <= found) {
+        parts.iter().try_for_each(|part| transaction.execute_batch(part))?;
         transaction.pragma_update(None, "user_version", version)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;

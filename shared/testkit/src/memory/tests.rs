@@ -100,6 +100,7 @@ fn every_case_is_in_its_suite() {
         include_str!("../contract/runs/held.rs"),
         include_str!("../contract/runs/listing.rs"),
         include_str!("../contract/runs/live.rs"),
+        include_str!("../contract/runs/repeats.rs"),
     ];
     let claims = [
         include_str!("../contract/claims/budgets.rs"),
@@ -116,6 +117,7 @@ fn every_case_is_in_its_suite() {
     let breaker = include_str!("../contract/breaker.rs");
     let checks = include_str!("../contract/checks.rs");
     let switches = include_str!("../contract/switches.rs");
+    let autonomy = include_str!("../contract/autonomy.rs");
     for (suite, files) in [
         (include_str!("../contract/runs.rs"), runs.as_slice()),
         (include_str!("../contract/claims.rs"), claims.as_slice()),
@@ -123,6 +125,7 @@ fn every_case_is_in_its_suite() {
         (breaker, &[breaker]),
         (checks, &[checks]),
         (switches, &[switches]),
+        (autonomy, &[autonomy]),
     ] {
         let (named, written) = suite_and_cases(suite, files);
         assert!(!written.is_empty());
