@@ -129,7 +129,9 @@ impl Action for RestartPod {
         names.map_err(|error| call_failed(call, pod_name, &error, &result::manual(parameters)))?;
         let allowed = self.kubernetes.check_deletable(namespace.as_deref());
         allowed.map_err(|error| failed(call, pod_name, "namespace_not_allowed", error.to_string()))?;
-        let cooldown = Cooldown::new(NAME, pod_name, COOLDOWN_MS);
+        // The pod that takes its place is another one, also under the same name: how often that helps is for `repeats` and budgets to bound.
+        let incarnation = parameters.pod_uid.as_ref().filter(|uid| !uid.is_empty()).unwrap_or(pod_name);
+        let cooldown = Cooldown::new(NAME, incarnation, COOLDOWN_MS);
         Ok(vec![Target::new(pod_name, PolicyResource::default()).cooling(cooldown)])
     }
 
