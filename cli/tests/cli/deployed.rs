@@ -177,6 +177,7 @@ fn dispatcher(store: &Store, queues: &Queues) -> Dispatcher {
         sender: Arc::new(queues.clone()),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
+        guardrails: Arc::default(),
     };
     Dispatcher::new(ports, Arc::new(Library::new(PLAYBOOKS.map(playbook)).unwrap()))
 }

@@ -39,7 +39,13 @@ async fn asked_before(site: &Site, id: &str, hours: u64) {
     let library = Library::new([reading.playbook.unwrap_or_else(|| panic!("{:?}", reading.diagnostics))]).unwrap();
     let store = Arc::new(site.open.store.clone());
     let clock = Arc::new(Past(Timestamp(now().0 - hours * HOUR_MS)));
-    let ports = dispatcher::Ports { runs: store.clone(), sender: store, clock, entropy: Arc::new(OsEntropy) };
+    let ports = dispatcher::Ports {
+        runs: store.clone(),
+        sender: store,
+        clock,
+        entropy: Arc::new(OsEntropy),
+        guardrails: Arc::default(),
+    };
     let accepted =
         Dispatcher::new(ports, Arc::new(library)).accept(&incident(id, "pauses").to_string(), id, None).await;
     assert!(matches!(accepted, Ok(dispatcher::IntakeOutcome::Started { .. })), "{accepted:?}");

@@ -101,7 +101,13 @@ async fn measure() {
     let wiring = Wiring::default();
     let tickets = Arc::new(heal_clients::tickets::Client::new(&config.tickets, &wiring).unwrap());
     let policy = Arc::new(heal_clients::policy::Client::new(&config.policy, &wiring).unwrap());
-    let ports = Ports { claims: Arc::new(Absent), policy, sender: Arc::new(Absent), clock: Arc::new(SystemClock) };
+    let ports = Ports {
+        claims: Arc::new(Absent),
+        policy,
+        sender: Arc::new(Absent),
+        clock: Arc::new(SystemClock),
+        guardrails: Arc::default(),
+    };
     let worker = Worker::new(ReallocateTicket::new(tickets, Arc::new(SystemClock)), Arc::new(ports)).unwrap();
 
     #[expect(clippy::disallowed_methods, reason = "a measurement reads its settings")]

@@ -95,9 +95,16 @@ fn host(store: &Store, target: &Arc<Bounded>) -> Host {
         policy: Arc::new(AllowAll),
         sender: store.clone(),
         clock: clock.clone(),
+        guardrails: Arc::default(),
     };
     let worker = Worker::new(Heal(Arc::clone(target)), Arc::new(ports)).unwrap();
-    let ports = dispatcher::Ports { runs: store.clone(), sender: store.clone(), clock, entropy: Arc::new(OsEntropy) };
+    let ports = dispatcher::Ports {
+        runs: store.clone(),
+        sender: store.clone(),
+        clock,
+        entropy: Arc::new(OsEntropy),
+        guardrails: Arc::default(),
+    };
     Host::new(Dispatcher::new(ports, Arc::new(library())), [worker], store.clone(), store)
 }
 

@@ -121,6 +121,7 @@ async fn finish(store: &Store, clock: &Arc<ManualClock>, ledger: &Arc<Ledger>) {
         sender: shared.clone(),
         clock: clock.clone(),
         entropy: Arc::new(actions::Counter::default()),
+        guardrails: Arc::default(),
     };
     let playbooks = std::fs::read_to_string(golden("made-with/playbooks.json")).unwrap();
     let library = Arc::new(Library::from_json(&playbooks).unwrap());

@@ -2,14 +2,18 @@
 //!
 //! `heal-language` reads them from `guardrails.yaml`; functions are deployed with their canonical JSON.
 
+use std::collections::BTreeMap;
+
 use heal_engine::id::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::effect::Effect;
 
 /// All bounds of a home. The default is safe: no file at all, or an empty one, means exactly this.
+///
+/// A text with a bound that this build does not know is refused: a bound that is silently ignored would be worse than none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Guardrails {
     /// Cooldowns per target that differ from the action's own; of two for one action the last counts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -19,10 +23,17 @@ pub struct Guardrails {
     pub budgets: Vec<Budget>,
     /// When the same remedy for the same target is handed to a person.
     pub repeats: Repeats,
+    /// Who may approve.
+    #[serde(skip_serializing_if = "Approvals::is_default")]
+    pub approvals: Approvals,
+    /// How far a playbook may act by itself, at most one rule a playbook; `auto` where none names it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub autonomy: Vec<AutonomyRule>,
 }
 
 /// How long a target is left alone by one action after an effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CooldownRule {
     /// The action's name.
     pub action: String,
@@ -32,6 +43,7 @@ pub struct CooldownRule {
 
 /// At most `max` effects in every window of `window_seconds`, per rendered key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Budget {
     /// Unique among the budgets; names the counter's rows, so a renamed budget starts to count anew.
     pub name: String,
@@ -41,7 +53,7 @@ pub struct Budget {
     /// A template over `action`, `service`, `playbook`, `target` and `workflow_id`; an empty text: one counter for all.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub key: String,
-    /// Effects in a window, at least 1.
+    /// Effects in a window: 1 to [`limit::BUDGET_MAX`](crate::limit::BUDGET_MAX).
     pub max: u32,
     /// Seconds of a window.
     pub window_seconds: u64,
@@ -49,7 +61,7 @@ pub struct Budget {
 
 /// Which effects a rule is for; an empty list admits all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Selector {
     /// Names of actions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -65,11 +77,64 @@ pub struct Selector {
 /// The runs of one playbook on one target are counted whatever their outcome. The run that would be number `escalate_at` in the window ends
 /// `ESCALATED` before any effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Repeats {
     /// At least 2.
     pub escalate_at: u32,
     /// Seconds of the window.
     pub window_seconds: u64,
+}
+
+/// Who may approve what the engine must not do by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Approvals {
+    /// The members of each group, as identities `KIND:NAME` such as `local:anna`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, Vec<String>>,
+}
+
+/// How far one playbook may act by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AutonomyRule {
+    /// The playbook's name.
+    pub playbook: String,
+    /// The most that its runs may do.
+    pub level: AutonomyLevel,
+}
+
+/// How far a playbook may act by itself; the greater level allows more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AutonomyLevel {
+    /// No run is started.
+    Off,
+    /// Runs read and decide, and record what they would have done.
+    Shadow,
+    /// Every effect waits for an approval.
+    Approve,
+    /// Runs act by themselves.
+    #[default]
+    Auto,
+}
+
+impl Approvals {
+    fn is_default(&self) -> bool {
+        self.groups.is_empty()
+    }
+}
+
+impl AutonomyLevel {
+    /// The level's word, in the file and for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Shadow => "shadow",
+            Self::Approve => "approve",
+            Self::Auto => "auto",
+        }
+    }
 }
 
 impl Default for Repeats {
@@ -99,6 +164,12 @@ impl Guardrails {
     pub fn cooldown_ms(&self, action: &str, own_ms: Option<u64>) -> Option<u64> {
         let rule = self.cooldowns.iter().rev().find(|rule| rule.action == action);
         rule.map_or(own_ms, |rule| Some(rule.seconds.saturating_mul(1_000))).filter(|ms| *ms > 0)
+    }
+
+    /// How far `playbook` may act by itself.
+    pub fn autonomy_level(&self, playbook: &str) -> AutonomyLevel {
+        let rule = self.autonomy.iter().rev().find(|rule| rule.playbook == playbook);
+        rule.map_or(AutonomyLevel::default(), |rule| rule.level)
     }
 
     /// The canonical text, which the digest is of.

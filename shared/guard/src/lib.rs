@@ -28,12 +28,13 @@ mod decision;
 mod effect;
 mod guardrails;
 mod halt;
+pub mod limit;
 mod question;
 
 pub use decide::decide;
 pub use decision::{Decision, Part, Reason, Verdict};
 pub use effect::Effect;
-pub use guardrails::{Budget, CooldownRule, Guardrails, Repeats, Selector};
+pub use guardrails::{Approvals, AutonomyLevel, AutonomyRule, Budget, CooldownRule, Guardrails, Repeats, Selector};
 pub use halt::{Halt, HaltScope};
 pub use heal_engine::Timestamp;
 pub use heal_engine::id::Digest;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use heal_engine::Timestamp;
 use heal_engine::message::{ActionCommand, AttemptResult};
+use heal_guard::Guardrails;
 use tracing::Instrument as _;
 
 use crate::action::Action;
@@ -48,6 +49,8 @@ pub struct Ports {
     pub sender: Arc<dyn Sender>,
     /// The clock that deadlines and leases are set by.
     pub clock: Arc<dyn Clock>,
+    /// The bounds that people set.
+    pub guardrails: Arc<Guardrails>,
 }
 
 /// What a worker did with a command.

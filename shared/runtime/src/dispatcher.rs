@@ -7,6 +7,7 @@ use std::sync::Arc;
 use heal_engine::event::{Commit, RunStatus};
 use heal_engine::turn::{self, Input};
 use heal_engine::{ApplyError, Command, RunId, Timestamp};
+use heal_guard::Guardrails;
 use tracing::Instrument as _;
 
 use crate::library::Library;
@@ -52,6 +53,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Run ids, tokens and jitter.
     pub entropy: Arc<dyn Entropy>,
+    /// The bounds that people set.
+    pub guardrails: Arc<Guardrails>,
 }
 
 /// The result of a turn.

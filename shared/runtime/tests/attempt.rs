@@ -174,7 +174,13 @@ impl Rig {
             script: Arc::clone(&script),
         };
         let claims = Arc::new(Claims::new(faults.clone()));
-        let ports = Ports { claims, policy: judge.clone(), sender: queues.clone(), clock: clock.clone() };
+        let ports = Ports {
+            claims,
+            policy: judge.clone(),
+            sender: queues.clone(),
+            clock: clock.clone(),
+            guardrails: Arc::default(),
+        };
         let worker = Worker::new(action, Arc::new(ports)).unwrap();
         Self { worker, clock, queues, faults, judge, takes_ms, touched, read, script, deliveries: AtomicU32::new(0) }
     }

@@ -55,7 +55,8 @@ fn inbox(runs: Arc<Runs>, queues: Arc<Queues>, clock: Arc<ManualClock>) -> Inbox
         "actions": [step("first", &[]), step("second", &["first"])], "verify": [],
     });
     let library = Library::new([serde_json::from_value(playbook).unwrap()]).unwrap();
-    let ports = dispatcher::Ports { runs, sender: queues, clock, entropy: Arc::new(OsEntropy) };
+    let ports =
+        dispatcher::Ports { runs, sender: queues, clock, entropy: Arc::new(OsEntropy), guardrails: Arc::default() };
     Inbox::new(Dispatcher::new(ports, Arc::new(library)))
 }
 

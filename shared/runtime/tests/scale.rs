@@ -43,6 +43,7 @@ async fn run(actions: Value, variables: Value) -> Ended {
         sender: queues.clone(),
         clock: clock.clone(),
         entropy: Arc::new(OsEntropy),
+        guardrails: Arc::default(),
     };
     let claims = Arc::new(Claims::new(Faults::default()));
     let counts = done.clone();

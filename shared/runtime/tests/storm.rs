@@ -93,6 +93,7 @@ impl Storm {
             policy: Arc::new(AllowAll),
             sender: queues.clone(),
             clock: clock.clone(),
+            guardrails: Arc::default(),
         };
         let spec = ActionSpec {
             name: "heal",
@@ -111,6 +112,7 @@ impl Storm {
             sender: queues.clone(),
             clock: clock.clone(),
             entropy: Arc::new(Counter::default()),
+            guardrails: Arc::default(),
         };
         let dispatcher = Dispatcher::new(ports, Arc::new(library(steps)));
         let host = Host::new(dispatcher, [worker], queues.clone(), runs.clone());

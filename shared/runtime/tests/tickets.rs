@@ -31,7 +31,13 @@ impl Rig {
         let faults = Faults::default();
         let runs = Arc::new(Runs::new(faults.clone()));
         let sender = Arc::new(Queues::new(clock.clone(), Faults::default()));
-        let ports = dispatcher::Ports { runs: runs.clone(), sender, clock, entropy: Arc::new(OsEntropy) };
+        let ports = dispatcher::Ports {
+            runs: runs.clone(),
+            sender,
+            clock,
+            entropy: Arc::new(OsEntropy),
+            guardrails: Arc::default(),
+        };
         Self { dispatcher: Dispatcher::new(ports, Arc::new(library())), runs, faults }
     }
 

@@ -50,8 +50,13 @@ impl Rig {
         let clock = Arc::new(ManualClock::default());
         let runs = Arc::new(Runs::new(Faults::default()));
         let sender = Arc::new(Queues::new(clock.clone(), Faults::default()));
-        let ports =
-            dispatcher::Ports { runs: runs.clone(), sender, clock: clock.clone(), entropy: Arc::new(OsEntropy) };
+        let ports = dispatcher::Ports {
+            runs: runs.clone(),
+            sender,
+            clock: clock.clone(),
+            entropy: Arc::new(OsEntropy),
+            guardrails: Arc::default(),
+        };
         let reports = Arc::new(Reports::default());
         let dispatcher = Dispatcher::new(ports, Arc::new(library)).observed_by(reports.clone());
         Self { dispatcher, runs, clock, reports }

@@ -55,7 +55,7 @@ pub fn worker(
         service: "lamps",
         critical: false,
     };
-    let ports = Ports { claims, policy: Arc::new(AllowAll), sender, clock };
+    let ports = Ports { claims, policy: Arc::new(AllowAll), sender, clock, guardrails: Arc::default() };
     Worker::new(Scripted { spec, output }, Arc::new(ports)).expect("the schema is a JSON Schema")
 }
 

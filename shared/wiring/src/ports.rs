@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use heal_clients::config::Strings;
+use heal_guard::Guardrails;
 use heal_runtime::attempt;
 use heal_runtime::checks;
 use heal_runtime::dispatcher::{self, Dispatcher};
@@ -35,6 +36,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Randomness of ids and of backoffs.
     pub entropy: Arc<dyn Entropy>,
+    /// The bounds that people set; the defaults until [`Ports::bounded_by`].
+    pub guardrails: Arc<Guardrails>,
 }
 
 impl Ports {
@@ -53,7 +56,14 @@ impl Ports {
             sender: Arc::new(queues.clone()),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
+            guardrails: Arc::default(),
         }
+    }
+
+    /// These ports under `guardrails`, for the dispatcher and all workers.
+    #[must_use]
+    pub fn bounded_by(self, guardrails: Arc<Guardrails>) -> Self {
+        Self { guardrails, ..self }
     }
 
     /// The dispatcher over the playbooks of `library`.
@@ -63,6 +73,7 @@ impl Ports {
             sender: Arc::clone(&self.sender),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
+            guardrails: Arc::clone(&self.guardrails),
         };
         Dispatcher::new(ports, library)
     }
@@ -79,6 +90,7 @@ impl Ports {
             policy,
             sender: Arc::clone(&self.sender),
             clock: Arc::clone(&self.clock),
+            guardrails: Arc::clone(&self.guardrails),
         }
     }
 

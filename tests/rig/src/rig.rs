@@ -89,7 +89,13 @@ impl Rig {
     }
 
     pub fn worker_under(&self, action: impl Action, policy: Arc<dyn Policy>) -> Worker {
-        let ports = Ports { claims: self.claims.clone(), policy, sender: self.queues.clone(), clock: self.clock() };
+        let ports = Ports {
+            claims: self.claims.clone(),
+            policy,
+            sender: self.queues.clone(),
+            clock: self.clock(),
+            guardrails: Arc::default(),
+        };
         Worker::new(action, Arc::new(ports)).unwrap().observed_by(self.recorder.clone())
     }
 

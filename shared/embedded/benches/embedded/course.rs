@@ -70,6 +70,7 @@ impl Course {
             sender: shared.clone(),
             clock: clock.clone(),
             entropy: Arc::new(OsEntropy),
+            guardrails: Arc::default(),
         };
         let worker = scripted::worker(
             "nothing",

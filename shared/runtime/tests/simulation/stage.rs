@@ -129,6 +129,7 @@ impl Stage {
             sender: self.queues.clone(),
             clock: self.clock.clone(),
             entropy: self.rng.clone(),
+            guardrails: Arc::default(),
         };
         let worker = |(name, safety)| {
             let ports = attempt::Ports {
@@ -136,6 +137,7 @@ impl Stage {
                 policy: Arc::new(Open),
                 sender: self.queues.clone(),
                 clock: self.clock.clone(),
+                guardrails: Arc::default(),
             };
             Worker::new(Remedy::new(name, safety, self.world.clone()), Arc::new(ports)).unwrap()
         };

@@ -107,6 +107,7 @@ impl Rig {
             sender: queues.clone(),
             clock: clock.clone(),
             entropy: Arc::new(OsEntropy),
+            guardrails: Arc::default(),
         };
         let dispatcher = Dispatcher::new(ports, Arc::new(library())).observed_by(observer.clone());
         let verdict = Arc::new(Mutex::new(allow(DecisionSource::Server)));
@@ -116,6 +117,7 @@ impl Rig {
             policy: Arc::new(Judge(Arc::clone(&verdict))),
             sender: queues.clone(),
             clock: clock.clone(),
+            guardrails: Arc::default(),
         };
         let unavailable = Arc::new(AtomicBool::new(false));
         let action = Reallocate {

@@ -42,6 +42,7 @@ impl Engine {
             sender: queues.clone(),
             clock: clock.clone(),
             entropy: Arc::new(Counter::default()),
+            guardrails: Arc::default(),
         };
         let playbooks = std::fs::read_to_string(super::golden("playbooks.json")).unwrap();
         let library = Arc::new(Library::from_json(&playbooks).unwrap());

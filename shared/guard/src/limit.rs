@@ -1,0 +1,21 @@
+//! Every bound of the guardrails, with its unit and the reason for its value.
+
+use heal_engine::limit::DURATION_SECONDS;
+
+/// Seconds of the longest cooldown or window: one day. What is rarer than once a day is a person's decision.
+pub const WINDOW_SECONDS: u64 = DURATION_SECONDS;
+/// Effects that a budget may allow in one window: the store keeps the time of each in one row, and `DynamoDB`'s rows have at most 400 KB.
+pub const BUDGET_MAX: u32 = 1_000;
+/// Budgets of one file: people have to keep them in mind.
+pub const BUDGETS: usize = 50;
+/// Budgets that can count one effect: each is a row in the same atomic write, and a `DynamoDB` transaction has at most 100 rows for a batch of
+/// targets.
+pub const BUDGETS_PER_EFFECT: usize = 5;
+/// The largest `escalate_at`. A row keeps the id of each run that it counts.
+pub const REPEATS: u32 = 100;
+/// Groups of approvers.
+pub const GROUPS: usize = 50;
+/// Members of one group.
+pub const MEMBERS: usize = 100;
+/// Bytes of an identity, `KIND:` included: the longest SQS `SenderId`, a role's id with a session's name, has about 90.
+pub const IDENTITY_BYTES: usize = 256;
