@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use heal_clients::config::Env;
 use heal_engine::RunId;
+use heal_guard::Guardrails;
 use heal_runtime::dispatcher::Dispatcher;
 use heal_runtime::port::{DeadLetter, Receiver as _, RunReader};
 use heal_wiring::Ports;
@@ -126,6 +127,11 @@ impl Backend {
     /// A dispatcher without playbooks: it reads runs by the plans that are stored with them.
     pub(crate) fn reader(&self) -> Dispatcher {
         self.ports().reader()
+    }
+
+    /// The bounds that people set, the groups of approvers among them.
+    pub(crate) fn guardrails(&self) -> Arc<Guardrails> {
+        self.ports().guardrails
     }
 
     /// The interval at which a run's log is polled.

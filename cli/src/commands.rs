@@ -1,5 +1,6 @@
 //! The command line: one module a command, each with its options and the code that executes it.
 
+mod approvals;
 mod check;
 mod dlq;
 mod doctor;
@@ -27,6 +28,7 @@ Examples:
   heal serve --state heal.db --listen 127.0.0.1:8080      the remediation API, durable
   heal incident send incident.json --stack prod --watch   heal it on a deployed stack
   heal runs list --stack prod --status failed             the failed runs of a deployed stack
+  heal approvals list --stack prod                        what waits for the approval of a person
   heal followups list --stack prod                        what runs have left for a person
   heal doctor                                             check the configuration and every service
 
@@ -62,6 +64,8 @@ enum Command {
     #[command(subcommand)]
     Runs(runs::Command),
     #[command(subcommand)]
+    Approvals(approvals::Command),
+    #[command(subcommand)]
     Followups(followups::Command),
     #[command(subcommand)]
     Incident(incident::Command),
@@ -86,6 +90,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Playbook(command) => playbook::run(command),
         Command::Check(command) => check::run(command).await,
         Command::Runs(command) => Box::pin(runs::run(command)).await,
+        Command::Approvals(command) => Box::pin(approvals::run(command)).await,
         Command::Followups(command) => Box::pin(followups::run(command)).await,
         Command::Incident(command) => Box::pin(incident::run(command)).await,
         Command::Dlq(command) => Box::pin(dlq::run(command)).await,
@@ -108,6 +113,7 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Playbook(_)
         | Command::Check(_)
         | Command::Runs(_)
+        | Command::Approvals(_)
         | Command::Followups(_)
         | Command::Incident(_)
         | Command::Dlq(_)

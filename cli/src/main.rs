@@ -13,6 +13,7 @@ mod environment;
 mod exit;
 mod file;
 mod follow;
+mod identity;
 mod local;
 mod moment;
 mod out;

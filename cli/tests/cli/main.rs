@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod approvals;
 mod backend;
 mod bad_input;
 mod check;

@@ -89,6 +89,7 @@ fn started(plan: &Plan) -> Event {
         plan_digest: plan.digest.clone(),
         variables: Map::new(),
         approval: false,
+        requested_by: None,
         concurrency_key: None,
         traceparent: None,
     }))

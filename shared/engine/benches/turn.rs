@@ -45,6 +45,7 @@ fn run(plan: &Plan, done: usize) -> (State, Input) {
         plan_digest: plan.digest.clone(),
         variables: serde_json::from_value(json!({"ready": true, "count": 0, "ticket_id": "ticket-1"})).unwrap(),
         approval: false,
+        requested_by: None,
         concurrency_key: None,
         traceparent: None,
     };

@@ -53,7 +53,14 @@ pub fn since(plan: &Plan, state: &State, now: Timestamp, seq: Seq) -> Vec<Comman
         Pending::Retry { since, due_at: at, .. } | Pending::Wait { since, until: at } if *since > seq => {
             Some(Command::Wake { since: *since, at: *at })
         }
-        Pending::Attempt(_) | Pending::Answered(..) | Pending::Retry { .. } | Pending::Wait { .. } => None,
+        Pending::Approval(question) if question.since > seq => {
+            Some(Command::Wake { since: question.since, at: question.until })
+        }
+        Pending::Attempt(_)
+        | Pending::Answered(..)
+        | Pending::Retry { .. }
+        | Pending::Wait { .. }
+        | Pending::Approval(_) => None,
     };
     let mut commands: Vec<_> = state.pending.iter().filter_map(command).collect();
     commands.sort_by_key(Command::since);
@@ -85,5 +92,6 @@ fn action_command(plan: &Plan, state: &State, step: StepRef, attempt: &Attempt) 
             traceparent: state.traceparent.clone(),
         },
         commands_sent: attempt.commands_sent,
+        approved: attempt.approved.clone(),
     })
 }

@@ -57,17 +57,75 @@ pub enum Event {
         /// The other incident.
         incident_id: String,
     },
-    /// The time for approval is running out, and nobody has approved the run.
+    /// The time for an approval is running out.
     ApprovalExpiring {
+        /// The step that waits for it; `None`: the run as a whole.
+        #[serde(flatten)]
+        step: Option<StepRef>,
         /// The part of the time that has passed, in percent.
         percent: u32,
-        /// When the run is cancelled.
+        /// When the run is cancelled, or the step is denied.
         until: Timestamp,
     },
-    /// A person let the run start.
+    /// A person approved the run as a whole. The last approval that it needs lets it start.
     Approved {
         /// Who approved.
         by: String,
+        /// The groups that this identity belonged to then.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        groups: Vec<String>,
+    },
+    /// A person decided that the run does not start.
+    Rejected {
+        /// Who rejected it.
+        by: String,
+        /// Why; may be empty.
+        reason: String,
+    },
+    /// People are asked whether a step may do exactly this.
+    ApprovalRequested {
+        /// The step, or the element of a step that fans out.
+        #[serde(flatten)]
+        step: StepRef,
+        /// [`digest_parameters`](crate::message::digest_parameters) of `parameters`: what an approval is bound to.
+        digest: Digest,
+        /// The rendered parameters.
+        parameters: Map,
+        /// Identities and groups that may approve; empty: everybody but the requester.
+        approvers: Vec<String>,
+        /// How many different identities have to approve.
+        min: u32,
+        /// When the question is over, and the step is denied.
+        until: Timestamp,
+        /// Why people are asked, as a sentence.
+        why: String,
+        /// Whether the run reminds of it.
+        reminder: bool,
+    },
+    /// A person approved what a step is about to do.
+    StepApproved {
+        /// The step, or the element of a step that fans out.
+        #[serde(flatten)]
+        step: StepRef,
+        /// What was approved.
+        digest: Digest,
+        /// Who approved.
+        by: String,
+        /// The groups that this identity belonged to then.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        groups: Vec<String>,
+    },
+    /// A person decided that a step does not do it.
+    StepRejected {
+        /// The step, or the element of a step that fans out.
+        #[serde(flatten)]
+        step: StepRef,
+        /// What was rejected.
+        digest: Digest,
+        /// Who rejected it.
+        by: String,
+        /// Why; may be empty.
+        reason: String,
     },
     /// A person asked the run to stop.
     CancelRequested {
@@ -218,6 +276,9 @@ pub struct RunStarted {
     pub variables: Map,
     /// Whether a person has to approve the run before its first step.
     pub approval: bool,
+    /// Who started the run, as an identity `KIND:NAME` that somebody attested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
     /// The rendered key; runs with equal keys are not live at the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency_key: Option<String>,
@@ -228,12 +289,16 @@ pub struct RunStarted {
 
 impl Event {
     /// The names of all events.
-    pub const NAMES: [&'static str; 19] = [
+    pub const NAMES: [&'static str; 23] = [
         "run_started",
         "incident_rejected",
         "incident_joined",
         "approval_expiring",
         "approved",
+        "rejected",
+        "approval_requested",
+        "step_approved",
+        "step_rejected",
         "cancel_requested",
         "run_withdrawn",
         "follow_up_done",
@@ -258,6 +323,10 @@ impl Event {
             Self::IncidentJoined { .. } => "incident_joined",
             Self::ApprovalExpiring { .. } => "approval_expiring",
             Self::Approved { .. } => "approved",
+            Self::Rejected { .. } => "rejected",
+            Self::ApprovalRequested { .. } => "approval_requested",
+            Self::StepApproved { .. } => "step_approved",
+            Self::StepRejected { .. } => "step_rejected",
             Self::CancelRequested { .. } => "cancel_requested",
             Self::RunWithdrawn { .. } => "run_withdrawn",
             Self::FollowUpDone { .. } => "follow_up_done",

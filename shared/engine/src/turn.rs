@@ -23,6 +23,7 @@
 //!     plan_digest: plan.digest.clone(),
 //!     variables: Map::from_iter([("pod_name".to_owned(), "worker-1".into())]),
 //!     approval: false,
+//!     requested_by: None,
 //!     concurrency_key: None,
 //!     traceparent: None,
 //! };
@@ -52,6 +53,8 @@
 //! # }
 //! ```
 
+mod approval;
+
 use crate::advance::{self, reissue};
 use crate::apply::{self, apply};
 use crate::event::{Commit, Event, RunStarted};
@@ -60,8 +63,10 @@ use crate::incident::Resolution;
 use crate::limit;
 use crate::message::{ActionResult, LateCommand, cut};
 use crate::plan::Plan;
-use crate::state::State;
+use crate::state::{State, Variables};
 use crate::time::Timestamp;
+
+pub use approval::ApprovalAnswer;
 
 /// What can reach a live run.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,11 +82,8 @@ pub enum Input {
         /// The other incident.
         incident_id: String,
     },
-    /// A person lets the run start.
-    Approved {
-        /// Who approved.
-        by: String,
-    },
+    /// A person approves or rejects the run, or what a step is about to do.
+    Approval(Box<ApprovalAnswer>),
     /// A person asks the run to stop.
     CancelRequested {
         /// Who asked.
@@ -116,10 +118,11 @@ pub struct Turn {
 pub fn begin(
     plan: &Plan,
     run_id: RunId,
-    event: RunStarted,
+    mut event: RunStarted,
     now: Timestamp,
     entropy: u64,
 ) -> Result<(State, Turn), apply::Error> {
+    event.approval |= plan.asks_approval(&Variables::scope_of(&run_id, &event));
     let mut state = State::started(plan, run_id, &event, now);
     let mut turn = Turn { events: vec![Event::RunStarted(Box::new(event))], more: false };
     follow(plan, &mut state, now, entropy, &mut turn)?;
@@ -191,6 +194,7 @@ fn estimate_bytes(event: &Event) -> usize {
     let large = match event {
         Event::AttemptStarted { parameters, .. } => serde_json::to_string(parameters),
         Event::FannedOut { items, .. } => serde_json::to_string(items),
+        Event::ApprovalRequested { parameters, .. } => serde_json::to_string(parameters),
         Event::AttemptEnded { result, .. } => serde_json::to_string(result),
         Event::AttemptReissued { .. }
         | Event::RunStarted(_)
@@ -198,6 +202,9 @@ fn estimate_bytes(event: &Event) -> usize {
         | Event::IncidentJoined { .. }
         | Event::ApprovalExpiring { .. }
         | Event::Approved { .. }
+        | Event::Rejected { .. }
+        | Event::StepApproved { .. }
+        | Event::StepRejected { .. }
         | Event::CancelRequested { .. }
         | Event::RunWithdrawn { .. }
         | Event::FollowUpDone { .. }
@@ -222,7 +229,7 @@ fn event_from(
     match input {
         Input::Wake => Ok(None),
         Input::Joined { incident_id } => Ok(Some(Event::IncidentJoined { incident_id })),
-        Input::Approved { by } => Ok(Some(Event::Approved { by })),
+        Input::Approval(answer) => approval::accept(plan, state, *answer).map(Some),
         Input::CancelRequested { by } => Ok(Some(Event::CancelRequested { by })),
         Input::Resolved(resolution) => accept_resolution(state, *resolution).map(Some),
         Input::FollowUpDone { id, by, note } => accept_done(state, id, by, note).map(Some),

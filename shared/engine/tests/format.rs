@@ -48,9 +48,9 @@ fn a_newer_version_is_refused_with_both_versions_whatever_else_the_text_holds() 
     }
     let error = format::decode::<ActionCommand>(r#"{"format":2}"#).unwrap_err();
     assert!(matches!(error, Error::Newer { observed: 2, supported: 1, .. }), "{error:?}");
-    let events = r#"{"format":4,"events":[]}"#;
+    let events = r#"{"format":5,"events":[]}"#;
     let error = format::decode::<Vec<Event>>(events).unwrap_err();
-    assert!(matches!(error, Error::Newer { observed: 4, supported: 3, .. }), "{error:?}");
+    assert!(matches!(error, Error::Newer { observed: 5, supported: 4, .. }), "{error:?}");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn an_unknown_event_is_refused_by_its_name() {
     for (text, format) in [(list.to_owned(), 1), (format!(r#"{{"format":2,"events":{list}}}"#), 2)] {
         let error = format::decode::<Vec<Event>>(&text).unwrap_err();
         let expected = format!(
-            "failed to read run events: event `run_paused` (format {format}) is unknown to this build's format 3; upgrade heal"
+            "failed to read run events: event `run_paused` (format {format}) is unknown to this build's format 4; upgrade heal"
         );
         assert_eq!(error.to_string(), expected);
     }
@@ -78,8 +78,14 @@ fn events_are_written_in_the_oldest_version_that_can_hold_them() {
         reason: "late".to_owned(),
     };
     let reissued = [end(RunOutcome::Degraded), vec![reissued]].concat();
-    let cases =
-        [(end(RunOutcome::Healed), 1), (end(RunOutcome::Degraded), 2), (withdrawn_and_degraded, 3), (reissued, 3)];
+    let rejected = vec![Event::Rejected { by: "local:ann".to_owned(), reason: String::new() }];
+    let cases = [
+        (end(RunOutcome::Healed), 1),
+        (end(RunOutcome::Degraded), 2),
+        (withdrawn_and_degraded, 3),
+        (reissued, 3),
+        (rejected, 4),
+    ];
     for (events, version) in cases {
         let text = format::encode(&events);
         assert_eq!(format::version(&text).unwrap(), version, "{text}");
@@ -99,7 +105,7 @@ fn a_damaged_text_is_neither_newer_nor_an_unknown_event() {
 fn an_unknown_field_of_an_event_is_ignored() {
     let text = r#"[{"event":"approved","by":"ann","at_desk":4}]"#;
     let events = format::decode::<Vec<Event>>(text).unwrap();
-    assert_eq!(events, [Event::Approved { by: "ann".to_owned() }]);
+    assert_eq!(events, [Event::Approved { by: "ann".to_owned(), groups: Vec::new() }]);
 }
 
 /// One step, as this build writes it but for `extra`, a field that this build does not know, and `outputs`, which it has a default for.

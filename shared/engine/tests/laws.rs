@@ -17,9 +17,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fixture::{PlaybookCase, Run};
 use heal_engine::event::{Commit, Event};
+use heal_engine::id::Digest;
 use heal_engine::incident::{Alert, Resolution};
 use heal_engine::message::{AttemptOutcome, AttemptResult};
-use heal_engine::turn::{self, Input};
+use heal_engine::state::Approver;
+use heal_engine::turn::{self, ApprovalAnswer, Input};
 use heal_engine::{ApplyError, Command, Map, StepRef, Timestamp, limit};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -38,12 +40,13 @@ fn playbook() -> impl Strategy<Value = Value> {
         prop_oneof![Just("idempotent"), Just("probe"), Just("unknown")],
         prop_oneof![4 => Just(None), 1 => (0_usize..7).prop_map(Some)],
         prop_oneof![3 => Just(Value::Null), 1 => Just(json!(true)), 1 => Just(json!(false)), 1 => Just(json!("{{ flag }}"))],
+        prop_oneof![3 => Just(None), 1 => (1_u32..3).prop_map(Some)],
     );
     (prop::collection::vec(step, 1..8), any::<bool>(), 20_u64..200).prop_map(|(steps, verify, timeout_seconds)| {
         let actions: Vec<_> = steps
             .into_iter()
             .enumerate()
-            .map(|(index, (edges, kind, max_attempts, on_failure, on_unavailable, safety, items, condition))| {
+            .map(|(index, (edges, kind, max_attempts, on_failure, on_unavailable, safety, items, condition, people))| {
                 let reach = edges.iter().enumerate().filter(|(back, edge)| **edge && index > *back);
                 let needs: Vec<_> = reach.map(|(back, _)| format!("s{}", index - 1 - back)).collect();
                 let mut step = json!({
@@ -52,6 +55,9 @@ fn playbook() -> impl Strategy<Value = Value> {
                 });
                 if !condition.is_null() {
                     step["condition"] = condition;
+                }
+                if let (Some(min), "act") = (people, kind) {
+                    step["approval"] = json!({"min": min, "expires_seconds": 60});
                 }
                 if let (Some(count), "act") = (items, kind) {
                     step["for_each"] = json!((0..count).collect::<Vec<_>>());
@@ -89,6 +95,8 @@ struct Seen {
     largest_in_flight: usize,
     withdrawn: bool,
     commits: usize,
+    /// What is asked about each step now, and who has approved exactly that.
+    asked: BTreeMap<StepRef, (Digest, BTreeSet<String>)>,
 }
 
 impl Seen {
@@ -113,6 +121,7 @@ impl Seen {
                 prop_assert_eq!(self.ended.get(need), Some(&true), "step {} started before its need {}", step, need);
             }
         }
+        self.approvals(run, event)?;
         if let Event::StepEnded { step, outcome, .. } = event
             && step.item.is_none()
         {
@@ -129,11 +138,50 @@ impl Seen {
     }
 }
 
+impl Seen {
+    /// An approval counts for exactly what it was given for, once a person, and never from whoever started the run.
+    fn approvals(&mut self, run: &Run, event: &Event) -> Result<(), TestCaseError> {
+        match event {
+            Event::ApprovalRequested { step, digest, .. } => {
+                self.asked.insert(*step, (digest.clone(), BTreeSet::new()));
+            }
+            Event::StepApproved { step, digest, by, .. } => {
+                let (asked, given) = self.asked.get_mut(step).unwrap();
+                prop_assert_eq!(&*asked, digest);
+                prop_assert!(by != PEOPLE[0], "the requester approved {}", step);
+                prop_assert!(given.insert(by.clone()), "{} approved {} twice", by, step);
+            }
+            Event::AttemptStarted { step, parameters_digest, .. } => {
+                let needed = run.plan.step(step.step).unwrap().spec.approval.as_ref().map_or(0, |asks| asks.min);
+                let given = self.asked.get(step).filter(|(digest, _)| digest == parameters_digest);
+                let given = given.map_or(0, |(_, given)| given.len());
+                prop_assert!(given >= needed as usize, "{} started with {} of {} approvals", step, given, needed);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The first one starts every run.
+const PEOPLE: [&str; 4] = ["local:ann", "local:bob", "local:dan", "local:eve"];
+
+/// An answer to one of the open questions: by anybody, sometimes for something else, sometimes a rejection.
+fn answer(run: &Run, pick: u32, choice: u8) -> Option<Input> {
+    let open = run.state.open_approvals(&run.plan);
+    let asked = open.get(pick as usize % open.len().max(1))?.clone();
+    let digest = if choice % 7 == 0 { Digest::of(b"something else") } else { asked.digest };
+    let by = Approver::new(PEOPLE[(pick / 8) as usize % PEOPLE.len()]);
+    let rejection = (choice % 11 == 0).then(|| "no".to_owned());
+    let (step, item, digest) = (asked.step, asked.item, Some(digest));
+    Some(Input::Approval(Box::new(ApprovalAnswer { step, item, digest, by, rejection })))
+}
+
 fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError> {
     let case: PlaybookCase = serde_json::from_value(playbook).unwrap();
     let variables: Map = serde_json::from_value(json!({"flag": flag})).unwrap();
     let mut now = Timestamp(1_000_000);
-    let mut run = Run::start(case.into_plan(), variables, false, now, 1);
+    let mut run = Run::start_by(case.into_plan(), variables, false, Some(PEOPLE[0].to_owned()), now, 1);
     let mut seen = Seen::default();
     let mut last: Option<Input> = None;
     let mut moves = moves.iter().copied().cycle();
@@ -146,12 +194,15 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
         let owed = run.owed(now);
         let performs: Vec<_> = owed.iter().filter(|command| matches!(command, Command::Perform { .. })).collect();
         seen.largest_in_flight = seen.largest_in_flight.max(performs.len());
+        // An answer that does not count lets no time pass.
+        let answer = answer(&run, pick, choice).filter(|_| round % 3 != 0 && (again || performs.is_empty()));
         // In the second half every attempt succeeds, so only a livelock goes on.
         let input = match performs.get(pick as usize % performs.len().max(1)) {
             _ if choice == 254 => Input::Resolved(Box::new(Resolution {
                 alert: Alert::Incident { id: run.state.incident_id.clone() },
                 reason: "it was resolved".to_owned(),
             })),
+            _ if choice != 255 && answer.is_some() => answer.unwrap(),
             Some(Command::Perform { step, command, .. }) if choice > 240 && choice != 255 && round <= MOVES / 2 => {
                 run.late(*step, command.attempt, now)
             }
@@ -170,7 +221,7 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
         };
         match run.take(input.clone(), now) {
             Ok(_) => {}
-            Err(ApplyError::Stale { .. }) => {}
+            Err(ApplyError::Stale { .. } | ApplyError::Refused { .. }) => {}
             Err(error) => return Err(TestCaseError::fail(format!("illegal: {error}"))),
         }
         seen.read_new_commits(&run)?;
@@ -180,7 +231,8 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
                 [Some(input.clone()), last.take()].into_iter().flatten().filter(|input| !matches!(input, Input::Wake))
             {
                 let twice = run.take(input, now);
-                prop_assert!(matches!(twice, Err(ApplyError::Stale { .. })), "a repeated input gave {twice:?}");
+                let is_dropped = matches!(twice, Err(ApplyError::Stale { .. } | ApplyError::Refused { .. }));
+                prop_assert!(is_dropped, "a repeated input gave {twice:?}");
             }
             prop_assert_eq!(&before, &run.state, "a repeated input changed the state");
         }

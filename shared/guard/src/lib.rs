@@ -38,5 +38,5 @@ pub use guardrails::{Approvals, AutonomyLevel, AutonomyRule, Budget, CooldownRul
 pub use halt::{Halt, HaltScope};
 pub use heal_engine::Timestamp;
 pub use heal_engine::id::Digest;
-pub use heal_engine::message::Violation;
+pub use heal_engine::message::{Approved, Violation};
 pub use question::{Counter, PolicyAnswer, Question};

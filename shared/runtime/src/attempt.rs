@@ -17,6 +17,7 @@ use crate::span;
 use typed::AnyAction;
 
 mod admit;
+mod approval;
 mod effect;
 mod flow;
 mod lease;

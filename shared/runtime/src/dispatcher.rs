@@ -66,6 +66,8 @@ pub struct TurnOutcome {
     pub events: usize,
     /// Messages sent afterwards: commands and wake-ups.
     pub commands: usize,
+    /// The rule that the last refused input broke, as a sentence; `None` if none was refused.
+    pub refused: Option<String>,
 }
 
 impl std::fmt::Debug for Dispatcher {
@@ -150,7 +152,12 @@ impl Dispatcher {
                 is_fresh = !self.catch_up(current).instrument(span.clone()).await?;
                 folded = span.in_scope(|| self.fold(run_id, current, inputs, now))?;
             }
-            let Fresh { events, more, stale } = folded;
+            let Fresh { events, more, stale, refused } = folded;
+            if let Some(why) = &refused {
+                span.in_scope(|| {
+                    tracing::warn!(event = "approval.refused", why, "an answer to a question does not count")
+                });
+            }
             let before = current.state.seq - events.len() as u64;
             if events.is_empty() {
                 // Of a command that was issued again, and came late in the meantime: sending the newer one once more would fill a full queue.
@@ -160,7 +167,8 @@ impl Dispatcher {
                 } else {
                     heal_engine::decide::decide(&current.plan, &current.state, now)
                 };
-                return self.settle(current, 0, owed, false, now).instrument(span).await;
+                let settled = self.settle(current, 0, owed, false, now).instrument(span).await?;
+                return Ok(TurnOutcome { refused, ..settled });
             }
             let commit = Commit {
                 run_id: run_id.clone(),
@@ -175,7 +183,8 @@ impl Dispatcher {
                 Appended::Appended => {
                     span.in_scope(|| observe::committed(&*self.observer, &current.plan, &current.state, &commit));
                     let owed = heal_engine::decide::since(&current.plan, &current.state, now, before);
-                    return self.settle(current, commit.events.len(), owed, more, now).instrument(span).await;
+                    let settled = self.settle(current, commit.events.len(), owed, more, now).instrument(span).await?;
+                    return Ok(TurnOutcome { refused, ..settled });
                 }
                 Appended::AlreadyThere | Appended::Conflict => *live = None,
             }
@@ -194,6 +203,10 @@ impl Dispatcher {
                 }
                 Err(ApplyError::Stale { event, why }) => {
                     tracing::debug!(run_id = %run_id, event, why, "input is known already");
+                    fresh.stale = true;
+                }
+                Err(ApplyError::Refused { why, .. }) => {
+                    fresh.refused = Some(why);
                     fresh.stale = true;
                 }
                 Err(cause @ (ApplyError::Illegal { .. } | ApplyError::TooManyEvents { .. })) => {
@@ -219,7 +232,7 @@ impl Dispatcher {
         if !messages.is_empty() {
             self.ports.sender.send(messages).await?;
         }
-        Ok(TurnOutcome { status: live.state.status(), events, commands })
+        Ok(TurnOutcome { status: live.state.status(), events, commands, refused: None })
     }
 
     /// Takes messages of one run as one turn. `cause_id` is the id of the first message, which is the same at every delivery.
@@ -232,7 +245,8 @@ impl Dispatcher {
         cause_id: &str,
         messages: Vec<Inbound>,
     ) -> Result<TurnOutcome, DispatchError> {
-        let inputs: Vec<_> = messages.into_iter().map(Input::from).collect();
+        let groups = &self.ports.guardrails.approvals.groups;
+        let inputs: Vec<_> = messages.into_iter().map(|message| message.into_input(groups)).collect();
         self.take(run_id, cause_id, &inputs).await
     }
 
@@ -260,8 +274,10 @@ impl Dispatcher {
 struct Fresh {
     events: Vec<heal_engine::Event>,
     more: bool,
-    /// Every input was known already.
+    /// Every input was known already, or refused.
     stale: bool,
+    /// The rule that the last refused input broke.
+    refused: Option<String>,
 }
 
 /// The index entry after `commit`.

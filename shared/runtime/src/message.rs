@@ -1,8 +1,12 @@
 //! The messages between functions: bodies on the results queue, and a run's commands as messages.
 
+use std::collections::BTreeMap;
+
 use heal_engine::format::{self, Format};
+use heal_engine::id::Digest;
 use heal_engine::message::{ActionResult, LateCommand};
-use heal_engine::turn::Input;
+use heal_engine::state::Approver;
+use heal_engine::turn::{ApprovalAnswer, Input};
 use heal_engine::{Command, RunId, State, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +42,24 @@ pub enum Inbound {
         /// Who cancels it.
         by: String,
     },
+    /// A person approves or rejects the run, or exactly what a step is about to do. New in version 3.
+    ApprovalAnswer {
+        /// The run.
+        run_id: RunId,
+        /// The step's name; none: the run as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<String>,
+        /// The element of a step that fans out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        item: Option<u32>,
+        /// The digest of what the person has read.
+        digest: Digest,
+        /// Who answers.
+        by: String,
+        /// The reason of a rejection, which may be empty; none: the person approves.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rejection: Option<String>,
+    },
     /// A person did what the run had left.
     FollowUpDone {
         /// The run.
@@ -52,13 +74,15 @@ pub enum Inbound {
     },
 }
 
-/// Version 2 adds the kind `follow_up_done`.
+/// Version 2 adds the kinds `late` and `follow_up_done`, version 3 the kind `approval_answer` and results that ended `needs_approval`.
 impl Format for Inbound {
     const NAME: &'static str = "message on the results queue";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     fn needed_version(&self) -> u32 {
         match self {
+            Self::ApprovalAnswer { .. } => 3,
+            Self::Result(result) if result.result.needs_approval() => 3,
             Self::Late(_) | Self::FollowUpDone { .. } => 2,
             Self::Result(_) | Self::Wake { .. } | Self::Approve { .. } | Self::Cancel { .. } => 1,
         }
@@ -87,22 +111,51 @@ impl Inbound {
             Self::Wake { run_id }
             | Self::Approve { run_id, .. }
             | Self::Cancel { run_id, .. }
+            | Self::ApprovalAnswer { run_id, .. }
             | Self::FollowUpDone { run_id, .. } => run_id,
         }
     }
 }
 
-impl From<Inbound> for Input {
-    fn from(message: Inbound) -> Self {
-        match message {
-            Inbound::Result(result) => Self::Result(result),
-            Inbound::Late(late) => Self::Late(late),
-            Inbound::Wake { .. } => Self::Wake,
-            Inbound::Approve { by, .. } => Self::Approved { by },
-            Inbound::Cancel { by, .. } => Self::CancelRequested { by },
-            Inbound::FollowUpDone { id, by, note, .. } => Self::FollowUpDone { id, by, note },
+impl Inbound {
+    /// The message with the identity that its queue attests, if it does. What a body says about its sender is only a claim.
+    #[must_use]
+    pub fn attested(mut self, sender: Option<&str>) -> Self {
+        if let (
+            Some(sender),
+            Self::Approve { by, .. }
+            | Self::Cancel { by, .. }
+            | Self::ApprovalAnswer { by, .. }
+            | Self::FollowUpDone { by, .. },
+        ) = (sender, &mut self)
+        {
+            sender.clone_into(by);
+        }
+        self
+    }
+
+    /// The input of the run; `groups` are the approvers' groups by name.
+    pub fn into_input(self, groups: &BTreeMap<String, Vec<String>>) -> Input {
+        let approver = |identity: String| approver(groups, identity);
+        match self {
+            Self::Result(result) => Input::Result(result),
+            Self::Late(late) => Input::Late(late),
+            Self::Wake { .. } => Input::Wake,
+            Self::Approve { by, .. } => Input::Approval(Box::new(ApprovalAnswer::of_run(approver(by)))),
+            Self::ApprovalAnswer { step, item, digest, by, rejection, .. } => {
+                let (digest, by) = (Some(digest), approver(by));
+                Input::Approval(Box::new(ApprovalAnswer { step, item, digest, by, rejection }))
+            }
+            Self::Cancel { by, .. } => Input::CancelRequested { by },
+            Self::FollowUpDone { id, by, note, .. } => Input::FollowUpDone { id, by, note },
         }
     }
+}
+
+/// The person with this identity, and those of `groups` that have it among their members.
+pub fn approver(groups: &BTreeMap<String, Vec<String>>, identity: String) -> Approver {
+    let own = groups.iter().filter(|(_, members)| members.contains(&identity));
+    Approver { groups: own.map(|(name, _)| name.clone()).collect(), identity }
 }
 
 /// The messages for the commands that a run owes. `more`: the turn was cut short, and a wake-up continues it.

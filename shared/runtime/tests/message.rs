@@ -5,12 +5,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use heal_engine::format;
+use heal_engine::id::Digest;
 use heal_engine::message::LateCommand;
 use heal_runtime::message::Inbound;
 use heal_runtime::{ActionResult, AttemptOutcome, AttemptResult, RunId, Timestamp, Token};
 use serde_json::json;
 
-fn messages() -> [(&'static str, Inbound); 6] {
+fn messages() -> [(&'static str, Inbound); 8] {
     let run_id = RunId::new("run-1");
     let outcome = AttemptOutcome::Unavailable {
         service: "ticket service".to_owned(),
@@ -39,7 +40,19 @@ fn messages() -> [(&'static str, Inbound); 6] {
         token: Token::new("token-1"),
         taken_at: Timestamp(1_800_000_000_000),
     };
+    let outcome = AttemptOutcome::NeedsApproval { violations: Vec::new(), approvers: vec!["oncall".to_owned()] };
+    let asks = ActionResult { item: None, attempt: 1, result: AttemptResult::new(outcome), ..result.clone() };
+    let answer = Inbound::ApprovalAnswer {
+        run_id: run_id.clone(),
+        step: Some("move_ticket".to_owned()),
+        item: Some(3),
+        digest: Digest::new("0a1b"),
+        by: "local:ann".to_owned(),
+        rejection: Some("not now".to_owned()),
+    };
     [
+        (include_str!("messages/v3/needs_approval.json"), Inbound::Result(Box::new(asks))),
+        (include_str!("messages/v3/approval_answer.json"), answer),
         (include_str!("messages/v2/late.json"), Inbound::Late(Box::new(late))),
         (include_str!("messages/v1/result.json"), Inbound::Result(Box::new(result))),
         (include_str!("messages/v1/wake.json"), Inbound::Wake { run_id: run_id.clone() }),
@@ -72,11 +85,28 @@ fn every_kind_is_read_and_written_as_in_its_golden_file() {
 }
 
 #[test]
+fn what_a_queue_attests_is_who_answers_whatever_the_body_says() {
+    for (_, message) in messages() {
+        let by = |message: &Inbound| match message {
+            Inbound::Approve { by, .. }
+            | Inbound::Cancel { by, .. }
+            | Inbound::ApprovalAnswer { by, .. }
+            | Inbound::FollowUpDone { by, .. } => Some(by.clone()),
+            Inbound::Result(_) | Inbound::Late(_) | Inbound::Wake { .. } => None,
+        };
+        let claimed = by(&message);
+        assert_eq!(by(&message.clone().attested(None)), claimed);
+        let attested = by(&message.attested(Some("iam:AROAEXAMPLE:ann")));
+        assert_eq!(attested, claimed.map(|_| "iam:AROAEXAMPLE:ann".to_owned()));
+    }
+}
+
+#[test]
 fn an_unknown_field_is_ignored_and_a_newer_version_is_named() {
     let later = r#"{"kind":"wake","run_id":"run-1","added_later":true}"#;
     assert_eq!(Inbound::parse(later).unwrap(), Inbound::Wake { run_id: RunId::new("run-1") });
-    let newer = Inbound::parse(r#"{"format":3,"kind":"wake","run_id":"run-1"}"#).unwrap_err();
-    assert!(matches!(newer, format::Error::Newer { observed: 3, supported: 2, .. }), "{newer:?}");
+    let newer = Inbound::parse(r#"{"format":4,"kind":"wake","run_id":"run-1"}"#).unwrap_err();
+    assert!(matches!(newer, format::Error::Newer { observed: 4, supported: 3, .. }), "{newer:?}");
     for malformed in ["", "{}", r#"{"kind":"dance","run_id":"run-1"}"#] {
         let error = Inbound::parse(malformed).unwrap_err();
         assert!(matches!(error, format::Error::Malformed { .. }), "{malformed}: {error:?}");

@@ -19,6 +19,8 @@ const PACKAGE: &str = "data.neuralhive.self_healing.playbook_validation";
 /// A compiled policy. One per process is enough: each evaluation works on a copy.
 pub struct Bundled {
     engine: regorus::Engine,
+    /// The rules that a decision is read from, as far as the policy has them.
+    rules: Vec<&'static str>,
 }
 
 impl fmt::Debug for Bundled {
@@ -48,7 +50,9 @@ impl Bundled {
         // The first evaluation compiles; copies are then ready.
         engine.set_input(regorus::Value::new_object());
         engine.eval_rule(format!("{PACKAGE}.allow")).map_err(|error| fault(&error))?;
-        Ok(Self { engine })
+        let is_defined = |name: &&str| text.contains(name);
+        let optional = ["require_approval", "approvers"].into_iter().filter(is_defined);
+        Ok(Self { engine, rules: ["allow", "violations"].into_iter().chain(optional).collect() })
     }
 
     /// Evaluates the policy on `input`, its whole input document.
@@ -67,7 +71,7 @@ impl Bundled {
             serde_json::from_str(&json).map(Some).map_err(|error| EvaluationError(error.to_string()))
         };
         let mut document = serde_json::Map::new();
-        for name in ["allow", "violations"] {
+        for name in self.rules.iter().copied() {
             if let Some(value) = rule(name)? {
                 document.insert(name.to_owned(), value);
             }

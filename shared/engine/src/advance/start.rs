@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::approval;
 use super::reissue::first_last_start;
 use crate::catalog::WAIT;
 use crate::event::{Event, StepOutcome};
@@ -43,7 +44,7 @@ pub(super) fn retry(plan: &Plan, state: &State, step: StepRef, last: &Attempt, n
 /// Ends the step, or the element, if its condition is false or cannot be evaluated.
 ///
 /// A condition that reads `item` is checked for each element of a step that fans out, any other once for the step.
-fn check_condition(planned: &PlannedStep, state: &State, step: StepRef) -> Option<Event> {
+pub(super) fn check_condition(planned: &PlannedStep, state: &State, step: StepRef) -> Option<Event> {
     let condition = planned.condition.as_ref()?;
     let reads_item = || condition.names().iter().any(|name| name.split('.').next() == Some("item"));
     let is_per_item = planned.items.is_some() && reads_item();
@@ -82,23 +83,39 @@ fn fan_out(planned: &PlannedStep, items: &Tree, state: &State, step: StepRef) ->
 
 /// Starts the first attempt, or the wait.
 fn begin(planned: &PlannedStep, state: &State, step: StepRef, now: Timestamp, entropy: u64) -> Event {
-    let parameters = match render_parameters(planned, state, step) {
+    let parameters = match prepare(planned, state, step) {
         Ok(parameters) => parameters,
-        Err((path, error)) => {
-            return cannot_start(planned, state, step, &format!("parameters.{path}"), &error);
-        }
+        Err(event) => return *event,
     };
     if planned.spec.kind == WAIT {
         return start_wait(state, step, &parameters, now);
     }
+    let asks = match &planned.approval_when {
+        Some(when) => when.holds(&state.scope(step)),
+        None => Ok(true),
+    };
+    match (&planned.spec.approval, asks) {
+        (Some(approval), Ok(true)) => {
+            let why = format!("step {} asks for an approval", planned.spec.name);
+            approval::ask(state, step, parameters, approval, why, now)
+        }
+        (Some(_), Err(error)) => cannot_start(planned, state, step, "approval.when", &error),
+        (Some(_), Ok(false)) | (None, _) => {
+            start_attempt(state, step, 1, parameters, planned.spec.timeout_seconds, now, entropy)
+        }
+    }
+}
+
+/// The rendered parameters of a step, or its end if it has none that it could start with.
+pub(super) fn prepare(planned: &PlannedStep, state: &State, step: StepRef) -> Result<Map, Box<Event>> {
+    let parameters = render_parameters(planned, state, step)
+        .map_err(|(path, error)| Box::new(cannot_start(planned, state, step, &format!("parameters.{path}"), &error)))?;
     let bytes = Value::Object(parameters.clone()).to_string().len();
     if bytes > limit::PARAMETER_BYTES {
-        return failed(
-            step,
-            format!("the parameters have {bytes} bytes, the limit is {} bytes", limit::PARAMETER_BYTES),
-        );
+        let reason = format!("the parameters have {bytes} bytes, the limit is {} bytes", limit::PARAMETER_BYTES);
+        return Err(Box::new(failed(step, reason)));
     }
-    start_attempt(state, step, 1, parameters, planned.spec.timeout_seconds, now, entropy)
+    Ok(parameters)
 }
 
 fn render_parameters(planned: &PlannedStep, state: &State, step: StepRef) -> Result<Map, (String, TemplateError)> {
@@ -131,13 +148,13 @@ fn start_wait(state: &State, step: StepRef, parameters: &Map, now: Timestamp) ->
         );
     }
     let until = now.plus_ms(u64::try_from(length.as_millis()).unwrap_or(u64::MAX));
-    if until >= state.deadline {
+    if until >= state.deadline_at(until) {
         return failed(step, format!("a wait of {seconds} s ends after the run's deadline"));
     }
     Event::WaitStarted { step, until }
 }
 
-fn start_attempt(
+pub(super) fn start_attempt(
     state: &State,
     step: StepRef,
     number: u32,
@@ -153,7 +170,7 @@ fn start_attempt(
         parameters_digest: digest_parameters(&parameters),
         parameters,
         deadline: first_last_start(now),
-        timeout_ms: Some(time_of_attempt(timeout_seconds, state.deadline.since_ms(now))),
+        timeout_ms: Some(time_of_attempt(timeout_seconds, state.deadline_at(now).since_ms(now))),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{clear_pending, ending, set_pending};
 use crate::id::{StepRef, Token};
-use crate::message::AttemptResult;
+use crate::message::{Approved, AttemptResult};
 use crate::plan::Plan;
 use crate::state::{Attempt, Pending, State};
 use crate::time::Timestamp;
@@ -13,7 +13,16 @@ use crate::time::Timestamp;
 pub(super) fn earlier(state: &State, step: StepRef) -> Option<&Attempt> {
     match state.pending.get(&step)? {
         Pending::Retry { attempt, .. } => Some(attempt),
+        Pending::Approval(question) => question.attempt.as_deref(),
         Pending::Attempt(_) | Pending::Answered(..) | Pending::Wait { .. } => None,
+    }
+}
+
+/// What people have approved for the attempt of a step that starts now. A retry has the same parameters, so their approval still counts.
+pub(super) fn approved(state: &State, step: StepRef) -> Option<Approved> {
+    match state.step_question(step) {
+        Some(question) => Some(question.approved()),
+        None => earlier(state, step)?.approved.clone(),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Which events can happen in which state.
 
+mod approval;
+
 use super::Error;
 use crate::event::Event;
-use crate::id::{StepIndex, StepRef};
+use crate::id::{Digest, StepIndex, StepRef};
 use crate::limit;
 use crate::plan::Plan;
 use crate::state::{Pending, Phase, State, StepState};
@@ -21,7 +23,13 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
     if state.is_ended() {
         return stale(format!("run {run_id} has ended"));
     }
-    let starts = matches!(event, Event::AttemptStarted { .. } | Event::FannedOut { .. } | Event::WaitStarted { .. });
+    let starts = matches!(
+        event,
+        Event::AttemptStarted { .. }
+            | Event::FannedOut { .. }
+            | Event::WaitStarted { .. }
+            | Event::ApprovalRequested { .. }
+    );
     if starts && state.seq >= limit::EVENTS {
         return Err(Error::TooManyEvents { observed: state.seq });
     }
@@ -37,25 +45,26 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
         Event::IncidentJoined { .. } if state.joined.len() >= limit::JOINED => {
             stale(format!("run {run_id} has {} joined incidents, the limit", limit::JOINED))
         }
-        Event::Approved { .. } if state.phase != Phase::AwaitingApproval || state.stopping.is_some() => {
-            stale(format!("run {run_id} is not awaiting approval"))
+        Event::Approved { .. } | Event::Rejected { .. } | Event::StepApproved { .. } | Event::StepRejected { .. } => {
+            approval::check_answer(plan, state, event)
         }
+        Event::ApprovalRequested { step, .. } => approval::askable(state, *step).map_err(illegal),
         Event::CancelRequested { .. } if state.stopping.is_some() => stale(format!("run {run_id} is stopping already")),
         Event::RunWithdrawn { .. } if state.stopping.is_some() || state.withdrawn.is_some() => {
             stale(format!("run {run_id} is stopping or withdrawn already"))
         }
-        Event::ApprovalExpiring { percent, .. } if state.next_reminder().is_none_or(|(_, next)| *percent < next) => {
-            Err(illegal(format!("no reminder at {percent} % is due")))
-        }
+        Event::ApprovalExpiring { step, percent, .. } => approval::remindable(state, *step, *percent).map_err(illegal),
         Event::IncidentJoined { .. }
-        | Event::ApprovalExpiring { .. }
-        | Event::Approved { .. }
         | Event::CancelRequested { .. }
         | Event::RunWithdrawn { .. }
         | Event::FollowUpDone { .. } => Ok(()),
+        // A condition may have become false while people were asked.
+        Event::ConditionFalse { step } if state.decided.contains(step) => Ok(()),
         Event::ConditionFalse { step } | Event::WaitStarted { step, .. } => startable(state, *step).map_err(illegal),
         Event::FannedOut { step, .. } => startable(state, StepRef::whole(*step)).map_err(illegal),
-        Event::AttemptStarted { step, attempt, .. } => attemptable(state, *step, *attempt).map_err(illegal),
+        Event::AttemptStarted { step, attempt, parameters_digest, .. } => {
+            attemptable(state, *step, *attempt, parameters_digest).map_err(illegal)
+        }
         Event::AttemptReissued { .. } if state.stopping.is_some() => Err(illegal("the run is stopping".to_owned())),
         Event::AttemptReissued { step, attempt, .. } | Event::AttemptEnded { step, attempt, .. } => {
             match state.pending.get(step) {
@@ -98,10 +107,11 @@ fn startable(state: &State, step: StepRef) -> Result<(), String> {
     }
 }
 
-fn attemptable(state: &State, step: StepRef, attempt: u32) -> Result<(), String> {
+fn attemptable(state: &State, step: StepRef, attempt: u32, digest: &Digest) -> Result<(), String> {
     match state.pending.get(&step) {
         None if attempt == 1 => startable(state, step),
         Some(Pending::Retry { attempt: last, .. }) if last.number + 1 == attempt && state.stopping.is_none() => Ok(()),
+        Some(Pending::Approval(question)) => approval::startable(state, question, attempt, digest),
         Some(_) | None => Err(format!("attempt {attempt} of step {step} is not due")),
     }
 }
@@ -109,7 +119,9 @@ fn attemptable(state: &State, step: StepRef, attempt: u32) -> Result<(), String>
 /// A step can end after a result, after a wait, after all its elements, or instead of its first attempt.
 fn endable(state: &State, step: StepRef) -> Result<(), String> {
     match (state.pending.get(&step), step.item) {
-        (Some(Pending::Answered(..) | Pending::Wait { .. } | Pending::Retry { .. }), _) => Ok(()),
+        (Some(Pending::Answered(..) | Pending::Wait { .. } | Pending::Retry { .. } | Pending::Approval(_)), _) => {
+            Ok(())
+        }
         (Some(Pending::Attempt(_)), _) => Err(format!("step {step} has an attempt in flight")),
         (None, Some(_)) => startable(state, step),
         (None, None) => match whole(state, step.step)? {

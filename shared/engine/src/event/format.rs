@@ -13,13 +13,20 @@ use crate::format::{self, Format};
 /// | 1 | a list of events | |
 /// | 2 | `{"format":2,"events":[…]}` | the run outcome `DEGRADED` |
 /// | 3 | | the events `approval_expiring`, `attempt_reissued`, `follow_up_done`, `run_withdrawn` |
+/// | 4 | | the events `rejected`, `approval_requested`, `step_approved`, `step_rejected`; a step in `approval_expiring`; an attempt that ended `needs_approval` |
 impl Format for Vec<Event> {
     const NAME: &'static str = "run events";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const LIST: &'static str = "events";
 
     fn needed_version(&self) -> u32 {
         let needed = |event: &Event| match event {
+            Event::Rejected { .. }
+            | Event::ApprovalRequested { .. }
+            | Event::StepApproved { .. }
+            | Event::StepRejected { .. }
+            | Event::ApprovalExpiring { step: Some(_), .. } => 4,
+            Event::AttemptEnded { result, .. } if result.needs_approval() => 4,
             Event::ApprovalExpiring { .. }
             | Event::AttemptReissued { .. }
             | Event::RunWithdrawn { .. }

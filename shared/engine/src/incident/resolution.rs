@@ -163,6 +163,7 @@ mod tests {
             plan_digest: plan.digest.clone(),
             variables: intake.variables,
             approval: true,
+            requested_by: None,
             concurrency_key: None,
             traceparent: None,
         };

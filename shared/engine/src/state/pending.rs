@@ -1,8 +1,9 @@
 //! What the started steps of a run wait for.
 
+use super::Question;
 use crate::Map;
 use crate::id::{Digest, Seq, Token};
-use crate::message::AttemptResult;
+use crate::message::{Approved, AttemptResult};
 use crate::time::Timestamp;
 
 /// Milliseconds after an attempt's end in which its result is still accepted: the clocks of two machines may differ by this much.
@@ -19,6 +20,8 @@ pub(crate) enum Pending {
     Retry { since: Seq, due_at: Timestamp, attempt: Box<Attempt>, reason: String },
     /// The moment `until`.
     Wait { since: Seq, until: Timestamp },
+    /// People, at most until the end of the question's time.
+    Approval(Box<Question>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +46,10 @@ pub(crate) struct Attempt {
     pub waited_ms: u64,
     /// Earlier attempts of the step that are proven not to have taken effect.
     pub proven_not_applied: u32,
+    /// Earlier attempts of the step that did nothing because people had to be asked first. They use up no attempt.
+    pub uncounted: u32,
+    /// What people have approved of this step.
+    pub approved: Option<Approved>,
     /// Commands that the run has sent, this attempt's included.
     pub commands_sent: u64,
 }
@@ -54,13 +61,15 @@ impl Pending {
             Self::Attempt(attempt) | Self::Answered(attempt, _) => attempt.answer_due_at(),
             Self::Retry { due_at, .. } => *due_at,
             Self::Wait { until, .. } => *until,
+            Self::Approval(question) => question.until,
         }
     }
 
-    /// When the newest command of an attempt in flight was issued.
-    pub(crate) fn issued_at(&self) -> Option<Timestamp> {
+    /// Since when the run may have waited: the newest command of an attempt in flight was issued, or people were asked.
+    pub(crate) fn waits_since(&self) -> Option<Timestamp> {
         match self {
             Self::Attempt(attempt) => Some(attempt.started_at),
+            Self::Approval(question) => Some(question.at),
             Self::Answered(..) | Self::Retry { .. } | Self::Wait { .. } => None,
         }
     }

@@ -14,8 +14,9 @@ use crate::time::Timestamp;
 
 impl State {
     /// The run's status in the words of the remediation API.
-    pub const fn status(&self) -> RunStatus {
+    pub fn status(&self) -> RunStatus {
         match self.phase {
+            Phase::Acting | Phase::Verifying if self.open_questions().next().is_some() => RunStatus::AwaitingApproval,
             Phase::AwaitingApproval => RunStatus::AwaitingApproval,
             Phase::Acting | Phase::Verifying => RunStatus::Running,
             Phase::Ended(outcome) => outcome.status(),
@@ -44,7 +45,7 @@ impl State {
     pub(crate) fn expected(&self, step: StepRef, attempt: u32, token: &Token) -> Option<&Attempt> {
         match self.pending.get(&step)? {
             Pending::Attempt(pending) => Some(&**pending).filter(|it| it.number == attempt && it.token == *token),
-            Pending::Answered(..) | Pending::Retry { .. } | Pending::Wait { .. } => None,
+            Pending::Answered(..) | Pending::Retry { .. } | Pending::Wait { .. } | Pending::Approval(_) => None,
         }
     }
 
@@ -80,7 +81,7 @@ impl State {
     /// Whether the run's time has passed at `now`. An attempt in flight may have waited, and its answer may extend the time: until then the
     /// run neither starts a step nor stops.
     pub(crate) fn is_overdue(&self, now: Timestamp) -> bool {
-        now >= self.deadline
+        now >= self.deadline_at(now)
     }
 
     /// The next moment at which an event follows from time alone; `None` once the run has ended.
@@ -89,10 +90,10 @@ impl State {
             return None;
         }
         let timer = self.timers.first().map(|(at, _)| *at);
-        let stops_by_time = self.stopping.is_none() && self.in_flight == 0;
+        let stops_by_time = self.stopping.is_none() && self.in_flight == 0 && self.asking.is_empty();
         let deadline = stops_by_time.then_some(self.deadline);
-        let reminder = self.next_reminder().map(|(at, _)| at);
-        timer.into_iter().chain(deadline).chain(reminder).min()
+        let reminders = self.open_questions().filter_map(|(_, question)| question.next_reminder());
+        timer.into_iter().chain(deadline).chain(reminders.map(|(at, _)| at)).min()
     }
 
     /// The limit that the run has reached, as a sentence; `None` while it may go on.

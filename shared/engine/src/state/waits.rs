@@ -1,4 +1,4 @@
-//! How long a run has waited in queues.
+//! How long a run has waited in queues and for people.
 
 use super::State;
 use crate::limit;
@@ -45,19 +45,29 @@ impl Waits {
 }
 
 impl State {
-    /// Milliseconds in which a command of the run waited for a worker, or a result for the dispatcher. The run's deadline is later by as much.
+    /// Milliseconds in which a command of the run waited for a worker, a result for the dispatcher, or a step for people. The run's deadline is
+    /// later by as much.
     pub fn waited_ms(&self) -> u64 {
         self.waits.total_ms()
     }
 
-    /// A message of the run waited in a queue in these intervals.
+    /// When the run's time is over, seen from `now`: while a step waits for people, the time stands still.
+    pub(crate) fn deadline_at(&self, now: Timestamp) -> Timestamp {
+        let asked = self.asking.iter().filter_map(|step| self.step_question(*step)).map(|question| question.at).min();
+        let Some(asked_at) = asked else { return self.deadline };
+        let mut waits = self.waits.clone();
+        waits.add(asked_at, now);
+        self.deadline.plus_ms(waits.total_ms().saturating_sub(self.waits.total_ms()))
+    }
+
+    /// A message of the run waited in a queue, or a step for people, in these intervals.
     pub(crate) fn wait_in_queues(&mut self, intervals: &[(Timestamp, Timestamp)]) {
         let before = self.waits.total_ms();
         for (from, to) in intervals {
             self.waits.add(*from, *to);
         }
         // At most `limit::IN_FLIGHT` attempts are pending. Without one, no interval can come that starts before those so far end.
-        let earliest = self.pending.values().filter_map(super::Pending::issued_at).min();
+        let earliest = self.pending.values().filter_map(super::Pending::waits_since).min();
         self.waits.settle(earliest.unwrap_or(Timestamp(u64::MAX)));
         self.deadline = self.deadline.plus_ms(self.waits.total_ms().saturating_sub(before));
     }

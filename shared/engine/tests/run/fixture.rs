@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use heal_engine::catalog::Safety;
 use heal_engine::event::{Commit, Event, RunStarted};
 use heal_engine::message::{ActionResult, AttemptResult, LateCommand};
-use heal_engine::playbook::{Condition, ForEach, OnFailure, OnUnavailable, Playbook, Retry, Step, Until};
+use heal_engine::playbook::{Approval, Condition, ForEach, OnFailure, OnUnavailable, Playbook, Retry, Step, Until};
 use heal_engine::turn::{self, Input, Turn};
 use heal_engine::{ApplyError, Command, Map, Plan, RunId, State, StepRef, Timestamp};
 use serde::Deserialize;
@@ -14,6 +14,8 @@ use serde_json::Value;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlaybookCase {
+    #[serde(default)]
+    pub approval: Option<Approval>,
     #[serde(default = "default_timeout")]
     pub timeout_seconds: u64,
     pub actions: Vec<StepCase>,
@@ -28,6 +30,8 @@ pub struct StepCase {
     #[serde(rename = "type")]
     pub kind: Option<String>,
     pub condition: Option<Condition>,
+    #[serde(default)]
+    pub approval: Option<Approval>,
     pub needs: Option<Vec<String>>,
     pub max_attempts: Option<u32>,
     #[serde(default = "default_timeout")]
@@ -77,6 +81,7 @@ impl PlaybookCase {
             triggers: Vec::new(),
             parameters_schema: None,
             concurrency_key: None,
+            approval: self.approval,
             actions: chain(self.actions),
             verify: chain(self.verify),
         };
@@ -100,6 +105,7 @@ impl StepCase {
             on_unavailable: self.on_unavailable,
             for_each: self.for_each.map(|items| ForEach { items, max_parallel }),
             parameters: self.parameters,
+            approval: self.approval,
             until: self.until.map(|condition| Until { condition, within_seconds, every_seconds: 5 }),
             safety: self.safety,
             inherits: self.inherits,
@@ -121,6 +127,18 @@ pub struct Run {
 
 impl Run {
     pub fn start(plan: Plan, variables: Map, approval: bool, at: Timestamp, entropy: u64) -> Self {
+        Self::start_by(plan, variables, approval, None, at, entropy)
+    }
+
+    /// As [`Run::start`], requested by this identity.
+    pub fn start_by(
+        plan: Plan,
+        variables: Map,
+        approval: bool,
+        requested_by: Option<String>,
+        at: Timestamp,
+        entropy: u64,
+    ) -> Self {
         let run_id = RunId::new("run-1");
         let started = RunStarted {
             incident_id: "incident-1".to_owned(),
@@ -129,6 +147,7 @@ impl Run {
             plan_digest: plan.digest.clone(),
             variables,
             approval,
+            requested_by,
             concurrency_key: None,
             traceparent: None,
         };

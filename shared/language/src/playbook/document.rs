@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use heal_engine::catalog::Catalog;
 use heal_engine::limit;
 
+use super::approval::{self, ApprovalDraft};
+use super::retry::old_retries;
 use super::step::{self, Section, StepDraft};
 use crate::code;
 use crate::diagnostic::Span;
@@ -13,8 +15,17 @@ use crate::name::file_name;
 use crate::report::{Finding, Report, quoted};
 use crate::yaml::{Kind, Node};
 
-pub(super) const KEYS: [&str; 8] =
-    ["name", "description", "timeout_seconds", "triggers", "parameters_schema", "concurrency_key", "actions", "verify"];
+pub(super) const KEYS: [&str; 9] = [
+    "name",
+    "description",
+    "timeout_seconds",
+    "triggers",
+    "parameters_schema",
+    "concurrency_key",
+    "approval",
+    "actions",
+    "verify",
+];
 pub(super) const TRIGGER_KEYS: [&str; 2] = ["incident_type", "condition"];
 
 /// Keys of older playbooks that have no effect, each with what to do instead.
@@ -41,6 +52,7 @@ pub(super) struct Document<'n> {
     pub(super) triggers: Option<Vec<Trigger<'n>>>,
     pub(super) parameters_schema: Option<&'n Node>,
     pub(super) concurrency_key: Option<(&'n str, Span)>,
+    pub(super) approval: Option<ApprovalDraft<'n>>,
     /// The actions, then the verify entries.
     pub(super) steps: Vec<StepDraft<'n>>,
 }
@@ -74,9 +86,10 @@ pub(super) fn read<'n>(stem: &str, root: &'n Node, catalog: &Catalog, report: &m
     let triggers = fields.take("triggers").map(|field| triggers(&field, report));
     let schema = fields.take("parameters_schema").map(|field| field.node);
     let key = fields.take("concurrency_key").and_then(|field| Some((field.text(report)?, field.node.span)));
+    let approval = fields.take("approval").and_then(|field| approval::read(&field, report));
     let actions = fields.take_or_old("actions", &["steps"], report);
     let verify = fields.take("verify");
-    let retries = fields.take("max_retries").and_then(|field| step::old_retries(&field, report));
+    let retries = fields.take("max_retries").and_then(|field| old_retries(&field, report));
     fields.finish(&KEYS, |_| None, report);
     let mut document = Document {
         name,
@@ -85,6 +98,7 @@ pub(super) fn read<'n>(stem: &str, root: &'n Node, catalog: &Catalog, report: &m
         triggers,
         parameters_schema: schema,
         concurrency_key: key,
+        approval,
         steps: Vec::new(),
     };
     match actions {

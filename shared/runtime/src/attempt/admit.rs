@@ -31,6 +31,11 @@ pub(super) struct Admission<F> {
 #[derive(Debug)]
 pub(super) enum Refusal {
     Denied(Vec<Violation>),
+    /// People have to be asked first.
+    NeedsApproval {
+        violations: Vec<Violation>,
+        approvers: Vec<String>,
+    },
     CoolingDown(Timestamp),
     /// The facts could not be read, or the policy could not be asked.
     Ended(AttemptResult),
@@ -59,7 +64,10 @@ impl<A: Action> Attempt<'_, A> {
                 Err(refusal) => admission.refused.push((target, refusal)),
             }
         }
-        self.reserve_cooldowns(&mut admission).await?;
+        // One approval is for all that the command is to do: without it nothing is done, not even a part.
+        if !admission.needs_approval() {
+            self.reserve_cooldowns(&mut admission).await?;
+        }
         Ok(admission)
     }
 
@@ -100,6 +108,12 @@ impl<A: Action> Attempt<'_, A> {
                 let message = format!("denied by policy: {}", rules.collect::<Vec<_>>().join(", "));
                 self.log_failed([target], &message);
                 Err(Refusal::Denied(violations))
+            }
+            Decision::RequireApproval { source, violations, approvers, warning } => {
+                if self.is_approved(target, source, &violations, &approvers) {
+                    return Ok((facts.own, warning));
+                }
+                Err(Refusal::NeedsApproval { violations, approvers })
             }
             Decision::Unavailable { message } => {
                 let message = format!("nothing was done: failed to ask the policy: {message}");

@@ -88,6 +88,9 @@ impl<A: Action> Attempt<'_, A> {
             return Ok(AttemptResult { not_applied: true, ..result }.into());
         }
         let admission = self.admit(targets).await?;
+        if let Some(result) = merge::approval_needed(&admission) {
+            return Ok(result.into());
+        }
         let performed = if admission.admitted.is_empty() {
             None
         } else {

@@ -19,7 +19,11 @@ impl Inbox {
         let mut runs: BTreeMap<RunId, Vec<(usize, Inbound)>> = BTreeMap::new();
         for (index, delivery) in deliveries.iter().enumerate() {
             match Inbound::parse(&delivery.body) {
-                Ok(message) => runs.entry(message.run_id().clone()).or_default().push((index, message)),
+                // Who answers a question of a run is what the queue attests.
+                Ok(message) => runs
+                    .entry(message.run_id().clone())
+                    .or_default()
+                    .push((index, message.attested(delivery.sender.as_deref()))),
                 Err(error) => outcomes.push((index, unreadable(&error, delivery))),
             }
         }

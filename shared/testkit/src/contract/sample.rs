@@ -56,6 +56,7 @@ pub(crate) fn new_run(run_id: &str) -> NewRun {
         plan_digest: Digest::of(b"plan"),
         variables,
         approval: false,
+        requested_by: None,
         concurrency_key: None,
         traceparent: None,
     };

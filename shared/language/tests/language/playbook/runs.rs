@@ -92,6 +92,7 @@ fn run(plan: &Plan, variables: Value, mut answer: impl FnMut(&ActionCommand, usi
         plan_digest: plan.digest.clone(),
         variables,
         approval: false,
+        requested_by: None,
         concurrency_key: None,
         traceparent: None,
     };
