@@ -147,8 +147,8 @@ impl Dispatcher {
             let now = self.ports.clock.now();
             let span = span::dispatch(&current.plan, &current.state);
             let mut folded = span.in_scope(|| self.fold(run_id, current, inputs, now))?;
-            // An input that looks stale may be expected after another dispatcher's commit.
-            while folded.stale && !is_fresh {
+            // An input that looks stale, or that leads to nothing, may be expected after another process's commit.
+            while folded.events.is_empty() && !is_fresh {
                 is_fresh = !self.catch_up(current).instrument(span.clone()).await?;
                 folded = span.in_scope(|| self.fold(run_id, current, inputs, now))?;
             }

@@ -7,6 +7,7 @@
 mod sent;
 
 use heal_engine::RunId;
+use heal_engine::event::RunStatus;
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{Entropy as _, OsEntropy};
 
@@ -91,7 +92,12 @@ async fn receive(backend: &Backend, run_id: &RunId, effect: &str, input: Inbound
         return Ok(Exit::Failure);
     }
     if turn.events == 0 {
-        out::note(format_args!("{run_id} is {}: nothing to change", turn.status.as_str()));
+        let open = if turn.status == RunStatus::AwaitingApproval {
+            "; `heal approvals show` has what it asks for"
+        } else {
+            ""
+        };
+        out::note(format_args!("{run_id} is {}: nothing to change{open}", turn.status.as_str()));
         return Ok(Exit::Failure);
     }
     out::line(format_args!("{run_id} {effect}: {}", turn.status.as_str()))?;

@@ -87,6 +87,7 @@ pub(super) fn fault(error: &impl fmt::Display) -> EvaluationError {
 
 #[cfg(test)]
 mod tests {
+    use heal_runtime::port::{Decision, DecisionSource};
     use serde_json::json;
 
     use super::*;
@@ -102,6 +103,26 @@ allow if count(violations) == 0"#
         );
         // The epoch was a Thursday.
         Bundled::of("closed.rego", &text)?.evaluate(&json!({"now_ns": 0}))
+    }
+
+    #[test]
+    fn the_policy_of_the_documentation_asks_about_a_workflow_that_runs_and_denies_one_without_a_name() {
+        let page = include_str!("../../../../docs/policy.md");
+        let text = page.split("```").find_map(|part| part.strip_prefix("rego\n")).unwrap();
+        let policy = Bundled::of("documented.rego", text).unwrap();
+        for (workflow, state, expected) in
+            [("wf-1", "RUNNING", "require_approval"), ("wf-1", "PAUSED", "allow"), ("", "RUNNING", "deny")]
+        {
+            let input = json!({
+                "resource": {"action": "restart_workflow", "workflow_id": workflow},
+                "context": {"workflow_state": state},
+            });
+            let decision = policy.evaluate(&input).unwrap().into_decision(DecisionSource::Bundled, None);
+            assert_eq!(decision.as_str(), expected, "{input}");
+            if let Decision::RequireApproval { approvers, violations, .. } = decision {
+                assert_eq!((approvers, violations[0].rule.as_str()), (vec!["oncall".to_owned()], "running"));
+            }
+        }
     }
 
     #[test]
