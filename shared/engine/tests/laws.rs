@@ -207,7 +207,7 @@ fn walk(playbook: Value, flag: bool, moves: &[Move]) -> Result<(), TestCaseError
             Some(Command::Perform { step, command, .. }) if choice > 240 && choice != 255 && round <= MOVES / 2 => {
                 run.late(*step, command.attempt, now)
             }
-            Some(Command::Perform { step, command, .. }) if choice != 255 => {
+            Some(Command::Perform { step, command, .. }) if choice != 255 || round > MOVES / 2 => {
                 let outcome = if round > MOVES / 2 { AttemptOutcome::Succeeded } else { outcome(choice) };
                 let not_applied = choice % 2 == 0;
                 let result = AttemptResult { not_applied, ..AttemptResult::new(outcome) };
