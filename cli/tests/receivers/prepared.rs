@@ -99,6 +99,7 @@ fn started(plan: &Plan) -> Event {
         variables: Map::new(),
         approval: false,
         gate: None,
+        requested_by: None,
         concurrency_key: None,
         traceparent: None,
     }))

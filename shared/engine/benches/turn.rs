@@ -46,6 +46,7 @@ fn run(plan: &Plan, done: usize) -> (State, Input) {
         variables: serde_json::from_value(json!({"ready": true, "count": 0, "ticket_id": "ticket-1"})).unwrap(),
         approval: false,
         gate: None,
+        requested_by: None,
         concurrency_key: None,
         traceparent: None,
     };

@@ -2,7 +2,7 @@
 //!
 //! Every event updates the sets of steps that are ready, open or pending, so a step costs the same in a run of ten steps and of a thousand.
 
-mod approval;
+pub mod approval;
 pub mod follow_up;
 mod held;
 mod pending;
@@ -22,6 +22,8 @@ use crate::message::cut;
 use crate::plan::{Plan, PlannedStep};
 use crate::time::{Timestamp, seconds_to_ms};
 
+pub use approval::{Approver, OpenApproval};
+pub(crate) use approval::{Objection, Question};
 pub use follow_up::FollowUps;
 pub use held::Held;
 pub use pending::ANSWER_GRACE_MS;
@@ -48,8 +50,10 @@ pub struct State {
     pub started_at: Timestamp,
     /// When the last event happened.
     pub updated_at: Timestamp,
-    /// Percent of the time for approval that had passed at the last reminder; 0 before the first.
-    pub(crate) reminded_percent: u32,
+    /// Who started the run, as an identity `KIND:NAME`; `None` if nobody attested it.
+    pub requested_by: Option<String>,
+    /// What people are asked, and have answered, before the run's first step; `None` if nobody is asked.
+    pub(crate) run_question: Option<Box<Question>>,
     /// Why the run is no longer needed, once that is known.
     pub withdrawn: Option<String>,
     /// What holds the run; `None` while it may go on.
@@ -76,6 +80,10 @@ pub struct State {
     pub(crate) fanning: BTreeSet<StepIndex>,
     /// Steps whose attempt has a result with no event that follows from it yet.
     pub(crate) answered: BTreeSet<StepRef>,
+    /// Steps that wait for people.
+    pub(crate) asking: BTreeSet<StepRef>,
+    /// Steps that people have approved or rejected, with no event that follows from it yet.
+    pub(crate) decided: BTreeSet<StepRef>,
     pub(crate) pending: BTreeMap<StepRef, Pending>,
     pub(crate) timers: BTreeSet<(Timestamp, StepRef)>,
     /// Attempts among `pending`.
@@ -169,10 +177,11 @@ impl State {
             failure: None,
             started_at: at,
             updated_at: at,
-            reminded_percent: 0,
+            requested_by: event.requested_by.clone(),
+            run_question: None,
             withdrawn: None,
             held: None,
-            deadline: at.plus_ms(seconds_to_ms(limit::APPROVAL_SECONDS)),
+            deadline: at,
             waits: Waits::default(),
             incident_id: event.incident_id.clone(),
             plan_digest: event.plan_digest.clone(),
@@ -186,6 +195,8 @@ impl State {
             ready: BTreeSet::new(),
             fanning: BTreeSet::new(),
             answered: BTreeSet::new(),
+            asking: BTreeSet::new(),
+            decided: BTreeSet::new(),
             pending: BTreeMap::new(),
             timers: BTreeSet::new(),
             in_flight: 0,
@@ -196,7 +207,9 @@ impl State {
             joined: BTreeSet::new(),
             step_starts: BTreeMap::new(),
         };
-        if !event.approval {
+        if event.approval {
+            state.ask_for_run(plan, event, at);
+        } else {
             state.start_acting(plan, at);
         }
         if let Some(gate) = &event.gate {
@@ -204,6 +217,30 @@ impl State {
             state.failure = gate.stop.clone().map(|reason| Stop { cause: StopCause::Denied, reason });
         }
         state
+    }
+
+    /// Asks people before the first step. The plan says whom; the incident alone asks anybody.
+    fn ask_for_run(&mut self, plan: &Plan, event: &RunStarted, at: Timestamp) {
+        let own = plan.playbook.approval.clone();
+        let asks = if own.is_some() { "playbook" } else { "incident" };
+        let why = format!("the {asks} asks for an approval before the first step");
+        let own = own.unwrap_or_default();
+        self.deadline = at.plus_ms(seconds_to_ms(own.expires_seconds));
+        self.run_question = Some(Box::new(Question {
+            since: self.seq,
+            at,
+            digest: approval::run_digest(&event.plan_digest, &event.variables),
+            parameters: crate::Map::new(),
+            approvers: own.approvers,
+            min: own.min,
+            until: self.deadline,
+            why,
+            by: Vec::new(),
+            rejection: None,
+            reminds: own.reminder,
+            reminded_percent: 0,
+            attempt: None,
+        }));
     }
 
     /// Starts the actions; the run's timeout counts from `at`.

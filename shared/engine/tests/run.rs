@@ -19,9 +19,11 @@ use std::fs;
 use std::path::Path;
 
 use fixture::{PlaybookCase, Run};
+use heal_engine::event::Event;
 use heal_engine::incident::{Alert, Resolution};
 use heal_engine::message::{AttemptOutcome, AttemptResult, Hold, Violation};
-use heal_engine::turn::Input;
+use heal_engine::state::Approver;
+use heal_engine::turn::{ApprovalAnswer, Input};
 use heal_engine::{ApplyError, Command, Map, Timestamp};
 use serde::Deserialize;
 
@@ -39,6 +41,8 @@ struct Case {
     #[serde(default)]
     escalated: Option<String>,
     #[serde(default)]
+    requested_by: Option<String>,
+    #[serde(default)]
     script: Vec<Move>,
     /// The log, one line an event, as `transcript::line` writes it.
     expect: Vec<String>,
@@ -55,6 +59,9 @@ struct Case {
     /// The idempotency keys of the commands that the run sent, without the run's id, each once.
     #[serde(default)]
     keys: Option<Vec<String>>,
+    /// Who approved what each command carried, before the first input and after each one that changed it.
+    #[serde(default)]
+    approved: Option<Vec<Option<String>>>,
 }
 
 /// One input, `at` seconds after the start.
@@ -65,9 +72,9 @@ struct Move {
     /// `name`, or `name[item]`, with `#attempt` behind it where it is not the first.
     #[serde(default)]
     step: Option<String>,
-    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `over_budget`, `unavailable`, `not_applied`, `transient`, `failed`, `timed_out`, `unknown`,
-    /// `late`, `held`, `held_after_a_death`; or `wake`, `cancel`, `approve`, `join`, `join_another`, `resolve`, `done`, `halt`, `halt_again`, `resume`, `hold`,
-    /// `release`.
+    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `over_budget`, `unavailable`, `not_applied`, `needs_approval`, `transient`, `failed`,
+    /// `timed_out`, `unknown`, `late`, `held`, `held_after_a_death`; or `wake`, `cancel`, `approve`, `reject`, `join`, `join_another`, `resolve`, `done`,
+    /// `halt`, `halt_again`, `resume`, `hold`, `release`. An approval without a step is for the run as a whole.
     does: String,
     #[serde(default)]
     output: Map,
@@ -81,9 +88,21 @@ struct Move {
     /// The input is the answer to the first command of its attempt, not to the newest.
     #[serde(default)]
     to_first: bool,
-    /// The input has to be refused as stale.
+    /// The input has to be dropped as stale.
     #[serde(default)]
     stale: bool,
+    /// The input has to be refused by this rule.
+    #[serde(default)]
+    refused: Option<String>,
+    /// Who approves or rejects.
+    #[serde(default = "ann")]
+    by: String,
+    #[serde(default)]
+    groups: Vec<String>,
+}
+
+fn ann() -> String {
+    "ann".to_owned()
 }
 
 #[test]
@@ -113,8 +132,9 @@ fn check(case: &Case) -> Result<(), String> {
     let (plan, variables) = (case.playbook.clone().into_plan(), case.variables.clone());
     let mut run = match &case.escalated {
         Some(reason) => Run::escalated(plan, variables, reason, start),
-        None => Run::start(plan, variables, case.approval, start, 7),
+        None => Run::start_by(plan, variables, case.approval, case.requested_by.clone(), start, 7),
     };
+    let mut approved = vec![carried(&run, start)];
     let mut keys = owed_keys(&run, start);
     let mut first_tokens = run.tokens.clone();
     for step in &case.script {
@@ -126,6 +146,10 @@ fn check(case: &Case) -> Result<(), String> {
         let input = input(&run, step, start);
         run.tokens = newest;
         match (run.take(input, at), step.stale) {
+            (Err(ApplyError::Refused { why, .. }), false) if Some(&why) == step.refused.as_ref() => {}
+            (Ok(events), false) if step.refused.is_some() => {
+                return Err(format!("{step:?} should be refused and gave {events:?}"));
+            }
             (Ok(_), false) | (Err(ApplyError::Stale { .. }), true) => {}
             (Ok(events), true) => return Err(format!("{step:?} should be stale and gave {events:?}")),
             (Err(error), _) => return Err(format!("{step:?}: {error}")),
@@ -133,8 +157,13 @@ fn check(case: &Case) -> Result<(), String> {
         for (attempt, token) in &run.tokens {
             first_tokens.entry(*attempt).or_insert_with(|| token.clone());
         }
+        approved.extend(carried(&run, at).map(Some));
         keys.extend(owed_keys(&run, at));
         keys.dedup();
+    }
+    approved.dedup();
+    if case.approved.as_ref().is_some_and(|expected| *expected != approved) {
+        return Err(format!("approved: expected {:?}, observed {approved:?}", case.approved));
     }
     if case.keys.as_ref().is_some_and(|expected| *expected != keys) {
         return Err(format!("keys: expected {:?}, observed {keys:?}", case.keys));
@@ -173,6 +202,14 @@ fn after(start: Timestamp, seconds: f64) -> Timestamp {
     Timestamp(start.0 + (seconds * 1_000.0) as u64)
 }
 
+/// Who approved what the newest command carries.
+fn carried(run: &Run, at: Timestamp) -> Option<String> {
+    run.owed(at).into_iter().rev().find_map(|command| match command {
+        Command::Perform { command, .. } => command.approved.map(|approved| approved.by.join(", ")),
+        Command::Wake { .. } => None,
+    })
+}
+
 fn owed_keys(run: &Run, at: Timestamp) -> Vec<String> {
     let key = |command: Command| match command {
         Command::Perform { command, .. } => Some(command.idempotency_key().trim_start_matches("run-1/").to_owned()),
@@ -203,7 +240,7 @@ fn input(run: &Run, step: &Move, start: Timestamp) -> Input {
     match step.does.as_str() {
         "wake" => Input::Wake,
         "cancel" => Input::CancelRequested { by: "ann".to_owned() },
-        "approve" => Input::Approved { by: "ann".to_owned() },
+        "approve" | "reject" => answer(run, step),
         "resolve" => Input::Resolved(Box::new(Resolution {
             alert: Alert::Incident { id: "incident-1".to_owned() },
             reason: "the alert was resolved".to_owned(),
@@ -241,6 +278,15 @@ fn input(run: &Run, step: &Move, start: Timestamp) -> Input {
             };
             result(AttemptOutcome::Denied { violations: vec![violation("rate_limited")] })
         }
+        "needs_approval" => {
+            let violation = Violation {
+                policy: "p".into(),
+                rule: "night".into(),
+                msg: "people sleep".into(),
+                severity: "low".into(),
+            };
+            result(AttemptOutcome::NeedsApproval { violations: vec![violation], approvers: vec!["oncall".to_owned()] })
+        }
         "cooling_down" => result(AttemptOutcome::CoolingDown {
             target: "ticket-1".to_owned(),
             until: Timestamp(1_090_000),
@@ -264,4 +310,26 @@ fn input(run: &Run, step: &Move, start: Timestamp) -> Input {
         "unknown" => result(AttemptOutcome::Unknown { message }),
         other => panic!("unknown input `{other}`"),
     }
+}
+
+/// An answer to what is asked now, or to the first question of its step.
+fn answer(run: &Run, step: &Move) -> Input {
+    let by = Approver { identity: step.by.clone(), groups: step.groups.clone() };
+    let rejection = (step.does == "reject").then(|| "not now".to_owned());
+    let Some(name) = &step.step else {
+        return Input::Approval(Box::new(ApprovalAnswer { rejection, ..ApprovalAnswer::of_run(by) }));
+    };
+    let (step_ref, _) = transcript::step_of(&run.plan, name);
+    let digests: Vec<_> = run
+        .commits
+        .iter()
+        .flat_map(|commit| &commit.events)
+        .filter_map(|event| match event {
+            Event::ApprovalRequested { step, digest, .. } if *step == step_ref => Some(digest.clone()),
+            _ => None,
+        })
+        .collect();
+    let digest = if step.to_first { digests.first() } else { digests.last() }.cloned();
+    let name = run.plan.name(step_ref.step).to_owned();
+    Input::Approval(Box::new(ApprovalAnswer { step: Some(name), item: step_ref.item, digest, by, rejection }))
 }

@@ -75,6 +75,8 @@ pub struct TurnOutcome {
     pub events: usize,
     /// Messages sent afterwards: commands and wake-ups.
     pub commands: usize,
+    /// The rule that the last refused input broke, as a sentence; `None` if none was refused.
+    pub refused: Option<String>,
 }
 
 impl std::fmt::Debug for Dispatcher {
@@ -162,12 +164,17 @@ impl Dispatcher {
             let halts = self.halts_for(&current.state, now).await?;
             let span = span::dispatch(&current.plan, &current.state);
             let mut folded = span.in_scope(|| self.fold(run_id, current, inputs, &halts, now))?;
-            // An input that looks stale may be expected after another dispatcher's commit.
-            while folded.stale && !is_fresh {
+            // An input that looks stale, or that leads to nothing, may be expected after another process's commit.
+            while folded.events.is_empty() && !is_fresh {
                 is_fresh = !self.catch_up(current).instrument(span.clone()).await?;
                 folded = span.in_scope(|| self.fold(run_id, current, inputs, &halts, now))?;
             }
-            let Fresh { events, more, stale } = folded;
+            let Fresh { events, more, stale, refused } = folded;
+            if let Some(why) = &refused {
+                span.in_scope(|| {
+                    tracing::warn!(event = "approval.refused", why, "an answer to a question does not count")
+                });
+            }
             let before = current.state.seq - events.len() as u64;
             if events.is_empty() {
                 // Of a command that was issued again, and came late in the meantime: sending the newer one once more would fill a full queue.
@@ -177,7 +184,8 @@ impl Dispatcher {
                 } else {
                     heal_engine::decide::decide(&current.plan, &current.state, now)
                 };
-                return self.settle(current, 0, owed, false, now).instrument(span).await;
+                let settled = self.settle(current, 0, owed, false, now).instrument(span).await?;
+                return Ok(TurnOutcome { refused, ..settled });
             }
             let commit = Commit {
                 run_id: run_id.clone(),
@@ -195,7 +203,8 @@ impl Dispatcher {
                     current.chain.clone_from(&commit.chain);
                     span.in_scope(|| observe::committed(&*self.observer, &current.plan, &current.state, &commit));
                     let owed = heal_engine::decide::since(&current.plan, &current.state, now, before);
-                    return self.settle(current, commit.events.len(), owed, more, now).instrument(span).await;
+                    let settled = self.settle(current, commit.events.len(), owed, more, now).instrument(span).await?;
+                    return Ok(TurnOutcome { refused, ..settled });
                 }
                 Appended::AlreadyThere | Appended::Conflict => *live = None,
             }
@@ -223,6 +232,10 @@ impl Dispatcher {
                     tracing::debug!(run_id = %run_id, event, why, "input is known already");
                     fresh.stale = true;
                 }
+                Err(ApplyError::Refused { why, .. }) => {
+                    fresh.refused = Some(why);
+                    fresh.stale = true;
+                }
                 Err(cause @ (ApplyError::Illegal { .. } | ApplyError::TooManyEvents { .. })) => {
                     tracing::error!(run_id = %run_id, error = %cause, "run cannot continue");
                     return Err(DispatchError::Log { run_id: run_id.clone(), cause });
@@ -246,7 +259,7 @@ impl Dispatcher {
         if !messages.is_empty() {
             self.ports.sender.send(messages).await?;
         }
-        Ok(TurnOutcome { status: live.state.status(), events, commands })
+        Ok(TurnOutcome { status: live.state.status(), events, commands, refused: None })
     }
 
     /// Takes messages of one run as one turn. `cause_id` is the id of the first message, which is the same at every delivery.
@@ -259,7 +272,8 @@ impl Dispatcher {
         cause_id: &str,
         messages: Vec<Inbound>,
     ) -> Result<TurnOutcome, DispatchError> {
-        let inputs: Vec<_> = messages.into_iter().filter_map(Inbound::into_input).collect();
+        let groups = &self.ports.guardrails.approvals.groups;
+        let inputs: Vec<_> = messages.into_iter().filter_map(|message| message.into_input(groups)).collect();
         self.take(run_id, cause_id, &inputs).await
     }
 
@@ -281,8 +295,10 @@ impl Dispatcher {
 struct Fresh {
     events: Vec<heal_engine::Event>,
     more: bool,
-    /// Every input was known already.
+    /// Every input was known already, or refused.
     stale: bool,
+    /// The rule that the last refused input broke.
+    refused: Option<String>,
 }
 
 /// The index entry after `commit`.

@@ -164,6 +164,7 @@ mod tests {
             variables: intake.variables,
             approval: true,
             gate: None,
+            requested_by: None,
             concurrency_key: None,
             traceparent: None,
         };

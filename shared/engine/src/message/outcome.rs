@@ -53,6 +53,14 @@ pub enum AttemptOutcome {
         /// Every rule that refused.
         violations: Vec<Violation>,
     },
+    /// The policy wants people to be asked first: nothing was done.
+    NeedsApproval {
+        /// The rules that ask for it.
+        violations: Vec<Violation>,
+        /// Identities and groups that may approve; empty: everybody but the requester.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        approvers: Vec<String>,
+    },
     /// The target's cooldown has not passed, or a budget has no place left.
     CoolingDown {
         /// The target's id.
@@ -107,8 +115,14 @@ pub struct Violation {
     pub severity: String,
 }
 
+/// Version 2 adds the ending `needs_approval`.
 impl Format for AttemptResult {
     const NAME: &'static str = "attempt result";
+    const VERSION: u32 = 2;
+
+    fn needed_version(&self) -> u32 {
+        if self.needs_approval() { 2 } else { 1 }
+    }
 }
 
 impl AttemptOutcome {
@@ -118,6 +132,7 @@ impl AttemptOutcome {
             Self::Succeeded => "succeeded",
             Self::NoOp { .. } => "no_op",
             Self::Denied { .. } => "denied",
+            Self::NeedsApproval { .. } => "needs_approval",
             Self::CoolingDown { .. } => "cooling_down",
             Self::Unavailable { .. } => "unavailable",
             Self::Failed { .. } => "failed",
@@ -166,11 +181,17 @@ impl AttemptResult {
         match self.outcome {
             AttemptOutcome::NoOp { .. }
             | AttemptOutcome::Denied { .. }
+            | AttemptOutcome::NeedsApproval { .. }
             | AttemptOutcome::CoolingDown { .. }
             | AttemptOutcome::Failed { .. } => true,
             AttemptOutcome::Unavailable { .. } | AttemptOutcome::TimedOut { .. } => self.not_applied,
             AttemptOutcome::Succeeded | AttemptOutcome::Unknown { .. } => false,
         }
+    }
+
+    /// Whether people have to be asked first.
+    pub const fn needs_approval(&self) -> bool {
+        matches!(self.outcome, AttemptOutcome::NeedsApproval { .. })
     }
 
     /// The result with one more warning.
@@ -204,6 +225,10 @@ impl AttemptResult {
             | AttemptOutcome::Unknown { message: text } => cut(text, limit::TEXT_BYTES),
             AttemptOutcome::CoolingDown { rule: Some(text), .. } => cut(text, limit::TEXT_BYTES),
             AttemptOutcome::Denied { violations } => violations.truncate(limit::NOTES),
+            AttemptOutcome::NeedsApproval { violations, approvers } => {
+                violations.truncate(limit::NOTES);
+                approvers.truncate(limit::NOTES);
+            }
             AttemptOutcome::Succeeded | AttemptOutcome::CoolingDown { rule: None, .. } => {}
         }
         self

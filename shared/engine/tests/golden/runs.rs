@@ -5,8 +5,9 @@ use std::fs;
 use heal_engine::event::{Commit, Event};
 use heal_engine::incident::{Alert, Resolution};
 use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
+use heal_engine::state::Approver;
 use heal_engine::state::follow_up::ESCALATION;
-use heal_engine::turn::Input;
+use heal_engine::turn::{ApprovalAnswer, Input};
 use heal_engine::{Map, Plan, RunId, StepRef, Timestamp};
 use serde_json::{Value, json};
 
@@ -88,7 +89,7 @@ fn runs() -> Vec<(&'static str, &'static str, Vec<Commit>)> {
 
     let mut cancelled =
         start(plan("workflow_restart"), json!({"workflow_id": "wf-1", "incident_id": "incident-1"}), true);
-    after(&mut cancelled, 50, Input::Approved { by: "ann".to_owned() });
+    after(&mut cancelled, 50, Input::Approval(Box::new(ApprovalAnswer::of_run(Approver::new("ann")))));
     after(&mut cancelled, 50, Input::CancelRequested { by: "bob".to_owned() });
     answer(&mut cancelled, "restart_workflow", None, 1, gave(json!({"resumed": true, "state": "RUNNING"})));
 

@@ -42,8 +42,25 @@ impl Dispatcher {
         message_id: &str,
         traceparent: Option<&str>,
     ) -> Result<IntakeOutcome, DispatchError> {
+        self.accept_from(message, message_id, traceparent, None).await
+    }
+
+    /// As [`Dispatcher::accept`], of a message whose queue attests the identity of its sender: the run is requested by it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn accept_from(
+        &self,
+        message: &str,
+        message_id: &str,
+        traceparent: Option<&str>,
+        sender: Option<&str>,
+    ) -> Result<IntakeOutcome, DispatchError> {
         match self.prepare(message) {
-            Ok(prepared) => self.start(prepared, traceparent).await,
+            Ok(prepared) => {
+                let prepared = prepared.requested_by(sender.map(ToOwned::to_owned));
+                self.start(prepared, traceparent).await
+            }
             Err(Rejection::Intake(IntakeError::NotAnIncident { reason, resolution })) => {
                 let outcome = match resolution {
                     Some(resolution) => self.withdraw(&resolution, message_id).await?,
@@ -66,7 +83,10 @@ impl Dispatcher {
     /// As [`Dispatcher::accept`].
     pub async fn start(&self, prepared: Prepared, traceparent: Option<&str>) -> Result<IntakeOutcome, DispatchError> {
         match prepared.several {
-            Some(several) => self.start_each(&several, &prepared.entry, traceparent).await,
+            Some(several) => {
+                let requested_by = prepared.requested_by.as_deref();
+                self.start_each(&several, &prepared.entry, requested_by, traceparent).await
+            }
             None => self.start_one(prepared, traceparent).await,
         }
     }
@@ -122,7 +142,7 @@ impl Dispatcher {
         traceparent: Option<&str>,
         again: &Again,
     ) -> Result<Creation, DispatchError> {
-        let Prepared { intake, entry, concurrency_key, several: _ } = prepared;
+        let Prepared { intake, entry, concurrency_key, requested_by, several: _ } = prepared;
         let plan = &entry.plan;
         let now = self.ports.clock.now();
         let dedupe_key = format!("{}\n{}", intake.dedupe_key, plan.playbook.name);
@@ -140,6 +160,7 @@ impl Dispatcher {
             variables: intake.variables.clone(),
             approval: intake.approval,
             gate: None,
+            requested_by: requested_by.clone(),
             concurrency_key: concurrency_key.clone(),
             traceparent: Some(traceparent),
         };

@@ -15,6 +15,8 @@ pub struct Prepared {
     pub(super) intake: Intake,
     pub(super) entry: Arc<Entry>,
     pub(super) concurrency_key: Option<String>,
+    /// Who starts the run, as an attested identity.
+    pub(super) requested_by: Option<String>,
     /// The tickets, if each needs a run of its own. Then `intake` is about the first one.
     pub(super) several: Option<Several>,
 }
@@ -97,7 +99,23 @@ impl Prepared {
     pub(super) fn single(intake: Intake, entry: Arc<Entry>) -> Result<Self, Rejection> {
         entry.check(&intake.variables)?;
         let concurrency_key = entry.concurrency_key(&intake.variables)?;
-        Ok(Self { intake, entry, concurrency_key, several: None })
+        Ok(Self { intake, entry, concurrency_key, requested_by: None, several: None })
+    }
+
+    /// The same, started by `identity`, which may not approve the run.
+    #[must_use]
+    pub fn requested_by(self, identity: Option<String>) -> Self {
+        Self { requested_by: identity, ..self }
+    }
+
+    /// The same, whether or not the incident asks that a person looks first: the caller is one. What the playbook asks is asked all the same.
+    #[must_use]
+    pub fn looked_at(mut self) -> Self {
+        self.intake.approval = false;
+        if let Some(several) = &mut self.several {
+            several.looked_at();
+        }
+        self
     }
 
     /// The playbook's name.

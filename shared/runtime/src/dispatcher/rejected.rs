@@ -31,7 +31,7 @@ impl Dispatcher {
             let follow_ups = follow_up::of_rejection(reason, head.started_at, &commits);
             let Event::FollowUpDone { id, .. } = &reported else { return Err(unknown()) };
             if !follow_ups.contains(id) || follow_ups.done(id).is_some() {
-                return Ok(TurnOutcome { status: head.status, events: 0, commands: 0 });
+                return Ok(TurnOutcome { status: head.status, events: 0, commands: 0, refused: None });
             }
             let commit = Commit {
                 run_id: run_id.clone(),
@@ -44,7 +44,7 @@ impl Dispatcher {
             .chained(chain::last(&commits));
             let head = RunHead { updated_at: commit.at, last_seq: commit.last_seq(), open_follow_ups: 0, ..head };
             if self.ports.runs.append(&commit, &head, None).await? == Appended::Appended {
-                return Ok(TurnOutcome { status: head.status, events: 1, commands: 0 });
+                return Ok(TurnOutcome { status: head.status, events: 1, commands: 0, refused: None });
             }
         }
         Err(DispatchError::Contended { run_id: run_id.clone() })
@@ -68,7 +68,7 @@ fn done(input: &Input) -> Option<Event> {
         | Input::Release { .. }
         | Input::Wake
         | Input::Joined { .. }
-        | Input::Approved { .. }
+        | Input::Approval(_)
         | Input::CancelRequested { .. }
         | Input::Resolved(_) => None,
     }

@@ -40,6 +40,11 @@ impl Several {
         Ok(Some((Self { whole: intake.clone(), tickets }, first)))
     }
 
+    /// A person has looked at the incident.
+    pub(super) const fn looked_at(&mut self) {
+        self.whole.approval = false;
+    }
+
     /// The tickets that get a run.
     pub(super) fn started(&self) -> &[String] {
         self.tickets.get(..limit::TICKET_RUNS).unwrap_or(&self.tickets)
@@ -58,11 +63,14 @@ impl Dispatcher {
         &self,
         several: &Several,
         entry: &Arc<Entry>,
+        requested_by: Option<&str>,
         traceparent: Option<&str>,
     ) -> Result<IntakeOutcome, DispatchError> {
         let mut outcomes = Vec::with_capacity(several.tickets.len());
         for portion in several.started().chunks(AT_ONCE) {
-            let started = portion.iter().map(|ticket| self.start_ticket(&several.whole, ticket, entry, traceparent));
+            let started = portion
+                .iter()
+                .map(|ticket| self.start_ticket(&several.whole, ticket, entry, requested_by, traceparent));
             outcomes.extend(try_join_all(started).await?);
         }
         if let [_, ..] = several.left_out() {
@@ -76,12 +84,16 @@ impl Dispatcher {
         whole: &Intake,
         ticket: &str,
         entry: &Arc<Entry>,
+        requested_by: Option<&str>,
         traceparent: Option<&str>,
     ) -> Result<IntakeOutcome, DispatchError> {
         let intake = whole.for_ticket(ticket);
         let key = format!("rejected:{}", intake.dedupe_key);
         match Prepared::single(intake, Arc::clone(entry)) {
-            Ok(prepared) => self.start_one(prepared, traceparent).await,
+            Ok(prepared) => {
+                let prepared = prepared.requested_by(requested_by.map(ToOwned::to_owned));
+                self.start_one(prepared, traceparent).await
+            }
             // One ticket that the playbook refuses does not hold up the others.
             Err(rejection) => self.reject_tickets(key, whole, &[ticket.to_owned()], rejection.to_string()).await,
         }

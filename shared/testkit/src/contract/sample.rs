@@ -59,6 +59,7 @@ pub(crate) fn new_run(run_id: &str) -> NewRun {
         variables,
         approval: false,
         gate: None,
+        requested_by: None,
         concurrency_key: None,
         traceparent: None,
     };

@@ -93,6 +93,7 @@ fn run(plan: &Plan, variables: Value, mut answer: impl FnMut(&ActionCommand, usi
         variables,
         approval: false,
         gate: None,
+        requested_by: None,
         concurrency_key: None,
         traceparent: None,
     };
