@@ -1,5 +1,6 @@
 //! What the dispatcher and the actions send each other.
 
+mod capped;
 mod outcome;
 
 use serde::{Deserialize, Serialize};

@@ -5,6 +5,7 @@
 pub mod approval;
 pub mod follow_up;
 mod held;
+mod notes;
 mod pending;
 mod query;
 mod variables;
@@ -17,8 +18,6 @@ use serde_json::Value;
 
 use crate::event::{RunOutcome, RunStarted, StepOutcome, StopCause};
 use crate::id::{Digest, RunId, Seq, StepIndex, StepRef};
-use crate::limit;
-use crate::message::cut;
 use crate::plan::{Plan, PlannedStep};
 use crate::time::{Timestamp, seconds_to_ms};
 
@@ -26,6 +25,7 @@ pub use approval::{Approver, OpenApproval};
 pub(crate) use approval::{Objection, Question};
 pub use follow_up::FollowUps;
 pub use held::Held;
+pub use notes::Notes;
 pub use pending::ANSWER_GRACE_MS;
 pub(crate) use pending::{Attempt, Pending};
 pub use variables::Variables;
@@ -152,13 +152,6 @@ pub(crate) struct Fan {
     pub first_failure: Option<(StepOutcome, String)>,
 }
 
-/// The first [`limit::NOTES`] different sentences of a list, and the number of the others.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Notes {
-    kept: Vec<String>,
-    total: usize,
-}
-
 impl State {
     /// The state after a run's first event, which happened at `at`.
     pub fn started(plan: &Plan, run_id: RunId, event: &RunStarted, at: Timestamp) -> Self {
@@ -274,30 +267,5 @@ impl Fan {
     /// Whether every element that started has ended, and no other will start.
     pub(crate) fn has_ended(&self) -> bool {
         self.running == 0 && (self.halted || self.next as usize >= self.items.len())
-    }
-}
-
-impl Notes {
-    pub(crate) fn add(&mut self, mut note: String) {
-        if self.kept.contains(&note) {
-            return;
-        }
-        self.total += 1;
-        if self.kept.len() < limit::NOTES {
-            cut(&mut note, limit::TEXT_BYTES);
-            self.kept.push(note);
-        }
-    }
-
-    /// The notes in order; if some were dropped, the last one says how many.
-    pub fn to_vec(&self) -> Vec<String> {
-        let dropped = self.total - self.kept.len();
-        let rest = (dropped > 0).then(|| format!("… and {dropped} more, see the run's log"));
-        self.kept.iter().cloned().chain(rest).collect()
-    }
-
-    /// Whether there is no note.
-    pub fn is_empty(&self) -> bool {
-        self.kept.is_empty()
     }
 }

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use heal_engine::event::{Commit, RunStatus};
-use heal_engine::turn::{self, Input};
-use heal_engine::{ApplyError, Command, RunId, Timestamp};
-use heal_guard::{Guardrails, Halt};
+use heal_engine::turn::Input;
+use heal_engine::{Command, RunId, Timestamp};
+use heal_guard::Guardrails;
 use tracing::Instrument as _;
 
 use crate::halts::HaltCache;
@@ -20,6 +20,7 @@ use crate::span;
 mod accept;
 mod cache;
 mod error;
+mod fold;
 mod gate;
 mod held;
 mod intake;
@@ -35,6 +36,7 @@ pub use held::SwitchOutcome;
 pub use intake::{IntakeOutcome, Prepared, Rejection};
 
 use cache::{Cache, Live};
+use fold::Fresh;
 
 /// Optimistic-concurrency retries per turn. Every conflict means that another dispatcher made progress, so 16 in a row is not bad luck.
 const CONFLICTS: u32 = 16;
@@ -212,40 +214,6 @@ impl Dispatcher {
         Err(DispatchError::Contended { run_id: run_id.clone() })
     }
 
-    /// Folds the inputs, after what follows from the halts; a stale one is skipped and logged.
-    fn fold(
-        &self,
-        run_id: &RunId,
-        live: &mut Live,
-        inputs: &[Input],
-        halts: &[Halt],
-        now: Timestamp,
-    ) -> Result<Fresh, DispatchError> {
-        let mut fresh = Fresh::default();
-        for input in held::input(live, halts, now).into_iter().chain(inputs.iter().cloned()) {
-            match turn::take(&live.plan, &mut live.state, input, now, self.ports.entropy.next()?) {
-                Ok(turn) => {
-                    fresh.events.extend(turn.events);
-                    fresh.more |= turn.more;
-                }
-                Err(ApplyError::Stale { event, why }) => {
-                    tracing::debug!(run_id = %run_id, event, why, "input is known already");
-                    fresh.stale = true;
-                }
-                Err(ApplyError::Refused { why, .. }) => {
-                    fresh.refused = Some(why);
-                    fresh.stale = true;
-                }
-                Err(cause @ (ApplyError::Illegal { .. } | ApplyError::TooManyEvents { .. })) => {
-                    tracing::error!(run_id = %run_id, error = %cause, "run cannot continue");
-                    return Err(DispatchError::Log { run_id: run_id.clone(), cause });
-                }
-            }
-        }
-        fresh.stale &= fresh.events.is_empty();
-        Ok(fresh)
-    }
-
     async fn settle(
         &self,
         live: &Live,
@@ -289,16 +257,6 @@ impl Dispatcher {
         due.extend(self.releasable(due_runs, now, limit).await?);
         Ok(self.wake(&due, now).await)
     }
-}
-
-#[derive(Default)]
-struct Fresh {
-    events: Vec<heal_engine::Event>,
-    more: bool,
-    /// Every input was known already, or refused.
-    stale: bool,
-    /// The rule that the last refused input broke.
-    refused: Option<String>,
 }
 
 /// The index entry after `commit`.

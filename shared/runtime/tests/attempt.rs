@@ -309,6 +309,9 @@ async fn what_the_policy_asks_people_about_is_done_only_with_their_approval_of_e
         );
         assert!(result.is_proven_not_applied(), "{result:?}");
         assert_eq!(rig.touched(), 0, "not even the ticket about which nobody is asked");
+        let decided = decided(&result);
+        let decided: Vec<_> = decided.iter().map(|(target, verdict, _)| (target.as_str(), *verdict)).collect();
+        assert_eq!(decided, [("asks", "needs_approval")]);
     }
     let given = Some(approved(&exact, &["oncall"]));
     let result = rig.perform(&ActionCommand { approved: given, ..command("run-4") }).await;
@@ -681,7 +684,7 @@ async fn what_was_decided_is_recorded_for_each_target_and_replays() {
     rig.read.store(0, Ordering::SeqCst);
     let result = rig.perform(&rig.command("run", tickets(&["a", "forbidden", "b", "undecided"]))).await;
     let no = "the policy (server) denies it: forbidden (no)".to_owned();
-    let cools = "cooldown of touch for b: 1 of 1 used".to_owned();
+    let cools = "cooldown of touch for b: 1 of 1 used, free again in 299 s".to_owned();
     assert_eq!(
         decided(&result),
         // Nothing was decided on the target that the policy had no answer for.
