@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use heal_clients::config::Env;
 use heal_engine::RunId;
+use heal_guard::Guardrails;
 use heal_runtime::dispatcher::Dispatcher;
 use heal_runtime::port::{AutonomyStore, DeadLetter, Receiver as _, RunReader};
 use heal_wiring::Ports;
@@ -19,7 +20,7 @@ use heal_wiring::Ports;
 pub(crate) use resolve::{BackendRef, StackName, StackRef};
 pub(crate) use stack::Stack;
 
-use crate::{local, state};
+use crate::{guardrails, local, out, state};
 
 /// How often the log of a state file is polled: another process writes it, and is not to be disturbed.
 const POLL_FILE: Duration = Duration::from_millis(200);
@@ -61,7 +62,7 @@ pub(crate) struct RunArgs {
 /// An open backend.
 #[derive(Debug)]
 pub(crate) enum Backend {
-    File { path: PathBuf, store: heal_embedded::Store },
+    File { path: PathBuf, store: heal_embedded::Store, guardrails: Arc<Guardrails> },
     Stack(Stack),
 }
 
@@ -107,14 +108,21 @@ impl Backend {
     /// As [`BackendArgs::resolve`]; or the state file or the stack does not exist.
     pub(crate) async fn open(args: &BackendArgs) -> anyhow::Result<Self> {
         match args.resolve()? {
-            BackendRef::File(path) => Ok(Self::File { store: state::open(&path)?, path }),
+            BackendRef::File(path) => {
+                // A faulty file must not keep anybody from stopping a run: without it nobody belongs to a group.
+                let guardrails = guardrails::of_environment(&Env).unwrap_or_else(|error| {
+                    out::note(format_args!("no group of approvers is known: {error:#}"));
+                    Arc::default()
+                });
+                Ok(Self::File { store: state::open(&path)?, path, guardrails })
+            }
             BackendRef::Stack(stack) => Ok(Self::Stack(Stack::open(&stack).await?)),
         }
     }
 
     pub(crate) fn ports(&self) -> Ports {
         match self {
-            Self::File { store, .. } => local::ports(store),
+            Self::File { store, guardrails, .. } => local::ports(store).bounded_by(Arc::clone(guardrails)),
             Self::Stack(stack) => stack.ports(),
         }
     }
@@ -131,6 +139,11 @@ impl Backend {
     /// A dispatcher without playbooks: it reads runs by the plans that are stored with them.
     pub(crate) fn reader(&self) -> Dispatcher {
         self.ports().reader()
+    }
+
+    /// The bounds that people set, the groups of approvers among them.
+    pub(crate) fn guardrails(&self) -> Arc<Guardrails> {
+        self.ports().guardrails
     }
 
     /// The interval at which a run's log is polled.

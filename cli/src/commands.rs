@@ -1,5 +1,6 @@
 //! The command line: one module a command, each with its options and the code that executes it.
 
+mod approvals;
 mod audit;
 mod autonomy;
 mod check;
@@ -37,6 +38,7 @@ Examples:
   heal serve --state heal.db --listen 127.0.0.1:8080      the remediation API, durable
   heal incident send incident.json --stack prod --watch   heal it on a deployed stack
   heal runs list --stack prod --status failed             the failed runs of a deployed stack
+  heal approvals list --stack prod                        what waits for the approval of a person
   heal followups list --stack prod                        what runs have left for a person
   heal audit verify --state heal.db                       whether a log was changed after it was written
   heal halt --all --for 1h --reason deployment            stop every change by the engine for an hour
@@ -78,6 +80,8 @@ enum Command {
     #[command(subcommand)]
     Runs(runs::Command),
     #[command(subcommand)]
+    Approvals(approvals::Command),
+    #[command(subcommand)]
     Followups(followups::Command),
     Halt(halt::Args),
     Resume(resume::Args),
@@ -114,6 +118,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(command) => check::run(command).await,
         Command::Guardrails(command) => guardrails::run(command),
         Command::Runs(command) => Box::pin(runs::run(command)).await,
+        Command::Approvals(command) => Box::pin(approvals::run(command)).await,
         Command::Followups(command) => Box::pin(followups::run(command)).await,
         Command::Audit(command) => Box::pin(audit::run(command)).await,
         Command::Halt(args) => Box::pin(halt::run(args)).await,
@@ -144,6 +149,7 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Check(_)
         | Command::Guardrails(_)
         | Command::Runs(_)
+        | Command::Approvals(_)
         | Command::Followups(_)
         | Command::Audit(_)
         | Command::Halt(_)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use heal_engine::event::{Commit, RunStatus};
+use heal_engine::event::{Commit, Event, RunStatus};
 use heal_engine::report::Report;
 use heal_engine::{Plan, RunId, Seq};
 use heal_runtime::dispatcher::Dispatcher;
@@ -78,6 +78,22 @@ impl Follower {
         &self.commits
     }
 
+    /// Whether the run can go on only after an answer of people.
+    ///
+    /// # Errors
+    /// The log is inconsistent.
+    pub(crate) fn waits_for_people_only(&self) -> anyhow::Result<bool> {
+        let Some(plan) = &self.plan else { return Ok(false) };
+        let state = heal_engine::turn::fold(plan, &self.commits)?;
+        Ok(state.is_some_and(|state| state.waits_for_people_only()))
+    }
+
+    /// Whether no step has started yet.
+    pub(crate) fn awaits_its_start(&self) -> bool {
+        let asks = |event: &Event| matches!(event, Event::ApprovalRequested { .. });
+        !self.commits.iter().flat_map(|commit| &commit.events).any(asks)
+    }
+
     pub(crate) const fn status(&self) -> RunStatus {
         self.status
     }
@@ -114,7 +130,8 @@ pub(crate) async fn follow_to_end(backend: &Backend, run_id: RunId, json: bool) 
             notified.is_idle = true;
         }
         if !notified.awaits_approval && status == RunStatus::AwaitingApproval {
-            let how = format!("heal runs approve {} {}", follower.run_id, backend.option());
+            let command = if follower.awaits_its_start() { "runs approve" } else { "approvals show" };
+            let how = format!("heal {command} {} {}", follower.run_id, backend.option());
             show.note(&format!("this run awaits approval: `{}`", how.trim_end()));
             notified.awaits_approval = true;
         }

@@ -4,15 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::bail;
+use heal_clients::config::Strings;
 use heal_engine::playbook::Playbook;
 use heal_guard::Guardrails;
 use heal_language::guardrails::{self, Reading};
+use heal_wiring::environment::{ENV_GUARDRAILS, ENV_PLAYBOOKS};
 
 use crate::playbooks::diagnostics::{self, Faults};
 use crate::{actions, out, playbooks};
 
 /// The file in a folder of playbooks.
 pub(crate) const FILE: &str = "guardrails.yaml";
+/// The folder of playbooks if nothing names one.
+const DEFAULT_PLAYBOOKS: &str = "playbooks";
 /// The ending that playbooks may have too.
 const MISNAMED: &str = "guardrails.yml";
 
@@ -82,6 +86,20 @@ pub(crate) fn load(named: Option<&Path>, folder: &Path, playbooks: &[Playbook]) 
         bail!("{} cannot be used, nothing is started; `heal guardrails lint` shows every fault", file.display());
     };
     Ok(Loaded { guardrails: Arc::new(guardrails), file: Some(file) })
+}
+
+/// The guardrails of this home for commands that work on its runs alone: the file that the variables name, or that of the folder of playbooks.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn of_environment(strings: &dyn Strings) -> anyhow::Result<Arc<Guardrails>> {
+    let path = |name: &str| strings.get(name).map(|value| value.map(PathBuf::from));
+    let folder = path(ENV_PLAYBOOKS)?.unwrap_or_else(|| PathBuf::from(DEFAULT_PLAYBOOKS));
+    let Some(file) = file(path(ENV_GUARDRAILS)?.as_deref(), &folder)? else { return Ok(Arc::default()) };
+    match read(&file, None)?.reading.guardrails {
+        Some(guardrails) => Ok(Arc::new(guardrails)),
+        None => bail!("{} cannot be used; `heal guardrails lint` shows every fault", file.display()),
+    }
 }
 
 /// Guardrails that are in force.

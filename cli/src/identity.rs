@@ -1,13 +1,13 @@
-//! Who gives an order.
+//! Who the person at this terminal is.
 
-use heal_clients::config::{Env, Strings as _};
+use uzers::{get_current_uid, get_user_by_uid};
 
-/// Variables that name the user, as the operating system's login sets them.
-const NAMES: [&str; 2] = ["USER", "LOGNAME"];
-
-/// The user of this process, as `local:anna`; `local:unknown` if the environment does not say.
+/// The operating system's user, as `local:anna`; `local:#1000` for a user without a name. It is asked by its id: a variable such as `USER` is
+/// whatever the caller sets it to.
 pub(crate) fn local() -> String {
-    let named = |name: &str| Env.get(name).ok().flatten().filter(|user| !user.trim().is_empty());
-    let user = NAMES.into_iter().find_map(named);
-    format!("local:{}", user.as_deref().unwrap_or("unknown"))
+    let uid = get_current_uid();
+    match get_user_by_uid(uid) {
+        Some(user) => format!("local:{}", user.name().to_string_lossy()),
+        None => format!("local:#{uid}"),
+    }
 }

@@ -94,6 +94,14 @@ pub(crate) fn playbooks(sources: Vec<Source>) -> impl Iterator<Item = Playbook> 
     sources.into_iter().filter_map(|source| source.reading.playbook)
 }
 
+/// Adds the faults of approvers: a group that is not among `groups`, the members of each by name.
+pub(crate) fn check_groups(sources: &mut [Source], groups: &BTreeMap<String, Vec<String>>) {
+    for source in sources {
+        let found = heal_language::playbook::check_groups(&stem(&source.path), &source.text, groups);
+        source.reading.diagnostics.extend(found);
+    }
+}
+
 fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = yaml_files(folder)?;
     files.retain(|file| !guardrails::is_guardrails(file));

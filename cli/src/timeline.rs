@@ -3,6 +3,7 @@
 //! [`Timeline`] takes commits in order and returns lines; it does no I/O and reads no clock. [`events`] shows every single event instead,
 //! [`summary`] the end of the run. Lines contain colours, which [`crate::out`] removes for files and pipes.
 
+pub(crate) mod approval;
 pub(crate) mod events;
 mod line;
 mod step;
@@ -57,11 +58,14 @@ impl Timeline {
             Event::IncidentJoined { incident_id } => {
                 Some(line::remark("+", &format!("incident {} joined", out::text(incident_id))))
             }
-            Event::Approved { by } => Some(line::remark("+", &format!("approved by {}", out::text(by)))),
-            Event::ApprovalExpiring { percent, until } => Some(line::remark(
-                "…",
-                &format!("awaits approval until {}, {percent} % of the time are over", moment::rfc3339(*until)),
-            )),
+            Event::Approved { .. }
+            | Event::Rejected { .. }
+            | Event::ApprovalRequested { .. }
+            | Event::StepApproved { .. }
+            | Event::StepRejected { .. }
+            | Event::ApprovalExpiring { .. } => {
+                approval::line(self.plan.as_deref(), event).map(|(mark, text)| line::remark(mark, &text))
+            }
             Event::RunWithdrawn { reason } => {
                 Some(line::remark("■", &format!("no longer needed: {}", out::text(reason))))
             }

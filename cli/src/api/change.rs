@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use heal_engine::RunId;
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{Entropy as _, OsEntropy, RunReader as _};
@@ -16,8 +16,8 @@ use super::execute::run_summary;
 use super::problem::Problem;
 use super::request::{Service, json_text, run_id};
 
-/// Name that the run's log records for the change.
-const BY: &str = "remediation API";
+/// What the run's log records for the change: the interface has no sign-in, so nobody attests who calls.
+const BY: &str = heal_engine::state::approval::ANONYMOUS;
 /// Bytes of a cancellation's reason that are kept; the rest is cut, with a mark.
 const REASON_BYTES: usize = 500;
 
@@ -26,6 +26,8 @@ enum ChangeOutcome {
     AlreadyEnded(RunId),
     Changed(RunId),
     Unchanged(RunId),
+    /// With the rule.
+    Refused(String),
 }
 
 /// Starts nothing new; waits for the attempts in flight. A run that has ended stays unchanged. The body, if there is one, is `{reason}`.
@@ -50,7 +52,7 @@ pub(super) async fn cancel(
 /// Starts a run that awaits approval.
 ///
 /// # Errors
-/// 404 if the run does not exist.
+/// 403 if it needs a known person, 404 if the run does not exist.
 pub(super) async fn approve(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
@@ -91,6 +93,9 @@ async fn change(service: &Service, id: &str, input: impl Fn(RunId) -> Inbound) -
     }
     let cause_id = format!("api:{:016x}", OsEntropy.next()?);
     let turn = service.dispatcher.receive(&run_id, &cause_id, vec![input(run_id.clone())]).await?;
+    if let Some(why) = turn.refused {
+        return Ok(ChangeOutcome::Refused(why));
+    }
     Ok(if turn.events > 0 { ChangeOutcome::Changed(run_id) } else { ChangeOutcome::Unchanged(run_id) })
 }
 
@@ -103,6 +108,9 @@ async fn answer(
         ChangeOutcome::AlreadyEnded(run_id) => (run_id, "the run had ended already"),
         ChangeOutcome::Changed(run_id) => (run_id, changed),
         ChangeOutcome::Unchanged(run_id) => (run_id, unchanged),
+        ChangeOutcome::Refused(why) => {
+            return Err(Problem::new(StatusCode::FORBIDDEN, format!("the approval was refused: {why}")));
+        }
     };
     Ok(Json(run_summary(service, run_id, message).await?))
 }

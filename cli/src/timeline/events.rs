@@ -7,6 +7,7 @@ use heal_engine::{Map, Plan, Timestamp};
 use owo_colors::OwoColorize as _;
 use serde_json::Value;
 
+use super::approval;
 use super::line::{kind_of_start, short};
 use crate::out::plural;
 use crate::{moment, out};
@@ -37,12 +38,12 @@ fn describe(plan: Option<&Plan>, event: &Event, at: Timestamp) -> String {
         ),
         Event::IncidentRejected { reason, .. } => out::text(reason),
         Event::IncidentJoined { incident_id } => format!("incident {}", out::text(incident_id)),
-        Event::ApprovalExpiring { percent, until } => {
-            format!(
-                "{percent} % of the time for approval are over, it ends in {}",
-                moment::duration(until.since_ms(at))
-            )
-        }
+        Event::Approved { .. }
+        | Event::Rejected { .. }
+        | Event::ApprovalRequested { .. }
+        | Event::StepApproved { .. }
+        | Event::StepRejected { .. }
+        | Event::ApprovalExpiring { .. } => approval::describe(plan, event).unwrap_or_default(),
         Event::RunWithdrawn { reason } => format!("no longer needed: {}", out::text(reason)),
         Event::RunHeld { by, reason, until, .. } => {
             let until = until.map(|until| format!(" until {}", moment::rfc3339(until))).unwrap_or_default();
@@ -56,7 +57,7 @@ fn describe(plan: Option<&Plan>, event: &Event, at: Timestamp) -> String {
             let note = note.as_deref().map(|note| format!(": {}", out::text(note)));
             format!("{} by {}{}", out::text(id), out::text(by), note.unwrap_or_default())
         }
-        Event::Approved { by } | Event::CancelRequested { by } => format!("by {}", out::text(by)),
+        Event::CancelRequested { by } => format!("by {}", out::text(by)),
         Event::ConditionFalse { step } => name(step),
         Event::FannedOut { step, items } => format!("{} over {} items", name(&StepRef::whole(*step)), items.len()),
         Event::AttemptStarted { step, attempt, deadline, timeout_ms, .. } => {
@@ -97,12 +98,17 @@ fn notes(event: &Event) -> Vec<String> {
             let trace = trace_id.map(|trace_id| format!("trace {}", out::text(trace_id)));
             trace.into_iter().chain([data("variables", &started.variables)]).collect()
         }
-        Event::AttemptStarted { parameters, .. } => vec![data("parameters", parameters)],
+        Event::AttemptStarted { parameters, .. } | Event::ApprovalRequested { parameters, .. } => {
+            vec![data("parameters", parameters)]
+        }
         Event::AttemptEnded { result, .. } => result_notes(result),
         Event::IncidentRejected { message, .. } => vec![format!("message {}", short(message, DATA_CHARACTERS))],
         Event::IncidentJoined { .. }
         | Event::ApprovalExpiring { .. }
         | Event::Approved { .. }
+        | Event::Rejected { .. }
+        | Event::StepApproved { .. }
+        | Event::StepRejected { .. }
         | Event::CancelRequested { .. }
         | Event::RunWithdrawn { .. }
         | Event::RunHeld { .. }
@@ -123,7 +129,7 @@ fn notes(event: &Event) -> Vec<String> {
 
 fn result_notes(result: &AttemptResult) -> Vec<String> {
     let violations: &[Violation] = match &result.outcome {
-        AttemptOutcome::Denied { violations } => violations,
+        AttemptOutcome::Denied { violations } | AttemptOutcome::NeedsApproval { violations, .. } => violations,
         AttemptOutcome::Succeeded
         | AttemptOutcome::NoOp { .. }
         | AttemptOutcome::CoolingDown { .. }
@@ -149,6 +155,9 @@ pub(crate) fn attempt_text(outcome: &AttemptOutcome, at: Timestamp) -> String {
         AttemptOutcome::NoOp { reason } => format!("nothing to do: {}", out::text(reason)),
         AttemptOutcome::Denied { violations } => {
             format!("denied by the policy ({})", plural(violations.len(), "violation"))
+        }
+        AttemptOutcome::NeedsApproval { violations, .. } => {
+            format!("nothing was done, the policy asks for an approval ({})", plural(violations.len(), "rule"))
         }
         AttemptOutcome::CoolingDown { target, rule: Some(rule), .. } => {
             format!("{} is left alone: {}", out::text(target), out::text(rule))

@@ -2,6 +2,7 @@
 
 use heal_engine::event::{RunOutcome, RunStatus};
 use heal_engine::report::{FollowUp, Report};
+use heal_engine::state::OpenApproval;
 use owo_colors::{OwoColorize as _, Style};
 
 use crate::{moment, out};
@@ -17,6 +18,8 @@ pub(crate) fn lines(report: &Report) -> Vec<String> {
         let (by, reason) = (out::text(&held.hold.by), out::text(&held.hold.reason));
         lines.push(format!("  held since {}{until} by {by}: {reason}", moment::rfc3339(held.since)));
     }
+    let approvals: Vec<_> = report.approvals.iter().map(approval).collect();
+    section(&mut lines, "what waits for an approval", &approvals, Style::new().yellow());
     section(&mut lines, "warnings", &report.warnings, Style::new().yellow());
     let follow_ups: Vec<_> = report.follow_ups.iter().map(follow_up).collect();
     section(&mut lines, "what is left for a person", &follow_ups, Style::new().cyan());
@@ -31,6 +34,14 @@ fn headline(report: &Report) -> String {
         None => String::new(),
     };
     format!("{}  {playbook}{took}  {}", word.style(style(report)), report.run_id.dimmed())
+}
+
+/// `restart_pod[2] until 2026-11-23T20:21:00Z, 1 of 2 given: the policy asks for an approval: …`
+fn approval(open: &OpenApproval) -> String {
+    let name = open.step.as_deref().unwrap_or("the run");
+    let item = open.item.map(|item| format!("[{item}]")).unwrap_or_default();
+    let (until, given) = (moment::rfc3339(open.until), open.approved_by.len());
+    format!("{name}{item} until {until}, {given} of {} given: {}", open.min, open.why)
 }
 
 /// The text, with who has done it.

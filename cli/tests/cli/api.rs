@@ -178,7 +178,7 @@ async fn a_run_is_cancelled_once_and_an_unknown_one_is_not_found() {
     let (_, body) = get(&url("rem-3", "status")).await;
     assert_eq!(body["status"], "CANCELLED");
     assert!(body["error"].is_string(), "{body}");
-    assert!(body["error"].as_str().unwrap().ends_with("remediation API"), "{body}");
+    assert!(body["error"].as_str().unwrap().ends_with("api:anonymous"), "{body}");
 
     let other = json!({"remediation_id": "rem-4", "incident_id": "j", "playbook_id": "long", "parameters": {}});
     assert_eq!(post(&format!("{}/api/v1/remediation/execute", serve.url), &other).await.0, 202);

@@ -153,6 +153,7 @@ impl Deployed {
             body: text(&message["Body"]),
             receive_count: 1,
             traceparent: None,
+            sender: None,
         };
         messages.iter().map(delivery).collect()
     }

@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod approvals;
 mod audit;
 mod backend;
 mod bad_input;

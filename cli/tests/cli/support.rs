@@ -3,10 +3,17 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use heal_embedded::{Location, Store};
+use heal_runtime::RunId;
+use heal_runtime::dispatcher::TurnOutcome;
+use heal_runtime::message::Inbound;
+use heal_runtime::port::SystemClock;
 use heal_sandbox::opa::OpaConfig;
 use heal_sandbox::{Platform, PlatformConfig, Seed};
+use heal_wiring::Ports;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -221,4 +228,27 @@ pub(crate) async fn answer(response: reqwest::Response) -> (u16, Value) {
     let status = response.status().as_u16();
     let text = response.text().await.unwrap();
     (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+/// The identity of the person who runs these tests.
+pub(crate) fn identity() -> String {
+    let uid = uzers::get_current_uid();
+    let user = uzers::get_user_by_uid(uid).map(|user| user.name().to_string_lossy().into_owned());
+    format!("local:{}", user.unwrap_or_else(|| format!("#{uid}")))
+}
+
+/// Sends `message` as another person's `heal` would, on the same state file.
+pub(crate) fn receive_as(state: &Path, message: Inbound) -> TurnOutcome {
+    let store = Store::open(Location::File(state.to_owned()), Arc::new(SystemClock)).unwrap();
+    let dispatcher = Ports::new(&store, &store).reader();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let run_id = message.run_id().unwrap().clone();
+    runtime.block_on(dispatcher.receive(&run_id, "another-person", vec![message])).unwrap()
+}
+
+/// Approves the run as a whole as `by`.
+pub(crate) fn approve_as(state: &Path, run_id: &str, by: &str) {
+    let message = Inbound::Approve { run_id: RunId::new(run_id), by: by.to_owned() };
+    let turn = receive_as(state, message);
+    assert_eq!((turn.refused.as_deref(), turn.events > 0), (None, true), "{turn:?}");
 }

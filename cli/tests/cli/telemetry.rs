@@ -135,6 +135,7 @@ async fn a_run_is_counted_for_the_scrape_and_for_the_collector() {
         r#"self_healing_ticket_reallocation_total{reason="timeout_recovery",status="success"} 1"#,
         "self_healing_ticket_reallocation_duration_seconds_count 1",
         r#"self_healing_ticket_status_update_total{new_status="PENDING",status="success"} 1"#,
+        // Once for the plan as a whole, once at the point of effect.
         r#"self_healing_opa_validation_total{action="reallocate_ticket",result="allow"} 2"#,
         r#"self_healing_runs_started_total{playbook="ticket_timeout_recovery"} 1"#,
         r#"self_healing_runs_ended_total{outcome="COMPLETED",playbook="ticket_timeout_recovery"} 1"#,

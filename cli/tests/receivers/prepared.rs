@@ -101,6 +101,7 @@ fn started(plan: &Plan) -> Event {
         gate: None,
         mode: heal_engine::autonomy::RunMode::Live,
         autonomy: None,
+        requested_by: None,
         concurrency_key: None,
         traceparent: None,
     }))

@@ -151,6 +151,7 @@ async fn attempt(worker: &Worker, number: usize) {
         shadow: false,
         context: Context { incident_id: "inc".into(), playbook: "p".into(), workflow_id: None, traceparent: None },
         commands_sent: 1,
+        approved: None,
     };
     let body = serde_json::to_string(&command).unwrap();
     match worker.handle(&body, LeaseOwner(number.to_string())).await.unwrap() {

@@ -175,6 +175,7 @@ fn none(failed: Vec<Failed>) -> AttemptResult {
         AttemptOutcome::Succeeded
         | AttemptOutcome::NoOp { .. }
         | AttemptOutcome::Denied { .. }
+        | AttemptOutcome::NeedsApproval { .. }
         | AttemptOutcome::CoolingDown { .. }
         | AttemptOutcome::Failed { .. }
         | AttemptOutcome::TimedOut { .. }

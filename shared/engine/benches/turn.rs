@@ -49,6 +49,7 @@ fn run(plan: &Plan, done: usize) -> (State, Input) {
         gate: None,
         mode: RunMode::Live,
         autonomy: None,
+        requested_by: None,
         concurrency_key: None,
         traceparent: None,
     };

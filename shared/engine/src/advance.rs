@@ -10,9 +10,8 @@ pub(crate) use start::render_parameters;
 
 use crate::event::{Event, RunOutcome, StepOutcome, StopCause};
 use crate::id::{StepIndex, StepRef};
-use crate::limit;
 use crate::plan::Plan;
-use crate::state::{Pending, Phase, State, StepState};
+use crate::state::{Pending, Phase, Question, State, StepState};
 use crate::time::Timestamp;
 
 /// The next event that follows; `None` if the run waits for a result or for a later moment.
@@ -30,6 +29,9 @@ fn following(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option
     if let Some(step) = state.answered.first() {
         return answer::next(plan, state, *step, now, entropy);
     }
+    if let Some(event) = approval::end_rejected(state) {
+        return Some(event);
+    }
     if let Some(event) = stop(plan, state, now).or_else(|| end_due(plan, state, now, entropy)) {
         return Some(event);
     }
@@ -37,11 +39,16 @@ fn following(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option
         return (state.in_flight == 0).then(|| end_run(plan, state));
     }
     match state.phase {
-        Phase::AwaitingApproval => approval::next(state, now),
+        Phase::AwaitingApproval => approval::remind(state, now),
         Phase::Ended(_) => None,
         Phase::Acting | Phase::Verifying => {
-            let start = || if state.is_overdue(now) { None } else { start::next(plan, state, now, entropy) };
-            end_fan(state).or_else(start).or_else(|| end_phase(plan, state))
+            let start = || {
+                let approved = || approval::start_approved(plan, state, now, entropy);
+                let next = || approved().or_else(|| start::next(plan, state, now, entropy));
+                if state.is_overdue(now) { None } else { next() }
+            };
+            let remind = || approval::remind(state, now);
+            end_fan(state).or_else(start).or_else(remind).or_else(|| end_phase(plan, state))
         }
     }
 }
@@ -60,12 +67,15 @@ fn stop(plan: &Plan, state: &State, now: Timestamp) -> Option<Event> {
     if let Some(reason) = state.budget_exhausted() {
         return Some(Event::Stopping { cause: StopCause::Failed, reason });
     }
+    if let Some(event) = withdrawal::stop_asking(plan, state) {
+        return Some(event);
+    }
     if !state.is_overdue(now) || state.in_flight > 0 {
         return None;
     }
     let (cause, reason) = match state.phase {
         Phase::AwaitingApproval => {
-            (StopCause::Cancelled, format!("not approved within {} seconds", limit::APPROVAL_SECONDS))
+            (StopCause::Cancelled, state.run_question().map(Question::expiry).unwrap_or_default())
         }
         Phase::Acting | Phase::Verifying | Phase::Ended(_) => (StopCause::Timeout, timeout_reason(plan, state)),
     };
@@ -76,7 +86,7 @@ fn timeout_reason(plan: &Plan, state: &State) -> String {
     let timeout = format!("the run exceeded its timeout of {} seconds", plan.playbook.timeout_seconds);
     match state.waited_ms() / 1_000 {
         0 => timeout,
-        waited => format!("{timeout}, not counting {waited} s of waiting in queues"),
+        waited => format!("{timeout}, not counting {waited} s of waiting"),
     }
 }
 
@@ -95,6 +105,7 @@ fn end_due(plan: &Plan, state: &State, now: Timestamp, entropy: u64) -> Option<E
         Pending::Retry { attempt, .. } => Some(start::retry(plan, state, step, (attempt, at), now, entropy)),
         Pending::Held { attempt, .. } => start::anew(plan, state, step, attempt, now, entropy),
         Pending::Wait { .. } => Some(Event::StepEnded { step, outcome: StepOutcome::Succeeded, reason: None }),
+        Pending::Approval(question) => Some(approval::expire(step, question)),
         // It has no timer.
         Pending::Answered(..) => None,
     }

@@ -1,5 +1,6 @@
 //! Folds an event into the state.
 
+mod approval;
 pub(crate) mod attempt;
 mod closing;
 mod ending;
@@ -16,7 +17,7 @@ use crate::limit;
 use crate::message::Hold;
 use crate::plan::Plan;
 use crate::state::follow_up::Done;
-use crate::state::{Attempt, Fan, Pending, Phase, State, StepState, Stop, no_longer_needed};
+use crate::state::{Approver, Attempt, Fan, Objection, Pending, Phase, State, StepState, Stop, no_longer_needed};
 use crate::time::Timestamp;
 
 /// Why an event does not fold.
@@ -28,6 +29,14 @@ pub enum Error {
         /// The event's name.
         event: &'static str,
         /// What the event no longer applies to.
+        why: String,
+    },
+    /// A person may not do this: drop it, and say why.
+    #[error("refused `{event}`: {why}")]
+    Refused {
+        /// The event's name.
+        event: &'static str,
+        /// The rule, as a sentence.
         why: String,
     },
     /// The event cannot happen in this state: the log is damaged, or the engine has a fault. Stop, and keep everything.
@@ -61,8 +70,18 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
             state.joined.insert(incident_id.clone());
             lift_withdrawal(state);
         }
-        Event::ApprovalExpiring { percent, .. } => state.reminded_percent = *percent,
-        Event::Approved { .. } => approve(plan, state, at),
+        Event::ApprovalExpiring { step, percent, .. } => approval::remind(state, *step, *percent),
+        Event::Approved { by, groups } => {
+            let by = Approver { identity: by.clone(), groups: groups.clone() };
+            approval::approve_run(plan, state, by, at);
+        }
+        Event::Rejected { by, reason } => approval::reject_run(state, by, reason),
+        Event::ApprovalRequested { .. } => approval::ask(state, event, at),
+        Event::StepApproved { step, by, groups, .. } => {
+            let by = Approver { identity: by.clone(), groups: groups.clone() };
+            approval::approve_step(state, *step, by, at);
+        }
+        Event::StepRejected { step, by, reason, .. } => approval::reject_step(state, *step, by, reason, at),
         Event::CancelRequested { by } => {
             state.stopping = Some(Stop { cause: StopCause::Cancelled, reason: format!("cancelled by {by}") });
         }
@@ -88,7 +107,6 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
             let attempt = Attempt {
                 since: state.seq,
                 number: *attempt,
-                held: attempt::held_before(state, *step),
                 token: token.clone(),
                 parameters: parameters.clone(),
                 digest: parameters_digest.clone(),
@@ -100,6 +118,8 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
                 first_started_at: before.map_or(at, |before| before.first_started_at),
                 waited_ms: before.map_or(0, |before| before.waited_ms),
                 proven_not_applied: before.map_or(0, |before| before.proven_not_applied),
+                uncounted: before.map_or(0, |before| before.uncounted),
+                approved: attempt::approved(state, *step, parameters_digest),
                 commands_sent: state.commands_sent,
             };
             mark_started(state, *step);
@@ -124,14 +144,6 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
         Event::RunEnded { outcome, reason } => end_run(plan, state, *outcome, reason.as_deref()),
     }
     Ok(())
-}
-
-/// Starts the actions. In a held run their time stands still from now on.
-fn approve(plan: &Plan, state: &mut State, at: Timestamp) {
-    state.start_acting(plan, at);
-    if let Some(held) = &mut state.held {
-        held.since = at;
-    }
 }
 
 /// Takes the step, or the element, out of those that can start. A second attempt changes nothing here.
@@ -181,6 +193,10 @@ fn clear_pending(state: &mut State, step: StepRef) -> Option<Pending> {
     let before = state.pending.remove(&step)?;
     state.timers.remove(&(before.due_at(), step));
     state.answered.remove(&step);
+    state.decided.remove(&step);
+    if let (true, Pending::Approval(question)) = (state.asking.remove(&step), &before) {
+        state.wait_in_queues(&[(question.at, state.updated_at)]);
+    }
     Some(before)
 }
 
@@ -211,4 +227,16 @@ fn end_run(plan: &Plan, state: &mut State, outcome: RunOutcome, reason: Option<&
     state.timers.clear();
     state.answered.clear();
     state.held = None;
+    state.asking.clear();
+    state.decided.clear();
+}
+
+impl Objection {
+    /// The error of `event`, to which this is an objection.
+    pub(crate) fn of(self, event: &'static str) -> Error {
+        match self {
+            Self::Stale(why) => Error::Stale { event, why },
+            Self::Refused(why) => Error::Refused { event, why },
+        }
+    }
 }

@@ -56,11 +56,15 @@ pub fn since(plan: &Plan, state: &State, now: Timestamp, seq: Seq) -> Vec<Comman
         Pending::Retry { since, due_at: at, .. } | Pending::Wait { since, until: at } if *since > seq => {
             Some(Command::Wake { since: *since, at: *at })
         }
+        Pending::Approval(question) if question.since > seq => {
+            Some(Command::Wake { since: question.since, at: question.until })
+        }
         Pending::Attempt(_)
         | Pending::Answered(..)
         | Pending::Retry { .. }
         | Pending::Wait { .. }
-        | Pending::Held { .. } => None,
+        | Pending::Held { .. }
+        | Pending::Approval(_) => None,
     };
     let mut commands: Vec<_> = state.pending.iter().filter_map(command).collect();
     commands.sort_by_key(Command::since);
@@ -93,5 +97,6 @@ fn action_command(plan: &Plan, state: &State, step: StepRef, attempt: &Attempt) 
             traceparent: state.traceparent.clone(),
         },
         commands_sent: attempt.commands_sent,
+        approved: attempt.approved.clone(),
     })
 }

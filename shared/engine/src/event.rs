@@ -1,46 +1,22 @@
 //! What happened in a run, in the past tense. The log consists of events and of nothing else.
 
+mod commit;
 mod format;
+mod name;
 mod outcome;
+mod started;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Map;
-use crate::autonomy::{Autonomy, RunMode};
-use crate::gate::Gate;
-use crate::id::{Digest, RunId, Seq, StepIndex, StepRef, Token};
+use crate::id::{Digest, StepIndex, StepRef, Token};
 use crate::message::AttemptResult;
 use crate::time::Timestamp;
 
+pub use commit::Commit;
 pub use outcome::{RunOutcome, RunStatus, StepOutcome, StopCause};
-
-/// One conditional write: all events that one accepted input caused.
-///
-/// `first_seq` guards the write: it is one more than the last sequence number that the writer has read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Commit {
-    /// The run that the events belong to.
-    pub run_id: RunId,
-    /// Sequence number of the first event.
-    pub first_seq: Seq,
-    /// Names the input, so that a repeated write recognises its own first try.
-    pub cause_id: String,
-    /// When the events happened.
-    pub at: Timestamp,
-    /// Never empty; the event at index `i` has sequence number `first_seq + i`.
-    pub events: Vec<Event>,
-    /// The run's audit chain up to here, see [`mod@crate::chain`]; `None` in the logs of older builds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chain: Option<Digest>,
-}
-
-impl Commit {
-    /// Sequence number of the last event.
-    pub fn last_seq(&self) -> Seq {
-        self.first_seq + (self.events.len() as Seq).saturating_sub(1)
-    }
-}
+pub use started::RunStarted;
 
 /// One fact. Its fields are what a fold needs; a fact that earlier events imply is not repeated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,17 +38,75 @@ pub enum Event {
         /// The other incident.
         incident_id: String,
     },
-    /// The time for approval is running out, and nobody has approved the run.
+    /// The time for an approval is running out.
     ApprovalExpiring {
+        /// The step that waits for it; `None`: the run as a whole.
+        #[serde(flatten)]
+        step: Option<StepRef>,
         /// The part of the time that has passed, in percent.
         percent: u32,
-        /// When the run is cancelled.
+        /// When the run is cancelled, or the step is denied.
         until: Timestamp,
     },
-    /// A person let the run start.
+    /// A person approved the run as a whole. The last approval that it needs lets it start.
     Approved {
         /// Who approved.
         by: String,
+        /// The groups that this identity belonged to then.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        groups: Vec<String>,
+    },
+    /// A person decided that the run does not start.
+    Rejected {
+        /// Who rejected it.
+        by: String,
+        /// Why; may be empty.
+        reason: String,
+    },
+    /// People are asked whether a step may do exactly this.
+    ApprovalRequested {
+        /// The step, or the element of a step that fans out.
+        #[serde(flatten)]
+        step: StepRef,
+        /// [`digest_parameters`](crate::message::digest_parameters) of `parameters`: what an approval is bound to.
+        digest: Digest,
+        /// The rendered parameters.
+        parameters: Map,
+        /// Identities and groups that may approve; empty: everybody but the requester.
+        approvers: Vec<String>,
+        /// How many different identities have to approve.
+        min: u32,
+        /// When the question is over, and the step is denied.
+        until: Timestamp,
+        /// Why people are asked, as a sentence.
+        why: String,
+        /// Whether the run reminds of it.
+        reminder: bool,
+    },
+    /// A person approved what a step is about to do.
+    StepApproved {
+        /// The step, or the element of a step that fans out.
+        #[serde(flatten)]
+        step: StepRef,
+        /// What was approved.
+        digest: Digest,
+        /// Who approved.
+        by: String,
+        /// The groups that this identity belonged to then.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        groups: Vec<String>,
+    },
+    /// A person decided that a step does not do it.
+    StepRejected {
+        /// The step, or the element of a step that fans out.
+        #[serde(flatten)]
+        step: StepRef,
+        /// What was rejected.
+        digest: Digest,
+        /// Who rejected it.
+        by: String,
+        /// Why; may be empty.
+        reason: String,
     },
     /// A person asked the run to stop.
     CancelRequested {
@@ -240,92 +274,4 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-}
-
-/// What a run starts with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RunStarted {
-    /// The incident that the run is for.
-    pub incident_id: String,
-    /// The incident's type; `None` if a message named its playbook without one.
-    pub incident_type: Option<String>,
-    /// The playbook's name.
-    pub playbook: String,
-    /// Pins the plan: the run uses the plan with this digest and no other.
-    pub plan_digest: Digest,
-    /// Every variable that the incident carried.
-    pub variables: Map,
-    /// Whether a person has to approve the run before its first step.
-    pub approval: bool,
-    /// What the plan gate found; `None` if nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gate: Option<Gate>,
-    /// Whether the run may change its targets.
-    #[serde(default, skip_serializing_if = "RunMode::is_live")]
-    pub mode: RunMode,
-    /// The playbook's level of autonomy, if anybody set one; `off` ends the run at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub autonomy: Option<Autonomy>,
-    /// The rendered key; runs with equal keys are not live at the same time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub concurrency_key: Option<String>,
-    /// W3C `traceparent` that the run continues.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub traceparent: Option<String>,
-}
-
-impl Event {
-    /// The names of all events.
-    pub const NAMES: [&'static str; 22] = [
-        "run_started",
-        "incident_rejected",
-        "incident_joined",
-        "approval_expiring",
-        "approved",
-        "cancel_requested",
-        "run_withdrawn",
-        "run_held",
-        "run_released",
-        "attempt_held",
-        "follow_up_done",
-        "condition_false",
-        "fanned_out",
-        "attempt_started",
-        "attempt_reissued",
-        "wait_started",
-        "attempt_ended",
-        "retry_scheduled",
-        "step_ended",
-        "verify_started",
-        "stopping",
-        "run_ended",
-    ];
-
-    /// The event's name in the log.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::RunStarted(_) => "run_started",
-            Self::IncidentRejected { .. } => "incident_rejected",
-            Self::IncidentJoined { .. } => "incident_joined",
-            Self::ApprovalExpiring { .. } => "approval_expiring",
-            Self::Approved { .. } => "approved",
-            Self::CancelRequested { .. } => "cancel_requested",
-            Self::RunWithdrawn { .. } => "run_withdrawn",
-            Self::RunHeld { .. } => "run_held",
-            Self::RunReleased { .. } => "run_released",
-            Self::AttemptHeld { .. } => "attempt_held",
-            Self::FollowUpDone { .. } => "follow_up_done",
-            Self::ConditionFalse { .. } => "condition_false",
-            Self::FannedOut { .. } => "fanned_out",
-            Self::AttemptStarted { .. } => "attempt_started",
-            Self::AttemptReissued { .. } => "attempt_reissued",
-            Self::WaitStarted { .. } => "wait_started",
-            Self::AttemptEnded { .. } => "attempt_ended",
-            Self::RetryScheduled { .. } => "retry_scheduled",
-            Self::StepEnded { .. } => "step_ended",
-            Self::VerifyStarted => "verify_started",
-            Self::Stopping { .. } => "stopping",
-            Self::RunEnded { .. } => "run_ended",
-        }
-    }
 }

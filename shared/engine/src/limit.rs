@@ -18,15 +18,21 @@ pub const BACKOFF_SECONDS: u64 = 900;
 pub const DURATION_SECONDS: u64 = 86_400;
 /// Seconds after which a run that nobody approved is cancelled: one day.
 pub const APPROVAL_SECONDS: u64 = 86_400;
-/// Shares of [`APPROVAL_SECONDS`] after which a run reminds that it awaits approval, in percent: early enough to decide, and once more before
-/// the run is cancelled.
+/// Shares of the time for an approval after which a run reminds of it, in percent: early enough to decide, and once more before it is over.
 pub const APPROVAL_REMINDERS_PERCENT: [u32; 2] = [50, 90];
+/// The shortest time for an approval, in seconds: enough for a person who is there.
+pub const SHORTEST_APPROVAL_SECONDS: u64 = 60;
+/// Different identities that one approval may need: more people are never awake at the same time.
+pub const APPROVERS_NEEDED: u32 = 5;
+/// Identities and groups that one approval may name.
+pub const APPROVERS: usize = 50;
 /// Seconds in which the same incident does not start a second run: one day.
 pub const DEDUPE_SECONDS: u64 = 86_400;
 /// Milliseconds in which a worker has to take the first command of an attempt: 5 minutes. Afterwards the command is issued again, each time with
 /// twice the time. A command that was lost, or whose worker died, is noticed this much later.
 pub const START_WINDOW_MS: u64 = 300_000;
-/// Milliseconds that one attempt may wait for a worker in all, and by which waiting extends a run's timeout at most: one day.
+/// Milliseconds that one attempt may wait for a worker in all, and by which waiting for workers and people extends a run's timeout at most: one
+/// day.
 pub const WAIT_MS: u64 = 86_400_000;
 /// Milliseconds of an attempt that starts just before its run's deadline, at least: an action gives up half a second before its end.
 pub const SHORTEST_ATTEMPT_MS: u64 = 1_000;

@@ -1,5 +1,6 @@
 //! What the dispatcher and the actions send each other.
 
+mod capped;
 mod outcome;
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,29 @@ pub struct ActionCommand {
     /// Commands that the run has sent, this one included.
     #[serde(rename = "hop")]
     pub commands_sent: u64,
+    /// What people have approved, if they were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved: Option<Approved>,
+}
+
+/// What people have approved of one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approved {
+    /// The digest of the parameters that they have read. It counts for these and for no others.
+    pub digest: Digest,
+    /// Who approved, as identities.
+    pub by: Vec<String>,
+    /// The groups that these belonged to when they approved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+}
+
+impl Approved {
+    /// Whether one of `approvers`, identities and groups, is among those who approved; an empty list means anybody.
+    pub fn is_by_one_of(&self, approvers: &[String]) -> bool {
+        let has = |name: &String| self.by.contains(name) || self.groups.contains(name);
+        approvers.is_empty() || approvers.iter().any(has)
+    }
 }
 
 impl Format for ActionCommand {

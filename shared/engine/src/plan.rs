@@ -1,14 +1,18 @@
 //! A compiled playbook: its steps by index, their edges, and their templates, ready to render.
 
+mod error;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::catalog::{Safety, WAIT};
 use crate::format::{self, Format};
 use crate::id::{Digest, StepIndex};
-use crate::playbook::{Playbook, Step};
-use crate::template::{Template, TemplateError, Test, Tree};
+use crate::playbook::{Approval, Playbook, Step};
+use crate::template::{Scope, Template, TemplateError, Test, Tree};
 use crate::{Map, limit};
+
+pub use error::Error;
 
 /// What a run follows. Equal digests mean equal plans.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub struct Plan {
     pub playbook: Playbook,
     /// Renders the key that keeps two runs for one target from being live at the same time.
     pub concurrency_key: Option<Template>,
+    /// The compiled `approval.when` of the playbook.
+    approval_when: Option<Test>,
     json: String,
     steps: Vec<PlannedStep>,
     by_name: BTreeMap<String, StepIndex>,
@@ -37,6 +43,8 @@ pub struct PlannedStep {
     pub parameters: Tree,
     /// The compiled `until.condition`.
     pub until: Option<Test>,
+    /// The compiled `approval.when`.
+    pub approval_when: Option<Test>,
     /// The steps that have to end before this one starts.
     pub needs: Vec<StepIndex>,
     /// The steps that need this one.
@@ -51,62 +59,15 @@ enum Kept {
     Named(Arc<BTreeSet<String>>),
 }
 
-/// Why a playbook does not compile, or a stored plan is refused.
-///
-/// Reading a playbook's file finds the faults of compiling first, so that a stored plan has none of them.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A template does not compile.
-    #[error("failed to compile {place} of playbook {playbook}")]
-    Template {
-        /// The playbook's name.
-        playbook: String,
-        /// The field, with the step's name if it is a step's.
-        place: String,
-        /// Why the template does not compile.
-        #[source]
-        cause: TemplateError,
-    },
-    /// A step needs one that does not exist.
-    #[error("failed to compile playbook {playbook}: step {step} needs `{needed}`, which is not a step of it")]
-    UnknownNeed {
-        /// The playbook's name.
-        playbook: String,
-        /// The step's name.
-        step: String,
-        /// The name in the step's `needs`.
-        needed: String,
-    },
-    /// The playbook has too many steps.
-    #[error("failed to compile playbook {playbook}: it has {observed} steps, the limit is {}", limit::STEPS)]
-    TooManySteps {
-        /// The playbook's name.
-        playbook: String,
-        /// Its number of steps.
-        observed: usize,
-    },
-    /// The stored text is not a plan, or a newer build wrote it.
-    #[error("failed to read the stored plan {digest}")]
-    Unreadable {
-        /// The plan's digest.
-        digest: Digest,
-        /// Why the text cannot be read.
-        #[source]
-        cause: format::Error,
-    },
-    /// The stored text is not the one that the run pinned.
-    #[error("failed to read the stored plan {pinned}: its text was changed, and has digest {observed} now")]
-    Tampered {
-        /// The digest that the run pinned.
-        pinned: Digest,
-        /// The digest of the stored text.
-        observed: Digest,
-    },
-}
-
-/// A plan is stored as its playbook.
+/// A plan is stored as its playbook. Version 2 adds `approval`: an older build would start without asking anybody.
 impl Format for Playbook {
     const NAME: &'static str = "plan";
+    const VERSION: u32 = 2;
+
+    fn needed_version(&self) -> u32 {
+        let asks = self.approval.is_some() || self.steps().any(|step| step.approval.is_some());
+        if asks { 2 } else { 1 }
+    }
 }
 
 impl Plan {
@@ -149,7 +110,17 @@ impl Plan {
         let fault =
             |cause| Error::Template { playbook: playbook.name.clone(), place: "concurrency_key".to_owned(), cause };
         let concurrency_key = playbook.concurrency_key.as_deref().map(Template::compile).transpose().map_err(fault)?;
-        Ok(Self { digest, playbook, concurrency_key, json, steps, by_name })
+        let fault =
+            |cause| Error::Template { playbook: playbook.name.clone(), place: "approval.when".to_owned(), cause };
+        let approval_when = compile_when(playbook.approval.as_ref()).map_err(fault)?;
+        Ok(Self { digest, playbook, concurrency_key, approval_when, json, steps, by_name })
+    }
+
+    /// Whether the playbook asks people before the first step of a run with these variables. A condition that cannot be evaluated does not
+    /// spare the question.
+    pub fn asks_approval(&self, scope: &Scope) -> bool {
+        let holds = |when: &Test| when.holds(scope).unwrap_or(true);
+        self.playbook.approval.is_some() && self.approval_when.as_ref().is_none_or(holds)
     }
 
     /// The plan's text, which [`Plan::parse`] reads.
@@ -211,6 +182,8 @@ impl PlannedStep {
                 .map_err(|(path, cause)| fault(join("parameters", &path), cause))?,
             until: (step.until.as_ref().map(|until| Test::compile(&until.condition)).transpose())
                 .map_err(|cause| fault("until".to_owned(), cause))?,
+            approval_when: compile_when(step.approval.as_ref())
+                .map_err(|cause| fault("approval.when".to_owned(), cause))?,
             needs: needs.collect::<Result<_, _>>()?,
             dependents: Vec::new(),
             kept: Kept::Named(Arc::default()),
@@ -225,7 +198,7 @@ impl PlannedStep {
 
     /// Every name that the step's templates read, with attributes as far as they are fixed.
     pub fn names(&self) -> BTreeSet<String> {
-        let tests = [&self.condition, &self.until].into_iter().flatten().flat_map(Test::names);
+        let tests = [&self.condition, &self.until, &self.approval_when].into_iter().flatten().flat_map(Test::names);
         let items = self.items.iter().flat_map(Tree::names);
         tests.chain(items).chain(self.parameters.names()).chain(self.spec.inherits.iter().cloned()).collect()
     }
@@ -240,6 +213,10 @@ impl PlannedStep {
             }
         }
     }
+}
+
+fn compile_when(approval: Option<&Approval>) -> Result<Option<Test>, TemplateError> {
+    approval.and_then(|approval| approval.when.as_ref()).map(Test::compile).transpose()
 }
 
 fn link_dependents(steps: &mut [PlannedStep]) {

@@ -2,11 +2,15 @@
 //!
 //! A [`Playbook`] is plain data with a canonical JSON form, which a run pins by its digest. `heal-language` reads one from YAML.
 
+mod approval;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Map;
 use crate::catalog::Safety;
+
+pub use approval::Approval;
 
 /// A checked playbook with all defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +29,9 @@ pub struct Playbook {
     /// A template; runs with equal rendered keys exclude each other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency_key: Option<String>,
+    /// Asks people before the first step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// In the order of the file.
     pub actions: Vec<Step>,
     /// In the order of the file; they start after all actions.
@@ -98,6 +105,9 @@ pub struct Step {
     pub for_each: Option<ForEach>,
     /// Every text in it is a template.
     pub parameters: Map,
+    /// Asks people before the step's first attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// `Some` for every entry of `verify`, and only there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,

@@ -11,6 +11,7 @@ use crate::event::{Commit, Event, RunOutcome, RunStatus, StepOutcome};
 use crate::id::RunId;
 use crate::message::Hold;
 use crate::plan::Plan;
+use crate::state::OpenApproval;
 use crate::time::Timestamp;
 use crate::{Map, apply, turn};
 use fold::ReportFold;
@@ -59,6 +60,9 @@ pub struct Report {
     pub severity: Option<String>,
     /// Whether the incident asks that a person be called.
     pub escalation_required: bool,
+    /// What people are asked to approve; not written if nobody is asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<OpenApproval>,
     /// Incidents that joined this run.
     pub joined: Vec<String>,
     /// W3C `traceparent` that the run continues.
@@ -128,6 +132,8 @@ pub enum OpenStatus {
     Running,
     /// It is between two attempts, or in a `wait`.
     Waiting,
+    /// People are asked whether it may start.
+    AwaitingApproval,
 }
 
 impl StepStatus {
@@ -138,6 +144,7 @@ impl StepStatus {
             Self::Open(OpenStatus::NotRun) => "not_run",
             Self::Open(OpenStatus::Running) => "running",
             Self::Open(OpenStatus::Waiting) => "waiting",
+            Self::Open(OpenStatus::AwaitingApproval) => "awaiting_approval",
         }
     }
 }
@@ -190,6 +197,7 @@ fn report_rejection(run_id: &RunId, incident_id: &str, reason: &str, commits: &[
         follow_ups: follow_up::list(run_id, &follow_ups),
         severity: None,
         escalation_required: false,
+        approvals: Vec::new(),
         joined: Vec::new(),
         traceparent: None,
     }

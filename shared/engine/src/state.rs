@@ -2,9 +2,10 @@
 //!
 //! Every event updates the sets of steps that are ready, open or pending, so a step costs the same in a run of ten steps and of a thousand.
 
-mod approval;
+pub mod approval;
 pub mod follow_up;
 mod held;
+mod notes;
 mod pending;
 mod query;
 mod variables;
@@ -18,13 +19,14 @@ use serde_json::Value;
 use crate::autonomy::{Autonomy, RunMode};
 use crate::event::{RunOutcome, RunStarted, StepOutcome, StopCause};
 use crate::id::{Digest, RunId, Seq, StepIndex, StepRef};
-use crate::limit;
-use crate::message::cut;
 use crate::plan::{Plan, PlannedStep};
 use crate::time::{Timestamp, seconds_to_ms};
 
+pub use approval::{Approver, OpenApproval};
+pub(crate) use approval::{Objection, Question};
 pub use follow_up::FollowUps;
 pub use held::Held;
+pub use notes::Notes;
 pub use pending::ANSWER_GRACE_MS;
 pub(crate) use pending::{Attempt, Pending};
 pub use variables::Variables;
@@ -53,8 +55,10 @@ pub struct State {
     pub started_at: Timestamp,
     /// When the last event happened.
     pub updated_at: Timestamp,
-    /// Percent of the time for approval that had passed at the last reminder; 0 before the first.
-    pub(crate) reminded_percent: u32,
+    /// Who started the run, as an identity `KIND:NAME`; `None` if nobody attested it.
+    pub requested_by: Option<String>,
+    /// What people are asked, and have answered, before the run's first step; `None` if nobody is asked.
+    pub(crate) run_question: Option<Box<Question>>,
     /// Why the run is no longer needed, once that is known.
     pub withdrawn: Option<String>,
     /// What holds the run; `None` while it may go on.
@@ -81,6 +85,10 @@ pub struct State {
     pub(crate) fanning: BTreeSet<StepIndex>,
     /// Steps whose attempt has a result with no event that follows from it yet.
     pub(crate) answered: BTreeSet<StepRef>,
+    /// Steps that wait for people.
+    pub(crate) asking: BTreeSet<StepRef>,
+    /// Steps that people have approved or rejected, with no event that follows from it yet.
+    pub(crate) decided: BTreeSet<StepRef>,
     pub(crate) pending: BTreeMap<StepRef, Pending>,
     pub(crate) timers: BTreeSet<(Timestamp, StepRef)>,
     /// Attempts among `pending`.
@@ -149,13 +157,6 @@ pub(crate) struct Fan {
     pub first_failure: Option<(StepOutcome, String)>,
 }
 
-/// The first [`limit::NOTES`] different sentences of a list, and the number of the others.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Notes {
-    kept: Vec<String>,
-    total: usize,
-}
-
 impl State {
     /// The state after a run's first event, which happened at `at`.
     pub fn started(plan: &Plan, run_id: RunId, event: &RunStarted, at: Timestamp) -> Self {
@@ -176,10 +177,11 @@ impl State {
             failure: None,
             started_at: at,
             updated_at: at,
-            reminded_percent: 0,
+            requested_by: event.requested_by.clone(),
+            run_question: None,
             withdrawn: None,
             held: None,
-            deadline: at.plus_ms(seconds_to_ms(limit::APPROVAL_SECONDS)),
+            deadline: at,
             waits: Waits::default(),
             incident_id: event.incident_id.clone(),
             plan_digest: event.plan_digest.clone(),
@@ -193,6 +195,8 @@ impl State {
             ready: BTreeSet::new(),
             fanning: BTreeSet::new(),
             answered: BTreeSet::new(),
+            asking: BTreeSet::new(),
+            decided: BTreeSet::new(),
             pending: BTreeMap::new(),
             timers: BTreeSet::new(),
             in_flight: 0,
@@ -203,7 +207,9 @@ impl State {
             joined: BTreeSet::new(),
             step_starts: BTreeMap::new(),
         };
-        if !event.approval {
+        if event.approval {
+            state.ask_for_run(plan, event, at);
+        } else {
             state.start_acting(plan, at);
         }
         if let Some(gate) = &event.gate {
@@ -211,6 +217,30 @@ impl State {
             state.failure = gate.stop.clone().map(|reason| Stop { cause: StopCause::Denied, reason });
         }
         state
+    }
+
+    /// Asks people before the first step. The plan says whom; the incident alone asks anybody.
+    fn ask_for_run(&mut self, plan: &Plan, event: &RunStarted, at: Timestamp) {
+        let own = plan.playbook.approval.clone();
+        let asks = if own.is_some() { "playbook" } else { "incident" };
+        let why = format!("the {asks} asks for an approval before the first step");
+        let own = own.unwrap_or_default();
+        self.deadline = at.plus_ms(seconds_to_ms(own.expires_seconds));
+        self.run_question = Some(Box::new(Question {
+            since: self.seq,
+            at,
+            digest: approval::run_digest(&event.plan_digest, &event.variables),
+            parameters: crate::Map::new(),
+            approvers: own.approvers,
+            min: own.min,
+            until: self.deadline,
+            why,
+            by: Vec::new(),
+            rejection: None,
+            reminds: own.reminder,
+            reminded_percent: 0,
+            attempt: None,
+        }));
     }
 
     /// Starts the actions; the run's timeout counts from `at`.
@@ -244,30 +274,5 @@ impl Fan {
     /// Whether every element that started has ended, and no other will start.
     pub(crate) fn has_ended(&self) -> bool {
         self.running == 0 && (self.halted || self.next as usize >= self.items.len())
-    }
-}
-
-impl Notes {
-    pub(crate) fn add(&mut self, mut note: String) {
-        if self.kept.contains(&note) {
-            return;
-        }
-        self.total += 1;
-        if self.kept.len() < limit::NOTES {
-            cut(&mut note, limit::TEXT_BYTES);
-            self.kept.push(note);
-        }
-    }
-
-    /// The notes in order; if some were dropped, the last one says how many.
-    pub fn to_vec(&self) -> Vec<String> {
-        let dropped = self.total - self.kept.len();
-        let rest = (dropped > 0).then(|| format!("… and {dropped} more, see the run's log"));
-        self.kept.iter().cloned().chain(rest).collect()
-    }
-
-    /// Whether there is no note.
-    pub fn is_empty(&self) -> bool {
-        self.kept.is_empty()
     }
 }

@@ -27,6 +27,7 @@
 //!     gate: None,
 //!     mode: RunMode::Live,
 //!     autonomy: None,
+//!     requested_by: None,
 //!     concurrency_key: None,
 //!     traceparent: None,
 //! };
@@ -56,71 +57,24 @@
 //! # }
 //! ```
 
+mod approval;
 mod escalate;
 mod held;
+mod input;
 
-use crate::advance::{self, reissue};
+use crate::advance;
 use crate::apply::{self, apply};
 use crate::event::{Commit, Event, RunStarted};
-use crate::id::{RunId, StepRef};
-use crate::incident::Resolution;
+use crate::id::RunId;
 use crate::limit;
-use crate::message::{ActionResult, HeldCommand, Hold, LateCommand, cut};
+use crate::message::Hold;
 use crate::plan::Plan;
-use crate::state::State;
+use crate::state::{State, Variables};
 use crate::time::Timestamp;
 
+pub use approval::ApprovalAnswer;
 pub use escalate::escalate;
-
-/// What can reach a live run.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Input {
-    /// An action sent the result of an attempt.
-    Result(Box<ActionResult>),
-    /// A worker took a command after its last moment to start, and did nothing.
-    Late(Box<LateCommand>),
-    /// A worker took a command whose effect is halted, and did nothing.
-    Held(Box<HeldCommand>),
-    /// A halt, or a person, holds the run.
-    Hold(Hold),
-    /// The run may go on.
-    Release {
-        /// The identity of who releases it.
-        by: String,
-        /// Why, as a sentence.
-        reason: String,
-        /// The halt that ended; `None`: the hold of a person.
-        halt: Option<String>,
-    },
-    /// Time has passed.
-    Wake,
-    /// Another incident has the run's concurrency key, or is about the target of this escalated run.
-    Joined {
-        /// The other incident.
-        incident_id: String,
-    },
-    /// A person lets the run start.
-    Approved {
-        /// Who approved.
-        by: String,
-    },
-    /// A person asks the run to stop.
-    CancelRequested {
-        /// Who asked.
-        by: String,
-    },
-    /// An alert is over.
-    Resolved(Box<Resolution>),
-    /// A person did what the run had left.
-    FollowUpDone {
-        /// The id of the entry in this run.
-        id: String,
-        /// Who did it.
-        by: String,
-        /// What this person added.
-        note: Option<String>,
-    },
-}
+pub use input::Input;
 
 /// What one input led to.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -152,11 +106,13 @@ pub fn begin(
 pub fn begin_held(
     plan: &Plan,
     run_id: RunId,
-    event: RunStarted,
+    mut event: RunStarted,
     hold: Option<Hold>,
     now: Timestamp,
     entropy: u64,
 ) -> Result<(State, Turn), apply::Error> {
+    // A shadow run changes nothing, so nobody has to approve it; one that is switched off ends at once.
+    event.approval |= event.acts() && plan.asks_approval(&Variables::scope_of(&run_id, &event));
     let mut state = State::started(plan, run_id, &event, now);
     let mut turn = Turn { events: vec![Event::RunStarted(Box::new(event))], more: false };
     if let Some(hold) = hold {
@@ -174,7 +130,7 @@ pub fn begin_held(
 /// [`apply::Error::Stale`] if the input came too late or twice: the state is unchanged, and the commands that it owes should be sent again.
 pub fn take(plan: &Plan, state: &mut State, input: Input, now: Timestamp, entropy: u64) -> Result<Turn, apply::Error> {
     let mut turn = Turn::default();
-    for event in events_from(plan, state, input, now, entropy)? {
+    for event in input::events(plan, state, input, now, entropy)? {
         apply(plan, state, &event, now)?;
         turn.events.push(event);
     }
@@ -233,6 +189,7 @@ fn estimate_bytes(event: &Event) -> usize {
     let large = match event {
         Event::AttemptStarted { parameters, .. } => serde_json::to_string(parameters),
         Event::FannedOut { items, .. } => serde_json::to_string(items),
+        Event::ApprovalRequested { parameters, .. } => serde_json::to_string(parameters),
         Event::AttemptEnded { result, .. } => serde_json::to_string(result),
         Event::AttemptReissued { .. }
         | Event::RunStarted(_)
@@ -240,6 +197,9 @@ fn estimate_bytes(event: &Event) -> usize {
         | Event::IncidentJoined { .. }
         | Event::ApprovalExpiring { .. }
         | Event::Approved { .. }
+        | Event::Rejected { .. }
+        | Event::StepApproved { .. }
+        | Event::StepRejected { .. }
         | Event::CancelRequested { .. }
         | Event::RunWithdrawn { .. }
         | Event::RunHeld { .. }
@@ -255,89 +215,4 @@ fn estimate_bytes(event: &Event) -> usize {
         | Event::RunEnded { .. } => return 256,
     };
     256 + large.map_or(0, |text| text.len())
-}
-
-/// The events that record `input`; none for a wake-up.
-fn events_from(
-    plan: &Plan,
-    state: &State,
-    input: Input,
-    now: Timestamp,
-    entropy: u64,
-) -> Result<Vec<Event>, apply::Error> {
-    let event = match input {
-        Input::Wake => return Ok(Vec::new()),
-        Input::Held(held) => return held::accept_answer(plan, state, *held),
-        Input::Hold(hold) => held::held(hold),
-        Input::Release { by, reason, halt } => held::accept_release(state, by, reason, halt.as_deref())?,
-        Input::Joined { incident_id } => Event::IncidentJoined { incident_id },
-        Input::Approved { by } => Event::Approved { by },
-        Input::CancelRequested { by } => Event::CancelRequested { by },
-        Input::Resolved(resolution) => accept_resolution(state, *resolution)?,
-        Input::FollowUpDone { id, by, note } => accept_done(state, id, by, note)?,
-        Input::Result(result) => accept_result(plan, state, *result)?,
-        Input::Late(late) => accept_late(plan, state, &late, now, entropy)?,
-    };
-    Ok(vec![event])
-}
-
-/// Accepts a resolution only if its alert is all that the run is for.
-fn accept_resolution(state: &State, resolution: Resolution) -> Result<Event, apply::Error> {
-    match resolution.mismatch(state) {
-        Some(why) => Err(apply::Error::Stale { event: "run_withdrawn", why }),
-        None => Ok(Event::RunWithdrawn { reason: resolution.reason }),
-    }
-}
-
-/// Accepts an entry that the run has, and once.
-fn accept_done(state: &State, id: String, mut by: String, mut note: Option<String>) -> Result<Event, apply::Error> {
-    let stale = |why: String| apply::Error::Stale { event: "follow_up_done", why };
-    if !state.follow_up.contains(&id) {
-        return Err(stale(format!("run {} has no follow-up {id}", state.run_id)));
-    }
-    if let Some(done) = state.follow_up.done(&id) {
-        return Err(stale(format!("follow-up {id} of run {} was done by {} already", state.run_id, done.by)));
-    }
-    cut(&mut by, limit::TEXT_BYTES);
-    if let Some(note) = &mut note {
-        cut(note, limit::TEXT_BYTES);
-    }
-    Ok(Event::FollowUpDone { id, by, note })
-}
-
-/// Accepts that nothing was done, only for the attempt that is pending and only with its token.
-fn accept_late(
-    plan: &Plan,
-    state: &State,
-    late: &LateCommand,
-    now: Timestamp,
-    entropy: u64,
-) -> Result<Event, apply::Error> {
-    let stale = || apply::Error::Stale {
-        event: "attempt_reissued",
-        why: format!("attempt {} of step {} of run {} is not pending", late.attempt, late.step, late.run_id),
-    };
-    let step = StepRef { step: plan.find(&late.step).ok_or_else(stale)?, item: late.item };
-    let attempt = state.expected(step, late.attempt, &late.token).ok_or_else(stale)?;
-    // It is issued again after the release, once its answer is overdue: only under the same claim, since a later copy may have acted.
-    if state.stands_still() {
-        let why = format!("run {} is held", late.run_id);
-        return Err(apply::Error::Stale { event: "attempt_reissued", why });
-    }
-    Ok(reissue::late(plan, state, step, attempt, now, entropy))
-}
-
-/// Accepts a result only for the attempt that is pending, and only with its token.
-fn accept_result(plan: &Plan, state: &State, result: ActionResult) -> Result<Event, apply::Error> {
-    let stale = || apply::Error::Stale {
-        event: "attempt_ended",
-        why: format!("attempt {} of step {} of run {} is not pending", result.attempt, result.step, result.run_id),
-    };
-    let step = StepRef { step: plan.find(&result.step).ok_or_else(stale)?, item: result.item };
-    if !state.expects(step, result.attempt, &result.token) {
-        return Err(stale());
-    }
-    let ActionResult { attempt, started_at, finished_at, result, .. } = result;
-    let finished_at = started_at.map(|started_at| finished_at.max(started_at));
-    Ok(Event::AttemptEnded { step, attempt, result: result.capped(), started_at, finished_at })
 }

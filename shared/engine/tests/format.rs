@@ -79,6 +79,7 @@ fn events_are_written_in_the_oldest_version_that_can_hold_them() {
     };
     let reissued = [end(RunOutcome::Degraded), vec![reissued]].concat();
     let released = vec![Event::RunReleased { by: "local:ann".to_owned(), reason: "resumed".to_owned() }];
+    let rejected = vec![Event::Rejected { by: "local:ann".to_owned(), reason: String::new() }];
     let cases = [
         (end(RunOutcome::Healed), 1),
         (end(RunOutcome::Degraded), 2),
@@ -87,6 +88,7 @@ fn events_are_written_in_the_oldest_version_that_can_hold_them() {
         (released, 4),
         (end(RunOutcome::Escalated), 4),
         (end(RunOutcome::Shadowed), 4),
+        (rejected, 4),
     ];
     for (events, version) in cases {
         let text = format::encode(&events);
@@ -107,7 +109,7 @@ fn a_damaged_text_is_neither_newer_nor_an_unknown_event() {
 fn an_unknown_field_of_an_event_is_ignored() {
     let text = r#"[{"event":"approved","by":"ann","at_desk":4}]"#;
     let events = format::decode::<Vec<Event>>(text).unwrap();
-    assert_eq!(events, [Event::Approved { by: "ann".to_owned() }]);
+    assert_eq!(events, [Event::Approved { by: "ann".to_owned(), groups: Vec::new() }]);
 }
 
 /// One step, as this build writes it but for `extra`, a field that this build does not know, and `outputs`, which it has a default for.

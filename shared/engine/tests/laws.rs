@@ -12,17 +12,20 @@
 #[path = "run/fixture.rs"]
 #[allow(dead_code)]
 mod fixture;
+#[path = "laws/seen.rs"]
+mod seen;
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use fixture::{PlaybookCase, Run};
+use fixture::{PlaybookCase, Run, Started};
 use heal_engine::autonomy::RunMode;
 use heal_engine::event::{Commit, Event, RunOutcome};
+use heal_engine::id::Digest;
 use heal_engine::incident::{Alert, Resolution};
 use heal_engine::message::{AttemptOutcome, AttemptResult, Hold};
-use heal_engine::turn::{self, Input};
-use heal_engine::{ApplyError, Command, Map, StepRef, Timestamp, limit};
+use heal_engine::state::Approver;
+use heal_engine::turn::{self, ApprovalAnswer, Input};
+use heal_engine::{ApplyError, Command, Map, Timestamp, limit};
 use proptest::prelude::*;
+use seen::Seen;
 use serde_json::{Value, json};
 
 /// Moves after which a run has to have ended; a run that needs more is a livelock.
@@ -39,12 +42,13 @@ fn playbook() -> impl Strategy<Value = Value> {
         prop_oneof![Just("idempotent"), Just("probe"), Just("unknown")],
         prop_oneof![4 => Just(None), 1 => (0_usize..7).prop_map(Some)],
         prop_oneof![3 => Just(Value::Null), 1 => Just(json!(true)), 1 => Just(json!(false)), 1 => Just(json!("{{ flag }}"))],
+        prop_oneof![3 => Just(None), 1 => (1_u32..3).prop_map(Some)],
     );
     (prop::collection::vec(step, 1..8), any::<bool>(), 20_u64..200).prop_map(|(steps, verify, timeout_seconds)| {
         let actions: Vec<_> = steps
             .into_iter()
             .enumerate()
-            .map(|(index, (edges, kind, max_attempts, on_failure, on_unavailable, safety, items, condition))| {
+            .map(|(index, (edges, kind, max_attempts, on_failure, on_unavailable, safety, items, condition, people))| {
                 let reach = edges.iter().enumerate().filter(|(back, edge)| **edge && index > *back);
                 let needs: Vec<_> = reach.map(|(back, _)| format!("s{}", index - 1 - back)).collect();
                 let mut step = json!({
@@ -53,6 +57,9 @@ fn playbook() -> impl Strategy<Value = Value> {
                 });
                 if !condition.is_null() {
                     step["condition"] = condition;
+                }
+                if let (Some(min), "act") = (people, kind) {
+                    step["approval"] = json!({"min": min, "expires_seconds": 60});
                 }
                 if let (Some(count), "act") = (items, kind) {
                     step["for_each"] = json!((0..count).collect::<Vec<_>>());
@@ -82,66 +89,33 @@ fn outcome(choice: u8) -> AttemptOutcome {
     }
 }
 
-/// What the laws need to know of a walk.
-#[derive(Default)]
-struct Seen {
-    authorised: BTreeSet<(StepRef, u32)>,
-    ended: BTreeMap<u32, bool>,
-    largest_in_flight: usize,
-    withdrawn: bool,
-    held: bool,
-    commits: usize,
-}
+/// The first one starts every run.
+const PEOPLE: [&str; 4] = ["local:ann", "local:bob", "local:dan", "local:eve"];
 
-impl Seen {
-    /// Reads the commits that are new since the last call.
-    fn read_new_commits(&mut self, run: &Run) -> Result<(), TestCaseError> {
-        for commit in &run.commits[self.commits..] {
-            for event in &commit.events {
-                self.event(run, event)?;
-            }
-        }
-        self.commits = run.commits.len();
-        Ok(())
-    }
-
-    fn event(&mut self, run: &Run, event: &Event) -> Result<(), TestCaseError> {
-        self.withdrawn |= matches!(event, Event::RunWithdrawn { .. });
-        if let Event::AttemptStarted { step, attempt, .. } = event {
-            prop_assert!(!self.held, "a held run started {step}#{attempt}");
-            prop_assert!(self.authorised.insert((*step, *attempt)), "attempt {step}#{attempt} was authorised twice");
-            let planned = run.plan.step(step.step).unwrap();
-            prop_assert!(!(self.withdrawn && planned.is_change()), "a withdrawn run started the change {step}");
-            for need in &planned.needs {
-                prop_assert_eq!(self.ended.get(need), Some(&true), "step {} started before its need {}", step, need);
-            }
-        }
-        match event {
-            Event::RunHeld { .. } => self.held = true,
-            Event::RunReleased { .. } => self.held = false,
-            _ => {}
-        }
-        if let Event::StepEnded { step, outcome, .. } = event
-            && step.item.is_none()
-        {
-            let may_fail =
-                run.plan.step(step.step).unwrap().spec.on_failure == heal_engine::playbook::OnFailure::Continue;
-            self.ended.insert(step.step, outcome.is_ok() || may_fail);
-        }
-        if let Event::ConditionFalse { step } = event
-            && step.item.is_none()
-        {
-            self.ended.insert(step.step, true);
-        }
-        Ok(())
-    }
+/// An answer to one of the open questions: by anybody, sometimes for something else, sometimes a rejection.
+fn answer(run: &Run, pick: u32, choice: u8) -> Option<Input> {
+    let open = run.state.open_approvals(&run.plan);
+    let asked = open.get(pick as usize % open.len().max(1))?.clone();
+    let digest = if choice % 7 == 0 { Digest::of(b"something else") } else { asked.digest };
+    let by = Approver::new(PEOPLE[(pick / 8) as usize % PEOPLE.len()]);
+    let rejection = (choice % 11 == 0).then(|| "no".to_owned());
+    let (step, item, digest) = (asked.step, asked.item, Some(digest));
+    Some(Input::Approval(Box::new(ApprovalAnswer { step, item, digest, by, rejection })))
 }
 
 fn walk(playbook: Value, flag: bool, mode: RunMode, moves: &[Move]) -> Result<(), TestCaseError> {
     let case: PlaybookCase = serde_json::from_value(playbook).unwrap();
     let variables: Map = serde_json::from_value(json!({"flag": flag})).unwrap();
     let mut now = Timestamp(1_000_000);
-    let mut run = Run::start_at(case.into_plan(), variables, false, mode, None, now, 1);
+    let by = Some(PEOPLE[0].to_owned());
+    let mut run = Run::start_as(
+        case.into_plan(),
+        variables,
+        false,
+        Started { mode, requested_by: by, ..Started::default() },
+        now,
+        1,
+    );
     let mut seen = Seen::default();
     let mut last: Option<Input> = None;
     // What was sent before the run was held may be answered while it is.
@@ -160,6 +134,8 @@ fn walk(playbook: Value, flag: bool, mode: RunMode, moves: &[Move]) -> Result<()
         let answerable = if run.state.held.is_some() { &sent } else { &owed };
         let performs: Vec<_> = answerable.iter().filter(|command| matches!(command, Command::Perform { .. })).collect();
         seen.largest_in_flight = seen.largest_in_flight.max(performs.len());
+        // An answer that does not count lets no time pass.
+        let answer = answer(&run, pick, choice).filter(|_| round % 3 != 0 && (again || performs.is_empty()));
         // In the second half every attempt succeeds, so only a livelock goes on.
         let by = || "local:ann".to_owned();
         let hold = |halt: Option<&str>| Hold {
@@ -174,7 +150,7 @@ fn walk(playbook: Value, flag: bool, mode: RunMode, moves: &[Move]) -> Result<()
             prop_assert!(run.state.stopping.is_some() || run.state.wake_at().is_none(), "time goes on in {held:?}");
         }
         let input = match performs.get(pick as usize % performs.len().max(1)) {
-            _ if choice == 254 && round <= MOVES / 2 => Input::Resolved(Box::new(Resolution {
+            _ if choice == 254 && is_early => Input::Resolved(Box::new(Resolution {
                 alert: Alert::Incident { id: run.state.incident_id.clone() },
                 reason: "it was resolved".to_owned(),
             })),
@@ -184,6 +160,8 @@ fn walk(playbook: Value, flag: bool, mode: RunMode, moves: &[Move]) -> Result<()
                 let halt = run.state.held.as_ref().and_then(|held| held.hold.halt.clone());
                 Input::Release { by: by(), reason: "go on".to_owned(), halt }
             }
+            // It lets no time pass either.
+            _ if choice != 255 && answer.is_some() => answer.unwrap(),
             Some(Command::Perform { step, command, .. }) if choice > 245 && choice < 252 && is_early => {
                 run.held(*step, command.attempt, hold(Some("halt-2")), choice % 2 == 0)
             }
@@ -213,7 +191,7 @@ fn walk(playbook: Value, flag: bool, mode: RunMode, moves: &[Move]) -> Result<()
         };
         match run.take(input.clone(), now) {
             Ok(_) => {}
-            Err(ApplyError::Stale { .. }) => {}
+            Err(ApplyError::Stale { .. } | ApplyError::Refused { .. }) => {}
             Err(error) => return Err(TestCaseError::fail(format!("illegal: {error}"))),
         }
         seen.read_new_commits(&run)?;
@@ -228,7 +206,8 @@ fn walk(playbook: Value, flag: bool, mode: RunMode, moves: &[Move]) -> Result<()
             .filter(|input| !matches!(input, Input::Wake))
             {
                 let twice = run.take(input, now);
-                prop_assert!(matches!(twice, Err(ApplyError::Stale { .. })), "a repeated input gave {twice:?}");
+                let is_dropped = matches!(twice, Err(ApplyError::Stale { .. } | ApplyError::Refused { .. }));
+                prop_assert!(is_dropped, "a repeated input gave {twice:?}");
             }
             prop_assert_eq!(&before, &run.state, "a repeated input changed the state");
         }

@@ -12,18 +12,19 @@
 #[path = "run/fixture.rs"]
 #[allow(dead_code)]
 mod fixture;
+#[path = "run/script.rs"]
+mod script;
 #[path = "run/transcript.rs"]
 mod transcript;
 
 use std::fs;
 use std::path::Path;
 
-use fixture::{PlaybookCase, Run};
+use fixture::{PlaybookCase, Run, Started};
 use heal_engine::autonomy::{Autonomy, RunMode};
-use heal_engine::incident::{Alert, Resolution};
-use heal_engine::message::{ActionCommand, AttemptOutcome, AttemptResult, Hold, Violation};
-use heal_engine::turn::Input;
+use heal_engine::message::ActionCommand;
 use heal_engine::{ApplyError, Command, Map, Timestamp};
+use script::{Move, after, input};
 use serde::Deserialize;
 
 /// One case: `tests/runs/*.yaml` hold lists of them.
@@ -44,6 +45,8 @@ struct Case {
     #[serde(default)]
     autonomy: Option<Autonomy>,
     #[serde(default)]
+    requested_by: Option<String>,
+    #[serde(default)]
     script: Vec<Move>,
     /// The log, one line an event, as `transcript::line` writes it.
     expect: Vec<String>,
@@ -60,35 +63,9 @@ struct Case {
     /// The idempotency keys of the commands that the run sent, without the run's id, each once.
     #[serde(default)]
     keys: Option<Vec<String>>,
-}
-
-/// One input, `at` seconds after the start.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Move {
-    at: f64,
-    /// `name`, or `name[item]`, with `#attempt` behind it where it is not the first.
+    /// Who approved what each command carried, before the first input and after each one that changed it.
     #[serde(default)]
-    step: Option<String>,
-    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `over_budget`, `unavailable`, `not_applied`, `transient`, `failed`, `timed_out`, `unknown`, `shadowed`,
-    /// `late`, `held`, `held_after_a_death`; or `wake`, `cancel`, `approve`, `join`, `join_another`, `resolve`, `done`, `halt`, `halt_again`, `resume`, `hold`,
-    /// `release`.
-    does: String,
-    #[serde(default)]
-    output: Map,
-    #[serde(default)]
-    warnings: Vec<String>,
-    #[serde(default)]
-    follow_up: Vec<String>,
-    /// When a worker took the attempt and when it ended it, in seconds after the start.
-    #[serde(default)]
-    worked: Option<(f64, f64)>,
-    /// The input is the answer to the first command of its attempt, not to the newest.
-    #[serde(default)]
-    to_first: bool,
-    /// The input has to be refused as stale.
-    #[serde(default)]
-    stale: bool,
+    approved: Option<Vec<Option<String>>>,
 }
 
 #[test]
@@ -118,8 +95,13 @@ fn check(case: &Case) -> Result<(), String> {
     let (plan, variables) = (case.playbook.clone().into_plan(), case.variables.clone());
     let mut run = match &case.escalated {
         Some(reason) => Run::escalated(plan, variables, reason, start),
-        None => Run::start_at(plan, variables, case.approval, case.mode, case.autonomy.clone(), start, 7),
+        None => {
+            let how =
+                Started { mode: case.mode, autonomy: case.autonomy.clone(), requested_by: case.requested_by.clone() };
+            Run::start_as(plan, variables, case.approval, how, start, 7)
+        }
     };
+    let mut approved = vec![carried(&run, start)];
     let mut keys = owed_keys(&run, start);
     if let Some(command) = commands(&run, start).find(|command| command.shadow != case.mode.is_shadow()) {
         return Err(format!("shadow is {} in the command of a run of mode {:?}", command.shadow, case.mode));
@@ -134,6 +116,10 @@ fn check(case: &Case) -> Result<(), String> {
         let input = input(&run, step, start);
         run.tokens = newest;
         match (run.take(input, at), step.stale) {
+            (Err(ApplyError::Refused { why, .. }), false) if Some(&why) == step.refused.as_ref() => {}
+            (Ok(events), false) if step.refused.is_some() => {
+                return Err(format!("{step:?} should be refused and gave {events:?}"));
+            }
             (Ok(_), false) | (Err(ApplyError::Stale { .. }), true) => {}
             (Ok(events), true) => return Err(format!("{step:?} should be stale and gave {events:?}")),
             (Err(error), _) => return Err(format!("{step:?}: {error}")),
@@ -141,8 +127,13 @@ fn check(case: &Case) -> Result<(), String> {
         for (attempt, token) in &run.tokens {
             first_tokens.entry(*attempt).or_insert_with(|| token.clone());
         }
+        approved.extend(carried(&run, at).map(Some));
         keys.extend(owed_keys(&run, at));
         keys.dedup();
+    }
+    approved.dedup();
+    if case.approved.as_ref().is_some_and(|expected| *expected != approved) {
+        return Err(format!("approved: expected {:?}, observed {approved:?}", case.approved));
     }
     if case.keys.as_ref().is_some_and(|expected| *expected != keys) {
         return Err(format!("keys: expected {:?}, observed {keys:?}", case.keys));
@@ -177,8 +168,12 @@ fn check(case: &Case) -> Result<(), String> {
     Ok(())
 }
 
-fn after(start: Timestamp, seconds: f64) -> Timestamp {
-    Timestamp(start.0 + (seconds * 1_000.0) as u64)
+/// Who approved what the newest command carries.
+fn carried(run: &Run, at: Timestamp) -> Option<String> {
+    run.owed(at).into_iter().rev().find_map(|command| match command {
+        Command::Perform { command, .. } => command.approved.map(|approved| approved.by.join(", ")),
+        Command::Wake { .. } => None,
+    })
 }
 
 fn commands(run: &Run, at: Timestamp) -> impl Iterator<Item = ActionCommand> {
@@ -190,93 +185,4 @@ fn commands(run: &Run, at: Timestamp) -> impl Iterator<Item = ActionCommand> {
 
 fn owed_keys(run: &Run, at: Timestamp) -> Vec<String> {
     commands(run, at).map(|command| command.idempotency_key().trim_start_matches("run-1/").to_owned()).collect()
-}
-
-/// What a halt until 500 s after the start holds a run by.
-fn halted(start: Timestamp) -> Hold {
-    let (by, reason) = ("local:ann".to_owned(), "a deployment".to_owned());
-    Hold { by, reason, halt: Some("halt-1".to_owned()), until: Some(after(start, 500.0)) }
-}
-
-fn input(run: &Run, step: &Move, start: Timestamp) -> Input {
-    let result = |outcome: AttemptOutcome| {
-        let (step_ref, attempt) =
-            transcript::step_of(&run.plan, step.step.as_deref().expect("a result names its step"));
-        let (output, warnings, follow_up) = (step.output.clone(), step.warnings.clone(), step.follow_up.clone());
-        let not_applied = step.does == "not_applied";
-        let result = AttemptResult { output, warnings, follow_up, not_applied, ..AttemptResult::new(outcome) };
-        match step.worked {
-            Some((from, to)) => run.worked(step_ref, attempt, result, (after(start, from), after(start, to))),
-            None => run.result(step_ref, attempt, result),
-        }
-    };
-    let message = "it broke".to_owned();
-    match step.does.as_str() {
-        "wake" => Input::Wake,
-        "cancel" => Input::CancelRequested { by: "ann".to_owned() },
-        "approve" => Input::Approved { by: "ann".to_owned() },
-        "resolve" => Input::Resolved(Box::new(Resolution {
-            alert: Alert::Incident { id: "incident-1".to_owned() },
-            reason: "the alert was resolved".to_owned(),
-        })),
-        "done" => Input::FollowUpDone {
-            id: run.state.follow_up.entries().first().map(|entry| entry.id.clone()).unwrap_or_default(),
-            by: "ann".to_owned(),
-            note: Some("the pod is up again".to_owned()),
-        },
-        "join_another" => Input::Joined { incident_id: "incident-3".to_owned() },
-        "halt" => Input::Hold(halted(start)),
-        "halt_again" => Input::Hold(Hold { halt: Some("halt-2".to_owned()), ..halted(start) }),
-        "resume" => {
-            let halt = run.state.held.as_ref().and_then(|held| held.hold.halt.clone());
-            Input::Release { by: "local:ben".to_owned(), reason: "resumed".to_owned(), halt }
-        }
-        "hold" => {
-            let (by, reason) = ("local:ann".to_owned(), "let me look".to_owned());
-            Input::Hold(Hold { by, reason, halt: None, until: None })
-        }
-        "release" => Input::Release { by: "local:ann".to_owned(), reason: "looks good".to_owned(), halt: None },
-        "held" | "held_after_a_death" => {
-            let (step_ref, attempt) = transcript::step_of(&run.plan, step.step.as_deref().expect("it names its step"));
-            run.held(step_ref, attempt, halted(start), step.does != "held")
-        }
-        "join" => Input::Joined { incident_id: "incident-2".to_owned() },
-        "succeeded" => result(AttemptOutcome::Succeeded),
-        "no_op" => result(AttemptOutcome::NoOp { reason: "nothing to do".to_owned() }),
-        "denied" => {
-            let violation = |text: &str| Violation {
-                policy: "p".into(),
-                rule: text.into(),
-                msg: "too soon".into(),
-                severity: "high".into(),
-            };
-            result(AttemptOutcome::Denied { violations: vec![violation("rate_limited")] })
-        }
-        "cooling_down" => result(AttemptOutcome::CoolingDown {
-            target: "ticket-1".to_owned(),
-            until: Timestamp(1_090_000),
-            rule: None,
-        }),
-        "over_budget" => {
-            let rule = Some("budget \"restarts\": 10 of 10 used, free again in 90 s".to_owned());
-            let until = Timestamp(1_090_000);
-            result(AttemptOutcome::CoolingDown { target: "ticket-1".to_owned(), until, rule })
-        }
-        "late" => {
-            let (step_ref, attempt) = transcript::step_of(&run.plan, step.step.as_deref().expect("it names its step"));
-            run.late(step_ref, attempt, after(start, step.at))
-        }
-        "unavailable" | "not_applied" => {
-            result(AttemptOutcome::Unavailable { service: "ets".to_owned(), message, retry_after_ms: None })
-        }
-        "transient" => result(AttemptOutcome::Failed { code: "flaky".to_owned(), message, retryable: true }),
-        "failed" => result(AttemptOutcome::Failed { code: "broken".to_owned(), message, retryable: false }),
-        "timed_out" => result(AttemptOutcome::TimedOut { message }),
-        "shadowed" => {
-            let (would, targets) = ("would delete pod p-1".to_owned(), vec!["p-1".to_owned()]);
-            result(AttemptOutcome::Shadowed { would, targets })
-        }
-        "unknown" => result(AttemptOutcome::Unknown { message }),
-        other => panic!("unknown input `{other}`"),
-    }
 }

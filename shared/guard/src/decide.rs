@@ -12,7 +12,8 @@ use crate::question::{Counter, PolicyAnswer, Question};
 /// read anew after it.
 pub fn decide(question: &Question) -> Decision {
     let mut reasons = vec![switches(question)];
-    reasons.extend(policy(&question.policy));
+    reasons.extend(policy(question));
+    reasons.extend(approvals(question));
     reasons.extend(question.counters.iter().map(|one| counter(one, question.now)));
     let verdict = reasons.iter().map(|reason| &reason.verdict).rev().max_by_key(|verdict| verdict.rank());
     Decision { verdict: verdict.cloned().unwrap_or(Verdict::Proceed), reasons }
@@ -30,20 +31,32 @@ fn switches(question: &Question) -> Reason {
     }
 }
 
-fn policy(answer: &PolicyAnswer) -> Option<Reason> {
-    let (verdict, text) = match answer {
+fn policy(question: &Question) -> Option<Reason> {
+    let (verdict, text) = match &question.policy {
         PolicyAnswer::NotAsked => return None,
         PolicyAnswer::Allow { source } => (Verdict::Proceed, format!("the policy ({source}) allows it")),
         PolicyAnswer::Deny { source, violations } => (
             Verdict::Deny { rules: violations.clone() },
             format!("the policy ({source}) denies it{}", rules(violations)),
         ),
-        PolicyAnswer::RequireApproval { source, violations, approvers } => (
-            Verdict::NeedsApproval { who: approvers.clone() },
-            format!("the policy ({source}) asks for an approval{}", rules(violations)),
-        ),
+        PolicyAnswer::RequireApproval { source, violations, approvers } => {
+            let is_given = question.valid_approval().is_some_and(|approved| approved.is_by_one_of(approvers));
+            let verdict = if is_given { Verdict::Proceed } else { Verdict::NeedsApproval { who: approvers.clone() } };
+            (verdict, format!("the policy ({source}) asks for an approval{}", rules(violations)))
+        }
     };
     Some(Reason { part: Part::Policy, verdict, text })
+}
+
+/// An approval only answers what another part asks for: by itself it forbids nothing.
+fn approvals(question: &Question) -> Option<Reason> {
+    let approved = question.approved.as_ref()?;
+    let by = approved.by.join(", ");
+    let text = match question.valid_approval() {
+        Some(_) => format!("approved by {by}"),
+        None => format!("what {by} approved was something else, and does not count"),
+    };
+    Some(Reason { part: Part::Approvals, verdict: Verdict::Proceed, text })
 }
 
 fn counter(counter: &Counter, now: Timestamp) -> Reason {
@@ -86,6 +99,32 @@ mod tests {
             let question = Question { halts: vec![halt(scope.clone(), until)], ..question() };
             let expected = if is_held { Verdict::Hold { until: Some(Timestamp(until)) } } else { Verdict::Proceed };
             assert_eq!(decide(&question).verdict, expected, "{scope} until {until}");
+        }
+    }
+
+    #[test]
+    fn an_approval_counts_for_what_it_was_given_for_and_from_those_whom_the_policy_names() {
+        let digest = |text: &str| heal_engine::id::Digest::of(text.as_bytes());
+        let approved = |text: &str, groups: &[&str]| heal_engine::message::Approved {
+            digest: digest(text),
+            by: vec!["local:anna".to_owned()],
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+        };
+        for (approvers, given, is_enough) in [
+            (vec![], None, false),
+            (vec![], Some(approved("this", &[])), true),
+            (vec![], Some(approved("that", &[])), false),
+            (vec!["oncall"], Some(approved("this", &[])), false),
+            (vec!["oncall"], Some(approved("this", &["oncall"])), true),
+            (vec!["oncall", "local:anna"], Some(approved("this", &[])), true),
+        ] {
+            let approvers: Vec<_> = approvers.into_iter().map(ToOwned::to_owned).collect();
+            let (source, violations) = ("server".to_owned(), Vec::new());
+            let policy = PolicyAnswer::RequireApproval { source, violations, approvers: approvers.clone() };
+            let parameters_digest = Some(digest("this"));
+            let question = Question { policy, approved: given, parameters_digest, ..question() };
+            let expected = if is_enough { Verdict::Proceed } else { Verdict::NeedsApproval { who: approvers } };
+            assert_eq!(decide(&question).verdict, expected, "{question:?}");
         }
     }
 

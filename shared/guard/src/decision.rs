@@ -74,6 +74,8 @@ pub enum Part {
     Switches,
     /// The policy, by a server or in process.
     Policy,
+    /// What people have approved.
+    Approvals,
     /// Cooldowns and budgets.
     Counters,
 }

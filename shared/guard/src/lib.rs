@@ -42,6 +42,6 @@ pub use halt::{Halt, HaltScope};
 pub use heal_engine::Timestamp;
 pub use heal_engine::autonomy::{Autonomy, AutonomyLevel, RunMode};
 pub use heal_engine::id::Digest;
-pub use heal_engine::message::Violation;
+pub use heal_engine::message::{Approved, Violation};
 pub use question::{Counter, PolicyAnswer, Question};
 pub use record::{DecisionRecord, Difference, PolicyFacts, Subject, replay};

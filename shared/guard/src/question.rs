@@ -2,7 +2,7 @@
 
 use heal_engine::Timestamp;
 use heal_engine::id::Digest;
-use heal_engine::message::Violation;
+use heal_engine::message::{Approved, Violation};
 use serde::{Deserialize, Serialize};
 
 use crate::effect::Effect;
@@ -24,6 +24,12 @@ pub struct Question {
     /// The policy's answer.
     #[serde(default)]
     pub policy: PolicyAnswer,
+    /// The digest of what is to be done, which an approval has to be for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters_digest: Option<Digest>,
+    /// What people have approved, if they were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved: Option<Approved>,
     /// The cooldowns and budgets that the effect counts in, as the store answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counters: Vec<Counter>,
@@ -32,7 +38,21 @@ pub struct Question {
 impl Question {
     /// A question in which nothing speaks against `effect`.
     pub const fn new(effect: Effect, now: Timestamp) -> Self {
-        Self { effect, now, guardrails: None, halts: Vec::new(), policy: PolicyAnswer::NotAsked, counters: Vec::new() }
+        Self {
+            effect,
+            now,
+            guardrails: None,
+            halts: Vec::new(),
+            policy: PolicyAnswer::NotAsked,
+            parameters_digest: None,
+            approved: None,
+            counters: Vec::new(),
+        }
+    }
+
+    /// The approval, if it is for exactly what is to be done.
+    pub fn valid_approval(&self) -> Option<&Approved> {
+        self.approved.as_ref().filter(|approved| Some(&approved.digest) == self.parameters_digest.as_ref())
     }
 }
 
@@ -64,6 +84,16 @@ pub enum PolicyAnswer {
         /// The groups that may approve; empty: everybody but the requester.
         approvers: Vec<String>,
     },
+}
+
+impl PolicyAnswer {
+    /// The rules that speak against the effect, or ask for an approval.
+    pub fn violations(&self) -> &[Violation] {
+        match self {
+            Self::NotAsked | Self::Allow { .. } => &[],
+            Self::Deny { violations, .. } | Self::RequireApproval { violations, .. } => violations,
+        }
+    }
 }
 
 /// A cooldown or a budget after the store was asked to reserve a place in it.

@@ -34,6 +34,9 @@ impl Source {
     }
 }
 
+/// The kind of the identities that SQS attests: the id of the IAM principal that sent the message, as `iam:AIDA…` or `iam:AROA…:session`.
+const IAM: &str = "iam:";
+
 /// The record as a delivery. The trace comes from the attribute of the engine's own messages, else from that of X-Ray.
 pub(crate) fn delivery(record: SqsMessage) -> Delivery {
     let attribute = |name: &str| record.attributes.get(name).cloned();
@@ -43,10 +46,17 @@ pub(crate) fn delivery(record: SqsMessage) -> Delivery {
     Delivery {
         receive_count: attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1),
         traceparent,
+        sender: attribute("SenderId").and_then(|id| identity(&id)),
         receipt: record.receipt_handle.unwrap_or_default(),
         message_id: record.message_id.unwrap_or_default(),
         body: record.body.unwrap_or_default(),
     }
+}
+
+/// Nobody for an account's bare number: that is its root user, and every sender of a local AWS.
+fn identity(sender_id: &str) -> Option<String> {
+    let is_account = sender_id.chars().all(|c| c.is_ascii_digit());
+    (!is_account).then(|| format!("{IAM}{sender_id}"))
 }
 
 #[cfg(test)]
@@ -56,7 +66,7 @@ mod tests {
     fn records(arn: &str) -> Vec<SqsMessage> {
         let record = serde_json::json!({
             "messageId": "m-1", "receiptHandle": "r-1", "body": "{}", "eventSourceARN": arn,
-            "attributes": {"ApproximateReceiveCount": "3", "AWSTraceHeader": "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=c059e99ae478e48e;Sampled=1"},
+            "attributes": {"ApproximateReceiveCount": "3", "SenderId": "AROAEXAMPLE:anna", "AWSTraceHeader": "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=c059e99ae478e48e;Sampled=1"},
         });
         vec![serde_json::from_value(record).unwrap()]
     }
@@ -73,12 +83,14 @@ mod tests {
     }
 
     #[test]
-    fn a_record_keeps_its_names_its_count_and_its_trace() {
+    fn a_record_keeps_its_names_its_count_its_sender_and_its_trace() {
         let delivery = delivery(records("x").remove(0));
         assert_eq!(
             (delivery.message_id.as_str(), delivery.receipt.as_str(), delivery.receive_count),
             ("m-1", "r-1", 3)
         );
+        assert_eq!(delivery.sender.as_deref(), Some("iam:AROAEXAMPLE:anna"));
+        assert_eq!((identity("000000000000"), identity("")), (None, None));
         assert_eq!(delivery.traceparent.as_deref(), Some("00-4bf92f3577b34da6a3ce929d0e0e4736-c059e99ae478e48e-01"));
     }
 }

@@ -106,6 +106,7 @@ mod tests {
             body: String::new(),
             receive_count: 1,
             traceparent: None,
+            sender: None,
         }
     }
 

@@ -48,6 +48,8 @@ pub const DUPLICATE_NAME: &str = "duplicate-name";
 pub const REPEATED_TRIGGER: &str = "repeated-trigger";
 /// An action that no function performs.
 pub const UNKNOWN_ACTION: &str = "unknown-action";
+/// An approver that is a group which the guardrails do not have.
+pub const UNKNOWN_GROUP: &str = "unknown-group";
 /// A need that names no step of its section.
 pub const UNKNOWN_NEED: &str = "unknown-need";
 /// Steps that need each other.

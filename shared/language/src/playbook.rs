@@ -4,6 +4,8 @@
 //! what names can mean (`variables`), every template (`crate::template`, `crate::condition`), the parameters (`parameters`), the times (`budget`),
 //! the verification (`evidence`).
 
+use std::collections::BTreeMap;
+
 use heal_engine::catalog::Catalog;
 use heal_engine::playbook::Playbook;
 
@@ -11,6 +13,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::report::Report;
 use crate::yaml;
 
+mod approval;
 mod budget;
 mod build;
 mod contract;
@@ -18,6 +21,7 @@ mod document;
 mod evidence;
 mod order;
 mod parameters;
+mod retry;
 mod schema;
 mod step;
 mod variables;
@@ -56,4 +60,14 @@ pub fn read(file_stem: &str, text: &str, catalog: &Catalog) -> Reading {
         playbook: playbook.filter(|_| !report.has_errors()),
         diagnostics: report.into_diagnostics(&format!("{file_stem}.yaml"), text),
     }
+}
+
+/// The faults of a playbook's approvers: groups that are not among `groups`, the members of each by name. A text that is not YAML has none: its
+/// [`read`] reports it.
+pub fn check_groups(file_stem: &str, text: &str, groups: &BTreeMap<String, Vec<String>>) -> Vec<Diagnostic> {
+    let mut report = Report::default();
+    let Some(root) = yaml::parse(text, &mut report) else { return Vec::new() };
+    let mut report = Report::default();
+    approval::unknown_groups(&root, groups, &mut report);
+    report.into_diagnostics(&format!("{file_stem}.yaml"), text)
 }

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use heal_engine::event::{Commit, RunStatus};
-use heal_engine::turn::{self, Input};
-use heal_engine::{ApplyError, Command, RunId, Timestamp};
-use heal_guard::{Guardrails, Halt};
+use heal_engine::turn::Input;
+use heal_engine::{Command, RunId, Timestamp};
+use heal_guard::Guardrails;
 use tracing::Instrument as _;
 
 use crate::halts::HaltCache;
@@ -21,6 +21,7 @@ mod accept;
 mod autonomy;
 mod cache;
 mod error;
+mod fold;
 mod gate;
 mod held;
 mod intake;
@@ -36,6 +37,7 @@ pub use held::SwitchOutcome;
 pub use intake::{IntakeOutcome, Prepared, Rejection};
 
 use cache::{Cache, Live};
+use fold::Fresh;
 
 /// Optimistic-concurrency retries per turn. Every conflict means that another dispatcher made progress, so 16 in a row is not bad luck.
 const CONFLICTS: u32 = 16;
@@ -77,6 +79,8 @@ pub struct TurnOutcome {
     pub events: usize,
     /// Messages sent afterwards: commands and wake-ups.
     pub commands: usize,
+    /// The rule that the last refused input broke, as a sentence; `None` if none was refused.
+    pub refused: Option<String>,
 }
 
 impl std::fmt::Debug for Dispatcher {
@@ -171,12 +175,17 @@ impl Dispatcher {
             let halts = self.halts_for(&current.state, now).await?;
             let span = span::dispatch(&current.plan, &current.state);
             let mut folded = span.in_scope(|| self.fold(run_id, current, inputs, &halts, now))?;
-            // An input that looks stale may be expected after another dispatcher's commit.
-            while folded.stale && !is_fresh {
+            // An input that looks stale, or that leads to nothing, may be expected after another process's commit.
+            while folded.events.is_empty() && !is_fresh {
                 is_fresh = !self.catch_up(current).instrument(span.clone()).await?;
                 folded = span.in_scope(|| self.fold(run_id, current, inputs, &halts, now))?;
             }
-            let Fresh { events, more, stale } = folded;
+            let Fresh { events, more, stale, refused } = folded;
+            if let Some(why) = &refused {
+                span.in_scope(|| {
+                    tracing::warn!(event = "approval.refused", why, "an answer to a question does not count")
+                });
+            }
             let before = current.state.seq - events.len() as u64;
             if events.is_empty() {
                 // Of a command that was issued again, and came late in the meantime: sending the newer one once more would fill a full queue.
@@ -186,7 +195,8 @@ impl Dispatcher {
                 } else {
                     heal_engine::decide::decide(&current.plan, &current.state, now)
                 };
-                return self.settle(current, 0, owed, false, now).instrument(span).await;
+                let settled = self.settle(current, 0, owed, false, now).instrument(span).await?;
+                return Ok(TurnOutcome { refused, ..settled });
             }
             let commit = Commit {
                 run_id: run_id.clone(),
@@ -204,42 +214,13 @@ impl Dispatcher {
                     current.chain.clone_from(&commit.chain);
                     span.in_scope(|| observe::committed(&*self.observer, &current.plan, &current.state, &commit));
                     let owed = heal_engine::decide::since(&current.plan, &current.state, now, before);
-                    return self.settle(current, commit.events.len(), owed, more, now).instrument(span).await;
+                    let settled = self.settle(current, commit.events.len(), owed, more, now).instrument(span).await?;
+                    return Ok(TurnOutcome { refused, ..settled });
                 }
                 Appended::AlreadyThere | Appended::Conflict => *live = None,
             }
         }
         Err(DispatchError::Contended { run_id: run_id.clone() })
-    }
-
-    /// Folds the inputs, after what follows from the halts; a stale one is skipped and logged.
-    fn fold(
-        &self,
-        run_id: &RunId,
-        live: &mut Live,
-        inputs: &[Input],
-        halts: &[Halt],
-        now: Timestamp,
-    ) -> Result<Fresh, DispatchError> {
-        let mut fresh = Fresh::default();
-        for input in held::input(live, halts, now).into_iter().chain(inputs.iter().cloned()) {
-            match turn::take(&live.plan, &mut live.state, input, now, self.ports.entropy.next()?) {
-                Ok(turn) => {
-                    fresh.events.extend(turn.events);
-                    fresh.more |= turn.more;
-                }
-                Err(ApplyError::Stale { event, why }) => {
-                    tracing::debug!(run_id = %run_id, event, why, "input is known already");
-                    fresh.stale = true;
-                }
-                Err(cause @ (ApplyError::Illegal { .. } | ApplyError::TooManyEvents { .. })) => {
-                    tracing::error!(run_id = %run_id, error = %cause, "run cannot continue");
-                    return Err(DispatchError::Log { run_id: run_id.clone(), cause });
-                }
-            }
-        }
-        fresh.stale &= fresh.events.is_empty();
-        Ok(fresh)
     }
 
     async fn settle(
@@ -255,7 +236,7 @@ impl Dispatcher {
         if !messages.is_empty() {
             self.ports.sender.send(messages).await?;
         }
-        Ok(TurnOutcome { status: live.state.status(), events, commands })
+        Ok(TurnOutcome { status: live.state.status(), events, commands, refused: None })
     }
 
     /// Takes messages of one run as one turn. `cause_id` is the id of the first message, which is the same at every delivery.
@@ -268,7 +249,8 @@ impl Dispatcher {
         cause_id: &str,
         messages: Vec<Inbound>,
     ) -> Result<TurnOutcome, DispatchError> {
-        let inputs: Vec<_> = messages.into_iter().filter_map(Inbound::into_input).collect();
+        let groups = &self.ports.guardrails.approvals.groups;
+        let inputs: Vec<_> = messages.into_iter().filter_map(|message| message.into_input(groups)).collect();
         self.take(run_id, cause_id, &inputs).await
     }
 
@@ -284,14 +266,6 @@ impl Dispatcher {
         due.extend(self.releasable(due_runs, now, limit).await?);
         Ok(self.wake(&due, now).await)
     }
-}
-
-#[derive(Default)]
-struct Fresh {
-    events: Vec<heal_engine::Event>,
-    more: bool,
-    /// Every input was known already.
-    stale: bool,
 }
 
 /// The index entry after `commit`.

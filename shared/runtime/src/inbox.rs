@@ -117,8 +117,8 @@ impl Inbox {
 
     /// One incident. A message that is not readable as one is recorded as a failed run, and kept unchanged in the dead letters.
     async fn incident(&self, delivery: &Delivery) -> DeliveryOutcome {
-        let Delivery { message_id, body, traceparent, receive_count, .. } = delivery;
-        match self.dispatcher.accept(body, message_id, traceparent.as_deref()).await {
+        let Delivery { message_id, body, traceparent, receive_count, sender, .. } = delivery;
+        match self.dispatcher.accept_from(body, message_id, traceparent.as_deref(), sender.as_deref()).await {
             Ok(IntakeOutcome::Rejected { reason, understood: false, .. }) => DeliveryOutcome::dead_letter(reason),
             Ok(intake) => {
                 tracing::debug!(?intake, "message accepted");

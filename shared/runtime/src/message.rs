@@ -1,8 +1,12 @@
 //! The messages between functions: bodies on the results queue, and a run's commands as messages.
 
+use std::collections::BTreeMap;
+
 use heal_engine::format::{self, Format};
+use heal_engine::id::Digest;
 use heal_engine::message::{ActionResult, AttemptOutcome, HeldCommand, Hold, LateCommand};
-use heal_engine::turn::Input;
+use heal_engine::state::Approver;
+use heal_engine::turn::{ApprovalAnswer, Input};
 use heal_engine::{Command, RunId, State, Timestamp};
 use heal_guard::Halt;
 use serde::{Deserialize, Serialize};
@@ -68,6 +72,24 @@ pub enum Inbound {
         /// Who cancels it.
         by: String,
     },
+    /// A person approves or rejects the run, or exactly what a step is about to do. New in version 3.
+    ApprovalAnswer {
+        /// The run.
+        run_id: RunId,
+        /// The step's name; none: the run as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<String>,
+        /// The element of a step that fans out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        item: Option<u32>,
+        /// The digest of what the person has read.
+        digest: Digest,
+        /// Who answers.
+        by: String,
+        /// The reason of a rejection, which may be empty; none: the person approves.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rejection: Option<String>,
+    },
     /// A person did what the run had left.
     FollowUpDone {
         /// The run.
@@ -82,16 +104,22 @@ pub enum Inbound {
     },
 }
 
-/// Version 2 adds the kinds `late` and `follow_up_done`, version 3 adds `held`, `hold`, `release`, `halt` and `resume`,
-/// and the outcome `shadowed` of a result.
+/// Version 2 adds the kinds `late` and `follow_up_done`, version 3 the kinds `held`, `hold`, `release`, `halt`, `resume` and `approval_answer`, and
+/// results that ended `needs_approval` or `shadowed`.
 impl Format for Inbound {
     const NAME: &'static str = "message on the results queue";
     const VERSION: u32 = 3;
 
     fn needed_version(&self) -> u32 {
         match self {
+            Self::Held(_)
+            | Self::Hold { .. }
+            | Self::Release { .. }
+            | Self::Halt(_)
+            | Self::Resume { .. }
+            | Self::ApprovalAnswer { .. } => 3,
+            Self::Result(result) if result.result.needs_approval() => 3,
             Self::Result(answer) if matches!(answer.result.outcome, AttemptOutcome::Shadowed { .. }) => 3,
-            Self::Held(_) | Self::Hold { .. } | Self::Release { .. } | Self::Halt(_) | Self::Resume { .. } => 3,
             Self::Late(_) | Self::FollowUpDone { .. } => 2,
             Self::Result(_) | Self::Wake { .. } | Self::Approve { .. } | Self::Cancel { .. } => 1,
         }
@@ -121,6 +149,7 @@ impl Inbound {
             Self::Wake { run_id }
             | Self::Approve { run_id, .. }
             | Self::Cancel { run_id, .. }
+            | Self::ApprovalAnswer { run_id, .. }
             | Self::Hold { run_id, .. }
             | Self::Release { run_id, .. }
             | Self::FollowUpDone { run_id, .. } => Some(run_id),
@@ -128,14 +157,43 @@ impl Inbound {
         }
     }
 
-    /// The message as an input of its run; `None` if it is for the switches of the home.
-    pub fn into_input(self) -> Option<Input> {
+    /// The message with the identity that its queue attests, if it does. What a body says about its sender is only a claim.
+    #[must_use]
+    pub fn attested(mut self, sender: Option<&str>) -> Self {
+        if let (Some(sender), Some(by)) = (sender, self.claims_by()) {
+            sender.clone_into(by);
+        }
+        self
+    }
+
+    /// Who sent it, as the body says it; `None` if no person sends such a message.
+    fn claims_by(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Hold { by, .. }
+            | Self::Release { by, .. }
+            | Self::Resume { by, .. }
+            | Self::Approve { by, .. }
+            | Self::Cancel { by, .. }
+            | Self::ApprovalAnswer { by, .. }
+            | Self::FollowUpDone { by, .. } => Some(by),
+            Self::Halt(halt) => Some(&mut halt.by),
+            Self::Result(_) | Self::Late(_) | Self::Held(_) | Self::Wake { .. } => None,
+        }
+    }
+
+    /// The message as an input of its run, `groups` being the approvers' groups by name; `None` if it is for the switches of the home.
+    pub fn into_input(self, groups: &BTreeMap<String, Vec<String>>) -> Option<Input> {
+        let approver = |identity: String| approver(groups, identity);
         Some(match self {
             Self::Result(result) => Input::Result(result),
             Self::Late(late) => Input::Late(late),
             Self::Held(held) => Input::Held(held),
             Self::Wake { .. } => Input::Wake,
-            Self::Approve { by, .. } => Input::Approved { by },
+            Self::Approve { by, .. } => Input::Approval(Box::new(ApprovalAnswer::of_run(approver(by)))),
+            Self::ApprovalAnswer { step, item, digest, by, rejection, .. } => {
+                let (digest, by) = (Some(digest), approver(by));
+                Input::Approval(Box::new(ApprovalAnswer { step, item, digest, by, rejection }))
+            }
             Self::Cancel { by, .. } => Input::CancelRequested { by },
             Self::Hold { by, reason, .. } => Input::Hold(Hold { by, reason, halt: None, until: None }),
             Self::Release { by, reason, .. } => Input::Release { by, reason, halt: None },
@@ -143,6 +201,12 @@ impl Inbound {
             Self::Halt(_) | Self::Resume { .. } => return None,
         })
     }
+}
+
+/// The person with this identity, and those of `groups` that have it among their members.
+pub fn approver(groups: &BTreeMap<String, Vec<String>>, identity: String) -> Approver {
+    let own = groups.iter().filter(|(_, members)| members.contains(&identity));
+    Approver { groups: own.map(|(name, _)| name.clone()).collect(), identity }
 }
 
 /// The messages for the commands that a run owes. `more`: the turn was cut short, and a wake-up continues it.

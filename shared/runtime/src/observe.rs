@@ -81,13 +81,15 @@ pub trait Observer: Debug + Send + Sync + 'static {
 /// How far the wait for an approval is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ApprovalStage {
-    /// The run awaits approval.
+    /// The run, or a step of it, awaits approval.
     Requested,
     /// Much of the time is over.
     Expiring,
-    /// A person approved the run.
+    /// A person approved the run or a step. An approval that needs several persons counts each.
     Approved,
-    /// The time is over: the run is cancelled.
+    /// A person rejected the run or a step.
+    Rejected,
+    /// The time is over: the run is cancelled, or the step denied.
     Lapsed,
 }
 

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use heal_engine::message::Approved;
 use heal_engine::{format, limit};
 use heal_guard::{DecisionRecord, Guardrails, replay};
 use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Probe, Target};
@@ -129,6 +130,12 @@ impl Policy for Judge {
             "forbidden" => {
                 Decision::Deny { source: DecisionSource::Server, violations: vec![violation], warning: None }
             }
+            "asks" => Decision::RequireApproval {
+                source: DecisionSource::Server,
+                violations: vec![violation],
+                approvers: vec!["oncall".to_owned()],
+                warning: None,
+            },
             "undecided" => Decision::Unavailable { message: "no server".to_owned() },
             _ => Decision::Allow { source: DecisionSource::Server, warning: None },
         }
@@ -212,6 +219,7 @@ impl Rig {
             shadow: false,
             context: Context { incident_id: "i".into(), playbook: "p".into(), workflow_id: None, traceparent: None },
             commands_sent: 1,
+            approved: None,
         }
     }
 
@@ -276,6 +284,39 @@ async fn a_denied_step_touches_nothing() {
     );
     assert_eq!(rig.touched(), 0);
     assert_eq!(rig.answers().await, [result]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_policy_asks_people_about_is_done_only_with_their_approval_of_exactly_this() {
+    let rig = Rig::new(Safety::Idempotent);
+    let command = |run: &str| rig.command(run, tickets(&["a", "asks"]));
+    let approved = |digest: &Digest, groups: &[&str]| Approved {
+        digest: digest.clone(),
+        by: vec!["local:ann".to_owned()],
+        groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+    };
+    let exact = command("run-1").parameters_digest;
+    let other = Digest::of(b"something else");
+    for (run, given) in [
+        ("run-1", None),
+        ("run-2", Some(approved(&other, &["oncall"]))),
+        ("run-3", Some(approved(&exact, &["neighbours"]))),
+    ] {
+        let result = rig.perform(&ActionCommand { approved: given, ..command(run) }).await;
+        let AttemptOutcome::NeedsApproval { violations, approvers } = &result.outcome else { panic!("{result:?}") };
+        assert_eq!(
+            (violations[0].rule.as_str(), approvers.as_slice()),
+            ("forbidden", ["oncall".to_owned()].as_slice())
+        );
+        assert!(result.is_proven_not_applied(), "{result:?}");
+        assert_eq!(rig.touched(), 0, "not even the ticket about which nobody is asked");
+        let decided = decided(&result);
+        let decided: Vec<_> = decided.iter().map(|(target, verdict, _)| (target.as_str(), *verdict)).collect();
+        assert_eq!(decided, [("asks", "needs_approval")]);
+    }
+    let given = Some(approved(&exact, &["oncall"]));
+    let result = rig.perform(&ActionCommand { approved: given, ..command("run-4") }).await;
+    assert_eq!((result.outcome, rig.touched()), (AttemptOutcome::Succeeded, 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -73,6 +73,7 @@ fn delivery(name: &str, body: impl Into<String>) -> Delivery {
         body: body.into(),
         receive_count: 1,
         traceparent: None,
+        sender: None,
     }
 }
 

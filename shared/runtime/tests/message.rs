@@ -5,13 +5,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use heal_engine::format;
+use heal_engine::id::Digest;
 use heal_engine::message::{HeldCommand, Hold, LateCommand};
 use heal_guard::{Halt, HaltScope};
 use heal_runtime::message::Inbound;
 use heal_runtime::{ActionResult, AttemptOutcome, AttemptResult, RunId, Timestamp, Token};
 use serde_json::json;
 
-fn messages() -> [(&'static str, Inbound); 12] {
+fn messages() -> [(&'static str, Inbound); 14] {
     let run_id = RunId::new("run-1");
     let outcome = AttemptOutcome::Unavailable {
         service: "ticket service".to_owned(),
@@ -67,6 +68,16 @@ fn messages() -> [(&'static str, Inbound); 12] {
         by: "local:anna".to_owned(),
     };
     let by = || "local:anna".to_owned();
+    let outcome = AttemptOutcome::NeedsApproval { violations: Vec::new(), approvers: vec!["oncall".to_owned()] };
+    let asks = ActionResult { item: None, attempt: 1, result: AttemptResult::new(outcome), ..result.clone() };
+    let answer = Inbound::ApprovalAnswer {
+        run_id: run_id.clone(),
+        step: Some("move_ticket".to_owned()),
+        item: Some(3),
+        digest: Digest::new("0a1b"),
+        by: "local:ann".to_owned(),
+        rejection: Some("not now".to_owned()),
+    };
     [
         (include_str!("messages/v3/held.json"), Inbound::Held(Box::new(held))),
         (include_str!("messages/v3/halt.json"), Inbound::Halt(Box::new(halt))),
@@ -79,6 +90,8 @@ fn messages() -> [(&'static str, Inbound); 12] {
             include_str!("messages/v3/release.json"),
             Inbound::Release { run_id: run_id.clone(), by: by(), reason: "looks good".to_owned() },
         ),
+        (include_str!("messages/v3/needs_approval.json"), Inbound::Result(Box::new(asks))),
+        (include_str!("messages/v3/approval_answer.json"), answer),
         (include_str!("messages/v2/late.json"), Inbound::Late(Box::new(late))),
         (include_str!("messages/v1/result.json"), Inbound::Result(Box::new(result))),
         (include_str!("messages/v3/shadowed.json"), Inbound::Result(Box::new(shadowed))),
@@ -108,6 +121,27 @@ fn every_kind_is_read_and_written_as_in_its_golden_file() {
     for (golden, message) in messages() {
         assert_eq!(Inbound::parse(golden).unwrap(), message);
         assert_eq!(message.to_body(), golden.trim());
+    }
+}
+
+#[test]
+fn what_a_queue_attests_is_who_answers_whatever_the_body_says() {
+    for (_, message) in messages() {
+        let by = |message: &Inbound| match message {
+            Inbound::Approve { by, .. }
+            | Inbound::Cancel { by, .. }
+            | Inbound::Hold { by, .. }
+            | Inbound::Release { by, .. }
+            | Inbound::Resume { by, .. }
+            | Inbound::ApprovalAnswer { by, .. }
+            | Inbound::FollowUpDone { by, .. } => Some(by.clone()),
+            Inbound::Halt(halt) => Some(halt.by.clone()),
+            Inbound::Result(_) | Inbound::Late(_) | Inbound::Held(_) | Inbound::Wake { .. } => None,
+        };
+        let claimed = by(&message);
+        assert_eq!(by(&message.clone().attested(None)), claimed);
+        let attested = by(&message.attested(Some("iam:AROAEXAMPLE:ann")));
+        assert_eq!(attested, claimed.map(|_| "iam:AROAEXAMPLE:ann".to_owned()));
     }
 }
 

@@ -153,6 +153,7 @@ impl Rig {
             timeout_ms: Some(60_000),
             effect_key: None,
             shadow,
+            approved: None,
             context: Context { incident_id: "i".into(), playbook: "p".into(), workflow_id: None, traceparent: None },
             commands_sent: 1,
         }

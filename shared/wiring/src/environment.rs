@@ -41,8 +41,6 @@ heal_clients::variables! {
         "Format of the log lines on standard error: `human` or `json`";
     ENV_NO_COLOR = "NO_COLOR", Text, Heal, None,
         "Any value switches colours off";
-    ENV_USER = "USER", Text, Heal, Some("operator"),
-        "Name that `heal runs cancel` and `approve` record in the run";
 }
 
 /// The variables that the telemetry and AWS's own settings define.

@@ -106,6 +106,7 @@ impl heal_runtime::observe::Observer for Observer {
             ApprovalStage::Requested => "requested",
             ApprovalStage::Expiring => "expiring",
             ApprovalStage::Approved => "approved",
+            ApprovalStage::Rejected => "rejected",
             ApprovalStage::Lapsed => "lapsed",
         };
         self.metrics.count(Id::Approvals, &[result, severity_label(severity)]);
@@ -131,7 +132,9 @@ impl heal_runtime::observe::Observer for Observer {
     fn attempt_ended(&self, action: &str, ending: &AttemptOutcome) {
         let status = match ending {
             AttemptOutcome::Succeeded | AttemptOutcome::NoOp { .. } => "success",
-            AttemptOutcome::Denied { .. } | AttemptOutcome::CoolingDown { .. } => "denied",
+            AttemptOutcome::Denied { .. }
+            | AttemptOutcome::NeedsApproval { .. }
+            | AttemptOutcome::CoolingDown { .. } => "denied",
             AttemptOutcome::Unavailable { .. } => "skipped",
             AttemptOutcome::Shadowed { .. } => "shadowed",
             AttemptOutcome::Failed { .. } | AttemptOutcome::TimedOut { .. } | AttemptOutcome::Unknown { .. } => "error",
@@ -220,6 +223,7 @@ const fn result(decision: &Decision) -> &'static str {
         Decision::Allow { source: DecisionSource::Disabled, .. } => "disabled",
         Decision::Allow { source: DecisionSource::FailOpen, .. } => "fail_open",
         Decision::Deny { .. } => "deny",
+        Decision::RequireApproval { .. } => "require_approval",
         Decision::Unavailable { .. } => "error",
     }
 }

@@ -134,6 +134,7 @@ impl Rig {
                 traceparent: Some(TRACEPARENT.to_owned()),
             },
             commands_sent: 1,
+            approved: None,
         }
     }
 

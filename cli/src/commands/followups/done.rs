@@ -4,7 +4,6 @@ use anyhow::Context as _;
 use heal_engine::report::{self, FollowUp};
 use heal_engine::state::follow_up::parse_id;
 use heal_runtime::message::Inbound;
-use heal_wiring::environment::ENV_USER;
 
 use crate::backend::{Backend, BackendArgs};
 use crate::commands::runs::change;
@@ -21,9 +20,8 @@ pub(crate) struct Args {
     id: String,
     #[command(flatten)]
     backend: BackendArgs,
-    /// Name that the run records
-    #[arg(long, env = ENV_USER, default_value = "operator", value_name = "NAME")]
-    by: String,
+    #[command(flatten)]
+    by: change::By,
     /// What else the run records
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
@@ -43,7 +41,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
         out::note(format_args!("{} was done by {} at {}", args.id, out::text(by), moment::rfc3339(*at)));
         return Ok(Exit::Success);
     }
-    let (by, note) = (args.by.clone(), args.note.clone());
+    let (by, note) = (args.by.identity(), args.note.clone());
     let input = Inbound::FollowUpDone { run_id: run_id.clone(), id: id.to_owned(), by, note };
     change::make(&backend, &run_id, "has one thing less to do", input, args.within).await
 }

@@ -35,7 +35,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
-    let sources = playbooks::read(&args.paths, &actions::catalog())?;
+    let mut sources = playbooks::read(&args.paths, &actions::catalog())?;
     // If a playbook cannot be read, a check's incident may start it; then the checks are not held to the playbooks.
     let all: Option<Vec<_>> = sources.iter().map(|source| source.reading.playbook.clone()).collect();
     let mut checks = Vec::new();
@@ -48,6 +48,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
         if let Some(file) = guardrails::file(named, path)? {
             guards.push(guardrails::read(&file, all.as_deref())?);
         }
+    }
+    let read = guards.iter().filter_map(|source| source.reading.guardrails.as_ref());
+    let groups = read.flat_map(|guardrails| guardrails.approvals.groups.clone()).collect();
+    // Faulty guardrails have their own faults, and may have the group. A single file says nothing of the guardrails beside it.
+    let is_home = !guards.is_empty() || args.paths.iter().any(|path| path.is_dir());
+    if is_home && guards.iter().all(|source| source.reading.guardrails.is_some()) {
+        playbooks::check_groups(&mut sources, &groups);
     }
     let files = sources.iter().map(Source::faults).chain(checks.iter().map(checks::Source::faults));
     let files: Vec<_> = files.chain(guards.iter().map(guardrails::Source::faults)).collect();

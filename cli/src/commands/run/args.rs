@@ -48,7 +48,7 @@ pub(crate) struct Args {
     /// seen. With --json, the first line has the steps.
     #[arg(long)]
     pub dry_run: bool,
-    /// Approve the run in advance if it awaits approval
+    /// Start although the incident asks that a person looks first: you have. What the playbook asks is still asked
     #[arg(long, conflicts_with = "dry_run")]
     pub approve: bool,
     #[command(flatten)]

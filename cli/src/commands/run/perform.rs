@@ -24,7 +24,7 @@ use crate::follow::{Follower, POLL};
 use crate::local::{self, Engine};
 use crate::show::Show;
 use crate::signal::Signals;
-use crate::{sandbox, state};
+use crate::{identity, sandbox, state};
 
 /// Time for the loops to end after the run; they are idle by then.
 const GRACE: Duration = Duration::from_secs(2);
@@ -50,11 +50,9 @@ pub(super) async fn perform(
     let dispatcher = ports.dispatcher(library).gated_by(ports.gatekeeper(&strings, Arc::clone(&observer))?);
     let engine = Engine::start(&state.store, &ports, dispatcher.clone(), &strings, plan, Vec::new(), &observer).await?;
     let mut run_ids = Vec::new();
+    let prepared = prepared.requested_by(Some(identity::local()));
+    let prepared = if args.approve { prepared.looked_at() } else { prepared };
     runs_of(dispatcher.start(prepared, None).await?, &mut run_ids)?;
-    if args.approve {
-        let approve = |run_id| Inbound::Approve { run_id, by: "heal run --approve".to_owned() };
-        send_inputs(&dispatcher, &run_ids, approve).await?;
-    }
     let mut exit = Exit::Success;
     let mut left = run_ids.as_slice();
     while !left.is_empty() {
@@ -123,7 +121,7 @@ async fn follow(
         for commit in commits {
             show.commit(commit)?;
         }
-        if status.is_terminal() || status == RunStatus::AwaitingApproval {
+        if status.is_terminal() || (status == RunStatus::AwaitingApproval && follower.waits_for_people_only()?) {
             break;
         }
         show.wait();
@@ -135,12 +133,12 @@ async fn follow(
                 }
                 cancelled = true;
                 show.note("cancelled: what is in flight is waited for; Ctrl-C once more leaves at once");
-                send_inputs(dispatcher, run_ids, |run_id| Inbound::Cancel { run_id, by: "Ctrl-C".to_owned() }).await?;
+                send_inputs(dispatcher, run_ids, |run_id| Inbound::Cancel { run_id, by: identity::local() }).await?;
             }
         }
     }
     if follower.status() == RunStatus::AwaitingApproval {
-        show.note(&how_to_approve(run_id, &args.incident, args.state.as_deref()));
+        show.note(&how_to_approve(run_id, &args.incident, args.state.as_deref(), follower.awaits_its_start()));
     }
     let report = follower.report()?;
     show.finish(&report)?;
@@ -159,14 +157,22 @@ async fn send_inputs(
     Ok(())
 }
 
-fn how_to_approve(run_id: &RunId, incident: &Path, state: Option<&Path>) -> String {
+/// Another person approves: whoever starts a run may not.
+fn how_to_approve(run_id: &RunId, incident: &Path, state: Option<&Path>, is_not_started: bool) -> String {
+    let command = if is_not_started { "runs approve" } else { "approvals show" };
     match state {
         Some(state) => format!(
-            "this run awaits approval: `heal runs approve {run_id} --state {}`, then `heal run {} --state {0}` or `heal serve` executes it",
+            "this run awaits the approval of another person: `heal {command} {run_id} --state {}`, then `heal run {} --state {0}` or \
+             `heal serve` executes it",
             state.display(),
             incident.display()
         ),
-        None => "this run awaits approval: approve it in advance with --approve, or keep the run with --state FILE.db"
+        None if is_not_started => {
+            "this run awaits the approval of another person; if only the incident asks for it, --approve says that you \
+                                   have looked at it; --state FILE.db keeps the run until it is approved"
+                .to_owned()
+        }
+        None => "a step awaits the approval of another person; --state FILE.db keeps the run until it is approved"
             .to_owned(),
     }
 }

@@ -29,6 +29,8 @@ struct Preview {
     playbook: String,
     incident_id: String,
     awaits_approval: bool,
+    /// The playbook itself asks people, perhaps only if its condition holds.
+    asks_approval: bool,
     /// The tickets that get a run each; the steps are those of the first one's. Absent if there is one run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tickets: Vec<String>,
@@ -65,6 +67,7 @@ impl Preview {
             playbook: plan.playbook.name.clone(),
             incident_id: intake.incident_id.clone(),
             awaits_approval: intake.approval,
+            asks_approval: plan.playbook.approval.is_some(),
             tickets: prepared.tickets().to_vec(),
             concurrency_key: prepared.concurrency_key().map(ToOwned::to_owned),
             timeout_seconds: plan.playbook.timeout_seconds,
@@ -82,6 +85,9 @@ impl Preview {
         )];
         if self.awaits_approval {
             lines.push("  a live run awaits approval first (--approve)".yellow().to_string());
+        }
+        if self.asks_approval {
+            lines.push("  the playbook asks for the approval of another person first".yellow().to_string());
         }
         if let [first, others @ ..] = self.tickets.as_slice() {
             let others = others.iter().map(|ticket| out::text(ticket)).collect::<Vec<_>>().join(", ");

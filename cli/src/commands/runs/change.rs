@@ -7,24 +7,42 @@
 mod sent;
 
 use heal_engine::RunId;
+use heal_engine::event::RunStatus;
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{Entropy as _, OsEntropy};
-use heal_wiring::environment::ENV_USER;
 
 use crate::backend::{Backend, RunArgs};
 use crate::exit::Exit;
-use crate::out;
+use crate::{identity, out};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     run: RunArgs,
-    /// Name that the run records for the change
-    #[arg(long, env = ENV_USER, default_value = "operator", value_name = "NAME")]
-    by: String,
+    #[command(flatten)]
+    by: By,
     /// On a stack: how long to wait until the run's log has the change
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=900))]
     within: u64,
+}
+
+/// An option of older builds.
+#[derive(Debug, Clone, clap::Args)]
+pub(in crate::commands) struct By {
+    /// Ignored: a run records who somebody is, not what somebody says
+    #[arg(long, hide = true, value_name = "NAME")]
+    by: Option<String>,
+}
+
+impl By {
+    /// Who makes the change, as an identity.
+    pub(in crate::commands) fn identity(&self) -> String {
+        let identity = identity::local();
+        if self.by.is_some() {
+            out::note(format_args!("--by is ignored: the change is recorded as that of {}", out::text(&identity)));
+        }
+        identity
+    }
 }
 
 pub(super) async fn cancel(args: Args) -> anyhow::Result<Exit> {
@@ -45,7 +63,7 @@ async fn change(args: &Args, effect: &str, input: impl Fn(RunId, String) -> Inbo
         out::note(format_args!("{run_id} has ended already: {}", head.status.as_str()));
         return Ok(Exit::Failure);
     }
-    let input = input(run_id.clone(), args.by.clone());
+    let input = input(run_id.clone(), args.by.identity());
     make(&backend, &run_id, effect, input, args.within).await
 }
 
@@ -69,8 +87,17 @@ pub(in crate::commands) async fn make(
 async fn receive(backend: &Backend, run_id: &RunId, effect: &str, input: Inbound) -> anyhow::Result<Exit> {
     let cause_id = format!("command-line:{:016x}", OsEntropy.next()?);
     let turn = backend.reader().receive(run_id, &cause_id, vec![input]).await?;
+    if let Some(why) = turn.refused {
+        out::note(format_args!("refused: {}", out::text(&why)));
+        return Ok(Exit::Failure);
+    }
     if turn.events == 0 {
-        out::note(format_args!("{run_id} is {}: nothing to change", turn.status.as_str()));
+        let open = if turn.status == RunStatus::AwaitingApproval {
+            "; `heal approvals show` has what it asks for"
+        } else {
+            ""
+        };
+        out::note(format_args!("{run_id} is {}: nothing to change{open}", turn.status.as_str()));
         return Ok(Exit::Failure);
     }
     out::line(format_args!("{run_id} {effect}: {}", turn.status.as_str()))?;

@@ -121,6 +121,10 @@ impl<'a> Run<'a> {
             | Event::IncidentJoined { .. }
             | Event::ApprovalExpiring { .. }
             | Event::Approved { .. }
+            | Event::Rejected { .. }
+            | Event::ApprovalRequested { .. }
+            | Event::StepApproved { .. }
+            | Event::StepRejected { .. }
             | Event::CancelRequested { .. }
             | Event::RunHeld { .. }
             | Event::RunReleased { .. }

@@ -19,6 +19,8 @@ const PACKAGE: &str = "data.neuralhive.self_healing.playbook_validation";
 /// A compiled policy. One per process is enough: each evaluation works on a copy.
 pub struct Bundled {
     engine: regorus::Engine,
+    /// The rules that a decision is read from, as far as the policy has them.
+    rules: Vec<&'static str>,
 }
 
 impl fmt::Debug for Bundled {
@@ -48,7 +50,9 @@ impl Bundled {
         // The first evaluation compiles; copies are then ready.
         engine.set_input(regorus::Value::new_object());
         engine.eval_rule(format!("{PACKAGE}.allow")).map_err(|error| fault(&error))?;
-        Ok(Self { engine })
+        let is_defined = |name: &&str| text.contains(name);
+        let optional = ["require_approval", "approvers"].into_iter().filter(is_defined);
+        Ok(Self { engine, rules: ["allow", "violations"].into_iter().chain(optional).collect() })
     }
 
     /// Evaluates the policy on `input`, its whole input document.
@@ -67,7 +71,7 @@ impl Bundled {
             serde_json::from_str(&json).map(Some).map_err(|error| EvaluationError(error.to_string()))
         };
         let mut document = serde_json::Map::new();
-        for name in ["allow", "violations"] {
+        for name in self.rules.iter().copied() {
             if let Some(value) = rule(name)? {
                 document.insert(name.to_owned(), value);
             }
@@ -83,6 +87,7 @@ pub(super) fn fault(error: &impl fmt::Display) -> EvaluationError {
 
 #[cfg(test)]
 mod tests {
+    use heal_runtime::port::{Decision, DecisionSource};
     use serde_json::json;
 
     use super::*;
@@ -98,6 +103,26 @@ allow if count(violations) == 0"#
         );
         // The epoch was a Thursday.
         Bundled::of("closed.rego", &text)?.evaluate(&json!({"now_ns": 0}))
+    }
+
+    #[test]
+    fn the_policy_of_the_documentation_asks_about_a_workflow_that_runs_and_denies_one_without_a_name() {
+        let page = include_str!("../../../../docs/policy.md");
+        let text = page.split("```").find_map(|part| part.strip_prefix("rego\n")).unwrap();
+        let policy = Bundled::of("documented.rego", text).unwrap();
+        for (workflow, state, expected) in
+            [("wf-1", "RUNNING", "require_approval"), ("wf-1", "PAUSED", "allow"), ("", "RUNNING", "deny")]
+        {
+            let input = json!({
+                "resource": {"action": "restart_workflow", "workflow_id": workflow},
+                "context": {"workflow_state": state},
+            });
+            let decision = policy.evaluate(&input).unwrap().into_decision(DecisionSource::Bundled, None);
+            assert_eq!(decision.as_str(), expected, "{input}");
+            if let Decision::RequireApproval { approvers, violations, .. } = decision {
+                assert_eq!((approvers, violations[0].rule.as_str()), (vec!["oncall".to_owned()], "running"));
+            }
+        }
     }
 
     #[test]

@@ -14,12 +14,24 @@ pub struct Answer {
     pub allow: bool,
     /// Sorted by policy, rule, message and severity, so that two evaluators of one policy agree.
     pub violations: Vec<Violation>,
+    /// What people are asked for; `None` if they are not.
+    pub approval: Option<RequiredApproval>,
     /// Set if the answer contradicts itself or could be read only in part.
     pub warning: Option<String>,
 }
 
+/// The rules that ask for an approval, and who may give it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequiredApproval {
+    /// Sorted like the violations; empty if none can be read.
+    pub rules: Vec<Violation>,
+    /// Identities and groups; empty: everybody but the requester.
+    pub approvers: Vec<String>,
+}
+
 impl Answer {
-    /// Reads `{"allow": bool, "violations": [...]}`; the violations may be in either form of [`violations`].
+    /// Reads `{"allow": bool, "violations": [...], "require_approval": [...], "approvers": [...]}`, of which the last two may be missing; each
+    /// list of rules may be in either form of [`violations`].
     ///
     /// # Errors
     /// A sentence that says why this is not a decision: no result, or no boolean `allow`.
@@ -40,7 +52,7 @@ impl Answer {
             (false, _) if unread > 0 => Some(format!("{unread} violations of the policy cannot be read")),
             (false, _) => None,
         };
-        Ok(Self { allow, violations, warning })
+        Ok(Self { allow, violations, approval: approval(value), warning })
     }
 
     pub(super) fn into_decision(self, source: DecisionSource, warning: Option<String>) -> Decision {
@@ -48,12 +60,33 @@ impl Answer {
             (Some(first), Some(second)) => Some(format!("{first}; {second}")),
             (first, second) => first.or(second),
         };
-        if self.allow {
-            Decision::Allow { source, warning }
-        } else {
-            Decision::Deny { source, violations: self.violations, warning }
+        match (self.allow, self.approval) {
+            // Without a violation nothing is denied: `allow` is false so that an engine that does not know the third answer does nothing.
+            (allow, Some(RequiredApproval { rules, approvers })) if allow || self.violations.is_empty() => {
+                Decision::RequireApproval { source, violations: rules, approvers, warning }
+            }
+            (true, _) => Decision::Allow { source, warning },
+            (false, _) => Decision::Deny { source, violations: self.violations, warning },
         }
     }
+}
+
+/// The third answer. An entry that cannot be read asks all the same, and a name that cannot be read is nobody's.
+fn approval(value: &Value) -> Option<RequiredApproval> {
+    let (mut rules, unread) = violations(value.get("require_approval"));
+    if rules.is_empty() && unread == 0 {
+        return None;
+    }
+    rules.sort_by(|a, b| key(a).cmp(&key(b)));
+    let name = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+    let approvers = match value.get("approvers") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(names)) => names.iter().map(name).collect(),
+        // A set, as some versions of OPA answer it.
+        Some(Value::Object(members)) => members.keys().cloned().collect(),
+        Some(other @ (Value::Bool(_) | Value::Number(_) | Value::String(_))) => vec![name(other)],
+    };
+    Some(RequiredApproval { rules, approvers })
 }
 
 /// The order of violations.
@@ -138,7 +171,28 @@ mod tests {
     fn no_violation_in_either_form_needs_no_warning() {
         for violations in [json!([]), json!({})] {
             let answer = Answer::read(Some(&json!({"allow": true, "violations": violations}))).unwrap();
-            assert_eq!(answer, Answer { allow: true, violations: vec![], warning: None });
+            assert_eq!(answer, Answer { allow: true, violations: vec![], approval: None, warning: None });
+        }
+    }
+
+    #[test]
+    fn a_rule_that_asks_for_an_approval_is_the_third_answer_unless_another_denies() {
+        let rule = json!({"rule": "night", "msg": "people sleep"});
+        for (allow, violations, asks, expected) in [
+            (true, json!([]), json!([rule]), "require_approval"),
+            (false, json!([]), json!({rule.to_string(): true}), "require_approval"),
+            (false, json!([{"rule": "never"}]), json!([rule]), "deny"),
+            (true, json!([]), json!([{"msg": "no rule"}]), "require_approval"),
+            (true, json!([]), json!([]), "allow"),
+            (true, json!([]), json!(null), "allow"),
+        ] {
+            let value =
+                json!({"allow": allow, "violations": violations, "require_approval": asks, "approvers": ["oncall"]});
+            let decision = Answer::read(Some(&value)).unwrap().into_decision(DecisionSource::Server, None);
+            assert_eq!(decision.as_str(), expected, "{value}");
+            if let Decision::RequireApproval { approvers, .. } = decision {
+                assert_eq!(approvers, ["oncall"]);
+            }
         }
     }
 

@@ -79,6 +79,7 @@ async fn a_ticket_in_a_terminal_status_is_denied_by_the_server_and_in_process_al
                         violations.into_iter().map(|it| (it.rule, it.severity)).collect()
                     }
                     Decision::Allow { .. } => Vec::new(),
+                    Decision::RequireApproval { violations, .. } => panic!("{violations:?}"),
                     Decision::Unavailable { message } => panic!("{message}"),
                 };
                 let expected = (format!("{action}_terminal_state"), "high".to_owned());

@@ -1,5 +1,6 @@
 //! What follows from an attempt's result: the end of its step, or another attempt.
 
+use super::approval;
 use crate::catalog::Safety;
 use crate::event::{Event, StepOutcome};
 use crate::id::StepRef;
@@ -15,6 +16,8 @@ enum Consequence {
     End(StepOutcome, Option<String>),
     /// Another attempt starts, after `after_ms` milliseconds at the earliest.
     Retry { reason: String, after_ms: u64 },
+    /// People are asked first.
+    Ask { approvers: Vec<String>, why: String },
 }
 
 /// The event that follows from the result of the step's attempt; `None` if there is no result.
@@ -28,10 +31,17 @@ pub(super) fn next(plan: &Plan, state: &State, step: StepRef, now: Timestamp, en
             outcome_without_retry(result),
             Some(format!("{reason}; the run stopped before another attempt")),
         ),
-        consequence @ (Consequence::End(..) | Consequence::Retry { .. }) => consequence,
+        Consequence::Ask { why, .. } if state.stopping.is_some() => {
+            Consequence::End(StepOutcome::Denied, Some(format!("{why}; the run stopped before anybody was asked")))
+        }
+        consequence @ (Consequence::End(..) | Consequence::Retry { .. } | Consequence::Ask { .. }) => consequence,
     };
     Some(match consequence {
         Consequence::End(outcome, reason) => Event::StepEnded { step, outcome, reason },
+        Consequence::Ask { approvers, why } => {
+            let own = planned.spec.approval.as_ref();
+            approval::ask_for_policy(own, state, step, attempt, &approvers, why, now)
+        }
         Consequence::Retry { reason, after_ms } => {
             let delay_ms = match &planned.spec.until {
                 Some(until) => seconds_to_ms(until.every_seconds).max(after_ms),
@@ -62,6 +72,10 @@ fn judge(
         AttemptOutcome::NoOp { reason } => Consequence::End(StepOutcome::NoOp, Some(reason.clone())),
         AttemptOutcome::Denied { violations } => {
             Consequence::End(StepOutcome::Denied, Some(join_violations(violations)))
+        }
+        AttemptOutcome::NeedsApproval { violations, approvers } => {
+            let why = format!("the policy asks for an approval: {}", join_violations(violations));
+            Consequence::Ask { approvers: approvers.clone(), why }
         }
         AttemptOutcome::CoolingDown { target, until, rule: None } => {
             let left = until.since_ms(attempt.started_at).div_ceil(1_000);
@@ -124,7 +138,7 @@ fn exceeded_time(planned: &PlannedStep, state: &State, attempt: &Attempt, due_at
         {
             Some(format!("its {seconds} seconds have passed"))
         }
-        _ if due_at >= state.deadline => Some("the run times out before another attempt".to_owned()),
+        _ if due_at >= state.deadline_at(due_at) => Some("the run times out before another attempt".to_owned()),
         Some(_) | None => None,
     }
 }
@@ -146,6 +160,7 @@ const fn outcome_without_retry(result: &AttemptResult) -> StepOutcome {
         AttemptOutcome::Succeeded
         | AttemptOutcome::NoOp { .. }
         | AttemptOutcome::Denied { .. }
+        | AttemptOutcome::NeedsApproval { .. }
         | AttemptOutcome::CoolingDown { .. }
         | AttemptOutcome::Unavailable { .. }
         | AttemptOutcome::Failed { .. } => StepOutcome::Failed,
@@ -154,7 +169,7 @@ const fn outcome_without_retry(result: &AttemptResult) -> StepOutcome {
 
 fn join_violations(violations: &[Violation]) -> String {
     let rules: Vec<_> = violations.iter().map(|violation| format!("{} ({})", violation.rule, violation.msg)).collect();
-    if rules.is_empty() { "the policy refused, without a reason".to_owned() } else { rules.join("; ") }
+    if rules.is_empty() { "the policy gave no reason".to_owned() } else { rules.join("; ") }
 }
 
 /// The delay after `attempt`: doubled each time, and by `jitter` between half and the whole of that, so that many runs do not retry at once.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::approval;
 use super::reissue::first_last_start;
 use crate::autonomy::RunMode;
 use crate::catalog::WAIT;
@@ -48,7 +49,7 @@ pub(super) fn retry(
     entropy: u64,
 ) -> Event {
     let timeout_seconds = plan.step(step.step).map_or(1, |planned| planned.spec.timeout_seconds);
-    let timeout_ms = time_of_attempt(timeout_seconds, state.deadline.since_ms(due_at));
+    let timeout_ms = time_of_attempt(timeout_seconds, state.deadline_at(due_at).since_ms(due_at));
     start_attempt(state, step, last.number + 1, last.parameters.clone(), timeout_ms, now, entropy)
 }
 
@@ -67,18 +68,48 @@ pub(super) fn anew(
         return Some(event);
     }
     Some(match prepare(planned, state, step) {
-        Ok(parameters) => {
-            let timeout_ms = time_of_attempt(planned.spec.timeout_seconds, state.deadline.since_ms(now));
-            start_attempt(state, step, held.number + 1, parameters, timeout_ms, now, entropy)
-        }
-        Err(event) => event,
+        Ok(parameters) => start_unless_asked(planned, state, step, Some(held), parameters, now, entropy),
+        Err(event) => *event,
     })
+}
+
+/// Starts the first attempt of a step, or the one after a held one; asks people first if the step wants that and they have not approved exactly
+/// this.
+fn start_unless_asked(
+    planned: &PlannedStep,
+    state: &State,
+    step: StepRef,
+    held: Option<&Attempt>,
+    parameters: Map,
+    now: Timestamp,
+    entropy: u64,
+) -> Event {
+    let asks = match &planned.approval_when {
+        Some(when) => when.holds(&state.scope(step)),
+        None => Ok(true),
+    };
+    let given = held.and_then(|held| held.approved.as_ref());
+    let given = given.filter(|given| given.digest == digest_parameters(&parameters));
+    match (&planned.spec.approval, asks) {
+        (Some(approval), Ok(true))
+            if !state.mode.is_shadow() && !given.is_some_and(|given| approval.is_met_by(given)) =>
+        {
+            let why = format!("step {} asks for an approval", planned.spec.name);
+            approval::ask(state, step, parameters, approval, why, now)
+        }
+        (Some(_), Err(error)) => cannot_start(planned, state, step, "approval.when", &error),
+        (Some(_), Ok(_)) | (None, _) => {
+            let timeout_ms = time_of_attempt(planned.spec.timeout_seconds, state.deadline_at(now).since_ms(now));
+            let number = held.map_or(1, |held| held.number + 1);
+            start_attempt(state, step, number, parameters, timeout_ms, now, entropy)
+        }
+    }
 }
 
 /// Ends the step, or the element, if its condition is false or cannot be evaluated.
 ///
 /// A condition that reads `item` is checked for each element of a step that fans out, any other once for the step.
-fn check_condition(planned: &PlannedStep, state: &State, step: StepRef) -> Option<Event> {
+pub(super) fn check_condition(planned: &PlannedStep, state: &State, step: StepRef) -> Option<Event> {
     let condition = planned.condition.as_ref()?;
     let reads_item = || condition.names().iter().any(|name| name.split('.').next() == Some("item"));
     let is_per_item = planned.items.is_some() && reads_item();
@@ -123,27 +154,22 @@ fn fan_out(planned: &PlannedStep, items: &Tree, state: &State, step: StepRef) ->
 fn begin(planned: &PlannedStep, state: &State, step: StepRef, now: Timestamp, entropy: u64) -> Event {
     let parameters = match prepare(planned, state, step) {
         Ok(parameters) => parameters,
-        Err(event) => return event,
+        Err(event) => return *event,
     };
     if planned.spec.kind == WAIT {
         return start_wait(state, step, &parameters, now);
     }
-    let timeout_ms = time_of_attempt(planned.spec.timeout_seconds, state.deadline.since_ms(now));
-    start_attempt(state, step, 1, parameters, timeout_ms, now, entropy)
+    start_unless_asked(planned, state, step, None, parameters, now, entropy)
 }
 
-/// The rendered parameters.
-///
-/// # Errors
-/// The event that ends the step, because it has none.
-fn prepare(planned: &PlannedStep, state: &State, step: StepRef) -> Result<Map, Event> {
-    let rendered = render_parameters(planned, state, step);
-    let parameters =
-        rendered.map_err(|(path, error)| cannot_start(planned, state, step, &format!("parameters.{path}"), &error))?;
+/// The rendered parameters of a step, or its end if it has none that it could start with.
+pub(super) fn prepare(planned: &PlannedStep, state: &State, step: StepRef) -> Result<Map, Box<Event>> {
+    let parameters = render_parameters(planned, state, step)
+        .map_err(|(path, error)| Box::new(cannot_start(planned, state, step, &format!("parameters.{path}"), &error)))?;
     let bytes = Value::Object(parameters.clone()).to_string().len();
     if bytes > limit::PARAMETER_BYTES {
-        let limit = limit::PARAMETER_BYTES;
-        return Err(failed(step, format!("the parameters have {bytes} bytes, the limit is {limit} bytes")));
+        let reason = format!("the parameters have {bytes} bytes, the limit is {} bytes", limit::PARAMETER_BYTES);
+        return Err(Box::new(failed(step, reason)));
     }
     Ok(parameters)
 }
@@ -185,13 +211,13 @@ fn start_wait(state: &State, step: StepRef, parameters: &Map, now: Timestamp) ->
         return shadowed(step, format!("would wait {seconds} s"));
     }
     let until = now.plus_ms(u64::try_from(length.as_millis()).unwrap_or(u64::MAX));
-    if until >= state.deadline {
+    if until >= state.deadline_at(until) {
         return failed(step, format!("a wait of {seconds} s ends after the run's deadline"));
     }
     Event::WaitStarted { step, until }
 }
 
-fn start_attempt(
+pub(super) fn start_attempt(
     state: &State,
     step: StepRef,
     number: u32,
@@ -215,7 +241,7 @@ fn start_attempt(
 }
 
 /// Milliseconds of an attempt: the step's timeout, or what is left of the run's.
-fn time_of_attempt(timeout_seconds: u64, left_ms: u64) -> u64 {
+pub(super) fn time_of_attempt(timeout_seconds: u64, left_ms: u64) -> u64 {
     seconds_to_ms(timeout_seconds).min(left_ms.max(limit::SHORTEST_ATTEMPT_MS))
 }
 

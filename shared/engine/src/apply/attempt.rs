@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{clear_pending, ending, set_pending};
-use crate::id::{StepRef, Token};
-use crate::message::AttemptResult;
+use crate::id::{Digest, StepRef, Token};
+use crate::message::{Approved, AttemptResult};
 use crate::plan::Plan;
 use crate::state::{Attempt, Pending, State};
 use crate::time::Timestamp;
@@ -13,6 +13,7 @@ use crate::time::Timestamp;
 pub(super) fn earlier(state: &State, step: StepRef) -> Option<&Attempt> {
     match state.pending.get(&step)? {
         Pending::Retry { attempt, .. } | Pending::Held { attempt, .. } => Some(attempt),
+        Pending::Approval(question) => question.attempt.as_deref(),
         Pending::Attempt(_) | Pending::Answered(..) | Pending::Wait { .. } => None,
     }
 }
@@ -27,18 +28,20 @@ pub(super) fn end_timer(state: &mut State, step: StepRef) {
             *due_at
         }
         Some(Pending::Wait { until: due_at, .. } | Pending::Held { at: due_at, .. }) => *due_at,
-        Some(Pending::Attempt(_) | Pending::Answered(..)) | None => return,
+        // The whole time in which people were asked is waiting.
+        Some(Pending::Attempt(_) | Pending::Answered(..) | Pending::Approval(_)) | None => return,
     };
     state.wait_in_queues(&[(due_at, at)]);
 }
 
-/// How many attempts of the step were held so far.
-pub(super) fn held_before(state: &State, step: StepRef) -> u32 {
-    match state.pending.get(&step) {
-        Some(Pending::Held { attempt, .. }) => attempt.held + 1,
-        Some(Pending::Retry { attempt, .. }) => attempt.held,
-        Some(Pending::Attempt(_) | Pending::Answered(..) | Pending::Wait { .. }) | None => 0,
-    }
+/// What people have approved for the attempt of a step that starts now, if it has the parameters with this digest: a retry has the same, one
+/// after a hold may have others.
+pub(super) fn approved(state: &State, step: StepRef, digest: &Digest) -> Option<Approved> {
+    let approved = match state.step_question(step) {
+        Some(question) => Some(question.approved()),
+        None => earlier(state, step)?.approved.clone(),
+    };
+    approved.filter(|approved| approved.digest == *digest)
 }
 
 /// Issues the command of an attempt again: until now it waited.
@@ -65,13 +68,14 @@ pub(super) fn reissue(state: &mut State, step: StepRef, token: &Token, deadline:
 /// Nothing was done about the attempt: it starts anew once the run is released. A step whose first attempt it was has not started, unless
 /// an earlier worker may have acted.
 pub(super) fn hold(state: &mut State, step: StepRef, may_have_acted: bool, at: Timestamp) {
-    let Some(Pending::Attempt(attempt)) = clear_pending(state, step) else {
+    let Some(Pending::Attempt(mut attempt)) = clear_pending(state, step) else {
         return;
     };
     state.in_flight -= 1;
     if step.item.is_none() && attempt.tries() == 1 && !may_have_acted {
         state.step_starts.remove(&step.step);
     }
+    attempt.uncounted += 1;
     set_pending(state, step, Pending::Held { at, attempt });
 }
 

@@ -19,6 +19,7 @@ pub(super) const fn has_output(result: &AttemptResult) -> bool {
     match result.outcome {
         AttemptOutcome::Succeeded | AttemptOutcome::NoOp { .. } => true,
         AttemptOutcome::Denied { .. }
+        | AttemptOutcome::NeedsApproval { .. }
         | AttemptOutcome::CoolingDown { .. }
         | AttemptOutcome::Unavailable { .. }
         | AttemptOutcome::Failed { .. }
@@ -157,7 +158,14 @@ fn note(
     let why = reason.unwrap_or(outcome.as_str());
     let result = match last {
         Some(Pending::Answered(_, result)) => Some(result),
-        Some(Pending::Attempt(_) | Pending::Retry { .. } | Pending::Wait { .. } | Pending::Held { .. }) | None => None,
+        Some(
+            Pending::Attempt(_)
+            | Pending::Retry { .. }
+            | Pending::Wait { .. }
+            | Pending::Held { .. }
+            | Pending::Approval(_),
+        )
+        | None => None,
     };
     for warning in result.iter().flat_map(|result| &result.warnings) {
         state.warnings.add(format!("{name}: {warning}"));

@@ -1,8 +1,10 @@
 //! Which events can happen in which state.
 
+mod approval;
+
 use super::Error;
 use crate::event::Event;
-use crate::id::{StepIndex, StepRef};
+use crate::id::{Digest, StepIndex, StepRef};
 use crate::limit;
 use crate::plan::Plan;
 use crate::state::{Pending, Phase, State, StepState};
@@ -21,7 +23,13 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
     if state.is_ended() && !(matches!(event, Event::IncidentJoined { .. }) && state.awaits_acknowledgement()) {
         return stale(format!("run {run_id} has ended"));
     }
-    let starts = matches!(event, Event::AttemptStarted { .. } | Event::FannedOut { .. } | Event::WaitStarted { .. });
+    let starts = matches!(
+        event,
+        Event::AttemptStarted { .. }
+            | Event::FannedOut { .. }
+            | Event::WaitStarted { .. }
+            | Event::ApprovalRequested { .. }
+    );
     if starts && state.seq >= limit::EVENTS {
         return Err(Error::TooManyEvents { observed: state.seq });
     }
@@ -33,33 +41,25 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
             Err(illegal("only a log's first event can be it".to_owned()))
         }
         Event::IncidentJoined { incident_id } => joinable(state, incident_id).or_else(stale),
-        Event::Approved { .. } if state.phase != Phase::AwaitingApproval || state.stopping.is_some() => {
-            stale(format!("run {run_id} is not awaiting approval"))
+        Event::Approved { .. } | Event::Rejected { .. } | Event::StepApproved { .. } | Event::StepRejected { .. } => {
+            approval::check_answer(plan, state, event)
         }
+        Event::ApprovalRequested { step, .. } => approval::askable(state, *step).map_err(illegal),
         Event::CancelRequested { .. } if state.stopping.is_some() => stale(format!("run {run_id} is stopping already")),
         Event::RunWithdrawn { .. } if state.stopping.is_some() || state.withdrawn.is_some() => {
             stale(format!("run {run_id} is stopping or withdrawn already"))
         }
-        Event::ApprovalExpiring { percent, .. } if state.next_reminder().is_none_or(|(_, next)| *percent < next) => {
-            Err(illegal(format!("no reminder at {percent} % is due")))
-        }
-        Event::RunHeld { .. } if state.stopping.is_some() => stale(format!("run {run_id} is stopping already")),
-        Event::RunHeld { halt, .. } if !can_hold(state, halt.as_deref()) => {
-            stale(format!("run {run_id} is held already"))
-        }
-        Event::RunReleased { .. } if state.held.is_none() => stale(format!("run {run_id} is not held")),
+        Event::ApprovalExpiring { step, percent, .. } => approval::remindable(state, *step, *percent).map_err(illegal),
+        Event::RunHeld { .. } | Event::RunReleased { .. } => holdable(state, event).or_else(stale),
         Event::AttemptHeld { .. } if state.held.is_none() => Err(illegal("the run is not held".to_owned())),
-        Event::RunHeld { .. }
-        | Event::RunReleased { .. }
-        | Event::ApprovalExpiring { .. }
-        | Event::Approved { .. }
-        | Event::CancelRequested { .. }
-        | Event::RunWithdrawn { .. }
-        | Event::FollowUpDone { .. } => Ok(()),
-        Event::ConditionFalse { step } if is_held(state, *step) => Ok(()),
+        Event::CancelRequested { .. } | Event::RunWithdrawn { .. } | Event::FollowUpDone { .. } => Ok(()),
+        // A condition may have become false while people were asked, or while the attempt was held.
+        Event::ConditionFalse { step } if state.decided.contains(step) || is_held(state, *step) => Ok(()),
         Event::ConditionFalse { step } | Event::WaitStarted { step, .. } => startable(state, *step).map_err(illegal),
         Event::FannedOut { step, .. } => startable(state, StepRef::whole(*step)).map_err(illegal),
-        Event::AttemptStarted { step, attempt, .. } => attemptable(state, *step, *attempt).map_err(illegal),
+        Event::AttemptStarted { step, attempt, parameters_digest, .. } => {
+            attemptable(state, *step, *attempt, parameters_digest).map_err(illegal)
+        }
         Event::AttemptReissued { .. } if state.stopping.is_some() => Err(illegal("the run is stopping".to_owned())),
         Event::AttemptReissued { step, attempt, .. }
         | Event::AttemptHeld { step, attempt, .. }
@@ -111,9 +111,27 @@ const fn moves_on(event: &Event) -> bool {
             | Event::AttemptStarted { .. }
             | Event::AttemptReissued { .. }
             | Event::WaitStarted { .. }
+            | Event::ApprovalRequested { .. }
+            | Event::ApprovalExpiring { .. }
             | Event::RetryScheduled { .. }
             | Event::VerifyStarted
     )
+}
+
+/// Whether the run can be held by this [`Event::RunHeld`]; of any other event, whether it is held and can be released.
+fn holdable(state: &State, event: &Event) -> Result<(), String> {
+    let run_id = &state.run_id;
+    if let Event::RunHeld { halt, .. } = event {
+        if state.stopping.is_some() {
+            return Err(format!("run {run_id} is stopping already"));
+        }
+        if !can_hold(state, halt.as_deref()) {
+            return Err(format!("run {run_id} is held already"));
+        }
+    } else if state.held.is_none() {
+        return Err(format!("run {run_id} is not held"));
+    }
+    Ok(())
 }
 
 /// Whether `halt`, or a person if it is `None`, can hold the run. What a person holds, no halt takes over.
@@ -140,11 +158,12 @@ fn startable(state: &State, step: StepRef) -> Result<(), String> {
     }
 }
 
-fn attemptable(state: &State, step: StepRef, attempt: u32) -> Result<(), String> {
+fn attemptable(state: &State, step: StepRef, attempt: u32, digest: &Digest) -> Result<(), String> {
     match state.pending.get(&step) {
         None if attempt == 1 => startable(state, step),
         Some(Pending::Retry { attempt: last, .. }) if last.number + 1 == attempt && state.stopping.is_none() => Ok(()),
         Some(Pending::Held { attempt: held, .. }) if held.number + 1 == attempt && state.stopping.is_none() => Ok(()),
+        Some(Pending::Approval(question)) => approval::startable(state, question, attempt, digest),
         Some(_) | None => Err(format!("attempt {attempt} of step {step} is not due")),
     }
 }
@@ -152,9 +171,16 @@ fn attemptable(state: &State, step: StepRef, attempt: u32) -> Result<(), String>
 /// A step can end after a result, after a wait, after all its elements, or instead of its first attempt.
 fn endable(state: &State, step: StepRef) -> Result<(), String> {
     match (state.pending.get(&step), step.item) {
-        (Some(Pending::Answered(..) | Pending::Wait { .. } | Pending::Retry { .. } | Pending::Held { .. }), _) => {
-            Ok(())
-        }
+        (
+            Some(
+                Pending::Answered(..)
+                | Pending::Wait { .. }
+                | Pending::Retry { .. }
+                | Pending::Held { .. }
+                | Pending::Approval(_),
+            ),
+            _,
+        ) => Ok(()),
         (Some(Pending::Attempt(_)), _) => Err(format!("step {step} has an attempt in flight")),
         (None, Some(_)) => startable(state, step),
         (None, None) => match whole(state, step.step)? {

@@ -14,7 +14,9 @@ use crate::message::AttemptOutcome;
 /// | 1 | a list of events | |
 /// | 2 | `{"format":2,"events":[…]}` | the run outcome `DEGRADED` |
 /// | 3 | | the events `approval_expiring`, `attempt_reissued`, `follow_up_done`, `run_withdrawn` |
-/// | 4 | | the events `run_held`, `run_released`, `attempt_held`; the run outcome `ESCALATED`, after which `incident_joined` may follow; a run of mode `shadow`: its first event, what would have been done, the outcomes `shadowed` and `SHADOWED` |
+/// | 4 | | the events `run_held`, `run_released`, `attempt_held`, `rejected`, `approval_requested`, `step_approved`, `step_rejected`; a step in
+/// `approval_expiring`; an attempt that ended `needs_approval`; the run outcome `ESCALATED`, after which `incident_joined` may follow; a run of mode
+/// `shadow`: its first event, what would have been done, the outcomes `shadowed` and `SHADOWED` |
 impl Format for Vec<Event> {
     const NAME: &'static str = "run events";
     const VERSION: u32 = 4;
@@ -22,8 +24,16 @@ impl Format for Vec<Event> {
 
     fn needed_version(&self) -> u32 {
         let needed = |event: &Event| match event {
-            Event::RunHeld { .. } | Event::RunReleased { .. } | Event::AttemptHeld { .. } => 4,
-            Event::RunEnded { outcome: RunOutcome::Escalated, .. } => 4,
+            Event::RunHeld { .. }
+            | Event::RunReleased { .. }
+            | Event::AttemptHeld { .. }
+            | Event::Rejected { .. }
+            | Event::ApprovalRequested { .. }
+            | Event::StepApproved { .. }
+            | Event::StepRejected { .. }
+            | Event::ApprovalExpiring { step: Some(_), .. }
+            | Event::RunEnded { outcome: RunOutcome::Escalated, .. } => 4,
+            Event::AttemptEnded { result, .. } if result.needs_approval() => 4,
             // An older build would execute the run.
             Event::RunStarted(started) if started.mode.is_shadow() => 4,
             Event::StepEnded { outcome: StepOutcome::Shadowed, .. }

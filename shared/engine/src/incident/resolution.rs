@@ -166,6 +166,7 @@ mod tests {
             gate: None,
             mode: crate::autonomy::RunMode::Live,
             autonomy: None,
+            requested_by: None,
             concurrency_key: None,
             traceparent: None,
         };

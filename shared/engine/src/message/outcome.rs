@@ -5,10 +5,9 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::cut;
+use crate::Map;
 use crate::format::Format;
 use crate::time::Timestamp;
-use crate::{Map, limit};
 
 /// How one attempt ended, with its output and its notes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,7 +31,7 @@ pub struct AttemptResult {
     /// each, which the engine keeps and does not read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Value>,
-    /// Decisions that were left out, since there were more than [`limit::DECISIONS`] or they had more than [`limit::DECISION_BYTES`].
+    /// Decisions that were left out, since there were more than [`crate::limit::DECISIONS`] or they had more than [`crate::limit::DECISION_BYTES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decisions_cut: Option<NonZeroU32>,
 }
@@ -52,6 +51,14 @@ pub enum AttemptOutcome {
     Denied {
         /// Every rule that refused.
         violations: Vec<Violation>,
+    },
+    /// The policy wants people to be asked first: nothing was done.
+    NeedsApproval {
+        /// The rules that ask for it.
+        violations: Vec<Violation>,
+        /// Identities and groups that may approve; empty: everybody but the requester.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        approvers: Vec<String>,
     },
     /// The target's cooldown has not passed, or a budget has no place left.
     CoolingDown {
@@ -114,11 +121,11 @@ pub struct Violation {
     pub severity: String,
 }
 
+/// Version 2 adds the outcomes `needs_approval` and `shadowed`.
 impl Format for AttemptResult {
     const NAME: &'static str = "attempt result";
     const VERSION: u32 = 2;
 
-    /// Version 2 adds the outcome `shadowed`.
     fn needed_version(&self) -> u32 {
         self.outcome.needed_version()
     }
@@ -131,6 +138,7 @@ impl AttemptOutcome {
             Self::Succeeded => "succeeded",
             Self::NoOp { .. } => "no_op",
             Self::Denied { .. } => "denied",
+            Self::NeedsApproval { .. } => "needs_approval",
             Self::CoolingDown { .. } => "cooling_down",
             Self::Unavailable { .. } => "unavailable",
             Self::Failed { .. } => "failed",
@@ -143,7 +151,7 @@ impl AttemptOutcome {
     /// The version of [`AttemptResult`] that can hold it.
     const fn needed_version(&self) -> u32 {
         match self {
-            Self::Shadowed { .. } => 2,
+            Self::Shadowed { .. } | Self::NeedsApproval { .. } => 2,
             Self::Succeeded
             | Self::NoOp { .. }
             | Self::Denied { .. }
@@ -195,12 +203,18 @@ impl AttemptResult {
         match self.outcome {
             AttemptOutcome::NoOp { .. }
             | AttemptOutcome::Denied { .. }
+            | AttemptOutcome::NeedsApproval { .. }
             | AttemptOutcome::CoolingDown { .. }
             | AttemptOutcome::Failed { .. }
             | AttemptOutcome::Shadowed { .. } => true,
             AttemptOutcome::Unavailable { .. } | AttemptOutcome::TimedOut { .. } => self.not_applied,
             AttemptOutcome::Succeeded | AttemptOutcome::Unknown { .. } => false,
         }
+    }
+
+    /// Whether people have to be asked first.
+    pub const fn needs_approval(&self) -> bool {
+        matches!(self.outcome, AttemptOutcome::NeedsApproval { .. })
     }
 
     /// The result with one more warning.
@@ -215,96 +229,5 @@ impl AttemptResult {
     pub fn follow_up(mut self, entry: impl Into<String>) -> Self {
         self.follow_up.push(entry.into());
         self
-    }
-
-    /// The result within the bounds of the log: output and texts are cut, with a mark.
-    #[must_use]
-    pub fn capped(mut self) -> Self {
-        self.output = cap_output(self.output);
-        for list in [&mut self.warnings, &mut self.follow_up] {
-            list.truncate(limit::NOTES);
-            list.iter_mut().for_each(|text| cut(text, limit::TEXT_BYTES));
-        }
-        self.cap_decisions();
-        match &mut self.outcome {
-            AttemptOutcome::NoOp { reason: text }
-            | AttemptOutcome::Unavailable { message: text, .. }
-            | AttemptOutcome::Failed { message: text, .. }
-            | AttemptOutcome::TimedOut { message: text }
-            | AttemptOutcome::Unknown { message: text } => cut(text, limit::TEXT_BYTES),
-            AttemptOutcome::CoolingDown { rule: Some(text), .. } => cut(text, limit::TEXT_BYTES),
-            AttemptOutcome::Denied { violations } => violations.truncate(limit::NOTES),
-            AttemptOutcome::Shadowed { would, targets } => {
-                cut(would, limit::TEXT_BYTES);
-                targets.truncate(limit::SHADOWED_TARGETS);
-                targets.iter_mut().for_each(|target| cut(target, limit::SHADOWED_TARGET_BYTES));
-            }
-            AttemptOutcome::Succeeded | AttemptOutcome::CoolingDown { rule: None, .. } => {}
-        }
-        self
-    }
-}
-
-impl AttemptResult {
-    /// Keeps the first decisions that fit in the bounds, and counts the others.
-    fn cap_decisions(&mut self) {
-        let mut bytes = 0;
-        let fits = |decision: &&Value| {
-            bytes += decision.to_string().len();
-            bytes <= limit::DECISION_BYTES
-        };
-        let kept = self.decisions.iter().take(limit::DECISIONS).take_while(fits).count();
-        let cut = u32::try_from(self.decisions.len() - kept).unwrap_or(u32::MAX);
-        self.decisions.truncate(kept);
-        self.decisions_cut = match self.decisions_cut {
-            Some(before) => Some(before.saturating_add(cut)),
-            None => NonZeroU32::new(cut),
-        };
-    }
-}
-
-/// Keeps the outputs that fit in [`limit::OUTPUT_BYTES`], smallest first, and lists the names of the others under `_cut`.
-fn cap_output(output: Map) -> Map {
-    let size = |value: &Value| value.to_string().len();
-    if size(&Value::Object(output.clone())) <= limit::OUTPUT_BYTES {
-        return output;
-    }
-    let mut by_size: Vec<_> =
-        output.into_iter().map(|(key, value)| (size(&value) + key.len() + 4, key, value)).collect();
-    by_size.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
-    let mut kept = Map::new();
-    let mut lost = Vec::new();
-    let mut used = 0;
-    for (bytes, key, value) in by_size {
-        used += bytes;
-        if used <= limit::OUTPUT_BYTES {
-            kept.insert(key, value);
-        } else {
-            lost.push(Value::String(key));
-        }
-    }
-    kept.insert("_cut".to_owned(), Value::Array(lost));
-    kept
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn capped(decisions: Vec<Value>) -> (usize, Option<u32>) {
-        let result = AttemptResult { decisions, ..AttemptResult::succeeded(Map::new()) }.capped();
-        // What is within the bounds is not cut again.
-        assert_eq!(result.clone().capped(), result);
-        (result.decisions.len(), result.decisions_cut.map(NonZeroU32::get))
-    }
-
-    #[test]
-    fn decisions_are_kept_within_their_bounds_and_the_others_counted() {
-        let of = |count: usize, bytes: usize| vec![Value::String("x".repeat(bytes - 2)); count];
-        assert_eq!(capped(of(0, 2)), (0, None));
-        assert_eq!(capped(of(limit::DECISIONS, 600)), (limit::DECISIONS, None));
-        assert_eq!(capped(of(limit::DECISIONS + 3, 600)), (limit::DECISIONS, Some(3)));
-        assert_eq!(capped(of(5, limit::DECISION_BYTES / 2)), (2, Some(3)));
-        assert_eq!(capped(of(1, limit::DECISION_BYTES + 1)), (0, Some(1)));
     }
 }

@@ -62,6 +62,9 @@ impl<'a> ReportFold<'a> {
             | Event::IncidentRejected { .. }
             | Event::ApprovalExpiring { .. }
             | Event::Approved { .. }
+            | Event::Rejected { .. }
+            | Event::StepApproved { .. }
+            | Event::StepRejected { .. }
             | Event::CancelRequested { .. }
             | Event::RunWithdrawn { .. }
             | Event::RunHeld { .. }
@@ -88,6 +91,11 @@ impl<'a> ReportFold<'a> {
                 let facts = self.start(step.step, at, OpenStatus::Waiting);
                 facts.attempts = facts.attempts.saturating_sub(1);
             }
+            // The step has not started: its duration begins with its first attempt.
+            Event::ApprovalRequested { step, .. } if step.item.is_none() => {
+                self.steps.entry(step.step).or_default().open = Some(OpenStatus::AwaitingApproval);
+            }
+            Event::ApprovalRequested { .. } => {}
             Event::WaitStarted { step, .. } => {
                 self.start(step.step, at, OpenStatus::Waiting);
             }
@@ -176,6 +184,7 @@ impl<'a> ReportFold<'a> {
             follow_ups: super::follow_up::list(&state.run_id, &state.follow_up),
             severity: state.severity().map(ToOwned::to_owned),
             escalation_required: state.escalation_required(),
+            approvals: state.open_approvals(self.plan),
             joined: self.joined,
             traceparent: state.traceparent.clone(),
         }

@@ -1,6 +1,7 @@
 //! The time in which a run is held. It counts for nothing: no deadline, wait or backoff moves on while it lasts.
 
-use super::{Attempt, Pending, State};
+use super::{Attempt, Pending, Phase, Question, State};
+use crate::id::Seq;
 use crate::message::Hold;
 use crate::time::Timestamp;
 
@@ -33,10 +34,15 @@ impl State {
         let held_ms = at.since_ms(held.since);
         let seq = self.seq;
         self.deadline = self.deadline.plus_ms(held_ms);
+        if self.phase == Phase::AwaitingApproval
+            && let Some(question) = &mut self.run_question
+        {
+            question.postpone(held_ms, seq);
+        }
         self.timers.clear();
         for (step, pending) in &mut self.pending {
-            pending.postpone(held_ms, seq);
-            if !matches!(pending, Pending::Answered(..)) {
+            pending.postpone(held_ms, seq, at);
+            if pending.has_timer() {
                 self.timers.insert((pending.due_at(), *step));
             }
         }
@@ -44,8 +50,8 @@ impl State {
 }
 
 impl Pending {
-    /// `seq` is the event that lets time go on: a wake-up that was sent before it comes too early.
-    fn postpone(&mut self, by_ms: u64, seq: u64) {
+    /// `seq` is the event that lets time go on at `now`: a wake-up that was sent before it comes too early.
+    fn postpone(&mut self, by_ms: u64, seq: Seq, now: Timestamp) {
         match self {
             Self::Attempt(attempt) | Self::Answered(attempt, _) => attempt.postpone(by_ms),
             Self::Retry { since, due_at, attempt, .. } => {
@@ -58,7 +64,32 @@ impl Pending {
                 *until = until.plus_ms(by_ms);
             }
             // It is due as soon as time goes on.
-            Self::Held { attempt, .. } => attempt.postpone(by_ms),
+            Self::Held { at, attempt } => {
+                *at = now;
+                attempt.postpone(by_ms);
+            }
+            Self::Approval(question) => question.postpone(by_ms, seq),
+        }
+    }
+
+    /// What has its answer waits for no moment.
+    const fn has_timer(&self) -> bool {
+        match self {
+            Self::Answered(..) => false,
+            Self::Approval(question) => question.is_open(),
+            Self::Attempt(_) | Self::Retry { .. } | Self::Wait { .. } | Self::Held { .. } => true,
+        }
+    }
+}
+
+impl Question {
+    /// As [`Pending::postpone`].
+    fn postpone(&mut self, by_ms: u64, seq: Seq) {
+        self.since = seq;
+        self.at = self.at.plus_ms(by_ms);
+        self.until = self.until.plus_ms(by_ms);
+        if let Some(attempt) = &mut self.attempt {
+            attempt.postpone(by_ms);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What the started steps of a run wait for.
 
+use super::Question;
 use crate::id::{Digest, Seq, Token};
-use crate::message::AttemptResult;
+use crate::message::{Approved, AttemptResult};
 use crate::time::Timestamp;
 use crate::{Map, limit};
 
@@ -21,6 +22,8 @@ pub(crate) enum Pending {
     Wait { since: Seq, until: Timestamp },
     /// The run's release: nothing was done about this attempt, which was held `at` this moment, and it starts anew.
     Held { at: Timestamp, attempt: Box<Attempt> },
+    /// People, at most until the end of the question's time.
+    Approval(Box<Question>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -28,8 +31,6 @@ pub(crate) struct Attempt {
     /// The event that authorised the attempt.
     pub since: Seq,
     pub number: u32,
-    /// Attempts before this one that were held: they do not count as tries of the step.
-    pub held: u32,
     pub token: Token,
     pub parameters: Map,
     pub digest: Digest,
@@ -49,6 +50,10 @@ pub(crate) struct Attempt {
     pub waited_ms: u64,
     /// Earlier attempts of the step that are proven not to have taken effect.
     pub proven_not_applied: u32,
+    /// Earlier attempts of the step that did nothing, because they were held or people had to be asked first: they do not count as tries.
+    pub uncounted: u32,
+    /// What people have approved of this step.
+    pub approved: Option<Approved>,
     /// Commands that the run has sent, this attempt's included.
     pub commands_sent: u64,
 }
@@ -61,14 +66,17 @@ impl Pending {
             Self::Retry { due_at, .. } => *due_at,
             Self::Wait { until, .. } => *until,
             Self::Held { at, .. } => *at,
+            Self::Approval(question) => question.until,
         }
     }
 
-    /// From when on it can wait in a queue: an attempt from its newest command on, a timer from the moment on at which it is due.
+    /// From when on the run can wait for it: for an attempt from its newest command on, for a timer from the moment on at which it is due, for
+    /// people from the question on.
     pub(crate) fn waits_from(&self) -> Option<Timestamp> {
         match self {
             Self::Attempt(attempt) => Some(attempt.started_at),
             Self::Retry { due_at: at, .. } | Self::Wait { until: at, .. } | Self::Held { at, .. } => Some(*at),
+            Self::Approval(question) => Some(question.at),
             Self::Answered(..) => None,
         }
     }
@@ -77,7 +85,7 @@ impl Pending {
 impl Attempt {
     /// Tries of the step so far, this one included.
     pub(crate) fn tries(&self) -> u32 {
-        self.number.saturating_sub(self.held)
+        self.number.saturating_sub(self.uncounted)
     }
 
     /// When it has waited for a worker as long as it may. Held time does not count.

@@ -17,8 +17,9 @@ use crate::time::Timestamp;
 
 impl State {
     /// The run's status in the words of the remediation API.
-    pub const fn status(&self) -> RunStatus {
+    pub fn status(&self) -> RunStatus {
         match self.phase {
+            Phase::Acting | Phase::Verifying if self.open_questions().next().is_some() => RunStatus::AwaitingApproval,
             Phase::AwaitingApproval => RunStatus::AwaitingApproval,
             Phase::Acting | Phase::Verifying => RunStatus::Running,
             Phase::Ended(outcome) => outcome.status(),
@@ -52,7 +53,11 @@ impl State {
     pub(crate) fn expected(&self, step: StepRef, attempt: u32, token: &Token) -> Option<&Attempt> {
         match self.pending.get(&step)? {
             Pending::Attempt(pending) => Some(&**pending).filter(|it| it.number == attempt && it.token == *token),
-            Pending::Answered(..) | Pending::Retry { .. } | Pending::Wait { .. } | Pending::Held { .. } => None,
+            Pending::Answered(..)
+            | Pending::Retry { .. }
+            | Pending::Wait { .. }
+            | Pending::Held { .. }
+            | Pending::Approval(_) => None,
         }
     }
 
@@ -88,8 +93,8 @@ impl State {
     /// Whether the run's time has passed at `now`. An attempt in flight may have waited, and its answer may extend the time: until then the
     /// run neither starts a step nor stops. A timer that is due extends it as well, by its lateness, as soon as its event is recorded.
     pub(crate) fn is_overdue(&self, now: Timestamp) -> bool {
-        let late_ms = self.timers.first().map_or(0, |(due_at, _)| now.since_ms(*due_at));
-        now >= self.deadline.plus_ms(late_ms.min(self.waits.room_ms()))
+        let late_from = self.timers.first().map(|(due_at, _)| *due_at);
+        now >= self.deadline_after(self.asked_from().into_iter().chain(late_from).min(), now)
     }
 
     /// Whether the run is held and does not stop: then nothing follows from time or from results until it is released.
@@ -103,10 +108,10 @@ impl State {
             return None;
         }
         let timer = self.timers.first().map(|(at, _)| *at);
-        let stops_by_time = self.stopping.is_none() && self.in_flight == 0;
+        let stops_by_time = self.stopping.is_none() && self.in_flight == 0 && self.asking.is_empty();
         let deadline = stops_by_time.then_some(self.deadline);
-        let reminder = self.next_reminder().map(|(at, _)| at);
-        timer.into_iter().chain(deadline).chain(reminder).min()
+        let reminders = self.open_questions().filter_map(|(_, question)| question.next_reminder());
+        timer.into_iter().chain(deadline).chain(reminders.map(|(at, _)| at)).min()
     }
 
     /// The limit that the run has reached, as a sentence; `None` while it may go on.

@@ -1,13 +1,14 @@
 //! What the names in a run's templates stand for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::Map;
 use crate::event::RunStarted;
 use crate::id::RunId;
-use crate::template::Lookup;
+use crate::template::{Lookup, Scope};
 
 /// The variables of a run.
 ///
@@ -24,6 +25,11 @@ pub struct Variables {
 impl Variables {
     pub(super) fn new(run_id: &RunId, event: &RunStarted) -> Self {
         Self { run_id: run_id.clone(), incident: event.variables.clone(), outputs: Map::new(), steps: BTreeMap::new() }
+    }
+
+    /// What templates can read before the run's first event.
+    pub(crate) fn scope_of(run_id: &RunId, event: &RunStarted) -> Scope {
+        Scope::new(Arc::new(Self::new(run_id, event)) as Arc<dyn Lookup>)
     }
 
     /// A field of the incident that the run is for, whatever a step's output of that name says.

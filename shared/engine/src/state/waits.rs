@@ -1,4 +1,4 @@
-//! How long a run has waited in queues.
+//! How long a run has waited in queues and for people.
 
 use super::State;
 use crate::limit;
@@ -14,11 +14,6 @@ pub(crate) struct Waits {
 }
 
 impl Waits {
-    /// Milliseconds by which the waits can still grow.
-    pub(super) fn room_ms(&self) -> u64 {
-        limit::WAIT_MS - self.total_ms()
-    }
-
     /// Milliseconds in all, at most [`limit::WAIT_MS`].
     pub(crate) fn total_ms(&self) -> u64 {
         let open = self.open.iter().map(|(from, to)| to.since_ms(*from));
@@ -50,17 +45,36 @@ impl Waits {
 }
 
 impl State {
-    /// Milliseconds in which a command of the run waited for a worker, or a result or a due timer for the dispatcher. The run's deadline is
-    /// later by as much.
+    /// Milliseconds in which a command of the run waited for a worker, a result or a due timer for the dispatcher, or a step for people. The run's
+    /// deadline is later by as much.
     pub fn waited_ms(&self) -> u64 {
         self.waits.total_ms()
     }
 
-    /// A message of the run waited in a queue in these intervals.
+    /// When the run's time is over, seen from `now`: while a step waits for people, the time stands still.
+    pub(crate) fn deadline_at(&self, now: Timestamp) -> Timestamp {
+        self.deadline_after(self.asked_from(), now)
+    }
+
+    /// When the run's time is over if it has waited from `from` until `now` as well.
+    pub(super) fn deadline_after(&self, from: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        let Some(from) = from else { return self.deadline };
+        let mut waits = self.waits.clone();
+        waits.add(from, now);
+        self.deadline.plus_ms(waits.total_ms().saturating_sub(self.waits.total_ms()))
+    }
+
+    /// Since when a step waits for people.
+    pub(super) fn asked_from(&self) -> Option<Timestamp> {
+        self.asking.iter().filter_map(|step| self.step_question(*step)).map(|question| question.at).min()
+    }
+
+    /// A message of the run waited in a queue, or a step for people, in these intervals. What a held run adds later, it does not wait.
     pub(crate) fn wait_in_queues(&mut self, intervals: &[(Timestamp, Timestamp)]) {
         let before = self.waits.total_ms();
+        let held_from = self.held.as_ref().map(|held| held.since);
         for (from, to) in intervals {
-            self.waits.add(*from, *to);
+            self.waits.add(*from, held_from.map_or(*to, |held_from| held_from.min(*to)));
         }
         // Later intervals start where something pending starts to wait, or later.
         let earliest = self.pending.values().filter_map(super::Pending::waits_from).min();

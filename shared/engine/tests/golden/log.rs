@@ -6,8 +6,9 @@ use heal_engine::event::{Commit, Event};
 use heal_engine::format;
 use heal_engine::message::{ActionResult, AttemptResult};
 use heal_engine::report::report;
+use heal_engine::state::Approver;
 use heal_engine::state::Phase;
-use heal_engine::turn::{self, Input, Turn};
+use heal_engine::turn::{self, ApprovalAnswer, Input, Turn};
 use heal_engine::{Command, Plan, RunId, State, Timestamp};
 use serde_json::json;
 
@@ -74,7 +75,7 @@ impl Log {
 /// Approval where it is awaited, success for every attempt, else the passing of time.
 fn next_input(plan: &Plan, state: &State, now: &mut Timestamp) -> Input {
     if state.phase == Phase::AwaitingApproval {
-        return Input::Approved { by: "ann".to_owned() };
+        return Input::Approval(Box::new(ApprovalAnswer::of_run(Approver::new("ann"))));
     }
     let performs = heal_engine::decide::decide(plan, state, *now).into_iter().find_map(|command| match command {
         Command::Perform { command, .. } => Some(command),

@@ -6,12 +6,13 @@ use heal_engine::autonomy::{Autonomy, AutonomyLevel, RunMode};
 use heal_engine::event::{Commit, Event};
 use heal_engine::incident::{Alert, Resolution};
 use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
+use heal_engine::state::Approver;
 use heal_engine::state::follow_up::ESCALATION;
-use heal_engine::turn::Input;
+use heal_engine::turn::{ApprovalAnswer, Input};
 use heal_engine::{Map, Plan, RunId, StepRef, Timestamp};
 use serde_json::{Value, json};
 
-use crate::fixture::{PlaybookCase, Run};
+use crate::fixture::{PlaybookCase, Run, Started};
 use crate::log::Log;
 use crate::{folder, plan};
 
@@ -89,7 +90,7 @@ fn runs() -> Vec<(&'static str, &'static str, Vec<Commit>)> {
 
     let mut cancelled =
         start(plan("workflow_restart"), json!({"workflow_id": "wf-1", "incident_id": "incident-1"}), true);
-    after(&mut cancelled, 50, Input::Approved { by: "ann".to_owned() });
+    after(&mut cancelled, 50, Input::Approval(Box::new(ApprovalAnswer::of_run(Approver::new("ann")))));
     after(&mut cancelled, 50, Input::CancelRequested { by: "bob".to_owned() });
     answer(&mut cancelled, "restart_workflow", None, 1, gave(json!({"resumed": true, "state": "RUNNING"})));
 
@@ -173,15 +174,10 @@ fn runs() -> Vec<(&'static str, &'static str, Vec<Commit>)> {
         note: Some("new disk".to_owned()),
     };
     after(&mut escalated, 50, acknowledged);
-    let mut shadowed = Run::start_at(
-        plan("workflow_restart"),
-        object(json!({"workflow_id": "wf-1", "incident_id": "incident-1"})),
-        false,
-        RunMode::Shadow,
-        Some(Autonomy { level: AutonomyLevel::Shadow, by: "local:ann".to_owned(), reason: "we watch it".to_owned() }),
-        START,
-        7,
-    );
+    let (level, by, reason) = (AutonomyLevel::Shadow, "local:ann".to_owned(), "we watch it".to_owned());
+    let how = Started { mode: RunMode::Shadow, autonomy: Some(Autonomy { level, by, reason }), requested_by: None };
+    let variables = object(json!({"workflow_id": "wf-1", "incident_id": "incident-1"}));
+    let mut shadowed = Run::start_as(plan("workflow_restart"), variables, false, how, START, 7);
     let would = AttemptOutcome::Shadowed {
         would: "would resume workflow \"wf-1\"".to_owned(),
         targets: vec!["wf-1".to_owned()],

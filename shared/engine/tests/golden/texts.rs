@@ -59,6 +59,7 @@ fn events() -> Vec<(&'static str, Event)> {
         gate: None,
         mode: RunMode::Live,
         autonomy: None,
+        requested_by: None,
         concurrency_key: Some("ticket:t-1".to_owned()),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
     };
@@ -66,6 +67,7 @@ fn events() -> Vec<(&'static str, Event)> {
         incident_type: None,
         approval: false,
         gate: None,
+        requested_by: None,
         concurrency_key: None,
         traceparent: None,
         ..started.clone()
@@ -113,8 +115,38 @@ fn events() -> Vec<(&'static str, Event)> {
             },
         ),
         ("", Event::IncidentJoined { incident_id: "incident-2".to_owned() }),
-        ("", Event::ApprovalExpiring { percent: 50, until: AT }),
-        ("", Event::Approved { by: "ann".to_owned() }),
+        ("", Event::ApprovalExpiring { step: None, percent: 50, until: AT }),
+        ("_step", Event::ApprovalExpiring { step: Some(item), percent: 50, until: AT }),
+        ("", Event::Approved { by: "ann".to_owned(), groups: Vec::new() }),
+        ("_groups", Event::Approved { by: "local:ann".to_owned(), groups: vec!["oncall".to_owned()] }),
+        ("", Event::Rejected { by: "local:ann".to_owned(), reason: "not now".to_owned() }),
+        (
+            "",
+            Event::ApprovalRequested {
+                step: item,
+                digest: Digest::of(b"parameters"),
+                parameters: object(json!({"pod_name": "worker-1"})),
+                approvers: vec!["oncall".to_owned(), "local:ann".to_owned()],
+                min: 2,
+                until: AT,
+                why: "step restart asks for an approval".to_owned(),
+                reminder: true,
+            },
+        ),
+        ("", Event::StepApproved { step, digest: Digest::of(b"x"), by: "local:ann".to_owned(), groups: Vec::new() }),
+        (
+            "_groups",
+            Event::StepApproved {
+                step: item,
+                digest: Digest::of(b"x"),
+                by: "local:ann".to_owned(),
+                groups: vec!["oncall".to_owned()],
+            },
+        ),
+        (
+            "",
+            Event::StepRejected { step, digest: Digest::of(b"x"), by: "local:ann".to_owned(), reason: "no".to_owned() },
+        ),
         ("", Event::RunWithdrawn { reason: "the alarm \"cpu\" went to OK".to_owned() }),
         (
             "",
@@ -181,7 +213,8 @@ fn outcomes() -> Vec<AttemptResult> {
     let full = AttemptResult::succeeded(object(json!({"status": "PENDING", "count": 3})));
     let others = [
         AttemptOutcome::NoOp { reason: "nothing to do".to_owned() },
-        AttemptOutcome::Denied { violations: vec![violation] },
+        AttemptOutcome::Denied { violations: vec![violation.clone()] },
+        AttemptOutcome::NeedsApproval { violations: vec![violation], approvers: vec!["oncall".to_owned()] },
         AttemptOutcome::CoolingDown { target: "t-1".to_owned(), until: AT, rule: None },
         AttemptOutcome::Unavailable { service: "kubernetes".to_owned(), message: message(), retry_after_ms: Some(5) },
         AttemptOutcome::Failed { code: "http_500".to_owned(), message: message(), retryable: true },
@@ -243,6 +276,7 @@ fn commands() -> [(&'static str, ActionCommand); 4] {
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         },
         commands_sent: 9,
+        approved: None,
     };
     let context = Context { workflow_id: None, traceparent: None, ..full.context.clone() };
     let bare = ActionCommand { item: None, context, ..full.clone() };

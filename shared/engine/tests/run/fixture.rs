@@ -6,7 +6,9 @@ use heal_engine::autonomy::{Autonomy, RunMode};
 use heal_engine::catalog::Safety;
 use heal_engine::event::{Commit, Event, RunStarted};
 use heal_engine::message::{ActionResult, AttemptResult, HeldCommand, Hold, LateCommand};
-use heal_engine::playbook::{Condition, ForEach, OnFailure, OnUnavailable, PlanGate, Playbook, Retry, Step, Until};
+use heal_engine::playbook::{
+    Approval, Condition, ForEach, OnFailure, OnUnavailable, PlanGate, Playbook, Retry, Step, Until,
+};
 use heal_engine::turn::{self, Input, Turn};
 use heal_engine::{ApplyError, Command, Map, Plan, RunId, State, StepRef, Timestamp};
 use serde::Deserialize;
@@ -15,6 +17,8 @@ use serde_json::Value;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlaybookCase {
+    #[serde(default)]
+    pub approval: Option<Approval>,
     #[serde(default = "default_timeout")]
     pub timeout_seconds: u64,
     pub actions: Vec<StepCase>,
@@ -29,6 +33,8 @@ pub struct StepCase {
     #[serde(rename = "type")]
     pub kind: Option<String>,
     pub condition: Option<Condition>,
+    #[serde(default)]
+    pub approval: Option<Approval>,
     pub needs: Option<Vec<String>>,
     pub max_attempts: Option<u32>,
     #[serde(default = "default_timeout")]
@@ -78,6 +84,7 @@ impl PlaybookCase {
             triggers: Vec::new(),
             parameters_schema: None,
             concurrency_key: None,
+            approval: self.approval,
             actions: chain(self.actions),
             verify: chain(self.verify),
             plan_gate: PlanGate::default(),
@@ -102,6 +109,7 @@ impl StepCase {
             on_unavailable: self.on_unavailable,
             for_each: self.for_each.map(|items| ForEach { items, max_parallel }),
             parameters: self.parameters,
+            approval: self.approval,
             until: self.until.map(|condition| Until { condition, within_seconds, every_seconds: 5 }),
             safety: self.safety,
             critical: false,
@@ -109,6 +117,14 @@ impl StepCase {
             outputs: self.outputs,
         }
     }
+}
+
+/// How a run is started.
+#[derive(Debug, Default)]
+pub struct Started {
+    pub mode: RunMode,
+    pub autonomy: Option<Autonomy>,
+    pub requested_by: Option<String>,
 }
 
 /// A run with its whole log.
@@ -123,7 +139,7 @@ pub struct Run {
 }
 
 impl Run {
-    fn started(plan: &Plan, variables: Map, approval: bool) -> RunStarted {
+    fn started(plan: &Plan, variables: Map, approval: bool, requested_by: Option<String>) -> RunStarted {
         RunStarted {
             incident_id: "incident-1".to_owned(),
             incident_type: None,
@@ -134,6 +150,7 @@ impl Run {
             mode: RunMode::Live,
             autonomy: None,
             gate: None,
+            requested_by,
             concurrency_key: None,
             traceparent: None,
         }
@@ -141,7 +158,7 @@ impl Run {
 
     /// A run that is escalated at once.
     pub fn escalated(plan: Plan, variables: Map, reason: &str, at: Timestamp) -> Self {
-        let started = Self::started(&plan, variables, false);
+        let started = Self::started(&plan, variables, false, None);
         let (state, turn) =
             turn::escalate(&plan, RunId::new("run-1"), started, reason.to_owned(), at).expect("a run is escalated");
         let mut run = Self { plan, state, commits: Vec::new(), tokens: BTreeMap::new(), entropy: 7 };
@@ -150,21 +167,14 @@ impl Run {
     }
 
     pub fn start(plan: Plan, variables: Map, approval: bool, at: Timestamp, entropy: u64) -> Self {
-        Self::start_at(plan, variables, approval, RunMode::Live, None, at, entropy)
+        Self::start_as(plan, variables, approval, Started::default(), at, entropy)
     }
 
-    /// As [`Run::start`], of a mode and under a level of autonomy.
-    pub fn start_at(
-        plan: Plan,
-        variables: Map,
-        approval: bool,
-        mode: RunMode,
-        autonomy: Option<Autonomy>,
-        at: Timestamp,
-        entropy: u64,
-    ) -> Self {
+    /// As [`Run::start`], in another way.
+    pub fn start_as(plan: Plan, variables: Map, approval: bool, how: Started, at: Timestamp, entropy: u64) -> Self {
         let run_id = RunId::new("run-1");
-        let started = RunStarted { mode, autonomy, ..Self::started(&plan, variables, approval) };
+        let Started { mode, autonomy, requested_by } = how;
+        let started = RunStarted { mode, autonomy, ..Self::started(&plan, variables, approval, requested_by) };
         let (state, turn) = turn::begin(&plan, run_id, started, at, entropy).expect("a run begins");
         let mut run = Self { plan, state, commits: Vec::new(), tokens: BTreeMap::new(), entropy };
         run.commit(turn, at);

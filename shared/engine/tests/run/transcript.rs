@@ -10,7 +10,8 @@ pub fn line(plan: &Plan, event: &Event) -> String {
         Event::RunStarted(_) | Event::VerifyStarted => name.to_owned(),
         Event::IncidentRejected { reason, .. } => format!("{name} {reason}"),
         Event::IncidentJoined { incident_id } => format!("{name} {incident_id}"),
-        Event::ApprovalExpiring { percent, until } => {
+        Event::ApprovalExpiring { step, percent, until } => {
+            let name = step.map_or_else(|| name.to_owned(), |step| format!("{name} {}", step_name(plan, step)));
             format!("{name} {percent} % of the time until {}", until.0 - 1_000_000)
         }
         Event::RunWithdrawn { reason } => format!("{name}: {reason}"),
@@ -23,7 +24,17 @@ pub fn line(plan: &Plan, event: &Event) -> String {
             format!("{name} {}#{attempt}: {reason}", step_name(plan, *step))
         }
         Event::FollowUpDone { by, note, .. } => format!("{name} by {by}{}", because(note.as_deref())),
-        Event::Approved { by } | Event::CancelRequested { by } => format!("{name} {by}"),
+        Event::Approved { by, .. } | Event::CancelRequested { by } => format!("{name} {by}"),
+        Event::Rejected { by, reason } => format!("{name} {by}: {reason}"),
+        Event::ApprovalRequested { step, approvers, min, until, why, parameters, .. } => format!(
+            "{name} {} of {min} from [{}] until {} for {}: {why}",
+            step_name(plan, *step),
+            approvers.join(", "),
+            until.0 - 1_000_000,
+            serde_json::Value::Object(parameters.clone())
+        ),
+        Event::StepApproved { step, by, .. } => format!("{name} {} {by}", step_name(plan, *step)),
+        Event::StepRejected { step, by, reason, .. } => format!("{name} {} {by}: {reason}", step_name(plan, *step)),
         Event::ConditionFalse { step } => format!("{name} {}", step_name(plan, *step)),
         Event::FannedOut { step, items } => format!("{name} {} {}", plan.name(*step), items.len()),
         Event::AttemptStarted { step, attempt, parameters, .. } => {

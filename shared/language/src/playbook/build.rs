@@ -9,7 +9,7 @@ use super::order::StepOrder;
 use super::parameters::Schemas;
 use super::step::{Section, StepDraft};
 use super::variables::Variables;
-use super::{budget, contract, evidence};
+use super::{approval, budget, contract, evidence};
 use crate::code;
 use crate::condition::{self, CheckedCondition};
 use crate::diagnostic::Span;
@@ -41,6 +41,8 @@ pub(super) fn build(source: &str, document: &Document<'_>, catalog: &Catalog, re
         None => default_triggers(&document.name),
     };
     let concurrency_key = document.concurrency_key.map(|(text, span)| concurrency_key(cx, text, span, report));
+    let asked = document.approval.as_ref();
+    let approval = asked.map(|draft| approval::build(cx, draft, EvaluationPoint::BeforeRun, report));
     let mut schemas = Schemas::new(catalog);
     let mut actions = Vec::with_capacity(document.steps.len());
     let mut verify = Vec::new();
@@ -61,6 +63,7 @@ pub(super) fn build(source: &str, document: &Document<'_>, catalog: &Catalog, re
         triggers,
         parameters_schema: schema,
         concurrency_key,
+        approval,
         actions,
         verify,
         plan_gate: document.plan_gate,
@@ -119,6 +122,7 @@ fn step(
         on_unavailable: draft.on_unavailable,
         for_each,
         parameters: draft.parameters.map(|node| entries_to_json(node.entries())).unwrap_or_default(),
+        approval: draft.approval.as_ref().map(|asked| approval::build(cx, asked, point, report)),
         until: until(cx, draft, index, report),
         safety: spec.map_or(Safety::Idempotent, |spec| spec.safety),
         critical: spec.is_some_and(|spec| spec.critical),

@@ -6,6 +6,8 @@ use heal_engine::catalog::Catalog;
 use heal_engine::limit;
 use heal_engine::playbook::PlanGate;
 
+use super::approval::{self, ApprovalDraft};
+use super::retry::old_retries;
 use super::step::{self, Section, StepDraft};
 use crate::code;
 use crate::diagnostic::Span;
@@ -14,7 +16,7 @@ use crate::name::file_name;
 use crate::report::{Finding, Report, quoted};
 use crate::yaml::{Kind, Node};
 
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 10] = [
     "name",
     "description",
     "timeout_seconds",
@@ -22,6 +24,7 @@ pub(super) const KEYS: [&str; 9] = [
     "parameters_schema",
     "concurrency_key",
     "plan_gate",
+    "approval",
     "actions",
     "verify",
 ];
@@ -53,6 +56,7 @@ pub(super) struct Document<'n> {
     pub(super) parameters_schema: Option<&'n Node>,
     pub(super) concurrency_key: Option<(&'n str, Span)>,
     pub(super) plan_gate: PlanGate,
+    pub(super) approval: Option<ApprovalDraft<'n>>,
     /// The actions, then the verify entries.
     pub(super) steps: Vec<StepDraft<'n>>,
 }
@@ -87,9 +91,10 @@ pub(super) fn read<'n>(stem: &str, root: &'n Node, catalog: &Catalog, report: &m
     let schema = fields.take("parameters_schema").map(|field| field.node);
     let key = fields.take("concurrency_key").and_then(|field| Some((field.text(report)?, field.node.span)));
     let plan_gate = fields.take("plan_gate").and_then(|field| field.choice(&PLAN_GATE, report));
+    let approval = fields.take("approval").and_then(|field| approval::read(&field, report));
     let actions = fields.take_or_old("actions", &["steps"], report);
     let verify = fields.take("verify");
-    let retries = fields.take("max_retries").and_then(|field| step::old_retries(&field, report));
+    let retries = fields.take("max_retries").and_then(|field| old_retries(&field, report));
     fields.finish(&KEYS, |_| None, report);
     let mut document = Document {
         name,
@@ -99,6 +104,7 @@ pub(super) fn read<'n>(stem: &str, root: &'n Node, catalog: &Catalog, report: &m
         parameters_schema: schema,
         concurrency_key: key,
         plan_gate: plan_gate.unwrap_or_default(),
+        approval,
         steps: Vec::new(),
     };
     match actions {

@@ -50,6 +50,10 @@ pub fn schema(catalog: &Catalog) -> Value {
                 "description": "What follows if a later effect would be denied, before the first one happens: stop does nothing at all if the denied step would stop the run, warn starts the run with a warning. Default: stop.",
                 "enum": PLAN_GATE.iter().map(|(word, _)| *word).collect::<Vec<_>>(),
             },
+            "approval": {
+                "$ref": "#/$defs/approval",
+                "description": "Asks people before the first step.",
+            },
             "actions": {
                 "description": "The steps, in sequence unless `needs` says otherwise.",
                 "type": "array",
@@ -68,6 +72,7 @@ pub fn schema(catalog: &Catalog) -> Value {
             "template": template(),
             "condition": condition(),
             "retry": retry(),
+            "approval": approval(),
             "action": action(catalog),
             "verify": verify(catalog),
         },
@@ -142,6 +147,39 @@ fn retry() -> Value {
     })
 }
 
+fn approval() -> Value {
+    let seconds = (limit::SHORTEST_APPROVAL_SECONDS, limit::APPROVAL_SECONDS);
+    json!({
+        "description": "`true`, or who has to agree, and how soon.",
+        "anyOf": [{"type": "boolean"}, {
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "when": {"$ref": "#/$defs/condition", "description": "Nobody is asked if this is false."},
+                "approvers": {
+                    "description": "Identities such as local:anna, and groups of the guardrails. Default: everybody but whoever started the run.",
+                    "type": "array",
+                    "maxItems": limit::APPROVERS,
+                    "items": {"type": "string", "minLength": 1},
+                },
+                "min": {
+                    "description": "How many different people have to approve. Default: 1.",
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": limit::APPROVERS_NEEDED,
+                },
+                "expires_seconds": {
+                    "description": format!("After this time the answer is no. Default: {}.", limit::APPROVAL_SECONDS),
+                    "type": "integer",
+                    "minimum": seconds.0,
+                    "maximum": seconds.1,
+                },
+                "reminder": {"description": "Whether the run reminds of it. Default: true.", "type": "boolean"},
+            },
+        }],
+    })
+}
+
 /// The keys that actions and verify entries share.
 fn common() -> Map<String, Value> {
     let words = |choices: Vec<&str>| json!(choices);
@@ -175,6 +213,10 @@ fn action(catalog: &Catalog) -> Value {
         ("type".to_owned(), action_type(catalog.iter(), true)),
         ("parameters".to_owned(), json!({"description": "Arguments of the action; texts may be templates.", "type": ["object", "null"]})),
         ("retry".to_owned(), json!({"$ref": "#/$defs/retry"})),
+        (
+            "approval".to_owned(),
+            json!({"$ref": "#/$defs/approval", "description": "Asks people before the step's first attempt."}),
+        ),
         (
             "for_each".to_owned(),
             json!({

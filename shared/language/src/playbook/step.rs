@@ -5,6 +5,8 @@ use heal_engine::limit;
 use heal_engine::playbook::{OnFailure, OnUnavailable, Retry};
 use heal_engine::suggest;
 
+use super::approval::{self, ApprovalDraft};
+use super::retry::{old_retries, retry_of};
 use crate::code;
 use crate::diagnostic::Span;
 use crate::field::{Field, Fields};
@@ -15,10 +17,9 @@ use crate::yaml::{Kind, Node};
 pub(super) const KEYS: [&str; 8] =
     ["type", "name", "condition", "needs", "timeout_seconds", "on_failure", "on_unavailable", "parameters"];
 /// Keys that only an action has.
-pub(super) const ACTION_KEYS: [&str; 3] = ["retry", "for_each", "max_parallel"];
+pub(super) const ACTION_KEYS: [&str; 4] = ["retry", "for_each", "max_parallel", "approval"];
 /// Keys that only a verify entry has.
 pub(super) const VERIFY_KEYS: [&str; 3] = ["until", "within_seconds", "every_seconds"];
-pub(super) const RETRY_KEYS: [&str; 3] = ["max_attempts", "backoff_seconds", "max_backoff_seconds"];
 
 pub(super) const ON_FAILURE: [(&str, OnFailure); 2] = [("stop", OnFailure::Stop), ("continue", OnFailure::Continue)];
 pub(super) const ON_UNAVAILABLE: [(&str, OnUnavailable); 3] =
@@ -47,6 +48,7 @@ pub(super) struct StepDraft<'n> {
     pub(super) on_unavailable: OnUnavailable,
     pub(super) for_each: Option<Field<'n>>,
     pub(super) max_parallel: Option<u32>,
+    pub(super) approval: Option<ApprovalDraft<'n>>,
     pub(super) parameters: Option<&'n Node>,
     /// They are not an object; further checks of them would mislead.
     pub(super) has_wrong_parameters: bool,
@@ -86,19 +88,10 @@ fn misplaced(section: Section, key: &str) -> Option<&'static str> {
         Section::Verify if key == "retry" || key == "max_retries" => {
             Some("a verify entry reads again every `every_seconds` until `within_seconds` have passed")
         }
+        Section::Verify if key == "approval" => Some("a verify entry only reads, so nobody has to be asked"),
         Section::Verify if ACTION_KEYS.contains(&key) => Some("a verify entry reads one thing, only actions fan out"),
         Section::Actions | Section::Verify => None,
     }
-}
-
-/// `max_retries` counts the attempts after the first one.
-pub(super) fn old_retries(field: &Field<'_>, report: &mut Report) -> Option<Retry> {
-    let retries = field.whole(0..=u64::from(limit::ATTEMPTS) - 1, "retries", report)?;
-    let attempts = u32::try_from(retries + 1).unwrap_or(limit::ATTEMPTS);
-    let message = "`max_retries` is an old key, it is read as `retry`";
-    let help = format!("write `retry: {{max_attempts: {attempts}}}`");
-    report.add(Finding::warning(code::OLD_KEY, field.key_span, message).help(help));
-    Some(Retry { max_attempts: attempts, ..Retry::default() })
 }
 
 impl<'n> StepDraft<'n> {
@@ -116,6 +109,7 @@ impl<'n> StepDraft<'n> {
             on_unavailable: OnUnavailable::default(),
             for_each: None,
             max_parallel: None,
+            approval: None,
             parameters: None,
             has_wrong_parameters: false,
             until: None,
@@ -194,6 +188,9 @@ impl<'n> StepDraft<'n> {
                 None
             }
         };
+        let approval = fields.take("approval");
+        self.warn_of_wait(approval, report);
+        self.approval = approval.and_then(|field| approval::read(&field, report)).filter(|_| !self.is_wait());
         self.for_each = fields.take("for_each");
         let max_parallel = fields.take("max_parallel");
         if let (true, Some(field)) = (self.is_wait(), self.for_each) {
@@ -268,31 +265,4 @@ fn needs<'n>(field: &Field<'n>, report: &mut Report) -> Option<Vec<(&'n str, Spa
         needs.push((name, node.span));
     }
     Some(needs)
-}
-
-fn retry_of(field: &Field<'_>, report: &mut Report) -> Option<Retry> {
-    if let Kind::Number(number) = &field.node.kind {
-        let message = format!("`retry` has to be an object of keys and values, found the number {number}");
-        let help = format!("write `retry: {{max_attempts: {number}}}`");
-        report.add(Finding::error(code::WRONG_TYPE, field.node.span, message).help(help));
-        return None;
-    }
-    let mut fields = Fields::from_object(field.node, "`retry`", report)?;
-    let default = Retry::default();
-    let attempts = fields.take("max_attempts");
-    let attempts = attempts.map(|field| field.whole(1..=u64::from(limit::ATTEMPTS), "attempts", report));
-    let backoff = fields.take("backoff_seconds");
-    let backoff = backoff.map(|field| field.whole(0..=limit::BACKOFF_SECONDS, "seconds", report));
-    let longest = fields.take("max_backoff_seconds");
-    let most = longest.map(|field| field.whole(0..=limit::BACKOFF_SECONDS, "seconds", report));
-    fields.finish(&RETRY_KEYS, |_| None, report);
-    let backoff_seconds = backoff.map_or(Some(default.backoff_seconds), |given| given)?;
-    let max_backoff_seconds = most.map_or(Some(default.max_backoff_seconds.max(backoff_seconds)), |given| given)?;
-    if let (true, Some(field)) = (max_backoff_seconds < backoff_seconds, longest) {
-        let message =
-            format!("`max_backoff_seconds` is {max_backoff_seconds}, less than the first backoff of {backoff_seconds}");
-        report.add(Finding::error(code::WRONG_VALUE, field.node.span, message));
-    }
-    let max_attempts = attempts.map_or(Some(u64::from(default.max_attempts)), |given| given)?;
-    Some(Retry { max_attempts: u32::try_from(max_attempts).ok()?, backoff_seconds, max_backoff_seconds })
 }

@@ -9,7 +9,7 @@ use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
 use heal_guard::{Decision, DecisionRecord, PolicyAnswer, Question, Verdict};
 
 use super::NotStarted;
-use super::ask::log_denial;
+use super::ask::{log_approval_required, log_denial};
 use super::bounds::{Answer, Counted};
 use super::record::Told;
 use super::typed::Attempt;
@@ -39,10 +39,22 @@ pub(super) struct Admission<F> {
     pub reserved_in_vain: Vec<CooldownKey>,
 }
 
+impl<F> Admission<F> {
+    /// Whether people have to be asked before anything is done.
+    fn needs_approval(&self) -> bool {
+        self.refused.iter().any(|(_, refusal)| matches!(refusal, Refusal::NeedsApproval { .. }))
+    }
+}
+
 /// Why a target is left alone.
 #[derive(Debug)]
 pub(super) enum Refusal {
     Denied(Vec<Violation>),
+    /// People have to be asked first.
+    NeedsApproval {
+        violations: Vec<Violation>,
+        approvers: Vec<String>,
+    },
     CoolingDown {
         until: Timestamp,
         /// Which rule, and how full it is.
@@ -50,7 +62,7 @@ pub(super) enum Refusal {
         /// Whether it is not the target's own cooldown, so that people have to be told which rule it is.
         is_budget: bool,
     },
-    /// The facts could not be read, the policy could not be asked, or the guard wants a person.
+    /// The facts could not be read, the policy could not be asked, or the guard wants a person to look.
     Ended(AttemptResult),
 }
 
@@ -100,7 +112,10 @@ impl<A: Action> Attempt<'_, A> {
                 }
             }
         }
-        self.reserve_and_decide(candidates, &mut admission).await?;
+        // One approval is for all that the command is to do: without it nothing is reserved and nothing is done, not even a part.
+        if !admission.needs_approval() {
+            self.reserve_and_decide(candidates, &mut admission).await?;
+        }
         Ok(admission)
     }
 
@@ -129,6 +144,8 @@ impl<A: Action> Attempt<'_, A> {
         let question = Question {
             guardrails: Some(self.worker.bounds.digest().clone()),
             policy,
+            parameters_digest: Some(self.call.command.parameters_digest.clone()),
+            approved: self.call.command.approved.clone(),
             ..Question::new(counted.effect.clone(), self.worker.ports.clock.now())
         };
         let decision = heal_guard::decide(&question);
@@ -229,9 +246,12 @@ impl<A: Action> Attempt<'_, A> {
                 return Some(Refusal::Denied(rules.clone()));
             }
             Verdict::Escalate { why } => Refusal::Ended(AttemptResult::failed("escalated", why.clone())),
+            // Nobody is asked about what is not done.
+            Verdict::NeedsApproval { .. } if self.is_shadow() => return None,
             Verdict::NeedsApproval { who } => {
-                let who = if who.is_empty() { "a person".to_owned() } else { who.join(" or ") };
-                Refusal::Ended(AttemptResult::failed("needs_approval", format!("{who} has to approve it first")))
+                let violations = question.policy.violations().to_vec();
+                log_approval_required(target, &violations, who);
+                return Some(Refusal::NeedsApproval { violations, approvers: who.clone() });
             }
         };
         self.log_failed([target], &refusal.to_string());

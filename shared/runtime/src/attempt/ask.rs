@@ -50,6 +50,10 @@ impl<A: Action> Attempt<'_, A> {
             port::Decision::Deny { source, violations, warning } => {
                 Ok((PolicyAnswer::Deny { source: source.as_str().to_owned(), violations }, warning, told))
             }
+            port::Decision::RequireApproval { source, violations, approvers, warning } => {
+                let source = source.as_str().to_owned();
+                Ok((PolicyAnswer::RequireApproval { source, violations, approvers }, warning, told))
+            }
             port::Decision::Unavailable { message } => {
                 let message = format!("nothing was done: failed to ask the policy: {message}");
                 Err(Refusal::Ended(AttemptResult::transient("policy_unavailable", message)))
@@ -92,6 +96,18 @@ pub(super) fn log_denial(call: &Call, target: &Target, violations: &[Violation])
         target_id = target.id,
         rules = rules.join(","),
         "policy denied the action"
+    );
+}
+
+/// Logs that people are asked about a target.
+pub(super) fn log_approval_required(target: &Target, violations: &[Violation], approvers: &[String]) {
+    let rules: Vec<_> = violations.iter().map(|violation| violation.rule.as_str()).collect();
+    tracing::info!(
+        event = "policy.approval_required",
+        target_id = target.id,
+        rules = rules.join(","),
+        approvers = approvers.join(","),
+        "the policy asks for an approval"
     );
 }
 

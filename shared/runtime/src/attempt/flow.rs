@@ -290,6 +290,7 @@ const fn is_open(result: &AttemptResult) -> bool {
         AttemptOutcome::Succeeded
         | AttemptOutcome::NoOp { .. }
         | AttemptOutcome::Denied { .. }
+        | AttemptOutcome::NeedsApproval { .. }
         | AttemptOutcome::CoolingDown { .. }
         | AttemptOutcome::Shadowed { .. } => false,
     }

@@ -73,6 +73,7 @@ pub(super) fn from_result(result: &AttemptResult) -> Option<Hold> {
         | AttemptOutcome::Succeeded
         | AttemptOutcome::NoOp { .. }
         | AttemptOutcome::Denied { .. }
+        | AttemptOutcome::NeedsApproval { .. }
         | AttemptOutcome::CoolingDown { .. }
         | AttemptOutcome::Unavailable { .. }
         | AttemptOutcome::Shadowed { .. }

@@ -29,6 +29,21 @@ pub(super) fn merge<F>(admission: Admission<F>, performed: Option<AttemptResult>
     result
 }
 
+/// The result of an attempt that has to ask people first, whatever else was decided: it has done nothing. Of several targets the first says who
+/// may approve; the next attempt asks for those of the others.
+pub(super) fn approval_needed<F>(admission: &Admission<F>) -> Option<AttemptResult> {
+    let asks = |refusal: &Refusal| match refusal {
+        Refusal::NeedsApproval { violations, approvers } => Some((violations.clone(), approvers.clone())),
+        Refusal::Denied(_) | Refusal::CoolingDown { .. } | Refusal::Ended(_) => None,
+    };
+    let mut asking = admission.refused.iter().filter_map(|(_, refusal)| asks(refusal));
+    let (mut violations, approvers) = asking.next()?;
+    for (more, _) in asking {
+        violations.extend(more.into_iter().filter(|violation| !violations.contains(violation)).collect::<Vec<_>>());
+    }
+    Some(AttemptResult::new(AttemptOutcome::NeedsApproval { violations, approvers }))
+}
+
 /// Whether the result says nothing of its own about its effect, so that it matters what the action has proven.
 pub(super) const fn can_be_not_applied(result: &AttemptResult) -> bool {
     match result.outcome {
@@ -36,6 +51,7 @@ pub(super) const fn can_be_not_applied(result: &AttemptResult) -> bool {
         AttemptOutcome::Succeeded
         | AttemptOutcome::NoOp { .. }
         | AttemptOutcome::Denied { .. }
+        | AttemptOutcome::NeedsApproval { .. }
         | AttemptOutcome::CoolingDown { .. }
         | AttemptOutcome::Failed { .. }
         | AttemptOutcome::Unknown { .. }
@@ -52,6 +68,8 @@ fn refusal(refused: &[(Target, Refusal)]) -> AttemptResult {
     let mut no_ops = 0_usize;
     for (target, refusal) in refused {
         match refusal {
+            // `approval_needed` has answered for it.
+            Refusal::NeedsApproval { .. } => {}
             Refusal::Denied(denied) => violations.get_or_insert_with(Vec::new).extend(denied.iter().cloned()),
             // The one that is free first: then another try may succeed.
             Refusal::CoolingDown { until, rule, is_budget } => {
@@ -94,7 +112,7 @@ impl Refusal {
     const fn is_no_op(&self) -> bool {
         match self {
             Self::Ended(result) => is_no_op(result),
-            Self::Denied(_) | Self::CoolingDown { .. } => false,
+            Self::Denied(_) | Self::NeedsApproval { .. } | Self::CoolingDown { .. } => false,
         }
     }
 }
@@ -106,6 +124,7 @@ impl fmt::Display for Refusal {
                 let rules: Vec<_> = violations.iter().map(|violation| violation.rule.as_str()).collect();
                 write!(f, "denied by policy: {}", rules.join(", "))
             }
+            Self::NeedsApproval { .. } => f.write_str("it awaits an approval"),
             Self::CoolingDown { rule, .. } => write!(f, "cooling down: {rule}"),
             Self::Ended(result) => f.write_str(match &result.outcome {
                 AttemptOutcome::NoOp { reason: text }
@@ -114,9 +133,10 @@ impl fmt::Display for Refusal {
                 | AttemptOutcome::TimedOut { message: text }
                 | AttemptOutcome::Unknown { message: text }
                 | AttemptOutcome::Shadowed { would: text, .. } => text,
-                AttemptOutcome::Succeeded | AttemptOutcome::Denied { .. } | AttemptOutcome::CoolingDown { .. } => {
-                    "not touched"
-                }
+                AttemptOutcome::Succeeded
+                | AttemptOutcome::Denied { .. }
+                | AttemptOutcome::NeedsApproval { .. }
+                | AttemptOutcome::CoolingDown { .. } => "not touched",
             }),
         }
     }

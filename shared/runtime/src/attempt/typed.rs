@@ -124,6 +124,9 @@ impl<A: Action> Attempt<'_, A> {
             return Ok(AttemptResult { not_applied: true, ..result }.into());
         }
         let mut admission = self.admit(targets).await?;
+        if let Some(result) = merge::approval_needed(&admission) {
+            return Ok(AttemptResult { decisions: record::values(admission.decisions), ..result }.into());
+        }
         let performed = if admission.admitted.is_empty() {
             None
         } else if self.is_shadow() {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use heal_engine::event::{Commit, Event, RunOutcome, RunStarted, RunStatus};
-use heal_engine::incident::{self, IntakeError};
+use heal_engine::event::{Commit, RunStarted};
+use heal_engine::incident::IntakeError;
 use heal_engine::time::seconds_to_ms;
 use heal_engine::turn::{self, Input};
 use heal_engine::{RunId, State, Timestamp, limit};
@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 use super::cache::{Live, PLAN_REFRESH_MS};
 use super::repeats::Again;
 use super::{DispatchError, Dispatcher, IntakeOutcome, Prepared, Rejection};
-use crate::port::{BackendError, Created, NewRun, RunHead, Subject};
+use crate::port::{BackendError, Created, NewRun};
 use crate::{halts, message, observe, span};
 
 /// Milliseconds for which a plan is stored: a run may wait a day for its approval and a day in queues, and may take a day; the store may
@@ -42,8 +42,25 @@ impl Dispatcher {
         message_id: &str,
         traceparent: Option<&str>,
     ) -> Result<IntakeOutcome, DispatchError> {
+        self.accept_from(message, message_id, traceparent, None).await
+    }
+
+    /// As [`Dispatcher::accept`], of a message whose queue attests the identity of its sender: the run is requested by it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn accept_from(
+        &self,
+        message: &str,
+        message_id: &str,
+        traceparent: Option<&str>,
+        sender: Option<&str>,
+    ) -> Result<IntakeOutcome, DispatchError> {
         match self.prepare(message) {
-            Ok(prepared) => self.start(prepared, traceparent).await,
+            Ok(prepared) => {
+                let prepared = prepared.requested_by(sender.map(ToOwned::to_owned));
+                self.start(prepared, traceparent).await
+            }
             Err(Rejection::Intake(IntakeError::NotAnIncident { reason, resolution })) => {
                 let outcome = match resolution {
                     Some(resolution) => self.withdraw(&resolution, message_id).await?,
@@ -65,8 +82,9 @@ impl Dispatcher {
     /// # Errors
     /// As [`Dispatcher::accept`].
     pub async fn start(&self, prepared: Prepared, traceparent: Option<&str>) -> Result<IntakeOutcome, DispatchError> {
+        let how = prepared.how();
         match prepared.several {
-            Some(several) => self.start_each(&several, &prepared.entry, prepared.mode, traceparent).await,
+            Some(several) => self.start_each(&several, &prepared.entry, &how, traceparent).await,
             None => self.start_one(prepared, traceparent).await,
         }
     }
@@ -122,7 +140,7 @@ impl Dispatcher {
         traceparent: Option<&str>,
         again: &Again,
     ) -> Result<Creation, DispatchError> {
-        let Prepared { intake, entry, concurrency_key, several: _, mode: _ } = prepared;
+        let Prepared { intake, entry, concurrency_key, requested_by, several: _, mode: _ } = prepared;
         let admission = self.admission(prepared).await?;
         let concurrency_key = concurrency_key.as_ref().map(|key| admission.key(key));
         // A run that changes nothing is not counted.
@@ -146,6 +164,7 @@ impl Dispatcher {
             mode: admission.mode,
             autonomy: admission.autonomy,
             gate: None,
+            requested_by: requested_by.clone(),
             concurrency_key: concurrency_key.clone(),
             traceparent: Some(traceparent),
         };
@@ -227,62 +246,6 @@ impl Dispatcher {
             self.cache.stored(&plan.digest, now);
         }
         Ok(())
-    }
-
-    async fn reject(
-        &self,
-        message: &str,
-        message_id: &str,
-        rejection: &Rejection,
-    ) -> Result<IntakeOutcome, DispatchError> {
-        let incident_id = incident::peek_incident_id(message).unwrap_or_else(|| "unknown".to_owned());
-        let kept = incident::without_secrets(message);
-        let understood = matches!(rejection, Rejection::Route(_));
-        self.record_rejection(format!("rejected:{message_id}"), incident_id, rejection.to_string(), kept, understood)
-            .await
-    }
-
-    /// Records a failed run that keeps the message. Recorded once per `dedupe_key`.
-    pub(super) async fn record_rejection(
-        &self,
-        dedupe_key: String,
-        incident_id: String,
-        mut reason: String,
-        mut kept: String,
-        understood: bool,
-    ) -> Result<IntakeOutcome, DispatchError> {
-        let now = self.ports.clock.now();
-        let run_id = RunId::derive(&dedupe_key, now, self.ports.entropy.next()?);
-        heal_engine::message::cut(&mut kept, limit::REJECTED_BYTES);
-        heal_engine::message::cut(&mut reason, limit::TEXT_BYTES);
-        let event = Event::IncidentRejected { incident_id: incident_id.clone(), reason: reason.clone(), message: kept };
-        let head = RunHead {
-            run_id: run_id.clone(),
-            incident_id,
-            playbook: None,
-            status: RunStatus::Failed,
-            outcome: Some(RunOutcome::Failed),
-            started_at: now,
-            updated_at: now,
-            wake_at: None,
-            last_seq: 1,
-            reason: Some(reason.clone()),
-            subject: Subject::default(),
-            // What was rejected is for a person.
-            open_follow_ups: 1,
-            held_by: None,
-        };
-        let (cause_id, events) = (dedupe_key.clone(), vec![event]);
-        let commit = Commit { run_id, first_seq: 1, cause_id, at: now, events, chain: None }.chained(None);
-        let dedupe_until = now.plus_ms(seconds_to_ms(limit::DEDUPE_SECONDS));
-        let run = NewRun { commit, head, dedupe_key, dedupe_until, concurrency_key: None, repeat: None };
-        let run_id = match self.ports.runs.create(&run).await? {
-            // It is not counted, so no count refuses it.
-            Created::Created | Created::Repeated { .. } => run.commit.run_id,
-            Created::Duplicate { run_id } | Created::Busy { run_id } | Created::Escalated { run_id } => run_id,
-        };
-        tracing::warn!(run_id = %run_id, reason, "incident rejected");
-        Ok(IntakeOutcome::Rejected { run_id, reason, understood })
     }
 }
 

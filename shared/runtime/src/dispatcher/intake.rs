@@ -16,10 +16,19 @@ pub struct Prepared {
     pub(super) intake: Intake,
     pub(super) entry: Arc<Entry>,
     pub(super) concurrency_key: Option<String>,
+    /// Who starts the run, as an attested identity.
+    pub(super) requested_by: Option<String>,
     /// The tickets, if each needs a run of its own. Then `intake` is about the first one.
     pub(super) several: Option<Several>,
     /// `Shadow` if the run changes nothing whatever its playbook's level of autonomy is.
     pub(super) mode: RunMode,
+}
+
+/// How a run is started, whichever its ticket is.
+#[derive(Debug)]
+pub(super) struct How {
+    pub(super) mode: RunMode,
+    pub(super) requested_by: Option<String>,
 }
 
 /// Why a message is rejected.
@@ -100,13 +109,39 @@ impl Prepared {
     pub(super) fn single(intake: Intake, entry: Arc<Entry>) -> Result<Self, Rejection> {
         entry.check(&intake.variables)?;
         let concurrency_key = entry.concurrency_key(&intake.variables)?;
-        Ok(Self { intake, entry, concurrency_key, several: None, mode: RunMode::Live })
+        Ok(Self { intake, entry, concurrency_key, requested_by: None, several: None, mode: RunMode::Live })
     }
 
     /// The same, for a run that reads and decides as a live one and changes nothing.
     #[must_use]
     pub fn in_shadow(self) -> Self {
         Self { mode: RunMode::Shadow, ..self }
+    }
+
+    /// The same, started by `identity`, which may not approve the run.
+    #[must_use]
+    pub fn requested_by(self, identity: Option<String>) -> Self {
+        Self { requested_by: identity, ..self }
+    }
+
+    /// How each run of several is started.
+    pub(super) fn how(&self) -> How {
+        How { mode: self.mode, requested_by: self.requested_by.clone() }
+    }
+
+    /// The same, started in this way.
+    pub(super) fn started(self, how: &How) -> Self {
+        Self { mode: how.mode, requested_by: how.requested_by.clone(), ..self }
+    }
+
+    /// The same, whether or not the incident asks that a person looks first: the caller is one. What the playbook asks is asked all the same.
+    #[must_use]
+    pub fn looked_at(mut self) -> Self {
+        self.intake.approval = false;
+        if let Some(several) = &mut self.several {
+            several.looked_at();
+        }
+        self
     }
 
     /// The playbook's name.

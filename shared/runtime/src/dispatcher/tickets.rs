@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use heal_engine::autonomy::RunMode;
 use heal_engine::incident::Intake;
 use heal_engine::limit;
 use serde_json::Value;
 
+use super::intake::How;
 use super::{DispatchError, Dispatcher, IntakeOutcome, Prepared};
 use crate::library::{Entry, RouteError};
 
@@ -41,6 +41,11 @@ impl Several {
         Ok(Some((Self { whole: intake.clone(), tickets }, first)))
     }
 
+    /// A person has looked at the incident.
+    pub(super) const fn looked_at(&mut self) {
+        self.whole.approval = false;
+    }
+
     /// The tickets that get a run.
     pub(super) fn started(&self) -> &[String] {
         self.tickets.get(..limit::TICKET_RUNS).unwrap_or(&self.tickets)
@@ -59,13 +64,13 @@ impl Dispatcher {
         &self,
         several: &Several,
         entry: &Arc<Entry>,
-        mode: RunMode,
+        how: &How,
         traceparent: Option<&str>,
     ) -> Result<IntakeOutcome, DispatchError> {
         let mut outcomes = Vec::with_capacity(several.tickets.len());
         for portion in several.started().chunks(AT_ONCE) {
             let started =
-                portion.iter().map(|ticket| self.start_ticket(&several.whole, ticket, entry, mode, traceparent));
+                portion.iter().map(|ticket| self.start_ticket(&several.whole, ticket, entry, how, traceparent));
             outcomes.extend(try_join_all(started).await?);
         }
         if let [_, ..] = several.left_out() {
@@ -79,13 +84,13 @@ impl Dispatcher {
         whole: &Intake,
         ticket: &str,
         entry: &Arc<Entry>,
-        mode: RunMode,
+        how: &How,
         traceparent: Option<&str>,
     ) -> Result<IntakeOutcome, DispatchError> {
         let intake = whole.for_ticket(ticket);
         let key = format!("rejected:{}", intake.dedupe_key);
         match Prepared::single(intake, Arc::clone(entry)) {
-            Ok(prepared) => self.start_one(Prepared { mode, ..prepared }, traceparent).await,
+            Ok(prepared) => self.start_one(prepared.started(how), traceparent).await,
             // One ticket that the playbook refuses does not hold up the others.
             Err(rejection) => self.reject_tickets(key, whole, &[ticket.to_owned()], rejection.to_string()).await,
         }

@@ -19,10 +19,14 @@ impl Inbox {
         let mut runs: BTreeMap<RunId, Vec<(usize, Inbound)>> = BTreeMap::new();
         for (index, delivery) in deliveries.iter().enumerate() {
             match Inbound::parse(&delivery.body) {
-                Ok(message) => match message.run_id().cloned() {
-                    Some(run_id) => runs.entry(run_id).or_default().push((index, message)),
-                    None => outcomes.push((index, self.switch(delivery, message).await)),
-                },
+                // Who answers a question of a run, or orders a hold, is what the queue attests.
+                Ok(message) => {
+                    let message = message.attested(delivery.sender.as_deref());
+                    match message.run_id().cloned() {
+                        Some(run_id) => runs.entry(run_id).or_default().push((index, message)),
+                        None => outcomes.push((index, self.switch(delivery, message).await)),
+                    }
+                }
                 Err(error) => outcomes.push((index, unreadable(&error, delivery))),
             }
         }
@@ -48,6 +52,7 @@ impl Inbox {
             | Inbound::Wake { .. }
             | Inbound::Approve { .. }
             | Inbound::Cancel { .. }
+            | Inbound::ApprovalAnswer { .. }
             | Inbound::FollowUpDone { .. } => return DeliveryOutcome::Acknowledge,
         };
         match done {

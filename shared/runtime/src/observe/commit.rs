@@ -5,6 +5,7 @@ use std::time::Duration;
 use heal_engine::autonomy::AutonomyLevel;
 use heal_engine::event::{Commit, Event, RunOutcome, StepOutcome, StopCause};
 use heal_engine::id::StepRef;
+use heal_engine::state::approval::LAPSED;
 use heal_engine::{Plan, State, Timestamp};
 
 use super::{ApprovalStage, Observer, lines};
@@ -25,11 +26,31 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
                     observer.approval(ApprovalStage::Requested, state.severity());
                 }
             }
-            Event::ApprovalExpiring { percent, until } => {
-                lines::approval_expiring(state, *percent, *until);
+            Event::ApprovalRequested { step, until, why, .. } => {
+                lines::approval_requested(state, &lines::step_name(plan, *step), *until, why);
+                observer.approval(ApprovalStage::Requested, state.severity());
+            }
+            Event::ApprovalExpiring { step, percent, until } => {
+                let step = step.map(|step| lines::step_name(plan, step));
+                lines::approval_expiring(state, step.as_deref(), *percent, *until);
                 observer.approval(ApprovalStage::Expiring, state.severity());
             }
-            Event::Approved { .. } => observer.approval(ApprovalStage::Approved, state.severity()),
+            Event::Approved { by, .. } => {
+                lines::approved(None, by);
+                observer.approval(ApprovalStage::Approved, state.severity());
+            }
+            Event::StepApproved { step, by, .. } => {
+                lines::approved(Some(&lines::step_name(plan, *step)), by);
+                observer.approval(ApprovalStage::Approved, state.severity());
+            }
+            Event::Rejected { by, reason } => {
+                lines::rejected(None, by, reason);
+                observer.approval(ApprovalStage::Rejected, state.severity());
+            }
+            Event::StepRejected { step, by, reason, .. } => {
+                lines::rejected(Some(&lines::step_name(plan, *step)), by, reason);
+                observer.approval(ApprovalStage::Rejected, state.severity());
+            }
             Event::RunWithdrawn { reason } => lines::withdrawn(state, reason),
             Event::RunHeld { by, reason, halt, until } => lines::held(by, reason, halt.as_deref(), *until),
             Event::RunReleased { by, reason } => tracing::info!(event = "run.released", by, reason, "a run goes on"),
@@ -44,7 +65,13 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
             Event::ConditionFalse { step } => {
                 step_ended(observer, plan, state, *step, StepOutcome::ConditionFalse, commit.at);
             }
-            Event::StepEnded { step, outcome, .. } => step_ended(observer, plan, state, *step, *outcome, commit.at),
+            Event::StepEnded { step, outcome, reason } => {
+                let is_lapsed = reason.as_ref().is_some_and(|reason| reason.starts_with(LAPSED));
+                if *outcome == StepOutcome::Denied && is_lapsed {
+                    observer.approval(ApprovalStage::Lapsed, state.severity());
+                }
+                step_ended(observer, plan, state, *step, *outcome, commit.at);
+            }
             Event::RunEnded { outcome, reason } => {
                 lines::ended(state, *outcome, reason.as_deref());
                 let is_shadow = state.mode.is_shadow();
@@ -154,6 +181,7 @@ mod tests {
                 gate: None,
                 mode: RunMode::Live,
                 autonomy: None,
+                requested_by: None,
                 concurrency_key: None,
                 traceparent: None,
             };

@@ -1,7 +1,9 @@
 //! The log lines of a run: its start, what it waits for, its end. The span around them has the run, the incident and the playbook.
 
 use heal_engine::event::RunOutcome;
-use heal_engine::{State, Timestamp};
+use heal_engine::id::StepRef;
+use heal_engine::state::Phase;
+use heal_engine::{Plan, State, Timestamp};
 use heal_telemetry::logs::rfc3339;
 
 /// A run started, and waits for a person if `approval`.
@@ -24,10 +26,35 @@ pub(super) fn started(state: &State, approval: bool) {
     }
 }
 
-/// Nobody has approved the run yet, and `percent` of the time are over.
-pub(super) fn approval_expiring(state: &State, percent: u32, until: Timestamp) {
+/// People are asked whether `step` may do what it is about to do.
+pub(super) fn approval_requested(state: &State, step: &str, until: Timestamp, why: &str) {
+    tracing::warn!(
+        event = "approval.requested",
+        severity = state.severity(),
+        escalation_required = state.escalation_required(),
+        step,
+        why,
+        until = rfc3339(until.0),
+        approve = how_to_approve(state),
+        "a step awaits approval"
+    );
+}
+
+/// A person approved; without a `step` the run as a whole.
+pub(super) fn approved(step: Option<&str>, by: &str) {
+    tracing::info!(event = "approval.approved", step, by, "a person approved");
+}
+
+/// A person rejected; without a `step` the run as a whole.
+pub(super) fn rejected(step: Option<&str>, by: &str, reason: &str) {
+    tracing::info!(event = "approval.rejected", step, by, reason, "a person rejected");
+}
+
+/// Nobody has approved the run, or the step, yet, and `percent` of the time are over.
+pub(super) fn approval_expiring(state: &State, step: Option<&str>, percent: u32, until: Timestamp) {
     tracing::warn!(
         event = "approval.expiring",
+        step,
         severity = state.severity(),
         escalation_required = state.escalation_required(),
         percent,
@@ -90,6 +117,16 @@ fn escalated(state: &State, reason: Option<&str>) {
     );
 }
 
+/// `name`, or `name[item]` for an element of a step that fans out.
+pub(super) fn step_name(plan: &Plan, step: StepRef) -> String {
+    let name = plan.name(step.step);
+    step.item.map_or_else(|| name.to_owned(), |item| format!("{name}[{item}]"))
+}
+
+/// The run as a whole has the command of old; a step is read before it is approved.
 fn how_to_approve(state: &State) -> String {
-    format!("heal runs approve {}", state.run_id)
+    match state.phase {
+        Phase::AwaitingApproval => format!("heal runs approve {}", state.run_id),
+        Phase::Acting | Phase::Verifying | Phase::Ended(_) => format!("heal approvals show {}", state.run_id),
+    }
 }

@@ -55,7 +55,7 @@ pub struct PolicyContext {
     pub now_ns: u64,
 }
 
-/// A policy's answer. Three values, never two.
+/// A policy's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// The action may go ahead.
@@ -72,6 +72,17 @@ pub enum Decision {
         /// The broken rules; empty if the policy named none.
         violations: Vec<Violation>,
         /// Set if a policy server should have decided and did not, or if a violation cannot be read.
+        warning: Option<String>,
+    },
+    /// The action may go ahead if people approve it.
+    RequireApproval {
+        /// Who decided.
+        source: DecisionSource,
+        /// The rules that ask for it.
+        violations: Vec<Violation>,
+        /// Identities and groups that may approve; empty: everybody but the requester.
+        approvers: Vec<String>,
+        /// As of a denial.
         warning: Option<String>,
     },
     /// Nobody could decide, and the configuration fails closed (`OPA_FAIL_OPEN=false`).
@@ -97,11 +108,12 @@ pub enum DecisionSource {
 }
 
 impl Decision {
-    /// `allow`, `deny` or `unavailable`, as spans and metrics have it.
+    /// `allow`, `deny`, `require_approval` or `unavailable`, as spans and metrics have it.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Allow { .. } => "allow",
             Self::Deny { .. } => "deny",
+            Self::RequireApproval { .. } => "require_approval",
             Self::Unavailable { .. } => "unavailable",
         }
     }
@@ -109,7 +121,9 @@ impl Decision {
     /// Who decided; `None` if nobody could.
     pub const fn source(&self) -> Option<DecisionSource> {
         match self {
-            Self::Allow { source, .. } | Self::Deny { source, .. } => Some(*source),
+            Self::Allow { source, .. } | Self::Deny { source, .. } | Self::RequireApproval { source, .. } => {
+                Some(*source)
+            }
             Self::Unavailable { .. } => None,
         }
     }
@@ -117,7 +131,9 @@ impl Decision {
     /// What a person should know about how this was decided.
     pub fn warning(&self) -> Option<&str> {
         match self {
-            Self::Allow { warning, .. } | Self::Deny { warning, .. } => warning.as_deref(),
+            Self::Allow { warning, .. } | Self::Deny { warning, .. } | Self::RequireApproval { warning, .. } => {
+                warning.as_deref()
+            }
             Self::Unavailable { message } => Some(message),
         }
     }

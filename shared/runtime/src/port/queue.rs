@@ -68,6 +68,8 @@ pub struct Delivery {
     pub receive_count: u32,
     /// W3C `traceparent`, if the message had one.
     pub traceparent: Option<String>,
+    /// The identity that the queue attests for the sender, such as `iam:AROA…:session` for SQS; `None` on a queue that attests none.
+    pub sender: Option<String>,
 }
 
 /// A message that was delivered too often, or that can never be processed.

@@ -41,7 +41,7 @@ pub const COMMANDS_PER_RUN: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 5
 /// How a call to a service ended.
 pub const STATUSES: &[&str] = &["success", "error", "skipped", "denied"];
 /// The policy's decisions.
-pub const RESULTS: &[&str] = &["allow", "deny", "disabled", "error", "fail_open", "fallback"];
+pub const RESULTS: &[&str] = &["allow", "deny", "disabled", "error", "fail_open", "fallback", "require_approval"];
 /// Who decided.
 pub const SOURCES: &[&str] = &["server", "bundled", "fail_open", "disabled", "not_validated", "none"];
 /// Why tickets are reallocated: the reasons of the guide and of the shipped playbooks.
@@ -83,7 +83,7 @@ pub const ATTEMPT_STATUSES: &[&str] = &["success", "denied", "skipped", "error",
 /// The outcomes of a message on the incidents queue.
 pub const INCIDENTS: &[&str] = &["started", "known", "joined", "withdrawn", "rejected", "ignored"];
 /// How far the wait for an approval is.
-pub const APPROVALS: &[&str] = &["requested", "expiring", "approved", "lapsed"];
+pub const APPROVALS: &[&str] = &["requested", "expiring", "approved", "rejected", "lapsed"];
 /// The severities of incidents that the engine knows, and `none` if the incident has none.
 pub const SEVERITIES: &[&str] = &["critical", "high", "medium", "low", "info", "none"];
 /// `self_healing_circuit_breaker_state` of a closed breaker.
@@ -177,7 +177,7 @@ metrics! {
         [PLAYBOOK, closed("outcome", RUN_OUTCOMES)],
         "From a run's start to its end";
     Approvals = "self_healing_approvals_total", Kind::Counter, "", [closed("result", APPROVALS), SEVERITY],
-        "Runs that await approval, by how far the wait is";
+        "Runs and steps that await approval, by how far the wait is";
     RunsLeftWork = "self_healing_runs_left_work_total", Kind::Counter, "", [SEVERITY],
         "Runs that ended other than HEALED or COMPLETED, without those that were no longer needed";
     Escalations = "self_healing_escalations_total", Kind::Counter, "", [SEVERITY],

@@ -61,6 +61,7 @@ pub(crate) fn new_run(run_id: &str) -> NewRun {
         gate: None,
         mode: heal_engine::autonomy::RunMode::Live,
         autonomy: None,
+        requested_by: None,
         concurrency_key: None,
         traceparent: None,
     };

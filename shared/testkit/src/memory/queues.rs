@@ -83,6 +83,7 @@ impl Model {
                 body: entry.message.body.clone(),
                 receive_count: entry.receive_count,
                 traceparent: entry.message.traceparent.clone(),
+                sender: None,
             });
         }
         deliveries

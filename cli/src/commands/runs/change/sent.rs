@@ -45,7 +45,7 @@ pub(super) async fn send(
             return Ok(Exit::Failure);
         }
         if Instant::now() >= give_up {
-            out::note(timeout_message(stack, backend, run_id, &message_id, within).await);
+            out::note(timeout_message(stack, backend, run_id, &message_id, within, &input).await);
             return Ok(Exit::Failure);
         }
         tokio::time::sleep(backend.poll()).await;
@@ -57,6 +57,7 @@ const fn may_follow_the_end(input: &Inbound) -> bool {
     match input {
         Inbound::FollowUpDone { .. } => true,
         Inbound::Approve { .. }
+        | Inbound::ApprovalAnswer { .. }
         | Inbound::Cancel { .. }
         | Inbound::Result(_)
         | Inbound::Late(_)
@@ -72,7 +73,7 @@ const fn may_follow_the_end(input: &Inbound) -> bool {
 /// Whether a run in this state accepts the change. The dispatcher would drop it without a trace otherwise.
 fn can_follow(input: &Inbound, status: RunStatus, commits: &[Commit]) -> bool {
     match input {
-        Inbound::Approve { .. } => status == RunStatus::AwaitingApproval,
+        Inbound::Approve { .. } | Inbound::ApprovalAnswer { .. } => status == RunStatus::AwaitingApproval,
         Inbound::Cancel { .. } | Inbound::FollowUpDone { .. } => !contains(input, commits),
         Inbound::Hold { .. } => !is_held_by_person(commits),
         Inbound::Release { .. } => is_held_by_person(commits),
@@ -88,6 +89,14 @@ fn can_follow(input: &Inbound, status: RunStatus, commits: &[Commit]) -> bool {
 fn contains(input: &Inbound, commits: &[Commit]) -> bool {
     let is_change = |event: &Event| match input {
         Inbound::Approve { .. } => matches!(event, Event::Approved { .. }),
+        Inbound::ApprovalAnswer { step: None, rejection: None, .. } => matches!(event, Event::Approved { .. }),
+        Inbound::ApprovalAnswer { step: None, rejection: Some(_), .. } => matches!(event, Event::Rejected { .. }),
+        Inbound::ApprovalAnswer { digest, rejection: None, .. } => {
+            matches!(event, Event::StepApproved { digest: answered, .. } if answered == digest)
+        }
+        Inbound::ApprovalAnswer { digest, rejection: Some(_), .. } => {
+            matches!(event, Event::StepRejected { digest: answered, .. } if answered == digest)
+        }
         Inbound::Cancel { .. } => matches!(event, Event::CancelRequested { .. }),
         Inbound::FollowUpDone { id, .. } => matches!(event, Event::FollowUpDone { id: done, .. } if done == id),
         Inbound::Hold { .. } => matches!(event, Event::RunHeld { halt: None, .. }),
@@ -110,13 +119,25 @@ fn is_held_by_person(commits: &[Commit]) -> bool {
 }
 
 /// The change is not lost: it stays on the queue until the dispatcher receives it.
-async fn timeout_message(stack: &Stack, backend: &Backend, run_id: &RunId, message_id: &str, within: u64) -> String {
+async fn timeout_message(
+    stack: &Stack,
+    backend: &Backend,
+    run_id: &RunId,
+    message_id: &str,
+    within: u64,
+    input: &Inbound,
+) -> String {
     let depth = stack.queues.depth(&stack.queues.urls().url_of(&QueueName::Results)).await;
     let waiting = depth.map_or_else(|error| format!("cannot be queried: {error}"), |depth| format!("has {depth}"));
     let option = backend.option();
+    let refused = if matches!(input, Inbound::Approve { .. } | Inbound::ApprovalAnswer { .. }) {
+        ", or was refused already: then the dispatcher's log has a line `approval.refused` with the rule"
+    } else {
+        ""
+    };
     format!(
         "{run_id}: the change was sent as message {message_id}, but was not in the run's log within {within} s. The queue {} {waiting}; the \
-         change takes effect once the dispatcher receives it. See the dispatcher's log, then `heal runs show {run_id} {option}` and \
+         change takes effect once the dispatcher receives it{refused}. See the dispatcher's log, then `heal runs show {run_id} {option}` and \
          `heal dlq list {option}`",
         QueueName::Results
     )

@@ -6,6 +6,7 @@ use heal_engine::message::AttemptResult;
 use heal_engine::{Plan, Timestamp};
 
 use super::decision::Decided;
+use crate::timeline::approval;
 use crate::timeline::events::{attempt_text, data, name};
 use crate::{moment, out};
 
@@ -55,7 +56,11 @@ fn event_told(plan: Option<&Plan>, event: &Event, at: Timestamp) -> Option<Told>
             if started.approval { ", which a person has to approve first" } else { "" }
         )),
         Event::IncidentRejected { reason, .. } => plain(format!("the message was rejected: {}", out::text(reason))),
-        Event::Approved { by } => plain(format!("{} approved the run", out::text(by))),
+        Event::Approved { by, .. } => plain(format!("{} approved the run", out::text(by))),
+        Event::Rejected { .. }
+        | Event::ApprovalRequested { .. }
+        | Event::StepApproved { .. }
+        | Event::StepRejected { .. } => approval::describe(plan, event).and_then(plain),
         Event::CancelRequested { by } => plain(format!("{} asked the run to stop", out::text(by))),
         Event::RunHeld { by, reason, .. } => plain(format!("{} holds the run: {}", out::text(by), out::text(reason))),
         Event::RunReleased { by, reason } => {
@@ -121,6 +126,9 @@ const fn step(event: &Event) -> Option<StepRef> {
         | Event::AttemptStarted { step, .. }
         | Event::AttemptReissued { step, .. }
         | Event::AttemptHeld { step, .. }
+        | Event::ApprovalRequested { step, .. }
+        | Event::StepApproved { step, .. }
+        | Event::StepRejected { step, .. }
         | Event::WaitStarted { step, .. }
         | Event::AttemptEnded { step, .. }
         | Event::RetryScheduled { step, .. }
@@ -131,6 +139,7 @@ const fn step(event: &Event) -> Option<StepRef> {
         | Event::IncidentJoined { .. }
         | Event::ApprovalExpiring { .. }
         | Event::Approved { .. }
+        | Event::Rejected { .. }
         | Event::CancelRequested { .. }
         | Event::RunHeld { .. }
         | Event::RunReleased { .. }

@@ -95,6 +95,7 @@ fn run(plan: &Plan, variables: Value, mut answer: impl FnMut(&ActionCommand, usi
         gate: None,
         mode: heal_engine::autonomy::RunMode::Live,
         autonomy: None,
+        requested_by: None,
         concurrency_key: None,
         traceparent: None,
     };

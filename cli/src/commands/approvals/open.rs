@@ -1,0 +1,82 @@
+//! The open approvals of one run.
+
+use heal_engine::state::OpenApproval;
+use heal_engine::{RunId, State, turn};
+use serde::Serialize;
+
+use crate::backend::{Backend, RunArgs};
+
+/// A run, and one step of it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Target {
+    #[command(flatten)]
+    run: RunArgs,
+    /// The step, as `NAME`, or `NAME[ITEM]` for one element of a step that fans out; by default all that the run asks for
+    #[arg(value_name = "STEP")]
+    step: Option<String>,
+}
+
+/// What one run asks people for.
+pub(super) struct Asked {
+    pub run_id: RunId,
+    pub backend: Backend,
+    pub plan: std::sync::Arc<heal_engine::Plan>,
+    pub state: State,
+    /// Those that the command line means; at least one.
+    pub approvals: Vec<OpenApproval>,
+}
+
+/// An open approval with its run.
+#[derive(Serialize)]
+pub(super) struct Entry {
+    pub run_id: RunId,
+    pub incident_id: String,
+    pub playbook: String,
+    #[serde(flatten)]
+    pub approval: OpenApproval,
+}
+
+impl Target {
+    /// # Errors
+    /// The run does not exist or cannot be read, or nothing in it, or not this step, waits for an approval.
+    pub(super) async fn open(&self) -> anyhow::Result<Asked> {
+        let (run_id, backend) = self.run.open().await?;
+        let nothing = |status: &str| {
+            anyhow::anyhow!("run {run_id} is {status} and asks for no approval; `heal approvals list` shows what does")
+        };
+        let (plan, commits) = backend.reader().read(&run_id).await?;
+        let Some(plan) = plan else { return Err(nothing("a rejected message")) };
+        let Some(state) = turn::fold(&plan, &commits)? else { return Err(nothing("empty")) };
+        let mut approvals = state.open_approvals(&plan);
+        if approvals.is_empty() {
+            return Err(nothing(state.status().as_str()));
+        }
+        if let Some(step) = &self.step {
+            let names: Vec<_> = approvals.iter().map(name).collect();
+            approvals.retain(|approval| name(approval) == *step || approval.step.as_ref() == Some(step));
+            if approvals.is_empty() {
+                anyhow::bail!("`{step}` of run {run_id} asks for no approval; these do: {}", names.join(", "));
+            }
+        }
+        Ok(Asked { run_id, backend, plan, state, approvals })
+    }
+}
+
+/// `NAME`, `NAME[ITEM]`, or `the run`.
+pub(super) fn name(approval: &OpenApproval) -> String {
+    match (&approval.step, approval.item) {
+        (None, _) => "the run".to_owned(),
+        (Some(step), None) => step.clone(),
+        (Some(step), Some(item)) => format!("{step}[{item}]"),
+    }
+}
+
+/// Who may approve, as a part of a sentence.
+pub(super) fn who(approval: &OpenApproval) -> String {
+    match (approval.approvers.as_slice(), &approval.requested_by) {
+        ([], None) => "anybody".to_owned(),
+        ([], Some(requester)) => format!("anybody but {requester}"),
+        (names, None) => names.join(", "),
+        (names, Some(requester)) => format!("{}, but not {requester}", names.join(", ")),
+    }
+}
