@@ -6,8 +6,8 @@ use heal_sandbox::Seed;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Ran, Serve, answer, env, eventually, heal, heal_with_input, http, identity, path, platform, playbooks, post,
-    receive_as,
+    Ran, Serve, answer, command, env, eventually, finish, heal, heal_with_input, http, identity, path, platform,
+    playbooks, post, receive_as,
 };
 
 const ASKS: &str = "\
@@ -120,4 +120,43 @@ async fn a_caller_whom_nobody_attests_starts_no_run_that_needs_a_known_person() 
     assert_eq!(turn.refused, None);
     let ended = || heal(&["runs", "list", "--json", "--state", path(&state)]).exits(0).json().pop();
     eventually("the run has ended", || ended().filter(|run| run["outcome"] == "COMPLETED"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_of_the_guardrails_approves_on_a_state_file_too() {
+    let platform = platform(Seed::healthy_worker());
+    let asks = "approval: {approvers: [oncall]}\nactions: [{type: wait, parameters: {seconds: 1}}]\n";
+    let oncall = format!("approvals: {{groups: {{oncall: [\"{}\"]}}}}\n", identity());
+    let folder = playbooks(&[("asks.yaml", asks), ("guardrails.yaml", &oncall)]);
+    let state = folder.path().join("state.db");
+    let serve = Serve::start(&state, folder.path(), &env(&platform));
+    let request = json!({"remediation_id": "rem-1", "incident_id": "i", "playbook_name": "asks", "parameters": {}});
+    assert_eq!(post(&format!("{}/api/v1/remediation/execute", serve.url), &request).await.0, 202);
+    let approve = |name: &str, value: &str| {
+        let args = ["approvals", "approve", "rem-1", "--state", path(&state)];
+        finish(command(&args).env(name, value))
+    };
+    let not_a_member = approve("HEAL_PLAYBOOKS", "playbooks").exits(1);
+    not_a_member.complains(&["may not approve this; those who may are oncall"]);
+    let faulty = approve("HEAL_GUARDRAILS", "nowhere.yaml").exits(1);
+    faulty.complains(&["no group of approvers is known: nowhere.yaml", "those who may are oncall"]);
+    approve("HEAL_PLAYBOOKS", path(folder.path())).exits(0);
+}
+
+#[test]
+fn the_lint_finds_approvers_of_a_group_that_the_guardrails_do_not_have() {
+    let asks = "triggers: [{incident_type: STUCK}]\ndescription: d\napproval: {approvers: [oncal]}\n\
+                actions: [{type: wait, parameters: {seconds: 1}}]\n";
+    let oncall = "approvals: {groups: {oncall: [\"local:ann\"]}}\n";
+    let folder = playbooks(&[("asks.yaml", asks), ("guardrails.yaml", oncall)]);
+    let lint = |file: &std::path::Path| heal(&["playbook", "lint", path(file)]);
+    let found = lint(folder.path()).exits(1).stdout;
+    for part in ["asks.yaml:3:24", "there is no group `oncal`", "did you mean `oncall`?"] {
+        assert!(found.contains(part), "no {part:?} in {found}");
+    }
+    lint(&folder.path().join("asks.yaml")).exits(0);
+    std::fs::write(folder.path().join("asks.yaml"), asks.replace("oncal]", "oncall]")).unwrap();
+    lint(folder.path()).exits(0);
+    std::fs::remove_file(folder.path().join("guardrails.yaml")).unwrap();
+    assert!(lint(folder.path()).exits(1).stdout.contains("there is no group `oncall`"));
 }

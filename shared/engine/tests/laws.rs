@@ -96,9 +96,9 @@ const PEOPLE: [&str; 4] = ["local:ann", "local:bob", "local:dan", "local:eve"];
 fn answer(run: &Run, pick: u32, choice: u8) -> Option<Input> {
     let open = run.state.open_approvals(&run.plan);
     let asked = open.get(pick as usize % open.len().max(1))?.clone();
-    let digest = if choice % 7 == 0 { Digest::of(b"something else") } else { asked.digest };
+    let digest = if choice.is_multiple_of(7) { Digest::of(b"something else") } else { asked.digest };
     let by = Approver::new(PEOPLE[(pick / 8) as usize % PEOPLE.len()]);
-    let rejection = (choice % 11 == 0).then(|| "no".to_owned());
+    let rejection = (choice.is_multiple_of(11)).then(|| "no".to_owned());
     let (step, item, digest) = (asked.step, asked.item, Some(digest));
     Some(Input::Approval(Box::new(ApprovalAnswer { step, item, digest, by, rejection })))
 }

@@ -183,7 +183,7 @@ impl Dispatcher {
             let Fresh { events, more, stale, refused } = folded;
             if let Some(why) = &refused {
                 span.in_scope(|| {
-                    tracing::warn!(event = "approval.refused", why, "an answer to a question does not count")
+                    tracing::warn!(event = "approval.refused", why, "an answer to a question does not count");
                 });
             }
             let before = current.state.seq - events.len() as u64;

@@ -47,12 +47,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
 
 fn lines(asked: &Asked, approval: &OpenApproval) -> Vec<String> {
     let Asked { plan, state, run_id, .. } = asked;
-    let what = match &approval.action {
-        Some(action) => format!("{} would perform {action}", name(approval)),
-        None => {
-            let steps: Vec<_> = plan.playbook.actions.iter().map(|step| step.name.as_str()).collect();
-            format!("the run would start: {}", steps.join(", "))
-        }
+    let what = if let Some(action) = &approval.action {
+        format!("{} would perform {action}", name(approval))
+    } else {
+        let steps: Vec<_> = plan.playbook.actions.iter().map(|step| step.name.as_str()).collect();
+        format!("the run would start: {}", steps.join(", "))
     };
     let with = if approval.step.is_some() { "with" } else { "about" };
     let parameters = serde_json::Value::Object(approval.parameters.clone());

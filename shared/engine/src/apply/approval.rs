@@ -80,6 +80,10 @@ fn answer(state: &mut State, step: StepRef, at: Timestamp, change: impl FnOnce(&
         return;
     }
     let (asked_at, until) = (question.at, question.until);
+    let waited_until = state.held.as_ref().map_or(at, |held| held.since.min(at));
+    if let Some(attempt) = &mut question.attempt {
+        attempt.waited_ms = attempt.waited_ms.saturating_add(waited_until.since_ms(asked_at));
+    }
     state.timers.remove(&(until, step));
     state.asking.remove(&step);
     state.decided.insert(step);
