@@ -13,7 +13,7 @@ use heal_runtime::{ActionResult, AttemptOutcome, AttemptResult, RunId, Timestamp
 use serde_json::json;
 
 fn messages() -> [(&'static str, Inbound); 14] {
-    let run_id = RunId::new("run-1");
+    let (run_id, note) = (RunId::new("run-1"), Some("the pod is up again".to_owned()));
     let outcome = AttemptOutcome::Unavailable {
         service: "ticket service".to_owned(),
         message: "connection refused".to_owned(),
@@ -33,8 +33,8 @@ fn messages() -> [(&'static str, Inbound); 14] {
         started_at: None,
         result,
     };
-    let would =
-        AttemptOutcome::Shadowed { would: "would move ticket \"T-1\"".to_owned(), targets: vec!["T-1".to_owned()] };
+    let (would, targets) = ("would move ticket \"T-1\"".to_owned(), vec!["T-1".to_owned()]);
+    let would = AttemptOutcome::Shadowed { would, targets };
     let shadowed = ActionResult { result: AttemptResult::new(would), ..result.clone() };
     let late = LateCommand {
         run_id: run_id.clone(),
@@ -106,12 +106,7 @@ fn messages() -> [(&'static str, Inbound); 14] {
         ),
         (
             include_str!("messages/v2/follow_up_done.json"),
-            Inbound::FollowUpDone {
-                run_id,
-                id: "0a1b2c3d".to_owned(),
-                by: "somebody".to_owned(),
-                note: Some("the pod is up again".to_owned()),
-            },
+            Inbound::FollowUpDone { run_id, id: "0a1b2c3d".to_owned(), by: "somebody".to_owned(), note },
         ),
     ]
 }

@@ -26,6 +26,7 @@ const TO_VERSION_1: &str = "
 DROP TABLE budget;
 ALTER TABLE claim DROP COLUMN asked;
 DROP TABLE repeated;
+DROP TABLE autonomy;
 DROP TABLE check_state;
 ALTER TABLE event_commit DROP COLUMN chain;
 DROP TABLE halt;
