@@ -72,13 +72,11 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
         Event::VerifyStarted if state.phase != Phase::Acting || state.unended > 0 => {
             Err(illegal("the actions have not all ended".to_owned()))
         }
-        Event::VerifyStarted => Ok(()),
         Event::Stopping { .. } if state.stopping.is_some() => Err(illegal("the run is stopping already".to_owned())),
-        Event::Stopping { .. } => Ok(()),
         Event::RunEnded { .. } if state.in_flight > 0 => {
             Err(illegal(format!("{} attempts are in flight", state.in_flight)))
         }
-        Event::RunEnded { .. } => Ok(()),
+        Event::VerifyStarted | Event::Stopping { .. } | Event::RunEnded { .. } => Ok(()),
     }
 }
 
