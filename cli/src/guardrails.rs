@@ -77,7 +77,7 @@ pub(crate) fn read(file: &Path, playbooks: Option<&[Playbook]>) -> anyhow::Resul
 /// The guardrails of this home, and the file that they are from; the defaults without one. Prints every error to standard error.
 ///
 /// # Errors
-/// As [`file`]; or the file cannot be read or has an error.
+/// As [`file()`]; or the file cannot be read or has an error.
 pub(crate) fn load(named: Option<&Path>, folder: &Path, playbooks: &[Playbook]) -> anyhow::Result<Loaded> {
     let Some(file) = file(named, folder)? else { return Ok(Loaded::default()) };
     let source = read(&file, Some(playbooks))?;

@@ -238,7 +238,7 @@ impl Stage {
         let incident_id = format!("{kind}-{number}");
         let body = json!({
             "incident_id": incident_id, "incident_type": kind,
-            "target": format!("t{}", number % 4), "targets": ["u1", "u2", format!("u{number}")],
+            "target": format!("t{}", number % 3), "targets": ["u1", "u2", format!("u{number}")],
         });
         let message = Message {
             queue: QueueName::Incidents,
@@ -254,7 +254,12 @@ impl Stage {
 
     /// Somebody changes how far the engine may go alone with a playbook.
     async fn set_autonomy(&self) {
-        let level = [AutonomyLevel::Off, AutonomyLevel::Shadow, AutonomyLevel::Auto][self.rng.below(3) as usize];
+        // Mostly the engine acts, or the courses would show little.
+        let level = match self.rng.below(8) {
+            0 => AutonomyLevel::Off,
+            1 => AutonomyLevel::Shadow,
+            _ => AutonomyLevel::Auto,
+        };
         let playbook = if self.rng.chance(50) { "chain" } else { "fan" };
         let (by, reason) = ("local:chance".to_owned(), "because".to_owned());
         let setting = AutonomySetting { playbook: playbook.to_owned(), level, by, reason, since: self.clock.now() };

@@ -7,9 +7,9 @@ use heal_runtime::port::{BackendError, Created, NewRun, Result};
 use heal_runtime::{RunId, RunStatus, Timestamp};
 
 use super::due::AWAITS_APPROVAL;
-use super::read;
 use super::repeats::Count;
 use super::row::{self, Live, Newest};
+use super::{held, read};
 use crate::limit::{CONTENTION_TRIES, SWEEP_AFTER_MS};
 use crate::store::call::{Committed, check_size, contended, pause};
 use crate::store::item::{Attributes, Fields, Item, Key};
@@ -62,6 +62,9 @@ pub(super) async fn create(store: &Store, run: &NewRun) -> Result<Created> {
         let obstacle = match store.transact(OPERATION, writes.iter().cloned().chain(counted).collect()).await? {
             Committed::Done => {
                 store.newest_runs.update(&newest);
+                if run.concurrency_key.is_none() && run.head.held_by.is_some() {
+                    held::note(store, OPERATION, &newest.head, &newest.live.sk).await?;
+                }
                 return Ok(Created::Created);
             }
             Committed::Cancelled(reasons) => obstacle(run, &reasons)?,
@@ -95,7 +98,8 @@ fn live_row(run: &NewRun, live: &Live) -> Item {
     let row = Item::at(&live_key(run))
         .text("run_id", run.commit.run_id.as_str())
         .text("incident_id", &run.head.incident_id)
-        .maybe_text("held_by", run.head.held_by.as_ref())
+        // A row that is written before its run must not look like that of a held run: the sweep reads it, and removes it if no run follows.
+        .maybe_text("held_by", run.head.held_by.as_ref().filter(|_| run.concurrency_key.is_some()))
         .moment("look_at", live.look_at)
         .moment("at", run.commit.at);
     if run.head.status == RunStatus::AwaitingApproval { row.flag(AWAITS_APPROVAL, true) } else { row }
