@@ -103,7 +103,7 @@ pub enum AttemptOutcome {
     Shadowed {
         /// What a live attempt would have done now, as `would delete pod "worker-1" (uid 7)`.
         would: String,
-        /// What people call the targets that it would have touched; at most [`limit::SHADOWED_TARGETS`].
+        /// What people call the targets that it would have touched; at most [`SHADOWED_TARGETS`](crate::limit::SHADOWED_TARGETS).
         targets: Vec<String>,
     },
 }
