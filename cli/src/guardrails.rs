@@ -48,7 +48,7 @@ pub(crate) fn file(named: Option<&Path>, playbooks: &Path) -> anyhow::Result<Opt
     match named {
         Some(file) if file.is_file() => Ok(Some(file.to_owned())),
         Some(file) => {
-            bail!("{}: there is no such file of guardrails; an empty file means the defaults", file.display())
+            bail!("{}: the file of guardrails does not exist; an empty file means the defaults", file.display())
         }
         None if playbooks.join(MISNAMED).is_file() => {
             bail!("{}: guardrails are read from {FILE} only, rename the file", playbooks.join(MISNAMED).display())

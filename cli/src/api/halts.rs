@@ -67,7 +67,7 @@ pub(super) async fn halt(
 /// Ends a halt. Its runs go on within a second.
 ///
 /// # Errors
-/// 404 if there is no such halt, or it has ended.
+/// 404 if the halt does not exist or has ended.
 pub(super) async fn resume(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
@@ -75,7 +75,7 @@ pub(super) async fn resume(
     match service.dispatcher.resume(&id, BY).await? {
         SwitchOutcome::Done => Ok(Json(json!({"id": id, "message": "the halt has ended"}))),
         SwitchOutcome::Unknown | SwitchOutcome::Invalid(_) | SwitchOutcome::TooMany => {
-            Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no halt `{id}`, or it has ended")))
+            Err(Problem::new(StatusCode::NOT_FOUND, format!("halt `{id}` does not exist or has ended")))
         }
     }
 }

@@ -54,7 +54,7 @@ impl Files {
         match guardrails::file(self.file.as_deref(), &folder)? {
             Some(file) => Ok(file),
             None => bail!(
-                "{}: there is no file of guardrails; an empty one means the defaults, `heal guardrails show` prints them",
+                "{}: the file does not exist; an empty one means the defaults, `heal guardrails show` prints them",
                 folder.join(FILE).display()
             ),
         }

@@ -70,8 +70,8 @@ fn find<'a>(id: &str, lasting: &'a [Halt]) -> anyhow::Result<&'a Halt> {
         return Ok(halt);
     }
     match suggest::closest(id, lasting.iter().map(|halt| halt.id.as_str())) {
-        Some(near) => bail!("there is no halt `{}`; did you mean `{near}`?", out::text(id)),
-        None => bail!("there is no halt `{}`, or it has ended; `heal halts` shows those that last", out::text(id)),
+        Some(near) => bail!("halt `{}` does not exist; did you mean `{near}`?", out::text(id)),
+        None => bail!("halt `{}` does not exist or has ended; `heal halts` shows those that last", out::text(id)),
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) async fn await_change(
     }
 }
 
-/// Whether the order is done; false if there is no such halt.
+/// Whether the order is done; false if the halt does not exist.
 ///
 /// # Errors
 /// It is refused.

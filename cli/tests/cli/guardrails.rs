@@ -49,10 +49,12 @@ fn a_fault_is_shown_with_its_line_and_a_suggestion() {
 
 #[test]
 fn a_file_that_is_named_and_missing_is_an_error() {
-    heal(&["guardrails", "lint", "nowhere.yaml"]).exits(2).complains(&["nowhere.yaml: there is no such file"]);
+    heal(&["guardrails", "lint", "nowhere.yaml"]).exits(2).complains(&["nowhere.yaml: the file"]);
     let folder = playbooks(&[PLAYBOOK]);
     let of = ["--playbooks", path(folder.path())];
-    heal(&[&["guardrails", "lint"], of.as_slice()].concat()).exits(2).complains(&["guardrails.yaml: there is no file"]);
+    heal(&[&["guardrails", "lint"], of.as_slice()].concat())
+        .exits(2)
+        .complains(&["guardrails.yaml: the file does not exist"]);
     heal(&[&["guardrails", "compile"], of.as_slice()].concat())
         .exits(2)
         .complains(&["an empty one means the defaults"]);
@@ -123,7 +125,7 @@ fn nothing_starts_with_guardrails_that_are_broken_or_named_and_missing() {
     let serve = ["serve", "--state", path(&state), "--playbooks", path(folder.path()), "--listen", "127.0.0.1:0"];
     heal(&serve).exits(2).complains(&["guardrails.yaml:1:24", "`escalate_at` is 0", "nothing is started"]);
     let missing = [serve.as_slice(), &["--guardrails", "nowhere.yaml"]].concat();
-    heal(&missing).exits(2).complains(&["nowhere.yaml: there is no such file of guardrails"]);
+    heal(&missing).exits(2).complains(&["nowhere.yaml: the file of guardrails does not exist"]);
     let run = ["run", TICKET_TIMEOUT, "--sandbox", "--guardrails"];
     let broken = folder.path().join("guardrails.yaml");
     heal(&[run.as_slice(), &[path(&broken)]].concat()).exits(2).complains(&["guardrails.yaml:1:24"]);
@@ -174,7 +176,10 @@ fn the_doctor_shows_digest_and_number_of_rules_or_the_first_fault() {
     assert!(shipped["well"] == true && said.starts_with("3 rules, digest "), "{shipped}");
     let folder = playbooks(&[PLAYBOOK]);
     let none = check(&["--playbooks", path(folder.path())]);
-    assert!(none["said"].as_str().unwrap().starts_with("there is no such file, the defaults hold: 0 rules"), "{none}");
+    assert!(
+        none["said"].as_str().unwrap().starts_with("the file does not exist, so the defaults hold: 0 rules"),
+        "{none}"
+    );
     std::fs::write(folder.path().join("guardrails.yaml"), "\nbudget: []\n").unwrap();
     let broken = check(&["--playbooks", path(folder.path())]);
     assert!(broken["well"] == false && broken["said"].as_str().unwrap().starts_with("line 2: unknown key"), "{broken}");

@@ -97,7 +97,7 @@ async fn fifty_runs_are_halted_at_once_and_all_heal_after_the_resumption() {
     assert!(listed.stdout.contains(&format!("held by {id}")), "{listed:#?}");
 
     heal(&["resume", &id, "--state", path(&state)]).exits(0);
-    heal(&["resume", &id, "--state", path(&state)]).exits(2).complains(&["there is no halt"]);
+    heal(&["resume", &id, "--state", path(&state)]).exits(2).complains(&["does not exist or has ended"]);
     eventually("every run is healed", || {
         runs(&state).iter().all(|run| run["outcome"] == "HEALED" && run["held_by"].is_null()).then_some(())
     });

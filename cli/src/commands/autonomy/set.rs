@@ -69,7 +69,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
 fn check_name(args: &Args) -> anyhow::Result<()> {
     let folder = &args.playbooks.playbooks;
     if !folder.is_dir() {
-        out::note(format_args!("{}: there is no such folder, so the playbook's name is not checked", folder.display()));
+        out::note(format_args!(
+            "{}: the folder does not exist, so the playbook's name is not checked",
+            folder.display()
+        ));
         return Ok(());
     }
     let (library, _) = playbooks::usable(folder, &actions::catalog())?;

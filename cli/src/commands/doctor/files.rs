@@ -36,7 +36,7 @@ pub(super) fn guardrails(named: Option<&Path>, folder: &Path) -> Check {
 fn examine_guardrails(named: Option<&Path>, folder: &Path) -> anyhow::Result<Result<String, String>> {
     let Some(file) = guardrails::file(named, folder)? else {
         return Ok(Ok(format!(
-            "there is no such file, the defaults hold: {}",
+            "the file does not exist, so the defaults hold: {}",
             guardrails::summary(&Guardrails::default())
         )));
     };
