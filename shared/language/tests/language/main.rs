@@ -13,6 +13,7 @@ mod check;
 mod expectation;
 mod guardrails;
 mod playbook;
+mod schema;
 
 use std::path::{Path, PathBuf};
 

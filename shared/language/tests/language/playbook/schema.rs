@@ -1,46 +1,22 @@
 //! The JSON Schema for editors.
 
-use std::collections::BTreeSet;
-
 use heal_language::playbook::schema;
-use jsonschema::Validator;
 use serde_json::Value;
 
 use super::read;
 use crate::catalog::catalog;
+use crate::schema::{assert_refused, assert_valid, json, keys, listed_keys, validator};
 use crate::{shipped_playbooks, texts};
-
-fn validator() -> Validator {
-    jsonschema::draft202012::new(&schema(&catalog())).expect("a JSON Schema")
-}
-
-fn json(text: &str) -> Value {
-    let options = serde_saphyr::options! { strict_booleans: true };
-    serde_saphyr::from_str_with_options(text, options).expect("YAML")
-}
-
-#[test]
-fn the_schema_is_a_json_schema() {
-    jsonschema::draft202012::meta::validate(&schema(&catalog())).expect("valid against the meta-schema");
-}
 
 #[test]
 fn playbooks_that_are_read_without_a_warning_are_valid() {
-    let validator = validator();
     let good = texts("playbooks/good").into_iter().filter(|(name, _)| name != "older");
-    for (name, text) in good.chain(shipped_playbooks()) {
-        let value = json(text.trim_start_matches('\u{feff}'));
-        let errors: Vec<String> =
-            validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
-        assert!(errors.is_empty(), "{name}: {errors:#?}");
-    }
+    assert_valid(&schema(&catalog()), good.chain(shipped_playbooks()));
 }
 
 #[test]
 fn faults_that_an_editor_can_detect_are_refused() {
-    let validator = validator();
-    let texts = texts("playbooks/broken");
-    for name in [
+    let names = [
         "budgets",
         "conditions",
         "no_actions",
@@ -56,15 +32,13 @@ fn faults_that_an_editor_can_detect_are_refused() {
         "wrong_types",
         "names",
         "for_each",
-    ] {
-        let (_, text) = texts.iter().find(|(stem, _)| stem == name).expect(name);
-        assert!(!validator.is_valid(&json(text)), "{name} is valid");
-    }
+    ];
+    assert_refused(&schema(&catalog()), "playbooks/broken", &names);
 }
 
 #[test]
 fn each_fault_that_an_editor_can_detect_is_refused_alone() {
-    let validator = validator();
+    let validator = validator(&schema(&catalog()));
     let step = |lines: &str| json(&format!("actions:\n  - {}\n", lines.replace('\n', "\n    ")));
     for good in [
         "type: restart_pod\nparameters: {pod_name: p}",
@@ -94,30 +68,18 @@ fn each_fault_that_an_editor_can_detect_is_refused_alone() {
     }
 }
 
-fn keys(schema: &Value, pointer: &str) -> BTreeSet<String> {
-    let properties = schema.pointer(pointer).and_then(Value::as_object).unwrap_or_else(|| panic!("{pointer}"));
-    properties.keys().cloned().collect()
-}
-
-/// The keys that reading lists when it reports an unknown one.
-fn read_keys(text: &str) -> BTreeSet<String> {
-    let diagnostics = read("test", text).diagnostics;
-    let help = diagnostics.iter().find(|one| one.code == "unknown-key").and_then(|one| one.help.as_deref());
-    let (_, list) = help.expect("help").split_once(" has the keys ").expect("a list of keys");
-    list.split(", ").map(ToOwned::to_owned).collect()
-}
-
 #[test]
 fn the_schema_and_the_reading_have_the_same_keys() {
     let schema = schema(&catalog());
     for (pointer, text) in [
-        ("/properties", "xyzxyz: 1\n"),
-        ("/$defs/action/properties", "actions:\n  - xyzxyz: 1\n"),
-        ("/$defs/verify/properties", "verify:\n  - xyzxyz: 1\n"),
-        ("/$defs/retry/properties", "actions:\n  - retry: {xyzxyz: 1}\n"),
-        ("/properties/triggers/items/properties", "triggers:\n  - xyzxyz: 1\n"),
+        ("", "xyzxyz: 1\n"),
+        ("/$defs/action", "actions:\n  - xyzxyz: 1\n"),
+        ("/$defs/verify", "verify:\n  - xyzxyz: 1\n"),
+        ("/$defs/retry", "actions:\n  - retry: {xyzxyz: 1}\n"),
+        ("/properties/triggers/items", "triggers:\n  - xyzxyz: 1\n"),
     ] {
-        assert_eq!(keys(&schema, pointer), read_keys(text), "{pointer}");
+        let part = schema.pointer(pointer).unwrap_or_else(|| panic!("the schema has no {pointer}"));
+        assert_eq!(keys(part), listed_keys(&read("test", text).diagnostics), "{pointer}");
     }
 }
 
