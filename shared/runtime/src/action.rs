@@ -1,7 +1,5 @@
 //! What an action is: one trait, implemented once per action, executed alike by a function and by the embedded engine.
 
-use std::collections::HashSet;
-
 use async_trait::async_trait;
 use heal_engine::Timestamp;
 use heal_engine::catalog::ActionSpec;
@@ -9,13 +7,12 @@ use heal_engine::message::{ActionCommand, AttemptResult};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::attempt::Counted;
-use crate::port::{CooldownKey, PolicyResource};
-
-mod cooldown;
 pub mod log;
+mod performed;
+mod target;
 
-pub use cooldown::Cooldown;
+pub use performed::Performed;
+pub use target::{Admitted, Cooldown, Facts, PolicyFacts, Target};
 
 /// One action.
 ///
@@ -174,112 +171,6 @@ pub struct Call {
     pub deadline: Timestamp,
     /// When the worker took the command.
     pub started_at: Timestamp,
-}
-
-/// One thing that an attempt touches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// What people call it, such as the ticket's id.
-    pub id: String,
-    /// What the policy reads of it. The driver fills in `action`.
-    pub resource: PolicyResource,
-    /// How long it is left alone afterwards; `None` if it is not, unless the guardrails say so.
-    pub cooldown: Option<Cooldown>,
-}
-
-impl Target {
-    /// A target without a cooldown.
-    pub fn new(id: impl Into<String>, resource: PolicyResource) -> Self {
-        Self { id: id.into(), resource, cooldown: None }
-    }
-
-    /// What the store names the target of `action`.
-    pub(crate) fn key(&self, action: &str) -> CooldownKey {
-        let own = self.cooldown.as_ref().map(|cooldown| cooldown.key.clone());
-        own.unwrap_or_else(|| CooldownKey { action: action.to_owned(), target: self.id.clone() })
-    }
-
-    /// The target with a cooldown.
-    #[must_use]
-    pub fn cooling(self, cooldown: Cooldown) -> Self {
-        Self { cooldown: Some(cooldown), ..self }
-    }
-}
-
-/// What was read of one target at the point of effect.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Facts<F> {
-    /// For the policy.
-    pub policy: PolicyFacts,
-    /// For the action itself, in `perform`.
-    pub own: F,
-}
-
-impl<F> From<F> for Facts<F> {
-    /// Nothing for the policy.
-    fn from(own: F) -> Self {
-        Self { policy: PolicyFacts::default(), own }
-    }
-}
-
-/// What the policy has to know of a target besides its [`PolicyResource`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PolicyFacts {
-    /// Bare, such as `PAUSED`.
-    pub workflow_state: Option<String>,
-    /// In upper case, such as `COMPLETED`.
-    pub ticket_status: Option<String>,
-    /// When the service itself says that the target was last reallocated, if it says so.
-    pub last_reallocation: Option<Timestamp>,
-}
-
-/// A target that the guard let proceed, with the facts that the action read of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Admitted<F> {
-    /// The target.
-    pub target: Target,
-    /// What [`Action::facts`] read.
-    pub facts: F,
-}
-
-/// The outcome of `perform`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Performed {
-    /// The attempt's result.
-    pub result: AttemptResult,
-    /// Ids of targets whose effect is proven not to have happened: their cooldowns and their places in budgets are freed.
-    pub proven_not_applied: Vec<String>,
-}
-
-impl Performed {
-    /// A result of a call on one target that is proven not to have taken effect.
-    pub fn not_applied(target: impl Into<String>, result: AttemptResult) -> Self {
-        Self { result, proven_not_applied: vec![target.into()] }
-    }
-
-    fn proven(&self) -> HashSet<&str> {
-        self.proven_not_applied.iter().map(String::as_str).collect()
-    }
-
-    /// Those of `targets` that are proven untouched and have something reserved, by the names that the store has for them.
-    pub(crate) fn untouched<F>(&self, targets: &[Admitted<F>], counted: &[Counted]) -> Vec<CooldownKey> {
-        let proven = self.proven();
-        let both = targets.iter().zip(counted).filter(|(one, _)| proven.contains(one.target.id.as_str()));
-        both.filter(|(_, counted)| !counted.is_free()).map(|(_, counted)| counted.key.clone()).collect()
-    }
-
-    /// Whether the effect on each of `targets` is proven not to have happened.
-    pub(crate) fn is_untouched<F>(&self, targets: &[Admitted<F>]) -> bool {
-        let proven = self.proven();
-        targets.iter().all(|admitted| proven.contains(admitted.target.id.as_str()))
-    }
-}
-
-impl From<AttemptResult> for Performed {
-    /// Every target counts as touched.
-    fn from(result: AttemptResult) -> Self {
-        Self { result, proven_not_applied: Vec::new() }
-    }
 }
 
 /// What the target says of an attempt whose worker died.

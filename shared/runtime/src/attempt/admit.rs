@@ -9,11 +9,11 @@ use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
 use heal_guard::{Decision, DecisionRecord, PolicyAnswer, Question, Verdict};
 
 use super::NotStarted;
-use super::ask::{log_approval_required, log_denial};
+use super::ask::log_approval_required;
 use super::bounds::{Answer, Counted};
 use super::record::Told;
 use super::typed::Attempt;
-use crate::action::{Action, Admitted, Target};
+use crate::action::{Action, Admitted, Target, log};
 use crate::observe::Prevented;
 use crate::port::CooldownKey;
 
@@ -238,7 +238,7 @@ impl<A: Action> Attempt<'_, A> {
             }
             Verdict::Deny { rules } => {
                 self.observe_prevented(target, Prevented::Denied);
-                log_denial(self.call, target, rules);
+                log::denied(self.call, &target.id, rules);
                 // The guide looks for the action's own event, whoever found the target in a terminal state.
                 let told = rules.iter().map(|violation| format!("{} ({})", violation.rule, violation.msg));
                 let message = format!("denied by policy: {}", told.collect::<Vec<_>>().join(", "));

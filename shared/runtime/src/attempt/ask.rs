@@ -8,7 +8,7 @@ use super::NotStarted;
 use super::admit::Refusal;
 use super::record::Told;
 use super::typed::Attempt;
-use crate::action::{Action, Call, PolicyFacts, Target};
+use crate::action::{Action, PolicyFacts, Target};
 use crate::port::{self, PolicyContext, PolicyInput, PolicyResource};
 
 impl<A: Action> Attempt<'_, A> {
@@ -78,25 +78,6 @@ impl<A: Action> Attempt<'_, A> {
             critical: self.action.spec().critical,
         }
     }
-}
-
-/// Logs the guide's event of a denial.
-pub(super) fn log_denial(call: &Call, target: &Target, violations: &[Violation]) {
-    let rules: Vec<_> = violations.iter().map(|violation| violation.rule.as_str()).collect();
-    let command = &call.command;
-    tracing::warn!(
-        event = "playbook_executor.opa_validation_denied",
-        run_id = %command.run_id,
-        incident_id = command.context.incident_id,
-        playbook = command.context.playbook,
-        step = command.step,
-        action = command.action,
-        attempt = command.attempt,
-        trace_id = command.context.trace_id(),
-        target_id = target.id,
-        rules = rules.join(","),
-        "policy denied the action"
-    );
 }
 
 /// Logs that people are asked about a target.
