@@ -1,12 +1,13 @@
 //! What the commands of the kill switch share: the halts of a backend, and orders to a stack, whose dispatcher alone writes them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::bail;
 use heal_guard::Halt;
 use heal_runtime::dispatcher::SwitchOutcome;
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{Clock as _, HALTS, Message, QueueName, Switches as _, SystemClock};
+use tokio::time::Instant;
 
 use crate::backend::{Backend, Stack};
 

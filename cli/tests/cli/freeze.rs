@@ -1,9 +1,10 @@
 //! A service that is stopped in the middle of a call, for longer than every timeout, does not take its own absence for an outage.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_sandbox::{Fault, FaultKind, Platform, Seed, Service};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::support::{PATIENCE, Serve, env, get, http, platform, playbooks};
 

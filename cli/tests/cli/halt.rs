@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_sandbox::{Platform, Seed};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::support::{Serve, answer, env, eventually, get, heal, http, path, platform, playbooks, post};
 

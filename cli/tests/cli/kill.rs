@@ -200,14 +200,14 @@ async fn one_run_that_is_killed_again_and_again_ends_too() {
 }
 
 async fn ended(url: &str, id: &str) -> Value {
-    let give_up = std::time::Instant::now() + crate::support::PATIENCE;
+    let give_up = tokio::time::Instant::now() + crate::support::PATIENCE;
     loop {
         let (status, body) = get(&format!("{url}/api/v1/remediation/{id}/status")).await;
         assert_eq!(status, 200, "{body}");
         if body["result"].is_object() {
             return body;
         }
-        assert!(std::time::Instant::now() < give_up, "{id} did not end: {body:#}");
+        assert!(tokio::time::Instant::now() < give_up, "{id} did not end: {body:#}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

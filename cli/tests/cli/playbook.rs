@@ -81,7 +81,7 @@ fn a_yaml_bomb_is_refused_quickly() {
     let huge = format!("description: {}\n", "x".repeat(600 * 1024));
     let folder = playbooks(&[("bomb.yaml", &bomb), ("deep.yaml", &deep), ("huge.yaml", &huge)]);
     std::fs::write(folder.path().join("latin.yaml"), b"name: caf\xe9\n").unwrap();
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let ran = heal(&["playbook", "lint", path(folder.path())]).exits(1);
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
     for part in

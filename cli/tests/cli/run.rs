@@ -267,7 +267,7 @@ fn a_second_interrupt_leaves_at_once() {
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
     let mut wait_for = |text: &str| while !lines.next().unwrap().unwrap().contains(text) {};
     let interrupt = |id: u32| std::process::Command::new("kill").args(["-INT", &id.to_string()]).status().unwrap();
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     wait_for("attempt_started");
     interrupt(child.id());
     wait_for("cancel_requested");

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_embedded::{Location, Store};
 use heal_runtime::RunId;
@@ -16,6 +16,7 @@ use heal_sandbox::{Platform, PlatformConfig, Seed};
 use heal_wiring::Ports;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 /// Longer than any step of these tests on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

@@ -61,27 +61,27 @@ impl Jaeger {
         let tags = serde_json::json!({ tag.0: tag.1 }).to_string();
         let parameters = [("service", "heal"), ("operation", operation), ("tags", &tags), ("lookback", "1h")];
         let url = reqwest::Url::parse_with_params(&format!("{}/api/traces", self.query), &parameters).unwrap();
-        let give_up = std::time::Instant::now() + PATIENCE;
+        let give_up = tokio::time::Instant::now() + PATIENCE;
         loop {
             let (_, body) = get(url.as_str()).await;
             if let Some(id) = body["data"][0]["traceID"].as_str() {
                 assert_eq!(body["data"].as_array().unwrap().len(), 1, "{body}");
                 return id.to_owned();
             }
-            assert!(std::time::Instant::now() < give_up, "no trace with {tags}: {body}");
+            assert!(tokio::time::Instant::now() < give_up, "no trace with {tags}: {body}");
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
     }
 
     async fn eventually(&self, url: &str, complete: impl Fn(&[Span]) -> bool) -> Vec<Span> {
-        let give_up = std::time::Instant::now() + PATIENCE;
+        let give_up = tokio::time::Instant::now() + PATIENCE;
         loop {
             let (_, body) = get(url).await;
             let spans = spans(&body);
             if complete(&spans) {
                 return spans;
             }
-            assert!(std::time::Instant::now() < give_up, "not complete: {spans:#?} in {body}");
+            assert!(tokio::time::Instant::now() < give_up, "not complete: {spans:#?} in {body}");
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
     }

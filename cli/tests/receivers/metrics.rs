@@ -121,13 +121,13 @@ async fn every_counter_is_the_same(scraped: &Store, otlp: &Store) {
     for metric in Id::ALL.iter().map(|id| id.metric()).filter(|metric| metric.kind == Kind::Counter) {
         let labels: Vec<_> = metric.labels.iter().map(|label| label.name).collect();
         let query = format!("sum by ({}) ({}) > 0", labels.join(", "), metric.name);
-        let give_up = std::time::Instant::now() + PATIENCE;
+        let give_up = tokio::time::Instant::now() + PATIENCE;
         loop {
             let (here, there) = (scraped.values(&query).await, otlp.values(&query).await);
             if here == there {
                 break;
             }
-            assert!(std::time::Instant::now() < give_up, "{query}: {here:?} scraped, {there:?} by OTLP");
+            assert!(tokio::time::Instant::now() < give_up, "{query}: {here:?} scraped, {there:?} by OTLP");
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
     }

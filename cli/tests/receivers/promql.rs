@@ -86,7 +86,7 @@ impl Store {
 
     /// The answer to `query`, once it has one. A store that has just started may refuse queries for a moment.
     pub(crate) async fn eventually(&self, query: &str) -> Vec<Sample> {
-        let give_up = std::time::Instant::now() + PATIENCE;
+        let give_up = tokio::time::Instant::now() + PATIENCE;
         loop {
             let answer = self.query(query).await;
             if let Ok(found) = &answer
@@ -94,7 +94,7 @@ impl Store {
             {
                 return found.clone();
             }
-            assert!(std::time::Instant::now() < give_up, "{} has no series for {query}: {answer:?}", self.name);
+            assert!(tokio::time::Instant::now() < give_up, "{} has no series for {query}: {answer:?}", self.name);
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
     }

@@ -146,13 +146,13 @@ impl Service {
 
     /// The outcome of the run `id`, at its end.
     pub(crate) async fn ended(&self, id: &str) -> Value {
-        let give_up = std::time::Instant::now() + PATIENCE;
+        let give_up = tokio::time::Instant::now() + PATIENCE;
         loop {
             let (_, body) = get(&format!("{}/api/v1/remediation/{id}/status", self.serve.url)).await;
             if body["result"].is_object() {
                 return body["result"].clone();
             }
-            assert!(std::time::Instant::now() < give_up, "{id} did not end: {body:#}");
+            assert!(tokio::time::Instant::now() < give_up, "{id} did not end: {body:#}");
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_runtime::port::BreakerStore;
 use http::HeaderValue;
+use tokio::time::Instant;
 
 use crate::identity::{IdentityProvider, NoIdentity};
 use crate::observe::{NoopObserver, Observer};

@@ -4,10 +4,11 @@ mod answer;
 mod certificate;
 mod redirect;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, Url};
+use tokio::time::Instant;
 
 use crate::call::CallContext;
 use crate::error::{Effect, Error, OutageKind, chain};
@@ -127,7 +128,7 @@ impl Http {
             let response = self.client.execute(message).await.map_err(TransportError::from_reqwest)?;
             read(response).await
         };
-        match tokio::time::timeout_at(limit.into(), exchange).await {
+        match tokio::time::timeout_at(limit, exchange).await {
             Ok(result) => result,
             Err(_) => Err(TransportError::timed_out()),
         }

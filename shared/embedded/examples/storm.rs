@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use heal_embedded::{Location, Store};
@@ -23,6 +23,7 @@ use heal_testkit::scripted::AllowAll;
 use heal_testkit::storm::{self, Outcomes};
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Steps of a run, each with one call.
 const STEPS: usize = 2;
@@ -65,7 +66,7 @@ impl Action for Heal {
             *next = turn + self.0.interval;
             turn
         };
-        tokio::time::sleep_until(turn.into()).await;
+        tokio::time::sleep_until(turn).await;
         *self.0.calls.lock().unwrap().entry(call.idempotency_key.clone()).or_default() += 1;
         AttemptResult::succeeded(Map::new()).into()
     }

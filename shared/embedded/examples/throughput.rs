@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_embedded::{Location, Store};
 use heal_engine::Event;
@@ -16,6 +16,7 @@ use heal_runtime::port::{
     Sender, Subject, SystemClock,
 };
 use heal_runtime::{Commit, RunId, RunStatus};
+use tokio::time::Instant;
 
 /// What one caller does again and again.
 #[derive(Debug, Clone, Copy)]

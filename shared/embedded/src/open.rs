@@ -159,6 +159,7 @@ fn create(path: &Path) -> std::io::Result<()> {
 }
 
 /// Switches the file to WAL mode. SQLite ignores its busy timeout when two processes switch a new file at once, so this retries.
+#[expect(clippy::disallowed_methods, reason = "waits for another process, in a thread that blocks")]
 fn write_ahead(connection: &Connection, busy_timeout: Duration) -> Result<(), OpenError> {
     let give_up = Instant::now() + busy_timeout;
     loop {

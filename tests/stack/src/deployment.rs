@@ -87,7 +87,7 @@ impl Deployment {
         command.env("AWS_ENDPOINT_URL", &self.stack.endpoint_url).env("AWS_DEFAULT_REGION", REGION);
         command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").env("SAM_CLI_TELEMETRY", "0");
         command.env("HEAL_BUILD_PROFILE", "prebuilt").env("HEAL_BUILD_PLAYBOOKS", playbooks());
-        let started = std::time::Instant::now();
+        let started = tokio::time::Instant::now();
         let output = command.output().expect("the SAM CLI is installed by scripts/install-aws-tools.sh");
         let printed =
             || format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -7,7 +7,9 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Names a local AWS that already runs; tests then use it instead of starting one.
 pub const ENV_ENDPOINT: &str = "TEST_AWS_ENDPOINT_URL";

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -13,6 +13,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt as _;
 use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
 
 /// The time limit for the first reply.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(30);

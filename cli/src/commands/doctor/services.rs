@@ -1,11 +1,12 @@
 //! Every service, tried once with a call that changes nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use heal_clients::config::{Config, Env, KubernetesAccess};
 use heal_clients::{CallContext, Error, RefusalKind};
 use heal_wiring::Clients;
+use tokio::time::Instant;
 
 use super::findings::Check;
 use crate::moment;

@@ -8,8 +8,6 @@
     missing_debug_implementations
 )]
 
-use std::time::Instant;
-
 use heal_check_worker_health::{CheckWorkerHealth, spec};
 use heal_rig::rig::{Rig, failed, of_run, output, short, unavailable};
 use heal_rig::{logs, rig};
@@ -19,6 +17,7 @@ use heal_sandbox::kubernetes::Pod;
 use heal_sandbox::seed::{NAMESPACE, Seed};
 use heal_sandbox::{Fault, FaultKind, PlatformConfig, Service};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 async fn worker(rig: &Rig) -> Worker {
     rig.worker(CheckWorkerHealth::new(rig.kubernetes().await, rig.clock()))

@@ -8,8 +8,6 @@
     missing_debug_implementations
 )]
 
-use std::time::Instant;
-
 use heal_get_workflow_status::{GetWorkflowStatus, spec};
 use heal_rig::rig::{Rig, TRACEPARENT, failed, of_run, short, unavailable};
 use heal_rig::{logs, rig};
@@ -19,6 +17,7 @@ use heal_sandbox::orchestrator::{OrchestratorConfig, UnknownWorkflow, Workflow, 
 use heal_sandbox::seed::Seed;
 use heal_sandbox::{Fault, FaultKind, PlatformConfig, Service};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 fn worker(rig: &Rig) -> Worker {
     rig.worker(GetWorkflowStatus::new(rig.orchestrator(), rig.clock()))

@@ -8,8 +8,6 @@
     missing_debug_implementations
 )]
 
-use std::time::Instant;
-
 use heal_pause_workflow::{MAX_PAUSE_SECONDS, PauseWorkflow, spec};
 use heal_rig::rig::{Rig, TRACEPARENT, denied, failed, of_run, output, short, unavailable, unknown};
 use heal_rig::{logs, rig};
@@ -20,6 +18,7 @@ use heal_runtime::{ActionCommand, AttemptOutcome};
 use heal_sandbox::orchestrator::{OrchestratorConfig, UnknownWorkflow, WorkflowState};
 use heal_sandbox::{Fault, FaultKind, PlatformConfig, Service};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 fn worker(rig: &Rig) -> Worker {
     rig.worker(PauseWorkflow::new(rig.orchestrator(), rig.clock()))

@@ -1,7 +1,5 @@
 //! The ticket service down, hanging, failing, and losing its answer; and a worker that died.
 
-use std::time::Instant;
-
 use heal_runtime::action::CallMetric;
 use heal_runtime::observe::Prevented;
 use heal_runtime::port::Clock as _;
@@ -10,6 +8,7 @@ use heal_sandbox::seed::Seed;
 use heal_sandbox::tickets::{Dialect, Ticket, TicketStatus, TicketsConfig};
 use heal_sandbox::{Fault, FaultKind, PlatformConfig, Service};
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::rig::{Rig, allow, attempt, denied, of_run, short, unavailable, unknown};
 use crate::{logs, of_ticket, of_tickets, worker};

@@ -1,9 +1,8 @@
 //! The API down, hanging, failing, and losing its answer.
 
-use std::time::Instant;
-
 use heal_runtime::AttemptOutcome;
 use heal_sandbox::{Fault, FaultKind, Service};
+use tokio::time::Instant;
 
 use crate::rig::{SHORTLY, failed, short, unavailable};
 use crate::{EXECUTOR, WORKER, cluster, logs, of, worker};

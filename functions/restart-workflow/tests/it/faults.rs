@@ -1,13 +1,12 @@
 //! The orchestrator down, hanging, failing, and losing its answer.
 
-use std::time::Instant;
-
 use futures_util::future::join_all;
 use heal_restart_workflow::{COOLDOWN_MS, NAME};
 use heal_runtime::AttemptOutcome;
 use heal_sandbox::orchestrator::WorkflowState;
 use heal_sandbox::{Fault, FaultKind, Service};
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::rig::{Rig, attempt, failed, no_op, of_run, output, short, unavailable, unknown};
 use crate::{logs, of, worker};

@@ -1,10 +1,9 @@
 //! The orchestrator down, hanging, failing, and losing its answer: a replanning that may have been triggered is never triggered again.
 
-use std::time::Instant;
-
 use heal_runtime::AttemptOutcome;
 use heal_sandbox::{Fault, FaultKind, Service};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::rig::{Rig, failed, short, unavailable, unknown};
 use crate::{logs, of_plan, of_workflow, worker};

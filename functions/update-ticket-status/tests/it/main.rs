@@ -10,8 +10,6 @@
 
 mod evidence;
 
-use std::time::Instant;
-
 use heal_rig::rig::{Rig, TRACEPARENT, denied, failed, no_op, of_run, output, short, unavailable};
 use heal_rig::{logs, rig};
 use heal_runtime::action::CallMetric;
@@ -23,6 +21,7 @@ use heal_sandbox::tickets::{Dialect, Ticket, TicketStatus, TicketsConfig};
 use heal_sandbox::{Fault, FaultKind, PlatformConfig, Service};
 use heal_update_ticket_status::{UpdateTicketStatus, spec};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 fn worker(rig: &Rig) -> Worker {
     rig.worker(UpdateTicketStatus::new(rig.tickets(), rig.clock()))

@@ -1,12 +1,13 @@
 //! Services that keep one waiting: every call ends within its time.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_aws::eks::{ClusterName, describe};
 use heal_aws::limit::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, OPERATION_TIMEOUT, READ_TIMEOUT};
 use heal_aws::{Error, secrets};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::Instant;
 
 use crate::support::server::{Act, Server};
 use crate::support::session_at;

@@ -36,7 +36,7 @@ pub(super) async fn probe(
     default_id: &SpiffeId,
     context: &CallContext,
 ) -> Observation {
-    let outcome = tokio::time::timeout_at(context.deadline.into(), call_health(probe, identity, default_id)).await;
+    let outcome = tokio::time::timeout_at(context.deadline, call_health(probe, identity, default_id)).await;
     let outcome = outcome
         .unwrap_or_else(|_| HealthOutcome::Failed(format!("no response within {} seconds", probe.timeout_seconds)));
     let address = format!("{}:{}", probe.host, probe.port);

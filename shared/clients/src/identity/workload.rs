@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -11,6 +11,7 @@ use spiffe::transport::Endpoint;
 use spiffe::x509_source::X509SourceState;
 use spiffe::{WorkloadApiClient, X509Source};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Instant;
 
 use super::jwt::JwtSvid;
 use super::material::{IdentityError, X509Identity};

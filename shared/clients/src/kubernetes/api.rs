@@ -1,7 +1,5 @@
 //! The three API calls: get, list and delete pods, each bounded in time and size.
 
-use std::time::Instant;
-
 use http_body_util::BodyExt;
 use hyper_util::client::legacy;
 use kube::api::{DeleteParams, GetParams, ListParams, Preconditions};
@@ -9,6 +7,7 @@ use kube::client::Body;
 use kube::core::request;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::SERVICE;
@@ -207,7 +206,7 @@ impl Client {
 
     /// Sends the request once, with `limit` as the deadline.
     async fn attempt(&self, request: http::Request<Vec<u8>>, limit: Instant) -> Result<Answer, TransportError> {
-        tokio::time::timeout_at(limit.into(), self.send(request))
+        tokio::time::timeout_at(limit, self.send(request))
             .await
             .unwrap_or_else(|_| Err(TransportError::timed_out()))
     }

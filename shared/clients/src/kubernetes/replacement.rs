@@ -1,9 +1,10 @@
 //! The pod that takes the place of a deleted one.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::client::{Client, FoundPod};
 use super::health::PodHealth;

@@ -2,9 +2,9 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
 
 use heal_proto as proto;
+use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 use super::SERVICE;

@@ -3,9 +3,10 @@
 
 mod change;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_proto as proto;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::client::{Client, adjustment_id, refusal, require_non_empty};

@@ -2,9 +2,10 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_proto::orchestrator_strategic_client::OrchestratorStrategicClient;
+use tokio::time::Instant;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Response, Status};
 
@@ -122,7 +123,7 @@ impl Rpc {
                 .map(Response::into_inner)
                 .map_err(|status| status::error_from(kind.operation, kind.at_stake, &status))
         };
-        let result = if let Ok(result) = tokio::time::timeout_at(limit.into(), exchange).await {
+        let result = if let Ok(result) = tokio::time::timeout_at(limit, exchange).await {
             result
         } else {
             let effect = if sent { kind.at_stake } else { Effect::NotApplied };

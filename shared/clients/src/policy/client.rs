@@ -1,11 +1,12 @@
 //! Asks the policy server, then the bundled policy, then the configuration.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use heal_runtime::port::{Decision, DecisionSource, Policy, PolicyInput};
 use serde_json::Value;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::EvaluationError;

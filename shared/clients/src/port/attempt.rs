@@ -1,10 +1,11 @@
 //! Between an attempt and a client's call: the call's deadline and key, and what its failure means for the attempt.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_runtime::action::{Call, log};
 use heal_runtime::port::Clock;
 use heal_runtime::{AttemptOutcome, AttemptResult};
+use tokio::time::Instant;
 
 use crate::call::CallContext;
 use crate::error::{Effect, Error, RefusalKind};

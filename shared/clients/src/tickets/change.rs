@@ -1,8 +1,7 @@
 //! A change of one ticket that is believed only if the answer, or a read after it, shows it.
 
-use std::time::Instant;
-
 use serde_json::Value;
+use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
 use super::SERVICE;

@@ -265,12 +265,12 @@ impl BreakerStore for Hanging {
 async fn a_store_that_hangs_holds_a_call_up_for_its_time_and_no_longer() {
     let hand = Hand::default();
     let breaker = breaker(Some(Arc::new(Hanging)), &hand);
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     succeed(&breaker).await.unwrap();
     let took = started.elapsed();
     assert!(took >= STORE_TIMEOUT && took < STORE_TIMEOUT * 3, "{took:?}");
     // The view counts as fresh for its lifetime: the next call does not wait again.
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     succeed(&breaker).await.unwrap();
     assert!(started.elapsed() < STORE_TIMEOUT);
 }

@@ -7,7 +7,7 @@ mod tickets;
 mod workflows;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_clients::Wiring;
 use heal_clients::checks::Prober;
@@ -16,6 +16,7 @@ use heal_runtime::Timestamp;
 use heal_runtime::checks::{Failing, Observation, Probe, Sighting};
 use heal_runtime::port::{Clock as _, Prober as _, SystemClock};
 use heal_sandbox::{FaultKind, Platform, PlatformConfig, Seed};
+use tokio::time::Instant;
 
 fn now() -> Timestamp {
     SystemClock.now()

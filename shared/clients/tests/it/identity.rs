@@ -1,13 +1,14 @@
 //! Mutual TLS over real sockets: which servers are accepted, and what a rotation does to calls in flight.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_clients::identity::{NoIdentity, PemFiles, WorkloadApi};
 use heal_clients::{CallContext, Effect, Error, IdentityProvider, Misconfiguration, OutageKind, RefusalKind};
 use heal_sandbox::spiffe_ca::{ORCHESTRATOR_ID, SpiffeCa, TRUST_DOMAIN, Validity, X509Svid};
 use heal_sandbox::workload_api::{Socket, WorkloadApi as Agent};
 use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Service, TlsMaterial};
+use tokio::time::Instant;
 
 use crate::support::mtls::{ENGINE_ID, authority, client, serve};
 use crate::support::wire::{self, Act, Wire};

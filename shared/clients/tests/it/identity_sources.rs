@@ -1,7 +1,7 @@
 //! The four sources of an identity, and their behaviour without one.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use heal_clients::config::{Config, PemPaths, SpiffeId};
@@ -11,6 +11,7 @@ use heal_clients::identity::{
 use heal_clients::{CallContext, Effect, Error, IdentityProvider, OutageKind, Wiring};
 use heal_sandbox::spiffe_ca::{SpiffeCa, TRUST_DOMAIN, Validity, X509Svid};
 use heal_sandbox::workload_api::{Socket, WorkloadApi as Agent};
+use tokio::time::Instant;
 use tonic::Code;
 
 use crate::identity_secret::{Store, secret};

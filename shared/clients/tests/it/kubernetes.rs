@@ -1,6 +1,6 @@
 //! Pods over real sockets: how a worker is found, its health, and an API that does not respond.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_clients::config::{BaseUrl, Config, KubernetesAccess, KubernetesConfig};
 use heal_clients::kubernetes::{Client, PodHealth, WorkerSearch};
@@ -8,6 +8,7 @@ use heal_clients::{CallContext, Effect, Error, OutageKind, RefusalKind, Wiring};
 use heal_sandbox::kubernetes::{KubernetesConfig as Cluster, Pod};
 use heal_sandbox::seed::{NAMESPACE, WORKER_LABEL};
 use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Seed, Service};
+use tokio::time::Instant;
 
 use crate::support::wire::closed_port;
 use crate::support::{platform_config, spans};

@@ -1,6 +1,6 @@
 //! Restarts over real sockets: the deletion by uid, its replacement, and answers that are lost.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_clients::kubernetes::{Client, Replacement, Restart, RestartIntent};
 use heal_clients::{CallContext, Effect, Error, RefusalKind, Wiring};
@@ -8,6 +8,7 @@ use heal_sandbox::kubernetes::{Owner, Pod, Replacement as Spare};
 use heal_sandbox::seed::NAMESPACE;
 use heal_sandbox::{Fault, FaultKind, Platform, Seed, Service};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::kubernetes::{NS, at, client, context, start};
 use crate::support::spans;

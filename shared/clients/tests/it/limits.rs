@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_clients::config::{BaseUrl, Config, KubernetesAccess, KubernetesConfig};
 use heal_clients::{CallContext, Effect, Error, OutageKind, Wiring, kubernetes, orchestrator, tickets};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::Instant;
 
 use crate::support::ticket_config;
 use crate::support::wire::closed_port;

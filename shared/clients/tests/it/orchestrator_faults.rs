@@ -1,10 +1,11 @@
 //! Faults of the orchestrator and the network. If an answer is lost, the state is read before a change counts as failed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_clients::orchestrator::{Client, Confirmation, Replanning, ReplanningTrigger, WorkflowState};
 use heal_clients::{CallContext, Effect, Error, OutageKind, RefusalKind, Wiring};
 use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Service};
+use tokio::time::Instant;
 
 use crate::support::{Hand, platform_config};
 

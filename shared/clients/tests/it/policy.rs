@@ -1,13 +1,14 @@
 //! Who decides on an action, over real sockets; and the policy's own tests in this process.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_clients::CallContext;
 use heal_clients::config::{Config, PolicyConfig, PolicyFallback};
 use heal_clients::policy::{BUNDLED_POLICY, BUNDLED_POLICY_TESTS, Client, Module, run_rego_tests};
 use heal_runtime::port::{Decision, DecisionSource, PolicyContext, PolicyInput, PolicyResource};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::support::spans;
 use crate::support::watch::Watch;

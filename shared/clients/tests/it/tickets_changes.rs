@@ -1,11 +1,12 @@
 //! A change of a ticket counts only if the answer, or a read after it, shows it; and is repeated only if the read proves that it did not happen.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_clients::config::Dialect;
 use heal_clients::tickets::{Change, ChangeOutcome, Client, Metadata, Ticket, TicketChange, TicketStatus};
 use heal_clients::{CallContext, Effect, Error, OutageKind, RefusalKind, Wiring};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::support::ticket_config;
 use crate::support::wire::{self, Act, Wire};

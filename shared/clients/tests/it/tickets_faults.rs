@@ -1,11 +1,12 @@
 //! Faults of a ticket service: the client reports each within the deadline, and applies nothing twice.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_clients::tickets::{Client, Metadata};
 use heal_clients::{CallContext, Effect, Error, Outage, OutageKind, Refusal, RefusalKind, Wiring};
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::support::watch::Watch;
 use crate::support::wire::{self, Act, Wire, closed_port, ticket};

@@ -1,11 +1,12 @@
 //! The environment variables that bound a call take effect on the socket.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_clients::config::Config;
 use heal_clients::{CallContext, Error, OutageKind, Wiring, orchestrator, tickets};
 use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Service};
+use tokio::time::Instant;
 
 /// Well under every default timeout, and well over the configured second.
 const PATIENCE: Duration = Duration::from_secs(5);

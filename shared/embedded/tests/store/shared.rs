@@ -1,13 +1,14 @@
 //! Two stores on one file are what two processes are: separate connections, locks and wake-ups.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_embedded::{Location, Options, Store};
 use heal_runtime::port::{Appended, BackendError, Message, QueueName, Receiver, RunFilter, RunLog, RunReader, Sender};
 use heal_runtime::{RunId, RunStatus};
 use heal_testkit::memory::ManualClock;
 use rusqlite::Connection;
+use tokio::time::Instant;
 
 use crate::common::{commit, head, new_run, open};
 

@@ -1,6 +1,6 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_proto as proto;
 use heal_sandbox::orchestrator::WorkflowState;
@@ -8,6 +8,7 @@ use heal_sandbox::tickets::TicketStatus;
 use heal_sandbox::{Fault, FaultKind, Platform, Service, Status};
 use reqwest::Method;
 use serde_json::json;
+use tokio::time::Instant;
 use tonic::Code;
 
 use crate::support::{answer, change, get, grpc, http, platform};

@@ -1,12 +1,13 @@
 //! A collector that is down, slow or refusing causes a warning, and never takes longer than the cap.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use heal_telemetry::Telemetry;
 use heal_telemetry::export::{FLUSH_CAP, Setup};
 use heal_telemetry::logs::{Filter, Format, Lines};
 use heal_telemetry::metrics::Id;
+use tokio::time::Instant;
 
 use crate::support::{Sink, settings};
 use heal_otlp_receiver::{Collector, Reply};

@@ -1,7 +1,7 @@
 //! Runs on the deployed stack, with the requests to AWS counted meanwhile.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_runtime::port::{Message, QueueName, RunFilter, RunReader as _, Sender as _};
 use heal_runtime::{RunStatus, Timestamp};
@@ -10,6 +10,7 @@ use heal_sandbox::{PlatformConfig, Seed};
 use heal_stack::Deployment;
 use heal_stack::meter::{Counts, Meter};
 use serde_json::json;
+use tokio::time::Instant;
 
 /// 1,000 runs take minutes on two cores.
 const RUNS_TIMEOUT: Duration = Duration::from_mins(30);

@@ -6,7 +6,7 @@ use crate::rig::{RUN_TIMEOUT, Rig, until};
 async fn a_scheduled_check_raises_an_incident_that_is_healed() {
     let rig = Rig::alone().await;
     // The shipped check finds the overdue ticket of the seed after as many failures in a row as it requires.
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     until("an overdue ticket is reallocated", || async {
         assert!(started.elapsed() < RUN_TIMEOUT.mul_f32(0.9), "no ticket was reallocated\n{}", rig.deployment.log());
         let said = rig.tick().await;

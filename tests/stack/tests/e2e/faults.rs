@@ -1,10 +1,11 @@
 //! Services that are down, and workers that die.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_runtime::RunOutcome;
 use heal_sandbox::{Fault, FaultKind, Service};
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::rig::{Rig, incident, until};
 

@@ -1,6 +1,6 @@
 //! The test rig around the deployed engine.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_aws::{Queues, Store};
 use heal_engine::report::Report;
@@ -13,6 +13,7 @@ use heal_stack::Deployment;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::time::Instant;
 
 /// The time limit for a run of a few steps: generous, because several tests share two cores.
 pub(crate) const RUN_TIMEOUT: Duration = Duration::from_mins(2);

@@ -1,10 +1,11 @@
 //! Follows a message that was sent to the end of its run.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_aws::Queues;
 use heal_engine::{RunId, limit};
 use heal_runtime::port::QueueName;
+use tokio::time::Instant;
 
 use super::search::{Found, Search};
 use crate::backend::Backend;

@@ -1,11 +1,12 @@
 //! A change to a run of a stack: sent over the results queue, then awaited in the run's log.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_engine::RunId;
 use heal_engine::event::{Commit, Event, RunStatus};
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{Message, QueueName};
+use tokio::time::Instant;
 
 use crate::backend::{Backend, Stack};
 use crate::exit::Exit;

@@ -1,8 +1,7 @@
 //! A pause or a resume: how it is sent, and which states prove that it was applied.
 
-use std::time::Instant;
-
 use heal_proto as proto;
+use tokio::time::Instant;
 
 use crate::call::CallContext;
 use crate::error::{Effect, Error};

@@ -1,12 +1,13 @@
 //! Probe for stuck workflows.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heal_clients::checks::CONCURRENT;
 use heal_runtime::checks::{Observation, Probe, StuckWorkflows};
 use heal_sandbox::orchestrator::{Workflow, WorkflowState};
 use heal_sandbox::tickets::{Ticket, TicketStatus};
 use heal_sandbox::{Fault, FaultKind, Seed, Service};
+use tokio::time::Instant;
 
 use super::{ago, failing, observe, outages, sighting, start, unknown};
 
