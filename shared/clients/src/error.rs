@@ -143,6 +143,22 @@ pub enum OutageKind {
 }
 
 impl OutageKind {
+    /// Whether the connection could not be opened, or broke: worth one immediate retry if that cannot repeat an effect. After a timeout
+    /// the retry would time out too.
+    pub(crate) fn is_of_the_connection(self) -> bool {
+        match self {
+            Self::Connect | Self::Reset => true,
+            Self::Timeout
+            | Self::DeadlinePassed
+            | Self::ServerError
+            | Self::RateLimited
+            | Self::RequestTimeout
+            | Self::Aborted
+            | Self::BreakerOpen
+            | Self::NoIdentity => false,
+        }
+    }
+
     /// The name in error texts, such as `server_error`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,9 +1,11 @@
-//! One HTTP exchange, bounded in time, size and retries. Used by the ticket client, the policy client and HTTP probes.
+//! One HTTP exchange, bounded in time, size and retries: for the ticket client, the policy client and HTTP probes over reqwest, and
+//! [`retried`] for any transport.
 
 mod answer;
 mod certificate;
 mod redirect;
 
+use std::future::Future;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
@@ -23,7 +25,7 @@ pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// An idle connection is closed after this time: a Lambda sandbox that was frozen thaws with dead connections.
-const POOL_IDLE: Duration = Duration::from_secs(15);
+pub(crate) const POOL_IDLE: Duration = Duration::from_secs(15);
 
 /// Idle connections kept per host: as many as a batch has calls in flight.
 const POOL_SIZE: usize = 10;
@@ -76,62 +78,24 @@ impl Http {
         Self { variable: Some(variable), ..self }
     }
 
-    /// Sends `request` and reads the response within the caller's deadline and the client's timeout.
-    ///
-    /// Retries once, immediately, if the connection could not be opened, or broke and the request only reads. A changing request that was
-    /// sent is never repeated here: a service may ignore its idempotency key, so only a read of the target can tell whether it may be.
+    /// Sends `request` and reads the response, as [`retried`].
     ///
     /// # Errors
     /// `Unavailable` without a complete response, `Invalid` if the idempotency key cannot be sent as a header. A response with any
     /// status is `Ok`.
     pub(crate) async fn exchange(&self, request: &Request, context: &CallContext) -> Result<Answer, Error> {
         let headers = headers(request, context)?;
-        let check = self.judge(request);
-        let limit = context.limit(self.timeout);
-        if limit <= Instant::now() {
-            let detail = "the deadline had passed before the call".to_owned();
-            return Err(check.unreachable(TransportError::new(OutageKind::DeadlinePassed, false, detail)));
-        }
-        let first = match self.attempt(request, &headers, limit).await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        let may_retry = match first.kind {
-            OutageKind::Connect => Instant::now() < limit,
-            OutageKind::Reset => request.at_stake == Effect::NotApplied && Instant::now() < limit,
-            OutageKind::Timeout
-            | OutageKind::DeadlinePassed
-            | OutageKind::ServerError
-            | OutageKind::RateLimited
-            | OutageKind::RequestTimeout
-            | OutageKind::Aborted
-            | OutageKind::BreakerOpen
-            | OutageKind::NoIdentity => false,
-        };
-        if !may_retry {
-            return Err(check.unreachable(first));
-        }
-        tracing::debug!(service = self.service, operation = request.operation, error = first.detail, "call.repeated");
-        self.attempt(request, &headers, limit).await.map_err(|mut second| {
-            second.sent |= first.sent;
-            check.unreachable(second)
-        })
+        retried(self.judge(request), context.limit(self.timeout), || self.attempt(request, &headers)).await
     }
 
-    async fn attempt(&self, request: &Request, headers: &HeaderMap, limit: Instant) -> Result<Answer, TransportError> {
+    async fn attempt(&self, request: &Request, headers: &HeaderMap) -> Result<Answer, TransportError> {
         let mut message = reqwest::Request::new(request.method.clone(), request.url.clone());
         message.headers_mut().clone_from(headers);
         if let Some(body) = &request.body {
             *message.body_mut() = Some(body.clone().into());
         }
-        let exchange = async {
-            let response = self.client.execute(message).await.map_err(TransportError::from_reqwest)?;
-            read(response).await
-        };
-        match tokio::time::timeout_at(limit, exchange).await {
-            Ok(result) => result,
-            Err(_) => Err(TransportError::timed_out()),
-        }
+        let response = self.client.execute(message).await.map_err(TransportError::from_reqwest)?;
+        read(response).await
     }
 
     /// Interprets the response to `request`.
@@ -143,6 +107,40 @@ impl Http {
             variable: self.variable,
         }
     }
+}
+
+/// Makes a call before `limit`, the earlier of the caller's deadline and the client's timeout.
+///
+/// Retries once, immediately, if the connection could not be opened, or broke and the request only reads. A changing request that was
+/// sent is never repeated here: a service may ignore its idempotency key, so only a read of the target can tell whether it may be.
+///
+/// # Errors
+/// `Unavailable` without a complete response, or `Misconfigured` if the server's certificate was refused.
+pub(crate) async fn retried<F>(check: AnswerCheck, limit: Instant, attempt: impl Fn() -> F) -> Result<Answer, Error>
+where
+    F: Future<Output = Result<Answer, TransportError>>,
+{
+    if limit <= Instant::now() {
+        let detail = "the deadline had passed before the call".to_owned();
+        return Err(check.unreachable(TransportError::new(OutageKind::DeadlinePassed, false, detail)));
+    }
+    let once = async || {
+        let answer = tokio::time::timeout_at(limit, attempt()).await;
+        answer.unwrap_or_else(|_| Err(TransportError::timed_out()))
+    };
+    let first = match once().await {
+        Ok(answer) => return Ok(answer),
+        Err(error) => error,
+    };
+    let may_repeat_effect = first.sent && check.at_stake == Effect::Unknown;
+    if !first.kind.is_of_the_connection() || may_repeat_effect || limit <= Instant::now() {
+        return Err(check.unreachable(first));
+    }
+    tracing::debug!(service = check.service, operation = check.operation, error = first.detail, "call.repeated");
+    once().await.map_err(|mut second| {
+        second.sent |= first.sent;
+        check.unreachable(second)
+    })
 }
 
 impl TransportError {

@@ -31,7 +31,6 @@ pub use source::{IdentityProvider, NoIdentity};
 #[cfg(feature = "host")]
 pub use workload::WorkloadApi;
 
-pub(crate) use material::crypto;
 pub(crate) use tls::{ALPN, client_config};
 pub(crate) use verifier::WrongServer;
 

@@ -179,6 +179,6 @@ pub(super) fn parse_key(place: &str, pem: &[u8]) -> Result<PrivateKeyDer<'static
 }
 
 /// The crypto provider of every TLS connection of this crate.
-pub(crate) fn crypto() -> Arc<CryptoProvider> {
+pub(super) fn crypto() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }

@@ -55,25 +55,6 @@ pub struct EksAccess {
     pub tokens: Arc<dyn TokenProvider>,
 }
 
-/// The resolved access: the library's configuration, and the authorities to verify the server with.
-pub(super) struct Endpoint {
-    pub config: kube::Config,
-    pub authorities: Authorities,
-}
-
-/// The certificate authorities that the API's server is verified with.
-pub(super) enum Authorities {
-    /// Plain text, nothing is verified.
-    None,
-    /// The operating system's root certificates.
-    System,
-    /// These certificates only.
-    Explicit(Vec<CertificateDer<'static>>),
-    /// The authorities and all other TLS options of the library's configuration.
-    #[cfg(feature = "host")]
-    FromConfig,
-}
-
 /// The variable that says where the API is. Kubernetes itself sets the one of a pod.
 pub(super) const fn variable(access: &KubernetesAccess) -> &'static str {
     match access {
@@ -84,19 +65,20 @@ pub(super) const fn variable(access: &KubernetesAccess) -> &'static str {
     }
 }
 
-/// Resolves `access`; reads the kubeconfig or the service account's files.
+/// The library's configuration for `access`; reads the kubeconfig or the service account's files.
 #[cfg_attr(not(feature = "host"), expect(clippy::unused_async, reason = "awaits the reading of files under `host`"))]
-pub(super) async fn resolve(access: &KubernetesAccess, eks: Option<&EksAccess>) -> Result<Endpoint, Error> {
-    let (mut config, authorities) = match access {
+pub(super) async fn resolve(access: &KubernetesAccess, eks: Option<&EksAccess>) -> Result<kube::Config, Error> {
+    let mut config = match access {
         KubernetesAccess::Url(url) => {
-            let is_plain = url.as_str().starts_with("http://");
-            let authorities = if is_plain { Authorities::None } else { Authorities::System };
-            (kube::Config::new(uri(keys::ENV_KUBERNETES_API_URL, url)?), authorities)
+            let mut config = kube::Config::new(uri(keys::ENV_KUBERNETES_API_URL, url)?);
+            // Plain text needs no authorities; otherwise those of the operating system count.
+            config.root_cert = url.as_str().starts_with("http://").then(Vec::new);
+            config
         }
         #[cfg(feature = "host")]
-        KubernetesAccess::Kubeconfig(path) => (kubeconfig(path).await?, Authorities::FromConfig),
+        KubernetesAccess::Kubeconfig(path) => kubeconfig(path).await?,
         #[cfg(feature = "host")]
-        KubernetesAccess::InCluster => (in_cluster()?, Authorities::FromConfig),
+        KubernetesAccess::InCluster => in_cluster()?,
         #[cfg(not(feature = "host"))]
         KubernetesAccess::Kubeconfig(_) => {
             let problem = "is not supported in a function; set EKS_CLUSTER_NAME or KUBERNETES_API_URL".to_owned();
@@ -112,13 +94,14 @@ pub(super) async fn resolve(access: &KubernetesAccess, eks: Option<&EksAccess>) 
                     format!("{cluster} is named, but this program has no AWS credentials to authenticate with");
                 return Err(invalid(keys::ENV_EKS_CLUSTER_NAME, problem));
             };
-            let authorities = Authorities::Explicit(certificates(&eks.authority_pem)?);
-            (kube::Config::new(uri(keys::ENV_EKS_CLUSTER_NAME, &eks.endpoint)?), authorities)
+            let mut config = kube::Config::new(uri(keys::ENV_EKS_CLUSTER_NAME, &eks.endpoint)?);
+            config.root_cert = Some(certificates(&eks.authority_pem)?);
+            config
         }
     };
     // Discards a proxy that the library took from the environment.
     config.proxy_url = None;
-    Ok(Endpoint { config, authorities })
+    Ok(config)
 }
 
 /// The service account of the pod that this process runs in.
@@ -150,11 +133,13 @@ async fn kubeconfig(path: &Path) -> Result<kube::Config, Error> {
         .map_err(|error| invalid_file(&error))
 }
 
-fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+/// The certificates of `pem`, DER.
+fn certificates(pem: &str) -> Result<Vec<Vec<u8>>, Error> {
     let problem = |why: String| {
         invalid(keys::ENV_EKS_CLUSTER_NAME, format!("failed to parse the cluster's certificate authority: {why}"))
     };
     let found = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .map(|certificate| certificate.map(|certificate| certificate.to_vec()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| problem(error.to_string()))?;
     if found.is_empty() { Err(problem("it contains no certificate".to_owned())) } else { Ok(found) }

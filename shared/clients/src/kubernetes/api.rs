@@ -7,8 +7,6 @@ use kube::client::Body;
 use kube::core::request;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
-use tracing::debug;
 
 use super::SERVICE;
 use super::client::Client;
@@ -16,7 +14,7 @@ use super::model::{Metadata, Pod};
 use super::transport::TokenUnavailable;
 use crate::call::CallContext;
 use crate::error::{Effect, Error, Misconfiguration, OutageKind, chain};
-use crate::http::{Answer, AnswerCheck, MAX_BODY_BYTES, TransportError, is_json, refused_certificate};
+use crate::http::{Answer, AnswerCheck, MAX_BODY_BYTES, TransportError, is_json, refused_certificate, retried};
 
 /// Pods per page of a list of metadata, about 2 KiB each.
 const METADATA_PAGE: u32 = 200;
@@ -161,7 +159,12 @@ impl Client {
         request: Result<http::Request<Vec<u8>>, request::Error>,
         context: &CallContext,
     ) -> Result<Answer, Error> {
-        let answer = self.exchange_any(check, request, context).await?;
+        let mut request =
+            request.map_err(|error| Error::Invalid { field: "kubernetes request", problem: chain(&error) })?;
+        if let Some(traceparent) = context.traceparent_header() {
+            request.headers_mut().insert("traceparent", traceparent);
+        }
+        let answer = retried(check, context.limit(self.timeout), || self.send(request.clone())).await?;
         match foreign_answer(&answer) {
             Some(observed) => Err(Error::Misconfigured(Misconfiguration {
                 service: SERVICE,
@@ -172,43 +175,6 @@ impl Client {
             })),
             None => Ok(answer),
         }
-    }
-
-    /// Sends a request and reads the response. Retries once if the connection could not be opened or broke, unless that could repeat
-    /// an effect.
-    async fn exchange_any(
-        &self,
-        check: AnswerCheck,
-        request: Result<http::Request<Vec<u8>>, request::Error>,
-        context: &CallContext,
-    ) -> Result<Answer, Error> {
-        let mut request =
-            request.map_err(|error| Error::Invalid { field: "kubernetes request", problem: chain(&error) })?;
-        if let Some(traceparent) = context.traceparent_header() {
-            request.headers_mut().insert("traceparent", traceparent);
-        }
-        let limit = context.limit(self.timeout);
-        let first = match self.attempt(request.clone(), limit).await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        let may_repeat_effect = first.sent && check.at_stake == Effect::Unknown;
-        let is_broken = matches!(first.kind, OutageKind::Connect | OutageKind::Reset);
-        if !is_broken || may_repeat_effect || limit <= Instant::now() {
-            return Err(check.unreachable(first));
-        }
-        debug!(service = SERVICE, operation = check.operation, error = first.detail, "call.repeated");
-        self.attempt(request, limit).await.map_err(|mut second| {
-            second.sent |= first.sent;
-            check.unreachable(second)
-        })
-    }
-
-    /// Sends the request once, with `limit` as the deadline.
-    async fn attempt(&self, request: http::Request<Vec<u8>>, limit: Instant) -> Result<Answer, TransportError> {
-        tokio::time::timeout_at(limit, self.send(request))
-            .await
-            .unwrap_or_else(|_| Err(TransportError::timed_out()))
     }
 
     async fn send(&self, request: http::Request<Vec<u8>>) -> Result<Answer, TransportError> {

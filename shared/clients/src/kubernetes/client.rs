@@ -78,9 +78,9 @@ impl Client {
         wiring: &Wiring,
         clock: Clock,
     ) -> Result<Self, Error> {
-        let endpoint = access::resolve(&config.access, eks).await?;
+        let resolved = access::resolve(&config.access, eks).await?;
         Ok(Self {
-            kube: transport::client(&endpoint, eks)?,
+            kube: transport::client(&resolved, eks)?,
             breaker: Breaker::new(SERVICE, Settings::default(), wiring, clock),
             timeout: config.timeout,
             variable: access::variable(&config.access),

@@ -1,6 +1,6 @@
 //! The HTTP stack under the Kubernetes library: timeouts, `TCP_NODELAY` and tokens; no retries, no redirects.
 //!
-//! Not over reqwest, which cannot set the server name of a kubeconfig's `tls-server-name`.
+//! Not over reqwest, which connects to the server name that it verifies: a kubeconfig's `tls-server-name` is another name, or an address.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,40 +10,32 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
-use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::{Body, ConfigExt};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
 use tower::{BoxError, Service, ServiceBuilder};
 
-use super::access::{Authorities, BearerToken, EksAccess, Endpoint, TokenProvider};
+use super::access::{BearerToken, EksAccess, TokenProvider};
 use crate::error::{Error, chain};
-use crate::http::CONNECT_TIMEOUT;
-use crate::identity::crypto;
-
-/// An idle connection is closed after this time: a Lambda sandbox that was frozen thaws with dead connections.
-const POOL_IDLE: Duration = Duration::from_secs(15);
+use crate::http::{CONNECT_TIMEOUT, POOL_IDLE};
 
 /// A token this close to its expiry is not used: it would expire during the call.
 const TOKEN_EXPIRY_MARGIN: Duration = Duration::from_secs(30);
 
 /// The Kubernetes library's client over this stack.
-pub(super) fn client(endpoint: &Endpoint, eks: Option<&EksAccess>) -> Result<kube::Client, Error> {
+pub(super) fn client(config: &kube::Config, eks: Option<&EksAccess>) -> Result<kube::Client, Error> {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    let https = with_tls(endpoint, http)?;
+    let https = config.rustls_https_connector_with_connector(http).map_err(invalid_config)?;
     let client = legacy::Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(POOL_IDLE)
         .retry_canceled_requests(false)
         .build::<_, Body>(https);
     let transport = Transport { client, tokens: eks.map(|eks| Arc::new(TokenCache::new(Arc::clone(&eks.tokens)))) };
-    let config = &endpoint.config;
     let service = ServiceBuilder::new().layer(config.base_uri_layer());
     // A kubeconfig and a service account bring credentials and extra headers; a URL and EKS do not.
     #[cfg(feature = "host")]
@@ -53,27 +45,6 @@ pub(super) fn client(endpoint: &Endpoint, eks: Option<&EksAccess>) -> Result<kub
     Ok(kube::Client::new(service.service(transport), config.default_namespace.clone()))
 }
 
-/// Adds TLS to `http`, which verifies the server with the endpoint's authorities.
-fn with_tls(endpoint: &Endpoint, http: HttpConnector) -> Result<HttpsConnector<HttpConnector>, Error> {
-    let builder = || ClientConfig::builder_with_provider(crypto()).with_safe_default_protocol_versions();
-    let tls = match &endpoint.authorities {
-        Authorities::None => builder().map(|builder| builder.with_root_certificates(RootCertStore::empty())),
-        Authorities::System => builder().and_then(BuilderVerifierExt::with_platform_verifier),
-        Authorities::Explicit(certificates) => {
-            let mut roots = RootCertStore::empty();
-            let added = certificates.iter().try_for_each(|authority| roots.add(authority.clone()));
-            added.and_then(|()| Ok(builder()?.with_root_certificates(roots)))
-        }
-        #[cfg(feature = "host")]
-        Authorities::FromConfig => {
-            return endpoint.config.rustls_https_connector_with_connector(http).map_err(invalid_config);
-        }
-    };
-    let tls = tls.map_err(|error| Error::Invalid { field: "kubernetes client", problem: chain(&error) })?;
-    Ok(HttpsConnector::from((http, Arc::new(tls.with_no_client_auth()))))
-}
-
-#[cfg(feature = "host")]
 #[expect(clippy::needless_pass_by_value, reason = "the signature that `map_err` needs")]
 fn invalid_config(error: kube::Error) -> Error {
     Error::Invalid { field: "kubernetes client", problem: chain(&error) }

@@ -75,17 +75,7 @@ impl Rpc {
             Err(Error::Unavailable(outage)) => outage,
             result => return result,
         };
-        let may_retry = match first.kind {
-            OutageKind::Connect | OutageKind::Reset => kind.repeatable || first.effect == Effect::NotApplied,
-            OutageKind::Timeout
-            | OutageKind::DeadlinePassed
-            | OutageKind::ServerError
-            | OutageKind::RateLimited
-            | OutageKind::RequestTimeout
-            | OutageKind::Aborted
-            | OutageKind::BreakerOpen
-            | OutageKind::NoIdentity => false,
-        };
+        let may_retry = first.kind.is_of_the_connection() && (kind.repeatable || first.effect == Effect::NotApplied);
         if !may_retry || Instant::now() >= limit {
             return Err(Error::Unavailable(first));
         }
