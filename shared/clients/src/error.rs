@@ -60,7 +60,7 @@ pub struct Refusal {
     pub kind: RefusalKind,
     /// HTTP status or gRPC code name, as the service sent it.
     pub code: String,
-    /// The service's own message if it sent one, or what is wrong with its answer; cut to [`MAX_MESSAGE_CHARS`].
+    /// The service's own message if it sent one, or what is wrong with its answer; cut to [`LINE_CHARACTERS`](heal_telemetry::text::LINE_CHARACTERS).
     pub message: String,
     /// Whether the target may have been changed.
     pub effect: Effect,
@@ -186,9 +186,6 @@ pub enum Effect {
     /// The request was sent, and no answer tells whether it was applied.
     Unknown,
 }
-
-/// Longest part of a service's message that is kept, in characters.
-pub const MAX_MESSAGE_CHARS: usize = heal_telemetry::text::LINE_CHARACTERS;
 
 impl Error {
     /// Whether a later try may succeed.

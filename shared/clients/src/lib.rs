@@ -32,6 +32,6 @@ pub mod port;
 pub mod tickets;
 
 pub use call::{CallContext, Wiring};
-pub use error::{Effect, Error, MAX_MESSAGE_CHARS, Misconfiguration, Outage, OutageKind, Refusal, RefusalKind};
+pub use error::{Effect, Error, Misconfiguration, Outage, OutageKind, Refusal, RefusalKind};
 pub use identity::IdentityProvider;
 pub use observe::Observer;

@@ -5,7 +5,7 @@ mod board;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use answer::{drip, empty, grpc_name, grpc_status, huge, redirect};
+pub(crate) use answer::{drip, empty, grpc_status, huge, redirect};
 pub(crate) use board::FaultBoard;
 
 use crate::service::Service;

@@ -197,5 +197,5 @@ fn status(response: &Response<Body>) -> Status {
     }
     // A failed unary call has its status in the headers, a successful one in the trailers.
     let code = headers.get("grpc-status").map_or(tonic::Code::Ok, |value| tonic::Code::from_bytes(value.as_bytes()));
-    Status::Grpc(fault::grpc_name(code).to_owned())
+    Status::Grpc(heal_proto::code_name(code).to_owned())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use heal_proto::code_name;
 use heal_proto::health::HealthCheckRequest;
 use heal_proto::health::health_check_response::ServingStatus;
 use heal_proto::health::health_client::HealthClient;
@@ -15,7 +16,6 @@ use crate::config::SpiffeId;
 use crate::error::{OutageKind, chain, one_line};
 use crate::grpc::{ConnectError, Connection, Security};
 use crate::identity::IdentityProvider;
-use crate::orchestrator::status::name;
 
 /// Longest response that is read; a correct one has a few bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -89,7 +89,7 @@ fn error_outcome(status: &Status) -> HealthOutcome {
         // Created by the client: the server did not respond.
         return HealthOutcome::Failed(chain(cause));
     }
-    let detail = format!("{}: {}", name(status.code()), one_line(status.message()));
+    let detail = format!("{}: {}", code_name(status.code()), one_line(status.message()));
     match status.code() {
         Code::Unimplemented | Code::Unauthenticated | Code::PermissionDenied | Code::InvalidArgument => {
             HealthOutcome::Unknown(detail)

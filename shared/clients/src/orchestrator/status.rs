@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use heal_proto::code_name;
 use tonic::{Code, Status};
 
 use super::SERVICE;
@@ -47,7 +48,11 @@ pub(super) fn error_from(operation: &'static str, at_stake: Effect, status: &Sta
             service: SERVICE,
             operation,
             variable: ADDRESS,
-            observed: format!("a server without this call ({}: {})", name(status.code()), one_line(status.message())),
+            observed: format!(
+                "a server without this call ({}: {})",
+                code_name(status.code()),
+                one_line(status.message())
+            ),
             expected: "a server of `orchestrator.OrchestratorStrategic`".to_owned(),
         }),
         Class::Transient(kind) => Error::Unavailable(Outage {
@@ -56,13 +61,13 @@ pub(super) fn error_from(operation: &'static str, at_stake: Effect, status: &Sta
             kind: if is_turned_away(status) { OutageKind::RateLimited } else { kind },
             retry_after: pushback(status),
             effect: if is_turned_away(status) { Effect::NotApplied } else { at_stake },
-            detail: format!("{}: {}", name(status.code()), one_line(status.message())),
+            detail: format!("{}: {}", code_name(status.code()), one_line(status.message())),
         }),
         Class::Permanent(kind) => Error::Refused(Refusal {
             service: SERVICE,
             operation,
             kind,
-            code: name(status.code()).to_owned(),
+            code: code_name(status.code()).to_owned(),
             message: one_line(status.message()),
             // If an answer is too long to read, the call was applied.
             effect: if kind == RefusalKind::BadAnswer { at_stake } else { Effect::NotApplied },
@@ -108,29 +113,6 @@ fn is_turned_away(status: &Status) -> bool {
         || HTTP_TOO_MANY_REQUESTS.iter().any(|end| message.ends_with(end))
 }
 
-/// The code's name in the gRPC documentation.
-pub(crate) fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
 fn pushback(status: &Status) -> Option<Duration> {
     let wait = status.metadata().get(PUSHBACK)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_millis(wait))
@@ -155,7 +137,7 @@ mod tests {
     fn every_code_is_classified_as_in_the_contract() {
         for code in [Code::InvalidArgument, Code::PermissionDenied, Code::FailedPrecondition, Code::NotFound] {
             let error = error_from("op", Effect::Unknown, &Status::new(code, "no"));
-            assert!(matches!(&error, Error::Refused(refusal) if refusal.code == name(code)), "{error}");
+            assert!(matches!(&error, Error::Refused(refusal) if refusal.code == code_name(code)), "{error}");
             assert_eq!(error.effect(), Effect::NotApplied);
         }
         for code in [Code::Unavailable, Code::DeadlineExceeded, Code::Aborted, Code::Internal, Code::Unknown] {

@@ -105,28 +105,5 @@ fn is_grpc(headers: &http::HeaderMap) -> bool {
 
 /// The code with this name, spelled as in the gRPC documentation, such as `UNAVAILABLE`.
 pub(super) fn grpc_code(name: &str) -> Option<Code> {
-    (0..=16).map(Code::from_i32).find(|code| grpc_name(*code) == name)
-}
-
-/// The name of a code, spelled as in the gRPC documentation.
-pub(crate) fn grpc_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
+    (0..=16).map(Code::from_i32).find(|code| heal_proto::code_name(*code) == name)
 }
