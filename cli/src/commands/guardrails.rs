@@ -2,7 +2,6 @@
 
 mod compile;
 mod lint;
-mod schema;
 mod show;
 
 use std::path::PathBuf;
@@ -13,14 +12,22 @@ use heal_wiring::environment::{ENV_GUARDRAILS, ENV_PLAYBOOKS};
 
 use crate::exit::Exit;
 use crate::guardrails::{self, FILE, Source};
-use crate::{actions, playbooks};
+use crate::{actions, out, playbooks};
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  heal guardrails schema > playbooks/guardrails.schema.json
+  # and as the first line of the file, for editors with a YAML language server:
+  # yaml-language-server: $schema=guardrails.schema.json";
 
 /// Validates and shows the guardrails, the bounds of what is done without a person
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Lint(lint::Args),
     Show(show::Args),
-    Schema(schema::Args),
+    /// Prints the JSON Schema of the file, with which editors complete and validate it
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema,
     Compile(compile::Args),
 }
 
@@ -28,7 +35,10 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Lint(args) => lint::run(&args),
         Command::Show(args) => show::run(&args),
-        Command::Schema(args) => schema::run(&args),
+        Command::Schema => {
+            out::line(serde_json::to_string_pretty(&heal_language::guardrails::schema(&actions::catalog()))?)?;
+            Ok(Exit::Success)
+        }
         Command::Compile(args) => compile::run(&args),
     }
 }
