@@ -35,7 +35,7 @@ pub(crate) fn observer(metrics: &Metrics, library: &Library) -> Arc<Observer> {
     Observer::new(metrics, catalog.iter().map(|spec| spec.name), library.names())
 }
 
-/// The engine's loops at work. They end at [`Engine::stop`], or when this is dropped.
+/// The engine's running loops. They end at [`Engine::stop`], or when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Engine {
     stop: watch::Sender<bool>,

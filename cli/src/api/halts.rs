@@ -30,7 +30,7 @@ struct Order {
     reason: String,
 }
 
-/// The halts that last, the one that ends last first.
+/// The halts in force, the one that ends last first.
 ///
 /// # Errors
 /// 503 if they cannot be read.

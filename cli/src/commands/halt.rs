@@ -21,7 +21,7 @@ Examples:
   heal halt --target worker-7 --for 2d --reason 'under repair'
   heal resume halt-0c9e41d2a7b3                           the halt's runs go on at once";
 
-/// Runs of the newest ones whose playbooks count as known.
+/// Number of newest runs whose playbooks `--playbook` may name, besides those of the folder.
 const NEWEST_RUNS: usize = 200;
 
 /// Stops changes by the engine until the halt ends or is resumed: everything, or one playbook, action, service or target
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     reason: String,
     #[command(flatten)]
     backend: BackendArgs,
-    /// Folder of the playbooks that `--playbook` is checked against, besides those of the newest runs
+    /// Folder of the playbooks that `--playbook` may name, besides those of the newest runs
     #[arg(long, value_name = "DIR", default_value = "playbooks")]
     playbooks: PathBuf,
     /// On a stack: how long to wait until the halt is stored

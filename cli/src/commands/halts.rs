@@ -8,7 +8,7 @@ use crate::backend::{Backend, BackendArgs};
 use crate::exit::Exit;
 use crate::{moment, out};
 
-/// Lists the halts that last, and how many runs are held
+/// Lists the halts in force, and how many runs they hold
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

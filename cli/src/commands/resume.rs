@@ -71,7 +71,7 @@ fn find<'a>(id: &str, lasting: &'a [Halt]) -> anyhow::Result<&'a Halt> {
     }
     match suggest::closest(id, lasting.iter().map(|halt| halt.id.as_str())) {
         Some(near) => bail!("halt `{}` does not exist; did you mean `{near}`?", out::text(id)),
-        None => bail!("halt `{}` does not exist or has ended; `heal halts` shows those that last", out::text(id)),
+        None => bail!("halt `{}` does not exist or has ended; `heal halts` shows those in force", out::text(id)),
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::backend::{Backend, Stack};
 
-/// The halts that last now, past every cache; the one that ends first comes first.
+/// The halts in force, read past every cache; the one that ends first comes first.
 ///
 /// # Errors
 /// They cannot be read.

@@ -36,7 +36,7 @@ pub(crate) fn already_gone(name: &str) -> AttemptResult {
     AttemptResult::no_op(format!("pod {name:?} is already gone"), output(None))
 }
 
-/// The pod is well, and the call does not force its restart.
+/// The pod is healthy, and the call does not force its restart.
 pub(crate) fn healthy(name: &str) -> AttemptResult {
     let reason = format!("pod {name:?} is healthy; force: true would restart it all the same");
     AttemptResult::no_op(reason, output(None))

@@ -31,7 +31,7 @@ pub(crate) fn needless(
     Some(AttemptResult::no_op(reason, output(status, Some(status))))
 }
 
-/// Whether the ticket's record says that this very run returned it to the queue: `PENDING` would take it from its new worker.
+/// Whether the ticket's record shows that this run already returned it to the queue: a second `PENDING` would take it from its new worker.
 fn is_taken_after_own_reallocation(call: &Call, ticket: &Ticket) -> bool {
     let run = format!("{}/", call.command.run_id);
     ticket.known_status() == Some(TicketStatus::Running)

@@ -12,7 +12,7 @@ use crate::{limit, schema};
 /// Why a state file cannot be opened. The file is left as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Every error of a file, with its path.
+    /// Any error, with the path of the file.
     #[error("failed to open state file \"{}\"", path.display())]
     File {
         /// The file as the caller named it.

@@ -14,7 +14,7 @@ pub struct Recovered {
     pub messages: usize,
     /// Claims without a result; their lease ends now, so the next worker recovers the attempt.
     pub claims: usize,
-    /// Trial calls of circuit breakers; another may be made now.
+    /// Trial calls of circuit breakers that got no answer; each breaker may make another one now.
     pub trials: usize,
 }
 

@@ -81,7 +81,7 @@ pub const TARGET_BYTES: usize = 256;
 /// Runs that one incident starts for its tickets, one each: started within seconds, inside the time that a Lambda function has for a batch.
 /// A further ticket is recorded as rejected.
 pub const TICKET_RUNS: usize = 100;
-/// Checks of one installation: one run of the schedule, once a minute, executes all of them at the same time.
+/// Checks of one installation. The schedule runs once a minute and executes all of them concurrently.
 pub const CHECKS: usize = 100;
 /// Targets that one check remembers: with [`CHECK_TARGET_BYTES`] and some 200 bytes of counts each, under half of a `DynamoDB` item.
 pub const CHECK_TARGETS: usize = 500;

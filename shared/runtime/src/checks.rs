@@ -178,8 +178,8 @@ impl Checks {
         join_all(self.all.iter().map(|compiled| self.one(compiled, now))).await
     }
 
-    /// For a process that is its own schedule: runs each check in a loop of its own until `stop` becomes true; a probe in progress is
-    /// abandoned then.
+    /// Runs each check in a loop of its own until `stop` becomes true; a probe in progress is abandoned then. For a process without an external
+    /// schedule.
     ///
     /// A check that hangs delays only itself.
     pub async fn run_until(self, clock: Arc<dyn Clock>, stop: watch::Receiver<bool>) {

@@ -9,9 +9,9 @@ use heal_guard::{Halt, HaltScope};
 
 use crate::port::{Result, Switches};
 
-/// Milliseconds for which halts are read from memory: no effect starts later than this after a halt was stored.
+/// Milliseconds for which halts are cached: no effect starts later than this after a halt was stored.
 pub const HALT_CACHE_MS: u64 = 2_000;
-/// Milliseconds that halts may be old when they stop something: one that was resumed meanwhile does not hold its runs again.
+/// Greatest age of cached halts that may hold a run, in milliseconds: a halt that was resumed since must not hold its runs again.
 pub const HALT_CONFIRM_MS: u64 = 250;
 /// Seconds of the longest halt: 30 days. One that nobody remembers ends by itself.
 pub const HALT_SECONDS: u64 = 30 * 86_400;
@@ -44,7 +44,7 @@ pub enum Invalid {
         observed: String,
     },
     /// It ends before it begins.
-    #[error("until: the halt would have ended already")]
+    #[error("until: the halt would end before now, expected a later time")]
     Ended,
     /// It would last too long.
     #[error("until: the halt would last {observed_seconds} s, the limit is {HALT_SECONDS} s (30 days)")]
@@ -178,7 +178,7 @@ fn bounded(field: &'static str, text: &str, limit_bytes: usize) -> std::result::
     }
 }
 
-/// Of the halts that last at `now` and hold a whole run of `playbook`, the one that lasts longest.
+/// Of the halts in force at `now` that hold a whole run of `playbook`, the one that ends last.
 pub(crate) fn of_run<'a>(halts: &'a [Halt], playbook: &str, now: Timestamp) -> Option<&'a Halt> {
     let holds = |halt: &&Halt| match &halt.scope {
         HaltScope::All => true,
@@ -188,7 +188,7 @@ pub(crate) fn of_run<'a>(halts: &'a [Halt], playbook: &str, now: Timestamp) -> O
     halts.iter().filter(|halt| now < halt.until).filter(holds).max_by_key(|halt| halt.until)
 }
 
-/// The ids of the halts that last at `now`.
+/// Ids of the halts in force at `now`.
 pub fn lasting(halts: &[Halt], now: Timestamp) -> Vec<String> {
     halts.iter().filter(|halt| now < halt.until).map(|halt| halt.id.clone()).collect()
 }

@@ -74,7 +74,7 @@ pub trait Observer: Debug + Send + Sync + 'static {
     /// The number of live runs that are held, over all processes.
     fn runs_held(&self, _runs: u64) {}
 
-    /// The number of halts that last.
+    /// The number of halts in force.
     fn halts_active(&self, _halts: u64) {}
 }
 

@@ -15,7 +15,7 @@ use crate::sandbox::Like;
 /// Incident types of running workflows.
 const OF_RUNNING_WORKFLOWS: [&str; 3] = ["SLA_VIOLATION", "INCONSISTENCY", "PLAN_DRIFT"];
 
-/// What producers write where they do not know the worker: it has no pod.
+/// The worker id that producers send if they do not know the worker. It has no pod.
 const UNKNOWN_WORKER: &str = "unknown-worker";
 
 /// The default seed, with the incident's tickets, worker and workflow in the state that the incident reports.

@@ -88,9 +88,9 @@ pub enum StopCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RunOutcome {
-    /// Every action did what it was to do, and the verification saw that they helped.
+    /// Every action achieved its purpose, and the verification showed that they helped.
     Healed,
-    /// Every action did what it was to do; there was no verification, or a condition left a part of it out.
+    /// Every action achieved its purpose; there was no verification, or a condition skipped a part of it.
     Completed,
     /// Nothing stopped the run, but a step was skipped, ended badly, could not probe or left a follow-up: a person has something to do.
     Degraded,

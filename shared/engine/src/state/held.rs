@@ -5,7 +5,7 @@ use crate::id::Seq;
 use crate::message::Hold;
 use crate::time::Timestamp;
 
-/// A hold that lasts.
+/// A hold in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// Since when time stands still.

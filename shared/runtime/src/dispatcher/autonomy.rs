@@ -68,8 +68,8 @@ impl Admission {
         self.mode == RunMode::Live && !is_off
     }
 
-    /// `key` among the runs of this kind: a run that changes nothing must neither hold back a live one of the same target nor pass for the one
-    /// of the same incident.
+    /// `key` in the key space of this kind of run: a run that changes nothing must neither block the live run of the same target nor be taken
+    /// for the live run of the same incident.
     pub(super) fn key(&self, key: &str) -> String {
         match self.mode {
             RunMode::Shadow => format!("shadow:{key}"),

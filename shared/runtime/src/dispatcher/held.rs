@@ -83,7 +83,7 @@ impl Dispatcher {
         runs.len()
     }
 
-    /// The halts that last now, the one that ends last first.
+    /// The halts in force, the one that ends last first.
     ///
     /// # Errors
     /// They cannot be read.

@@ -24,7 +24,7 @@ pub struct Prepared {
     pub(super) mode: RunMode,
 }
 
-/// How a run is started, whichever its ticket is.
+/// What the runs of one message have in common, whatever their tickets.
 #[derive(Debug)]
 pub(super) struct How {
     pub(super) mode: RunMode,

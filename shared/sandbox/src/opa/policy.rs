@@ -9,7 +9,7 @@ pub enum PolicyError {
     #[error("policy: missing, the decision `rules` needs the policy's Rego text")]
     Missing,
     /// The text is not Rego v1.
-    #[error("policy: {reason}")]
+    #[error("policy: failed to compile: {reason}")]
     Rego {
         /// The message of the compiler, with line and column.
         reason: String,
