@@ -53,7 +53,7 @@ fn runs_of(accepted: IntakeOutcome, runs: &mut Vec<(RunId, &'static str)>) -> Re
         IntakeOutcome::PerTicket { outcomes } => return outcomes.into_iter().try_for_each(|one| runs_of(one, runs)),
         // `prepare` has already refused such a message.
         IntakeOutcome::Withdrawn { .. } => {
-            let message = "the request reports an alert as over, expected one that starts a run";
+            let message = "the request says that an alert is over, expected one that starts a run";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message));
         }
         // Only an incident can be ignored, and a request is not one.

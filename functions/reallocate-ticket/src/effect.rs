@@ -61,7 +61,7 @@ impl Batch<'_> {
         ReallocationRequest { before: (*facts.ticket).clone(), metadata, idempotency_key: id }
     }
 
-    /// What the platform wants in the record of a reallocation (contracts, section 1).
+    /// The metadata that the platform expects with a reallocation (contracts, section 1).
     fn metadata(&self, facts: &TicketFacts, id: &str) -> Metadata {
         let command = &self.call.command;
         let workflow_id = facts.ticket.workflow_id.as_ref().or(command.context.workflow_id.as_ref());

@@ -129,7 +129,7 @@ impl Action for UpdateTicketStatus {
     }
 }
 
-/// What the platform wants in the record of a status update (contracts, section 1).
+/// The metadata that the platform expects with a status update (contracts, section 1).
 fn metadata(call: &Call, parameters: &Parameters, before: &Ticket) -> Metadata {
     let context = &call.command.context;
     let workflow_id = before.workflow_id.as_ref().or(context.workflow_id.as_ref());

@@ -116,8 +116,8 @@ impl Plan {
         Ok(Self { digest, playbook, concurrency_key, approval_when, json, steps, by_name })
     }
 
-    /// Whether the playbook asks people before the first step of a run with these variables. A condition that cannot be evaluated does not
-    /// spare the question.
+    /// Whether the playbook asks people before the first step of a run with these variables. If the condition cannot be
+    /// evaluated, people are asked.
     pub fn asks_approval(&self, scope: &Scope) -> bool {
         let holds = |when: &Test| when.holds(scope).unwrap_or(true);
         self.playbook.approval.is_some() && self.approval_when.as_ref().is_none_or(holds)

@@ -45,7 +45,7 @@ pub struct Playbook {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlanGate {
-    /// The run does nothing, if the failure of the denied step would stop it.
+    /// The run does nothing if the denied step's failure would stop it.
     #[default]
     Stop,
     /// The run starts, with a warning.

@@ -140,7 +140,7 @@ impl Inbound {
         format::encode(self)
     }
 
-    /// The run that the message is for; `None` if it is for the switches of the home.
+    /// The run that the message is for; `None` if it orders a halt or a resume.
     pub const fn run_id(&self) -> Option<&RunId> {
         match self {
             Self::Result(result) => Some(&result.run_id),
@@ -181,7 +181,7 @@ impl Inbound {
         }
     }
 
-    /// The message as an input of its run, `groups` being the approvers' groups by name; `None` if it is for the switches of the home.
+    /// The message as an input of its run, `groups` being the approvers' groups by name; `None` if it orders a halt or a resume.
     pub fn into_input(self, groups: &BTreeMap<String, Vec<String>>) -> Option<Input> {
         let approver = |identity: String| approver(groups, identity);
         Some(match self {

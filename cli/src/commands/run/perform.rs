@@ -91,7 +91,7 @@ fn runs_of(accepted: IntakeOutcome, run_ids: &mut Vec<RunId>) -> anyhow::Result<
         }
         // `Prepared::new` has already refused such a message.
         IntakeOutcome::Withdrawn { .. } => {
-            anyhow::bail!("the message reports an alert as over, expected one that starts a run")
+            anyhow::bail!("the message says that an alert is over, expected one that starts a run")
         }
         IntakeOutcome::PerTicket { outcomes } => {
             crate::out::note(format_args!("one run for each of several tickets, shown one after the other"));
