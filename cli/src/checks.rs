@@ -1,35 +1,19 @@
 //! The files of the scheduled checks, read and validated.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use heal_engine::check::Check;
 use heal_engine::limit;
 use heal_engine::playbook::Playbook;
-use heal_language::check::{self, Reading};
-use heal_language::code;
+use heal_language::check;
 
-use crate::playbooks::diagnostics::{self, Faults};
-use crate::playbooks::{self, diagnostic};
+use crate::playbooks;
+use crate::playbooks::diagnostics;
+use crate::source::{self, Source};
 
 /// The folder of checks inside a folder of playbooks.
 pub(crate) const FOLDER: &str = "checks";
-
-/// One file, read.
-#[derive(Debug)]
-pub(crate) struct Source {
-    pub path: PathBuf,
-    /// Empty if the file is too large or not text.
-    pub text: String,
-    pub reading: Reading,
-}
-
-impl Source {
-    pub(crate) fn faults(&self) -> Faults<'_> {
-        Faults { path: &self.path, text: &self.text, diagnostics: &self.reading.diagnostics }
-    }
-}
 
 /// The folder of the checks: the named one, else `checks` in the folder of the playbooks, if it exists.
 ///
@@ -46,11 +30,15 @@ pub(crate) fn folder(named: Option<&Path>, playbooks: &Path) -> anyhow::Result<O
 /// Reads the checks of a folder, in the order of their names. With `playbooks`, each incident must start one of them.
 ///
 /// # Errors
-/// The folder or a file cannot be read. Faults inside a file are in its [`Reading`].
-pub(crate) fn read(folder: &Path, playbooks: Option<&[Playbook]>) -> anyhow::Result<Vec<Source>> {
+/// The folder or a file cannot be read. Faults inside a file are in its diagnostics.
+pub(crate) fn read(folder: &Path, playbooks: Option<&[Playbook]>) -> anyhow::Result<Vec<Source<Check>>> {
     let files = playbooks::yaml_files(folder)?;
-    let mut sources = files.into_iter().map(|path| source(path, playbooks)).collect::<anyhow::Result<Vec<_>>>()?;
-    refuse_duplicates(&mut sources);
+    let parse = |stem: &str, text: &str| {
+        let reading = check::read(stem, text, playbooks);
+        (reading.check, reading.diagnostics)
+    };
+    let mut sources = files.into_iter().map(|path| Source::read(path, parse)).collect::<anyhow::Result<Vec<_>>>()?;
+    source::refuse_duplicates(&mut sources, "check", |check| &check.name);
     Ok(sources)
 }
 
@@ -67,27 +55,5 @@ pub(crate) fn load(folder: &Path, playbooks: &[Playbook]) -> anyhow::Result<Vec<
     if sources.len() > limit::CHECKS {
         bail!("{}: has {} checks, the limit is {}", folder.display(), sources.len(), limit::CHECKS);
     }
-    Ok(sources.into_iter().filter_map(|source| source.reading.check).collect())
-}
-
-fn source(path: PathBuf, playbooks: Option<&[Playbook]>) -> anyhow::Result<Source> {
-    Ok(match playbooks::text(&path)? {
-        Ok(text) => Source { reading: check::read(&playbooks::stem(&path), &text, playbooks), path, text },
-        Err(fault) => Source { path, text: String::new(), reading: Reading { check: None, diagnostics: vec![fault] } },
-    })
-}
-
-/// Refuses two files of one check, such as `a.yaml` and `a.yml`: they would share one state.
-fn refuse_duplicates(sources: &mut [Source]) {
-    let mut first: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for source in sources {
-        let Some(check) = &source.reading.check else { continue };
-        if let Some(other) = first.get(&check.name) {
-            let message = format!("check {} is in {} already", check.name, other.display());
-            source.reading.diagnostics.push(diagnostic(&source.path, code::DUPLICATE_NAME, message));
-            source.reading.check = None;
-        } else {
-            first.insert(check.name.clone(), source.path.clone());
-        }
-    }
+    Ok(sources.into_iter().filter_map(|source| source.value).collect())
 }

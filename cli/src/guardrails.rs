@@ -7,11 +7,12 @@ use anyhow::bail;
 use heal_clients::config::Strings;
 use heal_engine::playbook::Playbook;
 use heal_guard::Guardrails;
-use heal_language::guardrails::{self, Reading};
+use heal_language::guardrails;
 use heal_wiring::environment::{ENV_GUARDRAILS, ENV_PLAYBOOKS};
 
-use crate::playbooks::diagnostics::{self, Faults};
-use crate::{actions, out, playbooks};
+use crate::playbooks::diagnostics;
+use crate::source::Source;
+use crate::{actions, out};
 
 /// The file in a folder of playbooks.
 pub(crate) const FILE: &str = "guardrails.yaml";
@@ -19,21 +20,6 @@ pub(crate) const FILE: &str = "guardrails.yaml";
 const DEFAULT_PLAYBOOKS: &str = "playbooks";
 /// The ending that playbooks may have too.
 const MISNAMED: &str = "guardrails.yml";
-
-/// The file, read.
-#[derive(Debug)]
-pub(crate) struct Source {
-    pub path: PathBuf,
-    /// Empty if the file is too large or not text.
-    pub text: String,
-    pub reading: Reading,
-}
-
-impl Source {
-    pub(crate) fn faults(&self) -> Faults<'_> {
-        Faults { path: &self.path, text: &self.text, diagnostics: &self.reading.diagnostics }
-    }
-}
 
 /// Whether a file in a folder of playbooks is that of the guardrails, rightly named or not.
 pub(crate) fn is_guardrails(path: &Path) -> bool {
@@ -60,17 +46,11 @@ pub(crate) fn file(named: Option<&Path>, playbooks: &Path) -> anyhow::Result<Opt
 /// Reads the file. Without `playbooks`, their names and steps are not checked.
 ///
 /// # Errors
-/// It cannot be read. Faults inside it are in its [`Reading`].
-pub(crate) fn read(file: &Path, playbooks: Option<&[Playbook]>) -> anyhow::Result<Source> {
-    let path = file.to_owned();
-    Ok(match playbooks::text(&path)? {
-        Ok(text) => {
-            let reading = guardrails::read(&playbooks::stem(&path), &text, &actions::catalog(), playbooks);
-            Source { path, text, reading }
-        }
-        Err(fault) => {
-            Source { path, text: String::new(), reading: Reading { guardrails: None, diagnostics: vec![fault] } }
-        }
+/// It cannot be read. Faults inside it are in its diagnostics.
+pub(crate) fn read(file: &Path, playbooks: Option<&[Playbook]>) -> anyhow::Result<Source<Guardrails>> {
+    Source::read(file.to_owned(), |stem, text| {
+        let reading = guardrails::read(stem, text, &actions::catalog(), playbooks);
+        (reading.guardrails, reading.diagnostics)
     })
 }
 
@@ -82,7 +62,7 @@ pub(crate) fn load(named: Option<&Path>, folder: &Path, playbooks: &[Playbook]) 
     let Some(file) = file(named, folder)? else { return Ok(Loaded::default()) };
     let source = read(&file, Some(playbooks))?;
     diagnostics::print_errors([source.faults()].into_iter());
-    let Some(guardrails) = source.reading.guardrails else {
+    let Some(guardrails) = source.value else {
         bail!("{} cannot be used, nothing is started; `heal guardrails lint` shows every fault", file.display());
     };
     Ok(Loaded { guardrails: Arc::new(guardrails), file: Some(file) })
@@ -96,7 +76,7 @@ pub(crate) fn of_environment(strings: &dyn Strings) -> anyhow::Result<Arc<Guardr
     let path = |name: &str| strings.get(name).map(|value| value.map(PathBuf::from));
     let folder = path(ENV_PLAYBOOKS)?.unwrap_or_else(|| PathBuf::from(DEFAULT_PLAYBOOKS));
     let Some(file) = file(path(ENV_GUARDRAILS)?.as_deref(), &folder)? else { return Ok(Arc::default()) };
-    match read(&file, None)?.reading.guardrails {
+    match read(&file, None)?.value {
         Some(guardrails) => Ok(Arc::new(guardrails)),
         None => bail!("{} cannot be used; `heal guardrails lint` shows every fault", file.display()),
     }

@@ -22,6 +22,7 @@ mod playbooks;
 mod sandbox;
 mod show;
 mod signal;
+mod source;
 mod state;
 mod timeline;
 

@@ -8,10 +8,12 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use heal_engine::playbook::Playbook;
+use heal_guard::Guardrails;
 use heal_wiring::environment::{ENV_GUARDRAILS, ENV_PLAYBOOKS};
 
 use crate::exit::Exit;
-use crate::guardrails::{self, FILE, Source};
+use crate::guardrails::{self, FILE};
+use crate::source::Source;
 use crate::{actions, out, playbooks};
 
 const SCHEMA_EXAMPLES: &str = "\
@@ -73,14 +75,14 @@ impl Files {
     /// The file, read against the playbooks.
     ///
     /// # Errors
-    /// The file or the playbooks cannot be read. Faults inside the file are in its reading.
-    fn read(&self) -> anyhow::Result<Source> {
+    /// The file or the playbooks cannot be read. Faults inside the file are in its diagnostics.
+    fn read(&self) -> anyhow::Result<Source<Guardrails>> {
         guardrails::read(&self.file()?, self.known_playbooks()?.as_deref())
     }
 
     /// `None` while a playbook has an error, which `heal playbook lint` reports.
     fn known_playbooks(&self) -> anyhow::Result<Option<Vec<Playbook>>> {
         let sources = playbooks::read(&self.playbooks, &actions::catalog())?;
-        Ok(sources.into_iter().map(|source| source.reading.playbook).collect())
+        Ok(sources.into_iter().map(|source| source.value).collect())
     }
 }

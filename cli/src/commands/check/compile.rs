@@ -8,6 +8,7 @@ use super::folders::Folders;
 use crate::args::{CheckDir, PlaybookDir};
 use crate::exit::Exit;
 use crate::playbooks::diagnostics;
+use crate::source::Source;
 use crate::{checks, out};
 
 const EXAMPLES: &str = "\
@@ -34,12 +35,12 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let folders = Folders { checks: CheckDir { checks: args.dir.clone() }, playbooks: args.playbooks.clone() };
     let sources = checks::read(&folders.check_folder()?, Some(&folders.playbooks()?))?;
-    let wrong = diagnostics::print_errors(sources.iter().map(checks::Source::faults));
+    let wrong = diagnostics::print_errors(sources.iter().map(Source::faults));
     if !wrong.is_empty() {
         out::note(format_args!("{} cannot be compiled", out::plural(wrong.len(), "check")));
         return Ok(Exit::Failure);
     }
-    let compiled: Vec<_> = sources.into_iter().filter_map(|source| source.reading.check).collect();
+    let compiled: Vec<_> = sources.into_iter().filter_map(|source| source.value).collect();
     out::compiled(args.out.as_deref(), &heal_engine::check::to_json(&compiled))?;
     out::note(out::plural(compiled.len(), "check"));
     Ok(Exit::Success)

@@ -3,6 +3,7 @@
 use super::folders::Folders;
 use crate::exit::Exit;
 use crate::playbooks::diagnostics::{self, Tally};
+use crate::source::Source;
 use crate::{checks, out};
 
 const EXAMPLES: &str = "\
@@ -26,7 +27,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let sources = checks::read(&args.folders.check_folder()?, Some(&args.folders.playbooks()?))?;
-    let files: Vec<_> = sources.iter().map(checks::Source::faults).collect();
+    let files: Vec<_> = sources.iter().map(Source::faults).collect();
     diagnostics::print(&files, args.json)?;
     let tally = Tally::count(&files);
     out::note(format_args!("{}: {}", out::plural(sources.len(), "check"), tally.summary()));

@@ -16,7 +16,7 @@ pub(super) fn playbooks(folder: &Path) -> Vec<Check> {
         Err(error) => return vec![Check::new("playbooks", name, Err(format!("{error:#}")))],
     };
     let wrong = sources.iter().filter_map(|source| {
-        let first = source.reading.errors().next()?;
+        let first = source.errors().next()?;
         let detail = format!("line {}: {}; `heal playbook lint` shows all", first.line, first.message);
         Some(Check::new("playbook", source.path.display().to_string(), Err(detail)))
     });
@@ -43,12 +43,12 @@ fn examine_guardrails(named: Option<&Path>, folder: &Path) -> anyhow::Result<Res
     // A playbook that cannot be read has its own line here.
     let playbooks = playbooks::read(&[folder.to_owned()], &actions::catalog()).ok();
     let playbooks: Option<Vec<_>> =
-        playbooks.and_then(|sources| sources.into_iter().map(|source| source.reading.playbook).collect());
+        playbooks.and_then(|sources| sources.into_iter().map(|source| source.value).collect());
     let source = guardrails::read(&file, playbooks.as_deref())?;
-    if let Some(first) = source.reading.errors().next() {
+    if let Some(first) = source.errors().next() {
         return Ok(Err(format!("line {}: {}; `heal guardrails lint` shows all", first.line, first.message)));
     }
-    Ok(source.reading.guardrails.map(|read| guardrails::summary(&read)).ok_or_else(|| "cannot be used".to_owned()))
+    Ok(source.value.map(|read| guardrails::summary(&read)).ok_or_else(|| "cannot be used".to_owned()))
 }
 
 /// Whether the state file can be read and written, or created. It is not created here.

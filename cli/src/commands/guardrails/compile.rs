@@ -28,7 +28,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let source = args.files.read()?;
     diagnostics::print_errors([source.faults()].into_iter());
-    let Some(compiled) = source.reading.guardrails else {
+    let Some(compiled) = source.value else {
         out::note("the guardrails cannot be compiled");
         return Ok(Exit::Failure);
     };

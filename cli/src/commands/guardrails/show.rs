@@ -40,7 +40,7 @@ fn load(files: &Files) -> anyhow::Result<Loaded> {
     let Some(file) = guardrails::file(files.file.as_deref(), &folder)? else { return Ok(Loaded::default()) };
     let source = guardrails::read(&file, files.known_playbooks()?.as_deref())?;
     diagnostics::print_errors([source.faults()].into_iter());
-    match source.reading.guardrails {
+    match source.value {
         Some(guardrails) => Ok(Loaded { guardrails: guardrails.into(), file: Some(file) }),
         None => bail!("{} cannot be used", file.display()),
     }

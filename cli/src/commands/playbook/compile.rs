@@ -6,7 +6,8 @@ use heal_runtime::library::Library;
 use heal_wiring::environment::ENV_PLAYBOOKS;
 
 use crate::exit::Exit;
-use crate::playbooks::{self, Source, diagnostics};
+use crate::playbooks::{self, diagnostics};
+use crate::source::Source;
 use crate::{actions, out};
 
 const EXAMPLES: &str = "\

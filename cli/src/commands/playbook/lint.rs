@@ -7,8 +7,9 @@ use heal_wiring::environment::ENV_PLAYBOOKS;
 
 use crate::exit::Exit;
 use crate::out::plural;
+use crate::playbooks;
 use crate::playbooks::diagnostics::{self, Tally};
-use crate::playbooks::{self, Source};
+use crate::source::Source;
 use crate::{actions, checks, guardrails, out};
 
 const EXAMPLES: &str = "\
@@ -37,7 +38,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut sources = playbooks::read(&args.paths, &actions::catalog())?;
     // If a playbook cannot be read, a check's incident may start it; then the checks are not held to the playbooks.
-    let all: Option<Vec<_>> = sources.iter().map(|source| source.reading.playbook.clone()).collect();
+    let all: Option<Vec<_>> = sources.iter().map(|source| source.value.clone()).collect();
     let mut checks = Vec::new();
     for folder in args.paths.iter().map(|path| path.join(checks::FOLDER)).filter(|folder| folder.is_dir()) {
         checks.extend(checks::read(&folder, all.as_deref())?);
@@ -49,15 +50,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
             guards.push(guardrails::read(&file, all.as_deref())?);
         }
     }
-    let read = guards.iter().filter_map(|source| source.reading.guardrails.as_ref());
+    let read = guards.iter().filter_map(|source| source.value.as_ref());
     let groups = read.flat_map(|guardrails| guardrails.approvals.groups.clone()).collect();
     // Faulty guardrails have their own faults, and may have the group. A single file says nothing of the guardrails beside it.
     let is_home = !guards.is_empty() || args.paths.iter().any(|path| path.is_dir());
-    if is_home && guards.iter().all(|source| source.reading.guardrails.is_some()) {
+    if is_home && guards.iter().all(|source| source.value.is_some()) {
         playbooks::check_groups(&mut sources, &groups);
     }
-    let files = sources.iter().map(Source::faults).chain(checks.iter().map(checks::Source::faults));
-    let files: Vec<_> = files.chain(guards.iter().map(guardrails::Source::faults)).collect();
+    let files = sources.iter().map(Source::faults).chain(checks.iter().map(Source::faults));
+    let files: Vec<_> = files.chain(guards.iter().map(Source::faults)).collect();
     diagnostics::print(&files, args.json)?;
     let mut counts = plural(sources.len(), "playbook");
     if !checks.is_empty() {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::args::PlaybookDir;
 use crate::exit::Exit;
-use crate::{actions, out, playbooks};
+use crate::{actions, out, playbooks, source};
 
 /// What the list says of a file with errors.
 const UNUSABLE: &str = "cannot be used, see its errors";
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
         library.entries().try_for_each(|entry| out::json(&to_json(entry)))?;
         wrong
             .iter()
-            .try_for_each(|file| out::json(&json!({"name": playbooks::stem(file), "file": file, "error": UNUSABLE})))?;
+            .try_for_each(|file| out::json(&json!({"name": source::stem(file), "file": file, "error": UNUSABLE})))?;
     } else {
         print(&library, &wrong)?;
     }
@@ -50,7 +50,7 @@ fn print(library: &Library, wrong: &[PathBuf]) -> std::io::Result<()> {
     });
     let wrong = wrong.iter().map(|file| {
         let mark = format!("{UNUSABLE}: {}", file.display());
-        [playbooks::stem(file), "-".to_owned(), "-".to_owned(), out::text(&mark)]
+        [source::stem(file), "-".to_owned(), "-".to_owned(), out::text(&mark)]
     });
     let rows = rows.chain(wrong);
     out::table(["PLAYBOOK", "TRIGGERS", "STEPS", "DESCRIPTION"], rows.collect())

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::args::PlaybookDir;
 use crate::exit::Exit;
-use crate::{actions, out, playbooks};
+use crate::{actions, out, playbooks, source};
 
 /// Shows one playbook in its resolved form: every default filled in, every step with its needs and outputs
 ///
@@ -28,7 +28,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let (library, wrong) = playbooks::usable(&args.playbooks.playbooks, &actions::catalog())?;
     let Some(entry) = library.get(&args.name) else {
-        if let Some(file) = wrong.iter().find(|file| playbooks::stem(file) == args.name) {
+        if let Some(file) = wrong.iter().find(|file| source::stem(file) == args.name) {
             bail!("playbook `{}` cannot be used: {} has errors", args.name, file.display());
         }
         let known: Vec<_> = library.names().collect();
