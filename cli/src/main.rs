@@ -4,7 +4,6 @@
 //! those of [`exit`]. Modules import downwards only: commands, then what they share, then [`out`] and `file`.
 
 mod actions;
-mod api;
 mod args;
 mod backend;
 mod checks;

@@ -2,6 +2,8 @@
 
 use heal_engine::Timestamp;
 
+pub(crate) use heal_api::moment::rfc3339;
+
 const SECOND_MS: u64 = 1_000;
 const MINUTE_MS: u64 = 60 * SECOND_MS;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
@@ -21,13 +23,6 @@ pub(crate) fn duration(ms: u64) -> String {
         HOUR_MS..DAY_MS => pair((HOUR_MS, "h"), (MINUTE_MS, "min")),
         DAY_MS.. => pair((DAY_MS, "d"), (HOUR_MS, "h")),
     }
-}
-
-/// `2026-11-23T20:21:00Z`, in UTC.
-pub(crate) fn rfc3339(at: Timestamp) -> String {
-    let time = i64::try_from(at.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    // Times beyond the year 9999 are shown as a number.
-    time.map_or_else(|| format!("{} ms", at.0), |time| format!("{time:.0}"))
 }
 
 /// A moment in the past: `90s`, `15m`, `2h`, `7d` before `now`, or RFC 3339.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
+use heal_api::Service;
 use heal_clients::config::Env;
 use heal_embedded::Store;
 use heal_engine::check::Check;
@@ -19,7 +20,6 @@ use heal_wiring::environment::{ENV_LISTEN, ENV_RUN_RETENTION_DAYS};
 use heal_wiring::retention::{MAX_RUN_RETENTION_DAYS, RUN_RETENTION_DAYS};
 use tokio::net::TcpListener;
 
-use crate::api::{self, Service};
 use crate::args::{CheckDir, GuardrailsFile, PlaybookDir, StateFile};
 use crate::exit::Exit;
 use crate::local::{self, Engine};
@@ -91,7 +91,13 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     out::line(format_args!("http://{address}"))?;
     tracing::info!(%address, state = %args.state.state.display(), "serving");
 
-    let service = Service { dispatcher, store: state.store.clone(), telemetry: telemetry.clone() };
+    let service = Service {
+        dispatcher,
+        runs: ports.runs.clone(),
+        due_runs: Arc::clone(&ports.due_runs),
+        sender: Arc::clone(&ports.sender),
+        telemetry: telemetry.clone(),
+    };
     let served = serve(listener, service, stop).await;
     garbage.abort();
     if !engine.stop(ATTEMPT_GRACE).await {
@@ -133,7 +139,7 @@ async fn serve(listener: TcpListener, service: Service, stop: impl Future<Output
             let _ = stopping.wait_for(|stopping| *stopping).await;
         }
     };
-    let server = axum::serve(listener, api::router(service)).with_graceful_shutdown(shutdown());
+    let server = axum::serve(listener, heal_api::router(service)).with_graceful_shutdown(shutdown());
     let mut server = std::pin::pin!(server.into_future());
     tokio::select! {
         served = &mut server => return served,

@@ -15,8 +15,8 @@ use heal_runtime::port::{Entropy as _, HALTS, OsEntropy};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::problem::Problem;
-use super::request::{Service, json_text};
+use crate::problem::Problem;
+use crate::request::{Service, json_text};
 
 /// Who orders: the API does not authenticate its callers.
 const BY: &str = "api:unauthenticated";
@@ -34,7 +34,7 @@ struct Order {
 ///
 /// # Errors
 /// 503 if they cannot be read.
-pub(super) async fn list(State(service): State<Arc<Service>>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn list(State(service): State<Arc<Service>>) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({"halts": service.dispatcher.halts().await?})))
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn list(State(service): State<Arc<Service>>) -> Result<Json<Val
 ///
 /// # Errors
 /// 409 if too many last already, 415, 422 with the invalid field.
-pub(super) async fn halt(
+pub(crate) async fn halt(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -68,7 +68,7 @@ pub(super) async fn halt(
 ///
 /// # Errors
 /// 404 if the halt does not exist or has ended.
-pub(super) async fn resume(
+pub(crate) async fn resume(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {

@@ -8,17 +8,17 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use heal_engine::incident::{self, IntakeError};
-use heal_runtime::port::{Message, QueueName, Sender as _};
+use heal_runtime::port::{Message, QueueName};
 use serde_json::{Value, json};
 
-use super::problem::Problem;
-use super::request::{Service, json_text, traceparent};
+use crate::problem::Problem;
+use crate::request::{Service, json_text, traceparent};
 
 /// Answers once the incident is on the disk, in the queue. An incident that no playbook fits becomes a failed run that keeps it.
 ///
 /// # Errors
 /// 413, 415, 422 with the invalid fields. Nothing is stored then: the sender has the reason.
-pub(super) async fn enqueue(
+pub(crate) async fn enqueue(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -36,6 +36,6 @@ pub(super) async fn enqueue(
         Err(error) => return Err(error.into()),
     };
     let message = Message { queue: QueueName::Incidents, body: text, delay_ms: 0, traceparent: traceparent(&headers) };
-    service.store.send(vec![message]).await?;
+    service.sender.send(vec![message]).await?;
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }

@@ -15,7 +15,7 @@ const RETRY_AFTER_SECONDS: &str = "1";
 
 /// A refusal: `{"error": {"message", "fields"}}` with a status.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     status: StatusCode,
     message: String,
     fields: Vec<Field>,
@@ -23,24 +23,24 @@ pub(super) struct Problem {
 
 /// One wrong field.
 #[derive(Debug, Serialize)]
-pub(super) struct Field {
+pub(crate) struct Field {
     field: String,
     message: String,
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), fields: Vec::new() }
     }
 
     /// 422 for one field.
-    pub(super) fn field(field: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn field(field: &str, message: impl Into<String>) -> Self {
         let message = message.into();
         let fields = vec![Field { field: field.to_owned(), message: message.clone() }];
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, message: format!("{field}: {message}"), fields }
     }
 
-    pub(super) fn unknown_run(id: &str) -> Self {
+    pub(crate) fn unknown_run(id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("there is no remediation `{id}`"))
     }
 

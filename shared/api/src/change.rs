@@ -9,12 +9,12 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use heal_engine::RunId;
 use heal_runtime::message::Inbound;
-use heal_runtime::port::{Entropy as _, OsEntropy, RunReader as _};
+use heal_runtime::port::{Entropy as _, OsEntropy};
 use serde_json::Value;
 
-use super::execute::run_summary;
-use super::problem::Problem;
-use super::request::{Service, json_text, run_id};
+use crate::execute::run_summary;
+use crate::problem::Problem;
+use crate::request::{Service, json_text, run_id};
 
 /// What the run's log records for the change: the interface has no sign-in, so nobody attests who calls.
 const BY: &str = heal_engine::state::approval::ANONYMOUS;
@@ -34,7 +34,7 @@ enum ChangeOutcome {
 ///
 /// # Errors
 /// 404 if the run does not exist, 415 and 422 for a body of another form.
-pub(super) async fn cancel(
+pub(crate) async fn cancel(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -53,7 +53,7 @@ pub(super) async fn cancel(
 ///
 /// # Errors
 /// 403 if it needs a known person, 404 if the run does not exist.
-pub(super) async fn approve(
+pub(crate) async fn approve(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
@@ -87,7 +87,7 @@ fn cancel_reason(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Re
 
 async fn change(service: &Service, id: &str, input: impl Fn(RunId) -> Inbound) -> Result<ChangeOutcome, Problem> {
     let run_id = run_id(id)?;
-    let head = service.store.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(id))?;
+    let head = service.runs.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(id))?;
     if head.status.is_terminal() {
         return Ok(ChangeOutcome::AlreadyEnded(run_id));
     }

@@ -13,11 +13,13 @@
 //! A refusal is `{"error": {"message", "fields": [{"field", "message"}]}}`. The API does not authenticate: bind it to loopback, or put
 //! an authenticating proxy in front of it.
 
+mod caller;
 mod change;
 mod execute;
 mod halts;
 mod health;
 mod incidents;
+pub mod moment;
 mod problem;
 mod request;
 mod status;
@@ -35,12 +37,14 @@ use heal_engine::limit;
 
 use problem::Problem;
 
-pub(crate) use request::Service;
+pub use caller::{Caller, Role};
+pub use request::Service;
 
 /// Longest time for one request and its response, including the reading of the body.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(crate) fn router(service: Service) -> Router {
+/// The routes of the API over `service`.
+pub fn router(service: Service) -> Router {
     Router::new()
         .route("/health", get(health::health))
         .route("/metrics", get(health::metrics))

@@ -1,20 +1,29 @@
 //! What the handlers share: the service that they work on, and the parts of a request.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
-use heal_embedded::Store;
 use heal_engine::{RunId, limit};
 use heal_runtime::dispatcher::Dispatcher;
+use heal_runtime::port::{DueRuns, RunReader, Sender};
 use heal_telemetry::Telemetry;
 
-use super::problem::Problem;
+use crate::problem::Problem;
 
 /// What the handlers work on.
-#[derive(Debug)]
-pub(crate) struct Service {
+#[expect(missing_debug_implementations, reason = "ports are behaviour, there is nothing to print")]
+pub struct Service {
+    /// Starts runs, changes them and reads them.
     pub dispatcher: Dispatcher,
-    pub store: Store,
+    /// The runs, to read.
+    pub runs: Arc<dyn RunReader>,
+    /// The index of overdue runs: a read of it says whether the store works.
+    pub due_runs: Arc<dyn DueRuns>,
+    /// The queue of incidents.
+    pub sender: Arc<dyn Sender>,
+    /// The metrics of this process.
     pub telemetry: Telemetry,
 }
 
@@ -24,7 +33,7 @@ pub(crate) struct Service {
 ///
 /// # Errors
 /// 413, 415, or 422 if the body is not text.
-pub(super) fn json_text(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<String, Problem> {
+pub(crate) fn json_text(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<String, Problem> {
     let claimed = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = claimed.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if essence != "application/json" && !essence.ends_with("+json") {
@@ -45,7 +54,7 @@ pub(super) fn json_text(headers: &HeaderMap, body: Result<Bytes, BytesRejection>
 }
 
 /// The W3C trace context of the caller.
-pub(super) fn traceparent(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn traceparent(headers: &HeaderMap) -> Option<String> {
     headers.get("traceparent").and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
 }
 
@@ -53,7 +62,7 @@ pub(super) fn traceparent(headers: &HeaderMap) -> Option<String> {
 ///
 /// # Errors
 /// 404 if the text cannot be the id of a run.
-pub(super) fn run_id(id: &str) -> Result<RunId, Problem> {
+pub(crate) fn run_id(id: &str) -> Result<RunId, Problem> {
     if RunId::is_legal(id) {
         Ok(RunId::new(id))
     } else {

@@ -8,13 +8,13 @@ use heal_engine::event::RunStatus;
 use heal_engine::report::{self, Report, StepStatus};
 use serde_json::{Value, json};
 
-use super::problem::Problem;
-use super::request::{Service, run_id};
 use crate::moment;
+use crate::problem::Problem;
+use crate::request::{Service, run_id};
 
 /// # Errors
 /// 404 if the run does not exist.
-pub(super) async fn status(
+pub(crate) async fn status(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {

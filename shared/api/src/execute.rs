@@ -10,18 +10,17 @@ use axum::http::{HeaderMap, StatusCode};
 use heal_engine::incident::{Intake, Shape, Via};
 use heal_engine::{RunId, incident};
 use heal_runtime::dispatcher::IntakeOutcome;
-use heal_runtime::port::RunReader as _;
 use serde_json::{Value, json};
 
-use super::problem::Problem;
-use super::request::{Service, json_text, traceparent};
 use crate::moment;
+use crate::problem::Problem;
+use crate::request::{Service, json_text, traceparent};
 
 /// Answers once the run is on the disk. A repeated request gets the same run.
 ///
 /// # Errors
 /// 404 for an unknown playbook, 413, 415, 422 with the fields that are wrong.
-pub(super) async fn execute(
+pub(crate) async fn execute(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -66,8 +65,8 @@ fn runs_of(accepted: IntakeOutcome, runs: &mut Vec<(RunId, &'static str)>) -> Re
 ///
 /// # Errors
 /// 404 if the run does not exist.
-pub(super) async fn run_summary(service: &Service, run_id: &RunId, message: &str) -> Result<Value, Problem> {
-    let head = service.store.head(run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
+pub(crate) async fn run_summary(service: &Service, run_id: &RunId, message: &str) -> Result<Value, Problem> {
+    let head = service.runs.head(run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
     Ok(json!({
         "remediation_id": head.run_id,
         "status": head.status,

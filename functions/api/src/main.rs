@@ -1,0 +1,3 @@
+//! The function `api`.
+
+fn main() {}

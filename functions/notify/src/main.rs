@@ -1,0 +1,3 @@
+//! The function `notify`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Alerts of other systems as incidents: mapping and authentication, without a transport.

@@ -1,0 +1,1 @@
+//! Word out: what people are told, where, and at least once.
