@@ -1,5 +1,7 @@
 //! `heal serve`: the engine as a service over a state file.
 
+mod sandbox;
+
 use std::future::IntoFuture as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +11,6 @@ use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
 use heal_api::changes::Direct;
 use heal_api::{Caller, Role, Service, Waiting};
-use heal_clients::config::Env;
 use heal_embedded::Store;
 use heal_engine::check::Check;
 use heal_engine::state::approval::ANONYMOUS;
@@ -27,7 +28,7 @@ use tokio::net::TcpListener;
 use crate::args::{CheckDir, GuardrailsFile, PlaybookDir, StateFile};
 use crate::exit::Exit;
 use crate::local::{self, Engine};
-use crate::{actions, checks, guardrails, out, playbooks, signal, state};
+use crate::{actions, checks, guardrails, out, playbooks, signal};
 
 /// Time for open requests to end after the signal to stop.
 const REQUEST_GRACE: Duration = Duration::from_secs(10);
@@ -41,6 +42,7 @@ const DAY_MS: u64 = 86_400_000;
 
 const EXAMPLES: &str = "\
 Examples:
+  heal serve --sandbox                                  try it: stand-in services, and a console in the browser
   heal serve --state heal.db --playbooks playbooks --listen 127.0.0.1:8080
   curl -H 'content-type: application/json' -d @incident.json localhost:8080/api/v1/incidents
   curl localhost:8080/api/v1/playbooks
@@ -70,6 +72,8 @@ pub(crate) struct Args {
     #[arg(long, env = ENV_RUN_RETENTION_DAYS, default_value_t = RUN_RETENTION_DAYS, value_name = "DAYS",
         value_parser = clap::value_parser!(u64).range(1..=MAX_RUN_RETENTION_DAYS))]
     pub keep_runs: u64,
+    #[command(flatten)]
+    sandbox: sandbox::SandboxArgs,
 }
 
 pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit> {
@@ -81,21 +85,23 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
         .await
         .with_context(|| format!("failed to listen on {} (--listen)", args.listen))?;
     let address = listener.local_addr().context("failed to read the address of the HTTP API")?;
-    let state = state::lock(&args.state.state).await?;
+    let (_platform, strings) = args.sandbox.start()?;
+    let state = args.sandbox.state(&args.state).await?;
     let observer = local::observer(telemetry.metrics(), &library);
     observer.show_zeros();
     let ports = local::ports(&state.store).bounded_by(guardrails);
-    let gatekeeper = ports.gatekeeper(&Env, Arc::clone(&observer))?;
+    let gatekeeper = ports.gatekeeper(&strings, Arc::clone(&observer))?;
     let dispatcher = ports.dispatcher(Arc::clone(&library)).observed_by(observer.clone()).gated_by(gatekeeper);
     let plans = library.entries().map(|entry| &*entry.plan);
     let engine =
-        Engine::start(&state.store, &ports, dispatcher.clone(), &Env, plans, checks.clone(), &observer).await?;
+        Engine::start(&state.store, &ports, dispatcher.clone(), &strings, plans, checks.clone(), &observer).await?;
     let garbage = tokio::spawn(collect_garbage(state.store.clone(), args.keep_runs * DAY_MS));
     let flushing = tokio::spawn({
         let telemetry = telemetry.clone();
         async move { telemetry.flush_every(FLUSH_EVERY).await }
     });
     out::line(format_args!("http://{address}"))?;
+    args.sandbox.welcome(address);
     tracing::info!(%address, state = %args.state.state.display(), "serving");
 
     let service = service(&ports, dispatcher, checks, telemetry.clone());

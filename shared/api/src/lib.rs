@@ -16,6 +16,7 @@ mod caller;
 mod change;
 pub mod changes;
 mod checks;
+mod console;
 mod cursor;
 mod dead_letters;
 mod document;
@@ -63,6 +64,7 @@ pub fn router(service: Service) -> Router {
     let (router, _) = routes().split_for_parts();
     router
         .route(document::PATH, get(document::published))
+        .merge(console::router())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(other_method)
         .layer(DefaultBodyLimit::max(limit::MESSAGE_BYTES))

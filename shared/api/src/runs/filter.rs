@@ -49,6 +49,25 @@ pub(crate) struct RunQuery {
 }
 
 impl RunQuery {
+    /// The same without fields that a form sent empty.
+    pub(crate) fn without_blanks(&self) -> Self {
+        let text = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        Self {
+            needs_attention: self.needs_attention,
+            status: text(&self.status),
+            outcome: text(&self.outcome),
+            severity: text(&self.severity),
+            playbook: text(&self.playbook),
+            incident: text(&self.incident),
+            ticket: text(&self.ticket),
+            workflow: text(&self.workflow),
+            worker: text(&self.worker),
+            since: text(&self.since),
+            limit: self.limit,
+            cursor: text(&self.cursor),
+        }
+    }
+
     /// # Errors
     /// 422 for a word or a time that is unknown.
     pub(crate) fn filter(&self, now: Timestamp) -> Result<RunFilter, Problem> {
