@@ -36,7 +36,7 @@ pub(super) async fn new_incident(State(service): State<Arc<Service>>) -> Result<
             label.wide { "Incident to try" textarea name="incident" data-json required spellcheck="false" { (EXAMPLE) } }
             button { "Try it: nothing is started" }
         }
-        pre #would tabindex="0" aria-label="What it would do" { "" }
+        pre #would tabindex="0" { "" }
         p { "Types that start a playbook: "
             @for entry in service.dispatcher.library().entries() { @for trigger in &entry.plan.playbook.triggers {
                 code { (printable(&trigger.incident_type)) } " (" (printable(&entry.plan.playbook.name)) ") "
@@ -62,7 +62,7 @@ pub(super) async fn checks(State(service): State<Arc<Service>>) -> Result<Html<S
 fn check_card(check: &check::Check, state: Option<Result<check::State, heal_engine::format::Error>>) -> Markup {
     html! {
         section.card {
-            h3 { (printable(&check.name)) " "
+            h2 { (printable(&check.name)) " "
                 @match &state {
                     None => (badge(Tone::None, "not yet probed")),
                     Some(Err(_)) => (badge(Tone::Bad, "unreadable")),
@@ -103,7 +103,7 @@ pub(super) async fn guardrails(State(service): State<Arc<Service>>) -> Result<Ht
             } } }
         } }
         h2 { "Everything that holds" }
-        pre tabindex="0" aria-label="Everything that holds" { (json(&**guardrails)) }
+        pre tabindex="0" { (json(&**guardrails)) }
     };
     Ok(page::page("Guardrails", "/guardrails", &service.dispatcher.halts().await?, &content))
 }
@@ -115,10 +115,10 @@ pub(super) async fn dead_letters(State(service): State<Arc<Service>>) -> Result<
         @if letters.is_empty() { p { (badge(Tone::Good, "none")) } }
         @for letter in &letters {
             section.card {
-                h3 { (printable(&letter.queue.to_string())) " · " (time(letter.sent_at)) }
+                h2 { (printable(&letter.queue.to_string())) " · " (time(letter.sent_at)) }
                 p { (printable(&letter.reason)) }
                 p.quiet { "delivered " (letter.receive_count) " times" }
-                details { summary { "The message" } pre { (printable(cut(&letter.body))) } }
+                details { summary { "The message" } pre tabindex="0" { (printable(cut(&letter.body))) } }
                 form data-url={ "/api/v1/dead-letters/" (super::query(&letter.message_id)) "/redrive" } data-next="/dead-letters" { button { "Put it back on its queue" } }
             }
         }

@@ -31,7 +31,7 @@ pub(super) async fn list(State(service): State<Arc<Service>>) -> Result<Html<Str
             @for entry in service.dispatcher.library().entries() {
                 @let playbook = &entry.plan.playbook;
                 section.card {
-                    h3 { a href={ "/playbooks/" (super::query(&playbook.name)) } { (printable(&playbook.name)) } }
+                    h2 { a href={ "/playbooks/" (super::query(&playbook.name)) } { (printable(&playbook.name)) } }
                     p { (printable(&playbook.description)) }
                     p.quiet { (playbook.actions.len()) " actions, " (playbook.verify.len()) " checks that it helped · " (triggers(playbook)) }
                 }
@@ -73,7 +73,7 @@ pub(super) async fn one(State(service): State<Arc<Service>>, NamePath(name): Nam
         (runs::table(found.get(..SHOWN).unwrap_or(&found)))
         p { a href={ "/runs?playbook=" (super::query(&name)) } { "All its runs" } }
         h2 #parameters { "What an incident has to bring" }
-        @match &playbook.parameters_schema { Some(schema) => pre { (json(schema)) }, None => p.quiet { "Nothing in particular." } }
+        @match &playbook.parameters_schema { Some(schema) => pre tabindex="0" { (json(schema)) }, None => p.quiet { "Nothing in particular." } }
     };
     Ok(page::page(&name, "/playbooks", &service.dispatcher.halts().await?, &content))
 }

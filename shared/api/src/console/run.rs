@@ -132,13 +132,13 @@ fn approval_card(run_id: &str, approval: &OpenApproval) -> Markup {
     let what = approval_name(approval);
     html! {
         section.card aria-label={ "Approval of " (printable(&what)) } {
-            h3 { (badge(Tone::Waits, "needs you")) " Approve " (printable(&what)) @if let Some(action) = &approval.action { ": " (printable(action)) } }
+            h2 { (badge(Tone::Waits, "needs you")) " Approve " (printable(&what)) @if let Some(action) = &approval.action { ": " (printable(action)) } }
             p { (printable(&approval.why)) }
             p.quiet {
                 (approval.approved_by.len()) " of " (approval.min) " approvals" @if !approval.approved_by.is_empty() { " (" (printable(&approval.approved_by.join(", "))) ")" }
                 "; may be given by " (printable(&who_may_approve(approval))) "; until " (time(approval.until))
             }
-            details open { summary { "What would be done, to what" } pre { (json(&approval.parameters)) } }
+            details open { summary { "What would be done, to what" } pre tabindex="0" { (json(&approval.parameters)) } }
             div.actions {
                 form data-url={ "/api/v1/runs/" (run_id) "/approve" } { (hidden) button.yes { "Approve exactly this" } }
                 form data-url={ "/api/v1/runs/" (run_id) "/reject" } {

@@ -38,11 +38,13 @@ pub(super) async fn list(
     let filter = query.filter(service.dispatcher.now())?;
     let cursor = query.cursor.as_deref().map(|sealed| cursor::open(&filter, sealed)).transpose()?;
     let found = service.runs.list(&filter, query.limit()?, cursor.as_deref()).await?;
-    let next = found.next.as_deref().map(|cursor| format!("/runs?{}", address(&query, &cursor::seal(cursor))));
+    let here = format!("/runs?{}", address(&query, query.cursor.as_deref()));
+    let next = found.next.as_deref().map(|cursor| format!("/runs?{}", address(&query, Some(&cursor::seal(cursor)))));
     let names: Vec<_> = service.dispatcher.library().names().collect();
     let content = html! {
         (filters(&query, &names))
-        (table(&found.runs))
+        // The same page again, of which the list is taken: what arrives meanwhile shows by itself.
+        div #list hx-get=(here) hx-select="#list" hx-trigger="every 3s" hx-swap="outerHTML" { (table(&found.runs)) }
         @if let Some(next) = next { p { a href=(next) rel="next" { "Older runs" } } }
         @if let Some(before) = found.unexamined_before { p.quiet { "Runs from before " (time(before)) " were not examined." } }
     };
@@ -80,8 +82,8 @@ fn choice(name: &str, chosen: Option<&str>, words: &[&str]) -> Markup {
     }
 }
 
-/// The query of the next page.
-fn address(query: &RunQuery, cursor: &str) -> String {
+/// The query of a page of this listing.
+fn address(query: &RunQuery, cursor: Option<&str>) -> String {
     let texts = [
         ("status", &query.status),
         ("outcome", &query.outcome),
@@ -96,7 +98,7 @@ fn address(query: &RunQuery, cursor: &str) -> String {
     let texts =
         texts.into_iter().filter_map(|(name, value)| Some((name, value.as_deref().filter(|it| !it.is_empty())?)));
     let attention = query.needs_attention.then_some(("needs_attention", "true"));
-    let all = texts.chain(attention).chain(std::iter::once(("cursor", cursor)));
+    let all = texts.chain(attention).chain(cursor.map(|cursor| ("cursor", cursor)));
     all.map(|(name, value)| format!("{name}={}", super::query(value))).collect::<Vec<_>>().join("&")
 }
 

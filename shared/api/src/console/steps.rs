@@ -40,9 +40,9 @@ fn row(plan: &Plan, step: &StepReport) -> Markup {
             td data-name="Time" { @if let Some(ms) = step.duration_ms { (moment::duration(ms)) } @else { "–" } }
             td data-name="What it did" {
                 @for text in note { p { (printable(text)) } }
-                @if let Some(output) = step.output.as_ref().filter(|output| !output.is_empty()) { details { summary { "Output" } pre { (json(output)) } } }
+                @if let Some(output) = step.output.as_ref().filter(|output| !output.is_empty()) { details { summary { "Output" } pre tabindex="0" { (json(output)) } } }
                 @if let Some((_, planned)) = plan.steps().find(|(_, planned)| planned.spec.name == step.name) {
-                    details { summary { "Parameters in the playbook" } pre { (json(&planned.spec.parameters)) } }
+                    details { summary { "Parameters in the playbook" } pre tabindex="0" { (json(&planned.spec.parameters)) } }
                 }
             }
         }

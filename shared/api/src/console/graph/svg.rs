@@ -44,10 +44,10 @@ fn step(node: &Node, place: Place, link: &str) -> Markup {
             html! { (short(text)) }.into_string()
         ))
     };
-    let said = format!("{}, {} {}", node.name, node.kind, node.state);
     html! {
-        a href=(link) aria-label=(printable(said.trim())) {
+        a href=(link) {
             g class={ "node " (node.tone.class()) } {
+                title { (printable(&node.kind)) }
                 rect x=(left) y=(top) width=(WIDTH) height=(HEIGHT) rx="8" {}
                 (line(24.0, "", &node.name))
                 (line(43.0, "small", &if node.state.is_empty() { node.kind.clone() } else { format!("{} {}", glyph(node), node.state) }))
