@@ -71,6 +71,11 @@ if install_or_skip "Prometheus' check of the alerts" scripts/install-receivers.s
     .tools/bin/promtool check rules dashboards/alerts.yaml
 fi
 
+step "browser"
+if ! scripts/install-browser.sh; then
+    skip "the console in a browser: see above"
+fi
+
 step "template"
 scripts/install-aws-tools.sh ministack sam
 scripts/test-template.sh

@@ -35,3 +35,10 @@ pub(crate) struct StateFile {
     #[arg(long, env = ENV_STATE, default_value = DEFAULT_STATE, value_name = "FILE.db")]
     pub state: PathBuf,
 }
+
+impl StateFile {
+    /// Whether nobody named a file.
+    pub(crate) fn is_default(&self) -> bool {
+        self.state == std::path::Path::new(DEFAULT_STATE)
+    }
+}

@@ -14,7 +14,7 @@ use heal_clients::config::Env;
 use heal_engine::RunId;
 use heal_guard::Guardrails;
 use heal_runtime::dispatcher::Dispatcher;
-use heal_runtime::port::{AutonomyStore, DeadLetter, Receiver as _, RunReader};
+use heal_runtime::port::{AutonomyStore, DeadLetter, RunReader};
 use heal_wiring::Ports;
 
 pub(crate) use resolve::{BackendRef, StackName, StackRef};
@@ -175,10 +175,7 @@ impl Backend {
     /// # Errors
     /// They cannot be read.
     pub(crate) async fn dead_letters(&self, limit: usize) -> anyhow::Result<Vec<DeadLetter>> {
-        Ok(match self {
-            Self::File { store, .. } => store.dead_letters(limit).await?,
-            Self::Stack(stack) => stack.queues.parked(limit).await?,
-        })
+        Ok(self.ports().dead_letters.list(limit).await?)
     }
 
     /// Puts these dead letters back on their queues. Returns the ids of those that existed.
@@ -186,18 +183,7 @@ impl Backend {
     /// # Errors
     /// One cannot be put back; those before it are.
     pub(crate) async fn redrive(&self, message_ids: &BTreeSet<String>) -> anyhow::Result<BTreeSet<String>> {
-        match self {
-            Self::File { store, .. } => {
-                let mut moved = BTreeSet::new();
-                for message_id in message_ids {
-                    if store.redrive(message_id).await? {
-                        moved.insert(message_id.clone());
-                    }
-                }
-                Ok(moved)
-            }
-            Self::Stack(stack) => Ok(stack.queues.redrive_all(message_ids).await?),
-        }
+        Ok(self.ports().dead_letters.put_back(message_ids).await?)
     }
 }
 

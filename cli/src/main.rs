@@ -15,7 +15,6 @@ mod follow;
 mod guardrails;
 mod identity;
 mod local;
-mod moment;
 mod out;
 mod playbooks;
 mod sandbox;
@@ -28,6 +27,7 @@ mod timeline;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use heal_api::moment;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -3,7 +3,7 @@
 //! [`Timeline`] takes commits in order and returns lines; it does no I/O and reads no clock. [`events`] shows every single event instead,
 //! [`summary`] the end of the run. Lines contain colours, which [`crate::out`] removes for files and pipes.
 
-pub(crate) mod approval;
+mod approval;
 pub(crate) mod events;
 mod line;
 mod step;

@@ -1,5 +1,7 @@
 //! `heal serve`: the engine as a service over a state file.
 
+mod sandbox;
+
 use std::future::IntoFuture as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,15 +9,18 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
-use heal_api::Service;
-use heal_clients::config::Env;
+use heal_api::changes::Direct;
+use heal_api::{Caller, Role, Service, Waiting};
 use heal_embedded::Store;
 use heal_engine::check::Check;
+use heal_engine::state::approval::ANONYMOUS;
 use heal_guard::Guardrails;
+use heal_runtime::dispatcher::Dispatcher;
 use heal_runtime::library::Library;
 use heal_runtime::port::{Clock as _, SystemClock};
 use heal_telemetry::Telemetry;
 use heal_telemetry::export::FLUSH_EVERY;
+use heal_wiring::Ports;
 use heal_wiring::environment::{ENV_LISTEN, ENV_RUN_RETENTION_DAYS};
 use heal_wiring::retention::{MAX_RUN_RETENTION_DAYS, RUN_RETENTION_DAYS};
 use tokio::net::TcpListener;
@@ -23,7 +28,7 @@ use tokio::net::TcpListener;
 use crate::args::{CheckDir, GuardrailsFile, PlaybookDir, StateFile};
 use crate::exit::Exit;
 use crate::local::{self, Engine};
-use crate::{actions, checks, guardrails, out, playbooks, signal, state};
+use crate::{actions, checks, guardrails, out, playbooks, signal};
 
 /// Time for open requests to end after the signal to stop.
 const REQUEST_GRACE: Duration = Duration::from_secs(10);
@@ -31,10 +36,13 @@ const REQUEST_GRACE: Duration = Duration::from_secs(10);
 const ATTEMPT_GRACE: Duration = Duration::from_secs(20);
 /// How often expired rows are removed from the state file.
 const GARBAGE_EVERY: Duration = Duration::from_hours(1);
+/// How often a run's log is read while a reader of the API waits for news.
+const POLL: Duration = Duration::from_millis(200);
 const DAY_MS: u64 = 86_400_000;
 
 const EXAMPLES: &str = "\
 Examples:
+  heal serve --sandbox                                  try it: stand-in services, and a console in the browser
   heal serve --state heal.db --playbooks playbooks --listen 127.0.0.1:8080
   curl -H 'content-type: application/json' -d @incident.json localhost:8080/api/v1/incidents
   curl localhost:8080/api/v1/playbooks
@@ -64,6 +72,8 @@ pub(crate) struct Args {
     #[arg(long, env = ENV_RUN_RETENTION_DAYS, default_value_t = RUN_RETENTION_DAYS, value_name = "DAYS",
         value_parser = clap::value_parser!(u64).range(1..=MAX_RUN_RETENTION_DAYS))]
     pub keep_runs: u64,
+    #[command(flatten)]
+    sandbox: sandbox::SandboxArgs,
 }
 
 pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit> {
@@ -75,29 +85,26 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
         .await
         .with_context(|| format!("failed to listen on {} (--listen)", args.listen))?;
     let address = listener.local_addr().context("failed to read the address of the HTTP API")?;
-    let state = state::lock(&args.state.state).await?;
+    let (_platform, strings) = args.sandbox.start()?;
+    let state = args.sandbox.state(&args.state).await?;
     let observer = local::observer(telemetry.metrics(), &library);
     observer.show_zeros();
     let ports = local::ports(&state.store).bounded_by(guardrails);
-    let gatekeeper = ports.gatekeeper(&Env, Arc::clone(&observer))?;
+    let gatekeeper = ports.gatekeeper(&strings, Arc::clone(&observer))?;
     let dispatcher = ports.dispatcher(Arc::clone(&library)).observed_by(observer.clone()).gated_by(gatekeeper);
     let plans = library.entries().map(|entry| &*entry.plan);
-    let engine = Engine::start(&state.store, &ports, dispatcher.clone(), &Env, plans, checks, &observer).await?;
+    let engine =
+        Engine::start(&state.store, &ports, dispatcher.clone(), &strings, plans, checks.clone(), &observer).await?;
     let garbage = tokio::spawn(collect_garbage(state.store.clone(), args.keep_runs * DAY_MS));
     let flushing = tokio::spawn({
         let telemetry = telemetry.clone();
         async move { telemetry.flush_every(FLUSH_EVERY).await }
     });
     out::line(format_args!("http://{address}"))?;
+    args.sandbox.welcome(address);
     tracing::info!(%address, state = %args.state.state.display(), "serving");
 
-    let service = Service {
-        dispatcher,
-        runs: ports.runs.clone(),
-        due_runs: Arc::clone(&ports.due_runs),
-        sender: Arc::clone(&ports.sender),
-        telemetry: telemetry.clone(),
-    };
+    let service = service(&ports, dispatcher, checks, telemetry.clone());
     let served = serve(listener, service, stop).await;
     garbage.abort();
     if !engine.stop(ATTEMPT_GRACE).await {
@@ -107,6 +114,27 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     telemetry.flush().await;
     tracing::info!("stopped");
     served.context("the HTTP API failed").map(|()| Exit::Success)
+}
+
+/// What the API works on: changes are turns of this process.
+fn service(ports: &Ports, dispatcher: Dispatcher, checks: Vec<Check>, telemetry: Telemetry) -> Service {
+    let changes =
+        Direct { dispatcher: dispatcher.clone(), runs: ports.runs.clone(), entropy: Arc::clone(&ports.entropy) };
+    Service {
+        dispatcher,
+        changes: Arc::new(changes),
+        runs: ports.runs.clone(),
+        due_runs: Arc::clone(&ports.due_runs),
+        sender: Arc::clone(&ports.sender),
+        autonomy: Arc::clone(&ports.autonomy),
+        dead_letters: Arc::clone(&ports.dead_letters),
+        check_store: Arc::clone(&ports.checks),
+        checks,
+        catalog: Some(actions::catalog()),
+        entropy: Arc::clone(&ports.entropy),
+        telemetry,
+        waiting: Waiting { poll: POLL, streams: true },
+    }
 }
 
 /// The scheduled checks, if there is a folder of them.
@@ -139,7 +167,10 @@ async fn serve(listener: TcpListener, service: Service, stop: impl Future<Output
             let _ = stopping.wait_for(|stopping| *stopping).await;
         }
     };
-    let server = axum::serve(listener, heal_api::router(service)).with_graceful_shutdown(shutdown());
+    // Nobody is identified yet: an approval that needs a known person is refused.
+    let nobody = Caller { identity: ANONYMOUS.to_owned(), role: Role::Admin };
+    let router = heal_api::router(service).layer(axum::Extension(nobody));
+    let server = axum::serve(listener, router).with_graceful_shutdown(shutdown());
     let mut server = std::pin::pin!(server.into_future());
     tokio::select! {
         served = &mut server => return served,

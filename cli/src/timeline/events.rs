@@ -1,19 +1,14 @@
 //! Every event of a run, one line each, with the reason of each decision.
 
+use heal_api::explain::words::{self, DATA_CHARACTERS, attempt_text, describe_approval, name, short};
 use heal_engine::event::{Commit, Event};
 use heal_engine::id::StepRef;
 use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
 use heal_engine::{Map, Plan, Timestamp};
 use owo_colors::OwoColorize as _;
-use serde_json::Value;
 
-use super::approval;
-use super::line::{kind_of_start, short};
-use crate::out::plural;
+use super::line::kind_of_start;
 use crate::{moment, out};
-
-/// Characters of parameters or outputs in one line; `--json` shows all of them.
-const DATA_CHARACTERS: usize = 400;
 
 /// The lines of a commit: `+1.25 s  attempt_ended  check attempt 1: succeeded`. Times are from the run's start.
 pub(crate) fn lines(plan: Option<&Plan>, commit: &Commit, started_at: Timestamp) -> Vec<String> {
@@ -43,7 +38,7 @@ fn describe(plan: Option<&Plan>, event: &Event, at: Timestamp) -> String {
         | Event::ApprovalRequested { .. }
         | Event::StepApproved { .. }
         | Event::StepRejected { .. }
-        | Event::ApprovalExpiring { .. } => approval::describe(plan, event).unwrap_or_default(),
+        | Event::ApprovalExpiring { .. } => describe_approval(plan, event).unwrap_or_default(),
         Event::RunWithdrawn { reason } => format!("no longer needed: {}", out::text(reason)),
         Event::RunHeld { by, reason, until, .. } => {
             let until = until.map(|until| format!(" until {}", moment::rfc3339(until))).unwrap_or_default();
@@ -149,44 +144,6 @@ fn result_notes(result: &AttemptResult) -> Vec<String> {
     output.into_iter().chain(violations).chain(warnings).chain(follow_up).collect()
 }
 
-pub(crate) fn attempt_text(outcome: &AttemptOutcome, at: Timestamp) -> String {
-    match outcome {
-        AttemptOutcome::Succeeded => "succeeded".to_owned(),
-        AttemptOutcome::NoOp { reason } => format!("nothing to do: {}", out::text(reason)),
-        AttemptOutcome::Denied { violations } => {
-            format!("denied by the policy ({})", plural(violations.len(), "violation"))
-        }
-        AttemptOutcome::NeedsApproval { violations, .. } => {
-            format!("nothing was done, the policy asks for an approval ({})", plural(violations.len(), "rule"))
-        }
-        AttemptOutcome::CoolingDown { target, rule: Some(rule), .. } => {
-            format!("{} is left alone: {}", out::text(target), out::text(rule))
-        }
-        AttemptOutcome::CoolingDown { target, until, rule: None } => {
-            format!("{} cools down for another {}", out::text(target), moment::duration(until.since_ms(at)))
-        }
-        AttemptOutcome::Unavailable { service, message, .. } => {
-            format!("{} is unreachable: {}", out::text(service), out::text(message))
-        }
-        AttemptOutcome::Failed { code, message, retryable } => {
-            let again = if *retryable { ", may be retried" } else { "" };
-            format!("failed, {}: {}{again}", out::text(code), out::text(message))
-        }
-        AttemptOutcome::Shadowed { would, .. } => out::text(would),
-        AttemptOutcome::TimedOut { message } => format!("timed out: {}", out::text(message)),
-        AttemptOutcome::Unknown { message } => format!("unknown whether it was applied: {}", out::text(message)),
-    }
-}
-
-pub(crate) fn name(plan: Option<&Plan>, step: StepRef) -> String {
-    let name = plan.map_or("?", |plan| plan.name(step.step));
-    match step.item {
-        Some(item) => format!("{name}[{item}]"),
-        None => name.to_owned(),
-    }
-}
-
-pub(crate) fn data(what: &str, fields: &Map) -> String {
-    let json = heal_telemetry::text::printable_json(&Value::Object(fields.clone()));
-    format!("{what} {}", short(&json, DATA_CHARACTERS)).dimmed().to_string()
+fn data(what: &str, fields: &Map) -> String {
+    words::data(what, fields).dimmed().to_string()
 }

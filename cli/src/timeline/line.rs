@@ -38,12 +38,3 @@ pub(super) fn rejected(run_id: &RunId, incident_id: &str, reason: &str) -> Strin
 pub(super) fn remark(mark: &str, text: &str) -> String {
     format!("  {} {text}", mark.dimmed())
 }
-
-/// `text`, escaped and cut to `characters`.
-pub(super) fn short(text: &str, characters: usize) -> String {
-    let safe = out::text(text);
-    match safe.char_indices().nth(characters) {
-        Some((end, _)) => format!("{}…", safe.get(..end).unwrap_or_default()),
-        None => safe,
-    }
-}

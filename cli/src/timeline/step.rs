@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use heal_api::explain::words::short;
 use heal_engine::event::StepOutcome;
 use heal_engine::{Map, Timestamp};
 use owo_colors::{OwoColorize as _, Style};
 use serde_json::Value;
 
-use super::line::short;
 use crate::moment;
 
 /// Characters of a reason or of outputs in one line; `heal runs show` shows all of them.

@@ -1,64 +1,83 @@
-//! `POST /api/v1/remediation/{id}/cancel` and `…/approve`: changes to a run.
+//! `POST /api/v1/remediation/{id}/cancel` and `…/approve`: changes to a run, in the form of the remediation API.
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
 use heal_engine::RunId;
+use heal_engine::state::approval::ANONYMOUS;
 use heal_runtime::message::Inbound;
-use heal_runtime::port::{Entropy as _, OsEntropy};
 use serde_json::Value;
 
-use crate::execute::run_summary;
+use crate::caller::Caller;
+use crate::changes::ChangeOutcome;
+use crate::execute::{Summary, run_summary};
+use crate::extract::RunPath;
 use crate::problem::Problem;
-use crate::request::{Service, json_text, run_id};
+use crate::request::{Service, json_text};
+use crate::runs::change::Cancellation;
 
-/// What the run's log records for the change: the interface has no sign-in, so nobody attests who calls.
-const BY: &str = heal_engine::state::approval::ANONYMOUS;
 /// Bytes of a cancellation's reason that are kept; the rest is cut, with a mark.
 const REASON_BYTES: usize = 500;
 
-/// Effect of a change on its run.
-enum ChangeOutcome {
-    AlreadyEnded(RunId),
-    Changed(RunId),
-    Unchanged(RunId),
-    /// With the rule.
-    Refused(String),
-}
-
-/// Starts nothing new; waits for the attempts in flight. A run that has ended stays unchanged. The body, if there is one, is `{reason}`.
-///
-/// # Errors
-/// 404 if the run does not exist, 415 and 422 for a body of another form.
+/// Cancels a run: nothing new starts, and what is in flight is waited for. A run that has ended stays unchanged.
+#[utoipa::path(post, path = "/api/v1/remediation/{id}/cancel", operation_id = "cancelRemediation", tag = "remediation",
+    params(("id" = String, Path, description = "The run's id")), request_body = Option<Cancellation>,
+    responses((status = 200, description = "The run", body = Summary)))]
 pub(crate) async fn cancel(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    caller: Option<Extension<Caller>>,
+    RunPath(run_id): RunPath,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Summary>, Problem> {
+    let by = identity(caller);
     let by = match cancel_reason(&headers, body)? {
-        Some(reason) => format!("{BY}, reason: {reason}"),
-        None => BY.to_owned(),
+        Some(reason) => format!("{by}, reason: {reason}"),
+        None => by,
     };
-    let outcome = change(&service, &id, |run_id| Inbound::Cancel { run_id, by: by.clone() }).await?;
-    let messages = ["cancelled; what is in flight is waited for", "the run was stopping already"];
-    answer(&service, &outcome, messages).await
+    let input = Inbound::Cancel { run_id: run_id.clone(), by };
+    change(&service, &run_id, input, ["cancelled; what is in flight is waited for", "the run was stopping already"])
+        .await
 }
 
-/// Starts a run that awaits approval.
-///
-/// # Errors
-/// 403 if it needs a known person, 404 if the run does not exist.
+/// Approves a run that awaits approval, whatever it asks for; `/api/v1/runs/{id}/approve` approves exactly what was read.
+#[utoipa::path(post, path = "/api/v1/remediation/{id}/approve", operation_id = "approveRemediation", tag = "remediation",
+    params(("id" = String, Path, description = "The run's id")),
+    responses((status = 200, description = "The run", body = Summary)))]
 pub(crate) async fn approve(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let outcome = change(&service, &id, |run_id| Inbound::Approve { run_id, by: BY.to_owned() }).await?;
-    answer(&service, &outcome, ["approved", "the run awaits no approval"]).await
+    caller: Option<Extension<Caller>>,
+    RunPath(run_id): RunPath,
+) -> Result<Json<Summary>, Problem> {
+    let input = Inbound::Approve { run_id: run_id.clone(), by: identity(caller) };
+    change(&service, &run_id, input, ["approved", "the run awaits no approval"]).await
+}
+
+/// What the run's log records for the change.
+fn identity(caller: Option<Extension<Caller>>) -> String {
+    caller.map_or_else(|| ANONYMOUS.to_owned(), |Extension(caller)| caller.identity)
+}
+
+async fn change(
+    service: &Service,
+    run_id: &RunId,
+    input: Inbound,
+    [changed, unchanged]: [&str; 2],
+) -> Result<Json<Summary>, Problem> {
+    let message = match service.changes.change(run_id, input).await? {
+        ChangeOutcome::Changed { .. } => changed,
+        ChangeOutcome::Unchanged { status } if status.is_terminal() => "the run had ended already",
+        ChangeOutcome::Unchanged { .. } => unchanged,
+        ChangeOutcome::Sent { .. } => "the change was sent; it takes effect once the dispatcher receives it",
+        ChangeOutcome::Refused { why } => {
+            return Err(Problem::new(StatusCode::FORBIDDEN, format!("the approval was refused: {why}")));
+        }
+    };
+    run_summary(service, run_id, message).await.map(Json)
 }
 
 /// The `reason` of a cancellation, cut to [`REASON_BYTES`].
@@ -83,34 +102,4 @@ fn cancel_reason(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Re
             Err(Problem::field("reason", format!("is {observed}, expected a string")))
         }
     }
-}
-
-async fn change(service: &Service, id: &str, input: impl Fn(RunId) -> Inbound) -> Result<ChangeOutcome, Problem> {
-    let run_id = run_id(id)?;
-    let head = service.runs.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(id))?;
-    if head.status.is_terminal() {
-        return Ok(ChangeOutcome::AlreadyEnded(run_id));
-    }
-    let cause_id = format!("api:{:016x}", OsEntropy.next()?);
-    let turn = service.dispatcher.receive(&run_id, &cause_id, vec![input(run_id.clone())]).await?;
-    if let Some(why) = turn.refused {
-        return Ok(ChangeOutcome::Refused(why));
-    }
-    Ok(if turn.events > 0 { ChangeOutcome::Changed(run_id) } else { ChangeOutcome::Unchanged(run_id) })
-}
-
-async fn answer(
-    service: &Service,
-    outcome: &ChangeOutcome,
-    [changed, unchanged]: [&str; 2],
-) -> Result<Json<Value>, Problem> {
-    let (run_id, message) = match outcome {
-        ChangeOutcome::AlreadyEnded(run_id) => (run_id, "the run had ended already"),
-        ChangeOutcome::Changed(run_id) => (run_id, changed),
-        ChangeOutcome::Unchanged(run_id) => (run_id, unchanged),
-        ChangeOutcome::Refused(why) => {
-            return Err(Problem::new(StatusCode::FORBIDDEN, format!("the approval was refused: {why}")));
-        }
-    };
-    Ok(Json(run_summary(service, run_id, message).await?))
 }

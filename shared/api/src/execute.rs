@@ -2,44 +2,145 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
+use heal_engine::event::{Event, RunStatus};
 use heal_engine::incident::{Intake, Shape, Via};
-use heal_engine::{RunId, incident};
-use heal_runtime::dispatcher::IntakeOutcome;
-use serde_json::{Value, json};
+use heal_engine::state::approval::ANONYMOUS;
+use heal_engine::{Map, RunId, incident};
+use heal_runtime::dispatcher::{IntakeOutcome, Prepared};
+use serde::Serialize;
+use serde_json::{Map as JsonMap, Value};
+use utoipa::ToSchema;
 
+use crate::caller::Caller;
+use crate::changes::{StartOutcome, StartRequest};
+use crate::extract::JsonText;
+use crate::idempotency::{self, IdempotencyKey};
 use crate::moment;
 use crate::problem::Problem;
-use crate::request::{Service, json_text, traceparent};
+use crate::request::{Service, traceparent};
 
-/// Answers once the run is on the disk. A repeated request gets the same run.
-///
-/// # Errors
-/// 404 for an unknown playbook, 413, 415, 422 with the fields that are wrong.
+/// Hexadecimal digits of a run's id that is derived from a key.
+const KEY_DIGITS: usize = 32;
+
+/// A remediation request; other fields are ignored.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RemediationRequest {
+    /// The run's id: 1 to 128 letters, digits, `-`, `_`, `.` or `:`. Absent: it gets one.
+    remediation_id: Option<String>,
+    /// The incident's id.
+    incident_id: String,
+    /// The playbook's name; `playbook_id` means the same.
+    playbook_name: String,
+    /// The variables of the playbook.
+    #[schema(value_type = Option<Object>)]
+    parameters: Option<Value>,
+    /// `AUTOMATIC`, or `MANUAL_APPROVAL` if a person has to approve first.
+    execution_mode: Option<String>,
+}
+
+/// A run, in the form of the remediation API.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Remediation)]
+pub(crate) struct Summary {
+    /// The run's id.
+    remediation_id: String,
+    /// `PENDING`, `AWAITING_APPROVAL`, `RUNNING`, `COMPLETED`, `FAILED`, `CANCELLED` or `TIMEOUT`.
+    #[schema(value_type = String, example = "RUNNING")]
+    status: RunStatus,
+    /// When the run started, in RFC 3339.
+    #[schema(example = "2026-11-23T20:21:00Z")]
+    started_at: String,
+    /// What became of the request, as a sentence.
+    pub message: String,
+    /// The runs of a request about several tickets, one each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remediation_ids: Vec<String>,
+}
+
+/// Starts a run of a playbook: answers once the run is stored. A repeated request gets the same run.
+#[utoipa::path(post, path = "/api/v1/remediation/execute", operation_id = "executeRemediation", tag = "remediation",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key again starts no second run; not with `remediation_id`")),
+    request_body(content = RemediationRequest, description = "A remediation request",
+        example = json!({"incident_id": "inc-1", "playbook_name": "workflow_restart", "parameters": {"workflow_id": "wf-1"},
+            "execution_mode": "AUTOMATIC"})),
+    responses((status = 202, description = "The run", body = Summary),
+        (status = 404, description = "There is no such playbook", body = crate::problem::ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The key was used for another request",
+            body = crate::problem::ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn execute(
     State(service): State<Arc<Service>>,
+    caller: Option<Extension<Caller>>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
-    let text = json_text(&headers, body)?;
+    JsonText(text): JsonText,
+) -> Result<(StatusCode, Json<Summary>), Problem> {
+    let identity = caller.as_ref().map_or(ANONYMOUS, |caller| caller.identity.as_str());
+    let key = IdempotencyKey::read(&headers, identity)?;
     check_request(&incident::read(&text)?, &text)?;
+    let text = match &key {
+        Some(key) => named(text, key)?,
+        None => text,
+    };
     let prepared = service.dispatcher.prepare(&text)?;
-    let accepted = service.dispatcher.start(prepared, traceparent(&headers).as_deref()).await?;
+    let (playbook, variables) = facts(&prepared);
+    let requested_by = caller.as_ref().and_then(|caller| caller.requester());
+    let traceparent = traceparent(&headers);
+    let request = StartRequest { prepared, text, traceparent, requested_by };
     let mut runs = Vec::new();
-    runs_of(accepted, &mut runs)?;
+    match service.changes.start(request).await? {
+        StartOutcome::Taken(accepted) => runs_of(accepted, &mut runs)?,
+        StartOutcome::Sent { run_id } => return Ok((StatusCode::ACCEPTED, Json(sent(&service, &run_id)))),
+        StartOutcome::SeveralTickets => {
+            let message =
+                "has several tickets, and this home starts one run for one request; send one request for each ticket";
+            return Err(Problem::field("parameters.affected_tickets", message));
+        }
+    }
     let Some((first, message)) = runs.first() else {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no run was started"));
     };
+    if key.is_some() && !is_of_request(&service, first, &playbook, &variables).await? {
+        return Err(idempotency::conflict());
+    }
     let mut answer = run_summary(&service, first, message).await?;
-    if let (2.., Some(fields)) = (runs.len(), answer.as_object_mut()) {
-        fields.insert("message".to_owned(), json!(format!("{} runs, one for each ticket", runs.len())));
-        fields.insert("remediation_ids".to_owned(), runs.iter().map(|(run_id, _)| json!(run_id)).collect());
+    if runs.len() > 1 {
+        answer.message = format!("{} runs, one for each ticket", runs.len());
+        answer.remediation_ids = runs.iter().map(|(run_id, _)| run_id.to_string()).collect();
     }
     Ok((StatusCode::ACCEPTED, Json(answer)))
+}
+
+/// The request with the id that its key gives it.
+///
+/// # Errors
+/// 422 if it has an id already.
+fn named(text: String, key: &IdempotencyKey) -> Result<String, Problem> {
+    let mut fields: JsonMap<String, Value> = serde_json::from_str(&text)
+        .map_err(|error| Problem::field("body", format!("is not a JSON object: {error}")))?;
+    if fields.contains_key("remediation_id") {
+        let message = "goes without the header Idempotency-Key: the id is the key of the request";
+        return Err(Problem::field("remediation_id", message));
+    }
+    fields.insert("remediation_id".to_owned(), format!("key-{}", key.hex(KEY_DIGITS)).into());
+    Ok(Value::Object(fields).to_string())
+}
+
+/// What two requests with one key have in common.
+fn facts(prepared: &Prepared) -> (String, Map) {
+    (prepared.playbook().to_owned(), prepared.intake().variables.clone())
+}
+
+/// Whether the run was started by a request for this playbook with these variables. One that joined another run has none of its own.
+async fn is_of_request(service: &Service, run_id: &RunId, playbook: &str, variables: &Map) -> Result<bool, Problem> {
+    let commits = service.runs.load(run_id, 0).await?;
+    let first = commits.first().and_then(|commit| commit.events.first());
+    let is_own = run_id.as_str().starts_with("key-");
+    Ok(match first {
+        Some(Event::RunStarted(started)) if is_own => started.playbook == playbook && started.variables == *variables,
+        Some(_) | None => true,
+    })
 }
 
 /// The runs that an intake resulted in, each with a message. Tickets that got no run have a failed one, which says why.
@@ -65,14 +166,27 @@ fn runs_of(accepted: IntakeOutcome, runs: &mut Vec<(RunId, &'static str)>) -> Re
 ///
 /// # Errors
 /// 404 if the run does not exist.
-pub(crate) async fn run_summary(service: &Service, run_id: &RunId, message: &str) -> Result<Value, Problem> {
+pub(crate) async fn run_summary(service: &Service, run_id: &RunId, message: &str) -> Result<Summary, Problem> {
     let head = service.runs.head(run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
-    Ok(json!({
-        "remediation_id": head.run_id,
-        "status": head.status,
-        "started_at": moment::rfc3339(head.started_at),
-        "message": message,
-    }))
+    Ok(Summary {
+        remediation_id: head.run_id.to_string(),
+        status: head.status,
+        started_at: moment::rfc3339(head.started_at),
+        message: message.to_owned(),
+        remediation_ids: Vec::new(),
+    })
+}
+
+/// A request that has no run yet.
+fn sent(service: &Service, run_id: &RunId) -> Summary {
+    Summary {
+        remediation_id: run_id.to_string(),
+        status: RunStatus::Pending,
+        started_at: moment::rfc3339(service.dispatcher.now()),
+        message: "the request was sent; its run starts once the dispatcher receives it, or joins another one"
+            .to_owned(),
+        remediation_ids: Vec::new(),
+    }
 }
 
 /// Accepts only remediation requests, with an id that fits into a path.

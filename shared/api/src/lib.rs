@@ -1,68 +1,120 @@
-//! The remediation API over HTTP, called by the platform's other services.
+//! The HTTP API over the ports: one router, served by `heal serve` and by the function `api`.
 //!
-//! | call | answer |
-//! |---|---|
-//! | `POST /api/v1/remediation/execute` | 202; 404 for an unknown playbook, 422 for an invalid request |
-//! | `GET /api/v1/remediation/{id}/status` | 200, 404 |
-//! | `POST /api/v1/remediation/{id}/cancel` (optionally with `{reason}`), `…/approve` | 200, 404 |
-//! | `GET /api/v1/halts`, `POST /api/v1/halts` with `{scope, name?, for_seconds, reason}`, `DELETE /api/v1/halts/{id}` | 200, 201; 404, 409, 422 |
-//! | `POST /api/v1/incidents` | 202 once the incident is on the disk; 422 for a message that is not an incident |
-//! | `GET /api/v1/playbooks`, `GET /health` | 200 |
-//! | `GET /metrics` | 200, in Prometheus' text format |
+//! Each resource has its own file; `document` makes the OpenAPI document of all of them, published at `/openapi.json`. What the API shows
+//! and `heal` prints alike is here too: [`worklist`], [`explain`], [`preview`], [`changes`].
 //!
-//! A refusal is `{"error": {"message", "fields": [{"field", "message"}]}}`. The API does not authenticate: bind it to loopback, or put
-//! an authenticating proxy in front of it.
+//! A refusal is a problem by RFC 9457, which also has the form of the remediation API: `{"error": {"message", "fields"}}`.
+//!
+//! It deliberately knows no store and no cloud. Who calls is decided before a request comes here; a handler that changes something takes
+//! the [`Caller`]. Start at [`router`].
 
+#![warn(missing_docs)]
+
+mod autonomy;
+mod cached;
 mod caller;
 mod change;
+pub mod changes;
+mod checks;
+mod console;
+mod cursor;
+mod dead_letters;
+mod document;
 mod execute;
+pub mod explain;
+mod extract;
+mod gateway;
 mod halts;
 mod health;
+mod idempotency;
 mod incidents;
 pub mod moment;
+mod people;
+mod playbooks;
+pub mod preview;
 mod problem;
 mod request;
+mod runs;
 mod status;
+pub mod worklist;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::get;
 use heal_engine::limit;
-
-use problem::Problem;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub use caller::{Caller, Role};
-pub use request::Service;
+pub use document::openapi;
+pub use problem::Problem;
+pub use request::{Service, Waiting};
 
-/// Longest time for one request and its response, including the reading of the body.
+/// Longest time for one request and the beginning of its response, including the reading of the body.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The routes of the API over `service`.
 pub fn router(service: Service) -> Router {
-    Router::new()
-        .route("/health", get(health::health))
-        .route("/metrics", get(health::metrics))
-        .route("/api/v1/playbooks", get(health::playbooks))
-        .route("/api/v1/incidents", post(incidents::enqueue))
-        .route("/api/v1/halts", get(halts::list).post(halts::halt))
-        .route("/api/v1/halts/{id}", delete(halts::resume))
-        .route("/api/v1/remediation/execute", post(execute::execute))
-        .route("/api/v1/remediation/{id}/status", get(status::status))
-        .route("/api/v1/remediation/{id}/cancel", post(change::cancel))
-        .route("/api/v1/remediation/{id}/approve", post(change::approve))
+    let (router, _) = routes().split_for_parts();
+    router
+        .route(document::PATH, get(document::published))
+        .merge(console::router())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
-        .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods")
-        })
+        .method_not_allowed_fallback(other_method)
         .layer(DefaultBodyLimit::max(limit::MESSAGE_BYTES))
         .layer(middleware::from_fn(bounded))
         .with_state(Arc::new(service))
+}
+
+/// Every documented route.
+fn routes() -> OpenApiRouter<Arc<Service>> {
+    document::base()
+        .routes(routes!(health::health))
+        .routes(routes!(health::metrics))
+        .routes(routes!(execute::execute))
+        .routes(routes!(status::status))
+        .routes(routes!(change::cancel))
+        .routes(routes!(change::approve))
+        .routes(routes!(incidents::enqueue))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::one))
+        .routes(routes!(runs::events::events))
+        .routes(routes!(runs::events::explanation))
+        .routes(routes!(runs::stream::stream))
+        .routes(routes!(runs::change::approve))
+        .routes(routes!(runs::change::reject))
+        .routes(routes!(runs::change::cancel))
+        .routes(routes!(runs::change::hold))
+        .routes(routes!(runs::change::release))
+        .routes(routes!(people::approvals))
+        .routes(routes!(people::follow_ups))
+        .routes(routes!(people::done))
+        .routes(routes!(people::escalations))
+        .routes(routes!(people::acknowledge))
+        .routes(routes!(halts::list, halts::halt))
+        .routes(routes!(halts::resume))
+        .routes(routes!(autonomy::list))
+        .routes(routes!(autonomy::set))
+        .routes(routes!(checks::list))
+        .routes(routes!(playbooks::list))
+        .routes(routes!(playbooks::one))
+        .routes(routes!(playbooks::lint))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::redrive))
+}
+
+/// A path that has other methods; the answer's `Allow` names them.
+async fn other_method(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods").into_response()
 }
 
 /// Ends a request that takes too long, such as one whose body arrives byte by byte, and logs every request.

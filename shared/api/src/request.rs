@@ -1,30 +1,76 @@
 //! What the handlers share: the service that they work on, and the parts of a request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
+use heal_engine::catalog::Catalog;
+use heal_engine::check::Check;
+use heal_engine::state::approval::ANONYMOUS;
 use heal_engine::{RunId, limit};
 use heal_runtime::dispatcher::Dispatcher;
-use heal_runtime::port::{DueRuns, RunReader, Sender};
+use heal_runtime::port::{AutonomyStore, CheckStore, DeadLetters, DueRuns, Entropy, RunReader, Sender};
 use heal_telemetry::Telemetry;
 
+use crate::caller::Caller;
+use crate::changes::Changes;
 use crate::problem::Problem;
+use crate::worklist::Worklist;
 
-/// What the handlers work on.
+/// What the handlers work on: one home of the engine.
 #[expect(missing_debug_implementations, reason = "ports are behaviour, there is nothing to print")]
 pub struct Service {
-    /// Starts runs, changes them and reads them.
+    /// The playbooks, and the runs by the plans that are stored with them. Only [`Service::changes`] makes turns.
     pub dispatcher: Dispatcher,
+    /// Starts runs and changes them.
+    pub changes: Arc<dyn Changes>,
     /// The runs, to read.
     pub runs: Arc<dyn RunReader>,
     /// The index of overdue runs: a read of it says whether the store works.
     pub due_runs: Arc<dyn DueRuns>,
     /// The queue of incidents.
     pub sender: Arc<dyn Sender>,
+    /// The levels of autonomy.
+    pub autonomy: Arc<dyn AutonomyStore>,
+    /// Messages that could not be processed.
+    pub dead_letters: Arc<dyn DeadLetters>,
+    /// The states of the scheduled checks.
+    pub check_store: Arc<dyn CheckStore>,
+    /// The scheduled checks.
+    pub checks: Vec<Check>,
+    /// The actions that playbooks can name; `None` in a home that has only compiled playbooks, where none can be linted.
+    pub catalog: Option<Catalog>,
+    /// Names halts.
+    pub entropy: Arc<dyn Entropy>,
     /// The metrics of this process.
     pub telemetry: Telemetry,
+    /// How readers of this home wait for news.
+    pub waiting: Waiting,
+}
+
+/// How readers wait for news of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// How often a run's log is read while a reader waits.
+    pub poll: Duration,
+    /// Whether an answer can go on for minutes: a function's cannot.
+    pub streams: bool,
+}
+
+impl Service {
+    /// What waits for people.
+    pub(crate) fn worklist(&self) -> Worklist<'_> {
+        Worklist { runs: &*self.runs, reader: &self.dispatcher }
+    }
+}
+
+impl Caller {
+    /// The identity that requests a run, which may not approve it. Nobody, if the caller is nobody in particular.
+    pub(crate) fn requester(&self) -> Option<String> {
+        (self.identity != ANONYMOUS).then(|| self.identity.clone())
+    }
 }
 
 /// The body of a request whose content type is JSON.

@@ -3,29 +3,67 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
+use heal_engine::RunId;
 use heal_engine::event::RunStatus;
-use heal_engine::report::{self, Report, StepStatus};
-use serde_json::{Value, json};
+use heal_engine::report::{self, FollowUp, Report, StepStatus};
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use crate::extract::RunPath;
 use crate::moment;
 use crate::problem::Problem;
-use crate::request::{Service, run_id};
+use crate::request::Service;
 
-/// # Errors
-/// 404 if the run does not exist.
+/// How far a run is, in the form of the remediation API.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RemediationStatus)]
+pub(crate) struct Progress {
+    /// The run's id.
+    #[schema(value_type = String)]
+    remediation_id: RunId,
+    /// `PENDING`, `AWAITING_APPROVAL`, `RUNNING`, `COMPLETED`, `FAILED`, `CANCELLED` or `TIMEOUT`.
+    #[schema(value_type = String, example = "COMPLETED")]
+    status: RunStatus,
+    /// When the run started, in RFC 3339.
+    #[schema(example = "2026-11-23T20:21:00Z")]
+    started_at: String,
+    /// From 0 to 1.
+    #[schema(minimum = 0, maximum = 1)]
+    progress: f64,
+    /// Actions that have ended.
+    actions_completed: u32,
+    /// Actions of the playbook.
+    total_actions: u32,
+    /// The run's summary once it has ended.
+    #[schema(value_type = Option<Object>)]
+    result: Option<Report>,
+    /// Why the run did not do what it was to do.
+    error: Option<String>,
+    /// The incident's severity.
+    severity: Option<String>,
+    /// Whether the incident asks for a person whatever becomes of the run.
+    escalation_required: bool,
+    /// What the run has left for people to do.
+    #[schema(value_type = Vec<Object>)]
+    follow_ups: Vec<FollowUp>,
+}
+
+/// Shows the progress of a run.
+#[utoipa::path(get, path = "/api/v1/remediation/{id}/status", operation_id = "getRemediation", tag = "remediation",
+    params(("id" = String, Path, description = "The run's id")),
+    responses((status = 200, description = "The progress", body = Progress)))]
 pub(crate) async fn status(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let run_id = run_id(&id)?;
+    RunPath(run_id): RunPath,
+) -> Result<Json<Progress>, Problem> {
     let (plan, commits) = service.dispatcher.read(&run_id).await?;
     let report = report::report(plan.as_deref(), &run_id, &commits)
         .map_err(|cause| heal_runtime::dispatcher::DispatchError::Log { run_id, cause })?;
-    Ok(Json(answer(&report)))
+    Ok(Json(answer(report)))
 }
 
-fn answer(report: &Report) -> Value {
+fn answer(report: Report) -> Progress {
     let ended = |verify_too: bool| {
         let steps = report.steps.iter().filter(|step| verify_too || !step.verify);
         let (ended, all) = steps.fold((0_u32, 0_u32), |(ended, all), step| match step.status {
@@ -39,19 +77,19 @@ fn answer(report: &Report) -> Value {
         RunStatus::Failed | RunStatus::Cancelled | RunStatus::Timeout => report.reason.clone(),
         RunStatus::Pending | RunStatus::AwaitingApproval | RunStatus::Running | RunStatus::Completed => None,
     };
-    json!({
-        "remediation_id": report.run_id,
-        "status": report.status,
-        "started_at": moment::rfc3339(report.started_at),
-        "progress": progress(report.status, ended(true)),
-        "actions_completed": completed,
-        "total_actions": total,
-        "result": report.status.is_terminal().then_some(report),
-        "error": error,
-        "severity": report.severity,
-        "escalation_required": report.escalation_required,
-        "follow_ups": report.follow_ups,
-    })
+    Progress {
+        remediation_id: report.run_id.clone(),
+        status: report.status,
+        started_at: moment::rfc3339(report.started_at),
+        progress: progress(report.status, ended(true)),
+        actions_completed: completed,
+        total_actions: total,
+        severity: report.severity.clone(),
+        escalation_required: report.escalation_required,
+        follow_ups: report.follow_ups.clone(),
+        result: report.status.is_terminal().then_some(report),
+        error,
+    }
 }
 
 /// From 0 to 1. A completed run has 1, also if conditions left out steps.

@@ -4,12 +4,12 @@ mod dead;
 mod deliver;
 mod settle;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use heal_runtime::Timestamp;
-use heal_runtime::port::{DeadLetter, Delivery, Message, QueueName, Receiver, Result, Sender};
+use heal_runtime::port::{DeadLetter, DeadLetters, Delivery, Message, QueueName, Receiver, Result, Sender};
 use tokio::sync::Notify;
 use tokio::time::{Duration, timeout};
 
@@ -58,6 +58,23 @@ impl Sender for Store {
         self.write(operation, move |connection| deliver::send(connection, &messages, now)).await?;
         queues.iter().for_each(|queue| self.notifiers().notify(queue));
         Ok(())
+    }
+}
+
+#[async_trait]
+impl DeadLetters for Store {
+    async fn list(&self, limit: usize) -> Result<Vec<DeadLetter>> {
+        self.dead_letters(limit).await
+    }
+
+    async fn put_back(&self, message_ids: &BTreeSet<String>) -> Result<BTreeSet<String>> {
+        let mut moved = BTreeSet::new();
+        for message_id in message_ids {
+            if self.redrive(message_id).await? {
+                moved.insert(message_id.clone());
+            }
+        }
+        Ok(moved)
     }
 }
 

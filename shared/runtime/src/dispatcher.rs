@@ -124,6 +124,11 @@ impl Dispatcher {
         self.ports.clock.now()
     }
 
+    /// The bounds that people set.
+    pub fn guardrails(&self) -> &Arc<Guardrails> {
+        &self.ports.guardrails
+    }
+
     /// The playbooks that this dispatcher runs.
     pub fn library(&self) -> &Arc<Library> {
         &self.library

@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 
 use crate::attempt::{self, CommandOutcome, Worker};
 use crate::dispatcher::{Dispatcher, IntakeOutcome};
+use crate::message;
 use crate::port::{BackendError, Delivery, LeaseOwner, QueueName, Receiver};
 use crate::span;
 
@@ -73,12 +74,26 @@ impl DeliveryOutcome {
 #[derive(Debug, Clone)]
 pub struct Inbox {
     dispatcher: Dispatcher,
+    /// The sender whose messages say who orders a change.
+    trusted: Option<String>,
 }
 
 impl Inbox {
     /// An inbox in front of `dispatcher`.
     pub const fn new(dispatcher: Dispatcher) -> Self {
-        Self { dispatcher }
+        Self { dispatcher, trusted: None }
+    }
+
+    /// Believes what messages of `sender`, an identity that the queue attests, say about who orders a change: it is the API, which has
+    /// identified its caller. What any other sender says is replaced by its own identity.
+    #[must_use]
+    pub fn trusting(self, sender: Option<String>) -> Self {
+        Self { trusted: sender, ..self }
+    }
+
+    /// The identity that the queue attests for a delivery, unless the delivery's own word counts.
+    pub(in crate::inbox) fn attesting<'d>(&self, delivery: &'d Delivery) -> Option<&'d str> {
+        delivery.sender.as_deref().filter(|sender| self.trusted.as_deref() != Some(*sender))
     }
 
     /// The dispatcher behind this inbox.
@@ -118,7 +133,12 @@ impl Inbox {
     /// One incident. A message that is not readable as one is recorded as a failed run, and kept unchanged in the dead letters.
     async fn incident(&self, delivery: &Delivery) -> DeliveryOutcome {
         let Delivery { message_id, body, traceparent, receive_count, sender, .. } = delivery;
-        match self.dispatcher.accept_from(body, message_id, traceparent.as_deref(), sender.as_deref()).await {
+        let attributed = message::read_attributed(body).filter(|_| self.attesting(delivery).is_none());
+        let (by, body) = match &attributed {
+            Some((by, body)) => (Some(by.as_str()), *body),
+            None => (sender.as_deref(), body.as_str()),
+        };
+        match self.dispatcher.accept_from(body, message_id, traceparent.as_deref(), by).await {
             Ok(IntakeOutcome::Rejected { reason, understood: false, .. }) => DeliveryOutcome::dead_letter(reason),
             Ok(intake) => {
                 tracing::debug!(?intake, "message accepted");

@@ -203,6 +203,24 @@ impl Inbound {
     }
 }
 
+/// What the API puts before a message from outside, to say who sent it.
+const ATTRIBUTED: &str = "{\"heal_requested_by\":";
+const ATTRIBUTED_MESSAGE: &str = ",\"heal_message\":";
+
+/// The body of a message on the incidents queue that `by` sent to the API; `text` is a JSON object.
+pub fn attributed(by: &str, text: &str) -> String {
+    format!("{ATTRIBUTED}{}{ATTRIBUTED_MESSAGE}{text}}}", serde_json::Value::from(by))
+}
+
+/// Who sent the message, and the message; `None` for a body that [`attributed`] did not write.
+pub fn read_attributed(body: &str) -> Option<(String, &str)> {
+    let rest = body.strip_prefix(ATTRIBUTED)?;
+    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<String>();
+    let by = values.next()?.ok()?;
+    let text = rest.get(values.byte_offset()..)?.strip_prefix(ATTRIBUTED_MESSAGE)?.strip_suffix('}')?;
+    Some((by, text))
+}
+
 /// The person with this identity, and those of `groups` that have it among their members.
 pub fn approver(groups: &BTreeMap<String, Vec<String>>, identity: String) -> Approver {
     let own = groups.iter().filter(|(_, members)| members.contains(&identity));

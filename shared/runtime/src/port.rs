@@ -19,7 +19,7 @@ pub use claims::{
     ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Finish, LeaseOwner, Reservation, Stage,
 };
 pub use policy::{Decision, DecisionSource, Policy, PolicyContext, PolicyInput, PolicyResource};
-pub use queue::{DeadLetter, Delivery, Message, QueueName, Receiver, Sender};
+pub use queue::{DeadLetter, DeadLetters, Delivery, Message, QueueName, Receiver, Sender};
 pub use runs::{
     ATTENTION_OUTCOMES, Appended, Created, DueRuns, LiveRuns, NewRun, Page, Position, Repeat, RepeatCounter, RunFilter,
     RunHead, RunLog, RunReader, RunStore, SUBJECT_BYTES, Subject,

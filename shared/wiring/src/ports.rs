@@ -10,8 +10,8 @@ use heal_runtime::dispatcher::{self, Dispatcher, Gatekeeper};
 use heal_runtime::halts::HaltCache;
 use heal_runtime::library::Library;
 use heal_runtime::port::{
-    AutonomyStore, BreakerStore, CheckStore, ClaimStore, Clock, DueRuns, Entropy, OsEntropy, Policy, Prober, RunLog,
-    RunStore, Sender, Switches, SystemClock,
+    AutonomyStore, BreakerStore, CheckStore, ClaimStore, Clock, DeadLetters, DueRuns, Entropy, OsEntropy, Policy,
+    Prober, RunLog, RunStore, Sender, Switches, SystemClock,
 };
 
 use crate::clients::{Clients, Error};
@@ -37,6 +37,8 @@ pub struct Ports {
     pub checks: Arc<dyn CheckStore>,
     /// The queues, to send to.
     pub sender: Arc<dyn Sender>,
+    /// The dead letters of the queues.
+    pub dead_letters: Arc<dyn DeadLetters>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness of ids and of backoffs.
@@ -50,7 +52,7 @@ impl Ports {
     pub fn new<S, Q>(store: &S, queues: &Q) -> Self
     where
         S: RunStore + ClaimStore + AutonomyStore + BreakerStore + CheckStore + Switches + Clone + 'static,
-        Q: Sender + Clone + 'static,
+        Q: Sender + DeadLetters + Clone + 'static,
     {
         Self {
             runs: Arc::new(store.clone()),
@@ -61,6 +63,7 @@ impl Ports {
             halts: Arc::new(HaltCache::new(Arc::new(store.clone()))),
             checks: Arc::new(store.clone()),
             sender: Arc::new(queues.clone()),
+            dead_letters: Arc::new(queues.clone()),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             guardrails: Arc::default(),

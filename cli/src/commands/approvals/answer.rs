@@ -1,9 +1,10 @@
 //! `heal approvals approve` and `reject`: an answer for exactly what was read a moment before.
 
+use heal_api::worklist::approval_name as name;
 use heal_engine::state::OpenApproval;
 use heal_runtime::message::Inbound;
 
-use super::open::{Asked, Target, name};
+use super::open::{Asked, Target};
 use crate::commands::runs::change;
 use crate::exit::Exit;
 use crate::{identity, out};

@@ -1,8 +1,8 @@
 //! The open approvals of one run.
 
+use heal_api::worklist::approval_name as name;
 use heal_engine::state::OpenApproval;
 use heal_engine::{RunId, State, turn};
-use serde::Serialize;
 
 use crate::backend::{Backend, RunArgs};
 
@@ -24,16 +24,6 @@ pub(super) struct Asked {
     pub state: State,
     /// Those that the command line means; at least one.
     pub approvals: Vec<OpenApproval>,
-}
-
-/// An open approval with its run.
-#[derive(Serialize)]
-pub(super) struct Entry {
-    pub run_id: RunId,
-    pub incident_id: String,
-    pub playbook: String,
-    #[serde(flatten)]
-    pub approval: OpenApproval,
 }
 
 impl Target {
@@ -59,24 +49,5 @@ impl Target {
             }
         }
         Ok(Asked { run_id, backend, plan, state, approvals })
-    }
-}
-
-/// `NAME`, `NAME[ITEM]`, or `the run`.
-pub(super) fn name(approval: &OpenApproval) -> String {
-    match (&approval.step, approval.item) {
-        (None, _) => "the run".to_owned(),
-        (Some(step), None) => step.clone(),
-        (Some(step), Some(item)) => format!("{step}[{item}]"),
-    }
-}
-
-/// Who may approve, as a part of a sentence.
-pub(super) fn who(approval: &OpenApproval) -> String {
-    match (approval.approvers.as_slice(), &approval.requested_by) {
-        ([], None) => "anybody".to_owned(),
-        ([], Some(requester)) => format!("anybody but {requester}"),
-        (names, None) => names.join(", "),
-        (names, Some(requester)) => format!("{}, but not {requester}", names.join(", ")),
     }
 }

@@ -1,9 +1,10 @@
 //! `heal approvals show`: what would be done, to what, why people are asked, and who may answer.
 
+use heal_api::worklist::{Approval, approval_name as name, who_may_approve as who};
 use heal_engine::state::OpenApproval;
 use heal_runtime::message::approver;
 
-use super::open::{Asked, Entry, Target, name, who};
+use super::open::{Asked, Target};
 use crate::backend::Backend;
 use crate::exit::Exit;
 use crate::{identity, moment, out};
@@ -22,7 +23,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let asked = args.target.open().await?;
     for (index, approval) in asked.approvals.iter().enumerate() {
         if args.json {
-            out::json(&Entry {
+            out::json(&Approval {
                 run_id: asked.run_id.clone(),
                 incident_id: asked.state.incident_id.clone(),
                 playbook: asked.plan.playbook.name.clone(),

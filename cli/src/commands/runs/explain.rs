@@ -1,8 +1,6 @@
 //! `heal runs explain`: why a run did what it did, told from its log, with every recorded decision made again.
 
-mod decision;
-mod story;
-
+use heal_api::explain::{Told, tell};
 use heal_engine::id::StepIndex;
 use heal_engine::{Plan, RunId};
 use heal_runtime::dispatcher::DispatchError;
@@ -10,7 +8,6 @@ use heal_runtime::dispatcher::DispatchError;
 use crate::backend::RunArgs;
 use crate::exit::Exit;
 use crate::out;
-use story::Told;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,7 +38,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
         read => read?,
     };
     let step = args.step.as_deref().map(|name| find(plan.as_deref(), &run_id, name)).transpose()?;
-    let told = story::tell(plan.as_deref(), &commits, step);
+    let told = tell(plan.as_deref(), &commits, step);
     let decisions: Vec<_> = told.iter().flat_map(|told| &told.decisions).collect();
     if args.json {
         decisions.iter().try_for_each(out::json)?;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use async_trait::async_trait;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, Message as SqsMessage, MessageSystemAttributeName};
 use heal_runtime::Timestamp;
-use heal_runtime::port::{BackendError, DeadLetter, Message, QueueName, Result, Sender as _};
+use heal_runtime::port::{BackendError, DeadLetter, DeadLetters, Message, QueueName, Result, Sender as _};
 
 use super::{Queues, TRACEPARENT, batch};
 use crate::error::Error;
@@ -58,6 +59,17 @@ struct Pass {
     /// Message ids received so far; a message may be received again once its visibility timeout ends.
     seen: BTreeSet<String>,
     without_news: u32,
+}
+
+#[async_trait]
+impl DeadLetters for Queues {
+    async fn list(&self, limit: usize) -> Result<Vec<DeadLetter>> {
+        self.parked(limit).await
+    }
+
+    async fn put_back(&self, message_ids: &BTreeSet<String>) -> Result<BTreeSet<String>> {
+        self.redrive_all(message_ids).await
+    }
 }
 
 impl Queues {

@@ -21,7 +21,7 @@ impl Inbox {
             match Inbound::parse(&delivery.body) {
                 // Who answers a question of a run, or orders a hold, is what the queue attests.
                 Ok(message) => {
-                    let message = message.attested(delivery.sender.as_deref());
+                    let message = message.attested(self.attesting(delivery));
                     match message.run_id().cloned() {
                         Some(run_id) => runs.entry(run_id).or_default().push((index, message)),
                         None => outcomes.push((index, self.switch(delivery, message).await)),

@@ -1,5 +1,6 @@
 //! Queues with delay, visibility and dead-lettering, at least once.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -120,4 +121,15 @@ pub trait Receiver: Send + Sync + 'static {
 
     /// Returns a dead letter to its queue with a receive count of 0. False if there is none of this id.
     async fn redrive(&self, message_id: &str) -> Result<bool>;
+}
+
+/// Dead letters of every queue of a home, for people.
+#[async_trait]
+pub trait DeadLetters: Send + Sync + 'static {
+    /// Up to `limit` of them, oldest first. They stay where they are.
+    async fn list(&self, limit: usize) -> Result<Vec<DeadLetter>>;
+
+    /// Returns these to the queues that they came from, as new messages. The answer has the ids of those that existed. On an error some may
+    /// have been returned already.
+    async fn put_back(&self, message_ids: &BTreeSet<String>) -> Result<BTreeSet<String>>;
 }

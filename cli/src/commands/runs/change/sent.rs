@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use heal_api::changes::seen::{can_follow, contains, may_follow_the_end};
 use heal_engine::RunId;
-use heal_engine::event::{Commit, Event, RunStatus};
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{Message, QueueName};
 use tokio::time::Instant;
@@ -51,72 +51,6 @@ pub(super) async fn send(
         }
         tokio::time::sleep(backend.poll()).await;
     }
-}
-
-/// Whether a run that has ended takes the change.
-const fn may_follow_the_end(input: &Inbound) -> bool {
-    match input {
-        Inbound::FollowUpDone { .. } => true,
-        Inbound::Approve { .. }
-        | Inbound::ApprovalAnswer { .. }
-        | Inbound::Cancel { .. }
-        | Inbound::Result(_)
-        | Inbound::Late(_)
-        | Inbound::Held(_)
-        | Inbound::Hold { .. }
-        | Inbound::Release { .. }
-        | Inbound::Halt(_)
-        | Inbound::Resume { .. }
-        | Inbound::Wake { .. } => false,
-    }
-}
-
-/// Whether a run in this state accepts the change. The dispatcher would drop it without a trace otherwise.
-fn can_follow(input: &Inbound, status: RunStatus, commits: &[Commit]) -> bool {
-    match input {
-        Inbound::Approve { .. } | Inbound::ApprovalAnswer { .. } => status == RunStatus::AwaitingApproval,
-        Inbound::Cancel { .. } | Inbound::FollowUpDone { .. } => !contains(input, commits),
-        Inbound::Hold { .. } => !is_held_by_person(commits),
-        Inbound::Release { .. } => is_held_by_person(commits),
-        Inbound::Result(_)
-        | Inbound::Late(_)
-        | Inbound::Held(_)
-        | Inbound::Halt(_)
-        | Inbound::Resume { .. }
-        | Inbound::Wake { .. } => true,
-    }
-}
-
-fn contains(input: &Inbound, commits: &[Commit]) -> bool {
-    let is_change = |event: &Event| match input {
-        Inbound::Approve { .. } => matches!(event, Event::Approved { .. }),
-        Inbound::ApprovalAnswer { step: None, rejection: None, .. } => matches!(event, Event::Approved { .. }),
-        Inbound::ApprovalAnswer { step: None, rejection: Some(_), .. } => matches!(event, Event::Rejected { .. }),
-        Inbound::ApprovalAnswer { digest, rejection: None, .. } => {
-            matches!(event, Event::StepApproved { digest: answered, .. } if answered == digest)
-        }
-        Inbound::ApprovalAnswer { digest, rejection: Some(_), .. } => {
-            matches!(event, Event::StepRejected { digest: answered, .. } if answered == digest)
-        }
-        Inbound::Cancel { .. } => matches!(event, Event::CancelRequested { .. }),
-        Inbound::FollowUpDone { id, .. } => matches!(event, Event::FollowUpDone { id: done, .. } if done == id),
-        Inbound::Hold { .. } => matches!(event, Event::RunHeld { halt: None, .. }),
-        Inbound::Release { .. } => matches!(event, Event::RunReleased { .. }),
-        Inbound::Result(_)
-        | Inbound::Late(_)
-        | Inbound::Held(_)
-        | Inbound::Halt(_)
-        | Inbound::Resume { .. }
-        | Inbound::Wake { .. } => false,
-    };
-    commits.iter().flat_map(|commit| &commit.events).any(is_change)
-}
-
-/// Whether a person holds the run after these commits, its whole log.
-fn is_held_by_person(commits: &[Commit]) -> bool {
-    let mut events = commits.iter().flat_map(|commit| &commit.events);
-    let newest = events.rfind(|event| matches!(event, Event::RunHeld { .. } | Event::RunReleased { .. }));
-    matches!(newest, Some(Event::RunHeld { halt: None, .. }))
 }
 
 /// The change is not lost: it stays on the queue until the dispatcher receives it.

@@ -7,13 +7,16 @@ use heal_guard::{Decision, DecisionRecord, Part, PolicyAnswer, PolicyFacts, Reas
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{moment, out};
+use super::plural;
+use super::words::safe;
+use crate::moment;
 
 /// A decision of the log, with its place.
 #[derive(Debug, Serialize)]
-pub(super) struct Decided {
+pub struct Decided {
     /// The step's name, with the item's number if it fans out.
     pub step: String,
+    /// Counted from 1.
     pub attempt: u32,
     /// How the attempt ended, as a word.
     pub outcome: &'static str,
@@ -42,14 +45,15 @@ impl Decided {
         Self { step, attempt, outcome, replayed, record: record.clone(), read }
     }
 
-    pub(super) fn is_same(&self) -> bool {
+    /// Whether the decision comes out as it is recorded.
+    pub fn is_same(&self) -> bool {
         self.replayed == SAME
     }
 
     /// What was asked about which target, what each part said, the verdict, and whether it comes out again.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         let Some((record, replayed)) = &self.read else {
-            return vec![format!("  a decision is recorded, but not readable: {}", out::text(&self.replayed))];
+            return vec![format!("  a decision is recorded, but not readable: {}", safe(&self.replayed))];
         };
         // What was said then, where the record has it; the sentences of a decision to proceed come from the replay.
         let told = match replayed {
@@ -59,8 +63,8 @@ impl Decided {
         let question = &record.question;
         let mut lines = vec![format!(
             "  {} on {}: {}",
-            out::text(&question.effect.action),
-            out::text(&question.effect.target),
+            safe(&question.effect.action),
+            safe(&question.effect.target),
             verdict(&told.verdict)
         )];
         lines.extend(told.reasons.iter().map(|reason| format!("    {}", said(reason, record))));
@@ -68,12 +72,12 @@ impl Decided {
             lines.push("    policy: it was not asked".to_owned());
         }
         if let Some(digest) = &question.guardrails {
-            lines.push(format!("    guardrails in force: {}", out::text(digest.as_str())));
+            lines.push(format!("    guardrails in force: {}", safe(digest.as_str())));
         }
         let decided_at = moment::rfc3339(question.now);
         lines.push(match replayed {
             Some(_) => format!("    decided at {decided_at}; replayed: same decision"),
-            None => format!("    decided at {decided_at}; replayed: DIFFERENT, {}", out::text(&self.replayed)),
+            None => format!("    decided at {decided_at}; replayed: DIFFERENT, {}", safe(&self.replayed)),
         });
         lines
     }
@@ -85,13 +89,13 @@ fn said(reason: &Reason, record: &DecisionRecord) -> String {
     let is_against = reason.verdict != Verdict::Proceed;
     let against = if is_against { format!(" → {}", verdict(&reason.verdict)) } else { String::new() };
     let beside = if reason.part == Part::Policy { asked(record) } else { String::new() };
-    format!("{}: {}{against}{beside}", part.as_str().unwrap_or("?"), out::text(&reason.text))
+    format!("{}: {}{against}{beside}", part.as_str().unwrap_or("?"), safe(&reason.text))
 }
 
 /// What the policy was told, and how long it took.
 fn asked(record: &DecisionRecord) -> String {
     let PolicyFacts { workflow_state, ticket_status, touched_ms_ago } = &record.policy_facts;
-    let named = |what: &str, value: &str| (!value.is_empty()).then(|| format!("{what} {}", out::text(value)));
+    let named = |what: &str, value: &str| (!value.is_empty()).then(|| format!("{what} {}", safe(value)));
     let told: Vec<String> = [
         named("workflow", workflow_state),
         named("ticket", ticket_status),
@@ -109,9 +113,9 @@ fn verdict(verdict: &Verdict) -> String {
         Verdict::Proceed => "it may proceed".to_owned(),
         Verdict::Hold { until: Some(until) } => format!("held until {}", moment::rfc3339(*until)),
         Verdict::Hold { until: None } => "held until a person releases it".to_owned(),
-        Verdict::Deny { rules } => format!("denied by {}", out::plural(rules.len(), "rule")),
-        Verdict::Escalate { why } => format!("handed to a person: {}", out::text(why)),
+        Verdict::Deny { rules } => format!("denied by {}", plural(rules.len(), "rule")),
+        Verdict::Escalate { why } => format!("handed to a person: {}", safe(why)),
         Verdict::NeedsApproval { who } if who.is_empty() => "an approval is needed".to_owned(),
-        Verdict::NeedsApproval { who } => format!("an approval by {} is needed", out::text(&who.join(" or "))),
+        Verdict::NeedsApproval { who } => format!("an approval by {} is needed", safe(&who.join(" or "))),
     }
 }

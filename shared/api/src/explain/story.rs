@@ -4,24 +4,26 @@ use heal_engine::event::{Commit, Event};
 use heal_engine::id::{StepIndex, StepRef};
 use heal_engine::message::AttemptResult;
 use heal_engine::{Plan, Timestamp};
+use serde::Serialize;
 
 use super::decision::Decided;
-use crate::timeline::approval;
-use crate::timeline::events::{attempt_text, data, name};
-use crate::{moment, out};
+use super::words::{attempt_text, data, describe_approval, name, safe};
+use crate::moment;
 
 /// One event, told.
-#[derive(Debug)]
-pub(super) struct Told {
-    sentence: String,
+#[derive(Debug, Serialize)]
+pub struct Told {
+    /// When it happened, counted from the run's start, and what happened.
+    pub sentence: String,
     /// On each target, before the sentence's end came about.
     pub decisions: Vec<Decided>,
-    /// Below the decisions.
-    notes: Vec<String>,
+    /// What belongs to it, such as parameters and warnings; shown below the decisions.
+    pub notes: Vec<String>,
 }
 
 impl Told {
-    pub(super) fn lines(&self) -> Vec<String> {
+    /// The same as lines for a terminal.
+    pub fn lines(&self) -> Vec<String> {
         let decisions = self.decisions.iter().flat_map(Decided::lines);
         let notes = self.notes.iter().map(|note| format!("  {note}"));
         std::iter::once(self.sentence.clone()).chain(decisions).chain(notes).collect()
@@ -29,7 +31,7 @@ impl Told {
 }
 
 /// What explains the run, in order; of `only`, if it is given, and of the run as a whole otherwise too.
-pub(super) fn tell(plan: Option<&Plan>, commits: &[Commit], only: Option<StepIndex>) -> Vec<Told> {
+pub fn tell(plan: Option<&Plan>, commits: &[Commit], only: Option<StepIndex>) -> Vec<Told> {
     let started_at = commits.first().map_or(Timestamp(0), |first| first.at);
     let events = commits.iter().flat_map(|commit| commit.events.iter().map(|event| (commit.at, event)));
     let wanted = events.filter(|(_, event)| match (only, step(event)) {
@@ -46,30 +48,28 @@ pub(super) fn tell(plan: Option<&Plan>, commits: &[Commit], only: Option<StepInd
 }
 
 fn event_told(plan: Option<&Plan>, event: &Event, at: Timestamp) -> Option<Told> {
-    let because = |reason: &Option<String>| reason.as_deref().map(|text| format!(", because {}", out::text(text)));
+    let because = |reason: &Option<String>| reason.as_deref().map(|text| format!(", because {}", safe(text)));
     let plain = |sentence: String| Some(Told { sentence, decisions: Vec::new(), notes: Vec::new() });
     match event {
         Event::RunStarted(started) => plain(format!(
             "incident {} started playbook {}{}",
-            out::text(&started.incident_id),
+            safe(&started.incident_id),
             started.playbook,
             if started.approval { ", which a person has to approve first" } else { "" }
         )),
-        Event::IncidentRejected { reason, .. } => plain(format!("the message was rejected: {}", out::text(reason))),
-        Event::Approved { by, .. } => plain(format!("{} approved the run", out::text(by))),
+        Event::IncidentRejected { reason, .. } => plain(format!("the message was rejected: {}", safe(reason))),
+        Event::Approved { by, .. } => plain(format!("{} approved the run", safe(by))),
         Event::Rejected { .. }
         | Event::ApprovalRequested { .. }
         | Event::StepApproved { .. }
-        | Event::StepRejected { .. } => approval::describe(plan, event).and_then(plain),
-        Event::CancelRequested { by } => plain(format!("{} asked the run to stop", out::text(by))),
-        Event::RunHeld { by, reason, .. } => plain(format!("{} holds the run: {}", out::text(by), out::text(reason))),
-        Event::RunReleased { by, reason } => {
-            plain(format!("{} released the run: {}", out::text(by), out::text(reason)))
-        }
+        | Event::StepRejected { .. } => describe_approval(plan, event).and_then(plain),
+        Event::CancelRequested { by } => plain(format!("{} asked the run to stop", safe(by))),
+        Event::RunHeld { by, reason, .. } => plain(format!("{} holds the run: {}", safe(by), safe(reason))),
+        Event::RunReleased { by, reason } => plain(format!("{} released the run: {}", safe(by), safe(reason))),
         Event::AttemptHeld { step, attempt, reason, .. } => {
-            plain(format!("{}, attempt {attempt}: held, nothing was done: {}", name(plan, *step), out::text(reason)))
+            plain(format!("{}, attempt {attempt}: held, nothing was done: {}", name(plan, *step), safe(reason)))
         }
-        Event::RunWithdrawn { reason } => plain(format!("the run is no longer needed: {}", out::text(reason))),
+        Event::RunWithdrawn { reason } => plain(format!("the run is no longer needed: {}", safe(reason))),
         Event::ConditionFalse { step } => plain(format!("{}: not started, its condition was false", name(plan, *step))),
         Event::AttemptStarted { step, attempt, parameters, .. } => {
             let action = plan.and_then(|plan| plan.step(step.step)).map_or("?", |step| &step.spec.kind);
@@ -84,12 +84,12 @@ fn event_told(plan: Option<&Plan>, event: &Event, at: Timestamp) -> Option<Told>
             "{}: attempt {attempt} follows in {}, because {}",
             name(plan, *step),
             moment::duration(due_at.since_ms(at)),
-            out::text(reason)
+            safe(reason)
         )),
         Event::StepEnded { step, outcome, reason } => {
             plain(format!("{}: {}{}", name(plan, *step), outcome.as_str(), because(reason).unwrap_or_default()))
         }
-        Event::Stopping { reason, .. } => plain(format!("the run stops: {}", out::text(reason))),
+        Event::Stopping { reason, .. } => plain(format!("the run stops: {}", safe(reason))),
         Event::RunEnded { outcome, reason } => {
             plain(format!("the run ended {}{}", outcome.as_str(), because(reason).unwrap_or_default()))
         }
@@ -111,7 +111,7 @@ fn ended(plan: Option<&Plan>, step: StepRef, attempt: u32, result: &AttemptResul
     let cut =
         result.decisions_cut.map(|cut| format!("{cut} more decisions were left out: they were too many for the log"));
     let then = format!("then: {}", attempt_text(&result.outcome, at));
-    let warnings = result.warnings.iter().map(|warning| format!("warning: {}", out::text(warning)));
+    let warnings = result.warnings.iter().map(|warning| format!("warning: {}", safe(warning)));
     Told {
         sentence: format!("{step}, attempt {attempt}: ended"),
         decisions,

@@ -1,0 +1,65 @@
+//! Answers with an entity tag: a reader that polls sends `If-None-Match`, and what has not changed costs it no transfer.
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::problem::Problem;
+
+/// Bytes of the hash that a tag keeps.
+const TAG_BYTES: usize = 16;
+
+/// `value` as JSON with its entity tag, or 304 if the reader has it.
+///
+/// # Errors
+/// 500 if the value cannot be written as JSON.
+pub(crate) fn tagged(headers: &HeaderMap, value: &impl Serialize) -> Result<Response, Problem> {
+    let body = serde_json::to_vec(value).map_err(|error| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("failed to write the answer: {error}"))
+    })?;
+    let tag = tag(&body);
+    let Ok(tag_value) = HeaderValue::from_str(&tag) else {
+        return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the entity tag is not a header"));
+    };
+    if has(headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag_value)]).into_response());
+    }
+    let content_type = HeaderValue::from_static("application/json");
+    let fields = [(header::ETAG, tag_value), (header::CONTENT_TYPE, content_type)];
+    Ok((fields, body).into_response())
+}
+
+fn tag(body: &[u8]) -> String {
+    let digest = Sha256::digest(body);
+    let hex: String = digest.iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{hex}\"")
+}
+
+/// Whether the reader has this version. Tags are compared weakly, as RFC 9110 says for `If-None-Match`.
+fn has(headers: &HeaderMap, tag: &str) -> bool {
+    let sent = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut tags = sent.flat_map(|value| value.split(',')).map(str::trim);
+    tags.any(|sent| sent == "*" || sent.strip_prefix("W/").unwrap_or(sent) == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(sent: &str, value: &str) -> StatusCode {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::IF_NONE_MATCH, HeaderValue::from_str(sent).unwrap());
+        tagged(&headers, &value).unwrap().status()
+    }
+
+    #[test]
+    fn a_reader_that_has_the_value_gets_304() {
+        let tag = tag(br#""a""#);
+        for sent in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
+            assert_eq!(status(&sent, "a"), StatusCode::NOT_MODIFIED, "{sent}");
+            assert_eq!(status(&tag, "b"), StatusCode::OK);
+        }
+        assert_eq!(status("\"other\"", "a"), StatusCode::OK);
+    }
+}

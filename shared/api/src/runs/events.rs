@@ -1,0 +1,130 @@
+//! The events of a run, and their explanation.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use heal_engine::event::{Commit, Event};
+use heal_engine::{RunId, Seq, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::wait::{self, WaitQuery};
+use crate::cached::tagged;
+use crate::explain::{self, Told};
+use crate::extract::{Parameters, RunPath};
+use crate::problem::Problem;
+use crate::request::Service;
+
+/// One event of a run's log.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RunEvent)]
+pub(crate) struct EventView {
+    /// Its sequence number, from 1.
+    pub seq: Seq,
+    /// When it happened, in milliseconds since the epoch.
+    #[schema(value_type = u64)]
+    at: Timestamp,
+    /// Names the input that caused it.
+    cause_id: String,
+    /// The event, as the log keeps it: its name is in `event`.
+    #[schema(value_type = Object, example = json!({"event": "run_ended", "outcome": "HEALED"}))]
+    event: Event,
+}
+
+/// The newest events of a run.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventList {
+    /// The events after the one that was asked for, in order.
+    events: Vec<EventView>,
+    /// Sequence number of the newest event, the next `after`.
+    last_seq: Seq,
+    /// Whether the run has ended.
+    ended: bool,
+}
+
+/// The events that `commits` have after `after`.
+pub(crate) fn views(commits: Vec<Commit>, after: Seq) -> Vec<EventView> {
+    let view = |Commit { first_seq, at, cause_id, events, .. }: Commit| {
+        let numbered = events.into_iter().zip(first_seq..);
+        numbered.map(move |(event, seq)| EventView { seq, at, cause_id: cause_id.clone(), event })
+    };
+    commits.into_iter().flat_map(view).filter(|event| event.seq > after).collect()
+}
+
+/// Reads the commits that have events after `after`.
+pub(crate) async fn newer(service: &Service, run_id: &RunId, after: Seq) -> Result<Vec<EventView>, Problem> {
+    // A commit is found by its first event, so the one that holds `after` may begin before it.
+    let commits = service.runs.load(run_id, after).await?;
+    let starts_behind = commits.first().is_some_and(|commit| commit.first_seq > after + 1);
+    let is_cut = after > 0 && (commits.is_empty() || starts_behind);
+    let commits = if is_cut { service.runs.load(run_id, 0).await? } else { commits };
+    Ok(views(commits, after))
+}
+
+/// Reads the events of a run after a sequence number. With `wait`, answers once there are any, or the time is over.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/events", operation_id = "listEvents", tag = "runs",
+    params(("id" = String, Path, description = "The run's id"), WaitQuery),
+    responses((status = 200, description = "The events", body = EventList)))]
+pub(crate) async fn events(
+    State(service): State<Arc<Service>>,
+    RunPath(run_id): RunPath,
+    Parameters(query): Parameters<WaitQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    wait::for_news(&service, &run_id, query).await?;
+    let head = service.runs.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
+    let events = if head.last_seq > query.after { newer(&service, &run_id, query.after).await? } else { Vec::new() };
+    let last_seq = events.last().map_or(head.last_seq, |newest| newest.seq);
+    tagged(&headers, &EventList { events, last_seq, ended: head.status.is_terminal() })
+}
+
+/// Which part of a run to explain.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ExplanationQuery {
+    /// Only this step.
+    step: Option<String>,
+}
+
+/// Why a run did what it did.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Explanation {
+    /// What happened, in order: `{sentence, decisions, notes}`.
+    #[schema(value_type = Vec<Object>)]
+    told: Vec<Told>,
+    /// The same as lines of text.
+    lines: Vec<String>,
+    /// Recorded decisions.
+    decisions: usize,
+    /// Those of them that come out differently when they are made again from their record alone.
+    different: usize,
+}
+
+/// Explains a run: what was to be done to each target, what each part of the decision said, and what happened then.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/explanation", operation_id = "explainRun", tag = "runs",
+    params(("id" = String, Path, description = "The run's id"), ExplanationQuery),
+    responses((status = 200, description = "The explanation", body = Explanation)))]
+pub(crate) async fn explanation(
+    State(service): State<Arc<Service>>,
+    RunPath(run_id): RunPath,
+    Parameters(query): Parameters<ExplanationQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (plan, commits) = service.dispatcher.read(&run_id).await?;
+    let find = |name: &str| {
+        let plan = plan.as_deref();
+        plan.and_then(|plan| plan.find(name)).ok_or_else(|| {
+            let names: Vec<_> = plan.iter().flat_map(|plan| plan.steps().map(|(index, _)| plan.name(index))).collect();
+            Problem::field("step", format!("is `{name}`, expected a step of the run: {}", names.join(", ")))
+        })
+    };
+    let step = query.step.as_deref().map(find).transpose()?;
+    let told = explain::tell(plan.as_deref(), &commits, step);
+    let lines = told.iter().flat_map(Told::lines).collect();
+    let decisions = told.iter().map(|told| told.decisions.len()).sum();
+    let different = told.iter().flat_map(|told| &told.decisions).filter(|decision| !decision.is_same()).count();
+    tagged(&headers, &Explanation { told, lines, decisions, different })
+}

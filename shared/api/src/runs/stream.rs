@@ -1,0 +1,109 @@
+//! A run's events as they happen: server-sent events.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event as Sent, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream::{self, Stream, StreamExt as _};
+use heal_engine::{RunId, Seq};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::events::{EventView, newer};
+use crate::extract::{Parameters, RunPath};
+use crate::problem::Problem;
+use crate::request::Service;
+
+/// How long one stream lasts; its reader connects again by itself and goes on where it was.
+const STREAM_LIFE: Duration = Duration::from_mins(5);
+/// How often a comment keeps the connection open.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// What a reader sends when it connects again.
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// Where a stream begins.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct StreamQuery {
+    /// Only what came after this sequence number. A reader that connects again says it in `Last-Event-ID`, which goes first.
+    #[serde(default)]
+    #[param(default = 0)]
+    after: Seq,
+}
+
+/// Streams the events of a run as server-sent events until it ends: each has its sequence number as id, and the data of `/events`.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/stream", operation_id = "streamRun", tag = "runs",
+    params(("id" = String, Path, description = "The run's id"), StreamQuery),
+    responses(
+        (status = 200, description = "The events, one `run_event` each, then `run_ended`", body = String, content_type = "text/event-stream"),
+        (status = 501, description = "This home cannot stream; `/events?wait=` waits for news",
+            body = crate::problem::ProblemBody, content_type = "application/problem+json")))]
+pub(crate) async fn stream(
+    State(service): State<Arc<Service>>,
+    RunPath(run_id): RunPath,
+    Parameters(query): Parameters<StreamQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if !service.waiting.streams {
+        let message = "this home cannot stream, use /api/v1/runs/{id}/events?wait=SECONDS&after=SEQ";
+        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, message));
+    }
+    let last = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok()?.parse().ok());
+    let after = last.unwrap_or(query.after);
+    service.runs.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
+    let follower = Follower { service, run_id, after, pending: VecDeque::new(), ended: false };
+    let events = follower.events().take_until(Box::pin(tokio::time::sleep(STREAM_LIFE)));
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+}
+
+/// Reads a run's log again and again.
+struct Follower {
+    service: Arc<Service>,
+    run_id: RunId,
+    after: Seq,
+    pending: VecDeque<EventView>,
+    ended: bool,
+}
+
+impl Follower {
+    fn events(self) -> impl Stream<Item = Result<Sent, Infallible>> + Send {
+        stream::unfold(Some(self), |follower| async move {
+            let mut follower = follower?;
+            match follower.next().await {
+                Ok(Some(event)) => Some((Ok(event), Some(follower))),
+                // The reader connects again, and learns then what is wrong.
+                Err(_) => None,
+                Ok(None) => Some((Ok(Sent::default().event("run_ended").data("{}")), None)),
+            }
+        })
+    }
+
+    /// The next event, once there is one; `None` after the last one of a run that has ended.
+    async fn next(&mut self) -> Result<Option<Sent>, Problem> {
+        loop {
+            if let Some(event) = self.pending.pop_front() {
+                self.after = event.seq;
+                let data = serde_json::to_string(&event).unwrap_or_default();
+                return Ok(Some(Sent::default().event("run_event").id(event.seq.to_string()).data(data)));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            let head = self.service.runs.head(&self.run_id).await?;
+            let head = head.ok_or_else(|| Problem::unknown_run(self.run_id.as_str()))?;
+            self.ended = head.status.is_terminal();
+            if head.last_seq > self.after {
+                self.pending.extend(newer(&self.service, &self.run_id, self.after).await?);
+            }
+            if self.pending.is_empty() && !self.ended {
+                tokio::time::sleep(self.service.waiting.poll).await;
+            }
+        }
+    }
+}
