@@ -17,7 +17,7 @@ use heal_language::playbook::Reading;
 use heal_language::{Diagnostic, Severity, Span, code};
 use heal_runtime::library::Library;
 
-use crate::guardrails;
+use crate::{guardrails, hooks};
 
 /// One file, read.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Source {
     }
 }
 
-/// Reads files, and the `*.yaml` and `*.yml` of folders, in the order of their names. The file of the guardrails is not a playbook.
+/// Reads files, and the `*.yaml` and `*.yml` of folders, in the order of their names. The files of the guardrails and of the hooks are no playbooks.
 ///
 /// # Errors
 /// A path does not exist or cannot be read, or a folder has no playbooks. Faults inside a file are in its [`Reading`].
@@ -43,13 +43,18 @@ pub(crate) fn read(paths: &[PathBuf], catalog: &Catalog) -> anyhow::Result<Vec<S
     for path in paths {
         if path.is_dir() {
             files.extend(in_folder(path)?);
-        } else if !guardrails::is_guardrails(path) {
+        } else if !is_other(path) {
             files.push(path.clone());
         }
     }
     let mut sources = files.into_iter().map(|path| source(path, catalog)).collect::<anyhow::Result<Vec<_>>>()?;
     refuse_duplicates(&mut sources);
     Ok(sources)
+}
+
+/// Whether a file of a folder of playbooks is something else.
+fn is_other(path: &Path) -> bool {
+    guardrails::is_guardrails(path) || hooks::is_hooks(path)
 }
 
 /// The playbooks of a folder, ready to run. Prints every error to standard error.
@@ -104,7 +109,7 @@ pub(crate) fn check_groups(sources: &mut [Source], groups: &BTreeMap<String, Vec
 
 fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = yaml_files(folder)?;
-    files.retain(|file| !guardrails::is_guardrails(file));
+    files.retain(|file| !is_other(file));
     if files.is_empty() {
         bail!("{}: there is no playbook (*.yaml) in this folder", folder.display());
     }

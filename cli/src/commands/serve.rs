@@ -20,10 +20,10 @@ use heal_wiring::environment::{ENV_LISTEN, ENV_RUN_RETENTION_DAYS};
 use heal_wiring::retention::{MAX_RUN_RETENTION_DAYS, RUN_RETENTION_DAYS};
 use tokio::net::TcpListener;
 
-use crate::args::{CheckDir, GuardrailsFile, PlaybookDir, StateFile};
+use crate::args::{CheckDir, GuardrailsFile, HooksFile, PlaybookDir, StateFile};
 use crate::exit::Exit;
 use crate::local::{self, Engine};
-use crate::{actions, checks, guardrails, out, playbooks, signal, state};
+use crate::{actions, checks, guardrails, hooks, out, playbooks, signal, state};
 
 /// Time for open requests to end after the signal to stop.
 const REQUEST_GRACE: Duration = Duration::from_secs(10);
@@ -57,6 +57,8 @@ pub(crate) struct Args {
     pub checks: CheckDir,
     #[command(flatten)]
     pub guardrails: GuardrailsFile,
+    #[command(flatten)]
+    pub hooks: HooksFile,
     /// Address of the HTTP API; port 0 takes a free one
     #[arg(long, env = ENV_LISTEN, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
@@ -71,6 +73,8 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     let library = playbooks::library(&args.playbooks.playbooks, &actions::catalog())?;
     let checks = checks(&args, &library)?;
     let guardrails = guardrails(&args, &library)?;
+    let known = playbooks::playbooks_from(&library);
+    let hooks = hooks::load(args.hooks.hooks.as_deref(), &args.playbooks.playbooks, &known, &Env)?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("failed to listen on {} (--listen)", args.listen))?;
@@ -97,6 +101,7 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
         due_runs: Arc::clone(&ports.due_runs),
         sender: Arc::clone(&ports.sender),
         telemetry: telemetry.clone(),
+        hooks,
     };
     let served = serve(listener, service, stop).await;
     garbage.abort();

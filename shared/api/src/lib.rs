@@ -7,6 +7,7 @@
 //! | `POST /api/v1/remediation/{id}/cancel` (optionally with `{reason}`), `…/approve` | 200, 404 |
 //! | `GET /api/v1/halts`, `POST /api/v1/halts` with `{scope, name?, for_seconds, reason}`, `DELETE /api/v1/halts/{id}` | 200, 201; 404, 409, 422 |
 //! | `POST /api/v1/incidents` | 202 once the incident is on the disk; 422 for a message that is not an incident |
+//! | `POST /hooks/{source}` with the alerts of another system | 202 with what became of each; 401, 404, 409, 413, 422 |
 //! | `GET /api/v1/playbooks`, `GET /health` | 200 |
 //! | `GET /metrics` | 200, in Prometheus' text format |
 //!
@@ -18,6 +19,7 @@ mod change;
 mod execute;
 mod halts;
 mod health;
+mod hooks;
 mod incidents;
 pub mod moment;
 mod problem;
@@ -38,6 +40,7 @@ use heal_engine::limit;
 use problem::Problem;
 
 pub use caller::{Caller, Role};
+pub use hooks::Hooked;
 pub use request::Service;
 
 /// Longest time for one request and its response, including the reading of the body.
@@ -50,6 +53,7 @@ pub fn router(service: Service) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/api/v1/playbooks", get(health::playbooks))
         .route("/api/v1/incidents", post(incidents::enqueue))
+        .route("/hooks/{source}", post(hooks::receive).layer(DefaultBodyLimit::max(heal_hooks::limit::DELIVERY_BYTES)))
         .route("/api/v1/halts", get(halts::list).post(halts::halt))
         .route("/api/v1/halts/{id}", delete(halts::resume))
         .route("/api/v1/remediation/execute", post(execute::execute))

@@ -10,6 +10,7 @@ use heal_runtime::dispatcher::Dispatcher;
 use heal_runtime::port::{DueRuns, RunReader, Sender};
 use heal_telemetry::Telemetry;
 
+use crate::hooks::Hooked;
 use crate::problem::Problem;
 
 /// What the handlers work on.
@@ -25,6 +26,8 @@ pub struct Service {
     pub sender: Arc<dyn Sender>,
     /// The metrics of this process.
     pub telemetry: Telemetry,
+    /// What turns alerts into incidents; `None`: nothing does.
+    pub hooks: Option<Hooked>,
 }
 
 /// The body of a request whose content type is JSON.
