@@ -66,8 +66,8 @@ pub(crate) async fn receive(
     })?;
     let metrics = service.telemetry.metrics();
     let refuse = |reason: &str| metrics.count(Id::AlertDeliveriesRefused, &[source.as_str(), reason]);
-    let told =
-        Headers::from_iter(headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))));
+    let told: Headers =
+        headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
     let verified = hooked.verifier.verify(source, &told, &body, service.dispatcher.now());
     let verified = verified.inspect_err(|refused| refuse(refused.as_str()))?;
     let alerts = heal_hooks::read(source, &told, &body).inspect_err(|_| refuse("unreadable"))?;
