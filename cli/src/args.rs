@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use heal_wiring::environment::{DEFAULT_STATE, ENV_CHECKS, ENV_GUARDRAILS, ENV_PLAYBOOKS, ENV_STATE};
+use heal_wiring::environment::{DEFAULT_STATE, ENV_CHECKS, ENV_GUARDRAILS, ENV_HOOKS, ENV_PLAYBOOKS, ENV_STATE};
 
 /// Folder of the playbooks.
 #[derive(Debug, Clone, clap::Args)]
@@ -34,6 +34,14 @@ pub(crate) struct StateFile {
     /// SQLite file that keeps runs, queues and cooldowns
     #[arg(long, env = ENV_STATE, default_value = DEFAULT_STATE, value_name = "FILE.db")]
     pub state: PathBuf,
+}
+
+/// The file of the hooks.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct HooksFile {
+    /// File of the hooks, which turn alerts into incidents; by default `hooks.yaml` in the folder of the playbooks, or none without it
+    #[arg(long, value_name = "FILE", env = ENV_HOOKS)]
+    pub hooks: Option<PathBuf>,
 }
 
 impl StateFile {

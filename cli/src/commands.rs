@@ -11,6 +11,7 @@ mod followups;
 mod guardrails;
 mod halt;
 mod halts;
+mod hook;
 mod incident;
 mod playbook;
 mod resume;
@@ -35,6 +36,7 @@ Examples:
   heal run incident.json --dry-run                        read and decide as a run does, and change nothing
   heal playbook lint                                      every fault of every playbook
   heal guardrails show                                    the bounds that hold
+  heal hook test alerts.json                              what an alert of another system would raise
   heal serve --state heal.db --listen 127.0.0.1:8080      the remediation API, durable
   heal incident send incident.json --stack prod --watch   heal it on a deployed stack
   heal runs list --stack prod --status failed             the failed runs of a deployed stack
@@ -78,6 +80,8 @@ enum Command {
     #[command(subcommand)]
     Guardrails(guardrails::Command),
     #[command(subcommand)]
+    Hook(hook::Command),
+    #[command(subcommand)]
     Runs(runs::Command),
     #[command(subcommand)]
     Approvals(approvals::Command),
@@ -117,6 +121,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Playbook(command) => playbook::run(command),
         Command::Check(command) => check::run(command).await,
         Command::Guardrails(command) => guardrails::run(command),
+        Command::Hook(command) => hook::run(command),
         Command::Runs(command) => Box::pin(runs::run(command)).await,
         Command::Approvals(command) => Box::pin(approvals::run(command)).await,
         Command::Followups(command) => Box::pin(followups::run(command)).await,
@@ -148,6 +153,7 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Playbook(_)
         | Command::Check(_)
         | Command::Guardrails(_)
+        | Command::Hook(_)
         | Command::Runs(_)
         | Command::Approvals(_)
         | Command::Followups(_)

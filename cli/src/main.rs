@@ -13,6 +13,7 @@ mod exit;
 mod file;
 mod follow;
 mod guardrails;
+mod hooks;
 mod identity;
 mod local;
 mod out;

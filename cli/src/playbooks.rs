@@ -11,10 +11,10 @@ use heal_engine::catalog::Catalog;
 use heal_engine::playbook::Playbook;
 use heal_runtime::library::Library;
 
-use crate::guardrails;
 use crate::source::{self, Source, stem};
+use crate::{guardrails, hooks};
 
-/// Reads files, and the `*.yaml` and `*.yml` of folders, in the order of their names. The file of the guardrails is not a playbook.
+/// Reads files, and the `*.yaml` and `*.yml` of folders, in the order of their names. The files of the guardrails and of the hooks are no playbooks.
 ///
 /// # Errors
 /// A path does not exist or cannot be read, or a folder has no playbooks. Faults inside a file are in its diagnostics.
@@ -23,7 +23,7 @@ pub(crate) fn read(paths: &[PathBuf], catalog: &Catalog) -> anyhow::Result<Vec<S
     for path in paths {
         if path.is_dir() {
             files.extend(in_folder(path)?);
-        } else if !guardrails::is_guardrails(path) {
+        } else if !is_other(path) {
             files.push(path.clone());
         }
     }
@@ -34,6 +34,11 @@ pub(crate) fn read(paths: &[PathBuf], catalog: &Catalog) -> anyhow::Result<Vec<S
     let mut sources = files.into_iter().map(|path| Source::read(path, parse)).collect::<anyhow::Result<Vec<_>>>()?;
     source::refuse_duplicates(&mut sources, "playbook", |playbook| &playbook.name);
     Ok(sources)
+}
+
+/// Whether a file of a folder of playbooks is something else.
+fn is_other(path: &Path) -> bool {
+    guardrails::is_guardrails(path) || hooks::is_hooks(path)
 }
 
 /// The playbooks of a folder, ready to run. Prints every error to standard error.
@@ -88,7 +93,7 @@ pub(crate) fn check_groups(sources: &mut [Source<Playbook>], groups: &BTreeMap<S
 
 fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = yaml_files(folder)?;
-    files.retain(|file| !guardrails::is_guardrails(file));
+    files.retain(|file| !is_other(file));
     if files.is_empty() {
         bail!("{}: there is no playbook (*.yaml) in this folder", folder.display());
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
 use heal_api::changes::Direct;
-use heal_api::{Caller, Role, Service, Waiting};
+use heal_api::{Caller, Hooked, Role, Service, Waiting};
 use heal_embedded::Store;
 use heal_engine::check::Check;
 use heal_engine::state::approval::ANONYMOUS;
@@ -25,10 +25,10 @@ use heal_wiring::environment::{ENV_LISTEN, ENV_RUN_RETENTION_DAYS};
 use heal_wiring::retention::{MAX_RUN_RETENTION_DAYS, RUN_RETENTION_DAYS};
 use tokio::net::TcpListener;
 
-use crate::args::{CheckDir, GuardrailsFile, PlaybookDir, StateFile};
+use crate::args::{CheckDir, GuardrailsFile, HooksFile, PlaybookDir, StateFile};
 use crate::exit::Exit;
 use crate::local::{self, Engine};
-use crate::{actions, checks, guardrails, out, playbooks, signal};
+use crate::{actions, checks, guardrails, hooks, out, playbooks, signal};
 
 /// Time for open requests to end after the signal to stop.
 const REQUEST_GRACE: Duration = Duration::from_secs(10);
@@ -65,6 +65,8 @@ pub(crate) struct Args {
     pub checks: CheckDir,
     #[command(flatten)]
     pub guardrails: GuardrailsFile,
+    #[command(flatten)]
+    pub hooks: HooksFile,
     /// Address of the HTTP API; port 0 takes a free one
     #[arg(long, env = ENV_LISTEN, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
@@ -81,11 +83,13 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     let library = playbooks::library(&args.playbooks.playbooks, &actions::catalog())?;
     let checks = checks(&args, &library)?;
     let guardrails = guardrails(&args, &library)?;
+    let (_platform, strings) = args.sandbox.start()?;
+    let known = playbooks::playbooks_from(&library);
+    let hooks = hooks::load(args.hooks.hooks.as_deref(), &args.playbooks.playbooks, &known, &strings)?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("failed to listen on {} (--listen)", args.listen))?;
     let address = listener.local_addr().context("failed to read the address of the HTTP API")?;
-    let (_platform, strings) = args.sandbox.start()?;
     let state = args.sandbox.state(&args.state).await?;
     let observer = local::observer(telemetry.metrics(), &library);
     observer.show_zeros();
@@ -104,7 +108,7 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     args.sandbox.welcome(address);
     tracing::info!(%address, state = %args.state.state.display(), "serving");
 
-    let service = service(&ports, dispatcher, checks, telemetry.clone());
+    let service = service(&ports, dispatcher, checks, telemetry.clone(), hooks);
     let served = serve(listener, service, stop).await;
     garbage.abort();
     if !engine.stop(ATTEMPT_GRACE).await {
@@ -117,7 +121,13 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
 }
 
 /// What the API works on: changes are turns of this process.
-fn service(ports: &Ports, dispatcher: Dispatcher, checks: Vec<Check>, telemetry: Telemetry) -> Service {
+fn service(
+    ports: &Ports,
+    dispatcher: Dispatcher,
+    checks: Vec<Check>,
+    telemetry: Telemetry,
+    hooks: Option<Hooked>,
+) -> Service {
     let changes =
         Direct { dispatcher: dispatcher.clone(), runs: ports.runs.clone(), entropy: Arc::clone(&ports.entropy) };
     Service {
@@ -134,6 +144,7 @@ fn service(ports: &Ports, dispatcher: Dispatcher, checks: Vec<Check>, telemetry:
         entropy: Arc::clone(&ports.entropy),
         telemetry,
         waiting: Waiting { poll: POLL, streams: true },
+        hooks,
     }
 }
 

@@ -24,6 +24,7 @@ mod freeze;
 mod gate;
 mod guardrails;
 mod halt;
+mod hook;
 mod incident;
 mod kill;
 mod platform;

@@ -10,7 +10,7 @@ use crate::support::{heal, path, playbooks, root};
 fn the_shipped_playbooks_have_no_fault() {
     let ran = heal(&["playbook", "lint"]).exits(0);
     assert_eq!(ran.stdout, "");
-    ran.complains(&["6 playbooks, 5 checks, guardrails: no fault"]);
+    ran.complains(&["6 playbooks, 5 checks, guardrails, hooks: no fault"]);
 }
 
 #[test]

@@ -82,7 +82,7 @@ async fn the_shadow_run_of_every_shipped_playbook_reads_and_writes_nothing() {
         .map(|file| file.unwrap().path())
         .filter(|file| file.extension().is_some_and(|extension| extension == "yaml"))
         .map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned())
-        .filter(|name| name != "guardrails")
+        .filter(|name| !["guardrails", "hooks"].contains(&name.as_str()))
         .collect();
     let covered: BTreeSet<_> = incidents().iter().map(|(playbook, ..)| (*playbook).to_owned()).collect();
     assert_eq!(covered, shipped, "a shipped playbook has no incident in this test");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::prepared;
 use crate::site::Site;
-use crate::support::{eventually, root};
+use crate::support::{eventually, post, root};
 
 pub(crate) fn now() -> heal_engine::Timestamp {
     SystemClock.now()
@@ -32,6 +32,7 @@ pub(crate) async fn play(site: &Site) {
     site.open.receives_a_run_at_its_budget().await;
     the_guides_playbooks(site).await;
     refusals(site).await;
+    alerts(site).await;
     badly_ended_runs(site).await;
     lost_and_dead(site).await;
     outages(site).await;
@@ -52,6 +53,14 @@ async fn the_guides_playbooks(site: &Site) {
     run("workflow_stuck", "stuck", "workflow_restart").await;
     site.open.ends("pause", "pause", json!({"workflow_id": "wf-1"}), "COMPLETED").await;
     site.open.ends("replan", "replan", json!({"workflow_id": "wf-running"}), "COMPLETED").await;
+}
+
+/// An alert that no rule is for, and a delivery that nobody can read.
+async fn alerts(site: &Site) {
+    let url = format!("{}/hooks/alertmanager", site.open.serve.url);
+    let alert = json!({"alerts": [{"status": "firing", "labels": {"alertname": "Other"}, "fingerprint": "f"}]});
+    assert_eq!(post(&url, &alert).await.0, 202);
+    assert_eq!(post(&url, &json!({"alerts": 1})).await.0, 422);
 }
 
 /// By the policy, by the cooldown, by the services, and of a message that no playbook is for.

@@ -26,6 +26,7 @@ mod extract;
 mod gateway;
 mod halts;
 mod health;
+mod hooks;
 mod idempotency;
 mod incidents;
 pub mod moment;
@@ -48,11 +49,12 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use heal_engine::limit;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 pub use caller::{Caller, Role};
 pub use document::openapi;
+pub use hooks::Hooked;
 pub use problem::Problem;
 pub use request::{Service, Waiting};
 
@@ -82,6 +84,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(change::cancel))
         .routes(routes!(change::approve))
         .routes(routes!(incidents::enqueue))
+        .routes(routes!(hooks::receive).layer(DefaultBodyLimit::max(heal_hooks::limit::DELIVERY_BYTES)))
         .routes(routes!(runs::list))
         .routes(routes!(runs::one))
         .routes(routes!(runs::events::events))

@@ -16,6 +16,7 @@ use heal_telemetry::Telemetry;
 
 use crate::caller::Caller;
 use crate::changes::Changes;
+use crate::hooks::Hooked;
 use crate::problem::Problem;
 use crate::worklist::Worklist;
 
@@ -48,6 +49,8 @@ pub struct Service {
     pub telemetry: Telemetry,
     /// How readers of this home wait for news.
     pub waiting: Waiting,
+    /// What turns alerts into incidents; `None`: nothing does.
+    pub hooks: Option<Hooked>,
 }
 
 /// How readers wait for news of a run.

@@ -13,16 +13,15 @@ use crate::code;
 use crate::condition;
 use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::field::{Field, Fields};
+use crate::incident;
 use crate::name::file_name;
 use crate::report::{Finding, Report};
+use crate::route;
 use crate::template::Context;
 use crate::template::EvaluationPoint;
 use crate::yaml::{self, Kind, Node};
 
-mod incident;
-
 mod probe;
-mod route;
 mod schema;
 mod variables;
 

@@ -1,8 +1,8 @@
-//! The language of playbooks, checks and guardrails: YAML text in, a model or everything that is wrong with the text out.
+//! The language of playbooks, checks, guardrails and hooks: YAML text in, a model or everything that is wrong with the text out.
 //!
 //! It deliberately has no I/O, and nothing of it is in a function: functions get the models of [`heal_engine`] and [`heal_guard`] as JSON.
 //!
-//! Start at [`playbook::read`], [`check::read`] and [`guardrails::read`].
+//! Start at [`playbook::read`], [`check::read`], [`guardrails::read`] and [`hooks::read`].
 //!
 //! # Reading a playbook
 //! ```
@@ -26,9 +26,12 @@ mod condition;
 mod diagnostic;
 mod field;
 pub mod guardrails;
+pub mod hooks;
+mod incident;
 mod name;
 pub mod playbook;
 mod report;
+mod route;
 mod template;
 mod yaml;
 

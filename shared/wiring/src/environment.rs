@@ -19,6 +19,8 @@ heal_clients::variables! {
         "Folder of the scheduled checks, one `NAME.yaml` each; by default `checks` in the folder of the playbooks, if it exists";
     ENV_GUARDRAILS = "HEAL_GUARDRAILS", Path, Heal, None,
         "File of the guardrails; by default `guardrails.yaml` in the folder of the playbooks, or the defaults without one";
+    ENV_HOOKS = "HEAL_HOOKS", Path, Heal, None,
+        "File of the hooks, which turn alerts into incidents; by default `hooks.yaml` in the folder of the playbooks, or none without it";
     ENV_STATE = "HEAL_STATE", Path, Heal, Some(DEFAULT_STATE),
         "SQLite file that keeps runs, queues, claims and cooldowns; `heal run` keeps nothing by default";
     ENV_STACK = "HEAL_STACK", Text, Heal, None,

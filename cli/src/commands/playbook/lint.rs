@@ -10,7 +10,7 @@ use crate::out::plural;
 use crate::playbooks;
 use crate::playbooks::diagnostics::{self, Tally};
 use crate::source::Source;
-use crate::{actions, checks, guardrails, out};
+use crate::{actions, checks, guardrails, hooks, out};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,7 +21,7 @@ Examples:
 /// Finds unknown keys, actions, parameters and variables, cycles, wrong conditions, and more
 ///
 /// The scheduled checks in the folder `checks` of a folder are read too; their incidents must start one of the playbooks. So is its
-/// `guardrails.yaml`.
+/// `guardrails.yaml` and its `hooks.yaml`.
 /// Each fault comes with file, line, column, the line itself and a remedy. Exits with 1 if there is an error;
 /// warnings alone exit with 0.
 #[derive(Debug, clap::Args)]
@@ -50,6 +50,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
             guards.push(guardrails::read(&file, all.as_deref())?);
         }
     }
+    let mut alerts = Vec::new();
+    for path in &args.paths {
+        let named = Some(path.as_path()).filter(|path| hooks::is_hooks(path));
+        if let Some(file) = hooks::file(named, path)? {
+            alerts.push(hooks::read(&file, all.as_deref())?);
+        }
+    }
     let read = guards.iter().filter_map(|source| source.value.as_ref());
     let groups = read.flat_map(|guardrails| guardrails.approvals.groups.clone()).collect();
     // Faulty guardrails have their own faults, and may have the group. A single file says nothing of the guardrails beside it.
@@ -58,7 +65,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
         playbooks::check_groups(&mut sources, &groups);
     }
     let files = sources.iter().map(Source::faults).chain(checks.iter().map(Source::faults));
-    let files: Vec<_> = files.chain(guards.iter().map(Source::faults)).collect();
+    let files = files.chain(guards.iter().map(Source::faults));
+    let files: Vec<_> = files.chain(alerts.iter().map(Source::faults)).collect();
     diagnostics::print(&files, args.json)?;
     let mut counts = plural(sources.len(), "playbook");
     if !checks.is_empty() {
@@ -66,6 +74,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     }
     if !guards.is_empty() {
         counts = format!("{counts}, guardrails");
+    }
+    if !alerts.is_empty() {
+        counts = format!("{counts}, hooks");
     }
     let tally = Tally::count(&files);
     out::note(format_args!("{counts}: {}", tally.summary()));

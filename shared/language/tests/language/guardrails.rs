@@ -19,7 +19,7 @@ use crate::shipped_playbooks;
 pub const CODES_OF_GUARDRAILS: [&str; 4] =
     [code::UNKNOWN_SERVICE, code::UNKNOWN_PLAYBOOK, code::UNREACHABLE_RULE, code::NO_BOUND];
 
-static PLAYBOOKS: LazyLock<Vec<Playbook>> = LazyLock::new(|| {
+pub static PLAYBOOKS: LazyLock<Vec<Playbook>> = LazyLock::new(|| {
     let catalog = catalog();
     let read = |(name, text): (String, String)| heal_language::playbook::read(&name, &text, &catalog);
     shipped_playbooks().into_iter().map(read).map(|reading| reading.playbook.expect("a good playbook")).collect()

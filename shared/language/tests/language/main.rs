@@ -12,6 +12,7 @@ mod catalog;
 mod check;
 mod expectation;
 mod guardrails;
+mod hooks;
 mod playbook;
 mod schema;
 
@@ -25,7 +26,8 @@ fn shipped_folder() -> PathBuf {
 /// Stems and texts of the playbooks that ship.
 fn shipped_playbooks() -> Vec<(String, String)> {
     let texts = folder_texts(&shipped_folder());
-    texts.into_iter().filter(|(stem, _)| stem != heal_language::guardrails::FILE_STEM).collect()
+    let others = [heal_language::guardrails::FILE_STEM, heal_language::hooks::FILE_STEM];
+    texts.into_iter().filter(|(stem, _)| !others.contains(&stem.as_str())).collect()
 }
 
 fn shipped_guardrails() -> String {

@@ -82,6 +82,13 @@ pub const STEP_OUTCOMES: &[&str] = &[
 pub const ATTEMPT_STATUSES: &[&str] = &["success", "denied", "skipped", "error", "shadowed"];
 /// The outcomes of a message on the incidents queue.
 pub const INCIDENTS: &[&str] = &["started", "known", "joined", "withdrawn", "rejected", "ignored"];
+/// Who sends alerts.
+pub const ALERT_SOURCES: &[&str] = &["alertmanager", "grafana", "pagerduty", "cloudevents", "generic"];
+/// What becomes of an alert; of a `faulty` one a field could not be rendered, so a person has to approve its run.
+pub const ALERTS: &[&str] = &["raised", "faulty", "withdrawn", "ignored"];
+/// Why a delivery of alerts is refused.
+pub const ALERT_REFUSALS: &[&str] =
+    &["unsigned", "malformed_signature", "wrong_signature", "outside_window", "replayed", "unreadable", "unauthorized"];
 /// How far the wait for an approval is.
 pub const APPROVALS: &[&str] = &["requested", "expiring", "approved", "rejected", "lapsed"];
 /// The severities of incidents that the engine knows, and `none` if the incident has none.
@@ -169,6 +176,11 @@ metrics! {
         "Circuit breaker of a service: 0 closed, 1 half open, 2 open";
     Incidents = "self_healing_incidents_total", Kind::Counter, "", [closed("result", INCIDENTS)],
         "Messages on the incidents queue, and tickets that get a run each, by what became of them";
+    Alerts = "self_healing_alerts_total", Kind::Counter, "", [closed("source", ALERT_SOURCES), closed("result", ALERTS)],
+        "Alerts of other systems, by what became of them";
+    AlertDeliveriesRefused = "self_healing_alert_deliveries_refused_total", Kind::Counter, "",
+        [closed("source", ALERT_SOURCES), closed("reason", ALERT_REFUSALS)],
+        "Deliveries of alerts that were refused";
     RunsStarted = "self_healing_runs_started_total", Kind::Counter, "", [PLAYBOOK],
         "Runs started";
     RunsEnded = "self_healing_runs_ended_total", Kind::Counter, "", [PLAYBOOK, closed("outcome", RUN_OUTCOMES)],

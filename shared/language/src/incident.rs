@@ -1,4 +1,4 @@
-//! The incident that a check raises: a template of a message.
+//! The incident that a check or a rule of the hooks raises: a template of a message.
 
 use heal_engine::Map;
 use heal_engine::incident::{RESERVED, type_mismatch};
@@ -13,18 +13,18 @@ use crate::yaml::{Entry, Kind, entries_to_json};
 
 /// The incident as written, with the spans that routing findings point at.
 #[derive(Debug)]
-pub(super) struct IncidentDraft<'n> {
-    pub(super) fields: Map,
-    pub(super) entries: &'n [Entry],
+pub(crate) struct IncidentDraft<'n> {
+    pub(crate) fields: Map,
+    pub(crate) entries: &'n [Entry],
     /// The span for findings about the incident as a whole.
-    pub(super) head: Span,
-    pub(super) incident_type: Option<(&'n str, Span)>,
-    pub(super) recommended_playbook: Option<(&'n str, Span)>,
+    pub(crate) head: Span,
+    pub(crate) incident_type: Option<(&'n str, Span)>,
+    pub(crate) recommended_playbook: Option<(&'n str, Span)>,
 }
 
 /// Fields that turn the message into something other than an incident (contracts, section 5), or that the engine sets itself.
 const REFUSED: [(&str, &str); 13] = [
-    ("incident_id", "it is derived from the check, the target and the window, so that the incident is raised once"),
+    ("incident_id", "it is derived from what the incident is about, so that it is raised once"),
     ("action_id", "it turns the message into a remediation action"),
     ("remediation_id", "it turns the message into a remediation request"),
     ("playbook_name", "write `recommended_playbook`"),
@@ -40,7 +40,7 @@ const REFUSED: [(&str, &str); 13] = [
 ];
 
 /// `None` and a finding if it is not an object.
-pub(super) fn read<'n>(cx: Context<'_>, field: &Field<'n>, report: &mut Report) -> Option<IncidentDraft<'n>> {
+pub(crate) fn read<'n>(cx: Context<'_>, field: &Field<'n>, report: &mut Report) -> Option<IncidentDraft<'n>> {
     let Kind::Object(entries) = &field.node.kind else {
         field.wrong_type("an object of the incident's fields", report);
         return None;
@@ -67,7 +67,7 @@ pub(super) fn read<'n>(cx: Context<'_>, field: &Field<'n>, report: &mut Report) 
 fn refuse(entry: &Entry, report: &mut Report) {
     let key = entry.key.as_str();
     if let Some((_, why)) = REFUSED.iter().find(|(name, _)| *name == key) {
-        let message = format!("a check's incident cannot have `{key}`");
+        let message = format!("this incident cannot have `{key}`");
         report.add(Finding::error(code::MISPLACED_KEY, entry.key_span, message).help(*why));
     }
     if RESERVED.contains(&key) {
@@ -94,7 +94,8 @@ fn fixed<'n>(entries: &'n [Entry], key: &str, report: &mut Report) -> Option<(&'
     if heal_engine::template::is_template(text) {
         let message = format!("`{key}` has to be a fixed text: it decides which playbook runs");
         report.add(
-            Finding::error(code::WRONG_VALUE, entry.value.span, message).help("write one check per incident type"),
+            Finding::error(code::WRONG_VALUE, entry.value.span, message)
+                .help("write one check or rule per incident type"),
         );
         return None;
     }

@@ -5,8 +5,8 @@ use heal_engine::playbook::Playbook;
 use heal_engine::suggest;
 use serde_json::Value;
 
-use super::incident::IncidentDraft;
 use crate::code;
+use crate::incident::IncidentDraft;
 use crate::report::{Finding, Report, quoted};
 use crate::template::has_template;
 use crate::yaml::Entry;
@@ -14,7 +14,7 @@ use crate::yaml::Entry;
 /// Fields that the engine sets on every incident.
 const ALWAYS: [&str; 2] = ["incident_id", "created_at"];
 
-pub(super) fn check(draft: &IncidentDraft<'_>, playbooks: &[Playbook], report: &mut Report) {
+pub(crate) fn check(draft: &IncidentDraft<'_>, playbooks: &[Playbook], report: &mut Report) {
     let Some(playbook) = find(draft, playbooks, report) else { return };
     let Some(Value::Object(schema)) = &playbook.parameters_schema else { return };
     missing(draft, playbook, schema, report);
