@@ -1,10 +1,11 @@
 //! `heal approvals list`: everything that waits for people, what ends first at the top.
 
 use heal_engine::event::RunStatus;
+use heal_engine::state::OpenApproval;
 use heal_engine::turn;
 use heal_runtime::port::RunFilter;
 
-use super::open::{Entry, name, who};
+use super::open::{Entry, left, name, who};
 use crate::backend::{Backend, BackendArgs};
 use crate::exit::Exit;
 use crate::{moment, out};
@@ -72,13 +73,21 @@ async fn read(backend: &Backend) -> anyhow::Result<(Vec<Entry>, bool)> {
     }
 }
 
+/// The time of a held run stands still.
+fn until(approval: &OpenApproval) -> String {
+    match approval.held_since {
+        None => moment::rfc3339(approval.until),
+        Some(since) => format!("held, {} left", left(approval, since)),
+    }
+}
+
 fn row(entry: &Entry) -> [String; 7] {
     let approval = &entry.approval;
     [
         out::text(entry.run_id.as_str()),
         out::text(&name(approval)),
         moment::rfc3339(approval.since),
-        moment::rfc3339(approval.until),
+        until(approval),
         format!("{} of {}", approval.approved_by.len(), approval.min),
         out::text(&who(approval)),
         out::text(&approval.why),

@@ -1,10 +1,11 @@
 //! The open approvals of one run.
 
 use heal_engine::state::OpenApproval;
-use heal_engine::{RunId, State, turn};
+use heal_engine::{RunId, State, Timestamp, turn};
 use serde::Serialize;
 
 use crate::backend::{Backend, RunArgs};
+use crate::moment;
 
 /// A run, and one step of it.
 #[derive(Debug, clap::Args)]
@@ -69,6 +70,11 @@ pub(super) fn name(approval: &OpenApproval) -> String {
         (Some(step), None) => step.clone(),
         (Some(step), Some(item)) => format!("{step}[{item}]"),
     }
+}
+
+/// What was left of the question's time when its run was held, in whole seconds.
+pub(super) fn left(approval: &OpenApproval, held_since: Timestamp) -> String {
+    moment::duration(approval.until.since_ms(held_since) / 1_000 * 1_000)
 }
 
 /// Who may approve, as a part of a sentence.
