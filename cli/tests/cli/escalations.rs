@@ -3,13 +3,15 @@
 use heal_sandbox::Seed;
 use serde_json::{Value, json};
 
-use crate::support::{Ran, Serve, env, eventually, heal, heal_with_input, path, platform, post, root};
+use crate::support::{Ran, Serve, command, env, eventually, finish, heal, path, platform, post, root};
 
 fn run(state: &str, number: u32) -> Ran {
     let incident = json!({"incident_id": format!("inc-{number}"), "incident_type": "WORKER_FAILURE", "worker_id": "worker-1",
         "pod_name": "worker-1", "namespace": "neural-hive-execution", "severity": "CRITICAL"});
-    let args = ["run", "-", "--sandbox", "--json", "--state", state];
-    heal_with_input(&args, incident.to_string().as_bytes())
+    let file = format!("{state}.incident-{number}.json");
+    std::fs::write(&file, incident.to_string()).unwrap();
+    // The record that notifies people is a warning.
+    finish(command(&["run", &file, "--sandbox", "--json", "--state", state]).env("RUST_LOG", "warn"))
 }
 
 /// The records that notify people, in the log of one process.
