@@ -32,7 +32,11 @@ fn the_third_run_for_one_worker_is_escalated_until_a_person_acknowledges_it() {
     for number in 1..=2 {
         let ran = run(state, number).exits(0);
         let report = ran.report();
-        assert_eq!((&report["outcome"], &report["steps"][1]["status"]), (&json!("HEALED"), &json!("succeeded")), "{report:#}");
+        assert_eq!(
+            (&report["outcome"], &report["steps"][1]["status"]),
+            (&json!("HEALED"), &json!("succeeded")),
+            "{report:#}"
+        );
         assert_eq!(notifications(&ran), 0, "{ran:#?}");
     }
     assert_eq!(list(state, &[]), [] as [Value; 0]);

@@ -217,14 +217,22 @@ mod tests {
         assert_eq!(Day::before(first.plus_ms(DAY_MS)), Some(day));
         assert_eq!(Day::before(Timestamp(DAY_MS - 1)), None);
         assert_eq!(day.to_string(), "2026-11-28");
-        for wrong in ["", "today", "2026-02-30", "28.11.2026", "1969-12-31", "2026-1-1", "2026-01-0", "2026-13-01", "x-y-z"] {
+        for wrong in
+            ["", "today", "2026-02-30", "28.11.2026", "1969-12-31", "2026-1-1", "2026-01-0", "2026-13-01", "x-y-z"]
+        {
             assert!(wrong.parse::<Day>().is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn dates_follow_each_other_as_in_the_calendar() {
-        let known = [("1970-01-01", 0), ("1972-02-29", 789), ("2000-02-29", 11_016), ("2000-03-01", 11_017), ("2100-03-01", 47_541)];
+        let known = [
+            ("1970-01-01", 0),
+            ("1972-02-29", 789),
+            ("2000-02-29", 11_016),
+            ("2000-03-01", 11_017),
+            ("2100-03-01", 47_541),
+        ];
         for (text, number) in known {
             assert_eq!((Day(number).to_string().as_str(), text.parse()), (text, Ok(Day(number))), "{text}");
         }

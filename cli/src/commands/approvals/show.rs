@@ -83,7 +83,11 @@ fn until(asked: &Asked, approval: &OpenApproval) -> String {
         None => moment::rfc3339(approval.until),
         Some(held) => {
             let since = moment::rfc3339(held.since);
-            format!("{} after the release; the run is held by {} since {since}", left(approval, held.since), held.holder())
+            format!(
+                "{} after the release; the run is held by {} since {since}",
+                left(approval, held.since),
+                held.holder()
+            )
         }
     }
 }

@@ -148,6 +148,8 @@ impl Authorised {
 fn unhalted(stage: &Stage, effect: &Effect) {
     let playbook = if effect.key.contains("/x") || effect.key.contains("/y") || effect.key.contains("/z") {
         "fan"
+    } else if effect.key.contains("/d/") || effect.key.contains("/e[") {
+        "ask"
     } else {
         "chain"
     };
