@@ -82,7 +82,7 @@ fn approval(run_id: &RunId, digest: &Digest, by: &str) -> Inbound {
 async fn events(rig: &Rig, head: &RunHead, kind: &str) -> Vec<serde_json::Value> {
     let events = rig.log(head).await.into_iter().flat_map(|commit| commit.events);
     let events = events.map(|event| serde_json::to_value(event).unwrap());
-    events.filter(|event| event["type"] == kind || event["event"] == kind || event["kind"] == kind).collect()
+    events.filter(|event| event["event"] == kind).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
