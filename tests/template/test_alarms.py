@@ -25,8 +25,17 @@ METRICS = {
     "self_healing_circuit_breaker_state": {"service"},
     "self_healing_dead_lettered_steps_total": {"action"},
     "self_healing_hop_budget_exceeded_total": set(),
+    "self_healing_halts_active": set(),
+    "self_healing_runs_held": set(),
+    "self_healing_decisions_total": {"action", "verdict"},
+    "self_healing_cooldown_hits_total": {"action"},
+    "self_healing_budget_hits_total": {"action"},
+    "self_healing_approvals_total": {"result", "severity"},
+    "self_healing_runs_left_work_total": {"severity"},
+    "self_healing_escalations_total": {"severity"},
+    "self_healing_attempts_total": {"action", "status"},
 }
-GROUPS = ["Ticket reallocations", "Workflow operations", "OPA validations", "Integration health", "Runs", "Queues", "Functions"]
+GROUPS = ["Ticket reallocations", "Workflow operations", "OPA validations", "Integration health", "Runs", "Guardrails", "Queues", "Functions"]
 
 
 def series(alarm):

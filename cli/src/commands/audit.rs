@@ -1,6 +1,5 @@
 //! `heal audit`: whether the logs of runs are as they were written.
 
-mod day;
 mod head;
 mod verify;
 

@@ -15,6 +15,7 @@ use heal_embedded::Store;
 use heal_engine::check::Check;
 use heal_engine::state::approval::ANONYMOUS;
 use heal_guard::Guardrails;
+use heal_runtime::audit::HeadLog;
 use heal_runtime::dispatcher::Dispatcher;
 use heal_runtime::library::Library;
 use heal_runtime::port::{Clock as _, SystemClock};
@@ -34,8 +35,10 @@ use crate::{actions, checks, guardrails, hooks, out, playbooks, signal};
 const REQUEST_GRACE: Duration = Duration::from_secs(10);
 /// Time for attempts in flight to end after the signal to stop; the others are resumed at the next start.
 const ATTEMPT_GRACE: Duration = Duration::from_secs(20);
-/// How often expired rows are removed from the state file.
-const GARBAGE_EVERY: Duration = Duration::from_hours(1);
+/// How often expired rows are removed from the state file, and the head of the last day is logged if it is not yet.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_hours(1);
+/// Longest time for the head of a day. It only reads, and nothing waits for it.
+const HEAD_TIME: Duration = Duration::from_mins(10);
 /// How often a run's log is read while a reader of the API waits for news.
 const POLL: Duration = Duration::from_millis(200);
 const DAY_MS: u64 = 86_400_000;
@@ -99,7 +102,7 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     let plans = library.entries().map(|entry| &*entry.plan);
     let engine =
         Engine::start(&state.store, &ports, dispatcher.clone(), &strings, plans, checks.clone(), &observer).await?;
-    let garbage = tokio::spawn(collect_garbage(state.store.clone(), args.keep_runs * DAY_MS));
+    let housekeeping = tokio::spawn(keep_house(state.store.clone(), args.keep_runs * DAY_MS));
     let flushing = tokio::spawn({
         let telemetry = telemetry.clone();
         async move { telemetry.flush_every(FLUSH_EVERY).await }
@@ -110,7 +113,7 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
 
     let service = service(&ports, dispatcher, checks, telemetry.clone(), hooks);
     let served = serve(listener, service, stop).await;
-    garbage.abort();
+    housekeeping.abort();
     if !engine.stop(ATTEMPT_GRACE).await {
         tracing::warn!("attempts were still in flight; they are resumed at the next start");
     }
@@ -192,12 +195,16 @@ async fn serve(listener: TcpListener, service: Service, stop: impl Future<Output
     tokio::time::timeout(REQUEST_GRACE, server).await.unwrap_or(Ok(()))
 }
 
-async fn collect_garbage(store: Store, keep_runs_ms: u64) {
+/// Logs the head of the last day before anything is removed.
+async fn keep_house(store: Store, keep_runs_ms: u64) {
+    let heads = HeadLog::default();
     loop {
-        match store.collect_garbage(SystemClock.now(), keep_runs_ms).await {
+        let now = SystemClock.now();
+        heads.log_due(&store, now, HEAD_TIME).await;
+        match store.collect_garbage(now, keep_runs_ms).await {
             Ok(collected) => tracing::debug!(?collected, "removed expired rows"),
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove expired rows"),
         }
-        tokio::time::sleep(GARBAGE_EVERY).await;
+        tokio::time::sleep(HOUSEKEEPING_EVERY).await;
     }
 }

@@ -1,5 +1,6 @@
 //! `heal shadow`: what shadow runs would have done.
 
+mod afterwards;
 mod report;
 mod tally;
 

@@ -40,8 +40,12 @@ fn headline(report: &Report) -> String {
 fn approval(open: &OpenApproval) -> String {
     let name = open.step.as_deref().unwrap_or("the run");
     let item = open.item.map(|item| format!("[{item}]")).unwrap_or_default();
-    let (until, given) = (moment::rfc3339(open.until), open.approved_by.len());
-    format!("{name}{item} until {until}, {given} of {} given: {}", open.min, open.why)
+    let until = match open.held_since {
+        None => format!("until {}", moment::rfc3339(open.until)),
+        Some(since) => format!("held, {} left", moment::duration(open.until.since_ms(since) / 1_000 * 1_000)),
+    };
+    let given = open.approved_by.len();
+    format!("{name}{item} {until}, {given} of {} given: {}", open.min, open.why)
 }
 
 /// The text, with who has done it.

@@ -87,6 +87,30 @@ fn a_step_does_what_two_others_have_approved_and_its_requester_has_no_say() {
 }
 
 #[test]
+fn the_time_to_approve_a_held_run_stands_still_and_is_shown_so() {
+    let folder = playbooks(&[("asks.yaml", ASKS)]);
+    let state = folder.path().join("state.db");
+    let (run_id, _) = waiting(folder.path(), &state);
+    let on = |args: &[&str]| heal(&[args, &["--state", path(&state)]].concat()).exits(0);
+    let asked = on(&["approvals", "list", "--json"]).json().remove(0);
+    assert_eq!(asked["held_since"], Value::Null);
+    on(&["runs", "hold", &run_id, "--reason", "let me look"]);
+    let shown = on(&["approvals", "show", &run_id]);
+    let until = shown.stdout.lines().find(|line| line.starts_with("until")).unwrap();
+    for part in ["59 min", " after the release; the run is held by local:", "then the answer is no"] {
+        assert!(until.contains(part), "no {part:?} in {until:?}");
+    }
+    let listed = on(&["approvals", "list"]);
+    assert!(listed.stdout.contains("held, 59 min "), "{listed:#?}");
+    let held = on(&["approvals", "show", &run_id, "--json"]).json().remove(0);
+    assert_eq!(held["until"], asked["until"]);
+    assert!(held["held_since"].is_u64(), "{held:#}");
+    on(&["runs", "release", &run_id, "--reason", "it is fine"]);
+    let released = on(&["approvals", "show", &run_id, "--json"]).json().remove(0);
+    assert!(released["until"].as_u64() > asked["until"].as_u64() && released["held_since"].is_null(), "{released:#}");
+}
+
+#[test]
 fn a_rejection_denies_the_step_with_its_reason() {
     let folder = playbooks(&[("asks.yaml", ASKS)]);
     let state = folder.path().join("state.db");

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use heal_sandbox::Seed;
 use serde_json::{Value, json};
 
-use crate::support::{heal, path};
+use crate::support::{Serve, env, eventually, heal, path, platform, root};
 
 /// A state file with a run that was denied; the run's report.
 fn denied(state: &str) -> Value {
@@ -71,6 +72,24 @@ fn one_flipped_byte_in_the_file_is_found_with_its_place() {
     verify(&["--day", &day, "--expect", head]).exits(1);
     verify(&["--run", run_id, "--expect", &digest]).exits(1);
     verify(&["--run", healed["run_id"].as_str().unwrap()]).exits(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_logs_the_head_of_the_last_day_once() {
+    let platform = platform(Seed::healthy_worker());
+    let folder = tempfile::tempdir().unwrap();
+    let (file, log) = (folder.path().join("state.db"), folder.path().join("log"));
+    let serve = Serve::start_logging(&file, &root().join("playbooks"), &env(&platform), "info", &log);
+    let lines = || {
+        let log = std::fs::read_to_string(&log).unwrap();
+        log.lines().filter(|line| line.contains("audit.head")).map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    let logged = eventually("the head is logged", || lines().pop());
+    let head = heal(&["audit", "head", "--state", path(&file)]).exits(0).stdout;
+    let [day, .., digest] = head.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{head}") };
+    assert!(logged.contains(day) && logged.contains(digest), "{head} and {logged}");
+    drop(serve);
+    assert_eq!(lines().len(), 1);
 }
 
 #[test]

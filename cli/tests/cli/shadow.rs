@@ -128,10 +128,15 @@ const GUARDRAILS: &str = "cooldowns: {restart_workflow: {seconds: 0}}\nrepeats: 
 
 /// Runs `workflow_restart` for a paused workflow over the state file.
 fn stuck(state: &Path, incident_id: &str) -> Ran {
+    stuck_in(state, incident_id, "paused")
+}
+
+/// As [`stuck`], for a workflow in another state.
+fn stuck_in(state: &Path, incident_id: &str, workflow_state: &str) -> Ran {
     let guardrails = state.with_file_name("guardrails.yaml");
     std::fs::write(&guardrails, GUARDRAILS).unwrap();
     let incident = json!({"incident_id": incident_id, "incident_type": "WORKFLOW_STUCK", "workflow_id": "wf-1"});
-    let args = ["run", "-", "--sandbox", "--workflow-state", "paused", "--state", path(state), "--json"];
+    let args = ["run", "-", "--sandbox", "--workflow-state", workflow_state, "--state", path(state), "--json"];
     let args = [&args[..], &["--guardrails", path(&guardrails)]].concat();
     heal_with_input(&args, incident.to_string().as_bytes())
 }
@@ -177,6 +182,19 @@ fn a_level_of_autonomy_holds_for_the_next_incident_and_the_report_says_what_woul
     {
         assert!(text.stdout.contains(part), "no {part:?} in {text:#?}");
     }
+    assert_eq!(tally["steps"][0]["afterwards"], json!([{"target": "wf-1", "seen": "unknown"}]));
+    assert!(text.stdout.contains("afterwards wf-1: unknown, no later shadow run read it"), "{text:#?}");
+
+    // A later shadow run finds the workflow as it was, and one after that in another state: somebody has ended it.
+    stuck(&state, "i-later").exits(0);
+    let first = |options: &[&str]| {
+        let args = [&["shadow", "report", "--json", "--state", path(&state)], options].concat();
+        heal(&args).exits(0).json()[0]["steps"].as_array().unwrap().last().unwrap().clone()
+    };
+    assert_eq!(first(&[])["afterwards"][0]["seen"], "unchanged", "{:#}", first(&[]));
+    stuck_in(&state, "i-ended", "failed").exits(1);
+    let seen = first(&[])["afterwards"][0].clone();
+    assert_eq!((&seen["seen"], &seen["changes"]), (&json!("changed"), &json!(["workflow state: PAUSED, then FAILED"])));
     let none = heal(&["shadow", "report", "--playbook", "other", "--state", path(&state)]).exits(0);
     none.complains(&["no shadow runs"]);
 

@@ -1,6 +1,7 @@
 //! Everything that the metrics have a word for, brought about.
 
-use heal_runtime::port::{Clock as _, SystemClock};
+use heal_guard::{AutonomyLevel, AutonomySetting};
+use heal_runtime::port::{AutonomyStore as _, Clock as _, SystemClock};
 use heal_sandbox::opa::Decision;
 use heal_sandbox::{Fault, FaultKind, Seed, Service};
 use serde_json::{Value, json};
@@ -32,6 +33,7 @@ pub(crate) async fn play(site: &Site) {
     site.open.receives_a_run_at_its_budget().await;
     the_guides_playbooks(site).await;
     refusals(site).await;
+    watched_first(site).await;
     alerts(site).await;
     badly_ended_runs(site).await;
     lost_and_dead(site).await;
@@ -83,6 +85,15 @@ async fn refusals(site: &Site) {
     site.platform.clear_faults();
 
     site.open.incident(&json!({"incident_id": "odd-1", "incident_type": "NEVER_HEARD_OF"})).await;
+}
+
+/// A playbook that may not act yet.
+async fn watched_first(site: &Site) {
+    let (playbook, by, reason) = ("give_back".to_owned(), "local:ann".to_owned(), "we watch it first".to_owned());
+    let shadow = AutonomySetting { playbook, level: AutonomyLevel::Shadow, by, reason, since: now() };
+    site.open.store.set(&shadow).await.unwrap();
+    site.open.ends("watched", "give_back", json!({"ticket_id": "ticket-5"}), "SHADOWED").await;
+    site.open.store.set(&AutonomySetting { level: AutonomyLevel::Auto, ..shadow }).await.unwrap();
 }
 
 async fn badly_ended_runs(site: &Site) {

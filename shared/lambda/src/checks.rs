@@ -1,10 +1,11 @@
-//! One tick of the schedule: wake overdue runs, count live ones, remove old ones, and run the checks.
+//! One tick of the schedule: wake overdue runs, count live ones, remove old ones, log the head of the last day, and run the checks.
 
 use std::sync::Arc;
 
 use heal_aws::Store;
 use heal_clients::config::Env;
 use heal_runtime::Timestamp;
+use heal_runtime::audit::HeadLog;
 use heal_runtime::checks::{CheckOutcome, Checks};
 use heal_runtime::halts;
 use heal_runtime::message::Inbound;
@@ -16,8 +17,10 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::function::{Function, clock, logged, read_file};
-use crate::limit::{GARBAGE_TIME, SWEEP_RUNS};
+use crate::limit::{GARBAGE_TIME, HEAD_TIME, HEAD_WINDOW_MS, SWEEP_RUNS};
 use crate::serve::{diagnostic, serve};
+
+const DAY_MS: u64 = 86_400_000;
 
 impl Function {
     /// Answers the schedule's ticks: wakes overdue runs, removes old ones, and runs the checks over `prober`.
@@ -28,10 +31,11 @@ impl Function {
         let checks = logged(self.checks(prober))?;
         let telemetry = self.telemetry.clone();
         let observer = self.observer([], []);
-        let (function, checks) = (Arc::new(self), Arc::new(checks));
+        let (function, checks, heads) = (Arc::new(self), Arc::new(checks), Arc::new(HeadLog::default()));
         serve(telemetry, move |_: LambdaEvent<Value>| {
             let (function, checks, observer) = (Arc::clone(&function), Arc::clone(&checks), Arc::clone(&observer));
-            async move { function.tick(&checks, &*observer).await }
+            let heads = Arc::clone(&heads);
+            async move { function.tick(&checks, &heads, &*observer).await }
         })
         .await
     }
@@ -42,12 +46,13 @@ impl Function {
 
     /// Runs the sweep and the checks independently. The tick fails if either could not use the table or the queues, so that the alarm on
     /// errors fires; a target that cannot be probed is not a failure of the tick.
-    async fn tick(&self, checks: &Checks, observer: &dyn Observer) -> Result<Value, Diagnostic> {
+    async fn tick(&self, checks: &Checks, heads: &HeadLog, observer: &dyn Observer) -> Result<Value, Diagnostic> {
         let now = clock().now();
-        let (woken, (), (), checked) = tokio::join!(
+        let (woken, (), (), (), checked) = tokio::join!(
             wake_due(&self.store, &self.queues, now),
             report_live(&self.store, observer, now),
             remove_old(&self.store, now),
+            log_head(&self.store, heads, now),
             checks.run(now)
         );
         let woken = woken.map_err(|error| diagnostic("SweepError", &error))?;
@@ -91,6 +96,17 @@ async fn remove_old(store: &Store, now: Timestamp) {
     }
 }
 
+/// Logs the head of the last day in the first hour of the next one.
+async fn log_head(store: &Store, heads: &HeadLog, now: Timestamp) {
+    if is_head_due(now) {
+        heads.log_due(store, now, HEAD_TIME).await;
+    }
+}
+
+const fn is_head_due(now: Timestamp) -> bool {
+    now.0 % DAY_MS < HEAD_WINDOW_MS
+}
+
 /// Sends a wake-up to every overdue run (a lost result, a lost wake-up, a deadline) and to every run whose halt has ended; returns their number.
 async fn wake_due<S: DueRuns + Switches>(
     store: &S,
@@ -109,4 +125,17 @@ async fn wake_due<S: DueRuns + Switches>(
     let woken = due.len();
     sender.send(due.into_iter().map(wake).collect()).await?;
     Ok(woken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_of_a_day_is_due_in_the_hour_after_it() {
+        let midnight = 1_795_824_000_000;
+        for (after, expected) in [(0, true), (HEAD_WINDOW_MS - 1, true), (HEAD_WINDOW_MS, false), (DAY_MS - 1, false)] {
+            assert_eq!(is_head_due(Timestamp(midnight + after)), expected, "{after}");
+        }
+    }
 }

@@ -8,6 +8,11 @@ pub const END_MARGIN_MS: u64 = 1_500;
 pub const SWEEP_RUNS: usize = 2_000;
 /// Longest time of one tick's removal of old runs, well within the function's 55 s. The next tick goes on where this one stopped.
 pub const GARBAGE_TIME: Duration = Duration::from_secs(20);
+/// Time after midnight in UTC, in milliseconds, in which a tick logs the head of the last day: a failure has some sixty tries, and a process
+/// that starts later in the day does not log it again.
+pub const HEAD_WINDOW_MS: u64 = 3_600_000;
+/// Longest time of one tick for the head of a day, within the function's 55 s; beside it the tick does everything else.
+pub const HEAD_TIME: Duration = Duration::from_secs(40);
 /// The largest file that a function is deployed with, in bytes. Lambda allows 250 MB for the unpacked package; playbooks are written by
 /// people, and far smaller.
 pub const FILE_BYTES: u64 = 32 * 1024 * 1024;

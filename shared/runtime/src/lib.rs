@@ -11,6 +11,7 @@
 
 pub mod action;
 pub mod attempt;
+pub mod audit;
 pub mod checks;
 pub mod dispatcher;
 pub mod freeze;

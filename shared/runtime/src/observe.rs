@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use heal_engine::event::{RunOutcome, StepOutcome};
 use heal_engine::message::AttemptOutcome;
+use heal_guard::Verdict;
 
 use crate::action::CallMetric;
 use crate::dispatcher::IntakeOutcome;
@@ -52,6 +53,9 @@ pub trait Observer: Debug + Send + Sync + 'static {
 
     /// An action did not make this call for one target.
     fn call_prevented(&self, _metric: &CallMetric, _why: Prevented) {}
+
+    /// The guard decided on one target: once for each decision that the attempt's record has, and once for an attempt that a halt stops.
+    fn decided(&self, _action: &str, _verdict: &Verdict) {}
 
     /// A target was not touched because of its cooldown.
     fn cooldown_hit(&self, _action: &str) {}

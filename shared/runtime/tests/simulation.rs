@@ -1,5 +1,5 @@
 //! Seeded random faults: calls lost before and after they were applied, workers that die after their effect, processes that restart with an
-//! empty cache, duplicates, cancellations, halts and holds by persons, and a clock that jumps. The laws hold throughout, and when the faults stop every run ends.
+//! empty cache, duplicates, cancellations, halts, holds and answers by persons, and a clock that jumps. The laws hold throughout, and when the faults stop every run ends.
 //!
 //! `SIMULATION_SEED=n` repeats one course, `SIMULATION_COURSES=n` runs more of them.
 
@@ -12,6 +12,8 @@
     clippy::pedantic
 )]
 
+#[path = "simulation/approvals.rs"]
+mod approvals;
 #[path = "simulation/laws.rs"]
 mod laws;
 #[path = "simulation/remedy.rs"]
@@ -45,6 +47,7 @@ async fn whatever_goes_wrong_the_laws_hold_and_every_run_ends() {
         None => 0..number("SIMULATION_COURSES").unwrap_or(COURSES),
     };
     let (mut effects, mut full, mut escalations) = (0, 0, 0);
+    let mut answered = approvals::Answered::default();
     for seed in seeds {
         let guard = Named(seed);
         let stage = course(seed).await;
@@ -52,6 +55,7 @@ async fn whatever_goes_wrong_the_laws_hold_and_every_run_ends() {
         effects += of_course.len();
         full += laws::within_budget(&of_course);
         let is_escalated = |head: &RunHead| head.outcome == Some(RunOutcome::Escalated);
+        answered += approvals::law(&stage).await;
         escalations += stage.heads().await.iter().filter(|head| is_escalated(head)).count();
         std::mem::forget(guard);
     }
@@ -59,6 +63,8 @@ async fn whatever_goes_wrong_the_laws_hold_and_every_run_ends() {
     assert!(full > 0, "the courses used no budget up");
     assert!(escalations > 0, "no target was escalated");
     println!("{effects} effects, {full} of them took the last place of a budget, {escalations} escalations");
+    println!("{answered:?}");
+    answered.is_of_every_kind();
 }
 
 async fn course(seed: u64) -> Stage {

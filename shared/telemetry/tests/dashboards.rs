@@ -159,7 +159,9 @@ fn the_dashboard_has_the_guides_groups() {
     let panels = dashboard["panels"].as_array().unwrap();
     let rows = panels.iter().filter(|panel| panel["type"] == "row").map(|panel| panel["title"].as_str().unwrap());
     let rows: Vec<_> = rows.collect();
-    for group in ["Ticket Reallocations", "Workflow Operations", "OPA Validations", "Integration Health", "Runs"] {
+    for group in
+        ["Ticket Reallocations", "Workflow Operations", "OPA Validations", "Integration Health", "Runs", "Guardrails"]
+    {
         assert!(rows.contains(&group), "{group} in {rows:?}");
     }
     let ids: BTreeSet<_> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();

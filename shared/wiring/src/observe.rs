@@ -9,6 +9,7 @@ use heal_engine::catalog::WAIT;
 use heal_engine::event::{RunOutcome, StepOutcome};
 use heal_engine::message::AttemptOutcome;
 use heal_engine::severity::Severity;
+use heal_guard::Verdict;
 use heal_runtime::action::CallMetric;
 use heal_runtime::dispatcher::IntakeOutcome;
 use heal_runtime::observe::{ApprovalStage, Prevented};
@@ -164,6 +165,10 @@ impl heal_runtime::observe::Observer for Observer {
 
     fn cooldown_hit(&self, action: &str) {
         self.metrics.count(Id::CooldownHits, &[action]);
+    }
+
+    fn decided(&self, action: &str, verdict: &Verdict) {
+        self.metrics.count(Id::Decisions, &[action, verdict.as_str()]);
     }
 
     fn budget_hit(&self, action: &str) {

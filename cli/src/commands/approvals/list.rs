@@ -1,7 +1,9 @@
 //! `heal approvals list`: everything that waits for people, what ends first at the top.
 
 use heal_api::worklist::{APPROVAL_RUNS, Approval, Worklist, approval_name, who_may_approve};
+use heal_engine::state::OpenApproval;
 
+use super::open::left;
 use crate::backend::{Backend, BackendArgs};
 use crate::exit::Exit;
 use crate::{moment, out};
@@ -33,13 +35,21 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
+/// The time of a held run stands still.
+fn until(approval: &OpenApproval) -> String {
+    match approval.held_since {
+        None => moment::rfc3339(approval.until),
+        Some(since) => format!("held, {} left", left(approval, since)),
+    }
+}
+
 fn row(entry: &Approval) -> [String; 7] {
     let approval = &entry.approval;
     [
         out::text(entry.run_id.as_str()),
         out::text(&approval_name(approval)),
         moment::rfc3339(approval.since),
-        moment::rfc3339(approval.until),
+        until(approval),
         format!("{} of {}", approval.approved_by.len(), approval.min),
         out::text(&who_may_approve(approval)),
         out::text(&approval.why),

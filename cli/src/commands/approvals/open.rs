@@ -2,9 +2,10 @@
 
 use heal_api::worklist::approval_name as name;
 use heal_engine::state::OpenApproval;
-use heal_engine::{RunId, State, turn};
+use heal_engine::{RunId, State, Timestamp, turn};
 
 use crate::backend::{Backend, RunArgs};
+use crate::moment;
 
 /// A run, and one step of it.
 #[derive(Debug, clap::Args)]
@@ -50,4 +51,9 @@ impl Target {
         }
         Ok(Asked { run_id, backend, plan, state, approvals })
     }
+}
+
+/// What was left of the question's time when its run was held, in whole seconds.
+pub(super) fn left(approval: &OpenApproval, held_since: Timestamp) -> String {
+    moment::duration(approval.until.since_ms(held_since) / 1_000 * 1_000)
 }

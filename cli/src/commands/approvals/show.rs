@@ -4,7 +4,7 @@ use heal_api::worklist::{Approval, approval_name as name, who_may_approve as who
 use heal_engine::state::OpenApproval;
 use heal_runtime::message::approver;
 
-use super::open::{Asked, Target};
+use super::open::{Asked, Target, left};
 use crate::backend::Backend;
 use crate::exit::Exit;
 use crate::{identity, moment, out};
@@ -71,11 +71,26 @@ fn lines(asked: &Asked, approval: &OpenApproval) -> Vec<String> {
         line("who may approve", &who(approval)),
         line("approved by", &format!("{approved} ({} needed)", approval.min)),
         line("asked at", &moment::rfc3339(approval.since)),
-        line("until", &format!("{}, then the answer is no", moment::rfc3339(approval.until))),
+        line("until", &format!("{}, then the answer is no", until(asked, approval))),
         line("digest", approval.digest.as_str()),
     ];
     lines.extend(own_part(asked, approval).map(|text| line("you", &text)));
     lines
+}
+
+/// The time left of a held run begins with its release.
+fn until(asked: &Asked, approval: &OpenApproval) -> String {
+    match &asked.state.held {
+        None => moment::rfc3339(approval.until),
+        Some(held) => {
+            let since = moment::rfc3339(held.since);
+            format!(
+                "{} after the release; the run is held by {} since {since}",
+                left(approval, held.since),
+                held.holder()
+            )
+        }
+    }
 }
 
 /// Whether the person at this terminal may approve. For a stack only its queue knows who that is.

@@ -1,11 +1,10 @@
 //! `heal audit head`: one digest over all runs that ended on a day, for others to keep.
 
 use anyhow::Context as _;
-use heal_engine::chain;
+use heal_runtime::audit::{Day, DayHead};
 use heal_runtime::port::{Clock as _, SystemClock};
 use serde_json::json;
 
-use super::day::Day;
 use crate::backend::{Backend, BackendArgs};
 use crate::exit::Exit;
 use crate::out;
@@ -36,9 +35,7 @@ pub(crate) struct Args {
 pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let now = SystemClock.now();
     let day = args.day.or_else(|| Day::before(now)).context("the clock is before 1970-01-02")?;
-    let ends = day.ends(&*Backend::open(&args.backend).await?.runs()).await?;
-    let runs = ends.len();
-    let head = chain::head_of_day(ends);
+    let DayHead { runs, head, .. } = day.head(&*Backend::open(&args.backend).await?.runs()).await?;
     if args.json {
         out::json(&json!({"day": day.to_string(), "runs": runs, "head": head}))?;
     } else {

@@ -3,10 +3,10 @@
 use futures_util::{StreamExt as _, stream};
 use heal_engine::chain::{self, Broken};
 use heal_engine::{Digest, Event, RunId, StoredCommit, format};
+use heal_runtime::audit::{self, Day};
 use heal_runtime::port::{BackendError, Clock as _, RunReader, SystemClock};
 use serde_json::json;
 
-use super::day::{self, Day};
 use crate::backend::{Backend, BackendArgs};
 use crate::exit::Exit;
 use crate::{moment, out};
@@ -103,7 +103,7 @@ async fn candidates(args: &Args, runs: &dyn RunReader) -> anyhow::Result<(Vec<Ru
     }
     let since = args.since.as_deref().map(|text| moment::parse_since(text, SystemClock.now())).transpose();
     let since = since.map_err(|wrong| anyhow::anyhow!("invalid --since: {wrong}"))?;
-    let heads = day::list(runs, since).await?;
+    let heads = audit::list(runs, since).await?;
     Ok((heads.into_iter().map(|head| head.run_id).collect(), None))
 }
 

@@ -21,7 +21,7 @@ const RUNS: usize = 2_000;
 /// Steps that are shown for each action; `--json` has all of them.
 const STEPS_SHOWN: usize = 10;
 
-/// Reports what shadow runs would have done, for each action of each playbook
+/// Reports what shadow runs would have done, for each action of each playbook, and what others did to the same targets
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -138,8 +138,11 @@ fn details(tally: &ActionTally) -> std::io::Result<()> {
     for (rule, count) in &tally.rules {
         out::line(format_args!("  denied by {} {count} times", out::text(rule)))?;
     }
-    for WouldStep { run_id, at, would, .. } in tally.steps.iter().take(STEPS_SHOWN) {
+    for WouldStep { run_id, at, would, afterwards, .. } in tally.steps.iter().take(STEPS_SHOWN) {
         out::line(format_args!("  {}  {}  {run_id}", moment::rfc3339(*at), out::text(would)))?;
+        for target in afterwards {
+            out::line(format_args!("    afterwards {}", out::text(&target.to_string())))?;
+        }
     }
     match tally.steps.len().saturating_sub(STEPS_SHOWN) {
         0 => Ok(()),

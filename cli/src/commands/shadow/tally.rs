@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use heal_engine::event::{Commit, Event, StepOutcome};
 use heal_engine::id::{StepIndex, StepRef};
 use heal_engine::message::{AttemptOutcome, AttemptResult};
-use heal_engine::{Plan, RunId, Timestamp};
+use heal_engine::{Map, Plan, RunId, Timestamp};
 use serde::Serialize;
+
+use super::afterwards::{self, Afterwards, Sight};
 
 /// The steps of one action of one playbook, over all shadow runs. Each element of a step that fans out counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -38,13 +40,21 @@ pub(super) struct WouldStep {
     /// As `would delete pod "p-1" (uid 7)`; for a step whose parameters a live run alone could have known, why.
     pub would: String,
     pub targets: Vec<String>,
+    /// What became of each target whose facts were recorded.
+    pub afterwards: Vec<Afterwards>,
+    /// The targets as the step read them.
+    #[serde(skip)]
+    own: Vec<Sight>,
 }
 
 type ByAction = BTreeMap<(String, String), ActionTally>;
 
-/// Tallies by playbook and action.
+/// Tallies by playbook and action, and every read of a target.
 #[derive(Debug, Default)]
-pub(super) struct Tallies(ByAction);
+pub(super) struct Tallies {
+    actions: ByAction,
+    sights: Vec<Sight>,
+}
 
 impl Tallies {
     /// Adds a run; false if it is not a shadow run.
@@ -58,22 +68,28 @@ impl Tallies {
         let mut run = Run::new(plan, &started.incident_id);
         for commit in commits {
             for event in &commit.events {
-                run.event(&mut self.0, commit, event);
+                run.event(&mut self.actions, commit, event);
             }
         }
         for action in &run.actions {
-            entry(&mut self.0, plan, action).runs += 1;
+            entry(&mut self.actions, plan, action).runs += 1;
         }
+        self.sights.extend(run.sights.into_values().flatten());
         true
     }
 
     /// By playbook and action, the newest steps first.
     pub(super) fn finish(self) -> Vec<ActionTally> {
+        let mut sights = self.sights;
+        sights.sort_by_key(|sight| sight.at);
         let newest_first = |mut tally: ActionTally| {
+            for step in &mut tally.steps {
+                step.afterwards = step.own.iter().map(|own| own.afterwards(&sights)).collect();
+            }
             tally.steps.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.run_id.cmp(&b.run_id)));
             tally
         };
-        self.0.into_values().map(newest_first).collect()
+        self.actions.into_values().map(newest_first).collect()
     }
 }
 
@@ -95,11 +111,22 @@ struct Run<'a> {
     fanned_out: BTreeSet<StepIndex>,
     /// The newest result of each step.
     results: BTreeMap<StepRef, &'a AttemptResult>,
+    /// The parameters of the newest attempt of each step, and what it read of its targets.
+    parameters: BTreeMap<StepRef, &'a Map>,
+    sights: BTreeMap<StepRef, Vec<Sight>>,
 }
 
 impl<'a> Run<'a> {
     const fn new(plan: &'a Plan, incident_id: &'a str) -> Self {
-        Self { plan, incident_id, actions: BTreeSet::new(), fanned_out: BTreeSet::new(), results: BTreeMap::new() }
+        Self {
+            plan,
+            incident_id,
+            actions: BTreeSet::new(),
+            fanned_out: BTreeSet::new(),
+            results: BTreeMap::new(),
+            parameters: BTreeMap::new(),
+            sights: BTreeMap::new(),
+        }
     }
 
     fn event(&mut self, tallies: &mut ByAction, commit: &Commit, event: &'a Event) {
@@ -107,7 +134,12 @@ impl<'a> Run<'a> {
             Event::FannedOut { step, .. } => {
                 self.fanned_out.insert(*step);
             }
+            Event::AttemptStarted { step, parameters, .. } => {
+                self.parameters.insert(*step, parameters);
+            }
             Event::AttemptEnded { step, result, .. } => {
+                let parameters = self.parameters.get(step).copied();
+                self.sights.insert(*step, afterwards::sights(&commit.run_id, commit.at, parameters, result));
                 self.results.insert(*step, result);
             }
             Event::ConditionFalse { step } => {
@@ -131,7 +163,6 @@ impl<'a> Run<'a> {
             | Event::AttemptHeld { .. }
             | Event::RunWithdrawn { .. }
             | Event::FollowUpDone { .. }
-            | Event::AttemptStarted { .. }
             | Event::AttemptReissued { .. }
             | Event::WaitStarted { .. }
             | Event::RetryScheduled { .. }
@@ -164,12 +195,15 @@ impl<'a> Run<'a> {
                     Some(AttemptOutcome::Shadowed { targets, .. }) => targets.clone(),
                     Some(_) | None => Vec::new(),
                 };
+                let own = self.sights.get(&step).cloned().unwrap_or_default();
                 tally.steps.push(WouldStep {
                     run_id: commit.run_id.clone(),
                     incident_id: self.incident_id.to_owned(),
                     at: commit.at,
                     would: reason.unwrap_or_default().to_owned(),
                     targets,
+                    afterwards: Vec::new(),
+                    own: own.into_iter().map(Sight::with_something_to_do).collect(),
                 });
             }
             StepOutcome::Denied => {

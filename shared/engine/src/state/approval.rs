@@ -50,8 +50,11 @@ pub struct OpenApproval {
     pub requested_by: Option<String>,
     /// When people were asked.
     pub since: Timestamp,
-    /// When the question is over.
+    /// When the question is over. In a held run this moment is not fixed: what is left from `held_since` to it counts from the release.
     pub until: Timestamp,
+    /// Since when the run is held, if it is: time stands still for its questions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_since: Option<Timestamp>,
     /// Why people are asked, as a sentence.
     pub why: String,
 }
@@ -254,6 +257,7 @@ impl State {
                 requested_by: self.requested_by.clone(),
                 since: question.at,
                 until: question.until,
+                held_since: self.held.as_ref().map(|held| held.since),
                 why: question.why.clone(),
             }
         };

@@ -7,6 +7,7 @@ use crate::limit;
 use crate::message::cut;
 use crate::plan::Plan;
 use crate::state::{Approver, State};
+use crate::time::Timestamp;
 
 /// A person approves or rejects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +32,13 @@ impl ApprovalAnswer {
 }
 
 /// The event of an answer to a question that is open, for exactly what was asked, by somebody who may give it. Anybody may reject, as anybody may
-/// cancel a run.
-pub(super) fn accept(plan: &Plan, state: &State, answer: ApprovalAnswer) -> Result<Event, apply::Error> {
+/// cancel a run. A question whose time is over is not answered any more, also if nothing has woken the run since; the time of a held run stands still.
+pub(super) fn accept(
+    plan: &Plan,
+    state: &State,
+    answer: ApprovalAnswer,
+    now: Timestamp,
+) -> Result<Event, apply::Error> {
     let ApprovalAnswer { step: name, item, digest, by, rejection } = answer;
     let step = name.as_ref().map(|name| plan.find(name).map(|step| StepRef { step, item }));
     let found = match step {
@@ -44,6 +50,12 @@ pub(super) fn accept(plan: &Plan, state: &State, answer: ApprovalAnswer) -> Resu
         let why = format!("run {} is not awaiting approval of {what}", state.run_id);
         return Err(apply::Error::Stale { event: "approval_answer", why });
     };
+    let now = state.held.as_ref().map_or(now, |held| held.since.min(now));
+    if question.until <= now {
+        let late_s = now.since_ms(question.until) / 1_000;
+        let why = format!("the time to answer was over {late_s} s before this answer");
+        return Err(apply::Error::Refused { event: "approval_answer", why });
+    }
     question.check_digest(digest.as_ref()).map_err(|objection| objection.of("approval_answer"))?;
     if rejection.is_none() {
         let checked = question.check_approver(state.requested_by.as_deref(), &by);

@@ -74,7 +74,7 @@ pub(super) fn events(
         Input::Hold(hold) => held::held(hold),
         Input::Release { by, reason, halt } => held::accept_release(state, by, reason, halt.as_deref())?,
         Input::Joined { incident_id } => Event::IncidentJoined { incident_id },
-        Input::Approval(answer) => approval::accept(plan, state, *answer)?,
+        Input::Approval(answer) => approval::accept(plan, state, *answer, now)?,
         Input::CancelRequested { by } => Event::CancelRequested { by },
         Input::Resolved(resolution) => accept_resolution(state, *resolution)?,
         Input::FollowUpDone { id, by, note } => accept_done(state, id, by, note)?,

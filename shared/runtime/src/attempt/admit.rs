@@ -154,7 +154,10 @@ impl<A: Action> Attempt<'_, A> {
                 let admitted = Admitted { target, facts: facts.own };
                 Asked::Candidate(Candidate { admitted, counted, question, told }, warning)
             }
-            Some(refusal) => Asked::Refused(target, refusal, Some(told.record(question, decision))),
+            Some(refusal) => {
+                self.worker.observer.decided(self.worker.name(), &decision.verdict);
+                Asked::Refused(target, refusal, Some(told.record(question, decision)))
+            }
         }
     }
 
@@ -213,6 +216,7 @@ impl<A: Action> Attempt<'_, A> {
                 }
             }
             if self.action.spec().safety != Safety::ReadOnly || question.policy != PolicyAnswer::NotAsked {
+                self.worker.observer.decided(self.worker.name(), &decision.verdict);
                 admission.decisions.push(told.record(question, decision));
             }
         }

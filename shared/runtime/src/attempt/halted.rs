@@ -34,7 +34,8 @@ impl<A: Action> Attempt<'_, A> {
             let matching = all.iter().filter(|halt| halt.holds(&effect, now)).cloned().collect();
             let question = Question { halts: matching, ..Question::new(effect, now) };
             let longest = question.halts.iter().max_by_key(|halt| halt.until);
-            if let (Verdict::Hold { .. }, Some(halt)) = (decide(&question).verdict, longest) {
+            if let (verdict @ Verdict::Hold { .. }, Some(halt)) = (decide(&question).verdict, longest) {
+                self.worker.observer.decided(self.worker.name(), &verdict);
                 let reserved = targets.iter().map(|target| target.key(self.action.spec().name)).collect();
                 return Err(NotStarted::Halted { hold: Box::new(halts::hold(halt)), reserved });
             }

@@ -22,6 +22,7 @@ use heal_runtime::port::{
 use heal_testkit::memory::{Autonomies, Claims, Faults, ManualClock, Queues, Runs, Switches, When};
 use serde_json::{Value, json};
 
+use super::approvals;
 use super::remedy::{Remedy, World};
 use super::rng::Rng;
 
@@ -42,6 +43,8 @@ pub struct Stage {
     /// The halts that were surely stored, and the time at which somebody first ended each.
     pub halts: Vec<(Halt, Timestamp)>,
     autonomy: Arc<Autonomies>,
+    /// What people have sent as approvals; each may have been lost, or come too late.
+    pub approvals: BTreeSet<approvals::Given>,
     /// Incidents that were sent, and those whose sending failed: they may have arrived all the same.
     pub incidents: BTreeSet<String>,
     pub perhaps: BTreeSet<String>,
@@ -106,7 +109,15 @@ fn playbooks() -> Vec<Playbook> {
         step("y", "look", &[], "probe", each),
         step("z", "again", &["x", "y"], "idempotent", json!({})),
     ]);
-    vec![playbook("chain", Value::Null, chain), playbook("fan", json!("{{ target }}"), fan)]
+    let two = json!({"approval": {"min": 2, "expires_seconds": 600}});
+    let one = json!({"approval": {"min": 1, "expires_seconds": 300}, "for_each": {"items": "{{ targets }}", "max_parallel": 2},
+        "parameters": {"target": "{{ item }}"}});
+    let ask = json!([step("d", "look", &[], "probe", two), step("e", "again", &[], "idempotent", one)]);
+    vec![
+        playbook("chain", Value::Null, chain),
+        playbook("fan", json!("{{ target }}"), fan),
+        playbook("ask", Value::Null, ask),
+    ]
 }
 
 impl Stage {
@@ -141,6 +152,7 @@ impl Stage {
             switches,
             halts: Vec::new(),
             autonomy,
+            approvals: BTreeSet::new(),
             incidents: BTreeSet::new(),
             perhaps: BTreeSet::new(),
         };
@@ -194,7 +206,7 @@ impl Stage {
 
     /// One random thing happens.
     pub async fn happen(&mut self) {
-        match self.rng.below(23) {
+        match self.rng.below(25) {
             0 => self.send_incident().await,
             1 => {
                 let index = self.rng.below(self.hosts.len() as u64) as usize;
@@ -207,6 +219,7 @@ impl Stage {
             }
             20 => self.halt_something().await,
             21 => self.hold_something().await,
+            23 | 24 => self.answer_something().await,
             4..=6 => {
                 self.clock.advance_ms(self.rng.below(3_000));
             }
@@ -234,7 +247,7 @@ impl Stage {
     /// A new incident, or one that was sent before.
     async fn send_incident(&mut self) {
         let number = self.rng.below(12);
-        let kind = if self.rng.chance(50) { "CHAIN" } else { "FAN" };
+        let kind = ["CHAIN", "FAN", "ASK"][self.rng.below(3) as usize];
         let incident_id = format!("{kind}-{number}");
         let body = json!({
             "incident_id": incident_id, "incident_type": kind,
@@ -313,6 +326,21 @@ impl Stage {
         for head in self.heads().await {
             if !head.status.is_terminal() && self.rng.chance(20) {
                 self.person(&head, self.rng.chance(50)).await;
+            }
+        }
+    }
+
+    /// Some people answer some of what they are asked.
+    async fn answer_something(&mut self) {
+        for head in self.heads().await {
+            if head.status.is_terminal() || self.rng.chance(60) {
+                continue;
+            }
+            for answer in approvals::answers(&self.rng, &*self.runs, &head.run_id).await {
+                self.approvals.extend(approvals::Given::read(&answer));
+                let message =
+                    Message { queue: QueueName::Results, body: answer.to_body(), delay_ms: 0, traceparent: None };
+                let _ = self.queues.send(vec![message]).await;
             }
         }
     }

@@ -70,7 +70,7 @@ impl Store {
         held.pods.clear();
         for mut pod in pods {
             if pod.uid.is_empty() {
-                pod.uid = held.new_uid(&pod.name);
+                pod.uid = held.new_uid(&pod.name, pod.created_at);
             }
             held.insert(pod, None);
         }
@@ -182,7 +182,8 @@ impl Held {
             Replacement::Unhealthy => Some("CrashLoopBackOff".to_owned()),
         };
         let healthy = waiting_reason.is_none();
-        let uid = self.new_uid(&old.name);
+        let created_at = now_ms();
+        let uid = self.new_uid(&old.name, created_at);
         let name = if owner.keeps_names() { old.name.clone() } else { format!("{}-{}", owner.name, suffix(&uid)) };
         let pod = Pod {
             name,
@@ -192,7 +193,7 @@ impl Held {
             restarts: 0,
             waiting_reason,
             terminated_reason: None,
-            created_at: now_ms(),
+            created_at,
             ..old.clone()
         };
         let now = Instant::now();
@@ -208,9 +209,11 @@ impl Held {
         self.pods.insert(key, Record { pod, resource_version, ready_at, terminating: None });
     }
 
-    fn new_uid(&mut self, name: &str) -> String {
+    /// Differs for each pod that this cluster makes and, by the moment of its creation, from those of a cluster that ran before: whoever
+    /// remembers a pod by its uid does not take a later pod for it. A seed that says when its pods were created gives the same uids again.
+    fn new_uid(&mut self, name: &str, created_at: i64) -> String {
         self.pods_made += 1;
-        uid(&format!("{name}/{}", self.pods_made))
+        uid(&format!("{name}/{}/{created_at}", self.pods_made))
     }
 }
 

@@ -42,6 +42,8 @@ pub const COMMANDS_PER_RUN: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 5
 pub const STATUSES: &[&str] = &["success", "error", "skipped", "denied"];
 /// The policy's decisions.
 pub const RESULTS: &[&str] = &["allow", "deny", "disabled", "error", "fail_open", "fallback", "require_approval"];
+/// Verdicts of the guard on one effect.
+pub const VERDICTS: &[&str] = &["proceed", "hold", "deny", "escalate", "needs_approval"];
 /// Who decided.
 pub const SOURCES: &[&str] = &["server", "bundled", "fail_open", "disabled", "not_validated", "none"];
 /// Why tickets are reallocated: the reasons of the guide and of the shipped playbooks.
@@ -209,6 +211,8 @@ metrics! {
         "Runs that start nothing until they are released";
     HaltsActive = "self_healing_halts_active", Kind::Gauge, "", [],
         "Orders to stop that last";
+    Decisions = "self_healing_decisions_total", Kind::Counter, "", [ACTION, closed("verdict", VERDICTS)],
+        "Decisions of the guard on one target, those of shadow runs too";
     CooldownHits = "self_healing_cooldown_hits_total", Kind::Counter, "", [ACTION],
         "Targets left alone because they were touched too recently";
     BudgetHits = "self_healing_budget_hits_total", Kind::Counter, "", [ACTION],

@@ -34,6 +34,7 @@ async fn every_decision_has_its_label() {
             rig.assert_series(&[
                 r#"self_healing_ticket_reallocation_total{reason="timeout_recovery",status="denied"} 1"#,
                 r#"self_healing_attempts_total{action="reallocate_ticket",status="denied"} 1"#,
+                r#"self_healing_decisions_total{action="reallocate_ticket",verdict="deny"} 1"#,
                 r#"self_healing_runs_ended_total{outcome="DENIED",playbook="healing"} 1"#,
             ]);
         } else {
@@ -60,7 +61,11 @@ async fn a_target_that_cools_down_counts_as_a_hit() {
     rig.heal("i-1", "t-1").await;
     rig.assert_none("self_healing_cooldown_hits_total");
     rig.heal("i-2", "t-1").await;
-    rig.assert_series(&[r#"self_healing_cooldown_hits_total{action="reallocate_ticket"} 1"#]);
+    rig.assert_series(&[
+        r#"self_healing_cooldown_hits_total{action="reallocate_ticket"} 1"#,
+        r#"self_healing_decisions_total{action="reallocate_ticket",verdict="proceed"} 1"#,
+        r#"self_healing_decisions_total{action="reallocate_ticket",verdict="hold"} 1"#,
+    ]);
 }
 
 #[tokio::test(start_paused = true)]

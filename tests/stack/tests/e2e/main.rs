@@ -11,6 +11,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod brakes;
 mod checks;
 mod diagrams;
 mod faults;

@@ -54,7 +54,7 @@ fn seed() -> Seed {
     let mut seed = base.clone();
     let overdue = base["tickets"][0].clone();
     let tickets = seed["tickets"].as_array_mut().unwrap();
-    for group in ["check", "batch", "load", "twice", "down", "dies", "poison", "shadow"] {
+    for group in ["check", "batch", "load", "twice", "down", "dies", "poison", "shadow", "brake"] {
         for number in 0..TICKETS_PER_GROUP {
             let mut ticket = overdue.clone();
             ticket["ticket_id"] = json!(format!("{group}-{number}"));
@@ -67,7 +67,7 @@ fn seed() -> Seed {
         ticket["started_at"] = json!(null);
     }
     let workflow = base["workflows"][0].clone();
-    for id in ["wf-waits", "wf-cancels", "wf-dead"] {
+    for id in ["wf-waits", "wf-cancels", "wf-dead", "wf-halts", "wf-asks"] {
         let mut workflow = workflow.clone();
         workflow["workflow_id"] = json!(id);
         workflow["state"] = json!("RUNNING");
