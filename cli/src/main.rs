@@ -19,6 +19,7 @@ mod local;
 mod moment;
 mod out;
 mod playbooks;
+mod queue;
 mod sandbox;
 mod show;
 mod signal;

@@ -61,6 +61,12 @@ impl Guardrails {
         }
         within(|| "the number of budgets".to_owned(), self.budgets.len() as u64, 0, limit::BUDGETS as u64)?;
         self.budgets.iter().try_for_each(Budget::check)?;
+        for (key, max) in self.admission.live.each() {
+            within(|| format!("{key} in admission.live"), max.into(), 1, limit::LIVE_MAX.into())?;
+        }
+        let live = &self.admission.live;
+        let names = live.playbooks.len().max(live.services.len());
+        within(|| "the number of names in admission.live".to_owned(), names as u64, 0, limit::LIVE_NAMES as u64)?;
         let repeats = self.repeats;
         let (least, most) = (limit::REPEATS_LEAST, limit::REPEATS);
         within(|| "escalate_at of repeats".to_owned(), repeats.escalate_at.into(), least.into(), most.into())?;

@@ -5,6 +5,7 @@ use heal_runtime::{Commit, RunStatus, Timestamp};
 
 use super::held;
 use super::read;
+use super::rooms;
 use super::row::{self, Live, Newest};
 use crate::store::call::{Change, Written};
 use crate::store::item::Item;
@@ -39,6 +40,8 @@ pub(super) async fn append(store: &Store, commit: &Commit, head: &RunHead) -> Re
         earlier,
         awaits: has_changed.then(|| awaits_approval(&head)),
         is_held_otherwise: head.held_by != last.head.held_by,
+        // A run that waits no longer has taken room before this commit.
+        waits: head.status == RunStatus::Pending && last.head.status != RunStatus::Pending,
     };
     let newest = Newest { head, live };
     store.newest_runs.update(&newest);
@@ -73,17 +76,25 @@ struct LiveChanges {
     awaits: Option<bool>,
     /// Another holder, or none any more.
     is_held_otherwise: bool,
+    /// The run waits for room from now on.
+    waits: bool,
 }
 
 /// Updates the live row, or deletes it at the run's end.
 async fn follow(store: &Store, newest: &Newest, changes: &LiveChanges) -> Result<()> {
-    let LiveChanges { earlier, awaits, is_held_otherwise } = *changes;
+    let LiveChanges { earlier, awaits, is_held_otherwise, waits } = *changes;
     let key = key::live_by_sk(newest.live.sk.clone());
     let values = Item::default().text(":run", newest.head.run_id.as_str());
     if newest.head.status.is_terminal() {
-        return store.delete(OPERATION, &key, "run_id = :run", values).await.map(drop);
+        let deleted = store.delete(OPERATION, &key, "run_id = :run", values).await.map(drop);
+        store.rooms.note_change();
+        return deleted;
+    }
+    if waits {
+        rooms::note(store, OPERATION, &newest.head, &newest.live.sk).await?;
     }
     if is_held_otherwise {
+        store.rooms.note_change();
         held::note(store, OPERATION, &newest.head, &newest.live.sk).await?;
     }
     if let Some(look_at) = earlier {
