@@ -12,6 +12,7 @@ use super::stage::{Stage, guardrails};
 const NEVER: Timestamp = Timestamp(u64::MAX);
 
 /// One run as its log has it.
+#[derive(Debug)]
 struct Course {
     run_id: RunId,
     playbook: String,
@@ -29,12 +30,14 @@ impl Course {
         let Some(Event::RunStarted(started)) = commits[0].events.first() else { return None };
         let RunStarted { mode, playbook, .. } = &**started;
         let started_at = commits[0].at;
+        // Such as one that is escalated: it needs no room.
+        let ends_at_once = commits[0].events.iter().any(|event| matches!(event, Event::RunEnded { .. }));
         let mut course = Self {
             run_id: head.run_id.clone(),
             playbook: playbook.clone(),
             place: place(head.subject.severity.as_deref(), started_at),
             waited: None,
-            took: (started.acts() && !mode.is_shadow()).then_some((started_at, NEVER)),
+            took: (started.acts() && !mode.is_shadow() && !ends_at_once).then_some((started_at, NEVER)),
             held: Vec::new(),
         };
         for commit in commits {
@@ -99,7 +102,7 @@ pub async fn hold(stage: &Stage) -> usize {
             |other: &&Course| course.waited.is_none() || (other.place, &other.run_id) < (course.place, &course.run_id);
         let passed = courses.iter().filter(|other| other.playbook == course.playbook && other.waits_across(at));
         if let Some(other) = passed.filter(goes_first).next() {
-            panic!("run {} took room at {at:?}, but {} was first", course.run_id, other.run_id);
+            panic!("{course:?} took room, but {other:?} was first");
         }
     }
     admitted

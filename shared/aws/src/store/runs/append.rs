@@ -41,7 +41,7 @@ pub(super) async fn append(store: &Store, commit: &Commit, head: &RunHead) -> Re
         awaits: has_changed.then(|| awaits_approval(&head)),
         is_held_otherwise: head.held_by != last.head.held_by,
         // A run that waits no longer has taken room before this commit.
-        waits: head.status == RunStatus::Pending && last.head.status != RunStatus::Pending,
+        waits: rooms::waits(&head) && !rooms::waits(&last.head),
     };
     let newest = Newest { head, live };
     store.newest_runs.update(&newest);

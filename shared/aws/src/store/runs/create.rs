@@ -9,7 +9,7 @@ use heal_runtime::{RunId, RunStatus, Timestamp};
 use super::due::{AWAITS_APPROVAL, TAKES_ROOM, WAITS};
 use super::repeats::Count;
 use super::row::{self, Live, Newest};
-use super::{held, read};
+use super::{held, read, rooms};
 use crate::limit::{CONTENTION_TRIES, SWEEP_AFTER_MS};
 use crate::store::call::{Committed, check_size, contended, pause};
 use crate::store::item::{Attributes, Fields, Item, Key};
@@ -87,7 +87,7 @@ async fn write(store: &Store, run: &NewRun, newest: &Newest, commit: Item, is_li
         let obstacle = match store.transact(OPERATION, writes.iter().cloned().chain(counted).collect()).await? {
             Committed::Done => {
                 store.newest_runs.update(newest);
-                if run.head.status == RunStatus::Pending {
+                if rooms::waits(&run.head) {
                     store.rooms.note_waiting(&run.head);
                 }
                 if run.concurrency_key.is_none() && run.head.held_by.is_some() {
@@ -132,7 +132,7 @@ fn live_row(run: &NewRun, live: &Live) -> Item {
         .moment("at", run.commit.at)
         .maybe_text("playbook", run.head.playbook.as_ref());
     let row = if run.room.is_some() { row.flag(TAKES_ROOM, true) } else { row };
-    let row = if run.head.status == RunStatus::Pending {
+    let row = if rooms::waits(&run.head) {
         row.flag(WAITS, true).maybe_text("severity", run.head.subject.severity.as_ref())
     } else {
         row

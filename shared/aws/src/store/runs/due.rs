@@ -6,7 +6,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use heal_runtime::port::{LiveRuns, Result, RunHead};
-use heal_runtime::{RunId, RunStatus, Timestamp};
+use heal_runtime::{RunId, Timestamp};
 
 use super::{held, read, rooms};
 use crate::limit::{LIVE_SHARDS, ORPHAN_MS, SWEEP_CONCURRENT_READS};
@@ -97,8 +97,7 @@ async fn head(store: &Store, operation: &'static str, row: LiveRow, now: Option<
         if let Some(head) = head.as_ref().filter(|head| now.is_some() && head.held_by != row.held_by) {
             held::note(store, operation, head, &row.sk).await?;
         }
-        let waits = |head: &RunHead| head.status == RunStatus::Pending;
-        if let Some(head) = head.as_ref().filter(|head| now.is_some() && waits(head) != row.waits) {
+        if let Some(head) = head.as_ref().filter(|head| now.is_some() && rooms::waits(head) != row.waits) {
             rooms::note(store, operation, head, &row.sk).await?;
         }
         return Ok(head);

@@ -151,6 +151,15 @@ impl Rooms {
         });
     }
 
+    /// The run waits for room no longer.
+    fn note_admitted(&self, head: &RunHead) {
+        self.with(|reading| {
+            if let Some(reading) = reading {
+                reading.occupancy.waiting.retain(|waiting| waiting.run_id != head.run_id);
+            }
+        });
+    }
+
     async fn refresh(&self, store: &Store, now: Timestamp) -> Result<()> {
         let _gate = self.gate.write().await;
         let occupancy = read_rows(store).await?;
@@ -192,6 +201,11 @@ async fn read_rows(store: &Store) -> Result<Occupancy> {
     Ok(occupancy)
 }
 
+/// Whether the run waits for room, so that its time stands still.
+pub(super) fn waits(head: &RunHead) -> bool {
+    head.status == RunStatus::Pending && head.wake_at.is_none()
+}
+
 fn waiting(head: &RunHead) -> Option<WaitingRun> {
     let place = place(head.subject.severity.as_deref(), head.started_at);
     Some(WaitingRun { run_id: head.run_id.clone(), playbook: head.playbook.clone()?, place })
@@ -208,6 +222,7 @@ pub(super) async fn admit(store: &Store, commit: &Commit, head: &RunHead, room: 
     let playbook = newest.head.playbook.as_deref();
     let Some(grant) = store.rooms.grant(store, commit.at, playbook, room).await? else { return Ok(Admitted::Full) };
     take(store, &newest.head, &newest.live.sk).await?;
+    store.rooms.note_admitted(&newest.head);
     let appended = append::append(store, commit, head).await?;
     drop(grant);
     Ok(Admitted::Written(appended))
@@ -227,7 +242,7 @@ async fn take(store: &Store, head: &RunHead, sk: &str) -> Result<()> {
 /// Writes into the live row whether the run waits for room, as its newest commit says; one that does not wait any more takes room.
 pub(super) async fn note(store: &Store, operation: &'static str, head: &RunHead, sk: &str) -> Result<()> {
     store.rooms.note_change();
-    if head.status != RunStatus::Pending {
+    if !waits(head) {
         return take(store, head, sk).await;
     }
     store.rooms.note_waiting(head);
