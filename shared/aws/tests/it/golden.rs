@@ -82,7 +82,9 @@ async fn fill(store: &Store) {
     engine.incident("ended", json!({"incident_type": "PLAIN", "worker_id": "worker-1"})).await;
     engine.incident("rejected", json!({"recommended_playbook": "nowhere"})).await;
     engine.incident("waiting", json!({"incident_type": "WAIT", "worker_id": "worker-1"})).await;
-    engine.incident("without_room", json!({"incident_type": "WAIT", "worker_id": "worker-2", "severity": "HIGH"})).await;
+    engine
+        .incident("without_room", json!({"incident_type": "WAIT", "worker_id": "worker-2", "severity": "HIGH"}))
+        .await;
     engine.incident("fanned", json!({"incident_type": "FAN", "worker_id": "w", "affected_tickets": ["t-1"]})).await;
     engine.work(&ACTIONS).await;
     engine.incident("fanning", many_tickets()).await;

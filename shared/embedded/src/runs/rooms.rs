@@ -36,8 +36,9 @@ pub(super) fn occupancy(connection: &Connection) -> Result<Occupancy, JobError> 
 
 /// The runs that take room, by playbook; their number is bounded by the guardrails.
 fn taken(connection: &Connection) -> Result<BTreeMap<String, u32>, JobError> {
-    let mut statement = connection
-        .prepare_cached("SELECT playbook, count(*) FROM run INDEXED BY run_room WHERE room = 1 GROUP BY playbook")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT playbook, count(*) FROM run INDEXED BY run_room WHERE room = 1 AND playbook > '' GROUP BY playbook",
+    )?;
     let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
