@@ -217,7 +217,9 @@ impl Dispatcher {
                     heal_engine::decide::decide(&current.plan, &current.state, now)
                 };
                 let settled = self.settle(current, 0, owed, false, now).instrument(span).await?;
-                return Ok((TurnOutcome { refused, ..settled }, false));
+                // A wake-up of a run that waits for room looks for it.
+                let admits_next = current.state.queued.is_some();
+                return Ok((TurnOutcome { refused, ..settled }, admits_next));
             }
             let commit = Commit {
                 run_id: run_id.clone(),

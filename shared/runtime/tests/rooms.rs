@@ -211,6 +211,20 @@ async fn the_sweep_admits_whom_a_lost_call_forgot() {
     assert_eq!(rig.status(&waiting).await, RunStatus::Running);
 }
 
+/// On AWS the schedule sends a wake-up to one run that waits.
+#[tokio::test]
+async fn a_wake_up_of_a_run_that_waits_admits_whom_it_can() {
+    let rig = Rig::with(LiveBounds { per_playbook: 1, ..LiveBounds::default() });
+    let first = rig.start("RESTART", "1", "LOW").await;
+    let waiting = rig.start("RESTART", "2", "LOW").await;
+    let severe = rig.start("RESTART", "3", "HIGH").await;
+    rig.faults.decide_by(|call| (call == "runs.occupancy").then_some(When::Before));
+    rig.cancel(&first).await;
+    rig.faults.clear();
+    assert_eq!(rig.take(&waiting, Input::Wake).await, RunStatus::Pending);
+    assert_eq!((rig.status(&severe).await, rig.status(&waiting).await), (RunStatus::Running, RunStatus::Pending));
+}
+
 #[tokio::test]
 async fn a_run_that_a_person_holds_is_passed_over_until_it_is_released() {
     let rig = Rig::with(LiveBounds { per_playbook: 1, ..LiveBounds::default() });

@@ -1,7 +1,6 @@
 //! Reading runs: one run from its log and pinned plan, and the number of live runs.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use heal_engine::event::Commit;
 use heal_engine::{Plan, RunId, chain, turn};
@@ -72,8 +71,7 @@ impl Dispatcher {
     pub async fn count_active(&self, due_runs: &dyn DueRuns) -> Result<LiveRuns, BackendError> {
         let live = due_runs.count_live().await?;
         self.observer.runs_active(live);
-        let waited_ms = live.waiting_since.map_or(0, |since| self.now().since_ms(since));
-        self.observer.runs_waiting(Duration::from_millis(waited_ms));
+        self.observer.runs_waiting(live.waited(self.now()));
         self.observer.runs_held(due_runs.count_held().await?);
         let now = self.now();
         let halts = self.ports.halts.read(now).await?;

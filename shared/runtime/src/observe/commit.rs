@@ -54,13 +54,8 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
             Event::RunWithdrawn { reason } => lines::withdrawn(state, reason),
             Event::RunHeld { by, reason, halt, until } => lines::held(by, reason, halt.as_deref(), *until),
             Event::RunReleased { by, reason } => tracing::info!(event = "run.released", by, reason, "a run goes on"),
-            Event::RunQueued => {
-                tracing::info!(event = "run.queued", severity = state.severity(), "a run waits for room")
-            }
-            Event::RunAdmitted => {
-                let waited_ms = commit.at.since_ms(state.started_at);
-                tracing::info!(event = "run.admitted", waited_ms, "there is room for a run, which goes on");
-            }
+            Event::RunQueued => lines::queued(state),
+            Event::RunAdmitted => lines::admitted(state, commit.at),
             Event::AttemptHeld { step, attempt, reason, .. } => {
                 tracing::info!(step = plan.name(step.step), item = step.item, attempt, reason, "attempt.held");
             }

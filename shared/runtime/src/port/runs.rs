@@ -8,6 +8,8 @@ mod repeats;
 mod room;
 mod subject;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use heal_engine::event::{Commit, RunOutcome, RunStatus};
 use heal_engine::{Digest, RunId, Seq, StoredCommit, Timestamp};
@@ -208,6 +210,13 @@ pub struct LiveRuns {
     pub waiting: u64,
     /// The earliest start of a run that waits for room.
     pub waiting_since: Option<Timestamp>,
+}
+
+impl LiveRuns {
+    /// The age of the oldest run that waits for room at `now`; zero if none waits.
+    pub fn waited(&self, now: Timestamp) -> Duration {
+        Duration::from_millis(self.waiting_since.map_or(0, |since| now.since_ms(since)))
+    }
 }
 
 /// A store of runs as a whole, for those who hand its parts out.

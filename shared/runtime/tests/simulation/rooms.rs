@@ -100,8 +100,8 @@ pub async fn hold(stage: &Stage) -> usize {
         // A run that has not waited goes behind all that wait; one that has, behind those before it.
         let goes_first =
             |other: &&Course| course.waited.is_none() || (other.place, &other.run_id) < (course.place, &course.run_id);
-        let passed = courses.iter().filter(|other| other.playbook == course.playbook && other.waits_across(at));
-        if let Some(other) = passed.filter(goes_first).next() {
+        let mut passed = courses.iter().filter(|other| other.playbook == course.playbook && other.waits_across(at));
+        if let Some(other) = passed.find(goes_first) {
             panic!("{course:?} took room, but {other:?} was first");
         }
     }

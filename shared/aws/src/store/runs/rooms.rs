@@ -11,6 +11,7 @@
 //! at most those that one older reading let in are missing.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use heal_runtime::Commit;
@@ -35,6 +36,8 @@ pub(in crate::store) struct Rooms {
     /// Held for reading while the row of a run that was let in is written, and for writing while the rows are read.
     gate: RwLock<()>,
     reading: Mutex<Option<Reading>>,
+    /// Readings so far: who finds one of no use, and another one meanwhile, does not read again.
+    readings: AtomicU64,
 }
 
 /// The live rows as they were at a moment, and the runs that this process has let in since.
@@ -102,6 +105,7 @@ impl Rooms {
         let playbook = playbook.unwrap_or_default();
         loop {
             let gate = self.gate.read().await;
+            let seen = self.readings.load(Ordering::Acquire);
             let verdict = self.with(|reading| match reading {
                 Some(reading) => reading.let_in(now, playbook, room),
                 None => Verdict::Unknown,
@@ -113,23 +117,22 @@ impl Rooms {
                 Verdict::Full => return Ok(None),
                 Verdict::Unknown => drop(gate),
             }
-            self.refresh(store, now).await?;
+            self.refresh(store, now, seen).await?;
         }
     }
 
     /// The rooms as they are known; read anew if that is too long ago, or if a run waits and another has ended since.
     pub(super) async fn occupancy(&self, store: &Store, now: Timestamp) -> Result<Occupancy> {
+        let seen = self.readings.load(Ordering::Acquire);
         let known = self.with(|reading| {
             let known = reading.as_ref().filter(|reading| reading.is_recent(now));
             known.filter(|known| known.occupancy.waiting.is_empty() || !known.is_behind).map(|it| it.occupancy.clone())
         });
-        match known {
-            Some(occupancy) => Ok(occupancy),
-            None => {
-                self.refresh(store, now).await?;
-                Ok(self.with(|reading| reading.as_ref().map(|it| it.occupancy.clone()).unwrap_or_default()))
-            }
+        if let Some(occupancy) = known {
+            return Ok(occupancy);
         }
+        self.refresh(store, now, seen).await?;
+        Ok(self.with(|reading| reading.as_ref().map(|it| it.occupancy.clone()).unwrap_or_default()))
     }
 
     /// A run has ended, or waits no longer.
@@ -160,10 +163,15 @@ impl Rooms {
         });
     }
 
-    async fn refresh(&self, store: &Store, now: Timestamp) -> Result<()> {
+    /// Reads the rows, unless there is a newer reading than the one `seen`.
+    async fn refresh(&self, store: &Store, now: Timestamp, seen: u64) -> Result<()> {
         let _gate = self.gate.write().await;
+        if self.readings.load(Ordering::Acquire) != seen {
+            return Ok(());
+        }
         let occupancy = read_rows(store).await?;
         self.with(|reading| *reading = Some(Reading { at: now, occupancy, let_in: 0, is_behind: false }));
+        self.readings.store(seen + 1, Ordering::Release);
         Ok(())
     }
 
@@ -223,7 +231,7 @@ pub(super) async fn admit(store: &Store, commit: &Commit, head: &RunHead, room: 
     let Some(grant) = store.rooms.grant(store, commit.at, playbook, room).await? else { return Ok(Admitted::Full) };
     take(store, &newest.head, &newest.live.sk).await?;
     store.rooms.note_admitted(&newest.head);
-    let appended = append::append(store, commit, head).await?;
+    let appended = append::append_after(store, commit, head, true).await?;
     drop(grant);
     Ok(Admitted::Written(appended))
 }
