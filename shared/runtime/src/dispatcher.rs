@@ -6,20 +6,21 @@ use std::sync::Arc;
 
 use heal_engine::event::{Commit, RunStatus};
 use heal_engine::turn::Input;
-use heal_engine::{Command, RunId, Timestamp};
+use heal_engine::{RunId, Timestamp};
 use heal_guard::Guardrails;
 use tracing::Instrument as _;
 
 use crate::halts::HaltCache;
 use crate::library::Library;
-use crate::message::{self, Inbound};
+use crate::message::Inbound;
 use crate::observe::{self, Observer};
-use crate::port::{Admitted, Appended, BackendError, Clock, DueRuns, Entropy, Room, RunHead, RunLog, Sender, Subject};
+use crate::port::{Admitted, Appended, BackendError, Clock, DueRuns, Entropy, RunHead, RunLog, Sender, Subject};
 use crate::span;
 
 mod accept;
 mod autonomy;
 mod cache;
+mod commit;
 mod error;
 mod fold;
 mod gate;
@@ -209,14 +210,8 @@ impl Dispatcher {
             }
             let before = current.state.seq - events.len() as u64;
             if events.is_empty() {
-                // Of a command that was issued again, and came late in the meantime: sending the newer one once more would fill a full queue.
                 let is_overtaken = stale && inputs.iter().all(|input| matches!(input, Input::Late(_)));
-                let owed = if is_overtaken {
-                    Vec::new()
-                } else {
-                    heal_engine::decide::decide(&current.plan, &current.state, now)
-                };
-                let settled = self.settle(current, 0, owed, false, now).instrument(span).await?;
+                let settled = self.settle_again(current, is_overtaken, now).instrument(span).await?;
                 // A wake-up of a run that waits for room looks for it.
                 let admits_next = current.state.queued.is_some();
                 return Ok((TurnOutcome { refused, ..settled }, admits_next));
@@ -246,37 +241,6 @@ impl Dispatcher {
             }
         }
         Err(DispatchError::Contended { run_id: run_id.clone() })
-    }
-
-    /// Writes the next commit of a run, which takes `room` with it if that is given.
-    async fn write(
-        &self,
-        live: &Live,
-        commit: &Commit,
-        head: &RunHead,
-        room: Option<Room>,
-    ) -> Result<Admitted, BackendError> {
-        let runs = &self.ports.runs;
-        match room {
-            Some(room) => runs.admit(commit, head, &room).await,
-            None => runs.append(commit, head, live.state.concurrency_key.as_deref()).await.map(Admitted::Written),
-        }
-    }
-
-    async fn settle(
-        &self,
-        live: &Live,
-        events: usize,
-        owed: Vec<Command>,
-        more: bool,
-        now: Timestamp,
-    ) -> Result<TurnOutcome, DispatchError> {
-        let messages = message::commands(&live.state, owed, more, now);
-        let commands = messages.len();
-        if !messages.is_empty() {
-            self.ports.sender.send(messages).await?;
-        }
-        Ok(TurnOutcome { status: live.state.status(), events, commands, refused: None })
     }
 
     /// Takes messages of one run as one turn. `cause_id` is the id of the first message, which is the same at every delivery.

@@ -10,6 +10,8 @@
 //! of all these are written. Take the newest reading that is in use. Its process counts every run whose row was there, and of each other process
 //! at most those that one older reading let in are missing.
 
+mod reading;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -23,10 +25,10 @@ use tokio::sync::{RwLock, RwLockReadGuard};
 use super::append;
 use super::due::{self, Which};
 use super::read;
-use crate::limit::{ROOM_READING_MS, ROOM_SHARE};
 use crate::store::call::Change;
 use crate::store::item::Item;
 use crate::store::{Store, key};
+use reading::{Reading, Verdict};
 
 const OPERATION: &str = "runs.admit";
 
@@ -40,57 +42,11 @@ pub(in crate::store) struct Rooms {
     readings: AtomicU64,
 }
 
-/// The live rows as they were at a moment, and the runs that this process has let in since.
-#[derive(Debug)]
-struct Reading {
-    at: Timestamp,
-    occupancy: Occupancy,
-    let_in: u32,
-    /// A run has ended since, so there may be more room.
-    is_behind: bool,
-}
-
 /// The right to write the row of one run that takes room.
 pub(super) struct Grant<'r> {
     rooms: &'r Rooms,
     playbook: String,
     _gate: RwLockReadGuard<'r, ()>,
-}
-
-enum Verdict {
-    Granted,
-    Full,
-    /// The reading is too old, or has let in as many runs as it may.
-    Unknown,
-}
-
-impl Reading {
-    const fn is_recent(&self, now: Timestamp) -> bool {
-        now.since_ms(self.at) < ROOM_READING_MS && self.at.since_ms(now) < ROOM_READING_MS
-    }
-
-    /// Runs that the reading may let in under `room`, those that it has let in included.
-    fn most(&self, room: &Room) -> u32 {
-        let taken =
-            |playbooks: &[String]| playbooks.iter().filter_map(|name| self.occupancy.taken.get(name)).sum::<u32>();
-        let free = room.bounds.iter().map(|bound| bound.max.saturating_sub(taken(&bound.playbooks))).min();
-        ((free.unwrap_or(u32::MAX).saturating_add(self.let_in)) / ROOM_SHARE).max(1)
-    }
-
-    fn let_in(&mut self, now: Timestamp, playbook: &str, room: &Room) -> Verdict {
-        if !self.is_recent(now) {
-            return Verdict::Unknown;
-        }
-        if !room.admits(&self.occupancy.taken, |name| self.occupancy.waits(name)) {
-            return if self.is_behind { Verdict::Unknown } else { Verdict::Full };
-        }
-        if self.let_in >= self.most(room) {
-            return Verdict::Unknown;
-        }
-        self.let_in += 1;
-        *self.occupancy.taken.entry(playbook.to_owned()).or_default() += 1;
-        Verdict::Granted
-    }
 }
 
 impl Rooms {
@@ -261,47 +217,4 @@ pub(super) async fn note(store: &Store, operation: &'static str, head: &RunHead,
     };
     let change = Change { key: key::live_by_sk(sk.to_owned()), update, condition: "run_id = :run", values };
     store.update(operation, change).await.map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use heal_runtime::port::RoomBound;
-
-    use super::*;
-
-    fn room(max: u32) -> Room {
-        Room { bounds: vec![RoomBound { playbooks: vec!["restart".to_owned()], max }], yields: true }
-    }
-
-    fn reading(taken: u32) -> Reading {
-        let taken = BTreeMap::from([("restart".to_owned(), taken)]);
-        let occupancy = Occupancy { taken, waiting: Vec::new() };
-        Reading { at: Timestamp(10_000), occupancy, let_in: 0, is_behind: false }
-    }
-
-    fn let_in(reading: &mut Reading, max: u32) -> u32 {
-        let mut granted = 0;
-        while matches!(reading.let_in(Timestamp(10_000), "restart", &room(max)), Verdict::Granted) {
-            granted += 1;
-        }
-        granted
-    }
-
-    #[test]
-    fn a_reading_lets_in_a_tenth_of_the_free_room_and_one_run_if_little_is_left() {
-        assert_eq!(let_in(&mut reading(0), 100), 10);
-        assert_eq!(let_in(&mut reading(50), 100), 5);
-        assert_eq!(let_in(&mut reading(95), 100), 1);
-        assert_eq!(let_in(&mut reading(0), 3), 1);
-        assert_eq!(let_in(&mut reading(100), 100), 0);
-    }
-
-    #[test]
-    fn an_old_reading_and_one_that_missed_an_end_do_not_refuse() {
-        let refused = |mut reading: Reading, at| reading.let_in(Timestamp(at), "restart", &room(1));
-        assert!(matches!(refused(reading(1), 10_000), Verdict::Full));
-        assert!(matches!(refused(reading(1), 10_000 + ROOM_READING_MS), Verdict::Unknown));
-        assert!(matches!(refused(reading(1), 10_000 - ROOM_READING_MS), Verdict::Unknown));
-        assert!(matches!(refused(Reading { is_behind: true, ..reading(1) }, 10_000), Verdict::Unknown));
-    }
 }
