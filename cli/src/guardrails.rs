@@ -107,8 +107,14 @@ impl Loaded {
 
 /// The number of rules that a file sets.
 pub(crate) fn rules(guardrails: &Guardrails) -> usize {
-    let Guardrails { cooldowns, budgets, repeats: _, approvals, autonomy } = guardrails;
-    cooldowns.len() + budgets.len() + approvals.groups.len() + autonomy.len()
+    let Guardrails { cooldowns, budgets, repeats: _, approvals, autonomy, admission } = guardrails;
+    let live = &admission.live;
+    cooldowns.len()
+        + budgets.len()
+        + approvals.groups.len()
+        + autonomy.len()
+        + live.playbooks.len()
+        + live.services.len()
 }
 
 /// One line about them, for people.

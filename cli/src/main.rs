@@ -18,6 +18,7 @@ mod identity;
 mod local;
 mod out;
 mod playbooks;
+mod queue;
 mod sandbox;
 mod show;
 mod signal;

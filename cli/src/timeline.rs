@@ -74,6 +74,8 @@ impl Timeline {
                 Some(line::remark("‖", &format!("held by {}{until}: {}", out::text(by), out::text(reason))))
             }
             Event::RunReleased { reason, .. } => Some(line::remark("▸", &format!("goes on: {}", out::text(reason)))),
+            Event::RunQueued => Some(line::remark("‖", "waits for room: as many runs are live as may be")),
+            Event::RunAdmitted => Some(line::remark("▸", "there is room")),
             Event::AttemptHeld { step, .. } => {
                 self.held(*step);
                 None

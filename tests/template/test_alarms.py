@@ -66,12 +66,13 @@ OUTCOMES = {
     "PolicyFailOpenAlarm": own("opa_validation_total", "Sum", result="fail_open"),
     **{f"{name}BreakerOpenAlarm": own("circuit_breaker_state", "Maximum", service=it) for name, it in BREAKERS.items()},
     "RunsPileUpAlarm": own("runs_active", "Maximum", service_name="scheduled-checks"),
+    "RunsWaitAlarm": own("runs_waiting_oldest_seconds", "Maximum", service_name="scheduled-checks"),
     "HaltedAlarm": own("halts_active", "Maximum", service_name="scheduled-checks"),
     "ScheduleStoppedAlarm": ("AWS/Lambda", "Invocations", (("FunctionName", "heal-scheduled-checks"),), "Sum"),
 }
 # Thresholds of the alarms that do not go off at the first.
 HALF_OPEN = 1
-THRESHOLDS = {"ApproximateAgeOfOldestMessage": 1800, "self_healing_circuit_breaker_state": HALF_OPEN, "self_healing_runs_active": 500}
+THRESHOLDS = {"ApproximateAgeOfOldestMessage": 1800, "self_healing_circuit_breaker_state": HALF_OPEN, "self_healing_runs_active": 500, "self_healing_runs_waiting_oldest_seconds": 1800}
 
 
 class Alarms(unittest.TestCase):

@@ -45,6 +45,8 @@ fn describe(plan: Option<&Plan>, event: &Event, at: Timestamp) -> String {
             format!("by {}{until}, because {}", out::text(by), out::text(reason))
         }
         Event::RunReleased { by, reason } => format!("by {}, because {}", out::text(by), out::text(reason)),
+        Event::RunQueued => "as many runs are live as may be; the run's time stands still".to_owned(),
+        Event::RunAdmitted => "there is room for the run".to_owned(),
         Event::AttemptHeld { step, attempt, reason, .. } => {
             format!("{} attempt {attempt}, nothing was done, because {}", name(step), out::text(reason))
         }
@@ -108,6 +110,8 @@ fn notes(event: &Event) -> Vec<String> {
         | Event::RunWithdrawn { .. }
         | Event::RunHeld { .. }
         | Event::RunReleased { .. }
+        | Event::RunQueued
+        | Event::RunAdmitted
         | Event::AttemptHeld { .. }
         | Event::FollowUpDone { .. }
         | Event::ConditionFalse { .. }

@@ -18,6 +18,9 @@ pub(crate) fn lines(report: &Report) -> Vec<String> {
         let (by, reason) = (out::text(&held.hold.by), out::text(&held.hold.reason));
         lines.push(format!("  held since {}{until} by {by}: {reason}", moment::rfc3339(held.since)));
     }
+    if let Some(since) = report.queued_since {
+        lines.push(format!("  waits for room since {}", moment::rfc3339(since)));
+    }
     let approvals: Vec<_> = report.approvals.iter().map(approval).collect();
     section(&mut lines, "what waits for an approval", &approvals, Style::new().yellow());
     section(&mut lines, "warnings", &report.warnings, Style::new().yellow());

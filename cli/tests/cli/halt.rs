@@ -132,7 +132,7 @@ async fn a_run_is_held_by_a_person_and_an_action_over_http() {
     }
     assert!(effects(&platform).is_empty());
     let shown = heal(&["runs", "show", run_id, "--state", path(&state)]).exits(0);
-    for part in ["attempt_held", "run_held", "held since", "let me look"] {
+    for part in ["run_held", "action restart_workflow is halted", "held since", "let me look"] {
         assert!(shown.stdout.contains(part), "no {part:?} in {shown:#?}");
     }
     hold("release").exits(0);

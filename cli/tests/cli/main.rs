@@ -31,6 +31,7 @@ mod platform;
 mod playbook;
 mod replanning;
 mod require;
+mod rooms;
 mod run;
 mod runs;
 mod runs_of_a_stack;

@@ -85,8 +85,15 @@ fn head(run_id: &RunId, plan: &Plan, started_at: Timestamp) -> RunHead {
 
 async fn create(store: &heal_embedded::Store, head: RunHead, commit: Commit) {
     let dedupe_key = format!("prepared:{}", commit.run_id);
-    let run =
-        NewRun { dedupe_until: commit.at.plus_ms(1), head, commit, dedupe_key, concurrency_key: None, repeat: None };
+    let run = NewRun {
+        dedupe_until: commit.at.plus_ms(1),
+        head,
+        commit,
+        dedupe_key,
+        concurrency_key: None,
+        repeat: None,
+        room: None,
+    };
     assert_eq!(store.create(&run).await.unwrap(), Created::Created);
 }
 

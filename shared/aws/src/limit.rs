@@ -59,6 +59,10 @@ pub const LIST_PAGE_RUNS: usize = 500;
 pub const LIST_EXAMINED_RUNS: usize = 2_000;
 /// Milliseconds after which a live row without a run is garbage: its writer died between the two writes.
 pub const ORPHAN_MS: u64 = 3_600_000;
+/// Milliseconds for which a process knows which live runs take room and which wait for it.
+pub const ROOM_READING_MS: u64 = 2_000;
+/// One part in so many of the free room is what one reading lets in: 20 processes that read at once do not fill it three times over.
+pub const ROOM_SHARE: u32 = 10;
 /// Runs whose newest commit a process caches, to append without a read.
 pub const CACHED_RUNS: usize = 4_096;
 /// Optimistic-concurrency tries of a transaction or a conditional write.

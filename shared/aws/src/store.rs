@@ -35,6 +35,7 @@ pub struct Store {
     client: Client,
     table: Arc<str>,
     newest_runs: Arc<runs::NewestCache>,
+    rooms: Arc<runs::Rooms>,
     /// Milliseconds that a run is kept after its end.
     keep_runs_ms: u64,
 }
@@ -57,7 +58,8 @@ impl Store {
             config = config.endpoint_url(endpoint);
         }
         let client = Client::from_conf(config.build());
-        let store = Self { client, table: table.into(), newest_runs: Arc::default(), keep_runs_ms: 0 };
+        let store =
+            Self { client, table: table.into(), newest_runs: Arc::default(), rooms: Arc::default(), keep_runs_ms: 0 };
         Ok(store.keeping_runs_for(RUN_RETENTION_DAYS))
     }
 

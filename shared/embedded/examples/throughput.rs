@@ -197,5 +197,6 @@ fn run(run_id: &str) -> NewRun {
         dedupe_until,
         concurrency_key: Some(format!("ticket:{run_id}")),
         repeat: None,
+        room: None,
     }
 }

@@ -6,13 +6,15 @@ mod listing;
 mod live;
 mod read;
 mod repeats;
+mod rooms;
 mod write;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use heal_runtime::port::{
-    Appended, Created, DueRuns, LiveRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader,
+    Admitted, Appended, Created, DueRuns, LiveRuns, NewRun, Occupancy, Page, Result, Room, RunFilter, RunHead, RunLog,
+    RunReader,
 };
 use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, Timestamp, format};
 
@@ -90,6 +92,17 @@ impl RunLog for Store {
         let row = row(operation, commit, head)?;
         let key = concurrency_key.map(str::to_owned);
         self.write(operation, move |connection| write::append(connection, &row, key.as_deref())).await
+    }
+
+    async fn admit(&self, commit: &Commit, head: &RunHead, room: &Room) -> Result<Admitted> {
+        let operation = "runs.admit";
+        let row = row(operation, commit, head)?;
+        let room = room.clone();
+        self.write(operation, move |connection| write::admit(connection, &row, &room)).await
+    }
+
+    async fn occupancy(&self, _now: Timestamp) -> Result<Occupancy> {
+        self.read("runs.occupancy", rooms::occupancy).await
     }
 
     /// Plans are never removed: they are few, and stored once each.

@@ -23,6 +23,7 @@ mod budgets;
 mod chain;
 mod held;
 mod repeats;
+mod rooms;
 
 use rusqlite::Connection;
 
@@ -33,10 +34,10 @@ pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"heal");
 
 /// The migrations from an empty file to the current version, each in its parts. A released migration never changes; new ones are appended.
 const MIGRATIONS: [&[&str]; VERSION as usize] =
-    [&[V1], &[V2], &[V3], &[chain::UP, held::UP, budgets::UP, repeats::UP, autonomy::UP]];
+    [&[V1], &[V2], &[V3], &[chain::UP, held::UP, budgets::UP, repeats::UP, autonomy::UP], &[rooms::UP]];
 
 /// The version of the tables that this build reads and writes, `user_version` of the file.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
 /// SQLite writes each page that a transaction touches twice and whole, so rows that are written together are kept together: commits lie in
 /// the order of their arrival, and an index of small numbers finds them by run.

@@ -91,6 +91,8 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
             state.hold(hold, at);
         }
         Event::RunReleased { .. } => state.release(at),
+        Event::RunQueued => state.queued = Some(at),
+        Event::RunAdmitted => state.admit(at),
         Event::AttemptHeld { step, may_have_acted, .. } => attempt::hold(state, *step, *may_have_acted, at),
         Event::FollowUpDone { id, by, note } => {
             state.follow_up.mark_done(id, Done { at, by: by.clone(), note: note.clone() });
@@ -227,6 +229,7 @@ fn end_run(plan: &Plan, state: &mut State, outcome: RunOutcome, reason: Option<&
     state.timers.clear();
     state.answered.clear();
     state.held = None;
+    state.queued = None;
     state.asking.clear();
     state.decided.clear();
 }

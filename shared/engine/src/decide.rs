@@ -38,14 +38,14 @@ impl Command {
 
 /// Everything that the committed `state` owes at `now`, oldest first. Equal arguments give equal commands.
 ///
-/// A held run owes nothing. An attempt is owed until its last moment to start; afterwards its action would do nothing.
+/// A run that is held or waits for room owes nothing. An attempt is owed until its last moment to start; afterwards its action would do nothing.
 pub fn decide(plan: &Plan, state: &State, now: Timestamp) -> Vec<Command> {
     since(plan, state, now, 0)
 }
 
 /// The part of [`decide`] that follows from events after `seq`: what a commit added.
 pub fn since(plan: &Plan, state: &State, now: Timestamp, seq: Seq) -> Vec<Command> {
-    if state.held.is_some() {
+    if state.held.is_some() || state.queued.is_some() {
         return Vec::new();
     }
     let command = |(step, pending): (&StepRef, &Pending)| match pending {

@@ -138,6 +138,10 @@ pub enum Event {
         /// Why, as a sentence.
         reason: String,
     },
+    /// The run waits for room: as many runs are live as may be. It starts nothing, and its time stands still.
+    RunQueued,
+    /// There is room for the run, which goes on.
+    RunAdmitted,
     /// Nothing was done about an attempt, because it was halted. Its step is ready again, and starts anew once the run is released, under the
     /// next number: the claim of this attempt is closed, so that a late duplicate of its command does nothing.
     AttemptHeld {

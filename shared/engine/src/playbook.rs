@@ -116,6 +116,9 @@ pub struct Step {
     /// Copied from the catalogue: whether the policy is asked before every attempt.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub critical: bool,
+    /// Copied from the catalogue: the service that the action calls; empty if unknown, as in the plans of older builds.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub service: String,
     /// Copied from the catalogue: parameters that default to the variable of the same name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inherits: Vec<String>,

@@ -48,6 +48,9 @@ pub struct Report {
     /// What holds the run; not written while nothing does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldReport>,
+    /// Since when the run waits for room among the live runs; not written if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued_since: Option<Timestamp>,
     /// The steps of the plan, in the plan's order.
     pub steps: Vec<StepReport>,
     /// What a person should know.
@@ -191,6 +194,7 @@ fn report_rejection(run_id: &RunId, incident_id: &str, reason: &str, commits: &[
         ended_at: Some(at),
         waited_ms: 0,
         held: None,
+        queued_since: None,
         steps: Vec::new(),
         warnings: Vec::new(),
         follow_up: follow_ups.to_vec(),

@@ -63,6 +63,10 @@ pub struct State {
     pub withdrawn: Option<String>,
     /// What holds the run; `None` while it may go on.
     pub held: Option<Held>,
+    /// Since when the run waits for room among the live runs; `None` if it does not.
+    pub queued: Option<Timestamp>,
+    /// When the run that had waited for room was admitted.
+    pub admitted_at: Option<Timestamp>,
     /// When the run times out, its waiting for workers included; before its approval, when it is cancelled.
     pub deadline: Timestamp,
     /// The time that the run has spent waiting for workers, by which `deadline` is later.
@@ -181,6 +185,8 @@ impl State {
             run_question: None,
             withdrawn: None,
             held: None,
+            queued: None,
+            admitted_at: None,
             deadline: at,
             waits: Waits::default(),
             incident_id: event.incident_id.clone(),

@@ -58,6 +58,7 @@
 //! ```
 
 mod approval;
+mod brakes;
 mod escalate;
 mod held;
 mod input;
@@ -73,6 +74,7 @@ use crate::state::{State, Variables};
 use crate::time::Timestamp;
 
 pub use approval::ApprovalAnswer;
+pub use brakes::{Brakes, HaltOfStep};
 pub use escalate::escalate;
 pub use input::Input;
 
@@ -96,18 +98,19 @@ pub fn begin(
     now: Timestamp,
     entropy: u64,
 ) -> Result<(State, Turn), apply::Error> {
-    begin_held(plan, run_id, event, None, now, entropy)
+    begin_under(plan, run_id, event, None, Brakes::default(), now, entropy)
 }
 
-/// As [`begin`], of a run that is held from its start on if `hold` is given.
+/// As [`begin`], under `brakes`, of a run that is held from its start on if `hold` is given and it does not wait for room.
 ///
 /// # Errors
 /// As [`begin`].
-pub fn begin_held(
+pub fn begin_under(
     plan: &Plan,
     run_id: RunId,
     mut event: RunStarted,
     hold: Option<Hold>,
+    brakes: Brakes<'_>,
     now: Timestamp,
     entropy: u64,
 ) -> Result<(State, Turn), apply::Error> {
@@ -115,12 +118,12 @@ pub fn begin_held(
     event.approval |= event.acts() && plan.asks_approval(&Variables::scope_of(&run_id, &event));
     let mut state = State::started(plan, run_id, &event, now);
     let mut turn = Turn { events: vec![Event::RunStarted(Box::new(event))], more: false };
-    if let Some(hold) = hold {
-        let event = held::held(hold);
+    let first = brakes.queue(false, &state).or_else(|| hold.map(held::held));
+    if let Some(event) = first {
         apply(plan, &mut state, &event, now)?;
         turn.events.push(event);
     }
-    follow(plan, &mut state, now, entropy, &mut turn)?;
+    follow(plan, &mut state, brakes, now, entropy, &mut turn)?;
     Ok((state, turn))
 }
 
@@ -129,12 +132,33 @@ pub fn begin_held(
 /// # Errors
 /// [`apply::Error::Stale`] if the input came too late or twice: the state is unchanged, and the commands that it owes should be sent again.
 pub fn take(plan: &Plan, state: &mut State, input: Input, now: Timestamp, entropy: u64) -> Result<Turn, apply::Error> {
+    take_under(plan, state, input, Brakes::default(), now, entropy)
+}
+
+/// As [`take`], under `brakes`.
+///
+/// # Errors
+/// As [`take`].
+pub fn take_under(
+    plan: &Plan,
+    state: &mut State,
+    input: Input,
+    brakes: Brakes<'_>,
+    now: Timestamp,
+    entropy: u64,
+) -> Result<Turn, apply::Error> {
+    brakes.check(state, &input)?;
+    let took_room = state.takes_room();
     let mut turn = Turn::default();
     for event in input::events(plan, state, input, now, entropy)? {
         apply(plan, state, &event, now)?;
         turn.events.push(event);
     }
-    follow(plan, state, now, entropy, &mut turn)?;
+    if let Some(event) = brakes.queue(took_room, state) {
+        apply(plan, state, &event, now)?;
+        turn.events.push(event);
+    }
+    follow(plan, state, brakes, now, entropy, &mut turn)?;
     Ok(turn)
 }
 
@@ -170,9 +194,17 @@ pub fn fold_commit(plan: &Plan, state: &mut State, commit: &Commit) -> Result<()
 }
 
 /// Appends the events that follow, up to the turn's bounds.
-fn follow(plan: &Plan, state: &mut State, now: Timestamp, entropy: u64, turn: &mut Turn) -> Result<(), apply::Error> {
+fn follow(
+    plan: &Plan,
+    state: &mut State,
+    brakes: Brakes<'_>,
+    now: Timestamp,
+    entropy: u64,
+    turn: &mut Turn,
+) -> Result<(), apply::Error> {
     let mut bytes = 0;
     while let Some(event) = advance::next(plan, state, now, entropy.wrapping_add(state.seq)) {
+        let event = brakes.hold_instead(plan, state, event);
         apply(plan, state, &event, now)?;
         bytes += estimate_bytes(&event);
         turn.events.push(event);
@@ -204,6 +236,8 @@ fn estimate_bytes(event: &Event) -> usize {
         | Event::RunWithdrawn { .. }
         | Event::RunHeld { .. }
         | Event::RunReleased { .. }
+        | Event::RunQueued
+        | Event::RunAdmitted
         | Event::AttemptHeld { .. }
         | Event::FollowUpDone { .. }
         | Event::ConditionFalse { .. }

@@ -112,10 +112,11 @@ fn walk(playbook: Value, flag: bool, mode: RunMode, moves: &[Move]) -> Result<()
         case.into_plan(),
         variables,
         false,
-        Started { mode, requested_by: by, ..Started::default() },
+        Started { mode, requested_by: by, is_full: moves[0].3, ..Started::default() },
         now,
         1,
     );
+    run.is_full = false;
     let mut seen = Seen::default();
     let mut last: Option<Input> = None;
     // What was sent before the run was held may be answered while it is.
@@ -149,7 +150,18 @@ fn walk(playbook: Value, flag: bool, mode: RunMode, moves: &[Move]) -> Result<()
             prop_assert!(owed.is_empty(), "a held run owes {owed:?}");
             prop_assert!(run.state.stopping.is_some() || run.state.wake_at().is_none(), "time goes on in {held:?}");
         }
+        if let Some(queued) = run.state.queued {
+            prop_assert!(owed.is_empty(), "a run without room owes {owed:?}");
+            prop_assert!(run.state.stopping.is_some() || run.state.wake_at().is_none(), "time goes on from {queued:?}");
+        }
         let input = match performs.get(pick as usize % performs.len().max(1)) {
+            _ if run.state.queued.is_some()
+                && run.state.held.is_none()
+                && choice < 250
+                && (choice % 4 == 0 || !is_early) =>
+            {
+                Input::Admit
+            }
             _ if choice == 254 && is_early => Input::Resolved(Box::new(Resolution {
                 alert: Alert::Incident { id: run.state.incident_id.clone() },
                 reason: "it was resolved".to_owned(),

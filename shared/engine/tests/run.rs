@@ -46,6 +46,12 @@ struct Case {
     autonomy: Option<Autonomy>,
     #[serde(default)]
     requested_by: Option<String>,
+    /// There is no room for the run at its start.
+    #[serde(default)]
+    full: bool,
+    /// The actions whose effects are halted at the start.
+    #[serde(default)]
+    halted: Vec<String>,
     #[serde(default)]
     script: Vec<Move>,
     /// The log, one line an event, as `transcript::line` writes it.
@@ -96,8 +102,13 @@ fn check(case: &Case) -> Result<(), String> {
     let mut run = match &case.escalated {
         Some(reason) => Run::escalated(plan, variables, reason, start),
         None => {
-            let how =
-                Started { mode: case.mode, autonomy: case.autonomy.clone(), requested_by: case.requested_by.clone() };
+            let how = Started {
+                mode: case.mode,
+                autonomy: case.autonomy.clone(),
+                requested_by: case.requested_by.clone(),
+                is_full: case.full,
+                halted: case.halted.clone(),
+            };
             Run::start_as(plan, variables, case.approval, how, start, 7)
         }
     };
@@ -114,6 +125,10 @@ fn check(case: &Case) -> Result<(), String> {
             run.tokens.clone_from(&first_tokens);
         }
         let input = input(&run, step, start);
+        run.is_full = step.full;
+        if let Some(halted) = &step.halted {
+            run.halted.clone_from(halted);
+        }
         run.tokens = newest;
         match (run.take(input, at), step.stale) {
             (Err(ApplyError::Refused { why, .. }), false) if Some(&why) == step.refused.as_ref() => {}

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::autonomy::AutonomyRule;
 use crate::effect::Effect;
 
+mod admission;
 mod text;
 
+pub use admission::{Admission, LiveBounds};
 pub use text::BadGuardrails;
 
 /// The names that the template of a budget's `key` may use. An unknown workflow is an empty text.
@@ -36,6 +38,9 @@ pub struct Guardrails {
     /// How far a playbook may act by itself, at most one rule a playbook; `auto` where none names it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub autonomy: Vec<AutonomyRule>,
+    /// How many runs may be live at the same time.
+    #[serde(skip_serializing_if = "Admission::is_default")]
+    pub admission: Admission,
 }
 
 /// How long a target is left alone by one action after an effect.

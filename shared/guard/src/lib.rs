@@ -37,7 +37,9 @@ pub use autonomy::{AutonomyRule, AutonomySetting, GUARDRAILS, level_of};
 pub use decide::decide;
 pub use decision::{Decision, Part, Reason, Verdict};
 pub use effect::Effect;
-pub use guardrails::{Approvals, BadGuardrails, Budget, CooldownRule, Guardrails, KEY_NAMES, Repeats, Selector};
+pub use guardrails::{
+    Admission, Approvals, BadGuardrails, Budget, CooldownRule, Guardrails, KEY_NAMES, LiveBounds, Repeats, Selector,
+};
 pub use halt::{Halt, HaltScope};
 pub use heal_engine::Timestamp;
 pub use heal_engine::autonomy::{Autonomy, AutonomyLevel, RunMode};

@@ -19,6 +19,10 @@ pub const REPEATS_LEAST: u32 = 2;
 pub const REPEATS: u32 = 100;
 /// Seconds of the shortest window of repeats: a shorter one ends before a run does, and would count nothing.
 pub const REPEATS_WINDOW_LEAST_SECONDS: u64 = 60;
+/// Runs that a bound may let be live at the same time: each check of a bound counts them one by one.
+pub const LIVE_MAX: u32 = 1_000;
+/// Playbooks, or services, that have a bound of their own on live runs.
+pub const LIVE_NAMES: usize = 100;
 /// Groups of approvers.
 pub const GROUPS: usize = 50;
 /// Members of one group.

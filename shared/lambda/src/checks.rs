@@ -10,7 +10,7 @@ use heal_runtime::checks::{CheckOutcome, Checks};
 use heal_runtime::halts;
 use heal_runtime::message::Inbound;
 use heal_runtime::observe::Observer;
-use heal_runtime::port::{BackendError, DueRuns, Message, Prober, QueueName, Sender, Switches};
+use heal_runtime::port::{BackendError, DueRuns, Message, Prober, QueueName, RunStore, Sender, Switches};
 use heal_wiring::environment::ENV_CHECKS_FILE;
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::{Value, json};
@@ -77,6 +77,7 @@ async fn report_live(store: &Store, observer: &dyn Observer, now: Timestamp) {
     match tokio::join!(store.count_live(), store.count_held(), store.halts()) {
         (Ok(live), Ok(held), Ok(halts)) => {
             observer.runs_active(live);
+            observer.runs_waiting(live.waited(now));
             observer.runs_held(held);
             observer.halts_active(halts::lasting(&halts, now).len() as u64);
         }
@@ -107,8 +108,9 @@ const fn is_head_due(now: Timestamp) -> bool {
     now.0 % DAY_MS < HEAD_WINDOW_MS
 }
 
-/// Sends a wake-up to every overdue run (a lost result, a lost wake-up, a deadline) and to every run whose halt has ended; returns their number.
-async fn wake_due<S: DueRuns + Switches>(
+/// Sends a wake-up to every overdue run (a lost result, a lost wake-up, a deadline), to every run whose halt has ended, and to the first of those
+/// that wait for room, so that the dispatcher admits whom it can; returns their number.
+async fn wake_due<S: RunStore + Switches>(
     store: &S,
     sender: &dyn Sender,
     now: Timestamp,
@@ -116,6 +118,7 @@ async fn wake_due<S: DueRuns + Switches>(
     let halts = halts::lasting(&store.halts().await?, now);
     let mut due = store.due(now, SWEEP_RUNS).await?;
     due.extend(store.held_by_others(&halts, SWEEP_RUNS).await?);
+    due.extend(store.occupancy(now).await?.waiting.into_iter().map(|waiting| waiting.run_id).next());
     let wake = |run_id| Message {
         queue: QueueName::Results,
         body: Inbound::Wake { run_id }.to_body(),

@@ -1,7 +1,7 @@
 //! Guardrails: the text of `guardrails.yaml` in, the bounds or every fault of the text out.
 //!
 //! In this order: the sections of the file, its budgets (`budget`) with the templates of their keys (`key`), who may approve and how far a
-//! playbook may act by itself (`people`), and whether each budget can fire at all (`reach`).
+//! playbook may act by itself (`people`), how many runs may be live (`admission`), and whether each budget can fire at all (`reach`).
 
 use heal_engine::catalog::{Catalog, Safety};
 use heal_engine::playbook::Playbook;
@@ -13,6 +13,7 @@ use crate::field::{Field, Fields};
 use crate::report::{Finding, Report, quoted};
 use crate::yaml::{self, Entry, Kind, Node};
 
+mod admission;
 mod budget;
 mod key;
 mod known;
@@ -27,7 +28,7 @@ use known::Known;
 /// The file in a folder of playbooks, without its extension. It is not a playbook.
 pub const FILE_STEM: &str = "guardrails";
 
-const KEYS: [&str; 5] = ["cooldowns", "budgets", "repeats", "approvals", "autonomy"];
+const KEYS: [&str; 6] = ["cooldowns", "budgets", "repeats", "approvals", "autonomy", "admission"];
 const KEYS_OF_COOLDOWN: [&str; 1] = ["seconds"];
 const KEYS_OF_REPEATS: [&str; 2] = ["escalate_at", "window_seconds"];
 
@@ -74,7 +75,7 @@ fn document(text: &str, root: &Node, known: Known<'_>, report: &mut Report) -> O
     }
     let mut fields = Fields::from_object(root, "the file of guardrails", report)?;
     // A section whose rules are all commented out has no value.
-    let [cooldowns, budgets, repeats, approvals, autonomy] =
+    let [cooldowns, budgets, repeats, approvals, autonomy, admission] =
         KEYS.map(|key| fields.take(key).filter(|field| field.node.kind != Kind::Null));
     let guardrails = Guardrails {
         cooldowns: cooldowns.map(|field| self::cooldowns(&field, known, report)).unwrap_or_default(),
@@ -82,6 +83,7 @@ fn document(text: &str, root: &Node, known: Known<'_>, report: &mut Report) -> O
         repeats: repeats.map(|field| self::repeats(&field, report)).unwrap_or_default(),
         approvals: approvals.map(|field| people::approvals(&field, report)).unwrap_or_default(),
         autonomy: autonomy.map(|field| people::autonomy(&field, known, report)).unwrap_or_default(),
+        admission: admission.map(|field| admission::read(&field, known, report)).unwrap_or_default(),
     };
     fields.finish(&KEYS, misplaced, report);
     Some(guardrails)
@@ -94,6 +96,7 @@ fn misplaced(key: &str) -> Option<&'static str> {
             Some("it is a key of one of the `budgets`")
         }
         "escalate_at" => Some("it is a key of `repeats`"),
+        "live" | "per_playbook" | "per_service" => Some("it is a key of `admission`"),
         "groups" => Some("it is a key of `approvals`"),
         "level" => Some("it is a key of one of the rules of `autonomy`"),
         "triggers" | "steps" | "verify" => Some("it is a key of playbooks"),

@@ -6,20 +6,21 @@ use std::sync::Arc;
 
 use heal_engine::event::{Commit, RunStatus};
 use heal_engine::turn::Input;
-use heal_engine::{Command, RunId, Timestamp};
+use heal_engine::{RunId, Timestamp};
 use heal_guard::Guardrails;
 use tracing::Instrument as _;
 
 use crate::halts::HaltCache;
 use crate::library::Library;
-use crate::message::{self, Inbound};
+use crate::message::Inbound;
 use crate::observe::{self, Observer};
-use crate::port::{Appended, BackendError, Clock, DueRuns, Entropy, RunHead, RunLog, Sender, Subject};
+use crate::port::{Admitted, Appended, BackendError, Clock, DueRuns, Entropy, RunHead, RunLog, Sender, Subject};
 use crate::span;
 
 mod accept;
 mod autonomy;
 mod cache;
+mod commit;
 mod error;
 mod fold;
 mod gate;
@@ -28,6 +29,7 @@ mod intake;
 mod read;
 mod rejected;
 mod repeats;
+mod rooms;
 mod tickets;
 mod withdraw;
 
@@ -37,7 +39,7 @@ pub use held::SwitchOutcome;
 pub use intake::{IntakeOutcome, Prepared, Rejection};
 
 use cache::{Cache, Live};
-use fold::Fresh;
+use fold::{Around, Fresh};
 
 /// Optimistic-concurrency retries per turn. Every conflict means that another dispatcher made progress, so 16 in a row is not bad luck.
 const CONFLICTS: u32 = 16;
@@ -139,13 +141,29 @@ impl Dispatcher {
     /// # Flow
     /// 1. Fold the run up to its last commit.
     /// 2. Fold the inputs and what follows from them.
-    /// 3. Append, guarded by the sequence number; after a conflict from 1.
+    /// 3. Append, guarded by the sequence number; after a conflict from 1. A run that starts and finds no room waits for it instead.
     /// 4. Send the commands that the commit added.
+    /// 5. If the run has ended and left room, admit the next ones that wait for it.
     ///
     /// # Guarantees
     /// Only committed commands are sent. An input that is known already changes nothing, and every command that the run owes is sent again:
     /// a crash between 3 and 4 loses nothing, since the input is delivered again.
     pub async fn take(&self, run_id: &RunId, cause_id: &str, inputs: &[Input]) -> Result<TurnOutcome, DispatchError> {
+        let (turn, admits_next) = self.take_alone(run_id, cause_id, inputs).await?;
+        if admits_next {
+            self.admit_next().await;
+        }
+        Ok(turn)
+    }
+
+    /// As [`Dispatcher::take`], without the last step. The second value says whether a run may be admitted now: this one left its room with the
+    /// turn, or waits itself.
+    async fn take_alone(
+        &self,
+        run_id: &RunId,
+        cause_id: &str,
+        inputs: &[Input],
+    ) -> Result<(TurnOutcome, bool), DispatchError> {
         let slot = self.cache.slot(run_id);
         let mut live = slot.lock().await;
         let result = self.take_locked(run_id, cause_id, inputs, &mut live).await;
@@ -164,14 +182,15 @@ impl Dispatcher {
         cause_id: &str,
         inputs: &[Input],
         live: &mut Option<Live>,
-    ) -> Result<TurnOutcome, DispatchError> {
+    ) -> Result<(TurnOutcome, bool), DispatchError> {
+        let mut is_full = !self.knows_bounds();
         for _ in 0..CONFLICTS {
             let mut is_fresh = live.is_none();
             let current = match live {
                 Some(current) => current,
                 None => match self.load(run_id).await {
                     Err(DispatchError::UnknownRun { .. }) => {
-                        return self.take_for_rejected(run_id, cause_id, inputs).await;
+                        return Ok((self.take_for_rejected(run_id, cause_id, inputs).await?, false));
                     }
                     loaded => live.insert(loaded?),
                 },
@@ -179,11 +198,14 @@ impl Dispatcher {
             let now = self.ports.clock.now();
             let halts = self.halts_for(&current.state, now).await?;
             let span = span::dispatch(&current.plan, &current.state);
-            let mut folded = span.in_scope(|| self.fold(run_id, current, inputs, &halts, now))?;
+            let mut took_room = current.state.takes_room();
+            let around = Around { halts: &halts, is_full, now };
+            let mut folded = span.in_scope(|| self.fold(run_id, current, inputs, around))?;
             // An input that looks stale, or that leads to nothing, may be expected after another process's commit.
             while folded.events.is_empty() && !is_fresh {
                 is_fresh = !self.catch_up(current).instrument(span.clone()).await?;
-                folded = span.in_scope(|| self.fold(run_id, current, inputs, &halts, now))?;
+                took_room = current.state.takes_room();
+                folded = span.in_scope(|| self.fold(run_id, current, inputs, around))?;
             }
             let Fresh { events, more, stale, refused } = folded;
             if let Some(why) = &refused {
@@ -193,15 +215,11 @@ impl Dispatcher {
             }
             let before = current.state.seq - events.len() as u64;
             if events.is_empty() {
-                // Of a command that was issued again, and came late in the meantime: sending the newer one once more would fill a full queue.
                 let is_overtaken = stale && inputs.iter().all(|input| matches!(input, Input::Late(_)));
-                let owed = if is_overtaken {
-                    Vec::new()
-                } else {
-                    heal_engine::decide::decide(&current.plan, &current.state, now)
-                };
-                let settled = self.settle(current, 0, owed, false, now).instrument(span).await?;
-                return Ok(TurnOutcome { refused, ..settled });
+                let settled = self.settle_again(current, is_overtaken, now).instrument(span).await?;
+                // A wake-up of a run that waits for room looks for it.
+                let admits_next = current.state.queued.is_some();
+                return Ok((TurnOutcome { refused, ..settled }, admits_next));
             }
             let commit = Commit {
                 run_id: run_id.clone(),
@@ -213,35 +231,21 @@ impl Dispatcher {
             }
             .chained(current.chain.as_ref());
             let head = head(current, &commit);
-            let append = self.ports.runs.append(&commit, &head, current.state.concurrency_key.as_deref());
-            match append.instrument(span.clone()).await? {
-                Appended::Appended => {
+            let room = self.room(current).filter(|_| !took_room);
+            let admits_next = current.state.queued.is_some() || took_room && !current.state.takes_room();
+            match self.write(current, &commit, &head, room).instrument(span.clone()).await? {
+                Admitted::Written(Appended::Appended) => {
                     current.chain.clone_from(&commit.chain);
                     span.in_scope(|| observe::committed(&*self.observer, &current.plan, &current.state, &commit));
                     let owed = heal_engine::decide::since(&current.plan, &current.state, now, before);
                     let settled = self.settle(current, commit.events.len(), owed, more, now).instrument(span).await?;
-                    return Ok(TurnOutcome { refused, ..settled });
+                    return Ok((TurnOutcome { refused, ..settled }, admits_next));
                 }
-                Appended::AlreadyThere | Appended::Conflict => *live = None,
+                Admitted::Written(Appended::AlreadyThere | Appended::Conflict) => *live = None,
+                Admitted::Full => (*live, is_full) = (None, true),
             }
         }
         Err(DispatchError::Contended { run_id: run_id.clone() })
-    }
-
-    async fn settle(
-        &self,
-        live: &Live,
-        events: usize,
-        owed: Vec<Command>,
-        more: bool,
-        now: Timestamp,
-    ) -> Result<TurnOutcome, DispatchError> {
-        let messages = message::commands(&live.state, owed, more, now);
-        let commands = messages.len();
-        if !messages.is_empty() {
-            self.ports.sender.send(messages).await?;
-        }
-        Ok(TurnOutcome { status: live.state.status(), events, commands, refused: None })
     }
 
     /// Takes messages of one run as one turn. `cause_id` is the id of the first message, which is the same at every delivery.
@@ -259,17 +263,18 @@ impl Dispatcher {
         self.take(run_id, cause_id, &inputs).await
     }
 
-    /// Continues up to `limit` overdue runs (lost results, lost wake-ups, deadlines), and as many whose halt has ended; returns their number.
+    /// Continues up to `limit` overdue runs (lost results, lost wake-ups, deadlines), as many whose halt has ended, and those that wait for room
+    /// and now have it; returns their number.
     ///
     /// A run that cannot continue is logged and does not hold up the others.
     ///
     /// # Errors
-    /// `due_runs` or the halts cannot be read.
+    /// `due_runs`, the runs that wait or the halts cannot be read.
     pub async fn sweep(&self, due_runs: &dyn DueRuns, limit: usize) -> Result<usize, BackendError> {
         let now = self.ports.clock.now();
         let mut due = due_runs.due(now, limit).await?;
         due.extend(self.releasable(due_runs, now, limit).await?);
-        Ok(self.wake(&due, now).await)
+        Ok(self.wake(&due, now).await + self.admit_waiting().await?)
     }
 }
 

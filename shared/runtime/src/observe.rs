@@ -75,6 +75,9 @@ pub trait Observer: Debug + Send + Sync + 'static {
     /// The numbers of live runs, over all processes.
     fn runs_active(&self, _live: LiveRuns) {}
 
+    /// How long the run that waits longest for room has existed, over all processes; zero if none waits.
+    fn runs_waiting(&self, _oldest: Duration) {}
+
     /// The number of live runs that are held, over all processes.
     fn runs_held(&self, _runs: u64) {}
 

@@ -20,6 +20,8 @@ mod laws;
 mod remedy;
 #[path = "simulation/rng.rs"]
 mod rng;
+#[path = "simulation/rooms.rs"]
+mod rooms;
 #[path = "simulation/stage.rs"]
 mod stage;
 
@@ -46,13 +48,14 @@ async fn whatever_goes_wrong_the_laws_hold_and_every_run_ends() {
         Some(seed) => seed..seed + 1,
         None => 0..number("SIMULATION_COURSES").unwrap_or(COURSES),
     };
-    let (mut effects, mut full, mut escalations) = (0, 0, 0);
+    let (mut effects, mut full, mut escalations, mut admitted) = (0, 0, 0, 0);
     let mut answered = approvals::Answered::default();
     for seed in seeds {
         let guard = Named(seed);
         let stage = course(seed).await;
         let of_course = stage.world.effects.lock().unwrap().clone();
         effects += of_course.len();
+        admitted += rooms::hold(&stage).await;
         full += laws::within_budget(&of_course);
         let is_escalated = |head: &RunHead| head.outcome == Some(RunOutcome::Escalated);
         answered += approvals::law(&stage).await;
@@ -62,6 +65,8 @@ async fn whatever_goes_wrong_the_laws_hold_and_every_run_ends() {
     assert!(effects > 0, "the courses had no effects");
     assert!(full > 0, "the courses used no budget up");
     assert!(escalations > 0, "no target was escalated");
+    assert!(admitted > 0, "no run waited for room");
+    println!("{admitted} runs were admitted after they had waited for room");
     println!("{effects} effects, {full} of them took the last place of a budget, {escalations} escalations");
     println!("{answered:?}");
     answered.is_of_every_kind();

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use heal_engine::event::Event;
+use heal_guard::{Admission, Guardrails, LiveBounds};
 use heal_runtime::action::{Action, Admitted, Call, Facts, Performed, Target};
 use heal_runtime::attempt::{self, Worker};
 use heal_runtime::dispatcher::{self, Dispatcher};
@@ -108,13 +109,16 @@ impl Storm {
             critical: false,
         };
         let worker = Worker::new(Heal { spec, effects: Arc::clone(&effects) }, Arc::new(ports)).unwrap();
+        // Runs that wait for room would not wait in queues.
+        let live = LiveBounds { per_playbook: u32::MAX, per_service: u32::MAX, ..LiveBounds::default() };
+        let unbounded = Guardrails { admission: Admission { live }, ..Guardrails::default() };
         let ports = dispatcher::Ports {
             runs: runs.clone(),
             halts: heal_testkit::memory::no_halts(),
             sender: queues.clone(),
             clock: clock.clone(),
             entropy: Arc::new(Counter::default()),
-            guardrails: Arc::default(),
+            guardrails: Arc::new(unbounded),
         };
         let dispatcher = Dispatcher::new(ports, Arc::new(library(steps)));
         let host = Host::new(dispatcher, [worker], queues.clone(), runs.clone());

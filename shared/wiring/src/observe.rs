@@ -190,6 +190,11 @@ impl heal_runtime::observe::Observer for Observer {
     fn runs_active(&self, live: LiveRuns) {
         self.metrics.set(Id::RunsActive, live.active, &[]);
         self.metrics.set(Id::RunsAwaitingApproval, live.awaiting_approval, &[]);
+        self.metrics.set(Id::RunsWaiting, live.waiting, &[]);
+    }
+
+    fn runs_waiting(&self, oldest: Duration) {
+        self.metrics.set(Id::RunsWaitingOldest, oldest.as_secs(), &[]);
     }
 
     fn runs_held(&self, runs: u64) {

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use heal_engine::catalog::{ActionSpec, Safety};
-use heal_guard::{Budget, Guardrails, Selector};
+use heal_guard::{Budget, Guardrails, LiveBounds, Selector};
 use owo_colors::OwoColorize as _;
 use serde_json::{Value, json};
 
@@ -71,6 +71,7 @@ fn to_json(loaded: &Loaded) -> Value {
         "repeats": guardrails.repeats,
         "approvals": guardrails.approvals,
         "autonomy": guardrails.autonomy,
+        "admission": guardrails.admission,
     })
 }
 
@@ -106,6 +107,18 @@ fn lines(loaded: &Loaded) -> Vec<String> {
     let rules = guardrails.autonomy.iter();
     lines.extend(rules.map(|rule| format!("  {:<24} {}", out::text(&rule.playbook).green(), rule.level.as_str())));
     lines.push(format!("  {:<24} auto", "any other playbook"));
+    lines.extend(live_runs(&guardrails.admission.live));
+    lines
+}
+
+fn live_runs(live: &LiveBounds) -> Vec<String> {
+    let line = |name: &str, max: &u32| format!("  {:<24} {max}", name.green());
+    let named = |(name, max): (&String, &u32)| line(&out::text(name), max);
+    let mut lines = vec!["live runs, others wait".bold().to_string()];
+    lines.extend(live.playbooks.iter().map(named));
+    lines.push(line("each other playbook", &live.per_playbook));
+    lines.extend(live.services.iter().map(named));
+    lines.push(line("each other service", &live.per_service));
     lines
 }
 

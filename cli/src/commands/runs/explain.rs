@@ -44,6 +44,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
         decisions.iter().try_for_each(out::json)?;
     } else {
         told.iter().flat_map(Told::lines).try_for_each(out::line)?;
+        super::show::queue_line(&backend, &run_id).await?.iter().try_for_each(out::line)?;
     }
     let different = decisions.iter().filter(|decision| !decision.is_same()).count();
     if decisions.is_empty() {

@@ -2,12 +2,16 @@
 
 mod words;
 
+use std::collections::BTreeMap;
+
+use heal_engine::RunId;
 use heal_runtime::Timestamp;
 use heal_runtime::port::{Clock as _, RunFilter, RunHead, RunReader, SystemClock};
 use serde::Serialize;
 
 use crate::backend::{Backend, BackendArgs};
 use crate::exit::Exit;
+use crate::queue::{self, Place};
 use crate::{moment, out};
 use words::{Outcome, Severity, Status};
 
@@ -83,7 +87,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let filter = filter(&args)?;
     let runs = Backend::open(&args.backend).await?.runs();
     let listed = list(&*runs, &filter, args.limit).await?;
-    print(&args, &listed.heads)?;
+    print(&args, &listed.heads, &queue::places(&*runs, &listed.heads).await?)?;
     if let Some(moment) = listed.unexamined_before {
         let moment = moment::rfc3339(moment);
         out::note(format_args!(
@@ -129,34 +133,38 @@ async fn list(runs: &dyn RunReader, filter: &RunFilter, limit: usize) -> anyhow:
     Ok(listed)
 }
 
-/// A run as JSON: every field of its index entry, and whether it needs a person.
+/// A run as JSON: every field of its index entry, whether it needs a person, and its place in the queue if it waits for room.
 #[derive(Serialize)]
 struct Line<'a> {
     #[serde(flatten)]
     head: &'a RunHead,
     needs_attention: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<Place>,
 }
 
-fn print(args: &Args, heads: &[RunHead]) -> std::io::Result<()> {
+fn print(args: &Args, heads: &[RunHead], places: &BTreeMap<RunId, Place>) -> std::io::Result<()> {
     if args.json {
-        let mut lines = heads.iter().map(|head| Line { head, needs_attention: head.needs_attention() });
+        let queue = |head: &RunHead| places.get(&head.run_id).copied();
+        let line = |head| Line { head, needs_attention: RunHead::needs_attention(head), queue: queue(head) };
+        let mut lines = heads.iter().map(line);
         return lines.try_for_each(|line| out::json(&line));
     }
     if heads.is_empty() {
         out::note("no runs");
         return Ok(());
     }
-    let rows = heads.iter().map(row).collect();
+    let rows = heads.iter().map(|head| row(head, places.get(&head.run_id))).collect();
     let head = ["RUN", "STATUS", "OUTCOME", "SEVERITY", "PLAYBOOK", "INCIDENT", "TICKET", "STARTED", "TOOK", "REASON"];
     out::table(head, rows)
 }
 
-fn row(head: &RunHead) -> [String; 10] {
+fn row(head: &RunHead, place: Option<&Place>) -> [String; 10] {
     let took = head.status.is_terminal().then(|| moment::duration(head.updated_at.since_ms(head.started_at)));
     let text = |text: Option<&String>| out::text(text.map_or("-", String::as_str));
     [
         out::text(head.run_id.as_str()),
-        status_cell(head),
+        status_cell(head, place),
         outcome_cell(head),
         text(head.subject.severity.as_ref()),
         text(head.playbook.as_ref()),
@@ -168,12 +176,14 @@ fn row(head: &RunHead) -> [String; 10] {
     ]
 }
 
-/// The status, with the mark if the run needs a person and has no outcome to carry the mark, and with what holds the run.
-fn status_cell(head: &RunHead) -> String {
+/// The status, with the mark if the run needs a person and has no outcome to carry the mark, and with what holds the run, or its place
+/// in the queue.
+fn status_cell(head: &RunHead, place: Option<&Place>) -> String {
     let status = mark(head.status.as_str(), head.outcome.is_none() && head.needs_attention());
-    match &head.held_by {
-        Some(holder) => format!("{status}, held by {}", out::text(holder)),
-        None => status,
+    match (&head.held_by, place) {
+        (Some(holder), _) => format!("{status}, held by {}", out::text(holder)),
+        (None, Some(place)) => format!("{status}, {place}"),
+        (None, None) => status,
     }
 }
 

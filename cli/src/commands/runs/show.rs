@@ -6,7 +6,7 @@ use heal_runtime::dispatcher::DispatchError;
 use crate::backend::{Backend, RunArgs};
 use crate::exit::Exit;
 use crate::timeline::{events, summary};
-use crate::{moment, out};
+use crate::{moment, out, queue};
 
 /// Shows every event of a run, with the reason of each decision
 #[derive(Debug, clap::Args)]
@@ -37,8 +37,20 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     } else {
         out::line("")?;
         summary::lines(&report).iter().try_for_each(out::line)?;
+        queue_line(&backend, &run_id).await?.iter().try_for_each(out::line)?;
     }
     Ok(Exit::Success)
+}
+
+/// Where the run stands, if it waits for room.
+pub(super) async fn queue_line(backend: &Backend, run_id: &RunId) -> anyhow::Result<Option<String>> {
+    let runs = backend.runs();
+    let head = runs.head(run_id).await?;
+    let places = queue::places(&*runs, head.as_slice()).await?;
+    let line = |place: &queue::Place| {
+        format!("  number {place} among the waiting runs of its playbook: the most severe first, then the oldest")
+    };
+    Ok(places.get(run_id).map(line))
 }
 
 /// Why the run's log is empty. A run whose retention is over is removed row by row, the end last.

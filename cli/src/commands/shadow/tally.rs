@@ -160,6 +160,8 @@ impl<'a> Run<'a> {
             | Event::CancelRequested { .. }
             | Event::RunHeld { .. }
             | Event::RunReleased { .. }
+            | Event::RunQueued
+            | Event::RunAdmitted
             | Event::AttemptHeld { .. }
             | Event::RunWithdrawn { .. }
             | Event::FollowUpDone { .. }

@@ -66,6 +66,8 @@ fn event_told(plan: Option<&Plan>, event: &Event, at: Timestamp) -> Option<Told>
         Event::CancelRequested { by } => plain(format!("{} asked the run to stop", safe(by))),
         Event::RunHeld { by, reason, .. } => plain(format!("{} holds the run: {}", safe(by), safe(reason))),
         Event::RunReleased { by, reason } => plain(format!("{} released the run: {}", safe(by), safe(reason))),
+        Event::RunQueued => plain("the run waits: as many runs are live as the guardrails let be".to_owned()),
+        Event::RunAdmitted => plain("there is room for the run, which goes on".to_owned()),
         Event::AttemptHeld { step, attempt, reason, .. } => {
             plain(format!("{}, attempt {attempt}: held, nothing was done: {}", name(plan, *step), safe(reason)))
         }
@@ -143,6 +145,8 @@ const fn step(event: &Event) -> Option<StepRef> {
         | Event::CancelRequested { .. }
         | Event::RunHeld { .. }
         | Event::RunReleased { .. }
+        | Event::RunQueued
+        | Event::RunAdmitted
         | Event::RunWithdrawn { .. }
         | Event::FollowUpDone { .. }
         | Event::VerifyStarted

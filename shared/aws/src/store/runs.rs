@@ -10,11 +10,13 @@ mod newest_cache;
 mod plan;
 mod read;
 mod repeats;
+mod rooms;
 mod row;
 
 use async_trait::async_trait;
 use heal_runtime::port::{
-    Appended, Created, DueRuns, LiveRuns, NewRun, Page, Result, RunFilter, RunHead, RunLog, RunReader,
+    Admitted, Appended, Created, DueRuns, LiveRuns, NewRun, Occupancy, Page, Result, Room, RunFilter, RunHead, RunLog,
+    RunReader,
 };
 use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, Timestamp};
 
@@ -22,6 +24,7 @@ use super::Store;
 
 pub(super) use listing::INDEX;
 pub(super) use newest_cache::NewestCache;
+pub(super) use rooms::Rooms;
 
 #[async_trait]
 impl RunReader for Store {
@@ -60,6 +63,14 @@ impl RunLog for Store {
     async fn append(&self, commit: &Commit, head: &RunHead, _concurrency_key: Option<&str>) -> Result<Appended> {
         // The newest commit names the live row, and with it the key that the run holds.
         append::append(self, commit, head).await
+    }
+
+    async fn admit(&self, commit: &Commit, head: &RunHead, room: &Room) -> Result<Admitted> {
+        rooms::admit(self, commit, head, room).await
+    }
+
+    async fn occupancy(&self, now: Timestamp) -> Result<Occupancy> {
+        self.rooms.occupancy(self, now).await
     }
 
     async fn put_plan(&self, digest: &Digest, plan: &str, keep_until: Timestamp) -> Result<()> {

@@ -30,8 +30,15 @@ async fn store() -> Store {
             continue;
         }
         let dedupe_key = "dedupe:run-1".to_owned();
-        let run =
-            NewRun { commit: next, head, dedupe_key, dedupe_until: T0.plus_ms(1), concurrency_key: None, repeat: None };
+        let run = NewRun {
+            commit: next,
+            head,
+            dedupe_key,
+            dedupe_until: T0.plus_ms(1),
+            concurrency_key: None,
+            repeat: None,
+            room: None,
+        };
         store.create(&run).await.unwrap();
     }
     store

@@ -18,6 +18,7 @@ mod garbage;
 mod golden;
 mod listing;
 mod queues;
+mod rooms;
 mod secrets;
 mod support;
 mod token;

@@ -95,10 +95,19 @@ pub(super) fn count_live(connection: &Connection) -> Result<LiveRuns, JobError> 
     for status in RunStatus::ALL.into_iter().filter(|status| !status.is_terminal()) {
         let runs = statement.query_row([status.as_str()], |row| row.get::<_, i64>(0))?.unsigned_abs();
         live.active += runs;
-        if status == RunStatus::AwaitingApproval {
-            live.awaiting_approval = runs;
+        match status {
+            RunStatus::AwaitingApproval => live.awaiting_approval = runs,
+            RunStatus::Pending => live.waiting = runs,
+            RunStatus::Running
+            | RunStatus::Completed
+            | RunStatus::Failed
+            | RunStatus::Cancelled
+            | RunStatus::Timeout => {}
         }
     }
+    let mut oldest =
+        connection.prepare_cached("SELECT started_at FROM run WHERE status = 'PENDING' ORDER BY started_at LIMIT 1")?;
+    live.waiting_since = oldest.query_row([], |row| moment(row, 0)).optional()?;
     Ok(live)
 }
 

@@ -1,10 +1,10 @@
 //! Creates runs and appends to them.
 
-use heal_runtime::port::{Appended, Created, NewRun, RunHead};
+use heal_runtime::port::{Admitted, Appended, Created, NewRun, Room, RunHead};
 use heal_runtime::{Digest, RunId, RunOutcome, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::repeats;
+use super::{repeats, rooms};
 use crate::column::{integer, millis, number};
 use crate::error::JobError;
 
@@ -38,10 +38,15 @@ pub(super) fn create(connection: &Connection, row: &Row, run: &NewRun) -> Result
     {
         return Ok(Created::Busy { run_id });
     }
+    if let Some(room) = &run.room
+        && !rooms::admits(connection, room)?
+    {
+        return Ok(Created::Full);
+    }
     if let Err(refusal) = repeats::count(connection, run)? {
         return Ok(refusal);
     }
-    insert_run(connection, row)?;
+    insert_run(connection, row, run.room.is_some())?;
     insert_commit(connection, connection.last_insert_rowid(), row)?;
     let mut dedupe =
         connection.prepare_cached("INSERT OR REPLACE INTO dedupe (key, run_id, until) VALUES (?1, ?2, ?3)")?;
@@ -75,6 +80,19 @@ pub(super) fn append(connection: &Connection, row: &Row, concurrency_key: Option
     Ok(Appended::Appended)
 }
 
+/// As [`append`], of a commit with which the run takes `room`.
+pub(super) fn admit(connection: &Connection, row: &Row, room: &Room) -> Result<Admitted, JobError> {
+    if !rooms::admits(connection, room)? {
+        return Ok(Admitted::Full);
+    }
+    let appended = append(connection, row, None)?;
+    if appended == Appended::Appended {
+        let mut take = connection.prepare_cached("UPDATE run SET room = 1 WHERE run_id = ?1")?;
+        take.execute([&row.run_id])?;
+    }
+    Ok(Admitted::Written(appended))
+}
+
 pub(super) fn put_plan(connection: &Connection, digest: &Digest, plan: &str) -> Result<(), JobError> {
     let mut insert = connection.prepare_cached("INSERT OR IGNORE INTO plan (digest, body) VALUES (?1, ?2)")?;
     insert.execute(params![digest.as_str(), plan])?;
@@ -89,12 +107,12 @@ fn insert_commit(connection: &Connection, run_no: i64, row: &Row) -> Result<(), 
     Ok(())
 }
 
-fn insert_run(connection: &Connection, row: &Row) -> Result<(), JobError> {
+fn insert_run(connection: &Connection, row: &Row, takes_room: bool) -> Result<(), JobError> {
     let head = &row.head;
     let mut insert = connection.prepare_cached(
         "INSERT INTO run (run_id, incident_id, playbook, status, live, outcome, started_at, updated_at, wake_at, last_seq, reason,
-             ticket_id, workflow_id, worker_id, severity, escalation_required, urgency, open_follow_ups, attention, held_by)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+             ticket_id, workflow_id, worker_id, severity, escalation_required, urgency, open_follow_ups, attention, held_by, room)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
     )?;
     insert.execute(params![
         row.run_id,
@@ -117,6 +135,7 @@ fn insert_run(connection: &Connection, row: &Row) -> Result<(), JobError> {
         head.open_follow_ups,
         head.needs_attention(),
         head.held_by,
+        takes_room,
     ])?;
     Ok(())
 }
@@ -140,7 +159,8 @@ fn update_run(connection: &Connection, run_no: i64, row: &Row, status_changed: b
         head.held_by,
     ])?;
     if status_changed {
-        let mut update = connection.prepare_cached("UPDATE run SET status = ?2, live = ?3 WHERE no = ?1")?;
+        let mut update =
+            connection.prepare_cached("UPDATE run SET status = ?2, live = ?3, room = room AND ?3 WHERE no = ?1")?;
         update.execute(params![run_no, head.status.as_str(), !head.status.is_terminal()])?;
     }
     Ok(())

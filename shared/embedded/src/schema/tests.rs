@@ -6,7 +6,7 @@ use crate::open;
 use crate::runs::{HEAD_COLUMNS, listing_statements};
 
 /// The store's files with statements in them.
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 18] = [
     include_str!("../autonomy.rs"),
     include_str!("../breaker.rs"),
     include_str!("../checks.rs"),
@@ -22,6 +22,7 @@ const SOURCES: [&str; 17] = [
     include_str!("../runs/live.rs"),
     include_str!("../runs/read.rs"),
     include_str!("../runs/repeats.rs"),
+    include_str!("../runs/rooms.rs"),
     include_str!("../runs/write.rs"),
     include_str!("../switches.rs"),
 ];

@@ -50,5 +50,13 @@ pub(crate) fn new_run(run_id: &str) -> NewRun {
     let commit = commit(run_id, 1, "INC-1");
     let head = head(&commit, RunStatus::Running);
     let dedupe_until = T0.plus_ms(86_400_000);
-    NewRun { commit, head, dedupe_key: format!("dedupe:{run_id}"), dedupe_until, concurrency_key: None, repeat: None }
+    NewRun {
+        commit,
+        head,
+        dedupe_key: format!("dedupe:{run_id}"),
+        dedupe_until,
+        concurrency_key: None,
+        repeat: None,
+        room: None,
+    }
 }

@@ -33,8 +33,8 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
     if starts && state.seq >= limit::EVENTS {
         return Err(Error::TooManyEvents { observed: state.seq });
     }
-    if state.held.is_some() && moves_on(event) {
-        return Err(illegal("the run is held".to_owned()));
+    if moves_on(event) && (state.held.is_some() || state.queued.is_some()) {
+        return Err(illegal("the run is held or waits for room".to_owned()));
     }
     match event {
         Event::RunStarted(_) | Event::IncidentRejected { .. } => {
@@ -51,8 +51,14 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
         }
         Event::ApprovalExpiring { step, percent, .. } => approval::remindable(state, *step, *percent).map_err(illegal),
         Event::RunHeld { .. } | Event::RunReleased { .. } => holdable(state, event).or_else(stale),
+        Event::RunQueued if !state.takes_room() || state.commands_sent > 0 || !state.step_starts.is_empty() => {
+            Err(illegal("the run has started".to_owned()))
+        }
+        Event::RunAdmitted => admissible(state).or_else(stale),
         Event::AttemptHeld { .. } if state.held.is_none() => Err(illegal("the run is not held".to_owned())),
-        Event::CancelRequested { .. } | Event::RunWithdrawn { .. } | Event::FollowUpDone { .. } => Ok(()),
+        Event::CancelRequested { .. } | Event::RunWithdrawn { .. } | Event::FollowUpDone { .. } | Event::RunQueued => {
+            Ok(())
+        }
         // A condition may have become false while people were asked, or while the attempt was held.
         Event::ConditionFalse { step } if state.decided.contains(step) || is_held(state, *step) => Ok(()),
         Event::ConditionFalse { step } | Event::WaitStarted { step, .. } => startable(state, *step).map_err(illegal),
@@ -100,7 +106,7 @@ fn answerable(plan: &Plan, state: &State, step: StepRef, attempt: u32) -> Result
     }
 }
 
-/// Whether the event starts something, so that a held run must not have it.
+/// Whether the event starts something, so that a run whose time stands still must not have it.
 const fn moves_on(event: &Event) -> bool {
     matches!(
         event,
@@ -130,6 +136,15 @@ fn holdable(state: &State, event: &Event) -> Result<(), String> {
         return Err(format!("run {run_id} is not held"));
     }
     Ok(())
+}
+
+/// Whether the run waits for room and for nothing else.
+fn admissible(state: &State) -> Result<(), String> {
+    let run_id = &state.run_id;
+    if state.queued.is_none() || state.stopping.is_some() {
+        return Err(format!("run {run_id} does not wait for room"));
+    }
+    if state.held.is_some() { Err(format!("run {run_id} is held")) } else { Ok(()) }
 }
 
 /// Whether `halt`, or a person if it is `None`, can hold the run. What a person holds, no halt takes over.

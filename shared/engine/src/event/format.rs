@@ -17,13 +17,15 @@ use crate::message::AttemptOutcome;
 /// | 4 | | the events `run_held`, `run_released`, `attempt_held`, `rejected`, `approval_requested`, `step_approved`, `step_rejected`; a step in
 /// `approval_expiring`; an attempt that ended `needs_approval`; the run outcome `ESCALATED`, after which `incident_joined` may follow; a run of mode
 /// `shadow`: its first event, what would have been done, the outcomes `shadowed` and `SHADOWED` |
+/// | 5 | | the events `run_queued`, `run_admitted` |
 impl Format for Vec<Event> {
     const NAME: &'static str = "run events";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const LIST: &'static str = "events";
 
     fn needed_version(&self) -> u32 {
         let needed = |event: &Event| match event {
+            Event::RunQueued | Event::RunAdmitted => 5,
             Event::RunHeld { .. }
             | Event::RunReleased { .. }
             | Event::AttemptHeld { .. }

@@ -4,7 +4,7 @@ use super::Event;
 
 impl Event {
     /// The names of all events.
-    pub const NAMES: [&'static str; 26] = [
+    pub const NAMES: [&'static str; 28] = [
         "run_started",
         "incident_rejected",
         "incident_joined",
@@ -18,6 +18,8 @@ impl Event {
         "run_withdrawn",
         "run_held",
         "run_released",
+        "run_queued",
+        "run_admitted",
         "attempt_held",
         "follow_up_done",
         "condition_false",
@@ -49,6 +51,8 @@ impl Event {
             Self::RunWithdrawn { .. } => "run_withdrawn",
             Self::RunHeld { .. } => "run_held",
             Self::RunReleased { .. } => "run_released",
+            Self::RunQueued => "run_queued",
+            Self::RunAdmitted => "run_admitted",
             Self::AttemptHeld { .. } => "attempt_held",
             Self::FollowUpDone { .. } => "follow_up_done",
             Self::ConditionFalse { .. } => "condition_false",

@@ -156,7 +156,7 @@ impl RunOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RunStatus {
-    /// Accepted, but its first event is not written yet.
+    /// Accepted, and waits for room among the live runs.
     Pending,
     /// Waits for a person.
     AwaitingApproval,

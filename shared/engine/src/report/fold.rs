@@ -69,6 +69,8 @@ impl<'a> ReportFold<'a> {
             | Event::RunWithdrawn { .. }
             | Event::RunHeld { .. }
             | Event::RunReleased { .. }
+            | Event::RunQueued
+            | Event::RunAdmitted
             | Event::FollowUpDone { .. }
             | Event::VerifyStarted
             | Event::Stopping { .. } => {}
@@ -178,6 +180,7 @@ impl<'a> ReportFold<'a> {
             ended_at: self.ended_at,
             waited_ms: state.waited_ms(),
             held: state.held.as_ref().map(|held| HeldReport { since: held.since, hold: held.hold.clone() }),
+            queued_since: state.queued,
             steps,
             warnings: state.warnings.to_vec(),
             follow_up: state.follow_up.to_vec(),

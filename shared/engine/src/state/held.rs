@@ -1,4 +1,4 @@
-//! The time in which a run is held. It counts for nothing: no deadline, wait or backoff moves on while it lasts.
+//! The time in which a run is held or waits for room. It counts for nothing: no deadline, wait or backoff moves on while it lasts.
 
 use super::{Attempt, Pending, Phase, Question, State};
 use crate::id::Seq;
@@ -28,10 +28,25 @@ impl State {
         self.held = Some(Held { since, hold });
     }
 
-    /// Lets time go on at `at`: everything that the run waits for comes later by as much as it was held.
+    /// Lets time go on at `at`, unless the run waits for room as well: then its admission does.
     pub(crate) fn release(&mut self, at: Timestamp) {
-        let Some(held) = self.held.take() else { return };
-        let held_ms = at.since_ms(held.since);
+        if let Some(held) = self.held.take()
+            && self.queued.is_none()
+        {
+            self.postpone(at.since_ms(held.since), at);
+        }
+    }
+
+    /// Lets time go on at `at`, after the run has waited for room.
+    pub(crate) fn admit(&mut self, at: Timestamp) {
+        if let Some(queued_at) = self.queued.take() {
+            self.admitted_at = Some(at);
+            self.postpone(at.since_ms(queued_at), at);
+        }
+    }
+
+    /// Everything that the run waits for comes later by as much as its time stood still.
+    fn postpone(&mut self, held_ms: u64, at: Timestamp) {
         let seq = self.seq;
         self.deadline = self.deadline.plus_ms(held_ms);
         if self.phase == Phase::AwaitingApproval

@@ -19,6 +19,7 @@ impl State {
     /// The run's status in the words of the remediation API.
     pub fn status(&self) -> RunStatus {
         match self.phase {
+            Phase::Acting | Phase::Verifying if self.queued.is_some() => RunStatus::Pending,
             Phase::Acting | Phase::Verifying if self.open_questions().next().is_some() => RunStatus::AwaitingApproval,
             Phase::AwaitingApproval => RunStatus::AwaitingApproval,
             Phase::Acting | Phase::Verifying => RunStatus::Running,
@@ -97,12 +98,19 @@ impl State {
         now >= self.deadline_after(self.asked_from().into_iter().chain(late_from).min(), now)
     }
 
-    /// Whether the run is held and does not stop: then nothing follows from time or from results until it is released.
-    pub(crate) const fn stands_still(&self) -> bool {
-        self.held.is_some() && self.stopping.is_none()
+    /// Whether the run takes room among the live runs: it may change its targets, waits neither for room nor for the approval of the run as
+    /// a whole, and has not ended. Once it takes room, it does so until its end.
+    pub fn takes_room(&self) -> bool {
+        let is_going = matches!(self.phase, Phase::Acting | Phase::Verifying) && self.queued.is_none();
+        is_going && !self.mode.is_shadow()
     }
 
-    /// The next moment at which an event follows from time alone; `None` while the run is held, and once it has ended.
+    /// Whether the run is held, or waits for room, and does not stop: then nothing follows from time or from results until it goes on.
+    pub(crate) const fn stands_still(&self) -> bool {
+        (self.held.is_some() || self.queued.is_some()) && self.stopping.is_none()
+    }
+
+    /// The next moment at which an event follows from time alone; `None` while the run is held or waits for room, and once it has ended.
     pub fn wake_at(&self) -> Option<Timestamp> {
         if self.is_ended() || self.stands_still() {
             return None;

@@ -33,6 +33,8 @@ pub enum Input {
         /// The halt that ended; `None`: the hold of a person.
         halt: Option<String>,
     },
+    /// There may be room for a run that waits for it.
+    Admit,
     /// Time has passed.
     Wake,
     /// Another incident has the run's concurrency key, or is about the target of this escalated run.
@@ -70,6 +72,7 @@ pub(super) fn events(
 ) -> Result<Vec<Event>, apply::Error> {
     let event = match input {
         Input::Wake => return Ok(Vec::new()),
+        Input::Admit => Event::RunAdmitted,
         Input::Held(held) => return held::accept_answer(plan, state, *held),
         Input::Hold(hold) => held::held(hold),
         Input::Release { by, reason, halt } => held::accept_release(state, by, reason, halt.as_deref())?,

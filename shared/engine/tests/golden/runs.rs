@@ -175,7 +175,7 @@ fn runs() -> Vec<(&'static str, &'static str, Vec<Commit>)> {
     };
     after(&mut escalated, 50, acknowledged);
     let (level, by, reason) = (AutonomyLevel::Shadow, "local:ann".to_owned(), "we watch it".to_owned());
-    let how = Started { mode: RunMode::Shadow, autonomy: Some(Autonomy { level, by, reason }), requested_by: None };
+    let how = Started { mode: RunMode::Shadow, autonomy: Some(Autonomy { level, by, reason }), ..Started::default() };
     let variables = object(json!({"workflow_id": "wf-1", "incident_id": "incident-1"}));
     let mut shadowed = Run::start_as(plan("workflow_restart"), variables, false, how, START, 7);
     let would = AttemptOutcome::Shadowed {

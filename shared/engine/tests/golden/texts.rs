@@ -162,6 +162,8 @@ fn events() -> Vec<(&'static str, Event)> {
             Event::RunHeld { by: "local:ann".to_owned(), reason: "let me look".to_owned(), halt: None, until: None },
         ),
         ("", Event::RunReleased { by: "local:ann".to_owned(), reason: "halt-1 was resumed".to_owned() }),
+        ("", Event::RunQueued),
+        ("", Event::RunAdmitted),
         ("", Event::AttemptHeld { step: item, attempt: 2, reason: "a deployment".to_owned(), may_have_acted: true }),
         ("", done(Some("the pod is up again"))),
         ("_bare", done(None)),

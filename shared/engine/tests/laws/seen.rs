@@ -18,6 +18,7 @@ pub struct Seen {
     pub largest_in_flight: usize,
     withdrawn: bool,
     held: bool,
+    queued: bool,
     commits: usize,
     /// What is asked about each step now, and who has approved exactly that.
     asked: BTreeMap<StepRef, (Digest, BTreeSet<String>)>,
@@ -39,6 +40,7 @@ impl Seen {
         self.withdrawn |= matches!(event, Event::RunWithdrawn { .. });
         if let Event::AttemptStarted { step, attempt, .. } = event {
             prop_assert!(!self.held, "a held run started {step}#{attempt}");
+            prop_assert!(!self.queued, "a run without room started {step}#{attempt}");
             prop_assert!(self.authorised.insert((*step, *attempt)), "attempt {step}#{attempt} was authorised twice");
             let planned = run.plan.step(step.step).unwrap();
             prop_assert!(!(self.withdrawn && planned.is_change()), "a withdrawn run started the change {step}");
@@ -50,6 +52,14 @@ impl Seen {
         match event {
             Event::RunHeld { .. } => self.held = true,
             Event::RunReleased { .. } => self.held = false,
+            Event::RunQueued => {
+                prop_assert!(self.authorised.is_empty(), "a run that had started waits for room");
+                self.queued = true;
+            }
+            Event::RunAdmitted => {
+                prop_assert!(self.queued && !self.held, "a run was admitted that did not wait for room alone");
+                self.queued = false;
+            }
             _ => {}
         }
         if let Event::StepEnded { step, outcome, .. } = event

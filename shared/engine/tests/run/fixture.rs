@@ -6,10 +6,11 @@ use heal_engine::autonomy::{Autonomy, RunMode};
 use heal_engine::catalog::Safety;
 use heal_engine::event::{Commit, Event, RunStarted};
 use heal_engine::message::{ActionResult, AttemptResult, HeldCommand, Hold, LateCommand};
+use heal_engine::plan::PlannedStep;
 use heal_engine::playbook::{
     Approval, Condition, ForEach, OnFailure, OnUnavailable, PlanGate, Playbook, Retry, Step, Until,
 };
-use heal_engine::turn::{self, Input, Turn};
+use heal_engine::turn::{self, Brakes, Input, Turn};
 use heal_engine::{ApplyError, Command, Map, Plan, RunId, State, StepRef, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
@@ -113,10 +114,18 @@ impl StepCase {
             until: self.until.map(|condition| Until { condition, within_seconds, every_seconds: 5 }),
             safety: self.safety,
             critical: false,
+            service: String::new(),
             inherits: self.inherits,
             outputs: self.outputs,
         }
     }
+}
+
+/// The hold of a halt of the step's action, if that is `halted`.
+fn hold_of(halted: &[String], step: &PlannedStep) -> Option<Hold> {
+    let (by, reason) = ("local:ann".to_owned(), format!("action {} is halted", step.spec.kind));
+    let hold = Hold { by, reason, halt: Some("halt-1".to_owned()), until: None };
+    halted.contains(&step.spec.kind).then_some(hold)
 }
 
 /// How a run is started.
@@ -125,6 +134,10 @@ pub struct Started {
     pub mode: RunMode,
     pub autonomy: Option<Autonomy>,
     pub requested_by: Option<String>,
+    /// There is no room for the run.
+    pub is_full: bool,
+    /// The services whose effects are halted.
+    pub halted: Vec<String>,
 }
 
 /// A run with its whole log.
@@ -136,6 +149,10 @@ pub struct Run {
     /// Tokens of every attempt that the log has authorised.
     pub tokens: BTreeMap<(StepRef, u32), heal_engine::Token>,
     pub entropy: u64,
+    /// There is no room for a further run.
+    pub is_full: bool,
+    /// The actions whose effects are halted.
+    pub halted: Vec<String>,
 }
 
 impl Run {
@@ -161,9 +178,14 @@ impl Run {
         let started = Self::started(&plan, variables, false, None);
         let (state, turn) =
             turn::escalate(&plan, RunId::new("run-1"), started, reason.to_owned(), at).expect("a run is escalated");
-        let mut run = Self { plan, state, commits: Vec::new(), tokens: BTreeMap::new(), entropy: 7 };
+        let mut run = Self::new(plan, state, 7);
         run.commit(turn, at);
         run
+    }
+
+    fn new(plan: Plan, state: State, entropy: u64) -> Self {
+        let (commits, tokens) = (Vec::new(), BTreeMap::new());
+        Self { plan, state, commits, tokens, entropy, is_full: false, halted: Vec::new() }
     }
 
     pub fn start(plan: Plan, variables: Map, approval: bool, at: Timestamp, entropy: u64) -> Self {
@@ -173,17 +195,21 @@ impl Run {
     /// As [`Run::start`], in another way.
     pub fn start_as(plan: Plan, variables: Map, approval: bool, how: Started, at: Timestamp, entropy: u64) -> Self {
         let run_id = RunId::new("run-1");
-        let Started { mode, autonomy, requested_by } = how;
+        let Started { mode, autonomy, requested_by, is_full, halted } = how;
         let started = RunStarted { mode, autonomy, ..Self::started(&plan, variables, approval, requested_by) };
-        let (state, turn) = turn::begin(&plan, run_id, started, at, entropy).expect("a run begins");
-        let mut run = Self { plan, state, commits: Vec::new(), tokens: BTreeMap::new(), entropy };
+        let halts = |step: &PlannedStep, _: &Map| hold_of(&halted, step);
+        let brakes = Brakes { is_full, halted: Some(&halts) };
+        let (state, turn) = turn::begin_under(&plan, run_id, started, None, brakes, at, entropy).expect("a run begins");
+        let mut run = Self { is_full, halted, ..Self::new(plan, state, entropy) };
         run.commit(turn, at);
         run
     }
 
     pub fn take(&mut self, input: Input, at: Timestamp) -> Result<Vec<Event>, ApplyError> {
         self.entropy = self.entropy.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let turn = turn::take(&self.plan, &mut self.state, input, at, self.entropy)?;
+        let halts = |step: &PlannedStep, _: &Map| hold_of(&self.halted, step);
+        let brakes = Brakes { is_full: self.is_full, halted: Some(&halts) };
+        let turn = turn::take_under(&self.plan, &mut self.state, input, brakes, at, self.entropy)?;
         let events = turn.events.clone();
         self.commit(turn, at);
         Ok(events)

@@ -21,7 +21,7 @@ pub struct Move {
     pub step: Option<String>,
     /// `succeeded`, `no_op`, `denied`, `cooling_down`, `over_budget`, `unavailable`, `not_applied`, `needs_approval`, `transient`, `failed`,
     /// `timed_out`, `unknown`, `shadowed`, `late`, `held`, `held_after_a_death`; or `wake`, `cancel`, `approve`, `reject`, `join`, `join_another`, `resolve`, `done`,
-    /// `halt`, `halt_again`, `resume`, `hold`, `release`. An approval without a step is for the run as a whole.
+    /// `halt`, `halt_again`, `resume`, `hold`, `release`, `admit`. An approval without a step is for the run as a whole.
     pub does: String,
     #[serde(default)]
     pub output: Map,
@@ -41,6 +41,12 @@ pub struct Move {
     /// The input has to be refused by this rule.
     #[serde(default)]
     pub refused: Option<String>,
+    /// There is no room for a further run.
+    #[serde(default)]
+    pub full: bool,
+    /// The actions whose effects are halted from now on.
+    #[serde(default)]
+    pub halted: Option<Vec<String>>,
     /// Who approves or rejects.
     #[serde(default = "ann")]
     pub by: String,
@@ -77,6 +83,7 @@ pub fn input(run: &Run, step: &Move, start: Timestamp) -> Input {
     let message = "it broke".to_owned();
     match step.does.as_str() {
         "wake" => Input::Wake,
+        "admit" => Input::Admit,
         "cancel" => Input::CancelRequested { by: "ann".to_owned() },
         "approve" | "reject" => answer(run, step),
         "resolve" => Input::Resolved(Box::new(Resolution {

@@ -7,7 +7,7 @@ use heal_engine::{Plan, StepRef};
 pub fn line(plan: &Plan, event: &Event) -> String {
     let name = event.name();
     match event {
-        Event::RunStarted(_) | Event::VerifyStarted => name.to_owned(),
+        Event::RunStarted(_) | Event::VerifyStarted | Event::RunQueued | Event::RunAdmitted => name.to_owned(),
         Event::IncidentRejected { reason, .. } => format!("{name} {reason}"),
         Event::IncidentJoined { incident_id } => format!("{name} {incident_id}"),
         Event::ApprovalExpiring { step, percent, until } => {

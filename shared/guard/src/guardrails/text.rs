@@ -61,6 +61,12 @@ impl Guardrails {
         }
         within(|| "the number of budgets".to_owned(), self.budgets.len() as u64, 0, limit::BUDGETS as u64)?;
         self.budgets.iter().try_for_each(Budget::check)?;
+        for (key, max) in self.admission.live.each() {
+            within(|| format!("{key} in admission.live"), max.into(), 1, limit::LIVE_MAX.into())?;
+        }
+        let live = &self.admission.live;
+        let names = live.playbooks.len().max(live.services.len());
+        within(|| "the number of names in admission.live".to_owned(), names as u64, 0, limit::LIVE_NAMES as u64)?;
         let repeats = self.repeats;
         let (least, most) = (limit::REPEATS_LEAST, limit::REPEATS);
         within(|| "escalate_at of repeats".to_owned(), repeats.escalate_at.into(), least.into(), most.into())?;
@@ -150,6 +156,17 @@ mod tests {
             fault(r#"{"repeats":{"escalate_at":2,"window_seconds":59}}"#)
                 .contains(": window_seconds of repeats is 59, expected 60 to 86400")
         );
+        for (live, expected) in [
+            (r#"{"per_playbook":0}"#, "per_playbook in admission.live is 0, expected 1 to 1000"),
+            (r#"{"per_service":1001}"#, "per_service in admission.live is 1001, expected 1 to 1000"),
+            (r#"{"playbooks":{"a":0}}"#, "a of playbooks in admission.live is 0, expected 1 to 1000"),
+            (r#"{"services":{"a":1001}}"#, "a of services in admission.live is 1001, expected 1 to 1000"),
+        ] {
+            assert_eq!(fault(&format!(r#"{{"admission":{{"live":{live}}}}}"#)), format!("guardrails: {expected}"));
+        }
+        let names: Vec<String> = (0..=limit::LIVE_NAMES).map(|name| format!(r#""p{name}":1"#)).collect();
+        let many = format!(r#"{{"admission":{{"live":{{"playbooks":{{{}}}}}}}}}"#, names.join(","));
+        assert!(fault(&many).contains("the number of names in admission.live is 101, expected 0 to 100"));
         let one = r#"{"name":"b","max":1,"window_seconds":1}"#;
         let many = format!(r#"{{"budgets":[{}]}}"#, vec![one; limit::BUDGETS + 1].join(","));
         assert!(fault(&many).contains("the number of budgets is 51, expected 0 to 50"));

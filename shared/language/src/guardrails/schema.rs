@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use heal_engine::catalog::{Catalog, Safety};
-use heal_guard::{KEY_NAMES, Repeats, limit};
+use heal_guard::{KEY_NAMES, LiveBounds, Repeats, limit};
 use serde_json::{Map, Value, json};
 
 use super::people::LEVELS;
@@ -35,6 +35,7 @@ pub fn schema(catalog: &Catalog) -> Value {
                 "type": ["array", "null"],
                 "items": autonomy(),
             },
+            "admission": admission(catalog),
         },
     })
 }
@@ -157,6 +158,44 @@ fn autonomy() -> Value {
             "level": {
                 "description": "off: no run · shadow: decides, and changes nothing · approve: a person approves first · auto: acts.",
                 "enum": LEVELS.map(|(word, _)| word),
+            },
+        },
+    })
+}
+
+fn admission(catalog: &Catalog) -> Value {
+    let LiveBounds { per_playbook, per_service, .. } = LiveBounds::default();
+    let runs = |description: &str| whole(description, 1, limit::LIVE_MAX.into());
+    let services: Map<String, Value> = catalog
+        .iter()
+        .map(|spec| (spec.service.to_owned(), runs("Live runs that may change something at this service.")))
+        .collect();
+    json!({
+        "description": "How many runs may be live at the same time; others wait, and their deadline does not run.",
+        "type": ["object", "null"],
+        "additionalProperties": false,
+        "properties": {
+            "live": {
+                "type": ["object", "null"],
+                "additionalProperties": false,
+                "properties": {
+                    "per_playbook": runs(&format!("Live runs of one playbook. Default: {per_playbook}.")),
+                    "per_service": runs(&format!(
+                        "Live runs that may change something at one service. Default: {per_service}."
+                    )),
+                    "playbooks": {
+                        "description": "Playbooks with a bound of their own.",
+                        "type": ["object", "null"],
+                        "maxProperties": limit::LIVE_NAMES,
+                        "additionalProperties": runs("Live runs of this playbook."),
+                    },
+                    "services": {
+                        "description": "Services with a bound of their own.",
+                        "type": ["object", "null"],
+                        "additionalProperties": false,
+                        "properties": services,
+                    },
+                },
             },
         },
     })

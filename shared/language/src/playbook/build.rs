@@ -126,6 +126,7 @@ fn step(
         until: until(cx, draft, index, report),
         safety: spec.map_or(Safety::Idempotent, |spec| spec.safety),
         critical: spec.is_some_and(|spec| spec.critical),
+        service: spec.map(|spec| spec.service.to_owned()).unwrap_or_default(),
         inherits: names(spec.into_iter().flat_map(|spec| spec.inherits).copied()),
         outputs: names(spec.into_iter().flat_map(|spec| spec.outputs).map(|(name, _)| *name)),
     }

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use heal_engine::event::{Commit, RunStarted};
+use heal_engine::gate::Gate;
 use heal_engine::incident::IntakeError;
+use heal_engine::plan::PlannedStep;
 use heal_engine::time::seconds_to_ms;
-use heal_engine::turn::{self, Input};
-use heal_engine::{RunId, State, Timestamp, limit};
+use heal_engine::turn::{self, Brakes, Input};
+use heal_engine::{Map, RunId, State, Timestamp, limit};
 use heal_telemetry::trace;
 use tracing::Instrument as _;
 
 use super::cache::{Live, PLAN_REFRESH_MS};
 use super::repeats::Again;
-use super::{DispatchError, Dispatcher, IntakeOutcome, Prepared, Rejection};
+use super::{DispatchError, Dispatcher, IntakeOutcome, Prepared, Rejection, held};
 use crate::port::{BackendError, Created, NewRun};
 use crate::{halts, message, observe, span};
 
@@ -121,12 +123,13 @@ impl Dispatcher {
                         return Ok(IntakeOutcome::Joined { run_id });
                     }
                 }
+                Creation::Full(gate) => again = Again { is_full: true, gate, ..again },
                 Creation::Repeated(runs) => again.escalation = Some(self.escalation(&prepared, &runs).await?),
                 Creation::Escalated(run_id) => {
                     if self.join_escalated(&run_id, &prepared.intake.incident_id).await? {
                         return Ok(IntakeOutcome::Joined { run_id });
                     }
-                    again = Again { acknowledged: Some(run_id), escalation: None };
+                    again = Again { acknowledged: Some(run_id), ..Again::default() };
                 }
             }
         }
@@ -168,17 +171,23 @@ impl Dispatcher {
             concurrency_key: concurrency_key.clone(),
             traceparent: Some(traceparent),
         };
-        if let Some(gatekeeper) = &self.gatekeeper {
-            let state = State::started(plan, run_id.clone(), &started, now);
-            started.gate = gatekeeper.examine(plan, &state, now, &*self.observer).await?;
-        }
+        started.gate = match &self.gatekeeper {
+            Some(gatekeeper) if !again.is_full => {
+                let state = State::started(plan, run_id.clone(), &started, now);
+                gatekeeper.examine(plan, &state, now, &*self.observer).await?
+            }
+            Some(_) | None => again.gate.clone(),
+        };
+        let gate = started.gate.clone();
         let log = |cause| DispatchError::Log { run_id: run_id.clone(), cause };
         let entropy = self.ports.entropy.next()?;
         let begun = match &again.escalation {
             None => {
                 let halts = self.ports.halts.read(now).await?;
                 let hold = halts::of_run(&halts, &plan.playbook.name, now).map(halts::hold);
-                turn::begin_held(plan, run_id.clone(), started, hold, now, entropy)
+                let halted = |step: &PlannedStep, parameters: &Map| held::of_step(&halts, plan, step, parameters, now);
+                let brakes = Brakes { is_full: again.is_full, halted: Some(&halted) };
+                turn::begin_under(plan, run_id.clone(), started, hold, brakes, now, entropy)
             }
             Some(reason) => turn::escalate(plan, run_id.clone(), started, reason.clone(), now),
         };
@@ -200,22 +209,28 @@ impl Dispatcher {
             dedupe_until: now.plus_ms(seconds_to_ms(limit::DEDUPE_SECONDS)),
             concurrency_key: concurrency_key.filter(|_| !live.state.is_ended()),
             repeat,
+            room: self.room(&live),
         };
         self.store_plan(plan, now).await?;
         match self.ports.runs.create(&run).await? {
             Created::Created => {
                 observe::committed(&*self.observer, &live.plan, &live.state, &run.commit);
-                let status = live.state.status();
+                let (status, is_queued) = (live.state.status(), live.state.queued.is_some());
                 let owed = heal_engine::decide::decide(&live.plan, &live.state, now);
                 let messages = message::commands(&live.state, owed, turn.more, now);
                 self.cache.keep(live);
                 if !messages.is_empty() {
                     self.ports.sender.send(messages).await?;
                 }
+                if is_queued {
+                    // The run may wait only because others go first, and the last of them may have been admitted by now.
+                    self.admit_next().await;
+                }
                 Ok(Creation::Done(IntakeOutcome::Started { run_id, status }))
             }
             Created::Duplicate { run_id } => self.known(run_id).await.map(Creation::Done),
             Created::Busy { run_id } => Ok(Creation::Busy(run_id)),
+            Created::Full => Ok(Creation::Full(gate)),
             Created::Repeated { runs } => Ok(Creation::Repeated(runs)),
             Created::Escalated { run_id } => Ok(Creation::Escalated(run_id)),
         }
@@ -252,6 +267,8 @@ impl Dispatcher {
 enum Creation {
     Done(IntakeOutcome),
     Busy(RunId),
+    /// The run has to wait for room. What the plan gate found stays.
+    Full(Option<Gate>),
     Repeated(Vec<RunId>),
     Escalated(RunId),
 }

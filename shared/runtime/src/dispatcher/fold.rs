@@ -1,11 +1,16 @@
 //! Inputs become events.
 
-use heal_engine::turn::{self, Input};
+use std::sync::Arc;
+
+use heal_engine::Map;
+use heal_engine::plan::PlannedStep;
+use heal_engine::turn::{self, Brakes, Input};
 use heal_engine::{ApplyError, RunId, Timestamp};
 use heal_guard::Halt;
 
 use super::cache::Live;
 use super::{DispatchError, Dispatcher, held};
+use crate::halts;
 
 /// What inputs led to.
 #[derive(Default)]
@@ -18,6 +23,15 @@ pub(super) struct Fresh {
     pub refused: Option<String>,
 }
 
+/// What a turn has to heed beside the run's log.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub halts: &'a [Halt],
+    /// There is no room for a further run.
+    pub is_full: bool,
+    pub now: Timestamp,
+}
+
 impl Dispatcher {
     /// Folds the inputs, after what follows from the halts; a stale one is skipped and logged.
     pub(super) fn fold(
@@ -25,12 +39,17 @@ impl Dispatcher {
         run_id: &RunId,
         live: &mut Live,
         inputs: &[Input],
-        halts: &[Halt],
-        now: Timestamp,
+        around: Around<'_>,
     ) -> Result<Fresh, DispatchError> {
+        let Around { halts, is_full, now } = around;
+        let plan = Arc::clone(&live.plan);
+        let halted = |step: &PlannedStep, parameters: &Map| held::of_step(halts, &plan, step, parameters, now);
+        let may_admit = halts::of_run(halts, &plan.playbook.name, now).is_none();
+        let brakes = Brakes { is_full, halted: Some(&halted) };
+        let inputs = inputs.iter().filter(|input| may_admit || !matches!(input, Input::Admit)).cloned();
         let mut fresh = Fresh::default();
-        for input in held::input(live, halts, now).into_iter().chain(inputs.iter().cloned()) {
-            match turn::take(&live.plan, &mut live.state, input, now, self.ports.entropy.next()?) {
+        for input in held::input(live, halts, now).into_iter().chain(inputs) {
+            match turn::take_under(&plan, &mut live.state, input, brakes, now, self.ports.entropy.next()?) {
                 Ok(turn) => {
                     fresh.events.extend(turn.events);
                     fresh.more |= turn.more;

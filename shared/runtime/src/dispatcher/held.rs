@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use heal_engine::message::Hold;
+use heal_engine::plan::PlannedStep;
 use heal_engine::turn::Input;
-use heal_engine::{RunId, State, Timestamp};
-use heal_guard::Halt;
+use heal_engine::{Map, Plan, RunId, State, Timestamp};
+use heal_guard::{Effect, Halt};
+use serde_json::Value;
 
 use super::cache::Live;
 use super::{DispatchError, Dispatcher};
@@ -27,14 +30,19 @@ pub enum SwitchOutcome {
     TooMany,
 }
 
-/// What the halts do to the run now. A halt of everything, or of the run's playbook, holds it; other halts hold it by a worker's answer. A run
-/// that one halt holds goes on once that halt has ended, unless another one of its playbook lasts. What a person holds stays held.
+/// Parameters that name what an action touches, the first that is there alone. For an action that names it otherwise, the worker decides.
+const TARGET_PARAMETERS: [&str; 6] = ["pod_name", "ticket_id", "affected_tickets", "workflow_id", "plan_id", "target"];
+
+/// What the halts do to the run now. A halt of everything, or of the run's playbook, holds it; other halts hold it before the step that they
+/// stop ([`of_step`]), or by a worker's answer. A run that one halt holds goes on once that halt has ended, unless another one of its playbook
+/// lasts. What a person holds stays held. A run that waits for room starts nothing, so no halt holds it: it is not admitted.
 pub(super) fn input(live: &Live, halts: &[Halt], now: Timestamp) -> Option<Input> {
     let state = &live.state;
     if state.is_ended() || state.stopping.is_some() {
         return None;
     }
-    let holding = halts::of_run(halts, &live.plan.playbook.name, now).map(halts::hold);
+    let of_run = halts::of_run(halts, &live.plan.playbook.name, now).filter(|_| state.queued.is_none());
+    let holding = of_run.map(halts::hold);
     let Some(held) = &state.held else { return holding.map(Input::Hold) };
     let id = held.hold.halt.as_ref()?;
     if halts.iter().any(|halt| halt.id == *id && now < halt.until) {
@@ -42,6 +50,29 @@ pub(super) fn input(live: &Live, halts: &[Halt], now: Timestamp) -> Option<Input
     }
     let reason = format!("{id} has ended");
     Some(holding.map_or(Input::Release { by: BY.to_owned(), reason, halt: Some(id.clone()) }, Input::Hold))
+}
+
+/// The hold of the longest halt that stops a step with these parameters.
+pub(super) fn of_step(
+    halts: &[Halt],
+    plan: &Plan,
+    step: &PlannedStep,
+    parameters: &Map,
+    now: Timestamp,
+) -> Option<Hold> {
+    let effect = |target: &str| Effect {
+        service: step.spec.service.clone(),
+        ..Effect::new(&step.spec.kind, &plan.playbook.name, target)
+    };
+    let named = TARGET_PARAMETERS.iter().find_map(|name| parameters.get(*name));
+    let targets = match named {
+        Some(Value::String(target)) => vec![target.as_str()],
+        Some(Value::Array(targets)) => targets.iter().filter_map(Value::as_str).collect(),
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => Vec::new(),
+    };
+    let effects: Vec<_> = targets.into_iter().chain([""]).map(effect).collect();
+    let holds = |halt: &&Halt| effects.iter().any(|effect| halt.holds(effect, now));
+    halts.iter().filter(holds).max_by_key(|halt| halt.until).map(halts::hold)
 }
 
 impl Dispatcher {

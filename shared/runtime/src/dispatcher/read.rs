@@ -71,6 +71,7 @@ impl Dispatcher {
     pub async fn count_active(&self, due_runs: &dyn DueRuns) -> Result<LiveRuns, BackendError> {
         let live = due_runs.count_live().await?;
         self.observer.runs_active(live);
+        self.observer.runs_waiting(live.waited(self.now()));
         self.observer.runs_held(due_runs.count_held().await?);
         let now = self.now();
         let halts = self.ports.halts.read(now).await?;

@@ -57,10 +57,10 @@ impl Dispatcher {
         let (cause_id, events) = (dedupe_key.clone(), vec![event]);
         let commit = Commit { run_id, first_seq: 1, cause_id, at: now, events, chain: None }.chained(None);
         let dedupe_until = now.plus_ms(seconds_to_ms(limit::DEDUPE_SECONDS));
-        let run = NewRun { commit, head, dedupe_key, dedupe_until, concurrency_key: None, repeat: None };
+        let run = NewRun { commit, head, dedupe_key, dedupe_until, concurrency_key: None, repeat: None, room: None };
         let run_id = match self.ports.runs.create(&run).await? {
-            // It is not counted, so no count refuses it.
-            Created::Created | Created::Repeated { .. } => run.commit.run_id,
+            // It is not counted and takes no room, so neither refuses it.
+            Created::Created | Created::Repeated { .. } | Created::Full => run.commit.run_id,
             Created::Duplicate { run_id } | Created::Busy { run_id } | Created::Escalated { run_id } => run_id,
         };
         tracing::warn!(run_id = %run_id, reason, "incident rejected");
@@ -124,6 +124,7 @@ fn done(input: &Input) -> Option<Event> {
         | Input::Held(_)
         | Input::Hold(_)
         | Input::Release { .. }
+        | Input::Admit
         | Input::Wake
         | Input::Joined { .. }
         | Input::Approval(_)

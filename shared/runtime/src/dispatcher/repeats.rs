@@ -3,6 +3,7 @@
 //! Later incidents about the target join the escalated run until somebody acknowledges it. Its own log says whether somebody has.
 
 use heal_engine::event::RunOutcome;
+use heal_engine::gate::Gate;
 use heal_engine::time::seconds_to_ms;
 use heal_engine::turn::Input;
 use heal_engine::{RunId, limit, message};
@@ -18,6 +19,10 @@ pub(super) struct Again {
     pub(super) escalation: Option<String>,
     /// The escalation of its target that somebody has acknowledged.
     pub(super) acknowledged: Option<RunId>,
+    /// There is no room for the run.
+    pub(super) is_full: bool,
+    /// What the plan gate found when the first create was refused.
+    pub(super) gate: Option<Gate>,
 }
 
 impl Prepared {

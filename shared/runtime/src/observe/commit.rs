@@ -54,6 +54,8 @@ pub(crate) fn committed(observer: &dyn Observer, plan: &Plan, state: &State, com
             Event::RunWithdrawn { reason } => lines::withdrawn(state, reason),
             Event::RunHeld { by, reason, halt, until } => lines::held(by, reason, halt.as_deref(), *until),
             Event::RunReleased { by, reason } => tracing::info!(event = "run.released", by, reason, "a run goes on"),
+            Event::RunQueued => lines::queued(state),
+            Event::RunAdmitted => lines::admitted(state, commit.at),
             Event::AttemptHeld { step, attempt, reason, .. } => {
                 tracing::info!(step = plan.name(step.step), item = step.item, attempt, reason, "attempt.held");
             }

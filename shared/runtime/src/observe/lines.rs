@@ -75,6 +75,22 @@ pub(super) fn held(by: &str, reason: &str, halt: Option<&str>, until: Option<Tim
     tracing::info!(event = "run.held", by, halt, reason, until, "a run is held");
 }
 
+/// The run waits for room among the live runs.
+pub(super) fn queued(state: &State) {
+    tracing::info!(event = "run.queued", severity = state.severity(), "a run waits for room");
+}
+
+/// There is room for the run.
+pub(super) fn admitted(state: &State, at: Timestamp) {
+    let age_ms = at.since_ms(state.started_at);
+    tracing::info!(
+        event = "run.admitted",
+        severity = state.severity(),
+        age_ms,
+        "there is room for a run, which goes on"
+    );
+}
+
 /// A person did what the run had left.
 pub(super) fn follow_up_done(state: &State, id: &str, by: &str) {
     tracing::info!(

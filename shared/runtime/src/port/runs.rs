@@ -5,7 +5,10 @@
 
 mod filter;
 mod repeats;
+mod room;
 mod subject;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use heal_engine::event::{Commit, RunOutcome, RunStatus};
@@ -16,6 +19,7 @@ use super::{BackendError, Result};
 
 pub use filter::{Page, Position, RunFilter};
 pub use repeats::{Repeat, RepeatCounter};
+pub use room::{Admitted, Occupancy, Room, RoomBound, WAITING_RUNS, WaitingRun, number_in_queue, place};
 pub use subject::{ATTENTION_OUTCOMES, SUBJECT_BYTES, Subject};
 
 /// A run's entry in the index, written in the same transaction as the commit that it describes.
@@ -68,6 +72,8 @@ pub struct NewRun {
     pub concurrency_key: Option<String>,
     /// Counts the run among those for the same target; `None` if it is not counted.
     pub repeat: Option<Repeat>,
+    /// The room that the run takes; `None` if it takes none: it has ended, waits for room or for an approval, or is a shadow.
+    pub room: Option<Room>,
 }
 
 /// The result of [`RunLog::create`].
@@ -90,6 +96,8 @@ pub enum Created {
         /// These runs, the oldest first.
         runs: Vec<RunId>,
     },
+    /// There is no room for the run. Any of the other refusals may hold as well.
+    Full,
     /// The target is escalated already, so no run for it starts.
     Escalated {
         /// The escalated run.
@@ -148,8 +156,19 @@ pub trait RunReader: Send + Sync + 'static {
 #[async_trait]
 pub trait RunLog: RunReader {
     /// Stores the run's first commit unless its dedupe key, its id or its concurrency key is taken, or its [`Repeat`] refuses it. They are
-    /// compared in this order. The run is counted in the same write: a run exists if and only if it is counted.
+    /// compared in this order. The run is counted in the same write: a run exists if and only if it is counted. A run that needs room and has
+    /// none is not stored either, whatever else holds.
     async fn create(&self, run: &NewRun) -> Result<Created>;
+
+    /// As [`RunLog::append`], of a commit with which the run takes room until its end. It is stored only if there is room; for want
+    /// of it, the answer is `Full` whatever else holds.
+    ///
+    /// # Guarantees
+    /// SQLite and memory never admit a run over a bound. Several processes over one `DynamoDB` table may, by the slack that the adapter states.
+    async fn admit(&self, commit: &Commit, head: &RunHead, room: &Room) -> Result<Admitted>;
+
+    /// The live runs that take room and those that wait for it, as of `now` or, in a store that caches, at most two seconds before.
+    async fn occupancy(&self, now: Timestamp) -> Result<Occupancy>;
 
     /// Stores the next commit. If `head.status` is terminal, the run's concurrency key is free afterwards.
     /// `incident_id`, `playbook`, `started_at` and `subject` stay as created. A run that has ended takes further commits. For a run that
@@ -187,6 +206,17 @@ pub struct LiveRuns {
     pub active: u64,
     /// Those of them that await approval.
     pub awaiting_approval: u64,
+    /// Those of them that wait for room.
+    pub waiting: u64,
+    /// The earliest start of a run that waits for room.
+    pub waiting_since: Option<Timestamp>,
+}
+
+impl LiveRuns {
+    /// The age of the oldest run that waits for room at `now`; zero if none waits.
+    pub fn waited(&self, now: Timestamp) -> Duration {
+        Duration::from_millis(self.waiting_since.map_or(0, |since| now.since_ms(since)))
+    }
 }
 
 /// A store of runs as a whole, for those who hand its parts out.

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use heal_engine::catalog::Safety;
 use heal_engine::playbook::Playbook;
-use heal_guard::{AutonomyLevel, AutonomySetting, Budget, Guardrails, Halt, HaltScope, Selector};
+use heal_guard::{
+    Admission, AutonomyLevel, AutonomySetting, Budget, Guardrails, Halt, HaltScope, LiveBounds, Selector,
+};
 use heal_runtime::Timestamp;
 use heal_runtime::attempt::{self, Worker};
 use heal_runtime::dispatcher::{self, Dispatcher};
@@ -64,7 +66,7 @@ impl Policy for Open {
     }
 }
 
-/// Budgets that the courses use up: one for two actions together, one for each target.
+/// Budgets that the courses use up: one for two actions together, one for each target. Little room: two runs of a playbook, three in all.
 pub fn guardrails() -> Guardrails {
     let budget = |name: &str, actions: &[&str], key: &str, max, window_seconds| Budget {
         name: name.to_owned(),
@@ -75,14 +77,15 @@ pub fn guardrails() -> Guardrails {
     };
     let budgets =
         vec![budget("few", &["again", "once"], "", 4, 200), budget("each", &["look"], "{{ target }}", 2, 600)];
-    Guardrails { budgets, ..Guardrails::default() }
+    let live = LiveBounds { per_playbook: 2, per_service: 3, ..LiveBounds::default() };
+    Guardrails { budgets, admission: Admission { live }, ..Guardrails::default() }
 }
 
 fn playbooks() -> Vec<Playbook> {
     let step = |name: &str, kind: &str, needs: &[&str], safety: &str, more: Value| {
         let mut step = json!({
             "name": name, "type": kind, "needs": needs, "retry": {"max_attempts": 3, "backoff_seconds": 2, "max_backoff_seconds": 10},
-            "timeout_seconds": 400, "on_failure": "continue", "on_unavailable": "skip", "safety": safety,
+            "timeout_seconds": 400, "on_failure": "continue", "on_unavailable": "skip", "safety": safety, "service": "world",
             "parameters": {"target": "{{ target }}"},
         });
         step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -170,7 +173,7 @@ impl Stage {
             sender: self.queues.clone(),
             clock: self.clock.clone(),
             entropy: self.rng.clone(),
-            guardrails: Arc::default(),
+            guardrails: Arc::new(guardrails()),
         };
         let worker = |(name, safety)| {
             let ports = attempt::Ports {
@@ -249,8 +252,10 @@ impl Stage {
         let number = self.rng.below(12);
         let kind = ["CHAIN", "FAN", "ASK"][self.rng.below(3) as usize];
         let incident_id = format!("{kind}-{number}");
+        let severity = ["LOW", "HIGH", "CRITICAL"][number as usize % 3];
         let body = json!({
             "incident_id": incident_id, "incident_type": kind,
+            "severity": severity,
             "target": format!("t{}", number % 3), "targets": ["u1", "u2", format!("u{number}")],
         });
         let message = Message {

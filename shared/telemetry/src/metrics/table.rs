@@ -207,6 +207,10 @@ metrics! {
         "Runs that have not ended";
     RunsAwaitingApproval = "self_healing_runs_awaiting_approval", Kind::Gauge, "", [],
         "Runs that await approval now";
+    RunsWaiting = "self_healing_runs_waiting", Kind::Gauge, "", [],
+        "Runs that wait for room among the live runs";
+    RunsWaitingOldest = "self_healing_runs_waiting_oldest_seconds", Kind::Gauge, "s", [],
+        "Age of the oldest run that waits for room; 0 if none waits";
     RunsHeld = "self_healing_runs_held", Kind::Gauge, "", [],
         "Runs that start nothing until they are released";
     HaltsActive = "self_healing_halts_active", Kind::Gauge, "", [],

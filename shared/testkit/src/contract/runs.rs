@@ -9,6 +9,7 @@ mod held;
 mod listing;
 mod live;
 mod repeats;
+mod rooms;
 
 pub use append::*;
 pub use chain::*;
@@ -19,6 +20,7 @@ pub use held::*;
 pub use listing::*;
 pub use live::*;
 pub use repeats::*;
+pub use rooms::*;
 
 use heal_runtime::port::RunStore;
 
@@ -97,6 +99,20 @@ macro_rules! run_store_contract {
             an_escalation_is_known_by_its_input,
             concurrent_creates_for_one_target_stay_under_the_bound,
             concurrent_escalations_are_one,
+            a_run_without_room_is_refused_and_stores_nothing,
+            a_bound_counts_the_runs_of_all_its_playbooks,
+            a_run_takes_room_until_its_end,
+            a_run_without_a_room_counts_for_none,
+            a_refused_create_takes_no_room,
+            waiting_runs_are_named_the_most_severe_first_then_the_oldest,
+            a_waiting_run_is_admitted_once_there_is_room,
+            a_new_run_goes_behind_those_that_wait_for_the_same_room,
+            a_held_run_keeps_nobody_waiting,
+            an_approved_run_may_have_to_wait,
+            a_waiting_run_that_ends_waits_no_longer,
+            runs_that_wait_or_are_held_are_found_by_their_incident,
+            concurrent_creates_stay_under_the_bounds,
+            concurrent_admissions_stay_under_the_bounds,
         ] }
     };
 }

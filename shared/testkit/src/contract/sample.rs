@@ -81,6 +81,7 @@ pub(crate) fn new_run(run_id: &str) -> NewRun {
         dedupe_until: T0.plus_ms(86_400_000),
         concurrency_key: None,
         repeat: None,
+        room: None,
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use heal_runtime::port::{
-    Appended, Created, DueRuns, LiveRuns, NewRun, Page, Position, RepeatCounter, Result, RunFilter, RunHead, RunLog,
-    RunReader,
+    Admitted, Appended, Created, DueRuns, LiveRuns, NewRun, Occupancy, Page, Position, RepeatCounter, Result, Room,
+    RunFilter, RunHead, RunLog, RunReader, WaitingRun, place,
 };
 use heal_runtime::{Commit, Digest, RunId, RunStatus, Seq, StoredCommit, Timestamp};
 
@@ -33,9 +33,48 @@ struct Model {
 struct Run {
     head: RunHead,
     commits: Vec<Commit>,
+    takes_room: bool,
+}
+
+impl Run {
+    fn waits(&self) -> bool {
+        self.head.status == RunStatus::Pending
+    }
 }
 
 impl Model {
+    fn occupancy(&self) -> Occupancy {
+        let mut occupancy = Occupancy::default();
+        for run in self.runs.values() {
+            let Some(playbook) = &run.head.playbook else { continue };
+            if run.takes_room {
+                *occupancy.taken.entry(playbook.clone()).or_default() += 1;
+            } else if run.waits() && run.head.held_by.is_none() {
+                let place = place(run.head.subject.severity.as_deref(), run.head.started_at);
+                let (run_id, playbook) = (run.head.run_id.clone(), playbook.clone());
+                occupancy.waiting.push(WaitingRun { run_id, playbook, place });
+            }
+        }
+        occupancy.sort();
+        occupancy
+    }
+
+    fn has(&self, room: &Room) -> bool {
+        let occupancy = self.occupancy();
+        room.admits(&occupancy.taken, |playbook| occupancy.waits(playbook))
+    }
+
+    fn admit(&mut self, commit: &Commit, head: &RunHead, room: &Room) -> Admitted {
+        if !self.has(room) {
+            return Admitted::Full;
+        }
+        let appended = self.append(commit, head, None);
+        if let (Appended::Appended, Some(run)) = (appended, self.runs.get_mut(&commit.run_id)) {
+            run.takes_room = true;
+        }
+        Admitted::Written(appended)
+    }
+
     fn create(&mut self, run: &NewRun) -> Created {
         let run_id = &run.commit.run_id;
         if let Some((earlier, until)) = self.dedupe.get(&run.dedupe_key)
@@ -49,6 +88,9 @@ impl Model {
         if let Some(holder) = run.concurrency_key.as_ref().and_then(|key| self.concurrency.get(key)) {
             return Created::Busy { run_id: holder.clone() };
         }
+        if run.room.as_ref().is_some_and(|room| !self.has(room)) {
+            return Created::Full;
+        }
         if let Some(repeat) = &run.repeat {
             match self.repeats.entry(repeat.key.clone()).or_default().admit(run, repeat) {
                 Ok(counted) => self.repeats.insert(repeat.key.clone(), counted),
@@ -60,7 +102,8 @@ impl Model {
             self.concurrency.insert(key, run_id.clone());
         }
         let head = RunHead { last_seq: run.commit.last_seq(), ..run.head.clone() };
-        self.runs.insert(run_id.clone(), Run { head, commits: vec![run.commit.clone()] });
+        let (commits, takes_room) = (vec![run.commit.clone()], run.room.is_some());
+        self.runs.insert(run_id.clone(), Run { head, commits, takes_room });
         Created::Created
     }
 
@@ -81,6 +124,7 @@ impl Model {
             subject: run.head.subject.clone(),
             ..head.clone()
         };
+        run.takes_room &= !head.status.is_terminal();
         if let Some(key) = concurrency_key
             && head.status.is_terminal()
             && self.concurrency.get(key) == Some(&commit.run_id)
@@ -174,6 +218,14 @@ impl RunLog for Runs {
         self.faults.around("runs.append", || lock(&self.model).append(commit, head, concurrency_key))
     }
 
+    async fn admit(&self, commit: &Commit, head: &RunHead, room: &Room) -> Result<Admitted> {
+        self.faults.around("runs.admit", || lock(&self.model).admit(commit, head, room))
+    }
+
+    async fn occupancy(&self, _now: Timestamp) -> Result<Occupancy> {
+        self.faults.around("runs.occupancy", || lock(&self.model).occupancy())
+    }
+
     async fn put_plan(&self, digest: &Digest, plan: &str, keep_until: Timestamp) -> Result<()> {
         self.faults.around("runs.put_plan", || {
             let mut model = lock(&self.model);
@@ -218,7 +270,13 @@ impl DueRuns for Runs {
             let model = lock(&self.model);
             let live = model.runs.values().map(|run| run.head.status).filter(|status| !status.is_terminal());
             let awaiting = live.clone().filter(|status| *status == RunStatus::AwaitingApproval);
-            LiveRuns { active: live.count() as u64, awaiting_approval: awaiting.count() as u64 }
+            let waiting = || model.runs.values().filter(|run| run.waits());
+            LiveRuns {
+                active: live.count() as u64,
+                awaiting_approval: awaiting.count() as u64,
+                waiting: waiting().count() as u64,
+                waiting_since: waiting().map(|run| run.head.started_at).min(),
+            }
         })
     }
 }

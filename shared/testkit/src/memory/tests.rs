@@ -101,6 +101,7 @@ fn every_case_is_in_its_suite() {
         include_str!("../contract/runs/listing.rs"),
         include_str!("../contract/runs/live.rs"),
         include_str!("../contract/runs/repeats.rs"),
+        include_str!("../contract/runs/rooms.rs"),
     ];
     let claims = [
         include_str!("../contract/claims/budgets.rs"),

@@ -5,6 +5,7 @@ use heal_runtime::{Commit, RunStatus, Timestamp};
 
 use super::held;
 use super::read;
+use super::rooms;
 use super::row::{self, Live, Newest};
 use crate::store::call::{Change, Written};
 use crate::store::item::Item;
@@ -14,6 +15,11 @@ const OPERATION: &str = "runs.append";
 
 /// Writes the commit after the last one, by one write. At the run's end a second write deletes its live row.
 pub(super) async fn append(store: &Store, commit: &Commit, head: &RunHead) -> Result<Appended> {
+    append_after(store, commit, head, false).await
+}
+
+/// As [`append`]; `is_noted` if the live row says already whether the run waits for room.
+pub(super) async fn append_after(store: &Store, commit: &Commit, head: &RunHead, is_noted: bool) -> Result<Appended> {
     let Some(last) = last_before(store, commit).await? else { return refused(store, commit).await };
     // These fields never change after the run's start.
     let head = RunHead {
@@ -39,6 +45,7 @@ pub(super) async fn append(store: &Store, commit: &Commit, head: &RunHead) -> Re
         earlier,
         awaits: has_changed.then(|| awaits_approval(&head)),
         is_held_otherwise: head.held_by != last.head.held_by,
+        waits_otherwise: !is_noted && rooms::waits(&head) != rooms::waits(&last.head),
     };
     let newest = Newest { head, live };
     store.newest_runs.update(&newest);
@@ -73,17 +80,25 @@ struct LiveChanges {
     awaits: Option<bool>,
     /// Another holder, or none any more.
     is_held_otherwise: bool,
+    /// The run waits for room from now on, or no longer does.
+    waits_otherwise: bool,
 }
 
 /// Updates the live row, or deletes it at the run's end.
 async fn follow(store: &Store, newest: &Newest, changes: &LiveChanges) -> Result<()> {
-    let LiveChanges { earlier, awaits, is_held_otherwise } = *changes;
+    let LiveChanges { earlier, awaits, is_held_otherwise, waits_otherwise } = *changes;
     let key = key::live_by_sk(newest.live.sk.clone());
     let values = Item::default().text(":run", newest.head.run_id.as_str());
     if newest.head.status.is_terminal() {
-        return store.delete(OPERATION, &key, "run_id = :run", values).await.map(drop);
+        let deleted = store.delete(OPERATION, &key, "run_id = :run", values).await.map(drop);
+        store.rooms.note_change();
+        return deleted;
+    }
+    if waits_otherwise {
+        rooms::note(store, OPERATION, &newest.head, &newest.live.sk).await?;
     }
     if is_held_otherwise {
+        store.rooms.note_change();
         held::note(store, OPERATION, &newest.head, &newest.live.sk).await?;
     }
     if let Some(look_at) = earlier {

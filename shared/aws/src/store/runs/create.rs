@@ -6,10 +6,10 @@ use aws_sdk_dynamodb::types::{
 use heal_runtime::port::{BackendError, Created, NewRun, Result};
 use heal_runtime::{RunId, RunStatus, Timestamp};
 
-use super::due::AWAITS_APPROVAL;
+use super::due::{AWAITS_APPROVAL, TAKES_ROOM, WAITS};
 use super::repeats::Count;
 use super::row::{self, Live, Newest};
-use super::{held, read};
+use super::{held, read, rooms};
 use crate::limit::{CONTENTION_TRIES, SWEEP_AFTER_MS};
 use crate::store::call::{Committed, check_size, contended, pause};
 use crate::store::item::{Attributes, Fields, Item, Key};
@@ -42,6 +42,31 @@ pub(super) async fn create(store: &Store, run: &NewRun) -> Result<Created> {
     let commit = row::commit(&run.commit, None, &run.head, &newest.live);
     check_size(OPERATION, &commit)?;
     let is_live = !run.head.status.is_terminal();
+    // Held until the rows are written or refused.
+    let grant = match &run.room {
+        None => None,
+        Some(room) => match store.rooms.grant(store, run.commit.at, run.head.playbook.as_deref(), room).await? {
+            Some(grant) => Some(grant),
+            None => return Ok(Created::Full),
+        },
+    };
+    let created = write(store, run, &newest, commit, is_live).await?;
+    match (grant, &created) {
+        (None, _) | (Some(_), Created::Created) => {}
+        (Some(grant), refused) => {
+            grant.give_back();
+            let is_other = !matches!(refused, Created::Duplicate { run_id } if *run_id == run.commit.run_id);
+            if run.concurrency_key.is_none() && is_other {
+                // Else the row of a run that does not exist would take room until the sweep removes it.
+                free(store, run, &run.commit.run_id).await?;
+            }
+        }
+    }
+    Ok(created)
+}
+
+/// Writes the rows, as often as another transaction is in the way.
+async fn write(store: &Store, run: &NewRun, newest: &Newest, commit: Item, is_live: bool) -> Result<Created> {
     let mut count = Count::read(store, OPERATION, run).await?;
     let mut owes_live_row = is_live && run.concurrency_key.is_none();
     let mut writes = vec![dedupe_row(store, run)?, put(store, commit, "attribute_not_exists(pk)", Item::default())?];
@@ -61,7 +86,10 @@ pub(super) async fn create(store: &Store, run: &NewRun) -> Result<Created> {
         let counted = count.as_ref().map(|count| count.write(store)).transpose()?;
         let obstacle = match store.transact(OPERATION, writes.iter().cloned().chain(counted).collect()).await? {
             Committed::Done => {
-                store.newest_runs.update(&newest);
+                store.newest_runs.update(newest);
+                if rooms::waits(&run.head) {
+                    store.rooms.note_waiting(&run.head);
+                }
                 if run.concurrency_key.is_none() && run.head.held_by.is_some() {
                     held::note(store, OPERATION, &newest.head, &newest.live.sk).await?;
                 }
@@ -101,7 +129,14 @@ fn live_row(run: &NewRun, live: &Live) -> Item {
         // A row that is written before its run must not look like that of a held run: the sweep reads it, and removes it if no run follows.
         .maybe_text("held_by", run.head.held_by.as_ref().filter(|_| run.concurrency_key.is_some()))
         .moment("look_at", live.look_at)
-        .moment("at", run.commit.at);
+        .moment("at", run.commit.at)
+        .maybe_text("playbook", run.head.playbook.as_ref());
+    let row = if run.room.is_some() { row.flag(TAKES_ROOM, true) } else { row };
+    let row = if rooms::waits(&run.head) {
+        row.flag(WAITS, true).maybe_text("severity", run.head.subject.severity.as_ref())
+    } else {
+        row
+    };
     if run.head.status == RunStatus::AwaitingApproval { row.flag(AWAITS_APPROVAL, true) } else { row }
 }
 

@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use heal_runtime::port::{LiveRuns, Result, RunHead};
 use heal_runtime::{RunId, Timestamp};
 
-use super::{held, read};
+use super::{held, read, rooms};
 use crate::limit::{LIVE_SHARDS, ORPHAN_MS, SWEEP_CONCURRENT_READS};
 use crate::store::item::{Fields, Item};
 use crate::store::{Store, key};
@@ -16,15 +16,25 @@ use crate::store::{Store, key};
 /// The flag of a live row whose run awaits approval, for its count alone.
 pub(super) const AWAITS_APPROVAL: &str = "awaits_approval";
 
+/// The flags of a live row whose run waits for room, or takes it.
+pub(super) const WAITS: &str = "waits";
+pub(super) const TAKES_ROOM: &str = "room";
+
 /// A live row.
 pub(super) struct LiveRow {
     pub sk: String,
     pub run_id: RunId,
-    at: Timestamp,
+    /// When the run was created.
+    pub at: Timestamp,
     /// A row of an earlier build does not say so.
     awaits_approval: bool,
     /// What holds the run.
     pub held_by: Option<String>,
+    /// The playbook, the severity of a run that waits, and whether it waits or takes room. A row of an earlier build has none of them.
+    pub playbook: Option<String>,
+    pub severity: Option<String>,
+    pub waits: bool,
+    pub takes_room: bool,
 }
 
 /// Which live rows to read.
@@ -32,7 +42,7 @@ pub(super) struct LiveRow {
 pub(super) enum Which {
     /// All of them.
     All,
-    /// Those that the sweep may read by then: not those of held runs.
+    /// Those that the sweep may read by then: not those of runs that are held or wait for room.
     Due(Timestamp),
     /// Those of held runs.
     Held,
@@ -58,7 +68,13 @@ pub(super) async fn next_due(store: &Store) -> Result<Option<Timestamp>> {
 pub(super) async fn count_live(store: &Store) -> Result<LiveRuns> {
     let rows = live_rows(store, "runs.count_live", Which::All).await?;
     let awaiting_approval = rows.iter().filter(|row| row.awaits_approval).count() as u64;
-    Ok(LiveRuns { active: rows.len() as u64, awaiting_approval })
+    let waiting = || rows.iter().filter(|row| row.waits);
+    Ok(LiveRuns {
+        active: rows.len() as u64,
+        awaiting_approval,
+        waiting: waiting().count() as u64,
+        waiting_since: waiting().map(|row| row.at).min(),
+    })
 }
 
 /// The heads of the live runs; with `now`, only of those that the sweep may read by then.
@@ -81,6 +97,9 @@ async fn head(store: &Store, operation: &'static str, row: LiveRow, now: Option<
         if let Some(head) = head.as_ref().filter(|head| now.is_some() && head.held_by != row.held_by) {
             held::note(store, operation, head, &row.sk).await?;
         }
+        if let Some(head) = head.as_ref().filter(|head| now.is_some() && rooms::waits(head) != row.waits) {
+            rooms::note(store, operation, head, &row.sk).await?;
+        }
         return Ok(head);
     }
     if now.is_some() {
@@ -102,13 +121,24 @@ async fn live_shard(store: &Store, operation: &'static str, shard: u32, which: W
         Which::All => query,
         Which::Held => query.filter_expression("attribute_exists(held_by)"),
         Which::Due(now) => query
-            .filter_expression("look_at <= :now AND attribute_not_exists(held_by)")
+            .filter_expression("look_at <= :now AND attribute_not_exists(held_by) AND attribute_not_exists(waits)")
             .expression_attribute_values(":now", AttributeValue::N(now.0.to_string())),
     };
     let read = |row: &Fields| {
         let held_by = row.maybe_text("held_by")?.map(ToOwned::to_owned);
         let (sk, run_id, at) = (row.text("sk")?.to_owned(), RunId::new(row.text("run_id")?), row.moment("at")?);
-        Ok(LiveRow { sk, run_id, at, awaits_approval: row.flag(AWAITS_APPROVAL), held_by })
+        let maybe = |name: &str| row.maybe_text(name).map(|text| text.map(ToOwned::to_owned));
+        Ok(LiveRow {
+            sk,
+            run_id,
+            at,
+            awaits_approval: row.flag(AWAITS_APPROVAL),
+            held_by,
+            playbook: maybe("playbook")?,
+            severity: maybe("severity")?,
+            waits: row.flag(WAITS),
+            takes_room: row.flag(TAKES_ROOM),
+        })
     };
     store.read_all(operation, query, read).await
 }

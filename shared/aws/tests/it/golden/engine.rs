@@ -1,10 +1,11 @@
 //! An engine over a table in DynamoDB, with actions that succeed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use heal_aws::Store;
 use heal_engine::{Event, Plan, report};
-use heal_guard::{Guardrails, Repeats};
+use heal_guard::{Admission, Guardrails, LiveBounds, Repeats};
 use heal_runtime::Timestamp;
 use heal_runtime::dispatcher::{self, Dispatcher};
 use heal_runtime::host::Host;
@@ -47,6 +48,9 @@ impl Engine {
             // The earlier build did not count.
             guardrails: Arc::new(Guardrails {
                 repeats: Repeats { escalate_at: u32::MAX, ..Repeats::default() },
+                admission: Admission {
+                    live: LiveBounds { playbooks: BTreeMap::from([("wait".to_owned(), 1)]), ..LiveBounds::default() },
+                },
                 ..Guardrails::default()
             }),
         };

@@ -45,7 +45,15 @@ pub(crate) async fn write(store: &Store, run_id: &str, commits: u64, outcome: Op
             continue;
         }
         let dedupe_key = format!("dedupe:{run_id}");
-        let run = NewRun { commit, head, dedupe_key, dedupe_until: T0.plus_ms(1), concurrency_key: None, repeat: None };
+        let run = NewRun {
+            commit,
+            head,
+            dedupe_key,
+            dedupe_until: T0.plus_ms(1),
+            concurrency_key: None,
+            repeat: None,
+            room: None,
+        };
         assert_eq!(store.create(&run).await.unwrap(), Created::Created);
     }
 }

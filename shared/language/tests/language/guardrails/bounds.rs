@@ -76,3 +76,14 @@ fn the_largest_numbers_are_accepted() {
     let over = format!("repeats: {{escalate_at: {}}}\n", limit::REPEATS + 1);
     assert_eq!(codes(&over), ["budget-exceeded"]);
 }
+
+#[test]
+fn the_number_of_playbooks_with_a_bound_of_their_own_is_bounded() {
+    let with = |count: usize| {
+        let names: Vec<String> = (0..count).map(|index| format!("p{index}: 3")).collect();
+        let text = format!("admission: {{live: {{playbooks: {{{}}}}}}}\n", names.join(", "));
+        heal_language::guardrails::read("guardrails", &text, &super::actions(), None).diagnostics
+    };
+    assert_eq!(with(limit::LIVE_NAMES), []);
+    assert_eq!(with(limit::LIVE_NAMES + 1)[0].message, "`playbooks` has 101 names, the limit is 100 names");
+}

@@ -64,6 +64,9 @@ fn each_rule_of_the_file_is_in_the_model() {
     assert_eq!(keyed.applies_to.playbooks, ["worker_failure_recovery", "workflow_restart"]);
     assert_eq!(keyed.applies_to.services, ["kubernetes", "orchestrator"]);
     assert_eq!(keyed.key, "{{ workflow_id | lower }}/{{ action }}");
+    let live = &guardrails.admission.live;
+    assert_eq!((live.of_playbook("workflow_restart"), live.of_playbook("another")), (7, 50));
+    assert_eq!((live.of_service("orchestrator"), live.of_service("kubernetes")), (9, 80));
     assert_eq!((guardrails.repeats.escalate_at, guardrails.repeats.window_seconds), (2, 60));
     assert_eq!(guardrails.approvals.groups["leads"], ["local:ben"]);
     let level = |name: &str| guardrails.autonomy.iter().find(|rule| rule.playbook == name).map(|rule| rule.level);

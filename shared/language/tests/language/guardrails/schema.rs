@@ -28,6 +28,8 @@ fn the_schema_and_the_reading_have_the_same_keys() {
         ("/properties/repeats", "repeats: {xyzxyz: 1}\n"),
         ("/properties/approvals", "approvals: {xyzxyz: 1}\n"),
         ("/properties/autonomy/items", "autonomy: [{xyzxyz: 1}]\n"),
+        ("/properties/admission", "admission: {xyzxyz: 1}\n"),
+        ("/properties/admission/properties/live", "admission: {live: {xyzxyz: 1}}\n"),
     ] {
         let part = schema.pointer(pointer).unwrap_or_else(|| panic!("the schema has no {pointer}"));
         assert_eq!(keys(part), listed_keys(&read(text).diagnostics), "{pointer}");

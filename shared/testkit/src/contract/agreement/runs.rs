@@ -134,6 +134,7 @@ fn random_run(dice: &mut Dice, now: Timestamp) -> NewRun {
         dedupe_until: dice.after(now, 10_000),
         concurrency_key: (!dice.once_in(3)).then(|| dice.name("ticket", 4)),
         repeat: (!dice.once_in(3)).then(|| random_repeat(dice)),
+        room: None,
     }
 }
 

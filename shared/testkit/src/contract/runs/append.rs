@@ -31,7 +31,7 @@ async fn ticket_is_free(store: &Runs) -> bool {
     match store.create(&run).await.unwrap() {
         Created::Created => true,
         Created::Busy { .. } => false,
-        other @ (Created::Duplicate { .. } | Created::Repeated { .. } | Created::Escalated { .. }) => {
+        other @ (Created::Duplicate { .. } | Created::Repeated { .. } | Created::Escalated { .. } | Created::Full) => {
             panic!("{other:?}")
         }
     }

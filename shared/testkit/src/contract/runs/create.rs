@@ -132,7 +132,9 @@ fn tally(answers: &[Created]) -> (usize, Vec<RunId>) {
         match answer {
             Created::Created => created += 1,
             Created::Duplicate { run_id } | Created::Busy { run_id } => told.push(run_id.clone()),
-            Created::Repeated { .. } | Created::Escalated { .. } => panic!("no run is counted: {answer:?}"),
+            Created::Repeated { .. } | Created::Escalated { .. } | Created::Full => {
+                panic!("no run is counted: {answer:?}")
+            }
         }
     }
     told.dedup();

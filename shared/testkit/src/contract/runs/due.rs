@@ -75,11 +75,16 @@ pub async fn live_runs_are_counted_until_they_end(store: Runs) {
     for status in RunStatus::ALL {
         create_waking(&store, status.as_str(), None, status).await;
     }
-    let of = |active, awaiting_approval| LiveRuns { active, awaiting_approval };
-    assert_eq!(store.count_live().await.unwrap(), of(3, 1), "PENDING, AWAITING_APPROVAL, RUNNING");
+    let of = |active, awaiting_approval, waiting| LiveRuns {
+        active,
+        awaiting_approval,
+        waiting,
+        waiting_since: (waiting > 0).then_some(T0),
+    };
+    assert_eq!(store.count_live().await.unwrap(), of(3, 1, 1), "PENDING, AWAITING_APPROVAL, RUNNING");
     let end = commit(RunStatus::Running.as_str(), 2, "end", 1);
     store.append(&end, &RunHead { status: RunStatus::Completed, wake_at: None, ..head(&end) }, None).await.unwrap();
-    assert_eq!(store.count_live().await.unwrap(), of(2, 1));
+    assert_eq!(store.count_live().await.unwrap(), of(2, 1, 1));
 }
 
 pub async fn a_run_counts_as_awaiting_approval_only_while_it_does(store: Runs) {

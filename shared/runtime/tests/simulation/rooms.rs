@@ -1,0 +1,109 @@
+//! The laws of room: no bound is exceeded, the most severe goes first, then the oldest, and what has waited has its whole time.
+
+use std::collections::BTreeMap;
+
+use heal_engine::event::{Commit, Event, RunStarted};
+use heal_runtime::port::{RunHead, RunReader, place};
+use heal_runtime::{RunId, Timestamp};
+
+use super::stage::{Stage, guardrails};
+
+/// The end of an interval that did not end, and the moment of what did not happen.
+const NEVER: Timestamp = Timestamp(u64::MAX);
+
+/// One run as its log has it.
+#[derive(Debug)]
+struct Course {
+    run_id: RunId,
+    playbook: String,
+    place: (usize, Timestamp),
+    /// When it began to wait for room, and until when it did.
+    waited: Option<(Timestamp, Timestamp)>,
+    /// From when until when it took room.
+    took: Option<(Timestamp, Timestamp)>,
+    /// The intervals in which it was held.
+    held: Vec<(Timestamp, Timestamp)>,
+}
+
+impl Course {
+    fn read(head: &RunHead, commits: &[Commit]) -> Option<Self> {
+        let Some(Event::RunStarted(started)) = commits[0].events.first() else { return None };
+        let RunStarted { mode, playbook, .. } = &**started;
+        let started_at = commits[0].at;
+        // Such as one that is escalated: it needs no room.
+        let ends_at_once = commits[0].events.iter().any(|event| matches!(event, Event::RunEnded { .. }));
+        let mut course = Self {
+            run_id: head.run_id.clone(),
+            playbook: playbook.clone(),
+            place: place(head.subject.severity.as_deref(), started_at),
+            waited: None,
+            took: (started.acts() && !mode.is_shadow() && !ends_at_once).then_some((started_at, NEVER)),
+            held: Vec::new(),
+        };
+        for commit in commits {
+            let at = commit.at;
+            for event in &commit.events {
+                match event {
+                    Event::RunQueued => (course.waited, course.took) = (Some((at, NEVER)), None),
+                    Event::RunAdmitted => {
+                        course.waited.as_mut().unwrap().1 = at;
+                        course.took = Some((at, NEVER));
+                    }
+                    Event::RunHeld { .. } if course.held.last().is_none_or(|held| held.1 != NEVER) => {
+                        course.held.push((at, NEVER));
+                    }
+                    Event::RunReleased { .. } => course.held.last_mut().unwrap().1 = at,
+                    Event::RunEnded { .. } => {
+                        for (_, until) in course.waited.iter_mut().chain(&mut course.took).chain(&mut course.held) {
+                            *until = (*until).min(at);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Some(course)
+    }
+
+    fn takes_room_at(&self, at: Timestamp) -> bool {
+        self.took.is_some_and(|(from, until)| from <= at && at < until)
+    }
+
+    /// Whether it waited before `at` and after, and nothing held it then.
+    fn waits_across(&self, at: Timestamp) -> bool {
+        let waits = self.waited.is_some_and(|(from, until)| from < at && at < until);
+        waits && !self.held.iter().any(|(from, until)| *from <= at && at <= *until)
+    }
+}
+
+/// The number of runs that were admitted after they had waited.
+pub async fn hold(stage: &Stage) -> usize {
+    let mut courses = Vec::new();
+    for head in stage.heads().await {
+        let commits = stage.runs.load(&head.run_id, 0).await.unwrap();
+        courses.extend(Course::read(&head, &commits));
+    }
+    let live = guardrails().admission.live;
+    let mut admitted = 0;
+    for course in &courses {
+        let Some((at, _)) = course.took else { continue };
+        let mut taken: BTreeMap<&str, u32> = BTreeMap::new();
+        for other in courses.iter().filter(|other| other.takes_room_at(at)) {
+            *taken.entry(&other.playbook).or_default() += 1;
+        }
+        for (playbook, runs) in &taken {
+            assert!(*runs <= live.of_playbook(playbook), "{runs} runs of {playbook} take room at {at:?}");
+        }
+        let all: u32 = taken.values().sum();
+        assert!(all <= live.of_service("world"), "{all} runs take room at {at:?}");
+        admitted += usize::from(course.waited.is_some());
+        // A run that has not waited goes behind all that wait; one that has, behind those before it.
+        let goes_first =
+            |other: &&Course| course.waited.is_none() || (other.place, &other.run_id) < (course.place, &course.run_id);
+        let mut passed = courses.iter().filter(|other| other.playbook == course.playbook && other.waits_across(at));
+        if let Some(other) = passed.find(goes_first) {
+            panic!("{course:?} took room, but {other:?} was first");
+        }
+    }
+    admitted
+}
