@@ -132,6 +132,8 @@ impl Reading {
             | Event::Rejected { .. }
             | Event::CancelRequested { .. }
             | Event::RunWithdrawn { .. }
+            | Event::RunQueued
+            | Event::RunAdmitted
             | Event::FollowUpDone { .. }
             | Event::ConditionFalse { .. }
             | Event::FannedOut { .. }
