@@ -42,7 +42,7 @@ step "lints"
 cargo clippy --locked --workspace --all-targets -- -D warnings
 # Functions by themselves, as they are deployed: without features that other programs of the workspace turn on.
 # shellcheck disable=SC2046 # one word per package
-cargo clippy --locked $(for function in functions/*/; do echo --package "heal-$(basename "$function")"; done) -- -D warnings
+cargo clippy --locked $(for manifest in functions/*/Cargo.toml; do echo --package "$(sed -n 's/^name = "\(heal-[^"]*\)"$/\1/p' "$manifest" | head -1)"; done) -- -D warnings
 
 step "documentation"
 RUSTDOCFLAGS=-Dwarnings cargo doc --locked --workspace --no-deps --quiet

@@ -52,6 +52,7 @@ use utoipa_axum::routes;
 
 pub use caller::{Caller, Role};
 pub use document::openapi;
+pub use gateway::behind_gateway;
 pub use problem::Problem;
 pub use request::{Service, Waiting};
 

@@ -158,7 +158,7 @@ pub(crate) async fn escalations(
 
 /// Acknowledges an escalated run: the next incident about its target runs again.
 #[utoipa::path(post, path = "/api/v1/escalations/{id}/acknowledge", operation_id = "acknowledgeEscalation", tag = "people",
-    params(("id" = String, Path, description = "The run's id")), request_body = Option<Note>,
+    params(("id" = String, Path, description = "The run's id", example = "run-1")), request_body = Option<Note>,
     responses((status = 200, description = "Acknowledged, now or before", body = Changed),
         (status = 202, description = "Sent, and not in the run's log yet", body = Changed),
         (status = 409, description = "The run is not escalated",

@@ -51,7 +51,7 @@ pub(crate) struct Progress {
 
 /// Shows the progress of a run.
 #[utoipa::path(get, path = "/api/v1/remediation/{id}/status", operation_id = "getRemediation", tag = "remediation",
-    params(("id" = String, Path, description = "The run's id")),
+    params(("id" = String, Path, description = "The run's id", example = "run-1")),
     responses((status = 200, description = "The progress", body = Progress)))]
 pub(crate) async fn status(
     State(service): State<Arc<Service>>,
