@@ -75,6 +75,13 @@ step "template"
 scripts/install-aws-tools.sh ministack sam
 scripts/test-template.sh
 
+step "HTTP API"
+if python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    scripts/test-api.sh
+else
+    skip "the HTTP API against its document: Python 3 with its venv module is not installed"
+fi
+
 step "dependencies"
 PATH=$PWD/.tools/bin:$PATH
 if is_ci; then

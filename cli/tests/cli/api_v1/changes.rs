@@ -1,9 +1,14 @@
 //! Changes to runs, to the brakes, and requests that are repeated.
 
+use std::sync::Arc;
+
+use heal_embedded::{Location, Store};
+use heal_runtime::port::{Message, QueueName, Receiver as _, Sender as _, SystemClock};
+use heal_sandbox::Seed;
 use serde_json::{Value, json};
 
 use super::Home;
-use crate::support::{answer, http};
+use crate::support::{PATIENCE, Serve, answer, env, get, http, platform, playbooks, post};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_held_released_and_cancelled_once() {
@@ -115,4 +120,46 @@ async fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     let (status, body) =
         home.post("/api/v1/incidents?dry_run=true", &json!({"incident_id": "i", "incident_type": "NO"})).await;
     assert_eq!(status, 422, "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_goes_back_and_what_it_leaves_is_ticked_off() {
+    let platform = platform(Seed::healthy_worker());
+    let folder = playbooks(&[("long.yaml", super::LONG)]);
+    let state = folder.path().join("state.db");
+    let store = Store::open(Location::File(state.clone()), Arc::new(SystemClock)).unwrap();
+    let body = json!({"incident_id": "odd", "incident_type": "NEVER_HEARD_OF"}).to_string();
+    store.send(vec![Message { queue: QueueName::Incidents, body, delay_ms: 0, traceparent: None }]).await.unwrap();
+    let delivery = store.receive(&QueueName::Incidents, 1, 60_000).await.unwrap().remove(0);
+    store.dead_letter(&delivery.receipt, "it came too early").await.unwrap();
+    drop(store);
+    let serve = Serve::start(&state, folder.path(), &env(&platform));
+    let url = |path: &str| format!("{}/api/v1/{path}", serve.url);
+
+    let (_, listed) = get(&url("dead-letters")).await;
+    let letter = &listed["dead_letters"][0];
+    assert_eq!((&letter["queue"], &letter["reason"]), (&json!("incidents"), &json!("it came too early")), "{listed}");
+    let redrive = url(&format!("dead-letters/{}/redrive", letter["message_id"].as_str().unwrap()));
+    assert_eq!(post(&redrive, &json!({})).await.0, 200);
+    assert_eq!(post(&redrive, &json!({})).await.0, 404, "it is back on its queue");
+
+    let give_up = std::time::Instant::now() + PATIENCE;
+    let left = loop {
+        let (_, left) = get(&url("follow-ups?incident=odd")).await;
+        if let Some(entry) = left["follow_ups"].as_array().unwrap().first() {
+            break entry.clone();
+        }
+        assert!(std::time::Instant::now() < give_up, "the message that no playbook fits left nothing");
+    };
+    let done = url(&format!("follow-ups/{}/done", left["id"].as_str().unwrap()));
+    let (status, body) = post(&done, &json!({"note": "a typo"})).await;
+    assert_eq!((status, &body["changed"]), (200, &json!(true)), "{body}");
+    assert_eq!(get(&url("follow-ups?incident=odd")).await.1["follow_ups"], json!([]));
+    let (_, all) = get(&url("follow-ups?all=true")).await;
+    assert_eq!(
+        (&all["follow_ups"][0]["note"], &all["follow_ups"][0]["done_by"]),
+        (&json!("a typo"), &json!("api:anonymous"))
+    );
+    let run = left["run_id"].as_str().unwrap();
+    assert_eq!(post(&url(&format!("escalations/{run}/acknowledge")), &json!({})).await.0, 409, "it is not escalated");
 }
