@@ -24,6 +24,7 @@ pub mod explain;
 mod extract;
 mod gateway;
 mod halts;
+mod hash;
 mod health;
 mod idempotency;
 mod incidents;

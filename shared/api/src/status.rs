@@ -18,6 +18,7 @@ use crate::request::Service;
 /// How far a run is, in the form of the remediation API.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RemediationStatus)]
+#[expect(clippy::struct_field_names, reason = "the names are those on the wire")]
 pub(crate) struct Progress {
     /// The run's id.
     #[schema(value_type = String)]

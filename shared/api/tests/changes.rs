@@ -1,6 +1,12 @@
 //! One contract for the changes of both homes: made by a turn of this process, or sent to a dispatcher that works on a queue.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm
+)]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -20,6 +20,7 @@ use crate::request::Service;
 
 /// What became of a change.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the names are those on the wire")]
 pub(crate) struct Changed {
     /// The run.
     #[schema(value_type = String)]
