@@ -58,7 +58,8 @@ is_fresh() {
 build() {
     functions=${HEAL_BUILD_ALSO:+--package heal-$HEAL_BUILD_ALSO}
     for manifest in functions/*/Cargo.toml; do
-        functions="$functions --package heal-$(basename "$(dirname "$manifest")")"
+        # A function has the name of its folder; a package of that name may be a library.
+        functions="$functions --package $(sed -n 's/^name = "\(heal-[^"]*\)"$/\1/p' "$manifest" | head -1)"
     done
     # `sam build` shows standard error only after a failure.
     case $profile in
@@ -101,8 +102,10 @@ else
     cp "$binary" "$folder/bootstrap"
 fi
 case $name in
-dispatcher) "$heal" playbook compile playbooks ${HEAL_BUILD_PLAYBOOKS:+"$HEAL_BUILD_PLAYBOOKS"} --out "$folder/playbooks.json" ;;
-scheduled-checks) "$heal" check compile playbooks/checks --out "$folder/checks.json" ;;
+dispatcher | api) "$heal" playbook compile playbooks ${HEAL_BUILD_PLAYBOOKS:+"$HEAL_BUILD_PLAYBOOKS"} --out "$folder/playbooks.json" ;;
+esac
+case $name in
+scheduled-checks | api) "$heal" check compile playbooks/checks --out "$folder/checks.json" ;;
 esac
 # A file of guardrails that is missing or has an error fails the build, not the first message.
 "$heal" guardrails compile --playbooks playbooks ${HEAL_BUILD_PLAYBOOKS:+--playbooks "$HEAL_BUILD_PLAYBOOKS"} --out "$folder/guardrails.json"

@@ -42,7 +42,7 @@ step "lints"
 cargo clippy --locked --workspace --all-targets -- -D warnings
 # Functions by themselves, as they are deployed: without features that other programs of the workspace turn on.
 # shellcheck disable=SC2046 # one word per package
-cargo clippy --locked $(for function in functions/*/; do echo --package "heal-$(basename "$function")"; done) -- -D warnings
+cargo clippy --locked $(for manifest in functions/*/Cargo.toml; do echo --package "$(sed -n 's/^name = "\(heal-[^"]*\)"$/\1/p' "$manifest" | head -1)"; done) -- -D warnings
 
 step "documentation"
 RUSTDOCFLAGS=-Dwarnings cargo doc --locked --workspace --no-deps --quiet
@@ -79,6 +79,13 @@ fi
 step "template"
 scripts/install-aws-tools.sh ministack sam
 scripts/test-template.sh
+
+step "HTTP API"
+if python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    scripts/test-api.sh
+else
+    skip "the HTTP API against its document: Python 3 with its venv module is not installed"
+fi
 
 step "dependencies"
 PATH=$PWD/.tools/bin:$PATH

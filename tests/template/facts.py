@@ -3,6 +3,8 @@
 from stack import ROOT
 
 NOT_ACTIONS = {"dispatcher", "scheduled-checks"}
+# Functions that a parameter switches on.
+OPTIONAL = {"api", "notify"}
 
 # An action's folder, and the service that it calls.
 SERVICES = {
@@ -24,7 +26,7 @@ FOURTEEN_DAYS = 14 * 24 * 60 * 60
 
 def action_folders():
     """Every action that there is in functions/."""
-    return sorted(path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml") if path.parent.name not in NOT_ACTIONS)
+    return sorted(path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml") if path.parent.name not in NOT_ACTIONS | OPTIONAL)
 
 
 def functions():

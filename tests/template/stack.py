@@ -126,7 +126,8 @@ class Stack:
         return self.resolve(self.resources[logical_id].get("Properties", {}))
 
     def outputs(self):
-        return {name: self.resolve(output["Value"]) for name, output in self.template["Outputs"].items()}
+        given = self.template["Outputs"].items()
+        return {name: self.resolve(output["Value"]) for name, output in given if self._condition(output.get("Condition", True))}
 
     def queue(self, name):
         """The ARN of the queue of this name within the stack."""
@@ -182,6 +183,8 @@ class Stack:
             raise KeyError(f"GetAtt of {logical_id}, which is no resource")
         if attribute.endswith("Name"):
             return self._names[logical_id]
+        if attribute == "RoleId":
+            return f"AROA{logical_id}"
         own = self._names[logical_id]
         prefix = {
             "AWS::SQS::Queue": ("sqs", ""),
@@ -214,6 +217,8 @@ class Stack:
         return self.resolve(yes if self._condition(name) else no)
 
     def _condition(self, name):
+        if name is True:
+            return True
         if name not in self.conditions:
             self.conditions[name] = self.resolve(self.template["Conditions"][name])
         return self.conditions[name]
@@ -235,6 +240,7 @@ _FUNCTIONS = {
     "Fn::If": Stack._if,
     "Condition": Stack._condition,
     "Fn::Equals": lambda stack, both: str(stack.resolve(both[0])) == str(stack.resolve(both[1])),
+    "Fn::And": lambda stack, all_of: all(stack.resolve(one) for one in all_of),
     "Fn::Not": lambda stack, one: not stack.resolve(one[0]),
     "Fn::Join": lambda stack, both: both[0].join(stack.resolve(both[1])),
     "Fn::Split": lambda stack, both: stack.resolve(both[1]).split(both[0]),

@@ -117,7 +117,7 @@ async fn a_run_is_held_by_a_person_and_an_action_over_http() {
     let halts = format!("{}/api/v1/halts", serve.url);
     let order = json!({"scope": "action", "name": "restart_workflow", "for_seconds": 600, "reason": "a deployment"});
     let (status, halt) = post(&halts, &order).await;
-    assert_eq!((status, &halt["by"]), (201, &json!("api:unauthenticated")), "{halt}");
+    assert_eq!((status, &halt["by"]), (201, &json!("api:anonymous")), "{halt}");
     begin(&serve, 0).await;
     let held = |id: &Value| runs(&state).into_iter().find(|run| run["held_by"] == *id);
     let run = eventually("the run is held", || held(&halt["id"]));

@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod api_v1;
 mod approvals;
 mod audit;
 mod backend;

@@ -70,7 +70,7 @@ pub(crate) async fn list(State(service): State<Arc<Service>>, headers: HeaderMap
 
 /// Sets how far the engine may go alone with a playbook, from its next incident on. Of this level and that of the guardrails the stricter counts.
 #[utoipa::path(put, path = "/api/v1/autonomy/{playbook}", operation_id = "setAutonomy", tag = "brakes",
-    params(("playbook" = String, Path, description = "The playbook's name")), request_body = NewSetting,
+    params(("playbook" = String, Path, description = "The playbook's name", example = "workflow_restart")), request_body = NewSetting,
     responses((status = 200, description = "The level is set", body = SettingView)))]
 pub(crate) async fn set(
     State(service): State<Arc<Service>>,

@@ -3,12 +3,12 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
+use crate::hash;
 use crate::problem::Problem;
 
-/// Bytes of the hash that a tag keeps.
-const TAG_BYTES: usize = 16;
+/// Hexadecimal digits of the hash that a tag keeps.
+const TAG_DIGITS: usize = 32;
 
 /// `value` as JSON with its entity tag, or 304 if the reader has it.
 ///
@@ -31,9 +31,7 @@ pub(crate) fn tagged(headers: &HeaderMap, value: &impl Serialize) -> Result<Resp
 }
 
 fn tag(body: &[u8]) -> String {
-    let digest = Sha256::digest(body);
-    let hex: String = digest.iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
+    format!("\"{}\"", hash::hex(body, TAG_DIGITS))
 }
 
 /// Whether the reader has this version. Tags are compared weakly, as RFC 9110 says for `If-None-Match`.

@@ -25,7 +25,7 @@ const REASON_BYTES: usize = 500;
 
 /// Cancels a run: nothing new starts, and what is in flight is waited for. A run that has ended stays unchanged.
 #[utoipa::path(post, path = "/api/v1/remediation/{id}/cancel", operation_id = "cancelRemediation", tag = "remediation",
-    params(("id" = String, Path, description = "The run's id")), request_body = Option<Cancellation>,
+    params(("id" = String, Path, description = "The run's id", example = "run-1")), request_body = Option<Cancellation>,
     responses((status = 200, description = "The run", body = Summary)))]
 pub(crate) async fn cancel(
     State(service): State<Arc<Service>>,
@@ -46,7 +46,7 @@ pub(crate) async fn cancel(
 
 /// Approves a run that awaits approval, whatever it asks for; `/api/v1/runs/{id}/approve` approves exactly what was read.
 #[utoipa::path(post, path = "/api/v1/remediation/{id}/approve", operation_id = "approveRemediation", tag = "remediation",
-    params(("id" = String, Path, description = "The run's id")),
+    params(("id" = String, Path, description = "The run's id", example = "run-1")),
     responses((status = 200, description = "The run", body = Summary)))]
 pub(crate) async fn approve(
     State(service): State<Arc<Service>>,

@@ -80,7 +80,7 @@ pub(crate) async fn execute(
     let key = IdempotencyKey::read(&headers, identity)?;
     check_request(&incident::read(&text)?, &text)?;
     let text = match &key {
-        Some(key) => named(text, key)?,
+        Some(key) => named(&text, key)?,
         None => text,
     };
     let prepared = service.dispatcher.prepare(&text)?;
@@ -116,9 +116,9 @@ pub(crate) async fn execute(
 ///
 /// # Errors
 /// 422 if it has an id already.
-fn named(text: String, key: &IdempotencyKey) -> Result<String, Problem> {
-    let mut fields: JsonMap<String, Value> = serde_json::from_str(&text)
-        .map_err(|error| Problem::field("body", format!("is not a JSON object: {error}")))?;
+fn named(text: &str, key: &IdempotencyKey) -> Result<String, Problem> {
+    let mut fields: JsonMap<String, Value> =
+        serde_json::from_str(text).map_err(|error| Problem::field("body", format!("is not a JSON object: {error}")))?;
     if fields.contains_key("remediation_id") {
         let message = "goes without the header Idempotency-Key: the id is the key of the request";
         return Err(Problem::field("remediation_id", message));

@@ -1,8 +1,32 @@
 //! The caller that Amazon API Gateway has identified.
 
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{Extensions, Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
 use crate::caller::{Caller, Role};
+use crate::problem::Problem;
+
+/// `router` behind API Gateway: each request has the caller whom `authorizer` reads from it, in the role `role`. A viewer changes nothing.
+pub fn behind_gateway(router: Router, authorizer: fn(&Extensions) -> Value, role: Role) -> Router {
+    router.layer(middleware::from_fn(move |mut request: Request, next: Next| async move {
+        let Some(caller) = Caller::from_gateway(&authorizer(request.extensions()), |_, _| Some(role)) else {
+            return Problem::new(StatusCode::UNAUTHORIZED, "the gateway has identified nobody as the caller")
+                .into_response();
+        };
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        if caller.role < Role::Operator && !reads {
+            let message = format!("{} may only read: its role is viewer", caller.identity);
+            return Problem::new(StatusCode::FORBIDDEN, message).into_response();
+        }
+        request.extensions_mut().insert(caller);
+        let response: Response = next.run(request).await;
+        response
+    }))
+}
 
 impl Caller {
     /// The caller by the `authorizer` of a request's context (HTTP API, payload format 2.0): an IAM principal as `iam:USER_ID`, or the subject

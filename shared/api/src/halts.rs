@@ -116,11 +116,11 @@ pub(crate) async fn halt(
     if key.is_some() {
         let lasting = service.dispatcher.halts().await?;
         if let Some(before) = lasting.into_iter().find(|before| before.id == halt.id) {
-            return if is_same(&before, &halt) { created(before) } else { Err(idempotency::conflict()) };
+            return if is_same(&before, &halt) { Ok(created(before)) } else { Err(idempotency::conflict()) };
         }
     }
     match service.changes.halt(&halt).await? {
-        OrderOutcome::Known(SwitchOutcome::Done | SwitchOutcome::Unknown) => created(halt),
+        OrderOutcome::Known(SwitchOutcome::Done | SwitchOutcome::Unknown) => Ok(created(halt)),
         OrderOutcome::Sent => Ok((StatusCode::ACCEPTED, Json(HaltView::from(halt))).into_response()),
         OrderOutcome::Known(SwitchOutcome::Invalid(invalid)) => Err(refused(&invalid)),
         OrderOutcome::Known(SwitchOutcome::TooMany) => {
@@ -153,8 +153,8 @@ pub(crate) async fn resume(
     }
 }
 
-fn created(halt: Halt) -> Result<Response, Problem> {
-    Ok((StatusCode::CREATED, Json(HaltView::from(halt))).into_response())
+fn created(halt: Halt) -> Response {
+    (StatusCode::CREATED, Json(HaltView::from(halt))).into_response()
 }
 
 /// Whether two orders differ in nothing but their time.

@@ -3,8 +3,8 @@
 //! What is created gets an id that is derived from the key and the caller, so the store itself recognises the repetition.
 
 use axum::http::{HeaderMap, StatusCode};
-use sha2::{Digest as _, Sha256};
 
+use crate::hash;
 use crate::problem::Problem;
 
 const HEADER: &str = "idempotency-key";
@@ -32,8 +32,7 @@ impl IdempotencyKey {
 
     /// The first `digits` hexadecimal digits of the key's hash, 64 at most.
     pub(crate) fn hex(&self, digits: usize) -> String {
-        let hash = Sha256::digest(self.0.as_bytes());
-        hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(digits).collect()
+        hash::hex(self.0.as_bytes(), digits)
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) struct IncidentQuery {
 
 /// An incident; every further field becomes a variable of its playbook.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the names are those on the wire")]
 pub(crate) struct Incident {
     /// Names the incident; the same id again starts no second run.
     incident_id: String,

@@ -25,6 +25,7 @@ pub mod explain;
 mod extract;
 mod gateway;
 mod halts;
+mod hash;
 mod health;
 mod hooks;
 mod idempotency;
@@ -54,6 +55,7 @@ use utoipa_axum::routes;
 
 pub use caller::{Caller, Role};
 pub use document::openapi;
+pub use gateway::behind_gateway;
 pub use hooks::Hooked;
 pub use problem::Problem;
 pub use request::{Service, Waiting};

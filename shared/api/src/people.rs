@@ -42,7 +42,9 @@ pub(crate) struct ApprovalQuery {
 
 /// Lists what waits for the approval of a person.
 #[utoipa::path(get, path = "/api/v1/approvals", operation_id = "listApprovals", tag = "people", params(ApprovalQuery),
-    responses((status = 200, description = "The open approvals", body = ApprovalList)))]
+    responses((status = 200, description = "The open approvals", body = ApprovalList),
+        (status = 404, description = "The run does not exist",
+            body = crate::problem::ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn approvals(
     State(service): State<Arc<Service>>,
     Parameters(query): Parameters<ApprovalQuery>,
@@ -83,7 +85,9 @@ pub(crate) struct FollowUpQuery {
 
 /// Lists what runs have left for people to do.
 #[utoipa::path(get, path = "/api/v1/follow-ups", operation_id = "listFollowUps", tag = "people", params(FollowUpQuery),
-    responses((status = 200, description = "The follow-ups", body = FollowUpList)))]
+    responses((status = 200, description = "The follow-ups", body = FollowUpList),
+        (status = 404, description = "The run does not exist",
+            body = crate::problem::ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn follow_ups(
     State(service): State<Arc<Service>>,
     Parameters(query): Parameters<FollowUpQuery>,
@@ -158,7 +162,7 @@ pub(crate) async fn escalations(
 
 /// Acknowledges an escalated run: the next incident about its target runs again.
 #[utoipa::path(post, path = "/api/v1/escalations/{id}/acknowledge", operation_id = "acknowledgeEscalation", tag = "people",
-    params(("id" = String, Path, description = "The run's id")), request_body = Option<Note>,
+    params(("id" = String, Path, description = "The run's id", example = "run-1")), request_body = Option<Note>,
     responses((status = 200, description = "Acknowledged, now or before", body = Changed),
         (status = 202, description = "Sent, and not in the run's log yet", body = Changed),
         (status = 409, description = "The run is not escalated",

@@ -100,7 +100,7 @@ pub(crate) async fn list(State(service): State<Arc<Service>>, headers: HeaderMap
 
 /// Shows one playbook as its runs pin it, with its graph.
 #[utoipa::path(get, path = "/api/v1/playbooks/{name}", operation_id = "getPlaybook", tag = "playbooks",
-    params(("name" = String, Path, description = "The playbook's name")),
+    params(("name" = String, Path, description = "The playbook's name", example = "workflow_restart")),
     responses((status = 200, description = "The playbook", body = PlaybookView)))]
 pub(crate) async fn one(
     State(service): State<Arc<Service>>,

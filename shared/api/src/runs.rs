@@ -148,7 +148,7 @@ pub(crate) async fn list(
 
 /// Shows one run with its steps. With `wait`, answers once its log has more than `after`, or the time is over.
 #[utoipa::path(get, path = "/api/v1/runs/{id}", operation_id = "getRun", tag = "runs",
-    params(("id" = String, Path, description = "The run's id"), WaitQuery),
+    params(("id" = String, Path, description = "The run's id", example = "run-1"), WaitQuery),
     responses((status = 200, description = "The run", body = RunDetail)))]
 pub(crate) async fn one(
     State(service): State<Arc<Service>>,

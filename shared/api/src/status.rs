@@ -18,6 +18,7 @@ use crate::request::Service;
 /// How far a run is, in the form of the remediation API.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RemediationStatus)]
+#[expect(clippy::struct_field_names, reason = "the names are those on the wire")]
 pub(crate) struct Progress {
     /// The run's id.
     #[schema(value_type = String)]
@@ -51,7 +52,7 @@ pub(crate) struct Progress {
 
 /// Shows the progress of a run.
 #[utoipa::path(get, path = "/api/v1/remediation/{id}/status", operation_id = "getRemediation", tag = "remediation",
-    params(("id" = String, Path, description = "The run's id")),
+    params(("id" = String, Path, description = "The run's id", example = "run-1")),
     responses((status = 200, description = "The progress", body = Progress)))]
 pub(crate) async fn status(
     State(service): State<Arc<Service>>,

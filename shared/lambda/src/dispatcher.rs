@@ -7,11 +7,11 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use heal_clients::config::Env;
 use heal_runtime::inbox::Inbox;
 use heal_runtime::library::Library;
-use heal_wiring::environment::ENV_PLAYBOOKS_FILE;
+use heal_wiring::environment::{ENV_API_SENDER, ENV_PLAYBOOKS_FILE};
 use lambda_runtime::LambdaEvent;
 
 use crate::error::{BatchError, Error};
-use crate::function::{Function, logged, read_file};
+use crate::function::{Function, logged, read_file, variable};
 use crate::record::{Source, delivery};
 use crate::serve::{diagnostic, serve};
 use crate::settle::{Origin, answer};
@@ -42,7 +42,8 @@ impl Function {
         let observer = self.observer(actions.iter().map(String::as_str), library.names());
         let ports = self.bounded_ports()?;
         let gatekeeper = ports.gatekeeper(&Env, Arc::clone(&observer))?;
-        Ok(Inbox::new(ports.dispatcher(Arc::new(library)).observed_by(observer).gated_by(gatekeeper)))
+        let dispatcher = ports.dispatcher(Arc::new(library)).observed_by(observer).gated_by(gatekeeper);
+        Ok(Inbox::new(dispatcher).trusting(variable(&Env, ENV_API_SENDER)?))
     }
 
     async fn messages(&self, inbox: &Inbox, event: SqsEvent) -> Result<SqsBatchResponse, BatchError> {

@@ -80,7 +80,7 @@ pub fn clock() -> Arc<dyn Clock> {
 }
 
 /// The value of `variable`; `None` if it is unset or empty.
-fn variable(strings: &dyn Strings, variable: &'static str) -> Result<Option<String>, Error> {
+pub(crate) fn variable(strings: &dyn Strings, variable: &'static str) -> Result<Option<String>, Error> {
     let value = strings.get(variable).map_err(|fault| Error::Variable { variable, problem: fault.to_string() })?;
     Ok(value.filter(|value| !value.is_empty()))
 }

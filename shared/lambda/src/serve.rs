@@ -30,11 +30,11 @@ where
 
 /// Sends telemetry after the reply and before the platform freezes the process: only the next invocation waits for it.
 #[derive(Clone)]
-struct AfterReply {
-    telemetry: Telemetry,
+pub(crate) struct AfterReply {
+    pub telemetry: Telemetry,
 }
 
-struct Flushing<S> {
+pub(crate) struct Flushing<S> {
     inner: S,
     telemetry: Telemetry,
 }

@@ -1,6 +1,6 @@
 //! The language of playbooks, checks, guardrails and hooks: YAML text in, a model or everything that is wrong with the text out.
 //!
-//! It deliberately has no I/O, and nothing of it is in a function: functions get the models of [`heal_engine`] and [`heal_guard`] as JSON.
+//! It deliberately has no I/O, and the functions that act contain nothing of it: they get the models of [`heal_engine`] and [`heal_guard`] as JSON.
 //!
 //! Start at [`playbook::read`], [`check::read`], [`guardrails::read`] and [`hooks::read`].
 //!

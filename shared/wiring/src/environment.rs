@@ -35,6 +35,10 @@ heal_clients::variables! {
         "File of the compiled checks (`heal check compile`), read by the scheduled checks";
     ENV_GUARDRAILS_FILE = "HEAL_GUARDRAILS_FILE", Path, Functions, Some("guardrails.json"),
         "File of the compiled guardrails (`heal guardrails compile`), read by the dispatcher and every action";
+    ENV_API_SENDER = "HEAL_API_SENDER", Text, Functions, None,
+        "Identity that SQS attests for the function `api`, `iam:ROLE_ID:FUNCTION`: the dispatcher believes what its messages say about who orders a change";
+    ENV_API_ROLE = "HEAL_API_ROLE", Choice, Functions, Some("viewer"),
+        "Role of every caller that API Gateway has identified: `viewer`, `operator`, `approver` or `admin`";
     ENV_RUN_RETENTION_DAYS = "HEAL_RUN_RETENTION_DAYS", Days, Both, Some("90"),
         "Days after which an ended run is removed from the stack's table, or by `heal serve` from its state file: 1 to 3650";
     ENV_LISTEN = "HEAL_LISTEN", Text, Heal, Some("127.0.0.1:8080"),

@@ -20,6 +20,7 @@ use crate::request::Service;
 
 /// What became of a change.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the names are those on the wire")]
 pub(crate) struct Changed {
     /// The run.
     #[schema(value_type = String)]
@@ -102,7 +103,7 @@ pub(crate) async fn make(service: &Service, run_id: RunId, input: Inbound, effec
 
 /// Approves a run, or exactly what one of its steps is about to do.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/approve", operation_id = "approveRun", tag = "runs",
-    params(("id" = String, Path, description = "The run's id")), request_body = Approval,
+    params(("id" = String, Path, description = "The run's id", example = "run-1")), request_body = Approval,
     responses((status = 200, description = "Approved, or nothing to approve", body = Changed),
         (status = 202, description = "Sent, and not in the run's log yet", body = Changed)))]
 pub(crate) async fn approve(
@@ -118,7 +119,7 @@ pub(crate) async fn approve(
 
 /// Rejects a run, or what one of its steps is about to do.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/reject", operation_id = "rejectRun", tag = "runs",
-    params(("id" = String, Path, description = "The run's id")), request_body = Rejection,
+    params(("id" = String, Path, description = "The run's id", example = "run-1")), request_body = Rejection,
     responses((status = 200, description = "Rejected, or nothing to reject", body = Changed),
         (status = 202, description = "Sent, and not in the run's log yet", body = Changed)))]
 pub(crate) async fn reject(
@@ -134,7 +135,7 @@ pub(crate) async fn reject(
 
 /// Cancels a run: nothing new starts, and what is in flight is waited for.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/cancel", operation_id = "cancelRun", tag = "runs",
-    params(("id" = String, Path, description = "The run's id")), request_body = Option<Cancellation>,
+    params(("id" = String, Path, description = "The run's id", example = "run-1")), request_body = Option<Cancellation>,
     responses((status = 200, description = "Cancelled, or ended already", body = Changed),
         (status = 202, description = "Sent, and not in the run's log yet", body = Changed)))]
 pub(crate) async fn cancel(
@@ -150,7 +151,7 @@ pub(crate) async fn cancel(
 
 /// Holds a run: nothing new starts, and its time stands still.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/hold", operation_id = "holdRun", tag = "runs",
-    params(("id" = String, Path, description = "The run's id")), request_body = Reason,
+    params(("id" = String, Path, description = "The run's id", example = "run-1")), request_body = Reason,
     responses((status = 200, description = "Held, or held or ended already", body = Changed),
         (status = 202, description = "Sent, and not in the run's log yet", body = Changed)))]
 pub(crate) async fn hold(
@@ -165,7 +166,7 @@ pub(crate) async fn hold(
 
 /// Releases a run that a person holds.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/release", operation_id = "releaseRun", tag = "runs",
-    params(("id" = String, Path, description = "The run's id")), request_body = Reason,
+    params(("id" = String, Path, description = "The run's id", example = "run-1")), request_body = Reason,
     responses((status = 200, description = "Released, or not held by a person", body = Changed),
         (status = 202, description = "Sent, and not in the run's log yet", body = Changed)))]
 pub(crate) async fn release(

@@ -22,6 +22,7 @@ use crate::request::Service;
 #[schema(as = RunEvent)]
 pub(crate) struct EventView {
     /// Its sequence number, from 1.
+    #[schema(value_type = u64)]
     pub seq: Seq,
     /// When it happened, in milliseconds since the epoch.
     #[schema(value_type = u64)]
@@ -39,6 +40,7 @@ pub(crate) struct EventList {
     /// The events after the one that was asked for, in order.
     events: Vec<EventView>,
     /// Sequence number of the newest event, the next `after`.
+    #[schema(value_type = u64)]
     last_seq: Seq,
     /// Whether the run has ended.
     ended: bool,
@@ -65,7 +67,7 @@ pub(crate) async fn newer(service: &Service, run_id: &RunId, after: Seq) -> Resu
 
 /// Reads the events of a run after a sequence number. With `wait`, answers once there are any, or the time is over.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/events", operation_id = "listEvents", tag = "runs",
-    params(("id" = String, Path, description = "The run's id"), WaitQuery),
+    params(("id" = String, Path, description = "The run's id", example = "run-1"), WaitQuery),
     responses((status = 200, description = "The events", body = EventList)))]
 pub(crate) async fn events(
     State(service): State<Arc<Service>>,
@@ -105,7 +107,7 @@ pub(crate) struct Explanation {
 
 /// Explains a run: what was to be done to each target, what each part of the decision said, and what happened then.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/explanation", operation_id = "explainRun", tag = "runs",
-    params(("id" = String, Path, description = "The run's id"), ExplanationQuery),
+    params(("id" = String, Path, description = "The run's id", example = "run-1"), ExplanationQuery),
     responses((status = 200, description = "The explanation", body = Explanation)))]
 pub(crate) async fn explanation(
     State(service): State<Arc<Service>>,

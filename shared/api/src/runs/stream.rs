@@ -33,13 +33,13 @@ const LAST_EVENT_ID: &str = "last-event-id";
 pub(crate) struct StreamQuery {
     /// Only what came after this sequence number. A reader that connects again says it in `Last-Event-ID`, which goes first.
     #[serde(default)]
-    #[param(default = 0)]
+    #[param(value_type = u64, default = 0)]
     after: Seq,
 }
 
 /// Streams the events of a run as server-sent events until it ends: each has its sequence number as id, and the data of `/events`.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/stream", operation_id = "streamRun", tag = "runs",
-    params(("id" = String, Path, description = "The run's id"), StreamQuery),
+    params(("id" = String, Path, description = "The run's id", example = "run-1"), StreamQuery),
     responses(
         (status = 200, description = "The events, one `run_event` each, then `run_ended`", body = String, content_type = "text/event-stream"),
         (status = 501, description = "This home cannot stream; `/events?wait=` waits for news",

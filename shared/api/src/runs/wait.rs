@@ -19,7 +19,7 @@ pub(crate) const WAIT_SECONDS: u64 = 20;
 pub(crate) struct WaitQuery {
     /// Only what came after this sequence number.
     #[serde(default)]
-    #[param(default = 0)]
+    #[param(value_type = u64, default = 0)]
     pub after: Seq,
     /// Seconds to wait for something newer: 0 to 20.
     #[serde(default)]
