@@ -18,6 +18,7 @@ mod deployed;
 mod diagrams;
 mod dlq;
 mod doctor;
+mod doors;
 mod escalations;
 mod followups;
 mod freeze;
