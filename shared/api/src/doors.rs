@@ -124,7 +124,7 @@ impl Doors {
         }
         let peer = request.extensions().get::<Peer>().copied();
         self.rates.check_peer(peer)?;
-        self.browser.check_change(request, path.as_deref())?;
+        Browser::check_change(request, path.as_deref())?;
         let caller = match request.extensions_mut().remove::<Caller>() {
             Some(caller) => Some(caller),
             None => self.identify(request.headers(), need != Need::Anyone, request.uri().path()).await?,

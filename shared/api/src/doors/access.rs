@@ -109,13 +109,7 @@ impl Reader<'_> {
         });
         let identity_claim = fields.get("identity_claim").and_then(|claim| self.text(claim, "identity_claim"));
         let client_id = fields.get("client_id").and_then(|id| self.text(id, "client_id"));
-        let roles = match fields.get("roles") {
-            Some(roles) => self.roles(roles),
-            None => {
-                self.fault("roles", "is missing, expected a claim and its map of values to roles");
-                None
-            }
-        };
+        let roles = self.roles(fields.get("roles").unwrap_or(&Value::Null));
         Some(Oidc {
             issuer: issuer?,
             audience: audience?,
@@ -156,12 +150,11 @@ impl Reader<'_> {
         let names = self.texts(value, "algorithms");
         let mut algorithms = Vec::new();
         for name in &names {
-            match ALGORITHMS.iter().find(|(known, _)| known == name) {
-                Some((_, algorithm)) => algorithms.push(*algorithm),
-                None => {
-                    let known = ALGORITHMS.map(|(name, _)| name).join(", ");
-                    self.fault("algorithms", format!("`{name}` is not accepted, expected some of {known}"));
-                }
+            if let Some((_, algorithm)) = ALGORITHMS.iter().find(|(known, _)| known == name) {
+                algorithms.push(*algorithm);
+            } else {
+                let known = ALGORITHMS.map(|(name, _)| name).join(", ");
+                self.fault("algorithms", format!("`{name}` is not accepted, expected some of {known}"));
             }
         }
         if names.is_empty() {
@@ -182,13 +175,11 @@ impl Reader<'_> {
     }
 
     fn required(&mut self, fields: &Map<String, Value>, name: &str) -> Option<String> {
-        match fields.get(name) {
-            Some(value) => self.text(value, name),
-            None => {
-                self.fault(name, "is missing");
-                None
-            }
+        if let Some(value) = fields.get(name) {
+            return self.text(value, name);
         }
+        self.fault(name, "is missing");
+        None
     }
 
     fn text(&mut self, value: &Value, name: &str) -> Option<String> {

@@ -88,7 +88,8 @@ impl Doors {
             // The session ends with its token, and can no more than it.
             let tokens = self.tokens.as_ref()?.tokens(now);
             let entry = tokens.tokens.iter().find(|entry| entry.sha256 == *sha256 && now < entry.expires)?;
-            return entry.covers(path).then(|| Caller { identity: session.identity, role: entry.role });
+            let caller = Caller { identity: session.identity, role: entry.role };
+            return Some(caller).filter(|_| entry.covers(path));
         }
         Some(Caller { identity: session.identity, role: session.role })
     }

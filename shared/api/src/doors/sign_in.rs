@@ -75,7 +75,7 @@ async fn begin(State(doors): State<Arc<Doors>>) -> Response {
             };
             // The issuer's page leads back here, and browsers keep strict cookies from a request that another site caused.
             let cookie = doors.cookie(SIGN_IN, &sealed, SIGN_IN_MS, "Lax");
-            with_cookie(Redirect::to(&url).into_response(), cookie)
+            with_cookie(Redirect::to(&url).into_response(), &cookie)
         }
         Err(detail) => doors.refuse(&detail),
     }
@@ -101,20 +101,20 @@ async fn end(State(doors): State<Arc<Doors>>, headers: HeaderMap, Query(callback
             let session = Session { identity, role, sha256: None, until };
             // A redirect would still count as caused by the issuer's page, and the browser would leave the new cookie out.
             let response = doors.with_session(&session, continue_page().into_response());
-            with_cookie(response, doors.cookie(SIGN_IN, "", 0, "Lax"))
+            with_cookie(response, &doors.cookie(SIGN_IN, "", 0, "Lax"))
         }
         Err(detail) => doors.refuse(&detail),
     }
 }
 
 async fn sign_out(State(doors): State<Arc<Doors>>) -> Response {
-    with_cookie(Redirect::to(PAGE).into_response(), doors.cookie(SESSION, "", 0, "Strict"))
+    with_cookie(Redirect::to(PAGE).into_response(), &doors.cookie(SESSION, "", 0, "Strict"))
 }
 
 impl Doors {
     fn with_session(&self, session: &Session, response: Response) -> Response {
         match self.sealer.seal(SESSION_PURPOSE, session) {
-            Some(sealed) => with_cookie(response, self.cookie(SESSION, &sealed, SESSION_MS, "Strict")),
+            Some(sealed) => with_cookie(response, &self.cookie(SESSION, &sealed, SESSION_MS, "Strict")),
             None => self.refuse("the session is too large for a cookie"),
         }
     }
@@ -174,8 +174,8 @@ fn document(content: &Markup) -> Markup {
     }
 }
 
-fn with_cookie(mut response: Response, cookie: String) -> Response {
-    if let Ok(value) = HeaderValue::from_str(&cookie) {
+fn with_cookie(mut response: Response, cookie: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_str(cookie) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
     response

@@ -2,6 +2,7 @@
 //!
 //! A token is 32 random bytes, so its SHA-256 hash says nothing about it, and needs no salt.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -31,6 +32,9 @@ pub const TOKEN_BYTES: usize = 128;
 /// How long the server trusts what it has read, in milliseconds: a revoked token is refused this much later.
 pub const FRESH_MS: u64 = 2_000;
 
+/// The bits of a file's mode that let other users in.
+#[cfg(unix)]
+const OTHERS: u32 = 0o077;
 /// Random numbers in a token, of 8 bytes each.
 const NUMBERS: usize = 4;
 
@@ -102,7 +106,10 @@ pub fn is_name(name: &str) -> bool {
 }
 
 fn sha256(token: &str) -> String {
-    Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(token.as_bytes()).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 impl Tokens {
@@ -163,7 +170,7 @@ impl Tokens {
         }
         let hash = sha256(token);
         let is_same = |entry: &&Entry| verify_slices_are_equal(entry.sha256.as_bytes(), hash.as_bytes()).is_ok();
-        self.tokens.iter().filter(is_same).last()
+        self.tokens.iter().rfind(is_same)
     }
 }
 
@@ -179,7 +186,7 @@ fn check_mode(file: &File) -> Result<(), String> {
     use std::os::unix::fs::PermissionsExt as _;
     let metadata = file.metadata().map_err(|error| format!("cannot read its mode: {error}"))?;
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
+    if (mode & OTHERS) == 0 {
         return Ok(());
     }
     Err(format!("its mode is {mode:04o}, so other users of this machine can read or change it; run `chmod 0600`"))

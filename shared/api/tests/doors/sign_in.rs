@@ -10,8 +10,8 @@ const RUNS: &str = "/api/v1/runs";
 
 /// `name=value` of the cookie that an answer sets, and its attributes.
 fn cookie(response: &reqwest::Response, name: &str) -> (String, String) {
-    let set = response.headers().get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
-    let line = set.filter(|line| line.starts_with(&format!("{name}="))).last().expect(name);
+    let mut set = response.headers().get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
+    let line = set.rfind(|line| line.starts_with(&format!("{name}="))).expect(name);
     let (pair, attributes) = line.split_once("; ").unwrap();
     (pair.to_owned(), attributes.to_owned())
 }

@@ -113,9 +113,9 @@ impl Site {
     /// How many refusals were counted for `reason`.
     pub(crate) fn refused(&self, reason: &str) -> u64 {
         let text = self.telemetry.exposition().unwrap();
-        let lines = text.lines().filter(|line| line.starts_with("self_healing_api_refused_total{"));
-        let line = lines.filter(|line| line.contains(&format!("reason=\"{reason}\""))).next_back();
-        line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64)
+        let mut lines = text.lines().filter(|line| line.starts_with("self_healing_api_refused_total{"));
+        let line = lines.rfind(|line| line.contains(&format!("reason=\"{reason}\"")));
+        line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
     }
 }
 
