@@ -21,6 +21,7 @@ mod sandbox;
 mod serve;
 mod shadow;
 mod switch;
+mod token;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -102,6 +103,8 @@ enum Command {
     Incident(incident::Command),
     #[command(subcommand)]
     Dlq(dlq::Command),
+    #[command(subcommand)]
+    Token(token::Command),
     Doctor(doctor::Args),
 }
 
@@ -134,6 +137,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Shadow(command) => Box::pin(shadow::run(command)).await,
         Command::Incident(command) => Box::pin(incident::run(command)).await,
         Command::Dlq(command) => Box::pin(dlq::run(command)).await,
+        Command::Token(command) => token::run(command),
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
     }
 }
@@ -166,6 +170,7 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Shadow(_)
         | Command::Incident(_)
         | Command::Dlq(_)
+        | Command::Token(_)
         | Command::Doctor(_) => {
             logs::init(format, COMMAND_LOGS).context("failed to set up the log")?;
             Ok(Telemetry::silent())

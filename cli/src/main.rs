@@ -3,6 +3,7 @@
 //! One folder a noun, one file a verb: [`commands`]. Data goes to standard output, everything else to standard error. Exit codes are
 //! those of [`exit`]. Modules import downwards only: commands, then what they share, then [`out`] and `file`.
 
+mod access;
 mod actions;
 mod args;
 mod backend;

@@ -2,34 +2,34 @@
 
 mod sandbox;
 
-use std::future::IntoFuture as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::serve::ListenerExt as _;
 use heal_api::changes::Direct;
-use heal_api::{Caller, Hooked, Role, Service, Waiting};
+use heal_api::doors::{Doors, Parts};
+use heal_api::server::{self, Limits};
+use heal_api::{Hooked, Service, Waiting};
 use heal_embedded::Store;
 use heal_engine::check::Check;
-use heal_engine::state::approval::ANONYMOUS;
 use heal_guard::Guardrails;
 use heal_runtime::audit::HeadLog;
 use heal_runtime::dispatcher::Dispatcher;
 use heal_runtime::library::Library;
-use heal_runtime::port::{Clock as _, SystemClock};
+use heal_runtime::port::{Clock as _, OsEntropy, SystemClock};
 use heal_telemetry::Telemetry;
 use heal_telemetry::export::FLUSH_EVERY;
 use heal_wiring::Ports;
-use heal_wiring::environment::{ENV_LISTEN, ENV_RUN_RETENTION_DAYS};
+use heal_wiring::environment::{ENV_API, ENV_LISTEN, ENV_RUN_RETENTION_DAYS};
 use heal_wiring::retention::{MAX_RUN_RETENTION_DAYS, RUN_RETENTION_DAYS};
 use tokio::net::TcpListener;
 
 use crate::args::{CheckDir, GuardrailsFile, HooksFile, PlaybookDir, StateFile};
 use crate::exit::Exit;
 use crate::local::{self, Engine};
-use crate::{actions, checks, guardrails, hooks, out, playbooks, signal};
+use crate::{access, actions, checks, guardrails, hooks, out, playbooks, signal};
 
 /// Time for open requests to end after the signal to stop.
 const REQUEST_GRACE: Duration = Duration::from_secs(10);
@@ -73,6 +73,9 @@ pub(crate) struct Args {
     /// Address of the HTTP API; port 0 takes a free one
     #[arg(long, env = ENV_LISTEN, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
+    /// File of the API's identities and host names; without one, everybody on this machine may do everything (docs/access.md)
+    #[arg(long, env = ENV_API, value_name = "FILE")]
+    pub api: Option<PathBuf>,
     /// Days after which an ended run is removed from the state file
     #[arg(long, env = ENV_RUN_RETENTION_DAYS, default_value_t = RUN_RETENTION_DAYS, value_name = "DAYS",
         value_parser = clap::value_parser!(u64).range(1..=MAX_RUN_RETENTION_DAYS))]
@@ -93,6 +96,7 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
         .await
         .with_context(|| format!("failed to listen on {} (--listen)", args.listen))?;
     let address = listener.local_addr().context("failed to read the address of the HTTP API")?;
+    let doors = doors(&args, address, &telemetry)?;
     let state = args.sandbox.state(&args.state).await?;
     let observer = local::observer(telemetry.metrics(), &library);
     observer.show_zeros();
@@ -112,7 +116,8 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     tracing::info!(%address, state = %args.state.state.display(), "serving");
 
     let service = service(&ports, dispatcher, checks, telemetry.clone(), hooks);
-    let served = serve(listener, service, stop).await;
+    let router = doors.guard(heal_api::router(service));
+    server::serve(listener, router, Limits::of_process(), doors.refusals(), stop, REQUEST_GRACE).await;
     housekeeping.abort();
     if !engine.stop(ATTEMPT_GRACE).await {
         tracing::warn!("attempts were still in flight; they are resumed at the next start");
@@ -120,7 +125,21 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     flushing.abort();
     telemetry.flush().await;
     tracing::info!("stopped");
-    served.context("the HTTP API failed").map(|()| Exit::Success)
+    Ok(Exit::Success)
+}
+
+/// The doors of the API at `address`.
+fn doors(args: &Args, address: SocketAddr, telemetry: &Telemetry) -> anyhow::Result<Arc<Doors>> {
+    let access = args.api.as_deref().map(access::load).transpose()?.unwrap_or_default();
+    let parts =
+        Parts { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), metrics: telemetry.metrics().clone() };
+    let doors = Doors::new(access, address, parts)?;
+    if doors.is_trial() {
+        tracing::warn!(
+            "the HTTP API knows no identities: whoever reaches {address} may do everything. For more than a trial use --api"
+        );
+    }
+    Ok(Arc::new(doors))
 }
 
 /// What the API works on: changes are turns of this process.
@@ -165,34 +184,6 @@ fn guardrails(args: &Args, library: &Library) -> anyhow::Result<Arc<Guardrails>>
     let loaded = guardrails::load(args.guardrails.guardrails.as_deref(), &args.playbooks.playbooks, &playbooks)?;
     loaded.log();
     Ok(loaded.guardrails)
-}
-
-/// Serves until `stop`, then until the open requests have ended or [`REQUEST_GRACE`] has passed.
-async fn serve(listener: TcpListener, service: Service, stop: impl Future<Output = ()>) -> std::io::Result<()> {
-    // Without this, small responses wait 40 ms for the client's acknowledgement.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let (stop_sender, stopping) = tokio::sync::watch::channel(false);
-    let shutdown = move || {
-        let mut stopping = stopping.clone();
-        async move {
-            // An error means that the sender is gone, which is a reason to stop too.
-            let _ = stopping.wait_for(|stopping| *stopping).await;
-        }
-    };
-    // Nobody is identified yet: an approval that needs a known person is refused.
-    let nobody = Caller { identity: ANONYMOUS.to_owned(), role: Role::Admin };
-    let router = heal_api::router(service).layer(axum::Extension(nobody));
-    let server = axum::serve(listener, router).with_graceful_shutdown(shutdown());
-    let mut server = std::pin::pin!(server.into_future());
-    tokio::select! {
-        served = &mut server => return served,
-        () = stop => {}
-    }
-    tracing::info!("stopping");
-    let _ = stop_sender.send(true);
-    tokio::time::timeout(REQUEST_GRACE, server).await.unwrap_or(Ok(()))
 }
 
 /// Logs the head of the last day before anything is removed.

@@ -158,10 +158,12 @@ async fn a_run_waits_for_approval_and_starts_with_it() {
     assert_eq!(site.ended("rem-2").await["progress"], 0.0);
     // The plan gate has asked the policy; no target was even read.
     assert!(site.platform.calls().iter().all(|call| call.service == Service::Opa));
-    let (status, _) = answer(http().post(site.url("/api/v1/remediation/rem-2/approve")).send().await.unwrap()).await;
+    let (status, _) =
+        answer(http().post(site.url("/api/v1/remediation/rem-2/approve")).json(&json!({})).send().await.unwrap()).await;
     assert_eq!(status, 200);
     assert_eq!(site.ended("rem-2").await["status"], "COMPLETED");
-    let (_, late) = answer(http().post(site.url("/api/v1/remediation/rem-2/approve")).send().await.unwrap()).await;
+    let (_, late) =
+        answer(http().post(site.url("/api/v1/remediation/rem-2/approve")).json(&json!({})).send().await.unwrap()).await;
     assert_eq!(late["message"], "the run had ended already");
 }
 
@@ -173,7 +175,7 @@ async fn a_run_is_cancelled_once_and_an_unknown_one_is_not_found() {
     let request = json!({"remediation_id": "rem-3", "incident_id": "i", "playbook_name": "long", "parameters": {}});
     assert_eq!(post(&format!("{}/api/v1/remediation/execute", serve.url), &request).await.0, 202);
     let url = |id: &str, call: &str| format!("{}/api/v1/remediation/{id}/{call}", serve.url);
-    let (status, body) = answer(http().post(url("rem-3", "cancel")).send().await.unwrap()).await;
+    let (status, body) = answer(http().post(url("rem-3", "cancel")).json(&json!({})).send().await.unwrap()).await;
     assert_eq!((status, &body["status"]), (200, &"CANCELLED".into()), "{body}");
     let (_, body) = get(&url("rem-3", "status")).await;
     assert_eq!(body["status"], "CANCELLED");
@@ -190,7 +192,7 @@ async fn a_run_is_cancelled_once_and_an_unknown_one_is_not_found() {
     let (_, body) = get(&url("rem-4", "status")).await;
     assert!(body["error"].as_str().unwrap().ends_with("reason: healed by hand"), "{body}");
     for call in ["cancel", "approve"] {
-        assert_eq!(answer(http().post(url("nobody", call)).send().await.unwrap()).await.0, 404);
+        assert_eq!(answer(http().post(url("nobody", call)).json(&json!({})).send().await.unwrap()).await.0, 404);
     }
     assert_eq!(get(&url("nobody", "status")).await.0, 404);
     assert_eq!(get(&url("%2e%2e", "status")).await.0, 404);

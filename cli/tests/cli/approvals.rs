@@ -135,7 +135,7 @@ async fn a_caller_whom_nobody_attests_starts_no_run_that_needs_a_known_person() 
     let request = json!({"remediation_id": "rem-1", "incident_id": "i", "playbook_name": "asks", "parameters": {}});
     assert_eq!(post(&format!("{}/api/v1/remediation/execute", serve.url), &request).await.0, 202);
     let url = format!("{}/api/v1/remediation/rem-1/approve", serve.url);
-    let (status, body) = answer(http().post(url).send().await.unwrap()).await;
+    let (status, body) = answer(http().post(url).json(&json!({})).send().await.unwrap()).await;
     assert_eq!(status, 403, "{body}");
     assert!(body.to_string().contains("needs a known person"), "{body}");
     let message = Inbound::Approve { run_id: RunId::new("rem-1"), by: "local:ann".to_owned() };

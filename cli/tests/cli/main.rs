@@ -19,6 +19,7 @@ mod deployed;
 mod diagrams;
 mod dlq;
 mod doctor;
+mod doors;
 mod escalations;
 mod followups;
 mod freeze;

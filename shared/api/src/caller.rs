@@ -24,3 +24,23 @@ pub struct Caller {
     /// What this caller may do.
     pub role: Role,
 }
+
+impl Role {
+    /// Every role, the lowest first.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Operator, Self::Approver, Self::Admin];
+
+    /// As it is written in configuration: `viewer`, `operator`, `approver` or `admin`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Approver => "approver",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+}

@@ -5,8 +5,8 @@
 //!
 //! A refusal is a problem by RFC 9457, which also has the form of the remediation API: `{"error": {"message", "fields"}}`.
 //!
-//! It deliberately knows no store and no cloud. Who calls is decided before a request comes here; a handler that changes something takes
-//! the [`Caller`]. Start at [`router`].
+//! It deliberately knows no store and no cloud. Who calls is decided by the [`doors`] before a request comes to a handler; a handler that
+//! changes something takes the [`Caller`]. [`server`] accepts connections within bounds. Start at [`router`].
 
 #![warn(missing_docs)]
 
@@ -20,6 +20,7 @@ mod console;
 mod cursor;
 mod dead_letters;
 mod document;
+pub mod doors;
 mod execute;
 pub mod explain;
 mod extract;
@@ -37,6 +38,7 @@ pub mod preview;
 mod problem;
 mod request;
 mod runs;
+pub mod server;
 mod status;
 pub mod worklist;
 

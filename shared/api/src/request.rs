@@ -83,9 +83,8 @@ impl Caller {
 /// # Errors
 /// 413, 415, or 422 if the body is not text.
 pub(crate) fn json_text(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<String, Problem> {
-    let claimed = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = claimed.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence != "application/json" && !essence.ends_with("+json") {
+    if !is_json(headers) {
+        let claimed = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let message = format!("content-type is `{claimed}`, expected application/json");
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
@@ -100,6 +99,13 @@ pub(crate) fn json_text(headers: &HeaderMap, body: Result<Bytes, BytesRejection>
         let at = error.utf8_error().valid_up_to();
         Problem::field("body", format!("is not UTF-8 text, the first invalid byte is at offset {at}"))
     })
+}
+
+/// Whether the request says that its body is JSON.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    let claimed = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = claimed.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || essence.ends_with("+json")
 }
 
 /// The W3C trace context of the caller.

@@ -26,6 +26,7 @@ pub mod message;
 pub mod plan;
 pub mod playbook;
 pub mod report;
+pub mod schema;
 pub mod severity;
 pub mod state;
 pub mod suggest;

@@ -58,6 +58,24 @@ pub const SHADOWED_TARGETS: usize = 100;
 pub const SHADOWED_TARGET_BYTES: usize = 256;
 /// Steps that the reason of a `DEGRADED` run names; the report has all.
 pub const NAMED_STEPS: usize = 5;
+/// Bytes of a `parameters_schema` as compact JSON: the largest of the shipped playbooks has 2 KB.
+pub const SCHEMA_BYTES: usize = 32 * 1024;
+/// Levels of a `parameters_schema`, with its references followed.
+pub const SCHEMA_DEPTH: usize = 32;
+/// Subschemas of a `parameters_schema`.
+pub const SCHEMA_PARTS: usize = 500;
+/// Subschemas of a `parameters_schema` with its references followed: each costs a validator some 2 KB.
+pub const SCHEMA_COST: u64 = 2_000;
+/// Bytes of one compiled `pattern` of a `parameters_schema`.
+pub const PATTERN_BYTES: usize = 1024 * 1024;
+/// Subschemas times elements of an incident's variables up to which each fault is described: every description is kept in memory.
+pub const DESCRIBED_CHECKS: u64 = 200_000;
+/// Subschemas times elements of an incident's variables up to which they are checked: about a second.
+pub const CHECKS_OF_VARIABLES: u64 = 20_000_000;
+/// Faults of an incident's variables that are described.
+pub const DESCRIBED_FAULTS: usize = 20;
+/// Alternatives of an `anyOf` whose faults are described.
+pub const DESCRIBED_ALTERNATIVES: usize = 5;
 /// Bytes of an incoming message: a quarter of the 1 MiB that SQS carries, and far more than any incident has.
 pub const MESSAGE_BYTES: usize = 256 * 1024;
 /// Bytes of a rejected message that are kept in its run.

@@ -36,3 +36,16 @@ mod template;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Severity, Span};
+
+/// The text of a configuration file that is no part of the language, as JSON. A file without content is `null`.
+///
+/// # Errors
+/// The text is not YAML, or has duplicate keys and the like; each fault with its place in `{file_stem}.yaml`.
+pub fn configuration(file_stem: &str, text: &str) -> Result<serde_json::Value, Vec<Diagnostic>> {
+    let mut report = report::Report::default();
+    let root = yaml::parse(text, &mut report);
+    match root {
+        Some(root) if !report.has_errors() => Ok(root.to_json()),
+        Some(_) | None => Err(report.into_diagnostics(&format!("{file_stem}.yaml"), text)),
+    }
+}

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use heal_engine::incident::Intake;
 use heal_engine::playbook::Playbook;
 use heal_engine::template::{Scope, Template, TemplateError, Test};
-use heal_engine::{Map, Plan, suggest};
+use heal_engine::{Map, Plan, limit, schema, suggest};
+use jsonschema::PatternOptions;
 use serde_json::Value;
 
 mod error;
@@ -26,7 +27,15 @@ pub struct Entry {
     pub plan: Arc<Plan>,
     triggers: Vec<(String, Option<Test>)>,
     works_on_one_ticket: bool,
-    variables: Option<jsonschema::Validator>,
+    variables: Option<Contract>,
+}
+
+/// What an incident's variables have to fit.
+#[derive(Debug)]
+struct Contract {
+    validator: jsonschema::Validator,
+    /// Subschemas that one element of the variables is checked against, at most.
+    cost: u64,
 }
 
 impl Library {
@@ -132,9 +141,8 @@ impl Entry {
             })
         };
         let triggers = playbook.triggers.iter().map(compile).collect::<Result<_, _>>()?;
-        let schema = playbook.parameters_schema.as_ref().map(jsonschema::validator_for).transpose();
-        let variables =
-            schema.map_err(|error| LibraryError::Schema { playbook: name.clone(), detail: error.to_string() })?;
+        let variables = playbook.parameters_schema.as_ref().map(Contract::new).transpose();
+        let variables = variables.map_err(|detail| LibraryError::Schema { playbook: name.clone(), detail })?;
         let plan = Arc::new(Plan::compile(playbook)?);
         Ok(Self { works_on_one_ticket: works_on_one_ticket(&plan), plan, triggers, variables })
     }
@@ -157,9 +165,8 @@ impl Entry {
     /// # Errors
     /// Every fault, with the variable's path.
     pub fn check(&self, variables: &Map) -> Result<(), RouteError> {
-        let Some(validator) = &self.variables else { return Ok(()) };
-        let variables = Value::Object(variables.clone());
-        let faults: Vec<_> = validator.iter_errors(&variables).map(|error| describe(&error)).collect();
+        let Some(contract) = &self.variables else { return Ok(()) };
+        let faults = contract.faults(&Value::Object(variables.clone()));
         if faults.is_empty() {
             return Ok(());
         }
@@ -180,6 +187,33 @@ impl Entry {
                 Err(fault(format!("its value is {}, expected text or a number", heal_engine::template::brief(&other))))
             }
         }
+    }
+}
+
+impl Contract {
+    fn new(schema: &Value) -> Result<Self, String> {
+        let cost = schema::cost(schema).map_err(|error| error.to_string())?;
+        let patterns = PatternOptions::regex().size_limit(limit::PATTERN_BYTES);
+        let validator = jsonschema::options().with_pattern_options(patterns).build(schema);
+        validator.map(|validator| Self { validator, cost }).map_err(|error| error.to_string())
+    }
+
+    /// The faults of `variables`, in bounded time and memory: without descriptions if these would be many.
+    fn faults(&self, variables: &Value) -> Vec<String> {
+        let checks = self.cost.saturating_mul(schema::elements(variables));
+        if checks > limit::CHECKS_OF_VARIABLES {
+            let elements = limit::CHECKS_OF_VARIABLES / self.cost.max(1);
+            return vec![format!(
+                "has more than {elements} elements, which is too much for the playbook's `parameters_schema`"
+            )];
+        }
+        if self.validator.is_valid(variables) {
+            return Vec::new();
+        }
+        if checks > limit::DESCRIBED_CHECKS {
+            return vec!["does not fit the playbook's `parameters_schema`; it is too large to say where".to_owned()];
+        }
+        self.validator.iter_errors(variables).take(limit::DESCRIBED_FAULTS).map(|error| describe(&error)).collect()
     }
 }
 
@@ -209,7 +243,8 @@ fn works_on_one_ticket(plan: &Plan) -> bool {
 /// A schema fault with the path of the variable: `/ticket_id: …`, cut to 200 bytes. Of alternatives, the fault of each.
 fn describe(error: &jsonschema::ValidationError<'_>) -> String {
     let mut text = if let jsonschema::error::ValidationErrorKind::AnyOf { context } = error.kind() {
-        let first = context.iter().filter_map(|faults| faults.first()).map(ToString::to_string);
+        let first = context.iter().filter_map(|faults| faults.first());
+        let first = first.take(limit::DESCRIBED_ALTERNATIVES).map(ToString::to_string);
         format!("none of the alternatives fits: {}", first.collect::<Vec<_>>().join("; or "))
     } else {
         error.to_string()

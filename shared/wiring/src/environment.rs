@@ -43,6 +43,10 @@ heal_clients::variables! {
         "Days after which an ended run is removed from the stack's table, or by `heal serve` from its state file: 1 to 3650";
     ENV_LISTEN = "HEAL_LISTEN", Text, Heal, Some("127.0.0.1:8080"),
         "Address of the HTTP API of `heal serve`; port 0 takes a free one";
+    ENV_API = "HEAL_API", Path, Heal, None,
+        "File of the HTTP API's identities and host names; without one the API is for a trial on loopback";
+    ENV_OIDC_CLIENT_SECRET = "HEAL_OIDC_CLIENT_SECRET", Secret, Heal, None,
+        "Secret of the client at the OIDC issuer, by which people sign in; a public client has none";
     ENV_LOG_FORMAT = "HEAL_LOG_FORMAT", Choice, Heal, Some("human"),
         "Format of the log lines on standard error: `human` or `json`";
     ENV_NO_COLOR = "NO_COLOR", Text, Heal, None,

@@ -68,7 +68,7 @@ incident rejected PLAIN '"recommended_playbook": "nowhere", "details": ["kept wi
 await "run WHERE incident_id = 'rejected'"
 incident cancelled WAIT '"worker_id": "worker-3"'
 await "run r JOIN event_commit c ON c.run_no = r.no WHERE r.incident_id = 'cancelled' AND c.events LIKE '%wait_started%'"
-curl -sf -X POST "$api/api/v1/remediation/$(run_of cancelled)/cancel" > /dev/null; ended cancelled CANCELLED
+curl -sf -X POST -H 'content-type: application/json' -d '{}' "$api/api/v1/remediation/$(run_of cancelled)/cancel" > /dev/null; ended cancelled CANCELLED
 # What no service of ours would send: somebody else's text on the incidents queue, which the engine parks.
 sql "INSERT INTO message (queue, due_at, turn, delivered, receive_count, sent_at, body) VALUES ('incidents', 0, 0, 0, 0, 0, 'not JSON')"
 await dead_letter
@@ -98,7 +98,7 @@ incident in-flight FAN '"worker_id": "worker-1", "affected_tickets": ["t-5"]'
 incident stopping FAN '"worker_id": "worker-1", "affected_tickets": ["t-6", "t-1"]'
 await "claim WHERE result IS NULL AND attempt LIKE (SELECT run_id FROM run WHERE incident_id = 'in-flight') || '%'"
 await "claim WHERE result IS NULL AND attempt LIKE (SELECT run_id FROM run WHERE incident_id = 'stopping') || '%'"
-curl -sf -X POST "$api/api/v1/remediation/$(run_of stopping)/cancel" > /dev/null
+curl -sf -X POST -H 'content-type: application/json' -d '{}' "$api/api/v1/remediation/$(run_of stopping)/cancel" > /dev/null
 await "event_commit WHERE events LIKE '%\"stopping\"%' AND run_no = (SELECT no FROM run WHERE incident_id = 'stopping')"
 await check_state
 kill -9 $server; wait $server 2>/dev/null || true

@@ -1,5 +1,7 @@
 //! Checks `parameters_schema`: a JSON Schema, usable without a network.
 
+use heal_engine::limit;
+use jsonschema::PatternOptions;
 use jsonschema::paths::Location;
 use serde_json::Value;
 
@@ -22,6 +24,16 @@ pub(super) fn check(node: &Node, report: &mut Report) -> Option<Value> {
         report.add(Finding::error(code::INVALID_SCHEMA, place.span, message).help("write `type: object`"));
     }
     let is_local = references(node, report);
+    // Before anything else reads the schema: a validator of a small schema can fill the memory.
+    if is_local && let Err(error) = heal_engine::schema::cost(&schema) {
+        let finding = Finding::error(
+            code::INVALID_SCHEMA,
+            node.span,
+            format!("this JSON Schema cannot be used: {}", quoted(&error.to_string())),
+        );
+        report.add(finding);
+        return None;
+    }
     let mut is_valid = true;
     for error in jsonschema::draft202012::meta::validator().iter_errors(&schema) {
         is_valid = false;
@@ -31,7 +43,9 @@ pub(super) fn check(node: &Node, report: &mut Report) -> Option<Value> {
     if !is_local || !is_valid {
         return None;
     }
-    if let Err(error) = jsonschema::draft202012::new(&schema) {
+    // A pattern of this engine takes linear time, so it has neither look-around nor back-references.
+    let patterns = PatternOptions::regex().size_limit(limit::PATTERN_BYTES);
+    if let Err(error) = jsonschema::draft202012::options().with_pattern_options(patterns).build(&schema) {
         let message = format!("this JSON Schema cannot be used: {}", quoted(&error.to_string()));
         report.add(Finding::error(code::INVALID_SCHEMA, place(node, error.schema_path()), message));
         return None;

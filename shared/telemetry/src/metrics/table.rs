@@ -102,6 +102,20 @@ pub const BREAKER_HALF_OPEN: u64 = 1;
 /// `self_healing_circuit_breaker_state` of an open breaker.
 pub const BREAKER_OPEN: u64 = 2;
 
+/// Why the HTTP API refuses a request or a connection.
+pub const REFUSALS: &[&str] = &[
+    "host",
+    "origin",
+    "content_type",
+    "no_identity",
+    "credentials",
+    "role",
+    "rate",
+    "busy",
+    "connections",
+    "peer_connections",
+];
+
 const fn closed(name: &'static str, values: &'static [&'static str]) -> Label {
     Label { name, values: Values::Closed(values) }
 }
@@ -227,6 +241,8 @@ metrics! {
         "Attempts taken over from a worker that did not end them";
     DeadLetteredSteps = "self_healing_dead_lettered_steps_total", Kind::Counter, "", [ACTION],
         "Commands given up by their queue";
+    ApiRefused = "self_healing_api_refused_total", Kind::Counter, "", [closed("reason", REFUSALS)],
+        "Requests and connections that the HTTP API refused, by the door that refused them";
     RunHops = "self_healing_run_hops", Kind::Histogram(COMMANDS_PER_RUN), "", [PLAYBOOK],
         "Commands of a run, told at its end";
     HopBudgetExceeded = "self_healing_hop_budget_exceeded_total", Kind::Counter, "", [PLAYBOOK],

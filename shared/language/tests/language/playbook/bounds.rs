@@ -179,3 +179,39 @@ fn numbers_at_their_bounds_are_good_and_beyond_them_are_not() {
     assert_eq!(codes(&run(limit::DURATION_SECONDS + 1)), ["budget-exceeded"]);
     assert_eq!(codes(&run(1)), ["budget-exceeded"], "a wait of one second has no time in a run of one second");
 }
+
+/// A playbook whose schema has `count` definitions, each `keyword` of the next one twice.
+fn doubling(keyword: &str, count: usize) -> String {
+    let mut text =
+        "actions: [{type: wait, parameters: {seconds: 1}}]\nparameters_schema:\n  $ref: '#/$defs/d0'\n  $defs:\n"
+            .to_owned();
+    for index in 0..count {
+        let next = format!("{{$ref: '#/$defs/d{}'}}", index + 1);
+        let _ = writeln!(text, "    d{index}: {{{keyword}: [{next}, {next}]}}");
+    }
+    let _ = writeln!(text, "    d{count}: {{type: object}}");
+    text
+}
+
+#[test]
+fn a_small_schema_that_would_fill_the_memory_is_refused_at_once() {
+    for keyword in ["allOf", "anyOf", "oneOf"] {
+        let text = doubling(keyword, 25);
+        assert!(text.len() < 2_000, "{}", text.len());
+        refused_quickly(&text, "invalid-schema");
+    }
+    let small = doubling("anyOf", 4);
+    assert!(read("test", &small).playbook.is_some());
+}
+
+#[test]
+fn a_pattern_that_could_take_exponential_time_is_refused() {
+    let schema = |pattern: &str| {
+        format!(
+            "actions: [{{type: wait, parameters: {{seconds: 1}}}}]\nparameters_schema: {{properties: {{a: {{pattern: '{pattern}'}}}}}}\n"
+        )
+    };
+    refused_quickly(&schema(r"^(a+)+\1$"), "invalid-schema");
+    // Linear in this engine, exponential in one that tracks back.
+    assert!(read("test", &schema("^(a+)+$")).playbook.is_some());
+}

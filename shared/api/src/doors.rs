@@ -1,0 +1,161 @@
+//! The doors of the HTTP API: who calls, what that caller may do, and how often.
+//!
+//! [`Doors::guard`] puts them before a router. A request passes them in this order: its `Host` (`browser`), the rate of its peer (`rate`),
+//! where a browser sends it from and the type of its body (`browser`), its caller (`identify`), the rate of that caller, and the role that
+//! its route needs (`roles`). What is refused is counted and logged (`refusal`).
+//!
+//! The bounds of connections are the server's: [`crate::server`].
+
+pub mod access;
+mod browser;
+mod error;
+mod identify;
+pub mod oidc;
+mod rate;
+mod refusal;
+mod roles;
+mod session;
+mod sign_in;
+pub mod token;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use heal_engine::state::approval::ANONYMOUS;
+use heal_runtime::port::{Clock, Entropy};
+use heal_telemetry::metrics::Metrics;
+
+use crate::caller::{Caller, Role};
+use access::Access;
+use browser::Browser;
+use oidc::Issuer;
+use rate::Rates;
+use refusal::Refusal;
+use roles::Need;
+use session::Sealer;
+use token::TokenFile;
+
+pub use error::DoorsError;
+pub(crate) use rate::network;
+pub use refusal::{REASONS, Reason, Refusals};
+pub use roles::{ROUTES, by_role};
+
+/// The address that a connection comes from; the server puts it into each request's extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Peer(pub IpAddr);
+
+/// What the doors need of the program around them.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "ports are behaviour, there is nothing to print")]
+pub struct Parts {
+    /// Decides whether a token is still valid.
+    pub clock: Arc<dyn Clock>,
+    /// Makes the key that seals sessions.
+    pub entropy: Arc<dyn Entropy>,
+    /// Counts what is refused.
+    pub metrics: Metrics,
+}
+
+/// The doors before one router.
+#[expect(missing_debug_implementations, reason = "it holds keys and ports; nothing of it should be printed")]
+pub struct Doors {
+    tokens: Option<TokenFile>,
+    issuer: Option<Issuer>,
+    browser: Browser,
+    rates: Rates,
+    sealer: Sealer,
+    clock: Arc<dyn Clock>,
+    refusals: Arc<Refusals>,
+    /// No identity is configured: everybody who reaches this address may do everything, and is nobody in particular.
+    is_trial: bool,
+}
+
+impl Doors {
+    /// The doors of a server at `address`.
+    ///
+    /// # Errors
+    /// No identity is configured and `address` can be reached from other machines; or the file of tokens cannot be used.
+    pub fn new(access: Access, address: SocketAddr, parts: Parts) -> Result<Self, DoorsError> {
+        let is_trial = access.tokens.is_none() && access.oidc.is_none();
+        if is_trial && !address.ip().is_loopback() {
+            return Err(DoorsError::Open { address });
+        }
+        let tokens = access.tokens.map(TokenFile::open).transpose()?;
+        let issuer = access.oidc.map(|oidc| Issuer::new(oidc, Arc::clone(&parts.clock))).transpose()?;
+        Ok(Self {
+            tokens,
+            issuer,
+            browser: Browser::new(access.hosts, access.public_url, address),
+            rates: Rates::new(),
+            sealer: Sealer::new(&*parts.entropy)?,
+            refusals: Arc::new(Refusals::new(parts.metrics, Arc::clone(&parts.clock))),
+            clock: parts.clock,
+            is_trial,
+        })
+    }
+
+    /// Whether no identity is configured, which is for a trial on one machine only.
+    pub const fn is_trial(&self) -> bool {
+        self.is_trial
+    }
+
+    /// Counts and logs what is refused here and by the server.
+    pub fn refusals(&self) -> Arc<Refusals> {
+        Arc::clone(&self.refusals)
+    }
+
+    /// `router` behind these doors, with the pages to sign in and out.
+    pub fn guard(self: &Arc<Self>, router: Router) -> Router {
+        router
+            .merge(sign_in::routes().with_state(Arc::clone(self)))
+            .layer(middleware::from_fn_with_state(Arc::clone(self), enter))
+    }
+
+    async fn admit(&self, request: &mut Request) -> Result<(), Refusal> {
+        let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+        let need = roles::need(request.method(), path.as_deref());
+        // A probe by a load balancer names whatever host it likes, and learns nothing.
+        if path.as_deref() != Some("/health") {
+            self.browser.check_host(request)?;
+        }
+        let peer = request.extensions().get::<Peer>().copied();
+        self.rates.check_peer(peer)?;
+        Browser::check_change(request, path.as_deref())?;
+        let caller = match request.extensions_mut().remove::<Caller>() {
+            Some(caller) => Some(caller),
+            None => self.identify(request.headers(), need != Need::Anyone, request.uri().path()).await?,
+        };
+        if let Some(caller) = &caller {
+            self.rates.check_identity(&caller.identity)?;
+        }
+        roles::check(need, caller.as_ref())?;
+        if let Some(caller) = caller {
+            request.extensions_mut().insert(caller);
+        }
+        Ok(())
+    }
+
+    /// Whom a request without credentials comes from, if that is anybody.
+    fn trial_caller(&self) -> Option<Caller> {
+        self.is_trial.then(|| Caller { identity: ANONYMOUS.to_owned(), role: Role::Admin })
+    }
+}
+
+async fn enter(State(doors): State<Arc<Doors>>, mut request: Request, next: Next) -> Response {
+    let wants_page = browser::wants_page(&request);
+    let mut response = match doors.admit(&mut request).await {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => {
+            doors.refusals.note(refusal.reason, &refusal.message);
+            // A person's session has ended, or has not begun.
+            let signs_in = wants_page && refusal.reason == Reason::NoIdentity;
+            if signs_in { Redirect::to(sign_in::PAGE).into_response() } else { refusal.into_response() }
+        }
+    };
+    browser::harden(response.headers_mut());
+    response
+}

@@ -1,0 +1,37 @@
+//! Why the doors cannot be set up.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use heal_runtime::port::BackendError;
+
+/// A fault of the configuration, found before the first request.
+#[derive(Debug, thiserror::Error)]
+pub enum DoorsError {
+    /// Everybody on the network could do everything.
+    #[error(
+        "refused to serve the HTTP API on {address} without identities: everybody who reaches it could act. Listen on 127.0.0.1, or name a \
+         file with `tokens` or `oidc` by --api (docs/access.md)"
+    )]
+    Open {
+        /// Where the API was to be served.
+        address: SocketAddr,
+    },
+    /// The file of tokens cannot be read or understood.
+    #[error("cannot use the file of API tokens {}: {detail}", path.display())]
+    Tokens {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        detail: String,
+    },
+    /// The client of the issuer cannot be made.
+    #[error("cannot make the HTTP client for the OIDC issuer")]
+    Client(#[source] reqwest::Error),
+    /// There are no random numbers.
+    #[error("cannot make the key that seals sessions")]
+    Random(#[source] BackendError),
+    /// A key has a wrong length, which is a fault of this program.
+    #[error("the library of cryptography refuses the key that seals sessions")]
+    Key,
+}

@@ -1,0 +1,240 @@
+//! The HTTP server: accepts connections and requests within bounds.
+//!
+//! Every wait for a client has an end: for the head of a request ([`Limits::head`]), which bounds idle connections too, and for the whole
+//! request, which the router bounds. What exceeds a bound is closed or answered 503 at once, and counted.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tower::ServiceExt as _;
+
+use crate::doors::{Peer, Reason, Refusals, network};
+use crate::problem::Problem;
+
+/// Connections in all.
+pub const CONNECTIONS: usize = 8_192;
+/// Connections of one peer: a proxy in front is one peer.
+pub const PEER_CONNECTIONS: usize = 2_048;
+/// Descriptors that stay free of connections: for the state file, and for calls of other services.
+pub const OWN_DESCRIPTORS: usize = 256;
+/// Requests in flight: those that are answered, or wait for news of a run.
+pub const IN_FLIGHT: usize = 1_024;
+/// Longest time from the beginning of a connection, or the end of a response, to the end of the next request's head.
+pub const HEAD: Duration = Duration::from_secs(15);
+/// Bytes of a request's head, and of the buffer of a connection.
+pub const HEAD_BYTES: usize = 16 * 1024;
+/// Header fields of a request.
+pub const HEADERS: usize = 64;
+/// How long the server waits after a failed accept, which means that descriptors have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Where the system says how many descriptors this process may have.
+const LIMITS_FILE: &str = "/proc/self/limits";
+
+/// The bounds of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections of one peer.
+    pub peer_connections: usize,
+    /// Requests in flight.
+    pub in_flight: usize,
+    /// Longest time for the head of a request, and longest idle time.
+    pub head: Duration,
+}
+
+impl Limits {
+    /// The bounds of this module, lowered to what the process may open.
+    pub fn of_process() -> Self {
+        let text = std::fs::read_to_string(LIMITS_FILE).unwrap_or_default();
+        let connections =
+            descriptors(&text).map_or(CONNECTIONS, |all| CONNECTIONS.min(all.saturating_sub(OWN_DESCRIPTORS).max(1)));
+        let peer_connections = PEER_CONNECTIONS.min(connections);
+        Self { connections, peer_connections, in_flight: IN_FLIGHT, head: HEAD }
+    }
+}
+
+/// The soft limit of open files: `Max open files            1024                 524288               files`.
+fn descriptors(limits: &str) -> Option<usize> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// Serves `router` until `stop`, then until the open requests have ended or `grace` has passed.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    refusals: Arc<Refusals>,
+    stop: impl Future<Output = ()>,
+    grace: Duration,
+) {
+    let (stop_sender, stopping) = watch::channel(false);
+    let server = Server {
+        router,
+        limits,
+        connections: Arc::new(Semaphore::new(limits.connections)),
+        in_flight: Arc::new(Semaphore::new(limits.in_flight)),
+        peers: Arc::default(),
+        refusals,
+    };
+    let mut open = JoinSet::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => {
+                    if let Some(admission) = server.admit(address.ip()) {
+                        open.spawn(server.connection(stream, address.ip(), admission, stopping.clone()));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "failed to accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_) = open.join_next() => {}
+        }
+    }
+    drop(listener);
+    tracing::info!("stopping");
+    let _ = stop_sender.send(true);
+    let all = async { while open.join_next().await.is_some() {} };
+    if tokio::time::timeout(grace, all).await.is_err() {
+        tracing::warn!("requests were still in flight at the end of the time to stop");
+    }
+}
+
+struct Server {
+    router: Router,
+    limits: Limits,
+    connections: Arc<Semaphore>,
+    in_flight: Arc<Semaphore>,
+    peers: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    refusals: Arc<Refusals>,
+}
+
+/// The place of one connection; it is free again when this is dropped.
+struct Admission {
+    _place: OwnedSemaphorePermit,
+    peers: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    network: IpAddr,
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = peers.get_mut(&self.network) {
+            *count -= 1;
+            if *count == 0 {
+                peers.remove(&self.network);
+            }
+        }
+    }
+}
+
+impl Server {
+    /// A place for a connection from `address`; without one, it is closed at once.
+    fn admit(&self, address: IpAddr) -> Option<Admission> {
+        let Ok(place) = Arc::clone(&self.connections).try_acquire_owned() else {
+            let message = format!("a connection from {address}: {} connections are open", self.limits.connections);
+            self.refusals.note(Reason::Connections, &message);
+            return None;
+        };
+        let network = network(address);
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = peers.entry(network).or_default();
+        if *count >= self.limits.peer_connections {
+            drop(peers);
+            let message = format!("a connection from {address}, which has {} open", self.limits.peer_connections);
+            self.refusals.note(Reason::PeerConnections, &message);
+            return None;
+        }
+        *count += 1;
+        drop(peers);
+        Some(Admission { _place: place, peers: Arc::clone(&self.peers), network })
+    }
+
+    /// One connection, until it ends.
+    fn connection(
+        &self,
+        stream: TcpStream,
+        address: IpAddr,
+        admission: Admission,
+        mut stopping: watch::Receiver<bool>,
+    ) -> impl Future<Output = ()> + use<> {
+        // Without this, small responses wait 40 ms for the client's acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let (router, in_flight, refusals) =
+            (self.router.clone(), Arc::clone(&self.in_flight), Arc::clone(&self.refusals));
+        let service = tower::service_fn(move |request: Request<Incoming>| {
+            answer(router.clone(), Arc::clone(&in_flight), Arc::clone(&refusals), address, request)
+        });
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head)
+            .max_buf_size(HEAD_BYTES)
+            .max_headers(HEADERS);
+        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        async move {
+            let _admission = admission;
+            let mut connection = std::pin::pin!(connection);
+            tokio::select! {
+                // An error is the client's: it went away, or was too slow.
+                ended = &mut connection => return drop(ended),
+                _ = stopping.wait_for(|stopping| *stopping) => {}
+            }
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}
+
+async fn answer(
+    router: Router,
+    in_flight: Arc<Semaphore>,
+    refusals: Arc<Refusals>,
+    address: IpAddr,
+    request: Request<Incoming>,
+) -> Result<Response, std::convert::Infallible> {
+    let Ok(_place) = in_flight.try_acquire() else {
+        let message = "too many requests are in flight";
+        refusals.note(Reason::Busy, message);
+        return Ok(Problem::new(StatusCode::SERVICE_UNAVAILABLE, message).into_response());
+    };
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(Peer(address));
+    router.oneshot(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_connections_leave_descriptors_for_the_own_work() {
+        let text = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                    Max cpu time              unlimited            unlimited            seconds   \n\
+                    Max open files            1024                 524288               files     \n";
+        assert_eq!(descriptors(text), Some(1_024));
+        assert_eq!(descriptors(""), None);
+        let limits = Limits::of_process();
+        assert!(limits.connections >= 1 && limits.connections <= CONNECTIONS);
+        assert!(limits.peer_connections <= limits.connections);
+    }
+}
