@@ -31,6 +31,23 @@ use crate::request::Service;
 /// What stays as it is in a path or a query.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b':');
 
+/// The paths of the pages and of their files; the doors have a line for each.
+#[cfg(test)]
+pub(crate) const PATHS: [&str; 12] = [
+    "/",
+    "/now",
+    "/runs",
+    "/runs/{id}",
+    "/runs/{id}/news",
+    "/incidents/new",
+    "/playbooks",
+    "/playbooks/{name}",
+    "/checks",
+    "/guardrails",
+    "/dead-letters",
+    "/assets/{file}",
+];
+
 /// The pages and their files.
 pub(crate) fn router() -> Router<Arc<Service>> {
     Router::new()
