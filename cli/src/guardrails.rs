@@ -127,8 +127,8 @@ impl Loaded {
 
 /// The number of rules that a file sets.
 pub(crate) fn rules(guardrails: &Guardrails) -> usize {
-    let Guardrails { cooldowns, budgets, repeats: _, approvals, autonomy } = guardrails;
-    cooldowns.len() + budgets.len() + approvals.groups.len() + autonomy.len()
+    let Guardrails { cooldowns, budgets, repeats: _, approvals, autonomy, windows, scope } = guardrails;
+    cooldowns.len() + budgets.len() + approvals.groups.len() + autonomy.len() + windows.len() + scope.len()
 }
 
 /// One line about them, for people.

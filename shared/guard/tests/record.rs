@@ -72,8 +72,9 @@ fn policy() -> impl Strategy<Value = PolicyAnswer> {
 }
 
 fn counter() -> impl Strategy<Value = Counter> {
-    (name(), name(), 0..4_u32, 1..4_u32, option::of(moment()))
-        .prop_map(|(name, key, used, limit, full_until)| Counter { name, key, used, limit, full_until })
+    (name(), name(), 0..4_u32, 1..4_u32, option::of(moment())).prop_map(|(name, key, used, limit, full_until)| {
+        Counter { name, key, used, limit, population: None, full_until }
+    })
 }
 
 fn question() -> impl Strategy<Value = Question> {
@@ -128,6 +129,7 @@ fn full() -> DecisionRecord {
         key: "worker-1".to_owned(),
         used,
         limit: 1,
+        population: None,
         full_until,
     };
     let question = Question {

@@ -16,6 +16,7 @@ mod cooldown;
 pub mod log;
 
 pub use cooldown::Cooldown;
+pub use heal_guard::Marks;
 
 /// One action.
 ///
@@ -112,6 +113,20 @@ pub trait Action: Send + Sync + 'static {
         parameters: &Self::Parameters,
         target: &Target,
     ) -> Result<Facts<Self::Facts>, AttemptResult>;
+
+    /// Names the population that a target with `facts` is one of, such as the pods of a controller; `None` if it is not known. Called only if a
+    /// budget allows a share of it.
+    fn population(&self, facts: &Self::Facts) -> Option<String> {
+        let _ = facts;
+        None
+    }
+
+    /// How many there are of the population that [`Action::population`] named for `facts`, by one read at most; `None` if it cannot be read. Called once an
+    /// attempt for each name.
+    async fn count_population(&self, call: &Call, facts: &Self::Facts) -> Option<u32> {
+        let _ = (call, facts);
+        None
+    }
 
     /// The effect. `targets` are those that passed policy and cooldown, in order; never empty.
     async fn perform(&self, call: &Call, parameters: &Self::Parameters, targets: &[Admitted<Self::Facts>])
@@ -211,14 +226,16 @@ impl Target {
 pub struct Facts<F> {
     /// For the policy.
     pub policy: PolicyFacts,
+    /// What is written on the target, for the rules of scope.
+    pub marks: Marks,
     /// For the action itself, in `perform`.
     pub own: F,
 }
 
 impl<F> From<F> for Facts<F> {
-    /// Nothing for the policy.
+    /// Nothing for the policy, and nothing written on the target.
     fn from(own: F) -> Self {
-        Self { policy: PolicyFacts::default(), own }
+        Self { policy: PolicyFacts::default(), marks: Marks::default(), own }
     }
 }
 

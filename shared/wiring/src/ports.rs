@@ -70,7 +70,7 @@ impl Ports {
     /// These ports under `guardrails`, for the dispatcher and all workers.
     #[must_use]
     pub fn bounded_by(self, guardrails: Arc<Guardrails>) -> Self {
-        Self { guardrails, ..self }
+        Self { halts: Arc::new(self.halts.under(Arc::clone(&guardrails))), guardrails, ..self }
     }
 
     /// These ports under the guardrails of a canonical text, with which functions are deployed.

@@ -80,7 +80,7 @@ impl ClaimStore for Store {
             claim::FinishOutcome::Lost => return Ok(Finish::Lost),
         };
         free_all(self, operation, proven_not_applied.to_vec(), key, None).await?;
-        places.retain(|(_, target)| proven_not_applied.contains(target));
+        places.retain(|(budget, target)| budget.is_freed(target, proven_not_applied));
         budget::give_back_all(self, operation, places, key, holder).await?;
         Ok(Finish::Stored)
     }

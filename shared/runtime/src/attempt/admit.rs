@@ -1,16 +1,17 @@
 //! Which targets are admitted: facts, policy, cooldown and budgets, each target for itself. The guard decides.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt as _, stream};
 use heal_engine::Timestamp;
 use heal_engine::catalog::Safety;
 use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
-use heal_guard::{Decision, DecisionRecord, PolicyAnswer, Question, Verdict};
+use heal_guard::{Decision, DecisionRecord, Part, PolicyAnswer, Question, Verdict};
 
 use super::NotStarted;
 use super::ask::{log_approval_required, log_denial};
 use super::bounds::{Answer, Counted};
+use super::merge::denied_by;
 use super::record::Told;
 use super::typed::Attempt;
 use crate::action::{Action, Admitted, Target};
@@ -141,12 +142,12 @@ impl<A: Action> Attempt<'_, A> {
                 return Asked::Refused(target, refusal, None);
             }
         };
+        let (spec, now) = (self.action.spec(), self.worker.ports.clock.now());
         let question = Question {
-            guardrails: Some(self.worker.bounds.digest().clone()),
             policy,
             parameters_digest: Some(self.call.command.parameters_digest.clone()),
             approved: self.call.command.approved.clone(),
-            ..Question::new(counted.effect.clone(), self.worker.ports.clock.now())
+            ..self.worker.bounds.question(spec, &counted.effect, &facts.marks, now)
         };
         let decision = heal_guard::decide(&question);
         match self.refusal(&target, &counted, &question, &decision) {
@@ -183,7 +184,9 @@ impl<A: Action> Attempt<'_, A> {
         admission: &mut Admission<A::Facts>,
     ) -> Result<(), NotStarted> {
         let (mut admitted, mut asked) = (Vec::new(), Vec::new());
-        for Candidate { admitted: this, counted, question, told } in candidates {
+        let mut populations = HashMap::new();
+        for Candidate { admitted: this, mut counted, question, told } in candidates {
+            self.allow_shares(&mut counted, &this.facts, &mut populations).await;
             admitted.push(this);
             asked.push((counted, question, told));
         }
@@ -219,6 +222,31 @@ impl<A: Action> Attempt<'_, A> {
         Ok(())
     }
 
+    /// Counts the population that the budgets of the target allow a share of, once an attempt for each.
+    async fn allow_shares(
+        &self,
+        counted: &mut Counted,
+        facts: &A::Facts,
+        populations: &mut HashMap<String, Option<u32>>,
+    ) {
+        if counted.shares.is_empty() {
+            return;
+        }
+        let Some(name) = self.action.population(facts) else { return };
+        let population = match populations.get(&name) {
+            Some(known) => *known,
+            None => {
+                let found = self.action.count_population(self.call, facts).await;
+                if found.is_none() {
+                    tracing::warn!(population = name, "failed to count a population: budgets allow their number alone");
+                }
+                populations.insert(name, found);
+                found
+            }
+        };
+        counted.allow_share_of(population);
+    }
+
     /// Why the guard leaves `target` alone; `None` if it does not. Tells metrics and log.
     fn refusal(&self, target: &Target, counted: &Counted, question: &Question, decision: &Decision) -> Option<Refusal> {
         let refusal = match &decision.verdict {
@@ -241,7 +269,8 @@ impl<A: Action> Attempt<'_, A> {
                 log_denial(self.call, target, rules);
                 // The guide looks for the action's own event, whoever found the target in a terminal state.
                 let told = rules.iter().map(|violation| format!("{} ({})", violation.rule, violation.msg));
-                let message = format!("denied by policy: {}", told.collect::<Vec<_>>().join(", "));
+                let message = format!("{}: {}", denied_by(rules), told.collect::<Vec<_>>().join(", "));
+                self.observe_guarded(decision);
                 self.log_failed([target], &message);
                 return Some(Refusal::Denied(rules.clone()));
             }
@@ -249,13 +278,23 @@ impl<A: Action> Attempt<'_, A> {
             // Nobody is asked about what is not done.
             Verdict::NeedsApproval { .. } if self.is_shadow() => return None,
             Verdict::NeedsApproval { who } => {
-                let violations = question.policy.violations().to_vec();
+                let violations = question.asking();
+                self.observe_guarded(decision);
                 log_approval_required(target, &violations, who);
                 return Some(Refusal::NeedsApproval { violations, approvers: who.clone() });
             }
         };
         self.log_failed([target], &refusal.to_string());
         Some(refusal)
+    }
+
+    /// Counts what windows and scope have done.
+    fn observe_guarded(&self, decision: &Decision) {
+        let Self { worker, .. } = self;
+        let guarding = decision.reasons.iter().filter(|reason| reason.verdict.as_str() != Verdict::Proceed.as_str());
+        for reason in guarding.filter(|reason| matches!(reason.part, Part::Windows | Part::Scope)) {
+            worker.observer.guarded(worker.name(), reason.part, &reason.verdict);
+        }
     }
 
     fn observe_full(&self, is_budget: bool) {

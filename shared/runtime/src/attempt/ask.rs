@@ -83,6 +83,9 @@ impl<A: Action> Attempt<'_, A> {
 /// Logs the guide's event of a denial.
 pub(super) fn log_denial(call: &Call, target: &Target, violations: &[Violation]) {
     let rules: Vec<_> = violations.iter().map(|violation| violation.rule.as_str()).collect();
+    let policies: std::collections::BTreeSet<_> =
+        violations.iter().map(|violation| violation.policy.as_str()).collect();
+    let policies: Vec<_> = policies.into_iter().collect();
     let command = &call.command;
     tracing::warn!(
         event = "playbook_executor.opa_validation_denied",
@@ -95,7 +98,8 @@ pub(super) fn log_denial(call: &Call, target: &Target, violations: &[Violation])
         trace_id = command.context.trace_id(),
         target_id = target.id,
         rules = rules.join(","),
-        "policy denied the action"
+        policies = policies.join(","),
+        "the action was denied"
     );
 }
 
@@ -107,7 +111,7 @@ pub(super) fn log_approval_required(target: &Target, violations: &[Violation], a
         target_id = target.id,
         rules = rules.join(","),
         approvers = approvers.join(","),
-        "the policy asks for an approval"
+        "an approval is needed"
     );
 }
 

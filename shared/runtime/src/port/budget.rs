@@ -13,6 +13,9 @@ const NAME_DIGITS: usize = 16;
 /// Hex digits that name a lease's owner in a place. They are compared only among the owners of one attempt.
 const OWNER_DIGITS: usize = 8;
 
+/// The beginning of the names of counters whose places are free at the end of their attempt. The name of a budget has no `/`.
+const IN_FLIGHT: &str = "in-flight/";
+
 /// Names the counter of one budget.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BudgetKey {
@@ -22,6 +25,28 @@ pub struct BudgetKey {
     pub key: String,
 }
 
+impl BudgetKey {
+    /// The counter of the effects that are in flight: a place in it is free once the attempt has ended, whatever its result.
+    pub fn in_flight(budget: &str, key: String) -> Self {
+        Self { name: format!("{IN_FLIGHT}{budget}"), key }
+    }
+
+    /// Whether it counts effects in flight.
+    pub fn is_in_flight(&self) -> bool {
+        self.name.starts_with(IN_FLIGHT)
+    }
+
+    /// The budget's name.
+    pub fn budget(&self) -> &str {
+        self.name.strip_prefix(IN_FLIGHT).unwrap_or(&self.name)
+    }
+
+    /// Whether the end of an attempt frees its place for `target`.
+    pub fn is_freed(&self, target: &CooldownKey, proven_not_applied: &[CooldownKey]) -> bool {
+        self.is_in_flight() || proven_not_applied.contains(target)
+    }
+}
+
 /// A place to take in a budget for one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BudgetRequest {
@@ -29,7 +54,7 @@ pub struct BudgetRequest {
     pub target: CooldownKey,
     /// The counter.
     pub key: BudgetKey,
-    /// Places that there are; the same for every request of one counter.
+    /// Places that there are; of different requests of one counter the fewest count.
     pub max: u32,
     /// Milliseconds for which a place is taken.
     pub window_ms: u64,
@@ -67,8 +92,12 @@ impl BudgetRequests {
         let mut all: Vec<Self> = Vec::new();
         for BudgetRequest { target, key, max, window_ms } in requests {
             match all.iter_mut().find(|group| group.key == *key) {
-                Some(group) if group.targets.contains(target) => {}
-                Some(group) => group.targets.push(target.clone()),
+                Some(group) => {
+                    group.max = group.max.min(*max);
+                    if !group.targets.contains(target) {
+                        group.targets.push(target.clone());
+                    }
+                }
                 None => {
                     let (key, targets) = (key.clone(), vec![target.clone()]);
                     all.push(Self { key, max: *max, window_ms: *window_ms, targets });

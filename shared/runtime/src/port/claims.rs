@@ -145,7 +145,7 @@ pub trait ClaimStore: Send + Sync + 'static {
     async fn intent(&self, key: &ClaimKey) -> Result<Option<Value>>;
 
     /// Stores the result, and releases the targets in `proven_not_applied`, whose effect is proven not to have happened: their cooldowns, and
-    /// the places that this holder took for them. A released target has its earlier last touch again. The same result again, by the same holder, answers `Stored`.
+    /// the places that this holder took for them. Places among the effects in flight are free for every target. A released target has its earlier last touch again. The same result again, by the same holder, answers `Stored`.
     async fn finish(
         &self,
         key: &ClaimKey,

@@ -171,7 +171,7 @@ impl Model {
         for target in proven_not_applied {
             self.free(target, key);
         }
-        for (budget, target) in asked.iter().filter(|(_, target)| proven_not_applied.contains(target)) {
+        for (budget, target) in asked.iter().filter(|(budget, target)| budget.is_freed(target, proven_not_applied)) {
             self.give_back(budget, target, key, holder);
         }
         Finish::Stored

@@ -39,7 +39,9 @@ fn files_that_are_read_are_valid() {
 fn faults_that_an_editor_can_detect_are_refused() {
     let validator = validator();
     let texts = texts("guardrails/broken");
-    for name in ["bounds", "cooldowns", "names", "not_an_object", "people", "unknown_keys", "wrong_types"] {
+    for name in
+        ["bounds", "cooldowns", "names", "not_an_object", "people", "scope", "unknown_keys", "windows", "wrong_types"]
+    {
         let (_, text) = texts.iter().find(|(stem, _)| stem == name).expect(name);
         assert!(!validator.is_valid(&json(text)), "{name} is valid");
     }
@@ -63,6 +65,10 @@ fn the_schema_and_the_reading_have_the_same_keys() {
         ("/properties/repeats", "repeats: {xyzxyz: 1}\n"),
         ("/properties/approvals", "approvals: {xyzxyz: 1}\n"),
         ("/properties/autonomy/items", "autonomy: [{xyzxyz: 1}]\n"),
+        ("/properties/autonomy/items/properties/demote", "autonomy: [{demote: {xyzxyz: 1}}]\n"),
+        ("/properties/windows/items", "windows: [{xyzxyz: 1}]\n"),
+        ("/properties/scope/items", "scope: [{xyzxyz: 1}]\n"),
+        ("/properties/scope/items/properties/opt_out", "scope: [{opt_out: {xyzxyz: 1}}]\n"),
     ] {
         let part = schema.pointer(pointer).unwrap_or_else(|| panic!("the schema has no {pointer}"));
         let keys: BTreeSet<String> = part["properties"].as_object().unwrap().keys().cloned().collect();

@@ -188,3 +188,49 @@ pub async fn an_intent_is_stored_with_the_reservations(store: Claims) {
     store.reserve(&wanted(Stage::Full)).await.unwrap();
     assert_eq!(store.intent(&claim_key("run-1/step/1")).await.unwrap(), intent);
 }
+
+/// As [`places`], among the effects in flight.
+fn in_flight(attempt: &str, now: Timestamp, name: &str, max: u32) -> ClaimRequest {
+    let key = BudgetKey::in_flight("at_once", String::new());
+    let budgets = vec![BudgetRequest { target: target(name), key, max, window_ms: WINDOW_MS }];
+    ClaimRequest { budgets, ..places(attempt, now, &[], max) }
+}
+
+pub async fn a_place_in_flight_is_free_once_its_attempt_has_ended(store: Claims) {
+    let (first, at) = ("run-1/step/1", T0.plus_ms(1));
+    assert_eq!(take(&store, &in_flight(first, T0, "T-1", 1)).await, [(0, None)]);
+    let full = Some(T0.plus_ms(WINDOW_MS));
+    assert_eq!(take(&store, &in_flight("run-2/step/1", at, "T-2", 1)).await, [(1, full)]);
+    let by = holder(&format!("worker of {first}"));
+    // Its effect happened: a place in a window would stay taken.
+    assert_eq!(store.finish(&claim_key(first), &by, at, &result("T-1"), &[]).await.unwrap(), Finish::Stored);
+    assert_eq!(take(&store, &in_flight("run-3/step/1", at, "T-2", 1)).await, [(0, None)]);
+    store.release(&claim_key("run-3/step/1"), &holder("worker of run-3/step/1")).await.unwrap();
+    assert_eq!(take(&store, &in_flight("run-4/step/1", at, "T-2", 1)).await, [(0, None)]);
+    // Of an attempt that nobody ends it is free by the clock.
+    let later = at.plus_ms(WINDOW_MS);
+    assert_eq!(take(&store, &in_flight("run-5/step/1", later, "T-2", 1)).await, [(0, None)]);
+}
+
+pub async fn two_hundred_concurrent_attempts_in_flight_are_never_more_than_there_may_be(store: Claims) {
+    let contend = |index: usize| {
+        let port = Arc::clone(&store.port);
+        async move {
+            let wanted = in_flight(&format!("run-{index}/step/1"), T0, &format!("T-{index}"), 3);
+            loop {
+                if let Ok(answer) = port.reserve(&wanted).await {
+                    return uses(answer).remove(0);
+                }
+            }
+        }
+    };
+    let answers = at_once((0..200).map(contend)).await;
+    assert_eq!(answers.iter().filter(|one| one.full_until.is_none()).count(), 3);
+}
+
+pub async fn of_different_bounds_of_one_counter_the_lowest_counts(store: Claims) {
+    let mut wanted = places("run-1/step/1", T0, &["T-1", "T-2", "T-3"], 3);
+    wanted.budgets[1].max = 1;
+    let full = Some(T0.plus_ms(WINDOW_MS));
+    assert_eq!(take(&store, &wanted).await, [(0, None), (1, full), (1, full)]);
+}
