@@ -16,7 +16,7 @@ use crate::observe::{self, Observer};
 use crate::port::{BackendError, ClaimStore, Clock, CooldownKey, LeaseOwner, Policy, Sender};
 use crate::span;
 use bounds::Bounds;
-pub(crate) use bounds::Counted;
+pub(crate) use bounds::{Counted, EffectVariables};
 use typed::AnyAction;
 
 mod admit;

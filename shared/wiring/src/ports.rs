@@ -105,7 +105,11 @@ impl Ports {
     /// The configuration is wrong, with every wrong variable; or the policy client cannot be made from it.
     pub fn gatekeeper(&self, strings: &dyn Strings, observer: Arc<Observer>) -> Result<Gatekeeper, Error> {
         let clients = Clients::unshared(Config::read(strings)?).observed_by(observer);
-        Ok(Gatekeeper { policy: clients.policy()?, claims: Arc::clone(&self.claims) })
+        Ok(Gatekeeper {
+            policy: clients.policy()?,
+            claims: Arc::clone(&self.claims),
+            guardrails: Arc::clone(&self.guardrails),
+        })
     }
 
     /// The ports of the actions' workers.

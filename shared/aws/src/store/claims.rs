@@ -14,13 +14,13 @@ use std::collections::{BTreeSet, HashMap};
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use heal_runtime::port::{
-    BackendError, BudgetRequests, BudgetUse, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Finish,
-    LeaseOwner, Reservation, Result, Stage, Taker,
+    BackendError, BudgetKey, BudgetRequests, BudgetUse, ClaimKey, ClaimRequest, ClaimStore, CooldownKey,
+    CooldownRequest, Finish, LeaseOwner, Peeked, Places, Reservation, Result, Stage, Taker,
 };
 use heal_runtime::{AttemptResult, Timestamp, format};
 use serde_json::Value;
 
-use super::Store;
+use super::{Store, key};
 use crate::limit::COOLDOWNS_AT_ONCE;
 use claim::TakeOutcome;
 use cooldown::ReserveOutcome;
@@ -29,6 +29,17 @@ use cooldown::ReserveOutcome;
 impl ClaimStore for Store {
     async fn last_touched(&self, keys: &[CooldownKey], attempt: &ClaimKey) -> Result<Vec<Option<Timestamp>>> {
         cooldown::last_touched(self, keys, attempt).await
+    }
+
+    async fn peek(&self, cooldowns: &[CooldownKey], budgets: &[BudgetKey]) -> Result<Peeked> {
+        let operation = "claims.peek";
+        let (of_cooldowns, of_budgets): (Vec<_>, Vec<_>) =
+            (cooldowns.iter().map(key::cooldown).collect(), budgets.iter().map(key::budget).collect());
+        let found = cooldown::rows(self, operation, of_cooldowns.iter().chain(&of_budgets).cloned().collect()).await?;
+        let cooldowns = of_cooldowns.iter().map(|key| found.get(&key.pk).map(cooldown::peeked).transpose());
+        let budgets =
+            of_budgets.iter().map(|key| found.get(&key.pk).map_or_else(|| Ok(Places::default()), budget::peeked));
+        Ok(Peeked { cooldowns: cooldowns.collect::<Result<_>>()?, budgets: budgets.collect::<Result<_>>()? })
     }
 
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation> {

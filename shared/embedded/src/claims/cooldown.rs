@@ -1,7 +1,7 @@
 //! A cooldown: the time after a reservation in which no other attempt may touch the target.
 
 use heal_runtime::Timestamp;
-use heal_runtime::port::{ClaimKey, ClaimRequest, CooldownKey, CooldownRequest};
+use heal_runtime::port::{ClaimKey, ClaimRequest, CooldownKey, CooldownRequest, Cooling};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::column::{millis, moment, optional_moment};
@@ -44,6 +44,12 @@ fn find(connection: &Connection, key: &CooldownKey) -> Result<Option<Cooldown>, 
         })
     });
     Ok(found.optional()?)
+}
+
+/// The target's last reservation that was not freed.
+pub(super) fn peek(connection: &Connection, key: &CooldownKey) -> Result<Option<Cooling>, JobError> {
+    let found = find(connection, key)?;
+    Ok(found.map(|cooldown| Cooling { since: cooldown.reserved_at, until: cooldown.until }))
 }
 
 /// Time of the target's last reservation by another attempt that was not freed; `None` if there was none.

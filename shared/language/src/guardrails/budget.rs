@@ -53,7 +53,7 @@ fn budget(source: &str, item: &Node, known: Known<'_>, report: &mut Report) -> O
         field
     };
     let name = required("name", "under which it counts", report);
-    let max = required("max", "how many effects there may be", report);
+    let max = required("max", "how many effects a window may have", report);
     let concurrent = fields.take("concurrent").and_then(|field| flag(&field, report)).unwrap_or(false);
     let window = if concurrent {
         no_window(fields.take("window_seconds"), report);

@@ -70,8 +70,26 @@ fn shadows(stricter: &Budget, other: &Budget) -> bool {
         && includes(&stricter.applies_to, &other.applies_to)
 }
 
-/// Whether `all` admits every effect that `part` admits.
-pub(super) fn includes(all: &Selector, part: &Selector) -> bool {
+/// Whether `all` admits every change that `part` admits.
+pub(super) fn covers(all: &Selector, part: &Selector, known: Known<'_>) -> bool {
+    let is_change = |spec: &&ActionSpec| spec.safety != Safety::ReadOnly && admits(part, spec, None);
+    let of_all = Selector { playbooks: Vec::new(), ..all.clone() };
+    let playbooks = all.playbooks.is_empty()
+        || (!part.playbooks.is_empty() && part.playbooks.iter().all(|name| all.playbooks.contains(name)));
+    playbooks && known.catalog.iter().filter(is_change).all(|spec| admits(&of_all, spec, None))
+}
+
+/// Whether some change is admitted by both.
+pub(super) fn overlap(one: &Selector, other: &Selector, known: Known<'_>) -> bool {
+    let playbooks = one.playbooks.is_empty()
+        || other.playbooks.is_empty()
+        || one.playbooks.iter().any(|name| other.playbooks.contains(name));
+    let both = |spec: &ActionSpec| admits(one, spec, None) && admits(other, spec, None);
+    playbooks && known.catalog.iter().any(|spec| spec.safety != Safety::ReadOnly && both(spec))
+}
+
+/// Whether `all` admits every effect that `part` admits, whatever actions there are.
+fn includes(all: &Selector, part: &Selector) -> bool {
     let includes = |of: fn(&Selector) -> &[String]| {
         let (all, part) = (of(all), of(part));
         all.is_empty() || (!part.is_empty() && part.iter().all(|name| all.contains(name)))

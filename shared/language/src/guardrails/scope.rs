@@ -27,7 +27,7 @@ pub(super) fn read(field: &Field<'_>, known: Known<'_>, report: &mut Report) -> 
     }
     let rules: Vec<(ScopeRule, Span)> = items.iter().filter_map(|item| rule(item, known, report)).collect();
     for (index, (rule, span)) in rules.iter().enumerate() {
-        contradicts(rule, *span, rules.get(..index).unwrap_or_default(), report);
+        contradicts(rule, *span, rules.get(..index).unwrap_or_default(), known, report);
     }
     rules.into_iter().map(|(rule, _)| rule).collect()
 }
@@ -114,20 +114,17 @@ fn is_unreadable(rule: &ScopeRule, span: Span, known: Known<'_>) -> Option<Findi
 }
 
 /// Reports a rule that contradicts or repeats one before it.
-fn contradicts(rule: &ScopeRule, span: Span, before: &[(ScopeRule, Span)], report: &mut Report) {
+fn contradicts(rule: &ScopeRule, span: Span, before: &[(ScopeRule, Span)], known: Known<'_>, report: &mut Report) {
     for (other, _) in before {
         let is_same = |a: &Option<Mark>, b: &Option<Mark>| a.is_some() && a == b;
-        if is_same(&rule.opt_in, &other.opt_out) || is_same(&rule.opt_out, &other.opt_in) {
-            let overlaps = reach::includes(&rule.applies_to, &other.applies_to)
-                || reach::includes(&other.applies_to, &rule.applies_to);
-            if overlaps {
-                let message = "this rule contradicts an earlier one: the same mark is to opt in and to opt out";
-                report.add(Finding::error(code::UNREACHABLE_RULE, span, message));
-                return;
-            }
+        let is_opposite = is_same(&rule.opt_in, &other.opt_out) || is_same(&rule.opt_out, &other.opt_in);
+        if is_opposite && reach::overlap(&rule.applies_to, &other.applies_to, known) {
+            let message = "this rule contradicts an earlier one: the same mark is to opt in and to opt out";
+            report.add(Finding::error(code::UNREACHABLE_RULE, span, message));
+            return;
         }
         let repeats = is_same(&rule.opt_out, &other.opt_out) || is_same(&rule.opt_in, &other.opt_in);
-        if repeats && reach::includes(&other.applies_to, &rule.applies_to) {
+        if repeats && reach::covers(&other.applies_to, &rule.applies_to, known) {
             let message = "this rule of `scope` can never fire: an earlier one has the same mark";
             report.add(Finding::warning(code::UNREACHABLE_RULE, span, message));
             return;

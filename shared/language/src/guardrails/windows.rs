@@ -55,7 +55,7 @@ pub(super) fn read(field: &Field<'_>, known: Known<'_>, groups: &Groups, report:
             report.add(Finding::error(code::DUPLICATE_NAME, *span, message));
         }
         let finding = reach::admits_nothing(&format!("window `{}`", window.name), &window.applies_to, *span, known);
-        finding.or_else(|| is_covered(index, &windows)).into_iter().for_each(|finding| report.add(finding));
+        finding.or_else(|| is_covered(index, &windows, known)).into_iter().for_each(|finding| report.add(finding));
     }
     windows.into_iter().map(|(window, _)| window).collect()
 }
@@ -228,7 +228,7 @@ fn approvers(field: &Field<'_>, kind: Option<WindowKind>, groups: &Groups, repor
 }
 
 /// The fault of a window that asks or denies while another one, of the same times and at least its effects, does more.
-fn is_covered(index: usize, windows: &[(Window, Span)]) -> Option<Finding> {
+fn is_covered(index: usize, windows: &[(Window, Span)], known: Known<'_>) -> Option<Finding> {
     let strength = |window: &Window| match window.kind {
         WindowKind::Ask => 0,
         WindowKind::Deny => 1,
@@ -240,7 +240,7 @@ fn is_covered(index: usize, windows: &[(Window, Span)]) -> Option<Finding> {
         *other_index != index
             && (others > mine || (others == mine && *other_index < index))
             && (other.schedule == window.schedule || other.schedule.is_always_open())
-            && reach::includes(&other.applies_to, &window.applies_to)
+            && reach::covers(&other.applies_to, &window.applies_to, known)
     };
     let (_, (other, _)) = windows.iter().enumerate().find(covers)?;
     let message = format!("window `{}` can never fire: `{}` is open at the same times", window.name, other.name);

@@ -180,7 +180,7 @@ impl Share {
 
 /// The variables of a budget's key.
 #[derive(Debug)]
-struct EffectVariables(Effect);
+pub(crate) struct EffectVariables(pub Effect);
 
 impl Lookup for EffectVariables {
     fn variable(&self, name: &str) -> Option<Value> {

@@ -232,6 +232,17 @@ impl Places {
         self.0.len() < before
     }
 
+    /// Places that are taken at `now`.
+    pub fn taken(&self, now: Timestamp) -> u32 {
+        count(self.0.iter().filter(|place| place.until > now).count())
+    }
+
+    /// When the next of `max` places is free; `None` if one is at `now`.
+    pub fn full_until(&self, max: u32, now: Timestamp) -> Option<Timestamp> {
+        let taken = Self(self.0.iter().filter(|place| place.until > now).cloned().collect());
+        if taken.taken(now) < max { None } else { taken.next_free(max) }
+    }
+
     /// When the last place is free; `None` if none is taken.
     pub fn until(&self) -> Option<Timestamp> {
         self.0.iter().map(|place| place.until).max()
@@ -270,6 +281,11 @@ mod tests {
         assert_eq!(take(&mut places, "1", 1_000, &one), [(0, PlaceOutcome::New)]);
         assert_eq!(take(&mut places, "2", 1_050, &one), [(1, PlaceOutcome::New)]);
         assert_eq!(take(&mut places, "3", 1_099, &one), [(2, PlaceOutcome::Full { until: Timestamp(1_100) })]);
+        assert_eq!(
+            (places.taken(Timestamp(1_099)), places.full_until(2, Timestamp(1_099))),
+            (2, Some(Timestamp(1_100)))
+        );
+        assert_eq!((places.taken(Timestamp(1_100)), places.full_until(2, Timestamp(1_100))), (1, None));
         assert_eq!(take(&mut places, "3", 1_100, &one), [(1, PlaceOutcome::New)]);
         assert_eq!(take(&mut places, "4", 1_101, &one), [(2, PlaceOutcome::Full { until: Timestamp(1_150) })]);
     }

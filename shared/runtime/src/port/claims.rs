@@ -5,7 +5,7 @@ use heal_engine::Timestamp;
 use heal_engine::message::AttemptResult;
 use serde_json::Value;
 
-use super::{BudgetRequest, BudgetUse, Result};
+use super::{BudgetKey, BudgetRequest, BudgetUse, Places, Result};
 
 /// Names one attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -119,12 +119,34 @@ pub enum Finish {
     Lost,
 }
 
+/// The result of [`ClaimStore::peek`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Peeked {
+    /// Of each target; `None` if it has no reservation.
+    pub cooldowns: Vec<Option<Cooling>>,
+    /// Of each budget.
+    pub budgets: Vec<Places>,
+}
+
+/// A reservation of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cooling {
+    /// When the target was reserved.
+    pub since: Timestamp,
+    /// When its cooldown ends; it may have ended.
+    pub until: Timestamp,
+}
+
 /// Stores claims and cooldowns. A store compares times itself, and does not rely on the backend's expiry of rows.
 #[async_trait]
 pub trait ClaimStore: Send + Sync + 'static {
     /// Time of each target's last reservation that was not released; `None` if there was none.
     /// A reservation by `attempt` itself does not count: after a lost worker, its own reservation must not block the attempt.
     async fn last_touched(&self, keys: &[CooldownKey], attempt: &ClaimKey) -> Result<Vec<Option<Timestamp>>>;
+
+    /// The last reservation of each target that was not released, and the places that are taken in each budget, in the order of the keys. It
+    /// reserves nothing.
+    async fn peek(&self, cooldowns: &[CooldownKey], budgets: &[BudgetKey]) -> Result<Peeked>;
 
     /// Takes the claim and reserves its targets in one transaction: either the answer is `Held` and both are stored, or neither is.
     ///

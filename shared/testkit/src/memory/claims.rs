@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use heal_runtime::port::{
-    BudgetKey, BudgetRequests, BudgetUse, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish, LeaseOwner,
-    PlaceOutcome, Places, Reservation, Result, Stage, Taker,
+    BudgetKey, BudgetRequests, BudgetUse, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Cooling, Finish, LeaseOwner,
+    Peeked, PlaceOutcome, Places, Reservation, Result, Stage, Taker,
 };
 use heal_runtime::{AttemptResult, Timestamp};
 use serde_json::Value;
@@ -233,6 +233,18 @@ impl ClaimStore for Claims {
                 }
             };
             keys.iter().map(touched).collect()
+        })
+    }
+
+    async fn peek(&self, cooldowns: &[CooldownKey], budgets: &[BudgetKey]) -> Result<Peeked> {
+        self.faults.around("claims.peek", || {
+            let model = lock(&self.model);
+            let cooling = |key| {
+                let Cooldown { reserved_at: since, until, .. } = model.cooldowns.get(key)?;
+                Some(Cooling { since: *since, until: *until })
+            };
+            let places = |key| model.budgets.get(key).cloned().unwrap_or_default();
+            Peeked { cooldowns: cooldowns.iter().map(cooling).collect(), budgets: budgets.iter().map(places).collect() }
         })
     }
 

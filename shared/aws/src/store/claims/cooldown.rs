@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use heal_runtime::Timestamp;
-use heal_runtime::port::{BackendError, ClaimKey, CooldownKey, CooldownRequest, LeaseOwner, Result, Taker};
+use heal_runtime::port::{BackendError, ClaimKey, CooldownKey, CooldownRequest, Cooling, LeaseOwner, Result, Taker};
 
 use crate::limit::{BATCH_GET_KEYS, CONTENTION_TRIES, COOLDOWN_KEPT_MS};
 use crate::store::call::{self, Change, Written, contended, pause};
@@ -119,16 +119,7 @@ pub(super) async fn last_touched(
 ) -> Result<Vec<Option<Timestamp>>> {
     let operation = "claims.last_touched";
     let names: Vec<Key> = keys.iter().map(key::cooldown).collect();
-    let mut distinct = names.clone();
-    distinct.sort_by(|a, b| a.pk.cmp(&b.pk));
-    distinct.dedup();
-    let mut found: HashMap<String, Attributes> = HashMap::new();
-    for chunk in distinct.chunks(BATCH_GET_KEYS) {
-        for row in batch(store, operation, chunk).await? {
-            let pk = Fields::read(operation, &row)?.text(PK)?.to_owned();
-            found.insert(pk, row);
-        }
-    }
+    let found = rows(store, operation, names.clone()).await?;
     let by = name(attempt);
     let touched = |key: &Key| found.get(&key.pk).map(StoredCooldown::read).transpose();
     names
@@ -139,6 +130,30 @@ pub(super) async fn last_touched(
             }))
         })
         .collect()
+}
+
+/// Those of the rows that exist, by their partition keys, which are unique.
+pub(super) async fn rows(
+    store: &Store,
+    operation: &'static str,
+    mut keys: Vec<Key>,
+) -> Result<HashMap<String, Attributes>> {
+    keys.sort_by(|a, b| a.pk.cmp(&b.pk));
+    keys.dedup();
+    let mut found: HashMap<String, Attributes> = HashMap::new();
+    for chunk in keys.chunks(BATCH_GET_KEYS) {
+        for row in batch(store, operation, chunk).await? {
+            let pk = Fields::read(operation, &row)?.text(PK)?.to_owned();
+            found.insert(pk, row);
+        }
+    }
+    Ok(found)
+}
+
+/// The reservation in a row.
+pub(super) fn peeked(row: &Attributes) -> Result<Cooling> {
+    let StoredCooldown { reserved_at: since, until, .. } = StoredCooldown::read(row)?;
+    Ok(Cooling { since, until })
 }
 
 /// Reads those of the rows that exist, strongly consistent.

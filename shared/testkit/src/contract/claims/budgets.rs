@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use heal_runtime::Timestamp;
-use heal_runtime::port::{BudgetKey, BudgetRequest, BudgetUse, ClaimRequest, Finish, Reservation, Stage};
+use heal_runtime::port::{
+    BudgetKey, BudgetRequest, BudgetUse, ClaimRequest, Cooling, Finish, Peeked, Reservation, Stage,
+};
 use serde_json::json;
 
 use super::{Claims, NOTHING_COOLING, held, last_touched, reserve};
@@ -233,4 +235,24 @@ pub async fn of_different_bounds_of_one_counter_the_lowest_counts(store: Claims)
     wanted.budgets[1].max = 1;
     let full = Some(T0.plus_ms(WINDOW_MS));
     assert_eq!(take(&store, &wanted).await, [(0, None), (1, full), (1, full)]);
+}
+
+pub async fn a_peek_shows_reservations_and_places_and_takes_none(store: Claims) {
+    let keys = [target("T-2"), target("T-1"), target("T-1")];
+    let counters =
+        [budget("others"), budget("restarts"), BudgetKey::in_flight("restarts", "all # \"quoted\"".to_owned())];
+    let before = store.peek(&keys, &counters).await.unwrap();
+    assert_eq!(before.cooldowns, [None; 3]);
+    assert!(before.budgets.iter().all(|places| places.until().is_none()));
+    let budgets = vec![place("T-1", "restarts", 2)];
+    store.reserve(&ClaimRequest { budgets, ..request("run-1/step/1", "a", T0, &["T-1"]) }).await.unwrap();
+    for _ in 0..2 {
+        let peeked = store.peek(&keys, &counters).await.unwrap();
+        let cooling = Some(Cooling { since: T0, until: T0.plus_ms(COOLDOWN_MS) });
+        assert_eq!(peeked.cooldowns, [None, cooling, cooling]);
+        let taken: Vec<_> = peeked.budgets.iter().map(|places| places.taken(T0)).collect();
+        assert_eq!(taken, [0, 1, 0]);
+        assert_eq!(peeked.budgets[1].full_until(1, T0), Some(T0.plus_ms(WINDOW_MS)));
+    }
+    assert_eq!(store.peek(&[], &[]).await.unwrap(), Peeked::default());
 }
