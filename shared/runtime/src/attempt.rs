@@ -22,6 +22,7 @@ use typed::AnyAction;
 mod admit;
 mod ask;
 mod bounds;
+mod earlier;
 mod effect;
 mod flow;
 mod halted;

@@ -171,7 +171,7 @@ impl Rig {
             json!({"incident_id": format!("end-{number}"), "incident_type": "ONE", "target": format!("t-{number}")});
         let accepted = self.dispatcher.accept(&incident.to_string(), &number.to_string(), None).await.unwrap();
         let IntakeOutcome::Started { run_id, .. } = accepted else { panic!("{accepted:?}") };
-        let [command] = self.commands().await.try_into().unwrap();
+        let command = self.commands().await.into_iter().find(|command| command.run_id == run_id).unwrap();
         let result = if good { AttemptResult::succeeded(Map::new()) } else { AttemptResult::failed("no", "it broke") };
         let result = ActionResult {
             run_id: run_id.clone(),

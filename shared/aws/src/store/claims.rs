@@ -14,8 +14,8 @@ use std::collections::{BTreeSet, HashMap};
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use heal_runtime::port::{
-    BackendError, BudgetKey, BudgetRequests, BudgetUse, ClaimKey, ClaimRequest, ClaimStore, CooldownKey,
-    CooldownRequest, Finish, LeaseOwner, Peeked, Places, Reservation, Result, Stage, Taker,
+    BackendError, BudgetKey, BudgetRequests, BudgetUse, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish,
+    LeaseOwner, Peeked, Places, Reservation, Result, Stage, Taker,
 };
 use heal_runtime::{AttemptResult, Timestamp, format};
 use serde_json::Value;
@@ -111,7 +111,7 @@ async fn reserve_all(
     request: &ClaimRequest,
     taker: &Taker<'_>,
 ) -> Result<(Vec<(CooldownKey, Timestamp)>, Vec<BudgetUse>)> {
-    let (cooling, mut new) = reserve_cooldowns(store, &request.cooldowns, taker).await?;
+    let (cooling, mut new) = reserve_cooldowns(store, request, taker).await?;
     let mut refused: BTreeSet<_> = cooling.iter().map(|(key, _)| key.clone()).collect();
     let budgets = BudgetRequests::by_counter(&request.budgets);
     let uses = budget::take_all(store, claim::RESERVE, budgets, taker, &mut refused).await?;
@@ -125,9 +125,10 @@ async fn reserve_all(
 /// other.
 async fn reserve_cooldowns(
     store: &Store,
-    wanted: &[CooldownRequest],
+    request: &ClaimRequest,
     taker: &Taker<'_>,
 ) -> Result<(Vec<(CooldownKey, Timestamp)>, Vec<CooldownKey>)> {
+    let (wanted, takes_over) = (&request.cooldowns, request.takes_over.as_deref());
     let mut by_key: HashMap<&CooldownKey, Vec<usize>> = HashMap::new();
     for (index, request) in wanted.iter().enumerate() {
         by_key.entry(&request.key).or_default().push(index);
@@ -136,7 +137,7 @@ async fn reserve_cooldowns(
         let mut outcomes = Vec::new();
         for index in indices {
             let Some(request) = wanted.get(index) else { continue };
-            outcomes.push((index, request.key.clone(), cooldown::reserve(store, request, taker).await?));
+            outcomes.push((index, request.key.clone(), cooldown::reserve(store, request, taker, takes_over).await?));
         }
         Ok::<_, BackendError>(outcomes)
     };

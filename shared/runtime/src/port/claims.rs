@@ -55,6 +55,9 @@ pub struct ClaimRequest {
     pub budgets: Vec<BudgetRequest>,
     /// What is about to be done, stored in the same transaction where the store can, as [`ClaimStore::intend`] stores it.
     pub intent: Option<Value>,
+    /// An earlier attempt of the same step ([`ClaimKey::attempt`]) that is proven not to have acted: the targets that it reserved are not
+    /// cooling, and become this attempt's.
+    pub takes_over: Option<String>,
     /// How much of this is to be done.
     pub stage: Stage,
 }
@@ -83,6 +86,7 @@ impl ClaimRequest {
             cooldowns: Vec::new(),
             budgets: Vec::new(),
             intent: None,
+            takes_over: None,
             stage: Stage::Full,
         }
     }
@@ -129,12 +133,14 @@ pub struct Peeked {
 }
 
 /// A reservation of a target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cooling {
     /// When the target was reserved.
     pub since: Timestamp,
     /// When its cooldown ends; it may have ended.
     pub until: Timestamp,
+    /// The attempt that reserved it, as [`ClaimKey::attempt`]; `None` if a later reservation was released since.
+    pub by: Option<String>,
 }
 
 /// Stores claims and cooldowns. A store compares times itself, and does not rely on the backend's expiry of rows.

@@ -68,6 +68,7 @@ macro_rules! claim_store_contract {
             the_same_attempt_counts_once,
             a_place_in_flight_is_free_once_its_attempt_has_ended,
             two_hundred_concurrent_attempts_in_flight_are_never_more_than_there_may_be,
+            an_attempt_takes_over_what_the_one_that_it_names_reserved_and_nothing_else,
             a_peek_shows_reservations_and_places_and_takes_none,
             of_different_bounds_of_one_counter_the_lowest_counts,
             a_dead_workers_place_stays_taken,

@@ -87,11 +87,16 @@ impl Model {
     /// The targets that are cooling, and those that are reserved now and were not before.
     fn reserve_cooldowns(&mut self, request: &ClaimRequest) -> (Vec<(CooldownKey, Timestamp)>, Vec<CooldownKey>) {
         let (mut cooling, mut new) = (Vec::new(), Vec::new());
+        let earlier = request.takes_over.clone();
+        let taken_over = earlier.map(|attempt| ClaimKey { action: request.key.action.clone(), attempt });
         for wanted in &request.cooldowns {
             let until = request.now.plus_ms(wanted.cooldown_ms);
             let before = match self.cooldowns.get(&wanted.key) {
                 None => None,
                 Some(cooldown) if cooldown.by.as_ref() == Some(&request.key) => cooldown.before,
+                Some(cooldown) if cooldown.by.as_ref() == taken_over.as_ref() && taken_over.is_some() => {
+                    cooldown.before
+                }
                 Some(cooldown) if cooldown.until > request.now => {
                     cooling.push((wanted.key.clone(), cooldown.until));
                     continue;
@@ -240,8 +245,9 @@ impl ClaimStore for Claims {
         self.faults.around("claims.peek", || {
             let model = lock(&self.model);
             let cooling = |key| {
-                let Cooldown { reserved_at: since, until, .. } = model.cooldowns.get(key)?;
-                Some(Cooling { since: *since, until: *until })
+                let Cooldown { reserved_at, until, by, .. } = model.cooldowns.get(key)?;
+                let by = by.as_ref().map(|by| by.attempt.clone());
+                Some(Cooling { since: *reserved_at, until: *until, by })
             };
             let places = |key| model.budgets.get(key).cloned().unwrap_or_default();
             Peeked { cooldowns: cooldowns.iter().map(cooling).collect(), budgets: budgets.iter().map(places).collect() }

@@ -28,8 +28,14 @@ fn name(attempt: &ClaimKey) -> String {
     format!("{}#{}", attempt.action, attempt.attempt)
 }
 
-/// Reserves the target from now on.
-pub(super) async fn reserve(store: &Store, wanted: &CooldownRequest, taker: &Taker<'_>) -> Result<ReserveOutcome> {
+/// Reserves the target from now on, also from the attempt that `taker` takes over.
+pub(super) async fn reserve(
+    store: &Store,
+    wanted: &CooldownRequest,
+    taker: &Taker<'_>,
+    takes_over: Option<&str>,
+) -> Result<ReserveOutcome> {
+    let earlier = takes_over.map(|attempt| format!("{}#{attempt}", taker.attempt.action));
     let now = taker.now;
     let key = key::cooldown(&wanted.key);
     let until = now.plus_ms(wanted.cooldown_ms);
@@ -57,6 +63,11 @@ pub(super) async fn reserve(store: &Store, wanted: &CooldownRequest, taker: &Tak
             // The same attempt again: the cooldown restarts now, and the reservation before it stays.
             let update = "SET reserved_at = :now, cools_until = :until, expires_at = :expires_at";
             Change { key: key.clone(), update, condition: "reserved_by = :by", values }
+        } else if earlier.is_some() && found.by == earlier {
+            let update = "SET reserved_at = :now, cools_until = :until, reserved_by = :by, holder = :holder, expires_at = :expires_at";
+            let values =
+                values.text(":holder", &taker.holder.0).text(":earlier", earlier.as_deref().unwrap_or_default());
+            Change { key: key.clone(), update, condition: "reserved_by = :earlier", values }
         } else if found.until > now {
             return Ok(ReserveOutcome::Cooling { until: found.until });
         } else {
@@ -152,8 +163,9 @@ pub(super) async fn rows(
 
 /// The reservation in a row.
 pub(super) fn peeked(row: &Attributes) -> Result<Cooling> {
-    let StoredCooldown { reserved_at: since, until, .. } = StoredCooldown::read(row)?;
-    Ok(Cooling { since, until })
+    let StoredCooldown { reserved_at: since, until, by, .. } = StoredCooldown::read(row)?;
+    let by = by.map(|by| by.split_once('#').map_or(by.clone(), |(_, attempt)| attempt.to_owned()));
+    Ok(Cooling { since, until, by })
 }
 
 /// Reads those of the rows that exist, strongly consistent.

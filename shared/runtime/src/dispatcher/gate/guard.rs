@@ -118,7 +118,7 @@ impl KnownEffect<'_> {
     /// The counters that are full.
     fn full(&self, stored: &Stored<'_>, now: Timestamp) -> Vec<Counter> {
         let Self { effect, cooldown, budgets, .. } = self;
-        let cooling = stored.cooldown.filter(|cooling| cooling.until > now).map(|cooling| Counter {
+        let cooling = stored.cooldown.as_ref().filter(|cooling| cooling.until > now).map(|cooling| Counter {
             name: format!("cooldown of {}", effect.action),
             key: cooldown.target.clone(),
             used: 1,

@@ -242,17 +242,40 @@ pub async fn a_peek_shows_reservations_and_places_and_takes_none(store: Claims) 
     let counters =
         [budget("others"), budget("restarts"), BudgetKey::in_flight("restarts", "all # \"quoted\"".to_owned())];
     let before = store.peek(&keys, &counters).await.unwrap();
-    assert_eq!(before.cooldowns, [None; 3]);
+    assert_eq!(before.cooldowns, [None, None, None]);
     assert!(before.budgets.iter().all(|places| places.until().is_none()));
     let budgets = vec![place("T-1", "restarts", 2)];
     store.reserve(&ClaimRequest { budgets, ..request("run-1/step/1", "a", T0, &["T-1"]) }).await.unwrap();
     for _ in 0..2 {
         let peeked = store.peek(&keys, &counters).await.unwrap();
-        let cooling = Some(Cooling { since: T0, until: T0.plus_ms(COOLDOWN_MS) });
-        assert_eq!(peeked.cooldowns, [None, cooling, cooling]);
+        let by = Some("run-1/step/1".to_owned());
+        let cooling = Some(Cooling { since: T0, until: T0.plus_ms(COOLDOWN_MS), by });
+        assert_eq!(peeked.cooldowns, [None, cooling.clone(), cooling]);
         let taken: Vec<_> = peeked.budgets.iter().map(|places| places.taken(T0)).collect();
         assert_eq!(taken, [0, 1, 0]);
         assert_eq!(peeked.budgets[1].full_until(1, T0), Some(T0.plus_ms(WINDOW_MS)));
     }
     assert_eq!(store.peek(&[], &[]).await.unwrap(), Peeked::default());
+}
+
+pub async fn an_attempt_takes_over_what_the_one_that_it_names_reserved_and_nothing_else(store: Claims) {
+    reserve(&store, "run-1/step/1", T0, &["T-1"]).await;
+    reserve(&store, "run-2/step/1", T0, &["T-2"]).await;
+    let at = T0.plus_ms(10);
+    let both = |attempt: &str, earlier: Option<&str>| {
+        let takes_over = earlier.map(ToOwned::to_owned);
+        ClaimRequest { takes_over, ..request(attempt, attempt, at, &["T-1", "T-2"]) }
+    };
+    let until = T0.plus_ms(COOLDOWN_MS);
+    let own = store.reserve(&both("run-1/step/2", Some("run-1/step/1"))).await.unwrap();
+    assert_eq!(own, held(false, &[("T-2", until)]));
+    let later = at.plus_ms(COOLDOWN_MS);
+    assert_eq!(
+        store.reserve(&both("run-3/step/1", None)).await.unwrap(),
+        held(false, &[("T-1", later), ("T-2", until)])
+    );
+    assert_eq!(last_touched(&store, "T-1").await, Some(at), "it counts once, from now on");
+    // The earlier attempt has not acted, so a release leaves nothing of it.
+    store.release(&claim_key("run-1/step/2"), &holder("run-1/step/2")).await.unwrap();
+    assert_eq!(last_touched(&store, "T-1").await, None);
 }
