@@ -1,10 +1,9 @@
 //! The decision itself.
 
 use heal_engine::Timestamp;
-use heal_engine::message::Violation;
+use heal_engine::message::{GUARDRAILS_POLICY, Violation};
 
 use crate::decision::{Decision, Part, Reason, Verdict};
-use crate::guardrails::GUARDRAILS_POLICY;
 use crate::halt::{Halt, HaltScope};
 use crate::question::{Counter, PolicyAnswer, Population, Question};
 use crate::scope::OutOfScope;

@@ -18,9 +18,6 @@ pub use text::BadGuardrails;
 /// The names that the template of a budget's `key` may use. An unknown workflow is an empty text.
 pub const KEY_NAMES: [&str; 5] = ["action", "service", "playbook", "target", "workflow_id"];
 
-/// The policy that a broken rule of the guardrails names.
-pub const GUARDRAILS_POLICY: &str = "guardrails";
-
 /// All bounds of a home. The default is safe: no file at all, or an empty one, means exactly this.
 ///
 /// A text with a bound that this build does not know is refused: a bound that is silently ignored would be worse than none.

@@ -41,14 +41,12 @@ pub use autonomy::{
 pub use decide::decide;
 pub use decision::{Decision, Part, Reason, Verdict};
 pub use effect::Effect;
-pub use guardrails::{
-    Approvals, BadGuardrails, Budget, CooldownRule, GUARDRAILS_POLICY, Guardrails, KEY_NAMES, Repeats, Selector,
-};
+pub use guardrails::{Approvals, BadGuardrails, Budget, CooldownRule, Guardrails, KEY_NAMES, Repeats, Selector};
 pub use halt::{Halt, HaltScope};
 pub use heal_engine::Timestamp;
 pub use heal_engine::autonomy::{Autonomy, AutonomyLevel, RunMode};
 pub use heal_engine::id::Digest;
-pub use heal_engine::message::{Approved, Violation};
+pub use heal_engine::message::{Approved, GUARDRAILS_POLICY, Violation};
 pub use question::{Counter, PolicyAnswer, Population, Question};
 pub use record::{DecisionRecord, Difference, PolicyFacts, Subject, replay};
 pub use scope::{IGNORE, IGNORE_NOT, Mark, Marks, OutOfScope, ScopeRule};
