@@ -16,8 +16,9 @@ use crate::observe::{self, Observer};
 use crate::port::{BackendError, ClaimStore, Clock, CooldownKey, LeaseOwner, Policy, Sender};
 use crate::span;
 use bounds::Bounds;
-pub(crate) use bounds::{Counted, EffectVariables};
+pub(crate) use bounds::Counted;
 use typed::AnyAction;
+pub(crate) use variables::EffectVariables;
 
 mod admit;
 mod ask;
@@ -28,10 +29,13 @@ mod flow;
 mod halted;
 mod lease;
 mod merge;
+mod population;
 mod record;
+mod report;
 mod reserve;
 mod shadow;
 mod typed;
+mod variables;
 
 /// How long a claim is held without a renewal, in milliseconds. A worker renews it while it performs; after a worker that died,
 /// the next delivery of the command may go on this much later.

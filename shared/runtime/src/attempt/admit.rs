@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use heal_engine::Timestamp;
 use heal_engine::catalog::Safety;
 use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
-use heal_guard::{Decision, DecisionRecord, Part, PolicyAnswer, Question, Verdict};
+use heal_guard::{Decision, DecisionRecord, PolicyAnswer, Question, Verdict};
 
 use super::NotStarted;
 use super::ask::{log_approval_required, log_denial};
@@ -167,16 +167,6 @@ impl<A: Action> Attempt<'_, A> {
         Refusal::Ended(ended)
     }
 
-    fn observe_prevented(&self, target: &Target, why: Prevented) {
-        // A shadow run would not have made the call.
-        if self.is_shadow() {
-            return;
-        }
-        if let Some(metric) = self.action.call_metric(self.parameters, target) {
-            self.worker.observer.call_prevented(&metric, why);
-        }
-    }
-
     /// Reserves what the candidates count in, and lets the guard decide on each with what the store answered.
     async fn reserve_and_decide(
         &self,
@@ -222,31 +212,6 @@ impl<A: Action> Attempt<'_, A> {
         Ok(())
     }
 
-    /// Counts the population that the budgets of the target allow a share of, once an attempt for each.
-    async fn allow_shares(
-        &self,
-        counted: &mut Counted,
-        facts: &A::Facts,
-        populations: &mut HashMap<String, Option<u32>>,
-    ) {
-        if counted.shares.is_empty() {
-            return;
-        }
-        let Some(name) = self.action.population(facts) else { return };
-        let population = match populations.get(&name) {
-            Some(known) => *known,
-            None => {
-                let found = self.action.count_population(self.call, facts).await;
-                if found.is_none() {
-                    tracing::warn!(population = name, "failed to count a population: budgets allow their number alone");
-                }
-                populations.insert(name, found);
-                found
-            }
-        };
-        counted.allow_share_of(population);
-    }
-
     /// Why the guard leaves `target` alone; `None` if it does not. Tells metrics and log.
     fn refusal(&self, target: &Target, counted: &Counted, question: &Question, decision: &Decision) -> Option<Refusal> {
         let refusal = match &decision.verdict {
@@ -286,24 +251,6 @@ impl<A: Action> Attempt<'_, A> {
         };
         self.log_failed([target], &refusal.to_string());
         Some(refusal)
-    }
-
-    /// Counts what windows and scope have done.
-    fn observe_guarded(&self, decision: &Decision) {
-        let Self { worker, .. } = self;
-        let guarding = decision.reasons.iter().filter(|reason| reason.verdict.as_str() != Verdict::Proceed.as_str());
-        for reason in guarding.filter(|reason| matches!(reason.part, Part::Windows | Part::Scope)) {
-            worker.observer.guarded(worker.name(), reason.part, &reason.verdict);
-        }
-    }
-
-    fn observe_full(&self, is_budget: bool) {
-        let Self { worker, .. } = self;
-        if is_budget {
-            worker.observer.budget_hit(worker.name());
-        } else {
-            worker.observer.cooldown_hit(worker.name());
-        }
     }
 
     /// What the action is about to do, for a probe after this worker's death.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use heal_engine::Timestamp;
 use heal_engine::catalog::{ActionSpec, Safety};
-use heal_engine::template::{Lookup, Scope, Template, TemplateError};
+use heal_engine::template::{Scope, Template, TemplateError};
 use heal_guard::limit::BUDGET_MAX;
 use heal_guard::{Budget, Counter, Digest, Effect, Guardrails, Marks, Population, Question};
-use serde_json::Value;
 
 use super::LEASE_MS;
+use super::variables::EffectVariables;
 use crate::action::{Call, Target};
 use crate::port::{BudgetKey, BudgetRequest, BudgetUse, CooldownKey, CooldownRequest};
 
@@ -175,25 +175,6 @@ impl Share {
     fn population(&self) -> Option<Population> {
         let Self { percent, of, .. } = *self;
         of.map(|of| Population { percent, of })
-    }
-}
-
-/// The variables of a budget's key.
-#[derive(Debug)]
-pub(crate) struct EffectVariables(pub Effect);
-
-impl Lookup for EffectVariables {
-    fn variable(&self, name: &str) -> Option<Value> {
-        let Effect { action, service, playbook, target, workflow_id } = &self.0;
-        let value = match name {
-            "action" => action,
-            "service" => service,
-            "playbook" => playbook,
-            "target" => target,
-            "workflow_id" => workflow_id,
-            _ => return None,
-        };
-        Some(Value::String(value.clone()))
     }
 }
 
