@@ -107,7 +107,7 @@ impl Loaded {
 
 /// The number of rules that a file sets.
 pub(crate) fn rules(guardrails: &Guardrails) -> usize {
-    let Guardrails { cooldowns, budgets, repeats: _, approvals, autonomy, admission } = guardrails;
+    let Guardrails { cooldowns, budgets, repeats: _, approvals, autonomy, admission, windows, scope } = guardrails;
     let live = &admission.live;
     cooldowns.len()
         + budgets.len()
@@ -115,6 +115,8 @@ pub(crate) fn rules(guardrails: &Guardrails) -> usize {
         + autonomy.len()
         + live.playbooks.len()
         + live.services.len()
+        + windows.len()
+        + scope.len()
 }
 
 /// One line about them, for people.

@@ -61,6 +61,7 @@ OUTCOMES = {
     "ApprovalExpiringAlarm": own("approvals_total", "Sum", result="expiring"),
     "ApprovalLapsedAlarm": own("approvals_total", "Sum", result="lapsed"),
     "EscalationAlarm": own("escalations_total", "Sum", service_name="dispatcher"),
+    "DemotionAlarm": own("demotions_total", "Sum", service_name="dispatcher"),
     "StepsUnknownAlarm": own("step_duration_seconds", "SampleCount", outcome="unknown"),
     "PolicyErrorAlarm": own("opa_validation_total", "Sum", result="error"),
     "PolicyFailOpenAlarm": own("opa_validation_total", "Sum", result="fail_open"),

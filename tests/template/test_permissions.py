@@ -52,9 +52,9 @@ def expected(stack, folder):
         allow(["sqs:SendMessage"], queues(action_queues + ["results", "dead"]))
         rows = ["RUN#*", "DEDUPE#*", "LIVE#*", "PLAN#*", "REPEAT#*", "HALT"]
         allow([*READ, *CHANGE], [TABLE], rows)
-        allow(["dynamodb:BatchGetItem"], [TABLE], ["COOLDOWN#*"])
+        allow(["dynamodb:BatchGetItem"], [TABLE], ["COOLDOWN#*", "BUDGET#*"])
         allow(["dynamodb:Query"], [f"{TABLE}/index/ended"])
-        allow(["dynamodb:GetItem"], [TABLE], ["AUTONOMY"])
+        allow(["dynamodb:GetItem", "dynamodb:PutItem"], [TABLE], ["AUTONOMY"])
     elif folder == "scheduled-checks":
         allow(["sqs:SendMessage"], queues(["incidents", "results"]))
         allow(["dynamodb:Query"], [TABLE], ["LIVE#*", "RUN#*", "HALT"])

@@ -15,8 +15,8 @@ use heal_clients::config::Config;
 use heal_reallocate_ticket::{NAME, ReallocateTicket};
 use heal_runtime::attempt::{CommandOutcome, Ports, Worker};
 use heal_runtime::port::{
-    ClaimKey, ClaimRequest, ClaimStore, Clock as _, CooldownKey, Finish, LeaseOwner, Message, Reservation, Result,
-    Sender, SystemClock,
+    BudgetKey, ClaimKey, ClaimRequest, ClaimStore, Clock as _, CooldownKey, Finish, LeaseOwner, Message, Peeked,
+    Places, Reservation, Result, Sender, SystemClock,
 };
 use heal_runtime::{ActionCommand, AttemptOutcome, AttemptResult, Context, Digest, RunId, Timestamp, Token};
 use heal_sandbox::{Platform, PlatformConfig};
@@ -35,6 +35,10 @@ struct Absent;
 impl ClaimStore for Absent {
     async fn last_touched(&self, keys: &[CooldownKey], _: &ClaimKey) -> Result<Vec<Option<Timestamp>>> {
         Ok(vec![None; keys.len()])
+    }
+
+    async fn peek(&self, cooldowns: &[CooldownKey], budgets: &[BudgetKey]) -> Result<Peeked> {
+        Ok(Peeked { cooldowns: vec![None; cooldowns.len()], budgets: vec![Places::default(); budgets.len()] })
     }
 
     async fn reserve(&self, _: &ClaimRequest) -> Result<Reservation> {

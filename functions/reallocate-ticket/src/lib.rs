@@ -15,7 +15,7 @@ mod spec;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use heal_clients::port::{context, reserve_time_for_confirmation};
+use heal_clients::port::{context, reserve_time_for_confirmation, ticket_marks};
 use heal_clients::tickets;
 use heal_runtime::action::{
     Action, Admitted, Call, CallMetric, Cooldown, Facts, Performed, PolicyFacts, Probe, Target,
@@ -88,7 +88,17 @@ impl Action for ReallocateTicket {
         }
         let ticket_status = (!own.is_done).then(|| own.ticket.status.to_ascii_uppercase());
         let policy = PolicyFacts { last_reallocation: own.last_reallocation, ticket_status, ..PolicyFacts::default() };
-        Ok(Facts { policy, own })
+        Ok(Facts { policy, marks: ticket_marks(&own.ticket), own })
+    }
+
+    /// The tickets of its workflow.
+    fn population(&self, facts: &TicketFacts) -> Option<String> {
+        facts.ticket.workflow_id.clone()
+    }
+
+    async fn count_population(&self, call: &Call, facts: &TicketFacts) -> Option<u32> {
+        let workflow_id = facts.ticket.workflow_id.as_deref()?;
+        self.tickets.count_tickets(workflow_id, &context(call, &*self.clock)).await.ok()
     }
 
     async fn perform(&self, call: &Call, parameters: &Parameters, targets: &[Admitted<TicketFacts>]) -> Performed {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use heal_clients::kubernetes::{self, FoundPod, Restart, RestartIntent};
-use heal_clients::port::{call_failed, context, failed};
+use heal_clients::port::{call_failed, context, failed, pod_marks};
 use heal_clients::{CallContext, Effect};
 use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Probe, Target};
 use heal_runtime::port::{Clock, PolicyResource};
@@ -47,6 +47,7 @@ pub struct UnhealthyPod {
     intent: RestartIntent,
     /// Somebody else is deleting it already.
     is_terminating: bool,
+    found: FoundPod,
 }
 
 impl UnhealthyPod {
@@ -147,7 +148,17 @@ impl Action for RestartPod {
         let intent = self.kubernetes.plan_restart(&pod, &context).await;
         let intent =
             intent.map_err(|error| call_failed(call, &parameters.pod_name, &error, &result::manual(parameters)))?;
-        Ok(UnhealthyPod { intent, is_terminating: pod.health.terminating }.into())
+        let (marks, is_terminating) = (pod_marks(&pod), pod.health.terminating);
+        Ok(Facts { marks, ..UnhealthyPod { intent, is_terminating, found: pod }.into() })
+    }
+
+    /// The pods of its controller.
+    fn population(&self, facts: &UnhealthyPod) -> Option<String> {
+        facts.found.controller_uid().map(ToOwned::to_owned)
+    }
+
+    async fn count_population(&self, call: &Call, facts: &UnhealthyPod) -> Option<u32> {
+        self.kubernetes.count_siblings(&facts.found, &facts.intent, &context(call, &*self.clock)).await.ok()
     }
 
     async fn describe(

@@ -97,7 +97,7 @@ impl Action for RestartWorkflow {
             return Err(left_alone(call, &target.id, state));
         }
         let workflow_state = Some(state.as_str().to_owned());
-        Ok(Facts { policy: PolicyFacts { workflow_state, ..PolicyFacts::default() }, own: () })
+        Ok(Facts { policy: PolicyFacts { workflow_state, ..PolicyFacts::default() }, ..Facts::default() })
     }
 
     async fn perform(&self, call: &Call, parameters: &Parameters, _: &[Admitted<()>]) -> Performed {

@@ -113,7 +113,7 @@ impl Action for TriggerReplanning {
         let status =
             status.map_err(|error| call_failed(call, &target.id, &error, &result::manual(call, parameters)))?;
         let workflow_state = status.map(|status| status.state.as_str().to_owned());
-        Ok(Facts { policy: PolicyFacts { workflow_state, ..PolicyFacts::default() }, own: () })
+        Ok(Facts { policy: PolicyFacts { workflow_state, ..PolicyFacts::default() }, ..Facts::default() })
     }
 
     async fn perform(&self, call: &Call, parameters: &Parameters, _: &[Admitted<()>]) -> Performed {

@@ -11,7 +11,7 @@ mod spec;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use heal_clients::port::{Manual, call_failed, context, reserve_time_for_confirmation};
+use heal_clients::port::{Manual, call_failed, context, reserve_time_for_confirmation, ticket_marks};
 use heal_clients::tickets::{self, Change, ChangeOutcome, Metadata, Ticket, TicketChange, Trace};
 use heal_runtime::action::{
     Action, Admitted, Call, CallMetric, Cooldown, Facts, Performed, PolicyFacts, Probe, Target,
@@ -84,7 +84,18 @@ impl Action for UpdateTicketStatus {
             return Err(needless);
         }
         let ticket_status = Some(ticket.status.to_ascii_uppercase());
-        Ok(Facts { policy: PolicyFacts { ticket_status, ..PolicyFacts::default() }, own: ticket })
+        let policy = PolicyFacts { ticket_status, ..PolicyFacts::default() };
+        Ok(Facts { policy, marks: ticket_marks(&ticket), own: ticket })
+    }
+
+    /// The tickets of its workflow.
+    fn population(&self, facts: &Ticket) -> Option<String> {
+        facts.workflow_id.clone()
+    }
+
+    async fn count_population(&self, call: &Call, facts: &Ticket) -> Option<u32> {
+        let workflow_id = facts.workflow_id.as_deref()?;
+        self.tickets.count_tickets(workflow_id, &context(call, &*self.clock)).await.ok()
     }
 
     async fn perform(&self, call: &Call, parameters: &Parameters, targets: &[Admitted<Ticket>]) -> Performed {

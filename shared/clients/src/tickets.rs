@@ -15,7 +15,7 @@ mod ticket;
 
 pub use batch::{MAX_IN_FLIGHT, Reallocation, ReallocationRequest, key_suffix};
 pub use change::{Change, ChangeOutcome, TicketChange};
-pub use client::Client;
+pub use client::{COUNTED_TICKETS, Client};
 pub use dialect::{Metadata, SOURCE};
 pub use evidence::{CLOCK_TOLERANCE_MS, Trace};
 pub use path::MAX_ID_BYTES;

@@ -5,7 +5,9 @@ mod claim;
 mod cooldown;
 
 use async_trait::async_trait;
-use heal_runtime::port::{ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish, LeaseOwner, Reservation, Result};
+use heal_runtime::port::{
+    BudgetKey, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish, LeaseOwner, Peeked, Reservation, Result,
+};
 use heal_runtime::{AttemptResult, Timestamp, format};
 use serde_json::Value;
 
@@ -20,6 +22,18 @@ impl ClaimStore for Store {
             keys.iter().map(|key| cooldown::last_touched(connection, key, &attempt)).collect()
         };
         self.read("claims.last_touched", work).await
+    }
+
+    async fn peek(&self, cooldowns: &[CooldownKey], budgets: &[BudgetKey]) -> Result<Peeked> {
+        let (cooldowns, budgets) = (cooldowns.to_vec(), budgets.to_vec());
+        let work = move |connection: &rusqlite::Connection| {
+            let cooldowns =
+                cooldowns.iter().map(|key| cooldown::peek(connection, key)).collect::<std::result::Result<_, _>>()?;
+            let budgets =
+                budgets.iter().map(|key| budget::find(connection, key)).collect::<std::result::Result<_, _>>()?;
+            Ok(Peeked { cooldowns, budgets })
+        };
+        self.read("claims.peek", work).await
     }
 
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation> {

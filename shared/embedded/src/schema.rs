@@ -14,7 +14,7 @@
 //! | `repeated` | the runs for one target of a playbook, as JSON; counts nothing after `until` |
 //! | `check_state` | the memory of a scheduled check between two probes |
 //! | `halt` | a halt, until it is resumed; one that has ended is removed with the next one |
-//! | `autonomy` | the level of autonomy that somebody has set for a playbook |
+//! | `autonomy` | the level of autonomy that is set for a playbook, and those before it |
 //!
 //! Times are milliseconds since the Unix epoch.
 
@@ -22,6 +22,7 @@ mod autonomy;
 mod budgets;
 mod chain;
 mod held;
+mod history;
 mod repeats;
 mod rooms;
 
@@ -34,7 +35,7 @@ pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"heal");
 
 /// The migrations from an empty file to the current version, each in its parts. A released migration never changes; new ones are appended.
 const MIGRATIONS: [&[&str]; VERSION as usize] =
-    [&[V1], &[V2], &[V3], &[chain::UP, held::UP, budgets::UP, repeats::UP, autonomy::UP], &[rooms::UP]];
+    [&[V1], &[V2], &[V3], &[chain::UP, held::UP, budgets::UP, repeats::UP, autonomy::UP], &[rooms::UP, history::UP]];
 
 /// The version of the tables that this build reads and writes, `user_version` of the file.
 pub(crate) const VERSION: u32 = 5;

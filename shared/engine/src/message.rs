@@ -229,6 +229,9 @@ impl Format for ActionResult {
     }
 }
 
+/// The policy that a [`Violation`] of the guardrails names.
+pub const GUARDRAILS_POLICY: &str = "guardrails";
+
 /// The digest of an attempt's parameters: what the log authorises, and what the action holds its command's parameters against.
 pub fn digest_parameters(parameters: &Map) -> Digest {
     Digest::of(Value::Object(parameters.clone()).to_string().as_bytes())

@@ -1,10 +1,13 @@
 //! The decision itself.
 
 use heal_engine::Timestamp;
-use heal_engine::message::Violation;
+use heal_engine::message::{GUARDRAILS_POLICY, Violation};
 
 use crate::decision::{Decision, Part, Reason, Verdict};
-use crate::question::{Counter, PolicyAnswer, Question};
+use crate::halt::{Halt, HaltScope};
+use crate::question::{Counter, PolicyAnswer, Population, Question};
+use crate::scope::OutOfScope;
+use crate::window::{OpenWindow, WindowKind};
 
 /// Decides on one effect. Pure: equal questions give equal decisions.
 ///
@@ -12,6 +15,8 @@ use crate::question::{Counter, PolicyAnswer, Question};
 /// read anew after it.
 pub fn decide(question: &Question) -> Decision {
     let mut reasons = vec![switches(question)];
+    reasons.extend(question.windows.iter().map(|one| window(one, question)));
+    reasons.extend(scope(question));
     reasons.extend(policy(question));
     reasons.extend(approvals(question));
     reasons.extend(question.counters.iter().map(|one| counter(one, question.now)));
@@ -23,12 +28,50 @@ fn switches(question: &Question) -> Reason {
     let holding = question.halts.iter().filter(|halt| halt.holds(&question.effect, question.now));
     match holding.max_by_key(|halt| halt.until) {
         None => Reason { part: Part::Switches, verdict: Verdict::Proceed, text: "nothing is halted".to_owned() },
-        Some(halt) => Reason {
-            part: Part::Switches,
-            verdict: Verdict::Hold { until: Some(halt.until) },
-            text: format!("{} is halted by {}: {}", halt.scope, halt.by, halt.reason),
-        },
+        Some(halt) => {
+            Reason { part: Part::Switches, verdict: Verdict::Hold { until: Some(halt.until) }, text: switch(halt) }
+        }
     }
+}
+
+fn switch(halt: &Halt) -> String {
+    match &halt.scope {
+        HaltScope::Window { .. } => halt.why(),
+        scope @ (HaltScope::All
+        | HaltScope::Playbook { .. }
+        | HaltScope::Action { .. }
+        | HaltScope::Service { .. }
+        | HaltScope::Target { .. }) => format!("{scope} is halted by {}: {}", halt.by, halt.reason),
+    }
+}
+
+fn window(window: &OpenWindow, question: &Question) -> Reason {
+    let (verdict, wants) = match window.kind {
+        WindowKind::Hold => (Verdict::Hold { until: Some(window.until) }, "holds it"),
+        WindowKind::Deny => (Verdict::Deny { rules: vec![window.violation()] }, "denies it"),
+        WindowKind::Ask if question.is_approved_by(&window.approvers) => (Verdict::Proceed, "asks for an approval"),
+        WindowKind::Ask => (Verdict::NeedsApproval { who: window.approvers.clone() }, "asks for an approval"),
+    };
+    let closes = format!("closes in {} s", window.until.since_ms(question.now).div_ceil(1_000));
+    Reason { part: Part::Windows, verdict, text: format!("{}; it {wants}, and {closes}", window.sentence()) }
+}
+
+/// A target that is in reach needs no word.
+fn scope(question: &Question) -> Option<Reason> {
+    let Question { out_of_scope, .. } = question;
+    if out_of_scope.is_empty() {
+        return None;
+    }
+    let rules: Vec<_> = out_of_scope.iter().map(OutOfScope::violation).collect();
+    let texts: Vec<_> = out_of_scope.iter().map(|out| format!("{} ({})", out.text, out.rule)).collect();
+    let text = format!("out of scope: {}", texts.join(", "));
+    Some(Reason { part: Part::Scope, verdict: Verdict::Deny { rules }, text })
+}
+
+/// A rule of the guardrails, as the policy names its own.
+pub(crate) fn violation(rule: &str, msg: &str) -> Violation {
+    let [policy, rule, msg, severity] = [GUARDRAILS_POLICY, rule, msg, "high"].map(ToOwned::to_owned);
+    Violation { policy, rule, msg, severity }
 }
 
 fn policy(question: &Question) -> Option<Reason> {
@@ -40,7 +83,7 @@ fn policy(question: &Question) -> Option<Reason> {
             format!("the policy ({source}) denies it{}", rules(violations)),
         ),
         PolicyAnswer::RequireApproval { source, violations, approvers } => {
-            let is_given = question.valid_approval().is_some_and(|approved| approved.is_by_one_of(approvers));
+            let is_given = question.is_approved_by(approvers);
             let verdict = if is_given { Verdict::Proceed } else { Verdict::NeedsApproval { who: approvers.clone() } };
             (verdict, format!("the policy ({source}) asks for an approval{}", rules(violations)))
         }
@@ -60,11 +103,12 @@ fn approvals(question: &Question) -> Option<Reason> {
 }
 
 fn counter(counter: &Counter, now: Timestamp) -> Reason {
-    let Counter { name, key, used, limit, full_until } = counter;
+    let Counter { name, key, used, limit, population, full_until } = counter;
     let verdict = full_until.map_or(Verdict::Proceed, |until| Verdict::Hold { until: Some(until) });
     let of_key = if key.is_empty() { String::new() } else { format!(" for {key}") };
     let free = full_until.map(|until| format!(", free again in {} s", until.since_ms(now).div_ceil(1_000)));
-    let text = format!("{name}{of_key}: {used} of {limit} used{}", free.unwrap_or_default());
+    let share = population.map(|Population { percent, of }| format!(" ({percent} % of {of})")).unwrap_or_default();
+    let text = format!("{name}{of_key}: {used} of {limit}{share} used{}", free.unwrap_or_default());
     Reason { part: Part::Counters, verdict, text }
 }
 
@@ -76,7 +120,7 @@ fn rules(violations: &[Violation]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Effect, Halt, HaltScope};
+    use crate::Effect;
 
     fn question() -> Question {
         Question::new(Effect::new("restart_pod", "worker_failure_recovery", "worker-1"), Timestamp(1_000))
@@ -146,7 +190,7 @@ mod tests {
     fn a_full_counter_holds_until_its_next_place_is_free_and_says_how_full_it_is() {
         let counter = |key: &str, used, full_until| {
             let (name, key) = ("budget \"restarts\"".to_owned(), key.to_owned());
-            Counter { name, key, used, limit: 10, full_until }
+            Counter { name, key, used, limit: 10, population: None, full_until }
         };
         let full = counter("", 10, Some(Timestamp(240_500)));
         let decision = decide(&Question { counters: vec![counter("worker-1", 3, None), full], ..question() });
@@ -159,5 +203,55 @@ mod tests {
                 "budget \"restarts\": 10 of 10 used, free again in 240 s"
             ]
         );
+    }
+
+    fn open(kind: WindowKind, approvers: &[&str]) -> OpenWindow {
+        let (name, reason) = ("night".to_owned(), "nobody is here".to_owned());
+        let approvers = approvers.iter().map(|&name| name.to_owned()).collect();
+        OpenWindow { name, kind, until: Timestamp(61_000), approvers, reason }
+    }
+
+    #[test]
+    fn an_open_window_denies_or_asks_until_one_of_its_approvers_has_approved() {
+        let denied = decide(&Question { windows: vec![open(WindowKind::Deny, &[])], ..question() });
+        let rule = violation("window night", "window night is open: nobody is here");
+        assert_eq!(denied.verdict, Verdict::Deny { rules: vec![rule.clone()] });
+        let text = "window night is open: nobody is here; it denies it, and closes in 60 s";
+        assert_eq!(denied.reasons.last().map(|reason| reason.text.as_str()), Some(text));
+
+        let asks = Question { windows: vec![open(WindowKind::Ask, &["oncall"])], ..question() };
+        assert_eq!(decide(&asks).verdict, Verdict::NeedsApproval { who: vec!["oncall".to_owned()] });
+        assert_eq!(asks.asking(), [rule]);
+        let digest = heal_engine::id::Digest::of(b"this");
+        for (groups, verdict) in [(&["oncall"][..], "proceed"), (&[], "needs_approval")] {
+            let groups = groups.iter().map(|&group| group.to_owned()).collect();
+            let by = vec!["local:anna".to_owned()];
+            let approved = Some(heal_engine::message::Approved { digest: digest.clone(), by, groups });
+            let question = Question { approved, parameters_digest: Some(digest.clone()), ..asks.clone() };
+            assert_eq!(decide(&question).verdict.as_str(), verdict);
+            assert_eq!(question.asking().is_empty(), verdict == "proceed");
+        }
+    }
+
+    #[test]
+    fn a_target_out_of_scope_is_denied_with_its_rule() {
+        let out = OutOfScope {
+            rule: "opt_out label team=payments".to_owned(),
+            text: "worker-1 has the label team=payments".to_owned(),
+        };
+        let decision = decide(&Question { out_of_scope: vec![out.clone()], ..question() });
+        assert_eq!(decision.verdict, Verdict::Deny { rules: vec![violation(&out.rule, &out.text)] });
+        assert_eq!(decision.reasons.last().map(|reason| reason.part), Some(Part::Scope));
+    }
+
+    #[test]
+    fn a_counter_of_a_share_says_of_how_many() {
+        let population = Some(Population { percent: 10, of: 37 });
+        assert_eq!(population.map(Population::places), Some(3));
+        let (name, key) = ("budget \"pods\"".to_owned(), String::new());
+        let counter = Counter { name, key, used: 1, limit: 3, population, full_until: None };
+        let decision = decide(&Question { counters: vec![counter], ..question() });
+        let text = decision.reasons.last().map(|reason| reason.text.as_str());
+        assert_eq!(text, Some("budget \"pods\": 1 of 3 (10 % of 37) used"));
     }
 }

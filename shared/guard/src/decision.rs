@@ -70,8 +70,12 @@ impl Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// The kill switch.
+    /// The kill switch, and the windows that hold.
     Switches,
+    /// The windows that deny or ask.
+    Windows,
+    /// What is written on the target.
+    Scope,
     /// The policy, by a server or in process.
     Policy,
     /// What people have approved.

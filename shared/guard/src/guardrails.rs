@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::autonomy::AutonomyRule;
+use crate::autonomy::{AutonomyRule, Demote};
 use crate::effect::Effect;
+use crate::scope::ScopeRule;
+use crate::window::Window;
 
 mod admission;
 mod text;
@@ -41,6 +43,12 @@ pub struct Guardrails {
     /// How many runs may be live at the same time.
     #[serde(skip_serializing_if = "Admission::is_default")]
     pub admission: Admission,
+    /// Times in which effects are held, denied, or need an approval.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
+    /// Which targets are in reach, by what is written on them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scope: Vec<ScopeRule>,
 }
 
 /// How long a target is left alone by one action after an effect.
@@ -53,7 +61,7 @@ pub struct CooldownRule {
     pub seconds: u64,
 }
 
-/// At most `max` effects in every window of `window_seconds`, per rendered key.
+/// At most `max` effects in every window of `window_seconds`, or at any one time, per rendered key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
@@ -67,8 +75,26 @@ pub struct Budget {
     pub key: String,
     /// Effects in a window: 1 to [`limit::BUDGET_MAX`](crate::limit::BUDGET_MAX).
     pub max: u32,
-    /// Seconds of a window.
+    /// The share of the target's population, in percent, that is allowed where that is more than `max`: of the pods of its controller, or of
+    /// the tickets of its workflow. `None`: `max` alone counts, as it does where the population is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_percent: Option<u32>,
+    /// Seconds of a window; 0 if it counts what is in flight.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub window_seconds: u64,
+    /// Whether it counts the effects that are in flight, each until its attempt ends, instead of those in a window.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub concurrent: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Which effects a rule is for; an empty list admits all.
@@ -139,6 +165,12 @@ impl Guardrails {
     pub fn cooldown_ms(&self, action: &str, own_ms: Option<u64>) -> Option<u64> {
         let rule = self.cooldowns.iter().rev().find(|rule| rule.action == action);
         rule.map_or(own_ms, |rule| Some(rule.seconds.saturating_mul(1_000))).filter(|ms| *ms > 0)
+    }
+
+    /// When the level of `playbook` goes down by itself.
+    pub fn demotion(&self, playbook: &str) -> Demote {
+        let rule = self.autonomy.iter().find(|rule| rule.playbook == playbook);
+        rule.and_then(|rule| rule.demote).unwrap_or_default()
     }
 }
 

@@ -6,6 +6,7 @@ use heal_engine::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::effect::Effect;
+use crate::guardrails::Selector;
 
 /// An order to stop. It ends by the clock: a row that is still stored after `until` halts nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,13 @@ pub enum HaltScope {
         /// What people call the target.
         name: String,
     },
+    /// Those of an open window of the guardrails. Nobody orders it, and no store keeps it.
+    Window {
+        /// The window's name.
+        name: String,
+        /// The effects that it is for.
+        applies_to: Selector,
+    },
 }
 
 impl HaltScope {
@@ -61,6 +69,7 @@ impl HaltScope {
             Self::Action { name } => *name == effect.action,
             Self::Service { name } => *name == effect.service,
             Self::Target { name } => *name == effect.target,
+            Self::Window { applies_to, .. } => applies_to.admits(effect),
         }
     }
 }
@@ -73,6 +82,7 @@ impl fmt::Display for HaltScope {
             Self::Action { name } => write!(f, "action {name}"),
             Self::Service { name } => write!(f, "service {name}"),
             Self::Target { name } => write!(f, "target {name}"),
+            Self::Window { name, .. } => write!(f, "window {name}"),
         }
     }
 }
@@ -81,5 +91,19 @@ impl Halt {
     /// Whether `effect` must not happen at `now`.
     pub fn holds(&self, effect: &Effect, now: Timestamp) -> bool {
         now < self.until && self.scope.holds(effect)
+    }
+
+    /// What is held, and why.
+    pub fn why(&self) -> String {
+        let Self { scope, reason, .. } = self;
+        match scope {
+            HaltScope::Window { name, .. } if reason.is_empty() => format!("window {name} is open"),
+            HaltScope::Window { name, .. } => format!("window {name} is open: {reason}"),
+            HaltScope::All
+            | HaltScope::Playbook { .. }
+            | HaltScope::Action { .. }
+            | HaltScope::Service { .. }
+            | HaltScope::Target { .. } => format!("{scope} is halted: {reason}"),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The guard: one pure decision on whether an effect may happen.
 //!
-//! [`decide()`] takes everything that has a say (switches, policy, counters, approvals) as data, and gives a [`Decision`] with the reason of
-//! every part. It does no I/O and reads no clock, so a [`Question`] that was recorded gives the same decision again.
+//! [`decide()`] takes everything that has a say (switches, windows, scope, policy, counters, approvals) as data, and gives a [`Decision`] with
+//! the reason of every part. It does no I/O and reads no clock, so a [`Question`] that was recorded gives the same decision again.
 //!
 //! ```
 //! use heal_guard::{Effect, Halt, HaltScope, PolicyAnswer, Question, Verdict, decide};
@@ -32,8 +32,12 @@ mod halt;
 pub mod limit;
 mod question;
 mod record;
+mod scope;
+mod window;
 
-pub use autonomy::{AutonomyRule, AutonomySetting, GUARDRAILS, level_of};
+pub use autonomy::{
+    AutonomyChange, AutonomyRule, AutonomySetting, DEMOTION, Demote, GUARDRAILS, Share, is_good, level_of, lowered,
+};
 pub use decide::decide;
 pub use decision::{Decision, Part, Reason, Verdict};
 pub use effect::Effect;
@@ -44,6 +48,10 @@ pub use halt::{Halt, HaltScope};
 pub use heal_engine::Timestamp;
 pub use heal_engine::autonomy::{Autonomy, AutonomyLevel, RunMode};
 pub use heal_engine::id::Digest;
-pub use heal_engine::message::{Approved, Violation};
-pub use question::{Counter, PolicyAnswer, Question};
+pub use heal_engine::message::{Approved, GUARDRAILS_POLICY, Violation};
+pub use question::{Counter, PolicyAnswer, Population, Question};
 pub use record::{DecisionRecord, Difference, PolicyFacts, Subject, replay};
+pub use scope::{IGNORE, IGNORE_NOT, Mark, Marks, OutOfScope, ScopeRule};
+pub use window::{
+    BadLocalTime, LocalTime, OpenWindow, Schedule, UnknownZone, WINDOW_ID_PREFIX, Weekday, Window, WindowKind, Zone,
+};

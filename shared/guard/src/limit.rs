@@ -23,6 +23,22 @@ pub const REPEATS_WINDOW_LEAST_SECONDS: u64 = 60;
 pub const LIVE_MAX: u32 = 1_000;
 /// Playbooks, or services, that have a bound of their own on live runs.
 pub const LIVE_NAMES: usize = 100;
+/// The largest share of a population, in percent.
+pub const PERCENT: u32 = 100;
+/// Windows of one file: people have to keep them in mind.
+pub const WINDOWS: usize = 50;
+/// Bytes of a window's reason.
+pub const REASON_BYTES: usize = 500;
+/// Rules of scope of one file.
+pub const SCOPE_RULES: usize = 50;
+/// Bytes of a mark, `KEY=VALUE`: a label of Kubernetes has at most 253 + 1 + 63 bytes in its key and 63 in its value.
+pub const MARK_BYTES: usize = 512;
+/// The fewest runs that a demotion is decided by: fewer say nothing.
+pub const DEMOTE_LEAST: u32 = 3;
+/// The most runs that a demotion is decided by: they are in one page of the index.
+pub const DEMOTE_MOST: u32 = 50;
+/// Earlier levels that are kept beside the stored one of a playbook.
+pub const AUTONOMY_HISTORY: usize = 20;
 /// Groups of approvers.
 pub const GROUPS: usize = 50;
 /// Members of one group.

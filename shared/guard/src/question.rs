@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::effect::Effect;
 use crate::halt::Halt;
+use crate::scope::OutOfScope;
+use crate::window::{OpenWindow, WindowKind};
 
 /// The input of a decision. It is recorded as it was asked, so a decision can be made again from the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,12 @@ pub struct Question {
     /// The halts that match the effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub halts: Vec<Halt>,
+    /// The windows that are open for the effect, but for those that hold it: they are halts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<OpenWindow>,
+    /// The rules of scope that keep the target out of reach.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub out_of_scope: Vec<OutOfScope>,
     /// The policy's answer.
     #[serde(default)]
     pub policy: PolicyAnswer,
@@ -43,6 +51,8 @@ impl Question {
             now,
             guardrails: None,
             halts: Vec::new(),
+            windows: Vec::new(),
+            out_of_scope: Vec::new(),
             policy: PolicyAnswer::NotAsked,
             parameters_digest: None,
             approved: None,
@@ -53,6 +63,26 @@ impl Question {
     /// The approval, if it is for exactly what is to be done.
     pub fn valid_approval(&self) -> Option<&Approved> {
         self.approved.as_ref().filter(|approved| Some(&approved.digest) == self.parameters_digest.as_ref())
+    }
+
+    /// Whether one of `approvers` has approved exactly what is to be done.
+    pub(crate) fn is_approved_by(&self, approvers: &[String]) -> bool {
+        self.valid_approval().is_some_and(|approved| approved.is_by_one_of(approvers))
+    }
+
+    /// The rules that ask for an approval which is not given yet: the policy's, and those of open windows.
+    pub fn asking(&self) -> Vec<Violation> {
+        let policy = match &self.policy {
+            PolicyAnswer::RequireApproval { violations, approvers, .. } if !self.is_approved_by(approvers) => {
+                violations.as_slice()
+            }
+            PolicyAnswer::RequireApproval { .. }
+            | PolicyAnswer::NotAsked
+            | PolicyAnswer::Allow { .. }
+            | PolicyAnswer::Deny { .. } => &[],
+        };
+        let asks = |window: &&OpenWindow| window.kind == WindowKind::Ask && !self.is_approved_by(&window.approvers);
+        policy.iter().cloned().chain(self.windows.iter().filter(asks).map(OpenWindow::violation)).collect()
     }
 }
 
@@ -107,7 +137,27 @@ pub struct Counter {
     pub used: u32,
     /// Places that there are.
     pub limit: u32,
+    /// The population whose share is allowed; `None` if the limit is a number alone, or the population is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub population: Option<Population>,
     /// When the next place is free, if none was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full_until: Option<Timestamp>,
+}
+
+/// A population that a budget allows a share of, as it was counted just before the effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Population {
+    /// The share that is allowed.
+    pub percent: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+impl Population {
+    /// The share in whole places, rounded down.
+    pub fn places(self) -> u32 {
+        let places = u64::from(self.of) * u64::from(self.percent) / 100;
+        u32::try_from(places).unwrap_or(u32::MAX)
+    }
 }

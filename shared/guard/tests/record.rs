@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use heal_engine::format;
 use heal_guard::{
-    Counter, DecisionRecord, Digest, Effect, Halt, HaltScope, PolicyAnswer, PolicyFacts, Question, Reason, Subject,
-    Timestamp, Verdict, Violation, decide, replay,
+    Counter, DecisionRecord, Digest, Effect, Halt, HaltScope, OpenWindow, OutOfScope, PolicyAnswer, PolicyFacts,
+    Population, Question, Reason, Subject, Timestamp, Verdict, Violation, WindowKind, decide, replay,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -72,8 +72,27 @@ fn policy() -> impl Strategy<Value = PolicyAnswer> {
 }
 
 fn counter() -> impl Strategy<Value = Counter> {
-    (name(), name(), 0..4_u32, 1..4_u32, option::of(moment()))
-        .prop_map(|(name, key, used, limit, full_until)| Counter { name, key, used, limit, full_until })
+    (name(), name(), 0..4_u32, 1..4_u32, option::of((1..=100_u32, 0..9_u32)), option::of(moment())).prop_map(
+        |(name, key, used, limit, population, full_until)| {
+            let population = population.map(|(percent, of)| Population { percent, of });
+            Counter { name, key, used, limit, population, full_until }
+        },
+    )
+}
+
+fn window() -> impl Strategy<Value = OpenWindow> {
+    let kind = prop_oneof![Just(WindowKind::Hold), Just(WindowKind::Deny), Just(WindowKind::Ask)];
+    (name(), kind, moment(), vec(name(), 0..2), name()).prop_map(|(name, kind, until, approvers, reason)| OpenWindow {
+        name,
+        kind,
+        until,
+        approvers,
+        reason,
+    })
+}
+
+fn out_of_scope() -> impl Strategy<Value = OutOfScope> {
+    (name(), name()).prop_map(|(rule, text)| OutOfScope { rule, text })
 }
 
 fn question() -> impl Strategy<Value = Question> {
@@ -85,8 +104,11 @@ fn question() -> impl Strategy<Value = Question> {
             target,
             workflow_id,
         });
-    (effect, any::<bool>(), vec(halt(), 0..3), policy(), vec(counter(), 0..4)).prop_map(
-        |(effect, has_guardrails, halts, policy, counters)| Question {
+    let guarded = (vec(window(), 0..3), vec(out_of_scope(), 0..3));
+    (effect, any::<bool>(), vec(halt(), 0..3), guarded, policy(), vec(counter(), 0..4)).prop_map(
+        |(effect, has_guardrails, halts, (windows, out_of_scope), policy, counters)| Question {
+            windows,
+            out_of_scope,
             guardrails: has_guardrails.then(|| Digest::of(b"guardrails")),
             halts,
             policy,
@@ -128,6 +150,7 @@ fn full() -> DecisionRecord {
         key: "worker-1".to_owned(),
         used,
         limit: 1,
+        population: None,
         full_until,
     };
     let question = Question {
@@ -159,6 +182,43 @@ fn bare() -> DecisionRecord {
     DecisionRecord::new(question, decision)
 }
 
+/// A decision with everything that windows, scope and a share of a population add.
+fn guarded() -> DecisionRecord {
+    let question = Question {
+        windows: vec![
+            OpenWindow {
+                name: "night".to_owned(),
+                kind: WindowKind::Ask,
+                until: NOW.plus_ms(60_000),
+                approvers: vec!["oncall".to_owned()],
+                reason: "nobody watches".to_owned(),
+            },
+            OpenWindow {
+                name: "move".to_owned(),
+                kind: WindowKind::Deny,
+                until: NOW.plus_ms(1),
+                approvers: Vec::new(),
+                reason: String::new(),
+            },
+        ],
+        out_of_scope: vec![OutOfScope {
+            rule: "opt_out label team=payments".to_owned(),
+            text: "worker-1 has the label team=payments".to_owned(),
+        }],
+        counters: vec![Counter {
+            name: "budget \"pods\"".to_owned(),
+            key: String::new(),
+            used: 1,
+            limit: 3,
+            population: Some(Population { percent: 10, of: 37 }),
+            full_until: None,
+        }],
+        ..Question::new(Effect::new("restart_pod", "worker_failure_recovery", "worker-1"), NOW)
+    };
+    let decision = decide(&question);
+    DecisionRecord::new(question, decision)
+}
+
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
@@ -170,7 +230,9 @@ fn is_adding() -> bool {
 
 #[test]
 fn records_are_written_as_the_golden_files_have_them() {
-    for (name, record) in [("decision-full-v1.json", full()), ("decision-bare-v1.json", bare())] {
+    for (name, record) in
+        [("decision-full-v1.json", full()), ("decision-bare-v1.json", bare()), ("decision-guarded-v1.json", guarded())]
+    {
         let (path, text) = (golden(name), format::encode(&record));
         if is_adding() && !path.exists() {
             std::fs::write(&path, &text).unwrap();

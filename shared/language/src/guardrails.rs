@@ -1,7 +1,8 @@
 //! Guardrails: the text of `guardrails.yaml` in, the bounds or every fault of the text out.
 //!
 //! In this order: the sections of the file, its budgets (`budget`) with the templates of their keys (`key`), who may approve and how far a
-//! playbook may act by itself (`people`), how many runs may be live (`admission`), and whether each budget can fire at all (`reach`).
+//! playbook may act by itself (`people`), how many runs may be live (`admission`), the `windows`, the rules of `scope`, and whether each rule can fire at
+//! all (`reach`).
 
 use heal_engine::catalog::{Catalog, Safety};
 use heal_engine::playbook::Playbook;
@@ -20,6 +21,8 @@ mod known;
 mod people;
 mod reach;
 mod schema;
+mod scope;
+mod windows;
 
 pub use schema::schema;
 
@@ -28,7 +31,8 @@ use known::Known;
 /// The file in a folder of playbooks, without its extension. It is not a playbook.
 pub const FILE_STEM: &str = "guardrails";
 
-const KEYS: [&str; 6] = ["cooldowns", "budgets", "repeats", "approvals", "autonomy", "admission"];
+const KEYS: [&str; 8] =
+    ["cooldowns", "budgets", "repeats", "approvals", "autonomy", "admission", "windows", "scope"];
 const KEYS_OF_COOLDOWN: [&str; 1] = ["seconds"];
 const KEYS_OF_REPEATS: [&str; 2] = ["escalate_at", "window_seconds"];
 
@@ -75,13 +79,17 @@ fn document(text: &str, root: &Node, known: Known<'_>, report: &mut Report) -> O
     }
     let mut fields = Fields::from_object(root, "the file of guardrails", report)?;
     // A section whose rules are all commented out has no value.
-    let [cooldowns, budgets, repeats, approvals, autonomy, admission] =
+    let [cooldowns, budgets, repeats, approvals, autonomy, admission, windows, scope] =
         KEYS.map(|key| fields.take(key).filter(|field| field.node.kind != Kind::Null));
+    let approvals = approvals.map(|field| people::approvals(&field, report)).unwrap_or_default();
+    let groups = &approvals.groups.clone();
     let guardrails = Guardrails {
         cooldowns: cooldowns.map(|field| self::cooldowns(&field, known, report)).unwrap_or_default(),
         budgets: budgets.map(|field| budget::read(text, &field, known, report)).unwrap_or_default(),
         repeats: repeats.map(|field| self::repeats(&field, report)).unwrap_or_default(),
-        approvals: approvals.map(|field| people::approvals(&field, report)).unwrap_or_default(),
+        windows: windows.map(|field| windows::read(&field, known, groups, report)).unwrap_or_default(),
+        scope: scope.map(|field| scope::read(&field, known, report)).unwrap_or_default(),
+        approvals,
         autonomy: autonomy.map(|field| people::autonomy(&field, known, report)).unwrap_or_default(),
         admission: admission.map(|field| admission::read(&field, known, report)).unwrap_or_default(),
     };
@@ -98,7 +106,10 @@ fn misplaced(key: &str) -> Option<&'static str> {
         "escalate_at" => Some("it is a key of `repeats`"),
         "live" | "per_playbook" | "per_service" => Some("it is a key of `admission`"),
         "groups" => Some("it is a key of `approvals`"),
-        "level" => Some("it is a key of one of the rules of `autonomy`"),
+        "level" | "demote" => Some("it is a key of one of the rules of `autonomy`"),
+        "max_percent" | "concurrent" => Some("it is a key of one of the `budgets`"),
+        "days" | "from" | "to" | "zone" | "start" | "end" => Some("it is a key of one of the `windows`"),
+        "opt_out" | "opt_in" => Some("it is a key of one of the rules of `scope`"),
         "triggers" | "steps" | "verify" => Some("it is a key of playbooks"),
         _ => None,
     }

@@ -13,6 +13,7 @@ mod target;
 
 pub use performed::Performed;
 pub use target::{Admitted, Cooldown, Facts, PolicyFacts, Target};
+pub use heal_guard::Marks;
 
 /// One action.
 ///
@@ -109,6 +110,20 @@ pub trait Action: Send + Sync + 'static {
         parameters: &Self::Parameters,
         target: &Target,
     ) -> Result<Facts<Self::Facts>, AttemptResult>;
+
+    /// Names the population that a target with `facts` is one of, such as the pods of a controller; `None` if it is not known. Called only if a
+    /// budget allows a share of it.
+    fn population(&self, facts: &Self::Facts) -> Option<String> {
+        let _ = facts;
+        None
+    }
+
+    /// How many there are of the population that [`Action::population`] named for `facts`, by one read at most; `None` if it cannot be read. Called once an
+    /// attempt for each name.
+    async fn count_population(&self, call: &Call, facts: &Self::Facts) -> Option<u32> {
+        let _ = (call, facts);
+        None
+    }
 
     /// The effect. `targets` are those that passed policy and cooldown, in order; never empty.
     async fn perform(&self, call: &Call, parameters: &Self::Parameters, targets: &[Admitted<Self::Facts>])

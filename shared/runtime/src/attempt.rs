@@ -18,19 +18,24 @@ use crate::span;
 use bounds::Bounds;
 pub(crate) use bounds::Counted;
 use typed::AnyAction;
+pub(crate) use variables::EffectVariables;
 
 mod admit;
 mod ask;
 mod bounds;
+mod earlier;
 mod effect;
 mod flow;
 mod halted;
 mod lease;
 mod merge;
+mod population;
 mod record;
+mod report;
 mod reserve;
 mod shadow;
 mod typed;
+mod variables;
 
 /// How long a claim is held without a renewal, in milliseconds. A worker renews it while it performs; after a worker that died,
 /// the next delivery of the command may go on this much later.

@@ -21,6 +21,7 @@ mod accept;
 mod autonomy;
 mod cache;
 mod commit;
+mod demotion;
 mod error;
 mod fold;
 mod gate;
@@ -238,7 +239,9 @@ impl Dispatcher {
                     current.chain.clone_from(&commit.chain);
                     span.in_scope(|| observe::committed(&*self.observer, &current.plan, &current.state, &commit));
                     let owed = heal_engine::decide::since(&current.plan, &current.state, now, before);
-                    let settled = self.settle(current, commit.events.len(), owed, more, now).instrument(span).await?;
+                    let settled =
+                        self.settle(current, commit.events.len(), owed, more, now).instrument(span.clone()).await?;
+                    self.demote_after(current, &commit).instrument(span).await;
                     return Ok((TurnOutcome { refused, ..settled }, admits_next));
                 }
                 Admitted::Written(Appended::AlreadyThere | Appended::Conflict) => *live = None,

@@ -1,11 +1,11 @@
-//! The halts as the drivers read them: checked, and from a cache.
+//! The halts as the drivers read them: checked, and from a cache. A window of the guardrails that holds is a halt while it is open.
 
 use std::fmt;
 use std::sync::Arc;
 
 use heal_engine::Timestamp;
 use heal_engine::message::Hold;
-use heal_guard::{Halt, HaltScope};
+use heal_guard::{Guardrails, Halt, HaltScope};
 
 use crate::port::{Result, Switches};
 
@@ -25,6 +25,8 @@ pub const ID_PREFIX: &str = "halt-";
 /// The switches behind a cache of [`HALT_CACHE_MS`]. A read that fails is not replaced by an older one: who cannot read the halts does nothing.
 pub struct HaltCache {
     switches: Arc<dyn Switches>,
+    /// Its windows that hold are halts while they are open.
+    guardrails: Arc<Guardrails>,
     /// The lock is held over a read, so that many readers at once make one call.
     cached: tokio::sync::Mutex<Option<Cached>>,
 }
@@ -79,7 +81,13 @@ impl fmt::Debug for HaltCache {
 impl HaltCache {
     /// An empty cache in front of `switches`.
     pub fn new(switches: Arc<dyn Switches>) -> Self {
-        Self { switches, cached: tokio::sync::Mutex::default() }
+        Self { switches, guardrails: Arc::default(), cached: tokio::sync::Mutex::default() }
+    }
+
+    /// An empty cache in front of the same switches, with the windows of `guardrails` that hold.
+    #[must_use]
+    pub fn under(&self, guardrails: Arc<Guardrails>) -> Self {
+        Self { guardrails, ..Self::new(Arc::clone(&self.switches)) }
     }
 
     /// The halts, at most [`HALT_CACHE_MS`] old at `now`. Those that have ended may be among them.
@@ -107,6 +115,13 @@ impl HaltCache {
     }
 
     async fn read_if(&self, now: Timestamp, is_usable: impl Fn(&Cached) -> bool) -> Result<Arc<[Halt]>> {
+        let ordered = self.ordered(now, is_usable).await?;
+        let open = self.guardrails.window_halts(now);
+        Ok(if open.is_empty() { ordered } else { ordered.iter().cloned().chain(open).collect() })
+    }
+
+    /// The halts that people have ordered.
+    async fn ordered(&self, now: Timestamp, is_usable: impl Fn(&Cached) -> bool) -> Result<Arc<[Halt]>> {
         let mut cached = self.cached.lock().await;
         if let Some(cached) = cached.as_ref().filter(|cached| is_usable(cached)) {
             return Ok(Arc::clone(&cached.halts));
@@ -166,7 +181,8 @@ pub fn check(halt: &Halt) -> std::result::Result<(), Invalid> {
         HaltScope::Playbook { name }
         | HaltScope::Action { name }
         | HaltScope::Service { name }
-        | HaltScope::Target { name } => bounded("name", name, NAME_BYTES),
+        | HaltScope::Target { name }
+        | HaltScope::Window { name, .. } => bounded("name", name, NAME_BYTES),
     }
 }
 
@@ -183,6 +199,10 @@ pub(crate) fn of_run<'a>(halts: &'a [Halt], playbook: &str, now: Timestamp) -> O
     let holds = |halt: &&Halt| match &halt.scope {
         HaltScope::All => true,
         HaltScope::Playbook { name } => name == playbook,
+        HaltScope::Window { applies_to, .. } => {
+            let is_whole = applies_to.actions.is_empty() && applies_to.services.is_empty();
+            is_whole && (applies_to.playbooks.is_empty() || applies_to.playbooks.iter().any(|name| name == playbook))
+        }
         HaltScope::Action { .. } | HaltScope::Service { .. } | HaltScope::Target { .. } => false,
     };
     halts.iter().filter(|halt| now < halt.until).filter(holds).max_by_key(|halt| halt.until)
@@ -195,10 +215,5 @@ pub fn lasting(halts: &[Halt], now: Timestamp) -> Vec<String> {
 
 /// The hold of a run by `halt`.
 pub(crate) fn hold(halt: &Halt) -> Hold {
-    Hold {
-        by: halt.by.clone(),
-        reason: format!("{} is halted: {}", halt.scope, halt.reason),
-        halt: Some(halt.id.clone()),
-        until: Some(halt.until),
-    }
+    Hold { by: halt.by.clone(), reason: halt.why(), halt: Some(halt.id.clone()), until: Some(halt.until) }
 }

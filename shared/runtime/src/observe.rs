@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use heal_engine::event::{RunOutcome, StepOutcome};
 use heal_engine::message::AttemptOutcome;
-use heal_guard::Verdict;
+use heal_guard::{AutonomyLevel, Part, Verdict};
 
 use crate::action::CallMetric;
 use crate::dispatcher::IntakeOutcome;
@@ -62,6 +62,12 @@ pub trait Observer: Debug + Send + Sync + 'static {
 
     /// A target was not touched because a budget had no place left.
     fn budget_hit(&self, _action: &str) {}
+
+    /// A window or the scope left a target alone, or asked for an approval.
+    fn guarded(&self, _action: &str, _part: Part, _verdict: &Verdict) {}
+
+    /// The level of autonomy of `playbook` went down by itself.
+    fn demoted(&self, _playbook: &str, _level: AutonomyLevel) {}
 
     /// An attempt's result was not stored, because its claim had expired.
     fn claim_lost(&self, _action: &str) {}

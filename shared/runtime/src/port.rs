@@ -16,7 +16,8 @@ pub use breaker::{BreakerRecord, BreakerStore};
 pub use budget::{BudgetKey, BudgetRequest, BudgetRequests, BudgetUse, PlaceOutcome, Places, Taken, Taker};
 pub use checks::{CheckStore, Prober};
 pub use claims::{
-    ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Finish, LeaseOwner, Reservation, Stage,
+    ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Cooling, Finish, LeaseOwner, Peeked, Reservation,
+    Stage,
 };
 pub use policy::{Decision, DecisionSource, Policy, PolicyContext, PolicyInput, PolicyResource};
 pub use queue::{DeadLetter, DeadLetters, Delivery, Message, QueueName, Receiver, Sender};

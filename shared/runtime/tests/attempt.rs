@@ -11,6 +11,10 @@
 
 #[path = "attempt/bounds.rs"]
 mod bounds;
+#[path = "attempt/guarding.rs"]
+mod guarding;
+#[path = "attempt/retried.rs"]
+mod retried;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -19,7 +23,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use heal_engine::message::Approved;
 use heal_engine::{format, limit};
-use heal_guard::{DecisionRecord, Guardrails, replay};
+use heal_guard::{DecisionRecord, Guardrails, Marks, replay};
 use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Probe, Target};
 use heal_runtime::attempt::{CommandOutcome, Error, LEASE_MS, Ports, Worker};
 use heal_runtime::message::Inbound;
@@ -49,6 +53,13 @@ struct Touch {
 #[derive(Default)]
 struct Script {
     reading_takes_ms: AtomicU64,
+    /// The answer of the next probe.
+    probe: Mutex<Option<Probe>>,
+    /// What is written on every target.
+    marks: Mutex<Marks>,
+    population: Mutex<Option<u32>>,
+    /// How often the population was counted.
+    counted: AtomicU32,
     /// The results of the first calls; afterwards every call succeeds.
     results: Mutex<VecDeque<AttemptResult>>,
     /// The calls that were made: their keys, their starts and their deadlines.
@@ -82,7 +93,17 @@ impl Action for Touch {
 
     async fn facts(&self, _: &Call, _: &Tickets, _: &Target) -> Result<Facts<u32>, AttemptResult> {
         self.clock.advance_ms(self.script.reading_takes_ms.load(Ordering::SeqCst));
-        Ok(self.read.fetch_add(1, Ordering::SeqCst).into())
+        let marks = self.script.marks.lock().unwrap().clone();
+        Ok(Facts { marks, ..self.read.fetch_add(1, Ordering::SeqCst).into() })
+    }
+
+    fn population(&self, _: &u32) -> Option<String> {
+        Some("all".to_owned())
+    }
+
+    async fn count_population(&self, _: &Call, _: &u32) -> Option<u32> {
+        self.script.counted.fetch_add(1, Ordering::SeqCst);
+        *self.script.population.lock().unwrap()
     }
 
     async fn perform(&self, call: &Call, parameters: &Tickets, targets: &[Admitted<u32>]) -> Performed {
@@ -102,6 +123,9 @@ impl Action for Touch {
     }
 
     async fn probe(&self, _: &Call, _: &Tickets, _: &[Target], intent: Option<&Value>) -> Probe {
+        if let Some(probe) = self.script.probe.lock().unwrap().take() {
+            return probe;
+        }
         match intent {
             Some(stored) => {
                 let output = Map::from_iter([("intent".to_owned(), stored.clone())]);

@@ -5,11 +5,13 @@
 use std::sync::Arc;
 
 use heal_engine::event::{Event, RunOutcome, RunStarted};
-use heal_guard::{AutonomyLevel, AutonomyRule, AutonomySetting, Guardrails};
+use heal_engine::message::ActionResult;
+use heal_engine::turn::Input;
+use heal_guard::{AutonomyLevel, AutonomyRule, AutonomySetting, Demote, Guardrails};
 use heal_runtime::dispatcher::{self, DispatchError, Dispatcher, IntakeOutcome};
 use heal_runtime::library::Library;
 use heal_runtime::port::{AutonomyStore as _, OsEntropy, QueueName, Receiver as _, RunFilter, RunHead, RunReader as _};
-use heal_runtime::{ActionCommand, RunStatus, Timestamp};
+use heal_runtime::{ActionCommand, AttemptResult, Map, RunStatus, Timestamp};
 use heal_testkit::memory::{Autonomies, Faults, ManualClock, Queues, Runs, When};
 use serde_json::json;
 
@@ -19,10 +21,15 @@ struct Rig {
     queues: Arc<Queues>,
     settings: Arc<Autonomies>,
     faults: Faults,
+    clock: Arc<ManualClock>,
 }
 
 impl Rig {
     fn new(rule: Option<AutonomyLevel>) -> Self {
+        Self::with(rule.map(|level| AutonomyRule { playbook: "one_step".to_owned(), level, demote: None }))
+    }
+
+    fn with(rule: Option<AutonomyRule>) -> Self {
         let step = json!({
             "name": "act", "type": "act", "needs": [], "timeout_seconds": 60, "on_failure": "stop", "on_unavailable": "skip",
             "retry": {"max_attempts": 1, "backoff_seconds": 2, "max_backoff_seconds": 60}, "safety": "idempotent", "parameters": {},
@@ -39,22 +46,24 @@ impl Rig {
             runs: runs.clone(),
             halts: heal_testkit::memory::no_halts(),
             sender: queues.clone(),
-            clock,
+            clock: clock.clone(),
             entropy: Arc::new(OsEntropy),
             guardrails: Arc::default(),
         };
         let faults = Faults::default();
         let settings = Arc::new(Autonomies::new(faults.clone()));
-        let rule = rule.map(|level| AutonomyRule { playbook: "one_step".to_owned(), level });
         let guardrails = Guardrails { autonomy: rule.into_iter().collect(), ..Guardrails::default() };
         let dispatcher =
             Dispatcher::new(ports, Arc::new(library)).with_autonomy(settings.clone(), Arc::new(guardrails));
-        Self { dispatcher, runs, queues, settings, faults }
+        Self { dispatcher, runs, queues, settings, faults, clock }
     }
 
     async fn set(&self, level: AutonomyLevel) {
         let (playbook, by, reason) = ("one_step".to_owned(), "local:ann".to_owned(), "we watch it".to_owned());
-        self.settings.set(&AutonomySetting { playbook, level, by, reason, since: Timestamp(1) }).await.unwrap();
+        self.settings
+            .set(&AutonomySetting { playbook, level, by, reason, since: Timestamp(1), history: Vec::new() })
+            .await
+            .unwrap();
     }
 
     async fn accept(&self, incident_id: &str) -> Result<IntakeOutcome, DispatchError> {
@@ -153,4 +162,125 @@ async fn no_run_starts_while_the_level_cannot_be_read() {
     assert!(matches!(rig.accept("inc-1").await, Err(DispatchError::Backend(_))));
     assert!(rig.heads().await.is_empty() && rig.commands().await.is_empty());
     assert_eq!(rig.started("inc-1").await.0.status, RunStatus::Running);
+}
+
+impl Rig {
+    /// A run of its own target that ends as its only step does.
+    async fn end(&self, number: usize, good: bool) -> RunOutcome {
+        let incident =
+            json!({"incident_id": format!("end-{number}"), "incident_type": "ONE", "target": format!("t-{number}")});
+        let accepted = self.dispatcher.accept(&incident.to_string(), &number.to_string(), None).await.unwrap();
+        let IntakeOutcome::Started { run_id, .. } = accepted else { panic!("{accepted:?}") };
+        let command = self.commands().await.into_iter().find(|command| command.run_id == run_id).unwrap();
+        let result = if good { AttemptResult::succeeded(Map::new()) } else { AttemptResult::failed("no", "it broke") };
+        let result = ActionResult {
+            run_id: run_id.clone(),
+            step: command.step,
+            item: command.item,
+            attempt: command.attempt,
+            token: command.token,
+            finished_at: self.dispatcher.now(),
+            started_at: None,
+            result,
+        };
+        self.dispatcher.take(&run_id, &format!("result {number}"), &[Input::Result(Box::new(result))]).await.unwrap();
+        self.runs.head(&run_id).await.unwrap().unwrap().outcome.unwrap()
+    }
+
+    async fn level(&self) -> Option<AutonomySetting> {
+        self.settings.setting("one_step").await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_playbook_that_heals_too_rarely_goes_down_one_level_and_says_why() {
+    let rig = Rig::new(None);
+    for number in 0..10 {
+        assert_eq!(rig.level().await, None, "after {number} runs");
+        rig.clock.advance_ms(1_000);
+        let outcome = rig.end(number, number < 4).await;
+        assert_eq!(outcome == RunOutcome::Completed, number < 4, "{outcome:?}");
+    }
+    let set = rig.level().await.unwrap();
+    assert_eq!((set.level, set.by.as_str()), (AutonomyLevel::Approve, heal_guard::DEMOTION));
+    assert_eq!(set.reason, "4 of the last 10 runs healed, fewer than 50 %");
+    // It asks a person now, and what ended before does not count again.
+    let (head, started) = rig.started("inc-1").await;
+    assert_eq!(
+        (head.status, started.autonomy.unwrap().by.as_str()),
+        (RunStatus::AwaitingApproval, heal_guard::DEMOTION)
+    );
+}
+
+#[tokio::test]
+async fn half_of_the_runs_are_enough_and_a_run_that_ends_well_is_never_judged() {
+    let rig = Rig::new(None);
+    for number in 0..10 {
+        rig.clock.advance_ms(1_000);
+        rig.end(number, number < 5).await;
+    }
+    rig.clock.advance_ms(1_000);
+    rig.end(10, true).await;
+    assert_eq!(rig.level().await, None);
+    rig.clock.advance_ms(1_000);
+    rig.end(11, false).await;
+    assert_eq!(
+        rig.level().await.map(|set| set.reason).as_deref(),
+        Some("4 of the last 10 runs healed, fewer than 50 %")
+    );
+}
+
+#[tokio::test]
+async fn a_promotion_by_a_person_starts_the_count_anew() {
+    let rig = Rig::new(None);
+    for number in 0..10 {
+        rig.clock.advance_ms(1_000);
+        rig.end(number, false).await;
+    }
+    let demoted = rig.level().await.unwrap();
+    rig.clock.advance_ms(1_000);
+    let promoted = AutonomySetting {
+        level: AutonomyLevel::Auto,
+        by: "local:ann".to_owned(),
+        since: rig.dispatcher.now(),
+        ..demoted.clone()
+    };
+    let promoted = promoted.after(Some(demoted.clone()));
+    assert!(rig.settings.replace(&promoted, Some(demoted.since)).await.unwrap());
+    for number in 10..19 {
+        rig.end(number, false).await;
+        assert_eq!(rig.level().await, Some(promoted.clone()));
+    }
+    rig.end(19, false).await;
+    let again = rig.level().await.unwrap();
+    assert_eq!(again.level, AutonomyLevel::Approve);
+    assert_eq!(
+        again.history.iter().map(|change| change.level).collect::<Vec<_>>(),
+        [AutonomyLevel::Auto, AutonomyLevel::Approve]
+    );
+}
+
+#[tokio::test]
+async fn a_playbook_whose_bound_is_zero_is_never_demoted_and_a_stricter_rule_goes_down_from_its_own_level() {
+    let demote = |below_percent| Some(Demote { below_percent, of_last: 3 });
+    for (demote, expected) in [(demote(0), None), (demote(50), Some(AutonomyLevel::Approve))] {
+        let rig = Rig::with(Some(AutonomyRule { playbook: "one_step".to_owned(), level: AutonomyLevel::Auto, demote }));
+        for number in 0..3 {
+            rig.end(number, false).await;
+        }
+        assert_eq!(rig.level().await.map(|set| set.level), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_level_that_cannot_be_judged_does_not_hold_a_run_up() {
+    let rig = Rig::with(None);
+    for number in 0..9 {
+        rig.end(number, false).await;
+    }
+    rig.faults.fail_next_of("autonomy.replace", 1, When::Before);
+    assert_eq!(rig.end(9, false).await, RunOutcome::Failed);
+    assert_eq!(rig.level().await, None);
+    rig.end(10, false).await;
+    assert!(rig.level().await.is_some(), "the next bad end decides again");
 }

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use heal_engine::event::{RunOutcome, RunStatus};
 use heal_engine::message::Violation;
+use heal_guard::{Budget, Guardrails, Schedule, Selector, Window, WindowKind};
 use heal_runtime::dispatcher::{self, Dispatcher, GATE_QUESTIONS, Gatekeeper, IntakeOutcome};
 use heal_runtime::library::Library;
 use heal_runtime::port::{
-    ClaimKey, ClaimRequest, ClaimStore as _, Clock as _, CooldownKey, CooldownRequest, Decision, DecisionSource,
-    LeaseOwner, OsEntropy, Policy, PolicyInput, RunReader as _,
+    BudgetKey, BudgetRequest, ClaimKey, ClaimRequest, ClaimStore as _, Clock as _, CooldownKey, CooldownRequest,
+    Decision, DecisionSource, LeaseOwner, OsEntropy, Policy, PolicyInput, RunReader as _,
 };
 use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Runs};
 use serde_json::{Value, json};
@@ -82,6 +83,10 @@ fn playbook(change: Value, file: Value) -> Value {
 
 impl Rig {
     fn new(playbook: Value) -> Self {
+        Self::under(playbook, Guardrails::default())
+    }
+
+    fn under(playbook: Value, guardrails: Guardrails) -> Self {
         let library = Library::new([serde_json::from_value(playbook).unwrap()]).unwrap();
         let clock = Arc::new(ManualClock::default());
         let runs = Arc::new(Runs::new(Faults::default()));
@@ -96,7 +101,8 @@ impl Rig {
             clock: clock.clone(),
             entropy: Arc::new(OsEntropy),
         };
-        let gatekeeper = Gatekeeper { policy: policy.clone(), claims: claims.clone() };
+        let gatekeeper =
+            Gatekeeper { policy: policy.clone(), claims: claims.clone(), guardrails: Arc::new(guardrails) };
         let dispatcher = Dispatcher::new(ports, Arc::new(library)).gated_by(gatekeeper);
         Self { dispatcher, runs, queues, claims, policy, clock }
     }
@@ -190,4 +196,88 @@ async fn the_policy_knows_when_the_ticket_was_touched() {
     rig.claims.reserve(&request).await.unwrap();
     let (outcome, sent, _) = rig.start(json!({"ticket_id": "t-1"})).await;
     assert_eq!((outcome, sent), (Some(RunOutcome::Denied), 0));
+}
+
+fn selector(actions: &[&str]) -> Selector {
+    Selector { actions: actions.iter().map(|&name| name.to_owned()).collect(), ..Selector::default() }
+}
+
+/// Open for a minute from the clock's start on.
+fn window(kind: WindowKind, actions: &[&str]) -> Guardrails {
+    let start = ManualClock::default().now();
+    let schedule = Schedule::Once { start, end: start.plus_ms(60_000) };
+    let (name, reason, applies_to) = ("night".to_owned(), String::new(), selector(actions));
+    let window = Window { name, kind, applies_to, schedule, approvers: Vec::new(), reason };
+    Guardrails { windows: vec![window], ..Guardrails::default() }
+}
+
+#[tokio::test]
+async fn a_window_that_denies_the_last_step_stops_the_first() {
+    let denies = || window(WindowKind::Deny, &["reallocate_ticket"]);
+    let rig = Rig::under(playbook(json!({}), json!({})), denies());
+    let (outcome, sent, _) = rig.start(json!({"ticket_id": "t-1"})).await;
+    assert_eq!((outcome, sent), (Some(RunOutcome::Denied), 0));
+    let rig = Rig::under(playbook(json!({}), json!({})), denies());
+    rig.clock.advance_ms(60_000);
+    let (outcome, sent, warnings) = rig.start(json!({"ticket_id": "t-1"})).await;
+    assert_eq!((outcome, sent, warnings), (None, 1, Vec::new()), "it has closed");
+    let rig = Rig::under(playbook(json!({}), json!({"plan_gate": "warn"})), denies());
+    let (outcome, _, warnings) = rig.start(json!({"ticket_id": "t-1"})).await;
+    let warned = "step reallocate will probably be denied: window night is open; it denies it, and closes in 60 s";
+    assert_eq!((outcome, warnings), (None, vec![warned.to_owned()]));
+}
+
+#[tokio::test]
+async fn a_window_that_asks_or_holds_an_effect_only_warns() {
+    for (kind, warned) in [
+        (WindowKind::Ask, "step reallocate: window night is open; it asks for an approval, and closes in 60 s"),
+        (WindowKind::Hold, "step reallocate: window night is open"),
+    ] {
+        let rig = Rig::under(playbook(json!({}), json!({})), window(kind, &["reallocate_ticket"]));
+        let (outcome, sent, warnings) = rig.start(json!({"ticket_id": "t-1"})).await;
+        assert_eq!((outcome, sent, warnings), (None, 1, vec![warned.to_owned()]));
+    }
+    let rig = Rig::under(playbook(json!({}), json!({})), window(WindowKind::Ask, &["pause_workflow"]));
+    assert_eq!(rig.start(json!({"ticket_id": "t-1"})).await.2, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_full_budget_warns_since_it_may_have_a_place_by_then() {
+    let budget = |name: &str, key: &str, max, percent| Budget {
+        name: name.to_owned(),
+        applies_to: selector(&["restart_pod"]),
+        key: key.to_owned(),
+        max,
+        max_percent: percent,
+        window_seconds: 600,
+        concurrent: false,
+    };
+    let budgets = vec![
+        budget("each", "{{ target }}", 1, None),
+        budget("roomy", "{{ target }}", 2, None),
+        budget("share", "{{ target }}", 1, Some(10)),
+    ];
+    let rig = Rig::under(playbook(json!({}), json!({})), Guardrails { budgets, ..Guardrails::default() });
+    let claim = ClaimKey { action: "restart_pod".to_owned(), attempt: "another".to_owned() };
+    let (holder, now) = (LeaseOwner("another".to_owned()), rig.clock.now());
+    let target = CooldownKey { action: "restart_pod".to_owned(), target: "p-1".to_owned() };
+    let place = |name: &str| BudgetRequest {
+        target: target.clone(),
+        key: BudgetKey { name: name.to_owned(), key: "p-1".to_owned() },
+        max: 2,
+        window_ms: 600_000,
+    };
+    let budgets = vec![place("each"), place("roomy"), place("share")];
+    let cooldowns = vec![CooldownRequest { key: target.clone(), cooldown_ms: 30_000 }];
+    let request = ClaimRequest { budgets, cooldowns, ..ClaimRequest::new(claim, holder, now, now.plus_ms(1_000)) };
+    rig.claims.reserve(&request).await.unwrap();
+    let (outcome, sent, warnings) = rig.start(json!({"ticket_id": "t-1"})).await;
+    assert_eq!((outcome, sent), (None, 1));
+    assert_eq!(
+        warnings,
+        [
+            "step restart: cooldown of restart_pod for p-1: 1 of 1 used, free again in 30 s",
+            "step restart: budget \"each\" for p-1: 1 of 1 used, free again in 600 s"
+        ]
+    );
 }

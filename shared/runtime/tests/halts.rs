@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use heal_engine::Event;
 use heal_engine::playbook::Playbook;
-use heal_guard::{Halt, HaltScope};
+use heal_guard::{Guardrails, Halt, HaltScope, Schedule, Selector, Window, WindowKind};
 use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Target};
 use heal_runtime::attempt::{self, Worker};
 use heal_runtime::dispatcher::{self, Dispatcher, SwitchOutcome};
@@ -95,6 +95,12 @@ fn playbook() -> Playbook {
 
 impl Rig {
     fn new() -> Self {
+        Self::under(Guardrails::default())
+    }
+
+    fn under(guardrails: Guardrails) -> Self {
+        let guardrails = Arc::new(guardrails);
+        let halts = |switches: &Arc<Switches>| Arc::new(HaltCache::new(switches.clone()).under(guardrails.clone()));
         let (clock, faults) = (Arc::new(ManualClock::default()), Faults::default());
         let queues = Arc::new(Queues::new(clock.clone(), Faults::default()));
         let runs = Arc::new(Runs::new(Faults::default()));
@@ -117,7 +123,7 @@ impl Rig {
             let ports = attempt::Ports {
                 claims: Arc::new(Claims::new(Faults::default())),
                 policy: Arc::new(AllowAll),
-                halts: Arc::new(HaltCache::new(switches.clone())),
+                halts: halts(&switches),
                 sender: queues.clone(),
                 clock: clock.clone(),
                 guardrails: Arc::default(),
@@ -135,7 +141,7 @@ impl Rig {
         let workers = [worker("look", Safety::ReadOnly), worker("act", Safety::Unknown)];
         let ports = dispatcher::Ports {
             runs: runs.clone(),
-            halts: Arc::new(HaltCache::new(switches.clone())),
+            halts: halts(&switches),
             sender: queues.clone(),
             clock: clock.clone(),
             entropy: Arc::new(OsEntropy),
@@ -256,6 +262,60 @@ async fn a_halted_run_starts_nothing_from_its_acceptance_on() {
         rig.settle().await;
         assert_eq!(rig.head().await.outcome, Some(RunOutcome::Completed));
     }
+}
+
+/// A window that holds for ten minutes from a minute after the clock's start on.
+fn window(applies_to: Selector) -> Guardrails {
+    let start = ManualClock::default().now().plus_ms(60_000);
+    let schedule = Schedule::Once { start, end: start.plus_ms(600_000) };
+    let (name, reason) = ("release".to_owned(), "a deployment".to_owned());
+    let window = Window { name, kind: WindowKind::Hold, applies_to, schedule, approvers: Vec::new(), reason };
+    Guardrails { windows: vec![window], ..Guardrails::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_window_holds_a_run_from_its_acceptance_on_and_its_end_lets_it_go_on() {
+    for playbooks in [vec![], vec!["lamps".to_owned()]] {
+        let rig = Rig::under(window(Selector { playbooks, ..Selector::default() }));
+        rig.clock.advance_ms(60_000);
+        rig.incident().await;
+        rig.settle().await;
+        let head = rig.head().await;
+        assert_eq!((head.held_by.as_deref(), head.wake_at), (Some("window-release"), None));
+        assert_eq!(rig.effects(), [] as [&str; 0]);
+        rig.clock.advance_ms(599_999);
+        rig.settle().await;
+        assert_eq!(rig.effects(), [] as [&str; 0]);
+        rig.clock.advance_ms(1);
+        rig.settle().await;
+        assert_eq!(rig.head().await.outcome, Some(RunOutcome::Completed), "its time stood still");
+        assert_eq!(rig.effects(), ["look", "act"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_that_opens_in_mid_run_holds_its_effects_and_no_others() {
+    let actions = |name: &str| Selector { actions: vec![name.to_owned()], ..Selector::default() };
+    for (held, effects) in [("act", &["look"][..]), ("other", &["look", "act"])] {
+        let rig = Rig::under(window(actions(held)));
+        rig.incident().await;
+        rig.dispatch().await;
+        rig.clock.advance_ms(60_000);
+        rig.settle().await;
+        assert_eq!(rig.effects(), effects, "a window of {held}");
+        rig.clock.advance_ms(600_000);
+        rig.settle().await;
+        assert_eq!(rig.effects(), ["look", "act"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_of_another_playbook_holds_nothing() {
+    let rig = Rig::under(window(Selector { playbooks: vec!["others".to_owned()], ..Selector::default() }));
+    rig.clock.advance_ms(60_000);
+    rig.incident().await;
+    rig.settle().await;
+    assert_eq!(rig.head().await.outcome, Some(RunOutcome::Completed));
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use heal_engine::catalog::WAIT;
 use heal_engine::event::{RunOutcome, StepOutcome};
 use heal_engine::message::AttemptOutcome;
 use heal_engine::severity::Severity;
-use heal_guard::Verdict;
+use heal_guard::{AutonomyLevel, Part, Verdict};
 use heal_runtime::action::CallMetric;
 use heal_runtime::dispatcher::IntakeOutcome;
 use heal_runtime::observe::{ApprovalStage, Prevented};
@@ -173,6 +173,21 @@ impl heal_runtime::observe::Observer for Observer {
 
     fn budget_hit(&self, action: &str) {
         self.metrics.count(Id::BudgetHits, &[action]);
+    }
+
+    fn guarded(&self, action: &str, part: Part, verdict: &Verdict) {
+        let result = match verdict {
+            Verdict::Deny { .. } if part == Part::Scope => "out_of_scope",
+            Verdict::Deny { .. } => "window_denied",
+            Verdict::Proceed | Verdict::Hold { .. } | Verdict::Escalate { .. } | Verdict::NeedsApproval { .. } => {
+                "window_asked"
+            }
+        };
+        self.metrics.count(Id::Guarded, &[action, result]);
+    }
+
+    fn demoted(&self, playbook: &str, _level: AutonomyLevel) {
+        self.metrics.count(Id::Demotions, &[playbook]);
     }
 
     fn claim_lost(&self, action: &str) {

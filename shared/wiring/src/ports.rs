@@ -73,7 +73,7 @@ impl Ports {
     /// These ports under `guardrails`, for the dispatcher and all workers.
     #[must_use]
     pub fn bounded_by(self, guardrails: Arc<Guardrails>) -> Self {
-        Self { guardrails, ..self }
+        Self { halts: Arc::new(self.halts.under(Arc::clone(&guardrails))), guardrails, ..self }
     }
 
     /// These ports under the guardrails of a canonical text, with which functions are deployed.
@@ -108,7 +108,11 @@ impl Ports {
     /// The configuration is wrong, with every wrong variable; or the policy client cannot be made from it.
     pub fn gatekeeper(&self, strings: &dyn Strings, observer: Arc<Observer>) -> Result<Gatekeeper, Error> {
         let clients = Clients::unshared(Config::read(strings)?).observed_by(observer);
-        Ok(Gatekeeper { policy: clients.policy()?, claims: Arc::clone(&self.claims) })
+        Ok(Gatekeeper {
+            policy: clients.policy()?,
+            claims: Arc::clone(&self.claims),
+            guardrails: Arc::clone(&self.guardrails),
+        })
     }
 
     /// The ports of the actions' workers.

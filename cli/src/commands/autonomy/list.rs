@@ -1,6 +1,6 @@
-//! `heal autonomy list`: the levels that people have set.
+//! `heal autonomy list`: the levels that people have set, and those that went down by themselves.
 
-use heal_guard::AutonomySetting;
+use heal_guard::{AutonomyLevel, AutonomySetting};
 
 use crate::backend::{Backend, BackendArgs};
 use crate::exit::Exit;
@@ -11,7 +11,10 @@ use crate::{moment, out};
 pub(crate) struct Args {
     #[command(flatten)]
     backend: BackendArgs,
-    /// One JSON object a playbook
+    /// Also the levels before, each in a line of its own
+    #[arg(long)]
+    history: bool,
+    /// One JSON object a playbook, with the levels before
     #[arg(long)]
     json: bool,
 }
@@ -23,12 +26,21 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     } else if settings.is_empty() {
         out::note("nobody has set a level of autonomy: every playbook is as the guardrails say, without a rule `auto`");
     } else {
-        out::table(["PLAYBOOK", "LEVEL", "SINCE", "BY", "REASON"], settings.iter().map(row).collect())?;
+        out::table(
+            ["PLAYBOOK", "LEVEL", "SINCE", "BY", "REASON"],
+            settings.iter().flat_map(|setting| rows(setting, args.history)).collect(),
+        )?;
     }
     Ok(Exit::Success)
 }
 
-fn row(setting: &AutonomySetting) -> [String; 5] {
-    let AutonomySetting { playbook, level, by, reason, since } = setting;
-    [out::text(playbook), level.to_string(), moment::rfc3339(*since), out::text(by), out::text(reason)]
+/// The level of a playbook, then those before it if they are wanted.
+fn rows(setting: &AutonomySetting, history: bool) -> Vec<[String; 5]> {
+    let AutonomySetting { playbook, level, by, reason, since, history: before } = setting;
+    let row = |playbook: &str, level: AutonomyLevel, since, by: &str, reason: &str| {
+        [out::text(playbook), level.to_string(), moment::rfc3339(since), out::text(by), out::text(reason)]
+    };
+    let before = before.iter().filter(|_| history);
+    let before = before.map(|change| row("", change.level, change.since, &change.by, &change.reason));
+    std::iter::once(row(playbook, *level, *since, by, reason)).chain(before).collect()
 }

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use heal_engine::catalog::{ActionSpec, Safety};
-use heal_guard::{Budget, Guardrails, LiveBounds, Selector};
+use heal_guard::{Budget, Demote, Guardrails, IGNORE, LiveBounds, Schedule, ScopeRule, Selector, Weekday, Window};
 use owo_colors::OwoColorize as _;
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::Files;
 use crate::exit::Exit;
 use crate::guardrails::{self, Loaded};
 use crate::playbooks::diagnostics;
-use crate::{actions, out};
+use crate::{actions, moment, out};
 
 /// Shows the guardrails that are in force, every default filled in, with their digest
 ///
@@ -72,6 +72,8 @@ fn to_json(loaded: &Loaded) -> Value {
         "approvals": guardrails.approvals,
         "autonomy": guardrails.autonomy,
         "admission": guardrails.admission,
+        "windows": guardrails.windows,
+        "scope": guardrails.scope,
     })
 }
 
@@ -107,6 +109,18 @@ fn lines(loaded: &Loaded) -> Vec<String> {
     let rules = guardrails.autonomy.iter();
     lines.extend(rules.map(|rule| format!("  {:<24} {}", out::text(&rule.playbook).green(), rule.level.as_str())));
     lines.push(format!("  {:<24} auto", "any other playbook"));
+    lines.push("demotion".bold().to_string());
+    let rules = guardrails.autonomy.iter().filter(|rule| rule.demote.is_some());
+    lines.extend(rules.map(|rule| demotion(&out::text(&rule.playbook), guardrails.demotion(&rule.playbook))));
+    lines.push(demotion("any other playbook", Demote::default()));
+    lines.push("windows".bold().to_string());
+    lines.extend(guardrails.windows.iter().map(window));
+    if guardrails.windows.is_empty() {
+        lines.push("  none".to_owned());
+    }
+    lines.push("scope".bold().to_string());
+    lines.push(format!("  {:<24} every target with the label, annotation or metadata {IGNORE}", "opt_out"));
+    lines.extend(guardrails.scope.iter().map(scope));
     lines.extend(live_runs(&guardrails.admission.live));
     lines
 }
@@ -122,10 +136,43 @@ fn live_runs(live: &LiveBounds) -> Vec<String> {
     lines
 }
 
+fn demotion(playbook: &str, demote: Demote) -> String {
+    let Demote { below_percent, of_last } = demote;
+    let when = if below_percent == 0 {
+        "never".to_owned()
+    } else {
+        format!("one level down if fewer than {below_percent} % of the last {of_last} runs healed")
+    };
+    format!("  {:<24} {when}", playbook.green())
+}
+
+fn window(window: &Window) -> String {
+    let Window { name, kind, applies_to, schedule, .. } = window;
+    let open = match schedule {
+        Schedule::Daily { days, from, to, zone } => {
+            let is_on = |day: &&(&str, Weekday)| days.contains(&day.1);
+            let days: Vec<&str> = Weekday::ALL.iter().filter(is_on).map(|(word, _)| *word).collect();
+            let days = if days.is_empty() { "every day".to_owned() } else { days.join(", ") };
+            format!("{days} {from} to {to} {}", zone.name())
+        }
+        Schedule::Once { start, end } => format!("{} to {}", moment::rfc3339(*start), moment::rfc3339(*end)),
+    };
+    format!("  {:<24} {:<4} {open} {}", name.green(), kind.as_str(), counted(applies_to))
+}
+
+fn scope(rule: &ScopeRule) -> String {
+    let ScopeRule { applies_to, opt_out, opt_in } = rule;
+    let (what, mark) = if opt_in.is_some() { ("opt_in", opt_in) } else { ("opt_out", opt_out) };
+    let mark = mark.as_ref().map(|mark| out::text(&mark.to_string())).unwrap_or_default();
+    format!("  {what:<24} {mark} {}", counted(applies_to))
+}
+
 fn budget(budget: &Budget) -> String {
-    let Budget { name, applies_to, key, max, window_seconds } = budget;
+    let Budget { name, applies_to, key, max, max_percent, window_seconds, concurrent } = budget;
     let per = if key.is_empty() { String::new() } else { format!(" per {}", out::text(key)) };
-    let bound = format!("at most {max} in {window_seconds} s{per}");
+    let share = max_percent.map(|percent| format!(" or {percent} % of the population")).unwrap_or_default();
+    let when = if *concurrent { "at any one time".to_owned() } else { format!("in {window_seconds} s") };
+    let bound = format!("at most {max}{share} {when}{per}");
     format!("  {:<24} {bound} {}", name.green(), counted(applies_to))
 }
 

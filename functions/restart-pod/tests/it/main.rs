@@ -12,6 +12,7 @@ mod faults;
 mod lost_worker;
 mod pods;
 mod safety;
+mod scope;
 
 use std::time::Duration;
 
@@ -31,6 +32,11 @@ async fn worker(rig: &Rig) -> Worker {
 
 /// A cluster with these delays. The two clocks differ by decades: nothing depends on their agreement.
 fn cluster(ready_after_ms: u64, terminate_after_ms: u64) -> Rig {
+    cluster_labelled(ready_after_ms, terminate_after_ms, &[])
+}
+
+/// The same, whose unhealthy pods have these labels too.
+fn cluster_labelled(ready_after_ms: u64, terminate_after_ms: u64, labels: &[(&str, &str)]) -> Rig {
     let kubernetes = KubernetesConfig {
         ready_after: Duration::from_millis(ready_after_ms),
         terminate_after: Duration::from_millis(terminate_after_ms),
@@ -39,6 +45,9 @@ fn cluster(ready_after_ms: u64, terminate_after_ms: u64) -> Rig {
     let mut seed = Seed::unhealthy_worker();
     let executor = seed.pods.iter_mut().find(|pod| pod.name == EXECUTOR).unwrap();
     executor.ready = false;
+    for pod in seed.pods.iter_mut().filter(|pod| !pod.ready) {
+        pod.labels.extend(labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+    }
     let mut rig = Rig::with(PlatformConfig { kubernetes, seed, ..PlatformConfig::default() });
     NAMESPACE.clone_into(&mut rig.config.kubernetes.namespace);
     rig

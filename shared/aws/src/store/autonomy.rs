@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use heal_guard::{AutonomyLevel, AutonomySetting};
-use heal_runtime::port::{AutonomyStore, Result};
+use heal_runtime::Timestamp;
+use heal_runtime::port::{AutonomyStore, BackendError, Result};
 
 use super::Store;
-use super::call;
+use super::call::{self, Written};
 use super::item::{Attributes, Fields, Item};
 use super::key;
 
@@ -43,17 +44,36 @@ impl AutonomyStore for Store {
     }
 
     async fn set(&self, setting: &AutonomySetting) -> Result<()> {
-        let AutonomySetting { playbook, level, by, reason, since } = setting;
-        let row = Item::at(&key::autonomy(playbook))
-            .text("playbook", playbook)
-            .text("level", level.as_str())
-            .text("set_by", by)
-            .text("reason", reason)
-            .moment("since", *since);
+        let operation = "autonomy.set";
         // Whatever is stored is replaced, so the condition always holds.
         let condition = "attribute_not_exists(pk) OR attribute_exists(pk)";
-        self.put("autonomy.set", row, condition, Item::default()).await.map(drop)
+        self.put(operation, write(operation, setting)?, condition, Item::default()).await.map(drop)
     }
+
+    async fn replace(&self, setting: &AutonomySetting, before: Option<Timestamp>) -> Result<bool> {
+        let operation = "autonomy.replace";
+        let (condition, values) = match before {
+            None => ("attribute_not_exists(pk)", Item::default()),
+            Some(before) => ("since = :before", Item::default().moment(":before", before)),
+        };
+        let written = self.put(operation, write(operation, setting)?, condition, values).await?;
+        Ok(matches!(written, Written::Done(_)))
+    }
+}
+
+fn write(operation: &'static str, setting: &AutonomySetting) -> Result<Item> {
+    let AutonomySetting { playbook, level, by, reason, since, history } = setting;
+    let row = Item::at(&key::autonomy(playbook))
+        .text("playbook", playbook)
+        .text("level", level.as_str())
+        .text("set_by", by)
+        .text("reason", reason)
+        .moment("since", *since);
+    if history.is_empty() {
+        return Ok(row);
+    }
+    let history = serde_json::to_string(history);
+    Ok(row.text("history", history.map_err(|error| BackendError::corrupt(operation, error.to_string()))?))
 }
 
 fn read(operation: &'static str, row: &Attributes) -> Result<AutonomySetting> {
@@ -67,5 +87,9 @@ fn read(operation: &'static str, row: &Attributes) -> Result<AutonomySetting> {
         by: fields.text("set_by")?.to_owned(),
         reason: fields.text("reason")?.to_owned(),
         since: fields.moment("since")?,
+        history: match fields.maybe_text("history")? {
+            None => Vec::new(),
+            Some(text) => serde_json::from_str(text).map_err(|error| fields.corrupt("history", error))?,
+        },
     })
 }

@@ -14,13 +14,13 @@ use std::collections::{BTreeSet, HashMap};
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use heal_runtime::port::{
-    BackendError, BudgetRequests, BudgetUse, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, CooldownRequest, Finish,
-    LeaseOwner, Reservation, Result, Stage, Taker,
+    BackendError, BudgetKey, BudgetRequests, BudgetUse, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish,
+    LeaseOwner, Peeked, Places, Reservation, Result, Stage, Taker,
 };
 use heal_runtime::{AttemptResult, Timestamp, format};
 use serde_json::Value;
 
-use super::Store;
+use super::{Store, key};
 use crate::limit::COOLDOWNS_AT_ONCE;
 use claim::TakeOutcome;
 use cooldown::ReserveOutcome;
@@ -29,6 +29,17 @@ use cooldown::ReserveOutcome;
 impl ClaimStore for Store {
     async fn last_touched(&self, keys: &[CooldownKey], attempt: &ClaimKey) -> Result<Vec<Option<Timestamp>>> {
         cooldown::last_touched(self, keys, attempt).await
+    }
+
+    async fn peek(&self, cooldowns: &[CooldownKey], budgets: &[BudgetKey]) -> Result<Peeked> {
+        let operation = "claims.peek";
+        let (of_cooldowns, of_budgets): (Vec<_>, Vec<_>) =
+            (cooldowns.iter().map(key::cooldown).collect(), budgets.iter().map(key::budget).collect());
+        let found = cooldown::rows(self, operation, of_cooldowns.iter().chain(&of_budgets).cloned().collect()).await?;
+        let cooldowns = of_cooldowns.iter().map(|key| found.get(&key.pk).map(cooldown::peeked).transpose());
+        let budgets =
+            of_budgets.iter().map(|key| found.get(&key.pk).map_or_else(|| Ok(Places::default()), budget::peeked));
+        Ok(Peeked { cooldowns: cooldowns.collect::<Result<_>>()?, budgets: budgets.collect::<Result<_>>()? })
     }
 
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation> {
@@ -80,7 +91,7 @@ impl ClaimStore for Store {
             claim::FinishOutcome::Lost => return Ok(Finish::Lost),
         };
         free_all(self, operation, proven_not_applied.to_vec(), key, None).await?;
-        places.retain(|(_, target)| proven_not_applied.contains(target));
+        places.retain(|(budget, target)| budget.is_freed(target, proven_not_applied));
         budget::give_back_all(self, operation, places, key, holder).await?;
         Ok(Finish::Stored)
     }
@@ -100,7 +111,7 @@ async fn reserve_all(
     request: &ClaimRequest,
     taker: &Taker<'_>,
 ) -> Result<(Vec<(CooldownKey, Timestamp)>, Vec<BudgetUse>)> {
-    let (cooling, mut new) = reserve_cooldowns(store, &request.cooldowns, taker).await?;
+    let (cooling, mut new) = reserve_cooldowns(store, request, taker).await?;
     let mut refused: BTreeSet<_> = cooling.iter().map(|(key, _)| key.clone()).collect();
     let budgets = BudgetRequests::by_counter(&request.budgets);
     let uses = budget::take_all(store, claim::RESERVE, budgets, taker, &mut refused).await?;
@@ -114,9 +125,10 @@ async fn reserve_all(
 /// other.
 async fn reserve_cooldowns(
     store: &Store,
-    wanted: &[CooldownRequest],
+    request: &ClaimRequest,
     taker: &Taker<'_>,
 ) -> Result<(Vec<(CooldownKey, Timestamp)>, Vec<CooldownKey>)> {
+    let (wanted, takes_over) = (&request.cooldowns, request.takes_over.as_deref());
     let mut by_key: HashMap<&CooldownKey, Vec<usize>> = HashMap::new();
     for (index, request) in wanted.iter().enumerate() {
         by_key.entry(&request.key).or_default().push(index);
@@ -125,7 +137,7 @@ async fn reserve_cooldowns(
         let mut outcomes = Vec::new();
         for index in indices {
             let Some(request) = wanted.get(index) else { continue };
-            outcomes.push((index, request.key.clone(), cooldown::reserve(store, request, taker).await?));
+            outcomes.push((index, request.key.clone(), cooldown::reserve(store, request, taker, takes_over).await?));
         }
         Ok::<_, BackendError>(outcomes)
     };

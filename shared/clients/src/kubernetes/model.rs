@@ -20,6 +20,7 @@ pub(super) struct Metadata {
     pub name: Option<String>,
     pub uid: Option<String>,
     pub labels: Option<BTreeMap<String, String>>,
+    pub annotations: Option<BTreeMap<String, String>>,
     pub owner_references: Option<Vec<Owner>>,
     pub creation_timestamp: Option<Time>,
     /// When a pod that is being deleted is killed: the time of the request plus the grace period.

@@ -1,5 +1,7 @@
 //! Restart of a pod: deletes it by its uid and waits for its controller to replace it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::Instrument;
@@ -15,6 +17,7 @@ use crate::port::reserve_time_for_confirmation;
 
 /// The kind of the controllers whose pods come back under the same name.
 const KEEPS_NAMES: &str = "StatefulSet";
+static NOTHING: BTreeMap<String, String> = BTreeMap::new();
 
 /// A pod that is about to be deleted, and how its replacement will be recognised.
 ///
@@ -86,6 +89,29 @@ impl Client {
         Ok(RestartIntent { namespace: namespace.clone(), name, uid, successor })
     }
 
+    /// How many pods the controller of `pod` has: as `intent` counted them, or by one list.
+    ///
+    /// # Errors
+    /// `Unavailable` if the API does not respond, `Refused` if it denies the list or the pod has no controller.
+    pub async fn count_siblings(
+        &self,
+        pod: &FoundPod,
+        intent: &RestartIntent,
+        context: &CallContext,
+    ) -> Result<u32, Error> {
+        let pods = match (&intent.successor, pod.controller_uid()) {
+            (Successor::Sibling { replaceable, leaving, .. }, _) => replaceable.len() + leaving.len(),
+            (Successor::SameName, Some(owner)) => {
+                let labels = self.sibling_labels(&pod.metadata);
+                self.siblings(&pod.namespace, &labels, owner, context).await?.len()
+            }
+            (Successor::SameName, None) => {
+                return Err(refused(RefusalKind::Precondition, "no controller", "the pod has no controller"));
+            }
+        };
+        Ok(u32::try_from(pods).unwrap_or(u32::MAX))
+    }
+
     /// Deletes the pod with the intent's uid and waits, until the caller's deadline, for its replacement.
     ///
     /// # Errors
@@ -145,6 +171,23 @@ fn is_reset(error: &Error) -> bool {
     match error {
         Error::Unavailable(outage) => outage.kind == OutageKind::Reset,
         Error::Invalid { .. } | Error::Misconfigured(_) | Error::Refused(_) => false,
+    }
+}
+
+impl FoundPod {
+    /// The uid of its controller, if it has one.
+    pub fn controller_uid(&self) -> Option<&str> {
+        controller(&self.metadata).map(|owner| owner.uid.as_str())
+    }
+
+    /// Its labels.
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        self.metadata.labels.as_ref().unwrap_or(&NOTHING)
+    }
+
+    /// Its annotations.
+    pub fn annotations(&self) -> &BTreeMap<String, String> {
+        self.metadata.annotations.as_ref().unwrap_or(&NOTHING)
     }
 }
 

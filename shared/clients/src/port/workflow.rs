@@ -104,7 +104,7 @@ impl Workflows {
         let state = self.state(&target.id, &self.context(call)).await;
         let state = state.map_err(|error| call_failed(call, &target.id, &error, manual))?;
         let workflow_state = Some(state.as_str().to_owned());
-        Ok(Facts { policy: PolicyFacts { workflow_state, ..PolicyFacts::default() }, own: () })
+        Ok(Facts { policy: PolicyFacts { workflow_state, ..PolicyFacts::default() }, ..Facts::default() })
     }
 
     /// The state that explains why a call was refused with a failed precondition; `None` for any other `error`, or if it cannot be read.

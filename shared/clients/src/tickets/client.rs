@@ -17,6 +17,9 @@ use crate::error::Error;
 use crate::http::Http;
 use crate::observe::Observer;
 
+/// Tickets of the one page that [`Client::count_tickets`] reads.
+pub const COUNTED_TICKETS: u32 = 100;
+
 /// A client of the execution ticket service.
 #[derive(Debug)]
 pub struct Client {
@@ -130,6 +133,18 @@ impl Client {
         }
         .instrument(tracing::info_span!("self_healing.list_tickets"))
         .await
+    }
+
+    /// How many tickets of the workflow there are among the first [`COUNTED_TICKETS`]: never more than there are. The service cannot filter
+    /// by workflow.
+    ///
+    /// # Errors
+    /// As [`Client::list_tickets`].
+    pub async fn count_tickets(&self, workflow_id: &str, context: &CallContext) -> Result<u32, Error> {
+        let filter = Filter { limit: Some(COUNTED_TICKETS), ..Filter::default() };
+        let list = self.list_tickets(&filter, context).await?;
+        let found = list.tickets.iter().filter(|ticket| ticket.workflow_id.as_deref() == Some(workflow_id)).count();
+        Ok(u32::try_from(found).unwrap_or(u32::MAX))
     }
 
     /// Probes the service's health route: `/health` at the root of the host, or below the base URL if there is none at the root. Bypasses the

@@ -14,7 +14,7 @@ fn name_budget(key: &BudgetKey) -> String {
     format!("budget {:?} for {:?}", key.name, key.key)
 }
 
-fn find(connection: &Connection, key: &BudgetKey) -> Result<Places, JobError> {
+pub(super) fn find(connection: &Connection, key: &BudgetKey) -> Result<Places, JobError> {
     let mut select = connection.prepare_cached("SELECT places FROM budget WHERE name = ?1 AND key = ?2")?;
     let stored: Option<String> = select.query_row([&key.name, &key.key], |row| row.get(0)).optional()?;
     let read = |text: String| serde_json::from_str(&text).map_err(|error| JobError::corrupt(name_budget(key), error));

@@ -172,7 +172,8 @@ pub(super) fn finish(
     for target in proven_not_applied {
         cooldown::free(connection, target, key)?;
     }
-    for (budget, target) in claim.asked(key)?.iter().filter(|(_, target)| proven_not_applied.contains(target)) {
+    let asked = claim.asked(key)?;
+    for (budget, target) in asked.iter().filter(|(budget, target)| budget.is_freed(target, proven_not_applied)) {
         budget::give_back(connection, budget, target, key, holder)?;
     }
     Ok(Finish::Stored)

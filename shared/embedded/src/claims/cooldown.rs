@@ -1,7 +1,7 @@
 //! A cooldown: the time after a reservation in which no other attempt may touch the target.
 
 use heal_runtime::Timestamp;
-use heal_runtime::port::{ClaimKey, ClaimRequest, CooldownKey, CooldownRequest};
+use heal_runtime::port::{ClaimKey, ClaimRequest, CooldownKey, CooldownRequest, Cooling};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::column::{millis, moment, optional_moment};
@@ -46,6 +46,13 @@ fn find(connection: &Connection, key: &CooldownKey) -> Result<Option<Cooldown>, 
     Ok(found.optional()?)
 }
 
+/// The target's last reservation that was not freed.
+pub(super) fn peek(connection: &Connection, key: &CooldownKey) -> Result<Option<Cooling>, JobError> {
+    let found = find(connection, key)?;
+    let by = |by: Option<ClaimKey>| by.map(|by| by.attempt);
+    Ok(found.map(|Cooldown { reserved_at: since, until, by: found, .. }| Cooling { since, until, by: by(found) }))
+}
+
 /// Time of the target's last reservation by another attempt that was not freed; `None` if there was none.
 pub(super) fn last_touched(
     connection: &Connection,
@@ -65,7 +72,7 @@ pub(super) fn last_touched(
 pub(super) fn reserve_all(connection: &Connection, request: &ClaimRequest) -> Result<Reserved, JobError> {
     let (mut cooling, mut new) = (Vec::new(), Vec::new());
     for wanted in &request.cooldowns {
-        match reserve(connection, wanted, &request.key, request.now)? {
+        match reserve(connection, wanted, request)? {
             ReserveOutcome::New => new.push(wanted.key.clone()),
             ReserveOutcome::Renewed => {}
             ReserveOutcome::Cooling { until } => cooling.push((wanted.key.clone(), until)),
@@ -77,13 +84,18 @@ pub(super) fn reserve_all(connection: &Connection, request: &ClaimRequest) -> Re
 fn reserve(
     connection: &Connection,
     wanted: &CooldownRequest,
-    by: &ClaimKey,
-    now: Timestamp,
+    request: &ClaimRequest,
 ) -> Result<ReserveOutcome, JobError> {
+    let ClaimRequest { key: by, now, takes_over, .. } = request;
+    let is_taken_over = |cooldown: &Cooldown| {
+        let earlier = takes_over.as_ref().zip(cooldown.by.as_ref());
+        earlier.is_some_and(|(attempt, found)| found.action == by.action && found.attempt == *attempt)
+    };
     let (reserved, before) = match find(connection, &wanted.key)? {
         None => (ReserveOutcome::New, None),
         Some(cooldown) if cooldown.by.as_ref() == Some(by) => (ReserveOutcome::Renewed, cooldown.before),
-        Some(Cooldown { until, .. }) if until > now => return Ok(ReserveOutcome::Cooling { until }),
+        Some(cooldown) if is_taken_over(&cooldown) => (ReserveOutcome::New, cooldown.before),
+        Some(Cooldown { until, .. }) if until > *now => return Ok(ReserveOutcome::Cooling { until }),
         Some(cooldown) => (ReserveOutcome::New, Some((cooldown.reserved_at, cooldown.until))),
     };
     let mut write = connection.prepare_cached(
@@ -93,7 +105,7 @@ fn reserve(
     write.execute(params![
         wanted.key.action,
         wanted.key.target,
-        millis(now),
+        millis(*now),
         millis(now.plus_ms(wanted.cooldown_ms)),
         by.action,
         by.attempt,

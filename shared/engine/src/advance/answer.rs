@@ -4,7 +4,7 @@ use super::approval;
 use crate::catalog::Safety;
 use crate::event::{Event, StepOutcome};
 use crate::id::StepRef;
-use crate::message::{AttemptOutcome, AttemptResult, Violation};
+use crate::message::{AttemptOutcome, AttemptResult, GUARDRAILS_POLICY, Violation};
 use crate::plan::{Plan, PlannedStep};
 use crate::playbook::{OnUnavailable, Retry};
 use crate::state::{Attempt, Pending, State};
@@ -74,7 +74,9 @@ fn judge(
             Consequence::End(StepOutcome::Denied, Some(join_violations(violations)))
         }
         AttemptOutcome::NeedsApproval { violations, approvers } => {
-            let why = format!("the policy asks for an approval: {}", join_violations(violations));
+            let is_guarded = !violations.is_empty() && violations.iter().all(|one| one.policy == GUARDRAILS_POLICY);
+            let who = if is_guarded { "the guardrails ask" } else { "the policy asks" };
+            let why = format!("{who} for an approval: {}", join_violations(violations));
             Consequence::Ask { approvers: approvers.clone(), why }
         }
         AttemptOutcome::CoolingDown { target, until, rule: None } => {

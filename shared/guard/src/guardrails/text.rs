@@ -4,7 +4,10 @@ use heal_engine::id::Digest;
 use heal_engine::template::Template;
 
 use super::{Budget, Guardrails, KEY_NAMES};
+use crate::autonomy::AutonomyRule;
 use crate::limit;
+use crate::scope::ScopeRule;
+use crate::window::{Schedule, Window};
 
 /// A text that is not the canonical JSON of usable guardrails.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +34,14 @@ pub enum BadGuardrails {
         budget: String,
         /// What is wrong with it.
         detail: String,
+    },
+    /// A rule contradicts itself.
+    #[error("guardrails: {rule} {fault}")]
+    Contradiction {
+        /// The rule.
+        rule: String,
+        /// What is wrong with it, as the rest of a sentence.
+        fault: &'static str,
     },
 }
 
@@ -67,6 +78,11 @@ impl Guardrails {
         let live = &self.admission.live;
         let names = live.playbooks.len().max(live.services.len());
         within(|| "the number of names in admission.live".to_owned(), names as u64, 0, limit::LIVE_NAMES as u64)?;
+        within(|| "the number of windows".to_owned(), self.windows.len() as u64, 0, limit::WINDOWS as u64)?;
+        self.windows.iter().try_for_each(Window::check)?;
+        within(|| "the number of rules of scope".to_owned(), self.scope.len() as u64, 0, limit::SCOPE_RULES as u64)?;
+        self.scope.iter().try_for_each(ScopeRule::check)?;
+        self.autonomy.iter().try_for_each(AutonomyRule::check)?;
         let repeats = self.repeats;
         let (least, most) = (limit::REPEATS_LEAST, limit::REPEATS);
         within(|| "escalate_at of repeats".to_owned(), repeats.escalate_at.into(), least.into(), most.into())?;
@@ -79,13 +95,53 @@ impl Budget {
     fn check(&self) -> Result<(), BadGuardrails> {
         let name = &self.name;
         within(|| format!("max of budget {name}"), self.max.into(), 1, limit::BUDGET_MAX.into())?;
-        within(|| format!("window_seconds of budget {name}"), self.window_seconds, 1, limit::WINDOW_SECONDS)?;
+        let (least, most) = if self.concurrent { (0, 0) } else { (1, limit::WINDOW_SECONDS) };
+        within(|| format!("window_seconds of budget {name}"), self.window_seconds, least, most)?;
+        let percent = self.max_percent.unwrap_or(1);
+        within(|| format!("max_percent of budget {name}"), percent.into(), 1, limit::PERCENT.into())?;
         let bad_key = |detail: String| BadGuardrails::Key { budget: name.clone(), detail };
         let template = Template::compile(&self.key).map_err(|error| bad_key(error.to_string()))?;
         match template.names().into_iter().find(|name| !KEY_NAMES.contains(&name.as_str())) {
             Some(unknown) => Err(bad_key(format!("unknown name `{unknown}`, the names are {}", KEY_NAMES.join(", ")))),
             None => Ok(()),
         }
+    }
+}
+
+impl Window {
+    fn check(&self) -> Result<(), BadGuardrails> {
+        let is_never_open = match &self.schedule {
+            Schedule::Daily { from, to, .. } => from == to,
+            Schedule::Once { start, end } => start >= end,
+        };
+        if is_never_open {
+            let fault = "is never open: it ends where it starts, or before";
+            return Err(BadGuardrails::Contradiction { rule: format!("window {}", self.name), fault });
+        }
+        let bytes = self.reason.len() as u64;
+        within(|| format!("bytes of the reason of window {}", self.name), bytes, 0, limit::REASON_BYTES as u64)
+    }
+}
+
+impl ScopeRule {
+    fn check(&self) -> Result<(), BadGuardrails> {
+        if self.opt_out.is_some() == self.opt_in.is_some() {
+            let fault = "needs exactly one of opt_out and opt_in";
+            return Err(BadGuardrails::Contradiction { rule: "a rule of scope".to_owned(), fault });
+        }
+        let marks = [&self.opt_out, &self.opt_in].into_iter().flatten();
+        let mut bytes = marks.map(|mark| mark.text().len() as u64);
+        bytes.try_for_each(|bytes| within(|| "bytes of a mark".to_owned(), bytes, 1, limit::MARK_BYTES as u64))
+    }
+}
+
+impl AutonomyRule {
+    fn check(&self) -> Result<(), BadGuardrails> {
+        let Some(demote) = self.demote else { return Ok(()) };
+        let field = |key: &str| format!("{key} of the autonomy of {}", self.playbook);
+        within(|| field("below_percent"), demote.below_percent.into(), 0, limit::PERCENT.into())?;
+        let (least, most) = (limit::DEMOTE_LEAST.into(), limit::DEMOTE_MOST.into());
+        within(|| field("of_last"), demote.of_last.into(), least, most)
     }
 }
 
@@ -114,7 +170,7 @@ mod tests {
 
     #[test]
     fn every_rule_survives_the_canonical_text_and_changes_the_digest() {
-        let text = r#"{"cooldowns":[{"action":"restart_pod","seconds":60}],"budgets":[{"name":"restarts","applies_to":{"actions":["restart_pod"]},"key":"{{ workflow_id }}","max":2,"window_seconds":60}],"repeats":{"escalate_at":4,"window_seconds":60},"approvals":{"groups":{"oncall":["local:anna"]}},"autonomy":[{"playbook":"restarts","level":"approve"}]}"#;
+        let text = r#"{"cooldowns":[{"action":"restart_pod","seconds":60}],"budgets":[{"name":"restarts","applies_to":{"actions":["restart_pod"]},"key":"{{ workflow_id }}","max":2,"max_percent":5,"window_seconds":60},{"name":"at_once","max":3,"concurrent":true}],"repeats":{"escalate_at":4,"window_seconds":60},"approvals":{"groups":{"oncall":["local:anna"]}},"autonomy":[{"playbook":"restarts","level":"approve","demote":{"below_percent":40,"of_last":20}}],"windows":[{"name":"night","kind":"ask","applies_to":{"services":["kubernetes"]},"schedule":{"daily":{"days":["sat","sun"],"from":"22:00","to":"06:30","zone":"Europe/Berlin"}},"approvers":["oncall"],"reason":"nobody is here"},{"name":"move","kind":"hold","schedule":{"once":{"start":1,"end":2}}}],"scope":[{"opt_out":{"label":"team=payments"}},{"applies_to":{"actions":["reallocate_ticket"]},"opt_in":{"metadata":"managed"}}]}"#;
         let guardrails = Guardrails::from_json(text).unwrap();
         assert_eq!(guardrails.to_json(), text);
         assert_ne!(guardrails.digest(), Guardrails::default().digest());
@@ -125,7 +181,13 @@ mod tests {
         for text in [
             r#"{"storms":{}}"#,
             r#"{"cooldowns":[{"action":"a","seconds":1,"jitter":1}]}"#,
-            r#"{"budgets":[{"name":"a","max":1,"window_seconds":1,"max_percent":5}]}"#,
+            r#"{"budgets":[{"name":"a","max":1,"window_seconds":1,"min_percent":5}]}"#,
+            r#"{"windows":[{"name":"a","kind":"hold","schedule":{"once":{"start":1,"end":2}},"weeks":1}]}"#,
+            r#"{"windows":[{"name":"a","kind":"stop","schedule":{"once":{"start":1,"end":2}}}]}"#,
+            r#"{"windows":[{"name":"a","kind":"hold","schedule":{"daily":{"from":"1:00","to":"02:00","zone":"UTC"}}}]}"#,
+            r#"{"windows":[{"name":"a","kind":"hold","schedule":{"daily":{"from":"01:00","to":"02:00","zone":"Mars"}}}]}"#,
+            r#"{"scope":[{"opt_out":{"colour":"red"}}]}"#,
+            r#"{"autonomy":[{"playbook":"a","level":"auto","demote":{"below_percent":5}}]}"#,
             r#"{"budgets":[{"name":"a","max":1,"window_seconds":1,"applies_to":{"labels":[]}}]}"#,
             r#"{"repeats":{"escalate_at":3,"window_seconds":60,"by":"target"}}"#,
             r#"{"approvals":{"min":2}}"#,
@@ -170,6 +232,36 @@ mod tests {
         let one = r#"{"name":"b","max":1,"window_seconds":1}"#;
         let many = format!(r#"{{"budgets":[{}]}}"#, vec![one; limit::BUDGETS + 1].join(","));
         assert!(fault(&many).contains("the number of budgets is 51, expected 0 to 50"));
+    }
+
+    #[test]
+    fn a_rule_that_contradicts_itself_is_refused() {
+        let window = |schedule: &str| format!(r#"{{"windows":[{{"name":"w","kind":"hold","schedule":{schedule}}}]}}"#);
+        for schedule in [
+            r#"{"once":{"start":2,"end":2}}"#,
+            r#"{"once":{"start":3,"end":2}}"#,
+            r#"{"daily":{"from":"02:00","to":"02:00","zone":"UTC"}}"#,
+        ] {
+            let never = "guardrails: window w is never open: it ends where it starts, or before";
+            assert_eq!(fault(&window(schedule)), never, "{schedule}");
+        }
+        for scope in [r"{}", r#"{"opt_out":{"label":"a"},"opt_in":{"label":"b"}}"#] {
+            let exactly = "guardrails: a rule of scope needs exactly one of opt_out and opt_in";
+            assert_eq!(fault(&format!(r#"{{"scope":[{scope}]}}"#)), exactly);
+        }
+        let budget = |keys: &str| fault(&format!(r#"{{"budgets":[{{"name":"b","max":1,{keys}}}]}}"#));
+        let both = budget(r#""window_seconds":1,"concurrent":true"#);
+        assert_eq!(both, "guardrails: window_seconds of budget b is 1, expected 0 to 0");
+        assert_eq!(
+            budget(r#""concurrent":true,"max_percent":101"#),
+            "guardrails: max_percent of budget b is 101, expected 1 to 100"
+        );
+        let demote = |of_last| {
+            let demote = format!(r#"{{"below_percent":50,"of_last":{of_last}}}"#);
+            fault(&format!(r#"{{"autonomy":[{{"playbook":"a","level":"auto","demote":{demote}}}]}}"#))
+        };
+        assert_eq!(demote(2), "guardrails: of_last of the autonomy of a is 2, expected 3 to 50");
+        assert_eq!(demote(51), "guardrails: of_last of the autonomy of a is 51, expected 3 to 50");
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use heal_engine::catalog::{Catalog, WAIT};
 use heal_engine::playbook::Playbook;
 use heal_engine::suggest;
-use heal_guard::limit;
+use heal_guard::{Selector, limit};
 
 use crate::code;
 use crate::diagnostic::Span;
-use crate::field::Field;
+use crate::field::{Field, Fields};
 use crate::report::{Finding, Report, quoted};
 use crate::yaml::Kind;
 
@@ -24,6 +24,18 @@ pub(super) struct Known<'k> {
 impl<'k> Known<'k> {
     pub(super) fn services(self) -> BTreeSet<&'k str> {
         self.catalog.iter().map(|spec| spec.service).collect()
+    }
+
+    /// The keys `actions`, `playbooks` and `services` of a rule.
+    pub(super) fn selector(self, fields: &mut Fields<'_>, report: &mut Report) -> Selector {
+        let of_actions = |name: &str, span, report: &mut Report| self.action(name, span, report);
+        let of_playbooks = |name: &str, span, report: &mut Report| self.playbook(name, span, report);
+        let of_services = |name: &str, span, report: &mut Report| self.service(name, span, report);
+        Selector {
+            actions: fields.take("actions").map(|field| names(&field, report, of_actions)).unwrap_or_default(),
+            playbooks: fields.take("playbooks").map(|field| names(&field, report, of_playbooks)).unwrap_or_default(),
+            services: fields.take("services").map(|field| names(&field, report, of_services)).unwrap_or_default(),
+        }
     }
 
     /// Reports the name if no action has it.
@@ -68,7 +80,7 @@ fn unknown<'n>(
 }
 
 /// A list of different names, each checked by `check`.
-pub(super) fn names(field: &Field<'_>, report: &mut Report, check: impl Fn(&str, Span, &mut Report)) -> Vec<String> {
+fn names(field: &Field<'_>, report: &mut Report, check: impl Fn(&str, Span, &mut Report)) -> Vec<String> {
     let Some(items) = field.list(report) else { return Vec::new() };
     if items.is_empty() {
         let message = format!("`{}` names nothing", field.key);

@@ -1,9 +1,10 @@
 //! What the file says of people: who may approve, and how far a playbook may act without them.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
 
 use heal_engine::suggest;
-use heal_guard::{Approvals, AutonomyLevel, AutonomyRule, limit};
+use heal_guard::{Approvals, AutonomyLevel, AutonomyRule, Demote, limit};
 
 use super::entries;
 use super::known::Known;
@@ -14,7 +15,8 @@ use crate::report::{Finding, Report, quoted};
 use crate::yaml::{Entry, Kind, Node};
 
 pub(super) const KEYS_OF_APPROVALS: [&str; 1] = ["groups"];
-pub(super) const KEYS_OF_AUTONOMY: [&str; 2] = ["playbook", "level"];
+pub(super) const KEYS_OF_AUTONOMY: [&str; 3] = ["playbook", "level", "demote"];
+pub(super) const KEYS_OF_DEMOTE: [&str; 2] = ["below_percent", "of_last"];
 
 pub(super) const LEVELS: [(&str, AutonomyLevel); 4] = [
     (AutonomyLevel::Off.as_str(), AutonomyLevel::Off),
@@ -79,8 +81,31 @@ fn members(group: &Entry, report: &mut Report) -> Vec<String> {
     members
 }
 
+/// When the level goes down by itself. Both keys have a default.
+fn demote(field: &Field<'_>, report: &mut Report) -> Option<Demote> {
+    let default = Demote::default();
+    let mut fields = Fields::from_object(field.node, "`demote`", report)?;
+    let mut number = |key, range: RangeInclusive<u32>, unit, report: &mut Report| {
+        let field: Field<'_> = fields.take(key)?;
+        let range = u64::from(*range.start())..=u64::from(*range.end());
+        let number = field.whole(range, unit, report).and_then(|number| u32::try_from(number).ok())?;
+        Some((number, field.node.span))
+    };
+    let below = number("below_percent", 0..=limit::PERCENT, "percent", report);
+    let last = number("of_last", limit::DEMOTE_LEAST..=limit::DEMOTE_MOST, "runs", report);
+    fields.finish(&KEYS_OF_DEMOTE, |_| None, report);
+    if let Some((0, span)) = below {
+        let message = "with 0 percent, the playbook acts alone however rarely that helps";
+        report.add(Finding::warning(code::NO_BOUND, span, message));
+    }
+    Some(Demote {
+        below_percent: below.map_or(default.below_percent, |(number, _)| number),
+        of_last: last.map_or(default.of_last, |(number, _)| number),
+    })
+}
+
 /// `None` and a finding if it is not a person's identity.
-fn identity<'n>(item: &'n Node, report: &mut Report) -> Option<&'n str> {
+pub(super) fn identity<'n>(item: &'n Node, report: &mut Report) -> Option<&'n str> {
     let help = "an identity is `local:USER` of the operating system, or `iam:SENDER` as SQS names the caller";
     let Kind::Text(text) = &item.kind else {
         let message = format!("an identity has to be a text, found {}", item.brief());
@@ -133,7 +158,8 @@ pub(super) fn autonomy(field: &Field<'_>, known: Known<'_>, report: &mut Report)
 fn autonomy_rule<'n>(item: &'n Node, known: Known<'_>, report: &mut Report) -> Option<(AutonomyRule, Field<'n>)> {
     let head = item.entries().first().map_or(item.span, |entry| entry.key_span);
     let mut fields = Fields::from_object(item, "a rule of `autonomy`", report)?;
-    let [playbook, level] = KEYS_OF_AUTONOMY.map(|key| {
+    let demote = fields.take("demote").and_then(|field| self::demote(&field, report));
+    let [playbook, level] = ["playbook", "level"].map(|key| {
         let field = fields.take(key);
         if field.is_none() {
             report.add(Finding::error(code::MISSING_KEY, head, format!("a rule of `autonomy` needs `{key}`")));
@@ -146,5 +172,5 @@ fn autonomy_rule<'n>(item: &'n Node, known: Known<'_>, report: &mut Report) -> O
     }
     let level = level.and_then(|field| field.choice(&LEVELS, report));
     fields.finish(&KEYS_OF_AUTONOMY, |_| None, report);
-    Some((AutonomyRule { playbook: name?.to_owned(), level: level? }, playbook?))
+    Some((AutonomyRule { playbook: name?.to_owned(), level: level?, demote }, playbook?))
 }

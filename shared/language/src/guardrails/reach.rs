@@ -9,6 +9,7 @@ use heal_guard::{Budget, Effect, Selector, limit};
 use super::budget::Draft;
 use super::known::Known;
 use crate::code;
+use crate::diagnostic::Span;
 use crate::report::{Finding, Report};
 
 /// A playbook that no budget names.
@@ -17,23 +18,24 @@ const ANY_OTHER: &str = "";
 /// Reports budgets that can never fire, and effects that too many budgets count.
 pub(super) fn check(drafts: &[Draft], known: Known<'_>, report: &mut Report) {
     for (index, draft) in drafts.iter().enumerate() {
-        let finding = counts_nothing(draft, known).or_else(|| is_shadowed(draft, index, drafts));
+        let Budget { name, applies_to, .. } = &draft.budget;
+        let finding = admits_nothing(&format!("budget `{name}`"), applies_to, draft.span, known)
+            .or_else(|| is_shadowed(draft, index, drafts));
         finding.into_iter().for_each(|finding| report.add(finding));
     }
     too_many(drafts, known, report);
 }
 
-/// The fault of a budget that no effect can be counted by.
-fn counts_nothing(draft: &Draft, known: Known<'_>) -> Option<Finding> {
-    let Budget { name, applies_to, .. } = &draft.budget;
-    let never = |why: &str| format!("budget `{name}` can never fire: {why}");
+/// The fault of a rule that no effect is for.
+pub(super) fn admits_nothing(rule: &str, applies_to: &Selector, span: Span, known: Known<'_>) -> Option<Finding> {
+    let never = |why: &str| format!("{rule} can never fire: {why}");
     let admitted: Vec<&ActionSpec> = known.catalog.iter().filter(|spec| admits(applies_to, spec, None)).collect();
     if admitted.is_empty() {
         let message = never("none of its actions calls one of its services");
-        return Some(Finding::error(code::UNREACHABLE_RULE, draft.span, message));
+        return Some(Finding::error(code::UNREACHABLE_RULE, span, message));
     }
     if admitted.iter().all(|spec| spec.safety == Safety::ReadOnly) {
-        return Some(Finding::warning(code::UNREACHABLE_RULE, draft.span, never("its actions only read")));
+        return Some(Finding::warning(code::UNREACHABLE_RULE, span, never("its actions only read")));
     }
     let playbooks = known.playbooks.filter(|_| !applies_to.playbooks.is_empty())?;
     let mut steps = playbooks.iter().filter(|it| applies_to.playbooks.contains(&it.name)).flat_map(Playbook::steps);
@@ -41,7 +43,7 @@ fn counts_nothing(draft: &Draft, known: Known<'_>) -> Option<Finding> {
         return None;
     }
     let message = never("its playbooks have no step that it would count");
-    Some(Finding::warning(code::UNREACHABLE_RULE, draft.span, message))
+    Some(Finding::warning(code::UNREACHABLE_RULE, span, message))
 }
 
 /// The fault of a budget beside a stricter one. Of two equal ones the later has it.
@@ -51,24 +53,48 @@ fn is_shadowed(draft: &Draft, index: usize, drafts: &[Draft]) -> Option<Finding>
         is_stricter && (*other < index || !shadows(&draft.budget, &it.budget))
     });
     let (_, Draft { budget: stricter, .. }) = stricter?;
-    let Budget { name, max, window_seconds, .. } = stricter;
-    let message = format!(
-        "budget `{}` can never fire: `{name}` allows only {max} of the same effects in {window_seconds} s",
-        draft.budget.name
-    );
+    let Budget { name, max, window_seconds, concurrent, .. } = stricter;
+    let when = if *concurrent { "at any one time".to_owned() } else { format!("in {window_seconds} s") };
+    let message =
+        format!("budget `{}` can never fire: `{name}` allows only {max} of the same effects {when}", draft.budget.name);
     Some(Finding::warning(code::UNREACHABLE_RULE, draft.span, message))
 }
 
 /// Whether `stricter` is full whenever `other` would be: it counts at least the same effects in at least the same time, and allows no more.
 fn shadows(stricter: &Budget, other: &Budget) -> bool {
-    let includes = |of: fn(&Selector) -> &[String]| {
-        let (all, part) = (of(&stricter.applies_to), of(&other.applies_to));
-        all.is_empty() || (!part.is_empty() && part.iter().all(|name| all.contains(name)))
-    };
-    (stricter.key.is_empty() || stricter.key == other.key)
+    stricter.max_percent <= other.max_percent
+        && stricter.concurrent == other.concurrent
+        && (stricter.key.is_empty() || stricter.key == other.key)
         && stricter.max <= other.max
         && stricter.window_seconds >= other.window_seconds
-        && includes(|selector| &selector.actions)
+        && includes(&stricter.applies_to, &other.applies_to)
+}
+
+/// Whether `all` admits every change that `part` admits.
+pub(super) fn covers(all: &Selector, part: &Selector, known: Known<'_>) -> bool {
+    let is_change = |spec: &&ActionSpec| spec.safety != Safety::ReadOnly && admits(part, spec, None);
+    let of_all = Selector { playbooks: Vec::new(), ..all.clone() };
+    let playbooks = all.playbooks.is_empty()
+        || (!part.playbooks.is_empty() && part.playbooks.iter().all(|name| all.playbooks.contains(name)));
+    playbooks && known.catalog.iter().filter(is_change).all(|spec| admits(&of_all, spec, None))
+}
+
+/// Whether some change is admitted by both.
+pub(super) fn overlap(one: &Selector, other: &Selector, known: Known<'_>) -> bool {
+    let playbooks = one.playbooks.is_empty()
+        || other.playbooks.is_empty()
+        || one.playbooks.iter().any(|name| other.playbooks.contains(name));
+    let both = |spec: &ActionSpec| admits(one, spec, None) && admits(other, spec, None);
+    playbooks && known.catalog.iter().any(|spec| spec.safety != Safety::ReadOnly && both(spec))
+}
+
+/// Whether `all` admits every effect that `part` admits, whatever actions there are.
+fn includes(all: &Selector, part: &Selector) -> bool {
+    let includes = |of: fn(&Selector) -> &[String]| {
+        let (all, part) = (of(all), of(part));
+        all.is_empty() || (!part.is_empty() && part.iter().all(|name| all.contains(name)))
+    };
+    includes(|selector| &selector.actions)
         && includes(|selector| &selector.playbooks)
         && includes(|selector| &selector.services)
 }
@@ -93,7 +119,7 @@ fn too_many(drafts: &[Draft], known: Known<'_>, report: &mut Report) {
 }
 
 /// Whether the selector admits the action, in the playbook if one is given.
-fn admits(selector: &Selector, spec: &ActionSpec, playbook: Option<&str>) -> bool {
+pub(super) fn admits(selector: &Selector, spec: &ActionSpec, playbook: Option<&str>) -> bool {
     let of_playbook = playbook.or(selector.playbooks.first().map(String::as_str)).unwrap_or(ANY_OTHER);
     let effect = Effect { service: spec.service.to_owned(), ..Effect::new(spec.name, of_playbook, "") };
     selector.admits(&effect)

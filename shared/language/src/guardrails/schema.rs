@@ -6,10 +6,12 @@
 use std::collections::BTreeSet;
 
 use heal_engine::catalog::{Catalog, Safety};
-use heal_guard::{KEY_NAMES, LiveBounds, Repeats, limit};
+use heal_guard::{Demote, IGNORE, KEY_NAMES, LiveBounds, Repeats, Weekday, limit};
 use serde_json::{Map, Value, json};
 
 use super::people::LEVELS;
+use super::scope::KEYS_OF_MARK;
+use super::windows::KINDS;
 use crate::name::NAME_BYTES;
 
 /// JSON Schema (draft 2020-12) of the guardrails over the actions of `catalog`.
@@ -36,6 +38,20 @@ pub fn schema(catalog: &Catalog) -> Value {
                 "items": autonomy(),
             },
             "admission": admission(catalog),
+            "windows": {
+                "description": "Times in which effects are held, denied, or need an approval.",
+                "type": ["array", "null"],
+                "maxItems": limit::WINDOWS,
+                "items": window(catalog),
+            },
+            "scope": {
+                "description": format!(
+                    "Which targets are in reach, by what is written on them. A target with `{IGNORE}` never is."
+                ),
+                "type": ["array", "null"],
+                "maxItems": limit::SCOPE_RULES,
+                "items": scope(catalog),
+            },
         },
     })
 }
@@ -71,22 +87,35 @@ fn cooldowns(catalog: &Catalog) -> Value {
     })
 }
 
-fn budget(catalog: &Catalog) -> Value {
+/// The keys that say which effects a rule is for.
+fn selector(catalog: &Catalog) -> Value {
     let actions: Vec<&str> = catalog.iter().map(|spec| spec.name).collect();
     let services: BTreeSet<&str> = catalog.iter().map(|spec| spec.service).collect();
     json!({
-        "type": "object",
-        "additionalProperties": false,
-        "required": ["name", "max", "window_seconds"],
-        "properties": {
-            "name": {
-                "description": "Unique; a renamed budget starts to count anew.",
-                "type": "string",
-                "pattern": format!("^[a-z0-9_-]{{1,{NAME_BYTES}}}$"),
-            },
-            "actions": names("The actions that count. Default: all.", &json!({"enum": actions})),
-            "playbooks": names("The playbooks whose runs count. Default: all.", &json!({"type": "string", "minLength": 1})),
-            "services": names("The services whose actions count. Default: all.", &json!({"enum": services})),
+        "actions": names("The actions that it is for. Default: all.", &json!({"enum": actions})),
+        "playbooks": names("The playbooks whose runs it is for. Default: all.", &json!({"type": "string", "minLength": 1})),
+        "services": names("The services whose actions it is for. Default: all.", &json!({"enum": services})),
+    })
+}
+
+/// A rule's object: its own `properties`, and the keys of its selector.
+fn rule(catalog: &Catalog, required: &[&str], mut properties: Value) -> Value {
+    if let (Value::Object(properties), Value::Object(selector)) = (&mut properties, selector(catalog)) {
+        properties.extend(selector);
+    }
+    json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties})
+}
+
+fn name(description: &str) -> Value {
+    json!({"description": description, "type": "string", "pattern": format!("^[a-z0-9_-]{{1,{NAME_BYTES}}}$")})
+}
+
+fn budget(catalog: &Catalog) -> Value {
+    let mut budget = rule(
+        catalog,
+        &["name", "max"],
+        json!({
+            "name": name("Unique; a renamed budget starts to count anew."),
             "key": {
                 "description": format!(
                     "What is counted apart: a template over {}. Default: one counter for all.", KEY_NAMES.join(", ")
@@ -94,10 +123,75 @@ fn budget(catalog: &Catalog) -> Value {
                 "type": "string",
                 "minLength": 1,
             },
-            "max": whole("Effects that a window may have.", 1, limit::BUDGET_MAX.into()),
+            "max": whole("Effects that there may be.", 1, limit::BUDGET_MAX.into()),
+            "max_percent": whole(
+                "Effects that there may be, in percent of the pods of the controller or of the tickets of the workflow, where that is more than `max`.",
+                1,
+                limit::PERCENT.into(),
+            ),
             "window_seconds": whole("The sliding window.", 1, limit::WINDOW_SECONDS),
+            "concurrent": {
+                "description": "Counts the effects in flight, each until its attempt ends, in place of those in a window.",
+                "type": "boolean",
+            },
+        }),
+    );
+    if let Value::Object(budget) = &mut budget {
+        let (window, concurrent) = (json!({"required": ["window_seconds"]}), json!({"required": ["concurrent"]}));
+        budget.insert("anyOf".to_owned(), json!([window, concurrent]));
+    }
+    budget
+}
+
+fn window(catalog: &Catalog) -> Value {
+    let time = |description: &str| json!({"description": description, "type": "string", "pattern": "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"});
+    let moment = |description: &str| json!({"description": description, "type": "string", "minLength": 1});
+    let properties = json!({
+        "name": name("Unique."),
+        "kind": {
+            "description": "hold: runs wait until it closes · deny: effects are denied · ask: effects need an approval.",
+            "enum": KINDS.map(|(word, _)| word),
         },
-    })
+        "days": {
+            "description": "The days on which it opens. Default: every day.",
+            "type": "array",
+            "minItems": 1,
+            "items": {"enum": Weekday::ALL.map(|(word, _)| word)},
+        },
+        "from": time("The local time at which it opens, such as \"22:00\"."),
+        "to": time("The local time at which it closes, on the next day if it is not after `from`."),
+        "zone": {"description": "The time zone, such as Europe/Berlin.", "type": "string", "minLength": 1},
+        "start": moment("When a single window opens, such as \"2027-01-15T22:00:00+01:00\"; local in `zone` without an offset."),
+        "end": moment("When a single window closes."),
+        "approvers": {
+            "description": "Groups or identities that may approve, of a window that asks. Default: everybody but the requester.",
+            "type": "array",
+            "maxItems": limit::MEMBERS,
+            "items": {"type": "string", "minLength": 1},
+        },
+        "reason": {"description": "Why; the records have it.", "type": "string", "minLength": 1},
+    });
+    rule(catalog, &["name", "kind"], properties)
+}
+
+fn scope(catalog: &Catalog) -> Value {
+    let mark = |description: &str| {
+        let text = || json!({"description": "KEY or KEY=VALUE.", "type": "string", "maxLength": limit::MARK_BYTES});
+        let properties: Map<String, Value> = KEYS_OF_MARK.map(|key| (key.to_owned(), text())).into_iter().collect();
+        json!({
+            "description": description,
+            "type": "object",
+            "additionalProperties": false,
+            "minProperties": 1,
+            "maxProperties": 1,
+            "properties": properties,
+        })
+    };
+    let properties = json!({
+        "opt_out": mark("A target with this mark is left alone."),
+        "opt_in": mark("A target without this mark is left alone."),
+    });
+    rule(catalog, &[], properties)
 }
 
 fn repeats() -> Value {
@@ -149,6 +243,7 @@ fn approvals() -> Value {
 }
 
 fn autonomy() -> Value {
+    let demote = Demote::default();
     json!({
         "type": "object",
         "additionalProperties": false,
@@ -158,6 +253,23 @@ fn autonomy() -> Value {
             "level": {
                 "description": "off: no run · shadow: decides, and changes nothing · approve: a person approves first · auto: acts.",
                 "enum": LEVELS.map(|(word, _)| word),
+            },
+            "demote": {
+                "description": "When the level goes down by itself: auto, approve, shadow.",
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "below_percent": whole(
+                        &format!("Fewer healed than this, in percent; 0: never. Default: {}.", demote.below_percent),
+                        0,
+                        limit::PERCENT.into(),
+                    ),
+                    "of_last": whole(
+                        &format!("Ended live runs that are counted. Default: {}.", demote.of_last),
+                        limit::DEMOTE_LEAST.into(),
+                        limit::DEMOTE_MOST.into(),
+                    ),
+                },
             },
         },
     })

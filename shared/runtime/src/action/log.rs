@@ -1,5 +1,6 @@
 //! The guide's log events of an action, each with the fields that every line of an attempt has.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use heal_engine::message::Violation;
@@ -41,11 +42,20 @@ pub fn unavailable(call: &Call, client: &str, target: &str, error: &dyn Display,
     warn(call, &format!("playbook_executor.{client}_unavailable"), target, error, follow_up);
 }
 
-/// The policy denied the action for `target`.
+/// The policy, a window or the scope denied the action for `target`.
 pub(crate) fn denied(call: &Call, target: &str, violations: &[Violation]) {
     let rules: Vec<_> = violations.iter().map(|violation| violation.rule.as_str()).collect();
     let event = "playbook_executor.opa_validation_denied";
-    log!(warn, call, event, target, [rules = rules.join(","),], "policy denied the action");
+    let policies: BTreeSet<_> = violations.iter().map(|violation| violation.policy.as_str()).collect();
+    let policies: Vec<_> = policies.into_iter().collect();
+    log!(
+        warn,
+        call,
+        event,
+        target,
+        [rules = rules.join(","), policies = policies.join(","),],
+        "the action was denied"
+    );
 }
 
 fn warn(call: &Call, event: &str, target: &str, error: &dyn Display, follow_up: Option<&str>) {

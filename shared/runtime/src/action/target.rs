@@ -1,6 +1,7 @@
 //! What an attempt touches, and what is read of it first.
 
 use heal_engine::Timestamp;
+use heal_guard::Marks;
 
 use crate::port::{CooldownKey, PolicyResource};
 
@@ -58,14 +59,16 @@ impl Cooldown {
 pub struct Facts<F> {
     /// For the policy.
     pub policy: PolicyFacts,
+    /// What is written on the target, for the rules of scope.
+    pub marks: Marks,
     /// For the action itself, in `perform`.
     pub own: F,
 }
 
 impl<F> From<F> for Facts<F> {
-    /// Nothing for the policy.
+    /// Nothing for the policy, and nothing written on the target.
     fn from(own: F) -> Self {
-        Self { policy: PolicyFacts::default(), own }
+        Self { policy: PolicyFacts::default(), marks: Marks::default(), own }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which targets are admitted: facts, policy, cooldown and budgets, each target for itself. The guard decides.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt as _, stream};
 use heal_engine::Timestamp;
@@ -11,6 +11,7 @@ use heal_guard::{Decision, DecisionRecord, PolicyAnswer, Question, Verdict};
 use super::NotStarted;
 use super::ask::log_approval_required;
 use super::bounds::{Answer, Counted};
+use super::merge::denied_by;
 use super::record::Told;
 use super::typed::Attempt;
 use crate::action::{Action, Admitted, Target, log};
@@ -141,12 +142,12 @@ impl<A: Action> Attempt<'_, A> {
                 return Asked::Refused(target, refusal, None);
             }
         };
+        let (spec, now) = (self.action.spec(), self.worker.ports.clock.now());
         let question = Question {
-            guardrails: Some(self.worker.bounds.digest().clone()),
             policy,
             parameters_digest: Some(self.call.command.parameters_digest.clone()),
             approved: self.call.command.approved.clone(),
-            ..Question::new(counted.effect.clone(), self.worker.ports.clock.now())
+            ..self.worker.bounds.question(spec, &counted.effect, &facts.marks, now)
         };
         let decision = heal_guard::decide(&question);
         match self.refusal(&target, &counted, &question, &decision) {
@@ -169,16 +170,6 @@ impl<A: Action> Attempt<'_, A> {
         Refusal::Ended(ended)
     }
 
-    fn observe_prevented(&self, target: &Target, why: Prevented) {
-        // A shadow run would not have made the call.
-        if self.is_shadow() {
-            return;
-        }
-        if let Some(metric) = self.action.call_metric(self.parameters, target) {
-            self.worker.observer.call_prevented(&metric, why);
-        }
-    }
-
     /// Reserves what the candidates count in, and lets the guard decide on each with what the store answered.
     async fn reserve_and_decide(
         &self,
@@ -186,7 +177,9 @@ impl<A: Action> Attempt<'_, A> {
         admission: &mut Admission<A::Facts>,
     ) -> Result<(), NotStarted> {
         let (mut admitted, mut asked) = (Vec::new(), Vec::new());
-        for Candidate { admitted: this, counted, question, told } in candidates {
+        let mut populations = HashMap::new();
+        for Candidate { admitted: this, mut counted, question, told } in candidates {
+            self.allow_shares(&mut counted, &this.facts, &mut populations).await;
             admitted.push(this);
             asked.push((counted, question, told));
         }
@@ -245,7 +238,8 @@ impl<A: Action> Attempt<'_, A> {
                 log::denied(self.call, &target.id, rules);
                 // The guide looks for the action's own event, whoever found the target in a terminal state.
                 let told = rules.iter().map(|violation| format!("{} ({})", violation.rule, violation.msg));
-                let message = format!("denied by policy: {}", told.collect::<Vec<_>>().join(", "));
+                let message = format!("{}: {}", denied_by(rules), told.collect::<Vec<_>>().join(", "));
+                self.observe_guarded(decision);
                 self.log_failed([target], &message);
                 return Some(Refusal::Denied(rules.clone()));
             }
@@ -253,22 +247,14 @@ impl<A: Action> Attempt<'_, A> {
             // Nobody is asked about what is not done.
             Verdict::NeedsApproval { .. } if self.is_shadow() => return None,
             Verdict::NeedsApproval { who } => {
-                let violations = question.policy.violations().to_vec();
+                let violations = question.asking();
+                self.observe_guarded(decision);
                 log_approval_required(target, &violations, who);
                 return Some(Refusal::NeedsApproval { violations, approvers: who.clone() });
             }
         };
         self.log_failed([target], &refusal.to_string());
         Some(refusal)
-    }
-
-    fn observe_full(&self, is_budget: bool) {
-        let Self { worker, .. } = self;
-        if is_budget {
-            worker.observer.budget_hit(worker.name());
-        } else {
-            worker.observer.cooldown_hit(worker.name());
-        }
     }
 
     /// What the action is about to do, for a probe after this worker's death.

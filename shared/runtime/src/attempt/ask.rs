@@ -19,7 +19,7 @@ impl<A: Action> Attempt<'_, A> {
         if keys.is_empty() {
             return Ok(vec![None; targets.len()]);
         }
-        let mut touched = self.worker.ports.claims.last_touched(&keys, self.lease.key()).await?.into_iter();
+        let mut touched = self.worker.ports.claims.last_touched(&keys, &self.own_or_taken_over()).await?.into_iter();
         Ok(targets.iter().map(|target| told(target).and_then(|_| touched.next().flatten())).collect())
     }
 
@@ -88,7 +88,7 @@ pub(super) fn log_approval_required(target: &Target, violations: &[Violation], a
         target_id = target.id,
         rules = rules.join(","),
         approvers = approvers.join(","),
-        "the policy asks for an approval"
+        "an approval is needed"
     );
 }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use heal_engine::Timestamp;
 use heal_engine::catalog::{ActionSpec, Safety};
-use heal_engine::template::{Lookup, Scope, Template, TemplateError};
+use heal_engine::template::{Scope, Template, TemplateError};
 use heal_guard::limit::BUDGET_MAX;
-use heal_guard::{Budget, Counter, Digest, Effect, Guardrails};
-use serde_json::Value;
+use heal_guard::{Budget, Counter, Digest, Effect, Guardrails, Marks, Population, Question};
 
+use super::LEASE_MS;
+use super::variables::EffectVariables;
 use crate::action::{Call, Target};
 use crate::port::{BudgetKey, BudgetRequest, BudgetUse, CooldownKey, CooldownRequest};
 
@@ -28,6 +29,17 @@ pub(crate) struct Counted {
     pub key: CooldownKey,
     pub cooldown: Option<CooldownRequest>,
     pub budgets: Vec<BudgetRequest>,
+    /// The shares that its budgets allow, in percent.
+    pub shares: Vec<Share>,
+}
+
+/// What a budget allows of a population.
+#[derive(Debug, Clone)]
+pub(crate) struct Share {
+    key: BudgetKey,
+    percent: u32,
+    /// `None` while it is not counted, or if it cannot be.
+    of: Option<u32>,
 }
 
 /// What a store answered about all targets of an attempt.
@@ -53,9 +65,14 @@ impl Bounds {
         Ok(Self { digest: guardrails.digest(), guardrails: Arc::clone(guardrails), budgets })
     }
 
-    /// The digest of the guardrails.
-    pub(super) const fn digest(&self) -> &Digest {
-        &self.digest
+    /// The question about an effect that `marks` are written on the target of. What only reads is in every scope, and no window is for it.
+    pub(super) fn question(&self, spec: &ActionSpec, effect: &Effect, marks: &Marks, now: Timestamp) -> Question {
+        let question = Question { guardrails: Some(self.digest.clone()), ..Question::new(effect.clone(), now) };
+        if spec.safety == Safety::ReadOnly {
+            return question;
+        }
+        let windows = self.guardrails.open_windows(effect, now);
+        Question { windows, out_of_scope: self.guardrails.out_of_scope(effect, marks), ..question }
     }
 
     /// What an effect on `target` counts in.
@@ -74,22 +91,27 @@ impl Bounds {
         let own = target.cooldown.as_ref();
         let key = target.key(spec.name);
         if spec.safety == Safety::ReadOnly {
-            return Ok(Counted { effect, key, cooldown: None, budgets: Vec::new() });
+            return Ok(Counted { effect, key, cooldown: None, budgets: Vec::new(), shares: Vec::new() });
         }
         let cooldown_ms = self.guardrails.cooldown_ms(spec.name, own.map(|own| own.duration_ms));
         let cooldown = cooldown_ms.map(|cooldown_ms| CooldownRequest { key: key.clone(), cooldown_ms });
-        let mut budgets = Vec::new();
+        let (mut budgets, mut shares) = (Vec::new(), Vec::new());
         for (budget, template) in self.budgets.iter().filter(|(budget, _)| budget.applies_to.admits(&effect)) {
             let rendered = template.render(&Scope::new(Arc::new(EffectVariables(effect.clone()))))?;
             let rendered = rendered.as_str().map_or_else(|| rendered.to_string(), ToOwned::to_owned);
-            budgets.push(BudgetRequest {
-                target: key.clone(),
-                key: BudgetKey { name: budget.name.clone(), key: rendered },
-                max: budget.max.clamp(1, BUDGET_MAX),
-                window_ms: budget.window_seconds.saturating_mul(1_000),
-            });
+            let (counter, window_ms) = if budget.concurrent {
+                // After a crash nobody frees the place: it is taken for as long as the attempt may last, and a lease.
+                let longest_ms = call.deadline.since_ms(call.started_at);
+                (BudgetKey::in_flight(&budget.name, rendered), longest_ms.saturating_add(LEASE_MS))
+            } else {
+                let counter = BudgetKey { name: budget.name.clone(), key: rendered };
+                (counter, budget.window_seconds.saturating_mul(1_000))
+            };
+            shares.extend(budget.max_percent.map(|percent| Share { key: counter.clone(), percent, of: None }));
+            let max = budget.max.clamp(1, BUDGET_MAX);
+            budgets.push(BudgetRequest { target: key.clone(), key: counter, max, window_ms });
         }
-        Ok(Counted { effect, key, cooldown, budgets })
+        Ok(Counted { effect, key, cooldown, budgets, shares })
     }
 }
 
@@ -97,6 +119,17 @@ impl Counted {
     /// Whether nothing is to be reserved.
     pub(crate) const fn is_free(&self) -> bool {
         self.cooldown.is_none() && self.budgets.is_empty()
+    }
+
+    /// Lets the budgets that allow a share of the population have as many places as that is, if it is more than their number.
+    pub(super) fn allow_share_of(&mut self, population: Option<u32>) {
+        for share in &mut self.shares {
+            share.of = population;
+            let Some(population) = share.population() else { continue };
+            for request in self.budgets.iter_mut().filter(|request| request.key == share.key) {
+                request.max = request.max.max(population.places().min(BUDGET_MAX));
+            }
+        }
     }
 
     /// Whether the counter that is full is a budget, and not the cooldown; `None` if none is.
@@ -110,34 +143,38 @@ impl Counted {
         let cooldown = self.cooldown.as_ref().map(|_| {
             let full_until = answer.cooling.iter().find(|(key, _)| *key == self.key).map(|(_, until)| *until);
             let (used, key) = (u32::from(full_until.is_some()), self.key.target.clone());
-            Counter { name: format!("cooldown of {}", self.effect.action), key, used, limit: 1, full_until }
+            Counter {
+                name: format!("cooldown of {}", self.effect.action),
+                key,
+                used,
+                limit: 1,
+                population: None,
+                full_until,
+            }
         });
         let budgets = self.budgets.iter().filter_map(|request| {
             let asked = |asked: &&BudgetUse| asked.target == request.target && asked.key == request.key;
             let BudgetUse { used, full_until, .. } = *answer.budgets.iter().find(asked)?;
-            let BudgetKey { name, key } = request.key.clone();
-            Some(Counter { name: format!("budget {name:?}"), key, used, limit: request.max, full_until })
+            let (name, key) = (request.key.budget(), request.key.key.clone());
+            let what = if request.key.is_in_flight() { " in flight" } else { "" };
+            let population = self.shares.iter().find(|share| share.key == request.key).and_then(Share::population);
+            Some(Counter {
+                name: format!("budget {name:?}{what}"),
+                key,
+                used,
+                limit: request.max,
+                population,
+                full_until,
+            })
         });
         cooldown.into_iter().chain(budgets).collect()
     }
 }
 
-/// The variables of a budget's key.
-#[derive(Debug)]
-struct EffectVariables(Effect);
-
-impl Lookup for EffectVariables {
-    fn variable(&self, name: &str) -> Option<Value> {
-        let Effect { action, service, playbook, target, workflow_id } = &self.0;
-        let value = match name {
-            "action" => action,
-            "service" => service,
-            "playbook" => playbook,
-            "target" => target,
-            "workflow_id" => workflow_id,
-            _ => return None,
-        };
-        Some(Value::String(value.clone()))
+impl Share {
+    fn population(&self) -> Option<Population> {
+        let Self { percent, of, .. } = *self;
+        of.map(|of| Population { percent, of })
     }
 }
 
@@ -167,7 +204,15 @@ mod tests {
     fn budget(name: &str, key: &str, actions: &[&str]) -> Budget {
         let applies_to =
             Selector { actions: actions.iter().map(|&name| name.to_owned()).collect(), ..Selector::default() };
-        Budget { name: name.to_owned(), applies_to, key: key.to_owned(), max: 5_000, window_seconds: 60 }
+        Budget {
+            name: name.to_owned(),
+            applies_to,
+            key: key.to_owned(),
+            max: 5_000,
+            max_percent: None,
+            window_seconds: 60,
+            concurrent: false,
+        }
     }
 
     fn call() -> Call {
@@ -178,7 +223,7 @@ mod tests {
         });
         let at = heal_engine::Timestamp(0);
         let command = serde_json::from_value(command).unwrap();
-        Call { command, idempotency_key: String::new(), deadline: at, started_at: at }
+        Call { command, idempotency_key: String::new(), deadline: at.plus_ms(1_000), started_at: at }
     }
 
     fn count(guardrails: Guardrails, safety: Safety) -> Counted {
@@ -216,5 +261,36 @@ mod tests {
         let rails = Guardrails { budgets: vec![budget("each", "{{ target", &[])], ..Guardrails::default() };
         let error = Bounds::compile(&Arc::new(rails), &spec(Safety::Unknown)).unwrap_err();
         assert!(error.starts_with("budget \"each\": "), "{error}");
+    }
+
+    #[test]
+    fn a_budget_of_a_share_has_the_more_places_of_its_number_and_the_share() {
+        let shared = Budget { max: 2, max_percent: Some(10), ..budget("pods", "", &[]) };
+        let fixed = Budget { max: 2, ..budget("fixed", "", &[]) };
+        let rails = Guardrails { budgets: vec![shared, fixed], ..Guardrails::default() };
+        for (population, places) in [(None, 2), (Some(5), 2), (Some(29), 2), (Some(30), 3), (Some(u32::MAX), 1_000)] {
+            let mut counted = count(rails.clone(), Safety::Unknown);
+            counted.allow_share_of(population);
+            let max: Vec<_> = counted.budgets.iter().map(|request| request.max).collect();
+            assert_eq!(max, [places, 2], "{population:?}");
+            let uses = counted.budgets.iter().map(|request| BudgetUse {
+                target: request.target.clone(),
+                key: request.key.clone(),
+                used: 0,
+                full_until: None,
+            });
+            let counters = counted.counters(&Answer { cooling: Vec::new(), budgets: uses.collect() });
+            let told: Vec<_> = counters.iter().map(|counter| counter.population.map(|it| it.of)).collect();
+            assert_eq!(told, [population, None]);
+        }
+    }
+
+    #[test]
+    fn what_is_in_flight_counts_for_as_long_as_its_attempt_may_last() {
+        let at_once = Budget { concurrent: true, window_seconds: 0, ..budget("at_once", "", &[]) };
+        let counted = count(Guardrails { budgets: vec![at_once], ..Guardrails::default() }, Safety::Unknown);
+        let [request] = counted.budgets.as_slice() else { panic!("{counted:?}") };
+        assert!(request.key.is_in_flight() && request.key.budget() == "at_once");
+        assert_eq!(request.window_ms, 1_000 + LEASE_MS);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use heal_engine::message::{AttemptOutcome, AttemptResult};
+use heal_engine::message::{AttemptOutcome, AttemptResult, Violation};
+use heal_guard::GUARDRAILS_POLICY;
 use serde_json::{Value, json};
 
 use super::admit::{Admission, Refusal};
@@ -108,6 +109,12 @@ const fn is_no_op(result: &AttemptResult) -> bool {
     matches!(result.outcome, AttemptOutcome::NoOp { .. })
 }
 
+/// Who denied, as the beginning of a sentence.
+pub(super) fn denied_by(violations: &[Violation]) -> &'static str {
+    let is_guarded = !violations.is_empty() && violations.iter().all(|one| one.policy == GUARDRAILS_POLICY);
+    if is_guarded { "denied by the guardrails" } else { "denied by policy" }
+}
+
 impl Refusal {
     const fn is_no_op(&self) -> bool {
         match self {
@@ -122,7 +129,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Denied(violations) => {
                 let rules: Vec<_> = violations.iter().map(|violation| violation.rule.as_str()).collect();
-                write!(f, "denied by policy: {}", rules.join(", "))
+                write!(f, "{}: {}", denied_by(violations), rules.join(", "))
             }
             Self::NeedsApproval { .. } => f.write_str("it awaits an approval"),
             Self::CoolingDown { rule, .. } => write!(f, "cooling down: {rule}"),

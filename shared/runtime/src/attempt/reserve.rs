@@ -25,7 +25,8 @@ impl<A: Action> Attempt<'_, A> {
             let cause = "the claim's lease expired before anything was done";
             return Err(BackendError::unavailable("reserve", cause).into());
         }
-        let request = ClaimRequest { intent, stage: Stage::Reserve, ..lease.at(now) };
+        let takes_over = self.takes_over.clone();
+        let request = ClaimRequest { intent, takes_over, stage: Stage::Reserve, ..lease.at(now) };
         match worker.ports.claims.reserve(&with_counted(request, counted.iter().copied())).await? {
             Reservation::Held { cooling, budgets, .. } => Ok(Answer { cooling, budgets }),
             // The claim was lost between the two calls: nothing was done, and its present holder goes on.

@@ -6,6 +6,7 @@ use heal_engine::message::{ActionCommand, AttemptOutcome, AttemptResult};
 use serde_json::Value;
 
 use super::bounds::Counted;
+use super::earlier::Earlier;
 use super::lease::Lease;
 use super::{NotStarted, Watch, Worker, merge, record};
 use crate::action::{Action, Call, Target, log};
@@ -88,12 +89,18 @@ impl<A: Action> AnyAction for A {
             Ok(targets) => targets,
             Err(result) => return Ok(result.into()),
         };
-        let attempt = Attempt { worker, action: self, call, parameters: &parameters, lease, watch };
+        let mut attempt =
+            Attempt { worker, action: self, call, parameters: &parameters, lease, watch, takes_over: None };
         if recovered && let Some(result) = attempt.recover(&targets).await? {
             return Ok(result.into());
         }
         if let Some(result) = unauthorised {
             return Ok(refused(call, result));
+        }
+        match attempt.earlier(&targets).await? {
+            Earlier::Nothing => {}
+            Earlier::Done(result) => return Ok((*result).into()),
+            Earlier::NotDone(earlier) => attempt.takes_over = Some(earlier),
         }
         attempt.unless_halted(&targets.iter().collect::<Vec<_>>()).await?;
         attempt.perform_admitted(targets).await
@@ -108,6 +115,8 @@ pub(super) struct Attempt<'a, A: Action> {
     pub parameters: &'a A::Parameters,
     pub lease: &'a Lease,
     pub watch: &'a Watch<'a>,
+    /// The earlier attempt of the step that is proven not to have acted, and whose reservations this one takes over.
+    pub takes_over: Option<String>,
 }
 
 impl<A: Action> Attempt<'_, A> {

@@ -9,8 +9,8 @@ use crate::port::{AutonomyStore, NoAutonomy, Result};
 
 /// What says how far the engine may go with a playbook.
 pub(super) struct Source {
-    settings: Arc<dyn AutonomyStore>,
-    guardrails: Arc<Guardrails>,
+    pub(super) settings: Arc<dyn AutonomyStore>,
+    pub(super) guardrails: Arc<Guardrails>,
 }
 
 /// What the level of autonomy makes of a new run.

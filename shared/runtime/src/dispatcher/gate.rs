@@ -1,4 +1,4 @@
-//! The plan gate: before a run's first effect, the policy is asked about every effect that is known by then.
+//! The plan gate: before a run's first effect, policy and guard are asked about every effect that is known by then.
 
 use std::sync::Arc;
 
@@ -6,25 +6,32 @@ use futures_util::future::join_all;
 use heal_engine::gate::{Gate, KnownStep, known_steps};
 use heal_engine::message::Violation;
 use heal_engine::{Plan, State, Timestamp};
+use heal_guard::Guardrails;
 use heal_telemetry::trace;
 use serde_json::Value;
 
 use crate::observe::Observer;
 use crate::port::{
-    ClaimKey, ClaimStore, CooldownKey, Decision, Policy, PolicyContext, PolicyInput, PolicyResource, Result,
+    BudgetKey, ClaimStore, CooldownKey, Cooling, Decision, Peeked, Policy, PolicyContext, PolicyInput, PolicyResource,
+    Result,
 };
+use guard::{KnownEffect, Stored};
+
+mod guard;
 
 /// Questions to the policy before one run; further targets are asked about only at the point of effect.
 pub const GATE_QUESTIONS: usize = 20;
 
-/// Examines a plan before its run starts. It reads cooldowns, asks the policy, and touches nothing.
+/// Examines a plan before its run starts. It reads cooldowns and budgets, asks the policy, and touches nothing.
 #[derive(Clone)]
 #[expect(missing_debug_implementations, reason = "ports are behaviour, there is nothing to print")]
 pub struct Gatekeeper {
     /// Asked about every effect that is known.
     pub policy: Arc<dyn Policy>,
-    /// Says when a target was last touched.
+    /// Says when a target was last touched, and how full the budgets are.
     pub claims: Arc<dyn ClaimStore>,
+    /// The bounds that people set.
+    pub guardrails: Arc<Guardrails>,
 }
 
 /// One target of a known step.
@@ -40,7 +47,7 @@ impl Gatekeeper {
     /// again at the point of effect.
     ///
     /// # Errors
-    /// The cooldowns cannot be read.
+    /// The cooldowns or the budgets cannot be read.
     pub(super) async fn examine(
         &self,
         plan: &Plan,
@@ -55,7 +62,8 @@ impl Gatekeeper {
         };
         let targets = |step| resources(step).into_iter().map(move |resource| Known { step, resource });
         let known: Vec<_> = steps.iter().filter(is_asked).flat_map(targets).take(GATE_QUESTIONS).collect();
-        let touched = self.last_touched(&known, state).await?;
+        let effects = guard::known_effects(plan, state, &steps, &self.guardrails);
+        let (touched, peeked) = self.peek(&known, &effects).await?;
         let mut gate = Gate::default();
         let inputs: Vec<_> =
             known.iter().zip(touched).map(|(known, last)| input(plan, state, known, last, now)).collect();
@@ -75,23 +83,35 @@ impl Gatekeeper {
                 None => {}
             }
         }
+        let mut budgets = peeked.budgets.as_slice();
+        for (effect, cooldown) in effects.iter().zip(peeked.cooldowns) {
+            let (own, others) = budgets.split_at_checked(effect.counters().count()).unwrap_or((budgets, &[]));
+            budgets = others;
+            let stored = Stored { cooldown, budgets: own };
+            effect.examine(plan, &self.guardrails, &stored, now, &mut gate);
+        }
         Ok((!gate.is_clear()).then_some(gate))
     }
 
-    /// By the one read that a run may cost.
-    async fn last_touched(&self, known: &[Known<'_>], state: &State) -> Result<Vec<Option<Timestamp>>> {
+    /// When each of the known targets was last touched, and what is stored of the effects; by the one read that a run may cost.
+    async fn peek(&self, known: &[Known<'_>], effects: &[KnownEffect<'_>]) -> Result<(Vec<Option<Timestamp>>, Peeked)> {
         let key = |known: &Known<'_>| {
             let target = known.resource.ticket_id.clone();
             (!target.is_empty()).then(|| CooldownKey { action: known.step.step.spec.kind.clone(), target })
         };
         let keys: Vec<_> = known.iter().map(key).collect();
-        let named: Vec<_> = keys.iter().flatten().cloned().collect();
-        if named.is_empty() {
-            return Ok(vec![None; known.len()]);
+        let named = keys.iter().flatten().cloned();
+        let cooldowns: Vec<_> = effects.iter().map(|effect| effect.cooldown.clone()).chain(named).collect();
+        let budgets: Vec<BudgetKey> = effects.iter().flat_map(KnownEffect::counters).cloned().collect();
+        if cooldowns.iter().all(|key| key.target.is_empty()) && budgets.is_empty() {
+            let nothing = Peeked { cooldowns: vec![None; effects.len()], budgets: Vec::new() };
+            return Ok((vec![None; known.len()], nothing));
         }
-        let attempt = ClaimKey { action: "plan_gate".to_owned(), attempt: state.run_id.to_string() };
-        let mut touched = self.claims.last_touched(&named, &attempt).await?.into_iter();
-        Ok(keys.into_iter().map(|key| key.and_then(|_| touched.next().flatten())).collect())
+        let mut peeked = self.claims.peek(&cooldowns, &budgets).await?;
+        let mut touched = peeked.cooldowns.split_off(effects.len().min(peeked.cooldowns.len())).into_iter();
+        let since = |cooling: Option<Cooling>| cooling.map(|cooling| cooling.since);
+        let touched = keys.into_iter().map(|key| key.and_then(|_| touched.next().flatten()));
+        Ok((touched.map(since).collect(), peeked))
     }
 }
 

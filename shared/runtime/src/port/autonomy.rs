@@ -1,6 +1,7 @@
-//! The levels of autonomy that people have set.
+//! The levels of autonomy that people have set, and those that went down by themselves.
 
 use async_trait::async_trait;
+use heal_engine::Timestamp;
 use heal_guard::AutonomySetting;
 
 use super::Result;
@@ -16,6 +17,9 @@ pub trait AutonomyStore: Send + Sync + 'static {
 
     /// Stores the setting of its playbook, in place of an earlier one. The same call again changes nothing.
     async fn set(&self, setting: &AutonomySetting) -> Result<()>;
+
+    /// Stores the setting of its playbook if the stored one was set at `before`, or if there is none and `before` is `None`. Whether it did.
+    async fn replace(&self, setting: &AutonomySetting, before: Option<Timestamp>) -> Result<bool>;
 }
 
 /// Holds no setting: every playbook is as the guardrails say. For what reads runs and starts none.
@@ -34,5 +38,9 @@ impl AutonomyStore for NoAutonomy {
 
     async fn set(&self, _: &AutonomySetting) -> Result<()> {
         Err(super::BackendError::unavailable("autonomy.set", "nothing is stored here"))
+    }
+
+    async fn replace(&self, _: &AutonomySetting, _: Option<Timestamp>) -> Result<bool> {
+        Err(super::BackendError::unavailable("autonomy.replace", "nothing is stored here"))
     }
 }

@@ -8,19 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClaimKey, CooldownKey, LeaseOwner};
 
+mod key;
+
+pub use key::BudgetKey;
+
 /// Hex digits that name an attempt's target in a place: 64 bits, and a budget has at most 1,000 places.
 const NAME_DIGITS: usize = 16;
 /// Hex digits that name a lease's owner in a place. They are compared only among the owners of one attempt.
 const OWNER_DIGITS: usize = 8;
-
-/// Names the counter of one budget.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BudgetKey {
-    /// The budget's name.
-    pub name: String,
-    /// What the budget counts by, rendered; empty if there is one counter for all.
-    pub key: String,
-}
 
 /// A place to take in a budget for one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +24,7 @@ pub struct BudgetRequest {
     pub target: CooldownKey,
     /// The counter.
     pub key: BudgetKey,
-    /// Places that there are; the same for every request of one counter.
+    /// Places that there are; of different requests of one counter the fewest count.
     pub max: u32,
     /// Milliseconds for which a place is taken.
     pub window_ms: u64,
@@ -67,8 +62,12 @@ impl BudgetRequests {
         let mut all: Vec<Self> = Vec::new();
         for BudgetRequest { target, key, max, window_ms } in requests {
             match all.iter_mut().find(|group| group.key == *key) {
-                Some(group) if group.targets.contains(target) => {}
-                Some(group) => group.targets.push(target.clone()),
+                Some(group) => {
+                    group.max = group.max.min(*max);
+                    if !group.targets.contains(target) {
+                        group.targets.push(target.clone());
+                    }
+                }
                 None => {
                     let (key, targets) = (key.clone(), vec![target.clone()]);
                     all.push(Self { key, max: *max, window_ms: *window_ms, targets });
@@ -203,6 +202,17 @@ impl Places {
         self.0.len() < before
     }
 
+    /// Places that are taken at `now`.
+    pub fn taken(&self, now: Timestamp) -> u32 {
+        count(self.0.iter().filter(|place| place.until > now).count())
+    }
+
+    /// When the next of `max` places is free; `None` if one is at `now`.
+    pub fn full_until(&self, max: u32, now: Timestamp) -> Option<Timestamp> {
+        let taken = Self(self.0.iter().filter(|place| place.until > now).cloned().collect());
+        if taken.taken(now) < max { None } else { taken.next_free(max) }
+    }
+
     /// When the last place is free; `None` if none is taken.
     pub fn until(&self) -> Option<Timestamp> {
         self.0.iter().map(|place| place.until).max()
@@ -241,6 +251,11 @@ mod tests {
         assert_eq!(take(&mut places, "1", 1_000, &one), [(0, PlaceOutcome::New)]);
         assert_eq!(take(&mut places, "2", 1_050, &one), [(1, PlaceOutcome::New)]);
         assert_eq!(take(&mut places, "3", 1_099, &one), [(2, PlaceOutcome::Full { until: Timestamp(1_100) })]);
+        assert_eq!(
+            (places.taken(Timestamp(1_099)), places.full_until(2, Timestamp(1_099))),
+            (2, Some(Timestamp(1_100)))
+        );
+        assert_eq!((places.taken(Timestamp(1_100)), places.full_until(2, Timestamp(1_100))), (1, None));
         assert_eq!(take(&mut places, "3", 1_100, &one), [(1, PlaceOutcome::New)]);
         assert_eq!(take(&mut places, "4", 1_101, &one), [(2, PlaceOutcome::Full { until: Timestamp(1_150) })]);
     }

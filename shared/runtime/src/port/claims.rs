@@ -5,7 +5,7 @@ use heal_engine::Timestamp;
 use heal_engine::message::AttemptResult;
 use serde_json::Value;
 
-use super::{BudgetRequest, BudgetUse, Result};
+use super::{BudgetKey, BudgetRequest, BudgetUse, Places, Result};
 
 /// Names one attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -55,6 +55,9 @@ pub struct ClaimRequest {
     pub budgets: Vec<BudgetRequest>,
     /// What is about to be done, stored in the same transaction where the store can, as [`ClaimStore::intend`] stores it.
     pub intent: Option<Value>,
+    /// An earlier attempt of the same step ([`ClaimKey::attempt`]) that is proven not to have acted: the targets that it reserved are not
+    /// cooling, and become this attempt's.
+    pub takes_over: Option<String>,
     /// How much of this is to be done.
     pub stage: Stage,
 }
@@ -83,6 +86,7 @@ impl ClaimRequest {
             cooldowns: Vec::new(),
             budgets: Vec::new(),
             intent: None,
+            takes_over: None,
             stage: Stage::Full,
         }
     }
@@ -119,12 +123,36 @@ pub enum Finish {
     Lost,
 }
 
+/// The result of [`ClaimStore::peek`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Peeked {
+    /// Of each target; `None` if it has no reservation.
+    pub cooldowns: Vec<Option<Cooling>>,
+    /// Of each budget.
+    pub budgets: Vec<Places>,
+}
+
+/// A reservation of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cooling {
+    /// When the target was reserved.
+    pub since: Timestamp,
+    /// When its cooldown ends; it may have ended.
+    pub until: Timestamp,
+    /// The attempt that reserved it, as [`ClaimKey::attempt`]; `None` if a later reservation was released since.
+    pub by: Option<String>,
+}
+
 /// Stores claims and cooldowns. A store compares times itself, and does not rely on the backend's expiry of rows.
 #[async_trait]
 pub trait ClaimStore: Send + Sync + 'static {
     /// Time of each target's last reservation that was not released; `None` if there was none.
     /// A reservation by `attempt` itself does not count: after a lost worker, its own reservation must not block the attempt.
     async fn last_touched(&self, keys: &[CooldownKey], attempt: &ClaimKey) -> Result<Vec<Option<Timestamp>>>;
+
+    /// The last reservation of each target that was not released, and the places that are taken in each budget, in the order of the keys. It
+    /// reserves nothing.
+    async fn peek(&self, cooldowns: &[CooldownKey], budgets: &[BudgetKey]) -> Result<Peeked>;
 
     /// Takes the claim and reserves its targets in one transaction: either the answer is `Held` and both are stored, or neither is.
     ///
@@ -145,7 +173,7 @@ pub trait ClaimStore: Send + Sync + 'static {
     async fn intent(&self, key: &ClaimKey) -> Result<Option<Value>>;
 
     /// Stores the result, and releases the targets in `proven_not_applied`, whose effect is proven not to have happened: their cooldowns, and
-    /// the places that this holder took for them. A released target has its earlier last touch again. The same result again, by the same holder, answers `Stored`.
+    /// the places that this holder took for them. Places among the effects in flight are free for every target. A released target has its earlier last touch again. The same result again, by the same holder, answers `Stored`.
     async fn finish(
         &self,
         key: &ClaimKey,

@@ -12,7 +12,8 @@ use super::{COOLDOWN_MS, LEASE_MS, Rig, tickets};
 /// At most `max` effects in ten minutes.
 fn budget(name: &str, key: &str, max: u32) -> Guardrails {
     let (name, key, applies_to) = (name.to_owned(), key.to_owned(), Selector::default());
-    let budgets = vec![Budget { name, applies_to, key, max, window_seconds: 600 }];
+    let budgets =
+        vec![Budget { name, applies_to, key, max, max_percent: None, window_seconds: 600, concurrent: false }];
     Guardrails { budgets, ..Guardrails::default() }
 }
 

@@ -73,7 +73,9 @@ pub fn guardrails() -> Guardrails {
         applies_to: Selector { actions: actions.iter().map(|&name| name.to_owned()).collect(), ..Selector::default() },
         key: key.to_owned(),
         max,
+        max_percent: None,
         window_seconds,
+        concurrent: false,
     };
     let budgets =
         vec![budget("few", &["again", "once"], "", 4, 200), budget("each", &["look"], "{{ target }}", 2, 600)];
@@ -280,7 +282,14 @@ impl Stage {
         };
         let playbook = if self.rng.chance(50) { "chain" } else { "fan" };
         let (by, reason) = ("local:chance".to_owned(), "because".to_owned());
-        let setting = AutonomySetting { playbook: playbook.to_owned(), level, by, reason, since: self.clock.now() };
+        let setting = AutonomySetting {
+            playbook: playbook.to_owned(),
+            level,
+            by,
+            reason,
+            since: self.clock.now(),
+            history: Vec::new(),
+        };
         let _ = self.autonomy.set(&setting).await;
     }
 

@@ -44,6 +44,8 @@ pub const STATUSES: &[&str] = &["success", "error", "skipped", "denied"];
 pub const RESULTS: &[&str] = &["allow", "deny", "disabled", "error", "fail_open", "fallback", "require_approval"];
 /// Verdicts of the guard on one effect.
 pub const VERDICTS: &[&str] = &["proceed", "hold", "deny", "escalate", "needs_approval"];
+/// What windows and scope do.
+pub const GUARDED: &[&str] = &["window_denied", "window_asked", "out_of_scope"];
 /// Who decided.
 pub const SOURCES: &[&str] = &["server", "bundled", "fail_open", "disabled", "not_validated", "none"];
 /// Why tickets are reallocated: the reasons of the guide and of the shipped playbooks.
@@ -123,6 +125,7 @@ const fn closed(name: &'static str, values: &'static [&'static str]) -> Label {
 const STATUS: Label = closed("status", STATUSES);
 const SEVERITY: Label = closed("severity", SEVERITIES);
 const ACTION: Label = Label { name: "action", values: Values::Actions };
+const RESULT_GUARDED: Label = closed("result", GUARDED);
 const PLAYBOOK: Label = Label { name: "playbook", values: Values::Playbooks };
 
 /// Labels by which alarms of CloudWatch ask, over all functions, playbooks and actions.
@@ -235,6 +238,10 @@ metrics! {
         "Targets left alone because they were touched too recently";
     BudgetHits = "self_healing_budget_hits_total", Kind::Counter, "", [ACTION],
         "Targets left alone because a budget had no place left";
+    Guarded = "self_healing_guarded_total", Kind::Counter, "", [ACTION, RESULT_GUARDED],
+        "Targets left alone, or asked about, by a window or by the scope";
+    Demotions = "self_healing_demotions_total", Kind::Counter, "", [PLAYBOOK],
+        "Levels of autonomy that went down by themselves, since too few runs healed";
     ClaimsLost = "self_healing_claims_lost_total", Kind::Counter, "", [ACTION],
         "Attempts whose result was not taken because their claim had run out";
     ClaimsRecovered = "self_healing_claims_recovered_total", Kind::Counter, "", [ACTION],

@@ -24,6 +24,9 @@ macro_rules! autonomy_store_contract {
             the_same_setting_again_changes_nothing,
             playbooks_are_separate_and_listed_by_name,
             one_of_many_concurrent_settings_stays_whole,
+            a_setting_is_kept_with_those_before_it,
+            a_setting_replaces_only_the_one_that_it_was_made_from,
+            one_of_many_concurrent_replacements_wins,
         ] }
     };
 }
@@ -35,6 +38,7 @@ fn setting(playbook: &str, level: AutonomyLevel, reason: &str) -> AutonomySettin
         by: "local:ann".to_owned(),
         reason: reason.to_owned(),
         since: Timestamp(1_700_000_000_123),
+        history: Vec::new(),
     }
 }
 
@@ -87,4 +91,39 @@ pub async fn one_of_many_concurrent_settings_stays_whole(store: Autonomies) {
     let stored = store.setting("a").await.unwrap().unwrap();
     assert_eq!(stored.reason, stored.level.as_str());
     assert_eq!(store.settings().await.unwrap(), [stored]);
+}
+
+/// The setting after `before`, `later_ms` after the first one.
+fn next(before: Option<AutonomySetting>, later_ms: u64) -> AutonomySetting {
+    let next = setting("a", AutonomyLevel::Approve, "too few healed \u{fc}");
+    AutonomySetting { since: next.since.plus_ms(later_ms), ..next }.after(before)
+}
+
+pub async fn a_setting_is_kept_with_those_before_it(store: Autonomies) {
+    let third = next(Some(next(Some(setting("a", AutonomyLevel::Auto, "go on")), 1)), 2);
+    assert_eq!(third.history.len(), 2);
+    store.set(&third).await.unwrap();
+    assert_eq!(store.setting("a").await.unwrap(), Some(third.clone()));
+    assert_eq!(store.settings().await.unwrap(), [third]);
+}
+
+pub async fn a_setting_replaces_only_the_one_that_it_was_made_from(store: Autonomies) {
+    let first = next(None, 0);
+    assert!(!store.replace(&first, Some(first.since)).await.unwrap(), "there is none yet");
+    assert!(store.replace(&first, None).await.unwrap());
+    assert!(!store.replace(&next(None, 1), None).await.unwrap());
+    assert!(!store.replace(&next(None, 1), Some(first.since.plus_ms(1))).await.unwrap());
+    assert_eq!(store.setting("a").await.unwrap(), Some(first.clone()));
+    let second = next(Some(first.clone()), 1);
+    assert!(store.replace(&second, Some(first.since)).await.unwrap());
+    assert_eq!(store.setting("a").await.unwrap(), Some(second));
+}
+
+pub async fn one_of_many_concurrent_replacements_wins(store: Autonomies) {
+    let replace = |number: u64| {
+        let port = Arc::clone(&store.port);
+        async move { port.replace(&next(None, number), None).await.unwrap() }
+    };
+    let won = at_once((0..20).map(replace)).await;
+    assert_eq!(won.iter().filter(|won| **won).count(), 1, "{won:?}");
 }

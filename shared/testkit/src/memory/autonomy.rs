@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use heal_engine::Timestamp;
 use heal_guard::AutonomySetting;
 use heal_runtime::port::{AutonomyStore, Result};
 
@@ -36,6 +37,17 @@ impl AutonomyStore for Autonomies {
     async fn set(&self, setting: &AutonomySetting) -> Result<()> {
         self.faults.around("autonomy.set", || {
             lock(&self.rows).insert(setting.playbook.clone(), setting.clone());
+        })
+    }
+
+    async fn replace(&self, setting: &AutonomySetting, before: Option<Timestamp>) -> Result<bool> {
+        self.faults.around("autonomy.replace", || {
+            let mut rows = lock(&self.rows);
+            let is_as_before = rows.get(&setting.playbook).map(|stored| stored.since) == before;
+            if is_as_before {
+                rows.insert(setting.playbook.clone(), setting.clone());
+            }
+            is_as_before
         })
     }
 }

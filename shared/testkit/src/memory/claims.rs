@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use heal_runtime::port::{
-    BudgetKey, BudgetRequests, BudgetUse, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Finish, LeaseOwner,
-    PlaceOutcome, Places, Reservation, Result, Stage, Taker,
+    BudgetKey, BudgetRequests, BudgetUse, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Cooling, Finish, LeaseOwner,
+    Peeked, PlaceOutcome, Places, Reservation, Result, Stage, Taker,
 };
 use heal_runtime::{AttemptResult, Timestamp};
 use serde_json::Value;
@@ -87,11 +87,16 @@ impl Model {
     /// The targets that are cooling, and those that are reserved now and were not before.
     fn reserve_cooldowns(&mut self, request: &ClaimRequest) -> (Vec<(CooldownKey, Timestamp)>, Vec<CooldownKey>) {
         let (mut cooling, mut new) = (Vec::new(), Vec::new());
+        let earlier = request.takes_over.clone();
+        let taken_over = earlier.map(|attempt| ClaimKey { action: request.key.action.clone(), attempt });
         for wanted in &request.cooldowns {
             let until = request.now.plus_ms(wanted.cooldown_ms);
             let before = match self.cooldowns.get(&wanted.key) {
                 None => None,
                 Some(cooldown) if cooldown.by.as_ref() == Some(&request.key) => cooldown.before,
+                Some(cooldown) if cooldown.by.as_ref() == taken_over.as_ref() && taken_over.is_some() => {
+                    cooldown.before
+                }
                 Some(cooldown) if cooldown.until > request.now => {
                     cooling.push((wanted.key.clone(), cooldown.until));
                     continue;
@@ -171,7 +176,7 @@ impl Model {
         for target in proven_not_applied {
             self.free(target, key);
         }
-        for (budget, target) in asked.iter().filter(|(_, target)| proven_not_applied.contains(target)) {
+        for (budget, target) in asked.iter().filter(|(budget, target)| budget.is_freed(target, proven_not_applied)) {
             self.give_back(budget, target, key, holder);
         }
         Finish::Stored
@@ -233,6 +238,19 @@ impl ClaimStore for Claims {
                 }
             };
             keys.iter().map(touched).collect()
+        })
+    }
+
+    async fn peek(&self, cooldowns: &[CooldownKey], budgets: &[BudgetKey]) -> Result<Peeked> {
+        self.faults.around("claims.peek", || {
+            let model = lock(&self.model);
+            let cooling = |key| {
+                let Cooldown { reserved_at, until, by, .. } = model.cooldowns.get(key)?;
+                let by = by.as_ref().map(|by| by.attempt.clone());
+                Some(Cooling { since: *reserved_at, until: *until, by })
+            };
+            let places = |key| model.budgets.get(key).cloned().unwrap_or_default();
+            Peeked { cooldowns: cooldowns.iter().map(cooling).collect(), budgets: budgets.iter().map(places).collect() }
         })
     }
 

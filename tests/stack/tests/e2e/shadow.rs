@@ -9,7 +9,10 @@ use crate::rig::{Rig, incident};
 
 async fn set(rig: &Rig, level: AutonomyLevel) {
     let (playbook, by, reason) = ("give_back".to_owned(), "local:ann".to_owned(), "we watch it first".to_owned());
-    rig.store.set(&AutonomySetting { playbook, level, by, reason, since: Timestamp(1) }).await.unwrap();
+    rig.store
+        .set(&AutonomySetting { playbook, level, by, reason, since: Timestamp(1), history: Vec::new() })
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

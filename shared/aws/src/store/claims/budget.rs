@@ -10,8 +10,10 @@ use heal_runtime::port::{
 
 use crate::limit::{BUDGET_KEPT_MS, CONTENTION_TRIES};
 use crate::store::call::{Written, contended, pause};
-use crate::store::item::{Fields, Item};
+use crate::store::item::{Attributes, Fields, Item};
 use crate::store::{Store, key};
+
+const READ: &str = "claims.read_budget";
 
 /// A row as it was read.
 #[derive(Default)]
@@ -24,9 +26,8 @@ struct Stored {
 impl Stored {
     async fn read(store: &Store, operation: &'static str, key: &BudgetKey) -> Result<Self> {
         let Some(row) = store.get(operation, &key::budget(key)).await? else { return Ok(Self::default()) };
-        let fields = Fields::read(operation, &row)?;
-        let places = serde_json::from_str(fields.text("places")?).map_err(|error| fields.corrupt("places", error))?;
-        Ok(Self { version: Some(fields.number("version")?), places })
+        let version = Fields::read(operation, &row)?.number("version")?;
+        Ok(Self { version: Some(version), places: peeked(&row)? })
     }
 
     /// Writes `places` in place of what was read. False if another writer came first.
@@ -45,6 +46,12 @@ impl Stored {
         let written = store.put(operation, fresh, condition, values).await?;
         Ok(matches!(written, Written::Done(_)))
     }
+}
+
+/// The places in a row.
+pub(super) fn peeked(row: &Attributes) -> Result<Places> {
+    let fields = Fields::read(READ, row)?;
+    serde_json::from_str(fields.text("places")?).map_err(|error| fields.corrupt("places", error))
 }
 
 /// Takes places budget by budget. A target without one is added to `refused`, and gives back the places that it has.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use heal_runtime::Timestamp;
-use heal_runtime::port::{BackendError, ClaimKey, CooldownKey, CooldownRequest, LeaseOwner, Result, Taker};
+use heal_runtime::port::{BackendError, ClaimKey, CooldownKey, CooldownRequest, Cooling, LeaseOwner, Result, Taker};
 
 use crate::limit::{BATCH_GET_KEYS, CONTENTION_TRIES, COOLDOWN_KEPT_MS};
 use crate::store::call::{self, Change, Written, contended, pause};
@@ -28,8 +28,14 @@ fn name(attempt: &ClaimKey) -> String {
     format!("{}#{}", attempt.action, attempt.attempt)
 }
 
-/// Reserves the target from now on.
-pub(super) async fn reserve(store: &Store, wanted: &CooldownRequest, taker: &Taker<'_>) -> Result<ReserveOutcome> {
+/// Reserves the target from now on, also from the attempt that `taker` takes over.
+pub(super) async fn reserve(
+    store: &Store,
+    wanted: &CooldownRequest,
+    taker: &Taker<'_>,
+    takes_over: Option<&str>,
+) -> Result<ReserveOutcome> {
+    let earlier = takes_over.map(|attempt| format!("{}#{attempt}", taker.attempt.action));
     let now = taker.now;
     let key = key::cooldown(&wanted.key);
     let until = now.plus_ms(wanted.cooldown_ms);
@@ -57,6 +63,11 @@ pub(super) async fn reserve(store: &Store, wanted: &CooldownRequest, taker: &Tak
             // The same attempt again: the cooldown restarts now, and the reservation before it stays.
             let update = "SET reserved_at = :now, cools_until = :until, expires_at = :expires_at";
             Change { key: key.clone(), update, condition: "reserved_by = :by", values }
+        } else if earlier.is_some() && found.by == earlier {
+            let update = "SET reserved_at = :now, cools_until = :until, reserved_by = :by, holder = :holder, expires_at = :expires_at";
+            let values =
+                values.text(":holder", &taker.holder.0).text(":earlier", earlier.as_deref().unwrap_or_default());
+            Change { key: key.clone(), update, condition: "reserved_by = :earlier", values }
         } else if found.until > now {
             return Ok(ReserveOutcome::Cooling { until: found.until });
         } else {
@@ -119,16 +130,7 @@ pub(super) async fn last_touched(
 ) -> Result<Vec<Option<Timestamp>>> {
     let operation = "claims.last_touched";
     let names: Vec<Key> = keys.iter().map(key::cooldown).collect();
-    let mut distinct = names.clone();
-    distinct.sort_by(|a, b| a.pk.cmp(&b.pk));
-    distinct.dedup();
-    let mut found: HashMap<String, Attributes> = HashMap::new();
-    for chunk in distinct.chunks(BATCH_GET_KEYS) {
-        for row in batch(store, operation, chunk).await? {
-            let pk = Fields::read(operation, &row)?.text(PK)?.to_owned();
-            found.insert(pk, row);
-        }
-    }
+    let found = rows(store, operation, names.clone()).await?;
     let by = name(attempt);
     let touched = |key: &Key| found.get(&key.pk).map(StoredCooldown::read).transpose();
     names
@@ -139,6 +141,31 @@ pub(super) async fn last_touched(
             }))
         })
         .collect()
+}
+
+/// Those of the rows that exist, by their partition keys, which are unique.
+pub(super) async fn rows(
+    store: &Store,
+    operation: &'static str,
+    mut keys: Vec<Key>,
+) -> Result<HashMap<String, Attributes>> {
+    keys.sort_by(|a, b| a.pk.cmp(&b.pk));
+    keys.dedup();
+    let mut found: HashMap<String, Attributes> = HashMap::new();
+    for chunk in keys.chunks(BATCH_GET_KEYS) {
+        for row in batch(store, operation, chunk).await? {
+            let pk = Fields::read(operation, &row)?.text(PK)?.to_owned();
+            found.insert(pk, row);
+        }
+    }
+    Ok(found)
+}
+
+/// The reservation in a row.
+pub(super) fn peeked(row: &Attributes) -> Result<Cooling> {
+    let StoredCooldown { reserved_at: since, until, by, .. } = StoredCooldown::read(row)?;
+    let by = by.map(|by| by.split_once('#').map_or(by.clone(), |(_, attempt)| attempt.to_owned()));
+    Ok(Cooling { since, until, by })
 }
 
 /// Reads those of the rows that exist, strongly consistent.

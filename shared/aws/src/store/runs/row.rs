@@ -171,6 +171,7 @@ mod tests {
             key: effect.target.clone(),
             used,
             limit,
+            population: None,
             full_until: None,
         };
         let question = Question {

@@ -14,7 +14,8 @@ fn files_that_are_read_are_valid() {
 
 #[test]
 fn faults_that_an_editor_can_detect_are_refused() {
-    let names = ["bounds", "cooldowns", "names", "not_an_object", "people", "unknown_keys", "wrong_types"];
+    let names =
+        ["bounds", "cooldowns", "names", "not_an_object", "people", "scope", "unknown_keys", "windows", "wrong_types"];
     assert_refused(&schema(&actions()), "guardrails/broken", &names);
 }
 
@@ -30,6 +31,10 @@ fn the_schema_and_the_reading_have_the_same_keys() {
         ("/properties/autonomy/items", "autonomy: [{xyzxyz: 1}]\n"),
         ("/properties/admission", "admission: {xyzxyz: 1}\n"),
         ("/properties/admission/properties/live", "admission: {live: {xyzxyz: 1}}\n"),
+        ("/properties/autonomy/items/properties/demote", "autonomy: [{demote: {xyzxyz: 1}}]\n"),
+        ("/properties/windows/items", "windows: [{xyzxyz: 1}]\n"),
+        ("/properties/scope/items", "scope: [{xyzxyz: 1}]\n"),
+        ("/properties/scope/items/properties/opt_out", "scope: [{opt_out: {xyzxyz: 1}}]\n"),
     ] {
         let part = schema.pointer(pointer).unwrap_or_else(|| panic!("the schema has no {pointer}"));
         assert_eq!(keys(part), listed_keys(&read(text).diagnostics), "{pointer}");

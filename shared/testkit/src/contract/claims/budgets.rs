@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use heal_runtime::Timestamp;
-use heal_runtime::port::{BudgetKey, BudgetRequest, BudgetUse, ClaimRequest, Finish, Reservation, Stage};
+use heal_runtime::port::{
+    BudgetKey, BudgetRequest, BudgetUse, ClaimRequest, Cooling, Finish, Peeked, Reservation, Stage,
+};
 use serde_json::json;
 
 use super::{Claims, NOTHING_COOLING, held, last_touched, reserve};
@@ -187,4 +189,93 @@ pub async fn an_intent_is_stored_with_the_reservations(store: Claims) {
     // A request without one leaves it.
     store.reserve(&wanted(Stage::Full)).await.unwrap();
     assert_eq!(store.intent(&claim_key("run-1/step/1")).await.unwrap(), intent);
+}
+
+/// As [`places`], among the effects in flight.
+fn in_flight(attempt: &str, now: Timestamp, name: &str, max: u32) -> ClaimRequest {
+    let key = BudgetKey::in_flight("at_once", String::new());
+    let budgets = vec![BudgetRequest { target: target(name), key, max, window_ms: WINDOW_MS }];
+    ClaimRequest { budgets, ..places(attempt, now, &[], max) }
+}
+
+pub async fn a_place_in_flight_is_free_once_its_attempt_has_ended(store: Claims) {
+    let (first, at) = ("run-1/step/1", T0.plus_ms(1));
+    assert_eq!(take(&store, &in_flight(first, T0, "T-1", 1)).await, [(0, None)]);
+    let full = Some(T0.plus_ms(WINDOW_MS));
+    assert_eq!(take(&store, &in_flight("run-2/step/1", at, "T-2", 1)).await, [(1, full)]);
+    let by = holder(&format!("worker of {first}"));
+    // Its effect happened: a place in a window would stay taken.
+    assert_eq!(store.finish(&claim_key(first), &by, at, &result("T-1"), &[]).await.unwrap(), Finish::Stored);
+    assert_eq!(take(&store, &in_flight("run-3/step/1", at, "T-2", 1)).await, [(0, None)]);
+    store.release(&claim_key("run-3/step/1"), &holder("worker of run-3/step/1")).await.unwrap();
+    assert_eq!(take(&store, &in_flight("run-4/step/1", at, "T-2", 1)).await, [(0, None)]);
+    // Of an attempt that nobody ends it is free by the clock.
+    let later = at.plus_ms(WINDOW_MS);
+    assert_eq!(take(&store, &in_flight("run-5/step/1", later, "T-2", 1)).await, [(0, None)]);
+}
+
+pub async fn two_hundred_concurrent_attempts_in_flight_are_never_more_than_there_may_be(store: Claims) {
+    let contend = |index: usize| {
+        let port = Arc::clone(&store.port);
+        async move {
+            let wanted = in_flight(&format!("run-{index}/step/1"), T0, &format!("T-{index}"), 3);
+            loop {
+                if let Ok(answer) = port.reserve(&wanted).await {
+                    return uses(answer).remove(0);
+                }
+            }
+        }
+    };
+    let answers = at_once((0..200).map(contend)).await;
+    assert_eq!(answers.iter().filter(|one| one.full_until.is_none()).count(), 3);
+}
+
+pub async fn of_different_bounds_of_one_counter_the_lowest_counts(store: Claims) {
+    let mut wanted = places("run-1/step/1", T0, &["T-1", "T-2", "T-3"], 3);
+    wanted.budgets[1].max = 1;
+    let full = Some(T0.plus_ms(WINDOW_MS));
+    assert_eq!(take(&store, &wanted).await, [(0, None), (1, full), (1, full)]);
+}
+
+pub async fn a_peek_shows_reservations_and_places_and_takes_none(store: Claims) {
+    let keys = [target("T-2"), target("T-1"), target("T-1")];
+    let counters =
+        [budget("others"), budget("restarts"), BudgetKey::in_flight("restarts", "all # \"quoted\"".to_owned())];
+    let before = store.peek(&keys, &counters).await.unwrap();
+    assert_eq!(before.cooldowns, [None, None, None]);
+    assert!(before.budgets.iter().all(|places| places.until().is_none()));
+    let budgets = vec![place("T-1", "restarts", 2)];
+    store.reserve(&ClaimRequest { budgets, ..request("run-1/step/1", "a", T0, &["T-1"]) }).await.unwrap();
+    for _ in 0..2 {
+        let peeked = store.peek(&keys, &counters).await.unwrap();
+        let by = Some("run-1/step/1".to_owned());
+        let cooling = Some(Cooling { since: T0, until: T0.plus_ms(COOLDOWN_MS), by });
+        assert_eq!(peeked.cooldowns, [None, cooling.clone(), cooling]);
+        let taken: Vec<_> = peeked.budgets.iter().map(|places| places.taken(T0)).collect();
+        assert_eq!(taken, [0, 1, 0]);
+        assert_eq!(peeked.budgets[1].full_until(1, T0), Some(T0.plus_ms(WINDOW_MS)));
+    }
+    assert_eq!(store.peek(&[], &[]).await.unwrap(), Peeked::default());
+}
+
+pub async fn an_attempt_takes_over_what_the_one_that_it_names_reserved_and_nothing_else(store: Claims) {
+    reserve(&store, "run-1/step/1", T0, &["T-1"]).await;
+    reserve(&store, "run-2/step/1", T0, &["T-2"]).await;
+    let at = T0.plus_ms(10);
+    let both = |attempt: &str, earlier: Option<&str>| {
+        let takes_over = earlier.map(ToOwned::to_owned);
+        ClaimRequest { takes_over, ..request(attempt, attempt, at, &["T-1", "T-2"]) }
+    };
+    let until = T0.plus_ms(COOLDOWN_MS);
+    let own = store.reserve(&both("run-1/step/2", Some("run-1/step/1"))).await.unwrap();
+    assert_eq!(own, held(false, &[("T-2", until)]));
+    let later = at.plus_ms(COOLDOWN_MS);
+    assert_eq!(
+        store.reserve(&both("run-3/step/1", None)).await.unwrap(),
+        held(false, &[("T-1", later), ("T-2", until)])
+    );
+    assert_eq!(last_touched(&store, "T-1").await, Some(at), "it counts once, from now on");
+    // The earlier attempt has not acted, so a release leaves nothing of it.
+    store.release(&claim_key("run-1/step/2"), &holder("run-1/step/2")).await.unwrap();
+    assert_eq!(last_touched(&store, "T-1").await, None);
 }
