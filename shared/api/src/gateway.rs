@@ -52,7 +52,10 @@ impl Caller {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
     use serde_json::json;
+    use tower::ServiceExt as _;
 
     use super::*;
 
@@ -71,6 +74,29 @@ mod tests {
         {
             assert_eq!(identity(&nobody), None, "{nobody}");
         }
+    }
+
+    #[tokio::test]
+    async fn behind_the_gateway_nobody_is_refused_and_a_viewer_only_reads() {
+        fn anna(_: &Extensions) -> Value {
+            json!({"iam": {"userId": "AROA:anna"}})
+        }
+        let who = async |caller: Caller| caller.identity;
+        let routes = || Router::new().route("/x", get(who).post(who));
+        let status = async |router: Router, method: &str| {
+            let request = Request::builder().method(method).uri("/x").body(Body::empty()).unwrap();
+            router.oneshot(request).await.unwrap().status()
+        };
+        let nobody = behind_gateway(routes(), |_| Value::Null, Role::Admin);
+        assert_eq!(status(nobody, "GET").await, StatusCode::UNAUTHORIZED);
+        for (role, method, expected) in [
+            (Role::Viewer, "GET", StatusCode::OK),
+            (Role::Viewer, "POST", StatusCode::FORBIDDEN),
+            (Role::Operator, "POST", StatusCode::OK),
+        ] {
+            assert_eq!(status(behind_gateway(routes(), anna, role), method).await, expected, "{role:?} {method}");
+        }
+        assert_eq!(status(routes(), "GET").await, StatusCode::UNAUTHORIZED, "no door, no caller");
     }
 
     #[test]
