@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use heal_engine::autonomy::AutonomyLevel;
 use heal_engine::suggest;
-use heal_guard::AutonomySetting;
+use heal_guard::{AutonomyChange, AutonomySetting};
+use heal_runtime::port::{AutonomyStore, BackendError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,6 +18,9 @@ use crate::caller::Caller;
 use crate::extract::{Body, NamePath, text};
 use crate::problem::Problem;
 use crate::request::Service;
+
+/// Tries to set a level that others set at the same time.
+const TRIES: usize = 5;
 
 /// The level of one playbook.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,12 +37,15 @@ pub(crate) struct SettingView {
     reason: String,
     /// When it was set, in milliseconds since the epoch.
     since: u64,
+    /// The levels before it, the newest first: `{level, by, reason, since}`.
+    #[schema(value_type = Vec<Object>)]
+    history: Vec<AutonomyChange>,
 }
 
 impl From<AutonomySetting> for SettingView {
     fn from(setting: AutonomySetting) -> Self {
-        let AutonomySetting { playbook, level, by, reason, since } = setting;
-        Self { playbook, level, by, reason, since: since.0 }
+        let AutonomySetting { playbook, level, by, reason, since, history } = setting;
+        Self { playbook, level, by, reason, since: since.0, history }
     }
 }
 
@@ -84,11 +91,32 @@ pub(crate) async fn set(
         return Err(unknown_playbook(&service, &playbook));
     }
     let reason = text("reason", &reason)?;
-    let setting = AutonomySetting { playbook, level, by: caller.identity, reason, since: service.dispatcher.now() };
-    service.autonomy.set(&setting).await?;
+    let (by, since) = (caller.identity, service.dispatcher.now());
+    let setting = AutonomySetting { playbook, level, by, reason, since, history: Vec::new() };
+    let Some((setting, _)) = put(&*service.autonomy, setting).await? else {
+        return Err(Problem::new(StatusCode::CONFLICT, "others set the level at the same time, try again"));
+    };
     let AutonomySetting { playbook, level, by, .. } = &setting;
     tracing::warn!(playbook, %level, by, "a level of autonomy was set");
     Ok(Json(setting.into()))
+}
+
+/// Stores a level with those before it; returns it as stored, and the one before it. `None`: others set the level at the same time, again and again.
+///
+/// # Errors
+/// The level cannot be read or written.
+pub async fn put(
+    store: &dyn AutonomyStore,
+    setting: AutonomySetting,
+) -> Result<Option<(AutonomySetting, Option<AutonomySetting>)>, BackendError> {
+    for _ in 0..TRIES {
+        let before = store.setting(&setting.playbook).await?;
+        let next = setting.clone().after(before.clone());
+        if store.replace(&next, before.as_ref().map(|before| before.since)).await? {
+            return Ok(Some((next, before)));
+        }
+    }
+    Ok(None)
 }
 
 /// 404, with the name that was perhaps meant.

@@ -190,6 +190,8 @@ impl From<Halt> for HaltView {
             HaltScope::Action { name } => ("action", Some(name)),
             HaltScope::Service { name } => ("service", Some(name)),
             HaltScope::Target { name } => ("target", Some(name)),
+            // No store keeps it; a window is among the guardrails.
+            HaltScope::Window { name, .. } => ("window", Some(name)),
         };
         let scope = Scope { scope: scope.to_owned(), name };
         Self { id, scope, since: since.0, until: until.0, reason, by }

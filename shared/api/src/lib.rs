@@ -10,7 +10,7 @@
 
 #![warn(missing_docs)]
 
-mod autonomy;
+pub mod autonomy;
 mod cached;
 mod caller;
 mod change;

@@ -3,16 +3,13 @@
 use anyhow::bail;
 use heal_engine::{limit, suggest};
 use heal_guard::{AutonomyLevel, AutonomySetting};
-use heal_runtime::port::{AutonomyStore, Clock as _, SystemClock};
+use heal_runtime::port::{Clock as _, SystemClock};
 
 use super::Level;
 use crate::args::PlaybookDir;
 use crate::backend::{Backend, BackendArgs};
 use crate::exit::Exit;
 use crate::{actions, identity, out, playbooks};
-
-/// Tries to set a level that others set at the same time.
-const TRIES: u32 = 5;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,24 +57,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     };
     let backend = Backend::open(&args.backend).await?;
     let store = backend.autonomy();
-    let before = replace(&*store, setting.clone()).await?;
+    let Some((setting, before)) = heal_api::autonomy::put(&*store, setting).await? else {
+        bail!("failed to set the level of {}: others set it at the same time; try again", args.playbook)
+    };
     let before =
         before.map_or_else(|| "not set".to_owned(), |before| format!("{}, set by {}", before.level, before.by));
     out::line(format_args!("{} is {} in {backend}; before: {}", setting.playbook, setting.level, out::text(&before)))?;
     out::note(what_follows(setting.level));
     Ok(Exit::Success)
-}
-
-/// Stores the setting with those before it, and returns the one before it.
-async fn replace(store: &dyn AutonomyStore, setting: AutonomySetting) -> anyhow::Result<Option<AutonomySetting>> {
-    for _ in 0..TRIES {
-        let before = store.setting(&setting.playbook).await?;
-        let next = setting.clone().after(before.clone());
-        if store.replace(&next, before.as_ref().map(|before| before.since)).await? {
-            return Ok(before);
-        }
-    }
-    bail!("failed to set the level of {}: others set it at the same time, {TRIES} times; try again", setting.playbook)
 }
 
 /// A level for a playbook that does not exist would hold nothing back.
