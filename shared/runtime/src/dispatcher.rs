@@ -25,6 +25,7 @@ mod fold;
 mod gate;
 mod held;
 mod intake;
+mod notify;
 mod read;
 mod rejected;
 mod repeats;
@@ -35,6 +36,7 @@ pub use error::DispatchError;
 pub use gate::{GATE_QUESTIONS, Gatekeeper};
 pub use held::SwitchOutcome;
 pub use intake::{IntakeOutcome, Prepared, Rejection};
+pub use notify::{COMMIT_WITHIN_MS, message as notify_message};
 
 use cache::{Cache, Live};
 use fold::Fresh;
@@ -51,6 +53,7 @@ pub struct Dispatcher {
     cache: Arc<Cache>,
     observer: Arc<dyn Observer>,
     gatekeeper: Option<Gatekeeper>,
+    notifies: bool,
 }
 
 /// What a dispatcher may touch.
@@ -100,6 +103,7 @@ impl Dispatcher {
             cache: Arc::default(),
             observer,
             gatekeeper: None,
+            notifies: false,
         }
     }
 
@@ -208,9 +212,11 @@ impl Dispatcher {
             }
             .chained(current.chain.as_ref());
             let head = head(current, &commit);
+            let announcement = self.announce(&current.plan, &current.state, &commit).instrument(span.clone()).await;
             let append = self.ports.runs.append(&commit, &head, current.state.concurrency_key.as_deref());
             match append.instrument(span.clone()).await? {
                 Appended::Appended => {
+                    self.announced(announcement).await;
                     current.chain.clone_from(&commit.chain);
                     span.in_scope(|| observe::committed(&*self.observer, &current.plan, &current.state, &commit));
                     let owed = heal_engine::decide::since(&current.plan, &current.state, now, before);

@@ -202,8 +202,10 @@ impl Dispatcher {
             repeat,
         };
         self.store_plan(plan, now).await?;
+        let announcement = self.announce(&live.plan, &live.state, &run.commit).await;
         match self.ports.runs.create(&run).await? {
             Created::Created => {
+                self.announced(announcement).await;
                 observe::committed(&*self.observer, &live.plan, &live.state, &run.commit);
                 let status = live.state.status();
                 let owed = heal_engine::decide::decide(&live.plan, &live.state, now);
