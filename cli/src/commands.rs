@@ -12,6 +12,7 @@ mod guardrails;
 mod halt;
 mod halts;
 mod incident;
+mod notify;
 mod playbook;
 mod resume;
 mod run;
@@ -78,6 +79,8 @@ enum Command {
     #[command(subcommand)]
     Guardrails(guardrails::Command),
     #[command(subcommand)]
+    Notify(notify::Command),
+    #[command(subcommand)]
     Runs(runs::Command),
     #[command(subcommand)]
     Approvals(approvals::Command),
@@ -117,6 +120,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Playbook(command) => playbook::run(command),
         Command::Check(command) => check::run(command).await,
         Command::Guardrails(command) => guardrails::run(command),
+        Command::Notify(command) => notify::run(command).await,
         Command::Runs(command) => Box::pin(runs::run(command)).await,
         Command::Approvals(command) => Box::pin(approvals::run(command)).await,
         Command::Followups(command) => Box::pin(followups::run(command)).await,
@@ -148,6 +152,7 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Playbook(_)
         | Command::Check(_)
         | Command::Guardrails(_)
+        | Command::Notify(_)
         | Command::Runs(_)
         | Command::Approvals(_)
         | Command::Followups(_)

@@ -16,6 +16,7 @@ mod guardrails;
 mod identity;
 mod local;
 mod moment;
+mod notify;
 mod out;
 mod playbooks;
 mod sandbox;

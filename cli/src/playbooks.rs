@@ -17,7 +17,7 @@ use heal_language::playbook::Reading;
 use heal_language::{Diagnostic, Severity, Span, code};
 use heal_runtime::library::Library;
 
-use crate::guardrails;
+use crate::{guardrails, notify};
 
 /// One file, read.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(crate) fn read(paths: &[PathBuf], catalog: &Catalog) -> anyhow::Result<Vec<S
     for path in paths {
         if path.is_dir() {
             files.extend(in_folder(path)?);
-        } else if !guardrails::is_guardrails(path) {
+        } else if !guardrails::is_guardrails(path) && !notify::is_notify(path) {
             files.push(path.clone());
         }
     }
@@ -104,7 +104,7 @@ pub(crate) fn check_groups(sources: &mut [Source], groups: &BTreeMap<String, Vec
 
 fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = yaml_files(folder)?;
-    files.retain(|file| !guardrails::is_guardrails(file));
+    files.retain(|file| !guardrails::is_guardrails(file) && !notify::is_notify(file));
     if files.is_empty() {
         bail!("{}: there is no playbook (*.yaml) in this folder", folder.display());
     }

@@ -26,6 +26,7 @@ mod guardrails;
 mod halt;
 mod incident;
 mod kill;
+mod notify;
 mod platform;
 mod playbook;
 mod replanning;

@@ -27,6 +27,7 @@ mod diagnostic;
 mod field;
 pub mod guardrails;
 mod name;
+pub mod notify;
 pub mod playbook;
 mod report;
 mod template;

@@ -48,7 +48,8 @@ fn of_record(log: &[Commit], commit: &Commit) -> Vec<Notice> {
         return vec![rejected(run_id, incident_id, reason, *at)];
     }
     let title = format!("Nothing is left to do · {incident_id}");
-    let notice = Notice::new(NoticeEvent::RunSettled, run_id.as_str(), *at, title).fact("incident", incident_id.as_str());
+    let notice =
+        Notice::new(NoticeEvent::RunSettled, run_id.as_str(), *at, title).fact("incident", incident_id.as_str());
     let key = format!("{run_id}:{first_seq}:{}", NoticeEvent::RunSettled.as_str());
     vec![Notice { key, run_id: Some(run_id.clone()), ..notice }]
 }

@@ -12,6 +12,7 @@ mod catalog;
 mod check;
 mod expectation;
 mod guardrails;
+mod notify;
 mod playbook;
 
 use std::path::{Path, PathBuf};

@@ -71,7 +71,8 @@ impl Dispatcher {
     /// Tells of a halt. The same halt again is the same notice.
     pub(super) async fn tell_halted(&self, halt: &Halt) {
         let title = format!("Halted: {}", halt.scope);
-        let notice = Notice::new(NoticeEvent::Halted, halt.id.as_str(), halt.since, title).detailed(halt.reason.as_str());
+        let notice =
+            Notice::new(NoticeEvent::Halted, halt.id.as_str(), halt.since, title).detailed(halt.reason.as_str());
         let notice = notice.fact("by", halt.by.as_str()).fact("until", rfc3339(halt.until.0));
         self.tell_once(notice.fact("halt", halt.id.as_str())).await;
     }

@@ -93,34 +93,50 @@ impl ChannelKind {
     pub const fn settings(self) -> &'static [Setting] {
         match self {
             Self::Slack | Self::Teams => const { &[required("url", Shape::Secret, HOOK)] },
-            Self::Pagerduty => const {
-                &[
-                    required("routing_key", Shape::Secret, "The integration key of the service."),
-                    optional("url", Shape::Url, "The endpoint, if it is not PagerDuty's own in the United States."),
-                ]
-            },
-            Self::Opsgenie => const {
-                &[
-                    required("api_key", Shape::Secret, "The key of the API integration."),
-                    optional("url", Shape::Url, "The address of the API, such as https://api.eu.opsgenie.com."),
-                ]
-            },
+            Self::Pagerduty => {
+                const {
+                    &[
+                        required("routing_key", Shape::Secret, "The integration key of the service."),
+                        optional("url", Shape::Url, "The endpoint, if it is not PagerDuty's own in the United States."),
+                    ]
+                }
+            }
+            Self::Opsgenie => {
+                const {
+                    &[
+                        required("api_key", Shape::Secret, "The key of the API integration."),
+                        optional("url", Shape::Url, "The address of the API, such as https://api.eu.opsgenie.com."),
+                    ]
+                }
+            }
             Self::Sns => const { &[required("topic", Shape::Text, "The ARN of the topic.")] },
-            Self::Email => const {
-                &[
-                    required("server", Shape::Smtp, "smtp:// with STARTTLS, smtps://, or smtp+plain:// on this machine."),
-                    required("from", Shape::Text, "The sender's mailbox."),
-                    required("to", Shape::Text, "The mailboxes of the recipients, with commas between them."),
-                    optional("username", Shape::Secret, "The user at the server."),
-                    optional("password", Shape::Secret, "The password of the user."),
-                ]
-            },
-            Self::Webhook => const {
-                &[
-                    required("url", Shape::Url, "The endpoint."),
-                    optional("secret", Shape::Secret, "The key of the signature, HMAC-SHA256; without it nothing is signed."),
-                ]
-            },
+            Self::Email => {
+                const {
+                    &[
+                        required(
+                            "server",
+                            Shape::Smtp,
+                            "smtp:// with STARTTLS, smtps://, or smtp+plain:// on this machine.",
+                        ),
+                        required("from", Shape::Text, "The sender's mailbox."),
+                        required("to", Shape::Text, "The mailboxes of the recipients, with commas between them."),
+                        optional("username", Shape::Secret, "The user at the server."),
+                        optional("password", Shape::Secret, "The password of the user."),
+                    ]
+                }
+            }
+            Self::Webhook => {
+                const {
+                    &[
+                        required("url", Shape::Url, "The endpoint."),
+                        optional(
+                            "secret",
+                            Shape::Secret,
+                            "The key of the signature, HMAC-SHA256; without it nothing is signed.",
+                        ),
+                    ]
+                }
+            }
         }
     }
 }

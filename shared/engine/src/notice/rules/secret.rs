@@ -26,7 +26,8 @@ impl SecretRef {
         }
         let rest = text.strip_prefix("secretsmanager:")?;
         let (id, key) = rest.split_once('#').map_or((rest, None), |(id, key)| (id, Some(key.to_owned())));
-        let is_whole = !id.is_empty() && !id.contains(char::is_whitespace) && key.as_ref().is_none_or(|key| !key.is_empty());
+        let is_whole =
+            !id.is_empty() && !id.contains(char::is_whitespace) && key.as_ref().is_none_or(|key| !key.is_empty());
         is_whole.then(|| Self::SecretsManager { id: id.to_owned(), key })
     }
 }
@@ -47,10 +48,14 @@ mod tests {
 
     #[test]
     fn references_read_back_and_nothing_else_is_one() {
-        for text in ["env:SLACK_URL", "secretsmanager:arn:aws:secretsmanager:eu-west-1:1:secret:x-1#url", "secretsmanager:x"] {
+        for text in
+            ["env:SLACK_URL", "secretsmanager:arn:aws:secretsmanager:eu-west-1:1:secret:x-1#url", "secretsmanager:x"]
+        {
             assert_eq!(SecretRef::parse(text).unwrap().to_string(), text);
         }
-        for text in ["", "env:", "env:a b", "env:1A", "https://hooks.slack.com/x", "secretsmanager:", "secretsmanager:x#"] {
+        for text in
+            ["", "env:", "env:a b", "env:1A", "https://hooks.slack.com/x", "secretsmanager:", "secretsmanager:x#"]
+        {
             assert_eq!(SecretRef::parse(text), None, "{text}");
         }
     }
