@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use heal_engine::notice::Rules;
 use heal_engine::playbook::Playbook;
+use heal_language::code;
 use heal_language::notify::{self, Reading};
 
 use crate::playbooks::diagnostics::{self, Faults};
@@ -63,7 +64,11 @@ pub(crate) fn read(file: &Path, playbooks: Option<&[Playbook]>) -> anyhow::Resul
     let path = file.to_owned();
     Ok(match playbooks::text(&path)? {
         Ok(text) => {
-            let reading = notify::read(&playbooks::stem(&path), &text, &actions::catalog(), playbooks);
+            let mut reading = notify::read(&playbooks::stem(&path), &text, &actions::catalog(), playbooks);
+            if let Some(Err(invalid)) = reading.rules.as_ref().map(heal_notify::quiet::check) {
+                reading.rules = None;
+                reading.diagnostics.push(playbooks::diagnostic(&path, code::WRONG_VALUE, invalid.to_string()));
+            }
             Source { path, text, reading }
         }
         Err(fault) => Source { path, text: String::new(), reading: Reading { rules: None, diagnostics: vec![fault] } },

@@ -25,7 +25,8 @@ pub(crate) async fn notifier(
 ) -> anyhow::Result<Notifier> {
     let courier = courier(&rules).await?;
     let runs = Arc::clone(&ports.runs);
-    let ports = Ports { runs, claims: Arc::clone(&ports.claims), clock: Arc::clone(&ports.clock) };
+    let (claims, clock) = (Arc::clone(&ports.claims), Arc::clone(&ports.clock));
+    let ports = Ports { runs, sender: Arc::clone(&ports.sender), claims, clock };
     Ok(Notifier::new(ports, rules, courier, Arc::new(Counted(observer))))
 }
 

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use heal_sandbox::Seed;
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, Serve, command, finish, heal, http, path, playbooks};
+use crate::support::{PATIENCE, Serve, command, env, finish, heal, http, path, platform, playbooks};
 
 const PLAYBOOK: &str =
     "triggers: [{incident_type: ASK}]\napproval: {}\nactions: [{type: restart_pod, parameters: {pod_name: p}}]\n";
@@ -56,7 +57,8 @@ async fn every_approval_is_told_at_least_once_and_at_most_once_more_for_each_kil
     let url = &receiver.url;
     file(folder.path(), &format!("channels: {{hook: {{type: webhook, url: \"{url}\"}}}}\nroutes: [{{to: hook}}]\n"));
     let state = folder.path().join("state.db");
-    let env = [("SPIFFE_IDENTITY_SOURCE".to_owned(), "none".to_owned())];
+    let platform = platform(Seed::default());
+    let env = env(&platform);
     let start = || Serve::start(&state, folder.path(), &env);
     let mut serve = start();
     for number in 0..KILLS {
@@ -84,7 +86,8 @@ async fn a_halt_and_its_end_by_the_command_line_are_told_by_the_service() {
     let url = &receiver.url;
     file(folder.path(), &format!("channels: {{hook: {{type: webhook, url: \"{url}\"}}}}\nroutes: [{{to: hook}}]\n"));
     let state = folder.path().join("state.db");
-    let _serve = Serve::start(&state, folder.path(), &[("SPIFFE_IDENTITY_SOURCE".to_owned(), "none".to_owned())]);
+    let platform = platform(Seed::default());
+    let _serve = Serve::start(&state, folder.path(), &env(&platform));
     let ran = heal(&["halt", "--all", "--for", "1h", "--reason", "test", "--state", path(&state)]).exits(0);
     let id = ran.stdout.split(':').next().unwrap().to_owned();
     heal(&["resume", &id, "--state", path(&state)]).exits(0);

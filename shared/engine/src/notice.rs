@@ -12,7 +12,7 @@ use crate::message::cut;
 use crate::time::Timestamp;
 
 pub use derive::{from_commit, from_events};
-pub use rules::{Channel, ChannelKind, Route, Rules, RulesError, SecretRef, Setting, Shape, limit};
+pub use rules::{Channel, ChannelKind, Quiet, Route, Rules, RulesError, SecretRef, Setting, Shape, limit};
 
 /// Something that people may want to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

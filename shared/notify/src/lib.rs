@@ -10,6 +10,7 @@
 pub mod channel;
 pub mod link;
 pub mod notifier;
+pub mod quiet;
 pub mod secret;
 
 pub use channel::{Publisher, SendError};

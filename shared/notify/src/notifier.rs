@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use heal_engine::notice::{Notice, Owed, Rules};
 use heal_engine::{Timestamp, format};
-use heal_runtime::dispatcher::COMMIT_WITHIN_MS;
+use heal_runtime::dispatcher::{COMMIT_WITHIN_MS, notify_message};
 use heal_runtime::inbox::{self, DeliveryOutcome, Settled};
-use heal_runtime::port::{ClaimStore, Clock, Delivery, QueueName, Receiver, RunReader};
+use heal_runtime::port::{ClaimStore, Clock, Delivery, Message, QueueName, Receiver, RunReader, Sender};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::channel::Courier;
+use crate::quiet;
 
 mod derive;
 mod down;
@@ -42,6 +43,8 @@ const NOT_YET_MS: [u64; 4] = [500, 4_500, 20_000, 40_000];
 /// The age in milliseconds from which a notice is dropped: what happened a day ago is no news, and a queue that stood still must not page
 /// anybody with all of it.
 pub const STALE_MS: u64 = 86_400_000;
+/// The longest delay of one message, in milliseconds: that of SQS. What waits longer is sent again and again.
+const LONGEST_DELAY_MS: u64 = 900_000;
 /// Time to wait after the queue could not be read.
 const QUEUE_FAULT: Duration = Duration::from_millis(500);
 
@@ -51,6 +54,8 @@ const QUEUE_FAULT: Duration = Duration::from_millis(500);
 pub struct Ports {
     /// The logs that notices are derived from.
     pub runs: Arc<dyn RunReader>,
+    /// The queue `notify` itself, for what has to wait.
+    pub sender: Arc<dyn Sender>,
     /// Remembers what was told to whom.
     pub claims: Arc<dyn ClaimStore>,
     /// The time.
@@ -148,6 +153,7 @@ impl Notifier {
     /// Tells each notice to its channels, all at the same time.
     async fn all(&self, notices: &[Notice], delivery: &Delivery, now: Timestamp) -> DeliveryOutcome {
         let mut tellings = Vec::new();
+        let mut quiet = Vec::new();
         for notice in notices {
             let is_stale = now.since_ms(notice.at) > STALE_MS;
             let channels = if is_stale { Vec::new() } else { self.rules.channels_of(notice) };
@@ -155,10 +161,23 @@ impl Notifier {
                 tracing::debug!(event = "notify.dropped", key = notice.key, is_stale, "nobody is told");
                 self.observer.notified("none", Sent::Dropped, Duration::ZERO);
             }
-            tellings.extend(channels.into_iter().map(|name| self.tell(name, notice, delivery)));
+            let mut until_ms: Option<u64> = None;
+            for name in channels {
+                match self.quiet_ms(name, notice, now) {
+                    Some(wait_ms) => until_ms = Some(until_ms.map_or(wait_ms, |known| known.min(wait_ms))),
+                    None => tellings.push(self.tell(name, notice, delivery)),
+                }
+            }
+            quiet.extend(until_ms.map(|wait_ms| later(notice, wait_ms)));
         }
         let mut refused = Vec::new();
         let mut wait_ms = None;
+        if !quiet.is_empty()
+            && let Err(error) = self.ports.sender.send(quiet).await
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, "failed to put off what has to wait");
+            wait_ms = Some(0);
+        }
         for told in futures_util::future::join_all(tellings).await {
             match told {
                 tell::Told::Done => {}
@@ -175,6 +194,13 @@ impl Notifier {
             None if refused.is_empty() => DeliveryOutcome::Acknowledge,
             None => DeliveryOutcome::DeadLetter { reason: refused.join("; ") },
         }
+    }
+
+    /// Milliseconds until `channel` may be told; `None` if it may be now, since one of the routes to it is not quiet.
+    fn quiet_ms(&self, channel: &str, notice: &Notice, now: Timestamp) -> Option<u64> {
+        let waits = self.rules.routes_to(channel, notice);
+        let waits: Option<Vec<u64>> = waits.map(|route| quiet::wait_ms(route.quiet.as_ref()?, now)).collect();
+        waits?.into_iter().min()
     }
 
     /// Works on the queue of `receiver` until `stop` becomes true, then completes what is in progress.
@@ -211,6 +237,12 @@ impl Notifier {
         }
         while work.join_next().await.is_some() {}
     }
+}
+
+/// The notice again, for the channels that have to wait: the others have their claims.
+fn later(notice: &Notice, wait_ms: u64) -> Message {
+    let message = notify_message(&Owed::Notice(Box::new(notice.clone())));
+    Message { delay_ms: wait_ms.min(LONGEST_DELAY_MS), ..message }
 }
 
 fn retry(steps: &[u64], receive_count: u32) -> DeliveryOutcome {

@@ -63,6 +63,21 @@ pub struct Route {
     /// Outcomes of runs. A notice that is not about the end of a run is not admitted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outcomes: Vec<RunOutcome>,
+    /// Hours in which the route's notices wait; `None`: they never do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Quiet>,
+}
+
+/// Hours of every day in which nobody is to be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quiet {
+    /// When they begin, as `HH:MM`.
+    pub from: String,
+    /// When they end, as `HH:MM`: before `from`, it is that of the next day.
+    pub to: String,
+    /// A name of the IANA time zone database, such as `Europe/Berlin`.
+    pub time_zone: String,
 }
 
 /// A compiled text that cannot be used.
@@ -105,10 +120,15 @@ impl Rules {
         format::encode(self)
     }
 
+    /// The routes to a channel that admit `notice`.
+    pub fn routes_to<'r>(&'r self, channel: &'r str, notice: &'r Notice) -> impl Iterator<Item = &'r Route> {
+        self.routes.iter().filter(move |route| route.to.iter().any(|name| name == channel) && route.admits(notice))
+    }
+
     /// The channels that get `notice`, in the order of their names.
     pub fn channels_of(&self, notice: &Notice) -> Vec<&str> {
-        let admitted = |name: &&String| self.routes.iter().any(|route| route.to.contains(name) && route.admits(notice));
-        self.channels.keys().filter(admitted).map(String::as_str).collect()
+        let names = self.channels.keys().map(String::as_str);
+        names.filter(|name| self.routes_to(name, notice).next().is_some()).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Routes: which notices go to which channels.
 
 use heal_engine::event::RunOutcome;
-use heal_engine::notice::{NoticeEvent, Route, limit};
+use heal_engine::notice::{NoticeEvent, Quiet, Route, limit};
 use heal_engine::severity::Severity;
 use heal_engine::suggest;
 
@@ -13,7 +13,8 @@ use crate::field::{Field, Fields};
 use crate::report::{Finding, Report, quoted};
 use crate::yaml::{Kind, Node};
 
-pub(super) const KEYS: [&str; 6] = ["to", "events", "severities", "playbooks", "services", "outcomes"];
+pub(super) const KEYS: [&str; 7] = ["to", "events", "severities", "playbooks", "services", "outcomes", "quiet"];
+pub(super) const KEYS_OF_QUIET: [&str; 3] = ["from", "to", "time_zone"];
 
 /// The outcomes that a notice can have.
 pub(super) const OUTCOMES: [RunOutcome; 9] = [
@@ -41,7 +42,7 @@ pub(super) fn read(field: &Field<'_>, channels: &Named, known: Known<'_>, report
 fn route(item: &Node, channels: &Named, known: Known<'_>, report: &mut Report) -> Option<Route> {
     let head = item.entries().first().map_or(item.span, |entry| entry.key_span);
     let mut fields = Fields::from_object(item, "a route", report)?;
-    let [to, events, severities, playbooks, services, outcomes] = KEYS.map(|key| fields.take(key));
+    let [to, events, severities, playbooks, services, outcomes, quiet] = KEYS.map(|key| fields.take(key));
     fields.finish(&KEYS, |_| None, report);
     if to.is_none() {
         report.add(Finding::error(code::MISSING_KEY, head, "a route needs `to`, a list of channels"));
@@ -76,7 +77,41 @@ fn route(item: &Node, channels: &Named, known: Known<'_>, report: &mut Report) -
         services: texts(&services),
         actions: known.catalog.iter().filter(|spec| calls(spec.service)).map(|spec| spec.name.to_owned()).collect(),
         outcomes: words(outcomes, &OUTCOMES.map(|outcome| (outcome.as_str(), outcome)), report),
+        quiet: quiet.and_then(|field| self::quiet(&field, report)),
     })
+}
+
+/// The hours in which the route waits. Whether this machine knows the time zone is for the program to find out.
+fn quiet(field: &Field<'_>, report: &mut Report) -> Option<Quiet> {
+    let mut fields = Fields::from_object(field.node, "`quiet`", report)?;
+    let [from, to, time_zone] = KEYS_OF_QUIET.map(|key| {
+        let found = fields.take(key);
+        if found.is_none() {
+            report.add(Finding::error(code::MISSING_KEY, field.key_span, format!("`quiet` needs `{key}`")));
+        }
+        found
+    });
+    fields.finish(&KEYS_OF_QUIET, |_| None, report);
+    let (from, to) = (from.and_then(|field| clock(&field, report)), to.and_then(|field| clock(&field, report)));
+    let time_zone = time_zone.and_then(|field| field.text(report))?.to_owned();
+    let (from, to) = (from?, to?);
+    if from == to {
+        let message = format!("the quiet hours begin and end at {from}, so nothing ever waits");
+        report.add(Finding::error(code::WRONG_VALUE, field.node.span, message));
+    }
+    Some(Quiet { from, to, time_zone })
+}
+
+/// `HH:MM`.
+fn clock(field: &Field<'_>, report: &mut Report) -> Option<String> {
+    let text = field.text(report)?;
+    let part = |digits: &str, limit: u8| digits.len() == 2 && digits.parse::<u8>().is_ok_and(|number| number < limit);
+    if text.split_once(':').is_some_and(|(hour, minute)| part(hour, 24) && part(minute, 60)) {
+        return Some(text.to_owned());
+    }
+    let message = format!("`{}` is `{}`, a time of day such as `22:00` is needed", field.key, quoted(text));
+    report.add(Finding::error(code::WRONG_VALUE, field.node.span, message));
+    None
 }
 
 /// A list of texts, or one text.

@@ -5,7 +5,7 @@ use heal_engine::notice::{ChannelKind, NoticeEvent, Shape, limit};
 use heal_engine::severity::Severity;
 use serde_json::{Map, Value, json};
 
-use super::route::{KEYS, OUTCOMES};
+use super::route::{KEYS, KEYS_OF_QUIET, OUTCOMES};
 
 /// The JSON Schema of `notify.yaml`.
 pub fn schema(catalog: &Catalog) -> Value {
@@ -39,6 +39,7 @@ pub fn schema(catalog: &Catalog) -> Value {
                         KEYS[3]: list("Playbooks; all without it.", &json!({"type": "string", "minLength": 1})),
                         KEYS[4]: list("Services that the playbook's actions call.", &json!({"enum": services})),
                         KEYS[5]: list("How the run ended.", &json!({"enum": OUTCOMES.map(|outcome| outcome.as_str())})),
+                        KEYS[6]: quiet(),
                     },
                 },
             },
@@ -64,6 +65,21 @@ fn channel(kind: ChannelKind) -> Value {
     let required = kind.settings().iter().filter(|setting| setting.required).map(|setting| setting.key);
     let required: Vec<&str> = ["type"].into_iter().chain(required).collect();
     json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties})
+}
+
+fn quiet() -> Value {
+    let clock = json!({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"});
+    json!({
+        "description": "Hours of every day in which the route's notices wait for the end of them.",
+        "type": "object",
+        "additionalProperties": false,
+        "required": KEYS_OF_QUIET,
+        "properties": {
+            KEYS_OF_QUIET[0]: clock,
+            KEYS_OF_QUIET[1]: clock,
+            KEYS_OF_QUIET[2]: {"description": "A name such as Europe/Berlin.", "type": "string", "minLength": 1},
+        },
+    })
 }
 
 fn list(description: &str, items: &Value) -> Value {

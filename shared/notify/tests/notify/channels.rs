@@ -159,7 +159,9 @@ async fn a_mail_has_text_and_html_and_the_same_id_when_it_is_sent_again() {
     assert_eq!(id(&mails[0]), id(&mails[1]));
     assert!(mails[0].contains("multipart/alternative") && mails[0].contains("text/html"), "{}", mails[0]);
     assert!(mails[0].contains("To: a@example.org"), "{}", mails[0]);
-    assert!(mails[0].contains("&lt;script&gt;") && !mails[0].contains("<p>[click](https://evil.example) <script>"));
+    // Without the soft line ends of quoted-printable.
+    let text = mails[0].replace("=\n", "");
+    assert!(text.contains("<p>[click](https://evil.example) &lt;script&gt;"), "{text}");
 }
 
 #[tokio::test]

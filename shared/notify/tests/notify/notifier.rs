@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use heal_engine::notice::{Channel, ChannelKind, Notice, NoticeEvent, Owed, Rules};
+use heal_engine::notice::{Channel, ChannelKind, Notice, NoticeEvent, Owed, Quiet, Route, Rules};
 use heal_engine::turn::Input;
 use heal_engine::{RunId, Timestamp, format};
 use heal_notify::{Notifier, Ports};
@@ -70,7 +70,8 @@ fn incident(id: &str) -> String {
 impl Rig {
     /// A notifier of its own, as another process is.
     fn notifier(&self, rules: &Arc<Rules>, url: &str) -> Notifier {
-        let ports = Ports { runs: self.runs.clone(), claims: self.claims.clone(), clock: self.clock.clone() };
+        let (runs, claims, clock) = (self.runs.clone(), self.claims.clone(), self.clock.clone());
+        let ports = Ports { runs, sender: self.queues.clone(), claims, clock };
         Notifier::new(ports, rules.clone(), courier(url), Arc::new(()))
     }
 
@@ -80,7 +81,7 @@ impl Rig {
 
     /// Delivers what is on the queue until nothing is left, for an hour at most.
     async fn drain(&self, notifier: &Notifier) {
-        for _ in 0..720 {
+        for _ in 0..800 {
             for delivery in self.deliveries().await {
                 let settled = notifier.take(delivery).await;
                 heal_runtime::inbox::settle(&*self.queues, vec![settled]).await;
@@ -278,6 +279,26 @@ async fn a_message_of_a_newer_build_stays_and_one_of_nobody_is_a_dead_letter() {
         let outcome = notifier.take(delivery).await.outcome;
         assert_eq!(matches!(outcome, DeliveryOutcome::Retry { .. }), stays, "{outcome:?}");
     }
+}
+
+#[tokio::test]
+async fn what_is_admitted_in_quiet_hours_waits_for_their_end_and_the_rest_does_not() {
+    let (rig, now, later) = (rig(), Server::start().await, Server::start().await);
+    // The clock starts at 08:00 in UTC.
+    let quiet = Quiet { from: "07:00".to_owned(), to: "09:00".to_owned(), time_zone: "UTC".to_owned() };
+    let mut both = (*rules(&[("later", hook(&later.url)), ("now", hook(&now.url))])).clone();
+    both.routes[0].quiet = Some(quiet);
+    both.routes.push(Route { to: vec!["now".to_owned()], ..Route::default() });
+    let notifier = rig.notifier(&Arc::new(both), &now.url);
+    rig.send(&rig.notice("halt-1")).await;
+    let began = rig.clock.now();
+    let settled = notifier.take(rig.deliveries().await.pop().unwrap()).await;
+    assert_eq!(settled.outcome, DeliveryOutcome::Acknowledge);
+    heal_runtime::inbox::settle(&*rig.queues, vec![settled]).await;
+    assert_eq!((now.got().len(), later.got().len(), rig.queues.pending()), (1, 0, 1));
+    rig.drain(&notifier).await;
+    assert_eq!((now.got().len(), later.got().len(), rig.queues.pending()), (1, 1, 0));
+    assert!(rig.clock.now().since_ms(began) >= 3_600_000, "{:?}", rig.clock.now());
 }
 
 /// What is on the queue has to be read by the next build too.
