@@ -7,7 +7,7 @@ use heal_api::doors::access::{Access, FILE_BYTES};
 use heal_clients::config::{Env, Strings as _};
 use heal_wiring::environment::ENV_OIDC_CLIENT_SECRET;
 
-use crate::{file, playbooks};
+use crate::{file, source};
 
 /// Reads the file; relative paths in it start at its folder.
 ///
@@ -16,7 +16,7 @@ use crate::{file, playbooks};
 pub(crate) fn load(path: &Path) -> anyhow::Result<Access> {
     let text = file::read_text(path, FILE_BYTES)?;
     let faults = |lines: Vec<String>| anyhow::anyhow!("{} cannot be used:\n  {}", path.display(), lines.join("\n  "));
-    let value = heal_language::configuration(&playbooks::stem(path), &text).map_err(|diagnostics| {
+    let value = heal_language::configuration(&source::stem(path), &text).map_err(|diagnostics| {
         let line =
             |one: heal_language::Diagnostic| format!("line {}, column {}: {}", one.line, one.column, one.message);
         faults(diagnostics.into_iter().map(line).collect())

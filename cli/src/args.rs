@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use heal_wiring::environment::{DEFAULT_STATE, ENV_CHECKS, ENV_GUARDRAILS, ENV_HOOKS, ENV_PLAYBOOKS, ENV_STATE};
+use heal_wiring::environment::{
+    DEFAULT_STATE, ENV_CHECKS, ENV_GUARDRAILS, ENV_HOOKS, ENV_NOTIFY, ENV_PLAYBOOKS, ENV_STATE,
+};
 
 /// Folder of the playbooks.
 #[derive(Debug, Clone, clap::Args)]
@@ -26,6 +28,14 @@ pub(crate) struct GuardrailsFile {
     /// File of the guardrails; by default `guardrails.yaml` in the folder of the playbooks, or the defaults without one
     #[arg(long, env = ENV_GUARDRAILS, value_name = "FILE")]
     pub guardrails: Option<PathBuf>,
+}
+
+/// File of the notifications.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct NotifyFile {
+    /// File of the notifications; by default `notify.yaml` in the folder of the playbooks, and nobody is told without one
+    #[arg(long, env = ENV_NOTIFY, value_name = "FILE")]
+    pub notify: Option<PathBuf>,
 }
 
 /// State file.

@@ -138,7 +138,10 @@ impl Backend {
 
     /// A dispatcher without playbooks: it reads runs by the plans that are stored with them.
     pub(crate) fn reader(&self) -> Dispatcher {
-        self.ports().reader()
+        match self {
+            Self::File { .. } => self.ports().reader().notifying(),
+            Self::Stack(_) => self.ports().reader(),
+        }
     }
 
     /// The bounds that people set, the groups of approvers among them.

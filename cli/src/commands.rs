@@ -13,6 +13,7 @@ mod halt;
 mod halts;
 mod hook;
 mod incident;
+mod notify;
 mod playbook;
 mod resume;
 mod run;
@@ -83,6 +84,8 @@ enum Command {
     #[command(subcommand)]
     Hook(hook::Command),
     #[command(subcommand)]
+    Notify(notify::Command),
+    #[command(subcommand)]
     Runs(runs::Command),
     #[command(subcommand)]
     Approvals(approvals::Command),
@@ -125,6 +128,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(command) => check::run(command).await,
         Command::Guardrails(command) => guardrails::run(command),
         Command::Hook(command) => hook::run(command),
+        Command::Notify(command) => notify::run(command).await,
         Command::Runs(command) => Box::pin(runs::run(command)).await,
         Command::Approvals(command) => Box::pin(approvals::run(command)).await,
         Command::Followups(command) => Box::pin(followups::run(command)).await,
@@ -158,6 +162,7 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Check(_)
         | Command::Guardrails(_)
         | Command::Hook(_)
+        | Command::Notify(_)
         | Command::Runs(_)
         | Command::Approvals(_)
         | Command::Followups(_)

@@ -90,6 +90,7 @@ async fn assemble<'a>(
     let host = Host::new(dispatcher, workers, Arc::new(store.clone()), Arc::clone(&ports.due_runs));
     let checks =
         Checks::new(checks, ports.checks(clients.prober())).context("failed to set up the scheduled checks")?;
+    let checks = if ports.notifies { checks.notifying() } else { checks };
     Ok((host, checks.every(CHECK_TICK)))
 }
 

@@ -17,6 +17,7 @@ mod guardrails;
 mod hooks;
 mod identity;
 mod local;
+mod notify;
 mod out;
 mod playbooks;
 mod queue;

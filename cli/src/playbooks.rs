@@ -12,9 +12,9 @@ use heal_engine::playbook::Playbook;
 use heal_runtime::library::Library;
 
 use crate::source::{self, Source, stem};
-use crate::{guardrails, hooks};
+use crate::{guardrails, hooks, notify};
 
-/// Reads files, and the `*.yaml` and `*.yml` of folders, in the order of their names. The files of the guardrails and of the hooks are no playbooks.
+/// Reads files, and the `*.yaml` and `*.yml` of folders, in the order of their names. The files of the guardrails, the hooks and the notifications are no playbooks.
 ///
 /// # Errors
 /// A path does not exist or cannot be read, or a folder has no playbooks. Faults inside a file are in its diagnostics.
@@ -38,7 +38,7 @@ pub(crate) fn read(paths: &[PathBuf], catalog: &Catalog) -> anyhow::Result<Vec<S
 
 /// Whether a file of a folder of playbooks is something else.
 fn is_other(path: &Path) -> bool {
-    guardrails::is_guardrails(path) || hooks::is_hooks(path)
+    guardrails::is_guardrails(path) || hooks::is_hooks(path) || notify::is_notify(path)
 }
 
 /// The playbooks of a folder, ready to run. Prints every error to standard error.

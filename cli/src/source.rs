@@ -94,7 +94,7 @@ fn text(path: &Path) -> anyhow::Result<Result<String, Diagnostic>> {
 }
 
 /// A fault of a file as a whole.
-fn diagnostic(path: &Path, code: &'static str, message: String) -> Diagnostic {
+pub(crate) fn diagnostic(path: &Path, code: &'static str, message: String) -> Diagnostic {
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Diagnostic { severity: Severity::Error, code, message, file, line: 1, column: 1, span: Span::default(), help: None }
 }

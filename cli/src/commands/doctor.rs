@@ -9,7 +9,7 @@ mod variables;
 use findings::Findings;
 use heal_clients::config::Env;
 
-use crate::args::{GuardrailsFile, PlaybookDir};
+use crate::args::{GuardrailsFile, NotifyFile, PlaybookDir};
 use crate::backend::{BackendArgs, BackendRef};
 use crate::exit::Exit;
 use crate::out;
@@ -32,6 +32,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub guardrails: GuardrailsFile,
     #[command(flatten)]
+    pub notify: NotifyFile,
+    #[command(flatten)]
     pub backend: BackendArgs,
     /// Do not try the services
     #[arg(long)]
@@ -46,6 +48,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let configuration = variables::list(&Env, &backend);
     let mut checks = files::playbooks(&args.playbooks.playbooks);
     checks.push(files::guardrails(args.guardrails.guardrails.as_deref(), &args.playbooks.playbooks));
+    checks.push(files::notify(args.notify.notify.as_deref(), &args.playbooks.playbooks));
     match &backend {
         BackendRef::File(path) => checks.push(files::state(path)),
         BackendRef::Stack(stack) if !args.offline => checks.extend(stack::check(stack).await),

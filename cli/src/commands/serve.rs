@@ -14,6 +14,7 @@ use heal_api::server::{self, Limits};
 use heal_api::{Hooked, Service, Waiting};
 use heal_embedded::Store;
 use heal_engine::check::Check;
+use heal_engine::notice::Rules;
 use heal_guard::Guardrails;
 use heal_runtime::audit::HeadLog;
 use heal_runtime::dispatcher::Dispatcher;
@@ -25,11 +26,12 @@ use heal_wiring::Ports;
 use heal_wiring::environment::{ENV_API, ENV_LISTEN, ENV_RUN_RETENTION_DAYS};
 use heal_wiring::retention::{MAX_RUN_RETENTION_DAYS, RUN_RETENTION_DAYS};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
-use crate::args::{CheckDir, GuardrailsFile, HooksFile, PlaybookDir, StateFile};
+use crate::args::{CheckDir, GuardrailsFile, HooksFile, NotifyFile, PlaybookDir, StateFile};
 use crate::exit::Exit;
 use crate::local::{self, Engine};
-use crate::{access, actions, checks, guardrails, hooks, out, playbooks, signal};
+use crate::{access, actions, checks, guardrails, hooks, notify, out, playbooks, signal};
 
 /// Time for open requests to end after the signal to stop.
 const REQUEST_GRACE: Duration = Duration::from_secs(10);
@@ -70,6 +72,8 @@ pub(crate) struct Args {
     pub guardrails: GuardrailsFile,
     #[command(flatten)]
     pub hooks: HooksFile,
+    #[command(flatten)]
+    pub notify: NotifyFile,
     /// Address of the HTTP API; port 0 takes a free one
     #[arg(long, env = ENV_LISTEN, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
@@ -92,6 +96,7 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     let (_platform, strings) = args.sandbox.start()?;
     let known = playbooks::playbooks_from(&library);
     let hooks = hooks::load(args.hooks.hooks.as_deref(), &args.playbooks.playbooks, &known, &strings)?;
+    let rules = rules(&args, &library)?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("failed to listen on {} (--listen)", args.listen))?;
@@ -101,6 +106,10 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     let observer = local::observer(telemetry.metrics(), &library);
     observer.show_zeros();
     let ports = local::ports(&state.store).bounded_by(guardrails);
+    let ports = if rules.channels.is_empty() { ports } else { ports.notifying() };
+    let notifier = notify::notifier(&ports, rules, Arc::clone(&observer)).await?;
+    let (stop_telling, telling_stops) = watch::channel(false);
+    let telling = tokio::spawn(notifier.run(Arc::new(state.store.clone()), telling_stops));
     let gatekeeper = ports.gatekeeper(&strings, Arc::clone(&observer))?;
     let dispatcher = ports.dispatcher(Arc::clone(&library)).observed_by(observer.clone()).gated_by(gatekeeper);
     let plans = library.entries().map(|entry| &*entry.plan);
@@ -121,6 +130,11 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     housekeeping.abort();
     if !engine.stop(ATTEMPT_GRACE).await {
         tracing::warn!("attempts were still in flight; they are resumed at the next start");
+    }
+    // Sending fails only if the notifier has already ended.
+    let _ = stop_telling.send(true);
+    if tokio::time::timeout(REQUEST_GRACE, telling).await.is_err() {
+        tracing::warn!("notices were still being sent; they are sent at the next start");
     }
     flushing.abort();
     telemetry.flush().await;
@@ -184,6 +198,11 @@ fn guardrails(args: &Args, library: &Library) -> anyhow::Result<Arc<Guardrails>>
     let loaded = guardrails::load(args.guardrails.guardrails.as_deref(), &args.playbooks.playbooks, &playbooks)?;
     loaded.log();
     Ok(loaded.guardrails)
+}
+
+/// Who is told of what while this process lives, logged.
+fn rules(args: &Args, library: &Library) -> anyhow::Result<Arc<Rules>> {
+    notify::load(args.notify.notify.as_deref(), &args.playbooks.playbooks, &playbooks::playbooks_from(library))
 }
 
 /// Logs the head of the last day before anything is removed.

@@ -29,6 +29,7 @@ mod halt;
 mod hook;
 mod incident;
 mod kill;
+mod notify;
 mod platform;
 mod playbook;
 mod replanning;

@@ -90,7 +90,8 @@ async fn refusals(site: &Site) {
 /// A playbook that may not act yet.
 async fn watched_first(site: &Site) {
     let (playbook, by, reason) = ("give_back".to_owned(), "local:ann".to_owned(), "we watch it first".to_owned());
-    let shadow = AutonomySetting { playbook, level: AutonomyLevel::Shadow, by, reason, since: now() , history: Vec::new()};
+    let shadow =
+        AutonomySetting { playbook, level: AutonomyLevel::Shadow, by, reason, since: now(), history: Vec::new() };
     site.open.store.set(&shadow).await.unwrap();
     site.open.ends("watched", "give_back", json!({"ticket_id": "ticket-5"}), "SHADOWED").await;
     site.open.store.set(&AutonomySetting { level: AutonomyLevel::Auto, ..shadow }).await.unwrap();

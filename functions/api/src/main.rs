@@ -44,5 +44,7 @@ fn service(home: ApiHome) -> Result<Service, Error> {
         entropy: ports.entropy,
         telemetry,
         waiting: Waiting { poll: POLL, streams: false },
+        // A stack gets its alarms through EventBridge, SNS and SQS.
+        hooks: None,
     })
 }

@@ -17,6 +17,7 @@ pub mod queue;
 pub mod secrets;
 mod session;
 mod sign;
+pub mod sns;
 mod store;
 pub mod variables;
 

@@ -20,6 +20,8 @@ pub const ENDPOINT_URL_DYNAMODB: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 pub const ENDPOINT_URL_EKS: &str = "AWS_ENDPOINT_URL_EKS";
 /// Endpoint of Secrets Manager.
 pub const ENDPOINT_URL_SECRETS_MANAGER: &str = "AWS_ENDPOINT_URL_SECRETS_MANAGER";
+/// Endpoint of SNS.
+pub const ENDPOINT_URL_SNS: &str = "AWS_ENDPOINT_URL_SNS";
 /// Endpoint of SQS.
 pub const ENDPOINT_URL_SQS: &str = "AWS_ENDPOINT_URL_SQS";
 /// Endpoint of STS.

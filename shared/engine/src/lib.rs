@@ -23,6 +23,7 @@ pub mod id;
 pub mod incident;
 pub mod limit;
 pub mod message;
+pub mod notice;
 pub mod plan;
 pub mod playbook;
 pub mod report;

@@ -110,6 +110,8 @@ pub struct State {
     /// What the steps that have ended leave for a person to do.
     pub follow_up: FollowUps,
     pub(crate) joined: BTreeSet<String>,
+    /// Whether people were asked for an approval at any time.
+    pub(crate) was_asked: bool,
     /// When each step started that has started.
     pub(crate) step_starts: BTreeMap<StepIndex, Timestamp>,
 }
@@ -211,6 +213,7 @@ impl State {
             warnings: Notes::default(),
             follow_up: FollowUps::default(),
             joined: BTreeSet::new(),
+            was_asked: event.approval,
             step_starts: BTreeMap::new(),
         };
         if event.approval {

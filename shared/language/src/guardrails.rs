@@ -31,8 +31,7 @@ use known::Known;
 /// The file in a folder of playbooks, without its extension. It is not a playbook.
 pub const FILE_STEM: &str = "guardrails";
 
-const KEYS: [&str; 8] =
-    ["cooldowns", "budgets", "repeats", "approvals", "autonomy", "admission", "windows", "scope"];
+const KEYS: [&str; 8] = ["cooldowns", "budgets", "repeats", "approvals", "autonomy", "admission", "windows", "scope"];
 const KEYS_OF_COOLDOWN: [&str; 1] = ["seconds"];
 const KEYS_OF_REPEATS: [&str; 2] = ["escalate_at", "window_seconds"];
 

@@ -29,6 +29,7 @@ pub mod guardrails;
 pub mod hooks;
 mod incident;
 mod name;
+pub mod notify;
 pub mod playbook;
 mod report;
 mod route;

@@ -11,9 +11,9 @@ pub mod log;
 mod performed;
 mod target;
 
+pub use heal_guard::Marks;
 pub use performed::Performed;
 pub use target::{Admitted, Cooldown, Facts, PolicyFacts, Target};
-pub use heal_guard::Marks;
 
 /// One action.
 ///

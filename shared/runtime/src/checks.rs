@@ -37,6 +37,7 @@ pub struct Checks {
     ports: Ports,
     deadline: Duration,
     tick: Duration,
+    notifies: bool,
 }
 
 /// What checks may touch.
@@ -131,7 +132,7 @@ impl Checks {
         if let Some(twin) = checks.iter().find(|compiled| !names.insert(&compiled.check.name)) {
             return Err(Error::Twice { name: twin.check.name.clone() });
         }
-        Ok(Self { all: Arc::new(checks), ports, deadline: DEADLINE, tick: TICK })
+        Ok(Self { all: Arc::new(checks), ports, deadline: DEADLINE, tick: TICK, notifies: false })
     }
 
     /// Reads the checks that `heal check compile` has written.
@@ -146,6 +147,13 @@ impl Checks {
     #[must_use]
     pub const fn within(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// Tells the notifier of every raised incident.
+    #[must_use]
+    pub const fn notifying(mut self) -> Self {
+        self.notifies = true;
         self
     }
 

@@ -27,6 +27,7 @@ mod fold;
 mod gate;
 mod held;
 mod intake;
+mod notify;
 mod read;
 mod rejected;
 mod repeats;
@@ -38,6 +39,7 @@ pub use error::DispatchError;
 pub use gate::{GATE_QUESTIONS, Gatekeeper};
 pub use held::SwitchOutcome;
 pub use intake::{IntakeOutcome, Prepared, Rejection};
+pub use notify::{COMMIT_WITHIN_MS, message as notify_message};
 
 use cache::{Cache, Live};
 use fold::{Around, Fresh};
@@ -54,6 +56,7 @@ pub struct Dispatcher {
     cache: Arc<Cache>,
     observer: Arc<dyn Observer>,
     gatekeeper: Option<Gatekeeper>,
+    notifies: bool,
 }
 
 /// What a dispatcher may touch.
@@ -103,6 +106,7 @@ impl Dispatcher {
             cache: Arc::default(),
             observer,
             gatekeeper: None,
+            notifies: false,
         }
     }
 
@@ -234,8 +238,10 @@ impl Dispatcher {
             let head = head(current, &commit);
             let room = self.room(current).filter(|_| !took_room);
             let admits_next = current.state.queued.is_some() || took_room && !current.state.takes_room();
+            let announcement = self.announce(&current.plan, &current.state, &commit).instrument(span.clone()).await;
             match self.write(current, &commit, &head, room).instrument(span.clone()).await? {
                 Admitted::Written(Appended::Appended) => {
+                    self.announced(announcement).await;
                     current.chain.clone_from(&commit.chain);
                     span.in_scope(|| observe::committed(&*self.observer, &current.plan, &current.state, &commit));
                     let owed = heal_engine::decide::since(&current.plan, &current.state, now, before);

@@ -78,7 +78,7 @@ impl Host {
         let deliveries = self.receiver.receive(queue, max, visibility_ms(queue)).await?;
         let handled = deliveries.len();
         let settled = match queue {
-            QueueName::Incidents | QueueName::Results => self.inbox.take(queue, deliveries).await,
+            QueueName::Incidents | QueueName::Results | QueueName::Notify => self.inbox.take(queue, deliveries).await,
             QueueName::Action(name) => {
                 let Some(worker) = self.workers.get(name.as_str()) else { return Ok(0) };
                 join_all(deliveries.into_iter().map(|delivery| action_queue::perform(worker, delivery))).await
@@ -159,7 +159,7 @@ impl Host {
 /// The visibility timeout of `queue`, in milliseconds.
 const fn visibility_ms(queue: &QueueName) -> u64 {
     match queue {
-        QueueName::Incidents | QueueName::Results => TURN_VISIBILITY_MS,
+        QueueName::Incidents | QueueName::Results | QueueName::Notify => TURN_VISIBILITY_MS,
         QueueName::Action(_) => ATTEMPT_VISIBILITY_MS,
     }
 }

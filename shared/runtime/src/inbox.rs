@@ -110,8 +110,8 @@ impl Inbox {
                 join_all(outcomes).instrument(batch()).await.into_iter().enumerate().collect()
             }
             QueueName::Results => self.results(&deliveries).instrument(batch()).await,
-            QueueName::Action(name) => {
-                let reason = format!("the dispatcher received a command for action `{name}`");
+            QueueName::Action(_) | QueueName::Notify => {
+                let reason = format!("the dispatcher received a message of the queue `{queue}`");
                 deliveries.iter().map(|_| DeliveryOutcome::dead_letter(&reason)).enumerate().collect()
             }
         };
@@ -122,7 +122,7 @@ impl Inbox {
     pub async fn take_dead(&self, queue: &QueueName, deliveries: Vec<Delivery>) -> Vec<Settled> {
         match queue {
             // The cause of the earlier failures may be gone.
-            QueueName::Incidents | QueueName::Results => self.take(queue, deliveries).await,
+            QueueName::Incidents | QueueName::Results | QueueName::Notify => self.take(queue, deliveries).await,
             QueueName::Action(name) => {
                 let outcomes = join_all(deliveries.iter().map(|delivery| self.dead_command(name, delivery))).await;
                 join_outcomes(deliveries, outcomes.into_iter().enumerate())

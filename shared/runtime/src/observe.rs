@@ -89,6 +89,9 @@ pub trait Observer: Debug + Send + Sync + 'static {
 
     /// The number of halts in force.
     fn halts_active(&self, _halts: u64) {}
+
+    /// A notice could not be put on its queue: people will not be told.
+    fn notice_lost(&self) {}
 }
 
 /// How far the wait for an approval is.

@@ -21,6 +21,12 @@ heal_clients::variables! {
         "File of the guardrails; by default `guardrails.yaml` in the folder of the playbooks, or the defaults without one";
     ENV_HOOKS = "HEAL_HOOKS", Path, Heal, None,
         "File of the hooks, which turn alerts into incidents; by default `hooks.yaml` in the folder of the playbooks, or none without it";
+    ENV_NOTIFY = "HEAL_NOTIFY", Path, Heal, None,
+        "File of the notifications; by default `notify.yaml` in the folder of the playbooks, and nobody is told without one";
+    ENV_PUBLIC_URL = "HEAL_PUBLIC_URL", Url, Heal, None,
+        "Address under which people reach the console, for the links in notifications; without it they have no link";
+    ENV_LINK_KEY = "HEAL_LINK_KEY", Secret, Heal, None,
+        "Key that signs the links to approvals, at least 32 bytes; without it notifications link to runs only";
     ENV_STATE = "HEAL_STATE", Path, Heal, Some(DEFAULT_STATE),
         "SQLite file that keeps runs, queues, claims and cooldowns; `heal run` keeps nothing by default";
     ENV_STACK = "HEAL_STACK", Text, Heal, None,
@@ -77,6 +83,7 @@ const OTHERS: &[Variable] = &[
     row(aws::ENDPOINT_URL_DYNAMODB, Url, Readers::Both, None, "Endpoint of DynamoDB"),
     row(aws::ENDPOINT_URL_EKS, Url, Readers::Both, None, "Endpoint of EKS"),
     row(aws::ENDPOINT_URL_SECRETS_MANAGER, Url, Readers::Both, None, "Endpoint of Secrets Manager"),
+    row(aws::ENDPOINT_URL_SNS, Url, Readers::Heal, None, "Endpoint of SNS"),
     row(aws::ENDPOINT_URL_SQS, Url, Readers::Both, None, "Endpoint of SQS"),
     row(aws::ENDPOINT_URL_STS, Url, Readers::Both, None, "Endpoint of STS"),
     row(aws::USE_FIPS_ENDPOINT, Boolean, Readers::Both, None, "FIPS endpoints of DynamoDB, SQS and Secrets Manager"),

@@ -36,6 +36,14 @@ impl Observer {
         Arc::new(Self { metrics: metrics.with_names(names) })
     }
 
+    /// One notice at one channel of this kind: `none` if no channel gets it.
+    pub fn notified(&self, channel: &str, result: &str, took: Duration) {
+        self.metrics.count(Id::Notifications, &[channel, result]);
+        if channel != "none" {
+            self.metrics.time(Id::NotificationDuration, took, &[channel]);
+        }
+    }
+
     /// See [`Metrics::show_zeros`].
     pub fn show_zeros(&self) {
         self.metrics.show_zeros();
@@ -218,6 +226,10 @@ impl heal_runtime::observe::Observer for Observer {
 
     fn halts_active(&self, halts: u64) {
         self.metrics.set(Id::HaltsActive, halts, &[]);
+    }
+
+    fn notice_lost(&self) {
+        self.metrics.count(Id::Notifications, &["none", "lost"]);
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Ports {
     pub entropy: Arc<dyn Entropy>,
     /// The bounds that people set; the defaults until [`Ports::bounded_by`].
     pub guardrails: Arc<Guardrails>,
+    /// Whether people are told what happens; not until [`Ports::notifying`].
+    pub notifies: bool,
 }
 
 impl Ports {
@@ -67,6 +69,7 @@ impl Ports {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             guardrails: Arc::default(),
+            notifies: false,
         }
     }
 
@@ -74,6 +77,12 @@ impl Ports {
     #[must_use]
     pub fn bounded_by(self, guardrails: Arc<Guardrails>) -> Self {
         Self { halts: Arc::new(self.halts.under(Arc::clone(&guardrails))), guardrails, ..self }
+    }
+
+    /// These ports, with dispatchers that send what people may want to know to the queue `notify`.
+    #[must_use]
+    pub fn notifying(self) -> Self {
+        Self { notifies: true, ..self }
     }
 
     /// These ports under the guardrails of a canonical text, with which functions are deployed.
@@ -94,7 +103,9 @@ impl Ports {
             entropy: Arc::clone(&self.entropy),
             guardrails: Arc::clone(&self.guardrails),
         };
-        Dispatcher::new(ports, library).with_autonomy(Arc::clone(&self.autonomy), Arc::clone(&self.guardrails))
+        let dispatcher = Dispatcher::new(ports, library);
+        let dispatcher = dispatcher.with_autonomy(Arc::clone(&self.autonomy), Arc::clone(&self.guardrails));
+        if self.notifies { dispatcher.notifying() } else { dispatcher }
     }
 
     /// A dispatcher without playbooks: it reads runs by the plans that are stored with them, and takes approvals and cancellations.

@@ -6,7 +6,7 @@ use std::path::Path;
 use heal_guard::Guardrails;
 
 use super::findings::Check;
-use crate::{actions, guardrails, playbooks, state};
+use crate::{actions, guardrails, notify, playbooks, state};
 
 /// One check for the folder; or one for each playbook with errors, with its first error.
 pub(super) fn playbooks(folder: &Path) -> Vec<Check> {
@@ -49,6 +49,23 @@ fn examine_guardrails(named: Option<&Path>, folder: &Path) -> anyhow::Result<Res
         return Ok(Err(format!("line {}: {}; `heal guardrails lint` shows all", first.line, first.message)));
     }
     Ok(source.value.map(|read| guardrails::summary(&read)).ok_or_else(|| "cannot be used".to_owned()))
+}
+
+/// Who is told of what: the number of channels and routes, or the first error of the file. Without a file nobody is, which is not a fault.
+pub(super) fn notify(named: Option<&Path>, folder: &Path) -> Check {
+    let name = named.map_or_else(|| folder.join(notify::FILE), Path::to_owned).display().to_string();
+    Check::new("notifications", name, examine_notify(named, folder).unwrap_or_else(|error| Err(format!("{error:#}"))))
+}
+
+fn examine_notify(named: Option<&Path>, folder: &Path) -> anyhow::Result<Result<String, String>> {
+    let Some(file) = notify::file(named, folder)? else {
+        return Ok(Ok("the file does not exist, so nobody is told of anything".to_owned()));
+    };
+    let source = notify::read(&file, None)?;
+    if let Some(first) = source.errors().next() {
+        return Ok(Err(format!("line {}: {}; `heal notify lint` shows all", first.line, first.message)));
+    }
+    Ok(source.value.map(|rules| notify::summary(&rules)).ok_or_else(|| "cannot be used".to_owned()))
 }
 
 /// Whether the state file can be read and written, or created. It is not created here.

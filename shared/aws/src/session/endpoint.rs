@@ -14,6 +14,7 @@ pub(crate) enum Service {
     DynamoDb,
     Eks,
     SecretsManager,
+    Sns,
     Sqs,
     Sts,
 }
@@ -25,6 +26,7 @@ impl Service {
             Self::DynamoDb => "DynamoDB",
             Self::Eks => "EKS",
             Self::SecretsManager => "Secrets Manager",
+            Self::Sns => "SNS",
             Self::Sqs => "SQS",
             Self::Sts => "STS",
         }
@@ -36,6 +38,7 @@ impl Service {
             Self::DynamoDb => "dynamodb",
             Self::Eks => "eks",
             Self::SecretsManager => "secretsmanager",
+            Self::Sns => "sns",
             Self::Sqs => "sqs",
             Self::Sts => "sts",
         }
@@ -47,6 +50,7 @@ impl Service {
             Self::DynamoDb => variables::ENDPOINT_URL_DYNAMODB,
             Self::Eks => variables::ENDPOINT_URL_EKS,
             Self::SecretsManager => variables::ENDPOINT_URL_SECRETS_MANAGER,
+            Self::Sns => variables::ENDPOINT_URL_SNS,
             Self::Sqs => variables::ENDPOINT_URL_SQS,
             Self::Sts => variables::ENDPOINT_URL_STS,
         }

@@ -30,6 +30,7 @@ pub(super) fn ask(state: &mut State, event: &Event, at: Timestamp) {
         attempt,
     };
     set_pending(state, *step, Pending::Approval(Box::new(question)));
+    state.was_asked = true;
     state.asking.insert(*step);
 }
 

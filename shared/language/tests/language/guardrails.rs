@@ -19,14 +19,14 @@ use crate::shipped_playbooks;
 pub const CODES_OF_GUARDRAILS: [&str; 4] =
     [code::UNKNOWN_SERVICE, code::UNKNOWN_PLAYBOOK, code::UNREACHABLE_RULE, code::NO_BOUND];
 
-pub static PLAYBOOKS: LazyLock<Vec<Playbook>> = LazyLock::new(|| {
+pub(crate) static PLAYBOOKS: LazyLock<Vec<Playbook>> = LazyLock::new(|| {
     let catalog = catalog();
     let read = |(name, text): (String, String)| heal_language::playbook::read(&name, &text, &catalog);
     shipped_playbooks().into_iter().map(read).map(|reading| reading.playbook.expect("a good playbook")).collect()
 });
 
 /// The actions with the services that they call.
-fn actions() -> Catalog {
+pub(crate) fn actions() -> Catalog {
     let service = |name: &str| match name {
         "check_worker_health" | "restart_pod" => "kubernetes",
         "reallocate_ticket" | "update_ticket_status" => "execution-ticket-service",

@@ -13,6 +13,7 @@ mod check;
 mod expectation;
 mod guardrails;
 mod hooks;
+mod notify;
 mod playbook;
 mod schema;
 

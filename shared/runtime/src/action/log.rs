@@ -48,14 +48,7 @@ pub(crate) fn denied(call: &Call, target: &str, violations: &[Violation]) {
     let event = "playbook_executor.opa_validation_denied";
     let policies: BTreeSet<_> = violations.iter().map(|violation| violation.policy.as_str()).collect();
     let policies: Vec<_> = policies.into_iter().collect();
-    log!(
-        warn,
-        call,
-        event,
-        target,
-        [rules = rules.join(","), policies = policies.join(","),],
-        "the action was denied"
-    );
+    log!(warn, call, event, target, [rules = rules.join(","), policies = policies.join(","),], "the action was denied");
 }
 
 fn warn(call: &Call, event: &str, target: &str, error: &dyn Display, follow_up: Option<&str>) {

@@ -1,10 +1,12 @@
 //! One check in one run.
 
-use heal_engine::check::{Compiled, Observation, Observed, State};
+use heal_engine::check::{Compiled, Incident, Observation, Observed, State};
+use heal_engine::notice::{Notice, NoticeEvent, Owed};
 use heal_engine::{Timestamp, format};
 use tokio::time::Instant;
 
 use super::{CheckOutcome, Checks, RESERVE, log};
+use crate::dispatcher::notify_message;
 use crate::port::{BackendError, Message, QueueName};
 
 impl Checks {
@@ -42,7 +44,9 @@ impl Checks {
                 delay_ms: 0,
                 traceparent: None,
             };
-            self.ports.sender.send(incidents.iter().map(|incident| message(&incident.message)).collect()).await?;
+            let raise = incidents.iter().map(|incident| message(&incident.message));
+            let tell = incidents.iter().filter(|_| self.notifies).map(|incident| notice(&check.name, incident, now));
+            self.ports.sender.send(raise.chain(tell).collect()).await?;
             log::raised(&check.name, &incidents);
             state.mark_sent(raised.iter().map(String::as_str));
             // If this is not stored, the incidents are sent again, and recognised by their ids.
@@ -64,6 +68,15 @@ impl Checks {
             Err(_) => Observation::unknown("the run's time ran out before the probe answered"),
         }
     }
+}
+
+/// What people are told of a raised incident. Raised again, it is the same notice.
+fn notice(check: &str, incident: &Incident, now: Timestamp) -> Message {
+    let Incident { incident_id, target, failures, .. } = incident;
+    let title = format!("Check {check} raised an incident: {target}");
+    let notice = Notice::new(NoticeEvent::CheckRaised, incident_id.as_str(), now, title);
+    let notice = notice.fact("target", target.as_str()).fact("failed probes in a row", failures.to_string());
+    notify_message(&Owed::Notice(Box::new(notice.fact("incident", incident_id.as_str()))))
 }
 
 /// A malformed state counts as none: at worst a target is counted anew, and its incident has the same id as before.

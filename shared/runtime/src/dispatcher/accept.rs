@@ -212,8 +212,10 @@ impl Dispatcher {
             room: self.room(&live),
         };
         self.store_plan(plan, now).await?;
+        let announcement = self.announce(&live.plan, &live.state, &run.commit).await;
         match self.ports.runs.create(&run).await? {
             Created::Created => {
+                self.announced(announcement).await;
                 observe::committed(&*self.observer, &live.plan, &live.state, &run.commit);
                 let (status, is_queued) = (live.state.status(), live.state.queued.is_some());
                 let owed = heal_engine::decide::decide(&live.plan, &live.state, now);

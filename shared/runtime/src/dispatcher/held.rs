@@ -141,6 +141,7 @@ impl Dispatcher {
         let Halt { id, scope, until, reason, by, .. } = halt;
         let until = heal_telemetry::logs::rfc3339(until.0);
         tracing::warn!(event = "switch.halted", id, %scope, until, reason, by, "effects are halted");
+        self.tell_halted(halt).await;
         Ok(SwitchOutcome::Done)
     }
 
@@ -153,6 +154,7 @@ impl Dispatcher {
             return Ok(SwitchOutcome::Unknown);
         }
         tracing::warn!(event = "switch.resumed", id, by, "a halt has ended");
+        self.tell_resumed(id, by).await;
         Ok(SwitchOutcome::Done)
     }
 }

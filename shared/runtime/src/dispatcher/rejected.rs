@@ -58,11 +58,13 @@ impl Dispatcher {
         let commit = Commit { run_id, first_seq: 1, cause_id, at: now, events, chain: None }.chained(None);
         let dedupe_until = now.plus_ms(seconds_to_ms(limit::DEDUPE_SECONDS));
         let run = NewRun { commit, head, dedupe_key, dedupe_until, concurrency_key: None, repeat: None, room: None };
+        let announcement = self.announce_record(&run.commit).await;
         let run_id = match self.ports.runs.create(&run).await? {
             // It is not counted and takes no room, so neither refuses it.
             Created::Created | Created::Repeated { .. } | Created::Full => run.commit.run_id,
             Created::Duplicate { run_id } | Created::Busy { run_id } | Created::Escalated { run_id } => run_id,
         };
+        self.announced(announcement).await;
         tracing::warn!(run_id = %run_id, reason, "incident rejected");
         Ok(IntakeOutcome::Rejected { run_id, reason, understood })
     }
@@ -101,7 +103,9 @@ impl Dispatcher {
             }
             .chained(chain::last(&commits));
             let head = RunHead { updated_at: commit.at, last_seq: commit.last_seq(), open_follow_ups: 0, ..head };
+            let announcement = self.announce_record(&commit).await;
             if self.ports.runs.append(&commit, &head, None).await? == Appended::Appended {
+                self.announced(announcement).await;
                 return Ok(TurnOutcome { status: head.status, events: 1, commands: 0, refused: None });
             }
         }

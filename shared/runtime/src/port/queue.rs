@@ -15,16 +15,19 @@ pub enum QueueName {
     Incidents,
     /// Messages to runs: results, wake-ups, approvals, cancellations.
     Results,
+    /// What people may want to know.
+    Notify,
     /// The commands of one action.
     Action(String),
 }
 
 impl QueueName {
-    /// Parses `incidents`, `results` or `action-<name>`: the row's key in embedded stores and the stem of the SQS queue's name.
+    /// Parses `incidents`, `results`, `notify` or `action-<name>`: the row's key in embedded stores and the stem of the SQS queue's name.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "incidents" => Some(Self::Incidents),
             "results" => Some(Self::Results),
+            "notify" => Some(Self::Notify),
             other => {
                 other.strip_prefix("action-").filter(|name| !name.is_empty()).map(|name| Self::Action(name.to_owned()))
             }
@@ -37,6 +40,7 @@ impl fmt::Display for QueueName {
         match self {
             Self::Incidents => f.write_str("incidents"),
             Self::Results => f.write_str("results"),
+            Self::Notify => f.write_str("notify"),
             Self::Action(name) => write!(f, "action-{name}"),
         }
     }

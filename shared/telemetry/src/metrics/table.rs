@@ -95,6 +95,10 @@ pub const ALERT_REFUSALS: &[&str] =
     &["unsigned", "malformed_signature", "wrong_signature", "outside_window", "replayed", "unreadable", "unauthorized"];
 /// How far the wait for an approval is.
 pub const APPROVALS: &[&str] = &["requested", "expiring", "approved", "rejected", "lapsed"];
+/// Kinds of channels that people are told by; `none` for a notice that no channel gets.
+pub const CHANNELS: &[&str] = &["slack", "teams", "pagerduty", "opsgenie", "sns", "email", "webhook", "none"];
+/// What becomes of a notice at a channel, and of one that no channel gets.
+pub const NOTIFICATIONS: &[&str] = &["sent", "failed", "refused", "dropped", "lost"];
 /// The severities of incidents that the engine knows, and `none` if the incident has none.
 pub const SEVERITIES: &[&str] = &["critical", "high", "medium", "low", "info", "none"];
 /// `self_healing_circuit_breaker_state` of a closed breaker.
@@ -254,6 +258,12 @@ metrics! {
         "Commands of a run, told at its end";
     HopBudgetExceeded = "self_healing_hop_budget_exceeded_total", Kind::Counter, "", [PLAYBOOK],
         "Runs stopped because they had used up their budget";
+    Notifications = "self_healing_notifications_total", Kind::Counter, "",
+        [closed("channel", CHANNELS), closed("result", NOTIFICATIONS)],
+        "Notices by kind of channel, and notices that no channel gets or that their queue refused";
+    NotificationDuration = "self_healing_notification_duration_seconds", Kind::Histogram(CALL_SECONDS), "s",
+        [closed("channel", CHANNELS)],
+        "One sending of one notice";
     BuildInfo = "self_healing_build_info", Kind::Gauge, "",
         [Label { name: "service", values: Values::Build }, Label { name: "version", values: Values::Build }],
         "1, for this build of this service";

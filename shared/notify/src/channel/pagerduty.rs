@@ -1,0 +1,81 @@
+//! PagerDuty: Events API v2 opens, acknowledges and resolves an alert by its deduplication key.
+//!
+//! Format and limits: <https://developer.pagerduty.com/docs/events-api-v2-overview>.
+
+use heal_engine::notice::{Alert, Notice};
+use heal_engine::severity::Severity;
+use heal_telemetry::logs::rfc3339;
+use serde_json::{Map, Value, json};
+
+use super::http::Post;
+use super::text::cut;
+use super::{Letter, SendError};
+
+const ENDPOINT: &str = "https://events.pagerduty.com/v2/enqueue";
+/// Characters of a summary.
+const SUMMARY_CHARACTERS: usize = 1_024;
+/// Characters of a deduplication key.
+const KEY_CHARACTERS: usize = 255;
+
+pub(super) async fn post(letter: &Letter<'_>) -> Result<Post, SendError> {
+    let key = letter.secret("routing_key").await?;
+    let url = letter.setting_or("url", ENDPOINT).to_owned();
+    let body = event(letter, key.expose()).to_string();
+    Ok(Post { url, content_type: "application/json", headers: Vec::new(), body })
+}
+
+fn event(letter: &Letter<'_>, routing_key: &str) -> Value {
+    let notice = letter.notice;
+    let action = match notice.event.alert() {
+        Alert::Trigger => "trigger",
+        Alert::Acknowledge => "acknowledge",
+        Alert::Resolve => "resolve",
+    };
+    let mut event = json!({
+        "routing_key": routing_key,
+        "event_action": action,
+        "dedup_key": cut(&format!("heal/{}", notice.thread), KEY_CHARACTERS),
+    });
+    if notice.event.alert() == Alert::Trigger {
+        event["client"] = json!("heal");
+        event["payload"] = json!({
+            "summary": cut(&notice.title, SUMMARY_CHARACTERS),
+            "source": notice.playbook.as_deref().unwrap_or("heal"),
+            "severity": severity(notice),
+            "timestamp": rfc3339(notice.at.0),
+            "class": notice.event.as_str(),
+            "custom_details": details(notice),
+        });
+        if let Some(link) = &letter.link {
+            event["client_url"] = json!(link);
+            event["links"] = json!([{"href": link, "text": letter.button()}]);
+        }
+    }
+    event
+}
+
+/// An unknown severity pages as an error does.
+fn severity(notice: &Notice) -> &'static str {
+    match notice.severity.as_deref().and_then(Severity::parse) {
+        Some(Severity::Critical) => "critical",
+        Some(Severity::High) | None => "error",
+        Some(Severity::Medium | Severity::Low) => "warning",
+        Some(Severity::Info) => "info",
+    }
+}
+
+fn details(notice: &Notice) -> Map<String, Value> {
+    let mut details = Map::new();
+    if !notice.detail.is_empty() {
+        details.insert("detail".to_owned(), json!(notice.detail));
+    }
+    for (name, value) in &notice.facts {
+        // Several facts may have one name, such as the follow-ups.
+        let text = match details.get(name).and_then(Value::as_str) {
+            Some(known) => format!("{known}\n{value}"),
+            None => value.clone(),
+        };
+        details.insert(name.clone(), json!(text));
+    }
+    details
+}

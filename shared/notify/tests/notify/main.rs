@@ -1,0 +1,9 @@
+//! Every channel over a real server, and the notifier over the ports in memory.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod channels;
+mod notifier;
+mod server;
+mod smtp;
+mod support;
