@@ -66,6 +66,8 @@ fn time(text: &str) -> Option<Time> {
 
 #[cfg(test)]
 mod tests {
+    use heal_engine::notice::Route;
+
     use super::*;
 
     const HOUR_MS: u64 = 3_600_000;
@@ -104,8 +106,8 @@ mod tests {
             (quiet("22:00", "07:00", "Europe/Berlyn"), "time zone"),
         ] {
             assert_eq!(wait_ms(&wrong, Timestamp(MIDNIGHT)), None, "{wrong:?}");
-            let route = heal_engine::notice::Route { quiet: Some(wrong), ..Default::default() };
-            let rules = Rules { routes: vec![Default::default(), route], ..Rules::default() };
+            let route = Route { quiet: Some(wrong), ..Route::default() };
+            let rules = Rules { routes: vec![Route::default(), route], ..Rules::default() };
             let invalid = check(&rules).unwrap_err();
             assert_eq!((invalid.number, invalid.part), (2, part));
         }

@@ -143,13 +143,12 @@ fn words<T: Copy>(field: Option<Field<'_>>, choices: &[(&str, T)], report: &mut 
     let found = names(&field, report);
     let mut values = Vec::new();
     for (word, span) in found {
-        match choices.iter().find(|(choice, _)| *choice == word) {
-            Some((_, value)) => values.push(*value),
-            None => {
-                let all = choices.iter().map(|(choice, _)| *choice);
-                check(word, span, &format!("one of the `{}`", field.key), code::WRONG_VALUE, all, report);
-            }
+        let value = choices.iter().find(|(choice, _)| *choice == word).map(|(_, value)| *value);
+        if value.is_none() {
+            let all = choices.iter().map(|(choice, _)| *choice);
+            check(word, span, &format!("one of the `{}`", field.key), code::WRONG_VALUE, all, report);
         }
+        values.extend(value);
     }
     values
 }

@@ -1,6 +1,7 @@
 //! The JSON Schema of the file, for editors.
 
 use heal_engine::catalog::Catalog;
+use heal_engine::event::RunOutcome;
 use heal_engine::notice::{ChannelKind, NoticeEvent, Shape, limit};
 use heal_engine::severity::Severity;
 use serde_json::{Map, Value, json};
@@ -38,7 +39,7 @@ pub fn schema(catalog: &Catalog) -> Value {
                         KEYS[2]: list("Severities; all without it.", &json!({"enum": Severity::ALL.map(Severity::as_str)})),
                         KEYS[3]: list("Playbooks; all without it.", &json!({"type": "string", "minLength": 1})),
                         KEYS[4]: list("Services that the playbook's actions call.", &json!({"enum": services})),
-                        KEYS[5]: list("How the run ended.", &json!({"enum": OUTCOMES.map(|outcome| outcome.as_str())})),
+                        KEYS[5]: list("How the run ended.", &json!({"enum": OUTCOMES.map(RunOutcome::as_str)})),
                         KEYS[6]: quiet(),
                     },
                 },

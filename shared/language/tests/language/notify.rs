@@ -50,8 +50,10 @@ fn each_key_of_the_file_is_in_the_rules() {
 
 #[test]
 fn files_over_a_limit_are_refused() {
-    let channels: String =
-        (0..=limit::CHANNELS).map(|number| format!("  c{number}: {{type: slack, url: \"env:X\"}}\n")).collect();
+    let channels = (0..=limit::CHANNELS)
+        .map(|number| format!("  c{number}: {{type: slack, url: \"env:X\"}}\n"))
+        .collect::<Vec<_>>()
+        .concat();
     let routes = "  - {to: a}\n".repeat(limit::ROUTES + 1);
     let names = vec!["a"; limit::NAMES + 1].join(", ");
     let long = "x".repeat(limit::SETTING_BYTES + 1);

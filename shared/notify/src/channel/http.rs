@@ -60,7 +60,7 @@ impl Http {
         let answer = match request.send().await {
             Ok(answer) => answer,
             // The URL may be a secret.
-            Err(error) => return Err(failed(error.without_url())),
+            Err(error) => return Err(failed(&error.without_url())),
         };
         let status = answer.status();
         if status.is_success() {
@@ -76,8 +76,8 @@ impl Http {
     }
 }
 
-fn failed(error: reqwest::Error) -> SendError {
-    let detail = heal_engine::text::chain(&error);
+fn failed(error: &reqwest::Error) -> SendError {
+    let detail = heal_engine::text::chain(error);
     if error.is_builder() {
         return SendError::Refused { detail };
     }

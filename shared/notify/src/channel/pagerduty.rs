@@ -1,4 +1,4 @@
-//! PagerDuty: Events API v2 opens, acknowledges and resolves an alert by its deduplication key.
+//! `PagerDuty`: Events API v2 opens, acknowledges and resolves an alert by its deduplication key.
 //!
 //! Format and limits: <https://developer.pagerduty.com/docs/events-api-v2-overview>.
 
@@ -31,27 +31,30 @@ fn event(letter: &Letter<'_>, routing_key: &str) -> Value {
         Alert::Acknowledge => "acknowledge",
         Alert::Resolve => "resolve",
     };
-    let mut event = json!({
-        "routing_key": routing_key,
-        "event_action": action,
-        "dedup_key": cut(&format!("heal/{}", notice.thread), KEY_CHARACTERS),
+    let always = [
+        ("routing_key", json!(routing_key)),
+        ("event_action", json!(action)),
+        ("dedup_key", json!(cut(&format!("heal/{}", notice.thread), KEY_CHARACTERS))),
+    ];
+    let is_trigger = notice.event.alert() == Alert::Trigger;
+    let triggered = is_trigger.then(|| [("client", json!("heal")), ("payload", payload(notice))]);
+    let linked = letter.link.as_ref().filter(|_| is_trigger).map(|link| {
+        let links = json!([{"href": link, "text": letter.button()}]);
+        [("client_url", json!(link)), ("links", links)]
     });
-    if notice.event.alert() == Alert::Trigger {
-        event["client"] = json!("heal");
-        event["payload"] = json!({
-            "summary": cut(&notice.title, SUMMARY_CHARACTERS),
-            "source": notice.playbook.as_deref().unwrap_or("heal"),
-            "severity": severity(notice),
-            "timestamp": rfc3339(notice.at.0),
-            "class": notice.event.as_str(),
-            "custom_details": details(notice),
-        });
-        if let Some(link) = &letter.link {
-            event["client_url"] = json!(link);
-            event["links"] = json!([{"href": link, "text": letter.button()}]);
-        }
-    }
-    event
+    let fields = always.into_iter().chain(triggered.into_iter().flatten()).chain(linked.into_iter().flatten());
+    Value::Object(fields.map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+fn payload(notice: &Notice) -> Value {
+    json!({
+        "summary": cut(&notice.title, SUMMARY_CHARACTERS),
+        "source": notice.playbook.as_deref().unwrap_or("heal"),
+        "severity": severity(notice),
+        "timestamp": rfc3339(notice.at.0),
+        "class": notice.event.as_str(),
+        "custom_details": details(notice),
+    })
 }
 
 /// An unknown severity pages as an error does.

@@ -22,14 +22,16 @@ pub(super) async fn post(letter: &Letter<'_>) -> Result<Post, SendError> {
 
 fn message(letter: &Letter<'_>) -> Value {
     let notice = letter.notice;
-    let block =
-        |text: &str, characters| json!({"type": "TextBlock", "text": escape(&cut(text, characters)), "wrap": true});
-    let mut title = block(&notice.title, TITLE_CHARACTERS);
-    title["weight"] = json!("Bolder");
-    title["size"] = json!("Medium");
-    let mut body = vec![title];
+    let mut body = vec![json!({
+        "type": "TextBlock",
+        "text": escape(&cut(&notice.title, TITLE_CHARACTERS)),
+        "wrap": true,
+        "weight": "Bolder",
+        "size": "Medium",
+    })];
     if !notice.detail.is_empty() {
-        body.push(block(&notice.detail, DETAIL_CHARACTERS));
+        let text = escape(&cut(&notice.detail, DETAIL_CHARACTERS));
+        body.push(json!({"type": "TextBlock", "text": text, "wrap": true}));
     }
     let severity = notice.severity.iter().map(|severity| ("severity", severity.as_str()));
     let facts = severity.chain(notice.facts.iter().map(|(name, value)| (name.as_str(), value.as_str())));

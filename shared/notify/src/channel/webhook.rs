@@ -1,4 +1,4 @@
-//! Any webhook: a CloudEvent in structured JSON, signed if there is a secret.
+//! Any webhook: a `CloudEvent` in structured JSON, signed if there is a secret.
 //!
 //! Format: <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>.
 

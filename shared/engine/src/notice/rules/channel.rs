@@ -12,7 +12,7 @@ pub enum ChannelKind {
     Slack,
     /// A Microsoft Teams channel, by a workflow's webhook.
     Teams,
-    /// A PagerDuty service, by Events API v2.
+    /// A `PagerDuty` service, by Events API v2.
     Pagerduty,
     /// An Opsgenie team, by its Alert API.
     Opsgenie,
@@ -20,7 +20,7 @@ pub enum ChannelKind {
     Sns,
     /// Mailboxes, by SMTP.
     Email,
-    /// Any HTTP endpoint that takes CloudEvents.
+    /// Any HTTP endpoint that takes `CloudEvents`.
     Webhook,
 }
 
