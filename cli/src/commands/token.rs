@@ -21,7 +21,7 @@ pub(crate) enum Command {
 struct TokensFile {
     /// File of the tokens' hashes, the `tokens` of the file of `heal serve --api`
     #[arg(long = "tokens", value_name = "FILE", default_value = "tokens.json")]
-    path: PathBuf,
+    file: PathBuf,
 }
 
 pub(crate) fn run(command: Command) -> anyhow::Result<Exit> {

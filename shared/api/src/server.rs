@@ -181,22 +181,24 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let (router, in_flight, refusals) =
             (self.router.clone(), Arc::clone(&self.in_flight), Arc::clone(&self.refusals));
-        let service = tower::service_fn(move |request: Request<Incoming>| {
-            answer(router.clone(), Arc::clone(&in_flight), Arc::clone(&refusals), address, request)
-        });
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.head)
-            .max_buf_size(HEAD_BYTES)
-            .max_headers(HEADERS);
-        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let head = self.limits.head;
         async move {
             let _admission = admission;
-            let mut connection = std::pin::pin!(connection);
+            // A connection that says nothing gets no buffers: thousands of them would fill the memory.
+            tokio::select! {
+                ready = tokio::time::timeout(head, stream.readable()) => if !matches!(ready, Ok(Ok(()))) { return },
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+            }
+            let service = tower::service_fn(move |request: Request<Incoming>| {
+                answer(router.clone(), Arc::clone(&in_flight), Arc::clone(&refusals), address, request)
+            });
+            let mut builder = http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD_BYTES).max_headers(HEADERS);
+            let mut connection =
+                Box::pin(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
             tokio::select! {
                 // An error is the client's: it went away, or was too slow.
-                ended = &mut connection => return drop(ended),
+                _ = &mut connection => return,
                 _ = stopping.wait_for(|stopping| *stopping) => {}
             }
             connection.as_mut().graceful_shutdown();

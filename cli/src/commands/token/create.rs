@@ -65,7 +65,7 @@ impl From<RoleName> for Role {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
-    let path = &args.tokens.path;
+    let path = &args.tokens.file;
     if !token::is_name(&args.name) {
         bail!("invalid NAME: expected 1 to {NAME_BYTES} letters, digits, `-`, `_`, `.` or `@`");
     }

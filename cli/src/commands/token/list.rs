@@ -16,7 +16,7 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
-    let path = &args.tokens.path;
+    let path = &args.tokens.file;
     let tokens = Tokens::load(path, false).map_err(|detail| anyhow::anyhow!("{}: {detail}", path.display()))?;
     let now = SystemClock.now();
     let rows = tokens.tokens.iter().map(|entry| {

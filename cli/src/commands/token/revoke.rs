@@ -20,7 +20,7 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
-    let path = &args.tokens.path;
+    let path = &args.tokens.file;
     let mut tokens = Tokens::load(path, false).map_err(|detail| anyhow::anyhow!("{}: {detail}", path.display()))?;
     let before = tokens.tokens.len();
     tokens.tokens.retain(|entry| entry.name != args.name);

@@ -257,7 +257,7 @@ mod tests {
         let expected = [
             "host: is not a key here",
             "hosts: `https://x` is not a bare name",
-            "tokens: is 5, expected a text",
+            "tokens: is the number 5, expected a text",
             "oidc.issuer: `http://login.example.com` has no HTTPS",
             "oidc.audience: is missing",
             "oidc.algorithms: `HS256` is not accepted",
