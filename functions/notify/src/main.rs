@@ -1,3 +1,0 @@
-//! The function `notify`.
-
-fn main() {}
