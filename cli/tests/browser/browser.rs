@@ -46,9 +46,15 @@ pub(crate) fn installed() -> Option<String> {
 
 impl Site {
     pub(crate) fn start(seed: Seed, playbooks: &Path) -> Self {
+        Self::start_with(seed, playbooks, &[])
+    }
+
+    /// With `variables` besides those of the services.
+    pub(crate) fn start_with(seed: Seed, playbooks: &Path, variables: &[(String, String)]) -> Self {
         let platform = platform(seed);
         let folder = tempfile::tempdir().unwrap();
-        let serve = Serve::start(&folder.path().join("state.db"), playbooks, &env(&platform));
+        let variables: Vec<_> = env(&platform).into_iter().chain(variables.iter().cloned()).collect();
+        let serve = Serve::start(&folder.path().join("state.db"), playbooks, &variables);
         Self { platform, serve, _folder: folder }
     }
 
@@ -119,7 +125,19 @@ impl Browser {
         field.send_keys(text).await.unwrap();
     }
 
-    /// What the browser itself had to complain about since it was asked last, such as a blocked script.
+    /// Keeps a picture of the page in the docs, if `UPDATE_PICTURES` is set.
+    #[expect(clippy::disallowed_methods, reason = "the switch that writes the pictures anew")]
+    pub(crate) async fn picture(&self, name: &str) {
+        if std::env::var_os("UPDATE_PICTURES").is_some() {
+            let height = self.run("return document.documentElement.scrollHeight").await;
+            let height = u32::try_from(height.as_u64().unwrap()).unwrap().clamp(600, 1_500);
+            self.client.set_window_size(1_200, height + 140).await.unwrap();
+            let picture = self.client.screenshot().await.unwrap();
+            std::fs::write(root().join("docs/images").join(format!("{name}.png")), picture).unwrap();
+        }
+    }
+
+    /// Makes the window so many pixels wide.
     pub(crate) async fn width(&self, pixels: u32) {
         self.client.set_window_size(pixels, 1_000).await.unwrap();
     }

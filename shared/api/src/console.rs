@@ -85,6 +85,6 @@ impl IntoResponse for Shown {
         let (status, text) = (self.0.status(), self.0.message().to_owned());
         let title = status.canonical_reason().unwrap_or("This did not work");
         let content = html! { p { (printable(&text)) } p { a href="/" { "Back to what is going on now" } } };
-        (status, page::page(title, "", &[], &content)).into_response()
+        (status, page::page(title, "", &page::Frame::default(), &content)).into_response()
     }
 }

@@ -9,7 +9,7 @@ use heal_engine::text::printable;
 use maud::{Markup, html};
 
 use super::Shown;
-use super::page::{self, Tone, badge, json, time};
+use super::page::{self, Frame, Tone, badge, json, time};
 use crate::request::Service;
 
 /// Dead letters that the page shows.
@@ -24,7 +24,7 @@ const EXAMPLE: &str = r#"{
   "worker_id": "worker-1"
 }"#;
 
-pub(super) async fn new_incident(State(service): State<Arc<Service>>) -> Result<Html<String>, Shown> {
+pub(super) async fn new_incident(State(service): State<Arc<Service>>, frame: Frame) -> Result<Html<String>, Shown> {
     let content = html! {
         p { "An incident in any shape that the queue takes: JSON with an " code { "incident_id" } ", which starts one run however often it is sent." }
         form #raise data-url="/api/v1/incidents" data-next="/runs?incident={incident_id}" {
@@ -43,10 +43,10 @@ pub(super) async fn new_incident(State(service): State<Arc<Service>>) -> Result<
             } }
         }
     };
-    Ok(page::page("New incident", "/incidents/new", &service.dispatcher.halts().await?, &content))
+    Ok(page::page("New incident", "/incidents/new", &frame, &content))
 }
 
-pub(super) async fn checks(State(service): State<Arc<Service>>) -> Result<Html<String>, Shown> {
+pub(super) async fn checks(State(service): State<Arc<Service>>, frame: Frame) -> Result<Html<String>, Shown> {
     let mut cards = Vec::new();
     for check in &service.checks {
         let stored = service.check_store.load(&check.name).await?;
@@ -56,7 +56,7 @@ pub(super) async fn checks(State(service): State<Arc<Service>>) -> Result<Html<S
         @if cards.is_empty() { p.quiet { "This home has no scheduled checks." } }
         div.cards { @for card in &cards { (card) } }
     };
-    Ok(page::page("Checks", "/checks", &service.dispatcher.halts().await?, &content))
+    Ok(page::page("Checks", "/checks", &frame, &content))
 }
 
 fn check_card(check: &check::Check, state: Option<Result<check::State, heal_engine::format::Error>>) -> Markup {
@@ -84,7 +84,7 @@ fn check_card(check: &check::Check, state: Option<Result<check::State, heal_engi
     }
 }
 
-pub(super) async fn guardrails(State(service): State<Arc<Service>>) -> Result<Html<String>, Shown> {
+pub(super) async fn guardrails(State(service): State<Arc<Service>>, frame: Frame) -> Result<Html<String>, Shown> {
     let guardrails = service.dispatcher.guardrails();
     let settings = service.autonomy.settings().await?;
     let content = html! {
@@ -105,10 +105,10 @@ pub(super) async fn guardrails(State(service): State<Arc<Service>>) -> Result<Ht
         h2 { "Everything that holds" }
         pre tabindex="0" { (json(&**guardrails)) }
     };
-    Ok(page::page("Guardrails", "/guardrails", &service.dispatcher.halts().await?, &content))
+    Ok(page::page("Guardrails", "/guardrails", &frame, &content))
 }
 
-pub(super) async fn dead_letters(State(service): State<Arc<Service>>) -> Result<Html<String>, Shown> {
+pub(super) async fn dead_letters(State(service): State<Arc<Service>>, frame: Frame) -> Result<Html<String>, Shown> {
     let letters = service.dead_letters.list(LETTERS).await?;
     let content = html! {
         p { "Messages that could not be processed. Each is kept with the reason until somebody puts it back." }
@@ -124,7 +124,7 @@ pub(super) async fn dead_letters(State(service): State<Arc<Service>>) -> Result<
         }
         @if letters.len() == LETTERS { p.quiet { "The oldest " (LETTERS) " are shown." } }
     };
-    Ok(page::page("Dead letters", "/dead-letters", &service.dispatcher.halts().await?, &content))
+    Ok(page::page("Dead letters", "/dead-letters", &frame, &content))
 }
 
 fn cut(text: &str) -> &str {

@@ -11,7 +11,7 @@ use heal_guard::Halt;
 use heal_runtime::port::RunFilter;
 use maud::{Markup, html};
 
-use super::page::{self, Tone, badge, run_link, time};
+use super::page::{self, Frame, Tone, badge, run_link, time};
 use super::{Shown, runs};
 use crate::request::Service;
 use crate::worklist::{Approval, Escalation, FollowUpEntry, FollowUpFilter, Listing, approval_name};
@@ -21,13 +21,12 @@ const LIVE: usize = 30;
 /// Entries of each list that the page shows.
 const ENTRIES: usize = 20;
 
-pub(super) async fn now(State(service): State<Arc<Service>>) -> Result<Html<String>, Shown> {
-    let halts = service.dispatcher.halts().await?;
+pub(super) async fn now(State(service): State<Arc<Service>>, frame: Frame) -> Result<Html<String>, Shown> {
     let content = html! {
         div #now hx-get="/now" hx-trigger="every 5s, changed from:body" hx-swap="innerHTML" { (lists(&service).await?) }
-        (switch(&halts))
+        (switch(&frame.halts))
     };
-    Ok(page::page("Now", "/", &halts, &content))
+    Ok(page::page("Now", "/", &frame, &content))
 }
 
 /// The part that changes.

@@ -1,14 +1,22 @@
 //! What every page has: head, navigation, the banner of halts, and how values are shown.
 
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::response::Html;
 use heal_engine::Timestamp;
 use heal_engine::event::{RunOutcome, RunStatus};
+use heal_engine::state::approval::ANONYMOUS;
 use heal_engine::text::printable;
 use heal_guard::Halt;
 use maud::{DOCTYPE, Markup, html};
 
+use super::Shown;
 use super::assets::VERSION;
+use crate::caller::Caller;
 use crate::moment;
+use crate::request::Service;
 
 /// Keys of the pages in the navigation, with their titles.
 pub(super) const PAGES: [(&str, &str); 7] = [
@@ -67,8 +75,23 @@ impl Tone {
     }
 }
 
+/// What stands around every page: who looks at it, and what is stopped.
+#[derive(Debug, Default)]
+pub(super) struct Frame {
+    caller: Option<Caller>,
+    pub(super) halts: Vec<Halt>,
+}
+
+impl FromRequestParts<Arc<Service>> for Frame {
+    type Rejection = Shown;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Shown> {
+        Ok(Self { caller: parts.extensions.get().cloned(), halts: service.dispatcher.halts().await? })
+    }
+}
+
 /// A whole page. `current` is its key in [`PAGES`], if it is one of them.
-pub(super) fn page(title: &str, current: &str, halts: &[Halt], content: &Markup) -> Html<String> {
+pub(super) fn page(title: &str, current: &str, frame: &Frame, content: &Markup) -> Html<String> {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -89,9 +112,10 @@ pub(super) fn page(title: &str, current: &str, halts: &[Halt], content: &Markup)
                     nav aria-label="Pages" { ul { @for (path, name) in PAGES { li {
                         a href=(path) aria-current=[(path == current).then_some("page")] { (name) }
                     } } } }
+                    @if let Some(caller) = &frame.caller { (signed_in(caller)) }
                 }
                 main id="main" tabindex="-1" {
-                    (banner(halts))
+                    (banner(&frame.halts))
                     h1 { (printable(title)) }
                     (content)
                 }
@@ -100,6 +124,18 @@ pub(super) fn page(title: &str, current: &str, halts: &[Halt], content: &Markup)
         }
     };
     Html(page.into_string())
+}
+
+/// Who is signed in, and the way out. In a trial nobody is.
+fn signed_in(caller: &Caller) -> Markup {
+    html! {
+        @if caller.identity == ANONYMOUS { span.who { "a trial: everybody may do everything" } } @else {
+            form.who method="post" action="/logout" {
+                span { (printable(&caller.identity)) " · " (caller.role.as_str()) }
+                button { "Sign out" }
+            }
+        }
+    }
 }
 
 /// What is stopped, on every page.

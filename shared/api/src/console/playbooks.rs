@@ -11,7 +11,7 @@ use heal_engine::text::printable;
 use heal_runtime::port::{RunFilter, RunHead};
 use maud::{Markup, html};
 
-use super::page::{self, Tone, json};
+use super::page::{self, Frame, Tone, json};
 use super::{Shown, graph, run, runs};
 use crate::autonomy::unknown_playbook;
 use crate::extract::NamePath;
@@ -25,7 +25,7 @@ const SHOWN: usize = 10;
 const DAYS: u64 = 14;
 const DAY_MS: u64 = 86_400_000;
 
-pub(super) async fn list(State(service): State<Arc<Service>>) -> Result<Html<String>, Shown> {
+pub(super) async fn list(State(service): State<Arc<Service>>, frame: Frame) -> Result<Html<String>, Shown> {
     let content = html! {
         div.cards {
             @for entry in service.dispatcher.library().entries() {
@@ -38,7 +38,7 @@ pub(super) async fn list(State(service): State<Arc<Service>>) -> Result<Html<Str
             }
         }
     };
-    Ok(page::page("Playbooks", "/playbooks", &service.dispatcher.halts().await?, &content))
+    Ok(page::page("Playbooks", "/playbooks", &frame, &content))
 }
 
 fn triggers(playbook: &Playbook) -> String {
@@ -46,7 +46,11 @@ fn triggers(playbook: &Playbook) -> String {
     if types.is_empty() { "started by name only".to_owned() } else { printable(&types.join(", ")).into_owned() }
 }
 
-pub(super) async fn one(State(service): State<Arc<Service>>, NamePath(name): NamePath) -> Result<Html<String>, Shown> {
+pub(super) async fn one(
+    State(service): State<Arc<Service>>,
+    frame: Frame,
+    NamePath(name): NamePath,
+) -> Result<Html<String>, Shown> {
     let library = service.dispatcher.library();
     let plan =
         library.get(&name).map(|entry| Arc::clone(&entry.plan)).ok_or_else(|| unknown_playbook(&service, &name))?;
@@ -75,7 +79,7 @@ pub(super) async fn one(State(service): State<Arc<Service>>, NamePath(name): Nam
         h2 #parameters { "What an incident has to bring" }
         @match &playbook.parameters_schema { Some(schema) => pre tabindex="0" { (json(schema)) }, None => p.quiet { "Nothing in particular." } }
     };
-    Ok(page::page(&name, "/playbooks", &service.dispatcher.halts().await?, &content))
+    Ok(page::page(&name, "/playbooks", &frame, &content))
 }
 
 /// The runs of each of the last days, by how they ended.

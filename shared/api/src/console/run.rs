@@ -15,7 +15,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::graph::{self, Node};
-use super::page::{self, Tone, badge, json, standing, time};
+use super::page::{self, Frame, Tone, badge, json, standing, time};
 use super::timeline::timeline;
 use super::{Shown, steps};
 use crate::explain;
@@ -45,12 +45,12 @@ pub(super) struct Read {
 
 pub(super) async fn whole(
     State(service): State<Arc<Service>>,
+    frame: Frame,
     RunPath(run_id): RunPath,
 ) -> Result<Html<String>, Shown> {
     let run = read(&service, &run_id).await?;
-    let halts = service.dispatcher.halts().await?;
     let title = format!("{} · {}", run.report.playbook.as_deref().unwrap_or("rejected message"), run.head.run_id);
-    Ok(page::page(&title, "/runs", &halts, &live(&service, &run)))
+    Ok(page::page(&title, "/runs", &frame, &live(&service, &run)))
 }
 
 /// The part that changes; 204 while the log has nothing new, and 286, which ends the asking, once the run has ended.

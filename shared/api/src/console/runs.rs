@@ -10,7 +10,7 @@ use heal_runtime::port::RunHead;
 use maud::{Markup, html};
 
 use super::Shown;
-use super::page::{self, run_link, standing, time};
+use super::page::{self, Frame, run_link, standing, time};
 use crate::cursor;
 use crate::extract::Parameters;
 use crate::request::Service;
@@ -32,6 +32,7 @@ const OUTCOMES: [RunOutcome; 10] = [
 
 pub(super) async fn list(
     State(service): State<Arc<Service>>,
+    frame: Frame,
     Parameters(query): Parameters<RunQuery>,
 ) -> Result<Html<String>, Shown> {
     let query = query.without_blanks();
@@ -48,7 +49,7 @@ pub(super) async fn list(
         @if let Some(next) = next { p { a href=(next) rel="next" { "Older runs" } } }
         @if let Some(before) = found.unexamined_before { p.quiet { "Runs from before " (time(before)) " were not examined." } }
     };
-    Ok(page::page("Runs", "/runs", &service.dispatcher.halts().await?, &content))
+    Ok(page::page("Runs", "/runs", &frame, &content))
 }
 
 fn filters(query: &RunQuery, playbooks: &[&str]) -> Markup {

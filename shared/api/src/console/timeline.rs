@@ -100,6 +100,7 @@ struct Reading {
     attempts: BTreeMap<StepRef, (u32, Timestamp)>,
     questions: BTreeMap<StepRef, Timestamp>,
     held: Option<Timestamp>,
+    queued: Option<Timestamp>,
 }
 
 impl Reading {
@@ -122,6 +123,8 @@ impl Reading {
             }
             Event::ApprovalRequested { step, .. } => drop(self.questions.insert(*step, at)),
             Event::StepApproved { step, .. } | Event::StepRejected { step, .. } => self.answered(*step, at),
+            Event::RunQueued => self.queued = Some(at),
+            Event::RunAdmitted => self.admitted(at),
             Event::RunHeld { .. } => self.held = self.held.or(Some(at)),
             Event::RunReleased { .. } => self.released(at),
             Event::RunStarted(_)
@@ -132,8 +135,6 @@ impl Reading {
             | Event::Rejected { .. }
             | Event::CancelRequested { .. }
             | Event::RunWithdrawn { .. }
-            | Event::RunQueued
-            | Event::RunAdmitted
             | Event::FollowUpDone { .. }
             | Event::ConditionFalse { .. }
             | Event::FannedOut { .. }
@@ -157,6 +158,12 @@ impl Reading {
         }
     }
 
+    fn admitted(&mut self, at: Timestamp) {
+        if let Some(since) = self.queued.take() {
+            self.add(None, since, at, Tone::Waits, "waited for room".to_owned());
+        }
+    }
+
     /// What is still open goes on to the end; what was planned for later ends there too.
     fn finish(&mut self, end: Timestamp) {
         for (step, (attempt, since)) in std::mem::take(&mut self.attempts) {
@@ -166,6 +173,7 @@ impl Reading {
             self.answered(step, end);
         }
         self.released(end);
+        self.admitted(end);
         for bar in self.rows.values_mut().flatten() {
             bar.to = bar.to.min(end);
             bar.from = bar.from.min(end);

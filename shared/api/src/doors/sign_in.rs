@@ -168,6 +168,7 @@ fn document(content: &Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "Sign in" }
+                link rel="stylesheet" href="/assets/heal.css";
             }
             body { main { (content) } }
         }
