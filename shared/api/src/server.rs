@@ -189,22 +189,35 @@ impl Server {
                 ready = tokio::time::timeout(head, stream.readable()) => if !matches!(ready, Ok(Ok(()))) { return },
                 _ = stopping.wait_for(|stopping| *stopping) => return,
             }
-            let service = tower::service_fn(move |request: Request<Incoming>| {
-                answer(router.clone(), Arc::clone(&in_flight), Arc::clone(&refusals), address, request)
-            });
-            let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD_BYTES).max_headers(HEADERS);
-            let mut connection =
-                Box::pin(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
-            tokio::select! {
-                // An error is the client's: it went away, or was too slow.
-                _ = &mut connection => return,
-                _ = stopping.wait_for(|stopping| *stopping) => {}
-            }
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+            Box::pin(converse(stream, address, router, in_flight, refusals, head, stopping)).await;
         }
     }
+}
+
+/// The requests of one connection, until it ends.
+async fn converse(
+    stream: TcpStream,
+    address: IpAddr,
+    router: Router,
+    in_flight: Arc<Semaphore>,
+    refusals: Arc<Refusals>,
+    head: Duration,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let service = tower::service_fn(move |request: Request<Incoming>| {
+        answer(router.clone(), Arc::clone(&in_flight), Arc::clone(&refusals), address, request)
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD_BYTES).max_headers(HEADERS);
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        // An error is the client's: it went away, or was too slow.
+        _ = &mut connection => return,
+        _ = stopping.wait_for(|stopping| *stopping) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
 }
 
 async fn answer(

@@ -22,7 +22,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let rows = tokens.tokens.iter().map(|entry| {
         let expires = moment::rfc3339(entry.expires);
         let expires = if now >= entry.expires { format!("{expires} (expired)") } else { expires };
-        let prefix = entry.path.as_deref().map_or_else(|| "-".to_owned(), |prefix| out::text(prefix));
+        let prefix = entry.path.as_deref().map_or_else(|| "-".to_owned(), out::text);
         [entry.name.clone(), entry.role.as_str().to_owned(), moment::rfc3339(entry.created), expires, prefix]
     });
     out::table(["NAME", "ROLE", "CREATED", "EXPIRES", "PATH"], rows.collect())?;
