@@ -159,7 +159,7 @@ mod tests {
         let changes = vec!["something to do: yes, then no".to_owned()];
         assert_eq!(seen(&[nothing]), Seen::Changed { at: Timestamp(600), changes });
         let touched = sight("g", 700, &[], Some(650));
-        let changes = vec!["touched by a live run at 1970-01-01T00:00:01Z".to_owned()];
+        let changes = vec!["touched by a live run at 1970-01-01T00:00:00Z".to_owned()];
         assert_eq!(seen(&[touched]), Seen::Changed { at: Timestamp(700), changes });
     }
 }

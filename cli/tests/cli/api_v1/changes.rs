@@ -29,7 +29,8 @@ async fn a_run_is_held_released_and_cancelled_once() {
     assert_eq!(form.status(), 415);
     let (status, body) = home.post("/api/v1/runs/r-1/cancel", &json!({"reason": "healed by hand"})).await;
     assert_eq!((status, &body["status"], &body["changed"]), (200, &json!("CANCELLED"), &json!(true)), "{body}");
-    let bare = answer(http().post(home.url("/api/v1/runs/r-1/cancel")).send().await.unwrap()).await;
+    let bare = http().post(home.url("/api/v1/runs/r-1/cancel")).header("content-type", "application/json");
+    let bare = answer(bare.send().await.unwrap()).await;
     assert_eq!((bare.0, &bare.1["changed"]), (200, &json!(false)));
     assert_eq!(home.post("/api/v1/runs/nobody/cancel", &json!({})).await.0, 404);
 }
