@@ -97,14 +97,14 @@ impl Browser {
 
     /// The text of the page as a person sees it, once it has `text`.
     pub(crate) async fn sees(&self, text: &str) -> String {
-        let give_up = std::time::Instant::now() + PATIENCE;
+        let give_up = tokio::time::Instant::now() + PATIENCE;
         loop {
             let page = self.run("return document.body.innerText").await;
             let page = page.as_str().unwrap_or_default();
             if page.contains(text) {
                 return page.to_owned();
             }
-            assert!(std::time::Instant::now() < give_up, "no {text:?} on the page:\n{page}");
+            assert!(tokio::time::Instant::now() < give_up, "no {text:?} on the page:\n{page}");
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     }

@@ -144,13 +144,13 @@ async fn a_dead_letter_goes_back_and_what_it_leaves_is_ticked_off() {
     assert_eq!(post(&redrive, &json!({})).await.0, 200);
     assert_eq!(post(&redrive, &json!({})).await.0, 404, "it is back on its queue");
 
-    let give_up = std::time::Instant::now() + PATIENCE;
+    let give_up = tokio::time::Instant::now() + PATIENCE;
     let left = loop {
         let (_, left) = get(&url("follow-ups?incident=odd")).await;
         if let Some(entry) = left["follow_ups"].as_array().unwrap().first() {
             break entry.clone();
         }
-        assert!(std::time::Instant::now() < give_up, "the message that no playbook fits left nothing");
+        assert!(tokio::time::Instant::now() < give_up, "the message that no playbook fits left nothing");
     };
     let done = url(&format!("follow-ups/{}/done", left["id"].as_str().unwrap()));
     let (status, body) = post(&done, &json!({"note": "a typo"})).await;

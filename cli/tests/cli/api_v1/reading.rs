@@ -1,6 +1,8 @@
 //! Lists, one run, its events, and waiting for news.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,8 @@
 //! How much of the server one peer can hold.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use heal_api::doors::access::Access;
 use heal_api::server::{HEADERS, Limits};
