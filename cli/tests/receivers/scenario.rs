@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::prepared;
 use crate::site::Site;
-use crate::support::{eventually, post, root};
+use crate::support::{eventually, http, post, root};
 
 pub(crate) fn now() -> heal_engine::Timestamp {
     SystemClock.now()
@@ -57,12 +57,14 @@ async fn the_guides_playbooks(site: &Site) {
     site.open.ends("replan", "replan", json!({"workflow_id": "wf-running"}), "COMPLETED").await;
 }
 
-/// An alert that no rule is for, and a delivery that nobody can read.
+/// An alert that no rule is for, a delivery that nobody can read, and a form.
 async fn alerts(site: &Site) {
     let url = format!("{}/hooks/alertmanager", site.open.serve.url);
     let alert = json!({"alerts": [{"status": "firing", "labels": {"alertname": "Other"}, "fingerprint": "f"}]});
     assert_eq!(post(&url, &alert).await.0, 202);
     assert_eq!(post(&url, &json!({"alerts": 1})).await.0, 422);
+    let form = http().post(&url).body("alerts=1").send().await.unwrap();
+    assert_eq!(form.status(), 415);
 }
 
 /// By the policy, by the cooldown, by the services, and of a message that no playbook is for.
@@ -81,6 +83,7 @@ async fn refusals(site: &Site) {
     site.platform.set_fault(Fault::new(Service::Orchestrator, invalid).on("PauseWorkflow")).unwrap();
     site.open.ends("refused-1", "give_back", json!({"ticket_id": "ticket-3"}), "FAILED").await;
     site.open.ends("refused-2", "mark", json!({"ticket_id": "ticket-3"}), "FAILED").await;
+    site.open.ends("out-of-reach", "stray", json!({"ticket_id": "ticket-3"}), "DENIED").await;
     site.open.ends("refused-3", "pause", json!({"workflow_id": "wf-running"}), "FAILED").await;
     site.platform.clear_faults();
 
@@ -101,6 +104,9 @@ async fn badly_ended_runs(site: &Site) {
     site.open.ends("in-vain", "in_vain", json!({}), "NOT_HEALED").await;
     for (number, outcome) in ["NOT_HEALED", "NOT_HEALED", "ESCALATED"].into_iter().enumerate() {
         site.open.ends(&format!("same-{number}"), "in_vain", json!({"worker_id": "w-same"}), outcome).await;
+    }
+    for number in 0..2 {
+        site.open.ends(&format!("vain-{number}"), "in_vain", json!({}), "NOT_HEALED").await;
     }
     let overdue = site.open.receives_an_overdue_run().await;
     let result = site.open.ended(&overdue).await;

@@ -19,7 +19,7 @@ pub(crate) struct Endpoints {
 }
 
 /// The playbooks that bring about what the shipped ones do not.
-const OWN: [(&str, &str); 7] = [
+const OWN: [(&str, &str); 8] = [
     (
         "pause",
         "actions: [{type: pause_workflow, parameters: {workflow_id: \"{{ workflow_id }}\", duration_seconds: 60}}]",
@@ -33,6 +33,7 @@ const OWN: [(&str, &str); 7] = [
         "actions: [{type: reallocate_ticket, parameters: {ticket_id: \"{{ ticket_id }}\", reason: worker_failure}}]",
     ),
     ("mark", "actions: [{type: update_ticket_status, parameters: {ticket_id: \"{{ ticket_id }}\", status: running}}]"),
+    ("stray", "actions: [{type: update_ticket_status, parameters: {ticket_id: \"{{ ticket_id }}\", status: running}}]"),
     (TOO_LONG, "timeout_seconds: 2\nactions: [{type: wait, parameters: {seconds: \"{{ seconds }}\"}}]"),
     (
         "in_vain",
@@ -46,8 +47,10 @@ const OWN: [(&str, &str); 7] = [
          parameters: {worker_id: \"{{ item }}\"}}]",
     ),
 ];
-/// One ticket an hour may be marked.
-const GUARDRAILS: &str = "budgets: [{name: marks, playbooks: [mark], max: 1, window_seconds: 3600}]";
+/// One ticket an hour may be marked, no ticket is in reach of `stray`, and five failures in a row make people look at `in_vain`.
+const GUARDRAILS: &str = "budgets: [{name: marks, playbooks: [mark], max: 1, window_seconds: 3600}]\n\
+                          scope: [{playbooks: [stray], opt_in: {metadata: managed}}]\n\
+                          autonomy: [{playbook: in_vain, level: auto, demote: {below_percent: 50, of_last: 5}}]\n";
 /// Longer than its timeout.
 const TOO_LONG: &str = "too_long";
 const IN_CIRCLES: &str = "in_circles";
@@ -79,19 +82,24 @@ impl Site {
     /// With a sick worker.
     pub(crate) fn start(endpoints: &Endpoints) -> Self {
         let platform = platform(Seed::unhealthy_worker());
-        let open = Service::start(&platform, endpoints, &[("OPA_VALIDATED_ACTIONS", "pause_workflow")]);
         let strict = [
             ("OPA_VALIDATED_ACTIONS", "pause_workflow"),
             ("OPA_FAIL_OPEN", "false"),
             ("EXECUTION_TICKET_CIRCUIT_BREAKER_THRESHOLD", "1"),
         ];
-        let closed = Service::start(&platform, endpoints, &strict);
+        let closed = Service::start(&platform, endpoints, &strict, "");
+        // Whom it tells is the other one, as a receiver of CloudEvents.
+        let told = format!(
+            "channels: {{other: {{type: webhook, url: \"{}/hooks/cloudevents\"}}}}\nroutes: [{{to: other}}]\n",
+            closed.serve.url
+        );
+        let open = Service::start(&platform, endpoints, &[("OPA_VALIDATED_ACTIONS", "pause_workflow")], &told);
         Self { platform, open, closed }
     }
 }
 
 impl Service {
-    fn start(platform: &Platform, endpoints: &Endpoints, own: &[(&str, &str)]) -> Self {
+    fn start(platform: &Platform, endpoints: &Endpoints, own: &[(&str, &str)], notify: &str) -> Self {
         let of_playbooks = playbooks(&[]);
         for file in std::fs::read_dir(root().join("playbooks")).unwrap().map(|file| file.unwrap().path()) {
             if file.extension().is_some_and(|ending| ending == "yaml") {
@@ -102,6 +110,7 @@ impl Service {
             write(of_playbooks.path(), name, text);
         }
         std::fs::write(of_playbooks.path().join("guardrails.yaml"), GUARDRAILS).unwrap();
+        std::fs::write(of_playbooks.path().join("notify.yaml"), notify).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state.db");
         let store = heal_embedded::Store::open(Location::File(state.clone()), Arc::new(SystemClock)).unwrap();

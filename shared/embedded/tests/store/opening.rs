@@ -23,6 +23,9 @@ fn refusal(path: &Path) -> String {
 
 /// The first version had neither budgets nor halts nor the checks' states nor the intents of claims nor what runs are about.
 const TO_VERSION_1: &str = "
+DROP INDEX run_room;
+DROP INDEX run_waiting;
+ALTER TABLE run DROP COLUMN room;
 DROP TABLE budget;
 ALTER TABLE claim DROP COLUMN asked;
 DROP TABLE repeated;
