@@ -7,7 +7,7 @@ use heal_runtime::port::{ClaimKey, ClaimStore as _};
 use heal_sandbox::{Fault, FaultKind, Service};
 use serde_json::{Value, json};
 
-use crate::rig::{When, no_op, short, unknown};
+use crate::rig::{When, short, unknown};
 use crate::{EXECUTOR, WORKER, cluster, of, uid, worker};
 
 async fn stored_intent(rig: &crate::rig::Rig, command: &heal_runtime::ActionCommand) -> Option<Value> {
