@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use heal_clients::config::Strings;
 use heal_engine::playbook::Playbook;
-use heal_guard::Guardrails;
+use heal_guard::{Guardrails, Storms};
 use heal_language::guardrails::{self, Reading};
 use heal_wiring::environment::{ENV_GUARDRAILS, ENV_PLAYBOOKS};
 
@@ -127,8 +127,9 @@ impl Loaded {
 
 /// The number of rules that a file sets.
 pub(crate) fn rules(guardrails: &Guardrails) -> usize {
-    let Guardrails { cooldowns, budgets, repeats: _, approvals, autonomy } = guardrails;
-    cooldowns.len() + budgets.len() + approvals.groups.len() + autonomy.len()
+    let Guardrails { cooldowns, budgets, repeats: _, approvals, autonomy, storms } = guardrails;
+    let storms = storms.0.iter().filter(|rule| !Storms::default().0.contains(rule));
+    cooldowns.len() + budgets.len() + approvals.groups.len() + autonomy.len() + storms.count()
 }
 
 /// One line about them, for people.

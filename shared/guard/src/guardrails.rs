@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::autonomy::AutonomyRule;
 use crate::effect::Effect;
+use crate::storm::Storms;
 
 mod text;
 
@@ -36,6 +37,9 @@ pub struct Guardrails {
     /// How far a playbook may act by itself, at most one rule a playbook; `auto` where none names it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub autonomy: Vec<AutonomyRule>,
+    /// When so many targets of a service are sick that the fault is elsewhere.
+    #[serde(skip_serializing_if = "Storms::is_default")]
+    pub storms: Storms,
 }
 
 /// How long a target is left alone by one action after an effect.

@@ -6,6 +6,7 @@ use heal_engine::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::effect::Effect;
+use crate::storm::Storm;
 
 /// An order to stop. It ends by the clock: a row that is still stored after `until` halts nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct Halt {
     pub reason: String,
     /// The identity of who ordered it.
     pub by: String,
+    /// If the engine itself found a storm; `None` for the order of a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<Storm>,
 }
 
 /// The effects that a halt holds.

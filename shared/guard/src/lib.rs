@@ -19,6 +19,7 @@
 //!     until: Timestamp(2_000),
 //!     reason: "a deployment is under way".to_owned(),
 //!     by: "local:anna".to_owned(),
+//!     storm: None,
 //! });
 //! assert_eq!(decide(&question).verdict, Verdict::Hold { until: Some(Timestamp(2_000)) });
 //! ```
@@ -32,6 +33,7 @@ mod halt;
 pub mod limit;
 mod question;
 mod record;
+mod storm;
 
 pub use autonomy::{AutonomyRule, AutonomySetting, GUARDRAILS, level_of};
 pub use decide::decide;
@@ -45,3 +47,4 @@ pub use heal_engine::id::Digest;
 pub use heal_engine::message::{Approved, Violation};
 pub use question::{Counter, PolicyAnswer, Question};
 pub use record::{DecisionRecord, Difference, PolicyFacts, Subject, replay};
+pub use storm::{STORM_BY, Storm, StormRule, Storms};

@@ -19,6 +19,7 @@ mod known;
 mod people;
 mod reach;
 mod schema;
+mod storms;
 
 pub use schema::schema;
 
@@ -27,7 +28,7 @@ use known::Known;
 /// The file in a folder of playbooks, without its extension. It is not a playbook.
 pub const FILE_STEM: &str = "guardrails";
 
-const KEYS: [&str; 5] = ["cooldowns", "budgets", "repeats", "approvals", "autonomy"];
+const KEYS: [&str; 6] = ["cooldowns", "budgets", "repeats", "approvals", "autonomy", "storms"];
 const KEYS_OF_COOLDOWN: [&str; 1] = ["seconds"];
 const KEYS_OF_REPEATS: [&str; 2] = ["escalate_at", "window_seconds"];
 
@@ -74,7 +75,7 @@ fn document(text: &str, root: &Node, known: Known<'_>, report: &mut Report) -> O
     }
     let mut fields = Fields::from_object(root, "the file of guardrails", report)?;
     // A section whose rules are all commented out has no value.
-    let [cooldowns, budgets, repeats, approvals, autonomy] =
+    let [cooldowns, budgets, repeats, approvals, autonomy, storms] =
         KEYS.map(|key| fields.take(key).filter(|field| field.node.kind != Kind::Null));
     let guardrails = Guardrails {
         cooldowns: cooldowns.map(|field| self::cooldowns(&field, known, report)).unwrap_or_default(),
@@ -82,6 +83,7 @@ fn document(text: &str, root: &Node, known: Known<'_>, report: &mut Report) -> O
         repeats: repeats.map(|field| self::repeats(&field, report)).unwrap_or_default(),
         approvals: approvals.map(|field| people::approvals(&field, report)).unwrap_or_default(),
         autonomy: autonomy.map(|field| people::autonomy(&field, known, report)).unwrap_or_default(),
+        storms: storms.map(|field| storms::read(&field, known, report)).unwrap_or_default(),
     };
     fields.finish(&KEYS, misplaced, report);
     Some(guardrails)
@@ -95,6 +97,7 @@ fn misplaced(key: &str) -> Option<&'static str> {
         }
         "escalate_at" => Some("it is a key of `repeats`"),
         "groups" => Some("it is a key of `approvals`"),
+        "targets" | "quiet_seconds" | "trickle" => Some("it is a key of one of the services of `storms`"),
         "level" => Some("it is a key of one of the rules of `autonomy`"),
         "triggers" | "steps" | "verify" => Some("it is a key of playbooks"),
         _ => None,

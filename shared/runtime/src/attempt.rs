@@ -30,6 +30,7 @@ mod merge;
 mod record;
 mod reserve;
 mod shadow;
+mod storm;
 mod typed;
 
 /// How long a claim is held without a renewal, in milliseconds. A worker renews it while it performs; after a worker that died,

@@ -10,7 +10,7 @@ use heal_engine::{Command, RunId, Timestamp};
 use heal_guard::Guardrails;
 use tracing::Instrument as _;
 
-use crate::halts::HaltCache;
+use crate::halts::{self, HaltCache};
 use crate::library::Library;
 use crate::message::{self, Inbound};
 use crate::observe::{self, Observer};
@@ -28,6 +28,7 @@ mod intake;
 mod read;
 mod rejected;
 mod repeats;
+mod storms;
 mod tickets;
 mod withdraw;
 
@@ -49,6 +50,7 @@ pub struct Dispatcher {
     library: Arc<Library>,
     autonomy: Arc<autonomy::Source>,
     cache: Arc<Cache>,
+    sick_targets: Arc<storms::SickTargets>,
     observer: Arc<dyn Observer>,
     gatekeeper: Option<Gatekeeper>,
 }
@@ -98,6 +100,7 @@ impl Dispatcher {
             library,
             autonomy: Arc::default(),
             cache: Arc::default(),
+            sick_targets: Arc::default(),
             observer,
             gatekeeper: None,
         }
@@ -144,6 +147,9 @@ impl Dispatcher {
         let slot = self.cache.slot(run_id);
         let mut live = slot.lock().await;
         let result = self.take_locked(run_id, cause_id, inputs, &mut live).await;
+        if let (Ok(_), Some(kept)) = (&result, live.as_ref()) {
+            self.end_acknowledged_storm(&kept.state).await?;
+        }
         match (&result, live.as_ref()) {
             // The cached state may hold events that were not committed.
             (Err(_), _) => *live = None,
@@ -264,6 +270,7 @@ impl Dispatcher {
         let now = self.ports.clock.now();
         let mut due = due_runs.due(now, limit).await?;
         due.extend(self.releasable(due_runs, now, limit).await?);
+        due.extend(halts::trickling(due_runs, &*self.ports.halts.read(now).await?, now).await?);
         Ok(self.wake(&due, now).await)
     }
 }

@@ -74,8 +74,11 @@ pub trait Observer: Debug + Send + Sync + 'static {
     /// The number of live runs that are held, over all processes.
     fn runs_held(&self, _runs: u64) {}
 
-    /// The number of halts that last.
+    /// The number of halts by people that last.
     fn halts_active(&self, _halts: u64) {}
+
+    /// The number of storms that last.
+    fn storms_active(&self, _storms: u64) {}
 }
 
 /// How far the wait for an approval is.

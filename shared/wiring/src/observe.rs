@@ -194,6 +194,10 @@ impl heal_runtime::observe::Observer for Observer {
     fn halts_active(&self, halts: u64) {
         self.metrics.set(Id::HaltsActive, halts, &[]);
     }
+
+    fn storms_active(&self, storms: u64) {
+        self.metrics.set(Id::StormsActive, storms, &[]);
+    }
 }
 
 /// A word that the engine does not know is not in the label's set and becomes `other`.

@@ -5,6 +5,7 @@ use heal_engine::template::Template;
 
 use super::{Budget, Guardrails, KEY_NAMES};
 use crate::limit;
+use crate::storm::StormRule;
 
 /// A text that is not the canonical JSON of usable guardrails.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,7 @@ impl Guardrails {
         }
         within(|| "the number of budgets".to_owned(), self.budgets.len() as u64, 0, limit::BUDGETS as u64)?;
         self.budgets.iter().try_for_each(Budget::check)?;
+        self.storms.0.iter().try_for_each(StormRule::check)?;
         let repeats = self.repeats;
         let (least, most) = (limit::REPEATS_LEAST, limit::REPEATS);
         within(|| "escalate_at of repeats".to_owned(), repeats.escalate_at.into(), least.into(), most.into())?;
@@ -80,6 +82,21 @@ impl Budget {
             Some(unknown) => Err(bad_key(format!("unknown name `{unknown}`, the names are {}", KEY_NAMES.join(", ")))),
             None => Ok(()),
         }
+    }
+}
+
+impl StormRule {
+    fn check(&self) -> Result<(), BadGuardrails> {
+        let Self { service, targets, trickle, window_seconds, quiet_seconds, actions: _ } = self;
+        let of = |key: &str| format!("{key} of the storm of {service}");
+        if *targets > 0 {
+            let (least, most) = (limit::STORM_TARGETS_LEAST.into(), limit::STORM_TARGETS.into());
+            within(|| of("targets"), (*targets).into(), least, most)?;
+        }
+        let (least, most) = (limit::STORM_WINDOW_LEAST_SECONDS, limit::STORM_WINDOW_SECONDS);
+        within(|| of("window_seconds"), *window_seconds, least, most)?;
+        within(|| of("quiet_seconds"), *quiet_seconds, *window_seconds, most)?;
+        within(|| of("trickle"), (*trickle).into(), 0, limit::STORM_TRICKLE.into())
     }
 }
 
@@ -108,7 +125,7 @@ mod tests {
 
     #[test]
     fn every_rule_survives_the_canonical_text_and_changes_the_digest() {
-        let text = r#"{"cooldowns":[{"action":"restart_pod","seconds":60}],"budgets":[{"name":"restarts","applies_to":{"actions":["restart_pod"]},"key":"{{ workflow_id }}","max":2,"window_seconds":60}],"repeats":{"escalate_at":4,"window_seconds":60},"approvals":{"groups":{"oncall":["local:anna"]}},"autonomy":[{"playbook":"restarts","level":"approve"}]}"#;
+        let text = r#"{"cooldowns":[{"action":"restart_pod","seconds":60}],"budgets":[{"name":"restarts","applies_to":{"actions":["restart_pod"]},"key":"{{ workflow_id }}","max":2,"window_seconds":60}],"repeats":{"escalate_at":4,"window_seconds":60},"approvals":{"groups":{"oncall":["local:anna"]}},"autonomy":[{"playbook":"restarts","level":"approve"}],"storms":[{"service":"kubernetes","actions":["restart_pod"],"targets":0,"window_seconds":60,"quiet_seconds":60,"trickle":0}]}"#;
         let guardrails = Guardrails::from_json(text).unwrap();
         assert_eq!(guardrails.to_json(), text);
         assert_ne!(guardrails.digest(), Guardrails::default().digest());
@@ -118,6 +135,7 @@ mod tests {
     fn an_unknown_bound_is_refused_rather_than_ignored() {
         for text in [
             r#"{"storms":{}}"#,
+            r#"{"storms":[{"service":"a","actions":[],"targets":5}]}"#,
             r#"{"cooldowns":[{"action":"a","seconds":1,"jitter":1}]}"#,
             r#"{"budgets":[{"name":"a","max":1,"window_seconds":1,"max_percent":5}]}"#,
             r#"{"budgets":[{"name":"a","max":1,"window_seconds":1,"applies_to":{"labels":[]}}]}"#,
@@ -153,6 +171,31 @@ mod tests {
         let one = r#"{"name":"b","max":1,"window_seconds":1}"#;
         let many = format!(r#"{{"budgets":[{}]}}"#, vec![one; limit::BUDGETS + 1].join(","));
         assert!(fault(&many).contains("the number of budgets is 51, expected 0 to 50"));
+    }
+
+    #[test]
+    fn the_numbers_of_a_storm_are_bounded() {
+        let storm = |targets: u32, window: u64, quiet: u64, trickle: u32| {
+            Guardrails::from_json(&format!(
+                r#"{{"storms":[{{"service":"s","actions":["a"],"targets":{targets},"window_seconds":{window},"quiet_seconds":{quiet},"trickle":{trickle}}}]}}"#
+            ))
+        };
+        for (targets, window, quiet, trickle) in
+            [(0, 10, 10, 0), (2, 10, 3_600, 100), (limit::STORM_TARGETS, limit::STORM_WINDOW_SECONDS, 3_600, 0)]
+        {
+            assert!(storm(targets, window, quiet, trickle).is_ok(), "{targets} {window} {quiet} {trickle}");
+        }
+        for (broken, field) in [
+            (storm(1, 10, 10, 0), "targets of the storm of s is 1, expected 2 to 1000"),
+            (storm(1_001, 10, 10, 0), "targets of the storm of s is 1001"),
+            (storm(5, 9, 10, 0), "window_seconds of the storm of s is 9, expected 10 to 3600"),
+            (storm(5, 60, 59, 0), "quiet_seconds of the storm of s is 59, expected 60 to 3600"),
+            (storm(5, 60, 3_601, 0), "quiet_seconds of the storm of s is 3601"),
+            (storm(5, 60, 60, 101), "trickle of the storm of s is 101, expected 0 to 100"),
+        ] {
+            let fault = broken.unwrap_err().to_string();
+            assert!(fault.contains(field), "{fault}");
+        }
     }
 
     #[test]

@@ -6,9 +6,10 @@ use heal_engine::Timestamp;
 use heal_engine::catalog::{ActionSpec, Safety};
 use heal_engine::template::{Lookup, Scope, Template, TemplateError};
 use heal_guard::limit::BUDGET_MAX;
-use heal_guard::{Budget, Counter, Digest, Effect, Guardrails};
+use heal_guard::{Budget, Counter, Digest, Effect, Guardrails, Halt};
 use serde_json::Value;
 
+use super::storm;
 use crate::action::{Call, Target};
 use crate::port::{BudgetKey, BudgetRequest, BudgetUse, CooldownKey, CooldownRequest};
 
@@ -62,7 +63,13 @@ impl Bounds {
     ///
     /// # Errors
     /// The key of a budget cannot be rendered.
-    pub(super) fn count(&self, spec: &ActionSpec, call: &Call, target: &Target) -> Result<Counted, TemplateError> {
+    pub(super) fn count(
+        &self,
+        spec: &ActionSpec,
+        call: &Call,
+        target: &Target,
+        storms: &[Halt],
+    ) -> Result<Counted, TemplateError> {
         let context = &call.command.context;
         let effect = Effect {
             action: spec.name.to_owned(),
@@ -89,6 +96,8 @@ impl Bounds {
                 window_ms: budget.window_seconds.saturating_mul(1_000),
             });
         }
+        // Asked last: whatever else refuses the target takes no place of the trickle.
+        budgets.extend(storms.iter().filter_map(|halt| storm::place(halt, &key)).next());
         Ok(Counted { effect, key, cooldown, budgets })
     }
 }
@@ -116,7 +125,8 @@ impl Counted {
             let asked = |asked: &&BudgetUse| asked.target == request.target && asked.key == request.key;
             let BudgetUse { used, full_until, .. } = *answer.budgets.iter().find(asked)?;
             let BudgetKey { name, key } = request.key.clone();
-            Some(Counter { name: format!("budget {name:?}"), key, used, limit: request.max, full_until })
+            let name = storm::counter_name(&name).unwrap_or_else(|| format!("budget {name:?}"));
+            Some(Counter { name, key, used, limit: request.max, full_until })
         });
         cooldown.into_iter().chain(budgets).collect()
     }
@@ -184,7 +194,7 @@ mod tests {
     fn count(guardrails: Guardrails, safety: Safety) -> Counted {
         let spec = spec(safety);
         let bounds = Bounds::compile(&Arc::new(guardrails), &spec).unwrap();
-        bounds.count(&spec, &call(), &Target::new("t-1", PolicyResource::default())).unwrap()
+        bounds.count(&spec, &call(), &Target::new("t-1", PolicyResource::default()), &[]).unwrap()
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl<A: Action> Attempt<'_, A> {
     /// # Errors
     /// This process was frozen before anything was done, and its time has passed meanwhile.
     pub(super) async fn perform(&self, targets: &[Admitted<A::Facts>]) -> Result<Performed, NotStarted> {
-        let Self { worker, action, call, parameters, lease, watch } = self;
+        let Self { worker, action, call, parameters, lease, watch, storms: _ } = self;
         let ids = || targets.iter().map(|admitted| &admitted.target);
         let now = worker.ports.clock.now();
         // Then another worker may hold the claim.

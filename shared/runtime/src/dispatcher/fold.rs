@@ -29,7 +29,7 @@ impl Dispatcher {
         now: Timestamp,
     ) -> Result<Fresh, DispatchError> {
         let mut fresh = Fresh::default();
-        for input in held::input(live, halts, now).into_iter().chain(inputs.iter().cloned()) {
+        for input in held::input(live, inputs, halts, now).into_iter().chain(inputs.iter().cloned()) {
             match turn::take(&live.plan, &mut live.state, input, now, self.ports.entropy.next()?) {
                 Ok(turn) => {
                     fresh.events.extend(turn.events);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use heal_engine::turn::Input;
 use heal_engine::{RunId, State, Timestamp};
-use heal_guard::Halt;
+use heal_guard::{Halt, STORM_BY};
 
 use super::cache::Live;
 use super::{DispatchError, Dispatcher};
@@ -29,7 +29,9 @@ pub enum SwitchOutcome {
 
 /// What the halts do to the run now. A halt of everything, or of the run's playbook, holds it; other halts hold it by a worker's answer. A run
 /// that one halt holds goes on once that halt has ended, unless another one of its playbook lasts. What a person holds stays held.
-pub(super) fn input(live: &Live, halts: &[Halt], now: Timestamp) -> Option<Input> {
+///
+/// A run that a storm has held for a window tries again once it is woken: it may get a place of the trickle, or is held anew by its worker.
+pub(super) fn input(live: &Live, inputs: &[Input], halts: &[Halt], now: Timestamp) -> Option<Input> {
     let state = &live.state;
     if state.is_ended() || state.stopping.is_some() {
         return None;
@@ -37,8 +39,11 @@ pub(super) fn input(live: &Live, halts: &[Halt], now: Timestamp) -> Option<Input
     let holding = halts::of_run(halts, &live.plan.playbook.name, now).map(halts::hold);
     let Some(held) = &state.held else { return holding.map(Input::Hold) };
     let id = held.hold.halt.as_ref()?;
-    if halts.iter().any(|halt| halt.id == *id && now < halt.until) {
-        return None;
+    if let Some(halt) = halts.iter().find(|halt| halt.id == *id && now < halt.until) {
+        let storm = halt.storm.as_ref().filter(|_| inputs.iter().any(|input| matches!(input, Input::Wake)))?;
+        let may_try = storm.trickle > 0 && held.since.plus_ms(storm.window_ms) <= now && holding.is_none();
+        let reason = format!("it may be one of the {} effects that the storm lets pass", storm.trickle);
+        return may_try.then(|| Input::Release { by: STORM_BY.to_owned(), reason, halt: Some(id.clone()) });
     }
     let reason = format!("{id} has ended");
     Some(holding.map_or(Input::Release { by: BY.to_owned(), reason, halt: Some(id.clone()) }, Input::Hold))
@@ -101,6 +106,8 @@ impl Dispatcher {
     /// # Errors
     /// The switches cannot be written.
     pub async fn halt(&self, halt: &Halt) -> Result<SwitchOutcome, DispatchError> {
+        // Only the engine itself finds storms.
+        let halt = &Halt { storm: None, ..halt.clone() };
         if let Err(invalid) = halts::check(halt) {
             return Ok(SwitchOutcome::Invalid(invalid));
         }

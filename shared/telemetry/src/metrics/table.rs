@@ -197,6 +197,8 @@ metrics! {
         "Runs that start nothing until they are released";
     HaltsActive = "self_healing_halts_active", Kind::Gauge, "", [],
         "Orders to stop that last";
+    StormsActive = "self_healing_storms_active", Kind::Gauge, "", [],
+        "Services so many targets of which are sick that healing is held but for a trickle";
     CooldownHits = "self_healing_cooldown_hits_total", Kind::Counter, "", [ACTION],
         "Targets left alone because they were touched too recently";
     BudgetHits = "self_healing_budget_hits_total", Kind::Counter, "", [ACTION],

@@ -39,7 +39,7 @@ fn files_that_are_read_are_valid() {
 fn faults_that_an_editor_can_detect_are_refused() {
     let validator = validator();
     let texts = texts("guardrails/broken");
-    for name in ["bounds", "cooldowns", "names", "not_an_object", "people", "unknown_keys", "wrong_types"] {
+    for name in ["bounds", "cooldowns", "names", "not_an_object", "people", "storms", "unknown_keys", "wrong_types"] {
         let (_, text) = texts.iter().find(|(stem, _)| stem == name).expect(name);
         assert!(!validator.is_valid(&json(text)), "{name} is valid");
     }
@@ -62,6 +62,7 @@ fn the_schema_and_the_reading_have_the_same_keys() {
         ("/properties/budgets/items", "budgets: [{xyzxyz: 1}]\n"),
         ("/properties/repeats", "repeats: {xyzxyz: 1}\n"),
         ("/properties/approvals", "approvals: {xyzxyz: 1}\n"),
+        ("/properties/storms/properties/kubernetes", "storms: {kubernetes: {xyzxyz: 1}}\n"),
         ("/properties/autonomy/items", "autonomy: [{xyzxyz: 1}]\n"),
     ] {
         let part = schema.pointer(pointer).unwrap_or_else(|| panic!("the schema has no {pointer}"));
