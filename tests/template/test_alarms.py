@@ -58,6 +58,7 @@ OUTCOMES = {
     **{f"{name}BreakerOpenAlarm": own("circuit_breaker_state", "Maximum", service=it) for name, it in BREAKERS.items()},
     "RunsPileUpAlarm": own("runs_active", "Maximum", service_name="scheduled-checks"),
     "HaltedAlarm": own("halts_active", "Maximum", service_name="scheduled-checks"),
+    "StormAlarm": own("storms_active", "Maximum", service_name="scheduled-checks"),
     "ScheduleStoppedAlarm": ("AWS/Lambda", "Invocations", (("FunctionName", "heal-scheduled-checks"),), "Sum"),
 }
 # Thresholds of the alarms that do not go off at the first.

@@ -84,7 +84,15 @@ impl Order {
     fn into_halt(self, now: Timestamp, entropy: u64) -> Halt {
         let Self { scope, for_seconds, reason } = self;
         let until = now.plus_ms(for_seconds.saturating_mul(1_000));
-        Halt { id: format!("{ID_PREFIX}{:012x}", entropy >> 16), scope, since: now, until, reason, by: BY.to_owned(), storm: None }
+        Halt {
+            id: format!("{ID_PREFIX}{:012x}", entropy >> 16),
+            scope,
+            since: now,
+            until,
+            reason,
+            by: BY.to_owned(),
+            storm: None,
+        }
     }
 }
 

@@ -28,6 +28,7 @@ mod intake;
 mod read;
 mod rejected;
 mod repeats;
+mod sick_targets;
 mod storms;
 mod tickets;
 mod withdraw;
@@ -50,7 +51,7 @@ pub struct Dispatcher {
     library: Arc<Library>,
     autonomy: Arc<autonomy::Source>,
     cache: Arc<Cache>,
-    sick_targets: Arc<storms::SickTargets>,
+    sick_targets: Arc<sick_targets::SickTargets>,
     observer: Arc<dyn Observer>,
     gatekeeper: Option<Gatekeeper>,
 }

@@ -217,7 +217,8 @@ impl Rig {
 
 /// The most effects in any window of so many seconds.
 fn most(effects: &[Timestamp], seconds: u64) -> usize {
-    let in_window = |at: &Timestamp| effects.iter().filter(|one| **one >= *at && **one < at.plus_ms(seconds * 1_000)).count();
+    let in_window =
+        |at: &Timestamp| effects.iter().filter(|one| **one >= *at && **one < at.plus_ms(seconds * 1_000)).count();
     effects.iter().map(in_window).max().unwrap_or(0)
 }
 

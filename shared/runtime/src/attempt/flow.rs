@@ -5,7 +5,6 @@ use heal_engine::catalog::Safety;
 use heal_engine::message::{
     ActionCommand, ActionResult, AttemptOutcome, AttemptResult, HeldCommand, Hold, LateCommand,
 };
-
 use heal_guard::Halt;
 
 use super::halted;
@@ -141,8 +140,7 @@ impl Worker {
         Ok(performed)
     }
 
-    /// Nothing was done by this try, nor by an earlier one of this worker: releases the claim, so that the next worker neither waits for it nor
-    /// has to recover it.
+    /// Nothing was done by this worker: releases the claim, so that the next one neither waits for it nor has to recover it.
     async fn not_started(
         &self,
         call: &Call,

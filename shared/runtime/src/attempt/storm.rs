@@ -45,7 +45,8 @@ impl<A: Action> Attempt<'_, A> {
     /// # Errors
     /// [`NotStarted::Halted`]: one of the targets got no place in the trickle, so that the attempt as a whole is held.
     pub(super) fn unless_trickle_is_full(&self, counted: &[&Counted], answer: &Answer) -> Result<(), NotStarted> {
-        let is_full = answer.budgets.iter().any(|place| place.key.name.starts_with(PREFIX) && place.full_until.is_some());
+        let is_full =
+            answer.budgets.iter().any(|place| place.key.name.starts_with(PREFIX) && place.full_until.is_some());
         match self.storms.first().filter(|_| is_full) {
             None => Ok(()),
             Some(storm) => Err(NotStarted::Halted {

@@ -4,9 +4,6 @@
 //! A storm is a halt of its service, so every worker reads it with the others, and runs wait for its end as they wait for any halt's. The
 //! group incident is a run that ends `ESCALATED`: the count of repeated runs, which every process asks, lets only one of them start.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use heal_engine::event::{Commit, RunOutcome, RunStarted};
 use heal_engine::state::follow_up::ESCALATION;
 use heal_engine::time::seconds_to_ms;
@@ -22,85 +19,12 @@ use crate::halts::{self, ID_PREFIX};
 use crate::observe;
 use crate::port::{BackendError, Created, NewRun, Repeat, RunFilter, Subject};
 
-/// Milliseconds after which the runs that other processes started are read again.
-const READ_MS: u64 = 2_000;
 /// Runs of one playbook that are read at a time, the newest first; twice the targets of a storm if that is more.
 const READ_RUNS: usize = 200;
-/// Targets of one service that a process keeps in mind.
-const KEPT_TARGETS: usize = 2_000;
 /// Targets that the group incident names; the others are counted.
 const NAMED_TARGETS: usize = 20;
 /// A storm is prolonged once this part of its quiet period is gained, so that it costs few writes however many targets it has.
 const PROLONGED_BY: u64 = 10;
-
-/// The sick targets that this process knows of, by service.
-#[derive(Debug, Default)]
-pub(super) struct SickTargets(Mutex<BTreeMap<String, Window>>);
-
-#[derive(Debug, Default)]
-struct Window {
-    /// When each target was last reported sick.
-    targets: BTreeMap<String, Timestamp>,
-    /// When the runs of all processes were read last.
-    read_at: Option<Timestamp>,
-    /// Somebody acknowledged a storm then: what was sick before no longer counts.
-    acknowledged_at: Timestamp,
-}
-
-impl SickTargets {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Window>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_read(&self, rule: &StormRule, now: Timestamp) -> bool {
-        let read_at = self.lock().get(&rule.service).and_then(|window| window.read_at);
-        read_at.is_some_and(|at| now.since_ms(at) < READ_MS && at.since_ms(now) < READ_MS)
-    }
-
-    fn add(&self, rule: &StormRule, started: impl Iterator<Item = (String, Timestamp)>, now: Timestamp) {
-        let mut services = self.lock();
-        let window = services.entry(rule.service.clone()).or_default();
-        window.read_at = Some(now);
-        started.for_each(|(target, at)| window.add(target, at));
-    }
-
-    /// Adds a target. The answer is whether it is new, and how many there are.
-    fn note(&self, rule: &StormRule, target: String, now: Timestamp) -> (bool, usize) {
-        let mut services = self.lock();
-        let window = services.entry(rule.service.clone()).or_default();
-        window.retain(rule, now);
-        let is_new = !window.targets.contains_key(&target);
-        window.add(target, now);
-        (is_new, window.targets.len())
-    }
-
-    fn targets(&self, rule: &StormRule) -> Vec<String> {
-        self.lock().get(&rule.service).map(|window| window.targets.keys().cloned().collect()).unwrap_or_default()
-    }
-
-    /// Forgets what was sick before somebody acknowledged the storm; returns how many targets are left.
-    fn acknowledged(&self, rule: &StormRule, at: Timestamp, now: Timestamp) -> usize {
-        let mut services = self.lock();
-        let window = services.entry(rule.service.clone()).or_default();
-        window.acknowledged_at = window.acknowledged_at.max(at);
-        window.retain(rule, now);
-        window.targets.len()
-    }
-}
-
-impl Window {
-    fn add(&mut self, target: String, at: Timestamp) {
-        if self.targets.len() < KEPT_TARGETS || self.targets.contains_key(&target) {
-            let newest = self.targets.entry(target).or_insert(at);
-            *newest = at.max(*newest);
-        }
-    }
-
-    fn retain(&mut self, rule: &StormRule, now: Timestamp) {
-        let (window_ms, acknowledged_at) = (seconds_to_ms(rule.window_seconds), self.acknowledged_at);
-        self.targets.retain(|_, at| now < at.plus_ms(window_ms) && acknowledged_at < *at);
-    }
-}
 
 /// Whether a run of the plan changes something of the rule's service.
 fn concerns(rule: &StormRule, plan: &Plan) -> bool {
@@ -147,13 +71,7 @@ impl Dispatcher {
     }
 
     /// A new target: the quiet period starts anew. A storm that has lasted [`STORM_SECONDS`] ends all the same.
-    async fn prolong(
-        &self,
-        rule: &StormRule,
-        halt: &Halt,
-        targets: usize,
-        now: Timestamp,
-    ) -> Result<(), BackendError> {
+    async fn prolong(&self, rule: &StormRule, halt: &Halt, targets: usize, now: Timestamp) -> Result<(), BackendError> {
         let quiet_ms = seconds_to_ms(rule.quiet_seconds);
         let until = now.plus_ms(quiet_ms).min(halt.since.plus_ms(seconds_to_ms(STORM_SECONDS)));
         let Some(storm) = halt.storm.as_ref().filter(|_| quiet_ms / PROLONGED_BY < until.since_ms(halt.until)) else {
