@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use heal_clients::config::Strings;
 use heal_engine::playbook::Playbook;
-use heal_guard::Guardrails;
+use heal_guard::{Guardrails, Storms};
 use heal_language::guardrails;
 use heal_wiring::environment::{ENV_GUARDRAILS, ENV_PLAYBOOKS};
 
@@ -107,7 +107,8 @@ impl Loaded {
 
 /// The number of rules that a file sets.
 pub(crate) fn rules(guardrails: &Guardrails) -> usize {
-    let Guardrails { cooldowns, budgets, repeats: _, approvals, autonomy, admission, windows, scope } = guardrails;
+    let Guardrails { cooldowns, budgets, repeats: _, approvals, autonomy, admission, windows, scope, storms } =
+        guardrails;
     let live = &admission.live;
     cooldowns.len()
         + budgets.len()
@@ -117,6 +118,7 @@ pub(crate) fn rules(guardrails: &Guardrails) -> usize {
         + live.services.len()
         + windows.len()
         + scope.len()
+        + storms.0.iter().filter(|rule| !Storms::default().0.contains(rule)).count()
 }
 
 /// One line about them, for people.

@@ -69,6 +69,7 @@ OUTCOMES = {
     "RunsPileUpAlarm": own("runs_active", "Maximum", service_name="scheduled-checks"),
     "RunsWaitAlarm": own("runs_waiting_oldest_seconds", "Maximum", service_name="scheduled-checks"),
     "HaltedAlarm": own("halts_active", "Maximum", service_name="scheduled-checks"),
+    "StormAlarm": own("storms_active", "Maximum", service_name="scheduled-checks"),
     "ScheduleStoppedAlarm": ("AWS/Lambda", "Invocations", (("FunctionName", "heal-scheduled-checks"),), "Sum"),
 }
 # Thresholds of the alarms that do not go off at the first.

@@ -81,6 +81,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         until: now.plus_ms(length_ms),
         reason: args.reason.clone(),
         by: identity::local(),
+        storm: None,
     };
     if let Err(invalid) = halts::check(&halt) {
         bail!("the halt is refused: {invalid}");

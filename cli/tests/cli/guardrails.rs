@@ -65,7 +65,13 @@ fn show_fills_in_every_default() {
     let folder = playbooks(&[PLAYBOOK]);
     let of = ["--playbooks", path(folder.path())];
     let defaults = heal(&[&["guardrails", "show"], of.as_slice()].concat()).exits(0);
-    for part in ["the defaults, there is no file", "reallocate_ticket        300 s", "run 3 of one playbook", "auto"] {
+    for part in [
+        "the defaults, there is no file",
+        "reallocate_ticket        300 s",
+        "run 3 of one playbook",
+        "5 targets within 300 s",
+        "auto",
+    ] {
         assert!(defaults.stdout.contains(part), "no {part:?} in {defaults:#?}");
     }
     let text = "cooldowns: {restart_pod: {seconds: 7}}\n\

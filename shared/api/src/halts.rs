@@ -167,7 +167,7 @@ impl Order {
     fn into_halt(self, id: String, now: Timestamp, by: String) -> Result<Halt, Problem> {
         let Self { scope, for_seconds, reason } = self;
         let until = now.plus_ms(for_seconds.saturating_mul(1_000));
-        Ok(Halt { id, scope: scope.read()?, since: now, until, reason, by })
+        Ok(Halt { id, scope: scope.read()?, since: now, until, reason, by, storm: None })
     }
 }
 
@@ -183,7 +183,7 @@ impl Scope {
 
 impl From<Halt> for HaltView {
     fn from(halt: Halt) -> Self {
-        let Halt { id, scope, since, until, reason, by } = halt;
+        let Halt { id, scope, since, until, reason, by, storm: _ } = halt;
         let (scope, name) = match scope {
             HaltScope::All => ("all", None),
             HaltScope::Playbook { name } => ("playbook", Some(name)),

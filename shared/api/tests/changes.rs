@@ -135,6 +135,7 @@ async fn holds(home: &Home, changes: &dyn Changes) {
         until: home.dispatcher.now().plus_ms(seconds * 1_000),
         reason: "storm".to_owned(),
         by: "oidc:bob".to_owned(),
+        storm: None,
     };
     let ordered = changes.halt(&halt("halt-000000000001", 600)).await.unwrap();
     assert_eq!(ordered, OrderOutcome::Known(SwitchOutcome::Done));

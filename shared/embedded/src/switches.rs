@@ -47,6 +47,17 @@ impl Switches for Store {
         self.write(operation, work).await
     }
 
+    async fn prolong(&self, halt: &Halt) -> Result<bool> {
+        let operation = "switches.prolong";
+        let body = serde_json::to_string(halt).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
+        let (id, until) = (halt.id.clone(), halt.until);
+        let work = move |connection: &Connection| {
+            let change = "UPDATE halt SET until = ?2, body = ?3 WHERE id = ?1 AND until < ?2";
+            Ok(connection.prepare_cached(change)?.execute(params![id, millis(until), body])? > 0)
+        };
+        self.write(operation, work).await
+    }
+
     async fn resume(&self, id: &str, at: Timestamp) -> Result<bool> {
         let id = id.to_owned();
         let work = move |connection: &Connection| {

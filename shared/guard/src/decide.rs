@@ -128,7 +128,15 @@ mod tests {
 
     fn halt(scope: HaltScope, until: u64) -> Halt {
         let (since, until) = (Timestamp(0), Timestamp(until));
-        Halt { id: "halt-1".to_owned(), scope, since, until, reason: "wait".to_owned(), by: "local:anna".to_owned() }
+        Halt {
+            id: "halt-1".to_owned(),
+            scope,
+            since,
+            until,
+            reason: "wait".to_owned(),
+            by: "local:anna".to_owned(),
+            storm: None,
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::autonomy::{AutonomyRule, Demote};
 use crate::effect::Effect;
 use crate::scope::ScopeRule;
+use crate::storm::Storms;
 use crate::window::Window;
 
 mod admission;
@@ -49,6 +50,9 @@ pub struct Guardrails {
     /// Which targets are in reach, by what is written on them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scope: Vec<ScopeRule>,
+    /// When so many targets of a service are sick that the fault is elsewhere.
+    #[serde(skip_serializing_if = "Storms::is_default")]
+    pub storms: Storms,
 }
 
 /// How long a target is left alone by one action after an effect.

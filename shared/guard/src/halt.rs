@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::effect::Effect;
 use crate::guardrails::Selector;
+use crate::storm::Storm;
 
 /// An order to stop. It ends by the clock: a row that is still stored after `until` halts nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub struct Halt {
     pub reason: String,
     /// The identity of who ordered it.
     pub by: String,
+    /// If the engine itself found a storm; `None` for the order of a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<Storm>,
 }
 
 /// The effects that a halt holds.

@@ -19,6 +19,7 @@
 //!     until: Timestamp(2_000),
 //!     reason: "a deployment is under way".to_owned(),
 //!     by: "local:anna".to_owned(),
+//!     storm: None,
 //! });
 //! assert_eq!(decide(&question).verdict, Verdict::Hold { until: Some(Timestamp(2_000)) });
 //! ```
@@ -33,6 +34,7 @@ pub mod limit;
 mod question;
 mod record;
 mod scope;
+mod storm;
 mod window;
 
 pub use autonomy::{
@@ -52,6 +54,7 @@ pub use heal_engine::message::{Approved, GUARDRAILS_POLICY, Violation};
 pub use question::{Counter, PolicyAnswer, Population, Question};
 pub use record::{DecisionRecord, Difference, PolicyFacts, Subject, replay};
 pub use scope::{IGNORE, IGNORE_NOT, Mark, Marks, OutOfScope, ScopeRule};
+pub use storm::{STORM_BY, Storm, StormRule, Storms};
 pub use window::{
     BadLocalTime, LocalTime, OpenWindow, Schedule, UnknownZone, WINDOW_ID_PREFIX, Weekday, Window, WindowKind, Zone,
 };

@@ -39,6 +39,18 @@ pub const DEMOTE_LEAST: u32 = 3;
 pub const DEMOTE_MOST: u32 = 50;
 /// Earlier levels that are kept beside the stored one of a playbook.
 pub const AUTONOMY_HISTORY: usize = 20;
+/// The smallest number of targets that is a storm: a single one is none.
+pub const STORM_TARGETS_LEAST: u32 = 2;
+/// The largest number of targets that a storm needs: each process keeps them in memory.
+pub const STORM_TARGETS: u32 = 1_000;
+/// Effects of a trickle in one window.
+pub const STORM_TRICKLE: u32 = 100;
+/// Seconds of the shortest window of a storm: processes read each other's runs every 2 s.
+pub const STORM_WINDOW_LEAST_SECONDS: u64 = 10;
+/// Seconds of the longest window and of the longest quiet period: one hour. A longer one would hold healing long after the storm.
+pub const STORM_WINDOW_SECONDS: u64 = 3_600;
+/// Seconds of the longest storm, 6 hours: it ends even if new targets keep coming, so that nothing is held for ever.
+pub const STORM_SECONDS: u64 = 6 * 3_600;
 /// Groups of approvers.
 pub const GROUPS: usize = 50;
 /// Members of one group.

@@ -106,7 +106,7 @@ impl Window {
         let (since, until) = self.schedule.open_at(now)?;
         let scope = HaltScope::Window { name: self.name.clone(), applies_to: self.applies_to.clone() };
         let (reason, by) = (self.reason.clone(), crate::GUARDRAILS.to_owned());
-        Some(Halt { id: self.halt_id(), scope, since, until, reason, by })
+        Some(Halt { id: self.halt_id(), scope, since, until, reason, by, storm: None })
     }
 }
 

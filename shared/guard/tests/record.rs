@@ -47,6 +47,7 @@ fn halt() -> impl Strategy<Value = Halt> {
         until,
         reason: "a deployment is under way".to_owned(),
         by,
+        storm: None,
     })
 }
 
@@ -162,6 +163,7 @@ fn full() -> DecisionRecord {
             until: NOW,
             reason: "a deployment is under way".to_owned(),
             by: "local:anna".to_owned(),
+            storm: None,
         }],
         policy: PolicyAnswer::Deny { source: "server".to_owned(), violations: vec![violation] },
         counters: vec![counter("cooldown of restart_pod", 0, None), counter("pods_per_hour", 1, Some(NOW.plus_ms(9)))],

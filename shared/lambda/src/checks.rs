@@ -79,7 +79,8 @@ async fn report_live(store: &Store, observer: &dyn Observer, now: Timestamp) {
             observer.runs_active(live);
             observer.runs_waiting(live.waited(now));
             observer.runs_held(held);
-            observer.halts_active(halts::lasting(&halts, now).len() as u64);
+            observer.halts_active(halts::ordered(&halts, now));
+            observer.storms_active(halts::storms(&halts, now).count() as u64);
         }
         (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "failed to count the live runs and the halts");
@@ -115,10 +116,12 @@ async fn wake_due<S: RunStore + Switches>(
     sender: &dyn Sender,
     now: Timestamp,
 ) -> Result<usize, BackendError> {
-    let halts = halts::lasting(&store.halts().await?, now);
+    let all = store.halts().await?;
+    let halts = halts::lasting(&all, now);
     let mut due = store.due(now, SWEEP_RUNS).await?;
     due.extend(store.held_by_others(&halts, SWEEP_RUNS).await?);
     due.extend(store.occupancy(now).await?.waiting.into_iter().map(|waiting| waiting.run_id).next());
+    due.extend(halts::trickling(store, &all, now).await?);
     let wake = |run_id| Message {
         queue: QueueName::Results,
         body: Inbound::Wake { run_id }.to_body(),

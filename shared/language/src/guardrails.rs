@@ -22,6 +22,7 @@ mod people;
 mod reach;
 mod schema;
 mod scope;
+mod storms;
 mod windows;
 
 pub use schema::schema;
@@ -31,7 +32,8 @@ use known::Known;
 /// The file in a folder of playbooks, without its extension. It is not a playbook.
 pub const FILE_STEM: &str = "guardrails";
 
-const KEYS: [&str; 8] = ["cooldowns", "budgets", "repeats", "approvals", "autonomy", "admission", "windows", "scope"];
+const KEYS: [&str; 9] =
+    ["cooldowns", "budgets", "repeats", "approvals", "autonomy", "admission", "windows", "scope", "storms"];
 const KEYS_OF_COOLDOWN: [&str; 1] = ["seconds"];
 const KEYS_OF_REPEATS: [&str; 2] = ["escalate_at", "window_seconds"];
 
@@ -78,7 +80,7 @@ fn document(text: &str, root: &Node, known: Known<'_>, report: &mut Report) -> O
     }
     let mut fields = Fields::from_object(root, "the file of guardrails", report)?;
     // A section whose rules are all commented out has no value.
-    let [cooldowns, budgets, repeats, approvals, autonomy, admission, windows, scope] =
+    let [cooldowns, budgets, repeats, approvals, autonomy, admission, windows, scope, storms] =
         KEYS.map(|key| fields.take(key).filter(|field| field.node.kind != Kind::Null));
     let approvals = approvals.map(|field| people::approvals(&field, report)).unwrap_or_default();
     let groups = &approvals.groups.clone();
@@ -91,6 +93,7 @@ fn document(text: &str, root: &Node, known: Known<'_>, report: &mut Report) -> O
         approvals,
         autonomy: autonomy.map(|field| people::autonomy(&field, known, report)).unwrap_or_default(),
         admission: admission.map(|field| admission::read(&field, known, report)).unwrap_or_default(),
+        storms: storms.map(|field| storms::read(&field, known, report)).unwrap_or_default(),
     };
     fields.finish(&KEYS, misplaced, report);
     Some(guardrails)
@@ -105,6 +108,7 @@ fn misplaced(key: &str) -> Option<&'static str> {
         "escalate_at" => Some("it is a key of `repeats`"),
         "live" | "per_playbook" | "per_service" => Some("it is a key of `admission`"),
         "groups" => Some("it is a key of `approvals`"),
+        "targets" | "quiet_seconds" | "trickle" => Some("it is a key of one of the services of `storms`"),
         "level" | "demote" => Some("it is a key of one of the rules of `autonomy`"),
         "max_percent" | "concurrent" => Some("it is a key of one of the `budgets`"),
         "days" | "from" | "to" | "zone" | "start" | "end" => Some("it is a key of one of the `windows`"),

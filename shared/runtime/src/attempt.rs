@@ -34,6 +34,7 @@ mod record;
 mod report;
 mod reserve;
 mod shadow;
+mod storm;
 mod typed;
 mod variables;
 

@@ -10,7 +10,7 @@ use heal_engine::{RunId, Timestamp};
 use heal_guard::Guardrails;
 use tracing::Instrument as _;
 
-use crate::halts::HaltCache;
+use crate::halts::{self, HaltCache};
 use crate::library::Library;
 use crate::message::Inbound;
 use crate::observe::{self, Observer};
@@ -32,6 +32,8 @@ mod read;
 mod rejected;
 mod repeats;
 mod rooms;
+mod sick_targets;
+mod storms;
 mod tickets;
 mod withdraw;
 
@@ -54,6 +56,7 @@ pub struct Dispatcher {
     library: Arc<Library>,
     autonomy: Arc<autonomy::Source>,
     cache: Arc<Cache>,
+    sick_targets: Arc<sick_targets::SickTargets>,
     observer: Arc<dyn Observer>,
     gatekeeper: Option<Gatekeeper>,
     notifies: bool,
@@ -104,6 +107,7 @@ impl Dispatcher {
             library,
             autonomy: Arc::default(),
             cache: Arc::default(),
+            sick_targets: Arc::default(),
             observer,
             gatekeeper: None,
             notifies: false,
@@ -172,6 +176,9 @@ impl Dispatcher {
         let slot = self.cache.slot(run_id);
         let mut live = slot.lock().await;
         let result = self.take_locked(run_id, cause_id, inputs, &mut live).await;
+        if let (Ok(_), Some(kept)) = (&result, live.as_ref()) {
+            self.end_acknowledged_storm(&kept.state).await?;
+        }
         match (&result, live.as_ref()) {
             // The cached state may hold events that were not committed.
             (Err(_), _) => *live = None,
@@ -283,6 +290,7 @@ impl Dispatcher {
         let now = self.ports.clock.now();
         let mut due = due_runs.due(now, limit).await?;
         due.extend(self.releasable(due_runs, now, limit).await?);
+        due.extend(halts::trickling(due_runs, &*self.ports.halts.read(now).await?, now).await?);
         Ok(self.wake(&due, now).await + self.admit_waiting().await?)
     }
 }

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use heal_engine::Timestamp;
 use heal_engine::message::Hold;
-use heal_guard::{Guardrails, Halt, HaltScope};
+use heal_engine::{RunId, Timestamp};
+use heal_guard::{Guardrails, Halt, HaltScope, Storm};
 
-use crate::port::{Result, Switches};
+use crate::port::{DueRuns, Result, Switches};
 
 /// Milliseconds for which halts are cached: no effect starts later than this after a halt was stored.
 pub const HALT_CACHE_MS: u64 = 2_000;
@@ -142,6 +142,16 @@ impl HaltCache {
         self.switches.halt(halt).await
     }
 
+    /// Prolongs a halt that is stored, which this process sees from now on. False if it is not stored, or lasts as long already.
+    ///
+    /// # Errors
+    /// The switches cannot be written.
+    pub async fn prolong(&self, halt: &Halt) -> Result<bool> {
+        let mut cached = self.cached.lock().await;
+        *cached = None;
+        self.switches.prolong(halt).await
+    }
+
     /// Ends a halt at `at`. False if there is none.
     ///
     /// # Errors
@@ -211,6 +221,29 @@ pub(crate) fn of_run<'a>(halts: &'a [Halt], playbook: &str, now: Timestamp) -> O
 /// Ids of the halts in force at `now`.
 pub fn lasting(halts: &[Halt], now: Timestamp) -> Vec<String> {
     halts.iter().filter(|halt| now < halt.until).map(|halt| halt.id.clone()).collect()
+}
+
+/// The halts of people that last at `now`.
+pub fn ordered(halts: &[Halt], now: Timestamp) -> u64 {
+    halts.iter().filter(|halt| halt.storm.is_none() && now < halt.until).count() as u64
+}
+
+/// The storms that last at `now`.
+pub fn storms(halts: &[Halt], now: Timestamp) -> impl Iterator<Item = (&Halt, &Storm)> {
+    halts.iter().filter(move |halt| now < halt.until).filter_map(|halt| Some((halt, halt.storm.as_ref()?)))
+}
+
+/// Of the runs that each storm holds as many as its trickle lets pass in a window.
+///
+/// # Errors
+/// `due_runs` cannot be read.
+pub async fn trickling(due_runs: &dyn DueRuns, halts: &[Halt], now: Timestamp) -> Result<Vec<RunId>> {
+    let mut runs = Vec::new();
+    for (halt, storm) in storms(halts, now) {
+        let others: Vec<_> = lasting(halts, now).into_iter().filter(|id| *id != halt.id).collect();
+        runs.extend(due_runs.held_by_others(&others, storm.trickle as usize).await?);
+    }
+    Ok(runs)
 }
 
 /// The hold of a run by `halt`.

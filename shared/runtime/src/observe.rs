@@ -92,6 +92,9 @@ pub trait Observer: Debug + Send + Sync + 'static {
 
     /// A notice could not be put on its queue: people will not be told.
     fn notice_lost(&self) {}
+
+    /// The number of storms that last.
+    fn storms_active(&self, _storms: u64) {}
 }
 
 /// How far the wait for an approval is.

@@ -156,7 +156,7 @@ impl Rig {
         let since = self.clock.now();
         let until = since.plus_ms(seconds * 1_000);
         let (id, reason, by) = ("halt-1".to_owned(), "a deployment".to_owned(), "local:anna".to_owned());
-        Halt { id, scope, since, until, reason, by }
+        Halt { id, scope, since, until, reason, by, storm: None }
     }
 
     async fn send(&self, queue: QueueName, body: String) {
@@ -367,7 +367,7 @@ async fn halts_are_read_again_after_two_seconds_and_at_once_by_who_orders_them()
     assert_eq!(cache.read(now).await.unwrap().len(), 0);
     let (since, until) = (now, now.plus_ms(60_000));
     let (id, reason, by) = ("halt-1".to_owned(), "wait".to_owned(), "local:anna".to_owned());
-    let halt = Halt { id, scope: HaltScope::All, since, until, reason, by };
+    let halt = Halt { id, scope: HaltScope::All, since, until, reason, by, storm: None };
     assert!(other.halt(&halt).await.unwrap());
     assert_eq!(other.read(now).await.unwrap().len(), 1);
     assert_eq!(cache.read(now.plus_ms(HALT_CACHE_MS - 1)).await.unwrap().len(), 0);
@@ -426,7 +426,7 @@ fn a_halt_has_bounds_and_each_is_named() {
     let since = Timestamp(1_000);
     let until = since.plus_ms(HALT_SECONDS * 1_000);
     let (id, reason, by) = ("halt-1a".to_owned(), "wait".to_owned(), "local:anna".to_owned());
-    let halt = Halt { id, scope: HaltScope::All, since, until, reason, by };
+    let halt = Halt { id, scope: HaltScope::All, since, until, reason, by, storm: None };
     assert_eq!(check(&halt), Ok(()));
     let observed_seconds = HALT_SECONDS + 1;
     let long = Halt { until: until.plus_ms(1_000), ..halt.clone() };

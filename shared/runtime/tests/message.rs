@@ -66,6 +66,7 @@ fn messages() -> [(&'static str, Inbound); 14] {
         until,
         reason: "a deployment".to_owned(),
         by: "local:anna".to_owned(),
+        storm: None,
     };
     let by = || "local:anna".to_owned();
     let outcome = AttemptOutcome::NeedsApproval { violations: Vec::new(), approvers: vec!["oncall".to_owned()] };

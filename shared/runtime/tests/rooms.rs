@@ -131,7 +131,7 @@ impl Rig {
     async fn halt(&self, scope: HaltScope) -> String {
         let since = self.clock.now();
         let (id, by, reason) = ("halt-1".to_owned(), "local:ann".to_owned(), "a deployment".to_owned());
-        let halt = Halt { id: id.clone(), scope, since, until: since.plus_ms(600_000), reason, by };
+        let halt = Halt { id: id.clone(), scope, since, until: since.plus_ms(600_000), reason, by, storm: None };
         self.dispatcher.halt(&halt).await.unwrap();
         id
     }

@@ -231,6 +231,10 @@ impl heal_runtime::observe::Observer for Observer {
     fn notice_lost(&self) {
         self.metrics.count(Id::Notifications, &["none", "lost"]);
     }
+
+    fn storms_active(&self, storms: u64) {
+        self.metrics.set(Id::StormsActive, storms, &[]);
+    }
 }
 
 /// A word that the engine does not know is not in the label's set and becomes `other`.

@@ -2,7 +2,9 @@
 
 use anyhow::bail;
 use heal_engine::catalog::{ActionSpec, Safety};
-use heal_guard::{Budget, Demote, Guardrails, IGNORE, LiveBounds, Schedule, ScopeRule, Selector, Weekday, Window};
+use heal_guard::{
+    Budget, Demote, Guardrails, IGNORE, LiveBounds, Schedule, ScopeRule, Selector, StormRule, Weekday, Window,
+};
 use owo_colors::OwoColorize as _;
 use serde_json::{Value, json};
 
@@ -74,6 +76,7 @@ fn to_json(loaded: &Loaded) -> Value {
         "admission": guardrails.admission,
         "windows": guardrails.windows,
         "scope": guardrails.scope,
+        "storms": guardrails.storms,
     })
 }
 
@@ -104,6 +107,18 @@ fn lines(loaded: &Loaded) -> Vec<String> {
         lines.push("approvers".bold().to_string());
         let groups = guardrails.approvals.groups.iter();
         lines.extend(groups.map(|(name, who)| format!("  {:<24} {}", name.green(), out::text(&who.join(", ")))));
+    }
+    lines.push("storms".bold().to_string());
+    lines.extend(guardrails.storms.active().map(|rule| {
+        let StormRule { service, targets, window_seconds, quiet_seconds, trickle, actions: _ } = rule;
+        format!(
+            "  {:<24} {targets} targets within {window_seconds} s; then {trickle} effects in {window_seconds} s until {quiet_seconds} s \
+             without a new target",
+            service.green()
+        )
+    }));
+    if guardrails.storms.active().next().is_none() {
+        lines.push("  none".to_owned());
     }
     lines.push("autonomy".bold().to_string());
     let rules = guardrails.autonomy.iter();

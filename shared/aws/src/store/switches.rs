@@ -39,11 +39,20 @@ impl Switches for Store {
             return Ok(false);
         }
         let body = serde_json::to_string(halt).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
-        let item =
-            Item::at(&key::halt(&halt.id)).text("halt", body).moment("ends_at", halt.until).expires(halt.until, 0);
         // Refused: it is there already.
-        self.put(operation, item, "attribute_not_exists(pk)", Item::default()).await?;
+        self.put(operation, item(halt, body), "attribute_not_exists(pk)", Item::default()).await?;
         Ok(true)
+    }
+
+    async fn prolong(&self, halt: &Halt) -> Result<bool> {
+        let operation = "switches.prolong";
+        let body = serde_json::to_string(halt).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
+        // A row that does not exist has no end to compare.
+        let values = Item::default().moment(":until", halt.until);
+        match self.put(operation, item(halt, body), "ends_at < :until", values).await? {
+            Written::Done(_) => Ok(true),
+            Written::Refused(_) => Ok(false),
+        }
     }
 
     async fn resume(&self, id: &str, at: Timestamp) -> Result<bool> {
@@ -53,4 +62,8 @@ impl Switches for Store {
             Written::Refused(_) => Ok(false),
         }
     }
+}
+
+fn item(halt: &Halt, body: String) -> Item {
+    Item::at(&key::halt(&halt.id)).text("halt", body).moment("ends_at", halt.until).expires(halt.until, 0)
 }

@@ -7,6 +7,7 @@ use super::{Budget, Guardrails, KEY_NAMES};
 use crate::autonomy::AutonomyRule;
 use crate::limit;
 use crate::scope::ScopeRule;
+use crate::storm::StormRule;
 use crate::window::{Schedule, Window};
 
 /// A text that is not the canonical JSON of usable guardrails.
@@ -83,6 +84,7 @@ impl Guardrails {
         within(|| "the number of rules of scope".to_owned(), self.scope.len() as u64, 0, limit::SCOPE_RULES as u64)?;
         self.scope.iter().try_for_each(ScopeRule::check)?;
         self.autonomy.iter().try_for_each(AutonomyRule::check)?;
+        self.storms.0.iter().try_for_each(StormRule::check)?;
         let repeats = self.repeats;
         let (least, most) = (limit::REPEATS_LEAST, limit::REPEATS);
         within(|| "escalate_at of repeats".to_owned(), repeats.escalate_at.into(), least.into(), most.into())?;
@@ -145,6 +147,21 @@ impl AutonomyRule {
     }
 }
 
+impl StormRule {
+    fn check(&self) -> Result<(), BadGuardrails> {
+        let Self { service, targets, trickle, window_seconds, quiet_seconds, actions: _ } = self;
+        let of = |key: &str| format!("{key} of the storm of {service}");
+        if *targets > 0 {
+            let (least, most) = (limit::STORM_TARGETS_LEAST.into(), limit::STORM_TARGETS.into());
+            within(|| of("targets"), (*targets).into(), least, most)?;
+        }
+        let (least, most) = (limit::STORM_WINDOW_LEAST_SECONDS, limit::STORM_WINDOW_SECONDS);
+        within(|| of("window_seconds"), *window_seconds, least, most)?;
+        within(|| of("quiet_seconds"), *quiet_seconds, *window_seconds, most)?;
+        within(|| of("trickle"), (*trickle).into(), 0, limit::STORM_TRICKLE.into())
+    }
+}
+
 fn within(field: impl FnOnce() -> String, observed: u64, least: u64, most: u64) -> Result<(), BadGuardrails> {
     if (least..=most).contains(&observed) {
         return Ok(());
@@ -180,6 +197,7 @@ mod tests {
     fn an_unknown_bound_is_refused_rather_than_ignored() {
         for text in [
             r#"{"storms":{}}"#,
+            r#"{"storms":[{"service":"a","actions":[],"targets":5}]}"#,
             r#"{"cooldowns":[{"action":"a","seconds":1,"jitter":1}]}"#,
             r#"{"budgets":[{"name":"a","max":1,"window_seconds":1,"min_percent":5}]}"#,
             r#"{"windows":[{"name":"a","kind":"hold","schedule":{"once":{"start":1,"end":2}},"weeks":1}]}"#,
@@ -262,6 +280,31 @@ mod tests {
         };
         assert_eq!(demote(2), "guardrails: of_last of the autonomy of a is 2, expected 3 to 50");
         assert_eq!(demote(51), "guardrails: of_last of the autonomy of a is 51, expected 3 to 50");
+    }
+
+    #[test]
+    fn the_numbers_of_a_storm_are_bounded() {
+        let storm = |targets: u32, window: u64, quiet: u64, trickle: u32| {
+            Guardrails::from_json(&format!(
+                r#"{{"storms":[{{"service":"s","actions":["a"],"targets":{targets},"window_seconds":{window},"quiet_seconds":{quiet},"trickle":{trickle}}}]}}"#
+            ))
+        };
+        for (targets, window, quiet, trickle) in
+            [(0, 10, 10, 0), (2, 10, 3_600, 100), (limit::STORM_TARGETS, limit::STORM_WINDOW_SECONDS, 3_600, 0)]
+        {
+            assert!(storm(targets, window, quiet, trickle).is_ok(), "{targets} {window} {quiet} {trickle}");
+        }
+        for (broken, field) in [
+            (storm(1, 10, 10, 0), "targets of the storm of s is 1, expected 2 to 1000"),
+            (storm(1_001, 10, 10, 0), "targets of the storm of s is 1001"),
+            (storm(5, 9, 10, 0), "window_seconds of the storm of s is 9, expected 10 to 3600"),
+            (storm(5, 60, 59, 0), "quiet_seconds of the storm of s is 59, expected 60 to 3600"),
+            (storm(5, 60, 3_601, 0), "quiet_seconds of the storm of s is 3601"),
+            (storm(5, 60, 60, 101), "trickle of the storm of s is 101, expected 0 to 100"),
+        ] {
+            let fault = broken.unwrap_err().to_string();
+            assert!(fault.contains(field), "{fault}");
+        }
     }
 
     #[test]

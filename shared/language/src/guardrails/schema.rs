@@ -52,6 +52,7 @@ pub fn schema(catalog: &Catalog) -> Value {
                 "maxItems": limit::SCOPE_RULES,
                 "items": scope(catalog),
             },
+            "storms": storms(catalog),
         },
     })
 }
@@ -310,6 +311,31 @@ fn admission(catalog: &Catalog) -> Value {
                 },
             },
         },
+    })
+}
+
+fn storms(catalog: &Catalog) -> Value {
+    let rule = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "targets": whole("Distinct targets in a window that are a storm; 0: never. Default: 5.", 0, limit::STORM_TARGETS.into()),
+            "window_seconds": whole("Default: 300.", limit::STORM_WINDOW_LEAST_SECONDS, limit::STORM_WINDOW_SECONDS),
+            "quiet_seconds": whole(
+                "Seconds without a new target after which the storm is over, at least the window. Default: 600.",
+                limit::STORM_WINDOW_LEAST_SECONDS,
+                limit::STORM_WINDOW_SECONDS,
+            ),
+            "trickle": whole("Effects that go on in each window. Default: 1.", 0, limit::STORM_TRICKLE.into()),
+        },
+    });
+    let services: BTreeSet<&str> = catalog.iter().map(|spec| spec.service).collect();
+    let properties: Map<String, Value> = services.into_iter().map(|name| (name.to_owned(), rule.clone())).collect();
+    json!({
+        "description": "When so many targets of a service are sick that healing it is held but for a trickle. Default: kubernetes only.",
+        "type": ["object", "null"],
+        "additionalProperties": false,
+        "properties": properties,
     })
 }
 

@@ -133,7 +133,7 @@ impl<A: Action> Attempt<'_, A> {
             Ok(answer) => answer,
             Err(refusal) => return Asked::Refused(target, refusal, None),
         };
-        let counted = match self.worker.bounds.count(self.action.spec(), self.call, &target) {
+        let counted = match self.worker.bounds.count(self.action.spec(), self.call, &target, self.storms) {
             Ok(counted) => counted,
             Err(error) => {
                 let message = format!("nothing was done: failed to render the key of a budget: {error}");
@@ -189,6 +189,7 @@ impl<A: Action> Attempt<'_, A> {
             let intent = self.intent(&admitted).filter(|_| !self.is_shadow());
             admission.intent_stored = intent.is_some();
             answer = if self.is_shadow() { self.peek(&counted).await? } else { self.reserve(&counted, intent).await? };
+            self.unless_trickle_is_full(&counted, &answer)?;
         }
         let now = self.worker.ports.clock.now();
         for (admitted, (counted, question, told)) in admitted.into_iter().zip(asked) {

@@ -6,9 +6,10 @@ use heal_engine::Timestamp;
 use heal_engine::catalog::{ActionSpec, Safety};
 use heal_engine::template::{Scope, Template, TemplateError};
 use heal_guard::limit::BUDGET_MAX;
-use heal_guard::{Budget, Counter, Digest, Effect, Guardrails, Marks, Population, Question};
+use heal_guard::{Budget, Counter, Digest, Effect, Guardrails, Halt, Marks, Population, Question};
 
 use super::LEASE_MS;
+use super::storm;
 use super::variables::EffectVariables;
 use crate::action::{Call, Target};
 use crate::port::{BudgetKey, BudgetRequest, BudgetUse, CooldownKey, CooldownRequest};
@@ -79,7 +80,13 @@ impl Bounds {
     ///
     /// # Errors
     /// The key of a budget cannot be rendered.
-    pub(super) fn count(&self, spec: &ActionSpec, call: &Call, target: &Target) -> Result<Counted, TemplateError> {
+    pub(super) fn count(
+        &self,
+        spec: &ActionSpec,
+        call: &Call,
+        target: &Target,
+        storms: &[Halt],
+    ) -> Result<Counted, TemplateError> {
         let context = &call.command.context;
         let effect = Effect {
             action: spec.name.to_owned(),
@@ -111,6 +118,8 @@ impl Bounds {
             let max = budget.max.clamp(1, BUDGET_MAX);
             budgets.push(BudgetRequest { target: key.clone(), key: counter, max, window_ms });
         }
+        // Asked last: whatever else refuses the target takes no place of the trickle.
+        budgets.extend(storms.iter().filter_map(|halt| storm::place(halt, &key)).next());
         Ok(Counted { effect, key, cooldown, budgets, shares })
     }
 }
@@ -158,14 +167,8 @@ impl Counted {
             let (name, key) = (request.key.budget(), request.key.key.clone());
             let what = if request.key.is_in_flight() { " in flight" } else { "" };
             let population = self.shares.iter().find(|share| share.key == request.key).and_then(Share::population);
-            Some(Counter {
-                name: format!("budget {name:?}{what}"),
-                key,
-                used,
-                limit: request.max,
-                population,
-                full_until,
-            })
+            let name = storm::counter_name(&name).unwrap_or_else(|| format!("budget {name:?}{what}"));
+            Some(Counter { name, key, used, limit: request.max, population, full_until })
         });
         cooldown.into_iter().chain(budgets).collect()
     }
@@ -229,7 +232,7 @@ mod tests {
     fn count(guardrails: Guardrails, safety: Safety) -> Counted {
         let spec = spec(safety);
         let bounds = Bounds::compile(&Arc::new(guardrails), &spec).unwrap();
-        bounds.count(&spec, &call(), &Target::new("t-1", PolicyResource::default())).unwrap()
+        bounds.count(&spec, &call(), &Target::new("t-1", PolicyResource::default()), &[]).unwrap()
     }
 
     #[test]

@@ -5,6 +5,7 @@ use heal_engine::catalog::Safety;
 use heal_engine::message::{
     ActionCommand, ActionResult, AttemptOutcome, AttemptResult, HeldCommand, Hold, LateCommand,
 };
+use heal_guard::Halt;
 
 use super::halted;
 use super::lease::Lease;
@@ -42,8 +43,9 @@ impl Worker {
         let key = ClaimKey { action: call.command.action.clone(), attempt: call.command.attempt_key() };
         let lease = Lease::new(ClaimRequest::new(key, holder, call.started_at, call.started_at.plus_ms(LEASE_MS)));
         let mut earlier = Earlier::default();
+        let storms = self.storms(&call.command).await?;
         if self.takes_claim() {
-            let announced = self.action.announce(self, &call);
+            let announced = self.action.announce(self, &call, &storms);
             let request = ClaimRequest { stage: Stage::Announce, ..lease.at(call.started_at) };
             let reservation = self.ports.claims.reserve(&with_counted(request, announced.iter())).await?;
             match self.claimed(&call, reservation).await? {
@@ -56,7 +58,7 @@ impl Worker {
         }
         for tries_left in (0..TRIES).rev() {
             let watch = FreezeWatch::start(&now as &(dyn Fn() -> Timestamp + Send + Sync));
-            let performed = match self.try_once(&call, &lease, &watch, earlier).await {
+            let performed = match self.try_once(&call, &lease, &watch, &storms, earlier).await {
                 Ok(performed) => performed,
                 Err(not_started) => return self.not_started(&call, &lease, earlier, not_started).await,
             };
@@ -121,9 +123,10 @@ impl Worker {
         call: &Call,
         lease: &Lease,
         watch: &Watch<'_>,
+        storms: &[Halt],
         earlier: Earlier,
     ) -> Result<Attempted, NotStarted> {
-        let current = Try { call, lease, watch, recovered: earlier.is_open() };
+        let current = Try { call, lease, watch, storms, recovered: earlier.is_open() };
         let mut performed = tokio::select! {
             attempted = self.action.attempt(self, current) => attempted?,
             never = self.keep(lease), if self.takes_claim() => match never {},
@@ -137,8 +140,7 @@ impl Worker {
         Ok(performed)
     }
 
-    /// Nothing was done by this try, nor by an earlier one of this worker: releases the claim, so that the next worker neither waits for it nor
-    /// has to recover it.
+    /// Nothing was done by this worker: releases the claim, so that the next one neither waits for it nor has to recover it.
     async fn not_started(
         &self,
         call: &Call,

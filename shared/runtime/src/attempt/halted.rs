@@ -5,7 +5,7 @@
 use heal_engine::Map;
 use heal_engine::catalog::Safety;
 use heal_engine::message::{AttemptOutcome, AttemptResult, Hold};
-use heal_guard::{Effect, Question, Verdict, decide};
+use heal_guard::{Effect, Halt, Question, Verdict, decide};
 
 use super::NotStarted;
 use super::typed::Attempt;
@@ -26,12 +26,13 @@ impl<A: Action> Attempt<'_, A> {
         let now = ports.clock.now();
         let all = ports.halts.read(now).await?;
         let effects: Vec<_> = targets.iter().map(|target| self.effect(target)).collect();
-        if !effects.iter().any(|effect| all.iter().any(|halt| halt.holds(effect, now))) {
+        let holds = |halt: &Halt, effect: &Effect| halt.holds(effect, now) && !self.lets_trickle(halt);
+        if !effects.iter().any(|effect| all.iter().any(|halt| holds(halt, effect))) {
             return Ok(());
         }
         let all = ports.halts.confirm(now).await?;
         for effect in effects {
-            let matching = all.iter().filter(|halt| halt.holds(&effect, now)).cloned().collect();
+            let matching = all.iter().filter(|halt| holds(halt, &effect)).cloned().collect();
             let question = Question { halts: matching, ..Question::new(effect, now) };
             let longest = question.halts.iter().max_by_key(|halt| halt.until);
             if let (verdict @ Verdict::Hold { .. }, Some(halt)) = (decide(&question).verdict, longest) {

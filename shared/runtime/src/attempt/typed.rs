@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use heal_engine::catalog::ActionSpec;
 use heal_engine::message::{ActionCommand, AttemptOutcome, AttemptResult};
+use heal_guard::Halt;
 use serde_json::Value;
 
 use super::bounds::Counted;
@@ -24,7 +25,7 @@ pub(super) trait AnyAction: Send + Sync {
     async fn attempt(&self, worker: &Worker, current: Try<'_>) -> Result<Attempted, NotStarted>;
 
     /// What the targets of `call` will count in; empty if its parameters are at fault, which the attempt itself finds.
-    fn announce(&self, worker: &Worker, call: &Call) -> Vec<Counted>;
+    fn announce(&self, worker: &Worker, call: &Call, storms: &[Halt]) -> Vec<Counted>;
 }
 
 /// What one try did.
@@ -47,6 +48,8 @@ pub(super) struct Try<'a> {
     pub call: &'a Call,
     pub lease: &'a Lease,
     pub watch: &'a Watch<'a>,
+    /// The storms of the action's service that let a trickle of effects pass.
+    pub storms: &'a [Halt],
     /// An earlier worker, or an earlier try, may have acted.
     pub recovered: bool,
 }
@@ -57,7 +60,7 @@ impl<A: Action> AnyAction for A {
         self.spec()
     }
 
-    fn announce(&self, worker: &Worker, call: &Call) -> Vec<Counted> {
+    fn announce(&self, worker: &Worker, call: &Call, storms: &[Halt]) -> Vec<Counted> {
         // A late command is given back at once, and what it announced would have to be freed.
         let is_late = call.started_at >= call.deadline.min(call.command.deadline);
         if is_late || call.command.shadow || worker.unauthorised(&call.command).is_some() {
@@ -67,12 +70,12 @@ impl<A: Action> AnyAction for A {
         // An action logs what is wrong with its targets; the attempt itself asks for them again, and then it is logged.
         let quietly = tracing::subscriber::NoSubscriber::new();
         let targets = tracing::subscriber::with_default(quietly, || self.targets(call, &parameters));
-        let count = |target: &Target| worker.bounds.count(self.spec(), call, target).ok();
+        let count = |target: &Target| worker.bounds.count(self.spec(), call, target, storms).ok();
         targets.unwrap_or_default().iter().filter_map(count).filter(|counted| !counted.is_free()).collect()
     }
 
     async fn attempt(&self, worker: &Worker, current: Try<'_>) -> Result<Attempted, NotStarted> {
-        let Try { call, lease, watch, recovered } = current;
+        let Try { call, lease, watch, storms, recovered } = current;
         // An earlier worker of a shadow run's attempt has not acted either.
         let recovered = recovered && !call.command.shadow;
         let unauthorised = worker.unauthorised(&call.command);
@@ -90,7 +93,7 @@ impl<A: Action> AnyAction for A {
             Err(result) => return Ok(result.into()),
         };
         let mut attempt =
-            Attempt { worker, action: self, call, parameters: &parameters, lease, watch, takes_over: None };
+            Attempt { worker, action: self, call, parameters: &parameters, lease, watch, takes_over: None, storms };
         if recovered && let Some(result) = attempt.recover(&targets).await? {
             return Ok(result.into());
         }
@@ -117,6 +120,7 @@ pub(super) struct Attempt<'a, A: Action> {
     pub watch: &'a Watch<'a>,
     /// The earlier attempt of the step that is proven not to have acted, and whose reservations this one takes over.
     pub takes_over: Option<String>,
+    pub storms: &'a [Halt],
 }
 
 impl<A: Action> Attempt<'_, A> {

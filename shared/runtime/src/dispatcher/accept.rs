@@ -150,6 +150,9 @@ impl Dispatcher {
         let repeat = self.repeat(prepared, again).filter(|_| admission.acts());
         let plan = &entry.plan;
         let now = self.ports.clock.now();
+        if admission.acts() {
+            self.watch_for_storms(prepared, now).await?;
+        }
         let dedupe_key = admission.key(&format!("{}\n{}", intake.dedupe_key, plan.playbook.name));
         let run_id = match &intake.run_id {
             Some(run_id) => run_id.clone(),
@@ -239,7 +242,7 @@ impl Dispatcher {
     }
 
     /// The trace that the run continues: the given one, that of the current span, or a new one.
-    fn traceparent(&self, given: Option<&str>, now: Timestamp) -> Result<String, BackendError> {
+    pub(super) fn traceparent(&self, given: Option<&str>, now: Timestamp) -> Result<String, BackendError> {
         let entropy = || self.ports.entropy.next();
         match given.map(ToOwned::to_owned).or_else(trace::current) {
             Some(traceparent) => Ok(traceparent),
@@ -257,7 +260,7 @@ impl Dispatcher {
     }
 
     /// Stores the plan once per process and [`PLAN_REFRESH_MS`], to be kept for any run that starts until then.
-    async fn store_plan(&self, plan: &Arc<heal_engine::Plan>, now: Timestamp) -> Result<(), DispatchError> {
+    pub(super) async fn store_plan(&self, plan: &Arc<heal_engine::Plan>, now: Timestamp) -> Result<(), DispatchError> {
         if !self.cache.is_stored(&plan.digest, now) {
             self.ports.runs.put_plan(&plan.digest, plan.to_json(), now.plus_ms(PLAN_KEPT_MS)).await?;
             self.cache.stored(&plan.digest, now);

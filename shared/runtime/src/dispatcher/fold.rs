@@ -46,9 +46,9 @@ impl Dispatcher {
         let halted = |step: &PlannedStep, parameters: &Map| held::of_step(halts, &plan, step, parameters, now);
         let may_admit = halts::of_run(halts, &plan.playbook.name, now).is_none();
         let brakes = Brakes { is_full, halted: Some(&halted) };
-        let inputs = inputs.iter().filter(|input| may_admit || !matches!(input, Input::Admit)).cloned();
+        let taken = inputs.iter().filter(|input| may_admit || !matches!(input, Input::Admit)).cloned();
         let mut fresh = Fresh::default();
-        for input in held::input(live, halts, now).into_iter().chain(inputs) {
+        for input in held::input(live, inputs, halts, now).into_iter().chain(taken) {
             match turn::take_under(&plan, &mut live.state, input, brakes, now, self.ports.entropy.next()?) {
                 Ok(turn) => {
                     fresh.events.extend(turn.events);

@@ -6,7 +6,7 @@ use heal_engine::message::Hold;
 use heal_engine::plan::PlannedStep;
 use heal_engine::turn::Input;
 use heal_engine::{Map, Plan, RunId, State, Timestamp};
-use heal_guard::{Effect, Halt};
+use heal_guard::{Effect, Halt, STORM_BY};
 use serde_json::Value;
 
 use super::cache::Live;
@@ -36,7 +36,9 @@ const TARGET_PARAMETERS: [&str; 6] = ["pod_name", "ticket_id", "affected_tickets
 /// What the halts do to the run now. A halt of everything, or of the run's playbook, holds it; other halts hold it before the step that they
 /// stop ([`of_step`]), or by a worker's answer. A run that one halt holds goes on once that halt has ended, unless another one of its playbook
 /// lasts. What a person holds stays held. A run that waits for room starts nothing, so no halt holds it: it is not admitted.
-pub(super) fn input(live: &Live, halts: &[Halt], now: Timestamp) -> Option<Input> {
+///
+/// A run that a storm has held for a window tries again once it is woken: it may get a place of the trickle, or is held anew by its worker.
+pub(super) fn input(live: &Live, inputs: &[Input], halts: &[Halt], now: Timestamp) -> Option<Input> {
     let state = &live.state;
     if state.is_ended() || state.stopping.is_some() {
         return None;
@@ -45,8 +47,11 @@ pub(super) fn input(live: &Live, halts: &[Halt], now: Timestamp) -> Option<Input
     let holding = of_run.map(halts::hold);
     let Some(held) = &state.held else { return holding.map(Input::Hold) };
     let id = held.hold.halt.as_ref()?;
-    if halts.iter().any(|halt| halt.id == *id && now < halt.until) {
-        return None;
+    if let Some(halt) = halts.iter().find(|halt| halt.id == *id && now < halt.until) {
+        let storm = halt.storm.as_ref().filter(|_| inputs.iter().any(|input| matches!(input, Input::Wake)))?;
+        let may_try = storm.trickle > 0 && held.since.plus_ms(storm.window_ms) <= now && holding.is_none();
+        let reason = format!("it may be one of the {} effects that the storm lets pass", storm.trickle);
+        return may_try.then(|| Input::Release { by: STORM_BY.to_owned(), reason, halt: Some(id.clone()) });
     }
     let reason = format!("{id} has ended");
     Some(holding.map_or(Input::Release { by: BY.to_owned(), reason, halt: Some(id.clone()) }, Input::Hold))
@@ -71,7 +76,9 @@ pub(super) fn of_step(
         Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => Vec::new(),
     };
     let effects: Vec<_> = targets.into_iter().chain([""]).map(effect).collect();
-    let holds = |halt: &&Halt| effects.iter().any(|effect| halt.holds(effect, now));
+    // Whether an effect is one of a storm's trickle, its worker decides.
+    let trickles = |halt: &Halt| halt.storm.as_ref().is_some_and(|storm| storm.trickle > 0);
+    let holds = |halt: &&Halt| !trickles(halt) && effects.iter().any(|effect| halt.holds(effect, now));
     halts.iter().filter(holds).max_by_key(|halt| halt.until).map(halts::hold)
 }
 
@@ -132,6 +139,8 @@ impl Dispatcher {
     /// # Errors
     /// The switches cannot be written.
     pub async fn halt(&self, halt: &Halt) -> Result<SwitchOutcome, DispatchError> {
+        // Only the engine itself finds storms.
+        let halt = &Halt { storm: None, ..halt.clone() };
         if let Err(invalid) = halts::check(halt) {
             return Ok(SwitchOutcome::Invalid(invalid));
         }

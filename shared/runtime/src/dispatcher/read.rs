@@ -75,7 +75,8 @@ impl Dispatcher {
         self.observer.runs_held(due_runs.count_held().await?);
         let now = self.now();
         let halts = self.ports.halts.read(now).await?;
-        self.observer.halts_active(halts::lasting(&halts, now).len() as u64);
+        self.observer.halts_active(halts::ordered(&halts, now));
+        self.observer.storms_active(halts::storms(&halts, now).count() as u64);
         Ok(live)
     }
 }

@@ -28,12 +28,7 @@ pub(super) struct Again {
 impl Prepared {
     /// What the run is counted by: its concurrency key, else its worker, ticket or workflow. `None` if it has none of them.
     fn target(&self) -> Option<String> {
-        let Subject { worker_id, ticket_id, workflow_id, .. } = Subject::from_variables(&self.intake.variables);
-        let named = |kind: &str, id: Option<String>| id.map(|id| format!("{kind}:{id}"));
-        (self.concurrency_key.clone())
-            .or_else(|| named("worker", worker_id))
-            .or_else(|| named("ticket", ticket_id))
-            .or_else(|| named("workflow", workflow_id))
+        self.concurrency_key.clone().or_else(|| Subject::from_variables(&self.intake.variables).target())
     }
 }
 

@@ -22,6 +22,10 @@ pub trait Switches: Send + Sync + 'static {
     /// Halts that had ended by then may be removed.
     async fn halt(&self, halt: &Halt) -> Result<bool>;
 
+    /// Stores `halt` in place of the halt of its id, if that one is stored and ends before `halt.until`; otherwise nothing changes. True if
+    /// this call stored it.
+    async fn prolong(&self, halt: &Halt) -> Result<bool>;
+
     /// Ends the halt `id` at `at`. False if there is none, or it had ended by then.
     async fn resume(&self, id: &str, at: Timestamp) -> Result<bool>;
 }

@@ -327,6 +327,7 @@ impl Stage {
             until: now.plus_ms(1 + self.rng.below(60_000)),
             reason: "chance".to_owned(),
             by: "local:chance".to_owned(),
+            storm: None,
         };
         // If the answer is lost, nobody knows whether it halts.
         if self.switches.halt(&halt).await.is_ok_and(|stored| stored) {

@@ -238,6 +238,8 @@ metrics! {
         "Orders to stop that last";
     Decisions = "self_healing_decisions_total", Kind::Counter, "", [ACTION, closed("verdict", VERDICTS)],
         "Decisions of the guard on one target, those of shadow runs too";
+    StormsActive = "self_healing_storms_active", Kind::Gauge, "", [],
+        "Services so many targets of which are sick that healing is held but for a trickle";
     CooldownHits = "self_healing_cooldown_hits_total", Kind::Counter, "", [ACTION],
         "Targets left alone because they were touched too recently";
     BudgetHits = "self_healing_budget_hits_total", Kind::Counter, "", [ACTION],

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use heal_guard::{Halt, HaltScope, Timestamp};
+use heal_engine::RunId;
+use heal_guard::{Halt, HaltScope, Storm, Timestamp};
 use heal_runtime::port::{HALTS, Switches as Port};
 
 use super::{Fixture, at_once};
@@ -25,6 +26,9 @@ macro_rules! switches_contract {
             as_many_halts_as_the_limit_last_at_once,
             halts_that_have_ended_make_room,
             halts_that_are_ordered_at_once_are_all_kept,
+            a_halt_is_prolonged_and_never_shortened,
+            a_halt_that_is_not_stored_is_not_prolonged,
+            of_those_who_prolong_a_halt_alike_at_once_one_does,
         ] }
     };
 }
@@ -37,6 +41,7 @@ fn halt(id: &str, seconds: u64) -> Halt {
         until: T0.plus_ms(seconds * 1_000),
         reason: "a deployment\nis under way".to_owned(),
         by: "local:anna".to_owned(),
+        storm: None,
     }
 }
 
@@ -123,4 +128,37 @@ pub async fn halts_that_are_ordered_at_once_are_all_kept(store: Switches) {
     let answers = at_once((0..20).map(order)).await;
     assert!(answers.into_iter().all(|stored| stored));
     assert_eq!(ids(&store, T0).await.len(), 20);
+}
+
+fn storm(seconds: u64, targets: u32) -> Halt {
+    let storm = Storm { run_id: RunId::new("run-1"), targets, trickle: 1, window_ms: 60_000 };
+    Halt { storm: Some(storm), ..halt("storm1", seconds) }
+}
+
+pub async fn a_halt_is_prolonged_and_never_shortened(store: Switches) {
+    assert!(store.halt(&storm(60, 5)).await.unwrap());
+    assert!(store.prolong(&storm(90, 6)).await.unwrap());
+    for earlier in [storm(90, 7), storm(60, 7)] {
+        assert!(!store.prolong(&earlier).await.unwrap(), "{earlier:?}");
+    }
+    assert_eq!(store.halts().await.unwrap(), [storm(90, 6)]);
+    assert!(store.resume("halt-storm1", T0.plus_ms(89_999)).await.unwrap(), "it lasts as long as it was prolonged");
+}
+
+pub async fn a_halt_that_is_not_stored_is_not_prolonged(store: Switches) {
+    assert!(!store.prolong(&storm(60, 5)).await.unwrap());
+    assert!(store.halt(&storm(60, 5)).await.unwrap());
+    assert!(store.resume("halt-storm1", T0).await.unwrap());
+    assert!(!store.prolong(&storm(90, 6)).await.unwrap(), "somebody has ended it");
+    assert_eq!(store.halts().await.unwrap(), []);
+}
+
+pub async fn of_those_who_prolong_a_halt_alike_at_once_one_does(store: Switches) {
+    assert!(store.halt(&storm(60, 5)).await.unwrap());
+    let prolong = |_| {
+        let port = Arc::clone(&store.port);
+        async move { port.prolong(&storm(90, 6)).await.unwrap() }
+    };
+    let answers = at_once((0..10).map(prolong)).await;
+    assert_eq!(answers.into_iter().filter(|stored| *stored).count(), 1);
 }

@@ -47,6 +47,16 @@ impl Port for Switches {
         })
     }
 
+    async fn prolong(&self, halt: &Halt) -> Result<bool> {
+        self.faults.around("switches.prolong", || match lock(&self.rows).get_mut(&halt.id) {
+            Some(stored) if stored.until < halt.until => {
+                stored.clone_from(halt);
+                true
+            }
+            Some(_) | None => false,
+        })
+    }
+
     async fn resume(&self, id: &str, at: Timestamp) -> Result<bool> {
         self.faults.around("switches.resume", || lock(&self.rows).remove(id).is_some_and(|halt| at < halt.until))
     }

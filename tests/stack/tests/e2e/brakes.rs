@@ -31,6 +31,7 @@ async fn a_run_that_is_halted_in_mid_work_goes_on_after_the_resumption() {
         until: now.plus_ms(120_000),
         reason: "a deployment".to_owned(),
         by: "local:ann".to_owned(),
+        storm: None,
     };
     rig.tell(Inbound::Halt(Box::new(halt))).await;
     until("the halt is stored", async || !rig.store.halts().await.unwrap().is_empty()).await;

@@ -85,6 +85,11 @@ fn each_rule_of_the_file_is_in_the_model() {
     let level = |name: &str| guardrails.autonomy.iter().find(|rule| rule.playbook == name).map(|rule| rule.level);
     assert_eq!(level("worker_failure_recovery"), Some(AutonomyLevel::Shadow));
     assert_eq!(level("workflow_restart"), Some(AutonomyLevel::Off));
+    let storms: Vec<_> = guardrails.storms.active().map(|rule| (rule.service.as_str(), rule.targets)).collect();
+    assert_eq!(storms, [("orchestrator", 8), ("kubernetes", 5)]);
+    let [rule, _] = guardrails.storms.0.as_slice() else { panic!("{:?}", guardrails.storms) };
+    assert_eq!((rule.window_seconds, rule.quiet_seconds, rule.trickle), (900, 900, 0));
+    assert_eq!(rule.actions, ["pause_workflow", "restart_workflow", "trigger_replanning"]);
 }
 
 #[test]

@@ -14,8 +14,18 @@ fn files_that_are_read_are_valid() {
 
 #[test]
 fn faults_that_an_editor_can_detect_are_refused() {
-    let names =
-        ["bounds", "cooldowns", "names", "not_an_object", "people", "scope", "unknown_keys", "windows", "wrong_types"];
+    let names = [
+        "bounds",
+        "cooldowns",
+        "names",
+        "not_an_object",
+        "people",
+        "scope",
+        "storms",
+        "unknown_keys",
+        "windows",
+        "wrong_types",
+    ];
     assert_refused(&schema(&actions()), "guardrails/broken", &names);
 }
 
@@ -28,6 +38,7 @@ fn the_schema_and_the_reading_have_the_same_keys() {
         ("/properties/budgets/items", "budgets: [{xyzxyz: 1}]\n"),
         ("/properties/repeats", "repeats: {xyzxyz: 1}\n"),
         ("/properties/approvals", "approvals: {xyzxyz: 1}\n"),
+        ("/properties/storms/properties/kubernetes", "storms: {kubernetes: {xyzxyz: 1}}\n"),
         ("/properties/autonomy/items", "autonomy: [{xyzxyz: 1}]\n"),
         ("/properties/admission", "admission: {xyzxyz: 1}\n"),
         ("/properties/admission/properties/live", "admission: {live: {xyzxyz: 1}}\n"),

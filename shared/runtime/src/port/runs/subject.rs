@@ -49,6 +49,13 @@ impl Subject {
         }
     }
 
+    /// The worker, else the ticket, else the workflow, such as `worker:w-1`. `None` if there is none of them.
+    pub fn target(&self) -> Option<String> {
+        let Self { worker_id, ticket_id, workflow_id, .. } = self;
+        let named = |kind: &str, id: &Option<String>| id.as_ref().map(|id| format!("{kind}:{id}"));
+        named("worker", worker_id).or_else(|| named("ticket", ticket_id)).or_else(|| named("workflow", workflow_id))
+    }
+
     /// Orders runs that wait for a person; the greater number is more urgent. Of two runs of equal severity, the one that requires
     /// escalation comes first. A severity that is missing or unknown comes last.
     pub fn urgency(&self) -> u8 {
