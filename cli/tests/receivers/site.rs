@@ -49,7 +49,7 @@ const OWN: [(&str, &str); 8] = [
 ];
 /// One ticket an hour may be marked, no ticket is in reach of `stray`, and five failures in a row make people look at `in_vain`.
 const GUARDRAILS: &str = "budgets: [{name: marks, playbooks: [mark], max: 1, window_seconds: 3600}]\n\
-                          scope: [{playbooks: [stray], opt_in: {metadata: managed}}]\n\
+                          scope: [{playbooks: [stray], actions: [update_ticket_status], opt_in: {metadata: managed}}]\n\
                           autonomy: [{playbook: in_vain, level: auto, demote: {below_percent: 50, of_last: 5}}]\n";
 /// Longer than its timeout.
 const TOO_LONG: &str = "too_long";
