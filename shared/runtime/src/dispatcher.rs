@@ -290,7 +290,7 @@ impl Dispatcher {
         let now = self.ports.clock.now();
         let mut due = due_runs.due(now, limit).await?;
         due.extend(self.releasable(due_runs, now, limit).await?);
-        due.extend(halts::trickling(due_runs, &*self.ports.halts.read(now).await?, now).await?);
+        due.extend(halts::trickling(due_runs, &self.ports.halts.read(now).await?, now).await?);
         Ok(self.wake(&due, now).await + self.admit_waiting().await?)
     }
 }

@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(seen(&[]), Seen::Unknown);
         assert_eq!(seen(&[own.clone(), sight("b", 50, &[("ticket status", "PENDING")], None)]), Seen::Unknown);
         assert_eq!(seen(&[other_facts]), Seen::Unknown);
-        assert_eq!(seen(&[same.clone()]), Seen::Unchanged { at: Timestamp(200) });
+        assert_eq!(seen(std::slice::from_ref(&same)), Seen::Unchanged { at: Timestamp(200) });
         let changes = vec!["ticket status: RUNNING, then COMPLETED".to_owned()];
         assert_eq!(seen(&[same, done, back]), Seen::Changed { at: Timestamp(300), changes });
         let nothing = sight("f", 600, &[(NEEDED, "no")], None);

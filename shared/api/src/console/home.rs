@@ -50,7 +50,8 @@ pub(super) async fn checks(State(service): State<Arc<Service>>, frame: Frame) ->
     let mut cards = Vec::new();
     for check in &service.checks {
         let stored = service.check_store.load(&check.name).await?;
-        cards.push(check_card(check, stored.map(|(_, text)| check::State::parse(&text))));
+        let state = stored.map(|(_, text)| check::State::parse(&text));
+        cards.push(check_card(check, state.as_ref()));
     }
     let content = html! {
         @if cards.is_empty() { p.quiet { "This home has no scheduled checks." } }
@@ -59,11 +60,11 @@ pub(super) async fn checks(State(service): State<Arc<Service>>, frame: Frame) ->
     Ok(page::page("Checks", "/checks", &frame, &content))
 }
 
-fn check_card(check: &check::Check, state: Option<Result<check::State, heal_engine::format::Error>>) -> Markup {
+fn check_card(check: &check::Check, state: Option<&Result<check::State, heal_engine::format::Error>>) -> Markup {
     html! {
         section.card {
             h2 { (printable(&check.name)) " "
-                @match &state {
+                @match state {
                     None => (badge(Tone::None, "not yet probed")),
                     Some(Err(_)) => (badge(Tone::Bad, "unreadable")),
                     Some(Ok(state)) if state.problem.is_some() => (badge(Tone::Left, "no answer")),
@@ -73,7 +74,7 @@ fn check_card(check: &check::Check, state: Option<Result<check::State, heal_engi
             }
             p { (printable(&check.description)) }
             p.quiet { "every " (check.every_seconds) " s; raises after " (check.failures) " in a row" }
-            @if let Some(Ok(state)) = &state {
+            @if let Some(Ok(state)) = state {
                 @if let Some(at) = state.looked_at { p.quiet { "last probe " (time(at)) } }
                 @if let Some(problem) = &state.problem { p { (printable(problem)) } }
                 ul { @for (name, target) in state.targets.iter().filter(|(_, target)| target.failures > 0).take(20) {

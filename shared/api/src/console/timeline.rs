@@ -111,15 +111,15 @@ impl Reading {
                 let issued = self.attempts.remove(step).map_or(at, |(_, issued)| issued);
                 let (tone, word) = ending(&result.outcome);
                 let (from, to) = (started_at.unwrap_or(issued), finished_at.unwrap_or(at));
-                self.add(Some(*step), from, to, tone, format!("attempt {attempt} {word}"));
+                self.add(Some(*step), from, to, tone, &format!("attempt {attempt} {word}"));
             }
             Event::AttemptHeld { step, attempt, .. } => {
                 let issued = self.attempts.remove(step).map_or(at, |(_, issued)| issued);
-                self.add(Some(*step), issued, at, Tone::Waits, format!("attempt {attempt} held"));
+                self.add(Some(*step), issued, at, Tone::Waits, &format!("attempt {attempt} held"));
             }
-            Event::WaitStarted { step, until } => self.add(Some(*step), at, *until, Tone::Waits, "wait".to_owned()),
+            Event::WaitStarted { step, until } => self.add(Some(*step), at, *until, Tone::Waits, "wait"),
             Event::RetryScheduled { step, due_at, attempt, .. } => {
-                self.add(Some(*step), at, *due_at, Tone::Waits, format!("until attempt {attempt}"));
+                self.add(Some(*step), at, *due_at, Tone::Waits, &format!("until attempt {attempt}"));
             }
             Event::ApprovalRequested { step, .. } => drop(self.questions.insert(*step, at)),
             Event::StepApproved { step, .. } | Event::StepRejected { step, .. } => self.answered(*step, at),
@@ -148,26 +148,26 @@ impl Reading {
 
     fn answered(&mut self, step: StepRef, at: Timestamp) {
         if let Some(since) = self.questions.remove(&step) {
-            self.add(Some(step), since, at, Tone::Waits, "people were asked".to_owned());
+            self.add(Some(step), since, at, Tone::Waits, "people were asked");
         }
     }
 
     fn released(&mut self, at: Timestamp) {
         if let Some(since) = self.held.take() {
-            self.add(None, since, at, Tone::Waits, "held".to_owned());
+            self.add(None, since, at, Tone::Waits, "held");
         }
     }
 
     fn admitted(&mut self, at: Timestamp) {
         if let Some(since) = self.queued.take() {
-            self.add(None, since, at, Tone::Waits, "waited for room".to_owned());
+            self.add(None, since, at, Tone::Waits, "waited for room");
         }
     }
 
     /// What is still open goes on to the end; what was planned for later ends there too.
     fn finish(&mut self, end: Timestamp) {
         for (step, (attempt, since)) in std::mem::take(&mut self.attempts) {
-            self.add(Some(step), since, end, Tone::Live, format!("attempt {attempt} in flight"));
+            self.add(Some(step), since, end, Tone::Live, &format!("attempt {attempt} in flight"));
         }
         for step in self.questions.keys().copied().collect::<Vec<_>>() {
             self.answered(step, end);
@@ -180,7 +180,7 @@ impl Reading {
         }
     }
 
-    fn add(&mut self, step: Option<StepRef>, from: Timestamp, to: Timestamp, tone: Tone, what: String) {
+    fn add(&mut self, step: Option<StepRef>, from: Timestamp, to: Timestamp, tone: Tone, what: &str) {
         let text = format!("{what}, {}", moment::duration(to.since_ms(from)));
         self.rows.entry(step.map(|step| step.step)).or_default().push(Bar { from, to, tone, text });
     }

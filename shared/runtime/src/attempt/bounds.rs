@@ -119,7 +119,7 @@ impl Bounds {
             budgets.push(BudgetRequest { target: key.clone(), key: counter, max, window_ms });
         }
         // Asked last: whatever else refuses the target takes no place of the trickle.
-        budgets.extend(storms.iter().filter_map(|halt| storm::place(halt, &key)).next());
+        budgets.extend(storms.iter().find_map(|halt| storm::place(halt, &key)));
         Ok(Counted { effect, key, cooldown, budgets, shares })
     }
 }
@@ -167,7 +167,7 @@ impl Counted {
             let (name, key) = (request.key.budget(), request.key.key.clone());
             let what = if request.key.is_in_flight() { " in flight" } else { "" };
             let population = self.shares.iter().find(|share| share.key == request.key).and_then(Share::population);
-            let name = storm::counter_name(&name).unwrap_or_else(|| format!("budget {name:?}{what}"));
+            let name = storm::counter_name(name).unwrap_or_else(|| format!("budget {name:?}{what}"));
             Some(Counter { name, key, used, limit: request.max, population, full_until })
         });
         cooldown.into_iter().chain(budgets).collect()

@@ -18,16 +18,15 @@ impl<A: Action> Attempt<'_, A> {
             return;
         }
         let Some(name) = self.action.population(facts) else { return };
-        let population = match populations.get(&name) {
-            Some(known) => *known,
-            None => {
-                let found = self.action.count_population(self.call, facts).await;
-                if found.is_none() {
-                    tracing::warn!(population = name, "failed to count a population: budgets allow their number alone");
-                }
-                populations.insert(name, found);
-                found
+        let population = if let Some(known) = populations.get(&name) {
+            *known
+        } else {
+            let found = self.action.count_population(self.call, facts).await;
+            if found.is_none() {
+                tracing::warn!(population = name, "failed to count a population: budgets allow their number alone");
             }
+            populations.insert(name, found);
+            found
         };
         counted.allow_share_of(population);
     }

@@ -61,17 +61,14 @@ impl BudgetRequests {
     pub fn by_counter(requests: &[BudgetRequest]) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for BudgetRequest { target, key, max, window_ms } in requests {
-            match all.iter_mut().find(|group| group.key == *key) {
-                Some(group) => {
-                    group.max = group.max.min(*max);
-                    if !group.targets.contains(target) {
-                        group.targets.push(target.clone());
-                    }
+            if let Some(group) = all.iter_mut().find(|group| group.key == *key) {
+                group.max = group.max.min(*max);
+                if !group.targets.contains(target) {
+                    group.targets.push(target.clone());
                 }
-                None => {
-                    let (key, targets) = (key.clone(), vec![target.clone()]);
-                    all.push(Self { key, max: *max, window_ms: *window_ms, targets });
-                }
+            } else {
+                let (key, targets) = (key.clone(), vec![target.clone()]);
+                all.push(Self { key, max: *max, window_ms: *window_ms, targets });
             }
         }
         all

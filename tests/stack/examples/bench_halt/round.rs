@@ -138,13 +138,13 @@ impl fmt::Display for Round {
             self.outcomes,
             repeated.len(),
         )?;
-        match self.is_good() {
-            true => Ok(()),
-            false => write!(
-                f,
-                "\n  failed: expected {IN_FLIGHT} runs in flight, all live runs held, every effect once; repeated: {repeated:?}"
-            ),
+        if self.is_good() {
+            return Ok(());
         }
+        write!(
+            f,
+            "\n  failed: expected {IN_FLIGHT} runs in flight, all live runs held, every effect once; repeated: {repeated:?}"
+        )
     }
 }
 
