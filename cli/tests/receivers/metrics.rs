@@ -107,11 +107,14 @@ async fn every_alert_looks_at_something(scraped: &Store) {
     }
 }
 
+/// What the scenario cannot bring about: the queue of the notices lies in the same file as everything else.
+const NEVER_COUNTED: &str = "self_healing_notifications_total{result=\"lost\"}";
+
 /// Gauges may stand at zero.
 async fn every_selector_has_counted(scraped: &Store, query: &str) {
     for selector in asked::selectors(query) {
         let is_gauge = Id::ALL.iter().any(|id| id.metric().kind == Kind::Gauge && selector == id.metric().name);
-        let counted = if is_gauge { selector } else { format!("{selector} > 0") };
+        let counted = if is_gauge || selector == NEVER_COUNTED { selector } else { format!("{selector} > 0") };
         scraped.eventually(&counted).await;
     }
 }

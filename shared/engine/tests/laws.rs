@@ -157,8 +157,7 @@ fn walk(playbook: Value, flag: bool, mode: RunMode, moves: &[Move]) -> Result<()
         let input = match performs.get(pick as usize % performs.len().max(1)) {
             _ if run.state.queued.is_some()
                 && run.state.held.is_none()
-                && choice < 250
-                && (choice % 4 == 0 || !is_early) =>
+                && (!is_early || choice < 250 && choice % 4 == 0) =>
             {
                 Input::Admit
             }

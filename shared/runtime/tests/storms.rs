@@ -244,9 +244,10 @@ async fn fifty_workers_sick_within_a_minute_are_one_group_incident_and_at_most_t
     while rig.clock.now() < storm_until {
         rig.pass(&host, 1).await;
     }
-    let in_storm = &rig.effects()[4..];
+    // The last of the passes may have come after the end.
+    let in_storm: Vec<_> = rig.effects().into_iter().skip(4).filter(|at| *at < storm_until).collect();
     assert!(in_storm.len() >= 3, "the trickle goes on: {in_storm:?}");
-    assert_eq!(most(in_storm, WINDOW_SECONDS), 1, "{in_storm:?}");
+    assert_eq!(most(&in_storm, WINDOW_SECONDS), 1, "{in_storm:?}");
     assert_eq!(rig.storms().await, []);
 
     rig.pass(&host, 5).await;

@@ -121,6 +121,12 @@ impl Queues {
     pub fn pending(&self) -> usize {
         lock(&self.model).messages.len()
     }
+
+    /// What is pending: queue, deliveries and body of each message.
+    pub fn told(&self) -> Vec<String> {
+        let told = |entry: &Entry| format!("{} ×{}: {}", entry.message.queue, entry.receive_count, entry.message.body);
+        lock(&self.model).messages.values().map(told).collect()
+    }
 }
 
 #[async_trait]
