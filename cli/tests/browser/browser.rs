@@ -1,6 +1,7 @@
 //! Chromium behind its driver, and a `heal serve` to look at.
 
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -13,10 +14,11 @@ use crate::support::{PATIENCE, Serve, env, eventually, platform, root};
 
 const DRIVER: &str = "/usr/bin/chromedriver";
 
-/// A browser with one window; its driver is killed when dropped.
+/// A browser with one window, which ends with its driver when dropped.
 pub(crate) struct Browser {
     pub client: Client,
     driver: Child,
+    port: u16,
     _profile: TempDir,
 }
 
@@ -39,7 +41,7 @@ pub(crate) fn installed() -> Option<String> {
     eprintln!("{skipped}");
     if let Some(skips) = std::env::var_os("HEAL_TEST_SKIPS") {
         let mut skips = std::fs::OpenOptions::new().append(true).open(skips).unwrap();
-        std::io::Write::write_all(&mut skips, format!("{skipped}\n").as_bytes()).unwrap();
+        skips.write_all(format!("{skipped}\n").as_bytes()).unwrap();
     }
     None
 }
@@ -70,7 +72,7 @@ impl Browser {
         let mut command = Command::new(DRIVER);
         command.arg(format!("--port={port}")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let driver = command.spawn().unwrap();
-        eventually("the driver answers", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        eventually("the driver answers", || TcpStream::connect(("127.0.0.1", port)).ok());
         let profile = tempfile::tempdir().unwrap();
         let mut args = vec![
             "--headless=new".to_owned(),
@@ -88,7 +90,7 @@ impl Browser {
         let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
         builder.capabilities(capabilities);
         let client = builder.connect(&format!("http://127.0.0.1:{port}")).await.unwrap();
-        Self { client, driver, _profile: profile }
+        Self { client, driver, port, _profile: profile }
     }
 
     pub(crate) async fn open(&self, url: &str) {
@@ -137,6 +139,15 @@ impl Browser {
         }
     }
 
+    /// The driver ends its browser, then itself.
+    fn shut_down(&self) -> std::io::Result<()> {
+        let mut driver = TcpStream::connect(("127.0.0.1", self.port))?;
+        driver.set_read_timeout(Some(PATIENCE))?;
+        driver.write_all(b"GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+        driver.read_to_end(&mut Vec::new())?;
+        Ok(())
+    }
+
     /// Makes the window so many pixels wide.
     pub(crate) async fn width(&self, pixels: u32) {
         self.client.set_window_size(pixels, 1_000).await.unwrap();
@@ -145,6 +156,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
+        // A driver that is killed leaves its browser running.
+        let _ = self.shut_down();
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }

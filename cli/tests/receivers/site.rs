@@ -88,9 +88,10 @@ impl Site {
             ("EXECUTION_TICKET_CIRCUIT_BREAKER_THRESHOLD", "1"),
         ];
         let closed = Service::start(&platform, endpoints, &strict, "");
-        // Whom it tells is the other one, as a receiver of CloudEvents.
+        // Whom it tells is the other one, as a receiver of CloudEvents, and under an address that is none.
         let told = format!(
-            "channels: {{other: {{type: webhook, url: \"{}/hooks/cloudevents\"}}}}\nroutes: [{{to: other}}]\n",
+            "channels:\n  other: {{type: webhook, url: \"{0}/hooks/cloudevents\"}}\n  gone: {{type: webhook, url: \"{0}/gone\"}}\n\
+             routes: [{{to: [other, gone]}}]\n",
             closed.serve.url
         );
         let open = Service::start(&platform, endpoints, &[("OPA_VALIDATED_ACTIONS", "pause_workflow")], &told);

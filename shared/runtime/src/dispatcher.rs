@@ -86,6 +86,8 @@ pub struct TurnOutcome {
     pub status: RunStatus,
     /// Events that this turn committed; 0 if every input was known already or changed nothing.
     pub events: usize,
+    /// Inputs that were neither known already nor refused. A turn may have events without: they follow from the halts.
+    pub taken: usize,
     /// Messages sent afterwards: commands and wake-ups.
     pub commands: usize,
     /// The rule that the last refused input broke, as a sentence; `None` if none was refused.
@@ -219,7 +221,7 @@ impl Dispatcher {
                 took_room = current.state.takes_room();
                 folded = span.in_scope(|| self.fold(run_id, current, inputs, around))?;
             }
-            let Fresh { events, more, stale, refused } = folded;
+            let Fresh { events, more, stale, taken, refused } = folded;
             if let Some(why) = &refused {
                 span.in_scope(|| {
                     tracing::warn!(event = "approval.refused", why, "an answer to a question does not count");
@@ -231,7 +233,7 @@ impl Dispatcher {
                 let settled = self.settle_again(current, is_overtaken, now).instrument(span).await?;
                 // A wake-up of a run that waits for room looks for it.
                 let admits_next = current.state.queued.is_some();
-                return Ok((TurnOutcome { refused, ..settled }, admits_next));
+                return Ok((TurnOutcome { taken, refused, ..settled }, admits_next));
             }
             let commit = Commit {
                 run_id: run_id.clone(),
@@ -255,7 +257,7 @@ impl Dispatcher {
                     let settled =
                         self.settle(current, commit.events.len(), owed, more, now).instrument(span.clone()).await?;
                     self.demote_after(current, &commit).instrument(span).await;
-                    return Ok((TurnOutcome { refused, ..settled }, admits_next));
+                    return Ok((TurnOutcome { taken, refused, ..settled }, admits_next));
                 }
                 Admitted::Written(Appended::AlreadyThere | Appended::Conflict) => *live = None,
                 Admitted::Full => (*live, is_full) = (None, true),

@@ -11,7 +11,7 @@ use heal_engine::playbook::Playbook;
 use heal_guard::{Guardrails, Halt, HaltScope, Schedule, Selector, Window, WindowKind};
 use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Target};
 use heal_runtime::attempt::{self, Worker};
-use heal_runtime::dispatcher::{self, Dispatcher, SwitchOutcome};
+use heal_runtime::dispatcher::{self, Dispatcher, IntakeOutcome, SwitchOutcome};
 use heal_runtime::halts::{HALT_CACHE_MS, HALT_SECONDS, HaltCache, Invalid, REASON_BYTES, check};
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
@@ -93,6 +93,17 @@ fn playbook() -> Playbook {
     serde_json::from_value(playbook).unwrap()
 }
 
+/// `dim` has a concurrency key, and nothing to do.
+fn dim() -> Playbook {
+    let mut playbook = playbook();
+    (playbook.name, playbook.triggers[0].incident_type) = ("dim".to_owned(), "DIM".to_owned());
+    playbook.concurrency_key = Some("lamp:1".to_owned());
+    playbook.actions.truncate(1);
+    playbook.actions[0].condition =
+        Some(serde_json::from_value(json!("{{ incident.dark | default(false) }}")).unwrap());
+    playbook
+}
+
 impl Rig {
     fn new() -> Self {
         Self::under(Guardrails::default())
@@ -147,7 +158,7 @@ impl Rig {
             entropy: Arc::new(OsEntropy),
             guardrails: Arc::default(),
         };
-        let dispatcher = Dispatcher::new(ports, Arc::new(Library::new([playbook()]).unwrap()));
+        let dispatcher = Dispatcher::new(ports, Arc::new(Library::new([playbook(), dim()]).unwrap()));
         let host = Host::new(dispatcher, workers, queues.clone(), runs.clone());
         Self { host, clock, runs, queues, switches, faults, effects, reading_takes_ms, halts_while_reading }
     }
@@ -419,6 +430,22 @@ async fn a_run_whose_halt_ended_stays_held_by_another_one_that_lasts() {
     rig.clock.advance_ms(30_000);
     rig.settle().await;
     assert_eq!(rig.head().await.outcome, Some(RunOutcome::Completed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incident_that_comes_as_the_halt_ends_is_not_lost_with_the_run_that_it_would_join() {
+    let rig = Rig::new();
+    let dispatcher = rig.host.dispatcher();
+    let dim = |id: &str| json!({"incident_id": id, "incident_type": "DIM"}).to_string();
+    assert_eq!(dispatcher.halt(&rig.halt(HaltScope::All, 60)).await.unwrap(), SwitchOutcome::Done);
+    let held = dispatcher.accept(&dim("inc-1"), "message-1", None).await.unwrap();
+    rig.clock.advance_ms(60_000);
+    // The release comes first, and the run has nothing left to do.
+    let next = dispatcher.accept(&dim("inc-2"), "message-2", None).await.unwrap();
+    let IntakeOutcome::Started { run_id, .. } = &next else { panic!("{next:?} after {held:?}") };
+    let commits = rig.runs.load(run_id, 0).await.unwrap();
+    let Event::RunStarted(started) = &commits[0].events[0] else { panic!("{commits:?}") };
+    assert_eq!(started.incident_id, "inc-2");
 }
 
 #[test]

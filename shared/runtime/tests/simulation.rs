@@ -62,6 +62,10 @@ async fn whatever_goes_wrong_the_laws_hold_and_every_run_ends() {
         escalations += stage.heads().await.iter().filter(|head| is_escalated(head)).count();
         std::mem::forget(guard);
     }
+    if number("SIMULATION_SEED").is_some() {
+        // One course need not have everything.
+        return;
+    }
     assert!(effects > 0, "the courses had no effects");
     assert!(full > 0, "the courses used no budget up");
     assert!(escalations > 0, "no target was escalated");

@@ -22,7 +22,7 @@ use heal_runtime::port::{
 use heal_runtime::{ActionSpec, AttemptResult, Map, RunOutcome, Safety, Timestamp};
 use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Runs, Switches, When};
 use heal_testkit::scripted::AllowAll;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const WINDOW_SECONDS: u64 = 60;
 const QUIET_SECONDS: u64 = 120;
@@ -244,9 +244,9 @@ async fn fifty_workers_sick_within_a_minute_are_one_group_incident_and_at_most_t
     while rig.clock.now() < storm_until {
         rig.pass(&host, 1).await;
     }
-    // The last of the passes may have come after the end.
+    // What is held tries again after a window, so at least every second window has an effect.
     let in_storm: Vec<_> = rig.effects().into_iter().skip(4).filter(|at| *at < storm_until).collect();
-    assert!(in_storm.len() >= 3, "the trickle goes on: {in_storm:?}");
+    assert!(in_storm.len() >= 2, "the trickle goes on: {in_storm:?}");
     assert_eq!(most(&in_storm, WINDOW_SECONDS), 1, "{in_storm:?}");
     assert_eq!(rig.storms().await, []);
 
@@ -359,5 +359,4 @@ async fn a_person_cannot_order_a_trickle() {
     host.dispatcher().halt(&Halt { id: "halt-1".to_owned(), ..storm }).await.unwrap();
     let [halt] = &rig.storms().await[..] else { panic!("not one halt") };
     assert_eq!((halt.id.as_str(), &halt.storm), ("halt-1", &None));
-    let _: Value = json!(halt);
 }

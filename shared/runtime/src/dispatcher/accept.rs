@@ -119,7 +119,7 @@ impl Dispatcher {
                     let incident_id = prepared.intake.incident_id.clone();
                     let cause_id = format!("joined:{incident_id}");
                     let turn = self.take(&run_id, &cause_id, &[Input::Joined { incident_id }]).await?;
-                    if !turn.status.is_terminal() || turn.events > 0 {
+                    if !turn.status.is_terminal() || turn.taken > 0 {
                         return Ok(IntakeOutcome::Joined { run_id });
                     }
                 }

@@ -38,7 +38,7 @@ impl Dispatcher {
         if !messages.is_empty() {
             self.ports.sender.send(messages).await?;
         }
-        Ok(TurnOutcome { status: live.state.status(), events, commands, refused: None })
+        Ok(TurnOutcome { status: live.state.status(), events, taken: 0, commands, refused: None })
     }
 
     /// Sends everything that the run owes once more, after a turn that changed nothing.

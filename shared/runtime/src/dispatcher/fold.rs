@@ -19,6 +19,8 @@ pub(super) struct Fresh {
     pub more: bool,
     /// Every input was known already, or refused.
     pub stale: bool,
+    /// Of the inputs given, those that were neither; what follows from the halts is not counted.
+    pub taken: usize,
     /// The rule that the last refused input broke.
     pub refused: Option<String>,
 }
@@ -48,11 +50,13 @@ impl Dispatcher {
         let brakes = Brakes { is_full, halted: Some(&halted) };
         let taken = inputs.iter().filter(|input| may_admit || !matches!(input, Input::Admit)).cloned();
         let mut fresh = Fresh::default();
-        for input in held::input(live, inputs, halts, now).into_iter().chain(taken) {
+        let of_halts = held::input(live, inputs, halts, now).map(|input| (input, 0));
+        for (input, counts) in of_halts.into_iter().chain(taken.map(|input| (input, 1))) {
             match turn::take_under(&plan, &mut live.state, input, brakes, now, self.ports.entropy.next()?) {
                 Ok(turn) => {
                     fresh.events.extend(turn.events);
                     fresh.more |= turn.more;
+                    fresh.taken += counts;
                 }
                 Err(ApplyError::Stale { event, why }) => {
                     tracing::debug!(run_id = %run_id, event, why, "input is known already");

@@ -91,7 +91,7 @@ impl Dispatcher {
             let follow_ups = follow_up::of_rejection(reason, head.started_at, &commits);
             let Event::FollowUpDone { id, .. } = &reported else { return Err(unknown()) };
             if !follow_ups.contains(id) || follow_ups.done(id).is_some() {
-                return Ok(TurnOutcome { status: head.status, events: 0, commands: 0, refused: None });
+                return Ok(TurnOutcome { status: head.status, events: 0, taken: 0, commands: 0, refused: None });
             }
             let commit = Commit {
                 run_id: run_id.clone(),
@@ -106,7 +106,7 @@ impl Dispatcher {
             let announcement = self.announce_record(&commit).await;
             if self.ports.runs.append(&commit, &head, None).await? == Appended::Appended {
                 self.announced(announcement).await;
-                return Ok(TurnOutcome { status: head.status, events: 1, commands: 0, refused: None });
+                return Ok(TurnOutcome { status: head.status, events: 1, taken: 1, commands: 0, refused: None });
             }
         }
         Err(DispatchError::Contended { run_id: run_id.clone() })

@@ -69,7 +69,7 @@ impl Dispatcher {
     pub(super) async fn join_escalated(&self, run_id: &RunId, incident_id: &str) -> Result<bool, DispatchError> {
         let joined = Input::Joined { incident_id: incident_id.to_owned() };
         match self.take(run_id, &format!("joined:{incident_id}"), &[joined]).await {
-            Ok(turn) if turn.events > 0 => return Ok(true),
+            Ok(turn) if turn.taken > 0 => return Ok(true),
             Ok(_) => {}
             Err(DispatchError::UnknownRun { .. }) => return Ok(false),
             Err(error) => return Err(error),
