@@ -108,6 +108,11 @@ pub(super) fn need(method: &Method, path: Option<&str>) -> Need {
     lines.find(|(known, ..)| *known == method).map_or(VIEWER, |(.., need)| *need)
 }
 
+/// Whether the route of `path` has a line for `method`.
+pub(super) fn has_route(method: &Method, path: Option<&str>) -> bool {
+    ROUTES.iter().any(|(known, pattern, _)| Some(*pattern) == path && *known == method.as_str())
+}
+
 pub(super) fn check(need: Need, caller: Option<&Caller>) -> Result<(), Refusal> {
     let role = match need {
         Need::Anyone => return Ok(()),
