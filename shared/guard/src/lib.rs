@@ -27,6 +27,7 @@
 mod autonomy;
 mod decide;
 mod decision;
+mod dependency;
 mod effect;
 mod guardrails;
 mod halt;
@@ -54,6 +55,7 @@ pub use heal_engine::message::{Approved, GUARDRAILS_POLICY, Violation};
 pub use question::{Counter, PolicyAnswer, Population, Question};
 pub use record::{DecisionRecord, Difference, PolicyFacts, Subject, replay};
 pub use scope::{IGNORE, IGNORE_NOT, Mark, Marks, OutOfScope, ScopeRule};
+pub use dependency::{DEPENDENCY_BY, DependencyRule};
 pub use storm::{STORM_BY, Storm, StormRule, Storms};
 pub use window::{
     BadLocalTime, LocalTime, OpenWindow, Schedule, UnknownZone, WINDOW_ID_PREFIX, Weekday, Window, WindowKind, Zone,

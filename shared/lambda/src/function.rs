@@ -56,7 +56,7 @@ impl Function {
         Ports::new(&self.store, &self.queues)
     }
 
-    /// The same under the guardrails that the function is deployed with. Only the scheduled checks do without: they change nothing.
+    /// The same under the guardrails that the function is deployed with.
     pub(crate) fn bounded_ports(&self) -> Result<Ports, Error> {
         let text = read_file(&Env, ENV_GUARDRAILS_FILE, "guardrails.json")?;
         let ports = self.ports().bounded_by_json(&text)?;

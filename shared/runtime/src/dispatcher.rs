@@ -2,7 +2,8 @@
 //!
 //! The dispatcher only decides: it writes runs and sends messages, and never touches a target.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use heal_engine::event::{Commit, RunStatus};
 use heal_engine::turn::Input;
@@ -10,11 +11,12 @@ use heal_engine::{RunId, Timestamp};
 use heal_guard::Guardrails;
 use tracing::Instrument as _;
 
-use crate::halts::{self, HaltCache};
+use crate::dependencies::Dependencies;
+use crate::halts::HaltCache;
 use crate::library::Library;
 use crate::message::Inbound;
 use crate::observe::{self, Observer};
-use crate::port::{Admitted, Appended, BackendError, Clock, DueRuns, Entropy, RunHead, RunLog, Sender, Subject};
+use crate::port::{Admitted, Appended, Clock, Entropy, RunLog, Sender};
 use crate::span;
 
 mod accept;
@@ -34,6 +36,7 @@ mod repeats;
 mod rooms;
 mod sick_targets;
 mod storms;
+mod sweep;
 mod tickets;
 mod withdraw;
 
@@ -57,6 +60,9 @@ pub struct Dispatcher {
     autonomy: Arc<autonomy::Source>,
     cache: Arc<Cache>,
     sick_targets: Arc<sick_targets::SickTargets>,
+    dependencies: Option<Arc<Dependencies>>,
+    /// Storms whose end this process has told people.
+    told_storms: Arc<Mutex<BTreeSet<String>>>,
     observer: Arc<dyn Observer>,
     gatekeeper: Option<Gatekeeper>,
     notifies: bool,
@@ -110,6 +116,8 @@ impl Dispatcher {
             autonomy: Arc::default(),
             cache: Arc::default(),
             sick_targets: Arc::default(),
+            dependencies: None,
+            told_storms: Arc::default(),
             observer,
             gatekeeper: None,
             notifies: false,
@@ -120,6 +128,12 @@ impl Dispatcher {
     #[must_use]
     pub fn gated_by(self, gatekeeper: Gatekeeper) -> Self {
         Self { gatekeeper: Some(gatekeeper), ..self }
+    }
+
+    /// Looks at `dependencies` at every sweep.
+    #[must_use]
+    pub fn watching(self, dependencies: Dependencies) -> Self {
+        Self { dependencies: Some(Arc::new(dependencies)), ..self }
     }
 
     /// Reports every turn to `observer`.
@@ -244,7 +258,7 @@ impl Dispatcher {
                 chain: None,
             }
             .chained(current.chain.as_ref());
-            let head = head(current, &commit);
+            let head = commit::head(current, &commit);
             let room = self.room(current).filter(|_| !took_room);
             let admits_next = current.state.queued.is_some() || took_room && !current.state.takes_room();
             let announcement = self.announce(&current.plan, &current.state, &commit).instrument(span.clone()).await;
@@ -279,41 +293,5 @@ impl Dispatcher {
         let groups = &self.ports.guardrails.approvals.groups;
         let inputs: Vec<_> = messages.into_iter().filter_map(|message| message.into_input(groups)).collect();
         self.take(run_id, cause_id, &inputs).await
-    }
-
-    /// Continues up to `limit` overdue runs (lost results, lost wake-ups, deadlines), as many whose halt has ended, and those that wait for room
-    /// and now have it; returns their number.
-    ///
-    /// A run that cannot continue is logged and does not hold up the others.
-    ///
-    /// # Errors
-    /// `due_runs`, the runs that wait or the halts cannot be read.
-    pub async fn sweep(&self, due_runs: &dyn DueRuns, limit: usize) -> Result<usize, BackendError> {
-        let now = self.ports.clock.now();
-        let mut due = due_runs.due(now, limit).await?;
-        due.extend(self.releasable(due_runs, now, limit).await?);
-        due.extend(halts::trickling(due_runs, &self.ports.halts.read(now).await?, now).await?);
-        Ok(self.wake(&due, now).await + self.admit_waiting().await?)
-    }
-}
-
-/// The index entry after `commit`.
-fn head(live: &Live, commit: &Commit) -> RunHead {
-    let state = &live.state;
-    RunHead {
-        run_id: state.run_id.clone(),
-        incident_id: state.incident_id.clone(),
-        playbook: Some(live.plan.playbook.name.clone()),
-        status: state.status(),
-        outcome: state.outcome(),
-        started_at: state.started_at,
-        updated_at: commit.at,
-        wake_at: state.wake_at(),
-        last_seq: state.seq,
-        reason: state.end_reason.clone().or_else(|| state.stopping.as_ref().map(|stop| stop.reason.clone())),
-        subject: Subject::from_variables(state.variables.incident()),
-        open_follow_ups: state.follow_up.open(),
-        // A run that stops waits for its attempts alone.
-        held_by: state.held.as_ref().filter(|_| state.stopping.is_none()).map(|held| held.holder().to_owned()),
     }
 }

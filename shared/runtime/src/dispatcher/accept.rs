@@ -206,7 +206,7 @@ impl Dispatcher {
         .chained(None);
         let live = Live { plan: Arc::clone(plan), state, chain: commit.chain.clone() };
         let run = NewRun {
-            head: super::head(&live, &commit),
+            head: super::commit::head(&live, &commit),
             commit,
             dedupe_key,
             dedupe_until: now.plus_ms(seconds_to_ms(limit::DEDUPE_SECONDS)),

@@ -6,7 +6,7 @@ use heal_engine::{Command, Timestamp, decide};
 use super::cache::Live;
 use super::{DispatchError, Dispatcher, TurnOutcome};
 use crate::message;
-use crate::port::{Admitted, BackendError, Room, RunHead};
+use crate::port::{Admitted, BackendError, Room, RunHead, Subject};
 
 impl Dispatcher {
     /// Writes the next commit of a run, which takes `room` with it if that is given.
@@ -52,5 +52,26 @@ impl Dispatcher {
     ) -> Result<TurnOutcome, DispatchError> {
         let owed = if is_overtaken { Vec::new() } else { decide::decide(&live.plan, &live.state, now) };
         self.settle(live, 0, owed, false, now).await
+    }
+}
+
+/// The index entry after `commit`.
+pub(super) fn head(live: &Live, commit: &Commit) -> RunHead {
+    let state = &live.state;
+    RunHead {
+        run_id: state.run_id.clone(),
+        incident_id: state.incident_id.clone(),
+        playbook: Some(live.plan.playbook.name.clone()),
+        status: state.status(),
+        outcome: state.outcome(),
+        started_at: state.started_at,
+        updated_at: commit.at,
+        wake_at: state.wake_at(),
+        last_seq: state.seq,
+        reason: state.end_reason.clone().or_else(|| state.stopping.as_ref().map(|stop| stop.reason.clone())),
+        subject: Subject::from_variables(state.variables.incident()),
+        open_follow_ups: state.follow_up.open(),
+        // A run that stops waits for its attempts alone.
+        held_by: state.held.as_ref().filter(|_| state.stopping.is_none()).map(|held| held.holder().to_owned()),
     }
 }
