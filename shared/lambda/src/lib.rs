@@ -20,6 +20,6 @@ mod record;
 mod serve;
 mod settle;
 
-pub use api::{ApiHome, authorizer};
+pub use api::{ApiHome, request_context};
 pub use error::Error;
 pub use function::{Function, clock};

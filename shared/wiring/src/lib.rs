@@ -15,6 +15,7 @@ pub mod environment;
 pub mod observe;
 mod ports;
 pub mod retention;
+pub mod secrets;
 
 pub use clients::{Clients, Error};
 pub use heal_guard::BadGuardrails;

@@ -13,6 +13,7 @@
 
 mod brakes;
 mod checks;
+mod console;
 mod diagrams;
 mod faults;
 mod load;

@@ -36,11 +36,13 @@ pub(crate) struct Rig {
 }
 
 /// Parameters of the template. Breakers close after a second, so that a test that opens one does not delay the next.
-pub(crate) const PARAMETERS: [(&str, &str); 3] = [
+pub(crate) const PARAMETERS: [(&str, &str); 5] = [
     ("ExecutionTicketCircuitBreakerResetSeconds", "1"),
     ("OrchestratorCircuitBreakerResetSeconds", "1"),
     // The tests send the ticks themselves.
     ("ScheduledChecksEnabled", "false"),
+    ("ApiEnabled", "true"),
+    ("ApiAuthorizer", "none"),
 ];
 
 fn config() -> PlatformConfig {
@@ -54,7 +56,7 @@ fn seed() -> Seed {
     let mut seed = base.clone();
     let overdue = base["tickets"][0].clone();
     let tickets = seed["tickets"].as_array_mut().unwrap();
-    for group in ["check", "batch", "load", "twice", "down", "dies", "poison", "shadow", "brake"] {
+    for group in ["check", "batch", "load", "twice", "down", "dies", "poison", "shadow", "brake", "alert"] {
         for number in 0..TICKETS_PER_GROUP {
             let mut ticket = overdue.clone();
             ticket["ticket_id"] = json!(format!("{group}-{number}"));
@@ -67,7 +69,7 @@ fn seed() -> Seed {
         ticket["started_at"] = json!(null);
     }
     let workflow = base["workflows"][0].clone();
-    for id in ["wf-waits", "wf-cancels", "wf-dead", "wf-halts", "wf-asks"] {
+    for id in ["wf-waits", "wf-cancels", "wf-dead", "wf-halts", "wf-asks", "wf-console"] {
         let mut workflow = workflow.clone();
         workflow["workflow_id"] = json!(id);
         workflow["state"] = json!("RUNNING");
