@@ -49,6 +49,8 @@ heal_clients::variables! {
         "File of the compiled identities (`heal access compile`), read by the function `api`";
     ENV_HOOKS_FILE = "HEAL_HOOKS_FILE", Path, Functions, Some("hooks.json"),
         "File of the compiled hooks (`heal hook compile`), read by the function `api`";
+    ENV_NOTIFY_FILE = "HEAL_NOTIFY_FILE", Path, Functions, Some("notify.json"),
+        "File of the compiled notifications (`heal notify compile`), read by the function `notify` and, if it is set, by the dispatcher";
     ENV_SECRET = "HEAL_SECRET", Text, Functions, None,
         "ARN of a secret in Secrets Manager whose JSON object has the secret variables that the environment does not set, each under its own name";
     ENV_SESSION_KEY = "HEAL_SESSION_KEY", Secret, Functions, None,
@@ -91,7 +93,7 @@ const OTHERS: &[Variable] = &[
     row(aws::ENDPOINT_URL_DYNAMODB, Url, Readers::Both, None, "Endpoint of DynamoDB"),
     row(aws::ENDPOINT_URL_EKS, Url, Readers::Both, None, "Endpoint of EKS"),
     row(aws::ENDPOINT_URL_SECRETS_MANAGER, Url, Readers::Both, None, "Endpoint of Secrets Manager"),
-    row(aws::ENDPOINT_URL_SNS, Url, Readers::Heal, None, "Endpoint of SNS"),
+    row(aws::ENDPOINT_URL_SNS, Url, Readers::Both, None, "Endpoint of SNS"),
     row(aws::ENDPOINT_URL_SQS, Url, Readers::Both, None, "Endpoint of SQS"),
     row(aws::ENDPOINT_URL_STS, Url, Readers::Both, None, "Endpoint of STS"),
     row(aws::USE_FIPS_ENDPOINT, Boolean, Readers::Both, None, "FIPS endpoints of DynamoDB, SQS and Secrets Manager"),

@@ -88,6 +88,13 @@ pub async fn call(stack: &MiniStack, target: &str, body: &Value) -> Value {
     answer(request.header("x-amz-target", target), service, target, body).await
 }
 
+/// Calls an operation of a query protocol, such as that of SNS. The values are sent as they are.
+pub async fn query(stack: &MiniStack, service: &str, parameters: &[(&str, &str)]) {
+    let pairs: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let request = client().post(&stack.endpoint_url).header("content-type", "application/x-www-form-urlencoded");
+    answer(request.body(pairs.join("&")), service, &format!("{parameters:?}"), &Value::Null).await;
+}
+
 /// The id of the one HTTP API.
 pub async fn api_id(stack: &MiniStack) -> String {
     let request = client().get(format!("{}/v2/apis", stack.endpoint_url));

@@ -18,6 +18,7 @@ mod diagrams;
 mod faults;
 mod load;
 mod messages;
+mod notices;
 mod platform;
 mod rig;
 mod shadow;
