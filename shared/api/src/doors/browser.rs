@@ -10,6 +10,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use url::Url;
 
+use super::GatewayName;
 use super::refusal::{Reason, Refusal};
 use super::roles;
 use crate::request::is_json;
@@ -39,10 +40,11 @@ pub(super) struct Browser {
 }
 
 impl Browser {
-    pub(super) fn new(mut hosts: Vec<String>, public_url: Option<Url>, address: SocketAddr) -> Self {
+    /// `address` is that of this process; `None` behind a gateway.
+    pub(super) fn new(mut hosts: Vec<String>, public_url: Option<Url>, address: Option<SocketAddr>) -> Self {
         hosts.extend(public_url.as_ref().and_then(Url::host_str).map(ToOwned::to_owned));
         hosts.iter_mut().for_each(|host| host.make_ascii_lowercase());
-        Self { hosts, public_url, is_loopback: address.ip().is_loopback() }
+        Self { hosts, public_url, is_loopback: address.is_some_and(|address| address.ip().is_loopback()) }
     }
 
     /// Whether cookies are for HTTPS only.
@@ -62,7 +64,8 @@ impl Browser {
         let host = host_of(request).ok_or_else(|| Refusal::new(Reason::Host, "the request names no host"))?;
         let name = without_port(host).to_ascii_lowercase();
         let is_address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
-        if is_address || name == "localhost" || self.hosts.contains(&name) {
+        let is_attested = request.extensions().get::<GatewayName>().is_some_and(|GatewayName(own)| *own == name);
+        if is_address || name == "localhost" || is_attested || self.hosts.contains(&name) {
             return Ok(());
         }
         let shown: String = name.chars().filter(|letter| !letter.is_control()).take(SHOWN_BYTES).collect();
@@ -152,7 +155,7 @@ mod tests {
 
     fn browser() -> Browser {
         let url = Url::parse("https://heal.example.com/").unwrap();
-        Browser::new(vec!["Heal.Internal".to_owned()], Some(url), "127.0.0.1:8080".parse().unwrap())
+        Browser::new(vec!["Heal.Internal".to_owned()], Some(url), Some("127.0.0.1:8080".parse().unwrap()))
     }
 
     fn request(method: &str, headers: Headers) -> Request {
@@ -184,6 +187,13 @@ mod tests {
         let twice = request("GET", &[("host", "localhost"), ("host", "evil.example.com")]);
         assert!(browser().check_host(&twice).is_err());
         assert!(browser().check_host(&request("GET", &[])).is_err());
+        let mut reached = request("GET", &[("host", "a1.execute-api.eu-west-1.amazonaws.com:443")]);
+        assert!(browser().check_host(&reached).is_err());
+        reached.extensions_mut().insert(GatewayName("a1.execute-api.eu-west-1.amazonaws.com".to_owned()));
+        assert!(browser().check_host(&reached).is_ok());
+        let mut rebound = request("GET", &[("host", "evil.example.com")]);
+        rebound.extensions_mut().insert(GatewayName("a1.execute-api.eu-west-1.amazonaws.com".to_owned()));
+        assert!(browser().check_host(&rebound).is_err());
     }
 
     #[test]
