@@ -268,7 +268,7 @@ impl Dispatcher {
             let admits_next = current.state.queued.is_some() || took_room && !current.state.takes_room();
             let announcement = self.announce(&current.plan, &current.state, &commit).instrument(span.clone()).await;
             let owed = heal_engine::decide::since(&current.plan, &current.state, now, before);
-            let messages = message::commands(&current.state, owed, more, now);
+            let messages = span.in_scope(|| message::commands(&current.state, owed, more, now));
             let (events, commands) = (commit.events.len(), messages.len());
             let key = current.state.concurrency_key.as_deref();
             let append = Append { commit: &commit, head: &head, concurrency_key: key, room: room.as_ref() };
