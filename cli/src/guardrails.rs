@@ -108,8 +108,18 @@ impl Loaded {
 
 /// The number of rules that a file sets.
 pub(crate) fn rules(guardrails: &Guardrails) -> usize {
-    let Guardrails { cooldowns, budgets, repeats: _, approvals, autonomy, admission, windows, scope, storms, dependencies } =
-        guardrails;
+    let Guardrails {
+        cooldowns,
+        budgets,
+        repeats: _,
+        approvals,
+        autonomy,
+        admission,
+        windows,
+        scope,
+        storms,
+        dependencies,
+    } = guardrails;
     let live = &admission.live;
     cooldowns.len()
         + budgets.len()

@@ -43,6 +43,7 @@ pub use autonomy::{
 };
 pub use decide::decide;
 pub use decision::{Decision, Part, Reason, Verdict};
+pub use dependency::{DEPENDENCY_BY, DependencyRule};
 pub use effect::Effect;
 pub use guardrails::{
     Admission, Approvals, BadGuardrails, Budget, CooldownRule, Guardrails, KEY_NAMES, LiveBounds, Repeats, Selector,
@@ -55,7 +56,6 @@ pub use heal_engine::message::{Approved, GUARDRAILS_POLICY, Violation};
 pub use question::{Counter, PolicyAnswer, Population, Question};
 pub use record::{DecisionRecord, Difference, PolicyFacts, Subject, replay};
 pub use scope::{IGNORE, IGNORE_NOT, Mark, Marks, OutOfScope, ScopeRule};
-pub use dependency::{DEPENDENCY_BY, DependencyRule};
 pub use storm::{STORM_BY, Storm, StormRule, Storms};
 pub use window::{
     BadLocalTime, LocalTime, OpenWindow, Schedule, UnknownZone, WINDOW_ID_PREFIX, Weekday, Window, WindowKind, Zone,

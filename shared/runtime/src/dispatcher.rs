@@ -14,12 +14,13 @@ use tracing::Instrument as _;
 use crate::dependencies::Dependencies;
 use crate::halts::HaltCache;
 use crate::library::Library;
-use crate::message::Inbound;
+use crate::message::{self, Inbound};
 use crate::observe::{self, Observer};
-use crate::port::{Admitted, Appended, Clock, Entropy, RunLog, Sender};
+use crate::port::{Admitted, Append, Appended, Clock, Entropy, InOrder, RunLog, Sender, Settlement};
 use crate::span;
 
 mod accept;
+mod attempts;
 mod autonomy;
 mod cache;
 mod commit;
@@ -40,6 +41,7 @@ mod sweep;
 mod tickets;
 mod withdraw;
 
+pub(crate) use attempts::{AttemptEnd, EndOutcome};
 pub use error::DispatchError;
 pub use gate::{GATE_QUESTIONS, Gatekeeper};
 pub use held::SwitchOutcome;
@@ -47,6 +49,7 @@ pub use intake::{IntakeOutcome, Prepared, Rejection};
 pub use notify::{COMMIT_WITHIN_MS, message as notify_message};
 
 use cache::{Cache, Live};
+use commit::{Hand, Wrote};
 use fold::{Around, Fresh};
 
 /// Optimistic-concurrency retries per turn. Every conflict means that another dispatcher made progress, so 16 in a row is not bad luck.
@@ -66,6 +69,7 @@ pub struct Dispatcher {
     observer: Arc<dyn Observer>,
     gatekeeper: Option<Gatekeeper>,
     notifies: bool,
+    settlement: Arc<dyn Settlement>,
 }
 
 /// What a dispatcher may touch.
@@ -110,6 +114,7 @@ impl Dispatcher {
     /// A dispatcher with an empty cache that runs the playbooks of `library`.
     pub fn new(ports: Ports, library: Arc<Library>) -> Self {
         let observer = Arc::new(observe::NoopObserver);
+        let settlement = Arc::new(InOrder { runs: Arc::clone(&ports.runs), sender: Arc::clone(&ports.sender) });
         Self {
             ports: Arc::new(ports),
             library,
@@ -121,6 +126,7 @@ impl Dispatcher {
             observer,
             gatekeeper: None,
             notifies: false,
+            settlement,
         }
     }
 
@@ -174,11 +180,7 @@ impl Dispatcher {
     /// Only committed commands are sent. An input that is known already changes nothing, and every command that the run owes is sent again:
     /// a crash between 3 and 4 loses nothing, since the input is delivered again.
     pub async fn take(&self, run_id: &RunId, cause_id: &str, inputs: &[Input]) -> Result<TurnOutcome, DispatchError> {
-        let (turn, admits_next) = self.take_alone(run_id, cause_id, inputs).await?;
-        if admits_next {
-            self.admit_next().await;
-        }
-        Ok(turn)
+        self.take_settling(run_id, cause_id, inputs, Hand::default()).await
     }
 
     /// As [`Dispatcher::take`], without the last step. The second value says whether a run may be admitted now: this one left its room with the
@@ -188,10 +190,23 @@ impl Dispatcher {
         run_id: &RunId,
         cause_id: &str,
         inputs: &[Input],
+        hand: Hand<'_>,
     ) -> Result<(TurnOutcome, bool), DispatchError> {
         let slot = self.cache.slot(run_id);
         let mut live = slot.lock().await;
-        let result = self.take_locked(run_id, cause_id, inputs, &mut live).await;
+        self.take_held(run_id, cause_id, inputs, hand, &mut live).await
+    }
+
+    /// The caller holds the run's place in the cache.
+    async fn take_held(
+        &self,
+        run_id: &RunId,
+        cause_id: &str,
+        inputs: &[Input],
+        hand: Hand<'_>,
+        live: &mut Option<Live>,
+    ) -> Result<(TurnOutcome, bool), DispatchError> {
+        let result = self.take_locked(run_id, cause_id, inputs, hand, live).await;
         if let (Ok(_), Some(kept)) = (&result, live.as_ref()) {
             self.end_acknowledged_storm(&kept.state).await?;
         }
@@ -209,6 +224,7 @@ impl Dispatcher {
         run_id: &RunId,
         cause_id: &str,
         inputs: &[Input],
+        hand: Hand<'_>,
         live: &mut Option<Live>,
     ) -> Result<(TurnOutcome, bool), DispatchError> {
         let mut is_full = !self.knows_bounds();
@@ -262,16 +278,21 @@ impl Dispatcher {
             let room = self.room(current).filter(|_| !took_room);
             let admits_next = current.state.queued.is_some() || took_room && !current.state.takes_room();
             let announcement = self.announce(&current.plan, &current.state, &commit).instrument(span.clone()).await;
-            match self.write(current, &commit, &head, room).instrument(span.clone()).await? {
+            let owed = heal_engine::decide::since(&current.plan, &current.state, now, before);
+            let messages = span.in_scope(|| message::commands(&current.state, owed, more, now));
+            let (events, commands) = (commit.events.len(), messages.len());
+            let key = current.state.concurrency_key.as_deref();
+            let append = Append { commit: &commit, head: &head, concurrency_key: key, room: room.as_ref() };
+            let Wrote { outcome, sent } = self.write(append, messages, hand).instrument(span.clone()).await?;
+            match outcome {
                 Admitted::Written(Appended::Appended) => {
                     self.announced(announcement).await;
                     current.chain.clone_from(&commit.chain);
                     span.in_scope(|| observe::committed(&*self.observer, &current.plan, &current.state, &commit));
-                    let owed = heal_engine::decide::since(&current.plan, &current.state, now, before);
-                    let settled =
-                        self.settle(current, commit.events.len(), owed, more, now).instrument(span.clone()).await?;
+                    sent?;
                     self.demote_after(current, &commit).instrument(span).await;
-                    return Ok((TurnOutcome { taken, refused, ..settled }, admits_next));
+                    let status = current.state.status();
+                    return Ok((TurnOutcome { status, events, taken, commands, refused }, admits_next));
                 }
                 Admitted::Written(Appended::AlreadyThere | Appended::Conflict) => *live = None,
                 Admitted::Full => (*live, is_full) = (None, true),
@@ -290,8 +311,6 @@ impl Dispatcher {
         cause_id: &str,
         messages: Vec<Inbound>,
     ) -> Result<TurnOutcome, DispatchError> {
-        let groups = &self.ports.guardrails.approvals.groups;
-        let inputs: Vec<_> = messages.into_iter().filter_map(|message| message.into_input(groups)).collect();
-        self.take(run_id, cause_id, &inputs).await
+        self.receive_settling(run_id, cause_id, messages, &[]).await
     }
 }

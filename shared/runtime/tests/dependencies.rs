@@ -64,11 +64,8 @@ impl Rig {
         let now = self.now();
         let raised = is_raised.then(|| Raised { at: now, incident_id: "inc-1".to_owned(), is_sent: true });
         let tracked = Tracked { failures, since: now, raised };
-        let state = State {
-            looked_at: Some(now),
-            targets: [("tickets:8080".to_owned(), tracked)].into(),
-            ..State::default()
-        };
+        let state =
+            State { looked_at: Some(now), targets: [("tickets:8080".to_owned(), tracked)].into(), ..State::default() };
         let version = self.checks.load("tickets_up").await.unwrap().map_or(0, |(version, _)| version);
         assert!(self.checks.store("tickets_up", version, &state.to_json()).await.unwrap());
     }

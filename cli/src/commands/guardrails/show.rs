@@ -2,7 +2,10 @@
 
 use anyhow::bail;
 use heal_engine::catalog::{ActionSpec, Safety};
-use heal_guard::{Budget, Demote, DependencyRule, Guardrails, IGNORE, LiveBounds, Schedule, ScopeRule, Selector, StormRule, Weekday, Window};
+use heal_guard::{
+    Budget, Demote, DependencyRule, Guardrails, IGNORE, LiveBounds, Schedule, ScopeRule, Selector, StormRule, Weekday,
+    Window,
+};
 use owo_colors::OwoColorize as _;
 use serde_json::{Value, json};
 
@@ -188,9 +191,17 @@ fn scope(rule: &ScopeRule) -> String {
 
 fn dependency(rule: &DependencyRule) -> String {
     let DependencyRule { name, breaker, check, holds } = rule;
-    let sick = [breaker.as_ref().map(|name| format!("the breaker of {name}")), check.as_ref().map(|name| format!("check {name}"))];
+    let sick = [
+        breaker.as_ref().map(|name| format!("the breaker of {name}")),
+        check.as_ref().map(|name| format!("check {name}")),
+    ];
     let sick: Vec<String> = sick.into_iter().flatten().collect();
-    format!("  {:<24} while {} says that it is sick: effects {}", name.green(), out::text(&sick.join(" or ")), counted(holds))
+    format!(
+        "  {:<24} while {} says that it is sick: effects {}",
+        name.green(),
+        out::text(&sick.join(" or ")),
+        counted(holds)
+    )
 }
 
 fn budget(budget: &Budget) -> String {

@@ -49,7 +49,11 @@ fn rule(item: &Node, known: Known<'_>, report: &mut Report) -> Option<(Dependenc
         report.add(Finding::error(code::MISSING_KEY, head, "a dependency needs `name`"));
     }
     if breaker.is_none() && check.is_none() {
-        let finding = Finding::error(code::MISSING_KEY, head, "a dependency needs `breaker` or `check`, which say that it is sick");
+        let finding = Finding::error(
+            code::MISSING_KEY,
+            head,
+            "a dependency needs `breaker` or `check`, which say that it is sick",
+        );
         report.add(finding.help("`breaker` is the name of a service, `check` that of a scheduled check"));
     }
     let span = name.map_or(head, |field| field.node.span);
@@ -58,11 +62,14 @@ fn rule(item: &Node, known: Known<'_>, report: &mut Report) -> Option<(Dependenc
     let breaker = breaker.and_then(|field| service(&field, known, report));
     let check = check.and_then(|field| self::check(&field, known, report));
     if holds.is_everything() {
-        let finding = Finding::error(code::WRONG_VALUE, span, "this dependency holds everything, also what would heal it");
+        let finding =
+            Finding::error(code::WRONG_VALUE, span, "this dependency holds everything, also what would heal it");
         report.add(finding.help("say what depends on it: `actions`, `playbooks` or `services`"));
     } else if let Some(field) = place.filter(|_| breaker.is_some_and(|service| holds_its_own(&holds, service, known))) {
         let finding = Finding::warning(code::NO_EFFECT, field.node.span, "the service's own actions are held with it");
-        report.add(finding.help("without them, nothing finds out that it answers again before its breaker's time is over"));
+        report.add(
+            finding.help("without them, nothing finds out that it answers again before its breaker's time is over"),
+        );
     }
     let finding = name.and_then(|name| reach::admits_nothing(&format!("dependency `{name}`"), &holds, span, known));
     finding.into_iter().for_each(|finding| report.add(finding));
