@@ -1,52 +1,18 @@
 //! Who is told of what, by the real binary.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
 use heal_sandbox::Seed;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use crate::support::{PATIENCE, Serve, command, env, finish, heal, http, path, platform, playbooks};
+use crate::receiver::Receiver;
+use crate::support::{PATIENCE, Serve, command, env, eventually, finish, heal, http, path, platform, playbooks, post};
 
 const PLAYBOOK: &str =
     "triggers: [{incident_type: ASK}]\napproval: {}\nactions: [{type: restart_pod, parameters: {pod_name: p}}]\n";
 const KILLS: usize = 6;
-
-/// Keeps the ids of the notices that it took, each with how often.
-#[derive(Clone, Default)]
-struct Receiver {
-    told: Arc<Mutex<BTreeMap<String, u32>>>,
-    url: String,
-}
-
-impl Receiver {
-    /// Answers after `delay`, so that most kills come while a notice is told.
-    async fn start(delay: Duration) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let receiver = Self { url: format!("http://{}", listener.local_addr().unwrap()), ..Self::default() };
-        let take = move |State(receiver): State<Self>, body: String| async move {
-            let event: Value = serde_json::from_str(&body).unwrap();
-            let id = event["id"].as_str().unwrap().to_owned();
-            *receiver.told.lock().unwrap().entry(id).or_default() += 1;
-            tokio::time::sleep(delay).await;
-            StatusCode::NO_CONTENT
-        };
-        let router = Router::new().fallback(take).with_state(receiver.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        receiver
-    }
-
-    fn told(&self) -> BTreeMap<String, u32> {
-        self.told.lock().unwrap().clone()
-    }
-}
 
 fn file(folder: &Path, text: &str) {
     std::fs::write(folder.join("notify.yaml"), text).unwrap();
@@ -56,8 +22,7 @@ fn file(folder: &Path, text: &str) {
 async fn every_approval_is_told_at_least_once_and_at_most_once_more_for_each_kill() {
     let receiver = Receiver::start(Duration::from_millis(150)).await;
     let folder = playbooks(&[("ask.yaml", PLAYBOOK)]);
-    let url = &receiver.url;
-    file(folder.path(), &format!("channels: {{hook: {{type: webhook, url: \"{url}\"}}}}\nroutes: [{{to: hook}}]\n"));
+    file(folder.path(), &receiver.is_told_of_everything());
     let state = folder.path().join("state.db");
     let platform = platform(Seed::default());
     let env = env(&platform);
@@ -85,8 +50,7 @@ async fn every_approval_is_told_at_least_once_and_at_most_once_more_for_each_kil
 async fn a_halt_and_its_end_by_the_command_line_are_told_by_the_service() {
     let receiver = Receiver::start(Duration::ZERO).await;
     let folder = playbooks(&[("ask.yaml", PLAYBOOK)]);
-    let url = &receiver.url;
-    file(folder.path(), &format!("channels: {{hook: {{type: webhook, url: \"{url}\"}}}}\nroutes: [{{to: hook}}]\n"));
+    file(folder.path(), &receiver.is_told_of_everything());
     let state = folder.path().join("state.db");
     let platform = platform(Seed::default());
     let _serve = Serve::start(&state, folder.path(), &env(&platform));
@@ -100,6 +64,34 @@ async fn a_halt_and_its_end_by_the_command_line_are_told_by_the_service() {
     }
     let ids: Vec<_> = receiver.told().into_keys().collect();
     assert_eq!(ids, [format!("{id}:halted"), format!("{id}:resumed")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_told_once_that_a_playbook_may_not_act_alone_any_more() {
+    let receiver = Receiver::start(Duration::ZERO).await;
+    let failing = "triggers: [{incident_type: FAIL}]\n\
+                   actions: [{type: update_ticket_status, parameters: {ticket_id: \"{{ incident_id }}\", status: running}}]\n";
+    let guardrails = "autonomy: [{playbook: failing, level: auto, demote: {below_percent: 80, of_last: 3}}]\n";
+    let folder = playbooks(&[("failing.yaml", failing), ("guardrails.yaml", guardrails)]);
+    file(folder.path(), &receiver.is_told_of_everything());
+    let state = folder.path().join("state.db");
+    let platform = platform(Seed::default());
+    let serve = Serve::start(&state, folder.path(), &env(&platform));
+    for number in 0..3 {
+        let incident = json!({"incident_id": format!("i-{number}"), "incident_type": "FAIL"});
+        let (status, _) = post(&format!("{}/api/v1/incidents", serve.url), &incident).await;
+        assert_eq!(status, 202);
+        eventually("the run has failed", || {
+            let runs = heal(&["runs", "list", "--json", "--state", path(&state)]).exits(0).json();
+            (runs.iter().filter(|run| run["outcome"] == "FAILED").count() == number + 1).then_some(())
+        });
+    }
+    let demoted =
+        || receiver.told().into_iter().filter(|(id, _)| id.ends_with(":autonomy_demoted")).collect::<Vec<_>>();
+    let told = eventually("people are told", || Some(demoted()).filter(|told| !told.is_empty()));
+    assert!(matches!(told.as_slice(), [(id, 1)] if id.starts_with("autonomy:failing:")), "{told:?}");
+    let listed = heal(&["autonomy", "list", "--state", path(&state)]).exits(0);
+    assert!(listed.stdout.contains("approve"), "{listed:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

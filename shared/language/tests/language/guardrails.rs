@@ -16,8 +16,8 @@ use crate::catalog::catalog;
 use crate::shipped_playbooks;
 
 /// The codes that only guardrails have.
-pub const CODES_OF_GUARDRAILS: [&str; 4] =
-    [code::UNKNOWN_SERVICE, code::UNKNOWN_PLAYBOOK, code::UNREACHABLE_RULE, code::NO_BOUND];
+pub const CODES_OF_GUARDRAILS: [&str; 5] =
+    [code::UNKNOWN_SERVICE, code::UNKNOWN_PLAYBOOK, code::UNKNOWN_CHECK, code::UNREACHABLE_RULE, code::NO_BOUND];
 
 pub(crate) static PLAYBOOKS: LazyLock<Vec<Playbook>> = LazyLock::new(|| {
     let catalog = catalog();

@@ -29,6 +29,16 @@ fn the_number_of_budgets_is_bounded() {
 }
 
 #[test]
+fn the_number_of_dependencies_is_bounded() {
+    let file = |count: usize| {
+        let rule = |index: usize| format!("  - {{name: d{index}, check: tickets_up, actions: [restart_pod]}}\n");
+        codes(&format!("dependencies:\n{}", (0..count).map(rule).collect::<String>()))
+    };
+    assert_eq!(file(limit::DEPENDENCIES), Vec::<&str>::new());
+    assert_eq!(file(limit::DEPENDENCIES + 1), ["budget-exceeded"]);
+}
+
+#[test]
 fn the_number_of_names_in_a_list_is_bounded() {
     let with = |count: usize| {
         let names: Vec<String> = (0..count).map(|index| format!("p{index}")).collect();
