@@ -7,12 +7,11 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
-use common::open;
-use heal_embedded::limit;
+use heal_embedded::{Location, Store, limit};
 use heal_runtime::port::{Message, QueueName, Receiver, Sender};
-
-mod common;
+use heal_testkit::memory::ManualClock;
 
 /// Tells the test binary that it is a consumer, and which file it works on.
 const DATABASE: &str = "POISON_TEST_DATABASE";
@@ -20,6 +19,10 @@ const DATABASE: &str = "POISON_TEST_DATABASE";
 const POISON: &str = "poison";
 /// Keeps the process that handles it busy until somebody kills it.
 const SLOW: &str = "slow";
+
+fn open(path: &Path) -> Store {
+    Store::open(Location::File(path.to_owned()), Arc::new(ManualClock::default())).unwrap()
+}
 
 fn message(body: &str) -> Message {
     Message { queue: QueueName::Results, body: body.to_owned(), delay_ms: 0, traceparent: None }
@@ -48,7 +51,7 @@ async fn a_message_that_kills_its_process_is_dead_lettered_and_the_others_are_ha
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("heal.db");
     let good: BTreeSet<String> = (0..6).map(|number| format!("good {number}")).collect();
-    let store = open(&path).unwrap();
+    let store = open(&path);
     let bodies = [POISON].into_iter().chain(good.iter().map(String::as_str));
     store.send(bodies.map(message).collect()).await.unwrap();
     let (mut lives, mut handled) = (0, Vec::new());
@@ -79,7 +82,7 @@ async fn a_message_that_kills_its_process_is_dead_lettered_and_the_others_are_ha
 async fn a_kill_from_outside_costs_no_message() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("heal.db");
-    let store = open(&path).unwrap();
+    let store = open(&path);
     store.send(vec![message(SLOW), message("good")]).await.unwrap();
     // Fewer kills than a message may be suspected of.
     for _ in 1..limit::MAX_DEATHS {
@@ -107,7 +110,7 @@ async fn the_consumer() {
     let Ok(path) = std::env::var(DATABASE) else { return };
     // The test harness has begun a line.
     say("");
-    let store = open(&PathBuf::from(path)).unwrap();
+    let store = open(&PathBuf::from(path));
     store.recover().await.unwrap();
     loop {
         // All at once in hand, as a host has them.

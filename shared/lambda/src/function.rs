@@ -41,7 +41,7 @@ impl Function {
         let session = Session::from_env().await?;
         let store = Store::new(&session, table)?.keeping_runs_for(days);
         let queues = Queues::new(&session, urls)?;
-        Ok(Self { store, queues, session, telemetry })
+        Ok(Self { telemetry, store, queues, session })
     }
 
     /// The services' clients. Their circuit breakers share their state in the table.

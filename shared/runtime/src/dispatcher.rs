@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use heal_engine::event::{Commit, RunStatus};
+use heal_engine::event::RunStatus;
 use heal_engine::turn::Input;
 use heal_engine::{RunId, Timestamp};
 use heal_guard::Guardrails;
@@ -14,9 +14,9 @@ use tracing::Instrument as _;
 use crate::dependencies::Dependencies;
 use crate::halts::HaltCache;
 use crate::library::Library;
-use crate::message::{self, Inbound};
+use crate::message::Inbound;
 use crate::observe::{self, Observer};
-use crate::port::{Admitted, Append, Appended, Clock, Entropy, InOrder, RunLog, Sender, Settlement};
+use crate::port::{Admitted, Appended, Clock, Entropy, InOrder, RunLog, Sender, Settlement};
 use crate::span;
 
 mod accept;
@@ -49,7 +49,7 @@ pub use intake::{IntakeOutcome, Prepared, Rejection};
 pub use notify::{COMMIT_WITHIN_MS, message as notify_message};
 
 use cache::{Cache, Live};
-use commit::{Hand, Wrote};
+use commit::{Hand, Turn};
 use fold::{Around, Fresh};
 
 /// Optimistic-concurrency retries per turn. Every conflict means that another dispatcher made progress, so 16 in a row is not bad luck.
@@ -257,7 +257,6 @@ impl Dispatcher {
                     tracing::warn!(event = "approval.refused", why, "an answer to a question does not count");
                 });
             }
-            let before = current.state.seq - events.len() as u64;
             if events.is_empty() {
                 let is_overtaken = stale && inputs.iter().all(|input| matches!(input, Input::Late(_)));
                 let settled = self.settle_again(current, is_overtaken, now).instrument(span).await?;
@@ -265,34 +264,14 @@ impl Dispatcher {
                 let admits_next = current.state.queued.is_some();
                 return Ok((TurnOutcome { taken, refused, ..settled }, admits_next));
             }
-            let commit = Commit {
-                run_id: run_id.clone(),
-                first_seq: before + 1,
-                cause_id: cause_id.to_owned(),
-                at: now,
-                events,
-                chain: None,
-            }
-            .chained(current.chain.as_ref());
-            let head = commit::head(current, &commit);
-            let room = self.room(current).filter(|_| !took_room);
+            let events_of_turn = events.len();
+            let turn = Turn { cause_id, events, more, now, took_room };
             let admits_next = current.state.queued.is_some() || took_room && !current.state.takes_room();
-            let announcement = self.announce(&current.plan, &current.state, &commit).instrument(span.clone()).await;
-            let owed = heal_engine::decide::since(&current.plan, &current.state, now, before);
-            let messages = span.in_scope(|| message::commands(&current.state, owed, more, now));
-            let (events, commands) = (commit.events.len(), messages.len());
-            let key = current.state.concurrency_key.as_deref();
-            let append = Append { commit: &commit, head: &head, concurrency_key: key, room: room.as_ref() };
-            let Wrote { outcome, sent } = self.write(append, messages, hand).instrument(span.clone()).await?;
-            match outcome {
+            let (written, commands) = self.conclude(current, turn, hand).instrument(span).await?;
+            match written {
                 Admitted::Written(Appended::Appended) => {
-                    self.announced(announcement).await;
-                    current.chain.clone_from(&commit.chain);
-                    span.in_scope(|| observe::committed(&*self.observer, &current.plan, &current.state, &commit));
-                    sent?;
-                    self.demote_after(current, &commit).instrument(span).await;
                     let status = current.state.status();
-                    return Ok((TurnOutcome { status, events, taken, commands, refused }, admits_next));
+                    return Ok((TurnOutcome { status, events: events_of_turn, taken, commands, refused }, admits_next));
                 }
                 Admitted::Written(Appended::AlreadyThere | Appended::Conflict) => *live = None,
                 Admitted::Full => (*live, is_full) = (None, true),

@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use heal_aws::{QueueUrls, Queues, Store};
 use heal_sandbox::{Platform, PlatformConfig};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ministack::{ACCOUNT, MiniStack, REGION, root};
 use crate::table;
@@ -80,7 +80,7 @@ impl Deployment {
         };
         // The caller may be on a thread of a runtime, which no other one can block.
         let made = std::thread::scope(|scope| scope.spawn(create).join().unwrap());
-        made["ARN"].as_str().unwrap_or_else(|| panic!("no secret was made: {made}")).to_owned()
+        made.get("ARN").and_then(Value::as_str).unwrap_or_else(|| panic!("no secret was made: {made}")).to_owned()
     }
 
     /// The variables of the stand-in services as template parameters: `EXECUTION_TICKET_SERVICE_URL` becomes

@@ -99,7 +99,11 @@ pub async fn query(stack: &MiniStack, service: &str, parameters: &[(&str, &str)]
 pub async fn api_id(stack: &MiniStack) -> String {
     let request = client().get(format!("{}/v2/apis", stack.endpoint_url));
     let listed = answer(request, "apigateway", "GetApis", &Value::Null).await;
-    listed["items"][0]["apiId"].as_str().unwrap_or_else(|| panic!("no API is deployed: {listed}")).to_owned()
+    listed
+        .pointer("/items/0/apiId")
+        .and_then(Value::as_str)
+        .unwrap_or_else(|| panic!("no API is deployed: {listed}"))
+        .to_owned()
 }
 
 /// Calls the Lambda API; a null `body` sends none.

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use heal_engine::event::Commit;
+use heal_engine::event::{Commit, Event};
 use heal_engine::turn::Input;
 use heal_engine::{Command, RunId, Timestamp, decide};
 
 use super::cache::Live;
 use super::{DispatchError, Dispatcher, TurnOutcome};
 use crate::message::{self, Inbound};
+use crate::observe;
 use crate::port::{
-    Admitted, Append, AttemptSettlement, ClaimEnd, Message, RunHead, SettleOutcome, Settlement, Settles, Subject,
-    Written,
+    Admitted, Append, Appended, AttemptSettlement, ClaimEnd, Message, RunHead, SettleOutcome, Settlement, Settles,
+    Subject, Written,
 };
 
 /// What a turn has in hand, and its commit settles.
@@ -31,8 +32,19 @@ pub(super) struct EndedAttempt<'a> {
     pub claim: Option<&'a ClaimEnd>,
 }
 
+/// A turn that changed something: its state holds the events already.
+pub(super) struct Turn<'a> {
+    pub cause_id: &'a str,
+    pub events: Vec<Event>,
+    /// Whether more events are due at once.
+    pub more: bool,
+    pub now: Timestamp,
+    /// Whether the run took room before the turn.
+    pub took_room: bool,
+}
+
 /// What became of a turn's commit.
-pub(super) type Wrote = Written<Admitted>;
+type Wrote = Written<Admitted>;
 
 impl Dispatcher {
     /// Settles commits with what belongs to them by `settlement`, which stands for the same runs and queues as the ports; without it, one after
@@ -74,16 +86,47 @@ impl Dispatcher {
         messages.into_iter().filter_map(|message| message.into_input(groups)).collect()
     }
 
+    /// Ends a turn: its notices are announced, and its commit is written with what the run owes. Returns what became of it, with the number of
+    /// commands.
+    ///
+    /// # Errors
+    /// As [`Self::write`]; or the commit is written, and its messages could not be sent.
+    pub(super) async fn conclude(
+        &self,
+        current: &mut Live,
+        turn: Turn<'_>,
+        hand: Hand<'_>,
+    ) -> Result<(Admitted, usize), DispatchError> {
+        let Turn { cause_id, events, more, now, took_room } = turn;
+        let run_id = current.state.run_id.clone();
+        let before = current.state.seq - events.len() as u64;
+        let commit =
+            Commit { run_id, first_seq: before + 1, cause_id: cause_id.to_owned(), at: now, events, chain: None }
+                .chained(current.chain.as_ref());
+        let head = head(current, &commit);
+        let room = self.room(current).filter(|_| !took_room);
+        let announcement = self.announce(&current.plan, &current.state, &commit).await;
+        let messages =
+            message::commands(&current.state, decide::since(&current.plan, &current.state, now, before), more, now);
+        let commands = messages.len();
+        let key = current.state.concurrency_key.as_deref();
+        let append = Append { commit: &commit, head: &head, concurrency_key: key, room: room.as_ref() };
+        let Wrote { outcome, sent } = self.write(append, messages, hand).await?;
+        if matches!(outcome, Admitted::Written(Appended::Appended)) {
+            self.announced(announcement).await;
+            current.chain.clone_from(&commit.chain);
+            observe::committed(&*self.observer, &current.plan, &current.state, &commit);
+            sent?;
+            self.demote_after(current, &commit).await;
+        }
+        Ok((outcome, commands))
+    }
+
     /// Writes the next commit of a run, with the messages that follow from it and what the turn has in hand.
     ///
     /// # Errors
     /// A store or a queue is unavailable, or the attempt lost its claim: nothing is written then.
-    pub(super) async fn write(
-        &self,
-        append: Append<'_>,
-        messages: Vec<Message>,
-        hand: Hand<'_>,
-    ) -> Result<Wrote, DispatchError> {
+    async fn write(&self, append: Append<'_>, messages: Vec<Message>, hand: Hand<'_>) -> Result<Wrote, DispatchError> {
         let settles = Settles { messages, acknowledges: hand.receipts.to_vec() };
         let Some(EndedAttempt { settlement, claim }) = hand.attempt else {
             return Ok(self.settlement.append(append, settles).await?);
