@@ -44,7 +44,7 @@ impl Dependencies {
         Self { guardrails, breakers, checks, halts, looked_at: Mutex::default() }
     }
 
-    /// Halts what depends on a sick service, and ends the halts of those that are well again. Does nothing within [`LOOK_MS`] of the last look.
+    /// Halts what depends on a sick service, and ends the halts of those that are well again. Does nothing within 2 s of the last look.
     ///
     /// # Errors
     /// A store failed. The halts stay as they are, and end by their time.

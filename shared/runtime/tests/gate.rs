@@ -228,6 +228,17 @@ async fn a_window_that_denies_the_last_step_stops_the_first() {
 }
 
 #[tokio::test]
+async fn a_window_for_a_service_stops_the_run_before_its_first_step() {
+    for (service, expected) in [("execution-ticket-service", Some(RunOutcome::Denied)), ("orchestrator", None)] {
+        let mut rails = window(WindowKind::Deny, &[]);
+        rails.windows[0].applies_to.services = vec![service.to_owned()];
+        let rig = Rig::under(playbook(json!({"service": "execution-ticket-service"}), json!({})), rails);
+        let (outcome, sent, _) = rig.start(json!({"ticket_id": "t-1"})).await;
+        assert_eq!((outcome, sent), (expected, usize::from(expected.is_none())), "{service}");
+    }
+}
+
+#[tokio::test]
 async fn a_window_that_asks_or_holds_an_effect_only_warns() {
     for (kind, warned) in [
         (WindowKind::Ask, "step reallocate: window night is open; it asks for an approval, and closes in 60 s"),

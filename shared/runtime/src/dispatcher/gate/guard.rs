@@ -1,7 +1,7 @@
 //! What the guard says of the known effects before a run's first one: windows and counters as they stand.
 //!
 //! A window that denies is certain. A full counter may be free by the time of the effect, so it only warns. What is not known of an effect
-//! before it (its service, what is written on its target, a population) has no say here.
+//! before it (what is written on its target, a population) has no say here.
 
 use std::sync::Arc;
 
@@ -44,6 +44,7 @@ pub(super) fn known_effects<'a>(
     let workflow_id = text(state.variables.incident().get("workflow_id")).unwrap_or_default();
     let effect = |step: &KnownStep<'_>, target: String| Effect {
         workflow_id: text(step.parameters.get("workflow_id")).unwrap_or_else(|| workflow_id.clone()),
+        service: step.step.spec.service.clone(),
         ..Effect::new(&step.step.spec.kind, &plan.playbook.name, target)
     };
     let effects = steps.iter().flat_map(|step| targets(step).into_iter().map(move |target| (step, target)));
