@@ -9,6 +9,7 @@
 # HEAL_BUILD_PROFILE=prebuilt: copies from HEAL_PREBUILT (default: cargo's output folder), for tests, which run after a full build.
 # HEAL_BUILD_ALSO names an additional package to build, for comparison.
 # HEAL_BUILD_PLAYBOOKS names an additional folder of playbooks for the dispatcher.
+# HEAL_BUILD_GUARDRAILS names the file of the guardrails; the default is playbooks/guardrails.yaml.
 # HEAL_BUILD_NOTIFY names the file of the notifications; the default is playbooks/notify.yaml, if it exists.
 # HEAL_BUILD_API names the file of the HTTP API's identities (docs/access.md); without it, only API Gateway identifies callers.
 set -eu
@@ -134,4 +135,4 @@ dispatcher | notify)
     ;;
 esac
 # A file of guardrails that is missing or has an error fails the build, not the first message.
-"$heal" guardrails compile --playbooks playbooks ${HEAL_BUILD_PLAYBOOKS:+--playbooks "$HEAL_BUILD_PLAYBOOKS"} --out "$folder/guardrails.json"
+"$heal" guardrails compile ${HEAL_BUILD_GUARDRAILS:+"$HEAL_BUILD_GUARDRAILS"} --playbooks playbooks ${HEAL_BUILD_PLAYBOOKS:+--playbooks "$HEAL_BUILD_PLAYBOOKS"} --out "$folder/guardrails.json"

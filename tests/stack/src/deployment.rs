@@ -103,6 +103,7 @@ impl Deployment {
         command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").env("SAM_CLI_TELEMETRY", "0");
         command.env("HEAL_BUILD_PROFILE", "prebuilt").env("HEAL_BUILD_PLAYBOOKS", playbooks());
         command.env("HEAL_BUILD_API", root().join("tests/stack/api.json"));
+        command.env("HEAL_BUILD_GUARDRAILS", root().join("tests/stack/guardrails.yaml"));
         command.env("HEAL_BUILD_NOTIFY", root().join("tests/stack/notify.yaml"));
         let started = tokio::time::Instant::now();
         let output = command.output().expect("the SAM CLI is installed by scripts/install-aws-tools.sh");

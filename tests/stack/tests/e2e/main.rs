@@ -22,4 +22,5 @@ mod notices;
 mod platform;
 mod rig;
 mod shadow;
+mod storm;
 mod time;

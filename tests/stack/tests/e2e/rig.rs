@@ -73,6 +73,12 @@ fn seed() -> Seed {
         ticket["sla"] = json!({"timeout_ms": 86_400_000});
         ticket["started_at"] = json!(null);
     }
+    for worker in 0..STORM_PODS {
+        let mut pod = base["pods"].as_array().unwrap().iter().find(|pod| pod["name"] == "worker-1").unwrap().clone();
+        pod["name"] = json!(format!("sick-{worker}"));
+        pod["owner"]["name"] = json!("sick");
+        seed["pods"].as_array_mut().unwrap().push(pod);
+    }
     let workflow = base["workflows"][0].clone();
     for id in ["wf-waits", "wf-cancels", "wf-dead", "wf-halts", "wf-asks", "wf-console", "wf-told"] {
         let mut workflow = workflow.clone();
@@ -84,6 +90,8 @@ fn seed() -> Seed {
 }
 
 pub(crate) const TICKETS_PER_GROUP: usize = 220;
+/// Unhealthy workers for the test of a storm: more than the threshold of `tests/stack/guardrails.yaml`.
+pub(crate) const STORM_PODS: usize = 12;
 
 impl Rig {
     pub(crate) async fn shared() -> Self {
