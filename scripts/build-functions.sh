@@ -125,7 +125,7 @@ api)
     ;;
 esac
 case $name in
-dispatcher | notify)
+dispatcher | notify | scheduled-checks)
     notify=${HEAL_BUILD_NOTIFY:-playbooks/notify.yaml}
     if [ -f "$notify" ] || [ -n "${HEAL_BUILD_NOTIFY:-}" ]; then
         "$heal" notify compile "$notify" --playbooks playbooks ${HEAL_BUILD_PLAYBOOKS:+--playbooks "$HEAL_BUILD_PLAYBOOKS"} --out "$folder/notify.json"

@@ -33,11 +33,13 @@ class Notify(unittest.TestCase):
         self.assertFalse([logical_id for logical_id in stack.resources if logical_id.startswith("Notify")])
         self.assertNotIn("HEAL_NOTIFY_FILE", stack.properties("DispatcherFunction")["Environment"]["Variables"])
 
-    def test_the_dispatcher_announces_only_where_somebody_listens(self):
+    def test_dispatcher_and_checks_announce_only_where_somebody_listens(self):
         announce = ("sqs:SendMessage", self.stack.queue("notify"))
-        self.assertIn(announce, grants(self.stack, "DispatcherRole"))
-        self.assertEqual(self.stack.properties("DispatcherFunction")["Environment"]["Variables"]["HEAL_NOTIFY_FILE"], "notify.json")
-        self.assertNotIn(announce, grants(Stack(), "DispatcherRole"))
+        for function in ("Dispatcher", "ScheduledChecks"):
+            self.assertIn(announce, grants(self.stack, f"{function}Role"))
+            variables = self.stack.properties(f"{function}Function")["Environment"]["Variables"]
+            self.assertEqual(variables["HEAL_NOTIFY_FILE"], "notify.json")
+            self.assertNotIn(announce, grants(Stack(), f"{function}Role"))
 
     def test_a_message_is_tried_five_times_and_then_parked_by_the_function_itself(self):
         queues = {properties["QueueName"]: properties for properties in self.stack.of_type("AWS::SQS::Queue").values()}

@@ -8,6 +8,7 @@ use heal_runtime::Timestamp;
 use heal_runtime::audit::HeadLog;
 use heal_runtime::checks::{CheckOutcome, Checks};
 use heal_runtime::dependencies::Dependencies;
+use heal_runtime::ended_storms::EndedStorms;
 use heal_runtime::halts;
 use heal_runtime::message::Inbound;
 use heal_runtime::observe::Observer;
@@ -19,7 +20,16 @@ use serde_json::{Value, json};
 use crate::error::Error;
 use crate::function::{Function, clock, logged, read_file};
 use crate::limit::{GARBAGE_TIME, HEAD_TIME, HEAD_WINDOW_MS, SWEEP_RUNS};
+use crate::notify::are_people_told;
 use crate::serve::{diagnostic, serve};
+
+/// What a sweep looks after besides the runs.
+#[derive(Clone, Copy)]
+struct Sweep<'a> {
+    dependencies: &'a Dependencies,
+    /// `None`: people are told of nothing.
+    ended: Option<&'a EndedStorms>,
+}
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -34,16 +44,21 @@ impl Function {
         let observer = self.observer([], []);
         let dependencies = Arc::new(logged(self.bounded_ports())?.dependencies());
         let (function, checks, heads) = (Arc::new(self), Arc::new(checks), Arc::new(HeadLog::default()));
+        let ended = logged(are_people_told())?.then(EndedStorms::default).map(Arc::new);
         serve(telemetry, move |_: LambdaEvent<Value>| {
             let (function, checks, observer) = (Arc::clone(&function), Arc::clone(&checks), Arc::clone(&observer));
-            let (dependencies, heads) = (Arc::clone(&dependencies), Arc::clone(&heads));
-            async move { function.tick(&checks, &dependencies, &heads, &*observer).await }
+            let (dependencies, heads, ended) = (Arc::clone(&dependencies), Arc::clone(&heads), ended.clone());
+            async move {
+                let sweep = Sweep { dependencies: &dependencies, ended: ended.as_deref() };
+                function.tick(&checks, sweep, &heads, &*observer).await
+            }
         })
         .await
     }
 
     fn checks(&self, prober: Arc<dyn Prober>) -> Result<Checks, Error> {
-        Ok(Checks::from_json(&read_file(&Env, ENV_CHECKS_FILE, "checks.json")?, self.ports().checks(prober))?)
+        let checks = Checks::from_json(&read_file(&Env, ENV_CHECKS_FILE, "checks.json")?, self.ports().checks(prober))?;
+        Ok(if are_people_told()? { checks.notifying() } else { checks })
     }
 
     /// Runs the sweep and the checks independently. The tick fails if either could not use the table or the queues, so that the alarm on
@@ -51,13 +66,13 @@ impl Function {
     async fn tick(
         &self,
         checks: &Checks,
-        dependencies: &Dependencies,
+        sweep: Sweep<'_>,
         heads: &HeadLog,
         observer: &dyn Observer,
     ) -> Result<Value, Diagnostic> {
         let now = clock().now();
         let (woken, (), (), (), checked) = tokio::join!(
-            wake_due(&self.store, &self.queues, dependencies, now),
+            wake_due(&self.store, &self.queues, sweep, now),
             report_live(&self.store, observer, now),
             remove_old(&self.store, now),
             log_head(&self.store, heads, now),
@@ -123,14 +138,19 @@ const fn is_head_due(now: Timestamp) -> bool {
 async fn wake_due<S: RunStore + Switches>(
     store: &S,
     sender: &dyn Sender,
-    dependencies: &Dependencies,
+    sweep: Sweep<'_>,
     now: Timestamp,
 ) -> Result<usize, BackendError> {
     // What is halted stays so until its time is over.
-    if let Err(error) = dependencies.watch(now).await {
+    if let Err(error) = sweep.dependencies.watch(now).await {
         tracing::warn!(error = &error as &dyn std::error::Error, "failed to look at the dependencies");
     }
     let all = store.halts().await?;
+    if let Some(ended) = sweep.ended
+        && let Err(error) = ended.tell(&all, sender, now).await
+    {
+        tracing::warn!(error = &error as &dyn std::error::Error, "failed to tell that a storm is over");
+    }
     let halts = halts::lasting(&all, now);
     let mut due = store.due(now, SWEEP_RUNS).await?;
     due.extend(store.held_by_others(&halts, SWEEP_RUNS).await?);

@@ -12,7 +12,7 @@ use heal_wiring::notify::{Notifier, Rules, courier_with, notifier};
 use lambda_runtime::LambdaEvent;
 
 use crate::error::{BatchError, Error};
-use crate::function::{Function, logged, read_file};
+use crate::function::{Function, logged, read_file, variable};
 use crate::record::{Source, delivery};
 use crate::serve::{diagnostic, serve};
 use crate::settle::{Origin, answer};
@@ -67,6 +67,12 @@ fn undeliverable(delivery: Delivery) -> Settled {
 }
 
 /// Who is told of what, as the function is deployed with it.
-pub(crate) fn rules() -> Result<Rules, Error> {
+fn rules() -> Result<Rules, Error> {
     Ok(Rules::from_json(&read_file(&Env, ENV_NOTIFY_FILE, "notify.json")?)?)
+}
+
+/// Whether the stack has a notifier, and its rules tell anybody of anything.
+pub(crate) fn are_people_told() -> Result<bool, Error> {
+    let has_notifier = variable(&Env, ENV_NOTIFY_FILE)?.is_some();
+    Ok(has_notifier && !rules()?.routes.is_empty())
 }

@@ -2,8 +2,7 @@
 //!
 //! The dispatcher only decides: it writes runs and sends messages, and never touches a target.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use heal_engine::event::RunStatus;
 use heal_engine::turn::Input;
@@ -12,6 +11,7 @@ use heal_guard::Guardrails;
 use tracing::Instrument as _;
 
 use crate::dependencies::Dependencies;
+use crate::ended_storms::EndedStorms;
 use crate::halts::HaltCache;
 use crate::library::Library;
 use crate::message::Inbound;
@@ -64,8 +64,7 @@ pub struct Dispatcher {
     cache: Arc<Cache>,
     sick_targets: Arc<sick_targets::SickTargets>,
     dependencies: Option<Arc<Dependencies>>,
-    /// Storms whose end this process has told people.
-    told_storms: Arc<Mutex<BTreeSet<String>>>,
+    ended_storms: Arc<EndedStorms>,
     observer: Arc<dyn Observer>,
     gatekeeper: Option<Gatekeeper>,
     notifies: bool,
@@ -122,7 +121,7 @@ impl Dispatcher {
             cache: Arc::default(),
             sick_targets: Arc::default(),
             dependencies: None,
-            told_storms: Arc::default(),
+            ended_storms: Arc::default(),
             observer,
             gatekeeper: None,
             notifies: false,

@@ -15,6 +15,7 @@ pub mod audit;
 pub mod checks;
 pub mod dependencies;
 pub mod dispatcher;
+pub mod ended_storms;
 pub mod freeze;
 pub mod halts;
 pub mod host;

@@ -92,13 +92,6 @@ impl Dispatcher {
         self.tell_once(notice.fact("halt", halt.id.as_str())).await;
     }
 
-    /// Tells of the end of a storm. The same storm again is the same notice.
-    pub(super) async fn tell_storm_over(&self, halt: &Halt) {
-        let title = format!("Storm over: {} is healed again", halt.scope);
-        let notice = Notice::new(NoticeEvent::StormOver, halt.id.as_str(), halt.until, title);
-        self.tell_once(notice.fact("halt", halt.id.as_str())).await;
-    }
-
     /// Tells that a playbook has lost a level of autonomy.
     pub(super) async fn tell_demoted(&self, setting: &AutonomySetting) {
         let AutonomySetting { playbook, level, reason, since, .. } = setting;

@@ -1,15 +1,10 @@
 //! The sweep: what no message reminds of is looked for again and again.
 
-use std::sync::PoisonError;
-
 use heal_engine::Timestamp;
 
 use super::Dispatcher;
 use crate::halts;
 use crate::port::{BackendError, DueRuns};
-
-/// Milliseconds after its end for which a storm's end is still told: a process may have been away.
-const TOLD_WITHIN_MS: u64 = 3_600_000;
 
 impl Dispatcher {
     /// Continues up to `limit` overdue runs (lost results, lost wake-ups, deadlines), as many whose halt has ended, and those that wait for room
@@ -37,19 +32,14 @@ impl Dispatcher {
         }
     }
 
-    /// Tells people of storms that are over. Whoever receives a notice twice drops it by its key.
+    /// A failure is logged: the next sweep tells it.
     async fn tell_ended_storms(&self, now: Timestamp) -> Result<(), BackendError> {
         if !self.notifies {
             return Ok(());
         }
-        for halt in self.ports.halts.read(now).await?.iter() {
-            let has_ended = halt.until <= now && now.since_ms(halt.until) < TOLD_WITHIN_MS;
-            if halt.storm.is_some() && has_ended {
-                let is_new = self.told_storms.lock().unwrap_or_else(PoisonError::into_inner).insert(halt.id.clone());
-                if is_new {
-                    self.tell_storm_over(halt).await;
-                }
-            }
+        let halts = self.ports.halts.read(now).await?;
+        if let Err(error) = self.ended_storms.tell(&halts, &*self.ports.sender, now).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "failed to tell that a storm is over");
         }
         Ok(())
     }

@@ -7,47 +7,59 @@ use heal_runtime::port::QueueName;
 use heal_runtime::{RunStatus, Timestamp};
 use heal_stack::{ACCOUNT, REGION, table};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::rig::{Rig, TOPIC, incident, until};
 
-/// The queue behind the topic.
-const INBOX: &str = "heal-e2e-people";
+/// A queue behind the topic, of one test.
+pub(crate) struct People<'a> {
+    rig: &'a Rig,
+    queue: String,
+    told: Mutex<Vec<Value>>,
+}
 
-/// Everything that the topic has delivered since the last call: the attributes with the event, and the text.
-async fn delivered(rig: &Rig) -> Vec<Value> {
-    let url = format!("{}/{ACCOUNT}/{INBOX}", rig.deployment.stack.endpoint_url);
-    let body = json!({"QueueUrl": url, "MaxNumberOfMessages": 10});
-    let received = rig.aws("AmazonSQS.ReceiveMessage", &body).await;
-    let messages = received["Messages"].as_array().cloned().unwrap_or_default();
-    for message in &messages {
-        let body = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
-        rig.aws("AmazonSQS.DeleteMessage", &body).await;
+impl<'a> People<'a> {
+    pub(crate) async fn subscribe(rig: &'a Rig, queue: &str) -> Self {
+        rig.aws("AmazonSQS.CreateQueue", &json!({"QueueName": queue})).await;
+        let stack = &rig.deployment.stack;
+        let name = TOPIC.rsplit(':').next().unwrap();
+        table::query(stack, "sns", &[("Action", "CreateTopic"), ("Name", name)]).await;
+        let endpoint = format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}");
+        let subscribe =
+            [("Action", "Subscribe"), ("TopicArn", TOPIC), ("Protocol", "sqs"), ("Endpoint", endpoint.as_str())];
+        table::query(stack, "sns", &subscribe).await;
+        Self { rig, queue: queue.to_owned(), told: Mutex::default() }
     }
-    messages.iter().map(|message| serde_json::from_str(message["Body"].as_str().unwrap()).unwrap()).collect()
+
+    /// How often they were told of `event` by a text with `word` in it.
+    pub(crate) async fn count(&self, event: &str, word: &str) -> usize {
+        let mut told = self.told.lock().await;
+        told.extend(self.delivered().await);
+        let of_event = told.iter().filter(|notice| notice["MessageAttributes"]["event"]["Value"] == event);
+        of_event.filter(|notice| notice["Message"].as_str().unwrap().contains(word)).count()
+    }
+
+    /// Everything that the topic has delivered since the last call: the attributes with the event, and the text.
+    async fn delivered(&self) -> Vec<Value> {
+        let url = format!("{}/{ACCOUNT}/{}", self.rig.deployment.stack.endpoint_url, self.queue);
+        let body = json!({"QueueUrl": url, "MaxNumberOfMessages": 10});
+        let received = self.rig.aws("AmazonSQS.ReceiveMessage", &body).await;
+        let messages = received["Messages"].as_array().cloned().unwrap_or_default();
+        for message in &messages {
+            let body = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
+            self.rig.aws("AmazonSQS.DeleteMessage", &body).await;
+        }
+        messages.iter().map(|message| serde_json::from_str(message["Body"].as_str().unwrap()).unwrap()).collect()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_are_told_once_that_a_run_asks_and_a_repeated_message_tells_nobody() {
     let rig = Rig::shared().await;
-    let stack = &rig.deployment.stack;
-    rig.aws("AmazonSQS.CreateQueue", &json!({"QueueName": INBOX})).await;
-    let name = TOPIC.rsplit(':').next().unwrap();
-    table::query(stack, "sns", &[("Action", "CreateTopic"), ("Name", name)]).await;
-    let endpoint = format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{INBOX}");
-    let subscribe =
-        [("Action", "Subscribe"), ("TopicArn", TOPIC), ("Protocol", "sqs"), ("Endpoint", endpoint.as_str())];
-    table::query(stack, "sns", &subscribe).await;
-
+    let people = People::subscribe(&rig, "heal-e2e-people").await;
     rig.send([incident("inc-told", "ASK_FIRST", json!({"workflow_id": "wf-told"}))]).await;
     let head = rig.wait("inc-told", |head| head.status == RunStatus::AwaitingApproval).await;
-    let told = tokio::sync::Mutex::new(Vec::new());
-    let count = async |event: &str| {
-        let mut told = told.lock().await;
-        told.extend(delivered(&rig).await);
-        let of_run =
-            told.iter().filter(|notice: &&Value| notice["Message"].as_str().unwrap().contains(head.run_id.as_str()));
-        of_run.filter(|notice| notice["MessageAttributes"]["event"]["Value"] == event).count()
-    };
+    let count = async |event: &str| people.count(event, head.run_id.as_str()).await;
     until("people are told that the run asks", async || count("approval_requested").await == 1).await;
 
     // The dispatcher announces a commit again whenever it is not certain that it has.
