@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 
 use crate::column::millis;
 use crate::error::JobError;
+#[cfg(doc)]
 use crate::limit;
 use crate::queue::{Survivors, dead};
 use crate::store::{Location, Store};
@@ -14,7 +15,8 @@ use crate::store::{Location, Store};
 pub struct Recovered {
     /// Messages that were delivered and not settled; they are due now.
     pub messages: usize,
-    /// Those of them that are dead-lettered: the process died [`limit::MAX_DEATHS`] times with them in hand.
+    /// Those of them that are dead-lettered: the process aborted [`limit::MAX_ABORTS`] times with them in hand, or was
+    /// killed [`limit::MAX_KILLS`] times.
     pub dead_lettered: usize,
     /// Claims without a result; their lease ends now, so the next worker recovers the attempt.
     pub claims: usize,
@@ -31,7 +33,7 @@ impl Store {
     ///
     /// # Caveats
     /// From this call on, a file `<state file>.hand` names the messages in hand, so that the next life can count this one's death. A death counts
-    /// for each message in hand, also if the process was killed from outside; handling a message once without a death clears its count.
+    /// for each message in hand, a kill from outside far less than an abort; handling a message once without a death clears its count.
     ///
     /// # Errors
     /// As every port.
@@ -63,16 +65,16 @@ fn recover(
         "UPDATE message SET due_at = ?1, delivered = 0, receive_count = max(receive_count - 1, 0) WHERE delivered = 1";
     let claims = "UPDATE claim SET lease_until = ?1 WHERE result IS NULL AND lease_until > ?1";
     let trials = "UPDATE breaker SET trial_holder = NULL, trial_until = NULL WHERE trial_holder IS NOT NULL";
-    let reason = format!("the process died {} times with this message in hand", limit::MAX_DEATHS);
     let mut exists = connection.prepare("SELECT 1 FROM message WHERE id = ?1")?;
     let (mut in_hand, mut dead_lettered, mut forgotten) = (0, 0, Vec::new());
     for (id, deaths) in &survivors.deaths {
         let is_there = exists.exists([id])?;
         in_hand += usize::from(is_there && survivors.held.contains(id));
-        if *deaths >= limit::MAX_DEATHS {
-            dead_lettered += usize::from(dead::dead_letter(connection, *id, None, &reason)?);
+        let verdict = deaths.verdict();
+        if let Some(reason) = &verdict {
+            dead_lettered += usize::from(dead::dead_letter(connection, *id, None, reason)?);
         }
-        if !is_there || *deaths >= limit::MAX_DEATHS {
+        if !is_there || verdict.is_some() {
             forgotten.push(*id);
         }
     }

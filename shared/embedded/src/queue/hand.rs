@@ -5,23 +5,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::leases::is_suspect;
+use record::Record;
+
 use crate::limit;
+
+mod deaths;
+mod record;
+
+pub(crate) use deaths::Deaths;
+
+/// The byte that an aborting process appends.
+const ABORTED: char = 'X';
 
 /// What the messages in hand are to the next life of the process.
 #[derive(Debug, Default)]
 pub(super) struct Hand {
     /// `None` if no record is kept: in memory, in a process that only sends, and after the file could not be written.
-    file: Option<(PathBuf, File)>,
-    /// Bytes in the file.
-    written: u64,
+    record: Option<Record>,
     held: BTreeSet<i64>,
-    /// How often a process died with the message in hand; messages without a death are not listed.
-    deaths: BTreeMap<i64, u32>,
+    /// Messages without a death are not listed.
+    deaths: BTreeMap<i64, Deaths>,
 }
 
 /// What an earlier life left in hand.
@@ -30,16 +36,18 @@ pub(crate) struct Survivors {
     /// Messages that were in hand.
     pub held: BTreeSet<i64>,
     /// The deaths of each message that has any; those in hand are among them.
-    pub deaths: BTreeMap<i64, u32>,
+    pub deaths: BTreeMap<i64, Deaths>,
 }
 
 impl Hand {
     /// Reads the record at `path`, counts a death of each message in hand, and starts the record of this life.
     pub(super) fn open(&mut self, path: PathBuf) -> Survivors {
         let text = std::fs::read_to_string(&path).unwrap_or_default();
-        let (held, mut deaths) = read(&text);
+        // Other threads may have written after it.
+        let has_aborted = text.contains(ABORTED);
+        let (held, mut deaths) = read(&text.replace(ABORTED, ""));
         for id in &held {
-            *deaths.entry(*id).or_default() += 1;
+            deaths.entry(*id).or_default().count(has_aborted);
         }
         self.deaths.clone_from(&deaths);
         self.start(path);
@@ -47,7 +55,7 @@ impl Hand {
     }
 
     pub(super) fn suspects(&self) -> BTreeSet<i64> {
-        self.deaths.iter().filter(|(_, deaths)| is_suspect(**deaths)).map(|(id, _)| *id).collect()
+        self.deaths.iter().filter(|(_, deaths)| deaths.is_suspect()).map(|(id, _)| *id).collect()
     }
 
     pub(super) fn take(&mut self, ids: &[i64]) {
@@ -72,36 +80,32 @@ impl Hand {
     }
 
     fn note(&mut self, sign: char, ids: impl Iterator<Item = i64>) {
-        let Some((path, file)) = &mut self.file else { return };
+        let Some(record) = &mut self.record else { return };
         let mut lines = String::new();
         for id in ids {
             // Writing to a text does not fail.
             let _ = writeln!(lines, "{sign}{id}");
         }
-        if let Err(error) = file.write_all(lines.as_bytes()) {
-            report(path, &error);
-            self.file = None;
-            return;
-        }
-        self.written += lines.len() as u64;
-        if self.written > limit::HAND_BYTES {
-            let path = path.clone();
+        if let Err(error) = record.append(&lines) {
+            report(record.path(), &error);
+            self.record = None;
+        } else if record.written > limit::HAND_BYTES {
+            let path = record.path().to_owned();
             self.start(path);
         }
     }
 
-    /// Writes the record anew, with what is known now. A process that dies meanwhile leaves the old one.
+    /// Writes the record anew, with what is known now.
     fn start(&mut self, path: PathBuf) {
         let mut text = String::new();
-        for (id, deaths) in &self.deaths {
-            let _ = writeln!(text, "d{id} {deaths}");
+        for (id, Deaths { aborts, kills }) in &self.deaths {
+            let _ = writeln!(text, "d{id} {aborts} {kills}");
         }
         for id in &self.held {
             let _ = writeln!(text, "+{id}");
         }
-        self.written = text.len() as u64;
-        self.file = match replace(&path, &text) {
-            Ok(file) => Some((path, file)),
+        self.record = match Record::create(path.clone(), &text) {
+            Ok(record) => Some(record),
             Err(error) => {
                 report(&path, &error);
                 None
@@ -114,12 +118,11 @@ impl Drop for Hand {
     /// A process that ends by itself has not died: what it leaves in hand is no suspect.
     fn drop(&mut self) {
         self.held.clear();
-        if let Some((path, _)) = self.file.take() {
+        if let Some(record) = self.record.take() {
             if self.deaths.is_empty() {
-                // A file that stays says nothing more than that these messages were in hand.
-                let _ = std::fs::remove_file(path);
+                record.remove();
             } else {
-                self.start(path);
+                self.start(record.path().to_owned());
             }
         }
     }
@@ -133,26 +136,8 @@ fn report(path: &Path, error: &io::Error) {
     );
 }
 
-/// A new file under the record's name, readable by its owner alone. It never follows a link: the name is taken by renaming.
-fn replace(path: &Path, text: &str) -> io::Result<File> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".new");
-    match std::fs::remove_file(&partial) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&partial)?;
-    file.write_all(text.as_bytes())?;
-    std::fs::rename(&partial, path)?;
-    Ok(file)
-}
-
 /// The messages in hand, and the deaths of each message. A line that a dying process cut off, or that is none of ours, says nothing.
-fn read(text: &str) -> (BTreeSet<i64>, BTreeMap<i64, u32>) {
+fn read(text: &str) -> (BTreeSet<i64>, BTreeMap<i64, Deaths>) {
     let (mut held, mut deaths) = (BTreeSet::new(), BTreeMap::new());
     for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
         let mut characters = line.chars();
@@ -160,14 +145,17 @@ fn read(text: &str) -> (BTreeSet<i64>, BTreeMap<i64, u32>) {
             (Some('+'), id) => drop(id.parse().map(|id| held.insert(id))),
             (Some('-'), id) => drop(id.parse().map(|id: i64| held.remove(&id))),
             (Some('x'), id) => drop(id.parse().map(|id: i64| (held.remove(&id), deaths.remove(&id)))),
-            (Some('d'), rest) => {
-                let counted = |(id, deaths): (&str, &str)| Some((id.parse::<i64>().ok()?, deaths.parse::<u32>().ok()?));
-                deaths.extend(rest.split_once(' ').and_then(counted));
-            }
+            (Some('d'), rest) => deaths.extend(counted(rest)),
             (Some(_) | None, _) => {}
         }
     }
     (held, deaths)
+}
+
+fn counted(text: &str) -> Option<(i64, Deaths)> {
+    let mut words = text.split(' ');
+    let (id, aborts, kills) = (words.next()?, words.next()?, words.next()?);
+    Some((id.parse().ok()?, Deaths { aborts: aborts.parse().ok()?, kills: kills.parse().ok()? }))
 }
 
 #[cfg(test)]
@@ -185,25 +173,48 @@ mod tests {
         std::mem::forget(hand);
     }
 
+    /// As if it aborted.
+    fn abort(hand: Hand, path: &Path) {
+        die(hand);
+        std::fs::write(path, std::fs::read_to_string(path).unwrap() + "X").unwrap();
+    }
+
     #[test]
     fn each_death_counts_and_a_success_clears_them() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("heal.db.hand");
-        for deaths in 0..limit::MAX_DEATHS {
+        for aborts in 0..limit::MAX_ABORTS {
             let (mut hand, survivors) = opened(&path);
-            assert_eq!(survivors.deaths.get(&7).copied().unwrap_or_default(), deaths);
-            assert_eq!(hand.suspects().contains(&7), deaths >= limit::SUSPECT_DEATHS, "{deaths}");
+            assert_eq!(survivors.deaths.get(&7).copied().unwrap_or_default(), Deaths { aborts, kills: 0 });
+            assert_eq!(hand.suspects().contains(&7), aborts >= limit::SUSPECT_ABORTS, "{aborts}");
             // 9 dies with 7 each time, and is handled afterwards.
             hand.settle([9].into_iter());
             hand.take(&[7, 9]);
-            die(hand);
+            abort(hand, &path);
         }
-        let expected = BTreeMap::from([(7, limit::MAX_DEATHS), (9, 1)]);
+        let deaths = |aborts| Deaths { aborts, kills: 0 };
+        let expected = BTreeMap::from([(7, deaths(limit::MAX_ABORTS)), (9, deaths(1))]);
+        assert!(expected[&7].verdict().is_some() && expected[&9].verdict().is_none());
         let (hand, survivors) = opened(&path);
         assert_eq!(survivors, Survivors { held: BTreeSet::from([7, 9]), deaths: expected.clone() });
         drop(hand);
         // The end of a process by itself is no death, and forgets none.
         assert_eq!(opened(&path).1, Survivors { held: BTreeSet::new(), deaths: expected });
+    }
+
+    #[test]
+    fn a_kill_from_outside_counts_for_itself_and_far_less() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("heal.db.hand");
+        for kills in 0..limit::MAX_KILLS {
+            let (mut hand, survivors) = opened(&path);
+            let deaths = survivors.deaths.get(&7).copied().unwrap_or_default();
+            assert_eq!((deaths, deaths.verdict()), (Deaths { aborts: 0, kills }, None));
+            assert_eq!(hand.suspects().contains(&7), kills >= limit::SUSPECT_KILLS, "{kills}");
+            hand.take(&[7]);
+            die(hand);
+        }
+        assert!(opened(&path).1.deaths[&7].verdict().is_some());
     }
 
     #[test]

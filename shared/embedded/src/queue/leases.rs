@@ -9,7 +9,6 @@ use heal_runtime::Timestamp;
 
 use super::hand::{Hand, Survivors};
 use super::settle::Receipt;
-use crate::limit;
 
 /// The leases of one process.
 #[derive(Debug, Default)]
@@ -153,9 +152,4 @@ impl State {
             }
         }
     }
-}
-
-/// Whether so many deaths make a message a suspect.
-pub(super) const fn is_suspect(deaths: u32) -> bool {
-    deaths >= limit::SUSPECT_DEATHS
 }
