@@ -44,7 +44,7 @@ impl Store {
             Location::File(path) => {
                 let mut hand = path.as_os_str().to_owned();
                 hand.push(".hand");
-                self.queues().leases.keep_record(hand.into())
+                self.queues().leases.keep_record(hand.as_ref())
             }
         };
         let (recovered, forgotten) =

@@ -57,7 +57,7 @@ impl Deployment {
     /// # Panics
     /// As [`Deployment::shared`].
     pub fn over(platform: Platform, parameters: &[(&str, &str)], variables: &[(&str, &str)]) -> Self {
-        let own = [("LAMBDA_EXECUTOR", "local"), ("MINISTACK_HOST", "127.0.0.1")];
+        let own = [("LAMBDA_EXECUTOR", "local"), ("MINISTACK_HOST", "localhost")];
         let stack = MiniStack::start(&[own.as_slice(), variables].concat()).unwrap();
         let deployment = Self { stack, platform };
         let secret = deployment.secret();

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use record::Record;
 
@@ -41,8 +41,8 @@ pub(crate) struct Survivors {
 
 impl Hand {
     /// Reads the record at `path`, counts a death of each message in hand, and starts the record of this life.
-    pub(super) fn open(&mut self, path: PathBuf) -> Survivors {
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
+    pub(super) fn open(&mut self, path: &Path) -> Survivors {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
         // Other threads may have written after it.
         let has_aborted = text.contains(ABORTED);
         let (held, mut deaths) = read(&text.replace(ABORTED, ""));
@@ -91,12 +91,12 @@ impl Hand {
             self.record = None;
         } else if record.written > limit::HAND_BYTES {
             let path = record.path().to_owned();
-            self.start(path);
+            self.start(&path);
         }
     }
 
     /// Writes the record anew, with what is known now.
-    fn start(&mut self, path: PathBuf) {
+    fn start(&mut self, path: &Path) {
         let mut text = String::new();
         for (id, Deaths { aborts, kills }) in &self.deaths {
             let _ = writeln!(text, "d{id} {aborts} {kills}");
@@ -104,10 +104,10 @@ impl Hand {
         for id in &self.held {
             let _ = writeln!(text, "+{id}");
         }
-        self.record = match Record::create(path.clone(), &text) {
+        self.record = match Record::create(path, &text) {
             Ok(record) => Some(record),
             Err(error) => {
-                report(&path, &error);
+                report(path, &error);
                 None
             }
         };
@@ -122,7 +122,7 @@ impl Drop for Hand {
             if self.deaths.is_empty() {
                 record.remove();
             } else {
-                self.start(record.path().to_owned());
+                self.start(record.path());
             }
         }
     }
@@ -164,7 +164,7 @@ mod tests {
 
     fn opened(path: &Path) -> (Hand, Survivors) {
         let mut hand = Hand::default();
-        let survivors = hand.open(path.to_owned());
+        let survivors = hand.open(path);
         (hand, survivors)
     }
 

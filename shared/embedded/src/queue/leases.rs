@@ -2,7 +2,7 @@
 //! due again at once, and a receipt of an earlier life names nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use heal_runtime::Timestamp;
@@ -124,7 +124,7 @@ impl Leases {
     }
 
     /// Starts the record of what is in hand at `path`, and returns what an earlier life left there.
-    pub(crate) fn keep_record(&self, path: PathBuf) -> Survivors {
+    pub(crate) fn keep_record(&self, path: &Path) -> Survivors {
         self.lock().hand.open(path)
     }
 

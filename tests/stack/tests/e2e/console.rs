@@ -30,7 +30,8 @@ impl Api {
     }
 
     fn host(&self) -> String {
-        format!("{}.execute-api.{}", self.id, self.endpoint.strip_prefix("http://").unwrap())
+        let port = self.endpoint.rsplit(':').next().unwrap();
+        format!("{}.execute-api.localhost:{port}", self.id)
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

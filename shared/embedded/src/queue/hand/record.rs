@@ -21,7 +21,7 @@ pub(super) struct Record {
 impl Record {
     /// A new file under the record's name, readable by its owner alone. It never follows a link: the name is taken by renaming. A process that
     /// dies meanwhile leaves the old one.
-    pub(super) fn create(path: PathBuf, text: &str) -> io::Result<Self> {
+    pub(super) fn create(path: &Path, text: &str) -> io::Result<Self> {
         let mut partial = path.as_os_str().to_owned();
         partial.push(".new");
         match std::fs::remove_file(&partial) {
@@ -34,9 +34,9 @@ impl Record {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&partial)?;
         file.write_all(text.as_bytes())?;
-        std::fs::rename(&partial, &path)?;
+        std::fs::rename(&partial, path)?;
         let abort = pipe::register(SIGABRT, file.try_clone()?)?;
-        Ok(Self { path, file, abort, written: text.len() as u64 })
+        Ok(Self { path: path.to_owned(), file, abort, written: text.len() as u64 })
     }
 
     pub(super) fn append(&mut self, lines: &str) -> io::Result<()> {
