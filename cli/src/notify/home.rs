@@ -54,7 +54,10 @@ pub(crate) async fn courier(rules: &Rules) -> anyhow::Result<Courier> {
 }
 
 /// `None` without a public address.
-fn links(strings: &dyn Strings) -> anyhow::Result<Option<Links>> {
+///
+/// # Errors
+/// A variable is wrong.
+pub(crate) fn links(strings: &dyn Strings) -> anyhow::Result<Option<Links>> {
     let text = |name: &str| -> anyhow::Result<Option<String>> {
         let value = strings.get(name).with_context(|| format!("failed to read {name}"))?;
         Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()))

@@ -46,5 +46,7 @@ fn service(home: ApiHome) -> Result<Service, Error> {
         waiting: Waiting { poll: POLL, streams: false },
         // A stack gets its alarms through EventBridge, SNS and SQS.
         hooks: None,
+        // Notifications of a stack link to runs only.
+        approval_links: None,
     })
 }

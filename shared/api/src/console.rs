@@ -5,6 +5,7 @@
 //!
 //! `page` has what all pages share; each page has a file of its own. `graph` lays out playbooks, `timeline` draws a run over time.
 
+mod approval;
 mod assets;
 mod graph;
 mod home;
@@ -33,12 +34,14 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 
 /// The paths of the pages and of their files; the doors have a line for each.
 #[cfg(test)]
-pub(crate) const PATHS: [&str; 12] = [
+pub(crate) const PATHS: [&str; 14] = [
     "/",
     "/now",
     "/runs",
     "/runs/{id}",
     "/runs/{id}/news",
+    "/approvals/{id}",
+    "/approvals/{id}/{step}",
     "/incidents/new",
     "/playbooks",
     "/playbooks/{name}",
@@ -56,6 +59,8 @@ pub(crate) fn router() -> Router<Arc<Service>> {
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(run::whole))
         .route("/runs/{id}/news", get(run::news))
+        .route("/approvals/{id}", get(approval::asked))
+        .route("/approvals/{id}/{step}", get(approval::asked))
         .route("/incidents/new", get(home::new_incident))
         .route("/playbooks", get(playbooks::list))
         .route("/playbooks/{name}", get(playbooks::one))

@@ -10,6 +10,7 @@
 
 #![warn(missing_docs)]
 
+mod approval_link;
 pub mod autonomy;
 mod cached;
 mod caller;
@@ -55,6 +56,7 @@ use heal_engine::limit;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
+pub use approval_link::ApprovalLinks;
 pub use caller::{Caller, Role};
 pub use document::openapi;
 pub use gateway::behind_gateway;

@@ -14,6 +14,7 @@ use heal_runtime::dispatcher::Dispatcher;
 use heal_runtime::port::{AutonomyStore, CheckStore, DeadLetters, DueRuns, Entropy, RunReader, Sender};
 use heal_telemetry::Telemetry;
 
+use crate::approval_link::ApprovalLinks;
 use crate::caller::Caller;
 use crate::changes::Changes;
 use crate::hooks::Hooked;
@@ -51,6 +52,8 @@ pub struct Service {
     pub waiting: Waiting,
     /// What turns alerts into incidents; `None`: nothing does.
     pub hooks: Option<Hooked>,
+    /// What links of notifications to approvals lead to; `None`: notifications have none.
+    pub approval_links: Option<ApprovalLinks>,
 }
 
 /// How readers wait for news of a run.

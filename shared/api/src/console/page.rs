@@ -78,7 +78,7 @@ impl Tone {
 /// What stands around every page: who looks at it, and what is stopped.
 #[derive(Debug, Default)]
 pub(super) struct Frame {
-    caller: Option<Caller>,
+    pub(super) caller: Option<Caller>,
     pub(super) halts: Vec<Halt>,
 }
 

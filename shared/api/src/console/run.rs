@@ -35,6 +35,17 @@ pub(super) struct Seen {
     after: Seq,
 }
 
+/// How the person who looks at a question answers it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Answer<'a> {
+    /// On the page of the run.
+    Here,
+    /// By the link with this token, which leads on to the page of the run.
+    ByLink(&'a str),
+    /// Not at all, for this reason.
+    Nobody(&'a str),
+}
+
 /// A run, read.
 pub(super) struct Read {
     head: RunHead,
@@ -86,7 +97,7 @@ fn live(service: &Service, run: &Read) -> Markup {
     html! {
         div #run hx-get=[is_live.then_some(news)] hx-trigger=[is_live.then_some("every 3s, changed from:body")] hx-swap="outerHTML" data-stream=[stream] {
             (facts(run))
-            @for approval in &run.report.approvals { (approval_card(id, approval)) }
+            @for approval in &run.report.approvals { (approval_card(id, approval, Answer::Here)) }
             (follow_ups(run))
             @if let Some(plan) = &run.plan {
                 h2 #graph { "Steps" }
@@ -123,8 +134,11 @@ fn facts(run: &Read) -> Markup {
 }
 
 /// What people are asked, with the answer's forms. The answer is bound to the digest of what is shown here.
-fn approval_card(run_id: &str, approval: &OpenApproval) -> Markup {
+pub(super) fn approval_card(run_id: &str, approval: &OpenApproval, answer: Answer<'_>) -> Markup {
+    let link = if let Answer::ByLink(token) = answer { Some(token) } else { None };
+    let next = link.map(|_| format!("/runs/{run_id}"));
     let hidden = html! {
+        @if let Some(link) = link { input type="hidden" name="link" value=(link); }
         input type="hidden" name="digest" value=(approval.digest.as_str());
         @if let Some(step) = &approval.step { input type="hidden" name="step" value=(step); }
         @if let Some(item) = approval.item { input type="hidden" name="item" data-number value=(item); }
@@ -139,13 +153,16 @@ fn approval_card(run_id: &str, approval: &OpenApproval) -> Markup {
                 "; may be given by " (printable(&who_may_approve(approval))) "; until " (time(approval.until))
             }
             details open { summary { "What would be done, to what" } pre tabindex="0" { (json(&approval.parameters)) } }
-            div.actions {
-                form data-url={ "/api/v1/runs/" (run_id) "/approve" } { (hidden) button.yes { "Approve exactly this" } }
-                form data-url={ "/api/v1/runs/" (run_id) "/reject" } {
-                    (hidden)
-                    label.wide { "Reason" input name="reason" required maxlength="500"; }
-                    button.no { "Reject" }
-                }
+            @match answer {
+                Answer::Nobody(why) => p role="status" { strong { (printable(why)) } },
+                Answer::Here | Answer::ByLink(_) => div.actions {
+                    form data-url={ "/api/v1/runs/" (run_id) "/approve" } data-next=[next.as_deref()] { (hidden) button.yes { "Approve exactly this" } }
+                    form data-url={ "/api/v1/runs/" (run_id) "/reject" } data-next=[next.as_deref()] {
+                        (hidden)
+                        label.wide { "Reason" input name="reason" required maxlength="500"; }
+                        button.no { "Reject" }
+                    }
+                },
             }
         }
     }

@@ -43,6 +43,9 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/runs", VIEWER),
     ("GET", "/runs/{id}", VIEWER),
     ("GET", "/runs/{id}/news", VIEWER),
+    // Who may decide is decided when somebody does.
+    ("GET", "/approvals/{id}", VIEWER),
+    ("GET", "/approvals/{id}/{step}", VIEWER),
     ("GET", "/incidents/new", VIEWER),
     ("GET", "/playbooks", VIEWER),
     ("GET", "/playbooks/{name}", VIEWER),
