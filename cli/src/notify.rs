@@ -15,7 +15,7 @@ use crate::{actions, out};
 
 mod home;
 
-pub(crate) use home::{courier, links, notifier};
+pub(crate) use home::{courier, notifier};
 
 /// The file in a folder of playbooks.
 pub(crate) const FILE: &str = "notify.yaml";

@@ -12,12 +12,11 @@ use heal_api::changes::Direct;
 use heal_api::doors::{Doors, Parts};
 use heal_api::server::{self, Limits};
 use heal_api::{ApprovalLinks, Hooked, Service, Waiting};
-use heal_clients::config::Env;
 use heal_embedded::Store;
 use heal_engine::check::Check;
 use heal_engine::notice::Rules;
 use heal_guard::Guardrails;
-use heal_notify::Links;
+use heal_hooks::{Hooks, Verifier};
 use heal_runtime::audit::HeadLog;
 use heal_runtime::dispatcher::Dispatcher;
 use heal_runtime::library::Library;
@@ -26,6 +25,7 @@ use heal_telemetry::Telemetry;
 use heal_telemetry::export::FLUSH_EVERY;
 use heal_wiring::Ports;
 use heal_wiring::environment::{ENV_API, ENV_LISTEN, ENV_RUN_RETENTION_DAYS};
+use heal_wiring::notify::{Links, links_of_env};
 use heal_wiring::retention::{MAX_RUN_RETENTION_DAYS, RUN_RETENTION_DAYS};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -97,13 +97,13 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     let guardrails = guardrails(&args, &library)?;
     let (_platform, strings) = args.sandbox.start()?;
     let known = playbooks::playbooks_from(&library);
-    let hooks = hooks::load(args.hooks.hooks.as_deref(), &args.playbooks.playbooks, &known, &strings)?;
+    let hooks = hooks::load(args.hooks.hooks.as_deref(), &args.playbooks.playbooks, &known, &strings).await?;
     let rules = rules(&args, &library)?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("failed to listen on {} (--listen)", args.listen))?;
     let address = listener.local_addr().context("failed to read the address of the HTTP API")?;
-    let links = notify::links(&Env)?.map(Arc::new);
+    let links = links_of_env()?.map(Arc::new);
     let doors = doors(&args, address, links.as_deref(), &telemetry)?;
     let state = args.sandbox.state(&args.state).await?;
     let observer = local::observer(telemetry.metrics(), &library);
@@ -168,7 +168,7 @@ fn service(
     dispatcher: Dispatcher,
     checks: Vec<Check>,
     telemetry: Telemetry,
-    hooks: Option<Hooked>,
+    hooks: Option<(Hooks, Verifier)>,
 ) -> Service {
     let changes =
         Direct { dispatcher: dispatcher.clone(), runs: ports.runs.clone(), entropy: Arc::clone(&ports.entropy) };
@@ -186,7 +186,7 @@ fn service(
         entropy: Arc::clone(&ports.entropy),
         telemetry,
         waiting: Waiting { poll: POLL, streams: true },
-        hooks,
+        hooks: hooks.map(|(hooks, verifier)| Hooked { hooks, verifier, deliveries: Arc::clone(&ports.claims) }),
         approval_links: None,
     }
 }
