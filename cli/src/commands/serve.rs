@@ -183,6 +183,7 @@ fn service(
         check_store: Arc::clone(&ports.checks),
         checks,
         catalog: Some(actions::catalog()),
+        claims: Arc::clone(&ports.claims),
         entropy: Arc::clone(&ports.entropy),
         telemetry,
         waiting: Waiting { poll: POLL, streams: true },

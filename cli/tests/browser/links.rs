@@ -16,7 +16,8 @@ use crate::support::{get, http, path, playbooks};
 /// Every link of the notifications is under it; the tests put the site's own address there.
 const PUBLIC: &str = "http://heal.test";
 const KEY: &str = "0123456789abcdef0123456789abcdef";
-const NOTIFY: &str = "channels: {chat: {type: slack, url: \"env:CHAT_URL\"}}\nroutes: [{to: chat, events: [approval_requested]}]\n";
+const NOTIFY: &str =
+    "channels: {chat: {type: slack, url: \"env:CHAT_URL\"}}\nroutes: [{to: chat, events: [approval_requested]}]\n";
 
 /// A chat that keeps the messages.
 #[derive(Clone, Default)]
@@ -56,15 +57,17 @@ impl Chat {
 struct Home {
     site: Site,
     chat: Chat,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
-async fn home() -> Home {
+/// A home that these people have tokens for.
+async fn home<const N: usize>(people: [(&str, &str); N]) -> (Home, [String; N]) {
     let chat = Chat::start().await;
     let folder = playbooks(&[CAREFUL, ("notify.yaml", NOTIFY), ("api.yml", "tokens: tokens.json\n")]);
     std::fs::create_dir(folder.path().join("access")).unwrap();
     let file = folder.path().join("access/api.yaml");
     std::fs::rename(folder.path().join("api.yml"), &file).unwrap();
+    let tokens = tokens(folder.path(), people);
     let variables = [
         ("HEAL_API", path(&file)),
         ("HEAL_PUBLIC_URL", PUBLIC),
@@ -73,7 +76,7 @@ async fn home() -> Home {
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let site = Site::start_with(Seed::unhealthy_worker(), folder.path(), &variables);
-    Home { site, chat, folder }
+    (Home { site, chat, _folder: folder }, tokens)
 }
 
 impl Home {
@@ -90,9 +93,8 @@ async fn a_link_leads_from_a_chat_to_the_question_and_a_second_person_decides_th
     if installed().is_none() {
         return;
     }
-    let home = home().await;
-    let [otto, anna, vera] =
-        tokens(home.folder.path(), [("otto", "approver"), ("anna", "approver"), ("vera", "viewer")]);
+    let people = [("otto", "approver"), ("anna", "approver"), ("vera", "viewer")];
+    let (home, [otto, anna, vera]) = home(people).await;
     home.raise(&otto, "inc-1").await;
     let link = home.site.url(&home.chat.link(0).await);
     let (status, _) = get(&link).await;
@@ -131,8 +133,7 @@ async fn a_link_leads_from_a_chat_to_the_question_and_a_second_person_decides_th
 /// By HTTP: what a browser shows of these is the same page.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_is_changed_used_or_of_another_run_decides_nothing_and_says_what_to_do() {
-    let home = home().await;
-    let [otto, anna] = tokens(home.folder.path(), [("otto", "operator"), ("anna", "approver")]);
+    let (home, [otto, anna]) = home([("otto", "operator"), ("anna", "approver")]).await;
     home.raise(&otto, "inc-1").await;
     let link = home.chat.link(0).await;
     let page = async |path: &str| {

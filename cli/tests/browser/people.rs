@@ -32,8 +32,7 @@ async fn an_approval_is_asked_refused_to_the_requester_and_given_by_a_second_per
     std::fs::create_dir(folder.path().join("access")).unwrap();
     let file = folder.path().join("access/api.yaml");
     std::fs::rename(folder.path().join("api.yml"), &file).unwrap();
-    let [otto, anna, vera] =
-        tokens(folder.path(), [("otto", "approver"), ("anna", "approver"), ("vera", "viewer")]);
+    let [otto, anna, vera] = tokens(folder.path(), [("otto", "approver"), ("anna", "approver"), ("vera", "viewer")]);
     let access = [("HEAL_API".to_owned(), path(&file).to_owned())];
     let site = Site::start_with(Seed::unhealthy_worker(), folder.path(), &access);
     let browser = Browser::start(false).await;

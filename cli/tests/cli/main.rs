@@ -34,6 +34,7 @@ mod platform;
 mod playbook;
 mod replanning;
 mod require;
+mod roles;
 mod rooms;
 mod run;
 mod runs;

@@ -59,6 +59,7 @@ async fn service(home: ApiHome) -> Result<Service, Error> {
         checks,
         // The descriptions of the actions are in their functions.
         catalog: None,
+        claims: ports.claims,
         entropy: ports.entropy,
         telemetry,
         waiting: Waiting { poll: POLL, streams: false },

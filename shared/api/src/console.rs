@@ -8,10 +8,12 @@
 mod approval;
 mod assets;
 mod graph;
+mod guardrails;
 mod home;
 mod now;
 mod page;
 mod playbooks;
+mod question;
 mod run;
 mod runs;
 mod steps;
@@ -65,7 +67,7 @@ pub(crate) fn router() -> Router<Arc<Service>> {
         .route("/playbooks", get(playbooks::list))
         .route("/playbooks/{name}", get(playbooks::one))
         .route("/checks", get(home::checks))
-        .route("/guardrails", get(home::guardrails))
+        .route("/guardrails", get(guardrails::guardrails))
         .route("/dead-letters", get(home::dead_letters))
         .route("/assets/{file}", get(assets::file))
 }

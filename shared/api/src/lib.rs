@@ -26,6 +26,7 @@ mod execute;
 pub mod explain;
 mod extract;
 mod gateway;
+mod guardrails;
 mod halts;
 mod hash;
 mod health;
@@ -111,6 +112,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(halts::resume))
         .routes(routes!(autonomy::list))
         .routes(routes!(autonomy::set))
+        .routes(routes!(guardrails::show))
         .routes(routes!(checks::list))
         .routes(routes!(me::me))
         .routes(routes!(playbooks::list))

@@ -11,7 +11,7 @@ use heal_engine::check::Check;
 use heal_engine::state::approval::ANONYMOUS;
 use heal_engine::{RunId, limit};
 use heal_runtime::dispatcher::Dispatcher;
-use heal_runtime::port::{AutonomyStore, CheckStore, DeadLetters, DueRuns, Entropy, RunReader, Sender};
+use heal_runtime::port::{AutonomyStore, CheckStore, ClaimStore, DeadLetters, DueRuns, Entropy, RunReader, Sender};
 use heal_telemetry::Telemetry;
 
 use crate::approval_link::ApprovalLinks;
@@ -44,6 +44,8 @@ pub struct Service {
     pub checks: Vec<Check>,
     /// The actions that playbooks can name; `None` in a home that has only compiled playbooks, where none can be linted.
     pub catalog: Option<Catalog>,
+    /// How full the counters of the guardrails are.
+    pub claims: Arc<dyn ClaimStore>,
     /// Names halts.
     pub entropy: Arc<dyn Entropy>,
     /// The metrics of this process.

@@ -5,7 +5,7 @@ use std::fmt;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use heal_engine::notice::{Asked, Notice};
+use heal_engine::notice::{Asked, Notice, NoticeEvent};
 use heal_engine::{Digest, RunId, Timestamp};
 use heal_runtime::AttemptResult;
 use heal_runtime::port::{ClaimKey, ClaimRequest, ClaimStore, LeaseOwner, Reservation, Result};
@@ -113,8 +113,11 @@ impl Links {
         &self.base
     }
 
-    /// Where `notice` leads: to the question that it asks, else to its run.
+    /// Where `notice` leads: to the question that it asks, else to its run; a digest leads to the console.
     pub fn of(&self, notice: &Notice) -> Option<String> {
+        if notice.event == NoticeEvent::Digest {
+            return Some(self.base.to_string());
+        }
         let run_id = notice.run_id.as_ref()?;
         let ticket = |asked: &Asked| Ticket {
             run_id: run_id.clone(),

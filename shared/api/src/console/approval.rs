@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::Shown;
 use super::page::{self, Frame, Tone, badge, run_link, standing, time};
-use super::run::{Answer, approval_card};
+use super::question::{Answer, approval_card};
 use crate::approval_link::step_of;
 use crate::caller::{Caller, Role};
 use crate::extract::Parameters;

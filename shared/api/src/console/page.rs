@@ -181,6 +181,24 @@ pub(super) fn run_link(run_id: &str) -> Markup {
     html! { a href={ "/runs/" (run_id) } { (printable(run_id)) } }
 }
 
+/// Bytes that a part of a page may still take: a page that nobody can load over a telephone helps nobody, however large a run is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room(pub usize);
+
+impl Room {
+    /// Whether `part` has room; then it takes it.
+    pub(super) fn holds(&mut self, part: &Markup) -> bool {
+        let left = self.0.checked_sub(part.0.len());
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+
+    /// The parts that have room, up to the first that has none.
+    pub(super) fn fill(mut self, parts: impl Iterator<Item = Markup>) -> Vec<Markup> {
+        parts.take_while(|part| self.holds(part)).collect()
+    }
+}
+
 /// A value as JSON that a person reads.
 pub(super) fn json(value: &impl serde::Serialize) -> String {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();

@@ -5,32 +5,43 @@ use heal_engine::report::{OpenStatus, StepReport, StepStatus};
 use heal_engine::text::printable;
 use maud::{Markup, html};
 
-use super::page::{Tone, badge, json};
+use super::page::{Room, Tone, badge, json};
 use super::run::{Read, tone};
 use crate::moment;
 
 /// Rows of one page.
 const ROWS: usize = 100;
+/// All rows, with what their steps were given and have put out.
+const ROOM: Room = Room(14 * 1_024);
 
 pub(super) fn table(plan: &Plan, run: &Read) -> Markup {
     let mut steps: Vec<&StepReport> = run.steps().iter().collect();
     let all = steps.len();
-    if all > ROWS {
+    let whole = |step: &StepReport| row(plan, step, true);
+    let mut rows = ROOM.fill(steps.iter().map(|step| whole(step)));
+    if rows.len() < all {
         steps.sort_by_key(|step| urgency(step));
-        steps.truncate(ROWS);
+        // What does not fit with its output may fit without.
+        let mut room = ROOM;
+        let fitting = steps.iter().map(|step| {
+            let whole = whole(step);
+            let short = || row(plan, step, false);
+            if room.holds(&whole) { Some(whole) } else { Some(short()).filter(|short| room.holds(short)) }
+        });
+        rows = fitting.take(ROWS).map_while(|row| row).collect();
     }
     html! {
-        @if all > ROWS { p.quiet { (ROWS) " of " (all) " steps, first those that are not well, then those at work. The rest is in the log." } }
+        @if rows.len() < all { p.quiet { (rows.len()) " of " (all) " steps, first those that are not well, then those at work. The rest is in the log." } }
         div.scroll tabindex="0" role="region" aria-label="Each step" {
             table.wrap {
                 thead { tr { th scope="col" { "Step" } th scope="col" { "State" } th scope="col" { "Attempts" } th scope="col" { "Time" } th scope="col" { "What it did" } } }
-                tbody { @for step in steps { (row(plan, step)) } }
+                tbody { @for row in rows { (row) } }
             }
         }
     }
 }
 
-fn row(plan: &Plan, step: &StepReport) -> Markup {
+fn row(plan: &Plan, step: &StepReport, with_data: bool) -> Markup {
     let note = [&step.error, &step.reason, &step.warning].into_iter().flatten();
     html! {
         tr id={ "step-" (step.name) } {
@@ -40,8 +51,8 @@ fn row(plan: &Plan, step: &StepReport) -> Markup {
             td data-name="Time" { @if let Some(ms) = step.duration_ms { (moment::duration(ms)) } @else { "–" } }
             td data-name="What it did" {
                 @for text in note { p { (printable(text)) } }
-                @if let Some(output) = step.output.as_ref().filter(|output| !output.is_empty()) { details { summary { "Output" } pre tabindex="0" { (json(output)) } } }
-                @if let Some((_, planned)) = plan.steps().find(|(_, planned)| planned.spec.name == step.name) {
+                @if let Some(output) = step.output.as_ref().filter(|output| with_data && !output.is_empty()) { details { summary { "Output" } pre tabindex="0" { (json(output)) } } }
+                @if let Some((_, planned)) = plan.steps().find(|(_, planned)| with_data && planned.spec.name == step.name) {
                     details { summary { "Parameters in the playbook" } pre tabindex="0" { (json(&planned.spec.parameters)) } }
                 }
             }

@@ -233,11 +233,8 @@ mod tests {
         let form = ("content-type", "application/x-www-form-urlencoded");
         let (host, length, chunked) =
             (("host", "localhost"), ("content-length", "5"), ("transfer-encoding", "chunked"));
-        let changes = [
-            ("POST", "/api/v1/halts"),
-            ("PUT", "/api/v1/autonomy/{playbook}"),
-            ("DELETE", "/api/v1/halts/{id}"),
-        ];
+        let changes =
+            [("POST", "/api/v1/halts"), ("PUT", "/api/v1/autonomy/{playbook}"), ("DELETE", "/api/v1/halts/{id}")];
         for (method, path) in changes {
             let is_taken = |headers: Headers| Browser::check_change(&request(method, headers), Some(path)).is_ok();
             assert!(is_taken(&[host, json]) && is_taken(&[host, json, length]), "{method}");

@@ -60,6 +60,7 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/dead-letters", VIEWER),
     ("GET", "/api/v1/escalations", VIEWER),
     ("GET", "/api/v1/follow-ups", VIEWER),
+    ("GET", "/api/v1/guardrails", VIEWER),
     ("GET", "/api/v1/halts", VIEWER),
     ("GET", "/api/v1/playbooks", VIEWER),
     ("GET", "/api/v1/playbooks/{name}", VIEWER),

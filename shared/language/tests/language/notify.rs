@@ -46,6 +46,7 @@ fn each_key_of_the_file_is_in_the_rules() {
     assert_eq!(rules.routes[0].to, ["audit"]);
     assert_eq!(rules.routes[2].outcomes, [RunOutcome::Degraded, RunOutcome::NotHealed, RunOutcome::Failed]);
     assert_eq!(rules.routes[2].actions, ["check_worker_health", "restart_pod"]);
+    assert_eq!(rules.routes[3].digest.as_ref().unwrap().at, ["08:00", "16:00"]);
 }
 
 #[test]
