@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use heal_engine::{Digest, Timestamp};
+use heal_notify::Links;
+use heal_notify::link::Ticket;
 use heal_sandbox::Seed;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -149,6 +152,18 @@ async fn a_link_that_is_changed_used_or_of_another_run_decides_nothing_and_says_
     }
     let (status, body) = page(&link).await;
     assert_eq!(status, 200, "{body}");
+    let links = Links::new(PUBLIC, Some(KEY.as_bytes())).unwrap();
+    let ticket = links.read(token, Timestamp(0)).unwrap();
+    let expired = Ticket { until: Timestamp(1), ..ticket.clone() };
+    let changed = Ticket { digest: Digest::of(b"other parameters"), ..ticket };
+    for (ticket, expected, title) in
+        [(expired, 410, "This link has expired"), (changed, 409, "The question has changed")]
+    {
+        let link = links.approval(&ticket).unwrap();
+        let (status, body) = page(link.strip_prefix(PUBLIC).unwrap()).await;
+        assert_eq!(status, expected, "{body}");
+        assert!(body.contains(title) && body.contains("Nothing was approved") && body.contains("/runs/"), "{body}");
+    }
 
     let (_, open) = answer_of(&home, &anna, "GET", "/api/v1/approvals", None).await;
     let approval = &open["approvals"][0];

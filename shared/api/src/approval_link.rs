@@ -53,15 +53,19 @@ pub(crate) async fn spend(service: &Service, token: &str, decision: Decision<'_>
         return Err(Problem::field("link", "leads to another question than the one that is answered"));
     }
     let Decision { run_id, step, by, approves, .. } = decision;
+    let used = || {
+        let message = format!("the link was used; what run {run_id} still asks is on its page");
+        Problem::new(StatusCode::CONFLICT, message)
+    };
+    // Otherwise whoever comes second would read that nothing is asked any more.
+    if ticket.is_spent(&**claims).await? {
+        return Err(used());
+    }
     if approves && let Some(why) = service.worklist().objection(run_id, step, by).await? {
         return Err(Problem::new(StatusCode::FORBIDDEN, format!("the change was refused: {why}")));
     }
     let holder = format!("{:016x}{:016x}", service.entropy.next()?, service.entropy.next()?);
-    if ticket.spend(&**claims, &holder, now).await? {
-        return Ok(());
-    }
-    let message = format!("the link was used; what run {run_id} still asks is on its page");
-    Err(Problem::new(StatusCode::CONFLICT, message))
+    if ticket.spend(&**claims, &holder, now).await? { Ok(()) } else { Err(used()) }
 }
 
 fn refused(bad: BadToken) -> Problem {
