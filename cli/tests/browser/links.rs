@@ -22,6 +22,12 @@ const KEY: &str = "0123456789abcdef0123456789abcdef";
 const NOTIFY: &str =
     "channels: {chat: {type: slack, url: \"env:CHAT_URL\"}}\nroutes: [{to: chat, events: [approval_requested]}]\n";
 
+/// Asks two people before it begins.
+const TWICE: (&str, &str) = (
+    "twice.yaml",
+    "timeout_seconds: 900\napproval: {min: 2}\ntriggers: [{incident_type: BOTH}]\nactions:\n  - {type: wait, parameters: {seconds: 1}}\n",
+);
+
 /// A chat that keeps the messages.
 #[derive(Clone, Default)]
 struct Chat {
@@ -66,7 +72,7 @@ struct Home {
 /// A home that these people have tokens for.
 async fn home<const N: usize>(people: [(&str, &str); N]) -> (Home, [String; N]) {
     let chat = Chat::start().await;
-    let folder = playbooks(&[CAREFUL, ("notify.yaml", NOTIFY), ("api.yml", "tokens: tokens.json\n")]);
+    let folder = playbooks(&[CAREFUL, TWICE, ("notify.yaml", NOTIFY), ("api.yml", "tokens: tokens.json\n")]);
     std::fs::create_dir(folder.path().join("access")).unwrap();
     let file = folder.path().join("access/api.yaml");
     std::fs::rename(folder.path().join("api.yml"), &file).unwrap();
@@ -84,8 +90,8 @@ async fn home<const N: usize>(people: [(&str, &str); N]) -> (Home, [String; N]) 
 
 impl Home {
     /// Raises an incident as the owner of `token`, whose run asks.
-    async fn raise(&self, token: &str, id: &str) {
-        let incident = json!({"incident_id": id, "incident_type": "WORKER_FAILURE", "worker_id": "worker-1"});
+    async fn raise(&self, token: &str, kind: &str) {
+        let incident = json!({"incident_id": "inc-1", "incident_type": kind, "worker_id": "worker-1"});
         let request = http().post(self.site.url("/api/v1/incidents")).bearer_auth(token).json(&incident);
         assert_eq!(request.send().await.unwrap().status(), 202);
     }
@@ -98,7 +104,7 @@ async fn a_link_leads_from_a_chat_to_the_question_and_a_second_person_decides_th
     }
     let people = [("otto", "approver"), ("anna", "approver"), ("vera", "viewer")];
     let (home, [otto, anna, vera]) = home(people).await;
-    home.raise(&otto, "inc-1").await;
+    home.raise(&otto, "WORKER_FAILURE").await;
     let link = home.site.url(&home.chat.link(0).await);
     let (status, _) = get(&link).await;
     assert_eq!(status, 401, "a link lets nobody in");
@@ -124,7 +130,6 @@ async fn a_link_leads_from_a_chat_to_the_question_and_a_second_person_decides_th
     browser.sees("Approve restart_pod of careful?").await;
     let wide = browser.run("return document.documentElement.scrollWidth > window.innerWidth").await;
     assert_eq!(wide, json!(false), "a telephone is wide enough");
-    browser.picture("console-link").await;
     browser.click("form[data-url$='/approve'] button").await;
     let story = browser.sees("the run ended HEALED").await;
     assert!(story.contains("token:anna"), "{story}");
@@ -137,7 +142,7 @@ async fn a_link_leads_from_a_chat_to_the_question_and_a_second_person_decides_th
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_is_changed_used_or_of_another_run_decides_nothing_and_says_what_to_do() {
     let (home, [otto, anna]) = home([("otto", "operator"), ("anna", "approver")]).await;
-    home.raise(&otto, "inc-1").await;
+    home.raise(&otto, "WORKER_FAILURE").await;
     let link = home.chat.link(0).await;
     let page = async |path: &str| {
         let answer = http().get(home.site.url(path)).bearer_auth(&anna).send().await.unwrap();
@@ -185,6 +190,29 @@ async fn a_link_that_is_changed_used_or_of_another_run_decides_nothing_and_says_
     let (status, body) = page(&link).await;
     assert_eq!(status, 410);
     assert!(body.contains("Nothing is left to decide") && body.contains(&format!("/runs/{run_id}")), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_serves_one_of_the_two_people_who_are_asked_and_sends_the_other_to_the_run() {
+    let (home, [otto, anna, bert]) = home([("otto", "operator"), ("anna", "approver"), ("bert", "approver")]).await;
+    home.raise(&otto, "BOTH").await;
+    let link = home.chat.link(0).await;
+    let (address, token) = link.split_once("?token=").unwrap();
+    let run_id = address.strip_prefix("/approvals/").unwrap();
+    let (_, open) = answer_of(&home, &anna, "GET", "/api/v1/approvals", None).await;
+    let digest = &open["approvals"][0]["digest"];
+    let approve = format!("/api/v1/runs/{run_id}/approve");
+    let by_link = json!({"digest": digest, "link": token});
+    let (status, body) = answer_of(&home, &anna, "POST", &approve, Some(by_link.clone())).await;
+    assert_eq!((status, &body["changed"]), (200, &json!(true)), "{body}");
+    let page = http().get(home.site.url(&link)).bearer_auth(&bert).send().await.unwrap();
+    assert_eq!(page.status(), 410);
+    let page = page.text().await.unwrap();
+    assert!(page.contains("Somebody has used this link") && page.contains(&format!("/runs/{run_id}")), "{page}");
+    let (status, body) = answer_of(&home, &bert, "POST", &approve, Some(by_link)).await;
+    assert_eq!(status, 409, "{body}");
+    let (status, body) = answer_of(&home, &bert, "POST", &approve, Some(json!({"digest": digest}))).await;
+    assert_eq!((status, &body["changed"]), (200, &json!(true)), "on the run's page he can: {body}");
 }
 
 /// As a chat's page does it.

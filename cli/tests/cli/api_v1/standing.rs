@@ -15,9 +15,9 @@ actions:
 const GUARDRAILS: &str = "\
 cooldowns: {restart_pod: {seconds: 3600}}
 budgets:
-  - {name: restarts, applies_to: {actions: [restart_pod]}, key: \"{{ playbook }}\", max: 3, window_seconds: 3600}
+  - {name: restarts, actions: [restart_pod], key: \"{{ playbook }}\", max: 3, window_seconds: 3600}
   - {name: everything, max: 9, window_seconds: 60}
-  - {name: tickets, applies_to: {actions: [reallocate_ticket]}, key: \"{{ target }}\", max: 1, window_seconds: 60}
+  - {name: tickets, actions: [reallocate_ticket], key: \"{{ target }}\", max: 1, window_seconds: 60}
 ";
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@ use maud::{Markup, html};
 use super::Shown;
 use super::page::{self, Frame, Tone, badge, json, time};
 use crate::guardrails::{BudgetView, CooldownView, CounterView, GuardrailsView, standing};
+use crate::moment;
 use crate::request::Service;
 
 /// Rows that one table shows.
@@ -21,7 +22,7 @@ pub(super) async fn guardrails(State(service): State<Arc<Service>>, frame: Frame
     let settings = service.autonomy.settings().await?;
     let GuardrailsView { digest, budgets, cooldowns, runs_read, .. } = standing(&service).await?;
     let content = html! {
-        p.quiet { "Counters and targets are those of the latest " (runs_read) " runs, as they stand now." }
+        p.quiet { "How it stands now; counters and targets are those that the latest runs used (" (runs_read) " were read)." }
         h2 { "How much is left" }
         @if budgets.is_empty() { p { "No budget is set: only the cooldowns below bound how often something is touched." } }
         @for budget in &budgets { (budget_card(budget)) }
@@ -55,7 +56,7 @@ fn budget_card(budget: &BudgetView) -> Markup {
                 @if counters.iter().any(|counter| counter.left == 0) { (badge(Tone::Bad, "full")) } @else { (badge(Tone::Good, "free")) }
             }
             p.quiet { "at most " (max) @if let Some(percent) = max_percent { " or " (percent) " % of the population" }
-                @match window_seconds { Some(seconds) => { " in " (seconds) " s" }, None => " at any one time" } }
+                @match window_seconds { Some(seconds) => { " in " (moment::duration(seconds.saturating_mul(1_000))) }, None => " at any one time" } }
             @if counters.is_empty() { p { "No run has used it lately: all " (max) " are left." } }
             ul.counters { @for counter in counters.iter().take(ROWS) { (counter_line(counter, *max)) } }
             @if counters.len() > ROWS { p.quiet { "and " (counters.len() - ROWS) " more, with more left" } }

@@ -91,6 +91,7 @@ fn live(service: &Service, run: &Read) -> Markup {
     html! {
         div #run hx-get=[is_live.then_some(news)] hx-trigger=[is_live.then_some("every 3s, changed from:body, news from:body")] hx-swap="outerHTML" data-stream=[stream] {
             (facts(run))
+            @if is_live { p { a href="#change" { "Hold or cancel this run" } } }
             (questions(id, &run.report.approvals))
             (follow_ups(run))
             @if let Some(plan) = &run.plan {
@@ -232,7 +233,7 @@ fn changes(run_id: &str, run: &Read) -> Markup {
     let post = |change: &str| format!("/api/v1/runs/{run_id}/{change}");
     html! {
         @if !run.head.status.is_terminal() {
-            h2 { "Change this run" }
+            h2 #change { "Change this run" }
             div.actions {
                 @if run.head.held_by_halt().is_none() {
                     @let (change, word) = if run.head.held_by.is_some() { ("release", "Release") } else { ("hold", "Hold") };

@@ -1,5 +1,7 @@
 //! The steps of a run as a table; of a run with many, those that are not well or not over come first.
 
+use std::borrow::Cow;
+
 use heal_engine::Plan;
 use heal_engine::report::{OpenStatus, StepReport, StepStatus};
 use heal_engine::text::printable;
@@ -11,6 +13,8 @@ use crate::moment;
 
 /// Rows of one page.
 const ROWS: usize = 100;
+/// Characters of an error or a warning.
+const NOTE_CHARACTERS: usize = 600;
 /// All rows, with what their steps were given and have put out.
 const ROOM: Room = Room(14 * 1_024);
 
@@ -50,7 +54,7 @@ fn row(plan: &Plan, step: &StepReport, with_data: bool) -> Markup {
             td data-name="Attempts" { (step.attempts) }
             td data-name="Time" { @if let Some(ms) = step.duration_ms { (moment::duration(ms)) } @else { "–" } }
             td data-name="What it did" {
-                @for text in note { p { (printable(text)) } }
+                @for text in note { p { (printable(&cut(text))) } }
                 @if let Some(output) = step.output.as_ref().filter(|output| with_data && !output.is_empty()) { details { summary { "Output" } pre tabindex="0" { (json(output)) } } }
                 @if let Some((_, planned)) = plan.steps().find(|(_, planned)| with_data && planned.spec.name == step.name) {
                     details { summary { "Parameters in the playbook" } pre tabindex="0" { (json(&planned.spec.parameters)) } }
@@ -60,11 +64,20 @@ fn row(plan: &Plan, step: &StepReport, with_data: bool) -> Markup {
     }
 }
 
+/// The beginning of a text: that of a step that fans out speaks of each of its elements.
+fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(NOTE_CHARACTERS) {
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(text),
+    }
+}
+
 /// The lower, the sooner a person wants to see it.
 fn urgency(step: &StepReport) -> u8 {
     match (tone(step.status), step.status) {
         (Tone::Bad, _) => 0,
         (Tone::Left, _) => 1,
+        _ if step.warning.is_some() => 1,
         (_, StepStatus::Open(OpenStatus::Running | OpenStatus::Waiting | OpenStatus::AwaitingApproval)) => 2,
         (_, StepStatus::Ended(_)) => 3,
         (_, StepStatus::Open(OpenStatus::NotRun)) => 4,
