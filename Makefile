@@ -3,7 +3,7 @@
 HEAL := $${CARGO_TARGET_DIR:-target}/debug/heal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-aws bench-halt bench-storm fault-matrix deny stack stack-down watch invoke require
+.PHONY: help run test lint bench bench-aws bench-doors bench-halt bench-storm fault-matrix deny stack stack-down watch invoke require
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-17s %s\n", $$1, $$2 }'
@@ -27,6 +27,9 @@ bench: require ## time, throughput and bytes per step, with the machine's descri
 
 bench-aws: require ## requests and list price of a run on AWS, and the start-up of each function; builds for 15 minutes
 	scripts/bench-aws.sh
+
+bench-doors: require ## the HTTP API with 5,000 idle connections and 500 slow ones: /health under 100 ms, memory under 100 MiB; takes half a minute
+	scripts/bench-doors.sh
 
 bench-halt: require ## from `heal halt --all` to the last effect, under load: 5 s at most; takes two minutes; STACK=1: on a local AWS
 	@STACK="$(STACK)" scripts/bench-halt.sh

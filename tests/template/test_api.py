@@ -91,6 +91,7 @@ class Api(unittest.TestCase):
         allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"], [self.iam.queue("dead")])
         allow(READ, [TABLE], ["RUN#*", "LIVE#*", "PLAN#*", "CHECK#*", "HALT", "AUTONOMY"])
         allow(["dynamodb:PutItem", "dynamodb:UpdateItem"], [TABLE], ["AUTONOMY"])
+        allow(["dynamodb:BatchGetItem"], [TABLE], ["COOLDOWN#*", "BUDGET#*"])
         allow(["dynamodb:Query"], [f"{TABLE}/index/ended"])
         claims = ["CLAIM#hook-delivery#*", "CLAIM#approval-link#*"]
         allow(["dynamodb:GetItem", *CHANGE], [TABLE], claims)
@@ -104,6 +105,12 @@ class Api(unittest.TestCase):
             alarm = alarms[f"Api{metric}Alarm"]
             self.assertEqual((alarm["MetricName"], alarm["Dimensions"]), (metric, [{"Name": "FunctionName", "Value": "heal-api"}]))
         self.assertIn("heal-api", self.iam.properties("HttpApiPermission")["FunctionName"])
+
+    def test_many_refusals_raise_an_alarm_and_single_ones_do_not(self):
+        alarm = self.iam.of_type("AWS::CloudWatch::Alarm")["ApiRefusalsAlarm"]
+        self.assertEqual((alarm["MetricName"], alarm["Dimensions"]), ("self_healing_api_refused_total", [{"Name": "service_name", "Value": "api"}]))
+        self.assertEqual((alarm["Threshold"], alarm["Period"], alarm["ComparisonOperator"]), (100, 300, "GreaterThanThreshold"))
+        self.assertIn("docs/runbooks/api-refusals.md", alarm["AlarmDescription"])
 
 
 if __name__ == "__main__":

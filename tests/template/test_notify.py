@@ -82,7 +82,10 @@ class Notify(unittest.TestCase):
 
     def test_links_lead_to_the_api_of_the_stack_unless_another_address_is_given(self):
         def address(**parameters):
-            return Stack(NotifyEnabled="true", **parameters).properties("NotifyFunction")["Environment"]["Variables"].get("HEAL_PUBLIC_URL")
+            stack = Stack(NotifyEnabled="true", **parameters)
+            functions = ["NotifyFunction", *(["ApiFunction"] if "ApiEnabled" in parameters else [])]
+            [url] = {stack.properties(function)["Environment"]["Variables"].get("HEAL_PUBLIC_URL") for function in functions}
+            return url
 
         self.assertIsNone(address())
         self.assertEqual(address(ApiEnabled="true"), "https://HttpApi.execute-api.eu-west-1.amazonaws.com")

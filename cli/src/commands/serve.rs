@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use heal_api::changes::Direct;
 use heal_api::doors::{Doors, Parts};
 use heal_api::server::{self, Limits};
-use heal_api::{Hooked, Service, Waiting};
+use heal_api::{ApprovalLinks, Hooked, Service, Waiting};
 use heal_embedded::Store;
 use heal_engine::check::Check;
 use heal_engine::notice::Rules;
@@ -25,6 +25,7 @@ use heal_telemetry::Telemetry;
 use heal_telemetry::export::FLUSH_EVERY;
 use heal_wiring::Ports;
 use heal_wiring::environment::{ENV_API, ENV_LISTEN, ENV_RUN_RETENTION_DAYS};
+use heal_wiring::notify::{Links, links_of_env};
 use heal_wiring::retention::{MAX_RUN_RETENTION_DAYS, RUN_RETENTION_DAYS};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -102,7 +103,8 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
         .await
         .with_context(|| format!("failed to listen on {} (--listen)", args.listen))?;
     let address = listener.local_addr().context("failed to read the address of the HTTP API")?;
-    let doors = doors(&args, address, &telemetry)?;
+    let links = links_of_env()?.map(Arc::new);
+    let doors = doors(&args, address, links.as_deref(), &telemetry)?;
     let state = args.sandbox.state(&args.state).await?;
     let observer = local::observer(telemetry.metrics(), &library);
     observer.show_zeros();
@@ -126,6 +128,8 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     tracing::info!(%address, state = %args.state.state.display(), "serving");
 
     let service = service(&ports, dispatcher, checks, telemetry.clone(), hooks);
+    let approval_links = links.map(|links| ApprovalLinks { links, claims: Arc::clone(&ports.claims) });
+    let service = Service { approval_links, ..service };
     let router = doors.guard(heal_api::router(service));
     server::serve(listener, router, Limits::of_process(), doors.refusals(), stop, REQUEST_GRACE).await;
     housekeeping.abort();
@@ -143,9 +147,10 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     Ok(Exit::Success)
 }
 
-/// The doors of the API at `address`.
-fn doors(args: &Args, address: SocketAddr, telemetry: &Telemetry) -> anyhow::Result<Arc<Doors>> {
-    let access = args.api.as_deref().map(access::load).transpose()?.unwrap_or_default();
+/// The doors of the API at `address`. The address that notifications link to is one of its own.
+fn doors(args: &Args, address: SocketAddr, links: Option<&Links>, telemetry: &Telemetry) -> anyhow::Result<Arc<Doors>> {
+    let mut access = args.api.as_deref().map(access::load).transpose()?.unwrap_or_default();
+    access.public_url = access.public_url.or_else(|| Some(links?.base().clone()));
     let parts =
         Parts { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), metrics: telemetry.metrics().clone() };
     let doors = Doors::new(access, address, parts)?;
@@ -178,10 +183,12 @@ fn service(
         check_store: Arc::clone(&ports.checks),
         checks,
         catalog: Some(actions::catalog()),
+        claims: Arc::clone(&ports.claims),
         entropy: Arc::clone(&ports.entropy),
         telemetry,
         waiting: Waiting { poll: POLL, streams: true },
         hooks: hooks.map(|(hooks, verifier)| Hooked { hooks, verifier, deliveries: Arc::clone(&ports.claims) }),
+        approval_links: None,
     }
 }
 

@@ -7,6 +7,7 @@
 mod access;
 mod browser;
 mod hostile;
+mod links;
 mod people;
 #[path = "../cli/support.rs"]
 #[allow(dead_code, reason = "the tests of the command line use more of it")]

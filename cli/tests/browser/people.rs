@@ -1,12 +1,14 @@
 //! Two people: one raises an incident, another one approves what a step is about to do.
 
+use std::path::Path;
+
 use heal_sandbox::Seed;
 
 use crate::browser::{Browser, Site, installed};
 use crate::support::{heal, path, playbooks};
 
 /// Asks before it deletes a pod.
-const CAREFUL: (&str, &str) = (
+pub(crate) const CAREFUL: (&str, &str) = (
     "careful.yaml",
     "description: Replace a sick worker's pod once somebody has agreed\n\
      timeout_seconds: 900\n\
@@ -28,21 +30,17 @@ async fn an_approval_is_asked_refused_to_the_requester_and_given_by_a_second_per
     }
     let folder = playbooks(&[CAREFUL, ("api.yml", "tokens: tokens.json\n")]);
     std::fs::create_dir(folder.path().join("access")).unwrap();
-    let [file, tokens] = ["access/api.yaml", "access/tokens.json"].map(|name| folder.path().join(name));
+    let file = folder.path().join("access/api.yaml");
     std::fs::rename(folder.path().join("api.yml"), &file).unwrap();
-    let token = |name: &str, role: &str| {
-        let created = heal(&["token", "create", name, "--role", role, "--tokens", path(&tokens)]).exits(0).stdout;
-        created.trim().to_owned()
-    };
-    let [otto, anna, vera] =
-        [("otto", "approver"), ("anna", "approver"), ("vera", "viewer")].map(|(name, role)| token(name, role));
+    let [otto, anna, vera] = tokens(folder.path(), [("otto", "approver"), ("anna", "approver"), ("vera", "viewer")]);
     let access = [("HEAL_API".to_owned(), path(&file).to_owned())];
     let site = Site::start_with(Seed::unhealthy_worker(), folder.path(), &access);
     let browser = Browser::start(false).await;
     browser.width(1_200).await;
 
     browser.open(&site.url("/runs")).await;
-    sign_in(&browser, &otto).await;
+    // Where the way in began is where it ends.
+    sign_in(&browser, &otto, "Filter").await;
     browser.sees("token:otto").await;
     browser.open(&site.url("/incidents/new")).await;
     browser.click("form#raise button").await;
@@ -56,13 +54,13 @@ async fn an_approval_is_asked_refused_to_the_requester_and_given_by_a_second_per
     let run = browser.client.current_url().await.unwrap();
 
     sign_out(&browser).await;
-    sign_in(&browser, &vera).await;
+    sign_in(&browser, &vera, "What needs you").await;
     browser.open(run.as_str()).await;
     browser.click("form[data-url$='/approve'] button").await;
     browser.sees("has the role viewer").await;
 
     sign_out(&browser).await;
-    sign_in(&browser, &anna).await;
+    sign_in(&browser, &anna, "What needs you").await;
     browser.open(&site.url("/")).await;
     browser.sees("careful: restart_pod").await;
     browser.picture("console-now").await;
@@ -75,13 +73,23 @@ async fn an_approval_is_asked_refused_to_the_requester_and_given_by_a_second_per
     browser.picture("console-run").await;
 }
 
-async fn sign_in(browser: &Browser, token: &str) {
-    browser.write("input[name=token]", token).await;
-    browser.click("form[action='/login'] button").await;
-    browser.sees("What needs you").await;
+/// A token of each person with a role, in the file that `access/api.yaml` names.
+pub(crate) fn tokens<const N: usize>(folder: &Path, people: [(&str, &str); N]) -> [String; N] {
+    let file = folder.join("access/tokens.json");
+    people.map(|(name, role)| {
+        let created = heal(&["token", "create", name, "--role", role, "--tokens", path(&file)]).exits(0).stdout;
+        created.trim().to_owned()
+    })
 }
 
-async fn sign_out(browser: &Browser) {
+/// Signs in, and sees `text` on the page that follows.
+pub(crate) async fn sign_in(browser: &Browser, token: &str, text: &str) {
+    browser.write("input[name=token]", token).await;
+    browser.click("form[action='/login'] button").await;
+    browser.sees(text).await;
+}
+
+pub(crate) async fn sign_out(browser: &Browser) {
     browser.click("form[action='/logout'] button").await;
     browser.sees("Sign in").await;
 }

@@ -1,9 +1,10 @@
 //! What a person does with the console.
 
 use heal_sandbox::Seed;
+use serde_json::json;
 
 use crate::browser::{Browser, Site, installed};
-use crate::support::{eventually, playbooks, root};
+use crate::support::{eventually, get, playbooks, post, root};
 
 /// Waits, so that there is time to look and to stop it.
 const SLOW: (&str, &str) = (
@@ -83,4 +84,45 @@ async fn what_an_incident_would_do_is_shown_without_starting_anything() {
     browser.open(&site.url("/runs")).await;
     browser.sees("No run.").await;
     assert!(site.platform.effects().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_writes_a_reason_keeps_it_while_others_change_the_run() {
+    if installed().is_none() {
+        return;
+    }
+    let folder = playbooks(&[SLOW]);
+    let site = Site::start(Seed::unhealthy_worker(), folder.path());
+    post(&site.url("/api/v1/incidents"), &json!({"incident_id": "inc-1", "incident_type": "WORKER_FAILURE"})).await;
+    let run_id = until(async || {
+        let (_, listed) = get(&site.url("/api/v1/runs")).await;
+        listed["runs"][0]["run_id"].as_str().map(ToOwned::to_owned)
+    });
+    let run_id = run_id.await;
+    let browser = Browser::start(true).await;
+    browser.open(&site.url(&format!("/runs/{run_id}"))).await;
+    browser.run("window.seen = 0; document.body.addEventListener('news', () => window.seen += 1); return 0").await;
+    browser.write("form[data-url$='/cancel'] input[name=reason]", "half a sent").await;
+    for (number, change) in (1_u64..).zip(["hold", "release", "hold"]) {
+        let path = format!("/api/v1/runs/{run_id}/{change}");
+        let (status, body) = post(&site.url(&path), &json!({"reason": "another person"})).await;
+        assert_eq!(status, 200, "{body}");
+        until(async || browser.run("return window.seen").await.as_u64().filter(|seen| *seen >= number)).await;
+    }
+    let value =
+        browser.run("return document.querySelector(\"form[data-url$='/cancel'] input[name=reason]\").value").await;
+    assert_eq!(value, "half a sent");
+    browser.run("document.activeElement.blur(); return 0").await;
+    browser.sees("HELD").await;
+}
+
+/// Waits until `poll` returns a value.
+async fn until<T>(mut poll: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..600 {
+        if let Some(found) = poll().await {
+            return found;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("nothing came within 30 s");
 }

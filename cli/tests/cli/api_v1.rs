@@ -2,7 +2,9 @@
 
 mod changes;
 mod documented;
+mod large;
 mod reading;
+mod standing;
 
 use serde_json::{Value, json};
 

@@ -36,6 +36,7 @@ mod playbook;
 mod receiver;
 mod replanning;
 mod require;
+mod roles;
 mod rooms;
 mod run;
 mod runs;

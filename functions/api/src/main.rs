@@ -7,7 +7,7 @@ use std::time::Duration;
 use heal_api::changes::Queued;
 use heal_api::doors::access::Access;
 use heal_api::doors::{Doors, Parts};
-use heal_api::{GatewayRoles, Hooked, Service, Waiting};
+use heal_api::{ApprovalLinks, GatewayRoles, Hooked, Service, Waiting};
 use heal_lambda::{ApiHome, Error, Function, request_context};
 
 /// How often a run's log is read while a reader waits for news: every read costs money.
@@ -25,7 +25,9 @@ async fn main() -> Result<(), Error> {
     function.answer_http(heal_api::behind_gateway(router, request_context, roles)).await
 }
 
-fn doors(access: Access, home: &ApiHome) -> Result<Doors, Error> {
+/// The doors of the API. The address that notifications link to is one of its own.
+fn doors(mut access: Access, home: &ApiHome) -> Result<Doors, Error> {
+    access.public_url = access.public_url.or_else(|| Some(home.links.as_ref()?.base().clone()));
     let (clock, entropy) = (Arc::clone(&home.ports.clock), Arc::clone(&home.ports.entropy));
     let parts = Parts { clock, entropy, metrics: home.telemetry.metrics().clone() };
     let doors = Doors::behind_gateway(access, home.session_key.as_deref(), parts);
@@ -34,9 +36,10 @@ fn doors(access: Access, home: &ApiHome) -> Result<Doors, Error> {
 
 async fn service(home: ApiHome) -> Result<Service, Error> {
     let checks = home.checks()?;
-    let ApiHome { ports, library, telemetry, vault, hooks, .. } = home;
+    let ApiHome { ports, library, telemetry, vault, hooks, links, .. } = home;
     let secret = async |reference: &str| vault.read_text(reference).await;
     let hooks = ApiHome::of_hooks(Hooked::compiled(&hooks, secret, Arc::clone(&ports.claims)).await)?;
+    let approval_links = links.map(|links| ApprovalLinks { links, claims: Arc::clone(&ports.claims) });
     let dispatcher = ports.dispatcher(library);
     let changes = Queued {
         reader: dispatcher.clone(),
@@ -56,9 +59,11 @@ async fn service(home: ApiHome) -> Result<Service, Error> {
         checks,
         // The descriptions of the actions are in their functions.
         catalog: None,
+        claims: ports.claims,
         entropy: ports.entropy,
         telemetry,
         waiting: Waiting { poll: POLL, streams: false },
         hooks,
+        approval_links,
     })
 }

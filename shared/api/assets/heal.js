@@ -87,7 +87,7 @@
     let pending = 0;
     const tell = () => {
       window.clearTimeout(pending);
-      pending = window.setTimeout(() => document.body.dispatchEvent(new CustomEvent("changed", { bubbles: true })), 150);
+      pending = window.setTimeout(() => document.body.dispatchEvent(new CustomEvent("news", { bubbles: true })), 150);
     };
     stream.addEventListener("run_event", tell);
     stream.addEventListener("run_ended", () => { tell(); stream.close(); });
@@ -99,7 +99,7 @@
   // Who is in the middle of a form keeps it: the page is fresh again afterwards.
   document.addEventListener("htmx:beforeRequest", (event) => {
     const at = document.activeElement;
-    const isWriting = at && event.detail.elt.contains(at) && ["INPUT", "TEXTAREA", "SELECT"].includes(at.tagName) && at.value;
+    const isWriting = at && event.detail.elt.contains(at) && ["INPUT", "TEXTAREA", "SELECT"].includes(at.tagName);
     if (isWriting && event.detail.requestConfig.triggeringEvent && event.detail.requestConfig.triggeringEvent.type !== "changed") event.preventDefault();
   });
 })();

@@ -5,12 +5,15 @@
 //!
 //! `page` has what all pages share; each page has a file of its own. `graph` lays out playbooks, `timeline` draws a run over time.
 
+mod approval;
 mod assets;
 mod graph;
+mod guardrails;
 mod home;
 mod now;
 mod page;
 mod playbooks;
+mod question;
 mod run;
 mod runs;
 mod steps;
@@ -33,12 +36,14 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 
 /// The paths of the pages and of their files; the doors have a line for each.
 #[cfg(test)]
-pub(crate) const PATHS: [&str; 12] = [
+pub(crate) const PATHS: [&str; 14] = [
     "/",
     "/now",
     "/runs",
     "/runs/{id}",
     "/runs/{id}/news",
+    "/approvals/{id}",
+    "/approvals/{id}/{step}",
     "/incidents/new",
     "/playbooks",
     "/playbooks/{name}",
@@ -56,11 +61,13 @@ pub(crate) fn router() -> Router<Arc<Service>> {
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(run::whole))
         .route("/runs/{id}/news", get(run::news))
+        .route("/approvals/{id}", get(approval::asked))
+        .route("/approvals/{id}/{step}", get(approval::asked))
         .route("/incidents/new", get(home::new_incident))
         .route("/playbooks", get(playbooks::list))
         .route("/playbooks/{name}", get(playbooks::one))
         .route("/checks", get(home::checks))
-        .route("/guardrails", get(home::guardrails))
+        .route("/guardrails", get(guardrails::guardrails))
         .route("/dead-letters", get(home::dead_letters))
         .route("/assets/{file}", get(assets::file))
 }

@@ -72,6 +72,8 @@ fn add_refusals(path: &str, method: &str, operation: &mut Value) {
         (path.contains('{'), 404, "It does not exist"),
         (true, 408, "The request did not arrive in time"),
         (has_body, 413, "The body is too large"),
+        // A probe of `/health` may name any host.
+        (path != "/health", 421, "The request names a host that this server does not have"),
         (changes, 415, "The body is not JSON"),
         (has_body || has_query, 422, "Fields are invalid, each named"),
         (true, 429, "Too many requests"),

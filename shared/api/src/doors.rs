@@ -11,6 +11,7 @@ mod browser;
 mod error;
 pub mod iam;
 mod identify;
+mod next;
 pub mod oidc;
 mod rate;
 mod refusal;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::{IntoResponse as _, Response};
 use heal_engine::state::approval::ANONYMOUS;
 use heal_runtime::port::{Clock, Entropy};
 use heal_telemetry::metrics::Metrics;
@@ -203,7 +204,7 @@ async fn enter(State(doors): State<Arc<Doors>>, mut request: Request, next: Next
             doors.refusals.note(refusal.reason, &refusal.message);
             // A person's session has ended, or has not begun.
             let signs_in = wants_page && refusal.reason == Reason::NoIdentity;
-            if signs_in { Redirect::to(sign_in::PAGE).into_response() } else { refusal.into_response() }
+            if signs_in { next::way_in(&request) } else { refusal.into_response() }
         }
     };
     browser::harden(response.headers_mut());

@@ -10,6 +10,7 @@
 
 #![warn(missing_docs)]
 
+mod approval_link;
 pub mod autonomy;
 mod cached;
 mod caller;
@@ -25,6 +26,7 @@ mod execute;
 pub mod explain;
 mod extract;
 mod gateway;
+mod guardrails;
 mod halts;
 mod hash;
 mod health;
@@ -56,6 +58,7 @@ use heal_engine::limit;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
+pub use approval_link::ApprovalLinks;
 pub use caller::{Caller, Role};
 pub use document::openapi;
 pub use gateway::{GatewayRoles, behind_gateway};
@@ -109,6 +112,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(halts::resume))
         .routes(routes!(autonomy::list))
         .routes(routes!(autonomy::set))
+        .routes(routes!(guardrails::show))
         .routes(routes!(checks::list))
         .routes(routes!(me::me))
         .routes(routes!(playbooks::list))

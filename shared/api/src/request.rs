@@ -11,9 +11,10 @@ use heal_engine::check::Check;
 use heal_engine::state::approval::ANONYMOUS;
 use heal_engine::{RunId, limit};
 use heal_runtime::dispatcher::Dispatcher;
-use heal_runtime::port::{AutonomyStore, CheckStore, DeadLetters, DueRuns, Entropy, RunReader, Sender};
+use heal_runtime::port::{AutonomyStore, CheckStore, ClaimStore, DeadLetters, DueRuns, Entropy, RunReader, Sender};
 use heal_telemetry::Telemetry;
 
+use crate::approval_link::ApprovalLinks;
 use crate::caller::Caller;
 use crate::changes::Changes;
 use crate::hooks::Hooked;
@@ -43,6 +44,8 @@ pub struct Service {
     pub checks: Vec<Check>,
     /// The actions that playbooks can name; `None` in a home that has only compiled playbooks, where none can be linted.
     pub catalog: Option<Catalog>,
+    /// How full the counters of the guardrails are.
+    pub claims: Arc<dyn ClaimStore>,
     /// Names halts.
     pub entropy: Arc<dyn Entropy>,
     /// The metrics of this process.
@@ -51,6 +54,8 @@ pub struct Service {
     pub waiting: Waiting,
     /// What turns alerts into incidents; `None`: nothing does.
     pub hooks: Option<Hooked>,
+    /// What links of notifications to approvals lead to; `None`: notifications have none.
+    pub approval_links: Option<ApprovalLinks>,
 }
 
 /// How readers wait for news of a run.

@@ -12,7 +12,7 @@ use crate::message::cut;
 use crate::time::Timestamp;
 
 pub use derive::{from_commit, from_events};
-pub use rules::{Channel, ChannelKind, Quiet, Route, Rules, RulesError, SecretRef, Setting, Shape, limit};
+pub use rules::{Channel, ChannelKind, DigestTimes, Quiet, Route, Rules, RulesError, SecretRef, Setting, Shape, limit};
 
 /// Something that people may want to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,6 +44,8 @@ pub enum NoticeEvent {
     StormOver,
     /// A playbook lost its autonomy.
     AutonomyDemoted,
+    /// What one channel's digest has collected.
+    Digest,
 }
 
 /// What a notice means for an alert with the same thread, in a tool that has alerts.
@@ -58,7 +60,7 @@ pub enum Alert {
 }
 
 impl NoticeEvent {
-    /// Every event.
+    /// Every event that something causes: all but the digest, which no route can name.
     pub const ALL: [Self; 13] = [
         Self::ApprovalRequested,
         Self::ApprovalExpiring,
@@ -91,6 +93,7 @@ impl NoticeEvent {
             Self::StormBegan => "storm_began",
             Self::StormOver => "storm_over",
             Self::AutonomyDemoted => "autonomy_demoted",
+            Self::Digest => "digest",
         }
     }
 
@@ -105,7 +108,8 @@ impl NoticeEvent {
             | Self::Halted
             | Self::CheckRaised
             | Self::StormBegan
-            | Self::AutonomyDemoted => Alert::Trigger,
+            | Self::AutonomyDemoted
+            | Self::Digest => Alert::Trigger,
             Self::ApprovalDecided => Alert::Acknowledge,
             Self::RunSettled | Self::Resumed | Self::StormOver => Alert::Resolve,
         }
@@ -230,8 +234,26 @@ pub enum Owed {
     },
     /// This one.
     Notice(Box<Notice>),
+    /// What a channel's digest has collected, once its time has come.
+    Digest {
+        /// The channel's name.
+        channel: String,
+        /// When the digest is due.
+        at: Timestamp,
+        /// When the message was sent first. The notice that opens the digest is added after that.
+        since: Timestamp,
+    },
 }
 
 impl Format for Owed {
     const NAME: &'static str = "message on the notify queue";
+    /// 2: a digest.
+    const VERSION: u32 = 2;
+
+    fn needed_version(&self) -> u32 {
+        match self {
+            Self::Commit { .. } | Self::Notice(_) => 1,
+            Self::Digest { .. } => 2,
+        }
+    }
 }

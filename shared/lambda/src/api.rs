@@ -11,6 +11,7 @@ use heal_wiring::environment::{
     ENV_API_FILE, ENV_API_ROLE, ENV_CHECKS_FILE, ENV_HOOKS_FILE, ENV_OIDC_CLIENT_SECRET, ENV_PLAYBOOKS_FILE,
     ENV_SECRET, ENV_SESSION_KEY,
 };
+use heal_wiring::notify::{Links, links_of};
 use heal_wiring::secrets::Vault;
 use lambda_http::http::Extensions;
 use lambda_http::request::RequestContext;
@@ -34,6 +35,8 @@ pub struct ApiHome {
     pub telemetry: Telemetry,
     /// The secrets of this function, by reference.
     pub vault: Vault,
+    /// The links of notifications to approvals; `None` without a public address.
+    pub links: Option<Arc<Links>>,
     /// The text of the compiled hooks.
     pub hooks: String,
     /// Seals sessions, which all processes share.
@@ -119,6 +122,7 @@ impl Function {
             checks: read_file(&Env, ENV_CHECKS_FILE, "checks.json")?,
             identities: read_file(&Env, ENV_API_FILE, "api.json")?,
             hooks: read_file(&Env, ENV_HOOKS_FILE, "hooks.json")?,
+            links: links_of(&vault)?.map(Arc::new),
             session_key: secret(ENV_SESSION_KEY)?,
             client_secret: secret(ENV_OIDC_CLIENT_SECRET)?,
             role: variable(&Env, ENV_API_ROLE)?.unwrap_or_else(|| NO_ROLE.to_owned()),

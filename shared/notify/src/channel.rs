@@ -155,6 +155,10 @@ impl Letter<'_> {
 
     /// What a button to [`Letter::link`] says.
     pub const fn button(&self) -> &'static str {
-        if self.notice.asked.is_some() { "Review and decide" } else { "Open the run" }
+        match (&self.notice.asked, &self.notice.run_id) {
+            (Some(_), _) => "Review and decide",
+            (None, Some(_)) => "Open the run",
+            (None, None) => "Open the console",
+        }
     }
 }

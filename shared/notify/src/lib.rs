@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 pub mod channel;
+mod digest;
 pub mod link;
 pub mod notifier;
 pub mod quiet;

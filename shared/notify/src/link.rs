@@ -5,11 +5,13 @@ use std::fmt;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use heal_engine::notice::{Asked, Notice};
+use heal_engine::notice::{Asked, Notice, NoticeEvent};
 use heal_engine::{Digest, RunId, Timestamp};
 use heal_runtime::AttemptResult;
 use heal_runtime::port::{ClaimKey, ClaimRequest, ClaimStore, LeaseOwner, Reservation, Result};
+use heal_telemetry::logs::rfc3339;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use url::Url;
 
 /// The least number of bytes of the key: as many as the signature has.
@@ -71,10 +73,12 @@ pub enum Invalid {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadToken {
     /// Nobody who has the key made it, or it was changed.
-    #[error("the link is not one of this engine; take it from the notification again, or use `heal approvals`")]
+    #[error(
+        "the link is not one of this engine, or it is cut off; take it from the notification again, or use `heal approvals list`"
+    )]
     Forged,
     /// Its time is over.
-    #[error("the link has expired at {} ms since the epoch; see `heal approvals list` for what is open", until.0)]
+    #[error("the link expired at {}; `heal approvals list` shows what is open", rfc3339(until.0))]
     Expired {
         /// When it ended.
         until: Timestamp,
@@ -104,8 +108,16 @@ impl Links {
         Ok(Self { base, key: key.map(|key| hmac::Key::new(hmac::HMAC_SHA256, key)) })
     }
 
-    /// Where `notice` leads: to the question that it asks, else to its run.
+    /// The public address of the console.
+    pub const fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Where `notice` leads: to the question that it asks, else to its run; a digest leads to the console.
     pub fn of(&self, notice: &Notice) -> Option<String> {
+        if notice.event == NoticeEvent::Digest {
+            return Some(self.base.to_string());
+        }
         let run_id = notice.run_id.as_ref()?;
         let ticket = |asked: &Asked| Ticket {
             run_id: run_id.clone(),
@@ -163,9 +175,10 @@ impl Ticket {
     /// # Errors
     /// The store cannot be written; the link may be used up then.
     pub async fn spend(&self, claims: &dyn ClaimStore, holder: &str, now: Timestamp) -> Result<bool> {
-        let key = ClaimKey { action: "approval-link".to_owned(), attempt: self.id.clone() };
+        let key = self.claim_key();
         let holder = LeaseOwner(holder.to_owned());
         let request = ClaimRequest::new(key.clone(), holder.clone(), now, now.plus_ms(USE_MS));
+        let request = ClaimRequest { intent: Some(json!({"used": true})), ..request };
         match claims.reserve(&request).await? {
             Reservation::Held { recovered: false, .. } => {
                 claims.finish(&key, &holder, now, &AttemptResult::succeeded(heal_engine::Map::new()), &[]).await?;
@@ -173,6 +186,18 @@ impl Ticket {
             }
             Reservation::Held { .. } | Reservation::Busy { .. } | Reservation::Finished(_) => Ok(false),
         }
+    }
+
+    /// Whether the link was used.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn is_spent(&self, claims: &dyn ClaimStore) -> Result<bool> {
+        Ok(claims.intent(&self.claim_key()).await?.is_some())
+    }
+
+    fn claim_key(&self) -> ClaimKey {
+        ClaimKey { action: "approval-link".to_owned(), attempt: self.id.clone() }
     }
 }
 
@@ -230,7 +255,9 @@ mod tests {
     #[tokio::test]
     async fn a_link_is_used_once() {
         let claims = Claims::new(Faults::default());
+        assert!(!ticket().is_spent(&claims).await.unwrap());
         assert!(ticket().spend(&claims, "a", Timestamp(1)).await.unwrap());
+        assert!(ticket().is_spent(&claims).await.unwrap());
         assert!(!ticket().spend(&claims, "b", Timestamp(2)).await.unwrap());
         assert!(!ticket().spend(&claims, "a", Timestamp(3)).await.unwrap());
     }

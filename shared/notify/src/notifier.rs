@@ -5,13 +5,16 @@
 //! is told, the notifier takes a claim of notice and channel, and finishes it afterwards: a message that is delivered again tells nobody again.
 //! Only a notifier that dies in between leaves the claim open; the next one tells a second time, and never a third.
 //!
+//! What can wait is collected for each channel and told at set times ([`digests`]).
+//!
 //! A channel that is down costs no other channel anything: all are told at the same time, and one that failed is not asked again for
 //! [`DOWN_MS`], or as long as it has asked for.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use heal_engine::notice::{Notice, Owed, Rules};
+use futures_util::future::Either;
+use heal_engine::notice::{DigestTimes, Notice, Owed, Rules};
 use heal_engine::{Timestamp, format};
 use heal_runtime::dispatcher::{COMMIT_WITHIN_MS, notify_message};
 use heal_runtime::inbox::{self, DeliveryOutcome, Settled};
@@ -23,10 +26,12 @@ use crate::channel::Courier;
 use crate::quiet;
 
 mod derive;
+mod digests;
 mod down;
 mod tell;
 
 use derive::Derived;
+use digests::Digests;
 use down::Down;
 
 pub use down::DOWN_MS;
@@ -94,6 +99,7 @@ pub struct Notifier {
     courier: Courier,
     observer: Arc<dyn Observer>,
     down: Arc<Down>,
+    digests: Arc<Digests>,
 }
 
 impl Sent {
@@ -111,7 +117,7 @@ impl Sent {
 impl Notifier {
     /// A notifier that follows `rules`.
     pub fn new(ports: Ports, rules: Arc<Rules>, courier: Courier, observer: Arc<dyn Observer>) -> Self {
-        Self { ports, rules, courier, observer, down: Arc::default() }
+        Self { ports, rules, courier, observer, down: Arc::default(), digests: Arc::default() }
     }
 
     /// Processes one delivery to its end.
@@ -131,6 +137,7 @@ impl Notifier {
         let now = self.ports.clock.now();
         let notices = match owed {
             Owed::Notice(notice) => vec![(**notice).clone()],
+            Owed::Digest { channel, at, since } => return self.digest(channel, *at, *since, delivery).await,
             Owed::Commit { run_id, first_seq, at } => {
                 match derive::notices(&*self.ports.runs, run_id, *first_seq).await {
                     Ok(Derived::Notices(notices)) => notices,
@@ -163,42 +170,46 @@ impl Notifier {
             }
             let mut until_ms: Option<u64> = None;
             for name in channels {
+                if let Some(times) = self.collected(name, notice) {
+                    tellings.push(Either::Left(self.collect(name, notice, times, delivery)));
+                    continue;
+                }
                 match self.quiet_ms(name, notice, now) {
                     Some(wait_ms) => until_ms = Some(until_ms.map_or(wait_ms, |known| known.min(wait_ms))),
-                    None => tellings.push(self.tell(name, notice, delivery)),
+                    None => tellings.push(Either::Right(self.tell(name, notice, delivery))),
                 }
             }
             quiet.extend(until_ms.map(|wait_ms| later(notice, wait_ms)));
         }
-        let mut refused = Vec::new();
-        let mut wait_ms = None;
-        if !quiet.is_empty()
-            && let Err(error) = self.ports.sender.send(quiet).await
-        {
-            tracing::warn!(error = &error as &dyn std::error::Error, "failed to put off what has to wait");
-            wait_ms = Some(0);
+        let is_put_off = quiet.is_empty() || self.put_off(quiet).await;
+        let mut told = futures_util::future::join_all(tellings).await;
+        if !is_put_off {
+            told.push(tell::Told::Later { wait_ms: 0 });
         }
-        for told in futures_util::future::join_all(tellings).await {
-            match told {
-                tell::Told::Done => {}
-                tell::Told::Refused(reason) => refused.push(reason),
-                tell::Told::Later { wait_ms: asked } => wait_ms = wait_ms.max(Some(asked)),
-            }
+        outcome(told, delivery)
+    }
+
+    /// Whether the queue took what has to wait.
+    async fn put_off(&self, messages: Vec<Message>) -> bool {
+        let sent = self.ports.sender.send(messages).await;
+        if let Err(error) = &sent {
+            tracing::warn!(error = error as &dyn std::error::Error, "failed to put off what has to wait");
         }
-        match wait_ms {
-            // What was refused is tried once more too, which does no harm.
-            Some(asked) => {
-                let delay_ms = asked.max(delay_ms(&RETRY_MS, delivery.receive_count));
-                DeliveryOutcome::Retry { delay_ms }
-            }
-            None if refused.is_empty() => DeliveryOutcome::Acknowledge,
-            None => DeliveryOutcome::DeadLetter { reason: refused.join("; ") },
+        sent.is_ok()
+    }
+
+    /// The times at which `notice` may be told in a digest of `channel`; `None` if one of the routes to it has no digest, or if the notice asks
+    /// something: a question may expire before its digest.
+    fn collected<'n>(&'n self, channel: &'n str, notice: &'n Notice) -> Option<Vec<&'n DigestTimes>> {
+        if notice.asked.is_some() {
+            return None;
         }
+        self.rules.routes_to(channel, notice).map(|route| route.digest.as_ref()).collect()
     }
 
     /// Milliseconds until `channel` may be told; `None` if it may be now, since one of the routes to it is not quiet.
     fn quiet_ms(&self, channel: &str, notice: &Notice, now: Timestamp) -> Option<u64> {
-        let waits = self.rules.routes_to(channel, notice);
+        let waits = self.rules.routes_to(channel, notice).filter(|route| route.digest.is_none());
         let waits: Option<Vec<u64>> = waits.map(|route| quiet::wait_ms(route.quiet.as_ref()?, now)).collect();
         waits?.into_iter().min()
     }
@@ -239,10 +250,34 @@ impl Notifier {
     }
 }
 
+/// What becomes of the message whose notices were told so.
+fn outcome(told: Vec<tell::Told>, delivery: &Delivery) -> DeliveryOutcome {
+    let (mut refused, mut wait_ms) = (Vec::new(), None);
+    for told in told {
+        match told {
+            tell::Told::Done => {}
+            tell::Told::Refused(reason) => refused.push(reason),
+            tell::Told::Later { wait_ms: asked } => wait_ms = wait_ms.max(Some(asked)),
+        }
+    }
+    match wait_ms {
+        // What was refused is tried once more too, which does no harm.
+        Some(asked) => {
+            let delay_ms = asked.max(delay_ms(&RETRY_MS, delivery.receive_count));
+            DeliveryOutcome::Retry { delay_ms }
+        }
+        None if refused.is_empty() => DeliveryOutcome::Acknowledge,
+        None => DeliveryOutcome::DeadLetter { reason: refused.join("; ") },
+    }
+}
+
 /// The notice again, for the channels that have to wait: the others have their claims.
 fn later(notice: &Notice, wait_ms: u64) -> Message {
-    let message = notify_message(&Owed::Notice(Box::new(notice.clone())));
-    Message { delay_ms: wait_ms.min(LONGEST_DELAY_MS), ..message }
+    delayed(&Owed::Notice(Box::new(notice.clone())), wait_ms)
+}
+
+fn delayed(owed: &Owed, wait_ms: u64) -> Message {
+    Message { delay_ms: wait_ms.min(LONGEST_DELAY_MS), ..notify_message(owed) }
 }
 
 fn retry(steps: &[u64], receive_count: u32) -> DeliveryOutcome {

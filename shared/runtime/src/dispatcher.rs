@@ -43,7 +43,7 @@ mod withdraw;
 
 pub(crate) use attempts::{AttemptEnd, EndOutcome};
 pub use error::DispatchError;
-pub use gate::{GATE_QUESTIONS, Gatekeeper};
+pub use gate::{GATE_QUESTIONS, Gatekeeper, budget_counter};
 pub use held::SwitchOutcome;
 pub use intake::{IntakeOutcome, Prepared, Rejection};
 pub use notify::{COMMIT_WITHIN_MS, message as notify_message};

@@ -10,10 +10,10 @@ use heal_engine::notice::{ChannelKind, SecretRef};
 use heal_engine::text::chain;
 use heal_notify::channel::{Courier, Http, HttpError, Publication};
 use heal_notify::secret::{Secret, SecretError, Secrets};
-use heal_notify::{Links, Publisher, SendError, Sent, link};
+use heal_notify::{Publisher, SendError, Sent, link};
 
 pub use heal_engine::notice::{Rules, RulesError};
-pub use heal_notify::Notifier;
+pub use heal_notify::{Links, Notifier};
 
 use crate::environment::{ENV_LINK_KEY, ENV_PUBLIC_URL};
 use crate::observe::Observer;
@@ -67,7 +67,7 @@ pub async fn courier(rules: &Rules) -> Result<Courier, NotifyError> {
 /// As [`courier`].
 pub fn courier_with(rules: &Rules, session: Option<&Session>, vault: Vault) -> Result<Courier, NotifyError> {
     let topics = session.filter(|_| needs_topics(rules)).map(sns::Client::new).transpose()?;
-    let links = links(|name| vault.variable(name))?;
+    let links = links_of(&vault)?;
     Ok(Courier {
         http: Http::new()?,
         secrets: Arc::new(Referred(vault)),
@@ -86,6 +86,14 @@ fn needs_topics(rules: &Rules) -> bool {
 /// The address or the key cannot be used.
 pub fn links_of_env() -> Result<Option<Links>, NotifyError> {
     links(|name| Env.get(name).map_err(|error| error.to_string()))
+}
+
+/// As [`links_of_env`], with the variables of `vault`.
+///
+/// # Errors
+/// As [`links_of_env`].
+pub fn links_of(vault: &Vault) -> Result<Option<Links>, NotifyError> {
+    links(|name| vault.variable(name))
 }
 
 fn links(read: impl Fn(&str) -> Result<Option<String>, String>) -> Result<Option<Links>, NotifyError> {

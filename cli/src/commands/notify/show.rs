@@ -51,6 +51,7 @@ fn route_line(route: &Route) -> String {
         part("playbook", route.playbooks.iter().map(String::as_str).collect()),
         part("service", route.services.iter().map(String::as_str).collect()),
         part("outcome", route.outcomes.iter().map(|outcome| outcome.as_str()).collect()),
+        route.digest.as_ref().map(|digest| format!("as a digest at {} {}", digest.at.join(", "), digest.time_zone)),
         route.quiet.as_ref().map(|quiet| format!("not from {} to {} {}", quiet.from, quiet.to, quiet.time_zone)),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();

@@ -1,4 +1,4 @@
-//! The rest of a home: checks, guardrails, dead letters, and the form that raises an incident or tries one.
+//! The rest of a home: checks, dead letters, and the form that raises an incident or tries one.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use heal_engine::text::printable;
 use maud::{Markup, html};
 
 use super::Shown;
-use super::page::{self, Frame, Tone, badge, json, time};
+use super::page::{self, Frame, Tone, badge, time};
 use crate::request::Service;
 
 /// Dead letters that the page shows.
@@ -83,30 +83,6 @@ fn check_card(check: &check::Check, state: Option<&Result<check::State, heal_eng
             }
         }
     }
-}
-
-pub(super) async fn guardrails(State(service): State<Arc<Service>>, frame: Frame) -> Result<Html<String>, Shown> {
-    let guardrails = service.dispatcher.guardrails();
-    let settings = service.autonomy.settings().await?;
-    let content = html! {
-        dl.facts { dt { "Digest" } dd { code { (guardrails.digest().as_str()) } } }
-        h2 { "Autonomy" }
-        p { "How far the engine may go alone with a playbook; the stricter of the file and what people set counts." }
-        div.scroll tabindex="0" role="region" aria-label="Autonomy" { table.wrap {
-            thead { tr { th scope="col" { "Playbook" } th scope="col" { "In the file" } th scope="col" { "Set by people" } } }
-            tbody { @for name in service.dispatcher.library().names() { tr {
-                td data-name="Playbook" { (printable(name)) }
-                td data-name="In the file" { (guardrails.autonomy.iter().find(|rule| rule.playbook == name).map_or("auto", |rule| rule.level.as_str())) }
-                td data-name="Set by people" { @match settings.iter().find(|setting| setting.playbook == name) {
-                    Some(setting) => { (setting.level.as_str()) " by " (printable(&setting.by)) ", " (time(setting.since)) ": " (printable(&setting.reason)) },
-                    None => "–",
-                } }
-            } } }
-        } }
-        h2 { "Everything that holds" }
-        pre tabindex="0" { (json(&**guardrails)) }
-    };
-    Ok(page::page("Guardrails", "/guardrails", &frame, &content))
 }
 
 pub(super) async fn dead_letters(State(service): State<Arc<Service>>, frame: Frame) -> Result<Html<String>, Shown> {

@@ -23,6 +23,7 @@ const ENTRIES: usize = 20;
 
 pub(super) async fn now(State(service): State<Arc<Service>>, frame: Frame) -> Result<Html<String>, Shown> {
     let content = html! {
+        p { a href="#halts" { "Stop everything, or a part" } }
         div #now hx-get="/now" hx-trigger="every 5s, changed from:body" hx-swap="innerHTML" { (lists(&service).await?) }
         (switch(&frame.halts))
     };

@@ -78,7 +78,7 @@ impl Tone {
 /// What stands around every page: who looks at it, and what is stopped.
 #[derive(Debug, Default)]
 pub(super) struct Frame {
-    caller: Option<Caller>,
+    pub(super) caller: Option<Caller>,
     pub(super) halts: Vec<Halt>,
 }
 
@@ -179,6 +179,24 @@ pub(super) fn standing(status: RunStatus, outcome: Option<RunOutcome>, is_held: 
 /// A link to a run.
 pub(super) fn run_link(run_id: &str) -> Markup {
     html! { a href={ "/runs/" (run_id) } { (printable(run_id)) } }
+}
+
+/// Bytes that a part of a page may still take: a page that nobody can load over a telephone helps nobody, however large a run is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room(pub usize);
+
+impl Room {
+    /// Whether `part` has room; then it takes it.
+    pub(super) fn holds(&mut self, part: &Markup) -> bool {
+        let left = self.0.checked_sub(part.0.len());
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+
+    /// The parts that have room, up to the first that has none.
+    pub(super) fn fill(mut self, parts: impl Iterator<Item = Markup>) -> Vec<Markup> {
+        parts.take_while(|part| self.holds(part)).collect()
+    }
 }
 
 /// A value as JSON that a person reads.

@@ -7,7 +7,6 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Response};
 use heal_engine::event::Commit;
 use heal_engine::report::{self, OpenStatus, Report, StepReport, StepStatus};
-use heal_engine::state::OpenApproval;
 use heal_engine::text::printable;
 use heal_engine::{Plan, Seq};
 use heal_runtime::port::RunHead;
@@ -15,7 +14,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::graph::{self, Node};
-use super::page::{self, Frame, Tone, badge, json, standing, time};
+use super::page::{self, Frame, Room, Tone, badge, standing, time};
+use super::question::questions;
 use super::timeline::timeline;
 use super::{Shown, steps};
 use crate::explain;
@@ -23,10 +23,15 @@ use crate::extract::{Parameters, RunPath};
 use crate::moment;
 use crate::problem::Problem;
 use crate::request::Service;
-use crate::worklist::{approval_name, who_may_approve};
 
 /// Sentences of one page; the explanation of the API has all of them.
 const SENTENCES: usize = 200;
+/// All sentences.
+const STORY: Room = Room(18 * 1_024);
+/// What is left for people.
+const FOLLOW_UPS: Room = Room(6 * 1_024);
+/// Warnings of the run.
+const WARNINGS: Room = Room(4 * 1_024);
 
 /// What a page has seen.
 #[derive(Debug, Deserialize)]
@@ -84,9 +89,10 @@ fn live(service: &Service, run: &Read) -> Markup {
     let stream =
         (is_live && service.waiting.streams).then(|| format!("/api/v1/runs/{id}/stream?after={}", run.head.last_seq));
     html! {
-        div #run hx-get=[is_live.then_some(news)] hx-trigger=[is_live.then_some("every 3s, changed from:body")] hx-swap="outerHTML" data-stream=[stream] {
+        div #run hx-get=[is_live.then_some(news)] hx-trigger=[is_live.then_some("every 3s, changed from:body, news from:body")] hx-swap="outerHTML" data-stream=[stream] {
             (facts(run))
-            @for approval in &run.report.approvals { (approval_card(id, approval)) }
+            @if is_live { p { a href="#change" { "Hold or cancel this run" } } }
+            (questions(id, &run.report.approvals))
             (follow_ups(run))
             @if let Some(plan) = &run.plan {
                 h2 #graph { "Steps" }
@@ -118,44 +124,22 @@ fn facts(run: &Read) -> Markup {
             @if !report.joined.is_empty() { dt { "Joined by" } dd { (report.joined.len()) " incidents: " (printable(&report.joined.iter().take(5).cloned().collect::<Vec<_>>().join(", "))) } }
             @if let Some(trace) = report.traceparent.as_deref().and_then(|text| text.split('-').nth(1)) { dt { "Trace" } dd { code { (printable(trace)) } } }
         }
-        @for warning in &report.warnings { p { (badge(Tone::Left, "warning")) " " (printable(warning)) } }
-    }
-}
-
-/// What people are asked, with the answer's forms. The answer is bound to the digest of what is shown here.
-fn approval_card(run_id: &str, approval: &OpenApproval) -> Markup {
-    let hidden = html! {
-        input type="hidden" name="digest" value=(approval.digest.as_str());
-        @if let Some(step) = &approval.step { input type="hidden" name="step" value=(step); }
-        @if let Some(item) = approval.item { input type="hidden" name="item" data-number value=(item); }
-    };
-    let what = approval_name(approval);
-    html! {
-        section.card aria-label={ "Approval of " (printable(&what)) } {
-            h2 { (badge(Tone::Waits, "needs you")) " Approve " (printable(&what)) @if let Some(action) = &approval.action { ": " (printable(action)) } }
-            p { (printable(&approval.why)) }
-            p.quiet {
-                (approval.approved_by.len()) " of " (approval.min) " approvals" @if !approval.approved_by.is_empty() { " (" (printable(&approval.approved_by.join(", "))) ")" }
-                "; may be given by " (printable(&who_may_approve(approval))) "; until " (time(approval.until))
-            }
-            details open { summary { "What would be done, to what" } pre tabindex="0" { (json(&approval.parameters)) } }
-            div.actions {
-                form data-url={ "/api/v1/runs/" (run_id) "/approve" } { (hidden) button.yes { "Approve exactly this" } }
-                form data-url={ "/api/v1/runs/" (run_id) "/reject" } {
-                    (hidden)
-                    label.wide { "Reason" input name="reason" required maxlength="500"; }
-                    button.no { "Reject" }
-                }
-            }
-        }
+        @let warnings = WARNINGS.fill(report.warnings.iter().map(|warning| html! { p { (badge(Tone::Left, "warning")) " " (printable(warning)) } }));
+        @for warning in &warnings { (warning) }
+        @if warnings.len() < report.warnings.len() { p.quiet { "and " (report.warnings.len() - warnings.len()) " more warnings" } }
     }
 }
 
 fn follow_ups(run: &Read) -> Markup {
+    let all = &run.report.follow_ups;
+    let shown = FOLLOW_UPS.fill(all.iter().map(|follow_up| html! { li { (super::now::follow_up(follow_up)) } }));
     html! {
-        @if !run.report.follow_ups.is_empty() {
+        @if !all.is_empty() {
             h2 { "Left for a person" }
-            ul { @for follow_up in &run.report.follow_ups { li { (super::now::follow_up(follow_up)) } } }
+            ul { @for follow_up in &shown { (follow_up) } }
+            @if shown.len() < all.len() {
+                p { "and " (all.len() - shown.len()) " more: " a href={ "/api/v1/follow-ups?run=" (run.head.run_id.as_str()) } { "all of them" } }
+            }
         }
     }
 }
@@ -222,19 +206,25 @@ pub(super) const fn tone(status: StepStatus) -> Tone {
 fn story(run: &Read) -> Markup {
     let told = explain::tell(run.plan.as_deref(), &run.commits, None);
     let all = told.len();
-    let left_out = all.saturating_sub(SENTENCES);
+    let entry = |entry: &explain::Told| {
+        let lines = entry.lines();
+        html! {
+            li {
+                (printable(lines.first().map_or("", String::as_str)))
+                @if lines.len() > 1 { ul { @for line in lines.iter().skip(1) { li { (printable(line.trim())) } } } }
+            }
+        }
+    };
+    // The latest ones, in their order.
+    let mut shown = STORY.fill(told.iter().rev().take(SENTENCES).map(entry));
+    shown.reverse();
+    let left_out = all - shown.len();
     html! {
         @if left_out > 0 {
             p.quiet { "The first " (left_out) " of " (all) " entries are in the " a href={ "/api/v1/runs/" (run.head.run_id.as_str()) "/explanation" } { "whole explanation" } "." }
         }
         ol.story start=(left_out + 1) {
-            @for entry in told.iter().skip(left_out) {
-                @let lines = entry.lines();
-                li {
-                    (printable(lines.first().map_or("", String::as_str)))
-                    @if lines.len() > 1 { ul { @for line in lines.iter().skip(1) { li { (printable(line.trim())) } } } }
-                }
-            }
+            @for entry in &shown { (entry) }
         }
     }
 }
@@ -243,7 +233,7 @@ fn changes(run_id: &str, run: &Read) -> Markup {
     let post = |change: &str| format!("/api/v1/runs/{run_id}/{change}");
     html! {
         @if !run.head.status.is_terminal() {
-            h2 { "Change this run" }
+            h2 #change { "Change this run" }
             div.actions {
                 @if run.head.held_by_halt().is_none() {
                     @let (change, word) = if run.head.held_by.is_some() { ("release", "Release") } else { ("hold", "Hold") };

@@ -9,13 +9,17 @@ use heal_engine::text::printable;
 use heal_engine::{Plan, Timestamp};
 use maud::{Markup, html};
 
-use super::page::Tone;
+use super::page::{Room, Tone};
 use crate::moment;
 
 /// Rows of one plot; a run of more steps shows those that took longest.
 const ROWS: usize = 40;
 /// Bars of one row; of a step that fans out to more elements, the longest ones.
 const BARS: usize = 60;
+/// All rows.
+const ROOM: Room = Room(14 * 1_024);
+/// Bars of a row if there is no room for all of them.
+const FEW_BARS: usize = 3;
 /// Width of the plot in its own units.
 const WIDTH: f64 = 1_000.0;
 /// The narrowest bar that can be seen.
@@ -43,24 +47,31 @@ pub(super) fn timeline(plan: &Plan, commits: &[Commit], now: Timestamp) -> Marku
         let kept: Vec<_> = longest.into_iter().take(ROWS).map(|(_, step)| step).collect();
         rows.retain(|step, _| kept.contains(step));
     }
+    let drawn = |most: usize| {
+        let rows = rows
+            .iter()
+            .map(|(step, bars)| row(step.map_or("the run", |step| plan.name(step)), bars, most, start, span));
+        ROOM.fill(rows)
+    };
+    let mut drawn_rows = drawn(BARS);
+    if drawn_rows.len() < rows.len() {
+        drawn_rows = drawn(FEW_BARS);
+    }
+    let shown = drawn_rows.len();
     html! {
-        div.bars role="list" aria-label={ "Timeline, " (moment::duration(span)) " in all" } {
-            @for (step, bars) in &rows {
-                (row(step.map_or("the run", |step| plan.name(step)), bars, start, span))
-            }
-        }
+        div.bars role="list" aria-label={ "Timeline, " (moment::duration(span)) " in all" } { @for row in drawn_rows { (row) } }
         p.quiet {
             "From start to " @if now > end { "end" } @else { "now" } ": " (moment::duration(span)) "."
-            @if all > ROWS { " The " (ROWS) " longest of " (all) " steps are shown." }
+            @if shown < all { " " (shown) " of " (all) " steps are shown, of many only the longest." }
         }
     }
 }
 
-fn row(name: &str, bars: &[Bar], start: Timestamp, span: u64) -> Markup {
+fn row(name: &str, bars: &[Bar], most: usize, start: Timestamp, span: u64) -> Markup {
     let mut shown: Vec<&Bar> = bars.iter().collect();
-    if shown.len() > BARS {
+    if shown.len() > most {
         shown.sort_unstable_by_key(|bar| std::cmp::Reverse(bar.to.since_ms(bar.from)));
-        shown.truncate(BARS);
+        shown.truncate(most);
     }
     let x = |at: Timestamp| to_f64(at.since_ms(start)) / to_f64(span) * WIDTH;
     let said: Vec<_> = bars.iter().take(3).map(|bar| bar.text.as_str()).collect();

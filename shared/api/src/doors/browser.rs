@@ -73,22 +73,29 @@ impl Browser {
         Err(Refusal::new(Reason::Host, message))
     }
 
-    /// Whether a request that may change something comes from our own pages or from no browser, with JSON or without a form.
+    /// Whether a request that may change something comes from our own pages or from no browser. Its body has to be JSON; only a request that no
+    /// form can make, which is any but a POST, may have none instead.
     pub(super) fn check_change(request: &Request, path: Option<&str>) -> Result<(), Refusal> {
         if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
             return Ok(());
         }
         check_origin(request)?;
-        // A browser asks before it sends any other method to another site, and the answer to that is never yes.
         let takes_form = matches!(path, Some("/login" | "/logout"));
-        // Without a route for it, a POST gets 404 or 405 whatever its body is.
+        // Without a route for it, a request gets 404 or 405 whatever its body is.
         let has_route = roles::has_route(request.method(), path);
-        if *request.method() != Method::POST || !has_route || takes_form || is_json(request.headers()) {
+        let is_empty = *request.method() != Method::POST && has_no_body(request.headers());
+        if !has_route || takes_form || is_empty || is_json(request.headers()) {
             return Ok(());
         }
-        let message = "a POST needs the header `content-type: application/json`, also without a body";
+        let message = "a change needs the header `content-type: application/json`; only a PUT or DELETE without a body can do without";
         Err(Refusal::new(Reason::ContentType, message))
     }
+}
+
+/// Whether the head of a request announces no body.
+fn has_no_body(headers: &HeaderMap) -> bool {
+    let length = headers.get(header::CONTENT_LENGTH).map_or("0", |length| length.to_str().unwrap_or_default());
+    length == "0" && !headers.contains_key(header::TRANSFER_ENCODING) && !headers.contains_key(header::CONTENT_TYPE)
 }
 
 /// Whether a person's browser asks for a page.
@@ -216,8 +223,26 @@ mod tests {
             assert_eq!(refused, expected, "{headers:?}");
         }
         assert!(Browser::check_change(&request("GET", &[("sec-fetch-site", "cross-site")]), halts).is_ok());
-        assert!(Browser::check_change(&request("DELETE", &[host]), Some("/api/v1/halts/{id}")).is_ok());
         // The router answers 405.
         assert!(Browser::check_change(&request("POST", &[host]), Some("/api/v1/approvals")).is_ok());
+    }
+
+    #[test]
+    fn every_method_that_changes_something_takes_json_and_only_a_post_needs_it_without_a_body() {
+        let json = ("content-type", "application/json");
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        let (host, length, chunked) =
+            (("host", "localhost"), ("content-length", "5"), ("transfer-encoding", "chunked"));
+        let changes =
+            [("POST", "/api/v1/halts"), ("PUT", "/api/v1/autonomy/{playbook}"), ("DELETE", "/api/v1/halts/{id}")];
+        for (method, path) in changes {
+            let is_taken = |headers: Headers| Browser::check_change(&request(method, headers), Some(path)).is_ok();
+            assert!(is_taken(&[host, json]) && is_taken(&[host, json, length]), "{method}");
+            assert_eq!(is_taken(&[host]), method != "POST", "{method}");
+            assert_eq!(is_taken(&[host, ("content-length", "0")]), method != "POST", "{method}");
+            for other in [&[host, form] as Headers, &[host, form, length], &[host, length], &[host, chunked]] {
+                assert!(!is_taken(other), "{method} {other:?}");
+            }
+        }
     }
 }

@@ -44,6 +44,9 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/runs", VIEWER),
     ("GET", "/runs/{id}", VIEWER),
     ("GET", "/runs/{id}/news", VIEWER),
+    // Who may decide is decided when somebody does.
+    ("GET", "/approvals/{id}", VIEWER),
+    ("GET", "/approvals/{id}/{step}", VIEWER),
     ("GET", "/incidents/new", VIEWER),
     ("GET", "/playbooks", VIEWER),
     ("GET", "/playbooks/{name}", VIEWER),
@@ -57,6 +60,7 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/dead-letters", VIEWER),
     ("GET", "/api/v1/escalations", VIEWER),
     ("GET", "/api/v1/follow-ups", VIEWER),
+    ("GET", "/api/v1/guardrails", VIEWER),
     ("GET", "/api/v1/halts", VIEWER),
     ("GET", "/api/v1/playbooks", VIEWER),
     ("GET", "/api/v1/playbooks/{name}", VIEWER),

@@ -44,6 +44,8 @@ pub(super) struct SignIn {
     pub state: String,
     pub nonce: String,
     pub verifier: String,
+    /// Where the person goes on.
+    pub next: String,
     pub until: Timestamp,
 }
 

@@ -12,6 +12,7 @@ use heal_runtime::message::Inbound;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::approval_link::{self, Decision};
 use crate::caller::Caller;
 use crate::changes::ChangeOutcome;
 use crate::extract::{Body, OptionalBody, RunPath, text};
@@ -45,6 +46,8 @@ pub(crate) struct Approval {
     step: Option<String>,
     /// The element of a step that fans out.
     item: Option<u32>,
+    /// The token of the notification's link that led to the question, which this decision uses up.
+    link: Option<String>,
 }
 
 /// What a person rejects, and why.
@@ -60,6 +63,8 @@ pub(crate) struct Rejection {
     item: Option<u32>,
     /// Why, for whoever reads the run.
     reason: String,
+    /// The token of the notification's link that led to the question, which this decision uses up.
+    link: Option<String>,
 }
 
 /// Why a run changes.
@@ -105,14 +110,23 @@ pub(crate) async fn make(service: &Service, run_id: RunId, input: Inbound, effec
 #[utoipa::path(post, path = "/api/v1/runs/{id}/approve", operation_id = "approveRun", tag = "runs",
     params(("id" = String, Path, description = "The run's id", example = "run-1")), request_body = Approval,
     responses((status = 200, description = "Approved, or nothing to approve", body = Changed),
-        (status = 202, description = "Sent, and not in the run's log yet", body = Changed)))]
+        (status = 202, description = "Sent, and not in the run's log yet", body = Changed),
+        (status = 409, description = "The link was used",
+            body = crate::problem::ProblemBody, content_type = "application/problem+json"),
+        (status = 410, description = "The link has expired",
+            body = crate::problem::ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn approve(
     State(service): State<Arc<Service>>,
     caller: Caller,
     RunPath(run_id): RunPath,
-    Body(Approval { digest, step, item }): Body<Approval>,
+    Body(Approval { digest, step, item, link }): Body<Approval>,
 ) -> Result<Response, Problem> {
     let by = caller.identity;
+    if let Some(token) = &link {
+        let step = step.as_deref().map(|step| (step, item));
+        let decision = Decision { run_id: &run_id, step, digest: &digest, by: &by, approves: true };
+        approval_link::spend(&service, token, decision).await?;
+    }
     let input = Inbound::ApprovalAnswer { run_id: run_id.clone(), step, item, digest, by, rejection: None };
     make(&service, run_id, input, "approved").await
 }
@@ -121,14 +135,23 @@ pub(crate) async fn approve(
 #[utoipa::path(post, path = "/api/v1/runs/{id}/reject", operation_id = "rejectRun", tag = "runs",
     params(("id" = String, Path, description = "The run's id", example = "run-1")), request_body = Rejection,
     responses((status = 200, description = "Rejected, or nothing to reject", body = Changed),
-        (status = 202, description = "Sent, and not in the run's log yet", body = Changed)))]
+        (status = 202, description = "Sent, and not in the run's log yet", body = Changed),
+        (status = 409, description = "The link was used",
+            body = crate::problem::ProblemBody, content_type = "application/problem+json"),
+        (status = 410, description = "The link has expired",
+            body = crate::problem::ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn reject(
     State(service): State<Arc<Service>>,
     caller: Caller,
     RunPath(run_id): RunPath,
-    Body(Rejection { digest, step, item, reason }): Body<Rejection>,
+    Body(Rejection { digest, step, item, reason, link }): Body<Rejection>,
 ) -> Result<Response, Problem> {
     let (by, rejection) = (caller.identity, Some(text("reason", &reason)?));
+    if let Some(token) = &link {
+        let step = step.as_deref().map(|step| (step, item));
+        let decision = Decision { run_id: &run_id, step, digest: &digest, by: &by, approves: false };
+        approval_link::spend(&service, token, decision).await?;
+    }
     let input = Inbound::ApprovalAnswer { run_id: run_id.clone(), step, item, digest, by, rejection };
     make(&service, run_id, input, "rejected").await
 }

@@ -2,6 +2,7 @@
 
 use heal_engine::event::RunStatus;
 use heal_engine::state::OpenApproval;
+use heal_engine::state::approval::Approver;
 use heal_engine::{RunId, turn};
 use heal_runtime::port::RunFilter;
 use serde::Serialize;
@@ -68,6 +69,24 @@ impl Worklist<'_> {
             approval,
         };
         Ok(state.open_approvals(&plan).into_iter().map(entry).collect())
+    }
+}
+
+impl Worklist<'_> {
+    /// The rule by which `by` may not answer the question of a step, a name and an element, or of the run as a whole; `None` if there is none.
+    ///
+    /// # Errors
+    /// The run does not exist or cannot be read.
+    pub async fn objection(
+        self,
+        run_id: &RunId,
+        step: Option<(&str, Option<u32>)>,
+        by: &str,
+    ) -> Result<Option<String>, Error> {
+        let (plan, commits) = self.reader.read(run_id).await?;
+        let Some(plan) = plan else { return Ok(Some("a message that was rejected asks nothing".to_owned())) };
+        let Some(state) = turn::fold(&plan, &commits)? else { return Ok(None) };
+        Ok(state.check_approval(&plan, step, &Approver::new(by)).err())
     }
 }
 

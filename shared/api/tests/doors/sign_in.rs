@@ -22,7 +22,10 @@ async fn a_token_begins_a_session_that_ends_with_it() {
     let token = site.token("anna", Role::Approver, None);
     // A person's browser is led to the page; a program is told.
     let page = site.get(RUNS).header("accept", "text/html,*/*;q=0.8").send().await.unwrap();
-    assert_eq!((page.status().as_u16(), page.headers()["location"].to_str().unwrap()), (303, "/login"));
+    assert_eq!(
+        (page.status().as_u16(), page.headers()["location"].to_str().unwrap()),
+        (303, "/login?next=%2Fapi%2Fv1%2Fruns")
+    );
     assert!(answer(site.get("/login")).await.1.contains("API token"));
     let form = |token: &str| http().post(site.url("/login")).body(format!("token={token}"));
     assert_eq!(answer(form("heal_wrong")).await.0, 401);
@@ -38,6 +41,30 @@ async fn a_token_begins_a_session_that_ends_with_it() {
     assert!(cookie(&response, "heal_session").1.contains("Max-Age=0"));
     site.revoke("anna");
     assert_eq!(answer(with(&session)).await.0, 401);
+}
+
+#[tokio::test]
+async fn a_person_goes_on_where_the_link_led_and_never_to_another_site() {
+    let site = Site::start(LIMITS, |_| {}).await;
+    let token = site.token("anna", Role::Approver, None);
+    let wanted = "/api/v1/runs?token=a.b";
+    // A chat's page led here, so that a strict cookie would be missing even of a person who has signed in.
+    let page = || site.get(wanted).header("accept", "text/html");
+    let (status, body) = answer(page().header("sec-fetch-site", "cross-site")).await;
+    assert_eq!(status, 200);
+    assert!(body.contains("content=\"0; url=/api/v1/runs?token=a.b\"") && !body.contains("viewer"), "{body}");
+    let again = page().header("sec-fetch-site", "same-origin").send().await.unwrap();
+    let login = again.headers()["location"].to_str().unwrap().to_owned();
+    assert_eq!((again.status().as_u16(), login.as_str()), (303, "/login?next=%2Fapi%2Fv1%2Fruns%3Ftoken%3Da%2Eb"));
+    assert!(answer(site.get(&login)).await.1.contains("name=\"next\" value=\"/api/v1/runs?token=a.b\""));
+    for (next, expected) in [(wanted, wanted), ("//evil.example.com", "/"), ("https://evil.example.com", "/")] {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("next", next), ("token", token.as_str())])
+            .finish();
+        let signed_in = http().post(site.url("/login")).body(body).send().await.unwrap();
+        let location = signed_in.headers()["location"].to_str().unwrap();
+        assert_eq!((signed_in.status().as_u16(), location), (303, expected), "{next}");
+    }
 }
 
 #[tokio::test]
@@ -80,7 +107,7 @@ async fn signed_in_site(issuer: &Issuer) -> Site {
 
 /// A browser's way to the issuer and back; the session and its attributes.
 async fn sign_in(site: &Site) -> (String, String) {
-    let begun = site.get("/login/oidc").send().await.unwrap();
+    let begun = site.get("/login/oidc?next=%2Fruns%2Frun-1").send().await.unwrap();
     let (sign_in, _) = cookie(&begun, "heal_sign_in");
     let issuer = begun.headers()["location"].to_str().unwrap();
     assert!(issuer.contains("code_challenge_method=S256"), "{issuer}");
@@ -92,5 +119,7 @@ async fn sign_in(site: &Site) -> (String, String) {
     assert_eq!(ended.status().as_u16(), 200);
     let (session, attributes) = cookie(&ended, "heal_session");
     assert_eq!(attributes, "Path=/; Max-Age=28800; HttpOnly; SameSite=Strict; Secure");
+    let page = ended.text().await.unwrap();
+    assert!(page.contains("content=\"0; url=/runs/run-1\""), "{page}");
     (session, attributes)
 }

@@ -23,6 +23,8 @@ pub mod limit {
     pub const ROUTES: usize = 64;
     /// Names in one list of a route.
     pub const NAMES: usize = 64;
+    /// Times of one digest in a day.
+    pub const DIGEST_TIMES: usize = 24;
     /// Bytes of one setting of a channel.
     pub const SETTING_BYTES: usize = 2_048;
 }
@@ -66,6 +68,9 @@ pub struct Route {
     /// Hours in which the route's notices wait; `None`: they never do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet: Option<Quiet>,
+    /// When the route's notices are told, all at once; `None`: each is told as it happens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<DigestTimes>,
 }
 
 /// Hours of every day in which nobody is to be told.
@@ -76,6 +81,16 @@ pub struct Quiet {
     pub from: String,
     /// When they end, as `HH:MM`: before `from`, it is that of the next day.
     pub to: String,
+    /// A name of the IANA time zone database, such as `Europe/Berlin`.
+    pub time_zone: String,
+}
+
+/// Times of every day at which what was collected is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DigestTimes {
+    /// The times, each as `HH:MM`; one at least.
+    pub at: Vec<String>,
     /// A name of the IANA time zone database, such as `Europe/Berlin`.
     pub time_zone: String,
 }

@@ -1,7 +1,7 @@
 //! Routes: which notices go to which channels.
 
 use heal_engine::event::RunOutcome;
-use heal_engine::notice::{NoticeEvent, Quiet, Route, limit};
+use heal_engine::notice::{ChannelKind, DigestTimes, NoticeEvent, Quiet, Route, limit};
 use heal_engine::severity::Severity;
 use heal_engine::suggest;
 
@@ -13,7 +13,9 @@ use crate::field::{Field, Fields};
 use crate::report::{Finding, Report, quoted};
 use crate::yaml::{Kind, Node};
 
-pub(super) const KEYS: [&str; 7] = ["to", "events", "severities", "playbooks", "services", "outcomes", "quiet"];
+pub(super) const KEYS: [&str; 8] =
+    ["to", "events", "severities", "playbooks", "services", "outcomes", "quiet", "digest"];
+pub(super) const KEYS_OF_DIGEST: [&str; 2] = ["at", "time_zone"];
 pub(super) const KEYS_OF_QUIET: [&str; 3] = ["from", "to", "time_zone"];
 
 /// The outcomes that a notice can have.
@@ -42,7 +44,7 @@ pub(super) fn read(field: &Field<'_>, channels: &Named, known: Known<'_>, report
 fn route(item: &Node, channels: &Named, known: Known<'_>, report: &mut Report) -> Option<Route> {
     let head = item.entries().first().map_or(item.span, |entry| entry.key_span);
     let mut fields = Fields::from_object(item, "a route", report)?;
-    let [to, events, severities, playbooks, services, outcomes, quiet] = KEYS.map(|key| fields.take(key));
+    let [to, events, severities, playbooks, services, outcomes, quiet, digest] = KEYS.map(|key| fields.take(key));
     fields.finish(&KEYS, |_| None, report);
     if to.is_none() {
         report.add(Finding::error(code::MISSING_KEY, head, "a route needs `to`, a list of channels"));
@@ -64,6 +66,9 @@ fn route(item: &Node, channels: &Named, known: Known<'_>, report: &mut Report) -
         let all = known.catalog.iter().map(|spec| spec.service);
         check(name, *span, "a service that an action calls", code::UNKNOWN_SERVICE, all, report);
     }
+    if let Some(field) = &digest {
+        check_digest(field, &to, quiet.is_some(), channels, report);
+    }
     let calls = |service: &str| services.iter().any(|(name, _)| *name == service);
     let texts = |names: &[(&str, Span)]| names.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
     Some(Route {
@@ -78,6 +83,7 @@ fn route(item: &Node, channels: &Named, known: Known<'_>, report: &mut Report) -
         actions: known.catalog.iter().filter(|spec| calls(spec.service)).map(|spec| spec.name.to_owned()).collect(),
         outcomes: words(outcomes, &OUTCOMES.map(|outcome| (outcome.as_str(), outcome)), report),
         quiet: quiet.and_then(|field| self::quiet(&field, report)),
+        digest: digest.and_then(|field| times(&field, report)),
     })
 }
 
@@ -100,6 +106,61 @@ fn quiet(field: &Field<'_>, report: &mut Report) -> Option<Quiet> {
         report.add(Finding::error(code::WRONG_VALUE, field.node.span, message));
     }
     Some(Quiet { from, to, time_zone })
+}
+
+/// What a digest cannot be combined with.
+fn check_digest(field: &Field<'_>, to: &[(&str, Span)], is_quiet: bool, channels: &Named, report: &mut Report) {
+    if is_quiet {
+        let message = "`digest` already waits, so `quiet` has no meaning beside it";
+        report.add(Finding::error(code::WRONG_VALUE, field.key_span, message.to_owned()).help("remove `quiet`"));
+    }
+    for (name, span) in to {
+        let channel = channels.get(*name).and_then(|(_, channel)| channel.as_ref());
+        let Some(kind) = channel.map(|channel| channel.kind).filter(|kind| keeps_alerts(*kind)) else { continue };
+        let message =
+            format!("channel `{name}` has alerts that open and close ({}), which a digest cannot do", kind.as_str());
+        report.add(Finding::error(code::WRONG_VALUE, *span, message).help("give the digest another channel"));
+    }
+}
+
+/// Whether the channel's tool has alerts that a later notice acknowledges or resolves.
+const fn keeps_alerts(kind: ChannelKind) -> bool {
+    match kind {
+        ChannelKind::Pagerduty | ChannelKind::Opsgenie => true,
+        ChannelKind::Slack | ChannelKind::Teams | ChannelKind::Sns | ChannelKind::Email | ChannelKind::Webhook => false,
+    }
+}
+
+/// When the route's notices are told, all at once.
+fn times(field: &Field<'_>, report: &mut Report) -> Option<DigestTimes> {
+    let mut fields = Fields::from_object(field.node, "`digest`", report)?;
+    let [at, time_zone] = KEYS_OF_DIGEST.map(|key| {
+        let found = fields.take(key);
+        if found.is_none() {
+            report.add(Finding::error(code::MISSING_KEY, field.key_span, format!("`digest` needs `{key}`")));
+        }
+        found
+    });
+    fields.finish(&KEYS_OF_DIGEST, |_| None, report);
+    let at = at.map(|field| clocks(&field, report));
+    let time_zone = time_zone.and_then(|field| field.text(report))?.to_owned();
+    Some(DigestTimes { at: at?, time_zone })
+}
+
+/// A list of times of day, or one.
+fn clocks(field: &Field<'_>, report: &mut Report) -> Vec<String> {
+    let items = match &field.node.kind {
+        Kind::List(items) => items.as_slice(),
+        Kind::Text(_) | Kind::Null | Kind::Boolean(_) | Kind::Number(_) | Kind::Object(_) => {
+            std::slice::from_ref(field.node)
+        }
+    };
+    if items.is_empty() || items.len() > limit::DIGEST_TIMES {
+        let message = format!("`{}` has {} times, 1 to {} are needed", field.key, items.len(), limit::DIGEST_TIMES);
+        report.add(Finding::error(code::WRONG_VALUE, field.key_span, message));
+        return Vec::new();
+    }
+    items.iter().filter_map(|item| clock(&Field { node: item, ..*field }, report)).collect()
 }
 
 /// `HH:MM`.

@@ -6,7 +6,7 @@ use heal_engine::notice::{ChannelKind, NoticeEvent, Shape, limit};
 use heal_engine::severity::Severity;
 use serde_json::{Map, Value, json};
 
-use super::route::{KEYS, KEYS_OF_QUIET, OUTCOMES};
+use super::route::{KEYS, KEYS_OF_DIGEST, KEYS_OF_QUIET, OUTCOMES};
 
 /// The JSON Schema of `notify.yaml`.
 pub fn schema(catalog: &Catalog) -> Value {
@@ -41,6 +41,7 @@ pub fn schema(catalog: &Catalog) -> Value {
                         KEYS[4]: list("Services that the playbook's actions call.", &json!({"enum": services})),
                         KEYS[5]: list("How the run ended.", &json!({"enum": OUTCOMES.map(RunOutcome::as_str)})),
                         KEYS[6]: quiet(),
+                        KEYS[7]: digest(),
                     },
                 },
             },
@@ -68,8 +69,26 @@ fn channel(kind: ChannelKind) -> Value {
     json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties})
 }
 
+fn clock() -> Value {
+    json!({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"})
+}
+
+fn digest() -> Value {
+    let list = json!({"type": "array", "minItems": 1, "maxItems": limit::DIGEST_TIMES, "items": clock()});
+    json!({
+        "description": "Times of every day at which the route's notices are told, all at once; questions are told as they are asked.",
+        "type": "object",
+        "additionalProperties": false,
+        "required": KEYS_OF_DIGEST,
+        "properties": {
+            KEYS_OF_DIGEST[0]: {"anyOf": [list, clock()]},
+            KEYS_OF_DIGEST[1]: {"description": "A name such as Europe/Berlin.", "type": "string", "minLength": 1},
+        },
+    })
+}
+
 fn quiet() -> Value {
-    let clock = json!({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"});
+    let clock = clock();
     json!({
         "description": "Hours of every day in which the route's notices wait for the end of them.",
         "type": "object",

@@ -16,7 +16,7 @@ fn read(text: &str) -> Reading {
 #[test]
 fn every_fault_is_found_at_its_place_and_nothing_else() {
     let texts = texts("notify/broken");
-    assert_eq!(texts.len(), 2);
+    assert_eq!(texts.len(), 3);
     let mut found = Vec::new();
     for (stem, text) in &texts {
         let reading = read(text);
@@ -46,6 +46,7 @@ fn each_key_of_the_file_is_in_the_rules() {
     assert_eq!(rules.routes[0].to, ["audit"]);
     assert_eq!(rules.routes[2].outcomes, [RunOutcome::Degraded, RunOutcome::NotHealed, RunOutcome::Failed]);
     assert_eq!(rules.routes[2].actions, ["check_worker_health", "restart_pod"]);
+    assert_eq!(rules.routes[3].digest.as_ref().unwrap().at, ["08:00", "16:00"]);
 }
 
 #[test]

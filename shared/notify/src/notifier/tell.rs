@@ -14,9 +14,9 @@ use super::{Notifier, Sent};
 use crate::channel::SendError;
 
 /// The lease of a claim, in milliseconds: longer than any sending takes.
-const LEASE_MS: u64 = 30_000;
+pub(super) const LEASE_MS: u64 = 30_000;
 /// The name in front of the claims' keys, where actions have theirs.
-const CLAIMS: &str = "notify";
+pub(super) const CLAIMS: &str = "notify";
 
 /// What became of a telling.
 #[derive(Debug)]

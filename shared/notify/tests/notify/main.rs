@@ -10,7 +10,9 @@
 )]
 
 mod channels;
+mod digests;
 mod notifier;
+mod rig;
 mod server;
 mod smtp;
 mod support;

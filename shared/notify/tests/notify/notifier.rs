@@ -3,112 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use heal_engine::notice::{Channel, ChannelKind, Notice, NoticeEvent, Owed, Quiet, Route, Rules};
+use heal_engine::notice::{Notice, Owed, Quiet, Route};
 use heal_engine::turn::Input;
 use heal_engine::{RunId, Timestamp, format};
-use heal_notify::{Notifier, Ports};
-use heal_runtime::dispatcher::{self, COMMIT_WITHIN_MS, Dispatcher, IntakeOutcome, notify_message};
+use heal_runtime::dispatcher::{COMMIT_WITHIN_MS, IntakeOutcome};
 use heal_runtime::inbox::DeliveryOutcome;
-use heal_runtime::library::Library;
-use heal_runtime::port::{Clock as _, Delivery, OsEntropy, QueueName, Receiver as _, RunReader as _, Sender as _};
-use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Runs, When, no_halts};
+use heal_runtime::port::{Clock as _, Delivery, Receiver as _, RunReader as _};
+use heal_testkit::memory::When;
 use serde_json::json;
 
+use crate::rig::{EXPIRES_SECONDS, events, hook, incident, rig};
 use crate::server::{Answer, Server};
-use crate::support::{channel, courier, rules};
-
-/// The time for the approval of a run.
-const EXPIRES_SECONDS: u64 = 600;
-
-struct Rig {
-    dispatcher: Dispatcher,
-    faults: Faults,
-    runs: Arc<Runs>,
-    queues: Arc<Queues>,
-    claims: Arc<Claims>,
-    clock: Arc<ManualClock>,
-}
-
-fn library() -> Arc<Library> {
-    let step = json!({
-        "name": "restart", "type": "restart_pod", "needs": [], "timeout_seconds": 60, "on_failure": "stop",
-        "on_unavailable": "skip", "safety": "probe", "parameters": {"pod_name": "{{ pod_name }}"},
-        "retry": {"max_attempts": 1, "backoff_seconds": 2, "max_backoff_seconds": 60},
-    });
-    let playbook = json!({
-        "name": "ask", "description": "", "timeout_seconds": 600, "triggers": [{"incident_type": "ASK"}],
-        "verify": [], "actions": [step], "approval": {"expires_seconds": EXPIRES_SECONDS, "reminder": false},
-    });
-    Arc::new(Library::new([serde_json::from_value(playbook).unwrap()]).unwrap())
-}
-
-fn rig() -> Rig {
-    let faults = Faults::default();
-    let clock = Arc::new(ManualClock::default());
-    let runs = Arc::new(Runs::new(faults.clone()));
-    let queues = Arc::new(Queues::new(clock.clone(), faults.clone()));
-    let ports = dispatcher::Ports {
-        runs: runs.clone(),
-        halts: no_halts(),
-        sender: queues.clone(),
-        clock: clock.clone(),
-        entropy: Arc::new(OsEntropy),
-        guardrails: Arc::default(),
-    };
-    let dispatcher = Dispatcher::new(ports, library()).notifying();
-    Rig { dispatcher, faults, runs, queues, claims: Arc::new(Claims::new(Faults::default())), clock }
-}
-
-/// An incident whose run asks for approval before anything else.
-fn incident(id: &str) -> String {
-    json!({
-        "incident_id": id, "incident_type": "ASK", "severity": "HIGH", "pod_name": "p-1",
-    })
-    .to_string()
-}
-
-impl Rig {
-    /// A notifier of its own, as another process is.
-    fn notifier(&self, rules: &Arc<Rules>, url: &str) -> Notifier {
-        let (runs, claims, clock) = (self.runs.clone(), self.claims.clone(), self.clock.clone());
-        let ports = Ports { runs, sender: self.queues.clone(), claims, clock };
-        Notifier::new(ports, rules.clone(), courier(url), Arc::new(()))
-    }
-
-    async fn deliveries(&self) -> Vec<Delivery> {
-        self.queues.receive(&QueueName::Notify, 10, 60_000).await.unwrap()
-    }
-
-    /// Delivers what is on the queue until nothing is left, for an hour at most.
-    async fn drain(&self, notifier: &Notifier) {
-        for _ in 0..800 {
-            for delivery in self.deliveries().await {
-                let settled = notifier.take(delivery).await;
-                heal_runtime::inbox::settle(&*self.queues, vec![settled]).await;
-            }
-            if self.queues.pending() == 0 {
-                break;
-            }
-            self.clock.advance_ms(5_000);
-        }
-    }
-
-    async fn send(&self, notice: &Notice) {
-        self.queues.send(vec![notify_message(&Owed::Notice(Box::new(notice.clone())))]).await.unwrap();
-    }
-
-    fn notice(&self, thread: &str) -> Notice {
-        Notice::new(NoticeEvent::Halted, thread, self.clock.now(), "Halted".to_owned())
-    }
-}
-
-fn hook(url: &str) -> Channel {
-    channel(ChannelKind::Webhook, &[("url", url)])
-}
-
-fn events(server: &Server) -> Vec<String> {
-    server.got().iter().map(|got| got.json()["type"].as_str().unwrap().to_owned()).collect()
-}
+use crate::support::rules;
 
 #[tokio::test]
 async fn what_a_run_commits_is_told_once_whatever_is_delivered_again() {
@@ -267,7 +173,7 @@ async fn nobody_is_told_what_is_a_day_old_or_what_no_route_admits() {
 async fn a_message_of_a_newer_build_stays_and_one_of_nobody_is_a_dead_letter() {
     let rig = rig();
     let notifier = rig.notifier(&Arc::default(), "http://127.0.0.1:1");
-    for (body, stays) in [("{\"format\":2}", true), ("nothing", false)] {
+    for (body, stays) in [("{\"format\":3}", true), ("nothing", false)] {
         let delivery = Delivery {
             receipt: "r".to_owned(),
             message_id: "m".to_owned(),
@@ -306,9 +212,13 @@ async fn what_is_admitted_in_quiet_hours_waits_for_their_end_and_the_rest_does_n
 fn the_messages_are_those_of_the_golden_files() {
     let commit = Owed::Commit { run_id: RunId::new("run-1"), first_seq: 12, at: Timestamp(1_700_000_000_000) };
     let notice = Owed::Notice(Box::new(crate::support::asked()));
-    for (text, owed) in
-        [(include_str!("../golden/commit.json"), commit), (include_str!("../golden/notice.json"), notice)]
-    {
+    let (at, since) = (Timestamp(1_700_000_000_000), Timestamp(1_699_990_000_000));
+    let digest = Owed::Digest { channel: "chat".to_owned(), at, since };
+    for (text, owed) in [
+        (include_str!("../golden/commit.json"), commit),
+        (include_str!("../golden/notice.json"), notice),
+        (include_str!("../golden/digest.json"), digest),
+    ] {
         assert_eq!(format::decode::<Owed>(text).unwrap(), owed);
         assert_eq!(format::encode(&owed), text.trim_end());
     }

@@ -19,6 +19,8 @@ use guard::{KnownEffect, Stored};
 
 mod guard;
 
+pub use guard::counter as budget_counter;
+
 /// Questions to the policy before one run; further targets are asked about only at the point of effect.
 pub const GATE_QUESTIONS: usize = 20;
 

@@ -60,7 +60,7 @@ impl Dispatcher {
         }
         let owed = match owed {
             Owed::Commit { run_id, first_seq, .. } => Owed::Commit { run_id, first_seq, at: now },
-            Owed::Notice(_) => owed,
+            Owed::Notice(_) | Owed::Digest { .. } => owed,
         };
         if !self.tell(&owed, None).await {
             tracing::error!(event = "notify.lost", ?owed, "a notice could not be put on its queue, and is lost");

@@ -43,7 +43,7 @@ impl Doors {
     ///
     /// # Errors
     /// People do not sign in at an issuer here, or it cannot be reached.
-    pub(super) async fn begin_sign_in(&self) -> Result<(String, SignIn), String> {
+    pub(super) async fn begin_sign_in(&self, next: String) -> Result<(String, SignIn), String> {
         let (_, client) = self.client().await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let nonce = CsrfToken::new_random();
@@ -55,7 +55,7 @@ impl Doors {
             .url();
         let until = self.clock.now().plus_ms(SIGN_IN_MS);
         let (state, nonce) = (state.into_secret(), nonce.into_secret());
-        Ok((url.into(), SignIn { state, nonce, verifier: verifier.into_secret(), until }))
+        Ok((url.into(), SignIn { state, nonce, verifier: verifier.into_secret(), next, until }))
     }
 
     /// The person who comes back with `code`.

@@ -67,8 +67,8 @@ fn targets(step: &KnownStep<'_>) -> Vec<String> {
     vec![named.unwrap_or_default().to_owned()]
 }
 
-/// `None` for a key that cannot be rendered: the attempt says so.
-fn counter(budget: &Budget, effect: &Effect) -> Option<BudgetKey> {
+/// The counter of `budget` that `effect` counts in; `None` for a key that cannot be rendered: the attempt says so.
+pub fn counter(budget: &Budget, effect: &Effect) -> Option<BudgetKey> {
     let scope = Scope::new(Arc::new(EffectVariables(effect.clone())));
     let rendered = Template::compile(&budget.key).ok()?.render(&scope).ok()?;
     let key = rendered.as_str().map_or_else(|| rendered.to_string(), ToOwned::to_owned);
