@@ -14,12 +14,17 @@ use tokio::time::Instant;
 
 use crate::call::CallContext;
 use crate::error::{Effect, Error, OutageKind, chain};
+use crate::own;
 
 pub(crate) use answer::{Answer, AnswerCheck, TransportError, is_json};
 pub(crate) use certificate::refused_certificate;
 
 /// Longest response body that is read.
 pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// Longest idempotency key that is sent: servers refuse a head of more than 8 KiB or so. The key of a ticket in a batch contains its id,
+/// percent-encoded.
+const MAX_KEY_BYTES: usize = 4 * 1024;
 
 /// Timeout of opening a connection; a shorter call timeout wins.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -147,13 +152,17 @@ impl TransportError {
     fn from_reqwest(error: reqwest::Error) -> Self {
         let error = error.without_url();
         let (kind, sent) = match (error.is_connect(), error.is_timeout()) {
+            (true, _) if own::is_behind(&error) => (OutageKind::OwnTrouble, false),
+            (false, _) if own::is_own_trouble(&error) => (OutageKind::OwnTrouble, true),
             // Refused, for example: worth an immediate retry. After a connect timeout the retry would time out too.
             (true, false) => (OutageKind::Connect, false),
             (true, true) => (OutageKind::Timeout, false),
             (false, true) => (OutageKind::Timeout, true),
             (false, false) => (OutageKind::Reset, true),
         };
-        Self { kind, sent, detail: chain(&error), refused_certificate: refused_certificate(&error) }
+        // Certificates that this process could not read refuse every server.
+        let refused_certificate = refused_certificate(&error).filter(|_| kind != OutageKind::OwnTrouble);
+        Self { kind, sent, detail: chain(&error), refused_certificate }
     }
 }
 
@@ -164,10 +173,12 @@ fn headers(request: &Request, context: &CallContext) -> Result<HeaderMap, Error>
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     if let Some(key) = &context.idempotency_key {
-        let value = HeaderValue::from_str(key).map_err(|_| Error::Invalid {
-            field: "idempotency_key",
-            problem: "must consist of visible ASCII characters to be sent as a header".to_owned(),
-        })?;
+        let invalid = |problem| Error::Invalid { field: "idempotency_key", problem };
+        if key.len() > MAX_KEY_BYTES {
+            return Err(invalid(format!("has {} bytes, expected at most {MAX_KEY_BYTES} in a header", key.len())));
+        }
+        let value = HeaderValue::from_str(key)
+            .map_err(|_| invalid("must consist of visible ASCII characters to be sent as a header".to_owned()))?;
         headers.insert("idempotency-key", value);
     }
     if let Some(traceparent) = context.traceparent_header() {
@@ -202,7 +213,8 @@ async fn read(mut response: reqwest::Response) -> Result<Answer, TransportError>
             // An error status decides the outcome; a truncated body must not turn it into another kind of outage.
             Err(_) if answer.status >= 300 => break,
             Err(error) => {
-                return Err(TransportError::new(OutageKind::Reset, true, chain(&error.without_url())));
+                let kind = if own::is_own_trouble(&error) { OutageKind::OwnTrouble } else { OutageKind::Reset };
+                return Err(TransportError::new(kind, true, chain(&error.without_url())));
             }
         }
     }

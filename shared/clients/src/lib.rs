@@ -26,6 +26,7 @@ pub mod identity;
 pub mod kubernetes;
 pub mod observe;
 pub mod orchestrator;
+mod own;
 pub mod policy;
 pub mod port;
 #[expect(clippy::disallowed_methods, reason = "a reallocation is stamped with the wall time")]

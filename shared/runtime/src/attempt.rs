@@ -21,6 +21,7 @@ use typed::AnyAction;
 pub(crate) use variables::EffectVariables;
 
 mod admit;
+mod again;
 mod ask;
 mod bounds;
 mod earlier;

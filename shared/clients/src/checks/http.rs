@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Configured, failing};
 use crate::call::CallContext;
-use crate::error::{Effect, Error, chain};
+use crate::error::{Effect, Error, OutageKind, chain};
 use crate::http::{Answer, Http, MAX_BODY_BYTES, Request};
 
 const SERVICE: &str = "http probe";
@@ -40,6 +40,7 @@ impl Client {
                 Some(reason) => failing_with(Some(answer.status), reason),
             },
             Err(error @ (Error::Invalid { .. } | Error::Misconfigured(_))) => Observation::unknown(error.to_string()),
+            Err(Error::Unavailable(own)) if own.kind == OutageKind::OwnTrouble => Observation::unknown(own.to_string()),
             Err(error @ (Error::Unavailable(_) | Error::Refused(_))) => failing_with(None, error.to_string()),
         }
     }

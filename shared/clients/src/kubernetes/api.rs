@@ -15,6 +15,7 @@ use super::transport::TokenUnavailable;
 use crate::call::CallContext;
 use crate::error::{Effect, Error, Misconfiguration, OutageKind, chain};
 use crate::http::{Answer, AnswerCheck, MAX_BODY_BYTES, TransportError, is_json, refused_certificate, retried};
+use crate::own;
 
 /// Pods per page of a list of metadata, about 2 KiB each.
 const METADATA_PAGE: u32 = 200;
@@ -73,7 +74,7 @@ impl Client {
             let answer = self.exchange(check, request, context).await?;
             if answer.status == 404 && is_status(&answer) { Ok(None) } else { check.json(answer).map(Some) }
         };
-        self.breaker.run(operation, call).await
+        self.breaker.run_for(operation, name, call).await
     }
 
     /// Reads the metadata of all pods that match `labels`.
@@ -115,7 +116,7 @@ impl Client {
                 let answer = self.exchange(check, request, context).await?;
                 check.json::<Page<T>>(answer)
             };
-            let page = self.breaker.run(operation, call).await?;
+            let page = self.breaker.run_for(operation, labels, call).await?;
             found.extend(page.items);
             match page.metadata.next {
                 Some(token) if !token.is_empty() => parameters = parameters.continue_token(&token),
@@ -145,7 +146,7 @@ impl Client {
                 _ => check.good(answer).map(|_| Deletion::Requested),
             }
         };
-        self.breaker.run(operation, call).await
+        self.breaker.run_for(operation, name, call).await
     }
 
     fn check(&self, operation: &'static str, at_stake: Effect) -> AnswerCheck {
@@ -229,30 +230,28 @@ fn pods(namespace: &str) -> request::Request {
 }
 
 fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(this) = cause {
-        if this.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut) {
-            return true;
-        }
-        cause = this.source();
-    }
-    false
+    let mut errors = own::causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    errors.any(|error| error.kind() == std::io::ErrorKind::TimedOut)
 }
 
 impl TransportError {
     fn from_kube(error: &kube::Error) -> Self {
         let detail = chain(error);
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-        while let Some(this) = cause {
+        for this in own::causes(error) {
+            let is_unsent = this.is::<TokenUnavailable>()
+                || this.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect);
+            if is_unsent && own::is_behind(this) {
+                return Self::new(OutageKind::OwnTrouble, false, detail);
+            }
             if this.is::<TokenUnavailable>() {
                 return Self::new(OutageKind::NoIdentity, false, detail);
             }
-            if this.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect) {
+            if is_unsent {
                 let kind = if is_timeout(this) { OutageKind::Timeout } else { OutageKind::Connect };
                 return Self { refused_certificate: refused_certificate(this), ..Self::new(kind, false, detail) };
             }
-            cause = this.source();
         }
-        Self::new(OutageKind::Reset, true, detail)
+        let kind = if own::is_own_trouble(error) { OutageKind::OwnTrouble } else { OutageKind::Reset };
+        Self::new(kind, true, detail)
     }
 }

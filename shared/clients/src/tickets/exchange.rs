@@ -57,7 +57,7 @@ impl Client {
             }
             self.ticket_in(ticket_id, &request, answer)
         };
-        self.breaker.run(operation, call).await
+        self.breaker.run_for(operation, ticket_id, call).await
     }
 
     /// The ticket in the answer; refuses an answer about another ticket.
