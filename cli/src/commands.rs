@@ -1,5 +1,6 @@
 //! The command line: one module a command, each with its options and the code that executes it.
 
+mod access;
 mod approvals;
 mod audit;
 mod autonomy;
@@ -108,6 +109,8 @@ enum Command {
     Dlq(dlq::Command),
     #[command(subcommand)]
     Token(token::Command),
+    #[command(subcommand)]
+    Access(access::Command),
     Doctor(doctor::Args),
 }
 
@@ -142,6 +145,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Incident(command) => Box::pin(incident::run(command)).await,
         Command::Dlq(command) => Box::pin(dlq::run(command)).await,
         Command::Token(command) => token::run(command),
+        Command::Access(command) => access::run(command),
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
     }
 }
@@ -176,6 +180,7 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Incident(_)
         | Command::Dlq(_)
         | Command::Token(_)
+        | Command::Access(_)
         | Command::Doctor(_) => {
             logs::init(format, COMMAND_LOGS).context("failed to set up the log")?;
             Ok(Telemetry::silent())

@@ -25,6 +25,7 @@ mod queue;
 mod recover;
 mod runs;
 mod schema;
+mod settlement;
 mod store;
 mod switches;
 

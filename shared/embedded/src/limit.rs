@@ -32,3 +32,9 @@ pub const KEEP_CLAIMS_MS: u64 = 7 * 86_400_000;
 pub const KEEP_COOLDOWNS_MS: u64 = 7 * 86_400_000;
 /// Rounds in which one receive dead-letters messages that reached the receive limit, before it delivers what it has.
 pub const DEAD_LETTER_ROUNDS: usize = 16;
+/// Deaths of the process with a message in hand from which the message is handled beside no other suspect. One death may have come from outside.
+pub const SUSPECT_DEATHS: u32 = 2;
+/// Deaths of the process with a message in hand after which the message is dead-lettered.
+pub const MAX_DEATHS: u32 = 4;
+/// Bytes of the record of messages in hand at which it is written anew.
+pub const HAND_BYTES: u64 = 64 * 1024;

@@ -9,10 +9,11 @@ use heal_runtime::Timestamp;
 use heal_runtime::port::{Clock, Result};
 use rusqlite::Connection;
 
+use crate::claims::Announced;
 use crate::error::JobError;
 use crate::open::{self, OpenError};
 use crate::pool::Pool;
-use crate::queue::Notifiers;
+use crate::queue::Queues;
 use crate::{limit, schema};
 
 /// Where a store keeps its data.
@@ -69,7 +70,9 @@ struct Shared {
     writer: Pool,
     clock: Arc<dyn Clock>,
     max_receives: u32,
-    notifiers: Notifiers,
+    queues: Queues,
+    /// Claims that only this process knows of as yet.
+    announced: Announced,
 }
 
 impl Store {
@@ -97,8 +100,8 @@ impl Store {
                 (Pool::writer(writer)?, Some(Pool::readers(readers)?))
             }
         };
-        let notifiers = Notifiers::default();
-        Ok(Self { shared: Arc::new(Shared { location, readers, writer, clock, max_receives, notifiers }) })
+        let (queues, announced) = (Queues::default(), Announced::default());
+        Ok(Self { shared: Arc::new(Shared { location, readers, writer, clock, max_receives, queues, announced }) })
     }
 
     /// File or memory.
@@ -119,8 +122,12 @@ impl Store {
         self.shared.max_receives
     }
 
-    pub(crate) fn notifiers(&self) -> &Notifiers {
-        &self.shared.notifiers
+    pub(crate) fn queues(&self) -> &Queues {
+        &self.shared.queues
+    }
+
+    pub(crate) fn announced(&self) -> &Announced {
+        &self.shared.announced
     }
 
     /// Runs `work` in a transaction, and returns once the commit is on the disk. `work` may run again after a rollback.
