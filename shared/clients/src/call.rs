@@ -50,7 +50,8 @@ impl CallContext {
 
     /// The `traceparent` to send: the current span's if spans are exported, else the caller's if it is one.
     pub(crate) fn outgoing_traceparent(&self) -> Option<String> {
-        heal_telemetry::trace::current().or_else(|| self.traceparent.clone().filter(|given| traceparent::is_valid(given)))
+        heal_telemetry::trace::current()
+            .or_else(|| self.traceparent.clone().filter(|given| traceparent::is_valid(given)))
     }
 
     /// [`CallContext::outgoing_traceparent`] as a header; `None` if it is not a legal value: that must not fail the call.

@@ -24,15 +24,13 @@ use tonic::body::Body;
 use tonic::codegen::Service;
 
 use crate::config::SpiffeId;
+use crate::connect::{CONNECT_TIMEOUT, Paced};
 use crate::error::{OutageKind, chain};
 use crate::identity::{IdentityError, IdentityProvider, X509Identity};
 use crate::own;
 use handshake::{Ends, http2_handshake, tls_handshake};
 
 pub(crate) use fault::{ConnectError, Misfit, Setting};
-
-/// Timeout of opening a connection, TLS handshake included; a shorter call timeout wins.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A connection idle for longer is reopened: a Lambda sandbox that was frozen thaws with dead connections.
 const MAX_IDLE: Duration = Duration::from_secs(20);
@@ -132,6 +130,7 @@ impl Connection {
     async fn open(&self, identity: Option<&X509Identity>) -> Result<Sender, ConnectError> {
         let stream = TcpStream::connect(&self.authority).await.map_err(|error| ConnectError::failed(&error))?;
         stream.set_nodelay(true).map_err(|error| ConnectError::failed(&error))?;
+        let stream = Paced::new(stream);
         match (&self.security, identity) {
             (Security::Mutual { server_id, .. }, Some(identity)) => {
                 let ends = Ends { identity, server_id };

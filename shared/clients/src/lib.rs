@@ -15,6 +15,7 @@ pub mod breaker;
 mod call;
 pub mod checks;
 pub mod config;
+mod connect;
 mod error;
 #[expect(clippy::disallowed_methods, reason = "an identity expires by the wall clock")]
 mod grpc;

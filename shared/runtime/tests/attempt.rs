@@ -114,11 +114,8 @@ impl Action for Touch {
     async fn facts(&self, call: &Call, _: &Tickets, target: &Target) -> Result<Facts<u32>, AttemptResult> {
         self.script.meet_trouble("reading")?;
         let name = target.id.to_lowercase();
-        let answered = if name == target.id {
-            None
-        } else {
-            self.targets(call, &Tickets { tickets: vec![name] })?.pop()
-        };
+        let answered =
+            if name == target.id { None } else { self.targets(call, &Tickets { tickets: vec![name] })?.pop() };
         self.clock.advance_ms(self.script.reading_takes_ms.load(Ordering::SeqCst));
         let marks = self.script.marks.lock().unwrap().clone();
         Ok(Facts { marks, answered, ..self.read.fetch_add(1, Ordering::SeqCst).into() })
@@ -137,7 +134,11 @@ impl Action for Touch {
         self.script.calls.lock().unwrap().push((call.idempotency_key.clone(), call.started_at, call.deadline));
         for admitted in targets {
             let ticket = &parameters.tickets[usize::try_from(admitted.facts).unwrap() % parameters.tickets.len()];
-            assert_eq!(ticket.to_lowercase(), admitted.target.id, "a target arrives with the facts that were read of it");
+            assert_eq!(
+                ticket.to_lowercase(),
+                admitted.target.id,
+                "a target arrives with the facts that were read of it"
+            );
         }
         if let Err(result) = self.script.meet_trouble("performing") {
             let proven_not_applied = targets.iter().map(|admitted| admitted.target.id.clone()).collect();

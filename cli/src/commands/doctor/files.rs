@@ -77,7 +77,9 @@ pub(super) fn descriptors() -> Option<Check> {
     let result = if descriptors.are_enough() {
         Ok(shares)
     } else {
-        Err(format!("{shares}; expected at least {OWN_DESCRIPTORS} for its own work: raise the limit (`ulimit -n`, `LimitNOFILE=`)"))
+        Err(format!(
+            "{shares}; expected at least {OWN_DESCRIPTORS} for its own work: raise the limit (`ulimit -n`, `LimitNOFILE=`)"
+        ))
     };
     Some(Check::new("open files", descriptors.0.to_string(), result))
 }

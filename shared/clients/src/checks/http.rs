@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use heal_runtime::checks::{Http as Probe, Method, Observation};
-use reqwest::Url;
 use serde_json::Value;
+use url::Url;
 
 use super::{Configured, failing};
 use crate::call::CallContext;
@@ -55,8 +55,8 @@ impl Client {
 fn request(probe: &Probe) -> Result<Request, String> {
     let url = Url::parse(&probe.url).map_err(|error| format!("{}: {}", probe.url, chain(&error)))?;
     let method = match probe.method {
-        Method::Get => reqwest::Method::GET,
-        Method::Head => reqwest::Method::HEAD,
+        Method::Get => http::Method::GET,
+        Method::Head => http::Method::HEAD,
     };
     Ok(Request { operation: "check", method, url, body: None, at_stake: Effect::NotApplied })
 }

@@ -17,6 +17,7 @@ use super::fault::{ConnectError, Setting};
 use super::preface::{Opening, Watched};
 use super::{Driver, Sender};
 use crate::config::SpiffeId;
+use crate::connect::Paced;
 use crate::error::chain;
 use crate::identity::{ALPN, IdentityError, WrongServer, X509Identity, client_config};
 
@@ -55,10 +56,10 @@ pub(super) struct Ends<'a> {
 
 /// Performs the handshake of mutual TLS: authenticates as the identity and accepts only the server with the expected id.
 pub(super) async fn tls_handshake(
-    stream: TcpStream,
+    stream: Paced<TcpStream>,
     host: &str,
     ends: &Ends<'_>,
-) -> Result<TlsStream<TcpStream>, ConnectError> {
+) -> Result<TlsStream<Paced<TcpStream>>, ConnectError> {
     let config = client_config(ends.identity, ends.server_id).map_err(|error| ends.explain_identity(&error))?;
     let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     // Sent as SNI only: the server is verified by its SPIFFE ID, not by its host name.

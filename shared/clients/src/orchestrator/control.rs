@@ -175,9 +175,7 @@ fn had_answered(error: &Error) -> bool {
             | OutageKind::NotServing
             | OutageKind::RateLimited
             | OutageKind::RequestTimeout
-            | OutageKind::Aborted => {
-                true
-            }
+            | OutageKind::Aborted => true,
             OutageKind::Connect
             | OutageKind::Reset
             | OutageKind::Timeout

@@ -99,9 +99,7 @@ fn class(code: Code) -> Class {
         Code::ResourceExhausted => Class::Transient(OutageKind::RateLimited),
         Code::Aborted => Class::Transient(OutageKind::Aborted),
         Code::Unavailable => Class::Transient(OutageKind::NotServing),
-        Code::Internal | Code::Unknown | Code::DataLoss | Code::Cancelled => {
-            Class::Transient(OutageKind::ServerError)
-        }
+        Code::Internal | Code::Unknown | Code::DataLoss | Code::Cancelled => Class::Transient(OutageKind::ServerError),
     }
 }
 

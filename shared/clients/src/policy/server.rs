@@ -1,8 +1,9 @@
 //! Queries to the OPA server.
 
-use reqwest::{Method, Url};
+use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::SERVICE;
 use super::decision::Answer;

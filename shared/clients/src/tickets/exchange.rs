@@ -1,6 +1,6 @@
 //! Requests and answers about one ticket: an answer about another ticket is refused as unusable, and a route that does not exist names the wrong setting.
 
-use reqwest::Method;
+use http::Method;
 use tracing::Instrument as _;
 
 use super::client::Client;
@@ -74,6 +74,6 @@ impl Client {
 }
 
 /// A request that changes nothing.
-pub(super) fn reading(operation: &'static str, url: reqwest::Url) -> Request {
+pub(super) fn reading(operation: &'static str, url: url::Url) -> Request {
     Request { operation, method: Method::GET, url, body: None, at_stake: Effect::NotApplied }
 }

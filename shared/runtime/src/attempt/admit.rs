@@ -205,7 +205,11 @@ impl<A: Action> Attempt<'_, A> {
         if !counted.is_empty() {
             let intent = self.intent(&admitted).filter(|_| !self.is_shadow());
             admission.intent_stored = intent.is_some();
-            answer = if self.is_shadow() { self.peek(&counted).await? } else { self.reserve(&counted, intent, stage).await? };
+            answer = if self.is_shadow() {
+                self.peek(&counted).await?
+            } else {
+                self.reserve(&counted, intent, stage).await?
+            };
             self.unless_trickle_is_full(&counted, &answer)?;
         }
         let now = self.worker.ports.clock.now();

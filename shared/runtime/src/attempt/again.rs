@@ -151,7 +151,11 @@ mod tests {
         assert_eq!(again.after(&unavailable(), Some("no descriptor"), 0), Next::GiveUp);
         let unstarted = Err(NotStarted::Backend(BackendError::unavailable("attempt", "no descriptor")));
         assert_eq!(Again::default().after(&unstarted, Some("no descriptor"), 0), pause(PAUSES_MS[0]));
-        assert_eq!(Again::default().after(&unstarted, None, 0), Next::End, "a port that is away is the queue's to repeat");
+        assert_eq!(
+            Again::default().after(&unstarted, None, 0),
+            Next::End,
+            "a port that is away is the queue's to repeat"
+        );
     }
 
     #[test]
