@@ -16,6 +16,7 @@ mod backend;
 mod bad_input;
 mod check;
 mod deployed;
+mod descriptors;
 mod diagrams;
 mod dlq;
 mod doctor;

@@ -49,6 +49,21 @@ fn acts() -> Vec<(&'static str, Act)> {
     ]
 }
 
+/// What a server does to a client that waits for its part of TLS.
+fn acts_before_tls() -> Vec<(&'static str, Act)> {
+    let record = "\u{16}\u{3}\u{3}\u{40}\u{0}";
+    let acts = [
+        ("says nothing", act("", Then::Stay)),
+        ("resets", act("", Then::Reset)),
+        ("drips a record", drip(record, "\u{2}")),
+        ("floods with garbage", flood("", "\u{0}\u{7f}x\n")),
+        ("floods with HTTP", flood("", "HTTP/1.1 200 OK\r\n\r\n")),
+        // Change of cipher (RFC 8446, section 5): dropped, as often as it comes.
+        ("floods with records that say nothing", flood("", "\u{14}\u{3}\u{3}\u{0}\u{1}\u{1}")),
+    ];
+    acts.into_iter().map(|(name, act)| (name, Act { has_request: |seen| !seen.is_empty(), ..act })).collect()
+}
+
 /// An answer of 130 KB that stands for 20 MB of zeros.
 fn gzip_bomb() -> Vec<u8> {
     // RFC 1952: the head. RFC 1951: the last block, with fixed codes; a zero, then copies of the 258 bytes before.
@@ -74,18 +89,25 @@ fn config(env: &[(&str, String)]) -> Config {
     Config::read(&env).unwrap()
 }
 
+async fn call_tickets(name: &str, act: Act, scheme: &str) {
+    undergo(name, act, async |server: &Hostile| {
+        let config = config(&[("EXECUTION_TICKET_SERVICE_URL", format!("{scheme}://{}", server.addr))]);
+        let client = Arc::new(tickets::Client::new(&config.tickets, &Wiring::default()).unwrap());
+        move |context: CallContext| {
+            let client = Arc::clone(&client);
+            async move { client.get_ticket("t-1", &context).await.map(drop).map_err(|error| error.to_string()) }
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ticket_service_that_does_harm_holds_up_nothing() {
     for (name, act) in acts() {
-        undergo(&format!("tickets: {name}"), act, async |server: &Hostile| {
-            let config = config(&[("EXECUTION_TICKET_SERVICE_URL", format!("http://{}", server.addr))]);
-            let client = Arc::new(tickets::Client::new(&config.tickets, &Wiring::default()).unwrap());
-            move |context: CallContext| {
-                let client = Arc::clone(&client);
-                async move { client.get_ticket("t-1", &context).await.map(drop).map_err(|error| error.to_string()) }
-            }
-        })
-        .await;
+        call_tickets(&format!("tickets: {name}"), act, "http").await;
+    }
+    for (name, act) in acts_before_tls() {
+        call_tickets(&format!("tickets over TLS: {name}"), act, "https").await;
     }
 }
 
