@@ -7,7 +7,7 @@ use heal_sandbox::{Fault, FaultKind, Platform, Seed, Service};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::support::{PATIENCE, Serve, env, get, http, platform, playbooks};
+use crate::support::{PATIENCE, Serve, env, finish, get, http, limited_command, platform, playbooks};
 
 const TICKETS: usize = 60;
 /// Fewer than the calls of all runs take, and its own files with them.
@@ -96,4 +96,21 @@ async fn runs_of_a_process_without_descriptors_heal_every_ticket_and_open_no_bre
     assert!(!states.is_empty() && states.iter().all(|line| line.ends_with(" 0")), "{states:#?}");
     let log = std::fs::read_to_string(&log).unwrap();
     assert!(log.contains("attempt.own_trouble"), "the process never lacked a descriptor:\n{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_says_what_a_limit_of_open_files_leaves_and_what_to_do() {
+    let platform = platform(Seed::healthy_worker());
+    let open_files = |descriptors: usize, code: i32| {
+        let mut doctor = limited_command(descriptors, &["doctor", "--json", "--state", "heal.db"]);
+        let findings = finish(doctor.envs(env(&platform))).exits(code).report();
+        let checks = findings["checks"].as_array().unwrap();
+        checks.iter().find(|check| check["what"] == "open files").unwrap().clone()
+    };
+    let enough = open_files(1_024, 0);
+    assert_eq!((enough["well"].as_bool(), enough["subject"].as_str()), (Some(true), Some("1024")), "{enough}");
+    let few = open_files(64, 1).to_string();
+    for part in ["48 for the engine's own work", "at most 16 for connections", "raise the limit"] {
+        assert!(few.contains(part), "no {part:?} in {few}");
+    }
 }

@@ -31,6 +31,14 @@ pub(crate) fn command(args: &[&str]) -> Command {
     command
 }
 
+/// As [`command`], of a process that may have so many files open.
+pub(crate) fn limited_command(descriptors: usize, args: &[&str]) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &format!("ulimit -n {descriptors} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_heal")]);
+    command.args(args).current_dir(root()).env_clear().stdin(Stdio::null());
+    command
+}
+
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
@@ -182,13 +190,8 @@ impl Serve {
         log: &Path,
     ) -> Self {
         let checks = no_checks(state);
-        let mut command = Command::new("/bin/sh");
-        let limited = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
-        command.args(["-c", &limited, env!("CARGO_BIN_EXE_heal")]).current_dir(root()).env_clear().stdin(Stdio::null());
-        command
-            .args(serve_args([state, playbooks, &checks].map(path)))
-            .envs(env.iter().cloned())
-            .env("RUST_LOG", "warn");
+        let mut command = limited_command(descriptors, &serve_args([state, playbooks, &checks].map(path)));
+        command.envs(env.iter().cloned()).env("RUST_LOG", "warn");
         Self::run(command.stderr(std::fs::File::create(log).unwrap()))
     }
 
