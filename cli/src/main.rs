@@ -29,12 +29,23 @@ mod state;
 mod timeline;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Parser as _;
 use heal_api::moment;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// Time for threads that block, at the end of the process. Nobody can interrupt the resolution of a name, which takes a slow name server's time,
+/// and nothing that is to be kept waits for it.
+const EXIT_GRACE: Duration = Duration::from_millis(200);
+
+fn main() -> ExitCode {
     let cli = commands::Cli::parse();
-    exit::code(commands::dispatch(cli).await)
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::code(Err(error).context("failed to start the threads of this process")),
+    };
+    let code = exit::code(runtime.block_on(commands::dispatch(cli)));
+    runtime.shutdown_timeout(EXIT_GRACE);
+    code
 }

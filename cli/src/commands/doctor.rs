@@ -50,7 +50,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     checks.push(files::guardrails(args.guardrails.guardrails.as_deref(), &args.playbooks.playbooks));
     checks.push(files::notify(args.notify.notify.as_deref(), &args.playbooks.playbooks));
     match &backend {
-        BackendRef::File(path) => checks.push(files::state(path)),
+        BackendRef::File(path) => {
+            checks.push(files::state(path));
+            checks.extend(files::descriptors());
+        }
         BackendRef::Stack(stack) if !args.offline => checks.extend(stack::check(stack).await),
         BackendRef::Stack(_) => {}
     }

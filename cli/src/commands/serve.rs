@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use heal_api::changes::Direct;
 use heal_api::doors::{Doors, Parts};
-use heal_api::server::{self, Limits};
+use heal_api::server::{self, Descriptors, Limits, OWN_DESCRIPTORS};
 use heal_api::{ApprovalLinks, Hooked, Service, Waiting};
 use heal_embedded::Store;
 use heal_engine::check::Check;
@@ -125,13 +125,17 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     });
     out::line(format_args!("http://{address}"))?;
     args.sandbox.welcome(address);
-    tracing::info!(%address, state = %args.state.state.display(), "serving");
+    let limits = Limits::of_process();
+    let connections = limits.connections;
+    let descriptors = Descriptors::of_process().map(|own| own.0);
+    tracing::info!(%address, state = %args.state.state.display(), descriptors, connections, "serving");
+    warn_if_few(Descriptors::of_process());
 
     let service = service(&ports, dispatcher, checks, telemetry.clone(), hooks);
     let approval_links = links.map(|links| ApprovalLinks { links, claims: Arc::clone(&ports.claims) });
     let service = Service { approval_links, ..service };
     let router = doors.guard(heal_api::router(service));
-    server::serve(listener, router, Limits::of_process(), doors.refusals(), stop, REQUEST_GRACE).await;
+    server::serve(listener, router, limits, doors.refusals(), stop, REQUEST_GRACE).await;
     housekeeping.abort();
     if !engine.stop(ATTEMPT_GRACE).await {
         tracing::warn!("attempts were still in flight; they are resumed at the next start");
@@ -145,6 +149,17 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     telemetry.flush().await;
     tracing::info!("stopped");
     Ok(Exit::Success)
+}
+
+/// With few descriptors, calls of other services wait for each other under load.
+fn warn_if_few(descriptors: Option<Descriptors>) {
+    if let Some(few) = descriptors.filter(|own| !own.are_enough()) {
+        tracing::warn!(
+            "the process may open {} files, {} of them for its own work, expected at least {OWN_DESCRIPTORS}; raise the limit (`ulimit -n`, `LimitNOFILE=`)",
+            few.0,
+            few.for_own_work()
+        );
+    }
 }
 
 /// The doors of the API at `address`. The address that notifications link to is one of its own.

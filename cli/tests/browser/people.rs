@@ -85,7 +85,7 @@ pub(crate) fn tokens<const N: usize>(folder: &Path, people: [(&str, &str); N]) -
 /// Signs in, and sees `text` on the page that follows.
 pub(crate) async fn sign_in(browser: &Browser, token: &str, text: &str) {
     browser.write("input[name=token]", token).await;
-    browser.click("form[action='/login'] button").await;
+    browser.click("form[action='/login/token'] button").await;
     browser.sees(text).await;
 }
 

@@ -6,7 +6,7 @@ use heal_sandbox::{Fault, FaultKind, Platform, PlatformConfig, Seed, Service};
 use serde_json::Value;
 
 use crate::deployed::Deployed;
-use crate::support::{command, env, finish, heal, path, platform, playbooks};
+use crate::support::{command, env, finish, heal, path, platform, playbooks, root};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sandbox_has_no_fault() {
@@ -143,4 +143,24 @@ async fn a_stack_is_shown_with_its_origin_and_its_table_and_queues_are_tried() {
     let variables = findings["configuration"].as_array().unwrap();
     let named = variables.iter().find(|variable| variable["name"] == "HEAL_TABLE").unwrap();
     assert_eq!((&named["value"], &named["source"]), (&"nobody-s".into(), &"environment".into()));
+}
+
+/// What a slow name server does to the thread that asks it, a file that nobody writes does for longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thread_that_nobody_can_interrupt_does_not_delay_the_exit() {
+    let platform = platform(Seed::healthy_worker());
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("svid.pem");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut bounded = std::process::Command::new("timeout");
+    bounded.args(["--signal=KILL", "30", env!("CARGO_BIN_EXE_heal"), "doctor", "--json", "--state", "heal.db"]);
+    bounded.current_dir(root()).env_clear().envs(env(&platform)).env("SPIFFE_IDENTITY_SOURCE", "files");
+    bounded.env("ORCHESTRATOR_GRPC_USE_TLS", "true");
+    for name in ["SPIFFE_X509_SVID_FILE", "SPIFFE_X509_SVID_KEY_FILE", "SPIFFE_TRUST_BUNDLE_FILE"] {
+        bounded.env(name, &pipe);
+    }
+    let findings = finish(&mut bounded).exits(1).report();
+    let checks = findings["checks"].as_array().unwrap();
+    let orchestrator = checks.iter().find(|check| check["what"] == "orchestrator").unwrap();
+    assert_eq!(orchestrator["well"], Value::from(false), "{orchestrator}");
 }

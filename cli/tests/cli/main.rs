@@ -17,6 +17,7 @@ mod bad_input;
 mod check;
 mod dependencies;
 mod deployed;
+mod descriptors;
 mod diagrams;
 mod dlq;
 mod doctor;

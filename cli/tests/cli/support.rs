@@ -31,6 +31,14 @@ pub(crate) fn command(args: &[&str]) -> Command {
     command
 }
 
+/// As [`command`], of a process that may have so many files open.
+pub(crate) fn limited_command(descriptors: usize, args: &[&str]) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &format!("ulimit -n {descriptors} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_heal")]);
+    command.args(args).current_dir(root()).env_clear().stdin(Stdio::null());
+    command
+}
+
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
@@ -133,6 +141,10 @@ pub(crate) fn eventually<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> 
     }
 }
 
+fn serve_args([state, playbooks, checks]: [&str; 3]) -> [&str; 9] {
+    ["serve", "--state", state, "--playbooks", playbooks, "--checks", checks, "--listen", "127.0.0.1:0"]
+}
+
 /// A `heal serve`; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Serve {
@@ -169,12 +181,27 @@ impl Serve {
         Self::spawn([state, playbooks, &no_checks(state)], env, rust_log, log.into())
     }
 
+    /// As [`Serve::start_logging`], of a process that may have so many files open.
+    pub(crate) fn start_limited(
+        state: &Path,
+        playbooks: &Path,
+        env: &[(String, String)],
+        descriptors: usize,
+        log: &Path,
+    ) -> Self {
+        let checks = no_checks(state);
+        let mut command = limited_command(descriptors, &serve_args([state, playbooks, &checks].map(path)));
+        command.envs(env.iter().cloned()).env("RUST_LOG", "warn");
+        Self::run(command.stderr(std::fs::File::create(log).unwrap()))
+    }
+
     fn spawn(folders: [&Path; 3], env: &[(String, String)], rust_log: &str, log: Stdio) -> Self {
-        let [state, playbooks, checks] = folders.map(path);
-        let args = ["serve", "--state", state, "--playbooks", playbooks, "--checks", checks, "--listen", "127.0.0.1:0"];
-        let mut command = command(&args);
-        command.envs(env.iter().cloned()).env("RUST_LOG", rust_log).stdout(Stdio::piped()).stderr(log);
-        let mut child = command.spawn().unwrap();
+        let mut command = command(&serve_args(folders.map(path)));
+        Self::run(command.envs(env.iter().cloned()).env("RUST_LOG", rust_log).stderr(log))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
         assert!(url.starts_with("http://"), "heal serve did not start: {url:?}");

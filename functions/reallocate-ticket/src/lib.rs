@@ -56,17 +56,7 @@ impl Action for ReallocateTicket {
 
     /// One per ticket; a ticket that is named twice is one.
     fn targets(&self, call: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
-        let target = |ticket_id: &String| Target {
-            id: ticket_id.clone(),
-            resource: PolicyResource {
-                ticket_id: ticket_id.clone(),
-                workflow_id: call.command.context.workflow_id.clone().unwrap_or_default(),
-                reason: parameters.reason.clone(),
-                ..PolicyResource::default()
-            },
-            cooldown: Some(Cooldown { is_policy_fact: true, ..Cooldown::new(NAME, ticket_id, COOLDOWN_MS) }),
-        };
-        Ok(parameters.tickets.iter().map(target).collect())
+        Ok(parameters.tickets.iter().map(|ticket_id| target_of(call, parameters, ticket_id)).collect())
     }
 
     /// The ticket as the service has it: whether it exists, its status, and when it was last reallocated.
@@ -88,7 +78,9 @@ impl Action for ReallocateTicket {
         }
         let ticket_status = (!own.is_done).then(|| own.ticket.status.to_ascii_uppercase());
         let policy = PolicyFacts { last_reallocation: own.last_reallocation, ticket_status, ..PolicyFacts::default() };
-        Ok(Facts { policy, marks: ticket_marks(&own.ticket), own })
+        let answered = own.ticket.ticket_id.as_str();
+        let answered = (answered != target.id).then(|| target_of(call, parameters, answered));
+        Ok(Facts { policy, marks: ticket_marks(&own.ticket), answered, own })
     }
 
     /// The tickets of its workflow.
@@ -135,4 +127,15 @@ impl Action for ReallocateTicket {
     fn call_metric(&self, parameters: &Parameters, _: &Target) -> Option<CallMetric> {
         Some(CallMetric::TicketReallocation { reason: parameters.reason.clone() })
     }
+}
+
+fn target_of(call: &Call, parameters: &Parameters, ticket_id: &str) -> Target {
+    let resource = PolicyResource {
+        ticket_id: ticket_id.to_owned(),
+        workflow_id: call.command.context.workflow_id.clone().unwrap_or_default(),
+        reason: parameters.reason.clone(),
+        ..PolicyResource::default()
+    };
+    let cooldown = Cooldown { is_policy_fact: true, ..Cooldown::new(NAME, ticket_id, COOLDOWN_MS) };
+    Target::new(ticket_id, resource).cooling(cooldown)
 }

@@ -65,7 +65,7 @@ async fn trace(
         Err(error) if error.is_not_found() => return (Trace::NotDone, None),
         Err(error) => return (Trace::Unclear(format!("reading ticket {ticket_id:?} failed: {error}")), None),
     };
-    let key = parameters.reallocation_id(call, ticket_id);
+    let key = parameters.reallocation_id(call, &ticket.ticket_id);
     let change = Change::Reallocate { reason: &parameters.reason };
     let trace = tickets.trace(&ticket, change, &key, call.command.issued_at);
     (trace, Some(TicketFacts::read(call, parameters, ticket)))

@@ -58,15 +58,7 @@ impl Action for UpdateTicketStatus {
     }
 
     fn targets(&self, call: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
-        let resource = PolicyResource {
-            ticket_id: parameters.ticket_id.clone(),
-            workflow_id: call.command.context.workflow_id.clone().unwrap_or_default(),
-            ..PolicyResource::default()
-        };
-        let Parameters { ticket_id, status, .. } = parameters;
-        // By status too: a ticket may well go through several of them in one run.
-        let cooldown = Cooldown::new(NAME, format!("{ticket_id}/{}", status.as_str()), COOLDOWN_MS);
-        Ok(vec![Target::new(ticket_id, resource).cooling(cooldown)])
+        Ok(vec![target_of(call, parameters, &parameters.ticket_id)])
     }
 
     /// The ticket before the change: whether it exists, and whether there is anything to write.
@@ -85,7 +77,9 @@ impl Action for UpdateTicketStatus {
         }
         let ticket_status = Some(ticket.status.to_ascii_uppercase());
         let policy = PolicyFacts { ticket_status, ..PolicyFacts::default() };
-        Ok(Facts { policy, marks: ticket_marks(&ticket), own: ticket })
+        let answered = ticket.ticket_id.as_str();
+        let answered = (answered != target.id).then(|| target_of(call, parameters, answered));
+        Ok(Facts { policy, marks: ticket_marks(&ticket), answered, own: ticket })
     }
 
     /// The tickets of its workflow.
@@ -138,6 +132,17 @@ impl Action for UpdateTicketStatus {
     fn call_metric(&self, parameters: &Parameters, _: &Target) -> Option<CallMetric> {
         Some(CallMetric::TicketStatusUpdate { new_status: parameters.status.as_str().to_owned() })
     }
+}
+
+fn target_of(call: &Call, parameters: &Parameters, ticket_id: &str) -> Target {
+    let resource = PolicyResource {
+        ticket_id: ticket_id.to_owned(),
+        workflow_id: call.command.context.workflow_id.clone().unwrap_or_default(),
+        ..PolicyResource::default()
+    };
+    // By status too: a ticket may well go through several of them in one run.
+    let cooldown = Cooldown::new(NAME, format!("{ticket_id}/{}", parameters.status.as_str()), COOLDOWN_MS);
+    Target::new(ticket_id, resource).cooling(cooldown)
 }
 
 /// The metadata that the platform expects with a status update (contracts, section 1).

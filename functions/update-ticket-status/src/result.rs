@@ -40,7 +40,7 @@ fn is_taken_after_own_reallocation(call: &Call, ticket: &Ticket) -> bool {
 
 /// The result of a change that was asked for.
 pub(crate) fn of_change(call: &Call, parameters: &Parameters, before: &Ticket, outcome: ChangeOutcome) -> Performed {
-    let ticket_id = parameters.ticket_id.as_str();
+    let ticket_id = before.ticket_id.as_str();
     let done = |ticket: &Ticket| {
         let what = format!("ticket {ticket_id:?} went from {} to {}", before.status, ticket.status);
         log::done(call, "playbook_executor.ticket_status_updated", ticket_id, &what);

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use heal_engine::catalog::Catalog;
 use heal_engine::check::Check;
 use heal_engine::state::approval::ANONYMOUS;
-use heal_engine::{RunId, limit};
+use heal_engine::{RunId, limit, traceparent};
 use heal_runtime::dispatcher::Dispatcher;
 use heal_runtime::port::{AutonomyStore, CheckStore, ClaimStore, DeadLetters, DueRuns, Entropy, RunReader, Sender};
 use heal_telemetry::Telemetry;
@@ -115,7 +115,8 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
 
 /// The W3C trace context of the caller.
 pub(crate) fn traceparent(headers: &HeaderMap) -> Option<String> {
-    headers.get("traceparent").and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
+    let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    given.filter(|given| traceparent::is_valid(given)).map(ToOwned::to_owned)
 }
 
 /// The run that a path names.

@@ -28,7 +28,7 @@ use crate::problem::Problem;
 pub const CONNECTIONS: usize = 8_192;
 /// Connections of one peer: a proxy in front is one peer.
 pub const PEER_CONNECTIONS: usize = 2_048;
-/// Descriptors that stay free of connections: for the state file, and for calls of other services.
+/// Descriptors that stay free of connections: for the state file, and for calls of other services. Of few descriptors, three quarters.
 pub const OWN_DESCRIPTORS: usize = 256;
 /// Requests in flight: those that are answered, or wait for news of a run.
 pub const IN_FLIGHT: usize = 1_024;
@@ -59,18 +59,44 @@ pub struct Limits {
 impl Limits {
     /// The bounds of this module, lowered to what the process may open.
     pub fn of_process() -> Self {
-        let text = std::fs::read_to_string(LIMITS_FILE).unwrap_or_default();
-        let connections =
-            descriptors(&text).map_or(CONNECTIONS, |all| CONNECTIONS.min(all.saturating_sub(OWN_DESCRIPTORS).max(1)));
+        let connections = Descriptors::of_process().map_or(CONNECTIONS, |own| CONNECTIONS.min(own.for_connections()));
         let peer_connections = PEER_CONNECTIONS.min(connections);
         Self { connections, peer_connections, in_flight: IN_FLIGHT, head: HEAD }
     }
 }
 
-/// The soft limit of open files: `Max open files            1024                 524288               files`.
-fn descriptors(limits: &str) -> Option<usize> {
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
+/// How many descriptors this process may have open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Descriptors(pub usize);
+
+impl Descriptors {
+    /// The soft limit of this process; `None` on a system that does not say.
+    pub fn of_process() -> Option<Self> {
+        Self::read(&std::fs::read_to_string(LIMITS_FILE).ok()?)
+    }
+
+    /// From `Max open files            1024                 524288               files`.
+    fn read(limits: &str) -> Option<Self> {
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+        line.split_whitespace().next()?.parse().ok().map(Self)
+    }
+
+    /// Those that no connection takes.
+    pub const fn for_own_work(self) -> usize {
+        let most = self.0 - self.0 / 4;
+        if most < OWN_DESCRIPTORS { most } else { OWN_DESCRIPTORS }
+    }
+
+    /// Those that connections may take; at least one.
+    pub const fn for_connections(self) -> usize {
+        let rest = self.0 - self.for_own_work();
+        if rest == 0 { 1 } else { rest }
+    }
+
+    /// Whether the own work has what it needs under load.
+    pub const fn are_enough(self) -> bool {
+        self.for_own_work() == OWN_DESCRIPTORS
+    }
 }
 
 /// Serves `router` until `stop`, then until the open requests have ended or `grace` has passed.
@@ -246,8 +272,12 @@ mod tests {
         let text = "Limit                     Soft Limit           Hard Limit           Units     \n\
                     Max cpu time              unlimited            unlimited            seconds   \n\
                     Max open files            1024                 524288               files     \n";
-        assert_eq!(descriptors(text), Some(1_024));
-        assert_eq!(descriptors(""), None);
+        let usual = Descriptors::read(text).unwrap();
+        assert_eq!((usual.for_own_work(), usual.for_connections(), usual.are_enough()), (256, 768, true));
+        let few = Descriptors(64);
+        assert_eq!((few.for_own_work(), few.for_connections(), few.are_enough()), (48, 16, false));
+        assert_eq!(Descriptors(0).for_connections(), 1);
+        assert_eq!(Descriptors::read(""), None);
         let limits = Limits::of_process();
         assert!(limits.connections >= 1 && limits.connections <= CONNECTIONS);
         assert!(limits.peer_connections <= limits.connections);

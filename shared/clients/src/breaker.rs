@@ -3,12 +3,17 @@
 //! A number of consecutive failures opens the breaker; calls are then refused at once. After the reset time one trial call passes: its
 //! success closes the breaker, its failure opens it again. [`machine`] is pure, time is its argument.
 //!
+//! A failure is one of the connection (refused, reset, TLS, no answer in time, 502, 503, 504), or a call that the service failed at (500).
+//! Of the latter, only those at twice as many distinct targets open it: bad ids are not an outage. What this process could not do itself,
+//! for lack of descriptors or because it was frozen, is not a failure at all.
+//!
 //! # Shared state
 //! Over a [`BreakerStore`](heal_runtime::port::BreakerStore) the breaker of a service is one for all processes. Each process counts its own
 //! failures; the first to reach the threshold writes the opening. The trial call belongs to the holder that the store accepted; a holder that
 //! dies loses it after the reset time. The local view is at most [`VIEW_LIFETIME`] old. If the store does not answer, the process relies on
 //! its own view.
 
+mod failures;
 mod gate;
 pub mod machine;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heal_runtime::port::BreakerStore;
+use heal_runtime::traceparent;
 use http::HeaderValue;
 use tokio::time::Instant;
 
@@ -47,9 +48,10 @@ impl CallContext {
         self
     }
 
-    /// The `traceparent` to send: the current span's if spans are exported, else the caller's.
+    /// The `traceparent` to send: the current span's if spans are exported, else the caller's if it is one.
     pub(crate) fn outgoing_traceparent(&self) -> Option<String> {
-        heal_telemetry::trace::current().or_else(|| self.traceparent.clone())
+        heal_telemetry::trace::current()
+            .or_else(|| self.traceparent.clone().filter(|given| traceparent::is_valid(given)))
     }
 
     /// [`CallContext::outgoing_traceparent`] as a header; `None` if it is not a legal value: that must not fail the call.

@@ -83,7 +83,9 @@ impl Prober {
         match self.call_health(service, context).await {
             Ok(()) => Observation::well(),
             // A fault of this process, not of the service.
-            Err(Error::Unavailable(outage)) if outage.kind == OutageKind::NoIdentity => {
+            Err(Error::Unavailable(outage))
+                if matches!(outage.kind, OutageKind::NoIdentity | OutageKind::OwnTrouble) =>
+            {
                 Observation::unknown(outage.to_string())
             }
             Err(error @ (Error::Invalid { .. } | Error::Misconfigured(_))) => Observation::unknown(error.to_string()),

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use heal_runtime::trouble;
+
 pub(crate) use heal_telemetry::text::{chain, one_line};
 
 use crate::observe::CallOutcome;
@@ -128,8 +130,10 @@ pub enum OutageKind {
     Timeout,
     /// Not tried: the caller's deadline had passed before.
     DeadlinePassed,
-    /// 5xx, or a gRPC code of the same meaning.
+    /// The service failed at this call (500, or a gRPC code of the same meaning): the next target may be served.
     ServerError,
+    /// Whatever was asked, it cannot be served now: 502, 503, 504 or `UNAVAILABLE`.
+    NotServing,
     /// 429 or `RESOURCE_EXHAUSTED`.
     RateLimited,
     /// 408.
@@ -140,6 +144,22 @@ pub enum OutageKind {
     BreakerOpen,
     /// Not tried: the Workload API, file or secret provided no identity.
     NoIdentity,
+    /// This process or its machine could not make the call: no descriptor, memory, buffer or port was free, or the disk was full. It says
+    /// nothing about the service.
+    OwnTrouble,
+}
+
+/// What the result of a call says about its service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lesson {
+    /// It is up: it served the call, or refused it.
+    Answers,
+    /// Its connection failed, or it said that it serves nobody now.
+    IsAway,
+    /// It failed at this one call.
+    FailedAtTarget,
+    /// Nothing: the call was not made.
+    Nothing,
 }
 
 impl OutageKind {
@@ -151,11 +171,22 @@ impl OutageKind {
             Self::Timeout
             | Self::DeadlinePassed
             | Self::ServerError
+            | Self::NotServing
             | Self::RateLimited
             | Self::RequestTimeout
             | Self::Aborted
             | Self::BreakerOpen
-            | Self::NoIdentity => false,
+            | Self::NoIdentity
+            | Self::OwnTrouble => false,
+        }
+    }
+
+    fn lesson(self) -> Lesson {
+        match self {
+            Self::Connect | Self::Reset | Self::Timeout | Self::NotServing => Lesson::IsAway,
+            Self::ServerError => Lesson::FailedAtTarget,
+            Self::RateLimited | Self::RequestTimeout | Self::Aborted => Lesson::Answers,
+            Self::DeadlinePassed | Self::BreakerOpen | Self::NoIdentity | Self::OwnTrouble => Lesson::Nothing,
         }
     }
 
@@ -167,11 +198,13 @@ impl OutageKind {
             Self::Timeout => "timeout",
             Self::DeadlinePassed => "deadline_passed",
             Self::ServerError => "server_error",
+            Self::NotServing => "not_serving",
             Self::RateLimited => "rate_limited",
             Self::RequestTimeout => "request_timeout",
             Self::Aborted => "aborted",
             Self::BreakerOpen => "breaker_open",
             Self::NoIdentity => "no_identity",
+            Self::OwnTrouble => "own_trouble",
         }
     }
 }
@@ -185,6 +218,16 @@ pub enum Effect {
     NotApplied,
     /// The request was sent, and no answer tells whether it was applied.
     Unknown,
+}
+
+impl Outage {
+    /// An error of kind `OwnTrouble` is noted for the attempt in whose course it happened: it is made again, and ends neither step nor run.
+    pub(crate) fn into_error(self) -> Error {
+        if self.kind == OutageKind::OwnTrouble {
+            trouble::note(&self.detail);
+        }
+        Error::Unavailable(self)
+    }
 }
 
 impl Error {
@@ -221,19 +264,12 @@ impl Error {
         }
     }
 
-    /// Whether the breaker counts this error as a failure. A final answer never counts, nor does 408 or 429: the service is up.
-    pub(crate) fn is_failure_of_the_service(&self) -> bool {
+    /// What the breaker learns from this error. A final answer is an answer; what was never sent says nothing.
+    pub(crate) fn lesson(&self) -> Lesson {
         match self {
-            Self::Unavailable(outage) => match outage.kind {
-                OutageKind::Connect | OutageKind::Reset | OutageKind::Timeout | OutageKind::ServerError => true,
-                OutageKind::DeadlinePassed
-                | OutageKind::RateLimited
-                | OutageKind::RequestTimeout
-                | OutageKind::Aborted
-                | OutageKind::BreakerOpen
-                | OutageKind::NoIdentity => false,
-            },
-            Self::Invalid { .. } | Self::Misconfigured(_) | Self::Refused(_) => false,
+            Self::Unavailable(outage) => outage.kind.lesson(),
+            Self::Misconfigured(_) | Self::Refused(_) => Lesson::Answers,
+            Self::Invalid { .. } => Lesson::Nothing,
         }
     }
 

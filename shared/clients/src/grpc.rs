@@ -18,19 +18,19 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::codegen::Service;
 
 use crate::config::SpiffeId;
+use crate::connect::{CONNECT_TIMEOUT, Paced};
 use crate::error::{OutageKind, chain};
 use crate::identity::{IdentityError, IdentityProvider, X509Identity};
+use crate::own;
 use handshake::{Ends, http2_handshake, tls_handshake};
 
 pub(crate) use fault::{ConnectError, Misfit, Setting};
-
-/// Timeout of opening a connection, TLS handshake included; a shorter call timeout wins.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A connection idle for longer is reopened: a Lambda sandbox that was frozen thaws with dead connections.
 const MAX_IDLE: Duration = Duration::from_secs(20);
@@ -56,7 +56,7 @@ pub(crate) enum Security {
 }
 
 struct Open {
-    sender: http2::SendRequest<Body>,
+    sender: Sender,
     /// The identity that the connection was opened with; `None` in plain text.
     identity: Option<Arc<X509Identity>>,
     last_used: Instant,
@@ -110,7 +110,7 @@ impl Connection {
             Some(open) => open.sender,
             None => self.open_in_time(identity.as_deref()).await?,
         };
-        let handle = Sender(sender.clone());
+        let handle = sender.clone();
         *current = Some(Open { sender, identity, last_used: Instant::now(), last_used_wall: SystemTime::now() });
         Ok(handle)
     }
@@ -120,16 +120,17 @@ impl Connection {
         *self.current.lock().await = None;
     }
 
-    async fn open_in_time(&self, identity: Option<&X509Identity>) -> Result<http2::SendRequest<Body>, ConnectError> {
+    async fn open_in_time(&self, identity: Option<&X509Identity>) -> Result<Sender, ConnectError> {
         tokio::time::timeout(CONNECT_TIMEOUT, self.open(identity)).await.unwrap_or_else(|_| {
             let detail = format!("no connection within {} ms", CONNECT_TIMEOUT.as_millis());
             Err(ConnectError::Outage { kind: OutageKind::Timeout, detail })
         })
     }
 
-    async fn open(&self, identity: Option<&X509Identity>) -> Result<http2::SendRequest<Body>, ConnectError> {
-        let stream = TcpStream::connect(&self.authority).await.map_err(|error| ConnectError::away(chain(&error)))?;
-        stream.set_nodelay(true).map_err(|error| ConnectError::away(chain(&error)))?;
+    async fn open(&self, identity: Option<&X509Identity>) -> Result<Sender, ConnectError> {
+        let stream = TcpStream::connect(&self.authority).await.map_err(|error| ConnectError::failed(&error))?;
+        stream.set_nodelay(true).map_err(|error| ConnectError::failed(&error))?;
+        let stream = Paced::new(stream);
         match (&self.security, identity) {
             (Security::Mutual { server_id, .. }, Some(identity)) => {
                 let ends = Ends { identity, server_id };
@@ -154,7 +155,7 @@ fn is_same_identity(then: Option<&Arc<X509Identity>>, now: Option<&Arc<X509Ident
 impl Open {
     fn is_fresh(&self) -> bool {
         let wall = SystemTime::now().duration_since(self.last_used_wall).unwrap_or(Duration::ZERO);
-        !self.sender.is_closed() && is_alive(self.last_used.elapsed(), wall)
+        !self.sender.requests.is_closed() && is_alive(self.last_used.elapsed(), wall)
     }
 }
 
@@ -163,9 +164,22 @@ fn is_alive(idle: Duration, idle_wall: Duration) -> bool {
     idle < MAX_IDLE && idle_wall < MAX_IDLE
 }
 
-/// A handle for one call on the connection.
+/// A handle for one call on the connection. The last handle to be dropped ends the connection, whatever its server does.
 #[derive(Clone)]
-pub(crate) struct Sender(http2::SendRequest<Body>);
+pub(crate) struct Sender {
+    requests: http2::SendRequest<Body>,
+    _driver: Arc<Driver>,
+}
+
+/// The task that reads and writes the connection; it ends when this is dropped. A server that never ends a stream, or never stops sending,
+/// would keep it otherwise.
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 /// The call ended without a response of gRPC.
 #[derive(Debug, thiserror::Error)]
@@ -175,6 +189,8 @@ pub(crate) struct SendError {
     pub sent: bool,
     /// Whether a server answered with success that speaks HTTP/2, but not gRPC.
     pub is_foreign: bool,
+    /// Whether the cause is trouble of this process or its machine.
+    pub is_own_trouble: bool,
     detail: String,
 }
 
@@ -191,17 +207,19 @@ impl Service<http::Request<Body>> for Sender {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
-        let answer = self.0.try_send_request(request);
+        let answer = self.requests.try_send_request(request);
         Box::pin(async move {
             let response = answer.await.map_err(|error| SendError {
                 sent: error.message().is_none(),
                 is_foreign: false,
+                is_own_trouble: own::is_own_trouble(error.error()),
                 detail: chain(error.error()),
             })?;
             match foreign_content(&response) {
                 Some(found) => Err(SendError {
                     sent: true,
                     is_foreign: true,
+                    is_own_trouble: false,
                     detail: format!("HTTP {} with content type {found}", response.status().as_u16()),
                 }),
                 None => Ok(response),

@@ -1,5 +1,5 @@
-//! One HTTP exchange, bounded in time, size and retries: for the ticket client, the policy client and HTTP probes over reqwest, and
-//! [`retried`] for any transport.
+//! One HTTP exchange, bounded in time, size and retries: for the ticket client, the policy client and HTTP probes, and [`retried`] for any
+//! transport.
 
 mod answer;
 mod certificate;
@@ -8,12 +8,22 @@ mod redirect;
 use std::future::Future;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Method, Url};
+use http::header::{
+    ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
+};
+use http::{Method, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper_util::client::legacy;
 use tokio::time::Instant;
+use tower::ServiceExt as _;
+use tower::util::BoxCloneSyncService;
+use url::Url;
 
 use crate::call::CallContext;
+use crate::connect::{self, CONNECT_TIMEOUT};
 use crate::error::{Effect, Error, OutageKind, chain};
+use crate::own;
 
 pub(crate) use answer::{Answer, AnswerCheck, TransportError, is_json};
 pub(crate) use certificate::refused_certificate;
@@ -21,19 +31,21 @@ pub(crate) use certificate::refused_certificate;
 /// Longest response body that is read.
 pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// Timeout of opening a connection; a shorter call timeout wins.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest idempotency key that is sent: servers refuse a head of more than 8 KiB or so. The key of a ticket in a batch contains its id,
+/// percent-encoded.
+const MAX_KEY_BYTES: usize = 4 * 1024;
 
-/// An idle connection is closed after this time: a Lambda sandbox that was frozen thaws with dead connections.
-pub(crate) const POOL_IDLE: Duration = Duration::from_secs(15);
+/// How this process names itself.
+const NAME: HeaderValue = HeaderValue::from_static(concat!("self-healing-engine/", env!("CARGO_PKG_VERSION")));
 
-/// Idle connections kept per host: as many as a batch has calls in flight.
-const POOL_SIZE: usize = 10;
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+type Message = http::Request<Full<Bytes>>;
 
 /// The HTTP client of one service.
 #[derive(Debug, Clone)]
 pub(crate) struct Http {
-    client: reqwest::Client,
+    client: BoxCloneSyncService<Message, Response<Incoming>, legacy::Error>,
     service: &'static str,
     timeout: Duration,
     variable: Option<&'static str>,
@@ -52,24 +64,12 @@ pub(crate) struct Request {
 impl Http {
     /// A client for `service` at the URL `base`. `timeout` bounds every exchange.
     pub(crate) fn new(service: &'static str, base: &str, timeout: Duration) -> Result<Self, Error> {
-        let mut builder = reqwest::Client::builder();
-        if base.starts_with("http://") {
-            // Plain text: skip loading the system's root certificates, which a bare image lacks and a cold start pays for.
-            builder = builder.tls_certs_only([]);
-        }
-        let client = builder
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            // `exchange` retries; only it knows which requests are safe to repeat.
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .tcp_nodelay(true)
-            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(POOL_SIZE)
-            .user_agent(concat!("self-healing-engine/", env!("CARGO_PKG_VERSION")))
-            .build()
+        let mut tls = kube::Config::new(http::Uri::default());
+        // Plain text: skip loading the system's root certificates, which a bare image lacks and a cold start pays for.
+        tls.root_cert = base.starts_with("http://").then(Vec::new);
+        let connector = connect::connector(&tls, CONNECT_TIMEOUT.min(timeout))
             .map_err(|error| Error::Invalid { field: "http client", problem: chain(&error) })?;
+        let client = BoxCloneSyncService::new(connect::client().build(connector));
         Ok(Self { client, service, timeout, variable: None })
     }
 
@@ -84,18 +84,13 @@ impl Http {
     /// `Unavailable` without a complete response, `Invalid` if the idempotency key cannot be sent as a header. A response with any
     /// status is `Ok`.
     pub(crate) async fn exchange(&self, request: &Request, context: &CallContext) -> Result<Answer, Error> {
-        let headers = headers(request, context)?;
-        retried(self.judge(request), context.limit(self.timeout), || self.attempt(request, &headers)).await
+        let message = message(request, context)?;
+        retried(self.judge(request), context.limit(self.timeout), || self.attempt(message.clone())).await
     }
 
-    async fn attempt(&self, request: &Request, headers: &HeaderMap) -> Result<Answer, TransportError> {
-        let mut message = reqwest::Request::new(request.method.clone(), request.url.clone());
-        message.headers_mut().clone_from(headers);
-        if let Some(body) = &request.body {
-            *message.body_mut() = Some(body.clone().into());
-        }
-        let response = self.client.execute(message).await.map_err(TransportError::from_reqwest)?;
-        read(response).await
+    async fn attempt(&self, message: Message) -> Result<Answer, TransportError> {
+        let response = self.client.clone().oneshot(message).await;
+        read(response.map_err(|error| TransportError::of_client(&error))?).await
     }
 
     /// Interprets the response to `request`.
@@ -144,30 +139,53 @@ where
 }
 
 impl TransportError {
-    fn from_reqwest(error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        let (kind, sent) = match (error.is_connect(), error.is_timeout()) {
+    /// The error of a call that got no head of a response.
+    pub(crate) fn of_client(error: &(dyn std::error::Error + 'static)) -> Self {
+        let detail = chain(error);
+        let connecting = own::causes(error)
+            .find(|cause| cause.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect));
+        match connecting {
+            Some(unopened) if own::is_behind(unopened) => Self::new(OutageKind::OwnTrouble, false, detail),
             // Refused, for example: worth an immediate retry. After a connect timeout the retry would time out too.
-            (true, false) => (OutageKind::Connect, false),
-            (true, true) => (OutageKind::Timeout, false),
-            (false, true) => (OutageKind::Timeout, true),
-            (false, false) => (OutageKind::Reset, true),
-        };
-        Self { kind, sent, detail: chain(&error), refused_certificate: refused_certificate(&error) }
+            Some(unopened) => {
+                let kind = if is_timeout(unopened) { OutageKind::Timeout } else { OutageKind::Connect };
+                Self { refused_certificate: refused_certificate(unopened), ..Self::new(kind, false, detail) }
+            }
+            None if own::is_own_trouble(error) => Self::new(OutageKind::OwnTrouble, true, detail),
+            None => Self::new(OutageKind::Reset, true, detail),
+        }
     }
+}
+
+fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut errors = own::causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    errors.any(|error| error.kind() == std::io::ErrorKind::TimedOut)
+}
+
+fn message(request: &Request, context: &CallContext) -> Result<Message, Error> {
+    let body = request.body.clone().unwrap_or_default();
+    let message = http::Request::builder().method(request.method.clone()).uri(request.url.as_str());
+    let mut message = message
+        .body(Full::from(body))
+        .map_err(|error| Error::Invalid { field: "url", problem: format!("{}: {}", request.url, chain(&error)) })?;
+    *message.headers_mut() = headers(request, context)?;
+    Ok(message)
 }
 
 fn headers(request: &Request, context: &CallContext) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
-    headers.insert("accept", HeaderValue::from_static("application/json"));
+    headers.insert(USER_AGENT, NAME);
+    headers.insert(ACCEPT, JSON);
     if request.body.is_some() {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, JSON);
     }
     if let Some(key) = &context.idempotency_key {
-        let value = HeaderValue::from_str(key).map_err(|_| Error::Invalid {
-            field: "idempotency_key",
-            problem: "must consist of visible ASCII characters to be sent as a header".to_owned(),
-        })?;
+        let invalid = |problem| Error::Invalid { field: "idempotency_key", problem };
+        if key.len() > MAX_KEY_BYTES {
+            return Err(invalid(format!("has {} bytes, expected at most {MAX_KEY_BYTES} in a header", key.len())));
+        }
+        let value = HeaderValue::from_str(key)
+            .map_err(|_| invalid("must consist of visible ASCII characters to be sent as a header".to_owned()))?;
         headers.insert("idempotency-key", value);
     }
     if let Some(traceparent) = context.traceparent_header() {
@@ -177,39 +195,45 @@ fn headers(request: &Request, context: &CallContext) -> Result<HeaderMap, Error>
 }
 
 /// Reads the response, with at most [`MAX_BODY_BYTES`] of body. Dropping a longer one closes the connection.
-async fn read(mut response: reqwest::Response) -> Result<Answer, TransportError> {
+pub(crate) async fn read<B>(response: Response<B>) -> Result<Answer, TransportError>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    let (parts, mut body) = response.into_parts();
     let mut answer = Answer {
-        status: response.status().as_u16(),
-        content_type: text(response.headers(), &CONTENT_TYPE),
-        retry_after: text(response.headers(), &RETRY_AFTER),
-        location: text(response.headers(), &LOCATION),
-        body: Some(Vec::new()),
+        status: parts.status.as_u16(),
+        content_type: text(&parts.headers, &CONTENT_TYPE),
+        retry_after: text(&parts.headers, &RETRY_AFTER),
+        location: text(&parts.headers, &LOCATION),
+        body: None,
     };
-    let announced = text(response.headers(), &CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+    let announced = text(&parts.headers, &CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
     if announced.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > MAX_BODY_BYTES)) {
-        answer.body = None;
         return Ok(answer);
     }
-    let mut body = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > MAX_BODY_BYTES => {
-                answer.body = None;
-                return Ok(answer);
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => {
+                let data = frame.into_data().unwrap_or_default();
+                if bytes.len() + data.len() > MAX_BODY_BYTES {
+                    return Ok(answer);
+                }
+                bytes.extend_from_slice(&data);
             }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => break,
             // An error status decides the outcome; a truncated body must not turn it into another kind of outage.
             Err(_) if answer.status >= 300 => break,
             Err(error) => {
-                return Err(TransportError::new(OutageKind::Reset, true, chain(&error.without_url())));
+                let kind = if own::is_own_trouble(&error) { OutageKind::OwnTrouble } else { OutageKind::Reset };
+                return Err(TransportError::new(kind, true, chain(&error)));
             }
         }
     }
-    answer.body = Some(body);
+    answer.body = Some(bytes);
     Ok(answer)
 }
 
-fn text(headers: &HeaderMap, name: &reqwest::header::HeaderName) -> Option<String> {
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }

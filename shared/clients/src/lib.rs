@@ -15,6 +15,7 @@ pub mod breaker;
 mod call;
 pub mod checks;
 pub mod config;
+mod connect;
 mod error;
 #[expect(clippy::disallowed_methods, reason = "an identity expires by the wall clock")]
 mod grpc;
@@ -26,6 +27,7 @@ pub mod identity;
 pub mod kubernetes;
 pub mod observe;
 pub mod orchestrator;
+mod own;
 pub mod policy;
 pub mod port;
 #[expect(clippy::disallowed_methods, reason = "a reallocation is stamped with the wall time")]

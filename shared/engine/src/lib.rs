@@ -34,6 +34,7 @@ pub mod suggest;
 pub mod template;
 pub mod text;
 pub mod time;
+pub mod traceparent;
 pub mod turn;
 
 pub use apply::Error as ApplyError;

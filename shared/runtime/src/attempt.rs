@@ -22,6 +22,7 @@ use typed::AnyAction;
 pub(crate) use variables::EffectVariables;
 
 mod admit;
+mod again;
 mod answer;
 mod ask;
 mod bounds;

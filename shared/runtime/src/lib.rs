@@ -25,6 +25,7 @@ pub mod message;
 pub mod observe;
 pub mod port;
 mod span;
+pub mod trouble;
 
 pub use heal_engine::StoredCommit;
 pub use heal_engine::catalog::{ActionSpec, Catalog, OutputType, Safety};
@@ -32,4 +33,4 @@ pub use heal_engine::event::{Commit, RunOutcome, RunStatus};
 pub use heal_engine::format;
 pub use heal_engine::id::{Digest, RunId, Seq, Token};
 pub use heal_engine::message::{ActionCommand, ActionResult, AttemptOutcome, AttemptResult, Context, Violation};
-pub use heal_engine::{Map, Timestamp, text};
+pub use heal_engine::{Map, Timestamp, text, traceparent};

@@ -13,6 +13,10 @@
 mod bounds;
 #[path = "attempt/guarding.rs"]
 mod guarding;
+#[path = "attempt/named.rs"]
+mod named;
+#[path = "attempt/own_trouble.rs"]
+mod own_trouble;
 #[path = "attempt/retried.rs"]
 mod retried;
 
@@ -62,8 +66,23 @@ struct Script {
     counted: AtomicU32,
     /// The results of the first calls; afterwards every call succeeds.
     results: Mutex<VecDeque<AttemptResult>>,
+    /// How often this process has no descriptor left, and when.
+    troubles: Mutex<(&'static str, u32)>,
     /// The calls that were made: their keys, their starts and their deadlines.
     calls: Mutex<Vec<(String, Timestamp, Timestamp)>>,
+}
+
+impl Script {
+    fn meet_trouble(&self, when: &str) -> Result<(), AttemptResult> {
+        let mut troubles = self.troubles.lock().unwrap();
+        if troubles.0 != when || troubles.1 == 0 {
+            return Ok(());
+        }
+        troubles.1 -= 1;
+        heal_runtime::trouble::note("no descriptor");
+        let (service, message) = ("lamps".to_owned(), "no descriptor".to_owned());
+        Err(AttemptResult::new(AttemptOutcome::Unavailable { service, message, retry_after_ms: None }))
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -91,10 +110,15 @@ impl Action for Touch {
         Ok(parameters.tickets.iter().map(target).collect())
     }
 
-    async fn facts(&self, _: &Call, _: &Tickets, _: &Target) -> Result<Facts<u32>, AttemptResult> {
+    /// The service names every target in lower case.
+    async fn facts(&self, call: &Call, _: &Tickets, target: &Target) -> Result<Facts<u32>, AttemptResult> {
+        self.script.meet_trouble("reading")?;
+        let name = target.id.to_lowercase();
+        let answered =
+            if name == target.id { None } else { self.targets(call, &Tickets { tickets: vec![name] })?.pop() };
         self.clock.advance_ms(self.script.reading_takes_ms.load(Ordering::SeqCst));
         let marks = self.script.marks.lock().unwrap().clone();
-        Ok(Facts { marks, ..self.read.fetch_add(1, Ordering::SeqCst).into() })
+        Ok(Facts { marks, answered, ..self.read.fetch_add(1, Ordering::SeqCst).into() })
     }
 
     fn population(&self, _: &u32) -> Option<String> {
@@ -110,7 +134,15 @@ impl Action for Touch {
         self.script.calls.lock().unwrap().push((call.idempotency_key.clone(), call.started_at, call.deadline));
         for admitted in targets {
             let ticket = &parameters.tickets[usize::try_from(admitted.facts).unwrap() % parameters.tickets.len()];
-            assert_eq!(*ticket, admitted.target.id, "a target arrives with the facts that were read of it");
+            assert_eq!(
+                ticket.to_lowercase(),
+                admitted.target.id,
+                "a target arrives with the facts that were read of it"
+            );
+        }
+        if let Err(result) = self.script.meet_trouble("performing") {
+            let proven_not_applied = targets.iter().map(|admitted| admitted.target.id.clone()).collect();
+            return Performed { result, proven_not_applied };
         }
         self.clock.advance_ms(self.takes_ms.load(Ordering::SeqCst));
         self.touched.fetch_add(u32::try_from(targets.len()).unwrap(), Ordering::SeqCst);

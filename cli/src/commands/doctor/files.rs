@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::path::Path;
 
+use heal_api::server::{Descriptors, Limits, OWN_DESCRIPTORS};
 use heal_guard::Guardrails;
 
 use super::findings::Check;
@@ -66,6 +67,21 @@ fn examine_notify(named: Option<&Path>, folder: &Path) -> anyhow::Result<Result<
         return Ok(Err(format!("line {}: {}; `heal notify lint` shows all", first.line, first.message)));
     }
     Ok(source.value.map(|rules| notify::summary(&rules)).ok_or_else(|| "cannot be used".to_owned()))
+}
+
+/// Whether `heal serve` under this process's limit of open files has descriptors enough for its own work, whoever connects to it.
+pub(super) fn descriptors() -> Option<Check> {
+    let descriptors = Descriptors::of_process()?;
+    let (own, connections) = (descriptors.for_own_work(), Limits::of_process().connections);
+    let shares = format!("{own} for the engine's own work, at most {connections} for connections of the API");
+    let result = if descriptors.are_enough() {
+        Ok(shares)
+    } else {
+        Err(format!(
+            "{shares}; expected at least {OWN_DESCRIPTORS} for its own work: raise the limit (`ulimit -n`, `LimitNOFILE=`)"
+        ))
+    };
+    Some(Check::new("open files", descriptors.0.to_string(), result))
 }
 
 /// Whether the state file can be read and written, or created. It is not created here.

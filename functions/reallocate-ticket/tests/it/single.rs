@@ -8,7 +8,7 @@ use heal_sandbox::{PlatformConfig, Service};
 use serde_json::{Value, json};
 
 use crate::rig::{self, Rig, TRACEPARENT, failed, of_run, output};
-use crate::{body, logs, of_ticket, worker};
+use crate::{body, logs, of_ticket, of_tickets, worker};
 
 #[tokio::test]
 async fn a_ticket_returns_to_the_queue() {
@@ -193,4 +193,27 @@ async fn a_cooldown_and_a_missed_deadline_are_logged_as_failures_of_the_action()
     assert!(told.len() == 2 && told[0].0 == "ticket-1" && told[1].0 == "ticket-2", "{told:?}");
     let cooling = "cooling down: cooldown of reallocate_ticket for ticket-1: 1 of 1 used, free again in 300 s";
     assert!(told[0].1 == cooling && told[1].1.contains("the last moment to start"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_ticket_in_another_letter_case_is_the_same_ticket() {
+    let rig = Rig::new();
+    let worker = worker(&rig);
+    let first = rig.perform(&worker, &of_ticket(&rig, "TICKET-1")).await;
+    assert_eq!(first.outcome, AttemptOutcome::Succeeded);
+    assert_eq!(first.output["reallocated"], json!(["ticket-1"]));
+    for name in ["ticket-1", "Ticket-1", "TICKET-1"] {
+        let command = of_run(&of_ticket(&rig, name), &format!("run-{name}"));
+        let again = rig.perform(&worker, &command).await;
+        assert!(matches!(again.outcome, AttemptOutcome::CoolingDown { .. }), "{name}: {again:?}");
+    }
+    assert_eq!(rig.calls_of("reallocate_ticket").len(), 1);
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_named_in_two_letter_cases_is_reallocated_once() {
+    let rig = Rig::new();
+    let result = rig.perform(&worker(&rig), &of_tickets(&rig, &["ticket-1", "TICKET-1"])).await;
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded, "{result:?}");
+    assert_eq!(rig.calls_of("reallocate_ticket").len(), 1);
 }

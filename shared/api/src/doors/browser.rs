@@ -80,7 +80,7 @@ impl Browser {
             return Ok(());
         }
         check_origin(request)?;
-        let takes_form = matches!(path, Some("/login" | "/logout"));
+        let takes_form = matches!(path, Some("/login/token" | "/logout"));
         // Without a route for it, a request gets 404 or 405 whatever its body is.
         let has_route = roles::has_route(request.method(), path);
         let is_empty = *request.method() != Method::POST && has_no_body(request.headers());

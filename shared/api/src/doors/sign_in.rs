@@ -29,6 +29,7 @@ const SIGN_IN: &str = "heal_sign_in";
 const SIGN_IN_PURPOSE: &str = "sign-in";
 /// Where people sign in.
 pub(super) const PAGE: &str = "/login";
+const BY_TOKEN: &str = "/login/token";
 /// Where the issuer sends people back.
 pub(super) const CALLBACK: &str = "/login/callback";
 
@@ -42,7 +43,8 @@ struct Callback {
 
 pub(super) fn routes() -> Router<Arc<Doors>> {
     Router::new()
-        .route(PAGE, get(page).post(by_token))
+        .route(PAGE, get(page))
+        .route(BY_TOKEN, axum::routing::post(by_token))
         .route("/login/oidc", get(begin))
         .route(CALLBACK, get(end))
         .route("/logout", axum::routing::post(sign_out))
@@ -144,7 +146,7 @@ impl Doors {
                 p { a href=(sign_in_address("/login/oidc", next)) { "Sign in with your organisation" } }
             }
             @if self.tokens.is_some() {
-                form method="post" action="/login" {
+                form method="post" action=(BY_TOKEN) {
                     input type="hidden" name="next" value=(next);
                     label for="token" { "API token" } " "
                     input id="token" name="token" type="password" autocomplete="off" required;

@@ -114,7 +114,7 @@ async fn only_the_name_that_the_gateway_attests_is_ours_and_only_our_pages_chang
 async fn a_session_that_one_process_has_begun_holds_in_another() {
     let (access, token) = access();
     let (first, second) = (process(&access, None), process(&access, None));
-    let sign_in = Request::builder().method("POST").uri("/login").header("host", NAME);
+    let sign_in = Request::builder().method("POST").uri("/login/token").header("host", NAME);
     let sign_in = sign_in.header("content-type", "application/x-www-form-urlencoded");
     let mut sign_in = sign_in.body(Body::from(format!("token={token}"))).unwrap();
     sign_in.extensions_mut().insert(json!({"domainName": NAME}));

@@ -27,7 +27,7 @@ async fn a_token_begins_a_session_that_ends_with_it() {
         (303, "/login?next=%2Fapi%2Fv1%2Fruns")
     );
     assert!(answer(site.get("/login")).await.1.contains("API token"));
-    let form = |token: &str| http().post(site.url("/login")).body(format!("token={token}"));
+    let form = |token: &str| http().post(site.url("/login/token")).body(format!("token={token}"));
     assert_eq!(answer(form("heal_wrong")).await.0, 401);
     assert_eq!(answer(form(&token).header("origin", "https://evil.example.com")).await.0, 403);
     let response = form(&token).header("origin", site.url("")).send().await.unwrap();
@@ -61,7 +61,7 @@ async fn a_person_goes_on_where_the_link_led_and_never_to_another_site() {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs([("next", next), ("token", token.as_str())])
             .finish();
-        let signed_in = http().post(site.url("/login")).body(body).send().await.unwrap();
+        let signed_in = http().post(site.url("/login/token")).body(body).send().await.unwrap();
         let location = signed_in.headers()["location"].to_str().unwrap();
         assert_eq!((signed_in.status().as_u16(), location), (303, expected), "{next}");
     }

@@ -10,9 +10,10 @@ use heal_runtime::Timestamp;
 use heal_runtime::freeze::FreezeWatch;
 use heal_runtime::port::{self, BackendError, BreakerRecord, BreakerStore};
 
+use super::failures::Failures;
 use super::machine::{Admission, Change, Settings, State};
 use crate::call::Wiring;
-use crate::error::{Effect, Error, Outage, OutageKind};
+use crate::error::{Effect, Error, Lesson, Outage, OutageKind};
 use crate::observe::Observer;
 
 /// Longest age of the local view of a shared breaker.
@@ -48,8 +49,8 @@ pub struct Breaker {
 /// What this process knows.
 #[derive(Default)]
 struct View {
-    /// Consecutive failures of this process.
-    failures: u32,
+    /// Of this process, since the last answer.
+    failures: Failures,
     record: Option<BreakerRecord>,
     /// Time of the last read from the store.
     read_at: Option<Timestamp>,
@@ -96,26 +97,42 @@ impl Breaker {
         State::from_record(self.view().record.as_ref())
     }
 
-    /// Runs `call` if the breaker lets it pass, and learns from its result. A call during which this process was frozen is no failure of the
-    /// service: its timeout passed while nobody could read the answer.
+    /// As [`Breaker::run_for`], for a call without a target: alone it opens no breaker but by its connection.
     ///
     /// # Errors
-    /// `Unavailable` of kind `BreakerOpen`, at once; else the error of `call`.
+    /// As [`Breaker::run_for`].
     pub async fn run<T>(
         &self,
         operation: &'static str,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
+        self.run_for(operation, "", call).await
+    }
+
+    /// Runs `call` about `target`, such as a ticket's id, if the breaker lets it pass, and learns from its result.
+    ///
+    /// A call during which this process was frozen is no failure of the service: its timeout passed while nobody could read the answer.
+    /// Nor is one that this process could not make. What the service fails at counts once for each target: one that it cannot serve says
+    /// little of the others.
+    ///
+    /// # Errors
+    /// `Unavailable` of kind `BreakerOpen`, at once; else the error of `call`.
+    pub async fn run_for<T>(
+        &self,
+        operation: &'static str,
+        target: &str,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         let permit = self.admit(operation).await?;
         let watch = FreezeWatch::start(|| self.now());
         let result = watch.during(call).await;
-        let failed = result.as_ref().is_err_and(Error::is_failure_of_the_service);
-        match watch.frozen_ms() {
-            frozen_ms if failed && frozen_ms > 0 => {
-                // A trial call leaves its record as it is: the next trial comes after the reset time.
-                tracing::warn!(service = self.service, operation, frozen_ms, "breaker.freeze_not_counted");
-            }
-            _ => self.learn(permit, failed).await,
+        let lesson = result.as_ref().err().map_or(Lesson::Answers, Error::lesson);
+        let frozen_ms = watch.frozen_ms();
+        if frozen_ms > 0 && matches!(lesson, Lesson::IsAway | Lesson::FailedAtTarget) {
+            // A trial call leaves its record as it is: the next trial comes after the reset time.
+            tracing::warn!(service = self.service, operation, frozen_ms, "breaker.freeze_not_counted");
+        } else {
+            self.learn(permit, lesson, target).await;
         }
         result
     }
@@ -139,27 +156,35 @@ impl Breaker {
         }
     }
 
-    async fn learn(&self, permit: Permit, failed: bool) {
+    async fn learn(&self, permit: Permit, lesson: Lesson, target: &str) {
         let now = self.now();
-        match permit {
-            Permit::Trial(trial) => {
-                self.view().failures = 0;
-                let change = if failed { Change::Open } else { Change::Close };
+        match (permit, lesson) {
+            (_, Lesson::Nothing) => {}
+            (Permit::Trial(trial), _) => {
+                self.view().failures = Failures::default();
+                let change = if lesson == Lesson::Answers { Change::Close } else { Change::Open };
                 self.commit(trial.as_ref(), &change, now).await;
             }
-            Permit::Ordinary if failed => {
+            (Permit::Ordinary, Lesson::Answers) => self.view().failures = Failures::default(),
+            (Permit::Ordinary, Lesson::IsAway | Lesson::FailedAtTarget) => {
                 let opens = {
                     let mut view = self.view();
                     // A late failure of a call that started before the opening says nothing new.
-                    view.failures = if view.record.is_none() { view.failures.saturating_add(1) } else { 0 };
-                    view.failures >= self.settings.threshold
+                    if view.record.is_some() {
+                        view.failures = Failures::default();
+                        return;
+                    }
+                    match lesson {
+                        Lesson::FailedAtTarget => view.failures.count_target(target),
+                        Lesson::IsAway | Lesson::Answers | Lesson::Nothing => view.failures.count_absence(),
+                    }
+                    view.failures.open(&self.settings)
                 };
                 if opens {
                     self.commit(None, &Change::Open, now).await;
-                    self.view().failures = 0;
+                    self.view().failures = Failures::default();
                 }
             }
-            Permit::Ordinary => self.view().failures = 0,
         }
     }
 
@@ -232,7 +257,7 @@ impl Breaker {
                 // While the store failed, this process kept a record of its own; the shared one counts.
                 if view.record != stored {
                     view.record = stored;
-                    view.failures = 0;
+                    view.failures = Failures::default();
                 }
                 view.read_at = Some(self.now());
                 drop(view);

@@ -8,7 +8,7 @@ use heal_runtime::port::BreakerRecord;
 /// When a breaker opens, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Consecutive failures that open it; at least 1.
+    /// Consecutive failures of the connection that open it, at least 1; of calls that the service failed at, at twice as many targets.
     pub threshold: u32,
     /// From the opening to the first trial call, and from a trial call without a result to the next one.
     pub reset: Duration,

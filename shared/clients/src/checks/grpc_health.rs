@@ -66,7 +66,9 @@ async fn call_health(probe: &GrpcHealth, identity: &Arc<dyn IdentityProvider>, d
     let connection = Connection::new(&bracketed(&probe.host), probe.port, security);
     let sender = match connection.sender().await {
         Ok(sender) => sender,
-        Err(ConnectError::Outage { kind: OutageKind::NoIdentity, detail }) => return HealthOutcome::Unknown(detail),
+        Err(ConnectError::Outage { kind: OutageKind::NoIdentity | OutageKind::OwnTrouble, detail }) => {
+            return HealthOutcome::Unknown(detail);
+        }
         // The probe names another server than the one that answers, or calls it in the wrong way.
         Err(ConnectError::Misfit(misfit)) => return HealthOutcome::Unknown(misfit.to_string()),
         Err(error @ ConnectError::Outage { .. }) => return HealthOutcome::Failed(chain(&error)),

@@ -4,12 +4,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use heal_runtime::checks::{Http as Probe, Method, Observation};
-use reqwest::Url;
 use serde_json::Value;
+use url::Url;
 
 use super::{Configured, failing};
 use crate::call::CallContext;
-use crate::error::{Effect, Error, chain};
+use crate::error::{Effect, Error, OutageKind, chain};
 use crate::http::{Answer, Http, MAX_BODY_BYTES, Request};
 
 const SERVICE: &str = "http probe";
@@ -40,6 +40,7 @@ impl Client {
                 Some(reason) => failing_with(Some(answer.status), reason),
             },
             Err(error @ (Error::Invalid { .. } | Error::Misconfigured(_))) => Observation::unknown(error.to_string()),
+            Err(Error::Unavailable(own)) if own.kind == OutageKind::OwnTrouble => Observation::unknown(own.to_string()),
             Err(error @ (Error::Unavailable(_) | Error::Refused(_))) => failing_with(None, error.to_string()),
         }
     }
@@ -54,8 +55,8 @@ impl Client {
 fn request(probe: &Probe) -> Result<Request, String> {
     let url = Url::parse(&probe.url).map_err(|error| format!("{}: {}", probe.url, chain(&error)))?;
     let method = match probe.method {
-        Method::Get => reqwest::Method::GET,
-        Method::Head => reqwest::Method::HEAD,
+        Method::Get => http::Method::GET,
+        Method::Head => http::Method::HEAD,
     };
     Ok(Request { operation: "check", method, url, body: None, at_stake: Effect::NotApplied })
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{OutageKind, chain};
 use crate::identity::IdentityError;
+use crate::own;
 
 /// A connection could not be opened, so nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +42,15 @@ impl ConnectError {
         Self::Outage { kind: OutageKind::Connect, detail }
     }
 
+    /// The connection could not be opened: by the server, the network, or this machine.
+    pub(super) fn failed(error: &(dyn std::error::Error + 'static)) -> Self {
+        let kind = if own::is_behind(error) { OutageKind::OwnTrouble } else { OutageKind::Connect };
+        Self::Outage { kind, detail: chain(error) }
+    }
+
     pub(super) fn no_identity(error: &IdentityError) -> Self {
-        Self::Outage { kind: OutageKind::NoIdentity, detail: chain(error) }
+        let kind = if own::is_behind(error) { OutageKind::OwnTrouble } else { OutageKind::NoIdentity };
+        Self::Outage { kind, detail: chain(error) }
     }
 
     pub(super) fn misfit(setting: Setting, observed: impl Into<String>, expected: impl Into<String>) -> Self {

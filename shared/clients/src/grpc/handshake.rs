@@ -12,11 +12,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tonic::body::Body;
 
 use super::fault::{ConnectError, Setting};
 use super::preface::{Opening, Watched};
+use super::{Driver, Sender};
 use crate::config::SpiffeId;
+use crate::connect::Paced;
 use crate::error::chain;
 use crate::identity::{ALPN, IdentityError, WrongServer, X509Identity, client_config};
 
@@ -26,6 +27,13 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(4);
 
 /// A connection is dead if a ping is not acknowledged within this time.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Bytes that a server may send before they are read, of one answer and of all: no answer is longer than the first.
+const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 2 * STREAM_WINDOW_BYTES;
+
+/// Longest metadata of an answer, decoded: a compressed header field can stand for thousands.
+const MAX_METADATA_BYTES: u32 = 16 * 1024;
 
 /// The alerts by which a server refuses the certificate of this process (RFC 8446, section 6.2).
 const CERTIFICATE_ALERTS: [AlertDescription; 9] = [
@@ -48,10 +56,10 @@ pub(super) struct Ends<'a> {
 
 /// Performs the handshake of mutual TLS: authenticates as the identity and accepts only the server with the expected id.
 pub(super) async fn tls_handshake(
-    stream: TcpStream,
+    stream: Paced<TcpStream>,
     host: &str,
     ends: &Ends<'_>,
-) -> Result<TlsStream<TcpStream>, ConnectError> {
+) -> Result<TlsStream<Paced<TcpStream>>, ConnectError> {
     let config = client_config(ends.identity, ends.server_id).map_err(|error| ends.explain_identity(&error))?;
     let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     // Sent as SNI only: the server is verified by its SPIFFE ID, not by its host name.
@@ -77,24 +85,28 @@ pub(super) async fn http2_handshake<S>(
     stream: S,
     authority: &str,
     ends: Option<&Ends<'_>>,
-) -> Result<http2::SendRequest<Body>, ConnectError>
+) -> Result<Sender, ConnectError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (stream, opening) = Watched::new(stream);
-    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+    let (requests, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(false)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(MAX_METADATA_BYTES)
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(|error| ConnectError::away(chain(&error)))?;
-    tokio::spawn(async move {
+        .map_err(|error| ConnectError::failed(&error))?;
+    let driver = tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(error = chain(&error), "grpc.connection_ended");
         }
     });
+    let sender = Sender { requests, _driver: Arc::new(Driver(driver.abort_handle())) };
     match opening.await {
         Ok(Opening::Http2) => Ok(sender),
         Ok(Opening::Http1) => {

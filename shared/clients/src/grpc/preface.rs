@@ -86,7 +86,10 @@ fn opening(first: &[u8]) -> Opening {
 fn copy(error: &io::Error) -> io::Error {
     match error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
         Some(cause) => io::Error::new(error.kind(), cause.clone()),
-        None => io::Error::new(error.kind(), error.to_string()),
+        None => match error.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(error.kind(), error.to_string()),
+        },
     }
 }
 

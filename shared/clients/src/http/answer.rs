@@ -76,6 +76,7 @@ impl AnswerCheck {
             200..=299 => Ok(answer),
             408 => Err(self.outage(OutageKind::RequestTimeout, self.at_stake, &answer)),
             429 => Err(self.outage(OutageKind::RateLimited, Effect::NotApplied, &answer)),
+            502..=504 => Err(self.outage(OutageKind::NotServing, self.at_stake, &answer)),
             500..=599 => Err(self.outage(OutageKind::ServerError, self.at_stake, &answer)),
             status => Err(Error::Refused(Refusal {
                 service: self.service,
@@ -124,14 +125,15 @@ impl AnswerCheck {
                 expected,
             });
         }
-        Error::Unavailable(Outage {
+        let outage = Outage {
             service: self.service,
             operation: self.operation,
             kind: error.kind,
             retry_after: None,
             effect: if error.sent { self.at_stake } else { Effect::NotApplied },
             detail: error.detail,
-        })
+        };
+        outage.into_error()
     }
 
     fn outage(self, kind: OutageKind, effect: Effect, answer: &Answer) -> Error {

@@ -1,26 +1,19 @@
 //! A server's certificate that was refused, found among the causes of an error.
 
 use std::error::Error;
-use std::io;
+
+use crate::own;
 
 /// Why the server's certificate was refused; `None` if `error` has another cause.
 pub(crate) fn refused_certificate(error: &(dyn Error + 'static)) -> Option<String> {
-    let mut cause = Some(error);
-    while let Some(this) = cause {
-        if let Some(refused @ rustls::Error::InvalidCertificate(_)) = this.downcast_ref() {
-            return Some(refused.to_string());
-        }
-        cause = match this.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            // The source of an I/O error is the source of its cause, not the cause itself.
-            Some(inner) => Some(inner),
-            None => this.source(),
-        };
-    }
-    None
+    let refused = own::causes(error).filter_map(|cause| cause.downcast_ref::<rustls::Error>());
+    refused.filter(|error| matches!(error, rustls::Error::InvalidCertificate(_))).map(ToString::to_string).next()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use rustls::CertificateError;
 
     use super::*;

@@ -1,6 +1,7 @@
 //! One redirect of a reading call, on the same origin: frameworks redirect between a path with and without its last slash.
 
-use reqwest::{Method, Url};
+use http::Method;
+use url::Url;
 
 use super::{Answer, Http, Request};
 use crate::call::CallContext;

@@ -1,7 +1,5 @@
 //! The three API calls: get, list and delete pods, each bounded in time and size.
 
-use http_body_util::BodyExt;
-use hyper_util::client::legacy;
 use kube::api::{DeleteParams, GetParams, ListParams, Preconditions};
 use kube::client::Body;
 use kube::core::request;
@@ -14,7 +12,8 @@ use super::model::{Metadata, Pod};
 use super::transport::TokenUnavailable;
 use crate::call::CallContext;
 use crate::error::{Effect, Error, Misconfiguration, OutageKind, chain};
-use crate::http::{Answer, AnswerCheck, MAX_BODY_BYTES, TransportError, is_json, refused_certificate, retried};
+use crate::http::{Answer, AnswerCheck, TransportError, is_json, read, retried};
+use crate::own;
 
 /// Pods per page of a list of metadata, about 2 KiB each.
 const METADATA_PAGE: u32 = 200;
@@ -73,7 +72,7 @@ impl Client {
             let answer = self.exchange(check, request, context).await?;
             if answer.status == 404 && is_status(&answer) { Ok(None) } else { check.json(answer).map(Some) }
         };
-        self.breaker.run(operation, call).await
+        self.breaker.run_for(operation, name, call).await
     }
 
     /// Reads the metadata of all pods that match `labels`.
@@ -115,7 +114,7 @@ impl Client {
                 let answer = self.exchange(check, request, context).await?;
                 check.json::<Page<T>>(answer)
             };
-            let page = self.breaker.run(operation, call).await?;
+            let page = self.breaker.run_for(operation, labels, call).await?;
             found.extend(page.items);
             match page.metadata.next {
                 Some(token) if !token.is_empty() => parameters = parameters.continue_token(&token),
@@ -145,7 +144,7 @@ impl Client {
                 _ => check.good(answer).map(|_| Deletion::Requested),
             }
         };
-        self.breaker.run(operation, call).await
+        self.breaker.run_for(operation, name, call).await
     }
 
     fn check(&self, operation: &'static str, at_stake: Effect) -> AnswerCheck {
@@ -178,30 +177,8 @@ impl Client {
     }
 
     async fn send(&self, request: http::Request<Vec<u8>>) -> Result<Answer, TransportError> {
-        let response =
-            self.kube.send(request.map(Body::from)).await.map_err(|error| TransportError::from_kube(&error))?;
-        let (parts, mut body) = response.into_parts();
-        let text =
-            |name: http::HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let mut answer = Answer {
-            status: parts.status.as_u16(),
-            content_type: text(http::header::CONTENT_TYPE),
-            location: None,
-            retry_after: text(http::header::RETRY_AFTER),
-            body: None,
-        };
-        let mut bytes = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| TransportError::new(OutageKind::Reset, true, chain(&error)))?;
-            if let Ok(data) = frame.into_data() {
-                if bytes.len() + data.len() > MAX_BODY_BYTES {
-                    return Ok(answer);
-                }
-                bytes.extend_from_slice(&data);
-            }
-        }
-        answer.body = Some(bytes);
-        Ok(answer)
+        let response = self.kube.send(request.map(Body::from)).await;
+        read(response.map_err(|error| TransportError::from_kube(&error))?).await
     }
 }
 
@@ -228,31 +205,14 @@ fn pods(namespace: &str) -> request::Request {
     request::Request::new(format!("/api/v1/namespaces/{namespace}/pods"))
 }
 
-fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(this) = cause {
-        if this.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut) {
-            return true;
-        }
-        cause = this.source();
-    }
-    false
-}
-
 impl TransportError {
     fn from_kube(error: &kube::Error) -> Self {
-        let detail = chain(error);
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-        while let Some(this) = cause {
-            if this.is::<TokenUnavailable>() {
-                return Self::new(OutageKind::NoIdentity, false, detail);
+        match own::causes(error).find(|cause| cause.is::<TokenUnavailable>()) {
+            Some(unavailable) => {
+                let kind = if own::is_behind(unavailable) { OutageKind::OwnTrouble } else { OutageKind::NoIdentity };
+                Self::new(kind, false, chain(error))
             }
-            if this.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect) {
-                let kind = if is_timeout(this) { OutageKind::Timeout } else { OutageKind::Connect };
-                return Self { refused_certificate: refused_certificate(this), ..Self::new(kind, false, detail) };
-            }
-            cause = this.source();
+            None => Self::of_client(error),
         }
-        Self::new(OutageKind::Reset, true, detail)
     }
 }

@@ -1,6 +1,4 @@
-//! The HTTP stack under the Kubernetes library: timeouts, `TCP_NODELAY` and tokens; no retries, no redirects.
-//!
-//! Not over reqwest, which connects to the server name that it verifies: a kubeconfig's `tls-server-name` is another name, or an address.
+//! The HTTP stack under the Kubernetes library: that of every client, and tokens; no retries, no redirects.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,30 +9,20 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::{Body, ConfigExt};
 use tower::{BoxError, Service, ServiceBuilder};
 
 use super::access::{BearerToken, EksAccess, TokenProvider};
+use crate::connect::{self, CONNECT_TIMEOUT};
 use crate::error::{Error, chain};
-use crate::http::{CONNECT_TIMEOUT, POOL_IDLE};
 
 /// A token this close to its expiry is not used: it would expire during the call.
 const TOKEN_EXPIRY_MARGIN: Duration = Duration::from_secs(30);
 
 /// The Kubernetes library's client over this stack.
 pub(super) fn client(config: &kube::Config, eks: Option<&EksAccess>) -> Result<kube::Client, Error> {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    let https = config.rustls_https_connector_with_connector(http).map_err(invalid_config)?;
-    let client = legacy::Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(POOL_IDLE)
-        .retry_canceled_requests(false)
-        .build::<_, Body>(https);
+    let connector = connect::connector(config, CONNECT_TIMEOUT).map_err(invalid_config)?;
+    let client = connect::client().retry_canceled_requests(false).build::<_, Body>(connector);
     let transport = Transport { client, tokens: eks.map(|eks| Arc::new(TokenCache::new(Arc::clone(&eks.tokens)))) };
     let service = ServiceBuilder::new().layer(config.base_uri_layer());
     // A kubeconfig and a service account bring credentials and extra headers; a URL and EKS do not.

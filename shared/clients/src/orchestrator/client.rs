@@ -86,7 +86,8 @@ impl Client {
         let call = async {
             require_non_empty("workflow_id", workflow_id)?;
             let limit = self.limit(STATUS, context)?;
-            self.breaker.run(STATUS.operation, self.read_status(workflow_id, include_tickets, limit, context)).await
+            let read = self.read_status(workflow_id, include_tickets, limit, context);
+            self.breaker.run_for(STATUS.operation, workflow_id, read).await
         };
         self.observe(STATUS.operation, span, call).await
     }
@@ -124,14 +125,15 @@ impl Client {
         require_answer(workflow_id, WorkflowStatus::from(answer))
     }
 
-    /// Runs a changing call under the breaker, its span and the observer.
+    /// Runs a call that changes `target` under the breaker, its span and the observer.
     pub(super) async fn run_change<T>(
         &self,
         kind: Kind,
+        target: &str,
         span: Span,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        self.observe(kind.operation, span, self.breaker.run(kind.operation, call)).await
+        self.observe(kind.operation, span, self.breaker.run_for(kind.operation, target, call)).await
     }
 
     async fn observe<T>(

@@ -66,7 +66,7 @@ impl Client {
                 },
             })
         };
-        self.run_change(change::PAUSE, span, call).await
+        self.run_change(change::PAUSE, workflow_id, span, call).await
     }
 
     /// Resumes a paused workflow.
@@ -106,7 +106,7 @@ impl Client {
                 },
             })
         };
-        self.run_change(change::RESUME, span, call).await
+        self.run_change(change::RESUME, workflow_id, span, call).await
     }
 
     /// Sends the change. If it may have been applied, reads the state. A call that ended with an error changed nothing if the state is as
@@ -171,15 +171,18 @@ fn is_reset(error: &Error) -> bool {
 fn had_answered(error: &Error) -> bool {
     match error {
         Error::Unavailable(outage) => match outage.kind {
-            OutageKind::ServerError | OutageKind::RateLimited | OutageKind::RequestTimeout | OutageKind::Aborted => {
-                true
-            }
+            OutageKind::ServerError
+            | OutageKind::NotServing
+            | OutageKind::RateLimited
+            | OutageKind::RequestTimeout
+            | OutageKind::Aborted => true,
             OutageKind::Connect
             | OutageKind::Reset
             | OutageKind::Timeout
             | OutageKind::DeadlinePassed
             | OutageKind::BreakerOpen
-            | OutageKind::NoIdentity => false,
+            | OutageKind::NoIdentity
+            | OutageKind::OwnTrouble => false,
         },
         Error::Invalid { .. } | Error::Misconfigured(_) | Error::Refused(_) => false,
     }

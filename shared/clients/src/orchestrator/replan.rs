@@ -59,7 +59,7 @@ impl Client {
             plan_id = replanning.plan_id,
             outcome = tracing::field::Empty
         );
-        self.run_change(REPLAN, span, async {
+        self.run_change(REPLAN, &replanning.plan_id, span, async {
             require_non_empty("plan_id", &replanning.plan_id)?;
             require_valid_priority(replanning.priority)?;
             let message = proto::TriggerReplanningRequest {

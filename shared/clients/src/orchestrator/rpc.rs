@@ -177,12 +177,7 @@ fn not_connected(kind: Kind, fault: ConnectError) -> Error {
 }
 
 pub(super) fn outage(kind: Kind, outage: OutageKind, effect: Effect, detail: String) -> Error {
-    Error::Unavailable(Outage {
-        service: SERVICE,
-        operation: kind.operation,
-        kind: outage,
-        retry_after: None,
-        effect,
-        detail,
-    })
+    let outage =
+        Outage { service: SERVICE, operation: kind.operation, kind: outage, retry_after: None, effect, detail };
+    outage.into_error()
 }

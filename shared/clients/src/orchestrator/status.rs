@@ -34,14 +34,16 @@ pub(super) fn error_from(operation: &'static str, at_stake: Effect, status: &Sta
             });
         }
         let sent = fault.is_none_or(|fault| fault.sent);
-        return Error::Unavailable(Outage {
+        let is_own_trouble = fault.is_some_and(|fault| fault.is_own_trouble);
+        let outage = Outage {
             service: SERVICE,
             operation,
-            kind: OutageKind::Reset,
+            kind: if is_own_trouble { OutageKind::OwnTrouble } else { OutageKind::Reset },
             retry_after: None,
             effect: if sent { at_stake } else { Effect::NotApplied },
             detail: chain(cause),
-        });
+        };
+        return outage.into_error();
     }
     match class(status.code()) {
         Class::Misfit => Error::Misconfigured(Misconfiguration {
@@ -96,9 +98,8 @@ fn class(code: Code) -> Class {
         Code::DeadlineExceeded => Class::Transient(OutageKind::Timeout),
         Code::ResourceExhausted => Class::Transient(OutageKind::RateLimited),
         Code::Aborted => Class::Transient(OutageKind::Aborted),
-        Code::Unavailable | Code::Internal | Code::Unknown | Code::DataLoss | Code::Cancelled => {
-            Class::Transient(OutageKind::ServerError)
-        }
+        Code::Unavailable => Class::Transient(OutageKind::NotServing),
+        Code::Internal | Code::Unknown | Code::DataLoss | Code::Cancelled => Class::Transient(OutageKind::ServerError),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Queries to the OPA server.
 
-use reqwest::{Method, Url};
+use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::SERVICE;
 use super::decision::Answer;
@@ -57,7 +58,9 @@ impl Server {
             let answer = self.http.exchange(&request, &context).await?;
             self.http.judge(&request).json::<Wire>(answer)
         };
-        let wire = self.breaker.run(request.operation, call).await.map_err(|error| error.to_string())?;
+        let ids = ["/resource/ticket_id", "/resource/workflow_id", "/resource/plan_id"];
+        let target = ids.map(|id| input.pointer(id).and_then(Value::as_str).unwrap_or_default()).concat();
+        let wire = self.breaker.run_for(request.operation, &target, call).await.map_err(|error| error.to_string())?;
         Answer::read(wire.result.as_ref()).map_err(|problem| format!("{SERVICE} gave no decision: {problem}"))
     }
 

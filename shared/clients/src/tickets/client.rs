@@ -63,7 +63,7 @@ impl Client {
     /// # Errors
     /// `Refused` of kind `NotFound` if there is no such ticket; `Misconfigured` if the service does not know the route.
     pub async fn get_ticket(&self, ticket_id: &str, context: &CallContext) -> Result<Ticket, Error> {
-        self.breaker.run("get_ticket", self.fetch(ticket_id, context)).await
+        self.breaker.run_for("get_ticket", ticket_id, self.fetch(ticket_id, context)).await
     }
 
     /// Returns one ticket to the queue: its status becomes `PENDING` and its worker is removed.

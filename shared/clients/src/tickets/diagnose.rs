@@ -133,6 +133,6 @@ fn misconfigured(operation: &'static str, variable: &'static str, observed: &str
 }
 
 /// A URL without its query.
-fn bare(url: &reqwest::Url) -> String {
+fn bare(url: &url::Url) -> String {
     url.as_str().split('?').next().unwrap_or_default().to_owned()
 }

@@ -1,6 +1,6 @@
 //! The two dialects of the service: the request for each change, its metadata, and the routes and shapes of a list.
 
-use reqwest::Method;
+use http::Method;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

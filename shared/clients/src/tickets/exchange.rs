@@ -1,6 +1,6 @@
 //! Requests and answers about one ticket: an answer about another ticket is refused as unusable, and a route that does not exist names the wrong setting.
 
-use reqwest::Method;
+use http::Method;
 use tracing::Instrument as _;
 
 use super::client::Client;
@@ -57,7 +57,7 @@ impl Client {
             }
             self.ticket_in(ticket_id, &request, answer)
         };
-        self.breaker.run(operation, call).await
+        self.breaker.run_for(operation, ticket_id, call).await
     }
 
     /// The ticket in the answer; refuses an answer about another ticket.
@@ -74,6 +74,6 @@ impl Client {
 }
 
 /// A request that changes nothing.
-pub(super) fn reading(operation: &'static str, url: reqwest::Url) -> Request {
+pub(super) fn reading(operation: &'static str, url: url::Url) -> Request {
     Request { operation, method: Method::GET, url, body: None, at_stake: Effect::NotApplied }
 }

@@ -62,7 +62,7 @@ fn failure(kind: OutageKind) -> Error {
 }
 
 async fn fail(breaker: &Breaker) -> Error {
-    breaker.run("op", async { Err::<(), _>(failure(OutageKind::ServerError)) }).await.unwrap_err()
+    breaker.run("op", async { Err::<(), _>(failure(OutageKind::NotServing)) }).await.unwrap_err()
 }
 
 async fn succeed(breaker: &Breaker) -> std::result::Result<(), Error> {
@@ -326,4 +326,50 @@ async fn a_call_that_was_not_tried_for_lack_of_time_is_no_failure_of_the_service
         untried.await.unwrap_err();
     }
     assert_eq!(breaker.state(), State::Closed);
+}
+
+#[tokio::test]
+async fn trouble_of_this_process_is_no_failure_of_the_service() {
+    let hand = Hand::default();
+    let breaker = breaker(None, &hand);
+    let troubled = || breaker.run("op", async { Err::<(), _>(failure(OutageKind::OwnTrouble)) });
+    for _ in 0..20 {
+        troubled().await.unwrap_err();
+    }
+    assert_eq!(breaker.state(), State::Closed);
+    // Nor does it break the row of failures, or end a trial: nothing is known of the service.
+    for _ in 0..4 {
+        fail(&breaker).await;
+    }
+    troubled().await.unwrap_err();
+    fail(&breaker).await;
+    assert_eq!(breaker.state(), State::Open);
+    hand.advance(RESET);
+    troubled().await.unwrap_err();
+    assert_eq!(breaker.state(), State::HalfOpen);
+    hand.advance(RESET);
+    succeed(&breaker).await.expect("the next trial passes");
+    assert_eq!(breaker.state(), State::Closed);
+}
+
+#[tokio::test]
+async fn failures_at_targets_count_once_for_each_and_a_success_forgets_them() {
+    let breaker = breaker(None, &Hand::default());
+    let fail_at = async |target: &str| {
+        let call = async { Err::<(), _>(failure(OutageKind::ServerError)) };
+        breaker.run_for("op", target, call).await.unwrap_err();
+    };
+    for _ in 0..30 {
+        fail_at("t-1").await;
+    }
+    for number in 2..=9 {
+        fail_at(&format!("t-{number}")).await;
+    }
+    succeed(&breaker).await.unwrap();
+    for number in 1..=9 {
+        fail_at(&format!("t-{number}")).await;
+    }
+    assert_eq!(breaker.state(), State::Closed);
+    fail_at("t-10").await;
+    assert_eq!(breaker.state(), State::Open);
 }

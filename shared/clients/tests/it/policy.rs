@@ -78,7 +78,8 @@ async fn the_question_has_the_contracts_shape_and_the_servers_word_counts() {
     question.resource.affected_tickets = vec!["{{ 7*7 }}".to_owned(), "a\r\n\u{202e}../%2e%2e".to_owned()];
     question.context.workflow_state = "PAUSED".to_owned();
     question.context.ticket_status = "RUNNING".to_owned();
-    let context = CallContext::within(Duration::from_secs(5)).with_traceparent("00-a-b-01");
+    let context = CallContext::within(Duration::from_secs(5))
+        .with_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     let first = client.validate_action(&question, &context).await;
     assert_eq!(first, Decision::Allow { source: DecisionSource::Server, warning: None });
     let Decision::Deny { source: DecisionSource::Server, violations, warning: None } =
@@ -92,7 +93,7 @@ async fn the_question_has_the_contracts_shape_and_the_servers_word_counts() {
         (seen.method.as_str(), seen.target.as_str()),
         ("POST", "/v1/data/neuralhive/self_healing/playbook_validation")
     );
-    assert_eq!(seen.header("traceparent"), Some("00-a-b-01"));
+    assert_eq!(seen.header("traceparent"), Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
     assert_eq!(
         seen.json(),
         json!({"input": {

@@ -91,7 +91,8 @@ async fn a_server_error_is_unavailable_and_its_effect_unknown() {
     for status in [500, 502, 503, 504] {
         let wire = Wire::start([wire::json(status, &json!({"detail": "no\r\nluck"}))]).await;
         let outage = outage(reallocate(&wire.url(), &context()).await);
-        assert_eq!((outage.kind, outage.effect), (OutageKind::ServerError, Effect::Unknown));
+        let kind = if status == 500 { OutageKind::ServerError } else { OutageKind::NotServing };
+        assert_eq!((outage.kind, outage.effect), (kind, Effect::Unknown));
         assert_eq!(outage.detail, format!("answered {status}: no  luck"));
         assert_eq!(wire.seen().len(), 1, "a call that was answered is not retried");
     }
@@ -218,4 +219,28 @@ async fn refusals_never_open_the_breaker() {
         }
         assert_eq!(wire.seen().len(), 12, "{status}");
     }
+}
+
+#[tokio::test]
+async fn five_tickets_that_the_service_fails_at_stop_no_other() {
+    let wire = Wire::start([wire::reply(500, "", "")]).await;
+    let client = Client::new(&ticket_config(&wire.url()), &Wiring::default()).unwrap();
+    for id in ["bad-1", "bad-2", "bad-3", "bad-4", "bad-5"] {
+        for _ in 0..3 {
+            client.get_ticket(id, &context()).await.unwrap_err();
+        }
+    }
+    wire.then(wire::json(200, &ticket("t-1", "PENDING")));
+    client.get_ticket("t-1", &context()).await.expect("a good ticket is served");
+    assert_eq!(wire.seen().len(), 16);
+}
+
+#[tokio::test]
+async fn a_service_that_fails_at_many_targets_is_an_outage() {
+    let wire = Wire::start([wire::reply(500, "", "")]).await;
+    let client = Client::new(&ticket_config(&wire.url()), &Wiring::default()).unwrap();
+    for number in 0..12 {
+        client.get_ticket(&format!("t-{number}"), &context()).await.unwrap_err();
+    }
+    assert_eq!(wire.seen().len(), 10, "twice as many targets as failures of the connection");
 }

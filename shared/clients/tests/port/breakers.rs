@@ -80,7 +80,7 @@ async fn call(breaker: &Breaker, works: bool) -> std::result::Result<(), Error> 
         Err(Error::Unavailable(Outage {
             service: tickets::SERVICE,
             operation: "op",
-            kind: OutageKind::ServerError,
+            kind: OutageKind::NotServing,
             retry_after: None,
             effect: Effect::Unknown,
             detail: String::new(),

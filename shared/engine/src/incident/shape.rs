@@ -7,7 +7,10 @@ use super::error::FieldFaults;
 use super::field::{self, Field, has, text};
 use super::resolution::Resolution;
 use super::{Intake, IntakeError, RESERVED, Shape, Via, path, secret, tickets};
-use crate::{Digest, Map, RunId};
+use crate::{Map, RunId, traceparent};
+
+/// The field of a message that may have a W3C `traceparent`.
+const TRACEPARENT: &str = "traceparent";
 
 /// # Errors
 /// No shape matches, or fields have the wrong type; all of them in one error. A resolved incident is an error, too.
@@ -121,12 +124,13 @@ impl Parts {
         variables.insert("incident_id".to_owned(), Value::from(incident_id.as_str()));
         tickets::complete(&mut variables);
         secret::hide(&mut variables);
+        drop_bad_traceparent(&mut variables);
         Intake {
             incident_type: text(&variables, "incident_type").map(ToOwned::to_owned),
             playbook,
             run_id,
             approval,
-            traceparent: traceparent(&variables, &dedupe_key),
+            traceparent: trace_of(&variables, &dedupe_key),
             variables,
             reserved,
             shape,
@@ -150,35 +154,14 @@ fn is_refused(fields: &Map) -> bool {
 
 /// W3C `traceparent`: that of the message if it is valid, else one made from its `trace_id`, with a span id derived from
 /// `key`.
-fn traceparent(variables: &Map, key: &str) -> Option<String> {
-    let own = text(variables, "traceparent").filter(|parent| is_traceparent(parent));
-    own.map(ToOwned::to_owned).or_else(|| from_trace_id(text(variables, "trace_id")?, key))
+fn trace_of(variables: &Map, key: &str) -> Option<String> {
+    let own = text(variables, TRACEPARENT).map(ToOwned::to_owned);
+    own.or_else(|| traceparent::from_trace_id(text(variables, "trace_id")?, key))
 }
 
-/// W3C Trace Context, section 3.2: version 00 has four fields and no more, a later version may have more.
-fn is_traceparent(parent: &str) -> bool {
-    let mut parts = parent.split('-');
-    let (Some(version), Some(trace), Some(span), Some(flags)) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return false;
-    };
-    let fields = is_hex(version, 2) && is_hex(flags, 2) && is_id(trace, 32) && is_id(span, 16);
-    fields && version != "ff" && (version != "00" || parts.next().is_none())
-}
-
-fn from_trace_id(trace_id: &str, key: &str) -> Option<String> {
-    let trace = trace_id.to_ascii_lowercase();
-    let digest = Digest::of(key.as_bytes());
-    let span = digest.as_str().get(..16)?;
-    is_id(&trace, 32).then(|| format!("00-{trace}-{span}-01"))
-}
-
-/// An id of all zeros is invalid.
-fn is_id(text: &str, digits: usize) -> bool {
-    is_hex(text, digits) && text.bytes().any(|digit| digit != b'0')
-}
-
-fn is_hex(text: &str, digits: usize) -> bool {
-    text.len() == digits && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+/// What is not a trace context is neither stored nor sent on: it would be a header of every call.
+fn drop_bad_traceparent(variables: &mut Map) {
+    if !text(variables, TRACEPARENT).is_some_and(traceparent::is_valid) {
+        variables.remove(TRACEPARENT);
+    }
 }

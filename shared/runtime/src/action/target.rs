@@ -61,14 +61,17 @@ pub struct Facts<F> {
     pub policy: PolicyFacts,
     /// What is written on the target, for the rules of scope.
     pub marks: Marks,
+    /// The target by the id that its service answers, if that is another one than was given, such as the same letters in lower case: cooldowns
+    /// and budgets go by it.
+    pub answered: Option<Target>,
     /// For the action itself, in `perform`.
     pub own: F,
 }
 
 impl<F> From<F> for Facts<F> {
-    /// Nothing for the policy, and nothing written on the target.
+    /// Nothing for the policy, nothing written on the target, and the id as it was given.
     fn from(own: F) -> Self {
-        Self { policy: PolicyFacts::default(), marks: Marks::default(), own }
+        Self { policy: PolicyFacts::default(), marks: Marks::default(), answered: None, own }
     }
 }
 

@@ -16,7 +16,7 @@ use super::record::Told;
 use super::typed::Attempt;
 use crate::action::{Action, Admitted, Target, log};
 use crate::observe::Prevented;
-use crate::port::CooldownKey;
+use crate::port::{CooldownKey, Stage};
 
 /// Targets whose facts are read and whose policy is asked at the same time.
 const PARALLEL: usize = 10;
@@ -70,6 +70,8 @@ pub(super) enum Refusal {
 /// A target that nothing speaks against before its counters are asked.
 struct Candidate<F> {
     admitted: Admitted<F>,
+    /// Whether its service has another id for it than was given, so that the claim does not announce it.
+    is_renamed: bool,
     counted: Counted,
     question: Question,
     told: Told,
@@ -78,6 +80,8 @@ struct Candidate<F> {
 /// What became of a target before its counters were asked.
 enum Asked<F> {
     Candidate(Candidate<F>, Option<String>),
+    /// The store is unavailable.
+    Unasked(NotStarted),
     Refused(Target, Refusal, Option<DecisionRecord>),
 }
 
@@ -99,14 +103,17 @@ impl<A: Action> Attempt<'_, A> {
             .buffered(PARALLEL)
             .collect::<Vec<_>>()
             .await;
-        let mut known = HashSet::new();
+        let (mut known, mut named) = (HashSet::new(), HashSet::new());
         let mut candidates = Vec::new();
         for asked in asked {
             match asked {
+                // A target that was given by two of its names is one.
+                Asked::Candidate(candidate, _) if !named.insert(candidate.counted.key.clone()) => admission.asked -= 1,
                 Asked::Candidate(candidate, warning) => {
                     admission.warnings.extend(warning.filter(|warning| known.insert(warning.clone())));
                     candidates.push(candidate);
                 }
+                Asked::Unasked(not_started) => return Err(not_started),
                 Asked::Refused(target, refusal, decided) => {
                     admission.decisions.extend(decided);
                     admission.refused.push((target, refusal));
@@ -128,6 +135,14 @@ impl<A: Action> Attempt<'_, A> {
                 let refusal = self.without_facts(&target, ended);
                 return Asked::Refused(target, refusal, None);
             }
+        };
+        let is_renamed = facts.answered.is_some();
+        let (target, last_touched) = match facts.answered {
+            None => (target, last_touched),
+            Some(answered) => match self.last_touched(std::slice::from_ref(&answered)).await {
+                Ok(touched) => (answered, touched.into_iter().next().flatten()),
+                Err(not_started) => return Asked::Unasked(not_started),
+            },
         };
         let (policy, warning, told) = match self.ask_policy(&target, facts.policy, last_touched).await {
             Ok(answer) => answer,
@@ -153,7 +168,7 @@ impl<A: Action> Attempt<'_, A> {
         match self.refusal(&target, &counted, &question, &decision) {
             None => {
                 let admitted = Admitted { target, facts: facts.own };
-                Asked::Candidate(Candidate { admitted, counted, question, told }, warning)
+                Asked::Candidate(Candidate { admitted, is_renamed, counted, question, told }, warning)
             }
             Some(refusal) => {
                 self.worker.observer.decided(self.worker.name(), &decision.verdict);
@@ -178,7 +193,9 @@ impl<A: Action> Attempt<'_, A> {
     ) -> Result<(), NotStarted> {
         let (mut admitted, mut asked) = (Vec::new(), Vec::new());
         let mut populations = HashMap::new();
-        for Candidate { admitted: this, mut counted, question, told } in candidates {
+        let is_announced = !candidates.iter().any(|candidate| candidate.is_renamed);
+        let stage = if is_announced { Stage::Reserve } else { Stage::Full };
+        for Candidate { admitted: this, mut counted, question, told, .. } in candidates {
             self.allow_shares(&mut counted, &this.facts, &mut populations).await;
             admitted.push(this);
             asked.push((counted, question, told));
@@ -188,7 +205,11 @@ impl<A: Action> Attempt<'_, A> {
         if !counted.is_empty() {
             let intent = self.intent(&admitted).filter(|_| !self.is_shadow());
             admission.intent_stored = intent.is_some();
-            answer = if self.is_shadow() { self.peek(&counted).await? } else { self.reserve(&counted, intent).await? };
+            answer = if self.is_shadow() {
+                self.peek(&counted).await?
+            } else {
+                self.reserve(&counted, intent, stage).await?
+            };
             self.unless_trickle_is_full(&counted, &answer)?;
         }
         let now = self.worker.ports.clock.now();

@@ -2,9 +2,10 @@
 
 use heal_engine::Timestamp;
 use heal_engine::catalog::Safety;
-use heal_engine::message::{ActionCommand, AttemptOutcome, AttemptResult, Hold};
+use heal_engine::message::{ActionCommand, Hold};
 use heal_guard::Halt;
 
+use super::again::{Again, Next, may_have_acted};
 use super::lease::Lease;
 use super::reserve::with_counted;
 use super::typed::{Attempted, Try};
@@ -12,13 +13,11 @@ use super::{ANSWER_MARGIN_MS, CommandOutcome, Error, LEASE_MS, NotStarted, Watch
 use crate::action::Call;
 use crate::freeze::FreezeWatch;
 use crate::port::{BackendError, ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Reservation, Stage};
-
-/// Tries of one command by one worker: the first, and those after a freeze that left the outcome open.
-const TRIES: u32 = 3;
+use crate::trouble::TroubleWatch;
 
 /// What the earlier tries of an attempt may have done.
 #[derive(Debug, Clone, Copy, Default)]
-struct Earlier {
+pub(super) struct Earlier {
     /// Another worker held the claim, and may have acted.
     recovered: bool,
     /// This worker may have acted, and was frozen.
@@ -50,30 +49,33 @@ impl Worker {
         if earlier.recovered {
             self.observer.claim_recovered(self.name());
         }
-        for tries_left in (0..TRIES).rev() {
+        let mut again = Again::default();
+        loop {
             let watch = FreezeWatch::start(&now as &(dyn Fn() -> Timestamp + Send + Sync));
-            let performed = match self.try_once(&call, &lease, &watch, &storms, earlier).await {
-                Ok(performed) => performed,
-                Err(not_started) => return self.not_started(&call, &lease, earlier, not_started).await,
-            };
+            let trouble = TroubleWatch::default();
+            let tried = trouble.during(self.try_once(&call, &lease, &watch, &storms, earlier)).await;
             let frozen_ms = watch.frozen_ms();
-            if frozen_ms == 0 || tries_left == 0 || !is_open(&performed.result) {
-                // The freeze was not work: the run gets it back as time in which the command waited.
-                call.started_at = call.started_at.plus_ms(frozen_ms).min(now());
-                return self.finish(&call, &lease, earlier, performed).await;
-            }
-            tracing::warn!(frozen_ms, "attempt.frozen");
-            earlier.may_have_acted |= !performed.result.is_proven_not_applied();
-            if self.takes_claim() {
-                let reservation = self.renew(&lease).await?;
-                match self.claimed(&call, reservation).await? {
-                    Ok(recovered) => earlier.recovered |= recovered,
-                    Err(outcome) => return Ok(outcome),
+            match again.after(&tried, trouble.noted(), frozen_ms) {
+                Next::End => {
+                    let performed = match tried {
+                        Ok(performed) => performed,
+                        Err(not_started) => return self.not_started(&call, &lease, earlier, not_started).await,
+                    };
+                    // The freeze was not work: the run gets it back as time in which the command waited.
+                    call.started_at = call.started_at.plus_ms(frozen_ms).min(now());
+                    return self.finish(&call, &lease, earlier, performed).await;
+                }
+                Next::GiveUp => return self.give_up(&lease, earlier, &tried, trouble.noted()).await,
+                Next::TryAgain { pause } => {
+                    earlier.may_have_acted |= may_have_acted(&tried);
+                    match self.pause(&call, &lease, pause).await? {
+                        Ok(recovered) => earlier.recovered |= recovered,
+                        Err(outcome) => return Ok(outcome),
+                    }
+                    call = self.call(call.command, latest);
                 }
             }
-            call = self.call(call.command, latest);
         }
-        Ok(CommandOutcome::Lost)
     }
 
     /// The attempt's time counts from now on.
@@ -94,7 +96,7 @@ impl Worker {
     }
 
     /// Whether the claim was recovered; the inner error is the outcome if another worker has the claim, or had it to the end.
-    async fn claimed(
+    pub(super) async fn claimed(
         &self,
         call: &Call,
         reservation: Reservation,
@@ -183,7 +185,7 @@ impl Worker {
     }
 
     /// If this fails, the lease expires.
-    async fn release(&self, lease: &Lease) {
+    pub(super) async fn release(&self, lease: &Lease) {
         if !self.takes_claim() {
             return;
         }
@@ -221,21 +223,7 @@ impl Worker {
 }
 
 impl Earlier {
-    const fn is_open(self) -> bool {
+    pub(super) const fn is_open(self) -> bool {
         self.recovered || self.may_have_acted
-    }
-}
-
-/// Whether the result may be that of the freeze and not of the target.
-const fn is_open(result: &AttemptResult) -> bool {
-    match result.outcome {
-        AttemptOutcome::Unavailable { .. } | AttemptOutcome::TimedOut { .. } | AttemptOutcome::Unknown { .. } => true,
-        AttemptOutcome::Failed { retryable, .. } => retryable,
-        AttemptOutcome::Succeeded
-        | AttemptOutcome::NoOp { .. }
-        | AttemptOutcome::Denied { .. }
-        | AttemptOutcome::NeedsApproval { .. }
-        | AttemptOutcome::CoolingDown { .. }
-        | AttemptOutcome::Shadowed { .. } => false,
     }
 }

@@ -14,11 +14,16 @@ use crate::port::{BackendError, ClaimRequest, Reservation, Stage};
 const RESTART_AFTER_MS: u64 = 1_000;
 
 impl<A: Action> Attempt<'_, A> {
-    /// Reserves cooldowns and places in budgets, and stores the intent with them.
+    /// Reserves cooldowns and places in budgets, and stores the intent with them. `stage` says whether the claim announces all of them.
     ///
     /// # Errors
     /// The store is unavailable, or the claim was lost. Nothing was done.
-    pub(super) async fn reserve(&self, counted: &[&Counted], intent: Option<Value>) -> Result<Answer, NotStarted> {
+    pub(super) async fn reserve(
+        &self,
+        counted: &[&Counted],
+        intent: Option<Value>,
+        stage: Stage,
+    ) -> Result<Answer, NotStarted> {
         let Self { worker, lease, .. } = self;
         let now = worker.ports.clock.now();
         if now >= lease.until() {
@@ -26,7 +31,7 @@ impl<A: Action> Attempt<'_, A> {
             return Err(BackendError::unavailable("reserve", cause).into());
         }
         let takes_over = self.takes_over.clone();
-        let request = ClaimRequest { intent, takes_over, stage: Stage::Reserve, ..lease.at(now) };
+        let request = ClaimRequest { intent, takes_over, stage, ..lease.at(now) };
         match worker.ports.claims.reserve(&with_counted(request, counted.iter().copied())).await? {
             Reservation::Held { cooling, budgets, .. } => Ok(Answer { cooling, budgets }),
             // The claim was lost between the two calls: nothing was done, and its present holder goes on.

@@ -11,7 +11,8 @@ use super::earlier::Earlier;
 use super::lease::Lease;
 use super::{NotStarted, Watch, Worker, merge, record};
 use crate::action::{Action, Call, Target, log};
-use crate::port::CooldownKey;
+use crate::port::{BackendError, CooldownKey};
+use crate::trouble;
 
 /// An [`Action`] whatever its types are: a worker holds one of these, so that a host can hold workers of many actions.
 #[async_trait]
@@ -137,6 +138,10 @@ impl<A: Action> Attempt<'_, A> {
             return Ok(AttemptResult { not_applied: true, ..result }.into());
         }
         let mut admission = self.admit(targets).await?;
+        if let Some(trouble) = trouble::noted() {
+            // What was read, or what the policy said, may be that of this process's trouble: nothing is done on it.
+            return Err(BackendError::unavailable("attempt", trouble).into());
+        }
         if let Some(result) = merge::approval_needed(&admission) {
             return Ok(AttemptResult { decisions: record::values(admission.decisions), ..result }.into());
         }

@@ -8,7 +8,7 @@ use heal_engine::incident::IntakeError;
 use heal_engine::plan::PlannedStep;
 use heal_engine::time::seconds_to_ms;
 use heal_engine::turn::{self, Brakes, Input};
-use heal_engine::{Map, RunId, State, Timestamp, limit};
+use heal_engine::{Map, RunId, State, Timestamp, limit, traceparent};
 use heal_telemetry::trace;
 use tracing::Instrument as _;
 
@@ -253,10 +253,10 @@ impl Dispatcher {
         }
     }
 
-    /// The trace that the run continues: the given one, that of the current span, or a new one.
+    /// The trace that the run continues: the given one if it is one, that of the current span, or a new one.
     pub(super) fn traceparent(&self, given: Option<&str>, now: Timestamp) -> Result<String, BackendError> {
         let entropy = || self.ports.entropy.next();
-        match given.map(ToOwned::to_owned).or_else(trace::current) {
+        match given.filter(|given| traceparent::is_valid(given)).map(ToOwned::to_owned).or_else(trace::current) {
             Some(traceparent) => Ok(traceparent),
             None => Ok(trace::fresh(now.0 / 1_000, [entropy()?, entropy()?, entropy()?])),
         }

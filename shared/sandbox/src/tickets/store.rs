@@ -76,7 +76,8 @@ impl Store {
 
     pub(super) fn get(&self, ticket_id: &str) -> Result<Value, Refusal> {
         let held = lock(&self.held);
-        held.tickets.get(ticket_id).map(|ticket| json!(ticket)).ok_or_else(missing)
+        let known = held.tickets.values().find(|ticket| ticket.is_named(ticket_id));
+        known.map(|ticket| json!(ticket)).ok_or_else(missing)
     }
 
     /// Performs `change`, or replays the response that the same `key` got on the same `path`.
@@ -116,7 +117,7 @@ impl Store {
 
 impl Held {
     fn ticket(&mut self, ticket_id: &str) -> Result<&mut Ticket, Refusal> {
-        self.tickets.get_mut(ticket_id).ok_or_else(missing)
+        self.tickets.values_mut().find(|ticket| ticket.is_named(ticket_id)).ok_or_else(missing)
     }
 
     fn compensate(&mut self, wanted: Compensation) -> Result<Value, Refusal> {
@@ -149,6 +150,11 @@ impl Held {
 }
 
 impl Ticket {
+    /// In any letter case, as with ids that are UUIDs.
+    fn is_named(&self, ticket_id: &str) -> bool {
+        self.ticket_id.eq_ignore_ascii_case(ticket_id)
+    }
+
     fn reallocate(&mut self, wanted: Reallocation) -> &Self {
         self.status = TicketStatus::Pending;
         self.assigned_worker = None;

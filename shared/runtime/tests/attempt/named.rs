@@ -1,0 +1,52 @@
+//! A target by another of its names: cooldowns and budgets go by the name that its service answers.
+
+use super::*;
+
+fn cooling(result: &AttemptResult) -> Option<&str> {
+    match &result.outcome {
+        AttemptOutcome::CoolingDown { target, .. } => Some(target),
+        _ => None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cooldown_holds_for_a_target_in_other_letters() {
+    for (first, second) in [("7f3a-aa", "7F3A-AA"), ("7F3A-AA", "7f3a-aa"), ("7F3A-aa", "7f3a-AA")] {
+        let rig = Rig::new(Safety::Probe);
+        let result = rig.perform(&rig.command("run-1", tickets(&[first]))).await;
+        assert_eq!(result.outcome, AttemptOutcome::Succeeded);
+        let result = rig.perform(&rig.command("run-2", tickets(&[second]))).await;
+        assert_eq!(cooling(&result), Some("7f3a-aa"), "{first} {second}: {result:?}");
+        assert_eq!(rig.touched(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_given_by_two_of_its_names_is_touched_once() {
+    let rig = Rig::new(Safety::Idempotent);
+    let result = rig.perform(&rig.command("run", tickets(&["7F3A", "b", "7f3a", "B"]))).await;
+    assert_eq!(result.outcome, AttemptOutcome::Succeeded, "{result:?}");
+    assert_eq!(rig.touched(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_policy_is_told_when_the_target_was_touched_by_whichever_name() {
+    let rig = Rig::new(Safety::Idempotent);
+    rig.perform(&rig.command("run-1", tickets(&["7f3a"]))).await;
+    let touched_at = rig.clock.now();
+    rig.clock.advance_ms(COOLDOWN_MS + 1);
+    rig.perform(&rig.command("run-2", tickets(&["7F3A"]))).await;
+    let inputs = rig.judge.0.lock().unwrap();
+    let told: Vec<_> = inputs.iter().map(|input| input.context.last_reallocation_timestamp / 1_000_000).collect();
+    assert_eq!(told, [0, touched_at.0]);
+    assert_eq!(inputs[1].resource.ticket_id, "7f3a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renamed_target_that_was_not_touched_is_free_again() {
+    let rig = Rig::new(Safety::Idempotent);
+    rig.fail_second_reservation(When::After);
+    rig.deliver(&rig.command("run-1", tickets(&["7F3A"]))).await.unwrap_err();
+    let result = rig.perform(&rig.command("run-2", tickets(&["7f3a"]))).await;
+    assert_eq!((result.outcome, rig.touched()), (AttemptOutcome::Succeeded, 1));
+}
