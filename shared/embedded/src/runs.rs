@@ -140,4 +140,8 @@ impl DueRuns for Store {
     async fn count_live(&self) -> Result<LiveRuns> {
         self.read("runs.count_live", listing::count_live).await
     }
+
+    async fn takes_writes(&self) -> Result<()> {
+        Store::takes_writes(self, "runs.takes_writes").await
+    }
 }
