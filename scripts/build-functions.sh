@@ -9,6 +9,8 @@
 # HEAL_BUILD_PROFILE=prebuilt: copies from HEAL_PREBUILT (default: cargo's output folder), for tests, which run after a full build.
 # HEAL_BUILD_ALSO names an additional package to build, for comparison.
 # HEAL_BUILD_PLAYBOOKS names an additional folder of playbooks for the dispatcher.
+# HEAL_BUILD_NOTIFY names the file of the notifications; the default is playbooks/notify.yaml, if it exists.
+# HEAL_BUILD_API names the file of the HTTP API's identities (docs/access.md); without it, only API Gateway identifies callers.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -106,6 +108,30 @@ dispatcher | api) "$heal" playbook compile playbooks ${HEAL_BUILD_PLAYBOOKS:+"$H
 esac
 case $name in
 scheduled-checks | api) "$heal" check compile playbooks/checks --out "$folder/checks.json" ;;
+esac
+case $name in
+api)
+    if [ -f playbooks/hooks.yaml ]; then
+        "$heal" hook compile --playbooks playbooks --out "$folder/hooks.json"
+    else
+        echo '{}' >"$folder/hooks.json"
+    fi
+    if [ -n "${HEAL_BUILD_API:-}" ]; then
+        "$heal" access compile "$HEAL_BUILD_API" --out "$folder/api.json"
+    else
+        echo '{}' >"$folder/api.json"
+    fi
+    ;;
+esac
+case $name in
+dispatcher | notify)
+    notify=${HEAL_BUILD_NOTIFY:-playbooks/notify.yaml}
+    if [ -f "$notify" ] || [ -n "${HEAL_BUILD_NOTIFY:-}" ]; then
+        "$heal" notify compile "$notify" --playbooks playbooks ${HEAL_BUILD_PLAYBOOKS:+--playbooks "$HEAL_BUILD_PLAYBOOKS"} --out "$folder/notify.json"
+    else
+        echo '{}' >"$folder/notify.json"
+    fi
+    ;;
 esac
 # A file of guardrails that is missing or has an error fails the build, not the first message.
 "$heal" guardrails compile --playbooks playbooks ${HEAL_BUILD_PLAYBOOKS:+--playbooks "$HEAL_BUILD_PLAYBOOKS"} --out "$folder/guardrails.json"

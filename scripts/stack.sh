@@ -4,7 +4,8 @@
 #   scripts/stack.sh up       starts what is not running, builds and deploys; run again to update
 #   scripts/stack.sh down     stops what `up` started, and nothing else
 #
-# Everything is in .heal/stack: process ids, logs, and `env`, the variables that point a client at the stack. Queues and tables are in MiniStack's
+# Everything is in .heal/stack: process ids, logs, `env`, the variables that point a client at the stack, and `api`, the identities of its HTTP API
+# with a token for an operator and one for an approver. Queues and tables are in MiniStack's
 # memory and are lost when it stops. HEAL_STACK_PORT sets the port; the default is 4566, or a free one.
 set -eu
 
@@ -102,7 +103,7 @@ END
     mkdir -p "$dir/tmp"
     # Functions inherit MiniStack's environment, so it gets only PATH and HOME from this shell.
     start ministack "$dir/ministack.out" env -i PATH="$PATH" HOME="$HOME" TMPDIR="$root/$dir/tmp" \
-        BIND_HOST=127.0.0.1 GATEWAY_PORT="$port" MINISTACK_HOST=127.0.0.1 MINISTACK_REGION="$region" \
+        BIND_HOST=127.0.0.1 GATEWAY_PORT="$port" MINISTACK_HOST=localhost MINISTACK_REGION="$region" \
         LAMBDA_EXECUTOR=local PERSIST_STATE=0 AWS_ENDPOINT_URL="http://127.0.0.1:$port" \
         AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test "$root/.venv-ministack/bin/ministack"
     wait_for ministack ministack_answers
@@ -114,6 +115,45 @@ start_sandbox() {
     : >"$dir/sandbox.env"
     start sandbox "$dir/sandbox.env" "$heal" sandbox
     wait_for sandbox sandbox_is_up
+}
+
+# The identities of the HTTP API, made once, and its secret at the local AWS. Prints the secret's ARN.
+make_identities() {
+    "$python" - "$dir/api" "$(cat "$dir/endpoint")" "$region" "$stack" <<'END'
+import base64, hashlib, json, os, secrets, sys, time, urllib.error, urllib.request
+
+folder, endpoint, region, stack = sys.argv[1:]
+os.makedirs(folder, mode=0o700, exist_ok=True)
+if not os.path.exists(f"{folder}/api.json"):
+    now = int(time.time() * 1000)
+    entries = []
+    for role in ("operator", "approver"):
+        token = "heal_" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+        with open(os.open(f"{folder}/{role}.token", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(token + "\n")
+        expires = now + 366 * 86_400_000
+        entries.append({"name": role, "sha256": hashlib.sha256(token.encode()).hexdigest(), "role": role, "created": now, "expires": expires})
+    with open(f"{folder}/api.json", "w") as file:
+        json.dump({"tokens": {"tokens": entries}}, file)
+
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+def call(operation, body):
+    headers = {
+        "content-type": "application/x-amz-json-1.1",
+        "x-amz-target": f"secretsmanager.{operation}",
+        "authorization": f"AWS4-HMAC-SHA256 Credential=test/20260101/{region}/secretsmanager/aws4_request",
+    }
+    request = urllib.request.Request(endpoint, json.dumps(body).encode(), headers)
+    return json.load(opener.open(request, timeout=10))["ARN"]
+
+name = f"{stack}-api"
+try:
+    arn = call("CreateSecret", {"Name": name, "SecretString": json.dumps({"HEAL_SESSION_KEY": secrets.token_hex(32)})})
+except urllib.error.HTTPError:
+    arn = call("DescribeSecret", {"SecretId": name})
+print(arn)
+END
 }
 
 # The variables of the stand-in services as template parameters: EXECUTION_TICKET_SERVICE_URL becomes ExecutionTicketServiceUrl.
@@ -168,6 +208,14 @@ print("HEAL_GUARDRAILS_FILE=.aws-sam/build/DispatcherFunction/guardrails.json")
 print("HEAL_CHECKS_FILE=.aws-sam/build/ScheduledChecksFunction/checks.json")
 print("HEAL_METRICS_NAMESPACE=SelfHealing")
 END
+    # Every name under `localhost` is this machine for browsers and curl. MiniStack chooses the API by it, as API Gateway does.
+    "$python" - "$dir/outputs.json" "$(sed 's/.*://' "$dir/endpoint")" >"$dir/api/url" <<'END'
+import json, sys, urllib.parse
+
+outputs = {output["OutputKey"]: output["OutputValue"] for output in json.load(open(sys.argv[1]))}
+api = urllib.parse.urlsplit(outputs["ApiUrl"]).hostname.split(".")[0]
+print(f"http://{api}.execute-api.localhost:{sys.argv[2]}")
+END
     { sed '/^HEAL_/d' "$dir/env"; sed -n 's/^export //p' "$dir/sandbox.env"; } >>"$dir/functions.env"
 }
 
@@ -175,13 +223,15 @@ up() {
     scripts/install-aws-tools.sh ministack sam
     mkdir -p "$dir"
     start_ministack
+    secret=$(make_identities)
     say "building the functions (some minutes the first time; log: $dir/build.log)"
-    export HEAL_BUILD_PROFILE=dev
+    export HEAL_BUILD_PROFILE="${HEAL_BUILD_PROFILE:-dev}" HEAL_BUILD_API="$root/$dir/api/api.json"
     quietly build sam build --config-env local
     start_sandbox
     say "deploying"
     # shellcheck disable=SC2046 # one word per parameter
-    quietly deploy sam deploy --config-env local --no-confirm-changeset --parameter-overrides $(overrides)
+    quietly deploy sam deploy --config-env local --no-confirm-changeset --parameter-overrides $(overrides) \
+        ApiEnabled=true ApiAuthorizer=none "ApiSecretArn=$secret"
     write_env
     next
 }
@@ -190,7 +240,10 @@ next() {
     control=$(sed -n 's/^HEAL_SANDBOX_CONTROL_URL=//p' "$dir/env")
     cat <<END
 
-The engine is deployed at $(cat "$dir/endpoint"), as the stack $stack. heal finds it through $dir/env. Try, in any shell in this folder:
+The engine is deployed at $(cat "$dir/endpoint"), as the stack $stack. heal finds it through $dir/env. Its console, for a browser:
+  $(cat "$dir/api/url")
+      sign in with the token in $dir/api/operator.token; approve what a run asks with $dir/api/approver.token
+Try, in any shell in this folder:
   $heal incident send tests/events/ticket_timeout.json --watch
       heal a hanging worker, through queues and functions
   $heal runs list
@@ -207,7 +260,7 @@ END
 down() {
     stop sandbox
     stop ministack
-    rm -rf "$dir/env" "$dir/functions.env" "$dir/endpoint" "$dir/sandbox.env" "$dir/outputs.json" "$dir/tmp"
+    rm -rf "$dir/api" "$dir/env" "$dir/functions.env" "$dir/endpoint" "$dir/sandbox.env" "$dir/outputs.json" "$dir/tmp"
 }
 
 case ${1:-} in

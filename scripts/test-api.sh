@@ -49,9 +49,9 @@ url=$(first_line "$folder/address")
 curl --silent --show-error --fail --output /dev/null --header 'content-type: application/json' "$url/api/v1/remediation/execute" --data \
     '{"remediation_id": "run-1", "incident_id": "inc-1", "playbook_name": "workflow_restart", "parameters": {"workflow_id": "wf-1"}, "execution_mode": "MANUAL_APPROVAL"}'
 
-# A stream lasts as long as its run.
+# A stream lasts as long as its run. One worker: Python 3.11 fails now and then where several threads parse Python at once.
 status=0
-.venv-schemathesis/bin/schemathesis run "$url/openapi.json" --exclude-operation-id streamRun --max-time "$seconds" --seed 1 --workers 4 \
+.venv-schemathesis/bin/schemathesis run "$url/openapi.json" --exclude-operation-id streamRun --max-time "$seconds" --seed 1 --workers 1 \
     --request-timeout 40 --phases examples,coverage,fuzzing --suppress-health-check all --warnings off --continue-on-failure \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,unsupported_method,allow_header_conformance || status=$?
 if ! curl --silent --fail --output /dev/null "$url/health"; then

@@ -27,6 +27,18 @@ pub(crate) fn folder(named: Option<&Path>, playbooks: &Path) -> anyhow::Result<O
     }
 }
 
+/// Names of the checks in the folder of them beside `file`; `None` without such a folder.
+///
+/// # Errors
+/// The folder cannot be read.
+pub(crate) fn names_beside(file: &Path) -> anyhow::Result<Option<Vec<String>>> {
+    let Some(folder) = file.parent().map(|folder| folder.join(FOLDER)).filter(|folder| folder.is_dir()) else {
+        return Ok(None);
+    };
+    let stem = |path: PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    Ok(Some(playbooks::yaml_files(&folder)?.into_iter().filter_map(stem).collect()))
+}
+
 /// Reads the checks of a folder, in the order of their names. With `playbooks`, each incident must start one of them.
 ///
 /// # Errors

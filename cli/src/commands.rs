@@ -1,5 +1,6 @@
 //! The command line: one module a command, each with its options and the code that executes it.
 
+mod access;
 mod approvals;
 mod audit;
 mod autonomy;
@@ -111,6 +112,8 @@ enum Command {
     State(state::Command),
     #[command(subcommand)]
     Token(token::Command),
+    #[command(subcommand)]
+    Access(access::Command),
     Doctor(doctor::Args),
 }
 
@@ -146,6 +149,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Dlq(command) => Box::pin(dlq::run(command)).await,
         Command::State(command) => state::run(command),
         Command::Token(command) => token::run(command),
+        Command::Access(command) => access::run(command),
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
     }
 }
@@ -181,6 +185,7 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Dlq(_)
         | Command::State(_)
         | Command::Token(_)
+        | Command::Access(_)
         | Command::Doctor(_) => {
             logs::init(format, COMMAND_LOGS).context("failed to set up the log")?;
             Ok(Telemetry::silent())

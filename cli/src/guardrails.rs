@@ -43,13 +43,14 @@ pub(crate) fn file(named: Option<&Path>, playbooks: &Path) -> anyhow::Result<Opt
     }
 }
 
-/// Reads the file. Without `playbooks`, their names and steps are not checked.
+/// Reads the file. Without `playbooks`, their names and steps are not checked; nor are those of checks without a folder of them beside it.
 ///
 /// # Errors
 /// It cannot be read. Faults inside it are in its diagnostics.
 pub(crate) fn read(file: &Path, playbooks: Option<&[Playbook]>) -> anyhow::Result<Source<Guardrails>> {
+    let checks = crate::checks::names_beside(file)?;
     Source::read(file.to_owned(), |stem, text| {
-        let reading = guardrails::read(stem, text, &actions::catalog(), playbooks);
+        let reading = guardrails::read(stem, text, &actions::catalog(), playbooks, checks.as_deref());
         (reading.guardrails, reading.diagnostics)
     })
 }
@@ -107,8 +108,18 @@ impl Loaded {
 
 /// The number of rules that a file sets.
 pub(crate) fn rules(guardrails: &Guardrails) -> usize {
-    let Guardrails { cooldowns, budgets, repeats: _, approvals, autonomy, admission, windows, scope, storms } =
-        guardrails;
+    let Guardrails {
+        cooldowns,
+        budgets,
+        repeats: _,
+        approvals,
+        autonomy,
+        admission,
+        windows,
+        scope,
+        storms,
+        dependencies,
+    } = guardrails;
     let live = &admission.live;
     cooldowns.len()
         + budgets.len()
@@ -118,6 +129,7 @@ pub(crate) fn rules(guardrails: &Guardrails) -> usize {
         + live.services.len()
         + windows.len()
         + scope.len()
+        + dependencies.len()
         + storms.0.iter().filter(|rule| !Storms::default().0.contains(rule)).count()
 }
 

@@ -1,13 +1,11 @@
 //! The file of the hooks, read and validated.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use heal_api::Hooked;
 use heal_clients::config::Strings;
 use heal_engine::playbook::Playbook;
-use heal_hooks::{Hooks, HooksFile, SecretRef, Secrets, SourceRule, Verifier, limit};
+use heal_hooks::{Hooks, HooksFile, Verifier};
 use heal_language::hooks;
 
 use crate::playbooks::diagnostics;
@@ -44,16 +42,17 @@ pub(crate) fn read(file: &Path, playbooks: Option<&[Playbook]>) -> anyhow::Resul
     })
 }
 
-/// The hooks of this home with the secrets of `strings`; without a file no alert becomes an incident. Prints every error to standard error.
+/// The hooks of this home, and what verifies deliveries by the secrets of `strings`; without a file no alert becomes an incident. Prints every
+/// error to standard error.
 ///
 /// # Errors
 /// As [`file()`]; or the file cannot be read or has an error, or a secret is missing or too short.
-pub(crate) fn load(
+pub(crate) async fn load(
     named: Option<&Path>,
     folder: &Path,
     playbooks: &[Playbook],
     strings: &dyn Strings,
-) -> anyhow::Result<Option<Hooked>> {
+) -> anyhow::Result<Option<(Hooks, Verifier)>> {
     let Some(file) = file(named, folder)? else { return Ok(None) };
     let source = read(&file, Some(playbooks))?;
     diagnostics::print_errors([source.faults()].into_iter());
@@ -62,29 +61,10 @@ pub(crate) fn load(
     };
     let (digest, rules) = (hooks.digest(), hooks.rules.len());
     tracing::info!(file = %file.display(), %digest, rules, "hooks are in force");
-    let verifier = Verifier::new(secrets(&hooks, strings).with_context(|| file.display().to_string())?);
-    Ok(Some(Hooked { hooks: Hooks::new(hooks)?, verifier }))
-}
-
-/// The secrets that the file refers to.
-///
-/// # Errors
-/// One is missing or has fewer bytes than [`limit::SECRET_BYTES_LEAST`]. The error never has its text.
-fn secrets(hooks: &HooksFile, strings: &dyn Strings) -> anyhow::Result<BTreeMap<heal_hooks::Source, Secrets>> {
-    let read = |SecretRef(reference): &SecretRef| -> anyhow::Result<String> {
-        let Some(("env", name)) = reference.split_once(':') else {
-            bail!("{reference}: only a deployed stack reads secrets from there, use `env:NAME`");
-        };
-        let secret = strings.get(name)?.unwrap_or_default();
-        if secret.len() < limit::SECRET_BYTES_LEAST {
-            bail!("{name} has {} bytes, a secret needs {} at least", secret.len(), limit::SECRET_BYTES_LEAST);
-        }
-        Ok(secret)
+    let secret = async |reference: &str| match reference.split_once(':') {
+        Some(("env", name)) => strings.get(name).map(Option::unwrap_or_default).map_err(|error| error.to_string()),
+        Some(_) | None => Err("only a deployed stack reads secrets from there, use `env:NAME`".to_owned()),
     };
-    let of_source = |(source, rule): (&heal_hooks::Source, &SourceRule)| {
-        let keys = rule.secrets.iter().map(read).collect::<anyhow::Result<_>>();
-        let keys = keys.with_context(|| format!("the secrets of `{source}` cannot be used"))?;
-        Ok((*source, Secrets { keys, window_seconds: rule.window_seconds }))
-    };
-    hooks.sources.iter().map(of_source).collect()
+    let verifier = heal_api::verifier(&hooks, secret).await.with_context(|| file.display().to_string())?;
+    Ok(Some((Hooks::new(hooks)?, verifier)))
 }

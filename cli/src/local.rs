@@ -88,6 +88,7 @@ async fn assemble<'a>(
     let needed = plans.flat_map(|plan| plan.playbook.steps()).map(|step| step.kind.as_str()).collect();
     let workers = actions::workers(ports, &clients, &needed, observer).await?;
     let host = Host::new(dispatcher, workers, Arc::new(store.clone()), Arc::clone(&ports.due_runs));
+    let host = host.settling(Arc::new(store.clone()));
     let checks =
         Checks::new(checks, ports.checks(clients.prober())).context("failed to set up the scheduled checks")?;
     let checks = if ports.notifies { checks.notifying() } else { checks };

@@ -34,6 +34,7 @@ METRICS = {
     "self_healing_runs_left_work_total": {"severity"},
     "self_healing_escalations_total": {"severity"},
     "self_healing_attempts_total": {"action", "status"},
+    "self_healing_notifications_total": {"channel", "result"},
 }
 GROUPS = ["Ticket reallocations", "Workflow operations", "OPA validations", "Integration health", "Runs", "Guardrails", "Queues", "Functions"]
 
@@ -164,7 +165,7 @@ class Dashboard(unittest.TestCase):
                 self.assertIn((metric, f"heal-{name}"), shown)
             self.assertIn(("ApproximateNumberOfMessagesVisible", f"heal-{name}-dead"), shown)
         self.assertIn(("ApproximateNumberOfMessagesVisible", "heal-dead"), shown)
-        for name in facts.functions():
+        for name in [*facts.functions(), *facts.OPTIONAL]:
             for metric in ("Invocations", "Errors", "Throttles", "Duration"):
                 self.assertIn((metric, f"heal-{name}"), shown)
 

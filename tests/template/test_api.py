@@ -2,9 +2,10 @@
 
 import unittest
 
-from stack import ARN, Stack
-from test_permissions import READ, TABLE
+from stack import ARN, Stack, source
+from test_permissions import CHANGE, READ, TABLE
 
+SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:api"
 JWT = {"ApiEnabled": "true", "ApiAuthorizer": "jwt", "ApiJwtIssuer": "https://issuer.example.com", "ApiJwtAudience": "heal"}
 KINDS = ("Api", "Integration", "Route", "Stage", "Authorizer")
 
@@ -43,6 +44,22 @@ class Api(unittest.TestCase):
         self.assertEqual(authorizer["JwtConfiguration"], {"Issuer": "https://issuer.example.com", "Audience": ["heal"]})
         self.assertEqual(self.iam.of_type("AWS::ApiGatewayV2::Authorizer"), {})
 
+    def test_without_an_authorizer_the_function_is_the_only_door_and_has_its_key(self):
+        stack = Stack(ApiEnabled="true", ApiAuthorizer="none", ApiSecretArn=SECRET, ApiHooksOpen="true")
+        [route] = stack.of_type("AWS::ApiGatewayV2::Route").values()
+        self.assertEqual((route["RouteKey"], route["AuthorizationType"]), ("$default", "NONE"))
+        self.assertEqual(stack.properties("ApiFunction")["Environment"]["Variables"]["HEAL_SECRET"], SECRET)
+        rule = source()["Rules"]["SessionsNeedAKey"]
+        self.assertEqual(rule["Assertions"][0]["Assert"], {"Fn::Not": [{"Fn::Equals": [{"Ref": "ApiSecretArn"}, ""]}]})
+
+    def test_alerts_pass_the_gateway_only_where_that_is_wanted_and_nothing_else_does(self):
+        for parameters in ({"ApiEnabled": "true"}, JWT):
+            stack = Stack(**parameters, ApiHooksOpen="true")
+            routes = {route["RouteKey"]: route["AuthorizationType"] for route in stack.of_type("AWS::ApiGatewayV2::Route").values()}
+            self.assertEqual(routes.pop("POST /hooks/{source}"), "NONE")
+            self.assertEqual(len(routes), 1)
+            self.assertNotEqual(routes["$default"], "NONE")
+
     def test_the_gateway_speaks_the_format_that_the_function_reads_and_waits_no_longer_than_it(self):
         [integration] = self.iam.of_type("AWS::ApiGatewayV2::Integration").values()
         self.assertEqual(integration["PayloadFormatVersion"], "2.0")
@@ -56,8 +73,8 @@ class Api(unittest.TestCase):
         self.assertEqual(sender, "iam:AROAApiFunctionRole:heal-api")
         self.assertTrue(self.iam.properties("ApiFunction")["Role"].endswith("/ApiFunctionRole"))
 
-    def test_its_callers_may_only_read_unless_a_parameter_says_more(self):
-        for stack, role in ((self.iam, "viewer"), (Stack(ApiEnabled="true", ApiRole="operator"), "operator")):
+    def test_its_callers_may_do_nothing_unless_a_parameter_or_the_file_says_more(self):
+        for stack, role in ((self.iam, "none"), (Stack(ApiEnabled="true", ApiRole="operator"), "operator")):
             self.assertEqual(stack.properties("ApiFunction")["Environment"]["Variables"]["HEAL_API_ROLE"], role)
 
     def test_it_may_do_exactly_what_the_table_says(self):
@@ -75,7 +92,11 @@ class Api(unittest.TestCase):
         allow(READ, [TABLE], ["RUN#*", "LIVE#*", "PLAN#*", "CHECK#*", "HALT", "AUTONOMY"])
         allow(["dynamodb:PutItem", "dynamodb:UpdateItem"], [TABLE], ["AUTONOMY"])
         allow(["dynamodb:Query"], [f"{TABLE}/index/ended"])
+        claims = ["CLAIM#hook-delivery#*", "CLAIM#approval-link#*"]
+        allow(["dynamodb:GetItem", *CHANGE], [TABLE], claims)
         self.assertEqual(grants(self.iam), allowed)
+        allow(["secretsmanager:GetSecretValue"], [SECRET])
+        self.assertEqual(grants(Stack(ApiEnabled="true", ApiSecretArn=SECRET)), allowed)
 
     def test_it_has_a_log_group_and_alarms_like_the_other_functions(self):
         alarms = self.iam.of_type("AWS::CloudWatch::Alarm")

@@ -135,7 +135,7 @@ class Parameters(unittest.TestCase):
 
     def test_a_stack_that_could_not_start_is_refused(self):
         rules = source()["Rules"]
-        self.assertEqual(set(rules), {"JwtNeedsAnIssuer", "MutualTlsNeedsAnIdentity", "NoFallbackNeedsAPolicyServer", "ProductionNeedsMutualTls", "SubnetsNeedSecurityGroups"})
+        self.assertEqual(set(rules), {"JwtNeedsAnIssuer", "MutualTlsNeedsAnIdentity", "NoFallbackNeedsAPolicyServer", "ProductionNeedsMutualTls", "SessionsNeedAKey", "SubnetsNeedSecurityGroups"})
         names = set(rules["ProductionNeedsMutualTls"]["RuleCondition"]["Fn::Contains"][0])
         self.assertEqual(names, {"production", "prod", "staging", "stage"})
 

@@ -62,6 +62,9 @@ def expected(stack, folder):
         allow(["dynamodb:DeleteItem"], [TABLE], ["LIVE#*", "RUN#*"])
         allow(["dynamodb:Query"], [f"{TABLE}/index/ended"])
         allow([*READ, *CHANGE], [TABLE], ["CHECK#*"])
+        # What depends on a sick service is held.
+        allow(["dynamodb:GetItem"], [TABLE], ["BREAKER#*"])
+        allow(CHANGE, [TABLE], ["HALT"])
         # They look at workflows, so they have to say who they are.
         allow(["secretsmanager:GetSecretValue"], [SECRET])
         allow(["kms:Decrypt"], [KEY])

@@ -16,6 +16,7 @@ use heal_embedded::Store;
 use heal_engine::check::Check;
 use heal_engine::notice::Rules;
 use heal_guard::Guardrails;
+use heal_hooks::{Hooks, Verifier};
 use heal_runtime::audit::HeadLog;
 use heal_runtime::dispatcher::Dispatcher;
 use heal_runtime::library::Library;
@@ -95,7 +96,7 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     let guardrails = guardrails(&args, &library)?;
     let (_platform, strings) = args.sandbox.start()?;
     let known = playbooks::playbooks_from(&library);
-    let hooks = hooks::load(args.hooks.hooks.as_deref(), &args.playbooks.playbooks, &known, &strings)?;
+    let hooks = hooks::load(args.hooks.hooks.as_deref(), &args.playbooks.playbooks, &known, &strings).await?;
     let rules = rules(&args, &library)?;
     let listener = TcpListener::bind(args.listen)
         .await
@@ -162,7 +163,7 @@ fn service(
     dispatcher: Dispatcher,
     checks: Vec<Check>,
     telemetry: Telemetry,
-    hooks: Option<Hooked>,
+    hooks: Option<(Hooks, Verifier)>,
 ) -> Service {
     let changes =
         Direct { dispatcher: dispatcher.clone(), runs: ports.runs.clone(), entropy: Arc::clone(&ports.entropy) };
@@ -180,7 +181,7 @@ fn service(
         entropy: Arc::clone(&ports.entropy),
         telemetry,
         waiting: Waiting { poll: POLL, streams: true },
-        hooks,
+        hooks: hooks.map(|(hooks, verifier)| Hooked { hooks, verifier, deliveries: Arc::clone(&ports.claims) }),
     }
 }
 

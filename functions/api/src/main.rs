@@ -1,11 +1,14 @@
 //! `api`: the HTTP API of a stack, behind API Gateway. It reads runs, and sends changes to the dispatcher.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use heal_api::changes::Queued;
-use heal_api::{Service, Waiting};
-use heal_lambda::{ApiHome, Error, Function, authorizer};
+use heal_api::doors::access::Access;
+use heal_api::doors::{Doors, Parts};
+use heal_api::{GatewayRoles, Hooked, Service, Waiting};
+use heal_lambda::{ApiHome, Error, Function, request_context};
 
 /// How often a run's log is read while a reader waits for news: every read costs money.
 const POLL: Duration = Duration::from_secs(1);
@@ -13,15 +16,27 @@ const POLL: Duration = Duration::from_secs(1);
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let function = Function::start("api").await?;
-    let home = function.api_home()?;
-    let role = home.role()?;
-    let router = heal_api::router(service(home)?);
-    function.answer_http(heal_api::behind_gateway(router, authorizer, role)).await
+    let home = function.api_home().await?;
+    let access = Access::read(&home.identities()?, Path::new(""), home.client_secret.clone());
+    let access = ApiHome::of_identities(access.map_err(|faults| faults.join("; ")))?;
+    let roles = GatewayRoles::new(&access, home.role()?);
+    let doors = Arc::new(doors(access, &home)?);
+    let router = doors.guard(heal_api::router(service(home).await?));
+    function.answer_http(heal_api::behind_gateway(router, request_context, roles)).await
 }
 
-fn service(home: ApiHome) -> Result<Service, Error> {
+fn doors(access: Access, home: &ApiHome) -> Result<Doors, Error> {
+    let (clock, entropy) = (Arc::clone(&home.ports.clock), Arc::clone(&home.ports.entropy));
+    let parts = Parts { clock, entropy, metrics: home.telemetry.metrics().clone() };
+    let doors = Doors::behind_gateway(access, home.session_key.as_deref(), parts);
+    ApiHome::of_identities(doors.map_err(|error| error.to_string()))
+}
+
+async fn service(home: ApiHome) -> Result<Service, Error> {
     let checks = home.checks()?;
-    let ApiHome { ports, library, telemetry, .. } = home;
+    let ApiHome { ports, library, telemetry, vault, hooks, .. } = home;
+    let secret = async |reference: &str| vault.read_text(reference).await;
+    let hooks = ApiHome::of_hooks(Hooked::compiled(&hooks, secret, Arc::clone(&ports.claims)).await)?;
     let dispatcher = ports.dispatcher(library);
     let changes = Queued {
         reader: dispatcher.clone(),
@@ -44,7 +59,6 @@ fn service(home: ApiHome) -> Result<Service, Error> {
         entropy: ports.entropy,
         telemetry,
         waiting: Waiting { poll: POLL, streams: false },
-        // A stack gets its alarms through EventBridge, SNS and SQS.
-        hooks: None,
+        hooks,
     })
 }

@@ -9,6 +9,7 @@
 pub mod access;
 mod browser;
 mod error;
+pub mod iam;
 mod identify;
 pub mod oidc;
 mod rate;
@@ -42,11 +43,19 @@ use token::TokenFile;
 pub use error::DoorsError;
 pub(crate) use rate::network;
 pub use refusal::{REASONS, Reason, Refusals};
-pub use roles::{ROUTES, by_role};
+pub use roles::ROUTES;
 
 /// The address that a connection comes from; the server puts it into each request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Peer(pub IpAddr);
+
+/// The name by which a request has reached API Gateway, in lower case: the gateway attests it, and chooses the API by it.
+#[derive(Debug, Clone)]
+pub(crate) struct GatewayName(pub String);
+
+/// An identity that API Gateway has attested and that has no role.
+#[derive(Debug, Clone)]
+pub(crate) struct Roleless(pub String);
 
 /// What the doors need of the program around them.
 #[derive(Clone)]
@@ -84,6 +93,27 @@ impl Doors {
         if is_trial && !address.ip().is_loopback() {
             return Err(DoorsError::Open { address });
         }
+        let sealer = Sealer::new(&*parts.entropy)?;
+        let doors = Self::build(access, Some(address), sealer, parts)?;
+        Ok(Self { is_trial, ..doors })
+    }
+
+    /// The doors of a function behind API Gateway, whose processes share sessions by `session_key`. Callers whom the gateway attests have
+    /// their roles from [`GatewayRoles`](crate::GatewayRoles); all others identify themselves, and it is never a trial.
+    ///
+    /// # Errors
+    /// People can sign in and there is no key, or it is short.
+    pub fn behind_gateway(access: Access, session_key: Option<&str>, parts: Parts) -> Result<Self, DoorsError> {
+        let people_sign_in = access.tokens.is_some() || access.oidc.as_ref().is_some_and(|oidc| oidc.client.is_some());
+        let sealer = match session_key {
+            Some(key) => Sealer::shared(key)?,
+            None if people_sign_in => return Err(DoorsError::NoSessionKey),
+            None => Sealer::new(&*parts.entropy)?,
+        };
+        Self::build(access, None, sealer, parts)
+    }
+
+    fn build(access: Access, address: Option<SocketAddr>, sealer: Sealer, parts: Parts) -> Result<Self, DoorsError> {
         let tokens = access.tokens.map(TokenFile::open).transpose()?;
         let issuer = access.oidc.map(|oidc| Issuer::new(oidc, Arc::clone(&parts.clock))).transpose()?;
         Ok(Self {
@@ -91,10 +121,10 @@ impl Doors {
             issuer,
             browser: Browser::new(access.hosts, access.public_url, address),
             rates: Rates::new(),
-            sealer: Sealer::new(&*parts.entropy)?,
+            sealer,
             refusals: Arc::new(Refusals::new(parts.metrics, Arc::clone(&parts.clock))),
             clock: parts.clock,
-            is_trial,
+            is_trial: false,
         })
     }
 
@@ -125,18 +155,38 @@ impl Doors {
         let peer = request.extensions().get::<Peer>().copied();
         self.rates.check_peer(peer)?;
         Browser::check_change(request, path.as_deref())?;
-        let caller = match request.extensions_mut().remove::<Caller>() {
-            Some(caller) => Some(caller),
-            None => self.identify(request.headers(), need != Need::Anyone, request.uri().path()).await?,
-        };
+        let caller = self.caller(request, need).await?;
         if let Some(caller) = &caller {
             self.rates.check_identity(&caller.identity)?;
         }
-        roles::check(need, caller.as_ref())?;
+        let is_attested = request.extensions().get::<Roleless>().is_some();
+        if need != Need::Known || !is_attested {
+            roles::check(need, caller.as_ref())?;
+        }
         if let Some(caller) = caller {
             request.extensions_mut().insert(caller);
         }
         Ok(())
+    }
+
+    /// The caller: as a gateway before this process attests, or else as the request identifies itself.
+    async fn caller(&self, request: &mut Request, need: Need) -> Result<Option<Caller>, Refusal> {
+        if let Some(caller) = request.extensions_mut().remove::<Caller>() {
+            return Ok(Some(caller));
+        }
+        let (headers, path) = (request.headers(), request.uri().path());
+        match (need, request.extensions().get::<Roleless>()) {
+            (Need::Anyone | Need::Known | Need::Handler, Some(_)) => Ok(None),
+            (Need::Role(_) | Need::Nobody, Some(Roleless(identity))) => {
+                let message =
+                    format!("{identity} has no role here; an admin can give it one in the API's file of identities");
+                Err(Refusal::new(Reason::Role, message))
+            }
+            (Need::Anyone, None) => self.identify(headers, false, path).await,
+            // Its sender may have credentials of another kind besides its signature.
+            (Need::Handler, None) => Ok(self.identify(headers, true, path).await.unwrap_or_default()),
+            (Need::Known | Need::Role(_) | Need::Nobody, None) => self.identify(headers, true, path).await,
+        }
     }
 
     /// Whom a request without credentials comes from, if that is anybody.

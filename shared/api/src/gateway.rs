@@ -1,110 +1,113 @@
-//! The caller that Amazon API Gateway has identified.
+//! What Amazon API Gateway (HTTP API, payload format 2.0) has attested of a request, before the doors: its caller, and the name and the
+//! address that it came by.
+
+use std::net::IpAddr;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{Extensions, Method, StatusCode};
+use axum::http::Extensions;
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
 use crate::caller::{Caller, Role};
-use crate::problem::Problem;
+use crate::doors::access::Access;
+use crate::doors::iam::IamRoles;
+use crate::doors::oidc::RoleClaim;
+use crate::doors::{GatewayName, Peer, Roleless};
 
-/// `router` behind API Gateway: each request has the caller whom `authorizer` reads from it, in the role `role`. A viewer changes nothing.
-pub fn behind_gateway(router: Router, authorizer: fn(&Extensions) -> Value, role: Role) -> Router {
-    router.layer(middleware::from_fn(move |mut request: Request, next: Next| async move {
-        let Some(caller) = Caller::from_gateway(&authorizer(request.extensions()), |_, _| Some(role)) else {
-            return Problem::new(StatusCode::UNAUTHORIZED, "the gateway has identified nobody as the caller")
-                .into_response();
-        };
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        if caller.role < Role::Operator && !reads {
-            let message = format!("{} may only read: its role is viewer", caller.identity);
-            return Problem::new(StatusCode::FORBIDDEN, message).into_response();
+/// Gives roles to the identities that API Gateway attests.
+#[derive(Debug, Clone, Default)]
+pub struct GatewayRoles {
+    iam: IamRoles,
+    claim: Option<RoleClaim>,
+    /// Of an identity that neither names. `None`: it may do nothing but ask who it is.
+    fallback: Option<Role>,
+}
+
+impl GatewayRoles {
+    /// The roles that the file of identities gives; every other attested identity has the role `fallback`.
+    pub fn new(access: &Access, fallback: Option<Role>) -> Self {
+        let claim = access.oidc.as_ref().map(|oidc| oidc.roles.clone());
+        Self { iam: access.iam.clone(), claim, fallback }
+    }
+
+    /// The identity that `authorizer` names, with its role: an IAM principal as `iam:USER_ID`, or the subject of a JWT as `oidc:SUBJECT`.
+    /// `None` if it names nobody.
+    fn identify(&self, authorizer: &Value) -> Option<(String, Option<Role>)> {
+        // `AROA…:session` or `AIDA…`: the same text that SQS attests for the principal's own messages.
+        if let Some(id) = text(authorizer.pointer("/iam/userId")) {
+            let role = text(authorizer.pointer("/iam/userArn")).and_then(|arn| self.iam.role(arn));
+            return Some((format!("iam:{id}"), role.or(self.fallback)));
         }
-        request.extensions_mut().insert(caller);
-        let response: Response = next.run(request).await;
-        response
+        let claims = authorizer.pointer("/jwt/claims")?;
+        let subject = text(claims.get("sub"))?;
+        let role = self.claim.as_ref().and_then(|claim| claim.role(claims));
+        Some((format!("oidc:{subject}"), role.or(self.fallback)))
+    }
+}
+
+/// `router`, whose doors are [`Doors::behind_gateway`](crate::doors::Doors::behind_gateway), behind API Gateway. `context` reads the
+/// `requestContext` of a request.
+pub fn behind_gateway(router: Router, context: fn(&Extensions) -> Value, roles: GatewayRoles) -> Router {
+    router.layer(middleware::from_fn(move |mut request: Request, next: Next| {
+        let context = context(request.extensions());
+        let attested = context.get("authorizer").and_then(|authorizer| roles.identify(authorizer));
+        let extensions = request.extensions_mut();
+        match attested {
+            Some((identity, Some(role))) => drop(extensions.insert(Caller { identity, role })),
+            Some((identity, None)) => drop(extensions.insert(Roleless(identity))),
+            None => {}
+        }
+        if let Some(name) = context.get("domainName").and_then(Value::as_str) {
+            extensions.insert(GatewayName(name.to_ascii_lowercase()));
+        }
+        let source = context.pointer("/http/sourceIp").and_then(Value::as_str);
+        if let Some(address) = source.and_then(|text| text.parse::<IpAddr>().ok()) {
+            extensions.insert(Peer(address));
+        }
+        next.run(request)
     }))
 }
 
-impl Caller {
-    /// The caller by the `authorizer` of a request's context (HTTP API, payload format 2.0): an IAM principal as `iam:USER_ID`, or the subject
-    /// of a JWT as `oidc:SUBJECT`. `None` if it identifies nobody.
-    ///
-    /// `role` gives the role of an identity with its claims; without one, the caller is refused.
-    pub fn from_gateway(authorizer: &Value, role: impl Fn(&str, &Value) -> Option<Role>) -> Option<Self> {
-        let text =
-            |value: Option<&Value>| value?.as_str().filter(|text| !text.trim().is_empty()).map(ToOwned::to_owned);
-        let claims = authorizer.pointer("/jwt/claims");
-        // `AROA…:session` or `AIDA…`: the same text that SQS attests for the principal's own messages.
-        let principal = text(authorizer.pointer("/iam/userId")).map(|id| (format!("iam:{id}"), &Value::Null));
-        let subject = text(claims.and_then(|claims| claims.get("sub"))).map(|sub| (format!("oidc:{sub}"), claims));
-        let (identity, claims) = match (principal, subject) {
-            (Some((identity, none)), _) => (identity, none),
-            (None, Some((identity, claims))) => (identity, claims?),
-            (None, None) => return None,
-        };
-        let role = role(&identity, claims)?;
-        Some(Self { identity, role })
-    }
+fn text(value: Option<&Value>) -> Option<&str> {
+    value?.as_str().filter(|text| !text.trim().is_empty())
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
-    use axum::routing::get;
+    use std::collections::BTreeMap;
+
     use serde_json::json;
-    use tower::ServiceExt as _;
 
     use super::*;
 
-    fn identity(authorizer: &Value) -> Option<String> {
-        Caller::from_gateway(authorizer, |_, _| Some(Role::Viewer)).map(|caller| caller.identity)
+    fn roles(fallback: Option<Role>) -> GatewayRoles {
+        let iam = IamRoles(BTreeMap::from([("arn:aws:iam::1:role/ops".to_owned(), Role::Approver)]));
+        let map = BTreeMap::from([("sre".to_owned(), Role::Operator)]);
+        GatewayRoles { iam, claim: Some(RoleClaim { claim: "groups".to_owned(), map }), fallback }
     }
 
     #[test]
     fn a_principal_or_a_subject_is_a_caller_and_nothing_else_is() {
         let iam = json!({"iam": {"userId": "AROAEXAMPLE:anna", "accountId": "1", "userArn": "arn:aws:sts::1:assumed-role/ops/anna"}});
-        assert_eq!(identity(&iam).as_deref(), Some("iam:AROAEXAMPLE:anna"));
-        let jwt = json!({"jwt": {"claims": {"sub": "anna@example.com", "groups": "[sre]"}, "scopes": null}});
-        assert_eq!(identity(&jwt).as_deref(), Some("oidc:anna@example.com"));
+        assert_eq!(roles(None).identify(&iam), Some(("iam:AROAEXAMPLE:anna".to_owned(), Some(Role::Approver))));
+        let jwt = json!({"jwt": {"claims": {"sub": "anna@example.com", "groups": "[dev sre]"}, "scopes": null}});
+        assert_eq!(roles(None).identify(&jwt), Some(("oidc:anna@example.com".to_owned(), Some(Role::Operator))));
         for nobody in
             [json!(null), json!({}), json!({"iam": {"userId": ""}}), json!({"jwt": {"claims": {"name": "anna"}}})]
         {
-            assert_eq!(identity(&nobody), None, "{nobody}");
+            assert_eq!(roles(Some(Role::Admin)).identify(&nobody), None, "{nobody}");
         }
-    }
-
-    #[tokio::test]
-    async fn behind_the_gateway_nobody_is_refused_and_a_viewer_only_reads() {
-        fn anna(_: &Extensions) -> Value {
-            json!({"iam": {"userId": "AROA:anna"}})
-        }
-        let who = async |caller: Caller| caller.identity;
-        let routes = || Router::new().route("/x", get(who).post(who));
-        let status = async |router: Router, method: &str| {
-            let request = Request::builder().method(method).uri("/x").body(Body::empty()).unwrap();
-            router.oneshot(request).await.unwrap().status()
-        };
-        let nobody = behind_gateway(routes(), |_| Value::Null, Role::Admin);
-        assert_eq!(status(nobody, "GET").await, StatusCode::UNAUTHORIZED);
-        for (role, method, expected) in [
-            (Role::Viewer, "GET", StatusCode::OK),
-            (Role::Viewer, "POST", StatusCode::FORBIDDEN),
-            (Role::Operator, "POST", StatusCode::OK),
-        ] {
-            assert_eq!(status(behind_gateway(routes(), anna, role), method).await, expected, "{role:?} {method}");
-        }
-        assert_eq!(status(routes(), "GET").await, StatusCode::UNAUTHORIZED, "no door, no caller");
     }
 
     #[test]
-    fn the_role_follows_from_the_claims_and_none_is_refused() {
-        let jwt = json!({"jwt": {"claims": {"sub": "anna", "groups": "[sre]"}}});
-        let role = |_: &str, claims: &Value| (claims["groups"] == "[sre]").then_some(Role::Approver);
-        assert_eq!(Caller::from_gateway(&jwt, role).map(|caller| caller.role), Some(Role::Approver));
-        let other = json!({"jwt": {"claims": {"sub": "anna", "groups": "[dev]"}}});
-        assert_eq!(Caller::from_gateway(&other, role), None);
+    fn an_identity_that_no_map_names_has_the_fallback_role_or_none() {
+        let iam = json!({"iam": {"userId": "AIDA", "userArn": "arn:aws:iam::1:user/ben"}});
+        let jwt = json!({"jwt": {"claims": {"sub": "ben", "groups": "[dev]"}}});
+        for (fallback, authorizer) in
+            [(None, &iam), (Some(Role::Viewer), &iam), (None, &jwt), (Some(Role::Viewer), &jwt)]
+        {
+            assert_eq!(roles(fallback).identify(authorizer).unwrap().1, fallback, "{authorizer}");
+        }
     }
 }

@@ -192,6 +192,7 @@ impl From<Halt> for HaltView {
             HaltScope::Target { name } => ("target", Some(name)),
             // No store keeps it; a window is among the guardrails.
             HaltScope::Window { name, .. } => ("window", Some(name)),
+            HaltScope::Dependency { name, .. } => ("dependency", Some(name)),
         };
         let scope = Scope { scope: scope.to_owned(), name };
         Self { id, scope, since: since.0, until: until.0, reason, by }

@@ -8,8 +8,10 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
-use heal_hooks::{Headers, Hooks, ReadError, Refused, Source, Translation, Verifier, limit};
-use heal_runtime::port::{Message, QueueName};
+use heal_hooks::{
+    Alert, Headers, Hooks, HooksFile, ReadError, Refused, Source, Translation, Verified, Verifier, limit,
+};
+use heal_runtime::port::{ClaimStore, Message, QueueName};
 use heal_telemetry::metrics::Id;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -24,13 +26,43 @@ const NAMED: usize = 100;
 /// Messages in one call of the queue.
 const BATCH: usize = 100;
 
+mod secrets;
+mod taking;
+
+pub use secrets::{HookSecretError, verifier};
+use taking::Taking;
+
 /// What turns alerts into incidents, and who may send them.
-#[derive(Debug)]
+#[expect(missing_debug_implementations, reason = "ports are behaviour, there is nothing to print")]
 pub struct Hooked {
     /// The mapping file.
     pub hooks: Hooks,
     /// The secrets of the sources that sign.
     pub verifier: Verifier,
+    /// Remembers the signed deliveries that were taken.
+    pub deliveries: Arc<dyn ClaimStore>,
+}
+
+impl Hooked {
+    /// The hooks of a canonical text, with which a function is deployed; `read` gives the text behind a secret's reference. `None` if there is
+    /// no rule.
+    ///
+    /// # Errors
+    /// What is wrong with the text or with a secret.
+    pub async fn compiled(
+        text: &str,
+        read: impl AsyncFn(&str) -> Result<String, String>,
+        deliveries: Arc<dyn ClaimStore>,
+    ) -> Result<Option<Self>, String> {
+        let file = HooksFile::from_json(text).map_err(|error| heal_engine::text::chain(&error))?;
+        if file.rules.is_empty() {
+            return Ok(None);
+        }
+        let verifier = verifier(&file, read).await.map_err(|error| error.to_string())?;
+        tracing::info!(digest = %file.digest(), rules = file.rules.len(), "hooks are in force");
+        let hooks = Hooks::new(file).map_err(|error| heal_engine::text::chain(&error))?;
+        Ok(Some(Self { hooks, verifier, deliveries }))
+    }
 }
 
 /// What became of a delivery.
@@ -87,29 +119,50 @@ pub(crate) async fn receive(
         return Err(Problem::new(StatusCode::UNAUTHORIZED, message));
     }
     let alerts = heal_hooks::read(source, &told, &body).inspect_err(|_| refuse("unreadable"))?;
+    let store = &*hooked.deliveries;
+    let taking = match verified {
+        Some(Verified { digest }) => {
+            let taking = Taking::begin(store, source, &digest, &*service.entropy, service.dispatcher.now()).await;
+            Some(taking.inspect_err(|error| error.refused().into_iter().for_each(|it| refuse(it.as_str())))?)
+        }
+        None => None,
+    };
+    let (tally, messages) = translate(&service, hooked, source, &alerts, &headers);
+    let sent = send(&service, messages).await;
+    if let Some(taking) = taking {
+        taking.end(store, sent.is_ok(), service.dispatcher.now()).await;
+    }
+    sent?;
+    tracing::info!(%source, alerts = alerts.len(), raised = tally.raised, withdrawn = tally.withdrawn, "alerts.received");
+    Ok((StatusCode::ACCEPTED, Json(tally)))
+}
+
+/// What becomes of the alerts, and the messages for the queue of incidents.
+fn translate(
+    service: &Service,
+    hooked: &Hooked,
+    source: Source,
+    alerts: &[Alert],
+    headers: &HeaderMap,
+) -> (Tally, Vec<Message>) {
     let mut tally = Tally::default();
     let mut messages = Vec::with_capacity(alerts.len());
-    for alert in &alerts {
+    for alert in alerts {
         let translation = hooked.hooks.translate(alert);
-        metrics.count(Id::Alerts, &[source.as_str(), word(&translation)]);
-        if let Some(body) = tally.add(translation) {
-            messages.push(Message {
-                queue: QueueName::Incidents,
-                body,
-                delay_ms: 0,
-                traceparent: traceparent(&headers),
-            });
-        }
+        service.telemetry.metrics().count(Id::Alerts, &[source.as_str(), word(&translation)]);
+        let traceparent = traceparent(headers);
+        let message = |body| Message { queue: QueueName::Incidents, body, delay_ms: 0, traceparent };
+        messages.extend(tally.add(translation).map(message));
     }
+    (tally, messages)
+}
+
+async fn send(service: &Service, mut messages: Vec<Message>) -> Result<(), Problem> {
     while !messages.is_empty() {
         let rest = messages.split_off(messages.len().min(BATCH));
         service.sender.send(std::mem::replace(&mut messages, rest)).await?;
     }
-    if let Some(verified) = verified {
-        hooked.verifier.taken(verified);
-    }
-    tracing::info!(%source, alerts = alerts.len(), raised = tally.raised, withdrawn = tally.withdrawn, "alerts.received");
-    Ok((StatusCode::ACCEPTED, Json(tally)))
+    Ok(())
 }
 
 const fn word(translation: &Translation) -> &'static str {

@@ -69,7 +69,9 @@ pub(crate) struct DryRun {
         example = json!({"incident_id": "inc-1", "incident_type": "TICKET_TIMEOUT", "ticket_id": "ticket-1"})),
     responses((status = 202, description = "The incident is stored", body = Accepted),
         (status = 200, description = "The message is not an incident and is ignored; or, with `dry_run`, what would be done",
-            body = AcceptedOrDryRun)))]
+            body = AcceptedOrDryRun),
+        (status = 404, description = "With `dry_run`: there is no such playbook", body = crate::problem::ProblemBody,
+            content_type = "application/problem+json")))]
 pub(crate) async fn enqueue(
     State(service): State<Arc<Service>>,
     caller: Option<axum::Extension<Caller>>,

@@ -31,6 +31,7 @@ mod health;
 mod hooks;
 mod idempotency;
 mod incidents;
+mod me;
 pub mod moment;
 mod people;
 mod playbooks;
@@ -57,8 +58,8 @@ use utoipa_axum::routes;
 
 pub use caller::{Caller, Role};
 pub use document::openapi;
-pub use gateway::behind_gateway;
-pub use hooks::Hooked;
+pub use gateway::{GatewayRoles, behind_gateway};
+pub use hooks::{HookSecretError, Hooked, verifier};
 pub use problem::Problem;
 pub use request::{Service, Waiting};
 
@@ -109,6 +110,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(autonomy::list))
         .routes(routes!(autonomy::set))
         .routes(routes!(checks::list))
+        .routes(routes!(me::me))
         .routes(routes!(playbooks::list))
         .routes(routes!(playbooks::one))
         .routes(routes!(playbooks::lint))

@@ -108,7 +108,7 @@ fn host(store: &Store, target: &Arc<Bounded>) -> Host {
         entropy: Arc::new(OsEntropy),
         guardrails: Arc::default(),
     };
-    Host::new(Dispatcher::new(ports, Arc::new(library())), [worker], store.clone(), store)
+    Host::new(Dispatcher::new(ports, Arc::new(library())), [worker], store.clone(), store.clone()).settling(store)
 }
 
 async fn finished(target: &Bounded, calls: u64, give_up: Instant) -> bool {

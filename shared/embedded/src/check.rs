@@ -40,8 +40,8 @@ pub fn examine(path: &Path) -> Result<Examined, OpenError> {
             findings.extend(missing(&connection)?);
         }
         findings.truncate(limit::FINDINGS);
-        let runs = connection.query_row("SELECT count(*) FROM run", [], |row| row.get(0)).unwrap_or_default();
-        Ok(Examined { version, bytes: file.bytes()?, runs, findings })
+        let runs = connection.query_row("SELECT count(*) FROM run", [], |row| row.get::<_, i64>(0)).unwrap_or_default();
+        Ok(Examined { version, bytes: file.bytes()?, runs: runs.unsigned_abs(), findings })
     };
     match examine() {
         Err(OpenError::Damaged { finding }) => {

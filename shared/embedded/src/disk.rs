@@ -2,8 +2,11 @@
 //!
 //! After a refused write nothing is written until the disk takes a write of [`limit::DISK_ROOM_BYTES`]. Otherwise the small writes of a turn
 //! would go through and its large ones would not: messages would wear out their deliveries, and attempts their tries, for no fault of theirs.
+//!
+//! Once the disk takes writes again, what waited is written first. Only then are messages received and overdue runs continued: an attempt whose
+//! result waited would otherwise be taken for one that timed out.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +28,8 @@ const IDLE_PROBE_BYTES: u32 = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
     is_full: AtomicBool,
+    /// Writes that wait for it.
+    waiting: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -33,6 +38,8 @@ struct State {
     /// What the disk answered to the last write that it refused.
     refusal: String,
     probed_at: Option<Instant>,
+    /// When it last took a write after it had refused one.
+    cleared_at: Option<Instant>,
 }
 
 /// The disk refused a write, and has not taken one since.
@@ -43,8 +50,13 @@ struct Full {
 }
 
 impl Disk {
-    fn is_full(&self) -> bool {
+    /// Whether the last write was refused.
+    pub(crate) fn is_full(&self) -> bool {
         self.is_full.load(Ordering::Relaxed)
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.is_full() && self.waiting.load(Ordering::Relaxed) == 0
     }
 
     /// Remembers that the disk refused a write, if that is what `error` says.
@@ -62,6 +74,7 @@ impl Disk {
 
     fn clear(&self) {
         if self.is_full.swap(false, Ordering::Relaxed) {
+            self.lock().cleared_at = Some(Instant::now());
             tracing::info!("the disk takes writes again: runs go on");
         }
     }
@@ -85,14 +98,29 @@ impl Disk {
     }
 }
 
+/// A write that waits for the disk.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn start(disk: &'a Disk) -> Self {
+        disk.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(&disk.waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// How long `operation` waits for a disk that takes no writes. What ends work in hand is worth waiting for: if it fails, a delivery or a claim has to
 /// run out before anybody goes on. What begins something is not: the caller keeps it.
 fn patience(operation: &str) -> Duration {
     match operation {
-        "queue.acknowledge" | "queue.nack" | "queue.dead_letter" | "claims.finish" | "claims.release" => {
+        "queue.acknowledge" | "queue.nack" | "queue.dead_letter" | "queue.settle" | "claims.finish" | "claims.release" => {
             limit::DISK_PATIENCE
         }
-        "queue.receive" => limit::DISK_PAUSE,
         _ => Duration::ZERO,
     }
 }
@@ -107,9 +135,12 @@ impl Store {
         let patience = patience(operation);
         if patience.is_zero() {
             self.make_sure_of_room(operation).await?;
-            return self.write_now(operation, work).await.inspect_err(|error| drop(self.disk().note(error)));
+            return self.write_now(operation, work).await.inspect_err(|error| {
+                self.disk().note(error);
+            });
         }
         let give_up = Instant::now() + patience;
+        let mut waiting = None;
         let work = std::sync::Arc::new(Mutex::new(work));
         loop {
             let error = match self.make_sure_of_room(operation).await {
@@ -129,8 +160,29 @@ impl Store {
             if Instant::now() >= give_up {
                 return Err(error);
             }
+            waiting.get_or_insert_with(|| Waiting::start(self.disk()));
             sleep(limit::DISK_PROBE).await;
         }
+    }
+
+    /// Whether work may begin: the disk takes writes, and what waited for it is written. Waits for that, for at most [`limit::DISK_PAUSE`].
+    pub(crate) async fn may_begin(&self) -> bool {
+        let give_up = Instant::now() + limit::DISK_PAUSE;
+        while !self.disk().is_ready() {
+            if Instant::now() >= give_up {
+                return false;
+            }
+            // Nobody else may be asking.
+            let _ = self.make_sure_of_room("disk.probe").await;
+            sleep(limit::DISK_PROBE / 4).await;
+        }
+        true
+    }
+
+    /// Whether it is known of every attempt in hand how it ended: what waited for the disk is written, and has reached its run.
+    pub(crate) fn has_caught_up(&self) -> bool {
+        let disk = self.disk();
+        disk.is_ready() && disk.lock().cleared_at.is_none_or(|cleared_at| cleared_at.elapsed() >= limit::DISK_PAUSE)
     }
 
     /// Whether the store takes writes. Asks the disk, unless it has answered within [`limit::DISK_ANSWER`].

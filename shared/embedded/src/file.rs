@@ -14,12 +14,14 @@ use std::time::Duration;
 
 use crate::open::OpenError;
 
-/// The mode of the state file, of what SQLite keeps beside it and of every copy: incidents and outputs are confidential.
+/// The mode of the state file, of the files that belong to it and of every copy: incidents and outputs are confidential.
 const MODE: u32 = 0o600;
 /// The bits of a mode that say who may do what.
 const MODE_BITS: u32 = 0o777;
-/// What SQLite appends to the names of the files beside a database.
-pub(crate) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// What the store appends to the state file's name for the record of messages in hand.
+pub(crate) const HAND: &str = ".hand";
+/// What is appended to the state file's name for the files that belong to it: SQLite's, and the record of messages in hand.
+pub(crate) const BESIDE: [&str; 4] = ["-wal", "-shm", "-journal", HAND];
 /// Tries of an opening during which another process creates or replaces the file.
 const OPENING_TRIES: u32 = 8;
 /// Tries to get the lock: another process that only asks whether it is held has it for a moment.

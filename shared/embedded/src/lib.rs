@@ -32,6 +32,7 @@ mod queue;
 mod recover;
 mod runs;
 mod schema;
+mod settlement;
 mod store;
 mod switches;
 

@@ -44,5 +44,11 @@ pub const DISK_ANSWER: Duration = Duration::from_secs(30);
 pub const DISK_ROOM_BYTES: u32 = 256 * 1024;
 /// How long the end of work in hand waits for the disk. An attempt's claim lasts 30 s, a delivery a minute or two: nobody else waits for it any more.
 pub const DISK_PATIENCE: Duration = Duration::from_mins(10);
-/// How long the next work waits for the disk, before its loop may stop.
+/// How long the next work waits for the disk before its loop may stop, and how long overdue runs wait once the disk takes writes again.
 pub const DISK_PAUSE: Duration = Duration::from_secs(5);
+/// Deaths of the process with a message in hand from which the message is handled beside no other suspect. One death may have come from outside.
+pub const SUSPECT_DEATHS: u32 = 2;
+/// Deaths of the process with a message in hand after which the message is dead-lettered.
+pub const MAX_DEATHS: u32 = 4;
+/// Bytes of the record of messages in hand at which it is written anew.
+pub const HAND_BYTES: u64 = 64 * 1024;

@@ -1,8 +1,11 @@
 //! The queues: delay, visibility timeout and dead-lettering.
 
-mod dead;
-mod deliver;
-mod settle;
+pub(crate) mod dead;
+pub(crate) mod deliver;
+mod hand;
+mod leases;
+mod receive;
+pub(crate) mod settle;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,28 +19,41 @@ use tokio::time::{Duration, timeout};
 use crate::error::check_size;
 use crate::limit;
 use crate::store::Store;
+pub(crate) use hand::Survivors;
+use leases::Leases;
 use settle::Receipt;
 
-/// Notifies this process's waiters of new messages. There are as few queues as actions, so no entry is ever removed.
+/// The queues of this process: their deliveries in hand, and whoever waits for messages.
 #[derive(Debug, Default)]
-pub(crate) struct Notifiers {
-    by_queue: Mutex<HashMap<QueueName, Arc<Notify>>>,
+pub(crate) struct Queues {
+    pub leases: Leases,
+    /// There are as few queues as actions, so no entry is ever removed.
+    doors: Mutex<HashMap<QueueName, Arc<Door>>>,
 }
 
-impl Notifiers {
-    fn get(&self, queue: &QueueName) -> Arc<Notify> {
-        let mut notifiers = self.by_queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(notifier) = notifiers.get(queue) {
-            return Arc::clone(notifier);
+/// Where one queue's receivers wait.
+#[derive(Debug, Default)]
+struct Door {
+    /// Notified of new messages.
+    arrival: Notify,
+    /// Receivers of a queue go one after another, so that what one has leased and settled is nothing that another has just read.
+    receiving: tokio::sync::Mutex<()>,
+}
+
+impl Queues {
+    fn door(&self, queue: &QueueName) -> Arc<Door> {
+        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(door) = doors.get(queue) {
+            return Arc::clone(door);
         }
-        Arc::clone(notifiers.entry(queue.clone()).or_default())
+        Arc::clone(doors.entry(queue.clone()).or_default())
     }
 
     /// Wakes every waiter of `queue`.
-    fn notify(&self, queue: &QueueName) {
-        let notifiers = self.by_queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(notifier) = notifiers.get(queue) {
-            notifier.notify_waiters();
+    pub(crate) fn notify(&self, queue: &QueueName) {
+        let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(door) = doors.get(queue) {
+            door.arrival.notify_waiters();
         }
     }
 }
@@ -56,7 +72,7 @@ impl Sender for Store {
         let mut queues: Vec<QueueName> = messages.iter().map(|message| message.queue.clone()).collect();
         queues.dedup();
         self.write(operation, move |connection| deliver::send(connection, &messages, now)).await?;
-        queues.iter().for_each(|queue| self.notifiers().notify(queue));
+        queues.iter().for_each(|queue| self.queues().notify(queue));
         Ok(())
     }
 }
@@ -84,50 +100,62 @@ impl Receiver for Store {
         if max == 0 {
             return Ok(Vec::new());
         }
-        let request = deliver::ReceiveRequest {
-            queue: queue.to_string(),
-            max,
-            now: self.now(),
-            visible_at: self.now().plus_ms(visibility_ms),
-            max_receives: self.max_receives(),
-        };
-        self.write("queue.receive", move |connection| deliver::receive(connection, &request)).await
+        self.receive_leased(queue, max, visibility_ms).await
     }
 
     async fn acknowledge(&self, receipts: Vec<String>) -> Result<()> {
-        let receipts: Vec<Receipt> = receipts.iter().filter_map(|receipt| Receipt::parse(receipt)).collect();
+        let receipts: Vec<Receipt> =
+            self.queues().leases.current(&receipts).into_iter().map(|(receipt, _)| receipt).collect();
         if receipts.is_empty() {
             return Ok(());
         }
-        self.write("queue.acknowledge", move |connection| settle::acknowledge(connection, &receipts)).await
+        let removed = receipts.clone();
+        self.write("queue.acknowledge", move |connection| settle::acknowledge(connection, &removed)).await?;
+        self.queues().leases.settled(&receipts);
+        Ok(())
     }
 
     async fn nack(&self, receipt: &str, delay_ms: u64) -> Result<()> {
-        let Some(receipt) = Receipt::parse(receipt) else { return Ok(()) };
+        let Some((receipt, mut lease)) = self.queues().leases.current(&[receipt.to_owned()]).pop() else { return Ok(()) };
+        if self.disk().is_full() {
+            // The message is not to blame.
+            lease.receive_count = lease.receive_count.saturating_sub(1);
+        }
         let due_at = self.now().plus_ms(delay_ms);
-        let given = self.write("queue.nack", move |connection| settle::nack(connection, receipt, due_at)).await?;
-        given.iter().for_each(|queue| self.notifiers().notify(queue));
+        let queue =
+            self.write("queue.nack", move |connection| settle::nack(connection, receipt, lease, due_at)).await?;
+        self.queues().leases.returned(&[receipt]);
+        queue.iter().for_each(|queue| self.queues().notify(queue));
         Ok(())
     }
 
     async fn dead_letter(&self, receipt: &str, reason: &str) -> Result<()> {
-        let Some(receipt) = Receipt::parse(receipt) else { return Ok(()) };
-        let reason = reason.to_owned();
-        self.write("queue.dead_letter", move |connection| dead::dead_letter_delivery(connection, receipt, &reason))
-            .await
+        let Some((receipt, lease)) = self.queues().leases.current(&[receipt.to_owned()]).pop() else { return Ok(()) };
+        let (reason, delivered) = (reason.to_owned(), Some((receipt.turn, lease.receive_count)));
+        let work = move |connection: &rusqlite::Connection| {
+            dead::dead_letter(connection, receipt.id, delivered, &reason).map(drop)
+        };
+        self.write("queue.dead_letter", work).await?;
+        self.queues().leases.settled(&[receipt]);
+        Ok(())
     }
 
     async fn wait(&self, queue: &QueueName) {
-        let notify = self.notifiers().get(queue);
+        let door = self.queues().door(queue);
         let name = queue.to_string();
         loop {
             // Register for notifications before reading, so that no message is missed in between.
-            let mut notified = std::pin::pin!(notify.notified());
+            let mut notified = std::pin::pin!(door.arrival.notified());
             notified.as_mut().enable();
+            let now = self.now();
+            let view = self.queues().leases.view(&name, now);
             let queue_name = name.clone();
-            let due = self.read("queue.wait", move |connection| deliver::next_due(connection, &queue_name)).await;
-            let left = match due {
-                Ok(Some(due_at)) if due_at <= self.now() => return,
+            let work = move |connection: &rusqlite::Connection| {
+                let due_at = deliver::next_due(connection, &queue_name, &view.hidden)?;
+                Ok(due_at.into_iter().chain(view.next_visible).min())
+            };
+            let left = match self.read("queue.wait", work).await {
+                Ok(Some(due_at)) if due_at <= now => return,
                 Ok(due_at) => until(due_at, self.now()),
                 Err(error) => {
                     // The caller gets the error from its next receive. Sleep, so that it does not poll in a tight loop.
@@ -154,7 +182,7 @@ impl Receiver for Store {
         let Some(id) = settle::number(message_id) else { return Ok(false) };
         let now = self.now();
         let queue = self.write("queue.redrive", move |connection| dead::redrive(connection, id, now)).await?;
-        queue.iter().for_each(|queue| self.notifiers().notify(queue));
+        queue.iter().for_each(|queue| self.queues().notify(queue));
         Ok(queue.is_some())
     }
 }

@@ -5,13 +5,17 @@ use rusqlite::{Connection, params};
 
 use crate::column::millis;
 use crate::error::JobError;
-use crate::store::Store;
+use crate::{file, limit};
+use crate::queue::{Survivors, dead};
+use crate::store::{Location, Store};
 
 /// What [`Store::recover`] released.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// Messages that were delivered and not settled; they are due now.
     pub messages: usize,
+    /// Those of them that are dead-lettered: the process died [`limit::MAX_DEATHS`] times with them in hand.
+    pub dead_lettered: usize,
     /// Claims without a result; their lease ends now, so the next worker recovers the attempt.
     pub claims: usize,
     /// Trial calls of circuit breakers that got no answer; each breaker may make another one now.
@@ -23,28 +27,56 @@ impl Store {
     /// timeouts and leases end.
     ///
     /// # Assumptions
-    /// No process works on this store, since it would lose its claims to a second worker. The caller holds a lock that ensures this.
+    /// No process works on this store, since it would lose its claims to a second worker: [`crate::Options::exclusive`] ensures this.
     ///
     /// # Caveats
-    /// A released delivery does not count towards `max_receives`, since the message did not cause the process's death.
+    /// From this call on, a file `<state file>.hand` names the messages in hand, so that the next life can count this one's death. A death counts
+    /// for each message in hand, also if the process was killed from outside; handling a message once without a death clears its count.
     ///
     /// # Errors
     /// As every port.
     pub async fn recover(&self) -> Result<Recovered> {
         let now = millis(self.now());
-        self.write("recover", move |connection| recover(connection, now)).await
+        let survivors = match self.location() {
+            Location::Memory => Survivors::default(),
+            Location::File(path) => self.queues().leases.keep_record(file::beside(path, file::HAND)),
+        };
+        let (recovered, forgotten) =
+            self.write("recover", move |connection| recover(connection, now, &survivors)).await?;
+        self.queues().leases.forget(&forgotten);
+        Ok(recovered)
     }
 }
 
-fn recover(connection: &Connection, now: i64) -> std::result::Result<Recovered, JobError> {
-    // Clearing `delivered` invalidates the dead process's receipts.
+/// What was released, and the messages that are in nobody's hand any more.
+fn recover(
+    connection: &Connection,
+    now: i64,
+    survivors: &Survivors,
+) -> std::result::Result<(Recovered, Vec<i64>), JobError> {
+    // Earlier builds noted their deliveries in the rows.
     let messages =
         "UPDATE message SET due_at = ?1, delivered = 0, receive_count = max(receive_count - 1, 0) WHERE delivered = 1";
     let claims = "UPDATE claim SET lease_until = ?1 WHERE result IS NULL AND lease_until > ?1";
     let trials = "UPDATE breaker SET trial_holder = NULL, trial_until = NULL WHERE trial_holder IS NOT NULL";
-    Ok(Recovered {
-        messages: connection.execute(messages, params![now])?,
+    let reason = format!("the process died {} times with this message in hand", limit::MAX_DEATHS);
+    let mut exists = connection.prepare("SELECT 1 FROM message WHERE id = ?1")?;
+    let (mut in_hand, mut dead_lettered, mut forgotten) = (0, 0, Vec::new());
+    for (id, deaths) in &survivors.deaths {
+        let is_there = exists.exists([id])?;
+        in_hand += usize::from(is_there && survivors.held.contains(id));
+        if *deaths >= limit::MAX_DEATHS {
+            dead_lettered += usize::from(dead::dead_letter(connection, *id, None, &reason)?);
+        }
+        if !is_there || *deaths >= limit::MAX_DEATHS {
+            forgotten.push(*id);
+        }
+    }
+    let recovered = Recovered {
+        messages: connection.execute(messages, params![now])? + in_hand,
+        dead_lettered,
         claims: connection.execute(claims, params![now])?,
         trials: connection.execute(trials, [])?,
-    })
+    };
+    Ok((recovered, forgotten))
 }

@@ -7,7 +7,7 @@ mod live;
 mod read;
 mod repeats;
 mod rooms;
-mod write;
+pub(crate) mod write;
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(crate) use head::COLUMNS as HEAD_COLUMNS;
 pub(crate) use listing::every_statement as listing_statements;
 
 /// The row of `commit`. Serialised by the caller, so that the writer thread only writes.
-fn row(operation: &'static str, commit: &Commit, head: &RunHead) -> Result<Row> {
+pub(crate) fn row(operation: &'static str, commit: &Commit, head: &RunHead) -> Result<Row> {
     let events = format::encode(&commit.events);
     check_size(operation, "commit", &events)?;
     Ok(Row {
@@ -121,6 +121,9 @@ impl RunLog for Store {
 #[async_trait]
 impl DueRuns for Store {
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RunId>> {
+        if !self.has_caught_up() {
+            return Ok(Vec::new());
+        }
         self.read("runs.due", move |connection| listing::due(connection, now, limit)).await
     }
 

@@ -9,12 +9,13 @@ use heal_runtime::Timestamp;
 use heal_runtime::port::{BackendError, Clock, Result};
 use rusqlite::Connection;
 
+use crate::claims::Announced;
 use crate::disk::Disk;
 use crate::error::JobError;
 use crate::file::StateFile;
 use crate::open::{self, OpenError};
 use crate::pool::Pool;
-use crate::queue::Notifiers;
+use crate::queue::Queues;
 use crate::{limit, schema};
 
 /// Where a store keeps its data.
@@ -79,7 +80,9 @@ struct Shared {
     disk: Disk,
     clock: Arc<dyn Clock>,
     max_receives: u32,
-    notifiers: Notifiers,
+    queues: Queues,
+    /// Claims that only this process knows of as yet.
+    announced: Announced,
 }
 
 impl Store {
@@ -104,8 +107,8 @@ impl Store {
             }
         };
         let Options { location, clock, max_receives, busy_timeout: _, exclusive: _ } = options;
-        let (disk, notifiers) = (Disk::default(), Notifiers::default());
-        let shared = Shared { location, readers, writer, file, disk, clock, max_receives, notifiers };
+        let (disk, queues, announced) = (Disk::default(), Queues::default(), Announced::default());
+        let shared = Shared { location, readers, writer, file, disk, clock, max_receives, queues, announced };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -132,8 +135,12 @@ impl Store {
         self.shared.max_receives
     }
 
-    pub(crate) fn notifiers(&self) -> &Notifiers {
-        &self.shared.notifiers
+    pub(crate) fn queues(&self) -> &Queues {
+        &self.shared.queues
+    }
+
+    pub(crate) fn announced(&self) -> &Announced {
+        &self.shared.announced
     }
 
     pub(crate) fn disk(&self) -> &Disk {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use heal_embedded::{Location, Store};
 use heal_runtime::port::{AutonomyStore, BreakerStore, CheckStore, ClaimStore, Clock, RunStore, Switches};
+use heal_testkit::contract::settlement::Parts;
 use heal_testkit::contract::{Fixture, Queues};
 use heal_testkit::memory::ManualClock;
 
@@ -32,6 +33,17 @@ fn runs(store: Store) -> Arc<dyn RunStore> {
 
 fn queues(store: Store) -> Arc<dyn Queues> {
     Arc::new(store)
+}
+
+fn home(store: Store) -> Arc<Parts> {
+    let store = Arc::new(store);
+    Arc::new(Parts {
+        runs: store.clone(),
+        claims: store.clone(),
+        queues: store.clone(),
+        settlement: store.clone(),
+        attempts: store,
+    })
 }
 
 fn claims(store: Store) -> Arc<dyn ClaimStore> {
@@ -64,6 +76,9 @@ mod file {
     mod claims {
         heal_testkit::claim_store_contract!(crate::in_file(crate::claims));
     }
+    mod settlement {
+        heal_testkit::settlement_contract!(crate::in_file(crate::home));
+    }
     mod breaker {
         heal_testkit::breaker_store_contract!(crate::in_file(crate::breakers));
     }
@@ -88,6 +103,9 @@ mod memory {
     }
     mod claims {
         heal_testkit::claim_store_contract!(crate::in_memory(crate::claims));
+    }
+    mod settlement {
+        heal_testkit::settlement_contract!(crate::in_memory(crate::home));
     }
     mod breaker {
         heal_testkit::breaker_store_contract!(crate::in_memory(crate::breakers));

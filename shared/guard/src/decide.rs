@@ -36,7 +36,7 @@ fn switches(question: &Question) -> Reason {
 
 fn switch(halt: &Halt) -> String {
     match &halt.scope {
-        HaltScope::Window { .. } => halt.why(),
+        HaltScope::Window { .. } | HaltScope::Dependency { .. } => halt.why(),
         scope @ (HaltScope::All
         | HaltScope::Playbook { .. }
         | HaltScope::Action { .. }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::autonomy::{AutonomyRule, Demote};
+use crate::dependency::DependencyRule;
 use crate::effect::Effect;
 use crate::scope::ScopeRule;
 use crate::storm::Storms;
@@ -53,6 +54,9 @@ pub struct Guardrails {
     /// When so many targets of a service are sick that the fault is elsewhere.
     #[serde(skip_serializing_if = "Storms::is_default")]
     pub storms: Storms,
+    /// What waits while something that it depends on is sick.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<DependencyRule>,
 }
 
 /// How long a target is left alone by one action after an effect.

@@ -62,6 +62,13 @@ pub enum HaltScope {
         /// The effects that it is for.
         applies_to: Selector,
     },
+    /// Those that depend on a service that is sick. The engine orders it, by a rule of the guardrails.
+    Dependency {
+        /// The rule's name.
+        name: String,
+        /// The effects that depend on it.
+        applies_to: Selector,
+    },
 }
 
 impl HaltScope {
@@ -73,7 +80,7 @@ impl HaltScope {
             Self::Action { name } => *name == effect.action,
             Self::Service { name } => *name == effect.service,
             Self::Target { name } => *name == effect.target,
-            Self::Window { applies_to, .. } => applies_to.admits(effect),
+            Self::Window { applies_to, .. } | Self::Dependency { applies_to, .. } => applies_to.admits(effect),
         }
     }
 }
@@ -87,6 +94,7 @@ impl fmt::Display for HaltScope {
             Self::Service { name } => write!(f, "service {name}"),
             Self::Target { name } => write!(f, "target {name}"),
             Self::Window { name, .. } => write!(f, "window {name}"),
+            Self::Dependency { name, .. } => write!(f, "what depends on {name}"),
         }
     }
 }
@@ -103,6 +111,7 @@ impl Halt {
         match scope {
             HaltScope::Window { name, .. } if reason.is_empty() => format!("window {name} is open"),
             HaltScope::Window { name, .. } => format!("window {name} is open: {reason}"),
+            HaltScope::Dependency { name, .. } => format!("{name} is sick: {reason}"),
             HaltScope::All
             | HaltScope::Playbook { .. }
             | HaltScope::Action { .. }

@@ -27,6 +27,7 @@
 mod autonomy;
 mod decide;
 mod decision;
+mod dependency;
 mod effect;
 mod guardrails;
 mod halt;
@@ -42,6 +43,7 @@ pub use autonomy::{
 };
 pub use decide::decide;
 pub use decision::{Decision, Part, Reason, Verdict};
+pub use dependency::{DEPENDENCY_BY, DependencyRule};
 pub use effect::Effect;
 pub use guardrails::{
     Admission, Approvals, BadGuardrails, Budget, CooldownRule, Guardrails, KEY_NAMES, LiveBounds, Repeats, Selector,

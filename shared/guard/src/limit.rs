@@ -51,6 +51,8 @@ pub const STORM_WINDOW_LEAST_SECONDS: u64 = 10;
 pub const STORM_WINDOW_SECONDS: u64 = 3_600;
 /// Seconds of the longest storm, 6 hours: it ends even if new targets keep coming, so that nothing is held for ever.
 pub const STORM_SECONDS: u64 = 6 * 3_600;
+/// Dependencies of one file: each is read at every sweep.
+pub const DEPENDENCIES: usize = 20;
 /// Groups of approvers.
 pub const GROUPS: usize = 50;
 /// Members of one group.

@@ -22,7 +22,5 @@ pub const SECRET_BYTES_LEAST: usize = 16;
 pub const WINDOW_SECONDS: u64 = 300;
 /// Seconds of the longest window.
 pub const WINDOW_SECONDS_MOST: u64 = 3_600;
-/// Deliveries that are remembered, so that a repeated one is recognised; the oldest is forgotten first.
-pub const REMEMBERED: usize = 10_000;
 /// Faults of one incident that are written into it.
 pub const FAULTS: usize = 20;

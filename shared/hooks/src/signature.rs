@@ -1,4 +1,4 @@
-//! Whether a delivery is from whom it claims: HMAC-SHA256 over its body, a window of time, and a memory of what has been taken.
+//! Whether a delivery is from whom it claims: HMAC-SHA256 over its body, and a window of time.
 //!
 //! | source | header | signed |
 //! |---|---|---|
@@ -6,11 +6,11 @@
 //! | `grafana` | `X-Grafana-Alerting-Signature: HEX` with `X-Grafana-Alerting-Timestamp: SECONDS` | `SECONDS:BODY` |
 //! | `cloudevents`, `generic` | `X-Heal-Signature: t=SECONDS,v1=HEX[,v1=HEX]` | `SECONDS.BODY` |
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
 
 use aws_lc_rs::hmac;
 use heal_engine::Timestamp;
+use heal_engine::id::Digest;
 
 use crate::limit;
 use crate::read::Headers;
@@ -36,17 +36,17 @@ impl std::fmt::Debug for Secrets {
     }
 }
 
-/// Verifies deliveries. Its memory is that of one process: beyond it, the id of an incident keeps a repeated delivery from starting anything.
+/// Verifies deliveries. It has no memory: whoever takes a delivery remembers [`Verified`].
 #[derive(Debug)]
 pub struct Verifier {
     secrets: BTreeMap<Source, Secrets>,
-    taken: Mutex<Taken>,
 }
 
-/// A delivery with a valid signature. Hand it to [`Verifier::taken`] once its alerts are stored.
+/// A delivery with a valid signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    signature: String,
+    /// Of what is signed, so that the same delivery has the same digest by whichever of its signatures it is verified.
+    pub digest: Digest,
 }
 
 /// Why a delivery is refused. The text is for its sender, and gives nothing away.
@@ -100,7 +100,7 @@ impl Refused {
 impl Verifier {
     /// Verifies the sources that have secrets.
     pub fn new(secrets: BTreeMap<Source, Secrets>) -> Self {
-        Self { secrets, taken: Mutex::default() }
+        Self { secrets }
     }
 
     /// Whether deliveries of `source` have to be signed.
@@ -111,7 +111,7 @@ impl Verifier {
     /// `None` if the source has no secret: then the caller has to be known in another way.
     ///
     /// # Errors
-    /// The signature is missing or wrong, or the delivery is too old or was taken before.
+    /// The signature is missing or wrong, or the delivery is too old.
     pub fn verify(
         &self,
         source: Source,
@@ -122,45 +122,18 @@ impl Verifier {
         let Some(secrets) = self.secrets.get(&source) else { return Ok(None) };
         let signed = Signed::read(source, headers)?;
         let message = signed.message(source, body);
-        let matching =
-            signed.signatures.iter().find(|signature| secrets.keys.iter().any(|key| fits(key, &message, signature)));
-        let signature = matching.ok_or(Refused::Wrong)?;
+        let is_signed = |signature: &Vec<u8>| secrets.keys.iter().any(|key| fits(key, &message, signature));
+        if !signed.signatures.iter().any(is_signed) {
+            return Err(Refused::Wrong);
+        }
         if let Some(at) = signed.seconds {
             let away_seconds = at.abs_diff(now.0 / 1_000);
             if away_seconds > secrets.window_seconds {
                 return Err(Refused::OutsideWindow { away_seconds, window_seconds: secrets.window_seconds });
             }
         }
-        let signature = hex(signature);
-        if self.memory().known.contains(&signature) {
-            return Err(Refused::Replayed);
-        }
-        Ok(Some(Verified { signature }))
+        Ok(Some(Verified { digest: Digest::of(&message) }))
     }
-
-    /// Remembers a delivery whose alerts are stored. One that failed in between may come again.
-    pub fn taken(&self, verified: Verified) {
-        let mut taken = self.memory();
-        if taken.known.insert(verified.signature.clone()) {
-            taken.order.push_back(verified.signature);
-        }
-        if taken.order.len() > limit::REMEMBERED
-            && let Some(oldest) = taken.order.pop_front()
-        {
-            taken.known.remove(&oldest);
-        }
-    }
-
-    fn memory(&self) -> std::sync::MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Signatures of deliveries that were taken.
-#[derive(Debug, Default)]
-struct Taken {
-    known: HashSet<String>,
-    order: VecDeque<String>,
 }
 
 /// The value of `X-Heal-Signature` for a delivery to `cloudevents` or `generic`, signed `seconds` after 1970.

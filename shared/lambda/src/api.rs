@@ -7,7 +7,11 @@ use heal_clients::config::Env;
 use heal_runtime::library::Library;
 use heal_telemetry::Telemetry;
 use heal_wiring::Ports;
-use heal_wiring::environment::{ENV_API_ROLE, ENV_CHECKS_FILE, ENV_PLAYBOOKS_FILE};
+use heal_wiring::environment::{
+    ENV_API_FILE, ENV_API_ROLE, ENV_CHECKS_FILE, ENV_HOOKS_FILE, ENV_OIDC_CLIENT_SECRET, ENV_PLAYBOOKS_FILE,
+    ENV_SECRET, ENV_SESSION_KEY,
+};
+use heal_wiring::secrets::Vault;
 use lambda_http::http::Extensions;
 use lambda_http::request::RequestContext;
 use lambda_http::{Adapter, IntoResponse, Request, Service};
@@ -28,9 +32,21 @@ pub struct ApiHome {
     pub library: Arc<Library>,
     /// The metrics of this process.
     pub telemetry: Telemetry,
+    /// The secrets of this function, by reference.
+    pub vault: Vault,
+    /// The text of the compiled hooks.
+    pub hooks: String,
+    /// Seals sessions, which all processes share.
+    pub session_key: Option<String>,
+    /// Of this function as a client of the OIDC issuer.
+    pub client_secret: Option<String>,
     checks: String,
+    identities: String,
     role: String,
 }
+
+/// The value of [`ENV_API_ROLE`] that gives no role.
+const NO_ROLE: &str = "none";
 
 impl ApiHome {
     /// The scheduled checks that the function is deployed with.
@@ -41,12 +57,40 @@ impl ApiHome {
         parse(ENV_CHECKS_FILE, &self.checks)
     }
 
-    /// The role of every caller that API Gateway has identified.
+    /// The identities that the function is deployed with, as `heal access compile` writes them.
+    ///
+    /// # Errors
+    /// Their file is not JSON.
+    pub fn identities(&self) -> Result<Value, Error> {
+        parse(ENV_API_FILE, &self.identities)
+    }
+
+    /// The role of a caller that API Gateway has identified and the identities do not name; `None` if it has none.
     ///
     /// # Errors
     /// The variable names no role.
-    pub fn role<R: DeserializeOwned>(&self) -> Result<R, Error> {
-        parse(ENV_API_ROLE, &Value::from(self.role.as_str()).to_string())
+    pub fn role<R: DeserializeOwned>(&self) -> Result<Option<R>, Error> {
+        if self.role == NO_ROLE {
+            Ok(None)
+        } else {
+            parse(ENV_API_ROLE, &Value::from(self.role.as_str()).to_string()).map(Some)
+        }
+    }
+
+    /// `result`, with its error as one of the compiled identities.
+    ///
+    /// # Errors
+    /// That of `result`, logged.
+    pub fn of_identities<T>(result: Result<T, String>) -> Result<T, Error> {
+        logged(result.map_err(|problem| Error::Variable { variable: ENV_API_FILE, problem }))
+    }
+
+    /// `result`, with its error as one of the compiled hooks.
+    ///
+    /// # Errors
+    /// That of `result`, logged.
+    pub fn of_hooks<T>(result: Result<T, String>) -> Result<T, Error> {
+        logged(result.map_err(|problem| Error::Variable { variable: ENV_HOOKS_FILE, problem }))
     }
 }
 
@@ -58,20 +102,34 @@ impl Function {
     /// The home that the API works on.
     ///
     /// # Errors
-    /// The playbooks or the guardrails cannot be used, or the file of the checks cannot be read.
-    pub fn api_home(&self) -> Result<ApiHome, Error> {
-        logged(self.read_api_home())
+    /// The playbooks or the guardrails cannot be used, another file cannot be read, or the function's secret cannot be.
+    pub async fn api_home(&self) -> Result<ApiHome, Error> {
+        logged(self.read_api_home().await)
     }
 
-    fn read_api_home(&self) -> Result<ApiHome, Error> {
+    async fn read_api_home(&self) -> Result<ApiHome, Error> {
         let library = Library::from_json(&read_file(&Env, ENV_PLAYBOOKS_FILE, "playbooks.json")?)?;
+        let vault = self.vault().await?;
+        let secret =
+            |variable: &'static str| vault.variable(variable).map_err(|problem| Error::Variable { variable, problem });
         Ok(ApiHome {
             ports: self.bounded_ports()?,
             library: Arc::new(library),
             telemetry: self.telemetry.clone(),
             checks: read_file(&Env, ENV_CHECKS_FILE, "checks.json")?,
-            role: variable(&Env, ENV_API_ROLE)?.unwrap_or_else(|| "viewer".to_owned()),
+            identities: read_file(&Env, ENV_API_FILE, "api.json")?,
+            hooks: read_file(&Env, ENV_HOOKS_FILE, "hooks.json")?,
+            session_key: secret(ENV_SESSION_KEY)?,
+            client_secret: secret(ENV_OIDC_CLIENT_SECRET)?,
+            role: variable(&Env, ENV_API_ROLE)?.unwrap_or_else(|| NO_ROLE.to_owned()),
+            vault,
         })
+    }
+
+    /// The secrets of this function.
+    pub(crate) async fn vault(&self) -> Result<Vault, Error> {
+        let vault = Vault::of_function(&self.session).await;
+        vault.map_err(|problem| Error::Variable { variable: ENV_SECRET, problem })
     }
 
     /// Answers the requests that API Gateway passes on by `service`, until the platform ends the process.
@@ -90,12 +148,11 @@ impl Function {
     }
 }
 
-/// Whom API Gateway has identified: the `authorizer` of a request's context. Null if it has identified nobody.
-pub fn authorizer(extensions: &Extensions) -> Value {
+/// The `requestContext` of a request that API Gateway has passed on, as JSON: whom it has identified, and by which name and from which address
+/// the request came. Null if it came another way.
+pub fn request_context(extensions: &Extensions) -> Value {
     match extensions.get::<RequestContext>() {
-        Some(RequestContext::ApiGatewayV2(context)) => {
-            context.authorizer.as_ref().and_then(|authorizer| serde_json::to_value(authorizer).ok()).unwrap_or_default()
-        }
+        Some(RequestContext::ApiGatewayV2(context)) => serde_json::to_value(context).unwrap_or_default(),
         Some(_) | None => Value::Null,
     }
 }
@@ -118,18 +175,31 @@ mod tests {
     }
 
     #[test]
-    fn a_principal_and_claims_come_from_the_context_of_the_request() {
+    fn whom_the_gateway_has_identified_and_how_the_request_came_are_in_its_context() {
         let iam = event(
             r#"{"iam": {"accessKey": "A", "accountId": "1", "callerId": "AROA:anna", "userArn": "arn", "userId": "AROA:anna"}}"#,
         );
-        assert_eq!(authorizer(iam.extensions())["iam"]["userId"], "AROA:anna");
+        let context = request_context(iam.extensions());
+        assert_eq!(context["authorizer"]["iam"]["userId"], "AROA:anna");
+        assert_eq!(context["authorizer"]["iam"]["userArn"], "arn");
+        assert_eq!((&context["domainName"], &context["http"]["sourceIp"]), (&"d".into(), &"10.0.0.1".into()));
         let jwt = event(r#"{"jwt": {"claims": {"sub": "anna", "groups": "[sre]"}, "scopes": null}}"#);
-        let observed = authorizer(jwt.extensions());
-        assert_eq!(
-            (&observed["jwt"]["claims"]["sub"], &observed["jwt"]["claims"]["groups"]),
-            (&"anna".into(), &"[sre]".into())
-        );
-        assert_eq!(authorizer(&Extensions::default()), Value::Null);
+        let context = request_context(jwt.extensions());
+        assert_eq!(context["authorizer"]["jwt"]["claims"]["groups"], "[sre]");
+        assert_eq!(request_context(&Extensions::default()), Value::Null);
         assert_eq!((jwt.uri().path(), jwt.uri().query()), ("/api/v1/runs", Some("limit=2")));
+    }
+
+    #[test]
+    fn cookies_and_a_body_in_base64_arrive_as_they_were_sent() {
+        let event = r#"{"version": "2.0", "routeKey": "$default", "rawPath": "/login", "rawQueryString": "", "cookies": ["a=1", "heal_session=x"],
+            "headers": {"host": "d", "content-type": "application/x-www-form-urlencoded"}, "body": "dG9rZW49eA==", "isBase64Encoded": true,
+            "requestContext": {"accountId": "1", "apiId": "a", "domainName": "d", "domainPrefix": "d", "requestId": "r", "stage": "$default",
+                "routeKey": "$default", "time": "t", "timeEpoch": 1,
+                "http": {"method": "POST", "path": "/login", "protocol": "HTTP/1.1", "sourceIp": "10.0.0.1", "userAgent": "u"}}}"#;
+        let request = from_str(event).unwrap();
+        let cookies: Vec<_> = request.headers().get_all("cookie").iter().map(|it| it.to_str().unwrap()).collect();
+        assert_eq!(cookies.join("; "), "a=1; heal_session=x");
+        assert_eq!(&request.body()[..], b"token=x");
     }
 }

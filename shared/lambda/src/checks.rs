@@ -7,6 +7,7 @@ use heal_clients::config::Env;
 use heal_runtime::Timestamp;
 use heal_runtime::audit::HeadLog;
 use heal_runtime::checks::{CheckOutcome, Checks};
+use heal_runtime::dependencies::Dependencies;
 use heal_runtime::halts;
 use heal_runtime::message::Inbound;
 use heal_runtime::observe::Observer;
@@ -31,11 +32,12 @@ impl Function {
         let checks = logged(self.checks(prober))?;
         let telemetry = self.telemetry.clone();
         let observer = self.observer([], []);
+        let dependencies = Arc::new(logged(self.bounded_ports())?.dependencies());
         let (function, checks, heads) = (Arc::new(self), Arc::new(checks), Arc::new(HeadLog::default()));
         serve(telemetry, move |_: LambdaEvent<Value>| {
             let (function, checks, observer) = (Arc::clone(&function), Arc::clone(&checks), Arc::clone(&observer));
-            let heads = Arc::clone(&heads);
-            async move { function.tick(&checks, &heads, &*observer).await }
+            let (dependencies, heads) = (Arc::clone(&dependencies), Arc::clone(&heads));
+            async move { function.tick(&checks, &dependencies, &heads, &*observer).await }
         })
         .await
     }
@@ -46,10 +48,16 @@ impl Function {
 
     /// Runs the sweep and the checks independently. The tick fails if either could not use the table or the queues, so that the alarm on
     /// errors fires; a target that cannot be probed is not a failure of the tick.
-    async fn tick(&self, checks: &Checks, heads: &HeadLog, observer: &dyn Observer) -> Result<Value, Diagnostic> {
+    async fn tick(
+        &self,
+        checks: &Checks,
+        dependencies: &Dependencies,
+        heads: &HeadLog,
+        observer: &dyn Observer,
+    ) -> Result<Value, Diagnostic> {
         let now = clock().now();
         let (woken, (), (), (), checked) = tokio::join!(
-            wake_due(&self.store, &self.queues, now),
+            wake_due(&self.store, &self.queues, dependencies, now),
             report_live(&self.store, observer, now),
             remove_old(&self.store, now),
             log_head(&self.store, heads, now),
@@ -81,6 +89,7 @@ async fn report_live(store: &Store, observer: &dyn Observer, now: Timestamp) {
             observer.runs_held(held);
             observer.halts_active(halts::ordered(&halts, now));
             observer.storms_active(halts::storms(&halts, now).count() as u64);
+            observer.dependencies_sick(halts::dependencies(&halts, now));
         }
         (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "failed to count the live runs and the halts");
@@ -114,8 +123,13 @@ const fn is_head_due(now: Timestamp) -> bool {
 async fn wake_due<S: RunStore + Switches>(
     store: &S,
     sender: &dyn Sender,
+    dependencies: &Dependencies,
     now: Timestamp,
 ) -> Result<usize, BackendError> {
+    // What is halted stays so until its time is over.
+    if let Err(error) = dependencies.watch(now).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "failed to look at the dependencies");
+    }
     let all = store.halts().await?;
     let halts = halts::lasting(&all, now);
     let mut due = store.due(now, SWEEP_RUNS).await?;

@@ -7,11 +7,12 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use heal_clients::config::Env;
 use heal_runtime::inbox::Inbox;
 use heal_runtime::library::Library;
-use heal_wiring::environment::{ENV_API_SENDER, ENV_PLAYBOOKS_FILE};
+use heal_wiring::environment::{ENV_API_SENDER, ENV_NOTIFY_FILE, ENV_PLAYBOOKS_FILE};
 use lambda_runtime::LambdaEvent;
 
 use crate::error::{BatchError, Error};
 use crate::function::{Function, logged, read_file, variable};
+use crate::notify;
 use crate::record::{Source, delivery};
 use crate::serve::{diagnostic, serve};
 use crate::settle::{Origin, answer};
@@ -41,6 +42,7 @@ impl Function {
         let actions: BTreeSet<String> = steps.map(|step| step.kind.clone()).collect();
         let observer = self.observer(actions.iter().map(String::as_str), library.names());
         let ports = self.bounded_ports()?;
+        let ports = if are_people_told()? { ports.notifying() } else { ports };
         let gatekeeper = ports.gatekeeper(&Env, Arc::clone(&observer))?;
         let dispatcher = ports.dispatcher(Arc::new(library)).observed_by(observer).gated_by(gatekeeper);
         Ok(Inbox::new(dispatcher).trusting(variable(&Env, ENV_API_SENDER)?))
@@ -58,4 +60,10 @@ impl Function {
         };
         answer(&Origin { queues: &self.queues, source: &source }, &settled).await
     }
+}
+
+/// Whether the stack has a notifier, and its rules tell anybody of anything.
+fn are_people_told() -> Result<bool, Error> {
+    let has_notifier = variable(&Env, ENV_NOTIFY_FILE)?.is_some();
+    Ok(has_notifier && !notify::rules()?.routes.is_empty())
 }

@@ -41,6 +41,12 @@ pub enum Error {
     /// The compiled guardrails cannot be used.
     #[error("failed to load the guardrails")]
     Guardrails(#[from] heal_wiring::BadGuardrails),
+    /// The compiled notifications cannot be used.
+    #[error("failed to load the notifications")]
+    Rules(#[from] heal_wiring::notify::RulesError),
+    /// People cannot be told.
+    #[error("failed to set the notifier up")]
+    Notify(#[from] heal_wiring::notify::NotifyError),
     /// The action's own description is wrong.
     #[error("failed to set the action up")]
     Spec(#[from] BadSpec),

@@ -21,6 +21,7 @@ pub struct Function {
     pub(crate) telemetry: Telemetry,
     pub(crate) store: Store,
     pub(crate) queues: Queues,
+    pub(crate) session: Session,
 }
 
 impl Function {
@@ -39,7 +40,8 @@ impl Function {
         let days = keep_runs_days(strings)?;
         let session = Session::from_env().await?;
         let store = Store::new(&session, table)?.keeping_runs_for(days);
-        Ok(Self { store, queues: Queues::new(&session, urls)?, telemetry })
+        let queues = Queues::new(&session, urls)?;
+        Ok(Self { store, queues, session, telemetry })
     }
 
     /// The services' clients. Their circuit breakers share their state in the table.
@@ -56,7 +58,7 @@ impl Function {
         Ports::new(&self.store, &self.queues)
     }
 
-    /// The same under the guardrails that the function is deployed with. Only the scheduled checks do without: they change nothing.
+    /// The same under the guardrails that the function is deployed with.
     pub(crate) fn bounded_ports(&self) -> Result<Ports, Error> {
         let text = read_file(&Env, ENV_GUARDRAILS_FILE, "guardrails.json")?;
         let ports = self.ports().bounded_by_json(&text)?;

@@ -92,6 +92,8 @@ pub const MISSING_VARIABLE: &str = "missing-variable";
 pub const WRONG_VARIABLE: &str = "wrong-variable";
 /// A service that no action calls.
 pub const UNKNOWN_SERVICE: &str = "unknown-service";
+/// A scheduled check that does not exist.
+pub const UNKNOWN_CHECK: &str = "unknown-check";
 /// A playbook that does not exist.
 pub const UNKNOWN_PLAYBOOK: &str = "unknown-playbook";
 /// A guardrail that can never fire.

@@ -1,7 +1,7 @@
 //! Guardrails: the text of `guardrails.yaml` in, the bounds or every fault of the text out.
 //!
 //! In this order: the sections of the file, its budgets (`budget`) with the templates of their keys (`key`), who may approve and how far a
-//! playbook may act by itself (`people`), how many runs may be live (`admission`), the `windows`, the rules of `scope`, and whether each rule can fire at
+//! playbook may act by itself (`people`), how many runs may be live (`admission`), the `windows`, the rules of `scope`, the `storms` and `dependencies`, and whether each rule can fire at
 //! all (`reach`).
 
 use heal_engine::catalog::{Catalog, Safety};
@@ -16,6 +16,7 @@ use crate::yaml::{self, Entry, Kind, Node};
 
 mod admission;
 mod budget;
+mod dependencies;
 mod key;
 mod known;
 mod people;
@@ -32,8 +33,18 @@ use known::Known;
 /// The file in a folder of playbooks, without its extension. It is not a playbook.
 pub const FILE_STEM: &str = "guardrails";
 
-const KEYS: [&str; 9] =
-    ["cooldowns", "budgets", "repeats", "approvals", "autonomy", "admission", "windows", "scope", "storms"];
+const KEYS: [&str; 10] = [
+    "cooldowns",
+    "budgets",
+    "repeats",
+    "approvals",
+    "autonomy",
+    "admission",
+    "windows",
+    "scope",
+    "storms",
+    "dependencies",
+];
 const KEYS_OF_COOLDOWN: [&str; 1] = ["seconds"];
 const KEYS_OF_REPEATS: [&str; 2] = ["escalate_at", "window_seconds"];
 
@@ -58,13 +69,20 @@ impl Reading {
 
 /// Reads the text of `{file_stem}.yaml` and finds all its faults at once. A file without content is the default.
 ///
-/// `playbooks` are all that this home runs. `None`, such as while one of them cannot be read, skips what depends on their names and steps.
+/// `playbooks` are all that this home runs, and `checks` the names of its scheduled checks. `None`, such as while one of them cannot be read,
+/// skips what depends on them.
 ///
 /// # Guarantees
 /// No panic, no I/O, and bounded time and memory for any text: see [`heal_guard::limit`].
-pub fn read(file_stem: &str, text: &str, catalog: &Catalog, playbooks: Option<&[Playbook]>) -> Reading {
+pub fn read(
+    file_stem: &str,
+    text: &str,
+    catalog: &Catalog,
+    playbooks: Option<&[Playbook]>,
+    checks: Option<&[String]>,
+) -> Reading {
     let mut report = Report::default();
-    let known = Known { catalog, playbooks };
+    let known = Known { catalog, playbooks, checks };
     let root = yaml::parse(text, &mut report);
     let guardrails = root.as_ref().and_then(|root| document(text, root, known, &mut report));
     Reading {
@@ -80,7 +98,7 @@ fn document(text: &str, root: &Node, known: Known<'_>, report: &mut Report) -> O
     }
     let mut fields = Fields::from_object(root, "the file of guardrails", report)?;
     // A section whose rules are all commented out has no value.
-    let [cooldowns, budgets, repeats, approvals, autonomy, admission, windows, scope, storms] =
+    let [cooldowns, budgets, repeats, approvals, autonomy, admission, windows, scope, storms, dependencies] =
         KEYS.map(|key| fields.take(key).filter(|field| field.node.kind != Kind::Null));
     let approvals = approvals.map(|field| people::approvals(&field, report)).unwrap_or_default();
     let groups = &approvals.groups.clone();
@@ -94,6 +112,7 @@ fn document(text: &str, root: &Node, known: Known<'_>, report: &mut Report) -> O
         autonomy: autonomy.map(|field| people::autonomy(&field, known, report)).unwrap_or_default(),
         admission: admission.map(|field| admission::read(&field, known, report)).unwrap_or_default(),
         storms: storms.map(|field| storms::read(&field, known, report)).unwrap_or_default(),
+        dependencies: dependencies.map(|field| dependencies::read(&field, known, report)).unwrap_or_default(),
     };
     fields.finish(&KEYS, misplaced, report);
     Some(guardrails)
@@ -112,6 +131,7 @@ fn misplaced(key: &str) -> Option<&'static str> {
         "level" | "demote" => Some("it is a key of one of the rules of `autonomy`"),
         "max_percent" | "concurrent" => Some("it is a key of one of the `budgets`"),
         "days" | "from" | "to" | "zone" | "start" | "end" => Some("it is a key of one of the `windows`"),
+        "breaker" | "check" => Some("it is a key of one of the `dependencies`"),
         "opt_out" | "opt_in" => Some("it is a key of one of the rules of `scope`"),
         "triggers" | "steps" | "verify" => Some("it is a key of playbooks"),
         _ => None,

@@ -22,7 +22,7 @@ mod teams;
 pub mod text;
 pub mod webhook;
 
-pub use http::{ANSWER_BYTES, Http, TIMEOUT};
+pub use http::{ANSWER_BYTES, Http, HttpError, TIMEOUT};
 
 /// Why a channel did not take a notice.
 #[derive(Debug, thiserror::Error)]

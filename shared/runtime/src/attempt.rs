@@ -15,12 +15,14 @@ use crate::halts::HaltCache;
 use crate::observe::{self, Observer};
 use crate::port::{BackendError, ClaimStore, Clock, CooldownKey, LeaseOwner, Policy, Sender};
 use crate::span;
+pub(crate) use answer::{Answer, Ends};
 use bounds::Bounds;
 pub(crate) use bounds::Counted;
 use typed::AnyAction;
 pub(crate) use variables::EffectVariables;
 
 mod admit;
+mod answer;
 mod ask;
 mod bounds;
 mod earlier;
@@ -52,6 +54,8 @@ pub struct Worker {
     schema: Arc<jsonschema::Validator>,
     bounds: Arc<Bounds>,
     observer: Arc<dyn Observer>,
+    /// `None` if answers go over the results queue.
+    ends: Option<Arc<dyn Ends>>,
 }
 
 /// What a worker may touch besides its target.
@@ -175,7 +179,13 @@ impl Worker {
             ports,
             schema: Arc::new(schema),
             observer: Arc::new(observe::NoopObserver),
+            ends: None,
         })
+    }
+
+    /// Ends its attempts by `ends`.
+    pub(crate) fn ending_by(self, ends: Arc<dyn Ends>) -> Self {
+        Self { ends: Some(ends), ..self }
     }
 
     /// Notifies `observer` of what happens.

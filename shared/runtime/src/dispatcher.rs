@@ -2,7 +2,8 @@
 //!
 //! The dispatcher only decides: it writes runs and sends messages, and never touches a target.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use heal_engine::event::{Commit, RunStatus};
 use heal_engine::turn::Input;
@@ -10,14 +11,16 @@ use heal_engine::{RunId, Timestamp};
 use heal_guard::Guardrails;
 use tracing::Instrument as _;
 
-use crate::halts::{self, HaltCache};
+use crate::dependencies::Dependencies;
+use crate::halts::HaltCache;
 use crate::library::Library;
-use crate::message::Inbound;
+use crate::message::{self, Inbound};
 use crate::observe::{self, Observer};
-use crate::port::{Admitted, Appended, BackendError, Clock, DueRuns, Entropy, RunHead, RunLog, Sender, Subject};
+use crate::port::{Admitted, Append, Appended, Clock, Entropy, InOrder, RunLog, Sender, Settlement};
 use crate::span;
 
 mod accept;
+mod attempts;
 mod autonomy;
 mod cache;
 mod commit;
@@ -34,9 +37,11 @@ mod repeats;
 mod rooms;
 mod sick_targets;
 mod storms;
+mod sweep;
 mod tickets;
 mod withdraw;
 
+pub(crate) use attempts::{AttemptEnd, EndOutcome};
 pub use error::DispatchError;
 pub use gate::{GATE_QUESTIONS, Gatekeeper};
 pub use held::SwitchOutcome;
@@ -44,6 +49,7 @@ pub use intake::{IntakeOutcome, Prepared, Rejection};
 pub use notify::{COMMIT_WITHIN_MS, message as notify_message};
 
 use cache::{Cache, Live};
+use commit::{Hand, Wrote};
 use fold::{Around, Fresh};
 
 /// Optimistic-concurrency retries per turn. Every conflict means that another dispatcher made progress, so 16 in a row is not bad luck.
@@ -57,9 +63,13 @@ pub struct Dispatcher {
     autonomy: Arc<autonomy::Source>,
     cache: Arc<Cache>,
     sick_targets: Arc<sick_targets::SickTargets>,
+    dependencies: Option<Arc<Dependencies>>,
+    /// Storms whose end this process has told people.
+    told_storms: Arc<Mutex<BTreeSet<String>>>,
     observer: Arc<dyn Observer>,
     gatekeeper: Option<Gatekeeper>,
     notifies: bool,
+    settlement: Arc<dyn Settlement>,
 }
 
 /// What a dispatcher may touch.
@@ -104,15 +114,19 @@ impl Dispatcher {
     /// A dispatcher with an empty cache that runs the playbooks of `library`.
     pub fn new(ports: Ports, library: Arc<Library>) -> Self {
         let observer = Arc::new(observe::NoopObserver);
+        let settlement = Arc::new(InOrder { runs: Arc::clone(&ports.runs), sender: Arc::clone(&ports.sender) });
         Self {
             ports: Arc::new(ports),
             library,
             autonomy: Arc::default(),
             cache: Arc::default(),
             sick_targets: Arc::default(),
+            dependencies: None,
+            told_storms: Arc::default(),
             observer,
             gatekeeper: None,
             notifies: false,
+            settlement,
         }
     }
 
@@ -120,6 +134,12 @@ impl Dispatcher {
     #[must_use]
     pub fn gated_by(self, gatekeeper: Gatekeeper) -> Self {
         Self { gatekeeper: Some(gatekeeper), ..self }
+    }
+
+    /// Looks at `dependencies` at every sweep.
+    #[must_use]
+    pub fn watching(self, dependencies: Dependencies) -> Self {
+        Self { dependencies: Some(Arc::new(dependencies)), ..self }
     }
 
     /// Reports every turn to `observer`.
@@ -160,11 +180,7 @@ impl Dispatcher {
     /// Only committed commands are sent. An input that is known already changes nothing, and every command that the run owes is sent again:
     /// a crash between 3 and 4 loses nothing, since the input is delivered again.
     pub async fn take(&self, run_id: &RunId, cause_id: &str, inputs: &[Input]) -> Result<TurnOutcome, DispatchError> {
-        let (turn, admits_next) = self.take_alone(run_id, cause_id, inputs).await?;
-        if admits_next {
-            self.admit_next().await;
-        }
-        Ok(turn)
+        self.take_settling(run_id, cause_id, inputs, Hand::default()).await
     }
 
     /// As [`Dispatcher::take`], without the last step. The second value says whether a run may be admitted now: this one left its room with the
@@ -174,10 +190,23 @@ impl Dispatcher {
         run_id: &RunId,
         cause_id: &str,
         inputs: &[Input],
+        hand: Hand<'_>,
     ) -> Result<(TurnOutcome, bool), DispatchError> {
         let slot = self.cache.slot(run_id);
         let mut live = slot.lock().await;
-        let result = self.take_locked(run_id, cause_id, inputs, &mut live).await;
+        self.take_held(run_id, cause_id, inputs, hand, &mut live).await
+    }
+
+    /// The caller holds the run's place in the cache.
+    async fn take_held(
+        &self,
+        run_id: &RunId,
+        cause_id: &str,
+        inputs: &[Input],
+        hand: Hand<'_>,
+        live: &mut Option<Live>,
+    ) -> Result<(TurnOutcome, bool), DispatchError> {
+        let result = self.take_locked(run_id, cause_id, inputs, hand, live).await;
         if let (Ok(_), Some(kept)) = (&result, live.as_ref()) {
             self.end_acknowledged_storm(&kept.state).await?;
         }
@@ -195,6 +224,7 @@ impl Dispatcher {
         run_id: &RunId,
         cause_id: &str,
         inputs: &[Input],
+        hand: Hand<'_>,
         live: &mut Option<Live>,
     ) -> Result<(TurnOutcome, bool), DispatchError> {
         let mut is_full = !self.knows_bounds();
@@ -244,20 +274,25 @@ impl Dispatcher {
                 chain: None,
             }
             .chained(current.chain.as_ref());
-            let head = head(current, &commit);
+            let head = commit::head(current, &commit);
             let room = self.room(current).filter(|_| !took_room);
             let admits_next = current.state.queued.is_some() || took_room && !current.state.takes_room();
             let announcement = self.announce(&current.plan, &current.state, &commit).instrument(span.clone()).await;
-            match self.write(current, &commit, &head, room).instrument(span.clone()).await? {
+            let owed = heal_engine::decide::since(&current.plan, &current.state, now, before);
+            let messages = span.in_scope(|| message::commands(&current.state, owed, more, now));
+            let (events, commands) = (commit.events.len(), messages.len());
+            let key = current.state.concurrency_key.as_deref();
+            let append = Append { commit: &commit, head: &head, concurrency_key: key, room: room.as_ref() };
+            let Wrote { outcome, sent } = self.write(append, messages, hand).instrument(span.clone()).await?;
+            match outcome {
                 Admitted::Written(Appended::Appended) => {
                     self.announced(announcement).await;
                     current.chain.clone_from(&commit.chain);
                     span.in_scope(|| observe::committed(&*self.observer, &current.plan, &current.state, &commit));
-                    let owed = heal_engine::decide::since(&current.plan, &current.state, now, before);
-                    let settled =
-                        self.settle(current, commit.events.len(), owed, more, now).instrument(span.clone()).await?;
+                    sent?;
                     self.demote_after(current, &commit).instrument(span).await;
-                    return Ok((TurnOutcome { taken, refused, ..settled }, admits_next));
+                    let status = current.state.status();
+                    return Ok((TurnOutcome { status, events, taken, commands, refused }, admits_next));
                 }
                 Admitted::Written(Appended::AlreadyThere | Appended::Conflict) => *live = None,
                 Admitted::Full => (*live, is_full) = (None, true),
@@ -276,44 +311,6 @@ impl Dispatcher {
         cause_id: &str,
         messages: Vec<Inbound>,
     ) -> Result<TurnOutcome, DispatchError> {
-        let groups = &self.ports.guardrails.approvals.groups;
-        let inputs: Vec<_> = messages.into_iter().filter_map(|message| message.into_input(groups)).collect();
-        self.take(run_id, cause_id, &inputs).await
-    }
-
-    /// Continues up to `limit` overdue runs (lost results, lost wake-ups, deadlines), as many whose halt has ended, and those that wait for room
-    /// and now have it; returns their number.
-    ///
-    /// A run that cannot continue is logged and does not hold up the others.
-    ///
-    /// # Errors
-    /// `due_runs`, the runs that wait or the halts cannot be read.
-    pub async fn sweep(&self, due_runs: &dyn DueRuns, limit: usize) -> Result<usize, BackendError> {
-        let now = self.ports.clock.now();
-        let mut due = due_runs.due(now, limit).await?;
-        due.extend(self.releasable(due_runs, now, limit).await?);
-        due.extend(halts::trickling(due_runs, &self.ports.halts.read(now).await?, now).await?);
-        Ok(self.wake(&due, now).await + self.admit_waiting().await?)
-    }
-}
-
-/// The index entry after `commit`.
-fn head(live: &Live, commit: &Commit) -> RunHead {
-    let state = &live.state;
-    RunHead {
-        run_id: state.run_id.clone(),
-        incident_id: state.incident_id.clone(),
-        playbook: Some(live.plan.playbook.name.clone()),
-        status: state.status(),
-        outcome: state.outcome(),
-        started_at: state.started_at,
-        updated_at: commit.at,
-        wake_at: state.wake_at(),
-        last_seq: state.seq,
-        reason: state.end_reason.clone().or_else(|| state.stopping.as_ref().map(|stop| stop.reason.clone())),
-        subject: Subject::from_variables(state.variables.incident()),
-        open_follow_ups: state.follow_up.open(),
-        // A run that stops waits for its attempts alone.
-        held_by: state.held.as_ref().filter(|_| state.stopping.is_none()).map(|held| held.holder().to_owned()),
+        self.receive_settling(run_id, cause_id, messages, &[]).await
     }
 }

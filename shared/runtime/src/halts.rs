@@ -192,7 +192,8 @@ pub fn check(halt: &Halt) -> std::result::Result<(), Invalid> {
         | HaltScope::Action { name }
         | HaltScope::Service { name }
         | HaltScope::Target { name }
-        | HaltScope::Window { name, .. } => bounded("name", name, NAME_BYTES),
+        | HaltScope::Window { name, .. }
+        | HaltScope::Dependency { name, .. } => bounded("name", name, NAME_BYTES),
     }
 }
 
@@ -209,7 +210,7 @@ pub(crate) fn of_run<'a>(halts: &'a [Halt], playbook: &str, now: Timestamp) -> O
     let holds = |halt: &&Halt| match &halt.scope {
         HaltScope::All => true,
         HaltScope::Playbook { name } => name == playbook,
-        HaltScope::Window { applies_to, .. } => {
+        HaltScope::Window { applies_to, .. } | HaltScope::Dependency { applies_to, .. } => {
             let is_whole = applies_to.actions.is_empty() && applies_to.services.is_empty();
             is_whole && (applies_to.playbooks.is_empty() || applies_to.playbooks.iter().any(|name| name == playbook))
         }
@@ -225,7 +226,17 @@ pub fn lasting(halts: &[Halt], now: Timestamp) -> Vec<String> {
 
 /// The halts of people that last at `now`.
 pub fn ordered(halts: &[Halt], now: Timestamp) -> u64 {
-    halts.iter().filter(|halt| halt.storm.is_none() && now < halt.until).count() as u64
+    let is_of_person = |halt: &&Halt| halt.storm.is_none() && !is_dependency(halt);
+    halts.iter().filter(is_of_person).filter(|halt| now < halt.until).count() as u64
+}
+
+/// The dependencies that are sick at `now`.
+pub fn dependencies(halts: &[Halt], now: Timestamp) -> u64 {
+    halts.iter().filter(|halt| is_dependency(halt) && now < halt.until).count() as u64
+}
+
+const fn is_dependency(halt: &Halt) -> bool {
+    matches!(halt.scope, HaltScope::Dependency { .. })
 }
 
 /// The storms that last at `now`.

@@ -13,9 +13,10 @@ use tokio::task::JoinSet;
 use crate::attempt::Worker;
 use crate::dispatcher::Dispatcher;
 use crate::inbox::{self, Inbox};
-use crate::port::{BackendError, Delivery, DueRuns, QueueName, Receiver};
+use crate::port::{AttemptSettlement, BackendError, Delivery, DueRuns, QueueName, Receiver, Settlement};
 
 mod action_queue;
+mod ends;
 
 /// Messages received at a time.
 const BATCH: usize = 64;
@@ -44,6 +45,8 @@ pub struct Host {
     workers: Arc<BTreeMap<&'static str, Worker>>,
     receiver: Arc<dyn Receiver>,
     due_runs: Arc<dyn DueRuns>,
+    /// Where runs, claims and queues lie in one database.
+    settlement: Option<Arc<dyn AttemptSettlement>>,
 }
 
 impl std::fmt::Debug for Host {
@@ -61,7 +64,15 @@ impl Host {
         due_runs: Arc<dyn DueRuns>,
     ) -> Self {
         let workers = workers.into_iter().map(|worker| (worker.name(), worker)).collect();
-        Self { inbox: Inbox::new(dispatcher), workers: Arc::new(workers), receiver, due_runs }
+        Self { inbox: Inbox::new(dispatcher), workers: Arc::new(workers), receiver, due_runs, settlement: None }
+    }
+
+    /// Settles each turn, and each end of an attempt, by one call of `settlement`: it stands for the same runs, claims and queues as the ports of
+    /// the dispatcher and of the workers.
+    #[must_use]
+    pub fn settling<S: Settlement + AttemptSettlement>(self, settlement: Arc<S>) -> Self {
+        let dispatcher = self.inbox.dispatcher().clone().settling(Arc::clone(&settlement) as Arc<dyn Settlement>);
+        Self { inbox: Inbox::new(dispatcher), settlement: Some(settlement), ..self }
     }
 
     /// The dispatcher of this process.
@@ -81,7 +92,7 @@ impl Host {
             QueueName::Incidents | QueueName::Results | QueueName::Notify => self.inbox.take(queue, deliveries).await,
             QueueName::Action(name) => {
                 let Some(worker) = self.workers.get(name.as_str()) else { return Ok(0) };
-                join_all(deliveries.into_iter().map(|delivery| action_queue::perform(worker, delivery))).await
+                join_all(deliveries.into_iter().map(|delivery| self.perform(worker, delivery))).await
             }
         };
         inbox::settle(&*self.receiver, settled).await;

@@ -132,13 +132,14 @@ impl Inbox {
 
     /// One incident. A message that is not readable as one is recorded as a failed run, and kept unchanged in the dead letters.
     async fn incident(&self, delivery: &Delivery) -> DeliveryOutcome {
-        let Delivery { message_id, body, traceparent, receive_count, sender, .. } = delivery;
+        let Delivery { message_id, body, traceparent, receive_count, sender, receipt } = delivery;
         let attributed = message::read_attributed(body).filter(|_| self.attesting(delivery).is_none());
         let (by, body) = match &attributed {
             Some((by, body)) => (Some(by.as_str()), *body),
             None => (sender.as_deref(), body.as_str()),
         };
-        match self.dispatcher.accept_from(body, message_id, traceparent.as_deref(), by).await {
+        let receipts = std::slice::from_ref(receipt);
+        match self.dispatcher.accept_settling(body, message_id, traceparent.as_deref(), by, receipts).await {
             Ok(IntakeOutcome::Rejected { reason, understood: false, .. }) => DeliveryOutcome::dead_letter(reason),
             Ok(intake) => {
                 tracing::debug!(?intake, "message accepted");

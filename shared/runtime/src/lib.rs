@@ -13,6 +13,7 @@ pub mod action;
 pub mod attempt;
 pub mod audit;
 pub mod checks;
+pub mod dependencies;
 pub mod dispatcher;
 pub mod freeze;
 pub mod halts;

@@ -95,6 +95,9 @@ pub trait Observer: Debug + Send + Sync + 'static {
 
     /// The number of storms that last.
     fn storms_active(&self, _storms: u64) {}
+
+    /// The number of dependencies that are sick.
+    fn dependencies_sick(&self, _dependencies: u64) {}
 }
 
 /// How far the wait for an approval is.

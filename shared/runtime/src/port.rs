@@ -8,6 +8,7 @@ mod claims;
 mod policy;
 mod queue;
 mod runs;
+mod settlement;
 mod switches;
 mod time;
 
@@ -26,6 +27,7 @@ pub use runs::{
     RepeatCounter, Room, RoomBound, RunFilter, RunHead, RunLog, RunReader, RunStore, SUBJECT_BYTES, Subject,
     WAITING_RUNS, WaitingRun, number_in_queue, place,
 };
+pub use settlement::{Append, AttemptSettlement, ClaimEnd, InOrder, SettleOutcome, Settlement, Settles, Written};
 pub use switches::{HALTS, Switches};
 pub use time::{Clock, Entropy, OsEntropy, SystemClock};
 

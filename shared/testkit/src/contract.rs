@@ -22,6 +22,7 @@ pub mod claims;
 pub mod queue;
 pub mod runs;
 pub(crate) mod sample;
+pub mod settlement;
 pub mod switches;
 
 use std::any::Any;

@@ -11,6 +11,7 @@ mod clock;
 mod faults;
 mod queues;
 mod runs;
+mod settling;
 mod switches;
 
 pub use autonomy::Autonomies;
@@ -21,6 +22,7 @@ pub use clock::ManualClock;
 pub use faults::{Faults, When};
 pub use queues::{MAX_RECEIVES, Queues};
 pub use runs::Runs;
+pub use settling::Settling;
 pub use switches::{Switches, no_halts};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -45,12 +45,27 @@ pub fn worker(
     clock: Arc<dyn Clock>,
     output: impl Fn(&Call) -> Value + Send + Sync + 'static,
 ) -> Worker {
+    worker_of(name, Safety::Idempotent, claims, sender, clock, output)
+}
+
+/// As [`worker`], for an action of this `safety`.
+///
+/// # Panics
+/// As there.
+pub fn worker_of(
+    name: &'static str,
+    safety: Safety,
+    claims: Arc<dyn ClaimStore>,
+    sender: Arc<dyn Sender>,
+    clock: Arc<dyn Clock>,
+    output: impl Fn(&Call) -> Value + Send + Sync + 'static,
+) -> Worker {
     let spec = ActionSpec {
         name,
         description: "Does what a test says.",
         parameters: json!({"type": "object"}),
         outputs: &[],
-        safety: Safety::Idempotent,
+        safety,
         inherits: &[],
         default_timeout_seconds: 60,
         service: "lamps",

@@ -23,9 +23,9 @@ heal_clients::variables! {
         "File of the hooks, which turn alerts into incidents; by default `hooks.yaml` in the folder of the playbooks, or none without it";
     ENV_NOTIFY = "HEAL_NOTIFY", Path, Heal, None,
         "File of the notifications; by default `notify.yaml` in the folder of the playbooks, and nobody is told without one";
-    ENV_PUBLIC_URL = "HEAL_PUBLIC_URL", Url, Heal, None,
+    ENV_PUBLIC_URL = "HEAL_PUBLIC_URL", Url, Both, None,
         "Address under which people reach the console, for the links in notifications; without it they have no link";
-    ENV_LINK_KEY = "HEAL_LINK_KEY", Secret, Heal, None,
+    ENV_LINK_KEY = "HEAL_LINK_KEY", Secret, Both, None,
         "Key that signs the links to approvals, at least 32 bytes; without it notifications link to runs only";
     ENV_STATE = "HEAL_STATE", Path, Heal, Some(DEFAULT_STATE),
         "SQLite file that keeps runs, queues, claims and cooldowns; `heal run` keeps nothing by default";
@@ -43,15 +43,25 @@ heal_clients::variables! {
         "File of the compiled guardrails (`heal guardrails compile`), read by the dispatcher and every action";
     ENV_API_SENDER = "HEAL_API_SENDER", Text, Functions, None,
         "Identity that SQS attests for the function `api`, `iam:ROLE_ID:FUNCTION`: the dispatcher believes what its messages say about who orders a change";
-    ENV_API_ROLE = "HEAL_API_ROLE", Choice, Functions, Some("viewer"),
-        "Role of every caller that API Gateway has identified: `viewer`, `operator`, `approver` or `admin`";
+    ENV_API_ROLE = "HEAL_API_ROLE", Choice, Functions, Some("none"),
+        "Role of a caller that API Gateway has identified and the file of identities does not name: `none`, `viewer`, `operator`, `approver` or `admin`";
+    ENV_API_FILE = "HEAL_API_FILE", Path, Functions, Some("api.json"),
+        "File of the compiled identities (`heal access compile`), read by the function `api`";
+    ENV_HOOKS_FILE = "HEAL_HOOKS_FILE", Path, Functions, Some("hooks.json"),
+        "File of the compiled hooks (`heal hook compile`), read by the function `api`";
+    ENV_NOTIFY_FILE = "HEAL_NOTIFY_FILE", Path, Functions, Some("notify.json"),
+        "File of the compiled notifications (`heal notify compile`), read by the function `notify` and, if it is set, by the dispatcher";
+    ENV_SECRET = "HEAL_SECRET", Text, Functions, None,
+        "ARN of a secret in Secrets Manager whose JSON object has the secret variables that the environment does not set, each under its own name";
+    ENV_SESSION_KEY = "HEAL_SESSION_KEY", Secret, Functions, None,
+        "Key that seals the sessions of the function `api`, at least 32 bytes: its processes share it, so that people stay signed in";
     ENV_RUN_RETENTION_DAYS = "HEAL_RUN_RETENTION_DAYS", Days, Both, Some("90"),
         "Days after which an ended run is removed from the stack's table, or by `heal serve` from its state file: 1 to 3650";
     ENV_LISTEN = "HEAL_LISTEN", Text, Heal, Some("127.0.0.1:8080"),
         "Address of the HTTP API of `heal serve`; port 0 takes a free one";
     ENV_API = "HEAL_API", Path, Heal, None,
         "File of the HTTP API's identities and host names; without one the API is for a trial on loopback";
-    ENV_OIDC_CLIENT_SECRET = "HEAL_OIDC_CLIENT_SECRET", Secret, Heal, None,
+    ENV_OIDC_CLIENT_SECRET = "HEAL_OIDC_CLIENT_SECRET", Secret, Both, None,
         "Secret of the client at the OIDC issuer, by which people sign in; a public client has none";
     ENV_LOG_FORMAT = "HEAL_LOG_FORMAT", Choice, Heal, Some("human"),
         "Format of the log lines on standard error: `human` or `json`";
@@ -83,7 +93,7 @@ const OTHERS: &[Variable] = &[
     row(aws::ENDPOINT_URL_DYNAMODB, Url, Readers::Both, None, "Endpoint of DynamoDB"),
     row(aws::ENDPOINT_URL_EKS, Url, Readers::Both, None, "Endpoint of EKS"),
     row(aws::ENDPOINT_URL_SECRETS_MANAGER, Url, Readers::Both, None, "Endpoint of Secrets Manager"),
-    row(aws::ENDPOINT_URL_SNS, Url, Readers::Heal, None, "Endpoint of SNS"),
+    row(aws::ENDPOINT_URL_SNS, Url, Readers::Both, None, "Endpoint of SNS"),
     row(aws::ENDPOINT_URL_SQS, Url, Readers::Both, None, "Endpoint of SQS"),
     row(aws::ENDPOINT_URL_STS, Url, Readers::Both, None, "Endpoint of STS"),
     row(aws::USE_FIPS_ENDPOINT, Boolean, Readers::Both, None, "FIPS endpoints of DynamoDB, SQS and Secrets Manager"),

@@ -235,6 +235,10 @@ impl heal_runtime::observe::Observer for Observer {
     fn storms_active(&self, storms: u64) {
         self.metrics.set(Id::StormsActive, storms, &[]);
     }
+
+    fn dependencies_sick(&self, dependencies: u64) {
+        self.metrics.set(Id::DependenciesSick, dependencies, &[]);
+    }
 }
 
 /// A word that the engine does not know is not in the label's set and becomes `other`.

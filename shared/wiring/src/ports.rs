@@ -6,6 +6,7 @@ use heal_clients::config::{Config, Strings};
 use heal_guard::{BadGuardrails, Guardrails};
 use heal_runtime::attempt;
 use heal_runtime::checks;
+use heal_runtime::dependencies::Dependencies;
 use heal_runtime::dispatcher::{self, Dispatcher, Gatekeeper};
 use heal_runtime::halts::HaltCache;
 use heal_runtime::library::Library;
@@ -105,7 +106,18 @@ impl Ports {
         };
         let dispatcher = Dispatcher::new(ports, library);
         let dispatcher = dispatcher.with_autonomy(Arc::clone(&self.autonomy), Arc::clone(&self.guardrails));
+        let dispatcher = dispatcher.watching(self.dependencies());
         if self.notifies { dispatcher.notifying() } else { dispatcher }
+    }
+
+    /// The dependencies of the guardrails, for whoever sweeps.
+    pub fn dependencies(&self) -> Dependencies {
+        Dependencies::new(
+            Arc::clone(&self.guardrails),
+            Arc::clone(&self.breakers),
+            Arc::clone(&self.checks),
+            Arc::clone(&self.halts),
+        )
     }
 
     /// A dispatcher without playbooks: it reads runs by the plans that are stored with them, and takes approvals and cancellations.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use heal_aws::{QueueUrls, Queues, Store};
 use heal_sandbox::{Platform, PlatformConfig};
+use serde_json::json;
 
 use crate::ministack::{ACCOUNT, MiniStack, REGION, root};
 use crate::table;
@@ -59,13 +60,27 @@ impl Deployment {
         let own = [("LAMBDA_EXECUTOR", "local"), ("MINISTACK_HOST", "127.0.0.1")];
         let stack = MiniStack::start(&[own.as_slice(), variables].concat()).unwrap();
         let deployment = Self { stack, platform };
-        let overrides = deployment.overrides(parameters);
+        let secret = deployment.secret();
+        let overrides = deployment.overrides(&[parameters, &[("ApiSecretArn", &secret)]].concat());
         let _alone = SAM.lock().unwrap_or_else(PoisonError::into_inner);
         deployment.sam(&["build", "--config-env", "local"], &[]);
         let mut deploy = vec!["deploy", "--config-env", "local", "--stack-name", STACK, "--region", REGION];
         deploy.extend(["--no-confirm-changeset", "--parameter-overrides"]);
         deployment.sam(&deploy, &overrides);
         deployment
+    }
+
+    /// Makes the secret of the HTTP API, and gives its ARN.
+    fn secret(&self) -> String {
+        let fields = json!({"HEAL_SESSION_KEY": "a key that is for tests of the stack only"});
+        let body = json!({"Name": format!("{STACK}-api"), "SecretString": fields.to_string()});
+        let create = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(table::call(&self.stack, "secretsmanager.CreateSecret", &body))
+        };
+        // The caller may be on a thread of a runtime, which no other one can block.
+        let made = std::thread::scope(|scope| scope.spawn(create).join().unwrap());
+        made["ARN"].as_str().unwrap_or_else(|| panic!("no secret was made: {made}")).to_owned()
     }
 
     /// The variables of the stand-in services as template parameters: `EXECUTION_TICKET_SERVICE_URL` becomes
@@ -87,6 +102,8 @@ impl Deployment {
         command.env("AWS_ENDPOINT_URL", &self.stack.endpoint_url).env("AWS_DEFAULT_REGION", REGION);
         command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").env("SAM_CLI_TELEMETRY", "0");
         command.env("HEAL_BUILD_PROFILE", "prebuilt").env("HEAL_BUILD_PLAYBOOKS", playbooks());
+        command.env("HEAL_BUILD_API", root().join("tests/stack/api.json"));
+        command.env("HEAL_BUILD_NOTIFY", root().join("tests/stack/notify.yaml"));
         let started = tokio::time::Instant::now();
         let output = command.output().expect("the SAM CLI is installed by scripts/install-aws-tools.sh");
         let printed =

@@ -79,9 +79,27 @@ pub async fn queues(stack: &MiniStack, names: &[&str]) -> Queues {
 
 /// Calls an operation of a JSON protocol. The local AWS accepts any signature.
 pub async fn call(stack: &MiniStack, target: &str, body: &Value) -> Value {
-    let service = if target.starts_with("AmazonSQS") { "sqs" } else { "dynamodb" };
+    let service = match target.split_once('.') {
+        Some(("AmazonSQS", _)) => "sqs",
+        Some(("secretsmanager", _)) => "secretsmanager",
+        Some(_) | None => "dynamodb",
+    };
     let request = client().post(&stack.endpoint_url).header("content-type", "application/x-amz-json-1.0");
     answer(request.header("x-amz-target", target), service, target, body).await
+}
+
+/// Calls an operation of a query protocol, such as that of SNS. The values are sent as they are.
+pub async fn query(stack: &MiniStack, service: &str, parameters: &[(&str, &str)]) {
+    let pairs: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let request = client().post(&stack.endpoint_url).header("content-type", "application/x-www-form-urlencoded");
+    answer(request.body(pairs.join("&")), service, &format!("{parameters:?}"), &Value::Null).await;
+}
+
+/// The id of the one HTTP API.
+pub async fn api_id(stack: &MiniStack) -> String {
+    let request = client().get(format!("{}/v2/apis", stack.endpoint_url));
+    let listed = answer(request, "apigateway", "GetApis", &Value::Null).await;
+    listed["items"][0]["apiId"].as_str().unwrap_or_else(|| panic!("no API is deployed: {listed}")).to_owned()
 }
 
 /// Calls the Lambda API; a null `body` sends none.

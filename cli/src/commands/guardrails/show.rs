@@ -3,7 +3,8 @@
 use anyhow::bail;
 use heal_engine::catalog::{ActionSpec, Safety};
 use heal_guard::{
-    Budget, Demote, Guardrails, IGNORE, LiveBounds, Schedule, ScopeRule, Selector, StormRule, Weekday, Window,
+    Budget, Demote, DependencyRule, Guardrails, IGNORE, LiveBounds, Schedule, ScopeRule, Selector, StormRule, Weekday,
+    Window,
 };
 use owo_colors::OwoColorize as _;
 use serde_json::{Value, json};
@@ -77,6 +78,7 @@ fn to_json(loaded: &Loaded) -> Value {
         "windows": guardrails.windows,
         "scope": guardrails.scope,
         "storms": guardrails.storms,
+        "dependencies": guardrails.dependencies,
     })
 }
 
@@ -118,6 +120,11 @@ fn lines(loaded: &Loaded) -> Vec<String> {
         )
     }));
     if guardrails.storms.active().next().is_none() {
+        lines.push("  none".to_owned());
+    }
+    lines.push("dependencies".bold().to_string());
+    lines.extend(guardrails.dependencies.iter().map(dependency));
+    if guardrails.dependencies.is_empty() {
         lines.push("  none".to_owned());
     }
     lines.push("autonomy".bold().to_string());
@@ -180,6 +187,21 @@ fn scope(rule: &ScopeRule) -> String {
     let (what, mark) = if opt_in.is_some() { ("opt_in", opt_in) } else { ("opt_out", opt_out) };
     let mark = mark.as_ref().map(|mark| out::text(&mark.to_string())).unwrap_or_default();
     format!("  {what:<24} {mark} {}", counted(applies_to))
+}
+
+fn dependency(rule: &DependencyRule) -> String {
+    let DependencyRule { name, breaker, check, holds } = rule;
+    let sick = [
+        breaker.as_ref().map(|name| format!("the breaker of {name}")),
+        check.as_ref().map(|name| format!("check {name}")),
+    ];
+    let sick: Vec<String> = sick.into_iter().flatten().collect();
+    format!(
+        "  {:<24} while {} says that it is sick: effects {}",
+        name.green(),
+        out::text(&sick.join(" or ")),
+        counted(holds)
+    )
 }
 
 fn budget(budget: &Budget) -> String {

@@ -1,13 +1,15 @@
 //! The file of `--api`: the identities that the API knows, and the names of its server.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::iam::{self, IamRoles};
 use super::oidc::{Client, Oidc, RoleClaim};
+use super::token::{TokenSource, Tokens};
 use crate::caller::Role;
 
 /// Largest file, in bytes.
@@ -17,10 +19,11 @@ pub const MAX_LEEWAY_SECONDS: u64 = 300;
 /// Clock skew that a token may have by default, in seconds.
 pub const LEEWAY_SECONDS: u64 = 60;
 
-const KEYS: [&str; 4] = ["hosts", "public_url", "tokens", "oidc"];
+const KEYS: [&str; 5] = ["hosts", "public_url", "tokens", "oidc", "iam"];
 const KEYS_OF_OIDC: [&str; 7] =
     ["issuer", "audience", "algorithms", "leeway_seconds", "identity_claim", "client_id", "roles"];
 const KEYS_OF_ROLES: [&str; 2] = ["claim", "map"];
+const KEYS_OF_IAM: [&str; 1] = ["roles"];
 
 /// Signatures that only the issuer can make. A shared secret (HMAC) is none: the server could forge it, and so could whoever has the public
 /// key if the two were mixed up.
@@ -44,10 +47,12 @@ pub struct Access {
     pub hosts: Vec<String>,
     /// Where people reach it, such as `https://heal.example.com`.
     pub public_url: Option<Url>,
-    /// The file of API tokens.
-    pub tokens: Option<PathBuf>,
+    /// The API tokens.
+    pub tokens: Option<TokenSource>,
     /// The issuer of OIDC tokens.
     pub oidc: Option<Oidc>,
+    /// The roles of IAM principals, behind API Gateway.
+    pub iam: IamRoles,
 }
 
 impl Access {
@@ -80,17 +85,63 @@ impl Reader<'_> {
             self.fault("hosts", format!("`{host}` is not a bare name; write it without scheme and port"));
         }
         let public_url = fields.get("public_url").and_then(|url| self.url(url, "public_url"));
-        let tokens = fields.get("tokens").and_then(|path| self.text(path, "tokens")).map(|path| folder.join(path));
+        let tokens = fields.get("tokens").and_then(|tokens| self.tokens(tokens, folder));
         let oidc = fields.get("oidc").and_then(|oidc| {
             "oidc.".clone_into(&mut self.place);
             let oidc = self.oidc(oidc, client_secret);
             self.place.clear();
             oidc
         });
+        let iam = fields.get("iam").map(|iam| self.iam(iam)).unwrap_or_default();
         if oidc.as_ref().is_some_and(|oidc| oidc.client.is_some()) && public_url.is_none() {
             self.fault("public_url", "is missing: with `oidc.client_id` the issuer sends people back there");
         }
-        Some(Access { hosts, public_url, tokens, oidc })
+        Some(Access { hosts, public_url, tokens, oidc, iam })
+    }
+
+    /// The name of a file, or the tokens themselves, as `heal access compile` writes them.
+    fn tokens(&mut self, value: &Value, folder: &Path) -> Option<TokenSource> {
+        if !value.is_object() {
+            return self.text(value, "tokens").map(|path| TokenSource::File(folder.join(path)));
+        }
+        let tokens = serde_json::from_value::<Tokens>(value.clone()).map_err(|error| error.to_string());
+        match tokens.and_then(Tokens::checked) {
+            Ok(tokens) => Some(TokenSource::Inline(tokens)),
+            Err(detail) => {
+                self.fault("tokens", detail);
+                None
+            }
+        }
+    }
+
+    fn iam(&mut self, value: &Value) -> IamRoles {
+        "iam.".clone_into(&mut self.place);
+        let roles = self.object(value, "iam", &KEYS_OF_IAM).map(|fields| self.map(fields, "roles"));
+        let roles = roles.unwrap_or_default();
+        for arn in roles.keys().filter(|arn| !iam::is_principal(arn)) {
+            self.fault(&format!("roles.{arn}"), format!("is not a principal, expected {}", iam::FORM));
+        }
+        self.place.clear();
+        IamRoles(roles)
+    }
+
+    /// Names, each with a role.
+    fn map(&mut self, fields: &Map<String, Value>, name: &str) -> BTreeMap<String, Role> {
+        let entries = fields.get(name).and_then(Value::as_object).filter(|map| !map.is_empty());
+        if entries.is_none() {
+            self.fault(name, "is missing, expected names, each with a role");
+        }
+        let mut map = BTreeMap::new();
+        for (key, role) in entries.into_iter().flatten() {
+            match role.as_str().and_then(Role::from_name) {
+                Some(role) => drop(map.insert(key.clone(), role)),
+                None => self.fault(
+                    &format!("{name}.{key}"),
+                    format!("is {role}, expected `viewer`, `operator`, `approver` or `admin`"),
+                ),
+            }
+        }
+        map
     }
 
     fn oidc(&mut self, value: &Value, client_secret: Option<String>) -> Option<Oidc> {
@@ -126,20 +177,7 @@ impl Reader<'_> {
         let fields = self.object(value, "oidc.roles", &KEYS_OF_ROLES);
         let role = fields.and_then(|fields| {
             let claim = self.required(fields, "claim");
-            let mut map = BTreeMap::new();
-            let entries = fields.get("map").and_then(Value::as_object).filter(|map| !map.is_empty());
-            if entries.is_none() {
-                self.fault("map", "is missing, expected values of the claim, each with a role");
-            }
-            for (name, role) in entries.into_iter().flatten() {
-                match role.as_str().and_then(Role::from_name) {
-                    Some(role) => drop(map.insert(name.clone(), role)),
-                    None => self.fault(
-                        &format!("map.{name}"),
-                        format!("is {role}, expected `viewer`, `operator`, `approver` or `admin`"),
-                    ),
-                }
-            }
+            let map = self.map(fields, "map");
             Some(RoleClaim { claim: claim?, map })
         });
         "oidc.".clone_into(&mut self.place);
@@ -226,49 +264,4 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_whole_configuration_is_read() {
-        let value = json!({
-            "hosts": ["heal.internal"], "public_url": "https://heal.example.com", "tokens": "tokens.json",
-            "oidc": {"issuer": "https://login.example.com/", "audience": "heal", "algorithms": ["ES256"], "leeway_seconds": 5,
-                "identity_claim": "email", "client_id": "console", "roles": {"claim": "groups", "map": {"sre": "approver"}}},
-        });
-        let access = Access::read(&value, Path::new("/etc/heal"), Some("s3cret".to_owned())).unwrap();
-        assert_eq!(access.tokens, Some(PathBuf::from("/etc/heal/tokens.json")));
-        let oidc = access.oidc.unwrap();
-        assert_eq!((oidc.algorithms.as_slice(), oidc.leeway_seconds), ([Algorithm::ES256].as_slice(), 5));
-        assert_eq!(oidc.roles.map, BTreeMap::from([("sre".to_owned(), Role::Approver)]));
-        assert!(!format!("{:?}", oidc.client).contains("s3cret"));
-    }
-
-    #[test]
-    fn all_faults_are_named_at_once() {
-        let value = json!({
-            "host": [], "hosts": ["https://x"], "tokens": 5,
-            "oidc": {"issuer": "http://login.example.com", "algorithms": ["HS256", "none"], "leeway_seconds": 301, "client_id": "c",
-                "roles": {"map": {"sre": "root"}}},
-        });
-        let faults = Access::read(&value, Path::new("."), None).unwrap_err();
-        let expected = [
-            "host: is not a key here",
-            "hosts: `https://x` is not a bare name",
-            "tokens: is the number 5, expected a text",
-            "oidc.issuer: `http://login.example.com` has no HTTPS",
-            "oidc.audience: is missing",
-            "oidc.algorithms: `HS256` is not accepted",
-            "oidc.algorithms: `none` is not accepted",
-            "oidc.leeway_seconds: is 301, expected 0 to 300 seconds",
-            "oidc.roles.claim: is missing",
-            "oidc.roles.map.sre: is \"root\", expected `viewer`",
-        ];
-        for fault in expected {
-            assert!(faults.iter().any(|found| found.starts_with(fault)), "{fault} is not in {faults:#?}");
-        }
-        assert_eq!(faults.len(), expected.len(), "{faults:#?}");
-    }
-}
+mod tests;

@@ -10,7 +10,9 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use url::Url;
 
+use super::GatewayName;
 use super::refusal::{Reason, Refusal};
+use super::roles;
 use crate::request::is_json;
 
 /// Longest host that a refusal repeats, in bytes.
@@ -38,10 +40,11 @@ pub(super) struct Browser {
 }
 
 impl Browser {
-    pub(super) fn new(mut hosts: Vec<String>, public_url: Option<Url>, address: SocketAddr) -> Self {
+    /// `address` is that of this process; `None` behind a gateway.
+    pub(super) fn new(mut hosts: Vec<String>, public_url: Option<Url>, address: Option<SocketAddr>) -> Self {
         hosts.extend(public_url.as_ref().and_then(Url::host_str).map(ToOwned::to_owned));
         hosts.iter_mut().for_each(|host| host.make_ascii_lowercase());
-        Self { hosts, public_url, is_loopback: address.ip().is_loopback() }
+        Self { hosts, public_url, is_loopback: address.is_some_and(|address| address.ip().is_loopback()) }
     }
 
     /// Whether cookies are for HTTPS only.
@@ -61,7 +64,8 @@ impl Browser {
         let host = host_of(request).ok_or_else(|| Refusal::new(Reason::Host, "the request names no host"))?;
         let name = without_port(host).to_ascii_lowercase();
         let is_address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
-        if is_address || name == "localhost" || self.hosts.contains(&name) {
+        let is_attested = request.extensions().get::<GatewayName>().is_some_and(|GatewayName(own)| *own == name);
+        if is_address || name == "localhost" || is_attested || self.hosts.contains(&name) {
             return Ok(());
         }
         let shown: String = name.chars().filter(|letter| !letter.is_control()).take(SHOWN_BYTES).collect();
@@ -77,7 +81,9 @@ impl Browser {
         check_origin(request)?;
         // A browser asks before it sends any other method to another site, and the answer to that is never yes.
         let takes_form = matches!(path, Some("/login" | "/logout"));
-        if *request.method() != Method::POST || takes_form || is_json(request.headers()) {
+        // Without a route for it, a POST gets 404 or 405 whatever its body is.
+        let has_route = roles::has_route(request.method(), path);
+        if *request.method() != Method::POST || !has_route || takes_form || is_json(request.headers()) {
             return Ok(());
         }
         let message = "a POST needs the header `content-type: application/json`, also without a body";
@@ -149,7 +155,7 @@ mod tests {
 
     fn browser() -> Browser {
         let url = Url::parse("https://heal.example.com/").unwrap();
-        Browser::new(vec!["Heal.Internal".to_owned()], Some(url), "127.0.0.1:8080".parse().unwrap())
+        Browser::new(vec!["Heal.Internal".to_owned()], Some(url), Some("127.0.0.1:8080".parse().unwrap()))
     }
 
     fn request(method: &str, headers: Headers) -> Request {
@@ -181,12 +187,20 @@ mod tests {
         let twice = request("GET", &[("host", "localhost"), ("host", "evil.example.com")]);
         assert!(browser().check_host(&twice).is_err());
         assert!(browser().check_host(&request("GET", &[])).is_err());
+        let mut reached = request("GET", &[("host", "a1.execute-api.eu-west-1.amazonaws.com:443")]);
+        assert!(browser().check_host(&reached).is_err());
+        reached.extensions_mut().insert(GatewayName("a1.execute-api.eu-west-1.amazonaws.com".to_owned()));
+        assert!(browser().check_host(&reached).is_ok());
+        let mut rebound = request("GET", &[("host", "evil.example.com")]);
+        rebound.extensions_mut().insert(GatewayName("a1.execute-api.eu-west-1.amazonaws.com".to_owned()));
+        assert!(browser().check_host(&rebound).is_err());
     }
 
     #[test]
     fn a_change_from_another_site_is_refused() {
         let json = ("content-type", "application/json");
         let host = ("host", "localhost:8080");
+        let halts = Some("/api/v1/halts");
         let cases: [(Headers, Option<Reason>); 8] = [
             (&[host, json], None),
             (&[host, json, ("origin", "http://localhost:8080"), ("sec-fetch-site", "same-origin")], None),
@@ -198,10 +212,12 @@ mod tests {
             (&[host], Some(Reason::ContentType)),
         ];
         for (headers, expected) in cases {
-            let refused = Browser::check_change(&request("POST", headers), None).err().map(|refusal| refusal.reason);
+            let refused = Browser::check_change(&request("POST", headers), halts).err().map(|refusal| refusal.reason);
             assert_eq!(refused, expected, "{headers:?}");
         }
-        assert!(Browser::check_change(&request("GET", &[("sec-fetch-site", "cross-site")]), None).is_ok());
-        assert!(Browser::check_change(&request("DELETE", &[host]), None).is_ok());
+        assert!(Browser::check_change(&request("GET", &[("sec-fetch-site", "cross-site")]), halts).is_ok());
+        assert!(Browser::check_change(&request("DELETE", &[host]), Some("/api/v1/halts/{id}")).is_ok());
+        // The router answers 405.
+        assert!(Browser::check_change(&request("POST", &[host]), Some("/api/v1/approvals")).is_ok());
     }
 }

@@ -31,6 +31,18 @@ pub enum DoorsError {
     /// There are no random numbers.
     #[error("cannot make the key that seals sessions")]
     Random(#[source] BackendError),
+    /// Each process of the function would sign people out whom another one has signed in.
+    #[error(
+        "people can sign in to the HTTP API, and its processes share no key for their sessions: set HEAL_SESSION_KEY to a secret of at least \
+         32 bytes (docs/access.md)"
+    )]
+    NoSessionKey,
+    /// The shared key can be guessed.
+    #[error("HEAL_SESSION_KEY has {observed_bytes} bytes, at least 32 are needed")]
+    ShortSessionKey {
+        /// Its length.
+        observed_bytes: usize,
+    },
     /// A key has a wrong length, which is a fault of this program.
     #[error("the library of cryptography refuses the key that seals sessions")]
     Key,

@@ -1,10 +1,6 @@
 //! Which role each route needs. A route without a line is refused.
 
-use axum::Router;
-use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Response};
 
 use super::refusal::{Reason, Refusal};
 use crate::caller::{Caller, Role};
@@ -12,8 +8,12 @@ use crate::caller::{Caller, Role};
 /// What a caller needs for a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// Nothing: the route shows nothing of the runs, or identifies its callers by itself.
+    /// Nothing: the route shows nothing of the runs.
     Anyone,
+    /// Nothing: the handler decides, by a signature or by the caller, if there is one.
+    Handler,
+    /// An identity, with a role or without one.
+    Known,
     /// This role, or a higher one.
     Role(Role),
     /// Nobody has it: the route has no line.
@@ -36,8 +36,9 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/login/callback", ANYONE),
     ("POST", "/logout", ANYONE),
     // Each source of alerts signs its messages, or has a token; the handler decides.
-    ("POST", "/hooks/{source}", ANYONE),
+    ("POST", "/hooks/{source}", Need::Handler),
     ("GET", "/assets/{file}", ANYONE),
+    ("GET", "/api/v1/me", Need::Known),
     ("GET", "/", VIEWER),
     ("GET", "/now", VIEWER),
     ("GET", "/runs", VIEWER),
@@ -83,18 +84,6 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("POST", "/api/v1/dead-letters/{id}/redrive", ADMIN),
 ];
 
-/// Refuses callers without the role of their route. For a home whose callers are identified before the router, such as API Gateway's.
-pub fn by_role(router: Router) -> Router {
-    router.layer(middleware::from_fn(async |request: Request, next: Next| -> Response {
-        let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-        let need = need(request.method(), path);
-        match check(need, request.extensions().get::<Caller>()) {
-            Ok(()) => next.run(request).await,
-            Err(refusal) => refusal.into_response(),
-        }
-    }))
-}
-
 /// What a request needs; `path` is the path of its route, and `None` if it has none.
 pub(super) fn need(method: &Method, path: Option<&str>) -> Need {
     let Some(path) = path else { return VIEWER };
@@ -108,10 +97,16 @@ pub(super) fn need(method: &Method, path: Option<&str>) -> Need {
     lines.find(|(known, ..)| *known == method).map_or(VIEWER, |(.., need)| *need)
 }
 
+/// Whether the route of `path` has a line for `method`.
+pub(super) fn has_route(method: &Method, path: Option<&str>) -> bool {
+    ROUTES.iter().any(|(known, pattern, _)| Some(*pattern) == path && *known == method.as_str())
+}
+
 pub(super) fn check(need: Need, caller: Option<&Caller>) -> Result<(), Refusal> {
     let role = match need {
-        Need::Anyone => return Ok(()),
+        Need::Anyone | Need::Handler => return Ok(()),
         Need::Nobody => return Err(Refusal::new(Reason::Role, "no role may use this path")),
+        Need::Known => Role::Viewer,
         Need::Role(role) => role,
     };
     let Some(caller) = caller else {

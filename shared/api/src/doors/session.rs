@@ -1,6 +1,7 @@
-//! Sessions: what a signed-in browser sends back, sealed so that nobody but this process can read or make it.
+//! Sessions: what a signed-in browser sends back, sealed so that nobody but this server can read or make it.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use heal_engine::Timestamp;
@@ -19,6 +20,10 @@ pub const SIGN_IN_MS: u64 = 600_000;
 const SEALED_BYTES: usize = 4_096;
 /// Bytes of the nonce before each sealed text.
 const NONCE_BYTES: usize = 12;
+/// Bytes of the shortest key that processes share: what is shorter can be guessed.
+pub const KEY_BYTES: usize = 32;
+/// What the key of the cookies is derived for, from the one that processes share.
+const CONTEXT: &[u8] = b"heal session cookies";
 /// Random numbers in the key, of 8 bytes each.
 const NUMBERS: usize = 4;
 
@@ -42,7 +47,7 @@ pub(super) struct SignIn {
     pub until: Timestamp,
 }
 
-/// Seals and opens. The key lives as long as this process: a restart signs everybody out.
+/// Seals and opens. By default the key lives as long as this process: a restart signs everybody out.
 pub(super) struct Sealer {
     key: RandomizedNonceKey,
 }
@@ -54,6 +59,16 @@ impl Sealer {
             bytes.extend(entropy.next().map_err(DoorsError::Random)?.to_be_bytes());
         }
         let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| DoorsError::Key)?;
+        Ok(Self { key })
+    }
+
+    /// With a key that every process of a function derives from the same text.
+    pub(super) fn shared(text: &str) -> Result<Self, DoorsError> {
+        if text.len() < KEY_BYTES {
+            return Err(DoorsError::ShortSessionKey { observed_bytes: text.len() });
+        }
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes()), CONTEXT);
+        let key = RandomizedNonceKey::new(&AES_256_GCM, derived.as_ref()).map_err(|_| DoorsError::Key)?;
         Ok(Self { key })
     }
 
@@ -83,6 +98,16 @@ mod tests {
     use heal_runtime::port::OsEntropy;
 
     use super::*;
+
+    #[test]
+    fn processes_with_the_same_key_open_what_the_others_sealed() {
+        let text = "k".repeat(KEY_BYTES);
+        let sealed = Sealer::shared(&text).unwrap().seal("session", &"anna").unwrap();
+        assert_eq!(Sealer::shared(&text).unwrap().open::<String>("session", &sealed).as_deref(), Some("anna"));
+        assert_eq!(Sealer::shared(&"l".repeat(KEY_BYTES)).unwrap().open::<String>("session", &sealed), None);
+        let short = Sealer::shared("too short").err().unwrap();
+        assert!(short.to_string().contains("has 9 bytes, at least 32 are needed"), "{short}");
+    }
 
     #[test]
     fn only_what_this_process_sealed_for_this_purpose_is_opened() {

@@ -65,10 +65,20 @@ pub struct Tokens {
     pub tokens: Vec<Entry>,
 }
 
-/// A file of tokens, as a server reads it.
+/// Where a server's tokens are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenSource {
+    /// In a file, which is read again when it changes.
+    File(PathBuf),
+    /// In the configuration itself, as a function is deployed with it.
+    Inline(Tokens),
+}
+
+/// The tokens of a server.
 #[derive(Debug)]
 pub(super) struct TokenFile {
-    path: PathBuf,
+    /// `None`: they never change.
+    path: Option<PathBuf>,
     read: Mutex<Read>,
 }
 
@@ -132,13 +142,21 @@ impl Tokens {
         }
         let tokens: Self =
             serde_json::from_str(&text).map_err(|error| format!("it is not a file of tokens: {error}"))?;
-        if tokens.tokens.len() > TOKENS {
-            return Err(format!("it has {} tokens, the limit is {TOKENS}", tokens.tokens.len()));
+        tokens.checked()
+    }
+
+    /// These tokens, if there are not too many and each has a legal name.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn checked(self) -> Result<Self, String> {
+        if self.tokens.len() > TOKENS {
+            return Err(format!("it has {} tokens, the limit is {TOKENS}", self.tokens.len()));
         }
-        if let Some(entry) = tokens.tokens.iter().find(|entry| !is_name(&entry.name)) {
+        if let Some(entry) = self.tokens.iter().find(|entry| !is_name(&entry.name)) {
             return Err(format!("`{}` cannot name a token", entry.name.escape_debug()));
         }
-        Ok(tokens)
+        Ok(self)
     }
 
     /// Replaces the file as a whole, readable by its owner only.
@@ -198,20 +216,26 @@ fn check_mode(_: &File) -> Result<(), String> {
 }
 
 impl TokenFile {
-    pub(super) fn open(path: PathBuf) -> Result<Self, DoorsError> {
-        match Tokens::load(&path, false) {
-            Ok(tokens) => Ok(Self { path, read: Mutex::new(Read { at: None, tokens: Ok(Arc::new(tokens)) }) }),
-            Err(detail) => Err(DoorsError::Tokens { path, detail }),
-        }
+    pub(super) fn open(source: TokenSource) -> Result<Self, DoorsError> {
+        let (path, tokens) = match source {
+            TokenSource::Inline(tokens) => (None, tokens),
+            TokenSource::File(path) => match Tokens::load(&path, false) {
+                Ok(tokens) => (Some(path), tokens),
+                Err(detail) => return Err(DoorsError::Tokens { path, detail }),
+            },
+        };
+        Ok(Self { path, read: Mutex::new(Read { at: None, tokens: Ok(Arc::new(tokens)) }) })
     }
 
     /// The tokens as they were at most [`FRESH_MS`] ago. A file that can no longer be read has none.
     pub(super) fn tokens(&self, now: Timestamp) -> Arc<Tokens> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if read.at.is_none_or(|at| now.since_ms(at) >= FRESH_MS || now < at) {
-            let tokens = Tokens::load(&self.path, false).map(Arc::new);
+        if let Some(path) = &self.path
+            && read.at.is_none_or(|at| now.since_ms(at) >= FRESH_MS || now < at)
+        {
+            let tokens = Tokens::load(path, false).map(Arc::new);
             if let (Err(detail), Ok(_)) = (&tokens, &read.tokens) {
-                tracing::error!(path = %self.path.display(), detail, "API tokens are refused until their file can be read");
+                tracing::error!(path = %path.display(), detail, "API tokens are refused until their file can be read");
             }
             *read = Read { at: Some(now), tokens };
         }

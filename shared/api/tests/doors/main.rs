@@ -4,6 +4,7 @@
 
 mod bounds;
 mod browser;
+mod gateway;
 mod identities;
 mod issuer;
 mod sign_in;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post, put};
 use heal_api::doors::access::Access;
-use heal_api::doors::token::{self, Tokens};
+use heal_api::doors::token::{self, TokenSource, Tokens};
 use heal_api::doors::{Doors, Parts};
 use heal_api::server::{self, Limits};
 use heal_api::{Caller, Role};
@@ -46,7 +46,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let tokens = folder.path().join("tokens.json");
         Tokens::default().store(&tokens).unwrap();
-        let mut access = Access { tokens: Some(tokens), ..Access::default() };
+        let mut access = Access { tokens: Some(TokenSource::File(tokens)), ..Access::default() };
         prepare(&mut access);
         let clock = Arc::new(ManualClock::default());
         let telemetry = Setup::new(Settings::read("heal", &|_| None)).with_scrape().build().unwrap();

@@ -81,7 +81,8 @@ impl Course {
             clock,
             |_| json!({"ready": true, "phase": "Running"}),
         );
-        let host = Host::new(Dispatcher::new(ports, Arc::new(library)), [worker], shared.clone(), shared);
+        let host = Host::new(Dispatcher::new(ports, Arc::new(library)), [worker], shared.clone(), shared.clone());
+        let host = host.settling(shared);
         let (stop, stopped) = watch::channel(false);
         let host = tokio::spawn(host.run(stopped));
         Self { store, stop, host, sent: AtomicUsize::new(0), folder }

@@ -34,6 +34,11 @@ impl Claim {
         self.holder.is_some() && self.lease_until > now
     }
 
+    /// Whether this result is the claim's, or may become so.
+    fn can_finish(&self, holder: &LeaseOwner, now: Timestamp, result: &str) -> bool {
+        self.is_held_by(holder) && self.result.as_ref().map_or_else(|| self.is_live(now), |stored| stored == result)
+    }
+
     /// The targets that this owner reserved.
     fn reserved(&self, key: &ClaimKey) -> Result<Vec<CooldownKey>, JobError> {
         let pairs: Vec<(String, String)> =
@@ -69,6 +74,23 @@ fn find(connection: &Connection, key: &ClaimKey) -> Result<Option<Claim>, JobErr
         })
     });
     Ok(found.optional()?)
+}
+
+/// Whether the store has the claim, whosever it is.
+pub(super) fn exists(connection: &Connection, key: &ClaimKey) -> Result<bool, JobError> {
+    let mut select = connection.prepare_cached("SELECT 1 FROM claim WHERE action = ?1 AND attempt = ?2")?;
+    Ok(select.exists([&key.action, &key.attempt])?)
+}
+
+/// Whether the holder's claim lives on.
+pub(super) fn is_live(
+    connection: &Connection,
+    key: &ClaimKey,
+    holder: &LeaseOwner,
+    now: Timestamp,
+) -> Result<bool, JobError> {
+    let found = find(connection, key)?;
+    Ok(found.is_some_and(|claim| claim.is_held_by(holder) && claim.result.is_none() && claim.is_live(now)))
 }
 
 pub(super) fn reserve(connection: &Connection, request: &ClaimRequest) -> Result<Reservation, JobError> {
@@ -152,6 +174,17 @@ pub(super) fn intent(connection: &Connection, key: &ClaimKey) -> Result<Option<V
     stored.flatten().map(read).transpose()
 }
 
+/// Whether [`finish`] would store the result.
+pub(super) fn can_finish(
+    connection: &Connection,
+    key: &ClaimKey,
+    holder: &LeaseOwner,
+    now: Timestamp,
+    result: &str,
+) -> Result<bool, JobError> {
+    Ok(find(connection, key)?.is_some_and(|claim| claim.can_finish(holder, now, result)))
+}
+
 pub(super) fn finish(
     connection: &Connection,
     key: &ClaimKey,
@@ -160,12 +193,11 @@ pub(super) fn finish(
     result: &str,
     proven_not_applied: &[CooldownKey],
 ) -> Result<Finish, JobError> {
-    let Some(claim) = find(connection, key)?.filter(|claim| claim.is_held_by(holder)) else { return Ok(Finish::Lost) };
-    if let Some(stored) = &claim.result {
-        return Ok(if stored == result { Finish::Stored } else { Finish::Lost });
-    }
-    if !claim.is_live(now) {
+    let Some(claim) = find(connection, key)?.filter(|claim| claim.can_finish(holder, now, result)) else {
         return Ok(Finish::Lost);
+    };
+    if claim.result.is_some() {
+        return Ok(Finish::Stored);
     }
     let mut update = connection.prepare_cached("UPDATE claim SET result = ?3 WHERE action = ?1 AND attempt = ?2")?;
     update.execute([&key.action, &key.attempt, result])?;

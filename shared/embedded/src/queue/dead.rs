@@ -4,26 +4,26 @@ use heal_runtime::Timestamp;
 use heal_runtime::port::{DeadLetter, QueueName};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::settle::{Receipt, parse_queue};
+use super::settle::parse_queue;
 use crate::column::{millis, moment, rows};
 use crate::error::JobError;
 
-/// Moves a message to the dead letters.
-pub(super) fn dead_letter(connection: &Connection, id: i64, reason: &str) -> Result<(), JobError> {
+/// Moves a message to the dead letters, with its last turn and the number of its deliveries; as they are stored, if none are given. False if it is
+/// gone.
+pub(crate) fn dead_letter(
+    connection: &Connection,
+    id: i64,
+    delivered: Option<(i64, u32)>,
+    reason: &str,
+) -> Result<bool, JobError> {
+    let (turn, receive_count) = delivered.unzip();
     let mut insert = connection.prepare_cached(
         "INSERT INTO dead_letter (message_id, queue, turn, receive_count, sent_at, traceparent, reason, body)
-         SELECT id, queue, turn, receive_count, sent_at, traceparent, ?2, body FROM message WHERE id = ?1",
+         SELECT id, queue, coalesce(?3, turn), coalesce(?4, receive_count), sent_at, traceparent, ?2, body FROM message WHERE id = ?1",
     )?;
-    insert.execute(params![id, reason])?;
+    let moved = insert.execute(params![id, reason, turn, receive_count])?;
     connection.prepare_cached("DELETE FROM message WHERE id = ?1")?.execute([id])?;
-    Ok(())
-}
-
-/// Moves a delivery to the dead letters, if its receipt is current.
-pub(super) fn dead_letter_delivery(connection: &Connection, receipt: Receipt, reason: &str) -> Result<(), JobError> {
-    let mut find = connection.prepare_cached("SELECT id FROM message WHERE id = ?1 AND turn = ?2 AND delivered = 1")?;
-    let current: Option<i64> = find.query_row([receipt.id, receipt.turn], |row| row.get(0)).optional()?;
-    current.map_or(Ok(()), |id| dead_letter(connection, id, reason))
+    Ok(moved > 0)
 }
 
 pub(super) fn list(connection: &Connection, limit: usize) -> Result<Vec<DeadLetter>, JobError> {

@@ -9,7 +9,7 @@ use crate::column::{integer, millis, number};
 use crate::error::JobError;
 
 /// A commit and the run's head after it, ready to write.
-pub(super) struct Row {
+pub(crate) struct Row {
     pub run_id: String,
     pub first_seq: Seq,
     pub last_seq: Seq,
@@ -21,7 +21,7 @@ pub(super) struct Row {
     pub head: RunHead,
 }
 
-pub(super) fn create(connection: &Connection, row: &Row, run: &NewRun) -> Result<Created, JobError> {
+pub(crate) fn create(connection: &Connection, row: &Row, run: &NewRun) -> Result<Created, JobError> {
     let one = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
         let mut statement = connection.prepare_cached(sql)?;
         statement.query_row(values, |found| Ok(RunId::new(found.get::<_, String>(0)?))).optional()
@@ -58,7 +58,7 @@ pub(super) fn create(connection: &Connection, row: &Row, run: &NewRun) -> Result
     Ok(Created::Created)
 }
 
-pub(super) fn append(connection: &Connection, row: &Row, concurrency_key: Option<&str>) -> Result<Appended, JobError> {
+pub(crate) fn append(connection: &Connection, row: &Row, concurrency_key: Option<&str>) -> Result<Appended, JobError> {
     let mut find = connection.prepare_cached("SELECT no, last_seq, status FROM run WHERE run_id = ?1")?;
     let found: Option<(i64, Seq, String)> =
         find.query_row([&row.run_id], |run| Ok((run.get(0)?, number(run, 1)?, run.get(2)?))).optional()?;
@@ -81,7 +81,7 @@ pub(super) fn append(connection: &Connection, row: &Row, concurrency_key: Option
 }
 
 /// As [`append`], of a commit with which the run takes `room`.
-pub(super) fn admit(connection: &Connection, row: &Row, room: &Room) -> Result<Admitted, JobError> {
+pub(crate) fn admit(connection: &Connection, row: &Row, room: &Room) -> Result<Admitted, JobError> {
     if !rooms::admits(connection, room)? {
         return Ok(Admitted::Full);
     }

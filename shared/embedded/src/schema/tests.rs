@@ -6,10 +6,11 @@ use crate::open;
 use crate::runs::{HEAD_COLUMNS, listing_statements};
 
 /// The store's files with statements in them.
-const SOURCES: [&str; 18] = [
+const SOURCES: [&str; 19] = [
     include_str!("../autonomy.rs"),
     include_str!("../breaker.rs"),
     include_str!("../checks.rs"),
+    include_str!("../claims/announced.rs"),
     include_str!("../claims/budget.rs"),
     include_str!("../claims/claim.rs"),
     include_str!("../claims/cooldown.rs"),

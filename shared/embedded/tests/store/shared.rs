@@ -70,6 +70,8 @@ async fn a_waiter_wakes_for_a_message_of_another_process() {
     there.send(vec![message("from there")]).await.unwrap();
     let deliveries = tokio::time::timeout(Duration::from_secs(10), waiter).await.unwrap().unwrap();
     assert_eq!(deliveries[0].body, "from there");
+    // Its deliveries are leased in the owner's memory, and its acknowledgements are everybody's.
+    here.acknowledge(deliveries.into_iter().map(|delivery| delivery.receipt).collect()).await.unwrap();
     assert_eq!(there.receive(&QueueName::Results, 10, 1_000).await.unwrap(), vec![]);
 }
 

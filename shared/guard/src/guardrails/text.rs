@@ -5,6 +5,7 @@ use heal_engine::template::Template;
 
 use super::{Budget, Guardrails, KEY_NAMES};
 use crate::autonomy::AutonomyRule;
+use crate::dependency::DependencyRule;
 use crate::limit;
 use crate::scope::ScopeRule;
 use crate::storm::StormRule;
@@ -85,6 +86,9 @@ impl Guardrails {
         self.scope.iter().try_for_each(ScopeRule::check)?;
         self.autonomy.iter().try_for_each(AutonomyRule::check)?;
         self.storms.0.iter().try_for_each(StormRule::check)?;
+        let dependencies = self.dependencies.len() as u64;
+        within(|| "the number of dependencies".to_owned(), dependencies, 0, limit::DEPENDENCIES as u64)?;
+        self.dependencies.iter().try_for_each(DependencyRule::check)?;
         let repeats = self.repeats;
         let (least, most) = (limit::REPEATS_LEAST, limit::REPEATS);
         within(|| "escalate_at of repeats".to_owned(), repeats.escalate_at.into(), least.into(), most.into())?;
@@ -147,6 +151,19 @@ impl AutonomyRule {
     }
 }
 
+impl DependencyRule {
+    fn check(&self) -> Result<(), BadGuardrails> {
+        let fault = if self.breaker.is_none() && self.check.is_none() {
+            "needs a breaker or a check"
+        } else if self.holds.is_everything() {
+            "holds everything, also what would heal it"
+        } else {
+            return Ok(());
+        };
+        Err(BadGuardrails::Contradiction { rule: format!("dependency {}", self.name), fault })
+    }
+}
+
 impl StormRule {
     fn check(&self) -> Result<(), BadGuardrails> {
         let Self { service, targets, trickle, window_seconds, quiet_seconds, actions: _ } = self;
@@ -187,7 +204,7 @@ mod tests {
 
     #[test]
     fn every_rule_survives_the_canonical_text_and_changes_the_digest() {
-        let text = r#"{"cooldowns":[{"action":"restart_pod","seconds":60}],"budgets":[{"name":"restarts","applies_to":{"actions":["restart_pod"]},"key":"{{ workflow_id }}","max":2,"max_percent":5,"window_seconds":60},{"name":"at_once","max":3,"concurrent":true}],"repeats":{"escalate_at":4,"window_seconds":60},"approvals":{"groups":{"oncall":["local:anna"]}},"autonomy":[{"playbook":"restarts","level":"approve","demote":{"below_percent":40,"of_last":20}}],"windows":[{"name":"night","kind":"ask","applies_to":{"services":["kubernetes"]},"schedule":{"daily":{"days":["sat","sun"],"from":"22:00","to":"06:30","zone":"Europe/Berlin"}},"approvers":["oncall"],"reason":"nobody is here"},{"name":"move","kind":"hold","schedule":{"once":{"start":1,"end":2}}}],"scope":[{"opt_out":{"label":"team=payments"}},{"applies_to":{"actions":["reallocate_ticket"]},"opt_in":{"metadata":"managed"}}]}"#;
+        let text = r#"{"cooldowns":[{"action":"restart_pod","seconds":60}],"budgets":[{"name":"restarts","applies_to":{"actions":["restart_pod"]},"key":"{{ workflow_id }}","max":2,"max_percent":5,"window_seconds":60},{"name":"at_once","max":3,"concurrent":true}],"repeats":{"escalate_at":4,"window_seconds":60},"approvals":{"groups":{"oncall":["local:anna"]}},"autonomy":[{"playbook":"restarts","level":"approve","demote":{"below_percent":40,"of_last":20}}],"windows":[{"name":"night","kind":"ask","applies_to":{"services":["kubernetes"]},"schedule":{"daily":{"days":["sat","sun"],"from":"22:00","to":"06:30","zone":"Europe/Berlin"}},"approvers":["oncall"],"reason":"nobody is here"},{"name":"move","kind":"hold","schedule":{"once":{"start":1,"end":2}}}],"scope":[{"opt_out":{"label":"team=payments"}},{"applies_to":{"actions":["reallocate_ticket"]},"opt_in":{"metadata":"managed"}}],"dependencies":[{"name":"tickets","breaker":"execution-ticket-service","check":"tickets_up","holds":{"actions":["restart_pod"]}}]}"#;
         let guardrails = Guardrails::from_json(text).unwrap();
         assert_eq!(guardrails.to_json(), text);
         assert_ne!(guardrails.digest(), Guardrails::default().digest());
@@ -247,6 +264,9 @@ mod tests {
         let names: Vec<String> = (0..=limit::LIVE_NAMES).map(|name| format!(r#""p{name}":1"#)).collect();
         let many = format!(r#"{{"admission":{{"live":{{"playbooks":{{{}}}}}}}}}"#, names.join(","));
         assert!(fault(&many).contains("the number of names in admission.live is 101, expected 0 to 100"));
+        let one = r#"{"name":"d","breaker":"s","holds":{"actions":["a"]}}"#;
+        let many = format!(r#"{{"dependencies":[{}]}}"#, vec![one; limit::DEPENDENCIES + 1].join(","));
+        assert!(fault(&many).contains("the number of dependencies is 21, expected 0 to 20"));
         let one = r#"{"name":"b","max":1,"window_seconds":1}"#;
         let many = format!(r#"{{"budgets":[{}]}}"#, vec![one; limit::BUDGETS + 1].join(","));
         assert!(fault(&many).contains("the number of budgets is 51, expected 0 to 50"));
@@ -263,6 +283,10 @@ mod tests {
             let never = "guardrails: window w is never open: it ends where it starts, or before";
             assert_eq!(fault(&window(schedule)), never, "{schedule}");
         }
+        let depends = |rule: &str| fault(&format!(r#"{{"dependencies":[{{"name":"d",{rule}}}]}}"#));
+        assert_eq!(depends(r#""holds":{"actions":["a"]}"#), "guardrails: dependency d needs a breaker or a check");
+        let everything = "guardrails: dependency d holds everything, also what would heal it";
+        assert_eq!(depends(r#""breaker":"s","holds":{}"#), everything);
         for scope in [r"{}", r#"{"opt_out":{"label":"a"},"opt_in":{"label":"b"}}"#] {
             let exactly = "guardrails: a rule of scope needs exactly one of opt_out and opt_in";
             assert_eq!(fault(&format!(r#"{{"scope":[{scope}]}}"#)), exactly);

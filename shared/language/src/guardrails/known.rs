@@ -19,6 +19,8 @@ pub(super) struct Known<'k> {
     pub(super) catalog: &'k Catalog,
     /// `None` if they are not known; then their names are not checked.
     pub(super) playbooks: Option<&'k [Playbook]>,
+    /// Names of the scheduled checks. `None` if they are not known; then they are not checked.
+    pub(super) checks: Option<&'k [String]>,
 }
 
 impl<'k> Known<'k> {

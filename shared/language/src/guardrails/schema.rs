@@ -53,6 +53,12 @@ pub fn schema(catalog: &Catalog) -> Value {
                 "items": scope(catalog),
             },
             "storms": storms(catalog),
+            "dependencies": {
+                "description": "What waits while something that it depends on is sick.",
+                "type": ["array", "null"],
+                "maxItems": limit::DEPENDENCIES,
+                "items": dependency(catalog),
+            },
         },
     })
 }
@@ -337,6 +343,26 @@ fn storms(catalog: &Catalog) -> Value {
         "additionalProperties": false,
         "properties": properties,
     })
+}
+
+fn dependency(catalog: &Catalog) -> Value {
+    let mut dependency = rule(
+        catalog,
+        &["name"],
+        json!({
+            "name": name("Unique; `heal halts` shows it."),
+            "breaker": text("The service whose circuit breaker is open while the dependency is sick."),
+            "check": name("The scheduled check that has raised an incident about a target which still fails while the dependency is sick."),
+        }),
+    );
+    if let Value::Object(dependency) = &mut dependency {
+        dependency.insert("anyOf".to_owned(), json!([{"required": ["breaker"]}, {"required": ["check"]}]));
+    }
+    dependency
+}
+
+fn text(description: &str) -> Value {
+    json!({"description": description, "type": "string", "minLength": 1})
 }
 
 fn names(description: &str, items: &Value) -> Value {

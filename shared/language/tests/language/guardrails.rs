@@ -36,7 +36,7 @@ pub(crate) fn actions() -> Catalog {
 }
 
 fn read(text: &str) -> Reading {
-    heal_language::guardrails::read("guardrails", text, &actions(), Some(&PLAYBOOKS))
+    heal_language::guardrails::read("guardrails", text, &actions(), Some(&PLAYBOOKS), Some(&["tickets_up".to_owned()]))
 }
 
 /// The codes of the diagnostics, in the order of the text.

@@ -56,6 +56,23 @@ impl<A: Action> Attempt<'_, A> {
         }
     }
 
+    /// Makes sure that the claim outlives this worker, who is about to act.
+    ///
+    /// # Errors
+    /// It could not be stored, or the claim was lost. Nothing was done.
+    pub(super) async fn secure_claim(&self) -> Result<(), NotStarted> {
+        let Self { worker, lease, .. } = self;
+        if !worker.takes_claim() {
+            return Ok(());
+        }
+        match worker.ports.claims.secure(lease.key(), lease.holder(), worker.ports.clock.now()).await? {
+            Finish::Stored => Ok(()),
+            Finish::Lost => {
+                Err(BackendError::unavailable("secure", "the claim was lost before anything was done").into())
+            }
+        }
+    }
+
     /// # Errors
     /// This process was frozen before anything was done, and its time has passed meanwhile.
     pub(super) async fn perform(&self, targets: &[Admitted<A::Facts>]) -> Result<Performed, NotStarted> {

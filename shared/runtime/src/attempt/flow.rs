@@ -2,22 +2,16 @@
 
 use heal_engine::Timestamp;
 use heal_engine::catalog::Safety;
-use heal_engine::message::{
-    ActionCommand, ActionResult, AttemptOutcome, AttemptResult, HeldCommand, Hold, LateCommand,
-};
+use heal_engine::message::{ActionCommand, AttemptOutcome, AttemptResult, Hold};
 use heal_guard::Halt;
 
-use super::halted;
 use super::lease::Lease;
 use super::reserve::with_counted;
 use super::typed::{Attempted, Try};
-use super::{ANSWER_MARGIN_MS, CommandOutcome, Error, LEASE_MS, NotStarted, Watch, Worker};
+use super::{ANSWER_MARGIN_MS, CommandOutcome, Error, LEASE_MS, NotStarted, Watch, Worker, answer, halted};
 use crate::action::Call;
 use crate::freeze::FreezeWatch;
-use crate::message::Inbound;
-use crate::port::{
-    BackendError, ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Message, QueueName, Reservation, Stage,
-};
+use crate::port::{BackendError, ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Reservation, Stage};
 
 /// Tries of one command by one worker: the first, and those after a freeze that left the outcome open.
 const TRIES: u32 = 3;
@@ -95,7 +89,7 @@ impl Worker {
     }
 
     /// An action that only reads may read twice.
-    fn takes_claim(&self) -> bool {
+    pub(super) fn takes_claim(&self) -> bool {
         self.action.description().safety != Safety::ReadOnly
     }
 
@@ -109,10 +103,11 @@ impl Worker {
             Reservation::Held { recovered, .. } => Ok(recovered),
             Reservation::Busy { until } => Err(CommandOutcome::Busy { until }),
             Reservation::Finished(result) => Err(if let Some(hold) = halted::from_result(&result) {
-                self.answer_held(call, hold, true).await?;
+                answer::report_held(&hold);
+                self.end(None, answer::held(call, hold, true), || {}).await?;
                 CommandOutcome::Held
             } else {
-                self.answer(call, &result).await?;
+                self.end(None, self.result(call, &result), || {}).await?;
                 CommandOutcome::Answered(result)
             }),
         })
@@ -160,7 +155,7 @@ impl Worker {
             }
             NotStarted::Late => {
                 self.release(lease).await;
-                self.answer_late(call).await?;
+                self.end(None, answer::late(call), || {}).await?;
                 Ok(CommandOutcome::Late)
             }
         }
@@ -179,12 +174,11 @@ impl Worker {
         // A worker that died may have acted, unless a probe found that it had not: then the target stays reserved.
         let is_untouched = !earlier.recovered || self.action.description().safety == Safety::Probe;
         let freed = if is_untouched { reserved } else { &[] };
-        match self.ports.claims.finish(lease.key(), lease.holder(), now, &result, freed).await? {
+        let claim = lease.ended(now, result, freed.to_vec());
+        let answer = answer::held(call, hold.clone(), earlier.recovered);
+        match self.end(Some(claim), answer, || answer::report_held(&hold)).await? {
             Finish::Lost => Ok(CommandOutcome::Lost),
-            Finish::Stored => {
-                self.answer_held(call, hold, earlier.recovered).await?;
-                Ok(CommandOutcome::Held)
-            }
+            Finish::Stored => Ok(CommandOutcome::Held),
         }
     }
 
@@ -209,72 +203,20 @@ impl Worker {
     ) -> Result<CommandOutcome, Error> {
         let Attempted { result, proven_not_applied } = attempted;
         let result = result.capped();
-        if self.takes_claim() {
-            let now = self.ports.clock.now();
-            match self.ports.claims.finish(lease.key(), lease.holder(), now, &result, &proven_not_applied).await? {
-                Finish::Stored => {}
-                Finish::Lost => {
-                    tracing::warn!(?earlier, "attempt's claim expired before its result was stored");
-                    self.observer.claim_lost(self.name());
-                    return Ok(CommandOutcome::Lost);
-                }
+        let now = self.ports.clock.now();
+        let claim = self.takes_claim().then(|| lease.ended(now, result.clone(), proven_not_applied));
+        let stored = || {
+            self.observer.attempt_ended(self.name(), &result.outcome);
+            tracing::Span::current().record("outcome", result.outcome.as_str());
+        };
+        match self.end(claim, self.result(call, &result), stored).await? {
+            Finish::Stored => Ok(CommandOutcome::Answered(Box::new(result))),
+            Finish::Lost => {
+                tracing::warn!(?earlier, "attempt's claim expired before its result was stored");
+                self.observer.claim_lost(self.name());
+                Ok(CommandOutcome::Lost)
             }
         }
-        self.observer.attempt_ended(self.name(), &result.outcome);
-        tracing::Span::current().record("outcome", result.outcome.as_str());
-        self.answer(call, &result).await?;
-        Ok(CommandOutcome::Answered(Box::new(result)))
-    }
-
-    async fn answer(&self, call: &Call, result: &AttemptResult) -> Result<(), BackendError> {
-        let command = &call.command;
-        let answer = Inbound::Result(Box::new(ActionResult {
-            run_id: command.run_id.clone(),
-            step: command.step.clone(),
-            item: command.item,
-            attempt: command.attempt,
-            token: command.token.clone(),
-            finished_at: self.ports.clock.now(),
-            started_at: Some(call.started_at),
-            result: result.clone(),
-        }));
-        self.send(command, &answer).await
-    }
-
-    async fn answer_late(&self, call: &Call) -> Result<(), BackendError> {
-        let command = &call.command;
-        tracing::Span::current().record("outcome", "late");
-        let answer = Inbound::Late(Box::new(LateCommand {
-            run_id: command.run_id.clone(),
-            step: command.step.clone(),
-            item: command.item,
-            attempt: command.attempt,
-            token: command.token.clone(),
-            taken_at: call.started_at,
-        }));
-        self.send(command, &answer).await
-    }
-
-    async fn answer_held(&self, call: &Call, hold: Hold, may_have_acted: bool) -> Result<(), BackendError> {
-        let command = &call.command;
-        tracing::Span::current().record("outcome", "held");
-        tracing::info!(halt = hold.halt, reason = hold.reason, "attempt.held");
-        let answer = Inbound::Held(Box::new(HeldCommand {
-            run_id: command.run_id.clone(),
-            step: command.step.clone(),
-            item: command.item,
-            attempt: command.attempt,
-            token: command.token.clone(),
-            hold,
-            may_have_acted,
-        }));
-        self.send(command, &answer).await
-    }
-
-    async fn send(&self, command: &ActionCommand, answer: &Inbound) -> Result<(), BackendError> {
-        let traceparent = heal_telemetry::trace::current().or_else(|| command.context.traceparent.clone());
-        let message = Message { queue: QueueName::Results, body: answer.to_body(), delay_ms: 0, traceparent };
-        self.ports.sender.send(vec![message]).await
     }
 }
 

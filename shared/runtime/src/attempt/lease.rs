@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use heal_engine::Timestamp;
+use heal_engine::message::AttemptResult;
 
 use super::{LEASE_MS, Worker};
-use crate::port::{BackendError, ClaimKey, ClaimRequest, LeaseOwner, Reservation};
+use crate::port::{BackendError, ClaimEnd, ClaimKey, ClaimRequest, CooldownKey, LeaseOwner, Reservation};
 
 /// A claim that this worker holds, and until when.
 #[derive(Debug)]
@@ -38,6 +39,16 @@ impl Lease {
     /// A request under the same claim, without a renewal.
     pub(super) fn at(&self, now: Timestamp) -> ClaimRequest {
         ClaimRequest { now, lease_until: self.until(), ..self.request.clone() }
+    }
+
+    /// The end of the claim, with its result.
+    pub(super) fn ended(
+        &self,
+        now: Timestamp,
+        result: AttemptResult,
+        proven_not_applied: Vec<CooldownKey>,
+    ) -> ClaimEnd {
+        ClaimEnd { key: self.key().clone(), holder: self.holder().clone(), now, result, proven_not_applied }
     }
 
     /// The same, with a renewal for a whole lease from `now` on.

@@ -148,6 +148,7 @@ impl<A: Action> Attempt<'_, A> {
             if !admission.intent_stored {
                 self.store_intent(&admission.admitted).await?;
             }
+            self.secure_claim().await?;
             let targets: Vec<_> = admission.admitted.iter().map(|admitted| &admitted.target).collect();
             self.unless_halted(&targets).await?;
             let performed = self.perform(&admission.admitted).await?;

@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 use super::cache::{Live, PLAN_REFRESH_MS};
 use super::repeats::Again;
 use super::{DispatchError, Dispatcher, IntakeOutcome, Prepared, Rejection, held};
-use crate::port::{BackendError, Created, NewRun};
+use crate::port::{BackendError, Created, NewRun, Settles, Written};
 use crate::{halts, message, observe, span};
 
 /// Milliseconds for which a plan is stored: a run may wait a day for its approval and a day in queues, and may take a day; the store may
@@ -58,9 +58,21 @@ impl Dispatcher {
         traceparent: Option<&str>,
         sender: Option<&str>,
     ) -> Result<IntakeOutcome, DispatchError> {
+        self.accept_settling(message, message_id, traceparent, sender, &[]).await
+    }
+
+    /// As [`Dispatcher::accept_from`]; a run's first commit acknowledges the delivery that `receipts` name, in a home where it can.
+    pub(crate) async fn accept_settling(
+        &self,
+        message: &str,
+        message_id: &str,
+        traceparent: Option<&str>,
+        sender: Option<&str>,
+        receipts: &[String],
+    ) -> Result<IntakeOutcome, DispatchError> {
         match self.prepare(message) {
             Ok(prepared) => {
-                let prepared = prepared.requested_by(sender.map(ToOwned::to_owned));
+                let prepared = prepared.requested_by(sender.map(ToOwned::to_owned)).acknowledging(receipts);
                 self.start(prepared, traceparent).await
             }
             Err(Rejection::Intake(IntakeError::NotAnIncident { reason, resolution })) => {
@@ -143,7 +155,7 @@ impl Dispatcher {
         traceparent: Option<&str>,
         again: &Again,
     ) -> Result<Creation, DispatchError> {
-        let Prepared { intake, entry, concurrency_key, requested_by, several: _, mode: _ } = prepared;
+        let Prepared { intake, entry, concurrency_key, requested_by, several: _, mode: _, receipts } = prepared;
         let admission = self.admission(prepared).await?;
         let concurrency_key = concurrency_key.as_ref().map(|key| admission.key(key));
         // A run that changes nothing is not counted.
@@ -207,7 +219,7 @@ impl Dispatcher {
         .chained(None);
         let live = Live { plan: Arc::clone(plan), state, chain: commit.chain.clone() };
         let run = NewRun {
-            head: super::head(&live, &commit),
+            head: super::commit::head(&live, &commit),
             commit,
             dedupe_key,
             dedupe_until: now.plus_ms(seconds_to_ms(limit::DEDUPE_SECONDS)),
@@ -217,17 +229,17 @@ impl Dispatcher {
         };
         self.store_plan(plan, now).await?;
         let announcement = self.announce(&live.plan, &live.state, &run.commit).await;
-        match self.ports.runs.create(&run).await? {
+        let owed = heal_engine::decide::decide(&live.plan, &live.state, now);
+        let messages = message::commands(&live.state, owed, turn.more, now);
+        let settles = Settles { messages, acknowledges: receipts.clone() };
+        let Written { outcome, sent } = self.settlement.create(&run, settles).await?;
+        match outcome {
             Created::Created => {
                 self.announced(announcement).await;
                 observe::committed(&*self.observer, &live.plan, &live.state, &run.commit);
                 let (status, is_queued) = (live.state.status(), live.state.queued.is_some());
-                let owed = heal_engine::decide::decide(&live.plan, &live.state, now);
-                let messages = message::commands(&live.state, owed, turn.more, now);
                 self.cache.keep(live);
-                if !messages.is_empty() {
-                    self.ports.sender.send(messages).await?;
-                }
+                sent?;
                 if is_queued {
                     // The run may wait only because others go first, and the last of them may have been admitted by now.
                     self.admit_next().await;

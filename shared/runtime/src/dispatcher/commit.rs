@@ -1,26 +1,96 @@
-//! The end of a turn: its commit is written, and what the run owes is sent.
+//! The end of a turn: its commit is written, with what the run owes and what the turn has in hand.
+
+use std::sync::Arc;
 
 use heal_engine::event::Commit;
-use heal_engine::{Command, Timestamp, decide};
+use heal_engine::turn::Input;
+use heal_engine::{Command, RunId, Timestamp, decide};
 
 use super::cache::Live;
 use super::{DispatchError, Dispatcher, TurnOutcome};
-use crate::message;
-use crate::port::{Admitted, BackendError, Room, RunHead};
+use crate::message::{self, Inbound};
+use crate::port::{
+    Admitted, Append, AttemptSettlement, ClaimEnd, Message, RunHead, SettleOutcome, Settlement, Settles, Subject,
+    Written,
+};
+
+/// What a turn has in hand, and its commit settles.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Hand<'a> {
+    /// The receipts of the deliveries that are the turn's inputs.
+    pub receipts: &'a [String],
+    /// The attempt whose result is the turn's input, if it comes without a queue.
+    pub attempt: Option<EndedAttempt<'a>>,
+}
+
+/// An attempt of this process.
+#[derive(Clone, Copy)]
+pub(super) struct EndedAttempt<'a> {
+    pub settlement: &'a dyn AttemptSettlement,
+    /// `None` for an attempt that only read.
+    pub claim: Option<&'a ClaimEnd>,
+}
+
+/// What became of a turn's commit.
+pub(super) type Wrote = Written<Admitted>;
 
 impl Dispatcher {
-    /// Writes the next commit of a run, which takes `room` with it if that is given.
+    /// Settles commits with what belongs to them by `settlement`, which stands for the same runs and queues as the ports; without it, one after
+    /// another.
+    #[must_use]
+    pub fn settling(self, settlement: Arc<dyn Settlement>) -> Self {
+        Self { settlement, ..self }
+    }
+
+    /// As [`Dispatcher::take`], with what the turn's commit settles.
+    pub(super) async fn take_settling(
+        &self,
+        run_id: &RunId,
+        cause_id: &str,
+        inputs: &[Input],
+        hand: Hand<'_>,
+    ) -> Result<TurnOutcome, DispatchError> {
+        let (turn, admits_next) = self.take_alone(run_id, cause_id, inputs, hand).await?;
+        if admits_next {
+            self.admit_next().await;
+        }
+        Ok(turn)
+    }
+
+    /// As [`Dispatcher::receive`]; the turn's commit acknowledges the deliveries that `receipts` name, in a home where it can.
+    pub(crate) async fn receive_settling(
+        &self,
+        run_id: &RunId,
+        cause_id: &str,
+        messages: Vec<Inbound>,
+        receipts: &[String],
+    ) -> Result<TurnOutcome, DispatchError> {
+        let hand = Hand { receipts, attempt: None };
+        self.take_settling(run_id, cause_id, &self.inputs(messages), hand).await
+    }
+
+    pub(super) fn inputs(&self, messages: Vec<Inbound>) -> Vec<Input> {
+        let groups = &self.ports.guardrails.approvals.groups;
+        messages.into_iter().filter_map(|message| message.into_input(groups)).collect()
+    }
+
+    /// Writes the next commit of a run, with the messages that follow from it and what the turn has in hand.
+    ///
+    /// # Errors
+    /// A store or a queue is unavailable, or the attempt lost its claim: nothing is written then.
     pub(super) async fn write(
         &self,
-        live: &Live,
-        commit: &Commit,
-        head: &RunHead,
-        room: Option<Room>,
-    ) -> Result<Admitted, BackendError> {
-        let runs = &self.ports.runs;
-        match room {
-            Some(room) => runs.admit(commit, head, &room).await,
-            None => runs.append(commit, head, live.state.concurrency_key.as_deref()).await.map(Admitted::Written),
+        append: Append<'_>,
+        messages: Vec<Message>,
+        hand: Hand<'_>,
+    ) -> Result<Wrote, DispatchError> {
+        let settles = Settles { messages, acknowledges: hand.receipts.to_vec() };
+        let Some(EndedAttempt { settlement, claim }) = hand.attempt else {
+            return Ok(self.settlement.append(append, settles).await?);
+        };
+        match settlement.append(append, claim, settles).await? {
+            SettleOutcome::Written(written) => Ok(written),
+            SettleOutcome::Lost => Err(DispatchError::ClaimLost { run_id: append.commit.run_id.clone() }),
         }
     }
 
@@ -52,5 +122,26 @@ impl Dispatcher {
     ) -> Result<TurnOutcome, DispatchError> {
         let owed = if is_overtaken { Vec::new() } else { decide::decide(&live.plan, &live.state, now) };
         self.settle(live, 0, owed, false, now).await
+    }
+}
+
+/// The index entry after `commit`.
+pub(super) fn head(live: &Live, commit: &Commit) -> RunHead {
+    let state = &live.state;
+    RunHead {
+        run_id: state.run_id.clone(),
+        incident_id: state.incident_id.clone(),
+        playbook: Some(live.plan.playbook.name.clone()),
+        status: state.status(),
+        outcome: state.outcome(),
+        started_at: state.started_at,
+        updated_at: commit.at,
+        wake_at: state.wake_at(),
+        last_seq: state.seq,
+        reason: state.end_reason.clone().or_else(|| state.stopping.as_ref().map(|stop| stop.reason.clone())),
+        subject: Subject::from_variables(state.variables.incident()),
+        open_follow_ups: state.follow_up.open(),
+        // A run that stops waits for its attempts alone.
+        held_by: state.held.as_ref().filter(|_| state.stopping.is_none()).map(|held| held.holder().to_owned()),
     }
 }

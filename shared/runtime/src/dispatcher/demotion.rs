@@ -65,6 +65,7 @@ impl Dispatcher {
             let (level, reason) = (next.level.as_str(), &next.reason);
             tracing::warn!(event = "autonomy.demoted", playbook, level, reason, "a playbook lost a level of autonomy");
             self.observer.demoted(playbook, next.level);
+            self.tell_demoted(&next).await;
         }
         Ok(())
     }

@@ -49,13 +49,19 @@ pub enum DispatchError {
         /// The run.
         run_id: RunId,
     },
+    /// The attempt whose result the turn was to take had lost its claim: nothing is written, and the next worker recovers it.
+    #[error("the result for run {run_id} does not count: its attempt had lost its claim")]
+    ClaimLost {
+        /// The run.
+        run_id: RunId,
+    },
 }
 
 impl DispatchError {
     /// Whether the same input may succeed later.
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Backend(BackendError::Unavailable { .. }) | Self::Contended { .. } => true,
+            Self::Backend(BackendError::Unavailable { .. }) | Self::Contended { .. } | Self::ClaimLost { .. } => true,
             Self::Backend(BackendError::Corrupt { .. } | BackendError::TooLarge { .. })
             | Self::UnknownRun { .. }
             | Self::MissingPlan { .. }

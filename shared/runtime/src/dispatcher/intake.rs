@@ -22,6 +22,8 @@ pub struct Prepared {
     pub(super) several: Option<Several>,
     /// `Shadow` if the run changes nothing whatever its playbook's level of autonomy is.
     pub(super) mode: RunMode,
+    /// The deliveries that the run's first commit acknowledges.
+    pub(super) receipts: Vec<String>,
 }
 
 /// What the runs of one message have in common, whatever their tickets.
@@ -109,7 +111,15 @@ impl Prepared {
     pub(super) fn single(intake: Intake, entry: Arc<Entry>) -> Result<Self, Rejection> {
         entry.check(&intake.variables)?;
         let concurrency_key = entry.concurrency_key(&intake.variables)?;
-        Ok(Self { intake, entry, concurrency_key, requested_by: None, several: None, mode: RunMode::Live })
+        Ok(Self {
+            intake,
+            entry,
+            concurrency_key,
+            requested_by: None,
+            several: None,
+            mode: RunMode::Live,
+            receipts: Vec::new(),
+        })
     }
 
     /// The same, for a run that reads and decides as a live one and changes nothing.
@@ -122,6 +132,12 @@ impl Prepared {
     #[must_use]
     pub fn requested_by(self, identity: Option<String>) -> Self {
         Self { requested_by: identity, ..self }
+    }
+
+    /// The same; if the incident starts one run, its first commit acknowledges the deliveries that `receipts` name, in a home where it can.
+    #[must_use]
+    pub(super) fn acknowledging(self, receipts: &[String]) -> Self {
+        Self { receipts: receipts.to_vec(), ..self }
     }
 
     /// How each run of several is started.

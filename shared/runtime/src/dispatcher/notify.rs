@@ -7,7 +7,7 @@
 use heal_engine::event::Commit;
 use heal_engine::notice::{Notice, NoticeEvent, Owed, from_events};
 use heal_engine::{Plan, RunId, State, Timestamp, format};
-use heal_guard::Halt;
+use heal_guard::{AutonomySetting, Halt};
 use heal_telemetry::logs::rfc3339;
 
 use super::Dispatcher;
@@ -81,6 +81,31 @@ impl Dispatcher {
     pub(super) async fn tell_resumed(&self, id: &str, by: &str) {
         let notice = Notice::new(NoticeEvent::Resumed, id, self.now(), format!("Resumed: {id} has ended"));
         self.tell_once(notice.fact("by", by)).await;
+    }
+
+    /// Tells of a storm.
+    pub(super) async fn tell_storm(&self, halt: &Halt, service: &str, why: &str) {
+        let title = format!("Storm: so many targets of {service} are sick that their healing is held");
+        let notice = Notice::new(NoticeEvent::StormBegan, halt.id.as_str(), halt.since, title).detailed(why);
+        let run_id = halt.storm.as_ref().map(|storm| storm.run_id.clone());
+        let notice = Notice { run_id, severity: Some("HIGH".to_owned()), ..notice };
+        self.tell_once(notice.fact("halt", halt.id.as_str())).await;
+    }
+
+    /// Tells of the end of a storm. The same storm again is the same notice.
+    pub(super) async fn tell_storm_over(&self, halt: &Halt) {
+        let title = format!("Storm over: {} is healed again", halt.scope);
+        let notice = Notice::new(NoticeEvent::StormOver, halt.id.as_str(), halt.until, title);
+        self.tell_once(notice.fact("halt", halt.id.as_str())).await;
+    }
+
+    /// Tells that a playbook has lost a level of autonomy.
+    pub(super) async fn tell_demoted(&self, setting: &AutonomySetting) {
+        let AutonomySetting { playbook, level, reason, since, .. } = setting;
+        let title = format!("Autonomy of {playbook} lowered to {}", level.as_str());
+        let thread = format!("autonomy:{playbook}:{}", since.0);
+        let notice = Notice::new(NoticeEvent::AutonomyDemoted, thread, *since, title).detailed(reason.as_str());
+        self.tell_once(Notice { playbook: Some(playbook.clone()), ..notice }).await;
     }
 
     async fn tell_once(&self, notice: Notice) {

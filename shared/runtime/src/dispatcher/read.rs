@@ -77,6 +77,7 @@ impl Dispatcher {
         let halts = self.ports.halts.read(now).await?;
         self.observer.halts_active(halts::ordered(&halts, now));
         self.observer.storms_active(halts::storms(&halts, now).count() as u64);
+        self.observer.dependencies_sick(halts::dependencies(&halts, now));
         Ok(live)
     }
 }

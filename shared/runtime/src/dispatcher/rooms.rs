@@ -9,6 +9,7 @@ use heal_engine::Plan;
 use heal_engine::turn::Input;
 
 use super::cache::Live;
+use super::commit::Hand;
 use super::{DispatchError, Dispatcher};
 use crate::halts;
 use crate::port::{BackendError, Room, RoomBound, WAITING_RUNS, WaitingRun};
@@ -111,7 +112,7 @@ impl Dispatcher {
     }
 
     async fn admit_one(&self, run: &WaitingRun, now_ms: u64) -> Admission {
-        let taken = self.take_alone(&run.run_id, &format!("admit:{now_ms}"), &[Input::Admit]).await;
+        let taken = self.take_alone(&run.run_id, &format!("admit:{now_ms}"), &[Input::Admit], Hand::default()).await;
         match taken {
             Ok((turn, _)) if turn.status == heal_engine::event::RunStatus::Pending => Admission::Waits,
             Ok((turn, _)) if turn.events > 0 => Admission::Admitted { takes_room: !turn.status.is_terminal() },
@@ -120,7 +121,9 @@ impl Dispatcher {
             Err(error) => {
                 tracing::error!(run_id = %run.run_id, error = &error as &dyn std::error::Error, "failed to admit a run");
                 match error {
-                    DispatchError::Backend(_) | DispatchError::Contended { .. } => Admission::Waits,
+                    DispatchError::Backend(_) | DispatchError::Contended { .. } | DispatchError::ClaimLost { .. } => {
+                        Admission::Waits
+                    }
                     // It can never go on, and must not keep the others waiting.
                     DispatchError::UnknownRun { .. }
                     | DispatchError::MissingPlan { .. }

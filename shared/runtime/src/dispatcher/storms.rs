@@ -109,7 +109,9 @@ impl Dispatcher {
             by: STORM_BY.to_owned(),
             storm: Some(storm),
         };
-        if !self.ports.halts.halt(&halt).await? {
+        if self.ports.halts.halt(&halt).await? {
+            self.tell_storm(&halt, &rule.service, &why(rule, &self.sick_targets.targets(rule))).await;
+        } else {
             tracing::error!(service = rule.service, "a storm is not held: too many halts last already; resume some");
         }
         Ok(())
@@ -190,7 +192,7 @@ impl Dispatcher {
             acknowledged,
         };
         let run = NewRun {
-            head: super::head(&live, &commit),
+            head: super::commit::head(&live, &commit),
             commit,
             dedupe_key,
             dedupe_until: now.plus_ms(seconds_to_ms(limit::DEDUPE_SECONDS)),

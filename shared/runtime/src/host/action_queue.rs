@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::ends::Directly;
 use super::{ATTEMPTS_PER_ACTION, Host};
 use crate::attempt::Worker;
 use crate::inbox::{self, Settled};
@@ -31,7 +32,7 @@ impl Host {
                 };
                 let (host, worker) = (self.clone(), worker.clone());
                 attempts.spawn(async move {
-                    let settled = perform(&worker, delivery).await;
+                    let settled = host.perform(&worker, delivery).await;
                     inbox::settle(&*host.receiver, vec![settled]).await;
                     drop(place);
                 });
@@ -44,11 +45,17 @@ impl Host {
             report(ended);
         }
     }
-}
 
-pub(super) async fn perform(worker: &Worker, delivery: Delivery) -> Settled {
-    let holder = LeaseOwner(delivery.receipt.clone());
-    inbox::perform(worker, delivery, holder, None).await
+    pub(super) async fn perform(&self, worker: &Worker, delivery: Delivery) -> Settled {
+        let holder = LeaseOwner(delivery.receipt.clone());
+        let Some(settlement) = &self.settlement else { return inbox::perform(worker, delivery, holder, None).await };
+        let ends = Directly {
+            dispatcher: self.dispatcher().clone(),
+            settlement: Arc::clone(settlement),
+            receipt: delivery.receipt.clone(),
+        };
+        inbox::perform(&worker.clone().ending_by(Arc::new(ends)), delivery, holder, None).await
+    }
 }
 
 /// A panic inside an action costs that attempt alone: its command is delivered again, and the claim decides what is safe then.

@@ -79,7 +79,8 @@ impl Inbox {
         messages: Vec<Inbound>,
     ) -> Vec<(usize, DeliveryOutcome)> {
         let cause_id = deliveries.first().map(|(_, delivery)| delivery.message_id.as_str()).unwrap_or_default();
-        let result = self.dispatcher.receive(run_id, cause_id, messages).await;
+        let receipts: Vec<String> = deliveries.iter().map(|(_, delivery)| delivery.receipt.clone()).collect();
+        let result = self.dispatcher.receive_settling(run_id, cause_id, messages, &receipts).await;
         if let Err(error) = &result {
             tracing::warn!(run_id = %run_id, error = error as &dyn std::error::Error, "failed to continue a run");
         }
@@ -91,7 +92,8 @@ impl Inbox {
                 | DispatchError::MissingPlan { .. }
                 | DispatchError::Plan { .. }
                 | DispatchError::Log { .. }
-                | DispatchError::Contended { .. },
+                | DispatchError::Contended { .. }
+                | DispatchError::ClaimLost { .. },
             ) => DeliveryOutcome::back_off(delivery.receive_count),
         };
         deliveries.into_iter().map(|(index, delivery)| (index, outcome(delivery))).collect()

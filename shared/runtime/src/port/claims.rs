@@ -69,7 +69,8 @@ pub enum Stage {
     #[default]
     Full,
     /// Take the claim, and reserve nothing: cooldowns and budgets are those of a later request of the same holder. A store that cannot write
-    /// all rows in one transaction notes them in the claim, so that a release frees them even if the worker died in between.
+    /// all rows in one transaction notes them in the claim, so that a release frees them even if the worker died in between. A store with one
+    /// owner may keep the claim in memory until [`ClaimStore::secure`] or any other call about it.
     Announce,
     /// Reserve what the same holder announced. The caller knows that its lease has not ended, and the store may rely on it.
     Reserve,
@@ -164,6 +165,13 @@ pub trait ClaimStore: Send + Sync + 'static {
     /// a target that one refuses is not asked for in the next, and gives back what it has. An attempt has one place per target and budget, so
     /// the same attempt again counts once.
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation>;
+
+    /// Makes sure, before an effect, that an announced claim outlives this process. A store whose [`Stage::Announce`] is durable has nothing to do.
+    /// `Lost`: the lease ended, or another holder has the claim.
+    async fn secure(&self, key: &ClaimKey, holder: &LeaseOwner, now: Timestamp) -> Result<Finish> {
+        let (_, _, _) = (key, holder, now);
+        Ok(Finish::Stored)
+    }
 
     /// Stores in the claim what its holder is about to do, in place of what was stored before: a later holder whose claim is `recovered`
     /// compares it with the target. The same intent again, by the same holder, answers `Stored`.

@@ -21,7 +21,7 @@ use heal_runtime::port::{
     AutonomyStore as _, Clock as _, Decision, DecisionSource, Message, Policy, PolicyInput, QueueName, RunFilter,
     RunHead, RunReader, Sender, Switches as _,
 };
-use heal_testkit::memory::{Autonomies, Claims, Faults, ManualClock, Queues, Runs, Switches, When};
+use heal_testkit::memory::{Autonomies, Claims, Faults, ManualClock, Queues, Runs, Settling, Switches, When};
 use serde_json::{Value, json};
 
 use super::approvals;
@@ -190,7 +190,17 @@ impl Stage {
         };
         let dispatcher = Dispatcher::new(ports, self.library.clone());
         let dispatcher = dispatcher.with_autonomy(self.autonomy.clone(), Arc::default());
-        Host::new(dispatcher, ACTIONS.map(worker), self.queues.clone(), self.runs.clone())
+        let host = Host::new(dispatcher, ACTIONS.map(worker), self.queues.clone(), self.runs.clone());
+        // A home in one database settles at once, any other in order; the laws are the same.
+        if self.rng.chance(50) {
+            return host;
+        }
+        host.settling(Arc::new(Settling {
+            runs: self.runs.clone(),
+            queues: self.queues.clone(),
+            claims: self.claims.clone(),
+            faults: self.faults.clone(),
+        }))
     }
 
     /// One call in twenty fails, half of them after it was applied; all calls of a dead worker fail.

@@ -240,6 +240,8 @@ metrics! {
         "Decisions of the guard on one target, those of shadow runs too";
     StormsActive = "self_healing_storms_active", Kind::Gauge, "", [],
         "Services so many targets of which are sick that healing is held but for a trickle";
+    DependenciesSick = "self_healing_dependencies_sick", Kind::Gauge, "", [],
+        "Dependencies of the guardrails that are sick, so that what depends on them is held";
     CooldownHits = "self_healing_cooldown_hits_total", Kind::Counter, "", [ACTION],
         "Targets left alone because they were touched too recently";
     BudgetHits = "self_healing_budget_hits_total", Kind::Counter, "", [ACTION],

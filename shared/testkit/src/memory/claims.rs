@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use heal_runtime::port::{
-    BudgetKey, BudgetRequests, BudgetUse, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Cooling, Finish, LeaseOwner,
-    Peeked, PlaceOutcome, Places, Reservation, Result, Stage, Taker,
+    BudgetKey, BudgetRequests, BudgetUse, ClaimEnd, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Cooling, Finish,
+    LeaseOwner, Peeked, PlaceOutcome, Places, Reservation, Result, Stage, Taker,
 };
 use heal_runtime::{AttemptResult, Timestamp};
 use serde_json::Value;
@@ -221,6 +221,23 @@ impl Claims {
     /// An empty fake whose calls fail as `faults` decides.
     pub fn new(faults: Faults) -> Self {
         Self { faults, model: Mutex::default() }
+    }
+}
+
+impl Claims {
+    /// Whether [`ClaimStore::finish`] would store this result.
+    pub(super) fn can_finish(&self, end: &ClaimEnd) -> bool {
+        let model = lock(&self.model);
+        model.claims.get(&end.key).is_some_and(|claim| {
+            let may_end = claim.result.as_ref().map_or(claim.lease_until > end.now, |stored| *stored == end.result);
+            claim.holder == end.holder && may_end
+        })
+    }
+
+    /// As [`ClaimStore::finish`], as a part of something larger.
+    pub(super) fn finish_now(&self, end: &ClaimEnd) -> Finish {
+        let ClaimEnd { key, holder, now, result, proven_not_applied } = end;
+        lock(&self.model).finish(key, holder, *now, result, proven_not_applied)
     }
 }
 

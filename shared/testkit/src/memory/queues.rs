@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use heal_runtime::Timestamp;
-use heal_runtime::port::{Clock, DeadLetter, Delivery, Message, QueueName, Receiver, Result, Sender};
+use heal_runtime::port::{Clock, DeadLetter, Delivery, Message, QueueName, Receiver, Result, Sender, Settles};
 use tokio::sync::Notify;
 
 use super::{Faults, lock};
@@ -97,6 +97,14 @@ impl Model {
         (entry.delivered && entry.turn == turn).then_some((id, entry))
     }
 
+    fn acknowledge(&mut self, receipts: &[String]) {
+        for receipt in receipts {
+            if let Some((id, _)) = self.current(receipt) {
+                self.messages.remove(&id);
+            }
+        }
+    }
+
     fn dead_letter(&mut self, id: u64, reason: String) {
         if let Some(entry) = self.messages.remove(&id) {
             self.dead.push((id, entry, reason));
@@ -129,6 +137,20 @@ impl Queues {
     }
 }
 
+impl Queues {
+    /// Sends and acknowledges, as a part of something larger.
+    pub(super) fn settle_now(&self, settles: Settles) {
+        let now = self.clock.now();
+        let mut model = lock(&self.model);
+        for message in settles.messages {
+            model.send(message, now);
+        }
+        model.acknowledge(&settles.acknowledges);
+        drop(model);
+        self.changed.notify_waiters();
+    }
+}
+
 #[async_trait]
 impl Sender for Queues {
     async fn send(&self, messages: Vec<Message>) -> Result<()> {
@@ -152,14 +174,7 @@ impl Receiver for Queues {
     }
 
     async fn acknowledge(&self, receipts: Vec<String>) -> Result<()> {
-        self.faults.around("queue.acknowledge", || {
-            let mut model = lock(&self.model);
-            for receipt in &receipts {
-                if let Some((id, _)) = model.current(receipt) {
-                    model.messages.remove(&id);
-                }
-            }
-        })
+        self.faults.around("queue.acknowledge", || lock(&self.model).acknowledge(&receipts))
     }
 
     async fn nack(&self, receipt: &str, delay_ms: u64) -> Result<()> {

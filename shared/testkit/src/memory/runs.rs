@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use heal_runtime::port::{
-    Admitted, Appended, Created, DueRuns, LiveRuns, NewRun, Occupancy, Page, Position, RepeatCounter, Result, Room,
-    RunFilter, RunHead, RunLog, RunReader, WaitingRun, place,
+    Admitted, Append, Appended, Created, DueRuns, LiveRuns, NewRun, Occupancy, Page, Position, RepeatCounter, Result,
+    Room, RunFilter, RunHead, RunLog, RunReader, WaitingRun, place,
 };
 use heal_runtime::{Commit, Digest, RunId, RunStatus, Seq, StoredCommit, Timestamp};
 
@@ -205,6 +205,23 @@ impl RunReader for Runs {
     async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
         let before = cursor.map(|cursor| filter.parse_cursor("runs.list", cursor)).transpose()?;
         self.faults.around("runs.list", || lock(&self.model).list(filter, limit, before.as_ref()))
+    }
+}
+
+impl Runs {
+    /// As [`RunLog::create`], as a part of something larger.
+    pub(super) fn create_now(&self, run: &NewRun) -> Created {
+        lock(&self.model).create(run)
+    }
+
+    /// As [`RunLog::append`] or [`RunLog::admit`], as a part of something larger.
+    pub(super) fn append_now(&self, append: Append<'_>) -> Admitted {
+        let Append { commit, head, concurrency_key, room } = append;
+        let mut model = lock(&self.model);
+        match room {
+            Some(room) => model.admit(commit, head, room),
+            None => Admitted::Written(model.append(commit, head, concurrency_key)),
+        }
     }
 }
 

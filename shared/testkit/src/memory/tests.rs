@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use heal_runtime::port::{self, AutonomyStore, BreakerStore, CheckStore, ClaimStore, Clock, RunStore};
 
-use super::{Autonomies, Breakers, Checks, Claims, Faults, ManualClock, Queues, Runs, Switches};
+use super::{Autonomies, Breakers, Checks, Claims, Faults, ManualClock, Queues, Runs, Settling, Switches};
 use crate::contract::{self, Fixture};
 
 mod runs {
@@ -24,6 +24,23 @@ mod queue {
     }
 
     crate::queue_contract!(queues());
+}
+
+mod settlement {
+    use super::*;
+    use crate::contract::settlement::{Home, Parts};
+
+    fn home() -> Home {
+        let clock = Arc::new(ManualClock::default());
+        let (runs, claims) = (Arc::new(Runs::default()), Arc::new(Claims::default()));
+        let queues = Arc::new(Queues::new(Arc::clone(&clock) as Arc<dyn Clock>, Faults::default()));
+        let (all, faults) = ((Arc::clone(&runs), Arc::clone(&queues), Arc::clone(&claims)), Faults::default());
+        let settling = Arc::new(Settling { runs: all.0, queues: all.1, claims: all.2, faults });
+        let settlement = Arc::clone(&settling) as Arc<dyn port::Settlement>;
+        Fixture::new(Arc::new(Parts { runs, claims, queues, settlement, attempts: settling }), clock)
+    }
+
+    crate::settlement_contract!(home());
 }
 
 mod claims {

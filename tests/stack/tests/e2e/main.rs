@@ -13,10 +13,12 @@
 
 mod brakes;
 mod checks;
+mod console;
 mod diagrams;
 mod faults;
 mod load;
 mod messages;
+mod notices;
 mod platform;
 mod rig;
 mod shadow;

@@ -35,12 +35,19 @@ pub(crate) struct Rig {
     _turn: Turn,
 }
 
+/// The topic of `tests/stack/notify.yaml`.
+pub(crate) const TOPIC: &str = "arn:aws:sns:eu-central-1:000000000000:heal-e2e-people";
+
 /// Parameters of the template. Breakers close after a second, so that a test that opens one does not delay the next.
-pub(crate) const PARAMETERS: [(&str, &str); 3] = [
+pub(crate) const PARAMETERS: [(&str, &str); 7] = [
     ("ExecutionTicketCircuitBreakerResetSeconds", "1"),
     ("OrchestratorCircuitBreakerResetSeconds", "1"),
     // The tests send the ticks themselves.
     ("ScheduledChecksEnabled", "false"),
+    ("ApiEnabled", "true"),
+    ("ApiAuthorizer", "none"),
+    ("NotifyEnabled", "true"),
+    ("NotifyTopicArns", TOPIC),
 ];
 
 fn config() -> PlatformConfig {
@@ -54,7 +61,7 @@ fn seed() -> Seed {
     let mut seed = base.clone();
     let overdue = base["tickets"][0].clone();
     let tickets = seed["tickets"].as_array_mut().unwrap();
-    for group in ["check", "batch", "load", "twice", "down", "dies", "poison", "shadow", "brake"] {
+    for group in ["check", "batch", "load", "twice", "down", "dies", "poison", "shadow", "brake", "alert"] {
         for number in 0..TICKETS_PER_GROUP {
             let mut ticket = overdue.clone();
             ticket["ticket_id"] = json!(format!("{group}-{number}"));
@@ -67,7 +74,7 @@ fn seed() -> Seed {
         ticket["started_at"] = json!(null);
     }
     let workflow = base["workflows"][0].clone();
-    for id in ["wf-waits", "wf-cancels", "wf-dead", "wf-halts", "wf-asks"] {
+    for id in ["wf-waits", "wf-cancels", "wf-dead", "wf-halts", "wf-asks", "wf-console", "wf-told"] {
         let mut workflow = workflow.clone();
         workflow["workflow_id"] = json!(id);
         workflow["state"] = json!("RUNNING");

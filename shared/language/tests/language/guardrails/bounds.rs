@@ -33,7 +33,7 @@ fn the_number_of_names_in_a_list_is_bounded() {
     let with = |count: usize| {
         let names: Vec<String> = (0..count).map(|index| format!("p{index}")).collect();
         let text = format!("budgets: [{{name: a, playbooks: [{}], max: 1, window_seconds: 1}}]\n", names.join(", "));
-        heal_language::guardrails::read("guardrails", &text, &super::actions(), None).diagnostics
+        heal_language::guardrails::read("guardrails", &text, &super::actions(), None, None).diagnostics
     };
     assert_eq!(with(limit::NAMES), []);
     assert_eq!(with(limit::NAMES + 1)[0].message, "`playbooks` has 51 names, the limit is 50 names");
@@ -82,7 +82,7 @@ fn the_number_of_playbooks_with_a_bound_of_their_own_is_bounded() {
     let with = |count: usize| {
         let names: Vec<String> = (0..count).map(|index| format!("p{index}: 3")).collect();
         let text = format!("admission: {{live: {{playbooks: {{{}}}}}}}\n", names.join(", "));
-        heal_language::guardrails::read("guardrails", &text, &super::actions(), None).diagnostics
+        heal_language::guardrails::read("guardrails", &text, &super::actions(), None, None).diagnostics
     };
     assert_eq!(with(limit::LIVE_NAMES), []);
     assert_eq!(with(limit::LIVE_NAMES + 1)[0].message, "`playbooks` has 101 names, the limit is 100 names");

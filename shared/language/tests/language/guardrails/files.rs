@@ -93,11 +93,12 @@ fn each_rule_of_the_file_is_in_the_model() {
 }
 
 #[test]
-fn without_playbooks_their_names_and_steps_are_not_checked() {
+fn without_playbooks_and_checks_their_names_and_steps_are_not_checked() {
     let text = "autonomy: [{playbook: nobody_knows_it, level: off}]\n\
-                budgets: [{name: a, playbooks: [nobody_knows_it], max: 1, window_seconds: 1}]\n";
-    assert_eq!(codes(text), ["unknown-playbook", "unknown-playbook"]);
-    assert_eq!(read_against("guardrails", text, &actions(), None).diagnostics, []);
+                budgets: [{name: a, playbooks: [nobody_knows_it], max: 1, window_seconds: 1}]\n\
+                dependencies: [{name: a, check: nobody_knows_it, actions: [restart_pod]}]\n";
+    assert_eq!(codes(text), ["unknown-playbook", "unknown-playbook", "unknown-check"]);
+    assert_eq!(read_against("guardrails", text, &actions(), None, None).diagnostics, []);
 }
 
 #[test]
@@ -140,7 +141,7 @@ fn a_budget_is_stricter_only_if_it_counts_all_the_same_effects() {
 fn any_prefix_of_a_file_is_read_to_its_end() {
     for (stem, text) in texts("guardrails/good").into_iter().chain(texts("guardrails/broken")) {
         for (end, _) in text.char_indices().step_by(7) {
-            let reading = read_against("guardrails", &text[..end], &actions(), Some(&PLAYBOOKS));
+            let reading = read_against("guardrails", &text[..end], &actions(), Some(&PLAYBOOKS), None);
             assert_eq!(reading.guardrails.is_none(), reading.errors().next().is_some(), "{stem}, {end} bytes");
             for diagnostic in &reading.diagnostics {
                 assert!(text.get(diagnostic.span.start..diagnostic.span.end).is_some(), "{stem}: {diagnostic:?}");

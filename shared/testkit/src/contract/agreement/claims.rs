@@ -1,4 +1,6 @@
-use heal_runtime::port::{BudgetKey, BudgetRequest, ClaimKey, ClaimRequest, CooldownKey, CooldownRequest, LeaseOwner};
+use heal_runtime::port::{
+    BudgetKey, BudgetRequest, ClaimKey, ClaimRequest, CooldownKey, CooldownRequest, LeaseOwner, Stage,
+};
 use heal_runtime::{AttemptResult, Timestamp};
 use serde_json::json;
 
@@ -66,6 +68,9 @@ fn attempt(dice: &mut Dice, now: Timestamp) -> ClaimKey {
 fn random_request(dice: &mut Dice, now: Timestamp) -> ClaimRequest {
     let (key, by) = (attempt(dice, now), LeaseOwner(dice.name("worker", 4)));
     let mut request = ClaimRequest::new(key, by, now, dice.after(now, 60));
+    if dice.once_in(3) {
+        return ClaimRequest { stage: Stage::Announce, ..request };
+    }
     for key in targets(dice) {
         let budgets = (0..dice.roll(3)).map(|number| BudgetRequest {
             target: key.clone(),

@@ -1,0 +1,161 @@
+//! Deliveries in hand. A state file has one owner, so its deliveries are leased in memory: whatever is not settled when the owner dies is
+//! due again at once, and a receipt of an earlier life names nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use heal_runtime::Timestamp;
+
+use super::hand::{Hand, Survivors};
+use super::settle::Receipt;
+use crate::limit;
+
+/// The leases of one process.
+#[derive(Debug, Default)]
+pub(crate) struct Leases {
+    /// Names this process's life in its receipts.
+    life: OnceLock<String>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queues: HashMap<String, BTreeMap<i64, Lease>>,
+    hand: Hand,
+}
+
+/// One delivery, until it is settled or its message is delivered again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lease {
+    pub turn: i64,
+    pub receive_count: u32,
+    /// From then on the message may be delivered again; the receipt stays current until it is.
+    pub visible_at: Timestamp,
+}
+
+/// The messages of a queue as a receiver or waiter has to see them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct View {
+    /// Not to be delivered now.
+    pub hidden: BTreeSet<i64>,
+    /// Leased, and visible again.
+    pub expired: BTreeMap<i64, Lease>,
+    /// When the first lease ends that has not.
+    pub next_visible: Option<Timestamp>,
+    /// Messages that may have killed earlier processes: one of them is delivered at a time.
+    pub suspects: BTreeSet<i64>,
+}
+
+impl Leases {
+    /// The name of this life; `fresh` is used if it has none yet.
+    pub(super) fn name_life(&self, fresh: String) -> &str {
+        self.life.get_or_init(|| fresh)
+    }
+
+    /// The name of this life, if it has one already.
+    pub(super) fn known_life(&self) -> Option<&str> {
+        self.life.get().map(String::as_str)
+    }
+
+    pub(super) fn view(&self, queue: &str, now: Timestamp) -> View {
+        let state = self.lock();
+        let suspects = state.hand.suspects();
+        let mut view = View::default();
+        if suspects.iter().any(|id| state.is_leased(id)) {
+            view.hidden.clone_from(&suspects);
+        }
+        for (id, lease) in state.queues.get(queue).into_iter().flatten() {
+            if lease.visible_at > now {
+                view.hidden.insert(*id);
+                view.next_visible = view.next_visible.into_iter().chain([lease.visible_at]).min();
+            } else {
+                view.hidden.remove(id);
+                view.expired.insert(*id, *lease);
+            }
+        }
+        view.suspects = suspects;
+        view
+    }
+
+    /// Leases a message, unless the lease that `view` found expired was settled since, or another suspect is in hand.
+    pub(super) fn grant(&self, queue: &str, id: i64, lease: Lease, view: &View) -> bool {
+        let mut state = self.lock();
+        let is_other = |other: &i64| *other != id && state.is_leased(other);
+        if view.suspects.contains(&id) && view.suspects.iter().any(is_other) {
+            return false;
+        }
+        let leases = state.queues.entry(queue.to_owned()).or_default();
+        if view.expired.get(&id) != leases.get(&id) {
+            return false;
+        }
+        leases.insert(id, lease);
+        true
+    }
+
+    /// Notes the granted messages for the next life, before anybody handles them.
+    pub(super) fn note(&self, ids: &[i64]) {
+        self.lock().hand.take(ids);
+    }
+
+    /// The receipts among `texts` that are current, each with its lease.
+    pub(crate) fn current(&self, texts: &[String]) -> Vec<(Receipt, Lease)> {
+        let Some(life) = self.life.get() else { return Vec::new() };
+        let state = self.lock();
+        let lease = |receipt: &Receipt| {
+            let lease = state.queues.values().find_map(|leases| leases.get(&receipt.id))?;
+            (lease.turn == receipt.turn).then_some(*lease)
+        };
+        let receipts = texts.iter().filter_map(|text| Receipt::parse(text, life));
+        receipts.filter_map(|receipt| lease(&receipt).map(|lease| (receipt, lease))).collect()
+    }
+
+    /// The messages are handled: nothing of them is left.
+    pub(crate) fn settled(&self, receipts: &[Receipt]) {
+        let mut state = self.lock();
+        state.end(receipts);
+        state.hand.settle(receipts.iter().map(|receipt| receipt.id));
+    }
+
+    /// The messages are back on their queues.
+    pub(super) fn returned(&self, receipts: &[Receipt]) {
+        let mut state = self.lock();
+        state.end(receipts);
+        state.hand.put_back(receipts.iter().map(|receipt| receipt.id));
+    }
+
+    /// Starts the record of what is in hand at `path`, and returns what an earlier life left there.
+    pub(crate) fn keep_record(&self, path: PathBuf) -> Survivors {
+        self.lock().hand.open(path)
+    }
+
+    /// Forgets messages that are gone.
+    pub(crate) fn forget(&self, ids: &[i64]) {
+        self.lock().hand.settle(ids.iter().copied());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_leased(&self, id: &i64) -> bool {
+        self.queues.values().any(|leases| leases.contains_key(id))
+    }
+
+    fn end(&mut self, receipts: &[Receipt]) {
+        for leases in self.queues.values_mut() {
+            for receipt in receipts {
+                if leases.get(&receipt.id).is_some_and(|lease| lease.turn == receipt.turn) {
+                    leases.remove(&receipt.id);
+                }
+            }
+        }
+    }
+}
+
+/// Whether so many deaths make a message a suspect.
+pub(super) const fn is_suspect(deaths: u32) -> bool {
+    deaths >= limit::SUSPECT_DEATHS
+}

@@ -1,0 +1,149 @@
+//! One settlement, one transaction: a commit, the messages that follow from it, the deliveries that led to it, and the claim of the attempt
+//! that it takes the result of.
+
+use async_trait::async_trait;
+use heal_runtime::Timestamp;
+use heal_runtime::port::{
+    Admitted, Append, Appended, AttemptSettlement, ClaimEnd, Created, Finish, Message, NewRun, Result, Room,
+    SettleOutcome, Settlement, Settles, Written,
+};
+use rusqlite::Connection;
+
+use crate::claims::PreparedEnd;
+use crate::error::{JobError, check_size};
+use crate::queue::deliver;
+use crate::queue::settle::{self, Receipt};
+use crate::runs::{row, write};
+use crate::store::Store;
+
+/// What is settled beside a commit, ready to write.
+#[derive(Debug, Clone)]
+struct Beside {
+    claim: Option<PreparedEnd>,
+    messages: Vec<Message>,
+    acknowledged: Vec<Receipt>,
+    now: Timestamp,
+}
+
+impl Beside {
+    /// Ends the claim, if there is one.
+    fn end(&self, connection: &Connection) -> std::result::Result<Finish, JobError> {
+        self.claim.as_ref().map_or(Ok(Finish::Stored), |claim| claim.write(connection))
+    }
+
+    fn write(&self, connection: &Connection) -> std::result::Result<(), JobError> {
+        deliver::send(connection, &self.messages, self.now)?;
+        settle::acknowledge(connection, &self.acknowledged)
+    }
+}
+
+impl Store {
+    fn beside(&self, operation: &'static str, claim: Option<&ClaimEnd>, settles: Settles) -> Result<Beside> {
+        let Settles { messages, acknowledges } = settles;
+        for message in &messages {
+            check_size(operation, "message", &message.body)?;
+        }
+        let claim = claim.map(|end| self.prepare_end(operation, end.clone())).transpose()?;
+        let acknowledged =
+            self.queues().leases.current(&acknowledges).into_iter().map(|(receipt, _)| receipt).collect();
+        Ok(Beside { claim, messages, acknowledged, now: self.now() })
+    }
+
+    /// All of it is on the disk.
+    fn settled(&self, beside: &Beside) {
+        beside.claim.iter().for_each(|claim| self.ended(claim));
+        self.queues().leases.settled(&beside.acknowledged);
+        let mut queues: Vec<_> = beside.messages.iter().map(|message| &message.queue).collect();
+        queues.dedup();
+        queues.into_iter().for_each(|queue| self.queues().notify(queue));
+    }
+}
+
+#[async_trait]
+impl Settlement for Store {
+    async fn create(&self, run: &NewRun, settles: Settles) -> Result<Written<Created>> {
+        let operation = "runs.create";
+        let beside = self.beside(operation, None, settles)?;
+        let (row, run, with) = (row(operation, &run.commit, &run.head)?, run.clone(), beside.clone());
+        let work = move |connection: &Connection| {
+            let created = write::create(connection, &row, &run)?;
+            if created == Created::Created {
+                with.write(connection)?;
+            }
+            Ok(created)
+        };
+        let outcome = self.write(operation, work).await?;
+        if outcome == Created::Created {
+            self.settled(&beside);
+        }
+        Ok(Written { outcome, sent: Ok(()) })
+    }
+
+    async fn append(&self, append: Append<'_>, settles: Settles) -> Result<Written<Admitted>> {
+        match AttemptSettlement::append(self, append, None, settles).await? {
+            SettleOutcome::Written(written) => Ok(written),
+            // Without a claim, none is lost; a conflict has the caller read again.
+            SettleOutcome::Lost => Ok(Written { outcome: Admitted::Written(Appended::Conflict), sent: Ok(()) }),
+        }
+    }
+}
+
+#[async_trait]
+impl AttemptSettlement for Store {
+    async fn append(&self, append: Append<'_>, claim: Option<&ClaimEnd>, settles: Settles) -> Result<SettleOutcome> {
+        let operation = "runs.append";
+        let beside = self.beside(operation, claim, settles)?;
+        let row = row(operation, append.commit, append.head)?;
+        let (key, room) = (append.concurrency_key.map(str::to_owned), append.room.cloned());
+        let with = beside.clone();
+        let work = move |connection: &Connection| settle_one(connection, &row, key.as_deref(), room.as_ref(), &with);
+        let Some(outcome) = self.write(operation, work).await? else { return Ok(SettleOutcome::Lost) };
+        if outcome == Admitted::Written(Appended::Appended) {
+            self.settled(&beside);
+        }
+        Ok(SettleOutcome::Written(Written { outcome, sent: Ok(()) }))
+    }
+
+    async fn settle(&self, claim: Option<&ClaimEnd>, settles: Settles) -> Result<Finish> {
+        let operation = "queue.settle";
+        let beside = self.beside(operation, claim, settles)?;
+        let with = beside.clone();
+        let work = move |connection: &Connection| {
+            let finish = with.end(connection)?;
+            if finish == Finish::Stored {
+                with.write(connection)?;
+            }
+            Ok(finish)
+        };
+        let finish = self.write(operation, work).await?;
+        if finish == Finish::Stored {
+            self.settled(&beside);
+        }
+        Ok(finish)
+    }
+}
+
+/// `None` if the claim is lost.
+fn settle_one(
+    connection: &Connection,
+    row: &write::Row,
+    concurrency_key: Option<&str>,
+    room: Option<&Room>,
+    with: &Beside,
+) -> std::result::Result<Option<Admitted>, JobError> {
+    // Asked before anything is written: what is refused leaves nothing behind.
+    if let Some(claim) = &with.claim
+        && !claim.can_be_written(connection)?
+    {
+        return Ok(None);
+    }
+    let outcome = match room {
+        Some(room) => write::admit(connection, row, room)?,
+        None => Admitted::Written(write::append(connection, row, concurrency_key)?),
+    };
+    if outcome == Admitted::Written(Appended::Appended) {
+        with.end(connection)?;
+        with.write(connection)?;
+    }
+    Ok(Some(outcome))
+}
