@@ -40,5 +40,6 @@ mod runs;
 mod runs_of_a_stack;
 mod sandbox;
 mod shadow;
+mod state_file;
 mod support;
 mod telemetry;

@@ -174,6 +174,22 @@ impl Serve {
         let args = ["serve", "--state", state, "--playbooks", playbooks, "--checks", checks, "--listen", "127.0.0.1:0"];
         let mut command = command(&args);
         command.envs(env.iter().cloned()).env("RUST_LOG", rust_log).stdout(Stdio::piped()).stderr(log);
+        Self::started(command)
+    }
+
+    /// A process that gets an error instead of a signal for a file that may not grow, as for one on a full disk.
+    pub(crate) fn start_without_file_signal(state: &Path, playbooks: &Path, env: &[(String, String)]) -> Self {
+        let [state, playbooks, checks] = [state, playbooks, &no_checks(state)].map(path).map(str::to_owned);
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#, env!("CARGO_BIN_EXE_heal"), "serve", "--state", &state]);
+        command.args(["--playbooks", &playbooks, "--checks", &checks, "--listen", "127.0.0.1:0"]);
+        // Its log could be such a file too.
+        command.current_dir(root()).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.envs(env.iter().cloned()).env("RUST_LOG", "warn");
+        Self::started(command)
+    }
+
+    fn started(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();

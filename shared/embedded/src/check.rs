@@ -32,8 +32,7 @@ pub struct Examined {
 pub fn examine(path: &Path) -> Result<Examined, OpenError> {
     let examine = || {
         let file = StateFile::open(path)?;
-        let connection = open::for_reading(&file, limit::BUSY_TIMEOUT)?;
-        let version = schema::version(&connection)?;
+        let (connection, version) = open::for_reading(&file, limit::BUSY_TIMEOUT)?;
         let mut findings = pragma(&connection, "integrity_check")?;
         findings.extend(orphans(&connection)?);
         if version == schema::VERSION {
@@ -44,9 +43,12 @@ pub fn examine(path: &Path) -> Result<Examined, OpenError> {
         Ok(Examined { version, bytes: file.bytes()?, runs: runs.unsigned_abs(), findings })
     };
     match examine() {
-        Err(OpenError::Damaged { finding }) => {
-            Ok(Examined { version: 0, bytes: path.metadata().map_or(0, |found| found.len()), runs: 0, findings: vec![finding] })
-        }
+        Err(OpenError::Damaged { finding }) => Ok(Examined {
+            version: 0,
+            bytes: path.metadata().map_or(0, |found| found.len()),
+            runs: 0,
+            findings: vec![finding],
+        }),
         examined => examined.map_err(|error: OpenError| error.at(path)),
     }
 }
@@ -60,7 +62,10 @@ pub(crate) fn quickly(connection: &Connection, version: u32, bound: Duration) ->
         Ok(findings) => first(findings)?,
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
             let bound_s = bound.as_secs();
-            tracing::warn!(bound_s, "the check of the state file did not end in its time; run `heal state check` for a whole one");
+            tracing::warn!(
+                bound_s,
+                "the check of the state file did not end in its time; run `heal state check` for a whole one"
+            );
         }
         Err(error) => return Err(error.into()),
     }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::file::{self, StateFile};
 use crate::open::{self, OpenError};
-use crate::{check, limit, schema};
+use crate::{check, limit};
 
 /// Names for the file that a restoration replaces: `FILE.replaced.1` to this one.
 const REPLACED_NAMES: u32 = 1_000;
@@ -42,7 +42,10 @@ pub fn back_up(from: &Path, to: &Path) -> Result<u64, OpenError> {
 pub fn restore(from: &Path, to: &Path) -> Result<Restored, OpenError> {
     let source = Source::open(from)?;
     if to.symlink_metadata().is_err() {
-        return Ok(Restored { bytes: source.copy_beside(to)?.move_to(to)?, replaced: None });
+        let copy = source.copy_beside(to)?;
+        // A log without its file may still be there.
+        set_aside(to, false)?;
+        return Ok(Restored { bytes: copy.move_to(to)?, replaced: None });
     }
     let open = || {
         let mut old = StateFile::open(to)?;
@@ -51,7 +54,7 @@ pub fn restore(from: &Path, to: &Path) -> Result<Restored, OpenError> {
     };
     let old = open().map_err(|error: OpenError| error.at(to))?;
     let copy = source.copy_beside(old.path())?;
-    let replaced = set_aside(old.path())?;
+    let replaced = set_aside(old.path(), true)?;
     Ok(Restored { bytes: copy.move_to(old.path())?, replaced: Some(replaced) })
 }
 
@@ -68,8 +71,10 @@ impl Source {
     fn open(path: &Path) -> Result<Self, OpenError> {
         let open = || {
             let file = StateFile::open(path)?;
-            let connection = open::for_reading(&file, limit::BUSY_TIMEOUT)?;
-            Ok(Self { path: path.to_owned(), version: schema::version(&connection)?, connection, _file: file })
+            let (connection, version) = open::for_reading(&file, limit::BUSY_TIMEOUT)?;
+            // It writes to the copy alone, which SQLite does not tell from a write to the file.
+            connection.pragma_update(None, "query_only", false)?;
+            Ok(Self { path: path.to_owned(), version, connection, _file: file })
         };
         open().map_err(|error: OpenError| error.at(path))
     }
@@ -85,13 +90,15 @@ impl Source {
     }
 }
 
-/// Gives the file a second name, and moves its log to that name: SQLite would apply the log to whatever file is in its place. Until the file is
-/// replaced it has two names, so no process starts on it.
-fn set_aside(path: &Path) -> Result<PathBuf, OpenError> {
+/// Gives the file, if it is there, a second name, and moves its log and its record of messages in hand to that name: whatever file is in its place
+/// would be given both. Until the file is replaced it has two names, so no process starts on it.
+fn set_aside(path: &Path, is_there: bool) -> Result<PathBuf, OpenError> {
     let free = (1..=REPLACED_NAMES).map(|number| file::beside(path, &format!(".replaced.{number}")));
     let kept = free.into_iter().find(|path| path.symlink_metadata().is_err());
     let kept = kept.ok_or_else(|| OpenError::Exists { path: file::beside(path, ".replaced.1") })?;
-    fs::hard_link(path, &kept)?;
+    if is_there {
+        fs::hard_link(path, &kept)?;
+    }
     for suffix in file::BESIDE {
         let moved = fs::rename(file::beside(path, suffix), file::beside(&kept, suffix));
         match moved {
@@ -132,7 +139,7 @@ impl Partial {
         Ok(Connection::open(&self.path)?.pragma_query_value(None, "user_version", |row| row.get(0))?)
     }
 
-    /// Whether the copy is whole: reading is not believing.
+    /// Whether the copy is whole.
     fn check(&self, version: u32) -> Result<(), OpenError> {
         let copied = self.version()?;
         if copied != version {

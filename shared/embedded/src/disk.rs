@@ -118,9 +118,8 @@ impl Drop for Waiting<'_> {
 /// run out before anybody goes on. What begins something is not: the caller keeps it.
 fn patience(operation: &str) -> Duration {
     match operation {
-        "queue.acknowledge" | "queue.nack" | "queue.dead_letter" | "queue.settle" | "claims.finish" | "claims.release" => {
-            limit::DISK_PATIENCE
-        }
+        "queue.acknowledge" | "queue.nack" | "queue.dead_letter" | "queue.settle" | "claims.finish"
+        | "claims.release" => limit::DISK_PATIENCE,
         _ => Duration::ZERO,
     }
 }

@@ -74,10 +74,7 @@ fn is_corruption(error: &rusqlite::Error) -> bool {
 
 /// Whether the disk did not take a write, or did not give back what was written: it may do so later.
 pub(crate) fn is_of_disk(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen)
-    )
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen))
 }
 
 /// Refuses a text over [`limit::TEXT_BYTES`].

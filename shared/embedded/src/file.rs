@@ -20,8 +20,10 @@ const MODE: u32 = 0o600;
 const MODE_BITS: u32 = 0o777;
 /// What the store appends to the state file's name for the record of messages in hand.
 pub(crate) const HAND: &str = ".hand";
+/// What SQLite appends to it for the log.
+const LOG: &str = "-wal";
 /// What is appended to the state file's name for the files that belong to it: SQLite's, and the record of messages in hand.
-pub(crate) const BESIDE: [&str; 4] = ["-wal", "-shm", "-journal", HAND];
+pub(crate) const BESIDE: [&str; 4] = [LOG, "-shm", "-journal", HAND];
 /// Tries of an opening during which another process creates or replaces the file.
 const OPENING_TRIES: u32 = 8;
 /// Tries to get the lock: another process that only asks whether it is held has it for a moment.
@@ -53,7 +55,9 @@ pub enum FileError {
         names: u64,
     },
     /// Others could read it, and this process may not change that.
-    #[error("its mode is {observed:03o}, expected {MODE:03o}, and cannot be changed; its owner can, with `chmod 600 FILE`")]
+    #[error(
+        "its mode is {observed:03o}, expected {MODE:03o}, and cannot be changed; its owner can, with `chmod 600 FILE`"
+    )]
     Mode {
         /// The mode that it has.
         observed: u32,
@@ -95,7 +99,9 @@ pub(crate) struct StateFile {
 impl StateFile {
     /// Opens an existing file.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
-        Self::open_or(path, |path| Err(io::Error::new(io::ErrorKind::NotFound, format!("{} does not exist", path.display()))))
+        Self::open_or(path, |path| {
+            Err(io::Error::new(io::ErrorKind::NotFound, format!("{} does not exist", path.display())))
+        })
     }
 
     /// Opens a file, which is created if it is missing.
@@ -122,6 +128,10 @@ impl StateFile {
             };
             let state = Self { path: path.clone(), file, is_new, is_owned: false };
             if state.is_in_place()? {
+                if is_new {
+                    // That of a file which was here before, with messages of the same numbers.
+                    let _ = fs::remove_file(beside(&path, HAND));
+                }
                 state.keep_private()?;
                 return Ok(state);
             }
@@ -136,6 +146,11 @@ impl StateFile {
     /// Bytes of the file, without what is in the log beside it.
     pub(crate) fn bytes(&self) -> io::Result<u64> {
         self.file.metadata().map(|metadata| metadata.len())
+    }
+
+    /// Whether there is anything in the log beside the file.
+    pub(crate) fn has_log(&self) -> bool {
+        fs::metadata(beside(&self.path, LOG)).is_ok_and(|log| log.len() > 0)
     }
 
     /// Whether the path leads to this file.
@@ -190,8 +205,8 @@ impl StateFile {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error.into()),
             };
-            let kept = check(&path, &found)
-                .and_then(|()| restrict(found.mode(), |mode| fs::set_permissions(&path, mode)));
+            let kept =
+                check(&path, &found).and_then(|()| restrict(found.mode(), |mode| fs::set_permissions(&path, mode)));
             kept.map_err(|cause| FileError::Beside { path, cause: Box::new(cause) })?;
         }
         Ok(())

@@ -30,7 +30,9 @@ pub enum OpenError {
     #[error("the file cannot be used")]
     Unfit(#[from] FileError),
     /// The file has no content, which a state file has from its first moment on.
-    #[error("the file is empty, expected a state file; remove it to start with a new one, or restore a backup with `heal state restore`")]
+    #[error(
+        "the file is empty, expected a state file; remove it to start with a new one, or restore a backup with `heal state restore`"
+    )]
     Empty,
     /// The content of the file is damaged. Nothing was written to it.
     #[error(
@@ -141,12 +143,10 @@ pub(crate) fn connections(path: &Path, options: &Options) -> Result<Connections,
                 Ok(Connections { readers: readers.collect::<Result<_, _>>()?, writer: Some(writer), file })
             }
             // Whoever only reads needs no room.
-            Err(error) if is_out_of_room(&error) && !options.exclusive => {
-                match alone(&file, options.busy_timeout) {
-                    Ok((reader, schema::VERSION)) => Ok(Connections { readers: vec![reader], writer: None, file }),
-                    Ok(_) | Err(_) => Err(error),
-                }
-            }
+            Err(error) if is_out_of_room(&error) && !options.exclusive => match alone(&file, options.busy_timeout) {
+                Ok((reader, schema::VERSION)) => Ok(Connections { readers: vec![reader], writer: None, file }),
+                Ok(_) | Err(_) => Err(error),
+            },
             Err(error) => Err(error),
         }
     };
@@ -157,6 +157,9 @@ fn writer(file: &StateFile, options: &Options) -> Result<Connection, OpenError> 
     let busy_timeout = options.busy_timeout;
     let mut connection = connect(file, busy_timeout)?;
     let version = schema::version(&connection)?;
+    if options.exclusive && version == 0 && !file.is_new {
+        return Err(OpenError::Damaged { finding: "it has no tables".to_owned() });
+    }
     if options.exclusive && version > 0 {
         check::quickly(&connection, version, limit::CHECK_TIME)?;
     }
@@ -176,21 +179,26 @@ fn reader(file: &StateFile, busy_timeout: Duration) -> Result<Connection, OpenEr
     Ok(connection)
 }
 
-/// Opens a connection that writes nothing to the file, not even when it is closed, also if the disk is full.
-pub(crate) fn for_reading(file: &StateFile, busy_timeout: Duration) -> Result<Connection, OpenError> {
+/// Opens a connection that writes nothing to the file, not even when it is closed, also if the disk is full; and the version of the file's tables.
+pub(crate) fn for_reading(file: &StateFile, busy_timeout: Duration) -> Result<(Connection, u32), OpenError> {
+    let has_log = file.has_log();
     let open = || {
         let connection = connect(file, busy_timeout)?;
         connection.pragma_update(None, "query_only", true)?;
-        schema::version(&connection)?;
-        Ok(connection)
+        let version = schema::version(&connection)?;
+        // Without a log there is nothing to leave as it is: what SQLite creates beside the file goes with the connection.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
+        Ok((connection, version))
     };
     match open() {
-        Err(error) if is_out_of_room(&error) => alone(file, busy_timeout).map(|(connection, _)| connection).map_err(|_| error),
+        Ok((_, 0)) => Err(OpenError::Empty),
+        Err(error) if is_out_of_room(&error) => alone(file, busy_timeout).map_err(|_| error),
         opened => opened,
     }
 }
 
-/// Opens the only connection to a file, to read it; and the version of its tables. Its index of the log is in memory, where SQLite otherwise needs room for a file.
+/// Opens the only connection to a file, to read it; and the version of its tables. The index of its log is in memory, for which SQLite otherwise needs
+/// room on the disk.
 fn alone(file: &StateFile, busy_timeout: Duration) -> Result<(Connection, u32), OpenError> {
     let connection = connect(file, busy_timeout)?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;

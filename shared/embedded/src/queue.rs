@@ -116,7 +116,9 @@ impl Receiver for Store {
     }
 
     async fn nack(&self, receipt: &str, delay_ms: u64) -> Result<()> {
-        let Some((receipt, mut lease)) = self.queues().leases.current(&[receipt.to_owned()]).pop() else { return Ok(()) };
+        let Some((receipt, mut lease)) = self.queues().leases.current(&[receipt.to_owned()]).pop() else {
+            return Ok(());
+        };
         if self.disk().is_full() {
             // The message is not to blame.
             lease.receive_count = lease.receive_count.saturating_sub(1);

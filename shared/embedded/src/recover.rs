@@ -5,9 +5,9 @@ use rusqlite::{Connection, params};
 
 use crate::column::millis;
 use crate::error::JobError;
-use crate::{file, limit};
 use crate::queue::{Survivors, dead};
 use crate::store::{Location, Store};
+use crate::{file, limit};
 
 /// What [`Store::recover`] released.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

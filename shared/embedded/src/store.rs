@@ -155,7 +155,9 @@ impl Store {
     {
         match &self.shared.writer {
             Some(writer) => writer.call(operation, work).await,
-            None => Err(BackendError::unavailable(operation, "the disk is full: the state file is open for reading only")),
+            None => {
+                Err(BackendError::unavailable(operation, "the disk is full: the state file is open for reading only"))
+            }
         }
     }
 

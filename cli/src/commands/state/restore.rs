@@ -36,6 +36,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         out::note(format_args!("the file that was there is kept as {}", replaced.display()));
     }
     let state = to.display();
-    out::note(format_args!("what it has as live goes on at the next start: `heal runs list --state {state} --status running`"));
+    out::note(format_args!(
+        "what it has as live goes on at the next start: `heal runs list --state {state} --status running`"
+    ));
     Ok(Exit::Success)
 }
