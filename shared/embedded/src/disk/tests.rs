@@ -84,8 +84,9 @@ async fn what_ends_work_in_hand_waits_and_comes_before_what_begins_next() {
     let ends = tokio::spawn({
         let store = store.clone();
         async move {
-            store.acknowledge(vec![first.receipt]).await.unwrap();
-            store.nack(&second.receipt, 0).await.unwrap();
+            let (receipts, receipt) = (vec![first.receipt], second.receipt);
+            let (acknowledged, nacked) = tokio::join!(store.acknowledge(receipts), store.nack(&receipt, 0));
+            acknowledged.and(nacked).unwrap();
         }
     });
     assert_eq!(store.receive(&QueueName::Results, 2, 60_000).await.unwrap(), vec![], "nothing begins");
