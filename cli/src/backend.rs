@@ -160,7 +160,7 @@ impl Backend {
     /// Whether no process works on the runs. The functions of a stack are assumed to work.
     pub(crate) fn is_idle(&self) -> bool {
         match self {
-            Self::File { path, .. } => !state::is_locked(path),
+            Self::File { store, .. } => !store.is_owned_by_another(),
             Self::Stack(_) => false,
         }
     }

@@ -22,6 +22,7 @@ mod runs;
 mod sandbox;
 mod serve;
 mod shadow;
+mod state;
 mod switch;
 mod token;
 
@@ -108,6 +109,8 @@ enum Command {
     #[command(subcommand)]
     Dlq(dlq::Command),
     #[command(subcommand)]
+    State(state::Command),
+    #[command(subcommand)]
     Token(token::Command),
     #[command(subcommand)]
     Access(access::Command),
@@ -144,6 +147,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Shadow(command) => Box::pin(shadow::run(command)).await,
         Command::Incident(command) => Box::pin(incident::run(command)).await,
         Command::Dlq(command) => Box::pin(dlq::run(command)).await,
+        Command::State(command) => state::run(command),
         Command::Token(command) => token::run(command),
         Command::Access(command) => access::run(command),
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
@@ -179,6 +183,7 @@ fn init_telemetry(format: LogFormat, command: &Command) -> anyhow::Result<Teleme
         | Command::Shadow(_)
         | Command::Incident(_)
         | Command::Dlq(_)
+        | Command::State(_)
         | Command::Token(_)
         | Command::Access(_)
         | Command::Doctor(_) => {

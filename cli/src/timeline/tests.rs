@@ -104,6 +104,7 @@ fn nothing_from_outside_steers_the_terminal_in_any_event() {
         plan_digest: Digest::new("d"),
         variables: variables.clone(),
         approval: true,
+        named: false,
         gate: None,
         mode: heal_engine::autonomy::RunMode::Live,
         autonomy: None,

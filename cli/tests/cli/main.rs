@@ -44,6 +44,7 @@ mod runs;
 mod runs_of_a_stack;
 mod sandbox;
 mod shadow;
+mod state_file;
 mod storm;
 mod support;
 mod telemetry;

@@ -200,6 +200,17 @@ impl Serve {
         Self::run(command.envs(env.iter().cloned()).env("RUST_LOG", rust_log).stderr(log))
     }
 
+    /// A process that gets an error instead of a signal for a file that may not grow, as for one on a full disk.
+    pub(crate) fn start_without_file_signal(state: &Path, playbooks: &Path, env: &[(String, String)]) -> Self {
+        let checks = no_checks(state);
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#, env!("CARGO_BIN_EXE_heal")]);
+        command.args(serve_args([state, playbooks, &checks].map(path)));
+        // Its log could be such a file too.
+        command.current_dir(root()).env_clear().stdin(Stdio::null()).stderr(Stdio::null());
+        Self::run(command.envs(env.iter().cloned()).env("RUST_LOG", "warn"))
+    }
+
     fn run(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut url = String::new();

@@ -105,6 +105,7 @@ fn started(plan: &Plan) -> Event {
         plan_digest: plan.digest.clone(),
         variables: Map::new(),
         approval: false,
+        named: false,
         gate: None,
         mode: heal_engine::autonomy::RunMode::Live,
         autonomy: None,

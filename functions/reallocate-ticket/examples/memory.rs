@@ -151,6 +151,7 @@ async fn attempt(worker: &Worker, number: usize) {
         issued_at: now,
         deadline: now.plus_ms(60_000),
         timeout_ms: None,
+        incarnation: None,
         effect_key: None,
         shadow: false,
         context: Context { incident_id: "inc".into(), playbook: "p".into(), workflow_id: None, traceparent: None },

@@ -68,7 +68,7 @@ pub(crate) struct Summary {
             "execution_mode": "AUTOMATIC"})),
     responses((status = 202, description = "The run", body = Summary),
         (status = 404, description = "There is no such playbook", body = crate::problem::ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The key was used for another request",
+        (status = 409, description = "The key or the `remediation_id` was used for another request",
             body = crate::problem::ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn execute(
     State(service): State<Arc<Service>>,
@@ -84,7 +84,8 @@ pub(crate) async fn execute(
         None => text,
     };
     let prepared = service.dispatcher.prepare(&text)?;
-    let (playbook, variables) = facts(&prepared);
+    let asked = Asked::new(&prepared, key.is_some());
+    asked.check(&service).await?;
     let requested_by = caller.as_ref().and_then(|caller| caller.requester());
     let traceparent = traceparent(&headers);
     let request = StartRequest { prepared, text, traceparent, requested_by };
@@ -101,9 +102,8 @@ pub(crate) async fn execute(
     let Some((first, message)) = runs.first() else {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no run was started"));
     };
-    if key.is_some() && !is_of_request(&service, first, &playbook, &variables).await? {
-        return Err(idempotency::conflict());
-    }
+    // Another request with this id may have come meanwhile.
+    asked.check(&service).await?;
     let mut answer = run_summary(&service, first, message).await?;
     if runs.len() > 1 {
         answer.message = format!("{} runs, one for each ticket", runs.len());
@@ -127,20 +127,44 @@ fn named(text: &str, key: &IdempotencyKey) -> Result<String, Problem> {
     Ok(Value::Object(fields).to_string())
 }
 
-/// What two requests with one key have in common.
-fn facts(prepared: &Prepared) -> (String, Map) {
-    (prepared.playbook().to_owned(), prepared.intake().variables.clone())
+/// What two requests with one id have in common.
+struct Asked {
+    /// The run's id that the request names, or that is derived from its key.
+    run_id: Option<RunId>,
+    has_key: bool,
+    playbook: String,
+    variables: Map,
 }
 
-/// Whether the run was started by a request for this playbook with these variables. One that joined another run has none of its own.
-async fn is_of_request(service: &Service, run_id: &RunId, playbook: &str, variables: &Map) -> Result<bool, Problem> {
-    let commits = service.runs.load(run_id, 0).await?;
-    let first = commits.first().and_then(|commit| commit.events.first());
-    let is_own = run_id.as_str().starts_with("key-");
-    Ok(match first {
-        Some(Event::RunStarted(started)) if is_own => started.playbook == playbook && started.variables == *variables,
-        Some(_) | None => true,
-    })
+impl Asked {
+    fn new(prepared: &Prepared, has_key: bool) -> Self {
+        let intake = prepared.intake();
+        let (playbook, variables) = (prepared.playbook().to_owned(), intake.variables.clone());
+        Self { run_id: intake.run_id.clone(), has_key, playbook, variables }
+    }
+
+    /// # Errors
+    /// 409 if the run of this id was started for another playbook or with other variables.
+    async fn check(&self, service: &Service) -> Result<(), Problem> {
+        let Some(run_id) = &self.run_id else { return Ok(()) };
+        let commits = service.runs.load(run_id, 0).await?;
+        match commits.first().and_then(|commit| commit.events.first()) {
+            Some(Event::RunStarted(started))
+                if started.playbook != self.playbook || started.variables != self.variables =>
+            {
+                Err(if self.has_key { idempotency::conflict() } else { id_conflict(run_id, &started.playbook) })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// 409: the id names the run of another request.
+fn id_conflict(run_id: &RunId, playbook: &str) -> Problem {
+    let message = format!(
+        "remediation_id: `{run_id}` is the run of another request, of playbook {playbook}; use a new id for a new request"
+    );
+    Problem::new(StatusCode::CONFLICT, message)
 }
 
 /// The runs that an intake resulted in, each with a message. Tickets that got no run have a failed one, which says why.

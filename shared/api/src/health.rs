@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use heal_telemetry::export::CONTENT_TYPE;
 use serde::Serialize;
@@ -16,22 +16,30 @@ use crate::request::Service;
 /// Whether the service works.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// `ok`.
+    /// `ok`; or `degraded`: it answers readers, new work gets 503, and runs wait.
     #[schema(example = "ok")]
     status: &'static str,
+    /// Why it is degraded; absent if it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
     /// The build's version.
     version: &'static str,
     /// Playbooks in use.
     playbooks: usize,
 }
 
-/// Says whether the service works: it reads its store.
+/// Says whether the service works: it reads its store, and asks whether the store takes writes.
 #[utoipa::path(get, path = "/health", operation_id = "getHealth", tag = "home",
-    responses((status = 200, description = "It works", body = Health)))]
-pub(crate) async fn health(State(service): State<Arc<Service>>) -> Result<Json<Health>, Problem> {
+    responses((status = 200, description = "It works", body = Health),
+        (status = 503, description = "It is degraded: its disk takes no writes", body = Health)))]
+pub(crate) async fn health(State(service): State<Arc<Service>>) -> Result<(StatusCode, Json<Health>), Problem> {
     service.due_runs.next_due().await?;
+    let (code, status, detail) = match service.due_runs.takes_writes().await {
+        Ok(()) => (StatusCode::OK, "ok", None),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, "degraded", Some(heal_engine::text::chain(&error))),
+    };
     let playbooks = service.dispatcher.library().names().count();
-    Ok(Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION"), playbooks }))
+    Ok((code, Json(Health { status, detail, version: env!("CARGO_PKG_VERSION"), playbooks })))
 }
 
 /// The metrics of this process.

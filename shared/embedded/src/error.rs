@@ -37,6 +37,15 @@ impl JobError {
         Self::corrupt(place, format!("{error}{cause}"))
     }
 
+    /// Whether the disk is the cause.
+    pub(crate) fn is_of_disk(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => is_of_disk(error),
+            Self::Transaction(error) => is_of_disk(error),
+            Self::Corrupt(_) | Self::Closed => false,
+        }
+    }
+
     pub(crate) fn into_backend(self, operation: &'static str) -> BackendError {
         match self {
             Self::Corrupt(detail) => BackendError::Corrupt { operation, detail },
@@ -61,6 +70,11 @@ fn is_corruption(error: &rusqlite::Error) -> bool {
                 | rusqlite::Error::InvalidColumnType(..)
                 | rusqlite::Error::Utf8Error(..)
         )
+}
+
+/// Whether the disk did not take a write, or did not give back what was written: it may do so later.
+pub(crate) fn is_of_disk(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen))
 }
 
 /// Refuses a text over [`limit::TEXT_BYTES`].

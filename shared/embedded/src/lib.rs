@@ -6,6 +6,9 @@
 //! One writer thread runs all waiting writes in one transaction with one disk sync (`pool`). A refused condition (a conflict, a claim
 //! that another worker holds) is a value, and does not roll back its neighbours.
 //!
+//! A state file is one inode with one name, for its owner alone (`file`); whoever works on it has its lock, and it is checked before
+//! anything is written (`check`). While the disk is full, runs wait (`disk`).
+//!
 //! The crate makes no decisions; [`heal_runtime::port`] documents what each call does. Start at [`Store`], then read the module `schema`
 //! for the tables.
 
@@ -13,10 +16,14 @@
 
 mod autonomy;
 mod breaker;
+mod check;
 mod checks;
 mod claims;
 mod column;
+mod copy;
+mod disk;
 mod error;
+mod file;
 mod garbage;
 pub mod limit;
 mod open;
@@ -29,6 +36,9 @@ mod settlement;
 mod store;
 mod switches;
 
+pub use check::{Examined, examine};
+pub use copy::{Restored, back_up, restore};
+pub use file::FileError;
 pub use garbage::Collected;
 pub use open::OpenError;
 pub use recover::Recovered;

@@ -41,5 +41,19 @@ pub const SUSPECT_KILLS: u32 = 10;
 /// Kills of the process with a message in hand after which the message is dead-lettered: whoever kills a process so often without one success is
 /// the system itself, which has no memory left for this message.
 pub const MAX_KILLS: u32 = 100;
+/// Longest time of the check at the start. SQLite reads about 1 GB in 2 s from the cache of the operating system, and as fast as the disk is otherwise.
+pub const CHECK_TIME: Duration = Duration::from_secs(10);
+/// Findings that a check reports.
+pub const FINDINGS: usize = 100;
+/// How often it is tried whether a disk that refused a write takes writes again.
+pub const DISK_PROBE: Duration = Duration::from_secs(1);
+/// How long the answer is kept whether the disk of an idle store takes writes.
+pub const DISK_ANSWER: Duration = Duration::from_secs(30);
+/// Bytes that a disk which refused a write has to take before anything else is written: small writes may fit where a turn does not.
+pub const DISK_ROOM_BYTES: u32 = 256 * 1024;
+/// How long the end of work in hand waits for the disk. An attempt's claim lasts 30 s, a delivery a minute or two: nobody else waits for it any more.
+pub const DISK_PATIENCE: Duration = Duration::from_mins(10);
+/// How long the next work waits for the disk before its loop may stop, and how long overdue runs wait once the disk takes writes again.
+pub const DISK_PAUSE: Duration = Duration::from_secs(5);
 /// Bytes of the record of messages in hand at which it is written anew.
 pub const HAND_BYTES: u64 = 64 * 1024;

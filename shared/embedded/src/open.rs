@@ -1,13 +1,15 @@
 //! Opens and configures the store's connections.
 
-use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::{limit, schema};
+use crate::file::{FileError, StateFile};
+use crate::store::Options;
+use crate::{check, copy, limit, schema};
 
 /// Why a state file cannot be opened. The file is left as it was.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +26,38 @@ pub enum OpenError {
     /// The file cannot be created, read or copied, or a thread cannot be started.
     #[error("the operating system refused")]
     Io(#[from] std::io::Error),
-    /// SQLite cannot use the file: it is locked, damaged or read-only.
+    /// The file is a link, is not a regular one, can be read by others, or another process works on it.
+    #[error("the file cannot be used")]
+    Unfit(#[from] FileError),
+    /// The file has no content, which a state file has from its first moment on.
+    #[error(
+        "the file is empty, expected a state file; remove it to start with a new one, or restore a backup with `heal state restore`"
+    )]
+    Empty,
+    /// The content of the file is damaged. Nothing was written to it.
+    #[error(
+        "the file is damaged: {finding}; keep it, see everything with `heal state check`, and restore a backup with `heal state restore`"
+    )]
+    Damaged {
+        /// The first thing that is wrong, in SQLite's words.
+        finding: String,
+    },
+    /// A copy would replace another file.
+    #[error("\"{}\" exists already; name a new file", path.display())]
+    Exists {
+        /// The copy's name.
+        path: PathBuf,
+    },
+    /// No copy of the file could be made.
+    #[error("failed to copy \"{}\"", path.display())]
+    Copy {
+        /// The file.
+        path: PathBuf,
+        /// Any other variant.
+        #[source]
+        cause: Box<OpenError>,
+    },
+    /// SQLite cannot use the file: it is locked or read-only.
     #[error("SQLite cannot use the file")]
     Sqlite(#[source] rusqlite::Error),
     /// The file's content is something else.
@@ -69,46 +102,125 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn at(self, path: &Path) -> Self {
+    pub(crate) fn at(self, path: &Path) -> Self {
         Self::File { path: path.to_owned(), cause: Box::new(self) }
     }
 }
 
+/// The connections to a file. Those to read go first: see `crate::store`.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    pub readers: Vec<Connection>,
+    /// `None` if the disk is full: the file is only read.
+    pub writer: Option<Connection>,
+    pub file: StateFile,
+}
+
 impl From<rusqlite::Error> for OpenError {
     fn from(error: rusqlite::Error) -> Self {
-        if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
-            Self::NotADatabase
-        } else {
-            Self::Sqlite(error)
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::NotADatabase,
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { finding: error.to_string() },
+            Some(_) | None => Self::Sqlite(error),
         }
     }
 }
 
-/// Opens the writing connection of a file. Creates the file if it is missing, and migrates an older one.
-pub(crate) fn writer(path: &Path, busy_timeout: Duration) -> Result<Connection, OpenError> {
+/// Opens the connections to a file. Creates the file if it is missing, and migrates an older one. A process that works on the file gets its lock,
+/// and the file is checked before anything is written.
+pub(crate) fn connections(path: &Path, options: &Options) -> Result<Connections, OpenError> {
     let open = || {
-        create(path)?;
-        let mut connection = Connection::open(path)?;
-        connection.busy_timeout(busy_timeout)?;
-        schema::check(&connection)?;
-        write_ahead(&connection, busy_timeout)?;
-        configure(&connection, limit::WRITER_CACHE_KIB)?;
-        schema::migrate(&mut connection, |connection, version| backup(connection, path, version))?;
-        Ok(connection)
+        let mut file = StateFile::open_or_create(path)?;
+        if options.exclusive {
+            file.own()?;
+            if !file.is_new && file.bytes()? == 0 {
+                return Err(OpenError::Empty);
+            }
+        }
+        match writer(&file, options) {
+            Ok(writer) => {
+                let readers = (0..limit::READERS).map(|_| reader(&file, options.busy_timeout));
+                Ok(Connections { readers: readers.collect::<Result<_, _>>()?, writer: Some(writer), file })
+            }
+            // Whoever only reads needs no room.
+            Err(error) if is_out_of_room(&error) && !options.exclusive => match alone(&file, options.busy_timeout) {
+                Ok((reader, schema::VERSION)) => Ok(Connections { readers: vec![reader], writer: None, file }),
+                Ok(_) | Err(_) => Err(error),
+            },
+            Err(error) => Err(error),
+        }
     };
     open().map_err(|error: OpenError| error.at(path))
 }
 
+fn writer(file: &StateFile, options: &Options) -> Result<Connection, OpenError> {
+    let busy_timeout = options.busy_timeout;
+    let mut connection = connect(file, busy_timeout)?;
+    let version = schema::version(&connection)?;
+    if options.exclusive && version == 0 && !file.is_new {
+        return Err(OpenError::Damaged { finding: "it has no tables".to_owned() });
+    }
+    if options.exclusive && version > 0 {
+        check::quickly(&connection, version, limit::CHECK_TIME)?;
+    }
+    write_ahead(&connection, busy_timeout)?;
+    configure(&connection, limit::WRITER_CACHE_KIB)?;
+    schema::migrate(&mut connection, |connection, version| copy::before_migration(connection, file.path(), version))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Ok(connection)
+}
+
 /// Opens a read-only connection, which sees every commit.
-pub(crate) fn reader(path: &Path, busy_timeout: Duration) -> Result<Connection, OpenError> {
+fn reader(file: &StateFile, busy_timeout: Duration) -> Result<Connection, OpenError> {
+    let connection = connect(file, busy_timeout)?;
+    configure(&connection, limit::READER_CACHE_KIB)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Ok(connection)
+}
+
+/// Opens a connection that writes nothing to the file, not even when it is closed, also if the disk is full; and the version of the file's tables.
+pub(crate) fn for_reading(file: &StateFile, busy_timeout: Duration) -> Result<(Connection, u32), OpenError> {
+    let has_log = file.has_log();
     let open = || {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(busy_timeout)?;
-        configure(&connection, limit::READER_CACHE_KIB)?;
+        let connection = connect(file, busy_timeout)?;
         connection.pragma_update(None, "query_only", true)?;
-        Ok(connection)
+        let version = schema::version(&connection)?;
+        // Without a log there is nothing to leave as it is: what SQLite creates beside the file goes with the connection.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
+        Ok((connection, version))
     };
-    open().map_err(|error: OpenError| error.at(path))
+    match open() {
+        Ok((_, 0)) => Err(OpenError::Empty),
+        Err(error) if is_out_of_room(&error) => alone(file, busy_timeout).map_err(|_| error),
+        opened => opened,
+    }
+}
+
+/// Opens the only connection to a file, to read it; and the version of its tables. The index of its log is in memory, for which SQLite otherwise needs
+/// room on the disk.
+fn alone(file: &StateFile, busy_timeout: Duration) -> Result<(Connection, u32), OpenError> {
+    let connection = connect(file, busy_timeout)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "query_only", true)?;
+    let version = schema::version(&connection)?;
+    Ok((connection, version))
+}
+
+/// Opens a connection that leaves the log beside the file where it is, until the file is known to be whole.
+fn connect(file: &StateFile, busy_timeout: Duration) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(file.path(), flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.busy_timeout(busy_timeout)?;
+    if file.is_in_place()? { Ok(connection) } else { Err(FileError::Replaced.into()) }
+}
+
+/// Whether SQLite found no room for its files, as on a full disk.
+fn is_out_of_room(error: &OpenError) -> bool {
+    let OpenError::Sqlite(error) = error else { return false };
+    crate::error::is_of_disk(error)
 }
 
 /// Opens a database in memory, which lives as long as its connection.
@@ -117,45 +229,6 @@ pub(crate) fn memory() -> Result<Connection, OpenError> {
     configure(&connection, limit::WRITER_CACHE_KIB)?;
     schema::migrate(&mut connection, |_, _| Ok(()))?;
     Ok(connection)
-}
-
-/// Keeps a copy of the file beside it, as `<file>.v<version>.bak`, before the file is migrated.
-fn backup(connection: &Connection, path: &Path, version: u32) -> Result<(), OpenError> {
-    let beside = |suffix: String| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let backup = beside(format!(".v{version}.bak"));
-    // A copy under another name, so that a process that dies meanwhile leaves no half of a backup.
-    let partial = beside(format!(".v{version}.bak.{}", std::process::id()));
-    let keep = || -> Result<(), OpenError> {
-        create(&partial)?;
-        connection.execute("VACUUM INTO ?1", [partial.to_string_lossy()])?;
-        let copied: u32 = Connection::open(&partial)?.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if copied == version {
-            OpenOptions::new().write(true).open(&partial)?.sync_all()?;
-            std::fs::rename(&partial, &backup)?;
-        } else {
-            // Another process kept the copy and migrated the file meanwhile.
-            std::fs::remove_file(&partial)?;
-        }
-        Ok(())
-    };
-    keep().map_err(|cause| {
-        // What is left of the copy is of no use; its own removal failing changes nothing about that.
-        let _ = std::fs::remove_file(&partial);
-        OpenError::Backup { backup: backup.clone(), observed: version, cause: Box::new(cause) }
-    })
-}
-
-/// Creates the file readable by its owner alone, since incidents and outputs are confidential. SQLite gives the log beside it the same mode.
-fn create(path: &Path) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
 }
 
 /// Switches the file to WAL mode. SQLite ignores its busy timeout when two processes switch a new file at once, so this retries.

@@ -116,7 +116,13 @@ impl Receiver for Store {
     }
 
     async fn nack(&self, receipt: &str, delay_ms: u64) -> Result<()> {
-        let Some((receipt, lease)) = self.queues().leases.current(&[receipt.to_owned()]).pop() else { return Ok(()) };
+        let Some((receipt, mut lease)) = self.queues().leases.current(&[receipt.to_owned()]).pop() else {
+            return Ok(());
+        };
+        if self.disk().is_full() {
+            // The message is not to blame.
+            lease.receive_count = lease.receive_count.saturating_sub(1);
+        }
         let due_at = self.now().plus_ms(delay_ms);
         let queue =
             self.write("queue.nack", move |connection| settle::nack(connection, receipt, lease, due_at)).await?;

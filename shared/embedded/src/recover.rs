@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 
 use crate::column::millis;
 use crate::error::JobError;
+use crate::file;
 #[cfg(doc)]
 use crate::limit;
 use crate::queue::{Survivors, dead};
@@ -29,7 +30,7 @@ impl Store {
     /// timeouts and leases end.
     ///
     /// # Assumptions
-    /// No process works on this store, since it would lose its claims to a second worker. The caller holds a lock that ensures this.
+    /// No process works on this store, since it would lose its claims to a second worker: [`crate::Options::exclusive`] ensures this.
     ///
     /// # Caveats
     /// From this call on, a file `<state file>.hand` names the messages in hand, so that the next life can count this one's death. A death counts
@@ -41,11 +42,7 @@ impl Store {
         let now = millis(self.now());
         let survivors = match self.location() {
             Location::Memory => Survivors::default(),
-            Location::File(path) => {
-                let mut hand = path.as_os_str().to_owned();
-                hand.push(".hand");
-                self.queues().leases.keep_record(hand.as_ref())
-            }
+            Location::File(path) => self.queues().leases.keep_record(&file::beside(path, file::HAND)),
         };
         let (recovered, forgotten) =
             self.write("recover", move |connection| recover(connection, now, &survivors)).await?;

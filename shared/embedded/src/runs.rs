@@ -121,6 +121,9 @@ impl RunLog for Store {
 #[async_trait]
 impl DueRuns for Store {
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RunId>> {
+        if !self.has_caught_up() {
+            return Ok(Vec::new());
+        }
         self.read("runs.due", move |connection| listing::due(connection, now, limit)).await
     }
 
@@ -139,5 +142,9 @@ impl DueRuns for Store {
 
     async fn count_live(&self) -> Result<LiveRuns> {
         self.read("runs.count_live", listing::count_live).await
+    }
+
+    async fn takes_writes(&self) -> Result<()> {
+        Store::takes_writes(self, "runs.takes_writes").await
     }
 }

@@ -229,16 +229,11 @@ pub(crate) fn migrate(
     Ok(())
 }
 
-/// Refuses a file of another application or of a newer version, before anything is changed.
+/// The version of the file's tables; 0 for an empty file.
 ///
 /// # Errors
 /// The file belongs to another application, or to a newer version of this one.
-pub(crate) fn check(connection: &Connection) -> Result<(), OpenError> {
-    version(connection).map(drop)
-}
-
-/// The version of the file's tables; 0 for an empty file.
-fn version(connection: &Connection) -> Result<u32, OpenError> {
+pub(crate) fn version(connection: &Connection) -> Result<u32, OpenError> {
     // The tables first: another process that is creating them commits its application id with them.
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heal_runtime::Timestamp;
-use heal_runtime::port::{Clock, Result};
+use heal_runtime::port::{BackendError, Clock, Result};
 use rusqlite::Connection;
 
 use crate::claims::Announced;
+use crate::disk::Disk;
 use crate::error::JobError;
+use crate::file::StateFile;
 use crate::open::{self, OpenError};
 use crate::pool::Pool;
 use crate::queue::Queues;
@@ -36,22 +38,26 @@ pub struct Options {
     pub max_receives: u32,
     /// How long a write waits for another process's transaction before it fails as unavailable.
     pub busy_timeout: Duration,
+    /// Whether this process works on the file: no other one that does may have it open, and the file is checked before anything is written.
+    pub exclusive: bool,
 }
 
 impl Options {
     /// The defaults of [`limit`] for a store at `location`.
     pub fn new(location: Location, clock: Arc<dyn Clock>) -> Self {
-        Self { location, clock, max_receives: limit::MAX_RECEIVES, busy_timeout: limit::BUSY_TIMEOUT }
+        let (max_receives, busy_timeout) = (limit::MAX_RECEIVES, limit::BUSY_TIMEOUT);
+        Self { location, clock, max_receives, busy_timeout, exclusive: false }
     }
 }
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { location, max_receives, busy_timeout, .. } = self;
+        let Self { location, max_receives, busy_timeout, exclusive, .. } = self;
         f.debug_struct("Options")
             .field("location", location)
             .field("max_receives", max_receives)
             .field("busy_timeout", busy_timeout)
+            .field("exclusive", exclusive)
             .finish_non_exhaustive()
     }
 }
@@ -67,7 +73,11 @@ struct Shared {
     /// `None` in memory, which has one connection. Dropped before the writer: SQLite deletes the WAL when the last connection closes, and if
     /// readers and writer close at once, neither sees itself as the last and the files stay.
     readers: Option<Pool>,
-    writer: Pool,
+    /// `None` if the file could be opened for reading only, since the disk is full.
+    writer: Option<Pool>,
+    /// `None` in memory. Dropped after the connections to it.
+    file: Option<StateFile>,
+    disk: Disk,
     clock: Arc<dyn Clock>,
     max_receives: u32,
     queues: Queues,
@@ -89,19 +99,22 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_with(options: Options) -> std::result::Result<Self, OpenError> {
-        let Options { location, clock, max_receives, busy_timeout } = options;
-        let (writer, readers) = match &location {
-            Location::Memory => (Pool::writer(open::memory()?)?, None),
+        let (readers, writer, file) = match &options.location {
+            Location::Memory => (None, Some(Pool::writer(open::memory()?)?), None),
             Location::File(path) => {
-                let writer = open::writer(path, busy_timeout)?;
-                let readers = (0..limit::READERS)
-                    .map(|_| open::reader(path, busy_timeout))
-                    .collect::<std::result::Result<_, _>>()?;
-                (Pool::writer(writer)?, Some(Pool::readers(readers)?))
+                let open::Connections { readers, writer, file } = open::connections(path, &options)?;
+                (Some(Pool::readers(readers)?), writer.map(Pool::writer).transpose()?, Some(file))
             }
         };
-        let (queues, announced) = (Queues::default(), Announced::default());
-        Ok(Self { shared: Arc::new(Shared { location, readers, writer, clock, max_receives, queues, announced }) })
+        let Options { location, clock, max_receives, busy_timeout: _, exclusive: _ } = options;
+        let (disk, queues, announced) = (Disk::default(), Queues::default(), Announced::default());
+        let shared = Shared { location, readers, writer, file, disk, clock, max_receives, queues, announced };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Whether a process has opened the file as one that works on it ([`Options::exclusive`]); this one is not asked.
+    pub fn is_owned_by_another(&self) -> bool {
+        self.shared.file.as_ref().is_some_and(|file| file.is_owned_by_another().unwrap_or(false))
     }
 
     /// File or memory.
@@ -130,13 +143,22 @@ impl Store {
         &self.shared.announced
     }
 
-    /// Runs `work` in a transaction, and returns once the commit is on the disk. `work` may run again after a rollback.
-    pub(crate) async fn write<T, W>(&self, operation: &'static str, work: W) -> Result<T>
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.shared.disk
+    }
+
+    /// Runs `work` in a transaction, whatever the disk did before.
+    pub(crate) async fn write_now<T, W>(&self, operation: &'static str, work: W) -> Result<T>
     where
         T: Send + 'static,
         W: FnMut(&Connection) -> std::result::Result<T, JobError> + Send + 'static,
     {
-        self.shared.writer.call(operation, work).await
+        match &self.shared.writer {
+            Some(writer) => writer.call(operation, work).await,
+            None => {
+                Err(BackendError::unavailable(operation, "the disk is full: the state file is open for reading only"))
+            }
+        }
     }
 
     /// Runs `work` on a read-only connection, which sees every acknowledged write.
@@ -145,7 +167,10 @@ impl Store {
         T: Send + 'static,
         W: FnMut(&Connection) -> std::result::Result<T, JobError> + Send + 'static,
     {
-        self.shared.readers.as_ref().unwrap_or(&self.shared.writer).call(operation, work).await
+        match &self.shared.readers {
+            Some(readers) => readers.call(operation, work).await,
+            None => self.write_now(operation, work).await,
+        }
     }
 }
 

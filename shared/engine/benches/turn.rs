@@ -46,6 +46,7 @@ fn run(plan: &Plan, done: usize) -> (State, Input) {
         plan_digest: plan.digest.clone(),
         variables: serde_json::from_value(json!({"ready": true, "count": 0, "ticket_id": "ticket-1"})).unwrap(),
         approval: false,
+        named: false,
         gate: None,
         mode: RunMode::Live,
         autonomy: None,

@@ -75,6 +75,7 @@ fn action_command(plan: &Plan, state: &State, step: StepRef, attempt: &Attempt) 
     let planned = plan.step(step.step)?;
     Some(ActionCommand {
         run_id: state.run_id.clone(),
+        incarnation: state.incarnation,
         step: planned.spec.name.clone(),
         item: step.item,
         attempt: attempt.number,
@@ -86,9 +87,9 @@ fn action_command(plan: &Plan, state: &State, step: StepRef, attempt: &Attempt) 
         deadline: attempt.deadline,
         timeout_ms: attempt.timeout_ms,
         // An attempt that an older build started keeps the key that it was started with.
-        effect_key: attempt
-            .timeout_ms
-            .map(|_| effect_key(&state.run_id, &planned.spec.name, step.item, attempt.proven_not_applied)),
+        effect_key: attempt.timeout_ms.map(|_| {
+            effect_key(&state.run_id, state.incarnation, &planned.spec.name, step.item, attempt.proven_not_applied)
+        }),
         shadow: state.mode.is_shadow(),
         context: Context {
             incident_id: state.incident_id.clone(),

@@ -18,6 +18,9 @@ pub use outcome::{AttemptOutcome, AttemptResult, Violation};
 pub struct ActionCommand {
     /// The run that the attempt belongs to.
     pub run_id: RunId,
+    /// The run's start, if a request named the run; an earlier run of the same id has another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<Timestamp>,
     /// The step's name in its playbook.
     pub step: String,
     /// The element of a step that fans out; `None` for an ordinary step.
@@ -92,9 +95,10 @@ impl ActionCommand {
         if observed == self.parameters_digest { Ok(()) } else { Err(observed) }
     }
 
-    /// Names the attempt, for its claim: `run/step/attempt`, or `run/step[item]/attempt`. The same for every command of the attempt.
+    /// Names the attempt, for its claim: `run/step/attempt`, or `run/step[item]/attempt`; `run@start` for a run that a request named, since a claim
+    /// may outlive its run. The same for every command of the attempt.
     pub fn attempt_key(&self) -> String {
-        format!("{}/{}", step_key(&self.run_id, &self.step, self.item), self.attempt)
+        format!("{}/{}", step_key(&self.run_id, self.incarnation, &self.step, self.item), self.attempt)
     }
 
     /// What the services recognise the effect by: that of the step, [`effect_key`], so that an attempt whose effect may have happened is
@@ -104,19 +108,27 @@ impl ActionCommand {
     }
 }
 
-/// The idempotency key of a step's effect: `run/step` or `run/step[item]`; after `proven` attempts that are proven not to have taken effect,
-/// with `#proven` behind it, since a service may have stored its refusal under the earlier key.
-pub fn effect_key(run_id: &RunId, step: &str, item: Option<u32>, proven: u32) -> String {
+/// The idempotency key of a step's effect: `run/step` or `run/step[item]`, with `run@start` for a run that a request named; after `proven` attempts
+/// that are proven not to have taken effect, with `#proven` behind it, since a service may have stored its refusal under the earlier key.
+pub fn effect_key(
+    run_id: &RunId,
+    incarnation: Option<Timestamp>,
+    step: &str,
+    item: Option<u32>,
+    proven: u32,
+) -> String {
+    let step = step_key(run_id, incarnation, step, item);
     match proven {
-        0 => step_key(run_id, step, item),
-        _ => format!("{}#{proven}", step_key(run_id, step, item)),
+        0 => step,
+        _ => format!("{step}#{proven}"),
     }
 }
 
-fn step_key(run_id: &RunId, step: &str, item: Option<u32>) -> String {
+fn step_key(run_id: &RunId, incarnation: Option<Timestamp>, step: &str, item: Option<u32>) -> String {
+    let incarnation = incarnation.map(|started_at| format!("@{}", started_at.0)).unwrap_or_default();
     match item {
-        None => format!("{run_id}/{step}"),
-        Some(item) => format!("{run_id}/{step}[{item}]"),
+        None => format!("{run_id}{incarnation}/{step}"),
+        Some(item) => format!("{run_id}{incarnation}/{step}[{item}]"),
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) use waits::Waits;
 pub struct State {
     /// The run's id.
     pub run_id: RunId,
+    /// The run's start, if a request named the run: tells it from an earlier run of the same id. `None`: no other run has the id.
+    pub(crate) incarnation: Option<Timestamp>,
     /// Sequence number of the last event folded in.
     pub seq: Seq,
     /// Whether the run may change its targets.
@@ -174,6 +176,7 @@ impl State {
         };
         let mut state = Self {
             run_id,
+            incarnation: event.named.then_some(at),
             seq: 1,
             mode: event.mode,
             autonomy: event.autonomy.clone(),

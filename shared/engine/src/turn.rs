@@ -24,6 +24,7 @@
 //!     plan_digest: plan.digest.clone(),
 //!     variables: Map::from_iter([("pod_name".to_owned(), "worker-1".into())]),
 //!     approval: false,
+//!     named: false,
 //!     gate: None,
 //!     mode: RunMode::Live,
 //!     autonomy: None,

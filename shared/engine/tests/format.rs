@@ -48,9 +48,9 @@ fn a_newer_version_is_refused_with_both_versions_whatever_else_the_text_holds() 
     }
     let error = format::decode::<ActionCommand>(r#"{"format":2}"#).unwrap_err();
     assert!(matches!(error, Error::Newer { observed: 2, supported: 1, .. }), "{error:?}");
-    let events = r#"{"format":6,"events":[]}"#;
+    let events = r#"{"format":7,"events":[]}"#;
     let error = format::decode::<Vec<Event>>(events).unwrap_err();
-    assert!(matches!(error, Error::Newer { observed: 6, supported: 5, .. }), "{error:?}");
+    assert!(matches!(error, Error::Newer { observed: 7, supported: 6, .. }), "{error:?}");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn an_unknown_event_is_refused_by_its_name() {
     for (text, format) in [(list.to_owned(), 1), (format!(r#"{{"format":2,"events":{list}}}"#), 2)] {
         let error = format::decode::<Vec<Event>>(&text).unwrap_err();
         let expected = format!(
-            "failed to read run events: event `run_paused` (format {format}) is unknown to this build's format 5; upgrade heal"
+            "failed to read run events: event `run_paused` (format {format}) is unknown to this build's format 6; upgrade heal"
         );
         assert_eq!(error.to_string(), expected);
     }
@@ -91,6 +91,8 @@ fn events_are_written_in_the_oldest_version_that_can_hold_them() {
         (rejected, 4),
         (vec![Event::RunQueued], 5),
         (vec![Event::RunAdmitted], 5),
+        (format::decode(include_str!("golden/events/run_started.json")).unwrap(), 1),
+        (format::decode(include_str!("golden/events/run_started_named.json")).unwrap(), 6),
     ];
     for (events, version) in cases {
         let text = format::encode(&events);

@@ -36,6 +36,7 @@ fn started(plan: &Plan, mode: RunMode) -> RunStarted {
         plan_digest: plan.digest.clone(),
         variables: variables.as_object().unwrap().clone(),
         approval: false,
+        named: false,
         gate: None,
         mode,
         autonomy: None,

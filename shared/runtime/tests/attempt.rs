@@ -271,6 +271,7 @@ impl Rig {
             issued_at: now,
             deadline: now.plus_ms(120_000),
             timeout_ms: None,
+            incarnation: None,
             effect_key: None,
             shadow: false,
             context: Context { incident_id: "i".into(), playbook: "p".into(), workflow_id: None, traceparent: None },

@@ -151,6 +151,7 @@ impl Rig {
             issued_at: now,
             deadline: now.plus_ms(120_000),
             timeout_ms: Some(60_000),
+            incarnation: None,
             effect_key: None,
             shadow,
             approved: None,

@@ -125,6 +125,7 @@ impl Rig {
             issued_at: self.clock.now(),
             deadline: self.clock.now().plus_ms(120_000),
             timeout_ms: None,
+            incarnation: None,
             effect_key: None,
             shadow: false,
             context: Context {

@@ -87,14 +87,13 @@ pub(super) fn descriptors() -> Option<Check> {
 /// Whether the state file can be read and written, or created. It is not created here.
 pub(super) fn state(path: &Path) -> Check {
     let name = path.display().to_string();
-    let result = if path.exists() { existing(path) } else { missing(path) };
+    let result = if path.symlink_metadata().is_ok() { existing(path) } else { missing(path) };
     Check::new("state file", name, result)
 }
 
 fn existing(path: &Path) -> Result<String, String> {
-    OpenOptions::new().append(true).open(path).map_err(|error| format!("cannot be written: {error}"))?;
-    state::open(path).map_err(|error| format!("{error:#}"))?;
-    let by = if state::is_locked(path) { "another heal works on it" } else { "no process works on it" };
+    let store = state::open(path).map_err(|error| format!("{error:#}"))?;
+    let by = if store.is_owned_by_another() { "another heal works on it" } else { "no process works on it" };
     Ok(format!("can be written, {by}"))
 }
 

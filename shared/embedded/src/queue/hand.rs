@@ -42,7 +42,9 @@ pub(crate) struct Survivors {
 impl Hand {
     /// Reads the record at `path`, counts a death of each message in hand, and starts the record of this life.
     pub(super) fn open(&mut self, path: &Path) -> Survivors {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
+        // A FIFO would be read for ever, and a link could lead to one.
+        let is_file = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+        let text = if is_file { std::fs::read_to_string(path).unwrap_or_default() } else { String::new() };
         // Other threads may have written after it.
         let has_aborted = text.contains(ABORTED);
         let (held, mut deaths) = read(&text.replace(ABORTED, ""));

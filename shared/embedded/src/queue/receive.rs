@@ -26,6 +26,9 @@ impl Store {
         max: usize,
         visibility_ms: u64,
     ) -> Result<Vec<Delivery>> {
+        if !self.may_begin().await {
+            return Ok(Vec::new());
+        }
         let life = self.life().await?;
         let door = self.queues().door(queue);
         let _receiving = door.receiving.lock().await;

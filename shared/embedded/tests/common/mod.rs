@@ -1,9 +1,11 @@
 //! Samples of the tests over a store.
 
+#![allow(dead_code, reason = "each test binary uses some of them")]
+
 use std::path::Path;
 use std::sync::Arc;
 
-use heal_embedded::{Location, OpenError, Store};
+use heal_embedded::{Location, OpenError, Options, Store};
 use heal_engine::Event;
 use heal_runtime::port::{Clock, NewRun, RunHead, Subject};
 use heal_runtime::{Commit, RunId, RunStatus, Timestamp};
@@ -13,6 +15,17 @@ pub(crate) const T0: Timestamp = ManualClock::START;
 
 pub(crate) fn open(path: &Path) -> Result<Store, OpenError> {
     Store::open(Location::File(path.to_owned()), Arc::new(ManualClock::default()) as Arc<dyn Clock>)
+}
+
+/// As the process that works on the file.
+pub(crate) fn open_exclusive(path: &Path) -> Result<Store, OpenError> {
+    let clock = Arc::new(ManualClock::default()) as Arc<dyn Clock>;
+    Store::open_with(Options { exclusive: true, ..Options::new(Location::File(path.to_owned()), clock) })
+}
+
+/// The error with its causes.
+pub(crate) fn explain(error: &OpenError) -> String {
+    heal_engine::text::chain(error)
 }
 
 /// A commit of one event with `text` in it.

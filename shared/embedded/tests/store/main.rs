@@ -5,7 +5,9 @@
 mod bounds;
 #[path = "../common/mod.rs"]
 mod common;
+mod copies;
 mod damage;
+mod file;
 mod garbage;
 mod opening;
 mod recover;

@@ -53,3 +53,14 @@ async fn a_store_at_rest_has_nothing_to_recover() {
     assert_eq!(store.recover().await.unwrap(), Recovered::default());
     assert_eq!(store.head(&RunId::new("run-1")).await.unwrap(), Some(run.head));
 }
+
+#[tokio::test]
+async fn the_record_of_a_file_that_is_gone_says_nothing_about_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("heal.db.hand"), "d1 9\n+1\n").unwrap();
+    let store = open(&folder.path().join("heal.db")).unwrap();
+    let message = Message { queue: QueueName::Results, body: "first".to_owned(), delay_ms: 0, traceparent: None };
+    store.send(vec![message]).await.unwrap();
+    assert_eq!(store.recover().await.unwrap(), Recovered::default());
+    assert_eq!(store.receive(&QueueName::Results, 1, 60_000).await.unwrap().len(), 1);
+}

@@ -18,13 +18,16 @@ use crate::message::AttemptOutcome;
 /// `approval_expiring`; an attempt that ended `needs_approval`; the run outcome `ESCALATED`, after which `incident_joined` may follow; a run of mode
 /// `shadow`: its first event, what would have been done, the outcomes `shadowed` and `SHADOWED` |
 /// | 5 | | the events `run_queued`, `run_admitted` |
+/// | 6 | | the first event of a run that a request named, whose claims carry the run's start |
 impl Format for Vec<Event> {
     const NAME: &'static str = "run events";
-    const VERSION: u32 = 5;
+    const VERSION: u32 = 6;
     const LIST: &'static str = "events";
 
     fn needed_version(&self) -> u32 {
         let needed = |event: &Event| match event {
+            // An older build would take the claims of an earlier run of this id for those of this one.
+            Event::RunStarted(started) if started.named => 6,
             Event::RunQueued | Event::RunAdmitted => 5,
             Event::RunHeld { .. }
             | Event::RunReleased { .. }

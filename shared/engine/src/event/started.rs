@@ -22,6 +22,9 @@ pub struct RunStarted {
     pub variables: Map,
     /// Whether a person has to approve the run before its first step.
     pub approval: bool,
+    /// Whether the request named the run: an earlier run, collected since, may have had the same id.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub named: bool,
     /// What the plan gate found; `None` if nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,

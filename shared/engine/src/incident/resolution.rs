@@ -163,6 +163,7 @@ mod tests {
             plan_digest: plan.digest.clone(),
             variables: intake.variables,
             approval: true,
+            named: false,
             gate: None,
             mode: crate::autonomy::RunMode::Live,
             autonomy: None,

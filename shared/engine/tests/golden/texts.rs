@@ -56,6 +56,7 @@ fn events() -> Vec<(&'static str, Event)> {
             json!({"ticket_id": "t-1", "created_at": 1, "ratio": 0.5, "none": null, "list": ["é", true]}),
         ),
         approval: true,
+        named: false,
         gate: None,
         mode: RunMode::Live,
         autonomy: None,
@@ -103,6 +104,7 @@ fn events() -> Vec<(&'static str, Event)> {
         note: note.map(ToOwned::to_owned),
     };
     vec![
+        ("_named", Event::RunStarted(Box::new(RunStarted { named: true, ..started.clone() }))),
         ("", Event::RunStarted(Box::new(started))),
         ("_bare", Event::RunStarted(Box::new(bare))),
         ("_shadow", Event::RunStarted(Box::new(shadow))),
@@ -256,7 +258,7 @@ fn action_result(result: AttemptResult) -> ActionResult {
     }
 }
 
-fn commands() -> [(&'static str, ActionCommand); 4] {
+fn commands() -> [(&'static str, ActionCommand); 5] {
     let full = ActionCommand {
         run_id: RunId::new("run-1"),
         step: "reallocate_ticket".to_owned(),
@@ -269,6 +271,7 @@ fn commands() -> [(&'static str, ActionCommand); 4] {
         issued_at: AT,
         deadline: AT.plus_ms(60_000),
         timeout_ms: None,
+        incarnation: None,
         effect_key: None,
         shadow: false,
         context: Context {
@@ -286,7 +289,8 @@ fn commands() -> [(&'static str, ActionCommand); 4] {
     let window = ActionCommand { timeout_ms: Some(60_000), effect_key, ..full.clone() };
     let parameters_digest = digest_shadowed(&full.parameters);
     let shadow = ActionCommand { shadow: true, parameters_digest, ..window.clone() };
-    [("full", full), ("bare", bare), ("window", window), ("shadow", shadow)]
+    let named = ActionCommand { incarnation: Some(AT), ..window.clone() };
+    [("full", full), ("bare", bare), ("window", window), ("shadow", shadow), ("named", named)]
 }
 
 fn memories() -> [(&'static str, check::State); 2] {

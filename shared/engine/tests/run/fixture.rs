@@ -166,6 +166,7 @@ impl Run {
             approval,
             mode: RunMode::Live,
             autonomy: None,
+            named: false,
             gate: None,
             requested_by,
             concurrency_key: None,

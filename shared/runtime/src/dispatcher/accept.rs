@@ -181,6 +181,7 @@ impl Dispatcher {
             approval: admission.approval,
             mode: admission.mode,
             autonomy: admission.autonomy,
+            named: intake.run_id.is_some(),
             gate: None,
             requested_by: requested_by.clone(),
             concurrency_key: concurrency_key.clone(),

@@ -171,6 +171,7 @@ impl Dispatcher {
             approval: false,
             mode: heal_guard::RunMode::Live,
             autonomy: None,
+            named: false,
             gate: None,
             requested_by: None,
             concurrency_key: None,

@@ -180,6 +180,7 @@ mod tests {
                 plan_digest: plan.digest.clone(),
                 variables: Map::new(),
                 approval: false,
+                named: false,
                 gate: None,
                 mode: RunMode::Live,
                 autonomy: None,

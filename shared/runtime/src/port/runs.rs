@@ -197,6 +197,14 @@ pub trait DueRuns: Send + Sync + 'static {
 
     /// The numbers of live runs, by the index alone: a run may still count for moments after its end or its approval.
     async fn count_live(&self) -> Result<LiveRuns>;
+
+    /// Whether the store takes writes, such as on a disk with room. A service that answers by itself always does.
+    ///
+    /// # Errors
+    /// It takes none, and why. New work is refused, and runs wait.
+    async fn takes_writes(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// The numbers of runs that have not ended.

@@ -58,6 +58,7 @@ pub(crate) fn new_run(run_id: &str) -> NewRun {
         plan_digest: Digest::of(b"plan"),
         variables,
         approval: false,
+        named: false,
         gate: None,
         mode: heal_engine::autonomy::RunMode::Live,
         autonomy: None,

@@ -92,6 +92,7 @@ fn run(plan: &Plan, variables: Value, mut answer: impl FnMut(&ActionCommand, usi
         plan_digest: plan.digest.clone(),
         variables,
         approval: false,
+        named: false,
         gate: None,
         mode: heal_engine::autonomy::RunMode::Live,
         autonomy: None,
