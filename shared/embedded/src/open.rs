@@ -91,6 +91,8 @@ pub(crate) fn writer(path: &Path, busy_timeout: Duration) -> Result<Connection, 
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(busy_timeout)?;
         schema::check(&connection)?;
+        // A file that has tables keeps its page size.
+        connection.pragma_update(None, "page_size", limit::PAGE_BYTES)?;
         write_ahead(&connection, busy_timeout)?;
         configure(&connection, limit::WRITER_CACHE_KIB)?;
         schema::migrate(&mut connection, |connection, version| backup(connection, path, version))?;

@@ -9,4 +9,5 @@ mod damage;
 mod garbage;
 mod opening;
 mod recover;
+mod results;
 mod shared;
