@@ -44,20 +44,22 @@ impl Server {
 
     /// The server's decision on `input`, or a sentence that says why there is none.
     pub(super) async fn ask(&self, input: &Value, context: &CallContext) -> Result<Answer, String> {
-        let request = Request {
-            operation: "validate_action",
-            method: Method::POST,
-            url: self.decision.clone(),
-            body: Some(json!({ "input": input }).to_string().into_bytes()),
-            at_stake: Effect::NotApplied,
-        };
-        // A query changes nothing, so it needs no idempotency key.
-        let context = CallContext { idempotency_key: None, ..context.clone() };
+        let operation = "validate_action";
+        // Built only if the breaker lets the call pass: a server that is known to be away costs nothing.
         let call = async {
+            let request = Request {
+                operation,
+                method: Method::POST,
+                url: self.decision.clone(),
+                body: Some(json!({ "input": input }).to_string().into_bytes()),
+                at_stake: Effect::NotApplied,
+            };
+            // A query changes nothing, so it needs no idempotency key.
+            let context = CallContext { idempotency_key: None, ..context.clone() };
             let answer = self.http.exchange(&request, &context).await?;
             self.http.judge(&request).json::<Wire>(answer)
         };
-        let wire = self.breaker.run(request.operation, call).await.map_err(|error| error.to_string())?;
+        let wire = self.breaker.run(operation, call).await.map_err(|error| error.to_string())?;
         Answer::read(wire.result.as_ref()).map_err(|problem| format!("{SERVICE} gave no decision: {problem}"))
     }
 
