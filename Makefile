@@ -3,7 +3,7 @@
 HEAL := $${CARGO_TARGET_DIR:-target}/debug/heal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-aws bench-doors bench-halt bench-storm fault-matrix deny stack stack-down watch invoke require
+.PHONY: help run install test lint bench bench-aws bench-doors bench-halt bench-peers bench-storm fault-matrix deny stack stack-down watch invoke require
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-17s %s\n", $$1, $$2 }'
@@ -12,6 +12,9 @@ run: require ## build, and heal an incident against stand-in services
 	@cargo build -p heal
 	@$(HEAL) run tests/events/ticket_timeout.json --sandbox
 	@scripts/next.sh
+
+install: require ## build `heal` for running (profile fast: speed, names in backtraces), and install it into Cargo's folder of programs
+	cargo install --locked --profile fast --path cli
 
 test: require ## every check: format, lints, docs, playbooks, policy, template, dependencies, tests
 	@scripts/test.sh
@@ -33,6 +36,9 @@ bench-doors: require ## the HTTP API with 5,000 idle connections and 500 slow on
 
 bench-halt: require ## from `heal halt --all` to the last effect, under load: 5 s at most; takes two minutes; STACK=1: on a local AWS
 	@STACK="$(STACK)" scripts/bench-halt.sh
+
+bench-peers: require ## heal beside Restate on the same work, five rounds each; needs npm; the first call builds for ten minutes
+	@scripts/bench-peers.sh
 
 bench-storm: require ## 10,000 incidents in a minute on a target of 100 calls a second: none may fail for being late; takes five minutes; STACK=1: fewer, on a local AWS
 	@STACK="$(STACK)" scripts/bench-storm.sh

@@ -12,6 +12,7 @@
 mod bundled;
 mod client;
 mod decision;
+mod machine;
 mod rego_tests;
 mod server;
 

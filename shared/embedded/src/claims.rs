@@ -4,6 +4,7 @@ mod announced;
 mod budget;
 mod claim;
 mod cooldown;
+mod place;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::error::{JobError, check_size};
 use crate::store::Store;
 pub(crate) use announced::Announced;
 use announced::{Announcement, Standing};
+pub(crate) use claim::ResultPlace;
 
 #[async_trait]
 impl ClaimStore for Store {
@@ -118,7 +120,8 @@ impl ClaimStore for Store {
         };
         let end = self.prepare_end("claims.finish", end)?;
         let writing = end.clone();
-        let finish = self.write("claims.finish", move |connection| writing.write(connection)).await?;
+        let work = move |connection: &Connection| writing.write(connection, ResultPlace::Claim);
+        let finish = self.write("claims.finish", work).await?;
         self.ended(&end);
         Ok(finish)
     }
@@ -154,10 +157,14 @@ impl PreparedEnd {
         }
     }
 
-    pub(crate) fn write(&self, connection: &Connection) -> std::result::Result<Finish, JobError> {
+    pub(crate) fn write(
+        &self,
+        connection: &Connection,
+        stored_in: ResultPlace,
+    ) -> std::result::Result<Finish, JobError> {
         let ClaimEnd { key, holder, now, proven_not_applied, .. } = &*self.end;
         announced::write(connection, key, self.announcement.as_ref())?;
-        claim::finish(connection, key, holder, *now, &self.result, proven_not_applied)
+        claim::finish(connection, key, holder, *now, (&self.result, stored_in), proven_not_applied)
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Collected {
     pub budgets: usize,
     /// Counts of repeated runs whose window ended.
     pub counts: usize,
-    /// Ended runs, with their logs.
+    /// Ended runs without claims, with their logs.
     pub runs: usize,
 }
 
@@ -62,8 +62,7 @@ impl Store {
 const INPUTS: &str = "DELETE FROM dedupe WHERE key IN (SELECT key FROM dedupe WHERE until <= ?1 LIMIT ?2)";
 
 /// Includes claims without a result: their runs' deadlines passed long ago.
-const CLAIMS: &str = "DELETE FROM claim WHERE (action, attempt) IN
-    (SELECT action, attempt FROM claim WHERE lease_until <= ?1 LIMIT ?2)";
+const CLAIMS: &str = "DELETE FROM claim WHERE no IN (SELECT no FROM claim WHERE lease_until <= ?1 LIMIT ?2)";
 
 const COOLDOWNS: &str = "DELETE FROM cooldown WHERE (action, target) IN
     (SELECT action, target FROM cooldown WHERE until <= ?1 LIMIT ?2)";
@@ -71,6 +70,7 @@ const COOLDOWNS: &str = "DELETE FROM cooldown WHERE (action, target) IN
 const BUDGETS: &str = "DELETE FROM budget WHERE rowid IN (SELECT rowid FROM budget WHERE until <= ?1 LIMIT ?2)";
 const COUNTS: &str = "DELETE FROM repeated WHERE key IN (SELECT key FROM repeated WHERE until <= ?1 LIMIT ?2)";
 
-/// A run's commits are removed with it, so each write takes a tenth of the rows.
+/// A run's commits are removed with it, so each write takes a tenth of the rows. Its claims go first, since they name the run by its number.
 const RUNS: &str = "DELETE FROM run WHERE no IN
-    (SELECT no FROM run WHERE live = 0 AND updated_at <= ?1 ORDER BY updated_at LIMIT ?2 / 10)";
+    (SELECT no FROM run WHERE live = 0 AND updated_at <= ?1 AND NOT EXISTS (SELECT 1 FROM claim WHERE run_no = run.no)
+     ORDER BY updated_at LIMIT ?2 / 10)";

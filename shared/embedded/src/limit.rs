@@ -14,8 +14,10 @@ pub const READERS: usize = 2;
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The interval at which a waiter polls for messages of other processes, which cannot notify it.
 pub const POLL: Duration = Duration::from_millis(250);
-/// Pages (of 4 KiB) in the write-ahead log at which SQLite checkpoints it into the database.
-pub const CHECKPOINT_PAGES: u32 = 4_000;
+/// Bytes of a page of a new file. A commit writes each page that it changes whole, and changes few bytes of most.
+pub const PAGE_BYTES: u32 = 512;
+/// Pages in the write-ahead log at which SQLite checkpoints it into the database: a page that many commits change is written there once.
+pub const CHECKPOINT_PAGES: u32 = 64_000;
 /// Bytes to which the write-ahead log is truncated after it grew, for example during another process's long read.
 pub const WAL_BYTES: u32 = 64 * 1024 * 1024;
 /// KiB of the writer's page cache.

@@ -163,6 +163,8 @@ fn writer(file: &StateFile, options: &Options) -> Result<Connection, OpenError> 
     if options.exclusive && version > 0 {
         check::quickly(&connection, version, limit::CHECK_TIME)?;
     }
+    // A file that has tables keeps its page size.
+    connection.pragma_update(None, "page_size", limit::PAGE_BYTES)?;
     write_ahead(&connection, busy_timeout)?;
     configure(&connection, limit::WRITER_CACHE_KIB)?;
     schema::migrate(&mut connection, |connection, version| copy::before_migration(connection, file.path(), version))?;

@@ -60,7 +60,7 @@ fn recover(
     // Earlier builds noted their deliveries in the rows.
     let messages =
         "UPDATE message SET due_at = ?1, delivered = 0, receive_count = max(receive_count - 1, 0) WHERE delivered = 1";
-    let claims = "UPDATE claim SET lease_until = ?1 WHERE result IS NULL AND lease_until > ?1";
+    let claims = "UPDATE claim SET lease_until = ?1 WHERE result IS NULL AND result_seq IS NULL AND lease_until > ?1";
     let trials = "UPDATE breaker SET trial_holder = NULL, trial_until = NULL WHERE trial_holder IS NOT NULL";
     let mut exists = connection.prepare("SELECT 1 FROM message WHERE id = ?1")?;
     let (mut in_hand, mut dead_lettered, mut forgotten) = (0, 0, Vec::new());

@@ -4,7 +4,7 @@ mod head;
 mod held;
 mod listing;
 mod live;
-mod read;
+pub(crate) mod read;
 mod repeats;
 mod rooms;
 pub(crate) mod write;

@@ -21,6 +21,7 @@
 mod autonomy;
 mod budgets;
 mod chain;
+mod claims;
 mod held;
 mod history;
 mod repeats;
@@ -34,11 +35,17 @@ use crate::open::OpenError;
 pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"heal");
 
 /// The migrations from an empty file to the current version, each in its parts. A released migration never changes; new ones are appended.
-const MIGRATIONS: [&[&str]; VERSION as usize] =
-    [&[V1], &[V2], &[V3], &[chain::UP, held::UP, budgets::UP, repeats::UP, autonomy::UP], &[rooms::UP, history::UP]];
+const MIGRATIONS: [&[&str]; VERSION as usize] = [
+    &[V1],
+    &[V2],
+    &[V3],
+    &[chain::UP, held::UP, budgets::UP, repeats::UP, autonomy::UP],
+    &[rooms::UP, history::UP],
+    &[claims::UP],
+];
 
 /// The version of the tables that this build reads and writes, `user_version` of the file.
-pub(crate) const VERSION: u32 = 5;
+pub(crate) const VERSION: u32 = 6;
 
 /// SQLite writes each page that a transaction touches twice and whole, so rows that are written together are kept together: commits lie in
 /// the order of their arrival, and an index of small numbers finds them by run.

@@ -2,14 +2,15 @@
 //! that it takes the result of.
 
 use async_trait::async_trait;
-use heal_runtime::Timestamp;
+use heal_engine::Event;
 use heal_runtime::port::{
     Admitted, Append, Appended, AttemptSettlement, ClaimEnd, Created, Finish, Message, NewRun, Result, Room,
     SettleOutcome, Settlement, Settles, Written,
 };
+use heal_runtime::{Commit, Timestamp};
 use rusqlite::Connection;
 
-use crate::claims::PreparedEnd;
+use crate::claims::{PreparedEnd, ResultPlace};
 use crate::error::{JobError, check_size};
 use crate::queue::deliver;
 use crate::queue::settle::{self, Receipt};
@@ -27,8 +28,8 @@ struct Beside {
 
 impl Beside {
     /// Ends the claim, if there is one.
-    fn end(&self, connection: &Connection) -> std::result::Result<Finish, JobError> {
-        self.claim.as_ref().map_or(Ok(Finish::Stored), |claim| claim.write(connection))
+    fn end(&self, connection: &Connection, result: ResultPlace) -> std::result::Result<Finish, JobError> {
+        self.claim.as_ref().map_or(Ok(Finish::Stored), |claim| claim.write(connection, result))
     }
 
     fn write(&self, connection: &Connection) -> std::result::Result<(), JobError> {
@@ -95,8 +96,9 @@ impl AttemptSettlement for Store {
         let beside = self.beside(operation, claim, settles)?;
         let row = row(operation, append.commit, append.head)?;
         let (key, room) = (append.concurrency_key.map(str::to_owned), append.room.cloned());
-        let with = beside.clone();
-        let work = move |connection: &Connection| settle_one(connection, &row, key.as_deref(), room.as_ref(), &with);
+        let (with, result) = (beside.clone(), find_result(append.commit, claim));
+        let work =
+            move |connection: &Connection| settle_one(connection, &row, key.as_deref(), room.as_ref(), (&with, result));
         let Some(outcome) = self.write(operation, work).await? else { return Ok(SettleOutcome::Lost) };
         if outcome == Admitted::Written(Appended::Appended) {
             self.settled(&beside);
@@ -109,7 +111,7 @@ impl AttemptSettlement for Store {
         let beside = self.beside(operation, claim, settles)?;
         let with = beside.clone();
         let work = move |connection: &Connection| {
-            let finish = with.end(connection)?;
+            let finish = with.end(connection, ResultPlace::Claim)?;
             if finish == Finish::Stored {
                 with.write(connection)?;
             }
@@ -123,13 +125,20 @@ impl AttemptSettlement for Store {
     }
 }
 
+/// The event of `commit` that has the claim's result, so that it is stored once.
+fn find_result(commit: &Commit, claim: Option<&ClaimEnd>) -> ResultPlace {
+    let is_it = |event: &Event| matches!(event, Event::AttemptEnded { result, .. } if claim.is_some_and(|end| *result == end.result));
+    let events = (commit.first_seq..).zip(&commit.events);
+    events.filter(|(_, event)| is_it(event)).map(|(seq, _)| ResultPlace::Log(seq)).next().unwrap_or(ResultPlace::Claim)
+}
+
 /// `None` if the claim is lost.
 fn settle_one(
     connection: &Connection,
     row: &write::Row,
     concurrency_key: Option<&str>,
     room: Option<&Room>,
-    with: &Beside,
+    (with, result): (&Beside, ResultPlace),
 ) -> std::result::Result<Option<Admitted>, JobError> {
     // Asked before anything is written: what is refused leaves nothing behind.
     if let Some(claim) = &with.claim
@@ -142,7 +151,7 @@ fn settle_one(
         None => Admitted::Written(write::append(connection, row, concurrency_key)?),
     };
     if outcome == Admitted::Written(Appended::Appended) {
-        with.end(connection)?;
+        with.end(connection, result)?;
         with.write(connection)?;
     }
     Ok(Some(outcome))

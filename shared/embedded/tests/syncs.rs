@@ -31,7 +31,7 @@ const CHANGE: u64 = 2;
 /// Syncs of a step that only reads.
 const LOOK: u64 = 1;
 /// Kilobytes that a run of four steps may write to the log.
-const KILOBYTES: u64 = 250;
+const KILOBYTES: u64 = 64;
 
 /// The transactions in the log, and its bytes.
 fn written(database: &Path) -> (u64, u64) {

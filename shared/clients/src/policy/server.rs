@@ -45,22 +45,24 @@ impl Server {
 
     /// The server's decision on `input`, or a sentence that says why there is none.
     pub(super) async fn ask(&self, input: &Value, context: &CallContext) -> Result<Answer, String> {
-        let request = Request {
-            operation: "validate_action",
-            method: Method::POST,
-            url: self.decision.clone(),
-            body: Some(json!({ "input": input }).to_string().into_bytes()),
-            at_stake: Effect::NotApplied,
-        };
-        // A query changes nothing, so it needs no idempotency key.
-        let context = CallContext { idempotency_key: None, ..context.clone() };
+        let operation = "validate_action";
+        // Built only if the breaker lets the call pass: a server that is known to be away costs nothing.
         let call = async {
+            let request = Request {
+                operation,
+                method: Method::POST,
+                url: self.decision.clone(),
+                body: Some(json!({ "input": input }).to_string().into_bytes()),
+                at_stake: Effect::NotApplied,
+            };
+            // A query changes nothing, so it needs no idempotency key.
+            let context = CallContext { idempotency_key: None, ..context.clone() };
             let answer = self.http.exchange(&request, &context).await?;
             self.http.judge(&request).json::<Wire>(answer)
         };
         let ids = ["/resource/ticket_id", "/resource/workflow_id", "/resource/plan_id"];
         let target = ids.map(|id| input.pointer(id).and_then(Value::as_str).unwrap_or_default()).concat();
-        let wire = self.breaker.run_for(request.operation, &target, call).await.map_err(|error| error.to_string())?;
+        let wire = self.breaker.run_for(operation, &target, call).await.map_err(|error| error.to_string())?;
         Answer::read(wire.result.as_ref()).map_err(|problem| format!("{SERVICE} gave no decision: {problem}"))
     }
 

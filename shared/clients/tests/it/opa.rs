@@ -230,6 +230,36 @@ async fn the_server_and_the_bundled_policy_give_the_same_answers() {
     assert!(allowed > CORPUS / 20 && allowed < CORPUS, "{allowed} of {CORPUS} are allowed");
 }
 
+/// The second evaluator of the library, which walks the text instead of a compiled program.
+#[test]
+fn the_compiled_policy_and_its_text_give_the_same_answers() {
+    let bundled = Bundled::new().unwrap();
+    let mut engine = regorus::Engine::new();
+    engine.set_strict_builtin_errors(true);
+    engine.add_policy("policy.rego".to_owned(), heal_clients::policy::BUNDLED_POLICY.to_owned()).unwrap();
+    let mut runner = TestRunner::deterministic();
+    let mut rules = std::collections::BTreeSet::new();
+    for _ in 0..CORPUS {
+        let input = input().new_tree(&mut runner).unwrap().current();
+        engine.set_input_json(&input.to_string()).unwrap();
+        let mut rule = |name: &str| {
+            let path = format!("data.neuralhive.self_healing.playbook_validation.{name}");
+            serde_json::to_value(engine.eval_rule(path).unwrap()).unwrap()
+        };
+        let (allow, violations) = (rule("allow"), rule("violations"));
+        let answer = bundled.evaluate(&input).unwrap_or_else(|error| panic!("{error}: {input}"));
+        assert_eq!(json!(answer.allow), allow, "{input}");
+        let mut texts: Vec<String> = violations.as_array().unwrap().iter().map(Value::to_string).collect();
+        let mut ours: Vec<String> =
+            answer.violations.iter().map(|violation| serde_json::to_value(violation).unwrap().to_string()).collect();
+        texts.sort();
+        ours.sort();
+        assert_eq!(ours, texts, "{input}");
+        rules.extend(answer.violations.into_iter().map(|violation| violation.rule));
+    }
+    assert_eq!(rules.len(), 10, "the corpus breaks every rule: {rules:?}");
+}
+
 #[tokio::test]
 async fn the_client_understands_a_real_server_with_and_without_the_policy() {
     let Some(opa) = opa() else { return };

@@ -57,7 +57,8 @@ pub fn fan(max_parallel: u32) -> Value {
 impl Course {
     pub fn new(actions: &Value) -> Self {
         // Beside the build, so that it is a real disk: a temporary folder may be memory.
-        let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let program = std::env::current_exe().unwrap();
+        let folder = TempDir::new_in(program.parent().unwrap()).unwrap();
         let clock = Arc::new(SystemClock);
         let store = Store::open(Location::File(folder.path().join("bench.db")), clock.clone()).unwrap();
         let playbook = json!({
@@ -103,6 +104,39 @@ impl Course {
         }
         self.completed(first + runs).await;
         started.elapsed()
+    }
+
+    /// Heals `runs` incidents, `at_once` of them at any time: the next one is sent when one is healed.
+    pub async fn heal_at_once(&self, at_once: usize, runs: usize) -> Duration {
+        let first = self.sent.fetch_add(runs, Ordering::SeqCst);
+        let counter = rusqlite::Connection::open(self.path()).unwrap();
+        let ended = || {
+            let sql = "SELECT count(*) FROM run WHERE live = 0 AND updated_at >= 0";
+            usize::try_from(counter.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()).unwrap()
+        };
+        let started = Instant::now();
+        let (before, mut sent) = (ended(), 0);
+        loop {
+            let healed = ended() - before;
+            if healed >= runs {
+                return started.elapsed();
+            }
+            let next = (healed + at_once).min(runs);
+            if next > sent {
+                let message = |index: usize| {
+                    let body = json!({"incident_id": format!("incident-{}", first + index), "incident_type": "BENCH"});
+                    Message { queue: QueueName::Incidents, body: body.to_string(), delay_ms: 0, traceparent: None }
+                };
+                self.store.send((sent..next).map(message).collect()).await.unwrap();
+                sent = next;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// The state file.
+    pub fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("bench.db")
     }
 
     /// Waits until so many runs are completed; a run that ended otherwise is a fault of the benchmark.

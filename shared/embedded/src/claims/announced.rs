@@ -8,6 +8,7 @@ use heal_runtime::Timestamp;
 use heal_runtime::port::{ClaimKey, ClaimRequest, LeaseOwner, Stage};
 use rusqlite::{Connection, params};
 
+use super::place::{self, Place};
 use crate::column::millis;
 use crate::error::JobError;
 
@@ -106,9 +107,10 @@ pub(crate) fn write(
 ) -> Result<(), JobError> {
     let Some(Announcement { holder, lease_until }) = announcement else { return Ok(()) };
     let mut insert = connection.prepare_cached(
-        "INSERT INTO claim (action, attempt, holder, lease_until, recovered, reserved, asked)
-         VALUES (?1, ?2, ?3, ?4, 0, '[]', '[]') ON CONFLICT (action, attempt) DO NOTHING",
+        "INSERT INTO claim (run_no, attempt, action, holder, lease_until, recovered, reserved, asked)
+         VALUES (?1, ?2, ?3, ?4, ?5, 0, '[]', '[]') ON CONFLICT (run_no, attempt, action) DO NOTHING",
     )?;
-    insert.execute(params![key.action, key.attempt, holder.0, millis(*lease_until)])?;
+    let Place { run_no, attempt, action } = place::find(connection, key)?;
+    insert.execute(params![run_no, attempt, action, holder.0, millis(*lease_until)])?;
     Ok(())
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use heal_runtime::port::{BudgetKey, ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Reservation, Stage};
-use heal_runtime::{Timestamp, format};
+use heal_runtime::{AttemptResult, Seq, Timestamp, format};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::Value;
 
+use super::place::{self, Place};
 use super::{budget, cooldown};
-use crate::column::{millis, moment};
+use crate::column::{integer, millis, moment};
 use crate::error::JobError;
+use crate::runs;
 
 /// A claim as it is stored.
 struct Claim {
@@ -22,7 +24,17 @@ struct Claim {
     reserved: String,
     /// The budgets that this owner asked for places in, as JSON quadruples of name, key, action and target.
     asked: String,
+    /// As text, wherever it is stored.
     result: Option<String>,
+}
+
+/// Where the result of an attempt is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ResultPlace {
+    /// In the claim.
+    Claim,
+    /// In its run's event with this sequence number, which the same transaction writes.
+    Log(Seq),
 }
 
 impl Claim {
@@ -60,26 +72,37 @@ fn name_claim(key: &ClaimKey) -> String {
 }
 
 fn find(connection: &Connection, key: &ClaimKey) -> Result<Option<Claim>, JobError> {
+    let Place { run_no, attempt, action } = place::find(connection, key)?;
     let mut select = connection.prepare_cached(
-        "SELECT holder, lease_until, recovered, reserved, asked, result FROM claim WHERE action = ?1 AND attempt = ?2",
+        "SELECT holder, lease_until, recovered, reserved, asked, result, result_seq FROM claim
+         WHERE run_no = ?1 AND attempt = ?2 AND action = ?3",
     )?;
-    let found = select.query_row([&key.action, &key.attempt], |row| {
-        Ok(Claim {
+    let found = select.query_row(params![run_no, attempt, action], |row| {
+        let claim = Claim {
             holder: row.get(0)?,
             lease_until: moment(row, 1)?,
             recovered: row.get(2)?,
             reserved: row.get(3)?,
             asked: row.get(4)?,
             result: row.get(5)?,
-        })
+        };
+        Ok((claim, row.get::<_, Option<i64>>(6)?))
     });
-    Ok(found.optional()?)
+    match found.optional()? {
+        Some((claim, Some(seq))) if claim.result.is_none() => {
+            let result = runs::read::result_at(connection, run_no, seq, || name_claim(key))?;
+            Ok(Some(Claim { result: Some(result), ..claim }))
+        }
+        found => Ok(found.map(|(claim, _)| claim)),
+    }
 }
 
 /// Whether the store has the claim, whosever it is.
 pub(super) fn exists(connection: &Connection, key: &ClaimKey) -> Result<bool, JobError> {
-    let mut select = connection.prepare_cached("SELECT 1 FROM claim WHERE action = ?1 AND attempt = ?2")?;
-    Ok(select.exists([&key.action, &key.attempt])?)
+    let Place { run_no, attempt, action } = place::find(connection, key)?;
+    let mut select =
+        connection.prepare_cached("SELECT 1 FROM claim WHERE run_no = ?1 AND attempt = ?2 AND action = ?3")?;
+    Ok(select.exists(params![run_no, attempt, action])?)
 }
 
 /// Whether the holder's claim lives on.
@@ -98,7 +121,8 @@ pub(super) fn reserve(connection: &Connection, request: &ClaimRequest) -> Result
     let (recovered, mut reserved, mut asked) = match find(connection, key)? {
         None => (false, Vec::new(), Vec::new()),
         Some(Claim { result: Some(result), .. }) => {
-            let result = format::decode(&result).map_err(|error| JobError::unreadable(name_claim(key), &error))?;
+            let result: AttemptResult =
+                format::decode(&result).map_err(|error| JobError::unreadable(name_claim(key), &error))?;
             return Ok(Reservation::Finished(Box::new(result)));
         }
         Some(claim) if claim.is_held_by(holder) => (claim.recovered, claim.reserved(key)?, claim.asked(key)?),
@@ -125,15 +149,16 @@ pub(super) fn reserve(connection: &Connection, request: &ClaimRequest) -> Result
     }
     let intent = intent.as_ref().map(Value::to_string);
     let mut upsert = connection.prepare_cached(
-        "INSERT INTO claim (action, attempt, holder, lease_until, recovered, reserved, asked, intent)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT (action, attempt) DO UPDATE SET holder = excluded.holder, lease_until = excluded.lease_until,
+        "INSERT INTO claim (run_no, attempt, action, holder, lease_until, recovered, reserved, asked, intent)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (run_no, attempt, action) DO UPDATE SET holder = excluded.holder, lease_until = excluded.lease_until,
          recovered = excluded.recovered, reserved = excluded.reserved, asked = excluded.asked,
          intent = coalesce(excluded.intent, intent)",
     )?;
     let (reserved, asked) = (pairs(key, &reserved)?, quadruples(key, &asked)?);
     let lease_until = millis(*lease_until);
-    upsert.execute(params![key.action, key.attempt, holder.0, lease_until, recovered, reserved, asked, intent])?;
+    let Place { run_no, attempt, action } = place::find(connection, key)?;
+    upsert.execute(params![run_no, attempt, action, holder.0, lease_until, recovered, reserved, asked, intent])?;
     Ok(Reservation::Held { recovered, cooling, budgets: uses })
 }
 
@@ -159,17 +184,22 @@ pub(super) fn intend(
     intent: &str,
 ) -> Result<Finish, JobError> {
     let mut update = connection.prepare_cached(
-        "UPDATE claim SET intent = ?5
-         WHERE action = ?1 AND attempt = ?2 AND holder = ?3 AND lease_until > ?4 AND result IS NULL",
+        "UPDATE claim SET intent = ?6
+         WHERE run_no = ?1 AND attempt = ?2 AND action = ?3 AND holder = ?4 AND lease_until > ?5
+         AND result IS NULL AND result_seq IS NULL",
     )?;
-    let changed = update.execute(params![key.action, key.attempt, holder.0, millis(now), intent])?;
+    let Place { run_no, attempt, action } = place::find(connection, key)?;
+    let changed = update.execute(params![run_no, attempt, action, holder.0, millis(now), intent])?;
     Ok(if changed == 1 { Finish::Stored } else { Finish::Lost })
 }
 
 /// The last stored intent.
 pub(super) fn intent(connection: &Connection, key: &ClaimKey) -> Result<Option<Value>, JobError> {
-    let mut select = connection.prepare_cached("SELECT intent FROM claim WHERE action = ?1 AND attempt = ?2")?;
-    let stored: Option<Option<String>> = select.query_row([&key.action, &key.attempt], |row| row.get(0)).optional()?;
+    let Place { run_no, attempt, action } = place::find(connection, key)?;
+    let mut select =
+        connection.prepare_cached("SELECT intent FROM claim WHERE run_no = ?1 AND attempt = ?2 AND action = ?3")?;
+    let stored: Option<Option<String>> =
+        select.query_row(params![run_no, attempt, action], |row| row.get(0)).optional()?;
     let read = |text: String| serde_json::from_str(&text).map_err(|error| JobError::corrupt(name_claim(key), error));
     stored.flatten().map(read).transpose()
 }
@@ -190,7 +220,7 @@ pub(super) fn finish(
     key: &ClaimKey,
     holder: &LeaseOwner,
     now: Timestamp,
-    result: &str,
+    (result, stored_in): (&str, ResultPlace),
     proven_not_applied: &[CooldownKey],
 ) -> Result<Finish, JobError> {
     let Some(claim) = find(connection, key)?.filter(|claim| claim.can_finish(holder, now, result)) else {
@@ -199,8 +229,15 @@ pub(super) fn finish(
     if claim.result.is_some() {
         return Ok(Finish::Stored);
     }
-    let mut update = connection.prepare_cached("UPDATE claim SET result = ?3 WHERE action = ?1 AND attempt = ?2")?;
-    update.execute([&key.action, &key.attempt, result])?;
+    let Place { run_no, attempt, action } = place::find(connection, key)?;
+    let mut update = connection.prepare_cached(
+        "UPDATE claim SET result = ?4, result_seq = ?5 WHERE run_no = ?1 AND attempt = ?2 AND action = ?3",
+    )?;
+    let (text, seq) = match stored_in {
+        ResultPlace::Claim => (Some(result), None),
+        ResultPlace::Log(seq) => (None, Some(integer(seq))),
+    };
+    update.execute(params![run_no, attempt, action, text, seq])?;
     for target in proven_not_applied {
         cooldown::free(connection, target, key)?;
     }
@@ -222,10 +259,11 @@ pub(super) fn release(connection: &Connection, key: &ClaimKey, holder: &LeaseOwn
     }
     // If an earlier owner may have acted, the claim stays, so that the next one recovers the attempt.
     let sql = if claim.recovered {
-        "UPDATE claim SET holder = NULL, reserved = '[]', asked = '[]' WHERE action = ?1 AND attempt = ?2"
+        "UPDATE claim SET holder = NULL, reserved = '[]', asked = '[]' WHERE run_no = ?1 AND attempt = ?2 AND action = ?3"
     } else {
-        "DELETE FROM claim WHERE action = ?1 AND attempt = ?2"
+        "DELETE FROM claim WHERE run_no = ?1 AND attempt = ?2 AND action = ?3"
     };
-    connection.prepare_cached(sql)?.execute([&key.action, &key.attempt])?;
+    let Place { run_no, attempt, action } = place::find(connection, key)?;
+    connection.prepare_cached(sql)?.execute(params![run_no, attempt, action])?;
     Ok(())
 }

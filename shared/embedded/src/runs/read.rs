@@ -1,5 +1,6 @@
 //! Reads one run.
 
+use heal_engine::Event;
 use heal_runtime::port::RunHead;
 use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, format};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -58,4 +59,29 @@ pub(super) fn load(connection: &Connection, run_id: &RunId, after: Seq) -> Resul
         commits.push(Commit { run_id, first_seq, cause_id, at, events, chain });
     }
     Ok(commits)
+}
+
+/// The text of the attempt's result in the run's event with sequence number `seq`.
+///
+/// # Errors
+/// There is no such event, or it has no result: named by `place`.
+pub(crate) fn result_at(
+    connection: &Connection,
+    run_no: i64,
+    seq: i64,
+    place: impl Fn() -> String,
+) -> Result<String, JobError> {
+    let mut select = connection.prepare_cached(
+        "SELECT first_seq, events FROM event_commit WHERE run_no = ?1 AND first_seq <= ?2 ORDER BY first_seq DESC LIMIT 1",
+    )?;
+    let found: Option<(Seq, String)> =
+        select.query_row(params![run_no, seq], |row| Ok((number(row, 0)?, row.get(1)?))).optional()?;
+    let missing =
+        || JobError::corrupt(place(), format!("expected its result at sequence number {seq} of its run's log"));
+    let (first_seq, events) = found.ok_or_else(missing)?;
+    let events: Vec<Event> = format::decode(&events).map_err(|error| JobError::unreadable(place(), &error))?;
+    match (first_seq..).zip(&events).find(|(at, _)| integer(*at) == seq) {
+        Some((_, Event::AttemptEnded { result, .. })) => Ok(format::encode(result)),
+        Some(_) | None => Err(missing()),
+    }
 }

@@ -6,7 +6,7 @@ use crate::open;
 use crate::runs::{HEAD_COLUMNS, listing_statements};
 
 /// The store's files with statements in them.
-const SOURCES: [&str; 19] = [
+const SOURCES: [&str; 20] = [
     include_str!("../autonomy.rs"),
     include_str!("../breaker.rs"),
     include_str!("../checks.rs"),
@@ -14,6 +14,7 @@ const SOURCES: [&str; 19] = [
     include_str!("../claims/budget.rs"),
     include_str!("../claims/claim.rs"),
     include_str!("../claims/cooldown.rs"),
+    include_str!("../claims/place.rs"),
     include_str!("../garbage.rs"),
     include_str!("../queue/dead.rs"),
     include_str!("../queue/deliver.rs"),

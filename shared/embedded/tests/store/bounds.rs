@@ -67,7 +67,7 @@ async fn the_log_beside_the_file_and_the_file_stay_small() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("heal.db");
     let store = open(&path).unwrap();
-    let checkpoint_bytes = u64::from(limit::CHECKPOINT_PAGES) * 4_096;
+    let checkpoint_bytes = u64::from(limit::CHECKPOINT_PAGES) * u64::from(limit::PAGE_BYTES);
     let body = "x".repeat(1024 * 1024);
     // Three times the log's checkpoint size passes through the queue, and no message stays.
     for _ in 0..checkpoint_bytes * 3 / 1024 / 1024 {

@@ -11,4 +11,5 @@ mod file;
 mod garbage;
 mod opening;
 mod recover;
+mod results;
 mod shared;

@@ -2,7 +2,7 @@ use std::error::Error as _;
 use std::fs;
 use std::path::Path;
 
-use heal_embedded::{OpenError, Store};
+use heal_embedded::{OpenError, Store, limit};
 use heal_runtime::RunId;
 use heal_runtime::port::{CheckStore, RunLog, RunReader};
 use rusqlite::Connection;
@@ -23,11 +23,14 @@ fn refusal(path: &Path) -> String {
 
 /// The first version had neither budgets nor halts nor the checks' states nor the intents of claims nor what runs are about.
 const TO_VERSION_1: &str = "
+DROP TABLE claim;
+CREATE TABLE claim (action TEXT NOT NULL, attempt TEXT NOT NULL, holder TEXT, lease_until INTEGER NOT NULL, recovered INTEGER NOT NULL,
+    reserved TEXT NOT NULL, result TEXT, PRIMARY KEY (action, attempt)) STRICT, WITHOUT ROWID;
+CREATE INDEX claim_lease ON claim (lease_until);
 DROP INDEX run_room;
 DROP INDEX run_waiting;
 ALTER TABLE run DROP COLUMN room;
 DROP TABLE budget;
-ALTER TABLE claim DROP COLUMN asked;
 DROP TABLE repeated;
 DROP TABLE autonomy;
 DROP TABLE check_state;
@@ -35,7 +38,6 @@ ALTER TABLE event_commit DROP COLUMN chain;
 DROP TABLE halt;
 DROP INDEX run_held;
 ALTER TABLE run DROP COLUMN held_by;
-ALTER TABLE claim DROP COLUMN intent;
 DROP INDEX run_by_incident;
 DROP INDEX run_by_ticket;
 DROP INDEX run_by_workflow;
@@ -98,6 +100,23 @@ fn a_log_is_synced_at_every_commit() {
     let mode: String =
         Connection::open(&path).unwrap().pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
+}
+
+#[test]
+fn a_new_file_has_small_pages_and_an_earlier_one_keeps_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, before, expected) in [("new.db", None, limit::PAGE_BYTES), ("earlier.db", Some(4_096), 4_096)] {
+        let path = folder.path().join(name);
+        if let Some(bytes) = before {
+            let earlier = Connection::open(&path).unwrap();
+            earlier.pragma_update(None, "page_size", bytes).unwrap();
+            earlier.pragma_update(None, "application_id", i32::from_be_bytes(*b"heal")).unwrap();
+        }
+        drop(open(&path).unwrap());
+        let bytes: u32 =
+            Connection::open(&path).unwrap().pragma_query_value(None, "page_size", |row| row.get(0)).unwrap();
+        assert_eq!(bytes, expected, "{name}");
+    }
 }
 
 #[test]

@@ -1,0 +1,210 @@
+//! The two engines under test, each started on an empty folder.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use crate::process::{Process, Usage};
+
+/// Polls of an engine that starts, 50 ms apart.
+const START_POLLS: usize = 600;
+const PLAYBOOK: &str = include_str!("../playbooks/peers.yaml");
+const GUARDRAILS: &str = include_str!("../playbooks/guardrails.yaml");
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Heal,
+    Restate,
+}
+
+impl Kind {
+    pub const BOTH: [Self; 2] = [Self::Restate, Self::Heal];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Heal => "heal",
+            Self::Restate => "Restate",
+        }
+    }
+}
+
+/// Where the programs are.
+pub struct Programs {
+    pub heal: String,
+    pub restate: String,
+    pub service: String,
+}
+
+/// An engine that is ready to take work.
+pub struct Peer {
+    kind: Kind,
+    url: String,
+    processes: Vec<Process>,
+    /// The state, removed with it.
+    _folder: TempDir,
+}
+
+/// A port that is free now.
+fn port() -> std::io::Result<u16> {
+    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+impl Peer {
+    /// # Errors
+    /// A process does not start; the text names it.
+    pub async fn start(
+        kind: Kind,
+        programs: &Programs,
+        tickets: &str,
+        folder: &Path,
+        http: &reqwest::Client,
+    ) -> Result<Self, String> {
+        let folder = TempDir::new_in(folder).map_err(|error| error.to_string())?;
+        match kind {
+            Kind::Heal => Self::heal(&programs.heal, tickets, folder, http).await,
+            Kind::Restate => Self::restate(programs, tickets, folder, http).await,
+        }
+        .map_err(|error| format!("failed to start {}: {error}", kind.name()))
+    }
+
+    async fn heal(program: &str, tickets: &str, folder: TempDir, http: &reqwest::Client) -> Result<Self, String> {
+        let at = |name: &str| folder.path().join(name);
+        let text = |name: &str| at(name).display().to_string();
+        std::fs::create_dir(at("playbooks")).map_err(|error| error.to_string())?;
+        for (name, content) in [("playbooks/peers.yaml", PLAYBOOK), ("guardrails.yaml", GUARDRAILS)] {
+            std::fs::write(at(name), content).map_err(|error| error.to_string())?;
+        }
+        let address = format!("127.0.0.1:{}", port().map_err(|error| error.to_string())?);
+        let (state, playbooks, guardrails) = (text("heal.db"), text("playbooks"), text("guardrails.yaml"));
+        let arguments = [
+            "serve", "--state", &state, "--playbooks", &playbooks, "--guardrails", &guardrails, "--listen", &address,
+        ];
+        let variables = [
+            ("EXECUTION_TICKET_SERVICE_URL", tickets),
+            ("OPA_HOST", ""),
+            ("ORCHESTRATOR_GRPC_USE_TLS", "false"),
+            ("ENVIRONMENT", "development"),
+            ("RUST_LOG", "warn"),
+        ];
+        let log = at("heal.log");
+        let process = Process::start(Path::new(program), &arguments, &variables, &log).map_err(|error| error.to_string())?;
+        let url = format!("http://{address}");
+        answers(http, &format!("{url}/health"), &log).await?;
+        Ok(Self { kind: Kind::Heal, url, processes: vec![process], _folder: folder })
+    }
+
+    async fn restate(
+        programs: &Programs,
+        tickets: &str,
+        folder: TempDir,
+        http: &reqwest::Client,
+    ) -> Result<Self, String> {
+        let address = || port().map(|port| format!("127.0.0.1:{port}")).map_err(|error| error.to_string());
+        let (service, ingress, admin, node) = (address()?, address()?, address()?, address()?);
+        let at = |name: &str| folder.path().join(name);
+        let start = |program: &str, arguments: &[&str], variables: &[(&str, &str)], log: &str| {
+            Process::start(Path::new(program), arguments, variables, &at(log)).map_err(|error| error.to_string())
+        };
+        let base = at("restate-data").display().to_string();
+        let advertised = format!("http://{node}");
+        // Every write is synced: the defaults, said aloud.
+        let variables = [
+            ("RESTATE_INGRESS__BIND_ADDRESS", ingress.as_str()),
+            ("RESTATE_ADMIN__BIND_ADDRESS", admin.as_str()),
+            ("RESTATE_BIND_ADDRESS", node.as_str()),
+            ("RESTATE_ADVERTISED_ADDRESS", advertised.as_str()),
+            ("RESTATE_LOG_SERVER__ROCKSDB_DISABLE_WAL_FSYNC", "false"),
+            ("RESTATE_DISABLE_TELEMETRY", "true"),
+            ("RUST_LOG", "warn"),
+        ];
+        let server = start(&programs.restate, &["--base-dir", &base], &variables, "restate.log")?;
+        let worker = start(&programs.service, &[&service, tickets], &[], "service.log")?;
+        answers(http, &format!("http://{admin}/health"), &at("restate.log")).await?;
+        let body = json!({"uri": format!("http://{service}"), "force": true});
+        for left in (0..START_POLLS).rev() {
+            let answer = http.post(format!("http://{admin}/deployments")).json(&body).send().await;
+            match answer {
+                Ok(answer) if answer.status().is_success() => break,
+                _ if left > 0 => sleep(Duration::from_millis(50)).await,
+                Ok(answer) => return Err(format!("registration: {}", answer.text().await.unwrap_or_default())),
+                Err(error) => return Err(format!("registration: {error}")),
+            }
+        }
+        answers(http, &format!("http://{ingress}/restate/health"), &at("restate.log")).await?;
+        Ok(Self { kind: Kind::Restate, url: format!("http://{ingress}"), processes: vec![server, worker], _folder: folder })
+    }
+
+    /// Starts the run about `ticket`. True once it has ended; false if its end is to be asked for with [`Peer::is_over`].
+    ///
+    /// # Errors
+    /// The engine refuses it, or it fails.
+    pub async fn begin(&self, http: &reqwest::Client, ticket: &str) -> Result<bool, String> {
+        let (url, body) = match self.kind {
+            Kind::Restate => (format!("{}/Healing/heal", self.url), json!(ticket)),
+            Kind::Heal => (
+                format!("{}/api/v1/remediation/execute", self.url),
+                json!({"remediation_id": ticket, "incident_id": ticket, "playbook_name": "peers", "execution_mode": "AUTOMATIC",
+                    "parameters": {"ticket": ticket}}),
+            ),
+        };
+        let answer = http.post(url).json(&body).send().await.map_err(|error| format!("{ticket}: {error}"))?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(|error| format!("{ticket}: {error}"))?;
+        match self.kind {
+            _ if !status.is_success() => Err(format!("{ticket}: {status} {text}")),
+            Kind::Restate if text != "\"RUNNING\"" => Err(format!("{ticket}: {text}")),
+            Kind::Restate => Ok(true),
+            Kind::Heal => Ok(false),
+        }
+    }
+
+    /// Whether the run about `ticket` has ended.
+    ///
+    /// # Errors
+    /// It failed.
+    pub async fn is_over(&self, http: &reqwest::Client, ticket: &str) -> Result<bool, String> {
+        let url = format!("{}/api/v1/remediation/{ticket}/status", self.url);
+        let answer = http.get(url).send().await.map_err(|error| format!("{ticket}: {error}"))?;
+        let body: Value = answer.json().await.map_err(|error| format!("{ticket}: {error}"))?;
+        match body["status"].as_str() {
+            Some("COMPLETED") if body["error"].is_null() => Ok(true),
+            Some("PENDING" | "RUNNING") => Ok(false),
+            _ => Err(format!("{ticket}: {body}")),
+        }
+    }
+
+    pub fn ids(&self) -> Vec<u32> {
+        self.processes.iter().map(Process::id).collect()
+    }
+
+    /// Of all its processes together.
+    pub fn usage(&self) -> Usage {
+        self.processes.iter().map(Process::usage).fold(Usage::default(), |all, one| Usage {
+            cpu_ms: all.cpu_ms + one.cpu_ms,
+            written_kb: all.written_kb + one.written_kb,
+            resident_mb: all.resident_mb + one.resident_mb,
+        })
+    }
+
+    pub async fn end(self) {
+        for process in self.processes {
+            process.end().await;
+        }
+    }
+}
+
+/// Waits until `url` answers.
+async fn answers(http: &reqwest::Client, url: &str, log: &Path) -> Result<(), String> {
+    for _ in 0..START_POLLS {
+        if http.get(url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    let log = std::fs::read_to_string(log).unwrap_or_default();
+    let tail: Vec<&str> = log.lines().rev().take(10).collect();
+    Err(format!("{url} does not answer; the last lines of its log, the newest first: {tail:#?}"))
+}
