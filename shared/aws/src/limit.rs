@@ -75,6 +75,10 @@ pub const COOLDOWNS_AT_ONCE: usize = 16;
 pub const BATCH_GET_KEYS: usize = 100;
 /// Milliseconds that a finished or abandoned claim is kept: a dead-letter queue keeps its command for 14 days.
 pub const CLAIM_KEPT_MS: u64 = 16 * 86_400_000;
+/// Announced claims at which those of workers that are gone are dropped: more than the batches of one process have.
+pub const ANNOUNCED_CLAIMS: usize = 4_096;
+/// Milliseconds after the end of its lease for which an announcement is kept.
+pub const ANNOUNCED_KEPT_MS: u64 = 3_600_000;
 /// Milliseconds that a cooldown is kept after its end, because the policy asks when a target was last touched.
 pub const COOLDOWN_KEPT_MS: u64 = 86_400_000;
 /// Milliseconds that a budget's row is kept after its last place is free: DynamoDB's own expiry needs no haste, and a clock may be behind.

@@ -4,11 +4,13 @@
 
 mod batch;
 pub mod dead;
+mod gather;
 mod stack;
 mod url;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
@@ -31,6 +33,7 @@ pub const TRACEPARENT: &str = "traceparent";
 pub struct Queues {
     client: Client,
     urls: QueueUrls,
+    gathering: Arc<gather::Gathering>,
 }
 
 impl fmt::Debug for Queues {
@@ -45,7 +48,7 @@ impl Queues {
     /// # Errors
     /// [`Error::Invalid`]: the configured endpoint is not a URL.
     pub fn new(session: &Session, urls: QueueUrls) -> std::result::Result<Self, Error> {
-        Ok(Self { client: client(session)?, urls })
+        Ok(Self { client: client(session)?, urls, gathering: Arc::default() })
     }
 
     /// Sends one message, and returns the service's message id, which the receiver sees too.
@@ -87,12 +90,22 @@ impl Sender for Queues {
         for message in messages {
             by_queue.entry(message.queue.clone()).or_default().push(message);
         }
-        let mut batches = Vec::new();
-        for (queue, messages) in by_queue {
-            let url = self.urls.url_of(&queue);
-            batches.extend(batch::batches(messages)?.into_iter().map(|batch| (url.clone(), batch)));
+        // A message that is too large is an error of its sender alone.
+        for messages in by_queue.values() {
+            batch::check(messages)?;
         }
-        let sending = stream::iter(batches).map(|(url, batch)| batch::send(&self.client, url, batch));
+        let sending = by_queue.into_iter().map(|(queue, messages)| async move {
+            self.gathering.send(&queue, messages, |messages| self.send_all(self.urls.url_of(&queue), messages)).await
+        });
+        stream::iter(sending).buffer_unordered(BATCHES_AT_ONCE).try_collect().await
+    }
+}
+
+impl Queues {
+    /// Sends messages to one queue.
+    async fn send_all(&self, url: String, messages: Vec<Message>) -> Result<()> {
+        let batches = batch::batches(messages)?;
+        let sending = stream::iter(batches).map(|batch| batch::send(&self.client, url.clone(), batch));
         sending.buffer_unordered(BATCHES_AT_ONCE).try_collect().await
     }
 }

@@ -36,6 +36,7 @@ pub struct Store {
     table: Arc<str>,
     newest_runs: Arc<runs::NewestCache>,
     rooms: Arc<runs::Rooms>,
+    announced: Arc<claims::Announced>,
     /// Milliseconds that a run is kept after its end.
     keep_runs_ms: u64,
 }
@@ -58,8 +59,14 @@ impl Store {
             config = config.endpoint_url(endpoint);
         }
         let client = Client::from_conf(config.build());
-        let store =
-            Self { client, table: table.into(), newest_runs: Arc::default(), rooms: Arc::default(), keep_runs_ms: 0 };
+        let store = Self {
+            client,
+            table: table.into(),
+            newest_runs: Arc::default(),
+            rooms: Arc::default(),
+            announced: Arc::default(),
+            keep_runs_ms: 0,
+        };
         Ok(store.keeping_runs_for(RUN_RETENTION_DAYS))
     }
 

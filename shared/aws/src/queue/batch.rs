@@ -8,23 +8,34 @@ use super::TRACEPARENT;
 use crate::error::Error;
 use crate::limit::{DELAY_SECONDS, MESSAGE_BYTES, SEND_BATCH_MESSAGES};
 
-const OPERATION: &str = "queues.send";
+pub(super) const OPERATION: &str = "queues.send";
 /// Tries of a batch that the service accepted in part.
 const PARTIAL_TRIES: u32 = 3;
+
+/// # Errors
+/// One message is over the service's limit.
+pub(super) fn check(messages: &[Message]) -> Result<()> {
+    match messages.iter().map(bytes).max() {
+        Some(observed_bytes) if observed_bytes > MESSAGE_BYTES => Err(BackendError::TooLarge {
+            operation: OPERATION,
+            what: "message",
+            observed_bytes,
+            limit_bytes: MESSAGE_BYTES,
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
 
 /// Splits the messages into batches within the service's limits of number and bytes.
 ///
 /// # Errors
 /// One message is over the limit.
 pub(super) fn batches(messages: Vec<Message>) -> Result<Vec<Vec<Message>>> {
+    check(&messages)?;
     let mut batches: Vec<Vec<Message>> = Vec::new();
     let mut room = 0;
     for message in messages {
         let bytes = bytes(&message);
-        if bytes > MESSAGE_BYTES {
-            let (observed_bytes, limit_bytes) = (bytes, MESSAGE_BYTES);
-            return Err(BackendError::TooLarge { operation: OPERATION, what: "message", observed_bytes, limit_bytes });
-        }
         match batches.last_mut() {
             Some(batch) if batch.len() < SEND_BATCH_MESSAGES && bytes <= room => {
                 room -= bytes;

@@ -175,8 +175,17 @@ impl Store {
 
     /// Reads the row, strongly consistent.
     pub(super) async fn get(&self, operation: &'static str, key: &Key) -> Result<Option<Attributes>> {
-        let call =
-            self.client.get_item().table_name(&*self.table).set_key(Some(key.attributes())).consistent_read(true);
+        self.get_by(operation, key, true).await
+    }
+
+    /// Reads the row for half the price, as it was a moment ago: for a caller whose next write decides.
+    pub(super) async fn glance(&self, operation: &'static str, key: &Key) -> Result<Option<Attributes>> {
+        self.get_by(operation, key, false).await
+    }
+
+    async fn get_by(&self, operation: &'static str, key: &Key, is_consistent: bool) -> Result<Option<Attributes>> {
+        let call = self.client.get_item().table_name(&*self.table).set_key(Some(key.attributes()));
+        let call = call.consistent_read(is_consistent);
         let found = Box::pin(call.send()).await.map_err(|error| wrap_sdk_error(operation, &error))?;
         Ok(found.item)
     }

@@ -1,10 +1,12 @@
 //! Claims, cooldowns and budgets.
 //!
 //! A claim is one row, and so is each cooldown and each counter of a budget; each changes by its own conditional write. A claim lists what is
-//! to be reserved when it is taken, so that a release frees all of it even if the worker died in between, and the reservations need no second
-//! write of the claim. A cooldown row, and each place in a budget, names the attempt and the owner of the lease that reserved it, so no
-//! attempt frees another's reservation. The claim stores the fencing token as `tenure`.
+//! to be reserved when it is written, so that a release frees all of it even if the worker died in between, and the reservations need no second
+//! write of the claim. A claim that is only announced is not written yet, so an attempt that does nothing costs one write. A cooldown row, and
+//! each place in a budget, names the attempt and the owner of the lease that reserved it, so no attempt frees another's reservation. The claim
+//! stores the fencing token as `tenure`.
 
+mod announced;
 mod budget;
 mod claim;
 mod cooldown;
@@ -22,6 +24,8 @@ use serde_json::Value;
 
 use super::{Store, key};
 use crate::limit::COOLDOWNS_AT_ONCE;
+pub(super) use announced::Announced;
+use announced::Standing;
 use claim::TakeOutcome;
 use cooldown::ReserveOutcome;
 
@@ -43,31 +47,67 @@ impl ClaimStore for Store {
     }
 
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation> {
-        let ClaimRequest { key, holder, now, intent, stage, .. } = request;
-        // A target that its owner announced is in the claim already.
-        let recovered = match stage {
-            Stage::Reserve => false,
-            Stage::Full | Stage::Announce => match claim::take(self, request).await? {
-                TakeOutcome::Held { recovered } => recovered,
-                TakeOutcome::Busy { until } => return Ok(Reservation::Busy { until }),
-                TakeOutcome::Finished(result) => return Ok(Reservation::Finished(result)),
-            },
+        let ClaimRequest { key, holder, now, stage, .. } = request;
+        let intent = request.intent.as_ref().map(Value::to_string);
+        // A claim that is written now takes its intent with it.
+        let mut owes_intent = intent.is_some();
+        let taken = match self.announced.request(request) {
+            Standing::Busy(until) => return Ok(Reservation::Busy { until }),
+            Standing::Renewed => return Ok(FREE),
+            Standing::Announces => {
+                // What the row was a moment ago is enough: the write that follows is refused if somebody has the claim.
+                let there = self.glance(claim::RESERVE, &key::claim(key)).await;
+                if let Ok(None) = there {
+                    return Ok(FREE);
+                }
+                self.announced.withdraw(key, holder);
+                there?;
+                claim::take(self, request).await?
+            }
+            Standing::Own => {
+                owes_intent = false;
+                let taken = announced::write(self, request, intent.as_deref()).await?;
+                self.announced.withdraw(key, holder);
+                taken
+            }
+            Standing::Lapsed(other) => {
+                announced::write(self, &other.request(key, *now), None).await?;
+                self.announced.withdraw(key, other.holder());
+                claim::take(self, request).await?
+            }
+            // A target that its owner announced is in the claim already.
+            Standing::None if *stage == Stage::Reserve => TakeOutcome::Held { recovered: false },
+            Standing::None => claim::take(self, request).await?,
+        };
+        let recovered = match taken {
+            TakeOutcome::Held { recovered } => recovered,
+            TakeOutcome::Busy { until } => return Ok(Reservation::Busy { until }),
+            TakeOutcome::Finished(result) => return Ok(Reservation::Finished(result)),
         };
         if *stage == Stage::Announce {
             return Ok(Reservation::Held { recovered, cooling: Vec::new(), budgets: Vec::new() });
         }
         let taker = Taker { attempt: key, holder, now: *now };
         let (cooling, budgets) = reserve_all(self, request, &taker).await?;
-        if let Some(intent) = intent
-            && claim::intend(self, key, holder, *now, &intent.to_string()).await? == Finish::Lost
+        if let Some(intent) = intent.filter(|_| owes_intent)
+            && claim::intend(self, key, holder, *now, &intent).await? == Finish::Lost
         {
             return Ok(Reservation::Busy { until: *now });
         }
         Ok(Reservation::Held { recovered, cooling, budgets })
     }
 
+    async fn secure(&self, key: &ClaimKey, holder: &LeaseOwner, now: Timestamp) -> Result<Finish> {
+        let secured = self.write_announced(key, holder, now, None).await?;
+        Ok(secured.unwrap_or(Finish::Stored))
+    }
+
     async fn intend(&self, key: &ClaimKey, holder: &LeaseOwner, now: Timestamp, intent: &Value) -> Result<Finish> {
-        claim::intend(self, key, holder, now, &intent.to_string()).await
+        let intent = intent.to_string();
+        match self.write_announced(key, holder, now, Some(&intent)).await? {
+            Some(intended) => Ok(intended),
+            None => claim::intend(self, key, holder, now, &intent).await,
+        }
     }
 
     async fn intent(&self, key: &ClaimKey) -> Result<Option<Value>> {
@@ -84,7 +124,7 @@ impl ClaimStore for Store {
     ) -> Result<Finish> {
         let operation = "claims.finish";
         let result = format::encode(result);
-        let mut places = match claim::finish(self, key, holder, now, &result).await? {
+        let mut places = match self.finish_claim(key, holder, now, &result).await? {
             claim::FinishOutcome::Now { listed } => listed.places,
             // If the first try died before it freed its targets, their cooldowns run to the end: later than needed, never too early.
             claim::FinishOutcome::Before => return Ok(Finish::Stored),
@@ -98,10 +138,56 @@ impl ClaimStore for Store {
 
     async fn release(&self, key: &ClaimKey, holder: &LeaseOwner) -> Result<()> {
         let operation = "claims.release";
+        // The answer to the call that wrote it may have been lost.
+        self.announced.withdraw(key, holder);
         let Some(held) = claim::held(self, operation, key, holder).await? else { return Ok(()) };
         free_all(self, operation, held.listed.cooldowns, key, Some(holder)).await?;
         budget::give_back_all(self, operation, held.listed.places, key, holder).await?;
         claim::release(self, operation, key, holder, held.recovered).await
+    }
+}
+
+/// The answer to the announcement of a free claim.
+const FREE: Reservation = Reservation::Held { recovered: false, cooling: Vec::new(), budgets: Vec::new() };
+
+impl Store {
+    /// Writes the claim that the holder announced, with what it is about to do; `None` if there is no such announcement.
+    async fn write_announced(
+        &self,
+        key: &ClaimKey,
+        holder: &LeaseOwner,
+        now: Timestamp,
+        intent: Option<&str>,
+    ) -> Result<Option<Finish>> {
+        let Some(own) = self.announced.of(key, holder) else { return Ok(None) };
+        if !own.is_live(now) {
+            return Ok(Some(Finish::Lost));
+        }
+        let taken = announced::write(self, &own.request(key, now), intent).await?;
+        self.announced.withdraw(key, holder);
+        Ok(Some(match taken {
+            TakeOutcome::Held { .. } => Finish::Stored,
+            TakeOutcome::Busy { .. } | TakeOutcome::Finished(_) => Finish::Lost,
+        }))
+    }
+
+    /// Stores the result in the claim. A claim that is only announced is written with it.
+    async fn finish_claim(
+        &self,
+        key: &ClaimKey,
+        holder: &LeaseOwner,
+        now: Timestamp,
+        result: &str,
+    ) -> Result<claim::FinishOutcome> {
+        let Some(own) = self.announced.of(key, holder) else {
+            return claim::finish(self, key, holder, now, result).await;
+        };
+        if !own.is_live(now) {
+            return Ok(claim::FinishOutcome::Lost);
+        }
+        let finished = announced::write_finished(self, &own.request(key, now), result).await?;
+        self.announced.withdraw(key, holder);
+        Ok(finished)
     }
 }
 

@@ -3,7 +3,8 @@
 //! `golden/rows-vN.json` is a scan of a table with ended and live runs; `golden/parked-vN.json` is a message of the queue for messages
 //! that cannot be processed. Version 1 has the forms of release 0.1; from version 2 on, a row
 //! says what its run is about, and an attempt has its time from when a worker takes it; from version 3 on, there are budgets and the counts of runs for a target, and a
-//! cooldown names the owner of the lease that reserved it; from version 4 on, a live row says whether its run takes room or waits for it. A change of a form adds files, and keeps the older
+//! cooldown names the owner of the lease that reserved it; from version 4 on, a live row says whether its run takes room or waits for it; from version 5 on, a packed text refers
+//! to a dictionary, and a claim that reserved nothing lists nothing. A change of a form adds files, and keeps the older
 //! ones: they are what an installation has stored.
 //!
 //! `HEAL_GOLDEN=add cargo test -p heal-aws --test it golden` writes the files that are missing, and writes the reports anew; call it
@@ -30,7 +31,7 @@ use serde_json::{Value, json};
 const NO_LONGER_WRITTEN: &str = r#"\"playbook\":null,"#;
 const T0: Timestamp = ManualClock::START;
 /// The versions of the rows; the last one is what this build writes.
-const VERSIONS: [&str; 4] = ["v1", "v2", "v3", "v4"];
+const VERSIONS: [&str; 5] = ["v1", "v2", "v3", "v4", "v5"];
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)

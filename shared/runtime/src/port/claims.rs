@@ -69,8 +69,9 @@ pub enum Stage {
     #[default]
     Full,
     /// Take the claim, and reserve nothing: cooldowns and budgets are those of a later request of the same holder. A store that cannot write
-    /// all rows in one transaction notes them in the claim, so that a release frees them even if the worker died in between. A store with one
-    /// owner may keep the claim in memory until [`ClaimStore::secure`] or any other call about it.
+    /// all rows in one transaction notes them in the claim, so that a release frees them even if the worker died in between. A store may keep
+    /// the claim in memory until [`ClaimStore::secure`] or any other call about it. Then two processes may announce one attempt, and that call
+    /// gives the claim to one of them: whoever has announced has done nothing.
     Announce,
     /// Reserve what the same holder announced. The caller knows that its lease has not ended, and the store may rely on it.
     Reserve,

@@ -51,6 +51,7 @@ pub(super) struct Listed {
 }
 
 pub(super) const RESERVE: &str = "claims.reserve";
+pub(super) const FINISH: &str = "claims.finish";
 
 /// Takes the claim if it is free, the owner's own, or expired, and lists in it what is to be reserved.
 pub(super) async fn take(store: &Store, request: &ClaimRequest) -> Result<TakeOutcome> {
@@ -63,10 +64,7 @@ pub(super) async fn take(store: &Store, request: &ClaimRequest) -> Result<TakeOu
         let Some(there) = there else { continue };
         let fields = Fields::read(RESERVE, &there)?;
         if there.contains_key("answer") {
-            let result = fields.packed("answer")?;
-            let result: AttemptResult =
-                format::decode(&result).map_err(|error| fields.corrupt("answer", chain(&error)))?;
-            return Ok(TakeOutcome::Finished(Box::new(result)));
+            return finished(&fields);
         }
         let (holder, lease_until) = (fields.maybe_text("holder")?, fields.moment("lease_until")?);
         if holder.is_some() && lease_until > request.now {
@@ -78,6 +76,13 @@ pub(super) async fn take(store: &Store, request: &ClaimRequest) -> Result<TakeOu
         }
     }
     Err(contended(RESERVE))
+}
+
+/// The result in the row.
+pub(super) fn finished(fields: &Fields<'_>) -> Result<TakeOutcome> {
+    let result = fields.packed("answer")?;
+    let result: AttemptResult = format::decode(&result).map_err(|error| fields.corrupt("answer", chain(&error)))?;
+    Ok(TakeOutcome::Finished(Box::new(result)))
 }
 
 fn held_by(row: &Attributes) -> Result<TakeOutcome> {
@@ -140,7 +145,7 @@ fn values(request: &ClaimRequest) -> Item {
 }
 
 /// Targets and places as a set of texts: JSON arrays of action and target, and of action, target, budget and key.
-fn reserved(request: &ClaimRequest) -> Vec<String> {
+pub(super) fn reserved(request: &ClaimRequest) -> Vec<String> {
     let target = |key: &CooldownKey| serde_json::json!([key.action, key.target]).to_string();
     let place = |place: &BudgetRequest| {
         let BudgetRequest { target, key, .. } = place;
@@ -212,7 +217,6 @@ pub(super) async fn finish(
     now: Timestamp,
     result: &str,
 ) -> Result<FinishOutcome> {
-    let operation = "claims.finish";
     let packed = pack::pack(result, WRITE_UNIT_BYTES / 2);
     let change = Change {
         key: key::claim(key),
@@ -220,11 +224,11 @@ pub(super) async fn finish(
         condition: "holder = :holder AND attribute_not_exists(answer) AND lease_until > :now",
         values: Item::default().value(":answer", packed).text(":holder", &holder.0).moment(":now", now),
     };
-    match store.update(operation, change).await? {
-        Written::Done(row) => Ok(FinishOutcome::Now { listed: Listed::read(&Fields::read(operation, &row)?)? }),
+    match store.update(FINISH, change).await? {
+        Written::Done(row) => Ok(FinishOutcome::Now { listed: Listed::read(&Fields::read(FINISH, &row)?)? }),
         Written::Refused(None) => Ok(FinishOutcome::Lost),
         Written::Refused(Some(there)) => {
-            let fields = Fields::read(operation, &there)?;
+            let fields = Fields::read(FINISH, &there)?;
             let own = fields.maybe_text("holder")? == Some(holder.0.as_str()) && there.contains_key("answer");
             Ok(if own && fields.packed("answer")? == result { FinishOutcome::Before } else { FinishOutcome::Lost })
         }
