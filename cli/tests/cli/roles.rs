@@ -55,7 +55,7 @@ async fn each_change_is_open_to_its_role_and_those_above_and_refused_to_the_othe
     let serve = Serve::start(&access.path().join("state.db"), folder.path(), &variables);
     let send = async |method: &str, path: &str, token: Option<&str>| -> (u16, Value) {
         let request = http().request(method.parse().unwrap(), format!("{}{path}", serve.url)).json(&json!({}));
-        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+        let request = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
         answer(request.send().await.unwrap()).await
     };
     let (mut refused, mut unknown) = (0, 0);

@@ -65,7 +65,10 @@ impl Gathering {
         let (messages, told): (Vec<_>, Vec<_>) =
             std::mem::take(&mut *lock(&line.waiting)).into_iter().map(|one| (one.messages, one.told)).unzip();
         let sent = send(messages.into_iter().flatten().collect()).await;
-        let answer = sent.as_ref().map(|()| ()).map_err(|error| chain(error));
+        let answer = match &sent {
+            Ok(()) => Ok(()),
+            Err(error) => Err(chain(error)),
+        };
         for told in told {
             // Nobody listens any more: its delivery was given up, and comes again.
             let _ = told.send(answer.clone());

@@ -182,7 +182,7 @@ async fn a_file_that_is_damaged_anywhere_is_refused_and_stays_as_it_is() {
         for (what, damaged) in [
             ("zeroed", [&whole[..at], &vec![0; page], &whole[at + page..]].concat()),
             ("overwritten", [&whole[..at], &garbage, &whole[at + page..]].concat()),
-            ("cut off", whole[..at.max(100) + 1].to_vec()),
+            ("cut off", whole[..=at.max(100)].to_vec()),
         ] {
             let number = at / page + 1;
             fs::write(&path, &damaged).unwrap();

@@ -33,7 +33,7 @@ fn ended(rig: &Rig, run: &str) -> Notice {
 /// What each digest said, by the key of its notice, and how often it was told.
 fn told(server: &Server) -> BTreeMap<String, (usize, Vec<String>)> {
     let mut told = BTreeMap::<String, (usize, Vec<String>)>::new();
-    for event in server.got().iter().map(|got| got.json()).filter(|event| event["type"] == "heal.digest") {
+    for event in server.got().iter().map(super::server::Got::json).filter(|event| event["type"] == "heal.digest") {
         let lines = event["data"]["detail"].as_str().unwrap().lines();
         let lines: Vec<String> = lines.map(|line| line.split_once(' ').unwrap().1.to_owned()).collect();
         let entry = told.entry(event["id"].as_str().unwrap().to_owned()).or_insert((0, lines.clone()));

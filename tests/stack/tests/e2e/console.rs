@@ -46,7 +46,8 @@ impl Api {
 
     /// The cookie of a person who has signed in with a token.
     async fn sign_in(&self, token: &str) -> String {
-        let form = self.request(Method::POST, "/login/token").header("content-type", "application/x-www-form-urlencoded");
+        let form =
+            self.request(Method::POST, "/login/token").header("content-type", "application/x-www-form-urlencoded");
         let response = form.body(format!("token={token}")).send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         assert_eq!(status, StatusCode::SEE_OTHER, "{}", response.text().await.unwrap());
