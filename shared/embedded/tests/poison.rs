@@ -12,6 +12,7 @@ use common::open;
 use heal_embedded::limit;
 use heal_runtime::port::{Message, QueueName, Receiver, Sender};
 
+#[allow(dead_code, reason = "samples of other tests")]
 mod common;
 
 /// Tells the test binary that it is a consumer, and which file it works on.

@@ -62,7 +62,7 @@ impl Leases {
         let state = self.lock();
         let suspects = state.hand.suspects();
         let mut view = View::default();
-        if suspects.iter().any(|id| state.is_leased(id)) {
+        if suspects.iter().any(|id| state.is_leased(*id)) {
             view.hidden.clone_from(&suspects);
         }
         for (id, lease) in state.queues.get(queue).into_iter().flatten() {
@@ -81,7 +81,7 @@ impl Leases {
     /// Leases a message, unless the lease that `view` found expired was settled since, or another suspect is in hand.
     pub(super) fn grant(&self, queue: &str, id: i64, lease: Lease, view: &View) -> bool {
         let mut state = self.lock();
-        let is_other = |other: &i64| *other != id && state.is_leased(other);
+        let is_other = |other: &i64| *other != id && state.is_leased(*other);
         if view.suspects.contains(&id) && view.suspects.iter().any(is_other) {
             return false;
         }
@@ -140,8 +140,8 @@ impl Leases {
 }
 
 impl State {
-    fn is_leased(&self, id: &i64) -> bool {
-        self.queues.values().any(|leases| leases.contains_key(id))
+    fn is_leased(&self, id: i64) -> bool {
+        self.queues.values().any(|leases| leases.contains_key(&id))
     }
 
     fn end(&mut self, receipts: &[Receipt]) {
