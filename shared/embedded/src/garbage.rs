@@ -64,8 +64,7 @@ const INPUTS: &str = "DELETE FROM dedupe WHERE key IN (SELECT key FROM dedupe WH
 /// Includes claims without a result: their runs' deadlines passed long ago.
 const CLAIMS: &str = "DELETE FROM claim WHERE no IN (SELECT no FROM claim WHERE lease_until <= ?1 LIMIT ?2)";
 
-const COOLDOWNS: &str = "DELETE FROM cooldown WHERE (action, target) IN
-    (SELECT action, target FROM cooldown WHERE until <= ?1 LIMIT ?2)";
+const COOLDOWNS: &str = "DELETE FROM cooldown WHERE no IN (SELECT no FROM cooldown WHERE until <= ?1 LIMIT ?2)";
 
 const BUDGETS: &str = "DELETE FROM budget WHERE rowid IN (SELECT rowid FROM budget WHERE until <= ?1 LIMIT ?2)";
 const COUNTS: &str = "DELETE FROM repeated WHERE key IN (SELECT key FROM repeated WHERE until <= ?1 LIMIT ?2)";

@@ -22,6 +22,7 @@ mod autonomy;
 mod budgets;
 mod chain;
 mod claims;
+mod cooldowns;
 mod held;
 mod history;
 mod repeats;
@@ -41,7 +42,7 @@ const MIGRATIONS: [&[&str]; VERSION as usize] = [
     &[V3],
     &[chain::UP, held::UP, budgets::UP, repeats::UP, autonomy::UP],
     &[rooms::UP, history::UP],
-    &[claims::UP],
+    &[claims::UP, cooldowns::UP],
 ];
 
 /// The version of the tables that this build reads and writes, `user_version` of the file.

@@ -27,6 +27,10 @@ DROP TABLE claim;
 CREATE TABLE claim (action TEXT NOT NULL, attempt TEXT NOT NULL, holder TEXT, lease_until INTEGER NOT NULL, recovered INTEGER NOT NULL,
     reserved TEXT NOT NULL, result TEXT, PRIMARY KEY (action, attempt)) STRICT, WITHOUT ROWID;
 CREATE INDEX claim_lease ON claim (lease_until);
+DROP TABLE cooldown;
+CREATE TABLE cooldown (action TEXT NOT NULL, target TEXT NOT NULL, reserved_at INTEGER NOT NULL, until INTEGER NOT NULL, by_action TEXT,
+    by_attempt TEXT, before_at INTEGER, before_until INTEGER, PRIMARY KEY (action, target)) STRICT, WITHOUT ROWID;
+CREATE INDEX cooldown_until ON cooldown (until);
 DROP INDEX run_room;
 DROP INDEX run_waiting;
 ALTER TABLE run DROP COLUMN room;
