@@ -98,6 +98,16 @@ class Alarms(unittest.TestCase):
             expected.add(("AWS/DynamoDB", "SystemErrors", (("Operation", operation), ("TableName", "Table"))))
         self.assertEqual(set(self.alarms), expected)
 
+    def test_the_price_of_a_month_with_nothing_to_do_counts_them_and_the_mappings(self):
+        stack = Stack()
+        alarms, mappings = (len(stack.of_type(it)) for it in ("AWS::CloudWatch::Alarm", "AWS::Lambda::EventSourceMapping"))
+        price = (ROOT / "tests/stack/examples/bench_aws/price.rs").read_text()
+        self.assertIn(f"const ALARMS: f64 = {alarms}.0;", price)
+        self.assertIn(f"const MAPPINGS: f64 = {mappings}.0;", price)
+        page = (ROOT / "docs/benchmarks.md").read_text()
+        self.assertIn(f"{alarms} alarms", page)
+        self.assertIn(f"{mappings} event source mappings", page)
+
     def test_outcomes_have_their_alarms(self):
         for logical_id, expected in OUTCOMES.items():
             self.assertEqual(series(self.by_id[logical_id]), expected, logical_id)

@@ -32,6 +32,10 @@ pub struct Counts {
     pub sqs_requests: u64,
     /// The number of calls by operation.
     pub calls: BTreeMap<String, u64>,
+    /// Write units by kind of row, such as `RUN` or `CLAIM`.
+    pub written: BTreeMap<String, u64>,
+    /// Read units by kind of row, in halves.
+    pub half_read: BTreeMap<String, u64>,
 }
 
 /// A counting proxy.
@@ -114,9 +118,16 @@ impl Shared {
         let name = target.rsplit('.').next().unwrap_or(target).to_owned();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if target.starts_with("DynamoDB") {
-            let Units { write, half_reads } = units::units_of(&name, &json(asked), &json(answered));
-            counts.write_units += write;
-            counts.half_read_units += half_reads;
+            for (kind, Units { write, half_reads }) in units::units_of(&name, &json(asked), &json(answered)) {
+                counts.write_units += write;
+                counts.half_read_units += half_reads;
+                if write > 0 {
+                    *counts.written.entry(kind.clone()).or_default() += write;
+                }
+                if half_reads > 0 {
+                    *counts.half_read.entry(kind).or_default() += half_reads;
+                }
+            }
         } else if target.starts_with("AmazonSQS") {
             counts.sqs_requests += (asked.len() as u64).div_ceil(SQS_CHUNK_BYTES).max(1);
         }

@@ -55,11 +55,12 @@ fn ratio(own: u64, other: u64) -> f64 {
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reads = ratio(self.counts.half_read_units, 2);
-        let Counts { write_units, calls, .. } = &self.counts;
+        let Counts { write_units, calls, written, half_read, .. } = &self.counts;
         let (invocations, sqs) = (self.invocations, self.sqs_requests());
         write!(
             f,
-            "write units {write_units}, read units {reads}, invocations {invocations}, SQS requests {sqs}; calls {calls:?}"
+            "write units {write_units}, read units {reads}, invocations {invocations}, SQS requests {sqs}; calls {calls:?}; \
+             write units by row {written:?}; half read units by row {half_read:?}"
         )
     }
 }
@@ -86,6 +87,17 @@ impl Course {
         self.runs(incident_type, 1_000..1_000 + runs).await
     }
 
+    /// One tick of the schedule while no run is live; the first one finds its function cold.
+    pub(crate) async fn idle_tick(&self) -> Counts {
+        let path = format!("{}-scheduled-checks/invocations", heal_stack::STACK);
+        let event = json!({"source": "aws.events"});
+        for _ in 0..2 {
+            self.meter.take();
+            heal_stack::table::lambda(&self.deployment.stack, reqwest::Method::POST, &path, &event).await;
+        }
+        self.meter.take()
+    }
+
     async fn runs(&self, incident_type: &str, numbers: std::ops::Range<u64>) -> Asked {
         let (store, queues) = (self.deployment.store().await, self.deployment.queues().await);
         let since = Timestamp(now_ms());
@@ -95,7 +107,8 @@ impl Course {
             queue: QueueName::Incidents,
             body: json!({
                 "incident_id": format!("bench-{incident_type}-{number}"), "incident_type": incident_type,
-                "worker_id": "worker-0", "workflow_id": "wf-running", "ticket_id": format!("bench-{number}"),
+                "worker_id": format!("bench-worker-{number}"), "workflow_id": "wf-running",
+                "ticket_id": format!("bench-{number}"),
             })
             .to_string(),
             delay_ms: 0,
@@ -145,6 +158,7 @@ async fn completed_runs(store: &heal_aws::Store, filter: &RunFilter) -> heal_run
     }
 }
 
+/// A ticket and a worker for each run: the guardrails escalate the third run about one of them.
 fn seed() -> Seed {
     let base = serde_json::to_value(Seed::healthy_worker()).unwrap();
     let mut seed = base.clone();
@@ -152,6 +166,10 @@ fn seed() -> Seed {
         let mut ticket = base["tickets"][0].clone();
         ticket["ticket_id"] = json!(format!("bench-{number}"));
         seed["tickets"].as_array_mut().unwrap().push(ticket);
+        let mut pod = base["pods"][0].clone();
+        pod["name"] = json!(format!("bench-worker-{number}"));
+        pod["uid"] = json!(format!("bench-{number}"));
+        seed["pods"].as_array_mut().unwrap().push(pod);
     }
     serde_json::from_value(seed).unwrap()
 }

@@ -30,9 +30,12 @@ fn main() {
         );
         let many = course.many("FOUR_STEPS", MANY).await;
         println!("\nrequests: {MANY} runs of 4 steps at once, batched, all of them together\n  {many}");
+        let tick = course.idle_tick().await;
         println!("\nlist price of a million incidents of 4 steps");
         price::print("one at a time", &four, 1);
         price::print("1,000 at once", &many, MANY);
         price::print_step_functions();
+        println!("\nlist price of a month of 30 days with nothing to do");
+        price::print_idle(&tick);
     });
 }

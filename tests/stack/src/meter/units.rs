@@ -2,7 +2,7 @@
 //! write unit per kilobyte, twice that in a transaction, and once more for an index that contains the row; one read unit
 //! per four kilobytes, half of it if the read is not strongly consistent. A failed condition is billed like the write.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Units {
@@ -11,43 +11,58 @@ pub(super) struct Units {
     pub half_reads: u64,
 }
 
-/// The billed units of the call named `name`.
-pub(super) fn units_of(name: &str, asked: &Value, answered: &Value) -> Units {
+/// The billed units of the call named `name`, by the kind of row: the part of its partition key before the `#`.
+pub(super) fn units_of(name: &str, asked: &Value, answered: &Value) -> Vec<(String, Units)> {
     match name {
-        "PutItem" => write(put(asked.get("Item").unwrap_or(&Value::Null))),
+        "PutItem" => vec![written(&asked["Item"], put(&asked["Item"]))],
         // The whole row after the update counts.
-        "UpdateItem" => write(put(&answered["Attributes"])),
-        "DeleteItem" => write(1),
+        "UpdateItem" => vec![written(&asked["Key"], put(&answered["Attributes"]))],
+        "DeleteItem" => vec![written(&asked["Key"], 1)],
         "TransactWriteItems" => {
             let writes = asked["TransactItems"].as_array().into_iter().flatten();
-            write(writes.map(|one| 2 * put(one.pointer("/Put/Item").unwrap_or(&Value::Null))).sum())
+            let unit = |one: &Value| match one.pointer("/Put/Item") {
+                Some(item) => written(item, 2 * put(item)),
+                None => written(&one["ConditionCheck"]["Key"], 2),
+            };
+            writes.map(unit).collect()
         }
-        "GetItem" => read(bytes(&answered["Item"]), asked),
-        "Query" => read(answered["Items"].as_array().into_iter().flatten().map(bytes).sum(), asked),
+        "GetItem" => vec![read(kind(&asked["Key"]), bytes(&answered["Item"]), asked)],
+        "Query" => {
+            let partition = asked.pointer("/ExpressionAttributeValues/:pk").unwrap_or(&Value::Null);
+            let found = answered["Items"].as_array().into_iter().flatten().map(bytes).sum();
+            vec![read(kind(&json!({"pk": partition})), found, asked)]
+        }
         "BatchGetItem" => {
             let tables = asked["RequestItems"].as_object().into_iter().flatten();
-            let units = tables.map(|(table, wanted)| {
+            let units = tables.flat_map(|(table, wanted)| {
                 let found = answered.get("Responses").and_then(|found| found.get(table)).and_then(Value::as_array);
-                let found: Vec<u64> =
-                    found.into_iter().flatten().map(|row| read(bytes(row), wanted).half_reads).collect();
-                let keys = wanted.get("Keys").and_then(Value::as_array).map_or(0, Vec::len);
-                let missing = keys.saturating_sub(found.len()) as u64;
-                found.iter().sum::<u64>() + missing * read(0, wanted).half_reads
+                let found = found.map_or(&[][..], Vec::as_slice);
+                let keys = wanted.get("Keys").and_then(Value::as_array).into_iter().flatten();
+                keys.map(|key| {
+                    let row = found.iter().find(|row| row["pk"] == key["pk"] && row["sk"] == key["sk"]);
+                    read(kind(key), row.map_or(0, bytes), wanted)
+                })
+                .collect::<Vec<_>>()
             });
-            Units { half_reads: units.sum(), write: 0 }
+            units.collect()
         }
-        _ => Units::default(),
+        _ => Vec::new(),
     }
 }
 
-const fn write(units: u64) -> Units {
-    Units { write: units, half_reads: 0 }
+fn kind(key: &Value) -> String {
+    let pk = key["pk"]["S"].as_str().unwrap_or("other");
+    pk.split('#').next().unwrap_or(pk).to_owned()
 }
 
-fn read(bytes: u64, asked: &Value) -> Units {
+fn written(row: &Value, units: u64) -> (String, Units) {
+    (kind(row), Units { write: units, half_reads: 0 })
+}
+
+fn read(kind: String, bytes: u64, asked: &Value) -> (String, Units) {
     let units = bytes.div_ceil(4_096).max(1);
     let is_consistent = asked.get("ConsistentRead").and_then(Value::as_bool).unwrap_or(false);
-    Units { half_reads: if is_consistent { 2 * units } else { units }, write: 0 }
+    (kind, Units { half_reads: if is_consistent { 2 * units } else { units }, write: 0 })
 }
 
 /// The units of writing a row and its index entry.
@@ -80,26 +95,42 @@ fn attribute((name, value): (&String, &Value)) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    fn sum(name: &str, asked: &Value, answered: &Value) -> Units {
+        let units = units_of(name, asked, answered);
+        let add = |a: Units, b: Units| Units { write: a.write + b.write, half_reads: a.half_reads + b.half_reads };
+        units.into_iter().fold(Units::default(), |sum, (_, units)| add(sum, units))
+    }
 
     #[test]
     fn a_write_is_billed_by_the_kilobyte_and_twice_in_a_transaction() {
         let small = json!({"pk": {"S": "a"}, "n": {"N": "1"}});
-        assert_eq!(units_of("PutItem", &json!({"Item": small}), &Value::Null), Units { write: 1, half_reads: 0 });
+        assert_eq!(sum("PutItem", &json!({"Item": small}), &Value::Null), Units { write: 1, half_reads: 0 });
         let large = json!({"pk": {"S": "x".repeat(1_100)}});
         let indexed = json!({"pk": {"S": "a"}, "gsi_pk": {"S": "FAILED"}, "events": {"S": "x".repeat(1_100)}});
-        assert_eq!(units_of("PutItem", &json!({"Item": indexed}), &Value::Null).write, 3);
+        assert_eq!(sum("PutItem", &json!({"Item": indexed}), &Value::Null).write, 3);
         let transaction = json!({"TransactItems": [{"Put": {"Item": small}}, {"Put": {"Item": large}}]});
-        assert_eq!(units_of("TransactWriteItems", &transaction, &Value::Null).write, 6);
+        assert_eq!(sum("TransactWriteItems", &transaction, &Value::Null).write, 6);
     }
 
     #[test]
     fn a_read_is_billed_by_four_kilobytes_and_half_if_eventually_consistent() {
         let found = json!({"Items": [{"pk": {"S": "x".repeat(3_000)}}, {"pk": {"S": "x".repeat(3_000)}}]});
-        assert_eq!(units_of("Query", &json!({"ConsistentRead": true}), &found).half_reads, 4);
-        assert_eq!(units_of("Query", &json!({}), &found).half_reads, 2);
-        assert_eq!(units_of("GetItem", &json!({"ConsistentRead": true}), &json!({})).half_reads, 2);
+        assert_eq!(sum("Query", &json!({"ConsistentRead": true}), &found).half_reads, 4);
+        assert_eq!(sum("Query", &json!({}), &found).half_reads, 2);
+        assert_eq!(sum("GetItem", &json!({"ConsistentRead": true}), &json!({})).half_reads, 2);
+    }
+
+    #[test]
+    fn units_are_counted_by_the_kind_of_row() {
+        let put = |pk: &str| json!({"Put": {"Item": {"pk": {"S": pk}}}});
+        let check = json!({"ConditionCheck": {"Key": {"pk": {"S": "LIVE#3"}}}});
+        let units = units_of("TransactWriteItems", &json!({"TransactItems": [put("RUN#r-1"), check]}), &Value::Null);
+        let two = Units { write: 2, half_reads: 0 };
+        assert_eq!(units, [("RUN".to_owned(), two), ("LIVE".to_owned(), two)]);
+        let keys = json!({"RequestItems": {"t": {"Keys": [{"pk": {"S": "COOLDOWN#a"}, "sk": {"S": "COOLDOWN"}}]}}});
+        let missing = Units { write: 0, half_reads: 1 };
+        assert_eq!(units_of("BatchGetItem", &keys, &json!({})), [("COOLDOWN".to_owned(), missing)]);
     }
 }
