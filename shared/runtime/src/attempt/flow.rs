@@ -131,6 +131,7 @@ impl Worker {
         if earlier.is_open() {
             performed.proven_not_applied.clear();
             performed.result.not_applied = false;
+            performed.result.may_have_acted = says_only_of_itself(&performed.result);
         }
         Ok(performed)
     }
@@ -224,6 +225,11 @@ impl Earlier {
     const fn is_open(self) -> bool {
         self.recovered || self.may_have_acted
     }
+}
+
+/// Whether the result is a refusal of this try, which another attempt may follow: it says nothing about an earlier try.
+const fn says_only_of_itself(result: &AttemptResult) -> bool {
+    matches!(result.outcome, AttemptOutcome::Failed { .. } | AttemptOutcome::CoolingDown { .. })
 }
 
 /// Whether the result may be that of the freeze and not of the target.
