@@ -9,4 +9,4 @@ if [ -n "${SEED:-}" ]; then
     SIMULATION_SEED=$SEED exec cargo test --locked --workspace --test simulation -- --nocapture --exact $test
 fi
 # The tests' feature `planted` is on here too; without a planted bug it changes nothing.
-SIMULATION_COURSES=${COURSES:-10000} exec cargo test --locked --release -p heal-runtime --test simulation -- --nocapture --exact $test
+SIMULATION_COURSES=${COURSES:-10000} exec cargo test --locked --profile simulation -p heal-runtime --test simulation -- --nocapture --exact $test

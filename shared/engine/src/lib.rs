@@ -25,7 +25,6 @@ pub mod limit;
 pub mod message;
 pub mod notice;
 pub mod plan;
-#[cfg_attr(not(feature = "planted"), allow(dead_code, reason = "only tests name the bugs"))]
 pub mod planted;
 pub mod playbook;
 pub mod report;

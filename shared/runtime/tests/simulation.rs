@@ -38,12 +38,12 @@ mod rooms;
 mod stage;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
 
 use findings::Findings;
 use narrator::Narrator;
 use planted::Bug;
 use stage::Stage;
+use tokio::time::Instant;
 
 /// Random things that happen in one course.
 const HAPPENINGS: usize = 600;
