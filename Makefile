@@ -3,7 +3,7 @@
 HEAL := $${CARGO_TARGET_DIR:-target}/debug/heal
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test lint bench bench-aws bench-doors bench-halt bench-peers bench-storm fault-matrix deny stack stack-down watch invoke require
+.PHONY: help run install test lint bench bench-aws bench-doors bench-halt bench-peers bench-storm simulate fuzz fault-matrix deny stack stack-down watch invoke require
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-17s %s\n", $$1, $$2 }'
@@ -42,6 +42,12 @@ bench-peers: require ## heal beside Restate on the same work, five rounds each; 
 
 bench-storm: require ## 10,000 incidents in a minute on a target of 100 calls a second: none may fail for being late; takes five minutes; STACK=1: fewer, on a local AWS
 	@STACK="$(STACK)" scripts/bench-storm.sh
+
+simulate: require ## random faults against the laws, optimised: COURSES=10000 of them; SEED=n tells one course event by event
+	@COURSES="$(COURSES)" SEED="$(SEED)" scripts/simulate.sh
+
+fuzz: require ## mutated inputs for everything that reads a text from outside: SECONDS=600 for each of the targets
+	@FUZZ_SECONDS="$(SECONDS)" FUZZ_SEED="$(SEED)" cargo test --locked --workspace --test targets -- --nocapture --test-threads 2
 
 fault-matrix: require ## run every playbook under every fault of every service, and write docs/fault-matrix.md; 3 minutes
 	@scripts/fault-matrix.sh

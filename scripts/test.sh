@@ -51,6 +51,16 @@ RUSTDOCFLAGS=-Dwarnings cargo doc --locked --workspace --no-deps --quiet
 step "build"
 cargo test --locked --workspace --no-run
 
+step "planted bugs"
+# Each bug with the law that catches it. No shipped program may contain a switch for one.
+cargo test --locked --workspace --test simulation -- --nocapture --exact planted::table::every_planted_bug_is_caught_by_a_law
+for program in heal $(sed -n 's/^name = "\(heal-[^"]*\)"$/\1/p' functions/*/Cargo.toml); do
+    if cargo tree --locked --package "$program" --edges features,no-dev --invert heal-engine --depth 2 | grep -F planted; then
+        echo "$program has the feature planted"
+        exit 1
+    fi
+done
+
 step "playbooks"
 "$heal" playbook lint playbooks
 

@@ -11,6 +11,7 @@ pub(crate) use start::render_parameters;
 use crate::event::{Event, RunOutcome, StepOutcome, StopCause};
 use crate::id::{StepIndex, StepRef};
 use crate::plan::Plan;
+use crate::planted::{self, Bug};
 use crate::state::{Pending, Phase, Question, State, StepState};
 use crate::time::Timestamp;
 
@@ -144,7 +145,9 @@ fn end_fan(state: &State) -> Option<Event> {
 
 /// Ends the actions, or the run, once every step of the phase has ended.
 fn end_phase(plan: &Plan, state: &State) -> Option<Event> {
-    if state.unended > 0 {
+    let hurries =
+        planted::has(Bug::VerifyBeforeEffect) && state.phase == Phase::Acting && !plan.playbook.verify.is_empty();
+    if state.unended > 0 && !hurries {
         return None;
     }
     match state.phase {

@@ -25,6 +25,7 @@ pub mod limit;
 pub mod message;
 pub mod notice;
 pub mod plan;
+pub mod planted;
 pub mod playbook;
 pub mod report;
 pub mod schema;

@@ -7,6 +7,7 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::Value;
 
 use crate::limit;
+use crate::planted::{self, Bug};
 
 mod convert;
 mod error;
@@ -174,6 +175,7 @@ impl Test {
             Self::Fixed(value) => Ok(*value),
             Self::Expression(template) => match template.render(scope)? {
                 Value::Bool(value) => Ok(value),
+                Value::String(text) if planted::has(Bug::TruthyText) => Ok(!text.is_empty()),
                 other @ (Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
                     Err(TemplateError::NotBoolean { template: template.source().to_owned(), observed: brief(&other) })
                 }

@@ -33,4 +33,4 @@ mod world;
 pub use cell::{Cell, Injection, Row};
 pub use fault::{Extent, Fault};
 pub use matrix::{Matrix, run};
-pub use scenario::{Like, Scenario};
+pub use scenario::{Like, Scenario, seed};

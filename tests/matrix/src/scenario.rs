@@ -63,12 +63,12 @@ impl Scenario {
     }
 
     /// The incident as the queue carries it.
-    pub(crate) fn incident(&self) -> Value {
+    pub fn incident(&self) -> Value {
         (self.incident)()
     }
 
     /// Whether the target is as the playbook wants it.
-    pub(crate) fn is_well(&self, platform: &Platform) -> bool {
+    pub fn is_well(&self, platform: &Platform) -> bool {
         (self.is_well)(platform)
     }
 }
@@ -148,7 +148,7 @@ const STUCK_WORKFLOW: Scenario = Scenario {
 };
 
 /// The targets of every scenario.
-pub(crate) fn seed(like: Like) -> Seed {
+pub fn seed(like: Like) -> Seed {
     let mut seed = match like {
         Like::Deployed => Seed::unhealthy_worker().with_deployed_workers(),
         Like::Guide => Seed::unhealthy_worker(),

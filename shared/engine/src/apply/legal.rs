@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::id::{Digest, StepIndex, StepRef};
 use crate::limit;
 use crate::plan::Plan;
+use crate::planted::{self, Bug};
 use crate::state::{Pending, Phase, State, StepState};
 
 /// # Errors
@@ -20,7 +21,8 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
         // Also after the run's end. A later build may not derive the entry any more, so the fold does not ask for it.
         return Ok(());
     }
-    if state.is_ended() && !(matches!(event, Event::IncidentJoined { .. }) && state.awaits_acknowledgement()) {
+    let absorbs = state.is_ended() && !planted::has(Bug::TerminalNotAbsorbing);
+    if absorbs && !(matches!(event, Event::IncidentJoined { .. }) && state.awaits_acknowledgement()) {
         return stale(format!("run {run_id} has ended"));
     }
     let starts = matches!(
@@ -75,7 +77,9 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
             Some(_) | None => Err(illegal(format!("step {step} has no attempt with a result"))),
         },
         Event::StepEnded { step, .. } => endable(state, *step).map_err(illegal),
-        Event::VerifyStarted if state.phase != Phase::Acting || state.unended > 0 => {
+        Event::VerifyStarted
+            if state.phase != Phase::Acting || state.unended > 0 && !planted::has(Bug::VerifyBeforeEffect) =>
+        {
             Err(illegal("the actions have not all ended".to_owned()))
         }
         Event::Stopping { .. } if state.stopping.is_some() => Err(illegal("the run is stopping already".to_owned())),
@@ -99,7 +103,7 @@ fn joinable(state: &State, incident_id: &str) -> Result<(), String> {
 
 fn answerable(plan: &Plan, state: &State, step: StepRef, attempt: u32) -> Result<(), String> {
     match state.pending.get(&step) {
-        Some(Pending::Attempt(pending)) if pending.number == attempt => Ok(()),
+        Some(Pending::Attempt(pending)) if pending.number == attempt || planted::has(Bug::StaleResultTaken) => Ok(()),
         Some(_) | None => {
             Err(format!("attempt {attempt} of step {} of run {} is not pending", plan.name(step.step), state.run_id))
         }

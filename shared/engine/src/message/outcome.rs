@@ -27,6 +27,9 @@ pub struct AttemptResult {
     /// Whether an attempt that ended `unavailable` or `timed_out` is proven not to have taken effect.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_applied: bool,
+    /// An earlier worker of the attempt died, or was frozen, and may have acted: that this one was refused or failed proves nothing about it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_have_acted: bool,
     /// What was decided on each target before the effect, those that were not let pass first. One JSON text of `heal_guard::DecisionRecord`
     /// each, which the engine keeps and does not read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -173,6 +176,7 @@ impl AttemptResult {
             warnings: Vec::new(),
             follow_up: Vec::new(),
             not_applied: false,
+            may_have_acted: false,
             decisions: Vec::new(),
             decisions_cut: None,
         }
@@ -206,7 +210,7 @@ impl AttemptResult {
             | AttemptOutcome::NeedsApproval { .. }
             | AttemptOutcome::CoolingDown { .. }
             | AttemptOutcome::Failed { .. }
-            | AttemptOutcome::Shadowed { .. } => true,
+            | AttemptOutcome::Shadowed { .. } => !self.may_have_acted,
             AttemptOutcome::Unavailable { .. } | AttemptOutcome::TimedOut { .. } => self.not_applied,
             AttemptOutcome::Succeeded | AttemptOutcome::Unknown { .. } => false,
         }

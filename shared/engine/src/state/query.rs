@@ -12,6 +12,7 @@ use crate::event::{RunOutcome, RunStatus, StepOutcome};
 use crate::id::{StepIndex, StepRef, Token};
 use crate::limit;
 use crate::plan::Plan;
+use crate::planted::{self, Bug};
 use crate::template::{Lookup, Scope};
 use crate::time::Timestamp;
 
@@ -128,7 +129,8 @@ impl State {
             return Some(format!("the run has {} events, the limit is {}", self.seq, limit::EVENTS));
         }
         let (sent, limit) = (self.commands_sent, limit::COMMANDS_PER_RUN);
-        (sent >= limit).then(|| format!("the run has sent {sent} commands, the limit is {limit}"))
+        (sent >= limit && !planted::has(Bug::CommandBudgetIgnored))
+            .then(|| format!("the run has sent {sent} commands, the limit is {limit}"))
     }
 
     /// What an unstopped run leaves for a person, as a sentence that names the steps; `None` if it leaves nothing.

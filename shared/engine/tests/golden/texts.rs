@@ -27,9 +27,12 @@ pub fn all() -> Vec<(&'static str, String, String)> {
     let not_applied = outcomes().into_iter().find(|result| matches!(result.outcome, AttemptOutcome::TimedOut { .. }));
     let not_applied = AttemptResult { not_applied: true, ..not_applied.unwrap() };
     let worked = ActionResult { started_at: Some(AT), ..action_result(not_applied.clone()) };
+    let failed = outcomes().into_iter().find(|result| matches!(result.outcome, AttemptOutcome::Failed { .. }));
+    let may_have_acted = AttemptResult { may_have_acted: true, ..failed.unwrap() };
     let new = [
         ("results", "worked".to_owned(), format::encode(&worked)),
         ("answers", "not_applied".to_owned(), format::encode(&not_applied)),
+        ("answers", "may_have_acted".to_owned(), format::encode(&may_have_acted)),
         ("answers", "decided".to_owned(), format::encode(&decided())),
         ("results", "decided".to_owned(), format::encode(&action_result(decided()))),
     ];

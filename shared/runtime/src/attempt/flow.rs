@@ -133,6 +133,7 @@ impl Worker {
         if earlier.is_open() {
             performed.proven_not_applied.clear();
             performed.result.not_applied = false;
+            performed.result.may_have_acted = says_only_of_itself(&performed.result);
         }
         Ok(performed)
     }
@@ -226,4 +227,9 @@ impl Earlier {
     pub(super) const fn is_open(self) -> bool {
         self.recovered || self.may_have_acted
     }
+}
+
+/// Whether the result is a refusal of this try, which another attempt may follow: it says nothing about an earlier try.
+const fn says_only_of_itself(result: &AttemptResult) -> bool {
+    matches!(result.outcome, AttemptOutcome::Failed { .. } | AttemptOutcome::CoolingDown { .. })
 }

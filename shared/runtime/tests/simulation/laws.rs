@@ -1,5 +1,6 @@
 //! The laws: what holds of the logs and of the world after any faults.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use heal_engine::Plan;
@@ -13,8 +14,23 @@ use heal_runtime::Timestamp;
 use heal_runtime::halts::HALT_CACHE_MS;
 use heal_runtime::port::{Receiver as _, RunReader};
 
+use super::playbooks::guardrails;
 use super::remedy::{COOLDOWN_MS, Effect};
-use super::stage::{Stage, guardrails};
+use super::stage::Stage;
+
+thread_local! {
+    static LAW: Cell<&'static str> = const { Cell::new("") };
+}
+
+/// Names the law that is judged by from here on.
+pub fn judge(law: &'static str) {
+    LAW.set(law);
+}
+
+/// The law that was judged by last.
+pub fn judged() -> &'static str {
+    LAW.get()
+}
 
 /// More than a course has messages.
 const DEAD_LETTERS: usize = 10_000;
@@ -30,6 +46,7 @@ pub async fn hold(stage: &Stage) {
     let mut authorised = Authorised::default();
     let mut incidents = BTreeSet::new();
     let mut starts = BTreeSet::new();
+    judge("a log is whole, chained, and the only one of its incident");
     for head in stage.heads().await {
         assert!(
             head.status.is_terminal(),
@@ -63,21 +80,26 @@ pub async fn hold(stage: &Stage) {
             _ => None,
         }));
     }
+    judge("no incident is lost, and none comes from nowhere");
     let dead = dead_incidents(stage).await;
     let lost: Vec<_> = stage.incidents.difference(&incidents).filter(|id| !dead.contains(*id)).collect();
     assert!(lost.is_empty(), "incidents {lost:?} were lost");
     let unknown: Vec<_> =
         incidents.iter().filter(|id| !stage.incidents.contains(*id) && !stage.perhaps.contains(*id)).collect();
     assert!(unknown.is_empty(), "incidents {unknown:?} came from nowhere");
+    judge("runs for one target are bounded in number");
     under_the_bound(stage).await;
     let effects = stage.world.effects.lock().unwrap().clone();
+    judge("an effect that is not idempotent happens once");
     at_most_once_unless_idempotent(&effects);
+    judge("two effects on a target are a cooldown apart");
     apart(&effects);
+    judge("no budget has more effects than places");
     within_budget(&effects);
-    for effect in &effects {
-        authorised.check(effect);
-        unhalted(stage, effect);
-    }
+    judge("the log authorised every effect before it happened");
+    effects.iter().for_each(|effect| authorised.check(effect));
+    judge("nothing happens while it is halted");
+    effects.iter().for_each(|effect| unhalted(stage, effect));
 }
 
 /// The incidents that no process could take in five deliveries: a person finds them among the dead letters.

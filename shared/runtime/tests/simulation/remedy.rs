@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Probe, Target};
 use heal_runtime::port::{Clock, PolicyResource};
-use heal_runtime::{ActionSpec, AttemptOutcome, AttemptResult, Digest, Map, Safety, Timestamp};
+use heal_runtime::{ActionSpec, AttemptOutcome, AttemptResult, Digest, Map, OutputType, Safety, Timestamp};
 use heal_testkit::memory::ManualClock;
 use serde_json::json;
 
@@ -46,7 +46,7 @@ pub struct Parameters {
     target: String,
 }
 
-/// `again` is idempotent, `look` can probe, `once` can do neither; each touches the target of its parameters.
+/// `again` is idempotent, `look` can probe, `once` can do neither; each touches the target of its parameters. `see` reads.
 #[derive(Debug)]
 pub struct Remedy {
     pub spec: ActionSpec,
@@ -58,8 +58,8 @@ impl Remedy {
         let spec = ActionSpec {
             name,
             description: "A remedy of the simulation.",
-            parameters: json!({"type": "object", "properties": {"target": {"type": "string"}}, "required": ["target"]}),
-            outputs: &[],
+            parameters: json!({"type": "object", "properties": {"target": {"type": "string"}, "edition": {"type": "integer"}}, "required": ["target"]}),
+            outputs: &[("well", OutputType::Boolean)],
             safety,
             inherits: &[],
             default_timeout_seconds: 30,
@@ -82,7 +82,8 @@ impl Action for Remedy {
     fn targets(&self, _: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
         let id = parameters.target.clone();
         let cooldown = (self.spec.name == "again").then(|| Cooldown::new("again", &id, COOLDOWN_MS));
-        Ok(vec![Target { id, resource: PolicyResource::default(), cooldown }])
+        let resource = PolicyResource { ticket_id: id.clone(), ..PolicyResource::default() };
+        Ok(vec![Target { id, resource, cooldown }])
     }
 
     async fn facts(&self, _: &Call, _: &Parameters, _: &Target) -> Result<Facts<()>, AttemptResult> {
@@ -103,6 +104,14 @@ impl Action for Remedy {
                 result: AttemptResult::transient("flaky", "not now"),
                 proven_not_applied: proven_not_applied(),
             };
+        }
+        // Others work meanwhile.
+        for _ in 0..world.rng.below(3) {
+            tokio::task::yield_now().await;
+        }
+        if self.spec.safety == Safety::ReadOnly {
+            let well = !faulty || world.rng.chance(60);
+            return AttemptResult::succeeded(Map::from_iter([("well".to_owned(), json!(well))])).into();
         }
         world.effects.lock().unwrap().push(Effect {
             action: self.spec.name,

@@ -6,7 +6,8 @@ use heal_engine::event::{Commit, Event, RunStarted};
 use heal_runtime::port::{RunHead, RunReader, place};
 use heal_runtime::{RunId, Timestamp};
 
-use super::stage::{Stage, guardrails};
+use super::playbooks::guardrails;
+use super::stage::Stage;
 
 /// The end of an interval that did not end, and the moment of what did not happen.
 const NEVER: Timestamp = Timestamp(u64::MAX);

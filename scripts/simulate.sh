@@ -1,0 +1,12 @@
+#!/bin/sh
+# The simulation, optimised: COURSES of them over all cores with progress, or one course told event by event with SEED.
+set -eu
+cd "$(dirname "$0")/.."
+
+test=whatever_goes_wrong_the_laws_hold_and_every_run_ends
+if [ -n "${SEED:-}" ]; then
+    # Debug builds check more, and one course is short.
+    SIMULATION_SEED=$SEED exec cargo test --locked --workspace --test simulation -- --nocapture --exact $test
+fi
+# The tests' feature `planted` is on here too; without a planted bug it changes nothing.
+SIMULATION_COURSES=${COURSES:-10000} exec cargo test --locked --profile simulation -p heal-runtime --test simulation -- --nocapture --exact $test
