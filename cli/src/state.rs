@@ -35,6 +35,10 @@ pub(crate) async fn lock(path: &Path) -> anyhow::Result<Exclusive> {
     }
     let lock = lock_file(path)?;
     let store = open_at(path)?;
+    // Whoever put the clock back while nothing ran has moved every stored wait away.
+    if let Some(newest) = store.newest().await.with_context(|| format!("failed to read {}", path.display()))? {
+        SystemClock::not_before(newest);
+    }
     let recovered =
         store.recover().await.with_context(|| format!("failed to recover the state file {}", path.display()))?;
     if recovered.messages + recovered.claims > 0 {

@@ -15,6 +15,7 @@ mod audit;
 mod backend;
 mod bad_input;
 mod check;
+mod clock;
 mod deployed;
 mod diagrams;
 mod dlq;

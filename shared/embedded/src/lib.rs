@@ -19,6 +19,7 @@ mod column;
 mod error;
 mod garbage;
 pub mod limit;
+mod newest;
 mod open;
 mod pool;
 mod queue;
