@@ -40,6 +40,7 @@ mod run;
 mod runs;
 mod runs_of_a_stack;
 mod sandbox;
+mod secrets;
 mod shadow;
 mod support;
 mod telemetry;

@@ -28,6 +28,7 @@ pub mod plan;
 pub mod playbook;
 pub mod report;
 pub mod schema;
+pub mod secret;
 pub mod severity;
 pub mod state;
 pub mod suggest;

@@ -6,7 +6,8 @@ use super::alarm::Alarm;
 use super::error::FieldFaults;
 use super::field::{self, Field, has, text};
 use super::resolution::Resolution;
-use super::{Intake, IntakeError, RESERVED, Shape, Via, path, secret, tickets};
+use super::{Intake, IntakeError, RESERVED, Shape, Via, path, tickets};
+use crate::secret::Secrets;
 use crate::{Digest, Map, RunId};
 
 /// # Errors
@@ -120,7 +121,7 @@ impl Parts {
             RESERVED.into_iter().filter(|name| variables.remove(*name).is_some()).map(ToOwned::to_owned).collect();
         variables.insert("incident_id".to_owned(), Value::from(incident_id.as_str()));
         tickets::complete(&mut variables);
-        secret::hide(&mut variables);
+        Secrets::default().hide(&mut variables);
         Intake {
             incident_type: text(&variables, "incident_type").map(ToOwned::to_owned),
             playbook,
