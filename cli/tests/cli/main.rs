@@ -28,6 +28,7 @@ mod gate;
 mod guardrails;
 mod halt;
 mod hook;
+mod hostile;
 mod incident;
 mod kill;
 mod notify;
