@@ -32,6 +32,10 @@ pub(crate) async fn lock(path: &Path) -> anyhow::Result<Exclusive> {
     }
     let options = Options { exclusive: true, ..Options::new(Location::File(path.to_owned()), Arc::new(SystemClock)) };
     let store = Store::open_with(options)?;
+    // Whoever put the clock back while nothing ran has moved every stored wait away.
+    if let Some(newest) = store.newest().await.with_context(|| format!("failed to read {}", path.display()))? {
+        SystemClock::not_before(newest);
+    }
     let recovered =
         store.recover().await.with_context(|| format!("failed to recover the state file {}", path.display()))?;
     if recovered.messages + recovered.claims > 0 {

@@ -79,7 +79,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         scope: scope(&args, &backend).await?,
         since: now,
         until: now.plus_ms(length_ms),
-        reason: args.reason.clone(),
+        reason: heal_engine::secret::hide_text(&args.reason).into_owned(),
         by: identity::local(),
         storm: None,
     };

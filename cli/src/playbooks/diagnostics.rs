@@ -10,6 +10,11 @@ use serde_json::{Value, json};
 
 use crate::out;
 
+/// Faults of one file that are printed; the summary counts all.
+pub(crate) const SHOWN: usize = 100;
+/// Bytes of a line that is shown beside its fault. A longer one is named by its number: a file of one line would be printed at each fault.
+const LINE_BYTES: usize = 1_024;
+
 /// The faults of one file, of a playbook or of a check.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Faults<'s> {
@@ -42,9 +47,10 @@ pub(crate) fn render(faults: Faults<'_>, least: Severity) -> impl Iterator<Item 
 /// Prints the errors of files to standard error, and returns the names of the files with errors.
 pub(crate) fn print_errors<'s>(files: impl Iterator<Item = Faults<'s>>) -> Vec<String> {
     let wrong = files.filter(|faults| faults.has_errors()).inspect(|faults| {
-        for rendered in render(*faults, Severity::Error) {
+        for rendered in render(*faults, Severity::Error).take(SHOWN) {
             out::note(rendered);
         }
+        note_more(*faults, Severity::Error);
     });
     wrong.map(|faults| faults.path.display().to_string()).collect()
 }
@@ -65,9 +71,10 @@ fn render_one(faults: Faults<'_>, diagnostic: &Diagnostic) -> String {
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(out::text(&diagnostic.message)).id(diagnostic.code);
-    let mut group = match first_line(faults, diagnostic) {
-        Some(span) => {
-            title.element(Snippet::source(faults.text).path(path).annotation(AnnotationKind::Primary.span(span)))
+    let mut group = match shown_line(faults, diagnostic) {
+        Some((line, span)) => {
+            let snippet = Snippet::source(line).line_start(diagnostic.line).path(path);
+            title.element(snippet.annotation(AnnotationKind::Primary.span(span)))
         }
         None => title.element(Origin::path(path).line(diagnostic.line).char_column(diagnostic.column)),
     };
@@ -78,15 +85,30 @@ fn render_one(faults: Faults<'_>, diagnostic: &Diagnostic) -> String {
     format!("{}\n", renderer.render(&[group]))
 }
 
-/// The fault's span in the text, cut to its first line; `None` without a text.
-fn first_line(faults: Faults<'_>, diagnostic: &Diagnostic) -> Option<std::ops::Range<usize>> {
+/// The first line of the fault, and the fault's span in it; `None` without a text, or if the line is longer than [`LINE_BYTES`].
+fn shown_line<'s>(faults: Faults<'s>, diagnostic: &Diagnostic) -> Option<(&'s str, std::ops::Range<usize>)> {
     let span = diagnostic.span.range();
-    let shown = faults.text.get(span.start..span.end.max(span.start))?;
-    if faults.text.is_empty() {
+    let text = faults.text;
+    if text.is_empty() {
         return None;
     }
-    let end = shown.find('\n').unwrap_or(shown.len());
-    Some(span.start..span.start + end)
+    let start = text.get(..span.start)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let rest = text.get(start..)?;
+    let line = rest.get(..rest.find('\n').unwrap_or(rest.len()))?;
+    let end = span.end.max(span.start).min(start + line.len());
+    (line.len() <= LINE_BYTES).then(|| (line, span.start - start..end.max(span.start) - start))
+}
+
+/// Says how many faults are not printed.
+fn note_more(faults: Faults<'_>, least: Severity) {
+    let count = faults.diagnostics.iter().filter(|diagnostic| diagnostic.severity <= least).count();
+    if let Some(more @ 1..) = count.checked_sub(SHOWN) {
+        out::note(format_args!(
+            "{}: and {}",
+            out::text(&faults.path.display().to_string()),
+            out::plural(more, "more fault")
+        ));
+    }
 }
 
 /// Prints every fault to standard output, for a person or as JSON.
@@ -96,14 +118,15 @@ fn first_line(faults: Faults<'_>, diagnostic: &Diagnostic) -> Option<std::ops::R
 pub(crate) fn print(files: &[Faults<'_>], as_json: bool) -> std::io::Result<()> {
     for faults in files {
         if as_json {
-            for diagnostic in faults.diagnostics {
+            for diagnostic in faults.diagnostics.iter().take(SHOWN) {
                 out::json(&to_json(*faults, diagnostic))?;
             }
         } else {
-            for rendered in render(*faults, Severity::Warning) {
+            for rendered in render(*faults, Severity::Warning).take(SHOWN) {
                 out::line(rendered)?;
             }
         }
+        note_more(*faults, Severity::Warning);
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Answers with an entity tag: a reader that polls sends `If-None-Match`, and what has not changed costs it no transfer.
 
+use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -15,19 +16,41 @@ const TAG_DIGITS: usize = 32;
 /// # Errors
 /// 500 if the value cannot be written as JSON.
 pub(crate) fn tagged(headers: &HeaderMap, value: &impl Serialize) -> Result<Response, Problem> {
-    let body = serde_json::to_vec(value).map_err(|error| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("failed to write the answer: {error}"))
-    })?;
-    let tag = tag(&body);
-    let Ok(tag_value) = HeaderValue::from_str(&tag) else {
-        return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the entity tag is not a header"));
-    };
-    if has(headers, &tag) {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag_value)]).into_response());
+    Tagged::new(value)?.to_response(headers)
+}
+
+/// A value as JSON with its entity tag.
+#[derive(Debug, Clone)]
+pub(crate) struct Tagged {
+    tag: String,
+    pub body: Bytes,
+}
+
+impl Tagged {
+    /// # Errors
+    /// 500 if the value cannot be written as JSON.
+    pub(crate) fn new(value: &impl Serialize) -> Result<Self, Problem> {
+        let body = serde_json::to_vec(value).map_err(|error| {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("failed to write the answer: {error}"))
+        })?;
+        Ok(Self { tag: tag(&body), body: body.into() })
     }
-    let content_type = HeaderValue::from_static("application/json");
-    let fields = [(header::ETAG, tag_value), (header::CONTENT_TYPE, content_type)];
-    Ok((fields, body).into_response())
+
+    /// The answer, or 304 if the reader has it.
+    ///
+    /// # Errors
+    /// 500 if the tag is not a header.
+    pub(crate) fn to_response(&self, headers: &HeaderMap) -> Result<Response, Problem> {
+        let Ok(tag) = HeaderValue::from_str(&self.tag) else {
+            return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the entity tag is not a header"));
+        };
+        if has(headers, &self.tag) {
+            return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
+        }
+        let content_type = HeaderValue::from_static("application/json");
+        let fields = [(header::ETAG, tag), (header::CONTENT_TYPE, content_type)];
+        Ok((fields, self.body.clone()).into_response())
+    }
 }
 
 fn tag(body: &[u8]) -> String {

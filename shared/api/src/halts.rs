@@ -165,7 +165,8 @@ fn is_same(one: &Halt, other: &Halt) -> bool {
 
 impl Order {
     fn into_halt(self, id: String, now: Timestamp, by: String) -> Result<Halt, Problem> {
-        let Self { scope, for_seconds, reason } = self;
+        let Self { scope, for_seconds, mut reason } = self;
+        heal_engine::secret::hide_in(&mut reason);
         let until = now.plus_ms(for_seconds.saturating_mul(1_000));
         Ok(Halt { id, scope: scope.read()?, since: now, until, reason, by, storm: None })
     }

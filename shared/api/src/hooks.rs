@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use heal_hooks::{
     Alert, Headers, Hooks, HooksFile, ReadError, Refused, Source, Translation, Verified, Verifier, limit,
 };
-use heal_runtime::port::{ClaimStore, Message, QueueName};
+use heal_runtime::port::{ClaimStore, Message};
 use heal_telemetry::metrics::Id;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -151,7 +151,7 @@ fn translate(
         let translation = hooked.hooks.translate(alert);
         service.telemetry.metrics().count(Id::Alerts, &[source.as_str(), word(&translation)]);
         let traceparent = traceparent(headers);
-        let message = |body| Message { queue: QueueName::Incidents, body, delay_ms: 0, traceparent };
+        let message = |body: String| Message::incident(service.dispatcher.secrets(), None, &body, traceparent);
         messages.extend(tally.add(translation).map(message));
     }
     (tally, messages)

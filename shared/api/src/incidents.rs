@@ -7,8 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use heal_engine::incident::{self, IntakeError};
-use heal_runtime::message::attributed;
-use heal_runtime::port::{Message, QueueName};
+use heal_runtime::port::Message;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -98,8 +97,7 @@ pub(crate) async fn enqueue(
         Err(error) => return Err(error.into()),
     };
     let by = caller.and_then(|caller| caller.requester());
-    let body = by.map_or_else(|| text.clone(), |by| attributed(&by, &text));
-    let message = Message { queue: QueueName::Incidents, body, delay_ms: 0, traceparent: traceparent(&headers) };
+    let message = Message::incident(service.dispatcher.secrets(), by.as_deref(), &text, traceparent(&headers));
     service.sender.send(vec![message]).await?;
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }

@@ -39,6 +39,7 @@ mod people;
 mod playbooks;
 pub mod preview;
 mod problem;
+mod renderer;
 mod request;
 mod runs;
 pub mod server;
@@ -49,7 +50,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Extension, Request};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -78,6 +79,7 @@ pub fn router(service: Service) -> Router {
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(other_method)
         .layer(DefaultBodyLimit::max(limit::MESSAGE_BYTES))
+        .layer(Extension(Arc::new(renderer::Renderer::default())))
         .layer(middleware::from_fn(bounded))
         .with_state(Arc::new(service))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use heal_engine::playbook::Playbook;
@@ -16,10 +16,13 @@ use crate::autonomy::unknown_playbook;
 use crate::cached::tagged;
 use crate::extract::{Body, NamePath};
 use crate::problem::Problem;
+use crate::renderer::Renderer;
 use crate::request::Service;
 
 /// The name of a posted playbook that has none.
 const POSTED: &str = "posted";
+/// Faults of one answer.
+const FAULTS: usize = 100;
 
 /// The playbooks.
 #[derive(Debug, Serialize, ToSchema)]
@@ -85,9 +88,11 @@ pub(crate) struct Draft {
 pub(crate) struct Lint {
     /// Whether the playbook can be used.
     usable: bool,
-    /// The faults, in the order of the text: `{severity, code, message, line, column, span, help}`.
+    /// The faults, in the order of the text, 100 at most: `{severity, code, message, line, column, span, help}`.
     #[schema(value_type = Vec<Object>)]
     diagnostics: Vec<Diagnostic>,
+    /// Further faults.
+    omitted: usize,
 }
 
 /// Lists the names of the playbooks.
@@ -135,9 +140,10 @@ fn graph(plan: &Plan) -> (Vec<Node>, Vec<Edge>) {
             body = crate::problem::ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn lint(
     State(service): State<Arc<Service>>,
+    Extension(renderer): Extension<Arc<Renderer>>,
     Body(Draft { name, yaml }): Body<Draft>,
 ) -> Result<Json<Lint>, Problem> {
-    let Some(catalog) = &service.catalog else {
+    let Some(catalog) = service.catalog.clone() else {
         let message = "this home has only compiled playbooks and cannot lint one, use `heal playbook lint`";
         return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, message));
     };
@@ -145,6 +151,12 @@ pub(crate) async fn lint(
         let message = format!("has {} bytes, the limit is {} bytes", yaml.len(), limit::PLAYBOOK_BYTES);
         return Err(Problem::field("yaml", message));
     }
-    let reading = heal_language::playbook::read(name.as_deref().unwrap_or(POSTED), &yaml, catalog);
-    Ok(Json(Lint { usable: reading.playbook.is_some(), diagnostics: reading.diagnostics }))
+    let lint = move |()| {
+        let reading = heal_language::playbook::read(name.as_deref().unwrap_or(POSTED), &yaml, &catalog);
+        let (usable, mut diagnostics) = (reading.playbook.is_some(), reading.diagnostics);
+        let omitted = diagnostics.len().saturating_sub(FAULTS);
+        diagnostics.truncate(FAULTS);
+        Ok(Lint { usable, diagnostics, omitted })
+    };
+    renderer.once(async { Ok(()) }, lint).await.map(Json)
 }

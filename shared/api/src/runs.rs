@@ -8,12 +8,13 @@ pub(crate) mod wait;
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use heal_engine::event::{RunOutcome, RunStatus};
+use heal_engine::event::{Commit, RunOutcome, RunStatus};
 use heal_engine::report::{self, Report};
-use heal_engine::{RunId, Timestamp};
+use heal_engine::{Plan, RunId, Timestamp};
+use heal_runtime::dispatcher::DispatchError;
 use heal_runtime::port::{RunHead, Subject};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -21,6 +22,7 @@ use utoipa::ToSchema;
 use crate::cached::tagged;
 use crate::extract::{Parameters, RunPath};
 use crate::problem::Problem;
+use crate::renderer::{Key, Renderer};
 use crate::request::Service;
 use crate::{cursor, moment};
 use filter::RunQuery;
@@ -154,12 +156,17 @@ pub(crate) async fn one(
     State(service): State<Arc<Service>>,
     RunPath(run_id): RunPath,
     Parameters(query): Parameters<WaitQuery>,
+    Extension(renderer): Extension<Arc<Renderer>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     wait::for_news(&service, &run_id, query).await?;
-    let (plan, commits) = service.dispatcher.read(&run_id).await?;
-    let report = report::report(plan.as_deref(), &run_id, &commits)
-        .map_err(|cause| heal_runtime::dispatcher::DispatchError::Log { run_id: run_id.clone(), cause })?;
     let head = service.runs.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
-    tagged(&headers, &RunDetail { run: head.into(), report })
+    let key = Key { kind: "run", run_id: run_id.clone(), seq: head.last_seq, part: String::new() };
+    let read = async { Ok(service.dispatcher.read(&run_id).await?) };
+    let render = move |(plan, commits): (Option<Arc<Plan>>, Vec<Commit>)| {
+        let report = report::report(plan.as_deref(), &head.run_id, &commits)
+            .map_err(|cause| DispatchError::Log { run_id: head.run_id.clone(), cause })?;
+        Ok(RunDetail { run: head.into(), report })
+    };
+    renderer.answer(key, read, render).await?.to_response(&headers)
 }

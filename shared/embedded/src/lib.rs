@@ -26,6 +26,7 @@ mod error;
 mod file;
 mod garbage;
 pub mod limit;
+mod newest;
 mod open;
 mod pool;
 mod queue;

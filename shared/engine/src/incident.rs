@@ -18,7 +18,8 @@
 //! them, except `incident_id`. Fields that only control a request or an action (`remediation_id`, `playbook_name`,
 //! `playbook_id`, `execution_mode`, `action_id`, `playbook`) are not variables. [`RESERVED`] names are removed from the variables and
 //! listed in [`Intake::reserved`]. An integer of more than 64 bits becomes a floating-point number, as in most JSON
-//! readers. A field whose name says that it holds a secret, such as `api_token` or `password`, gets the value [`HIDDEN`].
+//! readers. A secret, by the name of its field or by its shape in any text, becomes [`HIDDEN`](crate::secret::HIDDEN). A name in the shape of a
+//! secret is refused.
 //!
 //! # Targets
 //! A [`TARGETS`] field that is `null` or blank counts as absent: producers write both where they do not know the target.
@@ -42,7 +43,6 @@ mod json;
 mod path;
 mod peek;
 mod resolution;
-mod secret;
 mod shape;
 mod tickets;
 
@@ -54,7 +54,6 @@ pub use error::{FieldFault, IntakeError};
 pub use field::type_mismatch;
 pub use peek::peek_incident_id;
 pub use resolution::{Alert, Resolution};
-pub use secret::{HIDDEN, without_secrets};
 
 /// Characters of an `incident_id`, and of every other name in a message.
 pub const NAME_CHARACTERS: usize = 256;

@@ -29,6 +29,7 @@ pub mod planted;
 pub mod playbook;
 pub mod report;
 pub mod schema;
+pub mod secret;
 pub mod severity;
 pub mod state;
 pub mod suggest;

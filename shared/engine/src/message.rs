@@ -255,8 +255,9 @@ pub fn digest_shadowed(parameters: &Map) -> Digest {
     Digest::of(format!("shadow\n{}", Value::Object(parameters.clone())).as_bytes())
 }
 
-/// Cuts `text` to at most `bytes`, on a character boundary, and appends how many bytes are missing.
+/// Bounds a text that is kept: hides its secrets, and cuts it to at most `bytes`, on a character boundary, with how many bytes are missing.
 pub fn cut(text: &mut String, bytes: usize) {
+    crate::secret::hide_in(text);
     if text.len() <= bytes {
         return;
     }

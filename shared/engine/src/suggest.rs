@@ -1,7 +1,9 @@
 //! "Did you mean": the known name that a misspelled one probably stands for.
 
 /// Longer words get no suggestion: the comparison is quadratic in their length.
-const WORD_BYTES: usize = 64;
+pub const WORD_BYTES: usize = 48;
+/// Names that one word is compared with, at most: a file can have thousands of wrong names and thousands of right ones.
+pub const COMPARED: usize = 256;
 
 /// The candidate that differs least from `word`, ignoring case: by at most a third of its letters, and by three at most.
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -18,18 +20,53 @@ fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>, furthe
         return None;
     }
     let lower = word.to_lowercase();
+    let letters = letters(&lower);
     candidates
         .into_iter()
         .filter(|candidate| *candidate != word && candidate.len().abs_diff(word.len()) <= furthest)
+        // Cheap, and true of almost every other name: each edit changes two letters at most.
+        .filter(|candidate| differing(&letters, &self::letters(candidate)) <= 2 * furthest)
+        .take(COMPARED)
         .map(|candidate| (strsim::osa_distance(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= furthest)
         .min()
         .map(|(_, candidate)| candidate)
 }
 
+/// How often each letter occurs, without regard to case; other characters share their low bits.
+fn letters(word: &str) -> [u8; 32] {
+    let mut counts = [0_u8; 32];
+    for byte in word.bytes() {
+        if let Some(count) = counts.get_mut(usize::from(byte & 31)) {
+            *count = count.saturating_add(1);
+        }
+    }
+    counts
+}
+
+fn differing(one: &[u8; 32], other: &[u8; 32]) -> usize {
+    one.iter().zip(other).map(|(one, other)| usize::from(one.abs_diff(*other))).sum()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{closest, near};
+    use super::{COMPARED, WORD_BYTES, closest, near};
+
+    #[test]
+    fn a_word_is_compared_with_few_names_and_a_long_one_with_none() {
+        // Anagrams of each other, each as near as can be.
+        let anagrams: Vec<String> =
+            (0..2 * COMPARED).map(|index| format!("abcdefgh{}", "x".repeat(index % 2 + 1))).collect();
+        let seen = std::cell::Cell::new(0);
+        let names = anagrams.iter().map(|name| {
+            seen.set(seen.get() + 1);
+            name.as_str()
+        });
+        assert!(closest("abcdefhgx", names).is_some());
+        assert!(seen.get() <= COMPARED + 1, "{}", seen.get());
+        let long = "x".repeat(WORD_BYTES + 1);
+        assert_eq!(closest(&long, ["x".repeat(WORD_BYTES).as_str()]), None);
+    }
 
     #[test]
     fn the_nearest_candidate_is_meant() {

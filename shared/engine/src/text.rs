@@ -28,11 +28,12 @@ pub fn printable_json(value: &serde_json::Value) -> String {
     if !json.contains(is_risky) {
         return json;
     }
-    // JSON syntax is ASCII without control characters, so a risky character is always inside a string; all have four hexadecimal digits.
+    // JSON syntax is ASCII without control characters, so a risky character is always inside a string. JSON has no more than four hexadecimal
+    // digits, so a further character is a pair of surrogates.
     let mut safe = String::with_capacity(json.len() + 16);
     for character in json.chars() {
         if is_risky(character) {
-            safe.push_str(&format!("\\u{:04x}", u32::from(character)));
+            character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
         } else {
             safe.push(character);
         }
@@ -69,13 +70,33 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     one_line(&text)
 }
 
-/// Control characters (C0, DEL, C1), direction marks (Unicode TR 9), the two Unicode line breaks, and the byte order mark.
+/// Control characters (C0, DEL, C1), direction marks (Unicode TR 9), the two Unicode line breaks, and what leaves no trace on a screen: the
+/// property `Default_Ignorable_Code_Point` of Unicode 16, the annotation marks, and the blank of Braille. Two ids that look alike are not the same.
 pub fn is_risky(character: char) -> bool {
+    // Most characters are ASCII.
     character.is_control()
-        || matches!(
-            character,
-            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
-        )
+        || (character > '\u{a0}'
+            && matches!(
+                character,
+                '\u{ad}'
+                    | '\u{034f}'
+                    | '\u{061c}'
+                    | '\u{115f}'..='\u{1160}'
+                    | '\u{17b4}'..='\u{17b5}'
+                    | '\u{180b}'..='\u{180f}'
+                    | '\u{200b}'..='\u{200f}'
+                    | '\u{2028}'..='\u{202e}'
+                    | '\u{2060}'..='\u{206f}'
+                    | '\u{2800}'
+                    | '\u{3164}'
+                    | '\u{fe00}'..='\u{fe0f}'
+                    | '\u{feff}'
+                    | '\u{ffa0}'
+                    | '\u{fff0}'..='\u{fffb}'
+                    | '\u{1bca0}'..='\u{1bca3}'
+                    | '\u{1d173}'..='\u{1d17a}'
+                    | '\u{e0000}'..='\u{e0fff}'
+            ))
 }
 
 #[cfg(test)]
@@ -98,6 +119,8 @@ mod tests {
             ("a\u{1b}[2Jb", "a\\u{1b}[2Jb"),
             ("a\r\nINFO forged", "a\\r\\nINFO forged"),
             ("\u{202e}gpj.exe", "\\u{202e}gpj.exe"),
+            ("T-\u{200b}7\u{ad}\u{2060}", "T-\\u{200b}7\\u{ad}\\u{2060}"),
+            ("a\u{e0041}\u{fe0f}\u{3164}\u{200d}", "a\\u{e0041}\\u{fe0f}\\u{3164}\\u{200d}"),
             ("a\u{9b}2J\u{7f}\u{2028}\u{2066}", "a\\u{9b}2J\\u{7f}\\u{2028}\\u{2066}"),
         ];
         for (text, expected) in cases {
@@ -108,7 +131,7 @@ mod tests {
 
     #[test]
     fn escaped_json_is_the_same_value() {
-        let value = serde_json::json!({"a\u{202e}": ["\u{1b}[2J", "\u{9b}\u{7f}", "é"]});
+        let value = serde_json::json!({"a\u{202e}": ["\u{1b}[2J", "\u{9b}\u{7f}", "é\u{200b}\u{e0041}"]});
         let text = printable_json(&value);
         assert!(!text.contains(is_risky), "{text}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);

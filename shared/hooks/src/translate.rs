@@ -6,6 +6,7 @@ use std::sync::Arc;
 use heal_engine::Map;
 use heal_engine::id::Digest;
 use heal_engine::incident::{self, IntakeError, NAME_CHARACTERS, Shape};
+use heal_engine::secret::{Secrets, hide_text};
 use heal_engine::template::{Scope, Template, TemplateError, Test, Tree, brief};
 use serde_json::{Value, json};
 
@@ -127,11 +128,11 @@ impl Compiled {
             faults.push(problem);
             format!("{}:{}", alert.source, Digest::of(alert.payload.to_string().as_bytes()).as_str())
         });
-        let message = |incident_id: String, fields: Map, faults| Message {
+        let message = |incident_id: String, fields: Map, faults: Vec<String>| Message {
             rule: rule.name.clone(),
             incident_id,
-            body: Value::Object(fields).to_string(),
-            faults,
+            body: without_secrets(fields),
+            faults: faults.into_iter().map(|fault: String| hide_text(&fault).into_owned()).collect(),
         };
         match self.status(alert, scope) {
             Ok(AlertStatus::Resolved) if faults.is_empty() => {
@@ -194,6 +195,11 @@ impl Compiled {
         let incident_id = format!("{source}:{}{start}", short(fingerprint.trim()));
         Ok(if incident_id.chars().count() <= NAME_CHARACTERS { incident_id } else { short(&incident_id) })
     }
+}
+
+fn without_secrets(mut fields: Map) -> String {
+    Secrets::default().hide(&mut fields);
+    Value::Object(fields).to_string()
 }
 
 /// Whether the engine reads these fields as the incident that is meant. Otherwise it would refuse them later, far from the cause.

@@ -72,6 +72,10 @@ pub const UNKNOWN_FILTER: &str = "unknown-filter";
 pub const UNKNOWN_FUNCTION: &str = "unknown-function";
 /// A variable that neither the incident nor a step provides.
 pub const UNKNOWN_VARIABLE: &str = "unknown-variable";
+/// A template reads a variable whose value is hidden.
+pub const SECRET_VARIABLE: &str = "secret-variable";
+/// A text with a secret in it.
+pub const SECRET_VALUE: &str = "secret-value";
 /// A template names a step that the playbook does not have.
 pub const UNKNOWN_STEP: &str = "unknown-step";
 /// A template names an output that the step does not have.

@@ -86,10 +86,12 @@ pub(crate) fn check<'t>(
     check_calls(cx, text, span, &tokens, report);
     let names = template.names();
     let uses = uses(&tokens);
-    let is_called = |name: &str| tokens.iter().any(|token| token.kind == TokenKind::Function && token.text == name);
-    for name in names.iter().filter(|name| !is_called(name)) {
+    let functions = tokens.iter().filter(|token| token.kind == TokenKind::Function);
+    let called: HashSet<&str> = functions.map(|token| token.text).collect();
+    let place = Place::new(cx.source, span, text);
+    for name in names.iter().filter(|name| !called.contains(name.as_str())) {
         let (at, guarded) = match uses.get(name.as_str()) {
-            Some(found) => (locate(cx.source, span, text, &found.range), found.guarded),
+            Some(found) => (place.of(&found.range), found.guarded),
             None => (span, false),
         };
         if let Some(finding) = cx.names.check(name, at, point, guarded) {
@@ -132,12 +134,13 @@ fn unreadable(cx: Context<'_>, text: &str, span: Span, error: &TemplateError) ->
         | TemplateError::NotList { .. }
         | TemplateError::NotJson { .. } => (error.to_string(), None),
     };
-    let place = range.map_or(span, |range| locate(cx.source, span, text, range));
+    let place = range.map_or(span, |range| Place::new(cx.source, span, text).of(range));
     Finding::error(code::TEMPLATE_SYNTAX, place, format!("not a template: {}", quoted(&detail)))
 }
 
 /// Reports filters, tests and functions that do not exist; the template engine would only fail when rendering them.
 fn check_calls(cx: Context<'_>, text: &str, span: Span, tokens: &[Token<'_>], report: &mut Report) {
+    let place = Place::new(cx.source, span, text);
     for token in tokens {
         let (code, kind, known) = match token.kind {
             TokenKind::Filter if !template::has_filter(token.text) => (code::UNKNOWN_FILTER, "filter", FILTERS),
@@ -154,8 +157,7 @@ fn check_calls(cx: Context<'_>, text: &str, span: Span, tokens: &[Token<'_>], re
             | TokenKind::Other
             | TokenKind::Sign => continue,
         };
-        let place = locate(cx.source, span, text, &token.range);
-        let finding = Finding::error(code, place, format!("unknown {kind} `{}`", quoted(token.text)));
+        let finding = Finding::error(code, place.of(&token.range), format!("unknown {kind} `{}`", quoted(token.text)));
         report.add(finding.suggest(suggest::closest(token.text, known.split(' '))));
     }
 }
@@ -193,15 +195,52 @@ fn uses<'t>(tokens: &[Token<'t>]) -> BTreeMap<&'t str, Use> {
     uses
 }
 
-/// The span in the file of a part of a text. Quotes, escapes and folded lines make the file differ from the text.
-fn locate(source: &str, span: Span, text: &str, range: &Range<usize>) -> Span {
-    // The template engine may report a byte in the middle of a character.
-    let range = text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end);
-    let raw = source.get(span.range()).unwrap_or_default();
-    let found = raw.find(text).map(|start| start + range.start).or_else(|| {
-        let part = text.get(range.clone()).filter(|part| !part.is_empty())?;
-        let earlier = text.get(..range.start).unwrap_or_default().matches(part).count();
-        raw.match_indices(part).nth(earlier).map(|(start, _)| start)
-    });
-    found.map_or(span, |start| Span::new(span.start + start, span.start + start + range.len()))
+/// Texts that the file writes differently, with escapes or folded lines, are searched for their parts up to this length. Each part of a text is
+/// searched from its beginning, so a long one would take minutes; its faults are shown at the whole text.
+const SEARCHED_BYTES: usize = 1_024;
+
+/// A text and where the file has it.
+#[derive(Debug)]
+struct Place<'a> {
+    raw: &'a str,
+    text: &'a str,
+    span: Span,
+    /// Where the text begins in `raw`, if the file has it as it is.
+    start: Option<usize>,
+}
+
+impl<'a> Place<'a> {
+    fn new(source: &'a str, span: Span, text: &'a str) -> Self {
+        let raw = source.get(span.range()).unwrap_or_default();
+        Self { raw, text, span, start: raw.find(text) }
+    }
+
+    /// The span in the file of a part of the text. Quotes, escapes and folded lines make the file differ from the text.
+    fn of(&self, range: &Range<usize>) -> Span {
+        let Self { raw, text, span, start } = self;
+        // The template engine may report a byte in the middle of a character.
+        let range = text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end);
+        let found = start.map(|start| start + range.start).or_else(|| {
+            let part = text.get(range.clone()).filter(|part| !part.is_empty() && text.len() <= SEARCHED_BYTES)?;
+            let earlier = text.get(..range.start).unwrap_or_default().matches(part).count();
+            raw.match_indices(part).nth(earlier).map(|(start, _)| start)
+        });
+        found.map_or(*span, |start| Span::new(span.start + start, span.start + start + range.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_part_is_found_also_where_the_file_writes_the_text_differently() {
+        let (source, text) = (r#"a: "{{ x }}\n{{ y }}""#, "{{ x }}\n{{ y }}");
+        let span = Span::new(3, source.len());
+        let at = Place::new(source, span, text).of(&(11..12));
+        assert_eq!(source.get(at.range()), Some("y"));
+        // Of a long one the whole text is shown.
+        let long = format!("{text}{}", " ".repeat(SEARCHED_BYTES));
+        assert_eq!(Place::new(source, span, &long).of(&(11..12)), span);
+    }
 }

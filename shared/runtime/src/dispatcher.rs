@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use heal_engine::event::RunStatus;
+use heal_engine::secret::Secrets;
 use heal_engine::turn::Input;
 use heal_engine::{RunId, Timestamp};
 use heal_guard::Guardrails;
@@ -154,6 +155,11 @@ impl Dispatcher {
     /// The time of this dispatcher's clock.
     pub fn now(&self) -> Timestamp {
         self.ports.clock.now()
+    }
+
+    /// The fields that are hidden in every message.
+    pub fn secrets(&self) -> &Secrets {
+        self.library.secrets()
     }
 
     /// The bounds that people set.

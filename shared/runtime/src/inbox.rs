@@ -10,6 +10,7 @@ mod results;
 
 use futures_util::future::join_all;
 use heal_engine::Timestamp;
+use heal_engine::secret::{Secrets, hide_text};
 use tracing::Instrument as _;
 
 use crate::attempt::{self, CommandOutcome, Worker};
@@ -32,6 +33,15 @@ pub struct Settled {
     pub delivery: Delivery,
     /// What is to happen to it.
     pub outcome: DeliveryOutcome,
+}
+
+impl Settled {
+    /// A dead letter is kept for people: its body loses its secrets, which no intake reads.
+    fn hide(&mut self, secrets: &Secrets) {
+        if matches!(self.outcome, DeliveryOutcome::DeadLetter { .. }) {
+            self.delivery.body = secrets.hide_message(&self.delivery.body);
+        }
+    }
 }
 
 /// What is to happen to a delivered message.
@@ -66,7 +76,7 @@ impl DeliveryOutcome {
     }
 
     fn dead_letter(reason: impl std::fmt::Display) -> Self {
-        Self::DeadLetter { reason: reason.to_string() }
+        Self::DeadLetter { reason: hide_text(&reason.to_string()).into_owned() }
     }
 }
 
@@ -115,7 +125,11 @@ impl Inbox {
                 deliveries.iter().map(|_| DeliveryOutcome::dead_letter(&reason)).enumerate().collect()
             }
         };
-        join_outcomes(deliveries, outcomes)
+        let mut settled = join_outcomes(deliveries, outcomes);
+        if *queue == QueueName::Incidents {
+            settled.iter_mut().for_each(|settled| settled.hide(self.dispatcher.secrets()));
+        }
+        settled
     }
 
     /// Processes messages from the dead-letter queue of `queue`, which were delivered too often there.
@@ -130,7 +144,7 @@ impl Inbox {
         }
     }
 
-    /// One incident. A message that is not readable as one is recorded as a failed run, and kept unchanged in the dead letters.
+    /// One incident. A message that is not readable as one is recorded as a failed run, and kept in the dead letters.
     async fn incident(&self, delivery: &Delivery) -> DeliveryOutcome {
         let Delivery { message_id, body, traceparent, receive_count, sender, receipt } = delivery;
         let attributed = message::read_attributed(body).filter(|_| self.attesting(delivery).is_none());

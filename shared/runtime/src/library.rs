@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use heal_engine::incident::Intake;
 use heal_engine::playbook::Playbook;
+use heal_engine::secret::Secrets;
 use heal_engine::template::{Scope, Template, TemplateError, Test};
 use heal_engine::{Map, Plan, limit, schema, suggest};
 use jsonschema::PatternOptions;
@@ -18,6 +19,7 @@ pub use error::{LibraryError, RouteError};
 #[derive(Debug, Default)]
 pub struct Library {
     playbooks: BTreeMap<String, Arc<Entry>>,
+    secrets: Secrets,
 }
 
 /// One playbook, ready to run.
@@ -52,6 +54,8 @@ impl Library {
                 return Err(LibraryError::Twice { name });
             }
         }
+        let schemas = library.playbooks.values().filter_map(|entry| entry.plan.playbook.parameters_schema.as_ref());
+        library.secrets = Secrets::marked(schemas);
         Ok(library)
     }
 
@@ -73,6 +77,11 @@ impl Library {
     /// The playbook of this name.
     pub fn get(&self, name: &str) -> Option<&Arc<Entry>> {
         self.playbooks.get(name)
+    }
+
+    /// The fields that are hidden in every message, those among them that a playbook marks with `x-secret`.
+    pub const fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// The names of all playbooks, in order.

@@ -9,6 +9,7 @@ mod policy;
 mod queue;
 mod runs;
 mod settlement;
+mod skew;
 mod switches;
 mod time;
 
@@ -28,6 +29,7 @@ pub use runs::{
     WAITING_RUNS, WaitingRun, number_in_queue, place,
 };
 pub use settlement::{Append, AttemptSettlement, ClaimEnd, InOrder, SettleOutcome, Settlement, Settles, Written};
+pub use skew::{CLOCK_SKEW_MS, has_passed, lease_put_right, reservation_put_right};
 pub use switches::{HALTS, Switches};
 pub use time::{Clock, Entropy, OsEntropy, SystemClock};
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use heal_clients::config::{Config, Env, KubernetesAccess};
+use heal_clients::config::{Config, Env, KubernetesAccess, hide_credentials};
 use heal_clients::{CallContext, Error, RefusalKind};
+use heal_engine::secret::hide_text;
 use heal_wiring::Clients;
 use tokio::time::Instant;
 
@@ -36,7 +37,7 @@ async fn tickets(clients: &Clients) -> Check {
         client.health(&context).await?;
         Ok(client.check_dialect(&context).await?)
     };
-    Check::new("tickets", clients.config().tickets.url.as_str(), outcome(call).await)
+    Check::new("tickets", hide_credentials(clients.config().tickets.url.as_str()), outcome(call).await)
 }
 
 async fn orchestrator(clients: &Clients) -> Check {
@@ -50,7 +51,7 @@ async fn orchestrator(clients: &Clients) -> Check {
 
 async fn kubernetes(clients: &Clients) -> Check {
     let subject = match &clients.config().kubernetes.access {
-        KubernetesAccess::Url(url) => url.to_string(),
+        KubernetesAccess::Url(url) => hide_credentials(url.as_str()),
         KubernetesAccess::Kubeconfig(path) => path.display().to_string(),
         KubernetesAccess::Eks { cluster } => format!("EKS cluster {cluster}"),
         KubernetesAccess::InCluster => "the cluster of this pod".to_owned(),
@@ -89,7 +90,7 @@ async fn outcome(call: impl Future<Output = Result<()>>) -> Result<String, Strin
         Err(error) => match error.downcast_ref() {
             Some(Error::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => Ok(format!("answers ({took})")),
             Some(Error::Refused(_) | Error::Misconfigured(_) | Error::Unavailable(_) | Error::Invalid { .. })
-            | None => Err(format!("{error:#}")),
+            | None => Err(hide_text(&format!("{error:#}")).into_owned()),
         },
     }
 }

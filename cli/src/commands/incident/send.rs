@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use heal_engine::incident::{self, Intake, IntakeError};
 use heal_engine::limit;
-use heal_runtime::port::{Message, QueueName};
+use heal_engine::secret::Secrets;
+use heal_runtime::port::Message;
 use search::{Search, Sent, Snapshot};
 
 use crate::backend::{Backend, StackArgs};
@@ -57,7 +58,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let queues = stack.queues.clone();
     let backend = Backend::Stack(stack);
     let before = if args.watch { Some(Snapshot::take(&*backend.runs()).await?) } else { None };
-    let message = Message { queue: QueueName::Incidents, body, delay_ms: 0, traceparent: None };
+    let message = Message::incident(&Secrets::default(), None, &body, None);
     let sent = Sent { message_id: queues.send_one(&message).await?, incident_id, intake };
     if args.json {
         out::json(&sent)?;

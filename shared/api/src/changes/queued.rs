@@ -8,7 +8,7 @@ use heal_engine::{Map, RunId, Seq};
 use heal_guard::Halt;
 use heal_runtime::dispatcher::{DispatchError, Dispatcher, IntakeOutcome, SwitchOutcome};
 use heal_runtime::halts;
-use heal_runtime::message::{self, Inbound};
+use heal_runtime::message::Inbound;
 use heal_runtime::port::{BackendError, Entropy, Message, QueueName, RunReader, Sender};
 use serde_json::Value;
 
@@ -56,8 +56,7 @@ impl Changes for Queued {
             Some(run_id) => (run_id.clone(), text),
             None => self.named(&text)?,
         };
-        let body = requested_by.map_or_else(|| text.clone(), |by| message::attributed(&by, &text));
-        let message = Message { queue: QueueName::Incidents, body, delay_ms: 0, traceparent };
+        let message = Message::incident(self.reader.secrets(), requested_by.as_deref(), &text, traceparent);
         self.sender.send(vec![message]).await?;
         let exists = async {
             loop {

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Response};
 use heal_engine::event::Commit;
 use heal_engine::report::{self, OpenStatus, Report, StepReport, StepStatus};
 use heal_engine::text::printable;
-use heal_engine::{Plan, Seq};
+use heal_engine::{Plan, RunId, Seq};
+use heal_runtime::dispatcher::DispatchError;
 use heal_runtime::port::RunHead;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -22,6 +23,7 @@ use crate::explain;
 use crate::extract::{Parameters, RunPath};
 use crate::moment;
 use crate::problem::Problem;
+use crate::renderer::Renderer;
 use crate::request::Service;
 
 /// Sentences of one page; the explanation of the API has all of them.
@@ -52,10 +54,15 @@ pub(super) async fn whole(
     State(service): State<Arc<Service>>,
     frame: Frame,
     RunPath(run_id): RunPath,
+    Extension(renderer): Extension<Arc<Renderer>>,
 ) -> Result<Html<String>, Shown> {
-    let run = read(&service, &run_id).await?;
-    let title = format!("{} · {}", run.report.playbook.as_deref().unwrap_or("rejected message"), run.head.run_id);
-    Ok(page::page(&title, "/runs", &frame, &live(&service, &run)))
+    let shown = Arc::clone(&service);
+    let render = move |log: Log| {
+        let run = log.report()?;
+        let title = format!("{} · {}", run.report.playbook.as_deref().unwrap_or("rejected message"), run.head.run_id);
+        Ok(page::page(&title, "/runs", &frame, &live(&shown, &run)))
+    };
+    Ok(renderer.once(Log::read(&service, &run_id), render).await?)
 }
 
 /// The part that changes; 204 while the log has nothing new, and 286, which ends the asking, once the run has ended.
@@ -63,23 +70,42 @@ pub(super) async fn news(
     State(service): State<Arc<Service>>,
     RunPath(run_id): RunPath,
     Parameters(Seen { after }): Parameters<Seen>,
+    Extension(renderer): Extension<Arc<Renderer>>,
 ) -> Result<Response, Shown> {
     let head = service.runs.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
     if head.last_seq <= after {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let run = read(&service, &run_id).await?;
-    let ended = run.head.status.is_terminal();
+    let shown = Arc::clone(&service);
+    let render = move |log: Log| {
+        let run = log.report()?;
+        Ok((run.head.status.is_terminal(), live(&shown, &run).into_string()))
+    };
+    let (ended, text) = renderer.once(Log::read(&service, &run_id), render).await?;
     let status = if ended { StatusCode::from_u16(286).unwrap_or(StatusCode::OK) } else { StatusCode::OK };
-    Ok((status, Html(live(&service, &run).into_string())).into_response())
+    Ok((status, Html(text)).into_response())
 }
 
-async fn read(service: &Service, run_id: &heal_engine::RunId) -> Result<Read, Problem> {
-    let head = service.runs.head(run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
-    let (plan, commits) = service.dispatcher.read(run_id).await?;
-    let report = report::report(plan.as_deref(), run_id, &commits)
-        .map_err(|cause| heal_runtime::dispatcher::DispatchError::Log { run_id: run_id.clone(), cause })?;
-    Ok(Read { head, plan, commits, report })
+/// A run's log, not yet folded.
+struct Log {
+    head: RunHead,
+    plan: Option<Arc<Plan>>,
+    commits: Vec<Commit>,
+}
+
+impl Log {
+    async fn read(service: &Service, run_id: &RunId) -> Result<Self, Problem> {
+        let head = service.runs.head(run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
+        let (plan, commits) = service.dispatcher.read(run_id).await?;
+        Ok(Self { head, plan, commits })
+    }
+
+    fn report(self) -> Result<Read, Problem> {
+        let Self { head, plan, commits } = self;
+        let report = report::report(plan.as_deref(), &head.run_id, &commits)
+            .map_err(|cause| DispatchError::Log { run_id: head.run_id.clone(), cause })?;
+        Ok(Read { head, plan, commits, report })
+    }
 }
 
 fn live(service: &Service, run: &Read) -> Markup {

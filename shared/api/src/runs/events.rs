@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use heal_engine::event::{Commit, Event};
-use heal_engine::{RunId, Seq, Timestamp};
+use heal_engine::{Plan, RunId, Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::wait::{self, WaitQuery};
-use crate::cached::tagged;
 use crate::explain::{self, Told};
 use crate::extract::{Parameters, RunPath};
 use crate::problem::Problem;
+use crate::renderer::{Key, Renderer};
 use crate::request::Service;
 
 /// One event of a run's log.
@@ -73,13 +73,20 @@ pub(crate) async fn events(
     State(service): State<Arc<Service>>,
     RunPath(run_id): RunPath,
     Parameters(query): Parameters<WaitQuery>,
+    Extension(renderer): Extension<Arc<Renderer>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     wait::for_news(&service, &run_id, query).await?;
     let head = service.runs.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
-    let events = if head.last_seq > query.after { newer(&service, &run_id, query.after).await? } else { Vec::new() };
-    let last_seq = events.last().map_or(head.last_seq, |newest| newest.seq);
-    tagged(&headers, &EventList { events, last_seq, ended: head.status.is_terminal() })
+    let after = query.after;
+    let key = Key { kind: "events", run_id: run_id.clone(), seq: head.last_seq, part: after.to_string() };
+    let is_newer = head.last_seq > after;
+    let read = async { if is_newer { newer(&service, &run_id, after).await } else { Ok(Vec::new()) } };
+    let render = move |events: Vec<EventView>| {
+        let last_seq = events.last().map_or(head.last_seq, |newest| newest.seq);
+        Ok(EventList { events, last_seq, ended: head.status.is_terminal() })
+    };
+    renderer.answer(key, read, render).await?.to_response(&headers)
 }
 
 /// Which part of a run to explain.
@@ -113,20 +120,29 @@ pub(crate) async fn explanation(
     State(service): State<Arc<Service>>,
     RunPath(run_id): RunPath,
     Parameters(query): Parameters<ExplanationQuery>,
+    Extension(renderer): Extension<Arc<Renderer>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (plan, commits) = service.dispatcher.read(&run_id).await?;
+    let head = service.runs.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
+    let part = query.step.clone().map_or_else(String::new, |step| format!("step {step}"));
+    let key = Key { kind: "explanation", run_id: run_id.clone(), seq: head.last_seq, part };
+    let read = async { Ok(service.dispatcher.read(&run_id).await?) };
+    let render = move |(plan, commits): (Option<Arc<Plan>>, Vec<Commit>)| {
+        explanation_of(plan.as_deref(), &commits, query.step.as_deref())
+    };
+    renderer.answer(key, read, render).await?.to_response(&headers)
+}
+
+fn explanation_of(plan: Option<&Plan>, commits: &[Commit], step: Option<&str>) -> Result<Explanation, Problem> {
     let find = |name: &str| {
-        let plan = plan.as_deref();
         plan.and_then(|plan| plan.find(name)).ok_or_else(|| {
             let names: Vec<_> = plan.iter().flat_map(|plan| plan.steps().map(|(index, _)| plan.name(index))).collect();
             Problem::field("step", format!("is `{name}`, expected a step of the run: {}", names.join(", ")))
         })
     };
-    let step = query.step.as_deref().map(find).transpose()?;
-    let told = explain::tell(plan.as_deref(), &commits, step);
+    let told = explain::tell(plan, commits, step.map(find).transpose()?);
     let lines = told.iter().flat_map(Told::lines).collect();
     let decisions = told.iter().map(|told| told.decisions.len()).sum();
     let different = told.iter().flat_map(|told| &told.decisions).filter(|decision| !decision.is_same()).count();
-    tagged(&headers, &Explanation { told, lines, decisions, different })
+    Ok(Explanation { told, lines, decisions, different })
 }

@@ -219,13 +219,41 @@ pub(super) fn text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// `value` without the part before an `@`: even in a malformed URL, the password is on that side.
+/// `value` without what may be secret in an address: its query, and the part before an `@`, since even in a malformed address the password is on
+/// that side.
 pub fn hide_credentials(value: &str) -> String {
-    let Some((before, after)) = value.rsplit_once('@') else {
-        return value.to_owned();
+    let is_address = value.contains("://");
+    let without_query = |text: &str| match text.split_once('?') {
+        Some((address, _)) if is_address => format!("{address}?***"),
+        Some(_) | None => text.to_owned(),
     };
+    let Some((before, after)) = value.rsplit_once('@') else { return without_query(value) };
+    // The query has an `@`, or the password a `?`: which one cannot be told.
+    let after = if before.contains('?') { "***".to_owned() } else { without_query(after) };
     match before.split_once("://") {
         Some((scheme, _)) => format!("{scheme}://***@{after}"),
         None => format!("***@{after}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_credentials_and_its_query() {
+        let cases = [
+            ("http://host:80/path", "http://host:80/path"),
+            ("http://user:password@host/path", "http://***@host/path"),
+            ("https://host/path?token=a", "https://host/path?***"),
+            ("https://user:p@ss@host?token=a", "https://***@host?***"),
+            ("https://host/path?token=a@b", "https://***@***"),
+            ("https://user:p?w@host", "https://***@***"),
+            ("user:password@host", "***@host"),
+            ("what?", "what?"),
+        ];
+        for (value, shown) in cases {
+            assert_eq!(hide_credentials(value), shown);
+        }
     }
 }

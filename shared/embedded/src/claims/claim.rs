@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use heal_runtime::port::{BudgetKey, ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Reservation, Stage};
+use heal_runtime::port::{
+    BudgetKey, ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Reservation, Stage, lease_put_right,
+};
 use heal_runtime::{AttemptResult, Seq, Timestamp, format};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::Value;
@@ -126,7 +128,11 @@ pub(super) fn reserve(connection: &Connection, request: &ClaimRequest) -> Result
             return Ok(Reservation::Finished(Box::new(result)));
         }
         Some(claim) if claim.is_held_by(holder) => (claim.recovered, claim.reserved(key)?, claim.asked(key)?),
-        Some(claim) if claim.is_live(*now) => return Ok(Reservation::Busy { until: claim.lease_until }),
+        Some(claim) if claim.is_live(*now) => {
+            let until = lease_put_right(claim.lease_until, request);
+            until.map_or(Ok(()), |until| put_right(connection, key, until))?;
+            return Ok(Reservation::Busy { until: until.unwrap_or(claim.lease_until) });
+        }
         Some(_) => (true, Vec::new(), Vec::new()),
     };
     let (mut cooling, mut uses) = (Vec::new(), Vec::new());
@@ -160,6 +166,13 @@ pub(super) fn reserve(connection: &Connection, request: &ClaimRequest) -> Result
     let Place { run_no, attempt, action } = place::find(connection, key)?;
     upsert.execute(params![run_no, attempt, action, holder.0, lease_until, recovered, reserved, asked, intent])?;
     Ok(Reservation::Held { recovered, cooling, budgets: uses })
+}
+
+/// Writes the end of a lease that a wrong clock took.
+fn put_right(connection: &Connection, key: &ClaimKey, until: Timestamp) -> Result<(), JobError> {
+    let sql = "UPDATE claim SET lease_until = ?3 WHERE action = ?1 AND attempt = ?2";
+    connection.prepare_cached(sql)?.execute(params![key.action, key.attempt, millis(until)])?;
+    Ok(())
 }
 
 /// The column `reserved`.

@@ -1,7 +1,7 @@
 //! A cooldown: the time after a reservation in which no other attempt may touch the target.
 
 use heal_runtime::Timestamp;
-use heal_runtime::port::{ClaimKey, ClaimRequest, CooldownKey, CooldownRequest, Cooling};
+use heal_runtime::port::{ClaimKey, ClaimRequest, CooldownKey, CooldownRequest, Cooling, reservation_put_right};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::column::{millis, moment, optional_moment};
@@ -95,7 +95,11 @@ fn reserve(
         None => (ReserveOutcome::New, None),
         Some(cooldown) if cooldown.by.as_ref() == Some(by) => (ReserveOutcome::Renewed, cooldown.before),
         Some(cooldown) if is_taken_over(&cooldown) => (ReserveOutcome::New, cooldown.before),
-        Some(Cooldown { until, .. }) if until > *now => return Ok(ReserveOutcome::Cooling { until }),
+        Some(Cooldown { until, reserved_at, .. }) if until > *now => {
+            let right = reservation_put_right(reserved_at, until, *now);
+            right.map_or(Ok(()), |times| put_right(connection, &wanted.key, times))?;
+            return Ok(ReserveOutcome::Cooling { until: right.map_or(until, |(_, until)| until) });
+        }
         Some(cooldown) => (ReserveOutcome::New, Some((cooldown.reserved_at, cooldown.until))),
     };
     let mut write = connection.prepare_cached(
@@ -113,6 +117,17 @@ fn reserve(
         before.map(|(_, until)| millis(until)),
     ])?;
     Ok(reserved)
+}
+
+/// Writes the times of a reservation that a wrong clock made.
+fn put_right(
+    connection: &Connection,
+    key: &CooldownKey,
+    (reserved_at, until): (Timestamp, Timestamp),
+) -> Result<(), JobError> {
+    let sql = "UPDATE cooldown SET reserved_at = ?3, until = ?4 WHERE action = ?1 AND target = ?2";
+    connection.prepare_cached(sql)?.execute(params![key.action, key.target, millis(reserved_at), millis(until)])?;
+    Ok(())
 }
 
 /// Undoes the reservation of `by`; leaves that of another attempt alone.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::error::FieldFaults;
 use super::{NAME_CHARACTERS, path};
 use crate::Map;
+use crate::secret::has_secret;
 use crate::template::brief;
 
 /// A field with a fixed type.
@@ -184,7 +185,9 @@ pub(super) fn has(fields: &Map, name: &str) -> bool {
 
 fn is_name(text: &str) -> bool {
     // A character has at most four bytes, which avoids counting the characters of a megabyte.
-    !text.is_empty() && text.len() <= NAME_CHARACTERS * 4 && text.chars().count() <= NAME_CHARACTERS
+    let is_short = !text.is_empty() && text.len() <= NAME_CHARACTERS * 4 && text.chars().count() <= NAME_CHARACTERS;
+    // Names are keys of rows and words of logs, so they cannot be hidden later.
+    is_short && !has_secret(text)
 }
 
 fn report(kind: Kind, value: &Value, here: String, faults: &mut FieldFaults) {
@@ -193,6 +196,9 @@ fn report(kind: Kind, value: &Value, here: String, faults: &mut FieldFaults) {
             for (index, item) in items.iter().enumerate().filter(|(_, item)| !item.is_string()) {
                 faults.push(path::index(&here, index), brief(item), Kind::Text.expected());
             }
+        }
+        (Kind::Name, Value::String(text)) if has_secret(text) => {
+            faults.push(here, "a text with a secret".to_owned(), kind.expected());
         }
         (Kind::Name, Value::String(text)) if !text.is_empty() => {
             faults.push(here, format!("a text of {} characters", text.chars().count()), kind.expected());

@@ -6,8 +6,9 @@ use super::alarm::Alarm;
 use super::error::FieldFaults;
 use super::field::{self, Field, has, text};
 use super::resolution::Resolution;
-use super::{Intake, IntakeError, RESERVED, Shape, Via, path, secret, tickets};
-use crate::{Map, RunId, traceparent};
+use super::{Intake, IntakeError, RESERVED, Shape, Via, path, tickets};
+use crate::secret::Secrets;
+use crate::{Digest, Map, RunId, traceparent};
 
 /// The field of a message that may have a W3C `traceparent`.
 const TRACEPARENT: &str = "traceparent";
@@ -123,7 +124,7 @@ impl Parts {
             RESERVED.into_iter().filter(|name| variables.remove(*name).is_some()).map(ToOwned::to_owned).collect();
         variables.insert("incident_id".to_owned(), Value::from(incident_id.as_str()));
         tickets::complete(&mut variables);
-        secret::hide(&mut variables);
+        Secrets::default().hide(&mut variables);
         drop_bad_traceparent(&mut variables);
         Intake {
             incident_type: text(&variables, "incident_type").map(ToOwned::to_owned),

@@ -5,13 +5,17 @@ use std::num::NonZeroU32;
 use serde_json::Value;
 
 use super::cut;
-use super::outcome::{AttemptOutcome, AttemptResult};
+use super::outcome::{AttemptOutcome, AttemptResult, Violation};
+use crate::secret::Secrets;
 use crate::{Map, limit};
 
 impl AttemptResult {
-    /// The result within the bounds of the log: output and texts are cut, with a mark.
+    /// The result as the log may keep it: without secrets, output and texts cut, with a mark.
     #[must_use]
     pub fn capped(mut self) -> Self {
+        let secrets = Secrets::default();
+        secrets.hide(&mut self.output);
+        self.decisions.iter_mut().for_each(|decision| secrets.hide_value(decision));
         self.output = cap_output(self.output);
         for list in [&mut self.warnings, &mut self.follow_up] {
             list.truncate(limit::NOTES);
@@ -30,9 +34,9 @@ impl AttemptResult {
                 targets.truncate(limit::SHADOWED_TARGETS);
                 targets.iter_mut().for_each(|target| cut(target, limit::SHADOWED_TARGET_BYTES));
             }
-            AttemptOutcome::Denied { violations } => violations.truncate(limit::NOTES),
+            AttemptOutcome::Denied { violations } => cap_violations(violations),
             AttemptOutcome::NeedsApproval { violations, approvers } => {
-                violations.truncate(limit::NOTES);
+                cap_violations(violations);
                 approvers.truncate(limit::NOTES);
             }
             AttemptOutcome::Succeeded | AttemptOutcome::CoolingDown { rule: None, .. } => {}
@@ -55,6 +59,11 @@ impl AttemptResult {
             None => NonZeroU32::new(cut),
         };
     }
+}
+
+fn cap_violations(violations: &mut Vec<Violation>) {
+    violations.truncate(limit::NOTES);
+    violations.iter_mut().for_each(|violation| cut(&mut violation.msg, limit::TEXT_BYTES));
 }
 
 /// Keeps the outputs that fit in [`limit::OUTPUT_BYTES`], smallest first, and lists the names of the others under `_cut`.
@@ -90,6 +99,28 @@ mod tests {
         // What is within the bounds is not cut again.
         assert_eq!(result.clone().capped(), result);
         (result.decisions.len(), result.decisions_cut.map(NonZeroU32::get))
+    }
+
+    #[test]
+    fn no_secret_of_an_action_or_a_service_is_kept() {
+        let output =
+            Map::from_iter([("db_pwd".to_owned(), "Canary".into()), ("note".to_owned(), "token=Canary".into())]);
+        let violation = Violation {
+            policy: "p".to_owned(),
+            rule: "r".to_owned(),
+            msg: "password=Canary".to_owned(),
+            severity: "high".to_owned(),
+        };
+        let result = AttemptResult::succeeded(output).warn("https://a:Canary@b").follow_up("Bearer Canary-12345");
+        let results = [
+            result,
+            AttemptResult::failed("x", "answered 500: {\"password\": \"Canary\"}"),
+            AttemptResult::new(AttemptOutcome::Denied { violations: vec![violation] }),
+        ];
+        for result in results {
+            let kept = serde_json::to_string(&result.capped()).unwrap();
+            assert!(!kept.contains("Canary") && kept.contains("[hidden]"), "{kept}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use heal_engine::catalog::{ActionSpec, Catalog, WAIT};
+use heal_engine::secret::{has_secret, is_secret_name};
 use heal_engine::template::is_template;
 use heal_engine::{limit, suggest};
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -48,11 +49,31 @@ impl<'c> Schemas<'c> {
             is_inherited || suggestions.contains(&name) || entries.iter().any(|entry| entry.key == name)
         };
         check_presence(spec, step, has, report);
+        entries.iter().for_each(|entry| check_secret(&entry.key, &entry.value, report));
         let compile = || jsonschema::draft202012::new(&spec.parameters).ok();
         if let Some(validator) = self.compiled.entry(spec.name).or_insert_with(compile) {
             check_values(validator, step, entries, report);
         }
     }
+}
+
+/// A secret that is written into a playbook is in its file, in every run's plan and in its log.
+fn check_secret(name: &str, node: &Node, report: &mut Report) {
+    match &node.kind {
+        Kind::Text(text) if has_secret(text) || (is_secret_name(name) && is_literal(text)) => {
+            let message = format!("the value of `{}` is a secret, and a playbook is no place for one", quoted(name));
+            let help = "pass a reference, such as the name of a secret that the action reads itself";
+            report.add(Finding::warning(code::SECRET_VALUE, node.span, message).help(help));
+        }
+        Kind::List(items) => items.iter().for_each(|item| check_secret(name, item, report)),
+        Kind::Object(entries) => entries.iter().for_each(|entry| check_secret(&entry.key, &entry.value, report)),
+        Kind::Null | Kind::Boolean(_) | Kind::Number(_) | Kind::Text(_) => {}
+    }
+}
+
+/// Neither a template nor a reference such as `env:NAME`.
+fn is_literal(text: &str) -> bool {
+    !text.is_empty() && !is_template(text) && !text.contains(':')
 }
 
 fn properties(spec: &ActionSpec) -> impl Iterator<Item = &str> {

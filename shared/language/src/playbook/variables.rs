@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use heal_engine::catalog::{Catalog, OutputType, STEP_FIELDS};
 use heal_engine::event::StepOutcome;
+use heal_engine::secret::{HIDDEN, Secrets, is_secret_name};
 use heal_engine::suggest;
 use serde_json::Value;
 
@@ -46,6 +47,8 @@ pub(super) struct Variables<'d> {
     item_outputs: BTreeMap<&'d str, usize>,
     steps: Vec<StepOutputs<'d>>,
     order: &'d StepOrder,
+    /// Names of inputs whose values are hidden, as the schema marks them and as every installation does.
+    secrets: Secrets,
 }
 
 /// The fields of `steps.NAME`.
@@ -73,6 +76,7 @@ impl<'d> Variables<'d> {
             item_outputs: BTreeMap::new(),
             steps: Vec::with_capacity(steps.len()),
             order,
+            secrets: Secrets::marked(schema),
         };
         variables.inputs.extend(declared);
         for (index, step) in steps.iter().enumerate() {
@@ -93,6 +97,18 @@ impl<'d> Variables<'d> {
     /// Whether a run may have a variable of this name at `point`.
     pub(super) fn may_have(&self, name: &str, point: EvaluationPoint) -> bool {
         !self.closed || self.inputs.contains_key(name) || self.kind_of_output(name, point).is_some()
+    }
+
+    /// An incident carries no secrets: whoever marks a variable as one and reads it gets nothing.
+    fn check_secret(&self, path: &str, span: Span, point: EvaluationPoint) -> Option<Finding> {
+        let name = path.strip_prefix("incident.").unwrap_or(path).split('.').next().unwrap_or_default();
+        if !self.secrets.has(name) || self.kind_of_output(name, point).is_some() {
+            return None;
+        }
+        let finding = if is_secret_name(name) { Finding::warning } else { Finding::error };
+        let message = format!("`{}` is a secret, which no run keeps: its value is always `{HIDDEN}`", quoted(name));
+        let help = "pass a reference, such as the name of a secret that the action reads itself";
+        Some(finding(code::SECRET_VARIABLE, span, message).help(help))
     }
 
     fn check_bare(&self, name: &str, span: Span, point: EvaluationPoint, guarded: bool) -> Option<Finding> {
@@ -209,6 +225,10 @@ impl<'d> Variables<'d> {
 impl KnownNames for Variables<'_> {
     fn check(&self, path: &str, span: Span, point: EvaluationPoint, guarded: bool) -> Option<Finding> {
         let root = path.split('.').next().unwrap_or_default();
+        let is_input = !matches!(root, "item" | "run_id" | "steps");
+        if let Some(finding) = is_input.then(|| self.check_secret(path, span, point)).flatten() {
+            return Some(finding);
+        }
         match (root, point) {
             ("item", EvaluationPoint::Step { in_for_each: true, .. }) | ("incident", _) => None,
             ("item", _) if !self.inputs.contains_key("item") => {

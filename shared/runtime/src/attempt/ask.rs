@@ -63,7 +63,9 @@ impl<A: Action> Attempt<'_, A> {
 
     fn policy_input(&self, target: &Target, facts: PolicyFacts, last_touched: Option<Timestamp>) -> PolicyInput {
         let context = &self.call.command.context;
-        let last = last_touched.max(facts.last_reallocation);
+        let now = self.worker.ports.clock.now();
+        // A touch in the future says nothing to a policy; the reservation, which is put right, guards the target.
+        let last = last_touched.max(facts.last_reallocation).filter(|at| port::has_passed(*at, now));
         PolicyInput {
             resource: PolicyResource { action: self.worker.name().to_owned(), ..target.resource.clone() },
             context: PolicyContext {
@@ -72,7 +74,7 @@ impl<A: Action> Attempt<'_, A> {
                 ticket_status: facts.ticket_status.unwrap_or_default(),
                 incident_id: context.incident_id.clone(),
                 playbook_name: context.playbook.clone(),
-                now_ns: nanoseconds(self.worker.ports.clock.now()),
+                now_ns: nanoseconds(now),
             },
             traceparent: context.traceparent.clone(),
             critical: self.action.spec().critical,

@@ -2,12 +2,13 @@
 
 use heal_engine::check::{Compiled, Incident, Observation, Observed, State};
 use heal_engine::notice::{Notice, NoticeEvent, Owed};
+use heal_engine::secret::Secrets;
 use heal_engine::{Timestamp, format};
 use tokio::time::Instant;
 
 use super::{CheckOutcome, Checks, RESERVE, log};
 use crate::dispatcher::notify_message;
-use crate::port::{BackendError, Message, QueueName};
+use crate::port::{BackendError, Message};
 
 impl Checks {
     /// A failure is the outcome of this check alone.
@@ -38,12 +39,7 @@ impl Checks {
         log::trouble(&check.name, &unrendered, held_back, untracked);
         let raised: Vec<String> = incidents.iter().map(|incident| incident.incident_id.clone()).collect();
         if !incidents.is_empty() {
-            let message = |body: &String| Message {
-                queue: QueueName::Incidents,
-                body: body.clone(),
-                delay_ms: 0,
-                traceparent: None,
-            };
+            let message = |body: &String| Message::incident(&Secrets::default(), None, body, None);
             let raise = incidents.iter().map(|incident| message(&incident.message));
             let tell = incidents.iter().filter(|_| self.notifies).map(|incident| notice(&check.name, incident, now));
             self.ports.sender.send(raise.chain(tell).collect()).await?;

@@ -97,6 +97,7 @@ impl Prepared {
     /// What is wrong with the message, and where.
     pub fn new(library: &Library, message: &str, playbook: Option<&str>) -> Result<Self, Rejection> {
         let mut intake = incident::read(message)?;
+        library.secrets().hide(&mut intake.variables);
         if let Some(name) = playbook {
             intake.playbook = Some(name.to_owned());
         }

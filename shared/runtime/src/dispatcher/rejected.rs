@@ -17,8 +17,9 @@ impl Dispatcher {
         message_id: &str,
         rejection: &Rejection,
     ) -> Result<IntakeOutcome, DispatchError> {
-        let incident_id = incident::peek_incident_id(message).unwrap_or_else(|| "unknown".to_owned());
-        let kept = incident::without_secrets(message);
+        let mut incident_id = incident::peek_incident_id(message).unwrap_or_else(|| "unknown".to_owned());
+        heal_engine::secret::hide_in(&mut incident_id);
+        let kept = self.library.secrets().hide_message(message);
         let understood = matches!(rejection, Rejection::Route(_));
         self.record_rejection(format!("rejected:{message_id}"), incident_id, rejection.to_string(), kept, understood)
             .await

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use async_trait::async_trait;
+use heal_engine::secret::Secrets;
 use serde::{Deserialize, Serialize};
 
 use super::Result;
@@ -57,6 +58,15 @@ pub struct Message {
     pub delay_ms: u64,
     /// W3C `traceparent`, sent as an attribute.
     pub traceparent: Option<String>,
+}
+
+impl Message {
+    /// A message for the queue of incidents: `text` without its secrets, since a queue keeps it. `by` is who sent it, if an identity did.
+    pub fn incident(secrets: &Secrets, by: Option<&str>, text: &str, traceparent: Option<String>) -> Self {
+        let text = secrets.hide_message(text);
+        let body = by.map_or_else(|| text.clone(), |by| crate::message::attributed(by, &text));
+        Self { queue: QueueName::Incidents, body, delay_ms: 0, traceparent }
+    }
 }
 
 /// A delivered message. It is delivered again after its visibility timeout unless it is acknowledged.

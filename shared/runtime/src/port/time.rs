@@ -1,10 +1,15 @@
 //! Time and chance, so that a test or a simulation can own both.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+mod steady;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use heal_engine::Timestamp;
 
 use super::{BackendError, Result};
+
+use steady::{Jump, Steady};
 
 /// The wall clock.
 pub trait Clock: Send + Sync + 'static {
@@ -21,15 +26,65 @@ pub trait Entropy: Send + Sync + 'static {
     fn next(&self) -> Result<u64>;
 }
 
-/// The operating system's clock.
+/// The operating system's clock, steady in one process: where somebody puts the clock back by less than a day, time goes on at nine tenths of its
+/// speed until the clock has caught up, so that a wait of two seconds does not take an hour. A jump is logged as `clock.jumped`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
+
+/// The process has one time, however many values of [`SystemClock`] there are.
+static STEADY: Mutex<Option<(Instant, Steady)>> = Mutex::new(None);
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the port")]
     fn now(&self) -> Timestamp {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall = Timestamp(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX));
+        let (now, jump) = {
+            let mut steady = STEADY.lock().unwrap_or_else(PoisonError::into_inner);
+            let (start, steady) = steady.get_or_insert_with(|| (Instant::now(), Steady::new(wall)));
+            steady.advance(wall, u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX))
+        };
+        if let Some(jump) = jump {
+            log(jump);
+        }
+        now
+    }
+}
+
+impl SystemClock {
+    /// Lets this process' time begin at `seen`, which its store has seen already, if the clock is behind it by less than a day: it was put back while
+    /// no process ran.
+    pub fn not_before(seen: Timestamp) {
+        let behind_ms = seen.since_ms(Self.now());
+        let mut steady = STEADY.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_raised = steady.as_mut().is_some_and(|(_, steady)| steady.raise(seen));
+        drop(steady);
+        if is_raised {
+            log(Jump::Back { by_ms: behind_ms });
+        }
+    }
+}
+
+fn log(jump: Jump) {
+    match jump {
+        Jump::Back { by_ms } => {
+            tracing::warn!(
+                event = "clock.jumped",
+                by_ms,
+                "the clock was put back; time goes on slowly until it has caught up"
+            );
+        }
+        Jump::FarBack { by_ms } => {
+            tracing::error!(
+                event = "clock.jumped",
+                by_ms,
+                "the clock was put back by more than a day; what was stored meanwhile is in the future"
+            );
+        }
+        Jump::Ahead { by_ms } => {
+            // A function that was frozen, or a closed lid: so every second call of a function sees it.
+            tracing::debug!(event = "clock.jumped", by_ms, "the clock was put ahead, or this process was stopped");
+        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! A buffer of ended spans, which a flush empties.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use opentelemetry::Context;
+use heal_engine::secret::hide_text;
+use opentelemetry::trace::Status;
+use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use tokio::sync::Notify;
@@ -48,10 +51,28 @@ impl SpanBuffer {
     }
 }
 
+/// Hides the secrets of texts, such as those in a service's error.
+fn hide(attributes: &mut [KeyValue]) {
+    for attribute in attributes {
+        if let Value::String(text) = &attribute.value
+            && let Cow::Owned(safe) = hide_text(text.as_str())
+        {
+            attribute.value = Value::from(safe);
+        }
+    }
+}
+
 impl SpanProcessor for SpanBuffer {
     fn on_start(&self, _: &mut Span, _: &Context) {}
 
-    fn on_end(&self, span: SpanData) {
+    fn on_end(&self, mut span: SpanData) {
+        hide(&mut span.attributes);
+        span.events.events.iter_mut().for_each(|event| hide(&mut event.attributes));
+        if let Status::Error { description } = &span.status
+            && let Cow::Owned(safe) = hide_text(description)
+        {
+            span.status = Status::error(safe);
+        }
         let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if ended.spans.len() >= CAPACITY {
             ended.dropped += 1;

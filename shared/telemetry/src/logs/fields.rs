@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use heal_engine::secret::hide_in;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 
@@ -18,6 +19,7 @@ impl Fields {
     }
 
     fn insert_text(&mut self, field: &Field, mut text: String) {
+        hide_in(&mut text);
         if text.len() > FIELD_BYTES {
             let missing = text.len() - FIELD_BYTES;
             text.truncate(text.floor_char_boundary(FIELD_BYTES));

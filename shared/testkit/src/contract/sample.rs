@@ -98,6 +98,8 @@ pub(crate) fn holder(name: &str) -> LeaseOwner {
     LeaseOwner(name.to_owned())
 }
 
+/// How far ahead a clock is that somebody set to the wrong year.
+pub(crate) const YEAR_MS: u64 = 365 * 86_400_000;
 /// How long a sample's lease runs.
 pub(crate) const LEASE_MS: u64 = 30_000;
 /// How long a sample's targets cool down.

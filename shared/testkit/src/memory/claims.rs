@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use heal_runtime::port::{
     BudgetKey, BudgetRequests, BudgetUse, ClaimEnd, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Cooling, Finish,
-    LeaseOwner, Peeked, PlaceOutcome, Places, Reservation, Result, Stage, Taker,
+    LeaseOwner, Peeked, PlaceOutcome, Places, Reservation, Result, Stage, Taker, lease_put_right,
+    reservation_put_right,
 };
 use heal_runtime::{AttemptResult, Timestamp};
 use serde_json::Value;
@@ -59,7 +60,11 @@ impl Model {
             Some(claim) if claim.holder == request.holder => {
                 (claim.recovered, claim.reserved.clone(), claim.asked.clone())
             }
-            Some(claim) if claim.lease_until > request.now => return Reservation::Busy { until: claim.lease_until },
+            Some(claim) if claim.lease_until > request.now => {
+                let until = lease_put_right(claim.lease_until, request).unwrap_or(claim.lease_until);
+                self.claims.entry(request.key.clone()).and_modify(|claim| claim.lease_until = until);
+                return Reservation::Busy { until };
+            }
             Some(_) => (true, BTreeSet::new(), BTreeSet::new()),
         };
         let (mut cooling, mut budgets) = (Vec::new(), Vec::new());
@@ -91,13 +96,16 @@ impl Model {
         let taken_over = earlier.map(|attempt| ClaimKey { action: request.key.action.clone(), attempt });
         for wanted in &request.cooldowns {
             let until = request.now.plus_ms(wanted.cooldown_ms);
-            let before = match self.cooldowns.get(&wanted.key) {
+            let before = match self.cooldowns.get_mut(&wanted.key) {
                 None => None,
                 Some(cooldown) if cooldown.by.as_ref() == Some(&request.key) => cooldown.before,
                 Some(cooldown) if cooldown.by.as_ref() == taken_over.as_ref() && taken_over.is_some() => {
                     cooldown.before
                 }
                 Some(cooldown) if cooldown.until > request.now => {
+                    let (since, until) = (cooldown.reserved_at, cooldown.until);
+                    (cooldown.reserved_at, cooldown.until) =
+                        reservation_put_right(since, until, request.now).unwrap_or((since, until));
                     cooling.push((wanted.key.clone(), cooldown.until));
                     continue;
                 }

@@ -1,7 +1,9 @@
 //! A claim: the right to perform one attempt.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use heal_runtime::port::{BudgetKey, BudgetRequest, ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Result};
+use heal_runtime::port::{
+    BudgetKey, BudgetRequest, ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Result, lease_put_right,
+};
 use heal_runtime::{AttemptResult, Timestamp, format};
 use serde_json::Value;
 
@@ -68,7 +70,11 @@ pub(super) async fn take(store: &Store, request: &ClaimRequest) -> Result<TakeOu
         }
         let (holder, lease_until) = (fields.maybe_text("holder")?, fields.moment("lease_until")?);
         if holder.is_some() && lease_until > request.now {
-            return Ok(TakeOutcome::Busy { until: lease_until });
+            let Some(until) = lease_put_right(lease_until, request) else {
+                return Ok(TakeOutcome::Busy { until: lease_until });
+            };
+            put_right(store, &request.key, lease_until, until).await?;
+            return Ok(TakeOutcome::Busy { until });
         }
         match take_over(store, request, fields.number("tenure")?).await? {
             Written::Done(row) => return held_by(&row),
@@ -83,6 +89,14 @@ pub(super) fn finished(fields: &Fields<'_>) -> Result<TakeOutcome> {
     let result = fields.packed("answer")?;
     let result: AttemptResult = format::decode(&result).map_err(|error| fields.corrupt("answer", chain(&error)))?;
     Ok(TakeOutcome::Finished(Box::new(result)))
+}
+
+/// Writes the end of a lease that a wrong clock took, unless it changed meanwhile.
+async fn put_right(store: &Store, key: &ClaimKey, was: Timestamp, until: Timestamp) -> Result<()> {
+    let values = Item::default().moment(":was", was).moment(":until", until);
+    let condition = "lease_until = :was AND attribute_not_exists(answer)";
+    let change = Change { key: key::claim(key), update: "SET lease_until = :until", condition, values };
+    store.update(RESERVE, change).await.map(drop)
 }
 
 fn held_by(row: &Attributes) -> Result<TakeOutcome> {

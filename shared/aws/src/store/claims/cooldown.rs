@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use heal_runtime::Timestamp;
-use heal_runtime::port::{BackendError, ClaimKey, CooldownKey, CooldownRequest, Cooling, LeaseOwner, Result, Taker};
+use heal_runtime::port::{
+    BackendError, ClaimKey, CooldownKey, CooldownRequest, Cooling, LeaseOwner, Result, Taker, reservation_put_right,
+};
 
 use crate::limit::{BATCH_GET_KEYS, CONTENTION_TRIES, COOLDOWN_KEPT_MS};
 use crate::store::call::{self, Change, Written, contended, pause};
@@ -69,7 +71,11 @@ pub(super) async fn reserve(
                 values.text(":holder", &taker.holder.0).text(":earlier", earlier.as_deref().unwrap_or_default());
             Change { key: key.clone(), update, condition: "reserved_by = :earlier", values }
         } else if found.until > now {
-            return Ok(ReserveOutcome::Cooling { until: found.until });
+            let Some(right) = reservation_put_right(found.reserved_at, found.until, now) else {
+                return Ok(ReserveOutcome::Cooling { until: found.until });
+            };
+            put_right(store, &key, found.reserved_at, right).await?;
+            return Ok(ReserveOutcome::Cooling { until: right.1 });
         } else {
             Change {
                 key: key.clone(),
@@ -89,6 +95,18 @@ pub(super) async fn reserve(
         }
     }
     Err(contended(RESERVE))
+}
+
+/// Writes the times of a reservation that a wrong clock made, unless somebody did so meanwhile.
+async fn put_right(store: &Store, key: &Key, was: Timestamp, (at, until): (Timestamp, Timestamp)) -> Result<()> {
+    let values = Item::default()
+        .moment(":was", was)
+        .moment(":at", at)
+        .moment(":until", until)
+        .number(":expires_at", until.plus_ms(COOLDOWN_KEPT_MS).0 / 1_000);
+    let update = "SET reserved_at = :at, cools_until = :until, expires_at = :expires_at";
+    let change = Change { key: key.clone(), update, condition: "reserved_at = :was", values };
+    store.update(RESERVE, change).await.map(drop)
 }
 
 /// Undoes the reservation of `by`, by that owner if one is given; leaves any other reservation alone.

@@ -5,7 +5,7 @@ use heal_runtime::port::{ClaimRequest, CooldownKey, CooldownRequest, Finish, Res
 
 use super::{Claims, NOTHING_COOLING, held, last_touched, last_touched_before, reserve};
 use crate::contract::at_once;
-use crate::contract::sample::{COOLDOWN_MS, LEASE_MS, T0, claim_key, holder, request, result, target};
+use crate::contract::sample::{COOLDOWN_MS, LEASE_MS, T0, YEAR_MS, claim_key, holder, request, result, target};
 
 /// When a cooldown reserved at [`T0`] ends.
 const COOL: Timestamp = T0.plus_ms(COOLDOWN_MS);
@@ -30,6 +30,17 @@ pub async fn a_reserved_target_cools_until_its_end(store: Claims) {
     assert_eq!(reserve(&store, "run-3/step/1", COOL, &["T-1"]).await, NOTHING_COOLING);
     let next = COOL.plus_ms(COOLDOWN_MS);
     assert_eq!(reserve(&store, "run-4/step/1", COOL, &["T-1"]).await, held(false, &[("T-1", next)]));
+}
+
+/// A clock ran a year ahead, and was put right.
+pub async fn a_reservation_from_the_future_lasts_its_length_and_no_longer(store: Claims) {
+    reserve(&store, "run-1/step/1", T0.plus_ms(YEAR_MS), &["T-1"]).await;
+    assert_eq!(reserve(&store, "run-2/step/1", T0, &["T-1"]).await, held(false, &[("T-1", COOL)]));
+    // The end is written down: it does not move away from whoever waits for it.
+    let before = Timestamp(COOL.0 - 1);
+    assert_eq!(reserve(&store, "run-3/step/1", before, &["T-1"]).await, held(false, &[("T-1", COOL)]));
+    assert_eq!(last_touched(&store, "T-1").await, Some(T0));
+    assert_eq!(reserve(&store, "run-4/step/1", COOL, &["T-1"]).await, NOTHING_COOLING);
 }
 
 pub async fn only_the_targets_that_are_not_cooling_are_reserved(store: Claims) {

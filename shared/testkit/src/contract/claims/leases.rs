@@ -5,7 +5,7 @@ use heal_runtime::port::{ClaimKey, ClaimRequest, Finish, Reservation};
 
 use super::{Claims, NOTHING_COOLING, finished, held};
 use crate::contract::at_once;
-use crate::contract::sample::{COOLDOWN_MS, LEASE_MS, T0, claim_key, holder, request, result};
+use crate::contract::sample::{COOLDOWN_MS, LEASE_MS, T0, YEAR_MS, claim_key, holder, request, result};
 
 /// When a lease taken at [`T0`] ends.
 const LEASE_END: Timestamp = T0.plus_ms(LEASE_MS);
@@ -112,6 +112,16 @@ pub async fn a_second_result_is_lost(store: Claims) {
         store.finish(&claim_key("run-1/step/1"), &holder("a"), T0.plus_ms(2), &result("T-2"), &[]).await.unwrap();
     assert_eq!(second, Finish::Lost);
     assert_eq!(take(&store, "b", T0.plus_ms(3)).await, finished(result("T-1")));
+}
+
+/// A clock ran a year ahead, and was put right.
+pub async fn a_lease_from_the_future_lasts_a_lease_and_no_longer(store: Claims) {
+    take(&store, "a", T0.plus_ms(YEAR_MS)).await;
+    assert_eq!(take(&store, "b", T0).await, Reservation::Busy { until: LEASE_END });
+    let before = Timestamp(LEASE_END.0 - 1);
+    assert_eq!(take(&store, "b", before).await, Reservation::Busy { until: LEASE_END });
+    assert_eq!(take(&store, "b", LEASE_END).await, held(true, &[]));
+    assert_eq!(finish(&store, "a", LEASE_END).await, Finish::Lost);
 }
 
 pub async fn a_claim_that_does_not_exist_cannot_commit(store: Claims) {

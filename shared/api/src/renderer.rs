@@ -1,0 +1,213 @@
+//! Long folds and renderings, off the threads that answer requests.
+//!
+//! The log of a run of 10,000 elements takes a second to fold and to write as JSON. On a thread of the server, forty readers of it would hold up
+//! every other request, `/health` first. So a few at a time are rendered on threads of their own, and what was rendered is kept for the next
+//! reader of the same state.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use axum::http::StatusCode;
+use heal_engine::{RunId, Seq};
+use serde::Serialize;
+use tokio::sync::Semaphore;
+
+use crate::cached::Tagged;
+use crate::problem::Problem;
+
+/// Renderings at a time, each with the whole log of a run in memory; further readers wait.
+pub(crate) const RENDERINGS: usize = 2;
+/// Bytes of all answers that are kept.
+pub(crate) const KEPT_BYTES: usize = 32 * 1024 * 1024;
+
+/// Renders, and remembers.
+#[derive(Debug)]
+pub(crate) struct Renderer {
+    places: Semaphore,
+    kept: Mutex<Kept>,
+}
+
+/// Names one state of one answer. The log of a run only grows, so its sequence number says all.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    /// Which answer.
+    pub kind: &'static str,
+    pub run_id: RunId,
+    /// The newest event.
+    pub seq: Seq,
+    /// What else the reader asked for.
+    pub part: String,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    answers: HashMap<Key, Tagged>,
+    /// The oldest first.
+    order: VecDeque<Key>,
+    bytes: usize,
+}
+
+impl Default for Renderer {
+    fn default() -> Self {
+        Self { places: Semaphore::new(RENDERINGS), kept: Mutex::default() }
+    }
+}
+
+impl Renderer {
+    /// The answer that is kept under `key`, else that of `render`, which gets what `read` reads.
+    ///
+    /// # Errors
+    /// Those of `read` and `render`.
+    pub(crate) async fn answer<I, T>(
+        &self,
+        key: Key,
+        read: impl Future<Output = Result<I, Problem>>,
+        render: impl FnOnce(I) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<Tagged, Problem>
+    where
+        I: Send + 'static,
+        T: Serialize,
+    {
+        if let Some(answer) = self.find(&key) {
+            return Ok(answer);
+        }
+        let _place = self.places.acquire().await.map_err(closed)?;
+        // Whoever had the place before may have rendered the same.
+        if let Some(answer) = self.find(&key) {
+            return Ok(answer);
+        }
+        let input = read.await?;
+        let answer = off_thread(move || Tagged::new(&render(input)?)).await?;
+        self.keep(key, answer.clone());
+        Ok(answer)
+    }
+
+    /// As [`Renderer::answer`], of what nobody else can use: it shows the time, or who reads it.
+    ///
+    /// # Errors
+    /// Those of `read` and `render`.
+    pub(crate) async fn once<I, T>(
+        &self,
+        read: impl Future<Output = Result<I, Problem>>,
+        render: impl FnOnce(I) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem>
+    where
+        I: Send + 'static,
+        T: Send + 'static,
+    {
+        let _place = self.places.acquire().await.map_err(closed)?;
+        let input = read.await?;
+        off_thread(move || render(input)).await
+    }
+
+    fn find(&self, key: &Key) -> Option<Tagged> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).answers.get(key).cloned()
+    }
+
+    fn keep(&self, key: Key, answer: Tagged) {
+        let size = answer.body.len();
+        if size > KEPT_BYTES {
+            return;
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.answers.insert(key.clone(), answer).is_none() {
+            kept.order.push_back(key);
+            kept.bytes += size;
+        }
+        while kept.bytes > KEPT_BYTES {
+            let Some(oldest) = kept.order.pop_front() else { break };
+            let size = kept.answers.remove(&oldest).map_or(0, |answer| answer.body.len());
+            kept.bytes = kept.bytes.saturating_sub(size);
+        }
+    }
+}
+
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.map_err(|error| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("failed to write the answer: {error}"))
+    })?
+}
+
+fn closed(_: tokio::sync::AcquireError) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    /// Longer than a machine under load takes to run a task.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn key(seq: Seq) -> Key {
+        Key { kind: "run", run_id: RunId::new("run-1"), seq, part: String::new() }
+    }
+
+    /// The test has one thread: were it held by the rendering, nobody would send the word that the rendering waits for.
+    #[tokio::test]
+    async fn the_thread_that_answers_is_free_while_an_answer_is_rendered() {
+        let renderer = Renderer::default();
+        let (word, heard) = mpsc::channel();
+        let render = move |()| {
+            heard.recv_timeout(PATIENCE).map_err(|_| Problem::not_found("the thread is held"))?;
+            Ok("answer")
+        };
+        let other = async { word.send(()).unwrap() };
+        let (answer, ()) = tokio::join!(renderer.answer(key(1), async { Ok(()) }, render), other);
+        assert_eq!(answer.unwrap().body, "\"answer\"");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn forty_readers_of_one_state_cost_one_rendering_and_a_new_state_another() {
+        let renderer = Renderer::default();
+        let rendered = Arc::new(AtomicUsize::new(0));
+        let read = |seq| {
+            let rendered = Arc::clone(&rendered);
+            renderer.answer(key(seq), async { Ok(()) }, move |()| Ok(rendered.fetch_add(1, Ordering::SeqCst)))
+        };
+        let answers = join_all((0..40).map(|_| read(1))).await;
+        assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.body == "0")));
+        read(2).await.unwrap();
+        assert_eq!(rendered.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_few_are_rendered_at_a_time() {
+        let renderer = Renderer::default();
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let render = |_| {
+            let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+            renderer.once(async { Ok(()) }, move |()| {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::yield_now();
+                now.fetch_sub(1, Ordering::SeqCst);
+                Ok(())
+            })
+        };
+        let ended = join_all((0..200).map(render)).await;
+        assert!(ended.iter().all(Result::is_ok));
+        assert!((1..=RENDERINGS).contains(&most.load(Ordering::SeqCst)));
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_bounded_and_the_oldest_goes_first() {
+        let renderer = Renderer::default();
+        let large = "x".repeat(KEPT_BYTES / 3);
+        for seq in 1..=5 {
+            let large = large.clone();
+            renderer.answer(key(seq), async { Ok(()) }, move |()| Ok(large)).await.unwrap();
+        }
+        assert!(renderer.kept.lock().unwrap().bytes <= KEPT_BYTES);
+        assert!(renderer.find(&key(1)).is_none() && renderer.find(&key(5)).is_some());
+    }
+}
