@@ -30,7 +30,7 @@ enum Evaluator {
     /// Takes a built-in function that fails for undefined, which could remove a violation: for the bundled text alone, whose functions get
     /// nothing that they fail on (compared with the other evaluator over thousands of inputs).
     Program(Machines),
-    /// Walks the text; ten times slower. A built-in function that fails is an error.
+    /// Walks the text, five to eight times slower. A built-in function that fails is an error.
     Text(Box<regorus::Engine>),
 }
 

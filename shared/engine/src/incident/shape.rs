@@ -8,7 +8,7 @@ use super::field::{self, Field, has, text};
 use super::resolution::Resolution;
 use super::{Intake, IntakeError, RESERVED, Shape, Via, path, tickets};
 use crate::secret::Secrets;
-use crate::{Digest, Map, RunId, traceparent};
+use crate::{Map, RunId, traceparent};
 
 /// The field of a message that may have a W3C `traceparent`.
 const TRACEPARENT: &str = "traceparent";

@@ -2,7 +2,7 @@
 
 use heal_engine::Timestamp;
 use heal_engine::catalog::Safety;
-use heal_engine::message::{ActionCommand, Hold};
+use heal_engine::message::{ActionCommand, AttemptOutcome, AttemptResult, Hold};
 use heal_guard::Halt;
 
 use super::again::{Again, Next, may_have_acted};

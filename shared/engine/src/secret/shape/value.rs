@@ -68,7 +68,7 @@ fn quoted(text: &str, from: usize, opening: usize) -> Option<Value> {
     let length = loop {
         let Some(found) = inside.get(searched..).and_then(|rest| rest.find(quote)) else { break inside.len() };
         let at = searched + found;
-        let is_escaped = opening == 1 && inside.get(..at).is_some_and(|before| ends_with_odd_backslashes(before));
+        let is_escaped = opening == 1 && inside.get(..at).is_some_and(ends_with_odd_backslashes);
         if !is_escaped {
             break at;
         }
