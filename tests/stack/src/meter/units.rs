@@ -22,7 +22,7 @@ pub(super) fn units_of(name: &str, asked: &Value, answered: &Value) -> Vec<(Stri
             let writes = asked["TransactItems"].as_array().into_iter().flatten();
             let unit = |one: &Value| match one.pointer("/Put/Item") {
                 Some(item) => written(item, 2 * put(item)),
-                None => written(&one["ConditionCheck"]["Key"], 2),
+                None => written(one.pointer("/ConditionCheck/Key").unwrap_or(&Value::Null), 2),
             };
             writes.map(unit).collect()
         }
@@ -51,7 +51,7 @@ pub(super) fn units_of(name: &str, asked: &Value, answered: &Value) -> Vec<(Stri
 }
 
 fn kind(key: &Value) -> String {
-    let pk = key["pk"]["S"].as_str().unwrap_or("other");
+    let pk = key.pointer("/pk/S").and_then(Value::as_str).unwrap_or("other");
     pk.split('#').next().unwrap_or(pk).to_owned()
 }
 
