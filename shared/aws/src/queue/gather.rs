@@ -66,10 +66,7 @@ impl Gathering {
         let (messages, told): (Vec<_>, Vec<_>) =
             std::mem::take(&mut *lock(&line.waiting)).into_iter().map(|one| (one.messages, one.told)).unzip();
         let sent = send(messages.into_iter().flatten().collect()).await;
-        let answer = match &sent {
-            Ok(()) => Ok(()),
-            Err(error) => Err(error.source().map_or_else(|| error.to_string(), chain)),
-        };
+        let answer = sent.as_ref().copied().map_err(|error| error.source().map_or_else(|| error.to_string(), chain));
         for told in told {
             // Nobody listens any more: its delivery was given up, and comes again.
             let _ = told.send(answer.clone());
