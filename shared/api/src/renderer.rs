@@ -5,10 +5,11 @@
 //! reader of the same state.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 
 use axum::http::StatusCode;
-use heal_engine::{RunId, Seq};
+use heal_engine::{RunId, Seq, Timestamp};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
@@ -17,13 +18,18 @@ use crate::problem::Problem;
 
 /// Renderings at a time, each with the whole log of a run in memory; further readers wait.
 pub(crate) const RENDERINGS: usize = 2;
+/// Locks that readers of the same state share, so that one of them renders; readers of other states rarely meet at one.
+const LANES: usize = 32;
 /// Bytes of all answers that are kept.
 pub(crate) const KEPT_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes that a kept answer counts for beside its body: its key, twice, and its place. Small answers are not free.
+const ENTRY_BYTES: usize = 1_024;
 
 /// Renders, and remembers.
 #[derive(Debug)]
 pub(crate) struct Renderer {
     places: Semaphore,
+    lanes: Vec<tokio::sync::Mutex<()>>,
     kept: Mutex<Kept>,
 }
 
@@ -33,6 +39,8 @@ pub(crate) struct Key {
     /// Which answer.
     pub kind: &'static str,
     pub run_id: RunId,
+    /// When the run started: an id may be used again once its run is removed.
+    pub started_at: Timestamp,
     /// The newest event.
     pub seq: Seq,
     /// What else the reader asked for.
@@ -49,7 +57,8 @@ struct Kept {
 
 impl Default for Renderer {
     fn default() -> Self {
-        Self { places: Semaphore::new(RENDERINGS), kept: Mutex::default() }
+        let lanes = (0..LANES).map(|_| tokio::sync::Mutex::default()).collect();
+        Self { places: Semaphore::new(RENDERINGS), lanes, kept: Mutex::default() }
     }
 }
 
@@ -71,11 +80,15 @@ impl Renderer {
         if let Some(answer) = self.find(&key) {
             return Ok(answer);
         }
-        let _place = self.places.acquire().await.map_err(closed)?;
-        // Whoever had the place before may have rendered the same.
+        let _lane = match self.lane(&key) {
+            Some(lane) => Some(lane.lock().await),
+            None => None,
+        };
+        // Whoever had the lane before may have rendered the same.
         if let Some(answer) = self.find(&key) {
             return Ok(answer);
         }
+        let _place = self.places.acquire().await.map_err(closed)?;
         let input = read.await?;
         let answer = off_thread(move || Tagged::new(&render(input)?)).await?;
         self.keep(key, answer.clone());
@@ -100,12 +113,19 @@ impl Renderer {
         off_thread(move || render(input)).await
     }
 
+    fn lane(&self, key: &Key) -> Option<&tokio::sync::Mutex<()>> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let lane = usize::try_from(hasher.finish()).unwrap_or_default().checked_rem(LANES).unwrap_or_default();
+        self.lanes.get(lane)
+    }
+
     fn find(&self, key: &Key) -> Option<Tagged> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).answers.get(key).cloned()
     }
 
     fn keep(&self, key: Key, answer: Tagged) {
-        let size = answer.body.len();
+        let size = size(&answer);
         if size > KEPT_BYTES {
             return;
         }
@@ -116,10 +136,14 @@ impl Renderer {
         }
         while kept.bytes > KEPT_BYTES {
             let Some(oldest) = kept.order.pop_front() else { break };
-            let size = kept.answers.remove(&oldest).map_or(0, |answer| answer.body.len());
-            kept.bytes = kept.bytes.saturating_sub(size);
+            let freed = kept.answers.remove(&oldest).map_or(0, |answer| self::size(&answer));
+            kept.bytes = kept.bytes.saturating_sub(freed);
         }
     }
+}
+
+fn size(answer: &Tagged) -> usize {
+    answer.body.len() + ENTRY_BYTES
 }
 
 async fn off_thread<T: Send + 'static>(
@@ -150,7 +174,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     fn key(seq: Seq) -> Key {
-        Key { kind: "run", run_id: RunId::new("run-1"), seq, part: String::new() }
+        Key { kind: "run", run_id: RunId::new("run-1"), started_at: Timestamp(1), seq, part: String::new() }
     }
 
     /// The test has one thread: were it held by the rendering, nobody would send the word that the rendering waits for.
@@ -209,5 +233,8 @@ mod tests {
         }
         assert!(renderer.kept.lock().unwrap().bytes <= KEPT_BYTES);
         assert!(renderer.find(&key(1)).is_none() && renderer.find(&key(5)).is_some());
+        let count = KEPT_BYTES / ENTRY_BYTES + 10;
+        (1..).take(count).for_each(|seq| renderer.keep(key(seq), Tagged::new(&1).unwrap()));
+        assert!(renderer.kept.lock().unwrap().answers.len() <= KEPT_BYTES / ENTRY_BYTES);
     }
 }

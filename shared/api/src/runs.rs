@@ -161,7 +161,13 @@ pub(crate) async fn one(
 ) -> Result<Response, Problem> {
     wait::for_news(&service, &run_id, query).await?;
     let head = service.runs.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
-    let key = Key { kind: "run", run_id: run_id.clone(), seq: head.last_seq, part: String::new() };
+    let key = Key {
+        kind: "run",
+        run_id: run_id.clone(),
+        started_at: head.started_at,
+        seq: head.last_seq,
+        part: String::new(),
+    };
     let read = async { Ok(service.dispatcher.read(&run_id).await?) };
     let render = move |(plan, commits): (Option<Arc<Plan>>, Vec<Commit>)| {
         let report = report::report(plan.as_deref(), &head.run_id, &commits)

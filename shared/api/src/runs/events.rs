@@ -79,7 +79,13 @@ pub(crate) async fn events(
     wait::for_news(&service, &run_id, query).await?;
     let head = service.runs.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
     let after = query.after;
-    let key = Key { kind: "events", run_id: run_id.clone(), seq: head.last_seq, part: after.to_string() };
+    let key = Key {
+        kind: "events",
+        run_id: run_id.clone(),
+        started_at: head.started_at,
+        seq: head.last_seq,
+        part: after.to_string(),
+    };
     let is_newer = head.last_seq > after;
     let read = async { if is_newer { newer(&service, &run_id, after).await } else { Ok(Vec::new()) } };
     let render = move |events: Vec<EventView>| {
@@ -125,7 +131,8 @@ pub(crate) async fn explanation(
 ) -> Result<Response, Problem> {
     let head = service.runs.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
     let part = query.step.clone().map_or_else(String::new, |step| format!("step {step}"));
-    let key = Key { kind: "explanation", run_id: run_id.clone(), seq: head.last_seq, part };
+    let key =
+        Key { kind: "explanation", run_id: run_id.clone(), started_at: head.started_at, seq: head.last_seq, part };
     let read = async { Ok(service.dispatcher.read(&run_id).await?) };
     let render = move |(plan, commits): (Option<Arc<Plan>>, Vec<Commit>)| {
         explanation_of(plan.as_deref(), &commits, query.step.as_deref())
