@@ -21,7 +21,7 @@ use crate::process::{Home, Process, Site};
 /// Rounds of work within which the run has to end.
 const ROUNDS: usize = 2_000;
 /// How long a round may take in real time.
-const ROUND_TIMEOUT: Duration = Duration::from_secs(60);
+const ROUND_TIMEOUT: Duration = Duration::from_mins(1);
 /// Milliseconds that pass after a round in which nothing was due.
 const IDLE_MS: u64 = 1_000;
 /// Milliseconds between the death of a process and the start of the next one.
