@@ -13,9 +13,9 @@ const STEPS: usize = 1_000;
 const ITEMS: usize = 5_000;
 
 /// A page of the run of `playbook`, once it has ended or `until` holds for it.
-async fn page(serve: &Serve, incident: serde_json::Value, until: impl Fn(&str) -> bool) -> String {
+async fn page(serve: &Serve, incident: &serde_json::Value, until: impl Fn(&str) -> bool) -> String {
     let url = |path: &str| format!("{}{path}", serve.url);
-    let (status, body) = post(&url("/api/v1/incidents"), &incident).await;
+    let (status, body) = post(&url("/api/v1/incidents"), incident).await;
     assert_eq!(status, 202, "{body}");
     for _ in 0..1_200 {
         let (_, listed) = get(&url("/api/v1/runs")).await;
@@ -45,7 +45,7 @@ async fn a_run_of_a_thousand_steps_shows_what_went_wrong_first() {
     let folder = playbooks(&[("large.yaml", &text)]);
     let serve = Serve::start(&folder.path().join("state.db"), folder.path(), &env(&platform));
     let incident = json!({"incident_id": "inc-1", "incident_type": "LARGE"});
-    let page = page(&serve, incident, |page| page.contains("the run ended")).await;
+    let page = page(&serve, &incident, |page| page.contains("the run ended")).await;
     assert!(page.contains("of 1000 steps, first those that are not well"), "{page}");
     let (sick, well) = (page.find("id=\"step-sick\""), page.find("id=\"step-wait-0\""));
     assert!(sick.is_some() && (well.is_none() || sick < well), "{sick:?} {well:?}");
@@ -61,6 +61,6 @@ async fn a_run_over_five_thousand_elements_stays_readable_while_it_runs() {
     let serve = Serve::start(&folder.path().join("state.db"), folder.path(), &env(&platform));
     let tickets: Vec<String> = (0..ITEMS).map(|number| format!("worker-{number}")).collect();
     let incident = json!({"incident_id": "inc-1", "incident_type": "MANY", "affected_tickets": tickets});
-    let page = page(&serve, incident, |page| page.contains("entries are in the")).await;
+    let page = page(&serve, &incident, |page| page.contains("entries are in the")).await;
     assert!(page.contains("id=\"step-each\"") && page.contains("Change this run"), "{page}");
 }

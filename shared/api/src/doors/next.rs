@@ -2,6 +2,7 @@
 
 use axum::extract::Request;
 use axum::http::Uri;
+use axum::http::uri::PathAndQuery;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{DOCTYPE, Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -34,7 +35,7 @@ pub(super) fn sign_in_address(page: &str, next: &str) -> String {
 /// The answer to a person whom nobody knows. Browsers leave a strict cookie out when a page of another site, such as a chat, led here: then the
 /// same page is asked for once more, from here.
 pub(super) fn way_in(request: &Request) -> Response {
-    let next = local(request.uri().path_and_query().map(axum::http::uri::PathAndQuery::as_str));
+    let next = local(request.uri().path_and_query().map(PathAndQuery::as_str));
     let site = request.headers().get("sec-fetch-site").and_then(|value| value.to_str().ok());
     match site {
         Some("cross-site" | "same-site") => go_on(&next).into_response(),
