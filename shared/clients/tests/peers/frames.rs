@@ -59,7 +59,7 @@ pub(crate) fn remembered(name: &str, value: &str) -> Vec<u8> {
 }
 
 /// The header that was remembered last.
-pub(crate) const LAST: u8 = 0x80 | 62;
+pub(crate) const LAST: u8 = 0x80 | 0x3e;
 
 /// Not in Huffman's code; the length in 7 bits, and more bytes after them (RFC 7541, section 5.1).
 fn text(text: &str) -> Vec<u8> {
