@@ -17,5 +17,19 @@ mod failures;
 mod gate;
 pub mod machine;
 
-pub use gate::{Breaker, Clock, STORE_TIMEOUT, VIEW_LIFETIME, system_clock};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use gate::{Breaker, STORE_TIMEOUT, VIEW_LIFETIME};
 pub use machine::{Settings, State};
+
+/// Gives the time in epoch milliseconds.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// The clock of this machine.
+pub fn system_clock() -> Clock {
+    Arc::new(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    })
+}

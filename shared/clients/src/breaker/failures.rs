@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::machine::Settings;
+use crate::error::Lesson;
 
 /// Targets that a service has to fail at for each failure of the threshold: five bad ids are not an outage, ten are.
 const TARGETS_PER_FAILURE: usize = 2;
@@ -21,13 +22,21 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    /// The connection failed, or the service said that it serves nobody now.
-    pub(super) fn count_absence(&mut self) {
+    /// An answer starts the count again; a target that the service failed at counts once.
+    pub(super) fn count(&mut self, lesson: Lesson, target: &str) {
+        match lesson {
+            Lesson::Answers => *self = Self::default(),
+            Lesson::IsAway => self.count_absence(),
+            Lesson::FailedAtTarget => self.count_target(target),
+            Lesson::Nothing => {}
+        }
+    }
+
+    fn count_absence(&mut self) {
         self.absences = self.absences.saturating_add(1);
     }
 
-    /// The service failed at `target`; a target counts once.
-    pub(super) fn count_target(&mut self, target: &str) {
+    fn count_target(&mut self, target: &str) {
         if self.targets.len() < MAX_TARGETS {
             let mut hasher = DefaultHasher::new();
             target.hash(&mut hasher);

@@ -4,12 +4,13 @@ use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use heal_runtime::Timestamp;
 use heal_runtime::freeze::FreezeWatch;
 use heal_runtime::port::{self, BackendError, BreakerRecord, BreakerStore};
 
+use super::Clock;
 use super::failures::Failures;
 use super::machine::{Admission, Change, Settings, State};
 use crate::call::Wiring;
@@ -21,17 +22,6 @@ pub const VIEW_LIFETIME: Duration = Duration::from_secs(5);
 
 /// Longest wait for the store. Afterwards this process relies on its own view.
 pub const STORE_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// Gives the time in epoch milliseconds.
-pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
-
-/// The clock of this machine.
-pub fn system_clock() -> Clock {
-    Arc::new(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-    })
-}
 
 /// The breaker of one service.
 pub struct Breaker {
@@ -112,8 +102,7 @@ impl Breaker {
     /// Runs `call` about `target`, such as a ticket's id, if the breaker lets it pass, and learns from its result.
     ///
     /// A call during which this process was frozen is no failure of the service: its timeout passed while nobody could read the answer.
-    /// Nor is one that this process could not make. What the service fails at counts once for each target: one that it cannot serve says
-    /// little of the others.
+    /// Nor is one that this process could not make. What the service fails at counts once for each target.
     ///
     /// # Errors
     /// `Unavailable` of kind `BreakerOpen`, at once; else the error of `call`.
@@ -157,27 +146,22 @@ impl Breaker {
     }
 
     async fn learn(&self, permit: Permit, lesson: Lesson, target: &str) {
+        if lesson == Lesson::Nothing {
+            return;
+        }
         let now = self.now();
-        match (permit, lesson) {
-            (_, Lesson::Nothing) => {}
-            (Permit::Trial(trial), _) => {
+        match permit {
+            Permit::Trial(trial) => {
                 self.view().failures = Failures::default();
                 let change = if lesson == Lesson::Answers { Change::Close } else { Change::Open };
                 self.commit(trial.as_ref(), &change, now).await;
             }
-            (Permit::Ordinary, Lesson::Answers) => self.view().failures = Failures::default(),
-            (Permit::Ordinary, Lesson::IsAway | Lesson::FailedAtTarget) => {
+            Permit::Ordinary => {
                 let opens = {
                     let mut view = self.view();
                     // A late failure of a call that started before the opening says nothing new.
-                    if view.record.is_some() {
-                        view.failures = Failures::default();
-                        return;
-                    }
-                    match lesson {
-                        Lesson::FailedAtTarget => view.failures.count_target(target),
-                        Lesson::IsAway | Lesson::Answers | Lesson::Nothing => view.failures.count_absence(),
-                    }
+                    let lesson = if view.record.is_none() { lesson } else { Lesson::Answers };
+                    view.failures.count(lesson, target);
                     view.failures.open(&self.settings)
                 };
                 if opens {

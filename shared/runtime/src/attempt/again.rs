@@ -133,7 +133,7 @@ const fn is_open(result: &AttemptResult) -> bool {
 mod tests {
     use super::*;
 
-    #[expect(clippy::unnecessary_wraps, reason = "an attempt that has ended, as it comes to the question")]
+    #[expect(clippy::unnecessary_wraps, reason = "what a try returns")]
     fn unavailable() -> Result<Attempted, NotStarted> {
         let (service, message) = ("lamps".to_owned(), "no descriptor".to_owned());
         Ok(AttemptResult::new(AttemptOutcome::Unavailable { service, message, retry_after_ms: None }).into())
