@@ -1,7 +1,7 @@
 //! Bugs that a test plants, to show that the laws of the simulation catch them.
 //!
 //! Without the feature `planted`, which only dev-dependencies turn on, no bug can be planted and the compiler removes every switch. With it, a
-//! switch is off unless the test plants its bug, on its own thread and until it drops the [`Planted`].
+//! switch is off unless the test plants its bug, on its own thread and until it drops the `Planted`.
 
 /// A bug of the engine that no wrapper around a port could imitate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Hides secrets before anything is stored: the events of a run are kept, shown and sent.
 //!
-//! A value is a secret by the [name](names) of its field, by its [shape](shape) in any text, or because a playbook says so: `x-secret: true`
+//! A value is a secret by the name of its field, by its shape in any text, or because a playbook says so: `x-secret: true`
 //! in its `parameters_schema`. An incident is no way to hand a secret to an action: every variable is in the run's log. A playbook that needs
 //! one gets a reference, such as the name of a secret that the action reads itself.
 

@@ -5,7 +5,7 @@
 //! is told, the notifier takes a claim of notice and channel, and finishes it afterwards: a message that is delivered again tells nobody again.
 //! Only a notifier that dies in between leaves the claim open; the next one tells a second time, and never a third.
 //!
-//! What can wait is collected for each channel and told at set times ([`digests`]).
+//! What can wait is collected for each channel and told at set times (`digests`).
 //!
 //! A channel that is down costs no other channel anything: all are told at the same time, and one that failed is not asked again for
 //! [`DOWN_MS`], or as long as it has asked for.

@@ -73,7 +73,7 @@ impl Mutator {
         usize::try_from(index).unwrap_or_default()
     }
 
-    /// One text of the corpus, changed up to [`CHANGES`] times.
+    /// One text of the corpus, changed up to `CHANGES` times.
     pub fn mutate(&mut self, corpus: &[Vec<u8>]) -> Vec<u8> {
         let mut text = corpus[self.index(corpus.len())].clone();
         for _ in 0..=self.below(CHANGES) {
