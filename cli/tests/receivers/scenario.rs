@@ -1,7 +1,7 @@
 //! Everything that the metrics have a word for, brought about.
 
 use heal_guard::{AutonomyLevel, AutonomySetting};
-use heal_runtime::port::{AutonomyStore as _, Clock as _, SystemClock};
+use heal_runtime::port::{AutonomyStore as _, Clock as _, RunReader as _, SystemClock};
 use heal_sandbox::opa::Decision;
 use heal_sandbox::{Fault, FaultKind, Seed, Service};
 use serde_json::{Value, json};
@@ -130,7 +130,9 @@ async fn taken_over(site: &Site, run: &str, playbook: &str, ticket: &str, until:
     eventually("the reallocation is under way", || {
         site.platform.effects().into_iter().find(|call| call.target == ticket)
     });
-    let attempt = format!("{run}/reallocate_ticket/1");
+    let head = site.open.store.head(&heal_engine::RunId::new(run)).await.unwrap().unwrap();
+    // A run that a request named carries its start in its claims.
+    let attempt = format!("{run}@{}/reallocate_ticket/1", head.started_at.0);
     prepared::take_over(&site.open.store, "reallocate_ticket", &attempt, until).await;
     site.platform.clear_faults();
 }

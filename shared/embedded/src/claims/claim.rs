@@ -170,8 +170,9 @@ pub(super) fn reserve(connection: &Connection, request: &ClaimRequest) -> Result
 
 /// Writes the end of a lease that a wrong clock took.
 fn put_right(connection: &Connection, key: &ClaimKey, until: Timestamp) -> Result<(), JobError> {
-    let sql = "UPDATE claim SET lease_until = ?3 WHERE action = ?1 AND attempt = ?2";
-    connection.prepare_cached(sql)?.execute(params![key.action, key.attempt, millis(until)])?;
+    let Place { run_no, attempt, action } = place::find(connection, key)?;
+    let sql = "UPDATE claim SET lease_until = ?4 WHERE run_no = ?1 AND attempt = ?2 AND action = ?3";
+    connection.prepare_cached(sql)?.execute(params![run_no, attempt, action, millis(until)])?;
     Ok(())
 }
 

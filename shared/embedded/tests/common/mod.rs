@@ -73,3 +73,8 @@ pub(crate) fn new_run(run_id: &str) -> NewRun {
         room: None,
     }
 }
+
+/// The size of the pages of a database file.
+pub(crate) fn page_bytes(file: &[u8]) -> usize {
+    usize::from(u16::from_be_bytes([file[16], file[17]]))
+}

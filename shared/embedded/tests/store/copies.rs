@@ -8,7 +8,7 @@ use heal_embedded::{OpenError, back_up, examine, restore};
 use heal_runtime::RunId;
 use heal_runtime::port::{Message, QueueName, Receiver, RunLog, RunReader, Sender};
 
-use crate::common::{explain, new_run, open, open_exclusive};
+use crate::common::{explain, new_run, open, open_exclusive, page_bytes};
 
 async fn has_run(path: &Path, run_id: &str) -> bool {
     open(path).unwrap().head(&RunId::new(run_id)).await.unwrap().is_some()
@@ -75,7 +75,8 @@ async fn a_backup_replaces_nothing_and_leaves_nothing_of_a_failed_one() {
         .unwrap()
         .try_into()
         .unwrap();
-    damaged[(root - 1) * 4_096..root * 4_096].fill(0);
+    let page = page_bytes(&damaged);
+    damaged[(root - 1) * page..root * page].fill(0);
     fs::write(&path, &damaged).unwrap();
     let text = explain(&back_up(&path, &folder.path().join("next.db")).unwrap_err());
     assert!(text.contains("damaged") || text.contains("malformed"), "{text}");

@@ -12,7 +12,7 @@ use std::time::Duration;
 use heal_runtime::port::RunLog;
 use tempfile::TempDir;
 
-use crate::common::{explain, new_run, open, open_exclusive};
+use crate::common::{explain, new_run, open, open_exclusive, page_bytes};
 
 /// Longer than any refusal takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -175,7 +175,7 @@ async fn a_file_that_is_damaged_anywhere_is_refused_and_stays_as_it_is() {
     }
     drop(store);
     let whole = fs::read(&path).unwrap();
-    let page = 4_096;
+    let page = page_bytes(&whole);
     assert!(whole.len() >= 30 * page, "{} pages", whole.len() / page);
     let garbage: Vec<u8> = (0..page).map(|byte| u8::try_from(byte * 7 % 251).unwrap()).collect();
     for at in (0..whole.len()).step_by(page) {
