@@ -86,6 +86,11 @@ if ! scripts/install-browser.sh; then
     skip "the console in a browser: see above"
 fi
 
+step "clocks"
+if ! scripts/install-faketime.sh; then
+    skip "a real process whose clock is set: see above"
+fi
+
 step "template"
 scripts/install-aws-tools.sh ministack sam
 scripts/test-template.sh

@@ -15,8 +15,9 @@ use crate::support::{Serve, command, env, eventually, finish, get, heal, path, p
 /// Milliseconds of a call to the orchestrator, so that the disk fills while effects are on their way.
 const CALL_MS: u64 = 1_500;
 const RUNS: usize = 20;
-/// A day and a bit: after that an input starts a run again, and claims are still kept.
-const LATER_MS: u64 = 2 * 86_400_000;
+/// After that an input starts a run again, and claims are not kept any more.
+const LATER_MS: u64 = 9 * DAY_MS;
+const DAY_MS: u64 = 86_400_000;
 
 fn workflows() -> Seed {
     let workflows: Vec<Value> =
@@ -201,9 +202,11 @@ async fn an_id_that_is_used_again_after_its_run_was_removed_does_its_work_again(
     assert_eq!(outcome(&serve, "rem-1").await, "HEALED");
     assert_eq!(serve.terminate(), 0);
     let store = Store::open(Location::File(state.clone()), Arc::new(SystemClock)).unwrap();
-    let later = SystemClock.now().plus_ms(LATER_MS);
-    let collected = store.collect_garbage(later, LATER_MS / 2).await.unwrap();
-    assert_eq!((collected.runs, collected.claims), (1, 0), "{collected:?}");
+    let (soon, later) = (SystemClock.now().plus_ms(2 * DAY_MS), SystemClock.now().plus_ms(LATER_MS));
+    let collected = store.collect_garbage(soon, DAY_MS).await.unwrap();
+    assert_eq!((collected.runs, collected.claims), (0, 0), "a run stays with its claims: {collected:?}");
+    let collected = store.collect_garbage(later, DAY_MS).await.unwrap();
+    assert!(collected.runs == 1 && collected.claims > 0, "{collected:?}");
     drop(store);
     platform.seed(workflows()).unwrap();
     platform.forget_calls();
