@@ -16,7 +16,7 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::Instant;
 
 /// The time limit for a run of a few steps: generous, because several tests share two cores.
-pub(crate) const RUN_TIMEOUT: Duration = Duration::from_mins(2);
+pub(crate) const RUN_TIMEOUT: Duration = Duration::from_mins(4);
 const POLL_INTERVAL: Duration = Duration::from_millis(150);
 
 /// Tests without faults share the platform; a test that injects a fault has it alone.
