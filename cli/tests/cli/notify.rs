@@ -88,7 +88,7 @@ async fn people_are_told_once_that_a_playbook_may_not_act_alone_any_more() {
     }
     let demoted =
         || receiver.told().into_iter().filter(|(id, _)| id.ends_with(":autonomy_demoted")).collect::<Vec<_>>();
-    let told = eventually("people are told", || Some(demoted()).filter(|told| !told.is_empty()));
+    let told = eventually("the notice arrives", || Some(demoted()).filter(|told| !told.is_empty()));
     assert!(matches!(told.as_slice(), [(id, 1)] if id.starts_with("autonomy:failing:")), "{told:?}");
     let listed = heal(&["autonomy", "list", "--state", path(&state)]).exits(0);
     assert!(listed.stdout.contains("approve"), "{listed:#?}");

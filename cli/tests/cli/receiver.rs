@@ -17,7 +17,7 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// Answers after `delay`, so that most kills come while a notice is told.
+    /// Answers each notice after `delay`. A long one makes it likely that a kill comes while the sender waits.
     pub(crate) async fn start(delay: Duration) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let receiver = Self { url: format!("http://{}", listener.local_addr().unwrap()), ..Self::default() };

@@ -72,7 +72,7 @@ async fn fifty_sick_workers_are_one_group_incident_and_at_most_the_budgets_resta
     let restarts = restarts(&platform);
     assert_eq!(restarts.len(), BUDGET, "{restarts:?}");
     assert!(restarts.windows(2).all(|pair| pair[0] != pair[1]), "a worker was restarted twice: {restarts:?}");
-    eventually("people are told", || {
+    eventually("the notices of the storm arrive", || {
         let told = receiver.told();
         let ends_with =
             |event: &str| told.keys().filter(|id| id.starts_with("halt-storm") && id.ends_with(event)).count();

@@ -39,7 +39,7 @@ async fn a_run_of_a_thousand_steps_shows_what_went_wrong_first() {
     for number in 0..STEPS - 1 {
         let _ = writeln!(text, "  - {{name: wait-{number}, type: wait, needs: [], parameters: {{seconds: 1}}}}");
     }
-    // The last of them fails: there is no such ticket.
+    // The last step fails, since no ticket has this id.
     text += "  - {name: sick, type: update_ticket_status, needs: [], on_failure: continue, parameters: {ticket_id: nobody, status: PENDING}}\n";
     let platform = platform(Seed::healthy_worker());
     let folder = playbooks(&[("large.yaml", &text)]);
