@@ -13,6 +13,8 @@ use crate::process::{Process, Usage};
 const START_POLLS: usize = 600;
 const PLAYBOOK: &str = include_str!("../playbooks/peers.yaml");
 const GUARDRAILS: &str = include_str!("../playbooks/guardrails.yaml");
+/// One caller starts all runs and asks for their ends.
+const API: &str = "requests_per_second: 100000\n";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -74,13 +76,15 @@ impl Peer {
         let at = |name: &str| folder.path().join(name);
         let text = |name: &str| at(name).display().to_string();
         std::fs::create_dir(at("playbooks")).map_err(|error| error.to_string())?;
-        for (name, content) in [("playbooks/peers.yaml", PLAYBOOK), ("guardrails.yaml", GUARDRAILS)] {
+        for (name, content) in [("playbooks/peers.yaml", PLAYBOOK), ("guardrails.yaml", GUARDRAILS), ("api.yaml", API)] {
             std::fs::write(at(name), content).map_err(|error| error.to_string())?;
         }
         let address = format!("127.0.0.1:{}", port().map_err(|error| error.to_string())?);
-        let (state, playbooks, guardrails) = (text("heal.db"), text("playbooks"), text("guardrails.yaml"));
+        let (state, playbooks, guardrails, api) =
+            (text("heal.db"), text("playbooks"), text("guardrails.yaml"), text("api.yaml"));
         let arguments = [
-            "serve", "--state", &state, "--playbooks", &playbooks, "--guardrails", &guardrails, "--listen", &address,
+            "serve", "--state", &state, "--playbooks", &playbooks, "--guardrails", &guardrails, "--api", &api, "--listen",
+            &address,
         ];
         let variables = [
             ("EXECUTION_TICKET_SERVICE_URL", tickets),

@@ -13,7 +13,7 @@ pub mod iam;
 mod identify;
 mod next;
 pub mod oidc;
-mod rate;
+pub mod rate;
 mod refusal;
 mod roles;
 mod session;
@@ -121,7 +121,7 @@ impl Doors {
             tokens,
             issuer,
             browser: Browser::new(access.hosts, access.public_url, address),
-            rates: Rates::new(),
+            rates: Rates::new(access.rate),
             sealer,
             refusals: Arc::new(Refusals::new(parts.metrics, Arc::clone(&parts.clock))),
             clock: parts.clock,

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::iam::{self, IamRoles};
 use super::oidc::{Client, Oidc, RoleClaim};
+use super::rate::{CallerRate, MAX_REQUESTS_PER_SECOND};
 use super::token::{TokenSource, Tokens};
 use crate::caller::Role;
 
@@ -19,7 +20,7 @@ pub const MAX_LEEWAY_SECONDS: u64 = 300;
 /// Clock skew that a token may have by default, in seconds.
 pub const LEEWAY_SECONDS: u64 = 60;
 
-const KEYS: [&str; 5] = ["hosts", "public_url", "tokens", "oidc", "iam"];
+const KEYS: [&str; 6] = ["hosts", "public_url", "tokens", "oidc", "iam", "requests_per_second"];
 const KEYS_OF_OIDC: [&str; 7] =
     ["issuer", "audience", "algorithms", "leeway_seconds", "identity_claim", "client_id", "roles"];
 const KEYS_OF_ROLES: [&str; 2] = ["claim", "map"];
@@ -53,6 +54,8 @@ pub struct Access {
     pub oidc: Option<Oidc>,
     /// The roles of IAM principals, behind API Gateway.
     pub iam: IamRoles,
+    /// How often a caller may send requests.
+    pub rate: CallerRate,
 }
 
 impl Access {
@@ -96,7 +99,16 @@ impl Reader<'_> {
         if oidc.as_ref().is_some_and(|oidc| oidc.client.is_some()) && public_url.is_none() {
             self.fault("public_url", "is missing: with `oidc.client_id` the issuer sends people back there");
         }
-        Some(Access { hosts, public_url, tokens, oidc, iam })
+        let rate = fields.get("requests_per_second").map(|rate| self.rate(rate)).unwrap_or_default();
+        Some(Access { hosts, public_url, tokens, oidc, iam, rate })
+    }
+
+    fn rate(&mut self, value: &Value) -> CallerRate {
+        let rate = value.as_u64().and_then(CallerRate::new);
+        rate.unwrap_or_else(|| {
+            self.fault("requests_per_second", format!("is {value}, expected 1 to {MAX_REQUESTS_PER_SECOND}"));
+            CallerRate::default()
+        })
     }
 
     /// The name of a file, or the tokens themselves, as `heal access compile` writes them.
