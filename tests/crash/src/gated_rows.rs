@@ -77,6 +77,10 @@ impl Switches for Gated {
         self.gate.around("switches.prolong", Switches::prolong(&self.store, halt)).await
     }
 
+    async fn put_right(&self, halt: &Halt, was: Timestamp) -> Result<bool> {
+        self.gate.around("switches.put_right", Switches::put_right(&self.store, halt, was)).await
+    }
+
     async fn resume(&self, id: &str, at: Timestamp) -> Result<bool> {
         self.gate.around("switches.resume", Switches::resume(&self.store, id, at)).await
     }
