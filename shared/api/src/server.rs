@@ -21,6 +21,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use crate::doors::{Peer, Reason, Refusals, network};
@@ -43,6 +44,8 @@ pub const HEAD_BYTES: usize = 16 * 1024;
 pub const HEADERS: usize = 64;
 /// How long the server waits after a failed accept, which means that descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often the server looks for a place while all are taken.
+const PLACE_PAUSE: Duration = Duration::from_millis(10);
 /// Where the system says how many descriptors this process may have.
 const LIMITS_FILE: &str = "/proc/self/limits";
 
@@ -119,14 +122,14 @@ pub async fn serve(
         in_flight: Arc::new(Semaphore::new(limits.in_flight)),
         refusals,
     };
-    let mut open = JoinSet::new();
+    let (mut open, mut full_since) = (JoinSet::new(), None);
     let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, address)) => {
-                    if let Some(place) = server.admit(address.ip()) {
+                    if let Some(place) = server.admit(address.ip(), &mut full_since).await {
                         open.spawn(server.connection(stream, address.ip(), place, stopping.clone()));
                     }
                 }
@@ -156,9 +159,21 @@ struct Server {
 }
 
 impl Server {
-    /// A place for a connection from `address`; without one, it is closed at once.
-    fn admit(&self, address: IpAddr) -> Option<Place> {
-        match self.places.take(network(address)) {
+    /// A place for a connection from `address`; without one, it is closed. Once all are taken, this one waits for a moment and the next ones in the
+    /// system's queue, so that a burst is answered one after the other. While all have been taken for longer, none waits.
+    async fn admit(&self, address: IpAddr, full_since: &mut Option<Instant>) -> Option<Place> {
+        let taken = loop {
+            let taken = self.places.take(network(address));
+            if taken.as_ref().err() != Some(&Refused::All) {
+                *full_since = None;
+                break taken;
+            }
+            if full_since.get_or_insert_with(Instant::now).elapsed() >= places::PATIENCE {
+                break taken;
+            }
+            tokio::time::sleep(PLACE_PAUSE).await;
+        };
+        match taken {
             Ok((place, 0)) => Some(place),
             Ok((place, _)) => {
                 let message = format!("a connection without a request, for one from {address}: all places are taken");

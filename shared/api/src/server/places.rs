@@ -1,19 +1,24 @@
 //! The places of connections, so many in all and for each peer. Who comes when all are taken gets the place of the connection that has waited longest
-//! without a request: whoever holds connections for nothing keeps nobody out.
+//! without a request, for [`PATIENCE`] at least: whoever holds connections for nothing keeps nobody out, and a burst is not cut off.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use hyper::body::{Bytes, Frame, SizeHint};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::Limits;
 
-/// Why a connection gets no place: all are taken, and each of them is answered.
+/// How long a connection may wait for its request until its place can be another's.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Why a connection gets no place: all are taken, and none has waited for long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
     /// Those of all.
@@ -34,7 +39,7 @@ pub(super) struct Places {
 struct Taken {
     seats: BTreeMap<u64, Seat>,
     of_peer: HashMap<IpAddr, usize>,
-    /// Those without a request by the time since when, which a counter tells.
+    /// Those without a request, in the order in which they began to wait, which a counter tells.
     waiting: BTreeSet<(u64, u64)>,
     waiting_of_peer: HashMap<IpAddr, BTreeSet<(u64, u64)>>,
     counter: u64,
@@ -43,8 +48,8 @@ struct Taken {
 #[derive(Debug)]
 struct Seat {
     peer: IpAddr,
-    /// Since when it waits; `None` while a request of it is answered.
-    since: Option<u64>,
+    /// Since when it waits, by the counter and by the clock; `None` while a request of it is answered.
+    since: Option<(u64, Instant)>,
     given_up: Arc<Notify>,
 }
 
@@ -79,12 +84,12 @@ impl Places {
         let mut given_up = 0;
         if taken.of_peer.get(&peer).is_some_and(|count| *count >= self.most_of_peer) {
             let oldest = taken.waiting_of_peer.get(&peer).and_then(BTreeSet::first).copied();
-            taken.give_up(oldest.ok_or(Refused::OfPeer)?.1);
+            taken.give_up_late(oldest).ok_or(Refused::OfPeer)?;
             given_up += 1;
         }
         if taken.seats.len() >= self.most {
             let oldest = taken.waiting.first().copied();
-            taken.give_up(oldest.ok_or(Refused::All)?.1);
+            taken.give_up_late(oldest).ok_or(Refused::All)?;
             given_up += 1;
         }
         let id = taken.next();
@@ -106,7 +111,7 @@ impl Taken {
     fn wait(&mut self, id: u64) {
         let since = self.next();
         let Some(seat) = self.seats.get_mut(&id) else { return };
-        seat.since = Some(since);
+        seat.since = Some((since, Instant::now()));
         self.waiting.insert((since, id));
         self.waiting_of_peer.entry(seat.peer).or_default().insert((since, id));
     }
@@ -114,7 +119,7 @@ impl Taken {
     /// False if the place is another's by now.
     fn answer(&mut self, id: u64) -> bool {
         let Some(seat) = self.seats.get_mut(&id) else { return false };
-        if let Some(since) = seat.since.take() {
+        if let Some((since, _)) = seat.since.take() {
             let peer = seat.peer;
             self.forget_waiting(peer, (since, id));
         }
@@ -133,7 +138,7 @@ impl Taken {
 
     fn remove(&mut self, id: u64) -> Option<Seat> {
         let seat = self.seats.remove(&id)?;
-        if let Some(since) = seat.since {
+        if let Some((since, _)) = seat.since {
             self.forget_waiting(seat.peer, (since, id));
         }
         if let Some(count) = self.of_peer.get_mut(&seat.peer) {
@@ -145,10 +150,12 @@ impl Taken {
         Some(seat)
     }
 
-    fn give_up(&mut self, id: u64) {
-        if let Some(seat) = self.remove(id) {
-            seat.given_up.notify_one();
-        }
+    /// Gives up the place of the oldest one that waits, if there is one and it has waited for long.
+    fn give_up_late(&mut self, oldest: Option<(u64, u64)>) -> Option<()> {
+        let (_, id) = oldest?;
+        self.seats.get(&id)?.since.filter(|(_, since)| since.elapsed() >= PATIENCE)?;
+        self.remove(id)?.given_up.notify_one();
+        Some(())
     }
 }
 
@@ -215,8 +222,6 @@ impl hyper::body::Body for Held {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -231,20 +236,22 @@ mod tests {
         tokio::time::timeout(Duration::ZERO, place.given_up.notified()).await.is_ok()
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_comes_when_all_are_taken_gets_the_place_that_waits_longest() {
         let places = places(2, 2);
         let (first, _) = places.take(PEER).unwrap();
         let (second, _) = places.take(PEER).unwrap();
         // The first one has had an answer since the second one came.
         drop(first.requests().begin().unwrap());
+        assert_eq!(places.take(OTHER).unwrap_err(), Refused::All, "nobody has waited for long");
+        tokio::time::advance(PATIENCE).await;
         let (_third, given_up) = places.take(OTHER).unwrap();
         assert_eq!(given_up, 1);
         assert!(is_given_up(&second).await && !is_given_up(&first).await);
         assert!(second.requests().begin().is_none(), "a request that comes too late is not answered");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_connection_that_is_answered_keeps_its_place() {
         let places = places(2, 1);
         let (first, _) = places.take(PEER).unwrap();
@@ -254,6 +261,7 @@ mod tests {
         let other = second.requests().begin().unwrap();
         assert_eq!(places.take(IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 3))).unwrap_err(), Refused::All);
         drop(answering);
+        tokio::time::advance(PATIENCE).await;
         assert_eq!(places.take(PEER).unwrap().1, 1, "its peer's own waiting one goes");
         assert!(is_given_up(&first).await && !is_given_up(&second).await);
         drop(other);

@@ -54,6 +54,11 @@ async fn a_head_with_too_many_fields_or_bytes_is_refused() {
     }
 }
 
+/// The status, if there is an answer.
+async fn answer_of(request: reqwest::RequestBuilder) -> Option<u16> {
+    request.send().await.ok().map(|response| response.status().as_u16())
+}
+
 /// A connection from `address` on which a request is answered for as long as the test wants.
 async fn stream_from(site: &Site, address: &str) -> TcpStream {
     let mut stream = connect_from(site, address).await;
@@ -77,7 +82,11 @@ async fn connections_that_wait_keep_nobody_out() {
             idle.push(connect_from(&site, address).await);
         }
     }
-    // All places are taken, those of the first address too.
+    // All places are taken, those of the first address too. One's own give way once they have waited for a second.
+    let until = Instant::now() + PATIENCE;
+    while answer_of(http_from("127.0.0.2").get(site.url("/health"))).await != Some(200) {
+        assert!(Instant::now() < until, "a peer's idle connections keep its own out");
+    }
     for address in ["127.0.0.2", "127.0.0.4"] {
         let health = http_from(address).get(site.url("/health"));
         assert_eq!(answer(health).await.0, 200, "{address}");
