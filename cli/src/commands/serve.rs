@@ -108,6 +108,8 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
     let state = args.sandbox.state(&args.state).await?;
     let observer = local::observer(telemetry.metrics(), &library);
     observer.show_zeros();
+    let counter = Arc::clone(&observer);
+    SystemClock::counting_jumps(move |jump| counter.clock_jumped(jump));
     let ports = local::ports(&state.store).bounded_by(guardrails);
     let ports = if rules.channels.is_empty() { ports } else { ports.notifying() };
     let notifier = notify::notifier(&ports, rules, Arc::clone(&observer)).await?;

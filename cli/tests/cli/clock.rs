@@ -6,7 +6,7 @@ use std::path::Path;
 use heal_sandbox::Seed;
 use serde_json::json;
 
-use crate::support::{Serve, env, eventually, heal, path, platform, playbooks, post};
+use crate::support::{Serve, env, eventually, heal, http, path, platform, playbooks, post};
 
 /// Where Debian and Fedora put the library.
 const LIBRARIES: [&str; 3] = [
@@ -76,5 +76,7 @@ async fn wait_while_the_clock_is_put_back(killed: bool) {
     }
     eventually("the run ends", || Some(runs()).filter(|runs| runs.contains("COMPLETED")));
     assert!(std::fs::read_to_string(&log).unwrap().contains("clock.jumped"));
+    let metrics = http().get(format!("{}/metrics", serve.url)).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("self_healing_clock_jumps_total{direction=\"back\"} 1\n"), "{metrics}");
     drop(serve);
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 #[derive(Clone, Default)]
 pub(crate) struct Receiver {
     told: Arc<Mutex<BTreeMap<String, u32>>>,
+    bodies: Arc<Mutex<Vec<String>>>,
     pub url: String,
 }
 
@@ -23,6 +24,7 @@ impl Receiver {
         let receiver = Self { url: format!("http://{}", listener.local_addr().unwrap()), ..Self::default() };
         let take = move |State(receiver): State<Self>, body: String| async move {
             let event: Value = serde_json::from_str(&body).unwrap();
+            receiver.bodies.lock().unwrap().push(body);
             let id = event["id"].as_str().unwrap().to_owned();
             *receiver.told.lock().unwrap().entry(id).or_default() += 1;
             tokio::time::sleep(delay).await;
@@ -35,6 +37,11 @@ impl Receiver {
 
     pub(crate) fn told(&self) -> BTreeMap<String, u32> {
         self.told.lock().unwrap().clone()
+    }
+
+    /// Every notice, as it came.
+    pub(crate) fn bodies(&self) -> Vec<String> {
+        self.bodies.lock().unwrap().clone()
     }
 
     /// `notify.yaml` with one route, for everything, to this receiver.

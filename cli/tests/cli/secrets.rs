@@ -1,5 +1,7 @@
 //! Secrets that come in by any way are in no file, log, notice, page or answer.
 
+mod sent;
+
 use std::path::Path;
 
 use heal_sandbox::Seed;

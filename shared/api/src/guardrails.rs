@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use futures_util::future::try_join_all;
+use heal_engine::event::Commit;
 use heal_engine::{Event, Timestamp, format};
 use heal_guard::{Budget, DecisionRecord, Effect, Guardrails};
 use heal_runtime::dispatcher::budget_counter;
@@ -18,6 +19,7 @@ use utoipa::ToSchema;
 
 use crate::cached::tagged;
 use crate::problem::Problem;
+use crate::renderer;
 use crate::request::Service;
 
 /// Runs whose effects name the counters.
@@ -142,8 +144,17 @@ pub(crate) async fn standing(service: &Service) -> Result<GuardrailsView, Proble
 /// The effects of the latest runs, each once, and the number of the runs.
 async fn effects(service: &Service) -> Result<(Vec<Effect>, usize), Problem> {
     let found = service.runs.list(&RunFilter::default(), RUNS, None).await?.runs;
-    let logs = try_join_all(found.iter().map(|head| service.dispatcher.read(&head.run_id))).await?;
-    let events = logs.iter().flat_map(|(_, commits)| commits).flat_map(|commit| &commit.events);
+    let read = async {
+        let logs = try_join_all(found.iter().map(|head| service.dispatcher.read(&head.run_id))).await?;
+        Ok::<_, Problem>(logs.into_iter().flat_map(|(_, commits)| commits).collect())
+    };
+    let effects = renderer::apart(read, |commits: Vec<Commit>| Ok(effects_of(&commits))).await?;
+    Ok((effects, found.len()))
+}
+
+/// The effects that were decided on, each once.
+fn effects_of(commits: &[Commit]) -> Vec<Effect> {
+    let events = commits.iter().flat_map(|commit| &commit.events);
     let results =
         events.filter_map(|event| if let Event::AttemptEnded { result, .. } = event { Some(result) } else { None });
     let records = results.flat_map(|result| &result.decisions);
@@ -154,7 +165,7 @@ async fn effects(service: &Service) -> Result<(Vec<Effect>, usize), Problem> {
             effects.push(record.question.effect);
         }
     }
-    Ok((effects, found.len()))
+    effects
 }
 
 fn cooldown_of(effect: &Effect) -> CooldownKey {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Extension, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use heal_engine::playbook::Playbook;
@@ -16,7 +16,7 @@ use crate::autonomy::unknown_playbook;
 use crate::cached::tagged;
 use crate::extract::{Body, NamePath};
 use crate::problem::Problem;
-use crate::renderer::Renderer;
+use crate::renderer;
 use crate::request::Service;
 
 /// The name of a posted playbook that has none.
@@ -140,7 +140,6 @@ fn graph(plan: &Plan) -> (Vec<Node>, Vec<Edge>) {
             body = crate::problem::ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn lint(
     State(service): State<Arc<Service>>,
-    Extension(renderer): Extension<Arc<Renderer>>,
     Body(Draft { name, yaml }): Body<Draft>,
 ) -> Result<Json<Lint>, Problem> {
     let Some(catalog) = service.catalog.clone() else {
@@ -158,5 +157,5 @@ pub(crate) async fn lint(
         diagnostics.truncate(FAULTS);
         Ok(Lint { usable, diagnostics, omitted })
     };
-    renderer.once(async { Ok(()) }, lint).await.map(Json)
+    renderer::apart(async { Ok(()) }, lint).await.map(Json)
 }

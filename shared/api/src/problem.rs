@@ -244,6 +244,7 @@ impl From<worklist::Error> for Problem {
     fn from(error: worklist::Error) -> Self {
         match error {
             worklist::Error::List(error) => error.into(),
+            worklist::Error::Lost(lost) => lost.into(),
             worklist::Error::Read(error) => error.into(),
             worklist::Error::Log(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "request failed");

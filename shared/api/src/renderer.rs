@@ -11,7 +11,8 @@ use std::sync::{Mutex, PoisonError};
 use axum::http::StatusCode;
 use heal_engine::{RunId, Seq, Timestamp};
 use serde::Serialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore};
+use tokio::task::JoinError;
 
 use crate::cached::Tagged;
 use crate::problem::Problem;
@@ -25,10 +26,41 @@ pub(crate) const KEPT_BYTES: usize = 32 * 1024 * 1024;
 /// Bytes that a kept answer counts for beside its body: its key, twice, and its place. Small answers are not free.
 const ENTRY_BYTES: usize = 1_024;
 
+/// The places of this process: the processor is one, however many routers there are.
+static PLACES: Semaphore = Semaphore::const_new(RENDERINGS);
+
+/// What was to be done on a thread of its own was not.
+#[derive(Debug, thiserror::Error)]
+pub enum Lost {
+    /// There are no places any more.
+    #[error("the server is stopping")]
+    Stopping(#[from] AcquireError),
+    /// It panicked.
+    #[error("failed to work on a thread of its own")]
+    Panicked(#[from] JoinError),
+}
+
+/// What `work` makes of what `read` reads, on a thread of its own, [`RENDERINGS`] at a time. `read` must not wait for a place itself.
+///
+/// # Errors
+/// Those of `read` and `work`.
+pub(crate) async fn apart<I, T, E>(
+    read: impl Future<Output = Result<I, E>>,
+    work: impl FnOnce(I) -> Result<T, E> + Send + 'static,
+) -> Result<T, E>
+where
+    I: Send + 'static,
+    T: Send + 'static,
+    E: From<Lost> + Send + 'static,
+{
+    let _place = PLACES.acquire().await.map_err(Lost::from)?;
+    let input = read.await?;
+    tokio::task::spawn_blocking(move || work(input)).await.map_err(Lost::from)?
+}
+
 /// Renders, and remembers.
 #[derive(Debug)]
 pub(crate) struct Renderer {
-    places: Semaphore,
     lanes: Vec<tokio::sync::Mutex<()>>,
     kept: Mutex<Kept>,
 }
@@ -58,7 +90,7 @@ struct Kept {
 impl Default for Renderer {
     fn default() -> Self {
         let lanes = (0..LANES).map(|_| tokio::sync::Mutex::default()).collect();
-        Self { places: Semaphore::new(RENDERINGS), lanes, kept: Mutex::default() }
+        Self { lanes, kept: Mutex::default() }
     }
 }
 
@@ -88,29 +120,9 @@ impl Renderer {
         if let Some(answer) = self.find(&key) {
             return Ok(answer);
         }
-        let _place = self.places.acquire().await.map_err(closed)?;
-        let input = read.await?;
-        let answer = off_thread(move || Tagged::new(&render(input)?)).await?;
+        let answer = apart(read, move |input| Tagged::new(&render(input)?)).await?;
         self.keep(key, answer.clone());
         Ok(answer)
-    }
-
-    /// As [`Renderer::answer`], of what nobody else can use: it shows the time, or who reads it.
-    ///
-    /// # Errors
-    /// Those of `read` and `render`.
-    pub(crate) async fn once<I, T>(
-        &self,
-        read: impl Future<Output = Result<I, Problem>>,
-        render: impl FnOnce(I) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem>
-    where
-        I: Send + 'static,
-        T: Send + 'static,
-    {
-        let _place = self.places.acquire().await.map_err(closed)?;
-        let input = read.await?;
-        off_thread(move || render(input)).await
     }
 
     fn lane(&self, key: &Key) -> Option<&tokio::sync::Mutex<()>> {
@@ -146,17 +158,13 @@ fn size(answer: &Tagged) -> usize {
     answer.body.len() + ENTRY_BYTES
 }
 
-async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
-    let ended = tokio::task::spawn_blocking(work).await;
-    ended.map_err(|error| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("failed to write the answer: {error}"))
-    })?
-}
-
-fn closed(_: tokio::sync::AcquireError) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping")
+impl From<Lost> for Problem {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Stopping(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, lost.to_string()),
+            Lost::Panicked(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, lost.to_string()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -207,11 +215,10 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_few_are_rendered_at_a_time() {
-        let renderer = Renderer::default();
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let render = |_| {
             let (now, most) = (Arc::clone(&now), Arc::clone(&most));
-            renderer.once(async { Ok(()) }, move |()| {
+            apart(async { Ok::<_, Problem>(()) }, move |()| {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 std::thread::yield_now();
                 now.fetch_sub(1, Ordering::SeqCst);

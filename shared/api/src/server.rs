@@ -1,11 +1,13 @@
 //! The HTTP server: accepts connections and requests within bounds.
 //!
 //! Every wait for a client has an end: for the head of a request ([`Limits::head`]), which bounds idle connections too, and for the whole
-//! request, which the router bounds. What exceeds a bound is closed or answered 503 at once, and counted.
+//! request, which the router bounds. What exceeds a bound is closed or answered 503 at once, and counted. A connection without a request gives its
+//! place up where another one needs it.
 
-use std::collections::HashMap;
+mod places;
+
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,16 +19,18 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use crate::doors::{Peer, Reason, Refusals, network};
 use crate::problem::Problem;
+use places::{Place, Places, Refused, Requests};
 
 /// Connections in all.
 pub const CONNECTIONS: usize = 8_192;
-/// Connections of one peer: a proxy in front is one peer.
+/// Connections of one peer: a proxy in front is one peer. Of few, three quarters of all.
 pub const PEER_CONNECTIONS: usize = 2_048;
 /// Descriptors that stay free of connections: for the state file, and for calls of other services. Of few descriptors, three quarters.
 pub const OWN_DESCRIPTORS: usize = 256;
@@ -40,6 +44,8 @@ pub const HEAD_BYTES: usize = 16 * 1024;
 pub const HEADERS: usize = 64;
 /// How long the server waits after a failed accept, which means that descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often the server looks for a place while all are taken.
+const PLACE_PAUSE: Duration = Duration::from_millis(10);
 /// Where the system says how many descriptors this process may have.
 const LIMITS_FILE: &str = "/proc/self/limits";
 
@@ -60,7 +66,7 @@ impl Limits {
     /// The bounds of this module, lowered to what the process may open.
     pub fn of_process() -> Self {
         let connections = Descriptors::of_process().map_or(CONNECTIONS, |own| CONNECTIONS.min(own.for_connections()));
-        let peer_connections = PEER_CONNECTIONS.min(connections);
+        let peer_connections = PEER_CONNECTIONS.min(connections - connections / 4);
         Self { connections, peer_connections, in_flight: IN_FLIGHT, head: HEAD }
     }
 }
@@ -112,20 +118,19 @@ pub async fn serve(
     let server = Server {
         router,
         limits,
-        connections: Arc::new(Semaphore::new(limits.connections)),
+        places: Places::new(&limits),
         in_flight: Arc::new(Semaphore::new(limits.in_flight)),
-        peers: Arc::default(),
         refusals,
     };
-    let mut open = JoinSet::new();
+    let (mut open, mut full_since) = (JoinSet::new(), None);
     let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, address)) => {
-                    if let Some(admission) = server.admit(address.ip()) {
-                        open.spawn(server.connection(stream, address.ip(), admission, stopping.clone()));
+                    if let Some(place) = server.admit(address.ip(), &mut full_since).await {
+                        open.spawn(server.connection(stream, address.ip(), place, stopping.clone()));
                     }
                 }
                 Err(error) => {
@@ -148,51 +153,44 @@ pub async fn serve(
 struct Server {
     router: Router,
     limits: Limits,
-    connections: Arc<Semaphore>,
+    places: Places,
     in_flight: Arc<Semaphore>,
-    peers: Arc<Mutex<HashMap<IpAddr, usize>>>,
     refusals: Arc<Refusals>,
 }
 
-/// The place of one connection; it is free again when this is dropped.
-struct Admission {
-    _place: OwnedSemaphorePermit,
-    peers: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    network: IpAddr,
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = peers.get_mut(&self.network) {
-            *count -= 1;
-            if *count == 0 {
-                peers.remove(&self.network);
+impl Server {
+    /// A place for a connection from `address`; without one, it is closed. Once all are taken, this one waits for a moment and the next ones in the
+    /// system's queue, so that a burst is answered one after the other. While all have been taken for longer, none waits.
+    async fn admit(&self, address: IpAddr, full_since: &mut Option<Instant>) -> Option<Place> {
+        let taken = loop {
+            let taken = self.places.take(network(address));
+            if taken.as_ref().err() != Some(&Refused::All) {
+                *full_since = None;
+                break taken;
+            }
+            if full_since.get_or_insert_with(Instant::now).elapsed() >= places::PATIENCE {
+                break taken;
+            }
+            tokio::time::sleep(PLACE_PAUSE).await;
+        };
+        match taken {
+            Ok((place, 0)) => Some(place),
+            Ok((place, _)) => {
+                let message = format!("a connection without a request, for one from {address}: all places are taken");
+                self.refusals.note(Reason::Connections, &message);
+                Some(place)
+            }
+            Err(Refused::All) => {
+                let message = format!("a connection from {address}: {} connections are open", self.limits.connections);
+                self.refusals.note(Reason::Connections, &message);
+                None
+            }
+            Err(Refused::OfPeer) => {
+                let message = format!("a connection from {address}, which has {} open", self.limits.peer_connections);
+                self.refusals.note(Reason::PeerConnections, &message);
+                None
             }
         }
-    }
-}
-
-impl Server {
-    /// A place for a connection from `address`; without one, it is closed at once.
-    fn admit(&self, address: IpAddr) -> Option<Admission> {
-        let Ok(place) = Arc::clone(&self.connections).try_acquire_owned() else {
-            let message = format!("a connection from {address}: {} connections are open", self.limits.connections);
-            self.refusals.note(Reason::Connections, &message);
-            return None;
-        };
-        let network = network(address);
-        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = peers.entry(network).or_default();
-        if *count >= self.limits.peer_connections {
-            drop(peers);
-            let message = format!("a connection from {address}, which has {} open", self.limits.peer_connections);
-            self.refusals.note(Reason::PeerConnections, &message);
-            return None;
-        }
-        *count += 1;
-        drop(peers);
-        Some(Admission { _place: place, peers: Arc::clone(&self.peers), network })
     }
 
     /// One connection, until it ends.
@@ -200,7 +198,7 @@ impl Server {
         &self,
         stream: TcpStream,
         address: IpAddr,
-        admission: Admission,
+        place: Place,
         mut stopping: watch::Receiver<bool>,
     ) -> impl Future<Output = ()> + use<> {
         // Without this, small responses wait 40 ms for the client's acknowledgement.
@@ -209,30 +207,36 @@ impl Server {
             (self.router.clone(), Arc::clone(&self.in_flight), Arc::clone(&self.refusals));
         let head = self.limits.head;
         async move {
-            let _admission = admission;
+            let given_up = Arc::clone(&place.given_up);
             // A connection that says nothing gets no buffers: thousands of them would fill the memory.
             tokio::select! {
                 ready = tokio::time::timeout(head, stream.readable()) => if !matches!(ready, Ok(Ok(()))) { return },
                 _ = stopping.wait_for(|stopping| *stopping) => return,
+                () = given_up.notified() => return,
             }
-            Box::pin(converse(stream, address, router, in_flight, refusals, head, stopping)).await;
+            let desk = Desk { router, in_flight, refusals, requests: place.requests(), address };
+            tokio::select! {
+                () = Box::pin(converse(stream, desk, head, stopping)) => {}
+                () = given_up.notified() => {}
+            }
+            drop(place);
         }
     }
 }
 
-/// The requests of one connection, until it ends.
-async fn converse(
-    stream: TcpStream,
-    address: IpAddr,
+/// What one connection's requests are answered with.
+#[derive(Clone)]
+struct Desk {
     router: Router,
     in_flight: Arc<Semaphore>,
     refusals: Arc<Refusals>,
-    head: Duration,
-    mut stopping: watch::Receiver<bool>,
-) {
-    let service = tower::service_fn(move |request: Request<Incoming>| {
-        answer(router.clone(), Arc::clone(&in_flight), Arc::clone(&refusals), address, request)
-    });
+    requests: Requests,
+    address: IpAddr,
+}
+
+/// The requests of one connection, until it ends.
+async fn converse(stream: TcpStream, desk: Desk, head: Duration, mut stopping: watch::Receiver<bool>) {
+    let service = tower::service_fn(move |request: Request<Incoming>| answer(desk.clone(), request));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD_BYTES).max_headers(HEADERS);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
@@ -246,21 +250,19 @@ async fn converse(
     let _ = connection.await;
 }
 
-async fn answer(
-    router: Router,
-    in_flight: Arc<Semaphore>,
-    refusals: Arc<Refusals>,
-    address: IpAddr,
-    request: Request<Incoming>,
-) -> Result<Response, std::convert::Infallible> {
+async fn answer(desk: Desk, request: Request<Incoming>) -> Result<Response, std::convert::Infallible> {
+    let Desk { router, in_flight, refusals, requests, address } = desk;
+    let busy = |message| Ok(Problem::new(StatusCode::SERVICE_UNAVAILABLE, message).into_response());
+    let Some(answering) = requests.begin() else { return busy("this connection is given up for another one") };
     let Ok(_place) = in_flight.try_acquire() else {
         let message = "too many requests are in flight";
         refusals.note(Reason::Busy, message);
-        return Ok(Problem::new(StatusCode::SERVICE_UNAVAILABLE, message).into_response());
+        return busy(message);
     };
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(Peer(address));
-    router.oneshot(request).await
+    let response = router.oneshot(request).await?;
+    Ok(response.map(|body| places::answering(body, answering)))
 }
 
 #[cfg(test)]

@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::State;
-use heal_engine::RunId;
-use heal_engine::event::RunStatus;
+use axum::extract::{Extension, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use heal_engine::event::{Commit, RunStatus};
 use heal_engine::report::{self, FollowUp, Report, StepStatus};
+use heal_engine::{Plan, RunId};
+use heal_runtime::dispatcher::DispatchError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::extract::RunPath;
 use crate::moment;
 use crate::problem::Problem;
+use crate::renderer::{Key, Renderer};
 use crate::request::Service;
 
 /// How far a run is, in the form of the remediation API.
@@ -57,11 +60,24 @@ pub(crate) struct Progress {
 pub(crate) async fn status(
     State(service): State<Arc<Service>>,
     RunPath(run_id): RunPath,
-) -> Result<Json<Progress>, Problem> {
-    let (plan, commits) = service.dispatcher.read(&run_id).await?;
-    let report = report::report(plan.as_deref(), &run_id, &commits)
-        .map_err(|cause| heal_runtime::dispatcher::DispatchError::Log { run_id, cause })?;
-    Ok(Json(answer(report)))
+    Extension(renderer): Extension<Arc<Renderer>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let head = service.runs.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
+    let key = Key {
+        kind: "remediation",
+        run_id: run_id.clone(),
+        started_at: head.started_at,
+        seq: head.last_seq,
+        part: String::new(),
+    };
+    let read = async { Ok(service.dispatcher.read(&run_id).await?) };
+    let render = move |(plan, commits): (Option<Arc<Plan>>, Vec<Commit>)| {
+        let report = report::report(plan.as_deref(), &head.run_id, &commits)
+            .map_err(|cause| DispatchError::Log { run_id: head.run_id.clone(), cause })?;
+        Ok(answer(report))
+    };
+    renderer.answer(key, read, render).await?.to_response(&headers)
 }
 
 fn answer(report: Report) -> Progress {

@@ -4,12 +4,16 @@ mod connector;
 
 use std::sync::OnceLock;
 
-use reqwest::Client;
-use reqwest::redirect::Policy;
+use heal_http::{Client, Options, TlsError};
 
-use crate::limit::{CONNECT_TIMEOUT, POOL_IDLE};
+use crate::limit::{ANSWER_BYTES, CONNECT_TIMEOUT};
 
 pub(crate) use connector::Connector;
+
+/// Callers retry, since each try needs its own signature.
+const OPTIONS: Options = Options { body_bytes: ANSWER_BYTES, connect_time: CONNECT_TIMEOUT, idle: IDLE };
+/// Idle connections kept for each host: as many as a batch has calls in flight.
+const IDLE: usize = 10;
 
 /// One client per scheme, created at first use.
 #[derive(Debug, Default)]
@@ -24,25 +28,15 @@ impl Http {
     ///
     /// # Errors
     /// The machine has no root certificates.
-    pub(crate) fn client(&self, scheme: &str) -> Result<&Client, reqwest::Error> {
-        let (cell, builder) = match scheme {
-            "http" => (&self.plain, Client::builder().tls_certs_only([])),
-            _ => (&self.secure, Client::builder()),
+    pub(crate) fn client(&self, scheme: &str) -> Result<&Client, TlsError> {
+        let (cell, is_plain) = match scheme {
+            "http" => (&self.plain, true),
+            _ => (&self.secure, false),
         };
         if let Some(client) = cell.get() {
             return Ok(client);
         }
-        let client = builder
-            .no_proxy()
-            .redirect(Policy::none())
-            // Callers retry, since each try needs its own signature.
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .tcp_nodelay(true)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(POOL_IDLE)
-            .user_agent(concat!("self-healing-engine/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+        let client = Client::new(OPTIONS, is_plain)?;
         Ok(cell.get_or_init(|| client))
     }
 }

@@ -18,8 +18,10 @@ pub const BACKOFF: Duration = Duration::from_millis(200);
 pub const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time to load region and profile.
 pub const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an idle connection is kept. Short, because connections die while a Lambda instance is frozen.
-pub const POOL_IDLE: Duration = Duration::from_secs(15);
+/// Bytes of one answer: a page of `DynamoDB` has 1 MB, and more as JSON; ten messages of SQS have 10 MiB.
+pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of any other answer than those.
+pub const SMALL_ANSWER_BYTES: usize = 1024 * 1024;
 /// Bytes of a cluster's description; a large one has about 10 KB.
 pub const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
 /// How long a token for EKS is reused. A cluster accepts it for 15 minutes after its signing.

@@ -4,8 +4,9 @@
 //! success closes the breaker, its failure opens it again. [`machine`] is pure, time is its argument.
 //!
 //! A failure is one of the connection (refused, reset, TLS, no answer in time, 502, 503, 504), or a call that the service failed at (500).
-//! Of the latter, only those at twice as many distinct targets open it: bad ids are not an outage. What this process could not do itself,
-//! for lack of descriptors or because it was frozen, is not a failure at all.
+//! Of the latter, only those at twice as many distinct targets open it: bad ids are not an outage. Nor does one bad id that is the trial keep the
+//! breaker open: the next call is a trial too, for as many trials as targets open it. What this process could not do itself, for lack of
+//! descriptors or because it was frozen, is not a failure at all, and costs no trial.
 //!
 //! # Shared state
 //! Over a [`BreakerStore`](heal_runtime::port::BreakerStore) the breaker of a service is one for all processes. Each process counts its own

@@ -42,6 +42,17 @@ impl BreakerStore for Store {
         self.write("breaker.take_trial", work).await
     }
 
+    async fn release_trial(&self, service: &str, holder: &str) -> Result<bool> {
+        let (service, holder) = (service.to_owned(), holder.to_owned());
+        let work = move |connection: &Connection| {
+            let mut update = connection.prepare_cached(
+                "UPDATE breaker SET trial_holder = NULL, trial_until = NULL WHERE service = ?1 AND trial_holder = ?2",
+            )?;
+            Ok(update.execute([&service, &holder])? > 0)
+        };
+        self.write("breaker.release_trial", work).await
+    }
+
     async fn close(&self, service: &str) -> Result<()> {
         let service = service.to_owned();
         let work = move |connection: &Connection| {

@@ -58,6 +58,17 @@ impl Switches for Store {
         self.write(operation, work).await
     }
 
+    async fn put_right(&self, halt: &Halt, was: Timestamp) -> Result<bool> {
+        let operation = "switches.put_right";
+        let body = serde_json::to_string(halt).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
+        let (id, until) = (halt.id.clone(), halt.until);
+        let work = move |connection: &Connection| {
+            let change = "UPDATE halt SET until = ?2, body = ?3 WHERE id = ?1 AND until = ?4";
+            Ok(connection.prepare_cached(change)?.execute(params![id, millis(until), body, millis(was)])? > 0)
+        };
+        self.write(operation, work).await
+    }
+
     async fn resume(&self, id: &str, at: Timestamp) -> Result<bool> {
         let id = id.to_owned();
         let work = move |connection: &Connection| {

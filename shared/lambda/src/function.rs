@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use heal_aws::{QueueUrls, Queues, Session, Store};
 use heal_clients::config::{Env, Strings};
-use heal_runtime::port::{Clock, SystemClock};
+use heal_runtime::port::{Clock, Jump, SystemClock};
 use heal_telemetry::Telemetry;
 use heal_wiring::environment::{ENV_GUARDRAILS_FILE, ENV_QUEUE_URL_PREFIX, ENV_RUN_RETENTION_DAYS, ENV_TABLE};
 use heal_wiring::observe::Observer;
@@ -66,13 +66,20 @@ impl Function {
         Ok(ports)
     }
 
-    /// Counts for this function; these actions and playbooks are allowed as label values.
+    /// Counts for this function; these actions and playbooks are allowed as label values. A clock that was set is counted, but not one that seems to
+    /// be ahead because the function was frozen.
     pub(crate) fn observer<'n>(
         &self,
         actions: impl IntoIterator<Item = &'n str>,
         playbooks: impl IntoIterator<Item = &'n str>,
     ) -> Arc<Observer> {
-        Observer::new(self.telemetry.metrics(), actions, playbooks)
+        let observer = Observer::new(self.telemetry.metrics(), actions, playbooks);
+        let counter = Arc::clone(&observer);
+        SystemClock::counting_jumps(move |jump| match jump {
+            Jump::Back { .. } | Jump::FarBack { .. } => counter.clock_jumped(jump),
+            Jump::Ahead { .. } => {}
+        });
+        observer
     }
 }
 

@@ -7,7 +7,7 @@ use heal_engine::message::Hold;
 use heal_engine::{RunId, Timestamp};
 use heal_guard::{Guardrails, Halt, HaltScope, Storm};
 
-use crate::port::{DueRuns, Result, Switches};
+use crate::port::{DueRuns, Result, Switches, reservation_put_right};
 
 /// Milliseconds for which halts are cached: no effect starts later than this after a halt was stored.
 pub const HALT_CACHE_MS: u64 = 2_000;
@@ -150,6 +150,28 @@ impl HaltCache {
         let mut cached = self.cached.lock().await;
         *cached = None;
         self.switches.prolong(halt).await
+    }
+
+    /// Puts right the halts that a wrong clock ordered: each lasts its own length from `now` on.
+    ///
+    /// # Errors
+    /// The switches cannot be read or written.
+    pub(crate) async fn put_right(&self, now: Timestamp) -> Result<()> {
+        for halt in self.ordered(now, |cached| cached.is_within(now, HALT_CACHE_MS)).await?.iter() {
+            let Some((since, until)) = reservation_put_right(halt.since, halt.until, now) else { continue };
+            let right = Halt { since, until, ..halt.clone() };
+            *self.cached.lock().await = None;
+            if self.switches.put_right(&right, halt.until).await? {
+                tracing::warn!(
+                    event = "halt.put_right",
+                    id = halt.id,
+                    was_ms = halt.until.0,
+                    until_ms = until.0,
+                    "a clock that was ahead ordered a halt"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Ends a halt at `at`. False if there is none.

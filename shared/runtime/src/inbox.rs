@@ -186,7 +186,9 @@ pub async fn perform(worker: &Worker, delivery: Delivery, holder: LeaseOwner, la
             DeliveryOutcome::back_off(delivery.receive_count)
         }
     };
-    Settled { delivery, outcome }
+    let mut settled = Settled { delivery, outcome };
+    settled.hide(&Secrets::default());
+    settled
 }
 
 /// Joins deliveries with what a handler reported of them, each outcome with the index of its delivery.

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use heal_engine::event::{RunOutcome, RunStatus};
 use heal_engine::message::Violation;
 use heal_guard::{Budget, Guardrails, Schedule, Selector, Window, WindowKind};
+use heal_runtime::Timestamp;
 use heal_runtime::dispatcher::{self, Dispatcher, GATE_QUESTIONS, Gatekeeper, IntakeOutcome};
 use heal_runtime::library::Library;
 use heal_runtime::port::{
@@ -196,6 +197,12 @@ async fn the_policy_knows_when_the_ticket_was_touched() {
     rig.claims.reserve(&request).await.unwrap();
     let (outcome, sent, _) = rig.start(json!({"ticket_id": "t-1"})).await;
     assert_eq!((outcome, sent), (Some(RunOutcome::Denied), 0));
+    // That clock was a year ahead, and was put right: the touch has no time that a policy could read.
+    let rig = Rig::new(playbook(json!({}), json!({})));
+    rig.claims.reserve(&request).await.unwrap();
+    rig.clock.set(Timestamp(now.0 - 365 * 86_400_000));
+    let (outcome, sent, warnings) = rig.start(json!({"ticket_id": "t-1"})).await;
+    assert_eq!((outcome, sent, warnings), (None, 1, Vec::new()));
 }
 
 fn selector(actions: &[&str]) -> Selector {

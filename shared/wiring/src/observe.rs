@@ -13,7 +13,7 @@ use heal_guard::{AutonomyLevel, Part, Verdict};
 use heal_runtime::action::CallMetric;
 use heal_runtime::dispatcher::IntakeOutcome;
 use heal_runtime::observe::{ApprovalStage, Prevented};
-use heal_runtime::port::{Decision, DecisionSource, LiveRuns, PolicyInput};
+use heal_runtime::port::{Decision, DecisionSource, Jump, LiveRuns, PolicyInput};
 use heal_telemetry::metrics::{Id, Metrics, Names, OTHER, table};
 
 /// The metrics of one process. The same value observes the clients and the drivers.
@@ -42,6 +42,11 @@ impl Observer {
         if channel != "none" {
             self.metrics.time(Id::NotificationDuration, took, &[channel]);
         }
+    }
+
+    /// The clock of this process jumped.
+    pub fn clock_jumped(&self, jump: Jump) {
+        self.metrics.count(Id::ClockJumps, &[jump.as_str()]);
     }
 
     /// See [`Metrics::show_zeros`].

@@ -43,6 +43,10 @@ impl BreakerStore for Gated {
         self.gate.around("breaker.take_trial", BreakerStore::take_trial(&self.store, service, holder, now, until)).await
     }
 
+    async fn release_trial(&self, service: &str, holder: &str) -> Result<bool> {
+        self.gate.around("breaker.release_trial", BreakerStore::release_trial(&self.store, service, holder)).await
+    }
+
     async fn close(&self, service: &str) -> Result<()> {
         self.gate.around("breaker.close", BreakerStore::close(&self.store, service)).await
     }
@@ -71,6 +75,10 @@ impl Switches for Gated {
 
     async fn prolong(&self, halt: &Halt) -> Result<bool> {
         self.gate.around("switches.prolong", Switches::prolong(&self.store, halt)).await
+    }
+
+    async fn put_right(&self, halt: &Halt, was: Timestamp) -> Result<bool> {
+        self.gate.around("switches.put_right", Switches::put_right(&self.store, halt, was)).await
     }
 
     async fn resume(&self, id: &str, at: Timestamp) -> Result<bool> {

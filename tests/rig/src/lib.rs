@@ -15,5 +15,7 @@
     reason = "a helper of tests fails by panicking"
 )]
 
+pub mod canary;
 pub mod logs;
+pub mod process;
 pub mod rig;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Extension, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Response};
 use heal_engine::event::Commit;
@@ -23,7 +23,7 @@ use crate::explain;
 use crate::extract::{Parameters, RunPath};
 use crate::moment;
 use crate::problem::Problem;
-use crate::renderer::Renderer;
+use crate::renderer;
 use crate::request::Service;
 
 /// Sentences of one page; the explanation of the API has all of them.
@@ -54,7 +54,6 @@ pub(super) async fn whole(
     State(service): State<Arc<Service>>,
     frame: Frame,
     RunPath(run_id): RunPath,
-    Extension(renderer): Extension<Arc<Renderer>>,
 ) -> Result<Html<String>, Shown> {
     let shown = Arc::clone(&service);
     let render = move |log: Log| {
@@ -62,7 +61,7 @@ pub(super) async fn whole(
         let title = format!("{} · {}", run.report.playbook.as_deref().unwrap_or("rejected message"), run.head.run_id);
         Ok(page::page(&title, "/runs", &frame, &live(&shown, &run)))
     };
-    Ok(renderer.once(Log::read(&service, &run_id), render).await?)
+    Ok(renderer::apart(Log::read(&service, &run_id), render).await?)
 }
 
 /// The part that changes; 204 while the log has nothing new, and 286, which ends the asking, once the run has ended.
@@ -70,7 +69,6 @@ pub(super) async fn news(
     State(service): State<Arc<Service>>,
     RunPath(run_id): RunPath,
     Parameters(Seen { after }): Parameters<Seen>,
-    Extension(renderer): Extension<Arc<Renderer>>,
 ) -> Result<Response, Shown> {
     let head = service.runs.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
     if head.last_seq <= after {
@@ -81,7 +79,7 @@ pub(super) async fn news(
         let run = log.report()?;
         Ok((run.head.status.is_terminal(), live(&shown, &run).into_string()))
     };
-    let (ended, text) = renderer.once(Log::read(&service, &run_id), render).await?;
+    let (ended, text) = renderer::apart(Log::read(&service, &run_id), render).await?;
     let status = if ended { StatusCode::from_u16(286).unwrap_or(StatusCode::OK) } else { StatusCode::OK };
     Ok((status, Html(text)).into_response())
 }

@@ -27,7 +27,7 @@ pub enum DoorsError {
     },
     /// The client of the issuer cannot be made.
     #[error("cannot make the HTTP client for the OIDC issuer")]
-    Client(#[source] reqwest::Error),
+    Client(#[source] heal_http::TlsError),
     /// There are no random numbers.
     #[error("cannot make the key that seals sessions")]
     Random(#[source] BackendError),

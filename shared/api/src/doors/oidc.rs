@@ -17,7 +17,7 @@ use super::DoorsError;
 use crate::caller::Role;
 use keys::Keys;
 
-pub(super) use keys::Endpoints;
+pub(super) use keys::{CallError, Endpoints, IssuerClient};
 
 /// Longest token that is read, in bytes.
 pub const TOKEN_BYTES: usize = 16 * 1024;
@@ -147,7 +147,7 @@ impl Issuer {
         self.keys.endpoints().await
     }
 
-    pub(super) const fn http(&self) -> &reqwest::Client {
+    pub(super) const fn http(&self) -> &IssuerClient {
         self.keys.http()
     }
 

@@ -17,12 +17,15 @@ use utoipa::IntoParams;
 use super::events::{EventView, newer};
 use crate::extract::{Parameters, RunPath};
 use crate::problem::Problem;
+use crate::renderer::apart;
 use crate::request::Service;
 
 /// How long one stream lasts; its reader connects again by itself and goes on where it was.
 const STREAM_LIFE: Duration = Duration::from_mins(5);
 /// How often a comment keeps the connection open.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Events that one reader has in memory.
+const EVENTS: usize = 2_000;
 /// What a reader sends when it connects again.
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -62,12 +65,21 @@ pub(crate) async fn stream(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
+/// The first [`EVENTS`] of these, as they are sent: a reader far behind gets the others with its next reads.
+fn sent(events: &[EventView]) -> VecDeque<(Seq, Sent)> {
+    let sent = |event: &EventView| {
+        let data = serde_json::to_string(event).unwrap_or_default();
+        (event.seq, Sent::default().event("run_event").id(event.seq.to_string()).data(data))
+    };
+    events.iter().take(EVENTS).map(sent).collect()
+}
+
 /// Reads a run's log again and again.
 struct Follower {
     service: Arc<Service>,
     run_id: RunId,
     after: Seq,
-    pending: VecDeque<EventView>,
+    pending: VecDeque<(Seq, Sent)>,
     ended: bool,
 }
 
@@ -87,19 +99,21 @@ impl Follower {
     /// The next event, once there is one; `None` after the last one of a run that has ended.
     async fn next(&mut self) -> Result<Option<Sent>, Problem> {
         loop {
-            if let Some(event) = self.pending.pop_front() {
-                self.after = event.seq;
-                let data = serde_json::to_string(&event).unwrap_or_default();
-                return Ok(Some(Sent::default().event("run_event").id(event.seq.to_string()).data(data)));
+            if let Some((seq, event)) = self.pending.pop_front() {
+                self.after = seq;
+                return Ok(Some(event));
             }
             if self.ended {
                 return Ok(None);
             }
             let head = self.service.runs.head(&self.run_id).await?;
             let head = head.ok_or_else(|| Problem::unknown_run(self.run_id.as_str()))?;
-            self.ended = head.status.is_terminal();
+            self.ended = head.status.is_terminal() && head.last_seq <= self.after;
             if head.last_seq > self.after {
-                self.pending.extend(newer(&self.service, &self.run_id, self.after).await?);
+                self.pending =
+                    apart(newer(&self.service, &self.run_id, self.after), |events| Ok(sent(&events))).await?;
+                // The log was removed meanwhile.
+                self.ended |= head.status.is_terminal() && self.pending.is_empty();
             }
             if self.pending.is_empty() && !self.ended {
                 tokio::time::sleep(self.service.waiting.poll).await;

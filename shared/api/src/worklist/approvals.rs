@@ -1,9 +1,9 @@
 //! Everything that waits for the approval of a person.
 
+use heal_engine::RunId;
 use heal_engine::event::RunStatus;
 use heal_engine::state::OpenApproval;
 use heal_engine::state::approval::Approver;
-use heal_engine::{RunId, turn};
 use heal_runtime::port::RunFilter;
 use serde::Serialize;
 
@@ -59,9 +59,7 @@ impl Worklist<'_> {
     /// # Errors
     /// The run does not exist or cannot be read.
     pub async fn approvals_of(self, run_id: &RunId) -> Result<Vec<Approval>, Error> {
-        let (plan, commits) = self.reader.read(run_id).await?;
-        let Some(plan) = plan else { return Ok(Vec::new()) };
-        let Some(state) = turn::fold(&plan, &commits)? else { return Ok(Vec::new()) };
+        let Some((plan, state)) = self.state(run_id).await? else { return Ok(Vec::new()) };
         let entry = |approval| Approval {
             run_id: run_id.clone(),
             incident_id: state.incident_id.clone(),
@@ -83,9 +81,9 @@ impl Worklist<'_> {
         step: Option<(&str, Option<u32>)>,
         by: &str,
     ) -> Result<Option<String>, Error> {
-        let (plan, commits) = self.reader.read(run_id).await?;
-        let Some(plan) = plan else { return Ok(Some("a message that was rejected asks nothing".to_owned())) };
-        let Some(state) = turn::fold(&plan, &commits)? else { return Ok(None) };
+        let Some((plan, state)) = self.state(run_id).await? else {
+            return Ok(Some("a message that was rejected asks nothing".to_owned()));
+        };
         Ok(state.check_approval(&plan, step, &Approver::new(by)).err())
     }
 }

@@ -1,7 +1,6 @@
 //! Runs that were handed to a person instead of acting once more.
 
 use heal_engine::event::RunOutcome;
-use heal_engine::report;
 use heal_engine::state::follow_up::{ESCALATION, full_id};
 use heal_engine::{RunId, Timestamp};
 use heal_runtime::port::RunFilter;
@@ -73,8 +72,7 @@ impl Worklist<'_> {
     /// # Errors
     /// The run does not exist or cannot be read.
     pub async fn escalation(self, run_id: RunId) -> Result<Escalation, Error> {
-        let (plan, commits) = self.reader.read(&run_id).await?;
-        let report = report::report(plan.as_deref(), &run_id, &commits)?;
+        let report = self.report(&run_id).await?;
         let id = full_id(&run_id, ESCALATION);
         let done = report.follow_ups.into_iter().find(|follow_up| follow_up.id == id);
         let (acknowledged_at, acknowledged_by, note) =

@@ -1,6 +1,6 @@
 //! What runs have left for people to do.
 
-use heal_engine::report::{self, FollowUp, Report};
+use heal_engine::report::{FollowUp, Report};
 use heal_engine::severity::Severity;
 use heal_engine::{RunId, Timestamp, event::RunOutcome};
 use heal_runtime::port::{RunFilter, RunHead};
@@ -66,8 +66,7 @@ impl Worklist<'_> {
     /// # Errors
     /// The run does not exist or cannot be read.
     pub async fn follow_ups_of(self, run_id: &RunId) -> Result<Vec<FollowUpEntry>, Error> {
-        let (plan, commits) = self.reader.read(run_id).await?;
-        let report = report::report(plan.as_deref(), run_id, &commits)?;
+        let report = self.report(run_id).await?;
         let Report { follow_ups, incident_id, playbook, severity, escalation_required, .. } = report;
         let entry = |follow_up| FollowUpEntry {
             follow_up,

@@ -9,7 +9,7 @@ use heal_api::server::{HEADERS, Limits};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::site::{LIMITS, Site, answer, http};
+use crate::site::{LIMITS, Site, answer};
 
 /// Far more than the server needs on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -54,54 +54,63 @@ async fn a_head_with_too_many_fields_or_bytes_is_refused() {
     }
 }
 
+/// The status, if there is an answer.
+async fn answer_of(request: reqwest::RequestBuilder) -> Option<u16> {
+    request.send().await.ok().map(|response| response.status().as_u16())
+}
+
+/// A connection from `address` on which a request is answered for as long as the test wants.
+async fn stream_from(site: &Site, address: &str) -> TcpStream {
+    let mut stream = connect_from(site, address).await;
+    stream.write_all(b"GET /api/v1/runs/r/stream HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    stream
+}
+
+async fn connect_from(site: &Site, address: &str) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+    socket.connect(site.address).await.unwrap()
+}
+
 #[tokio::test]
-async fn a_peer_gets_no_more_connections_than_its_share_and_others_get_theirs() {
+async fn connections_that_wait_keep_nobody_out() {
+    let limits = Limits { connections: 7, peer_connections: 4, ..LIMITS };
+    let site = trial(limits).await;
+    let mut idle = Vec::new();
+    for address in ["127.0.0.2", "127.0.0.3"] {
+        for _ in 0..4 {
+            idle.push(connect_from(&site, address).await);
+        }
+    }
+    // All places are taken, those of the first address too. One's own give way once they have waited for a second.
+    let until = Instant::now() + PATIENCE;
+    while answer_of(http_from("127.0.0.2").get(site.url("/health"))).await != Some(200) {
+        assert!(Instant::now() < until, "a peer's idle connections keep its own out");
+    }
+    for address in ["127.0.0.2", "127.0.0.4"] {
+        let health = http_from(address).get(site.url("/health"));
+        assert_eq!(answer(health).await.0, 200, "{address}");
+    }
+    assert!(site.refused("connections") >= 2);
+    let mut first = idle.remove(0);
+    assert!(is_closed(&mut first).await, "what waits longest goes");
+}
+
+#[tokio::test]
+async fn a_peer_whose_requests_are_answered_gets_its_share_and_others_get_theirs() {
     let limits = Limits { connections: 7, peer_connections: 4, ..LIMITS };
     let site = trial(limits).await;
     let mut open = Vec::new();
     for _ in 0..4 {
-        open.push(TcpStream::connect(site.address).await.unwrap());
+        open.push(stream_from(&site, "127.0.0.2").await);
     }
-    let mut refused = TcpStream::connect(site.address).await.unwrap();
-    assert!(is_closed(&mut refused).await);
-    assert_eq!(site.refused("peer_connections"), 1);
-    // Another address of this machine is another peer.
-    let from = |address: &str| http_from(address).get(site.url("/health"));
-    assert_eq!(answer(from("127.0.0.2")).await.0, 200);
-    for _ in 0..3 {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.3:0".parse().unwrap()).unwrap();
-        open.push(socket.connect(site.address).await.unwrap());
-    }
-    let mut refused = connect_until_refused(&site, "127.0.0.4").await;
-    assert!(is_closed(&mut refused).await);
-    assert!(site.refused("connections") >= 1);
-    drop(open);
     let until = Instant::now() + PATIENCE;
-    while http().get(site.url("/health")).send().await.is_err() {
-        assert!(Instant::now() < until, "the places of closed connections stay taken");
+    while site.refused("peer_connections") == 0 {
+        assert!(Instant::now() < until, "one peer gets more than its share");
+        drop(connect_from(&site, "127.0.0.2").await);
         tokio::task::yield_now().await;
     }
-}
-
-/// A pooled connection of an earlier client may still hold a place for a moment.
-async fn connect_until_refused(site: &Site, from: &str) -> TcpStream {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
-        let stream = socket.connect(site.address).await.unwrap();
-        if site.refused("connections") > 0 || Instant::now() > until {
-            return stream;
-        }
-        let mut byte = [0];
-        // An admitted connection stays open; a refused one ends at once.
-        let mut stream = stream;
-        let _ = tokio::time::timeout(Duration::from_millis(50), stream.read(&mut byte)).await;
-        if site.refused("connections") > 0 {
-            return stream;
-        }
-    }
+    assert_eq!(answer(http_from("127.0.0.3").get(site.url("/health"))).await.0, 200);
 }
 
 fn http_from(address: &str) -> reqwest::Client {

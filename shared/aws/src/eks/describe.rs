@@ -4,9 +4,11 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::{Response, Url};
+use bytes::Bytes;
+use heal_http::Client;
 use serde::Deserialize;
 use tokio::time::timeout;
+use url::Url;
 
 use super::ClusterName;
 use crate::error::{Error, ErrorAnswer};
@@ -57,9 +59,8 @@ pub async fn describe(session: &Session, name: &ClusterName) -> Result<Cluster, 
 }
 
 /// Makes the request, and returns the body of a successful answer.
-async fn ask(client: &reqwest::Client, session: &Session, url: &Url, what: &str) -> Result<Vec<u8>, Error> {
-    let lost =
-        |error: reqwest::Error| Error::Unavailable { what: what.to_owned(), problem: chain(&error.without_url()) };
+async fn ask(client: &Client, session: &Session, url: &Url, what: &str) -> Result<Bytes, Error> {
+    let lost = |problem: String| Error::Unavailable { what: what.to_owned(), problem };
     let mut request = http::Request::get(url.as_str())
         .body(())
         .map_err(|error| Error::Unusable { what: what.to_owned(), problem: error.to_string() })?;
@@ -71,43 +72,26 @@ async fn ask(client: &reqwest::Client, session: &Session, url: &Url, what: &str)
         at: SystemTime::now(),
     };
     sign::headers(&mut request, scope)?;
-    let answer = client
-        .get(url.clone())
-        .headers(request.headers().clone())
-        .timeout(ATTEMPT_TIMEOUT)
-        .send()
-        .await
-        .map_err(lost)?;
-    let status = answer.status();
+    let call = client.send_reading(request.map(|()| Bytes::new()), MAX_DESCRIPTION_BYTES);
+    let late = |_| lost(format!("no answer within {} ms", ATTEMPT_TIMEOUT.as_millis()));
+    let answer = timeout(ATTEMPT_TIMEOUT, call).await.map_err(late)?.map_err(|error| lost(chain(&error)))?;
+    let (status, body) = (answer.status, answer.body);
     let code = answer
-        .headers()
+        .headers
         .get("x-amzn-errortype")
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(':').next())
         .map(str::to_owned);
-    let body = read_bounded(answer, what, lost).await?;
+    if answer.is_cut {
+        let problem = format!("the answer has more than {MAX_DESCRIPTION_BYTES} bytes");
+        return Err(Error::Unusable { what: what.to_owned(), problem });
+    }
     if status.is_success() {
         return Ok(body);
     }
     let message = serde_json::from_slice::<ErrorBody>(&body).ok().and_then(|body| body.message);
     let fault = ErrorAnswer { status: status.as_u16(), code: code.as_deref(), message: message.as_deref() };
     Err(Error::from_answer(what.to_owned(), &fault))
-}
-
-async fn read_bounded(
-    mut answer: Response,
-    what: &str,
-    lost: impl Fn(reqwest::Error) -> Error,
-) -> Result<Vec<u8>, Error> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(&lost)? {
-        if body.len() + chunk.len() > MAX_DESCRIPTION_BYTES {
-            let problem = format!("the answer has more than {MAX_DESCRIPTION_BYTES} bytes");
-            return Err(Error::Unusable { what: what.to_owned(), problem });
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 /// An error's body (EKS is a `restJson1` service).

@@ -50,6 +50,21 @@ impl BreakerStore for Store {
         Ok(is_done(&written))
     }
 
+    async fn release_trial(&self, service: &str, holder: &str) -> Result<bool> {
+        let written = self
+            .update(
+                "breaker.release_trial",
+                Change {
+                    key: key::breaker(service),
+                    update: "REMOVE trial_holder, trial_until",
+                    condition: "trial_holder = :holder",
+                    values: Item::default().text(":holder", holder),
+                },
+            )
+            .await?;
+        Ok(is_done(&written))
+    }
+
     async fn close(&self, service: &str) -> Result<()> {
         let key = key::breaker(service);
         self.delete("breaker.close", &key, "attribute_exists(pk)", Item::default()).await.map(drop)

@@ -55,6 +55,16 @@ impl Switches for Store {
         }
     }
 
+    async fn put_right(&self, halt: &Halt, was: Timestamp) -> Result<bool> {
+        let operation = "switches.put_right";
+        let body = serde_json::to_string(halt).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
+        let values = Item::default().moment(":was", was);
+        match self.put(operation, item(halt, body), "ends_at = :was", values).await? {
+            Written::Done(_) => Ok(true),
+            Written::Refused(_) => Ok(false),
+        }
+    }
+
     async fn resume(&self, id: &str, at: Timestamp) -> Result<bool> {
         let values = Item::default().moment(":at", at);
         match self.delete("switches.resume", &key::halt(id), "ends_at > :at", values).await? {

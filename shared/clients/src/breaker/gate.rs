@@ -1,4 +1,6 @@
-//! The breaker in front of a client's calls: the pure rules, a local view, and the store that processes share.
+//! The breaker in front of a client's calls: the pure rules over the record that [`record`] keeps.
+
+mod record;
 
 use std::fmt;
 use std::future::Future;
@@ -8,7 +10,7 @@ use std::time::Duration;
 
 use heal_runtime::Timestamp;
 use heal_runtime::freeze::FreezeWatch;
-use heal_runtime::port::{self, BackendError, BreakerRecord, BreakerStore};
+use heal_runtime::port::{BreakerRecord, BreakerStore};
 
 use super::Clock;
 use super::failures::Failures;
@@ -39,7 +41,7 @@ pub struct Breaker {
 /// What this process knows.
 #[derive(Default)]
 struct View {
-    /// Of this process, since the last answer.
+    /// Of this process, since the last answer that closed or kept closed.
     failures: Failures,
     record: Option<BreakerRecord>,
     /// Time of the last read from the store.
@@ -115,14 +117,13 @@ impl Breaker {
         let permit = self.admit(operation).await?;
         let watch = FreezeWatch::start(|| self.now());
         let result = watch.during(call).await;
-        let lesson = result.as_ref().err().map_or(Lesson::Answers, Error::lesson);
+        let mut lesson = result.as_ref().err().map_or(Lesson::Answers, Error::lesson);
         let frozen_ms = watch.frozen_ms();
         if frozen_ms > 0 && matches!(lesson, Lesson::IsAway | Lesson::FailedAtTarget) {
-            // A trial call leaves its record as it is: the next trial comes after the reset time.
             tracing::warn!(service = self.service, operation, frozen_ms, "breaker.freeze_not_counted");
-        } else {
-            self.learn(permit, lesson, target).await;
+            lesson = Lesson::Nothing;
         }
+        self.learn(permit, lesson, target).await;
         result
     }
 
@@ -146,108 +147,26 @@ impl Breaker {
     }
 
     async fn learn(&self, permit: Permit, lesson: Lesson, target: &str) {
-        if lesson == Lesson::Nothing {
-            return;
-        }
-        let now = self.now();
         match permit {
             Permit::Trial(trial) => {
-                self.view().failures = Failures::default();
-                let change = if lesson == Lesson::Answers { Change::Close } else { Change::Open };
-                self.commit(trial.as_ref(), &change, now).await;
+                let change = self.view().failures.after_trial(lesson, target, &self.settings);
+                self.commit(trial.as_ref(), &change, self.now()).await;
             }
             Permit::Ordinary => {
                 let opens = {
                     let mut view = self.view();
-                    // A late failure of a call that started before the opening says nothing new.
-                    let lesson = if view.record.is_none() { lesson } else { Lesson::Answers };
-                    view.failures.count(lesson, target);
-                    view.failures.open(&self.settings)
+                    // What started before the opening and ends late says nothing new.
+                    let is_late = view.record.is_some();
+                    if !is_late {
+                        view.failures.count(lesson, target);
+                    }
+                    !is_late && view.failures.open(&self.settings)
                 };
                 if opens {
-                    self.commit(None, &Change::Open, now).await;
-                    self.view().failures = Failures::default();
+                    self.view().failures.opened();
+                    self.commit(None, &Change::Open, self.now()).await;
                 }
             }
-        }
-    }
-
-    /// Applies `change` if the record is still `from`. False if it was not; the view is then up to date.
-    async fn commit(&self, from: Option<&BreakerRecord>, change: &Change, now: Timestamp) -> bool {
-        if let Some(store) = &self.store {
-            match bounded(self.write(&**store, from, change, now)).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.load(&**store).await;
-                    return false;
-                }
-                Err(error) => self.warn(&error),
-            }
-        }
-        let mut view = self.view();
-        if view.record.as_ref() != from {
-            return false;
-        }
-        view.record = self.settings.apply(view.record.take(), change, now);
-        view.read_at = Some(now);
-        drop(view);
-        self.report();
-        true
-    }
-
-    /// Writes `change` if the stored record is `from`. The store itself guards each change against concurrent writers.
-    async fn write(
-        &self,
-        store: &dyn BreakerStore,
-        from: Option<&BreakerRecord>,
-        change: &Change,
-        now: Timestamp,
-    ) -> port::Result<bool> {
-        if store.read(self.service).await?.as_ref() != from {
-            return Ok(false);
-        }
-        let until = self.settings.until(now);
-        match change {
-            Change::Open => store.open(self.service, now, until).await,
-            Change::TakeTrial { holder } => store.take_trial(self.service, holder, now, until).await,
-            Change::Close => store.close(self.service).await.map(|()| true),
-        }
-    }
-
-    /// Reads the stored record if the view is too old. One caller reads; the others use the old view meanwhile.
-    async fn refresh(&self) {
-        if let Some(store) = &self.store {
-            let now = self.now();
-            let is_old = {
-                let mut view = self.view();
-                let lifetime_ms = u64::try_from(VIEW_LIFETIME.as_millis()).unwrap_or(u64::MAX);
-                let is_old = view.read_at.is_none_or(|read_at| now.since_ms(read_at) >= lifetime_ms);
-                if is_old {
-                    view.read_at = Some(now);
-                }
-                is_old
-            };
-            if is_old {
-                self.load(&**store).await;
-            }
-        }
-        self.report();
-    }
-
-    async fn load(&self, store: &dyn BreakerStore) {
-        match bounded(store.read(self.service)).await {
-            Ok(stored) => {
-                let mut view = self.view();
-                // While the store failed, this process kept a record of its own; the shared one counts.
-                if view.record != stored {
-                    view.record = stored;
-                    view.failures = Failures::default();
-                }
-                view.read_at = Some(self.now());
-                drop(view);
-                self.report();
-            }
-            Err(error) => self.warn(&error),
         }
     }
 
@@ -262,11 +181,6 @@ impl Breaker {
             tracing::info!(service = self.service, state = state.as_str(), "breaker.state");
         }
         self.observer.breaker_state(self.service, state);
-    }
-
-    fn warn(&self, error: &BackendError) {
-        let error = heal_telemetry::text::chain(error);
-        tracing::warn!(service = self.service, error, "breaker.store_unavailable");
     }
 
     fn refused(&self, operation: &'static str, retry_after: Duration) -> Error {
@@ -287,13 +201,4 @@ impl Breaker {
     fn view(&self) -> MutexGuard<'_, View> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// `answer` within [`STORE_TIMEOUT`].
-async fn bounded<T>(answer: impl Future<Output = port::Result<T>>) -> port::Result<T> {
-    let late = |_| {
-        let cause = format!("no answer within {} ms", STORE_TIMEOUT.as_millis());
-        BackendError::unavailable("breaker", cause)
-    };
-    tokio::time::timeout(STORE_TIMEOUT, answer).await.map_err(late)?
 }

@@ -76,6 +76,8 @@ pub enum Change {
         /// Unique to the trial call.
         holder: String,
     },
+    /// The trial call proved nothing: the next call is a trial too.
+    ReleaseTrial,
     /// The trial call succeeded.
     Close,
 }
@@ -105,6 +107,7 @@ impl Settings {
             Change::TakeTrial { holder } => {
                 record.map(|record| BreakerRecord { trial: Some((holder.clone(), until)), ..record })
             }
+            Change::ReleaseTrial => record.map(|record| BreakerRecord { trial: None, ..record }),
         }
     }
 }

@@ -67,6 +67,10 @@ impl BreakerStore for Counting {
         Ok(taken)
     }
 
+    async fn release_trial(&self, service: &str, holder: &str) -> Result<bool> {
+        self.inner.release_trial(service, holder).await
+    }
+
     async fn close(&self, service: &str) -> Result<()> {
         self.inner.close(service).await
     }

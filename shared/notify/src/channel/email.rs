@@ -5,15 +5,19 @@ use std::time::{Duration, SystemTime};
 
 use heal_engine::notice::Notice;
 use heal_engine::text::{chain, one_line};
+use lettre::Message;
 use lettre::message::{Mailbox, Mailboxes, MessageBuilder, MultiPart};
-use lettre::transport::smtp::AsyncSmtpTransportBuilder;
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::{SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::text::{cut, entities, plain};
 use super::{Letter, SendError, TIMEOUT};
+
+mod stream;
+
+use stream::{Error, Security};
 
 /// Characters of a subject.
 const SUBJECT_CHARACTERS: usize = 200;
@@ -23,15 +27,29 @@ const HTML_CHARACTERS: usize = 10_000;
 /// Sends one message. The same notice has the same `Message-ID`, by which mailboxes recognise a repeated one.
 pub(super) async fn send(letter: &Letter<'_>) -> Result<(), SendError> {
     let message = message(letter)?;
-    let mut builder = transport(letter)?.timeout(Some(TIMEOUT));
-    if let Some(username) = letter.optional_secret("username").await? {
-        let password = letter.secret("password").await?;
-        builder = builder.credentials(Credentials::new(username.expose().to_owned(), password.expose().to_owned()));
-    }
-    let mailer: AsyncSmtpTransport<Tokio1Executor> = builder.build();
-    match tokio::time::timeout(TIMEOUT, mailer.send(message)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) if error.is_permanent() => Err(SendError::Refused { detail: one_line(&chain(&error)) }),
+    let (host, port, security) = server(letter)?;
+    let credentials = match letter.optional_secret("username").await? {
+        Some(username) => {
+            let password = letter.secret("password").await?;
+            Some(Credentials::new(username.expose().to_owned(), password.expose().to_owned()))
+        }
+        None => None,
+    };
+    let sending = async {
+        let mut connection = stream::connect(&host, port, security).await?;
+        if let Some(credentials) = &credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        connection.send(message.envelope(), &message.formatted()).await?;
+        // The message is taken, whatever the server says to this.
+        let _ = connection.quit().await;
+        Ok::<_, Error>(())
+    };
+    match tokio::time::timeout(TIMEOUT, sending).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(Error::Smtp(error))) if error.is_permanent() => {
+            Err(SendError::Refused { detail: one_line(&chain(&error)) })
+        }
         Ok(Err(error)) => Err(SendError::Unavailable { detail: one_line(&chain(&error)), retry_after: None }),
         Err(_) => {
             let detail = format!("the mail server did not answer within {} s", TIMEOUT.as_secs());
@@ -40,19 +58,21 @@ pub(super) async fn send(letter: &Letter<'_>) -> Result<(), SendError> {
     }
 }
 
-fn transport(letter: &Letter<'_>) -> Result<AsyncSmtpTransportBuilder, SendError> {
+/// Host, port and protection of the mail server.
+fn server(letter: &Letter<'_>) -> Result<(String, u16, Security), SendError> {
     let text = letter.setting("server")?;
     let wrong = |observed: String| SendError::Setting { key: "server", observed };
     let url = Url::parse(text).map_err(|_| wrong(format!("{text:?}, not a URL")))?;
     let host = url.host_str().ok_or_else(|| wrong(format!("{text:?}, without a host")))?;
-    let refused = |error: lettre::transport::smtp::Error| wrong(chain(&error));
-    let builder = match url.scheme() {
-        "smtp" => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(host).map_err(refused)?,
-        "smtps" => AsyncSmtpTransport::<Tokio1Executor>::relay(host).map_err(refused)?,
-        "smtp+plain" => AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host),
+    let (security, port) = match url.scheme() {
+        "smtp" => (Security::StartTls, SUBMISSION_PORT),
+        "smtps" => (Security::Tls, SUBMISSIONS_PORT),
+        "smtp+plain" => (Security::Plain, SMTP_PORT),
         other => return Err(wrong(format!("of the scheme {other:?}, expected smtp, smtps or smtp+plain"))),
     };
-    Ok(url.port().map_or_else(|| builder.clone(), |port| builder.clone().port(port)))
+    // An IPv6 address is in brackets in a URL.
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok((host, url.port().unwrap_or(port), security))
 }
 
 fn message(letter: &Letter<'_>) -> Result<Message, SendError> {

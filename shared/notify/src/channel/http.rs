@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
-use heal_engine::text::one_line;
-use reqwest::header::{HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use heal_engine::text::{chain, one_line};
+use heal_http::{Answer, Client, Options, TlsError};
+use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use http::{Request, StatusCode};
+use percent_encoding::percent_decode_str;
+use url::Url;
 
 use super::SendError;
 
 /// The time for one POST.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
+const OPTIONS: Options = Options { body_bytes: ANSWER_BYTES, connect_time: TIMEOUT, idle: 2 };
 /// Bytes of an answer that are read: the sentence that says what is wrong.
 pub const ANSWER_BYTES: usize = 2_048;
 /// The longest time that a channel may ask to wait.
@@ -36,7 +41,7 @@ pub(crate) struct Post {
 /// HTTP cannot be used on this machine.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to set up HTTP for notifications")]
-pub struct HttpError(#[source] reqwest::Error);
+pub struct HttpError(#[source] TlsError);
 
 impl Http {
     /// An HTTP client that trusts the machine's certificates.
@@ -44,30 +49,31 @@ impl Http {
     /// # Errors
     /// TLS cannot be set up.
     pub fn new() -> Result<Self, HttpError> {
-        let client = Client::builder().timeout(TIMEOUT).redirect(Policy::none()).user_agent("heal").build();
-        Ok(Self { client: client.map_err(HttpError)? })
+        Ok(Self { client: Client::new(OPTIONS, false).map_err(HttpError)? })
     }
 
     /// Ok for an answer 2xx.
     pub(crate) async fn post(&self, post: Post) -> Result<(), SendError> {
-        let mut request = self.client.post(&post.url).header("content-type", post.content_type).body(post.body);
-        for (name, value) in post.headers {
+        let (url, credentials) = split_credentials(&post.url);
+        let request = Request::post(&url).header("content-type", post.content_type).body(post.body.into());
+        // The URL may be a secret.
+        let mut request = request.map_err(|_| SendError::Refused { detail: "the address is not a URL".to_owned() })?;
+        for (name, value) in post.headers.into_iter().chain(credentials.map(|value| ("authorization", value))) {
             let wrong = || SendError::Refused { detail: format!("the value of header {name} is not legal") };
             let mut value = HeaderValue::from_str(&value).map_err(|_| wrong())?;
             value.set_sensitive(true);
-            request = request.header(HeaderName::from_static(name), value);
+            request.headers_mut().append(HeaderName::from_static(name), value);
         }
-        let answer = match request.send().await {
-            Ok(answer) => answer,
-            // The URL may be a secret.
-            Err(error) => return Err(failed(&error.without_url())),
-        };
-        let status = answer.status();
+        let unavailable = |detail| SendError::Unavailable { detail, retry_after: None };
+        let answer = tokio::time::timeout(TIMEOUT, self.client.send(request)).await;
+        let answer = answer.map_err(|_| unavailable(format!("no answer within {} s", TIMEOUT.as_secs())))?;
+        let answer = answer.map_err(|error| unavailable(chain(&error)))?;
+        let status = answer.status;
         if status.is_success() {
             return Ok(());
         }
         let retry_after = retry_after(&answer);
-        let detail = format!("answered {status}: {}", one_line(&said(answer).await));
+        let detail = format!("answered {status}: {}", one_line(&String::from_utf8_lossy(&answer.body)));
         Err(if may_pass(status) {
             SendError::Unavailable { detail, retry_after }
         } else {
@@ -76,12 +82,17 @@ impl Http {
     }
 }
 
-fn failed(error: &reqwest::Error) -> SendError {
-    let detail = heal_engine::text::chain(error);
-    if error.is_builder() {
-        return SendError::Refused { detail };
+/// The URL without its user and password, and these as a header's value.
+fn split_credentials(text: &str) -> (String, Option<String>) {
+    let Ok(mut url) = Url::parse(text) else { return (text.to_owned(), None) };
+    if url.username().is_empty() && url.password().is_none() {
+        return (text.to_owned(), None);
     }
-    SendError::Unavailable { detail, retry_after: None }
+    let decode = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
+    let credentials = format!("{}:{}", decode(url.username()), decode(url.password().unwrap_or_default()));
+    // Fails only for a URL without a host, which no request can be made of.
+    let _ = (url.set_username(""), url.set_password(None));
+    (url.into(), Some(format!("Basic {}", STANDARD.encode(credentials))))
 }
 
 /// Whether the same request may succeed later.
@@ -91,21 +102,21 @@ fn may_pass(status: StatusCode) -> bool {
 }
 
 /// `Retry-After` in seconds, at most [`LONGEST_WAIT`]; its form as a date is ignored, since clocks differ.
-fn retry_after(answer: &Response) -> Option<Duration> {
-    let text = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
+fn retry_after(answer: &Answer) -> Option<Duration> {
+    let text = answer.headers.get(RETRY_AFTER)?.to_str().ok()?;
     let seconds: u64 = text.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
-/// The beginning of the answer's body; empty if it cannot be read.
-async fn said(mut answer: Response) -> String {
-    let mut bytes = Vec::new();
-    while let Ok(Some(chunk)) = answer.chunk().await {
-        let room = ANSWER_BYTES - bytes.len();
-        bytes.extend(chunk.iter().take(room));
-        if bytes.len() >= ANSWER_BYTES {
-            break;
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_and_a_password_of_a_url_become_a_header() {
+        let split = |url| split_credentials(url);
+        assert_eq!(split("https://a.example/x?y=1"), ("https://a.example/x?y=1".to_owned(), None));
+        let basic = Some("Basic dTpwQHc=".to_owned());
+        assert_eq!(split("https://u:p%40w@a.example/x"), ("https://a.example/x".to_owned(), basic));
     }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::observe::Observer;
 use crate::port::{
     BudgetKey, ClaimStore, CooldownKey, Cooling, Decision, Peeked, Policy, PolicyContext, PolicyInput, PolicyResource,
-    Result,
+    Result, has_passed,
 };
 use guard::{KnownEffect, Stored};
 
@@ -65,7 +65,7 @@ impl Gatekeeper {
         let targets = |step| resources(step).into_iter().map(move |resource| Known { step, resource });
         let known: Vec<_> = steps.iter().filter(is_asked).flat_map(targets).take(GATE_QUESTIONS).collect();
         let effects = guard::known_effects(plan, state, &steps, &self.guardrails);
-        let (touched, peeked) = self.peek(&known, &effects).await?;
+        let (touched, peeked) = self.peek(&known, &effects, now).await?;
         let mut gate = Gate::default();
         let inputs: Vec<_> =
             known.iter().zip(touched).map(|(known, last)| input(plan, state, known, last, now)).collect();
@@ -95,8 +95,14 @@ impl Gatekeeper {
         Ok((!gate.is_clear()).then_some(gate))
     }
 
-    /// When each of the known targets was last touched, and what is stored of the effects; by the one read that a run may cost.
-    async fn peek(&self, known: &[Known<'_>], effects: &[KnownEffect<'_>]) -> Result<(Vec<Option<Timestamp>>, Peeked)> {
+    /// When each of the known targets was last touched, and what is stored of the effects; by the one read that a run may cost. What a clock
+    /// that was ahead has stored says nothing: the attempt puts it right.
+    async fn peek(
+        &self,
+        known: &[Known<'_>],
+        effects: &[KnownEffect<'_>],
+        now: Timestamp,
+    ) -> Result<(Vec<Option<Timestamp>>, Peeked)> {
         let key = |known: &Known<'_>| {
             let target = known.resource.ticket_id.clone();
             (!target.is_empty()).then(|| CooldownKey { action: known.step.step.spec.kind.clone(), target })
@@ -110,6 +116,9 @@ impl Gatekeeper {
             return Ok((vec![None; known.len()], nothing));
         }
         let mut peeked = self.claims.peek(&cooldowns, &budgets).await?;
+        for cooling in &mut peeked.cooldowns {
+            cooling.take_if(|cooling| !has_passed(cooling.since, now));
+        }
         let mut touched = peeked.cooldowns.split_off(effects.len().min(peeked.cooldowns.len())).into_iter();
         let since = |cooling: Option<Cooling>| cooling.map(|cooling| cooling.since);
         let touched = keys.into_iter().map(|key| key.and_then(|_| touched.next().flatten()));

@@ -16,6 +16,7 @@ impl Dispatcher {
     /// `due_runs`, the runs that wait or the halts cannot be read.
     pub async fn sweep(&self, due_runs: &dyn DueRuns, limit: usize) -> Result<usize, BackendError> {
         let now = self.ports.clock.now();
+        self.ports.halts.put_right(now).await?;
         self.watch_dependencies(now).await;
         self.tell_ended_storms(now).await?;
         let mut due = due_runs.due(now, limit).await?;

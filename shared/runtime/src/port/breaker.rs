@@ -29,6 +29,9 @@ pub trait BreakerStore: Send + Sync + 'static {
     /// Takes the trial call for `holder` until `until` if `open_until` has passed at `now` and no other trial is live. True if taken.
     async fn take_trial(&self, service: &str, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool>;
 
+    /// Ends the trial of `holder`, which proved nothing: the next holder may make one at once. True if `holder` had it.
+    async fn release_trial(&self, service: &str, holder: &str) -> Result<bool>;
+
     /// Closes the breaker after a successful trial call: removes the record.
     async fn close(&self, service: &str) -> Result<()>;
 }

@@ -26,6 +26,9 @@ pub trait Switches: Send + Sync + 'static {
     /// this call stored it.
     async fn prolong(&self, halt: &Halt) -> Result<bool>;
 
+    /// Stores `halt` in place of the halt of its id, if that one is stored and ends at `was`. True if this call stored it.
+    async fn put_right(&self, halt: &Halt, was: Timestamp) -> Result<bool>;
+
     /// Ends the halt `id` at `at`. False if there is none, or it had ended by then.
     async fn resume(&self, id: &str, at: Timestamp) -> Result<bool>;
 }

@@ -2,14 +2,15 @@
 
 mod steady;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use heal_engine::Timestamp;
 
 use super::{BackendError, Result};
 
-use steady::{Jump, Steady};
+pub use steady::Jump;
+use steady::Steady;
 
 /// The wall clock.
 pub trait Clock: Send + Sync + 'static {
@@ -34,6 +35,20 @@ pub struct SystemClock;
 /// The process has one time, however many values of [`SystemClock`] there are.
 static STEADY: Mutex<Option<(Instant, Steady)>> = Mutex::new(None);
 
+/// Who counts the jumps of this process' clock, and those from before.
+static COUNTED: Mutex<Counted> = Mutex::new(Counted { by: None, before: Vec::new() });
+
+/// Jumps that are kept until somebody counts them: those of a start.
+const UNCOUNTED: usize = 16;
+
+struct Counted {
+    by: Option<CountJump>,
+    before: Vec<Jump>,
+}
+
+/// Counts one jump; must not block.
+type CountJump = Arc<dyn Fn(Jump) + Send + Sync>;
+
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the port")]
     fn now(&self) -> Timestamp {
@@ -45,7 +60,7 @@ impl Clock for SystemClock {
             steady.advance(wall, u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX))
         };
         if let Some(jump) = jump {
-            log(jump);
+            tell(jump);
         }
         now
     }
@@ -60,8 +75,37 @@ impl SystemClock {
         let is_raised = steady.as_mut().is_some_and(|(_, steady)| steady.raise(seen));
         drop(steady);
         if is_raised {
-            log(Jump::Back { by_ms: behind_ms });
+            tell(Jump::Back { by_ms: behind_ms });
         }
+    }
+
+    /// Lets `count` count every jump of this process' clock from now on, and those that nobody has counted. The last caller's counts.
+    pub fn counting_jumps(count: impl Fn(Jump) + Send + Sync + 'static) {
+        let before = {
+            let mut counted = COUNTED.lock().unwrap_or_else(PoisonError::into_inner);
+            counted.by = Some(Arc::new(count));
+            std::mem::take(&mut counted.before)
+        };
+        before.into_iter().for_each(tally);
+    }
+}
+
+fn tell(jump: Jump) {
+    log(jump);
+    tally(jump);
+}
+
+/// Counts `jump`, or keeps it for who counts later. The lock is not held meanwhile: who counts may ask for the time.
+fn tally(jump: Jump) {
+    let by = {
+        let mut counted = COUNTED.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted.by.is_none() && counted.before.len() < UNCOUNTED {
+            counted.before.push(jump);
+        }
+        counted.by.clone()
+    };
+    if let Some(count) = by {
+        count(jump);
     }
 }
 

@@ -1,52 +1,35 @@
-//! The exporters' HTTP client: the workspace's reqwest, so that there is one TLS stack.
+//! The exporters' HTTP client: the engine's own, whose connections are bounded whatever a collector does.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use heal_http::{Options, TlsError};
 use http::{Request, Response};
 use opentelemetry_http::{HttpClient, HttpError};
 
 /// Most bytes of a collector's answer that are read; its answers are short.
 const ANSWER_BYTES: usize = 64 * 1024;
+/// Opens a connection for each request: a pooled one would be dead after a sandbox's freeze. The flush around each request has a shorter time.
+const OPTIONS: Options = Options { body_bytes: ANSWER_BYTES, connect_time: Duration::from_secs(3), idle: 0 };
 
-/// Opens a connection for each request: a pooled one would be dead after a sandbox's freeze.
+/// Sends to one collector.
 #[derive(Debug)]
-pub(super) struct Client(reqwest::Client);
+pub(super) struct Client(heal_http::Client);
 
 impl Client {
     /// A client for the collector at `url`. It has no timeout of its own: the flush around each request has one.
-    pub(super) fn new(url: &str) -> Result<Self, reqwest::Error> {
-        let mut builder = reqwest::Client::builder();
-        if url.starts_with("http://") {
-            // Plain HTTP verifies nothing, so skip loading the system's root certificates.
-            builder = builder.tls_certs_only([]);
-        }
-        let client = builder
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .tcp_nodelay(true)
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("self-healing-engine/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self(client))
+    pub(super) fn new(url: &str) -> Result<Self, TlsError> {
+        // Plain HTTP verifies nothing, so loading the machine's root certificates is left out.
+        Ok(Self(heal_http::Client::new(OPTIONS, url.starts_with("http://"))?))
     }
 }
 
 #[async_trait]
 impl HttpClient for Client {
+    /// No error has the URL, which may contain credentials.
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        // Errors are logged, and a URL may contain credentials.
-        let without_url = reqwest::Error::without_url;
-        let mut answer = self.0.execute(request.try_into().map_err(without_url)?).await.map_err(without_url)?;
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(without_url)? {
-            let room = ANSWER_BYTES.saturating_sub(body.len());
-            body.extend(chunk.into_iter().take(room));
-            if body.len() >= ANSWER_BYTES {
-                break;
-            }
-        }
-        Ok(Response::builder().status(answer.status()).body(Bytes::from(body))?)
+        let answer = self.0.send(request).await?;
+        Ok(Response::builder().status(answer.status).body(answer.body)?)
     }
 }

@@ -22,9 +22,9 @@ const BATCH: usize = 512;
 /// Why an exporter could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum OtlpError {
-    /// TLS or the HTTP client could not be initialised.
+    /// TLS could not be set up.
     #[error("failed to create the HTTP client of the OTLP exporter")]
-    Client(#[from] reqwest::Error),
+    Client(#[from] heal_http::TlsError),
     /// The endpoint is not a URL. The exporter's own error is left out: it repeats the URL, which may contain credentials.
     #[error(
         "the OTLP endpoint of {signal} is not a URL such as http://collector:4318; check OTEL_EXPORTER_OTLP_ENDPOINT"

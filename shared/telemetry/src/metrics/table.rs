@@ -108,6 +108,9 @@ pub const BREAKER_HALF_OPEN: u64 = 1;
 /// `self_healing_circuit_breaker_state` of an open breaker.
 pub const BREAKER_OPEN: u64 = 2;
 
+/// Where a clock was set to; see [`ClockJumps`](Id::ClockJumps).
+pub const JUMPS: &[&str] = &["ahead", "back", "far_back"];
+
 /// Why the HTTP API refuses a request or a connection.
 pub const REFUSALS: &[&str] = &[
     "host",
@@ -258,6 +261,8 @@ metrics! {
         "Commands given up by their queue";
     ApiRefused = "self_healing_api_refused_total", Kind::Counter, "", [closed("reason", REFUSALS)],
         "Requests and connections that the HTTP API refused, by the door that refused them";
+    ClockJumps = "self_healing_clock_jumps_total", Kind::Counter, "", [closed("direction", JUMPS)],
+        "Times that this machine's clock was set by more than a second";
     RunHops = "self_healing_run_hops", Kind::Histogram(COMMANDS_PER_RUN), "", [PLAYBOOK],
         "Commands of a run, told at its end";
     HopBudgetExceeded = "self_healing_hop_budget_exceeded_total", Kind::Counter, "", [PLAYBOOK],

@@ -26,6 +26,7 @@ macro_rules! breaker_store_contract {
             one_holder_has_the_trial,
             concurrent_holders_get_one_trial,
             an_expired_trial_goes_to_the_next_holder,
+            a_released_trial_goes_to_the_next_holder_at_once,
             a_closed_service_needs_no_trial,
             services_are_separate,
         ] }
@@ -124,6 +125,18 @@ pub async fn an_expired_trial_goes_to_the_next_holder(store: Breakers) {
     assert!(take(&store, "a", OPEN_UNTIL).await);
     assert!(take(&store, "b", OPEN_UNTIL.plus_ms(10_000)).await);
     assert!(!take(&store, "a", OPEN_UNTIL.plus_ms(10_001)).await);
+}
+
+pub async fn a_released_trial_goes_to_the_next_holder_at_once(store: Breakers) {
+    assert!(!store.release_trial("ets", "a").await.unwrap());
+    open(&store).await;
+    assert!(!store.release_trial("ets", "a").await.unwrap());
+    assert!(take(&store, "a", OPEN_UNTIL).await);
+    assert!(!store.release_trial("ets", "b").await.unwrap());
+    assert!(!take(&store, "b", OPEN_UNTIL).await);
+    assert!(store.release_trial("ets", "a").await.unwrap());
+    assert_eq!(store.read("ets").await.unwrap(), Some(opened(OPEN_UNTIL)));
+    assert!(take(&store, "b", OPEN_UNTIL).await);
 }
 
 pub async fn a_closed_service_needs_no_trial(store: Breakers) {

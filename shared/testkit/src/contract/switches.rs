@@ -29,6 +29,7 @@ macro_rules! switches_contract {
             a_halt_is_prolonged_and_never_shortened,
             a_halt_that_is_not_stored_is_not_prolonged,
             of_those_who_prolong_a_halt_alike_at_once_one_does,
+            a_halt_is_put_right_if_it_ends_when_it_did,
         ] }
     };
 }
@@ -161,4 +162,17 @@ pub async fn of_those_who_prolong_a_halt_alike_at_once_one_does(store: Switches)
     };
     let answers = at_once((0..10).map(prolong)).await;
     assert_eq!(answers.into_iter().filter(|stored| *stored).count(), 1);
+}
+
+/// A clock ran a year ahead, and was put right.
+pub async fn a_halt_is_put_right_if_it_ends_when_it_did(store: Switches) {
+    let year_ms = 365 * 86_400_000;
+    let ahead = Halt { since: T0.plus_ms(year_ms), until: T0.plus_ms(year_ms + 60_000), ..halt("1", 60) };
+    assert!(!store.put_right(&halt("1", 60), ahead.until).await.unwrap(), "nothing is stored");
+    assert!(store.halt(&ahead).await.unwrap());
+    assert!(!store.put_right(&halt("1", 60), T0).await.unwrap(), "it ends at another time");
+    assert!(store.put_right(&halt("1", 60), ahead.until).await.unwrap());
+    assert!(!store.put_right(&halt("1", 60), ahead.until).await.unwrap(), "somebody has done it");
+    assert_eq!(store.halts().await.unwrap(), [halt("1", 60)]);
+    assert!(!store.resume("halt-1", T0.plus_ms(60_000)).await.unwrap(), "it ends by the clock that is right");
 }

@@ -6,7 +6,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use heal_engine::Timestamp;
+use heal_engine::text::chain;
+use heal_http::{Answer, Client, Options, TlsError};
 use heal_runtime::port::Clock;
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
@@ -29,6 +32,33 @@ pub const ANSWER_BYTES: usize = 256 * 1024;
 /// Keys of one issuer.
 pub const KEYS: usize = 100;
 
+const OPTIONS: Options = Options { body_bytes: ANSWER_BYTES, connect_time: CALL_TIMEOUT, idle: 2 };
+
+/// Calls the issuer.
+#[derive(Debug, Clone)]
+pub(crate) struct IssuerClient(Client);
+
+/// Why a call of the issuer has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// It has none.
+    #[error("the call failed")]
+    Call(#[from] heal_http::Error),
+    /// It takes too long.
+    #[error("no answer within {} s", CALL_TIMEOUT.as_secs())]
+    Late,
+    /// It is too long.
+    #[error("the answer has more than {ANSWER_BYTES} bytes")]
+    TooLarge,
+}
+
+impl IssuerClient {
+    pub(crate) async fn send(&self, request: http::Request<Bytes>) -> Result<Answer, CallError> {
+        let answer = tokio::time::timeout(CALL_TIMEOUT, self.0.send(request)).await.map_err(|_| CallError::Late)??;
+        if answer.is_cut { Err(CallError::TooLarge) } else { Ok(answer) }
+    }
+}
+
 /// Where the issuer's services are.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Endpoints {
@@ -50,7 +80,7 @@ struct Known {
 /// The keys of one issuer.
 pub(super) struct Keys {
     issuer: String,
-    http: reqwest::Client,
+    http: IssuerClient,
     clock: Arc<dyn Clock>,
     known: RwLock<Option<Arc<Known>>>,
     /// The time of the last fetch, whether it succeeded or not. Held while fetching: one fetch at a time.
@@ -58,14 +88,13 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new(issuer: &str, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
-        let http =
-            reqwest::Client::builder().timeout(CALL_TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
+    pub(super) fn new(issuer: &str, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
+        let http = IssuerClient(Client::new(OPTIONS, issuer.starts_with("http://"))?);
         let (known, fetched) = (RwLock::default(), Mutex::default());
         Ok(Self { issuer: issuer.to_owned(), http, clock, known, fetched })
     }
 
-    pub(super) const fn http(&self) -> &reqwest::Client {
+    pub(super) const fn http(&self) -> &IssuerClient {
         &self.http
     }
 
@@ -135,24 +164,13 @@ impl Keys {
     }
 
     async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, String> {
-        let call = async {
-            let mut response = self.http.get(url).send().await?.error_for_status()?;
-            let mut body = Vec::new();
-            while let Some(chunk) = response.chunk().await? {
-                body.extend_from_slice(&chunk);
-                if body.len() > ANSWER_BYTES {
-                    return Ok(None);
-                }
-            }
-            Ok::<_, reqwest::Error>(Some(body))
-        };
-        match call.await {
-            Ok(Some(body)) => {
-                serde_json::from_slice(&body).map_err(|error| format!("{url} is not what OIDC says: {error}"))
-            }
-            Ok(None) => Err(format!("{url} has more than {ANSWER_BYTES} bytes")),
-            Err(error) => Err(format!("GET {url} failed: {error}")),
+        let failed = |why: String| format!("GET {url} failed: {why}");
+        let request = http::Request::get(url).body(Bytes::new()).map_err(|error| failed(error.to_string()))?;
+        let answer = self.http.send(request).await.map_err(|error| failed(chain(&error)))?;
+        if !answer.status.is_success() {
+            return Err(failed(format!("it answered {}", answer.status)));
         }
+        serde_json::from_slice(&answer.body).map_err(|error| format!("{url} is not what OIDC says: {error}"))
     }
 }
 

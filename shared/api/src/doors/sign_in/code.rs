@@ -1,5 +1,6 @@
 //! The authorization code flow with PKCE.
 
+use axum::body::Bytes;
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
 };
@@ -13,10 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{CALLBACK, SIGN_IN_MS, SignIn};
 use crate::caller::Caller;
 use crate::doors::Doors;
-use crate::doors::oidc::Issuer;
-
-/// Largest answer of the issuer, in bytes.
-const ANSWER_BYTES: usize = 256 * 1024;
+use crate::doors::oidc::{CallError, Issuer, IssuerClient};
 
 #[derive(Debug, Serialize, Deserialize)]
 struct IdToken {
@@ -102,26 +100,10 @@ impl Doors {
 }
 
 /// One call of the issuer.
-async fn send(client: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, CallError> {
-    let mut response = client.execute(request.try_into()?).await?;
-    let (status, headers) = (response.status(), response.headers().clone());
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk);
-        if body.len() > ANSWER_BYTES {
-            return Err(CallError::TooLarge);
-        }
-    }
-    let mut answer = HttpResponse::new(body);
-    *answer.status_mut() = status;
-    *answer.headers_mut() = headers;
-    Ok(answer)
-}
-
-#[derive(Debug, thiserror::Error)]
-enum CallError {
-    #[error("the call failed")]
-    Call(#[from] reqwest::Error),
-    #[error("the answer has more than {ANSWER_BYTES} bytes")]
-    TooLarge,
+async fn send(client: IssuerClient, request: HttpRequest) -> Result<HttpResponse, CallError> {
+    let answer = client.send(request.map(Bytes::from)).await?;
+    let mut response = HttpResponse::new(answer.body.to_vec());
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    Ok(response)
 }

@@ -5,6 +5,7 @@ use heal_engine::{RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Created, NewRun};
+use crate::port::has_passed;
 
 /// Milliseconds that an escalation waits for a person: one year. Afterwards the target counts as new.
 const ESCALATION_KEPT_MS: u64 = 365 * 86_400_000;
@@ -50,14 +51,18 @@ impl RepeatCounter {
     /// # Errors
     /// Why `run` must not be created: [`Created::Repeated`] or [`Created::Escalated`].
     pub fn admit(&self, run: &NewRun, repeat: &Repeat) -> Result<Self, Created> {
-        let (run_id, now) = (&run.commit.run_id, run.commit.at);
+        self.admit_at(&run.commit.run_id, run.commit.at, repeat)
+    }
+
+    fn admit_at(&self, run_id: &RunId, now: Timestamp, repeat: &Repeat) -> Result<Self, Created> {
         let is_over = self.escalated.is_some() && self.escalated == repeat.acknowledged;
         let before = if is_over { Self::default() } else { self.clone() };
         if let Some(run_id) = before.escalated {
             return Err(Created::Escalated { run_id });
         }
         let mut runs = before.runs;
-        runs.retain(|counted| now < counted.at.plus_ms(repeat.window_ms));
+        // A run from the future was counted by a clock that was wrong: it is not known to be of this window.
+        runs.retain(|counted| now < counted.at.plus_ms(repeat.window_ms) && has_passed(counted.at, now));
         if repeat.escalates {
             return Ok(Self { runs, escalated: Some(run_id.clone()) });
         }
@@ -79,6 +84,7 @@ mod tests {
     use heal_engine::format;
 
     use super::*;
+    use crate::port::CLOCK_SKEW_MS;
 
     #[test]
     fn a_count_expires_with_its_window_and_an_escalation_after_a_year() {
@@ -86,6 +92,19 @@ mod tests {
         let escalated = RepeatCounter { escalated: Some(RunId::new("run-1")), ..RepeatCounter::default() };
         assert_eq!(RepeatCounter::default().expires_at(Timestamp(7), &repeat), Timestamp(12));
         assert_eq!(escalated.expires_at(Timestamp(7), &repeat), Timestamp(7 + 31_536_000_000));
+    }
+
+    #[test]
+    fn a_run_that_a_clock_a_year_ahead_counted_is_not_of_this_window() {
+        let counted =
+            |at| RepeatCounter { runs: vec![CountedRun { run_id: RunId::new("run-1"), at }], escalated: None };
+        let repeat = Repeat { key: String::new(), max: 1, window_ms: 60_000, escalates: false, acknowledged: None };
+        let (now, run_id) = (Timestamp(1_000_000), RunId::new("run-2"));
+        for (at, is_counted) in
+            [(now, true), (now.plus_ms(CLOCK_SKEW_MS), true), (now.plus_ms(365 * 86_400_000), false)]
+        {
+            assert_eq!(counted(at).admit_at(&run_id, now, &repeat).is_err(), is_counted, "{at:?}");
+        }
     }
 
     #[test]

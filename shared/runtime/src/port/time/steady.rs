@@ -20,13 +20,33 @@ pub(super) struct Steady {
 
 /// The wall clock was set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Jump {
-    /// Back, by less than [`EVENED_MS`].
-    Back { by_ms: u64 },
-    /// Further back.
-    FarBack { by_ms: u64 },
-    /// Ahead.
-    Ahead { by_ms: u64 },
+pub enum Jump {
+    /// Back by less than a day: time goes on slowly until the clock has caught up.
+    Back {
+        /// Milliseconds.
+        by_ms: u64,
+    },
+    /// Further back: the old time is useless.
+    FarBack {
+        /// Milliseconds.
+        by_ms: u64,
+    },
+    /// Ahead, or the process did not run.
+    Ahead {
+        /// Milliseconds.
+        by_ms: u64,
+    },
+}
+
+impl Jump {
+    /// Its word in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Back { .. } => "back",
+            Self::FarBack { .. } => "far_back",
+            Self::Ahead { .. } => "ahead",
+        }
+    }
 }
 
 impl Steady {

@@ -22,6 +22,10 @@ impl Switches for NoHalts {
         Ok(false)
     }
 
+    async fn put_right(&self, _: &Halt, _: Timestamp) -> Result<bool> {
+        Ok(false)
+    }
+
     async fn resume(&self, _: &str, _: Timestamp) -> Result<bool> {
         Ok(false)
     }

@@ -11,9 +11,11 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// What the server does to one connection.
 #[derive(Debug, Clone)]
-pub(crate) struct Act {
+pub struct Act {
     /// Sent once the client has sent something.
     pub opening: Vec<u8>,
+    /// Whether the answer comes before the client has sent anything.
+    pub speaks_first: bool,
     /// Whether what the client has sent contains its request.
     pub has_request: fn(&[u8]) -> bool,
     /// Sent after the request.
@@ -23,7 +25,7 @@ pub(crate) struct Act {
 
 /// What follows the answer.
 #[derive(Debug, Clone)]
-pub(crate) enum Then {
+pub enum Then {
     /// Nothing more is sent, and the connection stays.
     Stay,
     Reset,
@@ -33,7 +35,7 @@ pub(crate) enum Then {
 
 /// Ends with the test's process.
 #[derive(Debug)]
-pub(crate) struct Hostile {
+pub struct Hostile {
     pub addr: SocketAddr,
     open: Arc<AtomicUsize>,
     accepted: Arc<AtomicUsize>,
@@ -41,7 +43,7 @@ pub(crate) struct Hostile {
 
 impl Hostile {
     /// Serves on a thread of its own, so that it takes no time of the client's.
-    pub(crate) fn start(act: Act) -> Self {
+    pub fn start(act: Act) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let this = Self { addr: listener.local_addr().unwrap(), open: Arc::default(), accepted: Arc::default() };
@@ -65,21 +67,23 @@ impl Hostile {
     }
 
     /// Connections that the client has not closed yet.
-    pub(crate) fn open(&self) -> usize {
+    pub fn open(&self) -> usize {
         self.open.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn accepted(&self) -> usize {
+    pub fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
 }
 
 /// Until the client closes the connection, or the act does.
 async fn serve(stream: TcpStream, act: Act) -> Option<()> {
-    let Act { opening, has_request, answer, then } = act;
+    let Act { opening, speaks_first, has_request, answer, then } = act;
     let (mut reads, mut writes) = stream.into_split();
     let mut seen = Vec::new();
-    read_more(&mut reads, &mut seen).await?;
+    if !speaks_first {
+        read_more(&mut reads, &mut seen).await?;
+    }
     writes.write_all(&opening).await.ok()?;
     while !has_request(&seen) {
         read_more(&mut reads, &mut seen).await?;

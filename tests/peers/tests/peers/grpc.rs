@@ -7,18 +7,18 @@ use std::time::Duration;
 use heal_clients::config::Config;
 use heal_clients::{CallContext, Wiring, orchestrator};
 
-use crate::frames::{
+use crate::undergo;
+use heal_peers::frames::{
     CONTINUATION, DATA, END_HEADERS, GOAWAY, HEADERS, LAST, PING, PUSH_PROMISE, RST_STREAM, SETTINGS, STREAM,
     WINDOW_UPDATE, frame, grpc_head, has_request, header, remembered,
 };
-use crate::hostile::{Act, Hostile, Then};
-use crate::ordeal::undergo;
+use heal_peers::hostile::{Act, Hostile, Then};
 
 /// A frame of a type that HTTP/2 does not have is ignored (RFC 9113, section 4.1).
 const UNKNOWN: u8 = 0xfa;
 
 fn act(answer: Vec<u8>, then: Then) -> Act {
-    Act { opening: frame(SETTINGS, 0, 0, &[]), has_request, answer: Arc::new(answer), then }
+    Act { opening: frame(SETTINGS, 0, 0, &[]), speaks_first: false, has_request, answer: Arc::new(answer), then }
 }
 
 fn flood(answer: Vec<u8>, block: &[u8]) -> Act {
