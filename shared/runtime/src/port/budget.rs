@@ -6,7 +6,7 @@ use heal_engine::Timestamp;
 use heal_engine::id::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::{ClaimKey, CooldownKey, LeaseOwner};
+use super::{CLOCK_SKEW_MS, ClaimKey, CooldownKey, LeaseOwner};
 
 mod key;
 
@@ -14,6 +14,8 @@ pub use key::BudgetKey;
 
 /// Hex digits that name an attempt's target in a place: 64 bits, and a budget has at most 1,000 places.
 const NAME_DIGITS: usize = 16;
+/// Milliseconds that an effect may be in flight at most: the longest attempt, one day.
+const IN_FLIGHT_MS: u64 = heal_engine::limit::DURATION_SECONDS * 1_000;
 /// Hex digits that name a lease's owner in a place. They are compared only among the owners of one attempt.
 const OWNER_DIGITS: usize = 8;
 
@@ -72,6 +74,11 @@ impl BudgetRequests {
             }
         }
         all
+    }
+
+    /// Milliseconds that a place of this counter lasts at most. How long an effect in flight may take is its attempt's, and not the budget's.
+    fn longest_ms(&self) -> u64 {
+        if self.key.is_in_flight() { IN_FLIGHT_MS.max(self.window_ms) } else { self.window_ms }
     }
 }
 
@@ -151,8 +158,10 @@ impl Places {
     /// Takes a place for each of the `wanted` targets, as far as there are any, and forgets those whose window has ended. If there are none,
     /// nothing changes, so that nothing has to be written.
     ///
-    /// An attempt has at most one place for a target. A place that an earlier owner of the attempt took stays that owner's.
+    /// An attempt has at most one place for a target. A place that an earlier owner of the attempt took stays that owner's. One that lasts longer
+    /// than a place can was taken by a clock that was wrong, and is put right.
     pub fn take(&mut self, taker: &Taker<'_>, wanted: &BudgetRequests) -> Vec<Taken> {
+        self.put_right(taker.now, wanted.longest_ms());
         let mut after = self.clone();
         let taken = after.take_some(taker, wanted);
         if taken.iter().any(|taken| !matches!(taken.outcome, PlaceOutcome::Full { .. })) {
@@ -183,6 +192,14 @@ impl Places {
             Taken { used: used - 1, outcome: PlaceOutcome::New }
         };
         names.iter().map(take).collect()
+    }
+
+    /// Lets no place last longer than `longest_ms` from now on.
+    fn put_right(&mut self, now: Timestamp, longest_ms: u64) {
+        let until = now.plus_ms(longest_ms);
+        for place in self.0.iter_mut().filter(|place| place.until > until.plus_ms(CLOCK_SKEW_MS)) {
+            place.until = until;
+        }
     }
 
     /// When fewer than `max` places are taken. A budget that was lowered may have more places taken than it has.
@@ -221,84 +238,4 @@ fn count(places: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use heal_guard::limit::BUDGET_MAX;
-
-    use super::*;
-
-    fn target(name: &str) -> CooldownKey {
-        CooldownKey { action: "restart_pod".to_owned(), target: name.to_owned() }
-    }
-
-    fn wanted(max: u32, targets: &[&str]) -> BudgetRequests {
-        let key = BudgetKey { name: "restarts".to_owned(), key: String::new() };
-        BudgetRequests { key, max, window_ms: 100, targets: targets.iter().map(|name| target(name)).collect() }
-    }
-
-    fn take(places: &mut Places, attempt: &str, now: u64, wanted: &BudgetRequests) -> Vec<(u32, PlaceOutcome)> {
-        let attempt = ClaimKey { action: "restart_pod".to_owned(), attempt: attempt.to_owned() };
-        let taker = Taker { attempt: &attempt, holder: &LeaseOwner("a".to_owned()), now: Timestamp(now) };
-        places.take(&taker, wanted).into_iter().map(|taken| (taken.used, taken.outcome)).collect()
-    }
-
-    #[test]
-    fn a_window_slides() {
-        let mut places = Places::default();
-        let one = wanted(2, &["t"]);
-        assert_eq!(take(&mut places, "1", 1_000, &one), [(0, PlaceOutcome::New)]);
-        assert_eq!(take(&mut places, "2", 1_050, &one), [(1, PlaceOutcome::New)]);
-        assert_eq!(take(&mut places, "3", 1_099, &one), [(2, PlaceOutcome::Full { until: Timestamp(1_100) })]);
-        assert_eq!(
-            (places.taken(Timestamp(1_099)), places.full_until(2, Timestamp(1_099))),
-            (2, Some(Timestamp(1_100)))
-        );
-        assert_eq!((places.taken(Timestamp(1_100)), places.full_until(2, Timestamp(1_100))), (1, None));
-        assert_eq!(take(&mut places, "3", 1_100, &one), [(1, PlaceOutcome::New)]);
-        assert_eq!(take(&mut places, "4", 1_101, &one), [(2, PlaceOutcome::Full { until: Timestamp(1_150) })]);
-    }
-
-    #[test]
-    fn an_attempt_that_asks_again_has_the_same_places_and_answers() {
-        let mut places = Places::default();
-        let three = wanted(2, &["t", "u", "v"]);
-        let full = PlaceOutcome::Full { until: Timestamp(1_100) };
-        assert_eq!(take(&mut places, "1", 1_000, &three), [(0, PlaceOutcome::New), (1, PlaceOutcome::New), (2, full)]);
-        let again = take(&mut places, "1", 1_000, &three);
-        assert_eq!(again, [(0, PlaceOutcome::Renewed), (1, PlaceOutcome::Renewed), (2, full)]);
-        // A target that comes before one that has its place does not take it.
-        assert_eq!(take(&mut places, "1", 1_000, &wanted(2, &["w", "t"])), [(2, full), (1, PlaceOutcome::Renewed)]);
-    }
-
-    #[test]
-    fn a_lowered_budget_is_free_when_enough_places_are() {
-        let mut places = Places::default();
-        for (attempt, now) in [("1", 1_000), ("2", 1_010), ("3", 1_020)] {
-            take(&mut places, attempt, now, &wanted(3, &["t"]));
-        }
-        let lowered = take(&mut places, "4", 1_030, &wanted(1, &["t"]));
-        assert_eq!(lowered, [(3, PlaceOutcome::Full { until: Timestamp(1_120) })]);
-    }
-
-    #[test]
-    fn the_largest_budget_fits_a_row() {
-        let mut places = Places::default();
-        for attempt in 0..BUDGET_MAX {
-            take(&mut places, &attempt.to_string(), 1_800_000_000_000, &wanted(BUDGET_MAX, &["t"]));
-        }
-        let row_bytes = 400 * 1_024;
-        let text = serde_json::to_string(&places).unwrap();
-        assert!(text.len() < row_bytes / 4, "{} bytes", text.len());
-        assert_eq!(serde_json::from_str::<Places>(&text).unwrap(), places);
-    }
-
-    #[test]
-    fn an_owner_gives_back_its_own_place_alone() {
-        let mut places = Places::default();
-        take(&mut places, "1", 1_000, &wanted(2, &["t"]));
-        let attempt = ClaimKey { action: "restart_pod".to_owned(), attempt: "1".to_owned() };
-        assert!(!places.give_back(&attempt, &LeaseOwner("b".to_owned()), &target("t")));
-        assert!(!places.give_back(&attempt, &LeaseOwner("a".to_owned()), &target("u")));
-        assert!(places.give_back(&attempt, &LeaseOwner("a".to_owned()), &target("t")));
-        assert_eq!((places.until(), places), (None, Places::default()));
-    }
-}
+mod tests;
