@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::observe::Observer;
 use crate::port::{
-    BudgetKey, ClaimStore, CooldownKey, Cooling, Decision, Peeked, Policy, PolicyContext, PolicyInput, PolicyResource,
-    Result,
+    self, BudgetKey, ClaimStore, CooldownKey, Cooling, Decision, Peeked, Policy, PolicyContext, PolicyInput,
+    PolicyResource, Result,
 };
 use guard::{KnownEffect, Stored};
 
@@ -65,7 +65,7 @@ impl Gatekeeper {
         let targets = |step| resources(step).into_iter().map(move |resource| Known { step, resource });
         let known: Vec<_> = steps.iter().filter(is_asked).flat_map(targets).take(GATE_QUESTIONS).collect();
         let effects = guard::known_effects(plan, state, &steps, &self.guardrails);
-        let (touched, peeked) = self.peek(&known, &effects).await?;
+        let (touched, peeked) = self.peek(&known, &effects, now).await?;
         let mut gate = Gate::default();
         let inputs: Vec<_> =
             known.iter().zip(touched).map(|(known, last)| input(plan, state, known, last, now)).collect();
@@ -96,7 +96,12 @@ impl Gatekeeper {
     }
 
     /// When each of the known targets was last touched, and what is stored of the effects; by the one read that a run may cost.
-    async fn peek(&self, known: &[Known<'_>], effects: &[KnownEffect<'_>]) -> Result<(Vec<Option<Timestamp>>, Peeked)> {
+    async fn peek(
+        &self,
+        known: &[Known<'_>],
+        effects: &[KnownEffect<'_>],
+        now: Timestamp,
+    ) -> Result<(Vec<Option<Timestamp>>, Peeked)> {
         let key = |known: &Known<'_>| {
             let target = known.resource.ticket_id.clone();
             (!target.is_empty()).then(|| CooldownKey { action: known.step.step.spec.kind.clone(), target })
@@ -110,6 +115,9 @@ impl Gatekeeper {
             return Ok((vec![None; known.len()], nothing));
         }
         let mut peeked = self.claims.peek(&cooldowns, &budgets).await?;
+        // Of what a wrong clock reserved in the future, the worker asks the store, which puts it right.
+        let has_passed = |cooling: Option<Cooling>| cooling.filter(|cooling| port::has_passed(cooling.since, now));
+        peeked.cooldowns = peeked.cooldowns.into_iter().map(has_passed).collect();
         let mut touched = peeked.cooldowns.split_off(effects.len().min(peeked.cooldowns.len())).into_iter();
         let since = |cooling: Option<Cooling>| cooling.map(|cooling| cooling.since);
         let touched = keys.into_iter().map(|key| key.and_then(|_| touched.next().flatten()));
