@@ -14,6 +14,12 @@ pub const READERS: usize = 2;
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The interval at which a waiter polls for messages of other processes, which cannot notify it.
 pub const POLL: Duration = Duration::from_millis(250);
+/// Messages of one queue that pass in memory from the write that sent them to their receiver. The others are read from the table.
+pub const MAILBOX: usize = 512;
+/// Bytes of those messages.
+pub const MAILBOX_BYTES: usize = 4 * 1024 * 1024;
+/// Receives from memory after which the table is read, where delayed messages are.
+pub const MAILBOX_TURNS: u32 = 16;
 /// Bytes of a page of a new file. A commit writes each page that it changes whole, and changes few bytes of most.
 pub const PAGE_BYTES: u32 = 512;
 /// Pages in the write-ahead log at which SQLite checkpoints it into the database: a page that many commits change is written there once.

@@ -4,6 +4,7 @@ pub(crate) mod dead;
 pub(crate) mod deliver;
 mod hand;
 mod leases;
+mod mailbox;
 mod receive;
 pub(crate) mod settle;
 
@@ -19,8 +20,10 @@ use tokio::time::{Duration, timeout};
 use crate::error::check_size;
 use crate::limit;
 use crate::store::Store;
+use deliver::Due;
 pub(crate) use hand::Survivors;
 use leases::Leases;
+use mailbox::{Mailbox, Table};
 use settle::Receipt;
 
 /// The queues of this process: their deliveries in hand, and whoever waits for messages.
@@ -34,6 +37,7 @@ pub(crate) struct Queues {
 /// Where one queue's receivers wait.
 #[derive(Debug, Default)]
 struct Door {
+    mailbox: Mailbox,
     /// Notified of new messages.
     arrival: Notify,
     /// Receivers of a queue go one after another, so that what one has leased and settled is nothing that another has just read.
@@ -49,10 +53,26 @@ impl Queues {
         Arc::clone(doors.entry(queue.clone()).or_default())
     }
 
-    /// Wakes every waiter of `queue`.
-    pub(crate) fn notify(&self, queue: &QueueName) {
+    /// Hands messages that were committed at `now`, each with its id, to the receivers of their queues, if this process has any.
+    pub(crate) fn sent(&self, messages: &[Message], ids: &[i64], now: Timestamp) {
+        let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        for (message, id) in messages.iter().zip(ids) {
+            let Some(door) = doors.get(&message.queue) else { continue };
+            if message.delay_ms == 0 {
+                let (traceparent, body) = (message.traceparent.clone(), message.body.clone());
+                door.mailbox.put(Due { id: *id, turn: 0, receive_count: 0, traceparent, body });
+            } else {
+                door.mailbox.is_due_later(now.plus_ms(message.delay_ms));
+            }
+            door.arrival.notify_waiters();
+        }
+    }
+
+    /// A message is on `queue` again, due at `due_at`: wakes every waiter.
+    fn returned(&self, queue: &QueueName, due_at: Timestamp) {
         let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(door) = doors.get(queue) {
+            door.mailbox.is_due_later(due_at);
             door.arrival.notify_waiters();
         }
     }
@@ -69,10 +89,10 @@ impl Sender for Store {
             return Ok(());
         }
         let now = self.now();
-        let mut queues: Vec<QueueName> = messages.iter().map(|message| message.queue.clone()).collect();
-        queues.dedup();
-        self.write(operation, move |connection| deliver::send(connection, &messages, now)).await?;
-        queues.iter().for_each(|queue| self.queues().notify(queue));
+        let messages: Arc<[Message]> = messages.into();
+        let sent = Arc::clone(&messages);
+        let ids = self.write(operation, move |connection| deliver::send(connection, &sent, now)).await?;
+        self.queues().sent(&messages, &ids, now);
         Ok(())
     }
 }
@@ -127,7 +147,7 @@ impl Receiver for Store {
         let queue =
             self.write("queue.nack", move |connection| settle::nack(connection, receipt, lease, due_at)).await?;
         self.queues().leases.returned(&[receipt]);
-        queue.iter().for_each(|queue| self.queues().notify(queue));
+        queue.iter().for_each(|queue| self.queues().returned(queue, due_at));
         Ok(())
     }
 
@@ -145,18 +165,20 @@ impl Receiver for Store {
     async fn wait(&self, queue: &QueueName) {
         let door = self.queues().door(queue);
         let name = queue.to_string();
+        let mut known = door.mailbox.table();
         loop {
             // Register for notifications before reading, so that no message is missed in between.
             let mut notified = std::pin::pin!(door.arrival.notified());
             notified.as_mut().enable();
+            if !door.mailbox.is_empty() {
+                return;
+            }
             let now = self.now();
-            let view = self.queues().leases.view(&name, now);
-            let queue_name = name.clone();
-            let work = move |connection: &rusqlite::Connection| {
-                let due_at = deliver::next_due(connection, &queue_name, &view.hidden)?;
-                Ok(due_at.into_iter().chain(view.next_visible).min())
+            let due_at = match std::mem::take(&mut known) {
+                Table::Due(due_at) => Ok(due_at.into_iter().chain(self.queues().leases.next_visible(&name)).min()),
+                Table::Unread => self.next_due(&name, now).await,
             };
-            let left = match self.read("queue.wait", work).await {
+            let left = match due_at {
                 Ok(Some(due_at)) if due_at <= now => return,
                 Ok(due_at) => until(due_at, self.now()),
                 Err(error) => {
@@ -184,7 +206,7 @@ impl Receiver for Store {
         let Some(id) = settle::number(message_id) else { return Ok(false) };
         let now = self.now();
         let queue = self.write("queue.redrive", move |connection| dead::redrive(connection, id, now)).await?;
-        queue.iter().for_each(|queue| self.queues().notify(queue));
+        queue.iter().for_each(|queue| self.queues().returned(queue, now));
         Ok(queue.is_some())
     }
 }

@@ -1,6 +1,8 @@
 //! One settlement, one transaction: a commit, the messages that follow from it, the deliveries that led to it, and the claim of the attempt
 //! that it takes the result of.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use heal_engine::Event;
 use heal_runtime::port::{
@@ -21,7 +23,7 @@ use crate::store::Store;
 #[derive(Debug, Clone)]
 struct Beside {
     claim: Option<PreparedEnd>,
-    messages: Vec<Message>,
+    messages: Arc<[Message]>,
     acknowledged: Vec<Receipt>,
     now: Timestamp,
 }
@@ -32,9 +34,11 @@ impl Beside {
         self.claim.as_ref().map_or(Ok(Finish::Stored), |claim| claim.write(connection, result))
     }
 
-    fn write(&self, connection: &Connection) -> std::result::Result<(), JobError> {
-        deliver::send(connection, &self.messages, self.now)?;
-        settle::acknowledge(connection, &self.acknowledged)
+    /// The ids of the messages.
+    fn write(&self, connection: &Connection) -> std::result::Result<Vec<i64>, JobError> {
+        let sent = deliver::send(connection, &self.messages, self.now)?;
+        settle::acknowledge(connection, &self.acknowledged)?;
+        Ok(sent)
     }
 }
 
@@ -47,16 +51,14 @@ impl Store {
         let claim = claim.map(|end| self.prepare_end(operation, end.clone())).transpose()?;
         let acknowledged =
             self.queues().leases.current(&acknowledges).into_iter().map(|(receipt, _)| receipt).collect();
-        Ok(Beside { claim, messages, acknowledged, now: self.now() })
+        Ok(Beside { claim, messages: messages.into(), acknowledged, now: self.now() })
     }
 
-    /// All of it is on the disk.
-    fn settled(&self, beside: &Beside) {
+    /// All of it is on the disk, the messages under the ids `sent`.
+    fn settled(&self, beside: &Beside, sent: &[i64]) {
         beside.claim.iter().for_each(|claim| self.ended(claim));
         self.queues().leases.settled(&beside.acknowledged);
-        let mut queues: Vec<_> = beside.messages.iter().map(|message| &message.queue).collect();
-        queues.dedup();
-        queues.into_iter().for_each(|queue| self.queues().notify(queue));
+        self.queues().sent(&beside.messages, sent, beside.now);
     }
 }
 
@@ -68,14 +70,12 @@ impl Settlement for Store {
         let (row, run, with) = (row(operation, &run.commit, &run.head)?, run.clone(), beside.clone());
         let work = move |connection: &Connection| {
             let created = write::create(connection, &row, &run)?;
-            if created == Created::Created {
-                with.write(connection)?;
-            }
-            Ok(created)
+            let sent = if created == Created::Created { with.write(connection)? } else { Vec::new() };
+            Ok((created, sent))
         };
-        let outcome = self.write(operation, work).await?;
+        let (outcome, sent) = self.write(operation, work).await?;
         if outcome == Created::Created {
-            self.settled(&beside);
+            self.settled(&beside, &sent);
         }
         Ok(Written { outcome, sent: Ok(()) })
     }
@@ -99,9 +99,9 @@ impl AttemptSettlement for Store {
         let (with, result) = (beside.clone(), find_result(append.commit, claim));
         let work =
             move |connection: &Connection| settle_one(connection, &row, key.as_deref(), room.as_ref(), (&with, result));
-        let Some(outcome) = self.write(operation, work).await? else { return Ok(SettleOutcome::Lost) };
+        let Some((outcome, sent)) = self.write(operation, work).await? else { return Ok(SettleOutcome::Lost) };
         if outcome == Admitted::Written(Appended::Appended) {
-            self.settled(&beside);
+            self.settled(&beside, &sent);
         }
         Ok(SettleOutcome::Written(Written { outcome, sent: Ok(()) }))
     }
@@ -112,14 +112,12 @@ impl AttemptSettlement for Store {
         let with = beside.clone();
         let work = move |connection: &Connection| {
             let finish = with.end(connection, ResultPlace::Claim)?;
-            if finish == Finish::Stored {
-                with.write(connection)?;
-            }
-            Ok(finish)
+            let sent = if finish == Finish::Stored { with.write(connection)? } else { Vec::new() };
+            Ok((finish, sent))
         };
-        let finish = self.write(operation, work).await?;
+        let (finish, sent) = self.write(operation, work).await?;
         if finish == Finish::Stored {
-            self.settled(&beside);
+            self.settled(&beside, &sent);
         }
         Ok(finish)
     }
@@ -132,14 +130,14 @@ fn find_result(commit: &Commit, claim: Option<&ClaimEnd>) -> ResultPlace {
     events.filter(|(_, event)| is_it(event)).map(|(seq, _)| ResultPlace::Log(seq)).next().unwrap_or(ResultPlace::Claim)
 }
 
-/// `None` if the claim is lost.
+/// What became of it, and the ids of the messages that were sent; `None` if the claim is lost.
 fn settle_one(
     connection: &Connection,
     row: &write::Row,
     concurrency_key: Option<&str>,
     room: Option<&Room>,
     (with, result): (&Beside, ResultPlace),
-) -> std::result::Result<Option<Admitted>, JobError> {
+) -> std::result::Result<Option<(Admitted, Vec<i64>)>, JobError> {
     // Asked before anything is written: what is refused leaves nothing behind.
     if let Some(claim) = &with.claim
         && !claim.can_be_written(connection)?
@@ -150,9 +148,10 @@ fn settle_one(
         Some(room) => write::admit(connection, row, room)?,
         None => Admitted::Written(write::append(connection, row, concurrency_key)?),
     };
+    let mut sent = Vec::new();
     if outcome == Admitted::Written(Appended::Appended) {
         with.end(connection, result)?;
-        with.write(connection)?;
+        sent = with.write(connection)?;
     }
-    Ok(Some(outcome))
+    Ok(Some((outcome, sent)))
 }

@@ -120,6 +120,7 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event, at: Timestamp) -> Re
                 first_started_at: before.map_or(at, |before| before.first_started_at),
                 waited_ms: before.map_or(0, |before| before.waited_ms),
                 proven_not_applied: before.map_or(0, |before| before.proven_not_applied),
+                may_have_acted: before.is_some_and(|before| before.may_have_acted),
                 uncounted: before.map_or(0, |before| before.uncounted),
                 approved: attempt::approved(state, *step, parameters_digest),
                 commands_sent: state.commands_sent,

@@ -11,6 +11,7 @@ use crate::column::{millis, moment, rows};
 use crate::error::JobError;
 
 /// A message that is due.
+#[derive(Debug)]
 pub(super) struct Due {
     pub id: i64,
     /// The turn and the number of deliveries that are stored; those of a lease go before.
@@ -20,22 +21,18 @@ pub(super) struct Due {
     pub body: String,
 }
 
-pub(crate) fn send(connection: &Connection, messages: &[Message], now: Timestamp) -> Result<(), JobError> {
+/// The ids of the messages.
+pub(crate) fn send(connection: &Connection, messages: &[Message], now: Timestamp) -> Result<Vec<i64>, JobError> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO message (queue, due_at, turn, delivered, receive_count, sent_at, traceparent, body)
          VALUES (?1, ?2, 0, 0, 0, ?3, ?4, ?5)",
     )?;
-    for message in messages {
+    let insert_one = |message: &Message| {
         let due_at = now.plus_ms(message.delay_ms);
-        insert.execute(params![
-            message.queue.to_string(),
-            millis(due_at),
-            millis(now),
-            message.traceparent,
-            message.body
-        ])?;
-    }
-    Ok(())
+        let values = params![message.queue.to_string(), millis(due_at), millis(now), message.traceparent, message.body];
+        Ok(insert.insert(values)?)
+    };
+    messages.iter().map(insert_one).collect()
 }
 
 /// Up to `max` messages that are due, the earliest first: of those in the queue that are not hidden, and those whose leases have expired.

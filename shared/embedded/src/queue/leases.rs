@@ -77,6 +77,16 @@ impl Leases {
         view
     }
 
+    /// Whether the lease of a message of `queue` has expired.
+    pub(super) fn is_expired(&self, queue: &str, now: Timestamp) -> bool {
+        self.next_visible(queue).is_some_and(|visible_at| visible_at <= now)
+    }
+
+    /// When the first lease of `queue` ends.
+    pub(super) fn next_visible(&self, queue: &str) -> Option<Timestamp> {
+        self.lock().queues.get(queue)?.values().map(|lease| lease.visible_at).min()
+    }
+
     /// Leases a message, unless the lease that `view` found expired was settled since, or another suspect is in hand.
     pub(super) fn grant(&self, queue: &str, id: i64, lease: Lease, view: &View) -> bool {
         let mut state = self.lock();

@@ -34,9 +34,14 @@ impl Store {
         let _receiving = door.receiving.lock().await;
         let (name, now) = (queue.to_string(), self.now());
         let request = Request { queue: &name, max, now, visible_at: now.plus_ms(visibility_ms) };
+        let sent = if self.queues().leases.is_expired(&name, now) { Vec::new() } else { door.mailbox.take(max, now) };
+        if !sent.is_empty() {
+            return Ok(self.grant_all(&request, sent, &View::default(), &life));
+        }
         for round in 0.. {
             let view = self.queues().leases.view(&name, now);
-            let due = self.due(&request, &view).await?;
+            let (due, next) = self.due(&request, &view).await?;
+            door.mailbox.read(&due, next);
             let is_worn_out = |due: &Due| deliveries(due, &view) >= self.max_receives();
             let (worn_out, fresh): (Vec<Due>, Vec<Due>) = due.into_iter().partition(is_worn_out);
             let is_last = worn_out.is_empty() || round + 1 == limit::DEAD_LETTER_ROUNDS;
@@ -60,10 +65,28 @@ impl Store {
         Ok(self.queues().leases.name_life(fresh).to_owned())
     }
 
-    async fn due(&self, request: &Request<'_>, view: &View) -> Result<Vec<Due>> {
+    /// What is due, and when the first of the other messages is that is not leased.
+    async fn due(&self, request: &Request<'_>, view: &View) -> Result<(Vec<Due>, Option<Timestamp>)> {
         let (queue, now, max) = (request.queue.to_owned(), request.now, request.max);
         let view = view.clone();
-        self.read("queue.receive", move |connection| deliver::select(connection, &queue, now, max, &view)).await
+        let work = move |connection: &Connection| {
+            let due = deliver::select(connection, &queue, now, max, &view)?;
+            let ids = due.iter().map(|due| due.id);
+            let taken = view.hidden.iter().chain(view.expired.keys()).copied().chain(ids).collect();
+            let next = deliver::next_due(connection, &queue, &taken)?;
+            Ok((due, next))
+        };
+        self.read("queue.receive", work).await
+    }
+
+    /// When the first message of `queue` is due that is not in hand, or comes back.
+    pub(super) async fn next_due(&self, queue: &str, now: Timestamp) -> Result<Option<Timestamp>> {
+        let (view, name) = (self.queues().leases.view(queue, now), queue.to_owned());
+        let work = move |connection: &Connection| {
+            let due_at = deliver::next_due(connection, &name, &view.hidden)?;
+            Ok(due_at.into_iter().chain(view.next_visible).min())
+        };
+        self.read("queue.wait", work).await
     }
 
     async fn dead_letter_worn_out(&self, worn_out: Vec<Due>, view: &View) -> Result<()> {

@@ -38,7 +38,7 @@ pub(super) fn ask(state: &mut State, event: &Event, at: Timestamp) {
 fn stopped_attempt(before: Option<Pending>) -> Option<Box<Attempt>> {
     match before? {
         Pending::Answered(mut attempt, result) => {
-            attempt.proven_not_applied += u32::from(result.is_proven_not_applied());
+            attempt.learn(&result);
             attempt.uncounted += 1;
             Some(attempt)
         }

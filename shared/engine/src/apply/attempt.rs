@@ -76,6 +76,7 @@ pub(super) fn hold(state: &mut State, step: StepRef, may_have_acted: bool, at: T
         state.step_starts.remove(&step.step);
     }
     attempt.uncounted += 1;
+    attempt.may_have_acted |= may_have_acted;
     set_pending(state, step, Pending::Held { at, attempt });
 }
 
@@ -109,7 +110,7 @@ pub(super) fn end(
 pub(super) fn schedule_retry(state: &mut State, step: StepRef, due_at: Timestamp, reason: &str) {
     let since = state.seq;
     if let Some(Pending::Answered(mut attempt, result)) = clear_pending(state, step) {
-        attempt.proven_not_applied += u32::from(result.is_proven_not_applied());
+        attempt.learn(&result);
         set_pending(state, step, Pending::Retry { since, due_at, attempt, reason: reason.to_owned() });
     }
 }

@@ -202,7 +202,8 @@ impl AttemptResult {
         Self::new(AttemptOutcome::Failed { code: code.into(), message: message.into(), retryable: true })
     }
 
-    /// Whether the attempt is proven not to have taken effect. Then the next attempt may have an idempotency key of its own.
+    /// Whether the attempt is proven not to have taken effect. Then the next attempt may have an
+    /// idempotency key of its own, unless an earlier one may have acted.
     pub const fn is_proven_not_applied(&self) -> bool {
         match self.outcome {
             AttemptOutcome::NoOp { .. }

@@ -48,8 +48,10 @@ pub(crate) struct Attempt {
     pub first_started_at: Timestamp,
     /// Milliseconds that the step's attempts so far have waited for workers.
     pub waited_ms: u64,
-    /// Earlier attempts of the step that are proven not to have taken effect.
+    /// Earlier attempts of the step that are proven not to have taken effect, up to the first one that is not. Each has used up an idempotency key.
     pub proven_not_applied: u32,
+    /// An earlier attempt of the step is not proven to have had no effect: from then on the key stays as it is, whatever later ones prove.
+    pub may_have_acted: bool,
     /// Earlier attempts of the step that did nothing, because they were held or people had to be asked first: they do not count as tries.
     pub uncounted: u32,
     /// What people have approved of this step.
@@ -86,6 +88,12 @@ impl Attempt {
     /// Tries of the step so far, this one included.
     pub(crate) fn tries(&self) -> u32 {
         self.number.saturating_sub(self.uncounted)
+    }
+
+    /// Takes in what the attempt's result proves.
+    pub(crate) fn learn(&mut self, result: &AttemptResult) {
+        self.may_have_acted |= !result.is_proven_not_applied();
+        self.proven_not_applied += u32::from(!self.may_have_acted);
     }
 
     /// When it has waited for a worker as long as it may. Held time does not count.
