@@ -46,8 +46,8 @@ bench-readers: require ## /health while 40 clients read a run of 6,000 elements:
 bench-storm: require ## 10,000 incidents in a minute on a target of 100 calls a second: none may fail for being late; takes five minutes; STACK=1: fewer, on a local AWS
 	@STACK="$(STACK)" scripts/bench-storm.sh
 
-simulate: require ## random faults against the laws, optimised: COURSES=10000 of them; SEED=n tells one course event by event
-	@COURSES="$(COURSES)" SEED="$(SEED)" scripts/simulate.sh
+simulate: require ## random faults against the laws, optimised: COURSES=10000 of them, or HAPPENINGS=10000000; SEED=n tells one course event by event
+	@COURSES="$(COURSES)" HAPPENINGS="$(HAPPENINGS)" SEED="$(SEED)" scripts/simulate.sh
 
 fuzz: require ## mutated inputs for everything that reads a text from outside: SECONDS=600 for each of the targets
 	@FUZZ_SECONDS="$(SECONDS)" FUZZ_SEED="$(SEED)" cargo test --locked --workspace --test targets -- --nocapture --test-threads 2

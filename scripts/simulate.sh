@@ -1,5 +1,5 @@
 #!/bin/sh
-# The simulation, optimised: COURSES of them over all cores with progress, or one course told event by event with SEED.
+# The simulation, optimised: COURSES of them over all cores with progress, or as many as have HAPPENINGS; or one course told event by event with SEED.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -9,4 +9,9 @@ if [ -n "${SEED:-}" ]; then
     SIMULATION_SEED=$SEED exec cargo test --locked --workspace --test simulation -- --nocapture --exact $test
 fi
 # The tests' feature `planted` is on here too; without a planted bug it changes nothing.
-SIMULATION_COURSES=${COURSES:-10000} exec cargo test --locked --profile simulation -p heal-runtime --test simulation -- --nocapture --exact $test
+if [ -n "${HAPPENINGS:-}" ]; then
+    export SIMULATION_HAPPENINGS="$HAPPENINGS"
+else
+    export SIMULATION_COURSES="${COURSES:-10000}"
+fi
+exec cargo test --locked --profile simulation -p heal-runtime --test simulation -- --nocapture --exact $test

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use heal_guard::Halt;
 use heal_runtime::Timestamp;
-use heal_runtime::port::{BackendError, HALTS, Result, Switches};
+use heal_runtime::port::{BackendError, HALTS, HALTS_KEPT, Result, Switches};
 use rusqlite::{Connection, params};
 
 use crate::column::{millis, number};
@@ -31,7 +31,9 @@ impl Switches for Store {
         let body = serde_json::to_string(halt).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
         let (id, since, until) = (halt.id.clone(), halt.since, halt.until);
         let work = move |connection: &Connection| {
-            connection.prepare_cached("DELETE FROM halt WHERE until <= ?1")?.execute([millis(since)])?;
+            // Whoever has a wrong clock deletes as little as possible.
+            let delete = "DELETE FROM halt WHERE until <= ?1 AND (SELECT count(*) FROM halt) >= ?2";
+            connection.prepare_cached(delete)?.execute(params![millis(since), HALTS_KEPT as u64])?;
             if connection.prepare_cached("SELECT 1 FROM halt WHERE id = ?1")?.exists([&id])? {
                 return Ok(true);
             }

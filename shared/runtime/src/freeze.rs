@@ -42,6 +42,8 @@ impl<N: Fn() -> Timestamp> FreezeWatch<N> {
     /// Awaits `work`, and looks at the clock meanwhile.
     pub async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         tokio::select! {
+            // In this order, so that the same schedule has the same course.
+            biased;
             result = work => result,
             never = self.tick() => match never {},
         }

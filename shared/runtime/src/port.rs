@@ -30,7 +30,7 @@ pub use runs::{
 };
 pub use settlement::{Append, AttemptSettlement, ClaimEnd, InOrder, SettleOutcome, Settlement, Settles, Written};
 pub use skew::{CLOCK_SKEW_MS, has_passed, lease_put_right, reservation_put_right};
-pub use switches::{HALTS, Switches};
+pub use switches::{HALTS, HALTS_KEPT, Switches};
 pub use time::{Clock, Entropy, Jump, OsEntropy, SystemClock};
 
 /// A failed call of a backend. The caller leaves the message on its queue and tries again.

@@ -188,21 +188,28 @@ async fn a_batch_stops_the_run_only_if_every_ticket_is_denied() {
 
 #[tokio::test]
 async fn the_policy_knows_when_the_ticket_was_touched() {
+    let rig = touched_by_a_clock_that_is_ahead_by(0).await;
+    let (outcome, sent, _) = rig.start(json!({"ticket_id": "t-1"})).await;
+    assert_eq!((outcome, sent), (Some(RunOutcome::Denied), 0));
+}
+
+#[tokio::test]
+async fn what_a_wrong_clock_touched_in_the_future_stops_no_run() {
+    let rig = touched_by_a_clock_that_is_ahead_by(365 * 86_400_000).await;
+    let (outcome, sent, warnings) = rig.start(json!({"ticket_id": "t-1"})).await;
+    assert_eq!((outcome, sent, warnings), (None, 1, Vec::new()));
+}
+
+/// A rig whose ticket `t-1` was touched by another attempt.
+async fn touched_by_a_clock_that_is_ahead_by(ahead_ms: u64) -> Rig {
     let rig = Rig::new(playbook(json!({}), json!({})));
     let key = CooldownKey { action: "reallocate_ticket".to_owned(), target: "t-1".to_owned() };
     let claim = ClaimKey { action: "reallocate_ticket".to_owned(), attempt: "another".to_owned() };
-    let (holder, now) = (LeaseOwner("another".to_owned()), rig.clock.now());
+    let (holder, now) = (LeaseOwner("another".to_owned()), rig.clock.now().plus_ms(ahead_ms));
     let cooldowns = vec![CooldownRequest { key, cooldown_ms: 300_000 }];
     let request = ClaimRequest { cooldowns, ..ClaimRequest::new(claim, holder, now, now.plus_ms(1_000)) };
     rig.claims.reserve(&request).await.unwrap();
-    let (outcome, sent, _) = rig.start(json!({"ticket_id": "t-1"})).await;
-    assert_eq!((outcome, sent), (Some(RunOutcome::Denied), 0));
-    // That clock was a year ahead, and was put right: the touch has no time that a policy could read.
-    let rig = Rig::new(playbook(json!({}), json!({})));
-    rig.claims.reserve(&request).await.unwrap();
-    rig.clock.set(Timestamp(now.0 - 365 * 86_400_000));
-    let (outcome, sent, warnings) = rig.start(json!({"ticket_id": "t-1"})).await;
-    assert_eq!((outcome, sent, warnings), (None, 1, Vec::new()));
+    rig
 }
 
 fn selector(actions: &[&str]) -> Selector {

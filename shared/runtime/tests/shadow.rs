@@ -226,6 +226,18 @@ async fn a_shadow_attempt_is_denied_and_cools_down_like_a_live_one() {
     assert_eq!(rig.counts().1, 1, "only the live attempt touched");
 }
 
+#[tokio::test]
+async fn a_shadow_attempt_does_not_believe_what_a_wrong_clock_reserved_for_a_year() {
+    let rig = Rig::new(Safety::Idempotent);
+    let now = rig.clock.now();
+    rig.clock.advance_ms(365 * 86_400_000);
+    rig.perform(&rig.command("live", &["a"], false)).await;
+    rig.clock.set(now);
+    let until = now.plus_ms(COOLDOWN_MS);
+    let cooling = rig.perform(&rig.command("shadow", &["a"], true)).await;
+    assert_eq!(cooling.outcome, AttemptOutcome::CoolingDown { target: "a".to_owned(), until, rule: None });
+}
+
 /// A worker of an earlier build ignores the mark, and refuses the digest just so.
 #[tokio::test]
 async fn a_command_whose_mark_was_changed_on_the_way_is_refused() {

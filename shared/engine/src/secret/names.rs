@@ -54,8 +54,8 @@ pub const WORDS: [&str; 14] =
 /// Whether the value of a field of this name is a secret.
 pub fn is_secret_name(name: &str) -> bool {
     let plain: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    ENDINGS.iter().any(|ending| plain.ends_with(ending))
-        || WORDS.iter().any(|word| last_word(name).eq_ignore_ascii_case(word))
+    let last = last_word(name);
+    ENDINGS.iter().any(|ending| plain.ends_with(ending)) || WORDS.iter().any(|word| last.eq_ignore_ascii_case(word))
 }
 
 /// The word at the end of `snake_case`, `kebab-case` and `camelCase`.

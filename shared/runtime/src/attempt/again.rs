@@ -85,6 +85,8 @@ impl Worker {
             return Ok(Ok(false));
         }
         tokio::select! {
+            // In this order, so that the same schedule has the same course.
+            biased;
             () = tokio::time::sleep(pause) => {}
             never = self.keep(lease) => match never {},
         }

@@ -1,7 +1,7 @@
 //! An earlier attempt of the same step that may have acted.
 //!
-//! Its reservation still keeps the target, also from the step's next attempt: a second effect within the cooldown must not happen. So the next
-//! attempt finds out first, by the action's own probe, as after a lost worker. An action without a probe waits for the end of the cooldown.
+//! The next attempt finds out first, by the action's own probe, as after a lost worker: a second effect must not happen, neither within the cooldown,
+//! in which the earlier attempt's reservation keeps the target, nor after it. An action without a probe waits for the end of the cooldown.
 
 use heal_engine::Timestamp;
 use heal_engine::catalog::Safety;
@@ -24,7 +24,8 @@ pub(super) enum Earlier {
 }
 
 impl<A: Action> Attempt<'_, A> {
-    /// Finds out what became of an earlier attempt of this step whose reservation lasts. One read, and only for a second attempt or a later one.
+    /// Finds out what became of an earlier attempt of this step that was the last to reserve the target. One read, and only for a second attempt or a
+    /// later one.
     ///
     /// Of several targets some may be done: their facts say so, each for itself.
     ///
@@ -38,9 +39,8 @@ impl<A: Action> Attempt<'_, A> {
         }
         let claims = &worker.ports.claims;
         let peeked = claims.peek(&[target.key(action.spec().name)], &[]).await?;
-        let now = worker.ports.clock.now();
-        let lasting = peeked.cooldowns.into_iter().flatten().find(|cooling| cooling.until > now);
-        let Some(Cooling { since, by: Some(by), .. }) = lasting.filter(|cooling| is_of_step(cooling, &call.command))
+        let last = peeked.cooldowns.into_iter().flatten().next();
+        let Some(Cooling { since, by: Some(by), .. }) = last.filter(|cooling| is_of_step(cooling, &call.command))
         else {
             return Ok(Earlier::Nothing);
         };

@@ -125,6 +125,8 @@ impl Worker {
     ) -> Result<Attempted, NotStarted> {
         let current = Try { call, lease, watch, storms, recovered: earlier.is_open() };
         let mut performed = tokio::select! {
+            // In this order, so that the same schedule has the same course.
+            biased;
             attempted = self.action.attempt(self, current) => attempted?,
             never = self.keep(lease), if self.takes_claim() => match never {},
             never = watch.tick() => match never {},

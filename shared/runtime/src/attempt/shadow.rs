@@ -9,6 +9,7 @@ use super::NotStarted;
 use super::bounds::{Answer, Counted};
 use super::typed::Attempt;
 use crate::action::{Action, Admitted, Performed};
+use crate::port;
 
 impl<A: Action> Attempt<'_, A> {
     /// Whether the effect is left out. What an action only reads is read in a shadow run too.
@@ -46,7 +47,9 @@ impl<A: Action> Attempt<'_, A> {
         let touched = self.worker.ports.claims.last_touched(&keys, self.lease.key()).await?;
         let now = self.worker.ports.clock.now();
         let cooling = requests.into_iter().zip(touched).filter_map(|(request, touched)| {
-            let until = touched?.plus_ms(request.cooldown_ms);
+            // What a wrong clock reserved in the future lasts its own length from now on.
+            let since = touched.map(|at| if port::has_passed(at, now) { at } else { now })?;
+            let until = since.plus_ms(request.cooldown_ms);
             (until > now).then(|| (request.key.clone(), until))
         });
         Ok(Answer { cooling: cooling.collect(), budgets: Vec::new() })

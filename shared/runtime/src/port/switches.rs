@@ -9,6 +9,9 @@ use super::Result;
 /// Halts of one home that can last at the same time: each effect is held against all of them.
 pub const HALTS: usize = 100;
 
+/// Rows of halts from which on a store deletes those that have ended. Until then it keeps them: whoever orders a halt may have a clock that is ahead.
+pub const HALTS_KEPT: usize = 2 * HALTS;
+
 /// Stores halts. A halt ends by the clock of who reads it; the store need not remove it then.
 #[async_trait]
 pub trait Switches: Send + Sync + 'static {
@@ -19,7 +22,7 @@ pub trait Switches: Send + Sync + 'static {
     async fn halts(&self) -> Result<Vec<Halt>>;
 
     /// Stores a halt under its id; the same halt again changes nothing. False if [`HALTS`] others last at `halt.since`: then nothing is stored.
-    /// Halts that had ended by then may be removed.
+    /// Halts that had ended by then may be removed, once there are [`HALTS_KEPT`].
     async fn halt(&self, halt: &Halt) -> Result<bool>;
 
     /// Stores `halt` in place of the halt of its id, if that one is stored and ends before `halt.until`; otherwise nothing changes. True if

@@ -1,4 +1,4 @@
-//! The second attempt of a step whose first one may have had its effect, within the target's cooldown.
+//! The second attempt of a step whose first one may have had its effect, within the target's cooldown and after it.
 
 use heal_runtime::action::Probe;
 use heal_runtime::{ActionCommand, AttemptOutcome, AttemptResult, Safety};
@@ -28,6 +28,17 @@ async fn a_retry_finds_out_that_the_first_attempt_acted_and_does_nothing_more() 
     assert_eq!(result.warnings, ["an earlier attempt of this step had acted; a probe of the target found it done"]);
     assert_eq!(result.output["intent"], serde_json::json!(["a"]), "the probe had the first attempt's intent");
     assert_eq!(rig.touched(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_after_the_cooldown_finds_out_too() {
+    let rig = answer_lost(Safety::Probe).await;
+    rig.clock.advance_ms(COOLDOWN_MS);
+    let result = rig.perform(&second(&rig, "1")).await;
+    assert_eq!((result.outcome, rig.touched()), (AttemptOutcome::Succeeded, 1));
+    *rig.script.probe.lock().unwrap() = Some(Probe::NotDone);
+    let result = rig.perform(&ActionCommand { attempt: 3, ..second(&rig, "1") }).await;
+    assert_eq!((result.outcome, rig.touched()), (AttemptOutcome::Succeeded, 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,6 +10,7 @@ use heal_runtime::message::Inbound;
 use heal_runtime::port::RunReader;
 use heal_runtime::{Digest, RunId, Timestamp};
 
+use super::books::{self, Book};
 use super::rng::Rng;
 use super::stage::Stage;
 
@@ -65,7 +66,7 @@ pub async fn answers(rng: &Rng, runs: &dyn RunReader, run_id: &RunId) -> Vec<Inb
         return Vec::new();
     };
     let Ok(Some(json)) = runs.plan(&started.plan_digest).await else { return Vec::new() };
-    let plan = Plan::parse(&started.plan_digest, &json).unwrap();
+    let plan = books::plan(&started.plan_digest, json);
     let state = heal_engine::turn::fold(&plan, &commits).unwrap().unwrap();
     let mut answers = Vec::new();
     for open in state.open_approvals(&plan) {
@@ -80,18 +81,14 @@ pub async fn answers(rng: &Rng, runs: &dyn RunReader, run_id: &RunId) -> Vec<Inb
 }
 
 /// Holds the logs of all runs against what people have sent.
-pub async fn law(stage: &Stage) -> Answered {
+pub fn law(stage: &Stage, books: &[Book]) -> Answered {
     let mut answered = Answered::default();
-    for head in stage.heads().await {
-        let commits = stage.runs.load(&head.run_id, 0).await.unwrap();
-        let Some(Event::RunStarted(started)) = commits[0].events.first() else { panic!("no start: {:?}", commits[0]) };
-        if started.mode.is_shadow() {
+    for book in books {
+        if book.started().mode.is_shadow() || book.is_of_a_wrong_clock {
             continue;
         }
-        let json = stage.runs.plan(&started.plan_digest).await.unwrap().unwrap();
-        let plan = Plan::parse(&started.plan_digest, &json).unwrap();
-        Reading { stage, plan: &plan, questions: BTreeMap::new(), held_since: None, answered: &mut answered }
-            .read(&commits);
+        Reading { stage, plan: &book.plan, questions: BTreeMap::new(), held_since: None, answered: &mut answered }
+            .read(&book.commits);
     }
     answered
 }

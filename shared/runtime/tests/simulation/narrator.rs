@@ -7,6 +7,7 @@ use heal_runtime::port::{Clock as _, RunReader as _};
 use heal_runtime::{RunId, Seq};
 use heal_testkit::memory::ManualClock;
 
+use super::seen::Counted;
 use super::stage::Stage;
 
 /// What was told already.
@@ -14,6 +15,7 @@ use super::stage::Stage;
 pub struct Narrator {
     logs: BTreeMap<RunId, Seq>,
     effects: usize,
+    faults: Counted,
 }
 
 impl Narrator {
@@ -22,6 +24,11 @@ impl Narrator {
         stage.without_faults(true);
         let since_ms = stage.clock.now().since_ms(ManualClock::START);
         println!("{:>9.3} s  {what}", since_ms as f64 / 1_000.0);
+        let faults = stage.seen.counted();
+        for fault in faults.since(&self.faults) {
+            println!("{:13}fault: {fault}", "");
+        }
+        self.faults = faults;
         for head in stage.heads().await {
             let seen = self.logs.entry(head.run_id.clone()).or_insert(0);
             for commit in stage.runs.load(&head.run_id, *seen).await.unwrap() {
@@ -34,8 +41,13 @@ impl Narrator {
         let effects = stage.world.effects.lock().unwrap();
         for effect in &effects[self.effects..] {
             println!(
-                "{:13}EFFECT {} on {}, {} under key {}",
-                "", effect.action, effect.target, effect.key, effect.effect_key
+                "{:13}EFFECT {} on {}, {} under key {}, by a clock that is {} ms ahead",
+                "",
+                effect.action,
+                effect.target,
+                effect.key,
+                effect.effect_key,
+                effect.own.0 as i64 - effect.at.0 as i64
             );
         }
         self.effects = effects.len();

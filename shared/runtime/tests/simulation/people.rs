@@ -1,5 +1,6 @@
 //! What comes from outside: incidents, and what people order and answer.
 
+use heal_engine::state::follow_up::ESCALATION;
 use heal_guard::{AutonomyLevel, AutonomySetting, Halt, HaltScope};
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{AutonomyStore as _, Clock as _, Message, QueueName, RunHead, Sender as _, Switches as _};
@@ -22,16 +23,44 @@ impl Stage {
             "severity": severity, "flag": flag,
             "target": format!("t{}", number % 3), "targets": ["u1", "u2", format!("u{number}")],
         });
-        let message = Message {
-            queue: QueueName::Incidents,
-            body: body.to_string(),
-            delay_ms: self.rng.below(2_000),
-            traceparent: None,
-        };
+        self.send(incident_id, body.to_string(), self.rng.below(2_000)).await;
+    }
+
+    /// Many targets of one service fall sick.
+    pub(super) async fn send_storm(&mut self) -> &'static str {
+        let first = self.rng.below(6);
+        for number in first..first + 2 + self.rng.below(4) {
+            let incident_id = format!("GALE-{number}-{}", self.rng.below(3));
+            let body = json!({
+                "incident_id": incident_id, "incident_type": "GALE", "severity": "LOW",
+                "target": format!("s{number}"), "worker_id": format!("s{number}"),
+            });
+            self.send(incident_id, body.to_string(), self.rng.below(2_000)).await;
+        }
+        "many targets fall sick"
+    }
+
+    async fn send(&mut self, incident_id: String, body: String, delay_ms: u64) {
+        let message = Message { queue: QueueName::Incidents, body, delay_ms, traceparent: None };
         match self.queues.send(vec![message]).await {
             Ok(()) => self.incidents.insert(incident_id),
             Err(_) => self.perhaps.insert(incident_id),
         };
+    }
+
+    /// Somebody acknowledges a storm.
+    pub(super) async fn acknowledge_something(&self) -> &'static str {
+        let heads = self.heads().await;
+        let storms: Vec<_> = heads.iter().filter(|head| head.incident_id.starts_with("storm-")).collect();
+        if let Some(head) = storms.get(self.rng.below(storms.len() as u64) as usize) {
+            let (run_id, id, by) = (head.run_id.clone(), ESCALATION.to_owned(), "local:chance".to_owned());
+            let body = Inbound::FollowUpDone { run_id, id, by, note: None }.to_body();
+            let message = Message { queue: QueueName::Results, body, delay_ms: 0, traceparent: None };
+            if self.queues.send(vec![message]).await.is_ok() {
+                self.seen.note("storm acknowledged");
+            }
+        }
+        "somebody acknowledges a storm"
     }
 
     /// Somebody changes how far the engine may go alone with a playbook.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use heal_engine::planted as engine;
 use heal_runtime::port::{ClaimStore, Policy, Receiver, RunLog, Sender, Settlement, Switches};
 
-use super::playbooks::Strict;
+use super::playbooks::{Strict, Unsteady};
 use super::stage::Stage;
 
 #[path = "planted/budget.rs"]
@@ -120,7 +120,12 @@ impl Backends {
             sender: stage.queues.clone(),
             receiver: stage.queues.clone(),
             switches: stage.switches.clone(),
-            policy: Arc::new(Strict),
+            policy: Arc::new(Unsteady {
+                inner: Arc::new(Strict),
+                rng: stage.rng.clone(),
+                seen: stage.seen.clone(),
+                is_faulty: stage.world.faulty.clone(),
+            }),
             settlement: None,
         };
         match bug {

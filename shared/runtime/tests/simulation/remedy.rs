@@ -1,16 +1,21 @@
 //! Remedies whose world records every effect: when, under which key and for which parameters.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Probe, Target};
 use heal_runtime::port::{Clock, PolicyResource};
-use heal_runtime::{ActionSpec, AttemptOutcome, AttemptResult, Digest, Map, OutputType, Safety, Timestamp};
-use heal_testkit::memory::ManualClock;
+use heal_runtime::{ActionSpec, AttemptResult, Digest, Map, OutputType, Safety, Timestamp};
+use heal_testkit::memory::{ManualClock, Runs};
 use serde_json::json;
 
+use super::playbooks::STORMY;
+use super::process::Process;
 use super::rng::Rng;
+use super::seen::Seen;
+use super::service::Fault;
 
 /// One effect on the world.
 #[derive(Debug, Clone)]
@@ -23,22 +28,47 @@ pub struct Effect {
     /// The idempotency key that the service got.
     pub effect_key: String,
     pub digest: Digest,
+    /// The true time.
     pub at: Timestamp,
+    /// The time by the clock of its worker, when the attempt began, and until when it had to.
+    pub own: Timestamp,
+    pub started_at: Timestamp,
     pub deadline: Timestamp,
+    /// Commits in all runs before it.
+    pub order: u64,
+    /// Whether the clock of its worker was wrong by more than clocks differ.
+    pub wrong_clock: bool,
+}
+
+impl Effect {
+    /// The true time of its attempt's beginning: what it counts in may count from then on.
+    pub fn taken_at(&self) -> Timestamp {
+        Timestamp(self.at.0 - self.own.since_ms(self.started_at))
+    }
 }
 
 /// The world that the remedies touch, and what goes wrong in it.
 #[derive(Debug)]
 pub struct World {
     pub effects: Mutex<Vec<Effect>>,
+    /// What is sick, as the scheduled check sees it.
+    pub sick: Mutex<BTreeSet<String>>,
     pub clock: Arc<ManualClock>,
     pub rng: Arc<Rng>,
-    /// The worker whose effect just happened is dead: its later calls fail until the simulation clears this.
-    pub dead: Arc<AtomicBool>,
-    pub faulty: AtomicBool,
+    pub runs: Arc<Runs>,
+    pub seen: Arc<Seen>,
+    pub faulty: Arc<AtomicBool>,
+    /// Workers that have decided to act and have not yet: no lease can hold them back.
+    pub acting: Arc<AtomicU32>,
 }
 
-pub const COOLDOWN_MS: u64 = 300_000;
+/// Milliseconds for which an action leaves a target alone; `once` does not.
+pub const COOLDOWNS_MS: [(&str, u64); 3] = [("again", 300_000), ("look", 100_000), ("stir", 20_000)];
+
+/// The cooldown of an action, in milliseconds.
+pub fn cooldown_ms(action: &str) -> Option<u64> {
+    COOLDOWNS_MS.iter().find(|(name, _)| *name == action).map(|(_, cooldown_ms)| *cooldown_ms)
+}
 
 /// What a playbook of the simulation gives.
 #[derive(Debug, serde::Deserialize)]
@@ -51,10 +81,11 @@ pub struct Parameters {
 pub struct Remedy {
     pub spec: ActionSpec,
     pub world: Arc<World>,
+    pub process: Arc<Process>,
 }
 
 impl Remedy {
-    pub fn new(name: &'static str, safety: Safety, world: Arc<World>) -> Self {
+    pub fn new(name: &'static str, safety: Safety, world: Arc<World>, process: Arc<Process>) -> Self {
         let spec = ActionSpec {
             name,
             description: "A remedy of the simulation.",
@@ -63,10 +94,10 @@ impl Remedy {
             safety,
             inherits: &[],
             default_timeout_seconds: 30,
-            service: "lamps",
+            service: if name == "stir" { STORMY } else { "lamps" },
             critical: false,
         };
-        Self { spec, world }
+        Self { spec, world, process }
     }
 }
 
@@ -81,7 +112,8 @@ impl Action for Remedy {
 
     fn targets(&self, _: &Call, parameters: &Parameters) -> Result<Vec<Target>, AttemptResult> {
         let id = parameters.target.clone();
-        let cooldown = (self.spec.name == "again").then(|| Cooldown::new("again", &id, COOLDOWN_MS));
+        let name = self.spec.name;
+        let cooldown = cooldown_ms(name).map(|cooldown_ms| Cooldown::new(name, &id, cooldown_ms));
         let resource = PolicyResource { ticket_id: id.clone(), ..PolicyResource::default() };
         Ok(vec![Target { id, resource, cooldown }])
     }
@@ -93,38 +125,33 @@ impl Action for Remedy {
     async fn perform(&self, call: &Call, parameters: &Parameters, targets: &[Admitted<()>]) -> Performed {
         let world = &self.world;
         let faulty = world.faulty.load(Ordering::SeqCst);
-        let proven_not_applied = || targets.iter().map(|admitted| admitted.target.id.clone()).collect::<Vec<_>>();
-        if faulty && world.rng.chance(10) {
-            let outcome =
-                AttemptOutcome::Unavailable { service: "world".into(), message: "away".into(), retry_after_ms: None };
-            return Performed { result: AttemptResult::new(outcome), proven_not_applied: proven_not_applied() };
-        }
-        if faulty && world.rng.chance(10) {
-            return Performed {
-                result: AttemptResult::transient("flaky", "not now"),
-                proven_not_applied: proven_not_applied(),
-            };
-        }
         // Others work meanwhile.
+        world.acting.fetch_add(1, Ordering::SeqCst);
         for _ in 0..world.rng.below(3) {
             tokio::task::yield_now().await;
+        }
+        world.acting.fetch_sub(1, Ordering::SeqCst);
+        let fault = faulty.then(|| Fault::draw(&world.rng)).flatten();
+        if let Some(fault) = fault {
+            world.seen.note(fault.name());
+        }
+        if fault.is_none_or(|fault| fault.acts(&world.rng)) {
+            self.act(call, parameters);
+        }
+        if let Some(fault) = fault {
+            world.pass(fault.seconds(&world.rng)).await;
+            if let Some((result, is_proof)) = fault.result() {
+                let ids = targets.iter().map(|admitted| admitted.target.id.clone()).filter(|_| is_proof);
+                return Performed { result, proven_not_applied: ids.collect() };
+            }
         }
         if self.spec.safety == Safety::ReadOnly {
             let well = !faulty || world.rng.chance(60);
             return AttemptResult::succeeded(Map::from_iter([("well".to_owned(), json!(well))])).into();
         }
-        world.effects.lock().unwrap().push(Effect {
-            action: self.spec.name,
-            safety: self.spec.safety,
-            target: parameters.target.clone(),
-            key: call.command.attempt_key(),
-            effect_key: call.idempotency_key.clone(),
-            digest: call.command.parameters_digest.clone(),
-            at: world.clock.now(),
-            deadline: call.command.deadline,
-        });
-        if faulty && world.rng.chance(15) {
-            world.dead.store(true, Ordering::SeqCst);
+        if faulty && world.rng.chance(10) {
+            world.seen.note("worker dies after its effect");
+            self.process.die();
         }
         AttemptResult::succeeded(Map::new()).into()
     }
@@ -133,5 +160,28 @@ impl Action for Remedy {
         let effects = self.world.effects.lock().unwrap();
         let done = effects.iter().any(|effect| effect.effect_key == call.idempotency_key);
         if done { Probe::Done(Box::new(AttemptResult::succeeded(Map::new()))) } else { Probe::NotDone }
+    }
+}
+
+impl Remedy {
+    /// The service does what it was asked for, unless nobody is left to ask it.
+    fn act(&self, call: &Call, parameters: &Parameters) {
+        if self.spec.safety == Safety::ReadOnly || self.process.is_dead() {
+            return;
+        }
+        self.world.effects.lock().unwrap().push(Effect {
+            action: self.spec.name,
+            safety: self.spec.safety,
+            target: parameters.target.clone(),
+            key: call.command.attempt_key(),
+            effect_key: call.idempotency_key.clone(),
+            digest: call.command.parameters_digest.clone(),
+            at: self.world.clock.now(),
+            own: self.process.machine.now(),
+            started_at: call.started_at,
+            deadline: call.deadline,
+            order: self.world.runs.written(),
+            wrong_clock: self.process.machine.is_wrong(),
+        });
     }
 }

@@ -22,6 +22,11 @@ impl Rng {
         self.below(100) < percent
     }
 
+    /// A number of milliseconds from `-bound` to `bound`.
+    pub fn skew(&self, bound: u64) -> i64 {
+        self.below(2 * bound + 1) as i64 - bound as i64
+    }
+
     fn number(&self) -> u64 {
         let mut state = self.0.lock().unwrap();
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

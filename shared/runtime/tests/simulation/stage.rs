@@ -1,27 +1,35 @@
-//! Two processes over one set of backends, in time that only the simulation advances.
+//! Two machines with a process each over one set of backends, in time that only the simulation advances.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use heal_guard::Halt;
+use heal_engine::check::Check;
+use heal_guard::{Guardrails, Halt};
 use heal_runtime::Timestamp;
-use heal_runtime::attempt::{self, Worker};
-use heal_runtime::dispatcher::{self, Dispatcher};
-use heal_runtime::halts::HaltCache;
-use heal_runtime::host::Host;
 use heal_runtime::library::Library;
-use heal_runtime::port::{QueueName, RunFilter, RunHead, RunReader as _};
-use heal_testkit::memory::{Autonomies, Claims, Faults, ManualClock, Queues, Runs, Settling, Switches, When};
+use heal_runtime::port::{Clock as _, RunFilter, RunHead, RunReader as _};
+use heal_testkit::memory::{Autonomies, Breakers, Checks, Claims, Faults, ManualClock, Queues, Runs, Switches};
 
 use super::approvals;
-use super::planted::{Backends, Bug};
-use super::playbooks::{self, ACTIONS, EDITIONS, guardrails};
-use super::remedy::{Remedy, World};
+use super::home::Home;
+use super::orders::OwnHalt;
+use super::planted::Bug;
+use super::playbooks::{self, EDITIONS, guardrails};
+use super::process::{Machine, SKEW_MS, Work};
+use super::remedy::World;
 use super::rng::Rng;
+use super::seen::Seen;
+use super::trouble::Trouble;
 
+#[path = "elements.rs"]
+mod elements;
 #[path = "people.rs"]
 mod people;
+
+/// Percent of the courses whose machines' clocks differ, and of those in which one may run a year ahead.
+const APART: u64 = 50;
+const WRONG: u64 = 15;
 
 pub struct Stage {
     pub rng: Arc<Rng>,
@@ -29,17 +37,36 @@ pub struct Stage {
     pub clock: Arc<ManualClock>,
     pub runs: Arc<Runs>,
     pub queues: Arc<Queues>,
-    faults: Faults,
+    pub faults: Faults,
+    pub seen: Arc<Seen>,
     /// The playbooks, in each edition.
-    libraries: [Arc<Library>; 2],
-    hosts: Vec<Host>,
-    planted: Option<Bug>,
+    pub libraries: [Arc<Library>; 2],
+    pub guardrails: Arc<Guardrails>,
+    pub check: Check,
+    pub machines: [Arc<Machine>; 2],
+    /// By how much each clock differs from the true time while it is right.
+    pub skews_ms: [i64; 2],
+    /// Whether a clock may run a year ahead.
+    pub may_be_wrong: bool,
+    pub homes: Vec<Home>,
+    pub planted: Option<Bug>,
     is_told: Arc<AtomicBool>,
+    is_shared: Arc<AtomicBool>,
     pub claims: Arc<Claims>,
     pub switches: Arc<Switches>,
+    pub breakers: Arc<Breakers>,
+    pub checks: Arc<Checks>,
     /// The halts that were surely stored, and the time at which somebody first ended each.
     pub halts: Vec<(Halt, Timestamp)>,
-    autonomy: Arc<Autonomies>,
+    /// The halts that the engine ordered, by id and beginning.
+    pub own_halts: BTreeMap<(String, Timestamp), OwnHalt>,
+    /// When the faults stopped.
+    pub healed_at: Option<Timestamp>,
+    /// Commits in all runs before each piece of work; in order.
+    pub before_work: Vec<u64>,
+    /// When a clock was last found a year ahead, each time; in order.
+    pub wrong_at: Vec<Timestamp>,
+    pub autonomy: Arc<Autonomies>,
     /// What people have sent as approvals; each may have been lost, or come too late.
     pub approvals: BTreeSet<approvals::Given>,
     /// Incidents that were sent, and those whose sending failed: they may have arrived all the same.
@@ -47,104 +74,91 @@ pub struct Stage {
     pub perhaps: BTreeSet<String>,
 }
 
+/// What all courses share: it is made once, since it is the same.
+struct Shared {
+    libraries: [Arc<Library>; 2],
+    guardrails: Arc<Guardrails>,
+    check: Check,
+}
+
+fn shared() -> &'static Shared {
+    static SHARED: std::sync::OnceLock<Shared> = std::sync::OnceLock::new();
+    SHARED.get_or_init(|| Shared {
+        libraries: EDITIONS.map(|edition| Arc::new(playbooks::library(edition))),
+        guardrails: Arc::new(guardrails()),
+        check: playbooks::check(),
+    })
+}
+
 impl Stage {
     pub fn new(seed: u64, planted: Option<Bug>) -> Self {
         let rng = Arc::new(Rng::new(seed));
         let clock = Arc::new(ManualClock::default());
-        let dead = Arc::new(AtomicBool::new(false));
-        let faults = Faults::default();
+        let (faults, seen) = (Faults::default(), Arc::new(Seen::default()));
+        let runs = Arc::new(Runs::new(faults.clone()));
         let world = World {
             effects: std::sync::Mutex::default(),
+            sick: std::sync::Mutex::default(),
             clock: clock.clone(),
             rng: rng.clone(),
-            dead,
-            faulty: AtomicBool::new(true),
+            runs: runs.clone(),
+            seen: seen.clone(),
+            faulty: Arc::new(AtomicBool::new(true)),
+            acting: Arc::default(),
         };
-        let runs = Arc::new(Runs::new(faults.clone()));
-        let queues = Arc::new(Queues::new(clock.clone(), faults.clone()));
-        let claims = Arc::new(Claims::new(faults.clone()));
-        let switches = Arc::new(Switches::new(faults.clone()));
-        let autonomy = Arc::new(Autonomies::new(faults.clone()));
-        let libraries = EDITIONS.map(|edition| Arc::new(playbooks::library(edition)));
+        let skews_ms = if rng.chance(APART) { [rng.skew(SKEW_MS), rng.skew(SKEW_MS)] } else { [0, 0] };
+        if skews_ms[0] != skews_ms[1] {
+            seen.note("clocks apart");
+        }
+        let may_be_wrong = rng.chance(WRONG);
+        let Shared { libraries, guardrails, check } = shared();
         let mut stage = Self {
-            rng,
             world: Arc::new(world),
-            clock,
             runs,
-            queues,
-            faults,
-            libraries,
-            hosts: Vec::new(),
+            queues: Arc::new(Queues::new(clock.clone(), faults.clone())),
+            libraries: libraries.clone(),
+            guardrails: guardrails.clone(),
+            check: check.clone(),
+            machines: skews_ms.map(|skew_ms| Arc::new(Machine::new(clock.clone(), skew_ms))),
+            skews_ms,
+            may_be_wrong,
+            homes: Vec::new(),
             planted,
             is_told: Arc::default(),
-            claims,
-            switches,
+            is_shared: Arc::default(),
+            claims: Arc::new(Claims::new(faults.clone())),
+            switches: Arc::new(Switches::new(faults.clone())),
+            breakers: Arc::new(Breakers::new(faults.clone())),
+            checks: Arc::new(Checks::new(faults.clone())),
             halts: Vec::new(),
-            autonomy,
+            own_halts: BTreeMap::new(),
+            healed_at: None,
+            before_work: Vec::new(),
+            wrong_at: Vec::new(),
+            autonomy: Arc::new(Autonomies::new(faults.clone())),
             approvals: BTreeSet::new(),
             incidents: BTreeSet::new(),
             perhaps: BTreeSet::new(),
+            rng,
+            clock,
+            faults,
+            seen,
         };
-        stage.hosts = vec![stage.host(), stage.host()];
+        stage.homes = (0..stage.machines.len()).map(|machine| Home::new(&stage, machine)).collect();
         stage.break_things();
         stage
     }
 
-    /// A process with an empty cache, and one edition of the playbooks.
-    fn host(&self) -> Host {
-        let edition = self.rng.below(EDITIONS.len() as u64) as usize;
-        let Backends { runs, claims, sender, receiver, switches, policy, settlement } =
-            Backends::new(self.planted, self, EDITIONS[edition]);
-        let halts = Arc::new(HaltCache::new(switches));
-        let ports = dispatcher::Ports {
-            runs,
-            halts: halts.clone(),
-            sender: sender.clone(),
-            clock: self.clock.clone(),
-            entropy: self.rng.clone(),
-            guardrails: Arc::new(guardrails()),
-        };
-        let worker = |(name, safety)| {
-            let ports = attempt::Ports {
-                claims: claims.clone(),
-                policy: policy.clone(),
-                halts: halts.clone(),
-                sender: sender.clone(),
-                clock: self.clock.clone(),
-                guardrails: Arc::new(guardrails()),
-            };
-            Worker::new(Remedy::new(name, safety, self.world.clone()), Arc::new(ports)).unwrap()
-        };
-        let dispatcher = Dispatcher::new(ports, self.libraries[edition].clone());
-        let mut dispatcher = dispatcher.with_autonomy(self.autonomy.clone(), Arc::default());
-        if let Some(settlement) = settlement {
-            dispatcher = dispatcher.settling(settlement);
-        }
-        let host = Host::new(dispatcher, ACTIONS.map(worker), receiver, self.runs.clone());
-        // A home in one database settles at once, any other in order; the laws are the same. A bug is planted in a port of the latter.
-        if self.rng.chance(50) || self.planted.is_some_and(Bug::is_in_a_port) {
-            return host;
-        }
-        host.settling(Arc::new(Settling {
-            runs: self.runs.clone(),
-            queues: self.queues.clone(),
-            claims: self.claims.clone(),
-            faults: self.faults.clone(),
-        }))
-    }
-
-    /// One call in twenty fails, half of them after it was applied; all calls of a dead worker fail.
     fn break_things(&self) {
-        let (rng, dead, told) = (self.rng.clone(), self.world.dead.clone(), self.is_told.clone());
-        self.faults.decide_by(move |_| {
-            if told.load(Ordering::SeqCst) {
-                return None;
-            }
-            if dead.load(Ordering::SeqCst) {
-                return Some(When::Before);
-            }
-            rng.chance(5).then(|| if rng.chance(50) { When::Before } else { When::After })
-        });
+        let trouble = Trouble {
+            rng: self.rng.clone(),
+            clock: self.clock.clone(),
+            seen: self.seen.clone(),
+            is_told: self.is_told.clone(),
+            is_shared: self.is_shared.clone(),
+            acting: self.world.acting.clone(),
+        };
+        trouble.plant(&self.faults);
     }
 
     /// Whether calls are the narrator's, who meets no fault.
@@ -152,48 +166,80 @@ impl Stage {
         self.is_told.store(is_told, Ordering::SeqCst);
     }
 
-    pub fn heal(&self) {
+    pub fn is_faulty(&self) -> bool {
+        self.world.faulty.load(Ordering::SeqCst)
+    }
+
+    /// The faults stop, and all clocks are right.
+    pub fn heal(&mut self) {
         self.world.faulty.store(false, Ordering::SeqCst);
+        self.healed_at = Some(self.clock.now());
+        self.world.sick.lock().unwrap().clear();
         self.faults.clear();
+        for machine in 0..self.machines.len() {
+            self.put_clock_right(machine);
+        }
+        self.bury_the_dead();
     }
 
     /// One random thing happens; what, in words.
     pub async fn happen(&mut self) -> &'static str {
-        match self.rng.below(25) {
-            0 => {
+        if self.machines.iter().any(|machine| machine.is_wrong()) {
+            self.wrong_at.push(self.clock.now());
+        }
+        let what = self.happen_now().await;
+        if self.machines.iter().any(|machine| machine.is_wrong()) {
+            self.wrong_at.push(self.clock.now());
+        }
+        self.watch_halts();
+        what
+    }
+
+    async fn happen_now(&mut self) -> &'static str {
+        match self.rng.below(100) {
+            0..=3 => {
                 self.send_incident().await;
                 "an incident is sent"
             }
-            1 => {
-                let index = self.rng.below(self.hosts.len() as u64) as usize;
-                self.hosts[index] = self.host();
+            4 => self.send_storm().await,
+            5..=7 => {
+                let index = self.rng.below(self.homes.len() as u64) as usize;
+                self.homes[index] = Home::new(self, index);
                 "a process restarts"
             }
-            2 => {
+            8..=10 => {
                 self.cancel_something().await;
                 "somebody may cancel a run"
             }
-            22 => {
+            11..=13 => {
                 self.set_autonomy().await;
                 "somebody sets a level of autonomy"
             }
-            3 => {
+            14..=17 => {
                 self.clock.advance_ms(self.rng.below(140_000));
                 "much time passes"
             }
-            20 => {
+            18..=20 => {
                 self.halt_something().await;
                 "somebody halts something, or ends a halt"
             }
-            21 => {
+            21..=23 => {
                 self.hold_something().await;
                 "somebody holds runs, or releases them"
             }
-            23 | 24 => {
+            24..=29 => {
                 self.answer_something().await;
                 "somebody answers"
             }
-            4..=6 => {
+            30 => self.acknowledge_something().await,
+            31 => self.redrive_something().await,
+            32 => self.report_dead().await,
+            33 => self.expire(),
+            34 => self.set_clock(),
+            35 | 36 => self.change_health(),
+            37 | 38 => self.check().await,
+            39 | 40 => self.change_breaker().await,
+            41..=49 => {
                 self.clock.advance_ms(self.rng.below(3_000));
                 "time passes"
             }
@@ -205,29 +251,46 @@ impl Stage {
     }
 
     /// One process works, or two at the same time.
-    pub async fn work(&self) {
-        if self.rng.chance(30) {
-            tokio::join!(self.work_alone(), self.work_alone());
+    pub async fn work(&mut self) {
+        self.before_work.push(self.runs.written());
+        let homes = [0, 1].map(|_| &self.homes[self.rng.below(self.homes.len() as u64) as usize]);
+        let is_shared = self.rng.chance(40);
+        self.is_shared.store(is_shared, Ordering::SeqCst);
+        let first = Work::new(homes[0].process.clone(), homes[0].work(self));
+        if is_shared {
+            self.seen.note("processes at work at the same time");
+            // The other one goes on while the first may be frozen.
+            let other = async {
+                for _ in 0..=self.rng.below(4) {
+                    homes[1].work(self).await;
+                }
+            };
+            tokio::join!(first, Work::new(homes[1].process.clone(), other));
         } else {
-            self.work_alone().await;
+            first.await;
         }
-        self.world.dead.store(false, Ordering::SeqCst);
+        self.bury_the_dead();
     }
 
-    /// One process handles a few messages of one queue, or sweeps.
-    async fn work_alone(&self) {
-        let host = &self.hosts[self.rng.below(self.hosts.len() as u64) as usize];
-        let max = 1 + self.rng.below(4) as usize;
-        let queue = match self.rng.below(8) {
-            0 => QueueName::Incidents,
-            1 | 2 => QueueName::Results,
-            3 => {
-                let _ = host.dispatcher().sweep(&*self.runs, 50).await;
-                return;
+    /// Nothing is due: every process sweeps, and time passes. Whether that led to something.
+    pub async fn rest(&mut self, ms: u64) -> bool {
+        let written = self.runs.written();
+        self.before_work.push(written);
+        for home in &self.homes {
+            Work::new(home.process.clone(), home.sweep(self)).await;
+        }
+        self.clock.advance_ms(ms);
+        self.release_all().await;
+        self.runs.written() > written
+    }
+
+    /// Another process takes the place of each that has died.
+    fn bury_the_dead(&mut self) {
+        for machine in 0..self.homes.len() {
+            if self.homes[machine].process.is_dead() {
+                self.homes[machine] = Home::new(self, machine);
             }
-            action => QueueName::Action(ACTIONS[action as usize - 4].0.to_owned()),
-        };
-        let _ = host.once(&queue, max).await;
+        }
     }
 
     pub async fn heads(&self) -> Vec<RunHead> {

@@ -25,6 +25,7 @@ macro_rules! switches_contract {
             a_halt_that_has_ended_cannot_be_resumed,
             as_many_halts_as_the_limit_last_at_once,
             halts_that_have_ended_make_room,
+            a_halt_by_a_clock_that_is_ahead_ends_no_other,
             halts_that_are_ordered_at_once_are_all_kept,
             a_halt_is_prolonged_and_never_shortened,
             a_halt_that_is_not_stored_is_not_prolonged,
@@ -119,6 +120,14 @@ pub async fn halts_that_have_ended_make_room(store: Switches) {
     let later = Halt { since, until: since.plus_ms(1_000), ..halt("later", 0) };
     assert!(store.halt(&later).await.unwrap());
     assert_eq!(ids(&store, since).await, ["halt-later"]);
+}
+
+pub async fn a_halt_by_a_clock_that_is_ahead_ends_no_other(store: Switches) {
+    assert!(store.halt(&halt("1", 60)).await.unwrap());
+    let since = T0.plus_ms(365 * 86_400_000);
+    let ahead = Halt { since, until: since.plus_ms(60_000), ..halt("ahead", 0) };
+    assert!(store.halt(&ahead).await.unwrap());
+    assert_eq!(ids(&store, T0).await, ["halt-1", "halt-ahead"]);
 }
 
 pub async fn halts_that_are_ordered_at_once_are_all_kept(store: Switches) {

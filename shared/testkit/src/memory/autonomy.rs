@@ -27,27 +27,31 @@ impl Autonomies {
 #[async_trait]
 impl AutonomyStore for Autonomies {
     async fn setting(&self, playbook: &str) -> Result<Option<AutonomySetting>> {
-        self.faults.around("autonomy.setting", || lock(&self.rows).get(playbook).cloned())
+        self.faults.around("autonomy.setting", || lock(&self.rows).get(playbook).cloned()).await
     }
 
     async fn settings(&self) -> Result<Vec<AutonomySetting>> {
-        self.faults.around("autonomy.settings", || lock(&self.rows).values().cloned().collect())
+        self.faults.around("autonomy.settings", || lock(&self.rows).values().cloned().collect()).await
     }
 
     async fn set(&self, setting: &AutonomySetting) -> Result<()> {
-        self.faults.around("autonomy.set", || {
-            lock(&self.rows).insert(setting.playbook.clone(), setting.clone());
-        })
+        self.faults
+            .around("autonomy.set", || {
+                lock(&self.rows).insert(setting.playbook.clone(), setting.clone());
+            })
+            .await
     }
 
     async fn replace(&self, setting: &AutonomySetting, before: Option<Timestamp>) -> Result<bool> {
-        self.faults.around("autonomy.replace", || {
-            let mut rows = lock(&self.rows);
-            let is_as_before = rows.get(&setting.playbook).map(|stored| stored.since) == before;
-            if is_as_before {
-                rows.insert(setting.playbook.clone(), setting.clone());
-            }
-            is_as_before
-        })
+        self.faults
+            .around("autonomy.replace", || {
+                let mut rows = lock(&self.rows);
+                let is_as_before = rows.get(&setting.playbook).map(|stored| stored.since) == before;
+                if is_as_before {
+                    rows.insert(setting.playbook.clone(), setting.clone());
+                }
+                is_as_before
+            })
+            .await
     }
 }

@@ -30,20 +30,22 @@ impl Checks {
 #[async_trait]
 impl CheckStore for Checks {
     async fn load(&self, name: &str) -> Result<Option<(u64, String)>> {
-        self.faults.around("checks.load", || lock(&self.rows).get(name).cloned())
+        self.faults.around("checks.load", || lock(&self.rows).get(name).cloned()).await
     }
 
     async fn store(&self, name: &str, expected_version: u64, json: &str) -> Result<bool> {
-        self.faults.around("checks.store", || {
-            let mut rows = lock(&self.rows);
-            let next = (expected_version + 1, json.to_owned());
-            let current = rows.get(name);
-            let is_expected = current.map_or(0, |(version, _)| *version) == expected_version;
-            let is_there = current == Some(&next);
-            if is_expected {
-                rows.insert(name.to_owned(), next);
-            }
-            is_expected || is_there
-        })
+        self.faults
+            .around("checks.store", || {
+                let mut rows = lock(&self.rows);
+                let next = (expected_version + 1, json.to_owned());
+                let current = rows.get(name);
+                let is_expected = current.map_or(0, |(version, _)| *version) == expected_version;
+                let is_there = current == Some(&next);
+                if is_expected {
+                    rows.insert(name.to_owned(), next);
+                }
+                is_expected || is_there
+            })
+            .await
     }
 }

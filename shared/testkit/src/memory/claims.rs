@@ -233,6 +233,19 @@ impl Claims {
 }
 
 impl Claims {
+    /// The number of cooldowns that have ended at `now` and are stored still.
+    pub fn ended(&self, now: Timestamp) -> usize {
+        lock(&self.model).cooldowns.values().filter(|cooldown| cooldown.until <= now).count()
+    }
+
+    /// Deletes the cooldowns that have ended `kept_ms` before `now`, as a store's expiry does sooner or later. Their number.
+    pub fn expire(&self, kept_ms: u64, now: Timestamp) -> usize {
+        let mut model = lock(&self.model);
+        let before = model.cooldowns.len();
+        model.cooldowns.retain(|_, cooldown| now < cooldown.until.plus_ms(kept_ms));
+        before - model.cooldowns.len()
+    }
+
     /// Whether [`ClaimStore::finish`] would store this result.
     pub(super) fn can_finish(&self, end: &ClaimEnd) -> bool {
         let model = lock(&self.model);
@@ -252,43 +265,52 @@ impl Claims {
 #[async_trait]
 impl ClaimStore for Claims {
     async fn last_touched(&self, keys: &[CooldownKey], attempt: &ClaimKey) -> Result<Vec<Option<Timestamp>>> {
-        self.faults.around("claims.last_touched", || {
-            let model = lock(&self.model);
-            let touched = |key| {
-                let cooldown = model.cooldowns.get(key)?;
-                if cooldown.by.as_ref() == Some(attempt) {
-                    cooldown.before.map(|(reserved_at, _)| reserved_at)
-                } else {
-                    Some(cooldown.reserved_at)
-                }
-            };
-            keys.iter().map(touched).collect()
-        })
+        self.faults
+            .around("claims.last_touched", || {
+                let model = lock(&self.model);
+                let touched = |key| {
+                    let cooldown = model.cooldowns.get(key)?;
+                    if cooldown.by.as_ref() == Some(attempt) {
+                        cooldown.before.map(|(reserved_at, _)| reserved_at)
+                    } else {
+                        Some(cooldown.reserved_at)
+                    }
+                };
+                keys.iter().map(touched).collect()
+            })
+            .await
     }
 
     async fn peek(&self, cooldowns: &[CooldownKey], budgets: &[BudgetKey]) -> Result<Peeked> {
-        self.faults.around("claims.peek", || {
-            let model = lock(&self.model);
-            let cooling = |key| {
-                let Cooldown { reserved_at, until, by, .. } = model.cooldowns.get(key)?;
-                let by = by.as_ref().map(|by| by.attempt.clone());
-                Some(Cooling { since: *reserved_at, until: *until, by })
-            };
-            let places = |key| model.budgets.get(key).cloned().unwrap_or_default();
-            Peeked { cooldowns: cooldowns.iter().map(cooling).collect(), budgets: budgets.iter().map(places).collect() }
-        })
+        self.faults
+            .around("claims.peek", || {
+                let model = lock(&self.model);
+                let cooling = |key| {
+                    let Cooldown { reserved_at, until, by, .. } = model.cooldowns.get(key)?;
+                    let by = by.as_ref().map(|by| by.attempt.clone());
+                    Some(Cooling { since: *reserved_at, until: *until, by })
+                };
+                let places = |key| model.budgets.get(key).cloned().unwrap_or_default();
+                Peeked {
+                    cooldowns: cooldowns.iter().map(cooling).collect(),
+                    budgets: budgets.iter().map(places).collect(),
+                }
+            })
+            .await
     }
 
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation> {
-        self.faults.around("claims.reserve", || lock(&self.model).reserve(request))
+        self.faults.around("claims.reserve", || lock(&self.model).reserve(request)).await
     }
 
     async fn intend(&self, key: &ClaimKey, holder: &LeaseOwner, now: Timestamp, intent: &Value) -> Result<Finish> {
-        self.faults.around("claims.intend", || lock(&self.model).intend(key, holder, now, intent))
+        self.faults.around("claims.intend", || lock(&self.model).intend(key, holder, now, intent)).await
     }
 
     async fn intent(&self, key: &ClaimKey) -> Result<Option<Value>> {
-        self.faults.around("claims.intent", || lock(&self.model).claims.get(key).and_then(|claim| claim.intent.clone()))
+        self.faults
+            .around("claims.intent", || lock(&self.model).claims.get(key).and_then(|claim| claim.intent.clone()))
+            .await
     }
 
     async fn finish(
@@ -299,10 +321,12 @@ impl ClaimStore for Claims {
         result: &AttemptResult,
         proven_not_applied: &[CooldownKey],
     ) -> Result<Finish> {
-        self.faults.around("claims.finish", || lock(&self.model).finish(key, holder, now, result, proven_not_applied))
+        self.faults
+            .around("claims.finish", || lock(&self.model).finish(key, holder, now, result, proven_not_applied))
+            .await
     }
 
     async fn release(&self, key: &ClaimKey, holder: &LeaseOwner) -> Result<()> {
-        self.faults.around("claims.release", || lock(&self.model).release(key, holder))
+        self.faults.around("claims.release", || lock(&self.model).release(key, holder)).await
     }
 }

@@ -130,6 +130,23 @@ impl Queues {
         lock(&self.model).messages.len()
     }
 
+    /// The queues with a message that is due, each once.
+    pub fn due(&self) -> Vec<QueueName> {
+        let now = self.clock.now();
+        let mut due: Vec<QueueName> = Vec::new();
+        for entry in lock(&self.model).messages.values().filter(|entry| entry.due_at <= now) {
+            if !due.contains(&entry.message.queue) {
+                due.push(entry.message.queue.clone());
+            }
+        }
+        due
+    }
+
+    /// Removes a dead letter: somebody has dealt with it.
+    pub fn forget(&self, message_id: &str) {
+        lock(&self.model).dead.retain(|(id, ..)| id.to_string() != message_id);
+    }
+
     /// What is pending: queue, deliveries and body of each message.
     pub fn told(&self) -> Vec<String> {
         let told = |entry: &Entry| format!("{} ×{}: {}", entry.message.queue, entry.receive_count, entry.message.body);
@@ -155,12 +172,15 @@ impl Queues {
 impl Sender for Queues {
     async fn send(&self, messages: Vec<Message>) -> Result<()> {
         let now = self.clock.now();
-        let sent = self.faults.around("queue.send", || {
-            let mut model = lock(&self.model);
-            for message in messages {
-                model.send(message, now);
-            }
-        });
+        let sent = self
+            .faults
+            .around("queue.send", || {
+                let mut model = lock(&self.model);
+                for message in messages {
+                    model.send(message, now);
+                }
+            })
+            .await;
         self.changed.notify_waiters();
         sent
     }
@@ -170,32 +190,37 @@ impl Sender for Queues {
 impl Receiver for Queues {
     async fn receive(&self, queue: &QueueName, max: usize, visibility_ms: u64) -> Result<Vec<Delivery>> {
         let now = self.clock.now();
-        self.faults.around("queue.receive", || lock(&self.model).receive(queue, max, visibility_ms, now))
+        self.faults.around("queue.receive", || lock(&self.model).receive(queue, max, visibility_ms, now)).await
     }
 
     async fn acknowledge(&self, receipts: Vec<String>) -> Result<()> {
-        self.faults.around("queue.acknowledge", || lock(&self.model).acknowledge(&receipts))
+        self.faults.around("queue.acknowledge", || lock(&self.model).acknowledge(&receipts)).await
     }
 
     async fn nack(&self, receipt: &str, delay_ms: u64) -> Result<()> {
         let due_at = self.clock.now().plus_ms(delay_ms);
-        let nacked = self.faults.around("queue.nack", || {
-            if let Some((_, entry)) = lock(&self.model).current(receipt) {
-                entry.delivered = false;
-                entry.due_at = due_at;
-            }
-        });
+        let nacked = self
+            .faults
+            .around("queue.nack", || {
+                if let Some((_, entry)) = lock(&self.model).current(receipt) {
+                    entry.delivered = false;
+                    entry.due_at = due_at;
+                }
+            })
+            .await;
         self.changed.notify_waiters();
         nacked
     }
 
     async fn dead_letter(&self, receipt: &str, reason: &str) -> Result<()> {
-        self.faults.around("queue.dead_letter", || {
-            let mut model = lock(&self.model);
-            if let Some((id, _)) = model.current(receipt) {
-                model.dead_letter(id, reason.to_owned());
-            }
-        })
+        self.faults
+            .around("queue.dead_letter", || {
+                let mut model = lock(&self.model);
+                if let Some((id, _)) = model.current(receipt) {
+                    model.dead_letter(id, reason.to_owned());
+                }
+            })
+            .await
     }
 
     async fn wait(&self, queue: &QueueName) {
@@ -210,22 +235,24 @@ impl Receiver for Queues {
     }
 
     async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>> {
-        self.faults.around("queue.dead_letters", || {
-            let letter = |(id, entry, reason): &(u64, Entry, String)| DeadLetter {
-                message_id: id.to_string(),
-                queue: entry.message.queue.clone(),
-                body: entry.message.body.clone(),
-                receive_count: entry.receive_count,
-                reason: reason.clone(),
-                sent_at: entry.sent_at,
-            };
-            lock(&self.model).dead.iter().take(limit).map(letter).collect()
-        })
+        self.faults
+            .around("queue.dead_letters", || {
+                let letter = |(id, entry, reason): &(u64, Entry, String)| DeadLetter {
+                    message_id: id.to_string(),
+                    queue: entry.message.queue.clone(),
+                    body: entry.message.body.clone(),
+                    receive_count: entry.receive_count,
+                    reason: reason.clone(),
+                    sent_at: entry.sent_at,
+                };
+                lock(&self.model).dead.iter().take(limit).map(letter).collect()
+            })
+            .await
     }
 
     async fn redrive(&self, message_id: &str) -> Result<bool> {
         let now = self.clock.now();
-        let redriven = self.faults.around("queue.redrive", || lock(&self.model).redrive(message_id, now));
+        let redriven = self.faults.around("queue.redrive", || lock(&self.model).redrive(message_id, now)).await;
         self.changed.notify_waiters();
         redriven
     }

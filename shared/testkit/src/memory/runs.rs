@@ -5,12 +5,14 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use heal_runtime::port::{
-    Admitted, Append, Appended, Created, DueRuns, LiveRuns, NewRun, Occupancy, Page, Position, RepeatCounter, Result,
-    Room, RunFilter, RunHead, RunLog, RunReader, WaitingRun, place,
+    Admitted, Append, Appended, Created, NewRun, Occupancy, Page, Position, RepeatCounter, Result, Room, RunFilter,
+    RunHead, RunLog, RunReader, WaitingRun, place,
 };
 use heal_runtime::{Commit, Digest, RunId, RunStatus, Seq, StoredCommit, Timestamp};
 
 use super::{Faults, lock};
+
+mod index;
 
 /// A store of runs in memory.
 #[derive(Debug, Default)]
@@ -27,12 +29,18 @@ struct Model {
     repeats: BTreeMap<String, RepeatCounter>,
     /// Each plan, and until when it has to be kept.
     plans: BTreeMap<Digest, (String, Timestamp)>,
+    /// The number of commits in all runs.
+    written: u64,
 }
 
 #[derive(Debug)]
 struct Run {
     head: RunHead,
+    /// The head before the last commit; `None` for a run with one commit.
+    before: Option<RunHead>,
     commits: Vec<Commit>,
+    /// For each commit, the number of commits in all runs with it.
+    order: Vec<u64>,
     takes_room: bool,
 }
 
@@ -103,7 +111,9 @@ impl Model {
         }
         let head = RunHead { last_seq: run.commit.last_seq(), ..run.head.clone() };
         let (commits, takes_room) = (vec![run.commit.clone()], run.room.is_some());
-        self.runs.insert(run_id.clone(), Run { head, commits, takes_room });
+        self.written += 1;
+        let order = vec![self.written];
+        self.runs.insert(run_id.clone(), Run { head, before: None, commits, order, takes_room });
         Created::Created
     }
 
@@ -116,7 +126,9 @@ impl Model {
             return Appended::Conflict;
         }
         run.commits.push(commit.clone());
-        run.head = RunHead {
+        self.written += 1;
+        run.order.push(self.written);
+        let next = RunHead {
             incident_id: run.head.incident_id.clone(),
             playbook: run.head.playbook.clone(),
             started_at: run.head.started_at,
@@ -124,6 +136,7 @@ impl Model {
             subject: run.head.subject.clone(),
             ..head.clone()
         };
+        run.before = Some(std::mem::replace(&mut run.head, next));
         run.takes_room &= !head.status.is_terminal();
         if let Some(key) = concurrency_key
             && head.status.is_terminal()
@@ -134,8 +147,8 @@ impl Model {
         Appended::Appended
     }
 
-    fn list(&self, filter: &RunFilter, limit: usize, before: Option<&Position>) -> Page {
-        let heads = self.runs.values().map(|run| (filter.position(&run.head), &run.head));
+    fn list(&self, filter: &RunFilter, limit: usize, before: Option<&Position>, lags: bool) -> Page {
+        let heads = self.indexed(lags).map(|head| (filter.position(head), head));
         let wanted = |(position, head): &(Position, &RunHead)| {
             filter.admits(head) && before.is_none_or(|before| position < before)
         };
@@ -146,20 +159,22 @@ impl Model {
         let next = found.last().filter(|_| more).map(|(position, _)| filter.cursor(position));
         Page { runs: found.into_iter().map(|(_, head)| head.clone()).collect(), next, unexamined_before: None }
     }
-
-    /// The wake times of live runs, earliest first.
-    fn wakes(&self) -> Vec<(Timestamp, &RunId)> {
-        let live = self.runs.values().map(|run| &run.head).filter(|head| !head.status.is_terminal());
-        let mut wakes: Vec<_> = live.filter_map(|head| head.wake_at.map(|at| (at, &head.run_id))).collect();
-        wakes.sort();
-        wakes
-    }
 }
 
 impl Runs {
     /// An empty fake whose calls fail as `faults` decides.
     pub fn new(faults: Faults) -> Self {
         Self { faults, model: Mutex::default() }
+    }
+
+    /// The number of commits in all runs.
+    pub fn written(&self) -> u64 {
+        lock(&self.model).written
+    }
+
+    /// For each commit of a run, the number of commits in all runs with it: what was written before what, whatever the clocks say.
+    pub fn order(&self, run_id: &RunId) -> Vec<u64> {
+        lock(&self.model).runs.get(run_id).map(|run| run.order.clone()).unwrap_or_default()
     }
 
     /// Until when the plan has to be kept; `None` for a plan that was never stored.
@@ -171,40 +186,47 @@ impl Runs {
 #[async_trait]
 impl RunReader for Runs {
     async fn load(&self, run_id: &RunId, after: Seq) -> Result<Vec<Commit>> {
-        self.faults.around("runs.load", || {
-            let model = lock(&self.model);
-            let commits = model.runs.get(run_id).map(|run| run.commits.as_slice()).unwrap_or_default();
-            commits.iter().filter(|commit| commit.first_seq > after).cloned().collect()
-        })
+        self.faults
+            .around("runs.load", || {
+                let model = lock(&self.model);
+                let commits = model.runs.get(run_id).map(|run| run.commits.as_slice()).unwrap_or_default();
+                commits.iter().filter(|commit| commit.first_seq > after).cloned().collect()
+            })
+            .await
     }
 
     async fn stored(&self, run_id: &RunId) -> Result<Vec<StoredCommit>> {
-        self.faults.around("runs.stored", || {
-            let model = lock(&self.model);
-            let commits = model.runs.get(run_id).map(|run| run.commits.as_slice()).unwrap_or_default();
-            commits.iter().map(StoredCommit::from).collect()
-        })
+        self.faults
+            .around("runs.stored", || {
+                let model = lock(&self.model);
+                let commits = model.runs.get(run_id).map(|run| run.commits.as_slice()).unwrap_or_default();
+                commits.iter().map(StoredCommit::from).collect()
+            })
+            .await
     }
 
     async fn head(&self, run_id: &RunId) -> Result<Option<RunHead>> {
-        self.faults.around("runs.head", || lock(&self.model).runs.get(run_id).map(|run| run.head.clone()))
+        self.faults.around("runs.head", || lock(&self.model).runs.get(run_id).map(|run| run.head.clone())).await
     }
 
     async fn plan(&self, digest: &Digest) -> Result<Option<String>> {
-        self.faults.around("runs.plan", || lock(&self.model).plans.get(digest).map(|(plan, _)| plan.clone()))
+        self.faults.around("runs.plan", || lock(&self.model).plans.get(digest).map(|(plan, _)| plan.clone())).await
     }
 
     async fn live_of_incidents(&self, prefix: &str) -> Result<Vec<RunId>> {
         let fits = |head: &&RunHead| !head.status.is_terminal() && head.incident_id.starts_with(prefix);
-        self.faults.around("runs.live_of_incidents", || {
-            let model = lock(&self.model);
-            model.runs.values().map(|run| &run.head).filter(fits).map(|head| head.run_id.clone()).collect()
-        })
+        self.faults
+            .around("runs.live_of_incidents", || {
+                let model = lock(&self.model);
+                model.runs.values().map(|run| &run.head).filter(fits).map(|head| head.run_id.clone()).collect()
+            })
+            .await
     }
 
     async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
         let before = cursor.map(|cursor| filter.parse_cursor("runs.list", cursor)).transpose()?;
-        self.faults.around("runs.list", || lock(&self.model).list(filter, limit, before.as_ref()))
+        let lags = self.faults.lags("runs.list");
+        self.faults.around("runs.list", || lock(&self.model).list(filter, limit, before.as_ref(), lags)).await
     }
 }
 
@@ -228,72 +250,28 @@ impl Runs {
 #[async_trait]
 impl RunLog for Runs {
     async fn create(&self, run: &NewRun) -> Result<Created> {
-        self.faults.around("runs.create", || lock(&self.model).create(run))
+        self.faults.around("runs.create", || lock(&self.model).create(run)).await
     }
 
     async fn append(&self, commit: &Commit, head: &RunHead, concurrency_key: Option<&str>) -> Result<Appended> {
-        self.faults.around("runs.append", || lock(&self.model).append(commit, head, concurrency_key))
+        self.faults.around("runs.append", || lock(&self.model).append(commit, head, concurrency_key)).await
     }
 
     async fn admit(&self, commit: &Commit, head: &RunHead, room: &Room) -> Result<Admitted> {
-        self.faults.around("runs.admit", || lock(&self.model).admit(commit, head, room))
+        self.faults.around("runs.admit", || lock(&self.model).admit(commit, head, room)).await
     }
 
     async fn occupancy(&self, _now: Timestamp) -> Result<Occupancy> {
-        self.faults.around("runs.occupancy", || lock(&self.model).occupancy())
+        self.faults.around("runs.occupancy", || lock(&self.model).occupancy()).await
     }
 
     async fn put_plan(&self, digest: &Digest, plan: &str, keep_until: Timestamp) -> Result<()> {
-        self.faults.around("runs.put_plan", || {
-            let mut model = lock(&self.model);
-            let stored = model.plans.entry(digest.clone()).or_insert_with(|| (plan.to_owned(), keep_until));
-            stored.1 = stored.1.max(keep_until);
-        })
-    }
-}
-
-#[async_trait]
-impl DueRuns for Runs {
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RunId>> {
-        self.faults.around("runs.due", || {
-            let model = lock(&self.model);
-            let due = model.wakes().into_iter().take_while(|(at, _)| *at <= now);
-            due.take(limit).map(|(_, run_id)| run_id.clone()).collect()
-        })
-    }
-
-    async fn next_due(&self) -> Result<Option<Timestamp>> {
-        self.faults.around("runs.next_due", || lock(&self.model).wakes().first().map(|(at, _)| *at))
-    }
-
-    async fn held_by_others(&self, halts: &[String], limit: usize) -> Result<Vec<RunId>> {
-        self.faults.around("runs.held_by_others", || {
-            let model = lock(&self.model);
-            let live = model.runs.values().map(|run| &run.head).filter(|head| !head.status.is_terminal());
-            let is_released = |head: &&RunHead| {
-                head.held_by_halt().is_some_and(|holder| halts.iter().all(|halt| halt.as_str() != holder))
-            };
-            live.filter(is_released).take(limit).map(|head| head.run_id.clone()).collect()
-        })
-    }
-
-    async fn count_held(&self) -> Result<u64> {
-        let is_held = |run: &&Run| !run.head.status.is_terminal() && run.head.held_by.is_some();
-        self.faults.around("runs.count_held", || lock(&self.model).runs.values().filter(is_held).count() as u64)
-    }
-
-    async fn count_live(&self) -> Result<LiveRuns> {
-        self.faults.around("runs.count_live", || {
-            let model = lock(&self.model);
-            let live = model.runs.values().map(|run| run.head.status).filter(|status| !status.is_terminal());
-            let awaiting = live.clone().filter(|status| *status == RunStatus::AwaitingApproval);
-            let waiting = || model.runs.values().filter(|run| run.waits());
-            LiveRuns {
-                active: live.count() as u64,
-                awaiting_approval: awaiting.count() as u64,
-                waiting: waiting().count() as u64,
-                waiting_since: waiting().map(|run| run.head.started_at).min(),
-            }
-        })
+        self.faults
+            .around("runs.put_plan", || {
+                let mut model = lock(&self.model);
+                let stored = model.plans.entry(digest.clone()).or_insert_with(|| (plan.to_owned(), keep_until));
+                stored.1 = stored.1.max(keep_until);
+            })
+            .await
     }
 }

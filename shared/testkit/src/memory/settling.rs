@@ -33,13 +33,16 @@ impl fmt::Debug for Settling {
 #[async_trait]
 impl Settlement for Settling {
     async fn create(&self, run: &NewRun, settles: Settles) -> Result<Written<Created>> {
-        let outcome = self.faults.around("settlement.create", || {
-            let created = self.runs.create_now(run);
-            if created == Created::Created {
-                self.queues.settle_now(settles);
-            }
-            created
-        })?;
+        let outcome = self
+            .faults
+            .around("settlement.create", || {
+                let created = self.runs.create_now(run);
+                if created == Created::Created {
+                    self.queues.settle_now(settles);
+                }
+                created
+            })
+            .await?;
         Ok(Written { outcome, sent: Ok(()) })
     }
 
@@ -54,26 +57,30 @@ impl Settlement for Settling {
 #[async_trait]
 impl AttemptSettlement for Settling {
     async fn append(&self, append: Append<'_>, claim: Option<&ClaimEnd>, settles: Settles) -> Result<SettleOutcome> {
-        self.faults.around("settlement.append", || {
-            if claim.is_some_and(|claim| !self.claims.can_finish(claim)) {
-                return SettleOutcome::Lost;
-            }
-            let outcome = self.runs.append_now(append);
-            if outcome == Admitted::Written(Appended::Appended) {
-                claim.map(|claim| self.claims.finish_now(claim));
-                self.queues.settle_now(settles);
-            }
-            SettleOutcome::Written(Written { outcome, sent: Ok(()) })
-        })
+        self.faults
+            .around("settlement.append", || {
+                if claim.is_some_and(|claim| !self.claims.can_finish(claim)) {
+                    return SettleOutcome::Lost;
+                }
+                let outcome = self.runs.append_now(append);
+                if outcome == Admitted::Written(Appended::Appended) {
+                    claim.map(|claim| self.claims.finish_now(claim));
+                    self.queues.settle_now(settles);
+                }
+                SettleOutcome::Written(Written { outcome, sent: Ok(()) })
+            })
+            .await
     }
 
     async fn settle(&self, claim: Option<&ClaimEnd>, settles: Settles) -> Result<Finish> {
-        self.faults.around("settlement.settle", || {
-            let finish = claim.map_or(Finish::Stored, |claim| self.claims.finish_now(claim));
-            if finish == Finish::Stored {
-                self.queues.settle_now(settles);
-            }
-            finish
-        })
+        self.faults
+            .around("settlement.settle", || {
+                let finish = claim.map_or(Finish::Stored, |claim| self.claims.finish_now(claim));
+                if finish == Finish::Stored {
+                    self.queues.settle_now(settles);
+                }
+                finish
+            })
+            .await
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use heal_guard::{Halt, Timestamp};
 use heal_runtime::halts::HaltCache;
-use heal_runtime::port::{HALTS, Result, Switches as Port};
+use heal_runtime::port::{HALTS, HALTS_KEPT, Result, Switches as Port};
 
 use super::{Faults, lock};
 
@@ -27,34 +27,47 @@ impl Switches {
     pub fn new(faults: Faults) -> Self {
         Self { faults, rows: Mutex::default() }
     }
+
+    /// The halts as they are stored, without a call that could fail.
+    pub fn rows(&self) -> Vec<Halt> {
+        lock(&self.rows).values().cloned().collect()
+    }
 }
 
 #[async_trait]
 impl Port for Switches {
     async fn halts(&self) -> Result<Vec<Halt>> {
-        self.faults.around("switches.halts", || lock(&self.rows).values().cloned().collect())
+        self.faults.around("switches.halts", || lock(&self.rows).values().cloned().collect()).await
     }
 
     async fn halt(&self, halt: &Halt) -> Result<bool> {
-        self.faults.around("switches.halt", || {
-            let mut rows = lock(&self.rows);
-            rows.retain(|_, other| halt.since < other.until);
-            let has_room = rows.contains_key(&halt.id) || rows.len() < HALTS;
-            if has_room {
-                rows.entry(halt.id.clone()).or_insert_with(|| halt.clone());
-            }
-            has_room
-        })
+        self.faults
+            .around("switches.halt", || {
+                let mut rows = lock(&self.rows);
+                // Whoever has a wrong clock deletes as little as possible.
+                if rows.len() >= HALTS_KEPT {
+                    rows.retain(|_, other| halt.since < other.until);
+                }
+                let lasting = rows.values().filter(|other| halt.since < other.until).count();
+                let has_room = rows.contains_key(&halt.id) || lasting < HALTS;
+                if has_room {
+                    rows.entry(halt.id.clone()).or_insert_with(|| halt.clone());
+                }
+                has_room
+            })
+            .await
     }
 
     async fn prolong(&self, halt: &Halt) -> Result<bool> {
-        self.faults.around("switches.prolong", || match lock(&self.rows).get_mut(&halt.id) {
-            Some(stored) if stored.until < halt.until => {
-                stored.clone_from(halt);
-                true
-            }
-            Some(_) | None => false,
-        })
+        self.faults
+            .around("switches.prolong", || match lock(&self.rows).get_mut(&halt.id) {
+                Some(stored) if stored.until < halt.until => {
+                    stored.clone_from(halt);
+                    true
+                }
+                Some(_) | None => false,
+            })
+            .await
     }
 
     async fn put_right(&self, halt: &Halt, was: Timestamp) -> Result<bool> {
@@ -68,6 +81,6 @@ impl Port for Switches {
     }
 
     async fn resume(&self, id: &str, at: Timestamp) -> Result<bool> {
-        self.faults.around("switches.resume", || lock(&self.rows).remove(id).is_some_and(|halt| at < halt.until))
+        self.faults.around("switches.resume", || lock(&self.rows).remove(id).is_some_and(|halt| at < halt.until)).await
     }
 }
