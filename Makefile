@@ -3,7 +3,7 @@
 HEAL := $${CARGO_TARGET_DIR:-target}/debug/heal
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test lint bench bench-aws bench-doors bench-halt bench-peers bench-readers bench-storm simulate fuzz fault-matrix deny stack stack-down watch invoke require
+.PHONY: help run install test lint bench bench-aws bench-doors bench-halt bench-peers bench-readers bench-storm simulate crash-points fuzz fault-matrix deny stack stack-down watch invoke require
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-17s %s\n", $$1, $$2 }'
@@ -48,6 +48,10 @@ bench-storm: require ## 10,000 incidents in a minute on a target of 100 calls a 
 
 simulate: require ## random faults against the laws, optimised: COURSES=10000 of them, or HAPPENINGS=10000000; SEED=n tells one course event by event
 	@COURSES="$(COURSES)" HAPPENINGS="$(HAPPENINGS)" SEED="$(SEED)" scripts/simulate.sh
+
+crash-points: require ## a crash before and after every call that changes something, over SQLite and over a local AWS, also two in one course
+	@scripts/install-aws-tools.sh ministack
+	@CRASH_TWICE_IN=1 CRASH_SEED="$(SEED)" cargo test --locked --workspace --test every_port_call -- --nocapture
 
 fuzz: require ## mutated inputs for everything that reads a text from outside: SECONDS=600 for each of the targets
 	@FUZZ_SECONDS="$(SECONDS)" FUZZ_SEED="$(SEED)" cargo test --locked --workspace --test targets -- --nocapture --test-threads 2

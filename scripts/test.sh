@@ -59,6 +59,10 @@ for program in heal $(sed -n 's/^name = "\(heal-[^"]*\)"$/\1/p' functions/*/Carg
         echo "$program has the feature planted"
         exit 1
     fi
+    if cargo tree --locked --package "$program" --edges features,no-dev --invert heal-aws --depth 2 2>/dev/null | grep -F 'feature "fuzz"'; then
+        echo "$program has the feature fuzz"
+        exit 1
+    fi
 done
 
 step "playbooks"

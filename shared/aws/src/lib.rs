@@ -28,3 +28,5 @@ pub use session::Session;
 #[cfg(feature = "host")]
 pub use session::{AwsOverrides, Keys};
 pub use store::Store;
+#[cfg(feature = "fuzz")]
+pub use store::decode::Reading;

@@ -8,6 +8,8 @@ mod breaker;
 mod call;
 mod checks;
 mod claims;
+#[cfg(feature = "fuzz")]
+pub(crate) mod decode;
 mod garbage;
 mod item;
 mod key;

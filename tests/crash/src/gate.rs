@@ -13,21 +13,28 @@ pub enum When {
     After,
 }
 
+/// The death of one process: at which of its calls, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Death {
+    pub call: usize,
+    pub when: When,
+}
+
 /// Counts the calls of one process, and ends it at one of them.
 #[derive(Default)]
 pub struct Gate {
-    dies_at: Option<(usize, When)>,
+    death: Option<Death>,
     calls: AtomicUsize,
     is_dead: AtomicBool,
     died: Notify,
     /// The call that it died at.
-    last_call: Mutex<&'static str>,
+    last_call: Mutex<String>,
 }
 
 impl Gate {
-    /// A gate of a process that dies at this call, counted from 0.
-    pub fn dying_at(call: usize, when: When) -> Self {
-        Self { dies_at: Some((call, when)), ..Self::default() }
+    /// A gate of a process that dies so, or of one that does not.
+    pub fn new(death: Option<Death>) -> Self {
+        Self { death, ..Self::default() }
     }
 
     /// How many calls changed something.
@@ -36,12 +43,12 @@ impl Gate {
     }
 
     /// The call at which the process died.
-    pub fn last_call(&self) -> &'static str {
-        *self.last_call.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn last_call(&self) -> String {
+        self.last_call.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Resolves when the process has died.
-    pub async fn death(&self) {
+    pub async fn died(&self) {
         while !self.is_dead.load(Ordering::SeqCst) {
             let died = self.died.notified();
             if self.is_dead.load(Ordering::SeqCst) {
@@ -52,7 +59,7 @@ impl Gate {
     }
 
     /// Makes the call, unless the process dies before it. A dead process makes no call at all.
-    pub async fn around<T>(&self, name: &'static str, call: impl Future<Output = T>) -> T {
+    pub async fn around<T>(&self, name: &str, call: impl Future<Output = T>) -> T {
         let dies = self.count(name).await;
         if dies == Some(When::Before) {
             self.die().await;
@@ -65,20 +72,25 @@ impl Gate {
     }
 
     /// Counts a call that was made already.
-    pub async fn after(&self, name: &'static str) {
+    pub async fn after(&self, name: &str) {
         if self.count(name).await.is_some() {
             self.die().await;
         }
     }
 
-    async fn count(&self, name: &'static str) -> Option<When> {
+    /// A dead process waits here for its end.
+    pub async fn check_alive(&self) {
         if self.is_dead.load(Ordering::SeqCst) {
             pending::<()>().await;
         }
+    }
+
+    async fn count(&self, name: &str) -> Option<When> {
+        self.check_alive().await;
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        let (_, when) = self.dies_at.filter(|(at, _)| *at == call)?;
-        *self.last_call.lock().unwrap_or_else(PoisonError::into_inner) = name;
-        Some(when)
+        let death = self.death.filter(|death| death.call == call)?;
+        name.clone_into(&mut self.last_call.lock().unwrap_or_else(PoisonError::into_inner));
+        Some(death.when)
     }
 
     async fn die(&self) {

@@ -1,49 +1,90 @@
-//! One process of the engine over a state file: ports, dispatcher and workers as `heal serve` assembles them.
+//! One process of the engine: ports, dispatcher and workers as a home assembles them, played by hand.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use heal_clients::Wiring;
 use heal_clients::config::Config;
 use heal_clients::{kubernetes, orchestrator, policy, tickets};
-use heal_embedded::{Location, Store};
 use heal_engine::catalog::{ActionSpec, Catalog};
+use heal_guard::Guardrails;
 use heal_runtime::action::Action;
 use heal_runtime::attempt::{self, Worker};
 use heal_runtime::host::Host;
 use heal_runtime::library::Library;
-use heal_runtime::port::{Clock, QueueName};
+use heal_runtime::port::{Clock, Entropy, QueueName, RunReader, Sender};
 use heal_testkit::memory::ManualClock;
-use heal_testkit::scripted::Counter;
 use heal_wiring::Ports;
 
+use crate::aws::{self, Account};
 use crate::gate::Gate;
-use crate::gated::Gated;
+use crate::sqlite;
 
 /// Overdue runs that one sweep continues.
 const SWEEP_RUNS: usize = 10;
 
-/// Whether turn, claim and messages are one transaction, as in `heal serve`, or one write after another, as on AWS.
+/// Where the engine lives, and whether turn, claim and messages are one transaction or one write after another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Home {
+    /// SQLite, as `heal serve` does it: one transaction.
     AtOnce,
+    /// SQLite, with the writes in the order that they have on AWS.
     InOrder,
+    /// DynamoDB and SQS.
+    Aws,
 }
 
-/// What every process of one test shares.
+/// What outlives the processes of one life.
+pub enum Disk {
+    File(PathBuf),
+    Account(Arc<Account>),
+}
+
+/// What the engine is shipped with.
+#[derive(Clone)]
+pub struct Shipped {
+    pub library: Arc<Library>,
+    pub guardrails: Arc<Guardrails>,
+}
+
+/// What every process of one life shares.
 pub struct Site {
     pub clock: Arc<ManualClock>,
+    /// One for all processes, since real ones draw different numbers.
+    pub entropy: Arc<dyn Entropy>,
     pub library: Arc<Library>,
+    pub guardrails: Arc<Guardrails>,
     pub env: BTreeMap<String, String>,
     pub home: Home,
+    pub disk: Disk,
+}
+
+impl Site {
+    /// These ports in the time and within the bounds of this site.
+    pub(crate) fn ports(&self, ports: Ports) -> Ports {
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        Ports { clock, entropy: Arc::clone(&self.entropy), ..ports }.bounded_by(Arc::clone(&self.guardrails))
+    }
 }
 
 /// A running process.
 pub struct Process {
-    pub store: Store,
+    /// The stored runs, past the gate.
+    pub runs: Arc<dyn RunReader>,
+    /// The queues, past the gate.
+    pub sender: Arc<dyn Sender>,
     pub gate: Arc<Gate>,
-    host: Host,
+    pub(crate) host: Host,
+    pub(crate) sweep: Sweep,
+}
+
+/// Who continues overdue runs.
+pub(crate) enum Sweep {
+    /// The host itself, every half second.
+    EachRound(heal_embedded::Store),
+    /// A function on a schedule, by messages.
+    EachMinute(aws::Schedule),
 }
 
 /// Every action.
@@ -77,39 +118,40 @@ pub fn library(folder: &Path) -> Library {
     Library::new(files.into_iter().filter(is_playbook).map(read)).unwrap()
 }
 
+/// The guardrails of a folder.
+pub fn guardrails(folder: &Path) -> Guardrails {
+    let text = std::fs::read_to_string(folder.join("guardrails.yaml")).unwrap();
+    heal_language::guardrails::read("guardrails", &text, &Catalog::new(specs()), None, None).guardrails.unwrap()
+}
+
 impl Process {
-    /// Opens the state file, and takes over what a dead process left.
-    pub async fn start(site: &Site, path: &Path, gate: Gate) -> Self {
-        let clock: Arc<dyn Clock> = site.clock.clone();
-        let store = Store::open(Location::File(path.to_owned()), Arc::clone(&clock)).unwrap();
-        store.recover().await.unwrap();
+    /// Starts over what a dead process left.
+    pub async fn start(site: &Site, gate: Gate) -> Self {
         let gate = Arc::new(gate);
-        let gated = Gated { store: store.clone(), gate: Arc::clone(&gate) };
-        let ports = Ports { clock, entropy: Arc::new(Counter::default()), ..Ports::new(&gated, &gated) };
-        let config = Config::read(&site.env).unwrap();
-        let workers = workers(&ports, &config).await;
-        let dispatcher = ports.dispatcher(Arc::clone(&site.library));
-        let host = Host::new(dispatcher, workers, Arc::new(gated.clone()), Arc::clone(&ports.due_runs));
-        let host = match site.home {
-            Home::AtOnce => host.settling(Arc::new(gated)),
-            Home::InOrder => host,
-        };
-        Self { store, gate, host }
+        match &site.disk {
+            Disk::File(path) => sqlite::start(site, path, gate, site.home == Home::AtOnce).await,
+            Disk::Account(account) => aws::start(site, account, gate).await,
+        }
     }
 
-    /// Handles a message of each queue, and sweeps. Whether there was one.
+    /// Handles a message of each queue, and sweeps. Whether there was anything to do.
     pub async fn work(&self) -> bool {
         let actions = specs().into_iter().map(|spec| QueueName::Action(spec.name.to_owned()));
         let mut handled = 0;
         for queue in [QueueName::Incidents, QueueName::Results].into_iter().chain(actions) {
             handled += self.host.once(&queue, 1).await.unwrap();
         }
-        self.host.dispatcher().sweep(&self.store, SWEEP_RUNS).await.unwrap();
-        handled > 0
+        let continued = match &self.sweep {
+            Sweep::EachRound(store) => self.host.dispatcher().sweep(store, SWEEP_RUNS).await.unwrap(),
+            Sweep::EachMinute(schedule) => schedule.tick_if_due(SWEEP_RUNS).await,
+        };
+        handled + continued > 0
     }
 }
 
-async fn workers(ports: &Ports, config: &Config) -> Vec<Worker> {
+/// The worker of every action.
+pub(crate) async fn workers(ports: &Ports, site: &Site) -> Vec<Worker> {
+    let config = Config::read(&site.env).unwrap();
     let wiring = Wiring::default();
     let policy = Arc::new(policy::Client::new(&config.policy, &wiring).unwrap());
     let shared = Arc::new(ports.attempt(policy));

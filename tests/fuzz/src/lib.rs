@@ -41,13 +41,20 @@ pub fn root() -> PathBuf {
 /// Reads mutations of the target's corpus, and of the files in `folders` of the repository, for its time.
 ///
 /// # Panics
-/// An input makes `read` panic, or takes too long; it is in the corpus then.
+/// As [`fuzz_texts`].
 pub fn fuzz(target: &str, folders: &[&str], read: impl Fn(&[u8])) {
+    fuzz_texts(target, folders.iter().flat_map(|folder| files(&root().join(folder))).collect(), read);
+}
+
+/// Reads mutations of the target's corpus, and of `texts`, for its time.
+///
+/// # Panics
+/// An input makes `read` panic, or takes too long; it is in the corpus then.
+pub fn fuzz_texts(target: &str, texts: Vec<Vec<u8>>, read: impl Fn(&[u8])) {
+    assert!(!texts.is_empty(), "{target}: no text");
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
     let mut corpus = files(&kept);
-    let own = corpus.len();
-    folders.iter().for_each(|folder| corpus.extend(files(&root().join(folder))));
-    assert!(corpus.len() > own, "{target}: no text in {folders:?}");
+    corpus.extend(texts);
     for input in &corpus {
         try_one(&kept, input, &read);
     }
@@ -78,7 +85,7 @@ fn try_one(kept: &Path, input: &[u8], read: &impl Fn(&[u8])) {
 }
 
 /// The files of a folder and of the folders in it, in the order of their names.
-fn files(folder: &Path) -> Vec<Vec<u8>> {
+pub fn files(folder: &Path) -> Vec<Vec<u8>> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();

@@ -68,7 +68,8 @@ impl Mutator {
         (z ^ (z >> 31)) % bound.max(1)
     }
 
-    fn index(&mut self, bound: usize) -> usize {
+    /// A number below `bound`, or 0.
+    pub fn index(&mut self, bound: usize) -> usize {
         let index = self.below(u64::try_from(bound).unwrap_or(u64::MAX));
         usize::try_from(index).unwrap_or_default()
     }

@@ -9,17 +9,19 @@ use crate::{ACCOUNT, MiniStack, REGION};
 
 /// A session on the local AWS.
 pub async fn session(stack: &MiniStack) -> Session {
+    session_at(&stack.endpoint_url).await
+}
+
+/// A session on whatever stands before the local AWS.
+pub async fn session_at(endpoint_url: &str) -> Session {
     let keys = Keys {
         access_key_id: "test".to_owned(),
         secret_access_key: "test".to_owned(),
         session_token: None,
         expires_at: None,
     };
-    let given = AwsOverrides {
-        region: Some(REGION.to_owned()),
-        keys: Some(keys),
-        endpoint_url: Some(stack.endpoint_url.clone()),
-    };
+    let given =
+        AwsOverrides { region: Some(REGION.to_owned()), keys: Some(keys), endpoint_url: Some(endpoint_url.to_owned()) };
     Session::load(given).await.unwrap()
 }
 

@@ -76,7 +76,7 @@ fn write(operation: &'static str, setting: &AutonomySetting) -> Result<Item> {
     Ok(row.text("history", history.map_err(|error| BackendError::corrupt(operation, error.to_string()))?))
 }
 
-fn read(operation: &'static str, row: &Attributes) -> Result<AutonomySetting> {
+pub(super) fn read(operation: &'static str, row: &Attributes) -> Result<AutonomySetting> {
     let fields = Fields::read(operation, row)?;
     let word = fields.text("level")?;
     let level = AutonomyLevel::parse(word)

@@ -78,7 +78,7 @@ const fn is_done(written: &Written) -> bool {
     }
 }
 
-fn record(operation: &'static str, row: &Attributes) -> Result<BreakerRecord> {
+pub(super) fn record(operation: &'static str, row: &Attributes) -> Result<BreakerRecord> {
     let fields = Fields::read(operation, row)?;
     let holder = fields.maybe_text("trial_holder")?.map(ToOwned::to_owned);
     Ok(BreakerRecord {

@@ -5,7 +5,7 @@ use heal_runtime::port::{CheckStore, Result};
 
 use super::Store;
 use super::call::Written;
-use super::item::{Fields, Item};
+use super::item::{Attributes, Fields, Item};
 use super::{key, pack};
 use crate::limit::WRITE_UNIT_BYTES;
 
@@ -13,9 +13,8 @@ use crate::limit::WRITE_UNIT_BYTES;
 impl CheckStore for Store {
     async fn load(&self, name: &str) -> Result<Option<(u64, String)>> {
         let operation = "checks.load";
-        let Some(row) = self.get(operation, &key::check(name)).await? else { return Ok(None) };
-        let fields = Fields::read(operation, &row)?;
-        Ok(Some((fields.number("revision")?, fields.packed("memory")?)))
+        let found = self.get(operation, &key::check(name)).await?;
+        found.map(|row| read(operation, &row)).transpose()
     }
 
     async fn store(&self, name: &str, expected_version: u64, json: &str) -> Result<bool> {
@@ -36,4 +35,10 @@ impl CheckStore for Store {
             Written::Refused(_) => Ok(false),
         }
     }
+}
+
+/// The revision and the memory in a row.
+pub(super) fn read(operation: &'static str, row: &Attributes) -> Result<(u64, String)> {
+    let fields = Fields::read(operation, row)?;
+    Ok((fields.number("revision")?, fields.packed("memory")?))
 }

@@ -23,6 +23,11 @@ use heal_runtime::{AttemptResult, Timestamp, format};
 use serde_json::Value;
 
 use super::{Store, key};
+#[cfg(feature = "fuzz")]
+use super::{
+    decode::Reading,
+    item::{Attributes, Fields},
+};
 use crate::limit::COOLDOWNS_AT_ONCE;
 pub(super) use announced::Announced;
 use announced::Standing;
@@ -145,6 +150,20 @@ impl ClaimStore for Store {
         budget::give_back_all(self, operation, held.listed.places, key, holder).await?;
         claim::release(self, operation, key, holder, held.recovered).await
     }
+}
+
+/// What each reader makes of a row.
+#[cfg(feature = "fuzz")]
+pub(super) fn read_every_way(operation: &'static str, row: &Attributes) -> [Reading; 5] {
+    let fields = || Fields::read(operation, row);
+    let outcomes = [
+        ("result of a claim", fields().and_then(|fields| claim::finished(&fields)).map(|_| 0)),
+        ("list of a claim", fields().and_then(|fields| claim::Listed::read(&fields)).map(|_| 0)),
+        ("intent of a claim", claim::read_intent(operation, row).map(|_| 0)),
+        ("cooldown", cooldown::peeked(row).map(|_| 0)),
+        ("budget", budget::peeked(row).map(|_| 0)),
+    ];
+    outcomes.map(|(reader, outcome)| Reading { reader, outcome })
 }
 
 /// The answer to the announcement of a free claim.

@@ -21,6 +21,30 @@ use heal_runtime::port::{
 use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, Timestamp};
 
 use super::Store;
+#[cfg(feature = "fuzz")]
+use super::{
+    decode::Reading,
+    item::{Attributes, Fields},
+};
+
+/// What each reader makes of a row.
+#[cfg(feature = "fuzz")]
+pub(super) fn read_every_way(operation: &'static str, row: &Attributes) -> [Reading; 9] {
+    let run_id = RunId::new("run-fuzzed");
+    let fields = || Fields::read(operation, row);
+    let outcomes = [
+        ("commit", row::read_commit(operation, row, &run_id).map(|_| 0)),
+        ("stored commit", row::read_stored(operation, row, &run_id).map(|stored| stored.events.len())),
+        ("newest commit", row::read_newest(operation, row).map(|_| 0)),
+        ("head", row::read_head(operation, row).map(|_| 0)),
+        ("live row", fields().and_then(|fields| due::LiveRow::read(&fields)).map(|_| 0)),
+        ("plan", plan::body(operation, row).map(|body| body.len())),
+        ("count of runs", repeats::read_counter(operation, row).map(|_| 0)),
+        ("key of the index", listing::position(row).map(|_| 0)),
+        ("input", fields().and_then(|fields| fields.text("run_id")).map(str::len)),
+    ];
+    outcomes.map(|(reader, outcome)| Reading { reader, outcome })
+}
 
 pub(super) use listing::INDEX;
 pub(super) use newest_cache::NewestCache;

@@ -8,7 +8,7 @@ use heal_runtime::port::{BackendError, HALTS, Result, Switches};
 
 use super::Store;
 use super::call::{self, Written};
-use super::item::{Fields, Item};
+use super::item::{Attributes, Fields, Item};
 use super::key;
 
 #[async_trait]
@@ -24,11 +24,7 @@ impl Switches for Store {
             .expression_attribute_values(":pk", AttributeValue::S(key::HALTS.to_owned()))
             .consistent_read(true);
         let page = Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(operation, &error))?;
-        let read = |row| {
-            let fields = Fields::read(operation, row)?;
-            serde_json::from_str(fields.text("halt")?).map_err(|error| fields.corrupt("halt", error))
-        };
-        page.items().iter().map(read).collect()
+        page.items().iter().map(|row| read(operation, row)).collect()
     }
 
     /// Two that are ordered at once may both be the last one: the limit is against mistakes, not against a race.
@@ -72,6 +68,11 @@ impl Switches for Store {
             Written::Refused(_) => Ok(false),
         }
     }
+}
+
+pub(super) fn read(operation: &'static str, row: &Attributes) -> Result<Halt> {
+    let fields = Fields::read(operation, row)?;
+    serde_json::from_str(fields.text("halt")?).map_err(|error| fields.corrupt("halt", error))
 }
 
 fn item(halt: &Halt, body: String) -> Item {

@@ -173,7 +173,7 @@ pub(super) fn reserved(request: &ClaimRequest) -> Vec<String> {
 }
 
 impl Listed {
-    fn read(fields: &Fields<'_>) -> Result<Self> {
+    pub(super) fn read(fields: &Fields<'_>) -> Result<Self> {
         let mut listed = Self::default();
         for text in fields.set("reserved")? {
             let parts: Vec<String> = serde_json::from_str(text).map_err(|error| fields.corrupt("reserved", error))?;
@@ -216,10 +216,14 @@ pub(super) async fn intend(
 pub(super) async fn intent(store: &Store, key: &ClaimKey) -> Result<Option<Value>> {
     let operation = "claims.intent";
     let Some(row) = store.get(operation, &key::claim(key)).await? else { return Ok(None) };
+    read_intent(operation, &row)
+}
+
+pub(super) fn read_intent(operation: &'static str, row: &Attributes) -> Result<Option<Value>> {
     if !row.contains_key("intent") {
         return Ok(None);
     }
-    let fields = Fields::read(operation, &row)?;
+    let fields = Fields::read(operation, row)?;
     let read = serde_json::from_str(&fields.packed("intent")?);
     read.map(Some).map_err(|error| fields.corrupt("intent", chain(&error)))
 }

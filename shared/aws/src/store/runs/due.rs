@@ -124,11 +124,15 @@ async fn live_shard(store: &Store, operation: &'static str, shard: u32, which: W
             .filter_expression("look_at <= :now AND attribute_not_exists(held_by) AND attribute_not_exists(waits)")
             .expression_attribute_values(":now", AttributeValue::N(now.0.to_string())),
     };
-    let read = |row: &Fields| {
+    store.read_all(operation, query, LiveRow::read).await
+}
+
+impl LiveRow {
+    pub(super) fn read(row: &Fields<'_>) -> Result<Self> {
         let held_by = row.maybe_text("held_by")?.map(ToOwned::to_owned);
         let (sk, run_id, at) = (row.text("sk")?.to_owned(), RunId::new(row.text("run_id")?), row.moment("at")?);
         let maybe = |name: &str| row.maybe_text(name).map(|text| text.map(ToOwned::to_owned));
-        Ok(LiveRow {
+        Ok(Self {
             sk,
             run_id,
             at,
@@ -139,6 +143,5 @@ async fn live_shard(store: &Store, operation: &'static str, shard: u32, which: W
             waits: row.flag(WAITS),
             takes_room: row.flag(TAKES_ROOM),
         })
-    };
-    store.read_all(operation, query, read).await
+    }
 }

@@ -6,6 +6,8 @@
 mod ended;
 
 pub(in crate::store) use ended::INDEX;
+#[cfg(feature = "fuzz")]
+pub(super) use ended::position;
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use heal_runtime::port::{Page, Position, Result, RunFilter, RunHead};

@@ -8,7 +8,7 @@ use heal_runtime::{Digest, Timestamp};
 
 use crate::limit::{CONTENTION_TRIES, PLAIN_PLAN_BYTES};
 use crate::store::call::{Change, Written, contended, pause};
-use crate::store::item::{EXPIRES_AT, Fields, Item};
+use crate::store::item::{Attributes, EXPIRES_AT, Fields, Item};
 use crate::store::{Store, key, pack};
 
 const DAY_SECONDS: u64 = 86_400;
@@ -16,7 +16,11 @@ const DAY_SECONDS: u64 = 86_400;
 pub(super) async fn read(store: &Store, digest: &Digest) -> Result<Option<String>> {
     let operation = "runs.plan";
     let found = store.get(operation, &key::plan(digest)).await?;
-    found.map(|row| Fields::read(operation, &row)?.packed("body")).transpose()
+    found.map(|row| body(operation, &row)).transpose()
+}
+
+pub(super) fn body(operation: &'static str, row: &Attributes) -> Result<String> {
+    Fields::read(operation, row)?.packed("body")
 }
 
 /// Stores the plan, or prolongs the stored one. A row of an earlier build has no expiry and gets one.

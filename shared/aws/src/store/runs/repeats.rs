@@ -12,6 +12,14 @@ use crate::text::chain;
 /// The attribute with the counter.
 const COUNTER: &str = "repeated";
 
+/// The counter in a row, and its text.
+pub(super) fn read_counter<'r>(operation: &'static str, row: &'r Attributes) -> Result<(&'r str, RepeatCounter)> {
+    let fields = Fields::read(operation, row)?;
+    let text = fields.text(COUNTER)?;
+    let counter = format::decode(text).map_err(|error| fields.corrupt(COUNTER, chain(&error)))?;
+    Ok((text, counter))
+}
+
 /// What a new run makes of the count.
 pub(super) struct Count<'a> {
     run: &'a NewRun,
@@ -31,14 +39,13 @@ impl<'a> Count<'a> {
 
     pub(super) fn from_row(operation: &'static str, run: &'a NewRun, row: Option<&Attributes>) -> Result<Option<Self>> {
         let Some(repeat) = &run.repeat else { return Ok(None) };
-        let mut seen = None;
-        let mut before = RepeatCounter::default();
-        if let Some(row) = row {
-            let fields = Fields::read(operation, row)?;
-            let text = fields.text(COUNTER)?;
-            before = format::decode(text).map_err(|error| fields.corrupt(COUNTER, chain(&error)))?;
-            seen = Some(text.to_owned());
-        }
+        let (seen, before) = match row {
+            None => (None, RepeatCounter::default()),
+            Some(row) => {
+                let (text, counter) = read_counter(operation, row)?;
+                (Some(text.to_owned()), counter)
+            }
+        };
         Ok(Some(Self { run, repeat, seen, after: before.admit(run, repeat) }))
     }
 

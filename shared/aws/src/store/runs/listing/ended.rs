@@ -129,7 +129,7 @@ impl Query<'_> {
 }
 
 /// The place of the run with this key in the index, in a listing by start.
-fn position(key: &Attributes) -> Result<Position> {
+pub(in crate::store::runs) fn position(key: &Attributes) -> Result<Position> {
     let fields = Fields::read(OPERATION, key)?;
     let sk = fields.text("gsi_sk")?;
     let (started_at, run_id) =

@@ -1,19 +1,40 @@
-//! The ports over SQLite behind a gate: claims, queues and settlements.
+//! A process over a SQLite file: its ports behind a gate, here claims, queues and settlements.
+
+mod rows;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use heal_embedded::Store;
+use heal_embedded::{Location, Store};
+use heal_runtime::host::Host;
 use heal_runtime::port::{
     Admitted, Append, AttemptSettlement, BudgetKey, ClaimEnd, ClaimKey, ClaimRequest, ClaimStore, CooldownKey, Created,
     DeadLetter, DeadLetters, Delivery, Finish, LeaseOwner, Message, NewRun, Peeked, QueueName, Receiver, Reservation,
     Result, Sender, SettleOutcome, Settlement, Settles, Written,
 };
 use heal_runtime::{AttemptResult, Timestamp};
+use heal_wiring::Ports;
 use serde_json::Value;
 
 use crate::gate::Gate;
+use crate::process::{Process, Site, Sweep, workers};
+
+/// Opens the state file, and takes over what a dead process left. It settles turn, claim and messages in one transaction if `at_once`, as
+/// `heal serve` does, otherwise one after the other.
+pub(crate) async fn start(site: &Site, path: &Path, gate: Arc<Gate>, at_once: bool) -> Process {
+    let store = Store::open(Location::File(path.to_owned()), site.clock.clone()).unwrap();
+    store.recover().await.unwrap();
+    let gated = Gated { store: store.clone(), gate: Arc::clone(&gate) };
+    let ports = site.ports(Ports::new(&gated, &gated));
+    let workers = workers(&ports, site).await;
+    let dispatcher = ports.dispatcher(Arc::clone(&site.library));
+    let host = Host::new(dispatcher, workers, Arc::new(gated.clone()), Arc::clone(&ports.due_runs));
+    let host = if at_once { host.settling(Arc::new(gated)) } else { host };
+    let sender = Arc::new(store.clone());
+    Process { runs: Arc::new(store.clone()), sender, gate, host, sweep: Sweep::EachRound(store) }
+}
 
 /// A store whose process may die at any call. A call that only reads is no crash point: nothing has changed since the one before.
 #[derive(Clone)]

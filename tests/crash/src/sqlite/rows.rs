@@ -8,7 +8,7 @@ use heal_runtime::port::{
 };
 use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, Timestamp};
 
-use crate::gated::Gated;
+use super::Gated;
 
 #[async_trait]
 impl AutonomyStore for Gated {

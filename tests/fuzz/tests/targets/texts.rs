@@ -1,10 +1,7 @@
-//! Everything that reads a text from outside, under mutated inputs.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+//! Texts: incidents, alerts, files that people write, templates, and what is stored or sent.
 
 use std::sync::Arc;
 
-use heal_engine::catalog::{ActionSpec, Catalog, Safety};
 use heal_engine::event::Event;
 use heal_engine::format::{self, Format};
 use heal_engine::message::{ActionCommand, ActionResult, AttemptResult};
@@ -15,41 +12,13 @@ use heal_fuzz::fuzz;
 use heal_guard::Guardrails;
 use heal_hooks::{Headers, Hooks, HooksFile, Source};
 use heal_runtime::dispatcher::{Dispatcher, Ports};
-use heal_runtime::library::Library;
 use heal_runtime::message::Inbound;
 use heal_runtime::port::RunReader as _;
 use heal_testkit::memory::{Faults, ManualClock, Queues, Runs, no_halts};
 use heal_testkit::scripted::Counter;
 use serde_json::{Value, json};
 
-/// The shipped actions, as far as a playbook's text tells them apart.
-fn catalog() -> Catalog {
-    const NAMES: [&str; 8] = [
-        "check_worker_health",
-        "get_workflow_status",
-        "pause_workflow",
-        "reallocate_ticket",
-        "restart_pod",
-        "restart_workflow",
-        "trigger_replanning",
-        "update_ticket_status",
-    ];
-    Catalog::new(NAMES.map(|name| ActionSpec {
-        name,
-        description: "A shipped action.",
-        parameters: json!({"type": "object"}),
-        outputs: &[],
-        safety: Safety::Idempotent,
-        inherits: &["ticket_id", "workflow_id", "worker_id"],
-        default_timeout_seconds: 60,
-        service: "tickets",
-        critical: false,
-    }))
-}
-
-fn text(input: &[u8]) -> String {
-    String::from_utf8_lossy(input).into_owned()
-}
+use crate::{catalog, library, text};
 
 #[test]
 fn incidents_are_read_or_refused() {
@@ -157,13 +126,7 @@ fn messages_to_runs_are_read_or_refused() {
 /// What the API and the queue hand on: no body is an error of ours, and the same one again starts nothing more.
 #[test]
 fn any_body_is_accepted_or_rejected_and_once() {
-    let folder = heal_fuzz::root().join("playbooks");
-    let read = |name: &str| {
-        let text = std::fs::read_to_string(folder.join(format!("{name}.yaml"))).unwrap();
-        heal_language::playbook::read(name, &text, &catalog()).playbook
-    };
-    let names = ["ticket_timeout_recovery", "worker_failure_recovery", "sla_violation_mitigation", "dependency_down"];
-    let library = Arc::new(Library::new(names.into_iter().filter_map(read)).unwrap());
+    let library = library();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     fuzz("accepted", &["tests/events"], |input| {
         let (clock, runs) = (Arc::new(ManualClock::default()), Arc::new(Runs::default()));
