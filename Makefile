@@ -3,7 +3,7 @@
 HEAL := $${CARGO_TARGET_DIR:-target}/debug/heal
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test lint bench bench-aws bench-doors bench-halt bench-peers bench-readers bench-storm simulate crash-points fuzz fault-matrix deny stack stack-down watch invoke require
+.PHONY: help run install test lint bench bench-aws bench-doors bench-halt bench-peers bench-readers bench-storm simulate crash-points soak mutants fuzz fault-matrix deny stack stack-down watch invoke require
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-17s %s\n", $$1, $$2 }'
@@ -52,6 +52,12 @@ simulate: require ## random faults against the laws, optimised: COURSES=10000 of
 crash-points: require ## a crash before and after every call that changes something, over SQLite and over a local AWS, also two in one course
 	@scripts/install-aws-tools.sh ministack
 	@CRASH_TWICE_IN=1 CRASH_SEED="$(SEED)" cargo test --locked --workspace --test every_port_call -- --nocapture
+
+soak: require ## load, kills and faults for HOURS=1, and an account that has to balance; RATE= incidents a second; SEED=n
+	@HOURS="$(HOURS)" RATE="$(RATE)" SEED="$(SEED)" scripts/soak.sh
+
+mutants: require ## mutation testing, by hand: FILES="shared/engine/src/decide.rs", by default the state machine; hours; docs/mutants.md
+	@FILES="$(FILES)" scripts/mutants.sh
 
 fuzz: require ## mutated inputs for everything that reads a text from outside: SECONDS=600 for each of the targets
 	@FUZZ_SECONDS="$(SECONDS)" FUZZ_SEED="$(SEED)" cargo test --locked --workspace --test targets -- --nocapture --test-threads 2

@@ -89,6 +89,8 @@ async fn a_file_is_checked_backed_up_in_use_and_restored() {
     assert_eq!(outcome(&serve, "rem-2").await, "HEALED");
     let checked = heal(&["state", "check", "--state", state, "--json"]).exits(0).report();
     assert_eq!((&checked["findings"], &checked["runs"]), (&json!([]), &json!(2)), "{checked}");
+    let rows = |table: &str| checked["rows"][table].as_u64();
+    assert_eq!((rows("run"), rows("message"), rows("sqlite_schema")), (Some(2), Some(0), None), "{checked}");
     heal(&["state", "restore", copy, "--state", state])
         .exits(2)
         .complains(&["another heal works on this state file (process "]);

@@ -1,6 +1,6 @@
 //! Whether the content of a state file is whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -21,6 +21,8 @@ pub struct Examined {
     pub bytes: u64,
     /// Runs in it, the ended ones included; 0 if they cannot be counted.
     pub runs: u64,
+    /// Rows of each table; empty if they cannot be counted.
+    pub rows: BTreeMap<String, u64>,
     /// What is wrong, at most [`limit::FINDINGS`]; empty if nothing is.
     pub findings: Vec<String>,
 }
@@ -39,14 +41,16 @@ pub fn examine(path: &Path) -> Result<Examined, OpenError> {
             findings.extend(missing(&connection)?);
         }
         findings.truncate(limit::FINDINGS);
-        let runs = connection.query_row("SELECT count(*) FROM run", [], |row| row.get::<_, i64>(0)).unwrap_or_default();
-        Ok(Examined { version, bytes: file.bytes()?, runs: runs.unsigned_abs(), findings })
+        let rows = rows(&connection).unwrap_or_default();
+        let runs = rows.get("run").copied().unwrap_or_default();
+        Ok(Examined { version, bytes: file.bytes()?, runs, rows, findings })
     };
     match examine() {
         Err(OpenError::Damaged { finding }) => Ok(Examined {
             version: 0,
             bytes: path.metadata().map_or(0, |found| found.len()),
             runs: 0,
+            rows: BTreeMap::new(),
             findings: vec![finding],
         }),
         examined => examined.map_err(|error: OpenError| error.at(path)),
@@ -127,6 +131,18 @@ fn orphans(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 fn missing(connection: &Connection) -> Result<Vec<String>, OpenError> {
     let (whole, found) = (names(&open::memory()?)?, names(connection)?);
     Ok(whole.difference(&found).map(|name| format!("{name} is missing")).collect())
+}
+
+fn rows(connection: &Connection) -> rusqlite::Result<BTreeMap<String, u64>> {
+    let mut statement = connection
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")?;
+    let tables = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    let count = |table: String| {
+        let sql = format!("SELECT count(*) FROM \"{}\"", table.replace('"', "\"\""));
+        let rows: i64 = connection.query_row(&sql, [], |row| row.get(0))?;
+        Ok((table, rows.unsigned_abs()))
+    };
+    tables.into_iter().map(count).collect()
 }
 
 fn names(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {

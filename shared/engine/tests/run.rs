@@ -12,6 +12,8 @@
 #[path = "run/fixture.rs"]
 #[allow(dead_code)]
 mod fixture;
+#[path = "run/owing.rs"]
+mod owing;
 #[path = "run/script.rs"]
 mod script;
 #[path = "run/transcript.rs"]
@@ -117,6 +119,7 @@ fn check(case: &Case) -> Result<(), String> {
     if let Some(command) = commands(&run, start).find(|command| command.shadow != case.mode.is_shadow()) {
         return Err(format!("shadow is {} in the command of a run of mode {:?}", command.shadow, case.mode));
     }
+    owing::check(&run, start)?;
     let mut first_tokens = run.tokens.clone();
     for step in &case.script {
         let at = after(start, step.at);
@@ -130,6 +133,7 @@ fn check(case: &Case) -> Result<(), String> {
             run.halted.clone_from(halted);
         }
         run.tokens = newest;
+        let commits = run.commits.len();
         match (run.take(input, at), step.stale) {
             (Err(ApplyError::Refused { why, .. }), false) if Some(&why) == step.refused.as_ref() => {}
             (Ok(events), false) if step.refused.is_some() => {
@@ -138,6 +142,9 @@ fn check(case: &Case) -> Result<(), String> {
             (Ok(_), false) | (Err(ApplyError::Stale { .. }), true) => {}
             (Ok(events), true) => return Err(format!("{step:?} should be stale and gave {events:?}")),
             (Err(error), _) => return Err(format!("{step:?}: {error}")),
+        }
+        if run.commits.len() > commits {
+            owing::check(&run, at).map_err(|fault| format!("{step:?}: {fault}"))?;
         }
         for (attempt, token) in &run.tokens {
             first_tokens.entry(*attempt).or_insert_with(|| token.clone());

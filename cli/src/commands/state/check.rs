@@ -10,7 +10,8 @@ use crate::out;
 const EXAMPLES: &str = "\
 Examples:
   heal state check --state heal.db
-  heal state check --state heal.db --json | jq .findings";
+  heal state check --state heal.db --json | jq .findings
+  heal state check --state heal.db --json | jq .rows                  how much is in which table";
 
 /// Reads the whole state file and reports what is damaged, also while `heal serve` works on it
 ///
@@ -30,8 +31,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let examined = heal_embedded::examine(path)?;
     let is_whole = examined.findings.is_empty();
     if args.json {
-        let heal_embedded::Examined { version, bytes, runs, findings } = &examined;
-        out::json(&json!({"version": version, "bytes": bytes, "runs": runs, "findings": findings}))?;
+        let heal_embedded::Examined { version, bytes, runs, rows, findings } = &examined;
+        out::json(&json!({"version": version, "bytes": bytes, "runs": runs, "rows": rows, "findings": findings}))?;
         return Ok(Exit::success_if(is_whole));
     }
     for finding in &examined.findings {

@@ -1,0 +1,63 @@
+//! What a commit adds to what its run owes, read off the events themselves.
+
+use std::collections::BTreeMap;
+
+use heal_engine::event::{Commit, Event};
+use heal_engine::id::StepRef;
+use heal_engine::{Command, Timestamp, decide};
+
+use crate::fixture::Run;
+
+/// The commands that follow from the run's newest commit are those that its events call for, and no older ones.
+pub fn check(run: &Run, at: Timestamp) -> Result<(), String> {
+    let Some(commit) = run.commits.last() else { return Ok(()) };
+    let commands = decide::since(&run.plan, &run.state, at, commit.first_seq - 1);
+    // A release moves every timer of its run, those of earlier commits too.
+    let release =
+        (commit.first_seq..).zip(&commit.events).find(|(_, event)| matches!(event, Event::RunReleased { .. }));
+    let moved = |command: &&Command| release.is_some_and(|(seq, _)| command.since() == seq);
+    let observed: Vec<_> =
+        commands.iter().filter(|command| !moved(command)).map(|command| (command.since(), wake(command))).collect();
+    let expected =
+        if run.state.held.is_some() || run.state.queued.is_some() { Vec::new() } else { called_for(commit, at) };
+    if observed == expected {
+        Ok(())
+    } else {
+        Err(format!("owed since the last commit: expected {expected:?}, observed {observed:?}"))
+    }
+}
+
+fn wake(command: &Command) -> Option<Timestamp> {
+    match command {
+        Command::Perform { .. } => None,
+        Command::Wake { at, .. } => Some(*at),
+    }
+}
+
+/// The sequence numbers of the events that a command follows from, with the moment of a wake-up.
+fn called_for(commit: &Commit, at: Timestamp) -> Vec<(u64, Option<Timestamp>)> {
+    let mut owed: BTreeMap<StepRef, (u64, Option<Timestamp>)> = BTreeMap::new();
+    for (seq, event) in (commit.first_seq..).zip(&commit.events) {
+        match event {
+            Event::AttemptStarted { step, deadline, .. } | Event::AttemptReissued { step, deadline, .. }
+                if at < *deadline =>
+            {
+                owed.insert(*step, (seq, None));
+            }
+            Event::WaitStarted { step, until } | Event::ApprovalRequested { step, until, .. } => {
+                owed.insert(*step, (seq, Some(*until)));
+            }
+            Event::RetryScheduled { step, due_at, .. } => {
+                owed.insert(*step, (seq, Some(*due_at)));
+            }
+            Event::AttemptEnded { step, .. } | Event::AttemptHeld { step, .. } | Event::StepEnded { step, .. } => {
+                owed.remove(step);
+            }
+            Event::RunEnded { .. } => owed.clear(),
+            _ => {}
+        }
+    }
+    let mut owed: Vec<_> = owed.into_values().collect();
+    owed.sort_unstable();
+    owed
+}
