@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use heal_runtime::port::{
-    Admitted, Appended, Created, DueRuns, LiveRuns, NewRun, Occupancy, Page, Result, Room, RunFilter, RunHead, RunLog,
-    RunReader,
+    Admitted, Appended, Created, DueRuns, JoinedInput, LiveRuns, NewRun, Occupancy, Page, Result, Room, RunFilter,
+    RunHead, RunLog, RunReader,
 };
 use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, Timestamp, format};
 
@@ -85,6 +85,11 @@ impl RunLog for Store {
         let row = row(operation, &run.commit, &run.head)?;
         let run = run.clone();
         self.write(operation, move |connection| write::create(connection, &row, &run)).await
+    }
+
+    async fn remember(&self, input: &JoinedInput) -> Result<()> {
+        let input = input.clone();
+        self.write("runs.remember", move |connection| write::remember(connection, &input)).await
     }
 
     async fn append(&self, commit: &Commit, head: &RunHead, concurrency_key: Option<&str>) -> Result<Appended> {

@@ -24,8 +24,8 @@ pub use claims::{
 pub use policy::{Decision, DecisionSource, Policy, PolicyContext, PolicyInput, PolicyResource};
 pub use queue::{DeadLetter, DeadLetters, Delivery, Message, QueueName, Receiver, Sender};
 pub use runs::{
-    ATTENTION_OUTCOMES, Admitted, Appended, Created, DueRuns, LiveRuns, NewRun, Occupancy, Page, Position, Repeat,
-    RepeatCounter, Room, RoomBound, RunFilter, RunHead, RunLog, RunReader, RunStore, SUBJECT_BYTES, Subject,
+    ATTENTION_OUTCOMES, Admitted, Appended, Created, DueRuns, JoinedInput, LiveRuns, NewRun, Occupancy, Page, Position,
+    Repeat, RepeatCounter, Room, RoomBound, RunFilter, RunHead, RunLog, RunReader, RunStore, SUBJECT_BYTES, Subject,
     WAITING_RUNS, WaitingRun, number_in_queue, place,
 };
 pub use settlement::{Append, AttemptSettlement, ClaimEnd, InOrder, SettleOutcome, Settlement, Settles, Written};

@@ -184,6 +184,18 @@ async fn a_message_that_comes_again_finds_the_run_that_waits() {
 }
 
 #[tokio::test]
+async fn an_incident_that_joined_a_run_starts_none_when_it_comes_again() {
+    let rig = Rig::with(LiveBounds::default());
+    let run_id = rig.start("RESTART", "1", "LOW").await;
+    let other = json!({"incident_id": "2", "incident_type": "RESTART", "key": "1"});
+    assert_eq!(rig.send(other.clone()).await, IntakeOutcome::Joined { run_id: run_id.clone() });
+    assert_eq!(rig.send(other.clone()).await, IntakeOutcome::Known { run_id: run_id.clone() });
+    rig.cancel(&run_id).await;
+    assert_eq!(rig.send(other).await, IntakeOutcome::Known { run_id });
+    assert_eq!(rig.heads().await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_waiting_run_that_is_cancelled_or_whose_alert_is_over_has_done_nothing() {
     let rig = Rig::with(LiveBounds { per_playbook: 1, ..LiveBounds::default() });
     let first = rig.start("ACT", "1", "LOW").await;

@@ -15,8 +15,8 @@ mod row;
 
 use async_trait::async_trait;
 use heal_runtime::port::{
-    Admitted, Appended, Created, DueRuns, LiveRuns, NewRun, Occupancy, Page, Result, Room, RunFilter, RunHead, RunLog,
-    RunReader,
+    Admitted, Appended, Created, DueRuns, JoinedInput, LiveRuns, NewRun, Occupancy, Page, Result, Room, RunFilter,
+    RunHead, RunLog, RunReader,
 };
 use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, Timestamp};
 
@@ -82,6 +82,10 @@ impl RunReader for Store {
 impl RunLog for Store {
     async fn create(&self, run: &NewRun) -> Result<Created> {
         create::create(self, run).await
+    }
+
+    async fn remember(&self, input: &JoinedInput) -> Result<()> {
+        create::remember(self, input).await
     }
 
     async fn append(&self, commit: &Commit, head: &RunHead, _concurrency_key: Option<&str>) -> Result<Appended> {

@@ -1,6 +1,6 @@
 //! Creates runs and appends to them.
 
-use heal_runtime::port::{Admitted, Appended, Created, NewRun, Room, RunHead};
+use heal_runtime::port::{Admitted, Appended, Created, JoinedInput, NewRun, Room, RunHead};
 use heal_runtime::{Digest, RunId, RunOutcome, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -56,6 +56,15 @@ pub(crate) fn create(connection: &Connection, row: &Row, run: &NewRun) -> Result
         hold.execute(params![key, row.run_id])?;
     }
     Ok(Created::Created)
+}
+
+pub(crate) fn remember(connection: &Connection, input: &JoinedInput) -> Result<(), JobError> {
+    let mut dedupe = connection.prepare_cached(
+        "INSERT INTO dedupe (key, run_id, until) VALUES (?1, ?2, ?3)
+         ON CONFLICT (key) DO UPDATE SET run_id = excluded.run_id, until = excluded.until WHERE until <= ?4",
+    )?;
+    dedupe.execute(params![input.dedupe_key, input.run_id.as_str(), millis(input.until), millis(input.at)])?;
+    Ok(())
 }
 
 pub(crate) fn append(connection: &Connection, row: &Row, concurrency_key: Option<&str>) -> Result<Appended, JobError> {

@@ -15,8 +15,11 @@ use tracing::Instrument as _;
 use super::cache::{Live, PLAN_REFRESH_MS};
 use super::repeats::Again;
 use super::{DispatchError, Dispatcher, IntakeOutcome, Prepared, Rejection, held};
-use crate::port::{BackendError, Created, NewRun, Settles, Written};
+use crate::port::{BackendError, Created, JoinedInput, NewRun, Settles, Written};
 use crate::{halts, message, observe, span};
+use creation::{Creation, joins};
+
+mod creation;
 
 /// Milliseconds for which a plan is stored: a run may wait a day for its approval and a day in queues, and may take a day; the store may
 /// have been asked [`PLAN_REFRESH_MS`] ago. The rest is for clocks that differ and attempts in flight at the deadline.
@@ -127,26 +130,32 @@ impl Dispatcher {
         for _ in 0..super::CONFLICTS {
             match self.create(&prepared, traceparent, &again).await? {
                 Creation::Done(accepted) => return Ok(accepted),
-                Creation::Busy(run_id) => {
+                Creation::Busy(joined) => {
                     let incident_id = prepared.intake.incident_id.clone();
                     let cause_id = format!("joined:{incident_id}");
-                    let turn = self.take(&run_id, &cause_id, &[Input::Joined { incident_id }]).await?;
+                    let turn = self.take(&joined.run_id, &cause_id, &[Input::Joined { incident_id }]).await?;
                     if !turn.status.is_terminal() || turn.taken > 0 {
-                        return Ok(IntakeOutcome::Joined { run_id });
+                        return self.joined(joined).await;
                     }
                 }
                 Creation::Full(gate) => again = Again { is_full: true, gate, ..again },
                 Creation::Repeated(runs) => again.escalation = Some(self.escalation(&prepared, &runs).await?),
-                Creation::Escalated(run_id) => {
-                    if self.join_escalated(&run_id, &prepared.intake.incident_id).await? {
-                        return Ok(IntakeOutcome::Joined { run_id });
+                Creation::Escalated(joined) => {
+                    if self.join_escalated(&joined.run_id, &prepared.intake.incident_id).await? {
+                        return self.joined(joined).await;
                     }
-                    again = Again { acknowledged: Some(run_id), ..Again::default() };
+                    again = Again { acknowledged: Some(joined.run_id), ..Again::default() };
                 }
             }
         }
         let run_id = prepared.intake.run_id.unwrap_or_else(|| RunId::new(prepared.intake.incident_id));
         Err(DispatchError::Contended { run_id })
+    }
+
+    /// The run has the incident. Delivered again after the run's end, the incident starts none of its own.
+    async fn joined(&self, input: JoinedInput) -> Result<IntakeOutcome, DispatchError> {
+        self.ports.runs.remember(&input).await?;
+        Ok(IntakeOutcome::Joined { run_id: input.run_id })
     }
 
     async fn create(
@@ -247,10 +256,10 @@ impl Dispatcher {
                 Ok(Creation::Done(IntakeOutcome::Started { run_id, status }))
             }
             Created::Duplicate { run_id } => self.known(run_id).await.map(Creation::Done),
-            Created::Busy { run_id } => Ok(Creation::Busy(run_id)),
+            Created::Busy { run_id } => Ok(Creation::Busy(joins(run, run_id))),
             Created::Full => Ok(Creation::Full(gate)),
             Created::Repeated { runs } => Ok(Creation::Repeated(runs)),
-            Created::Escalated { run_id } => Ok(Creation::Escalated(run_id)),
+            Created::Escalated { run_id } => Ok(Creation::Escalated(joins(run, run_id))),
         }
     }
 
@@ -280,13 +289,4 @@ impl Dispatcher {
         }
         Ok(())
     }
-}
-
-enum Creation {
-    Done(IntakeOutcome),
-    Busy(RunId),
-    /// The run has to wait for room. What the plan gate found stays.
-    Full(Option<Gate>),
-    Repeated(Vec<RunId>),
-    Escalated(RunId),
 }

@@ -149,6 +149,19 @@ pub trait RunReader: Send + Sync + 'static {
     async fn list(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page>;
 }
 
+/// An input that has started no run: its incident joined another one's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinedInput {
+    /// Idempotency key of the input: until `until`, a create with this key is a duplicate.
+    pub dedupe_key: String,
+    /// The run that it joined.
+    pub run_id: RunId,
+    /// Now.
+    pub at: Timestamp,
+    /// End of the deduplication window.
+    pub until: Timestamp,
+}
+
 /// Writes runs.
 ///
 /// # Guarantees
@@ -159,6 +172,9 @@ pub trait RunLog: RunReader {
     /// compared in this order. The run is counted in the same write: a run exists if and only if it is counted. A run that needs room and has
     /// none is not stored either, whatever else holds.
     async fn create(&self, run: &NewRun) -> Result<Created>;
+
+    /// Keeps the dedupe key of an input that joined a run, unless the key is taken.
+    async fn remember(&self, input: &JoinedInput) -> Result<()>;
 
     /// As [`RunLog::append`], of a commit with which the run takes room until its end. It is stored only if there is room; for want
     /// of it, the answer is `Full` whatever else holds.

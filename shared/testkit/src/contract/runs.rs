@@ -45,6 +45,8 @@ macro_rules! run_store_contract {
             a_live_run_holds_its_concurrency_key,
             a_busy_create_stores_nothing,
             the_dedupe_key_is_compared_before_the_concurrency_key,
+            an_input_that_joined_a_run_is_a_duplicate_in_its_window,
+            an_input_with_a_run_of_its_own_is_not_remembered_as_another_ones,
             a_run_created_as_ended_holds_no_concurrency_key,
             concurrent_creates_of_one_input_make_one_run,
             concurrent_creates_for_one_concurrency_key_make_one_live_run,

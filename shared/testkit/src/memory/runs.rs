@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use heal_runtime::port::{
-    Admitted, Append, Appended, Created, NewRun, Occupancy, Page, Position, RepeatCounter, Result, Room, RunFilter,
-    RunHead, RunLog, RunReader, WaitingRun, place,
+    Admitted, Append, Appended, Created, JoinedInput, NewRun, Occupancy, Page, Position, RepeatCounter, Result, Room,
+    RunFilter, RunHead, RunLog, RunReader, WaitingRun, place,
 };
 use heal_runtime::{Commit, Digest, RunId, RunStatus, Seq, StoredCommit, Timestamp};
 
@@ -115,6 +115,13 @@ impl Model {
         let order = vec![self.written];
         self.runs.insert(run_id.clone(), Run { head, before: None, commits, order, takes_room });
         Created::Created
+    }
+
+    fn remember(&mut self, input: &JoinedInput) {
+        let is_free = self.dedupe.get(&input.dedupe_key).is_none_or(|(_, until)| *until <= input.at);
+        if is_free {
+            self.dedupe.insert(input.dedupe_key.clone(), (input.run_id.clone(), input.until));
+        }
     }
 
     fn append(&mut self, commit: &Commit, head: &RunHead, concurrency_key: Option<&str>) -> Appended {
@@ -251,6 +258,10 @@ impl Runs {
 impl RunLog for Runs {
     async fn create(&self, run: &NewRun) -> Result<Created> {
         self.faults.around("runs.create", || lock(&self.model).create(run)).await
+    }
+
+    async fn remember(&self, input: &JoinedInput) -> Result<()> {
+        self.faults.around("runs.remember", || lock(&self.model).remember(input)).await
     }
 
     async fn append(&self, commit: &Commit, head: &RunHead, concurrency_key: Option<&str>) -> Result<Appended> {

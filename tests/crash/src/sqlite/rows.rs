@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use heal_guard::{AutonomySetting, Halt};
 use heal_runtime::port::{
-    Admitted, Appended, AutonomyStore, BreakerRecord, BreakerStore, CheckStore, Created, DueRuns, LiveRuns, NewRun,
-    Occupancy, Page, Result, Room, RunFilter, RunHead, RunLog, RunReader, Switches,
+    Admitted, Appended, AutonomyStore, BreakerRecord, BreakerStore, CheckStore, Created, DueRuns, JoinedInput,
+    LiveRuns, NewRun, Occupancy, Page, Result, Room, RunFilter, RunHead, RunLog, RunReader, Switches,
 };
 use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, Timestamp};
 
@@ -117,6 +117,10 @@ impl RunReader for Gated {
 impl RunLog for Gated {
     async fn create(&self, run: &NewRun) -> Result<Created> {
         self.gate.around("runs.create", RunLog::create(&self.store, run)).await
+    }
+
+    async fn remember(&self, input: &JoinedInput) -> Result<()> {
+        self.gate.around("runs.remember", RunLog::remember(&self.store, input)).await
     }
 
     async fn admit(&self, commit: &Commit, head: &RunHead, room: &Room) -> Result<Admitted> {

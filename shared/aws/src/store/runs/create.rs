@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::{
     CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
-use heal_runtime::port::{BackendError, Created, NewRun, Result};
+use heal_runtime::port::{BackendError, Created, JoinedInput, NewRun, Result};
 use heal_runtime::{RunId, RunStatus, Timestamp};
 
 use super::due::{AWAITS_APPROVAL, TAKES_ROOM, WAITS};
@@ -140,12 +140,22 @@ fn live_row(run: &NewRun, live: &Live) -> Item {
     if run.head.status == RunStatus::AwaitingApproval { row.flag(AWAITS_APPROVAL, true) } else { row }
 }
 
+/// Whether an input is no duplicate.
+const IS_NEW: &str = "attribute_not_exists(pk) OR open_until <= :at";
+
 fn dedupe_row(store: &Store, run: &NewRun) -> Result<TransactWriteItem> {
-    let item = Item::at(&key::dedupe(&run.dedupe_key))
-        .text("run_id", run.commit.run_id.as_str())
-        .moment("open_until", run.dedupe_until)
-        .expires(run.dedupe_until, 0);
-    put(store, item, "attribute_not_exists(pk) OR open_until <= :at", Item::default().moment(":at", run.commit.at))
+    let item = dedupe_item(&run.dedupe_key, &run.commit.run_id, run.dedupe_until);
+    put(store, item, IS_NEW, Item::default().moment(":at", run.commit.at))
+}
+
+fn dedupe_item(dedupe_key: &str, run_id: &RunId, until: Timestamp) -> Item {
+    Item::at(&key::dedupe(dedupe_key)).text("run_id", run_id.as_str()).moment("open_until", until).expires(until, 0)
+}
+
+/// Writes the dedupe row of an input that has no run of its own, unless there is one.
+pub(super) async fn remember(store: &Store, input: &JoinedInput) -> Result<()> {
+    let item = dedupe_item(&input.dedupe_key, &input.run_id, input.until);
+    store.put("runs.remember", item, IS_NEW, Item::default().moment(":at", input.at)).await.map(drop)
 }
 
 pub(super) fn put(store: &Store, item: Item, condition: &str, values: Item) -> Result<TransactWriteItem> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use heal_engine::event::Event;
 use heal_runtime::port::{
-    Admitted, Appended, Created, NewRun, Occupancy, Page, Result, Room, RunFilter, RunHead, RunLog, RunReader,
+    Admitted, Appended, Created, JoinedInput, NewRun, Occupancy, Page, Result, Room, RunFilter, RunHead, RunLog,
+    RunReader,
 };
 use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, Timestamp};
 
@@ -76,6 +77,10 @@ impl RunLog for Planted {
             _ => {}
         }
         self.inner.create(&run).await
+    }
+
+    async fn remember(&self, input: &JoinedInput) -> Result<()> {
+        self.inner.remember(input).await
     }
 
     async fn append(&self, commit: &Commit, head: &RunHead, concurrency_key: Option<&str>) -> Result<Appended> {

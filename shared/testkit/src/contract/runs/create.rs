@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use heal_runtime::port::{Created, NewRun, RunFilter};
+use heal_runtime::port::{Created, JoinedInput, NewRun, RunFilter};
 use heal_runtime::{RunId, RunStatus, Timestamp};
 
 use super::Runs;
@@ -115,6 +115,28 @@ pub async fn the_dedupe_key_is_compared_before_the_concurrency_key(store: Runs) 
     store.create(&seen).await.unwrap();
     let both = NewRun { dedupe_key: "seen".to_owned(), ..holding("run-3", "ticket:1") };
     assert_eq!(store.create(&both).await.unwrap(), duplicate_of("run-2"));
+}
+
+fn joined(dedupe_key: &str, run_id: &str, at: Timestamp) -> JoinedInput {
+    JoinedInput { dedupe_key: dedupe_key.to_owned(), run_id: RunId::new(run_id), at, until: at.plus_ms(1_000) }
+}
+
+pub async fn an_input_that_joined_a_run_is_a_duplicate_in_its_window(store: Runs) {
+    store.create(&holding("run-1", "ticket:1")).await.unwrap();
+    let mut late = NewRun { dedupe_key: "joined".to_owned(), ..new_run("run-2") };
+    let at = late.commit.at;
+    store.remember(&joined("joined", "run-1", at)).await.unwrap();
+    store.remember(&joined("joined", "run-1", at)).await.unwrap();
+    assert_eq!(store.create(&late).await.unwrap(), duplicate_of("run-1"));
+    late.commit.at = at.plus_ms(1_000);
+    assert_eq!(store.create(&late).await.unwrap(), Created::Created);
+}
+
+pub async fn an_input_with_a_run_of_its_own_is_not_remembered_as_another_ones(store: Runs) {
+    store.create(&of_one_input("run-1")).await.unwrap();
+    store.create(&holding("run-2", "ticket:1")).await.unwrap();
+    store.remember(&joined("one input", "run-2", of_one_input("run-1").commit.at)).await.unwrap();
+    assert_eq!(store.create(&of_one_input("run-3")).await.unwrap(), duplicate_of("run-1"));
 }
 
 pub async fn a_run_created_as_ended_holds_no_concurrency_key(store: Runs) {
