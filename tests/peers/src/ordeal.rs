@@ -30,7 +30,7 @@ pub enum Outcome {
     Any,
 }
 
-/// Makes [`CALLS`] calls at once of a server that acts in this way. `client` gets the server, and makes of a call's time the call.
+/// Makes 40 calls at once of a server that acts in this way. `client` gets the server, and makes of a call's time the call.
 pub async fn undergo<C, F>(name: &str, act: Act, expected: Outcome, client: impl AsyncFnOnce(&Hostile) -> C)
 where
     C: Fn(Duration) -> F,

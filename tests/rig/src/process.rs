@@ -121,7 +121,7 @@ async fn reply(State(world): State<Arc<World>>, body: String) -> StatusCode {
     StatusCode::ACCEPTED
 }
 
-/// The protocol `awsJson1_0` of SQS and DynamoDB.
+/// The protocol `awsJson1_0` of SQS and `DynamoDB`.
 async fn refuse(State(world): State<Arc<World>>, body: Bytes) -> Response {
     let calls = {
         let mut sent = world.sent.lock().unwrap();
