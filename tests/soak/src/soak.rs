@@ -136,10 +136,10 @@ impl Soak {
         let _ = kills_ended.send(true);
         killing.await??;
         // A process is not young any more when its memory counts for the first time.
-        let rest = settings.length() - with_kills;
+        let rest = settings.length().saturating_sub(with_kills);
         interrupt.wait(rest / 3).await;
         let before = self.home.size().await.resident_kib;
-        interrupt.wait(rest - rest / 3).await;
+        interrupt.wait(rest * 2 / 3).await;
         let after = self.home.size().await.resident_kib;
         let _ = load_ended.send(true);
         for task in tasks {
