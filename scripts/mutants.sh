@@ -11,7 +11,7 @@ PATH=$PWD/.tools/bin:$PATH
 engine=shared/engine/src
 files=${FILES:-"$engine/apply.rs $engine/apply/**/*.rs $engine/decide.rs $engine/state/held.rs $engine/turn/brakes.rs"}
 package=heal-engine
-tests="--lib --test run --test laws --test budget --test notice --test golden"
+tests="--lib --test run --test forged --test laws --test budget --test notice --test golden"
 case $files in
 *shared/runtime/*)
     package=heal-runtime

@@ -1,6 +1,13 @@
 //! Logs that no engine writes: an event that cannot happen in its state does not fold. `tests/forged/*.yaml` hold the cases.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm, clippy::pedantic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::pedantic
+)]
 
 #[path = "run/fixture.rs"]
 #[allow(dead_code)]

@@ -65,6 +65,9 @@ struct Case {
     /// Follow-ups that are open at the end.
     #[serde(default)]
     open: Option<u32>,
+    /// What the index finds the held run by at the end.
+    #[serde(default)]
+    held_by: Option<String>,
     /// Milliseconds that the run has waited in queues.
     #[serde(default)]
     waited_ms: Option<u64>,
@@ -143,6 +146,7 @@ fn check(case: &Case) -> Result<(), String> {
             (Ok(events), true) => return Err(format!("{step:?} should be stale and gave {events:?}")),
             (Err(error), _) => return Err(format!("{step:?}: {error}")),
         }
+        owing::check_now(&run, at).map_err(|fault| format!("{step:?}: {fault}"))?;
         if run.commits.len() > commits {
             owing::check(&run, at).map_err(|fault| format!("{step:?}: {fault}"))?;
         }
@@ -159,6 +163,10 @@ fn check(case: &Case) -> Result<(), String> {
     }
     if case.keys.as_ref().is_some_and(|expected| *expected != keys) {
         return Err(format!("keys: expected {:?}, observed {keys:?}", case.keys));
+    }
+    let held_by = run.state.held.as_ref().map(|held| held.holder());
+    if case.held_by.is_some() && case.held_by.as_deref() != held_by {
+        return Err(format!("held by: expected {:?}, observed {held_by:?}", case.held_by));
     }
     if case.waited_ms.is_some_and(|expected| expected != run.state.waited_ms()) {
         return Err(format!("waited: expected {:?}, observed {} ms", case.waited_ms, run.state.waited_ms()));

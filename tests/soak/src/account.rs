@@ -71,6 +71,11 @@ impl Account {
                 rejected += 1;
                 continue;
             }
+            // Each message that no playbook is for has a record of its own, a repeated one too.
+            if run.is_rejected {
+                runs.entry(&run.incident_id).or_default();
+                continue;
+            }
             for incident in std::iter::once(&run.incident_id).chain(&run.joined) {
                 runs.entry(incident).or_default().push(&run.run_id);
             }

@@ -94,7 +94,7 @@ impl Home {
         }
     }
 
-    pub(crate) async fn rest(&self) -> anyhow::Result<Rest> {
+    pub(crate) fn rest(&self) -> anyhow::Result<Rest> {
         match self {
             Self::Serving(serving) => serving.rest(),
         }

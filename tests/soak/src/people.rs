@@ -45,7 +45,7 @@ pub(crate) async fn answers(
             if random.percent(LATER_PERCENT) && !*has_ended.borrow() {
                 continue;
             }
-            let Some(run_id) = approval["run_id"].as_str() else { continue };
+            let Some(run_id) = text(&approval, "run_id") else { continue };
             let args: &[&str] = if random.percent(REJECTED_PERCENT) {
                 &["approvals", "reject", run_id, "--reason", "the soak rejects some"]
             } else {
@@ -86,7 +86,7 @@ async fn one(home: &Home, random: &mut Random) -> bool {
     };
     let live = async || -> Vec<Value> {
         let runs = home.lines(&["runs", "list", "--limit", "200"]).await.unwrap_or_default();
-        runs.into_iter().filter(|run| run["outcome"].is_null()).collect()
+        runs.into_iter().filter(is_live).collect()
     };
     match random.below(6) {
         0 => halt(&["--all"]).await,
@@ -95,7 +95,7 @@ async fn one(home: &Home, random: &mut Random) -> bool {
         3 => halt(&["--playbook", "ticket_timeout_recovery"]).await,
         kind => {
             let runs = live().await;
-            let Some(run_id) = random.choose(&runs).and_then(|run| run["run_id"].as_str()) else { return false };
+            let Some(run_id) = random.choose(&runs).and_then(|run| text(run, "run_id")) else { return false };
             match kind {
                 4 => is_done(&["runs", "hold", run_id, "--reason", "the soak holds one"]).await,
                 _ => is_done(&["runs", "cancel", run_id]).await,
@@ -110,9 +110,17 @@ pub(crate) async fn release(home: &Home) {
         println!("failed to resume: {error:#}");
     }
     for run in home.lines(&["runs", "list", "--limit", "1000"]).await.unwrap_or_default() {
-        let by_person = run["held_by"].as_str().is_some_and(|by| by.contains(':'));
-        if let Some(run_id) = run["run_id"].as_str().filter(|_| by_person && run["outcome"].is_null()) {
+        let by_person = text(&run, "held_by").is_some_and(|by| by.contains(':'));
+        if let Some(run_id) = text(&run, "run_id").filter(|_| by_person && is_live(&run)) {
             let _ = home.heal(&["runs", "release", run_id, "--reason", "the soak goes on"]).await;
         }
     }
+}
+
+fn text<'v>(line: &'v Value, field: &str) -> Option<&'v str> {
+    line.get(field)?.as_str()
+}
+
+fn is_live(run: &Value) -> bool {
+    run.get("outcome").is_none_or(Value::is_null)
 }

@@ -115,7 +115,7 @@ impl Soak {
         let mut faults = drained;
         faults.extend(memory);
         faults.extend(account.faults());
-        faults.extend(self.home.rest().await?.findings);
+        faults.extend(self.home.rest()?.findings);
         faults.extend(self.audit().await?);
         faults.extend(self.home.collect(account.dead_letters.len()).await?);
         Ok(faults)
@@ -136,10 +136,10 @@ impl Soak {
         let _ = kills_ended.send(true);
         killing.await??;
         // A process is not young any more when its memory counts for the first time.
-        let rest = settings.length() - with_kills;
+        let rest = settings.length().saturating_sub(with_kills);
         interrupt.wait(rest / 3).await;
         let before = self.home.size().await.resident_kib;
-        interrupt.wait(rest - rest / 3).await;
+        interrupt.wait(rest * 2 / 3).await;
         let after = self.home.size().await.resident_kib;
         let _ = load_ended.send(true);
         for task in tasks {
@@ -157,7 +157,7 @@ impl Soak {
     async fn drain(&self) -> anyhow::Result<Vec<String>> {
         let started = Instant::now();
         loop {
-            let (live, queued) = (reading::live(&*self.home.runs()).await?, self.home.rest().await?.queued);
+            let (live, queued) = (reading::live(&*self.home.runs()).await?, self.home.rest()?.queued);
             if live == 0 && queued == 0 {
                 println!("drained       in {} s", started.elapsed().as_secs());
                 return Ok(Vec::new());
@@ -180,7 +180,7 @@ impl Soak {
             unreadable: sent.unreadable,
             runs: reading::entries(&*self.home.runs()).await?,
             seen: self.seen.effects(),
-            queued: self.home.rest().await?.queued,
+            queued: self.home.rest()?.queued,
             dead_letters: dead_letters.into_iter().map(|letter| letter.body).collect(),
             unreadable_mark: UNREADABLE,
         })

@@ -53,7 +53,8 @@ pub(super) fn check(plan: &Plan, state: &State, event: &Event) -> Result<(), Err
         }
         Event::ApprovalExpiring { step, percent, .. } => approval::remindable(state, *step, *percent).map_err(illegal),
         Event::RunHeld { .. } | Event::RunReleased { .. } => holdable(state, event).or_else(stale),
-        Event::RunQueued if !state.takes_room() || state.commands_sent > 0 || !state.step_starts.is_empty() => {
+        // The first attempt of a run is a start too.
+        Event::RunQueued if !state.takes_room() || !state.step_starts.is_empty() => {
             Err(illegal("the run has started".to_owned()))
         }
         Event::RunAdmitted => admissible(state).or_else(stale),

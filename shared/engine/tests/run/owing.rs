@@ -27,6 +27,19 @@ pub fn check(run: &Run, at: Timestamp) -> Result<(), String> {
     }
 }
 
+/// A run that stands still owes nothing, and nobody is sent a command whose last moment to start has come.
+pub fn check_now(run: &Run, at: Timestamp) -> Result<(), String> {
+    let owed = run.owed(at);
+    if !owed.is_empty() && (run.state.held.is_some() || run.state.queued.is_some()) {
+        return Err(format!("a run that stands still owes {owed:?}"));
+    }
+    let is_late = |command: &&Command| match command {
+        Command::Perform { command, .. } => command.deadline <= at,
+        Command::Wake { .. } => false,
+    };
+    owed.iter().find(is_late).map_or(Ok(()), |late| Err(format!("owed at or after its last moment to start: {late:?}")))
+}
+
 fn wake(command: &Command) -> Option<Timestamp> {
     match command {
         Command::Perform { .. } => None,

@@ -96,3 +96,14 @@ fn every_imbalance_is_seen() {
     account.dead_letters.clear();
     assert_eq!(account.faults(), ["0 dead letters keep an unreadable message, expected 1"]);
 }
+
+#[test]
+fn each_message_that_no_playbook_is_for_has_a_record_of_its_own() {
+    let mut account = balanced();
+    let record = Entry { incident_id: "soak-9".to_owned(), is_rejected: true, ..account.runs[1].clone() };
+    account.sent.insert("soak-9".to_owned());
+    account.runs.extend([record.clone(), record]);
+    assert_eq!(account.faults(), Vec::<String>::new());
+    account.runs.truncate(2);
+    assert_eq!(account.faults(), ["1 lost incidents:\n    soak-9"]);
+}
