@@ -11,12 +11,15 @@ use heal_sandbox::kubernetes::KubernetesConfig;
 use heal_sandbox::{Platform, PlatformConfig};
 use heal_testkit::memory::ManualClock;
 use heal_testkit::scripted::Counter;
+use tokio::sync::Semaphore;
 
 use crate::aws::Account;
 use crate::gate::{Death, Gate};
 use crate::process::{Disk, Home, Process, Shipped, Site};
 use crate::story::{Story, has_ended, performed, tell};
 
+/// Lives that are played at a time: more of them would make a slow machine miss the deadlines of calls.
+const LIVES_AT_ONCE: usize = 4;
 /// Rounds of work within which the run has to end.
 const ROUNDS: usize = 2_000;
 /// How long a round may take in real time.
@@ -39,8 +42,11 @@ pub struct Lived {
     pub actions: Vec<String>,
 }
 
+static LIVES: Semaphore = Semaphore::const_new(LIVES_AT_ONCE);
+
 /// Plays `scenario`. Each of the first processes dies at its death, and the next one goes on.
 pub async fn live(scenario: Scenario, home: Home, shipped: &Shipped, deaths: &[Death]) -> Lived {
+    let _place = LIVES.acquire().await.unwrap();
     let base = PlatformConfig::default();
     let kubernetes = KubernetesConfig { ready_after: Duration::ZERO, ..base.kubernetes.clone() };
     let seed = heal_matrix::seed(heal_matrix::Like::Guide);

@@ -6,11 +6,13 @@ use heal_engine::event::Event;
 use heal_engine::{Plan, StepRef};
 use heal_matrix::Scenario;
 use heal_runtime::Commit;
-use heal_runtime::port::RunFilter;
+use heal_runtime::port::{Result, RunFilter};
 use heal_sandbox::Platform;
 
 use crate::process::Process;
 
+/// Tries of a call that only reads.
+const READ_TRIES: usize = 5;
 /// What a line begins with that says how a step ended.
 const ENDED: &str = "ended ";
 /// What stands before the end of a step of which nobody can tell whether it was done.
@@ -60,11 +62,22 @@ impl Story {
     }
 }
 
+/// The answer of a call that only reads, which a slow machine may let miss its deadline.
+async fn read<T, F: Future<Output = Result<T>>>(call: impl Fn() -> F) -> T {
+    for _ in 1..READ_TRIES {
+        if let Ok(answer) = call().await {
+            return answer;
+        }
+    }
+    call().await.unwrap()
+}
+
 async fn commits(process: &Process) -> Vec<Commit> {
-    let page = process.runs.list(&RunFilter::default(), 10, None).await.unwrap();
+    let filter = RunFilter::default();
+    let page = read(|| process.runs.list(&filter, 10, None)).await;
     assert!(page.runs.len() <= 1, "one incident has several runs: {:?}", page.runs);
     match page.runs.first() {
-        Some(head) => process.runs.load(&head.run_id, 0).await.unwrap(),
+        Some(head) => read(|| process.runs.load(&head.run_id, 0)).await,
         None => Vec::new(),
     }
 }
@@ -75,7 +88,7 @@ pub(crate) async fn has_ended(process: &Process) -> bool {
 
 async fn plan(process: &Process, commits: &[Commit]) -> Plan {
     let Some(Event::RunStarted(started)) = commits[0].events.first() else { panic!("no start: {:?}", commits[0]) };
-    let json = process.runs.plan(&started.plan_digest).await.unwrap().unwrap();
+    let json = read(|| process.runs.plan(&started.plan_digest)).await.unwrap();
     Plan::parse(&started.plan_digest, &json).unwrap()
 }
 

@@ -74,8 +74,10 @@ async fn pass(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
 async fn forward(account: &Account, mut headers: HeaderMap, body: Bytes) -> Response {
     headers.remove("host");
     let call = account.client.post(&MiniStack::shared().endpoint_url).headers(headers).body(body);
-    let answer = call.send().await.unwrap();
-    let (status, headers, body) = (answer.status(), answer.headers().clone(), answer.bytes().await.unwrap());
+    // The client tries again.
+    let Ok(answer) = call.send().await else { return StatusCode::BAD_GATEWAY.into_response() };
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let Ok(body) = answer.bytes().await else { return StatusCode::BAD_GATEWAY.into_response() };
     let mut response = (status, body).into_response();
     for (name, value) in &headers {
         if !["transfer-encoding", "connection", "content-length"].contains(&name.as_str()) {
