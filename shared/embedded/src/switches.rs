@@ -6,7 +6,7 @@ use heal_runtime::Timestamp;
 use heal_runtime::port::{BackendError, HALTS, HALTS_KEPT, Result, Switches};
 use rusqlite::{Connection, params};
 
-use crate::column::{millis, number};
+use crate::column::{millis, number, rows};
 use crate::store::Store;
 
 #[async_trait]
@@ -33,7 +33,7 @@ impl Switches for Store {
         let work = move |connection: &Connection| {
             // Whoever has a wrong clock deletes as little as possible.
             let delete = "DELETE FROM halt WHERE until <= ?1 AND (SELECT count(*) FROM halt) >= ?2";
-            connection.prepare_cached(delete)?.execute(params![millis(since), HALTS_KEPT as u64])?;
+            connection.prepare_cached(delete)?.execute(params![millis(since), rows(HALTS_KEPT)])?;
             if connection.prepare_cached("SELECT 1 FROM halt WHERE id = ?1")?.exists([&id])? {
                 return Ok(true);
             }

@@ -22,7 +22,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const POOL_IDLE: Duration = Duration::from_secs(15);
 
 /// Idle connections kept per host: as many as a batch has calls in flight.
-const POOL_SIZE: usize = 10;
+const POOL_SIZE: usize = 64;
 
 /// Longest head of an HTTP/1.1 response.
 const HEAD_BYTES: usize = 16 * 1024;

@@ -77,7 +77,7 @@ const WORKS: u64 = 8_000;
 const RESTS: u64 = 1_200;
 /// Milliseconds of a pause.
 const REST_MS: u64 = 10_000;
-const COURSES: u64 = 100;
+const COURSES: u64 = 135;
 /// Courses between two lines of progress.
 const PROGRESS: u64 = 500;
 /// Courses that may fail before the others are left out.

@@ -63,12 +63,9 @@ impl Load {
                 () = sent(&mut stops) => break,
                 () = due => {}
             }
-            // Not an incident that joins the run of another one: delivered again after that run's end, it starts a run of its own
-            // (docs/proof.md, "Not held yet").
-            let comes_again = world.kind(u64::from(number)) != Kind::Outage;
             let extras = Extras {
-                at_once: random.percent(AGAIN_PERCENT / 2) && comes_again,
-                later_ms: random.percent(AGAIN_PERCENT / 2).then(|| random.below(AGAIN_MS)).filter(|_| comes_again),
+                at_once: random.percent(AGAIN_PERCENT / 2),
+                later_ms: random.percent(AGAIN_PERCENT / 2).then(|| random.below(AGAIN_MS)),
                 unreadable: random.percent(UNREADABLE_PERCENT),
             };
             let (load, home) = (Arc::clone(&self), Arc::clone(&home));

@@ -294,9 +294,6 @@ impl Stage {
     }
 
     pub async fn heads(&self) -> Vec<RunHead> {
-        match self.runs.list(&RunFilter::default(), 1_000, None).await {
-            Ok(page) => page.runs,
-            Err(_) => Vec::new(),
-        }
+        self.runs.list(&RunFilter::default(), 1_000, None).await.map(|page| page.runs).unwrap_or_default()
     }
 }

@@ -60,12 +60,14 @@ impl BreakerStore for Breakers {
     }
 
     async fn release_trial(&self, service: &str, holder: &str) -> Result<bool> {
-        self.faults.around("breaker.release_trial", || {
-            let mut records = lock(&self.records);
-            let held =
-                records.get_mut(service).filter(|record| record.trial.as_ref().is_some_and(|(by, _)| by == holder));
-            held.map(|record| record.trial = None).is_some()
-        })
+        self.faults
+            .around("breaker.release_trial", || {
+                let mut records = lock(&self.records);
+                let held =
+                    records.get_mut(service).filter(|record| record.trial.as_ref().is_some_and(|(by, _)| by == holder));
+                held.map(|record| record.trial = None).is_some()
+            })
+            .await
     }
 
     async fn close(&self, service: &str) -> Result<()> {

@@ -71,13 +71,15 @@ impl Port for Switches {
     }
 
     async fn put_right(&self, halt: &Halt, was: Timestamp) -> Result<bool> {
-        self.faults.around("switches.put_right", || match lock(&self.rows).get_mut(&halt.id) {
-            Some(stored) if stored.until == was => {
-                stored.clone_from(halt);
-                true
-            }
-            Some(_) | None => false,
-        })
+        self.faults
+            .around("switches.put_right", || match lock(&self.rows).get_mut(&halt.id) {
+                Some(stored) if stored.until == was => {
+                    stored.clone_from(halt);
+                    true
+                }
+                Some(_) | None => false,
+            })
+            .await
     }
 
     async fn resume(&self, id: &str, at: Timestamp) -> Result<bool> {
