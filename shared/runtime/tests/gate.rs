@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use heal_engine::event::{RunOutcome, RunStatus};
 use heal_engine::message::Violation;
 use heal_guard::{Budget, Guardrails, Schedule, Selector, Window, WindowKind};
-use heal_runtime::Timestamp;
 use heal_runtime::dispatcher::{self, Dispatcher, GATE_QUESTIONS, Gatekeeper, IntakeOutcome};
 use heal_runtime::library::Library;
 use heal_runtime::port::{

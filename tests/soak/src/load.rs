@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::home::Home;
 use crate::random::Random;
 use crate::signal::sent;
-use crate::world::{Kind, World, id_of};
+use crate::world::{World, id_of};
 
 /// In the text of every message that nobody can read.
 pub(crate) const UNREADABLE: &str = "nobody-can-read-this";

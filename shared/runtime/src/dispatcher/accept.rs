@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use heal_engine::event::{Commit, RunStarted};
-use heal_engine::gate::Gate;
 use heal_engine::incident::IntakeError;
 use heal_engine::plan::PlannedStep;
 use heal_engine::time::seconds_to_ms;

@@ -66,7 +66,10 @@ impl Stage {
         let index = self.rng.below(self.homes.len() as u64) as usize;
         let (sent, home) = (Arc::new(std::sync::Mutex::new(Vec::new())), &self.homes[index]);
         let into = sent.clone();
-        let tick = async { into.lock().unwrap().extend(home.check(self).await) };
+        let tick = async {
+            let found = home.check(self).await;
+            into.lock().unwrap().extend(found);
+        };
         Work::new(home.process.clone(), tick).await;
         self.incidents.extend(std::mem::take(&mut *sent.lock().unwrap()));
         // What was decided and perhaps not sent.

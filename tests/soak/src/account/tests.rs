@@ -80,7 +80,7 @@ fn every_imbalance_is_seen() {
         ("1 effects that no log authorised before", |account| account.runs[0].effects.clear()),
         ("1 effects that a log reports and no service saw", |account| account.seen.clear()),
         ("1 effects that happened, and the log proves that they did not", |account| {
-            claim(account, claimed(false, false))
+            claim(account, claimed(false, false));
         }),
         ("1 runs that did not end", |account| account.runs[0].outcome = None),
         ("2 messages are left on the queues, expected 0", |account| account.queued = 2),
