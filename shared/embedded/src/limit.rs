@@ -26,8 +26,8 @@ pub const PAGE_BYTES: u32 = 512;
 pub const CHECKPOINT_PAGES: u32 = 64_000;
 /// Bytes to which the write-ahead log is truncated after it grew, for example during another process's long read.
 pub const WAL_BYTES: u32 = 64 * 1024 * 1024;
-/// KiB of the writer's page cache.
-pub const WRITER_CACHE_KIB: u32 = 16 * 1024;
+/// KiB of the writer's page cache: the pages that runs work on. A commit after a tree was balanced looks through the whole cache.
+pub const WRITER_CACHE_KIB: u32 = 4 * 1024;
 /// KiB of each reader's page cache. The operating system caches the same pages.
 pub const READER_CACHE_KIB: u32 = 4 * 1024;
 /// Prepared statements that a connection caches; the store has about 50.

@@ -32,8 +32,9 @@ impl Switches for Store {
         let (id, since, until) = (halt.id.clone(), halt.since, halt.until);
         let work = move |connection: &Connection| {
             // Whoever has a wrong clock deletes as little as possible.
-            let delete = "DELETE FROM halt WHERE until <= ?1 AND (SELECT count(*) FROM halt) >= ?2";
-            connection.prepare_cached(delete)?.execute(params![millis(since), rows(HALTS_KEPT)])?;
+            let delete =
+                "DELETE FROM halt WHERE until <= ?1 AND EXISTS (SELECT 1 FROM halt ORDER BY until LIMIT 1 OFFSET ?2)";
+            connection.prepare_cached(delete)?.execute(params![millis(since), rows(HALTS_KEPT - 1)])?;
             if connection.prepare_cached("SELECT 1 FROM halt WHERE id = ?1")?.exists([&id])? {
                 return Ok(true);
             }
