@@ -108,7 +108,7 @@ async fn every_alert_looks_at_something(scraped: &Store) {
     }
 }
 
-/// What the scenario cannot bring about: the queue of the notices lies in the same file as everything else, and nobody sets this machine's clock.
+/// Counters that stay at 0 here: a notice could only be lost together with the state file, and the test does not set the machine's clock.
 const NEVER_COUNTED: [&str; 2] =
     ["self_healing_notifications_total{result=\"lost\"}", "self_healing_clock_jumps_total"];
 

@@ -3,6 +3,7 @@
 pub(crate) mod change;
 pub(crate) mod events;
 pub(crate) mod filter;
+pub(crate) mod reported;
 pub(crate) mod stream;
 pub(crate) mod wait;
 
@@ -11,10 +12,9 @@ use std::sync::Arc;
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use heal_engine::event::{Commit, RunOutcome, RunStatus};
-use heal_engine::report::{self, Report};
-use heal_engine::{Plan, RunId, Timestamp};
-use heal_runtime::dispatcher::DispatchError;
+use heal_engine::event::{RunOutcome, RunStatus};
+use heal_engine::report::Report;
+use heal_engine::{RunId, Timestamp};
 use heal_runtime::port::{RunHead, Subject};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -22,10 +22,11 @@ use utoipa::ToSchema;
 use crate::cached::tagged;
 use crate::extract::{Parameters, RunPath};
 use crate::problem::Problem;
-use crate::renderer::{Key, Renderer};
+use crate::renderer::Renderer;
 use crate::request::Service;
 use crate::{cursor, moment};
 use filter::RunQuery;
+use reported::reported;
 use wait::WaitQuery;
 
 /// Pages of the store that one request reads at most: a store examines some thousand runs a page.
@@ -160,19 +161,6 @@ pub(crate) async fn one(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     wait::for_news(&service, &run_id, query).await?;
-    let head = service.runs.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
-    let key = Key {
-        kind: "run",
-        run_id: run_id.clone(),
-        started_at: head.started_at,
-        seq: head.last_seq,
-        part: String::new(),
-    };
-    let read = async { Ok(service.dispatcher.read(&run_id).await?) };
-    let render = move |(plan, commits): (Option<Arc<Plan>>, Vec<Commit>)| {
-        let report = report::report(plan.as_deref(), &head.run_id, &commits)
-            .map_err(|cause| DispatchError::Log { run_id: head.run_id.clone(), cause })?;
-        Ok(RunDetail { run: head.into(), report })
-    };
-    renderer.answer(key, read, render).await?.to_response(&headers)
+    let show = |head: RunHead, report| RunDetail { run: head.into(), report };
+    reported(&service, &renderer, "run", &run_id, show).await?.to_response(&headers)
 }

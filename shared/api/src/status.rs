@@ -5,18 +5,18 @@ use std::sync::Arc;
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use heal_engine::event::{Commit, RunStatus};
-use heal_engine::report::{self, FollowUp, Report, StepStatus};
-use heal_engine::{Plan, RunId};
-use heal_runtime::dispatcher::DispatchError;
+use heal_engine::RunId;
+use heal_engine::event::RunStatus;
+use heal_engine::report::{FollowUp, Report, StepStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::extract::RunPath;
 use crate::moment;
 use crate::problem::Problem;
-use crate::renderer::{Key, Renderer};
+use crate::renderer::Renderer;
 use crate::request::Service;
+use crate::runs::reported::reported;
 
 /// How far a run is, in the form of the remediation API.
 #[derive(Debug, Serialize, ToSchema)]
@@ -63,21 +63,8 @@ pub(crate) async fn status(
     Extension(renderer): Extension<Arc<Renderer>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let head = service.runs.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
-    let key = Key {
-        kind: "remediation",
-        run_id: run_id.clone(),
-        started_at: head.started_at,
-        seq: head.last_seq,
-        part: String::new(),
-    };
-    let read = async { Ok(service.dispatcher.read(&run_id).await?) };
-    let render = move |(plan, commits): (Option<Arc<Plan>>, Vec<Commit>)| {
-        let report = report::report(plan.as_deref(), &head.run_id, &commits)
-            .map_err(|cause| DispatchError::Log { run_id: head.run_id.clone(), cause })?;
-        Ok(answer(report))
-    };
-    renderer.answer(key, read, render).await?.to_response(&headers)
+    let shown = reported(&service, &renderer, "remediation", &run_id, |_, report| answer(report)).await?;
+    shown.to_response(&headers)
 }
 
 fn answer(report: Report) -> Progress {

@@ -89,7 +89,7 @@ async fn no_secret_is_in_a_span_or_a_notice() {
     eventually("the sick runs have failed", || (failed() == SHAPES.len()).then_some(()));
     // A question, the halts, and what each failed run has left.
     let told = || receiver.bodies();
-    eventually("everything is told", || (told().len() > 2 * SHAPES.len()).then_some(()));
+    eventually("the notices of all runs and halts have arrived", || (told().len() > 2 * SHAPES.len()).then_some(()));
     let list: Value =
         http().get(format!("{}/api/v1/follow-ups", serve.url)).send().await.unwrap().json().await.unwrap();
     assert_eq!(serve.terminate(), 0);

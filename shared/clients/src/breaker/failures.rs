@@ -36,9 +36,8 @@ impl Failures {
         }
     }
 
-    /// What a trial call changes. One that the service failed at is no proof of an outage where its target alone may be the cause: where it failed
-    /// before, or where too few targets did to open a closed breaker. Then the next call is a trial too, so that a bad id does not keep out
-    /// the good ones; but not without end, since the service may fail at everything.
+    /// What follows from a trial call. After a 500 the call's own target may be the cause: then the next call is a trial too, so that a bad id does
+    /// not keep out the good ones. After as many trials, or different targets, as open a closed breaker, the cause is the service.
     pub(super) fn after_trial(&mut self, lesson: Lesson, target: &str, settings: &Settings) -> Change {
         match lesson {
             Lesson::Answers => {
@@ -72,7 +71,7 @@ impl Failures {
         self.absences = self.absences.saturating_add(1);
     }
 
-    /// Whether `target` is one more. A target that there is no memory for is.
+    /// Notes a target that the service failed at. Whether it was not known yet; once [`MAX_TARGETS`] are known, no other is kept, and each counts as new.
     fn count_target(&mut self, target: &str) -> bool {
         let mut hasher = DefaultHasher::new();
         target.hash(&mut hasher);

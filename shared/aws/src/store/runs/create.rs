@@ -140,7 +140,7 @@ fn live_row(run: &NewRun, live: &Live) -> Item {
     if run.head.status == RunStatus::AwaitingApproval { row.flag(AWAITS_APPROVAL, true) } else { row }
 }
 
-/// Whether an input is no duplicate.
+/// Holds if the input is new: it has no row, or the window of its row has ended.
 const IS_NEW: &str = "attribute_not_exists(pk) OR open_until <= :at";
 
 fn dedupe_row(store: &Store, run: &NewRun) -> Result<TransactWriteItem> {
