@@ -32,19 +32,22 @@ impl Course {
         let started = book.started();
         let RunStarted { mode, playbook, .. } = started;
         let started_at = commits[0].at;
-        // Such as one that is escalated: it needs no room.
+        // One that is escalated needs no room, and one that people have to approve needs none until they have.
         let ends_at_once = commits[0].events.iter().any(|event| matches!(event, Event::RunEnded { .. }));
         let mut course = Self {
             run_id: head.run_id.clone(),
             playbook: playbook.clone(),
             place: place(head.subject.severity.as_deref(), started_at),
             waited: None,
-            took: (started.acts() && !mode.is_shadow() && !ends_at_once).then_some((order[0], NEVER)),
+            took: (started.acts() && !mode.is_shadow() && !ends_at_once && !started.approval)
+                .then_some((order[0], NEVER)),
             held: Vec::new(),
         };
         for (commit, &at) in commits.iter().zip(order) {
             for event in &commit.events {
                 match event {
+                    // Of several approvals the last one counts.
+                    Event::Approved { .. } => course.took = Some((at, NEVER)),
                     Event::RunQueued => (course.waited, course.took) = (Some((at, NEVER)), None),
                     Event::RunAdmitted => {
                         course.waited.as_mut().unwrap().1 = at;
@@ -92,7 +95,8 @@ pub fn hold(stage: &Stage, books: &[Book]) -> usize {
             assert!(*runs <= live.of_playbook(playbook), "{runs} runs of {playbook} take room at commit {at}");
         }
         let all: u32 = taken.values().sum();
-        assert!(all <= live.of_service("world"), "{all} runs take room at commit {at}");
+        let taking = || courses.iter().filter(|other| other.takes_room_at(at)).collect::<Vec<_>>();
+        assert!(all <= live.of_service("world"), "{all} runs take room at commit {at}: {:#?}", taking());
         admitted += usize::from(course.waited.is_some());
         // A run that has not waited goes behind all that wait; one that has, behind those before it.
         let goes_first =
