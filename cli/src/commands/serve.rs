@@ -43,8 +43,8 @@ const ATTEMPT_GRACE: Duration = Duration::from_secs(20);
 const HOUSEKEEPING_EVERY: Duration = Duration::from_hours(1);
 /// Longest time for the head of a day. It only reads, and nothing waits for it.
 const HEAD_TIME: Duration = Duration::from_mins(10);
-/// How often a run's log is read while a reader of the API waits for news.
-const POLL: Duration = Duration::from_millis(200);
+/// How often a run's head is read while a reader of the API waits for news, since another process may have written it.
+const POLL: Duration = Duration::from_secs(1);
 const DAY_MS: u64 = 86_400_000;
 
 const EXAMPLES: &str = "\
@@ -135,7 +135,8 @@ pub(crate) async fn run(args: Args, telemetry: Telemetry) -> anyhow::Result<Exit
 
     let service = service(&ports, dispatcher, checks, telemetry.clone(), hooks);
     let approval_links = links.map(|links| ApprovalLinks { links, claims: Arc::clone(&ports.claims) });
-    let service = Service { approval_links, ..service };
+    let waiting = Waiting { poll: POLL, news: Some(Arc::new(state.store.clone())), streams: true };
+    let service = Service { approval_links, waiting, ..service };
     let router = doors.guard(heal_api::router(service));
     server::serve(listener, router, limits, doors.refusals(), stop, REQUEST_GRACE).await;
     housekeeping.abort();
@@ -203,7 +204,7 @@ fn service(
         claims: Arc::clone(&ports.claims),
         entropy: Arc::clone(&ports.entropy),
         telemetry,
-        waiting: Waiting { poll: POLL, streams: true },
+        waiting: Waiting { poll: POLL, news: None, streams: true },
         hooks: hooks.map(|(hooks, verifier)| Hooked { hooks, verifier, deliveries: Arc::clone(&ports.claims) }),
         approval_links: None,
     }

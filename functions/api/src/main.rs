@@ -62,7 +62,7 @@ async fn service(home: ApiHome) -> Result<Service, Error> {
         claims: ports.claims,
         entropy: ports.entropy,
         telemetry,
-        waiting: Waiting { poll: POLL, streams: false },
+        waiting: Waiting { poll: POLL, news: None, streams: false },
         hooks,
         approval_links,
     })

@@ -11,7 +11,9 @@ use heal_engine::check::Check;
 use heal_engine::state::approval::ANONYMOUS;
 use heal_engine::{RunId, limit, traceparent};
 use heal_runtime::dispatcher::Dispatcher;
-use heal_runtime::port::{AutonomyStore, CheckStore, ClaimStore, DeadLetters, DueRuns, Entropy, RunReader, Sender};
+use heal_runtime::port::{
+    AutonomyStore, CheckStore, ClaimStore, DeadLetters, DueRuns, Entropy, RunNews, RunReader, Sender,
+};
 use heal_telemetry::Telemetry;
 
 use crate::approval_link::ApprovalLinks;
@@ -59,10 +61,13 @@ pub struct Service {
 }
 
 /// How readers wait for news of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "a port is behaviour, there is nothing to print")]
 pub struct Waiting {
-    /// How often a run's log is read while a reader waits.
+    /// How often a run's head is read while a reader waits: for what `news` does not tell.
     pub poll: Duration,
+    /// Tells of what this process writes; `None` in a home whose runs are written by others.
+    pub news: Option<Arc<dyn RunNews>>,
     /// Whether an answer can go on for minutes: a function's cannot.
     pub streams: bool,
 }

@@ -11,12 +11,13 @@ use heal_engine::report::{FollowUp, Report, StepStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::extract::RunPath;
+use crate::extract::{Parameters, RunPath};
 use crate::moment;
 use crate::problem::Problem;
 use crate::renderer::Renderer;
 use crate::request::Service;
 use crate::runs::reported::reported;
+use crate::runs::wait::{self, EndQuery};
 
 /// How far a run is, in the form of the remediation API.
 #[derive(Debug, Serialize, ToSchema)]
@@ -53,16 +54,18 @@ pub(crate) struct Progress {
     follow_ups: Vec<FollowUp>,
 }
 
-/// Shows the progress of a run.
+/// Shows the progress of a run. With `wait`, answers once the run has ended, or the time is over.
 #[utoipa::path(get, path = "/api/v1/remediation/{id}/status", operation_id = "getRemediation", tag = "remediation",
-    params(("id" = String, Path, description = "The run's id", example = "run-1")),
+    params(("id" = String, Path, description = "The run's id", example = "run-1"), EndQuery),
     responses((status = 200, description = "The progress", body = Progress)))]
 pub(crate) async fn status(
     State(service): State<Arc<Service>>,
     RunPath(run_id): RunPath,
+    Parameters(query): Parameters<EndQuery>,
     Extension(renderer): Extension<Arc<Renderer>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    wait::for_end(&service, &run_id, query).await?;
     let shown = reported(&service, &renderer, "remediation", &run_id, |_, report| answer(report)).await?;
     shown.to_response(&headers)
 }

@@ -30,7 +30,7 @@ impl ClaimStore for Store {
         let work = move |connection: &Connection| {
             keys.iter().map(|key| cooldown::last_touched(connection, key, &attempt)).collect()
         };
-        self.read("claims.last_touched", work).await
+        self.look("claims.last_touched", work).await
     }
 
     async fn peek(&self, cooldowns: &[CooldownKey], budgets: &[BudgetKey]) -> Result<Peeked> {
@@ -42,7 +42,7 @@ impl ClaimStore for Store {
                 budgets.iter().map(|key| budget::find(connection, key)).collect::<std::result::Result<_, _>>()?;
             Ok(Peeked { cooldowns, budgets })
         };
-        self.read("claims.peek", work).await
+        self.look("claims.peek", work).await
     }
 
     async fn reserve(&self, request: &ClaimRequest) -> Result<Reservation> {
@@ -100,7 +100,7 @@ impl ClaimStore for Store {
 
     async fn intent(&self, key: &ClaimKey) -> Result<Option<Value>> {
         let key = key.clone();
-        self.read("claims.intent", move |connection| claim::intent(connection, &key)).await
+        self.look("claims.intent", move |connection| claim::intent(connection, &key)).await
     }
 
     async fn finish(
@@ -191,6 +191,6 @@ impl Store {
 
     async fn is_claimed(&self, key: &ClaimKey) -> Result<bool> {
         let key = key.clone();
-        self.read("claims.reserve", move |connection| claim::exists(connection, &key)).await
+        self.look("claims.reserve", move |connection| claim::exists(connection, &key)).await
     }
 }

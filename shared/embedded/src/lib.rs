@@ -27,6 +27,7 @@ mod file;
 mod garbage;
 pub mod limit;
 mod newest;
+mod news;
 mod open;
 mod pool;
 mod queue;

@@ -110,6 +110,8 @@ impl OpenError {
 /// The connections to a file. Those to read go first: see `crate::store`.
 #[derive(Debug)]
 pub(crate) struct Connections {
+    /// For reads of a few rows; `None` if the disk is full.
+    pub glance: Option<Connection>,
     pub readers: Vec<Connection>,
     /// `None` if the disk is full: the file is only read.
     pub writer: Option<Connection>,
@@ -140,11 +142,14 @@ pub(crate) fn connections(path: &Path, options: &Options) -> Result<Connections,
         match writer(&file, options) {
             Ok(writer) => {
                 let readers = (0..limit::READERS).map(|_| reader(&file, options.busy_timeout));
-                Ok(Connections { readers: readers.collect::<Result<_, _>>()?, writer: Some(writer), file })
+                let (readers, glance) = (readers.collect::<Result<_, _>>()?, reader(&file, options.busy_timeout)?);
+                Ok(Connections { glance: Some(glance), readers, writer: Some(writer), file })
             }
             // Whoever only reads needs no room.
             Err(error) if is_out_of_room(&error) && !options.exclusive => match alone(&file, options.busy_timeout) {
-                Ok((reader, schema::VERSION)) => Ok(Connections { readers: vec![reader], writer: None, file }),
+                Ok((reader, schema::VERSION)) => {
+                    Ok(Connections { glance: None, readers: vec![reader], writer: None, file })
+                }
                 Ok(_) | Err(_) => Err(error),
             },
             Err(error) => Err(error),

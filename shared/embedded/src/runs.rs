@@ -57,7 +57,7 @@ impl RunReader for Store {
 
     async fn head(&self, run_id: &RunId) -> Result<Option<RunHead>> {
         let run_id = run_id.clone();
-        self.read("runs.head", move |connection| read::head(connection, &run_id)).await
+        self.look("runs.head", move |connection| read::head(connection, &run_id)).await
     }
 
     async fn plan(&self, digest: &Digest) -> Result<Option<String>> {
@@ -83,8 +83,12 @@ impl RunLog for Store {
     async fn create(&self, run: &NewRun) -> Result<Created> {
         let operation = "runs.create";
         let row = row(operation, &run.commit, &run.head)?;
-        let run = run.clone();
-        self.write(operation, move |connection| write::create(connection, &row, &run)).await
+        let new = run.clone();
+        let created = self.write(operation, move |connection| write::create(connection, &row, &new)).await?;
+        if created == Created::Created {
+            self.news().written(&run.head);
+        }
+        Ok(created)
     }
 
     async fn remember(&self, input: &JoinedInput) -> Result<()> {
@@ -96,14 +100,22 @@ impl RunLog for Store {
         let operation = "runs.append";
         let row = row(operation, commit, head)?;
         let key = concurrency_key.map(str::to_owned);
-        self.write(operation, move |connection| write::append(connection, &row, key.as_deref())).await
+        let appended = self.write(operation, move |connection| write::append(connection, &row, key.as_deref())).await?;
+        if appended == Appended::Appended {
+            self.news().written(head);
+        }
+        Ok(appended)
     }
 
     async fn admit(&self, commit: &Commit, head: &RunHead, room: &Room) -> Result<Admitted> {
         let operation = "runs.admit";
         let row = row(operation, commit, head)?;
         let room = room.clone();
-        self.write(operation, move |connection| write::admit(connection, &row, &room)).await
+        let admitted = self.write(operation, move |connection| write::admit(connection, &row, &room)).await?;
+        if admitted == Admitted::Written(Appended::Appended) {
+            self.news().written(head);
+        }
+        Ok(admitted)
     }
 
     async fn occupancy(&self, _now: Timestamp) -> Result<Occupancy> {

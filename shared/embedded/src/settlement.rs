@@ -67,15 +67,16 @@ impl Settlement for Store {
     async fn create(&self, run: &NewRun, settles: Settles) -> Result<Written<Created>> {
         let operation = "runs.create";
         let beside = self.beside(operation, None, settles)?;
-        let (row, run, with) = (row(operation, &run.commit, &run.head)?, run.clone(), beside.clone());
+        let (row, new, with) = (row(operation, &run.commit, &run.head)?, run.clone(), beside.clone());
         let work = move |connection: &Connection| {
-            let created = write::create(connection, &row, &run)?;
+            let created = write::create(connection, &row, &new)?;
             let sent = if created == Created::Created { with.write(connection)? } else { Vec::new() };
             Ok((created, sent))
         };
         let (outcome, sent) = self.write(operation, work).await?;
         if outcome == Created::Created {
             self.settled(&beside, &sent);
+            self.news().written(&run.head);
         }
         Ok(Written { outcome, sent: Ok(()) })
     }
@@ -102,6 +103,7 @@ impl AttemptSettlement for Store {
         let Some((outcome, sent)) = self.write(operation, work).await? else { return Ok(SettleOutcome::Lost) };
         if outcome == Admitted::Written(Appended::Appended) {
             self.settled(&beside, &sent);
+            self.news().written(append.head);
         }
         Ok(SettleOutcome::Written(Written { outcome, sent: Ok(()) }))
     }

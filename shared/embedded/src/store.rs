@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use heal_runtime::Timestamp;
@@ -13,6 +13,7 @@ use crate::claims::Announced;
 use crate::disk::Disk;
 use crate::error::JobError;
 use crate::file::StateFile;
+use crate::news::News;
 use crate::open::{self, OpenError};
 use crate::pool::Pool;
 use crate::queue::Queues;
@@ -70,6 +71,8 @@ pub struct Store {
 
 struct Shared {
     location: Location,
+    /// For reads of a few rows; `None` where `readers` has no second connection. Dropped before the writer, as `readers`.
+    glance: Option<Mutex<Connection>>,
     /// `None` in memory, which has one connection. Dropped before the writer: SQLite deletes the WAL when the last connection closes, and if
     /// readers and writer close at once, neither sees itself as the last and the files stay.
     readers: Option<Pool>,
@@ -83,6 +86,7 @@ struct Shared {
     queues: Queues,
     /// Claims that only this process knows of as yet.
     announced: Announced,
+    news: News,
 }
 
 impl Store {
@@ -99,16 +103,19 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_with(options: Options) -> std::result::Result<Self, OpenError> {
-        let (readers, writer, file) = match &options.location {
-            Location::Memory => (None, Some(Pool::writer(open::memory()?)?), None),
+        let (glance, readers, writer, file) = match &options.location {
+            Location::Memory => (None, None, Some(Pool::writer(open::memory()?)?), None),
             Location::File(path) => {
-                let open::Connections { readers, writer, file } = open::connections(path, &options)?;
-                (Some(Pool::readers(readers)?), writer.map(Pool::writer).transpose()?, Some(file))
+                let open::Connections { glance, readers, writer, file } = open::connections(path, &options)?;
+                let writer = writer.map(Pool::writer).transpose()?;
+                (glance.map(Mutex::new), Some(Pool::readers(readers)?), writer, Some(file))
             }
         };
         let Options { location, clock, max_receives, busy_timeout: _, exclusive: _ } = options;
-        let (disk, queues, announced) = (Disk::default(), Queues::default(), Announced::default());
-        let shared = Shared { location, readers, writer, file, disk, clock, max_receives, queues, announced };
+        let (disk, queues) = (Disk::default(), Queues::default());
+        let (announced, news) = (Announced::default(), News::default());
+        let shared =
+            Shared { location, glance, readers, writer, file, disk, clock, max_receives, queues, announced, news };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -143,6 +150,10 @@ impl Store {
         &self.shared.announced
     }
 
+    pub(crate) fn news(&self) -> &News {
+        &self.shared.news
+    }
+
     pub(crate) fn disk(&self) -> &Disk {
         &self.shared.disk
     }
@@ -159,6 +170,21 @@ impl Store {
                 Err(BackendError::unavailable(operation, "the disk is full: the state file is open for reading only"))
             }
         }
+    }
+
+    /// As [`Store::read`], of a few rows that are found by their keys. One such read at a time is done by the caller's own thread, since it takes
+    /// less time than to hand it over; a disk that hangs holds one thread up.
+    pub(crate) async fn look<T, W>(&self, operation: &'static str, mut work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnMut(&Connection) -> std::result::Result<T, JobError> + Send + 'static,
+    {
+        if let Some(glance) = &self.shared.glance
+            && let Ok(connection) = glance.try_lock()
+        {
+            return work(&connection).map_err(|error| error.into_backend(operation));
+        }
+        self.read(operation, work).await
     }
 
     /// Runs `work` on a read-only connection, which sees every acknowledged write.

@@ -25,8 +25,8 @@ pub use policy::{Decision, DecisionSource, Policy, PolicyContext, PolicyInput, P
 pub use queue::{DeadLetter, DeadLetters, Delivery, Message, QueueName, Receiver, Sender};
 pub use runs::{
     ATTENTION_OUTCOMES, Admitted, Appended, Created, DueRuns, JoinedInput, LiveRuns, NewRun, Occupancy, Page, Position,
-    Repeat, RepeatCounter, Room, RoomBound, RunFilter, RunHead, RunLog, RunReader, RunStore, SUBJECT_BYTES, Subject,
-    WAITING_RUNS, WaitingRun, number_in_queue, place,
+    Repeat, RepeatCounter, Room, RoomBound, RunFilter, RunHead, RunLog, RunNews, RunReader, RunStore, SUBJECT_BYTES,
+    Standing, Subject, WAITING_RUNS, WaitingRun, number_in_queue, place,
 };
 pub use settlement::{Append, AttemptSettlement, ClaimEnd, InOrder, SettleOutcome, Settlement, Settles, Written};
 pub use skew::{CLOCK_SKEW_MS, has_passed, lease_put_right, reservation_put_right};

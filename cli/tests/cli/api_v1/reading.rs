@@ -115,6 +115,28 @@ async fn a_reader_waits_for_news_and_no_longer_than_it_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reader_waits_for_the_end_of_a_run_and_no_longer_than_it_said() {
+    let home = Home::new();
+    home.start("r-1", "long").await;
+    let path = "/api/v1/remediation/r-1/status";
+    let started = Instant::now();
+    let (status, running) = home.get(&format!("{path}?wait=1")).await;
+    assert_eq!((status, &running["status"]), (200, &json!("RUNNING")), "{running}");
+    assert!(started.elapsed() >= Duration::from_millis(900), "{:?}", started.elapsed());
+    let url = home.url(&format!("{path}?wait=20"));
+    let waiting = tokio::spawn(async move { crate::support::get(&url).await });
+    // A hold is news, and no end.
+    for change in ["hold", "cancel"] {
+        assert_eq!(home.post(&format!("/api/v1/runs/r-1/{change}"), &json!({"reason": "look"})).await.0, 200);
+    }
+    let (_, ended) = tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap().unwrap();
+    assert_eq!(ended["status"], "CANCELLED", "{ended}");
+    let (status, body) = home.get(&format!("{path}?wait=21")).await;
+    assert_eq!((status, &body["errors"][0]["field"]), (422, &json!("wait")), "{body}");
+    assert_eq!(home.get("/api/v1/remediation/nobody/status?wait=20").await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_has_every_event_once_and_ends_with_the_run() {
     let home = Home::new();
     home.start("r-1", "short").await;

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::events::{EventView, newer};
+use super::wait::Follower;
 use crate::extract::{Parameters, RunPath};
 use crate::problem::Problem;
 use crate::renderer::apart;
@@ -60,8 +61,9 @@ pub(crate) async fn stream(
     let last = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok()?.parse().ok());
     let after = last.unwrap_or(query.after);
     service.runs.head(&run_id).await?.ok_or_else(|| Problem::unknown_run(run_id.as_str()))?;
-    let follower = Follower { service, run_id, after, pending: VecDeque::new(), ended: false };
-    let events = follower.events().take_until(Box::pin(tokio::time::sleep(STREAM_LIFE)));
+    let follower = Follower::new(&service.waiting, &run_id);
+    let reader = Reader { service, run_id, follower, after, pending: VecDeque::new(), ended: false };
+    let events = reader.events().take_until(Box::pin(tokio::time::sleep(STREAM_LIFE)));
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
@@ -74,21 +76,22 @@ fn sent(events: &[EventView]) -> VecDeque<(Seq, Sent)> {
     events.iter().take(EVENTS).map(sent).collect()
 }
 
-/// Reads a run's log again and again.
-struct Follower {
+/// Reads a run's log whenever it may have grown.
+struct Reader {
     service: Arc<Service>,
     run_id: RunId,
+    follower: Follower,
     after: Seq,
     pending: VecDeque<(Seq, Sent)>,
     ended: bool,
 }
 
-impl Follower {
+impl Reader {
     fn events(self) -> impl Stream<Item = Result<Sent, Infallible>> + Send {
-        stream::unfold(Some(self), |follower| async move {
-            let mut follower = follower?;
-            match follower.next().await {
-                Ok(Some(event)) => Some((Ok(event), Some(follower))),
+        stream::unfold(Some(self), |reader| async move {
+            let mut reader = reader?;
+            match reader.next().await {
+                Ok(Some(event)) => Some((Ok(event), Some(reader))),
                 // The reader connects again, and learns then what is wrong.
                 Err(_) => None,
                 Ok(None) => Some((Ok(Sent::default().event("run_ended").data("{}")), None)),
@@ -116,7 +119,8 @@ impl Follower {
                 self.ended |= head.status.is_terminal() && self.pending.is_empty();
             }
             if self.pending.is_empty() && !self.ended {
-                tokio::time::sleep(self.service.waiting.poll).await;
+                let after = self.after;
+                self.follower.news(|run| run.last_seq > after || run.is_ended).await;
             }
         }
     }

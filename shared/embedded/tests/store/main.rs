@@ -9,6 +9,7 @@ mod copies;
 mod damage;
 mod file;
 mod garbage;
+mod news;
 mod opening;
 mod recover;
 mod results;

@@ -4,6 +4,7 @@
 //! holder has.
 
 mod filter;
+mod news;
 mod repeats;
 mod room;
 mod subject;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::{BackendError, Result};
 
 pub use filter::{Page, Position, RunFilter};
+pub use news::{RunNews, Standing};
 pub use repeats::{Repeat, RepeatCounter};
 pub use room::{Admitted, Occupancy, Room, RoomBound, WAITING_RUNS, WaitingRun, number_in_queue, place};
 pub use subject::{ATTENTION_OUTCOMES, SUBJECT_BYTES, Subject};

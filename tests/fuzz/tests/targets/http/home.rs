@@ -90,7 +90,7 @@ impl Home {
             claims: claims.clone(),
             entropy: entropy.clone(),
             telemetry: telemetry.clone(),
-            waiting: Waiting { poll: POLL, streams: true },
+            waiting: Waiting { poll: POLL, news: None, streams: true },
             hooks: Some(hooked(claims.clone())),
             approval_links: None,
         };
