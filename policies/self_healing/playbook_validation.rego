@@ -18,7 +18,7 @@ default allow := false
 
 # Where no action is named there is nothing to allow.
 allow if {
-	present(resource("action"))
+	present(action)
 	count(violations) == 0
 }
 
@@ -28,7 +28,7 @@ violations contains violation(
 	"reallocate_ticket_missing_ticket_id", "high",
 	"a reallocation names a ticket, or a list of affected tickets",
 ) if {
-	resource("action") == "reallocate_ticket"
+	action == "reallocate_ticket"
 	not present(resource("ticket_id"))
 	not any_present(resource("affected_tickets"))
 }
@@ -37,7 +37,7 @@ violations contains violation(
 	"reallocate_ticket_missing_reason", "medium",
 	"a reallocation says why",
 ) if {
-	resource("action") == "reallocate_ticket"
+	action == "reallocate_ticket"
 	not present(resource("reason"))
 }
 
@@ -45,7 +45,7 @@ violations contains violation(
 	"reallocate_ticket_rate_limited", "high",
 	"the ticket was reallocated less than 5 minutes ago",
 ) if {
-	resource("action") == "reallocate_ticket"
+	action == "reallocate_ticket"
 	recently_reallocated
 }
 
@@ -53,7 +53,7 @@ violations contains violation(
 	"reallocate_ticket_terminal_state", "high",
 	"the ticket is in a terminal status and is not executed again",
 ) if {
-	resource("action") == "reallocate_ticket"
+	action == "reallocate_ticket"
 	has_terminal_ticket
 }
 
@@ -63,7 +63,7 @@ violations contains violation(
 	"restart_workflow_missing_workflow_id", "high",
 	"a restart names its workflow",
 ) if {
-	resource("action") == "restart_workflow"
+	action == "restart_workflow"
 	not present(resource("workflow_id"))
 }
 
@@ -71,7 +71,7 @@ violations contains violation(
 	"restart_workflow_terminal_state", "high",
 	"the workflow is in a terminal state and cannot be restarted",
 ) if {
-	resource("action") == "restart_workflow"
+	action == "restart_workflow"
 	in_terminal_state
 }
 
@@ -81,7 +81,7 @@ violations contains violation(
 	"update_ticket_status_missing_ticket_id", "high",
 	"a status update names its ticket",
 ) if {
-	resource("action") == "update_ticket_status"
+	action == "update_ticket_status"
 	not present(resource("ticket_id"))
 }
 
@@ -89,7 +89,7 @@ violations contains violation(
 	"update_ticket_status_terminal_state", "high",
 	"the ticket is in a terminal status, which is not overwritten",
 ) if {
-	resource("action") == "update_ticket_status"
+	action == "update_ticket_status"
 	has_terminal_ticket
 }
 
@@ -99,7 +99,7 @@ violations contains violation(
 	"trigger_replanning_missing_id", "high",
 	"a replanning names a plan or a workflow",
 ) if {
-	resource("action") == "trigger_replanning"
+	action == "trigger_replanning"
 	not present(resource("plan_id"))
 	not present(resource("workflow_id"))
 }
@@ -108,7 +108,7 @@ violations contains violation(
 	"trigger_replanning_terminal_state", "high",
 	"the workflow is in a terminal state and is not planned anew",
 ) if {
-	resource("action") == "trigger_replanning"
+	action == "trigger_replanning"
 	in_terminal_state
 }
 
@@ -124,6 +124,8 @@ violation(rule, severity, msg) := {
 # A field of the resource or of the context, null where there is none. Not a bare reference: an undefined argument of a call
 # would make the whole rule undefined, and a rule that is undefined forbids nothing.
 resource(field) := field_of("resource", field)
+
+action := resource("action")
 
 context(field) := field_of("context", field)
 

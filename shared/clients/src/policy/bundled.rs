@@ -36,7 +36,7 @@ enum Evaluator {
 
 /// A rule of the policy.
 pub(super) struct Rule {
-    name: &'static str,
+    pub(super) name: &'static str,
     /// As evaluators know it.
     pub(super) path: String,
 }
@@ -53,8 +53,9 @@ impl Bundled {
     /// # Errors
     /// The text does not compile: a fault of the build.
     pub fn new() -> Result<Self, EvaluationError> {
-        let (mut engine, rules) = load("playbook_validation.rego", BUNDLED_POLICY)?;
-        Ok(Self { evaluator: Evaluator::Program(Machines::new(&mut engine, &rules)?), rules })
+        let path = "playbook_validation.rego";
+        let (_, rules) = load(path, BUNDLED_POLICY)?;
+        Ok(Self { evaluator: Evaluator::Program(Machines::new(path, BUNDLED_POLICY, &rules)?), rules })
     }
 
     /// Compiles `text`, any policy of the same package.
@@ -76,23 +77,22 @@ impl Bundled {
     /// The evaluation failed, or its result is not a decision.
     pub fn evaluate(&self, input: &Value) -> Result<Answer, EvaluationError> {
         let input = regorus::Value::deserialize(input).map_err(|error| fault(&error))?;
-        let values = match &self.evaluator {
-            Evaluator::Program(machines) => machines.evaluate(input, &self.rules)?,
+        let document = match &self.evaluator {
+            Evaluator::Program(machines) => json(&machines.evaluate(input)?)?,
             Evaluator::Text(engine) => {
                 let mut engine = engine.clone();
                 engine.set_input(input);
-                let evaluate = |rule: &Rule| engine.eval_rule(rule.path.clone()).map_err(|error| fault(&error));
-                self.rules.iter().map(evaluate).collect::<Result<Vec<_>, _>>()?
+                let mut document = serde_json::Map::new();
+                for rule in &self.rules {
+                    let value = engine.eval_rule(rule.path.clone()).map_err(|error| fault(&error))?;
+                    if value != regorus::Value::Undefined {
+                        document.insert(rule.name.to_owned(), json(&value)?);
+                    }
+                }
+                document.into()
             }
         };
-        let mut document = serde_json::Map::new();
-        for (rule, value) in self.rules.iter().zip(values) {
-            if value != regorus::Value::Undefined {
-                let value = serde_json::to_value(&value).map_err(|error| fault(&error))?;
-                document.insert(rule.name.to_owned(), value);
-            }
-        }
-        Answer::read(Some(&document.into())).map_err(EvaluationError)
+        Answer::read(Some(&document)).map_err(EvaluationError)
     }
 }
 
@@ -103,6 +103,10 @@ pub(super) fn load(path: &str, text: &str) -> Result<(regorus::Engine, Vec<Rule>
     let optional = ["require_approval", "approvers"].into_iter().filter(|name| text.contains(name));
     let names = ["allow", "violations"].into_iter().chain(optional);
     Ok((engine, names.map(|name| Rule { name, path: format!("{PACKAGE}.{name}") }).collect()))
+}
+
+fn json(value: &regorus::Value) -> Result<Value, EvaluationError> {
+    serde_json::to_value(value).map_err(|error| fault(&error))
 }
 
 /// An evaluator's error in one line; the rest only quotes the policy.

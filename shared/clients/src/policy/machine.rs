@@ -7,10 +7,13 @@ use regorus::rvm::program::Program;
 use regorus::rvm::vm::RegoVM;
 
 use super::EvaluationError;
-use super::bundled::{PACKAGE, Rule, fault};
+use super::bundled::{PACKAGE, Rule, fault, load};
 
 /// Instructions of one rule's evaluation. The largest batch needs a tenth of them.
 const MAX_INSTRUCTIONS: usize = 2_000_000;
+
+/// The rule that has all the others.
+const ALL: &str = "all_that_is_asked_for";
 
 /// A program, and its machines that are loaded and idle: as many as there were evaluations at the same time.
 pub(super) struct Machines {
@@ -19,36 +22,34 @@ pub(super) struct Machines {
 }
 
 impl Machines {
-    /// Compiles the policy of `engine` so that `rules` can be asked for.
+    /// Compiles the policy `text` so that all of `rules` can be asked for at once, under their names: a rule that another one stands on is then
+    /// evaluated once.
     ///
     /// # Errors
     /// The policy does not compile.
-    pub(super) fn new(engine: &mut regorus::Engine, rules: &[Rule]) -> Result<Self, EvaluationError> {
-        let main = regorus::Rc::from(format!("{PACKAGE}.allow"));
+    pub(super) fn new(path: &str, text: &str, rules: &[Rule]) -> Result<Self, EvaluationError> {
+        let fields: Vec<_> = rules.iter().map(|Rule { name, .. }| format!("\"{name}\": {name}")).collect();
+        let text = format!("{text}\n{ALL} := {{{}}}\n", fields.join(", "));
+        let (mut engine, _) = load(path, &text)?;
+        let main = regorus::Rc::from(format!("{PACKAGE}.{ALL}"));
         let policy = engine.compile_with_entrypoint(&main).map_err(|error| fault(&error))?;
-        let paths: Vec<&str> = rules.iter().map(|rule| rule.path.as_str()).collect();
-        let program = Compiler::compile_from_policy(&policy, &paths).map_err(|error| fault(&error))?;
+        let program = Compiler::compile_from_policy(&policy, &[&main]).map_err(|error| fault(&error))?;
         Ok(Self { program, idle: Mutex::default() })
     }
 
-    /// The values of the rules, in their order.
+    /// The values of the rules under their names; undefined if one of them is.
     ///
     /// # Errors
     /// The evaluation failed, or needs more than [`MAX_INSTRUCTIONS`].
-    pub(super) fn evaluate(
-        &self,
-        input: regorus::Value,
-        rules: &[Rule],
-    ) -> Result<Vec<regorus::Value>, EvaluationError> {
+    pub(super) fn evaluate(&self, input: regorus::Value) -> Result<regorus::Value, EvaluationError> {
         let idle = self.lock().pop();
         let mut machine = idle.unwrap_or_else(|| self.load());
         machine.set_input(input);
-        let ask = |rule: &Rule| machine.execute_entry_point_by_name(&rule.path).map_err(|error| fault(&error));
         // A machine that failed is not used again.
-        let values = rules.iter().map(ask).collect::<Result<Vec<_>, _>>()?;
+        let all = machine.execute_entry_point_by_index(0).map_err(|error| fault(&error))?;
         machine.set_input(regorus::Value::Null);
         self.lock().push(machine);
-        Ok(values)
+        Ok(all)
     }
 
     fn load(&self) -> RegoVM {
@@ -67,15 +68,14 @@ impl Machines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::bundled::load;
 
     /// What the rule `violations` of a policy with this body evaluates to, twice on one machine.
     fn twice(body: &str) -> [Result<regorus::Value, EvaluationError>; 2] {
         let text =
             format!("package neuralhive.self_healing.playbook_validation\nimport rego.v1\nallow := true\n{body}");
-        let (mut engine, rules) = load("test.rego", &text).unwrap();
-        let machines = Machines::new(&mut engine, &rules).unwrap();
-        let ask = || machines.evaluate(regorus::Value::new_object(), &rules).map(|mut values| values.remove(1));
+        let (_, rules) = load("test.rego", &text).unwrap();
+        let machines = Machines::new("test.rego", &text, &rules).unwrap();
+        let ask = || machines.evaluate(regorus::Value::new_object()).map(|all| all["violations"].clone());
         [ask(), ask()]
     }
 
