@@ -11,7 +11,6 @@ mod tickets;
 use std::path::Path;
 use std::sync::Arc;
 
-use load::Waiting;
 use peer::{Kind, Peer, Programs};
 use process::Syncs;
 use report::Measured;
@@ -39,18 +38,13 @@ async fn main() -> Result<(), String> {
     let (rounds, plan) = (number(rounds)?, Plan { one: number(one)?, many: number(many)? });
     let programs = Programs { heal: heal.clone(), restate: restate.clone(), service: service.clone() };
     let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().map_err(|error| error.to_string())?;
-    let (tickets, changes) = Tickets::start().await.map_err(|error| error.to_string())?;
-    let waiting = Arc::new(Waiting::default());
-    tokio::spawn({
-        let waiting = Arc::clone(&waiting);
-        async move { waiting.serve(changes).await }
-    });
+    let tickets = Tickets::start().await.map_err(|error| error.to_string())?;
     let mut measured: Vec<(Kind, Measured)> = Vec::new();
     for round in 1..=rounds {
         for kind in Kind::BOTH {
             eprintln!("round {round} of {rounds}: {}", kind.name());
             let peer = Peer::start(kind, &programs, &tickets.url, Path::new(folder), &http).await?;
-            let found = measure(Arc::new(peer), &plan, &tickets, &http, &waiting).await?;
+            let found = measure(Arc::new(peer), &plan, &tickets, &http).await?;
             eprintln!("  {}", found.line());
             measured.push((kind, found));
         }
@@ -64,15 +58,14 @@ async fn measure(
     plan: &Plan,
     tickets: &Tickets,
     http: &reqwest::Client,
-    waiting: &Arc<Waiting>,
 ) -> Result<Measured, String> {
-    load::drive(&peer, http, waiting, ("warm", 8, WARM_UP)).await?;
+    load::drive(&peer, http, ("warm", 8, WARM_UP)).await?;
     let (calls, before) = (tickets.calls(), peer.usage());
     let syncs = Syncs::count(&peer.ids());
-    let one = load::drive(&peer, http, waiting, ("one", 1, plan.one)).await?;
+    let one = load::drive(&peer, http, ("one", 1, plan.one)).await?;
     let syncs = syncs.end().await.map(|syncs| syncs / plan.one as f64);
     let between = peer.usage();
-    let many = load::drive(&peer, http, waiting, ("many", MANY, plan.many)).await?;
+    let many = load::drive(&peer, http, ("many", MANY, plan.many)).await?;
     let after = peer.usage();
     let per_run = |before: f64, after: f64, runs: usize| (after - before) / runs as f64;
     let found = Measured {

@@ -141,11 +141,11 @@ impl Peer {
         Ok(Self { kind: Kind::Restate, url: format!("http://{ingress}"), processes: vec![server, worker], _folder: folder })
     }
 
-    /// Starts the run about `ticket`. True once it has ended; false if its end is to be asked for with [`Peer::is_over`].
+    /// Runs the playbook about `ticket` to its end.
     ///
     /// # Errors
     /// The engine refuses it, or it fails.
-    pub async fn begin(&self, http: &reqwest::Client, ticket: &str) -> Result<bool, String> {
+    pub async fn run(&self, http: &reqwest::Client, ticket: &str) -> Result<(), String> {
         let (url, body) = match self.kind {
             Kind::Restate => (format!("{}/Healing/heal", self.url), json!(ticket)),
             Kind::Heal => (
@@ -160,23 +160,25 @@ impl Peer {
         match self.kind {
             _ if !status.is_success() => Err(format!("{ticket}: {status} {text}")),
             Kind::Restate if text != "\"RUNNING\"" => Err(format!("{ticket}: {text}")),
-            Kind::Restate => Ok(true),
-            Kind::Heal => Ok(false),
+            Kind::Restate => Ok(()),
+            Kind::Heal => self.ended(http, ticket).await,
         }
     }
 
-    /// Whether the run about `ticket` has ended.
+    /// Waits for the end of heal's run about `ticket`.
     ///
     /// # Errors
     /// It failed.
-    pub async fn is_over(&self, http: &reqwest::Client, ticket: &str) -> Result<bool, String> {
-        let url = format!("{}/api/v1/remediation/{ticket}/status", self.url);
-        let answer = http.get(url).send().await.map_err(|error| format!("{ticket}: {error}"))?;
-        let body: Value = answer.json().await.map_err(|error| format!("{ticket}: {error}"))?;
-        match body["status"].as_str() {
-            Some("COMPLETED") if body["error"].is_null() => Ok(true),
-            Some("PENDING" | "RUNNING") => Ok(false),
-            _ => Err(format!("{ticket}: {body}")),
+    async fn ended(&self, http: &reqwest::Client, ticket: &str) -> Result<(), String> {
+        let url = format!("{}/api/v1/remediation/{ticket}/status?wait=20", self.url);
+        loop {
+            let answer = http.get(&url).send().await.map_err(|error| format!("{ticket}: {error}"))?;
+            let body: Value = answer.json().await.map_err(|error| format!("{ticket}: {error}"))?;
+            match body["status"].as_str() {
+                Some("COMPLETED") if body["error"].is_null() => return Ok(()),
+                Some("PENDING" | "RUNNING") => {}
+                _ => return Err(format!("{ticket}: {body}")),
+            }
         }
     }
 

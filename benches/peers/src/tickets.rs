@@ -8,7 +8,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// The service, as the driver sees it.
 pub struct Tickets {
@@ -16,28 +15,21 @@ pub struct Tickets {
     calls: Arc<AtomicU64>,
 }
 
-struct Shared {
-    calls: Arc<AtomicU64>,
-    changed: UnboundedSender<String>,
-}
-
 impl Tickets {
-    /// Serves on a free port. The names of changed tickets arrive at the receiver.
-    pub async fn start() -> std::io::Result<(Self, UnboundedReceiver<String>)> {
+    /// Serves on a free port.
+    pub async fn start() -> std::io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_nodelay(true)?;
         socket.bind(([127, 0, 0, 1], 0).into())?;
         let listener: TcpListener = socket.listen(1_024)?;
         let url = format!("http://{}", listener.local_addr()?);
         let calls = Arc::new(AtomicU64::new(0));
-        let (changed, changes) = unbounded_channel();
-        let shared = Arc::new(Shared { calls: Arc::clone(&calls), changed });
         let router = Router::new()
             .route("/health", get(|| async { Json(json!({"status": "ok"})) }))
             .route("/tickets/{id}", get(read).patch(change))
-            .with_state(shared);
+            .with_state(Arc::clone(&calls));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Ok((Self { url, calls }, changes))
+        Ok(Self { url, calls })
     }
 
     /// Calls so far.
@@ -53,15 +45,12 @@ fn ticket(id: &str, status: &str) -> Json<Value> {
     }))
 }
 
-async fn read(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Json<Value> {
-    shared.calls.fetch_add(1, Ordering::Relaxed);
+async fn read(State(calls): State<Arc<AtomicU64>>, Path(id): Path<String>) -> Json<Value> {
+    calls.fetch_add(1, Ordering::Relaxed);
     ticket(&id, "PENDING")
 }
 
-async fn change(State(shared): State<Arc<Shared>>, Path(id): Path<String>, Json(body): Json<Value>) -> Json<Value> {
-    shared.calls.fetch_add(1, Ordering::Relaxed);
-    let answer = ticket(&id, body["status"].as_str().unwrap_or_default());
-    // Nobody listens once the driver has ended.
-    let _ = shared.changed.send(id);
-    answer
+async fn change(State(calls): State<Arc<AtomicU64>>, Path(id): Path<String>, Json(body): Json<Value>) -> Json<Value> {
+    calls.fetch_add(1, Ordering::Relaxed);
+    ticket(&id, body["status"].as_str().unwrap_or_default())
 }
