@@ -55,7 +55,9 @@ pub async fn drive(
                     }
                     let ticket = format!("{name}-{number}");
                     let begun = Instant::now();
-                    timeout(LONGEST, peer.run(&http, &ticket)).await.map_err(|_| format!("{ticket}: no end within {LONGEST:?}"))??;
+                    timeout(LONGEST, peer.run(&http, &ticket))
+                        .await
+                        .map_err(|_| format!("{ticket}: no end within {LONGEST:?}"))??;
                     times.push(begun.elapsed().as_secs_f64() * 1_000.0);
                 }
             })

@@ -1,7 +1,10 @@
 //! Runs `heal serve` and Restate alternately on the same work, and prints what each took. `scripts/bench-peers.sh` builds and starts it.
 //!
 //! Arguments: the programs of heal, Restate's server and its service; a folder on the disk to be measured; rounds; runs at 1 and at 64 at once.
+//! With `grow` or `alone`, heal alone: [`grow`], [`alone`].
 
+mod alone;
+mod grow;
 mod load;
 mod peer;
 mod process;
@@ -19,6 +22,7 @@ use tickets::Tickets;
 /// Runs before anything is counted: connections, caches and the plan.
 const WARM_UP: usize = 200;
 const MANY: usize = 64;
+const USAGE: &str = "usage: peers HEAL RESTATE SERVICE FOLDER ROUNDS RUNS_AT_1 RUNS_AT_64 | grow HEAL FOLDER RUNS | alone HEAL FOLDER RUNS";
 
 /// What a round does.
 struct Plan {
@@ -31,13 +35,21 @@ struct Plan {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), String> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [heal, restate, service, folder, rounds, one, many] = arguments.as_slice() else {
-        return Err("usage: peers HEAL RESTATE SERVICE FOLDER ROUNDS RUNS_AT_1 RUNS_AT_64".to_owned());
-    };
     let number = |text: &String| text.parse::<usize>().map_err(|_| format!("\"{text}\" is not a number"));
+    let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().map_err(|error| error.to_string())?;
+    let [heal, restate, service, folder, rounds, one, many] = arguments.as_slice() else {
+        return match arguments.as_slice() {
+            [what, heal, folder, runs] if what == "grow" => {
+                grow::measure(heal, Path::new(folder), number(runs)?, &http).await
+            }
+            [what, heal, folder, runs] if what == "alone" => {
+                alone::serve(heal, Path::new(folder), number(runs)?, &http).await
+            }
+            _ => Err(USAGE.to_owned()),
+        };
+    };
     let (rounds, plan) = (number(rounds)?, Plan { one: number(one)?, many: number(many)? });
     let programs = Programs { heal: heal.clone(), restate: restate.clone(), service: service.clone() };
-    let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().map_err(|error| error.to_string())?;
     let tickets = Tickets::start().await.map_err(|error| error.to_string())?;
     let mut measured: Vec<(Kind, Measured)> = Vec::new();
     for round in 1..=rounds {
@@ -53,12 +65,7 @@ async fn main() -> Result<(), String> {
     Ok(())
 }
 
-async fn measure(
-    peer: Arc<Peer>,
-    plan: &Plan,
-    tickets: &Tickets,
-    http: &reqwest::Client,
-) -> Result<Measured, String> {
+async fn measure(peer: Arc<Peer>, plan: &Plan, tickets: &Tickets, http: &reqwest::Client) -> Result<Measured, String> {
     load::drive(&peer, http, ("warm", 8, WARM_UP)).await?;
     let (calls, before) = (tickets.calls(), peer.usage());
     let syncs = Syncs::count(&peer.ids());
@@ -80,7 +87,7 @@ async fn measure(
         many,
     };
     if let Some(peer) = Arc::into_inner(peer) {
-        peer.end().await;
+        drop(peer.end().await);
     }
     Ok(found)
 }

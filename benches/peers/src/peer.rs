@@ -1,7 +1,7 @@
 //! The two engines under test, each started on an empty folder.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -9,8 +9,10 @@ use tokio::time::sleep;
 
 use crate::process::{Process, Usage};
 
-/// Polls of an engine that starts, 50 ms apart.
-const START_POLLS: usize = 600;
+/// Between two questions to an engine that starts.
+const START_POLL: Duration = Duration::from_millis(10);
+/// Questions to an engine that starts.
+const START_POLLS: usize = 3_000;
 const PLAYBOOK: &str = include_str!("../playbooks/peers.yaml");
 const GUARDRAILS: &str = include_str!("../playbooks/guardrails.yaml");
 /// One caller starts all runs and asks for their ends.
@@ -46,7 +48,7 @@ pub struct Peer {
     url: String,
     processes: Vec<Process>,
     /// The state, removed with it.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A port that is free now.
@@ -72,18 +74,32 @@ impl Peer {
         .map_err(|error| format!("failed to start {}: {error}", kind.name()))
     }
 
-    async fn heal(program: &str, tickets: &str, folder: TempDir, http: &reqwest::Client) -> Result<Self, String> {
+    /// `heal serve` on what is in `folder`, or on an empty state.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn heal(program: &str, tickets: &str, folder: TempDir, http: &reqwest::Client) -> Result<Self, String> {
         let at = |name: &str| folder.path().join(name);
         let text = |name: &str| at(name).display().to_string();
-        std::fs::create_dir(at("playbooks")).map_err(|error| error.to_string())?;
-        for (name, content) in [("playbooks/peers.yaml", PLAYBOOK), ("guardrails.yaml", GUARDRAILS), ("api.yaml", API)] {
+        std::fs::create_dir_all(at("playbooks")).map_err(|error| error.to_string())?;
+        for (name, content) in [("playbooks/peers.yaml", PLAYBOOK), ("guardrails.yaml", GUARDRAILS), ("api.yaml", API)]
+        {
             std::fs::write(at(name), content).map_err(|error| error.to_string())?;
         }
         let address = format!("127.0.0.1:{}", port().map_err(|error| error.to_string())?);
         let (state, playbooks, guardrails, api) =
             (text("heal.db"), text("playbooks"), text("guardrails.yaml"), text("api.yaml"));
         let arguments = [
-            "serve", "--state", &state, "--playbooks", &playbooks, "--guardrails", &guardrails, "--api", &api, "--listen",
+            "serve",
+            "--state",
+            &state,
+            "--playbooks",
+            &playbooks,
+            "--guardrails",
+            &guardrails,
+            "--api",
+            &api,
+            "--listen",
             &address,
         ];
         let variables = [
@@ -94,10 +110,11 @@ impl Peer {
             ("RUST_LOG", "warn"),
         ];
         let log = at("heal.log");
-        let process = Process::start(Path::new(program), &arguments, &variables, &log).map_err(|error| error.to_string())?;
+        let process =
+            Process::start(Path::new(program), &arguments, &variables, &log).map_err(|error| error.to_string())?;
         let url = format!("http://{address}");
         answers(http, &format!("{url}/health"), &log).await?;
-        Ok(Self { kind: Kind::Heal, url, processes: vec![process], _folder: folder })
+        Ok(Self { kind: Kind::Heal, url, processes: vec![process], folder })
     }
 
     async fn restate(
@@ -132,13 +149,13 @@ impl Peer {
             let answer = http.post(format!("http://{admin}/deployments")).json(&body).send().await;
             match answer {
                 Ok(answer) if answer.status().is_success() => break,
-                _ if left > 0 => sleep(Duration::from_millis(50)).await,
+                _ if left > 0 => sleep(START_POLL).await,
                 Ok(answer) => return Err(format!("registration: {}", answer.text().await.unwrap_or_default())),
                 Err(error) => return Err(format!("registration: {error}")),
             }
         }
         answers(http, &format!("http://{ingress}/restate/health"), &at("restate.log")).await?;
-        Ok(Self { kind: Kind::Restate, url: format!("http://{ingress}"), processes: vec![server, worker], _folder: folder })
+        Ok(Self { kind: Kind::Restate, url: format!("http://{ingress}"), processes: vec![server, worker], folder })
     }
 
     /// Runs the playbook about `ticket` to its end.
@@ -195,10 +212,30 @@ impl Peer {
         })
     }
 
-    pub async fn end(self) {
+    /// Milliseconds that the newest page of heal's list of runs takes.
+    ///
+    /// # Errors
+    /// It is not answered.
+    pub async fn list_ms(&self, http: &reqwest::Client) -> Result<f64, String> {
+        let asked = Instant::now();
+        let answer = http.get(format!("{}/api/v1/runs?limit=50", self.url)).send().await;
+        let answer = answer.and_then(reqwest::Response::error_for_status).map_err(|error| error.to_string())?;
+        answer.bytes().await.map_err(|error| error.to_string())?;
+        Ok(asked.elapsed().as_secs_f64() * 1_000.0)
+    }
+
+    /// Megabytes of heal's state file, with its log.
+    pub fn state_mb(&self) -> f64 {
+        let bytes = |name: &str| std::fs::metadata(self.folder.path().join(name)).map_or(0, |file| file.len());
+        (bytes("heal.db") + bytes("heal.db-wal")) as f64 / 1e6
+    }
+
+    /// Kills its processes. What they have stored is in the folder.
+    pub async fn end(self) -> TempDir {
         for process in self.processes {
             process.end().await;
         }
+        self.folder
     }
 }
 
@@ -208,7 +245,7 @@ async fn answers(http: &reqwest::Client, url: &str, log: &Path) -> Result<(), St
         if http.get(url).send().await.is_ok_and(|answer| answer.status().is_success()) {
             return Ok(());
         }
-        sleep(Duration::from_millis(50)).await;
+        sleep(START_POLL).await;
     }
     let log = std::fs::read_to_string(log).unwrap_or_default();
     let tail: Vec<&str> = log.lines().rev().take(10).collect();

@@ -70,7 +70,15 @@ impl Syncs {
     pub fn count(processes: &[u32]) -> Self {
         let ids: Vec<String> = processes.iter().map(u32::to_string).collect();
         let perf = Command::new("perf")
-            .args(["stat", "-x", ",", "-e", "syscalls:sys_enter_fsync,syscalls:sys_enter_fdatasync", "-p", &ids.join(",")])
+            .args([
+                "stat",
+                "-x",
+                ",",
+                "-e",
+                "syscalls:sys_enter_fsync,syscalls:sys_enter_fdatasync",
+                "-p",
+                &ids.join(","),
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

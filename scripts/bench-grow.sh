@@ -1,0 +1,11 @@
+#!/bin/sh
+# What stored runs cost the next ones: heal serve with 10 stored runs, 100, and so on up to RUNS (100000). FOLDER is where its state is.
+set -eu
+
+cd "$(dirname "$0")/.."
+target=${CARGO_TARGET_DIR:-target}
+folder=${FOLDER:-$target/peers}
+cargo build --quiet --locked --profile fast -p heal
+cargo build --quiet --locked --release --manifest-path benches/peers/Cargo.toml --target-dir "$target/peers-build"
+mkdir -p "$folder"
+exec "$target/peers-build/release/peers" grow "$target/fast/heal" "$folder" "${RUNS:-100000}"
