@@ -1,6 +1,8 @@
 #!/bin/sh
 # Mutation testing: each mutant of FILES is built and tested, one after another. FILES are paths or globs of one package, by default the engine's
-# state machine. Files of shared/engine are tested by the engine's own tests, those of shared/runtime by the runtime's.
+# state machine. Files of shared/engine are tested by the engine's own tests, those of shared/runtime by the runtime's, and those of shared/guard by
+# the guard's. TESTS replaces the tests that are run, as arguments of `cargo test`: a few that see most mutants, and the others only for what those
+# missed. Arguments are for cargo-mutants: `--iterate` leaves out what an earlier call caught.
 # Prints each mutant that no test sees; everything is in target/mutants.out. Exits with 2 if there is one.
 set -eu
 
@@ -17,9 +19,14 @@ case $files in
     package=heal-runtime
     tests="--lib --test attempt --test shadow --test storms --test tickets --test halts --test gate --test simulation"
     ;;
+*shared/guard/*)
+    package=heal-guard
+    tests="--lib --test record"
+    ;;
 esac
+tests=${TESTS:-$tests}
 set -f # globs are for cargo-mutants
-set -- --package "$package" --jobs 1 --output target
+set -- "$@" --package "$package" --jobs 1 --output target
 for file in $files; do set -- "$@" --file "$file"; done
 for argument in $tests; do set -- "$@" --cargo-arg="$argument"; done
 

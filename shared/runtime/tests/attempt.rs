@@ -175,7 +175,7 @@ struct Judge(Mutex<Vec<PolicyInput>>);
 #[async_trait]
 impl Policy for Judge {
     fn validates(&self, _: &str) -> bool {
-        true
+        false
     }
 
     async fn decide(&self, input: &PolicyInput) -> Decision {
@@ -202,6 +202,7 @@ struct Rig {
     worker: Worker,
     clock: Arc<ManualClock>,
     queues: Arc<Queues>,
+    claims: Arc<Claims>,
     faults: Faults,
     judge: Arc<Judge>,
     takes_ms: Arc<AtomicU64>,
@@ -217,6 +218,11 @@ impl Rig {
     }
 
     fn bounded(safety: Safety, guardrails: Guardrails) -> Self {
+        Self::judged(safety, guardrails, true)
+    }
+
+    /// The policy is asked about what is critical, and about nothing else.
+    fn judged(safety: Safety, guardrails: Guardrails, critical: bool) -> Self {
         let clock = Arc::new(ManualClock::default());
         let queues = Arc::new(Queues::new(clock.clone(), Faults::default()));
         let faults = Faults::default();
@@ -234,7 +240,7 @@ impl Rig {
             inherits: &[],
             default_timeout_seconds: 60,
             service: "lamps",
-            critical: true,
+            critical,
         };
         let action = Touch {
             spec,
@@ -246,7 +252,7 @@ impl Rig {
         };
         let claims = Arc::new(Claims::new(faults.clone()));
         let ports = Ports {
-            claims,
+            claims: claims.clone(),
             policy: judge.clone(),
             halts: heal_testkit::memory::no_halts(),
             sender: queues.clone(),
@@ -254,7 +260,19 @@ impl Rig {
             guardrails: Arc::new(guardrails),
         };
         let worker = Worker::new(action, Arc::new(ports)).unwrap();
-        Self { worker, clock, queues, faults, judge, takes_ms, touched, read, script, deliveries: AtomicU32::new(0) }
+        Self {
+            worker,
+            clock,
+            queues,
+            claims,
+            faults,
+            judge,
+            takes_ms,
+            touched,
+            read,
+            script,
+            deliveries: AtomicU32::new(0),
+        }
     }
 
     fn command(&self, run: &str, parameters: Value) -> ActionCommand {
@@ -562,8 +580,10 @@ async fn a_claim_is_released_where_nothing_was_done_so_that_the_next_worker_need
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_makes_four_claim_calls_whatever_its_size_and_reads_and_asks_once_per_ticket() {
-    for size in [1_u32, 10, 1_000] {
-        let rig = Rig::new(Safety::Idempotent);
+    let kinds =
+        [(1_u32, Safety::Idempotent), (10, Safety::Idempotent), (1_000, Safety::Idempotent), (10, Safety::Probe)];
+    for (size, safety) in kinds {
+        let rig = Rig::new(safety);
         let calls = Arc::new(Mutex::new(Vec::new()));
         let count = Arc::clone(&calls);
         rig.faults.decide_by(move |call| {
@@ -576,7 +596,7 @@ async fn a_batch_makes_four_claim_calls_whatever_its_size_and_reads_and_asks_onc
         assert_eq!(
             *calls.lock().unwrap(),
             ["claims.reserve", "claims.last_touched", "claims.reserve", "claims.finish"],
-            "{size} tickets"
+            "{size} tickets of an action that is {safety:?}"
         );
         assert_eq!(rig.read.load(Ordering::SeqCst), size, "facts of {size} tickets");
         assert_eq!(rig.judge.0.lock().unwrap().len(), names.len());
@@ -773,5 +793,5 @@ async fn of_a_large_batch_the_refusals_are_recorded_first_and_the_rest_is_counte
 async fn an_action_that_only_reads_records_the_policys_answer_and_nothing_else() {
     let rig = Rig::new(Safety::ReadOnly);
     let result = rig.perform(&rig.command("run", tickets(&["a"]))).await;
-    assert_eq!(decided(&result).len(), 1, "this policy validates every action");
+    assert_eq!(decided(&result).len(), 1, "the policy is asked about whatever is critical");
 }

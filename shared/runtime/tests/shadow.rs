@@ -69,7 +69,7 @@ impl Action for Touch {
     }
 }
 
-/// Denies what concerns the lamp "forbidden".
+/// Denies what concerns the lamp "forbidden", and asks the person on call about the lamp "asks".
 struct Judge;
 
 #[async_trait]
@@ -85,6 +85,12 @@ impl Policy for Judge {
             "forbidden" => {
                 Decision::Deny { source: DecisionSource::Server, violations: vec![violation], warning: None }
             }
+            "asks" => Decision::RequireApproval {
+                source: DecisionSource::Server,
+                violations: vec![violation],
+                approvers: vec!["oncall".to_owned()],
+                warning: None,
+            },
             _ => Decision::Allow { source: DecisionSource::Server, warning: None },
         }
     }
@@ -183,6 +189,16 @@ fn shadowed(lamps: &[&str]) -> AttemptOutcome {
         would: format!("would execute touch for {}", named.join(", ")),
         targets: lamps.iter().map(|lamp| (*lamp).to_owned()).collect(),
     }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_what_a_shadow_attempt_does_not_do() {
+    let rig = Rig::new(Safety::Probe);
+    let result = rig.perform(&rig.command("shadow", &["asks"], true)).await;
+    assert_eq!(result.outcome, shadowed(&["asks"]));
+    let live = rig.perform(&rig.command("live", &["asks"], false)).await;
+    assert!(matches!(live.outcome, AttemptOutcome::NeedsApproval { .. }), "{live:?}");
+    assert_eq!(rig.counts(), (2, 0));
 }
 
 #[tokio::test]

@@ -156,17 +156,7 @@ fn note(
         None => planned.spec.name.clone(),
     };
     let why = reason.unwrap_or(outcome.as_str());
-    let result = match last {
-        Some(Pending::Answered(_, result)) => Some(result),
-        Some(
-            Pending::Attempt(_)
-            | Pending::Retry { .. }
-            | Pending::Wait { .. }
-            | Pending::Held { .. }
-            | Pending::Approval(_),
-        )
-        | None => None,
-    };
+    let result = result_of(last);
     for warning in result.iter().flat_map(|result| &result.warnings) {
         state.warnings.add(format!("{name}: {warning}"));
     }
@@ -194,9 +184,6 @@ fn note(
                 ));
             }
         }
-        StepOutcome::Unknown if !has_own => {
-            add(format!("{name}: check whether {} took effect before you retry it: {why}", planned.spec.kind));
-        }
         StepOutcome::Denied
         | StepOutcome::CoolingDown
         | StepOutcome::Failed
@@ -205,10 +192,26 @@ fn note(
             if !is_fan && planned.spec.on_failure == OnFailure::Continue {
                 state.warnings.add(format!("{name} ended {}: {why}", outcome.as_str()));
             }
-            if !has_own && !is_fan {
+            if has_own || is_fan {
+                return;
+            }
+            if outcome == StepOutcome::Unknown {
+                add(format!("{name}: check whether {} took effect before you retry it: {why}", planned.spec.kind));
+            } else {
                 add(format!("{name} ended {}: {why}", outcome.as_str()));
             }
         }
+    }
+}
+
+fn result_of(last: Option<&Pending>) -> Option<&AttemptResult> {
+    match last? {
+        Pending::Answered(_, result) => Some(result),
+        Pending::Attempt(_)
+        | Pending::Retry { .. }
+        | Pending::Wait { .. }
+        | Pending::Held { .. }
+        | Pending::Approval(_) => None,
     }
 }
 

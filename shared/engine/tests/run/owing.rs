@@ -20,10 +20,29 @@ pub fn check(run: &Run, at: Timestamp) -> Result<(), String> {
         commands.iter().filter(|command| !moved(command)).map(|command| (command.since(), wake(command))).collect();
     let expected =
         if run.state.held.is_some() || run.state.queued.is_some() { Vec::new() } else { called_for(commit, at) };
+    if observed != expected {
+        return Err(format!("owed since the last commit: expected {expected:?}, observed {observed:?}"));
+    }
+    commands.iter().try_for_each(|command| check_carried(run, command))
+}
+
+/// A command carries the token and the last moment to start of its event, and how many commands the run has sent, itself included.
+fn check_carried(run: &Run, command: &Command) -> Result<(), String> {
+    let Command::Perform { since, command, .. } = command else { return Ok(()) };
+    let events = run.commits.iter().flat_map(|commit| (commit.first_seq..).zip(&commit.events));
+    let authorised = events.filter_map(|(seq, event)| match event {
+        Event::AttemptStarted { token, deadline, .. } | Event::AttemptReissued { token, deadline, .. } => {
+            Some((seq, token, *deadline))
+        }
+        _ => None,
+    });
+    let sent = (1..).zip(authorised).find(|(_, (seq, ..))| seq == since);
+    let expected = sent.map(|(sent, (_, token, deadline))| (token, deadline, sent));
+    let observed = Some((&command.token, command.deadline, command.commands_sent));
     if observed == expected {
         Ok(())
     } else {
-        Err(format!("owed since the last commit: expected {expected:?}, observed {observed:?}"))
+        Err(format!("carried by the command of event {since}: expected {expected:?}, observed {observed:?}"))
     }
 }
 

@@ -172,3 +172,26 @@ async fn what_is_in_flight_has_its_place_until_its_attempt_ends() {
     let after = rig.perform(&rig.command("5", tickets(&["5"]))).await;
     assert_eq!(after.outcome, AttemptOutcome::Succeeded);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_effect_is_recorded_also_if_no_policy_is_asked_about_it_and_a_read_is_not() {
+    for (safety, recorded) in [(Safety::Idempotent, 1), (Safety::ReadOnly, 0)] {
+        let rig = Rig::judged(safety, Guardrails::default(), false);
+        let result = rig.perform(&rig.command("1", tickets(&["a"]))).await;
+        assert_eq!(decisions(&result).len(), recorded, "{safety:?}");
+        assert!(rig.judge.0.lock().unwrap().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_a_cooldown_counts_from_when_the_store_answered() {
+    let rig = Rig::new(Safety::Idempotent);
+    rig.perform(&rig.command("1", tickets(&["a", "b"]))).await;
+    // The second target is read after the first one.
+    rig.script.reading_takes_ms.store(10_000, Ordering::SeqCst);
+    let result = rig.perform(&rig.command("2", tickets(&["a", "b"]))).await;
+    let reasons = decisions(&result).into_iter().flat_map(|record| record.decision.reasons);
+    let texts: Vec<_> = reasons.filter(|reason| reason.part == Part::Counters).map(|reason| reason.text).collect();
+    let left = |target: &str| format!("cooldown of touch for {target}: 1 of 1 used, free again in 280 s");
+    assert_eq!(texts, [left("a"), left("b")]);
+}

@@ -1,5 +1,7 @@
 //! A target by another of its names: cooldowns and budgets go by the name that its service answers.
 
+use heal_runtime::port::Stage;
+
 use super::*;
 
 fn cooling(result: &AttemptResult) -> Option<&str> {
@@ -30,6 +32,16 @@ async fn a_target_that_is_given_by_two_of_its_names_is_touched_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_target_that_is_given_by_two_of_its_names_is_left_alone_as_one() {
+    let rig = Rig::new(Safety::Idempotent);
+    rig.perform(&rig.command("run-1", tickets(&["7f3a"]))).await;
+    let result = rig.perform(&rig.command("run-2", tickets(&["7F3A", "7f3a"]))).await;
+    assert_eq!(cooling(&result), Some("7f3a"));
+    let AttemptResult { output, warnings, follow_up, .. } = &result;
+    assert!(output.is_empty() && warnings.is_empty() && follow_up.is_empty(), "not a batch of two: {result:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_policy_is_told_when_the_target_was_touched_by_whichever_name() {
     let rig = Rig::new(Safety::Idempotent);
     rig.perform(&rig.command("run-1", tickets(&["7f3a"]))).await;
@@ -49,4 +61,13 @@ async fn a_renamed_target_that_was_not_touched_is_free_again() {
     rig.deliver(&rig.command("run-1", tickets(&["7F3A"]))).await.unwrap_err();
     let result = rig.perform(&rig.command("run-2", tickets(&["7f3a"]))).await;
     assert_eq!((result.outcome, rig.touched()), (AttemptOutcome::Succeeded, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_is_told_whether_the_claim_has_announced_what_is_reserved() {
+    for (name, stage) in [("7f3a", Stage::Reserve), ("7F3A", Stage::Full)] {
+        let rig = Rig::new(Safety::Idempotent);
+        rig.perform(&rig.command("run", tickets(&[name]))).await;
+        assert_eq!(rig.claims.stages(), [Stage::Announce, stage], "{name}");
+    }
 }

@@ -26,6 +26,7 @@ struct Model {
     claims: HashMap<ClaimKey, Claim>,
     cooldowns: HashMap<CooldownKey, Cooldown>,
     budgets: HashMap<BudgetKey, Places>,
+    stages: Vec<Stage>,
 }
 
 #[derive(Debug)]
@@ -54,6 +55,7 @@ struct Cooldown {
 
 impl Model {
     fn reserve(&mut self, request: &ClaimRequest) -> Reservation {
+        self.stages.push(request.stage);
         let (recovered, mut reserved, mut asked) = match self.claims.get(&request.key) {
             None => (false, BTreeSet::new(), BTreeSet::new()),
             Some(Claim { result: Some(result), .. }) => return Reservation::Finished(Box::new(result.clone())),
@@ -233,6 +235,11 @@ impl Claims {
 }
 
 impl Claims {
+    /// The stages of all requests so far. This store does the same for two of them; others do less for what was announced.
+    pub fn stages(&self) -> Vec<Stage> {
+        lock(&self.model).stages.clone()
+    }
+
     /// The number of cooldowns that have ended at `now` and are stored still.
     pub fn ended(&self, now: Timestamp) -> usize {
         lock(&self.model).cooldowns.values().filter(|cooldown| cooldown.until <= now).count()
