@@ -3,7 +3,7 @@
 HEAL := $${CARGO_TARGET_DIR:-target}/debug/heal
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test lint bench bench-aws bench-doors bench-halt bench-peers bench-readers bench-storm simulate crash-points soak mutants fuzz fault-matrix deny stack stack-down watch invoke require
+.PHONY: help run install test lint bench bench-aws bench-doors bench-flame bench-grow bench-halt bench-peers bench-readers bench-storm simulate crash-points soak mutants fuzz fault-matrix deny stack stack-down watch invoke require
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-17s %s\n", $$1, $$2 }'
@@ -39,6 +39,12 @@ bench-halt: require ## from `heal halt --all` to the last effect, under load: 5 
 
 bench-peers: require ## heal beside Restate on the same work, five rounds each; needs npm; the first call builds for ten minutes
 	@scripts/bench-peers.sh
+
+bench-flame: require ## a flame graph of heal serve under load; needs perf; builds for five minutes
+	@scripts/bench-flame.sh
+
+bench-grow: require ## what stored runs cost the next ones: heal serve with 10 of them, 100, and so on up to RUNS=100000
+	@RUNS="$(RUNS)" scripts/bench-grow.sh
 
 bench-readers: require ## /health while 40 clients read a run of 6,000 elements: 250 ms at most, and 5 times what small reads leave; takes two minutes
 	scripts/bench-readers.sh

@@ -117,7 +117,7 @@ mod tests {
         let docs = include_str!("../../docs/configuration.md");
         let documented = docs.lines().find(|line| line.starts_with("| `OPA_VALIDATED_ACTIONS`")).unwrap_or_default();
         for spec in specs() {
-            let has_rules = policy.contains(&format!("resource(\"action\") == \"{}\"", spec.name));
+            let has_rules = policy.contains(&format!("\taction == \"{}\"", spec.name));
             let is_documented = documented.contains(&format!("`{}`", spec.name));
             assert_eq!((has_rules, is_documented), (spec.critical, spec.critical), "{}", spec.name);
         }
