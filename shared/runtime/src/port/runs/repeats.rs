@@ -28,7 +28,7 @@ pub struct Repeat {
 /// What a store keeps under a [`Repeat::key`]. The decision is made here, alike for every store.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RepeatCounter {
-    /// The newest runs, the oldest first; at most [`Repeat::max`].
+    /// The runs of the window, and before them as many others as [`Repeat::max`] allows.
     runs: Vec<CountedRun>,
     /// The run that stands for the target until somebody acknowledges it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,9 +60,10 @@ impl RepeatCounter {
         if let Some(run_id) = before.escalated {
             return Err(Created::Escalated { run_id });
         }
-        let mut runs = before.runs;
         // A run from the future was counted by a clock that was wrong: it is not known to be of this window.
-        runs.retain(|counted| now < counted.at.plus_ms(repeat.window_ms) && has_passed(counted.at, now));
+        let is_counted =
+            |counted: &CountedRun| now < counted.at.plus_ms(repeat.window_ms) && has_passed(counted.at, now);
+        let (mut runs, mut others): (Vec<_>, Vec<_>) = before.runs.into_iter().partition(is_counted);
         if repeat.escalates {
             return Ok(Self { runs, escalated: Some(run_id.clone()) });
         }
@@ -70,7 +71,10 @@ impl RepeatCounter {
             return Err(Created::Repeated { runs: runs.into_iter().map(|counted| counted.run_id).collect() });
         }
         runs.push(CountedRun { run_id: run_id.clone(), at: now });
-        Ok(Self { runs, escalated: None })
+        // Whoever has a wrong clock forgets no run that the others count.
+        others.drain(..others.len().saturating_sub(repeat.max as usize));
+        others.append(&mut runs);
+        Ok(Self { runs: others, escalated: None })
     }
 
     /// When the counter no longer says anything about a run that starts at `now` or later.
@@ -104,6 +108,24 @@ mod tests {
             [(now, true), (now.plus_ms(CLOCK_SKEW_MS), true), (now.plus_ms(365 * 86_400_000), false)]
         {
             assert_eq!(counted(at).admit_at(&run_id, now, &repeat).is_err(), is_counted, "{at:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_a_year_ahead_forgets_no_run_that_the_others_count() {
+        let repeat = Repeat { key: String::new(), max: 2, window_ms: 60_000, escalates: false, acknowledged: None };
+        let (now, ahead) = (Timestamp(1_000_000), Timestamp(1_000_000).plus_ms(365 * 86_400_000));
+        let run = |number: u64| RunId::new(format!("run-{number}"));
+        let mut counter = RepeatCounter::default();
+        for (number, at) in [(1, now), (2, ahead), (3, now.plus_ms(1)), (4, ahead.plus_ms(1))] {
+            counter = counter.admit_at(&run(number), at, &repeat).unwrap();
+        }
+        let refused = counter.admit_at(&run(5), now.plus_ms(2), &repeat).unwrap_err();
+        assert_eq!(refused, Created::Repeated { runs: vec![run(1), run(3)] });
+        // What is kept is bounded.
+        for number in 6..100 {
+            counter = counter.admit_at(&run(number), ahead.plus_ms(number * 60_000), &repeat).unwrap();
+            assert!(counter.runs.len() <= 3, "{counter:?}");
         }
     }
 
