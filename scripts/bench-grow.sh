@@ -1,5 +1,5 @@
 #!/bin/sh
-# What stored runs cost the next ones: heal serve with 10 stored runs, 100, and so on up to RUNS (100000). FOLDER is where its state is.
+# What stored runs cost the next ones: heal serve with 10 stored runs, 10,000, and so on up to RUNS (100000). FOLDER is where its state is.
 set -eu
 
 cd "$(dirname "$0")/.."

@@ -1,4 +1,4 @@
-//! What stored runs cost the next ones: `heal serve` alone, measured again each time that it has ten times as many.
+//! What stored runs cost the next ones: `heal serve` alone, measured with few of them and with many.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,14 +10,17 @@ use crate::load;
 use crate::peer::Peer;
 use crate::tickets::Tickets;
 
-/// Runs that are timed, one at a time and 64 at a time.
+/// Stored runs of each row: many more than those that the row before timed.
+const STORED: [usize; 4] = [10, 10_000, 100_000, 1_000_000];
+/// Runs that are timed one at a time.
 const AT_1: usize = 200;
+/// Runs that are timed 64 at a time.
 const AT_64: usize = 2_000;
 /// Lists that are timed.
 const LISTS: usize = 21;
 const MANY: usize = 64;
 
-/// Prints a row for 10 stored runs, 100, and so on up to `most`. The timed runs are stored too, so each row says how many there were.
+/// Prints a row for each of [`STORED`] up to `most`. The timed runs are stored too, so each row says how many there were.
 ///
 /// # Errors
 /// heal does not start, or a run fails.
@@ -30,7 +33,7 @@ pub async fn measure(program: &str, folder: &Path, most: usize, http: &reqwest::
     );
     println!("|---|---|---|---|---|---|");
     let mut stored = 0;
-    for goal in std::iter::successors(Some(10_usize), |goal| goal.checked_mul(10)).take_while(|goal| *goal <= most) {
+    for goal in STORED.into_iter().take_while(|goal| *goal <= most) {
         let missing = goal.saturating_sub(stored);
         load::drive(&peer, http, (&format!("fill-{goal}"), MANY, missing)).await?;
         stored += missing;

@@ -133,7 +133,11 @@ async fn a_reader_waits_for_the_end_of_a_run_and_no_longer_than_it_said() {
     assert_eq!(ended["status"], "CANCELLED", "{ended}");
     let (status, body) = home.get(&format!("{path}?wait=21")).await;
     assert_eq!((status, &body["errors"][0]["field"]), (422, &json!("wait")), "{body}");
-    assert_eq!(home.get("/api/v1/remediation/nobody/status?wait=20").await.0, 404);
+    // There is nothing to wait for.
+    let unknown = home.get("/api/v1/remediation/nobody/status?wait=20");
+    let (status, body) = tokio::time::timeout(Duration::from_secs(10), unknown).await.unwrap();
+    assert_eq!(status, 404, "{body}");
+    assert!(body["detail"].as_str().unwrap().contains("nobody"), "{body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

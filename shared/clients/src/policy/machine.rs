@@ -9,7 +9,7 @@ use regorus::rvm::vm::RegoVM;
 use super::EvaluationError;
 use super::bundled::{PACKAGE, Rule, fault, load};
 
-/// Instructions of one rule's evaluation. The largest batch needs a tenth of them.
+/// Instructions of one evaluation. The largest batch needs a tenth of them.
 const MAX_INSTRUCTIONS: usize = 2_000_000;
 
 /// The rule that has all the others.
