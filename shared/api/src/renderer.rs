@@ -221,6 +221,19 @@ mod tests {
         assert_eq!(rendered.load(Ordering::SeqCst), 2);
     }
 
+    #[tokio::test]
+    async fn an_answer_about_a_short_log_is_rendered_by_its_own_thread_each_time() {
+        let renderer = Renderer::default();
+        let here = std::thread::current().id();
+        let short = Key { seq: SHORT_LOG, ..key(0) };
+        for _ in 0..2 {
+            let render = move |()| Ok(std::thread::current().id() == here);
+            let answer = renderer.answer(short.clone(), async { Ok(()) }, render).await.unwrap();
+            assert_eq!(answer.body, "true");
+        }
+        assert!(renderer.find(&short).is_none(), "nothing is kept");
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn a_few_are_rendered_at_a_time() {
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));

@@ -1,6 +1,6 @@
 //! The writer thread and the reader pool: threads that run jobs on SQLite connections.
 //!
-//! SQLite's calls block, so they run on threads of their own. A job is a closure over a connection; its caller awaits the answer. The
+//! SQLite's calls block, so they run on threads of their own, but for one short read at a time ([`crate::store::Store::look`]). A job is a closure over a connection; its caller awaits the answer. The
 //! writer is one thread, which commits all waiting jobs in one transaction ([`writer`]); readers are several threads without a
 //! transaction. Dropping the caller's future does not cancel its job.
 
