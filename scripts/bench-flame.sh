@@ -8,6 +8,7 @@ SECONDS_SAMPLED=8
 # Prime, so that it does not follow a timer of the program.
 SAMPLES_PER_SECOND=997
 RUNS=12000
+AT_ONCE=64
 
 cd "$(dirname "$0")/.."
 PATH=$PWD/.tools/bin:$PATH
@@ -22,7 +23,7 @@ RUSTFLAGS="-C force-frame-pointers=yes" CFLAGS="-fno-omit-frame-pointer" CARGO_P
 mkdir -p "$target/peers"
 ready=$target/peers/flame.pid
 : >"$ready"
-"$target/peers-build/release/peers" alone "$target/flame/fast/heal" "$target/peers" "$RUNS" >"$ready" &
+"$target/peers-build/release/peers" alone "$target/flame/fast/heal" "$target/peers" "$RUNS" "$AT_ONCE" >"$ready" &
 load=$!
 trap 'kill $load 2>/dev/null || true' EXIT
 while [ ! -s "$ready" ]; do

@@ -40,4 +40,4 @@ printf 'disk: %s\n' "$(df -P "$folder" | awk 'NR == 2 { print $6 " on " $1 }')"
 printf 'load before: %s\n' "$(cut -d' ' -f1-3 /proc/loadavg)"
 printf 'heal: %s, WAL, synchronous=FULL, bundled policy; Restate %s, its log synced\n' "$(rustc --version)" "$RESTATE"
 exec "$target/peers-build/release/peers" "$target/fast/heal" "$server" "$target/peers-build/release/restate_service" \
-    "$folder" "${ROUNDS:-5}" "${RUNS_AT_1:-300}" "${RUNS_AT_64:-3000}"
+    "$target/peers-build/release/bare" "$folder" "${ROUNDS:-5}" "${RUNS_AT_1:-300}" "${RUNS_AT_64:-3000}"

@@ -1,4 +1,4 @@
-//! `heal serve` alone under the load of 64 runs at once, for a profiler that the caller attaches.
+//! `heal serve` alone under load, for a profiler that the caller attaches.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,21 +9,20 @@ use crate::load;
 use crate::peer::Peer;
 use crate::tickets::Tickets;
 
-const MANY: usize = 64;
 /// Runs before the process is named.
 const WARM_UP: usize = 500;
 
-/// Prints the id of the process once it is warm, then keeps it busy with `runs`.
+/// Prints the id of the process once it is warm, then keeps it busy with `runs`, so many `at_once`.
 ///
 /// # Errors
 /// heal does not start, or a run fails.
-pub async fn serve(program: &str, folder: &Path, runs: usize, http: &reqwest::Client) -> Result<(), String> {
+pub async fn serve(program: &str, folder: &Path, (runs, at_once): (usize, usize), http: &reqwest::Client) -> Result<(), String> {
     let tickets = Tickets::start().await.map_err(|error| error.to_string())?;
     let folder = TempDir::new_in(folder).map_err(|error| error.to_string())?;
     let peer = Arc::new(Peer::heal(program, &tickets.url, folder, http).await?);
-    load::drive(&peer, http, ("warm", MANY, WARM_UP)).await?;
+    load::drive(&peer, http, ("warm", at_once, WARM_UP)).await?;
     peer.ids().iter().for_each(|id| println!("{id}"));
-    let many = load::drive(&peer, http, ("many", MANY, runs)).await?;
-    eprintln!("{:.0} runs/s, p50 {:.0} ms, p99 {:.0} ms", many.per_second(), many.quantile(0.5), many.quantile(0.99));
+    let many = load::drive(&peer, http, ("many", at_once, runs)).await?;
+    eprintln!("{:.0} runs/s, p50 {:.1} ms, p99 {:.1} ms", many.per_second(), many.quantile(0.5), many.quantile(0.99));
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Runs `heal serve` and Restate alternately on the same work, and prints what each took. `scripts/bench-peers.sh` builds and starts it.
 //!
-//! Arguments: the programs of heal, Restate's server and its service; a folder on the disk to be measured; rounds; runs at 1 and at 64 at once.
+//! Arguments: the programs of heal, Restate's server, its service and the bare loop; a folder on the disk to be measured; rounds; runs at 1 and at 64 at once.
 //! With `grow` or `alone`, heal alone: [`grow`], [`alone`].
 
 mod alone;
@@ -22,7 +22,7 @@ use tickets::Tickets;
 /// Runs before anything is counted: connections, caches and the plan.
 const WARM_UP: usize = 200;
 const MANY: usize = 64;
-const USAGE: &str = "usage: peers HEAL RESTATE SERVICE FOLDER ROUNDS RUNS_AT_1 RUNS_AT_64 | grow HEAL FOLDER RUNS | alone HEAL FOLDER RUNS";
+const USAGE: &str = "usage: peers HEAL RESTATE SERVICE BARE FOLDER ROUNDS RUNS_AT_1 RUNS_AT_64 | grow HEAL FOLDER RUNS | alone HEAL FOLDER RUNS AT_ONCE";
 
 /// What a round does.
 struct Plan {
@@ -37,23 +37,23 @@ async fn main() -> Result<(), String> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |text: &String| text.parse::<usize>().map_err(|_| format!("\"{text}\" is not a number"));
     let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().map_err(|error| error.to_string())?;
-    let [heal, restate, service, folder, rounds, one, many] = arguments.as_slice() else {
+    let [heal, restate, service, bare, folder, rounds, one, many] = arguments.as_slice() else {
         return match arguments.as_slice() {
             [what, heal, folder, runs] if what == "grow" => {
                 grow::measure(heal, Path::new(folder), number(runs)?, &http).await
             }
-            [what, heal, folder, runs] if what == "alone" => {
-                alone::serve(heal, Path::new(folder), number(runs)?, &http).await
+            [what, heal, folder, runs, at_once] if what == "alone" => {
+                alone::serve(heal, Path::new(folder), (number(runs)?, number(at_once)?), &http).await
             }
             _ => Err(USAGE.to_owned()),
         };
     };
     let (rounds, plan) = (number(rounds)?, Plan { one: number(one)?, many: number(many)? });
-    let programs = Programs { heal: heal.clone(), restate: restate.clone(), service: service.clone() };
+    let programs = Programs { heal: heal.clone(), restate: restate.clone(), service: service.clone(), bare: bare.clone() };
     let tickets = Tickets::start().await.map_err(|error| error.to_string())?;
     let mut measured: Vec<(Kind, Measured)> = Vec::new();
     for round in 1..=rounds {
-        for kind in Kind::BOTH {
+        for kind in Kind::ALL {
             eprintln!("round {round} of {rounds}: {}", kind.name());
             let peer = Peer::start(kind, &programs, &tickets.url, Path::new(folder), &http).await?;
             let found = measure(Arc::new(peer), &plan, &tickets, &http).await?;

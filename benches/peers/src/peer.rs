@@ -1,4 +1,4 @@
-//! The two engines under test, each started on an empty folder.
+//! The two engines under test and the bare loop, each started on an empty folder.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,15 +22,18 @@ const API: &str = "requests_per_second: 100000\n";
 pub enum Kind {
     Heal,
     Restate,
+    /// No engine: the same calls and syncs, and nothing else.
+    Bare,
 }
 
 impl Kind {
-    pub const BOTH: [Self; 2] = [Self::Restate, Self::Heal];
+    pub const ALL: [Self; 3] = [Self::Restate, Self::Heal, Self::Bare];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Heal => "heal",
             Self::Restate => "Restate",
+            Self::Bare => "the bare loop",
         }
     }
 }
@@ -40,6 +43,7 @@ pub struct Programs {
     pub heal: String,
     pub restate: String,
     pub service: String,
+    pub bare: String,
 }
 
 /// An engine that is ready to take work.
@@ -70,6 +74,7 @@ impl Peer {
         match kind {
             Kind::Heal => Self::heal(&programs.heal, tickets, folder, http).await,
             Kind::Restate => Self::restate(programs, tickets, folder, http).await,
+            Kind::Bare => Self::bare(&programs.bare, tickets, folder, http).await,
         }
         .map_err(|error| format!("failed to start {}: {error}", kind.name()))
     }
@@ -115,6 +120,16 @@ impl Peer {
         let url = format!("http://{address}");
         answers(http, &format!("{url}/health"), &log).await?;
         Ok(Self { kind: Kind::Heal, url, processes: vec![process], folder })
+    }
+
+    async fn bare(program: &str, tickets: &str, folder: TempDir, http: &reqwest::Client) -> Result<Self, String> {
+        let address = format!("127.0.0.1:{}", port().map_err(|error| error.to_string())?);
+        let (log, records) = (folder.path().join("bare.log"), folder.path().join("records"));
+        let arguments = [address.as_str(), tickets, &records.display().to_string()];
+        let process = Process::start(Path::new(program), &arguments, &[], &log).map_err(|error| error.to_string())?;
+        let url = format!("http://{address}");
+        answers(http, &format!("{url}/health"), &log).await?;
+        Ok(Self { kind: Kind::Bare, url, processes: vec![process], folder })
     }
 
     async fn restate(
@@ -165,6 +180,7 @@ impl Peer {
     pub async fn run(&self, http: &reqwest::Client, ticket: &str) -> Result<(), String> {
         let (url, body) = match self.kind {
             Kind::Restate => (format!("{}/Healing/heal", self.url), json!(ticket)),
+            Kind::Bare => (format!("{}/run/{ticket}", self.url), Value::Null),
             Kind::Heal => (
                 format!("{}/api/v1/remediation/execute", self.url),
                 json!({"remediation_id": ticket, "incident_id": ticket, "playbook_name": "peers", "execution_mode": "AUTOMATIC",
@@ -177,7 +193,7 @@ impl Peer {
         match self.kind {
             _ if !status.is_success() => Err(format!("{ticket}: {status} {text}")),
             Kind::Restate if text != "\"RUNNING\"" => Err(format!("{ticket}: {text}")),
-            Kind::Restate => Ok(()),
+            Kind::Restate | Kind::Bare => Ok(()),
             Kind::Heal => self.ended(http, ticket).await,
         }
     }

@@ -49,9 +49,9 @@ impl Measured {
     }
 }
 
-/// A table in Markdown: each median, its range, and heal's median as a part of Restate's.
+/// A table in Markdown: each median, its range, and heal's median as a part of Restate's and of the bare loop's.
 pub fn print(measured: &[(Kind, Measured)]) {
-    println!("\n| median of the rounds (range) | Restate | heal | heal / Restate |\n|---|---|---|---|");
+    println!("\n| median of the rounds (range) | Restate | heal | bare loop | heal / Restate | heal / bare loop |\n|---|---|---|---|---|---|");
     for (name, number) in ROWS {
         let of = |kind: Kind| -> Vec<f64> {
             let mut all: Vec<f64> =
@@ -59,8 +59,14 @@ pub fn print(measured: &[(Kind, Measured)]) {
             all.sort_by(f64::total_cmp);
             all
         };
-        let (restate, heal) = (of(Kind::Restate), of(Kind::Heal));
-        println!("| {name} | {} | {} | {:.2} |", show(&restate), show(&heal), median(&heal) / median(&restate));
+        let (restate, heal, bare) = (of(Kind::Restate), of(Kind::Heal), of(Kind::Bare));
+        let (to_restate, to_bare) = (median(&heal) / median(&restate), median(&heal) / median(&bare));
+        println!(
+            "| {name} | {} | {} | {} | {to_restate:.2} | {to_bare:.2} |",
+            show(&restate),
+            show(&heal),
+            show(&bare)
+        );
     }
 }
 
