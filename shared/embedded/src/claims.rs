@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::error::{JobError, check_size};
-use crate::store::Store;
+use crate::store::{Store, of_one_moment};
 pub(crate) use announced::Announced;
 use announced::{Announcement, Standing};
 pub(crate) use claim::ResultPlace;
@@ -28,7 +28,8 @@ impl ClaimStore for Store {
     async fn last_touched(&self, keys: &[CooldownKey], attempt: &ClaimKey) -> Result<Vec<Option<Timestamp>>> {
         let (keys, attempt) = (keys.to_vec(), attempt.clone());
         let work = move |connection: &Connection| {
-            keys.iter().map(|key| cooldown::last_touched(connection, key, &attempt)).collect()
+            let last = |key| cooldown::last_touched(connection, key, &attempt);
+            of_one_moment(connection, || keys.iter().map(last).collect())
         };
         self.look("claims.last_touched", work).await
     }
@@ -36,11 +37,14 @@ impl ClaimStore for Store {
     async fn peek(&self, cooldowns: &[CooldownKey], budgets: &[BudgetKey]) -> Result<Peeked> {
         let (cooldowns, budgets) = (cooldowns.to_vec(), budgets.to_vec());
         let work = move |connection: &Connection| {
-            let cooldowns =
-                cooldowns.iter().map(|key| cooldown::peek(connection, key)).collect::<std::result::Result<_, _>>()?;
-            let budgets =
-                budgets.iter().map(|key| budget::find(connection, key)).collect::<std::result::Result<_, _>>()?;
-            Ok(Peeked { cooldowns, budgets })
+            of_one_moment(connection, || {
+                let cooldowns = cooldowns.iter().map(|key| cooldown::peek(connection, key));
+                let budgets = budgets.iter().map(|key| budget::find(connection, key));
+                Ok(Peeked {
+                    cooldowns: cooldowns.collect::<std::result::Result<_, _>>()?,
+                    budgets: budgets.collect::<std::result::Result<_, _>>()?,
+                })
+            })
         };
         self.look("claims.peek", work).await
     }
@@ -191,6 +195,7 @@ impl Store {
 
     async fn is_claimed(&self, key: &ClaimKey) -> Result<bool> {
         let key = key.clone();
-        self.look("claims.reserve", move |connection| claim::exists(connection, &key)).await
+        let work = move |connection: &Connection| of_one_moment(connection, || claim::exists(connection, &key));
+        self.look("claims.reserve", work).await
     }
 }

@@ -2,7 +2,8 @@
 
 use heal_runtime::Timestamp;
 use heal_runtime::port::Result;
-use rusqlite::params;
+use rusqlite::types::Value;
+use rusqlite::{Connection, params};
 
 use crate::column::millis;
 use crate::limit;
@@ -34,13 +35,39 @@ impl Store {
     pub async fn collect_garbage(&self, now: Timestamp, keep_runs_ms: u64) -> Result<Collected> {
         let before = |milliseconds: u64| Timestamp(now.0.saturating_sub(milliseconds));
         Ok(Collected {
-            inputs: self.remove(INPUTS, now).await?,
-            claims: self.remove(CLAIMS, before(limit::KEEP_CLAIMS_MS)).await?,
-            cooldowns: self.remove(COOLDOWNS, before(limit::KEEP_COOLDOWNS_MS)).await?,
+            inputs: self.sweep(INPUTS, now).await?,
+            claims: self.sweep(CLAIMS, before(limit::KEEP_CLAIMS_MS)).await?,
+            cooldowns: self.sweep(COOLDOWNS, before(limit::KEEP_COOLDOWNS_MS)).await?,
             budgets: self.remove(BUDGETS, before(limit::KEEP_COOLDOWNS_MS)).await?,
             counts: self.remove(COUNTS, now).await?,
             runs: self.remove(RUNS, before(keep_runs_ms)).await?,
         })
+    }
+
+    /// Reads `table` from its first key to its last, and removes the rows that ended at or before `moment`, one write after another.
+    async fn sweep(&self, table: Table, moment: Timestamp) -> Result<usize> {
+        let (operation, mut removed) = ("garbage.collect", 0);
+        let mut last = match table.key {
+            Key::Number => Value::Integer(i64::MIN),
+            Key::Text => Value::Text(String::new()),
+        };
+        loop {
+            let after = last.clone();
+            let find = move |connection: &Connection| {
+                let mut select = connection.prepare_cached(table.find)?;
+                let keys = select.query_map(params![millis(moment), after, limit::GARBAGE_ROWS], |row| row.get(0))?;
+                Ok(keys.collect::<rusqlite::Result<Vec<Value>>>()?)
+            };
+            let keys = self.read(operation, find).await?;
+            let Some(newest) = keys.last() else { return Ok(removed) };
+            last = newest.clone();
+            let remove = move |connection: &Connection| {
+                let mut delete = connection.prepare_cached(table.remove)?;
+                let rows = keys.iter().map(|key| delete.execute(params![millis(moment), key]));
+                Ok(rows.sum::<rusqlite::Result<usize>>()?)
+            };
+            removed += self.write(operation, remove).await?;
+        }
     }
 
     /// Removes all rows that `sql` selects at or before `moment`, one write after another.
@@ -59,12 +86,42 @@ impl Store {
     }
 }
 
-const INPUTS: &str = "DELETE FROM dedupe WHERE key IN (SELECT key FROM dedupe WHERE until <= ?1 LIMIT ?2)";
+/// A table that each run adds rows to. Its rows are not indexed by their end: the index would take a page in each write of a run, and a sweep by key
+/// reads it as fast as the disk is, on the connections of the readers.
+#[derive(Clone, Copy)]
+struct Table {
+    key: Key,
+    /// The keys after `?2` of rows that ended at `?1`, in their order; at most `?3`.
+    find: &'static str,
+    /// Removes the row with the key `?2`, if it still ended at `?1`.
+    remove: &'static str,
+}
+
+#[derive(Clone, Copy)]
+enum Key {
+    Number,
+    /// Of at least one character.
+    Text,
+}
+
+const INPUTS: Table = Table {
+    key: Key::Text,
+    find: "SELECT key FROM dedupe WHERE until <= ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+    remove: "DELETE FROM dedupe WHERE until <= ?1 AND key = ?2",
+};
 
 /// Includes claims without a result: their runs' deadlines passed long ago.
-const CLAIMS: &str = "DELETE FROM claim WHERE no IN (SELECT no FROM claim WHERE lease_until <= ?1 LIMIT ?2)";
+const CLAIMS: Table = Table {
+    key: Key::Number,
+    find: "SELECT no FROM claim WHERE lease_until <= ?1 AND no > ?2 ORDER BY no LIMIT ?3",
+    remove: "DELETE FROM claim WHERE lease_until <= ?1 AND no = ?2",
+};
 
-const COOLDOWNS: &str = "DELETE FROM cooldown WHERE no IN (SELECT no FROM cooldown WHERE until <= ?1 LIMIT ?2)";
+const COOLDOWNS: Table = Table {
+    key: Key::Number,
+    find: "SELECT no FROM cooldown WHERE until <= ?1 AND no > ?2 ORDER BY no LIMIT ?3",
+    remove: "DELETE FROM cooldown WHERE until <= ?1 AND no = ?2",
+};
 
 const BUDGETS: &str = "DELETE FROM budget WHERE rowid IN (SELECT rowid FROM budget WHERE until <= ?1 LIMIT ?2)";
 const COUNTS: &str = "DELETE FROM repeated WHERE key IN (SELECT key FROM repeated WHERE until <= ?1 LIMIT ?2)";

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Bytes of one message, commit, plan or result. The engine's largest is a plan of about 2 MB; anything larger is a defect.
 pub const TEXT_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes from which on the events of a commit are packed: shorter ones fit into a page with the rest of their row.
+pub const PACKED_BYTES: usize = 256;
 /// Default of [`crate::Options::max_receives`]: deliveries of one message before it is dead-lettered.
 pub const MAX_RECEIVES: u32 = 5;
 /// Writes in one transaction: enough to share a disk sync, few enough that the first does not wait long for the last.
@@ -27,9 +29,9 @@ pub const CHECKPOINT_PAGES: u32 = 64_000;
 /// Bytes to which the write-ahead log is truncated after it grew, for example during another process's long read.
 pub const WAL_BYTES: u32 = 64 * 1024 * 1024;
 /// KiB of the writer's page cache: the pages that runs work on. A commit after a tree was balanced looks through the whole cache.
-pub const WRITER_CACHE_KIB: u32 = 4 * 1024;
-/// KiB of each reader's page cache. The operating system caches the same pages.
-pub const READER_CACHE_KIB: u32 = 4 * 1024;
+pub const WRITER_CACHE_KIB: u32 = 2 * 1024;
+/// KiB of each reader's page cache: each commit empties it, and the operating system caches the same pages.
+pub const READER_CACHE_KIB: u32 = 512;
 /// Prepared statements that a connection caches; the store has about 50.
 pub const STATEMENTS: usize = 96;
 /// Rows that garbage collection removes in one write, so that other writes are not held up.

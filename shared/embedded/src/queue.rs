@@ -179,7 +179,7 @@ impl Receiver for Store {
                 Table::Unread => self.next_due(&name, now).await,
             };
             let left = match due_at {
-                Ok(Some(due_at)) if due_at <= now => return,
+                Ok(Some(due_at)) if due_at <= now => return door.mailbox.is_due_in_table(),
                 Ok(due_at) => until(due_at, self.now()),
                 Err(error) => {
                     // The caller gets the error from its next receive. Sleep, so that it does not poll in a tight loop.

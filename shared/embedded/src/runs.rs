@@ -4,6 +4,7 @@ mod head;
 mod held;
 mod listing;
 mod live;
+mod pack;
 pub(crate) mod read;
 mod repeats;
 mod rooms;
@@ -17,9 +18,10 @@ use heal_runtime::port::{
     RunHead, RunLog, RunReader,
 };
 use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, Timestamp, format};
+use rusqlite::Connection;
 
 use crate::error::check_size;
-use crate::store::Store;
+use crate::store::{Store, of_one_moment};
 use write::Row;
 
 #[cfg(test)]
@@ -27,17 +29,19 @@ pub(crate) use head::COLUMNS as HEAD_COLUMNS;
 #[cfg(test)]
 pub(crate) use listing::every_statement as listing_statements;
 
-/// The row of `commit`. Serialised by the caller, so that the writer thread only writes.
+/// The row of `commit`. Serialised and packed by the caller, so that the writer thread only writes.
 pub(crate) fn row(operation: &'static str, commit: &Commit, head: &RunHead) -> Result<Row> {
-    let events = format::encode(&commit.events);
-    check_size(operation, "commit", &events)?;
+    let text = format::encode(&commit.events);
+    check_size(operation, "commit", &text)?;
+    let packed = pack::pack(&text);
     Ok(Row {
         run_id: commit.run_id.to_string(),
         first_seq: commit.first_seq,
         last_seq: commit.last_seq(),
         cause_id: commit.cause_id.clone(),
         at: commit.at,
-        events,
+        events: if packed.is_some() { String::new() } else { text },
+        packed,
         chain: commit.chain.as_ref().map(ToString::to_string),
         head: head.clone(),
     })
@@ -119,7 +123,8 @@ impl RunLog for Store {
     }
 
     async fn occupancy(&self, _now: Timestamp) -> Result<Occupancy> {
-        self.read("runs.occupancy", rooms::occupancy).await
+        let work = |connection: &Connection| of_one_moment(connection, || rooms::occupancy(connection));
+        self.look("runs.occupancy", work).await
     }
 
     /// Plans are never removed: they are few, and stored once each.
@@ -127,7 +132,8 @@ impl RunLog for Store {
         let operation = "runs.put_plan";
         check_size(operation, "plan", plan)?;
         // Most runs use a stored plan, which saves the write.
-        if self.plan(digest).await?.is_some() {
+        let known = digest.clone();
+        if self.look(operation, move |connection| read::has_plan(connection, &known)).await? {
             return Ok(());
         }
         let (digest, plan): (Digest, Arc<str>) = (digest.clone(), plan.into());

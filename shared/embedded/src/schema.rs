@@ -3,7 +3,7 @@
 //! | table | one row is |
 //! |---|---|
 //! | `run` | the head of a run: status, times, what it is about; `no` is its key in `event_commit` |
-//! | `event_commit` | one commit: all events of one accepted input, as JSON |
+//! | `event_commit` | one commit: all events of one accepted input, as JSON, which may be packed |
 //! | `dedupe` | an input that starts no second run before `until` |
 //! | `concurrency` | a key, and the live run that holds it |
 //! | `plan` | a compiled playbook under its digest |
@@ -25,6 +25,7 @@ mod claims;
 mod cooldowns;
 mod held;
 mod history;
+mod packed;
 mod repeats;
 mod rooms;
 
@@ -43,10 +44,11 @@ const MIGRATIONS: [&[&str]; VERSION as usize] = [
     &[chain::UP, held::UP, budgets::UP, repeats::UP, autonomy::UP],
     &[rooms::UP, history::UP],
     &[claims::UP, cooldowns::UP],
+    &[packed::UP],
 ];
 
 /// The version of the tables that this build reads and writes, `user_version` of the file.
-pub(crate) const VERSION: u32 = 6;
+pub(crate) const VERSION: u32 = 7;
 
 /// SQLite writes each page that a transaction touches twice and whole, so rows that are written together are kept together: commits lie in
 /// the order of their arrival, and an index of small numbers finds them by run.

@@ -200,6 +200,26 @@ impl Store {
     }
 }
 
+/// Runs the reads of `work` in one transaction: what they see is of one moment, and the file is locked once for all of them.
+pub(crate) fn of_one_moment<T>(
+    connection: &Connection,
+    work: impl FnOnce() -> std::result::Result<T, JobError>,
+) -> std::result::Result<T, JobError> {
+    // In memory, reads are done by the writer within its own transaction.
+    if !connection.is_autocommit() {
+        return work();
+    }
+    let execute = |sql: &str| connection.prepare_cached(sql)?.execute([]);
+    execute("BEGIN")?;
+    let found = work();
+    // A transaction that stayed open would see that moment for ever.
+    if let Err(error) = execute("COMMIT") {
+        execute("ROLLBACK")?;
+        return Err(error.into());
+    }
+    found
+}
+
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("location", &self.shared.location).finish_non_exhaustive()

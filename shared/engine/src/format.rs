@@ -10,6 +10,10 @@ use std::num::NonZeroU32;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+/// What the stored texts of runs have in common, the most frequent last, for stores that pack them. Packed texts refer to it by position, so it never
+/// changes: another one gets another name, and stores mark what they packed with it.
+pub const COMMON_V1: &str = include_str!("format/common_v1.txt");
+
 /// A type whose JSON text is stored, or sent to another process.
 pub trait Format: Serialize + DeserializeOwned {
     /// What the text is, as error messages name it.

@@ -11,11 +11,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
+use heal_runtime::format::COMMON_V1 as DICTIONARY;
 
 use crate::limit::UNPACKED_BYTES;
 
-/// What the texts of rows have in common, the most frequent last. Rows refer to it by position, so it never changes: another one gets another mark.
-const DICTIONARY: &str = include_str!("pack/dictionary_v1.txt");
 /// The first byte of a text that is packed with [`DICTIONARY`]. Its low bits name a type of block that deflate does not have, so an earlier build,
 /// which packed without a dictionary, refuses the text.
 const WITH_DICTIONARY: u8 = 0b0000_1110;

@@ -34,6 +34,15 @@ pub(super) enum Table {
     Due(Option<Timestamp>),
 }
 
+/// What a receiver finds.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// These messages; none, if none is due.
+    Letters(Vec<Due>),
+    /// The table is to be read.
+    Table,
+}
+
 impl Mailbox {
     /// Takes in a message that has been committed and is due, unless there is no room, or a receiver may have it from the table.
     pub(super) fn put(&self, letter: Due) {
@@ -63,22 +72,28 @@ impl Mailbox {
         self.lock().table
     }
 
-    /// Up to `max` messages, the oldest first. None if the table is to be read: if a message there is due, and at the latest after
-    /// [`limit::MAILBOX_TURNS`], since other processes send too.
-    pub(super) fn take(&self, max: usize, now: Timestamp) -> Vec<Due> {
+    /// Up to `max` messages, the oldest first; [`Taken::Table`] if the table is to be read: if a message there is due, and at the latest after
+    /// [`limit::MAILBOX_TURNS`], since other processes send too. Nobody reads the table again merely because the mailbox has just become empty.
+    pub(super) fn take(&self, max: usize, now: Timestamp) -> Taken {
         let mut state = self.lock();
         let is_next_in_table = match state.table {
             Table::Unread => true,
             Table::Due(first) => first.is_some_and(|due_at| due_at <= now),
         };
-        if is_next_in_table || state.turns >= limit::MAILBOX_TURNS {
-            return Vec::new();
+        let is_turn_of_table = state.turns >= limit::MAILBOX_TURNS || (state.turns == 0 && state.letters.is_empty());
+        if is_next_in_table || is_turn_of_table {
+            return Taken::Table;
         }
         state.turns += 1;
         let count = state.letters.len().min(max);
         let taken: Vec<Due> = state.letters.drain(..count).collect();
         state.bytes -= taken.iter().map(|letter| letter.body.len()).sum::<usize>();
-        taken
+        Taken::Letters(taken)
+    }
+
+    /// A message is due that another process has sent.
+    pub(super) fn is_due_in_table(&self) {
+        self.lock().table = Table::Unread;
     }
 
     /// Forgets what a receiver has read from the table, where the first of the others is due at `next`.
@@ -106,8 +121,10 @@ mod tests {
         Due { id, turn: 0, receive_count: 0, traceparent: None, body: "x".repeat(bytes) }
     }
 
-    fn ids(letters: &[Due]) -> Vec<i64> {
-        letters.iter().map(|letter| letter.id).collect()
+    /// None where the table is to be read.
+    fn ids(taken: &Taken) -> Option<Vec<i64>> {
+        let Taken::Letters(letters) = taken else { return None };
+        Some(letters.iter().map(|letter| letter.id).collect())
     }
 
     const NOW: Timestamp = Timestamp(1_000);
@@ -123,8 +140,8 @@ mod tests {
     fn messages_leave_in_the_order_of_their_arrival() {
         let mailbox = mailbox();
         (1..=3).for_each(|id| mailbox.put(letter(id, 1)));
-        assert_eq!(ids(&mailbox.take(2, NOW)), [1, 2]);
-        assert_eq!(ids(&mailbox.take(2, NOW)), [3]);
+        assert_eq!(ids(&mailbox.take(2, NOW)), Some(vec![1, 2]));
+        assert_eq!(ids(&mailbox.take(2, NOW)), Some(vec![3]));
         assert!(mailbox.is_empty());
     }
 
@@ -137,19 +154,30 @@ mod tests {
         assert!(mailbox.is_empty());
         mailbox.read(&[], None);
         mailbox.put(letter(4, 1));
-        assert_eq!(ids(&mailbox.take(9, NOW)), [4]);
+        assert_eq!(ids(&mailbox.take(9, NOW)), Some(vec![4]));
+    }
+
+    #[test]
+    fn an_empty_mailbox_is_no_reason_to_read_the_table_that_was_read_before_its_last_message() {
+        let mailbox = mailbox();
+        assert_eq!(ids(&mailbox.take(1, NOW)), None, "nothing came since: another process may have sent something");
+        mailbox.put(letter(1, 1));
+        assert_eq!(ids(&mailbox.take(1, NOW)), Some(vec![1]));
+        assert_eq!(ids(&mailbox.take(1, NOW)), Some(vec![]));
+        mailbox.is_due_in_table();
+        assert_eq!(ids(&mailbox.take(1, NOW)), None);
     }
 
     #[test]
     fn the_table_is_read_first_once_a_message_there_is_due() {
         let mailbox = Mailbox::default();
         mailbox.put(letter(1, 1));
-        assert!(mailbox.take(1, NOW).is_empty(), "it was not read yet");
+        assert_eq!(ids(&mailbox.take(1, NOW)), None, "it was not read yet");
         mailbox.read(&[], Some(NOW.plus_ms(9)));
         mailbox.is_due_later(NOW.plus_ms(2));
-        assert_eq!(ids(&mailbox.take(1, NOW.plus_ms(1))), [1]);
+        assert_eq!(ids(&mailbox.take(1, NOW.plus_ms(1))), Some(vec![1]));
         mailbox.put(letter(2, 1));
-        assert!(mailbox.take(1, NOW.plus_ms(2)).is_empty());
+        assert_eq!(ids(&mailbox.take(1, NOW.plus_ms(2))), None);
     }
 
     #[test]
@@ -157,12 +185,12 @@ mod tests {
         let mailbox = mailbox();
         for id in 1..=i64::from(limit::MAILBOX_TURNS) {
             mailbox.put(letter(id, 1));
-            assert_eq!(mailbox.take(1, NOW).len(), 1);
+            assert_eq!(ids(&mailbox.take(1, NOW)), Some(vec![id]));
         }
         mailbox.put(letter(1_000, 1));
-        assert!(mailbox.take(1, NOW).is_empty());
+        assert_eq!(ids(&mailbox.take(1, NOW)), None);
         mailbox.read(&[letter(999, 1)], None);
-        assert_eq!(ids(&mailbox.take(1, NOW)), [1_000]);
+        assert_eq!(ids(&mailbox.take(1, NOW)), Some(vec![1_000]));
     }
 
     #[test]
@@ -174,6 +202,6 @@ mod tests {
         mailbox.read(&[letter(1, 1), letter(2, 1)], None);
         (3..).take(limit::MAILBOX + 1).for_each(|id| mailbox.put(letter(id, 1)));
         mailbox.read(&[], None);
-        assert_eq!(mailbox.take(usize::MAX, NOW).len(), limit::MAILBOX);
+        assert_eq!(ids(&mailbox.take(usize::MAX, NOW)).unwrap().len(), limit::MAILBOX);
     }
 }

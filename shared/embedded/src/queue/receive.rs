@@ -7,9 +7,10 @@ use rusqlite::Connection;
 use super::dead;
 use super::deliver::{self, Due};
 use super::leases::{Lease, View};
+use super::mailbox::Taken;
 use super::settle::Receipt;
 use crate::limit;
-use crate::store::Store;
+use crate::store::{Store, of_one_moment};
 
 /// What a receiver asks for.
 struct Request<'a> {
@@ -34,8 +35,9 @@ impl Store {
         let _receiving = door.receiving.lock().await;
         let (name, now) = (queue.to_string(), self.now());
         let request = Request { queue: &name, max, now, visible_at: now.plus_ms(visibility_ms) };
-        let sent = if self.queues().leases.is_expired(&name, now) { Vec::new() } else { door.mailbox.take(max, now) };
-        if !sent.is_empty() {
+        if !self.queues().leases.is_expired(&name, now)
+            && let Taken::Letters(sent) = door.mailbox.take(max, now)
+        {
             return Ok(self.grant_all(&request, sent, &View::default(), &life));
         }
         for round in 0.. {
@@ -70,11 +72,13 @@ impl Store {
         let (queue, now, max) = (request.queue.to_owned(), request.now, request.max);
         let view = view.clone();
         let work = move |connection: &Connection| {
-            let due = deliver::select(connection, &queue, now, max, &view)?;
-            let ids = due.iter().map(|due| due.id);
-            let taken = view.hidden.iter().chain(view.expired.keys()).copied().chain(ids).collect();
-            let next = deliver::next_due(connection, &queue, &taken)?;
-            Ok((due, next))
+            of_one_moment(connection, || {
+                let due = deliver::select(connection, &queue, now, max, &view)?;
+                let ids = due.iter().map(|due| due.id);
+                let taken = view.hidden.iter().chain(view.expired.keys()).copied().chain(ids).collect();
+                let next = deliver::next_due(connection, &queue, &taken)?;
+                Ok((due, next))
+            })
         };
         self.read("queue.receive", work).await
     }

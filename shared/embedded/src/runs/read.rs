@@ -3,9 +3,10 @@
 use heal_engine::Event;
 use heal_runtime::port::RunHead;
 use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, format};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::head::{COLUMNS, Columns};
+use super::pack;
 use crate::column::{integer, moment, number};
 use crate::error::JobError;
 
@@ -20,23 +21,44 @@ pub(super) fn plan(connection: &Connection, digest: &Digest) -> Result<Option<St
     Ok(statement.query_row([digest.as_str()], |row| row.get(0)).optional()?)
 }
 
-/// The run's commits after sequence number `after`, as they are stored.
+pub(super) fn has_plan(connection: &Connection, digest: &Digest) -> Result<bool, JobError> {
+    Ok(connection.prepare_cached("SELECT 1 FROM plan WHERE digest = ?1")?.exists([digest.as_str()])?)
+}
+
+/// The events of a commit, of the columns `events` and `packed` from `column` on.
+///
+/// # Errors
+/// They cannot be unpacked: named by `place`.
+fn events(row: &Row<'_>, column: usize, place: impl FnOnce() -> String) -> Result<String, JobError> {
+    match row.get_ref(column + 1)?.as_blob_or_null().map_err(rusqlite::Error::from)? {
+        Some(packed) => pack::unpack(packed).map_err(|error| JobError::corrupt(place(), error)),
+        None => Ok(row.get(column)?),
+    }
+}
+
+/// The run's commits after sequence number `after`, their texts as they were written.
+///
+/// # Errors
+/// A commit that cannot be unpacked: named by run and sequence number.
 pub(super) fn stored(connection: &Connection, run_id: &RunId, after: Seq) -> Result<Vec<StoredCommit>, JobError> {
     let mut statement = connection.prepare_cached(
-        "SELECT first_seq, cause_id, at, events, chain FROM event_commit
+        "SELECT first_seq, cause_id, at, chain, events, packed FROM event_commit
          WHERE run_no = (SELECT no FROM run WHERE run_id = ?1) AND first_seq > ?2 ORDER BY first_seq",
     )?;
-    let rows = statement.query_map(params![run_id.as_str(), integer(after)], |row| {
-        Ok(StoredCommit {
+    let mut rows = statement.query(params![run_id.as_str(), integer(after)])?;
+    let mut commits = Vec::new();
+    while let Some(row) = rows.next()? {
+        let first_seq = number(row, 0)?;
+        commits.push(StoredCommit {
             run_id: run_id.clone(),
-            first_seq: number(row, 0)?,
+            first_seq,
             cause_id: row.get(1)?,
             at: moment(row, 2)?,
-            events: row.get(3)?,
-            chain: row.get::<_, Option<String>>(4)?.map(Digest::new),
-        })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+            chain: row.get::<_, Option<String>>(3)?.map(Digest::new),
+            events: events(row, 4, || name(run_id, first_seq))?,
+        });
+    }
+    Ok(commits)
 }
 
 /// The run's commits after sequence number `after`.
@@ -46,7 +68,7 @@ pub(super) fn stored(connection: &Connection, run_id: &RunId, after: Seq) -> Res
 pub(super) fn load(connection: &Connection, run_id: &RunId, after: Seq) -> Result<Vec<Commit>, JobError> {
     let mut commits: Vec<Commit> = Vec::new();
     for StoredCommit { run_id, first_seq, cause_id, at, events, chain } in stored(connection, run_id, after)? {
-        let place = || format!("run {run_id}, commit at sequence number {first_seq}");
+        let place = || name(&run_id, first_seq);
         // If `after` lies inside a commit, the first number to expect is unknown.
         let expected = commits.last().map_or((after == 0).then_some(1), |last| Some(last.last_seq() + 1));
         if expected.is_some_and(|expected| expected != first_seq) {
@@ -61,6 +83,10 @@ pub(super) fn load(connection: &Connection, run_id: &RunId, after: Seq) -> Resul
     Ok(commits)
 }
 
+fn name(run_id: &RunId, first_seq: Seq) -> String {
+    format!("run {run_id}, commit at sequence number {first_seq}")
+}
+
 /// The text of the attempt's result in the run's event with sequence number `seq`.
 ///
 /// # Errors
@@ -72,13 +98,14 @@ pub(crate) fn result_at(
     place: impl Fn() -> String,
 ) -> Result<String, JobError> {
     let mut select = connection.prepare_cached(
-        "SELECT first_seq, events FROM event_commit WHERE run_no = ?1 AND first_seq <= ?2 ORDER BY first_seq DESC LIMIT 1",
+        "SELECT first_seq, events, packed FROM event_commit
+         WHERE run_no = ?1 AND first_seq <= ?2 ORDER BY first_seq DESC LIMIT 1",
     )?;
-    let found: Option<(Seq, String)> =
-        select.query_row(params![run_no, seq], |row| Ok((number(row, 0)?, row.get(1)?))).optional()?;
     let missing =
         || JobError::corrupt(place(), format!("expected its result at sequence number {seq} of its run's log"));
-    let (first_seq, events) = found.ok_or_else(missing)?;
+    let mut rows = select.query(params![run_no, seq])?;
+    let row = rows.next()?.ok_or_else(missing)?;
+    let (first_seq, events): (Seq, String) = (number(row, 0)?, events(row, 1, &place)?);
     let events: Vec<Event> = format::decode(&events).map_err(|error| JobError::unreadable(place(), &error))?;
     match (first_seq..).zip(&events).find(|(at, _)| integer(*at) == seq) {
         Some((_, Event::AttemptEnded { result, .. })) => Ok(format::encode(result)),

@@ -15,8 +15,9 @@ pub(crate) struct Row {
     pub last_seq: Seq,
     pub cause_id: String,
     pub at: Timestamp,
-    /// JSON.
+    /// JSON; empty if it is packed.
     pub events: String,
+    pub packed: Option<Vec<u8>>,
     pub chain: Option<String>,
     pub head: RunHead,
 }
@@ -110,9 +111,10 @@ pub(super) fn put_plan(connection: &Connection, digest: &Digest, plan: &str) -> 
 
 fn insert_commit(connection: &Connection, run_no: i64, row: &Row) -> Result<(), JobError> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO event_commit (run_no, first_seq, cause_id, at, events, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO event_commit (run_no, first_seq, cause_id, at, events, packed, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
-    insert.execute(params![run_no, integer(row.first_seq), row.cause_id, millis(row.at), row.events, row.chain])?;
+    let Row { first_seq, cause_id, at, events, packed, chain, .. } = row;
+    insert.execute(params![run_no, integer(*first_seq), cause_id, millis(*at), events, packed, chain])?;
     Ok(())
 }
 

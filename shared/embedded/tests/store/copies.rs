@@ -162,11 +162,11 @@ async fn an_examination_names_what_is_damaged_and_changes_nothing() {
     drop(store);
     assert_eq!((examine(&path).unwrap().findings, examine(&path).unwrap().runs), (vec![], 1));
     let connection = rusqlite::Connection::open(&path).unwrap();
-    connection.execute_batch("PRAGMA foreign_keys = off; DELETE FROM run; DROP INDEX claim_lease").unwrap();
+    connection.execute_batch("PRAGMA foreign_keys = off; DELETE FROM run; DROP INDEX message_due").unwrap();
     drop(connection);
     let before = fs::read(&path).unwrap();
     let findings = examine(&path).unwrap().findings;
-    assert_eq!(findings, ["table event_commit has rows without their row of run", "index claim_lease is missing"]);
+    assert_eq!(findings, ["table event_commit has rows without their row of run", "index message_due is missing"]);
     assert_eq!(fs::read(&path).unwrap(), before);
     assert_eq!(files(folder.path()), ["heal.db"]);
 }

@@ -47,6 +47,18 @@ async fn a_commit_that_is_no_json_is_named_by_run_and_sequence_number() {
 }
 
 #[tokio::test]
+async fn a_commit_that_cannot_be_unpacked_is_named_by_run_and_sequence_number() {
+    for (packed, why) in
+        [("x'01ff'", "Src size is incorrect"), ("x'09'", "packed in a way that this build does not know")]
+    {
+        let (_folder, store) = damaged(&format!("UPDATE event_commit SET packed = {packed} WHERE first_seq = 2")).await;
+        let text = corrupt(store.load(&RunId::new("run-1"), 0).await.unwrap_err());
+        assert_eq!(text, format!("runs.load: run run-1, commit at sequence number 2: failed to unpack: {why}"));
+        assert_eq!(store.load(&RunId::new("run-1"), 2).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn an_event_that_nobody_knows_is_named_by_run_and_sequence_number() {
     let (_folder, store) =
         damaged(r#"UPDATE event_commit SET events = '[{"event":"dreamt"}]' WHERE first_seq = 3"#).await;

@@ -203,8 +203,8 @@ async fn a_file_that_is_damaged_anywhere_is_refused_and_stays_as_it_is() {
 fn a_file_without_one_of_its_tables_is_refused_by_name() {
     let folder = folder();
     let path = folder.path().join("heal.db");
-    rusqlite::Connection::open(&path).unwrap().execute_batch("DROP INDEX claim_lease").unwrap();
+    rusqlite::Connection::open(&path).unwrap().execute_batch("DROP INDEX message_due").unwrap();
     let text = explain(&open_exclusive(&path).unwrap_err());
-    assert!(text.contains("the file is damaged: index claim_lease is missing; keep it"), "{text}");
+    assert!(text.contains("the file is damaged: index message_due is missing; keep it"), "{text}");
     assert!(text.contains("`heal state restore`"), "{text}");
 }
