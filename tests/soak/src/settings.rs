@@ -10,7 +10,7 @@ const TARGETS_OF_AN_INCIDENT: u64 = 3;
 
 /// Incidents a second. On a local AWS each takes a dozen invocations, which share the processor with it.
 const RATE: f64 = 1.0;
-const STACK_RATE: f64 = 0.4;
+const STACK_RATE: f64 = 0.5;
 
 /// A soak of the engine: steady load under kills and faults, and at the end an account that has to balance
 #[derive(Debug, Clone, clap::Parser)]
@@ -21,7 +21,7 @@ pub(crate) struct Settings {
     /// Soaks the template on a local AWS instead of one `heal serve`
     #[arg(long)]
     pub stack: bool,
-    /// Incidents a second; by default 1, and 0.4 with --stack: what two cores bear beside a local AWS
+    /// Incidents a second; by default 1, and 0.5 with --stack: two cores bear twice that beside a local AWS
     #[arg(long, value_parser = positive)]
     pub rate: Option<f64>,
     /// Repeats the choices of an earlier soak, though not its timing

@@ -27,6 +27,8 @@ use interrupt::Interrupt;
 use progress::Progress;
 
 const POLL: Duration = Duration::from_secs(2);
+/// Between two resumptions of everything while runs still have to end.
+const RELEASE_EVERY: Duration = Duration::from_mins(1);
 /// How long a reading of the home may fail: a local AWS beside other work answers late.
 const READ_PATIENCE: Duration = Duration::from_mins(5);
 /// Between two readings of the services' journal.
@@ -177,7 +179,13 @@ impl Soak {
     /// Waits until every run has ended and every queue is empty.
     async fn drain(&self) -> anyhow::Result<Vec<String>> {
         let (started, patience) = (Instant::now(), self.home.patience());
+        let mut released = started;
         loop {
+            // A halt whose message failed while its order was given comes after the resumption.
+            if released.elapsed() > RELEASE_EVERY {
+                people::release(&self.home).await;
+                released = Instant::now();
+            }
             let queued = patiently("the queues", async || self.home.rest().await).await?.queued;
             let is_late = started.elapsed() > patience;
             // The runs are read only if they matter: there may be many.

@@ -7,8 +7,8 @@ use heal_runtime::Timestamp;
 use heal_stack::{MiniStack, table};
 use serde_json::{Value, json};
 
-/// The kinds of rows that stay: breakers, one row a service; ended halts, a bounded number.
-const KEPT: [&str; 2] = ["BREAKER", "HALT"];
+/// The kinds of rows that stay: breakers, one row a service; what checks remember, one row a check.
+const KEPT: [&str; 2] = ["BREAKER", "CHECK"];
 
 /// Rows by kind, which is the start of their key.
 pub(super) type Rows = BTreeMap<String, u64>;
