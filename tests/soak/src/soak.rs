@@ -93,7 +93,6 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<bool> {
         fs::remove_dir_all(soak.home.folder())?;
         return Ok(true);
     }
-    soak.home.keep_evidence().await?;
     println!(
         "failed: {} findings; repeat with SEED={seed}; the evidence is kept in {}",
         faults.len(),
@@ -135,6 +134,9 @@ impl Soak {
         faults.extend(account.faults());
         faults.extend(patiently("the store", async || self.home.rest().await).await?.findings);
         faults.extend(self.audit().await?);
+        if !faults.is_empty() {
+            self.home.keep_evidence().await?;
+        }
         faults.extend(self.home.collect(account.dead_letters.len()).await?);
         Ok(faults)
     }

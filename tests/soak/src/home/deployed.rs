@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use heal_aws::{Queues, Store};
-use heal_runtime::port::{Clock as _, Message, QueueName, RunReader as _, Sender as _, SystemClock};
+use heal_runtime::port::{Clock as _, DueRuns as _, Message, QueueName, RunReader as _, Sender as _, SystemClock};
 use heal_sandbox::Platform;
 use heal_stack::proxy::Proxy;
 use heal_stack::{Contents, Deployment, REGION, STACK, table};
@@ -141,6 +141,8 @@ impl Deployed {
     pub(super) async fn collect(&self) -> anyhow::Result<Vec<String>> {
         let later = SystemClock.now().plus_ms(LATER_MS);
         let (before, _) = rows::count(&self.deployment.stack, &self.store, later).await;
+        // The sweep removes live rows whose run was never stored.
+        self.store.due(later, 1).await.context("failed to sweep the live rows")?;
         while self.store.collect_garbage(later).await.context("failed to collect ended runs")? > 0 {}
         let (_, staying) = rows::count(&self.deployment.stack, &self.store, later).await;
         println!("collected     rows before: {}; after: {}", told(&before), told(&staying));
