@@ -59,8 +59,8 @@ crash-points: require ## a crash before and after every call that changes someth
 	@scripts/install-aws-tools.sh ministack
 	@CRASH_TWICE_IN=1 CRASH_SEED="$(SEED)" cargo test --locked --workspace --test every_port_call -- --nocapture
 
-soak: require ## load, kills and faults for HOURS=1, and an account that has to balance; RATE= incidents a second; SEED=n
-	@HOURS="$(HOURS)" RATE="$(RATE)" SEED="$(SEED)" scripts/soak.sh
+soak: require ## load, kills and faults for HOURS=1, and an account that has to balance; RATE= incidents a second; SEED=n; STACK=1: on a local AWS
+	@STACK="$(STACK)" HOURS="$(HOURS)" RATE="$(RATE)" SEED="$(SEED)" scripts/soak.sh
 
 mutants: require ## mutation testing, by hand: FILES="shared/engine/src/decide.rs", by default the state machine; hours; docs/mutants.md
 	@FILES="$(FILES)" scripts/mutants.sh

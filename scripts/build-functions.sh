@@ -9,6 +9,7 @@
 # HEAL_BUILD_PROFILE=prebuilt: copies from HEAL_PREBUILT (default: cargo's output folder), for tests, which run after a full build.
 # HEAL_BUILD_ALSO names an additional package to build, for comparison.
 # HEAL_BUILD_PLAYBOOKS names an additional folder of playbooks for the dispatcher.
+# HEAL_BUILD_CHECKS names the folder of the scheduled checks; the default is playbooks/checks.
 # HEAL_BUILD_GUARDRAILS names the file of the guardrails; the default is playbooks/guardrails.yaml.
 # HEAL_BUILD_NOTIFY names the file of the notifications; the default is playbooks/notify.yaml, if it exists.
 # HEAL_BUILD_API names the file of the HTTP API's identities (docs/access.md); without it, only API Gateway identifies callers.
@@ -108,7 +109,7 @@ case $name in
 dispatcher | api) "$heal" playbook compile playbooks ${HEAL_BUILD_PLAYBOOKS:+"$HEAL_BUILD_PLAYBOOKS"} --out "$folder/playbooks.json" ;;
 esac
 case $name in
-scheduled-checks | api) "$heal" check compile playbooks/checks --out "$folder/checks.json" ;;
+scheduled-checks | api) "$heal" check compile "${HEAL_BUILD_CHECKS:-playbooks/checks}" --out "$folder/checks.json" ;;
 esac
 case $name in
 api)

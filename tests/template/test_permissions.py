@@ -64,7 +64,8 @@ def expected(stack, folder):
         allow([*READ, *CHANGE], [TABLE], ["CHECK#*"])
         # What depends on a sick service is held.
         allow(["dynamodb:GetItem"], [TABLE], ["BREAKER#*"])
-        allow(CHANGE, [TABLE], ["HALT"])
+        # It never removes a halt: one that was resumed keeps its row.
+        allow(["dynamodb:PutItem", "dynamodb:UpdateItem"], [TABLE], ["HALT"])
         # They look at workflows, so they have to say who they are.
         allow(["secretsmanager:GetSecretValue"], [SECRET])
         allow(["kms:Decrypt"], [KEY])

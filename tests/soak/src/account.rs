@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use heal_runtime::port::DeadLetter;
+
 use crate::entry::{Claimed, Effect, Entry};
 
 /// Faults of one kind that are shown; the others are counted.
@@ -38,6 +40,8 @@ pub(crate) struct Totals {
     pub reported: usize,
     /// Effects that were seen, and that no attempt reports, though one says that it may have acted.
     pub unreported: usize,
+    /// Commands that were delivered too often without an answer.
+    pub dead_lettered: usize,
 }
 
 impl Account {
@@ -46,6 +50,7 @@ impl Account {
         for run in &self.runs {
             *totals.by_outcome.entry(run.outcome.unwrap_or("live")).or_default() += 1;
             totals.joined += run.joined.len();
+            totals.dead_lettered += run.dead_lettered;
             for (effect, claimed) in &run.effects {
                 totals.reported += usize::from(claimed.is_reported);
                 totals.unreported += usize::from(!claimed.is_reported && self.seen.contains_key(effect));
@@ -131,6 +136,10 @@ impl Account {
     fn left_over(&self) -> Vec<String> {
         let live = self.runs.iter().filter(|run| run.outcome.is_none()).map(|run| run.run_id.clone());
         let mut faults: Vec<_> = some("runs that did not end", live).into_iter().collect();
+        // Nobody knows what became of such a command, so a person has to see it.
+        let silent = |run: &&Entry| run.dead_lettered > 0 && matches!(run.outcome, Some("HEALED" | "COMPLETED"));
+        let silent = self.runs.iter().filter(silent).map(|run| run.run_id.clone());
+        faults.extend(some("runs that ended well over a dead-lettered command", silent));
         if self.queued > 0 {
             faults.push(format!("{} messages are left on the queues, expected 0", self.queued));
         }
@@ -146,7 +155,7 @@ impl Account {
 
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Totals { by_outcome, joined, seen, reported, unreported } = self.totals();
+        let Totals { by_outcome, joined, seen, reported, unreported, dead_lettered } = self.totals();
         let outcomes: Vec<_> = by_outcome.iter().map(|(outcome, runs)| format!("{runs} {outcome}")).collect();
         writeln!(f, "incidents     {} sent and accepted, {} unreadable messages", self.sent.len(), self.unreadable)?;
         writeln!(f, "runs          {}: {}; {joined} incidents joined one", self.runs.len(), outcomes.join(", "))?;
@@ -154,8 +163,19 @@ impl fmt::Display for Account {
             f,
             "effects       {seen} at the services = {reported} reported in the logs + {unreported} of attempts that say they may have acted"
         )?;
-        write!(f, "left over     {} messages on queues, {} dead letters", self.queued, self.dead_letters.len())
+        write!(
+            f,
+            "left over     {} messages on queues, {} dead letters; {dead_lettered} commands that ended their step as dead letters",
+            self.queued,
+            self.dead_letters.len()
+        )
     }
+}
+
+/// What the dead letters say. A function that is killed between parking a message and acknowledging it parks it again.
+pub(crate) fn bodies(letters: Vec<DeadLetter>) -> Vec<String> {
+    let by_id: BTreeMap<_, _> = letters.into_iter().map(|letter| (letter.message_id, letter.body)).collect();
+    by_id.into_values().collect()
 }
 
 fn names(by: &[(&str, &Claimed)]) -> String {

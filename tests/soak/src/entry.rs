@@ -23,6 +23,8 @@ pub(crate) struct Entry {
     pub outcome: Option<&'static str>,
     /// The message was rejected, so there is no plan.
     pub is_rejected: bool,
+    /// Commands that were delivered too often without an answer.
+    pub dead_lettered: usize,
     pub effects: BTreeMap<Effect, Claimed>,
 }
 
@@ -80,6 +82,7 @@ impl Entry {
                 self.mark(authorised.get(step), |claimed| claimed.may_be = true);
             }
             Event::AttemptEnded { step, result, .. } => {
+                self.dead_lettered += usize::from(is_dead_lettered(result));
                 let reported = reported(result);
                 let is_open = may_have_acted(result);
                 for effect in authorised.get(step).into_iter().flatten() {
@@ -130,6 +133,11 @@ fn effects_of(action: &str, parameters: &Map) -> BTreeSet<Effect> {
 fn reported(result: &AttemptResult) -> Option<Vec<String>> {
     let named = result.output.get("reallocated")?.as_array()?;
     Some(named.iter().filter_map(Value::as_str).map(|target| format!(" {target}")).collect())
+}
+
+/// Whether the end is that of a command that no worker answered, as the dispatcher words it.
+fn is_dead_lettered(result: &AttemptResult) -> bool {
+    matches!(&result.outcome, AttemptOutcome::Unknown { message } if message.starts_with("dead-lettered:"))
 }
 
 /// Whether an effect may stand behind this end. That nothing had to be done says that the target was well, not who made it so.

@@ -1,4 +1,4 @@
-//! The trouble: services that fail, and a process of the engine that is killed.
+//! The trouble: services and an AWS that fail, and a process of the engine that is killed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,36 +9,49 @@ use heal_sandbox::{Fault, FaultKind, Platform, Service};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::home::Home;
+use crate::home::{self, Front, Home, Trouble};
 use crate::random::Random;
 use crate::signal::sent;
 
 /// The parts of the seed.
 const FAULTS: u64 = 3;
 const KILLS: u64 = 4;
+const AWS: u64 = 8;
 
 /// Fails one service after another until `stops`; then none.
-pub(crate) async fn faults(
-    platform: Arc<Platform>,
-    seed: u64,
-    faults: Arc<AtomicU64>,
+pub(crate) async fn faults(platform: Arc<Platform>, seed: u64, faults: Arc<AtomicU64>, stops: watch::Receiver<bool>) {
+    let random = Random::of(seed, FAULTS);
+    by_turns(random, &faults, stops, |random| set(&platform, random), || clear(&platform)).await;
+}
+
+/// Has AWS fail in one way after another until `stops`; then not at all.
+pub(crate) async fn aws(front: Arc<Front>, seed: u64, troubles: Arc<AtomicU64>, stops: watch::Receiver<bool>) {
+    let random = Random::of(seed, AWS);
+    by_turns(random, &troubles, stops, |random| front.set(of_aws(random)), || front.set(Trouble::None)).await;
+}
+
+/// Sets something else again and again, with a pause after each, until `stops`.
+async fn by_turns(
+    mut random: Random,
+    count: &AtomicU64,
     mut stops: watch::Receiver<bool>,
+    set: impl Fn(&mut Random),
+    clear: impl Fn(),
 ) {
-    let mut random = Random::of(seed, FAULTS);
     let mut change = async || {
         loop {
             sleep(seconds(&mut random, 2, 12)).await;
-            set(&platform, &mut random);
-            faults.fetch_add(1, Ordering::Relaxed);
+            set(&mut random);
+            count.fetch_add(1, Ordering::Relaxed);
             sleep(seconds(&mut random, 2, 15)).await;
-            clear(&platform);
+            clear();
         }
     };
     tokio::select! {
         () = sent(&mut stops) => {}
         () = change() => {}
     }
-    clear(&platform);
+    clear();
 }
 
 /// Kills after random lives until `stops`. Most lives are short; one that is not shows whether memory grows.
@@ -55,8 +68,8 @@ pub(crate) async fn kills(
             () = sent(&mut stops) => return Ok(()),
             () = sleep(life) => {}
         }
-        home.kill().await?;
-        kills.fetch_add(1, Ordering::Relaxed);
+        let is_killed = home.kill(&mut random).await?;
+        kills.fetch_add(u64::from(is_killed), Ordering::Relaxed);
     }
 }
 
@@ -110,5 +123,17 @@ fn kind(service: Service, random: &mut Random) -> FaultKind {
             FaultKind::GrpcStatus { code, message }
         }
         _ => FaultKind::Slow { by_ms: 100 + random.below(2_000) },
+    }
+}
+
+fn of_aws(random: &mut Random) -> Trouble {
+    let percent = 20 + random.below(81);
+    match random.below(6) {
+        0 | 1 => Trouble::Throttle { service: home::Service::DynamoDb, percent },
+        2 => Trouble::Throttle { service: home::Service::Sqs, percent },
+        3 => Trouble::Fail { percent },
+        // Never all: an engine whose every answer is lost goes round in circles.
+        4 => Trouble::LoseAnswer { percent: percent / 2 },
+        _ => Trouble::Slow { by_ms: 50 + random.below(1_500) },
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use heal_aws::{QueueUrls, Queues, Store};
 use heal_sandbox::{Platform, PlatformConfig};
@@ -23,7 +23,34 @@ pub struct Deployment {
     /// The local AWS.
     pub stack: MiniStack,
     /// The stand-in platform.
-    pub platform: Platform,
+    pub platform: Arc<Platform>,
+    contents: Contents,
+}
+
+/// What is built into the functions besides the shipped playbooks.
+#[derive(Debug, Clone)]
+pub struct Contents {
+    /// A folder of playbooks.
+    pub playbooks: PathBuf,
+    /// The file of the guardrails.
+    pub guardrails: PathBuf,
+    /// The folder of the scheduled checks.
+    pub checks: PathBuf,
+    /// The file of the notifications, if there are any.
+    pub notify: Option<PathBuf>,
+}
+
+impl Default for Contents {
+    /// Those of the end-to-end tests, and the shipped checks.
+    fn default() -> Self {
+        let own = root().join("tests/stack");
+        Self {
+            playbooks: own.join("playbooks"),
+            guardrails: own.join("guardrails.yaml"),
+            checks: root().join("playbooks/checks"),
+            notify: Some(own.join("notify.yaml")),
+        }
+    }
 }
 
 impl Deployment {
@@ -49,17 +76,22 @@ impl Deployment {
             let _on_it = services.enter();
             Platform::start(config).unwrap()
         };
-        Self::over(platform, parameters, variables)
+        Self::over(platform, Contents::default(), parameters, variables)
     }
 
-    /// As [`Deployment::start`], over a platform that runs already.
+    /// As [`Deployment::start`], over a platform that runs already, with `contents` in the functions.
     ///
     /// # Panics
     /// As [`Deployment::shared`].
-    pub fn over(platform: Platform, parameters: &[(&str, &str)], variables: &[(&str, &str)]) -> Self {
+    pub fn over(
+        platform: impl Into<Arc<Platform>>,
+        contents: Contents,
+        parameters: &[(&str, &str)],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let own = [("LAMBDA_EXECUTOR", "local"), ("MINISTACK_HOST", "localhost")];
         let stack = MiniStack::start(&[own.as_slice(), variables].concat()).unwrap();
-        let deployment = Self { stack, platform };
+        let deployment = Self { stack, platform: platform.into(), contents };
         let secret = deployment.secret();
         let overrides = deployment.overrides(&[parameters, &[("ApiSecretArn", &secret)]].concat());
         let _alone = SAM.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,10 +133,11 @@ impl Deployment {
         command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
         command.env("AWS_ENDPOINT_URL", &self.stack.endpoint_url).env("AWS_DEFAULT_REGION", REGION);
         command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").env("SAM_CLI_TELEMETRY", "0");
-        command.env("HEAL_BUILD_PROFILE", "prebuilt").env("HEAL_BUILD_PLAYBOOKS", playbooks());
+        let Contents { playbooks, guardrails, checks, notify } = &self.contents;
+        command.env("HEAL_BUILD_PROFILE", "prebuilt").env("HEAL_BUILD_PLAYBOOKS", playbooks);
+        command.env("HEAL_BUILD_GUARDRAILS", guardrails).env("HEAL_BUILD_CHECKS", checks);
         command.env("HEAL_BUILD_API", root().join("tests/stack/api.json"));
-        command.env("HEAL_BUILD_GUARDRAILS", root().join("tests/stack/guardrails.yaml"));
-        command.env("HEAL_BUILD_NOTIFY", root().join("tests/stack/notify.yaml"));
+        command.envs(notify.iter().map(|file| ("HEAL_BUILD_NOTIFY", file)));
         let started = tokio::time::Instant::now();
         let output = command.output().expect("the SAM CLI is installed by scripts/install-aws-tools.sh");
         let printed =
@@ -128,11 +161,6 @@ impl Deployment {
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.stack.log).unwrap_or_default()
     }
-}
-
-/// The folder of playbooks for tests only.
-fn playbooks() -> PathBuf {
-    root().join("tests/stack/playbooks")
 }
 
 fn camel(variable: &str) -> String {

@@ -2,7 +2,7 @@
 //!
 //! - [`MiniStack`] the local AWS as a process · [`table`] a table with the schema of the template
 //! - [`Deployment`] the real template with the real functions, and the stand-in platform as their target
-//! - [`meter`] counts the functions' requests to AWS · [`runtime_api`] a Lambda Runtime API that times one function
+//! - [`proxy`] stands between the functions and the local AWS; [`meter`] counts their requests there · [`runtime_api`] a Lambda Runtime API that times one function
 //!
 //! For tests and benchmarks only.
 
@@ -11,8 +11,9 @@
 mod deployment;
 pub mod meter;
 mod ministack;
+pub mod proxy;
 pub mod runtime_api;
 pub mod table;
 
-pub use deployment::{Deployment, STACK};
+pub use deployment::{Contents, Deployment, STACK};
 pub use ministack::{ACCOUNT, ENV_ENDPOINT, MiniStack, MiniStackError, REGION, root};

@@ -7,9 +7,12 @@ use heal_runtime::Timestamp;
 use heal_runtime::port::{BackendError, HALTS, Result, Switches};
 
 use super::Store;
-use super::call::{self, Written};
+use super::call::{self, Change, Written};
 use super::item::{Attributes, Fields, Item};
 use super::key;
+
+/// Says that a halt was resumed. Its row stays until it expires, since the message that ordered the halt may come again.
+const RESUMED_AT: &str = "resumed_at";
 
 #[async_trait]
 impl Switches for Store {
@@ -24,7 +27,8 @@ impl Switches for Store {
             .expression_attribute_values(":pk", AttributeValue::S(key::HALTS.to_owned()))
             .consistent_read(true);
         let page = Box::pin(call.send()).await.map_err(|error| call::wrap_sdk_error(operation, &error))?;
-        page.items().iter().map(|row| read(operation, row)).collect()
+        let standing = page.items().iter().filter(|row| !row.contains_key(RESUMED_AT));
+        standing.map(|row| read(operation, row)).collect()
     }
 
     /// Two that are ordered at once may both be the last one: the limit is against mistakes, not against a race.
@@ -35,8 +39,13 @@ impl Switches for Store {
             return Ok(false);
         }
         let body = serde_json::to_string(halt).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
-        // Refused: it is there already.
-        self.put(operation, item(halt, body), "attribute_not_exists(pk)", Item::default()).await?;
+        // A storm that comes back soon has the id of the one that a person ended. Nobody orders it by a message.
+        let condition = match halt.storm {
+            Some(_) => "attribute_not_exists(pk) OR attribute_exists(resumed_at)",
+            None => "attribute_not_exists(pk)",
+        };
+        // Refused: it is there already, or was.
+        self.put(operation, item(halt, body), condition, Item::default()).await?;
         Ok(true)
     }
 
@@ -45,7 +54,10 @@ impl Switches for Store {
         let body = serde_json::to_string(halt).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
         // A row that does not exist has no end to compare.
         let values = Item::default().moment(":until", halt.until);
-        match self.put(operation, item(halt, body), "ends_at < :until", values).await? {
+        match self
+            .put(operation, item(halt, body), "ends_at < :until AND attribute_not_exists(resumed_at)", values)
+            .await?
+        {
             Written::Done(_) => Ok(true),
             Written::Refused(_) => Ok(false),
         }
@@ -55,15 +67,23 @@ impl Switches for Store {
         let operation = "switches.put_right";
         let body = serde_json::to_string(halt).map_err(|error| BackendError::corrupt(operation, error.to_string()))?;
         let values = Item::default().moment(":was", was);
-        match self.put(operation, item(halt, body), "ends_at = :was", values).await? {
+        match self
+            .put(operation, item(halt, body), "ends_at = :was AND attribute_not_exists(resumed_at)", values)
+            .await?
+        {
             Written::Done(_) => Ok(true),
             Written::Refused(_) => Ok(false),
         }
     }
 
     async fn resume(&self, id: &str, at: Timestamp) -> Result<bool> {
-        let values = Item::default().moment(":at", at);
-        match self.delete("switches.resume", &key::halt(id), "ends_at > :at", values).await? {
+        let change = Change {
+            key: key::halt(id),
+            update: "SET resumed_at = :at",
+            condition: "ends_at > :at AND attribute_not_exists(resumed_at)",
+            values: Item::default().moment(":at", at),
+        };
+        match self.update("switches.resume", change).await? {
             Written::Done(_) => Ok(true),
             Written::Refused(_) => Ok(false),
         }

@@ -16,6 +16,7 @@ mod environment;
 mod faults;
 mod garbage;
 mod golden;
+mod halts;
 mod listing;
 mod queues;
 mod rooms;

@@ -1,10 +1,13 @@
 //! Room among the live runs over one table: what several processes may exceed a bound by, what dies in between, and what it costs.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use heal_aws::Store;
 use heal_runtime::port::{Admitted, Appended, Created, DueRuns as _, NewRun, Room, RoomBound, RunHead, RunLog as _};
 use heal_runtime::{RunId, RunOutcome, RunStatus};
 use heal_stack::meter::{Counts, Meter};
+use heal_stack::proxy::{Answer, Call, Forward, Proxy, Watch};
 use heal_stack::{MiniStack, table};
 
 use crate::support::run::{T0, commit, head};
@@ -99,6 +102,32 @@ async fn a_row_that_is_ahead_of_the_log_is_corrected_by_the_sweep() {
     assert_eq!(admit(&stores[1], "a").await, Admitted::Written(Appended::Appended));
     let again: RunHead = heal_runtime::port::RunReader::head(&stores[0], &RunId::new("a")).await.unwrap().unwrap();
     assert_eq!(again.status, RunStatus::Running);
+}
+
+/// No transaction gets through.
+struct NoTransactions;
+
+impl Watch for NoTransactions {
+    async fn pass(&self, call: &Call, forward: Forward<'_>) -> Answer {
+        match call.operation() {
+            "TransactWriteItems" => Answer::error(503, "ServiceUnavailable"),
+            _ => forward.send().await,
+        }
+    }
+}
+
+/// The live row was written, and the first commit was not: nobody may wait for such a run, and the sweep removes its row.
+#[tokio::test]
+async fn a_run_that_was_not_stored_waits_for_no_room() {
+    let proxy = Proxy::start(Arc::new(NoTransactions));
+    proxy.forward_to(&MiniStack::shared().endpoint_url);
+    let store = table::empty(MiniStack::shared()).await;
+    let failing = Store::new(&session_at(&proxy.url).await, store.table()).unwrap();
+    failing.create(&waiting("a")).await.unwrap_err();
+    assert_eq!(crate::support::run::rows(&store, "LIVE#").await.len(), 1);
+    assert_eq!(store.occupancy(T0.plus_ms(60_000)).await.unwrap().waiting, []);
+    store.due(T0.plus_ms(2 * 3_600_000), 10).await.unwrap();
+    assert_eq!(store.count_live().await.unwrap().active, 0);
 }
 
 async fn live_key(store: &Store) -> serde_json::Value {

@@ -1,5 +1,8 @@
 //! Each way in which an account can fail to balance is seen.
 
+use heal_runtime::Timestamp;
+use heal_runtime::port::QueueName;
+
 use super::*;
 
 const MARK: &str = "unreadable";
@@ -17,6 +20,7 @@ fn balanced() -> Account {
         joined: ["soak-2".to_owned()].into(),
         outcome: Some("HEALED"),
         is_rejected: false,
+        dead_lettered: 0,
         effects: [(EFFECT.to_owned(), claimed(true, false))].into(),
     };
     let kept = Entry {
@@ -63,7 +67,7 @@ fn an_effect_that_may_have_happened_balances_with_and_without_it() {
 #[test]
 fn every_imbalance_is_seen() {
     type Change = fn(&mut Account);
-    let cases: [(&str, Change); 13] = [
+    let cases: [(&str, Change); 14] = [
         ("1 lost incidents", |account| account.sent.extend(["soak-3".to_owned()])),
         ("1 runs for incidents that nobody sent", |account| {
             account.sent.remove("soak-1");
@@ -83,6 +87,7 @@ fn every_imbalance_is_seen() {
             claim(account, claimed(false, false));
         }),
         ("1 runs that did not end", |account| account.runs[0].outcome = None),
+        ("1 runs that ended well over a dead-lettered command", |account| account.runs[0].dead_lettered = 1),
         ("2 messages are left on the queues, expected 0", |account| account.queued = 2),
         ("1 dead letters of readable messages", |account| account.dead_letters.push("{}".to_owned())),
     ];
@@ -106,4 +111,25 @@ fn each_message_that_no_playbook_is_for_has_a_record_of_its_own() {
     assert_eq!(account.faults(), Vec::<String>::new());
     account.runs.truncate(2);
     assert_eq!(account.faults(), ["1 lost incidents:\n    soak-9"]);
+}
+
+#[test]
+fn a_run_that_says_so_balances_with_a_dead_lettered_command() {
+    let mut account = balanced();
+    (account.runs[0].dead_lettered, account.runs[0].outcome) = (1, Some("FAILED"));
+    claim(&mut account, claimed(false, true));
+    assert_eq!((account.faults(), account.totals().dead_lettered), (Vec::new(), 1));
+}
+
+#[test]
+fn a_message_that_was_parked_twice_is_one_dead_letter() {
+    let letter = |message_id: &str| DeadLetter {
+        message_id: message_id.to_owned(),
+        queue: QueueName::Incidents,
+        body: format!("{{{MARK}"),
+        receive_count: 1,
+        reason: "unreadable".to_owned(),
+        sent_at: Timestamp(100),
+    };
+    assert_eq!(bodies(vec![letter("m-1"), letter("m-2"), letter("m-1")]).len(), 2);
 }

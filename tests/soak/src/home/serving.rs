@@ -15,15 +15,13 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use super::{Rest, Size, program, root};
+use super::{LATER_MS, Rest, Size, program, root};
 
 const STATE: &str = "heal.db";
 /// Longest time of a start, of a stop, and of a request.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks at a process that is to stop.
 const POLL: Duration = Duration::from_millis(50);
-/// After so long every claim, cooldown, budget and window has ended, and every escalation that nobody acknowledged is forgotten.
-const LATER_MS: u64 = 400 * 86_400_000;
 /// The tables whose rows are not collected: plans, which runs of any age may pin; dead letters, which people see to; breakers, one row a service.
 const KEPT: [&str; 3] = ["plan", "dead_letter", "breaker"];
 

@@ -9,9 +9,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval_at};
 
-use super::{Done, Soak, reading};
+use super::{Done, Soak};
 use crate::home::Home;
 use crate::load::Load;
+use crate::reading;
 use crate::seen::Seen;
 use crate::signal::sent;
 
@@ -65,21 +66,26 @@ impl Parts {
             }
             Err(error) => format!("{error:#}"),
         };
-        let size = self.home.size().await;
+        let home = match self.home.size().await {
+            Some(size) => format!("{} MiB memory, {} KiB stored", size.resident_kib / 1024, size.stored_bytes / 1024),
+            None => match self.home.rest().await {
+                Ok(rest) => format!("{} queued", rest.queued),
+                Err(error) => format!("{error:#}"),
+            },
+        };
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         format!(
-            "{:>4} min  {} incidents, {} again, {} unreadable | {outcomes} | {} effects | {} faults, {} kills, {} answers, {} brakes | {} MiB memory, {} KiB stored",
+            "{:>4} min  {} incidents, {} again, {} unreadable | {outcomes} | {} effects | {} faults, {} of AWS, {} kills, {} answers, {} brakes | {home}",
             self.started.elapsed().as_secs() / 60,
             sent.incidents.len(),
             sent.again,
             sent.unreadable,
             self.seen.count(),
             count(&self.done.faults),
+            count(&self.done.troubles),
             count(&self.done.kills),
             count(&self.done.answers),
             count(&self.done.brakes),
-            size.resident_kib / 1024,
-            size.stored_bytes / 1024,
         )
     }
 }

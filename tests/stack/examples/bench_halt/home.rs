@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use heal_aws::Queues;
 use heal_runtime::port::{Message, QueueName, Sender as _};
 use heal_sandbox::Platform;
-use heal_stack::{Deployment, REGION, STACK};
+use heal_stack::{Contents, Deployment, REGION, STACK};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -51,12 +51,14 @@ impl Home {
     /// Deploys the template on a local AWS.
     pub(crate) async fn deployed(platform: Platform) -> Self {
         let deployment =
-            tokio::task::spawn_blocking(move || Deployment::over(platform, &PARAMETERS, &[])).await.unwrap();
+            tokio::task::spawn_blocking(move || Deployment::over(platform, Contents::default(), &PARAMETERS, &[]))
+                .await
+                .unwrap();
         let queues = Box::new(deployment.queues().await);
         Self::Deployed { deployment, queues }
     }
 
-    pub(crate) const fn platform(&self) -> &Platform {
+    pub(crate) fn platform(&self) -> &Platform {
         match self {
             Self::Serving { platform, .. } => platform,
             Self::Deployed { deployment, .. } => &deployment.platform,

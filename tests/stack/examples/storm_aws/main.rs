@@ -13,7 +13,7 @@ use std::time::Duration;
 use bounded::Bounded;
 use heal_sandbox::opa::OpaConfig;
 use heal_sandbox::{Platform, PlatformConfig, Seed};
-use heal_stack::Deployment;
+use heal_stack::{Contents, Deployment};
 use heal_testkit::storm::{self, Outcomes};
 use serde_json::json;
 use tokio::time::Instant;
@@ -43,7 +43,7 @@ async fn main() -> ExitCode {
     let (target, url) = Bounded::start(&tickets.unwrap().1, rate).await;
     let deployment = tokio::task::spawn_blocking(move || {
         let parameters = [PARAMETERS.as_slice(), &[("ExecutionTicketServiceUrl", &url)]].concat();
-        Deployment::over(platform, &parameters, &[])
+        Deployment::over(platform, Contents::default(), &parameters, &[])
     });
     let deployment = deployment.await.unwrap();
     let (store, queues) = (deployment.store().await, deployment.queues().await);

@@ -87,12 +87,7 @@ async fn write(store: &Store, run: &NewRun, newest: &Newest, commit: Item, is_li
         let obstacle = match store.transact(OPERATION, writes.iter().cloned().chain(counted).collect()).await? {
             Committed::Done => {
                 store.newest_runs.update(newest);
-                if rooms::waits(&run.head) {
-                    store.rooms.note_waiting(&run.head);
-                }
-                if run.concurrency_key.is_none() && run.head.held_by.is_some() {
-                    held::note(store, OPERATION, &newest.head, &newest.live.sk).await?;
-                }
+                mark(store, run, newest).await?;
                 return Ok(Created::Created);
             }
             Committed::Cancelled(reasons) => obstacle(run, &reasons)?,
@@ -113,6 +108,22 @@ async fn write(store: &Store, run: &NewRun, newest: &Newest, commit: Item, is_li
     Err(contended(OPERATION))
 }
 
+/// Says in the live row of a run that exists now what keeps the sweep from reading the run: it is held, or it waits for room.
+async fn mark(store: &Store, run: &NewRun, newest: &Newest) -> Result<()> {
+    let is_written_before = run.concurrency_key.is_none();
+    if is_written_before && run.head.held_by.is_some() {
+        held::note(store, OPERATION, &newest.head, &newest.live.sk).await?;
+    }
+    if rooms::waits(&run.head) {
+        if is_written_before {
+            rooms::note(store, OPERATION, &newest.head, &newest.live.sk).await?;
+        } else {
+            store.rooms.note_waiting(&run.head);
+        }
+    }
+    Ok(())
+}
+
 fn live_key(run: &NewRun) -> Key {
     key::live(&run.commit.run_id, run.concurrency_key.as_deref())
 }
@@ -123,16 +134,18 @@ fn look_at(run: &NewRun) -> Timestamp {
 }
 
 fn live_row(run: &NewRun, live: &Live) -> Item {
+    // A row that is written before its run must not look like that of a run that is held or waits: the sweep reads it, and removes it if no run
+    // follows.
+    let is_of_a_run = run.concurrency_key.is_some();
     let row = Item::at(&live_key(run))
         .text("run_id", run.commit.run_id.as_str())
         .text("incident_id", &run.head.incident_id)
-        // A row that is written before its run must not look like that of a held run: the sweep reads it, and removes it if no run follows.
-        .maybe_text("held_by", run.head.held_by.as_ref().filter(|_| run.concurrency_key.is_some()))
+        .maybe_text("held_by", run.head.held_by.as_ref().filter(|_| is_of_a_run))
         .moment("look_at", live.look_at)
         .moment("at", run.commit.at)
         .maybe_text("playbook", run.head.playbook.as_ref());
     let row = if run.room.is_some() { row.flag(TAKES_ROOM, true) } else { row };
-    let row = if rooms::waits(&run.head) {
+    let row = if is_of_a_run && rooms::waits(&run.head) {
         row.flag(WAITS, true).maybe_text("severity", run.head.subject.severity.as_ref())
     } else {
         row

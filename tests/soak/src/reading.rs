@@ -12,7 +12,7 @@ use crate::entry::Entry;
 const PAGE_RUNS: usize = 500;
 
 /// The heads of all runs.
-pub(super) async fn heads(runs: &dyn RunReader) -> anyhow::Result<Vec<RunHead>> {
+pub(crate) async fn heads(runs: &dyn RunReader) -> anyhow::Result<Vec<RunHead>> {
     let (mut heads, mut cursor) = (Vec::new(), None);
     loop {
         let page = runs.list(&RunFilter::default(), PAGE_RUNS, cursor.as_deref()).await?;
@@ -25,12 +25,12 @@ pub(super) async fn heads(runs: &dyn RunReader) -> anyhow::Result<Vec<RunHead>> 
 }
 
 /// The number of runs that have not ended.
-pub(super) async fn live(runs: &dyn RunReader) -> anyhow::Result<usize> {
+pub(crate) async fn live(runs: &dyn RunReader) -> anyhow::Result<usize> {
     Ok(heads(runs).await?.iter().filter(|head| head.outcome.is_none()).count())
 }
 
 /// What the log of every run says.
-pub(super) async fn entries(runs: &dyn RunReader) -> anyhow::Result<Vec<Entry>> {
+pub(crate) async fn entries(runs: &dyn RunReader) -> anyhow::Result<Vec<Entry>> {
     let (mut plans, mut entries): (BTreeMap<Digest, Plan>, _) = (BTreeMap::new(), Vec::new());
     for head in heads(runs).await? {
         let commits = runs.load(&head.run_id, 0).await?;
