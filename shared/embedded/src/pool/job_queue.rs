@@ -45,12 +45,16 @@ impl JobQueue {
         self.filled_state().jobs.pop_front()
     }
 
-    /// Waits for jobs, and moves up to `most` of them to `group`. `false` once the queue is closed and empty.
-    pub(super) fn take(&self, group: &mut Vec<Boxed>, most: usize) -> bool {
-        let mut state = self.filled_state();
+    /// Waits for a job, and leaves it there. `false` once the queue is closed and empty.
+    pub(super) fn wait(&self) -> bool {
+        !self.filled_state().jobs.is_empty()
+    }
+
+    /// Moves up to `most` jobs to `group`.
+    pub(super) fn take(&self, group: &mut Vec<Boxed>, most: usize) {
+        let mut state = self.lock();
         let count = state.jobs.len().min(most);
         group.extend(state.jobs.drain(..count));
-        count > 0
     }
 
     /// Refuses further jobs. Queued jobs still run.

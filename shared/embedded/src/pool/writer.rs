@@ -1,6 +1,7 @@
 //! Group commit: one transaction, and one disk sync, for all waiting writes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -14,7 +15,13 @@ type Group = Vec<Box<dyn Job>>;
 /// Commits jobs until the queue is closed.
 pub(super) fn commit_all(connection: &Connection, queue: &JobQueue) {
     let mut group: Group = Vec::with_capacity(limit::GROUP_WRITES);
-    while queue.take(&mut group, limit::GROUP_WRITES) {
+    let mut last = 0;
+    while queue.wait() {
+        if let Some(pause) = pause_after(last) {
+            std::thread::sleep(pause);
+        }
+        queue.take(&mut group, limit::GROUP_WRITES);
+        last = group.len();
         match together(connection, &mut group) {
             Ok(()) => group.drain(..).for_each(|job| job.answer(Ok(()))),
             Err(Failed::Transaction(error)) => {
@@ -26,6 +33,13 @@ pub(super) fn commit_all(connection: &Connection, queue: &JobQueue) {
             Err(Failed::Job) => group.drain(..).for_each(|job| alone(connection, job)),
         }
     }
+}
+
+/// How long to wait for others after a group of so many jobs. Several callers at work will write again in a moment, and share a sync and the pages
+/// that all of them change; whoever is alone never waits.
+fn pause_after(jobs: usize) -> Option<Duration> {
+    let jobs = u32::try_from(jobs).unwrap_or(u32::MAX);
+    (jobs > 1).then(|| limit::GROUP_WAIT_EACH.saturating_mul(jobs).min(limit::GROUP_WAIT))
 }
 
 /// Why a group was rolled back.

@@ -4,7 +4,9 @@ use std::sync::{Arc, mpsc};
 use heal_runtime::port::BackendError;
 use rusqlite::Connection;
 
+use super::pause_after;
 use crate::error::JobError;
+use crate::limit;
 use crate::pool::Pool;
 
 fn pool() -> Pool {
@@ -43,6 +45,13 @@ async fn hold(pool: &Arc<Pool>) -> (mpsc::Sender<()>, tokio::task::JoinHandle<()
     });
     is_held.await.unwrap();
     (go_on, held)
+}
+
+#[test]
+fn whoever_is_alone_waits_for_nobody_and_a_crowd_for_a_bounded_time() {
+    assert_eq!([0, 1].map(pause_after), [None; 2]);
+    assert_eq!(pause_after(2), Some(limit::GROUP_WAIT_EACH * 2));
+    assert_eq!(pause_after(limit::GROUP_WRITES), Some(limit::GROUP_WAIT));
 }
 
 #[tokio::test]
