@@ -8,7 +8,8 @@ mod fixture;
 
 use fixture::PlaybookCase;
 use heal_engine::autonomy::RunMode;
-use heal_engine::event::RunStarted;
+use heal_engine::event::{Commit, RunStarted};
+use heal_engine::state::ANSWER_GRACE_MS;
 use heal_engine::turn::{self, Input, Turn};
 use heal_engine::{Event, Map, Plan, RunId, State, Timestamp, limit};
 use serde_json::{Value, json};
@@ -75,4 +76,28 @@ fn a_turn_is_cut_at_its_number_of_bytes() {
     assert_eq!((attempts(&first), first.more), (expected, true));
     let second = turn::take(&plan, &mut state, Input::Wake, NOW, 7).unwrap();
     assert_eq!((attempts(&second), second.more), (expected, true));
+}
+
+/// An attempt without `timeout_ms`, as an older build started it: its deadline is the last moment to end.
+#[test]
+fn an_attempt_of_an_older_build_ends_by_its_deadline() {
+    let plan = plan(&[json!({"name": "act", "safety": "probe"})]);
+    let (_, Turn { mut events, .. }) = begin(&plan);
+    for event in &mut events {
+        if let Event::AttemptStarted { deadline, timeout_ms, .. } = event {
+            (*deadline, *timeout_ms) = (NOW.plus_ms(30_000), None);
+        }
+    }
+    let (run_id, cause_id) = (RunId::new("run-1"), "test".to_owned());
+    let commit = Commit { run_id, first_seq: 1, cause_id, at: NOW, events, chain: None };
+    let mut state = turn::fold(&plan, [&commit]).unwrap().unwrap();
+    let due = NOW.plus_ms(30_000 + ANSWER_GRACE_MS);
+    assert_eq!(state.wake_at(), Some(due));
+    assert_eq!(turn::take(&plan, &mut state, Input::Wake, Timestamp(due.0 - 1), 7).unwrap(), Turn::default());
+    let turn = turn::take(&plan, &mut state, Input::Wake, due, 7).unwrap();
+    let reasons = turn
+        .events
+        .iter()
+        .find_map(|event| if let Event::StepEnded { reason, .. } = event { reason.as_deref() } else { None });
+    assert_eq!(reasons, Some("no result of attempt 1 of act by its deadline, 30 s after its start"));
 }

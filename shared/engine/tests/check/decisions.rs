@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use heal_engine::check::{Observation, Sighting, State};
+use heal_engine::check::{Observation, Sighting, State, from_json, to_json};
 use serde::Deserialize;
 
 use super::{at, compiled, failing, texts};
@@ -180,4 +180,11 @@ fn a_probe_is_due_once_per_interval_and_up_to_half_a_tick_early() {
     // A clock that was set back does not stop the check for good.
     assert!(!state.is_due(60, 60_000, at(41)));
     assert!(state.is_due(60, 60_000, at(40)));
+}
+
+#[test]
+fn a_list_of_checks_survives_its_json() {
+    let checks = [compiled("for: 2\n").check, compiled("condition: true\n").check];
+    assert_eq!(from_json(&to_json(&checks)).unwrap(), checks);
+    assert!(from_json("{}").is_err());
 }
