@@ -4,8 +4,9 @@
 
 use heal_engine::autonomy::RunMode;
 use heal_engine::event::{Commit, RunOutcome, RunStarted};
+use heal_engine::format;
 use heal_engine::message::{ActionResult, AttemptOutcome, AttemptResult};
-use heal_engine::notice::{Notice, NoticeEvent, from_commit, from_events};
+use heal_engine::notice::{FACTS, Notice, NoticeEvent, Owed, from_commit, from_events};
 use heal_engine::state::Approver;
 use heal_engine::turn::{self, ApprovalAnswer, Input, Turn};
 use heal_engine::{Command, Map, Plan, RunId, State, Timestamp, decide};
@@ -154,4 +155,26 @@ fn an_escalated_run_is_told_and_a_shadow_run_is_not() {
     assert_eq!(told.iter().map(|notice| notice.event).collect::<Vec<_>>(), [NoticeEvent::RunEscalated]);
     let asking = self::plan(json!({"approval": {}}));
     assert_eq!(Run::begin(asking, RunMode::Shadow).1, []);
+}
+
+#[test]
+fn a_notice_has_as_many_facts_as_the_limit_says_and_no_empty_one() {
+    let notice = Notice::new(NoticeEvent::RunEnded, "run-1", START, "A run ended".to_owned()).fact("empty", "");
+    assert_eq!(notice.facts, []);
+    let notice = (0..=FACTS).fold(notice, |notice, number| notice.fact("number", number.to_string()));
+    assert_eq!((notice.facts.len(), notice.facts[FACTS - 1].1.clone()), (FACTS, (FACTS - 1).to_string()));
+}
+
+#[test]
+fn only_a_digest_needs_the_second_version() {
+    let (run_id, channel) = (RunId::new("run-1"), "chat".to_owned());
+    let notice = Notice::new(NoticeEvent::RunEnded, "run-1", START, "A run ended".to_owned());
+    for (owed, version) in [
+        (Owed::Commit { run_id, first_seq: 1, at: START }, 1),
+        (Owed::Notice(Box::new(notice)), 1),
+        (Owed::Digest { channel, at: START, since: START }, 2),
+    ] {
+        let text = format::encode(&owed);
+        assert_eq!((format::version(&text).unwrap(), format::decode::<Owed>(&text).unwrap()), (version, owed));
+    }
 }

@@ -7,7 +7,7 @@
 mod fixture;
 
 use fixture::PlaybookCase;
-use heal_engine::playbook::{Approval, Condition, ForEach, Playbook, Step, Until};
+use heal_engine::playbook::{Approval, Condition, ForEach, PlanGate, Playbook, Step, Until};
 use heal_engine::{Plan, PlanError, format, limit};
 use serde_json::{Value, json};
 
@@ -86,6 +86,7 @@ fn a_plan_that_asks_people_is_of_the_second_version() {
         format::version(read.to_json()).unwrap()
     };
     assert_eq!(version(|_| ()), 1);
+    assert_eq!(version(|playbook| playbook.plan_gate = PlanGate::Warn), 1);
     assert_eq!(version(|playbook| playbook.approval = Some(Approval::default())), 2);
     assert_eq!(version(|playbook| playbook.actions[0].approval = Some(Approval::default())), 2);
 }
