@@ -75,7 +75,7 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 pub fn is_risky(character: char) -> bool {
     // Most characters are ASCII.
     character.is_control()
-        || (character > '\u{a0}'
+        || (character >= '\u{ad}'
             && matches!(
                 character,
                 '\u{ad}'
