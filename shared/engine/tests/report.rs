@@ -10,7 +10,8 @@ use fixture::{PlaybookCase, Run};
 use heal_engine::event::{Commit, StepOutcome};
 use heal_engine::message::{AttemptOutcome, AttemptResult};
 use heal_engine::report::{OpenStatus, Report, StepStatus, lines, report};
-use heal_engine::turn::Input;
+use heal_engine::state::Approver;
+use heal_engine::turn::{ApprovalAnswer, Input};
 use heal_engine::{Event, Map, RunId, StepRef, Timestamp};
 use serde_json::{Value, json};
 
@@ -124,4 +125,16 @@ fn an_event_is_printed_with_its_number_its_step_and_without_its_token() {
     assert_eq!((&second["seq"], &second["step"], &second["action"]), (&json!(2), &json!("act"), &json!("restart_pod")));
     assert_eq!((&second["run_id"], &second["at"], second.get("token")), (&json!("run-1"), &json!(START), None));
     assert_eq!(lines(None, &run.commits[0])[1]["step"], 0);
+}
+
+#[test]
+fn only_a_run_that_has_waited_says_how_long() {
+    let waited = |run: &Run| serde_json::to_value(report_of(run)).unwrap().get("waited_ms").cloned();
+    let mut run = start(&json!([{"name": "asks", "approval": {}}]));
+    assert_eq!(waited(&run), None);
+    let digest = run.state.open_approvals(&run.plan).remove(0).digest;
+    let (step, by) = (Some("asks".to_owned()), Approver::new("local:ann"));
+    let answer = ApprovalAnswer { step, item: None, digest: Some(digest), by, rejection: None };
+    run.take(Input::Approval(Box::new(answer)), at(10)).unwrap();
+    assert_eq!(waited(&run), Some(json!(10_000)));
 }
