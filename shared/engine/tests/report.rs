@@ -138,3 +138,29 @@ fn only_a_run_that_has_waited_says_how_long() {
     run.take(Input::Approval(Box::new(answer)), at(10)).unwrap();
     assert_eq!(waited(&run), Some(json!(10_000)));
 }
+
+#[test]
+fn an_element_that_asks_or_is_tried_again_does_not_change_how_its_step_stands() {
+    let status = |run: &Run| report_of(run).steps[0].status;
+    let whole = start(&json!([{"name": "asks", "approval": {}}]));
+    assert_eq!(status(&whole), StepStatus::Open(OpenStatus::AwaitingApproval));
+    let asks = start(&json!([{"name": "asks", "for_each": [1, 2], "approval": {}}]));
+    assert_eq!(status(&asks), StepStatus::Open(OpenStatus::Running));
+    let mut fan = start(&json!([{"name": "act", "for_each": [1, 2], "max_attempts": 2}]));
+    let flaky = fan.result(StepRef::item(0, 0), 1, AttemptResult::transient("flaky", "it broke"));
+    fan.take(flaky, at(1)).unwrap();
+    assert_eq!(status(&fan), StepStatus::Open(OpenStatus::Running));
+}
+
+#[test]
+fn the_waits_of_a_step_are_those_around_the_work_on_each_of_its_commands() {
+    let mut run = start(&json!([{"name": "act", "max_attempts": 2}]));
+    let flaky = AttemptResult::transient("flaky", "it broke");
+    let first = run.worked(StepRef::whole(0), 1, flaky, (at(5), at(7)));
+    run.take(first, at(10)).unwrap();
+    assert_eq!(report_of(&run).steps[0].waited_ms, 8_000);
+    run.take(Input::Wake, at(20)).unwrap();
+    let second = run.worked(StepRef::whole(0), 2, AttemptResult::succeeded(Map::new()), (at(21), at(22)));
+    run.take(second, at(24)).unwrap();
+    assert_eq!(report_of(&run).steps[0].waited_ms, 11_000);
+}
