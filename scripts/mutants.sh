@@ -13,7 +13,7 @@ PATH=$PWD/.tools/bin:$PATH
 engine=shared/engine/src
 files=${FILES:-"$engine/apply.rs $engine/apply/**/*.rs $engine/decide.rs $engine/state/held.rs $engine/turn/brakes.rs"}
 package=heal-engine
-tests="--lib --test run --test forged --test laws --test budget --test notice --test golden"
+tests="--tests"
 case $files in
 *shared/runtime/*)
     package=heal-runtime
@@ -21,7 +21,7 @@ case $files in
     ;;
 *shared/guard/*)
     package=heal-guard
-    tests="--lib --test record"
+    tests="--tests"
     ;;
 esac
 tests=${TESTS:-$tests}

@@ -81,3 +81,19 @@ impl RunMode {
         !self.is_shadow()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_has_one_word_everywhere() {
+        for level in AutonomyLevel::ALL {
+            let word = serde_json::to_value(level).unwrap();
+            assert_eq!(word, level.as_str());
+            assert_eq!(word, level.to_string());
+            assert_eq!(AutonomyLevel::parse(level.as_str()), Some(level));
+        }
+        assert_eq!(AutonomyLevel::parse("AUTO"), None);
+    }
+}

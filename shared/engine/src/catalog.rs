@@ -93,3 +93,27 @@ impl Catalog {
         self.actions.values()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_actions_with_one_name_the_last_counts() {
+        let spec = |name, default_timeout_seconds| ActionSpec {
+            name,
+            description: "",
+            parameters: Value::Null,
+            outputs: &[],
+            safety: Safety::ReadOnly,
+            inherits: &[],
+            default_timeout_seconds,
+            service: "",
+            critical: false,
+        };
+        let catalog = Catalog::new([spec("b", 1), spec("a", 2), spec("b", 3)]);
+        assert_eq!(catalog.get("b"), Some(&spec("b", 3)));
+        assert_eq!(catalog.get("c"), None);
+        assert_eq!(catalog.iter().collect::<Vec<_>>(), [&spec("a", 2), &spec("b", 3)]);
+    }
+}

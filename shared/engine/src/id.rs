@@ -145,3 +145,53 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_goes_through_its_bytes_and_a_text_that_is_none_has_no_bytes() {
+        let digest = Digest::of(b"abc");
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(digest.as_str(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(digest.to_bytes().map(|bytes| Digest::from_bytes(&bytes)), Some(digest));
+        for text in ["", "ba78", &"x".repeat(64), &"0".repeat(63), &"0".repeat(66), &"é".repeat(32)] {
+            assert_eq!(Digest::new(text).to_bytes(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_of_a_run_is_legal_and_another_one_for_every_moment() {
+        let derive = |key, at, entropy| RunId::derive(key, Timestamp(at), entropy);
+        let id = derive("incident-1", 1, 7);
+        assert!(RunId::is_legal(id.as_str()) && id.as_str().len() == "run-".len() + 24, "{id}");
+        assert_eq!(id, derive("incident-1", 1, 7));
+        for other in [derive("incident-2", 1, 7), derive("incident-1", 2, 7), derive("incident-1", 1, 8)] {
+            assert_ne!(id, other);
+        }
+    }
+
+    #[test]
+    fn a_run_is_named_by_letters_digits_and_four_signs() {
+        for (text, is_legal) in [
+            ("a-B_9.:", true),
+            (&"a".repeat(128), true),
+            (&"a".repeat(129), false),
+            ("", false),
+            ("a b", false),
+            ("a/b", false),
+            ("-._:", false),
+        ] {
+            assert_eq!(RunId::is_legal(text), is_legal, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_step_and_its_elements_are_told_apart() {
+        assert_eq!(
+            (StepRef::whole(3).to_string(), StepRef::item(3, 7).to_string()),
+            ("3".to_owned(), "3.7".to_owned())
+        );
+    }
+}

@@ -9,7 +9,7 @@ use crate::catalog::{Safety, WAIT};
 use crate::format::{self, Format};
 use crate::id::{Digest, StepIndex};
 use crate::playbook::{Approval, Playbook, Step};
-use crate::template::{Scope, Template, TemplateError, Test, Tree};
+use crate::template::{Scope, Template, TemplateError, Test, Tree, join};
 use crate::{Map, limit};
 
 pub use error::Error;
@@ -247,12 +247,4 @@ fn keep_named_outputs(steps: &mut [PlannedStep]) {
 
 fn index_of(position: usize) -> StepIndex {
     StepIndex::try_from(position).unwrap_or(StepIndex::MAX)
-}
-
-fn join(field: &str, path: &str) -> String {
-    match path {
-        "" => field.to_owned(),
-        index if index.starts_with('[') => format!("{field}{index}"),
-        _ => format!("{field}.{path}"),
-    }
 }

@@ -232,4 +232,64 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
     }
+
+    #[test]
+    fn a_schema_has_as_much_of_everything_as_the_limits_say() {
+        let text = |bytes: usize| json!({"const": "x".repeat(bytes - json!({"const": ""}).to_string().len())});
+        assert_eq!(cost(&text(limit::SCHEMA_BYTES)), Ok(1));
+        assert_eq!(cost(&text(limit::SCHEMA_BYTES + 1)), Err(SchemaError::TooLarge { bytes: limit::SCHEMA_BYTES + 1 }));
+        let parts = |count: usize| json!({"allOf": vec![json!({}); count - 1]});
+        assert_eq!(cost(&parts(limit::SCHEMA_PARTS)), Ok(limit::SCHEMA_PARTS as u64));
+        assert_eq!(cost(&parts(limit::SCHEMA_PARTS + 1)), Err(SchemaError::TooManyParts));
+        // The root, and so many references to 100 subschemas each.
+        let of = |references: u64, more: u64| {
+            let refers = vec![json!({"$ref": "#/$defs/a"}); usize::try_from(references).unwrap()];
+            let more = vec![json!({}); usize::try_from(more).unwrap()];
+            json!({"allOf": refers, "anyOf": more, "$defs": {"a": {"allOf": vec![json!({}); 99]}}})
+        };
+        let (references, more) = ((limit::SCHEMA_COST - 1) / 101, (limit::SCHEMA_COST - 1) % 101);
+        assert_eq!(cost(&of(references, more)), Ok(limit::SCHEMA_COST));
+        assert_eq!(cost(&of(references, more + 1)), Err(SchemaError::TooCostly));
+    }
+
+    #[test]
+    fn every_way_to_nest_is_a_level() {
+        let nest: [fn(Value) -> Value; 3] = [
+            |inner| json!({"not": inner}),
+            |inner| json!({"allOf": [inner]}),
+            |inner| json!({"properties": {"a": inner}}),
+        ];
+        for nest in nest {
+            let levels = |count: usize| (0..count).fold(json!({}), |inner, _| nest(inner));
+            assert!(cost(&levels(limit::SCHEMA_DEPTH)).is_ok());
+            assert!(matches!(cost(&levels(limit::SCHEMA_DEPTH + 1)), Err(SchemaError::TooDeep { .. })));
+        }
+        // `$ref` comes first, so no definition is known before it.
+        let chain = |count: usize| {
+            let refer = |index: usize| json!({"$ref": format!("#/definitions/d{}", index + 1)});
+            let mut definitions: Map<_, _> = (0..count).map(|index| (format!("d{index}"), refer(index))).collect();
+            definitions.insert(format!("d{count}"), json!({}));
+            json!({"$ref": "#/definitions/d0", "definitions": definitions})
+        };
+        assert!(cost(&chain(limit::SCHEMA_DEPTH - 1)).is_ok());
+        assert!(matches!(cost(&chain(limit::SCHEMA_DEPTH)), Err(SchemaError::TooDeep { .. })));
+    }
+
+    #[test]
+    fn a_root_may_have_an_id() {
+        assert_eq!(cost(&json!({"$id": "https://example.com/a"})), Ok(1));
+    }
+
+    #[test]
+    fn every_value_is_an_element_and_so_is_what_contains_it() {
+        for (value, expected) in [
+            (json!(null), 1),
+            (json!([]), 1),
+            (json!({}), 1),
+            (json!([1, "a", [true]]), 5),
+            (json!({"a": {"b": [1, 2]}}), 5),
+        ] {
+            assert_eq!(elements(&value), expected, "{value}");
+        }
+    }
 }

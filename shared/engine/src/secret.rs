@@ -146,4 +146,10 @@ mod tests {
         secrets.hide(&mut fields);
         assert_eq!(Value::Object(fields), json!({"door": HIDDEN, "site": {"alarm": HIDDEN, "floor": 3}}));
     }
+
+    #[test]
+    fn a_text_has_a_secret_by_its_shape() {
+        assert!(has_secret("password=p"));
+        assert!(!has_secret("no password is given"));
+    }
 }

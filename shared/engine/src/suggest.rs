@@ -81,4 +81,26 @@ mod tests {
         assert_eq!(near("tikcet_id", ["ticket_id"]), Some("ticket_id"));
         assert_eq!(near("a", ["b"]), None);
     }
+
+    #[test]
+    fn a_word_may_differ_by_a_third_of_its_letters_and_by_three() {
+        assert_eq!(closest("abcdefghi", ["abcdefxyz"]), Some("abcdefxyz"));
+        assert_eq!(closest("abcdefghijklm", ["abcdefghiwxyz"]), None);
+        assert_eq!(closest("cat", ["dog"]), None);
+        assert_eq!(closest("cat", ["cut"]), Some("cut"));
+        let longest = "abcdefgh".repeat(WORD_BYTES / 8);
+        assert_eq!(closest(&longest, [format!("{longest}i").as_str()]), Some(format!("{longest}i").as_str()));
+    }
+
+    #[test]
+    fn a_word_is_no_suggestion_for_itself() {
+        assert_eq!(closest("needs", ["needs"]), None);
+        assert_eq!(closest("needs", ["needs", "need"]), Some("need"));
+    }
+
+    #[test]
+    fn names_of_other_letters_do_not_count_among_those_that_are_compared() {
+        let others = vec!["zzzzzzzzz"; 2 * COMPARED];
+        assert_eq!(closest("condtion", others.into_iter().chain(["condition"])), Some("condition"));
+    }
 }

@@ -17,6 +17,7 @@ mod tree;
 pub use error::TemplateError;
 pub use scope::{Lookup, Scope};
 pub use tree::Tree;
+pub(crate) use tree::join;
 
 /// One environment for all templates: it has settings, filters and tests, and stores no template.
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -66,17 +67,10 @@ impl Template {
             return Ok(Self::Text(source.to_owned()));
         }
         if let Some(inner) = sole_expression(source) {
-            match ENVIRONMENT.compile_expression_owned(inner.to_owned()) {
-                Ok(compiled) => {
-                    return Ok(Self::Expression { source: source.to_owned(), compiled });
-                }
-                // `{{ a }}-{{ b }}` also starts and ends with braces.
-                // The error of the whole template, whose range counts from the start of the source.
-                Err(error) if !inner.contains("}}") => {
-                    let own = ENVIRONMENT.template_from_str(source).err();
-                    return Err(syntax(&own.unwrap_or(error)));
-                }
-                Err(_) => {}
+            // `{{ a }}-{{ b }}` also starts and ends with braces. The error is that of the whole template, whose range counts from the start of
+            // the source.
+            if let Ok(compiled) = ENVIRONMENT.compile_expression_owned(inner.to_owned()) {
+                return Ok(Self::Expression { source: source.to_owned(), compiled });
             }
         }
         let template = ENVIRONMENT.template_from_str(source).map_err(|error| syntax(&error))?;

@@ -75,7 +75,7 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 pub fn is_risky(character: char) -> bool {
     // Most characters are ASCII.
     character.is_control()
-        || (character > '\u{a0}'
+        || (character >= '\u{ad}'
             && matches!(
                 character,
                 '\u{ad}'
@@ -135,5 +135,24 @@ mod tests {
         let text = printable_json(&value);
         assert!(!text.contains(is_risky), "{text}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Fault {
+        text: &'static str,
+        #[source]
+        cause: Option<Box<Fault>>,
+    }
+
+    #[test]
+    fn an_error_is_one_line_with_its_causes_and_repeats_none() {
+        let fault = |text, cause: Option<Fault>| Fault { text, cause: cause.map(Box::new) };
+        let refused = || fault("refused\nby the peer", None);
+        assert_eq!(chain(&refused()), "refused by the peer");
+        let error = fault("failed to send", Some(fault("failed to connect", Some(refused()))));
+        assert_eq!(chain(&error), "failed to send: failed to connect: refused by the peer");
+        let repeats = fault("failed to send: timed out", Some(fault("timed out", None)));
+        assert_eq!(chain(&repeats), "failed to send: timed out");
     }
 }

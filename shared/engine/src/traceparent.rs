@@ -53,6 +53,13 @@ mod tests {
             format!("01{}-a b", &GOOD[2..]),
             format!("ff{}", &GOOD[2..]),
             "00-00000000000000000000000000000000-00f067aa0ba902b7-01".to_owned(),
+            GOOD.replace("00-4b", "0-4b"),
+            GOOD.replace("00-4b", "0g-4b"),
+            GOOD.replace("-01", "-0"),
+            GOOD.replace("-01", "-0g"),
+            GOOD.replace("-4bf9", "-4BF9"),
+            GOOD.replace("-4bf9", "-4bf"),
+            GOOD.replace("-00f0", "-00f"),
             "a".repeat(380_000),
             String::new(),
         ] {

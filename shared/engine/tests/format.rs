@@ -10,7 +10,7 @@ use fixture::Run;
 use heal_engine::PlanError;
 use heal_engine::event::{Event, RunOutcome};
 use heal_engine::format::{self, Error, Format};
-use heal_engine::message::{ActionCommand, AttemptResult};
+use heal_engine::message::{ActionCommand, AttemptOutcome, AttemptResult};
 use heal_engine::{Command, Digest, Map, Plan, StepRef, Timestamp, Token};
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +80,13 @@ fn events_are_written_in_the_oldest_version_that_can_hold_them() {
     let reissued = [end(RunOutcome::Degraded), vec![reissued]].concat();
     let released = vec![Event::RunReleased { by: "local:ann".to_owned(), reason: "resumed".to_owned() }];
     let rejected = vec![Event::Rejected { by: "local:ann".to_owned(), reason: String::new() }];
+    let ended = |outcome| Event::AttemptEnded {
+        step: StepRef::whole(0),
+        attempt: 1,
+        result: AttemptResult::new(outcome),
+        started_at: None,
+        finished_at: None,
+    };
     let cases = [
         (end(RunOutcome::Healed), 1),
         (end(RunOutcome::Degraded), 2),
@@ -89,6 +96,9 @@ fn events_are_written_in_the_oldest_version_that_can_hold_them() {
         (end(RunOutcome::Escalated), 4),
         (end(RunOutcome::Shadowed), 4),
         (rejected, 4),
+        (vec![ended(AttemptOutcome::Succeeded)], 1),
+        (vec![ended(AttemptOutcome::NeedsApproval { violations: Vec::new(), approvers: Vec::new() })], 4),
+        (vec![ended(AttemptOutcome::Shadowed { would: String::new(), targets: Vec::new() })], 4),
         (vec![Event::RunQueued], 5),
         (vec![Event::RunAdmitted], 5),
         (format::decode(include_str!("golden/events/run_started.json")).unwrap(), 1),

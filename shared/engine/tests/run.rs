@@ -24,6 +24,7 @@ use std::path::Path;
 
 use fixture::{PlaybookCase, Run, Started};
 use heal_engine::autonomy::{Autonomy, RunMode};
+use heal_engine::event::RunStatus;
 use heal_engine::message::ActionCommand;
 use heal_engine::{ApplyError, Command, Map, Timestamp};
 use script::{Move, after, input};
@@ -74,6 +75,9 @@ struct Case {
     /// The idempotency keys of the commands that the run sent, without the run's id, each once.
     #[serde(default)]
     keys: Option<Vec<String>>,
+    /// The status at the end, in the words of the remediation API.
+    #[serde(default)]
+    status: Option<RunStatus>,
     /// Who approved what each command carried, before the first input and after each one that changed it.
     #[serde(default)]
     approved: Option<Vec<Option<String>>>,
@@ -123,6 +127,7 @@ fn check(case: &Case) -> Result<(), String> {
         return Err(format!("shadow is {} in the command of a run of mode {:?}", command.shadow, case.mode));
     }
     owing::check(&run, start)?;
+    owing::check_wake_up(&run, start)?;
     let mut first_tokens = run.tokens.clone();
     for step in &case.script {
         let at = after(start, step.at);
@@ -147,6 +152,7 @@ fn check(case: &Case) -> Result<(), String> {
             (Err(error), _) => return Err(format!("{step:?}: {error}")),
         }
         owing::check_now(&run, at).map_err(|fault| format!("{step:?}: {fault}"))?;
+        owing::check_wake_up(&run, at).map_err(|fault| format!("{step:?}: {fault}"))?;
         if run.commits.len() > commits {
             owing::check(&run, at).map_err(|fault| format!("{step:?}: {fault}"))?;
         }
@@ -186,6 +192,10 @@ fn check(case: &Case) -> Result<(), String> {
         if expected.as_ref().is_some_and(|expected| *expected != observed) {
             return Err(format!("{name}: expected {expected:?}, observed {observed:?}"));
         }
+    }
+    let status = run.state.status();
+    if case.status.is_some_and(|expected| expected != status) {
+        return Err(format!("status: expected {:?}, observed {status:?}", case.status));
     }
     let open = run.state.follow_up.open();
     if case.open.is_some_and(|expected| expected != open) {

@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use heal_engine::template::{Scope, Template, TemplateError, Tree};
+use heal_engine::template::{Scope, Template, TemplateError, Tree, has_filter, has_test, is_template};
 use heal_engine::{Map, limit};
 use serde_json::{Value, json};
 
@@ -66,6 +66,8 @@ fn an_undefined_variable_is_named() {
         ("{{ known.part }}", "known.part"),
         ("{{ missing + 1 }}", "missing"),
         ("{{ steps.check.healthy }}", "steps.check.healthy"),
+        ("{{ steps.check }}", "steps.check"),
+        ("{{ known ~ missing }}", "missing"),
         ("{{ namespace }}", "namespace"),
         ("in {{ namespace }}", "namespace"),
         ("{{ dict }}", "dict"),
@@ -132,4 +134,35 @@ fn item_is_the_element_and_undefined_outside_a_fan_out() {
     let template = Template::compile("{{ item }}").unwrap();
     assert_eq!(template.render(&scope(json!({})).with_item(json!("t-1"))), Ok(json!("t-1")));
     assert_eq!(template.render(&scope(json!({}))), Err(TemplateError::Undefined { name: "item".to_owned() }));
+}
+
+#[test]
+fn a_template_has_as_many_bytes_as_the_limit_says() {
+    let text = |bytes: usize| Template::compile(&"x".repeat(bytes)).map(drop);
+    let observed_bytes = limit::TEMPLATE_BYTES + 1;
+    assert_eq!(text(limit::TEMPLATE_BYTES), Ok(()));
+    assert_eq!(text(observed_bytes), Err(TemplateError::TooLong { observed_bytes }));
+}
+
+#[test]
+fn the_place_of_a_fault_counts_from_the_start_of_the_source() {
+    for source in ["  {{ a b }}", "xy{{ a b }}"] {
+        let Err(TemplateError::Syntax { line, range, .. }) = Template::compile(source) else { panic!("{source}") };
+        assert_eq!((line, range), (1, Some(7..8)), "{source}");
+    }
+}
+
+#[test]
+fn an_operation_that_fails_says_so_unless_a_variable_is_missing() {
+    let Err(TemplateError::Failed { detail, .. }) = render("{{ text + 1 }}", json!({"text": "x"})) else { panic!() };
+    assert!(detail.contains("string") && detail.contains("number"), "{detail}");
+}
+
+#[test]
+fn marks_filters_and_tests_are_known_by_name() {
+    for (text, expected) in [("{{ a", true), ("{% a", true), ("{# a", true), ("{ a }", false), ("}}", false)] {
+        assert_eq!(is_template(text), expected, "{text}");
+    }
+    assert_eq!(["default", "length", "lenght", "defined"].map(has_filter), [true, true, false, false]);
+    assert_eq!(["defined", "none", "definde", "length"].map(has_test), [true, true, false, false]);
 }

@@ -197,4 +197,16 @@ mod tests {
         assert_eq!(of(vec![rule(60), rule(90)], Some(5)), Some(90_000));
         assert_eq!(of(vec![rule(0)], Some(5)), None);
     }
+
+    #[test]
+    fn a_playbook_is_lowered_by_its_own_rule_and_any_other_by_the_default() {
+        let demote = Demote { below_percent: 40, of_last: 20 };
+        let rule = |playbook: &str, demote| {
+            let level = heal_engine::autonomy::AutonomyLevel::Auto;
+            AutonomyRule { playbook: playbook.to_owned(), level, demote }
+        };
+        let rails = Guardrails { autonomy: vec![rule("a", None), rule("b", Some(demote))], ..Guardrails::default() };
+        let found = ["a", "b", "c"].map(|playbook| rails.demotion(playbook));
+        assert_eq!(found, [Demote::default(), demote, Demote::default()]);
+    }
 }

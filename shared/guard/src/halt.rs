@@ -120,3 +120,60 @@ impl Halt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each scope with the name `NAME` in it, as a person reads it, and why its effects are held.
+    fn scopes(name: &str) -> [(HaltScope, String, String); 7] {
+        let (owned, applies_to) = (name.to_owned(), Selector { actions: vec![name.to_owned()], ..Selector::default() });
+        let ordered = |kind: &str| (format!("{kind} {name}"), format!("{kind} {name} is halted: wait"));
+        let with = |scope, (text, why): (String, String)| (scope, text, why);
+        [
+            with(HaltScope::All, ("everything".to_owned(), "everything is halted: wait".to_owned())),
+            with(HaltScope::Playbook { name: owned.clone() }, ordered("playbook")),
+            with(HaltScope::Action { name: owned.clone() }, ordered("action")),
+            with(HaltScope::Service { name: owned.clone() }, ordered("service")),
+            with(HaltScope::Target { name: owned.clone() }, ordered("target")),
+            with(
+                HaltScope::Window { name: owned.clone(), applies_to: applies_to.clone() },
+                (format!("window {name}"), format!("window {name} is open: wait")),
+            ),
+            with(
+                HaltScope::Dependency { name: owned, applies_to },
+                (format!("what depends on {name}"), format!("{name} is sick: wait")),
+            ),
+        ]
+    }
+
+    fn halt(scope: HaltScope, reason: &str) -> Halt {
+        let (id, by) = ("halt-1".to_owned(), "local:anna".to_owned());
+        Halt { id, scope, since: Timestamp(0), until: Timestamp(9), reason: reason.to_owned(), by, storm: None }
+    }
+
+    #[test]
+    fn a_scope_holds_the_effects_that_it_names_and_no_others() {
+        let effect = |place: usize| {
+            let name = |own: usize| if own == place { "named" } else { "other" }.to_owned();
+            let (playbook, action, service, target) = (name(1), name(2), name(3), name(4));
+            Effect { action, service, playbook, target, ..Effect::default() }
+        };
+        for (place, (scope, text, _)) in scopes("named").into_iter().enumerate() {
+            // Windows and dependencies of this test select by the action.
+            let own = if place > 4 { 2 } else { place };
+            let held: Vec<_> = (0..=4).filter(|other| scope.holds(&effect(*other))).collect();
+            let expected = if scope == HaltScope::All { vec![0, 1, 2, 3, 4] } else { vec![own] };
+            assert_eq!(held, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_halt_says_what_is_held_and_why() {
+        for (scope, text, why) in scopes("x") {
+            assert_eq!((scope.to_string(), halt(scope, "wait").why()), (text, why));
+        }
+        let window = HaltScope::Window { name: "night".to_owned(), applies_to: Selector::default() };
+        assert_eq!(halt(window, "").why(), "window night is open");
+    }
+}

@@ -50,7 +50,7 @@ pub const STORM_WINDOW_LEAST_SECONDS: u64 = 10;
 /// Seconds of the longest window and of the longest quiet period: one hour. A longer one would hold healing long after the storm.
 pub const STORM_WINDOW_SECONDS: u64 = 3_600;
 /// Seconds of the longest storm, 6 hours: it ends even if new targets keep coming, so that nothing is held for ever.
-pub const STORM_SECONDS: u64 = 6 * 3_600;
+pub const STORM_SECONDS: u64 = 21_600;
 /// Dependencies of one file: each is read at every sweep.
 pub const DEPENDENCIES: usize = 20;
 /// Groups of approvers.

@@ -161,3 +161,43 @@ impl Population {
         u32::try_from(places).unwrap_or(u32::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(name: &str) -> Violation {
+        let [policy, rule, msg, severity] = ["heal", name, "not today", "high"].map(ToOwned::to_owned);
+        Violation { policy, rule, msg, severity }
+    }
+
+    #[test]
+    fn the_policy_asks_until_one_of_its_approvers_has_approved() {
+        let (source, approvers) = ("server".to_owned(), vec!["local:anna".to_owned()]);
+        let policy = PolicyAnswer::RequireApproval { source, violations: vec![rule("night")], approvers };
+        let digest = Digest::of(b"this");
+        let effect = Effect::new("restart_pod", "p", "worker-1");
+        for (by, asks) in [("local:ben", true), ("local:anna", false)] {
+            let (by, groups) = (vec![by.to_owned()], Vec::new());
+            let approved = Some(Approved { digest: digest.clone(), by, groups });
+            let (policy, parameters_digest) = (policy.clone(), Some(digest.clone()));
+            let question =
+                Question { policy, parameters_digest, approved, ..Question::new(effect.clone(), Timestamp(1)) };
+            assert_eq!(question.asking(), if asks { vec![rule("night")] } else { vec![] });
+        }
+        let question = Question { policy, ..Question::new(effect, Timestamp(1)) };
+        assert_eq!(question.asking(), [rule("night")]);
+    }
+
+    #[test]
+    fn the_policy_names_rules_only_where_it_denies_or_asks() {
+        let (source, violations) = (|| "server".to_owned(), || vec![rule("night")]);
+        let asks = PolicyAnswer::RequireApproval { source: source(), violations: violations(), approvers: Vec::new() };
+        let denies = PolicyAnswer::Deny { source: source(), violations: violations() };
+        for (answer, named) in
+            [(asks, 1), (denies, 1), (PolicyAnswer::Allow { source: source() }, 0), (PolicyAnswer::NotAsked, 0)]
+        {
+            assert_eq!(answer.violations().len(), named, "{answer:?}");
+        }
+    }
+}

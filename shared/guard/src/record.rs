@@ -122,3 +122,44 @@ impl fmt::Display for Subject {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use heal_engine::Timestamp;
+
+    use super::*;
+    use crate::{Effect, PolicyAnswer};
+
+    #[test]
+    fn facts_are_empty_only_if_nothing_was_read() {
+        let text = || "x".to_owned();
+        assert!(PolicyFacts::default().is_empty());
+        for facts in [
+            PolicyFacts { workflow_state: text(), ..PolicyFacts::default() },
+            PolicyFacts { ticket_status: text(), ..PolicyFacts::default() },
+            PolicyFacts { touched_ms_ago: Some(0), ..PolicyFacts::default() },
+        ] {
+            assert!(!facts.is_empty(), "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_decision_to_proceed_may_lack_its_reasons_and_those_that_it_has_count() {
+        let record = |policy| {
+            let question = Question { policy, ..Question::new(Effect::new("a", "p", "t"), Timestamp(1)) };
+            let decision = decide(&question);
+            DecisionRecord {
+                decision,
+                ..DecisionRecord::new(question, Decision { verdict: Verdict::Proceed, reasons: Vec::new() })
+            }
+        };
+        let subject = |record: &DecisionRecord| replay(record).map(drop).map_err(|difference| difference.subject);
+        let mut proceeds = record(PolicyAnswer::NotAsked);
+        assert_eq!(subject(&proceeds), Ok(()));
+        proceeds.decision.reasons.iter_mut().for_each(|reason| reason.text.push('!'));
+        assert_eq!(subject(&proceeds), Err(Subject::Reason(Part::Switches)));
+        let mut denied = record(PolicyAnswer::Deny { source: "server".to_owned(), violations: Vec::new() });
+        denied.decision.reasons.clear();
+        assert_eq!(subject(&denied), Err(Subject::Parts));
+    }
+}

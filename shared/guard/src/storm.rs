@@ -103,4 +103,20 @@ mod tests {
         assert_eq!(storms.active().count(), 0);
         assert!(!storms.is_default());
     }
+
+    #[test]
+    fn a_halt_is_the_storm_of_its_own_service_while_it_lasts() {
+        let storm = Storm { run_id: RunId::new("run-1"), targets: 5, trickle: 1, window_ms: 300_000 };
+        let halt = |scope, storm| {
+            let [id, reason, by] = ["halt-1", "5 targets", STORM_BY].map(ToOwned::to_owned);
+            Halt { id, scope, since: Timestamp(0), until: Timestamp(9), reason, by, storm }
+        };
+        let service = || HaltScope::Service { name: "kubernetes".to_owned() };
+        let is_storm = |halt: &Halt, now| halt.is_storm_of("kubernetes", Timestamp(now));
+        let of_service = halt(service(), Some(storm.clone()));
+        assert_eq!([0, 8, 9, 10].map(|now| is_storm(&of_service, now)), [true, true, false, false]);
+        assert!(!of_service.is_storm_of("orchestrator", Timestamp(0)));
+        assert!(!is_storm(&halt(service(), None), 0));
+        assert!(!is_storm(&halt(HaltScope::All, Some(storm)), 0));
+    }
 }

@@ -168,4 +168,11 @@ mod tests {
             assert!(open("pause_workflow", 1_000).is_empty() && open("restart_pod", 2_000).is_empty());
         }
     }
+
+    #[test]
+    fn a_kind_has_the_word_that_the_file_has() {
+        for (kind, word) in [(WindowKind::Hold, "hold"), (WindowKind::Deny, "deny"), (WindowKind::Ask, "ask")] {
+            assert_eq!((kind.as_str(), serde_json::to_value(kind).unwrap()), (word, word.into()));
+        }
+    }
 }

@@ -187,3 +187,33 @@ fn jitter(step: StepRef, entropy: u64) -> u64 {
     let salt = u64::from(step.step) << 32 | u64::from(step.item.unwrap_or(u32::MAX));
     (entropy ^ salt).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 17
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_backoff_doubles_up_to_its_bound_and_has_between_half_and_the_whole_of_that() {
+        let retry = Retry { max_attempts: 9, backoff_seconds: 2, max_backoff_seconds: 60 };
+        for (attempt, seconds) in [(1, 2), (2, 4), (3, 8), (5, 32), (6, 60), (99, 60)] {
+            let whole = seconds * 1_000;
+            for (jitter, expected) in
+                [(0, whole / 2), (1, whole / 2 + 1), (whole / 2, whole), (whole / 2 + 1, whole / 2)]
+            {
+                assert_eq!(backoff_ms(retry, attempt, jitter), expected, "attempt {attempt}, jitter {jitter}");
+            }
+        }
+    }
+
+    #[test]
+    fn steps_elements_and_turns_retry_at_different_moments() {
+        let moments =
+            |jitters: Vec<u64>| jitters.into_iter().map(|jitter| jitter % 1_001).collect::<BTreeSet<_>>().len();
+        // Of 1,000 random numbers up to 1,000, some 640 differ.
+        assert!(moments((0..1_000).map(|step| jitter(StepRef::whole(step), 7)).collect()) > 500);
+        assert!(moments((0..1_000).map(|item| jitter(StepRef::item(3, item), 7)).collect()) > 500);
+        assert!(moments((0..1_000).map(|entropy| jitter(StepRef::whole(3), entropy)).collect()) > 500);
+    }
+}

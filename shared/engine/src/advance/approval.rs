@@ -10,13 +10,13 @@ use crate::state::{Attempt, Question, State};
 use crate::time::{Timestamp, seconds_to_ms};
 use crate::{Map, limit};
 
-/// The reminder that is due, if there is one.
+/// The reminder that is due, if there is one. A question whose time is over has ended before.
 pub(super) fn remind(state: &State, now: Timestamp) -> Option<Event> {
     let due = |(step, question): (Option<StepRef>, &Question)| {
         let percent = question.due_reminder(now)?;
         Some(Event::ApprovalExpiring { step, percent, until: question.until })
     };
-    state.open_questions().filter(|(_, question)| now < question.until).find_map(due)
+    state.open_questions().find_map(due)
 }
 
 /// Ends the first step that people have rejected.
@@ -79,7 +79,7 @@ pub(super) fn ask_for_policy(
     now: Timestamp,
 ) -> Event {
     let own = own.cloned().unwrap_or_default();
-    let approval = Approval { when: None, approvers: approvers.to_vec(), min: 1, ..own };
+    let approval = Approval { approvers: approvers.to_vec(), min: 1, ..own };
     ask(state, step, attempt.parameters.clone(), &approval, why, now)
 }
 

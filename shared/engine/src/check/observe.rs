@@ -178,7 +178,7 @@ fn key(id: &str) -> Cow<'_, str> {
 fn window_at(check: &str, target: &str, length_seconds: u64, now: Timestamp) -> u64 {
     let length_ms = seconds_to_ms(length_seconds).max(1);
     let digest = Sha256::digest(format!("{check}\n{target}").as_bytes());
-    let offset = digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let offset = digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
     now.0.saturating_add(offset % length_ms) / length_ms
 }
 

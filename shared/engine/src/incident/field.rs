@@ -206,3 +206,24 @@ fn report(kind: Kind, value: &Value, here: String, faults: &mut FieldFaults) {
         _ => faults.push(here, brief(value), kind.expected()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_field_with_a_fixed_type_says_what_it_needs_unless_it_has_it_or_is_null() {
+        assert_eq!(type_mismatch("affected_tickets", &json!("t-1")), Some("a list of strings"));
+        assert_eq!(type_mismatch("escalation_required", &json!("true")), Some("true or false"));
+        for (name, value) in [
+            ("affected_tickets", json!(["t-1"])),
+            ("affected_tickets", json!(null)),
+            ("severity", json!("high")),
+            ("pod", json!(1)),
+        ] {
+            assert_eq!(type_mismatch(name, &value), None, "{name}");
+        }
+    }
+}

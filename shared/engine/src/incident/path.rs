@@ -39,3 +39,29 @@ fn quoted(key: &str) -> String {
     let mark = if end < key.len() { "…" } else { "" };
     format!("{:?}{mark}", key.get(..end).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_not_a_plain_word_is_quoted_and_cut() {
+        let (longest, longer) = ("k".repeat(KEY_BYTES), "k".repeat(KEY_BYTES + 1));
+        for (path, key, expected) in [
+            ("", "pod-1_a", "pod-1_a".to_owned()),
+            ("detail", "pod", "detail.pod".to_owned()),
+            ("detail", "a.b", r#"detail["a.b"]"#.to_owned()),
+            ("", "", r#"[""]"#.to_owned()),
+            ("", longest.as_str(), longest.clone()),
+            ("", longer.as_str(), format!("[\"{longest}\"…]")),
+        ] {
+            assert_eq!(join(path, key), expected);
+        }
+    }
+
+    #[test]
+    fn a_pointer_has_words_and_positions() {
+        assert_eq!(pointer("detail", "/resources/0/name"), "detail.resources[0].name");
+        assert_eq!((place(""), place("detail")), ("the message".to_owned(), "`detail`".to_owned()));
+    }
+}

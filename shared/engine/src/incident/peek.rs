@@ -94,4 +94,27 @@ mod tests {
             format!(r#"{{"incident_id": "{}", "note": "{}"}}"#, "i".repeat(300), "x".repeat(limit::MESSAGE_BYTES));
         assert_eq!(peek_incident_id(&text), Some("i".repeat(NAME_CHARACTERS)));
     }
+
+    /// Of a larger message, no value is made.
+    #[test]
+    fn a_message_over_the_limit_is_searched_as_text() {
+        let of_bytes = |bytes: usize| {
+            let frame = r#"{"note":{"incident_id":"inner"},"incident_id":"outer","severity":1,"pad":""}"#;
+            frame.replace("\"\"", &format!("\"{}\"", "x".repeat(bytes - frame.len())))
+        };
+        assert_eq!(peek_incident_id(&of_bytes(limit::MESSAGE_BYTES)).as_deref(), Some("outer"));
+        assert_eq!(peek_incident_id(&of_bytes(limit::MESSAGE_BYTES + 1)).as_deref(), Some("inner"));
+    }
+
+    #[test]
+    fn an_id_is_searched_in_as_many_envelopes_as_a_message_may_have() {
+        let detail = |inner: Value, _| serde_json::json!({ "detail": inner });
+        let message = |inner: Value, _| serde_json::json!({"Message": inner.to_string()});
+        let wrap: [fn(Value, usize) -> Value; 2] = [detail, message];
+        for wrap in wrap {
+            let wrapped = |count: usize| (0..count).fold(serde_json::json!({"incident_id": 7}), wrap).to_string();
+            assert_eq!(peek_incident_id(&wrapped(ENVELOPES)).as_deref(), Some("7"));
+            assert_eq!(peek_incident_id(&wrapped(ENVELOPES + 1)), None);
+        }
+    }
 }

@@ -10,8 +10,6 @@ use crate::{Map, State};
 const RESOLVED: &str = "resolved";
 /// Characters of an alarm's name that the ids of its incidents keep in any case: the rest of an id is for the time.
 const KEPT_CHARACTERS: usize = NAME_CHARACTERS - 64;
-/// Characters of `2026-11-28T10:00:00`, up to which the forms of time that `CloudWatch` writes do not differ.
-const SECONDS_CHARACTERS: usize = 19;
 
 /// An alert that is over. It withdraws the runs that the alert has started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,29 +91,22 @@ impl Resolution {
     fn covers(&self, incident_id: &str) -> bool {
         match (&self.alert, incident_id.rsplit_once('@')) {
             (Alert::Incident { id }, _) => incident_id == id,
-            (Alert::Alarm { changed_at, .. }, Some((name, at))) => {
-                name.starts_with(&self.id_prefix()) && self.is_name(name) && !is_before(changed_at, at)
+            (Alert::Alarm { name, changed_at, .. }, Some((kept, at))) => {
+                keeps_name(kept, name) && !is_before(changed_at, at)
             }
             (Alert::Alarm { .. }, None) => false,
         }
     }
+}
 
-    /// Whether an incident's id, which keeps as much of its alarm's name as it has room for, can be one of this alarm.
-    fn is_name(&self, kept: &str) -> bool {
-        match &self.alert {
-            Alert::Incident { .. } => false,
-            Alert::Alarm { name, .. } if kept.chars().count() >= KEPT_CHARACTERS => name.starts_with(kept),
-            Alert::Alarm { name, .. } => name == kept,
-        }
-    }
+/// Whether an incident's id, which keeps as much of its alarm's name as it has room for, keeps `kept` of `name`.
+fn keeps_name(kept: &str, name: &str) -> bool {
+    if kept.chars().count() >= KEPT_CHARACTERS { name.starts_with(kept) } else { name == kept }
 }
 
 /// Whether `a` is before `b`. Both are UTC as `CloudWatch` writes it, so that the order of the texts is the order of the times.
 fn is_before(a: &str, b: &str) -> bool {
-    match (a.get(..SECONDS_CHARACTERS), b.get(..SECONDS_CHARACTERS)) {
-        (Some(second_a), Some(second_b)) if second_a != second_b => second_a < second_b,
-        _ => a < b,
-    }
+    a < b
 }
 
 #[cfg(test)]
@@ -229,5 +220,27 @@ mod tests {
         assert!(state.incident_id.starts_with(&ok.id_prefix()));
         assert_eq!(ok.mismatch(&state), None);
         assert!(ok.covers(&state.incident_id));
+    }
+
+    #[test]
+    fn an_alarm_covers_the_incidents_of_its_own_name_up_to_its_change() {
+        let covers = |name: &str, id: &str| Resolution::of_alarm(name, None, AT).covers(id);
+        for (at, is_covered) in [(AT, true), ("2026-11-28T10:00:00.001+0000", false), ("2026-11-28T09:59:59Z", true)] {
+            assert_eq!(covers("cpu", &format!("cpu@{at}")), is_covered, "{at}");
+        }
+        for id in [format!("cp@{AT}"), format!("cpu-2@{AT}"), "cpu".to_owned()] {
+            assert!(!covers("cpu", &id), "{id}");
+        }
+        let name = "n".repeat(NAME_CHARACTERS);
+        let keeps = |characters: usize| covers(&name, &format!("{}@{AT}", &name[..characters]));
+        assert_eq!([KEPT_CHARACTERS - 1, KEPT_CHARACTERS, NAME_CHARACTERS].map(keeps), [false, true, true]);
+    }
+
+    #[test]
+    fn the_incidents_of_an_alert_are_found_by_how_their_ids_start() {
+        let name = "n".repeat(NAME_CHARACTERS);
+        assert_eq!(Resolution::of_alarm(&name, None, AT).id_prefix(), "n".repeat(192));
+        let resolved = resolution(&json!({"incident_id": "inc-1", "status": "resolved"})).unwrap();
+        assert_eq!(resolved.id_prefix(), "inc-1");
     }
 }

@@ -77,7 +77,8 @@ fn cap_output(output: Map) -> Map {
     by_size.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
     let mut kept = Map::new();
     let mut lost = Vec::new();
-    let mut used = 0;
+    // Two braces, and no comma after the last value.
+    let mut used = 1;
     for (bytes, key, value) in by_size {
         used += bytes;
         if used <= limit::OUTPUT_BYTES {

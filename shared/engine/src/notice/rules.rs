@@ -194,6 +194,7 @@ mod tests {
     #[test]
     fn a_channel_gets_a_notice_once_however_many_routes_admit_it() {
         assert_eq!(rules(vec![route("b"), route("a"), route("b")]).channels_of(&ended(None)), ["a", "b"]);
+        assert_eq!(rules(vec![route("b")]).channels_of(&ended(None)), ["b"]);
         assert!(rules(vec![]).channels_of(&ended(None)).is_empty());
     }
 

@@ -156,12 +156,18 @@ mod tests {
     #[test]
     fn those_over_the_limit_are_one_entry_that_can_be_done() {
         let mut follow_ups = FollowUps::default();
-        for number in 0..limit::NOTES + 2 {
+        for number in 0..limit::NOTES {
             follow_ups.add(None, format!("do {number}"), Timestamp(1));
         }
+        assert!(!follow_ups.contains(REST));
+        for at in [2, 3] {
+            follow_ups.add(None, format!("do more {at}"), Timestamp(at));
+        }
+        assert_eq!(follow_ups.len(), limit::NOTES + 2);
+        assert_eq!(follow_ups.entries().last().map(|rest| rest.at), Some(Timestamp(2)));
         assert_eq!((follow_ups.entries().len(), follow_ups.open()), (limit::NOTES + 1, 201));
         assert_eq!(follow_ups.to_vec().last().unwrap(), "… and 2 more, see the run's log");
-        assert!(follow_ups.contains(REST));
+        assert!(follow_ups.contains(REST) && !follow_ups.contains("other"));
         follow_ups.mark_done(REST, Done { at: Timestamp(2), by: "ann".to_owned(), note: None });
         assert_eq!(follow_ups.open(), 200);
     }

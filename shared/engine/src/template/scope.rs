@@ -11,8 +11,7 @@ pub trait Lookup: Send + Sync + std::fmt::Debug + 'static {
     fn variable(&self, name: &str) -> Option<Value>;
 
     /// The outputs of an ended step, as `steps.NAME`.
-    fn step(&self, name: &str) -> Option<Value> {
-        let _ = name;
+    fn step(&self, _name: &str) -> Option<Value> {
         None
     }
 }

@@ -76,9 +76,14 @@ impl Tree {
 }
 
 fn within(outer: &str, (inner, error): (String, TemplateError)) -> (String, TemplateError) {
-    match inner.as_str() {
-        "" => (outer.to_owned(), error),
-        index if index.starts_with('[') => (format!("{outer}{index}"), error),
-        _ => (format!("{outer}.{inner}"), error),
+    (join(outer, &inner), error)
+}
+
+/// The path of a text at `inner` of `outer`: `parameters.pod`, `for_each[1]`.
+pub(crate) fn join(outer: &str, inner: &str) -> String {
+    match inner {
+        "" => outer.to_owned(),
+        index if index.starts_with('[') => format!("{outer}{index}"),
+        _ => format!("{outer}.{inner}"),
     }
 }

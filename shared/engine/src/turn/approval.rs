@@ -45,7 +45,8 @@ pub(super) fn accept(
         None => state.run_question(),
         Some(step) => step.and_then(|step| state.step_question(step)),
     };
-    let Some(question) = found.filter(|question| question.is_open() && state.stopping.is_none()) else {
+    let found = found.filter(|_| state.stopping.is_none());
+    let Some(question) = found.filter(|question| question.is_open()) else {
         let what = name.as_deref().unwrap_or("itself");
         let why = format!("run {} is not awaiting approval of {what}", state.run_id);
         return Err(apply::Error::Stale { event: "approval_answer", why });

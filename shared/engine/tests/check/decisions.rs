@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use heal_engine::check::{Observation, Sighting, State};
+use heal_engine::check::{Observation, Sighting, State, from_json, to_json};
 use serde::Deserialize;
 
 use super::{at, compiled, failing, texts};
@@ -145,6 +145,33 @@ fn an_incident_that_the_engine_would_refuse_is_not_sent() {
 }
 
 #[test]
+fn an_incident_with_the_fields_of_a_remediation_is_not_sent() {
+    let mut check = compiled("for: 1\n").check;
+    check.incident.insert("playbook_name".to_owned(), "restart".into());
+    let check = heal_engine::check::Compiled::new(check).unwrap();
+    let observed = check.observe(State::default(), &Observation::failing(failing("opa")), at(0));
+    assert_eq!(observed.incidents, []);
+    let expected = "with these fields the engine does not read the message as an incident";
+    assert_eq!(observed.unrendered[0].problem, expected);
+}
+
+/// Builds that derive other ids would raise an incident twice while both are deployed.
+#[test]
+fn the_incident_of_a_target_has_one_id_in_every_build() {
+    let observed = compiled("for: 1\n").observe(State::default(), &Observation::failing(failing("opa")), at(0));
+    assert_eq!(observed.incidents[0].incident_id, "check-test-b53b9a5a95a486bd0c21b2f9");
+}
+
+#[test]
+fn a_target_fails_since_the_first_of_its_failures_in_a_row() {
+    let check = compiled("for: 9\n");
+    let since = |state: &State| state.targets["a"].since;
+    let first = check.observe(State::default(), &Observation::failing(failing("a")), at(0)).state;
+    let second = check.observe(first.clone(), &Observation::failing(failing("a")), at(60)).state;
+    assert_eq!((since(&first), since(&second)), (at(0), at(0)));
+}
+
+#[test]
 fn a_condition_excludes_targets() {
     let check = compiled("for: 1\ncondition: \"{{ target.id != 'b' }}\"\n");
     let seen = Sighting { failing: ["a", "b"].map(failing).into(), ..Sighting::default() };
@@ -180,4 +207,11 @@ fn a_probe_is_due_once_per_interval_and_up_to_half_a_tick_early() {
     // A clock that was set back does not stop the check for good.
     assert!(!state.is_due(60, 60_000, at(41)));
     assert!(state.is_due(60, 60_000, at(40)));
+}
+
+#[test]
+fn a_list_of_checks_survives_its_json() {
+    let checks = [compiled("for: 2\n").check, compiled("condition: true\n").check];
+    assert_eq!(from_json(&to_json(&checks)).unwrap(), checks);
+    assert!(from_json("{}").is_err());
 }

@@ -11,6 +11,7 @@
 mod bounds;
 mod decisions;
 mod laws;
+mod words;
 
 use std::path::Path;
 

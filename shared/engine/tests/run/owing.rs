@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use heal_engine::event::{Commit, Event};
 use heal_engine::id::StepRef;
+use heal_engine::turn::{self, Input};
 use heal_engine::{Command, Timestamp, decide};
 
 use crate::fixture::Run;
@@ -57,6 +58,23 @@ pub fn check_now(run: &Run, at: Timestamp) -> Result<(), String> {
         Command::Wake { .. } => false,
     };
     owed.iter().find(is_late).map_or(Ok(()), |late| Err(format!("owed at or after its last moment to start: {late:?}")))
+}
+
+/// A wake-up at the moment that the run waits for changes it, and one just before does not.
+pub fn check_wake_up(run: &Run, now: Timestamp) -> Result<(), String> {
+    let Some(at) = run.state.wake_at() else { return Ok(()) };
+    let events_at = |at: Timestamp| {
+        let turn = turn::take(&run.plan, &mut run.state.clone(), Input::Wake, at, run.entropy);
+        turn.map(|turn| turn.events).map_err(|error| error.to_string())
+    };
+    let just_before = Timestamp(at.0.saturating_sub(1));
+    if just_before >= now && !events_at(just_before)?.is_empty() {
+        return Err(format!("waits for {at:?}, and a wake-up just before gave {:?}", events_at(just_before)));
+    }
+    match events_at(at.max(now))?.is_empty() {
+        true => Err(format!("waits for {at:?}, and a wake-up then changed nothing")),
+        false => Ok(()),
+    }
 }
 
 fn wake(command: &Command) -> Option<Timestamp> {

@@ -2,7 +2,7 @@
 
 use heal_engine::event::Event;
 use heal_engine::incident::{Alert, Resolution};
-use heal_engine::message::{AttemptOutcome, AttemptResult, Hold, Violation};
+use heal_engine::message::{AttemptOutcome, AttemptResult, GUARDRAILS_POLICY, Hold, Violation};
 use heal_engine::state::Approver;
 use heal_engine::turn::{ApprovalAnswer, Input};
 use heal_engine::{Map, Timestamp};
@@ -19,9 +19,10 @@ pub struct Move {
     /// `name`, or `name[item]`, with `#attempt` behind it where it is not the first.
     #[serde(default)]
     pub step: Option<String>,
-    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `over_budget`, `unavailable`, `not_applied`, `needs_approval`, `transient`, `failed`,
-    /// `timed_out`, `unknown`, `shadowed`, `late`, `held`, `held_after_a_death`; or `wake`, `cancel`, `approve`, `reject`, `join`, `join_another`, `resolve`, `done`,
-    /// `halt`, `halt_again`, `resume`, `hold`, `release`, `admit`. An approval without a step is for the run as a whole.
+    /// `succeeded`, `no_op`, `denied`, `cooling_down`, `over_budget`, `unavailable`, `not_applied`, `needs_approval`, `guardrails_ask`,
+    /// `asks_without_a_reason`, `transient`, `failed`, `timed_out`, `unknown`, `shadowed`, `late`, `held`, `held_after_a_death`; or `wake`,
+    /// `cancel`, `approve`, `reject`, `join`, `join_another`, `resolve`, `done`, `halt`, `halt_again`, `resume`, `hold`, `release`, `admit`. An
+    /// approval without a step is for the run as a whole.
     pub does: String,
     #[serde(default)]
     pub output: Map,
@@ -123,14 +124,18 @@ pub fn input(run: &Run, step: &Move, start: Timestamp) -> Input {
             };
             result(AttemptOutcome::Denied { violations: vec![violation("rate_limited")] })
         }
-        "needs_approval" => {
+        "needs_approval" | "guardrails_ask" => {
+            let policy = if step.does == "guardrails_ask" { GUARDRAILS_POLICY } else { "p" };
             let violation = Violation {
-                policy: "p".into(),
+                policy: policy.into(),
                 rule: "night".into(),
                 msg: "people sleep".into(),
                 severity: "low".into(),
             };
             result(AttemptOutcome::NeedsApproval { violations: vec![violation], approvers: vec!["oncall".to_owned()] })
+        }
+        "asks_without_a_reason" => {
+            result(AttemptOutcome::NeedsApproval { violations: Vec::new(), approvers: Vec::new() })
         }
         "cooling_down" => result(AttemptOutcome::CoolingDown {
             target: "ticket-1".to_owned(),
