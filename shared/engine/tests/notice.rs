@@ -263,6 +263,9 @@ fn five_follow_ups_are_listed_and_the_others_counted() {
         let ended = run.answer(AttemptResult { follow_up, ..AttemptResult::succeeded(Map::new()) });
         let listed = ended[0].facts.iter().filter(|(name, _)| name == "follow-up").count();
         assert_eq!((listed, fact(&ended[0], "follow-ups not listed")), (5, not_listed));
+        let id = run.state.follow_up.entries()[0].id.clone();
+        let done = run.take(Input::FollowUpDone { id, by: "local:anna".to_owned(), note: None });
+        assert_eq!(done, [], "the others are open");
     }
 }
 

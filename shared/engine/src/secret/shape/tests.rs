@@ -43,6 +43,7 @@ fn what_is_no_secret_stays() {
         "failed to read the token: permission denied",
         "the secret: not found",
         "bearer authentication and basic auth",
+        "bearer(a1b2c3d4) is a call",
         "token:ci",
         "arn:aws:secretsmanager:eu-west-1:1:secret:prod/db-a1",
         "token: env:HOOK_TOKEN",
