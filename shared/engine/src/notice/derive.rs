@@ -79,7 +79,7 @@ impl Run<'_> {
 
     fn notice(&self, event: &Event) -> Option<Notice> {
         match event {
-            Event::RunStarted(started) if started.approval && !self.state.is_ended() => self.run_asked(),
+            Event::RunStarted(_) => self.run_asked(),
             Event::ApprovalRequested { step, digest, until, why, approvers, min, .. } => {
                 let notice = self.asked(Some(*step), digest, *until).detailed(why.as_str());
                 Some(notice.fact("approvals needed", min.to_string()).fact("approvers", approvers.join(", ")))
@@ -99,8 +99,7 @@ impl Run<'_> {
                 let notice = self.base(NoticeEvent::RunSettled, "Nothing is left to do");
                 Some(notice.fact("done by", by.as_str()))
             }
-            Event::RunStarted(_)
-            | Event::FollowUpDone { .. }
+            Event::FollowUpDone { .. }
             | Event::StepEnded { .. }
             | Event::IncidentRejected { .. }
             | Event::IncidentJoined { .. }
@@ -155,6 +154,7 @@ impl Run<'_> {
         step.item.map_or_else(|| format!("`{name}`"), |item| format!("`{name}` ({item})"))
     }
 
+    /// `None` if nobody is asked before the first step.
     fn run_asked(&self) -> Option<Notice> {
         let question = self.state.question(None)?;
         let notice = self.asked(None, &question.digest, question.until).detailed(question.why.as_str());

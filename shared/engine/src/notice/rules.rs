@@ -221,4 +221,14 @@ mod tests {
         let error = Rules::from_json(&rules.to_json()).unwrap_err().to_string();
         assert_eq!(error, "route 2 of the notification rules goes to channel `c`, which does not exist");
     }
+
+    #[test]
+    fn a_kind_of_channel_has_the_word_of_its_file_and_a_channel_its_own_settings() {
+        for kind in ChannelKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+        let settings = BTreeMap::from([("url".to_owned(), "https://a".to_owned())]);
+        let channel = Channel { kind: ChannelKind::Webhook, settings };
+        assert_eq!([channel.setting("url"), channel.setting("secret")], [Some("https://a"), None]);
+    }
 }

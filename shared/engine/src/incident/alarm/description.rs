@@ -78,4 +78,9 @@ mod tests {
             "`detail.configuration.description.escalation_required` is the text \"maybe\", true or false is needed";
         assert_eq!(error.to_string(), expected);
     }
+
+    #[test]
+    fn a_name_in_a_sentence_has_small_letters_digits_and_underscores() {
+        assert_eq!(read("_pod=a pod_2=b Pod=c 2pod=d po-d=e =f"), json!({"_pod": "a", "pod_2": "b"}));
+    }
 }
