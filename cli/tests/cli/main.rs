@@ -33,6 +33,7 @@ mod hook;
 mod hostile;
 mod incident;
 mod kill;
+mod logs;
 mod notify;
 mod platform;
 mod playbook;

@@ -3,14 +3,11 @@
 mod sent;
 
 use std::path::Path;
-use std::sync::Arc;
 
-use heal_embedded::{Location, Store};
-use heal_runtime::RunId;
-use heal_runtime::port::{RunReader as _, SystemClock};
 use heal_sandbox::Seed;
 use serde_json::{Value, json};
 
+use crate::logs;
 use crate::support::{Serve, answer, env, eventually, heal, http, path, platform, playbooks, post};
 
 /// Named by a field: what people call a secret.
@@ -198,14 +195,7 @@ async fn no_secret_that_comes_in_stays_anywhere() {
     found.extend(found_in_text("the list of runs", &listed, &gone));
     assert_eq!(serve.terminate(), 0);
     found.extend(found_in(home.path(), &gone));
-    // Logs are packed in the file.
-    let store = Store::open(Location::File(state), Arc::new(SystemClock)).unwrap();
-    let mut logs = String::new();
-    for line in listed.lines() {
-        let run: Value = serde_json::from_str(line).unwrap();
-        let log = store.stored(&RunId::new(run["run_id"].as_str().unwrap())).await.unwrap();
-        log.iter().for_each(|commit| logs.push_str(&commit.events));
-    }
+    let logs = logs::of_all(&state).await;
     found.extend(found_in_text("the logs", &logs, &gone));
     assert!(found.is_empty(), "{} of {}: {found:#?}", found.len(), gone.len());
     assert!(logs.contains("[hidden]"), "the test looks where the rest of these incidents is");
