@@ -107,7 +107,7 @@ impl Proxy {
     /// Listens on a free port, on a separate thread.
     ///
     /// # Panics
-    /// There is no free port.
+    /// No port of the loopback address is free.
     pub fn start(watch: Arc<impl Watch>) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod bounds;
+mod claimed;
 #[path = "../common/mod.rs"]
 mod common;
 mod copies;

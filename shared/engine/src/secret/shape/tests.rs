@@ -45,7 +45,7 @@ fn what_is_no_secret_stays() {
         "the secret: not found",
         "bearer authentication and basic auth",
         "bearer(a1b2c3d4) is a call",
-        "--token(abc123 is no flag with a value",
+        "a call of --token(abc123) has no value after a flag",
         "ghp_short",
         "abcdefghijklmnopqrst",
         "ABCDEFGHIJKLMNOPQRST",
