@@ -37,7 +37,7 @@ bench-doors: require ## the HTTP API with 5,000 idle connections and 500 slow on
 bench-halt: require ## from `heal halt --all` to the last effect, under load: 5 s at most; takes two minutes; STACK=1: on a local AWS
 	@STACK="$(STACK)" scripts/bench-halt.sh
 
-bench-peers: require ## heal beside Restate on the same work, five rounds each; needs npm; the first call builds for ten minutes
+bench-peers: require ## heal beside Restate and a bare loop on the same work, five rounds each; needs npm; the first call builds for ten minutes
 	@scripts/bench-peers.sh
 
 bench-flame: require ## a flame graph of heal serve under load; needs perf; builds for five minutes
