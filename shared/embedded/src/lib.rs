@@ -29,6 +29,7 @@ pub mod limit;
 mod newest;
 mod news;
 mod open;
+mod pack;
 mod pool;
 mod queue;
 mod recover;

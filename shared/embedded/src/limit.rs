@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Bytes of one message, commit, plan or result. The engine's largest is a plan of about 2 MB; anything larger is a defect.
 pub const TEXT_BYTES: usize = 8 * 1024 * 1024;
-/// Bytes from which on the events of a commit are packed: shorter ones fit into a page with the rest of their row.
+/// Bytes from which on the events of a commit and the body of a command are packed: shorter ones fit into a page with the rest of their row.
 pub const PACKED_BYTES: usize = 256;
 /// Default of [`crate::Options::max_receives`]: deliveries of one message before it is dead-lettered.
 pub const MAX_RECEIVES: u32 = 5;

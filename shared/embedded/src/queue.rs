@@ -17,10 +17,9 @@ use heal_runtime::port::{DeadLetter, DeadLetters, Delivery, Message, QueueName, 
 use tokio::sync::Notify;
 use tokio::time::{Duration, timeout};
 
-use crate::error::check_size;
 use crate::limit;
 use crate::store::Store;
-use deliver::Due;
+use deliver::{Due, Outgoing};
 pub(crate) use hand::Survivors;
 use leases::Leases;
 use mailbox::{Mailbox, Table};
@@ -54,9 +53,9 @@ impl Queues {
     }
 
     /// Hands messages that were committed at `now`, each with its id, to the receivers of their queues, if this process has any.
-    pub(crate) fn sent(&self, messages: &[Message], ids: &[i64], now: Timestamp) {
+    pub(crate) fn sent(&self, messages: &[Outgoing], ids: &[i64], now: Timestamp) {
         let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-        for (message, id) in messages.iter().zip(ids) {
+        for (Outgoing { message, .. }, id) in messages.iter().zip(ids) {
             let Some(door) = doors.get(&message.queue) else { continue };
             if message.delay_ms == 0 {
                 let (traceparent, body) = (message.traceparent.clone(), message.body.clone());
@@ -82,14 +81,11 @@ impl Queues {
 impl Sender for Store {
     async fn send(&self, messages: Vec<Message>) -> Result<()> {
         let operation = "queue.send";
-        for message in &messages {
-            check_size(operation, "message", &message.body)?;
-        }
         if messages.is_empty() {
             return Ok(());
         }
         let now = self.now();
-        let messages: Arc<[Message]> = messages.into();
+        let messages: Arc<[Outgoing]> = Outgoing::prepare(operation, messages)?.into();
         let sent = Arc::clone(&messages);
         let ids = self.write(operation, move |connection| deliver::send(connection, &sent, now)).await?;
         self.queues().sent(&messages, &ids, now);

@@ -4,7 +4,6 @@ mod head;
 mod held;
 mod listing;
 mod live;
-mod pack;
 pub(crate) mod read;
 mod repeats;
 mod rooms;
@@ -21,6 +20,7 @@ use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, Timestamp, format};
 use rusqlite::Connection;
 
 use crate::error::check_size;
+use crate::pack;
 use crate::store::{Store, of_one_moment};
 use write::Row;
 

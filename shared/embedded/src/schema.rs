@@ -7,7 +7,7 @@
 //! | `dedupe` | an input that starts no second run before `until` |
 //! | `concurrency` | a key, and the live run that holds it |
 //! | `plan` | a compiled playbook under its digest |
-//! | `message`, `dead_letter` | a message on its queue; a message that was dead-lettered, with the reason |
+//! | `message`, `dead_letter` | a message on its queue; a message that was dead-lettered, with the reason; commands may be packed |
 //! | `claim`, `cooldown` | the right to perform an attempt; a target that was reserved |
 //! | `budget` | the places of one budget's counter that are taken, as JSON |
 //! | `breaker` | an open circuit breaker |

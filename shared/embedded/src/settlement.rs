@@ -6,15 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use heal_engine::Event;
 use heal_runtime::port::{
-    Admitted, Append, Appended, AttemptSettlement, ClaimEnd, Created, Finish, Message, NewRun, Result, Room,
-    SettleOutcome, Settlement, Settles, Written,
+    Admitted, Append, Appended, AttemptSettlement, ClaimEnd, Created, Finish, NewRun, Result, Room, SettleOutcome,
+    Settlement, Settles, Written,
 };
 use heal_runtime::{Commit, Timestamp};
 use rusqlite::Connection;
 
 use crate::claims::{PreparedEnd, ResultPlace};
-use crate::error::{JobError, check_size};
-use crate::queue::deliver;
+use crate::error::JobError;
+use crate::queue::deliver::{self, Outgoing};
 use crate::queue::settle::{self, Receipt};
 use crate::runs::{row, write};
 use crate::store::Store;
@@ -23,7 +23,7 @@ use crate::store::Store;
 #[derive(Debug, Clone)]
 struct Beside {
     claim: Option<PreparedEnd>,
-    messages: Arc<[Message]>,
+    messages: Arc<[Outgoing]>,
     acknowledged: Vec<Receipt>,
     now: Timestamp,
 }
@@ -45,13 +45,11 @@ impl Beside {
 impl Store {
     fn beside(&self, operation: &'static str, claim: Option<&ClaimEnd>, settles: Settles) -> Result<Beside> {
         let Settles { messages, acknowledges } = settles;
-        for message in &messages {
-            check_size(operation, "message", &message.body)?;
-        }
+        let messages = Outgoing::prepare(operation, messages)?.into();
         let claim = claim.map(|end| self.prepare_end(operation, end.clone())).transpose()?;
         let acknowledged =
             self.queues().leases.current(&acknowledges).into_iter().map(|(receipt, _)| receipt).collect();
-        Ok(Beside { claim, messages: messages.into(), acknowledged, now: self.now() })
+        Ok(Beside { claim, messages, acknowledged, now: self.now() })
     }
 
     /// All of it is on the disk, the messages under the ids `sent`.

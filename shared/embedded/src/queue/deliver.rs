@@ -3,12 +3,38 @@
 use std::collections::BTreeSet;
 
 use heal_runtime::Timestamp;
-use heal_runtime::port::Message;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use heal_runtime::port::{Message, QueueName, Result};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::leases::View;
 use crate::column::{millis, moment, rows};
-use crate::error::JobError;
+use crate::error::{JobError, check_size};
+use crate::pack;
+
+/// A message, ready to write. Packed by the caller, so that the writer thread only writes; only commands are, which are most of the messages.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub message: Message,
+    packed: Option<Vec<u8>>,
+}
+
+impl Outgoing {
+    /// # Errors
+    /// A body is over [`crate::limit::TEXT_BYTES`].
+    pub(crate) fn prepare(operation: &'static str, messages: Vec<Message>) -> Result<Vec<Self>> {
+        let prepare = |message: Message| {
+            check_size(operation, "message", &message.body)?;
+            let is_command = matches!(message.queue, QueueName::Action(_));
+            Ok(Self { packed: is_command.then(|| pack::pack(&message.body)).flatten(), message })
+        };
+        messages.into_iter().map(prepare).collect()
+    }
+
+    /// Its body as it is stored beside `packed`.
+    fn plain(&self) -> &str {
+        if self.packed.is_some() { "" } else { &self.message.body }
+    }
+}
 
 /// A message that is due.
 #[derive(Debug)]
@@ -22,15 +48,20 @@ pub(super) struct Due {
 }
 
 /// The ids of the messages.
-pub(crate) fn send(connection: &Connection, messages: &[Message], now: Timestamp) -> Result<Vec<i64>, JobError> {
+pub(crate) fn send(
+    connection: &Connection,
+    messages: &[Outgoing],
+    now: Timestamp,
+) -> std::result::Result<Vec<i64>, JobError> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO message (queue, due_at, turn, delivered, receive_count, sent_at, traceparent, body)
-         VALUES (?1, ?2, 0, 0, 0, ?3, ?4, ?5)",
+        "INSERT INTO message (queue, due_at, turn, delivered, receive_count, sent_at, traceparent, body, packed)
+         VALUES (?1, ?2, 0, 0, 0, ?3, ?4, ?5, ?6)",
     )?;
-    let insert_one = |message: &Message| {
-        let due_at = now.plus_ms(message.delay_ms);
-        let values = params![message.queue.to_string(), millis(due_at), millis(now), message.traceparent, message.body];
-        Ok(insert.insert(values)?)
+    let insert_one = |outgoing: &Outgoing| {
+        let Message { queue, delay_ms, traceparent, .. } = &outgoing.message;
+        let due_at = now.plus_ms(*delay_ms);
+        let (plain, packed) = (outgoing.plain(), &outgoing.packed);
+        Ok(insert.insert(params![queue.to_string(), millis(due_at), millis(now), traceparent, plain, packed])?)
     };
     messages.iter().map(insert_one).collect()
 }
@@ -42,7 +73,7 @@ pub(super) fn select(
     now: Timestamp,
     max: usize,
     view: &View,
-) -> Result<Vec<Due>, JobError> {
+) -> std::result::Result<Vec<Due>, JobError> {
     let mut ids = connection.prepare_cached(
         "SELECT id, due_at FROM message WHERE queue = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3",
     )?;
@@ -57,8 +88,8 @@ pub(super) fn select(
         }
     }
     due.sort_unstable();
-    let mut select =
-        connection.prepare_cached("SELECT id, turn, receive_count, traceparent, body FROM message WHERE id = ?1")?;
+    let mut select = connection
+        .prepare_cached("SELECT id, turn, receive_count, traceparent, body, packed FROM message WHERE id = ?1")?;
     let mut messages = Vec::new();
     for (_, id) in due {
         if messages.len() == max {
@@ -70,7 +101,7 @@ pub(super) fn select(
                 turn: row.get(1)?,
                 receive_count: row.get(2)?,
                 traceparent: row.get(3)?,
-                body: row.get(4)?,
+                body: body(row, 4, id)?,
             })
         });
         messages.extend(message.optional()?);
@@ -78,12 +109,18 @@ pub(super) fn select(
     Ok(messages)
 }
 
+/// The body of a message, of its columns `body` and `packed` from `column` on. Damage is told in place of a body that cannot be unpacked: no
+/// consumer can read it, so it is dead-lettered like every such message, and holds up none behind it.
+pub(super) fn body(row: &Row<'_>, column: usize, id: i64) -> rusqlite::Result<String> {
+    pack::text(row, column).map(|text| text.unwrap_or_else(|why| format!("message {id}: {why}")))
+}
+
 /// When the first message of the queue that is not hidden is due.
 pub(super) fn next_due(
     connection: &Connection,
     queue: &str,
     hidden: &BTreeSet<i64>,
-) -> Result<Option<Timestamp>, JobError> {
+) -> std::result::Result<Option<Timestamp>, JobError> {
     let mut select =
         connection.prepare_cached("SELECT id, due_at FROM message WHERE queue = ?1 ORDER BY due_at, id LIMIT ?2")?;
     let mut found = select.query(params![queue, rows(hidden.len().saturating_add(1))])?;

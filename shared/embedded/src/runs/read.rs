@@ -6,9 +6,9 @@ use heal_runtime::{Commit, Digest, RunId, Seq, StoredCommit, format};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::head::{COLUMNS, Columns};
-use super::pack;
 use crate::column::{integer, moment, number};
 use crate::error::JobError;
+use crate::pack;
 
 pub(super) fn head(connection: &Connection, run_id: &RunId) -> Result<Option<RunHead>, JobError> {
     let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM run WHERE run_id = ?1"))?;
@@ -30,10 +30,7 @@ pub(super) fn has_plan(connection: &Connection, digest: &Digest) -> Result<bool,
 /// # Errors
 /// They cannot be unpacked: named by `place`.
 fn events(row: &Row<'_>, column: usize, place: impl FnOnce() -> String) -> Result<String, JobError> {
-    match row.get_ref(column + 1)?.as_blob_or_null().map_err(rusqlite::Error::from)? {
-        Some(packed) => pack::unpack(packed).map_err(|error| JobError::corrupt(place(), error)),
-        None => Ok(row.get(column)?),
-    }
+    pack::text(row, column)?.map_err(|why| JobError::corrupt(place(), why))
 }
 
 /// The run's commits after sequence number `after`, their texts as they were written.

@@ -1,8 +1,8 @@
 use heal_embedded::limit;
 use heal_engine::chain;
 use heal_runtime::port::{
-    BackendError, ClaimKey, ClaimRequest, ClaimStore, LeaseOwner, Message, QueueName, RunFilter, RunLog, RunReader,
-    Sender,
+    BackendError, ClaimKey, ClaimRequest, ClaimStore, LeaseOwner, Message, QueueName, Receiver, RunFilter, RunLog,
+    RunReader, Sender,
 };
 use heal_runtime::{Digest, RunId, RunStatus};
 use rusqlite::Connection;
@@ -44,6 +44,35 @@ async fn a_commit_that_is_no_json_is_named_by_run_and_sequence_number() {
     );
     // The commits after it can still be read.
     assert_eq!(store.load(&RunId::new("run-1"), 2).await.unwrap().len(), 1);
+}
+
+/// A long command is stored packed, and is the same to consumers and people.
+#[tokio::test]
+async fn a_command_that_cannot_be_unpacked_is_delivered_as_damage_and_holds_up_none_behind_it() {
+    let (folder, sender) = damaged("").await;
+    let file = Connection::open(folder.path().join("heal.db")).unwrap();
+    let queue = QueueName::Action("restart_pod".to_owned());
+    let bodies = ["a", "b"].map(|letter| letter.repeat(limit::PACKED_BYTES));
+    let message = |body: &String| Message { queue: queue.clone(), body: body.clone(), delay_ms: 0, traceparent: None };
+    sender.send(bodies.iter().map(message).collect()).await.unwrap();
+    let plain = "SELECT count(*) FROM message WHERE body != '' OR packed IS NULL";
+    assert_eq!(file.query_row(plain, [], |row| row.get::<_, u32>(0)).unwrap(), 0);
+    file.execute("UPDATE message SET packed = x'01ff' WHERE id = 1", []).unwrap();
+
+    let store = open(&folder.path().join("heal.db")).unwrap();
+    let found = store.receive(&queue, 9, 1_000).await.unwrap();
+    let damage = "message 1: failed to unpack: Src size is incorrect";
+    assert_eq!(found.iter().map(|delivery| delivery.body.as_str()).collect::<Vec<_>>(), [damage, &bodies[1]]);
+    for delivery in &found {
+        store.dead_letter(&delivery.receipt, "nobody can read it").await.unwrap();
+    }
+    let dead = store.dead_letters(9).await.unwrap();
+    assert_eq!(dead.iter().map(|letter| letter.body.as_str()).collect::<Vec<_>>(), [damage, &bodies[1]]);
+    // What is left of it is kept, and the other one goes back whole.
+    let kept = "SELECT packed FROM dead_letter WHERE message_id = 1";
+    assert_eq!(file.query_row(kept, [], |row| row.get::<_, Vec<u8>>(0)).unwrap(), [1, 0xff]);
+    assert!(store.redrive(&found[1].message_id).await.unwrap());
+    assert_eq!(store.receive(&queue, 9, 1_000).await.unwrap()[0].body, bodies[1]);
 }
 
 #[tokio::test]

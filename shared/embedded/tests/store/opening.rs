@@ -39,6 +39,8 @@ DROP TABLE repeated;
 DROP TABLE autonomy;
 DROP TABLE check_state;
 ALTER TABLE event_commit DROP COLUMN packed;
+ALTER TABLE message DROP COLUMN packed;
+ALTER TABLE dead_letter DROP COLUMN packed;
 ALTER TABLE event_commit DROP COLUMN chain;
 CREATE INDEX dedupe_until ON dedupe (until);
 DROP TABLE halt;

@@ -1,12 +1,13 @@
-//! Packs the events of a commit: a page that a commit fills is written twice, to the log and by a checkpoint.
+//! Packs the events of a commit and the body of a command: a page that a text fills is written twice, to the log and by a checkpoint.
 //!
 //! Zstandard with a dictionary of what such texts have in common, which is not stored. A commit of a kilobyte takes a third of it, so that most have
-//! one page instead of three.
+//! one page instead of three; a command takes half, and one page instead of two.
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
 
 use heal_runtime::format::COMMON_V1;
+use rusqlite::Row;
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 
@@ -25,7 +26,7 @@ thread_local! {
 }
 
 /// The packed text; `None` if it is so short that it is stored as it is, or would not become shorter.
-pub(super) fn pack(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn pack(text: &str) -> Option<Vec<u8>> {
     static DICTIONARY: OnceLock<EncoderDictionary<'static>> = OnceLock::new();
     if text.len() < limit::PACKED_BYTES {
         return None;
@@ -46,7 +47,7 @@ pub(super) fn pack(text: &str) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// Why there is none of at most [`limit::TEXT_BYTES`].
-pub(super) fn unpack(packed: &[u8]) -> Result<String, String> {
+fn unpack(packed: &[u8]) -> Result<String, String> {
     static DICTIONARY: OnceLock<DecoderDictionary<'static>> = OnceLock::new();
     let dictionary = DICTIONARY.get_or_init(|| DecoderDictionary::copy(COMMON_V1.as_bytes()));
     let failed = |error: std::io::Error| format!("failed to unpack: {error}");
@@ -63,6 +64,14 @@ pub(super) fn unpack(packed: &[u8]) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| format!("failed to unpack: {error}"))
 }
 
+/// The text of a row, of its columns for the plain and the packed one from `column` on, or why it cannot be unpacked.
+pub(crate) fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Result<String, String>> {
+    match row.get_ref(column + 1)?.as_blob_or_null()? {
+        Some(packed) => Ok(unpack(packed)),
+        None => row.get(column).map(Ok),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,9 +84,9 @@ mod tests {
     #[test]
     fn a_commit_takes_less_than_half_of_its_length_and_comes_back() {
         let text = concat!(
-            include_str!("../../../engine/tests/golden/events/attempt_ended_worked.json"),
-            include_str!("../../../engine/tests/golden/events/attempt_ended.json"),
-            include_str!("../../../engine/tests/golden/events/approval_requested.json"),
+            include_str!("../../engine/tests/golden/events/attempt_ended_worked.json"),
+            include_str!("../../engine/tests/golden/events/attempt_ended.json"),
+            include_str!("../../engine/tests/golden/events/approval_requested.json"),
         );
         let packed = pack(text).unwrap();
         assert!(packed.len() * 2 < text.len(), "{} of {} bytes", packed.len(), text.len());
@@ -87,8 +96,8 @@ mod tests {
     /// Packed by another implementation of Zstandard. Whoever changes the dictionary or the mark loses the logs of all state files.
     #[test]
     fn what_an_earlier_build_packed_is_read() {
-        let text = include_str!("../../tests/golden/packed/v1.json");
-        assert_eq!(unpack(include_bytes!("../../tests/golden/packed/v1.bin")).unwrap(), text);
+        let text = include_str!("../tests/golden/packed/v1.json");
+        assert_eq!(unpack(include_bytes!("../tests/golden/packed/v1.bin")).unwrap(), text);
     }
 
     #[test]
