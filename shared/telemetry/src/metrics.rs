@@ -1,11 +1,12 @@
 //! The engine's metrics: their names, labels and instruments.
 //!
-//! [`table`] is the one place that defines them, as data. [`Metrics`] counts, sets and records. It replaces every label value
+//! [`table`] is the one place that defines them, as data, with the labels' [`values`]. [`Metrics`] counts, sets and records. It replaces every label value
 //! outside its label's closed set, so that no text from outside can create a time series. [`Metrics::silent`] records nothing.
 
 mod instrument;
 pub mod label;
 pub mod table;
+pub mod values;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -17,7 +17,7 @@ const LOG_EVERY_MS: u64 = 1_000;
 const RETRY_AFTER_SECONDS: &str = "1";
 
 /// The label values of the metric of refusals.
-pub use heal_telemetry::metrics::table::REFUSALS as REASONS;
+pub use heal_telemetry::metrics::values::REFUSALS as REASONS;
 
 /// Which door refused a request or a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -53,9 +53,15 @@ pub const WORDS: [&str; 14] =
 
 /// Whether the value of a field of this name is a secret.
 pub fn is_secret_name(name: &str) -> bool {
-    let plain: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     let last = last_word(name);
-    ENDINGS.iter().any(|ending| plain.ends_with(ending)) || WORDS.iter().any(|word| last.eq_ignore_ascii_case(word))
+    ENDINGS.iter().any(|ending| ends_in(name, ending)) || WORDS.iter().any(|word| last.eq_ignore_ascii_case(word))
+}
+
+/// Whether the letters and digits of `name` end in `ending`, in any case. From the end, where most names differ at once: every field that comes in is
+/// asked about.
+fn ends_in(name: &str, ending: &str) -> bool {
+    let mut letters = name.chars().rev().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
+    ending.chars().rev().all(|expected| letters.next() == Some(expected))
 }
 
 /// The word at the end of `snake_case`, `kebab-case` and `camelCase`.
