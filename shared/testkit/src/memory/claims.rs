@@ -27,6 +27,7 @@ struct Model {
     cooldowns: HashMap<CooldownKey, Cooldown>,
     budgets: HashMap<BudgetKey, Places>,
     stages: Vec<Stage>,
+    announced: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -56,6 +57,9 @@ struct Cooldown {
 impl Model {
     fn reserve(&mut self, request: &ClaimRequest) -> Reservation {
         self.stages.push(request.stage);
+        if request.stage == Stage::Announce {
+            self.announced.push(request.cooldowns.len() + request.budgets.len());
+        }
         let (recovered, mut reserved, mut asked) = match self.claims.get(&request.key) {
             None => (false, BTreeSet::new(), BTreeSet::new()),
             Some(Claim { result: Some(result), .. }) => return Reservation::Finished(Box::new(result.clone())),
@@ -238,6 +242,11 @@ impl Claims {
     /// The stages of all requests so far. This store does the same for two of them; others do less for what was announced.
     pub fn stages(&self) -> Vec<Stage> {
         lock(&self.model).stages.clone()
+    }
+
+    /// How many cooldowns and places in budgets each claim has announced.
+    pub fn announced(&self) -> Vec<usize> {
+        lock(&self.model).announced.clone()
     }
 
     /// The number of cooldowns that have ended at `now` and are stored still.
