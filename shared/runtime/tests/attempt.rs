@@ -571,6 +571,21 @@ async fn what_a_dead_worker_may_have_done_counts_also_if_its_command_is_refused_
     assert!(matches!(result.outcome, AttemptOutcome::Unknown { .. }), "{result:?}");
 }
 
+/// What it says is of this try alone; a success is of the step.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_after_a_dead_worker_says_that_the_worker_may_have_acted_and_a_success_does_not() {
+    for is_refused in [true, false] {
+        let rig = Rig::new(Safety::Idempotent);
+        let command = rig.command("run", tickets(&["a"]));
+        rig.faults.fail_next_of("claims.finish", 1, When::Before);
+        assert!(rig.deliver(&command).await.is_err());
+        rig.clock.advance_ms(LEASE_MS);
+        let changed = ActionCommand { parameters_digest: Digest::of(b"others"), ..command.clone() };
+        let result = rig.perform(if is_refused { &changed } else { &command }).await;
+        assert_eq!(result.may_have_acted, is_refused, "{result:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_probe_gets_what_the_dead_worker_was_about_to_do() {
     let rig = Rig::new(Safety::Probe);
