@@ -121,3 +121,13 @@ fn the_guardrails_are_named_if_nobody_else_denied() {
         assert_eq!(denied_by(&violations), "denied by policy");
     }
 }
+
+#[test]
+fn an_outage_and_a_timeout_say_nothing_of_their_own_effect() {
+    let (service, message) = ("lamps".to_owned(), "no answer".to_owned());
+    let timed_out = AttemptOutcome::TimedOut { message: message.clone() };
+    let outage = AttemptOutcome::Unavailable { service, message, retry_after_ms: None };
+    assert!([timed_out, outage].map(AttemptResult::new).iter().all(can_be_not_applied));
+    let no_op = AttemptResult::no_op("it is done", Map::new());
+    assert!(![done(), no_op, AttemptResult::failed("code", "no")].iter().any(can_be_not_applied));
+}
