@@ -1,5 +1,7 @@
 //! The time that an attempt has, and what is done when it is over.
 
+use heal_runtime::halts::HALT_CACHE_MS;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -72,4 +74,28 @@ async fn a_command_that_is_late_after_a_try_that_may_have_acted_is_left_to_be_re
     rig.script.results.lock().unwrap().push_back(timed_out);
     assert_eq!(rig.deliver(&command).await.unwrap(), CommandOutcome::Lost);
     assert_eq!((rig.touched(), rig.inbound().await), (1, Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_lease_ends_just_before_its_effect_does_nothing() {
+    let rig = Rig::new(Safety::Idempotent);
+    rig.script.reading_takes_ms.store(HALT_CACHE_MS, Ordering::SeqCst);
+    // The halts are read once more after the reservation, and this process is frozen then.
+    let (clock, mut reads) = (rig.clock.clone(), 0);
+    rig.faults.decide_by(move |call| {
+        reads += u32::from(call == "switches.halts");
+        if call == "switches.halts" && reads == 2 {
+            clock.advance_ms(LEASE_MS);
+        }
+        None
+    });
+    assert!(matches!(rig.deliver(&rig.queued("run", tickets(&["a"]))).await, Err(Error::Backend(_))));
+    assert_eq!(rig.touched(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_reads_may_take_longer_than_a_lease() {
+    let rig = Rig::new(Safety::ReadOnly);
+    rig.script.reading_takes_ms.store(LEASE_MS, Ordering::SeqCst);
+    assert_eq!(rig.perform(&rig.queued("run", tickets(&["a"]))).await.outcome, AttemptOutcome::Succeeded);
 }
