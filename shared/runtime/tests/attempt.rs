@@ -13,23 +13,33 @@
 mod bounds;
 #[path = "attempt/guarding.rs"]
 mod guarding;
+#[path = "attempt/halted.rs"]
+mod halted;
+#[path = "attempt/logs.rs"]
+mod logs;
 #[path = "attempt/named.rs"]
 mod named;
+#[path = "attempt/observed.rs"]
+mod observed;
 #[path = "attempt/own_trouble.rs"]
 mod own_trouble;
 #[path = "attempt/retried.rs"]
 mod retried;
+#[path = "attempt/times.rs"]
+mod times;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use heal_engine::message::Approved;
+use heal_engine::message::{Approved, digest_shadowed};
 use heal_engine::{format, limit};
 use heal_guard::{DecisionRecord, Guardrails, Marks, replay};
-use heal_runtime::action::{Action, Admitted, Call, Cooldown, Facts, Performed, Probe, Target};
+use heal_runtime::action::{Action, Admitted, Call, CallMetric, Cooldown, Facts, Performed, Probe, Target};
 use heal_runtime::attempt::{CommandOutcome, Error, LEASE_MS, Ports, Worker};
+use heal_runtime::halts::HaltCache;
 use heal_runtime::message::Inbound;
 use heal_runtime::port::{
     Clock, Decision, DecisionSource, LeaseOwner, Policy, PolicyInput, PolicyResource, QueueName, Receiver,
@@ -38,7 +48,7 @@ use heal_runtime::{
     ActionCommand, ActionSpec, AttemptOutcome, AttemptResult, Context, Digest, Map, RunId, Safety, Timestamp, Token,
     Violation,
 };
-use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, When};
+use heal_testkit::memory::{Claims, Faults, ManualClock, Queues, Switches, When};
 use serde_json::{Value, json};
 
 const COOLDOWN_MS: u64 = 300_000;
@@ -66,6 +76,8 @@ struct Script {
     counted: AtomicU32,
     /// The results of the first calls; afterwards every call succeeds.
     results: Mutex<VecDeque<AttemptResult>>,
+    /// How long a call takes, in which this process is awake.
+    works_seconds: AtomicU64,
     /// How often this process has no descriptor left, and when.
     troubles: Mutex<(&'static str, u32)>,
     /// The calls that were made: their keys, their starts and their deadlines.
@@ -82,6 +94,15 @@ impl Script {
         heal_runtime::trouble::note("no descriptor");
         let (service, message) = ("lamps".to_owned(), "no descriptor".to_owned());
         Err(AttemptResult::new(AttemptOutcome::Unavailable { service, message, retry_after_ms: None }))
+    }
+}
+
+impl Touch {
+    async fn work(&self) {
+        for _ in 0..self.script.works_seconds.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.clock.advance_ms(1_000);
+        }
     }
 }
 
@@ -140,6 +161,7 @@ impl Action for Touch {
                 "a target arrives with the facts that were read of it"
             );
         }
+        self.work().await;
         if let Err(result) = self.script.meet_trouble("performing") {
             let proven_not_applied = targets.iter().map(|admitted| admitted.target.id.clone()).collect();
             return Performed { result, proven_not_applied };
@@ -148,6 +170,15 @@ impl Action for Touch {
         self.touched.fetch_add(u32::try_from(targets.len()).unwrap(), Ordering::SeqCst);
         let scripted = self.script.results.lock().unwrap().pop_front();
         scripted.unwrap_or_else(|| AttemptResult::succeeded(Map::new())).into()
+    }
+
+    async fn describe(&self, _: &Call, _: &Tickets, _: &[Admitted<u32>]) -> Result<String, AttemptResult> {
+        self.work().await;
+        Ok("touch them".to_owned())
+    }
+
+    fn call_metric(&self, _: &Tickets, target: &Target) -> Option<CallMetric> {
+        Some(CallMetric::TicketReallocation { reason: target.id.clone() })
     }
 
     fn intent(&self, _: &Call, _: &Tickets, targets: &[Admitted<u32>]) -> Option<Value> {
@@ -203,8 +234,10 @@ struct Rig {
     clock: Arc<ManualClock>,
     queues: Arc<Queues>,
     claims: Arc<Claims>,
+    switches: Arc<Switches>,
     faults: Faults,
     judge: Arc<Judge>,
+    seen: Arc<observed::Seen>,
     takes_ms: Arc<AtomicU64>,
     touched: Arc<AtomicU32>,
     read: Arc<AtomicU32>,
@@ -251,22 +284,25 @@ impl Rig {
             script: Arc::clone(&script),
         };
         let claims = Arc::new(Claims::new(faults.clone()));
+        let (switches, seen) = (Arc::new(Switches::new(faults.clone())), Arc::<observed::Seen>::default());
         let ports = Ports {
             claims: claims.clone(),
             policy: judge.clone(),
-            halts: heal_testkit::memory::no_halts(),
+            halts: Arc::new(HaltCache::new(switches.clone())),
             sender: queues.clone(),
             clock: clock.clone(),
             guardrails: Arc::new(guardrails),
         };
-        let worker = Worker::new(action, Arc::new(ports)).unwrap();
+        let worker = Worker::new(action, Arc::new(ports)).unwrap().observed_by(seen.clone());
         Self {
             worker,
             clock,
             queues,
             claims,
+            switches,
             faults,
             judge,
+            seen,
             takes_ms,
             touched,
             read,
@@ -305,12 +341,19 @@ impl Rig {
         ActionCommand { deadline, timeout_ms: Some(60_000), effect_key, ..self.command(run, parameters) }
     }
 
-    /// The first call of an attempt takes the claim; the second reserves, and stores the intent.
-    fn fail_second_reservation(&self, when: When) {
+    /// The command of a shadow run.
+    fn shadow(&self, run: &str, parameters: Value) -> ActionCommand {
+        let command = self.queued(run, parameters);
+        ActionCommand { shadow: true, parameters_digest: digest_shadowed(&command.parameters), ..command }
+    }
+
+    /// The first call of an attempt takes the claim; the second reserves, and stores the intent; after a slow effect the third restarts the
+    /// reservations.
+    fn fail_reservation(&self, number: u32, when: When) {
         let mut reservations = 0;
         self.faults.decide_by(move |operation| {
             reservations += u32::from(operation == "claims.reserve");
-            (operation == "claims.reserve" && reservations == 2).then_some(when)
+            (operation == "claims.reserve" && reservations == number).then_some(when)
         });
     }
 
@@ -427,13 +470,14 @@ async fn a_finished_attempt_answers_again_and_touches_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_policy_gets_the_time_when_the_target_was_last_touched() {
+async fn the_policy_gets_the_action_and_the_time_when_the_target_was_last_touched() {
     let rig = Rig::new(Safety::Idempotent);
     rig.perform(&rig.command("run-1", tickets(&["a"]))).await;
     let touched_at = rig.clock.now();
     rig.clock.advance_ms(1_000);
     let second = rig.perform(&rig.command("run-2", tickets(&["a"]))).await;
     let asked = rig.judge.0.lock().unwrap().clone();
+    assert_eq!(asked[0].resource.action, "touch");
     assert_eq!(asked[0].context.last_reallocation_timestamp, 0);
     assert_eq!(asked[1].context.last_reallocation_timestamp, touched_at.0 * 1_000_000);
     assert!(asked[1].context.now_ns > asked[1].context.last_reallocation_timestamp);
@@ -486,7 +530,7 @@ async fn a_command_after_its_deadline_touches_nothing() {
     let command = rig.command("run", tickets(&["a"]));
     rig.clock.set(command.deadline);
     let result = rig.perform(&command).await;
-    assert!(matches!(result.outcome, AttemptOutcome::TimedOut { .. }), "{result:?}");
+    assert!(matches!(result.outcome, AttemptOutcome::TimedOut { .. }) && result.not_applied, "{result:?}");
     assert_eq!(rig.touched(), 0);
 }
 
@@ -516,6 +560,33 @@ async fn another_workers_live_claim_is_left_alone_and_an_expired_one_is_recovere
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_dead_worker_may_have_done_counts_also_if_its_command_is_refused_now() {
+    let rig = Rig::new(Safety::Unknown);
+    let command = rig.command("run", tickets(&["a"]));
+    rig.faults.fail_next_of("claims.finish", 1, When::Before);
+    assert!(rig.deliver(&command).await.is_err());
+    rig.clock.advance_ms(LEASE_MS);
+    let changed = ActionCommand { parameters_digest: Digest::of(b"others"), ..command };
+    let result = rig.perform(&changed).await;
+    assert!(matches!(result.outcome, AttemptOutcome::Unknown { .. }), "{result:?}");
+}
+
+/// What it says is of this try alone; a success is of the step.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_after_a_dead_worker_says_that_the_worker_may_have_acted_and_a_success_does_not() {
+    for is_refused in [true, false] {
+        let rig = Rig::new(Safety::Idempotent);
+        let command = rig.command("run", tickets(&["a"]));
+        rig.faults.fail_next_of("claims.finish", 1, When::Before);
+        assert!(rig.deliver(&command).await.is_err());
+        rig.clock.advance_ms(LEASE_MS);
+        let changed = ActionCommand { parameters_digest: Digest::of(b"others"), ..command.clone() };
+        let result = rig.perform(if is_refused { &changed } else { &command }).await;
+        assert_eq!(result.may_have_acted, is_refused, "{result:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_probe_gets_what_the_dead_worker_was_about_to_do() {
     let rig = Rig::new(Safety::Probe);
     let command = rig.command("run", tickets(&["forbidden", "b"]));
@@ -532,7 +603,7 @@ async fn nothing_is_touched_before_the_intent_is_stored() {
     for when in [When::Before, When::After] {
         let rig = Rig::new(Safety::Probe);
         let command = rig.command("run", tickets(&["a"]));
-        rig.fail_second_reservation(when);
+        rig.fail_reservation(2, when);
         assert!(rig.deliver(&command).await.is_err());
         rig.faults.clear();
         assert_eq!(rig.touched(), 0);
@@ -580,14 +651,19 @@ async fn a_claim_is_released_where_nothing_was_done_so_that_the_next_worker_need
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_makes_four_claim_calls_whatever_its_size_and_reads_and_asks_once_per_ticket() {
-    let kinds =
-        [(1_u32, Safety::Idempotent), (10, Safety::Idempotent), (1_000, Safety::Idempotent), (10, Safety::Probe)];
+    let kinds = [
+        (1_u32, Safety::Idempotent),
+        (1, Safety::Probe),
+        (10, Safety::Idempotent),
+        (1_000, Safety::Idempotent),
+        (10, Safety::Probe),
+    ];
     for (size, safety) in kinds {
         let rig = Rig::new(safety);
         let calls = Arc::new(Mutex::new(Vec::new()));
         let count = Arc::clone(&calls);
         rig.faults.decide_by(move |call| {
-            count.lock().unwrap().push(call.to_owned());
+            count.lock().unwrap().extend(call.starts_with("claims.").then(|| call.to_owned()));
             None
         });
         let names: Vec<String> = (0..size).map(|number| format!("t-{number}")).collect();

@@ -216,6 +216,15 @@ async fn a_shadow_attempt_reads_and_decides_and_touches_and_reserves_nothing() {
     assert_eq!(rig.counts(), (3, 1));
 }
 
+/// No earlier attempt of a shadow run has acted.
+#[tokio::test]
+async fn the_second_attempt_of_a_shadow_run_does_not_ask_for_an_earlier_effect() {
+    let rig = Rig::new(Safety::Probe);
+    rig.faults.decide_by(|call| (call == "claims.peek").then_some(When::Before));
+    let second = ActionCommand { attempt: 2, ..rig.command("shadow", &["a"], true) };
+    assert_eq!(rig.perform(&second).await.outcome, shadowed(&["a"]));
+}
+
 #[tokio::test]
 async fn a_shadow_attempt_is_answered_again_from_its_claim() {
     let rig = Rig::new(Safety::Probe);

@@ -16,7 +16,7 @@ use super::record::Told;
 use super::typed::Attempt;
 use crate::action::{Action, Admitted, Target, log};
 use crate::observe::Prevented;
-use crate::port::{CooldownKey, Stage};
+use crate::port::Stage;
 
 /// Targets whose facts are read and whose policy is asked at the same time.
 const PARALLEL: usize = 10;
@@ -36,8 +36,6 @@ pub(super) struct Admission<F> {
     pub decisions: Vec<DecisionRecord>,
     /// Whether the store has the intent already.
     pub intent_stored: bool,
-    /// Targets that the store reserved, and that another part of the guard refused since.
-    pub reserved_in_vain: Vec<CooldownKey>,
 }
 
 impl<F> Admission<F> {
@@ -95,7 +93,6 @@ impl<A: Action> Attempt<'_, A> {
             asked: targets.len(),
             decisions: Vec::new(),
             intent_stored: false,
-            reserved_in_vain: Vec::new(),
         };
         let last_touched = self.last_touched(&targets).await?;
         let asked = stream::iter(targets.into_iter().zip(last_touched))
@@ -221,12 +218,10 @@ impl<A: Action> Attempt<'_, A> {
                     admission.admitted.push(admitted);
                     admission.counted.push(counted);
                 }
+                // Only a full counter refuses here, and of a target with a full counter nothing was reserved.
                 Some(refusal) => {
                     // What was stored names more than what is done.
                     admission.intent_stored = false;
-                    if !counted.is_free() && counted.budget_is_full(&question.counters).is_none() {
-                        admission.reserved_in_vain.push(counted.key);
-                    }
                     admission.refused.push((admitted.target, refusal));
                 }
             }

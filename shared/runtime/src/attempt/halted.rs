@@ -44,13 +44,11 @@ impl<A: Action> Attempt<'_, A> {
         Ok(())
     }
 
+    /// What a halt can name of the effect on `target`.
     fn effect(&self, target: &Target) -> Effect {
-        let (spec, context) = (self.action.spec(), &self.call.command.context);
-        Effect {
-            service: spec.service.to_owned(),
-            workflow_id: context.workflow_id.clone().unwrap_or_default(),
-            ..Effect::new(spec.name, &context.playbook, &target.id)
-        }
+        let spec = self.action.spec();
+        let effect = Effect::new(spec.name, &self.call.command.context.playbook, &target.id);
+        Effect { service: spec.service.to_owned(), ..effect }
     }
 }
 
@@ -81,5 +79,24 @@ pub(super) fn from_result(result: &AttemptResult) -> Option<Hold> {
         | AttemptOutcome::Shadowed { .. }
         | AttemptOutcome::TimedOut { .. }
         | AttemptOutcome::Unknown { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hold() -> Hold {
+        let (by, reason) = ("local:anna".to_owned(), "a deployment".to_owned());
+        Hold { by, reason, halt: Some("halt-1".to_owned()), until: None }
+    }
+
+    #[test]
+    fn the_hold_is_in_the_result_that_closes_a_claim_and_in_no_other() {
+        let closed = to_result(&hold());
+        assert_eq!(from_result(&closed), Some(hold()));
+        assert!(closed.not_applied, "whoever cannot read the hold reads a failure that changed nothing");
+        let other = AttemptResult { output: closed.output, ..AttemptResult::failed("other", "no") };
+        assert_eq!(from_result(&other), None);
     }
 }

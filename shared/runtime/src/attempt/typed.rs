@@ -162,13 +162,11 @@ impl<A: Action> Attempt<'_, A> {
         };
         let is_untouched = performed.as_ref().is_none_or(|performed| performed.is_untouched(&admission.admitted));
         let freed = performed.as_ref().map(|performed| performed.untouched(&admission.admitted, &admission.counted));
-        let mut freed = freed.unwrap_or_default();
-        freed.append(&mut admission.reserved_in_vain);
         let decisions = std::mem::take(&mut admission.decisions);
         let mut result = merge::merge(admission, performed.map(|performed| performed.result));
         result.not_applied = is_untouched && merge::can_be_not_applied(&result);
         result.decisions = record::values(decisions);
-        Ok(Attempted { result, proven_not_applied: freed })
+        Ok(Attempted { result, proven_not_applied: freed.unwrap_or_default() })
     }
 
     /// Logs the guide's event of a failure that the driver found, for each target.

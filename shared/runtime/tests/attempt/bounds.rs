@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{COOLDOWN_MS, LEASE_MS, Rig, tickets};
 
 /// At most `max` effects in ten minutes.
-fn budget(name: &str, key: &str, max: u32) -> Guardrails {
+pub(super) fn budget(name: &str, key: &str, max: u32) -> Guardrails {
     let (name, key, applies_to) = (name.to_owned(), key.to_owned(), Selector::default());
     let budgets =
         vec![Budget { name, applies_to, key, max, max_percent: None, window_seconds: 600, concurrent: false }];
@@ -126,7 +126,7 @@ async fn the_intent_of_a_batch_names_what_is_done_and_not_what_was_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_fails_before_its_effect_gives_everything_back() {
     let rig = Rig::bounded(Safety::Probe, budget("restarts", "", 1));
-    rig.fail_second_reservation(When::After);
+    rig.fail_reservation(2, When::After);
     assert!(rig.deliver(&rig.command("1", tickets(&["a"]))).await.is_err());
     rig.faults.clear();
     assert!(succeeded(&rig.perform(&rig.command("2", tickets(&["a"]))).await));

@@ -57,8 +57,10 @@ async fn an_open_window_denies_and_its_state_is_in_the_record() {
     assert_eq!(denied(&result), ["window night"]);
     assert_eq!(rig.touched(), 0);
     let [record] = decisions(&result).try_into().unwrap();
+    assert_eq!(record.question.guardrails, Some(windows(WindowKind::Deny).digest()));
     assert_eq!(record.question.windows[0].until, rig.clock.now().plus_ms(600_000));
     assert!(record.decision.reasons.iter().any(|reason| reason.part == Part::Windows));
+    assert_eq!(rig.seen.of("guarded"), ["Windows: deny"]);
     replay(&record).unwrap();
     rig.clock.advance_ms(600_000);
     let after = rig.perform(&rig.command("2", tickets(&["a"]))).await;

@@ -2,6 +2,7 @@
 
 use heal_runtime::port::Stage;
 
+use super::bounds::budget;
 use super::*;
 
 fn cooling(result: &AttemptResult) -> Option<&str> {
@@ -57,7 +58,7 @@ async fn the_policy_is_told_when_the_target_was_touched_by_whichever_name() {
 #[tokio::test(start_paused = true)]
 async fn a_renamed_target_that_was_not_touched_is_free_again() {
     let rig = Rig::new(Safety::Idempotent);
-    rig.fail_second_reservation(When::After);
+    rig.fail_reservation(2, When::After);
     rig.deliver(&rig.command("run-1", tickets(&["7F3A"]))).await.unwrap_err();
     let result = rig.perform(&rig.command("run-2", tickets(&["7f3a"]))).await;
     assert_eq!((result.outcome, rig.touched()), (AttemptOutcome::Succeeded, 1));
@@ -70,4 +71,18 @@ async fn a_store_is_told_whether_the_claim_has_announced_what_is_reserved() {
         rig.perform(&rig.command("run", tickets(&[name]))).await;
         assert_eq!(rig.claims.stages(), [Stage::Announce, stage], "{name}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_announces_what_its_command_will_reserve_and_nothing_for_one_that_does_nothing() {
+    let rig = Rig::bounded(Safety::Idempotent, budget("restarts", "", 9));
+    let command = |run: &str| rig.command(run, tickets(&["a", "b"]));
+    let late = ActionCommand { deadline: rig.clock.now(), ..command("late") };
+    let shadow = rig.shadow("shadow", tickets(&["a", "b"]));
+    let changed = ActionCommand { parameters_digest: Digest::of(b"others"), ..command("changed") };
+    let bad = rig.command("bad", json!({"tickets": 7}));
+    for command in [command("live"), late, shadow, changed, bad] {
+        rig.perform(&command).await;
+    }
+    assert_eq!(rig.claims.announced(), [4, 0, 0, 0, 0]);
 }

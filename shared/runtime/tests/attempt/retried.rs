@@ -3,7 +3,7 @@
 use heal_runtime::action::Probe;
 use heal_runtime::{ActionCommand, AttemptOutcome, AttemptResult, Safety};
 
-use super::{COOLDOWN_MS, Rig, tickets};
+use super::{COOLDOWN_MS, LEASE_MS, Rig, When, tickets};
 
 /// A rig whose first attempt of run 1 has touched ticket `a`, and lost the answer.
 async fn answer_lost(safety: Safety) -> Rig {
@@ -71,4 +71,17 @@ async fn what_another_step_has_touched_is_not_probed() {
     let rig = answer_lost(Safety::Probe).await;
     let other = rig.perform(&second(&rig, "2")).await;
     assert!(matches!(other.outcome, AttemptOutcome::CoolingDown { .. }), "{other:?}");
+}
+
+/// The second attempt's own worker died, and the target is asked once whether it had acted.
+#[tokio::test(start_paused = true)]
+async fn a_retry_does_not_take_its_own_reservation_for_that_of_an_earlier_attempt() {
+    let rig = Rig::new(Safety::Probe);
+    let command = second(&rig, "1");
+    rig.faults.fail_next_of("claims.finish", 1, When::Before);
+    assert!(rig.deliver(&command).await.is_err());
+    rig.clock.advance_ms(LEASE_MS);
+    *rig.script.probe.lock().unwrap() = Some(Probe::NotDone);
+    let result = rig.perform(&command).await;
+    assert_eq!((result.outcome, result.warnings, rig.touched()), (AttemptOutcome::Succeeded, Vec::new(), 2));
 }

@@ -33,6 +33,11 @@ impl Claims {
         lock(&self.model).stages.clone()
     }
 
+    /// How many cooldowns and places in budgets each claim has announced.
+    pub fn announced(&self) -> Vec<usize> {
+        lock(&self.model).announced.clone()
+    }
+
     /// The number of cooldowns that have ended at `now` and are stored still.
     pub fn ended(&self, now: Timestamp) -> usize {
         lock(&self.model).cooldowns.values().filter(|cooldown| cooldown.until <= now).count()

@@ -15,6 +15,7 @@ pub(super) struct Model {
     pub(super) cooldowns: HashMap<CooldownKey, Cooldown>,
     pub(super) budgets: HashMap<BudgetKey, Places>,
     pub(super) stages: Vec<Stage>,
+    pub(super) announced: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -44,6 +45,9 @@ pub(super) struct Cooldown {
 impl Model {
     pub(super) fn reserve(&mut self, request: &ClaimRequest) -> Reservation {
         self.stages.push(request.stage);
+        if request.stage == Stage::Announce {
+            self.announced.push(request.cooldowns.len() + request.budgets.len());
+        }
         let (recovered, mut reserved, mut asked) = match self.claims.get(&request.key) {
             None => (false, BTreeSet::new(), BTreeSet::new()),
             Some(Claim { result: Some(result), .. }) => return Reservation::Finished(Box::new(result.clone())),
