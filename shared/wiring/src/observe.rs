@@ -14,7 +14,7 @@ use heal_runtime::action::CallMetric;
 use heal_runtime::dispatcher::IntakeOutcome;
 use heal_runtime::observe::{ApprovalStage, Prevented};
 use heal_runtime::port::{Decision, DecisionSource, Jump, LiveRuns, PolicyInput};
-use heal_telemetry::metrics::{Id, Metrics, Names, OTHER, table};
+use heal_telemetry::metrics::{Id, Metrics, Names, OTHER, values};
 
 /// The metrics of one process. The same value observes the clients and the drivers.
 #[derive(Debug, Clone)]
@@ -77,9 +77,9 @@ impl heal_clients::Observer for Observer {
 
     fn breaker_state(&self, service: &'static str, state: breaker::State) {
         let value = match state {
-            breaker::State::Closed => table::BREAKER_CLOSED,
-            breaker::State::HalfOpen => table::BREAKER_HALF_OPEN,
-            breaker::State::Open => table::BREAKER_OPEN,
+            breaker::State::Closed => values::BREAKER_CLOSED,
+            breaker::State::HalfOpen => values::BREAKER_HALF_OPEN,
+            breaker::State::Open => values::BREAKER_OPEN,
         };
         self.metrics.set(Id::BreakerState, value, &[service]);
     }
