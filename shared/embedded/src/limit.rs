@@ -10,10 +10,10 @@ pub const PACKED_BYTES: usize = 256;
 pub const MAX_RECEIVES: u32 = 5;
 /// Writes in one transaction: enough to share a disk sync, few enough that the first does not wait long for the last.
 pub const GROUP_WRITES: usize = 512;
-/// How long the writer waits for further writes, for each write of the group before: as long as several runs at work take to come to their next one.
-pub const GROUP_WAIT_EACH: Duration = Duration::from_micros(150);
-/// The longest such wait: short beside the steps of a run.
-pub const GROUP_WAIT: Duration = Duration::from_millis(2);
+/// Messages in hand from which on the writer waits for the writes of most of them, so that they share a transaction.
+pub const CROWD: usize = 24;
+/// The longest such wait: short beside the steps of so many runs.
+pub const GROUP_WAIT: Duration = Duration::from_millis(4);
 /// Reader connections. More than the idle cores would only take turns.
 pub const READERS: usize = 2;
 /// Default of [`crate::Options::busy_timeout`]: how long a write waits for another process's transaction.

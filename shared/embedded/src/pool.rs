@@ -15,6 +15,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::error::JobError;
+use crate::queue::InHand;
 use job_queue::JobQueue;
 
 /// One unit of work on a connection.
@@ -59,8 +60,9 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// Starts the writer thread, which commits waiting jobs together.
-    pub(crate) fn writer(connection: Connection) -> std::io::Result<Self> {
-        Self::start(vec![connection], "store-write", writer::commit_all)
+    pub(crate) fn writer(connection: Connection, in_hand: InHand) -> std::io::Result<Self> {
+        let work = move |connection: &Connection, queue: &JobQueue| writer::commit_all(connection, queue, &in_hand);
+        Self::start(vec![connection], "store-write", work)
     }
 
     /// Starts one reader thread per connection.
@@ -68,11 +70,14 @@ impl Pool {
         Self::start(connections, "store-read", read_all)
     }
 
-    fn start(connections: Vec<Connection>, name: &str, work: fn(&Connection, &JobQueue)) -> std::io::Result<Self> {
+    fn start<W>(connections: Vec<Connection>, name: &str, work: W) -> std::io::Result<Self>
+    where
+        W: Fn(&Connection, &JobQueue) + Clone + Send + 'static,
+    {
         let queue = Arc::new(JobQueue::default());
         let mut pool = Self { queue: Arc::clone(&queue), threads: Vec::new() };
         for connection in connections {
-            let queue = Arc::clone(&queue);
+            let (queue, work) = (Arc::clone(&queue), work.clone());
             let run = move || {
                 // However the thread ends, every waiting caller gets an answer.
                 let _closed = job_queue::CloseOnDrop(&queue);

@@ -21,6 +21,7 @@ use crate::limit;
 use crate::store::Store;
 use deliver::{Due, Outgoing};
 pub(crate) use hand::Survivors;
+pub(crate) use leases::InHand;
 use leases::Leases;
 use mailbox::{Mailbox, Table};
 use settle::Receipt;

@@ -103,17 +103,18 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_with(options: Options) -> std::result::Result<Self, OpenError> {
+        let queues = Queues::default();
+        let write = |connection| Pool::writer(connection, queues.leases.in_hand());
         let (glance, readers, writer, file) = match &options.location {
-            Location::Memory => (None, None, Some(Pool::writer(open::memory()?)?), None),
+            Location::Memory => (None, None, Some(write(open::memory()?)?), None),
             Location::File(path) => {
                 let open::Connections { glance, readers, writer, file } = open::connections(path, &options)?;
-                let writer = writer.map(Pool::writer).transpose()?;
+                let writer = writer.map(write).transpose()?;
                 (glance.map(Mutex::new), Some(Pool::readers(readers)?), writer, Some(file))
             }
         };
         let Options { location, clock, max_receives, busy_timeout: _, exclusive: _ } = options;
-        let (disk, queues) = (Disk::default(), Queues::default());
-        let (announced, news) = (Announced::default(), News::default());
+        let (disk, announced, news) = (Disk::default(), Announced::default(), News::default());
         let shared =
             Shared { location, glance, readers, writer, file, disk, clock, max_receives, queues, announced, news };
         Ok(Self { shared: Arc::new(shared) })

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::Job;
 use crate::error::JobError;
@@ -21,6 +22,8 @@ struct State {
     jobs: VecDeque<Boxed>,
     /// Threads that wait for a job. At 0, [`JobQueue::put`] saves the notification.
     sleepers: usize,
+    /// How many jobs the writer waits for; 0 if it does not.
+    wanted: usize,
     closed: bool,
 }
 
@@ -33,7 +36,7 @@ impl JobQueue {
             return job.answer(Err(JobError::Closed));
         }
         state.jobs.push_back(job);
-        let wake = state.sleepers > 0;
+        let wake = state.sleepers > 0 && state.jobs.len() >= state.wanted;
         drop(state);
         if wake {
             self.filled.notify_one();
@@ -48,6 +51,18 @@ impl JobQueue {
     /// Waits for a job, and leaves it there. `false` once the queue is closed and empty.
     pub(super) fn wait(&self) -> bool {
         !self.filled_state().jobs.is_empty()
+    }
+
+    /// Waits until there are `enough` jobs, for `most` at the longest. Only for a queue that one thread takes from.
+    pub(super) fn wait_for(&self, enough: usize, most: Duration) {
+        let mut state = self.lock();
+        state.wanted = enough;
+        state.sleepers += 1;
+        let is_waiting = |state: &mut State| state.jobs.len() < enough && !state.closed;
+        let (mut state, _) =
+            self.filled.wait_timeout_while(state, most, is_waiting).unwrap_or_else(PoisonError::into_inner);
+        state.sleepers -= 1;
+        state.wanted = 0;
     }
 
     /// Moves up to `most` jobs to `group`.
@@ -100,5 +115,53 @@ impl Drop for CloseOnDrop<'_> {
         for job in left {
             job.answer(Err(JobError::Closed));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rusqlite::Connection;
+
+    use super::*;
+
+    struct Nothing;
+
+    impl Job for Nothing {
+        fn run(&mut self, _: &Connection) -> Result<(), JobError> {
+            Ok(())
+        }
+
+        fn answer(self: Box<Self>, _: Result<(), JobError>) {}
+    }
+
+    /// So long that a test which waits for its end hangs.
+    const LONG: Duration = Duration::from_hours(1);
+
+    #[test]
+    fn who_waits_for_several_jobs_goes_on_with_the_last_of_them_or_at_the_end_of_the_time() {
+        let queue = Arc::new(JobQueue::default());
+        queue.put(Box::new(Nothing));
+        queue.wait_for(1, LONG);
+        queue.wait_for(2, Duration::from_millis(1));
+        let waiting = {
+            let queue = Arc::clone(&queue);
+            std::thread::spawn(move || queue.wait_for(3, LONG))
+        };
+        (0..2).for_each(|_| queue.put(Box::new(Nothing)));
+        waiting.join().unwrap();
+        let mut group = Vec::new();
+        queue.take(&mut group, 9);
+        assert_eq!(group.len(), 3);
+        // Afterwards each job wakes its thread.
+        let one = {
+            let queue = Arc::clone(&queue);
+            std::thread::spawn(move || queue.take_one().is_some())
+        };
+        queue.put(Box::new(Nothing));
+        assert!(one.join().unwrap());
+        queue.close();
+        queue.wait_for(1, LONG);
     }
 }

@@ -1,7 +1,6 @@
 //! Group commit: one transaction, and one disk sync, for all waiting writes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -9,19 +8,18 @@ use super::Job;
 use super::job_queue::JobQueue;
 use crate::error::JobError;
 use crate::limit;
+use crate::queue::InHand;
 
 type Group = Vec<Box<dyn Job>>;
 
 /// Commits jobs until the queue is closed.
-pub(super) fn commit_all(connection: &Connection, queue: &JobQueue) {
+pub(super) fn commit_all(connection: &Connection, queue: &JobQueue, in_hand: &InHand) {
     let mut group: Group = Vec::with_capacity(limit::GROUP_WRITES);
-    let mut last = 0;
     while queue.wait() {
-        if let Some(pause) = pause_after(last) {
-            std::thread::sleep(pause);
+        if let Some(enough) = worth_waiting_for(in_hand.count()) {
+            queue.wait_for(enough, limit::GROUP_WAIT);
         }
         queue.take(&mut group, limit::GROUP_WRITES);
-        last = group.len();
         match together(connection, &mut group) {
             Ok(()) => group.drain(..).for_each(|job| job.answer(Ok(()))),
             Err(Failed::Transaction(error)) => {
@@ -35,11 +33,10 @@ pub(super) fn commit_all(connection: &Connection, queue: &JobQueue) {
     }
 }
 
-/// How long to wait for others after a group of so many jobs. Several callers at work will write again in a moment, and share a sync and the pages
-/// that all of them change; whoever is alone never waits.
-fn pause_after(jobs: usize) -> Option<Duration> {
-    let jobs = u32::try_from(jobs).unwrap_or(u32::MAX);
-    (jobs > 1).then(|| limit::GROUP_WAIT_EACH.saturating_mul(jobs).min(limit::GROUP_WAIT))
+/// How many writes to wait for while so many messages are in hand. Those who work on them will write in a moment, and share a sync and the pages that
+/// all of them change. The wait costs nothing where the processors have enough to do in the meantime; a few would only be held up.
+fn worth_waiting_for(in_hand: usize) -> Option<usize> {
+    (in_hand >= limit::CROWD).then_some(in_hand * 3 / 4)
 }
 
 /// Why a group was rolled back.

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use heal_runtime::Timestamp;
 
@@ -16,6 +17,17 @@ pub(crate) struct Leases {
     /// Names this process's life in its receipts.
     life: OnceLock<String>,
     state: Mutex<State>,
+    in_hand: InHand,
+}
+
+/// How many messages are in hand.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct InHand(Arc<AtomicUsize>);
+
+impl InHand {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +111,7 @@ impl Leases {
             return false;
         }
         leases.insert(id, lease);
+        self.count(&state);
         true
     }
 
@@ -123,6 +136,7 @@ impl Leases {
     pub(crate) fn settled(&self, receipts: &[Receipt]) {
         let mut state = self.lock();
         state.end(receipts);
+        self.count(&state);
         state.hand.settle(receipts.iter().map(|receipt| receipt.id));
     }
 
@@ -130,6 +144,7 @@ impl Leases {
     pub(super) fn returned(&self, receipts: &[Receipt]) {
         let mut state = self.lock();
         state.end(receipts);
+        self.count(&state);
         state.hand.put_back(receipts.iter().map(|receipt| receipt.id));
     }
 
@@ -141,6 +156,14 @@ impl Leases {
     /// Forgets messages that are gone.
     pub(crate) fn forget(&self, ids: &[i64]) {
         self.lock().hand.settle(ids.iter().copied());
+    }
+
+    pub(crate) fn in_hand(&self) -> InHand {
+        self.in_hand.clone()
+    }
+
+    fn count(&self, state: &State) {
+        self.in_hand.0.store(state.queues.values().map(BTreeMap::len).sum(), Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -161,5 +184,25 @@ impl State {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_hand_is_counted_until_it_is_settled_or_back_on_its_queue() {
+        let leases = Leases::default();
+        let in_hand = leases.in_hand();
+        let lease = Lease { turn: 1, receive_count: 1, visible_at: Timestamp(9) };
+        for (queue, id) in [("incidents", 1), ("results", 2), ("results", 3)] {
+            assert!(leases.grant(queue, id, lease, &View::default()));
+        }
+        assert_eq!(in_hand.count(), 3);
+        leases.settled(&[Receipt { id: 2, turn: 1 }, Receipt { id: 3, turn: 2 }]);
+        assert_eq!(in_hand.count(), 2, "the third was delivered once");
+        leases.returned(&[Receipt { id: 1, turn: 1 }]);
+        assert_eq!(in_hand.count(), 1);
     }
 }

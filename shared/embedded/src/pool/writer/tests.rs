@@ -4,15 +4,16 @@ use std::sync::{Arc, mpsc};
 use heal_runtime::port::BackendError;
 use rusqlite::Connection;
 
-use super::pause_after;
+use super::worth_waiting_for;
 use crate::error::JobError;
 use crate::limit;
 use crate::pool::Pool;
+use crate::queue::InHand;
 
 fn pool() -> Pool {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch("CREATE TABLE item (name TEXT PRIMARY KEY) STRICT").unwrap();
-    Pool::writer(connection).unwrap()
+    Pool::writer(connection, InHand::default()).unwrap()
 }
 
 fn insert(name: &'static str) -> impl FnMut(&Connection) -> Result<(), JobError> {
@@ -48,10 +49,9 @@ async fn hold(pool: &Arc<Pool>) -> (mpsc::Sender<()>, tokio::task::JoinHandle<()
 }
 
 #[test]
-fn whoever_is_alone_waits_for_nobody_and_a_crowd_for_a_bounded_time() {
-    assert_eq!([0, 1].map(pause_after), [None; 2]);
-    assert_eq!(pause_after(2), Some(limit::GROUP_WAIT_EACH * 2));
-    assert_eq!(pause_after(limit::GROUP_WRITES), Some(limit::GROUP_WAIT));
+fn a_few_wait_for_nobody_and_of_a_crowd_most_are_waited_for() {
+    assert_eq!([0, 1, limit::CROWD - 1].map(worth_waiting_for), [None; 3]);
+    assert_eq!([limit::CROWD, 64].map(worth_waiting_for), [Some(18), Some(48)]);
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn a_dropped_pool_runs_its_queued_jobs() {
     let path = folder.path().join("pool.db");
     let connection = Connection::open(&path).unwrap();
     connection.execute_batch("CREATE TABLE item (name TEXT PRIMARY KEY) STRICT").unwrap();
-    let pool = Pool::writer(connection).unwrap();
+    let pool = Pool::writer(connection, InHand::default()).unwrap();
     {
         let call = pool.call("test.a", insert("a"));
         tokio::pin!(call);
@@ -156,7 +156,7 @@ async fn a_dropped_pool_runs_its_queued_jobs() {
 async fn a_full_disk_fails_the_write_that_does_not_fit() {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch("CREATE TABLE item (name TEXT PRIMARY KEY) STRICT; PRAGMA max_page_count = 20").unwrap();
-    let pool = Arc::new(Pool::writer(connection).unwrap());
+    let pool = Arc::new(Pool::writer(connection, InHand::default()).unwrap());
     let (go_on, held) = hold(&pool).await;
     let large = |connection: &Connection| {
         Ok(connection.execute("INSERT INTO item VALUES (?1)", ["x".repeat(1_000_000)]).map(|_| ())?)
