@@ -2,6 +2,9 @@
 //!
 //! The binary is `OPA_BIN`, or `.tools/bin/opa` (`scripts/install-opa.sh`). Without one the test is skipped.
 
+mod inputs;
+mod server;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,183 +20,14 @@ use proptest::test_runner::TestRunner;
 use proptest::{collection, option, prop_oneof};
 use serde_json::{Value, json};
 
+use inputs::*;
+use server::*;
+
 /// Inputs that both evaluate.
 const CORPUS: usize = 1500;
 
 /// In the past of every evaluator's clock, so that it is the time of the decision.
 const NOW_NS: u64 = 1_700_000_000_000_000_000;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// The path of a real OPA. Without one the test is skipped, which `CI` forbids and `HEAL_TEST_SKIPS` (a file) records.
-#[expect(clippy::disallowed_methods, reason = "scripts/test.sh sets the variables")]
-fn opa() -> Option<PathBuf> {
-    let path = std::env::var_os("OPA_BIN").map_or_else(|| root().join(".tools/bin/opa"), PathBuf::from);
-    if path.exists() {
-        return Some(path);
-    }
-    let skipped =
-        format!("skipped: the policy against a real OPA: {} does not exist (scripts/install-opa.sh)", path.display());
-    assert!(!std::env::var("CI").is_ok_and(|ci| ci == "1" || ci == "true"), "{skipped}");
-    eprintln!("{skipped}");
-    if let Some(skips) = std::env::var_os("HEAL_TEST_SKIPS") {
-        let mut skips = std::fs::OpenOptions::new().append(true).open(skips).unwrap();
-        std::io::Write::write_all(&mut skips, format!("{skipped}\n").as_bytes()).unwrap();
-    }
-    None
-}
-
-struct Running {
-    process: Child,
-    addr: SocketAddr,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Running {
-    async fn start(opa: &Path, policy: &Path) -> Self {
-        let addr = crate::support::wire::closed_port().await;
-        let process = Command::new(opa)
-            .args(["run", "--server", "--disable-telemetry", "--log-level", "error", "--addr"])
-            .arg(addr.to_string())
-            .arg(policy)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let running = Self { process, addr };
-        for _ in 0..200 {
-            if tokio::net::TcpStream::connect(addr).await.is_ok() {
-                return running;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("OPA does not listen on {addr}");
-    }
-}
-
-/// Text with what such fields hold, and what they should not.
-fn text() -> impl Strategy<Value = Value> {
-    prop_oneof![
-        Just(json!("")),
-        Just(json!("t-1")),
-        Just(json!(" \t\u{a0}\u{2003}")),
-        Just(json!("\u{202e}{{ 7*7 }}../%2e%2e\r\n")),
-        any::<String>().prop_map(Value::from),
-        any_json(),
-    ]
-}
-
-fn any_json() -> impl Strategy<Value = Value> {
-    prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<u64>().prop_map(Value::from),
-        (-1.0e18..1.0e18_f64).prop_map(Value::from),
-        Just(json!([])),
-        Just(json!({"a": 1})),
-    ]
-}
-
-fn action() -> impl Strategy<Value = Value> {
-    let named = proptest::sample::select(vec![
-        "reallocate_ticket",
-        "restart_workflow",
-        "update_ticket_status",
-        "trigger_replanning",
-        "pause_workflow",
-        "REALLOCATE_TICKET",
-        "",
-    ]);
-    prop_oneof![9 => named.prop_map(Value::from), 1 => any_json()]
-}
-
-fn state() -> impl Strategy<Value = Value> {
-    let states =
-        ["COMPLETED", "FAILED", "CANCELLED", "PAUSED", "RUNNING", "completed", " Failed ", "WORKFLOW_STATE_CANCELLED"];
-    prop_oneof![
-        6 => proptest::sample::select(states.to_vec()).prop_map(Value::from),
-        1 => Just(json!("fa\u{131}led")),
-        1 => Just(json!("CANCE\u{2113}\u{2113}ED")),
-        1 => any::<String>().prop_map(Value::from),
-        1 => any_json(),
-    ]
-}
-
-fn status() -> impl Strategy<Value = Value> {
-    let statuses = ["COMPLETED", "COMPENSATING", "COMPENSATED", "FAILED", "RUNNING", "completed", " Compensated "];
-    prop_oneof![
-        6 => proptest::sample::select(statuses.to_vec()).prop_map(Value::from),
-        1 => Just(json!("COMPENSAT\u{131}NG")),
-        1 => any::<String>().prop_map(Value::from),
-        1 => any_json(),
-    ]
-}
-
-/// Epoch nanoseconds around the edge of five minutes, and elsewhere.
-fn last() -> impl Strategy<Value = Value> {
-    let edge = NOW_NS - 300_000_000_000;
-    prop_oneof![
-        4 => (edge - 3..edge + 3).prop_map(Value::from),
-        2 => (NOW_NS - 600_000_000_000..NOW_NS + 600_000_000_000).prop_map(Value::from),
-        1 => Just(json!(0)),
-        1 => Just(json!(-5)),
-        1 => any_json(),
-        1 => any::<String>().prop_map(Value::from),
-    ]
-}
-
-/// A whole input document; any field may be missing.
-fn input() -> impl Strategy<Value = Value> {
-    let tickets = prop_oneof![collection::vec(text(), 0..3).prop_map(Value::from), any_json()];
-    let resource = (
-        option::of(action()),
-        option::of(text()),
-        option::of(text()),
-        option::of(text()),
-        option::of(text()),
-        option::of(tickets),
-    )
-        .prop_map(|(action, ticket, workflow, plan, reason, tickets)| {
-            object([
-                ("action", action),
-                ("ticket_id", ticket),
-                ("workflow_id", workflow),
-                ("plan_id", plan),
-                ("reason", reason),
-                ("affected_tickets", tickets),
-            ])
-        });
-    let now = prop_oneof![19 => Just(json!(NOW_NS)), 1 => any_json()];
-    let context = (option::of(last()), option::of(state()), option::of(status()), now);
-    let context = context.prop_map(|(last, state, status, now)| {
-        object([
-            ("last_reallocation_timestamp", last),
-            ("workflow_state", state),
-            ("ticket_status", status),
-            ("now_ns", Some(now)),
-        ])
-    });
-    let whole = (option::weighted(0.97, resource), option::weighted(0.97, context))
-        .prop_map(|(resource, context)| object([("resource", resource), ("context", context)]));
-    prop_oneof![50 => whole, 1 => any_json(), 1 => any_json().prop_map(|value| json!({"resource": value, "context": value}))]
-}
-
-fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
-    fields
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
-}
 
 async fn ask(http: &reqwest::Client, addr: SocketAddr, input: &Value) -> Value {
     let url = format!("http://{addr}/v1/data/neuralhive/self_healing/playbook_validation");
@@ -305,6 +139,7 @@ violations[violation] if {
 	input.resource.reason == ""
 	violation := {"policy": "p", "rule": "no_reason", "msg": "says \"why\"", "severity": "low"}
 }
+
 default allow := false
 allow if count(violations) == 0"#;
     std::fs::write(&policy, text).unwrap();

@@ -1,5 +1,7 @@
 //! Who decides on an action, over real sockets; and the policy's own tests in this process.
 
+mod own_tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use crate::support::watch::Watch;
 use crate::support::wire::{self, Act, Wire, closed_port};
 
 const NOW_NS: u64 = 1_800_000_000_000_000_000;
+
 const MINUTE_NS: u64 = 60_000_000_000;
 
 fn config(addr: std::net::SocketAddr) -> PolicyConfig {
@@ -275,31 +278,4 @@ async fn a_deadline_that_is_over_still_gets_a_decision() {
     let decision = client.validate_action(&reallocation(), &CallContext::until(Instant::now())).await;
     assert!(matches!(decision, Decision::Allow { source: DecisionSource::Bundled, .. }), "{decision:?}");
     assert!(wire.seen().is_empty());
-}
-
-#[test]
-fn the_policys_own_tests_pass_in_this_process() {
-    let modules = [
-        Module { path: "playbook_validation.rego", text: BUNDLED_POLICY },
-        Module { path: "playbook_validation_test.rego", text: BUNDLED_POLICY_TESTS },
-    ];
-    let tests = run_rego_tests(&modules).unwrap();
-    assert!(tests.len() >= 20, "{} tests found", tests.len());
-    let failed: Vec<_> = tests.iter().filter(|test| !test.passed).collect();
-    assert!(failed.is_empty(), "{failed:#?}");
-}
-
-#[test]
-fn a_policy_test_that_fails_is_seen_to_fail() {
-    let broken = BUNDLED_POLICY.replace("(5 * 60)", "(4 * 60)");
-    let modules = [
-        Module { path: "playbook_validation.rego", text: &broken },
-        Module { path: "playbook_validation_test.rego", text: BUNDLED_POLICY_TESTS },
-    ];
-    let failed: Vec<String> =
-        run_rego_tests(&modules).unwrap().into_iter().filter(|test| !test.passed).map(|test| test.name).collect();
-    assert_eq!(
-        failed,
-        ["data.neuralhive.self_healing.playbook_validation_test.test_a_second_reallocation_waits_five_minutes"]
-    );
 }

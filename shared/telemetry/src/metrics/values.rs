@@ -77,7 +77,7 @@ pub const BREAKER_HALF_OPEN: u64 = 1;
 /// `self_healing_circuit_breaker_state` of an open breaker.
 pub const BREAKER_OPEN: u64 = 2;
 
-/// Where a clock was set to; see [`Id::ClockJumps`].
+/// Where a clock was set to; see [`Id::ClockJumps`](super::Id::ClockJumps).
 pub const JUMPS: &[&str] = &["ahead", "back", "far_back"];
 
 /// Why the HTTP API refuses a request or a connection.
