@@ -57,11 +57,19 @@ pub fn is_secret_name(name: &str) -> bool {
     ENDINGS.iter().any(|ending| ends_in(name, ending)) || WORDS.iter().any(|word| last.eq_ignore_ascii_case(word))
 }
 
-/// Whether the letters and digits of `name` end in `ending`, in any case. From the end, where most names differ at once: every field that comes in is
-/// asked about.
+/// Whether the letters and digits of `name` end in `ending`, in any case.
 fn ends_in(name: &str, ending: &str) -> bool {
-    let mut letters = name.chars().rev().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
-    ending.chars().rev().all(|expected| letters.next() == Some(expected))
+    if name.is_ascii() {
+        let letters = name.bytes().rev().filter(u8::is_ascii_alphanumeric);
+        return ends_with(letters.map(|letter| letter.to_ascii_lowercase()), ending.bytes().rev());
+    }
+    let letters = name.chars().rev().filter(|c| c.is_alphanumeric());
+    ends_with(letters.flat_map(char::to_lowercase), ending.chars().rev())
+}
+
+/// Both from the end, where most names differ at once: every field that comes in is asked about.
+fn ends_with<T: PartialEq>(mut letters: impl Iterator<Item = T>, mut ending: impl Iterator<Item = T>) -> bool {
+    ending.all(|expected| letters.next() == Some(expected))
 }
 
 /// The word at the end of `snake_case`, `kebab-case` and `camelCase`.
@@ -106,6 +114,7 @@ mod tests {
             "SENTRY_DSN",
             "id-jwt",
             "pwd",
+            "пароль_TOKEN",
         ] {
             assert!(is_secret_name(name), "{name}");
         }

@@ -7,8 +7,8 @@ use heal_engine::event::Event;
 use heal_engine::id::Digest;
 use proptest::prelude::*;
 
-use super::PEOPLE;
 use super::fixture::Run;
+use crate::walk::PEOPLE;
 
 /// What the laws need to know of a walk.
 #[derive(Default)]
