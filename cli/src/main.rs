@@ -39,19 +39,13 @@ use heal_api::moment;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// One for each processor but one, which the thread that writes the state takes. A thread that has nothing to do is woken for each task that it could
-/// take over, which costs more than the task where there are two.
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |all| all.get().saturating_sub(1).max(1))
-}
-
 /// Time for threads that block, at the end of the process. Nobody can interrupt the resolution of a name, which takes a slow name server's time,
 /// and nothing that is to be kept waits for it.
 const EXIT_GRACE: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
     let cli = commands::Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::code(Err(error).context("failed to start the threads of this process")),
     };
