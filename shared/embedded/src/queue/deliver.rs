@@ -109,8 +109,8 @@ pub(super) fn select(
     Ok(messages)
 }
 
-/// The body of a message, of its columns `body` and `packed` from `column` on. Damage is told in place of a body that cannot be unpacked: no
-/// consumer can read it, so it is dead-lettered like every such message, and holds up none behind it.
+/// The body of a message, read from its columns `body` and `packed`, the first of which is `column`. If it cannot be unpacked, the text says so instead.
+/// No consumer can read that text, so the message ends as a dead letter and holds up none behind it.
 pub(super) fn body(row: &Row<'_>, column: usize, id: i64) -> rusqlite::Result<String> {
     pack::text(row, column).map(|text| text.unwrap_or_else(|why| format!("message {id}: {why}")))
 }

@@ -1,4 +1,4 @@
-//! What metrics and logs are told of an attempt.
+//! What an attempt reports to metrics and logs.
 
 use std::fmt::Debug;
 

@@ -64,7 +64,7 @@ pub const ALERT_REFUSALS: &[&str] =
     &["unsigned", "malformed_signature", "wrong_signature", "outside_window", "replayed", "unreadable", "unauthorized"];
 /// How far the wait for an approval is.
 pub const APPROVALS: &[&str] = &["requested", "expiring", "approved", "rejected", "lapsed"];
-/// Kinds of channels that people are told by; `none` for a notice that no channel gets.
+/// Kinds of channels for notices; `none` for a notice that no channel takes.
 pub const CHANNELS: &[&str] = &["slack", "teams", "pagerduty", "opsgenie", "sns", "email", "webhook", "none"];
 /// What becomes of a notice at a channel, and of one that no channel gets.
 pub const NOTIFICATIONS: &[&str] = &["sent", "failed", "refused", "dropped", "lost"];
