@@ -25,6 +25,11 @@ pub(crate) struct Leases {
 pub(crate) struct InHand(Arc<AtomicUsize>);
 
 impl InHand {
+    #[cfg(test)]
+    pub(crate) fn of(count: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(count)))
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }

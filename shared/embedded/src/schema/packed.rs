@@ -1,8 +1,7 @@
-//! Version 7: packed commits and messages, and no index that only garbage collection reads.
+//! Version 7: packed commits and commands, and no index that only garbage collection reads.
 
-/// `packed` has the events of a commit, and `events` is empty, wherever that is shorter; so has a command its body. What earlier
-/// builds wrote stays. An index by
-/// the time of a row's end took a page of its own in most writes, and was read once an hour.
+/// Wherever it is shorter, `packed` has the events of a commit or the body of a command, and the column of the plain text is empty. What earlier builds
+/// wrote stays as it is. An index by the time of a row's end took a page of its own in most writes, and was read once an hour.
 pub(super) const UP: &str = "
 ALTER TABLE event_commit ADD COLUMN packed BLOB;
 ALTER TABLE message ADD COLUMN packed BLOB;

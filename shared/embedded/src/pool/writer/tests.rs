@@ -11,9 +11,13 @@ use crate::pool::Pool;
 use crate::queue::InHand;
 
 fn pool() -> Pool {
+    pool_beside(InHand::default())
+}
+
+fn pool_beside(in_hand: InHand) -> Pool {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch("CREATE TABLE item (name TEXT PRIMARY KEY) STRICT").unwrap();
-    Pool::writer(connection, InHand::default()).unwrap()
+    Pool::writer(connection, in_hand).unwrap()
 }
 
 fn insert(name: &'static str) -> impl FnMut(&Connection) -> Result<(), JobError> {
@@ -52,6 +56,14 @@ async fn hold(pool: &Arc<Pool>) -> (mpsc::Sender<()>, tokio::task::JoinHandle<()
 fn a_few_wait_for_nobody_and_of_a_crowd_most_are_waited_for() {
     assert_eq!([0, 1, limit::CROWD - 1].map(worth_waiting_for), [None; 3]);
     assert_eq!([limit::CROWD, 64].map(worth_waiting_for), [Some(18), Some(48)]);
+}
+
+#[tokio::test]
+async fn a_write_in_a_crowd_waits_for_others_as_long_as_the_limit_says() {
+    let pool = pool_beside(InHand::of(limit::CROWD));
+    let before = tokio::time::Instant::now();
+    pool.call("test.a", insert("a")).await.unwrap();
+    assert!(before.elapsed() >= limit::GROUP_WAIT);
 }
 
 #[tokio::test]
