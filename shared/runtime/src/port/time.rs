@@ -52,12 +52,16 @@ type CountJump = Arc<dyn Fn(Jump) + Send + Sync>;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the port")]
     fn now(&self) -> Timestamp {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let wall = Timestamp(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX));
+        let wall = || {
+            let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            Timestamp(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX))
+        };
         let (now, jump) = {
             let mut steady = STEADY.lock().unwrap_or_else(PoisonError::into_inner);
-            let (start, steady) = steady.get_or_insert_with(|| (Instant::now(), Steady::new(wall)));
-            steady.advance(wall, u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX))
+            let (start, steady) = steady.get_or_insert_with(|| (Instant::now(), Steady::new(wall())));
+            let (wall, elapsed_ms) =
+                steady::pair(wall, || u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
+            steady.advance(wall, elapsed_ms)
         };
         if let Some(jump) = jump {
             tell(jump);

@@ -9,6 +9,24 @@ const EVENED_MS: u64 = 86_400_000;
 /// While the wall clock is behind, one in so many milliseconds is left out.
 const SLOWER: u64 = 10;
 
+/// Milliseconds that may pass while both clocks are read. A thread that is put aside between the two would take its own pause for a jump.
+const PAIRED_MS: u64 = 100;
+/// Reads after which a pair is taken as it is.
+const READS: usize = 5;
+
+/// Reads a wall clock and the milliseconds since the process began so that both are of the same moment.
+pub(super) fn pair(mut wall: impl FnMut() -> Timestamp, mut elapsed_ms: impl FnMut() -> u64) -> (Timestamp, u64) {
+    let mut before = elapsed_ms();
+    for _ in 1..READS {
+        let (wall, after) = (wall(), elapsed_ms());
+        if after.saturating_sub(before) <= PAIRED_MS {
+            return (wall, after);
+        }
+        before = after;
+    }
+    (wall(), elapsed_ms())
+}
+
 /// The clock's state at its last read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Steady {
@@ -133,6 +151,17 @@ mod tests {
         let seen = START.plus_ms(HOUR_MS);
         assert!(steady.raise(seen));
         assert_eq!(steady.advance(START.plus_ms(10), 10), (seen.plus_ms(9), None));
+    }
+
+    #[test]
+    fn a_thread_that_is_put_aside_between_both_clocks_reads_them_again() {
+        let read = |elapsed: &[u64]| {
+            let (mut walls, mut elapsed) = ((0..).map(Timestamp), elapsed.iter().copied());
+            pair(|| walls.next().unwrap(), || elapsed.next().unwrap())
+        };
+        assert_eq!(read(&[0, PAIRED_MS]), (Timestamp(0), PAIRED_MS));
+        assert_eq!(read(&[0, 5_000, 5_001]), (Timestamp(1), 5_001));
+        assert_eq!(read(&[0, 1_000, 2_000, 3_000, 4_000, 5_000]), (Timestamp(READS as u64 - 1), 5_000));
     }
 
     #[test]
