@@ -13,7 +13,7 @@ run: require ## build, and heal an incident against stand-in services
 	@$(HEAL) run tests/events/ticket_timeout.json --sandbox
 	@scripts/next.sh
 
-install: require ## build `heal` for running (profile fast: speed, names in backtraces), and install it into Cargo's folder of programs
+install: require ## build `heal` for running (profile fast: speed, names in backtraces; a quarter of an hour), and install it into Cargo's folder of programs
 	cargo install --locked --profile fast --path cli
 
 test: require ## every check: format, lints, docs, playbooks, policy, template, dependencies, tests
@@ -37,7 +37,7 @@ bench-doors: require ## the HTTP API with 5,000 idle connections and 500 slow on
 bench-halt: require ## from `heal halt --all` to the last effect, under load: 5 s at most; takes two minutes; STACK=1: on a local AWS
 	@STACK="$(STACK)" scripts/bench-halt.sh
 
-bench-peers: require ## heal beside Restate and a bare loop on the same work, five rounds each; needs npm; the first call builds for ten minutes
+bench-peers: require ## heal beside Restate and a bare loop on the same work, five rounds each; needs npm; the first call builds for a quarter of an hour
 	@scripts/bench-peers.sh
 
 bench-flame: require ## a flame graph of heal serve under load; needs perf; builds for five minutes

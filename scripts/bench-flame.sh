@@ -1,6 +1,6 @@
 #!/bin/sh
-# A flame graph of `heal serve` under 64 runs at once: OUT (target/heal.svg). Needs perf; builds heal once more, with frame pointers, by which
-# perf follows the calls. Installs inferno, which draws, into .tools/bin.
+# A flame graph of `heal serve` under 64 runs at once: OUT (target/heal.svg), and a table of its parts. Needs perf and Python; builds heal once
+# more, with frame pointers, by which perf follows the calls, and each crate by itself, which is quicker to build and slower than profile fast. Installs inferno, which draws, into .tools/bin.
 set -eu
 
 INFERNO=0.12.8
@@ -34,7 +34,9 @@ data=$target/peers/flame.data
 perf record --quiet --freq "$SAMPLES_PER_SECOND" --call-graph fp --output "$data" --pid "$(head -1 "$ready")" -- sleep "$SECONDS_SAMPLED"
 wait $load
 trap - EXIT
-perf script --input "$data" 2>/dev/null | inferno-collapse-perf --all |
-    inferno-flamegraph --title "heal serve, 64 runs at once" --minwidth 0.4 --hash >"$out"
-rm -f "$data" "$ready"
+folded=$target/peers/flame.folded
+perf script --input "$data" 2>/dev/null | inferno-collapse-perf --all >"$folded"
+inferno-flamegraph --title "heal serve, 64 runs at once" --minwidth 0.4 --hash <"$folded" >"$out"
+python3 scripts/flame_parts.py <"$folded"
+rm -f "$data" "$ready" "$folded"
 echo "$out"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs `heal serve` and Restate alternately on the same work: four durable steps with two HTTP calls each. Prints ratios, medians and the machine.
 # ROUNDS (5), RUNS_AT_1 (300) and RUNS_AT_64 (3000) change how much; FOLDER is where both keep their state (target/peers), on the disk to measure.
-# Needs npm. The first call installs Restate into .tools/restate and builds both optimised, which takes about ten minutes.
+# Needs npm. The first call installs Restate into .tools/restate and builds both optimised, which takes about a quarter of an hour.
 set -eu
 
 # Of https://www.npmjs.com/package/@restatedev/restate-server

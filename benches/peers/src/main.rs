@@ -49,7 +49,8 @@ async fn main() -> Result<(), String> {
         };
     };
     let (rounds, plan) = (number(rounds)?, Plan { one: number(one)?, many: number(many)? });
-    let programs = Programs { heal: heal.clone(), restate: restate.clone(), service: service.clone(), bare: bare.clone() };
+    let programs =
+        Programs { heal: heal.clone(), restate: restate.clone(), service: service.clone(), bare: bare.clone() };
     let tickets = Tickets::start().await.map_err(|error| error.to_string())?;
     let mut measured: Vec<(Kind, Measured)> = Vec::new();
     for round in 1..=rounds {
@@ -82,6 +83,8 @@ async fn measure(peer: Arc<Peer>, plan: &Plan, tickets: &Tickets, http: &reqwest
         written_many_kb: per_run(between.written_kb, after.written_kb, plan.many),
         cpu_one_ms: per_run(before.cpu_ms, between.cpu_ms, plan.one),
         cpu_many_ms: per_run(between.cpu_ms, after.cpu_ms, plan.many),
+        switches_one: per_run(before.switches, between.switches, plan.one),
+        switches_many: per_run(between.switches, after.switches, plan.many),
         resident_mb: after.resident_mb,
         one,
         many,

@@ -225,6 +225,7 @@ impl Peer {
             cpu_ms: all.cpu_ms + one.cpu_ms,
             written_kb: all.written_kb + one.written_kb,
             resident_mb: all.resident_mb + one.resident_mb,
+            switches: all.switches + one.switches,
         })
     }
 

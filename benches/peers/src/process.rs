@@ -20,6 +20,8 @@ pub struct Usage {
     pub written_kb: f64,
     /// The most memory that was resident.
     pub resident_mb: f64,
+    /// Of the threads that live now: a thread was put to sleep or woken.
+    pub switches: f64,
 }
 
 impl Process {
@@ -59,8 +61,19 @@ impl Process {
             cpu_ms: ticks * 1_000.0 / TICKS,
             written_kb: field(&read("io"), "write_bytes:") / 1_024.0,
             resident_mb: field(&read("status"), "VmHWM:") / 1_024.0,
+            switches: self.statuses().map(|text| switches(&text, &field)).sum(),
         }
     }
+
+    /// What the system tells of each thread.
+    fn statuses(&self) -> impl Iterator<Item = String> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.id())).into_iter().flatten().flatten();
+        threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("status")).ok())
+    }
+}
+
+fn switches(status: &str, field: &impl Fn(&str, &str) -> f64) -> f64 {
+    ["voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"].iter().map(|name| field(status, name)).sum()
 }
 
 /// Counts the disk syncs of processes, where `perf` may: none otherwise.

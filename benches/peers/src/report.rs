@@ -13,26 +13,52 @@ pub struct Measured {
     pub written_many_kb: f64,
     pub cpu_one_ms: f64,
     pub cpu_many_ms: f64,
+    pub switches_one: f64,
+    pub switches_many: f64,
     pub resident_mb: f64,
 }
 
-/// A row: its name, and the number of one round.
-type Row = (&'static str, fn(&Measured) -> f64);
+/// What heal is to reach.
+enum Goal {
+    /// At least so many times Restate's number.
+    Times(f64),
+    /// At most such a part of Restate's number.
+    Part(f64),
+    /// At most so much.
+    Most(f64),
+}
 
-const ROWS: [Row; 13] = [
-    ("runs/s at 64", |found| found.many.per_second()),
-    ("p50 at 64, ms", |found| found.many.quantile(0.5)),
-    ("p99 at 64, ms", |found| found.many.quantile(0.99)),
-    ("runs/s at 1", |found| found.one.per_second()),
-    ("p50 at 1, ms", |found| found.one.quantile(0.5)),
-    ("p99 at 1, ms", |found| found.one.quantile(0.99)),
-    ("syncs a run at 1", |found| found.syncs.unwrap_or(f64::NAN)),
-    ("KB written a run at 1", |found| found.written_one_kb),
-    ("KB written a run at 64", |found| found.written_many_kb),
-    ("CPU ms a run at 1", |found| found.cpu_one_ms),
-    ("CPU ms a run at 64", |found| found.cpu_many_ms),
-    ("resident MB, the most", |found| found.resident_mb),
-    ("HTTP calls a run", |found| found.calls),
+impl Goal {
+    /// The goal, and whether medians meet it.
+    fn judge(&self, heal: f64, restate: f64) -> String {
+        let (text, is_met) = match self {
+            Self::Times(times) => (format!("{times:.0} at least"), heal >= times * restate),
+            Self::Part(part) => (format!("{part:.2} at most"), heal <= part * restate),
+            Self::Most(most) => (format!("{most:.0} of its own at most"), heal <= *most),
+        };
+        format!("{text}: {}", if is_met { "met" } else { "missed" })
+    }
+}
+
+/// A row: its name, the number of one round, and what is wanted of it.
+type Row = (&'static str, fn(&Measured) -> f64, Option<Goal>);
+
+const ROWS: [Row; 15] = [
+    ("runs/s at 64", |found| found.many.per_second(), Some(Goal::Times(4.0))),
+    ("p50 at 64, ms", |found| found.many.quantile(0.5), None),
+    ("p99 at 64, ms", |found| found.many.quantile(0.99), Some(Goal::Part(0.25))),
+    ("runs/s at 1", |found| found.one.per_second(), None),
+    ("p50 at 1, ms", |found| found.one.quantile(0.5), Some(Goal::Part(0.5))),
+    ("p99 at 1, ms", |found| found.one.quantile(0.99), None),
+    ("syncs a run at 1", |found| found.syncs.unwrap_or(f64::NAN), None),
+    ("KB written a run at 1", |found| found.written_one_kb, Some(Goal::Part(2.0))),
+    ("KB written a run at 64", |found| found.written_many_kb, Some(Goal::Part(2.0))),
+    ("CPU ms a run at 1", |found| found.cpu_one_ms, None),
+    ("CPU ms a run at 64", |found| found.cpu_many_ms, Some(Goal::Part(1.0 / 3.0))),
+    ("context switches a run at 1", |found| found.switches_one, None),
+    ("context switches a run at 64", |found| found.switches_many, None),
+    ("resident MB, the most", |found| found.resident_mb, Some(Goal::Most(40.0))),
+    ("HTTP calls a run", |found| found.calls, None),
 ];
 
 impl Measured {
@@ -51,8 +77,10 @@ impl Measured {
 
 /// A table in Markdown: each median, its range, and heal's median as a part of Restate's and of the bare loop's.
 pub fn print(measured: &[(Kind, Measured)]) {
-    println!("\n| median of the rounds (range) | Restate | heal | bare loop | heal / Restate | heal / bare loop |\n|---|---|---|---|---|---|");
-    for (name, number) in ROWS {
+    println!(
+        "\n| median of the rounds (range) | Restate | heal | bare loop | heal / Restate | heal / bare loop | goal |\n|---|---|---|---|---|---|---|"
+    );
+    for (name, number, goal) in ROWS {
         let of = |kind: Kind| -> Vec<f64> {
             let mut all: Vec<f64> =
                 measured.iter().filter(|(found, _)| *found == kind).map(|(_, found)| number(found)).collect();
@@ -61,8 +89,9 @@ pub fn print(measured: &[(Kind, Measured)]) {
         };
         let (restate, heal, bare) = (of(Kind::Restate), of(Kind::Heal), of(Kind::Bare));
         let (to_restate, to_bare) = (median(&heal) / median(&restate), median(&heal) / median(&bare));
+        let goal = goal.map(|goal| goal.judge(median(&heal), median(&restate))).unwrap_or_default();
         println!(
-            "| {name} | {} | {} | {} | {to_restate:.2} | {to_bare:.2} |",
+            "| {name} | {} | {} | {} | {to_restate:.2} | {to_bare:.2} | {goal} |",
             show(&restate),
             show(&heal),
             show(&bare)

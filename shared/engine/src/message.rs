@@ -2,6 +2,7 @@
 
 mod capped;
 mod outcome;
+mod recorded;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,6 +13,7 @@ use crate::id::{Digest, RunId, Token};
 use crate::time::Timestamp;
 
 pub use outcome::{AttemptOutcome, AttemptResult, Violation};
+pub use recorded::Recorded;
 
 /// The body of a message on an action's queue: execute one attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -208,5 +208,5 @@ fn decided(result: &AttemptResult) -> Vec<(String, &'static str, Vec<String>)> {
         let against = against.map(|reason| reason.text.clone()).collect();
         (record.question.effect.target, decision.verdict.as_str(), against)
     };
-    result.decisions.iter().map(read).collect()
+    result.decisions.iter().map(|recorded| read(recorded)).collect()
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::cut;
 use super::outcome::{AttemptOutcome, AttemptResult, Violation};
+use super::recorded::Recorded;
 use crate::secret::Secrets;
 use crate::{Map, limit};
 
@@ -13,9 +14,7 @@ impl AttemptResult {
     /// The result as the log may keep it: without secrets, output and texts cut, with a mark.
     #[must_use]
     pub fn capped(mut self) -> Self {
-        let secrets = Secrets::default();
-        secrets.hide(&mut self.output);
-        self.decisions.iter_mut().for_each(|decision| secrets.hide_value(decision));
+        Secrets::default().hide(&mut self.output);
         self.output = cap_output(self.output);
         for list in [&mut self.warnings, &mut self.follow_up] {
             list.truncate(limit::NOTES);
@@ -44,14 +43,14 @@ impl AttemptResult {
         self
     }
 
-    /// Keeps the first decisions that fit in the bounds, and counts the others.
+    /// Keeps the first decisions that fit in the bounds, without secrets, and counts the others.
     fn cap_decisions(&mut self) {
         let mut bytes = 0;
-        let fits = |decision: &&Value| {
-            bytes += decision.to_string().len();
+        let fits = |decision: &mut Recorded| {
+            bytes += decision.keep();
             bytes <= limit::DECISION_BYTES
         };
-        let kept = self.decisions.iter().take(limit::DECISIONS).take_while(fits).count();
+        let kept = self.decisions.iter_mut().take(limit::DECISIONS).map(fits).take_while(|fits| *fits).count();
         let cut = u32::try_from(self.decisions.len() - kept).unwrap_or(u32::MAX);
         self.decisions.truncate(kept);
         self.decisions_cut = match self.decisions_cut {
@@ -96,6 +95,7 @@ mod tests {
     use super::*;
 
     fn capped(decisions: Vec<Value>) -> (usize, Option<u32>) {
+        let decisions = decisions.into_iter().map(Recorded::from).collect();
         let result = AttemptResult { decisions, ..AttemptResult::succeeded(Map::new()) }.capped();
         // What is within the bounds is not cut again.
         assert_eq!(result.clone().capped(), result);

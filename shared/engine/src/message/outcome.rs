@@ -2,12 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
+use super::recorded::Recorded;
 use crate::Map;
 use crate::format::Format;
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// How one attempt ended, with its output and its notes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,10 +29,9 @@ pub struct AttemptResult {
     /// An earlier worker of the attempt died, or was frozen, and may have acted: that this one was refused or failed proves nothing about it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_have_acted: bool,
-    /// What was decided on each target before the effect, those that were not let pass first. One JSON text of `heal_guard::DecisionRecord`
-    /// each, which the engine keeps and does not read.
+    /// What was decided on each target before the effect, those that were not let pass first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub decisions: Vec<Value>,
+    pub decisions: Vec<Recorded>,
     /// Decisions that were left out, since there were more than [`crate::limit::DECISIONS`] or they had more than [`crate::limit::DECISION_BYTES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decisions_cut: Option<NonZeroU32>,

@@ -244,7 +244,7 @@ fn decided() -> AttemptResult {
     let decision =
         json!({"question": {"effect": {"action": "reallocate_ticket"}, "now": AT}, "decision": {"reasons": []}});
     let denied = AttemptResult::new(AttemptOutcome::Denied { violations });
-    AttemptResult { decisions: vec![decision], decisions_cut: std::num::NonZeroU32::new(1), ..denied }
+    AttemptResult { decisions: vec![decision.into()], decisions_cut: std::num::NonZeroU32::new(1), ..denied }
 }
 
 fn action_result(result: AttemptResult) -> ActionResult {

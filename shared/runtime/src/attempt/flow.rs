@@ -3,13 +3,12 @@
 use heal_engine::Timestamp;
 use heal_engine::catalog::Safety;
 use heal_engine::message::{ActionCommand, AttemptOutcome, AttemptResult, Hold};
-use heal_guard::Halt;
 
 use super::again::{Again, Next, may_have_acted};
 use super::lease::Lease;
 use super::reserve::with_counted;
 use super::typed::{Attempted, Try};
-use super::{ANSWER_MARGIN_MS, CommandOutcome, Error, LEASE_MS, NotStarted, Watch, Worker, answer, halted};
+use super::{ANSWER_MARGIN_MS, CommandOutcome, Error, LEASE_MS, NotStarted, Worker, answer, halted};
 use crate::action::Call;
 use crate::freeze::FreezeWatch;
 use crate::port::{BackendError, ClaimKey, ClaimRequest, CooldownKey, Finish, LeaseOwner, Reservation, Stage};
@@ -37,8 +36,12 @@ impl Worker {
         let lease = Lease::new(ClaimRequest::new(key, holder, call.started_at, call.started_at.plus_ms(LEASE_MS)));
         let mut earlier = Earlier::default();
         let storms = self.storms(&call.command).await?;
+        let unauthorised = self.unauthorised(&call.command);
         if self.takes_claim() {
-            let announced = self.action.announce(self, &call, &storms);
+            let announced = match &unauthorised {
+                Some(_) => Vec::new(),
+                None => self.action.announce(self, &call, &storms),
+            };
             let request = ClaimRequest { stage: Stage::Announce, ..lease.at(call.started_at) };
             let reservation = self.ports.claims.reserve(&with_counted(request, announced.iter())).await?;
             match self.claimed(&call, reservation).await? {
@@ -53,7 +56,15 @@ impl Worker {
         loop {
             let watch = FreezeWatch::start(&now as &(dyn Fn() -> Timestamp + Send + Sync));
             let trouble = TroubleWatch::default();
-            let tried = trouble.during(self.try_once(&call, &lease, &watch, &storms, earlier)).await;
+            let current = Try {
+                call: &call,
+                lease: &lease,
+                watch: &watch,
+                storms: &storms,
+                recovered: earlier.is_open(),
+                unauthorised: unauthorised.as_ref(),
+            };
+            let tried = trouble.during(self.try_once(current, earlier)).await;
             let frozen_ms = watch.frozen_ms();
             match again.after(&tried, trouble.noted(), frozen_ms) {
                 Next::End => {
@@ -115,15 +126,8 @@ impl Worker {
         })
     }
 
-    async fn try_once(
-        &self,
-        call: &Call,
-        lease: &Lease,
-        watch: &Watch<'_>,
-        storms: &[Halt],
-        earlier: Earlier,
-    ) -> Result<Attempted, NotStarted> {
-        let current = Try { call, lease, watch, storms, recovered: earlier.is_open() };
+    async fn try_once(&self, current: Try<'_>, earlier: Earlier) -> Result<Attempted, NotStarted> {
+        let (lease, watch) = (current.lease, current.watch);
         let mut performed = tokio::select! {
             // In this order, so that the same schedule has the same course.
             biased;

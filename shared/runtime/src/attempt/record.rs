@@ -1,9 +1,8 @@
 //! What was decided on the targets of an attempt, for the log of its run.
 
-use heal_guard::{Decision, DecisionRecord, PolicyFacts, Question, Verdict};
-use serde_json::Value;
-
 use crate::port::PolicyInput;
+use heal_engine::message::Recorded;
+use heal_guard::{Decision, DecisionRecord, PolicyFacts, Question, Verdict};
 
 /// What the policy was told about one target, and how long its answer took. The default: it was not asked.
 #[derive(Debug, Default)]
@@ -31,8 +30,8 @@ impl Told {
 }
 
 /// The records as the result of an attempt keeps them: those that were not let pass first, since a result has room for some only.
-pub(super) fn values(mut records: Vec<DecisionRecord>) -> Vec<Value> {
+pub(super) fn values(mut records: Vec<DecisionRecord>) -> Vec<Recorded> {
     records.sort_by_key(|record| record.decision.verdict == Verdict::Proceed);
     // Plain data with text keys cannot fail to serialize.
-    records.iter().map(|record| serde_json::to_value(record).unwrap_or_default()).collect()
+    records.iter().map(|record| serde_json::to_value(record).unwrap_or_default().into()).collect()
 }

@@ -5,6 +5,7 @@ use heal_engine::catalog::ActionSpec;
 use heal_engine::message::{ActionCommand, AttemptOutcome, AttemptResult};
 use heal_guard::Halt;
 use serde_json::Value;
+use tracing::Dispatch;
 
 use super::bounds::Counted;
 use super::earlier::Earlier;
@@ -25,7 +26,7 @@ pub(super) trait AnyAction: Send + Sync {
     /// Only before anything was done.
     async fn attempt(&self, worker: &Worker, current: Try<'_>) -> Result<Attempted, NotStarted>;
 
-    /// What the targets of `call` will count in; empty if its parameters are at fault, which the attempt itself finds.
+    /// What the targets of the authorised `call` will count in; empty if its parameters are at fault, which the attempt itself finds.
     fn announce(&self, worker: &Worker, call: &Call, storms: &[Halt]) -> Vec<Counted>;
 }
 
@@ -53,6 +54,8 @@ pub(super) struct Try<'a> {
     pub storms: &'a [Halt],
     /// An earlier worker, or an earlier try, may have acted.
     pub recovered: bool,
+    /// The result of the call if its parameters may not be used.
+    pub unauthorised: Option<&'a AttemptResult>,
 }
 
 #[async_trait]
@@ -64,23 +67,22 @@ impl<A: Action> AnyAction for A {
     fn announce(&self, worker: &Worker, call: &Call, storms: &[Halt]) -> Vec<Counted> {
         // A late command is given back at once, and what it announced would have to be freed.
         let is_late = call.started_at >= call.deadline.min(call.command.deadline);
-        if is_late || call.command.shadow || worker.unauthorised(&call.command).is_some() {
+        if is_late || call.command.shadow {
             return Vec::new();
         }
         let Ok(parameters) = parse(&call.command) else { return Vec::new() };
-        // An action logs what is wrong with its targets; the attempt itself asks for them again, and then it is logged.
-        let quietly = tracing::subscriber::NoSubscriber::new();
-        let targets = tracing::subscriber::with_default(quietly, || self.targets(call, &parameters));
+        // An action logs what is wrong with its targets; the attempt itself asks for them again, and then it is logged. `none` is known to tracing:
+        // another subscriber would make it ask every call site of the process anew, each time.
+        let targets = tracing::dispatcher::with_default(&Dispatch::none(), || self.targets(call, &parameters));
         let count = |target: &Target| worker.bounds.count(self.spec(), call, target, storms).ok();
         targets.unwrap_or_default().iter().filter_map(count).filter(|counted| !counted.is_free()).collect()
     }
 
     async fn attempt(&self, worker: &Worker, current: Try<'_>) -> Result<Attempted, NotStarted> {
-        let Try { call, lease, watch, storms, recovered } = current;
+        let Try { call, lease, watch, storms, recovered, unauthorised } = current;
         // An earlier worker of a shadow run's attempt has not acted either.
         let recovered = recovered && !call.command.shadow;
-        let unauthorised = worker.unauthorised(&call.command);
-        if let Some(result) = &unauthorised
+        if let Some(result) = unauthorised
             && !recovered
         {
             return Ok(refused(call, result.clone()));
@@ -99,7 +101,7 @@ impl<A: Action> AnyAction for A {
             return Ok(result.into());
         }
         if let Some(result) = unauthorised {
-            return Ok(refused(call, result));
+            return Ok(refused(call, result.clone()));
         }
         match attempt.earlier(&targets).await? {
             Earlier::Nothing => {}
@@ -177,13 +179,13 @@ impl<A: Action> Attempt<'_, A> {
 
 impl Worker {
     /// The result of a command whose parameters are not those that were authorised, or do not fit the schema.
-    fn unauthorised(&self, command: &ActionCommand) -> Option<AttemptResult> {
-        let parameters = Value::Object(command.parameters.clone());
+    pub(super) fn unauthorised(&self, command: &ActionCommand) -> Option<AttemptResult> {
         if let Err(observed) = command.check_digest() {
             let message =
                 format!("the parameters have digest {observed}, authorised were {}", command.parameters_digest);
             return Some(AttemptResult::failed("parameters_changed", message));
         }
+        let parameters = Value::Object(command.parameters.clone());
         let faults: Vec<_> = self.schema.iter_errors(&parameters).map(|error| fault(&error)).collect();
         (!faults.is_empty()).then(|| bad_parameters(faults.join("; ")))
     }
@@ -192,7 +194,7 @@ impl Worker {
 /// # Errors
 /// A failed attempt that names the parameter: the schema let something through that the type does not.
 fn parse<P: serde::de::DeserializeOwned>(command: &ActionCommand) -> Result<P, AttemptResult> {
-    serde_json::from_value(Value::Object(command.parameters.clone()))
+    P::deserialize(&command.parameters)
         .map_err(|error| bad_parameters(format!("parameters of {}: {error}", command.action)))
 }
 

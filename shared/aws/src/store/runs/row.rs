@@ -151,6 +151,7 @@ pub(super) fn is_of(row: &Attributes, cause_id: &str) -> bool {
 mod tests {
     use heal_engine::Event;
     use heal_engine::id::{StepIndex, StepRef};
+    use heal_engine::message::Recorded;
     use heal_guard::{Counter, DecisionRecord, Effect, PolicyAnswer, PolicyFacts, Question, decide};
     use heal_runtime::{AttemptResult, Map, Token};
     use serde_json::json;
@@ -186,7 +187,7 @@ mod tests {
     }
 
     /// The commit of a turn that takes a result, ends the step and starts the next one.
-    fn turn(step: StepIndex, decisions: Vec<serde_json::Value>) -> Commit {
+    fn turn(step: StepIndex, decisions: Vec<Recorded>) -> Commit {
         let output: Map =
             serde_json::from_value(json!({"restarted": true, "pod_name": "worker-deployment-7c9f6d5b8-x2x4q",
             "replacement": "worker-deployment-7c9f6d5b8-k8r2m", "ready_after_ms": 8_412}))
@@ -250,7 +251,7 @@ mod tests {
     fn a_commit_with_chain_and_decision_takes_one_write_unit() {
         let before = bytes(&turn(2, Vec::new()));
         let chained = bytes(&turn(2, Vec::new()).chained(None));
-        let full = bytes(&turn(2, vec![serde_json::to_value(record()).unwrap()]).chained(None));
+        let full = bytes(&turn(2, vec![serde_json::to_value(record()).unwrap().into()]).chained(None));
         assert!(
             before <= chained && chained <= full,
             "{before} bytes before, {chained} chained, {full} with a decision"
