@@ -26,7 +26,7 @@ const CHECK_TICK: Duration = Duration::from_secs(2);
 
 /// The ports of the engine over a state file.
 pub(crate) fn ports(store: &Store) -> Ports {
-    Ports::new(store, store)
+    Ports::new(store, store).settling(Arc::new(store.clone()))
 }
 
 /// The metrics of this process, with the names of the playbooks of `library`.

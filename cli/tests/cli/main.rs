@@ -51,4 +51,5 @@ mod shadow;
 mod state_file;
 mod storm;
 mod support;
+mod syncs;
 mod telemetry;

@@ -12,7 +12,7 @@ use heal_runtime::halts::HaltCache;
 use heal_runtime::library::Library;
 use heal_runtime::port::{
     AutonomyStore, BreakerStore, CheckStore, ClaimStore, Clock, DeadLetters, DueRuns, Entropy, OsEntropy, Policy,
-    Prober, RunLog, RunStore, Sender, Switches, SystemClock,
+    Prober, RunLog, RunStore, Sender, Settlement, Switches, SystemClock,
 };
 
 use crate::clients::{Clients, Error};
@@ -48,6 +48,8 @@ pub struct Ports {
     pub guardrails: Arc<Guardrails>,
     /// Whether people are told what happens; not until [`Ports::notifying`].
     pub notifies: bool,
+    /// Where commits and messages are settled together; not until [`Ports::settling`].
+    pub settlement: Option<Arc<dyn Settlement>>,
 }
 
 impl Ports {
@@ -71,6 +73,7 @@ impl Ports {
             entropy: Arc::new(OsEntropy),
             guardrails: Arc::default(),
             notifies: false,
+            settlement: None,
         }
     }
 
@@ -84,6 +87,12 @@ impl Ports {
     #[must_use]
     pub fn notifying(self) -> Self {
         Self { notifies: true, ..self }
+    }
+
+    /// These ports, with dispatchers that settle commits and messages by `settlement`, which stands for the same runs and queues.
+    #[must_use]
+    pub fn settling(self, settlement: Arc<dyn Settlement>) -> Self {
+        Self { settlement: Some(settlement), ..self }
     }
 
     /// These ports under the guardrails of a canonical text, with which functions are deployed.
@@ -107,6 +116,10 @@ impl Ports {
         let dispatcher = Dispatcher::new(ports, library);
         let dispatcher = dispatcher.with_autonomy(Arc::clone(&self.autonomy), Arc::clone(&self.guardrails));
         let dispatcher = dispatcher.watching(self.dependencies());
+        let dispatcher = match &self.settlement {
+            Some(settlement) => dispatcher.settling(Arc::clone(settlement)),
+            None => dispatcher,
+        };
         if self.notifies { dispatcher.notifying() } else { dispatcher }
     }
 
