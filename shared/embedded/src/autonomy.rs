@@ -21,7 +21,7 @@ impl AutonomyStore for Store {
             )?;
             Ok(select.query_row([&playbook], read).optional()?)
         };
-        Store::read(self, "autonomy.setting", work).await
+        self.look("autonomy.setting", work).await
     }
 
     async fn settings(&self) -> Result<Vec<AutonomySetting>> {

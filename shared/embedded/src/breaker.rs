@@ -13,7 +13,7 @@ use crate::store::Store;
 impl BreakerStore for Store {
     async fn read(&self, service: &str) -> Result<Option<BreakerRecord>> {
         let service = service.to_owned();
-        Store::read(self, "breaker.read", move |connection| find(connection, &service)).await
+        self.look("breaker.read", move |connection| find(connection, &service)).await
     }
 
     async fn open(&self, service: &str, opened_at: Timestamp, open_until: Timestamp) -> Result<bool> {

@@ -8,6 +8,8 @@ pub const TEXT_BYTES: usize = 8 * 1024 * 1024;
 pub const PACKED_BYTES: usize = 256;
 /// Default of [`crate::Options::max_receives`]: deliveries of one message before it is dead-lettered.
 pub const MAX_RECEIVES: u32 = 5;
+/// Events of a run's log that are read by the thread that asks for them; a longer log is read by one of the readers.
+pub const SHORT_LOG: u64 = 64;
 /// Writes in one transaction: enough to share a disk sync, few enough that the first does not wait long for the last.
 pub const GROUP_WRITES: usize = 512;
 /// Messages in hand from which on the writer waits for the writes of most of them, so that they share a transaction.

@@ -50,8 +50,13 @@ pub(crate) fn row(operation: &'static str, commit: &Commit, head: &RunHead) -> R
 #[async_trait]
 impl RunReader for Store {
     async fn load(&self, run_id: &RunId, after: Seq) -> Result<Vec<Commit>> {
-        let run_id = run_id.clone();
-        self.read("runs.load", move |connection| read::load(connection, &run_id, after)).await
+        let operation = "runs.load";
+        let (id, run_id) = (run_id.clone(), run_id.clone());
+        let short = self.look(operation, move |connection| read::load_short(connection, &id, after)).await?;
+        match short {
+            Some(commits) => Ok(commits),
+            None => self.read(operation, move |connection| read::load(connection, &run_id, after)).await,
+        }
     }
 
     async fn stored(&self, run_id: &RunId) -> Result<Vec<StoredCommit>> {

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::head::{COLUMNS, Columns};
 use crate::column::{integer, moment, number};
 use crate::error::JobError;
-use crate::pack;
+use crate::{limit, pack};
 
 pub(super) fn head(connection: &Connection, run_id: &RunId) -> Result<Option<RunHead>, JobError> {
     let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM run WHERE run_id = ?1"))?;
@@ -56,6 +56,17 @@ pub(super) fn stored(connection: &Connection, run_id: &RunId, after: Seq) -> Res
         });
     }
     Ok(commits)
+}
+
+/// As [`load`]; `None`, and nothing read, if that is more than [`limit::SHORT_LOG`] events.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn load_short(connection: &Connection, run_id: &RunId, after: Seq) -> Result<Option<Vec<Commit>>, JobError> {
+    let mut statement = connection.prepare_cached("SELECT last_seq FROM run WHERE run_id = ?1")?;
+    let last: Option<Seq> = statement.query_row([run_id.as_str()], |row| number(row, 0)).optional()?;
+    let is_short = last.is_none_or(|last| last.saturating_sub(after) <= limit::SHORT_LOG);
+    is_short.then(|| load(connection, run_id, after)).transpose()
 }
 
 /// The run's commits after sequence number `after`.
@@ -107,5 +118,27 @@ pub(crate) fn result_at(
     match (first_seq..).zip(&events).find(|(at, _)| integer(*at) == seq) {
         Some((_, Event::AttemptEnded { result, .. })) => Ok(format::encode(result)),
         Some(_) | None => Err(missing()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_short_by_the_events_that_are_asked_for() {
+        let connection = crate::open::memory().unwrap();
+        let read = |run_id: &str, after| load_short(&connection, &RunId::new(run_id), after).unwrap();
+        assert_eq!(read("none", 0), Some(Vec::new()));
+        let insert = format!(
+            "PRAGMA ignore_check_constraints = ON;
+             INSERT INTO run (run_id, incident_id, playbook, status, started_at, updated_at, last_seq, live)
+             VALUES ('short', 'i', 'p', 'RUNNING', 1, 1, {short}, 1), ('long', 'i', 'p', 'RUNNING', 1, 1, {long}, 1);",
+            short = limit::SHORT_LOG,
+            long = limit::SHORT_LOG + 1
+        );
+        connection.execute_batch(&insert).unwrap();
+        assert_eq!((read("short", 0), read("long", 0)), (Some(Vec::new()), None));
+        assert_eq!(read("long", 1), Some(Vec::new()), "what was read before does not count");
     }
 }
