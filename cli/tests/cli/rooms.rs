@@ -7,13 +7,15 @@ use serde_json::{Value, json};
 
 use crate::support::{Serve, env, eventually, heal, path, platform, playbooks, post};
 
-/// Every run takes five seconds, and its timeout is shorter than the wait of the last one.
+/// The timeout is shorter than the last run waits for room.
 const PLAYBOOK: &str = "
-timeout_seconds: 8
+timeout_seconds: 15
 triggers: [{incident_type: SLOW}]
 actions:
-  - {type: wait, name: pause, parameters: {seconds: 5}}
+  - {type: wait, name: pause, parameters: {seconds: \"{{ pause }}\"}}
 ";
+/// Incidents in their order, with the seconds that their runs take. While the first one takes its time, a dozen processes of `heal` look at the others.
+const INCIDENTS: [(&str, &str, u32); 3] = [("first", "LOW", 12), ("low", "LOW", 1), ("high", "HIGH", 5)];
 const GUARDRAILS: &str = "admission: {live: {playbooks: {slow: 1}}}\n";
 
 fn runs(state: &Path) -> Vec<Value> {
@@ -26,13 +28,13 @@ async fn runs_over_the_bound_wait_in_order_and_outlive_the_process() {
     let folder = playbooks(&[("slow.yaml", PLAYBOOK), ("guardrails.yaml", GUARDRAILS)]);
     let state = folder.path().join("state.db");
     let serve = Serve::start(&state, folder.path(), &env(&platform));
-    let begin = async |id: &str, severity: &str| {
-        let incident = json!({"incident_id": id, "incident_type": "SLOW", "severity": severity});
+    let begin = async |id: &str, severity: &str, pause: u32| {
+        let incident = json!({"incident_id": id, "incident_type": "SLOW", "severity": severity, "pause": pause});
         assert_eq!(post(&format!("{}/api/v1/incidents", serve.url), &incident).await.0, 202);
         eventually("the run exists", || runs(&state).iter().any(|run| run["incident_id"] == id).then_some(()));
     };
-    for (id, severity) in [("first", "LOW"), ("low", "LOW"), ("high", "HIGH")] {
-        begin(id, severity).await;
+    for (id, severity, pause) in INCIDENTS {
+        begin(id, severity, pause).await;
     }
     let queued = |id: &str| runs(&state).into_iter().find(|run| run["incident_id"] == id).unwrap();
     let (high, low) = (queued("high"), queued("low"));

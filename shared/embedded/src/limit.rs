@@ -12,8 +12,10 @@ pub const MAX_RECEIVES: u32 = 5;
 pub const SHORT_LOG: u64 = 64;
 /// Writes in one transaction: enough to share a disk sync, few enough that the first does not wait long for the last.
 pub const GROUP_WRITES: usize = 512;
-/// Messages in hand from which on the writer waits for the writes of most of them, so that they share a transaction.
+/// Commands in hand from which on the writer waits for the writes of most of them, so that they share a transaction.
 pub const CROWD: usize = 24;
+/// Groups of writes without such a wait, after one that fewer than a quarter came to.
+pub const GROUPS_WITHOUT_WAIT: usize = 16;
 /// The longest such wait: short beside the steps of so many runs.
 pub const GROUP_WAIT: Duration = Duration::from_millis(4);
 /// Reader connections. More than the idle cores would only take turns.

@@ -53,8 +53,8 @@ impl JobQueue {
         !self.filled_state().jobs.is_empty()
     }
 
-    /// Waits until there are `enough` jobs, for `most` at the longest. Only for a queue that one thread takes from.
-    pub(super) fn wait_for(&self, enough: usize, most: Duration) {
+    /// Waits until there are `enough` jobs, for `most` at the longest, and returns how many there are. Only for a queue that one thread takes from.
+    pub(super) fn wait_for(&self, enough: usize, most: Duration) -> usize {
         let mut state = self.lock();
         state.wanted = enough;
         state.sleepers += 1;
@@ -63,6 +63,7 @@ impl JobQueue {
             self.filled.wait_timeout_while(state, most, is_waiting).unwrap_or_else(PoisonError::into_inner);
         state.sleepers -= 1;
         state.wanted = 0;
+        state.jobs.len()
     }
 
     /// Moves up to `most` jobs to `group`.

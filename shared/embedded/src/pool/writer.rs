@@ -15,9 +15,10 @@ type Group = Vec<Box<dyn Job>>;
 /// Commits jobs until the queue is closed.
 pub(super) fn commit_all(connection: &Connection, queue: &JobQueue, in_hand: &InHand) {
     let mut group: Group = Vec::with_capacity(limit::GROUP_WRITES);
+    let mut waits = Waits::default();
     while queue.wait() {
-        if let Some(enough) = worth_waiting_for(in_hand.count()) {
-            queue.wait_for(enough, limit::GROUP_WAIT);
+        if let Some(enough) = waits.next(in_hand.count()) {
+            waits.ended(enough, queue.wait_for(enough, limit::GROUP_WAIT));
         }
         queue.take(&mut group, limit::GROUP_WRITES);
         match together(connection, &mut group) {
@@ -33,10 +34,33 @@ pub(super) fn commit_all(connection: &Connection, queue: &JobQueue, in_hand: &In
     }
 }
 
-/// How many writes to wait for while so many messages are in hand. Those who work on them will write in a moment, and share a sync and the pages that
-/// all of them change. The wait costs nothing where the processors have enough to do in the meantime; a few would only be held up.
-fn worth_waiting_for(in_hand: usize) -> Option<usize> {
-    (in_hand >= limit::CROWD).then_some(in_hand * 3 / 4)
+/// When a group of writes waits for others.
+#[derive(Debug, Default)]
+struct Waits {
+    /// Groups that do not wait, since a wait was in vain: the commands in hand do not write now, such as those that call a slow service.
+    left_out: usize,
+}
+
+impl Waits {
+    /// How many writes to wait for while so many commands are in hand. Their attempts will write in a moment, and share a sync and the pages that
+    /// all of them change. The wait costs nothing where the processors have enough to do in the meantime; a few would only be held up.
+    fn next(&mut self, in_hand: usize) -> Option<usize> {
+        if in_hand < limit::CROWD {
+            return None;
+        }
+        if self.left_out > 0 {
+            self.left_out -= 1;
+            return None;
+        }
+        Some(in_hand * 3 / 4)
+    }
+
+    /// So many came of those that were waited for.
+    fn ended(&mut self, enough: usize, came: usize) {
+        if came < enough / 4 {
+            self.left_out = limit::GROUPS_WITHOUT_WAIT;
+        }
+    }
 }
 
 /// Why a group was rolled back.

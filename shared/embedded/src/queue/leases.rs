@@ -11,6 +11,9 @@ use heal_runtime::Timestamp;
 use super::hand::{Hand, Survivors};
 use super::settle::Receipt;
 
+/// How the names of the actions' queues begin.
+const OF_ACTIONS: &str = "action-";
+
 /// The leases of one process.
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
@@ -20,7 +23,7 @@ pub(crate) struct Leases {
     in_hand: InHand,
 }
 
-/// How many messages are in hand.
+/// How many commands are in hand: attempts that work side by side. Incidents and results are taken one after the other, whatever number is in hand.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct InHand(Arc<AtomicUsize>);
 
@@ -168,7 +171,8 @@ impl Leases {
     }
 
     fn count(&self, state: &State) {
-        self.in_hand.0.store(state.queues.values().map(BTreeMap::len).sum(), Ordering::Relaxed);
+        let commands = state.queues.iter().filter(|(queue, _)| queue.starts_with(OF_ACTIONS));
+        self.in_hand.0.store(commands.map(|(_, leases)| leases.len()).sum(), Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -194,14 +198,18 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use heal_runtime::port::QueueName;
+
     use super::*;
 
     #[test]
-    fn what_is_in_hand_is_counted_until_it_is_settled_or_back_on_its_queue() {
+    fn a_command_in_hand_is_counted_until_it_is_settled_or_back_on_its_queue() {
         let leases = Leases::default();
         let in_hand = leases.in_hand();
         let lease = Lease { turn: 1, receive_count: 1, visible_at: Timestamp(9) };
-        for (queue, id) in [("incidents", 1), ("results", 2), ("results", 3)] {
+        let look = QueueName::Action("look".to_owned()).to_string();
+        for (queue, id) in [(look.as_str(), 1), ("action-restart_pod", 2), (&look, 3), ("incidents", 4), ("results", 5)]
+        {
             assert!(leases.grant(queue, id, lease, &View::default()));
         }
         assert_eq!(in_hand.count(), 3);

@@ -2,11 +2,12 @@
 
 use std::num::NonZeroU32;
 
+use serde::{Deserialize, Serialize};
+
 use super::recorded::Recorded;
 use crate::Map;
 use crate::format::Format;
 use crate::time::Timestamp;
-use serde::{Deserialize, Serialize};
 
 /// How one attempt ended, with its output and its notes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,8 +1,9 @@
 //! What was decided on the targets of an attempt, for the log of its run.
 
-use crate::port::PolicyInput;
 use heal_engine::message::Recorded;
 use heal_guard::{Decision, DecisionRecord, PolicyFacts, Question, Verdict};
+
+use crate::port::PolicyInput;
 
 /// What the policy was told about one target, and how long its answer took. The default: it was not asked.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use std::sync::{Arc, mpsc};
 use heal_runtime::port::BackendError;
 use rusqlite::Connection;
 
-use super::worth_waiting_for;
+use super::Waits;
 use crate::error::JobError;
 use crate::limit;
 use crate::pool::Pool;
@@ -54,8 +54,19 @@ async fn hold(pool: &Arc<Pool>) -> (mpsc::Sender<()>, tokio::task::JoinHandle<()
 
 #[test]
 fn a_few_wait_for_nobody_and_of_a_crowd_most_are_waited_for() {
-    assert_eq!([0, 1, limit::CROWD - 1].map(worth_waiting_for), [None; 3]);
-    assert_eq!([limit::CROWD, 64].map(worth_waiting_for), [Some(18), Some(48)]);
+    let mut waits = Waits::default();
+    assert_eq!([0, 1, limit::CROWD - 1].map(|in_hand| waits.next(in_hand)), [None; 3]);
+    assert_eq!([limit::CROWD, 64].map(|in_hand| waits.next(in_hand)), [Some(18), Some(48)]);
+}
+
+#[test]
+fn after_a_wait_in_vain_the_next_groups_wait_for_nobody() {
+    let mut waits = Waits::default();
+    waits.ended(48, 12);
+    assert_eq!(waits.next(64), Some(48), "a quarter came");
+    waits.ended(48, 11);
+    assert!((0..limit::GROUPS_WITHOUT_WAIT).all(|_| waits.next(64).is_none()));
+    assert_eq!((waits.next(64), waits.next(0)), (Some(48), None));
 }
 
 #[tokio::test]
