@@ -263,11 +263,11 @@ impl Dispatcher {
                 });
             }
             if events.is_empty() {
-                let is_overtaken = stale && inputs.iter().all(|input| matches!(input, Input::Late(_)));
-                let settled = self.settle_again(current, is_overtaken, now).instrument(span).await?;
+                let is_late = stale && inputs.iter().all(|input| matches!(input, Input::Late(_)));
+                let sends = !is_late && !matches!(inputs, [Input::Admit]);
+                let settled = self.settle_again(current, sends, now).instrument(span).await?;
                 // A wake-up of a run that waits for room looks for it.
-                let admits_next = current.state.queued.is_some();
-                return Ok((TurnOutcome { taken, refused, ..settled }, admits_next));
+                return Ok((TurnOutcome { taken, refused, ..settled }, current.state.queued.is_some()));
             }
             let events_of_turn = events.len();
             let turn = Turn { cause_id, events, more, now, took_room };

@@ -111,6 +111,17 @@ async fn the_sweep_admits_whom_a_lost_call_forgot() {
     assert_eq!(rig.status(&waiting).await, RunStatus::Running);
 }
 
+/// Whoever ends a run looks for the next ones, and many do so at once.
+#[tokio::test]
+async fn who_is_slower_to_admit_a_run_sends_nothing() {
+    let rig = Rig::with(LiveBounds { per_playbook: 1, ..LiveBounds::default() });
+    let run_id = rig.start("ACT", "1", "LOW").await;
+    for _ in 0..3 {
+        assert_eq!(rig.take(&run_id, Input::Admit).await, RunStatus::Running);
+    }
+    assert_eq!(rig.commands().await, 1);
+}
+
 /// On AWS the schedule sends a wake-up to one run that waits.
 #[tokio::test]
 async fn a_wake_up_of_a_run_that_waits_admits_whom_it_can() {

@@ -156,14 +156,15 @@ impl Dispatcher {
 
     /// Sends everything that the run owes once more, after a turn that changed nothing.
     ///
-    /// Not of a command that was issued again and came late meanwhile (`is_overtaken`): sending the newer one once more would fill a full queue.
+    /// Not (`sends`) where a command was issued again and came late meanwhile, or another one was faster to admit the run: whoever wrote that has
+    /// sent what is owed, and once more would fill a full queue.
     pub(super) async fn settle_again(
         &self,
         live: &Live,
-        is_overtaken: bool,
+        sends: bool,
         now: Timestamp,
     ) -> Result<TurnOutcome, DispatchError> {
-        let owed = if is_overtaken { Vec::new() } else { decide::decide(&live.plan, &live.state, now) };
+        let owed = if sends { decide::decide(&live.plan, &live.state, now) } else { Vec::new() };
         self.settle(live, 0, owed, false, now).await
     }
 }
