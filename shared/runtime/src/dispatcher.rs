@@ -232,7 +232,7 @@ impl Dispatcher {
         hand: Hand<'_>,
         live: &mut Option<Live>,
     ) -> Result<(TurnOutcome, bool), DispatchError> {
-        let mut is_full = !self.knows_bounds();
+        let (mut is_full, mut has_written) = (!self.knows_bounds(), false);
         for _ in 0..CONFLICTS {
             let mut is_fresh = live.is_none();
             let current = match live {
@@ -264,13 +264,12 @@ impl Dispatcher {
             }
             if events.is_empty() {
                 let is_late = stale && inputs.iter().all(|input| matches!(input, Input::Late(_)));
-                let sends = !is_late && !matches!(inputs, [Input::Admit]);
+                let sends = !is_late && (has_written || !matches!(inputs, [Input::Admit]));
                 let settled = self.settle_again(current, sends, now).instrument(span).await?;
                 // A wake-up of a run that waits for room looks for it.
                 return Ok((TurnOutcome { taken, refused, ..settled }, current.state.queued.is_some()));
             }
-            let events_of_turn = events.len();
-            let turn = Turn { cause_id, events, more, now, took_room };
+            let (events_of_turn, turn) = (events.len(), Turn { cause_id, events, more, now, took_room });
             let admits_next = current.state.queued.is_some() || took_room && !current.state.takes_room();
             let (written, commands) = self.conclude(current, turn, hand).instrument(span).await?;
             match written {
@@ -278,7 +277,8 @@ impl Dispatcher {
                     let status = current.state.status();
                     return Ok((TurnOutcome { status, events: events_of_turn, taken, commands, refused }, admits_next));
                 }
-                Admitted::Written(Appended::AlreadyThere | Appended::Conflict) => *live = None,
+                Admitted::Written(Appended::AlreadyThere) => (*live, has_written) = (None, true),
+                Admitted::Written(Appended::Conflict) => *live = None,
                 Admitted::Full => (*live, is_full) = (None, true),
             }
         }

@@ -156,8 +156,8 @@ impl Dispatcher {
 
     /// Sends everything that the run owes once more, after a turn that changed nothing.
     ///
-    /// Not (`sends`) where a command was issued again and came late meanwhile, or another one was faster to admit the run: whoever wrote that has
-    /// sent what is owed, and once more would fill a full queue.
+    /// Nothing without `sends`: a command was issued again and came late meanwhile, or another one was faster to admit the run. Whoever wrote that
+    /// sends what is owed, and once more would fill a full queue.
     pub(super) async fn settle_again(
         &self,
         live: &Live,
