@@ -122,6 +122,26 @@ async fn who_is_slower_to_admit_a_run_sends_nothing() {
     assert_eq!(rig.commands().await, 1);
 }
 
+/// A write whose answer is lost is tried again, and finds itself there: nobody else sends what follows from it.
+#[tokio::test]
+async fn who_does_not_hear_that_its_admission_was_written_sends_what_the_run_owes() {
+    let rig = Rig::with(LiveBounds { per_service: 2, ..LiveBounds::default() });
+    let first = rig.start("RESTART", "1", "LOW").await;
+    let second = rig.start("RESTART", "2", "LOW").await;
+    let waiting = rig.start("ACT", "3", "LOW").await;
+    // As it was before the write.
+    let again = rig.another();
+    again.take(&waiting, "test:look", &[Input::Wake]).await.unwrap();
+    rig.faults.decide_by(|call| (call == "runs.occupancy").then_some(When::Before));
+    rig.cancel(&first).await;
+    rig.cancel(&second).await;
+    rig.faults.clear();
+    for (dispatcher, commands) in [(&rig.dispatcher, 1), (&again, 2)] {
+        let turn = dispatcher.take(&waiting, "admit:1", &[Input::Admit]).await.unwrap();
+        assert_eq!((turn.status, rig.commands().await), (RunStatus::Running, commands));
+    }
+}
+
 /// On AWS the schedule sends a wake-up to one run that waits.
 #[tokio::test]
 async fn a_wake_up_of_a_run_that_waits_admits_whom_it_can() {

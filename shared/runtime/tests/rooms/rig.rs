@@ -6,6 +6,7 @@ use super::*;
 pub(super) const RUN_SECONDS: u64 = 10;
 
 pub(super) struct Rig {
+    live: LiveBounds,
     pub(super) dispatcher: Dispatcher,
     pub(super) runs: Arc<Runs>,
     pub(super) faults: Faults,
@@ -43,6 +44,18 @@ pub(super) fn library() -> Library {
     .unwrap()
 }
 
+fn dispatcher(live: LiveBounds, (runs, queues, clock): (&Arc<Runs>, &Arc<Queues>, &Arc<ManualClock>)) -> Dispatcher {
+    let ports = dispatcher::Ports {
+        runs: runs.clone(),
+        halts: Arc::new(HaltCache::new(Arc::new(Switches::new(Faults::default())))),
+        sender: queues.clone(),
+        clock: clock.clone(),
+        entropy: Arc::new(OsEntropy),
+        guardrails: Arc::new(Guardrails { admission: Admission { live }, ..Guardrails::default() }),
+    };
+    Dispatcher::new(ports, Arc::new(library()))
+}
+
 impl Rig {
     /// Room for two runs of a playbook and for three in all.
     pub(super) fn new() -> Self {
@@ -54,16 +67,13 @@ impl Rig {
         let faults = Faults::default();
         let runs = Arc::new(Runs::new(faults.clone()));
         let queues = Arc::new(Queues::new(clock.clone(), Faults::default()));
-        let ports = dispatcher::Ports {
-            runs: runs.clone(),
-            halts: Arc::new(HaltCache::new(Arc::new(Switches::new(Faults::default())))),
-            sender: queues.clone(),
-            clock: clock.clone(),
-            entropy: Arc::new(OsEntropy),
-            guardrails: Arc::new(Guardrails { admission: Admission { live }, ..Guardrails::default() }),
-        };
-        let dispatcher = Dispatcher::new(ports, Arc::new(library()));
-        Self { dispatcher, runs, faults, clock, queues }
+        let dispatcher = dispatcher(live.clone(), (&runs, &queues, &clock));
+        Self { live, dispatcher, runs, faults, clock, queues }
+    }
+
+    /// A dispatcher of another process, which knows no run yet.
+    pub(super) fn another(&self) -> Dispatcher {
+        dispatcher(self.live.clone(), (&self.runs, &self.queues, &self.clock))
     }
 
     pub(super) async fn send(&self, incident: Value) -> IntakeOutcome {
