@@ -31,7 +31,7 @@ pub(crate) struct Health {
 /// Says whether the service works: it reads its store, and asks whether the store takes writes.
 #[utoipa::path(get, path = "/health", operation_id = "getHealth", tag = "home",
     responses((status = 200, description = "It works", body = Health),
-        (status = 503, description = "It is degraded: its disk takes no writes", body = Health)))]
+        (status = 503, description = "It is degraded: its disk takes no writes, or its state file is damaged", body = Health)))]
 pub(crate) async fn health(State(service): State<Arc<Service>>) -> Result<(StatusCode, Json<Health>), Problem> {
     service.due_runs.next_due().await?;
     let (code, status, detail) = match service.due_runs.takes_writes().await {

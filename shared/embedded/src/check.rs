@@ -1,16 +1,20 @@
 //! Whether the content of a state file is whole.
 
+mod beside;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
 use crate::file::StateFile;
 use crate::open::{self, OpenError};
 use crate::{limit, schema};
+
+pub(crate) use beside::Beside;
 
 /// What a whole examination of a state file found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,11 +61,13 @@ pub fn examine(path: &Path) -> Result<Examined, OpenError> {
     }
 }
 
-/// Looks for damage before anything is written, for at most `bound`: a file that takes longer is used, which the log says.
-#[expect(clippy::disallowed_methods, reason = "measures a thread that blocks, before the store has a runtime")]
-pub(crate) fn quickly(connection: &Connection, version: u32, bound: Duration) -> Result<(), OpenError> {
-    let began = Instant::now();
-    let milliseconds = || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+/// Looks for tables and indexes of this version that are missing.
+pub(crate) fn tables(connection: &Connection, version: u32) -> Result<(), OpenError> {
+    if version == schema::VERSION { first(missing(connection)?) } else { Ok(()) }
+}
+
+/// Looks for damage in every page, for at most `bound`: a file that takes longer is used, which the log says.
+pub(crate) fn pages(connection: &Connection, bound: Duration) -> Result<(), OpenError> {
     match bounded(connection, bound, |connection| pragma(connection, "quick_check")) {
         Ok(findings) => first(findings)?,
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
@@ -73,10 +79,6 @@ pub(crate) fn quickly(connection: &Connection, version: u32, bound: Duration) ->
         }
         Err(error) => return Err(error.into()),
     }
-    if version == schema::VERSION {
-        first(missing(connection)?)?;
-    }
-    tracing::debug!(milliseconds = milliseconds(), "checked the state file");
     Ok(())
 }
 

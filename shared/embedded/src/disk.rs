@@ -1,4 +1,5 @@
-//! A disk that takes no writes: what begins something is refused at once, what ends work in hand waits, and all goes on once there is room.
+//! A disk that takes no writes: what begins something is refused at once, what ends work in hand waits, and all goes on once there is room. A file
+//! that was found damaged while it is used gets no further write.
 //!
 //! After a refused write nothing is written until the disk takes a write of [`limit::DISK_ROOM_BYTES`]. Otherwise the small writes of a turn
 //! would go through and its large ones would not: messages would wear out their deliveries, and attempts their tries, for no fault of theirs.
@@ -7,7 +8,7 @@
 //! result waited would otherwise be taken for one that timed out.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use heal_runtime::port::{BackendError, Result};
@@ -16,6 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::error::JobError;
 use crate::limit;
+use crate::open::OpenError;
 use crate::store::Store;
 
 const PROBE: &str = "disk.probe";
@@ -28,6 +30,8 @@ const IDLE_PROBE_BYTES: u32 = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
     is_full: AtomicBool,
+    /// What a check of the file found; nothing is written any more.
+    damage: Arc<OnceLock<String>>,
     /// Writes that wait for it.
     waiting: AtomicUsize,
     state: Mutex<State>,
@@ -55,8 +59,13 @@ impl Disk {
         self.is_full.load(Ordering::Relaxed)
     }
 
+    /// Set once the file is found damaged, to what was found.
+    pub(crate) fn damage(&self) -> Arc<OnceLock<String>> {
+        Arc::clone(&self.damage)
+    }
+
     fn is_ready(&self) -> bool {
-        !self.is_full() && self.waiting.load(Ordering::Relaxed) == 0
+        self.damage.get().is_none() && !self.is_full() && self.waiting.load(Ordering::Relaxed) == 0
     }
 
     /// Remembers that the disk refused a write, if that is what `error` says.
@@ -140,11 +149,11 @@ impl Store {
         }
         let give_up = Instant::now() + patience;
         let mut waiting = None;
-        let work = std::sync::Arc::new(Mutex::new(work));
+        let work = Arc::new(Mutex::new(work));
         loop {
             let error = match self.make_sure_of_room(operation).await {
                 Ok(()) => {
-                    let work = std::sync::Arc::clone(&work);
+                    let work = Arc::clone(&work);
                     let again = move |connection: &Connection| {
                         let mut work = work.lock().unwrap_or_else(PoisonError::into_inner);
                         (*work)(connection)
@@ -154,6 +163,7 @@ impl Store {
                         answered => return answered,
                     }
                 }
+                Err(error @ BackendError::Corrupt { .. }) => return Err(error),
                 Err(error) => error,
             };
             if Instant::now() >= give_up {
@@ -197,8 +207,12 @@ impl Store {
     }
 
     /// # Errors
-    /// The disk refused a write, and takes none yet.
+    /// The file is damaged; or the disk refused a write, and takes none yet.
     async fn make_sure_of_room(&self, operation: &'static str) -> Result<()> {
+        if let Some(finding) = self.disk().damage.get() {
+            let finding = finding.clone();
+            return Err(BackendError::corrupt(operation, OpenError::Damaged { finding }.to_string()));
+        }
         if !self.disk().is_full() {
             return Ok(());
         }

@@ -6,8 +6,8 @@
 //! One writer thread runs all waiting writes in one transaction with one disk sync (`pool`). A refused condition (a conflict, a claim
 //! that another worker holds) is a value, and does not roll back its neighbours.
 //!
-//! A state file is one inode with one name, for its owner alone (`file`); whoever works on it has its lock, and it is checked before
-//! anything is written (`check`). While the disk is full, runs wait (`disk`).
+//! A state file is one inode with one name, for its owner alone (`file`); whoever works on it has its lock, and checks it (`check`). While the
+//! disk is full, runs wait (`disk`).
 //!
 //! The crate makes no decisions; [`heal_runtime::port`] documents what each call does. Start at [`Store`], then read the module `schema`
 //! for the tables.

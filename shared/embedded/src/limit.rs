@@ -59,8 +59,13 @@ pub const SUSPECT_KILLS: u32 = 10;
 /// Kills of the process with a message in hand after which the message is dead-lettered: whoever kills a process so often without one success is
 /// the system itself, which has no memory left for this message.
 pub const MAX_KILLS: u32 = 100;
-/// Longest time of the check at the start. SQLite reads about 1 GB in 2 s from the cache of the operating system, and as fast as the disk is otherwise.
+/// Bytes of a state file up to which it is checked before anything is written. SQLite reads about 1 GB in 2 s from the cache of the operating system,
+/// and as fast as the disk is otherwise: a larger file is checked while it is used.
+pub const CHECK_FIRST_BYTES: u64 = 16 * 1024 * 1024;
+/// Longest time of the check before anything is written.
 pub const CHECK_TIME: Duration = Duration::from_secs(10);
+/// Pages after which a check beside the work looks whether the work has ended.
+pub const CHECK_STEPS: i32 = 1_000;
 /// Findings that a check reports.
 pub const FINDINGS: usize = 100;
 /// How often it is tried whether a disk that refused a write takes writes again.

@@ -110,6 +110,8 @@ impl OpenError {
 /// The connections to a file. Those to read go first: see `crate::store`.
 #[derive(Debug)]
 pub(crate) struct Connections {
+    /// To check the file while it is used; `None` if it was checked before, or this process does not work on it.
+    pub check: Option<Connection>,
     /// For reads of a few rows; `None` if the disk is full.
     pub glance: Option<Connection>,
     pub readers: Vec<Connection>,
@@ -129,7 +131,7 @@ impl From<rusqlite::Error> for OpenError {
 }
 
 /// Opens the connections to a file. Creates the file if it is missing, and migrates an older one. A process that works on the file gets its lock,
-/// and the file is checked before anything is written.
+/// and the file is checked: before anything is written, or while it is used if it is large.
 pub(crate) fn connections(path: &Path, options: &Options) -> Result<Connections, OpenError> {
     let open = || {
         let mut file = StateFile::open_or_create(path)?;
@@ -139,16 +141,19 @@ pub(crate) fn connections(path: &Path, options: &Options) -> Result<Connections,
                 return Err(OpenError::Empty);
             }
         }
-        match writer(&file, options) {
+        let is_large = file.bytes()? > limit::CHECK_FIRST_BYTES;
+        match writer(&file, options, is_large) {
             Ok(writer) => {
-                let readers = (0..limit::READERS).map(|_| reader(&file, options.busy_timeout));
-                let (readers, glance) = (readers.collect::<Result<_, _>>()?, reader(&file, options.busy_timeout)?);
-                Ok(Connections { glance: Some(glance), readers, writer: Some(writer), file })
+                let to_read = || reader(&file, options.busy_timeout);
+                let check = (options.exclusive && is_large).then(to_read).transpose()?;
+                let readers = (0..limit::READERS).map(|_| to_read()).collect::<Result<_, _>>()?;
+                let glance = Some(to_read()?);
+                Ok(Connections { check, glance, readers, writer: Some(writer), file })
             }
             // Whoever only reads needs no room.
             Err(error) if is_out_of_room(&error) && !options.exclusive => match alone(&file, options.busy_timeout) {
                 Ok((reader, schema::VERSION)) => {
-                    Ok(Connections { glance: None, readers: vec![reader], writer: None, file })
+                    Ok(Connections { check: None, glance: None, readers: vec![reader], writer: None, file })
                 }
                 Ok(_) | Err(_) => Err(error),
             },
@@ -158,7 +163,7 @@ pub(crate) fn connections(path: &Path, options: &Options) -> Result<Connections,
     open().map_err(|error: OpenError| error.at(path))
 }
 
-fn writer(file: &StateFile, options: &Options) -> Result<Connection, OpenError> {
+fn writer(file: &StateFile, options: &Options, is_large: bool) -> Result<Connection, OpenError> {
     let busy_timeout = options.busy_timeout;
     let mut connection = connect(file, busy_timeout)?;
     let version = schema::version(&connection)?;
@@ -166,7 +171,10 @@ fn writer(file: &StateFile, options: &Options) -> Result<Connection, OpenError> 
         return Err(OpenError::Damaged { finding: "it has no tables".to_owned() });
     }
     if options.exclusive && version > 0 {
-        check::quickly(&connection, version, limit::CHECK_TIME)?;
+        if !is_large {
+            check::pages(&connection, limit::CHECK_TIME)?;
+        }
+        check::tables(&connection, version)?;
     }
     // A file that has tables keeps its page size.
     connection.pragma_update(None, "page_size", limit::PAGE_BYTES)?;

@@ -9,6 +9,7 @@ use heal_runtime::Timestamp;
 use heal_runtime::port::{BackendError, Clock, Result};
 use rusqlite::Connection;
 
+use crate::check::Beside;
 use crate::claims::Announced;
 use crate::disk::Disk;
 use crate::error::JobError;
@@ -39,7 +40,8 @@ pub struct Options {
     pub max_receives: u32,
     /// How long a write waits for another process's transaction before it fails as unavailable.
     pub busy_timeout: Duration,
-    /// Whether this process works on the file: no other one that does may have it open, and the file is checked before anything is written.
+    /// Whether this process works on the file: no other one that does may have it open, and the file is checked, before anything is written or, if it
+    /// is larger than [`limit::CHECK_FIRST_BYTES`], while it is used.
     pub exclusive: bool,
 }
 
@@ -71,6 +73,8 @@ pub struct Store {
 
 struct Shared {
     location: Location,
+    /// `None` unless a large file is checked while this process works on it. Dropped before the writer, as `readers`.
+    _check: Option<Beside>,
     /// For reads of a few rows; `None` where `readers` has no second connection. Dropped before the writer, as `readers`.
     glance: Option<Mutex<Connection>>,
     /// `None` in memory, which has one connection. Dropped before the writer: SQLite deletes the WAL when the last connection closes, and if
@@ -105,18 +109,31 @@ impl Store {
     pub fn open_with(options: Options) -> std::result::Result<Self, OpenError> {
         let queues = Queues::default();
         let write = |connection| Pool::writer(connection, queues.leases.in_hand());
-        let (glance, readers, writer, file) = match &options.location {
-            Location::Memory => (None, None, Some(write(open::memory()?)?), None),
+        let disk = Disk::default();
+        let (check, glance, readers, writer, file) = match &options.location {
+            Location::Memory => (None, None, None, Some(write(open::memory()?)?), None),
             Location::File(path) => {
-                let open::Connections { glance, readers, writer, file } = open::connections(path, &options)?;
+                let open::Connections { check, glance, readers, writer, file } = open::connections(path, &options)?;
                 let writer = writer.map(write).transpose()?;
-                (glance.map(Mutex::new), Some(Pool::readers(readers)?), writer, Some(file))
+                let check = check.map(|connection| Beside::start(connection, disk.damage())).transpose()?;
+                (check, glance.map(Mutex::new), Some(Pool::readers(readers)?), writer, Some(file))
             }
         };
         let Options { location, clock, max_receives, busy_timeout: _, exclusive: _ } = options;
-        let (disk, announced, news) = (Disk::default(), Announced::default(), News::default());
-        let shared =
-            Shared { location, glance, readers, writer, file, disk, clock, max_receives, queues, announced, news };
+        let shared = Shared {
+            location,
+            _check: check,
+            glance,
+            readers,
+            writer,
+            file,
+            disk,
+            clock,
+            max_receives,
+            queues,
+            announced: Announced::default(),
+            news: News::default(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 

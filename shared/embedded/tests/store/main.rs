@@ -10,6 +10,7 @@ mod copies;
 mod damage;
 mod file;
 mod garbage;
+mod large_file;
 mod news;
 mod opening;
 mod recover;
