@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use heal_engine::chain::{self, RunEnd};
 use heal_engine::{Digest, RunId, Timestamp};
 
-use crate::port::{BackendError, RunFilter, RunHead, RunReader};
+use crate::port::{BackendError, Position, RunFilter, RunHead, RunReader};
 
 const DAY_MS: u64 = 86_400_000;
 /// Days in the 400 years after which the calendar repeats, and the days from 1 March of year 0 to 1970-01-01.
@@ -19,7 +19,8 @@ const EPOCH_DAYS: u64 = 719_468;
 const PAGE: usize = 200;
 /// Logs that are read at the same time.
 const READS: usize = 16;
-/// Days before a day from which the runs are examined that ended on it. A run that took longer, since people held it, is in no head.
+/// Days before a day from which the runs are examined that ended on it. A run that took longer, since people held it, is in no head; nor is one that
+/// started after the day, by a clock that was ahead.
 const LONGEST_RUN_DAYS: u64 = 31;
 
 /// A day in UTC, by its number since 1970-01-01.
@@ -114,13 +115,20 @@ impl Day {
     pub async fn ends(self, runs: &dyn RunReader) -> Result<Vec<RunEnd>, Error> {
         let first = Timestamp(self.0.saturating_mul(DAY_MS));
         let since = Timestamp(first.0.saturating_sub(LONGEST_RUN_DAYS * DAY_MS));
-        let heads = list(runs, Some(since)).await.map_err(Error::List)?;
-        // An ended run may have been added to since.
-        let ended = heads.into_iter().filter(|head| head.status.is_terminal() && head.updated_at >= first);
-        let read = |head: RunHead| async move { end(runs, head.run_id).await };
-        let ends: Vec<_> = stream::iter(ended).map(read).buffered(READS).collect().await;
-        let ends = ends.into_iter().collect::<Result<Vec<_>, _>>()?;
-        Ok(ends.into_iter().flatten().filter(|end| self.contains(end.at)).collect())
+        let filter = RunFilter { since: Some(since), ..RunFilter::default() };
+        let over = Position { urgency: 0, started_at: first.plus_ms(DAY_MS), run_id: String::new() };
+        let (mut ends, mut cursor) = (Vec::new(), Some(filter.cursor(&over)));
+        while let Some(from) = cursor {
+            let page = runs.list(&filter, PAGE, Some(&from)).await.map_err(Error::List)?;
+            // An ended run may have been added to since.
+            let ended = page.runs.into_iter().filter(|head| head.status.is_terminal() && head.updated_at >= first);
+            let read = |head: RunHead| async move { end(runs, head.run_id).await };
+            let read: Vec<_> = stream::iter(ended).map(read).buffered(READS).collect().await;
+            let read = read.into_iter().collect::<Result<Vec<_>, _>>()?;
+            ends.extend(read.into_iter().flatten().filter(|end| self.contains(end.at)));
+            cursor = page.next;
+        }
+        Ok(ends)
     }
 
     const fn contains(self, at: Timestamp) -> bool {
