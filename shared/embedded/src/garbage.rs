@@ -44,7 +44,7 @@ impl Store {
         })
     }
 
-    /// Reads `table` from its first key to its last, and removes the rows that ended at or before `moment`, one write after another.
+    /// Reads `table` from its first key to its last, a part at a time with a pause after each, and removes the rows that ended at or before `moment`.
     async fn sweep(&self, table: Table, moment: Timestamp) -> Result<usize> {
         let (operation, mut removed) = ("garbage.collect", 0);
         let mut last = match table.key {
@@ -55,19 +55,32 @@ impl Store {
             let after = last.clone();
             let find = move |connection: &Connection| {
                 let mut select = connection.prepare_cached(table.find)?;
-                let keys = select.query_map(params![millis(moment), after, limit::GARBAGE_ROWS], |row| row.get(0))?;
-                Ok(keys.collect::<rusqlite::Result<Vec<Value>>>()?)
+                let rows = params![millis(moment), after, limit::GARBAGE_EXAMINED];
+                let rows = select.query_map(rows, |row| Ok((row.get(0)?, row.get(1)?)))?;
+                Ok(rows.collect::<rusqlite::Result<Vec<(Value, bool)>>>()?)
             };
-            let keys = self.read(operation, find).await?;
-            let Some(newest) = keys.last() else { return Ok(removed) };
+            let rows = self.read(operation, find).await?;
+            let Some((newest, _)) = rows.last() else { return Ok(removed) };
             last = newest.clone();
-            let remove = move |connection: &Connection| {
-                let mut delete = connection.prepare_cached(table.remove)?;
-                let rows = keys.iter().map(|key| delete.execute(params![millis(moment), key]));
-                Ok(rows.sum::<rusqlite::Result<usize>>()?)
-            };
-            removed += self.write(operation, remove).await?;
+            let is_last = rows.len() < limit::GARBAGE_EXAMINED as usize;
+            let ended: Vec<Value> = rows.into_iter().filter_map(|(key, has_ended)| has_ended.then_some(key)).collect();
+            for keys in ended.chunks(limit::GARBAGE_ROWS as usize) {
+                removed += self.remove_rows(table, keys.to_vec(), moment).await?;
+            }
+            if is_last {
+                return Ok(removed);
+            }
+            tokio::time::sleep(limit::GARBAGE_PAUSE).await;
         }
+    }
+
+    async fn remove_rows(&self, table: Table, keys: Vec<Value>, moment: Timestamp) -> Result<usize> {
+        let remove = move |connection: &Connection| {
+            let mut delete = connection.prepare_cached(table.remove)?;
+            let rows = keys.iter().map(|key| delete.execute(params![millis(moment), key]));
+            Ok(rows.sum::<rusqlite::Result<usize>>()?)
+        };
+        self.write("garbage.collect", remove).await
     }
 
     /// Removes all rows that `sql` selects at or before `moment`, one write after another.
@@ -86,12 +99,12 @@ impl Store {
     }
 }
 
-/// A table that each run adds rows to. Its rows are not indexed by their end: the index would take a page in each write of a run, and a sweep by key
-/// reads it as fast as the disk is, on the connections of the readers.
+/// A table that each run adds rows to. Its rows are not indexed by their end: the index would take a page in each write of a run, and the readers have
+/// an hour for a sweep by key.
 #[derive(Clone, Copy)]
 struct Table {
     key: Key,
-    /// The keys after `?2` of rows that ended at `?1`, in their order; at most `?3`.
+    /// The keys after `?2` in their order, at most `?3`, and whether each row has ended at `?1`.
     find: &'static str,
     /// Removes the row with the key `?2`, if it still ended at `?1`.
     remove: &'static str,
@@ -106,20 +119,20 @@ enum Key {
 
 const INPUTS: Table = Table {
     key: Key::Text,
-    find: "SELECT key FROM dedupe WHERE until <= ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+    find: "SELECT key, until <= ?1 FROM dedupe WHERE key > ?2 ORDER BY key LIMIT ?3",
     remove: "DELETE FROM dedupe WHERE until <= ?1 AND key = ?2",
 };
 
 /// Includes claims without a result: their runs' deadlines passed long ago.
 const CLAIMS: Table = Table {
     key: Key::Number,
-    find: "SELECT no FROM claim WHERE lease_until <= ?1 AND no > ?2 ORDER BY no LIMIT ?3",
+    find: "SELECT no, lease_until <= ?1 FROM claim WHERE no > ?2 ORDER BY no LIMIT ?3",
     remove: "DELETE FROM claim WHERE lease_until <= ?1 AND no = ?2",
 };
 
 const COOLDOWNS: Table = Table {
     key: Key::Number,
-    find: "SELECT no FROM cooldown WHERE until <= ?1 AND no > ?2 ORDER BY no LIMIT ?3",
+    find: "SELECT no, until <= ?1 FROM cooldown WHERE no > ?2 ORDER BY no LIMIT ?3",
     remove: "DELETE FROM cooldown WHERE until <= ?1 AND no = ?2",
 };
 

@@ -44,6 +44,10 @@ pub const READER_CACHE_KIB: u32 = 512;
 pub const STATEMENTS: usize = 96;
 /// Rows that garbage collection removes in one write, so that other writes are not held up.
 pub const GARBAGE_ROWS: u32 = 500;
+/// Rows that garbage collection examines in one read: a few milliseconds, so that the log can be taken over into the file in between.
+pub const GARBAGE_EXAMINED: u32 = 2_000;
+/// Pause of garbage collection after each such read: runs go first. Ten million rows take two minutes.
+pub const GARBAGE_PAUSE: Duration = Duration::from_millis(20);
 /// Milliseconds that a claim is kept after its lease ends: far longer than its command can be delivered again.
 pub const KEEP_CLAIMS_MS: u64 = 7 * 86_400_000;
 /// Milliseconds that a cooldown is kept after its end, because the policy asks when a target was last touched.

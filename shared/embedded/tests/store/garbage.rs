@@ -88,3 +88,18 @@ async fn more_than_one_batch_goes() {
     let collected = store.collect_garbage(T0.plus_ms(1), 0).await.unwrap();
     assert_eq!((collected.inputs, collected.runs), (count, count));
 }
+
+#[tokio::test]
+async fn a_table_is_read_in_parts_and_what_is_in_use_stays_in_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heal.db");
+    let store = open(&path).unwrap();
+    let rows = 2 * limit::GARBAGE_EXAMINED + 7;
+    let fill = "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?1)
+        INSERT INTO dedupe (key, run_id, until) SELECT 'key-' || n, 'run', CASE WHEN n % 3 = 0 THEN ?2 + 1 ELSE ?2 END FROM number";
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute(fill, rusqlite::params![rows, T0.0.cast_signed()]).unwrap();
+    let collected = store.collect_garbage(T0, DAY_MS).await.unwrap();
+    let left: u32 = connection.query_row("SELECT count(*) FROM dedupe", [], |row| row.get(0)).unwrap();
+    assert_eq!((collected.inputs, left), ((rows - rows / 3) as usize, rows / 3));
+}
