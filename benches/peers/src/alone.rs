@@ -12,17 +12,29 @@ use crate::tickets::Tickets;
 /// Runs before the process is named.
 const WARM_UP: usize = 500;
 
-/// Prints the id of the process once it is warm, then keeps it busy with `runs`, so many `at_once`.
+/// Prints the id of the process once it is warm, then keeps it busy with `runs`, so many `at_once`. Begins with a copy of the state file `state`, if
+/// there is one.
 ///
 /// # Errors
 /// heal does not start, or a run fails.
-pub async fn serve(program: &str, folder: &Path, (runs, at_once): (usize, usize), http: &reqwest::Client) -> Result<(), String> {
+pub async fn serve(
+    program: &str,
+    (folder, state): (&Path, Option<&Path>),
+    (runs, at_once): (usize, usize),
+    http: &reqwest::Client,
+) -> Result<(), String> {
     let tickets = Tickets::start().await.map_err(|error| error.to_string())?;
     let folder = TempDir::new_in(folder).map_err(|error| error.to_string())?;
+    if let Some(state) = state {
+        let failed = |error| format!("failed to copy {}: {error}", state.display());
+        std::fs::copy(state, folder.path().join("heal.db")).map_err(failed)?;
+    }
     let peer = Arc::new(Peer::heal(program, &tickets.url, folder, http).await?);
-    load::drive(&peer, http, ("warm", at_once, WARM_UP)).await?;
+    // The state may have runs of an earlier call.
+    let name = |what: &str| format!("{what}-{}", std::process::id());
+    load::drive(&peer, http, (&name("warm"), at_once, WARM_UP)).await?;
     peer.ids().iter().for_each(|id| println!("{id}"));
-    let many = load::drive(&peer, http, ("many", at_once, runs)).await?;
+    let many = load::drive(&peer, http, (&name("many"), at_once, runs)).await?;
     eprintln!("{:.0} runs/s, p50 {:.1} ms, p99 {:.1} ms", many.per_second(), many.quantile(0.5), many.quantile(0.99));
     Ok(())
 }

@@ -12,6 +12,10 @@ use crate::tickets::Tickets;
 
 /// Stored runs of each row: many more than those that the row before timed.
 const STORED: [usize; 4] = [10, 10_000, 100_000, 1_000_000];
+/// Stored runs that heal makes itself; the others are copies of them, which take a tenth of the time.
+const MADE: usize = 100_000;
+/// Makes the copies.
+const COPIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/copies.py");
 /// Runs that are timed one at a time.
 const AT_1: usize = 200;
 /// Runs that are timed 64 at a time.
@@ -19,6 +23,22 @@ const AT_64: usize = 2_000;
 /// Lists that are timed.
 const LISTS: usize = 21;
 const MANY: usize = 64;
+/// Runs before anything is timed, where heal was started anew.
+const WARM_UP: usize = 500;
+
+/// Kills heal, and returns the folder of its state.
+async fn end(peer: Arc<Peer>) -> Result<TempDir, String> {
+    Ok(Arc::into_inner(peer).ok_or("a run is still under way")?.end().await)
+}
+
+/// Fills the state file `path` to `goal` runs or a few less, and returns their number.
+async fn copy(path: &Path, goal: usize) -> Result<usize, String> {
+    let failed = |why: &dyn std::fmt::Display| format!("failed to copy runs by {COPIES}: {why}");
+    let output = tokio::process::Command::new("python3").arg(COPIES).arg(path).arg(goal.to_string()).output();
+    let output = output.await.map_err(|error| failed(&error))?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    printed.trim().parse().map_err(|_| failed(&String::from_utf8_lossy(&output.stderr)))
+}
 
 /// Prints a row for each of [`STORED`] up to `most`. The timed runs are stored too, so each row says how many there were.
 ///
@@ -34,9 +54,17 @@ pub async fn measure(program: &str, folder: &Path, most: usize, http: &reqwest::
     println!("|---|---|---|---|---|---|");
     let mut stored = 0;
     for goal in STORED.into_iter().take_while(|goal| *goal <= most) {
-        let missing = goal.saturating_sub(stored);
-        load::drive(&peer, http, (&format!("fill-{goal}"), MANY, missing)).await?;
-        stored += missing;
+        if goal > MADE {
+            let folder = end(peer).await?;
+            stored = copy(&folder.path().join("heal.db"), goal).await?;
+            peer = Arc::new(Peer::heal(program, &tickets.url, folder, http).await?);
+            load::drive(&peer, http, ("warm", MANY, WARM_UP)).await?;
+            stored += WARM_UP;
+        } else {
+            let missing = goal.saturating_sub(stored);
+            load::drive(&peer, http, (&format!("fill-{goal}"), MANY, missing)).await?;
+            stored += missing;
+        }
         eprintln!("{stored} runs are stored");
         let one = load::drive(&peer, http, (&format!("one-{goal}"), 1, AT_1)).await?;
         let many = load::drive(&peer, http, (&format!("many-{goal}"), MANY, AT_64)).await?;
@@ -46,7 +74,7 @@ pub async fn measure(program: &str, folder: &Path, most: usize, http: &reqwest::
         }
         lists.sort_by(f64::total_cmp);
         let (size, list) = (peer.state_mb(), lists.get(LISTS / 2).copied().unwrap_or(f64::NAN));
-        let killed = Arc::into_inner(peer).ok_or("a run is still under way")?.end().await;
+        let killed = end(peer).await?;
         let started = Instant::now();
         peer = Arc::new(Peer::heal(program, &tickets.url, killed, http).await?);
         let start_ms = started.elapsed().as_secs_f64() * 1_000.0;

@@ -22,7 +22,7 @@ use tickets::Tickets;
 /// Runs before anything is counted: connections, caches and the plan.
 const WARM_UP: usize = 200;
 const MANY: usize = 64;
-const USAGE: &str = "usage: peers HEAL RESTATE SERVICE BARE FOLDER ROUNDS RUNS_AT_1 RUNS_AT_64 | grow HEAL FOLDER RUNS | alone HEAL FOLDER RUNS AT_ONCE";
+const USAGE: &str = "usage: peers HEAL RESTATE SERVICE BARE FOLDER ROUNDS RUNS_AT_1 RUNS_AT_64 | grow HEAL FOLDER RUNS | alone HEAL FOLDER RUNS AT_ONCE [STATE]";
 
 /// What a round does.
 struct Plan {
@@ -42,8 +42,9 @@ async fn main() -> Result<(), String> {
             [what, heal, folder, runs] if what == "grow" => {
                 grow::measure(heal, Path::new(folder), number(runs)?, &http).await
             }
-            [what, heal, folder, runs, at_once] if what == "alone" => {
-                alone::serve(heal, Path::new(folder), (number(runs)?, number(at_once)?), &http).await
+            [what, heal, folder, runs, at_once, state @ ..] if what == "alone" && state.len() < 2 => {
+                let folders = (Path::new(folder), state.first().map(Path::new));
+                alone::serve(heal, folders, (number(runs)?, number(at_once)?), &http).await
             }
             _ => Err(USAGE.to_owned()),
         };
