@@ -60,7 +60,9 @@ async fn run(State(bare): State<Arc<Bare>>, Path(ticket): Path<String>) -> Strin
 fn write(mut file: File, records: &Receiver<Waiting>) {
     while let Ok(first) = records.recv() {
         let waiting: Vec<Waiting> = std::iter::once(first).chain(records.try_iter()).collect();
-        file.write_all(&vec![b'r'; RECORD * waiting.len()]).and_then(|()| file.sync_data()).expect("the disk takes the records");
+        file.write_all(&vec![b'r'; RECORD * waiting.len()])
+            .and_then(|()| file.sync_data())
+            .expect("the disk takes the records");
         for written in waiting {
             let _ = written.send(());
         }
@@ -76,7 +78,8 @@ async fn main() {
     std::thread::spawn(move || write(file, &receiver));
     let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().expect("a client");
     let bare = Arc::new(Bare { http, tickets: tickets.clone(), records: sender });
-    let router = Router::new().route("/health", get(|| async { "ok" })).route("/run/{ticket}", post(run)).with_state(bare);
+    let router =
+        Router::new().route("/health", get(|| async { "ok" })).route("/run/{ticket}", post(run)).with_state(bare);
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_nodelay(true).and_then(|()| socket.bind(address.parse().expect("an address"))).expect("a free address");
     axum::serve(socket.listen(1_024).expect("a listener"), router).await.expect("the server runs");

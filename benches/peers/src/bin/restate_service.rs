@@ -20,7 +20,8 @@ impl Healing {
             return Err(TerminalError::new(format!("unexpected ticket: {before}")).into());
         }
         let change = serde_json::json!({"status": "RUNNING"});
-        let after: serde_json::Value = self.http.patch(&url).json(&change).send().await?.error_for_status()?.json().await?;
+        let after: serde_json::Value =
+            self.http.patch(&url).json(&change).send().await?.error_for_status()?.json().await?;
         Ok(after["status"].as_str().unwrap_or_default().to_owned())
     }
 }
