@@ -26,8 +26,10 @@ pub async fn serve(
     let tickets = Tickets::start().await.map_err(|error| error.to_string())?;
     let folder = TempDir::new_in(folder).map_err(|error| error.to_string())?;
     if let Some(state) = state {
-        let failed = |error| format!("failed to copy {}: {error}", state.display());
-        std::fs::copy(state, folder.path().join("heal.db")).map_err(failed)?;
+        let copy = folder.path().join("heal.db");
+        // The copy is on the disk before anything is timed.
+        let copied = std::fs::copy(state, &copy).and_then(|_| std::fs::File::open(&copy)?.sync_all());
+        copied.map_err(|error| format!("failed to copy {}: {error}", state.display()))?;
     }
     let peer = Arc::new(Peer::heal(program, &tickets.url, folder, http).await?);
     // The state may have runs of an earlier call.

@@ -148,9 +148,14 @@ impl StateFile {
         self.file.metadata().map(|metadata| metadata.len())
     }
 
+    /// SQLite's write-ahead log beside the file.
+    pub(crate) fn log(&self) -> PathBuf {
+        beside(&self.path, LOG)
+    }
+
     /// Whether there is anything in the log beside the file.
     pub(crate) fn has_log(&self) -> bool {
-        fs::metadata(beside(&self.path, LOG)).is_ok_and(|log| log.len() > 0)
+        fs::metadata(self.log()).is_ok_and(|log| log.len() > 0)
     }
 
     /// Whether the path leads to this file.

@@ -17,6 +17,7 @@
 mod autonomy;
 mod breaker;
 mod check;
+mod checkpoints;
 mod checks;
 mod claims;
 mod column;

@@ -32,8 +32,10 @@ pub const MAILBOX_BYTES: usize = 4 * 1024 * 1024;
 pub const MAILBOX_TURNS: u32 = 16;
 /// Bytes of a page of a new file. A commit writes each page that it changes whole, and changes few bytes of most.
 pub const PAGE_BYTES: u32 = 512;
-/// Pages in the write-ahead log at which SQLite checkpoints it into the database: a page that many commits change is written there once.
+/// Pages in the write-ahead log at which it is checkpointed into the database: a page that many commits change is written there once.
 pub const CHECKPOINT_PAGES: u32 = 64_000;
+/// Pages by which the log grows until the next checkpoint, while a reader keeps it from beginning anew: each sorts the whole log.
+pub const CHECKPOINT_AGAIN_PAGES: u32 = 16_000;
 /// Bytes to which the write-ahead log is truncated after it grew, for example during another process's long read.
 pub const WAL_BYTES: u32 = 64 * 1024 * 1024;
 /// KiB of the writer's page cache: the pages that runs work on. A commit after a tree was balanced looks through the whole cache.
@@ -68,8 +70,12 @@ pub const MAX_KILLS: u32 = 100;
 pub const CHECK_FIRST_BYTES: u64 = 16 * 1024 * 1024;
 /// Longest time of the check before anything is written.
 pub const CHECK_TIME: Duration = Duration::from_secs(10);
-/// Pages after which a check beside the work looks whether the work has ended.
+/// Pages that a check beside the work reads at a time: two milliseconds.
 pub const CHECK_STEPS: i32 = 1_000;
+/// Its pause after each of them, since runs go first: a file of 5 GB takes a minute or two.
+pub const CHECK_PAUSE: Duration = Duration::from_millis(5);
+/// Bytes of the write-ahead log at which it gives up: while it reads, the log only grows.
+pub const CHECK_LOG_BYTES: u64 = 512 * 1024 * 1024;
 /// Findings that a check reports.
 pub const FINDINGS: usize = 100;
 /// How often it is tried whether a disk that refused a write takes writes again.

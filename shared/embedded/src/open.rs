@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::file::{FileError, StateFile};
 use crate::store::Options;
-use crate::{check, copy, limit, schema};
+use crate::{check, checkpoints, copy, limit, schema};
 
 /// Why a state file cannot be opened. The file is left as it was.
 #[derive(Debug, thiserror::Error)]
@@ -180,6 +180,7 @@ fn writer(file: &StateFile, options: &Options, is_large: bool) -> Result<Connect
     connection.pragma_update(None, "page_size", limit::PAGE_BYTES)?;
     write_ahead(&connection, busy_timeout)?;
     configure(&connection, limit::WRITER_CACHE_KIB)?;
+    checkpoints::schedule(&mut connection)?;
     schema::migrate(&mut connection, |connection, version| copy::before_migration(connection, file.path(), version))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     Ok(connection)
@@ -272,7 +273,6 @@ fn configure(connection: &Connection, cache_kib: u32) -> Result<(), OpenError> {
     connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
-    connection.pragma_update(None, "wal_autocheckpoint", limit::CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", limit::WAL_BYTES)?;
     Ok(())
 }

@@ -115,7 +115,7 @@ impl Store {
             Location::File(path) => {
                 let open::Connections { check, glance, readers, writer, file } = open::connections(path, &options)?;
                 let writer = writer.map(write).transpose()?;
-                let check = check.map(|connection| Beside::start(connection, disk.damage())).transpose()?;
+                let check = check.map(|connection| Beside::start(connection, file.log(), disk.damage())).transpose()?;
                 (check, glance.map(Mutex::new), Some(Pool::readers(readers)?), writer, Some(file))
             }
         };

@@ -1,5 +1,6 @@
 //! The check of a large file, beside the work on it.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -10,22 +11,29 @@ use super::pragma;
 use crate::limit;
 use crate::open::OpenError;
 
-/// A thread that reads every page of a file once. It ends early when this is dropped.
+/// A thread that reads every page of a file once. It ends early when this is dropped, or when the log grows beyond [`limit::CHECK_LOG_BYTES`]: a read
+/// that is not over keeps it from beginning anew.
 pub(crate) struct Beside {
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Beside {
-    /// Starts to read over `connection`. What is wrong goes to `damage`, and to the log.
+    /// Starts to read over `connection`. What is wrong goes to `damage`, and to the program's log.
     ///
     /// # Errors
     /// The thread cannot be started, or the connection is in use.
-    pub(crate) fn start(mut connection: Connection, damage: Arc<OnceLock<String>>) -> Result<Self, OpenError> {
+    pub(crate) fn start(
+        mut connection: Connection,
+        log: PathBuf,
+        damage: Arc<OnceLock<String>>,
+    ) -> Result<Self, OpenError> {
         let is_over = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&is_over);
-        connection.progress_handler(limit::CHECK_STEPS, Some(move || asked.load(Ordering::Relaxed)))?;
-        let work = move || check(&connection, &damage);
+        let ends = move || asked.load(Ordering::Relaxed) || is_too_long(&log) || pause();
+        connection.progress_handler(limit::CHECK_STEPS, Some(ends))?;
+        let ended = Arc::clone(&is_over);
+        let work = move || check(&connection, &damage, &ended);
         let thread = thread::Builder::new().name("store-check".to_owned()).spawn(work)?;
         Ok(Self { is_over, thread: Some(thread) })
     }
@@ -40,7 +48,17 @@ impl Drop for Beside {
     }
 }
 
-fn check(connection: &Connection, damage: &OnceLock<String>) {
+fn is_too_long(log: &std::path::Path) -> bool {
+    log.metadata().is_ok_and(|log| log.len() > limit::CHECK_LOG_BYTES)
+}
+
+/// Always false: the check goes on.
+fn pause() -> bool {
+    thread::sleep(limit::CHECK_PAUSE);
+    false
+}
+
+fn check(connection: &Connection, damage: &OnceLock<String>, is_over: &AtomicBool) {
     match pragma(connection, "quick_check").map(|findings| findings.into_iter().next()) {
         Ok(None) => tracing::info!("checked the state file: every page is whole"),
         Ok(Some(finding)) => {
@@ -52,7 +70,12 @@ fn check(connection: &Connection, damage: &OnceLock<String>) {
             let _ = damage.set(finding);
         }
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
-            tracing::debug!("the check of the state file ended with the process");
+            if !is_over.load(Ordering::Relaxed) {
+                tracing::warn!(
+                    limit_bytes = limit::CHECK_LOG_BYTES,
+                    "gave up the check of the state file, since its log grew meanwhile; run `heal state check` for a whole one"
+                );
+            }
         }
         Err(error) => tracing::error!(%error, "failed to check the state file; run `heal state check`"),
     }
