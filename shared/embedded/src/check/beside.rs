@@ -80,3 +80,39 @@ fn check(connection: &Connection, damage: &OnceLock<String>, is_over: &AtomicBoo
         Err(error) => tracing::error!(%error, "failed to check the state file; run `heal state check`"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::*;
+
+    /// A database with a page in its middle that is gone.
+    fn damaged(folder: &std::path::Path) -> Connection {
+        let path = folder.join("damaged.db");
+        let connection = Connection::open(&path).unwrap();
+        let rows = "CREATE TABLE content (body BLOB);
+            WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 20000)
+            INSERT INTO content SELECT zeroblob(1000) FROM number";
+        connection.execute_batch(rows).unwrap();
+        drop(connection);
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2 / 4_096 * 4_096;
+        bytes[middle..middle + 4_096].fill(7);
+        fs::write(&path, bytes).unwrap();
+        Connection::open(&path).unwrap()
+    }
+
+    #[test]
+    fn a_check_goes_on_while_the_log_is_short_enough_and_gives_up_beyond() {
+        for (log_bytes, finds) in [(limit::CHECK_LOG_BYTES, true), (limit::CHECK_LOG_BYTES + 1, false)] {
+            let folder = tempfile::tempdir().unwrap();
+            let log = folder.path().join("log");
+            File::create(&log).unwrap().set_len(log_bytes).unwrap();
+            let damage = Arc::default();
+            let mut beside = Beside::start(damaged(folder.path()), log, Arc::clone(&damage)).unwrap();
+            beside.thread.take().unwrap().join().unwrap();
+            assert_eq!(damage.get().is_some(), finds, "{log_bytes}");
+        }
+    }
+}
