@@ -70,9 +70,11 @@ pub const MAX_KILLS: u32 = 100;
 pub const CHECK_FIRST_BYTES: u64 = 16 * 1024 * 1024;
 /// Longest time of the check before anything is written.
 pub const CHECK_TIME: Duration = Duration::from_secs(10);
-/// Pages that a check beside the work reads at a time: two milliseconds.
-pub const CHECK_STEPS: i32 = 1_000;
-/// Its pause after each of them, since runs go first: a file of 5 GB takes a minute or two.
+/// Pages, or steps of a statement, after which a check beside the work looks at the time.
+pub const CHECK_STEPS: i32 = 100;
+/// How long such a check works at a time.
+pub const CHECK_SPELL: Duration = Duration::from_millis(1);
+/// Its pause after that, since runs go first: a file of 5 GB takes a minute or two.
 pub const CHECK_PAUSE: Duration = Duration::from_millis(5);
 /// Bytes of the write-ahead log at which it gives up: while it reads, the log only grows.
 pub const CHECK_LOG_BYTES: u64 = 512 * 1024 * 1024;

@@ -1,9 +1,10 @@
 //! The check of a large file, beside the work on it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use rusqlite::{Connection, ErrorCode};
 
@@ -23,6 +24,7 @@ impl Beside {
     ///
     /// # Errors
     /// The thread cannot be started, or the connection is in use.
+    #[expect(clippy::disallowed_methods, reason = "paces a thread of its own, which blocks")]
     pub(crate) fn start(
         mut connection: Connection,
         log: PathBuf,
@@ -30,8 +32,15 @@ impl Beside {
     ) -> Result<Self, OpenError> {
         let is_over = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&is_over);
-        let ends = move || asked.load(Ordering::Relaxed) || is_too_long(&log) || pause();
-        connection.progress_handler(limit::CHECK_STEPS, Some(ends))?;
+        let mut rested_at = Instant::now();
+        let has_to_end = move || {
+            if rested_at.elapsed() >= limit::CHECK_SPELL {
+                thread::sleep(limit::CHECK_PAUSE);
+                rested_at = Instant::now();
+            }
+            asked.load(Ordering::Relaxed) || is_too_long(&log)
+        };
+        connection.progress_handler(limit::CHECK_STEPS, Some(has_to_end))?;
         let ended = Arc::clone(&is_over);
         let work = move || check(&connection, &damage, &ended);
         let thread = thread::Builder::new().name("store-check".to_owned()).spawn(work)?;
@@ -48,14 +57,8 @@ impl Drop for Beside {
     }
 }
 
-fn is_too_long(log: &std::path::Path) -> bool {
+fn is_too_long(log: &Path) -> bool {
     log.metadata().is_ok_and(|log| log.len() > limit::CHECK_LOG_BYTES)
-}
-
-/// Always false: the check goes on.
-fn pause() -> bool {
-    thread::sleep(limit::CHECK_PAUSE);
-    false
 }
 
 fn check(connection: &Connection, damage: &OnceLock<String>, is_over: &AtomicBool) {
@@ -88,7 +91,7 @@ mod tests {
     use super::*;
 
     /// A database with a page in its middle that is gone.
-    fn damaged(folder: &std::path::Path) -> Connection {
+    fn damaged(folder: &Path) -> Connection {
         let path = folder.join("damaged.db");
         let connection = Connection::open(&path).unwrap();
         let rows = "CREATE TABLE content (body BLOB);
