@@ -35,6 +35,9 @@ pub async fn serve(
     // The state may have runs of an earlier call.
     let name = |what: &str| format!("{what}-{}", std::process::id());
     load::drive(&peer, http, (&name("warm"), at_once, WARM_UP)).await?;
+    if state.is_some() {
+        eprintln!("busy for {:.0} s after the start", peer.settle().await.as_secs_f64());
+    }
     peer.ids().iter().for_each(|id| println!("{id}"));
     let many = load::drive(&peer, http, (&name("many"), at_once, runs)).await?;
     eprintln!("{:.0} runs/s, p50 {:.1} ms, p99 {:.1} ms", many.per_second(), many.quantile(0.5), many.quantile(0.99));

@@ -49,9 +49,9 @@ pub async fn measure(program: &str, folder: &Path, most: usize, http: &reqwest::
     let folder = TempDir::new_in(folder).map_err(|error| error.to_string())?;
     let mut peer = Arc::new(Peer::heal(program, &tickets.url, folder, http).await?);
     println!(
-        "| stored runs | runs/s at 64 | p50 at 1, ms | list of 50, ms | state file, MB | start after kill -9, ms |"
+        "| stored runs | runs/s at 64 | p50 at 1, ms | list of 50, ms | state file, MB | start after kill -9, ms | then busy, s |"
     );
-    println!("|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|");
     let mut stored = 0;
     for goal in STORED.into_iter().take_while(|goal| *goal <= most) {
         if goal > MADE {
@@ -66,6 +66,7 @@ pub async fn measure(program: &str, folder: &Path, most: usize, http: &reqwest::
             stored += missing;
         }
         eprintln!("{stored} runs are stored");
+        peer.settle().await;
         let one = load::drive(&peer, http, (&format!("one-{goal}"), 1, AT_1)).await?;
         let many = load::drive(&peer, http, (&format!("many-{goal}"), MANY, AT_64)).await?;
         let mut lists = Vec::new();
@@ -79,9 +80,10 @@ pub async fn measure(program: &str, folder: &Path, most: usize, http: &reqwest::
         peer = Arc::new(Peer::heal(program, &tickets.url, killed, http).await?);
         let start_ms = started.elapsed().as_secs_f64() * 1_000.0;
         println!(
-            "| {stored} | {:.0} | {:.1} | {list:.1} | {size:.1} | {start_ms:.0} |",
+            "| {stored} | {:.0} | {:.1} | {list:.1} | {size:.1} | {start_ms:.0} | {:.0} |",
             many.per_second(),
-            one.quantile(0.5)
+            one.quantile(0.5),
+            peer.settle().await.as_secs_f64()
         );
         stored += AT_1 + AT_64;
     }

@@ -13,6 +13,11 @@ use crate::process::{Process, Usage};
 const START_POLL: Duration = Duration::from_millis(10);
 /// Questions to an engine that starts.
 const START_POLLS: usize = 3_000;
+/// Between two looks at the processor time of an engine that settles.
+const SETTLE_POLL: Duration = Duration::from_secs(2);
+/// The share of a processor that an idle engine takes.
+const IDLE_SHARE: f64 = 0.03;
+const SETTLE_LONGEST: Duration = Duration::from_mins(10);
 const PLAYBOOK: &str = include_str!("../playbooks/peers.yaml");
 const GUARDRAILS: &str = include_str!("../playbooks/guardrails.yaml");
 /// One caller starts all runs and asks for their ends.
@@ -227,6 +232,21 @@ impl Peer {
             resident_mb: all.resident_mb + one.resident_mb,
             switches: all.switches + one.switches,
         })
+    }
+
+    /// Waits until the processes have nothing to do of their own, such as after a start on a large state, and returns how long they had.
+    pub async fn settle(&self) -> Duration {
+        let started = Instant::now();
+        let mut busy = Duration::ZERO;
+        while started.elapsed() < SETTLE_LONGEST {
+            let before = self.usage().cpu_ms;
+            sleep(SETTLE_POLL).await;
+            if self.usage().cpu_ms - before < SETTLE_POLL.as_secs_f64() * 1_000.0 * IDLE_SHARE {
+                break;
+            }
+            busy = started.elapsed();
+        }
+        busy
     }
 
     /// Milliseconds that the newest page of heal's list of runs takes.
