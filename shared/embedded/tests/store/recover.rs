@@ -1,11 +1,11 @@
 use heal_embedded::Recovered;
-use heal_runtime::RunId;
 use heal_runtime::port::{
-    BreakerStore, ClaimKey, ClaimRequest, ClaimStore, LeaseOwner, Message, QueueName, Receiver, Reservation, RunLog,
-    RunReader, Sender,
+    BreakerStore, ClaimKey, ClaimRequest, ClaimStore, LeaseOwner, Message, NewRun, QueueName, Receiver, Reservation,
+    RunHead, RunLog, RunReader, Sender,
 };
+use heal_runtime::{RunId, RunStatus};
 
-use crate::common::{T0, new_run, open};
+use crate::common::{T0, new_run, open, open_exclusive};
 
 fn claim(holder: &str) -> ClaimRequest {
     let key = ClaimKey { action: "restart_pod".to_owned(), attempt: "run-1/step/1".to_owned() };
@@ -63,4 +63,25 @@ async fn the_record_of_a_file_that_is_gone_says_nothing_about_a_new_one() {
     store.send(vec![message]).await.unwrap();
     assert_eq!(store.recover().await.unwrap(), Recovered::default());
     assert_eq!(store.receive(&QueueName::Results, 1, 60_000).await.unwrap().len(), 1);
+}
+
+/// Found by their runs: a file has a claim for each attempt of a week.
+#[tokio::test]
+async fn claims_of_live_runs_are_released_and_those_of_ended_ones_are_left_to_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heal.db");
+    let dead = open_exclusive(&path).unwrap();
+    for (run_id, status) in
+        [("live", RunStatus::Running), ("asks", RunStatus::AwaitingApproval), ("ended", RunStatus::Completed)]
+    {
+        let run = new_run(run_id);
+        let head = RunHead { status, ..run.head.clone() };
+        dead.create(&NewRun { head, ..run }).await.unwrap();
+        let key = ClaimKey { action: "restart_pod".to_owned(), attempt: format!("{run_id}/step/1") };
+        dead.reserve(&ClaimRequest::new(key, LeaseOwner("dead".to_owned()), T0, T0.plus_ms(60_000))).await.unwrap();
+    }
+    drop(dead);
+    let store = open_exclusive(&path).unwrap();
+    assert_eq!(store.recover().await.unwrap(), Recovered { claims: 2, ..Recovered::default() });
+    assert_eq!(store.recover().await.unwrap(), Recovered::default());
 }
