@@ -43,7 +43,7 @@ bench-peers: require ## heal beside Restate and a bare loop on the same work, fi
 bench-flame: require ## a flame graph of heal serve under load; needs perf; builds for five minutes
 	@scripts/bench-flame.sh
 
-bench-grow: require ## what stored runs cost the next ones: heal serve with 10 of them, 10,000, and so on up to RUNS=100000
+bench-grow: require ## what stored runs cost the next ones: heal serve with 10 of them, 10,000, and so on up to RUNS=100000; 1000000 takes a quarter of an hour
 	@RUNS="$(RUNS)" scripts/bench-grow.sh
 
 bench-readers: require ## /health while 40 clients read a run of 6,000 elements: 250 ms at most, and 5 times what small reads leave; takes two minutes
