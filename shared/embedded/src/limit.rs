@@ -74,7 +74,7 @@ pub const CHECK_TIME: Duration = Duration::from_secs(10);
 pub const CHECK_STEPS: i32 = 100;
 /// How long such a check works at a time.
 pub const CHECK_SPELL: Duration = Duration::from_millis(1);
-/// Its pause after that, since runs go first: a file of 5 GB takes a minute or two.
+/// Its pause after that, since runs go first: a file of 5 GB takes about three minutes.
 pub const CHECK_PAUSE: Duration = Duration::from_millis(5);
 /// Bytes of the write-ahead log at which it gives up: while it reads, the log only grows.
 pub const CHECK_LOG_BYTES: u64 = 512 * 1024 * 1024;

@@ -3,7 +3,7 @@
 use heal_runtime::Timestamp;
 use heal_runtime::port::Result;
 
-use crate::column::moment;
+use crate::column::optional_moment;
 use crate::store::Store;
 
 impl Store {
@@ -12,15 +12,10 @@ impl Store {
     /// # Errors
     /// As every port.
     pub async fn newest(&self) -> Result<Option<Timestamp>> {
-        // Each half reads one index: that of ended runs, and that of due ones.
+        // Each half reads the end of one index: that of ended runs, and that of due ones. With a condition on what it found, SQLite would read all of it.
         let sql = "SELECT max(newest) FROM (SELECT max(updated_at) AS newest FROM run WHERE live = 0
-                   UNION ALL SELECT max(updated_at) FROM run WHERE live = 1 AND wake_at IS NOT NULL)
-                   WHERE newest IS NOT NULL HAVING max(newest) IS NOT NULL";
-        self.read("store.newest", move |connection| {
-            let mut found = connection.prepare(sql)?;
-            let newest = found.query_map([], |row| moment(row, 0))?.next().transpose()?;
-            Ok(newest)
-        })
-        .await
+                   UNION ALL SELECT max(updated_at) FROM run WHERE live = 1 AND wake_at IS NOT NULL)";
+        self.read("store.newest", move |connection| Ok(connection.query_row(sql, [], |row| optional_moment(row, 0))?))
+            .await
     }
 }

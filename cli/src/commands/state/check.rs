@@ -15,7 +15,7 @@ Examples:
 
 /// Reads the whole state file and reports what is damaged, also while `heal serve` works on it
 ///
-/// Changes nothing. Exits with 1 if anything is damaged. At its start `heal serve` makes a quick check of its own, for 10 seconds at most.
+/// Changes nothing. Exits with 1 if anything is damaged. `heal serve` makes a quick check of its own at its start; of a large file, while it works.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

@@ -85,3 +85,16 @@ async fn claims_of_live_runs_are_released_and_those_of_ended_ones_are_left_to_ti
     assert_eq!(store.recover().await.unwrap(), Recovered { claims: 2, ..Recovered::default() });
     assert_eq!(store.recover().await.unwrap(), Recovered::default());
 }
+
+#[tokio::test]
+async fn the_newest_write_is_that_of_a_run_that_ended_or_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("heal.db")).unwrap();
+    assert_eq!(store.newest().await.unwrap(), None);
+    store.create(&new_run("waits")).await.unwrap();
+    assert_eq!(store.newest().await.unwrap(), Some(T0));
+    let run = new_run("ended");
+    let head = RunHead { status: RunStatus::Completed, wake_at: None, updated_at: T0.plus_ms(5), ..run.head.clone() };
+    store.create(&NewRun { head, ..run }).await.unwrap();
+    assert_eq!(store.newest().await.unwrap(), Some(T0.plus_ms(5)));
+}
