@@ -14,7 +14,7 @@ pub(crate) fn schedule(connection: &mut Connection) -> rusqlite::Result<()> {
     let mut schedule = Schedule::default();
     connection.wal_hook(Some(move |log: &mut Wal, pages| {
         if schedule.is_due(u32::try_from(pages).unwrap_or(0)) {
-            // The commit is done, and a later one tries again: as with SQLite's own rule, a failure is nobody's.
+            // The commit is done, and does not fail because of it; a later one tries again, as by SQLite's own rule.
             let _ = log.checkpoint();
         }
         Ok(())

@@ -171,7 +171,8 @@ fn writer(file: &StateFile, options: &Options, is_large: bool) -> Result<Connect
         return Err(OpenError::Damaged { finding: "it has no tables".to_owned() });
     }
     if options.exclusive && version > 0 {
-        if !is_large {
+        // A migration changes the whole file, so that one is checked first however large it is.
+        if !is_large || version < schema::VERSION {
             check::pages(&connection, limit::CHECK_TIME)?;
         }
         check::tables(&connection, version)?;
